@@ -1,0 +1,50 @@
+//! The printed figure: the one place where a number is rounded.
+
+use super::calendar::{HOUR_US, MINUTE_US};
+use super::window::Window;
+
+/// Microseconds of the unit in which a window's figures are printed: minutes for the last hour,
+/// hours for the others.
+pub fn unit_us(window: Window) -> i64 {
+    match window {
+        Window::LastHour => MINUTE_US,
+        Window::LastDay | Window::LastWeek => HOUR_US,
+    }
+}
+
+/// Hundredths of the unit, rounded half up.
+pub fn hundredths(total_us: i64, unit_us: i64) -> i64 {
+    rounded_half_up(i128::from(total_us) * 100, i128::from(unit_us))
+}
+
+/// Hundredths of a percent, rounded half up; `None` where there is nothing to take a share of.
+pub fn percent_hundredths(part_us: i64, whole_us: i64) -> Option<i64> {
+    (whole_us > 0).then(|| rounded_half_up(i128::from(part_us) * 10_000, i128::from(whole_us)))
+}
+
+fn rounded_half_up(dividend: i128, divisor: i128) -> i64 {
+    ((dividend * 2 + divisor).div_euclid(divisor * 2)) as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_hundredth_rounds_up_and_a_microsecond_less_does_not() {
+        // 0.005 minutes are 300,000 microseconds; 0.005 hours 18,000,000.
+        assert_eq!(hundredths(300_000, MINUTE_US), 1);
+        assert_eq!(hundredths(299_999, MINUTE_US), 0);
+        assert_eq!(hundredths(18_000_000, HOUR_US), 1);
+        assert_eq!(hundredths(17_999_999, HOUR_US), 0);
+        assert_eq!(hundredths(604_800_000_000, HOUR_US), 16_800);
+    }
+
+    #[test]
+    fn a_share_of_nothing_is_empty() {
+        assert_eq!(percent_hundredths(0, 0), None);
+        assert_eq!(percent_hundredths(1, 3), Some(3_333));
+        assert_eq!(percent_hundredths(2, 3), Some(6_667));
+        assert_eq!(percent_hundredths(3, 3), Some(10_000));
+    }
+}

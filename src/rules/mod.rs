@@ -1,0 +1,21 @@
+//! What the numbers mean: pure functions over integer microseconds, UTC.
+//!
+//! Nothing here knows of files, engines, clocks or settings: every instant is an argument.
+
+pub mod calendar;
+pub mod figure;
+pub mod opening;
+pub mod options;
+pub mod span;
+pub mod tally;
+pub mod timeline;
+pub mod week;
+pub mod window;
+pub mod zone;
+
+pub use options::{Interpolation, NoData, Options, Scope};
+pub use span::{Span, Spans};
+pub use timeline::{Poll, Step};
+pub use week::{Opening, Weekday, WeeklyHours};
+pub use window::Window;
+pub use zone::LocalClock;

@@ -1,0 +1,45 @@
+//! A week laid onto the calendar: united spans of UTC, daylight saving and all.
+
+use super::calendar::{DAY_US, SECOND_US, day_of, weekday_of};
+use super::span::{Span, Spans};
+use super::week::{Opening, WeeklyHours};
+use super::zone::LocalClock;
+
+/// When the store should be open, within the range.
+pub fn open_spans(week: &WeeklyHours, clock: &LocalClock, range: Span, snap_end_of_day: bool) -> Spans {
+    let WeeklyHours::Rows(rows) = week else { return Spans::union(vec![range]) };
+    // An interval that reaches into the range may open up to two dates before it, and a gap can
+    // carry it a date further; and none that opens on a later date than the range's last reaches back.
+    let first_day = day_of(clock.local_at(range.starts_at())) - 3;
+    let last_day = day_of(clock.local_at(range.ends_at())) + 1;
+    let mut spans = Vec::with_capacity(rows.len() * 2);
+    for row in rows {
+        let weekday = i64::from(row.weekday().to_monday_zero());
+        let ahead = (weekday - i64::from(weekday_of(first_day))).rem_euclid(7);
+        for day in (first_day + ahead..=last_day).step_by(7) {
+            let span = opened_on(*row, day, clock, snap_end_of_day);
+            spans.extend(span.and_then(|span| span.within(range)));
+        }
+    }
+    Spans::union(spans)
+}
+
+/// `None` where a change of clocks leaves nothing of the interval.
+fn opened_on(row: Opening, day: i64, clock: &LocalClock, snap_end_of_day: bool) -> Option<Span> {
+    let midnight = day * DAY_US;
+    let start = midnight + i64::from(row.start_s()) * SECOND_US;
+    let end = midnight + i64::from(row.end_from_midnight_s(snap_end_of_day)) * SECOND_US;
+    Span::new(clock.instant_of(start), clock.instant_of(end))
+}
+
+/// The store-local calendar days of the range, the first and the last cut to it.
+pub fn local_days(clock: &LocalClock, range: Span) -> Vec<Span> {
+    let first_day = day_of(clock.local_at(range.starts_at())) - 1;
+    let last_day = day_of(clock.local_at(range.ends_at())) + 1;
+    (first_day..=last_day)
+        .filter_map(|day| {
+            let midnight = clock.instant_of(day * DAY_US);
+            Span::new(midnight, clock.instant_of((day + 1) * DAY_US))?.within(range)
+        })
+        .collect()
+}

@@ -1,0 +1,62 @@
+//! What may be asked of a report beside its *now*.
+
+use chrono_tz::Tz;
+
+/// What holds between two polls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Interpolation {
+    /// The earlier poll's status, until the later poll.
+    #[default]
+    Previous,
+    /// The status of whichever poll is nearer.
+    Nearest,
+    /// The later poll's status, from the earlier poll on.
+    Next,
+}
+
+/// How far a poll may be carried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Over all time.
+    #[default]
+    All,
+    /// Within the store-local calendar day.
+    Day,
+    /// Within the united business interval.
+    Interval,
+}
+
+/// What time that no poll vouches for is booked as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum NoData {
+    #[default]
+    Unknown,
+    Down,
+    Up,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Options {
+    pub interpolation: Interpolation,
+    /// A poll vouches only this long before and after itself; microseconds, positive.
+    pub max_gap_us: Option<i64>,
+    pub scope: Scope,
+    pub no_data: NoData,
+    /// Reads ends from 23:59:00 on as 24:00.
+    pub snap_end_of_day: bool,
+    /// Zone of stores without one.
+    pub default_time_zone: Tz,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            interpolation: Interpolation::default(),
+            max_gap_us: None,
+            scope: Scope::default(),
+            no_data: NoData::default(),
+            snap_end_of_day: false,
+            default_time_zone: chrono_tz::America::Chicago,
+        }
+    }
+}

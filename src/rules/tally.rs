@@ -1,0 +1,81 @@
+//! How long each state held while the store should have been open.
+
+use super::span::Span;
+use super::timeline::Step;
+
+/// Microseconds of open time by state; together they are the open time of the range, always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub up_us: i64,
+    pub down_us: i64,
+    pub unknown_us: i64,
+}
+
+impl Tally {
+    /// Scheduled open time.
+    pub fn open_us(self) -> i64 {
+        self.up_us + self.down_us + self.unknown_us
+    }
+
+    fn book(&mut self, active: Option<bool>, total_us: i64) {
+        match active {
+            Some(true) => self.up_us += total_us,
+            Some(false) => self.down_us += total_us,
+            None => self.unknown_us += total_us,
+        }
+    }
+}
+
+/// Adds up the states of the step function over the parts of the open spans within the range.
+/// No steps at all leave everything unknown. Spans come in order and do not overlap.
+pub fn tally(steps: &[Step], open: impl IntoIterator<Item = Span>, range: Span) -> Tally {
+    let mut tally = Tally::default();
+    let mut at = steps.partition_point(|step| step.starts_at <= range.starts_at()).saturating_sub(1);
+    for span in open.into_iter().filter_map(|span| span.within(range)) {
+        let mut from = span.starts_at();
+        while from < span.ends_at() {
+            let next_at = steps.get(at + 1).map_or(i64::MAX, |next| next.starts_at);
+            if next_at <= from {
+                at += 1;
+                continue;
+            }
+            let to = next_at.min(span.ends_at());
+            tally.book(steps.get(at).and_then(|step| step.active), to - from);
+            from = to;
+        }
+    }
+    tally
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::options::Interpolation::{self, Nearest, Next, Previous};
+    use super::super::timeline::{Poll, steps};
+    use super::*;
+
+    const HALF_MINUTE: i64 = 1;
+
+    fn at(hour: i64, minute: i64) -> i64 {
+        (hour * 60 + minute) * 2 * HALF_MINUTE
+    }
+
+    /// Open 09:00 to 12:00; expected in half minutes.
+    #[track_caller]
+    fn check(polls: &[Poll], how: Interpolation, gap: Option<i64>, expected: (i64, i64, i64)) {
+        let open = Span::new(at(9, 0), at(12, 0)).unwrap();
+        let range = Span::new(0, at(24, 0)).unwrap();
+        let tally = tally(&steps(polls, how, gap), [open], range);
+        assert_eq!((tally.up_us, tally.down_us, tally.unknown_us), expected);
+        assert_eq!(tally.open_us(), at(3, 0));
+    }
+
+    #[test]
+    fn the_example_of_the_task() {
+        let polls = [Poll::new(at(10, 14), true), Poll::new(at(11, 15), false)];
+        check(&polls, Previous, None, (270, 90, 0));
+        check(&polls, Nearest, None, (209, 151, 0));
+        check(&polls, Next, None, (148, 212, 0));
+        check(&polls, Previous, Some(at(0, 30)), (120, 60, 180));
+        check(&[], Previous, None, (0, 0, 360));
+    }
+}

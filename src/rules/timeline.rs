@@ -1,0 +1,231 @@
+//! The state of a store at every instant: polls, and the step function that they make.
+
+use super::options::Interpolation;
+use super::span::Span;
+
+/// One status seen at one instant, in eight bytes: the instant above, the status in the lowest bit.
+///
+/// Polls order by instant, and an inactive one before an active one of the same instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Poll(i64);
+
+impl Poll {
+    /// The instant in microseconds UTC, within 73,000 years of 1970.
+    pub fn new(polled_at: i64, active: bool) -> Self {
+        debug_assert!(polled_at.unsigned_abs() < 1 << 61);
+        Self(polled_at << 1 | i64::from(active))
+    }
+
+    pub fn polled_at(self) -> i64 {
+        self.0 >> 1
+    }
+
+    pub fn active(self) -> bool {
+        self.0 & 1 == 1
+    }
+
+    pub fn from_bits(bits: i64) -> Self {
+        Self(bits)
+    }
+
+    pub fn bits(self) -> i64 {
+        self.0
+    }
+}
+
+/// Puts polls in order and leaves one an instant: inactive where statuses differ, since an outage
+/// seen is an outage.
+pub fn settle(polls: &mut Vec<Poll>) {
+    if !polls.is_sorted() {
+        polls.sort_unstable();
+    }
+    polls.dedup_by_key(|poll| poll.polled_at());
+}
+
+/// From `starts_at` on, until the next step: active, inactive, or `None` where no poll vouches.
+/// The first step starts at [`Step::EVER`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    pub starts_at: i64,
+    pub active: Option<bool>,
+}
+
+impl Step {
+    /// Start of a step that nothing precedes.
+    pub const EVER: i64 = i64::MIN;
+}
+
+/// The step function of settled polls over all time; empty without polls.
+pub fn steps(polls: &[Poll], interpolation: Interpolation, max_gap_us: Option<i64>) -> Vec<Step> {
+    let mut steps = Steps::default();
+    steps.fill(polls, (Step::EVER, i64::MAX), interpolation, max_gap_us);
+    steps.0
+}
+
+/// The step function of settled polls where each piece is filled from its own polls alone.
+pub fn steps_within(
+    polls: &[Poll],
+    pieces: &[Span],
+    interpolation: Interpolation,
+    max_gap_us: Option<i64>,
+) -> Vec<Step> {
+    let mut steps = Steps::default();
+    let mut rest = polls;
+    for piece in pieces {
+        rest = &rest[rest.partition_point(|poll| poll.polled_at() < piece.starts_at())..];
+        let (own, later) =
+            rest.split_at(rest.partition_point(|poll| poll.polled_at() < piece.ends_at()));
+        steps.fill(own, (piece.starts_at(), piece.ends_at()), interpolation, max_gap_us);
+        rest = later;
+    }
+    steps.0
+}
+
+/// Steps under construction: no two neighbours alike, the first from [`Step::EVER`].
+#[derive(Default)]
+struct Steps(Vec<Step>);
+
+impl Steps {
+    /// Appends what the polls vouch for within the bounds, and what they leave open as unknown.
+    fn fill(
+        &mut self,
+        polls: &[Poll],
+        (from, to): (i64, i64),
+        interpolation: Interpolation,
+        max_gap_us: Option<i64>,
+    ) {
+        let mut share_from = from;
+        for (at, poll) in polls.iter().enumerate() {
+            let polled_at = poll.polled_at();
+            let share_to = match polls.get(at + 1) {
+                Some(next) => change_between(polled_at, next.polled_at(), interpolation),
+                None => to,
+            };
+            let (vouched_from, vouched_to) = match max_gap_us {
+                Some(gap) => (
+                    share_from.max(polled_at.saturating_sub(gap)),
+                    share_to.min(polled_at.saturating_add(gap)),
+                ),
+                None => (share_from, share_to),
+            };
+            if vouched_from < vouched_to {
+                self.hold(vouched_from, vouched_to, poll.active());
+            }
+            share_from = share_to;
+        }
+    }
+
+    /// The status over `[from, to)`, unknown after it and between it and the step before.
+    fn hold(&mut self, from: i64, to: i64, active: bool) {
+        match self.0.last_mut() {
+            None if from > Step::EVER => self.0.push(Step { starts_at: Step::EVER, active: None }),
+            // The unknown that was left open after the stretch before turns out to be empty.
+            Some(open) if open.starts_at == from && open.active.is_none() => {
+                self.0.pop();
+            }
+            _ => {}
+        }
+        if self.0.last().is_none_or(|last| last.active != Some(active)) {
+            self.0.push(Step { starts_at: from, active: Some(active) });
+        }
+        if to < i64::MAX {
+            self.0.push(Step { starts_at: to, active: None });
+        }
+    }
+}
+
+/// Where the earlier poll's status gives way to the later one's.
+fn change_between(earlier_at: i64, later_at: i64, interpolation: Interpolation) -> i64 {
+    match interpolation {
+        Interpolation::Previous => later_at,
+        Interpolation::Nearest => earlier_at + (later_at - earlier_at + 1) / 2,
+        Interpolation::Next => earlier_at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Interpolation::{Nearest, Next, Previous};
+
+    /// Draws polls as `5+ 9-`: active at 5, inactive at 9.
+    fn polls(drawn: &str) -> Vec<Poll> {
+        let poll = |word: &str| {
+            let (at, status) = word.split_at(word.len() - 1);
+            Poll::new(at.parse().unwrap(), status == "+")
+        };
+        let mut polls = drawn.split_whitespace().map(poll).collect();
+        settle(&mut polls);
+        polls
+    }
+
+    /// Draws steps as `+ 9-`: active since ever, inactive from 9 on; `?` is unknown.
+    fn drawn(steps: &[Step]) -> String {
+        let word = |step: &Step| {
+            let at = if step.starts_at == Step::EVER { String::new() } else { step.starts_at.to_string() };
+            at + match step.active {
+                Some(true) => "+",
+                Some(false) => "-",
+                None => "?",
+            }
+        };
+        steps.iter().map(word).collect::<Vec<_>>().join(" ")
+    }
+
+    #[track_caller]
+    fn check(given: &str, interpolation: Interpolation, max_gap_us: Option<i64>, expected: &str) {
+        assert_eq!(drawn(&steps(&polls(given), interpolation, max_gap_us)), expected);
+    }
+
+    #[test]
+    fn a_status_holds_until_the_next_poll_and_the_first_reaches_back() {
+        check("", Previous, None, "");
+        check("5+", Previous, None, "+");
+        check("5+ 7+ 9- 12+", Previous, None, "+ 9- 12+");
+        check("12+ 9- 5+", Previous, None, "+ 9- 12+");
+    }
+
+    #[test]
+    fn nearest_changes_halfway_rounded_up() {
+        check("5+ 9-", Nearest, None, "+ 7-");
+        check("5+ 10-", Nearest, None, "+ 8-");
+        check("-5+ 0-", Nearest, None, "+ -2-");
+    }
+
+    #[test]
+    fn next_changes_at_the_earlier_poll() {
+        check("5+ 9- 12+", Next, None, "+ 5- 9+");
+        check("5-", Next, None, "-");
+    }
+
+    #[test]
+    fn differing_statuses_of_one_instant_are_inactive() {
+        check("5+ 5- 5+", Previous, None, "-");
+        check("5+ 9+ 9-", Previous, None, "+ 9-");
+    }
+
+    #[test]
+    fn a_poll_vouches_no_further_than_the_gap() {
+        check("10+ 40-", Previous, Some(5), "? 5+ 15? 40- 45?");
+        check("10+ 14+ 40-", Previous, Some(5), "? 5+ 19? 40- 45?");
+        check("10+ 15-", Previous, Some(5), "? 5+ 15- 20?");
+        check("10+ 40-", Nearest, Some(5), "? 5+ 15? 35- 45?");
+        check("10+ 40-", Next, Some(5), "? 5+ 10? 35- 45?");
+    }
+
+    #[test]
+    fn each_piece_is_filled_from_its_own_polls() {
+        let pieces = [Span::new(0, 10).unwrap(), Span::new(10, 20).unwrap(), Span::new(30, 40).unwrap()];
+        let given = polls("-1- 3+ 7- 25- 32+ 40-");
+        let filled = steps_within(&given, &pieces, Previous, None);
+        assert_eq!(drawn(&filled), "? 0+ 7- 10? 30+ 40?");
+    }
+
+    #[test]
+    fn a_poll_keeps_its_instant_and_status_in_its_bits() {
+        for (at, active) in [(0, true), (-1, false), (-1, true), (1 << 60, true), (-(1 << 60), false)] {
+            let poll = Poll::from_bits(Poll::new(at, active).bits());
+            assert_eq!((poll.polled_at(), poll.active()), (at, active));
+        }
+    }
+}

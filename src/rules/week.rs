@@ -1,0 +1,96 @@
+//! A store's week of business hours, in local time, before any calendar or zone.
+
+use super::calendar::DAY_S;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Weekday(u8);
+
+impl Weekday {
+    /// 0 is Monday, 6 Sunday; `None` beyond.
+    pub fn from_monday_zero(day: u8) -> Option<Self> {
+        (day < 7).then_some(Self(day))
+    }
+
+    pub fn to_monday_zero(self) -> u8 {
+        self.0
+    }
+}
+
+/// One row of business hours: the store opens on the weekday at `start_s`, seconds after midnight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Opening {
+    weekday: Weekday,
+    start_s: u32,
+    end_s: u32,
+}
+
+impl Opening {
+    /// `None` where the start is not within the day or the end is after 24:00.
+    pub fn new(weekday: Weekday, start_s: u32, end_s: u32) -> Option<Self> {
+        (start_s < DAY_S && end_s <= DAY_S).then_some(Self { weekday, start_s, end_s })
+    }
+
+    pub fn weekday(self) -> Weekday {
+        self.weekday
+    }
+
+    pub fn start_s(self) -> u32 {
+        self.start_s
+    }
+
+    /// As given: at or before the start it means the next day.
+    pub fn end_s(self) -> u32 {
+        self.end_s
+    }
+
+    /// Seconds from the midnight of the opening day to the end; past 24:00 where the end is at or
+    /// before the start. `snap_end_of_day` reads ends from 23:59:00 on as 24:00.
+    pub fn end_from_midnight_s(self, snap_end_of_day: bool) -> u32 {
+        const SNAPS_FROM_S: u32 = DAY_S - 60;
+        let end_s = if snap_end_of_day && self.end_s >= SNAPS_FROM_S { DAY_S } else { self.end_s };
+        if end_s <= self.start_s { end_s + DAY_S } else { end_s }
+    }
+}
+
+/// The business hours of one store; a store without any row is [`WeeklyHours::Always`] open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WeeklyHours {
+    Always,
+    Rows(Vec<Opening>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(start_s: u32, end_s: u32, snap: bool, expected_s: u32) {
+        let opening = Opening::new(Weekday(0), start_s, end_s).unwrap();
+        assert_eq!(opening.end_from_midnight_s(snap), expected_s);
+    }
+
+    #[test]
+    fn an_end_at_or_before_the_start_is_on_the_next_day() {
+        check(18 * 3600, 2 * 3600, false, 26 * 3600);
+        check(0, 0, false, DAY_S);
+        check(9 * 3600, DAY_S, false, DAY_S);
+        check(9 * 3600, 9 * 3600, false, 33 * 3600);
+    }
+
+    #[test]
+    fn an_end_from_23_59_on_snaps_only_when_asked() {
+        check(0, DAY_S - 1, false, DAY_S - 1);
+        check(0, DAY_S - 1, true, DAY_S);
+        check(0, DAY_S - 60, true, DAY_S);
+        check(0, DAY_S - 61, true, DAY_S - 61);
+        // 23:59:30 to 23:59:00 would last a day less half a minute; snapped, it ends at midnight.
+        check(DAY_S - 30, DAY_S - 60, true, DAY_S);
+    }
+
+    #[test]
+    fn what_is_no_row_has_no_spelling() {
+        assert_eq!(Weekday::from_monday_zero(7), None);
+        assert_eq!(Opening::new(Weekday(0), DAY_S, DAY_S), None);
+        assert_eq!(Opening::new(Weekday(0), 0, DAY_S + 1), None);
+    }
+}
