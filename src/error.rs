@@ -1,0 +1,76 @@
+//! What can go wrong, by what a person can do about it.
+
+use std::error::Error as StdError;
+use std::path::Path;
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Fix the file: what is wrong, where, and what was expected.
+    #[error("{0}")]
+    File(String),
+    /// Fix the argument.
+    #[error("{0}")]
+    Argument(String),
+    /// Free the resource: disk, permission, lock.
+    #[error("{what}")]
+    Resource {
+        what: String,
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// Report a bug: something that the tables or the engine promise did not hold.
+    #[error("{what}; this is a bug in uptally")]
+    Bug {
+        what: String,
+        #[source]
+        source: Option<Box<dyn StdError + Send + Sync>>,
+    },
+    /// Somebody asked to stop.
+    #[error("interrupted; nothing was changed")]
+    Interrupted,
+}
+
+impl Error {
+    /// Something that cannot be done with a file, and why.
+    pub fn io(doing: &str, path: &Path, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::Resource { what: format!("{path:?}: cannot {doing}"), source: source.into() }
+    }
+
+    pub fn bug(what: impl Into<String>) -> Self {
+        Self::Bug { what: what.into(), source: None }
+    }
+
+    /// The sentence with its causes, for a person.
+    pub fn sentence(&self) -> String {
+        let mut sentence = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if !sentence.contains(&text) {
+                sentence = format!("{sentence}: {text}");
+            }
+            cause = error.source();
+        }
+        sentence
+    }
+}
+
+impl From<datafusion::error::DataFusionError> for Error {
+    fn from(source: datafusion::error::DataFusionError) -> Self {
+        Self::Bug { what: "the SQL engine failed".into(), source: Some(source.into()) }
+    }
+}
+
+impl From<polars::error::PolarsError> for Error {
+    fn from(source: polars::error::PolarsError) -> Self {
+        Self::Bug { what: "the dataframe engine failed".into(), source: Some(source.into()) }
+    }
+}
+
+impl From<arrow::error::ArrowError> for Error {
+    fn from(source: arrow::error::ArrowError) -> Self {
+        Self::Bug { what: "a batch of columns does not fit together".into(), source: Some(source.into()) }
+    }
+}

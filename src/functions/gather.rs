@@ -1,0 +1,180 @@
+//! Gathers the rows of each group as packed numbers, in whatever order they come.
+//!
+//! A state keeps every row, for only all rows of a group tell its steps: dropping a poll that
+//! repeats a status would lose what it says once another partition's poll falls before it. Rows
+//! that come sorted by group cost eight bytes each and are copied once.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, Field, FieldRef, Int64Type};
+use datafusion::error::Result;
+use datafusion::logical_expr::EmitTo;
+
+/// Rows that came one after another for the same group.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    group: usize,
+    start: usize,
+    end: usize,
+}
+
+/// Packed rows of many groups.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    packed: Vec<i64>,
+    runs: Vec<Run>,
+    groups: usize,
+}
+
+impl Gathered {
+    /// Makes room for a batch.
+    pub fn expect(&mut self, rows: usize, groups: usize) {
+        self.packed.reserve(rows);
+        self.groups = self.groups.max(groups);
+    }
+
+    pub fn push(&mut self, group: usize, packed: i64) {
+        self.extend(group, &[packed]);
+    }
+
+    fn extend(&mut self, group: usize, packed: &[i64]) {
+        let start = self.packed.len();
+        self.packed.extend_from_slice(packed);
+        let end = self.packed.len();
+        match self.runs.last_mut() {
+            Some(run) if run.group == group => run.end = end,
+            _ => self.runs.push(Run { group, start, end }),
+        }
+    }
+
+    /// Adds lists that [`lists`](Self::lists) made.
+    pub fn merge(&mut self, lists: &ArrayRef, group_of: &[usize], groups: usize) {
+        let lists = lists.as_list::<i32>();
+        let packed = lists.values().as_primitive::<Int64Type>().values();
+        let offsets = lists.value_offsets();
+        self.expect(packed.len(), groups);
+        for (row, &group) in group_of.iter().enumerate() {
+            if lists.is_valid(row) {
+                self.extend(group, &packed[offsets[row] as usize..offsets[row + 1] as usize]);
+            }
+        }
+    }
+
+    /// Hands each emitted group's rows to `take`, in order of groups; later groups move down.
+    pub fn emit(&mut self, emit_to: EmitTo, mut take: impl FnMut(&mut Vec<i64>)) {
+        let emitted = match emit_to {
+            EmitTo::All => self.groups,
+            EmitTo::First(groups) => groups,
+        };
+        // Stable: the runs of a group stay in the order in which they came.
+        if !self.runs.is_sorted_by_key(|run| run.group) {
+            self.runs.sort_by_key(|run| run.group);
+        }
+        let mut runs = self.runs.iter().peekable();
+        let mut rows = Vec::new();
+        for group in 0..emitted {
+            rows.clear();
+            while let Some(run) = runs.next_if(|run| run.group == group) {
+                rows.extend_from_slice(&self.packed[run.start..run.end]);
+            }
+            take(&mut rows);
+        }
+        let mut rest = Self { groups: self.groups.saturating_sub(emitted), ..Self::default() };
+        for run in runs {
+            rest.extend(run.group - emitted, &self.packed[run.start..run.end]);
+        }
+        *self = rest;
+    }
+
+    /// The emitted groups' rows as lists, to be merged elsewhere.
+    pub fn lists(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
+        let (mut packed, mut lengths) = (Vec::with_capacity(self.packed.len()), Vec::new());
+        self.emit(emit_to, |rows| {
+            packed.extend_from_slice(rows);
+            lengths.push(rows.len());
+        });
+        lists_of(packed, lengths)
+    }
+
+    pub fn size_bytes(&self) -> usize {
+        self.packed.capacity() * size_of::<i64>() + self.runs.capacity() * size_of::<Run>()
+    }
+}
+
+/// A list of one for each packed row, an empty one for `None`.
+pub fn lists_of_single_rows(rows: impl Iterator<Item = Option<i64>>) -> Result<ArrayRef> {
+    let (mut packed, mut lengths) = (Vec::new(), Vec::new());
+    for row in rows {
+        packed.extend(row);
+        lengths.push(usize::from(row.is_some()));
+    }
+    lists_of(packed, lengths)
+}
+
+fn lists_of(packed: Vec<i64>, lengths: Vec<usize>) -> Result<ArrayRef> {
+    let values = Arc::new(Int64Array::from(packed));
+    let list = ListArray::try_new(packed_item(), OffsetBuffer::from_lengths(lengths), values, None)?;
+    Ok(Arc::new(list))
+}
+
+fn packed_item() -> FieldRef {
+    Arc::new(Field::new("item", DataType::Int64, false))
+}
+
+/// Type of the state that travels between partitions.
+pub fn state_type() -> DataType {
+    DataType::List(packed_item())
+}
+
+/// Whether an aggregate's `FILTER` lets the row through.
+pub fn passes(filter: Option<&BooleanArray>, row: usize) -> bool {
+    filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn emitted(gathered: &mut Gathered, emit_to: EmitTo) -> Vec<Vec<i64>> {
+        let mut groups = Vec::new();
+        gathered.emit(emit_to, |rows| groups.push(rows.clone()));
+        groups
+    }
+
+    #[test]
+    fn rows_of_a_group_come_out_together_in_the_order_they_came() {
+        let mut gathered = Gathered::default();
+        gathered.expect(5, 3);
+        for (group, packed) in [(1, 10), (1, 11), (0, 20), (1, 12), (2, 30)] {
+            gathered.push(group, packed);
+        }
+        assert_eq!(emitted(&mut gathered, EmitTo::First(2)), [vec![20], vec![10, 11, 12]]);
+        gathered.expect(1, 2);
+        gathered.push(1, 40);
+        assert_eq!(emitted(&mut gathered, EmitTo::All), [vec![30], vec![40]]);
+        assert_eq!(emitted(&mut gathered, EmitTo::All), Vec::<Vec<i64>>::new());
+    }
+
+    #[test]
+    fn a_group_without_rows_is_emitted_empty() {
+        let mut gathered = Gathered::default();
+        gathered.expect(0, 2);
+        assert_eq!(emitted(&mut gathered, EmitTo::All), [vec![], vec![]]);
+    }
+
+    #[test]
+    fn states_merge_to_what_one_gathering_would_hold() {
+        let (mut left, mut right) = (Gathered::default(), Gathered::default());
+        left.expect(2, 2);
+        left.push(0, 1);
+        left.push(1, 2);
+        right.expect(1, 1);
+        right.push(0, 3);
+        let mut both = Gathered::default();
+        both.merge(&left.lists(EmitTo::All).unwrap(), &[1, 0], 2);
+        both.merge(&right.lists(EmitTo::All).unwrap(), &[1], 2);
+        assert_eq!(emitted(&mut both, EmitTo::All), [vec![2], vec![1, 3]]);
+    }
+}

@@ -1,0 +1,238 @@
+//! Steps, polls, spans and weeks as Arrow lists, one list a store.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanBuilder, Int8Array, Int32Array, ListArray, StructArray,
+    TimestampMicrosecondBuilder,
+};
+use arrow::buffer::{NullBuffer, OffsetBuffer};
+use arrow::datatypes::{
+    DataType, Field, Fields, Int8Type, Int32Type, TimeUnit, TimestampMicrosecondType,
+};
+use datafusion::error::Result;
+
+use crate::rules::{Opening, Poll, Span, Step, Weekday, WeeklyHours};
+
+/// Microseconds UTC.
+pub fn instant_type() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+fn list_type(fields: Fields) -> DataType {
+    DataType::List(item(fields))
+}
+
+fn item(fields: Fields) -> Arc<Field> {
+    Arc::new(Field::new("item", DataType::Struct(fields), false))
+}
+
+fn step_fields() -> Fields {
+    Fields::from(vec![
+        Field::new("starts_at", instant_type(), true),
+        Field::new("active", DataType::Boolean, true),
+    ])
+}
+
+fn poll_fields() -> Fields {
+    Fields::from(vec![
+        Field::new("polled_at", instant_type(), false),
+        Field::new("active", DataType::Boolean, false),
+    ])
+}
+
+fn span_fields() -> Fields {
+    Fields::from(vec![
+        Field::new("starts_at", instant_type(), false),
+        Field::new("ends_at", instant_type(), false),
+    ])
+}
+
+fn opening_fields() -> Fields {
+    Fields::from(vec![
+        Field::new("day_of_week", DataType::Int8, false),
+        Field::new("start_local_s", DataType::Int32, false),
+        Field::new("end_local_s", DataType::Int32, false),
+    ])
+}
+
+/// `list<struct<starts_at, active>>`: `starts_at` is null in the first step, which nothing
+/// precedes; `active` is null where no poll vouches.
+pub fn timeline_type() -> DataType {
+    list_type(step_fields())
+}
+
+/// `list<struct<polled_at, active>>`, in order, one an instant.
+pub fn poll_list_type() -> DataType {
+    list_type(poll_fields())
+}
+
+/// `list<struct<starts_at, ends_at>>`, half-open, in order.
+pub fn spans_type() -> DataType {
+    list_type(span_fields())
+}
+
+/// `list<struct<day_of_week, start_local_s, end_local_s>>`.
+pub fn week_type() -> DataType {
+    list_type(opening_fields())
+}
+
+/// Lists of structs under construction: the offsets that all kinds share.
+struct Offsets {
+    lengths: Vec<usize>,
+    valid: Vec<bool>,
+}
+
+impl Offsets {
+    fn new() -> Self {
+        Self { lengths: Vec::new(), valid: Vec::new() }
+    }
+
+    fn push(&mut self, length: Option<usize>) {
+        self.lengths.push(length.unwrap_or(0));
+        self.valid.push(length.is_some());
+    }
+
+    fn list(self, fields: Fields, columns: Vec<ArrayRef>) -> Result<ArrayRef> {
+        let values = StructArray::try_new(fields.clone(), columns, None)?;
+        let offsets = OffsetBuffer::from_lengths(self.lengths);
+        let valid = NullBuffer::from(self.valid);
+        Ok(Arc::new(ListArray::try_new(item(fields), offsets, Arc::new(values), Some(valid))?))
+    }
+}
+
+/// A null list for each `None`.
+pub fn timelines(rows: impl Iterator<Item = Option<Vec<Step>>>) -> Result<ArrayRef> {
+    let mut offsets = Offsets::new();
+    let mut starts = TimestampMicrosecondBuilder::new().with_timezone("UTC");
+    let mut active = BooleanBuilder::new();
+    for row in rows {
+        offsets.push(row.as_ref().map(Vec::len));
+        for step in row.into_iter().flatten() {
+            starts.append_option(Some(step.starts_at).filter(|at| *at != Step::EVER));
+            active.append_option(step.active);
+        }
+    }
+    offsets.list(step_fields(), vec![Arc::new(starts.finish()), Arc::new(active.finish())])
+}
+
+pub fn poll_lists(rows: impl Iterator<Item = Option<Vec<Poll>>>) -> Result<ArrayRef> {
+    let mut offsets = Offsets::new();
+    let mut instants = TimestampMicrosecondBuilder::new().with_timezone("UTC");
+    let mut active = BooleanBuilder::new();
+    for row in rows {
+        offsets.push(row.as_ref().map(Vec::len));
+        for poll in row.into_iter().flatten() {
+            instants.append_value(poll.polled_at());
+            active.append_value(poll.active());
+        }
+    }
+    offsets.list(poll_fields(), vec![Arc::new(instants.finish()), Arc::new(active.finish())])
+}
+
+pub fn span_lists(rows: impl Iterator<Item = Option<Vec<Span>>>) -> Result<ArrayRef> {
+    let mut offsets = Offsets::new();
+    let mut starts = TimestampMicrosecondBuilder::new().with_timezone("UTC");
+    let mut ends = TimestampMicrosecondBuilder::new().with_timezone("UTC");
+    for row in rows {
+        offsets.push(row.as_ref().map(Vec::len));
+        for span in row.into_iter().flatten() {
+            starts.append_value(span.starts_at());
+            ends.append_value(span.ends_at());
+        }
+    }
+    offsets.list(span_fields(), vec![Arc::new(starts.finish()), Arc::new(ends.finish())])
+}
+
+pub fn weeks(rows: impl Iterator<Item = Option<Vec<Opening>>>) -> Result<ArrayRef> {
+    let mut offsets = Offsets::new();
+    let mut openings = Vec::new();
+    for row in rows {
+        offsets.push(row.as_ref().map(Vec::len));
+        openings.extend(row.into_iter().flatten());
+    }
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(openings.iter().map(|row| row.weekday().to_monday_zero() as i8).collect::<Int8Array>()),
+        Arc::new(openings.iter().map(|row| row.start_s() as i32).collect::<Int32Array>()),
+        Arc::new(openings.iter().map(|row| row.end_s() as i32).collect::<Int32Array>()),
+    ];
+    offsets.list(opening_fields(), columns)
+}
+
+/// A column of lists, read row by row.
+pub struct Lists<'a> {
+    list: &'a ListArray,
+    columns: &'a [ArrayRef],
+}
+
+impl<'a> Lists<'a> {
+    /// `column` is of one of the types above.
+    pub fn new(column: &'a ArrayRef) -> Self {
+        let list = column.as_list::<i32>();
+        Self { list, columns: list.values().as_struct().columns() }
+    }
+
+    /// Places of a row's values; `None` where the list is null.
+    fn range(&self, row: usize) -> Option<std::ops::Range<usize>> {
+        let offsets = self.list.value_offsets();
+        self.list.is_valid(row).then(|| offsets[row] as usize..offsets[row + 1] as usize)
+    }
+
+    /// Replaces `steps` with those of the row that may hold after `from`; none of a null list.
+    pub fn read_steps(&self, row: usize, from: i64, steps: &mut Vec<Step>) {
+        let starts = self.columns[0].as_primitive::<TimestampMicrosecondType>();
+        let active = self.columns[1].as_boolean();
+        let start_of = |at: usize| if starts.is_null(at) { Step::EVER } else { starts.value(at) };
+        steps.clear();
+        let Some(range) = self.range(row) else { return };
+        // Later steps alone count from `from` on, and the one that holds there.
+        let (first, end) = (range.start, range.end);
+        let passed = partition_point(first, end, |at| start_of(at) <= from);
+        for at in passed.saturating_sub(1).max(first)..end {
+            let active = active.is_valid(at).then(|| active.value(at));
+            steps.push(Step { starts_at: start_of(at), active });
+        }
+    }
+
+    pub fn spans(&self, row: usize) -> Option<impl Iterator<Item = Span>> {
+        let starts = self.columns[0].as_primitive::<TimestampMicrosecondType>();
+        let ends = self.columns[1].as_primitive::<TimestampMicrosecondType>();
+        let range = self.range(row)?;
+        Some(range.filter_map(|at| Span::new(starts.value(at), ends.value(at))))
+    }
+
+    pub fn polls(&self, row: usize) -> Option<Vec<Poll>> {
+        let instants = self.columns[0].as_primitive::<TimestampMicrosecondType>();
+        let active = self.columns[1].as_boolean();
+        Some(self.range(row)?.map(|at| Poll::new(instants.value(at), active.value(at))).collect())
+    }
+
+    /// A null list is a store without any hours: always open.
+    pub fn week(&self, row: usize) -> WeeklyHours {
+        let days = self.columns[0].as_primitive::<Int8Type>();
+        let starts = self.columns[1].as_primitive::<Int32Type>();
+        let ends = self.columns[2].as_primitive::<Int32Type>();
+        let opening = |at: usize| {
+            let weekday = Weekday::from_monday_zero(days.value(at).try_into().ok()?)?;
+            Opening::new(weekday, starts.value(at).try_into().ok()?, ends.value(at).try_into().ok()?)
+        };
+        match self.range(row) {
+            Some(range) => WeeklyHours::Rows(range.filter_map(opening).collect()),
+            None => WeeklyHours::Always,
+        }
+    }
+}
+
+/// The first place from `first` on, before `end`, at which `passed` no longer holds.
+fn partition_point(first: usize, end: usize, passed: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut high) = (first, end);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if passed(middle) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}

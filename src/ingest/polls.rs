@@ -1,0 +1,159 @@
+//! Polls on their way from rows to files: eight bytes each, gathered by store and UTC day.
+
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use super::fields;
+use super::rejects::Reject;
+use super::rows::Row;
+use crate::rules::Poll;
+use crate::rules::calendar::{DAY_US, day_of};
+
+/// A poll within its day: the store's number above, then the time of day, then the status; so that
+/// they order by store, then instant, an inactive one before an active one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DayPoll(u64);
+
+const STATUS_BITS: u32 = 1;
+/// A day has 86,400,000,000 microseconds.
+const TIME_BITS: u32 = 37;
+/// What the bits above the time of day can number.
+pub const STORES_MAX: u32 = 1 << (64 - TIME_BITS - STATUS_BITS);
+
+impl DayPoll {
+    pub fn new(store: u32, time_us: i64, active: bool) -> Self {
+        debug_assert!(store < STORES_MAX && (0..DAY_US).contains(&time_us));
+        let time = (time_us as u64) << STATUS_BITS;
+        Self(u64::from(store) << (TIME_BITS + STATUS_BITS) | time | u64::from(active))
+    }
+
+    pub fn store(self) -> u32 {
+        (self.0 >> (TIME_BITS + STATUS_BITS)) as u32
+    }
+
+    pub fn active(self) -> bool {
+        self.0 & 1 == 1
+    }
+
+    pub fn polled_at(self, day: i64) -> i64 {
+        day * DAY_US + ((self.0 >> STATUS_BITS) & ((1 << TIME_BITS) - 1)) as i64
+    }
+
+    pub fn poll(self, day: i64) -> Poll {
+        Poll::new(self.polled_at(day), self.active())
+    }
+
+    pub fn renumbered(self, store: u32) -> Self {
+        const REST: u64 = (1 << (TIME_BITS + STATUS_BITS)) - 1;
+        Self(u64::from(store) << (TIME_BITS + STATUS_BITS) | self.0 & REST)
+    }
+
+    /// Whether both are of one store and instant.
+    pub fn same_instant(self, other: Self) -> bool {
+        self.0 | 1 == other.0 | 1
+    }
+}
+
+/// Text ids, each known by the number of its first appearance.
+#[derive(Default)]
+pub struct StoreIds {
+    text: String,
+    ends: Vec<usize>,
+    numbers: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+}
+
+impl StoreIds {
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub fn id(&self, number: u32) -> &str {
+        let number = number as usize;
+        let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.text[start..self.ends[number]]
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        (0..self.len() as u32).map(|number| self.id(number))
+    }
+
+    pub fn number(&mut self, id: &str) -> u32 {
+        let hash = self.hasher.hash_one(id);
+        if let Some(&number) = self.numbers.find(hash, |&number| self.id(number) == id) {
+            return number;
+        }
+        let number = self.ends.len() as u32;
+        self.text.push_str(id);
+        self.ends.push(self.text.len());
+        let Self { text, ends, numbers, hasher } = self;
+        let id_of = |number: u32| {
+            let start = (number as usize).checked_sub(1).map_or(0, |before| ends[before]);
+            &text[start..ends[number as usize]]
+        };
+        numbers.insert_unique(hash, number, |&number| hasher.hash_one(id_of(number)));
+        number
+    }
+}
+
+/// Polls of some rows, in no order, by day; stores numbered by the batch's own ids.
+#[derive(Default)]
+pub struct PollBatch {
+    pub ids: StoreIds,
+    pub days: HashMap<i64, Vec<DayPoll>>,
+    pub polls: usize,
+}
+
+impl PollBatch {
+    /// Reads one row; `latest_at` is the last instant that a sound clock can have shown.
+    pub fn take(&mut self, row: &Row, latest_at: i64) -> Result<(), Reject> {
+        let id = row.read(0, fields::store_id)?;
+        let polled_at = row.read(1, |field| {
+            let polled_at = fields::timestamp(field)?;
+            match polled_at > latest_at {
+                true => Err(format!(
+                    "{:?} is more than 24 hours after this machine's clock; expected an instant in the past",
+                    String::from_utf8_lossy(field)
+                )),
+                false => Ok(polled_at),
+            }
+        })?;
+        let active = row.read(2, fields::status)?;
+        let store = self.ids.number(id);
+        let day = day_of(polled_at);
+        let poll = DayPoll::new(store, polled_at - day * DAY_US, active);
+        self.days.entry(day).or_default().push(poll);
+        self.polls += 1;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn polls_of_a_day_order_by_store_then_instant_then_inactive_first() {
+        let polls = [
+            DayPoll::new(0, 5, false),
+            DayPoll::new(0, 5, true),
+            DayPoll::new(0, DAY_US - 1, false),
+            DayPoll::new(1, 0, false),
+            DayPoll::new(STORES_MAX - 1, 0, true),
+        ];
+        assert!(polls.is_sorted());
+        assert!(polls[0].same_instant(polls[1]) && !polls[1].same_instant(polls[2]));
+        let poll = polls[2].renumbered(7);
+        assert_eq!((poll.store(), poll.polled_at(-1), poll.active()), (7, -1, false));
+    }
+
+    #[test]
+    fn a_store_keeps_the_number_of_its_first_appearance() {
+        let mut ids = StoreIds::default();
+        let numbers: Vec<_> = ["b", "", "a", "b", "🍕", "a"].iter().map(|id| ids.number(id)).collect();
+        assert_eq!(numbers, [0, 1, 2, 0, 3, 2]);
+        assert_eq!(ids.iter().collect::<Vec<_>>(), ["b", "", "a", "🍕"]);
+    }
+}

@@ -1,0 +1,38 @@
+//! Rows that break a rule: not loaded, and not lost.
+
+/// One row, or one field of it, that could not be loaded.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reject {
+    pub file: String,
+    pub line: u64,
+    /// The column that broke the rule; empty where the row as a whole did.
+    pub column: String,
+    pub reason: String,
+    /// The row as it stood in the file, cut after [`TEXT_BYTES_MAX`] bytes.
+    pub text: String,
+}
+
+pub const TEXT_BYTES_MAX: usize = 4096;
+
+impl Reject {
+    pub fn new(file: &str, line: u64, column: &str, reason: String, row: &[u8]) -> Self {
+        let row = &row[..row.len().min(TEXT_BYTES_MAX)];
+        Self {
+            file: file.to_owned(),
+            line,
+            column: column.to_owned(),
+            reason,
+            text: String::from_utf8_lossy(row).trim_end_matches(['\r', '\n']).to_owned(),
+        }
+    }
+}
+
+impl std::fmt::Display for Reject {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{:?}, line {}: ", self.file, self.line)?;
+        if !self.column.is_empty() {
+            write!(out, "{} ", self.column)?;
+        }
+        out.write_str(&self.reason)
+    }
+}

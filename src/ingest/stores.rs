@@ -1,0 +1,96 @@
+//! Every store known to a load, numbered in the order of ids, and what is known of its polls.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+
+use super::polls::STORES_MAX;
+use crate::error::{Error, Result};
+use crate::tables::Table;
+
+/// Ids in ascending order of bytes; a store's number is its place.
+pub struct Ids(Vec<String>);
+
+impl Ids {
+    /// # Errors
+    /// Where there are more stores than can be numbered.
+    pub fn new<'a>(ids: impl Iterator<Item = &'a str>) -> Result<Self> {
+        let ids: BTreeSet<&str> = ids.collect();
+        if ids.len() >= STORES_MAX as usize {
+            let stores = ids.len();
+            return Err(Error::File(format!("there are {stores} stores; expected fewer than {STORES_MAX}")));
+        }
+        Ok(Self(ids.into_iter().map(str::to_owned).collect()))
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn id(&self, number: u32) -> &str {
+        &self.0[number as usize]
+    }
+
+    pub fn number(&self, id: &str) -> Option<u32> {
+        self.0.binary_search_by(|known| known.as_str().cmp(id)).ok().map(|number| number as u32)
+    }
+}
+
+/// First and last poll of each store, and how many there are, by its number.
+pub struct PolledStores(Vec<Polled>);
+
+#[derive(Clone, Copy)]
+struct Polled {
+    first_at: i64,
+    last_at: i64,
+    polls: u64,
+}
+
+impl PolledStores {
+    /// What the `stores` table knows of them.
+    pub fn new(ids: &Ids, table: Option<&RecordBatch>) -> Self {
+        let never = Polled { first_at: i64::MAX, last_at: i64::MIN, polls: 0 };
+        let mut stores = Self(vec![never; ids.len()]);
+        let Some(table) = table else { return stores };
+        let known = table.column(0).as_string::<i32>();
+        let first = table.column(1).as_primitive::<TimestampMicrosecondType>();
+        let last = table.column(2).as_primitive::<TimestampMicrosecondType>();
+        let polls = table.column(3).as_primitive::<Int64Type>();
+        for row in 0..table.num_rows() {
+            if let (Some(number), 1..) = (ids.number(known.value(row)), polls.value(row)) {
+                let (first_at, last_at) = (first.value(row), last.value(row));
+                let polls = polls.value(row).unsigned_abs();
+                stores.0[number as usize] = Polled { first_at, last_at, polls };
+            }
+        }
+        stores
+    }
+
+    /// Counts a poll that the tables did not hold before.
+    pub fn count(&mut self, number: u32, polled_at: i64) {
+        let polled = &mut self.0[number as usize];
+        polled.first_at = polled.first_at.min(polled_at);
+        polled.last_at = polled.last_at.max(polled_at);
+        polled.polls += 1;
+    }
+
+    /// The rows of the `stores` table: stores that were ever polled, and those `named` elsewhere.
+    pub fn rows(&self, ids: &Ids, named: impl Fn(&str) -> bool) -> Result<RecordBatch> {
+        let listed: Vec<usize> =
+            (0..ids.len()).filter(|&at| self.0[at].polls > 0 || named(&ids.0[at])).collect();
+        let instants = |of: fn(Polled) -> i64| -> ArrayRef {
+            let polled = |at: &usize| Some(self.0[*at]).filter(|polled| polled.polls > 0);
+            let values = listed.iter().map(|at| polled(at).map(of));
+            Arc::new(values.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+        };
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(listed.iter().map(|&at| Some(&ids.0[at])).collect::<StringArray>()),
+            instants(|polled| polled.first_at),
+            instants(|polled| polled.last_at),
+            Arc::new(listed.iter().map(|&at| self.0[at].polls as i64).collect::<Int64Array>()),
+        ];
+        Ok(RecordBatch::try_new(Table::Stores.file_schema(), columns)?)
+    }
+}

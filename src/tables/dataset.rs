@@ -1,0 +1,250 @@
+//! All tables at one version, and the change from one version to the next.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use futures::future::try_join_all;
+
+use super::log::{TableFile, TableLog};
+use super::parquet_files::{NewFile, read_all, write_sorted};
+use super::schema::Table;
+use crate::error::{Error, Result};
+
+/// One file of one load.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Version of the dataset that the load made.
+    pub version: u64,
+    /// Microseconds UTC.
+    pub loaded_at: i64,
+    /// What the rows are: `polls`, `business_hours` or `time_zones`.
+    pub kind: String,
+    pub file: String,
+    /// BLAKE3 of the decompressed content, in hexadecimal.
+    pub content_hash: String,
+    /// Data rows read, rejected ones among them.
+    pub rows: u64,
+    pub rejected: u64,
+}
+
+/// Every table, pinned to one version of the dataset.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    folder: PathBuf,
+    version: u64,
+    loads: Vec<Load>,
+    table_versions: HashMap<Table, u64>,
+    files: HashMap<Table, Vec<TableFile>>,
+}
+
+impl Dataset {
+    /// The newest version, or an older one; `None` where nothing was ever loaded.
+    ///
+    /// # Errors
+    /// Where the folder cannot be read, or never had the version asked for.
+    pub async fn open(folder: &Path, as_of: Option<u64>) -> Result<Option<Self>> {
+        let Some(newest) = TableLog::open(folder, Table::Loads, None).await? else {
+            return match as_of {
+                Some(version) => Err(no_version(version, 0)),
+                None => Ok(None),
+            };
+        };
+        let log = match as_of {
+            Some(version) if version == 0 || version > newest.version() => {
+                return Err(no_version(version, newest.version()));
+            }
+            Some(version) if version < newest.version() => {
+                TableLog::open(folder, Table::Loads, Some(version)).await?.unwrap_or(newest)
+            }
+            _ => newest,
+        };
+        if log.version() == 0 {
+            return Ok(None);
+        }
+        let files = log.files()?;
+        let rows = read_all(Table::Loads, files.iter().map(|file| file.path.as_path()))?;
+        let table_versions = table_versions(&rows);
+        let opened = try_join_all(table_versions.iter().map(|(&table, &version)| async move {
+            let log = TableLog::open(folder, table, Some(version)).await?;
+            let log = log.ok_or_else(|| missing(folder, table))?;
+            Ok::<_, Error>((table, log.files()?))
+        }));
+        let files = opened.await?.into_iter().collect();
+        let loads = loads_of(&rows);
+        Ok(Some(Self { folder: folder.to_owned(), version: log.version(), loads, table_versions, files }))
+    }
+
+    /// Rises by one with every load.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Every file ever loaded, oldest first.
+    pub fn loads(&self) -> &[Load] {
+        &self.loads
+    }
+
+    /// In order of days; empty for a table that was never written.
+    pub fn files(&self, table: Table) -> &[TableFile] {
+        self.files.get(&table).map_or(&[], Vec::as_slice)
+    }
+
+    /// All rows of a table that fits in memory.
+    pub fn rows(&self, table: Table) -> Result<RecordBatch> {
+        read_all(table, self.files(table).iter().map(|file| file.path.as_path()))
+    }
+}
+
+/// What one load changes: for each table written, the files that stay and those that come.
+#[derive(Default)]
+pub struct Change {
+    tables: Vec<(Table, Vec<TableFile>, Vec<NewFile>)>,
+}
+
+impl Change {
+    /// The table's next version holds exactly these.
+    pub fn set(&mut self, table: Table, kept: Vec<TableFile>, new: Vec<NewFile>) {
+        self.tables.push((table, kept, new));
+    }
+
+    /// Makes the change the dataset's next version, whole or not at all, and returns its number.
+    /// The versions in `loads` are set to it.
+    pub async fn commit(
+        self,
+        before: Option<&Dataset>,
+        lock: &WriteLock,
+        mut loads: Vec<Load>,
+    ) -> Result<u64> {
+        let folder = &lock.folder;
+        let mut versions = before.map(|dataset| dataset.table_versions.clone()).unwrap_or_default();
+        for (table, kept, new) in self.tables {
+            let log = open_or_create(folder, table).await?;
+            versions.insert(table, log.commit(&kept, &new.iter().collect::<Vec<_>>()).await?);
+            new.into_iter().for_each(NewFile::keep);
+        }
+        let log = open_or_create(folder, Table::Loads).await?;
+        let version = log.version() + 1;
+        loads.iter_mut().for_each(|load| load.version = version);
+        let rows = loads_batch(&loads, &versions)?;
+        let earlier = before.map(|dataset| dataset.rows(Table::Loads)).transpose()?;
+        let batches = earlier.into_iter().chain([rows]).map(Ok);
+        let file = write_sorted(folder, Table::Loads, None, batches)?;
+        let committed = log.commit(&[], &[&file]).await?;
+        file.keep();
+        Ok(committed)
+    }
+}
+
+async fn open_or_create(folder: &Path, table: Table) -> Result<TableLog> {
+    match TableLog::open(folder, table, None).await? {
+        Some(log) => Ok(log),
+        None => TableLog::create(folder, table).await,
+    }
+}
+
+/// The right to change a data folder; one process holds it at a time.
+pub struct WriteLock {
+    folder: PathBuf,
+    _file: File,
+}
+
+impl WriteLock {
+    /// Creates the folder where there is none.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written, or another process is loading into it.
+    pub fn take(folder: &Path) -> Result<Self> {
+        std::fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
+        let path = folder.join(".lock");
+        let file = File::create(&path).map_err(|error| Error::io("write", folder, error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { folder: folder.to_owned(), _file: file }),
+            Err(std::fs::TryLockError::WouldBlock) => {
+                Err(Error::io("write", folder, "another uptally is loading into it; try again later"))
+            }
+            Err(std::fs::TryLockError::Error(error)) => Err(Error::io("lock", &path, error)),
+        }
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+fn table_versions(rows: &RecordBatch) -> HashMap<Table, u64> {
+    let last = rows.num_rows().wrapping_sub(1);
+    let version = |table: Table| {
+        let column = rows.column_by_name(&table.version_column())?.as_primitive::<Int64Type>();
+        let version = column.values().get(last)?;
+        // A table that was never written has no version.
+        Some((table, u64::try_from(*version).ok()?))
+    };
+    Table::VERSIONED.into_iter().filter_map(version).collect()
+}
+
+fn loads_of(rows: &RecordBatch) -> Vec<Load> {
+    let count = |name: &str, row: usize| {
+        rows.column_by_name(name).map_or(0, |column| column.as_primitive::<Int64Type>().value(row)) as u64
+    };
+    let text = |name: &str, row: usize| {
+        rows.column_by_name(name).map_or("", |column| column.as_string::<i32>().value(row)).to_owned()
+    };
+    let loaded_at = |row: usize| {
+        rows.column_by_name("loaded_at")
+            .map_or(0, |column| column.as_primitive::<TimestampMicrosecondType>().value(row))
+    };
+    (0..rows.num_rows())
+        .map(|row| Load {
+            version: count("version", row),
+            loaded_at: loaded_at(row),
+            kind: text("kind", row),
+            file: text("file", row),
+            content_hash: text("content_hash", row),
+            rows: count("rows", row),
+            rejected: count("rejected", row),
+        })
+        .collect()
+}
+
+fn loads_batch(loads: &[Load], versions: &HashMap<Table, u64>) -> Result<RecordBatch> {
+    let count = |of: fn(&Load) -> u64| -> ArrayRef {
+        Arc::new(loads.iter().map(|load| of(load) as i64).collect::<Int64Array>())
+    };
+    let text = |of: fn(&Load) -> &String| -> ArrayRef {
+        Arc::new(loads.iter().map(|load| Some(of(load))).collect::<StringArray>())
+    };
+    let loaded_at = loads.iter().map(|load| load.loaded_at).collect::<Vec<_>>();
+    let mut columns: Vec<ArrayRef> = vec![
+        count(|load| load.version),
+        Arc::new(TimestampMicrosecondArray::from(loaded_at).with_timezone("UTC")),
+        text(|load| &load.kind),
+        text(|load| &load.file),
+        text(|load| &load.content_hash),
+        count(|load| load.rows),
+        count(|load| load.rejected),
+    ];
+    for table in Table::VERSIONED {
+        let version = versions.get(&table).map_or(-1, |&version| version as i64);
+        columns.push(Arc::new(Int64Array::from(vec![version; loads.len()])));
+    }
+    Ok(RecordBatch::try_new(Table::Loads.file_schema(), columns)?)
+}
+
+fn no_version(asked: u64, newest: u64) -> Error {
+    Error::Argument(match newest {
+        0 => format!("there is no version {asked}: nothing was loaded yet"),
+        newest => format!("there is no version {asked}; expected 1 to {newest}"),
+    })
+}
+
+fn missing(folder: &Path, table: Table) -> Error {
+    Error::io("read", &folder.join(table.name()), "the table that a load wrote is gone")
+}

@@ -1,0 +1,198 @@
+//! One table's Delta log: which files it holds at a version, and the commit that changes them.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use arrow::datatypes::{DataType, TimeUnit};
+use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties};
+use deltalake_core::kernel::{
+    Action, Add, DataType as DeltaType, PrimitiveType, StructField, Version,
+};
+use deltalake_core::protocol::{DeltaOperation, SaveMode};
+use deltalake_core::{DeltaTable, DeltaTableBuilder, DeltaTableError, ensure_table_uri};
+
+use super::parquet_files::{NewFile, date_text, day_of_text, sync_folder};
+use super::schema::Table;
+use crate::error::{Error, Result};
+
+/// A Parquet file that a version of a table holds.
+#[derive(Clone, Debug)]
+pub struct TableFile {
+    pub path: PathBuf,
+    pub size_bytes: u64,
+    /// The partition it belongs to, days since 1970-01-01.
+    pub day: Option<i64>,
+    add: Add,
+}
+
+/// One table, open at one version.
+pub struct TableLog {
+    table: Table,
+    folder: PathBuf,
+    delta: DeltaTable,
+}
+
+impl TableLog {
+    /// The newest version where none is given; `None` where there is no such table.
+    pub async fn open(data: &Path, table: Table, version: Option<Version>) -> Result<Option<Self>> {
+        let folder = data.join(table.name());
+        if !folder.join("_delta_log").is_dir() {
+            return Ok(None);
+        }
+        let url = ensure_table_uri(folder.to_string_lossy()).map_err(|e| unreadable(&folder, e))?;
+        let mut builder = DeltaTableBuilder::from_url(url).map_err(|e| unreadable(&folder, e))?;
+        if let Some(version) = version {
+            builder = builder.with_version(version);
+        }
+        match builder.load().await {
+            Ok(delta) => Ok(Some(Self { table, folder, delta })),
+            Err(DeltaTableError::NotATable(_)) => Ok(None),
+            Err(error) => Err(unreadable(&folder, error)),
+        }
+    }
+
+    pub async fn create(data: &Path, table: Table) -> Result<Self> {
+        let folder = data.join(table.name());
+        std::fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
+        let url = ensure_table_uri(folder.to_string_lossy()).map_err(|e| unwritable(&folder, e))?;
+        let delta = DeltaTable::try_from_url(url)
+            .await
+            .map_err(|e| unwritable(&folder, e))?
+            .create()
+            .with_table_name(table.name())
+            .with_columns(delta_columns(table))
+            .with_partition_columns(table.partition_column())
+            // Old versions stay reachable: reports are made again as of them.
+            .with_configuration([("delta.enableExpiredLogCleanup", Some("false"))])
+            .await
+            .map_err(|error| unwritable(&folder, error))?;
+        let log = Self { table, folder, delta };
+        log.sync()?;
+        Ok(log)
+    }
+
+    pub fn version(&self) -> Version {
+        self.delta.version().unwrap_or_default()
+    }
+
+    /// In order of days.
+    pub fn files(&self) -> Result<Vec<TableFile>> {
+        let state = self.delta.snapshot().map_err(|error| unreadable(&self.folder, error))?;
+        let mut files: Vec<_> = state
+            .log_data()
+            .iter()
+            .map(|view| {
+                let day = self.table.partition_column().and_then(|column| {
+                    view.partition_values_map().get(column)?.as_deref().and_then(day_of_text)
+                });
+                TableFile {
+                    path: self.folder.join(view.object_store_path().as_ref()),
+                    size_bytes: view.size().unsigned_abs(),
+                    day,
+                    add: Add {
+                        path: view.path().into_owned(),
+                        partition_values: view.partition_values_map(),
+                        size: view.size(),
+                        modification_time: view.modification_time(),
+                        data_change: true,
+                        stats: view.stats(),
+                        ..Default::default()
+                    },
+                }
+            })
+            .collect();
+        files.sort_by(|left, right| (left.day, &left.path).cmp(&(right.day, &right.path)));
+        Ok(files)
+    }
+
+    /// Commits a version that holds exactly `kept` and `new`, whatever this one holds: a load that
+    /// was cut off after its commit here and before the one to `loads` is undone on the way.
+    pub async fn commit(&self, kept: &[TableFile], new: &[&NewFile]) -> Result<Version> {
+        let state = self.delta.snapshot().map_err(|error| unreadable(&self.folder, error))?;
+        let held: HashSet<_> = state.log_data().iter().map(|view| view.path().into_owned()).collect();
+        let wanted: HashSet<_> = kept.iter().map(|file| file.add.path.as_str()).collect();
+        let mut actions: Vec<_> = state
+            .log_data()
+            .iter()
+            .filter(|view| !wanted.contains(view.path().as_ref()))
+            .map(|view| Action::Remove(view.remove_action(true)))
+            .collect();
+        let restored = kept.iter().filter(|file| !held.contains(&file.add.path));
+        actions.extend(restored.map(|file| Action::Add(file.add.clone())));
+        actions.extend(new.iter().map(|file| Action::Add(add_of(file))));
+        let operation = DeltaOperation::Write {
+            mode: SaveMode::Overwrite,
+            partition_by: self.table.partition_column().map(|column| vec![column.to_owned()]),
+            predicate: None,
+        };
+        let committed = CommitBuilder::from(CommitProperties::default())
+            .with_actions(actions)
+            .build(Some(state), self.delta.log_store(), operation)
+            .await
+            .map_err(|error| unwritable(&self.folder, error))?;
+        self.sync()?;
+        Ok(committed.version())
+    }
+
+    /// The object store does not sync; what a commit promises has to survive a power cut.
+    fn sync(&self) -> Result<()> {
+        let log = self.folder.join("_delta_log");
+        let entries = std::fs::read_dir(&log).map_err(|error| Error::io("read", &log, error))?;
+        let newest = entries
+            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+            .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+            .max();
+        if let Some(path) = newest {
+            std::fs::File::open(&path)
+                .and_then(|file| file.sync_all())
+                .map_err(|error| Error::io("sync", &path, error))?;
+        }
+        sync_folder(&log)?;
+        sync_folder(&self.folder)
+    }
+}
+
+fn add_of(file: &NewFile) -> Add {
+    let partition_values = match (file.table.partition_column(), file.day) {
+        (Some(column), Some(day)) => HashMap::from([(column.to_owned(), Some(date_text(day)))]),
+        _ => HashMap::new(),
+    };
+    let mut stats = serde_json::json!({ "numRecords": file.rows });
+    if let (Some(stats), Some(serde_json::Value::Object(bounds))) = (stats.as_object_mut(), &file.stats) {
+        stats.extend(bounds.clone());
+    }
+    Add {
+        path: file.name.clone(),
+        partition_values,
+        size: file.size_bytes as i64,
+        modification_time: chrono::Utc::now().timestamp_millis(),
+        data_change: true,
+        stats: Some(stats.to_string()),
+        ..Default::default()
+    }
+}
+
+fn delta_columns(table: Table) -> Vec<StructField> {
+    let schema = table.schema();
+    let column = |field: &arrow::datatypes::FieldRef| {
+        let primitive = match field.data_type() {
+            DataType::Boolean => PrimitiveType::Boolean,
+            DataType::Int8 => PrimitiveType::Byte,
+            DataType::Int32 => PrimitiveType::Integer,
+            DataType::Int64 => PrimitiveType::Long,
+            DataType::Date32 => PrimitiveType::Date,
+            DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => PrimitiveType::Timestamp,
+            _ => PrimitiveType::String,
+        };
+        StructField::new(field.name(), DeltaType::Primitive(primitive), field.is_nullable())
+    };
+    schema.fields().iter().map(column).collect()
+}
+
+fn unreadable(folder: &Path, error: DeltaTableError) -> Error {
+    Error::io("read the table", folder, error)
+}
+
+fn unwritable(folder: &Path, error: DeltaTableError) -> Error {
+    Error::io("write the table", folder, error)
+}

@@ -1,0 +1,14 @@
+//! The tables: sorted Parquet files under Delta logs, all named by one version of the dataset.
+//!
+//! A load may change several tables, each with a log of its own. The commit to `loads`, made
+//! last, names the version of each; every reader starts there. Knows nothing of reports.
+
+mod dataset;
+mod log;
+mod parquet_files;
+mod schema;
+
+pub use dataset::{Change, Dataset, Load, WriteLock};
+pub use log::TableFile;
+pub use parquet_files::{NewFile, read_all, write_sorted};
+pub use schema::Table;

@@ -1,0 +1,153 @@
+//! Parquet files of a table: written sorted, synced, and described for the log.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::metadata::SortingColumn;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+use uuid::Uuid;
+
+use super::schema::Table;
+use crate::error::{Error, Result};
+
+/// A file on disk that no log names yet; removed again when dropped before it is [kept](Self::keep).
+#[derive(Debug)]
+pub struct NewFile {
+    pub table: Table,
+    /// Relative to the table's folder.
+    pub name: String,
+    pub path: PathBuf,
+    pub rows: usize,
+    pub size_bytes: u64,
+    /// The partition it belongs to, days since 1970-01-01.
+    pub day: Option<i64>,
+    /// Bounds of the sort columns, for readers that skip files by them: `{"minValues": …}`.
+    pub stats: Option<serde_json::Value>,
+    kept: bool,
+}
+
+impl NewFile {
+    /// From now on a log names it.
+    pub fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.kept {
+            // Best effort: a file that no log names is never read.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Writes batches, already in the order of [`Table::sorted_by`], as one synced file.
+pub fn write_sorted(
+    data: &Path,
+    table: Table,
+    day: Option<i64>,
+    batches: impl IntoIterator<Item = Result<RecordBatch>>,
+) -> Result<NewFile> {
+    let folder = data.join(table.name());
+    let name = match (table.partition_column(), day) {
+        (Some(column), Some(day)) => format!("{column}={}/{}.parquet", date_text(day), Uuid::new_v4()),
+        _ => format!("{}.parquet", Uuid::new_v4()),
+    };
+    let path = folder.join(&name);
+    let parent = path.parent().unwrap_or(&folder);
+    std::fs::create_dir_all(parent).map_err(|error| Error::io("create", parent, error))?;
+    let mut file =
+        NewFile { table, name, path, rows: 0, size_bytes: 0, day, stats: None, kept: false };
+    let written = write_file(&mut file, batches);
+    written?;
+    sync_folder(file.path.parent().unwrap_or(&folder))?;
+    Ok(file)
+}
+
+fn write_file(
+    file: &mut NewFile,
+    batches: impl IntoIterator<Item = Result<RecordBatch>>,
+) -> Result<()> {
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| Error::io("write", &file.path, error);
+    let sink = BufWriter::with_capacity(1 << 20, File::create(&file.path).map_err(|e| failed(e.into()))?);
+    let schema = file.table.file_schema();
+    let mut writer = ArrowWriter::try_new(sink, schema, Some(properties(file.table)))
+        .map_err(|e| failed(e.into()))?;
+    let mut rows = 0;
+    for batch in batches {
+        let batch = batch?;
+        rows += batch.num_rows();
+        writer.write(&batch).map_err(|e| failed(e.into()))?;
+    }
+    let mut sink = writer.into_inner().map_err(|e| failed(e.into()))?;
+    sink.flush().map_err(|e| failed(e.into()))?;
+    let synced = sink.into_inner().map_err(|e| failed(e.into_error().into()))?;
+    synced.sync_all().map_err(|e| failed(e.into()))?;
+    file.size_bytes = synced.metadata().map_err(|e| failed(e.into()))?.len();
+    file.rows = rows;
+    Ok(())
+}
+
+fn properties(table: Table) -> WriterProperties {
+    let schema = table.file_schema();
+    let sorted = table
+        .sorted_by()
+        .iter()
+        .filter_map(|name| schema.index_of(name).ok())
+        .map(|index| SortingColumn { column_idx: index as i32, descending: false, nulls_first: false })
+        .collect();
+    WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        // Ids of a few hundred thousand stores stay one dictionary.
+        .set_dictionary_page_size_limit(16 << 20)
+        .set_statistics_enabled(EnabledStatistics::Page)
+        // Instants in order differ little: their deltas decode faster than any general compression.
+        .set_column_encoding(ColumnPath::from("polled_at"), Encoding::DELTA_BINARY_PACKED)
+        .set_column_dictionary_enabled(ColumnPath::from("polled_at"), false)
+        .set_column_compression(ColumnPath::from("polled_at"), Compression::UNCOMPRESSED)
+        .set_sorting_columns(Some(sorted))
+        .build()
+}
+
+/// All rows of the files, in their order.
+pub fn read_all<'a>(table: Table, paths: impl IntoIterator<Item = &'a Path>) -> Result<RecordBatch> {
+    let mut batches = Vec::new();
+    for path in paths {
+        let file = File::open(path).map_err(|error| Error::io("read", path, error))?;
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file)
+            .and_then(|builder| builder.with_batch_size(1 << 16).build())
+            .map_err(|error| Error::io("read", path, error))?;
+        for batch in reader {
+            batches.push(batch.map_err(|error| Error::io("read", path, error))?);
+        }
+    }
+    let schema = batches.first().map_or_else(|| table.file_schema(), |batch| batch.schema());
+    Ok(concat_batches(&Arc::clone(&schema), &batches)?)
+}
+
+/// Makes new names in a folder survive a power cut.
+pub fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|error| Error::io("sync", folder, error))
+}
+
+/// A day as `YYYY-MM-DD`.
+pub fn date_text(day: i64) -> String {
+    let days = i32::try_from(day).unwrap_or(i32::MAX);
+    chrono::NaiveDate::from_epoch_days(days).map_or_else(|| day.to_string(), |date| date.to_string())
+}
+
+/// The day of `YYYY-MM-DD`.
+pub fn day_of_text(date: &str) -> Option<i64> {
+    date.parse::<chrono::NaiveDate>().ok().map(|date| i64::from(date.to_epoch_days()))
+}

@@ -1,0 +1,133 @@
+//! Names, columns and order of each table.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+
+/// Every table of a dataset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Table {
+    /// One row a store and instant, in one file a UTC day, sorted by store, then instant.
+    Polls,
+    /// For each day of `polls`, every store's last poll before that day: what a report of that
+    /// day on has to know of all the history before it.
+    Carried,
+    /// One row for every store id seen in any input.
+    Stores,
+    /// The latest business hours, whole.
+    BusinessHours,
+    /// The latest time zones, whole.
+    TimeZones,
+    /// Rows that were not loaded, and why.
+    Rejects,
+    /// Every file loaded, and the version of each table that its load left behind.
+    Loads,
+}
+
+impl Table {
+    /// Those whose versions a commit to `loads` names.
+    pub const VERSIONED: [Table; 6] = [
+        Table::Polls,
+        Table::Carried,
+        Table::Stores,
+        Table::BusinessHours,
+        Table::TimeZones,
+        Table::Rejects,
+    ];
+
+    /// Name in SQL, and of its folder.
+    pub fn name(self) -> &'static str {
+        match self {
+            Table::Polls => "polls",
+            Table::Carried => "carried",
+            Table::Stores => "stores",
+            Table::BusinessHours => "business_hours",
+            Table::TimeZones => "time_zones",
+            Table::Rejects => "rejects",
+            Table::Loads => "loads",
+        }
+    }
+
+    /// The UTC date by which files are divided; a column of the table, but not of its files.
+    pub fn partition_column(self) -> Option<&'static str> {
+        match self {
+            Table::Polls => Some("polled_on"),
+            Table::Carried => Some("carried_into"),
+            _ => None,
+        }
+    }
+
+    /// Columns by which each file is sorted, ascending; text by its bytes.
+    pub fn sorted_by(self) -> &'static [&'static str] {
+        match self {
+            Table::Polls => &["store_id", "polled_at"],
+            Table::Carried | Table::Stores | Table::TimeZones => &["store_id"],
+            Table::BusinessHours => &["store_id", "day_of_week", "start_local_s", "end_local_s"],
+            Table::Rejects | Table::Loads => &[],
+        }
+    }
+
+    /// Columns of the files.
+    pub fn file_schema(self) -> SchemaRef {
+        let text = |name: &str| Field::new(name, DataType::Utf8, false);
+        let count = |name: &str| Field::new(name, DataType::Int64, false);
+        let instant = |name: &str, nullable| {
+            Field::new(name, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), nullable)
+        };
+        let fields = match self {
+            Table::Polls | Table::Carried => vec![
+                text("store_id"),
+                instant("polled_at", false),
+                Field::new("active", DataType::Boolean, false),
+            ],
+            Table::Stores => vec![
+                text("store_id"),
+                instant("first_polled_at", true),
+                instant("last_polled_at", true),
+                count("polls"),
+            ],
+            Table::BusinessHours => vec![
+                text("store_id"),
+                Field::new("day_of_week", DataType::Int8, false),
+                Field::new("start_local_s", DataType::Int32, false),
+                Field::new("end_local_s", DataType::Int32, false),
+            ],
+            Table::TimeZones => vec![text("store_id"), text("time_zone")],
+            Table::Rejects => vec![
+                count("version"),
+                text("file"),
+                count("line"),
+                text("column"),
+                text("reason"),
+                text("text"),
+            ],
+            Table::Loads => {
+                let mut fields = vec![
+                    count("version"),
+                    instant("loaded_at", false),
+                    text("kind"),
+                    text("file"),
+                    text("content_hash"),
+                    count("rows"),
+                    count("rejected"),
+                ];
+                fields.extend(Table::VERSIONED.map(|table| count(&table.version_column())));
+                fields
+            }
+        };
+        Arc::new(Schema::new(fields))
+    }
+
+    /// Columns as SQL sees them: those of the files, then the partition column.
+    pub fn schema(self) -> SchemaRef {
+        let mut fields = self.file_schema().fields().to_vec();
+        let partition = self.partition_column();
+        fields.extend(partition.map(|name| Arc::new(Field::new(name, DataType::Date32, false))));
+        Arc::new(Schema::new(fields))
+    }
+
+    /// Column of `loads` that names this table's version.
+    pub fn version_column(self) -> String {
+        format!("{}_version", self.name())
+    }
+}
