@@ -1,11 +1,17 @@
 //! Time in state of stores: how long each was up, and how long down, while it should have been open.
 //!
 //! In the order a poll travels: [`ingest`] checks CSV rows and [`tables`] keeps them as sorted
-//! Parquet under Delta logs. What the numbers mean is in [`rules`] alone.
+//! Parquet under Delta logs; [`engine`] asks them for a report, in SQL over [`functions`] or in lazy
+//! frames; [`report`] lays the figures out and [`cli`] hands them over. What the numbers mean is in
+//! [`rules`] alone; [`generate`] makes up a chain to try all of it on.
 
+pub mod cli;
+pub mod engine;
 pub mod error;
 pub mod functions;
+pub mod generate;
 pub mod ingest;
+pub mod report;
 pub mod rules;
 pub mod tables;
 

@@ -1,1 +1,5 @@
-fn main() {}
+//! The `uptally` command.
+
+fn main() -> std::process::ExitCode {
+    uptally::cli::run()
+}

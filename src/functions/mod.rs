@@ -7,6 +7,7 @@ mod gather;
 mod lists;
 mod scalars;
 
+pub use self::arguments::gap_interval;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use datafusion::prelude::SessionContext;
 

@@ -55,6 +55,11 @@ pub fn timestamp(field: &[u8]) -> Result<i64, Wrong> {
     })
 }
 
+/// As [`timestamp`], for a text that is no field.
+pub fn timestamp_of_text(text: &str) -> Result<i64, Wrong> {
+    timestamp(text.as_bytes())
+}
+
 /// The usual form alone, as fast as the digits can be read.
 fn plain_timestamp(field: &[u8]) -> Option<i64> {
     let field = field.strip_suffix(b" UTC").unwrap_or(field);

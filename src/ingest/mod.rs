@@ -24,10 +24,11 @@ use arrow::array::{AsArray, RecordBatch};
 
 pub use header::Kind;
 pub use read::Watch;
-pub use rejects::Reject;
+pub use days::Merged;
+pub use fields::timestamp_of_text as instant_of_text;
+pub use rejects::{Reject, rejects_csv};
 pub use source::{Source, sources};
 
-use self::days::Merged;
 use self::read::{Content, ReadFile, read_file};
 use self::snapshots::{Snapshot, business_hours, rejects_batch, time_zones};
 use self::stores::{Ids, PolledStores};
@@ -132,13 +133,13 @@ fn prepare(
         Ok(batch)
     })?;
     let known_stores = rows_of(Table::Stores)?;
-    let named: HashSet<&str> = hours.ids().chain(zones.ids()).collect();
+    let (with_hours, with_zone): (HashSet<_>, HashSet<_>) = (hours.ids().collect(), zones.ids().collect());
     let known_ids = known_stores.iter().flat_map(|rows| rows.column(0).as_string::<i32>().iter().flatten());
     let ids = batches.iter().flat_map(|batch| batch.ids.iter()).chain(known_ids);
-    let ids = Ids::new(ids.chain(named.iter().copied()))?;
+    let ids = Ids::new(ids.chain(hours.ids()).chain(zones.ids()))?;
     let mut polled = PolledStores::new(&ids, known_stores.as_ref());
     outcome.polls = days::merge(batches, dataset, (&ids, &mut polled), folder, &mut change, watch)?;
-    let stores = polled.rows(&ids, |id| named.contains(id))?;
+    let stores = polled.rows(&ids, &with_hours, &with_zone)?;
     if known_stores.as_ref() != Some(&stores) {
         replace(&mut change, folder, Table::Stores, stores)?;
     }

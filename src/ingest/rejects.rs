@@ -1,5 +1,7 @@
 //! Rows that break a rule: not loaded, and not lost.
 
+use crate::error::{Error, Result};
+
 /// One row, or one field of it, that could not be loaded.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reject {
@@ -35,4 +37,20 @@ impl std::fmt::Display for Reject {
         }
         out.write_str(&self.reason)
     }
+}
+
+/// The rejects as CSV, with a header.
+///
+/// # Errors
+/// None that an input can cause.
+pub fn rejects_csv(rejects: &[Reject]) -> Result<Vec<u8>> {
+    let failed = |error: csv::Error| Error::bug(format!("rejects do not fit into CSV: {error}"));
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(["file", "line", "column", "reason", "text"]).map_err(failed)?;
+    for reject in rejects {
+        let line = reject.line.to_string();
+        let row = [&reject.file, &line, &reject.column, &reject.reason, &reject.text];
+        writer.write_record(row).map_err(failed)?;
+    }
+    writer.into_inner().map_err(|error| Error::bug(format!("rejects do not fit into CSV: {error}")))
 }

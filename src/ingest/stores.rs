@@ -1,9 +1,11 @@
 //! Every store known to a load, numbered in the order of ids, and what is known of its polls.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 
 use super::polls::STORES_MAX;
@@ -76,10 +78,17 @@ impl PolledStores {
         polled.polls += 1;
     }
 
-    /// The rows of the `stores` table: stores that were ever polled, and those `named` elsewhere.
-    pub fn rows(&self, ids: &Ids, named: impl Fn(&str) -> bool) -> Result<RecordBatch> {
-        let listed: Vec<usize> =
-            (0..ids.len()).filter(|&at| self.0[at].polls > 0 || named(&ids.0[at])).collect();
+    /// The rows of the `stores` table: stores that were ever polled, or have hours or a zone.
+    pub fn rows(&self, ids: &Ids, hours: &HashSet<&str>, zones: &HashSet<&str>) -> Result<RecordBatch> {
+        let is_listed = |at: &usize| {
+            let id = ids.0[*at].as_str();
+            self.0[*at].polls > 0 || hours.contains(id) || zones.contains(id)
+        };
+        let listed: Vec<usize> = (0..ids.len()).filter(is_listed).collect();
+        let is_in = |named: &HashSet<&str>| -> ArrayRef {
+            let named = listed.iter().map(|&at| Some(named.contains(ids.0[at].as_str())));
+            Arc::new(named.collect::<BooleanArray>())
+        };
         let instants = |of: fn(Polled) -> i64| -> ArrayRef {
             let polled = |at: &usize| Some(self.0[*at]).filter(|polled| polled.polls > 0);
             let values = listed.iter().map(|at| polled(at).map(of));
@@ -90,6 +99,8 @@ impl PolledStores {
             instants(|polled| polled.first_at),
             instants(|polled| polled.last_at),
             Arc::new(listed.iter().map(|&at| self.0[at].polls as i64).collect::<Int64Array>()),
+            is_in(hours),
+            is_in(zones),
         ];
         Ok(RecordBatch::try_new(Table::Stores.file_schema(), columns)?)
     }

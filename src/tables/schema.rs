@@ -85,6 +85,8 @@ impl Table {
                 instant("first_polled_at", true),
                 instant("last_polled_at", true),
                 count("polls"),
+                Field::new("has_business_hours", DataType::Boolean, false),
+                Field::new("has_time_zone", DataType::Boolean, false),
             ],
             Table::BusinessHours => vec![
                 text("store_id"),

@@ -5,6 +5,7 @@
 //! There are deliberately no timelines, no united spans and no running state: each stretch is asked
 //! anew whether the store is open, which piece it lies in, and which poll vouches for it.
 
+mod drawn;
 mod hours;
 mod self_tests;
 mod state;
@@ -178,6 +179,7 @@ impl Store<'_> {
 }
 
 /// Where one piece of the scope ends and the next begins, all of time being one piece for `All`.
+/// The ends of the range are borders too, which clips the first piece and the last.
 fn borders(
     scope: Scope,
     range: (i64, i64),
@@ -194,8 +196,7 @@ fn borders(
             .map(|pair| pair[1])
             .collect(),
     };
-    let inside = inner.into_iter().filter(|&border| range.0 < border && border < range.1);
-    inside.chain([range.0, range.1]).collect()
+    inner.into_iter().chain([range.0, range.1]).collect()
 }
 
 /// The half-open piece that contains the instant.

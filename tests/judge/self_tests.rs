@@ -1,8 +1,7 @@
 //! Checks of the judge against figures worked out by hand.
 
-use chrono::NaiveDateTime;
-
 use super::Interpolation::{Nearest, Next, Previous};
+use super::drawn::{ask, store, utc};
 use super::{Chain, NoData, Question, Scope, Tally, judge};
 
 const MINUTE: i64 = 60_000_000;
@@ -13,59 +12,6 @@ const NEW_YORK: &str = "America/New_York";
 const ALWAYS: &str = "";
 const SUNDAY_MORNING: &str = "Sun 09:00-12:00";
 const TASK_POLLS: &str = "2023-01-22 10:14 up, 2023-01-22 11:15 down";
-
-fn utc(text: &str) -> i64 {
-    let seconds = if text.matches(':').count() == 1 { ":00" } else { "" };
-    NaiveDateTime::parse_from_str(&format!("{text}{seconds}"), "%Y-%m-%d %H:%M:%S%.f")
-        .unwrap_or_else(|_| panic!("{text:?} is an instant"))
-        .and_utc()
-        .timestamp_micros()
-}
-
-fn rows(text: &str) -> impl Iterator<Item = &str> {
-    text.split(", ").filter(|row| !row.is_empty())
-}
-
-/// `10:14 up` after its date.
-fn poll(text: &str) -> (String, i64, bool) {
-    let (instant, status) = text.rsplit_once(' ').unwrap();
-    assert!(["up", "down"].contains(&status));
-    ("store".into(), utc(instant), status == "up")
-}
-
-/// `Mon 18:00-02:00`.
-fn row(text: &str) -> (String, u8, u32, u32) {
-    let (day, times) = text.split_once(' ').unwrap();
-    let weekday = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"].iter().position(|d| *d == day);
-    let (start, end) = times.split_once('-').unwrap();
-    ("store".into(), weekday.unwrap() as u8, seconds(start), seconds(end))
-}
-
-/// `9:00` and `9:00:00` are both 32400.
-fn seconds(text: &str) -> u32 {
-    text.split(':').zip([3_600, 60, 1]).map(|(n, unit)| n.parse::<u32>().unwrap() * unit).sum()
-}
-
-/// One store; an empty zone is none.
-fn store(hours: &str, zone: &str, polls: &str) -> Chain {
-    Chain {
-        polls: rows(polls).map(poll).collect(),
-        hours: rows(hours).map(row).collect(),
-        zones: rows(zone).map(|zone| ("store".into(), zone.into())).collect(),
-    }
-}
-
-fn ask(now: &str) -> Question {
-    Question {
-        now: Some(utc(now)),
-        interpolation: Previous,
-        max_gap: None,
-        scope: Scope::All,
-        no_data: NoData::Unknown,
-        snap_end_of_day: false,
-        default_zone: chrono_tz::America::Chicago,
-    }
-}
 
 /// Expects minutes of one window: `up / down / unknown`.
 #[track_caller]
@@ -255,6 +201,9 @@ fn a_day_is_filled_from_its_own_polls_alone() {
     let now = "2023-01-23 18:00";
     check(store(hours, UTC, polls), day_scope(now), WEEK, "60 / 120 / 360");
 
+    // Between two polls the step is at midnight.
+    let polls = "2023-01-21 20:00 up, 2023-01-22 10:00 down";
+    check(store(ALWAYS, UTC, polls), day_scope("2023-01-22 12:00"), DAY, "720 / 720 / 0");
     // The week begins Sun 10:00: the poll of 09:00 is of that day, but before the range.
     let early = "2023-01-15 09:00 up";
     check(store(SUNDAY_MORNING, UTC, early), day_scope("2023-01-22 10:00"), WEEK, "0 / 0 / 180");
@@ -290,7 +239,7 @@ fn an_interval_is_filled_from_its_own_polls_alone() {
     // Open for ever is one piece, cut by the range: neither poll lies inside.
     let polls = "2023-01-15 17:59 up, 2023-01-22 18:00 up";
     check(store(ALWAYS, UTC, polls), interval(now), WEEK, "0 / 0 / 10080");
-    // Polled 10:00, 30 minutes either side; Sunday's piece only.
+    // Vouched 08:40–09:40, of which 40 minutes are open.
     let cut = Question { max_gap: Some(30 * MINUTE), ..interval(now) };
     check(store(SUNDAY_MORNING, UTC, "2023-01-22 09:10 down"), cut, DAY, "0 / 40 / 140");
 }
@@ -298,8 +247,7 @@ fn an_interval_is_filled_from_its_own_polls_alone() {
 #[test]
 fn unknown_time_is_booked_as_asked() {
     let day = |no_data, minutes| {
-        let question =
-            Question { no_data, max_gap: Some(30 * MINUTE), ..ask("2023-01-22 12:00") };
+        let question = Question { no_data, max_gap: Some(30 * MINUTE), ..ask("2023-01-22 12:00") };
         check(store(SUNDAY_MORNING, UTC, TASK_POLLS), question, DAY, minutes);
     };
     day(NoData::Unknown, "60 / 30 / 90");

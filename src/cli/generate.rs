@@ -1,0 +1,46 @@
+//! `uptally generate`: a made-up chain.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::arguments::instant;
+use crate::error::{Error, Result};
+use crate::generate::{DEFAULT_END_US, Spec, generate};
+
+/// Writes the three CSV files of a made-up chain; the same seed makes the same bytes.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// How many stores the chain has
+    #[arg(long)]
+    stores: u32,
+    /// How many days the polls reach back
+    #[arg(long)]
+    days: u32,
+    /// What the chain is made from
+    #[arg(long)]
+    seed: u64,
+    /// Instant of the last poll [default: 2023-01-25 18:13:22.47922 UTC]
+    #[arg(long, value_name = "T", value_parser = instant)]
+    end: Option<i64>,
+    /// Folder to write store_status.csv, menu_hours.csv and timezones.csv to
+    out: PathBuf,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let spec = Spec {
+        stores: arguments.stores,
+        days: arguments.days,
+        seed: arguments.seed,
+        ends_at_us: arguments.end.unwrap_or(DEFAULT_END_US),
+    };
+    let written = generate(&spec, &arguments.out).map_err(|error| match error.kind() {
+        std::io::ErrorKind::InvalidInput => Error::Argument(error.to_string()),
+        _ => Error::io("write a chain to", &arguments.out, error),
+    })?;
+    println!(
+        "wrote {} polls, {} rows of business hours and {} time zones to {:?}",
+        written.polls, written.hours_rows, written.zone_rows, arguments.out
+    );
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! The command line: parses what was asked, hands it on, and words the answer.
+//!
+//! Figures go to stdout, everything else to stderr. Exit code 0 is success, 1 a failure that the
+//! last line on stderr explains, 2 a wrong flag, 130 an interruption.
+
+mod arguments;
+mod generate;
+mod ingest;
+mod output;
+mod report;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::{Error, Result};
+
+/// Says exactly how long each store of a chain was up, and how long down, while it should have
+/// been open.
+#[derive(Debug, Parser)]
+#[command(name = "uptally", version, arg_required_else_help = true)]
+struct Command {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    Generate(generate::Arguments),
+    Ingest(ingest::Arguments),
+    Report(Box<report::Arguments>),
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let command = Command::parse();
+    log_to_stderr();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("uptally: cannot start threads: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(act(command.action)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("uptally: {}", error.sentence());
+            match error {
+                Error::Interrupted => ExitCode::from(130),
+                _ => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+async fn act(action: Action) -> Result<()> {
+    match action {
+        Action::Generate(arguments) => generate::run(&arguments),
+        Action::Ingest(arguments) => ingest::run(&arguments).await,
+        Action::Report(arguments) => report::run(&arguments).await,
+    }
+}
+
+/// Warnings, or what `UPTALLY_LOG` asks for, in the syntax of `RUST_LOG`.
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("UPTALLY_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,buoyant_kernel=off"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::io::stderr).init();
+}

@@ -1,0 +1,160 @@
+//! `uptally report`: the report, from the tables or straight from CSV files.
+
+use std::path::{Path, PathBuf};
+
+use chrono_tz::Tz;
+use clap::Args;
+
+use super::arguments::{self, duration_us, instant, time_zone};
+use super::ingest::{Rejection, conflicts, load_into};
+use super::output;
+use super::signals::Stop;
+use crate::engine::{Answer, Engine, Question, answer, explain};
+use crate::error::{Error, Result};
+use crate::ingest::Outcome;
+use crate::report::{Format, Layout, lay_out, render};
+use crate::rules::{Interpolation, NoData, Options, Scope};
+use crate::tables::Dataset;
+
+/// Prints how long each store was up and down over the last hour, day and week.
+///
+/// The last hour is in minutes, the last day and week in hours.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// CSV files or folders of them, reported on without leaving anything behind
+    #[arg(value_name = "PATH", conflicts_with_all = ["data", "as_of"])]
+    paths: Vec<PathBuf>,
+    /// Folder of the tables
+    #[arg(long, value_name = "DIR", env = "UPTALLY_DATA", default_value = "data")]
+    data: PathBuf,
+    /// Instant to look back from [default: the latest poll of all stores]
+    #[arg(long, value_name = "T", value_parser = instant)]
+    now: Option<i64>,
+    /// Which engine answers; both print the same
+    #[arg(long, default_value = "datafusion", value_parser = arguments::engine())]
+    engine: Engine,
+    /// What holds between two polls
+    #[arg(long, default_value = "previous", value_parser = arguments::interpolation())]
+    interpolation: Interpolation,
+    /// How long before and after itself a poll vouches, as 2h or 90m [default: for ever]
+    #[arg(long, value_name = "DURATION", value_parser = duration_us)]
+    max_gap: Option<i64>,
+    /// Within what a poll may vouch
+    #[arg(long, default_value = "all", value_parser = arguments::scope())]
+    scope: Scope,
+    /// What time that no poll vouches for is booked as
+    #[arg(long, default_value = "unknown", value_parser = arguments::no_data())]
+    no_data: NoData,
+    /// Reads ends of business hours from 23:59:00 on as 24:00
+    #[arg(long)]
+    snap_end_of_day: bool,
+    /// Zone of stores without one
+    #[arg(long, value_name = "ZONE", default_value = "America/Chicago", value_parser = time_zone)]
+    default_timezone: Tz,
+    /// A store to report on, given as often as there are such [default: all]
+    #[arg(long = "store", value_name = "ID")]
+    stores: Vec<String>,
+    /// Version of the tables to report from [default: the newest]
+    #[arg(long, value_name = "VERSION")]
+    as_of: Option<u64>,
+    /// Extended adds unknown and scheduled time and percentages
+    #[arg(long, default_value = "standard", value_parser = arguments::columns())]
+    columns: bool,
+    /// Prints whole microseconds in place of minutes and hours
+    #[arg(long)]
+    exact: bool,
+    #[arg(long, default_value = "csv", value_parser = arguments::format())]
+    format: Format,
+    /// File to write, whole or not at all [default: stdout]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Prints the plan in place of the report
+    #[arg(long)]
+    explain: bool,
+    /// Folder of SQL files that stand in for the built-in ones of the same name
+    #[arg(long, value_name = "DIR")]
+    queries: Option<PathBuf>,
+    #[command(flatten)]
+    rejection: Rejection,
+}
+
+pub async fn run(arguments: &Arguments) -> Result<()> {
+    if cfg!(debug_assertions) {
+        eprintln!("note: built without optimisation: the figures are right, the speed is not; use --release");
+    }
+    let stop = Stop::on_signals();
+    if arguments.paths.is_empty() {
+        return report_on(&arguments.data, arguments, &stop).await;
+    }
+    let folder = tempfile::Builder::new().prefix("uptally-").tempdir();
+    let folder = folder.map_err(|error| Error::io("write to", &std::env::temp_dir(), error))?;
+    let loaded = load_into(folder.path(), &arguments.paths, &arguments.rejection, stop.flag()).await?;
+    tell_load(&loaded);
+    report_on(folder.path(), arguments, &stop).await
+}
+
+async fn report_on(data: &Path, arguments: &Arguments, stop: &Stop) -> Result<()> {
+    let dataset = Dataset::open(data, arguments.as_of).await?.ok_or_else(|| {
+        Error::Argument(format!(
+            "nothing was loaded into {data:?} yet; expected `uptally ingest` before, or CSV files as arguments"
+        ))
+    })?;
+    let question = question(arguments);
+    if arguments.explain {
+        let plan = explain(&dataset, &question, arguments.engine).await?;
+        return output::write(plan.as_bytes(), arguments.output.as_deref());
+    }
+    let answer = stop.unless(answer(&dataset, &question, arguments.engine)).await?;
+    tell_defaults(&answer, &question);
+    let layout = Layout { extended: arguments.columns, exact: arguments.exact };
+    let report = lay_out(&answer.figures, layout)?;
+    output::write(&render(&report, arguments.format)?, arguments.output.as_deref())
+}
+
+fn question(arguments: &Arguments) -> Question {
+    Question {
+        now: arguments.now,
+        options: Options {
+            interpolation: arguments.interpolation,
+            max_gap_us: arguments.max_gap,
+            scope: arguments.scope,
+            no_data: arguments.no_data,
+            snap_end_of_day: arguments.snap_end_of_day,
+            default_time_zone: arguments.default_timezone,
+        },
+        stores: arguments.stores.clone(),
+        extended: arguments.columns,
+        queries: arguments.queries.clone(),
+    }
+}
+
+/// What a reader of the figures should know of the files they come from.
+fn tell_load(outcome: &Outcome) {
+    for file in outcome.files.iter().filter(|file| file.rejected > 0) {
+        eprintln!("note: {:?}: {} of {} rows break a rule and were left out", file.file, file.rejected, file.rows);
+    }
+    if let Some(conflict) = conflicts(outcome) {
+        eprintln!("note: {conflict}");
+    }
+    if outcome.polls.conflicts > 0 {
+        let conflicts = outcome.polls.conflicts;
+        eprintln!("note: {conflicts} polls contradict another of the same store and instant, which is inactive then");
+    }
+}
+
+/// From when the figures look back, and how many stores were given a default.
+fn tell_defaults(answer: &Answer, question: &Question) {
+    let counts = answer.stores;
+    let now = chrono::DateTime::from_timestamp_micros(answer.now).unwrap_or_default();
+    eprintln!("note: {} stores, looking back from {}", counts.stores, now.format("%Y-%m-%d %H:%M:%S%.6f UTC"));
+    if counts.without_hours > 0 {
+        eprintln!("note: {} stores have no business hours and count as always open", counts.without_hours);
+    }
+    if counts.without_time_zone > 0 {
+        let zone = question.options.default_time_zone;
+        eprintln!("note: {} stores have no time zone and count as {zone}", counts.without_time_zone);
+    }
+    if counts.without_polls > 0 {
+        eprintln!("note: {} stores were never polled", counts.without_polls);
+    }
+}

@@ -1,0 +1,151 @@
+//! One door to two engines: the figures of a report, from the tables at one version.
+//!
+//! Both answer in microseconds and must agree to the last of them; [`crate::report`] prints what
+//! they say. Knows nothing of who asks.
+
+pub mod sql;
+
+mod scan;
+
+use std::path::PathBuf;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::TimestampMicrosecondType;
+
+use crate::error::{Error, Result};
+use crate::rules::calendar::day_of;
+use crate::rules::{Options, Window};
+use crate::tables::{Dataset, Table, TableFile};
+
+/// Which engine answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Engine {
+    /// `queries/*.sql` on DataFusion.
+    #[default]
+    DataFusion,
+    /// Lazy frames on Polars.
+    Polars,
+}
+
+/// What is asked of the tables.
+#[derive(Clone, Debug, Default)]
+pub struct Question {
+    /// Microseconds UTC; the latest poll of all stores where none is given.
+    pub now: Option<i64>,
+    pub options: Options,
+    /// The stores asked for; all where none is named.
+    pub stores: Vec<String>,
+    /// Whether unknown and scheduled time are wanted as well.
+    pub extended: bool,
+    /// Folder whose SQL files stand in for the built-in ones of the same name.
+    pub queries: Option<PathBuf>,
+}
+
+/// What the tables say.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// `store_id`, then microseconds: `uptime_*` and `downtime_*` by window, and where extended
+    /// `unknown_*` and `scheduled_*`; in ascending order of ids.
+    pub figures: RecordBatch,
+    /// Microseconds UTC.
+    pub now: i64,
+    pub stores: StoreCounts,
+}
+
+/// Stores that the report covers, and how many of them were given a default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreCounts {
+    pub stores: usize,
+    pub without_hours: usize,
+    pub without_time_zone: usize,
+    pub without_polls: usize,
+}
+
+/// Answers the question.
+///
+/// # Errors
+/// Where there is no poll to look back from and no `now`, or a store asked for is unknown.
+pub async fn answer(dataset: &Dataset, question: &Question, engine: Engine) -> Result<Answer> {
+    let asked = Asked::of(dataset, question)?;
+    let figures = match engine {
+        Engine::DataFusion => sql::figures(&asked).await?,
+        Engine::Polars => return Err(Error::bug("no frames yet")),
+    };
+    Ok(Answer { figures, now: asked.now, stores: asked.counts })
+}
+
+/// The plan by which the engine would answer, as text.
+///
+/// # Errors
+/// As [`answer`].
+pub async fn explain(dataset: &Dataset, question: &Question, engine: Engine) -> Result<String> {
+    let asked = Asked::of(dataset, question)?;
+    match engine {
+        Engine::DataFusion => sql::explain(&asked).await,
+        Engine::Polars => Err(Error::bug("no frames yet")),
+    }
+}
+
+/// A question, settled against the tables.
+pub struct Asked<'a> {
+    pub dataset: &'a Dataset,
+    pub question: &'a Question,
+    pub now: i64,
+    /// First day whose polls have to be read: with what is carried into it, they tell the state of
+    /// every store over the longest window.
+    pub first_day: i64,
+    pub last_day: i64,
+    pub counts: StoreCounts,
+}
+
+impl<'a> Asked<'a> {
+    pub fn of(dataset: &'a Dataset, question: &'a Question) -> Result<Self> {
+        let stores = dataset.rows(Table::Stores)?;
+        check_stores(&stores, &question.stores)?;
+        let last_polled = stores.column(2).as_primitive::<TimestampMicrosecondType>();
+        let now = question.now.or_else(|| arrow::compute::max(last_polled)).ok_or_else(|| {
+            Error::Argument("there is no poll to look back from; expected polls, or --now".into())
+        })?;
+        let from_day = day_of(Window::LONGEST.before(now).starts_at());
+        let days = || dataset.files(Table::Polls).iter().filter_map(|file| file.day);
+        let first_day = days().filter(|day| *day <= from_day).max().or_else(|| days().min());
+        let counts = store_counts(&stores, &question.stores);
+        let first_day = first_day.unwrap_or(from_day);
+        Ok(Self { dataset, question, now, first_day, last_day: day_of(now), counts })
+    }
+
+    /// The files of polls, or of what is carried, that the question needs.
+    pub fn files_of_days(&self, table: Table) -> Vec<&'a TableFile> {
+        let last_day = if table == Table::Carried { self.first_day } else { self.last_day };
+        let asked = |file: &&TableFile| file.day.is_some_and(|day| (self.first_day..=last_day).contains(&day));
+        self.dataset.files(table).iter().filter(asked).collect()
+    }
+}
+
+fn check_stores(stores: &RecordBatch, asked: &[String]) -> Result<()> {
+    let ids = stores.column(0).as_string::<i32>();
+    for id in asked {
+        // The table is in ascending order of ids.
+        let place = (0..ids.len()).collect::<Vec<_>>().binary_search_by(|&row| ids.value(row).cmp(id));
+        if place.is_err() {
+            return Err(Error::Argument(format!("there is no store {id:?} in the data")));
+        }
+    }
+    Ok(())
+}
+
+fn store_counts(stores: &RecordBatch, asked: &[String]) -> StoreCounts {
+    let ids = stores.column(0).as_string::<i32>();
+    let last_polled = stores.column(2);
+    let (has_hours, has_zone) = (stores.column(4).as_boolean(), stores.column(5).as_boolean());
+    let mut counts = StoreCounts::default();
+    for row in 0..stores.num_rows() {
+        if asked.is_empty() || asked.iter().any(|id| id == ids.value(row)) {
+            counts.stores += 1;
+            counts.without_hours += usize::from(!has_hours.value(row));
+            counts.without_time_zone += usize::from(!has_zone.value(row));
+            counts.without_polls += usize::from(last_polled.is_null(row));
+        }
+    }
+    counts
+}

@@ -1,0 +1,92 @@
+//! From exact microseconds to the columns of the report.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Decimal128Array, Int64Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+
+use crate::error::{Error, Result};
+use crate::rules::Window;
+use crate::rules::figure::{hundredths, percent_hundredths, unit_us};
+
+/// Which columns, and in which unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Layout {
+    /// Adds `unknown`, `scheduled`, `uptime_pct` and `coverage_pct` for each window.
+    pub extended: bool,
+    /// Times as whole microseconds in place of minutes and hours; percentages stay.
+    pub exact: bool,
+}
+
+const PRECISION: u8 = 18;
+const SCALE: i8 = 2;
+
+/// The report's columns, made of an engine's figures.
+///
+/// Times of the last hour are minutes, those of the last day and week hours; two decimals, as
+/// decimals of scale 2. Percentages are null where there is nothing to take a share of.
+pub fn lay_out(figures: &RecordBatch, layout: Layout) -> Result<RecordBatch> {
+    let mut columns: Vec<(String, ArrayRef)> =
+        vec![("store_id".into(), Arc::clone(column(figures, "store_id")?))];
+    let kinds: &[&str] =
+        if layout.extended { &["uptime", "downtime", "unknown", "scheduled"] } else { &["uptime", "downtime"] };
+    for kind in kinds {
+        for window in Window::ALL {
+            let name = format!("{kind}_{}", window.name());
+            let times = column(figures, &name)?;
+            let printed = if layout.exact { Arc::clone(times) } else { printed(times, window)? };
+            columns.push((name, printed));
+        }
+    }
+    if layout.extended {
+        columns.extend(percentages(figures, "uptime_pct", |up, down, _| (up, up + down))?);
+        columns.extend(percentages(figures, "coverage_pct", |up, down, open| (up + down, open))?);
+    }
+    let field = |(name, column): &(String, ArrayRef)| {
+        Field::new(name, column.data_type().clone(), name.ends_with("_pct") || name.contains("_pct_"))
+    };
+    let schema = Schema::new(columns.iter().map(field).collect::<Vec<_>>());
+    let columns = columns.into_iter().map(|(_, column)| column).collect();
+    Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
+}
+
+fn printed(times: &ArrayRef, window: Window) -> Result<ArrayRef> {
+    let unit_us = unit_us(window);
+    let times = times.as_primitive::<Int64Type>();
+    decimals(times.iter().map(|time| time.map(|time_us| hundredths(time_us, unit_us))))
+}
+
+/// A column for each window: the share that `of` makes of uptime, downtime and scheduled time.
+fn percentages(
+    figures: &RecordBatch,
+    name: &str,
+    of: impl Fn(i64, i64, i64) -> (i64, i64),
+) -> Result<Vec<(String, ArrayRef)>> {
+    let one = |window: Window| {
+        let times = |kind: &str| -> Result<&Int64Array> {
+            Ok(column(figures, &format!("{kind}_{}", window.name()))?.as_primitive::<Int64Type>())
+        };
+        let (up, down, open) = (times("uptime")?, times("downtime")?, times("scheduled")?);
+        let shares = (0..figures.num_rows()).map(|row| {
+            let (part_us, whole_us) = of(up.value(row), down.value(row), open.value(row));
+            percent_hundredths(part_us, whole_us)
+        });
+        Ok((format!("{name}_{}", window.name()), decimals(shares)?))
+    };
+    Window::ALL.into_iter().map(one).collect()
+}
+
+fn decimals(hundredths: impl Iterator<Item = Option<i64>>) -> Result<ArrayRef> {
+    let values: Decimal128Array = hundredths.map(|value| value.map(i128::from)).collect();
+    Ok(Arc::new(values.with_precision_and_scale(PRECISION, SCALE)?))
+}
+
+fn column<'a>(figures: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef> {
+    let found = figures.column_by_name(name);
+    let found = found.ok_or_else(|| Error::bug(format!("the figures have no column {name:?}")))?;
+    let expected = if name == "store_id" { DataType::Utf8 } else { DataType::Int64 };
+    match found.data_type() == &expected && found.null_count() == 0 {
+        true => Ok(found),
+        false => Err(Error::bug(format!("column {name:?} is {:?} or holds a null", found.data_type()))),
+    }
+}
