@@ -34,7 +34,11 @@ pub enum Error {
 
 impl Error {
     /// Something that cannot be done with a file, and why.
-    pub fn io(doing: &str, path: &Path, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+    pub fn io(
+        doing: &str,
+        path: &Path,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
         Self::Resource { what: format!("{path:?}: cannot {doing}"), source: source.into() }
     }
 
@@ -71,6 +75,9 @@ impl From<polars::error::PolarsError> for Error {
 
 impl From<arrow::error::ArrowError> for Error {
     fn from(source: arrow::error::ArrowError) -> Self {
-        Self::Bug { what: "a batch of columns does not fit together".into(), source: Some(source.into()) }
+        Self::Bug {
+            what: "a batch of columns does not fit together".into(),
+            source: Some(source.into()),
+        }
     }
 }

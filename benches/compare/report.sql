@@ -174,7 +174,7 @@ active_runs AS (
   FROM neighbours
   CROSS JOIN clock
   WHERE active
-    AND NOT (first AND store_after = store AND changed_after_at = changed_at)
+    AND (NOT first OR store_after IS DISTINCT FROM store OR changed_after_at > changed_at)
 ),
 uptimes AS (
   SELECT

@@ -64,7 +64,8 @@ pub fn instant(text: &str) -> Result<i64, String> {
 pub fn duration_us(text: &str) -> Result<i64, String> {
     const LONGEST_US: i64 = 36_525 * DAY_US;
     let expected = "expected a duration like 2h, 90m or 1h 30m";
-    let duration = humantime::parse_duration(text).map_err(|error| format!("{error}; {expected}"))?;
+    let duration =
+        humantime::parse_duration(text).map_err(|error| format!("{error}; {expected}"))?;
     match i64::try_from(duration.as_micros()) {
         Ok(duration_us @ 1..=LONGEST_US) => Ok(duration_us),
         _ => Err(format!("is not between a microsecond and a century; {expected}")),

@@ -38,8 +38,9 @@ pub struct Rejection {
 }
 
 pub async fn run(arguments: &Arguments) -> Result<()> {
-    let stop = Stop::on_signals();
-    let outcome = load_into(&arguments.data, &arguments.paths, &arguments.rejection, stop.flag()).await?;
+    let stop = Stop::on_signals()?;
+    let outcome =
+        load_into(&arguments.data, &arguments.paths, &arguments.rejection, stop.flag()).await?;
     print!("{}", summary(&outcome));
     Ok(())
 }

@@ -80,15 +80,18 @@ pub struct Arguments {
 
 pub async fn run(arguments: &Arguments) -> Result<()> {
     if cfg!(debug_assertions) {
-        eprintln!("note: built without optimisation: the figures are right, the speed is not; use --release");
+        eprintln!(
+            "note: built without optimisation: the figures are right, the speed is not; use --release"
+        );
     }
-    let stop = Stop::on_signals();
+    let stop = Stop::on_signals()?;
     if arguments.paths.is_empty() {
         return report_on(&arguments.data, arguments, &stop).await;
     }
     let folder = tempfile::Builder::new().prefix("uptally-").tempdir();
     let folder = folder.map_err(|error| Error::io("write to", &std::env::temp_dir(), error))?;
-    let loaded = load_into(folder.path(), &arguments.paths, &arguments.rejection, stop.flag()).await?;
+    let loaded =
+        load_into(folder.path(), &arguments.paths, &arguments.rejection, stop.flag()).await?;
     tell_load(&loaded);
     report_on(folder.path(), arguments, &stop).await
 }
@@ -131,14 +134,19 @@ fn question(arguments: &Arguments) -> Question {
 /// What a reader of the figures should know of the files they come from.
 fn tell_load(outcome: &Outcome) {
     for file in outcome.files.iter().filter(|file| file.rejected > 0) {
-        eprintln!("note: {:?}: {} of {} rows break a rule and were left out", file.file, file.rejected, file.rows);
+        eprintln!(
+            "note: {:?}: {} of {} rows break a rule and were left out",
+            file.file, file.rejected, file.rows
+        );
     }
     if let Some(conflict) = conflicts(outcome) {
         eprintln!("note: {conflict}");
     }
     if outcome.polls.conflicts > 0 {
         let conflicts = outcome.polls.conflicts;
-        eprintln!("note: {conflicts} polls contradict another of the same store and instant, which is inactive then");
+        eprintln!(
+            "note: {conflicts} polls contradict another of the same store and instant, which is inactive then"
+        );
     }
 }
 
@@ -146,13 +154,23 @@ fn tell_load(outcome: &Outcome) {
 fn tell_defaults(answer: &Answer, question: &Question) {
     let counts = answer.stores;
     let now = chrono::DateTime::from_timestamp_micros(answer.now).unwrap_or_default();
-    eprintln!("note: {} stores, looking back from {}", counts.stores, now.format("%Y-%m-%d %H:%M:%S%.6f UTC"));
+    eprintln!(
+        "note: {} stores, looking back from {}",
+        counts.stores,
+        now.format("%Y-%m-%d %H:%M:%S%.6f UTC")
+    );
     if counts.without_hours > 0 {
-        eprintln!("note: {} stores have no business hours and count as always open", counts.without_hours);
+        eprintln!(
+            "note: {} stores have no business hours and count as always open",
+            counts.without_hours
+        );
     }
     if counts.without_time_zone > 0 {
         let zone = question.options.default_time_zone;
-        eprintln!("note: {} stores have no time zone and count as {zone}", counts.without_time_zone);
+        eprintln!(
+            "note: {} stores have no time zone and count as {zone}",
+            counts.without_time_zone
+        );
     }
     if counts.without_polls > 0 {
         eprintln!("note: {} stores were never polled", counts.without_polls);

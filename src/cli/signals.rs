@@ -16,18 +16,27 @@ pub struct Stop {
 
 impl Stop {
     /// Listens from now on.
-    pub fn on_signals() -> Self {
+    ///
+    /// # Errors
+    /// Where the system lets nobody listen.
+    pub fn on_signals() -> Result<Self> {
         let stop = Self::default();
         let heard = stop.clone();
+        let mut signals = Signals::new().map_err(|error| Error::Resource {
+            what: "cannot listen to signals".into(),
+            source: error.into(),
+        })?;
         tokio::spawn(async move {
-            while interrupted().await {
+            loop {
+                signals.next().await;
                 if heard.asked.swap(true, Ordering::Relaxed) {
                     std::process::exit(130);
                 }
+                eprintln!("stopping; once more to stop at once");
                 heard.told.notify_one();
             }
         });
-        stop
+        Ok(stop)
     }
 
     pub fn flag(&self) -> &AtomicBool {
@@ -43,18 +52,41 @@ impl Stop {
     }
 }
 
-/// Waits for a signal; false where none can be waited for.
 #[cfg(unix)]
-async fn interrupted() -> bool {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminated) = signal(SignalKind::terminate()) else { return false };
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => pressed.is_ok(),
-        heard = terminated.recv() => heard.is_some(),
+struct Signals {
+    interrupted: tokio::signal::unix::Signal,
+    terminated: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (interrupted, terminated) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(Self { interrupted, terminated })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupted.recv() => {}
+            _ = self.terminated.recv() => {}
+        }
     }
 }
 
 #[cfg(not(unix))]
-async fn interrupted() -> bool {
-    tokio::signal::ctrl_c().await.is_ok()
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+    }
 }

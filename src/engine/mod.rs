@@ -117,7 +117,9 @@ impl<'a> Asked<'a> {
     /// The files of polls, or of what is carried, that the question needs.
     pub fn files_of_days(&self, table: Table) -> Vec<&'a TableFile> {
         let last_day = if table == Table::Carried { self.first_day } else { self.last_day };
-        let asked = |file: &&TableFile| file.day.is_some_and(|day| (self.first_day..=last_day).contains(&day));
+        let asked = |file: &&TableFile| {
+            file.day.is_some_and(|day| (self.first_day..=last_day).contains(&day))
+        };
         self.dataset.files(table).iter().filter(asked).collect()
     }
 }
@@ -126,7 +128,8 @@ fn check_stores(stores: &RecordBatch, asked: &[String]) -> Result<()> {
     let ids = stores.column(0).as_string::<i32>();
     for id in asked {
         // The table is in ascending order of ids.
-        let place = (0..ids.len()).collect::<Vec<_>>().binary_search_by(|&row| ids.value(row).cmp(id));
+        let place =
+            (0..ids.len()).collect::<Vec<_>>().binary_search_by(|&row| ids.value(row).cmp(id));
         if place.is_err() {
             return Err(Error::Argument(format!("there is no store {id:?} in the data")));
         }

@@ -57,10 +57,12 @@ impl TableFiles {
         let schema = Arc::new(Schema::new(vec![Field::new(name, DataType::Date32, true)]));
         let by_day = filters.iter().filter(|filter| self.is_decided_by_day(filter));
         for filter in by_day {
-            let days: Date32Array = files.iter().map(|file| file.day.map(|day| day as i32)).collect();
+            let days: Date32Array =
+                files.iter().map(|file| file.day.map(|day| day as i32)).collect();
             let days = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(days) as ArrayRef])?;
             let unqualified = unqualified(filter.clone())?;
-            let holds = state.create_physical_expr(unqualified, &DFSchema::try_from(Arc::clone(&schema))?)?;
+            let holds = state
+                .create_physical_expr(unqualified, &DFSchema::try_from(Arc::clone(&schema))?)?;
             let holds = holds.evaluate(&days)?.into_array(days.num_rows())?;
             let mut holds = holds.as_boolean().iter();
             files.retain(|_| holds.next().flatten().unwrap_or(false));
@@ -104,7 +106,10 @@ impl TableProvider for TableFiles {
         TableType::Base
     }
 
-    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
         let decided = |filter: &&Expr| match self.is_decided_by_day(filter) {
             true => TableProviderFilterPushDown::Exact,
             false => TableProviderFilterPushDown::Unsupported,
@@ -128,9 +133,10 @@ impl TableProvider for TableFiles {
         });
         let options = state.table_options().parquet.clone();
         let source = ParquetSource::new(self.schema.clone()).with_table_parquet_options(options);
-        let mut config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
-            .with_file_groups(groups.collect::<Result<Vec<_>>>()?)
-            .with_limit(limit);
+        let mut config =
+            FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
+                .with_file_groups(groups.collect::<Result<Vec<_>>>()?)
+                .with_limit(limit);
         if one_file_each {
             config = config.with_output_ordering(self.ordering()?.into_iter().collect());
         }

@@ -73,7 +73,8 @@ async fn report(asked: &Asked<'_>) -> Result<DataFrame> {
         asked.question.extended || ["store_id", "uptime", "downtime"].into_iter().any(is_standard)
     };
     let schema = report.schema().clone();
-    let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).filter(wanted).collect();
+    let columns: Vec<&str> =
+        schema.fields().iter().map(|field| field.name().as_str()).filter(wanted).collect();
     Ok(report.select_columns(&columns)?)
 }
 
@@ -170,7 +171,10 @@ fn arguments(asked: &Asked<'_>) -> Vec<(&'static str, ScalarValue)> {
         ("first_day", day(asked.first_day)),
         ("last_day", day(asked.last_day)),
         ("interpolation", ScalarValue::from(interpolation)),
-        ("max_gap", max_gap.map_or(ScalarValue::IntervalMonthDayNano(None), functions::gap_interval)),
+        (
+            "max_gap",
+            max_gap.map_or(ScalarValue::IntervalMonthDayNano(None), functions::gap_interval),
+        ),
         ("no_data", ScalarValue::from(no_data)),
         ("snap_end_of_day", ScalarValue::from(options.snap_end_of_day)),
         ("default_time_zone", ScalarValue::from(options.default_time_zone.name())),

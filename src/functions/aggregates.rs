@@ -1,7 +1,9 @@
 //! `timeline`, `poll_list` and `weekly_hours`: the rows of a store folded into one value.
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
-use arrow::datatypes::{DataType, Field, FieldRef, Int8Type, Int32Type, IntervalUnit, TimestampMicrosecondType};
+use arrow::datatypes::{
+    DataType, Field, FieldRef, Int8Type, Int32Type, IntervalUnit, TimestampMicrosecondType,
+};
 use datafusion::common::{plan_err, utils::take_function_args};
 use datafusion::error::Result;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -14,7 +16,9 @@ use std::sync::Arc;
 
 use super::arguments::{gap_us, interpolation};
 use super::gather::{Gathered, lists_of_single_rows, passes, state_type};
-use super::lists::{instant_type, poll_list_type, poll_lists, timeline_type, timelines, week_type, weeks};
+use super::lists::{
+    instant_type, poll_list_type, poll_lists, timeline_type, timelines, week_type, weeks,
+};
 use crate::rules::timeline::{settle, steps};
 use crate::rules::{Interpolation, Opening, Poll, Weekday};
 
@@ -80,7 +84,11 @@ impl Aggregate {
                 None => Ok(ScalarValue::Null),
                 Some(expr) => match expr.downcast_ref::<Literal>() {
                     Some(literal) => Ok(literal.value().clone()),
-                    None => plan_err!("argument {} of {} has to be a constant", at + 1, self.fold.name()),
+                    None => plan_err!(
+                        "argument {} of {} has to be a constant",
+                        at + 1,
+                        self.fold.name()
+                    ),
                 },
             }
         };
@@ -110,7 +118,11 @@ impl AggregateUDFImpl for Aggregate {
         let (mut types, optional) = self.fold.argument_types();
         let (least, most) = (types.len(), types.len() + optional.len());
         if !(least..=most).contains(&given.len()) {
-            return plan_err!("{} takes {least} to {most} arguments, not {}", self.name(), given.len());
+            return plan_err!(
+                "{} takes {least} to {most} arguments, not {}",
+                self.name(),
+                given.len()
+            );
         }
         types.extend(optional);
         types.truncate(given.len());
@@ -129,7 +141,10 @@ impl AggregateUDFImpl for Aggregate {
         true
     }
 
-    fn create_groups_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
+    fn create_groups_accumulator(
+        &self,
+        args: AccumulatorArgs,
+    ) -> Result<Box<dyn GroupsAccumulator>> {
         Ok(Box::new(self.gather(&args)?))
     }
 
@@ -157,15 +172,19 @@ impl Gather {
         mut take: impl FnMut(usize, Option<i64>),
     ) -> Result<()> {
         let columns = if self.fold == Fold::WeeklyHours { 3 } else { 2 };
-        let whole = filter.is_none() && values[..columns].iter().all(|column| column.null_count() == 0);
+        let whole =
+            filter.is_none() && values[..columns].iter().all(|column| column.null_count() == 0);
         let counts = |row: usize| {
-            whole || passes(filter, row) && values[..columns].iter().all(|column| column.is_valid(row))
+            whole
+                || passes(filter, row)
+                    && values[..columns].iter().all(|column| column.is_valid(row))
         };
         let rows = values[0].len();
         if self.fold == Fold::WeeklyHours {
             let [days, starts, ends] = take_function_args(self.fold.name(), values)?;
             let days = days.as_primitive::<Int8Type>();
-            let (starts, ends) = (starts.as_primitive::<Int32Type>(), ends.as_primitive::<Int32Type>());
+            let (starts, ends) =
+                (starts.as_primitive::<Int32Type>(), ends.as_primitive::<Int32Type>());
             for row in 0..rows {
                 let packed = packed_opening(days.value(row), starts.value(row), ends.value(row));
                 take(row, counts(row).then_some(packed));
@@ -205,7 +224,8 @@ impl Gather {
                 let mut groups = Vec::new();
                 self.rows.emit(emit_to, |rows| {
                     rows.sort_unstable();
-                    groups.push(Some(rows.iter().filter_map(|&row| unpacked_opening(row)).collect()));
+                    groups
+                        .push(Some(rows.iter().filter_map(|&row| unpacked_opening(row)).collect()));
                 });
                 weeks(groups.into_iter())
             }
@@ -246,7 +266,12 @@ impl GroupsAccumulator for Gather {
         Ok(())
     }
 
-    fn merge_batch(&mut self, states: &[ArrayRef], group_of: &[usize], groups: usize) -> Result<()> {
+    fn merge_batch(
+        &mut self,
+        states: &[ArrayRef],
+        group_of: &[usize],
+        groups: usize,
+    ) -> Result<()> {
         self.rows.merge(&states[0], group_of, groups);
         Ok(())
     }

@@ -2,8 +2,8 @@
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{IntervalMonthDayNano, TimestampMicrosecondType};
-use datafusion::error::Result;
 use datafusion::common::{exec_err, plan_err};
+use datafusion::error::Result;
 use datafusion::scalar::ScalarValue;
 
 use crate::rules::calendar::DAY_US;
@@ -30,7 +30,11 @@ pub fn gap_us(gap: IntervalMonthDayNano) -> Result<i64> {
 /// The interval of so many microseconds.
 pub fn gap_interval(gap_us: i64) -> ScalarValue {
     let days = i32::try_from(gap_us / DAY_US).unwrap_or(i32::MAX);
-    ScalarValue::IntervalMonthDayNano(Some(IntervalMonthDayNano::new(0, days, gap_us % DAY_US * 1000)))
+    ScalarValue::IntervalMonthDayNano(Some(IntervalMonthDayNano::new(
+        0,
+        days,
+        gap_us % DAY_US * 1000,
+    )))
 }
 
 /// The range between two columns of instants; `None` where one is null.
@@ -53,7 +57,9 @@ impl<'a> Ranges<'a> {
             return Ok(None);
         };
         if to < from {
-            return exec_err!("the range from {from} to {to} (microseconds UTC) ends before it starts");
+            return exec_err!(
+                "the range from {from} to {to} (microseconds UTC) ends before it starts"
+            );
         }
         Ok(Some(Span::new(from, to)))
     }

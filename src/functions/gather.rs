@@ -115,7 +115,8 @@ pub fn lists_of_single_rows(rows: impl Iterator<Item = Option<i64>>) -> Result<A
 
 fn lists_of(packed: Vec<i64>, lengths: Vec<usize>) -> Result<ArrayRef> {
     let values = Arc::new(Int64Array::from(packed));
-    let list = ListArray::try_new(packed_item(), OffsetBuffer::from_lengths(lengths), values, None)?;
+    let list =
+        ListArray::try_new(packed_item(), OffsetBuffer::from_lengths(lengths), values, None)?;
     Ok(Arc::new(list))
 }
 

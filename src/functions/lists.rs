@@ -152,7 +152,9 @@ pub fn weeks(rows: impl Iterator<Item = Option<Vec<Opening>>>) -> Result<ArrayRe
         openings.extend(row.into_iter().flatten());
     }
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(openings.iter().map(|row| row.weekday().to_monday_zero() as i8).collect::<Int8Array>()),
+        Arc::new(
+            openings.iter().map(|row| row.weekday().to_monday_zero() as i8).collect::<Int8Array>(),
+        ),
         Arc::new(openings.iter().map(|row| row.start_s() as i32).collect::<Int32Array>()),
         Arc::new(openings.iter().map(|row| row.end_s() as i32).collect::<Int32Array>()),
     ];
@@ -214,7 +216,11 @@ impl<'a> Lists<'a> {
         let ends = self.columns[2].as_primitive::<Int32Type>();
         let opening = |at: usize| {
             let weekday = Weekday::from_monday_zero(days.value(at).try_into().ok()?)?;
-            Opening::new(weekday, starts.value(at).try_into().ok()?, ends.value(at).try_into().ok()?)
+            Opening::new(
+                weekday,
+                starts.value(at).try_into().ok()?,
+                ends.value(at).try_into().ok()?,
+            )
         };
         match self.range(row) {
             Some(range) => WeeklyHours::Rows(range.filter_map(opening).collect()),

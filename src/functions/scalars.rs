@@ -15,7 +15,8 @@ use datafusion::logical_expr::{
 
 use super::arguments::{Ranges, gap_us, interpolation, text};
 use super::lists::{
-    Lists, instant_type, poll_list_type, span_lists, spans_type, timeline_type, timelines, week_type,
+    Lists, instant_type, poll_list_type, span_lists, spans_type, timeline_type, timelines,
+    week_type,
 };
 use crate::rules::opening::{local_days, open_spans};
 use crate::rules::tally::{Tally, tally};
@@ -95,7 +96,11 @@ impl ScalarUDFImpl for Function {
         let (mut types, optional) = self.scalar.argument_types();
         let (least, most) = (types.len(), types.len() + optional.len());
         if !(least..=most).contains(&given.len()) {
-            return plan_err!("{} takes {least} to {most} arguments, not {}", self.name(), given.len());
+            return plan_err!(
+                "{} takes {least} to {most} arguments, not {}",
+                self.name(),
+                given.len()
+            );
         }
         types.extend(optional);
         types.truncate(given.len());
@@ -137,7 +142,9 @@ fn open_spans_of(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
             continue;
         };
         let open = match range {
-            Some(range) => open_spans(&weeks.week(row), clocks.over(zone, range)?, range, snap).to_vec(),
+            Some(range) => {
+                open_spans(&weeks.week(row), clocks.over(zone, range)?, range, snap).to_vec()
+            }
             None => Vec::new(),
         };
         spans.push(Some(open));
@@ -168,7 +175,10 @@ fn timelines_within(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
             None => Interpolation::default(),
         };
         let gaps = columns.get(3).map(|gaps| gaps.as_primitive::<IntervalMonthDayNanoType>());
-        let gap = gaps.filter(|gaps| gaps.is_valid(row)).map(|gaps| gap_us(gaps.value(row))).transpose()?;
+        let gap = gaps
+            .filter(|gaps| gaps.is_valid(row))
+            .map(|gaps| gap_us(gaps.value(row)))
+            .transpose()?;
         filled.push(match (polls.polls(row), pieces.spans(row)) {
             (Some(polls), Some(pieces)) => {
                 Some(steps_within(&polls, &pieces.collect::<Vec<_>>(), how, gap))

@@ -40,14 +40,9 @@ impl Clock {
     ///
     /// `InvalidInput` if the range leaves the years 1 to 9999.
     pub fn new(dice: Dice, days: u32, ends_at_us: i64) -> std::io::Result<Clock> {
-        let too_far = || {
-            super::invalid(format!(
-                "end \"{ends_at_us}\" is not in the years 1 to 9999"
-            ))
-        };
-        let starts_at_us = ends_at_us
-            .checked_sub(i64::from(days) * DAY_US)
-            .ok_or_else(too_far)?;
+        let too_far =
+            || super::invalid(format!("end \"{ends_at_us}\" is not in the years 1 to 9999"));
+        let starts_at_us = ends_at_us.checked_sub(i64::from(days) * DAY_US).ok_or_else(too_far)?;
         let first_at_us = starts_at_us.div_euclid(HOUR_US) * HOUR_US;
         let hours = (0..=i64::from(days) * 24)
             .map(|hour| ClockHour::new(first_at_us + hour * HOUR_US))
@@ -58,12 +53,7 @@ impl Clock {
                 hour.is_blackout = true;
             }
         }
-        Ok(Clock {
-            starts_at_us,
-            ends_at_us,
-            hours,
-            days,
-        })
+        Ok(Clock { starts_at_us, ends_at_us, hours, days })
     }
 }
 
@@ -73,17 +63,8 @@ impl ClockHour {
         if !(1..=9999).contains(&starts_at.year()) {
             return None;
         }
-        let text = starts_at
-            .format("%Y-%m-%d %H:")
-            .to_string()
-            .into_bytes()
-            .try_into()
-            .ok()?;
-        Some(ClockHour {
-            starts_at_us,
-            text,
-            is_blackout: false,
-        })
+        let text = starts_at.format("%Y-%m-%d %H:").to_string().into_bytes().try_into().ok()?;
+        Some(ClockHour { starts_at_us, text, is_blackout: false })
     }
 }
 

@@ -40,9 +40,7 @@ impl Dice {
     }
 
     pub fn with(self, number: u64) -> Dice {
-        Dice(mix(self
-            .0
-            .wrapping_add(number.wrapping_add(1).wrapping_mul(GOLDEN))))
+        Dice(mix(self.0.wrapping_add(number.wrapping_add(1).wrapping_mul(GOLDEN))))
     }
 
     /// All 64 bits.

@@ -19,11 +19,7 @@ impl Draft {
     pub fn create(folder: &Path, name: &str) -> io::Result<Draft> {
         let temporary = folder.join(format!(".{name}.{}.partial", std::process::id()));
         let out = BufWriter::with_capacity(BUFFER_BYTES, File::create(&temporary)?);
-        Ok(Draft {
-            temporary,
-            published: folder.join(name),
-            out,
-        })
+        Ok(Draft { temporary, published: folder.join(name), out })
     }
 
     /// Writes the header and the rows of all slots in that order, and returns how many rows.

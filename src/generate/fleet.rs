@@ -45,9 +45,7 @@ pub struct Quota {
 
 impl Quota {
     pub fn new(chain_stores: u32) -> Quota {
-        Quota {
-            least: u32::from(chain_stores >= EVERY_KIND_FROM),
-        }
+        Quota { least: u32::from(chain_stores >= EVERY_KIND_FROM) }
     }
 
     /// The share, rounded.
@@ -76,22 +74,15 @@ impl Fleet {
                 .contains(&index)
                 .then(|| silence(dice.on(Topic::Silence), polled - 1 - index, hours)),
         };
-        Fleet {
-            stores: (0..stores).map(store).collect(),
-            twice: quota.of(polled, 200),
-            polled,
-        }
+        Fleet { stores: (0..stores).map(store).collect(), twice: quota.of(polled, 200), polled }
     }
 }
 
 /// Every third within the first day, the others in the second quarter of the range. Not before the
 /// third clock hour: the second one has a poll of every store.
 fn silence(dice: Dice, silent_rank: u32, hours: u32) -> u32 {
-    let (from, until) = if silent_rank.is_multiple_of(3) {
-        (2, 24)
-    } else {
-        (hours / 4, hours / 2)
-    };
+    let (from, until) =
+        if silent_rank.is_multiple_of(3) { (2, 24) } else { (hours / 4, hours / 2) };
     let room = u64::from(until - from);
     from + dice.with(u64::from(silent_rank)).below(room) as u32
 }

@@ -25,10 +25,7 @@ impl Id {
     fn new(text: &str) -> Id {
         let mut bytes = [0; 36];
         bytes[..text.len()].copy_from_slice(text.as_bytes());
-        Id {
-            bytes,
-            len: text.len() as u8,
-        }
+        Id { bytes, len: text.len() as u8 }
     }
 }
 

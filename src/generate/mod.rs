@@ -94,16 +94,10 @@ pub fn generate(spec: &Spec, folder: &Path) -> io::Result<Written> {
 
 fn check_counts(spec: &Spec) -> io::Result<()> {
     if !(1..=STORES_MAX).contains(&spec.stores) {
-        return Err(invalid(format!(
-            "stores \"{}\" is not 1 to {STORES_MAX}",
-            spec.stores
-        )));
+        return Err(invalid(format!("stores \"{}\" is not 1 to {STORES_MAX}", spec.stores)));
     }
     if !(1..=DAYS_MAX).contains(&spec.days) {
-        return Err(invalid(format!(
-            "days \"{}\" is not 1 to {DAYS_MAX}",
-            spec.days
-        )));
+        return Err(invalid(format!("days \"{}\" is not 1 to {DAYS_MAX}", spec.days)));
     }
     Ok(())
 }
@@ -123,19 +117,15 @@ fn write_polls(draft: &mut Draft, dice: Dice, fleet: &Fleet, clock: &Clock) -> i
 fn write_hours(draft: &mut Draft, dice: Dice, fleet: &Fleet) -> io::Result<u64> {
     let slots = fleet.stores.len() as u64 * week::SLOTS;
     let order = Shuffle::new(dice.on(Topic::HoursOrder), slots);
-    draft.fill(
-        "store_id,day,start_time_local,end_time_local",
-        &order,
-        |slot, line| {
-            let store_index = slot / week::SLOTS;
-            let store = &fleet.stores[store_index as usize];
-            let habits = dice.on(Topic::Weeks).with(store_index);
-            let opening = store.week?.opening(habits, slot % week::SLOTS)?;
-            line.extend_from_slice(store.id.text());
-            opening.print(line);
-            Some(())
-        },
-    )
+    draft.fill("store_id,day,start_time_local,end_time_local", &order, |slot, line| {
+        let store_index = slot / week::SLOTS;
+        let store = &fleet.stores[store_index as usize];
+        let habits = dice.on(Topic::Weeks).with(store_index);
+        let opening = store.week?.opening(habits, slot % week::SLOTS)?;
+        line.extend_from_slice(store.id.text());
+        opening.print(line);
+        Some(())
+    })
 }
 
 fn write_zones(draft: &mut Draft, dice: Dice, fleet: &Fleet) -> io::Result<u64> {

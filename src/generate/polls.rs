@@ -54,11 +54,7 @@ impl<'a> Polls<'a> {
         let hours = self.clock.hours.len() as u64;
         let (visit, hour_index) = ((slot / hours) as u32, (slot % hours) as u32);
         let is_second = visit >= self.fleet.polled;
-        let store_index = if is_second {
-            visit - self.fleet.polled
-        } else {
-            visit
-        };
+        let store_index = if is_second { visit - self.fleet.polled } else { visit };
         let store = &self.fleet.stores[store_index as usize];
         let hour = &self.clock.hours[hour_index as usize];
 
@@ -76,19 +72,12 @@ impl<'a> Polls<'a> {
         }
         let minute = hour_index * HOUR_MINUTES + offset_us / MINUTE_US;
         let is_active = !self.is_out(store, store_index, minute) && !self.flickers(slot);
-        Some(Poll {
-            store,
-            is_active,
-            hour,
-            offset_us,
-        })
+        Some(Poll { store, is_active, hour, offset_us })
     }
 
     /// The second clock hour misses nobody: a polled store has a poll.
     fn is_missed(&self, store: &Store, visit: u32, hour_index: u32) -> bool {
-        let is_silent = store
-            .silent_from_hour
-            .is_some_and(|from| hour_index >= from);
+        let is_silent = store.silent_from_hour.is_some_and(|from| hour_index >= from);
         let dice = self.dice.on(Topic::Misses).with(u64::from(visit));
         is_silent || (hour_index != 1 && dice.with(u64::from(hour_index)).one_in(MISSED_ONE_IN))
     }
@@ -102,25 +91,16 @@ impl<'a> Polls<'a> {
             return first_us;
         }
         let second_us = offset_us(dice.with(1));
-        if second_us == first_us {
-            first_us ^ 1
-        } else {
-            second_us
-        }
+        if second_us == first_us { first_us ^ 1 } else { second_us }
     }
 
     fn is_out(&self, store: &Store, store_index: u32, minute: u32) -> bool {
         let dice = self.dice.on(Topic::Outages).with(u64::from(store_index));
-        store
-            .trouble
-            .is_some_and(|trouble| trouble.is_out(dice, minute, self.clock.days))
+        store.trouble.is_some_and(|trouble| trouble.is_out(dice, minute, self.clock.days))
     }
 
     fn flickers(&self, slot: u64) -> bool {
-        self.dice
-            .on(Topic::Flickers)
-            .with(slot)
-            .one_in(FLICKER_ONE_IN)
+        self.dice.on(Topic::Flickers).with(slot).one_in(FLICKER_ONE_IN)
     }
 }
 
@@ -140,11 +120,7 @@ impl Poll<'_> {
     /// As `4942703308319287092,active,2023-01-22 12:09:39.47922 UTC`.
     pub fn print(&self, line: &mut Vec<u8>) {
         line.extend_from_slice(self.store.id.text());
-        line.extend_from_slice(if self.is_active {
-            b",active,"
-        } else {
-            b",inactive,"
-        });
+        line.extend_from_slice(if self.is_active { b",active," } else { b",inactive," });
         line.extend_from_slice(&self.hour.text);
         let seconds = self.offset_us / SECOND_US;
         let [minute_tens, minute] = digits(seconds / 60);
@@ -166,11 +142,7 @@ fn print_fraction(fraction_us: u32, line: &mut Vec<u8>) {
         return;
     }
     line.push(b'.');
-    for pair in [
-        fraction_us / 10_000,
-        fraction_us / 100 % 100,
-        fraction_us % 100,
-    ] {
+    for pair in [fraction_us / 10_000, fraction_us / 100 % 100, fraction_us % 100] {
         line.extend_from_slice(&digits(pair));
     }
     while line.last() == Some(&b'0') {

@@ -24,12 +24,7 @@ impl Shuffle {
         let columns = len.saturating_sub(1).isqrt() + 1;
         let rows = len.div_ceil(columns);
         let keys = std::array::from_fn(|round| dice.with(round as u64));
-        Shuffle {
-            len,
-            rows,
-            columns,
-            keys,
-        }
+        Shuffle { len, rows, columns, keys }
     }
 
     /// All of `0..len`, each once, in shuffled order.

@@ -44,11 +44,7 @@ fn headers_and_row_counts_are_as_told() {
         "store_id,timezone_str",
     ];
     assert_eq!(headers, expected.map(Some));
-    let Written {
-        polls,
-        hours_rows,
-        zone_rows,
-    } = chain.written;
+    let Written { polls, hours_rows, zone_rows } = chain.written;
     let lines = chain.texts.map(|text| text.lines().count() as u64 - 1);
     assert_eq!(lines, [polls, hours_rows, zone_rows]);
 }
@@ -58,12 +54,7 @@ fn check_range(days: u32, ends_at: &str) {
     for stores in [1, 2, 25] {
         let ends_at_us = instant_us(ends_at);
         let seed = 3;
-        let chain = chain_of(Spec {
-            stores,
-            days,
-            seed,
-            ends_at_us,
-        });
+        let chain = chain_of(Spec { stores, days, seed, ends_at_us });
         let instants = || chain.polled.values().flatten().map(|poll| poll.0);
         assert_eq!(instants().max(), Some(ends_at_us));
         assert!(instants().min().unwrap() > ends_at_us - i64::from(days) * DAY_US);
@@ -174,9 +165,7 @@ fn shares_of_kinds_are_kept() {
 fn ids_are_nineteen_digits_or_random_uuids() {
     for id in chain(300, 1, 1).ids() {
         let is_number = id.len() == 19 && id.bytes().all(|byte| byte.is_ascii_digit());
-        let version = uuid::Uuid::parse_str(id)
-            .ok()
-            .map(|id| id.get_version_num());
+        let version = uuid::Uuid::parse_str(id).ok().map(|id| id.get_version_num());
         assert!(is_number && id.parse::<i64>().is_ok() || version == Some(4));
     }
 }
@@ -210,9 +199,7 @@ fn rows_are_in_no_order() {
     for text in &chain(200, 2, 7).texts {
         let rows = rows(text);
         for column in [0, rows[0].len() - 1] {
-            let differing = rows
-                .windows(2)
-                .filter(|two| two[0][column] != two[1][column]);
+            let differing = rows.windows(2).filter(|two| two[0][column] != two[1][column]);
             let (up, all) = differing.fold((0, 0), |(up, all), two| {
                 (up + usize::from(two[0][column] < two[1][column]), all + 1)
             });
@@ -243,15 +230,9 @@ fn check_refused(spec: Spec, message: &str) {
 
 #[test]
 fn a_spec_beyond_the_limits_is_refused() {
-    let ending = |ends_at_us| Spec {
-        ends_at_us,
-        ..spec(1, 1, 1)
-    };
+    let ending = |ends_at_us| Spec { ends_at_us, ..spec(1, 1, 1) };
     check_refused(spec(0, 1, 1), "stores \"0\" is not 1 to 10000000");
-    check_refused(
-        spec(10_000_001, 1, 1),
-        "stores \"10000001\" is not 1 to 10000000",
-    );
+    check_refused(spec(10_000_001, 1, 1), "stores \"10000001\" is not 1 to 10000000");
     check_refused(spec(1, 0, 1), "days \"0\" is not 1 to 36525");
     check_refused(spec(1, 36_526, 1), "days \"36526\" is not 1 to 36525");
     let too_early = "end \"-9223372036854775808\" is not in the years 1 to 9999";

@@ -100,10 +100,7 @@ impl Deal {
         };
         let rank = rank.checked_sub(self.without_hours)?;
         let closed_days = if rank < self.with_days_missing {
-            self.dice
-                .with(u64::from(store_index))
-                .with(0)
-                .pick(&CLOSED_DAYS)
+            self.dice.with(u64::from(store_index)).with(0).pick(&CLOSED_DAYS)
         } else {
             0
         };
@@ -143,11 +140,7 @@ impl Week {
             return None;
         }
         let (starts_at_s, ends_at_s) = self.openings(dice, day)[part]?;
-        Some(Opening {
-            day,
-            starts_at_s,
-            ends_at_s,
-        })
+        Some(Opening { day, starts_at_s, ends_at_s })
     }
 
     fn is_closed(self, day: u8) -> bool {
@@ -156,13 +149,7 @@ impl Week {
 
     /// Starts and ends in seconds of local time.
     fn openings(self, dice: Dice, day: u8) -> [Option<(u32, u32)>; PARTS as usize] {
-        let Times {
-            opens,
-            break_at,
-            evening,
-            closes,
-            night,
-        } = Times::new(dice, day);
+        let Times { opens, break_at, evening, closes, night } = Times::new(dice, day);
         let midnight = if self.has_seconds { 86_399 } else { 86_340 };
         // A night does not run into a closed day, which then has no row at all.
         let rest = (!self.is_closed((day + 6) % 7)).then_some((0, night));
@@ -193,11 +180,7 @@ struct Times {
 impl Times {
     /// A third of the stores keep other hours on Saturdays and on Sundays.
     fn new(dice: Dice, day: u8) -> Times {
-        let day_kind = if dice.with(1).one_in(3) {
-            day.saturating_sub(4)
-        } else {
-            0
-        };
+        let day_kind = if dice.with(1).one_in(3) { day.saturating_sub(4) } else { 0 };
         let day_dice = dice.with(2).with(u64::from(day_kind));
         let opens = day_dice.with(0).pick(&OPENS_AT_MINUTES) * 60;
         Times {
@@ -221,10 +204,5 @@ impl Opening {
 }
 
 fn clock_face(seconds: u32) -> String {
-    format!(
-        "{:02}:{:02}:{:02}",
-        seconds / 3600,
-        seconds / 60 % 60,
-        seconds % 60
-    )
+    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }

@@ -90,7 +90,10 @@ impl<'a> Blocks<'a> {
         let mut source = (&mut self.source).take(wanted as u64);
         bytes.reserve(wanted);
         let read = source.read_to_end(bytes).map_err(|error| {
-            Error::File(format!("\"{}\", after line {}: cannot be read: {error}", self.label, self.line))
+            Error::File(format!(
+                "\"{}\", after line {}: cannot be read: {error}",
+                self.label, self.line
+            ))
         })?;
         self.at_end = read < wanted;
         self.hasher.update(&bytes[start..]);
@@ -142,7 +145,8 @@ mod tests {
         while let Some(block) = blocks.next_block().unwrap() {
             found.push((block.line, String::from_utf8(block.bytes).unwrap()));
         }
-        let expected: Vec<_> = expected.iter().map(|&(line, text)| (line, text.to_owned())).collect();
+        let expected: Vec<_> =
+            expected.iter().map(|&(line, text)| (line, text.to_owned())).collect();
         assert_eq!(found, expected);
         assert_eq!(blocks.content_hash(), blake3::hash(content.as_bytes()).to_hex().to_string());
     }

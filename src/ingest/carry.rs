@@ -22,7 +22,11 @@ pub struct Carry<'a> {
 }
 
 impl<'a> Carry<'a> {
-    pub fn new(ids: &'a Ids, polls: BTreeMap<i64, &'a TableFile>, carried: BTreeMap<i64, &'a TableFile>) -> Self {
+    pub fn new(
+        ids: &'a Ids,
+        polls: BTreeMap<i64, &'a TableFile>,
+        carried: BTreeMap<i64, &'a TableFile>,
+    ) -> Self {
         let days = polls.keys().copied().collect();
         Self { ids, polls, carried, days, fresh: LastPolls::none(ids), after: None }
     }
@@ -95,7 +99,8 @@ impl LastPolls {
     fn see(&mut self, number: u32, poll: Poll) -> bool {
         let last = &mut self.0[number as usize];
         let replaces = last.is_none_or(|last| {
-            poll.polled_at() > last.polled_at() || poll.polled_at() == last.polled_at() && poll < last
+            poll.polled_at() > last.polled_at()
+                || poll.polled_at() == last.polled_at() && poll < last
         });
         if replaces {
             *last = Some(poll);

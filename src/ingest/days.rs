@@ -54,7 +54,8 @@ pub fn merge(
                 continue;
             };
             let known = polls.get(&day).map(|file| read_polls(file, ids)).transpose()?;
-            let mut day_polls = DayMerge { polled, merged: &mut merged, rows: Vec::new(), changed: false };
+            let mut day_polls =
+                DayMerge { polled, merged: &mut merged, rows: Vec::new(), changed: false };
             day_polls.merge(&known.unwrap_or_default(), &new, day);
             let (rows, changed) = (day_polls.rows, day_polls.changed);
             carry.after_day(day, Some(&rows));
@@ -75,7 +76,12 @@ fn files_by_day(dataset: Option<&Dataset>, table: Table) -> BTreeMap<i64, &Table
     files.iter().filter_map(|file| Some((file.day?, file))).collect()
 }
 
-fn replace_days(change: &mut Change, table: Table, mut known: BTreeMap<i64, &TableFile>, new: Vec<NewFile>) {
+fn replace_days(
+    change: &mut Change,
+    table: Table,
+    mut known: BTreeMap<i64, &TableFile>,
+    new: Vec<NewFile>,
+) {
     if !new.is_empty() {
         known.retain(|day, _| new.iter().all(|file| file.day != Some(*day)));
         change.set(table, known.into_values().cloned().collect(), new);
@@ -108,7 +114,9 @@ impl FreshPolls {
         let mut polls = Vec::new();
         for (batch, numbers) in self.batches.iter_mut().zip(&self.numbers) {
             let of_day = batch.days.remove(&day).unwrap_or_default();
-            polls.extend(of_day.into_iter().map(|poll| poll.renumbered(numbers[poll.store() as usize])));
+            polls.extend(
+                of_day.into_iter().map(|poll| poll.renumbered(numbers[poll.store() as usize])),
+            );
         }
         polls.sort_unstable();
         (!polls.is_empty()).then_some(polls)

@@ -15,9 +15,8 @@ pub const STORE_ID_BYTES_MAX: usize = 1024;
 
 /// Opaque text, trimmed.
 pub fn store_id(field: &[u8]) -> Result<&str, Wrong> {
-    let text = std::str::from_utf8(field)
-        .map_err(|_| format!("{} is not UTF-8", quoted(field)))?
-        .trim();
+    let text =
+        std::str::from_utf8(field).map_err(|_| format!("{} is not UTF-8", quoted(field)))?.trim();
     if text.is_empty() {
         return Err("is blank; expected a store's id".into());
     }
@@ -51,7 +50,10 @@ pub fn status(field: &[u8]) -> Result<bool, Wrong> {
 pub fn timestamp(field: &[u8]) -> Result<i64, Wrong> {
     let field = field.trim_ascii();
     plain_timestamp(field).or_else(|| any_timestamp(field)).ok_or_else(|| {
-        format!("{} is not an instant; expected one like 2023-01-22 12:09:39.388884 UTC", quoted(field))
+        format!(
+            "{} is not an instant; expected one like 2023-01-22 12:09:39.388884 UTC",
+            quoted(field)
+        )
     })
 }
 
@@ -64,7 +66,8 @@ pub fn timestamp_of_text(text: &str) -> Result<i64, Wrong> {
 fn plain_timestamp(field: &[u8]) -> Option<i64> {
     let field = field.strip_suffix(b" UTC").unwrap_or(field);
     let (seconds, fraction) = field.split_at_checked(19)?;
-    let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b' ', h0, h1, b':', n0, n1, b':', s0, s1] = *seconds
+    let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b' ', h0, h1, b':', n0, n1, b':', s0, s1] =
+        *seconds
     else {
         return None;
     };
@@ -92,10 +95,15 @@ fn any_timestamp(field: &[u8]) -> Option<i64> {
         return None;
     }
     // More than nine digits of a fraction are no instant that anybody meant.
-    if text.split('.').nth(1).is_some_and(|rest| rest.bytes().take_while(u8::is_ascii_digit).count() > 9) {
+    if text
+        .split('.')
+        .nth(1)
+        .is_some_and(|rest| rest.bytes().take_while(u8::is_ascii_digit).count() > 9)
+    {
         return None;
     }
-    let with_offset = ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f %#z"];
+    let with_offset =
+        ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f %#z"];
     let without = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.fZ", "%Y-%m-%d %H:%M:%S%.fZ"];
     let zoned = DateTime::parse_from_rfc3339(text).ok().map(|instant| instant.timestamp_micros());
     zoned
@@ -139,9 +147,9 @@ pub fn weekday(field: &[u8]) -> Result<Weekday, Wrong> {
 
 /// Seconds after midnight: `H:MM`, `HH:MM` or `HH:MM:SS`; below 24:00.
 pub fn start_time(field: &[u8]) -> Result<u32, Wrong> {
-    time_of_day(field)
-        .filter(|time_s| *time_s < DAY_S)
-        .ok_or_else(|| format!("{} is not a time of day; expected 00:00 to 23:59:59", quoted(field)))
+    time_of_day(field).filter(|time_s| *time_s < DAY_S).ok_or_else(|| {
+        format!("{} is not a time of day; expected 00:00 to 23:59:59", quoted(field))
+    })
 }
 
 /// As [`start_time`]; 24:00 is allowed.
@@ -154,7 +162,11 @@ fn time_of_day(field: &[u8]) -> Option<u32> {
     let mut parts = field.trim_ascii().split(|byte| *byte == b':');
     let (hour, minute) = (parts.next()?, parts.next()?);
     let second = parts.next().unwrap_or(b"00");
-    if parts.next().is_some() || !(1..=2).contains(&hour.len()) || minute.len() != 2 || second.len() != 2 {
+    if parts.next().is_some()
+        || !(1..=2).contains(&hour.len())
+        || minute.len() != 2
+        || second.len() != 2
+    {
         return None;
     }
     let (hour, minute, second) = (digits(hour)?, digits(minute)?, digits(second)?);
@@ -185,7 +197,8 @@ mod tests {
 
     #[track_caller]
     fn instant(text: &str, expected: Option<&str>) {
-        let expected = expected.map(|text| DateTime::parse_from_rfc3339(text).unwrap().timestamp_micros());
+        let expected =
+            expected.map(|text| DateTime::parse_from_rfc3339(text).unwrap().timestamp_micros());
         assert_eq!(timestamp(text.as_bytes()).ok(), expected, "{text}");
     }
 
@@ -240,7 +253,11 @@ mod tests {
 
     #[track_caller]
     fn times(text: &str, start: Option<u32>, end: Option<u32>) {
-        assert_eq!((start_time(text.as_bytes()).ok(), end_time(text.as_bytes()).ok()), (start, end), "{text}");
+        assert_eq!(
+            (start_time(text.as_bytes()).ok(), end_time(text.as_bytes()).ok()),
+            (start, end),
+            "{text}"
+        );
     }
 
     #[test]
@@ -250,7 +267,18 @@ mod tests {
         times("23:59:59", Some(86_399), Some(86_399));
         times("24:00", None, Some(86_400));
         times("24:00:00", None, Some(86_400));
-        for wrong in ["24:00:01", "25:00", "12:60", "12", "12:5", "012:00", "12:00:00:00", "", "ab:cd", "-1:00"] {
+        for wrong in [
+            "24:00:01",
+            "25:00",
+            "12:60",
+            "12",
+            "12:5",
+            "012:00",
+            "12:00:00:00",
+            "",
+            "ab:cd",
+            "-1:00",
+        ] {
             times(wrong, None, None);
         }
     }
@@ -272,6 +300,10 @@ mod tests {
             assert_eq!(store_id(id.as_bytes()), Ok(id));
         }
         assert_eq!(store_id(b" 42 "), Ok("42"));
-        assert!([b"ACTIVE".as_slice(), b"Up", b"1", b" true "].iter().all(|word| status(word) == Ok(true)));
+        assert!(
+            [b"ACTIVE".as_slice(), b"Up", b"1", b" true "]
+                .iter()
+                .all(|word| status(word) == Ok(true))
+        );
     }
 }

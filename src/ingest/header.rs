@@ -91,7 +91,8 @@ impl Header {
 
 /// The kind that most columns speak for; `None` where nothing but a store does.
 fn likeliest_kind(names: &[String]) -> Option<Kind> {
-    let known = |aliases: &&&[&str]| aliases.iter().any(|alias| names.iter().any(|name| name == alias));
+    let known =
+        |aliases: &&&[&str]| aliases.iter().any(|alias| names.iter().any(|name| name == alias));
     let present = |kind: Kind| kind.columns()[1..].iter().filter(known).count();
     let missing = |kind: Kind| kind.columns().len() - 1 - present(kind);
     Kind::ALL
@@ -101,7 +102,8 @@ fn likeliest_kind(names: &[String]) -> Option<Kind> {
 }
 
 fn unknown(label: &str, names: &[String]) -> Error {
-    let kind = |kind: Kind| kind.columns().iter().map(|names| names[0]).collect::<Vec<_>>().join(",");
+    let kind =
+        |kind: Kind| kind.columns().iter().map(|names| names[0]).collect::<Vec<_>>().join(",");
     Error::File(format!(
         "{label:?}, line 1: header {:?} is none that is known; expected {}",
         names.join(","),
@@ -125,8 +127,14 @@ mod tests {
     fn a_header_tells_the_kind_in_any_order_and_case() {
         check("store_id,status,timestamp_utc", Ok((Kind::Polls, &[0, 2, 1])));
         check("Status, Store_ID ,TIMESTAMP,note", Ok((Kind::Polls, &[1, 2, 0])));
-        check("store_id,day,start_time_local,end_time_local", Ok((Kind::BusinessHours, &[0, 1, 2, 3])));
-        check("dayOfWeek,store_id,end_time_local,start_time_local", Ok((Kind::BusinessHours, &[1, 0, 3, 2])));
+        check(
+            "store_id,day,start_time_local,end_time_local",
+            Ok((Kind::BusinessHours, &[0, 1, 2, 3])),
+        );
+        check(
+            "dayOfWeek,store_id,end_time_local,start_time_local",
+            Ok((Kind::BusinessHours, &[1, 0, 3, 2])),
+        );
         check("store_id,tz", Ok((Kind::TimeZones, &[0, 1])));
         check("store_id,status,timestamp_utc,timezone", Ok((Kind::Polls, &[0, 2, 1])));
     }
@@ -135,15 +143,21 @@ mod tests {
     fn a_header_that_lacks_or_doubles_a_column_is_refused() {
         check(
             "store_id,timestamp_utc",
-            Err("\"x.csv\", line 1: column \"status\" is missing; polls need store_id, timestamp_utc, status"),
+            Err(
+                "\"x.csv\", line 1: column \"status\" is missing; polls need store_id, timestamp_utc, status",
+            ),
         );
         check(
             "status,timestamp_utc",
-            Err("\"x.csv\", line 1: column \"store_id\" is missing; polls need store_id, timestamp_utc, status"),
+            Err(
+                "\"x.csv\", line 1: column \"store_id\" is missing; polls need store_id, timestamp_utc, status",
+            ),
         );
         check(
             "store_id,status,timestamp_utc,Status",
-            Err("\"x.csv\", line 1: column \"status\" stands twice, also as field 4; expected once"),
+            Err(
+                "\"x.csv\", line 1: column \"status\" stands twice, also as field 4; expected once",
+            ),
         );
         check(
             "a,b",

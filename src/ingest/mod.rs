@@ -22,10 +22,10 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::{AsArray, RecordBatch};
 
-pub use header::Kind;
-pub use read::Watch;
 pub use days::Merged;
 pub use fields::timestamp_of_text as instant_of_text;
+pub use header::Kind;
+pub use read::Watch;
 pub use rejects::{Reject, rejects_csv};
 pub use source::{Source, sources};
 
@@ -91,8 +91,10 @@ pub async fn load(
         files.push(read_file(&source, request.loaded_at + DAY_US, watch)?);
     }
     let known = known_contents(&files, dataset.as_ref());
-    let mut outcome = Outcome { version: dataset.as_ref().map(Dataset::version), ..Default::default() };
-    outcome.files = files.iter().zip(&known).map(|(file, &known)| file_outcome(file, known)).collect();
+    let mut outcome =
+        Outcome { version: dataset.as_ref().map(Dataset::version), ..Default::default() };
+    outcome.files =
+        files.iter().zip(&known).map(|(file, &known)| file_outcome(file, known)).collect();
     let mut known = known.into_iter();
     files.retain(|_| !known.next().unwrap_or(false));
     outcome.rejects = files.iter().flat_map(|file| file.rejects.iter().cloned()).collect();
@@ -133,8 +135,10 @@ fn prepare(
         Ok(batch)
     })?;
     let known_stores = rows_of(Table::Stores)?;
-    let (with_hours, with_zone): (HashSet<_>, HashSet<_>) = (hours.ids().collect(), zones.ids().collect());
-    let known_ids = known_stores.iter().flat_map(|rows| rows.column(0).as_string::<i32>().iter().flatten());
+    let (with_hours, with_zone): (HashSet<_>, HashSet<_>) =
+        (hours.ids().collect(), zones.ids().collect());
+    let known_ids =
+        known_stores.iter().flat_map(|rows| rows.column(0).as_string::<i32>().iter().flatten());
     let ids = batches.iter().flat_map(|batch| batch.ids.iter()).chain(known_ids);
     let ids = Ids::new(ids.chain(hours.ids()).chain(zones.ids()))?;
     let mut polled = PolledStores::new(&ids, known_stores.as_ref());
@@ -172,7 +176,8 @@ fn replace(change: &mut Change, folder: &Path, table: Table, rows: RecordBatch) 
 fn known_contents(files: &[ReadFile], dataset: Option<&Dataset>) -> Vec<bool> {
     let loads = dataset.map_or(&[][..], Dataset::loads);
     let loaded = |kind: Kind| loads.iter().filter(move |load| load.kind == kind.name());
-    let mut polls: HashSet<&str> = loaded(Kind::Polls).map(|load| load.content_hash.as_str()).collect();
+    let mut polls: HashSet<&str> =
+        loaded(Kind::Polls).map(|load| load.content_hash.as_str()).collect();
     let in_force = |kind: Kind| {
         let newest = loaded(kind).map(|load| load.version).max();
         let current: HashSet<_> = loaded(kind)

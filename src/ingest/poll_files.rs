@@ -40,7 +40,9 @@ pub fn read_polls(file: &TableFile, ids: &Ids) -> Result<NumberedPolls> {
         let id = stores.value(row);
         let number = match last {
             Some((known, number)) if known == id => number,
-            _ => ids.number(id).ok_or_else(|| Error::bug(format!("store {id:?} is not in \"stores\"")))?,
+            _ => ids
+                .number(id)
+                .ok_or_else(|| Error::bug(format!("store {id:?} is not in \"stores\"")))?,
         };
         last = Some((id, number));
         polls.push((number, Poll::new(instants.value(row), active.value(row))));

@@ -152,7 +152,8 @@ mod tests {
     #[test]
     fn a_store_keeps_the_number_of_its_first_appearance() {
         let mut ids = StoreIds::default();
-        let numbers: Vec<_> = ["b", "", "a", "b", "🍕", "a"].iter().map(|id| ids.number(id)).collect();
+        let numbers: Vec<_> =
+            ["b", "", "a", "b", "🍕", "a"].iter().map(|id| ids.number(id)).collect();
         assert_eq!(numbers, [0, 1, 2, 0, 3, 2]);
         assert_eq!(ids.iter().collect::<Vec<_>>(), ["b", "", "a", "🍕"]);
     }

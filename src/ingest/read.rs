@@ -86,14 +86,24 @@ pub fn read_file(source: &Source, latest_at: i64, watch: &Watch) -> Result<ReadF
         Kind::BusinessHours => {
             let mut hours = Vec::new();
             let take = |row: &Row| opening(row).map(|row| hours.push(row));
-            (each_block_row(&label, &header, first, &mut blocks, &mut rejects, watch, take)?, Content::BusinessHours(hours))
+            (
+                each_block_row(&label, &header, first, &mut blocks, &mut rejects, watch, take)?,
+                Content::BusinessHours(hours),
+            )
         }
         Kind::TimeZones => {
             let mut zones = Vec::new();
             let take = |row: &Row| time_zone(row).map(|row| zones.push(row));
-            (each_block_row(&label, &header, first, &mut blocks, &mut rejects, watch, take)?, Content::TimeZones(zones))
+            (
+                each_block_row(&label, &header, first, &mut blocks, &mut rejects, watch, take)?,
+                Content::TimeZones(zones),
+            )
         }
     };
+    if rows == 0 && header.kind != Kind::Polls {
+        // Taken at its word it would leave every store without hours or a zone.
+        return Err(Error::File(format!("{label:?} has a header and no rows; expected rows")));
+    }
     rejects.sort_unstable();
     Ok(ReadFile { content_hash: blocks.content_hash(), label, rows, content, rejects })
 }
@@ -105,7 +115,9 @@ fn header(label: &str, blocks: &mut Blocks) -> Result<(Header, Block)> {
     let mut record = ByteRecord::new();
     let mut reader =
         ReaderBuilder::new().has_headers(false).flexible(true).from_reader(block.bytes.as_slice());
-    if !reader.read_byte_record(&mut record).unwrap_or(false) || record.iter().all(|field| field.trim_ascii().is_empty()) {
+    if !reader.read_byte_record(&mut record).unwrap_or(false)
+        || record.iter().all(|field| field.trim_ascii().is_empty())
+    {
         return Err(empty());
     }
     let end = reader.position().byte() as usize;
@@ -168,7 +180,8 @@ fn read_polls(
         while let Some(block) = next_of(&receive) {
             // Beyond the limit the load is lost, but the blocks have to go somewhere.
             if rejects.len() <= REJECTS_MAX {
-                rows += each_row(label, header, &block, &mut rejects, |row| batch.take(row, latest_at));
+                rows +=
+                    each_row(label, header, &block, &mut rejects, |row| batch.take(row, latest_at));
             }
         }
         (rows, batch, rejects)

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int8Array, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{
+    ArrayRef, AsArray, Int8Array, Int32Array, Int64Array, RecordBatch, StringArray,
+};
 use chrono_tz::Tz;
 
 use super::rejects::Reject;

@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
 };
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 
@@ -22,7 +23,9 @@ impl Ids {
         let ids: BTreeSet<&str> = ids.collect();
         if ids.len() >= STORES_MAX as usize {
             let stores = ids.len();
-            return Err(Error::File(format!("there are {stores} stores; expected fewer than {STORES_MAX}")));
+            return Err(Error::File(format!(
+                "there are {stores} stores; expected fewer than {STORES_MAX}"
+            )));
         }
         Ok(Self(ids.into_iter().map(str::to_owned).collect()))
     }
@@ -79,7 +82,12 @@ impl PolledStores {
     }
 
     /// The rows of the `stores` table: stores that were ever polled, or have hours or a zone.
-    pub fn rows(&self, ids: &Ids, hours: &HashSet<&str>, zones: &HashSet<&str>) -> Result<RecordBatch> {
+    pub fn rows(
+        &self,
+        ids: &Ids,
+        hours: &HashSet<&str>,
+        zones: &HashSet<&str>,
+    ) -> Result<RecordBatch> {
         let is_listed = |at: &usize| {
             let id = ids.0[*at].as_str();
             self.0[*at].polls > 0 || hours.contains(id) || zones.contains(id)

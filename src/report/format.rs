@@ -58,15 +58,20 @@ pub fn render(report: &RecordBatch, format: Format) -> Result<Vec<u8>> {
             writer.finish()?;
         }
         Format::Table => {
-            bytes = format!("{}\n", pretty_format_batches(std::slice::from_ref(report))?).into_bytes();
+            bytes =
+                format!("{}\n", pretty_format_batches(std::slice::from_ref(report))?).into_bytes();
         }
     }
     Ok(bytes)
 }
 
-fn parquet_into(report: &RecordBatch, bytes: &mut Vec<u8>) -> std::result::Result<(), ParquetError> {
-    let properties =
-        WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
+fn parquet_into(
+    report: &RecordBatch,
+    bytes: &mut Vec<u8>,
+) -> std::result::Result<(), ParquetError> {
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .build();
     let mut writer = ArrowWriter::try_new(bytes, Arc::clone(&report.schema()), Some(properties))?;
     writer.write(report)?;
     writer.close()?;

@@ -28,8 +28,11 @@ const SCALE: i8 = 2;
 pub fn lay_out(figures: &RecordBatch, layout: Layout) -> Result<RecordBatch> {
     let mut columns: Vec<(String, ArrayRef)> =
         vec![("store_id".into(), Arc::clone(column(figures, "store_id")?))];
-    let kinds: &[&str] =
-        if layout.extended { &["uptime", "downtime", "unknown", "scheduled"] } else { &["uptime", "downtime"] };
+    let kinds: &[&str] = if layout.extended {
+        &["uptime", "downtime", "unknown", "scheduled"]
+    } else {
+        &["uptime", "downtime"]
+    };
     for kind in kinds {
         for window in Window::ALL {
             let name = format!("{kind}_{}", window.name());
@@ -43,7 +46,11 @@ pub fn lay_out(figures: &RecordBatch, layout: Layout) -> Result<RecordBatch> {
         columns.extend(percentages(figures, "coverage_pct", |up, down, open| (up + down, open))?);
     }
     let field = |(name, column): &(String, ArrayRef)| {
-        Field::new(name, column.data_type().clone(), name.ends_with("_pct") || name.contains("_pct_"))
+        Field::new(
+            name,
+            column.data_type().clone(),
+            name.ends_with("_pct") || name.contains("_pct_"),
+        )
     };
     let schema = Schema::new(columns.iter().map(field).collect::<Vec<_>>());
     let columns = columns.into_iter().map(|(_, column)| column).collect();
@@ -87,6 +94,8 @@ fn column<'a>(figures: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef> {
     let expected = if name == "store_id" { DataType::Utf8 } else { DataType::Int64 };
     match found.data_type() == &expected && found.null_count() == 0 {
         true => Ok(found),
-        false => Err(Error::bug(format!("column {name:?} is {:?} or holds a null", found.data_type()))),
+        false => {
+            Err(Error::bug(format!("column {name:?} is {:?} or holds a null", found.data_type())))
+        }
     }
 }

@@ -6,7 +6,12 @@ use super::week::{Opening, WeeklyHours};
 use super::zone::LocalClock;
 
 /// When the store should be open, within the range.
-pub fn open_spans(week: &WeeklyHours, clock: &LocalClock, range: Span, snap_end_of_day: bool) -> Spans {
+pub fn open_spans(
+    week: &WeeklyHours,
+    clock: &LocalClock,
+    range: Span,
+    snap_end_of_day: bool,
+) -> Spans {
     let WeeklyHours::Rows(rows) = week else { return Spans::union(vec![range]) };
     // An interval that reaches into the range may open up to two dates before it, and a gap can
     // carry it a date further; and none that opens on a later date than the range's last reaches back.

@@ -30,7 +30,8 @@ impl Tally {
 /// No steps at all leave everything unknown. Spans come in order and do not overlap.
 pub fn tally(steps: &[Step], open: impl IntoIterator<Item = Span>, range: Span) -> Tally {
     let mut tally = Tally::default();
-    let mut at = steps.partition_point(|step| step.starts_at <= range.starts_at()).saturating_sub(1);
+    let mut at =
+        steps.partition_point(|step| step.starts_at <= range.starts_at()).saturating_sub(1);
     for span in open.into_iter().filter_map(|span| span.within(range)) {
         let mut from = span.starts_at();
         while from < span.ends_at() {

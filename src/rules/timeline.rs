@@ -162,7 +162,11 @@ mod tests {
     /// Draws steps as `+ 9-`: active since ever, inactive from 9 on; `?` is unknown.
     fn drawn(steps: &[Step]) -> String {
         let word = |step: &Step| {
-            let at = if step.starts_at == Step::EVER { String::new() } else { step.starts_at.to_string() };
+            let at = if step.starts_at == Step::EVER {
+                String::new()
+            } else {
+                step.starts_at.to_string()
+            };
             at + match step.active {
                 Some(true) => "+",
                 Some(false) => "-",
@@ -215,7 +219,8 @@ mod tests {
 
     #[test]
     fn each_piece_is_filled_from_its_own_polls() {
-        let pieces = [Span::new(0, 10).unwrap(), Span::new(10, 20).unwrap(), Span::new(30, 40).unwrap()];
+        let pieces =
+            [Span::new(0, 10).unwrap(), Span::new(10, 20).unwrap(), Span::new(30, 40).unwrap()];
         let given = polls("-1- 3+ 7- 25- 32+ 40-");
         let filled = steps_within(&given, &pieces, Previous, None);
         assert_eq!(drawn(&filled), "? 0+ 7- 10? 30+ 40?");
@@ -223,7 +228,9 @@ mod tests {
 
     #[test]
     fn a_poll_keeps_its_instant_and_status_in_its_bits() {
-        for (at, active) in [(0, true), (-1, false), (-1, true), (1 << 60, true), (-(1 << 60), false)] {
+        for (at, active) in
+            [(0, true), (-1, false), (-1, true), (1 << 60, true), (-(1 << 60), false)]
+        {
             let poll = Poll::from_bits(Poll::new(at, active).bits());
             assert_eq!((poll.polled_at(), poll.active()), (at, active));
         }

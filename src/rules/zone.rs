@@ -102,8 +102,11 @@ fn change_between(zone: Tz, before_at: i64, after_at: i64) -> OffsetChange {
 
 /// Local time minus UTC at an instant; that of the nearest representable date beyond chrono's.
 fn offset_us(zone: Tz, instant_us: i64) -> i64 {
-    let instant = DateTime::from_timestamp_micros(instant_us)
-        .unwrap_or(if instant_us < 0 { DateTime::UNIX_EPOCH } else { DateTime::<chrono::Utc>::MAX_UTC });
+    let instant = DateTime::from_timestamp_micros(instant_us).unwrap_or(if instant_us < 0 {
+        DateTime::UNIX_EPOCH
+    } else {
+        DateTime::<chrono::Utc>::MAX_UTC
+    });
     let offset = zone.offset_from_utc_datetime(&instant.naive_utc()).fix();
     i64::from(offset.local_minus_utc()) * SECOND_US
 }

@@ -5,7 +5,9 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use futures::future::try_join_all;
 
@@ -75,7 +77,13 @@ impl Dataset {
         }));
         let files = opened.await?.into_iter().collect();
         let loads = loads_of(&rows);
-        Ok(Some(Self { folder: folder.to_owned(), version: log.version(), loads, table_versions, files }))
+        Ok(Some(Self {
+            folder: folder.to_owned(),
+            version: log.version(),
+            loads,
+            table_versions,
+            files,
+        }))
     }
 
     /// Rises by one with every load.
@@ -167,9 +175,11 @@ impl WriteLock {
         let file = File::create(&path).map_err(|error| Error::io("write", folder, error))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { folder: folder.to_owned(), _file: file }),
-            Err(std::fs::TryLockError::WouldBlock) => {
-                Err(Error::io("write", folder, "another uptally is loading into it; try again later"))
-            }
+            Err(std::fs::TryLockError::WouldBlock) => Err(Error::io(
+                "write",
+                folder,
+                "another uptally is loading into it; try again later",
+            )),
             Err(std::fs::TryLockError::Error(error)) => Err(Error::io("lock", &path, error)),
         }
     }
@@ -192,10 +202,13 @@ fn table_versions(rows: &RecordBatch) -> HashMap<Table, u64> {
 
 fn loads_of(rows: &RecordBatch) -> Vec<Load> {
     let count = |name: &str, row: usize| {
-        rows.column_by_name(name).map_or(0, |column| column.as_primitive::<Int64Type>().value(row)) as u64
+        rows.column_by_name(name).map_or(0, |column| column.as_primitive::<Int64Type>().value(row))
+            as u64
     };
     let text = |name: &str, row: usize| {
-        rows.column_by_name(name).map_or("", |column| column.as_string::<i32>().value(row)).to_owned()
+        rows.column_by_name(name)
+            .map_or("", |column| column.as_string::<i32>().value(row))
+            .to_owned()
     };
     let loaded_at = |row: usize| {
         rows.column_by_name("loaded_at")

@@ -109,7 +109,8 @@ impl TableLog {
     /// was cut off after its commit here and before the one to `loads` is undone on the way.
     pub async fn commit(&self, kept: &[TableFile], new: &[&NewFile]) -> Result<Version> {
         let state = self.delta.snapshot().map_err(|error| unreadable(&self.folder, error))?;
-        let held: HashSet<_> = state.log_data().iter().map(|view| view.path().into_owned()).collect();
+        let held: HashSet<_> =
+            state.log_data().iter().map(|view| view.path().into_owned()).collect();
         let wanted: HashSet<_> = kept.iter().map(|file| file.add.path.as_str()).collect();
         let mut actions: Vec<_> = state
             .log_data()
@@ -158,7 +159,9 @@ fn add_of(file: &NewFile) -> Add {
         _ => HashMap::new(),
     };
     let mut stats = serde_json::json!({ "numRecords": file.rows });
-    if let (Some(stats), Some(serde_json::Value::Object(bounds))) = (stats.as_object_mut(), &file.stats) {
+    if let (Some(stats), Some(serde_json::Value::Object(bounds))) =
+        (stats.as_object_mut(), &file.stats)
+    {
         stats.extend(bounds.clone());
     }
     Add {

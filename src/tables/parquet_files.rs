@@ -59,7 +59,9 @@ pub fn write_sorted(
 ) -> Result<NewFile> {
     let folder = data.join(table.name());
     let name = match (table.partition_column(), day) {
-        (Some(column), Some(day)) => format!("{column}={}/{}.parquet", date_text(day), Uuid::new_v4()),
+        (Some(column), Some(day)) => {
+            format!("{column}={}/{}.parquet", date_text(day), Uuid::new_v4())
+        }
         _ => format!("{}.parquet", Uuid::new_v4()),
     };
     let path = folder.join(&name);
@@ -77,8 +79,10 @@ fn write_file(
     file: &mut NewFile,
     batches: impl IntoIterator<Item = Result<RecordBatch>>,
 ) -> Result<()> {
-    let failed = |error: Box<dyn std::error::Error + Send + Sync>| Error::io("write", &file.path, error);
-    let sink = BufWriter::with_capacity(1 << 20, File::create(&file.path).map_err(|e| failed(e.into()))?);
+    let failed =
+        |error: Box<dyn std::error::Error + Send + Sync>| Error::io("write", &file.path, error);
+    let sink =
+        BufWriter::with_capacity(1 << 20, File::create(&file.path).map_err(|e| failed(e.into()))?);
     let schema = file.table.file_schema();
     let mut writer = ArrowWriter::try_new(sink, schema, Some(properties(file.table)))
         .map_err(|e| failed(e.into()))?;
@@ -103,7 +107,11 @@ fn properties(table: Table) -> WriterProperties {
         .sorted_by()
         .iter()
         .filter_map(|name| schema.index_of(name).ok())
-        .map(|index| SortingColumn { column_idx: index as i32, descending: false, nulls_first: false })
+        .map(|index| SortingColumn {
+            column_idx: index as i32,
+            descending: false,
+            nulls_first: false,
+        })
         .collect();
     WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
@@ -119,7 +127,10 @@ fn properties(table: Table) -> WriterProperties {
 }
 
 /// All rows of the files, in their order.
-pub fn read_all<'a>(table: Table, paths: impl IntoIterator<Item = &'a Path>) -> Result<RecordBatch> {
+pub fn read_all<'a>(
+    table: Table,
+    paths: impl IntoIterator<Item = &'a Path>,
+) -> Result<RecordBatch> {
     let mut batches = Vec::new();
     for path in paths {
         let file = File::open(path).map_err(|error| Error::io("read", path, error))?;
@@ -144,7 +155,8 @@ pub fn sync_folder(folder: &Path) -> Result<()> {
 /// A day as `YYYY-MM-DD`.
 pub fn date_text(day: i64) -> String {
     let days = i32::try_from(day).unwrap_or(i32::MAX);
-    chrono::NaiveDate::from_epoch_days(days).map_or_else(|| day.to_string(), |date| date.to_string())
+    chrono::NaiveDate::from_epoch_days(days)
+        .map_or_else(|| day.to_string(), |date| date.to_string())
 }
 
 /// The day of `YYYY-MM-DD`.

@@ -72,7 +72,11 @@ impl Table {
         let text = |name: &str| Field::new(name, DataType::Utf8, false);
         let count = |name: &str| Field::new(name, DataType::Int64, false);
         let instant = |name: &str, nullable| {
-            Field::new(name, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), nullable)
+            Field::new(
+                name,
+                DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+                nullable,
+            )
         };
         let fields = match self {
             Table::Polls | Table::Carried => vec![

@@ -6,7 +6,7 @@
 //! anew whether the store is open, which piece it lies in, and which poll vouches for it.
 
 mod drawn;
-mod hours;
+pub mod hours;
 mod self_tests;
 mod state;
 

@@ -27,12 +27,7 @@ pub struct Chain {
 }
 
 pub fn spec(stores: u32, days: u32, seed: u64) -> Spec {
-    Spec {
-        stores,
-        days,
-        seed,
-        ends_at_us: DEFAULT_END_US,
-    }
+    Spec { stores, days, seed, ends_at_us: DEFAULT_END_US }
 }
 
 pub fn chain(stores: u32, days: u32, seed: u64) -> Chain {
@@ -51,10 +46,7 @@ pub fn chain_of(spec: Spec) -> Chain {
         polled: polls_by_store(&polls),
         polls,
         weeks: weeks_by_store(hours),
-        zones: zones
-            .into_iter()
-            .map(|row| (row[0].clone(), row[1].clone()))
-            .collect(),
+        zones: zones.into_iter().map(|row| (row[0].clone(), row[1].clone())).collect(),
         texts,
     }
 }
@@ -99,9 +91,7 @@ impl Chain {
 
     pub fn polled_twice_an_hour(&self) -> usize {
         let is_twice = |polls: &&Vec<(i64, bool)>| {
-            polls
-                .windows(2)
-                .any(|two| two[0].0.div_euclid(HOUR_US) == two[1].0.div_euclid(HOUR_US))
+            polls.windows(2).any(|two| two[0].0.div_euclid(HOUR_US) == two[1].0.div_euclid(HOUR_US))
         };
         self.polled.values().filter(is_twice).count()
     }
@@ -139,9 +129,8 @@ impl Chain {
     /// Of the inactive polls, how many of a hundred come after another one.
     pub fn inactive_in_runs_percent(&self) -> usize {
         let pairs = self.polled.values().flat_map(|polls| polls.windows(2));
-        let (after_inactive, all) = pairs
-            .filter(|two| !two[1].1)
-            .fold((0, 0), |(after_inactive, all), two| {
+        let (after_inactive, all) =
+            pairs.filter(|two| !two[1].1).fold((0, 0), |(after_inactive, all), two| {
                 (after_inactive + usize::from(!two[0].1), all + 1)
             });
         after_inactive * 100 / all

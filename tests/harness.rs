@@ -1,0 +1,139 @@
+//! Takes a chain through files, tables and an engine, as a user's load and report do.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::AtomicBool;
+
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
+use tempfile::TempDir;
+use uptally::engine::{Engine, Question, answer};
+use uptally::ingest::{Outcome, Request, Watch, load};
+use uptally::rules::{Interpolation, NoData, Options, Scope};
+use uptally::tables::{Dataset, WriteLock};
+
+use crate::judge::{self, Chain, Tally};
+
+pub const ENGINES: [Engine; 1] = [Engine::DataFusion];
+
+/// A wall clock later than any poll of a test: 2100-01-01.
+const LOADED_AT: i64 = 4_102_444_800_000_000;
+
+/// The three CSV files of a chain.
+pub fn write_chain(chain: &Chain, folder: &Path) {
+    let mut polls = "store_id,status,timestamp_utc\n".to_owned();
+    for (store, polled_at, active) in &chain.polls {
+        let instant = chrono::DateTime::from_timestamp_micros(*polled_at).unwrap();
+        let status = if *active { "active" } else { "inactive" };
+        writeln!(polls, "{store},{status},{}", instant.format("%Y-%m-%d %H:%M:%S%.6f UTC"))
+            .unwrap();
+    }
+    let mut hours = "store_id,day,start_time_local,end_time_local\n".to_owned();
+    let clock = |s: u32| format!("{:02}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
+    for (store, day, start_s, end_s) in &chain.hours {
+        writeln!(hours, "{store},{day},{},{}", clock(*start_s), clock(*end_s)).unwrap();
+    }
+    let mut zones = "store_id,timezone_str\n".to_owned();
+    for (store, zone) in &chain.zones {
+        writeln!(zones, "{store},{zone}").unwrap();
+    }
+    std::fs::write(folder.join("polls.csv"), polls).unwrap();
+    for (name, rows, text) in
+        [("hours.csv", chain.hours.len(), hours), ("zones.csv", chain.zones.len(), zones)]
+    {
+        if rows > 0 {
+            std::fs::write(folder.join(name), text).unwrap();
+        }
+    }
+}
+
+/// Loads CSV files or folders of them into a data folder.
+pub async fn ingest(data: &Path, paths: &[&Path]) -> uptally::Result<Outcome> {
+    let request = Request {
+        paths: paths.iter().map(|path| path.to_path_buf()).collect(),
+        max_reject_rate: 0.01,
+        loaded_at: LOADED_AT,
+    };
+    let watch = Watch { stopped: &AtomicBool::new(false), read: &|_| {} };
+    load(&request, &WriteLock::take(data)?, &watch, |_| Ok(())).await
+}
+
+/// The tables of a chain, in a folder that goes with them.
+pub async fn tables_of(chain: &Chain) -> (TempDir, Dataset) {
+    let (files, data) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    write_chain(chain, files.path());
+    ingest(data.path(), &[files.path()]).await.unwrap();
+    let dataset = Dataset::open(data.path(), None).await.unwrap().unwrap();
+    (data, dataset)
+}
+
+/// The judge's question as an engine is asked it.
+pub fn question(asked: &judge::Question) -> Question {
+    let options = Options {
+        interpolation: match asked.interpolation {
+            judge::Interpolation::Previous => Interpolation::Previous,
+            judge::Interpolation::Nearest => Interpolation::Nearest,
+            judge::Interpolation::Next => Interpolation::Next,
+        },
+        max_gap_us: asked.max_gap,
+        scope: match asked.scope {
+            judge::Scope::All => Scope::All,
+            judge::Scope::Day => Scope::Day,
+            judge::Scope::Interval => Scope::Interval,
+        },
+        no_data: match asked.no_data {
+            judge::NoData::Unknown => NoData::Unknown,
+            judge::NoData::Down => NoData::Down,
+            judge::NoData::Up => NoData::Up,
+        },
+        snap_end_of_day: asked.snap_end_of_day,
+        default_time_zone: asked.default_zone,
+    };
+    Question { now: asked.now, options, extended: true, ..Question::default() }
+}
+
+/// What an engine says, in the judge's form; uptime, downtime and unknown add up to scheduled.
+pub async fn tallies(
+    dataset: &Dataset,
+    question: &Question,
+    engine: Engine,
+) -> Vec<(String, [Tally; 3])> {
+    let figures = answer(dataset, question, engine).await.unwrap().figures;
+    let time = |kind: &str, window: &str, row: usize| {
+        let column = figures.column_by_name(&format!("{kind}_{window}")).unwrap();
+        column.as_primitive::<Int64Type>().value(row)
+    };
+    let ids = figures.column(0).as_string::<i32>();
+    let of_row = |row: usize| {
+        let tally = ["last_hour", "last_day", "last_week"].map(|window| {
+            let tally = Tally {
+                up: time("uptime", window, row),
+                down: time("downtime", window, row),
+                unknown: time("unknown", window, row),
+            };
+            let open = time("scheduled", window, row);
+            assert_eq!(tally.up + tally.down + tally.unknown, open, "{} {window}", ids.value(row));
+            tally
+        });
+        (ids.value(row).to_owned(), tally)
+    };
+    (0..figures.num_rows()).map(of_row).collect()
+}
+
+/// Runs async work of one test.
+pub fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(work)
+}
+
+/// The command, as a user types it, with nothing of the outside in its surroundings.
+pub fn uptally<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_uptally"));
+    command.args(arguments).env_remove("UPTALLY_DATA").env_remove("UPTALLY_LOG");
+    command
+}

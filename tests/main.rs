@@ -1,0 +1,8 @@
+//! Every test that goes through the tables and the engines, in one binary.
+
+mod bad_input;
+mod golden;
+mod harness;
+mod judge;
+mod properties;
+mod transitions;

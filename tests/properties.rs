@@ -1,0 +1,192 @@
+//! Random chains and options: both engines against the judge, to the microsecond.
+
+use std::str::FromStr;
+
+use chrono::{DateTime, Offset, TimeZone};
+use chrono_tz::{TZ_VARIANTS, Tz};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::harness::{ENGINES, block_on, ingest, question, tables_of, tallies, write_chain};
+use crate::judge::{Chain, Interpolation, NoData, Question, Scope, judge};
+
+const SECOND: i64 = 1_000_000;
+const HOUR: i64 = 3600 * SECOND;
+const DAY: i64 = 24 * HOUR;
+
+/// Zones with rules that trip programs up: halves of hours, midnight changes, skipped days, Ramadan.
+const ODD_ZONES: [&str; 12] = [
+    "America/Chicago",
+    "Asia/Beirut",
+    "Australia/Lord_Howe",
+    "America/Sao_Paulo",
+    "Africa/Casablanca",
+    "America/St_Johns",
+    "Pacific/Apia",
+    "Asia/Kathmandu",
+    "Europe/London",
+    "Antarctica/Troll",
+    "America/Havana",
+    "Africa/Cairo",
+];
+
+fn zones() -> impl Strategy<Value = Tz> {
+    let odd = ODD_ZONES.map(|name| Tz::from_str(name).unwrap());
+    prop_oneof![3 => select(odd.to_vec()), 1 => select(TZ_VARIANTS.to_vec())]
+}
+
+fn offset_s(zone: Tz, at: i64) -> i32 {
+    let at = DateTime::from_timestamp_micros(at).unwrap().naive_utc();
+    zone.offset_from_utc_datetime(&at).fix().local_minus_utc()
+}
+
+/// The first change of the zone's offset within a year of an instant; the instant where there is none.
+fn change_after(zone: Tz, at: i64) -> i64 {
+    let changed = (0..365)
+        .map(|day| at + day * DAY)
+        .find(|&day| offset_s(zone, day) != offset_s(zone, day + DAY));
+    changed.map_or(at, |day| {
+        let (before, mut low, mut high) = (offset_s(zone, day), day, day + DAY);
+        while high - low > SECOND {
+            let middle = low + (high - low) / 2;
+            if offset_s(zone, middle) == before { low = middle } else { high = middle }
+        }
+        high
+    })
+}
+
+/// An instant from 1970 to 2037, mostly within days after a change of clocks.
+fn nows() -> impl Strategy<Value = i64> {
+    let any = 10 * DAY..68 * 365 * DAY;
+    (zones(), any, 0..9 * DAY, 0..8u8).prop_map(|(zone, at, after, plain)| {
+        if plain == 0 { at } else { change_after(zone, at) + after }
+    })
+}
+
+/// How long before *now* a poll was: within the week mostly, at its borders, long ago, or after.
+fn polls() -> impl Strategy<Value = Vec<(i64, bool)>> {
+    let ago = prop_oneof![
+        12 => 0..8 * DAY,
+        3 => (0..8 * 24i64).prop_map(|hours| hours * HOUR),
+        2 => (0..3i64).prop_map(|at| [0, HOUR, 168 * HOUR][at as usize]),
+        1 => 8 * DAY..3000 * DAY,
+        1 => -2 * DAY..0,
+    ];
+    vec((ago, any::<bool>()), 0..14)
+}
+
+fn times() -> impl Strategy<Value = u32> {
+    let usual = vec![0, 1, 3600, 7200, 9000, 10_800, 43_200, 64_800, 79_200, 86_340, 86_399];
+    prop_oneof![3 => select(usual), 1 => 0..86_400u32]
+}
+
+fn hours() -> impl Strategy<Value = Vec<(u8, u32, u32)>> {
+    let end = prop_oneof![4 => times(), 1 => Just(86_400)];
+    prop_oneof![1 => Just(vec![]), 5 => vec((0..7u8, times(), end), 1..9)]
+}
+
+type Store = (Vec<(i64, bool)>, Vec<(u8, u32, u32)>, Option<Tz>);
+
+fn chains() -> impl Strategy<Value = (Chain, i64)> {
+    let store = (polls(), hours(), option::weighted(0.8, zones()));
+    (nows(), vec(store, 150..250)).prop_map(|(now, stores): (i64, Vec<Store>)| {
+        let mut chain = Chain { polls: vec![], hours: vec![], zones: vec![] };
+        for (number, (polls, hours, zone)) in stores.into_iter().enumerate() {
+            let id = format!("s{number}");
+            chain
+                .polls
+                .extend(polls.into_iter().map(|(ago, active)| (id.clone(), now - ago, active)));
+            chain
+                .hours
+                .extend(hours.into_iter().map(|(day, from, to)| (id.clone(), day, from, to)));
+            chain.zones.extend(zone.map(|zone| (id, zone.name().to_owned())));
+        }
+        (chain, now)
+    })
+}
+
+fn questions() -> impl Strategy<Value = Question> {
+    let gap = prop_oneof![Just(1), Just(HOUR), 1..3 * DAY, Just(36_525 * DAY)];
+    (
+        select(vec![Interpolation::Previous, Interpolation::Nearest, Interpolation::Next]),
+        option::of(gap),
+        select(vec![Scope::All, Scope::Day, Scope::Interval]),
+        select(vec![NoData::Unknown, NoData::Down, NoData::Up]),
+        any::<bool>(),
+        zones(),
+    )
+        .prop_map(|(interpolation, max_gap, scope, no_data, snap_end_of_day, default_zone)| {
+            Question {
+                now: None,
+                interpolation,
+                max_gap,
+                scope,
+                no_data,
+                snap_end_of_day,
+                default_zone,
+            }
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 6,
+        max_shrink_iters: 40,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn both_engines_say_what_the_judge_says(
+        (chain, now) in chains(),
+        questions in vec(questions(), 4),
+    ) {
+        block_on(async {
+            let (_folder, dataset) = tables_of(&chain).await;
+            for (number, asked) in questions.into_iter().enumerate() {
+                // Looking back from the latest poll, and from an instant before and after it.
+                let asked = Question { now: [None, Some(now), Some(now - 3 * DAY), Some(now + 1)][number], ..asked };
+                let expected = judge(&chain, &asked);
+                for engine in ENGINES {
+                    let found = tallies(&dataset, &question(&asked), engine).await;
+                    for (expected, found) in expected.iter().zip(&found) {
+                        prop_assert_eq!(expected, found, "{:?} {:?}", engine, &asked);
+                    }
+                    prop_assert_eq!(expected.len(), found.len());
+                }
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn shuffling_repeating_or_splitting_rows_changes_nothing(
+        (chain, _) in chains(),
+        asked in questions(),
+        turned in any::<proptest::sample::Index>(),
+    ) {
+        block_on(async {
+            let (_folder, dataset) = tables_of(&chain).await;
+            let before = tallies(&dataset, &question(&asked), ENGINES[0]).await;
+            let mut other = chain.clone();
+            let at = turned.index(other.polls.len().max(1)).min(other.polls.len());
+            other.polls.rotate_left(at);
+            other.polls.reverse();
+            let (mut first, mut second) = (other.clone(), other.clone());
+            first.polls.truncate(at + 7);
+            second.polls.drain(..at);
+            let [one, two, data] = [(); 3].map(|()| tempfile::TempDir::new().unwrap());
+            write_chain(&first, one.path());
+            write_chain(&second, two.path());
+            ingest(data.path(), &[one.path(), &two.path().join("polls.csv")]).await.unwrap();
+            // The rest as a later load, of which some rows are loaded already.
+            write_chain(&other, two.path());
+            ingest(data.path(), &[&two.path().join("polls.csv")]).await.unwrap();
+            let dataset = uptally::tables::Dataset::open(data.path(), None).await.unwrap().unwrap();
+            prop_assert_eq!(&before, &tallies(&dataset, &question(&asked), ENGINES[0]).await);
+            Ok(())
+        })?;
+    }
+}

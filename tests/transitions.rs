@@ -1,0 +1,126 @@
+//! Every change of clocks of every zone between 1970 and 2037, with stores that open before it, at
+//! it, inside it and after it: the spans are open exactly when the judge says so.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Offset, TimeZone};
+use chrono_tz::{TZ_VARIANTS, Tz};
+use uptally::rules::opening::{local_days, open_spans};
+use uptally::rules::{LocalClock, Opening, Span, Weekday, WeeklyHours};
+
+use crate::judge::hours::{is_open, midnights, openings};
+
+const SECOND: i64 = 1_000_000;
+const HOUR: i64 = 3600 * SECOND;
+const DAY: i64 = 24 * HOUR;
+/// 2038-01-01.
+const LAST: i64 = 2_145_916_800 * SECOND;
+
+fn offset_s(zone: Tz, at: i64) -> i64 {
+    let at = DateTime::from_timestamp_micros(at).unwrap().naive_utc();
+    i64::from(zone.offset_from_utc_datetime(&at).fix().local_minus_utc())
+}
+
+/// Instant of each change of the zone's offset, and the offsets before and after it in seconds.
+fn changes(zone: Tz) -> Vec<(i64, i64, i64)> {
+    let mut changes = Vec::new();
+    for start in (0..LAST).step_by((6 * HOUR) as usize) {
+        let (before, after) = (offset_s(zone, start), offset_s(zone, start + 6 * HOUR));
+        if before != after {
+            let (mut low, mut high) = (start / SECOND, start / SECOND + 6 * 3600);
+            while high - low > 1 {
+                let middle = (low + high) / 2;
+                if offset_s(zone, middle * SECOND) == before { low = middle } else { high = middle }
+            }
+            changes.push((high * SECOND, before, after));
+        }
+    }
+    changes
+}
+
+/// Rows that open around the change: two hours before it, at it, inside its gap or fold, at its
+/// end, after it, over it, and over the whole of its day and the night before.
+fn rows_around(at: i64, before: i64, after: i64) -> Vec<(u8, u32, u32)> {
+    let local_s = at / SECOND + before.min(after);
+    let length = (before - after).abs();
+    let inside = length / 2;
+    let borders = [
+        (-7200, -3600),
+        (-3600, 0),
+        (0, 3600),
+        (inside, inside + 3600),
+        (inside - 60, inside),
+        (length, length + 1800),
+        (length + 3600, length + 7200),
+        (-1800, length + 1800),
+        (0, length),
+    ];
+    let weekday = |day: i64| (day + 3).rem_euclid(7) as u8;
+    let mut rows: Vec<_> = borders
+        .into_iter()
+        .map(|(from, to)| {
+            let (start, end) = (local_s + from, local_s + to);
+            let day = start.div_euclid(86_400);
+            (weekday(day), start.rem_euclid(86_400) as u32, end.rem_euclid(86_400) as u32)
+        })
+        .collect();
+    let day = local_s.div_euclid(86_400);
+    rows.extend([
+        (weekday(day), 0, 86_400),
+        (weekday(day - 1), 79_200, 7_200),
+        (weekday(day), 0, 0),
+    ]);
+    rows
+}
+
+#[track_caller]
+fn check(zone: Tz, rows: &[(u8, u32, u32)], range: (i64, i64)) {
+    let span = Span::new(range.0, range.1).unwrap();
+    let clock = LocalClock::over(zone, span);
+    let week = rows.iter().map(|&(day, start_s, end_s)| {
+        Opening::new(Weekday::from_monday_zero(day).unwrap(), start_s, end_s).unwrap()
+    });
+    let open = open_spans(&WeeklyHours::Rows(week.collect()), &clock, span, false);
+    let judged = openings(rows, zone, range, false);
+    let mut edges: Vec<i64> = judged.iter().flat_map(|&(from, to)| [from, to]).collect();
+    edges.extend(open.iter().flat_map(|span| [span.starts_at(), span.ends_at()]));
+    for edge in
+        edges.into_iter().flat_map(|at| [at - 1, at]).filter(|at| (range.0..range.1).contains(at))
+    {
+        let says = open.iter().any(|span| (span.starts_at()..span.ends_at()).contains(&edge));
+        assert_eq!(says, is_open(&judged, edge), "{zone} at {edge}, rows {rows:?}");
+    }
+    let mut borders: Vec<i64> =
+        midnights(zone, range).into_iter().filter(|at| range.0 < *at && *at < range.1).collect();
+    borders.sort_unstable();
+    borders.dedup();
+    let days = local_days(&clock, span);
+    let starts: Vec<i64> = days.iter().skip(1).map(|day| day.starts_at()).collect();
+    assert_eq!(starts, borders, "days of {zone}");
+}
+
+#[test]
+fn stores_open_by_the_clocks_around_every_change() {
+    // Many names stand for the same rules, which are looked at once.
+    let mut seen = HashSet::new();
+    let zones: Vec<_> = TZ_VARIANTS
+        .iter()
+        .filter_map(|&zone| {
+            let changes = changes(zone);
+            seen.insert(changes.clone()).then_some((zone, changes))
+        })
+        .collect();
+    assert!(zones.len() > 250, "{} zones differ", zones.len());
+    let (mut gaps, mut folds) = (0, 0);
+    for (zone, changes) in zones {
+        for (at, before, after) in changes {
+            let rows = rows_around(at, before, after);
+            let range = (at - 3 * DAY, at + 4 * DAY);
+            // Each row for itself, so that no other row hides it, then all together.
+            rows.iter().for_each(|row| check(zone, std::slice::from_ref(row), range));
+            check(zone, &rows, range);
+            if after > before { gaps += 1 } else { folds += 1 }
+        }
+    }
+    assert!(gaps > 5_000 && folds > 5_000, "{gaps} gaps, {folds} folds");
+}
