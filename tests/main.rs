@@ -1,6 +1,8 @@
 //! Every test that goes through the tables and the engines, in one binary.
 
 mod bad_input;
+mod chain_2023;
+mod documentation;
 mod golden;
 mod harness;
 mod judge;

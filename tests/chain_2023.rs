@@ -1,0 +1,48 @@
+//! A real chain's hours and zones and 1.8 million polls: hand-checked figures of a dozen stores.
+//!
+//! The files are found in the folder that `UPTALLY_CHAIN_2023` names, or beside the checkout.
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::harness::uptally;
+
+fn chain() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/chain-2023");
+    let folder = std::env::var_os("UPTALLY_CHAIN_2023").map_or(beside, PathBuf::from);
+    folder.is_dir().then_some(folder)
+}
+
+#[test]
+fn the_real_chain_has_the_hand_checked_figures_on_both_engines() {
+    let Some(chain) = chain() else {
+        // Past the capture of the test's output, so that whoever runs the tests sees it.
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr(), "SKIPPED: the files of chain-2023 are not here; set UPTALLY_CHAIN_2023");
+        return;
+    };
+    let tables = TempDir::new().unwrap();
+    let data = tables.path().to_str().unwrap();
+    let load = uptally(["ingest", "--data", data, chain.to_str().unwrap()]).output().unwrap();
+    let said = String::from_utf8(load.stdout).unwrap();
+    assert!(said.contains("polls: 1822064 loaded, 15 duplicate, 1 conflicting"), "{said}");
+    let report = |engine: &str| {
+        let run = uptally(["report", "--data", data, "--exact", "--engine", engine]).output().unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        String::from_utf8(run.stdout).unwrap()
+    };
+    let printed = report("datafusion");
+    assert_eq!(printed.lines().count(), 1 + 14_226);
+    let expected = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/chain-2023/expected.csv");
+    let mut expected = csv::Reader::from_path(expected).unwrap();
+    let mut checked = 0;
+    for row in expected.records() {
+        let row = row.unwrap();
+        let figures = row.iter().take(7).collect::<Vec<_>>().join(",");
+        assert!(printed.lines().any(|line| line == figures), "expected {figures}: {}", &row[7]);
+        checked += 1;
+    }
+    assert!(checked >= 12);
+    assert!(report("polars") == printed, "the engines differ");
+}
