@@ -19,7 +19,10 @@ fn the_real_chain_has_the_hand_checked_figures_on_both_engines() {
     let Some(chain) = chain() else {
         // Past the capture of the test's output, so that whoever runs the tests sees it.
         use std::io::Write;
-        let _ = writeln!(std::io::stderr(), "SKIPPED: the files of chain-2023 are not here; set UPTALLY_CHAIN_2023");
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: the files of chain-2023 are not here; set UPTALLY_CHAIN_2023"
+        );
         return;
     };
     let tables = TempDir::new().unwrap();
@@ -28,7 +31,8 @@ fn the_real_chain_has_the_hand_checked_figures_on_both_engines() {
     let said = String::from_utf8(load.stdout).unwrap();
     assert!(said.contains("polls: 1822064 loaded, 15 duplicate, 1 conflicting"), "{said}");
     let report = |engine: &str| {
-        let run = uptally(["report", "--data", data, "--exact", "--engine", engine]).output().unwrap();
+        let run =
+            uptally(["report", "--data", data, "--exact", "--engine", engine]).output().unwrap();
         assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
         String::from_utf8(run.stdout).unwrap()
     };

@@ -22,7 +22,11 @@ fn sessions(document: &str) -> Vec<Vec<(String, Vec<String>)>> {
             let session = sessions.last_mut().unwrap();
             match line.strip_prefix("$ ") {
                 Some(command) => session.push((command.to_owned(), Vec::new())),
-                None => session.last_mut().expect("a session starts with a command").1.push(line.to_owned()),
+                None => session
+                    .last_mut()
+                    .expect("a session starts with a command")
+                    .1
+                    .push(line.to_owned()),
             }
         }
     }
@@ -48,7 +52,9 @@ fn typed(command: &str, folder: &Path) -> std::process::Output {
 fn matches(expected: &[String], found: &[&str]) -> bool {
     match expected.split_first() {
         None => found.is_empty(),
-        Some((line, rest)) if line == "…" => (0..=found.len()).any(|at| matches(rest, &found[at..])),
+        Some((line, rest)) if line == "…" => {
+            (0..=found.len()).any(|at| matches(rest, &found[at..]))
+        }
         Some((line, rest)) => found.first() == Some(&line.as_str()) && matches(rest, &found[1..]),
     }
 }
@@ -67,14 +73,24 @@ fn the_commands_of_the_readme_print_what_it_says() {
     let mut ran = 0;
     for (command, expected) in sessions(&readme).into_iter().flatten() {
         // Building and testing is what runs this test.
-        if ["cargo test", "cargo build --release", "cargo bench"].iter().any(|prefix| command.starts_with(prefix)) {
+        if ["cargo test", "cargo build --release", "cargo bench"]
+            .iter()
+            .any(|prefix| command.starts_with(prefix))
+        {
             continue;
         }
         let run = typed(&command, folder.path());
-        let (printed, said) = (String::from_utf8(run.stdout).unwrap(), String::from_utf8_lossy(&run.stderr).into_owned());
+        let (printed, said) = (
+            String::from_utf8(run.stdout).unwrap(),
+            String::from_utf8_lossy(&run.stderr).into_owned(),
+        );
         assert!(run.status.success(), "{command}: {said}");
         let printed: Vec<_> = printed.lines().collect();
-        assert!(expected.is_empty() || matches(&expected, &printed), "{command} printed\n{}", printed.join("\n"));
+        assert!(
+            expected.is_empty() || matches(&expected, &printed),
+            "{command} printed\n{}",
+            printed.join("\n")
+        );
         ran += 1;
     }
     assert!(ran >= 8, "{ran} commands ran");
@@ -88,6 +104,9 @@ fn the_sample_is_what_the_generator_makes() {
     for name in ["store_status.csv", "menu_hours.csv", "timezones.csv"] {
         let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample").join(name);
         let committed = std::fs::read(committed).unwrap();
-        assert!(committed == std::fs::read(folder.path().join("sample").join(name)).unwrap(), "{name}");
+        assert!(
+            committed == std::fs::read(folder.path().join("sample").join(name)).unwrap(),
+            "{name}"
+        );
     }
 }

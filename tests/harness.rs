@@ -15,7 +15,7 @@ use uptally::tables::{Dataset, WriteLock};
 
 use crate::judge::{self, Chain, Tally};
 
-pub const ENGINES: [Engine; 1] = [Engine::DataFusion];
+pub const ENGINES: [Engine; 2] = [Engine::DataFusion, Engine::Polars];
 
 /// A wall clock later than any poll of a test: 2100-01-01.
 const LOADED_AT: i64 = 4_102_444_800_000_000;

@@ -27,8 +27,7 @@ zoned_stores AS (
   FROM 'stores.parquet'
 ),
 -- The offset of each zone at the start of each UTC day that a local date of the week can touch.
--- Only the direction UTC -> local is asked of ICU: in a fold its answer for the other direction
--- depends on what the same calendar converted before.
+-- Only the direction UTC -> local is asked of ICU: in a fold the other one takes the later instant.
 day_offsets AS (
   SELECT
     zone,
@@ -113,7 +112,8 @@ laid_spans AS (
     AND ends_us >= closing.local_from_us
     AND ends_us < closing.local_until_us
   CROSS JOIN clock
-  WHERE greatest(starts_us - opening.offset_us, week_at) < least(ends_us - closing.offset_us, now_us)
+  WHERE greatest(starts_us - opening.offset_us, week_at)
+    < least(ends_us - closing.offset_us, now_us)
 ),
 spans AS (
   SELECT

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-# The engine alone: the Python layer over it takes half as long to import as the report to run.
+# The engine alone: the Python layer over it takes long to import.
 import _duckdb
 
 report = Path(__file__).with_name("report.sql").read_text()

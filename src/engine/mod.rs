@@ -3,6 +3,7 @@
 //! Both answer in microseconds and must agree to the last of them; [`crate::report`] prints what
 //! they say. Knows nothing of who asks.
 
+pub mod frame;
 pub mod sql;
 
 mod scan;
@@ -41,6 +42,14 @@ pub struct Question {
     pub queries: Option<PathBuf>,
 }
 
+impl Question {
+    /// Whether a column of the figures is asked for.
+    fn wants(&self, column: &str) -> bool {
+        let is_standard = |kind| column.starts_with(kind);
+        self.extended || ["store_id", "uptime", "downtime"].into_iter().any(is_standard)
+    }
+}
+
 /// What the tables say.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -69,7 +78,7 @@ pub async fn answer(dataset: &Dataset, question: &Question, engine: Engine) -> R
     let asked = Asked::of(dataset, question)?;
     let figures = match engine {
         Engine::DataFusion => sql::figures(&asked).await?,
-        Engine::Polars => return Err(Error::bug("no frames yet")),
+        Engine::Polars => frame::figures(&asked).await?,
     };
     Ok(Answer { figures, now: asked.now, stores: asked.counts })
 }
@@ -82,7 +91,9 @@ pub async fn explain(dataset: &Dataset, question: &Question, engine: Engine) -> 
     let asked = Asked::of(dataset, question)?;
     match engine {
         Engine::DataFusion => sql::explain(&asked).await,
-        Engine::Polars => Err(Error::bug("no frames yet")),
+        Engine::Polars => Err(Error::Argument(
+            "--explain tells how the SQL engine answers; expected --engine datafusion".into(),
+        )),
     }
 }
 

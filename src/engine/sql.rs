@@ -68,13 +68,9 @@ async fn report(asked: &Asked<'_>) -> Result<DataFrame> {
     }
     make(&session, asked.question, TALLIES, "tallies", &arguments).await?;
     let report = relation(&session, asked.question, REPORT, &arguments).await?;
-    let wanted = |name: &&str| {
-        let is_standard = |kind| name.starts_with(kind);
-        asked.question.extended || ["store_id", "uptime", "downtime"].into_iter().any(is_standard)
-    };
     let schema = report.schema().clone();
-    let columns: Vec<&str> =
-        schema.fields().iter().map(|field| field.name().as_str()).filter(wanted).collect();
+    let names = schema.fields().iter().map(|field| field.name().as_str());
+    let columns: Vec<&str> = names.filter(|name| asked.question.wants(name)).collect();
     Ok(report.select_columns(&columns)?)
 }
 

@@ -9,7 +9,8 @@ use std::path::Path;
 use super::carry::Carry;
 use super::poll_files::{NumberedPolls, Partition, read_polls, while_writing};
 use super::polls::{DayPoll, PollBatch};
-use super::read::Watch;
+use super::read::Intake;
+use super::spill::Spill;
 use super::stores::{Ids, PolledStores};
 use crate::error::Result;
 use crate::rules::Poll;
@@ -28,14 +29,13 @@ pub struct Merged {
 
 /// Merges the batches into the dataset's days, and adds what that changes.
 pub fn merge(
-    batches: Vec<PollBatch>,
+    (batches, intake): (Vec<PollBatch>, Intake),
     dataset: Option<&Dataset>,
     (ids, polled): (&Ids, &mut PolledStores),
     folder: &Path,
     change: &mut Change,
-    watch: &Watch,
 ) -> Result<Merged> {
-    let mut fresh = FreshPolls::new(batches, ids);
+    let mut fresh = FreshPolls::new(batches, intake.spill, ids);
     let Some(first_day) = fresh.days().min() else { return Ok(Merged::default()) };
     let polls = files_by_day(dataset, Table::Polls);
     let carried = files_by_day(dataset, Table::Carried);
@@ -45,11 +45,11 @@ pub fn merge(
     let mut merged = Merged::default();
     let new = while_writing(folder, ids, |write| {
         for day in days {
-            watch.check()?;
+            intake.watch.check()?;
             if let Some(into) = carry.into_day(day)? {
                 write(Partition { table: Table::Carried, day, polls: into })?;
             }
-            let Some(new) = fresh.take(day) else {
+            let Some(new) = fresh.take(day)? else {
                 carry.after_day(day, None);
                 continue;
             };
@@ -89,37 +89,38 @@ fn replace_days(
 }
 
 /// The sound polls of a load, day by day.
-struct FreshPolls {
+struct FreshPolls<'a> {
     batches: Vec<PollBatch>,
+    spill: &'a Spill,
     /// For each batch, the stores' numbers by those that the batch gave them.
     numbers: Vec<Vec<u32>>,
 }
 
-impl FreshPolls {
+impl<'a> FreshPolls<'a> {
     /// `ids` holds every store of the batches.
-    fn new(batches: Vec<PollBatch>, ids: &Ids) -> Self {
+    fn new(batches: Vec<PollBatch>, spill: &'a Spill, ids: &Ids) -> Self {
         let of_batch = |batch: &PollBatch| {
             batch.ids.iter().map(|id| ids.number(id).expect("every store is numbered")).collect()
         };
-        Self { numbers: batches.iter().map(of_batch).collect(), batches }
+        Self { numbers: batches.iter().map(of_batch).collect(), batches, spill }
     }
 
     fn days(&self) -> impl Iterator<Item = i64> {
-        self.batches.iter().flat_map(|batch| batch.days.keys().copied())
+        self.batches.iter().flat_map(|batch| batch.days())
     }
 
     /// The polls of a day in order, those said more than once as often as they were; `None` where
     /// there are none.
-    fn take(&mut self, day: i64) -> Option<Vec<DayPoll>> {
+    fn take(&mut self, day: i64) -> Result<Option<Vec<DayPoll>>> {
         let mut polls = Vec::new();
         for (batch, numbers) in self.batches.iter_mut().zip(&self.numbers) {
-            let of_day = batch.days.remove(&day).unwrap_or_default();
+            let of_day = batch.take_day(day, self.spill)?;
             polls.extend(
                 of_day.into_iter().map(|poll| poll.renumbered(numbers[poll.store() as usize])),
             );
         }
         polls.sort_unstable();
-        (!polls.is_empty()).then_some(polls)
+        Ok((!polls.is_empty()).then_some(polls))
     }
 }
 

@@ -15,6 +15,7 @@ mod rejects;
 mod rows;
 mod snapshots;
 mod source;
+mod spill;
 mod stores;
 
 use std::collections::HashSet;
@@ -29,8 +30,10 @@ pub use read::Watch;
 pub use rejects::{Reject, rejects_csv};
 pub use source::{Source, sources};
 
-use self::read::{Content, ReadFile, read_file};
+use self::polls::PollBatch;
+use self::read::{Content, Intake, ReadFile, read_file};
 use self::snapshots::{Snapshot, business_hours, rejects_batch, time_zones};
+use self::spill::Spill;
 use self::stores::{Ids, PolledStores};
 use crate::error::{Error, Result};
 use crate::rules::calendar::DAY_US;
@@ -86,9 +89,12 @@ pub async fn load(
     rejected: impl FnOnce(&[Reject]) -> Result<()>,
 ) -> Result<Outcome> {
     let dataset = Dataset::open(lock.folder(), None).await?;
+    let spill = Spill::beside(lock.folder());
+    let intake = Intake { latest_at: request.loaded_at + DAY_US, spill: &spill, watch };
     let mut files = Vec::new();
     for source in sources(&request.paths)? {
-        files.push(read_file(&source, request.loaded_at + DAY_US, watch)?);
+        files.push(read_file(&source, intake)?);
+        PollBatch::make_room_in(files.iter_mut().flat_map(ReadFile::poll_batches), &spill)?;
     }
     let known = known_contents(&files, dataset.as_ref());
     let mut outcome =
@@ -104,7 +110,7 @@ pub async fn load(
         return Ok(outcome);
     }
     let loads = files.iter().map(|file| load_row(file, request.loaded_at)).collect();
-    let change = prepare(files, dataset.as_ref(), lock.folder(), watch, &mut outcome)?;
+    let change = prepare(files, dataset.as_ref(), lock.folder(), intake, &mut outcome)?;
     watch.check()?;
     outcome.version = Some(change.commit(dataset.as_ref(), lock, loads).await?);
     Ok(outcome)
@@ -115,7 +121,7 @@ fn prepare(
     files: Vec<ReadFile>,
     dataset: Option<&Dataset>,
     folder: &Path,
-    watch: &Watch,
+    intake: Intake,
     outcome: &mut Outcome,
 ) -> Result<Change> {
     let (mut batches, mut hours, mut zones) = (Vec::new(), None, None);
@@ -142,7 +148,8 @@ fn prepare(
     let ids = batches.iter().flat_map(|batch| batch.ids.iter()).chain(known_ids);
     let ids = Ids::new(ids.chain(hours.ids()).chain(zones.ids()))?;
     let mut polled = PolledStores::new(&ids, known_stores.as_ref());
-    outcome.polls = days::merge(batches, dataset, (&ids, &mut polled), folder, &mut change, watch)?;
+    outcome.polls =
+        days::merge((batches, intake), dataset, (&ids, &mut polled), folder, &mut change)?;
     let stores = polled.rows(&ids, &with_hours, &with_zone)?;
     if known_stores.as_ref() != Some(&stores) {
         replace(&mut change, folder, Table::Stores, stores)?;

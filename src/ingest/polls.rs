@@ -8,6 +8,8 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use super::fields;
 use super::rejects::Reject;
 use super::rows::Row;
+use super::spill::{Place, Spill};
+use crate::error::Error;
 use crate::rules::Poll;
 use crate::rules::calendar::{DAY_US, day_of};
 
@@ -48,6 +50,14 @@ impl DayPoll {
     pub fn renumbered(self, store: u32) -> Self {
         const REST: u64 = (1 << (TIME_BITS + STATUS_BITS)) - 1;
         Self(u64::from(store) << (TIME_BITS + STATUS_BITS) | self.0 & REST)
+    }
+
+    pub fn bits(self) -> u64 {
+        self.0
+    }
+
+    pub fn from_bits(bits: u64) -> Self {
+        Self(bits)
     }
 
     /// Whether both are of one store and instant.
@@ -102,9 +112,19 @@ impl StoreIds {
 #[derive(Default)]
 pub struct PollBatch {
     pub ids: StoreIds,
-    pub days: HashMap<i64, Vec<DayPoll>>,
-    pub polls: usize,
+    days: HashMap<i64, DayPolls>,
+    in_memory: usize,
 }
+
+/// Polls of a day: in memory, and where others were put aside.
+#[derive(Default)]
+struct DayPolls {
+    polls: Vec<DayPoll>,
+    aside: Vec<Place>,
+}
+
+/// How many polls a batch holds in memory, and all finished ones together: 128 MiB of them.
+const IN_MEMORY_MAX: usize = 1 << 24;
 
 impl PollBatch {
     /// Reads one row; `latest_at` is the last instant that a sound clock can have shown.
@@ -124,9 +144,52 @@ impl PollBatch {
         let store = self.ids.number(id);
         let day = day_of(polled_at);
         let poll = DayPoll::new(store, polled_at - day * DAY_US, active);
-        self.days.entry(day).or_default().push(poll);
-        self.polls += 1;
+        self.days.entry(day).or_default().polls.push(poll);
+        self.in_memory += 1;
         Ok(())
+    }
+
+    /// Puts the polls aside where they have become many.
+    pub fn make_room(&mut self, spill: &Spill) -> Result<(), Error> {
+        match self.in_memory > IN_MEMORY_MAX {
+            true => self.put_aside(spill),
+            false => Ok(()),
+        }
+    }
+
+    /// Puts aside the polls of all batches where together they have become many.
+    pub fn make_room_in<'a>(
+        batches: impl Iterator<Item = &'a mut PollBatch>,
+        spill: &Spill,
+    ) -> Result<(), Error> {
+        let mut batches: Vec<_> = batches.collect();
+        if batches.iter().map(|batch| batch.in_memory).sum::<usize>() > IN_MEMORY_MAX {
+            for batch in &mut batches {
+                batch.put_aside(spill)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn put_aside(&mut self, spill: &Spill) -> Result<(), Error> {
+        for day in self.days.values_mut().filter(|day| !day.polls.is_empty()) {
+            day.aside.push(spill.put(&std::mem::take(&mut day.polls))?);
+        }
+        self.in_memory = 0;
+        Ok(())
+    }
+
+    pub fn days(&self) -> impl Iterator<Item = i64> {
+        self.days.keys().copied()
+    }
+
+    /// The polls of a day, which the batch no longer holds then.
+    pub fn take_day(&mut self, day: i64, spill: &Spill) -> Result<Vec<DayPoll>, Error> {
+        let DayPolls { mut polls, aside } = self.days.remove(&day).unwrap_or_default();
+        for place in aside {
+            spill.read(place, &mut polls)?;
+        }
+        Ok(polls)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reads files into checked rows: one thread decompresses and cuts, the others split and check.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{available_parallelism, scope};
 
@@ -15,6 +15,7 @@ use super::polls::PollBatch;
 use super::rejects::Reject;
 use super::rows::{Row, each_row};
 use super::source::Source;
+use super::spill::Spill;
 use crate::error::{Error, Result};
 use crate::rules::Opening;
 
@@ -48,6 +49,16 @@ pub struct ReadFile {
     pub rejects: Vec<Reject>,
 }
 
+impl ReadFile {
+    /// None of hours and zones.
+    pub fn poll_batches(&mut self) -> &mut [PollBatch] {
+        match &mut self.content {
+            Content::Polls(batches) => batches,
+            Content::BusinessHours(_) | Content::TimeZones(_) => &mut [],
+        }
+    }
+}
+
 pub enum Content {
     Polls(Vec<PollBatch>),
     BusinessHours(Vec<(String, Opening)>),
@@ -68,36 +79,37 @@ impl Content {
 /// How many rejects a load keeps; a file with more is not one that was meant to be loaded.
 pub const REJECTS_MAX: usize = 1_000_000;
 
-/// Reads one file; polls later than `latest_at` are rejected.
+/// What reading needs beside the file.
+#[derive(Clone, Copy)]
+pub struct Intake<'a> {
+    /// Polls later than this are rejected.
+    pub latest_at: i64,
+    pub spill: &'a Spill,
+    pub watch: &'a Watch<'a>,
+}
+
+/// Reads one file.
 ///
 /// # Errors
 /// Where the file cannot be read or decompressed, is empty or has no header that is known.
-pub fn read_file(source: &Source, latest_at: i64, watch: &Watch) -> Result<ReadFile> {
+pub fn read_file(source: &Source, intake: Intake) -> Result<ReadFile> {
     let label = source.label();
-    let mut blocks = Blocks::new(label.clone(), source.open(watch.read)?);
+    let mut blocks = Blocks::new(label.clone(), source.open(intake.watch.read)?);
     let (header, first) = header(&label, &mut blocks)?;
+    let mut file = Reading { label: &label, header: &header, first: Some(first), blocks, intake };
     let mut rejects = Vec::new();
     let (rows, content) = match header.kind {
         Kind::Polls => {
-            let (rows, batches) =
-                read_polls(&label, &header, first, &mut blocks, &mut rejects, latest_at, watch)?;
+            let (rows, batches) = file.polls(&mut rejects)?;
             (rows, Content::Polls(batches))
         }
         Kind::BusinessHours => {
-            let mut hours = Vec::new();
-            let take = |row: &Row| opening(row).map(|row| hours.push(row));
-            (
-                each_block_row(&label, &header, first, &mut blocks, &mut rejects, watch, take)?,
-                Content::BusinessHours(hours),
-            )
+            let (rows, hours) = file.rows(&mut rejects, opening)?;
+            (rows, Content::BusinessHours(hours))
         }
         Kind::TimeZones => {
-            let mut zones = Vec::new();
-            let take = |row: &Row| time_zone(row).map(|row| zones.push(row));
-            (
-                each_block_row(&label, &header, first, &mut blocks, &mut rejects, watch, take)?,
-                Content::TimeZones(zones),
-            )
+            let (rows, zones) = file.rows(&mut rejects, time_zone)?;
+            (rows, Content::TimeZones(zones))
         }
     };
     if rows == 0 && header.kind != Kind::Polls {
@@ -105,7 +117,9 @@ pub fn read_file(source: &Source, latest_at: i64, watch: &Watch) -> Result<ReadF
         return Err(Error::File(format!("{label:?} has a header and no rows; expected rows")));
     }
     rejects.sort_unstable();
-    Ok(ReadFile { content_hash: blocks.content_hash(), label, rows, content, rejects })
+    let content_hash = file.blocks.content_hash();
+    drop(file);
+    Ok(ReadFile { content_hash, label, rows, content, rejects })
 }
 
 /// The header, and what is left of the block that it was in.
@@ -115,9 +129,8 @@ fn header(label: &str, blocks: &mut Blocks) -> Result<(Header, Block)> {
     let mut record = ByteRecord::new();
     let mut reader =
         ReaderBuilder::new().has_headers(false).flexible(true).from_reader(block.bytes.as_slice());
-    if !reader.read_byte_record(&mut record).unwrap_or(false)
-        || record.iter().all(|field| field.trim_ascii().is_empty())
-    {
+    let found = reader.read_byte_record(&mut record).unwrap_or(false);
+    if !found || record.iter().all(|field| field.trim_ascii().is_empty()) {
         return Err(empty());
     }
     let end = reader.position().byte() as usize;
@@ -125,26 +138,6 @@ fn header(label: &str, blocks: &mut Blocks) -> Result<(Header, Block)> {
     block.line += memchr::memchr_iter(b'\n', &block.bytes[..end]).count() as u64;
     block.bytes.drain(..end);
     Ok((header, block))
-}
-
-fn each_block_row(
-    label: &str,
-    header: &Header,
-    first: Block,
-    blocks: &mut Blocks,
-    rejects: &mut Vec<Reject>,
-    watch: &Watch,
-    mut take: impl FnMut(&Row) -> std::result::Result<(), Reject>,
-) -> Result<u64> {
-    let mut rows = 0;
-    let mut next = Some(first);
-    while let Some(block) = next {
-        watch.check()?;
-        rows += each_row(label, header, &block, rejects, &mut take);
-        check_rejects(label, rejects.len())?;
-        next = blocks.next_block()?;
-    }
-    Ok(rows)
 }
 
 fn opening(row: &Row) -> std::result::Result<(String, Opening), Reject> {
@@ -162,71 +155,101 @@ fn time_zone(row: &Row) -> std::result::Result<(String, Tz), Reject> {
     Ok((id.to_owned(), row.read(1, fields::time_zone)?))
 }
 
-/// Each worker fills batches of its own, so that none waits for another.
-fn read_polls(
+/// A file whose header is known, block by block.
+struct Reading<'a> {
+    label: &'a str,
+    header: &'a Header,
+    first: Option<Block>,
+    blocks: Blocks<'a>,
+    intake: Intake<'a>,
+}
+
+impl Reading<'_> {
+    /// `None` at the end of the file, or an error where somebody asked to stop.
+    fn next_block(&mut self) -> Result<Option<Block>> {
+        self.intake.watch.check()?;
+        match self.first.take() {
+            Some(block) => Ok(Some(block)),
+            None => self.blocks.next_block(),
+        }
+    }
+
+    /// Reads each row in turn; returns how many there were, and those that are sound.
+    fn rows<T>(
+        &mut self,
+        rejects: &mut Vec<Reject>,
+        read: impl Fn(&Row) -> std::result::Result<T, Reject>,
+    ) -> Result<(u64, Vec<T>)> {
+        let (mut rows, mut sound) = (0, Vec::new());
+        while let Some(block) = self.next_block()? {
+            rows += each_row(self.label, self.header, &block, rejects, |row| {
+                sound.push(read(row)?);
+                Ok(())
+            });
+            check_rejects(self.label, rejects.len())?;
+        }
+        Ok((rows, sound))
+    }
+
+    /// Each worker fills a batch of its own, so that none waits for another.
+    fn polls(&mut self, rejects: &mut Vec<Reject>) -> Result<(u64, Vec<PollBatch>)> {
+        let (label, header, intake) = (self.label, self.header, self.intake);
+        let workers = available_parallelism().map_or(1, usize::from);
+        let (send, receive) = sync_channel::<Block>(workers);
+        let receive = Mutex::new(receive);
+        let work = || poll_batch(label, header, intake, &receive);
+        scope(|scope| {
+            let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+            let sent = self.send_blocks(&send);
+            drop(send);
+            let (mut rows, mut batches) = (0, Vec::new());
+            for thread in threads {
+                let failed = |_| Error::bug(format!("reading {label:?} failed"));
+                let (read, batch, rejected) = thread.join().map_err(failed)??;
+                rows += read;
+                batches.push(batch);
+                rejects.extend(rejected);
+            }
+            check_rejects(label, rejects.len())?;
+            sent?;
+            Ok((rows, batches))
+        })
+    }
+
+    fn send_blocks(&mut self, send: &SyncSender<Block>) -> Result<()> {
+        while let Some(block) = self.next_block()? {
+            send.send(block).map_err(|_| Error::bug("the threads that read rows are gone"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Rows of the blocks that come, how many there were, and those that were rejected.
+fn poll_batch(
     label: &str,
     header: &Header,
-    first: Block,
-    blocks: &mut Blocks,
-    rejects: &mut Vec<Reject>,
-    latest_at: i64,
-    watch: &Watch,
-) -> Result<(u64, Vec<PollBatch>)> {
-    let workers = available_parallelism().map_or(1, usize::from);
-    let (send, receive) = sync_channel::<Block>(workers);
-    let receive = Mutex::new(receive);
-    let work = || {
-        let (mut rows, mut batch, mut rejects) = (0, PollBatch::default(), Vec::new());
-        while let Some(block) = next_of(&receive) {
-            // Beyond the limit the load is lost, but the blocks have to go somewhere.
-            if rejects.len() <= REJECTS_MAX {
-                rows +=
-                    each_row(label, header, &block, &mut rejects, |row| batch.take(row, latest_at));
-            }
+    intake: Intake,
+    blocks: &Mutex<Receiver<Block>>,
+) -> Result<(u64, PollBatch, Vec<Reject>)> {
+    let (mut rows, mut batch, mut rejects) = (0, PollBatch::default(), Vec::new());
+    let mut room = Ok(());
+    let next = || blocks.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
+    while let Some(block) = next() {
+        // Where the load is lost, the rest of the blocks still has to go somewhere.
+        if room.is_ok() && rejects.len() <= REJECTS_MAX {
+            let take = |row: &Row| batch.take(row, intake.latest_at);
+            rows += each_row(label, header, &block, &mut rejects, take);
+            room = batch.make_room(intake.spill);
         }
-        (rows, batch, rejects)
-    };
-    scope(|scope| {
-        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        let sent = send_all(first, blocks, watch, &send);
-        drop(send);
-        let (mut rows, mut batches) = (0, Vec::new());
-        for thread in threads {
-            let (read, batch, rejected) =
-                thread.join().map_err(|_| Error::bug(format!("reading {label:?} failed")))?;
-            rows += read;
-            batches.push(batch);
-            rejects.extend(rejected);
-        }
-        check_rejects(label, rejects.len())?;
-        sent?;
-        Ok((rows, batches))
-    })
-}
-
-fn send_all(
-    first: Block,
-    blocks: &mut Blocks,
-    watch: &Watch,
-    send: &std::sync::mpsc::SyncSender<Block>,
-) -> Result<()> {
-    let mut next = Some(first);
-    while let Some(block) = next {
-        watch.check()?;
-        send.send(block).map_err(|_| Error::bug("the threads that read rows are gone"))?;
-        next = blocks.next_block()?;
     }
-    Ok(())
-}
-
-fn next_of(receive: &Mutex<Receiver<Block>>) -> Option<Block> {
-    receive.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+    room.map(|()| (rows, batch, rejects))
 }
 
 fn check_rejects(label: &str, rejects: usize) -> Result<()> {
     match rejects > REJECTS_MAX {
         true => Err(Error::File(format!(
-            "{label:?}: more than {REJECTS_MAX} rows break a rule; expected a file of another kind of rows"
+            "{label:?}: more than {REJECTS_MAX} rows break a rule; \
+             expected a file of another kind of rows"
         ))),
         false => Ok(()),
     }

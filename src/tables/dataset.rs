@@ -49,6 +49,9 @@ impl Dataset {
     /// # Errors
     /// Where the folder cannot be read, or never had the version asked for.
     pub async fn open(folder: &Path, as_of: Option<u64>) -> Result<Option<Self>> {
+        // Engines name files by their absolute paths.
+        let folder =
+            &std::path::absolute(folder).map_err(|error| Error::io("read", folder, error))?;
         let Some(newest) = TableLog::open(folder, Table::Loads, None).await? else {
             return match as_of {
                 Some(version) => Err(no_version(version, 0)),

@@ -1,0 +1,79 @@
+//! Weekly hours laid onto the calendar, and the calendar's own days, by each store's local clock.
+
+use std::path::PathBuf;
+
+use polars::prelude::*;
+
+use super::line::{Line, ORIGIN};
+use super::scan::{self, STORE_ID};
+use super::spans;
+use super::stores::Stores;
+use crate::rules::Options;
+use crate::rules::calendar::{DAY_S, DAY_US, HOUR_US, MINUTE_US, SECOND_US, day_of, weekday_of};
+
+/// When each store should be open within the range: united spans, sorted.
+pub(super) fn open_spans(
+    files: &[PathBuf],
+    stores: &Stores,
+    options: &Options,
+    only: Option<&[String]>,
+) -> PolarsResult<DataFrame> {
+    let hours = scan::business_hours(files, only)?;
+    let always = stores.rows().anti_join(hours.clone(), col(STORE_ID), col(STORE_ID)).select([
+        col(ORIGIN),
+        col(ORIGIN).alias("starts"),
+        stores.line().end().alias("ends"),
+    ]);
+    let midnight = col("day") * lit(DAY_US);
+    let start = midnight.clone() + col("start_local_s") * lit(SECOND_US);
+    let end = midnight + end_from_midnight_s(options.snap_end_of_day) * lit(SECOND_US);
+    let on_dates = hours
+        .inner_join(stores.rows(), col(STORE_ID), col(STORE_ID))
+        .inner_join(dates(stores.line())?, col("day_of_week"), col("day_of_week"))
+        .select([
+            col(ORIGIN),
+            stores.instant_of(start).alias("starts_at"),
+            stores.instant_of(end).alias("ends_at"),
+        ]);
+    let spans = concat([spans::on_line(on_dates, stores.line()), always], UnionArgs::default())?;
+    spans::union(spans).collect()
+}
+
+/// The local calendar days of each store within the range, sorted.
+pub(super) fn local_days(stores: &Stores) -> PolarsResult<DataFrame> {
+    let midnight = |day: Expr| stores.instant_of(day * lit(DAY_US));
+    let days = stores.rows().cross_join(dates(stores.line())?, None).select([
+        col(ORIGIN),
+        midnight(col("day")).alias("starts_at"),
+        midnight(col("day") + lit(1i64)).alias("ends_at"),
+    ]);
+    let days = spans::on_line(days, stores.line());
+    days.sort(["starts"], SortMultipleOptions::default()).collect()
+}
+
+/// Every local date, in any zone, of which an interval can reach into the range: `day`, counted
+/// from 1970-01-01, and `day_of_week`.
+fn dates(line: Line) -> PolarsResult<LazyFrame> {
+    // No clock has ever been farther from UTC.
+    const FARTHEST_OFFSET_US: i64 = 16 * HOUR_US;
+    let range = line.range();
+    // An interval ends with the date after the one on which it opens, at the latest.
+    let first = day_of(range.starts_at() - FARTHEST_OFFSET_US) - 1;
+    let last = day_of(range.ends_at() + FARTHEST_OFFSET_US);
+    let days: Vec<i64> = (first..=last).collect();
+    let weekdays: Vec<i64> = days.iter().map(|&day| i64::from(weekday_of(day))).collect();
+    Ok(df!("day" => days, "day_of_week" => weekdays)?.lazy())
+}
+
+/// Seconds from the midnight of the opening date to the end, which is on the next date where it is
+/// at or before the start.
+fn end_from_midnight_s(snap_end_of_day: bool) -> Expr {
+    let day_s = || lit(i64::from(DAY_S));
+    let mut end_s = col("end_local_s");
+    if snap_end_of_day {
+        let snaps_from_s = lit(i64::from(DAY_S) - MINUTE_US / SECOND_US);
+        end_s = when(end_s.clone().gt_eq(snaps_from_s)).then(day_s()).otherwise(end_s);
+    }
+    let is_next_date = end_s.clone().lt_eq(col("start_local_s"));
+    when(is_next_date).then(end_s.clone() + day_s()).otherwise(end_s)
+}

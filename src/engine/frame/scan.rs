@@ -1,0 +1,61 @@
+//! From Parquet files to lazy frames of the columns that a report needs.
+
+use std::path::PathBuf;
+
+use polars::prelude::*;
+
+pub(super) const STORE_ID: &str = "store_id";
+
+pub(super) fn stores(files: &[PathBuf], only: Option<&[String]>) -> PolarsResult<LazyFrame> {
+    table(files, &[], only)
+}
+
+pub(super) fn time_zones(files: &[PathBuf], only: Option<&[String]>) -> PolarsResult<LazyFrame> {
+    table(files, &[("time_zone", DataType::String)], only)
+}
+
+pub(super) fn business_hours(
+    files: &[PathBuf],
+    only: Option<&[String]>,
+) -> PolarsResult<LazyFrame> {
+    let columns =
+        ["day_of_week", "start_local_s", "end_local_s"].map(|name| (name, DataType::Int64));
+    table(files, &columns, only)
+}
+
+/// `polled_at` in microseconds; in the order of the files and of their rows.
+pub(super) fn polls(files: &[PathBuf], only: Option<&[String]>) -> PolarsResult<LazyFrame> {
+    table(files, &[("polled_at", DataType::Int64), ("active", DataType::Boolean)], only)
+}
+
+/// The store ids and the named columns as the given types; of the stores between the least and the
+/// greatest asked for, since that is what the statistics of files sorted by store can skip by.
+fn table(
+    files: &[PathBuf],
+    columns: &[(&str, DataType)],
+    only: Option<&[String]>,
+) -> PolarsResult<LazyFrame> {
+    let columns = || [(STORE_ID, DataType::String)].into_iter().chain(columns.iter().cloned());
+    let nothing_asked = only.is_some_and(<[String]>::is_empty);
+    if files.is_empty() || nothing_asked {
+        let schema: Schema =
+            columns().map(|(name, dtype)| Field::new(name.into(), dtype)).collect();
+        return Ok(DataFrame::empty_with_schema(&schema).lazy());
+    }
+    let paths = files.iter().map(|path| PlRefPath::try_from_path(path));
+    // A path is a name, whatever characters it holds.
+    let as_named = ScanArgsParquet { glob: false, ..ScanArgsParquet::default() };
+    let mut rows = LazyFrame::scan_parquet_files(paths.collect::<PolarsResult<_>>()?, as_named)?;
+    if let Some(bounds) = only.and_then(between_bounds) {
+        rows = rows.filter(bounds);
+    }
+    let typed: Vec<Expr> = columns().map(|(name, dtype)| col(name).cast(dtype)).collect();
+    Ok(rows.select(typed))
+}
+
+/// `None` of no ids.
+fn between_bounds(ids: &[String]) -> Option<Expr> {
+    let (least, greatest) = (ids.iter().min()?, ids.iter().max()?);
+    let id = || col(STORE_ID);
+    Some(id().gt_eq(lit(least.as_str())).and(id().lt_eq(lit(greatest.as_str()))))
+}

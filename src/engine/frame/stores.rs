@@ -1,0 +1,122 @@
+//! The stores of the report, their places on the line, and their clocks.
+
+use polars::prelude::*;
+
+use super::ReportFiles;
+use super::line::{Line, ORIGIN};
+use super::scan::{self, STORE_ID};
+use crate::rules::LocalClock;
+
+/// One row a store, ids ascending: `store_id`, `origin`, and the offsets of its local clock.
+pub(super) struct Stores {
+    rows: DataFrame,
+    line: Line,
+    /// The most changes of offset that any of the zones has around the range.
+    clock_changes: usize,
+}
+
+impl Stores {
+    /// # Errors
+    /// Where a file cannot be read, a time zone is unknown, or the line too short for the stores.
+    pub fn read(
+        files: &ReportFiles,
+        line: Line,
+        default_time_zone: chrono_tz::Tz,
+        only: Option<&[String]>,
+    ) -> PolarsResult<Self> {
+        let mut ids = scan::stores(&files.stores, only)?;
+        if let Some(only) = only {
+            let asked = df!(STORE_ID => only)?.lazy();
+            ids = ids.semi_join(asked, col(STORE_ID), col(STORE_ID));
+        }
+        let zoned = ids
+            .sort([STORE_ID], SortMultipleOptions::default())
+            .with_row_index("store", None)
+            .select([col(STORE_ID), line.origin_of(col("store")).alias(ORIGIN)])
+            .left_join(scan::time_zones(&files.time_zones, only)?, col(STORE_ID), col(STORE_ID))
+            .with_column(col("time_zone").fill_null(lit(default_time_zone.name())))
+            .collect()?;
+        let (count, max) = (zoned.height(), line.stores_max());
+        polars_ensure!(
+            count <= max,
+            ComputeError: "{count} stores in one report, expected at most {max}"
+        );
+        let zones = zoned.column("time_zone")?.str()?.unique()?;
+        let clocks =
+            zones.iter().flatten().map(|name| clock(name, line)).collect::<PolarsResult<_>>()?;
+        let (clocks, clock_changes) = offsets(clocks)?;
+        let rows = zoned
+            .lazy()
+            .left_join(clocks.lazy(), col("time_zone"), col("time_zone"))
+            .drop(cols(["time_zone"]))
+            .sort([ORIGIN], SortMultipleOptions::default())
+            .collect()?;
+        Ok(Self { rows, line, clock_changes })
+    }
+
+    pub fn rows(&self) -> LazyFrame {
+        self.rows.clone().lazy()
+    }
+
+    pub fn origins(&self) -> LazyFrame {
+        self.rows().select([col(STORE_ID), col(ORIGIN)])
+    }
+
+    pub fn line(&self) -> Line {
+        self.line
+    }
+
+    /// The instant at which the clock of the row's store shows the local time.
+    pub fn instant_of(&self, local_us: Expr) -> Expr {
+        let mut offset_us = col("first_offset_us");
+        for change in 0..self.clock_changes {
+            let passed = col(local_from(change)).lt_eq(local_us.clone());
+            offset_us = offset_us + when(passed).then(col(gained_us(change))).otherwise(lit(0i64));
+        }
+        local_us - offset_us
+    }
+}
+
+fn local_from(change: usize) -> String {
+    format!("local_from_{change}")
+}
+
+fn gained_us(change: usize) -> String {
+    format!("gained_us_{change}")
+}
+
+fn clock(zone: &str, line: Line) -> PolarsResult<(String, LocalClock)> {
+    let known: chrono_tz::Tz = zone.parse().map_err(
+        |_| polars_err!(ComputeError: "time zone {zone:?} is unknown, expected an IANA name"),
+    )?;
+    Ok((zone.to_owned(), LocalClock::over(known, line.range())))
+}
+
+/// One row a zone: `time_zone`, `first_offset_us`, and for each change of offset the first local
+/// time that is read by it and what it adds to the offset before; nulls where a zone has fewer.
+fn offsets(clocks: Vec<(String, LocalClock)>) -> PolarsResult<(DataFrame, usize)> {
+    let column = |name: String, of_clock: &dyn Fn(&LocalClock) -> Option<i64>| {
+        let values: Vec<Option<i64>> = clocks.iter().map(|(_, clock)| of_clock(clock)).collect();
+        Column::new(name.into(), values)
+    };
+    let names: Vec<&str> = clocks.iter().map(|(name, _)| name.as_str()).collect();
+    let changes = clocks.iter().map(|(_, clock)| clock.changes().len()).max().unwrap_or(0);
+    let mut columns = vec![
+        Column::new("time_zone".into(), names),
+        column("first_offset_us".into(), &|clock| Some(clock.first_offset_us())),
+    ];
+    for change in 0..changes {
+        let from = |clock: &LocalClock| Some(clock.changes().get(change)?.local_from);
+        columns.push(column(local_from(change), &from));
+        columns.push(column(gained_us(change), &|clock| gained(clock, change)));
+    }
+    Ok((DataFrame::new_infer_height(columns)?, changes))
+}
+
+fn gained(clock: &LocalClock, change: usize) -> Option<i64> {
+    let before_us = match change.checked_sub(1) {
+        Some(before) => clock.changes().get(before)?.offset_us,
+        None => clock.first_offset_us(),
+    };
+    Some(clock.changes().get(change)?.offset_us - before_us)
+}

@@ -1,0 +1,154 @@
+//! Polls folded into the stretches of the line that one status holds for.
+//!
+//! Both ways in end in frames of *runs*: polls of one status that follow each other and between
+//! which nothing can change, as `first` and `last` on the line, with the piece (`piece_starts`,
+//! `piece_ends`) that they fill. Nothing but a run's ends ever matters, and there are few runs.
+
+use std::path::PathBuf;
+
+use polars::prelude::*;
+
+use super::ReportFiles;
+use super::line::{self, ORIGIN, earlier_of, later_of};
+use super::scan::{self, STORE_ID};
+use super::stores::Stores;
+use crate::rules::{Interpolation, Options};
+
+/// A gap of this length is as good as any longer one, and keeps sums within an `i64`.
+const MAX_GAP_MAX_US: i64 = 1 << 61;
+
+/// Stretches of the line, sorted: `held_from`, `held_to`, `active`. What none covers is unknown.
+/// Each store's range is one piece, filled from all its polls up to the range's end, which counts.
+pub(super) fn over_all_time(
+    files: &ReportFiles,
+    stores: &Stores,
+    options: &Options,
+    only: Option<&[String]>,
+) -> PolarsResult<DataFrame> {
+    let line = stores.line();
+    let runs_of = |file: &[PathBuf]| {
+        let polls = scan::polls(file, only)?;
+        let seen = polls.filter(col("polled_at").lt_eq(lit(line.range().ends_at())));
+        Ok(runs(seen, &[STORE_ID], options))
+    };
+    let all: Vec<PathBuf> = files.carried.iter().chain(&files.polls).cloned().collect();
+    let runs = with_origin(each_file(&all, runs_of)?, stores).select([
+        col(ORIGIN).alias("piece_starts"),
+        line.end().alias("piece_ends"),
+        line.position_of(col("first")).alias("first"),
+        line.position_of(col("last")).alias("last"),
+        col("active"),
+    ]);
+    held(runs, options).collect()
+}
+
+/// The same where each of the given spans is a piece, filled from the polls within it alone.
+pub(super) fn within(
+    pieces: &DataFrame,
+    files: &[PathBuf],
+    stores: &Stores,
+    options: &Options,
+    only: Option<&[String]>,
+) -> PolarsResult<DataFrame> {
+    let line = stores.line();
+    let pieces = pieces
+        .clone()
+        .lazy()
+        .select([col("starts").alias("piece_starts"), col("ends").alias("piece_ends")]);
+    let runs_of = |file: &[PathBuf]| {
+        let is_in_range = col("polled_at")
+            .gt_eq(lit(line.range().starts_at()))
+            .and(col("polled_at").lt(lit(line.range().ends_at())));
+        let polls = with_origin(scan::polls(file, only)?.filter(is_in_range), stores)
+            .select([line.position_of(col("polled_at")).alias("polled_at"), col("active")]);
+        // Rows of one file are in order of store and instant, hence of position.
+        let placed = line::at_or_before(polls, "polled_at", pieces.clone(), "piece_starts")
+            .filter(col("polled_at").lt(col("piece_ends")));
+        Ok(runs(placed, &["piece_starts", "piece_ends"], options))
+    };
+    held(each_file(files, runs_of)?, options).collect()
+}
+
+/// One frame of what is made of each file, in their order. No file is read as a file without rows.
+fn each_file(
+    files: &[PathBuf],
+    runs_of: impl Fn(&[PathBuf]) -> PolarsResult<LazyFrame>,
+) -> PolarsResult<LazyFrame> {
+    if files.is_empty() {
+        return runs_of(&[]);
+    }
+    let by_file: Vec<LazyFrame> = files.chunks(1).map(runs_of).collect::<PolarsResult<_>>()?;
+    concat(by_file, UnionArgs::default())
+}
+
+/// The rows of the report's stores, with their origin, in the same order.
+fn with_origin(rows: LazyFrame, stores: &Stores) -> LazyFrame {
+    rows.join_builder()
+        .with(stores.origins())
+        .left_on([col(STORE_ID)])
+        .right_on([col(STORE_ID)])
+        .how(JoinType::Inner)
+        .maintain_order(MaintainOrderJoin::Left)
+        .finish()
+}
+
+/// Folds polls, in order, to runs: where the first of the owner's columns or the status changes, or
+/// where the gap lets nobody vouch for a while, a run ends and another begins.
+fn runs(polls: LazyFrame, owner: &[&str], options: &Options) -> LazyFrame {
+    let before = |name: &str| col(name).shift(lit(1));
+    let mut begins = col(owner[0]).neq(before(owner[0])).or(col("active").neq(before("active")));
+    if let Some(gap) = max_gap_us(options) {
+        begins = begins.or((col("polled_at") - before("polled_at")).gt(lit(gap)));
+    }
+    let mut columns: Vec<Expr> =
+        owner.iter().map(|name| col(*name).filter(col("begins"))).collect();
+    columns.extend([
+        col("polled_at").filter(col("begins")).alias("first"),
+        col("polled_at").filter(col("ends")).alias("last"),
+        col("active").filter(col("begins")),
+    ]);
+    polls
+        .with_column(begins.fill_null(lit(true)).alias("begins"))
+        .with_column(col("begins").shift(lit(-1)).fill_null(lit(true)).alias("ends"))
+        .select(columns)
+}
+
+/// Each run's share of its piece: from where the run before gives way to where it does itself, cut
+/// to what it may vouch for.
+///
+/// Before a piece begins, all of a store's runs count as equally early and stay in the order given;
+/// the last of them has the first share that reaches into the piece.
+fn held(runs: LazyFrame, options: &Options) -> LazyFrame {
+    let in_order = SortMultipleOptions::default().with_maintain_order(true);
+    let is_same_piece = col("piece_starts").eq(col("piece_starts").shift(lit(1)));
+    let takes_over = change_between(col("last").shift(lit(1)), col("first"), options.interpolation);
+    let share_from = col("takes_over").fill_null(col("piece_starts"));
+    let mut held_from = later_of(share_from, col("piece_starts"));
+    let mut held_to = col("gives_way").fill_null(col("piece_ends"));
+    if let Some(gap) = max_gap_us(options) {
+        held_from = later_of(held_from, col("first") - lit(gap));
+        held_to = earlier_of(held_to, col("last") + lit(gap));
+    }
+    runs.with_column(later_of(col("first"), col("piece_starts")).alias("seen_from"))
+        .sort(["seen_from"], in_order)
+        .with_column(when(is_same_piece).then(takes_over).otherwise(lit(NULL)).alias("takes_over"))
+        .with_column(col("takes_over").shift(lit(-1)).alias("gives_way"))
+        .select([held_from.alias("held_from"), held_to.alias("held_to"), col("active")])
+        .filter(col("held_from").lt(col("held_to")))
+}
+
+/// Where the earlier poll's status gives way to the later one's.
+fn change_between(earlier_at: Expr, later_at: Expr, interpolation: Interpolation) -> Expr {
+    match interpolation {
+        Interpolation::Previous => later_at,
+        Interpolation::Next => earlier_at,
+        Interpolation::Nearest => {
+            let gap_us = later_at - earlier_at.clone();
+            earlier_at + (gap_us + lit(1i64)) / lit(2i64)
+        }
+    }
+}
+
+fn max_gap_us(options: &Options) -> Option<i64> {
+    options.max_gap_us.map(|gap| gap.min(MAX_GAP_MAX_US))
+}
