@@ -1,13 +1,14 @@
 -- Lays the week of each store onto the calendar.
 --
--- in   stores (store_id); weeks (store_id, week); time_zones (store_id, time_zone)
--- out  open_hours (store_id, spans), one row a store
+-- in   stores (store_id, store_no); weeks (store_id, week); time_zones (store_id, time_zone)
+-- out  open_hours (store_id, store_no, spans), one row a store
 -- args $from and $now, the range of the report; $default_time_zone, of stores without one;
 --      $snap_end_of_day, whether ends from 23:59:00 on are read as 24:00
 --
 -- A store without any business hours never closes.
 SELECT
     stores.store_id,
+    stores.store_no,
     open_spans(
         weeks.week,
         coalesce(time_zones.time_zone, $default_time_zone),

@@ -1,6 +1,6 @@
 -- How long each store was up, down and unknown within its open hours, by window.
 --
--- in   open_hours (store_id, spans); timelines (store_id, timeline)
+-- in   open_hours (store_id, store_no, spans); timelines (store_no, timeline)
 -- out  tallies (store_id, up_*, down_*, unknown_*), one row a store, microseconds
 -- args $hour_ago, $day_ago and $from, at which the windows start; $now, at which they end
 --
@@ -18,4 +18,4 @@ SELECT
     time_in(timelines.timeline, open_hours.spans, 'unknown', $from, $now) AS unknown_last_week
 FROM open_hours
 LEFT JOIN timelines
-    ON timelines.store_id = open_hours.store_id
+    ON timelines.store_no = open_hours.store_no

@@ -58,7 +58,12 @@ pub struct Arguments {
     #[arg(long, value_name = "VERSION")]
     as_of: Option<u64>,
     /// Extended adds unknown and scheduled time and percentages
-    #[arg(long, default_value = "standard", value_parser = arguments::columns())]
+    #[arg(
+        long,
+        default_value = "standard",
+        action = clap::ArgAction::Set,
+        value_parser = arguments::columns()
+    )]
     columns: bool,
     /// Prints whole microseconds in place of minutes and hours
     #[arg(long)]

@@ -113,7 +113,7 @@ impl<'a> Asked<'a> {
     pub fn of(dataset: &'a Dataset, question: &'a Question) -> Result<Self> {
         let stores = dataset.rows(Table::Stores)?;
         check_stores(&stores, &question.stores)?;
-        let last_polled = stores.column(2).as_primitive::<TimestampMicrosecondType>();
+        let last_polled = stores.column(3).as_primitive::<TimestampMicrosecondType>();
         let now = question.now.or_else(|| arrow::compute::max(last_polled)).ok_or_else(|| {
             Error::Argument("there is no poll to look back from; expected polls, or --now".into())
         })?;
@@ -150,8 +150,8 @@ fn check_stores(stores: &RecordBatch, asked: &[String]) -> Result<()> {
 
 fn store_counts(stores: &RecordBatch, asked: &[String]) -> StoreCounts {
     let ids = stores.column(0).as_string::<i32>();
-    let last_polled = stores.column(2);
-    let (has_hours, has_zone) = (stores.column(4).as_boolean(), stores.column(5).as_boolean());
+    let last_polled = stores.column(3);
+    let (has_hours, has_zone) = (stores.column(5).as_boolean(), stores.column(6).as_boolean());
     let mut counts = StoreCounts::default();
     for row in 0..stores.num_rows() {
         if asked.is_empty() || asked.iter().any(|id| id == ids.value(row)) {

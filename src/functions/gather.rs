@@ -162,7 +162,7 @@ mod tests {
     fn a_group_without_rows_is_emitted_empty() {
         let mut gathered = Gathered::default();
         gathered.expect(0, 2);
-        assert_eq!(emitted(&mut gathered, EmitTo::All), [vec![], vec![]]);
+        assert_eq!(emitted(&mut gathered, EmitTo::All), vec![Vec::<i64>::new(); 2]);
     }
 
     #[test]

@@ -187,7 +187,7 @@ mod tests {
     #[track_caller]
     fn check(known: &str, new: &str, expected: &str, counts: (u64, u64, u64), changed: bool) {
         let known: Vec<_> = drawn(known).into_iter().map(|row| (0, row.poll(0))).collect();
-        let ids = Ids::new(["a"].into_iter()).unwrap();
+        let ids = Ids::new(None, ["a"].into_iter()).unwrap();
         let (mut polled, mut merged) = (PolledStores::new(&ids, None), Merged::default());
         let mut day =
             DayMerge { polled: &mut polled, merged: &mut merged, rows: Vec::new(), changed: false };

@@ -21,7 +21,7 @@ mod stores;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::RecordBatch;
 
 pub use days::Merged;
 pub use fields::timestamp_of_text as instant_of_text;
@@ -143,10 +143,9 @@ fn prepare(
     let known_stores = rows_of(Table::Stores)?;
     let (with_hours, with_zone): (HashSet<_>, HashSet<_>) =
         (hours.ids().collect(), zones.ids().collect());
-    let known_ids =
-        known_stores.iter().flat_map(|rows| rows.column(0).as_string::<i32>().iter().flatten());
-    let ids = batches.iter().flat_map(|batch| batch.ids.iter()).chain(known_ids);
-    let ids = Ids::new(ids.chain(hours.ids()).chain(zones.ids()))?;
+    let ids =
+        batches.iter().flat_map(|batch| batch.ids.iter()).chain(hours.ids()).chain(zones.ids());
+    let ids = Ids::new(known_stores.as_ref(), ids)?;
     let mut polled = PolledStores::new(&ids, known_stores.as_ref());
     outcome.polls =
         days::merge((batches, intake), dataset, (&ids, &mut polled), folder, &mut change)?;

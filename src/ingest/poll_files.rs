@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{available_parallelism, scope};
 
 use arrow::array::{
-    ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray,
+    ArrayRef, AsArray, BooleanArray, Int32Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
 };
 use arrow::datatypes::TimestampMicrosecondType;
 
@@ -32,8 +33,8 @@ pub struct Partition {
 pub fn read_polls(file: &TableFile, ids: &Ids) -> Result<NumberedPolls> {
     let rows = read_all(Table::Polls, [file.path.as_path()])?;
     let stores = rows.column(0).as_string::<i32>();
-    let instants = rows.column(1).as_primitive::<TimestampMicrosecondType>();
-    let active = rows.column(2).as_boolean();
+    let instants = rows.column(2).as_primitive::<TimestampMicrosecondType>();
+    let active = rows.column(3).as_boolean();
     let mut polls = Vec::with_capacity(rows.num_rows());
     let mut last: Option<(&str, u32)> = None;
     for row in 0..rows.num_rows() {
@@ -102,6 +103,7 @@ fn batch(ids: &Ids, polls: &[(u32, Poll)]) -> Result<RecordBatch> {
     let instants = polls.iter().map(|(_, poll)| poll.polled_at()).collect::<Vec<_>>();
     let columns: Vec<ArrayRef> = vec![
         Arc::new(polls.iter().map(|&(number, _)| Some(ids.id(number))).collect::<StringArray>()),
+        Arc::new(polls.iter().map(|&(number, _)| ids.store_no(number)).collect::<Int32Array>()),
         Arc::new(TimestampMicrosecondArray::from(instants).with_timezone("UTC")),
         Arc::new(polls.iter().map(|(_, poll)| Some(poll.active())).collect::<BooleanArray>()),
     ];

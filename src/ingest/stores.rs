@@ -1,45 +1,71 @@
 //! Every store known to a load, numbered in the order of ids, and what is known of its polls.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray,
+    ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
-use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 
 use super::polls::STORES_MAX;
 use crate::error::{Error, Result};
 use crate::tables::Table;
 
-/// Ids in ascending order of bytes; a store's number is its place.
-pub struct Ids(Vec<String>);
+/// Ids in ascending order of bytes; what this load calls a store's number is its place.
+pub struct Ids {
+    ids: Vec<String>,
+    /// Numbers that the dataset knows the stores by.
+    store_nos: Vec<i32>,
+}
 
 impl Ids {
+    /// The stores of the `stores` table, which keep their numbers, and new ones.
+    ///
     /// # Errors
     /// Where there are more stores than can be numbered.
-    pub fn new<'a>(ids: impl Iterator<Item = &'a str>) -> Result<Self> {
-        let ids: BTreeSet<&str> = ids.collect();
-        if ids.len() >= STORES_MAX as usize {
-            let stores = ids.len();
+    pub fn new<'a>(
+        table: Option<&'a RecordBatch>,
+        new: impl Iterator<Item = &'a str>,
+    ) -> Result<Self> {
+        let known = table.into_iter().flat_map(|table| {
+            let (ids, numbers) = (table.column(0).as_string::<i32>(), table.column(1));
+            ids.iter().flatten().zip(numbers.as_primitive::<Int32Type>().values().iter().copied())
+        });
+        let mut numbered: BTreeMap<&str, Option<i32>> = new.map(|id| (id, None)).collect();
+        numbered.extend(known.map(|(id, number)| (id, Some(number))));
+        if numbered.len() >= STORES_MAX as usize {
+            let stores = numbered.len();
             return Err(Error::File(format!(
                 "there are {stores} stores; expected fewer than {STORES_MAX}"
             )));
         }
-        Ok(Self(ids.into_iter().map(str::to_owned).collect()))
+        let mut next_no = numbered.values().flatten().max().map_or(0, |last| last + 1);
+        let store_nos = numbered.values().map(|known| {
+            known.unwrap_or_else(|| {
+                next_no += 1;
+                next_no - 1
+            })
+        });
+        let store_nos = store_nos.collect();
+        Ok(Self { ids: numbered.into_keys().map(str::to_owned).collect(), store_nos })
     }
 
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.ids.len()
     }
 
     pub fn id(&self, number: u32) -> &str {
-        &self.0[number as usize]
+        &self.ids[number as usize]
+    }
+
+    pub fn store_no(&self, number: u32) -> i32 {
+        self.store_nos[number as usize]
     }
 
     pub fn number(&self, id: &str) -> Option<u32> {
-        self.0.binary_search_by(|known| known.as_str().cmp(id)).ok().map(|number| number as u32)
+        self.ids.binary_search_by(|known| known.as_str().cmp(id)).ok().map(|number| number as u32)
     }
 }
 
@@ -60,9 +86,9 @@ impl PolledStores {
         let mut stores = Self(vec![never; ids.len()]);
         let Some(table) = table else { return stores };
         let known = table.column(0).as_string::<i32>();
-        let first = table.column(1).as_primitive::<TimestampMicrosecondType>();
-        let last = table.column(2).as_primitive::<TimestampMicrosecondType>();
-        let polls = table.column(3).as_primitive::<Int64Type>();
+        let first = table.column(2).as_primitive::<TimestampMicrosecondType>();
+        let last = table.column(3).as_primitive::<TimestampMicrosecondType>();
+        let polls = table.column(4).as_primitive::<Int64Type>();
         for row in 0..table.num_rows() {
             if let (Some(number), 1..) = (ids.number(known.value(row)), polls.value(row)) {
                 let (first_at, last_at) = (first.value(row), last.value(row));
@@ -89,12 +115,12 @@ impl PolledStores {
         zones: &HashSet<&str>,
     ) -> Result<RecordBatch> {
         let is_listed = |at: &usize| {
-            let id = ids.0[*at].as_str();
+            let id = ids.ids[*at].as_str();
             self.0[*at].polls > 0 || hours.contains(id) || zones.contains(id)
         };
         let listed: Vec<usize> = (0..ids.len()).filter(is_listed).collect();
         let is_in = |named: &HashSet<&str>| -> ArrayRef {
-            let named = listed.iter().map(|&at| Some(named.contains(ids.0[at].as_str())));
+            let named = listed.iter().map(|&at| Some(named.contains(ids.ids[at].as_str())));
             Arc::new(named.collect::<BooleanArray>())
         };
         let instants = |of: fn(Polled) -> i64| -> ArrayRef {
@@ -103,7 +129,8 @@ impl PolledStores {
             Arc::new(values.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
         };
         let columns: Vec<ArrayRef> = vec![
-            Arc::new(listed.iter().map(|&at| Some(&ids.0[at])).collect::<StringArray>()),
+            Arc::new(listed.iter().map(|&at| Some(&ids.ids[at])).collect::<StringArray>()),
+            Arc::new(listed.iter().map(|&at| ids.store_nos[at]).collect::<Int32Array>()),
             instants(|polled| polled.first_at),
             instants(|polled| polled.last_at),
             Arc::new(listed.iter().map(|&at| self.0[at].polls as i64).collect::<Int64Array>()),

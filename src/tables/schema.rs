@@ -68,8 +68,12 @@ impl Table {
     }
 
     /// Columns of the files.
+    ///
+    /// `store_no` is a store's number within the dataset, given once and kept: shorter to group and
+    /// join by than its id.
     pub fn file_schema(self) -> SchemaRef {
         let text = |name: &str| Field::new(name, DataType::Utf8, false);
+        let number = |name: &str| Field::new(name, DataType::Int32, false);
         let count = |name: &str| Field::new(name, DataType::Int64, false);
         let instant = |name: &str, nullable| {
             Field::new(
@@ -81,11 +85,13 @@ impl Table {
         let fields = match self {
             Table::Polls | Table::Carried => vec![
                 text("store_id"),
+                number("store_no"),
                 instant("polled_at", false),
                 Field::new("active", DataType::Boolean, false),
             ],
             Table::Stores => vec![
                 text("store_id"),
+                number("store_no"),
                 instant("first_polled_at", true),
                 instant("last_polled_at", true),
                 count("polls"),
@@ -95,8 +101,8 @@ impl Table {
             Table::BusinessHours => vec![
                 text("store_id"),
                 Field::new("day_of_week", DataType::Int8, false),
-                Field::new("start_local_s", DataType::Int32, false),
-                Field::new("end_local_s", DataType::Int32, false),
+                number("start_local_s"),
+                number("end_local_s"),
             ],
             Table::TimeZones => vec![text("store_id"), text("time_zone")],
             Table::Rejects => vec![

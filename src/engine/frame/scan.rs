@@ -43,8 +43,12 @@ fn table(
         return Ok(DataFrame::empty_with_schema(&schema).lazy());
     }
     let paths = files.iter().map(|path| PlRefPath::try_from_path(path));
-    // A path is a name, whatever characters it holds.
-    let as_named = ScanArgsParquet { glob: false, ..ScanArgsParquet::default() };
+    // A path is a name, whatever characters it holds; what it says of a day is not asked for.
+    let as_named = ScanArgsParquet {
+        glob: false,
+        hive_options: HiveOptions::new_disabled(),
+        ..ScanArgsParquet::default()
+    };
     let mut rows = LazyFrame::scan_parquet_files(paths.collect::<PolarsResult<_>>()?, as_named)?;
     if let Some(bounds) = only.and_then(between_bounds) {
         rows = rows.filter(bounds);
