@@ -36,7 +36,12 @@ impl Gathered {
     }
 
     pub fn push(&mut self, group: usize, packed: i64) {
-        self.extend(group, &[packed]);
+        let start = self.packed.len();
+        self.packed.push(packed);
+        match self.runs.last_mut() {
+            Some(run) if run.group == group => run.end += 1,
+            _ => self.runs.push(Run { group, start, end: start + 1 }),
+        }
     }
 
     fn extend(&mut self, group: usize, packed: &[i64]) {
