@@ -8,3 +8,4 @@ mod harness;
 mod judge;
 mod properties;
 mod transitions;
+mod versions;

@@ -124,6 +124,9 @@ fn session(asked: &Asked<'_>) -> Result<SessionContext> {
         .with_batch_size(32_768)
         // Scans come with as many groups of files as there are threads to read them.
         .with_repartition_file_scans(false)
+        .with_round_robin_repartition(false)
+        // No join of the report leaves rows out, so that there is nothing to filter scans by.
+        .set_bool("datafusion.optimizer.enable_dynamic_filter_pushdown", false)
         .set_bool("datafusion.optimizer.prefer_existing_sort", true);
     let state = SessionStateBuilder::new().with_config(config).with_default_features().build();
     let session = SessionContext::new_with_state(state);

@@ -1,0 +1,170 @@
+//! What a load leaves behind: one more version, or nothing.
+
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::harness::uptally;
+
+fn polls(folder: &Path, name: &str, rows: &[&str]) {
+    let rows: String = rows.iter().map(|row| format!("{row}\n")).collect();
+    std::fs::write(folder.join(name), format!("store_id,status,timestamp_utc\n{rows}")).unwrap();
+}
+
+#[track_caller]
+fn run(folder: &Path, arguments: &str) -> String {
+    let run = uptally(arguments.split_whitespace()).current_dir(folder).output().unwrap();
+    assert!(run.status.success(), "{arguments}: {}", String::from_utf8_lossy(&run.stderr));
+    String::from_utf8(run.stdout).unwrap()
+}
+
+/// Three files whose polls fall on several days, the second before and between those of the first.
+fn three_files() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    polls(
+        folder.path(),
+        "1.csv",
+        &[
+            "a,active,2023-01-20 10:00:00 UTC",
+            "a,inactive,2023-01-23 10:00:00 UTC",
+            "b,active,2023-01-23 11:00:00 UTC",
+            "silent,inactive,2021-05-01 00:00:00 UTC",
+        ],
+    );
+    polls(
+        folder.path(),
+        "2.csv",
+        &[
+            "a,inactive,2023-01-19 10:00:00 UTC",
+            "b,inactive,2023-01-21 11:00:00 UTC",
+            "silent,active,2022-05-01 00:00:00 UTC",
+            "new,active,2023-01-21 12:00:00 UTC",
+        ],
+    );
+    polls(
+        folder.path(),
+        "3.csv",
+        &["a,active,2023-01-24 10:00:00 UTC", "b,active,2023-01-23 11:00:00 UTC"],
+    );
+    folder
+}
+
+#[test]
+fn a_report_can_be_made_again_as_of_an_older_version() {
+    let folder = three_files();
+    let reports: Vec<_> = ["1.csv", "2.csv", "3.csv"]
+        .map(|file| {
+            run(folder.path(), &format!("ingest {file}"));
+            run(folder.path(), "report --exact")
+        })
+        .to_vec();
+    for (version, report) in (1..).zip(&reports) {
+        for engine in ["datafusion", "polars"] {
+            let arguments = format!("report --exact --as-of {version} --engine {engine}");
+            assert_eq!(run(folder.path(), &arguments), *report);
+        }
+    }
+    // The order of the loads and their number make no difference.
+    assert_eq!(run(folder.path(), "report --exact 3.csv 2.csv 1.csv"), reports[2]);
+    run(folder.path(), "ingest --data back 3.csv 1.csv");
+    run(folder.path(), "ingest --data back 2.csv");
+    assert_eq!(run(folder.path(), "report --exact --data back"), reports[2]);
+}
+
+#[test]
+fn a_load_cut_off_before_its_last_commit_never_happened() {
+    let folder = three_files();
+    let copy = |from: &str, to: &str| {
+        let _ = std::fs::remove_dir_all(folder.path().join(to));
+        let done = Command::new("cp").args(["-r", from, to]).current_dir(folder.path()).status();
+        assert!(done.unwrap().success());
+    };
+    run(folder.path(), "ingest 1.csv");
+    let before = run(folder.path(), "report --exact");
+    copy("data/loads", "loads-before");
+    run(folder.path(), "ingest 2.csv");
+    // As if the power had failed after the tables were written and before they were named.
+    copy("loads-before", "data/loads");
+    assert_eq!(run(folder.path(), "report --exact"), before);
+    run(folder.path(), "ingest 3.csv");
+    run(folder.path(), "ingest --data other 1.csv");
+    run(folder.path(), "ingest --data other 3.csv");
+    assert_eq!(
+        run(folder.path(), "report --exact"),
+        run(folder.path(), "report --exact --data other")
+    );
+    run(folder.path(), "ingest 2.csv");
+    assert_eq!(
+        run(folder.path(), "report --exact"),
+        run(folder.path(), "report --exact 1.csv 2.csv 3.csv")
+    );
+}
+
+#[test]
+fn overlapping_exports_do_not_double_polls() {
+    let folder = three_files();
+    polls(
+        folder.path(),
+        "4.csv",
+        &[
+            "a,active,2023-01-24 10:00:00 UTC",
+            "a,active,2023-01-23 10:00:00 UTC",
+            "b,active,2023-01-24 11:00:00 UTC",
+        ],
+    );
+    assert!(
+        run(folder.path(), "ingest 1.csv 3.csv")
+            .contains("polls: 5 loaded, 1 duplicate, 0 conflicting")
+    );
+    assert!(
+        run(folder.path(), "ingest 4.csv").contains("polls: 1 loaded, 1 duplicate, 1 conflicting")
+    );
+    assert!(run(folder.path(), "ingest 4.csv").contains("the same content was loaded before"));
+}
+
+#[test]
+fn hours_and_zones_are_replaced_whole_and_come_back() {
+    let folder = three_files();
+    let hours = |name: &str, rows: &str| {
+        let text = format!("store_id,day,start_time_local,end_time_local\n{rows}\n");
+        std::fs::write(folder.path().join(name), text).unwrap();
+    };
+    hours("all.csv", "a,0,09:00,17:00\nb,0,09:00,17:00");
+    hours("one.csv", "a,1,00:00,24:00");
+    run(folder.path(), "ingest 1.csv all.csv");
+    let all = run(folder.path(), "report --exact");
+    run(folder.path(), "ingest one.csv");
+    let one = run(folder.path(), "report --exact");
+    assert_ne!(all, one);
+    assert_eq!(one, run(folder.path(), "report --exact 1.csv one.csv"));
+    run(folder.path(), "ingest all.csv");
+    assert_eq!(run(folder.path(), "report --exact"), all);
+    assert!(run(folder.path(), "ingest all.csv").contains("nothing to do"));
+}
+
+#[test]
+fn the_plan_neither_sorts_nor_repartitions_polls() {
+    let folder = three_files();
+    run(folder.path(), "ingest 1.csv 2.csv");
+    let plan = run(folder.path(), "report --explain");
+    let depth = |line: &str| line.len() - line.trim_start().len();
+    let lines: Vec<_> = plan.lines().collect();
+    let scan =
+        lines.iter().position(|line| line.contains("/polls/polled_on=")).expect("polls are read");
+    // From the scan upwards to the step that folds its rows.
+    let (mut above, mut at) = (Vec::new(), depth(lines[scan]));
+    for line in lines[..scan].iter().rev().filter(|line| !line.is_empty()) {
+        if depth(line) < at {
+            (at, _) = (depth(line), above.push(line.trim_start()));
+        }
+    }
+    let fold =
+        above.iter().position(|line| line.starts_with("AggregateExec: mode=Partial")).expect(&plan);
+    assert!(
+        above[..fold]
+            .iter()
+            .all(|line| line.starts_with("FilterExec") || line.starts_with("UnionExec")),
+        "{plan}"
+    );
+}
