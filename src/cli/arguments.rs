@@ -12,18 +12,18 @@ use crate::rules::{Interpolation, NoData, Scope};
 /// A flag that takes one of a few words.
 fn one_of<T: Copy + Send + Sync + 'static>(
     words: &'static [(&'static str, T)],
-) -> impl TypedValueParser<Value = T> + Clone {
+) -> impl TypedValueParser<Value = T> {
     PossibleValuesParser::new(words.iter().map(|(word, _)| *word)).try_map(move |given| {
         let found = words.iter().find(|(word, _)| *word == given);
         found.map(|(_, value)| *value).ok_or_else(|| format!("unknown word {given:?}"))
     })
 }
 
-pub fn engine() -> impl TypedValueParser<Value = Engine> + Clone {
+pub fn engine() -> impl TypedValueParser<Value = Engine> {
     one_of(&[("datafusion", Engine::DataFusion), ("polars", Engine::Polars)])
 }
 
-pub fn interpolation() -> impl TypedValueParser<Value = Interpolation> + Clone {
+pub fn interpolation() -> impl TypedValueParser<Value = Interpolation> {
     one_of(&[
         ("previous", Interpolation::Previous),
         ("nearest", Interpolation::Nearest),
@@ -31,15 +31,15 @@ pub fn interpolation() -> impl TypedValueParser<Value = Interpolation> + Clone {
     ])
 }
 
-pub fn scope() -> impl TypedValueParser<Value = Scope> + Clone {
+pub fn scope() -> impl TypedValueParser<Value = Scope> {
     one_of(&[("all", Scope::All), ("day", Scope::Day), ("interval", Scope::Interval)])
 }
 
-pub fn no_data() -> impl TypedValueParser<Value = NoData> + Clone {
+pub fn no_data() -> impl TypedValueParser<Value = NoData> {
     one_of(&[("unknown", NoData::Unknown), ("down", NoData::Down), ("up", NoData::Up)])
 }
 
-pub fn format() -> impl TypedValueParser<Value = Format> + Clone {
+pub fn format() -> impl TypedValueParser<Value = Format> {
     one_of(&[
         ("csv", Format::Csv),
         ("json", Format::Json),
@@ -51,7 +51,7 @@ pub fn format() -> impl TypedValueParser<Value = Format> + Clone {
 }
 
 /// Whether the columns are the extended ones.
-pub fn columns() -> impl TypedValueParser<Value = bool> + Clone {
+pub fn columns() -> impl TypedValueParser<Value = bool> {
     one_of(&[("standard", false), ("extended", true)])
 }
 

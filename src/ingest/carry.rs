@@ -35,7 +35,7 @@ impl<'a> Carry<'a> {
     ///
     /// A day that the tables hold has its row set; polls added before it can only be later than
     /// what is carried into it, never earlier.
-    pub fn into_day(&mut self, day: i64) -> Result<Option<NumberedPolls>> {
+    pub fn carried_into(&mut self, day: i64) -> Result<Option<NumberedPolls>> {
         let known = self.polls.contains_key(&day);
         let mut into = match known {
             true => self.table_says(day)?,

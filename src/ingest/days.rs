@@ -46,7 +46,7 @@ pub fn merge(
     let new = while_writing(folder, ids, |write| {
         for day in days {
             intake.watch.check()?;
-            if let Some(into) = carry.into_day(day)? {
+            if let Some(into) = carry.carried_into(day)? {
                 write(Partition { table: Table::Carried, day, polls: into })?;
             }
             let Some(new) = fresh.take(day)? else {
