@@ -57,7 +57,7 @@ pub fn timestamp(field: &[u8]) -> Result<i64, Wrong> {
     })
 }
 
-/// As [`timestamp`], for a text that is no field.
+/// As `timestamp`, for a text that is no field.
 pub fn timestamp_of_text(text: &str) -> Result<i64, Wrong> {
     timestamp(text.as_bytes())
 }

@@ -1,6 +1,6 @@
 //! From CSV files to the next version of the tables, all or nothing.
 //!
-//! Each file is [read](read_file) into checked rows and rejects; [polls](days) are merged into the
+//! Each file is read into checked rows and rejects; polls are merged into the
 //! days of the tables, hours and zones replace those before. Knows no engine.
 
 mod blocks;

@@ -10,7 +10,7 @@ pub struct Reject {
     /// The column that broke the rule; empty where the row as a whole did.
     pub column: String,
     pub reason: String,
-    /// The row as it stood in the file, cut after [`TEXT_BYTES_MAX`] bytes.
+    /// The row as it stood in the file, cut after 4,096 bytes.
     pub text: String,
 }
 

@@ -1,7 +1,7 @@
 //! The report in lazy frames on Polars.
 //!
 //! Shares no fold, expansion or overlap with the SQL engine, so that each can judge the other. All
-//! of it is one-dimensional: [`line`] lays the ranges of all stores end to end, and from there on
+//! of it is one-dimensional: `line` lays the ranges of all stores end to end, and from there on
 //! polls, spans and windows are integers on one line. Knows nothing of Delta, versions or printing.
 
 mod figures;
