@@ -19,7 +19,8 @@ pub struct Layout {
 }
 
 const PRECISION: u8 = 18;
-const SCALE: i8 = 2;
+/// Decimals of a printed figure.
+pub(super) const SCALE: i8 = 2;
 
 /// The report's columns, made of an engine's figures.
 ///
