@@ -1,9 +1,9 @@
 -- Folds the business hours of each store into its week.
 --
--- in   business_hours (store_id, day_of_week, start_local_s, end_local_s), in any order
--- out  weeks (store_id, week), one row a store with business hours
+-- in   business_hours (store_no, day_of_week, start_local_s, end_local_s), in any order
+-- out  weeks (store_no, week), one row a store with business hours
 SELECT
-    store_id,
+    store_no,
     weekly_hours(day_of_week, start_local_s, end_local_s) AS week
 FROM business_hours
-GROUP BY store_id
+GROUP BY store_no

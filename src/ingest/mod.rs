@@ -134,12 +134,8 @@ fn prepare(
     }
     let mut change = Change::default();
     let rows_of = |table| dataset.map(|dataset| dataset.rows(table)).transpose();
-    let hours = Snapshot::of(hours, rows_of(Table::BusinessHours)?, business_hours)?;
-    let zones = Snapshot::of(zones, rows_of(Table::TimeZones)?, |rows| {
-        let (batch, conflicts) = time_zones(rows)?;
-        outcome.zone_conflicts = conflicts;
-        Ok(batch)
-    })?;
+    let hours = Snapshot::of(hours, rows_of(Table::BusinessHours)?);
+    let zones = Snapshot::of(zones, rows_of(Table::TimeZones)?);
     let known_stores = rows_of(Table::Stores)?;
     let (with_hours, with_zone): (HashSet<_>, HashSet<_>) =
         (hours.ids().collect(), zones.ids().collect());
@@ -154,10 +150,13 @@ fn prepare(
         replace(&mut change, folder, Table::Stores, stores)?;
     }
     if let Snapshot::New(rows) = hours {
+        let rows = business_hours(rows, &ids)?;
         outcome.hours_rows = Some(rows.num_rows() as u64);
         replace(&mut change, folder, Table::BusinessHours, rows)?;
     }
     if let Snapshot::New(rows) = zones {
+        let (rows, conflicts) = time_zones(rows, &ids)?;
+        outcome.zone_conflicts = conflicts;
         outcome.zone_rows = Some(rows.num_rows() as u64);
         replace(&mut change, folder, Table::TimeZones, rows)?;
     }

@@ -9,46 +9,42 @@ use arrow::array::{
 use chrono_tz::Tz;
 
 use super::rejects::Reject;
-use crate::error::Result;
+use super::stores::Ids;
+use crate::error::{Error, Result};
 use crate::rules::Opening;
 use crate::tables::Table;
 
-/// A table's rows, as they are or as the load makes them.
-pub enum Snapshot {
+/// A table's rows, as they are or as the load brings them.
+pub enum Snapshot<Row> {
     Known(Option<RecordBatch>),
-    New(RecordBatch),
+    New(Vec<(String, Row)>),
 }
 
-impl Snapshot {
+impl<Row> Snapshot<Row> {
     /// The new rows where the load brings some, else the known ones.
-    pub fn of<Row>(
-        new: Option<Vec<Row>>,
-        known: Option<RecordBatch>,
-        batch: impl FnOnce(Vec<Row>) -> Result<RecordBatch>,
-    ) -> Result<Self> {
-        match new {
-            Some(rows) => batch(rows).map(Self::New),
-            None => Ok(Self::Known(known)),
-        }
+    pub fn of(new: Option<Vec<(String, Row)>>, known: Option<RecordBatch>) -> Self {
+        new.map_or(Self::Known(known), Self::New)
     }
 
     /// Stores with a row; some more than once.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
-        let rows = match self {
-            Self::Known(rows) => rows.as_ref(),
-            Self::New(rows) => Some(rows),
+        let (known, new) = match self {
+            Self::Known(rows) => (rows.as_ref(), &[][..]),
+            Self::New(rows) => (None, rows.as_slice()),
         };
-        rows.into_iter().flat_map(|rows| rows.column(0).as_string::<i32>().iter().flatten())
+        let known = known.into_iter().flat_map(|rows| rows.column(0).as_string::<i32>().iter());
+        known.flatten().chain(new.iter().map(|(id, _)| id.as_str()))
     }
 }
 
 /// Rows in order, each once.
-pub fn business_hours(mut rows: Vec<(String, Opening)>) -> Result<RecordBatch> {
+pub fn business_hours(mut rows: Vec<(String, Opening)>, ids: &Ids) -> Result<RecordBatch> {
     rows.sort_unstable();
     rows.dedup();
     let openings = || rows.iter().map(|(_, opening)| opening);
     let columns: Vec<ArrayRef> = vec![
         Arc::new(rows.iter().map(|(id, _)| Some(id)).collect::<StringArray>()),
+        Arc::new(store_nos(rows.iter().map(|(id, _)| id.as_str()), ids)?),
         Arc::new(openings().map(|row| row.weekday().to_monday_zero() as i8).collect::<Int8Array>()),
         Arc::new(openings().map(|row| row.start_s() as i32).collect::<Int32Array>()),
         Arc::new(openings().map(|row| row.end_s() as i32).collect::<Int32Array>()),
@@ -57,7 +53,7 @@ pub fn business_hours(mut rows: Vec<(String, Opening)>) -> Result<RecordBatch> {
 }
 
 /// One row a store, the last one given; and the stores of which another was given as well.
-pub fn time_zones(rows: Vec<(String, Tz)>) -> Result<(RecordBatch, Vec<String>)> {
+pub fn time_zones(rows: Vec<(String, Tz)>, ids: &Ids) -> Result<(RecordBatch, Vec<String>)> {
     let (mut zones, mut conflicts) = (BTreeMap::new(), BTreeSet::new());
     for (id, zone) in rows {
         if zones.get(&id).is_some_and(|before| *before != zone) {
@@ -67,10 +63,27 @@ pub fn time_zones(rows: Vec<(String, Tz)>) -> Result<(RecordBatch, Vec<String>)>
     }
     let columns: Vec<ArrayRef> = vec![
         Arc::new(zones.keys().map(Some).collect::<StringArray>()),
+        Arc::new(store_nos(zones.keys().map(String::as_str), ids)?),
         Arc::new(zones.values().map(|zone| Some(zone.name())).collect::<StringArray>()),
     ];
     let batch = RecordBatch::try_new(Table::TimeZones.file_schema(), columns)?;
     Ok((batch, conflicts.into_iter().collect()))
+}
+
+/// The numbers of stores, each looked up once where its rows follow each other.
+fn store_nos<'a>(stores: impl Iterator<Item = &'a str>, ids: &Ids) -> Result<Int32Array> {
+    let mut last: Option<(&str, i32)> = None;
+    let numbers = stores.map(|id| match last {
+        Some((known, number)) if known == id => Ok(number),
+        _ => {
+            let number = ids.number(id).map(|number| ids.store_no(number));
+            let number =
+                number.ok_or_else(|| Error::bug(format!("store {id:?} is not numbered")))?;
+            last = Some((id, number));
+            Ok(number)
+        }
+    });
+    numbers.collect::<Result<Vec<_>>>().map(Int32Array::from)
 }
 
 pub fn rejects_batch(rejects: &[Reject], version: u64) -> Result<RecordBatch> {

@@ -9,7 +9,7 @@ use arrow::array::{
     ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
-use futures::future::try_join_all;
+use tokio::task::JoinSet;
 
 use super::log::{TableFile, TableLog};
 use super::parquet_files::{NewFile, read_all, write_sorted};
@@ -33,14 +33,14 @@ pub struct Load {
     pub rejected: u64,
 }
 
-/// Every table, pinned to one version of the dataset.
+/// Every table, pinned to one version of the dataset. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Dataset {
     folder: PathBuf,
     version: u64,
-    loads: Vec<Load>,
-    table_versions: HashMap<Table, u64>,
-    files: HashMap<Table, Vec<TableFile>>,
+    loads: Arc<[Load]>,
+    table_versions: Arc<HashMap<Table, u64>>,
+    files: Arc<HashMap<Table, Vec<TableFile>>>,
 }
 
 impl Dataset {
@@ -51,41 +51,35 @@ impl Dataset {
     pub async fn open(folder: &Path, as_of: Option<u64>) -> Result<Option<Self>> {
         // Engines name files by their absolute paths.
         let folder =
-            &std::path::absolute(folder).map_err(|error| Error::io("read", folder, error))?;
-        let Some(newest) = TableLog::open(folder, Table::Loads, None).await? else {
-            return match as_of {
-                Some(version) => Err(no_version(version, 0)),
-                None => Ok(None),
-            };
-        };
-        let log = match as_of {
-            Some(version) if version == 0 || version > newest.version() => {
-                return Err(no_version(version, newest.version()));
-            }
-            Some(version) if version < newest.version() => {
-                TableLog::open(folder, Table::Loads, Some(version)).await?.unwrap_or(newest)
-            }
-            _ => newest,
-        };
-        if log.version() == 0 {
-            return Ok(None);
-        }
-        let files = log.files()?;
-        let rows = read_all(Table::Loads, files.iter().map(|file| file.path.as_path()))?;
+            std::path::absolute(folder).map_err(|error| Error::io("read", folder, error))?;
+        // Mostly the newest version of each table is the one to read: all logs are read at once.
+        let mut newest: JoinSet<_> = Table::VERSIONED
+            .map(|table| read_log(folder.clone(), table, None))
+            .into_iter()
+            .collect();
+        let Some(loads) = loads_log(&folder, as_of).await? else { return Ok(None) };
+        let rows = read_all(Table::Loads, loads.files()?.iter().map(|file| file.path.as_path()))?;
         let table_versions = table_versions(&rows);
-        let opened = try_join_all(table_versions.iter().map(|(&table, &version)| async move {
-            let log = TableLog::open(folder, table, Some(version)).await?;
-            let log = log.ok_or_else(|| missing(folder, table))?;
-            Ok::<_, Error>((table, log.files()?))
-        }));
-        let files = opened.await?.into_iter().collect();
-        let loads = loads_of(&rows);
+        let mut files = HashMap::new();
+        while let Some(read) = newest.join_next().await {
+            // A log that cannot be read now is read again where it is needed.
+            let Ok(Ok(Some(log))) = read else { continue };
+            if table_versions.get(&log.table) == Some(&log.version) {
+                files.insert(log.table, log.files);
+            }
+        }
+        for (&table, &version) in &table_versions {
+            if !files.contains_key(&table) {
+                let log = read_log(folder.clone(), table, Some(version)).await?;
+                files.insert(table, log.ok_or_else(|| missing(&folder, table))?.files);
+            }
+        }
         Ok(Some(Self {
-            folder: folder.to_owned(),
-            version: log.version(),
-            loads,
-            table_versions,
-            files,
+            folder,
+            version: loads.version(),
+            loads: loads_of(&rows).into(),
+            table_versions: Arc::new(table_versions),
+            files: Arc::new(files),
         }))
     }
 
@@ -114,6 +108,35 @@ impl Dataset {
     }
 }
 
+/// The log of `loads` at the newest version or an older one; `None` where nothing was ever loaded.
+async fn loads_log(folder: &Path, as_of: Option<u64>) -> Result<Option<TableLog>> {
+    let Some(newest) = TableLog::open(folder, Table::Loads, None).await? else {
+        return as_of.map_or(Ok(None), |version| Err(no_version(version, 0)));
+    };
+    let log = match as_of {
+        Some(version) if version == 0 || version > newest.version() => {
+            return Err(no_version(version, newest.version()));
+        }
+        Some(version) if version < newest.version() => {
+            TableLog::open(folder, Table::Loads, Some(version)).await?.unwrap_or(newest)
+        }
+        _ => newest,
+    };
+    Ok((log.version() > 0).then_some(log))
+}
+
+struct ReadLog {
+    table: Table,
+    version: u64,
+    files: Vec<TableFile>,
+}
+
+/// The newest version where none is given; `None` where there is no such table.
+async fn read_log(folder: PathBuf, table: Table, version: Option<u64>) -> Result<Option<ReadLog>> {
+    let log = TableLog::open(&folder, table, version).await?;
+    log.map(|log| Ok(ReadLog { table, version: log.version(), files: log.files()? })).transpose()
+}
+
 /// What one load changes: for each table written, the files that stay and those that come.
 #[derive(Default)]
 pub struct Change {
@@ -135,7 +158,8 @@ impl Change {
         mut loads: Vec<Load>,
     ) -> Result<u64> {
         let folder = &lock.folder;
-        let mut versions = before.map(|dataset| dataset.table_versions.clone()).unwrap_or_default();
+        let mut versions =
+            before.map(|dataset| HashMap::clone(&dataset.table_versions)).unwrap_or_default();
         for (table, kept, new) in self.tables {
             let log = open_or_create(folder, table).await?;
             versions.insert(table, log.commit(&kept, &new.iter().collect::<Vec<_>>()).await?);

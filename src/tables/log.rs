@@ -22,6 +22,8 @@ pub struct TableFile {
     pub size_bytes: u64,
     /// The partition it belongs to, days since 1970-01-01.
     pub day: Option<i64>,
+    /// No poll in it is later, microseconds UTC; `None` of other tables, or where it is unknown.
+    pub last_at: Option<i64>,
     add: Add,
 }
 
@@ -85,7 +87,9 @@ impl TableLog {
                 let day = self.table.partition_column().and_then(|column| {
                     view.partition_values_map().get(column)?.as_deref().and_then(day_of_text)
                 });
+                let stats = view.stats();
                 TableFile {
+                    last_at: stats.as_deref().and_then(last_at),
                     path: self.folder.join(view.object_store_path().as_ref()),
                     size_bytes: view.size().unsigned_abs(),
                     day,
@@ -95,7 +99,7 @@ impl TableLog {
                         size: view.size(),
                         modification_time: view.modification_time(),
                         data_change: true,
-                        stats: view.stats(),
+                        stats,
                         ..Default::default()
                     },
                 }
@@ -151,6 +155,13 @@ impl TableLog {
         sync_folder(&log)?;
         sync_folder(&self.folder)
     }
+}
+
+/// The greatest `polled_at` that a file's statistics tell.
+fn last_at(stats: &str) -> Option<i64> {
+    let stats: serde_json::Value = serde_json::from_str(stats).ok()?;
+    let last_at = stats.get("maxValues")?.get("polled_at")?.as_str()?;
+    chrono::DateTime::parse_from_rfc3339(last_at).ok().map(|at| at.timestamp_micros())
 }
 
 fn add_of(file: &NewFile) -> Add {

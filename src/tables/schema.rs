@@ -100,11 +100,14 @@ impl Table {
             ],
             Table::BusinessHours => vec![
                 text("store_id"),
+                number("store_no"),
                 Field::new("day_of_week", DataType::Int8, false),
                 number("start_local_s"),
                 number("end_local_s"),
             ],
-            Table::TimeZones => vec![text("store_id"), text("time_zone")],
+            Table::TimeZones => {
+                vec![text("store_id"), number("store_no"), text("time_zone")]
+            }
             Table::Rejects => vec![
                 count("version"),
                 text("file"),
