@@ -1,6 +1,6 @@
 -- Lays the week of each store onto the calendar.
 --
--- in   stores (store_id, store_no); weeks (store_id, week); time_zones (store_id, time_zone)
+-- in   stores (store_id, store_no); weeks (store_no, week); time_zones (store_no, time_zone)
 -- out  open_hours (store_id, store_no, spans), one row a store
 -- args $from and $now, the range of the report; $default_time_zone, of stores without one;
 --      $snap_end_of_day, whether ends from 23:59:00 on are read as 24:00
@@ -18,6 +18,6 @@ SELECT
     ) AS spans
 FROM stores
 LEFT JOIN weeks
-    ON weeks.store_id = stores.store_id
+    ON weeks.store_no = stores.store_no
 LEFT JOIN time_zones
-    ON time_zones.store_id = stores.store_id
+    ON time_zones.store_no = stores.store_no

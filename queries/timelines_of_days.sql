@@ -1,6 +1,6 @@
 -- The state of each store where every store-local calendar day is filled from its own polls alone.
 --
--- in   poll_lists (store_no, polls); stores (store_id, store_no); time_zones (store_id, time_zone)
+-- in   poll_lists (store_no, polls); time_zones (store_no, time_zone)
 -- out  timelines_of_days (store_no, timeline), one row a store with polls
 -- args $from and $now, the range that is cut into days; $default_time_zone, of stores without one;
 --      $interpolation; $max_gap
@@ -13,7 +13,5 @@ SELECT
         $max_gap
     ) AS timeline
 FROM poll_lists
-INNER JOIN stores
-    ON stores.store_no = poll_lists.store_no
 LEFT JOIN time_zones
-    ON time_zones.store_id = stores.store_id
+    ON time_zones.store_no = poll_lists.store_no

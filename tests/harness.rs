@@ -1,6 +1,7 @@
 //! Takes a chain through files, tables and an engine, as a user's load and report do.
 
 use std::fmt::Write as _;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
@@ -90,7 +91,9 @@ pub fn question(asked: &judge::Question) -> Question {
         snap_end_of_day: asked.snap_end_of_day,
         default_time_zone: asked.default_zone,
     };
-    Question { now: asked.now, options, extended: true, ..Question::default() }
+    // However little there is to do, so that every chain is divided somewhere.
+    let threads = NonZeroUsize::new(3);
+    Question { now: asked.now, options, extended: true, threads, ..Question::default() }
 }
 
 /// What an engine says, in the judge's form; uptime, downtime and unknown add up to scheduled.

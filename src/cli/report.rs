@@ -1,5 +1,6 @@
 //! `uptally report`: the report, from the tables or straight from CSV files.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use chrono_tz::Tz;
@@ -76,6 +77,9 @@ pub struct Arguments {
     /// Prints the plan in place of the report
     #[arg(long)]
     explain: bool,
+    /// Threads of the SQL engine [default: as many as there are cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
     /// Folder of SQL files that stand in for the built-in ones of the same name
     #[arg(long, value_name = "DIR")]
     queries: Option<PathBuf>,
@@ -133,6 +137,7 @@ fn question(arguments: &Arguments) -> Question {
         stores: arguments.stores.clone(),
         extended: arguments.columns,
         queries: arguments.queries.clone(),
+        threads: arguments.threads,
     }
 }
 

@@ -6,12 +6,16 @@
 pub mod frame;
 pub mod sql;
 
+mod ranges;
 mod scan;
+mod stores;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::TimestampMicrosecondType;
+use arrow::array::RecordBatch;
+
+use self::stores::Stores;
 
 use crate::error::{Error, Result};
 use crate::rules::calendar::day_of;
@@ -40,6 +44,9 @@ pub struct Question {
     pub extended: bool,
     /// Folder whose SQL files stand in for the built-in ones of the same name.
     pub queries: Option<PathBuf>,
+    /// How many threads the SQL engine divides the stores among; where none is given as many as
+    /// there are cores, and one where there is little to do. The figures are the same with any.
+    pub threads: Option<NonZeroUsize>,
 }
 
 impl Question {
@@ -80,7 +87,7 @@ pub async fn answer(dataset: &Dataset, question: &Question, engine: Engine) -> R
         Engine::DataFusion => sql::figures(&asked).await?,
         Engine::Polars => frame::figures(&asked).await?,
     };
-    Ok(Answer { figures, now: asked.now, stores: asked.counts })
+    Ok(Answer { figures, now: asked.now, stores: asked.stores.counts() })
 }
 
 /// The plan by which the engine would answer, as text.
@@ -98,68 +105,45 @@ pub async fn explain(dataset: &Dataset, question: &Question, engine: Engine) -> 
 }
 
 /// A question, settled against the tables.
-pub struct Asked<'a> {
-    pub dataset: &'a Dataset,
-    pub question: &'a Question,
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub dataset: Dataset,
+    pub question: Question,
     pub now: i64,
     /// First day whose polls have to be read: with what is carried into it, they tell the state of
     /// every store over the longest window.
     pub first_day: i64,
     pub last_day: i64,
-    pub counts: StoreCounts,
+    /// Those asked for.
+    pub stores: Stores,
 }
 
-impl<'a> Asked<'a> {
-    pub fn of(dataset: &'a Dataset, question: &'a Question) -> Result<Self> {
-        let stores = dataset.rows(Table::Stores)?;
-        check_stores(&stores, &question.stores)?;
-        let last_polled = stores.column(3).as_primitive::<TimestampMicrosecondType>();
-        let now = question.now.or_else(|| arrow::compute::max(last_polled)).ok_or_else(|| {
+impl Asked {
+    fn of(dataset: &Dataset, question: &Question) -> Result<Self> {
+        let all = Stores::new(dataset.rows(Table::Stores)?);
+        let stores = all.asked(&question.stores)?;
+        let now = question.now.or_else(|| all.last_polled_at()).ok_or_else(|| {
             Error::Argument("there is no poll to look back from; expected polls, or --now".into())
         })?;
         let from_day = day_of(Window::LONGEST.before(now).starts_at());
         let days = || dataset.files(Table::Polls).iter().filter_map(|file| file.day);
         let first_day = days().filter(|day| *day <= from_day).max().or_else(|| days().min());
-        let counts = store_counts(&stores, &question.stores);
-        let first_day = first_day.unwrap_or(from_day);
-        Ok(Self { dataset, question, now, first_day, last_day: day_of(now), counts })
+        Ok(Self {
+            dataset: dataset.clone(),
+            question: question.clone(),
+            now,
+            first_day: first_day.unwrap_or(from_day),
+            last_day: day_of(now),
+            stores,
+        })
     }
 
     /// The files of polls, or of what is carried, that the question needs.
-    pub fn files_of_days(&self, table: Table) -> Vec<&'a TableFile> {
+    pub fn files_of_days(&self, table: Table) -> Vec<&TableFile> {
         let last_day = if table == Table::Carried { self.first_day } else { self.last_day };
         let asked = |file: &&TableFile| {
             file.day.is_some_and(|day| (self.first_day..=last_day).contains(&day))
         };
         self.dataset.files(table).iter().filter(asked).collect()
     }
-}
-
-fn check_stores(stores: &RecordBatch, asked: &[String]) -> Result<()> {
-    let ids = stores.column(0).as_string::<i32>();
-    for id in asked {
-        // The table is in ascending order of ids.
-        let place =
-            (0..ids.len()).collect::<Vec<_>>().binary_search_by(|&row| ids.value(row).cmp(id));
-        if place.is_err() {
-            return Err(Error::Argument(format!("there is no store {id:?} in the data")));
-        }
-    }
-    Ok(())
-}
-
-fn store_counts(stores: &RecordBatch, asked: &[String]) -> StoreCounts {
-    let ids = stores.column(0).as_string::<i32>();
-    let last_polled = stores.column(3);
-    let (has_hours, has_zone) = (stores.column(5).as_boolean(), stores.column(6).as_boolean());
-    let mut counts = StoreCounts::default();
-    for row in 0..stores.num_rows() {
-        if asked.is_empty() || asked.iter().any(|id| id == ids.value(row)) {
-            counts.stores += 1;
-            counts.without_hours += usize::from(!has_hours.value(row));
-            counts.without_time_zone += usize::from(!has_zone.value(row));
-            counts.without_polls += usize::from(last_polled.is_null(row));
-        }
-    }
-    counts
 }

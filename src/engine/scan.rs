@@ -15,14 +15,18 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::object_store::ObjectStoreUrl;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{
+    BinaryExpr, Expr, Operator, TableProviderFilterPushDown, col as logical_col, lit,
+};
 use datafusion::physical_expr::expressions::col;
-use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
+use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::scalar::ScalarValue;
 use object_store::ObjectMeta;
 use object_store::path::Path;
 
+use super::ranges::{Cuts, STORE_NO, StoreRangesExec};
 use crate::tables::{Table, TableFile};
 
 /// Files whose order and division by days the plan can rely on.
@@ -31,6 +35,7 @@ pub struct TableFiles {
     table: Table,
     schema: TableSchema,
     files: Vec<TableFile>,
+    cuts: Cuts,
 }
 
 impl TableFiles {
@@ -40,7 +45,13 @@ impl TableFiles {
         let schema = TableSchema::builder(table.file_schema())
             .with_table_partition_cols(partition.into_iter().collect::<Vec<_>>())
             .build();
-        Self { table, schema, files: files.to_vec() }
+        Self { table, schema, files: files.to_vec(), cuts: Cuts::default() }
+    }
+
+    /// Scans that read the numbers of stores are divided by them.
+    pub fn divided(mut self, cuts: &Cuts) -> Self {
+        self.cuts = cuts.clone();
+        self
     }
 
     /// Whether the division into files alone decides the filter.
@@ -48,6 +59,20 @@ impl TableFiles {
         let columns = filter.column_refs();
         let of_partition = |name: &str| Some(name) == self.table.partition_column();
         !columns.is_empty() && columns.iter().all(|column| of_partition(column.name()))
+    }
+
+    /// Whether no poll of any file is later than an instant that the filter sets as the last.
+    fn always_holds(&self, filter: &Expr) -> bool {
+        let Expr::BinaryExpr(BinaryExpr { left, op: Operator::LtEq, right }) = filter else {
+            return false;
+        };
+        let (Expr::Column(column), Expr::Literal(last_at, _)) = (left.as_ref(), right.as_ref())
+        else {
+            return false;
+        };
+        let ScalarValue::TimestampMicrosecond(Some(last_at), _) = last_at else { return false };
+        let is_over = |file: &TableFile| file.last_at.is_some_and(|at| at <= *last_at);
+        self.table == Table::Polls && column.name() == "polled_at" && self.files.iter().all(is_over)
     }
 
     /// Files of days for which every filter that a day decides holds.
@@ -68,6 +93,47 @@ impl TableFiles {
             files.retain(|_| holds.next().flatten().unwrap_or(false));
         }
         Ok(files)
+    }
+
+    /// What rows have to meet by those filters that days alone do not decide.
+    fn predicate(
+        &self,
+        state: &dyn Session,
+        filters: &[Expr],
+    ) -> Result<Option<Arc<dyn PhysicalExpr>>> {
+        let filters = filters.iter().filter(|filter| !self.is_decided_by_day(filter)).cloned();
+        let Some(all) = conjunction(filters) else { return Ok(None) };
+        let schema = DFSchema::try_from(Arc::clone(self.schema.table_schema()))?;
+        state.create_physical_expr(unqualified(all)?, &schema).map(Some)
+    }
+
+    /// A scan of a partition for each group of files.
+    fn scan_of(
+        &self,
+        state: &dyn Session,
+        groups: Vec<Vec<&TableFile>>,
+        (projection, filters, limit): (Option<&Vec<usize>>, &[Expr], Option<usize>),
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let one_file_each = groups.iter().all(|group| group.len() <= 1);
+        let groups = groups.into_iter().map(|group| {
+            let files = group.into_iter().map(|file| self.partitioned(file));
+            Ok(FileGroup::new(files.collect::<Result<Vec<_>>>()?))
+        });
+        let options = state.table_options().parquet.clone();
+        let mut source =
+            ParquetSource::new(self.schema.clone()).with_table_parquet_options(options);
+        if let Some(predicate) = self.predicate(state, filters)? {
+            source = source.with_predicate(predicate);
+        }
+        let mut config =
+            FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
+                .with_file_groups(groups.collect::<Result<Vec<_>>>()?)
+                .with_limit(limit);
+        if one_file_each {
+            config = config.with_output_ordering(self.ordering()?.into_iter().collect());
+        }
+        let config = config.with_projection_indices(projection.cloned())?.build();
+        Ok(DataSourceExec::from_data_source(config))
     }
 
     fn partitioned(&self, file: &TableFile) -> Result<PartitionedFile> {
@@ -110,10 +176,12 @@ impl TableProvider for TableFiles {
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
-        let decided = |filter: &&Expr| match self.is_decided_by_day(filter) {
-            true => TableProviderFilterPushDown::Exact,
-            false => TableProviderFilterPushDown::Unsupported,
-        };
+        let decided =
+            |filter: &&Expr| match self.is_decided_by_day(filter) || self.always_holds(filter) {
+                true => TableProviderFilterPushDown::Exact,
+                // What the statistics of pages can rule out is not read; the rest is filtered later.
+                false => TableProviderFilterPushDown::Inexact,
+            };
         Ok(filters.iter().map(decided).collect())
     }
 
@@ -125,27 +193,26 @@ impl TableProvider for TableFiles {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let files = self.files_of(state, filters)?;
-        let groups = balanced(&files, state.config().target_partitions());
-        let one_file_each = groups.iter().all(|group| group.len() <= 1);
-        let groups = groups.into_iter().map(|group| {
-            let files = group.into_iter().map(|file| self.partitioned(file));
-            Ok(FileGroup::new(files.collect::<Result<Vec<_>>>()?))
-        });
-        let options = state.table_options().parquet.clone();
-        let source = ParquetSource::new(self.schema.clone()).with_table_parquet_options(options);
-        let mut config =
-            FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
-                .with_file_groups(groups.collect::<Result<Vec<_>>>()?)
-                .with_limit(limit);
-        if one_file_each {
-            config = config.with_output_ordering(self.ordering()?.into_iter().collect());
+        let number = self.schema.table_schema().index_of(STORE_NO).ok();
+        let is_read = number.is_some_and(|number| projection.is_none_or(|at| at.contains(&number)));
+        if !is_read || self.cuts.ranges() == 1 {
+            let groups = balanced(&files, state.config().target_partitions());
+            return self.scan_of(state, groups, (projection, filters, limit));
         }
-        let config = config.with_projection_indices(projection.cloned())?.build();
-        Ok(DataSourceExec::from_data_source(config))
+        let of_range = |place: usize| {
+            let mut filters = filters.to_vec();
+            let (from, to) = self.cuts.range(place);
+            filters.extend(from.map(|from| logical_col(STORE_NO).gt_eq(lit(from))));
+            filters.extend(to.map(|to| logical_col(STORE_NO).lt(lit(to))));
+            // A limit counts rows of the range alone.
+            self.scan_of(state, vec![files.clone()], (projection, &filters, None))
+        };
+        let scans = (0..self.cuts.ranges()).map(of_range).collect::<Result<Vec<_>>>()?;
+        Ok(Arc::new(StoreRangesExec::try_new(scans, self.cuts.clone())?))
     }
 }
 
-/// The files in their order, cut into at most so many runs of about the same size.
+/// The files in their order, cut into at most so many runs of about the same size; one, at least.
 fn balanced<'a>(files: &[&'a TableFile], groups_max: usize) -> Vec<Vec<&'a TableFile>> {
     let total: u64 = files.iter().map(|file| file.size_bytes).sum();
     let mut groups: Vec<Vec<&TableFile>> = Vec::new();
@@ -160,7 +227,7 @@ fn balanced<'a>(files: &[&'a TableFile], groups_max: usize) -> Vec<Vec<&'a Table
         }
         (passed, last_group) = (passed + file.size_bytes, Some(group));
     }
-    groups
+    if groups.is_empty() { vec![Vec::new()] } else { groups }
 }
 
 /// The filter with its columns free of the name that the query gave the table.

@@ -1,20 +1,27 @@
 //! The report as SQL on DataFusion: each file of `queries/` makes one relation.
+//!
+//! Each thread answers for stores of its own, from the files to the figures: no poll is sorted, or
+//! passed from one to another.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use datafusion::common::ParamValues;
-use datafusion::common::metadata::ScalarAndMetadata;
 use datafusion::dataframe::DataFrame;
-use datafusion::execution::SessionStateBuilder;
-use datafusion::logical_expr::Expr;
+use datafusion::datasource::ViewTable;
+use datafusion::execution::context::SQLOptions;
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::physical_plan::displayable;
 use datafusion::prelude::{SessionConfig, SessionContext, col, lit};
 use datafusion::scalar::ScalarValue;
 
+use super::Asked;
+use super::ranges::{Cuts, STORE_NO};
 use super::scan::TableFiles;
-use super::{Asked, Question};
 use crate::error::{Error, Result};
 use crate::functions;
 use crate::rules::{Interpolation, NoData, Scope, Window};
@@ -33,10 +40,12 @@ const OF_DAYS: (&str, &str) =
 const OF_INTERVALS: (&str, &str) =
     ("timelines_of_intervals", include_str!("../../queries/timelines_of_intervals.sql"));
 const TALLIES: (&str, &str) = ("tallies", include_str!("../../queries/tallies.sql"));
+/// Large enough that a batch costs little, small enough to stay in a core's cache.
+const BATCH_ROWS: usize = 8_192;
 const REPORT: (&str, &str) = ("report", include_str!("../../queries/report.sql"));
 
 /// The figures, as [`super::Answer::figures`] describes them.
-pub async fn figures(asked: &Asked<'_>) -> Result<RecordBatch> {
+pub async fn figures(asked: &Asked) -> Result<RecordBatch> {
     let report = report(asked).await?;
     let schema = Arc::new(report.schema().as_arrow().clone());
     let batches = report.collect().await?;
@@ -45,108 +54,129 @@ pub async fn figures(asked: &Asked<'_>) -> Result<RecordBatch> {
 }
 
 /// The plan that makes the figures, as text.
-pub async fn explain(asked: &Asked<'_>) -> Result<String> {
+pub async fn explain(asked: &Asked) -> Result<String> {
     let plan = report(asked).await?.create_physical_plan().await?;
     Ok(displayable(plan.as_ref()).indent(false).to_string())
 }
 
 /// The report as a plan over the tables.
-async fn report(asked: &Asked<'_>) -> Result<DataFrame> {
-    let session = session(asked)?;
-    let arguments = arguments(asked);
+async fn report(asked: &Asked) -> Result<DataFrame> {
+    let steps = Steps { session: session(asked)?.state(), arguments: arguments(asked), asked };
     for step in ALWAYS {
-        make(&session, asked.question, step, step.0, &arguments).await?;
+        steps.make(step, step.0).await?;
     }
     match asked.question.options.scope {
-        Scope::All => make(&session, asked.question, TIMELINES, "timelines", &arguments).await?,
+        Scope::All => steps.make(TIMELINES, "timelines").await?,
         Scope::Day | Scope::Interval => {
             let by_day = asked.question.options.scope == Scope::Day;
-            let filled = if by_day { OF_DAYS } else { OF_INTERVALS };
-            make(&session, asked.question, POLL_LISTS, "poll_lists", &arguments).await?;
-            make(&session, asked.question, filled, "timelines", &arguments).await?;
+            steps.make(POLL_LISTS, "poll_lists").await?;
+            steps.make(if by_day { OF_DAYS } else { OF_INTERVALS }, "timelines").await?;
         }
     }
-    make(&session, asked.question, TALLIES, "tallies", &arguments).await?;
-    let report = relation(&session, asked.question, REPORT, &arguments).await?;
+    steps.make(TALLIES, "tallies").await?;
+    let report = DataFrame::new(steps.session.clone(), steps.relation(REPORT).await?);
     let schema = report.schema().clone();
     let names = schema.fields().iter().map(|field| field.name().as_str());
     let columns: Vec<&str> = names.filter(|name| asked.question.wants(name)).collect();
     Ok(report.select_columns(&columns)?)
 }
 
-/// Runs a step and makes its relation known under a name.
-async fn make(
-    session: &SessionContext,
-    question: &Question,
-    step: (&str, &str),
-    name: &str,
-    arguments: &[(&str, ScalarValue)],
-) -> Result<()> {
-    let relation = relation(session, question, step, arguments).await?;
-    session.register_table(name, relation.into_view())?;
-    Ok(())
+/// The steps of a report on their way into a session.
+struct Steps<'a> {
+    session: SessionState,
+    arguments: ParamValues,
+    asked: &'a Asked,
 }
 
-async fn relation(
-    session: &SessionContext,
-    question: &Question,
-    (file, built_in): (&str, &str),
-    arguments: &[(&str, ScalarValue)],
-) -> Result<DataFrame> {
-    let replaced = match &question.queries {
-        Some(folder) => {
-            let path = folder.join(format!("{file}.sql"));
-            match std::fs::read_to_string(&path) {
-                Ok(sql) => Some(sql),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-                Err(error) => return Err(Error::io("read", &path, error)),
+impl Steps<'_> {
+    /// Makes the relation of a step known under a name.
+    async fn make(&self, step: (&str, &str), name: &str) -> Result<()> {
+        let view = ViewTable::new(self.relation(step).await?, None);
+        self.session.schema_for_ref(name)?.register_table(name.to_owned(), Arc::new(view))?;
+        Ok(())
+    }
+
+    async fn relation(&self, (file, built_in): (&str, &str)) -> Result<LogicalPlan> {
+        let replaced = match &self.asked.question.queries {
+            Some(folder) => {
+                let path = folder.join(format!("{file}.sql"));
+                match std::fs::read_to_string(&path) {
+                    Ok(sql) => Some(sql),
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+                    Err(error) => return Err(Error::io("read", &path, error)),
+                }
             }
-        }
-        None => None,
-    };
-    let sql = replaced.as_deref().unwrap_or(built_in);
-    let bound = |(name, value): &(&str, ScalarValue)| {
-        ((*name).to_owned(), ScalarAndMetadata::from(value.clone()))
-    };
-    let made = async {
-        let frame = session.sql(sql).await?;
-        frame.with_param_values(ParamValues::Map(arguments.iter().map(bound).collect()))
-    };
-    made.await.map_err(|error| match replaced.is_some() {
-        true => Error::File(format!("\"{file}.sql\": {error}")),
-        false => error.into(),
-    })
+            None => None,
+        };
+        let sql = replaced.as_deref().unwrap_or(built_in);
+        let made = async {
+            let plan = self.session.create_logical_plan(sql).await?;
+            SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).verify_plan(&plan)?;
+            plan.with_param_values(self.arguments.clone())
+        };
+        made.await.map_err(|error| match replaced.is_some() {
+            true => Error::File(format!("\"{file}.sql\": {error}")),
+            false => error.into(),
+        })
+    }
 }
 
 /// A session over the tables at the asked version, with the functions of the rules.
-fn session(asked: &Asked<'_>) -> Result<SessionContext> {
+fn session(asked: &Asked) -> Result<SessionContext> {
+    let cuts = cuts(asked);
     let config = SessionConfig::new()
-        .with_batch_size(32_768)
-        // Scans come with as many groups of files as there are threads to read them.
+        .with_batch_size(BATCH_ROWS)
+        .with_target_partitions(cuts.ranges())
+        // Scans come divided by stores, and stay so.
         .with_repartition_file_scans(false)
         .with_round_robin_repartition(false)
+        // What windows make of a store is cheap to look up, and dear to compute once a column.
+        .set_bool("datafusion.optimizer.enable_leaf_expression_pushdown", false)
         // No join of the report leaves rows out, so that there is nothing to filter scans by.
         .set_bool("datafusion.optimizer.enable_dynamic_filter_pushdown", false)
         .set_bool("datafusion.optimizer.prefer_existing_sort", true);
     let state = SessionStateBuilder::new().with_config(config).with_default_features().build();
     let session = SessionContext::new_with_state(state);
     functions::register(&session);
-    let stores: Vec<Expr> = asked.question.stores.iter().map(lit).collect();
+    let asked_for = asked_for(asked);
     for table in Table::VERSIONED {
-        let files = Arc::new(TableFiles::new(table, asked.dataset.files(table)));
-        if stores.is_empty() || table == Table::Rejects {
-            session.register_table(table.name(), files)?;
-        } else {
-            let asked_for = col("store_id").in_list(stores.clone(), false);
-            let rows = session.read_table(files)?.filter(asked_for)?;
-            session.register_table(table.name(), rows.into_view())?;
+        let files = TableFiles::new(table, asked.dataset.files(table)).divided(&cuts);
+        let files = Arc::new(files);
+        match &asked_for {
+            Some(filter) if table != Table::Rejects => {
+                let rows = session.read_table(files)?.filter(filter.clone())?;
+                session.register_table(table.name(), rows.into_view())?;
+            }
+            _ => {
+                session.register_table(table.name(), files)?;
+            }
         }
     }
     Ok(session)
 }
 
+/// One range of stores for each thread.
+fn cuts(asked: &Asked) -> Cuts {
+    // Below this, a second thread costs more than it saves.
+    const DIVISIBLE_BYTES: u64 = 1 << 18;
+    let polls = asked.files_of_days(Table::Polls);
+    let bytes: u64 = polls.iter().map(|file| file.size_bytes).sum();
+    let threads = match asked.question.threads {
+        Some(threads) => threads,
+        None if bytes < DIVISIBLE_BYTES => NonZeroUsize::MIN,
+        None => available_parallelism().unwrap_or(NonZeroUsize::MIN),
+    };
+    asked.stores.cuts(threads.get())
+}
+
+/// Rows of the stores that are asked for; `None` where all are.
+fn asked_for(asked: &Asked) -> Option<Expr> {
+    let numbers = asked.stores.numbers().iter().map(|number| lit(*number));
+    (!asked.question.stores.is_empty()).then(|| col(STORE_NO).in_list(numbers.collect(), false))
+}
+
 /// What the `$` names of the queries stand for.
-fn arguments(asked: &Asked<'_>) -> Vec<(&'static str, ScalarValue)> {
+fn arguments(asked: &Asked) -> ParamValues {
     let options = &asked.question.options;
     let instant = |at: i64| ScalarValue::TimestampMicrosecond(Some(at), Some("UTC".into()));
     let start_of = |window: Window| instant(window.before(asked.now).starts_at());
@@ -162,7 +192,7 @@ fn arguments(asked: &Asked<'_>) -> Vec<(&'static str, ScalarValue)> {
         NoData::Up => "up",
     };
     let max_gap = options.max_gap_us;
-    vec![
+    let arguments = [
         ("now", instant(asked.now)),
         ("from", start_of(Window::LONGEST)),
         ("day_ago", start_of(Window::LastDay)),
@@ -177,5 +207,7 @@ fn arguments(asked: &Asked<'_>) -> Vec<(&'static str, ScalarValue)> {
         ("no_data", ScalarValue::from(no_data)),
         ("snap_end_of_day", ScalarValue::from(options.snap_end_of_day)),
         ("default_time_zone", ScalarValue::from(options.default_time_zone.name())),
-    ]
+    ];
+    let bound = |(name, value): (&str, ScalarValue)| (name.to_owned(), value.into());
+    ParamValues::Map(arguments.into_iter().map(bound).collect())
 }

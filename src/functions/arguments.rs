@@ -1,13 +1,33 @@
-//! What SQL passes as options: texts, instants and intervals, from one value or row by row.
+//! What SQL passes: how many arguments, and as options texts, instants and intervals, from one value
+//! or row by row.
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{IntervalMonthDayNano, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, IntervalMonthDayNano, TimestampMicrosecondType};
 use datafusion::common::{exec_err, plan_err};
 use datafusion::error::Result;
 use datafusion::scalar::ScalarValue;
 
 use crate::rules::calendar::DAY_US;
 use crate::rules::{Interpolation, Span};
+
+/// The types of so many arguments of a function.
+///
+/// # Errors
+/// Where it takes more or fewer.
+pub fn argument_types(
+    function: &str,
+    mut required: Vec<DataType>,
+    optional: Vec<DataType>,
+    given: usize,
+) -> Result<Vec<DataType>> {
+    let (least, most) = (required.len(), required.len() + optional.len());
+    if !(least..=most).contains(&given) {
+        return plan_err!("{function} takes {least} to {most} arguments, not {given}");
+    }
+    required.extend(optional);
+    required.truncate(given);
+    Ok(required)
+}
 
 pub fn interpolation(name: &str) -> Result<Interpolation> {
     match name {

@@ -38,16 +38,29 @@ impl Gathered {
     pub fn push(&mut self, group: usize, packed: i64) {
         let start = self.packed.len();
         self.packed.push(packed);
-        match self.runs.last_mut() {
-            Some(run) if run.group == group => run.end += 1,
-            _ => self.runs.push(Run { group, start, end: start + 1 }),
+        self.note(group, start, start + 1);
+    }
+
+    /// Adds a row for each packed number and its group, of which many in a row are the same.
+    pub fn extend_grouped(&mut self, group_of: &[usize], packed: &[i64]) {
+        debug_assert_eq!(group_of.len(), packed.len());
+        let mut start = self.packed.len();
+        self.packed.extend_from_slice(packed);
+        for same in group_of.chunk_by(|left, right| left == right) {
+            let end = start + same.len();
+            self.note(same[0], start, end);
+            start = end;
         }
     }
 
     fn extend(&mut self, group: usize, packed: &[i64]) {
         let start = self.packed.len();
         self.packed.extend_from_slice(packed);
-        let end = self.packed.len();
+        self.note(group, start, self.packed.len());
+    }
+
+    /// The last rows are of the group.
+    fn note(&mut self, group: usize, start: usize, end: usize) {
         match self.runs.last_mut() {
             Some(run) if run.group == group => run.end = end,
             _ => self.runs.push(Run { group, start, end }),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanBuilder, Int8Array, Int32Array, ListArray, StructArray,
-    TimestampMicrosecondBuilder,
+    TimestampMicrosecondArray, TimestampMicrosecondBuilder,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{
@@ -101,19 +101,38 @@ impl Offsets {
     }
 }
 
-/// A null list for each `None`.
-pub fn timelines(rows: impl Iterator<Item = Option<Vec<Step>>>) -> Result<ArrayRef> {
-    let mut offsets = Offsets::new();
-    let mut starts = TimestampMicrosecondBuilder::new().with_timezone("UTC");
-    let mut active = BooleanBuilder::new();
-    for row in rows {
-        offsets.push(row.as_ref().map(Vec::len));
-        for step in row.into_iter().flatten() {
-            starts.append_option(Some(step.starts_at).filter(|at| *at != Step::EVER));
-            active.append_option(step.active);
+/// Timelines under construction, a row each.
+pub struct Timelines {
+    offsets: Offsets,
+    starts: TimestampMicrosecondBuilder,
+    active: BooleanBuilder,
+}
+
+impl Default for Timelines {
+    fn default() -> Self {
+        Self {
+            offsets: Offsets::new(),
+            starts: TimestampMicrosecondBuilder::new().with_timezone("UTC"),
+            active: BooleanBuilder::new(),
         }
     }
-    offsets.list(step_fields(), vec![Arc::new(starts.finish()), Arc::new(active.finish())])
+}
+
+impl Timelines {
+    /// A null for `None`.
+    pub fn push(&mut self, row: Option<&Vec<Step>>) {
+        self.offsets.push(row.map(Vec::len));
+        for step in row.into_iter().flatten() {
+            self.starts.append_option(Some(step.starts_at).filter(|at| *at != Step::EVER));
+            self.active.append_option(step.active);
+        }
+    }
+
+    pub fn finish(mut self) -> Result<ArrayRef> {
+        let columns: Vec<ArrayRef> =
+            vec![Arc::new(self.starts.finish()), Arc::new(self.active.finish())];
+        self.offsets.list(step_fields(), columns)
+    }
 }
 
 pub fn poll_lists(rows: impl Iterator<Item = Option<Vec<Poll>>>) -> Result<ArrayRef> {
@@ -130,18 +149,35 @@ pub fn poll_lists(rows: impl Iterator<Item = Option<Vec<Poll>>>) -> Result<Array
     offsets.list(poll_fields(), vec![Arc::new(instants.finish()), Arc::new(active.finish())])
 }
 
-pub fn span_lists(rows: impl Iterator<Item = Option<Vec<Span>>>) -> Result<ArrayRef> {
-    let mut offsets = Offsets::new();
-    let mut starts = TimestampMicrosecondBuilder::new().with_timezone("UTC");
-    let mut ends = TimestampMicrosecondBuilder::new().with_timezone("UTC");
-    for row in rows {
-        offsets.push(row.as_ref().map(Vec::len));
-        for span in row.into_iter().flatten() {
-            starts.append_value(span.starts_at());
-            ends.append_value(span.ends_at());
-        }
+/// Lists of spans under construction, a row each.
+pub struct SpanLists {
+    offsets: Offsets,
+    starts: Vec<i64>,
+    ends: Vec<i64>,
+}
+
+impl SpanLists {
+    pub fn with_capacity(rows: usize) -> Self {
+        // Two openings on most days of a week.
+        const SPANS_A_ROW: usize = 14;
+        let spans = || Vec::with_capacity(rows * SPANS_A_ROW);
+        Self { offsets: Offsets::new(), starts: spans(), ends: spans() }
     }
-    offsets.list(span_fields(), vec![Arc::new(starts.finish()), Arc::new(ends.finish())])
+
+    /// A null for `None`.
+    pub fn push(&mut self, row: Option<&[Span]>) {
+        self.offsets.push(row.map(<[_]>::len));
+        let spans = row.unwrap_or_default();
+        self.starts.extend(spans.iter().map(|span| span.starts_at()));
+        self.ends.extend(spans.iter().map(|span| span.ends_at()));
+    }
+
+    pub fn finish(self) -> Result<ArrayRef> {
+        let instants = |values: Vec<i64>| -> ArrayRef {
+            Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC"))
+        };
+        self.offsets.list(span_fields(), vec![instants(self.starts), instants(self.ends)])
+    }
 }
 
 pub fn weeks(rows: impl Iterator<Item = Option<Vec<Opening>>>) -> Result<ArrayRef> {

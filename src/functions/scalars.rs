@@ -1,22 +1,23 @@
-//! `open_spans`, `local_days`, `timeline_within` and `time_in`: the state of a store, asked.
+//! `open_spans`, `local_days`, `timeline_within`, `times_in` and `time_in`: the state of a store,
+//! asked.
 
 use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
-use arrow::datatypes::{DataType, IntervalMonthDayNanoType, IntervalUnit};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StructArray};
+use arrow::buffer::NullBuffer;
+use arrow::datatypes::{DataType, Field, Fields, IntervalMonthDayNanoType, IntervalUnit};
 use chrono_tz::Tz;
-use datafusion::common::{exec_err, plan_err};
+use datafusion::common::exec_err;
 use datafusion::error::Result;
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
 
-use super::arguments::{Ranges, gap_us, interpolation, text};
+use super::arguments::{Ranges, argument_types, gap_us, interpolation, text};
 use super::lists::{
-    Lists, instant_type, poll_list_type, span_lists, spans_type, timeline_type, timelines,
-    week_type,
+    Lists, SpanLists, Timelines, instant_type, poll_list_type, spans_type, timeline_type, week_type,
 };
 use crate::rules::opening::{local_days, open_spans};
 use crate::rules::tally::{Tally, tally};
@@ -33,20 +34,28 @@ pub enum Scalar {
     /// `timeline_within(poll_list, pieces [, interpolation [, max_gap]])`: the step function where
     /// each piece is filled from its own polls alone.
     TimelineWithin,
-    /// `time_in(timeline, spans, state, from, to)`: microseconds within the spans and `[from, to)`
-    /// that are `'up'`, `'down'` or `'unknown'`, or all of them: `'open'`.
+    /// `times_in(timeline, spans, from, to)`: a struct of the microseconds within the spans and
+    /// `[from, to)` that are `up`, `down` and `unknown`.
+    TimesIn,
+    /// `time_in(timeline, spans, state, from, to)`: one of them, by its name, or all: `'open'`.
     TimeIn,
 }
 
 impl Scalar {
-    pub const ALL: [Scalar; 4] =
-        [Scalar::OpenSpans, Scalar::LocalDays, Scalar::TimelineWithin, Scalar::TimeIn];
+    pub const ALL: [Scalar; 5] = [
+        Scalar::OpenSpans,
+        Scalar::LocalDays,
+        Scalar::TimelineWithin,
+        Scalar::TimesIn,
+        Scalar::TimeIn,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Scalar::OpenSpans => "open_spans",
             Scalar::LocalDays => "local_days",
             Scalar::TimelineWithin => "timeline_within",
+            Scalar::TimesIn => "times_in",
             Scalar::TimeIn => "time_in",
         }
     }
@@ -63,6 +72,9 @@ impl Scalar {
                 vec![poll_list_type(), spans_type()],
                 vec![text, DataType::Interval(IntervalUnit::MonthDayNano)],
             ),
+            Scalar::TimesIn => {
+                (vec![timeline_type(), spans_type(), instant.clone(), instant], vec![])
+            }
             Scalar::TimeIn => {
                 (vec![timeline_type(), spans_type(), text, instant.clone(), instant], vec![])
             }
@@ -93,24 +105,15 @@ impl ScalarUDFImpl for Function {
     }
 
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
-        let (mut types, optional) = self.scalar.argument_types();
-        let (least, most) = (types.len(), types.len() + optional.len());
-        if !(least..=most).contains(&given.len()) {
-            return plan_err!(
-                "{} takes {least} to {most} arguments, not {}",
-                self.name(),
-                given.len()
-            );
-        }
-        types.extend(optional);
-        types.truncate(given.len());
-        Ok(types)
+        let (required, optional) = self.scalar.argument_types();
+        argument_types(self.name(), required, optional, given.len())
     }
 
     fn return_type(&self, _given: &[DataType]) -> Result<DataType> {
         Ok(match self.scalar {
             Scalar::OpenSpans | Scalar::LocalDays => spans_type(),
             Scalar::TimelineWithin => timeline_type(),
+            Scalar::TimesIn => DataType::Struct(times_fields()),
             Scalar::TimeIn => DataType::Int64,
         })
     }
@@ -124,7 +127,8 @@ impl ScalarUDFImpl for Function {
             Scalar::OpenSpans => open_spans_of(&columns, rows)?,
             Scalar::LocalDays => local_days_of(&columns, rows)?,
             Scalar::TimelineWithin => timelines_within(&columns, rows)?,
-            Scalar::TimeIn => times_in(&columns, rows)?,
+            Scalar::TimesIn => times_in(&columns, rows)?,
+            Scalar::TimeIn => time_in(&columns, rows)?,
         };
         Ok(ColumnarValue::Array(column))
     }
@@ -134,41 +138,40 @@ fn open_spans_of(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let (weeks, ranges) = (Lists::new(&columns[0]), Ranges::new(&columns[2], &columns[3]));
     let snaps = columns.get(4).map(|column| column.as_boolean());
     let mut clocks = Clocks::default();
-    let mut spans = Vec::with_capacity(rows);
+    let mut spans = SpanLists::with_capacity(rows);
     for row in 0..rows {
         let snap = snaps.is_some_and(|snaps| snaps.is_valid(row) && snaps.value(row));
-        let (Some(zone), Some(range)) = (text(&columns[1], row), ranges.range(row)?) else {
-            spans.push(None);
-            continue;
-        };
-        let open = match range {
-            Some(range) => {
-                open_spans(&weeks.week(row), clocks.over(zone, range)?, range, snap).to_vec()
+        match (text(&columns[1], row), ranges.range(row)?) {
+            (Some(zone), Some(Some(range))) => {
+                let clock = clocks.over(zone, range)?;
+                spans.push(Some(&open_spans(&weeks.week(row), clock, range, snap)));
             }
-            None => Vec::new(),
-        };
-        spans.push(Some(open));
+            (Some(_), Some(None)) => spans.push(Some(&[])),
+            _ => spans.push(None),
+        }
     }
-    span_lists(spans.into_iter())
+    spans.finish()
 }
 
 fn local_days_of(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let ranges = Ranges::new(&columns[1], &columns[2]);
     let mut clocks = Clocks::default();
-    let mut days = Vec::with_capacity(rows);
+    let mut days = SpanLists::with_capacity(rows);
     for row in 0..rows {
-        days.push(match (text(&columns[0], row), ranges.range(row)?) {
-            (Some(zone), Some(Some(range))) => Some(local_days(clocks.over(zone, range)?, range)),
-            (Some(_), Some(None)) => Some(Vec::new()),
-            _ => None,
-        });
+        match (text(&columns[0], row), ranges.range(row)?) {
+            (Some(zone), Some(Some(range))) => {
+                days.push(Some(&local_days(clocks.over(zone, range)?, range)));
+            }
+            (Some(_), Some(None)) => days.push(Some(&[])),
+            _ => days.push(None),
+        }
     }
-    span_lists(days.into_iter())
+    days.finish()
 }
 
 fn timelines_within(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let (polls, pieces) = (Lists::new(&columns[0]), Lists::new(&columns[1]));
-    let mut filled = Vec::with_capacity(rows);
+    let mut filled = Timelines::default();
     for row in 0..rows {
         let how = match columns.get(2).and_then(|names| text(names, row)) {
             Some(name) => interpolation(name)?,
@@ -179,33 +182,45 @@ fn timelines_within(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
             .filter(|gaps| gaps.is_valid(row))
             .map(|gaps| gap_us(gaps.value(row)))
             .transpose()?;
-        filled.push(match (polls.polls(row), pieces.spans(row)) {
+        let steps = match (polls.polls(row), pieces.spans(row)) {
             (Some(polls), Some(pieces)) => {
                 Some(steps_within(&polls, &pieces.collect::<Vec<_>>(), how, gap))
             }
             _ => None,
-        });
+        };
+        filled.push(steps.as_ref());
     }
-    timelines(filled.into_iter())
+    filled.finish()
 }
 
-/// A null timeline is one without polls: all of it is unknown. Null spans make null.
+fn times_fields() -> Fields {
+    let times = ["up", "down", "unknown"].map(|state| Field::new(state, DataType::Int64, false));
+    times.to_vec().into()
+}
+
 fn times_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-    let (timelines, spans) = (Lists::new(&columns[0]), Lists::new(&columns[1]));
-    let ranges = Ranges::new(&columns[3], &columns[4]);
-    let mut steps = Vec::new();
+    let tallies = tallies([&columns[0], &columns[1]], [&columns[2], &columns[3]], rows)?;
+    let times = |of: fn(Tally) -> i64| -> ArrayRef {
+        let times = tallies.iter().map(|tally| of(tally.unwrap_or_default()));
+        Arc::new(times.collect::<Int64Array>())
+    };
+    let columns = vec![
+        times(|tally| tally.up_us),
+        times(|tally| tally.down_us),
+        times(|tally| tally.unknown_us),
+    ];
+    let valid = tallies.iter().map(Option::is_some).collect::<NullBuffer>();
+    Ok(Arc::new(StructArray::try_new(times_fields(), columns, Some(valid))?))
+}
+
+fn time_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    let tallies = tallies([&columns[0], &columns[1]], [&columns[3], &columns[4]], rows)?;
     let mut times = Int64Array::builder(rows);
-    for row in 0..rows {
-        let (Some(spans), Some(state), Some(range)) =
-            (spans.spans(row), text(&columns[2], row), ranges.range(row)?)
-        else {
+    for (row, tally) in tallies.into_iter().enumerate() {
+        let (Some(tally), Some(state)) = (tally, text(&columns[2], row)) else {
             times.append_null();
             continue;
         };
-        let tally = range.map_or_else(Tally::default, |range| {
-            timelines.read_steps(row, range.starts_at(), &mut steps);
-            tally(&steps, spans, range)
-        });
         times.append_value(match state {
             "up" => tally.up_us,
             "down" => tally.down_us,
@@ -215,6 +230,27 @@ fn times_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
         });
     }
     Ok(Arc::new(times.finish()))
+}
+
+/// A null timeline is one without polls: all of it is unknown. Null spans, or no range, make none.
+fn tallies(
+    [timelines, spans]: [&ArrayRef; 2],
+    [from, to]: [&ArrayRef; 2],
+    rows: usize,
+) -> Result<Vec<Option<Tally>>> {
+    let (timelines, spans) = (Lists::new(timelines), Lists::new(spans));
+    let ranges = Ranges::new(from, to);
+    let mut steps = Vec::new();
+    let tally_of = |row: usize| {
+        let (Some(spans), Some(range)) = (spans.spans(row), ranges.range(row)?) else {
+            return Ok(None);
+        };
+        Ok(Some(range.map_or_else(Tally::default, |range| {
+            timelines.read_steps(row, range.starts_at(), &mut steps);
+            tally(&steps, spans, range)
+        })))
+    };
+    (0..rows).map(tally_of).collect()
 }
 
 /// The clocks of a batch, each read from its zone's rules once.

@@ -57,9 +57,22 @@ impl Step {
 
 /// The step function of settled polls over all time; empty without polls.
 pub fn steps(polls: &[Poll], interpolation: Interpolation, max_gap_us: Option<i64>) -> Vec<Step> {
-    let mut steps = Steps::default();
+    let mut steps = Vec::new();
+    steps_into(&mut steps, polls, interpolation, max_gap_us);
+    steps
+}
+
+/// Replaces `into` with [`steps`], in the memory it has.
+pub fn steps_into(
+    into: &mut Vec<Step>,
+    polls: &[Poll],
+    interpolation: Interpolation,
+    max_gap_us: Option<i64>,
+) {
+    into.clear();
+    let mut steps = Steps(std::mem::take(into));
     steps.fill(polls, (Step::EVER, i64::MAX), interpolation, max_gap_us);
-    steps.0
+    *into = steps.0;
 }
 
 /// The step function of settled polls where each piece is filled from its own polls alone.
@@ -98,6 +111,8 @@ impl Steps {
         for (at, poll) in polls.iter().enumerate() {
             let polled_at = poll.polled_at();
             let share_to = match polls.get(at + 1) {
+                // What nothing cuts short is one share as long as the status stays.
+                Some(next) if max_gap_us.is_none() && next.active() == poll.active() => continue,
                 Some(next) => change_between(polled_at, next.polled_at(), interpolation),
                 None => to,
             };

@@ -15,7 +15,7 @@ use crate::tables::{Table, TableFile};
 /// The figures, as [`Answer::figures`](crate::engine::Answer::figures) describes them.
 ///
 /// Needs a multi-threaded runtime: the frames are collected on a thread that may block.
-pub async fn figures(asked: &Asked<'_>) -> Result<RecordBatch> {
+pub async fn figures(asked: &Asked) -> Result<RecordBatch> {
     let files = report_files(asked);
     let (now, options) = (asked.now, asked.question.options);
     let only = (!asked.question.stores.is_empty()).then(|| asked.question.stores.clone());
@@ -29,7 +29,7 @@ pub async fn figures(asked: &Asked<'_>) -> Result<RecordBatch> {
     record_batch(frame, wanted)
 }
 
-fn report_files(asked: &Asked<'_>) -> ReportFiles {
+fn report_files(asked: &Asked) -> ReportFiles {
     let paths = |files: Vec<&TableFile>| -> Vec<PathBuf> {
         files.into_iter().map(|file| file.path.clone()).collect()
     };

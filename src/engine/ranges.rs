@@ -1,0 +1,177 @@
+//! Scans that are divided by stores: each partition holds stores of its own, from every file.
+//!
+//! Ranges of `store_no` are declared to the planner as such. It then groups and joins by store
+//! without passing a row from one thread to another.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{AsArray, BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{Int32Type, SchemaRef};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{SplitPoint, plan_err};
+use datafusion::error::Result;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::expressions::col;
+use datafusion::physical_expr::{
+    EquivalenceProperties, LexOrdering, Partitioning, PhysicalExpr, PhysicalSortExpr,
+    RangePartitioning,
+};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, execute_stream,
+};
+use datafusion::scalar::ScalarValue;
+use futures::StreamExt;
+
+/// Column by whose ranges scans are divided.
+pub const STORE_NO: &str = "store_no";
+
+/// Where a chain's stores are cut into ranges: each begins with the store of such a number, but the
+/// first, which has all before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cuts(Vec<i32>);
+
+impl Cuts {
+    /// `starts` ascend.
+    pub fn at(starts: Vec<i32>) -> Self {
+        debug_assert!(starts.is_sorted_by(|left, right| left < right));
+        Self(starts)
+    }
+
+    pub fn ranges(&self) -> usize {
+        self.0.len() + 1
+    }
+
+    /// The range of that place: first number, and the one after the last; `None` where it is open.
+    pub fn range(&self, place: usize) -> (Option<i32>, Option<i32>) {
+        (place.checked_sub(1).map(|before| self.0[before]), self.0.get(place).copied())
+    }
+
+    fn partitioning(&self, schema: &SchemaRef) -> Result<Partitioning> {
+        let key = PhysicalSortExpr::new_default(col(STORE_NO, schema)?);
+        let Some(key) = LexOrdering::new([key]) else { return plan_err!("no key to divide by") };
+        let point = |start: &i32| SplitPoint::new(vec![ScalarValue::Int32(Some(*start))]);
+        let points = self.0.iter().map(point).collect();
+        RangePartitioning::try_new(key, points).map(Partitioning::Range)
+    }
+}
+
+/// One scan for each range, of which partitions take the rows that are in it.
+#[derive(Debug)]
+pub struct StoreRangesExec {
+    scans: Vec<Arc<dyn ExecutionPlan>>,
+    cuts: Cuts,
+    properties: Arc<PlanProperties>,
+}
+
+impl StoreRangesExec {
+    /// `scans` are of one partition each and have a column [`STORE_NO`] without nulls.
+    pub fn try_new(scans: Vec<Arc<dyn ExecutionPlan>>, cuts: Cuts) -> Result<Self> {
+        if scans.len() != cuts.ranges() {
+            return plan_err!("{} scans for {} ranges of stores", scans.len(), cuts.ranges());
+        }
+        let schema = scans[0].schema();
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(Arc::clone(&schema)),
+            cuts.partitioning(&schema)?,
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        Ok(Self { scans, cuts, properties: Arc::new(properties) })
+    }
+}
+
+impl DisplayAs for StoreRangesExec {
+    fn fmt_as(&self, _: DisplayFormatType, out: &mut fmt::Formatter) -> fmt::Result {
+        write!(out, "StoreRangesExec: {}", self.properties.partitioning)
+    }
+}
+
+impl ExecutionPlan for StoreRangesExec {
+    fn name(&self) -> &str {
+        "StoreRangesExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        self.scans.iter().collect()
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false; self.scans.len()]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        scans: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(Arc::new(Self::try_new(scans, self.cuts.clone())?))
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        let schema = self.schema();
+        let column = schema.index_of(STORE_NO)?;
+        let range = self.cuts.range(partition);
+        let rows = execute_stream(Arc::clone(&self.scans[partition]), context)?;
+        let rows = rows.map(move |batch| within(batch?, column, range));
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+    }
+}
+
+/// The rows of the batch that are in the range; mostly all of them, which are not copied then.
+fn within(
+    batch: RecordBatch,
+    column: usize,
+    (from, to): (Option<i32>, Option<i32>),
+) -> Result<RecordBatch> {
+    let numbers = batch.column(column).as_primitive::<Int32Type>().values();
+    let (from, last) = (from.unwrap_or(i32::MIN), to.map_or(i32::MAX, |to| to - 1));
+    let (least, most) = numbers
+        .iter()
+        .fold((i32::MAX, i32::MIN), |(least, most), &number| (least.min(number), most.max(number)));
+    if least >= from && most <= last {
+        return Ok(batch);
+    }
+    let is_in = numbers.iter().map(|number| Some((from..=last).contains(number)));
+    Ok(filter_record_batch(&batch, &is_in.collect::<BooleanArray>())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, Int32Array};
+
+    use super::*;
+
+    #[test]
+    fn a_range_holds_its_own_stores_and_every_store_has_one() {
+        let cuts = Cuts::at(vec![3, 7]);
+        let numbers: ArrayRef = Arc::new(Int32Array::from(vec![9, 2, 3, 0, 6, 7]));
+        let batch = RecordBatch::try_from_iter([(STORE_NO, numbers)]).unwrap();
+        let held = |place: usize| {
+            let rows = within(batch.clone(), 0, cuts.range(place)).unwrap();
+            rows.column(0).as_primitive::<Int32Type>().values().to_vec()
+        };
+        assert_eq!(
+            (0..cuts.ranges()).map(held).collect::<Vec<_>>(),
+            [vec![2, 0], vec![3, 6], vec![9, 7]]
+        );
+        assert_eq!(within(batch.clone(), 0, Cuts::default().range(0)).unwrap(), batch);
+    }
+}

@@ -1,0 +1,152 @@
+//! The stores of a report: which are asked for, and how they are divided among threads.
+
+use std::collections::HashSet;
+
+use arrow::array::{Array, AsArray, Int32Array, RecordBatch};
+use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
+
+use super::StoreCounts;
+use super::ranges::Cuts;
+use crate::error::{Error, Result};
+
+/// Rows of the `stores` table, in ascending order of ids.
+#[derive(Clone, Debug)]
+pub struct Stores {
+    rows: RecordBatch,
+}
+
+impl Stores {
+    pub fn new(rows: RecordBatch) -> Self {
+        Self { rows }
+    }
+
+    /// Those of the ids; all of them where none is given.
+    ///
+    /// # Errors
+    /// Where an id is of no store.
+    pub fn asked(&self, ids: &[String]) -> Result<Self> {
+        let known = self.rows.column(0).as_string::<i32>();
+        let place = |id: &String| {
+            let (mut low, mut high) = (0, known.len());
+            while low < high {
+                let middle = low + (high - low) / 2;
+                if known.value(middle) < id.as_str() { low = middle + 1 } else { high = middle }
+            }
+            (low < known.len() && known.value(low) == id).then_some(low as i32)
+        };
+        let mut rows = HashSet::new();
+        for id in ids {
+            rows.insert(
+                place(id).ok_or_else(|| {
+                    Error::Argument(format!("there is no store {id:?} in the data"))
+                })?,
+            );
+        }
+        if ids.is_empty() {
+            return Ok(self.clone());
+        }
+        let mut rows: Vec<i32> = rows.into_iter().collect();
+        rows.sort_unstable();
+        let rows = arrow::compute::take_record_batch(&self.rows, &Int32Array::from(rows))?;
+        Ok(Self { rows })
+    }
+
+    /// The latest poll of them all, microseconds UTC.
+    pub fn last_polled_at(&self) -> Option<i64> {
+        arrow::compute::max(self.rows.column(3).as_primitive::<TimestampMicrosecondType>())
+    }
+
+    pub fn counts(&self) -> StoreCounts {
+        let none = |column: usize| {
+            let has = self.rows.column(column).as_boolean();
+            has.len() - has.true_count()
+        };
+        StoreCounts {
+            stores: self.rows.num_rows(),
+            without_hours: none(5),
+            without_time_zone: none(6),
+            without_polls: self.rows.column(3).null_count(),
+        }
+    }
+
+    /// Where to cut the stores into at most so many ranges of about the same number of polls.
+    pub fn cuts(&self, ranges_max: usize) -> Cuts {
+        // What a store costs that was hardly ever polled, in polls.
+        const STORE_COST: i64 = 64;
+        let polls = self.rows.column(4).as_primitive::<Int64Type>().values();
+        let costs = polls.iter().map(|polls| polls + STORE_COST);
+        let mut costs: Vec<_> = self.numbers().iter().copied().zip(costs).collect();
+        costs.sort_unstable();
+        let total: i64 = costs.iter().map(|(_, cost)| cost).sum();
+        let (mut starts, mut passed) = (Vec::new(), 0);
+        for (number, cost) in costs {
+            if passed > 0 && passed * ranges_max as i64 >= total * (starts.len() as i64 + 1) {
+                starts.push(number);
+            }
+            passed += cost;
+        }
+        Cuts::at(starts)
+    }
+
+    pub fn numbers(&self) -> &[i32] {
+        self.rows.column(1).as_primitive::<Int32Type>().values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{
+        ArrayRef, BooleanArray, Int64Array, StringArray, TimestampMicrosecondArray,
+    };
+
+    use super::*;
+    use crate::tables::Table;
+
+    /// Stores `a`, `b` and so on of the numbers and as many polls.
+    fn stores(rows: &[(i32, i64)]) -> Stores {
+        let ids = (b'a'..).map(|letter| char::from(letter).to_string());
+        let instants = || {
+            let polled = rows.iter().map(|(_, polls)| (*polls > 0).then_some(*polls));
+            Arc::new(polled.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+        };
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(ids.take(rows.len()).map(Some).collect::<StringArray>()),
+            Arc::new(rows.iter().map(|(number, _)| *number).collect::<Int32Array>()),
+            instants(),
+            instants(),
+            Arc::new(rows.iter().map(|(_, polls)| *polls).collect::<Int64Array>()),
+            Arc::new(BooleanArray::from(vec![true; rows.len()])),
+            Arc::new(BooleanArray::from(vec![false; rows.len()])),
+        ];
+        Stores::new(RecordBatch::try_new(Table::Stores.file_schema(), columns).unwrap())
+    }
+
+    #[test]
+    fn ranges_weigh_about_the_same() {
+        let even = stores(&[(3, 900), (0, 900), (1, 900), (2, 900)]);
+        assert_eq!(even.cuts(2), Cuts::at(vec![2]));
+        assert_eq!(even.cuts(9), Cuts::at(vec![1, 2, 3]));
+        let heavy = stores(&[(0, 90_000), (1, 900), (2, 900), (7, 0)]);
+        assert_eq!(heavy.cuts(2), Cuts::at(vec![1]));
+    }
+
+    #[test]
+    fn what_cannot_be_divided_is_one_range() {
+        for (rows, ranges_max) in [(&[][..], 2), (&[(5, 900)], 2), (&[(0, 9), (1, 9)], 1)] {
+            assert_eq!(stores(rows).cuts(ranges_max), Cuts::default());
+        }
+    }
+
+    #[test]
+    fn a_store_that_nobody_knows_is_an_error() {
+        let known = stores(&[(4, 7), (2, 0)]);
+        let asked =
+            |ids: &[&str]| known.asked(&ids.iter().map(|id| id.to_string()).collect::<Vec<_>>());
+        assert_eq!(asked(&["b", "a", "b"]).unwrap().numbers(), [4, 2]);
+        let counts = asked(&["b"]).unwrap().counts();
+        assert_eq!((counts.stores, counts.without_polls, counts.without_time_zone), (1, 1, 1));
+        assert!(asked(&["a", "c"]).is_err() && asked(&[""]).is_err());
+    }
+}
