@@ -26,7 +26,7 @@ pub struct Blocks<'a> {
 
 /// A record is at most this long; a quote left open would otherwise take in the rest of the file.
 const RECORD_BYTES_MAX: usize = 1 << 20;
-const BLOCK_BYTES: usize = 4 << 20;
+const BLOCK_BYTES: usize = 1 << 20;
 
 impl<'a> Blocks<'a> {
     pub fn new(label: String, source: Box<dyn Read + 'a>) -> Self {

@@ -70,9 +70,23 @@ impl DayPoll {
 #[derive(Default)]
 pub struct StoreIds {
     text: String,
+    places: HashTable<IdPlace>,
     ends: Vec<usize>,
-    numbers: HashTable<u32>,
     hasher: DefaultHashBuilder,
+}
+
+/// Where the text of an id lies: looked up for every row, so that it is found beside the number.
+#[derive(Clone, Copy)]
+struct IdPlace {
+    start: usize,
+    bytes: u32,
+    number: u32,
+}
+
+impl IdPlace {
+    fn of(self, text: &str) -> &str {
+        &text[self.start..self.start + self.bytes as usize]
+    }
 }
 
 impl StoreIds {
@@ -91,20 +105,17 @@ impl StoreIds {
     }
 
     pub fn number(&mut self, id: &str) -> u32 {
-        let hash = self.hasher.hash_one(id);
-        if let Some(&number) = self.numbers.find(hash, |&number| self.id(number) == id) {
-            return number;
+        let Self { text, places, ends, hasher } = self;
+        let hash = hasher.hash_one(id);
+        if let Some(place) = places.find(hash, |place| place.of(text) == id) {
+            return place.number;
         }
-        let number = self.ends.len() as u32;
-        self.text.push_str(id);
-        self.ends.push(self.text.len());
-        let Self { text, ends, numbers, hasher } = self;
-        let id_of = |number: u32| {
-            let start = (number as usize).checked_sub(1).map_or(0, |before| ends[before]);
-            &text[start..ends[number as usize]]
-        };
-        numbers.insert_unique(hash, number, |&number| hasher.hash_one(id_of(number)));
-        number
+        let place =
+            IdPlace { start: text.len(), bytes: id.len() as u32, number: ends.len() as u32 };
+        text.push_str(id);
+        ends.push(text.len());
+        places.insert_unique(hash, place, |place| hasher.hash_one(place.of(text)));
+        place.number
     }
 }
 

@@ -174,45 +174,70 @@ impl Reading<'_> {
         }
     }
 
-    /// Reads each row in turn; returns how many there were, and those that are sound.
-    fn rows<T>(
+    /// Reads each row; returns how many there were, and those that are sound, in their order.
+    fn rows<T: Send>(
         &mut self,
         rejects: &mut Vec<Reject>,
-        read: impl Fn(&Row) -> std::result::Result<T, Reject>,
+        read: impl Fn(&Row) -> std::result::Result<T, Reject> + Sync,
     ) -> Result<(u64, Vec<T>)> {
-        let (mut rows, mut sound) = (0, Vec::new());
-        while let Some(block) = self.next_block()? {
-            rows += each_row(self.label, self.header, &block, rejects, |row| {
+        let (label, header) = (self.label, self.header);
+        let workers = self.in_parallel(|worker: &mut Worker<Vec<(u64, Vec<T>)>>, block| {
+            let mut sound = Vec::new();
+            let take = |row: &Row| -> std::result::Result<(), Reject> {
                 sound.push(read(row)?);
                 Ok(())
-            });
-            check_rejects(self.label, rejects.len())?;
-        }
-        Ok((rows, sound))
+            };
+            worker.rows += each_row(label, header, block, &mut worker.rejects, take);
+            worker.sound.push((block.line, sound));
+            Ok(())
+        })?;
+        let (rows, mut sound) = gathered(workers, rejects);
+        sound.sort_unstable_by_key(|(line, _)| *line);
+        check_rejects(label, rejects.len())?;
+        Ok((rows, sound.into_iter().flat_map(|(_, rows)| rows).collect()))
     }
 
     /// Each worker fills a batch of its own, so that none waits for another.
     fn polls(&mut self, rejects: &mut Vec<Reject>) -> Result<(u64, Vec<PollBatch>)> {
         let (label, header, intake) = (self.label, self.header, self.intake);
+        let workers = self.in_parallel(|worker: &mut Worker<PollBatch>, block| {
+            let take = |row: &Row| worker.sound.take(row, intake.latest_at);
+            worker.rows += each_row(label, header, block, &mut worker.rejects, take);
+            worker.sound.make_room(intake.spill)
+        })?;
+        let workers = workers.into_iter().map(Worker::listed).collect();
+        let gathered = gathered(workers, rejects);
+        check_rejects(label, rejects.len())?;
+        Ok(gathered)
+    }
+
+    /// Reads the blocks on as many threads as there are cores, each of which has a state of its own.
+    fn in_parallel<S: Default + Send>(
+        &mut self,
+        take: impl Fn(&mut Worker<S>, &Block) -> Result<()> + Sync,
+    ) -> Result<Vec<Worker<S>>> {
+        let label = self.label;
         let workers = available_parallelism().map_or(1, usize::from);
         let (send, receive) = sync_channel::<Block>(workers);
         let receive = Mutex::new(receive);
-        let work = || poll_batch(label, header, intake, &receive);
+        let work = || -> Result<Worker<S>> {
+            let (mut worker, mut taken) = (Worker::default(), Ok(()));
+            while let Some(block) = next_of(&receive) {
+                // Where the load is lost, the rest of the blocks still has to go somewhere.
+                if taken.is_ok() && worker.rejects.len() <= REJECTS_MAX {
+                    taken = take(&mut worker, &block);
+                }
+            }
+            taken.map(|()| worker)
+        };
         scope(|scope| {
             let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
             let sent = self.send_blocks(&send);
             drop(send);
-            let (mut rows, mut batches) = (0, Vec::new());
-            for thread in threads {
-                let failed = |_| Error::bug(format!("reading {label:?} failed"));
-                let (read, batch, rejected) = thread.join().map_err(failed)??;
-                rows += read;
-                batches.push(batch);
-                rejects.extend(rejected);
-            }
-            check_rejects(label, rejects.len())?;
-            sent?;
-            Ok((rows, batches))
+            let failed = |_| Error::bug(format!("reading {label:?} failed"));
+            let joined = threads.into_iter().map(|thread| thread.join().map_err(failed)?);
+            let workers = joined.collect::<Result<Vec<_>>>()?;
+            sent.map(|()| workers)
         })
     }
 
@@ -224,25 +249,33 @@ impl Reading<'_> {
     }
 }
 
-/// Rows of the blocks that come, how many there were, and those that were rejected.
-fn poll_batch(
-    label: &str,
-    header: &Header,
-    intake: Intake,
-    blocks: &Mutex<Receiver<Block>>,
-) -> Result<(u64, PollBatch, Vec<Reject>)> {
-    let (mut rows, mut batch, mut rejects) = (0, PollBatch::default(), Vec::new());
-    let mut room = Ok(());
-    let next = || blocks.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
-    while let Some(block) = next() {
-        // Where the load is lost, the rest of the blocks still has to go somewhere.
-        if room.is_ok() && rejects.len() <= REJECTS_MAX {
-            let take = |row: &Row| batch.take(row, intake.latest_at);
-            rows += each_row(label, header, &block, &mut rejects, take);
-            room = batch.make_room(intake.spill);
-        }
+/// What one thread made of the blocks that came to it.
+#[derive(Default)]
+struct Worker<S> {
+    rows: u64,
+    sound: S,
+    rejects: Vec<Reject>,
+}
+
+impl<S> Worker<S> {
+    fn listed(self) -> Worker<Vec<S>> {
+        Worker { rows: self.rows, sound: vec![self.sound], rejects: self.rejects }
     }
-    room.map(|()| (rows, batch, rejects))
+}
+
+/// How many rows the workers read, and what they found sound.
+fn gathered<S>(workers: Vec<Worker<Vec<S>>>, rejects: &mut Vec<Reject>) -> (u64, Vec<S>) {
+    let (mut rows, mut sound) = (0, Vec::new());
+    for worker in workers {
+        rows += worker.rows;
+        sound.extend(worker.sound);
+        rejects.extend(worker.rejects);
+    }
+    (rows, sound)
+}
+
+fn next_of(blocks: &Mutex<Receiver<Block>>) -> Option<Block> {
+    blocks.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
 fn check_rejects(label: &str, rejects: usize) -> Result<()> {

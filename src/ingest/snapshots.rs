@@ -1,6 +1,6 @@
 //! Tables that a load replaces whole: business hours and time zones; and the batch of its rejects.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{
@@ -38,13 +38,16 @@ impl<Row> Snapshot<Row> {
 }
 
 /// Rows in order, each once.
-pub fn business_hours(mut rows: Vec<(String, Opening)>, ids: &Ids) -> Result<RecordBatch> {
+pub fn business_hours(rows: Vec<(String, Opening)>, ids: &Ids) -> Result<RecordBatch> {
+    let numbers = ids.numbers();
+    let numbered = rows.iter().map(|(id, opening)| Ok((number(&numbers, id)?, *opening)));
+    let mut rows = numbered.collect::<Result<Vec<_>>>()?;
     rows.sort_unstable();
     rows.dedup();
     let openings = || rows.iter().map(|(_, opening)| opening);
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(rows.iter().map(|(id, _)| Some(id)).collect::<StringArray>()),
-        Arc::new(store_nos(rows.iter().map(|(id, _)| id.as_str()), ids)?),
+        Arc::new(rows.iter().map(|&(store, _)| Some(ids.id(store))).collect::<StringArray>()),
+        Arc::new(rows.iter().map(|&(store, _)| ids.store_no(store)).collect::<Int32Array>()),
         Arc::new(openings().map(|row| row.weekday().to_monday_zero() as i8).collect::<Int8Array>()),
         Arc::new(openings().map(|row| row.start_s() as i32).collect::<Int32Array>()),
         Arc::new(openings().map(|row| row.end_s() as i32).collect::<Int32Array>()),
@@ -61,29 +64,21 @@ pub fn time_zones(rows: Vec<(String, Tz)>, ids: &Ids) -> Result<(RecordBatch, Ve
         }
         zones.insert(id, zone);
     }
+    let numbers = ids.numbers();
+    let store_no = |id: &String| Ok(ids.store_no(number(&numbers, id)?));
+    let store_nos = zones.keys().map(store_no).collect::<Result<Vec<_>>>()?;
     let columns: Vec<ArrayRef> = vec![
         Arc::new(zones.keys().map(Some).collect::<StringArray>()),
-        Arc::new(store_nos(zones.keys().map(String::as_str), ids)?),
+        Arc::new(Int32Array::from(store_nos)),
         Arc::new(zones.values().map(|zone| Some(zone.name())).collect::<StringArray>()),
     ];
     let batch = RecordBatch::try_new(Table::TimeZones.file_schema(), columns)?;
     Ok((batch, conflicts.into_iter().collect()))
 }
 
-/// The numbers of stores, each looked up once where its rows follow each other.
-fn store_nos<'a>(stores: impl Iterator<Item = &'a str>, ids: &Ids) -> Result<Int32Array> {
-    let mut last: Option<(&str, i32)> = None;
-    let numbers = stores.map(|id| match last {
-        Some((known, number)) if known == id => Ok(number),
-        _ => {
-            let number = ids.number(id).map(|number| ids.store_no(number));
-            let number =
-                number.ok_or_else(|| Error::bug(format!("store {id:?} is not numbered")))?;
-            last = Some((id, number));
-            Ok(number)
-        }
-    });
-    numbers.collect::<Result<Vec<_>>>().map(Int32Array::from)
+fn number(numbers: &HashMap<&str, u32>, id: &str) -> Result<u32> {
+    let number = numbers.get(id).copied();
+    number.ok_or_else(|| Error::bug(format!("store {id:?} is not numbered")))
 }
 
 pub fn rejects_batch(rejects: &[Reject], version: u64) -> Result<RecordBatch> {

@@ -1,6 +1,6 @@
 //! Every store known to a load, numbered in the order of ids, and what is known of its polls.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{
@@ -33,7 +33,10 @@ impl Ids {
             let (ids, numbers) = (table.column(0).as_string::<i32>(), table.column(1));
             ids.iter().flatten().zip(numbers.as_primitive::<Int32Type>().values().iter().copied())
         });
-        let mut numbered: BTreeMap<&str, Option<i32>> = new.map(|id| (id, None)).collect();
+        // Most ids come many times: each is put in order once.
+        let new: HashSet<&str> = new.collect();
+        let mut numbered: BTreeMap<&str, Option<i32>> =
+            new.into_iter().map(|id| (id, None)).collect();
         numbered.extend(known.map(|(id, number)| (id, Some(number))));
         if numbered.len() >= STORES_MAX as usize {
             let stores = numbered.len();
@@ -62,6 +65,11 @@ impl Ids {
 
     pub fn store_no(&self, number: u32) -> i32 {
         self.store_nos[number as usize]
+    }
+
+    /// Every store's number by its id, for those who look up many.
+    pub fn numbers(&self) -> HashMap<&str, u32> {
+        self.ids.iter().map(String::as_str).zip(0..).collect()
     }
 
     pub fn number(&self, id: &str) -> Option<u32> {

@@ -9,6 +9,7 @@ use arrow::array::{
     ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use futures::future::try_join_all;
 use tokio::task::JoinSet;
 
 use super::log::{TableFile, TableLog};
@@ -160,11 +161,13 @@ impl Change {
         let folder = &lock.folder;
         let mut versions =
             before.map(|dataset| HashMap::clone(&dataset.table_versions)).unwrap_or_default();
-        for (table, kept, new) in self.tables {
+        let committed = self.tables.into_iter().map(|(table, kept, new)| async move {
             let log = open_or_create(folder, table).await?;
-            versions.insert(table, log.commit(&kept, &new.iter().collect::<Vec<_>>()).await?);
+            let version = log.commit(&kept, &new.iter().collect::<Vec<_>>()).await?;
             new.into_iter().for_each(NewFile::keep);
-        }
+            Ok::<_, Error>((table, version))
+        });
+        versions.extend(try_join_all(committed).await?);
         let log = open_or_create(folder, Table::Loads).await?;
         let version = log.version() + 1;
         loads.iter_mut().for_each(|load| load.version = version);
