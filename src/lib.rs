@@ -14,5 +14,6 @@ pub mod ingest;
 pub mod report;
 pub mod rules;
 pub mod tables;
+pub mod words;
 
 pub use error::{Error, Result};
