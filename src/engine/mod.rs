@@ -5,6 +5,7 @@
 
 pub mod frame;
 pub mod sql;
+pub mod store;
 
 mod scan;
 
@@ -118,10 +119,8 @@ impl<'a> Asked<'a> {
             Error::Argument("there is no poll to look back from; expected polls, or --now".into())
         })?;
         let from_day = day_of(Window::LONGEST.before(now).starts_at());
-        let days = || dataset.files(Table::Polls).iter().filter_map(|file| file.day);
-        let first_day = days().filter(|day| *day <= from_day).max().or_else(|| days().min());
         let counts = store_counts(&stores, &question.stores);
-        let first_day = first_day.unwrap_or(from_day);
+        let first_day = first_day_to_read(dataset, from_day);
         Ok(Self { dataset, question, now, first_day, last_day: day_of(now), counts })
     }
 
@@ -133,6 +132,14 @@ impl<'a> Asked<'a> {
         };
         self.dataset.files(table).iter().filter(asked).collect()
     }
+}
+
+/// The last polled day not after `from_day`, or the first one of all: its polls, with what is carried
+/// into it, tell the state of every store from `from_day` on.
+fn first_day_to_read(dataset: &Dataset, from_day: i64) -> i64 {
+    let days = || dataset.files(Table::Polls).iter().filter_map(|file| file.day);
+    let first_day = days().filter(|day| *day <= from_day).max().or_else(|| days().min());
+    first_day.unwrap_or(from_day)
 }
 
 fn check_stores(stores: &RecordBatch, asked: &[String]) -> Result<()> {
