@@ -1,0 +1,120 @@
+//! Which data there is: the newest version, found anew whenever a load made one, and older ones.
+//!
+//! Knows nothing of reports or HTTP.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::TimestampMicrosecondType;
+
+use super::problem::{Answer, Refusal};
+use super::work::Work;
+use crate::error::Result;
+use crate::tables::{Dataset, Table};
+
+/// One version of the data, with what every question about it needs.
+pub struct Edition {
+    pub dataset: Dataset,
+    /// Microseconds UTC; `None` where no store was ever polled.
+    pub latest_poll: Option<i64>,
+    /// In ascending order of ids.
+    stores: RecordBatch,
+}
+
+impl Edition {
+    async fn open(folder: PathBuf, as_of: Option<u64>) -> Result<Option<Self>> {
+        let Some(dataset) = Dataset::open(&folder, as_of).await? else { return Ok(None) };
+        let stores = dataset.rows(Table::Stores)?;
+        let last_polled = stores.column_by_name("last_polled_at");
+        let latest_poll = last_polled.and_then(|column| {
+            arrow::compute::max(column.as_primitive::<TimestampMicrosecondType>())
+        });
+        Ok(Some(Self { dataset, latest_poll, stores }))
+    }
+
+    pub fn version(&self) -> u64 {
+        self.dataset.version()
+    }
+
+    pub fn store_count(&self) -> usize {
+        self.stores.num_rows()
+    }
+
+    pub fn has_store(&self, id: &str) -> bool {
+        let Some(ids) = self.stores.column_by_name("store_id") else { return false };
+        let ids = ids.as_string::<i32>();
+        let (mut low, mut high) = (0, ids.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match ids.value(middle).cmp(id) {
+                std::cmp::Ordering::Equal => return true,
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+            }
+        }
+        false
+    }
+}
+
+pub struct Catalog {
+    folder: PathBuf,
+    newest: RwLock<Option<Arc<Edition>>>,
+    /// Held while a version is opened, so that many who ask open it once.
+    opening: tokio::sync::Mutex<()>,
+    work: Arc<Work>,
+}
+
+impl Catalog {
+    pub fn over(folder: PathBuf, work: Arc<Work>) -> Self {
+        Self { folder, newest: RwLock::default(), opening: tokio::sync::Mutex::default(), work }
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The newest version.
+    ///
+    /// # Errors
+    /// Where nothing was ever loaded.
+    pub async fn newest(&self) -> Answer<Arc<Edition>> {
+        if let Some(edition) = self.current() {
+            return Ok(edition);
+        }
+        let _opening = self.opening.lock().await;
+        if let Some(edition) = self.current() {
+            return Ok(edition);
+        }
+        let opened = self.work.ask(Edition::open(self.folder.clone(), None)).await?;
+        let edition = Arc::new(opened.ok_or_else(|| self.nothing_loaded())?);
+        *self.newest.write().unwrap_or_else(|poisoned| poisoned.into_inner()) =
+            Some(Arc::clone(&edition));
+        Ok(edition)
+    }
+
+    /// The version asked for; the newest where none is.
+    pub async fn edition(&self, as_of: Option<u64>) -> Answer<Arc<Edition>> {
+        let newest = self.newest().await?;
+        match as_of {
+            Some(version) if version != newest.version() => {
+                let opened = self.work.ask(Edition::open(self.folder.clone(), as_of)).await?;
+                Ok(Arc::new(opened.ok_or_else(|| self.nothing_loaded())?))
+            }
+            _ => Ok(newest),
+        }
+    }
+
+    /// The newest version as far as it was opened before and no load has made a later one.
+    fn current(&self) -> Option<Arc<Edition>> {
+        let newest = self.newest.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+        newest.filter(|edition| edition.dataset.is_newest())
+    }
+
+    fn nothing_loaded(&self) -> Refusal {
+        Refusal::unavailable(format!(
+            "nothing was loaded into {:?} yet; expected `uptally ingest` before",
+            self.folder
+        ))
+    }
+}

@@ -1,0 +1,3 @@
+pub fn reply() -> warp::reply::Response {
+    Default::default()
+}
