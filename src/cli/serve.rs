@@ -50,7 +50,7 @@ pub struct Arguments {
     #[arg(long, value_name = "COUNT", default_value_t = 64)]
     max_queue: usize,
     /// Reports that are made at once
-    #[arg(long, value_name = "COUNT", default_value_t = 4)]
+    #[arg(long, value_name = "COUNT", default_value_t = 4, value_parser = at_least_one)]
     reports_at_once: usize,
     /// How long a report may take
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
@@ -150,6 +150,11 @@ async fn load_sample(data: &Path, stopped: &AtomicBool) -> Result<()> {
 
 fn duration(text: &str) -> std::result::Result<Duration, String> {
     Ok(Duration::from_micros(duration_us(text)?.unsigned_abs()))
+}
+
+fn at_least_one(text: &str) -> std::result::Result<usize, String> {
+    let number = text.parse().ok().filter(|number| *number >= 1);
+    number.ok_or_else(|| "expected a number from 1 on".to_owned())
 }
 
 /// `30d`, `1000` or `30d,1000`; what is not said stays as it is by default.

@@ -60,21 +60,23 @@ pub async fn run(
     stop: impl Future<Output = ()>,
 ) {
     let expiry = tokio::spawn(expire_now_and_then(service.clone()));
+    // So that nobody waits for it; whether there is data is for those to hear who ask.
+    tokio::spawn({
+        let service = service.clone();
+        async move { drop(service.catalog.newest().await) }
+    });
     let stop = async {
         stop.await;
         service.stop_waiting();
     };
     listener::serve(listener, tls, router(service.clone()), stop, DRAIN_TIME).await;
     expiry.abort();
-    service.jobs.close();
+    service.close();
 }
 
 async fn expire_now_and_then(service: Service) {
     loop {
-        let at = (service.settings.clock)();
-        if let Err(refused) = service.jobs.expire(at).await {
-            tracing::warn!(?refused, "reports were not expired");
-        }
+        service.expire((service.settings.clock)()).await;
         tokio::time::sleep(EXPIRY_PAUSE).await;
     }
 }

@@ -58,6 +58,19 @@ impl Service {
         Ok(Self(Arc::new(Shared { settings, catalog, jobs, metrics, work, stopping, stops })))
     }
 
+    /// Lets what was decided reach the disk; triggers are refused from then on.
+    pub fn close(&self) {
+        self.stop_waiting();
+        self.jobs.close();
+    }
+
+    /// Forgets the reports that are due at an instant, microseconds UTC.
+    pub async fn expire(&self, at: i64) {
+        if let Err(refused) = self.jobs.expire(at).await {
+            tracing::warn!(?refused, "reports were not expired");
+        }
+    }
+
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }

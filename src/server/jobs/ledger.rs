@@ -6,8 +6,11 @@
 //! nothing of what a report is.
 
 use std::path::Path;
+use std::sync::RwLock;
 
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{
+    Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
+};
 use uuid::Uuid;
 
 use super::record::{Record, Remembered};
@@ -21,8 +24,11 @@ const GONE: TableDefinition<u128, i64> = TableDefinition::new("gone");
 const IDEMPOTENCY_KEYS: TableDefinition<&str, &[u8]> = TableDefinition::new("idempotency_keys");
 
 pub struct Ledger {
-    database: Database,
+    /// `None` once it is closed.
+    database: RwLock<Option<Database>>,
 }
+
+type Redb<T> = std::result::Result<T, redb::Error>;
 
 /// One change of the records.
 #[derive(Clone, Debug)]
@@ -50,17 +56,34 @@ impl Ledger {
             }
             error => Error::io("open", path, error),
         })?;
-        let ledger = Self { database };
+        let ledger = Self { database: RwLock::new(Some(database)) };
         ledger.create_tables().map_err(|error| Error::io("write", path, error))?;
         Ok(ledger)
     }
 
-    fn create_tables(&self) -> std::result::Result<(), redb::Error> {
-        let change = self.database.begin_write()?;
+    fn create_tables(&self) -> Redb<()> {
+        let change = self.begin_write()?;
         change.open_table(REPORTS)?;
         change.open_table(GONE)?;
         change.open_table(IDEMPOTENCY_KEYS)?;
         Ok(change.commit()?)
+    }
+
+    fn begin_write(&self) -> Redb<WriteTransaction> {
+        let database = self.database.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let database = database.as_ref().ok_or(redb::Error::DatabaseClosed)?;
+        Ok(database.begin_write()?)
+    }
+
+    fn begin_read(&self) -> Redb<ReadTransaction> {
+        let database = self.database.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let database = database.as_ref().ok_or(redb::Error::DatabaseClosed)?;
+        Ok(database.begin_read()?)
+    }
+
+    /// Lets go of the file, so that another server may have it; nothing is read or written then.
+    pub fn close(&self) {
+        *self.database.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = None;
     }
 
     /// Makes all the changes or none; they are on disk, synced, when this returns.
@@ -68,8 +91,8 @@ impl Ledger {
         self.commit(entries).map_err(unwritten)
     }
 
-    fn commit(&self, entries: &[Entry]) -> std::result::Result<(), redb::Error> {
-        let change = self.database.begin_write()?;
+    fn commit(&self, entries: &[Entry]) -> Redb<()> {
+        let change = self.begin_write()?;
         {
             let mut reports = change.open_table(REPORTS)?;
             let mut gone = change.open_table(GONE)?;
@@ -98,8 +121,8 @@ impl Ledger {
 
     /// When the report went; `None` where it never was, or is still there.
     pub fn gone_at(&self, id: Uuid) -> Result<Option<i64>> {
-        let read = || -> std::result::Result<_, redb::Error> {
-            let gone = self.database.begin_read()?.open_table(GONE)?;
+        let read = || -> Redb<_> {
+            let gone = self.begin_read()?.open_table(GONE)?;
             Ok(gone.get(id.as_u128())?.map(|at| at.value()))
         };
         read().map_err(unread)
@@ -112,8 +135,8 @@ impl Ledger {
         Ok(kept)
     }
 
-    fn read_into(&self, kept: &mut Kept) -> std::result::Result<(), redb::Error> {
-        let read = self.database.begin_read()?;
+    fn read_into(&self, kept: &mut Kept) -> Redb<()> {
+        let read = self.begin_read()?;
         for row in read.open_table(REPORTS)?.iter()? {
             let (id, record) = row?;
             let id = Uuid::from_u128(id.value());

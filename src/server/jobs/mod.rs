@@ -42,6 +42,7 @@ pub struct Limits {
     pub retention: Retention,
     /// Reports that wait for their turn.
     pub queue_max: usize,
+    /// Reports that are made at once; none where it is 0.
     pub at_once: usize,
     /// How long one may take.
     pub report_time: Duration,
@@ -134,7 +135,8 @@ impl Jobs {
             inner.end(job, Ending::Failed { finished_at: clock(), detail });
         }
         inner.board().unfinished().into_iter().for_each(|job| inner.enqueue(job));
-        inner.work.handle().spawn(run::all(Arc::clone(&inner), queued));
+        let runs = run::all(Arc::downgrade(&inner), limits.at_once, queued);
+        inner.work.handle().spawn(runs);
         Ok(jobs)
     }
 
@@ -218,6 +220,7 @@ impl Jobs {
         let _ = self.0.changes.send(Change::Close);
         let clerk = self.0.clerk.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
         let _ = clerk.map(std::thread::JoinHandle::join);
+        self.0.ledger.close();
     }
 
     async fn change<T>(

@@ -1,7 +1,7 @@
 //! Makes the reports: takes them from the queue, a few at once, each within its time.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 
 use arrow::array::RecordBatch;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -15,10 +15,15 @@ use crate::error::{Error, Result};
 use crate::report::lay_out;
 
 /// Runs what is queued until nobody can queue any more.
-pub async fn all(inner: Arc<Inner>, mut queued: mpsc::UnboundedReceiver<Arc<Job>>) {
-    let turns = Arc::new(Semaphore::new(inner.limits.at_once.max(1)));
+pub async fn all(
+    inner: Weak<Inner>,
+    at_once: usize,
+    mut queued: mpsc::UnboundedReceiver<Arc<Job>>,
+) {
+    let turns = Arc::new(Semaphore::new(at_once));
     while let Some(job) = queued.recv().await {
         let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
+        let Some(inner) = inner.upgrade() else { return };
         inner.queued.fetch_sub(1, Ordering::Relaxed);
         let started_at = inner.clock();
         let running = State::Running { started_at, step: Step::Reading };

@@ -1,3 +1,0 @@
-pub fn reply() -> warp::reply::Response {
-    Default::default()
-}
