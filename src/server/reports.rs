@@ -184,11 +184,11 @@ pub async fn download(service: &Service, request: &Request) -> Answer {
     })?;
     let job = job(service, request.id()?)?;
     let coding = download::coding(request, format);
-    if let State::Ended(Ending::Complete(_)) = job.state() {
-        if let Some(rendering) = service.jobs.rendering(&job, format, coding).await? {
-            let name = format!("report_{}.{ending}", job.id);
-            return download::reply(request, &rendering, (format, coding), Some(&name));
-        }
+    if job.finished().is_some()
+        && let Some(rendering) = service.jobs.rendering(&job, format, coding).await?
+    {
+        let name = format!("report_{}.{ending}", job.id);
+        return download::reply(request, &rendering, (format, coding), Some(&name));
     }
     Err(not_there(&job))
 }

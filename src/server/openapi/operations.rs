@@ -118,7 +118,10 @@ fn of_reports(endpoint: Endpoint) -> Operation {
         }
         Endpoint::ListReports => told(
             "Reports, newest first",
-            vec![query("limit", number(1, 200)), query("cursor", json!({ "type": "string" }))],
+            vec![
+                query("limit", number(1, 200)),
+                query("cursor", json!({ "type": "string", "pattern": "^[0-9a-z]{1,12}$" })),
+            ],
             vec![("200", answer("A page", &[("application/json", named("ReportList"))]))],
         ),
         Endpoint::ShowReport => {
@@ -171,16 +174,15 @@ fn told_download(missing: [(&'static str, Value); 2]) -> Operation {
 }
 
 fn of_stores(endpoint: Endpoint) -> Operation {
-    let instant = || json!({ "type": "string", "examples": ["2023-01-24T12:00:00Z"] });
+    let instant = || named("Instant");
     let mut parameters = vec![query("from", instant()), query("to", instant())];
     parameters.push(query("as_of", number(1, i64::MAX)));
     parameters.push(query("interpolation", words(&["previous", "nearest", "next"])));
-    parameters.push(query("max_gap", json!({ "type": "string", "examples": ["2h"] })));
+    parameters.push(query("max_gap", named("Duration")));
     parameters.push(query("scope", words(&["all", "day", "interval"])));
     parameters.push(query("no_data", words(&["unknown", "down", "up"])));
     parameters.push(query("snap_end_of_day", json!({ "type": "boolean" })));
-    let zone = json!({ "type": "string", "examples": ["America/Chicago"] });
-    parameters.push(query("default_timezone", zone));
+    parameters.push(query("default_timezone", named("TimeZone")));
     let (summary, schema) = match endpoint {
         Endpoint::Uptime => {
             ("How long a store was up and down while it should have been open", "Uptime")
@@ -193,8 +195,8 @@ fn of_stores(endpoint: Endpoint) -> Operation {
         }
     };
     let mut store = match endpoint {
-        Endpoint::Explain => query("store", json!({ "type": "string" })),
-        _ => parameter("path", "id", json!({ "type": "string", "minLength": 1 })),
+        Endpoint::Explain => query("store", store_id()),
+        _ => parameter("path", "id", store_id()),
     };
     store["required"] = json!(true);
     parameters.push(store);
@@ -267,6 +269,11 @@ fn id() -> Value {
     let mut id = parameter("path", "id", uuid());
     id["required"] = json!(true);
     id
+}
+
+/// One of the sample's, so that the docs can be tried out on it.
+fn store_id() -> Value {
+    json!({ "type": "string", "minLength": 1, "examples": ["1177941416522642976"] })
 }
 
 fn uuid() -> Value {
