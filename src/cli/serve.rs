@@ -55,7 +55,7 @@ pub struct Arguments {
     /// How long a report may take
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
     report_time: Duration,
-    /// How long a question about a store may take
+    /// How long a question about a store may take, and the body of a request
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     query_time: Duration,
     /// The largest body of a request
@@ -89,6 +89,9 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
         what: format!("cannot listen on {address}"),
         source: error.into(),
     })?;
+    if arguments.keys.is_some() && tls.is_none() && !address.ip().is_loopback() {
+        eprintln!("note: keys cross the network as they are; --tls-cert and --tls-key hide them");
+    }
     let scheme = if tls.is_some() { "https" } else { "http" };
     eprintln!("listening on {scheme}://{bound}");
     server::run(listener, tls, service, stop.asked()).await;

@@ -18,6 +18,8 @@ pub struct Edition {
     pub dataset: Dataset,
     /// Microseconds UTC; `None` where no store was ever polled.
     pub latest_poll: Option<i64>,
+    /// BLAKE3 of all that was ever loaded: two folders may count their versions alike.
+    pub fingerprint: [u8; 32],
     /// In ascending order of ids.
     stores: RecordBatch,
 }
@@ -30,7 +32,8 @@ impl Edition {
         let latest_poll = last_polled.and_then(|column| {
             arrow::compute::max(column.as_primitive::<TimestampMicrosecondType>())
         });
-        Ok(Some(Self { dataset, latest_poll, stores }))
+        let fingerprint = fingerprint(&dataset);
+        Ok(Some(Self { dataset, latest_poll, fingerprint, stores }))
     }
 
     pub fn version(&self) -> u64 {
@@ -55,6 +58,14 @@ impl Edition {
         }
         false
     }
+}
+
+fn fingerprint(dataset: &Dataset) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    for load in dataset.loads() {
+        hasher.update(format!("{} {} {}\n", load.version, load.kind, load.content_hash).as_bytes());
+    }
+    *hasher.finalize().as_bytes()
 }
 
 pub struct Catalog {

@@ -63,7 +63,9 @@ async fn settle(service: &Service, ask: Ask) -> Answer<Settled> {
     let now = ask.now.or(edition.latest_poll).ok_or_else(|| {
         Refusal::wrong("there is no poll to look back from; expected polls, or the option now")
     })?;
-    Ok(Settled { version: edition.version(), now, ask: Ask { now: None, as_of: None, ..ask } })
+    let ask = Ask { now: None, as_of: None, ..ask };
+    let fingerprint = edition.fingerprint;
+    Ok(Settled { version: edition.version(), fingerprint, now, ask })
 }
 
 /// The report of an id that was given out.

@@ -10,8 +10,9 @@ use futures::Stream;
 use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::filters::path::FullPath;
-use warp::http::header::{ALLOW, CACHE_CONTROL, HeaderName};
+use warp::http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, HeaderName};
 use warp::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use warp::hyper::body::Body as _;
 use warp::reply::Response as Reply;
 
 use super::keys::Role;
@@ -63,6 +64,9 @@ async fn answer<B: Buf>(
         Found::Nothing => (None, Err(Refusal::unknown(format!("there is nothing at {path:?}")))),
     };
     let mut reply = answered.unwrap_or_else(Refusal::into_reply);
+    if method == Method::HEAD {
+        reply = without_body(reply);
+    }
     finish(&mut reply, &id);
     let (route, status, took) =
         (route.map_or("none", |route| route.path), reply.status().as_u16(), started.elapsed());
@@ -98,7 +102,13 @@ async fn along<B: Buf>(
     let role = gate::pass(service.settings.keys.as_ref(), &request, route.role)?;
     request.query = Query::of(query)?;
     if route.takes_body {
-        request.body = read_body(body, service.settings.body_bytes_max).await?;
+        let limit = service.settings.query_time;
+        let read = read_body(body, service.settings.body_bytes_max);
+        request.body = tokio::time::timeout(limit, read).await.map_err(|_| {
+            let limit = humantime::format_duration(limit);
+            let detail = format!("the body takes longer than {limit}, the limit of --query-time");
+            Refusal::new(StatusCode::REQUEST_TIMEOUT, detail)
+        })??;
     }
     dispatch(service, route.endpoint, &request, role).await
 }
@@ -128,6 +138,14 @@ async fn dispatch(service: &Service, endpoint: Endpoint, request: &Request, role
         Endpoint::Docs => Ok(docs::page()),
         Endpoint::DocsAsset => docs::asset(request),
     }
+}
+
+/// As it is, but for the body, whose length is told.
+fn without_body(reply: Reply) -> Reply {
+    let length = reply.body().size_hint().exact();
+    let (mut head, _) = reply.into_parts();
+    head.headers.extend(length.map(|length| (CONTENT_LENGTH, HeaderValue::from(length))));
+    Reply::from_parts(head, bytes::Bytes::new().into())
 }
 
 fn finish(reply: &mut Reply, id: &str) {

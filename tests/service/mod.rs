@@ -5,7 +5,7 @@ mod dialects;
 mod documents;
 mod guards;
 mod native;
-mod process;
+pub mod process;
 mod stores;
 mod survival;
 

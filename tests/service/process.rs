@@ -128,6 +128,11 @@ fn a_newcomer_gets_a_report_on_the_sample_in_every_dialect() {
         &at("/livez"),
     ]);
     assert_eq!(two, "2");
+    for version in ["--http1.1", "--http2-prior-knowledge"] {
+        let head = curl(&["-I", version, &at(&format!("/v1/reports/{id}.csv"))]);
+        let length = format!("content-length: {}", csv.len());
+        assert!(head.lines().any(|line| line.trim_end() == length), "{head}");
+    }
 }
 
 #[test]

@@ -231,3 +231,24 @@ fn a_report_that_failed_is_made_again_when_asked_for_again() {
         assert_eq!(served.finished("").await, id);
     });
 }
+
+#[test]
+fn other_data_under_the_same_version_is_another_report() {
+    block_on(async {
+        let served = Served::with(Settings::default()).await;
+        let before = served.finished("").await;
+        let data = served.data.path().to_owned();
+        for table in ["polls", "carried", "stores", "business_hours", "time_zones", "loads"] {
+            std::fs::remove_dir_all(data.join(table)).unwrap();
+        }
+        let polls = data.join("other.csv");
+        std::fs::write(&polls, "store_id,status,timestamp_utc\na,up,2023-01-25 18:13:22.47922\n")
+            .unwrap();
+        ingest(&data, &[&polls]).await.unwrap();
+        let served = served.again(Settings::default());
+        let after = served.finished("").await;
+        assert_ne!(after, before);
+        let csv = served.get(&format!("/v1/reports/{after}.csv")).await.text();
+        assert_eq!(csv.lines().count(), 2);
+    });
+}

@@ -130,7 +130,12 @@ mod tests {
     fn board(ended_at: &[Option<i64>]) -> Board {
         let mut board = Board::default();
         for (sequence, ended_at) in (1..).zip(ended_at) {
-            let settled = Settled { version: 1, now: sequence as i64, ask: Ask::default() };
+            let settled = Settled {
+                version: 1,
+                fingerprint: [0; 32],
+                now: sequence as i64,
+                ask: Ask::default(),
+            };
             let state = match ended_at {
                 Some(finished_at) => State::Ended(Ending::Cancelled { finished_at: *finished_at }),
                 None => State::Queued,

@@ -83,6 +83,7 @@ impl Job {
             sequence: self.sequence,
             created_at: self.created_at,
             version: self.settled.version,
+            fingerprint: self.settled.fingerprint,
             now: self.settled.now,
             options: self.settled.ask.describe(),
             ending,

@@ -184,7 +184,15 @@ mod tests {
 
     fn record(sequence: u64) -> Record {
         let options = crate::server::ask::Ask::default().describe();
-        Record { sequence, created_at: 5, version: 1, now: 7, options, ending: None }
+        Record {
+            sequence,
+            created_at: 5,
+            version: 1,
+            fingerprint: [1; 32],
+            now: 7,
+            options,
+            ending: None,
+        }
     }
 
     #[test]

@@ -277,6 +277,7 @@ fn board_of(ledger: &Ledger) -> Result<(Board, Vec<Arc<Job>>)> {
         let is_readable = record.settled().is_some();
         let settled = record.settled().unwrap_or_else(|| Settled {
             version: record.version,
+            fingerprint: record.fingerprint,
             now: record.now,
             ask: super::ask::Ask::default(),
         });

@@ -12,6 +12,8 @@ use crate::engine::StoreCounts;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settled {
     pub version: u64,
+    /// Of the data: a version of the same number may be another's.
+    pub fingerprint: [u8; 32],
     /// Microseconds UTC.
     pub now: i64,
     pub ask: Ask,
@@ -21,7 +23,8 @@ impl Settled {
     /// What makes two reports the same one.
     pub fn key(&self) -> [u8; 32] {
         let said = format!("{} {} {}", self.version, self.now, self.ask.describe());
-        *blake3::hash(said.as_bytes()).as_bytes()
+        let mut hasher = blake3::Hasher::new();
+        *hasher.update(&self.fingerprint).update(said.as_bytes()).finalize().as_bytes()
     }
 }
 
@@ -33,6 +36,7 @@ pub struct Record {
     /// Microseconds UTC, as all instants here.
     pub created_at: i64,
     pub version: u64,
+    pub fingerprint: [u8; 32],
     pub now: i64,
     /// As [`Ask::describe`] words it.
     pub options: Value,
@@ -44,7 +48,7 @@ impl Record {
     /// The question; `None` where the words are none of this version of the program.
     pub fn settled(&self) -> Option<Settled> {
         let ask = Ask::of(self.options.as_object()?).ok()?;
-        Some(Settled { version: self.version, now: self.now, ask })
+        Some(Settled { version: self.version, fingerprint: self.fingerprint, now: self.now, ask })
     }
 }
 

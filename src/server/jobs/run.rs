@@ -79,6 +79,9 @@ async fn make(inner: &Arc<Inner>, job: &Arc<Job>, started_at: i64) -> Result<Fin
     let settled = &job.settled;
     let edition = inner.catalog.edition(Some(settled.version)).await;
     let edition = edition.map_err(|refusal| Error::Argument(refusal.detail))?;
+    if edition.fingerprint != settled.fingerprint {
+        return Err(Error::Argument("the data that it was asked of is no longer there".into()));
+    }
     let question = settled.ask.question(Some(settled.now));
     let answer = answer(&edition.dataset, &question, settled.ask.engine).await?;
     let writing = State::Running { started_at, step: Step::Writing };
