@@ -49,7 +49,7 @@ fn progress(service: &Service, id: Uuid) -> Answer<Progress> {
 }
 
 /// `GET /get-report/{id}?format=csv|json`
-pub async fn get_dashed(service: &Service, request: &Request) -> Answer {
+pub async fn dashed(service: &Service, request: &Request) -> Answer {
     let id = request.id()?;
     let wanted = asked_format(request)?.unwrap_or(Wanted::Csv);
     match progress(service, id)? {
@@ -66,7 +66,7 @@ pub async fn get_dashed(service: &Service, request: &Request) -> Answer {
 }
 
 /// `/get_report` by either method, the id in the query or in a form or JSON body.
-pub async fn get_by_name(service: &Service, request: &Request) -> Answer {
+pub async fn by_name(service: &Service, request: &Request) -> Answer {
     let id = named_id(request)?;
     match progress(service, id)? {
         Progress::Running if wants_text(request) => {
@@ -80,7 +80,7 @@ pub async fn get_by_name(service: &Service, request: &Request) -> Answer {
 }
 
 /// `GET /get_report/{id}`: the CSV, or where the client asks for JSON, where the CSV is.
-pub async fn get_by_path(service: &Service, request: &Request) -> Answer {
+pub async fn by_path(service: &Service, request: &Request) -> Answer {
     let id = request.id()?;
     let wanted = match asked_format(request)? {
         Some(wanted) => wanted,

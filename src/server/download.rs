@@ -37,8 +37,12 @@ pub fn kind(format: Format) -> Kind {
     }
 }
 
-/// The coding in which the client gets a format.
+/// The coding in which the client gets a format. A part is sent as it is: cut out of a packed file it
+/// could not be unpacked by itself.
 pub fn coding(request: &Request, format: Format) -> Coding {
+    if request.header(RANGE).is_some() {
+        return Coding::Identity;
+    }
     let accepted = request.header_list(ACCEPT_ENCODING);
     if kind(format).packs { negotiate::coding(accepted.as_deref()) } else { Coding::Identity }
 }

@@ -116,9 +116,9 @@ async fn along<B: Buf>(
 async fn dispatch(service: &Service, endpoint: Endpoint, request: &Request, role: Role) -> Answer {
     match endpoint {
         Endpoint::TriggerDashed | Endpoint::TriggerUnderscored => dialects::trigger(service).await,
-        Endpoint::GetDashed => dialects::get_dashed(service, request).await,
-        Endpoint::GetByName => dialects::get_by_name(service, request).await,
-        Endpoint::GetByPath => dialects::get_by_path(service, request).await,
+        Endpoint::ReportDashed => dialects::dashed(service, request).await,
+        Endpoint::ReportByName => dialects::by_name(service, request).await,
+        Endpoint::ReportByPath => dialects::by_path(service, request).await,
         Endpoint::DownloadByPath => dialects::download_by_path(service, request).await,
         Endpoint::CreateReport => reports::create(service, request).await,
         Endpoint::ListReports => reports::list(service, request),

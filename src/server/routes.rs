@@ -9,10 +9,10 @@ use super::keys::Role;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     TriggerDashed,
-    GetDashed,
+    ReportDashed,
     TriggerUnderscored,
-    GetByName,
-    GetByPath,
+    ReportByName,
+    ReportByPath,
     DownloadByPath,
     CreateReport,
     ListReports,
@@ -56,12 +56,12 @@ const RUN: Option<Role> = Some(Role::Run);
 
 pub static ROUTES: &[Route] = &[
     post("/trigger-report", Endpoint::TriggerDashed, Role::Run),
-    get("/get-report/{id}", Endpoint::GetDashed, READ),
+    get("/get-report/{id}", Endpoint::ReportDashed, READ),
     get("/trigger_report", Endpoint::TriggerUnderscored, RUN),
     post("/trigger_report", Endpoint::TriggerUnderscored, Role::Run),
-    get("/get_report", Endpoint::GetByName, READ),
-    post("/get_report", Endpoint::GetByName, Role::Read),
-    get("/get_report/{id}", Endpoint::GetByPath, READ),
+    get("/get_report", Endpoint::ReportByName, READ),
+    post("/get_report", Endpoint::ReportByName, Role::Read),
+    get("/get_report/{id}", Endpoint::ReportByPath, READ),
     get("/download_report", Endpoint::DownloadByPath, READ),
     post("/v1/reports", Endpoint::CreateReport, Role::Run),
     get("/v1/reports", Endpoint::ListReports, READ),
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_path_leads_to_its_endpoint_with_what_stood_in_it() {
-        check(Method::GET, "/get_report/x", Some((Endpoint::GetByPath, &["x"])));
+        check(Method::GET, "/get_report/x", Some((Endpoint::ReportByPath, &["x"])));
         check(Method::HEAD, "/v1/reports/x.csv", Some((Endpoint::DownloadReport, &["x", "csv"])));
         check(Method::GET, "/v1/reports/x", Some((Endpoint::ShowReport, &["x"])));
         check(Method::DELETE, "/v1/reports/x", Some((Endpoint::DeleteReport, &["x"])));

@@ -14,12 +14,18 @@ fn the_document_has_every_route_and_every_route_is_in_the_document() {
         let served = Served::with(waiting()).await;
         let document = served.get("/openapi.json").await.json();
         assert_eq!(document["openapi"], "3.1.0");
-        let mut described = BTreeSet::new();
+        let (mut described, mut names) = (BTreeSet::new(), BTreeSet::new());
         for (path, methods) in document["paths"].as_object().unwrap() {
             for (method, operation) in methods.as_object().unwrap() {
                 described.insert((method.to_uppercase(), path.clone()));
                 check_operation(path, operation, &document);
+                let name = operation["operationId"].as_str().unwrap().to_owned();
+                assert!(names.insert(name), "{path}: {} is there twice", operation["operationId"]);
             }
+        }
+        for linked in document.to_string().split("\"operationId\":\"").skip(1) {
+            let name = linked.split('"').next().unwrap();
+            assert!(names.contains(name), "{name} is linked to and not there");
         }
         let routes: BTreeSet<_> = ROUTES
             .iter()

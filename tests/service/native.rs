@@ -151,6 +151,11 @@ fn a_download_is_packed_for_who_takes_it_so() {
         assert_eq!(zstd.header("vary"), "Accept, Accept-Encoding");
         let etags = [plain.as_str(), gzip.header("etag"), zstd.header("etag")];
         assert!(etags[0] != etags[1] && etags[1] != etags[2] && etags[0] != etags[2]);
+        // A part of a packed file could not be unpacked by itself.
+        let part = ["accept-encoding: gzip, zstd", "range: bytes=9-20"];
+        let part = served.ask("GET", &path, &part, "").await;
+        assert_eq!((part.status(), part.header("content-encoding")), (206, ""));
+        assert_eq!(part.text(), csv[9..=20]);
         // Parquet is packed inside.
         let path = format!("/v1/reports/{id}.parquet");
         let parquet = served.ask("GET", &path, &["accept-encoding: gzip, zstd"], "").await;

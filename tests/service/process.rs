@@ -30,16 +30,19 @@ impl Process {
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let (mut said, mut line) = (String::new(), String::new());
-        loop {
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut server = Self { child, url: String::new(), stderr, said: String::new() };
+        let mut line = String::new();
+        while server.url.is_empty() {
             line.clear();
-            assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "the server stopped: {said}");
-            if let Some(url) = line.trim().strip_prefix("listening on ") {
-                return Self { child, url: url.to_owned(), stderr, said };
+            let read = server.stderr.read_line(&mut line).unwrap();
+            assert_ne!(read, 0, "the server stopped: {}", server.said);
+            match line.trim().strip_prefix("listening on ") {
+                Some(url) => server.url = url.to_owned(),
+                None => server.said += &line,
             }
-            said += &line;
         }
+        server
     }
 
     pub fn kill(mut self) -> String {
@@ -144,21 +147,23 @@ fn the_service_lives_while_four_reports_run() {
         let body = format!("{{\"now\": \"2023-01-24T12:00:0{second}Z\"}}");
         agent.post(format!("{}/v1/reports", server.url)).send(body).unwrap();
     }
-    let mut asked = 0;
+    let mut took = Vec::new();
     loop {
         let metrics = agent.get(format!("{}/metrics", server.url)).call().unwrap();
         let metrics = metrics.into_body().read_to_string().unwrap();
         let started = Instant::now();
         agent.get(format!("{}/livez", server.url)).call().unwrap();
-        let took = started.elapsed();
-        asked += 1;
-        // The promise is 50 ms; a machine that tests on all cores may take its time elsewhere.
-        assert!(took < Duration::from_millis(500), "{took:?}");
+        took.push(started.elapsed());
         if metrics.contains("uptally_reports{state=\"complete\"} 4") {
             break;
         }
     }
-    assert!(asked > 1, "all reports were complete before anybody asked");
+    took.sort();
+    assert!(took.len() > 1, "all reports were complete before anybody asked");
+    // The slowest of them may meet a machine that tests on all of its cores.
+    let (median, slowest) = (took[took.len() / 2], took[took.len() - 1]);
+    assert!(median < Duration::from_millis(50), "{median:?}");
+    assert!(slowest < Duration::from_millis(500), "{slowest:?}");
 }
 
 #[test]

@@ -56,12 +56,8 @@ fn document() -> Value {
 
 fn operation(route: &Route) -> Value {
     let told = operations::of(route.endpoint);
-    let method = route.method.as_str().to_lowercase();
-    let name: String = route
-        .path
-        .split(|letter: char| !letter.is_ascii_alphanumeric())
-        .filter(|part| !part.is_empty())
-        .fold(method, |name, part| name + "_" + part);
+    // An endpoint may be asked by several methods, but not by one method at several paths.
+    let name = format!("{}_{:?}", route.method.as_str().to_lowercase(), route.endpoint);
     let mut responses = told.responses;
     responses.insert("default".into(), problem("What went wrong, in a sentence"));
     let mut operation = json!({

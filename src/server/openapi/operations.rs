@@ -17,9 +17,9 @@ pub fn of(endpoint: Endpoint) -> Operation {
     match endpoint {
         Endpoint::TriggerDashed
         | Endpoint::TriggerUnderscored
-        | Endpoint::GetDashed
-        | Endpoint::GetByName
-        | Endpoint::GetByPath
+        | Endpoint::ReportDashed
+        | Endpoint::ReportByName
+        | Endpoint::ReportByPath
         | Endpoint::DownloadByPath => of_older_clients(endpoint),
         Endpoint::CreateReport
         | Endpoint::ListReports
@@ -52,12 +52,12 @@ fn of_older_clients(endpoint: Endpoint) -> Operation {
         )
     };
     match endpoint {
-        Endpoint::GetDashed => told(
+        Endpoint::ReportDashed => told(
             "How far a report is, or the report",
             vec![id(), query("format", words(&["csv", "json"]))],
             status_or_csv(),
         ),
-        Endpoint::GetByName => Operation {
+        Endpoint::ReportByName => Operation {
             body: Some(json!({ "content": {
                 "application/x-www-form-urlencoded": { "schema": named("ReportId") },
                 "application/json": { "schema": named("ReportId") },
@@ -68,7 +68,7 @@ fn of_older_clients(endpoint: Endpoint) -> Operation {
                 status_or_csv(),
             )
         },
-        Endpoint::GetByPath => told(
+        Endpoint::ReportByPath => told(
             "How far a report is, or the report",
             vec![id(), query("format", words(&["csv", "json"]))],
             status_or_csv(),
@@ -80,7 +80,13 @@ fn of_older_clients(endpoint: Endpoint) -> Operation {
             told("The report whose name was given out", vec![path], status_or_csv())
         }
         _ => {
-            let answer = answer("The id to ask with", &[("application/json", named("ReportId"))]);
+            let mut answer =
+                answer("The id to ask with", &[("application/json", named("ReportId"))]);
+            answer["links"] = json!({
+                "get_report/{id}": link("get_ReportByPath", "path.id"),
+                "get-report/{id}": link("get_ReportDashed", "path.id"),
+                "get_report": link("get_ReportByName", "query.report_id"),
+            });
             operation(
                 "older clients",
                 "Asks for the report without options",
@@ -254,6 +260,11 @@ fn answer(description: &str, kinds: &[(&str, Value)]) -> Value {
         .map(|(kind, schema)| ((*kind).to_owned(), json!({ "schema": schema })))
         .collect();
     json!({ "description": description, "content": content })
+}
+
+/// Where the id that was answered leads to.
+fn link(operation: &str, parameter: &str) -> Value {
+    json!({ "operationId": operation, "parameters": { parameter: "$response.body#/report_id" } })
 }
 
 fn parameter(place: &str, name: &str, schema: Value) -> Value {
