@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of reports or HTTP.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -81,10 +81,6 @@ impl Catalog {
         Self { folder, newest: RwLock::default(), opening: tokio::sync::Mutex::default(), work }
     }
 
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
     /// The newest version.
     ///
     /// # Errors
@@ -98,7 +94,7 @@ impl Catalog {
             return Ok(edition);
         }
         let opened = self.work.ask(Edition::open(self.folder.clone(), None)).await?;
-        let edition = Arc::new(opened.ok_or_else(|| self.nothing_loaded())?);
+        let edition = Arc::new(opened.ok_or_else(nothing_loaded)?);
         *self.newest.write().unwrap_or_else(|poisoned| poisoned.into_inner()) =
             Some(Arc::clone(&edition));
         Ok(edition)
@@ -110,9 +106,18 @@ impl Catalog {
         match as_of {
             Some(version) if version != newest.version() => {
                 let opened = self.work.ask(Edition::open(self.folder.clone(), as_of)).await?;
-                Ok(Arc::new(opened.ok_or_else(|| self.nothing_loaded())?))
+                Ok(Arc::new(opened.ok_or_else(nothing_loaded)?))
             }
             _ => Ok(newest),
+        }
+    }
+
+    /// The version of a report that runs, on the threads of reports already: it has the report's
+    /// time, not a query's.
+    pub async fn version(&self, version: u64) -> Result<Option<Arc<Edition>>> {
+        match self.current().filter(|edition| edition.version() == version) {
+            Some(edition) => Ok(Some(edition)),
+            None => Ok(Edition::open(self.folder.clone(), Some(version)).await?.map(Arc::new)),
         }
     }
 
@@ -121,11 +126,9 @@ impl Catalog {
         let newest = self.newest.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
         newest.filter(|edition| edition.dataset.is_newest())
     }
+}
 
-    fn nothing_loaded(&self) -> Refusal {
-        Refusal::unavailable(format!(
-            "nothing was loaded into {:?} yet; expected `uptally ingest` before",
-            self.folder
-        ))
-    }
+/// Says no folder: whoever asks may be a stranger.
+fn nothing_loaded() -> Refusal {
+    Refusal::unavailable("nothing was loaded yet; expected `uptally ingest` before")
 }

@@ -1,9 +1,9 @@
 //! `uptally serve`: reports and stores by HTTP.
 //!
-//! In the order a request travels: [`listener`] accepts it, [`router`] finds its line in [`routes`]
-//! and holds it against limits and [`keys`]; [`dialects`] (older services' ways of asking),
-//! [`reports`], [`stores`], [`explain`] and [`versions`] answer it. Reports are [`jobs`], made on
-//! the threads of [`work`] from the data of the [`catalog`]; everybody else only looks at them.
+//! In the order a request travels: `listener` accepts it, `router` finds its line in `routes`
+//! and holds it against limits and `keys`; `dialects` (older services' ways of asking),
+//! `reports`, `stores`, `explain` and `versions` answer it. Reports are `jobs`, made on
+//! the threads of `work` from the data of the `catalog`; everybody else only looks at them.
 //! What the figures are is the engine's; nothing here computes one.
 
 mod ask;

@@ -167,7 +167,7 @@ fn the_service_lives_while_four_reports_run() {
 }
 
 #[test]
-fn a_server_that_is_asked_to_stop_answers_who_waits_and_ends_well() {
+fn a_server_that_is_asked_to_stop_ends_well_and_soon() {
     let folder = TempDir::new().unwrap();
     for signal in ["TERM", "INT"] {
         let mut server = Process::start(folder.path(), "");
@@ -217,6 +217,7 @@ fn other_machines_are_let_in_by_key_or_knowingly() {
     report_id(&curl(&["-H", &format!("Authorization: Bearer {}", key.trim()), &at]));
 }
 
+/// The certificate and its key are of this test alone; nobody else trusts them.
 #[test]
 fn with_a_certificate_the_server_speaks_tls() {
     let folder = TempDir::new().unwrap();

@@ -56,7 +56,11 @@ async fn one(inner: Arc<Inner>, job: Arc<Job>, started_at: i64, turn: OwnedSemap
         Ok(Ok(Ok(finished))) => Ending::Complete(finished),
         Ok(Ok(Err(error))) => {
             tracing::error!(id = %job.id, error = error.sentence(), "a report failed");
-            failed(&inner, error.sentence())
+            match error {
+                Error::Argument(sentence) => failed(&inner, sentence),
+                // Where files lie is nobody's business.
+                _ => failed(&inner, "the server could not make it; its log says why"),
+            }
         }
         Ok(Err(broken)) => {
             tracing::error!(id = %job.id, %broken, "a report broke off");
@@ -77,11 +81,11 @@ fn failed(inner: &Inner, detail: impl Into<String>) -> Ending {
 
 async fn make(inner: &Arc<Inner>, job: &Arc<Job>, started_at: i64) -> Result<Finished> {
     let settled = &job.settled;
-    let edition = inner.catalog.edition(Some(settled.version)).await;
-    let edition = edition.map_err(|refusal| Error::Argument(refusal.detail))?;
-    if edition.fingerprint != settled.fingerprint {
-        return Err(Error::Argument("the data that it was asked of is no longer there".into()));
-    }
+    let edition = inner.catalog.version(settled.version).await?;
+    let edition = edition.filter(|edition| edition.fingerprint == settled.fingerprint);
+    let edition = edition.ok_or_else(|| {
+        Error::Argument("the data that it was asked of is no longer there".into())
+    })?;
     let question = settled.ask.question(Some(settled.now));
     let answer = answer(&edition.dataset, &question, settled.ask.engine).await?;
     let writing = State::Running { started_at, step: Step::Writing };
