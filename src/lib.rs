@@ -2,7 +2,8 @@
 //!
 //! In the order a poll travels: [`ingest`] checks CSV rows and [`tables`] keeps them as sorted
 //! Parquet under Delta logs; [`engine`] asks them for a report, in SQL over [`functions`] or in lazy
-//! frames; [`report`] lays the figures out and [`cli`] hands them over. What the numbers mean is in
+//! frames; [`report`] lays the figures out, and [`cli`] and [`server`] hand them over, asked in the
+//! [`words`] of both. What the numbers mean is in
 //! [`rules`] alone; [`generate`] makes up a chain to try all of it on.
 
 pub mod cli;
@@ -13,6 +14,8 @@ pub mod generate;
 pub mod ingest;
 pub mod report;
 pub mod rules;
+pub mod server;
 pub mod tables;
+pub mod words;
 
 pub use error::{Error, Result};

@@ -1,12 +1,18 @@
 //! Every command of the documentation, run as it is written.
 //!
 //! A `console` block is a session: lines that start with `$ ` are typed, the lines below each are
-//! what it prints to stdout, `…` standing for any lines; nothing below means anything goes.
+//! what it prints to stdout, `…` standing for any lines; nothing below means anything goes. A line
+//! that ends in ` &` starts the service, which runs to the end of its block, on a port that is free.
 
 use std::path::Path;
 use std::process::Command;
 
 use tempfile::TempDir;
+
+use crate::service::process::Process;
+
+/// Where the service listens when nobody says otherwise.
+const USUAL_ADDRESS: &str = "localhost:8000";
 
 /// Commands with the lines expected below them.
 fn sessions(document: &str) -> Vec<Vec<(String, Vec<String>)>> {
@@ -59,6 +65,20 @@ fn matches(expected: &[String], found: &[&str]) -> bool {
     }
 }
 
+#[track_caller]
+fn prints(command: &str, expected: &[String], folder: &Path) {
+    let run = typed(command, folder);
+    let (printed, said) =
+        (String::from_utf8(run.stdout).unwrap(), String::from_utf8_lossy(&run.stderr).into_owned());
+    assert!(run.status.success(), "{command}: {said}");
+    let printed: Vec<_> = printed.lines().collect();
+    assert!(
+        expected.is_empty() || matches(expected, &printed),
+        "{command} printed\n{}",
+        printed.join("\n")
+    );
+}
+
 #[test]
 fn the_commands_of_the_readme_print_what_it_says() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -71,27 +91,30 @@ fn the_commands_of_the_readme_print_what_it_says() {
         std::fs::copy(&path, sample.join(path.file_name().unwrap())).unwrap();
     }
     let mut ran = 0;
-    for (command, expected) in sessions(&readme).into_iter().flatten() {
-        // Building and testing is what runs this test.
-        if ["cargo test", "cargo build --release", "cargo bench"]
-            .iter()
-            .any(|prefix| command.starts_with(prefix))
-        {
-            continue;
+    for session in sessions(&readme) {
+        let mut server = None;
+        for (command, expected) in session {
+            // Building and testing is what runs this test.
+            if ["cargo test", "cargo build --release", "cargo bench"]
+                .iter()
+                .any(|prefix| command.starts_with(prefix))
+            {
+                continue;
+            }
+            ran += 1;
+            if let Some(serve) = command.strip_suffix(" &") {
+                let arguments = serve.strip_prefix("uptally serve").unwrap();
+                server = Some(Process::start(folder.path(), arguments));
+                continue;
+            }
+            let command = match &server {
+                Some(server) => {
+                    command.replace(USUAL_ADDRESS, server.url.strip_prefix("http://").unwrap())
+                }
+                None => command,
+            };
+            prints(&command, &expected, folder.path());
         }
-        let run = typed(&command, folder.path());
-        let (printed, said) = (
-            String::from_utf8(run.stdout).unwrap(),
-            String::from_utf8_lossy(&run.stderr).into_owned(),
-        );
-        assert!(run.status.success(), "{command}: {said}");
-        let printed: Vec<_> = printed.lines().collect();
-        assert!(
-            expected.is_empty() || matches(&expected, &printed),
-            "{command} printed\n{}",
-            printed.join("\n")
-        );
-        ran += 1;
     }
     assert!(ran >= 8, "{ran} commands ran");
 }

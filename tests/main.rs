@@ -7,5 +7,6 @@ mod golden;
 mod harness;
 mod judge;
 mod properties;
+mod service;
 mod transitions;
 mod versions;

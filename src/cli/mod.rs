@@ -6,8 +6,10 @@
 mod arguments;
 mod generate;
 mod ingest;
+mod keys;
 mod output;
 mod report;
+mod serve;
 mod signals;
 
 use std::process::ExitCode;
@@ -30,12 +32,14 @@ enum Action {
     Generate(generate::Arguments),
     Ingest(ingest::Arguments),
     Report(Box<report::Arguments>),
+    Serve(Box<serve::Arguments>),
+    Keys(keys::Arguments),
 }
 
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
     let command = Command::parse();
-    log_to_stderr();
+    log_to_stderr(&command.action);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -60,13 +64,20 @@ async fn act(action: Action) -> Result<()> {
         Action::Generate(arguments) => generate::run(&arguments),
         Action::Ingest(arguments) => ingest::run(&arguments).await,
         Action::Report(arguments) => report::run(&arguments).await,
+        Action::Serve(arguments) => serve::run(&arguments).await,
+        Action::Keys(arguments) => keys::run(&arguments),
     }
 }
 
-/// Warnings, or what `UPTALLY_LOG` asks for, in the syntax of `RUST_LOG`.
-fn log_to_stderr() {
+/// Warnings, and of the service every request; or what `UPTALLY_LOG` asks for, in the syntax of
+/// `RUST_LOG`.
+fn log_to_stderr(action: &Action) {
+    let usual = match action {
+        Action::Serve(_) => "warn,uptally::server=info,buoyant_kernel=off",
+        _ => "warn,buoyant_kernel=off",
+    };
     let filter = tracing_subscriber::EnvFilter::try_from_env("UPTALLY_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,buoyant_kernel=off"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(usual));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)

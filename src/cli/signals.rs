@@ -43,6 +43,11 @@ impl Stop {
         &self.asked
     }
 
+    /// Ends when somebody asks to stop.
+    pub async fn asked(&self) {
+        self.told.notified().await;
+    }
+
     /// What the work makes, unless it is asked to stop before.
     pub async fn unless<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {

@@ -5,6 +5,7 @@
 
 pub mod frame;
 pub mod sql;
+pub mod store;
 
 mod ranges;
 mod scan;
@@ -16,7 +17,6 @@ use std::path::PathBuf;
 use arrow::array::RecordBatch;
 
 use self::stores::Stores;
-
 use crate::error::{Error, Result};
 use crate::rules::calendar::day_of;
 use crate::rules::{Options, Window};
@@ -126,13 +126,11 @@ impl Asked {
             Error::Argument("there is no poll to look back from; expected polls, or --now".into())
         })?;
         let from_day = day_of(Window::LONGEST.before(now).starts_at());
-        let days = || dataset.files(Table::Polls).iter().filter_map(|file| file.day);
-        let first_day = days().filter(|day| *day <= from_day).max().or_else(|| days().min());
         Ok(Self {
             dataset: dataset.clone(),
             question: question.clone(),
             now,
-            first_day: first_day.unwrap_or(from_day),
+            first_day: first_day_to_read(dataset, from_day),
             last_day: day_of(now),
             stores,
         })
@@ -146,4 +144,12 @@ impl Asked {
         };
         self.dataset.files(table).iter().filter(asked).collect()
     }
+}
+
+/// The last polled day not after `from_day`, or the first one of all: its polls, with what is carried
+/// into it, tell the state of every store from `from_day` on.
+fn first_day_to_read(dataset: &Dataset, from_day: i64) -> i64 {
+    let days = || dataset.files(Table::Polls).iter().filter_map(|file| file.day);
+    let first_day = days().filter(|day| *day <= from_day).max().or_else(|| days().min());
+    first_day.unwrap_or(from_day)
 }

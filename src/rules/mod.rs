@@ -3,7 +3,9 @@
 //! Nothing here knows of files, engines, clocks or settings: every instant is an argument.
 
 pub mod calendar;
+pub mod explain;
 pub mod figure;
+pub mod incident;
 pub mod opening;
 pub mod options;
 pub mod span;

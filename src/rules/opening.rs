@@ -13,20 +13,58 @@ pub fn open_spans(
     snap_end_of_day: bool,
 ) -> Spans {
     let WeeklyHours::Rows(rows) = week else { return Spans::union(vec![range]) };
+    let mut spans = Vec::with_capacity(rows.len() * 2);
+    each_opening(rows, clock, range, snap_end_of_day, |_, _, span| spans.push(span));
+    Spans::union(spans)
+}
+
+/// One row of business hours on one of its dates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened {
+    pub row: Opening,
+    /// The local date on which it opens, days since 1970-01-01.
+    pub on_day: i64,
+    /// Cut to the range.
+    pub span: Span,
+}
+
+/// What [`open_spans`] unites, in no order; none of a store that is always open.
+pub fn openings(
+    week: &WeeklyHours,
+    clock: &LocalClock,
+    range: Span,
+    snap_end_of_day: bool,
+) -> Vec<Opened> {
+    let mut openings = Vec::new();
+    if let WeeklyHours::Rows(rows) = week {
+        each_opening(rows, clock, range, snap_end_of_day, |row, on_day, span| {
+            openings.push(Opened { row, on_day, span });
+        });
+    }
+    openings
+}
+
+fn each_opening(
+    rows: &[Opening],
+    clock: &LocalClock,
+    range: Span,
+    snap_end_of_day: bool,
+    mut opens: impl FnMut(Opening, i64, Span),
+) {
     // An interval that reaches into the range may open up to two dates before it, and a gap can
     // carry it a date further; and none that opens on a later date than the range's last reaches back.
     let first_day = day_of(clock.local_at(range.starts_at())) - 3;
     let last_day = day_of(clock.local_at(range.ends_at())) + 1;
-    let mut spans = Vec::with_capacity(rows.len() * 2);
     for row in rows {
         let weekday = i64::from(row.weekday().to_monday_zero());
         let ahead = (weekday - i64::from(weekday_of(first_day))).rem_euclid(7);
         for day in (first_day + ahead..=last_day).step_by(7) {
             let span = opened_on(*row, day, clock, snap_end_of_day);
-            spans.extend(span.and_then(|span| span.within(range)));
+            if let Some(span) = span.and_then(|span| span.within(range)) {
+                opens(*row, day, span);
+            }
         }
     }
-    Spans::union(spans)
 }
 
 /// `None` where a change of clocks leaves nothing of the interval.

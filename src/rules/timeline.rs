@@ -94,6 +94,61 @@ pub fn steps_within(
     steps.0
 }
 
+/// The time over which one poll's status holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    pub poll: Poll,
+    pub span: Span,
+}
+
+/// Which poll makes which part of [`steps`]; in order, none overlapping another.
+pub fn shares(polls: &[Poll], interpolation: Interpolation, max_gap_us: Option<i64>) -> Vec<Share> {
+    shares_of(polls, (Step::EVER, i64::MAX), interpolation, max_gap_us).collect()
+}
+
+/// Which poll makes which part of [`steps_within`].
+pub fn shares_within(
+    polls: &[Poll],
+    pieces: &[Span],
+    interpolation: Interpolation,
+    max_gap_us: Option<i64>,
+) -> Vec<Share> {
+    let of_piece = pieces.iter().flat_map(|piece| {
+        let first = polls.partition_point(|poll| poll.polled_at() < piece.starts_at());
+        let last = polls.partition_point(|poll| poll.polled_at() < piece.ends_at());
+        let bounds = (piece.starts_at(), piece.ends_at());
+        shares_of(&polls[first..last], bounds, interpolation, max_gap_us)
+    });
+    of_piece.collect()
+}
+
+/// What each poll vouches for within the bounds; what is empty is left out.
+#[inline]
+fn shares_of(
+    polls: &[Poll],
+    (from, to): (i64, i64),
+    interpolation: Interpolation,
+    max_gap_us: Option<i64>,
+) -> impl Iterator<Item = Share> {
+    let mut share_from = from;
+    polls.iter().enumerate().filter_map(move |(at, poll)| {
+        let polled_at = poll.polled_at();
+        let share_to = match polls.get(at + 1) {
+            Some(next) => change_between(polled_at, next.polled_at(), interpolation),
+            None => to,
+        };
+        let (vouched_from, vouched_to) = match max_gap_us {
+            Some(gap) => (
+                share_from.max(polled_at.saturating_sub(gap)),
+                share_to.min(polled_at.saturating_add(gap)),
+            ),
+            None => (share_from, share_to),
+        };
+        share_from = share_to;
+        Some(Share { poll: *poll, span: Span::new(vouched_from, vouched_to)? })
+    })
+}
+
 /// Steps under construction: no two neighbours alike, the first from [`Step::EVER`].
 #[derive(Default)]
 struct Steps(Vec<Step>);
@@ -103,30 +158,25 @@ impl Steps {
     fn fill(
         &mut self,
         polls: &[Poll],
-        (from, to): (i64, i64),
+        bounds: (i64, i64),
         interpolation: Interpolation,
         max_gap_us: Option<i64>,
     ) {
-        let mut share_from = from;
-        for (at, poll) in polls.iter().enumerate() {
-            let polled_at = poll.polled_at();
-            let share_to = match polls.get(at + 1) {
-                // What nothing cuts short is one share as long as the status stays.
-                Some(next) if max_gap_us.is_none() && next.active() == poll.active() => continue,
-                Some(next) => change_between(polled_at, next.polled_at(), interpolation),
-                None => to,
-            };
-            let (vouched_from, vouched_to) = match max_gap_us {
-                Some(gap) => (
-                    share_from.max(polled_at.saturating_sub(gap)),
-                    share_to.min(polled_at.saturating_add(gap)),
-                ),
-                None => (share_from, share_to),
-            };
-            if vouched_from < vouched_to {
-                self.hold(vouched_from, vouched_to, poll.active());
+        let mut stretch: Option<(i64, i64, bool)> = None;
+        for share in shares_of(polls, bounds, interpolation, max_gap_us) {
+            let (from, to, active) =
+                (share.span.starts_at(), share.span.ends_at(), share.poll.active());
+            match &mut stretch {
+                // Shares that follow each other and say the same are held as one.
+                Some((_, end, status)) if *end == from && *status == active => *end = to,
+                _ => {
+                    let before = stretch.replace((from, to, active));
+                    before.into_iter().for_each(|(from, to, active)| self.hold(from, to, active));
+                }
             }
-            share_from = share_to;
+        }
+        if let Some((from, to, active)) = stretch {
+            self.hold(from, to, active);
         }
     }
 

@@ -93,6 +93,11 @@ impl Dataset {
         &self.folder
     }
 
+    /// Whether no later version was there at the moment of asking; costs one look at the disk.
+    pub fn is_newest(&self) -> bool {
+        !TableLog::has_version(&self.folder, Table::Loads, self.version + 1)
+    }
+
     /// Every file ever loaded, oldest first.
     pub fn loads(&self) -> &[Load] {
         &self.loads

@@ -53,6 +53,11 @@ impl TableLog {
         }
     }
 
+    /// Whether the version was committed.
+    pub fn has_version(data: &Path, table: Table, version: Version) -> bool {
+        data.join(table.name()).join("_delta_log").join(format!("{version:020}.json")).exists()
+    }
+
     pub async fn create(data: &Path, table: Table) -> Result<Self> {
         let folder = data.join(table.name());
         std::fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;

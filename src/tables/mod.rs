@@ -7,8 +7,10 @@ mod dataset;
 mod log;
 mod parquet_files;
 mod schema;
+mod store_rows;
 
 pub use dataset::{Change, Dataset, Load, WriteLock};
 pub use log::TableFile;
 pub use parquet_files::{NewFile, read_all, write_sorted};
 pub use schema::Table;
+pub use store_rows::read_store;

@@ -1,0 +1,159 @@
+//! One store over any range: its polls and hours from the tables, put through the rules.
+//!
+//! Reads the pages that hold the store and no others. Knows nothing of who asks.
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::{Int8Type, Int32Type, TimestampMicrosecondType};
+use chrono_tz::Tz;
+
+use super::first_day_to_read;
+use crate::error::{Error, Result};
+use crate::rules::calendar::day_of;
+use crate::rules::explain::{Stretch, stretches};
+use crate::rules::incident::{Incident, incidents};
+use crate::rules::opening::{local_days, open_spans, openings};
+use crate::rules::tally::{Tally, tally};
+use crate::rules::timeline::{Share, shares, shares_within, steps, steps_within};
+use crate::rules::{
+    LocalClock, NoData, Opening, Options, Poll, Scope, Span, Spans, Step, Weekday, WeeklyHours,
+};
+use crate::tables::{Dataset, Table, TableFile, read_store};
+
+/// What the tables say of one store over a range.
+///
+/// Polls later than the end of the range are not looked at: it is the *now* of the question.
+pub struct StoreHistory {
+    pub range: Span,
+    pub options: Options,
+    pub week: WeeklyHours,
+    pub zone: Tz,
+    /// Whether the zone is the default, for want of one in the data.
+    pub zone_is_default: bool,
+    pub open: Spans,
+    polls: Vec<Poll>,
+    clock: LocalClock,
+}
+
+impl StoreHistory {
+    /// Blocks while it reads.
+    pub fn read(dataset: &Dataset, store: &str, range: Span, options: Options) -> Result<Self> {
+        let week = week(&of_store(dataset, Table::BusinessHours, store)?);
+        let given = zone(&of_store(dataset, Table::TimeZones, store)?)?;
+        let zone = given.unwrap_or(options.default_time_zone);
+        let clock = LocalClock::over(zone, range);
+        let open = open_spans(&week, &clock, range, options.snap_end_of_day);
+        let polls = polls(dataset, store, range)?;
+        let zone_is_default = given.is_none();
+        Ok(Self { range, options, week, zone, zone_is_default, open, polls, clock })
+    }
+
+    /// The step function over the range, cut to it: each stretch with its state.
+    pub fn timeline(&self) -> Vec<(Span, Option<bool>)> {
+        let steps = self.steps();
+        let of_step = |(at, step): (usize, &Step)| {
+            let ends_at = steps.get(at + 1).map_or(i64::MAX, |next| next.starts_at);
+            Some((Span::new(step.starts_at, ends_at)?.within(self.range)?, step.active))
+        };
+        match steps.is_empty() {
+            true => vec![(self.range, None)],
+            false => steps.iter().enumerate().filter_map(of_step).collect(),
+        }
+    }
+
+    /// Unknown time is booked as the options say.
+    pub fn tally(&self) -> Tally {
+        let mut tally = tally(&self.steps(), self.open.iter().copied(), self.range);
+        let unknown_us = std::mem::take(&mut tally.unknown_us);
+        match self.options.no_data {
+            NoData::Unknown => tally.unknown_us = unknown_us,
+            NoData::Down => tally.down_us += unknown_us,
+            NoData::Up => tally.up_us += unknown_us,
+        }
+        tally
+    }
+
+    pub fn incidents(&self) -> Vec<Incident> {
+        incidents(&self.steps(), &self.open, self.range)
+    }
+
+    /// What decides each stretch of the range.
+    pub fn stretches(&self) -> Vec<Stretch> {
+        let snap = self.options.snap_end_of_day;
+        let openings = openings(&self.week, &self.clock, self.range, snap);
+        stretches(self.range, &self.shares(), &openings, &self.open, &self.clock)
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        let Options { interpolation, max_gap_us, .. } = self.options;
+        match self.pieces() {
+            None => steps(&self.polls, interpolation, max_gap_us),
+            Some(pieces) => steps_within(&self.polls, &pieces, interpolation, max_gap_us),
+        }
+    }
+
+    fn shares(&self) -> Vec<Share> {
+        let Options { interpolation, max_gap_us, .. } = self.options;
+        match self.pieces() {
+            None => shares(&self.polls, interpolation, max_gap_us),
+            Some(pieces) => shares_within(&self.polls, &pieces, interpolation, max_gap_us),
+        }
+    }
+
+    /// The pieces that are each filled from their own polls; `None` where all is one.
+    fn pieces(&self) -> Option<Vec<Span>> {
+        match self.options.scope {
+            Scope::All => None,
+            Scope::Day => Some(local_days(&self.clock, self.range)),
+            Scope::Interval => Some(self.open.to_vec()),
+        }
+    }
+}
+
+fn of_store(dataset: &Dataset, table: Table, store: &str) -> Result<RecordBatch> {
+    read_store(table, dataset.files(table).iter().map(|file| file.path.as_path()), store)
+}
+
+/// The polls of the range and the last one before it, as a report of the range reads them.
+fn polls(dataset: &Dataset, store: &str, range: Span) -> Result<Vec<Poll>> {
+    let first_day = first_day_to_read(dataset, day_of(range.starts_at()));
+    let last_day = day_of(range.ends_at());
+    let files_of = |table: Table, last_day: i64| {
+        let days = first_day..=last_day;
+        let of_days = move |file: &&TableFile| file.day.is_some_and(|day| days.contains(&day));
+        dataset.files(table).iter().filter(of_days).map(|file| file.path.as_path())
+    };
+    let carried = read_store(Table::Carried, files_of(Table::Carried, first_day), store)?;
+    let asked = read_store(Table::Polls, files_of(Table::Polls, last_day), store)?;
+    let mut polls = Vec::with_capacity(carried.num_rows() + asked.num_rows());
+    for batch in [carried, asked] {
+        let instants = batch.column(2).as_primitive::<TimestampMicrosecondType>();
+        let statuses = batch.column(3).as_boolean();
+        let rows = (0..batch.num_rows()).map(|row| (instants.value(row), statuses.value(row)));
+        polls.extend(rows.map(|(polled_at, active)| Poll::new(polled_at, active)));
+    }
+    polls.retain(|poll| poll.polled_at() <= range.ends_at());
+    Ok(polls)
+}
+
+fn week(rows: &RecordBatch) -> WeeklyHours {
+    if rows.num_rows() == 0 {
+        return WeeklyHours::Always;
+    }
+    let days = rows.column(1).as_primitive::<Int8Type>();
+    let starts = rows.column(2).as_primitive::<Int32Type>();
+    let ends = rows.column(3).as_primitive::<Int32Type>();
+    let opening = |row: usize| {
+        let weekday = Weekday::from_monday_zero(days.value(row).try_into().ok()?)?;
+        let (start_s, end_s) =
+            (starts.value(row).try_into().ok()?, ends.value(row).try_into().ok()?);
+        Opening::new(weekday, start_s, end_s)
+    };
+    WeeklyHours::Rows((0..rows.num_rows()).filter_map(opening).collect())
+}
+
+fn zone(rows: &RecordBatch) -> Result<Option<Tz>> {
+    let Some(last) = rows.num_rows().checked_sub(1) else { return Ok(None) };
+    let name = rows.column(1).as_string::<i32>().value(last);
+    let zone = name.parse();
+    zone.map(Some).map_err(|_| Error::bug(format!("the tables hold the time zone {name:?}")))
+}

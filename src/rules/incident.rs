@@ -1,0 +1,89 @@
+//! Outages: when a store was down, how long of it while it should have been open.
+
+use super::span::Span;
+use super::tally::tally;
+use super::timeline::Step;
+
+/// A maximal run of `inactive`, from its first to its last instant within a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Incident {
+    pub span: Span,
+    /// Scheduled open time within it, microseconds; positive.
+    pub downtime_us: i64,
+    /// Whether it goes on beyond the end of the range.
+    pub is_open: bool,
+}
+
+/// The incidents within the range, in order. Closed hours do not split one, and one without any
+/// open time is none. Spans come in order and do not overlap.
+pub fn incidents(steps: &[Step], open: &[Span], range: Span) -> Vec<Incident> {
+    let runs = steps.iter().enumerate().filter(|(_, step)| step.active == Some(false));
+    let listed = runs.filter_map(|(at, step)| {
+        let ends_at = steps.get(at + 1).map_or(i64::MAX, |next| next.starts_at);
+        let span = Span::new(step.starts_at, ends_at)?.within(range)?;
+        let first = open.partition_point(|open| open.ends_at() <= span.starts_at());
+        let after = open.partition_point(|open| open.starts_at() < span.ends_at());
+        let downtime_us = tally(steps, open[first..after].iter().copied(), span).down_us;
+        let is_open = ends_at > range.ends_at();
+        (downtime_us > 0).then_some(Incident { span, downtime_us, is_open })
+    });
+    listed.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::options::Interpolation;
+    use super::super::timeline::{Poll, steps};
+    use super::*;
+
+    /// Polls as `5+ 9-`, open spans and range as `3..7`; incidents as `3..7=4`, with a `!` where
+    /// one is open.
+    #[track_caller]
+    fn check(polls: &str, open: &str, range: &str, expected: &str) {
+        let poll = |word: &str| {
+            let (at, status) = word.split_at(word.len() - 1);
+            Poll::new(at.parse().unwrap(), status == "+")
+        };
+        let span = |word: &str| {
+            let (from, to) = word.split_once("..").unwrap();
+            Span::new(from.parse().unwrap(), to.parse().unwrap()).unwrap()
+        };
+        let polls: Vec<_> = polls.split_whitespace().map(poll).collect();
+        let open: Vec<_> = open.split_whitespace().map(span).collect();
+        let steps = steps(&polls, Interpolation::Previous, None);
+        let drawn = |incident: &Incident| {
+            let (from, to) = (incident.span.starts_at(), incident.span.ends_at());
+            let mark = if incident.is_open { "!" } else { "" };
+            format!("{from}..{to}={}{mark}", incident.downtime_us)
+        };
+        let found: Vec<_> = incidents(&steps, &open, span(range)).iter().map(drawn).collect();
+        assert_eq!(found.join(" "), expected);
+    }
+
+    #[test]
+    fn a_run_of_inactive_is_one_incident() {
+        check("0+ 10- 12- 20+", "0..100", "0..100", "10..20=10");
+        check("0+ 10- 20+ 30- 40+", "0..100", "0..100", "10..20=10 30..40=10");
+        check("0+", "0..100", "0..100", "");
+        check("", "0..100", "0..100", "");
+    }
+
+    #[test]
+    fn closed_hours_do_not_split_it_and_do_not_count() {
+        check("0+ 10- 50+", "0..20 40..60", "0..100", "10..50=20");
+    }
+
+    #[test]
+    fn one_without_open_time_is_none() {
+        check("0+ 20- 40+", "0..20 40..60", "0..100", "");
+    }
+
+    #[test]
+    fn it_is_cut_to_the_range_and_open_where_it_goes_on() {
+        check("0- 50+", "0..100", "10..40", "10..40=30!");
+        check("0- 40+", "0..100", "10..40", "10..40=30");
+        check("0+ 30-", "0..100", "0..40", "30..40=10!");
+        // The first status reaches back.
+        check("30- 35+", "0..100", "10..40", "10..35=25");
+    }
+}

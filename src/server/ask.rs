@@ -1,0 +1,225 @@
+//! What a client asks of a report: the options of `uptally report` under their JSON names.
+//!
+//! Knows neither jobs nor HTTP: it turns values into a question and a question into values.
+
+use serde_json::{Map, Value, json};
+
+use crate::engine::{Engine, Question};
+use crate::ingest::instant_of_text;
+use crate::report::{Format, Layout};
+use crate::rules::Options;
+use crate::words::{
+    self, COLUMNS, ENGINES, FORMATS, INTERPOLATIONS, NO_DATA, SCOPES, Words, duration_text,
+    duration_us, instant_text,
+};
+
+/// The most stores that one report may name.
+pub const STORES_NAMED_MAX: usize = 10_000;
+
+/// Flags of the command line that name files of the machine it runs on.
+const NOT_OVER_HTTP: [&str; 6] =
+    ["data", "max_reject_rate", "output", "queries", "rejects", "threads"];
+
+/// A report as it is asked for, before it is settled which data and which *now* it is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Ask {
+    /// Microseconds UTC; the latest poll of the data where none is given.
+    pub now: Option<i64>,
+    /// Version of the data; the newest where none is given.
+    pub as_of: Option<u64>,
+    pub engine: Engine,
+    pub options: Options,
+    /// In ascending order, each once; all where none is named.
+    pub stores: Vec<String>,
+    pub layout: Layout,
+    /// The format that the client means to download; no part of what is asked of the data.
+    pub format: Format,
+    /// Whether the plan is asked for in place of the report.
+    pub explain: bool,
+}
+
+impl Ask {
+    /// # Errors
+    /// Names the field that is unknown or whose value is none, and what was expected.
+    pub fn of(fields: &Map<String, Value>) -> Result<Self, String> {
+        let mut ask = Self::default();
+        for (name, value) in fields {
+            if !ask.set(name, value).map_err(|wrong| format!("{name}: {wrong}"))? {
+                return Err(unknown(name));
+            }
+        }
+        Ok(ask)
+    }
+
+    /// Takes one option; `false` where there is none of that name. `null` leaves the default.
+    pub fn set(&mut self, name: &str, value: &Value) -> Result<bool, String> {
+        if value.is_null() {
+            return Ok(is_option(name));
+        }
+        match name {
+            "now" => self.now = Some(instant_of_text(text(value)?)?),
+            "as_of" => self.as_of = Some(version(value)?),
+            "engine" => self.engine = word(ENGINES, value)?,
+            "store" => self.stores = stores(value)?,
+            "columns" => self.layout.extended = word(COLUMNS, value)?,
+            "exact" => self.layout.exact = truth(value)?,
+            "format" => self.format = word(FORMATS, value)?,
+            "explain" => self.explain = truth(value)?,
+            _ => return set_option(&mut self.options, name, value),
+        }
+        Ok(true)
+    }
+
+    /// What is asked, but for data and *now*, in the words in which it could be asked again.
+    pub fn describe(&self) -> Value {
+        let mut described = describe_options(&self.options);
+        described.insert("engine".into(), json!(words::word(ENGINES, self.engine)));
+        described.insert("store".into(), json!(self.stores));
+        described.insert("columns".into(), json!(words::word(COLUMNS, self.layout.extended)));
+        described.insert("exact".into(), json!(self.layout.exact));
+        Value::Object(described)
+    }
+
+    /// As an engine is asked, looking back from `now`.
+    pub fn question(&self, now: Option<i64>) -> Question {
+        Question {
+            now,
+            options: self.options,
+            stores: self.stores.clone(),
+            extended: self.layout.extended,
+            queries: None,
+            threads: None,
+        }
+    }
+}
+
+/// Takes one of the options that say what the numbers mean; `false` where there is none of that
+/// name.
+pub fn set_option(options: &mut Options, name: &str, value: &Value) -> Result<bool, String> {
+    match name {
+        "interpolation" => options.interpolation = word(INTERPOLATIONS, value)?,
+        "max_gap" => options.max_gap_us = Some(duration_us(text(value)?)?),
+        "scope" => options.scope = word(SCOPES, value)?,
+        "no_data" => options.no_data = word(NO_DATA, value)?,
+        "snap_end_of_day" => options.snap_end_of_day = truth(value)?,
+        "default_timezone" => options.default_time_zone = words::time_zone(text(value)?)?,
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// The options in the words in which they could be given.
+pub fn describe_options(options: &Options) -> Map<String, Value> {
+    let mut described = Map::new();
+    let mut put = |name: &str, value: Value| described.insert(name.into(), value);
+    put("interpolation", json!(words::word(INTERPOLATIONS, options.interpolation)));
+    put("max_gap", json!(options.max_gap_us.map(duration_text)));
+    put("scope", json!(words::word(SCOPES, options.scope)));
+    put("no_data", json!(words::word(NO_DATA, options.no_data)));
+    put("snap_end_of_day", json!(options.snap_end_of_day));
+    put("default_timezone", json!(options.default_time_zone.name()));
+    described
+}
+
+/// An instant as JSON shows it.
+pub fn instant(instant_us: i64) -> Value {
+    Value::String(instant_text(instant_us))
+}
+
+fn is_option(name: &str) -> bool {
+    const BESIDE: [&str; 8] =
+        ["now", "as_of", "engine", "store", "columns", "exact", "format", "explain"];
+    BESIDE.contains(&name) || describe_options(&Options::default()).contains_key(name)
+}
+
+fn unknown(name: &str) -> String {
+    if NOT_OVER_HTTP.contains(&name) {
+        return format!(
+            "{name}: is an option of the command line alone, since it names files of the server"
+        );
+    }
+    format!(
+        "{name}: is not an option of a report; expected those of `uptally report`, like max_gap"
+    )
+}
+
+fn text(value: &Value) -> Result<&str, String> {
+    value.as_str().ok_or_else(|| format!("{value} is not a text"))
+}
+
+fn word<T: Copy>(words: Words<T>, value: &Value) -> Result<T, String> {
+    words::meaning(words, text(value)?)
+}
+
+fn truth(value: &Value) -> Result<bool, String> {
+    match value {
+        Value::Bool(truth) => Ok(*truth),
+        Value::String(word) if word == "true" => Ok(true),
+        Value::String(word) if word == "false" => Ok(false),
+        _ => Err(format!("{value} is not one of true, false")),
+    }
+}
+
+fn version(value: &Value) -> Result<u64, String> {
+    let number = match value {
+        Value::String(digits) => digits.parse().ok(),
+        _ => value.as_u64(),
+    };
+    number.ok_or_else(|| format!("{value} is not the number of a version"))
+}
+
+fn stores(value: &Value) -> Result<Vec<String>, String> {
+    let mut stores = match value {
+        Value::String(id) => vec![id.clone()],
+        Value::Array(ids) if ids.len() > STORES_NAMED_MAX => {
+            return Err(format!("names {} stores; the limit is {STORES_NAMED_MAX}", ids.len()));
+        }
+        Value::Array(ids) => {
+            ids.iter().map(|id| text(id).map(str::to_owned)).collect::<Result<Vec<_>, _>>()?
+        }
+        _ => return Err(format!("{value} is not a list of store ids")),
+    };
+    stores.sort_unstable();
+    stores.dedup();
+    Ok(stores)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(fields: Value) -> Result<Ask, String> {
+        Ask::of(fields.as_object().unwrap())
+    }
+
+    #[test]
+    fn a_question_is_described_in_the_words_that_ask_it() {
+        let asked = ask(json!({
+            "engine": "polars", "interpolation": "nearest", "max_gap": "90m", "scope": "day",
+            "no_data": "down", "snap_end_of_day": true, "default_timezone": "Asia/Kolkata",
+            "store": ["b", "a", "b"], "columns": "extended", "exact": true,
+        }))
+        .unwrap();
+        assert_eq!(asked.stores, ["a", "b"]);
+        assert_eq!(ask(asked.describe()), Ok(asked));
+        assert_eq!(ask(Ask::default().describe()), Ok(Ask::default()));
+    }
+
+    #[track_caller]
+    fn refused(fields: Value, sentence: &str) {
+        let wrong = ask(fields).unwrap_err();
+        assert!(wrong.contains(sentence), "{wrong}");
+    }
+
+    #[test]
+    fn what_is_no_option_is_refused_with_a_sentence() {
+        refused(json!({"max_gab": "2h"}), "max_gab: is not an option of a report");
+        refused(json!({"output": "/etc/passwd"}), "output: is an option of the command line alone");
+        refused(json!({"scope": "week"}), "scope: \"week\" is not one of all, day, interval");
+        refused(json!({"max_gap": 7}), "max_gap: 7 is not a text");
+        refused(json!({"now": "yesterday"}), "now: \"yesterday\" is not an instant");
+        refused(json!({"exact": "yes"}), "exact: \"yes\" is not one of true, false");
+        refused(json!({"as_of": -1}), "as_of: -1 is not the number of a version");
+        refused(json!({"store": {"id": 1}}), "is not a list of store ids");
+    }
+}

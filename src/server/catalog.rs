@@ -1,0 +1,134 @@
+//! Which data there is: the newest version, found anew whenever a load made one, and older ones.
+//!
+//! Knows nothing of reports or HTTP.
+
+use std::path::PathBuf;
+use std::sync::{Arc, RwLock};
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::TimestampMicrosecondType;
+
+use super::problem::{Answer, Refusal};
+use super::work::Work;
+use crate::error::Result;
+use crate::tables::{Dataset, Table};
+
+/// One version of the data, with what every question about it needs.
+pub struct Edition {
+    pub dataset: Dataset,
+    /// Microseconds UTC; `None` where no store was ever polled.
+    pub latest_poll: Option<i64>,
+    /// BLAKE3 of all that was ever loaded: two folders may count their versions alike.
+    pub fingerprint: [u8; 32],
+    /// In ascending order of ids.
+    stores: RecordBatch,
+}
+
+impl Edition {
+    async fn open(folder: PathBuf, as_of: Option<u64>) -> Result<Option<Self>> {
+        let Some(dataset) = Dataset::open(&folder, as_of).await? else { return Ok(None) };
+        let stores = dataset.rows(Table::Stores)?;
+        let last_polled = stores.column_by_name("last_polled_at");
+        let latest_poll = last_polled.and_then(|column| {
+            arrow::compute::max(column.as_primitive::<TimestampMicrosecondType>())
+        });
+        let fingerprint = fingerprint(&dataset);
+        Ok(Some(Self { dataset, latest_poll, fingerprint, stores }))
+    }
+
+    pub fn version(&self) -> u64 {
+        self.dataset.version()
+    }
+
+    pub fn store_count(&self) -> usize {
+        self.stores.num_rows()
+    }
+
+    pub fn has_store(&self, id: &str) -> bool {
+        let Some(ids) = self.stores.column_by_name("store_id") else { return false };
+        let ids = ids.as_string::<i32>();
+        let (mut low, mut high) = (0, ids.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match ids.value(middle).cmp(id) {
+                std::cmp::Ordering::Equal => return true,
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+            }
+        }
+        false
+    }
+}
+
+fn fingerprint(dataset: &Dataset) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    for load in dataset.loads() {
+        hasher.update(format!("{} {} {}\n", load.version, load.kind, load.content_hash).as_bytes());
+    }
+    *hasher.finalize().as_bytes()
+}
+
+pub struct Catalog {
+    folder: PathBuf,
+    newest: RwLock<Option<Arc<Edition>>>,
+    /// Held while a version is opened, so that many who ask open it once.
+    opening: tokio::sync::Mutex<()>,
+    work: Arc<Work>,
+}
+
+impl Catalog {
+    pub fn over(folder: PathBuf, work: Arc<Work>) -> Self {
+        Self { folder, newest: RwLock::default(), opening: tokio::sync::Mutex::default(), work }
+    }
+
+    /// The newest version.
+    ///
+    /// # Errors
+    /// Where nothing was ever loaded.
+    pub async fn newest(&self) -> Answer<Arc<Edition>> {
+        if let Some(edition) = self.current() {
+            return Ok(edition);
+        }
+        let _opening = self.opening.lock().await;
+        if let Some(edition) = self.current() {
+            return Ok(edition);
+        }
+        let opened = self.work.ask(Edition::open(self.folder.clone(), None)).await?;
+        let edition = Arc::new(opened.ok_or_else(nothing_loaded)?);
+        *self.newest.write().unwrap_or_else(|poisoned| poisoned.into_inner()) =
+            Some(Arc::clone(&edition));
+        Ok(edition)
+    }
+
+    /// The version asked for; the newest where none is.
+    pub async fn edition(&self, as_of: Option<u64>) -> Answer<Arc<Edition>> {
+        let newest = self.newest().await?;
+        match as_of {
+            Some(version) if version != newest.version() => {
+                let opened = self.work.ask(Edition::open(self.folder.clone(), as_of)).await?;
+                Ok(Arc::new(opened.ok_or_else(nothing_loaded)?))
+            }
+            _ => Ok(newest),
+        }
+    }
+
+    /// The version of a report that runs, on the threads of reports already: it has the report's
+    /// time, not a query's.
+    pub async fn version(&self, version: u64) -> Result<Option<Arc<Edition>>> {
+        match self.current().filter(|edition| edition.version() == version) {
+            Some(edition) => Ok(Some(edition)),
+            None => Ok(Edition::open(self.folder.clone(), Some(version)).await?.map(Arc::new)),
+        }
+    }
+
+    /// The newest version as far as it was opened before and no load has made a later one.
+    fn current(&self) -> Option<Arc<Edition>> {
+        let newest = self.newest.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+        newest.filter(|edition| edition.dataset.is_newest())
+    }
+}
+
+/// Says no folder: whoever asks may be a stranger.
+fn nothing_loaded() -> Refusal {
+    Refusal::unavailable("nothing was loaded yet; expected `uptally ingest` before")
+}

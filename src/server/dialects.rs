@@ -1,0 +1,219 @@
+//! Five older services' ways of asking for a report, so that their clients work unchanged.
+//!
+//! They trigger without options and differ in where the id stands and how the answer is worded.
+//! What a report is, and its bytes, are the native API's.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+use warp::http::header::{ACCEPT, HeaderName};
+use warp::http::{HeaderValue, Method, StatusCode};
+use warp::reply::Response as Reply;
+
+use super::ask::{self, Ask};
+use super::jobs::{Coding, Ending, Job, State};
+use super::problem::{Answer, Refusal};
+use super::request::{Request, report_id};
+use super::service::{Service, content, json};
+use super::settings::CompleteAs;
+use super::{download, negotiate, reports};
+use crate::report::Format;
+
+const REPORT_STATUS: HeaderName = HeaderName::from_static("x-report-status");
+
+/// `POST /trigger-report`, and `/trigger_report` by either method.
+pub async fn trigger(service: &Service) -> Answer {
+    let triggered = reports::trigger(service, Ask::default(), None).await?;
+    Ok(json(StatusCode::OK, &json!({ "report_id": triggered.job.id })))
+}
+
+/// How far a report is, for a client that knows three answers.
+enum Progress {
+    Running,
+    Complete(Arc<Job>),
+    /// A sentence for a person.
+    Failed(String),
+}
+
+fn progress(service: &Service, id: Uuid) -> Answer<Progress> {
+    let job = reports::job(service, id)?;
+    Ok(match job.state() {
+        State::Queued | State::Running { .. } => Progress::Running,
+        State::Ended(Ending::Complete(_)) => Progress::Complete(job),
+        State::Ended(Ending::Failed { detail, .. }) => Progress::Failed(detail),
+        State::Ended(Ending::Cancelled { .. }) => {
+            Progress::Failed("the report was cancelled".to_owned())
+        }
+    })
+}
+
+/// `GET /get-report/{id}?format=csv|json`
+pub async fn dashed(service: &Service, request: &Request) -> Answer {
+    let id = request.id()?;
+    let wanted = asked_format(request)?.unwrap_or(Wanted::Csv);
+    match progress(service, id)? {
+        Progress::Running => Ok(status("Running", json!({ "status": "Running" }))),
+        Progress::Failed(detail) => Ok(failed(&detail)),
+        Progress::Complete(job) => match wanted {
+            Wanted::Csv => csv(service, request, &job, &format!("report_{id}.csv")).await,
+            Wanted::Json => {
+                let Some(text) = text(service, &job).await? else { return Ok(running_again()) };
+                Ok(json(StatusCode::OK, &json!({ "status": "Complete", "data": text })))
+            }
+        },
+    }
+}
+
+/// `/get_report` by either method, the id in the query or in a form or JSON body.
+pub async fn by_name(service: &Service, request: &Request) -> Answer {
+    let id = named_id(request)?;
+    match progress(service, id)? {
+        Progress::Running if wants_text(request) => {
+            let reply = content(StatusCode::OK, "text/plain; charset=utf-8", "Running");
+            Ok(with_status(reply, "Running"))
+        }
+        Progress::Running => Ok(status("Running", json!({ "status": "Running" }))),
+        Progress::Failed(detail) => Ok(failed(&detail)),
+        Progress::Complete(job) => csv(service, request, &job, &format!("report_{id}.csv")).await,
+    }
+}
+
+/// `GET /get_report/{id}`: the CSV, or where the client asks for JSON, where the CSV is.
+pub async fn by_path(service: &Service, request: &Request) -> Answer {
+    let id = request.id()?;
+    let wanted = match asked_format(request)? {
+        Some(wanted) => wanted,
+        None => accepted_format(service, request),
+    };
+    match progress(service, id)? {
+        Progress::Running if wants_text(request) => {
+            let reply = content(StatusCode::OK, "text/plain; charset=utf-8", "Running");
+            Ok(with_status(reply, "Running"))
+        }
+        Progress::Running => {
+            Ok(status("Running", json!({ "status": "Running", "message": "Running" })))
+        }
+        Progress::Failed(detail) => Ok(failed(&detail)),
+        Progress::Complete(job) => match wanted {
+            Wanted::Csv => csv(service, request, &job, &file_name(id)).await,
+            Wanted::Json => Ok(status("Complete", completed(&job))),
+        },
+    }
+}
+
+/// `GET /download_report?file_path=reports/store_report_{id}.csv`: the path is a name that was
+/// given out, and opens nothing.
+pub async fn download_by_path(service: &Service, request: &Request) -> Answer {
+    let path = request.query.one("file_path")?;
+    let path = path.ok_or_else(|| Refusal::wrong("file_path: is missing from the query"))?;
+    let unknown = || Refusal::unknown(format!("there is no file {path:?}"));
+    let id = path.strip_prefix("reports/store_report_").and_then(|rest| rest.strip_suffix(".csv"));
+    let id = id.and_then(|id| report_id(id).ok()).ok_or_else(unknown)?;
+    match progress(service, id)? {
+        Progress::Complete(job) => csv(service, request, &job, &file_name(id)).await,
+        Progress::Running => Ok(running_again()),
+        Progress::Failed(detail) => Ok(failed(&detail)),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Wanted {
+    Csv,
+    Json,
+}
+
+fn asked_format(request: &Request) -> Answer<Option<Wanted>> {
+    match request.query.one("format")? {
+        None => Ok(None),
+        Some("csv") => Ok(Some(Wanted::Csv)),
+        Some("json") => Ok(Some(Wanted::Json)),
+        Some(other) => Err(Refusal::wrong(format!("format: {other:?} is not one of csv, json"))),
+    }
+}
+
+fn accepted_format(service: &Service, request: &Request) -> Wanted {
+    let accept = request.header_list(ACCEPT);
+    match negotiate::preferred(accept.as_deref(), &["application/json", "text/csv"]) {
+        Some("application/json") => Wanted::Json,
+        Some(_) => Wanted::Csv,
+        None => match service.settings.complete_as {
+            CompleteAs::Csv => Wanted::Csv,
+            CompleteAs::Json => Wanted::Json,
+        },
+    }
+}
+
+fn wants_text(request: &Request) -> bool {
+    let accept = request.header_list(ACCEPT);
+    let offered = ["application/json", "text/plain"];
+    negotiate::preferred(accept.as_deref(), &offered) == Some("text/plain")
+}
+
+/// The id in the query, or else in the body of a POST.
+fn named_id(request: &Request) -> Answer<Uuid> {
+    if let Some(id) = request.query.one("report_id")? {
+        return report_id(id);
+    }
+    let fields =
+        if request.method == Method::POST { request.fields()? } else { Default::default() };
+    match fields.get("report_id") {
+        Some(Value::String(id)) => report_id(id),
+        Some(other) => Err(Refusal::wrong(format!("report_id: {other} is not a text"))),
+        None => Err(Refusal::wrong(
+            "report_id: is missing; expected it in the query, or in a form or JSON body of a POST",
+        )),
+    }
+}
+
+/// The report as CSV, with the header by which a client tells it from a status.
+async fn csv(service: &Service, request: &Request, job: &Arc<Job>, name: &str) -> Answer {
+    let coding = download::coding(request, Format::Csv);
+    let Some(rendering) = service.jobs.rendering(job, Format::Csv, coding).await? else {
+        return Ok(running_again());
+    };
+    let reply = download::reply(request, &rendering, (Format::Csv, coding), Some(name))?;
+    Ok(with_status(reply, "Complete"))
+}
+
+async fn text(service: &Service, job: &Arc<Job>) -> Answer<Option<String>> {
+    let rendering = service.jobs.rendering(job, Format::Csv, Coding::Identity).await?;
+    Ok(rendering.map(|rendering| String::from_utf8_lossy(&rendering.bytes).into_owned()))
+}
+
+fn file_name(id: Uuid) -> String {
+    format!("store_report_{id}.csv")
+}
+
+/// What the client of the fifth dialect reads: where the file is, and about what it tells.
+fn completed(job: &Job) -> Value {
+    let mut completed = json!({
+        "status": "Completed",
+        "filepath": format!("reports/{}", file_name(job.id)),
+        "report_id": job.id,
+        "now": ask::instant(job.settled.now),
+    });
+    if let Some(finished) = job.finished() {
+        completed["completed_at"] = ask::instant(finished.finished_at);
+        completed["stores"] = json!(finished.stores);
+    }
+    completed
+}
+
+fn failed(detail: &str) -> Reply {
+    status("Failed", json!({ "status": "Failed", "message": detail }))
+}
+
+/// The file was found broken, and is being made again.
+fn running_again() -> Reply {
+    status("Running", json!({ "status": "Running", "message": "Running" }))
+}
+
+fn status(word: &'static str, body: Value) -> Reply {
+    with_status(json(StatusCode::OK, &body), word)
+}
+
+fn with_status(mut reply: Reply, word: &'static str) -> Reply {
+    reply.headers_mut().insert(REPORT_STATUS, HeaderValue::from_static(word));
+    reply
+}

@@ -1,0 +1,180 @@
+//! Bytes of a report on their way to a client: entity tags, ranges and codings (RFC 9110).
+//!
+//! Knows no dialect: who asks says what the file is called and of what kind it is.
+
+use bytes::Bytes;
+use warp::http::header::{
+    ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING,
+    CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, IF_RANGE, RANGE, VARY,
+};
+use warp::http::{HeaderValue, Response, StatusCode};
+use warp::reply::Response as Reply;
+
+use super::jobs::{Coding, Rendering};
+use super::negotiate;
+use super::problem::{Answer, Refusal};
+use super::request::Request;
+use crate::report::Format;
+
+/// What the file of a format is, for a client.
+pub struct Kind {
+    /// As the path ends.
+    pub ending: &'static str,
+    pub media_type: &'static str,
+    /// Whether packing it again makes it smaller.
+    packs: bool,
+}
+
+pub fn kind(format: Format) -> Kind {
+    let kind = |ending, media_type, packs| Kind { ending, media_type, packs };
+    match format {
+        Format::Csv => kind("csv", "text/csv; charset=utf-8", true),
+        Format::Json => kind("json", "application/json", true),
+        Format::Ndjson => kind("ndjson", "application/x-ndjson", true),
+        Format::Parquet => kind("parquet", "application/vnd.apache.parquet", false),
+        Format::Arrow => kind("arrow", "application/vnd.apache.arrow.file", true),
+        Format::Table => kind("txt", "text/plain; charset=utf-8", true),
+    }
+}
+
+/// The coding in which the client gets a format. A part is sent as it is: cut out of a packed file it
+/// could not be unpacked by itself.
+pub fn coding(request: &Request, format: Format) -> Coding {
+    if request.header(RANGE).is_some() {
+        return Coding::Identity;
+    }
+    let accepted = request.header_list(ACCEPT_ENCODING);
+    if kind(format).packs { negotiate::coding(accepted.as_deref()) } else { Coding::Identity }
+}
+
+/// The rendering, a part of it, or that the client has it already.
+pub fn reply(
+    request: &Request,
+    rendering: &Rendering,
+    (format, coding): (Format, Coding),
+    file_name: Option<&str>,
+) -> Answer {
+    let mut headers = vec![
+        (ETAG, rendering.etag.clone()),
+        (VARY, "Accept, Accept-Encoding".to_owned()),
+        // Kept, but asked about: a report can be forgotten.
+        (CACHE_CONTROL, "private, no-cache".to_owned()),
+    ];
+    if is_known(request, &rendering.etag) {
+        return Ok(assembled(StatusCode::NOT_MODIFIED, headers, Bytes::new()));
+    }
+    headers.push((ACCEPT_RANGES, "bytes".to_owned()));
+    headers.push((CONTENT_TYPE, kind(format).media_type.to_owned()));
+    match coding {
+        Coding::Identity => {}
+        Coding::Gzip => headers.push((CONTENT_ENCODING, "gzip".to_owned())),
+        Coding::Zstd => headers.push((CONTENT_ENCODING, "zstd".to_owned())),
+    }
+    if let Some(name) = file_name {
+        headers.push((CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")));
+    }
+    let total = rendering.bytes.len();
+    match asked_range(request, &rendering.etag, total) {
+        Asked::Whole => Ok(assembled(StatusCode::OK, headers, rendering.bytes.clone())),
+        Asked::Part { first, last } => {
+            headers.push((CONTENT_RANGE, format!("bytes {first}-{last}/{total}")));
+            let part = rendering.bytes.slice(first..=last);
+            Ok(assembled(StatusCode::PARTIAL_CONTENT, headers, part))
+        }
+        Asked::Nothing => Err(Refusal::new(
+            StatusCode::RANGE_NOT_SATISFIABLE,
+            format!("the range lies outside of the file, which has {total} bytes"),
+        )
+        .with(CONTENT_RANGE, &format!("bytes */{total}"))),
+    }
+}
+
+fn assembled(status: StatusCode, headers: Vec<(HeaderName, String)>, body: Bytes) -> Reply {
+    let mut reply = Response::new(body.into());
+    *reply.status_mut() = status;
+    for (name, value) in headers {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            reply.headers_mut().insert(name, value);
+        }
+    }
+    reply
+}
+
+fn is_known(request: &Request, etag: &str) -> bool {
+    let Some(known) = request.header_list(IF_NONE_MATCH) else { return false };
+    known.split(',').map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Asked {
+    Whole,
+    /// Both ends are in it.
+    Part {
+        first: usize,
+        last: usize,
+    },
+    Nothing,
+}
+
+/// A range that is none, or several of them, ask for the whole, as does one of another version.
+fn asked_range(request: &Request, etag: &str, total: usize) -> Asked {
+    let range = request.header(RANGE).and_then(|range| range.strip_prefix("bytes="));
+    let is_of_this = request.header(IF_RANGE).is_none_or(|tag| tag == etag);
+    match range {
+        Some(range) if is_of_this => part(range, total),
+        _ => Asked::Whole,
+    }
+}
+
+fn part(range: &str, total: usize) -> Asked {
+    let Some((first, last)) = range.trim().split_once('-') else { return Asked::Whole };
+    let number = |digits: &str| {
+        let all_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        // A number too large to be read is larger than any file.
+        all_digits.then(|| digits.parse().unwrap_or(usize::MAX))
+    };
+    match (number(first), number(last)) {
+        (Some(first), _) if last.is_empty() && first < total => {
+            Asked::Part { first, last: total - 1 }
+        }
+        (Some(first), Some(last)) if last < first => Asked::Whole,
+        (Some(first), Some(last)) if first < total => {
+            Asked::Part { first, last: last.min(total - 1) }
+        }
+        (None, Some(length)) if first.is_empty() && length > 0 && total > 0 => {
+            Asked::Part { first: total.saturating_sub(length), last: total - 1 }
+        }
+        (Some(_), Some(_)) => Asked::Nothing,
+        (Some(_), None) if last.is_empty() => Asked::Nothing,
+        (None, Some(_)) if first.is_empty() => Asked::Nothing,
+        _ => Asked::Whole,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_cut_to_the_file() {
+        let some = |first, last| Asked::Part { first, last };
+        for (range, expected) in [
+            ("0-0", some(0, 0)),
+            ("2-4", some(2, 4)),
+            ("2-", some(2, 9)),
+            ("-3", some(7, 9)),
+            ("-30", some(0, 9)),
+            ("8-99999999999999999999999", some(8, 9)),
+            ("10-", Asked::Nothing),
+            ("10-12", Asked::Nothing),
+            ("-0", Asked::Nothing),
+            ("4-2", Asked::Whole),
+            ("0-1,3-4", Asked::Whole),
+            ("-", Asked::Whole),
+            ("a-b", Asked::Whole),
+        ] {
+            assert_eq!(part(range, 10), expected, "{range}");
+        }
+        assert_eq!(part("-3", 0), Asked::Nothing);
+    }
+}

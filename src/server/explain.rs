@@ -1,0 +1,120 @@
+//! `GET /v1/explain`: which poll, row of business hours, rule of the zone and option made each
+//! stretch of a store's figure.
+
+use serde_json::{Value, json};
+
+use super::problem::{Answer, Refusal};
+use super::request::Request;
+use super::service::Service;
+use super::stores::{self, StoreQuestion, bounds, fields, opening, state};
+use crate::engine::store::StoreHistory;
+use crate::rules::calendar::{DAY_US, SECOND_US};
+use crate::rules::explain::Stretch;
+use crate::rules::{Interpolation, NoData, Options, Poll, Scope};
+use crate::words::{NO_DATA, duration_text, instant_text, word};
+
+/// The longest range of one answer: it has a stretch for every poll.
+const RANGE_DAYS_MAX: i64 = 31;
+
+pub async fn explain(service: &Service, request: &Request) -> Answer {
+    let store = request.query.one("store")?;
+    let store = store.ok_or_else(|| Refusal::wrong("store: is missing; expected a store's id"))?;
+    let question =
+        StoreQuestion::of(service, request, store.to_owned(), &["store"], RANGE_DAYS_MAX).await?;
+    let tell = |history: &StoreHistory| {
+        let stretches: Vec<_> =
+            history.stretches().iter().map(|stretch| told(stretch, history)).collect();
+        fields(json!({ "figures": stores::figures(history), "stretches": stretches }))
+    };
+    question.answer(service, tell).await
+}
+
+fn told(stretch: &Stretch, history: &StoreHistory) -> Value {
+    let options = &history.options;
+    let mut told = bounds(stretch.span);
+    told["length_us"] = json!(stretch.span.ends_at() - stretch.span.starts_at());
+    told["state"] = json!(state(stretch.poll.map(Poll::active)));
+    told["is_open"] = json!(stretch.is_open);
+    told["counts_as"] = json!(counts_as(stretch, options));
+    told["poll"] = stretch.poll.map_or(Value::Null, |poll| {
+        let status = if poll.active() { "active" } else { "inactive" };
+        json!({ "polled_at": instant_text(poll.polled_at()), "status": status })
+    });
+    told["option"] = json!(option(stretch, options));
+    let hours = stretch.opened_by.iter().map(|(row, on_day)| {
+        let mut told = opening(*row);
+        told["opens_on"] = json!(instant_text(on_day * DAY_US)[..10]);
+        told
+    });
+    told["business_hours"] = hours.collect();
+    told["zone_rule"] = json!({
+        "time_zone": history.zone.name(),
+        "is_default": history.zone_is_default,
+        "utc_offset": offset(stretch.offset_us),
+    });
+    told
+}
+
+/// The column of the report that it adds to; `null` while the store is closed.
+fn counts_as(stretch: &Stretch, options: &Options) -> Option<&'static str> {
+    let counted = match (stretch.poll.map(Poll::active), options.no_data) {
+        (Some(true), _) | (None, NoData::Up) => "uptime",
+        (Some(false), _) | (None, NoData::Down) => "downtime",
+        (None, NoData::Unknown) => "unknown",
+    };
+    stretch.is_open.then_some(counted)
+}
+
+/// The option by which the state holds over the stretch, as a sentence.
+fn option(stretch: &Stretch, options: &Options) -> String {
+    let Some(poll) = stretch.poll else { return of_unknown(options) };
+    let at = instant_text(poll.polled_at());
+    let is_before = stretch.span.ends_at() <= poll.polled_at();
+    match (is_before, options.interpolation) {
+        (true, Interpolation::Previous) => {
+            format!(
+                "no earlier poll vouches, so the status of the first one, at {at}, holds before it"
+            )
+        }
+        (true, Interpolation::Nearest) => {
+            format!("interpolation = nearest: the poll at {at} is the nearest")
+        }
+        (true, Interpolation::Next) => {
+            format!("interpolation = next: the next poll is the one at {at}")
+        }
+        (false, Interpolation::Previous) => {
+            format!(
+                "interpolation = previous: the status of the poll at {at} holds until the next one"
+            )
+        }
+        (false, Interpolation::Nearest) => {
+            format!("interpolation = nearest: the poll at {at} is the nearest")
+        }
+        (false, Interpolation::Next) => {
+            format!("no later poll vouches, so the status of the last one, at {at}, holds after it")
+        }
+    }
+}
+
+fn of_unknown(options: &Options) -> String {
+    let why = match (options.max_gap_us, options.scope) {
+        (Some(gap_us), _) => format!("max_gap = {}: no poll is that near", duration_text(gap_us)),
+        (None, Scope::Day) => "scope = day: no poll on this local day".to_owned(),
+        (None, Scope::Interval) => {
+            "scope = interval: no poll within this business interval".to_owned()
+        }
+        (None, Scope::All) => "the store was never polled".to_owned(),
+    };
+    format!("{why}; no_data = {}", word(NO_DATA, options.no_data))
+}
+
+/// Local time minus UTC as `-06:00`.
+fn offset(offset_us: i64) -> String {
+    let sign = if offset_us < 0 { '-' } else { '+' };
+    let offset_s = offset_us.abs() / SECOND_US;
+    let (hours, minutes, seconds) = (offset_s / 3600, offset_s / 60 % 60, offset_s % 60);
+    match seconds {
+        0 => format!("{sign}{hours:02}:{minutes:02}"),
+        _ => format!("{sign}{hours:02}:{minutes:02}:{seconds:02}"),
+    }
+}

@@ -1,0 +1,32 @@
+//! Whether the service lives, whether it is ready, and how it does.
+
+use serde_json::json;
+use warp::http::StatusCode;
+use warp::reply::Response as Reply;
+
+use super::metrics;
+use super::problem::{Answer, Refusal};
+use super::service::{Service, content, json};
+
+/// The process answers; asks nothing of data or reports.
+pub fn livez() -> Reply {
+    json(StatusCode::OK, &json!({ "status": "alive" }))
+}
+
+/// There is data to report on, and triggers would be written down.
+pub async fn readyz(service: &Service) -> Answer {
+    if service.is_stopping() || !service.jobs.are_open() {
+        return Err(Refusal::unavailable("the server is stopping"));
+    }
+    let edition = service.catalog.newest().await?;
+    let ready = json!({
+        "status": "ready",
+        "data_version": edition.version(),
+        "stores": edition.store_count(),
+    });
+    Ok(json(StatusCode::OK, &ready))
+}
+
+pub fn metrics(service: &Service) -> Reply {
+    content(StatusCode::OK, metrics::MEDIA_TYPE, service.metrics.text())
+}

@@ -1,0 +1,182 @@
+//! The reports that are known, in memory: what the ledger has on disk, ready to be looked up.
+//!
+//! Changed by the [`super::clerk`] alone, after the change is on disk.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::job::{Job, State};
+use super::record::{Ending, Remembered};
+
+#[derive(Default)]
+pub struct Board {
+    by_id: HashMap<Uuid, Arc<Job>>,
+    by_key: HashMap<[u8; 32], Arc<Job>>,
+    by_sequence: BTreeMap<u64, Arc<Job>>,
+    remembered: HashMap<String, Remembered>,
+}
+
+/// How long reports are kept once they ended, and how many of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    pub age_us: i64,
+    pub reports_max: usize,
+}
+
+impl Board {
+    pub fn job(&self, id: Uuid) -> Option<Arc<Job>> {
+        self.by_id.get(&id).cloned()
+    }
+
+    /// The report that answers the question; none where that was cancelled.
+    pub fn same(&self, key: &[u8; 32]) -> Option<Arc<Job>> {
+        let job = self.by_key.get(key)?;
+        let cancelled = matches!(job.state(), State::Ended(Ending::Cancelled { .. }));
+        (!cancelled).then(|| Arc::clone(job))
+    }
+
+    pub fn ids(&self) -> HashSet<Uuid> {
+        self.by_id.keys().copied().collect()
+    }
+
+    pub fn remembered(&self, key: &str) -> Option<Remembered> {
+        self.remembered.get(key).copied()
+    }
+
+    pub fn remember(&mut self, key: String, remembered: Remembered) {
+        self.remembered.insert(key, remembered);
+    }
+
+    /// Keys that clients gave with requests for the report.
+    pub fn keys_of(&self, id: Uuid) -> Vec<String> {
+        let of_report = self.remembered.iter().filter(|(_, remembered)| remembered.id == id);
+        of_report.map(|(key, _)| key.clone()).collect()
+    }
+
+    pub fn next_sequence(&self) -> u64 {
+        self.by_sequence.last_key_value().map_or(1, |(last, _)| last + 1)
+    }
+
+    pub fn post(&mut self, job: Arc<Job>) {
+        self.by_id.insert(job.id, Arc::clone(&job));
+        self.by_sequence.insert(job.sequence, Arc::clone(&job));
+        // A question is asked anew only where its report was cancelled: the newest one answers.
+        let newest = self.by_key.entry(job.key).or_insert_with(|| Arc::clone(&job));
+        if newest.sequence < job.sequence {
+            *newest = job;
+        }
+    }
+
+    pub fn take_down(&mut self, id: Uuid) {
+        let Some(job) = self.by_id.remove(&id) else { return };
+        self.by_sequence.remove(&job.sequence);
+        if self.by_key.get(&job.key).is_some_and(|of_key| of_key.id == id) {
+            self.by_key.remove(&job.key);
+        }
+        self.remembered.retain(|_, remembered| remembered.id != id);
+    }
+
+    /// Newest first, those before the sequence number.
+    pub fn newest(&self, before: Option<u64>, count: usize) -> Vec<Arc<Job>> {
+        let before = before.unwrap_or(u64::MAX);
+        self.by_sequence.range(..before).rev().take(count).map(|(_, job)| Arc::clone(job)).collect()
+    }
+
+    /// In the order in which they were asked for.
+    pub fn unfinished(&self) -> Vec<Arc<Job>> {
+        self.by_sequence.values().filter(|job| !job.has_ended()).cloned().collect()
+    }
+
+    /// Reports that ended too long ago at an instant, or before too many others.
+    pub fn due(&self, at: i64, retention: Retention) -> Vec<Uuid> {
+        let ended = self.by_sequence.values().rev().filter_map(|job| match job.state() {
+            State::Ended(ending) => Some((job.id, ending.finished_at())),
+            _ => None,
+        });
+        let is_due = |place: usize, finished_at: i64| {
+            place >= retention.reports_max || finished_at < at.saturating_sub(retention.age_us)
+        };
+        let due =
+            ended.enumerate().filter(|(place, (_, finished_at))| is_due(*place, *finished_at));
+        due.map(|(_, (id, _))| id).collect()
+    }
+
+    /// How many reports are in each state: queued, running, complete, failed, cancelled.
+    pub fn counts(&self) -> [(&'static str, i64); 5] {
+        let mut counts = ["queued", "running", "complete", "failed", "cancelled"].map(|s| (s, 0));
+        for job in self.by_id.values() {
+            let place = match job.state() {
+                State::Queued => 0,
+                State::Running { .. } => 1,
+                State::Ended(Ending::Complete(_)) => 2,
+                State::Ended(Ending::Failed { .. }) => 3,
+                State::Ended(Ending::Cancelled { .. }) => 4,
+            };
+            counts[place].1 += 1;
+        }
+        counts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::ask::Ask;
+    use crate::server::jobs::record::Settled;
+
+    /// Reports 1, 2, … that were cancelled at the given instants; `None` still runs.
+    fn board(ended_at: &[Option<i64>]) -> Board {
+        let mut board = Board::default();
+        for (sequence, ended_at) in (1..).zip(ended_at) {
+            let settled = Settled {
+                version: 1,
+                fingerprint: [0; 32],
+                now: sequence as i64,
+                ask: Ask::default(),
+            };
+            let state = match ended_at {
+                Some(finished_at) => State::Ended(Ending::Cancelled { finished_at: *finished_at }),
+                None => State::Queued,
+            };
+            board.post(Arc::new(Job::new(
+                Uuid::from_u128(sequence.into()),
+                sequence,
+                0,
+                settled,
+                state,
+            )));
+        }
+        board
+    }
+
+    #[track_caller]
+    fn due(ended_at: &[Option<i64>], age_us: i64, reports_max: usize, expected: &[u128]) {
+        let mut due: Vec<_> = board(ended_at)
+            .due(100, Retention { age_us, reports_max })
+            .iter()
+            .map(|id| id.as_u128())
+            .collect();
+        due.sort_unstable();
+        assert_eq!(due, expected);
+    }
+
+    #[test]
+    fn reports_go_when_they_are_too_old_or_too_many() {
+        due(&[Some(89), Some(90), Some(91)], 10, 9, &[1]);
+        due(&[Some(1), Some(2), Some(3)], 1000, 2, &[1]);
+        due(&[None, Some(99), Some(99)], 10, 1, &[2]);
+        due(&[None, None], 0, 0, &[]);
+    }
+
+    #[test]
+    fn the_list_is_newest_first_and_goes_on_where_it_ended() {
+        let board = board(&[None, None, None]);
+        let page = |before, count| -> Vec<_> {
+            board.newest(before, count).iter().map(|job| job.sequence).collect()
+        };
+        assert_eq!(page(None, 2), [3, 2]);
+        assert_eq!(page(Some(2), 2), [1]);
+    }
+}

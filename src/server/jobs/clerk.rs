@@ -1,0 +1,284 @@
+//! The one thread that changes reports: writes to the ledger, then to the board, then answers.
+//!
+//! Changes that wait for each other's sync to end are written together, so that many clients cost
+//! one sync. Nothing is told to anybody before it is on disk.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, mpsc};
+
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::job::{Job, State};
+use super::ledger::Entry;
+use super::record::{Ending, Remembered, Settled};
+use super::{Inner, Refused};
+use crate::error::Error;
+
+/// The most changes that one sync is shared by.
+const TOGETHER_MAX: usize = 256;
+
+pub type Reply<T> = oneshot::Sender<Result<T, Refused>>;
+
+/// A request that the client may send again under its key.
+#[derive(Clone, Debug)]
+pub struct Repeatable {
+    pub key: String,
+    /// Of what is asked.
+    pub fingerprint: [u8; 32],
+}
+
+pub enum Change {
+    Trigger {
+        settled: Settled,
+        repeatable: Option<Repeatable>,
+        at: i64,
+        reply: Reply<Triggered>,
+    },
+    End {
+        job: Arc<Job>,
+        ending: Ending,
+    },
+    /// Cancels what has not ended and forgets what has.
+    Remove {
+        id: Uuid,
+        at: i64,
+        reply: Reply<Removed>,
+    },
+    Expire {
+        at: i64,
+        reply: Option<Reply<usize>>,
+    },
+    Close,
+}
+
+/// The report that answers a trigger.
+#[derive(Clone)]
+pub struct Triggered {
+    pub job: Arc<Job>,
+    /// Whether it will be made for this trigger.
+    pub is_new: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removed {
+    Cancelled,
+    Forgotten,
+}
+
+/// What follows once the entries are on disk.
+enum Effect {
+    Start(Arc<Job>, bool, Option<(String, Remembered)>, Reply<Triggered>),
+    Known(Arc<Job>, Option<(String, Remembered)>, Reply<Triggered>),
+    Refuse(Refused, Reply<Triggered>),
+    End(Arc<Job>, Ending),
+    Remove(Arc<Job>, Removed, i64, Reply<Removed>),
+    NotThere(Reply<Removed>),
+    Expired(Vec<Uuid>, Option<Reply<usize>>),
+}
+
+/// What one turn has decided but not written.
+#[derive(Default)]
+struct Turn {
+    entries: Vec<Entry>,
+    effects: Vec<Effect>,
+    opened: HashMap<[u8; 32], Arc<Job>>,
+    remembered: HashMap<String, Remembered>,
+    ended: HashSet<Uuid>,
+}
+
+/// Works until it is told to close.
+pub fn work(inner: &Inner, changes: &mpsc::Receiver<Change>) {
+    while let Ok(first) = changes.recv() {
+        let mut turn = Turn::default();
+        let mut open = turn.take(inner, first);
+        while open && turn.effects.len() < TOGETHER_MAX {
+            let Ok(next) = changes.try_recv() else { break };
+            open = turn.take(inner, next);
+        }
+        turn.finish(inner);
+        if !open {
+            return;
+        }
+    }
+}
+
+impl Turn {
+    /// Decides on one change; `false` where it is the last.
+    fn take(&mut self, inner: &Inner, change: Change) -> bool {
+        match change {
+            Change::Trigger { settled, repeatable, at, reply } => {
+                self.trigger(inner, settled, repeatable, at, reply);
+            }
+            Change::End { job, ending } => self.end(job, ending),
+            Change::Remove { id, at, reply } => self.remove(inner, id, at, reply),
+            Change::Expire { at, reply } => self.expire(inner, at, reply),
+            Change::Close => return false,
+        }
+        true
+    }
+
+    fn trigger(
+        &mut self,
+        inner: &Inner,
+        settled: Settled,
+        repeatable: Option<Repeatable>,
+        at: i64,
+        reply: Reply<Triggered>,
+    ) {
+        let board = inner.board();
+        if let Some(given) = &repeatable {
+            let before = self.remembered.get(&given.key).copied();
+            if let Some(before) = before.or_else(|| board.remembered(&given.key)) {
+                let opened = self.opened.values().find(|job| job.id == before.id).cloned();
+                let effect = match opened.or_else(|| board.job(before.id)) {
+                    Some(job) if before.fingerprint == given.fingerprint => {
+                        Effect::Known(job, None, reply)
+                    }
+                    _ => Effect::Refuse(Refused::OtherRequest, reply),
+                };
+                return self.effects.push(effect);
+            }
+        }
+        let key = settled.key();
+        let opened = self.opened.get(&key).cloned();
+        let is_opened = opened.is_some();
+        let same = opened.or_else(|| board.same(&key));
+        let is_again = !is_opened && same.as_ref().is_some_and(|job| has_failed(job));
+        let same_is_there = same.is_some() && !is_again;
+        if !same_is_there && inner.queued() + self.opened.len() >= inner.limits.queue_max {
+            return self.effects.push(Effect::Refuse(Refused::QueueFull, reply));
+        }
+        let job = same.unwrap_or_else(|| {
+            let sequence = board.next_sequence() + self.opened.len() as u64;
+            Arc::new(Job::new(Uuid::new_v4(), sequence, at, settled, State::Queued))
+        });
+        let remembered = repeatable
+            .map(|given| (given.key, Remembered { fingerprint: given.fingerprint, id: job.id }));
+        if let Some((key, remembered)) = &remembered {
+            self.entries.push(Entry::Remember(key.clone(), *remembered));
+            self.remembered.insert(key.clone(), *remembered);
+        }
+        if same_is_there {
+            return self.effects.push(Effect::Known(job, remembered, reply));
+        }
+        self.entries.push(Entry::Put(job.id, job.record(None)));
+        self.opened.insert(key, Arc::clone(&job));
+        self.effects.push(Effect::Start(job, is_again, remembered, reply));
+    }
+
+    fn end(&mut self, job: Arc<Job>, ending: Ending) {
+        if !job.has_ended() && self.ended.insert(job.id) {
+            self.entries.push(Entry::Put(job.id, job.record(Some(ending.clone()))));
+            self.effects.push(Effect::End(job, ending));
+        }
+    }
+
+    fn remove(&mut self, inner: &Inner, id: Uuid, at: i64, reply: Reply<Removed>) {
+        let Some(job) = inner.board().job(id) else {
+            return self.effects.push(Effect::NotThere(reply));
+        };
+        let removed = if job.has_ended() { Removed::Forgotten } else { Removed::Cancelled };
+        if !self.ended.insert(id) {
+            // Something else in this turn ends it already; the client is free to ask again.
+            return self.effects.push(Effect::NotThere(reply));
+        }
+        self.entries.push(match removed {
+            Removed::Forgotten => Entry::Bury(id, at, inner.board().keys_of(id)),
+            Removed::Cancelled => {
+                Entry::Put(id, job.record(Some(Ending::Cancelled { finished_at: at })))
+            }
+        });
+        self.effects.push(Effect::Remove(job, removed, at, reply));
+    }
+
+    fn expire(&mut self, inner: &Inner, at: i64, reply: Option<Reply<usize>>) {
+        let board = inner.board();
+        let mut due = board.due(at, inner.limits.retention);
+        due.retain(|id| self.ended.insert(*id));
+        for id in &due {
+            self.entries.push(Entry::Bury(*id, at, board.keys_of(*id)));
+        }
+        self.effects.push(Effect::Expired(due, reply));
+    }
+
+    fn finish(self, inner: &Inner) {
+        let written =
+            if self.entries.is_empty() { Ok(()) } else { inner.ledger.write(&self.entries) };
+        match written {
+            Ok(()) => self.effects.into_iter().for_each(|effect| effect.happen(inner)),
+            Err(error) => {
+                tracing::error!(error = error.sentence(), "reports cannot be recorded");
+                self.effects.into_iter().for_each(|effect| effect.fail(inner, &error));
+            }
+        }
+    }
+}
+
+/// A report that failed is made again, under its id, when somebody asks for it again.
+fn has_failed(job: &Job) -> bool {
+    matches!(job.state(), State::Ended(Ending::Failed { .. }))
+}
+
+impl Effect {
+    /// What was decided is on disk.
+    fn happen(self, inner: &Inner) {
+        match self {
+            Effect::Start(job, is_again, remembered, reply) => {
+                remember(inner, remembered);
+                if is_again {
+                    job.set(State::Queued);
+                } else {
+                    inner.board_mut().post(Arc::clone(&job));
+                }
+                inner.enqueue(Arc::clone(&job));
+                let _ = reply.send(Ok(Triggered { job, is_new: true }));
+            }
+            Effect::Known(job, remembered, reply) => {
+                remember(inner, remembered);
+                let _ = reply.send(Ok(Triggered { job, is_new: false }));
+            }
+            Effect::Refuse(refused, reply) => drop(reply.send(Err(refused))),
+            Effect::End(job, ending) => job.set(State::Ended(ending)),
+            Effect::Remove(job, removed, at, reply) => {
+                match removed {
+                    Removed::Cancelled => {
+                        job.set(State::Ended(Ending::Cancelled { finished_at: at }));
+                        job.stop.notify_one();
+                    }
+                    Removed::Forgotten => inner.forget(job.id),
+                }
+                let _ = reply.send(Ok(removed));
+            }
+            Effect::NotThere(reply) => drop(reply.send(Err(Refused::NotThere))),
+            Effect::Expired(ids, reply) => {
+                ids.iter().for_each(|id| inner.forget(*id));
+                let _ = reply.map(|reply| reply.send(Ok(ids.len())));
+            }
+        }
+    }
+
+    /// What was decided could not be written.
+    fn fail(self, inner: &Inner, error: &Error) {
+        let refused = || Refused::Unwritten(error.to_string());
+        match self {
+            Effect::Start(_, _, _, reply) | Effect::Known(_, _, reply) => {
+                drop(reply.send(Err(refused())));
+            }
+            Effect::Refuse(why, reply) => drop(reply.send(Err(why))),
+            // Nobody is told that it is complete; after a restart it runs again.
+            Effect::End(job, _) => {
+                let (finished_at, detail) = (inner.clock(), error.to_string());
+                job.set(State::Ended(Ending::Failed { finished_at, detail }));
+            }
+            Effect::Remove(.., reply) | Effect::NotThere(reply) => drop(reply.send(Err(refused()))),
+            Effect::Expired(_, reply) => drop(reply.map(|reply| reply.send(Err(refused())))),
+        }
+    }
+}
+
+fn remember(inner: &Inner, remembered: Option<(String, Remembered)>) {
+    if let Some((key, remembered)) = remembered {
+        inner.board_mut().remember(key, remembered);
+    }
+}

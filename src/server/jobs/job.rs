@@ -1,0 +1,92 @@
+//! One report in memory: what it answers, and how far it is.
+
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use uuid::Uuid;
+
+use super::record::{Ending, Finished, Record, Settled};
+
+pub struct Job {
+    pub id: Uuid,
+    pub sequence: u64,
+    /// Microseconds UTC.
+    pub created_at: i64,
+    pub settled: Settled,
+    pub key: [u8; 32],
+    state: watch::Sender<State>,
+    /// Told when somebody cancels.
+    pub(super) stop: Notify,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    Queued,
+    Running { started_at: i64, step: Step },
+    Ended(Ending),
+}
+
+/// What a running report is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    Reading,
+    Writing,
+}
+
+impl Job {
+    pub fn new(id: Uuid, sequence: u64, created_at: i64, settled: Settled, state: State) -> Self {
+        let key = settled.key();
+        let (state, stop) = (watch::Sender::new(state), Notify::new());
+        Self { id, sequence, created_at, settled, key, state, stop }
+    }
+
+    pub fn state(&self) -> State {
+        self.state.borrow().clone()
+    }
+
+    pub fn has_ended(&self) -> bool {
+        matches!(*self.state.borrow(), State::Ended(_))
+    }
+
+    /// The finished report; `None` while it runs, and where it failed or was cancelled.
+    pub fn finished(&self) -> Option<Finished> {
+        match &*self.state.borrow() {
+            State::Ended(Ending::Complete(finished)) => Some(finished.clone()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn set(&self, state: State) {
+        self.state.send_replace(state);
+    }
+
+    /// Goes from one state to another, unless it is in neither any more.
+    pub(super) fn go(&self, from: impl Fn(&State) -> bool, to: State) -> bool {
+        self.state.send_if_modified(|state| {
+            let goes = from(state);
+            if goes {
+                *state = to.clone();
+            }
+            goes
+        })
+    }
+
+    /// Returns when the report ended, or when the time is over.
+    pub async fn ended_within(&self, time: Duration) {
+        let mut state = self.state.subscribe();
+        let ended = state.wait_for(|state| matches!(state, State::Ended(_)));
+        let _ = tokio::time::timeout(time, ended).await;
+    }
+
+    pub(super) fn record(&self, ending: Option<Ending>) -> Record {
+        Record {
+            sequence: self.sequence,
+            created_at: self.created_at,
+            version: self.settled.version,
+            fingerprint: self.settled.fingerprint,
+            now: self.settled.now,
+            options: self.settled.ask.describe(),
+            ending,
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The records on disk, in redb: one file, changed in transactions that are synced before they end.
+//!
+//! redb rather than SQLite: what is kept is a map from id to record, without any query; redb is that
+//! map and no more, in safe Rust, with no C to build and no SQL to word. Its commits are atomic and
+//! synced by default, and a lock on its file keeps a second server out of the same folder. Knows
+//! nothing of what a report is.
+
+use std::path::Path;
+use std::sync::RwLock;
+
+use redb::{
+    Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
+};
+use uuid::Uuid;
+
+use super::record::{Record, Remembered};
+use crate::error::{Error, Result};
+
+/// Records by id.
+const REPORTS: TableDefinition<u128, &[u8]> = TableDefinition::new("reports");
+/// Ids whose reports were forgotten, each with when: they are answered as gone, never as unknown.
+const GONE: TableDefinition<u128, i64> = TableDefinition::new("gone");
+/// Fingerprint of the request and id of its report, by the key that the client gave.
+const IDEMPOTENCY_KEYS: TableDefinition<&str, &[u8]> = TableDefinition::new("idempotency_keys");
+
+pub struct Ledger {
+    /// `None` once it is closed.
+    database: RwLock<Option<Database>>,
+}
+
+type Redb<T> = std::result::Result<T, redb::Error>;
+
+/// One change of the records.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    Put(Uuid, Record),
+    Remember(String, Remembered),
+    /// In place of the record comes the instant at which it went, and its keys go with it.
+    Bury(Uuid, i64, Vec<String>),
+}
+
+/// What is on disk.
+#[derive(Default)]
+pub struct Kept {
+    pub reports: Vec<(Uuid, Record)>,
+    pub remembered: Vec<(String, Remembered)>,
+}
+
+impl Ledger {
+    /// # Errors
+    /// Where the file cannot be written, is none of redb's, or belongs to a server that runs.
+    pub fn open(path: &Path) -> Result<Self> {
+        let database = Database::create(path).map_err(|error| match error {
+            redb::DatabaseError::DatabaseAlreadyOpen => {
+                Error::io("open", path, "another uptally serves this folder")
+            }
+            error => Error::io("open", path, error),
+        })?;
+        let ledger = Self { database: RwLock::new(Some(database)) };
+        ledger.create_tables().map_err(|error| Error::io("write", path, error))?;
+        Ok(ledger)
+    }
+
+    fn create_tables(&self) -> Redb<()> {
+        let change = self.begin_write()?;
+        change.open_table(REPORTS)?;
+        change.open_table(GONE)?;
+        change.open_table(IDEMPOTENCY_KEYS)?;
+        Ok(change.commit()?)
+    }
+
+    fn begin_write(&self) -> Redb<WriteTransaction> {
+        let database = self.database.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let database = database.as_ref().ok_or(redb::Error::DatabaseClosed)?;
+        Ok(database.begin_write()?)
+    }
+
+    fn begin_read(&self) -> Redb<ReadTransaction> {
+        let database = self.database.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let database = database.as_ref().ok_or(redb::Error::DatabaseClosed)?;
+        Ok(database.begin_read()?)
+    }
+
+    /// Lets go of the file, so that another server may have it; nothing is read or written then.
+    pub fn close(&self) {
+        *self.database.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = None;
+    }
+
+    /// Makes all the changes or none; they are on disk, synced, when this returns.
+    pub fn write(&self, entries: &[Entry]) -> Result<()> {
+        self.commit(entries).map_err(unwritten)
+    }
+
+    fn commit(&self, entries: &[Entry]) -> Redb<()> {
+        let change = self.begin_write()?;
+        {
+            let mut reports = change.open_table(REPORTS)?;
+            let mut gone = change.open_table(GONE)?;
+            let mut keys = change.open_table(IDEMPOTENCY_KEYS)?;
+            for entry in entries {
+                match entry {
+                    Entry::Put(id, record) => {
+                        let record = serde_json::to_vec(record).unwrap_or_default();
+                        reports.insert(id.as_u128(), record.as_slice())?;
+                    }
+                    Entry::Remember(key, remembered) => {
+                        keys.insert(key.as_str(), bytes_of(remembered).as_slice())?;
+                    }
+                    Entry::Bury(id, at, of_report) => {
+                        reports.remove(id.as_u128())?;
+                        gone.insert(id.as_u128(), *at)?;
+                        for key in of_report {
+                            keys.remove(key.as_str())?;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(change.commit()?)
+    }
+
+    /// When the report went; `None` where it never was, or is still there.
+    pub fn gone_at(&self, id: Uuid) -> Result<Option<i64>> {
+        let read = || -> Redb<_> {
+            let gone = self.begin_read()?.open_table(GONE)?;
+            Ok(gone.get(id.as_u128())?.map(|at| at.value()))
+        };
+        read().map_err(unread)
+    }
+
+    /// Everything that is kept, in no order.
+    pub fn kept(&self) -> Result<Kept> {
+        let mut kept = Kept::default();
+        self.read_into(&mut kept).map_err(unread)?;
+        Ok(kept)
+    }
+
+    fn read_into(&self, kept: &mut Kept) -> Redb<()> {
+        let read = self.begin_read()?;
+        for row in read.open_table(REPORTS)?.iter()? {
+            let (id, record) = row?;
+            let id = Uuid::from_u128(id.value());
+            match serde_json::from_slice(record.value()) {
+                Ok(record) => kept.reports.push((id, record)),
+                Err(error) => tracing::error!(%id, %error, "a record cannot be read"),
+            }
+        }
+        for row in read.open_table(IDEMPOTENCY_KEYS)?.iter()? {
+            let (key, remembered) = row?;
+            if let Some(remembered) = remembered_of(remembered.value()) {
+                kept.remembered.push((key.value().to_owned(), remembered));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn bytes_of(remembered: &Remembered) -> [u8; 48] {
+    let mut bytes = [0; 48];
+    bytes[..32].copy_from_slice(&remembered.fingerprint);
+    bytes[32..].copy_from_slice(remembered.id.as_bytes());
+    bytes
+}
+
+fn remembered_of(bytes: &[u8]) -> Option<Remembered> {
+    let (fingerprint, id) = bytes.split_at_checked(32)?;
+    Some(Remembered { fingerprint: fingerprint.try_into().ok()?, id: Uuid::from_slice(id).ok()? })
+}
+
+fn unwritten(error: redb::Error) -> Error {
+    Error::Resource {
+        what: "the records of reports cannot be written".into(),
+        source: error.into(),
+    }
+}
+
+fn unread(error: redb::Error) -> Error {
+    Error::Resource { what: "the records of reports cannot be read".into(), source: error.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(sequence: u64) -> Record {
+        let options = crate::server::ask::Ask::default().describe();
+        Record {
+            sequence,
+            created_at: 5,
+            version: 1,
+            fingerprint: [1; 32],
+            now: 7,
+            options,
+            ending: None,
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_there_after_opening_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jobs.redb");
+        let (kept, buried) = (Uuid::new_v4(), Uuid::new_v4());
+        let remembered = Remembered { fingerprint: [3; 32], id: kept };
+        let ledger = Ledger::open(&path).unwrap();
+        ledger
+            .write(&[
+                Entry::Put(kept, record(1)),
+                Entry::Put(buried, record(2)),
+                Entry::Remember("a".into(), remembered),
+                Entry::Remember("b".into(), Remembered { id: buried, ..remembered }),
+            ])
+            .unwrap();
+        ledger.write(&[Entry::Bury(buried, 9, vec!["b".into()])]).unwrap();
+        drop(ledger);
+        let ledger = Ledger::open(&path).unwrap();
+        let on_disk = ledger.kept().unwrap();
+        assert_eq!(on_disk.reports.len(), 1);
+        assert_eq!((on_disk.reports[0].0, on_disk.reports[0].1.now), (kept, 7));
+        assert_eq!(on_disk.remembered, [("a".to_owned(), remembered)]);
+        assert_eq!(ledger.gone_at(buried).unwrap(), Some(9));
+        assert_eq!(ledger.gone_at(kept).unwrap(), None);
+    }
+
+    #[test]
+    fn a_second_server_is_kept_out_of_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jobs.redb");
+        let _first = Ledger::open(&path).unwrap();
+        let error = Ledger::open(&path).err().unwrap();
+        assert!(error.sentence().contains("another uptally serves this folder"), "{error:?}");
+    }
+}

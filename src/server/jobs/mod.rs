@@ -1,0 +1,295 @@
+//! Reports as jobs that survive: asked for once, made once, kept until they expire.
+//!
+//! A trigger becomes a [`record`] in the [`ledger`], synced before anybody hears its id; the
+//! [`clerk`] is the only one who changes either ledger or [`board`]. [`run`] makes the report on
+//! threads of its own and [`files`] keeps it; [`renderings`] turns it into the bytes of a format.
+//! When the server starts, what has no ending runs again under its id. Knows nothing of HTTP.
+
+mod board;
+mod clerk;
+mod files;
+mod job;
+mod ledger;
+mod record;
+mod renderings;
+mod run;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc};
+use std::time::Duration;
+
+use tokio::sync::{mpsc as queue, oneshot};
+use uuid::Uuid;
+
+use self::board::Board;
+pub use self::board::Retention;
+use self::clerk::Change;
+pub use self::clerk::{Removed, Repeatable, Triggered};
+use self::files::Files;
+pub use self::job::{Job, State, Step};
+use self::ledger::Ledger;
+pub use self::record::{Ending, Finished, Settled};
+use self::renderings::Renderings;
+pub use self::renderings::{Coding, Rendering};
+use super::catalog::Catalog;
+use super::work::Work;
+use crate::error::{Error, Result};
+
+/// What bounds the reports.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub retention: Retention,
+    /// Reports that wait for their turn.
+    pub queue_max: usize,
+    /// Reports that are made at once; none where it is 0.
+    pub at_once: usize,
+    /// How long one may take.
+    pub report_time: Duration,
+}
+
+/// Why a change was not made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    QueueFull,
+    /// The key was given with a request for something else.
+    OtherRequest,
+    NotThere,
+    Unwritten(String),
+    Stopping,
+}
+
+/// What became of an id.
+pub enum Found {
+    Job(Arc<Job>),
+    /// It was a report's once.
+    Gone,
+    Never,
+}
+
+/// The reports, for whoever asks; a cheap handle.
+#[derive(Clone)]
+pub struct Jobs(Arc<Inner>);
+
+struct Inner {
+    board: RwLock<Board>,
+    ledger: Ledger,
+    files: Files,
+    renderings: Renderings,
+    changes: mpsc::Sender<Change>,
+    clerk: Mutex<Option<std::thread::JoinHandle<()>>>,
+    queue: queue::UnboundedSender<Arc<Job>>,
+    queued: AtomicUsize,
+    limits: Limits,
+    catalog: Arc<Catalog>,
+    work: Arc<Work>,
+    /// Microseconds UTC.
+    clock: fn() -> i64,
+}
+
+impl Jobs {
+    /// Opens the folder's reports and runs those that have no ending.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written, or another server has it.
+    pub fn open(
+        folder: &Path,
+        limits: Limits,
+        catalog: Arc<Catalog>,
+        work: Arc<Work>,
+        clock: fn() -> i64,
+    ) -> Result<Self> {
+        let files = Files::in_folder(folder.join("files"))?;
+        let ledger = Ledger::open(&folder.join("jobs.redb"))?;
+        let (board, unreadable) = board_of(&ledger)?;
+        let (changes, changed) = mpsc::channel();
+        let (queue, queued) = queue::unbounded_channel();
+        let inner = Arc::new(Inner {
+            board: RwLock::new(board),
+            ledger,
+            files,
+            renderings: Renderings::default(),
+            changes,
+            clerk: Mutex::default(),
+            queue,
+            queued: AtomicUsize::new(0),
+            limits,
+            catalog,
+            work,
+            clock,
+        });
+        let jobs = Self(Arc::clone(&inner));
+        inner.files.remove_all_but(&inner.board().ids())?;
+        let clerk = std::thread::Builder::new().name("clerk".into());
+        let started = clerk.spawn({
+            let inner = Arc::clone(&inner);
+            move || clerk::work(&inner, &changed)
+        });
+        let started = started.map_err(|error| Error::Resource {
+            what: "cannot start a thread for the records of reports".into(),
+            source: error.into(),
+        })?;
+        *jobs.0.clerk.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(started);
+        for job in unreadable {
+            let detail = "what was asked cannot be read by this version of uptally".to_owned();
+            inner.end(job, Ending::Failed { finished_at: clock(), detail });
+        }
+        inner.board().unfinished().into_iter().for_each(|job| inner.enqueue(job));
+        let runs = run::all(Arc::downgrade(&inner), limits.at_once, queued);
+        inner.work.handle().spawn(runs);
+        Ok(jobs)
+    }
+
+    /// The report that answers the question, made now or before.
+    pub async fn trigger(
+        &self,
+        settled: Settled,
+        repeatable: Option<Repeatable>,
+    ) -> std::result::Result<Triggered, Refused> {
+        if repeatable.is_none()
+            && let Some(job) = self.0.board().same(&settled.key())
+            && !matches!(job.state(), State::Ended(Ending::Failed { .. }))
+        {
+            return Ok(Triggered { job, is_new: false });
+        }
+        let at = self.0.clock();
+        self.change(|reply| Change::Trigger { settled, repeatable, at, reply }).await
+    }
+
+    /// The report of a request that was sent before under its key; `None` where it was not.
+    pub fn triggered_before(
+        &self,
+        repeatable: &Repeatable,
+    ) -> Option<std::result::Result<Triggered, Refused>> {
+        let board = self.0.board();
+        let before = board.remembered(&repeatable.key)?;
+        Some(match board.job(before.id) {
+            Some(job) if before.fingerprint == repeatable.fingerprint => {
+                Ok(Triggered { job, is_new: false })
+            }
+            _ => Err(Refused::OtherRequest),
+        })
+    }
+
+    pub fn find(&self, id: Uuid) -> Result<Found> {
+        if let Some(job) = self.0.board().job(id) {
+            return Ok(Found::Job(job));
+        }
+        Ok(if self.0.ledger.gone_at(id)?.is_some() { Found::Gone } else { Found::Never })
+    }
+
+    /// Newest first, those before the sequence number.
+    pub fn newest(&self, before: Option<u64>, count: usize) -> Vec<Arc<Job>> {
+        self.0.board().newest(before, count)
+    }
+
+    /// Cancels a report that has not ended and forgets one that has.
+    pub async fn remove(&self, id: Uuid) -> std::result::Result<Removed, Refused> {
+        let at = self.0.clock();
+        self.change(|reply| Change::Remove { id, at, reply }).await
+    }
+
+    /// Forgets what is due at an instant, and says how many reports that were.
+    pub async fn expire(&self, at: i64) -> std::result::Result<usize, Refused> {
+        self.change(|reply| Change::Expire { at, reply: Some(reply) }).await
+    }
+
+    /// The bytes of a finished report; `None` where its file is broken, and the report runs again.
+    pub async fn rendering(
+        &self,
+        job: &Arc<Job>,
+        format: crate::report::Format,
+        coding: Coding,
+    ) -> Result<Option<Arc<Rendering>>> {
+        renderings::rendering(&self.0, job, format, coding).await
+    }
+
+    /// How many reports are in each state.
+    pub fn counts(&self) -> [(&'static str, i64); 5] {
+        self.0.board().counts()
+    }
+
+    /// Whether a trigger would be written down.
+    pub fn are_open(&self) -> bool {
+        let clerk = self.0.clerk.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        clerk.as_ref().is_some_and(|clerk| !clerk.is_finished())
+    }
+
+    /// Lets what was decided reach the disk, and changes nothing from then on.
+    pub fn close(&self) {
+        let _ = self.0.changes.send(Change::Close);
+        let clerk = self.0.clerk.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        let _ = clerk.map(std::thread::JoinHandle::join);
+        self.0.ledger.close();
+    }
+
+    async fn change<T>(
+        &self,
+        change: impl FnOnce(clerk::Reply<T>) -> Change,
+    ) -> std::result::Result<T, Refused> {
+        let (reply, answer) = oneshot::channel();
+        self.0.changes.send(change(reply)).map_err(|_| Refused::Stopping)?;
+        answer.await.map_err(|_| Refused::Stopping)?
+    }
+}
+
+impl Inner {
+    fn board(&self) -> RwLockReadGuard<'_, Board> {
+        self.board.read().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn board_mut(&self) -> RwLockWriteGuard<'_, Board> {
+        self.board.write().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn clock(&self) -> i64 {
+        (self.clock)()
+    }
+
+    fn queued(&self) -> usize {
+        self.queued.load(Ordering::Relaxed)
+    }
+
+    fn enqueue(&self, job: Arc<Job>) {
+        self.queued.fetch_add(1, Ordering::Relaxed);
+        // Nobody takes from the queue only when the threads of reports are gone; then the report
+        // runs after the next start.
+        let _ = self.queue.send(job);
+    }
+
+    fn end(&self, job: Arc<Job>, ending: Ending) {
+        let _ = self.changes.send(Change::End { job, ending });
+        let _ = self.changes.send(Change::Expire { at: self.clock(), reply: None });
+    }
+
+    fn forget(&self, id: Uuid) {
+        self.board_mut().take_down(id);
+        self.renderings.forget(id);
+        self.files.remove(id);
+    }
+}
+
+/// What the ledger keeps; beside it the reports whose question cannot be read.
+fn board_of(ledger: &Ledger) -> Result<(Board, Vec<Arc<Job>>)> {
+    let (mut board, mut unreadable) = (Board::default(), Vec::new());
+    let kept = ledger.kept()?;
+    for (id, record) in kept.reports {
+        let is_readable = record.settled().is_some();
+        let settled = record.settled().unwrap_or_else(|| Settled {
+            version: record.version,
+            fingerprint: record.fingerprint,
+            now: record.now,
+            ask: super::ask::Ask::default(),
+        });
+        let state = record.ending.clone().map_or(State::Queued, State::Ended);
+        let job = Arc::new(Job::new(id, record.sequence, record.created_at, settled, state));
+        if !is_readable && !job.has_ended() {
+            unreadable.push(Arc::clone(&job));
+        }
+        board.post(job);
+    }
+    for (key, remembered) in kept.remembered {
+        board.remember(key, remembered);
+    }
+    Ok((board, unreadable))
+}

@@ -1,0 +1,187 @@
+//! The bytes of finished reports, by format and coding: made on demand, a bounded number kept.
+//!
+//! The same report, format and coding are always the same bytes, so that a rendering has a strong
+//! entity tag wherever and whenever it is made.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use arrow::array::RecordBatch;
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::Inner;
+use super::files::Written;
+use super::job::{Job, State};
+use super::record::Ending;
+use crate::error::{Error, Result};
+use crate::report::{Format, render};
+
+/// Bytes of renderings that are kept in memory.
+const KEPT_BYTES_MAX: usize = 128 << 20;
+
+/// How the bytes are packed for the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Coding {
+    Identity,
+    Gzip,
+    Zstd,
+}
+
+#[derive(Debug)]
+pub struct Rendering {
+    pub bytes: Bytes,
+    /// A strong entity tag, quotes and all.
+    pub etag: String,
+}
+
+type Key = (Uuid, Format, Coding);
+
+#[derive(Default)]
+pub struct Renderings(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    renderings: HashMap<Key, (u64, Arc<Rendering>)>,
+    total_bytes: usize,
+    uses: u64,
+}
+
+impl Renderings {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn find(&self, key: Key) -> Option<Arc<Rendering>> {
+        let mut kept = self.kept();
+        kept.uses += 1;
+        let use_now = kept.uses;
+        let (last_use, rendering) = kept.renderings.get_mut(&key)?;
+        *last_use = use_now;
+        Some(Arc::clone(rendering))
+    }
+
+    /// Keeps the rendering; those not used for longest make room.
+    fn keep(&self, key: Key, bytes: Vec<u8>) -> Arc<Rendering> {
+        let hash = blake3::hash(&bytes).to_hex();
+        let rendering =
+            Arc::new(Rendering { bytes: bytes.into(), etag: format!("\"{}\"", &hash[..32]) });
+        let mut kept = self.kept();
+        kept.uses += 1;
+        let use_now = kept.uses;
+        kept.total_bytes += rendering.bytes.len();
+        if let Some((_, before)) = kept.renderings.insert(key, (use_now, Arc::clone(&rendering))) {
+            kept.total_bytes -= before.bytes.len();
+        }
+        while kept.total_bytes > KEPT_BYTES_MAX && kept.renderings.len() > 1 {
+            let oldest = kept.renderings.iter().min_by_key(|(_, (last_use, _))| *last_use);
+            let Some(oldest) = oldest.map(|(key, _)| *key) else { break };
+            kept.remove(oldest);
+        }
+        rendering
+    }
+
+    pub fn forget(&self, id: Uuid) {
+        let mut kept = self.kept();
+        let of_report: Vec<_> =
+            kept.renderings.keys().filter(|(report, ..)| *report == id).copied().collect();
+        of_report.into_iter().for_each(|key| kept.remove(key));
+    }
+}
+
+impl Kept {
+    fn remove(&mut self, key: Key) {
+        if let Some((_, rendering)) = self.renderings.remove(&key) {
+            self.total_bytes -= rendering.bytes.len();
+        }
+    }
+}
+
+/// Has the CSV of a report ready before anybody asks for it.
+pub fn prepare(inner: &Inner, id: Uuid, report: &RecordBatch) -> Result<()> {
+    inner.renderings.forget(id);
+    let csv = render(report, Format::Csv)?;
+    inner.renderings.keep((id, Format::Csv, Coding::Identity), csv);
+    Ok(())
+}
+
+/// The bytes of a finished report; `None` where its file is broken, and the report runs again.
+pub async fn rendering(
+    inner: &Arc<Inner>,
+    job: &Arc<Job>,
+    format: Format,
+    coding: Coding,
+) -> Result<Option<Arc<Rendering>>> {
+    if let Some(found) = inner.renderings.find((job.id, format, coding)) {
+        return Ok(Some(found));
+    }
+    let work = {
+        let (inner, job) = (Arc::clone(inner), Arc::clone(job));
+        move || make(&inner, &job, format, coding)
+    };
+    let made = inner.work.handle().spawn_blocking(work).await;
+    made.unwrap_or_else(|error| Err(Error::bug(format!("a rendering broke off: {error}"))))
+}
+
+fn make(
+    inner: &Arc<Inner>,
+    job: &Arc<Job>,
+    format: Format,
+    coding: Coding,
+) -> Result<Option<Arc<Rendering>>> {
+    let plain = match inner.renderings.find((job.id, format, Coding::Identity)) {
+        Some(plain) => plain,
+        None => {
+            let Some(report) = read(inner, job) else { return Ok(None) };
+            let bytes = render(&report, format)?;
+            inner.renderings.keep((job.id, format, Coding::Identity), bytes)
+        }
+    };
+    let packed = match coding {
+        Coding::Identity => return Ok(Some(plain)),
+        Coding::Gzip => gzip(&plain.bytes),
+        Coding::Zstd => zstd::encode_all(plain.bytes.as_ref(), zstd::DEFAULT_COMPRESSION_LEVEL),
+    };
+    let packed =
+        packed.map_err(|error| Error::bug(format!("a report cannot be packed: {error}")))?;
+    Ok(Some(inner.renderings.keep((job.id, format, coding), packed)))
+}
+
+/// The report from its file; where that is broken, the report goes back to the queue.
+fn read(inner: &Arc<Inner>, job: &Arc<Job>) -> Option<RecordBatch> {
+    let finished = job.finished()?;
+    let written = Written { size_bytes: finished.size_bytes, checksum: finished.checksum.clone() };
+    let read = inner.files.read(job.id, &written);
+    let is_still_it = |state: &State| *state == State::Ended(Ending::Complete(finished.clone()));
+    if read.is_none() && job.go(is_still_it, State::Queued) {
+        inner.enqueue(Arc::clone(job));
+    }
+    read
+}
+
+fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(bytes)?;
+    packed.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_not_used_for_longest_make_room() {
+        let renderings = Renderings::default();
+        let key = |number| (Uuid::from_u128(number), Format::Csv, Coding::Identity);
+        for number in 0..4 {
+            renderings.keep(key(number), vec![0; KEPT_BYTES_MAX / 4]);
+        }
+        assert!(renderings.find(key(0)).is_some());
+        renderings.keep(key(4), vec![0; KEPT_BYTES_MAX / 4]);
+        assert!(renderings.find(key(1)).is_none() && renderings.find(key(0)).is_some());
+        renderings.forget(Uuid::from_u128(0));
+        assert!(renderings.find(key(0)).is_none());
+        assert_eq!(renderings.kept().total_bytes, 3 * (KEPT_BYTES_MAX / 4));
+    }
+}

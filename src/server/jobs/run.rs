@@ -1,0 +1,121 @@
+//! Makes the reports: takes them from the queue, a few at once, each within its time.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+
+use arrow::array::RecordBatch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use super::files::Written;
+use super::job::{Job, State, Step};
+use super::record::{Ending, Finished};
+use super::{Inner, renderings};
+use crate::engine::{StoreCounts, answer};
+use crate::error::{Error, Result};
+use crate::report::lay_out;
+
+/// Runs what is queued until nobody can queue any more.
+pub async fn all(
+    inner: Weak<Inner>,
+    at_once: usize,
+    mut queued: mpsc::UnboundedReceiver<Arc<Job>>,
+) {
+    let turns = Arc::new(Semaphore::new(at_once));
+    while let Some(job) = queued.recv().await {
+        let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
+        let Some(inner) = inner.upgrade() else { return };
+        inner.queued.fetch_sub(1, Ordering::Relaxed);
+        let started_at = inner.clock();
+        let running = State::Running { started_at, step: Step::Reading };
+        if job.go(|state| *state == State::Queued, running) {
+            inner.work.handle().spawn(one(Arc::clone(&inner), job, started_at, turn));
+        }
+    }
+}
+
+/// Runs one report to its end, and has the end recorded.
+async fn one(inner: Arc<Inner>, job: Arc<Job>, started_at: i64, turn: OwnedSemaphorePermit) {
+    let making = tokio::spawn({
+        let (inner, job) = (Arc::clone(&inner), Arc::clone(&job));
+        async move {
+            // Its turn is over when the work really is, not when somebody stops waiting for it.
+            let _turn = turn;
+            make(&inner, &job, started_at).await
+        }
+    });
+    let stop = making.abort_handle();
+    let limit = inner.limits.report_time;
+    let made = tokio::select! {
+        made = tokio::time::timeout(limit, making) => made,
+        () = job.stop.notified() => {
+            stop.abort();
+            return;
+        }
+    };
+    let ending = match made {
+        Ok(Ok(Ok(finished))) => Ending::Complete(finished),
+        Ok(Ok(Err(error))) => {
+            tracing::error!(id = %job.id, error = error.sentence(), "a report failed");
+            match error {
+                Error::Argument(sentence) => failed(&inner, sentence),
+                // Where files lie is nobody's business.
+                _ => failed(&inner, "the server could not make it; its log says why"),
+            }
+        }
+        Ok(Err(broken)) => {
+            tracing::error!(id = %job.id, %broken, "a report broke off");
+            failed(&inner, "the report broke off; this is a bug in uptally")
+        }
+        Err(_) => {
+            stop.abort();
+            let limit = humantime::format_duration(limit);
+            failed(&inner, format!("took longer than {limit}, the limit of --report-time"))
+        }
+    };
+    inner.end(job, ending);
+}
+
+fn failed(inner: &Inner, detail: impl Into<String>) -> Ending {
+    Ending::Failed { finished_at: inner.clock(), detail: detail.into() }
+}
+
+async fn make(inner: &Arc<Inner>, job: &Arc<Job>, started_at: i64) -> Result<Finished> {
+    let settled = &job.settled;
+    let edition = inner.catalog.version(settled.version).await?;
+    let edition = edition.filter(|edition| edition.fingerprint == settled.fingerprint);
+    let edition = edition.ok_or_else(|| {
+        Error::Argument("the data that it was asked of is no longer there".into())
+    })?;
+    let question = settled.ask.question(Some(settled.now));
+    let answer = answer(&edition.dataset, &question, settled.ask.engine).await?;
+    let writing = State::Running { started_at, step: Step::Writing };
+    job.go(|state| matches!(state, State::Running { .. }), writing);
+    let report = lay_out(&answer.figures, settled.ask.layout)?;
+    let written = write(inner, job, report).await?;
+    Ok(finished(written, answer.stores, started_at, inner.clock()))
+}
+
+/// Writes the report's file, and has its CSV ready for whoever waits for it.
+async fn write(inner: &Arc<Inner>, job: &Arc<Job>, report: RecordBatch) -> Result<Written> {
+    let (inner, job) = (Arc::clone(inner), Arc::clone(job));
+    let write = move || {
+        let written = inner.files.write(job.id, &report)?;
+        renderings::prepare(&inner, job.id, &report)?;
+        Ok(written)
+    };
+    let done = tokio::task::spawn_blocking(write).await;
+    done.unwrap_or_else(|error| Err(Error::bug(format!("writing a report broke off: {error}"))))
+}
+
+fn finished(written: Written, stores: StoreCounts, started_at: i64, finished_at: i64) -> Finished {
+    Finished {
+        started_at,
+        finished_at,
+        size_bytes: written.size_bytes,
+        checksum: written.checksum,
+        stores: stores.stores,
+        without_hours: stores.without_hours,
+        without_time_zone: stores.without_time_zone,
+        without_polls: stores.without_polls,
+    }
+}

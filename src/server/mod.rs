@@ -1,0 +1,82 @@
+//! `uptally serve`: reports and stores by HTTP.
+//!
+//! In the order a request travels: `listener` accepts it, `router` finds its line in `routes`
+//! and holds it against limits and `keys`; `dialects` (older services' ways of asking),
+//! `reports`, `stores`, `explain` and `versions` answer it. Reports are `jobs`, made on
+//! the threads of `work` from the data of the `catalog`; everybody else only looks at them.
+//! What the figures are is the engine's; nothing here computes one.
+
+mod ask;
+mod catalog;
+mod dialects;
+mod docs;
+mod download;
+mod explain;
+mod gate;
+mod health;
+mod jobs;
+pub mod keys;
+mod listener;
+mod metrics;
+mod negotiate;
+mod openapi;
+mod problem;
+mod reports;
+mod request;
+mod router;
+mod routes;
+mod service;
+mod settings;
+mod stores;
+pub mod tls;
+mod trace;
+mod versions;
+mod work;
+
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+pub use self::jobs::{Limits, Retention};
+pub use self::keys::{Keys, ROLES, Role};
+pub use self::router::router;
+pub use self::routes::{ROUTES, Route};
+pub use self::service::Service;
+pub use self::settings::{COMPLETE_AS, CompleteAs, Settings};
+
+/// Between the wish to stop and the end, for requests that were begun.
+const DRAIN_TIME: Duration = Duration::from_secs(8);
+/// Between two looks for reports that are due to be forgotten.
+const EXPIRY_PAUSE: Duration = Duration::from_secs(600);
+
+/// Serves on the listener until `stop` ends; then finishes what was begun, and returns.
+///
+/// Reports that still run by then are made after the next start.
+pub async fn run(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    service: Service,
+    stop: impl Future<Output = ()>,
+) {
+    let expiry = tokio::spawn(expire_now_and_then(service.clone()));
+    // So that nobody waits for it; whether there is data is for those to hear who ask.
+    tokio::spawn({
+        let service = service.clone();
+        async move { drop(service.catalog.newest().await) }
+    });
+    let stop = async {
+        stop.await;
+        service.stop_waiting();
+    };
+    listener::serve(listener, tls, router(service.clone()), stop, DRAIN_TIME).await;
+    expiry.abort();
+    service.close();
+}
+
+async fn expire_now_and_then(service: Service) {
+    loop {
+        service.expire((service.settings.clock)()).await;
+        tokio::time::sleep(EXPIRY_PAUSE).await;
+    }
+}

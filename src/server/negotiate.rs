@@ -1,0 +1,110 @@
+//! What a client would rather have, by its `Accept` and `Accept-Encoding` (RFC 9110, section 12).
+//!
+//! Knows neither reports nor endpoints.
+
+use super::jobs::Coding;
+
+/// How much a client wants something: the weight in thousandths, and how exactly it named it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Wish {
+    weight: u32,
+    exactness: u8,
+}
+
+/// The media type that is wanted most; of those wanted alike the one named most exactly, and then
+/// the earliest of the list. `None` where the client asks for none of them.
+pub fn preferred<'a>(accept: Option<&str>, offered: &[&'a str]) -> Option<&'a str> {
+    let accept = accept?;
+    let wished = offered.iter().filter_map(|kind| Some((wish(accept, kind)?, *kind)));
+    let wished = wished.filter(|(wish, _)| wish.weight > 0 && wish.exactness > 0);
+    wished
+        .fold(None, |best: Option<(Wish, &str)>, (wish, kind)| match best {
+            Some((best_wish, _)) if best_wish >= wish => best,
+            _ => Some((wish, kind)),
+        })
+        .map(|(_, kind)| kind)
+}
+
+/// The wish of the most exact range that covers the media type; `*/*` has no exactness.
+fn wish(accept: &str, kind: &str) -> Option<Wish> {
+    let main = kind.split('/').next().unwrap_or_default();
+    let wishes = items(accept).filter_map(|(range, weight)| {
+        let exactness = match range {
+            range if range.eq_ignore_ascii_case(kind) => 2,
+            "*/*" => 0,
+            range => {
+                let covered = range.strip_suffix("/*")?;
+                covered.eq_ignore_ascii_case(main).then_some(1)?
+            }
+        };
+        Some(Wish { weight, exactness })
+    });
+    wishes.max_by_key(|wish| wish.exactness)
+}
+
+/// The coding that is wanted most; zstd rather than gzip where the client takes either.
+pub fn coding(accept_encoding: Option<&str>) -> Coding {
+    let Some(accepted) = accept_encoding else { return Coding::Identity };
+    let weight_of = |name: &str| {
+        let exact = items(accepted).find(|(coding, _)| coding.eq_ignore_ascii_case(name));
+        let found = exact.or_else(|| items(accepted).find(|(coding, _)| *coding == "*"));
+        found.map_or(0, |(_, weight)| weight)
+    };
+    let (zstd, gzip) = (weight_of("zstd"), weight_of("gzip"));
+    match (zstd, gzip) {
+        (0, 0) => Coding::Identity,
+        _ if zstd >= gzip => Coding::Zstd,
+        _ => Coding::Gzip,
+    }
+}
+
+/// The items of a list with their weights in thousandths.
+fn items(list: &str) -> impl Iterator<Item = (&str, u32)> {
+    list.split(',').map(|item| {
+        let mut parts = item.split(';').map(str::trim);
+        let name = parts.next().unwrap_or_default();
+        let weight = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
+        let weight = weight.map_or(Some(1.0), |weight| weight.parse::<f32>().ok());
+        (name, weight.map_or(0, |weight| (weight.clamp(0.0, 1.0) * 1000.0) as u32))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn kind(accept: &str, expected: Option<&str>) {
+        let offered = ["application/json", "text/csv", "text/plain"];
+        assert_eq!(preferred(Some(accept), &offered), expected, "{accept}");
+    }
+
+    #[test]
+    fn the_kind_that_is_named_and_weighed_most_is_preferred() {
+        kind("*/*", None);
+        kind("application/json", Some("application/json"));
+        kind("application/json, text/plain, */*", Some("application/json"));
+        kind("text/plain", Some("text/plain"));
+        kind("text/*, application/json;q=0.9", Some("text/csv"));
+        kind("text/csv;q=0.5, application/json;q=0.7", Some("application/json"));
+        kind("text/html, */*;q=0.8", None);
+        kind("application/json;q=0", None);
+        kind(";;;,,q=", None);
+    }
+
+    #[test]
+    fn a_coding_is_used_where_it_is_wanted() {
+        for (accepted, expected) in [
+            ("gzip, deflate", Coding::Gzip),
+            ("gzip, deflate, br, zstd", Coding::Zstd),
+            ("zstd;q=0.1, gzip", Coding::Gzip),
+            ("gzip;q=0", Coding::Identity),
+            ("*", Coding::Zstd),
+            ("br", Coding::Identity),
+            ("", Coding::Identity),
+        ] {
+            assert_eq!(coding(Some(accepted)), expected, "{accepted}");
+        }
+        assert_eq!(coding(None), Coding::Identity);
+    }
+}

@@ -1,0 +1,89 @@
+//! `/openapi.json`: what can be asked and what comes back, as an OpenAPI 3.1 document.
+//!
+//! Paths, methods and roles are read off [`ROUTES`], so that no route can be missing; what stands
+//! in [`operations`] is what a line of a table cannot tell.
+
+mod operations;
+mod schemas;
+
+use std::sync::LazyLock;
+
+use serde_json::{Map, Value, json};
+use warp::http::StatusCode;
+use warp::reply::Response as Reply;
+
+use super::keys::ROLES;
+use super::routes::{ROUTES, Route};
+use super::service::content;
+use crate::words::word;
+
+static TEXT: LazyLock<String> = LazyLock::new(|| document().to_string() + "\n");
+
+pub fn reply() -> Reply {
+    content(StatusCode::OK, "application/json", TEXT.as_str())
+}
+
+fn document() -> Value {
+    let mut paths = Map::new();
+    for route in ROUTES {
+        let of_path = paths.entry(route.path).or_insert_with(|| json!({}));
+        of_path[route.method.as_str().to_lowercase()] = operation(route);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "uptally",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "How long was each store of the chain up, and how long down, while it should have been open?",
+            "license": { "name": "MIT", "identifier": "MIT" },
+        },
+        "tags": [
+            { "name": "reports", "description": "The native API" },
+            { "name": "stores", "description": "One store over any range" },
+            { "name": "service", "description": "How the service does" },
+            { "name": "older clients", "description": "Five older services' ways of asking" },
+        ],
+        "paths": paths,
+        "components": {
+            "schemas": schemas::schemas(),
+            "securitySchemes": {
+                "bearer": { "type": "http", "scheme": "bearer" },
+                "key": { "type": "apiKey", "in": "header", "name": "X-API-Key" },
+            },
+        },
+    })
+}
+
+fn operation(route: &Route) -> Value {
+    let told = operations::of(route.endpoint);
+    // An endpoint may be asked by several methods, but not by one method at several paths.
+    let name = format!("{}_{:?}", route.method.as_str().to_lowercase(), route.endpoint);
+    let mut responses = told.responses;
+    responses.insert("default".into(), problem("What went wrong, in a sentence"));
+    let mut operation = json!({
+        "operationId": name,
+        "tags": [told.tag],
+        "summary": told.summary,
+        "parameters": told.parameters,
+        "responses": responses,
+        "security": [],
+    });
+    if let Some(role) = route.role {
+        operation["security"] = json!([{ "bearer": [] }, { "key": [] }, {}]);
+        let description =
+            format!("Where the server has keys, needs the role {}.", word(ROLES, role));
+        operation["description"] = json!(description);
+    }
+    if let Some(body) = told.body.filter(|_| route.takes_body) {
+        operation["requestBody"] = body;
+    }
+    operation
+}
+
+fn problem(description: &str) -> Value {
+    let schema = json!({ "$ref": "#/components/schemas/Problem" });
+    json!({
+        "description": description,
+        "content": { "application/problem+json": { "schema": schema } },
+    })
+}

@@ -1,0 +1,194 @@
+//! The shapes of what is asked and answered.
+
+use serde_json::{Value, json};
+
+use crate::words::{COLUMNS, ENGINES, FORMATS, INTERPOLATIONS, NO_DATA, SCOPES, Words};
+
+pub fn schemas() -> Value {
+    json!({
+        "Problem": object(json!({
+            "type": text(), "title": text(), "status": number(), "detail": text(),
+        })),
+        "ReportId": object(json!({ "report_id": uuid() })),
+        "Status": {
+            "type": "object",
+            "required": ["status"],
+            "properties": {
+                "status": { "type": "string", "enum": ["Running", "Complete", "Completed", "Failed"] },
+                "message": text(), "data": text(), "filepath": text(),
+            },
+        },
+        "Instant": {
+            "type": "string", "format": "date-time", "examples": ["2023-01-24T12:00:00Z"],
+        },
+        "Duration": { "type": "string", "pattern": "^[1-9][0-9]{0,3}[smh]$", "examples": ["2h"] },
+        "TimeZone": {
+            "type": "string",
+            "enum": chrono_tz::TZ_VARIANTS.map(chrono_tz::Tz::name).to_vec(),
+            "examples": ["America/Chicago"],
+        },
+        "Ask": ask(),
+        "Report": report(),
+        "ReportList": object(json!({
+            "reports": list(named("Report")), "next_cursor": or_null("string"),
+        })),
+        "Figures": object(figures()),
+        "Uptime": of_store(figures()),
+        "Timeline": of_store(json!({ "timeline": list(span(json!({ "state": state() }))) })),
+        "Incidents": of_store(json!({
+            "incidents": list(span(json!({ "downtime_us": number(), "is_open": truth() }))),
+        })),
+        "Hours": of_store(json!({
+            "weekly_hours": list(named("Opening")), "open": list(span(json!({}))),
+        })),
+        "Opening": {
+            "type": "object",
+            "required": ["day_of_week", "start_time_local", "end_time_local"],
+            "properties": {
+                "day_of_week": { "type": "integer", "minimum": 0, "maximum": 6 },
+                "start_time_local": text(), "end_time_local": text(), "opens_on": text(),
+            },
+        },
+        "Explanation": of_store(json!({
+            "figures": named("Figures"), "stretches": list(stretch()),
+        })),
+        "Versions": object(json!({ "newest": number(), "versions": list(version()) })),
+    })
+}
+
+/// The body of a trigger: every option of `uptally report` that names no file.
+fn ask() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "now": named("Instant"),
+            "engine": words(ENGINES),
+            "interpolation": words(INTERPOLATIONS),
+            "max_gap": named("Duration"),
+            "scope": words(SCOPES),
+            "no_data": words(NO_DATA),
+            "snap_end_of_day": truth(),
+            "default_timezone": named("TimeZone"),
+            "store": { "type": "array", "items": text(), "examples": [["1177941416522642976"]] },
+            "as_of": { "type": "integer", "minimum": 1 },
+            "columns": words(COLUMNS),
+            "exact": truth(),
+            "format": words(FORMATS),
+            "explain": truth(),
+        },
+    })
+}
+
+fn report() -> Value {
+    object(json!({
+        "id": uuid(),
+        "state": {
+            "type": "string", "enum": ["queued", "running", "complete", "failed", "cancelled"],
+        },
+        "progress": { "type": "number", "minimum": 0, "maximum": 1 },
+        "data_version": number(),
+        "now": text(),
+        "options": { "type": "object" },
+        "created_at": text(),
+        "started_at": or_null("string"),
+        "finished_at": or_null("string"),
+        "stores": or_null("object"),
+        "detail": or_null("string"),
+        "links": { "type": "object", "additionalProperties": text() },
+    }))
+}
+
+fn figures() -> Value {
+    json!({
+        "uptime_us": number(), "downtime_us": number(), "unknown_us": number(),
+        "scheduled_us": number(), "uptime_pct": or_null("number"),
+        "coverage_pct": or_null("number"),
+    })
+}
+
+/// What every answer about a store says, and what this one adds.
+fn of_store(added: Value) -> Value {
+    let mut told = json!({
+        "store_id": text(), "from": text(), "to": text(), "data_version": number(),
+        "options": { "type": "object" }, "time_zone": text(), "time_zone_is_default": truth(),
+        "always_open": truth(),
+    });
+    extend(&mut told, added);
+    object(told)
+}
+
+fn span(added: Value) -> Value {
+    let mut told = json!({ "starts_at": text(), "ends_at": text() });
+    extend(&mut told, added);
+    object(told)
+}
+
+fn stretch() -> Value {
+    span(json!({
+        "length_us": number(), "state": state(), "is_open": truth(),
+        "counts_as": or_null("string"), "poll": or_null("object"), "option": text(),
+        "business_hours": list(named("Opening")),
+        "zone_rule": object(json!({
+            "time_zone": text(), "is_default": truth(), "utc_offset": text(),
+        })),
+    }))
+}
+
+fn version() -> Value {
+    let file = object(json!({
+        "name": text(), "kind": text(), "rows": number(), "rejected": number(),
+        "content_hash": text(),
+    }));
+    object(json!({ "version": number(), "loaded_at": text(), "files": list(file) }))
+}
+
+fn extend(told: &mut Value, added: Value) {
+    if let (Value::Object(told), Value::Object(added)) = (told, added) {
+        told.extend(added);
+    }
+}
+
+/// An object that has all of the properties.
+fn object(properties: Value) -> Value {
+    let required: Vec<_> =
+        properties.as_object().into_iter().flat_map(|named| named.keys().cloned()).collect();
+    json!({ "type": "object", "required": required, "properties": properties })
+}
+
+fn named(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+fn list(items: Value) -> Value {
+    json!({ "type": "array", "items": items })
+}
+
+fn or_null(kind: &str) -> Value {
+    json!({ "type": [kind, "null"] })
+}
+
+fn words<T>(words: Words<T>) -> Value {
+    let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+    json!({ "type": "string", "enum": words })
+}
+
+fn state() -> Value {
+    json!({ "type": "string", "enum": ["up", "down", "unknown"] })
+}
+
+fn uuid() -> Value {
+    json!({ "type": "string", "format": "uuid" })
+}
+
+fn text() -> Value {
+    json!({ "type": "string" })
+}
+
+fn number() -> Value {
+    json!({ "type": "integer" })
+}
+
+fn truth() -> Value {
+    json!({ "type": "boolean" })
+}

@@ -1,0 +1,326 @@
+//! The native API of reports: `/v1/reports`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+use warp::http::StatusCode;
+use warp::http::header::{HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use warp::reply::Response as Reply;
+
+use super::ask::{self, Ask};
+use super::jobs::{
+    Ending, Finished, Found, Job, Refused, Removed, Repeatable, Settled, State, Step, Triggered,
+};
+use super::keys::Role;
+use super::problem::{Answer, Refusal};
+use super::request::{Request, unknown_report};
+use super::service::{Service, content, json};
+use super::{download, gate};
+use crate::engine;
+use crate::report::Format;
+use crate::words::duration_us;
+
+/// The longest that a client may have its question held.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+const PAGE_REPORTS_MAX: usize = 200;
+const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+const FORMATS: [Format; 6] =
+    [Format::Csv, Format::Json, Format::Ndjson, Format::Parquet, Format::Arrow, Format::Table];
+
+/// The report that answers what is asked, made now or before.
+pub async fn trigger(
+    service: &Service,
+    ask: Ask,
+    repeatable: Option<Repeatable>,
+) -> Answer<Triggered> {
+    let before = repeatable.as_ref().and_then(|given| service.jobs.triggered_before(given));
+    let triggered = match before {
+        Some(before) => before,
+        None => {
+            let settled = settle(service, ask).await?;
+            service.jobs.trigger(settled, repeatable).await
+        }
+    };
+    let outcome = match &triggered {
+        Ok(triggered) if triggered.is_new => "new",
+        Ok(_) => "known",
+        Err(_) => "refused",
+    };
+    service.metrics.triggered(outcome);
+    triggered.map_err(refusal)
+}
+
+/// Fixes the data and *now*, so that the question has one answer.
+async fn settle(service: &Service, ask: Ask) -> Answer<Settled> {
+    let edition = service.catalog.edition(ask.as_of).await?;
+    if let Some(unknown) = ask.stores.iter().find(|id| !edition.has_store(id)) {
+        return Err(Refusal::wrong(format!("store: there is no store {unknown:?} in the data")));
+    }
+    let now = ask.now.or(edition.latest_poll).ok_or_else(|| {
+        Refusal::wrong("there is no poll to look back from; expected polls, or the option now")
+    })?;
+    let ask = Ask { now: None, as_of: None, ..ask };
+    let fingerprint = edition.fingerprint;
+    Ok(Settled { version: edition.version(), fingerprint, now, ask })
+}
+
+/// The report of an id that was given out.
+pub fn job(service: &Service, id: Uuid) -> Answer<Arc<Job>> {
+    match service.jobs.find(id)? {
+        Found::Job(job) => Ok(job),
+        Found::Gone => {
+            let detail = format!("the report {id} has expired or was forgotten; trigger it again");
+            Err(Refusal::new(StatusCode::GONE, detail))
+        }
+        Found::Never => Err(unknown_report(id)),
+    }
+}
+
+/// `POST /v1/reports`
+pub async fn create(service: &Service, request: &Request) -> Answer {
+    let ask = Ask::of(&request.fields()?).map_err(Refusal::wrong)?;
+    if ask.explain {
+        return plan(service, ask).await;
+    }
+    let repeatable = repeatable(request, &ask)?;
+    let format = ask.format;
+    let job = trigger(service, ask, repeatable).await?.job;
+    let mut body = described(&job);
+    body["links"]["download"] = json!(file_path(job.id, format));
+    let mut reply = json(StatusCode::ACCEPTED, &body);
+    let headers = reply.headers_mut();
+    let location = HeaderValue::from_str(&format!("/v1/reports/{}", job.id));
+    headers.extend(location.ok().map(|location| (LOCATION, location)));
+    headers.insert(RETRY_AFTER, HeaderValue::from_static(if job.has_ended() { "0" } else { "1" }));
+    Ok(reply)
+}
+
+/// The plan in place of the report, as with `uptally report --explain`.
+async fn plan(service: &Service, ask: Ask) -> Answer {
+    let edition = service.catalog.edition(ask.as_of).await?;
+    let plan = service.work.ask(async move {
+        engine::explain(&edition.dataset, &ask.question(ask.now), ask.engine).await
+    });
+    Ok(content(StatusCode::OK, "text/plain; charset=utf-8", plan.await?))
+}
+
+fn repeatable(request: &Request, ask: &Ask) -> Answer<Option<Repeatable>> {
+    let Some(key) = request.headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let key =
+        key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= IDEMPOTENCY_KEY_BYTES_MAX);
+    let key = key.ok_or_else(|| {
+        Refusal::wrong(format!(
+            "Idempotency-Key: expected 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible ASCII characters"
+        ))
+    })?;
+    let asked = format!("{:?} {:?} {}", ask.now, ask.as_of, ask.describe());
+    let fingerprint = *blake3::hash(asked.as_bytes()).as_bytes();
+    Ok(Some(Repeatable { key: key.to_owned(), fingerprint }))
+}
+
+/// `GET /v1/reports`
+pub fn list(service: &Service, request: &Request) -> Answer {
+    let limit = match request.query.one("limit")? {
+        Some(limit) => limit.parse().ok().filter(|limit| (1..=PAGE_REPORTS_MAX).contains(limit)),
+        None => Some(50),
+    };
+    let limit = limit.ok_or_else(|| {
+        Refusal::wrong(format!("limit: expected a number from 1 to {PAGE_REPORTS_MAX}"))
+    })?;
+    let before = match request.query.one("cursor")? {
+        Some(cursor) => Some(u64::from_str_radix(cursor, 36).map_err(|_| {
+            Refusal::wrong(format!("cursor: {cursor:?} is none that this list gave out"))
+        })?),
+        None => None,
+    };
+    let jobs = service.jobs.newest(before, limit + 1);
+    let page = &jobs[..jobs.len().min(limit)];
+    let next = (jobs.len() > limit).then(|| page.last().map(|job| base_36(job.sequence)));
+    let reports: Vec<_> = page.iter().map(|job| described(job)).collect();
+    Ok(json(StatusCode::OK, &json!({ "reports": reports, "next_cursor": next.flatten() })))
+}
+
+/// `GET /v1/reports/{id}`, held where the client would rather wait.
+pub async fn show(service: &Service, request: &Request) -> Answer {
+    let job = job(service, request.id()?)?;
+    if let Some(time) = wait(request)? {
+        service.wait(time, job.ended_within(time)).await;
+    }
+    let mut reply = json(StatusCode::OK, &described(&job));
+    if !job.has_ended() {
+        reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    Ok(reply)
+}
+
+/// `?wait=30s`, or `Prefer: wait=30`.
+fn wait(request: &Request) -> Answer<Option<Duration>> {
+    if let Some(text) = request.query.one("wait")? {
+        let wait_us =
+            duration_us(text).map_err(|wrong| Refusal::wrong(format!("wait: {wrong}")))?;
+        let wait = Duration::from_micros(wait_us.unsigned_abs());
+        return match wait > WAIT_MAX {
+            true => Err(Refusal::wrong(format!("wait: {text} is more than 60s, the limit"))),
+            false => Ok(Some(wait)),
+        };
+    }
+    let preferences = request.header_list(PREFER).unwrap_or_default();
+    let seconds = preferences.split([',', ';']).find_map(|preference| {
+        preference.trim().strip_prefix("wait=")?.trim_matches('"').parse::<u64>().ok()
+    });
+    // What is only preferred is not refused.
+    Ok(seconds.map(|seconds| Duration::from_secs(seconds).min(WAIT_MAX)))
+}
+
+/// `GET /v1/reports/{id}.{format}`
+pub async fn download(service: &Service, request: &Request) -> Answer {
+    let ending = request.path.get(1).map_or("", String::as_str);
+    let format = FORMATS.into_iter().find(|format| download::kind(*format).ending == ending);
+    let format = format.ok_or_else(|| {
+        let endings: Vec<_> = FORMATS.map(|format| download::kind(format).ending).to_vec();
+        Refusal::unknown(format!("{ending:?} is not one of {}", endings.join(", ")))
+    })?;
+    let job = job(service, request.id()?)?;
+    let coding = download::coding(request, format);
+    if job.finished().is_some()
+        && let Some(rendering) = service.jobs.rendering(&job, format, coding).await?
+    {
+        let name = format!("report_{}.{ending}", job.id);
+        return download::reply(request, &rendering, (format, coding), Some(&name));
+    }
+    Err(not_there(&job))
+}
+
+fn not_there(job: &Job) -> Refusal {
+    let conflict = |detail: String| Refusal::new(StatusCode::CONFLICT, detail);
+    match job.state() {
+        State::Ended(Ending::Failed { detail, .. }) => {
+            conflict(format!("the report failed: {detail}"))
+        }
+        State::Ended(Ending::Cancelled { .. }) => conflict("the report was cancelled".to_owned()),
+        _ => conflict("the report is not complete yet".to_owned()).after_seconds(1),
+    }
+}
+
+/// `DELETE /v1/reports/{id}`: who may run reports may cancel one, an admin may forget one.
+pub async fn delete(service: &Service, request: &Request, role: Role) -> Answer {
+    let id = request.id()?;
+    if job(service, id)?.has_ended() && role < Role::Admin {
+        return Err(gate::forbidden(role, Role::Admin));
+    }
+    match service.jobs.remove(id).await.map_err(refusal)? {
+        Removed::Cancelled | Removed::Forgotten => {
+            let mut reply = Reply::default();
+            *reply.status_mut() = StatusCode::NO_CONTENT;
+            Ok(reply)
+        }
+    }
+}
+
+fn refusal(refused: Refused) -> Refusal {
+    match refused {
+        Refused::QueueFull => {
+            let detail =
+                "too many reports wait for their turn, as --max-queue says; try again later";
+            Refusal::new(StatusCode::TOO_MANY_REQUESTS, detail).after_seconds(2)
+        }
+        Refused::OtherRequest => Refusal::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "Idempotency-Key: was given before, with a request for something else",
+        ),
+        Refused::NotThere => {
+            Refusal::new(StatusCode::CONFLICT, "the report is changing; ask again")
+        }
+        Refused::Unwritten(sentence) => Refusal::unavailable(sentence),
+        Refused::Stopping => Refusal::unavailable("the server is stopping"),
+    }
+}
+
+/// All there is to say of a report.
+fn described(job: &Job) -> Value {
+    let settled = &job.settled;
+    let mut described = json!({
+        "id": job.id,
+        "state": "queued",
+        "progress": 0.0,
+        "data_version": settled.version,
+        "now": ask::instant(settled.now),
+        "options": settled.ask.describe(),
+        "created_at": ask::instant(job.created_at),
+        "started_at": null,
+        "finished_at": null,
+        "stores": null,
+        "detail": null,
+        "links": links(job),
+    });
+    match job.state() {
+        State::Queued => {}
+        State::Running { started_at, step } => {
+            described["state"] = json!("running");
+            described["progress"] = json!(match step {
+                Step::Reading => 0.1,
+                Step::Writing => 0.9,
+            });
+            described["started_at"] = ask::instant(started_at);
+        }
+        State::Ended(ending) => {
+            described["finished_at"] = ask::instant(ending.finished_at());
+            described["progress"] = json!(1.0);
+            describe_ending(&mut described, &ending);
+        }
+    }
+    described
+}
+
+fn describe_ending(described: &mut Value, ending: &Ending) {
+    match ending {
+        Ending::Complete(finished) => {
+            described["state"] = json!("complete");
+            described["started_at"] = ask::instant(finished.started_at);
+            described["stores"] = counts(finished);
+        }
+        Ending::Failed { detail, .. } => {
+            described["state"] = json!("failed");
+            described["detail"] = json!(detail);
+        }
+        Ending::Cancelled { .. } => described["state"] = json!("cancelled"),
+    }
+}
+
+/// Stores in the report, and how many of them were given a default.
+fn counts(finished: &Finished) -> Value {
+    let counts = finished.counts();
+    json!({
+        "stores": counts.stores,
+        "without_hours": counts.without_hours,
+        "without_time_zone": counts.without_time_zone,
+        "without_polls": counts.without_polls,
+    })
+}
+
+fn links(job: &Job) -> Value {
+    let mut links = json!({ "self": format!("/v1/reports/{}", job.id) });
+    for format in FORMATS {
+        links[download::kind(format).ending] = json!(file_path(job.id, format));
+    }
+    links
+}
+
+fn file_path(id: Uuid, format: Format) -> String {
+    format!("/v1/reports/{id}.{}", download::kind(format).ending)
+}
+
+fn base_36(mut number: u64) -> String {
+    let mut digits = Vec::new();
+    loop {
+        digits.push(char::from_digit((number % 36) as u32, 36).unwrap_or('0'));
+        number /= 36;
+        if number == 0 {
+            return digits.iter().rev().collect();
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! A request as the endpoints see it: path, query, headers, and a body within its limit.
+//!
+//! Knows no endpoint.
+
+use bytes::{Buf, BytesMut};
+use futures::{Stream, StreamExt};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+use warp::http::header::{CONTENT_TYPE, HeaderName};
+use warp::http::{HeaderMap, Method, StatusCode};
+
+use super::problem::{Answer, Refusal};
+
+#[derive(Debug)]
+pub struct Request {
+    pub method: Method,
+    /// What stood in the places of the route's path that are open, decoded, in their order.
+    pub path: Vec<String>,
+    pub query: Query,
+    pub headers: HeaderMap,
+    /// Empty where the endpoint takes none.
+    pub body: bytes::Bytes,
+}
+
+impl Request {
+    pub fn header(&self, name: HeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// All values of a header as one list.
+    pub fn header_list(&self, name: HeaderName) -> Option<String> {
+        let values = self.headers.get_all(name);
+        let values: Vec<_> = values.iter().filter_map(|value| value.to_str().ok()).collect();
+        (!values.is_empty()).then(|| values.join(", "))
+    }
+
+    /// The id in the path.
+    pub fn id(&self) -> Answer<Uuid> {
+        report_id(self.path.first().map_or("", String::as_str))
+    }
+
+    /// The fields of a JSON object or of a form; none of an empty body.
+    pub fn fields(&self) -> Answer<Map<String, Value>> {
+        let is_form = self
+            .header(CONTENT_TYPE)
+            .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+        if self.body.trim_ascii().is_empty() {
+            return Ok(Map::new());
+        }
+        if is_form && !self.body.trim_ascii_start().starts_with(b"{") {
+            let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(&self.body)
+                .map_err(|error| Refusal::wrong(format!("the body is no form: {error}")))?;
+            return Ok(pairs.into_iter().map(|(name, value)| (name, value.into())).collect());
+        }
+        match serde_json::from_slice(&self.body) {
+            Ok(Value::Object(fields)) => Ok(fields),
+            Ok(_) => Err(Refusal::wrong("the body is JSON, but no object of options")),
+            Err(error) => Err(Refusal::wrong(format!("the body is not JSON: {error}"))),
+        }
+    }
+}
+
+/// A report's id, in the one form in which it was given out; any other text is unknown.
+pub fn report_id(text: &str) -> Answer<Uuid> {
+    let id = Uuid::try_parse(text).ok().filter(|id| id.to_string() == text);
+    id.ok_or_else(|| unknown_report(text))
+}
+
+pub fn unknown_report(id: impl std::fmt::Display) -> Refusal {
+    Refusal::unknown(format!("there is no report \"{id}\""))
+}
+
+/// The pairs of a query.
+#[derive(Debug, Default)]
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub fn of(text: &str) -> Answer<Self> {
+        let pairs = serde_urlencoded::from_str(text);
+        pairs.map(Self).map_err(|error| Refusal::wrong(format!("the query is malformed: {error}")))
+    }
+
+    /// The value of a name that may be given once.
+    pub fn one(&self, name: &str) -> Answer<Option<&str>> {
+        let mut values = self.0.iter().filter(|(given, _)| given == name);
+        let first = values.next();
+        match values.next() {
+            Some(_) => Err(Refusal::wrong(format!("{name}: is given more than once"))),
+            None => Ok(first.map(|(_, value)| value.as_str())),
+        }
+    }
+
+    /// Every pair, each name once.
+    pub fn each(&self) -> Answer<Vec<(&str, &str)>> {
+        for (name, _) in &self.0 {
+            self.one(name)?;
+        }
+        Ok(self.0.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect())
+    }
+}
+
+/// The whole body.
+///
+/// # Errors
+/// Where it is longer than the limit, or breaks off.
+pub async fn read_body<B: Buf>(
+    body: impl Stream<Item = Result<B, warp::Error>>,
+    bytes_max: usize,
+) -> Answer<bytes::Bytes> {
+    let mut read = BytesMut::new();
+    let mut body = std::pin::pin!(body);
+    while let Some(chunk) = body.next().await {
+        let mut chunk =
+            chunk.map_err(|error| Refusal::wrong(format!("the body broke off: {error}")))?;
+        if read.len() + chunk.remaining() > bytes_max {
+            return Err(Refusal::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("the body is longer than {bytes_max} bytes, the limit of --max-body"),
+            ));
+        }
+        let length = chunk.remaining();
+        read.extend_from_slice(&chunk.copy_to_bytes(length));
+    }
+    Ok(read.freeze())
+}
+
+/// The text with `%41` and the like read as the bytes they stand for; `None` where that is no text.
+pub fn decoded(segment: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let (byte, after) = match (byte, after) {
+            (b'%', [high, low, after @ ..]) => {
+                let digit = |digit: u8| char::from(digit).to_digit(16);
+                ((digit(*high)? * 16 + digit(*low)?) as u8, after)
+            }
+            (b'%', _) => return None,
+            _ => (byte, after),
+        };
+        bytes.push(byte);
+        rest = after;
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_decoded_or_refused() {
+        assert_eq!(decoded("a%2Fb%20%F0%9F%8D%95"), Some("a/b 🍕".into()));
+        for wrong in ["%", "%4", "%zz", "%ff"] {
+            assert_eq!(decoded(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_id_has_one_spelling() {
+        let id = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+        assert!(report_id(id).is_ok());
+        for other in [&id.to_uppercase(), &id.replace('-', ""), &format!("{{{id}}}"), "", "../x"] {
+            assert_eq!(report_id(other).unwrap_err().status, StatusCode::NOT_FOUND, "{other}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! From a request to its answer: the one warp filter of the service.
+//!
+//! Finds the route, holds the request against the limits and the keys, has the endpoint answer, and
+//! counts and logs what came of it. Knows no endpoint from inside.
+
+use std::time::Instant;
+
+use bytes::Buf;
+use futures::Stream;
+use warp::Filter;
+use warp::filters::BoxedFilter;
+use warp::filters::path::FullPath;
+use warp::http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, HeaderName};
+use warp::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use warp::hyper::body::Body as _;
+use warp::reply::Response as Reply;
+
+use super::keys::Role;
+use super::problem::{Answer, Refusal};
+use super::request::{Query, Request, read_body};
+use super::routes::{self, Endpoint, Found, Route};
+use super::service::Service;
+use super::{dialects, docs, explain, gate, health, openapi, reports, stores, trace, versions};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const CONTENT_TYPE_OPTIONS: HeaderName = HeaderName::from_static("x-content-type-options");
+
+/// Answers every request, whatever it is; never rejects.
+pub fn router(service: Service) -> BoxedFilter<(Reply,)> {
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    warp::method()
+        .and(warp::path::full())
+        .and(query)
+        .and(warp::header::headers_cloned())
+        .and(warp::body::stream())
+        .then(move |method: Method, path: FullPath, query: String, headers: HeaderMap, body| {
+            let service = service.clone();
+            async move { answer(&service, method, path.as_str(), &query, headers, body).await }
+        })
+        .boxed()
+}
+
+async fn answer<B: Buf>(
+    service: &Service,
+    method: Method,
+    path: &str,
+    query: &str,
+    headers: HeaderMap,
+    body: impl Stream<Item = Result<B, warp::Error>>,
+) -> Reply {
+    let (started, id) = (Instant::now(), trace::request_id(&headers));
+    let (route, answered) = match routes::find(&method, path) {
+        Found::Route(route, open) => {
+            let request = Request {
+                method: method.clone(),
+                path: open,
+                query: Query::default(),
+                headers,
+                body: bytes::Bytes::new(),
+            };
+            (Some(route), along(service, route, request, query, body).await)
+        }
+        Found::OtherMethods(methods) => (None, Err(other_methods(&method, path, &methods))),
+        Found::Nothing => (None, Err(Refusal::unknown(format!("there is nothing at {path:?}")))),
+    };
+    let mut reply = answered.unwrap_or_else(Refusal::into_reply);
+    if method == Method::HEAD {
+        reply = without_body(reply);
+    }
+    finish(&mut reply, &id);
+    let (route, status, took) =
+        (route.map_or("none", |route| route.path), reply.status().as_u16(), started.elapsed());
+    service.metrics.answered((method_name(&method), route), status, took);
+    tracing::info!(
+        request_id = id,
+        %method,
+        route,
+        status,
+        took_us = took.as_micros() as u64,
+        "answered"
+    );
+    reply
+}
+
+/// Past the limits and the keys to the endpoint.
+async fn along<B: Buf>(
+    service: &Service,
+    route: &'static Route,
+    mut request: Request,
+    query: &str,
+    body: impl Stream<Item = Result<B, warp::Error>>,
+) -> Answer {
+    let limit = service.settings.header_bytes_max;
+    let fields = request.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+    let header_bytes = fields.sum::<usize>() + query.len();
+    if header_bytes > limit {
+        return Err(Refusal::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            format!("header and query have {header_bytes} bytes, and --max-header is {limit}"),
+        ));
+    }
+    let role = gate::pass(service.settings.keys.as_ref(), &request, route.role)?;
+    request.query = Query::of(query)?;
+    if route.takes_body {
+        let limit = service.settings.query_time;
+        let read = read_body(body, service.settings.body_bytes_max);
+        request.body = tokio::time::timeout(limit, read).await.map_err(|_| {
+            let limit = humantime::format_duration(limit);
+            let detail = format!("the body takes longer than {limit}, the limit of --query-time");
+            Refusal::new(StatusCode::REQUEST_TIMEOUT, detail)
+        })??;
+    }
+    dispatch(service, route.endpoint, &request, role).await
+}
+
+async fn dispatch(service: &Service, endpoint: Endpoint, request: &Request, role: Role) -> Answer {
+    match endpoint {
+        Endpoint::TriggerDashed | Endpoint::TriggerUnderscored => dialects::trigger(service).await,
+        Endpoint::ReportDashed => dialects::dashed(service, request).await,
+        Endpoint::ReportByName => dialects::by_name(service, request).await,
+        Endpoint::ReportByPath => dialects::by_path(service, request).await,
+        Endpoint::DownloadByPath => dialects::download_by_path(service, request).await,
+        Endpoint::CreateReport => reports::create(service, request).await,
+        Endpoint::ListReports => reports::list(service, request),
+        Endpoint::ShowReport => reports::show(service, request).await,
+        Endpoint::DownloadReport => reports::download(service, request).await,
+        Endpoint::DeleteReport => reports::delete(service, request, role).await,
+        Endpoint::Uptime => stores::uptime(service, request).await,
+        Endpoint::Timeline => stores::timeline(service, request).await,
+        Endpoint::Incidents => stores::incidents(service, request).await,
+        Endpoint::Hours => stores::hours(service, request).await,
+        Endpoint::Explain => explain::explain(service, request).await,
+        Endpoint::Versions => versions::list(service, request).await,
+        Endpoint::Livez => Ok(health::livez()),
+        Endpoint::Readyz => health::readyz(service).await,
+        Endpoint::Metrics => Ok(health::metrics(service)),
+        Endpoint::OpenApi => Ok(openapi::reply()),
+        Endpoint::Docs => Ok(docs::page()),
+        Endpoint::DocsAsset => docs::asset(request),
+    }
+}
+
+/// As it is, but for the body, whose length is told.
+fn without_body(reply: Reply) -> Reply {
+    let length = reply.body().size_hint().exact();
+    let (mut head, _) = reply.into_parts();
+    head.headers.extend(length.map(|length| (CONTENT_LENGTH, HeaderValue::from(length))));
+    Reply::from_parts(head, bytes::Bytes::new().into())
+}
+
+fn finish(reply: &mut Reply, id: &str) {
+    let headers = reply.headers_mut();
+    headers.extend(HeaderValue::from_str(id).ok().map(|id| (REQUEST_ID, id)));
+    headers.insert(CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
+
+fn other_methods(method: &Method, path: &str, methods: &[&'static Method]) -> Refusal {
+    let mut names: Vec<_> = methods.iter().map(|method| method.as_str()).collect();
+    if names.contains(&"GET") {
+        names.push("HEAD");
+    }
+    let names = names.join(", ");
+    Refusal::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("{path:?} is not there for {method}; expected {names}"),
+    )
+    .with(ALLOW, &names)
+}
+
+/// One of few words, so that nobody can make labels up.
+fn method_name(method: &Method) -> &'static str {
+    const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"];
+    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+}

@@ -1,0 +1,174 @@
+//! Every path that is answered: one line each, read by the router, the gate, the metrics and the
+//! OpenAPI document alike.
+
+use warp::http::Method;
+
+use super::keys::Role;
+
+/// One thing that can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    TriggerDashed,
+    ReportDashed,
+    TriggerUnderscored,
+    ReportByName,
+    ReportByPath,
+    DownloadByPath,
+    CreateReport,
+    ListReports,
+    ShowReport,
+    DownloadReport,
+    DeleteReport,
+    Uptime,
+    Timeline,
+    Incidents,
+    Hours,
+    Explain,
+    Versions,
+    Livez,
+    Readyz,
+    Metrics,
+    OpenApi,
+    Docs,
+    DocsAsset,
+}
+
+pub struct Route {
+    pub method: Method,
+    /// `{name}` stands for a segment, `{name}.{name}` for one with a dot in it.
+    pub path: &'static str,
+    pub endpoint: Endpoint,
+    /// Who may ask; `None` for everybody, even without a key.
+    pub role: Option<Role>,
+    pub takes_body: bool,
+}
+
+const fn get(path: &'static str, endpoint: Endpoint, role: Option<Role>) -> Route {
+    Route { method: Method::GET, path, endpoint, role, takes_body: false }
+}
+
+const fn post(path: &'static str, endpoint: Endpoint, role: Role) -> Route {
+    Route { method: Method::POST, path, endpoint, role: Some(role), takes_body: true }
+}
+
+const READ: Option<Role> = Some(Role::Read);
+const RUN: Option<Role> = Some(Role::Run);
+
+pub static ROUTES: &[Route] = &[
+    post("/trigger-report", Endpoint::TriggerDashed, Role::Run),
+    get("/get-report/{id}", Endpoint::ReportDashed, READ),
+    get("/trigger_report", Endpoint::TriggerUnderscored, RUN),
+    post("/trigger_report", Endpoint::TriggerUnderscored, Role::Run),
+    get("/get_report", Endpoint::ReportByName, READ),
+    post("/get_report", Endpoint::ReportByName, Role::Read),
+    get("/get_report/{id}", Endpoint::ReportByPath, READ),
+    get("/download_report", Endpoint::DownloadByPath, READ),
+    post("/v1/reports", Endpoint::CreateReport, Role::Run),
+    get("/v1/reports", Endpoint::ListReports, READ),
+    get("/v1/reports/{id}", Endpoint::ShowReport, READ),
+    get("/v1/reports/{id}.{format}", Endpoint::DownloadReport, READ),
+    Route {
+        method: Method::DELETE,
+        path: "/v1/reports/{id}",
+        endpoint: Endpoint::DeleteReport,
+        role: RUN,
+        takes_body: false,
+    },
+    get("/v1/stores/{id}/uptime", Endpoint::Uptime, READ),
+    get("/v1/stores/{id}/timeline", Endpoint::Timeline, READ),
+    get("/v1/stores/{id}/incidents", Endpoint::Incidents, READ),
+    get("/v1/stores/{id}/hours", Endpoint::Hours, READ),
+    get("/v1/explain", Endpoint::Explain, READ),
+    get("/v1/versions", Endpoint::Versions, READ),
+    get("/livez", Endpoint::Livez, None),
+    get("/readyz", Endpoint::Readyz, None),
+    get("/metrics", Endpoint::Metrics, READ),
+    get("/openapi.json", Endpoint::OpenApi, None),
+    get("/docs", Endpoint::Docs, None),
+    get("/docs/{file}", Endpoint::DocsAsset, None),
+];
+
+/// What a path leads to.
+pub enum Found {
+    Route(&'static Route, Vec<String>),
+    /// The path is there, but not for this method.
+    OtherMethods(Vec<&'static Method>),
+    Nothing,
+}
+
+/// The route of a request; `HEAD` is answered wherever `GET` is.
+pub fn find(method: &Method, path: &str) -> Found {
+    let mut others = Vec::new();
+    for route in ROUTES {
+        let Some(open) = matched(route.path, path) else { continue };
+        let answers =
+            route.method == *method || (*method == Method::HEAD && route.method == Method::GET);
+        if answers {
+            return Found::Route(route, open);
+        }
+        others.push(&route.method);
+    }
+    if others.is_empty() { Found::Nothing } else { Found::OtherMethods(others) }
+}
+
+/// What stands in the open places of the pattern, decoded; `None` where the path is another one.
+fn matched(pattern: &str, path: &str) -> Option<Vec<String>> {
+    let mut open = Vec::new();
+    let mut given = path.strip_prefix('/')?.split('/');
+    for expected in pattern.strip_prefix('/')?.split('/') {
+        let segment = given.next()?;
+        match expected {
+            "{id}.{format}" => {
+                let (id, format) = segment.split_once('.')?;
+                open.push(super::request::decoded(id)?);
+                open.push(super::request::decoded(format)?);
+            }
+            // Only an id with a format has a dot: a store's id may hold any character.
+            "{id}" if pattern.ends_with("reports/{id}") && segment.contains('.') => return None,
+            name if name.starts_with('{') => {
+                let segment = super::request::decoded(segment)?;
+                (!segment.is_empty()).then_some(())?;
+                open.push(segment);
+            }
+            literal => (literal == segment).then_some(())?,
+        }
+    }
+    given.next().is_none().then_some(open)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(method: Method, path: &str, expected: Option<(Endpoint, &[&str])>) {
+        let found = match find(&method, path) {
+            Found::Route(route, open) => Some((route.endpoint, open)),
+            _ => None,
+        };
+        let expected = expected
+            .map(|(endpoint, open)| (endpoint, open.iter().map(|s| (*s).to_owned()).collect()));
+        assert_eq!(found, expected, "{path}");
+    }
+
+    #[test]
+    fn a_path_leads_to_its_endpoint_with_what_stood_in_it() {
+        check(Method::GET, "/get_report/x", Some((Endpoint::ReportByPath, &["x"])));
+        check(Method::HEAD, "/v1/reports/x.csv", Some((Endpoint::DownloadReport, &["x", "csv"])));
+        check(Method::GET, "/v1/reports/x", Some((Endpoint::ShowReport, &["x"])));
+        check(Method::DELETE, "/v1/reports/x", Some((Endpoint::DeleteReport, &["x"])));
+        check(Method::GET, "/v1/stores/a%2Fb.c/hours", Some((Endpoint::Hours, &["a/b.c"])));
+        check(Method::GET, "/get_report/", None);
+        check(Method::GET, "/get_report/x/y", None);
+        check(Method::GET, "/", None);
+        check(Method::GET, "", None);
+    }
+
+    #[test]
+    fn another_method_is_told_from_another_path() {
+        let found = find(&Method::DELETE, "/trigger_report");
+        let Found::OtherMethods(methods) = found else { panic!("is a route") };
+        assert_eq!(methods, [&Method::GET, &Method::POST]);
+        assert!(matches!(find(&Method::GET, "/reports"), Found::Nothing));
+    }
+}

@@ -1,0 +1,112 @@
+//! What every endpoint shares: the data, the reports, and what is set; a cheap handle.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use warp::http::header::CONTENT_TYPE;
+use warp::http::{HeaderValue, Response, StatusCode};
+use warp::reply::Response as Reply;
+
+use super::catalog::Catalog;
+use super::jobs::Jobs;
+use super::metrics::Metrics;
+use super::settings::Settings;
+use super::work::Work;
+use crate::error::Result;
+
+#[derive(Clone)]
+pub struct Service(Arc<Shared>);
+
+pub struct Shared {
+    pub settings: Settings,
+    pub catalog: Arc<Catalog>,
+    pub jobs: Jobs,
+    pub metrics: Metrics,
+    pub work: Arc<Work>,
+    stopping: AtomicBool,
+    stops: Notify,
+}
+
+impl std::ops::Deref for Service {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl Service {
+    /// Opens the tables of a folder and the reports beside them.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written, or another server has it.
+    pub fn open(data: PathBuf, settings: Settings) -> Result<Self> {
+        let work = Arc::new(Work::start(settings.query_time)?);
+        let catalog = Arc::new(Catalog::over(data.clone(), Arc::clone(&work)));
+        let jobs = Jobs::open(
+            &data.join("reports"),
+            settings.reports,
+            Arc::clone(&catalog),
+            Arc::clone(&work),
+            settings.clock,
+        )?;
+        let metrics = Metrics::of(jobs.clone());
+        let (stopping, stops) = (AtomicBool::new(false), Notify::new());
+        Ok(Self(Arc::new(Shared { settings, catalog, jobs, metrics, work, stopping, stops })))
+    }
+
+    /// Lets what was decided reach the disk; triggers are refused from then on.
+    pub fn close(&self) {
+        self.stop_waiting();
+        self.jobs.close();
+    }
+
+    /// Forgets the reports that are due at an instant, microseconds UTC.
+    pub async fn expire(&self, at: i64) {
+        if let Err(refused) = self.jobs.expire(at).await {
+            tracing::warn!(?refused, "reports were not expired");
+        }
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Those who wait for a report are answered at once from now on.
+    pub fn stop_waiting(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        self.stops.notify_waiters();
+    }
+
+    /// Waits for the work, but no longer than the time and not while the service stops.
+    pub async fn wait(&self, time: Duration, work: impl Future<Output = ()>) {
+        let stops = self.stops.notified();
+        if self.is_stopping() {
+            return;
+        }
+        tokio::select! {
+            () = work => {}
+            () = stops => {}
+            () = tokio::time::sleep(time) => {}
+        }
+    }
+}
+
+/// A value as JSON, with a line end.
+pub fn json(status: StatusCode, value: &serde_json::Value) -> Reply {
+    content(status, "application/json", value.to_string() + "\n")
+}
+
+pub fn content(
+    status: StatusCode,
+    media_type: &'static str,
+    body: impl Into<bytes::Bytes>,
+) -> Reply {
+    let mut reply = Response::new(body.into().into());
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    reply
+}

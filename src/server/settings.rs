@@ -1,0 +1,53 @@
+//! What can be set about the service, with what holds where nothing is.
+
+use std::time::Duration;
+
+use super::jobs::Limits;
+use super::jobs::Retention;
+use super::keys::Keys;
+use crate::rules::calendar::DAY_US;
+
+/// What `GET /get_report/{id}` answers where the client takes anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CompleteAs {
+    #[default]
+    Csv,
+    Json,
+}
+
+pub const COMPLETE_AS: crate::words::Words<CompleteAs> =
+    &[("csv", CompleteAs::Csv), ("json", CompleteAs::Json)];
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub complete_as: CompleteAs,
+    pub reports: Limits,
+    /// How long a query about a store may take.
+    pub query_time: Duration,
+    pub body_bytes_max: usize,
+    /// Of all header fields together.
+    pub header_bytes_max: usize,
+    /// Where there are none, everybody may do everything.
+    pub keys: Option<Keys>,
+    /// Microseconds UTC.
+    pub clock: fn() -> i64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            complete_as: CompleteAs::default(),
+            reports: Limits {
+                retention: Retention { age_us: 30 * DAY_US, reports_max: 1000 },
+                queue_max: 64,
+                at_once: 4,
+                report_time: Duration::from_secs(600),
+            },
+            query_time: Duration::from_secs(30),
+            body_bytes_max: 1 << 20,
+            header_bytes_max: 16 << 10,
+            keys: None,
+            clock: || chrono::Utc::now().timestamp_micros(),
+        }
+    }
+}

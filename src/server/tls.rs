@@ -1,0 +1,34 @@
+//! The certificate and key of the service, from PEM files.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::error::{Error, Result};
+
+/// # Errors
+/// Where a file cannot be read, holds nothing of the kind, or they do not belong together.
+pub fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor> {
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>)
+        .map_err(|error| Error::io("read a certificate in PEM", certificate, error))?;
+    if chain.is_empty() {
+        return Err(Error::File(format!("{certificate:?} holds no certificate in PEM")));
+    }
+    let private = PrivateKeyDer::from_pem_file(key)
+        .map_err(|error| Error::io("read a private key in PEM", key, error))?;
+    let wrong = |error| Error::io("use the certificate with the key", key, error);
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(wrong)?
+        .with_no_client_auth()
+        .with_single_cert(chain, private)
+        .map_err(wrong)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}

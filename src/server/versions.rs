@@ -1,0 +1,50 @@
+//! `GET /v1/versions`: what was loaded, newest first.
+
+use serde_json::{Value, json};
+use warp::http::StatusCode;
+
+use super::ask;
+use super::problem::{Answer, Refusal};
+use super::request::Request;
+use super::service::{Service, json};
+use crate::tables::Load;
+
+const VERSIONS_MAX: usize = 1000;
+
+pub async fn list(service: &Service, request: &Request) -> Answer {
+    let limit = match request.query.one("limit")? {
+        Some(limit) => limit.parse().ok().filter(|limit| (1..=VERSIONS_MAX).contains(limit)),
+        None => Some(100),
+    };
+    let limit = limit.ok_or_else(|| {
+        Refusal::wrong(format!("limit: expected a number from 1 to {VERSIONS_MAX}"))
+    })?;
+    let edition = service.catalog.newest().await?;
+    let loads = edition.dataset.loads();
+    let versions: Vec<_> =
+        loads.chunk_by(|left, right| left.version == right.version).rev().take(limit).collect();
+    let versions: Vec<_> = versions.into_iter().map(described).collect();
+    Ok(json(StatusCode::OK, &json!({ "newest": edition.version(), "versions": versions })))
+}
+
+/// The loads that made one version.
+fn described(loads: &[Load]) -> Value {
+    let files: Vec<_> = loads.iter().map(file).collect();
+    json!({
+        "version": loads[0].version,
+        "loaded_at": ask::instant(loads[0].loaded_at),
+        "files": files,
+    })
+}
+
+fn file(load: &Load) -> Value {
+    // The name alone: where a file lay is nobody's business.
+    let name = load.file.rsplit(['/', '\\']).next().unwrap_or_default();
+    json!({
+        "name": name,
+        "kind": load.kind,
+        "rows": load.rows,
+        "rejected": load.rejected,
+        "content_hash": load.content_hash,
+    })
+}

@@ -1,0 +1,82 @@
+//! Where reports and queries run: threads of their own, so that no answer waits for them.
+//!
+//! Knows nothing of what it runs.
+
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::Semaphore;
+
+use super::problem::{Answer, Refusal};
+use crate::error::{Error, Result};
+
+/// Queries that run at once; more of them wait, within their time.
+const QUERIES_AT_ONCE: usize = 8;
+
+pub struct Work {
+    runtime: Option<Runtime>,
+    queries: Semaphore,
+    query_time: Duration,
+}
+
+impl Work {
+    pub fn start(query_time: Duration) -> Result<Self> {
+        let threads = std::thread::available_parallelism().map_or(2, usize::from).max(2);
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(threads)
+            .thread_name("report")
+            .enable_all()
+            .build()
+            .map_err(|error| Error::Resource {
+                what: "cannot start threads for reports".into(),
+                source: error.into(),
+            })?;
+        Ok(Self { runtime: Some(runtime), queries: Semaphore::new(QUERIES_AT_ONCE), query_time })
+    }
+
+    pub fn handle(&self) -> &Handle {
+        self.runtime.as_ref().expect("the threads run until the service is dropped").handle()
+    }
+
+    /// What the work makes; refused where it takes too long.
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Answer<T> {
+        let limit = self.query_time;
+        let asked = async {
+            let _permit = self.queries.acquire().await;
+            self.handle().spawn(work).await
+        };
+        match tokio::time::timeout(limit, asked).await {
+            Ok(Ok(made)) => Ok(made?),
+            Ok(Err(error)) => Err(Error::bug(format!("a query broke off: {error}")).into()),
+            Err(_) => Err(Refusal::unavailable(format!(
+                "the answer takes longer than {}, the limit of --query-time",
+                humantime::format_duration(limit)
+            ))),
+        }
+    }
+
+    /// As [`Self::ask`], for work that never waits.
+    pub async fn compute<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Answer<T> {
+        let handle = self.handle().clone();
+        self.ask(async move {
+            let done = handle.spawn_blocking(work).await;
+            done.unwrap_or_else(|error| Err(Error::bug(format!("a query broke off: {error}"))))
+        })
+        .await
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        // Whoever drops it may be a thread that must not wait.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Keys, limits, and what every answer carries.
+
+use std::time::Duration;
+
+use serde_json::json;
+use uptally::server::{Keys, Role, Settings, keys};
+
+use super::{Served, waiting};
+use crate::harness::block_on;
+
+#[test]
+fn a_key_may_do_what_its_role_says() {
+    block_on(async {
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = folder.path().join("keys");
+        let roles = [Role::Read, Role::Run, Role::Admin];
+        let made = roles.map(|role| keys::add(&file, role).unwrap());
+        let settings = Settings { keys: Some(Keys::read(&file).unwrap()), ..waiting() };
+        let served = Served::with(settings).await;
+        let admin = format!("x-api-key: {}", made[2]);
+        let id =
+            served.ask("POST", "/trigger-report", &[&admin], "").await.json()["report_id"].clone();
+        let report = format!("/v1/reports/{}", id.as_str().unwrap());
+        // Status for nobody, a wrong key, and each role.
+        let no = [401, 401];
+        for (method, path, of_strangers, of_roles) in [
+            ("GET", "/livez", [200, 200], [200, 200, 200]),
+            ("GET", "/openapi.json", [200, 200], [200, 200, 200]),
+            ("GET", "/metrics", no, [200, 200, 200]),
+            ("GET", report.as_str(), no, [200, 200, 200]),
+            ("GET", "/v1/versions", no, [200, 200, 200]),
+            ("POST", "/v1/reports", no, [403, 202, 202]),
+            ("GET", "/trigger_report", no, [403, 200, 200]),
+            // The first that may cancels; who runs reports may not forget what ended.
+            ("DELETE", report.as_str(), no, [403, 204, 204]),
+        ] {
+            let wrong = ["".to_owned(), "authorization: Bearer upt_0".to_owned()];
+            let right = made.iter().map(|key| format!("authorization: Bearer {key}"));
+            let expected = of_strangers.into_iter().chain(of_roles);
+            for (header, status) in wrong.into_iter().chain(right).zip(expected) {
+                let headers: Vec<_> =
+                    [header.as_str()].into_iter().filter(|h| !h.is_empty()).collect();
+                let answer = served.ask(method, path, &headers, "").await;
+                assert_eq!(answer.status(), status, "{method} {path} {header} {}", answer.text());
+                if status == 401 {
+                    assert_eq!(answer.header("www-authenticate"), "Bearer");
+                }
+            }
+        }
+        let id =
+            served.ask("POST", "/trigger-report", &[&admin], "").await.json()["report_id"].clone();
+        let path = format!("/v1/reports/{}", id.as_str().unwrap());
+        assert_eq!(served.ask("DELETE", &path, &[&admin], "").await.status(), 204);
+        let run = format!("x-api-key: {}", made[1]);
+        let forget = served.ask("DELETE", &path, &[&run], "").await;
+        assert_eq!(
+            (forget.status(), forget.detail().as_str()),
+            (403, "the key has the role run; expected admin")
+        );
+    });
+}
+
+#[test]
+fn a_limit_is_named_where_it_is_met() {
+    block_on(async {
+        let settings = Settings { body_bytes_max: 100, header_bytes_max: 200, ..waiting() };
+        let served = Served::with(settings).await;
+        let body = served.ask("POST", "/v1/reports", &[], &" ".repeat(101)).await;
+        assert_eq!(
+            (body.status(), body.detail().as_str()),
+            (413, "the body is longer than 100 bytes, the limit of --max-body")
+        );
+        let long = format!("x-long: {}", "a".repeat(200));
+        let header = served.ask("GET", "/livez", &[&long], "").await;
+        assert_eq!(header.status(), 431);
+        assert!(header.detail().contains("--max-header is 200"), "{}", header.text());
+        let query = served.get(&format!("/livez?{}", "a".repeat(201))).await;
+        assert_eq!(query.status(), 431);
+        let settings = Settings { query_time: Duration::ZERO, ..waiting() };
+        let slow = served.again(settings).get("/v1/stores/1177941416522642976/uptime").await;
+        assert_eq!((slow.status(), slow.header("retry-after")), (503, "1"));
+        assert!(slow.detail().contains("the limit of --query-time"), "{}", slow.text());
+    });
+}
+
+#[test]
+fn every_answer_has_the_id_of_its_request() {
+    block_on(async {
+        let served = Served::with(waiting()).await;
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let header = format!("traceparent: 00-{trace}-00f067aa0ba902b7-01");
+        for path in ["/livez", "/nowhere", "/get_report/x"] {
+            let answer = served.ask("GET", path, &[&header], "").await;
+            assert_eq!(answer.header("x-request-id"), trace, "{path}");
+            assert_eq!(served.get(path).await.header("x-request-id").len(), 32);
+            assert_eq!(answer.header("x-content-type-options"), "nosniff");
+            assert_eq!(answer.header("access-control-allow-origin"), "");
+        }
+    });
+}
+
+#[test]
+fn another_path_and_another_method_are_told_apart() {
+    block_on(async {
+        let served = Served::with(waiting()).await;
+        let nothing = served.get("/reports").await;
+        assert_eq!(
+            (nothing.status(), nothing.detail().as_str()),
+            (404, "there is nothing at \"/reports\"")
+        );
+        let method = served.ask("PUT", "/trigger_report", &[], "").await;
+        assert_eq!((method.status(), method.header("allow")), (405, "GET, POST, HEAD"));
+        assert!(method.detail().contains("expected GET, POST, HEAD"));
+    });
+}
+
+#[test]
+fn nothing_is_ready_before_anything_was_loaded() {
+    block_on(async {
+        let served = Served::over(tempfile::TempDir::new().unwrap(), Settings::default());
+        assert_eq!(served.get("/livez").await.json(), json!({ "status": "alive" }));
+        for (method, path) in
+            [("GET", "/readyz"), ("POST", "/trigger-report"), ("GET", "/v1/versions")]
+        {
+            let answer = served.ask(method, path, &[], "").await;
+            assert_eq!(answer.status(), 503, "{path}");
+            assert!(
+                answer.detail().contains("expected `uptally ingest` before"),
+                "{}",
+                answer.text()
+            );
+        }
+    });
+}
+
+#[test]
+fn metrics_count_by_route_and_state_and_never_by_store() {
+    block_on(async {
+        let served = Served::with(Settings::default()).await;
+        let id = served.finished("").await;
+        served.get("/v1/stores/1177941416522642976/uptime").await;
+        served.get("/v1/stores/nobody/uptime").await;
+        served.ask("BREW", "/v1/reports", &[], "").await;
+        let metrics = served.get("/metrics").await;
+        let text = metrics.text();
+        assert!(metrics.header("content-type").starts_with("application/openmetrics-text"));
+        for line in [
+            "uptally_http_requests_total{method=\"POST\",route=\"/v1/reports\",status=\"202\"} 1",
+            "uptally_http_requests_total{method=\"GET\",route=\"/v1/stores/{id}/uptime\",status=\"404\"} 1",
+            "uptally_http_requests_total{method=\"other\",route=\"none\",status=\"405\"} 1",
+            "uptally_triggers_total{outcome=\"new\"} 1",
+            "uptally_reports{state=\"complete\"} 1",
+            "uptally_http_request_seconds_count{route=\"/v1/reports/{id}\"} 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+        assert!(
+            !text.contains("1177941416522642976")
+                && !text.contains("nobody")
+                && !text.contains(&id)
+        );
+        assert!(text.ends_with("# EOF\n"));
+    });
+}
