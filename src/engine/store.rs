@@ -2,7 +2,7 @@
 //!
 //! Reads the pages that hold the store and no others. Knows nothing of who asks.
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{Int8Type, Int32Type, TimestampMicrosecondType};
 use chrono_tz::Tz;
 
@@ -37,7 +37,7 @@ pub struct StoreHistory {
 impl StoreHistory {
     /// Blocks while it reads.
     pub fn read(dataset: &Dataset, store: &str, range: Span, options: Options) -> Result<Self> {
-        let week = week(&of_store(dataset, Table::BusinessHours, store)?);
+        let week = week(&of_store(dataset, Table::BusinessHours, store)?)?;
         let given = zone(&of_store(dataset, Table::TimeZones, store)?)?;
         let zone = given.unwrap_or(options.default_time_zone);
         let clock = LocalClock::over(zone, range);
@@ -126,8 +126,8 @@ fn polls(dataset: &Dataset, store: &str, range: Span) -> Result<Vec<Poll>> {
     let asked = read_store(Table::Polls, files_of(Table::Polls, last_day), store)?;
     let mut polls = Vec::with_capacity(carried.num_rows() + asked.num_rows());
     for batch in [carried, asked] {
-        let instants = batch.column(2).as_primitive::<TimestampMicrosecondType>();
-        let statuses = batch.column(3).as_boolean();
+        let instants = column(&batch, "polled_at")?.as_primitive::<TimestampMicrosecondType>();
+        let statuses = column(&batch, "active")?.as_boolean();
         let rows = (0..batch.num_rows()).map(|row| (instants.value(row), statuses.value(row)));
         polls.extend(rows.map(|(polled_at, active)| Poll::new(polled_at, active)));
     }
@@ -135,25 +135,30 @@ fn polls(dataset: &Dataset, store: &str, range: Span) -> Result<Vec<Poll>> {
     Ok(polls)
 }
 
-fn week(rows: &RecordBatch) -> WeeklyHours {
+fn week(rows: &RecordBatch) -> Result<WeeklyHours> {
     if rows.num_rows() == 0 {
-        return WeeklyHours::Always;
+        return Ok(WeeklyHours::Always);
     }
-    let days = rows.column(1).as_primitive::<Int8Type>();
-    let starts = rows.column(2).as_primitive::<Int32Type>();
-    let ends = rows.column(3).as_primitive::<Int32Type>();
+    let days = column(rows, "day_of_week")?.as_primitive::<Int8Type>();
+    let starts = column(rows, "start_local_s")?.as_primitive::<Int32Type>();
+    let ends = column(rows, "end_local_s")?.as_primitive::<Int32Type>();
     let opening = |row: usize| {
         let weekday = Weekday::from_monday_zero(days.value(row).try_into().ok()?)?;
         let (start_s, end_s) =
             (starts.value(row).try_into().ok()?, ends.value(row).try_into().ok()?);
         Opening::new(weekday, start_s, end_s)
     };
-    WeeklyHours::Rows((0..rows.num_rows()).filter_map(opening).collect())
+    Ok(WeeklyHours::Rows((0..rows.num_rows()).filter_map(opening).collect()))
+}
+
+fn column<'a>(rows: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef> {
+    let found = rows.column_by_name(name);
+    found.ok_or_else(|| Error::bug(format!("the tables have no column {name:?}")))
 }
 
 fn zone(rows: &RecordBatch) -> Result<Option<Tz>> {
     let Some(last) = rows.num_rows().checked_sub(1) else { return Ok(None) };
-    let name = rows.column(1).as_string::<i32>().value(last);
+    let name = column(rows, "time_zone")?.as_string::<i32>().value(last);
     let zone = name.parse();
     zone.map(Some).map_err(|_| Error::bug(format!("the tables hold the time zone {name:?}")))
 }
