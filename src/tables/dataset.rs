@@ -1,6 +1,7 @@
 //! All tables at one version, and the change from one version to the next.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -70,9 +71,9 @@ impl Dataset {
             }
         }
         for (&table, &version) in &table_versions {
-            if !files.contains_key(&table) {
+            if let Entry::Vacant(place) = files.entry(table) {
                 let log = read_log(folder.clone(), table, Some(version)).await?;
-                files.insert(table, log.ok_or_else(|| missing(&folder, table))?.files);
+                place.insert(log.ok_or_else(|| missing(&folder, table))?.files);
             }
         }
         Ok(Some(Self {
