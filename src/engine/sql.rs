@@ -40,9 +40,12 @@ const OF_DAYS: (&str, &str) =
 const OF_INTERVALS: (&str, &str) =
     ("timelines_of_intervals", include_str!("../../queries/timelines_of_intervals.sql"));
 const TALLIES: (&str, &str) = ("tallies", include_str!("../../queries/tallies.sql"));
+const REPORT: (&str, &str) = ("report", include_str!("../../queries/report.sql"));
+
 /// Large enough that a batch costs little, small enough to stay in a core's cache.
 const BATCH_ROWS: usize = 8_192;
-const REPORT: (&str, &str) = ("report", include_str!("../../queries/report.sql"));
+/// More ranges of stores than this cost more than they save on any machine.
+const RANGES_MAX: usize = 256;
 
 /// The figures, as [`super::Answer::figures`] describes them.
 pub async fn figures(asked: &Asked) -> Result<RecordBatch> {
@@ -166,7 +169,7 @@ fn cuts(asked: &Asked) -> Cuts {
         None if bytes < DIVISIBLE_BYTES => NonZeroUsize::MIN,
         None => available_parallelism().unwrap_or(NonZeroUsize::MIN),
     };
-    asked.stores.cuts(threads.get())
+    asked.stores.cuts(threads.get().min(RANGES_MAX))
 }
 
 /// Rows of the stores that are asked for; `None` where all are.

@@ -75,6 +75,7 @@ impl TableLog {
             .map_err(|error| unwritable(&folder, error))?;
         let log = Self { table, folder, delta };
         log.sync()?;
+        sync_folder(data)?;
         Ok(log)
     }
 
@@ -162,10 +163,15 @@ impl TableLog {
     }
 }
 
-/// The greatest `polled_at` that a file's statistics tell.
+/// The greatest `polled_at` that a file's statistics tell; `None` where they tell it only to the
+/// millisecond, as those that a Delta library made up again do.
 fn last_at(stats: &str) -> Option<i64> {
     let stats: serde_json::Value = serde_json::from_str(stats).ok()?;
     let last_at = stats.get("maxValues")?.get("polled_at")?.as_str()?;
+    let (_, fraction) = last_at.rsplit_once('.')?;
+    if fraction.bytes().take_while(u8::is_ascii_digit).count() < 6 {
+        return None;
+    }
     chrono::DateTime::parse_from_rfc3339(last_at).ok().map(|at| at.timestamp_micros())
 }
 
@@ -214,4 +220,25 @@ fn unreadable(folder: &Path, error: DeltaTableError) -> Error {
 
 fn unwritable(folder: &Path, error: DeltaTableError) -> Error {
     Error::io("write the table", folder, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(polled_at: &str, expected: Option<i64>) {
+        let stats = serde_json::json!({ "numRecords": 1, "maxValues": { "polled_at": polled_at } });
+        assert_eq!(last_at(&stats.to_string()), expected, "{polled_at}");
+    }
+
+    #[test]
+    fn a_bound_counts_only_where_it_is_exact() {
+        check("1970-01-01T00:00:01.000002Z", Some(1_000_002));
+        check("1969-12-31T23:59:59.999999Z", Some(-1));
+        check("1970-01-01T00:00:01.002Z", None);
+        check("1970-01-01T00:00:01Z", None);
+        check("yesterday", None);
+        assert_eq!(last_at("{}"), None);
+    }
 }

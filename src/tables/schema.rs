@@ -12,7 +12,7 @@ pub enum Table {
     /// For each day of `polls`, every store's last poll before that day: what a report of that
     /// day on has to know of all the history before it.
     Carried,
-    /// One row for every store id seen in any input.
+    /// One row for every store that was ever polled, or has hours or a zone.
     Stores,
     /// The latest business hours, whole.
     BusinessHours,
