@@ -10,7 +10,7 @@ pub struct Incident {
     pub span: Span,
     /// Scheduled open time within it, microseconds; positive.
     pub downtime_us: i64,
-    /// Whether it goes on beyond the end of the range.
+    /// Whether it still runs at the end of the range.
     pub is_open: bool,
 }
 
@@ -19,12 +19,15 @@ pub struct Incident {
 pub fn incidents(steps: &[Step], open: &[Span], range: Span) -> Vec<Incident> {
     let runs = steps.iter().enumerate().filter(|(_, step)| step.active == Some(false));
     let listed = runs.filter_map(|(at, step)| {
-        let ends_at = steps.get(at + 1).map_or(i64::MAX, |next| next.starts_at);
+        let next = steps.get(at + 1);
+        let ends_at = next.map_or(i64::MAX, |next| next.starts_at);
         let span = Span::new(step.starts_at, ends_at)?.within(range)?;
         let first = open.partition_point(|open| open.ends_at() <= span.starts_at());
         let after = open.partition_point(|open| open.starts_at() < span.ends_at());
         let downtime_us = tally(steps, open[first..after].iter().copied(), span).down_us;
-        let is_open = ends_at > range.ends_at();
+        // What nobody vouches for from the end on has not ended there.
+        let is_cut = next.is_some_and(|next| next.active.is_none());
+        let is_open = ends_at > range.ends_at() || ends_at == range.ends_at() && is_cut;
         (downtime_us > 0).then_some(Incident { span, downtime_us, is_open })
     });
     listed.collect()
@@ -85,5 +88,16 @@ mod tests {
         check("0+ 30-", "0..100", "0..40", "30..40=10!");
         // The first status reaches back.
         check("30- 35+", "0..100", "10..40", "10..35=25");
+    }
+
+    #[test]
+    fn one_that_is_cut_off_at_the_end_of_what_is_known_is_open() {
+        let range = Span::new(0, 9).unwrap();
+        let down = Step { starts_at: 3, active: Some(false) };
+        let is_open = |after: Step| incidents(&[down, after], &[range], range)[0].is_open;
+        assert!(is_open(Step { starts_at: 9, active: None }));
+        assert!(is_open(Step { starts_at: 10, active: Some(true) }));
+        assert!(!is_open(Step { starts_at: 9, active: Some(true) }));
+        assert!(!is_open(Step { starts_at: 8, active: None }));
     }
 }
