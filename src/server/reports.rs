@@ -249,7 +249,7 @@ fn described(job: &Job) -> Value {
         "progress": 0.0,
         "data_version": settled.version,
         "now": ask::instant(settled.now),
-        "options": settled.ask.describe(),
+        "options": job.options(),
         "created_at": ask::instant(job.created_at),
         "started_at": null,
         "finished_at": null,

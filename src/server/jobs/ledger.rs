@@ -35,6 +35,7 @@ type Redb<T> = std::result::Result<T, redb::Error>;
 pub enum Entry {
     Put(Uuid, Record),
     Remember(String, Remembered),
+    Unremember(String),
     /// In place of the record comes the instant at which it went, and its keys go with it.
     Bury(Uuid, i64, Vec<String>),
 }
@@ -43,6 +44,9 @@ pub enum Entry {
 #[derive(Default)]
 pub struct Kept {
     pub reports: Vec<(Uuid, Record)>,
+    /// Reports whose records are none of this version of the program.
+    pub unreadable: Vec<Uuid>,
+    /// Oldest first.
     pub remembered: Vec<(String, Remembered)>,
 }
 
@@ -106,6 +110,7 @@ impl Ledger {
                     Entry::Remember(key, remembered) => {
                         keys.insert(key.as_str(), bytes_of(remembered).as_slice())?;
                     }
+                    Entry::Unremember(key) => drop(keys.remove(key.as_str())?),
                     Entry::Bury(id, at, of_report) => {
                         reports.remove(id.as_u128())?;
                         gone.insert(id.as_u128(), *at)?;
@@ -128,7 +133,7 @@ impl Ledger {
         read().map_err(unread)
     }
 
-    /// Everything that is kept, in no order.
+    /// Everything that is kept; reports in no order.
     pub fn kept(&self) -> Result<Kept> {
         let mut kept = Kept::default();
         self.read_into(&mut kept).map_err(unread)?;
@@ -142,7 +147,10 @@ impl Ledger {
             let id = Uuid::from_u128(id.value());
             match serde_json::from_slice(record.value()) {
                 Ok(record) => kept.reports.push((id, record)),
-                Err(error) => tracing::error!(%id, %error, "a record cannot be read"),
+                Err(error) => {
+                    tracing::error!(%id, %error, "a record cannot be read");
+                    kept.unreadable.push(id);
+                }
             }
         }
         for row in read.open_table(IDEMPOTENCY_KEYS)?.iter()? {
@@ -151,20 +159,28 @@ impl Ledger {
                 kept.remembered.push((key.value().to_owned(), remembered));
             }
         }
+        kept.remembered.sort_by_key(|(_, remembered)| remembered.at);
         Ok(())
     }
 }
 
-fn bytes_of(remembered: &Remembered) -> [u8; 48] {
-    let mut bytes = [0; 48];
+fn bytes_of(remembered: &Remembered) -> [u8; 56] {
+    let mut bytes = [0; 56];
     bytes[..32].copy_from_slice(&remembered.fingerprint);
-    bytes[32..].copy_from_slice(remembered.id.as_bytes());
+    bytes[32..48].copy_from_slice(remembered.id.as_bytes());
+    bytes[48..].copy_from_slice(&remembered.at.to_le_bytes());
     bytes
 }
 
 fn remembered_of(bytes: &[u8]) -> Option<Remembered> {
-    let (fingerprint, id) = bytes.split_at_checked(32)?;
-    Some(Remembered { fingerprint: fingerprint.try_into().ok()?, id: Uuid::from_slice(id).ok()? })
+    let (fingerprint, rest) = bytes.split_at_checked(32)?;
+    let (id, at) = rest.split_at_checked(16)?;
+    Some(Remembered {
+        fingerprint: fingerprint.try_into().ok()?,
+        id: Uuid::from_slice(id).ok()?,
+        // Not written by the first versions.
+        at: at.try_into().map_or(0, i64::from_le_bytes),
+    })
 }
 
 fn unwritten(error: redb::Error) -> Error {
@@ -200,7 +216,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("jobs.redb");
         let (kept, buried) = (Uuid::new_v4(), Uuid::new_v4());
-        let remembered = Remembered { fingerprint: [3; 32], id: kept };
+        let remembered = Remembered { fingerprint: [3; 32], id: kept, at: 4 };
         let ledger = Ledger::open(&path).unwrap();
         ledger
             .write(&[

@@ -1,6 +1,5 @@
 //! Makes the reports: takes them from the queue, a few at once, each within its time.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use arrow::array::RecordBatch;
@@ -24,7 +23,6 @@ pub async fn all(
     while let Some(job) = queued.recv().await {
         let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
         let Some(inner) = inner.upgrade() else { return };
-        inner.queued.fetch_sub(1, Ordering::Relaxed);
         let started_at = inner.clock();
         let running = State::Running { started_at, step: Step::Reading };
         if job.go(|state| *state == State::Queued, running) {
@@ -81,6 +79,10 @@ fn failed(inner: &Inner, detail: impl Into<String>) -> Ending {
 
 async fn make(inner: &Arc<Inner>, job: &Arc<Job>, started_at: i64) -> Result<Finished> {
     let settled = &job.settled;
+    if job.unread.is_some() {
+        let sentence = "what was asked cannot be read by this version of uptally";
+        return Err(Error::Argument(sentence.into()));
+    }
     let edition = inner.catalog.version(settled.version).await?;
     let edition = edition.filter(|edition| edition.fingerprint == settled.fingerprint);
     let edition = edition.ok_or_else(|| {
