@@ -205,7 +205,12 @@ impl Jobs {
         self.0.board().counts()
     }
 
-    /// Whether a trigger would be written down.
+    /// Whether reports can be written down; where that failed, it is tried.
+    pub async fn are_written(&self) -> bool {
+        !self.0.ledger.is_failing() || self.expire(self.0.clock()).await.is_ok()
+    }
+
+    /// Whether changes are taken.
     pub fn are_open(&self) -> bool {
         let clerk = self.0.clerk.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         clerk.as_ref().is_some_and(|clerk| !clerk.is_finished())
