@@ -16,7 +16,7 @@ use crate::words::{
 /// The most stores that one report may name.
 pub const STORES_NAMED_MAX: usize = 10_000;
 
-/// Flags of the command line that name files of the machine it runs on.
+/// Flags of the command line that are about the machine it runs on, or about loading.
 const NOT_OVER_HTTP: [&str; 6] =
     ["data", "max_reject_rate", "output", "queries", "rejects", "threads"];
 
@@ -135,7 +135,7 @@ fn is_option(name: &str) -> bool {
 fn unknown(name: &str) -> String {
     if NOT_OVER_HTTP.contains(&name) {
         return format!(
-            "{name}: is an option of the command line alone, since it names files of the server"
+            "{name}: is an option of the command line alone; what the server reads, writes and uses is set where it is started"
         );
     }
     format!(

@@ -21,15 +21,44 @@ pub async fn explain(service: &Service, request: &Request) -> Answer {
     let store = store.ok_or_else(|| Refusal::wrong("store: is missing; expected a store's id"))?;
     let question =
         StoreQuestion::of(service, request, store.to_owned(), &["store"], RANGE_DAYS_MAX).await?;
-    let tell = |history: &StoreHistory| {
-        let stretches: Vec<_> =
-            history.stretches().iter().map(|stretch| told(stretch, history)).collect();
-        fields(json!({ "figures": stores::figures(history), "stretches": stretches }))
+    let tell = |mut history: StoreHistory| {
+        let figures = stores::figures(&history);
+        let stretches = history.stretches();
+        let polled = Polled::of(&mut history);
+        let stretches = stretches.iter().map(|stretch| told(stretch, &history, &polled));
+        fields(json!({ "figures": figures, "stretches": stretches.collect::<Vec<_>>() }))
     };
     question.answer(service, tell).await
 }
 
-fn told(stretch: &Stretch, history: &StoreHistory) -> Value {
+/// Where there would be a state if less were asked of the polls: why there is none.
+struct Polled {
+    /// Whether there is a poll up to the end of the range.
+    ever: bool,
+    /// However far a poll vouches; in order.
+    without_max_gap: Vec<Stretch>,
+}
+
+impl Polled {
+    fn of(history: &mut StoreHistory) -> Self {
+        let asked = history.options;
+        history.options.max_gap_us = None;
+        let without_max_gap = history.stretches();
+        history.options.scope = Scope::All;
+        let ever = history.stretches().iter().any(|stretch| stretch.poll.is_some());
+        history.options = asked;
+        Self { ever, without_max_gap }
+    }
+
+    /// Whether a poll is in the piece of the range that the stretch is in.
+    fn in_piece_of(&self, stretch: &Stretch) -> bool {
+        let at = stretch.span.starts_at();
+        let place = self.without_max_gap.partition_point(|other| other.span.ends_at() <= at);
+        self.without_max_gap.get(place).is_some_and(|other| other.poll.is_some())
+    }
+}
+
+fn told(stretch: &Stretch, history: &StoreHistory, polled: &Polled) -> Value {
     let options = &history.options;
     let mut told = bounds(stretch.span);
     told["length_us"] = json!(stretch.span.ends_at() - stretch.span.starts_at());
@@ -40,7 +69,7 @@ fn told(stretch: &Stretch, history: &StoreHistory) -> Value {
         let status = if poll.active() { "active" } else { "inactive" };
         json!({ "polled_at": instant_text(poll.polled_at()), "status": status })
     });
-    told["option"] = json!(option(stretch, options));
+    told["option"] = json!(option(stretch, options, polled));
     let hours = stretch.opened_by.iter().map(|(row, on_day)| {
         let mut told = opening(*row);
         told["opens_on"] = json!(instant_text(on_day * DAY_US)[..10]);
@@ -66,8 +95,8 @@ fn counts_as(stretch: &Stretch, options: &Options) -> Option<&'static str> {
 }
 
 /// The option by which the state holds over the stretch, as a sentence.
-fn option(stretch: &Stretch, options: &Options) -> String {
-    let Some(poll) = stretch.poll else { return of_unknown(options) };
+fn option(stretch: &Stretch, options: &Options, polled: &Polled) -> String {
+    let Some(poll) = stretch.poll else { return of_unknown(stretch, options, polled) };
     let at = instant_text(poll.polled_at());
     let is_before = stretch.span.ends_at() <= poll.polled_at();
     match (is_before, options.interpolation) {
@@ -96,14 +125,20 @@ fn option(stretch: &Stretch, options: &Options) -> String {
     }
 }
 
-fn of_unknown(options: &Options) -> String {
-    let why = match (options.max_gap_us, options.scope) {
-        (Some(gap_us), _) => format!("max_gap = {}: no poll is that near", duration_text(gap_us)),
-        (None, Scope::Day) => "scope = day: no poll on this local day".to_owned(),
-        (None, Scope::Interval) => {
+fn of_unknown(stretch: &Stretch, options: &Options, polled: &Polled) -> String {
+    let why = match (options.scope, options.max_gap_us) {
+        _ if !polled.ever => "the store was not polled up to the end of the range".to_owned(),
+        (Scope::Interval, _) if !stretch.is_open => {
+            "scope = interval: no business interval, so no poll is asked".to_owned()
+        }
+        (_, Some(gap_us)) if polled.in_piece_of(stretch) => {
+            format!("max_gap = {}: no poll is that near", duration_text(gap_us))
+        }
+        (Scope::Interval, _) => {
             "scope = interval: no poll within this business interval".to_owned()
         }
-        (None, Scope::All) => "the store was never polled".to_owned(),
+        (Scope::Day, _) => "scope = day: no poll on this local day".to_owned(),
+        (Scope::All, _) => "no poll vouches".to_owned(),
     };
     format!("{why}; no_data = {}", word(NO_DATA, options.no_data))
 }

@@ -18,6 +18,9 @@ pub async fn readyz(service: &Service) -> Answer {
     if service.is_stopping() || !service.jobs.are_open() {
         return Err(Refusal::unavailable("the server is stopping"));
     }
+    if !service.jobs.are_written().await {
+        return Err(Refusal::unavailable("reports cannot be recorded; the server's log says why"));
+    }
     let edition = service.catalog.newest().await?;
     let ready = json!({
         "status": "ready",

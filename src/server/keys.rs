@@ -90,12 +90,19 @@ pub fn add(path: &Path, role: Role) -> Result<String> {
 }
 
 fn append(path: &Path, line: &str) -> std::io::Result<()> {
-    use std::io::Write;
+    use std::io::{Read, Seek, SeekFrom, Write};
     let mut options = std::fs::OpenOptions::new();
-    options.create(true).append(true);
+    options.create(true).read(true).append(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
+    let mut last = *b"\n";
+    if file.seek(SeekFrom::End(0))? > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    // What people wrote may lack its line end.
+    let line = if last == *b"\n" { line.to_owned() } else { format!("\n{line}") };
     file.write_all(line.as_bytes())?;
     file.sync_all()
 }
@@ -118,6 +125,19 @@ mod tests {
         }
         assert_eq!(keys.role(""), None);
         assert_ne!(made[0].1, made[1].1);
+    }
+
+    #[test]
+    fn a_key_has_a_line_of_its_own_also_after_one_without_an_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        let first = add(&path, Role::Read).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.trim_end()).unwrap();
+        let second = add(&path, Role::Run).unwrap();
+        let keys = Keys::read(&path).unwrap();
+        assert_eq!(keys.role(&first), Some(Role::Read));
+        assert_eq!(keys.role(&second), Some(Role::Run));
     }
 
     #[test]

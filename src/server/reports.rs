@@ -1,5 +1,6 @@
 //! The native API of reports: `/v1/reports`.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,9 +104,22 @@ pub async fn create(service: &Service, request: &Request) -> Answer {
 async fn plan(service: &Service, ask: Ask) -> Answer {
     let edition = service.catalog.edition(ask.as_of).await?;
     let plan = service.work.ask(async move {
-        engine::explain(&edition.dataset, &ask.question(ask.now), ask.engine).await
+        let plan = engine::explain(&edition.dataset, &ask.question(ask.now), ask.engine).await?;
+        Ok(without_folder(plan, edition.dataset.folder()))
     });
     Ok(content(StatusCode::OK, "text/plain; charset=utf-8", plan.await?))
+}
+
+/// Where files lie is nobody's business.
+fn without_folder(plan: String, folder: &Path) -> String {
+    // As the engine's store of files spells it, and as the system does.
+    let stored = object_store::path::Path::from_absolute_path(folder).map(|path| path.to_string());
+    let spelled = folder.to_string_lossy();
+    let spellings = [&spelled, spelled.trim_start_matches('/'), stored.as_deref().unwrap_or("")];
+    spellings
+        .iter()
+        .filter(|spelling| !spelling.is_empty())
+        .fold(plan, |plan, spelling| plan.replace(*spelling, "DATA"))
 }
 
 fn repeatable(request: &Request, ask: &Ask) -> Answer<Option<Repeatable>> {
@@ -140,7 +154,7 @@ pub fn list(service: &Service, request: &Request) -> Answer {
     let jobs = service.jobs.newest(before, limit + 1);
     let page = &jobs[..jobs.len().min(limit)];
     let next = (jobs.len() > limit).then(|| page.last().map(|job| base_36(job.sequence)));
-    let reports: Vec<_> = page.iter().map(|job| described(job)).collect();
+    let reports: Vec<_> = page.iter().map(|job| listed(job)).collect();
     Ok(json(StatusCode::OK, &json!({ "reports": reports, "next_cursor": next.flatten() })))
 }
 
@@ -240,6 +254,14 @@ fn refusal(refused: Refused) -> Refusal {
     }
 }
 
+/// As in a list, where names of thousands of stores would be too long.
+fn listed(job: &Job) -> Value {
+    let mut listed = described(job);
+    let options = listed["options"].as_object_mut();
+    drop(options.and_then(|options| options.remove("store")));
+    listed
+}
+
 /// All there is to say of a report.
 fn described(job: &Job) -> Value {
     let settled = &job.settled;
@@ -249,7 +271,8 @@ fn described(job: &Job) -> Value {
         "progress": 0.0,
         "data_version": settled.version,
         "now": ask::instant(settled.now),
-        "options": settled.ask.describe(),
+        "options": job.options(),
+        "stores_named": settled.ask.stores.len(),
         "created_at": ask::instant(job.created_at),
         "started_at": null,
         "finished_at": null,

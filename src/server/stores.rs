@@ -75,13 +75,13 @@ impl StoreQuestion {
     pub async fn answer(
         self,
         service: &Service,
-        tell: impl FnOnce(&StoreHistory) -> Map<String, Value> + Send + 'static,
+        tell: impl FnOnce(StoreHistory) -> Map<String, Value> + Send + 'static,
     ) -> Answer {
         let answer = service.work.compute(move || {
             let dataset = &self.edition.dataset;
             let history = StoreHistory::read(dataset, &self.store, self.range, self.options)?;
             let mut answer = self.asked(&history);
-            answer.extend(tell(&history));
+            answer.extend(tell(history));
             Ok(Value::Object(answer))
         });
         Ok(json(StatusCode::OK, &answer.await?))
@@ -124,7 +124,7 @@ fn range(from: Option<i64>, to: Option<i64>, latest: Option<i64>, days_max: i64)
 /// How long the store was up, down and unknown while it should have been open.
 pub async fn uptime(service: &Service, request: &Request) -> Answer {
     let question = StoreQuestion::of_path(service, request).await?;
-    question.answer(service, |history| fields(figures(history))).await
+    question.answer(service, |history| fields(figures(&history))).await
 }
 
 /// The figures of a range, as the exact report has them.
@@ -144,7 +144,7 @@ pub fn figures(history: &StoreHistory) -> Value {
 /// Its state at every instant, whether open or not.
 pub async fn timeline(service: &Service, request: &Request) -> Answer {
     let question = StoreQuestion::of_path(service, request).await?;
-    let tell = |history: &StoreHistory| {
+    let tell = |history: StoreHistory| {
         let step = |(span, active): (Span, Option<bool>)| {
             let mut step = bounds(span);
             step["state"] = json!(state(active));
@@ -159,7 +159,7 @@ pub async fn timeline(service: &Service, request: &Request) -> Answer {
 /// When it was down, and how long of it while it should have been open.
 pub async fn incidents(service: &Service, request: &Request) -> Answer {
     let question = StoreQuestion::of_path(service, request).await?;
-    let tell = |history: &StoreHistory| {
+    let tell = |history: StoreHistory| {
         let incidents = history.incidents().into_iter().map(|incident| {
             let mut told = bounds(incident.span);
             told["downtime_us"] = json!(incident.downtime_us);
@@ -175,7 +175,7 @@ pub async fn incidents(service: &Service, request: &Request) -> Answer {
 /// Its week in local time, and when that means it should have been open.
 pub async fn hours(service: &Service, request: &Request) -> Answer {
     let question = StoreQuestion::of_path(service, request).await?;
-    let tell = |history: &StoreHistory| {
+    let tell = |history: StoreHistory| {
         let week: Vec<_> = match &history.week {
             WeeklyHours::Always => Vec::new(),
             WeeklyHours::Rows(rows) => rows.iter().map(|row| opening(*row)).collect(),

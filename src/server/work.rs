@@ -1,7 +1,9 @@
-//! Where reports and queries run: threads of their own, so that no answer waits for them.
+//! Where reports and queries run: threads of their own, so that those which talk to clients never
+//! compute. All of them share the machine: an answer that takes work may wait for its turn.
 //!
 //! Knows nothing of what it runs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -15,7 +17,7 @@ const QUERIES_AT_ONCE: usize = 8;
 
 pub struct Work {
     runtime: Option<Runtime>,
-    queries: Semaphore,
+    queries: Arc<Semaphore>,
     query_time: Duration,
 }
 
@@ -31,7 +33,8 @@ impl Work {
                 what: "cannot start threads for reports".into(),
                 source: error.into(),
             })?;
-        Ok(Self { runtime: Some(runtime), queries: Semaphore::new(QUERIES_AT_ONCE), query_time })
+        let queries = Arc::new(Semaphore::new(QUERIES_AT_ONCE));
+        Ok(Self { runtime: Some(runtime), queries, query_time })
     }
 
     pub fn handle(&self) -> &Handle {
@@ -45,7 +48,12 @@ impl Work {
     ) -> Answer<T> {
         let limit = self.query_time;
         let asked = async {
-            let _permit = self.queries.acquire().await;
+            let permit = Arc::clone(&self.queries).acquire_owned().await;
+            // It works on where nobody waits for it any more, and keeps its turn until it is done.
+            let work = async move {
+                let _permit = permit;
+                work.await
+            };
             self.handle().spawn(work).await
         };
         match tokio::time::timeout(limit, asked).await {
@@ -78,5 +86,36 @@ impl Drop for Work {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_keeps_its_turn_when_its_client_has_gone() {
+        let work = Arc::new(Work::start(Duration::from_secs(60)).unwrap());
+        let (started, mut has_started) = tokio::sync::mpsc::channel(1);
+        let (finish, may_finish) = mpsc::channel::<()>();
+        let client = tokio::spawn({
+            let work = Arc::clone(&work);
+            async move {
+                let computed = work.compute(move || {
+                    started.blocking_send(()).unwrap();
+                    Ok(may_finish.recv().unwrap())
+                });
+                drop(computed.await);
+            }
+        });
+        has_started.recv().await.unwrap();
+        client.abort();
+        assert!(client.await.unwrap_err().is_cancelled());
+        assert_eq!(work.queries.available_permits(), QUERIES_AT_ONCE - 1);
+        finish.send(()).unwrap();
+        let all = work.queries.acquire_many(QUERIES_AT_ONCE as u32).await;
+        assert!(all.is_ok());
     }
 }

@@ -189,6 +189,21 @@ fn the_list_goes_on_where_its_page_ended() {
 }
 
 #[test]
+fn a_list_counts_the_stores_that_a_report_names() {
+    block_on(async {
+        let served = Served::with(waiting()).await;
+        let stores = json!(["1177941416522642976", "1566613282095105181"]);
+        let id = served.trigger(&json!({ "store": stores }).to_string()).await;
+        let shown = served.get(&format!("/v1/reports/{id}")).await.json();
+        assert_eq!((&shown["options"]["store"], &shown["stores_named"]), (&stores, &json!(2)));
+        let mut listed = served.get("/v1/reports").await.json()["reports"][0].take();
+        assert_eq!(listed["options"]["store"], json!(null));
+        listed["options"]["store"] = stores;
+        assert_eq!(listed, shown);
+    });
+}
+
+#[test]
 fn a_question_is_held_while_the_report_runs_and_no_longer() {
     block_on(async {
         let served = Served::with(Settings::default()).await;
@@ -248,6 +263,9 @@ fn the_plan_is_told_in_place_of_the_report() {
             (200, "text/plain; charset=utf-8")
         );
         assert!(plan.text().contains("DataSourceExec"), "{}", plan.text());
+        let folder = served.data.path().to_str().unwrap().trim_start_matches('/');
+        assert!(!plan.text().contains(folder), "{}", plan.text());
+        assert!(plan.text().contains("DATA/polls/"), "{}", plan.text());
         let body = r#"{"explain": true, "engine": "polars"}"#;
         assert_eq!(served.ask("POST", "/v1/reports", &[], body).await.status(), 400);
     });

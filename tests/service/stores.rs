@@ -94,6 +94,50 @@ fn a_stretch_names_poll_hours_zone_and_option() {
     });
 }
 
+/// The sentences about the stretches of a store in unknown state, open and closed apart.
+async fn why_unknown(served: &Served, query: &str, is_open: bool) -> Vec<String> {
+    let path = format!("/v1/explain?store=1177941416522642976&{query}");
+    let told = served.get(&path).await.json();
+    let stretches = told["stretches"].as_array().unwrap_or_else(|| panic!("{told}")).iter();
+    let unknown = stretches
+        .filter(|stretch| stretch["state"] == "unknown" && stretch["is_open"] == is_open)
+        .map(|stretch| stretch["option"].as_str().unwrap().to_owned());
+    let mut unknown: Vec<_> = unknown.collect();
+    unknown.sort();
+    unknown.dedup();
+    unknown
+}
+
+#[test]
+fn a_stretch_in_unknown_state_has_its_true_reason() {
+    block_on(async {
+        let served = Served::with(waiting()).await;
+        let never = "the store was not polled up to the end of the range; no_data = unknown";
+        let early = "from=2022-12-20T00:00:00Z&to=2022-12-22T00:00:00Z";
+        for options in ["", "&max_gap=1h", "&scope=day", "&scope=interval&max_gap=1h"] {
+            for is_open in [false, true] {
+                let query = format!("{early}{options}");
+                assert_eq!(why_unknown(&served, &query, is_open).await, [never], "{query}");
+            }
+        }
+        let week = "from=2023-01-20T00:00:00Z&to=2023-01-22T00:00:00Z";
+        let far = "max_gap = 1m: no poll is that near; no_data = unknown";
+        let closed = "scope = interval: no business interval, so no poll is asked";
+        let closed = format!("{closed}; no_data = unknown");
+        for is_open in [false, true] {
+            let query = format!("{week}&max_gap=1m");
+            assert_eq!(why_unknown(&served, &query, is_open).await, [far]);
+        }
+        let query = format!("{week}&scope=interval&max_gap=1m");
+        assert_eq!(why_unknown(&served, &query, false).await, [closed]);
+        assert_eq!(why_unknown(&served, &query, true).await, [far]);
+        // The day after the last poll.
+        let late = "from=2023-01-28T00:00:00Z&to=2023-01-30T00:00:00Z&scope=day&max_gap=1m";
+        let day = "scope = day: no poll on this local day; no_data = unknown";
+        assert_eq!(why_unknown(&served, late, true).await, [day]);
+    });
+}
+
 #[test]
 fn a_timeline_covers_the_range_without_a_gap() {
     block_on(async {

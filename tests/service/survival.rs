@@ -164,6 +164,10 @@ fn a_full_queue_refuses_new_reports_but_not_known_ones() {
         assert_eq!((third.status(), third.header("retry-after")), (429, "2"));
         assert!(third.detail().contains("--max-queue"));
         assert_eq!(served.trigger("").await, first);
+        // Whoever cancels gives up the place.
+        let cancelled = format!("/v1/reports/{first}");
+        assert_eq!(served.ask("DELETE", &cancelled, &[], "").await.status(), 204);
+        served.trigger(r#"{"columns": "extended"}"#).await;
     });
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Changed by the [`super::clerk`] alone, after the change is on disk.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -10,12 +10,19 @@ use uuid::Uuid;
 use super::job::{Job, State};
 use super::record::{Ending, Remembered};
 
+/// Keys that are remembered of one report; the oldest is forgotten for the next.
+pub const KEYS_OF_REPORT_MAX: usize = 512;
+
 #[derive(Default)]
 pub struct Board {
     by_id: HashMap<Uuid, Arc<Job>>,
     by_key: HashMap<[u8; 32], Arc<Job>>,
     by_sequence: BTreeMap<u64, Arc<Job>>,
     remembered: HashMap<String, Remembered>,
+    /// The keys of each report, oldest first.
+    keys: HashMap<Uuid, VecDeque<String>>,
+    /// Reports whose records are none of this version of the program.
+    unreadable: HashSet<Uuid>,
 }
 
 /// How long reports are kept once they ended, and how many of them.
@@ -37,22 +44,44 @@ impl Board {
         (!cancelled).then(|| Arc::clone(job))
     }
 
+    /// Reports that are there, whether they can be shown or not.
     pub fn ids(&self) -> HashSet<Uuid> {
-        self.by_id.keys().copied().collect()
+        self.by_id.keys().chain(&self.unreadable).copied().collect()
+    }
+
+    pub fn is_unreadable(&self, id: Uuid) -> bool {
+        self.unreadable.contains(&id)
+    }
+
+    pub fn note_unreadable(&mut self, id: Uuid) {
+        self.unreadable.insert(id);
+    }
+
+    /// Reports that wait for their turn.
+    pub fn queued(&self) -> usize {
+        self.by_id.values().filter(|job| job.is_queued()).count()
     }
 
     pub fn remembered(&self, key: &str) -> Option<Remembered> {
         self.remembered.get(key).copied()
     }
 
+    /// The newest key of its report.
     pub fn remember(&mut self, key: String, remembered: Remembered) {
+        let keys = self.keys.entry(remembered.id).or_default();
+        keys.push_back(key.clone());
+        if keys.len() > KEYS_OF_REPORT_MAX
+            && let Some(oldest) = keys.pop_front()
+        {
+            self.remembered.remove(&oldest);
+        }
         self.remembered.insert(key, remembered);
     }
 
-    /// Keys that clients gave with requests for the report.
-    pub fn keys_of(&self, id: Uuid) -> Vec<String> {
-        let of_report = self.remembered.iter().filter(|(_, remembered)| remembered.id == id);
-        of_report.map(|(key, _)| key.clone()).collect()
+    /// Keys that clients gave with requests for the report, oldest first.
+    pub fn keys_of(&self, id: Uuid) -> impl ExactSizeIterator<Item = &str> {
+        let keys = self.keys.get(&id).unwrap_or(const { &VecDeque::new() });
+        keys.iter().map(String::as_str)
     }
 
     pub fn next_sequence(&self) -> u64 {
@@ -62,6 +91,10 @@ impl Board {
     pub fn post(&mut self, job: Arc<Job>) {
         self.by_id.insert(job.id, Arc::clone(&job));
         self.by_sequence.insert(job.sequence, Arc::clone(&job));
+        if job.unread.is_some() {
+            // It is not known what it answers.
+            return;
+        }
         // A question is asked anew only where its report was cancelled: the newest one answers.
         let newest = self.by_key.entry(job.key).or_insert_with(|| Arc::clone(&job));
         if newest.sequence < job.sequence {
@@ -75,7 +108,9 @@ impl Board {
         if self.by_key.get(&job.key).is_some_and(|of_key| of_key.id == id) {
             self.by_key.remove(&job.key);
         }
-        self.remembered.retain(|_, remembered| remembered.id != id);
+        for key in self.keys.remove(&id).unwrap_or_default() {
+            self.remembered.remove(&key);
+        }
     }
 
     /// Newest first, those before the sequence number.

@@ -3,12 +3,16 @@
 //! Changes that wait for each other's sync to end are written together, so that many clients cost
 //! one sync. Nothing is told to anybody before it is on disk.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, mpsc};
 
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::board::{Board, KEYS_OF_REPORT_MAX};
 use super::job::{Job, State};
 use super::ledger::Entry;
 use super::record::{Ending, Remembered, Settled};
@@ -17,6 +21,8 @@ use crate::error::Error;
 
 /// The most changes that one sync is shared by.
 const TOGETHER_MAX: usize = 256;
+// So that the keys which one turn adds never push out each other.
+const _: () = assert!(TOGETHER_MAX <= KEYS_OF_REPORT_MAX);
 
 pub type Reply<T> = oneshot::Sender<Result<T, Refused>>;
 
@@ -85,6 +91,10 @@ struct Turn {
     opened: HashMap<[u8; 32], Arc<Job>>,
     remembered: HashMap<String, Remembered>,
     ended: HashSet<Uuid>,
+    /// Cancelled or forgotten: they answer nobody any more, although the board has them yet.
+    removed: HashSet<Uuid>,
+    /// Reports of the board when the turn first asked.
+    queued: Option<usize>,
 }
 
 /// Works until it is told to close.
@@ -110,7 +120,7 @@ impl Turn {
             Change::Trigger { settled, repeatable, at, reply } => {
                 self.trigger(inner, settled, repeatable, at, reply);
             }
-            Change::End { job, ending } => self.end(job, ending),
+            Change::End { job, ending } => self.end(inner, job, ending),
             Change::Remove { id, at, reply } => self.remove(inner, id, at, reply),
             Change::Expire { at, reply } => self.expire(inner, at, reply),
             Change::Close => return false,
@@ -129,7 +139,8 @@ impl Turn {
         let board = inner.board();
         if let Some(given) = &repeatable {
             let before = self.remembered.get(&given.key).copied();
-            if let Some(before) = before.or_else(|| board.remembered(&given.key)) {
+            let before = before.or_else(|| board.remembered(&given.key));
+            if let Some(before) = before.filter(|before| !self.is_forgotten(&board, before.id)) {
                 let opened = self.opened.values().find(|job| job.id == before.id).cloned();
                 let effect = match opened.or_else(|| board.job(before.id)) {
                     Some(job) if before.fingerprint == given.fingerprint => {
@@ -144,20 +155,22 @@ impl Turn {
         let opened = self.opened.get(&key).cloned();
         let is_opened = opened.is_some();
         let same = opened.or_else(|| board.same(&key));
+        let same = same.filter(|job| !self.removed.contains(&job.id));
         let is_again = !is_opened && same.as_ref().is_some_and(|job| has_failed(job));
         let same_is_there = same.is_some() && !is_again;
-        if !same_is_there && inner.queued() + self.opened.len() >= inner.limits.queue_max {
+        let queued = *self.queued.get_or_insert_with(|| board.queued());
+        if !same_is_there && queued + self.opened.len() >= inner.limits.queue_max {
             return self.effects.push(Effect::Refuse(Refused::QueueFull, reply));
         }
         let job = same.unwrap_or_else(|| {
             let sequence = board.next_sequence() + self.opened.len() as u64;
             Arc::new(Job::new(Uuid::new_v4(), sequence, at, settled, State::Queued))
         });
-        let remembered = repeatable
-            .map(|given| (given.key, Remembered { fingerprint: given.fingerprint, id: job.id }));
+        let remembered = repeatable.map(|given| {
+            (given.key, Remembered { fingerprint: given.fingerprint, id: job.id, at })
+        });
         if let Some((key, remembered)) = &remembered {
-            self.entries.push(Entry::Remember(key.clone(), *remembered));
-            self.remembered.insert(key.clone(), *remembered);
+            self.remember(&board, key, *remembered);
         }
         if same_is_there {
             return self.effects.push(Effect::Known(job, remembered, reply));
@@ -167,7 +180,27 @@ impl Turn {
         self.effects.push(Effect::Start(job, is_again, remembered, reply));
     }
 
-    fn end(&mut self, job: Arc<Job>, ending: Ending) {
+    /// Writes the key down; the oldest of the report's keys goes where they are too many.
+    fn remember(&mut self, board: &Board, key: &str, remembered: Remembered) {
+        let new = self.remembered.values().filter(|new| new.id == remembered.id).count();
+        let place = (board.keys_of(remembered.id).len() + new).checked_sub(KEYS_OF_REPORT_MAX);
+        if let Some(oldest) = place.and_then(|place| board.keys_of(remembered.id).nth(place)) {
+            self.entries.push(Entry::Unremember(oldest.to_owned()));
+        }
+        self.entries.push(Entry::Remember(key.to_owned(), remembered));
+        self.remembered.insert(key.to_owned(), remembered);
+    }
+
+    /// Whether nothing will be left of the report after this turn.
+    fn is_forgotten(&self, board: &Board, id: Uuid) -> bool {
+        self.removed.contains(&id) && board.job(id).is_some_and(|job| job.has_ended())
+    }
+
+    fn end(&mut self, inner: &Inner, job: Arc<Job>, ending: Ending) {
+        if inner.board().job(job.id).is_none() {
+            // It was forgotten while it was made again.
+            return inner.forget(job.id);
+        }
         if !job.has_ended() && self.ended.insert(job.id) {
             self.entries.push(Entry::Put(job.id, job.record(Some(ending.clone()))));
             self.effects.push(Effect::End(job, ending));
@@ -179,32 +212,49 @@ impl Turn {
             return self.effects.push(Effect::NotThere(reply));
         };
         let removed = if job.has_ended() { Removed::Forgotten } else { Removed::Cancelled };
-        if !self.ended.insert(id) {
-            // Something else in this turn ends it already; the client is free to ask again.
+        if self.is_opened(id) || !self.ended.insert(id) {
+            // Something else in this turn changes it already; the client is free to ask again.
             return self.effects.push(Effect::NotThere(reply));
         }
-        self.entries.push(match removed {
-            Removed::Forgotten => Entry::Bury(id, at, inner.board().keys_of(id)),
+        self.removed.insert(id);
+        match removed {
+            Removed::Forgotten => self.bury(&inner.board(), id, at),
             Removed::Cancelled => {
-                Entry::Put(id, job.record(Some(Ending::Cancelled { finished_at: at })))
+                let ending = Ending::Cancelled { finished_at: at };
+                self.entries.push(Entry::Put(id, job.record(Some(ending))));
             }
-        });
+        }
         self.effects.push(Effect::Remove(job, removed, at, reply));
     }
 
     fn expire(&mut self, inner: &Inner, at: i64, reply: Option<Reply<usize>>) {
         let board = inner.board();
         let mut due = board.due(at, inner.limits.retention);
-        due.retain(|id| self.ended.insert(*id));
+        due.retain(|id| !self.is_opened(*id) && self.ended.insert(*id));
         for id in &due {
-            self.entries.push(Entry::Bury(*id, at, board.keys_of(*id)));
+            self.removed.insert(*id);
+            self.bury(&board, *id, at);
         }
         self.effects.push(Effect::Expired(due, reply));
     }
 
+    /// Whether this turn will have the report made, anew or again.
+    fn is_opened(&self, id: Uuid) -> bool {
+        self.opened.values().any(|job| job.id == id)
+    }
+
+    fn bury(&mut self, board: &Board, id: Uuid, at: i64) {
+        let new = self.remembered.extract_if(|_, remembered| remembered.id == id);
+        let keys = board.keys_of(id).map(str::to_owned).chain(new.map(|(key, _)| key)).collect();
+        self.entries.push(Entry::Bury(id, at, keys));
+    }
+
     fn finish(self, inner: &Inner) {
-        let written =
-            if self.entries.is_empty() { Ok(()) } else { inner.ledger.write(&self.entries) };
+        // Where the disk failed, who looks for what is due also looks whether it is well again.
+        let is_trial = inner.ledger.is_failing()
+            && self.effects.iter().any(|effect| matches!(effect, Effect::Expired(..)));
+        let writes = is_trial || !self.entries.is_empty();
+        let written = if writes { inner.ledger.write(&self.entries) } else { Ok(()) };
         match written {
             Ok(()) => self.effects.into_iter().for_each(|effect| effect.happen(inner)),
             Err(error) => {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
@@ -14,6 +15,8 @@ pub struct Job {
     pub created_at: i64,
     pub settled: Settled,
     pub key: [u8; 32],
+    /// What was asked, where its words are none of this version of the program.
+    pub unread: Option<Value>,
     state: watch::Sender<State>,
     /// Told when somebody cancels.
     pub(super) stop: Notify,
@@ -37,11 +40,15 @@ impl Job {
     pub fn new(id: Uuid, sequence: u64, created_at: i64, settled: Settled, state: State) -> Self {
         let key = settled.key();
         let (state, stop) = (watch::Sender::new(state), Notify::new());
-        Self { id, sequence, created_at, settled, key, state, stop }
+        Self { id, sequence, created_at, settled, key, unread: None, state, stop }
     }
 
     pub fn state(&self) -> State {
         self.state.borrow().clone()
+    }
+
+    pub fn is_queued(&self) -> bool {
+        *self.state.borrow() == State::Queued
     }
 
     pub fn has_ended(&self) -> bool {
@@ -54,6 +61,11 @@ impl Job {
             State::Ended(Ending::Complete(finished)) => Some(finished.clone()),
             _ => None,
         }
+    }
+
+    /// What was asked, in the words in which it could be asked again.
+    pub fn options(&self) -> Value {
+        self.unread.clone().unwrap_or_else(|| self.settled.ask.describe())
     }
 
     pub(super) fn set(&self, state: State) {
@@ -85,7 +97,7 @@ impl Job {
             version: self.settled.version,
             fingerprint: self.settled.fingerprint,
             now: self.settled.now,
-            options: self.settled.ask.describe(),
+            options: self.options(),
             ending,
         }
     }

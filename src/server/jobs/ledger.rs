@@ -5,8 +5,9 @@
 //! synced by default, and a lock on its file keeps a second server out of the same folder. Knows
 //! nothing of what a report is.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::RwLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::{
     Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
@@ -24,8 +25,11 @@ const GONE: TableDefinition<u128, i64> = TableDefinition::new("gone");
 const IDEMPOTENCY_KEYS: TableDefinition<&str, &[u8]> = TableDefinition::new("idempotency_keys");
 
 pub struct Ledger {
-    /// `None` once it is closed.
+    path: PathBuf,
+    /// `None` once it is closed, and while it cannot be opened again.
     database: RwLock<Option<Database>>,
+    is_closed: AtomicBool,
+    is_failing: AtomicBool,
 }
 
 type Redb<T> = std::result::Result<T, redb::Error>;
@@ -35,6 +39,7 @@ type Redb<T> = std::result::Result<T, redb::Error>;
 pub enum Entry {
     Put(Uuid, Record),
     Remember(String, Remembered),
+    Unremember(String),
     /// In place of the record comes the instant at which it went, and its keys go with it.
     Bury(Uuid, i64, Vec<String>),
 }
@@ -43,6 +48,9 @@ pub enum Entry {
 #[derive(Default)]
 pub struct Kept {
     pub reports: Vec<(Uuid, Record)>,
+    /// Reports whose records are none of this version of the program.
+    pub unreadable: Vec<Uuid>,
+    /// Oldest first.
     pub remembered: Vec<(String, Remembered)>,
 }
 
@@ -56,9 +64,18 @@ impl Ledger {
             }
             error => Error::io("open", path, error),
         })?;
-        let ledger = Self { database: RwLock::new(Some(database)) };
+        let ledger = Self::over(path, Some(database));
         ledger.create_tables().map_err(|error| Error::io("write", path, error))?;
         Ok(ledger)
+    }
+
+    fn over(path: &Path, database: Option<Database>) -> Self {
+        Self {
+            path: path.to_owned(),
+            database: RwLock::new(database),
+            is_closed: AtomicBool::new(false),
+            is_failing: AtomicBool::new(false),
+        }
     }
 
     fn create_tables(&self) -> Redb<()> {
@@ -83,12 +100,36 @@ impl Ledger {
 
     /// Lets go of the file, so that another server may have it; nothing is read or written then.
     pub fn close(&self) {
+        self.is_closed.store(true, Ordering::Relaxed);
         *self.database.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = None;
     }
 
     /// Makes all the changes or none; they are on disk, synced, when this returns.
     pub fn write(&self, entries: &[Entry]) -> Result<()> {
-        self.commit(entries).map_err(unwritten)
+        let written = self.commit(entries).or_else(|error| {
+            tracing::warn!(%error, "the records of reports are opened again");
+            self.reopen()?;
+            self.commit(entries)
+        });
+        self.is_failing.store(written.is_err(), Ordering::Relaxed);
+        written.map_err(unwritten)
+    }
+
+    /// Whether the last write failed.
+    pub fn is_failing(&self) -> bool {
+        self.is_failing.load(Ordering::Relaxed)
+    }
+
+    /// After one failure redb refuses everything until it is opened anew.
+    fn reopen(&self) -> Redb<()> {
+        let mut database = self.database.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if self.is_closed.load(Ordering::Relaxed) {
+            return Err(redb::Error::DatabaseClosed);
+        }
+        // It has the lock of the file as long as it is there.
+        *database = None;
+        *database = Some(Database::create(&self.path)?);
+        Ok(())
     }
 
     fn commit(&self, entries: &[Entry]) -> Redb<()> {
@@ -106,6 +147,7 @@ impl Ledger {
                     Entry::Remember(key, remembered) => {
                         keys.insert(key.as_str(), bytes_of(remembered).as_slice())?;
                     }
+                    Entry::Unremember(key) => drop(keys.remove(key.as_str())?),
                     Entry::Bury(id, at, of_report) => {
                         reports.remove(id.as_u128())?;
                         gone.insert(id.as_u128(), *at)?;
@@ -128,7 +170,7 @@ impl Ledger {
         read().map_err(unread)
     }
 
-    /// Everything that is kept, in no order.
+    /// Everything that is kept; reports in no order.
     pub fn kept(&self) -> Result<Kept> {
         let mut kept = Kept::default();
         self.read_into(&mut kept).map_err(unread)?;
@@ -142,7 +184,10 @@ impl Ledger {
             let id = Uuid::from_u128(id.value());
             match serde_json::from_slice(record.value()) {
                 Ok(record) => kept.reports.push((id, record)),
-                Err(error) => tracing::error!(%id, %error, "a record cannot be read"),
+                Err(error) => {
+                    tracing::error!(%id, %error, "a record cannot be read");
+                    kept.unreadable.push(id);
+                }
             }
         }
         for row in read.open_table(IDEMPOTENCY_KEYS)?.iter()? {
@@ -151,20 +196,28 @@ impl Ledger {
                 kept.remembered.push((key.value().to_owned(), remembered));
             }
         }
+        kept.remembered.sort_by_key(|(_, remembered)| remembered.at);
         Ok(())
     }
 }
 
-fn bytes_of(remembered: &Remembered) -> [u8; 48] {
-    let mut bytes = [0; 48];
+fn bytes_of(remembered: &Remembered) -> [u8; 56] {
+    let mut bytes = [0; 56];
     bytes[..32].copy_from_slice(&remembered.fingerprint);
-    bytes[32..].copy_from_slice(remembered.id.as_bytes());
+    bytes[32..48].copy_from_slice(remembered.id.as_bytes());
+    bytes[48..].copy_from_slice(&remembered.at.to_le_bytes());
     bytes
 }
 
 fn remembered_of(bytes: &[u8]) -> Option<Remembered> {
-    let (fingerprint, id) = bytes.split_at_checked(32)?;
-    Some(Remembered { fingerprint: fingerprint.try_into().ok()?, id: Uuid::from_slice(id).ok()? })
+    let (fingerprint, rest) = bytes.split_at_checked(32)?;
+    let (id, at) = rest.split_at_checked(16)?;
+    Some(Remembered {
+        fingerprint: fingerprint.try_into().ok()?,
+        id: Uuid::from_slice(id).ok()?,
+        // Not written by the first versions.
+        at: at.try_into().map_or(0, i64::from_le_bytes),
+    })
 }
 
 fn unwritten(error: redb::Error) -> Error {
@@ -180,6 +233,8 @@ fn unread(error: redb::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn record(sequence: u64) -> Record {
@@ -200,7 +255,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("jobs.redb");
         let (kept, buried) = (Uuid::new_v4(), Uuid::new_v4());
-        let remembered = Remembered { fingerprint: [3; 32], id: kept };
+        let remembered = Remembered { fingerprint: [3; 32], id: kept, at: 4 };
         let ledger = Ledger::open(&path).unwrap();
         ledger
             .write(&[
@@ -228,5 +283,68 @@ mod tests {
         let _first = Ledger::open(&path).unwrap();
         let error = Ledger::open(&path).err().unwrap();
         assert!(error.sentence().contains("another uptally serves this folder"), "{error:?}");
+    }
+
+    /// A disk that fails from some instant on.
+    #[derive(Debug, Default)]
+    struct Disk {
+        memory: redb::backends::InMemoryBackend,
+        is_broken: Arc<AtomicBool>,
+    }
+
+    impl Disk {
+        fn works(&self) -> std::io::Result<()> {
+            match self.is_broken.load(Ordering::Relaxed) {
+                true => Err(std::io::ErrorKind::StorageFull.into()),
+                false => Ok(()),
+            }
+        }
+    }
+
+    impl redb::StorageBackend for Disk {
+        fn len(&self) -> std::io::Result<u64> {
+            self.memory.len()
+        }
+
+        fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+            self.memory.read(offset, out)
+        }
+
+        fn set_len(&self, len: u64) -> std::io::Result<()> {
+            self.works()?;
+            self.memory.set_len(len)
+        }
+
+        fn sync_data(&self) -> std::io::Result<()> {
+            self.works()?;
+            self.memory.sync_data()
+        }
+
+        fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
+            self.works()?;
+            self.memory.write(offset, data)
+        }
+    }
+
+    #[test]
+    fn a_write_that_failed_is_made_in_the_file_opened_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::default();
+        let is_broken = Arc::clone(&disk.is_broken);
+        let database = Database::builder().create_with_backend(disk).unwrap();
+        let path = folder.path().join("later/jobs.redb");
+        let ledger = Ledger::over(&path, Some(database));
+        let entry = [Entry::Put(Uuid::from_u128(1), record(1))];
+        ledger.write(&entry).unwrap();
+        is_broken.store(true, Ordering::Relaxed);
+        assert!(ledger.write(&entry).is_err() && ledger.is_failing());
+        assert!(ledger.write(&[]).is_err() && ledger.is_failing());
+        std::fs::create_dir(folder.path().join("later")).unwrap();
+        ledger.write(&entry).unwrap();
+        assert!(!ledger.is_failing());
+        assert_eq!(ledger.kept().unwrap().reports.len(), 1);
+        ledger.close();
+        assert!(ledger.write(&entry).is_err());
+        Ledger::open(&path).unwrap();
     }
 }

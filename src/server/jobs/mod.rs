@@ -13,9 +13,10 @@ mod ledger;
 mod record;
 mod renderings;
 mod run;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc};
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use tokio::sync::{mpsc as queue, oneshot};
 use uuid::Uuid;
 
 use self::board::Board;
-pub use self::board::Retention;
+pub use self::board::{KEYS_OF_REPORT_MAX, Retention};
 use self::clerk::Change;
 pub use self::clerk::{Removed, Repeatable, Triggered};
 use self::files::Files;
@@ -62,7 +63,7 @@ pub enum Refused {
 /// What became of an id.
 pub enum Found {
     Job(Arc<Job>),
-    /// It was a report's once.
+    /// It was a report's once, or is one's whose record this version cannot read.
     Gone,
     Never,
 }
@@ -79,7 +80,6 @@ struct Inner {
     changes: mpsc::Sender<Change>,
     clerk: Mutex<Option<std::thread::JoinHandle<()>>>,
     queue: queue::UnboundedSender<Arc<Job>>,
-    queued: AtomicUsize,
     limits: Limits,
     catalog: Arc<Catalog>,
     work: Arc<Work>,
@@ -101,7 +101,7 @@ impl Jobs {
     ) -> Result<Self> {
         let files = Files::in_folder(folder.join("files"))?;
         let ledger = Ledger::open(&folder.join("jobs.redb"))?;
-        let (board, unreadable) = board_of(&ledger)?;
+        let board = board_of(&ledger)?;
         let (changes, changed) = mpsc::channel();
         let (queue, queued) = queue::unbounded_channel();
         let inner = Arc::new(Inner {
@@ -112,7 +112,6 @@ impl Jobs {
             changes,
             clerk: Mutex::default(),
             queue,
-            queued: AtomicUsize::new(0),
             limits,
             catalog,
             work,
@@ -130,10 +129,6 @@ impl Jobs {
             source: error.into(),
         })?;
         *jobs.0.clerk.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(started);
-        for job in unreadable {
-            let detail = "what was asked cannot be read by this version of uptally".to_owned();
-            inner.end(job, Ending::Failed { finished_at: clock(), detail });
-        }
         inner.board().unfinished().into_iter().for_each(|job| inner.enqueue(job));
         let runs = run::all(Arc::downgrade(&inner), limits.at_once, queued);
         inner.work.handle().spawn(runs);
@@ -175,7 +170,8 @@ impl Jobs {
         if let Some(job) = self.0.board().job(id) {
             return Ok(Found::Job(job));
         }
-        Ok(if self.0.ledger.gone_at(id)?.is_some() { Found::Gone } else { Found::Never })
+        let is_gone = self.0.board().is_unreadable(id) || self.0.ledger.gone_at(id)?.is_some();
+        Ok(if is_gone { Found::Gone } else { Found::Never })
     }
 
     /// Newest first, those before the sequence number.
@@ -209,7 +205,12 @@ impl Jobs {
         self.0.board().counts()
     }
 
-    /// Whether a trigger would be written down.
+    /// Whether reports can be written down; where that failed, it is tried.
+    pub async fn are_written(&self) -> bool {
+        !self.0.ledger.is_failing() || self.expire(self.0.clock()).await.is_ok()
+    }
+
+    /// Whether changes are taken.
     pub fn are_open(&self) -> bool {
         let clerk = self.0.clerk.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         clerk.as_ref().is_some_and(|clerk| !clerk.is_finished())
@@ -246,12 +247,7 @@ impl Inner {
         (self.clock)()
     }
 
-    fn queued(&self) -> usize {
-        self.queued.load(Ordering::Relaxed)
-    }
-
     fn enqueue(&self, job: Arc<Job>) {
-        self.queued.fetch_add(1, Ordering::Relaxed);
         // Nobody takes from the queue only when the threads of reports are gone; then the report
         // runs after the next start.
         let _ = self.queue.send(job);
@@ -269,27 +265,27 @@ impl Inner {
     }
 }
 
-/// What the ledger keeps; beside it the reports whose question cannot be read.
-fn board_of(ledger: &Ledger) -> Result<(Board, Vec<Arc<Job>>)> {
-    let (mut board, mut unreadable) = (Board::default(), Vec::new());
+/// What the ledger keeps.
+fn board_of(ledger: &Ledger) -> Result<Board> {
+    let mut board = Board::default();
     let kept = ledger.kept()?;
     for (id, record) in kept.reports {
-        let is_readable = record.settled().is_some();
-        let settled = record.settled().unwrap_or_else(|| Settled {
+        let settled = record.settled();
+        let unread = settled.is_none().then(|| record.options.clone());
+        let settled = settled.unwrap_or_else(|| Settled {
             version: record.version,
             fingerprint: record.fingerprint,
             now: record.now,
             ask: super::ask::Ask::default(),
         });
         let state = record.ending.clone().map_or(State::Queued, State::Ended);
-        let job = Arc::new(Job::new(id, record.sequence, record.created_at, settled, state));
-        if !is_readable && !job.has_ended() {
-            unreadable.push(Arc::clone(&job));
-        }
-        board.post(job);
+        let mut job = Job::new(id, record.sequence, record.created_at, settled, state);
+        job.unread = unread;
+        board.post(Arc::new(job));
     }
+    kept.unreadable.into_iter().for_each(|id| board.note_unreadable(id));
     for (key, remembered) in kept.remembered {
         board.remember(key, remembered);
     }
-    Ok((board, unreadable))
+    Ok(board)
 }

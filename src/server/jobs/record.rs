@@ -31,7 +31,8 @@ impl Settled {
 /// All that is on disk of a report, but its file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Record {
-    /// Rises with every report; the order of the list.
+    /// The order of the list: more than that of every report that was there when it was asked for.
+    /// What the newest had is given again once that is forgotten.
     pub sequence: u64,
     /// Microseconds UTC, as all instants here.
     pub created_at: i64,
@@ -106,4 +107,6 @@ pub struct Remembered {
     /// Of what was asked with the key.
     pub fingerprint: [u8; 32],
     pub id: uuid::Uuid,
+    /// When it was given, microseconds UTC.
+    pub at: i64,
 }

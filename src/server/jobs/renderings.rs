@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use super::Inner;
@@ -38,8 +39,22 @@ pub struct Rendering {
 
 type Key = (Uuid, Format, Coding);
 
-#[derive(Default)]
-pub struct Renderings(Mutex<Kept>);
+/// Renderings that are made at once, each of another report.
+const AT_ONCE: usize = 4;
+
+pub struct Renderings {
+    kept: Mutex<Kept>,
+    /// The renderings of one report are made one after the other, so that many who ask for the same
+    /// have it made once.
+    turns: [Arc<Semaphore>; AT_ONCE],
+}
+
+impl Default for Renderings {
+    fn default() -> Self {
+        let turns = std::array::from_fn(|_| Arc::new(Semaphore::new(1)));
+        Self { kept: Mutex::default(), turns }
+    }
+}
 
 #[derive(Default)]
 struct Kept {
@@ -50,7 +65,12 @@ struct Kept {
 
 impl Renderings {
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.kept.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    async fn turn(&self, id: Uuid) -> Option<OwnedSemaphorePermit> {
+        let place = (id.as_u128() % AT_ONCE as u128) as usize;
+        Arc::clone(&self.turns[place]).acquire_owned().await.ok()
     }
 
     fn find(&self, key: Key) -> Option<Arc<Rendering>> {
@@ -113,12 +133,20 @@ pub async fn rendering(
     format: Format,
     coding: Coding,
 ) -> Result<Option<Arc<Rendering>>> {
-    if let Some(found) = inner.renderings.find((job.id, format, coding)) {
+    let key = (job.id, format, coding);
+    if let Some(found) = inner.renderings.find(key) {
+        return Ok(Some(found));
+    }
+    let turn = inner.renderings.turn(job.id).await;
+    if let Some(found) = inner.renderings.find(key) {
         return Ok(Some(found));
     }
     let work = {
         let (inner, job) = (Arc::clone(inner), Arc::clone(job));
-        move || make(&inner, &job, format, coding)
+        move || {
+            let _turn = turn;
+            make(&inner, &job, format, coding)
+        }
     };
     let made = inner.work.handle().spawn_blocking(work).await;
     made.unwrap_or_else(|error| Err(Error::bug(format!("a rendering broke off: {error}"))))

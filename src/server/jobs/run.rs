@@ -1,16 +1,17 @@
 //! Makes the reports: takes them from the queue, a few at once, each within its time.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use arrow::array::RecordBatch;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::AbortHandle;
 
 use super::files::Written;
 use super::job::{Job, State, Step};
 use super::record::{Ending, Finished};
 use super::{Inner, renderings};
-use crate::engine::{StoreCounts, answer};
+use crate::engine::{Engine, StoreCounts, answer};
 use crate::error::{Error, Result};
 use crate::report::lay_out;
 
@@ -24,7 +25,6 @@ pub async fn all(
     while let Some(job) = queued.recv().await {
         let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
         let Some(inner) = inner.upgrade() else { return };
-        inner.queued.fetch_sub(1, Ordering::Relaxed);
         let started_at = inner.clock();
         let running = State::Running { started_at, step: Step::Reading };
         if job.go(|state| *state == State::Queued, running) {
@@ -33,24 +33,51 @@ pub async fn all(
     }
 }
 
+/// One making of a report; its turn is over when the last thread that works on it lets go of it.
+struct Making {
+    inner: Arc<Inner>,
+    job: Arc<Job>,
+    started_at: i64,
+    /// Whether nobody wants it any more.
+    is_given_up: AtomicBool,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Making {
+    fn give_up(&self, work: &AbortHandle) {
+        self.is_given_up.store(true, Ordering::Relaxed);
+        match self.job.settled.ask.engine {
+            Engine::DataFusion => work.abort(),
+            // Its threads cannot be stopped: they finish what nobody will see, in their turn.
+            Engine::Polars => {}
+        }
+    }
+
+    /// # Errors
+    /// Where nobody wants it any more.
+    fn go_on(&self) -> Result<()> {
+        match self.is_given_up.load(Ordering::Relaxed) {
+            true => Err(Error::Interrupted),
+            false => Ok(()),
+        }
+    }
+}
+
 /// Runs one report to its end, and has the end recorded.
 async fn one(inner: Arc<Inner>, job: Arc<Job>, started_at: i64, turn: OwnedSemaphorePermit) {
-    let making = tokio::spawn({
-        let (inner, job) = (Arc::clone(&inner), Arc::clone(&job));
-        async move {
-            // Its turn is over when the work really is, not when somebody stops waiting for it.
-            let _turn = turn;
-            make(&inner, &job, started_at).await
-        }
+    let making = Arc::new(Making {
+        inner: Arc::clone(&inner),
+        job: Arc::clone(&job),
+        started_at,
+        is_given_up: AtomicBool::new(false),
+        _turn: turn,
     });
-    let stop = making.abort_handle();
+    let made = tokio::spawn(make(Arc::clone(&making)));
+    let work = made.abort_handle();
     let limit = inner.limits.report_time;
     let made = tokio::select! {
-        made = tokio::time::timeout(limit, making) => made,
-        () = job.stop.notified() => {
-            stop.abort();
-            return;
-        }
+        made = tokio::time::timeout(limit, made) => made,
+        () = job.stop.notified() => return making.give_up(&work),
     };
     let ending = match made {
         Ok(Ok(Ok(finished))) => Ending::Complete(finished),
@@ -67,7 +94,7 @@ async fn one(inner: Arc<Inner>, job: Arc<Job>, started_at: i64, turn: OwnedSemap
             failed(&inner, "the report broke off; this is a bug in uptally")
         }
         Err(_) => {
-            stop.abort();
+            making.give_up(&work);
             let limit = humantime::format_duration(limit);
             failed(&inner, format!("took longer than {limit}, the limit of --report-time"))
         }
@@ -79,8 +106,13 @@ fn failed(inner: &Inner, detail: impl Into<String>) -> Ending {
     Ending::Failed { finished_at: inner.clock(), detail: detail.into() }
 }
 
-async fn make(inner: &Arc<Inner>, job: &Arc<Job>, started_at: i64) -> Result<Finished> {
+async fn make(making: Arc<Making>) -> Result<Finished> {
+    let Making { inner, job, started_at, .. } = &*making;
     let settled = &job.settled;
+    if job.unread.is_some() {
+        let sentence = "what was asked cannot be read by this version of uptally";
+        return Err(Error::Argument(sentence.into()));
+    }
     let edition = inner.catalog.version(settled.version).await?;
     let edition = edition.filter(|edition| edition.fingerprint == settled.fingerprint);
     let edition = edition.ok_or_else(|| {
@@ -88,19 +120,22 @@ async fn make(inner: &Arc<Inner>, job: &Arc<Job>, started_at: i64) -> Result<Fin
     })?;
     let question = settled.ask.question(Some(settled.now));
     let answer = answer(&edition.dataset, &question, settled.ask.engine).await?;
-    let writing = State::Running { started_at, step: Step::Writing };
+    making.go_on()?;
+    let writing = State::Running { started_at: *started_at, step: Step::Writing };
     job.go(|state| matches!(state, State::Running { .. }), writing);
     let report = lay_out(&answer.figures, settled.ask.layout)?;
-    let written = write(inner, job, report).await?;
-    Ok(finished(written, answer.stores, started_at, inner.clock()))
+    let written = write(&making, report).await?;
+    Ok(finished(written, answer.stores, *started_at, inner.clock()))
 }
 
 /// Writes the report's file, and has its CSV ready for whoever waits for it.
-async fn write(inner: &Arc<Inner>, job: &Arc<Job>, report: RecordBatch) -> Result<Written> {
-    let (inner, job) = (Arc::clone(inner), Arc::clone(job));
+async fn write(making: &Arc<Making>, report: RecordBatch) -> Result<Written> {
+    let making = Arc::clone(making);
     let write = move || {
+        making.go_on()?;
+        let Making { inner, job, .. } = &*making;
         let written = inner.files.write(job.id, &report)?;
-        renderings::prepare(&inner, job.id, &report)?;
+        renderings::prepare(inner, job.id, &report)?;
         Ok(written)
     };
     let done = tokio::task::spawn_blocking(write).await;

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::super::jobs::KEYS_OF_REPORT_MAX;
 use super::super::routes::Endpoint;
 use super::problem;
 
@@ -107,7 +108,12 @@ fn of_reports(endpoint: Endpoint) -> Operation {
         Endpoint::CreateReport => {
             let content = json!({ "application/json": { "schema": named("Ask") } });
             let plan = answer("The plan, where that was asked for", &[("text/plain", text())]);
-            let key = json!({ "type": "string", "minLength": 1, "maxLength": 255 });
+            let key = json!({
+                "type": "string", "minLength": 1, "maxLength": 255,
+                "description": format!(
+                    "Sent again with the same request, has the same report. Of each report the newest {KEYS_OF_REPORT_MAX} keys are remembered, for as long as it is kept."
+                ),
+            });
             Operation {
                 body: Some(json!({ "content": content })),
                 ..told(

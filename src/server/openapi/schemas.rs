@@ -89,7 +89,12 @@ fn report() -> Value {
         "progress": { "type": "number", "minimum": 0, "maximum": 1 },
         "data_version": number(),
         "now": text(),
-        "options": { "type": "object" },
+        "options": {
+            "type": "object", "description": "In a list without the ids of the stores",
+        },
+        "stores_named": {
+            "type": "integer", "description": "Stores that were asked for; 0 for all",
+        },
         "created_at": text(),
         "started_at": or_null("string"),
         "finished_at": or_null("string"),

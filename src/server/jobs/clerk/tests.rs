@@ -1,0 +1,129 @@
+//! What is decided in one turn, and what becomes of it.
+
+use super::super::{Jobs, Limits, Retention};
+use super::*;
+use crate::server::ask::Ask;
+use crate::server::catalog::Catalog;
+use crate::server::work::Work;
+
+/// Reports that nobody makes; what is due is all that ended before instant 10.
+fn jobs(folder: &std::path::Path) -> Jobs {
+    let time = std::time::Duration::from_secs(60);
+    let retention = Retention { age_us: 0, reports_max: 9 };
+    let limits = Limits { retention, queue_max: 9, at_once: 0, report_time: time };
+    let work = Arc::new(Work::start(time).unwrap());
+    let catalog = Arc::new(Catalog::over(folder.to_owned(), Arc::clone(&work)));
+    Jobs::open(folder, limits, catalog, work, || 10).unwrap()
+}
+
+fn trigger(key: Option<String>) -> (Change, oneshot::Receiver<Result<Triggered, Refused>>) {
+    let settled = Settled { version: 1, fingerprint: [0; 32], now: 7, ask: Ask::default() };
+    let repeatable = key.map(|key| Repeatable { key, fingerprint: [1; 32] });
+    let (reply, answer) = oneshot::channel();
+    (Change::Trigger { settled, repeatable, at: 5, reply }, answer)
+}
+
+fn removal(id: Uuid) -> Change {
+    Change::Remove { id, at: 10, reply: oneshot::channel().0 }
+}
+
+fn expiry() -> Change {
+    Change::Expire { at: 10, reply: None }
+}
+
+fn together(inner: &Inner, changes: impl IntoIterator<Item = Change>) {
+    let mut turn = Turn::default();
+    changes.into_iter().for_each(|change| assert!(turn.take(inner, change)));
+    turn.finish(inner);
+}
+
+fn triggered(inner: &Inner, key: Option<String>) -> Arc<Job> {
+    let (change, mut answer) = trigger(key);
+    together(inner, [change]);
+    answer.try_recv().unwrap().unwrap().job
+}
+
+fn failed(inner: &Inner) -> Arc<Job> {
+    let job = triggered(inner, None);
+    let ending = Ending::Failed { finished_at: 8, detail: String::new() };
+    together(inner, [Change::End { job: Arc::clone(&job), ending }]);
+    job
+}
+
+/// What is known now is what is known after a restart.
+#[track_caller]
+fn known(inner: &Inner, expected: &[Uuid]) {
+    let kept = inner.ledger.kept().unwrap().reports;
+    assert_eq!(kept.iter().map(|(id, _)| *id).collect::<Vec<_>>(), expected);
+    assert_eq!(inner.board().ids(), expected.iter().copied().collect());
+}
+
+#[test]
+fn what_is_forgotten_answers_nobody_who_asks_at_the_same_time() {
+    for change in [|_| expiry(), removal] {
+        let folder = tempfile::tempdir().unwrap();
+        let jobs = jobs(folder.path());
+        let old = failed(&jobs.0).id;
+        let (again, mut answer) = trigger(None);
+        together(&jobs.0, [change(old), again]);
+        let new = answer.try_recv().unwrap().unwrap().job.id;
+        assert_ne!(new, old);
+        known(&jobs.0, &[new]);
+    }
+}
+
+#[test]
+fn what_is_made_again_is_not_forgotten_at_the_same_time() {
+    for change in [|_| expiry(), removal] {
+        let folder = tempfile::tempdir().unwrap();
+        let jobs = jobs(folder.path());
+        let job = failed(&jobs.0);
+        together(&jobs.0, [trigger(None).0, change(job.id)]);
+        assert!(job.is_queued());
+        known(&jobs.0, &[job.id]);
+    }
+}
+
+#[test]
+fn what_was_forgotten_while_it_was_made_again_stays_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = jobs(folder.path());
+    let job = failed(&jobs.0);
+    let mut turn = Turn::default();
+    turn.take(&jobs.0, expiry());
+    // As a reader does who finds its file broken.
+    job.set(State::Queued);
+    turn.finish(&jobs.0);
+    let ending = Ending::Failed { finished_at: 9, detail: String::new() };
+    together(&jobs.0, [Change::End { job, ending }]);
+    known(&jobs.0, &[]);
+}
+
+#[test]
+fn a_cancelled_report_answers_nobody_who_asks_at_the_same_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = jobs(folder.path());
+    let old = triggered(&jobs.0, None).id;
+    let (again, mut answer) = trigger(None);
+    together(&jobs.0, [removal(old), again]);
+    assert_ne!(answer.try_recv().unwrap().unwrap().job.id, old);
+}
+
+#[test]
+fn the_oldest_keys_of_a_report_are_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = jobs(folder.path());
+    let count = KEYS_OF_REPORT_MAX + 3;
+    // Names in no order, so that it is not theirs that counts.
+    let keys: Vec<_> = (0..count).map(|at| format!("{}", at * 7919 % 1000)).collect();
+    for some in keys.chunks(TOGETHER_MAX) {
+        together(&jobs.0, some.iter().map(|key| trigger(Some(key.clone())).0));
+    }
+    let mut kept: Vec<_> = jobs.0.ledger.kept().unwrap().remembered;
+    kept.sort_by_key(|(key, _)| keys.iter().position(|other| other == key));
+    let kept: Vec<_> = kept.into_iter().map(|(key, _)| key).collect();
+    assert_eq!(kept, keys[3..]);
+    let in_memory = |key: &String| jobs.0.board().remembered(key).is_some();
+    assert_eq!(keys.iter().filter(|key| in_memory(key)).count(), KEYS_OF_REPORT_MAX);
+    assert!(!in_memory(&keys[2]) && in_memory(&keys[3]));
+}

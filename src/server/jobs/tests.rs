@@ -1,0 +1,79 @@
+//! Reports of another version of the program, which may know more options and other records.
+
+use serde_json::json;
+
+use super::record::Record;
+use super::*;
+use crate::server::ask::Ask;
+
+const UNKNOWN_OPTIONS: Uuid = Uuid::from_u128(1);
+const UNKNOWN_RECORD: Uuid = Uuid::from_u128(2);
+
+fn default_question() -> Settled {
+    Settled { version: 1, fingerprint: [0; 32], now: 7, ask: Ask::default() }
+}
+
+/// A folder with a report that has an option, and one that has a record, which nobody here knows.
+fn of_another_version(folder: &Path) {
+    let record = Record {
+        sequence: 1,
+        created_at: 5,
+        version: 1,
+        fingerprint: [0; 32],
+        now: 7,
+        options: json!({ "engine": "abacus" }),
+        ending: None,
+    };
+    let path = folder.join("jobs.redb");
+    Ledger::open(&path).unwrap().write(&[ledger::Entry::Put(UNKNOWN_OPTIONS, record)]).unwrap();
+    let database = redb::Database::open(&path).unwrap();
+    let change = database.begin_write().unwrap();
+    let table = redb::TableDefinition::<u128, &[u8]>::new("reports");
+    let unknown = b"{}".as_slice();
+    change.open_table(table).unwrap().insert(UNKNOWN_RECORD.as_u128(), unknown).unwrap();
+    change.commit().unwrap();
+    std::fs::create_dir(folder.join("files")).unwrap();
+    std::fs::write(file(folder), "figures").unwrap();
+}
+
+fn file(folder: &Path) -> std::path::PathBuf {
+    folder.join(format!("files/{UNKNOWN_RECORD}.arrow"))
+}
+
+fn open(folder: &Path) -> Jobs {
+    let time = Duration::from_secs(60);
+    let retention = Retention { age_us: 1000, reports_max: 9 };
+    let limits = Limits { retention, queue_max: 9, at_once: 1, report_time: time };
+    let work = Arc::new(Work::start(time).unwrap());
+    let catalog = Arc::new(Catalog::over(folder.to_owned(), Arc::clone(&work)));
+    Jobs::open(folder, limits, catalog, work, || 10).unwrap()
+}
+
+#[tokio::test]
+async fn a_question_that_cannot_be_read_answers_no_other_and_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    of_another_version(folder.path());
+    for _start in 0..2 {
+        let jobs = open(folder.path());
+        let job = jobs.0.board().job(UNKNOWN_OPTIONS).unwrap();
+        job.ended_within(Duration::from_secs(60)).await;
+        let State::Ended(Ending::Failed { detail, .. }) = job.state() else { panic!() };
+        assert!(detail.contains("cannot be read by this version"), "{detail}");
+        let other = jobs.trigger(default_question(), None).await.unwrap().job;
+        assert_ne!(other.id, UNKNOWN_OPTIONS);
+        let kept = jobs.0.ledger.kept().unwrap().reports;
+        let (_, record) = kept.into_iter().find(|(id, _)| *id == UNKNOWN_OPTIONS).unwrap();
+        assert_eq!(record.options, json!({ "engine": "abacus" }));
+        jobs.close();
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_keeps_its_id_and_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    of_another_version(folder.path());
+    let jobs = open(folder.path());
+    assert!(matches!(jobs.find(UNKNOWN_RECORD).unwrap(), Found::Gone));
+    assert!(matches!(jobs.find(Uuid::from_u128(3)).unwrap(), Found::Never));
+    assert!(file(folder.path()).exists());
+}
