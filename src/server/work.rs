@@ -105,7 +105,8 @@ mod tests {
             async move {
                 let computed = work.compute(move || {
                     started.blocking_send(()).unwrap();
-                    Ok(may_finish.recv().unwrap())
+                    may_finish.recv().unwrap();
+                    Ok(())
                 });
                 drop(computed.await);
             }
