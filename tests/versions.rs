@@ -124,6 +124,18 @@ fn overlapping_exports_do_not_double_polls() {
 }
 
 #[test]
+fn what_was_loaded_stays_known_after_other_loads() {
+    let folder = three_files();
+    for file in ["1.csv", "2.csv", "3.csv"] {
+        run(folder.path(), &format!("ingest {file}"));
+    }
+    for file in ["1.csv", "2.csv", "3.csv"] {
+        let said = run(folder.path(), &format!("ingest {file}"));
+        assert!(said.contains("nothing to do") && said.contains("version 3"), "{said}");
+    }
+}
+
+#[test]
 fn hours_and_zones_are_replaced_whole_and_come_back() {
     let folder = three_files();
     let hours = |name: &str, rows: &str| {

@@ -60,9 +60,10 @@ impl Dataset {
             .into_iter()
             .collect();
         let Some(loads) = loads_log(&folder, as_of).await? else { return Ok(None) };
-        let rows = read_all(Table::Loads, loads.files()?.iter().map(|file| file.path.as_path()))?;
+        let mut files = HashMap::from([(Table::Loads, loads.files()?)]);
+        let paths = files[&Table::Loads].iter().map(|file| file.path.as_path());
+        let rows = read_all(Table::Loads, paths)?;
         let table_versions = table_versions(&rows);
-        let mut files = HashMap::new();
         while let Some(read) = newest.join_next().await {
             // A log that cannot be read now is read again where it is needed.
             let Ok(Ok(Some(log))) = read else { continue };
