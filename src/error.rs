@@ -13,6 +13,12 @@ pub enum Error {
     /// Fix the argument.
     #[error("{0}")]
     Argument(String),
+    /// Fix the query.
+    #[error("{0}")]
+    Query(String),
+    /// Ask for less, or raise the limit that it names.
+    #[error("{0}")]
+    Limit(String),
     /// Free the resource: disk, permission, lock.
     #[error("{what}")]
     Resource {

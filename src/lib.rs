@@ -15,6 +15,7 @@ pub mod ingest;
 pub mod report;
 pub mod rules;
 pub mod server;
+pub mod sql;
 pub mod tables;
 pub mod words;
 

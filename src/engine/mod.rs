@@ -13,9 +13,12 @@ mod stores;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use datafusion::catalog::TableProvider;
 
+use self::scan::TableFiles;
 use self::stores::Stores;
 use crate::error::{Error, Result};
 use crate::rules::calendar::day_of;
@@ -88,6 +91,25 @@ pub async fn answer(dataset: &Dataset, question: &Question, engine: Engine) -> R
         Engine::Polars => frame::figures(&asked).await?,
     };
     Ok(Answer { figures, now: asked.now, stores: asked.stores.counts() })
+}
+
+/// Every table as a query may scan it, divided by stores among so many threads.
+///
+/// # Errors
+/// Where the list of stores cannot be read.
+pub fn tables_of(
+    dataset: &Dataset,
+    threads: usize,
+) -> Result<Vec<(Table, Arc<dyn TableProvider>)>> {
+    let cuts = Stores::new(dataset.rows(Table::Stores)?).cuts(threads);
+    let files = |table| -> Arc<dyn TableProvider> {
+        Arc::new(TableFiles::new(table, dataset.files(table)).divided(&cuts))
+    };
+    Ok(Table::VERSIONED
+        .into_iter()
+        .chain([Table::Loads])
+        .map(|table| (table, files(table)))
+        .collect())
 }
 
 /// The plan by which the engine would answer, as text.

@@ -1,0 +1,54 @@
+//! Lets every join be cancelled.
+//!
+//! DataFusion sees to it that scans give way to other tasks now and then. A join may make millions
+//! of rows of one batch without asking its input again, and those who take its rows would not stop
+//! either: here each join gives way as well, so that a query whose client is gone ends soon.
+
+use std::sync::Arc;
+
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::error::Result;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::joins::{
+    CrossJoinExec, HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec,
+};
+use datafusion::physical_plan::unnest::UnnestExec;
+
+#[derive(Debug)]
+pub struct JoinsGiveWay;
+
+impl PhysicalOptimizerRule for JoinsGiveWay {
+    fn optimize(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        _: &ConfigOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let given_way = plan.transform_up(|node| {
+            Ok(match multiplies(node.as_ref()) {
+                true => Transformed::yes(Arc::new(CooperativeExec::new(node)) as _),
+                false => Transformed::no(node),
+            })
+        });
+        given_way.map(|plan| plan.data)
+    }
+
+    fn name(&self) -> &str {
+        "joins_give_way"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+/// Whether a batch of its input may become many of its own.
+fn multiplies(node: &dyn ExecutionPlan) -> bool {
+    node.is::<HashJoinExec>()
+        || node.is::<NestedLoopJoinExec>()
+        || node.is::<CrossJoinExec>()
+        || node.is::<SortMergeJoinExec>()
+        || node.is::<UnnestExec>()
+}

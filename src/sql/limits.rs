@@ -1,0 +1,49 @@
+//! What one query may take.
+
+use std::time::Duration;
+
+use crate::error::Error;
+
+/// Limits of each query; what meets one is told which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// From the question to the last row.
+    pub time: Duration,
+    /// Rows of the result; more are cut off, and the result says so.
+    pub rows: usize,
+    /// Memory of its operators; what does not fit is spilled to disk where it can be.
+    pub memory_bytes: usize,
+    /// Queries that run at once; more of them wait, within their time.
+    pub at_once: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { time: Duration::from_secs(10), rows: 100_000, memory_bytes: 512 << 20, at_once: 8 }
+    }
+}
+
+impl Limits {
+    /// Those of a query that asks for less; it cannot have more.
+    pub fn at_most(self, time: Option<Duration>, rows: Option<usize>) -> Self {
+        Self {
+            time: time.map_or(self.time, |time| time.min(self.time)),
+            rows: rows.map_or(self.rows, |rows| rows.min(self.rows)),
+            ..self
+        }
+    }
+
+    pub(super) fn out_of_time(&self) -> Error {
+        Error::Limit(format!(
+            "the query takes longer than {}, the limit of time (--sql-time)",
+            humantime::format_duration(self.time)
+        ))
+    }
+
+    pub(super) fn out_of_memory(&self, wanted: &str) -> Error {
+        Error::Limit(format!(
+            "the query needs more than {} MiB of memory, the limit (--sql-memory): {wanted}",
+            self.memory_bytes >> 20
+        ))
+    }
+}

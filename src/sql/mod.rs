@@ -1,0 +1,18 @@
+//! SQL for analysts: the tables at one version and the functions of the rules, read-only and within
+//! limits, for every face alike.
+//!
+//! A [`Database`] is what all queries of a process share. A [`Session`] sees the tables at one
+//! version; it plans a statement ([`Session::plan`]), refusing whatever would change something or
+//! read anything else, and runs it ([`Session::run`]) until it ends, meets a limit, or nobody
+//! takes its rows any more. Knows nothing of who asks.
+
+mod cooperation;
+mod database;
+mod guard;
+mod limits;
+mod rows;
+mod tables;
+
+pub use self::database::{Database, Session};
+pub use self::limits::Limits;
+pub use self::rows::{Cut, Rows};

@@ -1,0 +1,258 @@
+//! The rows of a query, computed elsewhere, until it ends, meets a limit, or is dropped.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
+use futures::{Stream, StreamExt};
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::limits::Limits;
+use crate::error::{Error, Result};
+
+/// Batches that wait for who takes them.
+const BATCHES_AHEAD: usize = 2;
+
+/// Whether rows were cut off; known once they have ended.
+#[derive(Clone, Debug, Default)]
+pub struct Cut(Arc<AtomicBool>);
+
+impl Cut {
+    pub fn is_cut(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// The rows of a query, in batches. Dropping them ends the query.
+pub struct Rows {
+    schema: SchemaRef,
+    batches: mpsc::Receiver<Result<RecordBatch>>,
+    cut: Cut,
+    task: JoinHandle<()>,
+}
+
+impl Rows {
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    /// Tells, after the last batch, whether there were more than the limit.
+    pub fn cut(&self) -> Cut {
+        self.cut.clone()
+    }
+
+    /// All of them, and whether there were more.
+    ///
+    /// # Errors
+    /// Where the query fails or meets a limit other than that of rows.
+    pub async fn collect(mut self) -> Result<(Vec<RecordBatch>, bool)> {
+        let mut batches = Vec::new();
+        while let Some(batch) = self.next().await {
+            batches.push(batch?);
+        }
+        Ok((batches, self.cut.is_cut()))
+    }
+
+    pub(super) async fn of(
+        state: SessionState,
+        plan: LogicalPlan,
+        limits: Limits,
+        turns: Arc<Semaphore>,
+        threads: &Handle,
+    ) -> Result<Self> {
+        let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
+        let (planned, schema) = oneshot::channel();
+        let cut = Cut::default();
+        let ends_at = Instant::now() + limits.time;
+        let task = threads.spawn({
+            let cut = cut.clone();
+            async move {
+                let query = query(state, plan, limits, turns, planned, (&sender, &cut));
+                let failed = match tokio::time::timeout_at(ends_at, query).await {
+                    Ok(Ok(())) => return,
+                    Ok(Err(error)) => error,
+                    Err(_) => limits.out_of_time(),
+                };
+                drop(sender.send(Err(failed)).await);
+            }
+        });
+        let mut rows = Self { schema: SchemaRef::clone(&NO_COLUMNS), batches, cut, task };
+        match schema.await {
+            Ok(schema) => rows.schema = schema,
+            // It failed before it had one.
+            Err(_) => match rows.next().await {
+                Some(Err(error)) => return Err(error),
+                _ => return Err(Error::bug("a query broke off")),
+            },
+        }
+        Ok(rows)
+    }
+}
+
+static NO_COLUMNS: std::sync::LazyLock<SchemaRef> =
+    std::sync::LazyLock::new(|| Arc::new(arrow::datatypes::Schema::empty()));
+
+/// Runs the plan in its turn, and hands on its rows.
+async fn query(
+    state: SessionState,
+    plan: LogicalPlan,
+    limits: Limits,
+    turns: Arc<Semaphore>,
+    planned: oneshot::Sender<SchemaRef>,
+    (sender, cut): (&mpsc::Sender<Result<RecordBatch>>, &Cut),
+) -> Result<()> {
+    let _turn = turns.acquire_owned().await;
+    let failed = |error| failed(error, &limits);
+    let plan = state.create_physical_plan(&plan).await.map_err(failed)?;
+    let mut batches = execute_stream(plan, state.task_ctx()).map_err(failed)?;
+    drop(planned.send(batches.schema()));
+    let mut left = limits.rows;
+    while let Some(batch) = batches.next().await {
+        let batch = batch.map_err(failed)?;
+        let taken = batch.slice(0, batch.num_rows().min(left));
+        left -= taken.num_rows();
+        let is_more = taken.num_rows() < batch.num_rows();
+        if is_more {
+            cut.0.store(true, Ordering::Release);
+        }
+        let is_gone = taken.num_rows() > 0 && sender.send(Ok(taken)).await.is_err();
+        if is_more || is_gone {
+            break;
+        }
+    }
+    Ok(())
+}
+
+impl Stream for Rows {
+    type Item = Result<RecordBatch>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context) -> Poll<Option<Self::Item>> {
+        self.batches.poll_recv(context)
+    }
+}
+
+impl Drop for Rows {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What is wrong with a question that could not be planned.
+pub fn asked_wrongly(error: DataFusionError) -> Error {
+    match error.find_root() {
+        DataFusionError::Internal(_) => error.into(),
+        _ => Error::Query(error.strip_backtrace()),
+    }
+}
+
+/// What went wrong while a question was answered.
+fn failed(error: DataFusionError, limits: &Limits) -> Error {
+    match error.find_root() {
+        DataFusionError::ResourcesExhausted(wanted) => limits.out_of_memory(wanted),
+        DataFusionError::Internal(_)
+        | DataFusionError::ParquetError(_)
+        | DataFusionError::ObjectStore(_)
+        | DataFusionError::IoError(_)
+        | DataFusionError::ExecutionJoin(_) => error.into(),
+        _ => Error::Query(error.strip_backtrace()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::Database;
+    use super::*;
+    use crate::generate::{DEFAULT_END_US, Spec, generate};
+    use crate::ingest::{Request, Watch, load};
+    use crate::sql::Session;
+    use crate::tables::{Dataset, WriteLock};
+
+    /// A session over a small made-up chain, whose files live as long as the folder.
+    async fn session(limits: Limits) -> (tempfile::TempDir, Session) {
+        let folder = tempfile::tempdir().unwrap();
+        let (files, data) = (folder.path().join("files"), folder.path().join("data"));
+        let spec = Spec { stores: 20, days: 2, seed: 5, ends_at_us: DEFAULT_END_US };
+        generate(&spec, &files).unwrap();
+        let request = Request { paths: vec![files], max_reject_rate: 0.01, loaded_at: 0 };
+        let watch = Watch { stopped: &AtomicBool::new(false), read: &|_| {} };
+        load(&request, &WriteLock::take(&data).unwrap(), &watch, |_| Ok(())).await.unwrap();
+        let dataset = Dataset::open(&data, None).await.unwrap().unwrap();
+        let database = Database::new(limits, Handle::current());
+        (folder, database.session(&dataset).unwrap())
+    }
+
+    async fn asked(limits: Limits, sql: &str) -> Result<(usize, bool)> {
+        let (_folder, session) = session(limits).await;
+        let rows = session.run(session.plan(sql).await?, limits).await?;
+        let (batches, is_cut) = rows.collect().await?;
+        Ok((batches.iter().map(RecordBatch::num_rows).sum(), is_cut))
+    }
+
+    const ENDLESS_JOIN: &str = "SELECT count(*) FROM polls a, polls b, polls c, polls d, polls e, \
+        polls f, polls g WHERE a.polled_at + (g.polled_at - f.polled_at) <> b.polled_at";
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn rows_beyond_the_limit_are_cut_off_and_it_shows() {
+        let limits = Limits { rows: 7, ..Limits::default() };
+        assert_eq!(asked(limits, "SELECT * FROM polls").await.unwrap(), (7, true));
+        assert_eq!(asked(limits, "SELECT * FROM polls LIMIT 7").await.unwrap(), (7, false));
+        assert_eq!(asked(limits, "SELECT * FROM polls LIMIT 0").await.unwrap(), (0, false));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_query_that_takes_too_long_ends_and_names_the_limit() {
+        let limits = Limits { time: Duration::from_millis(200), ..Limits::default() };
+        let error = asked(limits, ENDLESS_JOIN).await.unwrap_err();
+        assert!(matches!(&error, Error::Limit(limit) if limit.contains("200ms")), "{error}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_query_that_needs_too_much_memory_fails_and_names_the_limit() {
+        let limits = Limits { memory_bytes: 1 << 10, ..Limits::default() };
+        let sql = "SELECT a.store_id, count(DISTINCT b.polled_at) FROM polls a JOIN polls b USING (store_id) GROUP BY 1";
+        let error = asked(limits, sql).await.unwrap_err();
+        assert!(matches!(&error, Error::Limit(limit) if limit.contains("--sql-memory")), "{error}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_dropped_query_gives_its_turn_back() {
+        let limits = Limits { at_once: 1, ..Limits::default() };
+        let (_folder, session) = session(limits).await;
+        let sql = "SELECT a.store_id FROM polls a, polls b, polls c, polls d";
+        let mut rows = session.run(session.plan(sql).await.unwrap(), limits).await.unwrap();
+        assert!(rows.next().await.unwrap().is_ok());
+        drop(rows);
+        let next = session.run(session.plan("SELECT 1").await.unwrap(), limits).await.unwrap();
+        assert_eq!(next.collect().await.unwrap().0.len(), 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn nothing_but_reading_is_planned() {
+        for sql in [
+            "CREATE TABLE t AS SELECT 1",
+            "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'",
+            "INSERT INTO polls SELECT * FROM polls",
+            "COPY polls TO '/tmp/polls.csv'",
+            "DROP TABLE polls",
+            "SET datafusion.execution.batch_size = 1",
+            "SELECT * FROM '/etc/passwd'",
+            "SELECT * FROM read_csv('/etc/passwd')",
+            "EXPLAIN ANALYZE INSERT INTO polls SELECT * FROM polls",
+        ] {
+            let error = asked(Limits::default(), sql).await.unwrap_err();
+            assert!(matches!(error, Error::Query(_)), "{sql}: {error}");
+        }
+    }
+}
