@@ -6,12 +6,16 @@
 //! the threads of `work` from the data of the `catalog`; everybody else only looks at them.
 //! What the figures are is the engine's; nothing here computes one.
 
+#[cfg(any(feature = "flight", feature = "postgres"))]
+mod accept;
 mod ask;
 mod catalog;
 mod dialects;
 mod docs;
 mod download;
 mod explain;
+#[cfg(feature = "flight")]
+mod flight;
 mod gate;
 mod health;
 mod jobs;
@@ -20,6 +24,8 @@ mod listener;
 mod metrics;
 mod negotiate;
 mod openapi;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod problem;
 mod reports;
 mod request;
@@ -50,15 +56,36 @@ const DRAIN_TIME: Duration = Duration::from_secs(8);
 /// Between two looks for reports that are due to be forgotten.
 const EXPIRY_PAUSE: Duration = Duration::from_secs(600);
 
-/// Serves on the listener until `stop` ends; then finishes what was begun, and returns.
+/// Where clients are waited for.
+pub struct Listeners {
+    pub http: TcpListener,
+    #[cfg(feature = "flight")]
+    pub flight: Option<TcpListener>,
+    #[cfg(feature = "postgres")]
+    pub postgres: Option<TcpListener>,
+}
+
+/// Serves on the listeners until `stop` ends; then finishes what was begun, and returns.
 ///
 /// Reports that still run by then are made after the next start.
 pub async fn run(
-    listener: TcpListener,
+    listeners: Listeners,
     tls: Option<TlsAcceptor>,
     service: Service,
     stop: impl Future<Output = ()>,
 ) {
+    // On the threads of the work: what they send is encoded there as well.
+    let mut beside = tokio::task::JoinSet::<()>::new();
+    #[cfg(feature = "flight")]
+    if let Some(listener) = listeners.flight {
+        let served = flight::serve(listener, tls.clone(), service.clone(), DRAIN_TIME);
+        beside.spawn_on(served, service.work.handle());
+    }
+    #[cfg(feature = "postgres")]
+    if let Some(listener) = listeners.postgres {
+        let served = postgres::serve(listener, tls.clone(), service.clone(), DRAIN_TIME);
+        beside.spawn_on(served, service.work.handle());
+    }
     let expiry = tokio::spawn(expire_now_and_then(service.clone()));
     // So that nobody waits for it; whether there is data is for those to hear who ask.
     tokio::spawn({
@@ -69,7 +96,8 @@ pub async fn run(
         stop.await;
         service.stop_waiting();
     };
-    listener::serve(listener, tls, router(service.clone()), stop, DRAIN_TIME).await;
+    listener::serve(listeners.http, tls, router(service.clone()), stop, DRAIN_TIME).await;
+    while beside.join_next().await.is_some() {}
     expiry.abort();
     service.close();
 }

@@ -13,9 +13,11 @@ use warp::reply::Response as Reply;
 use super::catalog::Catalog;
 use super::jobs::Jobs;
 use super::metrics::Metrics;
+use super::problem::Answer;
 use super::settings::Settings;
 use super::work::Work;
 use crate::error::Result;
+use crate::sql::{Database, Session};
 
 #[derive(Clone)]
 pub struct Service(Arc<Shared>);
@@ -26,6 +28,7 @@ pub struct Shared {
     pub jobs: Jobs,
     pub metrics: Metrics,
     pub work: Arc<Work>,
+    pub database: Database,
     stopping: AtomicBool,
     stops: Notify,
 }
@@ -54,8 +57,10 @@ impl Service {
             settings.clock,
         )?;
         let metrics = Metrics::of(jobs.clone());
+        let database = Database::new(settings.sql, work.handle().clone());
         let (stopping, stops) = (AtomicBool::new(false), Notify::new());
-        Ok(Self(Arc::new(Shared { settings, catalog, jobs, metrics, work, stopping, stops })))
+        let shared = Shared { settings, catalog, jobs, metrics, work, database, stopping, stops };
+        Ok(Self(Arc::new(shared)))
     }
 
     /// Lets what was decided reach the disk; triggers are refused from then on.
@@ -71,6 +76,15 @@ impl Service {
         }
     }
 
+    /// A session over the newest version of the data.
+    ///
+    /// # Errors
+    /// Where nothing was ever loaded, or the tables cannot be read.
+    pub async fn session(&self) -> Answer<Session> {
+        let edition = self.catalog.newest().await?;
+        Ok(self.database.session(&edition.dataset)?)
+    }
+
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
@@ -79,6 +93,14 @@ impl Service {
     pub fn stop_waiting(&self) {
         self.stopping.store(true, Ordering::Relaxed);
         self.stops.notify_waiters();
+    }
+
+    /// Ends when the service begins to stop.
+    pub async fn stopped(&self) {
+        let stops = self.stops.notified();
+        if !self.is_stopping() {
+            stops.await;
+        }
     }
 
     /// Waits for the work, but no longer than the time and not while the service stops.

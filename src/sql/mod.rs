@@ -13,6 +13,6 @@ mod limits;
 mod rows;
 mod tables;
 
-pub use self::database::{Database, Session};
+pub use self::database::{CATALOG, Database, SCHEMA, Session};
 pub use self::limits::Limits;
-pub use self::rows::{Cut, Rows};
+pub use self::rows::{Cut, Rows, asked_wrongly};
