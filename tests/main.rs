@@ -10,3 +10,4 @@ mod properties;
 mod service;
 mod transitions;
 mod versions;
+mod wire;

@@ -39,7 +39,10 @@ pub async fn tables(session: &Session, query: CommandGetTables) -> Result<Record
         for schema_name in sorted(catalog.schema_names()) {
             let Some(schema) = catalog.schema(&schema_name) else { continue };
             for name in sorted(schema.table_names()) {
-                let table = schema.table(&name).await.map_err(|error| FlightError::ExternalError(error.into()))?;
+                let table = schema
+                    .table(&name)
+                    .await
+                    .map_err(|error| FlightError::ExternalError(error.into()))?;
                 let Some(table) = table else { continue };
                 let kind = word(table.table_type());
                 answer.append(&catalog_name, &schema_name, name, kind, &table.schema())?;

@@ -102,9 +102,9 @@ pub fn parameters(plan: &LogicalPlan) -> Result<Schema> {
     let types = types.map_err(|error| Error::Query(error.strip_backtrace()))?;
     let mut types: Vec<_> = types.into_iter().collect();
     types.sort_by_key(|(name, _)| (name[1..].parse().unwrap_or(usize::MAX), name.clone()));
-    let fields = types.into_iter().map(|(name, data_type)| {
-        Field::new(name, data_type.unwrap_or(DataType::Null), true)
-    });
+    let fields = types
+        .into_iter()
+        .map(|(name, data_type)| Field::new(name, data_type.unwrap_or(DataType::Null), true));
     Ok(Schema::new(fields.collect::<Vec<_>>()))
 }
 

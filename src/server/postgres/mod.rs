@@ -110,9 +110,8 @@ async fn gone(stream: &TcpStream) {
             return;
         }
         // What there is to read is for the other one; this one waits for the next event.
-        let _ = stream.try_io(Interest::READABLE, || {
-            Err::<(), _>(std::io::ErrorKind::WouldBlock.into())
-        });
+        let _ = stream
+            .try_io(Interest::READABLE, || Err::<(), _>(std::io::ErrorKind::WouldBlock.into()));
     }
 }
 

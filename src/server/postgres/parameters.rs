@@ -24,11 +24,7 @@ pub struct Parameter {
 ///
 /// # Errors
 /// Where one is named otherwise, or would have to be of two types.
-pub fn of(
-    plan: &LogicalPlan,
-    hints: &[Option<Type>],
-    text: &str,
-) -> PgWireResult<Vec<Parameter>> {
+pub fn of(plan: &LogicalPlan, hints: &[Option<Type>], text: &str) -> PgWireResult<Vec<Parameter>> {
     let types = plan.get_parameter_types().map_err(|wrong| of_planning(wrong, text))?;
     let mut parameters = vec![None; types.len()];
     for (name, taken_as) in types {

@@ -71,6 +71,8 @@ fn told_as_cut(rows: usize) -> PgWireError {
     PgWireError::UserError(Box::new(ErrorInfo::new(
         WARNING.into(),
         "01004".into(),
-        format!("there are more rows than {rows}, the limit of rows (--sql-rows); they were cut off"),
+        format!(
+            "there are more rows than {rows}, the limit of rows (--sql-rows); they were cut off"
+        ),
     )))
 }

@@ -190,7 +190,10 @@ mod tests {
         check("SET statement_timeout TO 250", &[set("statement_timeout", "250")]);
         check("SET TIME ZONE 'UTC'", &[set("timezone", "UTC")]);
         check("SET search_path = public, pg_catalog", &[set("search_path", "public, pg_catalog")]);
-        check("SET extra_float_digits = DEFAULT", &[Command::Set("extra_float_digits".into(), None)]);
+        check(
+            "SET extra_float_digits = DEFAULT",
+            &[Command::Set("extra_float_digits".into(), None)],
+        );
         check("RESET statement_timeout", &[Command::Set("statement_timeout".into(), None)]);
         check("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", &[Command::Nothing("SET")]);
         check("DISCARD ALL", &[Command::Nothing("DISCARD ALL")]);
