@@ -70,7 +70,7 @@ fn a_prepared_statement_takes_values() {
     block_on(async {
         let wired = Wired::with(Settings::default()).await;
         let mut client = connect(&wired).await;
-        let sql = "SELECT count(DISTINCT store_id) FROM polls WHERE store_no < $1".to_owned();
+        let sql = "SELECT count(*) FROM stores WHERE store_no < $1".to_owned();
         let mut prepared = client.prepare(sql, None).await.unwrap();
         assert_eq!(prepared.parameter_schema().unwrap().field(0).name(), "$1");
         let missing = prepared.execute().await;
@@ -83,7 +83,7 @@ fn a_prepared_statement_takes_values() {
             prepared.set_parameters(values).unwrap();
             let info = prepared.execute().await.unwrap();
             let found = number(&taken(&mut client, info).await.unwrap());
-            assert!(found <= stores && (found == stores || stores == STORES), "{below}: {found}");
+            assert_eq!(found, stores, "below {below}");
         }
         prepared.close().await.unwrap();
     });
@@ -137,7 +137,7 @@ fn a_client_that_goes_gives_its_turn_back() {
         let limits = Limits { at_once: 1, time: Duration::from_secs(60), ..Limits::default() };
         let wired = Wired::with(limited(limits)).await;
         let mut client = connect(&wired).await;
-        let many = "SELECT a.store_id FROM polls a, polls b, polls c".to_owned();
+        let many = "SELECT a.store_id FROM polls a, polls b".to_owned();
         let info = client.execute(many, None).await.unwrap();
         let mut answer = client.do_get(info.endpoint[0].ticket.clone().unwrap()).await.unwrap();
         answer.try_next().await.unwrap();

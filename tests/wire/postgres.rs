@@ -108,7 +108,7 @@ fn what_is_wrong_has_a_code_and_a_place() {
         let (client, _told) = connect(&wired, "").await.unwrap();
         for (sql, code, place) in [
             ("SELEKT 1", "42601", Some(1)),
-            ("SELECT 1 +\n FROM polls", "42601", None),
+            ("SELECT (1,\n 2 FROM polls", "42601", None),
             ("SELECT store_id, nothing FROM polls", "42703", Some(18)),
             ("SELECT * FROM nowhere", "42P01", Some(15)),
             ("SELECT no_function(1)", "42883", None),
@@ -196,11 +196,13 @@ fn a_query_that_is_cancelled_or_whose_client_goes_gives_its_turn_back() {
         }
         let (failed, client) = asked.await.unwrap();
         assert_eq!(failed.code().code(), "57014");
-        assert_eq!(rows(&client, "SELECT 1").await.unwrap(), ["1"]);
+        // A request that came too late for that query may meet the next one, as it may anywhere.
+        while let Err(failed) = rows(&client, "SELECT 1").await {
+            assert_eq!(failed.code().code(), "57014");
+        }
 
         let (gone, _told) = connect(&wired, "").await.unwrap();
-        let rows_of_many =
-            gone.query_raw("SELECT a.store_id FROM polls a, polls b, polls c", [0i32; 0]);
+        let rows_of_many = gone.query_raw("SELECT a.store_id FROM polls a, polls b", [0i32; 0]);
         let mut many = Box::pin(rows_of_many.await.unwrap());
         many.try_next().await.unwrap();
         drop((many, gone));

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion_postgres::pgwire::api::portal::{Portal, PortalExecutionState};
+use datafusion_postgres::pgwire::api::portal::{Format, Portal, PortalExecutionState};
 use datafusion_postgres::pgwire::api::query::{
     ExtendedQueryHandler, SimpleQueryHandler, send_describe_response, send_ready_for_query,
 };
@@ -27,7 +27,7 @@ use super::failure::error;
 use super::prepared::{Planner, Prepared};
 use super::rows::{self, WARNING};
 use super::settings;
-use super::statement::{Command, Said};
+use super::statement::{Command, Said, shown};
 use crate::error::Result;
 
 pub struct Answers(Arc<Planner>);
@@ -44,23 +44,27 @@ impl Answers {
         C::Error: Debug,
         PgWireError: From<<C as Sink<Message>>::Error>,
     {
-        let all = self.0.reader.read(text, client.metadata())?;
+        let all = self.0.reader.read(text)?;
         if all.is_empty() {
             client.feed(Message::EmptyQueryResponse(EmptyQueryResponse::new())).await?;
         }
         for said in all {
-            let tag = match said {
-                Said::Command(command) => obey(client, &command).await?,
-                Said::Question(readings) => {
-                    not_in_vain(client)?;
-                    let (session, plan) = self.0.plan(&readings, text).await?;
-                    let mut answer = rows::run(&session, plan, client, &Default::default()).await?;
-                    let fields = answer.row_schema().as_ref().clone();
-                    send_describe_response(client, &DescribePortalResponse::new(fields)).await?;
-                    let (sent, _) = send(client, &mut answer, usize::MAX).await?;
-                    Tag::new("SELECT").with_rows(sent)
+            let readings = match said {
+                Said::Command(command) => {
+                    let tag = obey(client, &command).await?;
+                    client.feed(Message::CommandComplete(tag.into())).await?;
+                    continue;
                 }
+                Said::Question(readings) => readings,
+                Said::Show(name, readings) => shown(&name, readings, client.metadata())?,
             };
+            not_in_vain(client)?;
+            let (session, plan) = self.0.plan(&readings, text).await?;
+            let mut answer = rows::run(&session, plan, client, &Format::default()).await?;
+            let fields = answer.row_schema().as_ref().clone();
+            send_describe_response(client, &DescribePortalResponse::new(fields)).await?;
+            let (sent, _) = send(client, &mut answer, usize::MAX).await?;
+            let tag = Tag::new("SELECT").with_rows(sent);
             client.feed(Message::CommandComplete(tag.into())).await?;
         }
         Ok(())

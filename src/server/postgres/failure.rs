@@ -3,6 +3,7 @@
 
 use datafusion::common::{Location, SchemaError};
 use datafusion::error::DataFusionError;
+use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError};
 
 use super::super::problem::Refusal;
@@ -46,10 +47,20 @@ pub fn of_planning(failed: DataFusionError, text: &str) -> PgWireError {
         }),
         _ => None,
     };
+    // The parser's own words, without the names of its types around them.
+    let words = match failed.find_root() {
+        DataFusionError::SQL(wrong, _) => match &**wrong {
+            ParserError::ParserError(words) | ParserError::TokenizerError(words) => {
+                Some(words.clone())
+            }
+            ParserError::RecursionLimitExceeded => None,
+        },
+        _ => None,
+    };
     let mut wrong = match crate::sql::asked_wrongly(failed) {
         Error::Query(sentence) => {
             let code = code.unwrap_or_else(|| code_of(&sentence));
-            ErrorInfo::new("ERROR".into(), code.into(), sentence)
+            ErrorInfo::new("ERROR".into(), code.into(), words.unwrap_or(sentence))
         }
         other => return of(other),
     };
@@ -80,9 +91,10 @@ fn code_of(sentence: &str) -> &'static str {
     found.map_or("42000", |(_, code)| code)
 }
 
-fn place_of(failed: &DataFusionError) -> Option<Location> {
+/// Where in its text a question is wrong; `None` where it was not read from one.
+pub fn place_of(failed: &DataFusionError) -> Option<Location> {
     if let Some(span) = failed.diagnostic().and_then(|diagnostic| diagnostic.span) {
-        return Some(span.start);
+        return Some(span.start).filter(|start| start.line > 0);
     }
     // The parser says it in words alone.
     let sentence = failed.to_string();

@@ -1,8 +1,11 @@
 //! The values of a prepared statement: of which types, and as the client sent them.
 
+use std::collections::HashMap;
+
 use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{ParamValues, ScalarValue};
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion_postgres::arrow_pg::datatypes::df::deserialize_parameters_with_server_types;
 use datafusion_postgres::arrow_pg::datatypes::into_pg_type;
 use datafusion_postgres::pgwire::api::Type;
@@ -26,13 +29,14 @@ pub struct Parameter {
 /// Where one is named otherwise, or would have to be of two types.
 pub fn of(plan: &LogicalPlan, hints: &[Option<Type>], text: &str) -> PgWireResult<Vec<Parameter>> {
     let types = plan.get_parameter_types().map_err(|wrong| of_planning(wrong, text))?;
+    let casts = casts(plan).map_err(|wrong| of_planning(wrong, text))?;
     let mut parameters = vec![None; types.len()];
     for (name, taken_as) in types {
         let number: Option<usize> = name[1..].parse().ok().filter(|number| *number >= 1);
         let place = number.and_then(|number| parameters.get_mut(number - 1)).ok_or_else(|| {
             error("42P02", format!("there is a parameter {name}; expected $1, $2 and so on"))
         })?;
-        *place = taken_as;
+        *place = taken_as.or_else(|| casts.get(&name).cloned());
     }
     let parameters = parameters.into_iter().enumerate();
     parameters
@@ -44,6 +48,25 @@ pub fn of(plan: &LogicalPlan, hints: &[Option<Type>], text: &str) -> PgWireResul
             Ok(Parameter { sent_as, taken_as })
         })
         .collect()
+}
+
+/// The types to which parameters are cast as they stand, as `$1::bigint` is.
+fn casts(plan: &LogicalPlan) -> datafusion::error::Result<HashMap<String, DataType>> {
+    let mut casts = HashMap::new();
+    plan.apply_with_subqueries(|node| {
+        for whole in node.expressions() {
+            whole.apply(|part| {
+                if let Expr::Cast(cast) = part
+                    && let Expr::Placeholder(parameter) = cast.expr.as_ref()
+                {
+                    casts.insert(parameter.id.clone(), cast.field.data_type().clone());
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })?;
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(casts)
 }
 
 /// A null of each, which stand for the values where only types matter.

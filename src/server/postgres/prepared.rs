@@ -18,7 +18,7 @@ use super::failure::{self, error, of_planning};
 use super::parameters::{self, Parameter};
 use super::rows;
 use super::sessions::{self, Sessions};
-use super::statement::{Command, Reader, Said};
+use super::statement::{Command, Reader, Said, shown};
 use crate::error::Result;
 use crate::sql::Session;
 
@@ -111,20 +111,20 @@ impl QueryParser for Planner {
     where
         C: ClientInfo + Unpin + Send + Sync,
     {
-        let mut said = self.reader.read(text, client.metadata())?.into_iter();
+        let mut said = self.reader.read(text)?.into_iter();
         let (Some(first), None) = (said.next(), said.next()) else {
             return match text.trim_matches([';', ' ', '\n', '\t', '\r']).is_empty() {
                 true => Ok(None),
                 false => Err(error("42601", "expected one statement to prepare")),
             };
         };
-        let prepared = match first {
-            Said::Command(command) => Prepared::Command(command),
-            Said::Question(readings) => {
-                Prepared::Question(Box::new(self.prepare(text, readings, hints).await?))
-            }
+        let readings = match first {
+            Said::Command(command) => return Ok(Some(Arc::new(Prepared::Command(command)))),
+            Said::Question(readings) => readings,
+            Said::Show(name, readings) => shown(&name, readings, client.metadata())?,
         };
-        Ok(Some(Arc::new(prepared)))
+        let question = self.prepare(text, readings, hints).await?;
+        Ok(Some(Arc::new(Prepared::Question(Box::new(question)))))
     }
 
     fn get_parameter_types(&self, prepared: &Arc<Prepared>) -> PgWireResult<Vec<Type>> {

@@ -21,7 +21,7 @@ use datafusion_postgres::datafusion_pg_catalog::setup_pg_catalog;
 use datafusion_postgres::pgwire::error::PgWireResult;
 
 use super::super::Service;
-use super::failure;
+use super::failure::{self, place_of};
 use crate::error::Result;
 use crate::sql::{CATALOG, Session};
 
@@ -93,7 +93,9 @@ pub async fn plan(
         match session.plan_statement(reading.clone()).await {
             Ok(plan) => return Ok(plan),
             // The reading as it was written is the one whose error has a place.
-            Err(error) if wrong.is_none() || error.diagnostic().is_some() => wrong = Some(error),
+            Err(error) if wrong.as_ref().is_none_or(|wrong| place_of(wrong).is_none()) => {
+                wrong = Some(error);
+            }
             Err(_) => {}
         }
     }

@@ -18,6 +18,8 @@ use super::settings;
 pub enum Said {
     /// The ways to read a question, the likeliest first.
     Question(Vec<Statement>),
+    /// `SHOW` of this name, which may be a setting of the client's session.
+    Show(String, Vec<Statement>),
     Command(Command),
 }
 
@@ -40,28 +42,28 @@ impl Reader {
         Self(PostgresCompatibilityParser::new())
     }
 
-    /// Every statement of a text; `set` are the settings that `SHOW` shows.
+    /// Every statement of a text.
     ///
     /// # Errors
     /// Where it is not SQL, says where.
-    pub fn read(&self, text: &str, set: &HashMap<String, String>) -> PgWireResult<Vec<Said>> {
+    pub fn read(&self, text: &str) -> PgWireResult<Vec<Said>> {
         let written = parse(text);
         let understood = self.0.parse(text).unwrap_or_default();
         let understood = understood.into_iter().map(|it| Statement::Statement(Box::new(it)));
         let understood: Vec<_> = understood.collect();
         let written = match written {
             Ok(written) if written.len() == understood.len() => written,
-            Ok(written) => return written.into_iter().map(|it| said(vec![it], set)).collect(),
+            Ok(written) => return written.into_iter().map(|it| said(vec![it])).collect(),
             Err(_) if !understood.is_empty() => {
-                return understood.into_iter().map(|it| said(vec![it], set)).collect();
+                return understood.into_iter().map(|it| said(vec![it])).collect();
             }
             Err(wrong) => return Err(of_planning(wrong, text)),
         };
         let of_catalog = is_of_catalog(text);
         let both = written.into_iter().zip(understood);
         both.map(|(written, understood)| match of_catalog {
-            true => said(vec![understood, written], set),
-            false => said(vec![written, understood], set),
+            true => said(vec![understood, written]),
+            false => said(vec![written, understood]),
         })
         .collect()
     }
@@ -77,12 +79,12 @@ fn parse(text: &str) -> datafusion::error::Result<Vec<Statement>> {
     DFParserBuilder::new(text).build()?.parse_statements().map(Into::into)
 }
 
-fn said(readings: Vec<Statement>, set: &HashMap<String, String>) -> PgWireResult<Said> {
+fn said(readings: Vec<Statement>) -> PgWireResult<Said> {
     let command = match readings.first() {
         Some(Statement::Statement(statement)) => match &**statement {
             ast::Statement::ShowVariable { variable } => {
                 let name = setting(variable);
-                return shown(&name, readings, set);
+                return Ok(Said::Show(name, readings));
             }
             statement => command(statement)?,
         },
@@ -96,15 +98,14 @@ fn said(readings: Vec<Statement>, set: &HashMap<String, String>) -> PgWireResult
 
 /// A setting of the client's session is shown as a question whose answer is known; others are the
 /// engine's to show.
-fn shown(
+pub fn shown(
     name: &str,
     readings: Vec<Statement>,
     set: &HashMap<String, String>,
-) -> PgWireResult<Said> {
-    let Some(value) = settings::value(name, set) else { return Ok(Said::Question(readings)) };
+) -> PgWireResult<Vec<Statement>> {
+    let Some(value) = settings::value(name, set) else { return Ok(readings) };
     let question = format!("SELECT '{}' AS \"{name}\"", value.replace('\'', "''"));
-    let question = parse(&question).map_err(|wrong| of_planning(wrong, &question))?;
-    Ok(Said::Question(question))
+    parse(&question).map_err(|wrong| of_planning(wrong, &question))
 }
 
 /// The name of a setting that `SHOW` may say in words.
@@ -169,12 +170,12 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, commands: &[Command]) {
-        let said = Reader::new().read(text, &HashMap::new()).unwrap();
+        let said = Reader::new().read(text).unwrap();
         let read: Vec<_> = said
             .into_iter()
             .filter_map(|said| match said {
                 Said::Command(command) => Some(command),
-                Said::Question(_) => None,
+                Said::Question(_) | Said::Show(..) => None,
             })
             .collect();
         assert_eq!(read, commands, "{text}");
@@ -202,6 +203,6 @@ mod tests {
 
     #[test]
     fn what_is_not_sql_is_refused() {
-        assert!(Reader::new().read("SELEKT 1", &HashMap::new()).is_err());
+        assert!(Reader::new().read("SELEKT 1").is_err());
     }
 }
