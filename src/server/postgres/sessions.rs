@@ -92,11 +92,13 @@ pub async fn plan(
     for reading in readings {
         match session.plan_statement(reading.clone()).await {
             Ok(plan) => return Ok(plan),
-            // The reading as it was written is the one whose error has a place.
-            Err(error) if wrong.as_ref().is_none_or(|wrong| place_of(wrong).is_none()) => {
-                wrong = Some(error);
+            Err(error) => {
+                // The reading as it was written is the one whose error has a place.
+                let is_placed = |error: &DataFusionError| place_of(error).is_some();
+                if wrong.as_ref().is_none_or(|wrong| !is_placed(wrong) && is_placed(&error)) {
+                    wrong = Some(error);
+                }
             }
-            Err(_) => {}
         }
     }
     Err(match wrong {
