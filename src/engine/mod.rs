@@ -7,7 +7,9 @@ pub mod frame;
 pub mod sql;
 pub mod store;
 
+mod merge;
 mod ranges;
+mod runs;
 mod scan;
 mod stores;
 

@@ -21,6 +21,7 @@ use datafusion::scalar::ScalarValue;
 
 use super::Asked;
 use super::ranges::{Cuts, STORE_NO};
+use super::runs::GroupByRuns;
 use super::scan::TableFiles;
 use crate::error::{Error, Result};
 use crate::functions;
@@ -138,7 +139,11 @@ fn session(asked: &Asked) -> Result<SessionContext> {
         // No join of the report leaves rows out, so that there is nothing to filter scans by.
         .set_bool("datafusion.optimizer.enable_dynamic_filter_pushdown", false)
         .set_bool("datafusion.optimizer.prefer_existing_sort", true);
-    let state = SessionStateBuilder::new().with_config(config).with_default_features().build();
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_default_features()
+        .with_physical_optimizer_rule(Arc::new(GroupByRuns))
+        .build();
     let session = SessionContext::new_with_state(state);
     functions::register(&session);
     let asked_for = asked_for(asked);

@@ -13,11 +13,15 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug)]
 pub struct Stores {
     rows: RecordBatch,
+    /// Whether the numbers of all stores, of which these may be a part, ascend.
+    in_order_of_ids: bool,
 }
 
 impl Stores {
+    /// All stores of a dataset.
     pub fn new(rows: RecordBatch) -> Self {
-        Self { rows }
+        let stores = Self { rows, in_order_of_ids: false };
+        Self { in_order_of_ids: stores.numbers().is_sorted(), ..stores }
     }
 
     /// Those of the ids; all of them where none is given.
@@ -48,7 +52,7 @@ impl Stores {
         let mut rows: Vec<i32> = rows.into_iter().collect();
         rows.sort_unstable();
         let rows = arrow::compute::take_record_batch(&self.rows, &Int32Array::from(rows))?;
-        Ok(Self { rows })
+        Ok(Self { rows, ..*self })
     }
 
     /// The latest poll of them all, microseconds UTC.
@@ -85,7 +89,7 @@ impl Stores {
             }
             passed += cost;
         }
-        Cuts::at(starts)
+        Cuts::at(starts, self.in_order_of_ids)
     }
 
     pub fn numbers(&self) -> &[i32] {
@@ -126,16 +130,16 @@ mod tests {
     #[test]
     fn ranges_weigh_about_the_same() {
         let even = stores(&[(3, 900), (0, 900), (1, 900), (2, 900)]);
-        assert_eq!(even.cuts(2), Cuts::at(vec![2]));
-        assert_eq!(even.cuts(9), Cuts::at(vec![1, 2, 3]));
+        assert_eq!(even.cuts(2), Cuts::at(vec![2], false));
+        assert_eq!(even.cuts(9), Cuts::at(vec![1, 2, 3], false));
         let heavy = stores(&[(0, 90_000), (1, 900), (2, 900), (7, 0)]);
-        assert_eq!(heavy.cuts(2), Cuts::at(vec![1]));
+        assert_eq!(heavy.cuts(2), Cuts::at(vec![1], true));
     }
 
     #[test]
     fn what_cannot_be_divided_is_one_range() {
         for (rows, ranges_max) in [(&[][..], 2), (&[(5, 900)], 2), (&[(0, 9), (1, 9)], 1)] {
-            assert_eq!(stores(rows).cuts(ranges_max), Cuts::default());
+            assert_eq!(stores(rows).cuts(ranges_max), Cuts::at(vec![], true));
         }
     }
 
