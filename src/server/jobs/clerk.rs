@@ -289,10 +289,15 @@ impl Effect {
                 let _ = reply.send(Ok(Triggered { job, is_new: false }));
             }
             Effect::Refuse(refused, reply) => drop(reply.send(Err(refused))),
-            Effect::End(job, ending) => job.set(State::Ended(ending)),
+            Effect::End(job, ending) => {
+                // Before anybody sees that it ended: what they ask for then comes after it.
+                inner.clear_away();
+                job.set(State::Ended(ending));
+            }
             Effect::Remove(job, removed, at, reply) => {
                 match removed {
                     Removed::Cancelled => {
+                        inner.clear_away();
                         job.set(State::Ended(Ending::Cancelled { finished_at: at }));
                         job.stop.notify_one();
                     }

@@ -55,6 +55,14 @@ impl Job {
         matches!(*self.state.borrow(), State::Ended(_))
     }
 
+    /// Microseconds UTC; `None` while it has not ended.
+    pub fn finished_at(&self) -> Option<i64> {
+        match &*self.state.borrow() {
+            State::Ended(ending) => Some(ending.finished_at()),
+            _ => None,
+        }
+    }
+
     /// The finished report; `None` while it runs, and where it failed or was cancelled.
     pub fn finished(&self) -> Option<Finished> {
         match &*self.state.borrow() {

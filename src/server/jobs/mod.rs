@@ -141,8 +141,9 @@ impl Jobs {
         settled: Settled,
         repeatable: Option<Repeatable>,
     ) -> std::result::Result<Triggered, Refused> {
+        let same = self.0.board().same(&settled.key()).filter(|job| !self.0.is_past_age(job));
         if repeatable.is_none()
-            && let Some(job) = self.0.board().same(&settled.key())
+            && let Some(job) = same
             && !matches!(job.state(), State::Ended(Ending::Failed { .. }))
         {
             return Ok(Triggered { job, is_new: false });
@@ -158,7 +159,11 @@ impl Jobs {
     ) -> Option<std::result::Result<Triggered, Refused>> {
         let board = self.0.board();
         let before = board.remembered(&repeatable.key)?;
-        Some(match board.job(before.id) {
+        let job = board.job(before.id);
+        if job.as_ref().is_some_and(|job| self.0.is_past_age(job)) {
+            return None;
+        }
+        Some(match job {
             Some(job) if before.fingerprint == repeatable.fingerprint => {
                 Ok(Triggered { job, is_new: false })
             }
@@ -168,7 +173,7 @@ impl Jobs {
 
     pub fn find(&self, id: Uuid) -> Result<Found> {
         if let Some(job) = self.0.board().job(id) {
-            return Ok(Found::Job(job));
+            return Ok(if self.0.is_past_age(&job) { Found::Gone } else { Found::Job(job) });
         }
         let is_gone = self.0.board().is_unreadable(id) || self.0.ledger.gone_at(id)?.is_some();
         Ok(if is_gone { Found::Gone } else { Found::Never })
@@ -176,7 +181,8 @@ impl Jobs {
 
     /// Newest first, those before the sequence number.
     pub fn newest(&self, before: Option<u64>, count: usize) -> Vec<Arc<Job>> {
-        self.0.board().newest(before, count)
+        let (at, retention) = (self.0.clock(), self.0.limits.retention);
+        self.0.board().newest(before, count, |job| !retention.is_past_age(job, at))
     }
 
     /// Cancels a report that has not ended and forgets one that has.
@@ -255,6 +261,20 @@ impl Inner {
 
     fn end(&self, job: Arc<Job>, ending: Ending) {
         let _ = self.changes.send(Change::End { job, ending });
+    }
+
+    /// Whether the report is to be forgotten for its age, which then happens before any change that
+    /// is asked for from now on.
+    fn is_past_age(&self, job: &Job) -> bool {
+        let is_past = self.limits.retention.is_past_age(job, self.clock());
+        if is_past {
+            self.clear_away();
+        }
+        is_past
+    }
+
+    /// Has what is due forgotten, after the changes that were asked for before.
+    fn clear_away(&self) {
         let _ = self.changes.send(Change::Expire { at: self.clock(), reply: None });
     }
 
