@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 use warp::http::header::{ACCEPT, HeaderName};
 use warp::http::{HeaderValue, Method, StatusCode};
@@ -67,7 +67,7 @@ pub async fn dashed(service: &Service, request: &Request) -> Answer {
 
 /// `/get_report` by either method, the id in the query or in a form or JSON body.
 pub async fn by_name(service: &Service, request: &Request) -> Answer {
-    let id = named_id(request)?;
+    let id = named_id(request).await?;
     match progress(service, id)? {
         Progress::Running if wants_text(request) => {
             let reply = content(StatusCode::OK, "text/plain; charset=utf-8", "Running");
@@ -151,12 +151,11 @@ fn wants_text(request: &Request) -> bool {
 }
 
 /// The id in the query, or else in the body of a POST.
-fn named_id(request: &Request) -> Answer<Uuid> {
+async fn named_id(request: &Request) -> Answer<Uuid> {
     if let Some(id) = request.query.one("report_id")? {
         return report_id(id);
     }
-    let fields =
-        if request.method == Method::POST { request.fields()? } else { Default::default() };
+    let fields = if request.method == Method::POST { request.fields().await? } else { Map::new() };
     match fields.get("report_id") {
         Some(Value::String(id)) => report_id(id),
         Some(other) => Err(Refusal::wrong(format!("report_id: {other} is not a text"))),

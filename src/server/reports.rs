@@ -83,7 +83,7 @@ pub fn job(service: &Service, id: Uuid) -> Answer<Arc<Job>> {
 
 /// `POST /v1/reports`
 pub async fn create(service: &Service, request: &Request) -> Answer {
-    let ask = Ask::of(&request.fields()?).map_err(Refusal::wrong)?;
+    let ask = Ask::of(&request.fields().await?).map_err(Refusal::wrong)?;
     if ask.explain {
         return plan(service, ask).await;
     }

@@ -2,8 +2,8 @@
 //!
 //! Knows no endpoint.
 
-use bytes::{Buf, BytesMut};
-use futures::{Stream, StreamExt};
+use std::convert::Infallible;
+
 use serde_json::{Map, Value};
 use uuid::Uuid;
 use warp::http::header::{CONTENT_TYPE, HeaderName};
@@ -40,17 +40,24 @@ impl Request {
     }
 
     /// The fields of a JSON object or of a form; none of an empty body.
-    pub fn fields(&self) -> Answer<Map<String, Value>> {
-        let is_form = self
-            .header(CONTENT_TYPE)
-            .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+    pub async fn fields(&self) -> Answer<Map<String, Value>> {
         if self.body.trim_ascii().is_empty() {
             return Ok(Map::new());
         }
+        let content_type = self.header(CONTENT_TYPE).unwrap_or_default();
+        let kind = content_type.split(';').next().unwrap_or_default().trim();
+        if kind.eq_ignore_ascii_case("multipart/form-data") {
+            let pairs = parts(content_type, self.body.clone()).await;
+            return each_once(pairs.map_err(|error| {
+                Refusal::wrong(format!("the body is no multipart form: {error}"))
+            })?);
+        }
+        let is_form = kind.eq_ignore_ascii_case("application/x-www-form-urlencoded");
         if is_form && !self.body.trim_ascii_start().starts_with(b"{") {
-            let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(&self.body)
-                .map_err(|error| Refusal::wrong(format!("the body is no form: {error}")))?;
-            return Ok(pairs.into_iter().map(|(name, value)| (name, value.into())).collect());
+            let pairs = serde_urlencoded::from_bytes(&self.body);
+            return each_once(
+                pairs.map_err(|error| Refusal::wrong(format!("the body is no form: {error}")))?,
+            );
         }
         match serde_json::from_slice(&self.body) {
             Ok(Value::Object(fields)) => Ok(fields),
@@ -58,6 +65,34 @@ impl Request {
             Err(error) => Err(Refusal::wrong(format!("the body is not JSON: {error}"))),
         }
     }
+}
+
+/// The parts of a multipart form that is there as a whole, by name.
+async fn parts(content_type: &str, body: bytes::Bytes) -> multer::Result<Vec<(String, String)>> {
+    let boundary = multer::parse_boundary(content_type)?;
+    let body = futures::stream::once(async { Ok::<_, Infallible>(body) });
+    let mut form = multer::Multipart::new(body, boundary);
+    let mut parts = Vec::new();
+    while let Some(part) = form.next_field().await? {
+        let name = part.name().unwrap_or_default().to_owned();
+        parts.push((name, part.text().await?));
+    }
+    Ok(parts)
+}
+
+fn each_once(pairs: Vec<(String, String)>) -> Answer<Map<String, Value>> {
+    let mut fields = Map::new();
+    for (name, value) in pairs {
+        if fields.contains_key(&name) {
+            return Err(given_twice(&name));
+        }
+        fields.insert(name, value.into());
+    }
+    Ok(fields)
+}
+
+fn given_twice(name: &str) -> Refusal {
+    Refusal::wrong(format!("{name}: is given more than once"))
 }
 
 /// A report's id, in the one form in which it was given out; any other text is unknown.
@@ -85,7 +120,7 @@ impl Query {
         let mut values = self.0.iter().filter(|(given, _)| given == name);
         let first = values.next();
         match values.next() {
-            Some(_) => Err(Refusal::wrong(format!("{name}: is given more than once"))),
+            Some(_) => Err(given_twice(name)),
             None => Ok(first.map(|(_, value)| value.as_str())),
         }
     }

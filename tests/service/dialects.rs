@@ -30,6 +30,10 @@ const TEXT: &[&str] = &["accept: text/plain"];
 const ANY: &[&str] = &["accept: */*"];
 const FORM: &[&str] = &["content-type: application/x-www-form-urlencoded"];
 
+const MULTIPART: &[&str] = &["content-type: multipart/form-data; boundary=cut"];
+const PARTS: &str =
+    "--cut\r\ncontent-disposition: form-data; name=\"report_id\"\r\n\r\nID\r\n--cut--\r\n";
+
 const TRIGGERS: &[Sent] = &[
     post("/trigger-report", &[], ""),
     get("/trigger_report", &[]),
@@ -47,6 +51,7 @@ const CSV: &[(Sent, &str)] = &[
     (get("/get_report?report_id=ID", TEXT), "report_ID.csv"),
     (post("/get_report?report_id=ID", &[], ""), "report_ID.csv"),
     (post("/get_report", FORM, "report_id=ID"), "report_ID.csv"),
+    (post("/get_report", MULTIPART, PARTS), "report_ID.csv"),
     (
         post("/get_report", &["content-type: application/json"], r#"{"report_id": "ID"}"#),
         "report_ID.csv",
@@ -225,6 +230,13 @@ fn what_is_missing_or_malformed_is_named() {
             (post("/get_report", &[], ""), "report_id: is missing"),
             (post("/get_report", &[], "{\"report_id\": 7}"), "report_id: 7 is not a text"),
             (post("/get_report", &[], "report"), "the body is not JSON"),
+            (post("/get_report", MULTIPART, "--cut--\r\n"), "report_id: is missing"),
+            (post("/get_report", MULTIPART, "report_id=ID"), "the body is no multipart form"),
+            (
+                post("/get_report", &["content-type: multipart/form-data"], PARTS),
+                "the body is no multipart form",
+            ),
+            (post("/get_report", FORM, "report_id=a&report_id=b"), "report_id: is given more than"),
             (get("/download_report", &[]), "file_path: is missing"),
             (get("/get_report?report_id=a&report_id=b", &[]), "report_id: is given more than once"),
         ] {

@@ -61,6 +61,7 @@ fn of_older_clients(endpoint: Endpoint) -> Operation {
         Endpoint::ReportByName => Operation {
             body: Some(json!({ "content": {
                 "application/x-www-form-urlencoded": { "schema": named("ReportId") },
+                "multipart/form-data": { "schema": named("ReportId") },
                 "application/json": { "schema": named("ReportId") },
             }})),
             ..told(
