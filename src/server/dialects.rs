@@ -56,7 +56,9 @@ pub async fn dashed(service: &Service, request: &Request) -> Answer {
         Progress::Running => Ok(status("Running", json!({ "status": "Running" }))),
         Progress::Failed(detail) => Ok(failed(&detail)),
         Progress::Complete(job) => match wanted {
-            Wanted::Csv => csv(service, request, &job, &format!("report_{id}.csv")).await,
+            Wanted::Csv => {
+                csv_or_running(service, request, &job, &format!("report_{id}.csv")).await
+            }
             Wanted::Json => {
                 let Some(text) = text(service, &job).await? else { return Ok(running_again()) };
                 Ok(json(StatusCode::OK, &json!({ "status": "Complete", "data": text })))
@@ -75,7 +77,9 @@ pub async fn by_name(service: &Service, request: &Request) -> Answer {
         }
         Progress::Running => Ok(status("Running", json!({ "status": "Running" }))),
         Progress::Failed(detail) => Ok(failed(&detail)),
-        Progress::Complete(job) => csv(service, request, &job, &format!("report_{id}.csv")).await,
+        Progress::Complete(job) => {
+            csv_or_running(service, request, &job, &format!("report_{id}.csv")).await
+        }
     }
 }
 
@@ -96,7 +100,7 @@ pub async fn by_path(service: &Service, request: &Request) -> Answer {
         }
         Progress::Failed(detail) => Ok(failed(&detail)),
         Progress::Complete(job) => match wanted {
-            Wanted::Csv => csv(service, request, &job, &file_name(id)).await,
+            Wanted::Csv => csv_or_running(service, request, &job, &file_name(id)).await,
             Wanted::Json => Ok(status("Complete", completed(&job))),
         },
     }
@@ -110,11 +114,14 @@ pub async fn download_by_path(service: &Service, request: &Request) -> Answer {
     let unknown = || Refusal::unknown(format!("there is no file {path:?}"));
     let id = path.strip_prefix("reports/store_report_").and_then(|rest| rest.strip_suffix(".csv"));
     let id = id.and_then(|id| report_id(id).ok()).ok_or_else(unknown)?;
-    match progress(service, id)? {
-        Progress::Complete(job) => csv(service, request, &job, &file_name(id)).await,
-        Progress::Running => Ok(running_again()),
-        Progress::Failed(detail) => Ok(failed(&detail)),
+    let job = reports::job(service, id)?;
+    if job.finished().is_some()
+        && let Some(reply) = csv(service, request, &job, &file_name(id)).await?
+    {
+        return Ok(reply);
     }
+    let word = if job.has_ended() { "Failed" } else { "Running" };
+    Err(reports::not_there(&job).with(REPORT_STATUS, word))
 }
 
 #[derive(Clone, Copy)]
@@ -165,14 +172,29 @@ async fn named_id(request: &Request) -> Answer<Uuid> {
     }
 }
 
-/// The report as CSV, with the header by which a client tells it from a status.
-async fn csv(service: &Service, request: &Request, job: &Arc<Job>, name: &str) -> Answer {
+async fn csv_or_running(
+    service: &Service,
+    request: &Request,
+    job: &Arc<Job>,
+    name: &str,
+) -> Answer {
+    Ok(csv(service, request, job, name).await?.unwrap_or_else(running_again))
+}
+
+/// The report as CSV, with the header by which a client tells it from a status; `None` where its
+/// file is broken and being made again.
+async fn csv(
+    service: &Service,
+    request: &Request,
+    job: &Arc<Job>,
+    name: &str,
+) -> Answer<Option<Reply>> {
     let coding = download::coding(request, Format::Csv);
     let Some(rendering) = service.jobs.rendering(job, Format::Csv, coding).await? else {
-        return Ok(running_again());
+        return Ok(None);
     };
     let reply = download::reply(request, &rendering, (Format::Csv, coding), Some(name))?;
-    Ok(with_status(reply, "Complete"))
+    Ok(Some(with_status(reply, "Complete")))
 }
 
 async fn text(service: &Service, job: &Arc<Job>) -> Answer<Option<String>> {

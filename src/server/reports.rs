@@ -209,7 +209,8 @@ pub async fn download(service: &Service, request: &Request) -> Answer {
     Err(not_there(&job))
 }
 
-fn not_there(job: &Job) -> Refusal {
+/// Why there is no file of the report.
+pub fn not_there(job: &Job) -> Refusal {
     let conflict = |detail: String| Refusal::new(StatusCode::CONFLICT, detail);
     match job.state() {
         State::Ended(Ending::Failed { detail, .. }) => {

@@ -69,8 +69,11 @@ const CSV: &[(Sent, &str)] = &[
     (get("/get_report/ID", ANY), "store_report_ID.csv"),
     (get("/get_report/ID", &["accept: text/csv"]), "store_report_ID.csv"),
     (get("/get_report/ID?format=csv", JSON), "store_report_ID.csv"),
-    (get("/download_report?file_path=reports/store_report_ID.csv", &[]), "store_report_ID.csv"),
+    (DOWNLOAD, "store_report_ID.csv"),
 ];
+
+/// No older service said what it answers to who asks for a file that is not there yet.
+const DOWNLOAD: Sent = get("/download_report?file_path=reports/store_report_ID.csv", &[]);
 
 async fn sent(served: &Served, request: &Sent, id: &str) -> Answer {
     let (path, body) = (request.path.replace("ID", id), request.body.replace("ID", id));
@@ -114,7 +117,11 @@ fn a_running_report_is_running_in_every_dialect() {
                     assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
                     assert_eq!(answer.text(), "Running");
                 }
-                path if path.starts_with("/get_report/") || path.starts_with("/download") => {
+                path if path == DOWNLOAD.path => {
+                    assert_eq!((answer.status(), answer.header("retry-after")), (409, "1"));
+                    assert_eq!(answer.detail(), "the report is not complete yet");
+                }
+                path if path.starts_with("/get_report/") => {
                     let expected = json!({ "status": "Running", "message": "Running" });
                     is_json(&answer, &expected, request);
                 }
@@ -187,9 +194,29 @@ fn a_report_that_failed_says_so_in_every_dialect() {
             let message = "took longer than 0s, the limit of --report-time";
             let expected = json!({ "status": "Failed", "message": message });
             let answer = sent(&served, request, &id).await;
-            is_json(&answer, &expected, request);
             assert_eq!(answer.header("x-report-status"), "Failed");
+            if request.path == DOWNLOAD.path {
+                assert_eq!(answer.status(), 409);
+                assert_eq!(answer.detail(), format!("the report failed: {message}"));
+                continue;
+            }
+            is_json(&answer, &expected, request);
         }
+    });
+}
+
+#[test]
+fn a_file_that_has_to_be_made_again_is_not_there_yet() {
+    block_on(async {
+        let served = Served::with(Settings::default()).await;
+        let id = served.finished("").await;
+        std::fs::remove_file(served.data.path().join(format!("reports/files/{id}.arrow"))).unwrap();
+        // Nothing is in memory after a restart, so that the file is looked for.
+        let served = served.again(Settings::default());
+        let answer = sent(&served, &DOWNLOAD, &id).await;
+        assert_eq!((answer.status(), answer.header("retry-after")), (409, "1"));
+        served.finished("").await;
+        assert_eq!(sent(&served, &DOWNLOAD, &id).await.text(), csv_of_sample());
     });
 }
 

@@ -79,7 +79,13 @@ fn of_older_clients(endpoint: Endpoint) -> Operation {
             let name = json!({ "type": "string", "examples": ["reports/store_report_….csv"] });
             let mut path = query("file_path", name);
             path["required"] = json!(true);
-            told("The report whose name was given out", vec![path], status_or_csv())
+            let mut told = told(
+                "The report whose name was given out",
+                vec![path],
+                answer("The report", &[("text/csv", text())]),
+            );
+            told.responses.insert("409".into(), problem("It is not complete"));
+            told
         }
         _ => {
             let mut answer =
