@@ -139,16 +139,17 @@ fn asked_format(request: &Request) -> Answer<Option<Wanted>> {
     }
 }
 
+/// What the client would rather have, or where it takes either alike, the server.
 fn accepted_format(service: &Service, request: &Request) -> Wanted {
+    let (csv, json) = (("text/csv", Wanted::Csv), ("application/json", Wanted::Json));
+    let offered = match service.settings.complete_as {
+        CompleteAs::Csv => [csv, json],
+        CompleteAs::Json => [json, csv],
+    };
     let accept = request.header_list(ACCEPT);
-    match negotiate::preferred(accept.as_deref(), &["application/json", "text/csv"]) {
-        Some("application/json") => Wanted::Json,
-        Some(_) => Wanted::Csv,
-        None => match service.settings.complete_as {
-            CompleteAs::Csv => Wanted::Csv,
-            CompleteAs::Json => Wanted::Json,
-        },
-    }
+    let preferred = negotiate::preferred(accept.as_deref(), &offered.map(|(kind, _)| kind));
+    let wanted = offered.into_iter().find(|(kind, _)| preferred == Some(*kind));
+    wanted.unwrap_or(offered[0]).1
 }
 
 fn wants_text(request: &Request) -> bool {

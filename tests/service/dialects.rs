@@ -171,8 +171,12 @@ fn who_asks_for_json_hears_where_the_file_is() {
         ] {
             is_completed(&sent(&served, &request, &id).await, &id);
         }
+        let both = get("/get_report/ID", &["accept: application/json, text/csv"]);
+        let csv = sent(&served, &both, &id).await;
+        assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8");
         let settings = Settings { complete_as: CompleteAs::Json, ..Settings::default() };
         let served = served.again(settings);
+        is_completed(&sent(&served, &both, &id).await, &id);
         for headers in [ANY, &[]] {
             is_completed(&sent(&served, &get("/get_report/ID", headers), &id).await, &id);
         }
