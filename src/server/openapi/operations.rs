@@ -139,7 +139,7 @@ fn of_reports(endpoint: Endpoint) -> Operation {
             "Reports, newest first",
             vec![
                 query("limit", number(1, 200)),
-                query("cursor", json!({ "type": "string", "pattern": "^[0-9a-z]{1,12}$" })),
+                query("cursor", json!({ "type": "string", "pattern": "^[0-9a-f]{7,22}$" })),
             ],
             vec![("200", answer("A page", &[("application/json", named("ReportList"))]))],
         ),
