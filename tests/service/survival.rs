@@ -249,6 +249,18 @@ fn a_report_past_its_age_is_gone_before_anybody_clears_away() {
 }
 
 #[test]
+fn where_nothing_may_wait_a_free_turn_is_taken() {
+    block_on(async {
+        let mut settings = Settings::default();
+        settings.reports.queue_max = 0;
+        let served = Served::with(settings).await;
+        let id = served.finished("").await;
+        assert_eq!(served.finished("").await, id);
+        served.finished(r#"{"exact": true}"#).await;
+    });
+}
+
+#[test]
 fn a_report_is_cancelled_or_forgotten() {
     block_on(async {
         let served = Served::with(waiting()).await;

@@ -64,11 +64,6 @@ impl Board {
         self.unreadable.insert(id);
     }
 
-    /// Reports that wait for their turn.
-    pub fn queued(&self) -> usize {
-        self.by_id.values().filter(|job| job.is_queued()).count()
-    }
-
     pub fn remembered(&self, key: &str) -> Option<Remembered> {
         self.remembered.get(key).copied()
     }
@@ -133,8 +128,8 @@ impl Board {
     }
 
     /// In the order in which they were asked for.
-    pub fn unfinished(&self) -> Vec<Arc<Job>> {
-        self.by_sequence.values().filter(|job| !job.has_ended()).cloned().collect()
+    pub fn unfinished(&self) -> impl Iterator<Item = &Arc<Job>> {
+        self.by_sequence.values().filter(|job| !job.has_ended())
     }
 
     /// Reports that ended too long ago at an instant, or before too many others.

@@ -93,8 +93,8 @@ struct Turn {
     ended: HashSet<Uuid>,
     /// Cancelled or forgotten: they answer nobody any more, although the board has them yet.
     removed: HashSet<Uuid>,
-    /// Reports of the board when the turn first asked.
-    queued: Option<usize>,
+    /// Reports of the board that had not ended when the turn first asked.
+    unfinished: Option<usize>,
 }
 
 /// Works until it is told to close.
@@ -158,8 +158,9 @@ impl Turn {
         let same = same.filter(|job| !self.removed.contains(&job.id));
         let is_again = !is_opened && same.as_ref().is_some_and(|job| has_failed(job));
         let same_is_there = same.is_some() && !is_again;
-        let queued = *self.queued.get_or_insert_with(|| board.queued());
-        if !same_is_there && queued + self.opened.len() >= inner.limits.queue_max {
+        let unfinished = *self.unfinished.get_or_insert_with(|| board.unfinished().count());
+        let is_full = unfinished + self.opened.len() >= inner.limits.unfinished_max();
+        if !same_is_there && is_full {
             return self.effects.push(Effect::Refuse(Refused::QueueFull, reply));
         }
         let job = same.unwrap_or_else(|| {

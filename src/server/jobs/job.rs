@@ -47,10 +47,6 @@ impl Job {
         self.state.borrow().clone()
     }
 
-    pub fn is_queued(&self) -> bool {
-        *self.state.borrow() == State::Queued
-    }
-
     pub fn has_ended(&self) -> bool {
         matches!(*self.state.borrow(), State::Ended(_))
     }

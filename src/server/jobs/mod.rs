@@ -41,12 +41,20 @@ use crate::error::{Error, Result};
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub retention: Retention,
-    /// Reports that wait for their turn.
+    /// Reports that wait for their turn; where it is 0, one is taken on only if a turn is free.
     pub queue_max: usize,
     /// Reports that are made at once; none where it is 0.
     pub at_once: usize,
     /// How long one may take.
     pub report_time: Duration,
+}
+
+impl Limits {
+    /// Reports that run or wait. Counted together, so that one that is about to run is in nobody's
+    /// way.
+    fn unfinished_max(&self) -> usize {
+        self.at_once.saturating_add(self.queue_max)
+    }
 }
 
 /// Why a change was not made.
@@ -129,7 +137,7 @@ impl Jobs {
             source: error.into(),
         })?;
         *jobs.0.clerk.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(started);
-        inner.board().unfinished().into_iter().for_each(|job| inner.enqueue(job));
+        inner.board().unfinished().for_each(|job| inner.enqueue(Arc::clone(job)));
         let runs = run::all(Arc::downgrade(&inner), limits.at_once, queued);
         inner.work.handle().spawn(runs);
         Ok(jobs)

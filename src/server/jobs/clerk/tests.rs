@@ -96,7 +96,7 @@ fn what_is_made_again_is_not_forgotten_at_the_same_time() {
         let jobs = jobs(folder.path());
         let job = failed(&jobs.0);
         together(&jobs.0, [trigger(None).0, change(job.id)]);
-        assert!(job.is_queued());
+        assert_eq!(job.state(), State::Queued);
         known(&jobs.0, &[job.id]);
     }
 }
@@ -143,6 +143,23 @@ fn a_cancelled_report_answers_nobody_who_asks_at_the_same_time() {
     let (again, mut answer) = trigger(None);
     together(&jobs.0, [removal(old), again]);
     assert_ne!(answer.try_recv().unwrap().unwrap().job.id, old);
+}
+
+#[test]
+fn as_many_are_taken_on_as_have_a_turn_or_a_place_to_wait() {
+    for (at_once, queue_max) in [(1, 0), (0, 1), (2, 1), (0, 0)] {
+        let folder = tempfile::tempdir().unwrap();
+        let jobs = within(folder.path(), Limits { at_once, queue_max, ..LIMITS });
+        let (changes, answers): (Vec<_>, Vec<_>) = (0..5).map(|now| trigger_at(now, None)).unzip();
+        // In one turn, so that none of them ends before the last is asked for.
+        together(&jobs.0, changes);
+        let refused = |mut answer: oneshot::Receiver<Result<Triggered, Refused>>| {
+            matches!(answer.try_recv().unwrap(), Err(Refused::QueueFull))
+        };
+        let refused: Vec<_> = answers.into_iter().map(refused).collect();
+        let expected: Vec<_> = (0..5).map(|place| place >= at_once + queue_max).collect();
+        assert_eq!(refused, expected, "{at_once} at once, {queue_max} wait");
+    }
 }
 
 #[test]
