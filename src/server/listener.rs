@@ -1,6 +1,9 @@
 //! Connections: accepted, plain or with TLS, until it is time to stop, and then let go gently.
 //!
-//! Knows nothing of what is answered.
+//! Knows nothing of what is answered. What hyper refuses before it is a request here, it answers by
+//! itself with a status and no body, and offers no way to say more: what is no HTTP (400), a head
+//! over 256 KiB or with more than 512 fields (431), a target of 64 KiB (414). The limits of the
+//! service are closer, so that only what is far beyond them is answered so.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -31,6 +34,7 @@ const PING_PAUSE: Duration = Duration::from_secs(30);
 const IDLE_TIME: Duration = Duration::from_secs(120);
 /// What a head may take up before it is read at all; the service has closer limits of its own.
 const HEAD_BYTES_MAX: usize = 256 << 10;
+const HEAD_FIELDS_MAX: usize = 512;
 /// After a failure that is not one connection's own, as where files are used up.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -137,6 +141,7 @@ fn builder() -> Builder<TokioExecutor> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
+        .max_headers(HEAD_FIELDS_MAX)
         .max_buf_size(HEAD_BYTES_MAX);
     builder
         .http2()

@@ -14,6 +14,7 @@ mod download;
 mod explain;
 mod gate;
 mod health;
+mod intake;
 mod jobs;
 pub mod keys;
 mod listener;
@@ -38,6 +39,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+pub use self::intake::HEADER_BYTES_MAX;
 pub use self::jobs::{Limits, Retention};
 pub use self::keys::{Keys, ROLES, Role};
 pub use self::router::router;

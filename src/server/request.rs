@@ -1,4 +1,4 @@
-//! A request as the endpoints see it: path, query, headers, and a body within its limit.
+//! A request as the endpoints see it: path, query, headers and body.
 //!
 //! Knows no endpoint.
 
@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 use warp::http::header::{CONTENT_TYPE, HeaderName};
-use warp::http::{HeaderMap, Method, StatusCode};
+use warp::http::{HeaderMap, Method};
 
 use super::problem::{Answer, Refusal};
 
@@ -134,31 +134,6 @@ impl Query {
     }
 }
 
-/// The whole body.
-///
-/// # Errors
-/// Where it is longer than the limit, or breaks off.
-pub async fn read_body<B: Buf>(
-    body: impl Stream<Item = Result<B, warp::Error>>,
-    bytes_max: usize,
-) -> Answer<bytes::Bytes> {
-    let mut read = BytesMut::new();
-    let mut body = std::pin::pin!(body);
-    while let Some(chunk) = body.next().await {
-        let mut chunk =
-            chunk.map_err(|error| Refusal::wrong(format!("the body broke off: {error}")))?;
-        if read.len() + chunk.remaining() > bytes_max {
-            return Err(Refusal::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                format!("the body is longer than {bytes_max} bytes, the limit of --max-body"),
-            ));
-        }
-        let length = chunk.remaining();
-        read.extend_from_slice(&chunk.copy_to_bytes(length));
-    }
-    Ok(read.freeze())
-}
-
 /// The text with `%41` and the like read as the bytes they stand for; `None` where that is no text.
 pub fn decoded(segment: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(segment.len());
@@ -180,6 +155,8 @@ pub fn decoded(segment: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use warp::http::StatusCode;
+
     use super::*;
 
     #[test]
