@@ -98,3 +98,25 @@ fn a_head_beyond_a_limit_hears_which() {
         }
     });
 }
+
+#[test]
+fn a_report_that_runs_ends_before_the_service_does() {
+    block_on(async {
+        let mut settings = Settings::default();
+        settings.reports.at_once = 1;
+        let served = Served::with(settings).await;
+        let first = served.trigger("").await;
+        let path = format!("/v1/reports/{first}");
+        while served.get(&path).await.json()["state"] == "queued" {
+            tokio::task::yield_now().await;
+        }
+        let second = served.trigger(r#"{"exact": true}"#).await;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        run(listener, None, served.service.clone(), async {}).await;
+        let served = served.again(waiting());
+        assert_eq!(served.get(&path).await.json()["state"], "complete");
+        let served = served.again(Settings::default());
+        let second = served.get(&format!("/v1/reports/{second}?wait=60s")).await.json();
+        assert_eq!(second["state"], "complete");
+    });
+}

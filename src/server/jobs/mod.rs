@@ -17,6 +17,7 @@ mod run;
 mod tests;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc};
 use std::time::Duration;
 
@@ -93,6 +94,8 @@ struct Inner {
     work: Arc<Work>,
     /// Microseconds UTC.
     clock: fn() -> i64,
+    /// Whether those that wait are left to the next start.
+    is_running_out: AtomicBool,
 }
 
 impl Jobs {
@@ -124,6 +127,7 @@ impl Jobs {
             catalog,
             work,
             clock,
+            is_running_out: AtomicBool::new(false),
         });
         let jobs = Self(Arc::clone(&inner));
         inner.files.remove_all_but(&inner.board().ids())?;
@@ -228,6 +232,16 @@ impl Jobs {
     pub fn are_open(&self) -> bool {
         let clerk = self.0.clerk.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         clerk.as_ref().is_some_and(|clerk| !clerk.is_finished())
+    }
+
+    /// Starts no report any more, and returns when those that run have ended.
+    pub async fn run_out(&self) {
+        self.0.is_running_out.store(true, Ordering::Relaxed);
+        let running = |job: &&Arc<Job>| matches!(job.state(), State::Running { .. });
+        let running: Vec<_> = self.0.board().unfinished().filter(running).cloned().collect();
+        for job in running {
+            job.ended().await;
+        }
     }
 
     /// Lets what was decided reach the disk, and changes nothing from then on.
