@@ -147,6 +147,44 @@ fn nothing_is_ready_before_anything_was_loaded() {
 }
 
 #[test]
+fn nothing_is_ready_while_the_folder_is_not_there() {
+    block_on(async {
+        let served = Served::with(waiting()).await;
+        assert_eq!(served.get("/readyz").await.status(), 200);
+        let (folder, aside) = (served.data.path().to_owned(), tempfile::TempDir::new().unwrap());
+        let aside = aside.path().join("data");
+        std::fs::rename(&folder, &aside).unwrap();
+        std::fs::write(&folder, "no folder").unwrap();
+        let not_ready = served.get("/readyz").await;
+        assert_eq!((not_ready.status(), not_ready.header("retry-after")), (503, "1"));
+        assert!(not_ready.detail().contains("cannot be"), "{}", not_ready.text());
+        let named = folder.to_str().unwrap();
+        assert!(!not_ready.text().contains(named), "{}", not_ready.text());
+        assert_eq!(served.get("/livez").await.status(), 200);
+        std::fs::remove_file(&folder).unwrap();
+        std::fs::rename(&aside, &folder).unwrap();
+        assert_eq!(served.get("/readyz").await.status(), 200);
+    });
+}
+
+#[test]
+fn nothing_is_ready_while_one_part_of_the_folder_is_not_there() {
+    block_on(async {
+        let served = Served::with(waiting()).await;
+        assert_eq!(served.get("/readyz").await.status(), 200);
+        for (part, sentence) in [("reports", "reports cannot be recorded"), ("loads", "the data")] {
+            let (part, aside) = (served.data.path().join(part), served.data.path().join("aside"));
+            std::fs::rename(&part, &aside).unwrap();
+            let not_ready = served.get("/readyz").await;
+            assert_eq!(not_ready.status(), 503, "{}", not_ready.text());
+            assert!(not_ready.detail().starts_with(sentence), "{}", not_ready.text());
+            std::fs::rename(&aside, &part).unwrap();
+            assert_eq!(served.get("/readyz").await.status(), 200);
+        }
+    });
+}
+
+#[test]
 fn metrics_count_by_route_and_state_and_never_by_store() {
     block_on(async {
         let served = Served::with(Settings::default()).await;

@@ -225,7 +225,8 @@ impl Jobs {
 
     /// Whether reports can be written down; where that failed, it is tried.
     pub async fn are_written(&self) -> bool {
-        !self.0.ledger.is_failing() || self.expire(self.0.clock()).await.is_ok()
+        let ledger = &self.0.ledger;
+        ledger.is_there() && (!ledger.is_failing() || self.expire(self.0.clock()).await.is_ok())
     }
 
     /// Whether changes are taken.
