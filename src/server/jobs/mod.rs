@@ -37,6 +37,7 @@ pub use self::renderings::{Coding, Rendering};
 use super::catalog::Catalog;
 use super::work::Work;
 use crate::error::{Error, Result};
+use crate::tables::sync_folder;
 
 /// What bounds the reports.
 #[derive(Clone, Copy, Debug)]
@@ -112,6 +113,7 @@ impl Jobs {
     ) -> Result<Self> {
         let files = Files::in_folder(folder.join("files"))?;
         let ledger = Ledger::open(&folder.join("jobs.redb"))?;
+        sync_folder(folder)?;
         let board = board_of(&ledger)?;
         let (changes, changed) = mpsc::channel();
         let (queue, queued) = queue::unbounded_channel();
