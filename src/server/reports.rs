@@ -78,6 +78,12 @@ pub fn job(service: &Service, id: Uuid) -> Answer<Arc<Job>> {
             let detail = format!("the report {id} has expired or was forgotten; trigger it again");
             Err(Refusal::new(StatusCode::GONE, detail))
         }
+        Found::Unreadable => {
+            let detail = format!(
+                "the report {id} is kept, but its record cannot be read by this version of uptally; the server's log says why"
+            );
+            Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, detail))
+        }
         Found::Never => Err(unknown_report(id)),
     }
 }

@@ -249,6 +249,28 @@ fn a_report_past_its_age_is_gone_before_anybody_clears_away() {
 }
 
 #[test]
+fn a_report_whose_record_cannot_be_read_is_not_gone() {
+    block_on(async {
+        let Served { data, service, router } = Served::with(waiting()).await;
+        service.close();
+        drop((router, service));
+        let database = redb::Database::open(data.path().join("reports/jobs.redb")).unwrap();
+        let change = database.begin_write().unwrap();
+        let table = redb::TableDefinition::<u128, &[u8]>::new("reports");
+        let id = uuid::Uuid::new_v4();
+        change.open_table(table).unwrap().insert(id.as_u128(), b"{}".as_slice()).unwrap();
+        change.commit().unwrap();
+        drop(database);
+        let served = Served::over(data, waiting());
+        for path in [format!("/v1/reports/{id}"), format!("/get_report/{id}")] {
+            let answer = served.get(&path).await;
+            assert_eq!(answer.status(), 500, "{}", answer.text());
+            assert!(answer.detail().contains("its record cannot be read"), "{}", answer.text());
+        }
+    });
+}
+
+#[test]
 fn where_nothing_may_wait_a_free_turn_is_taken() {
     block_on(async {
         let mut settings = Settings::default();

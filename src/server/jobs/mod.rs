@@ -73,8 +73,10 @@ pub enum Refused {
 /// What became of an id.
 pub enum Found {
     Job(Arc<Job>),
-    /// It was a report's once, or is one's whose record this version cannot read.
+    /// It was a report's once.
     Gone,
+    /// It is one's whose record this version of the program cannot read.
+    Unreadable,
     Never,
 }
 
@@ -189,8 +191,10 @@ impl Jobs {
         if let Some(job) = self.0.board().job(id) {
             return Ok(if self.0.is_past_age(&job) { Found::Gone } else { Found::Job(job) });
         }
-        let is_gone = self.0.board().is_unreadable(id) || self.0.ledger.gone_at(id)?.is_some();
-        Ok(if is_gone { Found::Gone } else { Found::Never })
+        if self.0.board().is_unreadable(id) {
+            return Ok(Found::Unreadable);
+        }
+        Ok(if self.0.ledger.gone_at(id)?.is_some() { Found::Gone } else { Found::Never })
     }
 
     /// Newest first, those before the sequence number.
