@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use arrow::array::RecordBatch;
 
-use self::stores::Stores;
+pub use self::stores::Stores;
 use crate::error::{Error, Result};
 use crate::rules::calendar::day_of;
 use crate::rules::{Options, Window};
