@@ -21,7 +21,7 @@ use arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
 
 use self::scan::TableFiles;
-use self::stores::Stores;
+pub use self::stores::Stores;
 use crate::error::{Error, Result};
 use crate::rules::calendar::day_of;
 use crate::rules::{Options, Window};

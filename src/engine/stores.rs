@@ -29,22 +29,11 @@ impl Stores {
     /// # Errors
     /// Where an id is of no store.
     pub fn asked(&self, ids: &[String]) -> Result<Self> {
-        let known = self.rows.column(0).as_string::<i32>();
-        let place = |id: &String| {
-            let (mut low, mut high) = (0, known.len());
-            while low < high {
-                let middle = low + (high - low) / 2;
-                if known.value(middle) < id.as_str() { low = middle + 1 } else { high = middle }
-            }
-            (low < known.len() && known.value(low) == id).then_some(low as i32)
-        };
         let mut rows = HashSet::new();
         for id in ids {
-            rows.insert(
-                place(id).ok_or_else(|| {
-                    Error::Argument(format!("there is no store {id:?} in the data"))
-                })?,
-            );
+            let row = self.row_of(id);
+            let unknown = || Error::Argument(format!("there is no store {id:?} in the data"));
+            rows.insert(row.ok_or_else(unknown)? as i32);
         }
         if ids.is_empty() {
             return Ok(self.clone());
@@ -53,6 +42,24 @@ impl Stores {
         rows.sort_unstable();
         let rows = arrow::compute::take_record_batch(&self.rows, &Int32Array::from(rows))?;
         Ok(Self { rows, ..*self })
+    }
+
+    pub fn count(&self) -> usize {
+        self.rows.num_rows()
+    }
+
+    pub fn has(&self, id: &str) -> bool {
+        self.row_of(id).is_some()
+    }
+
+    fn row_of(&self, id: &str) -> Option<usize> {
+        let known = self.rows.column(0).as_string::<i32>();
+        let (mut low, mut high) = (0, known.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if known.value(middle) < id { low = middle + 1 } else { high = middle }
+        }
+        (low < known.len() && known.value(low) == id).then_some(low)
     }
 
     /// The latest poll of them all, microseconds UTC.
@@ -66,7 +73,7 @@ impl Stores {
             has.len() - has.true_count()
         };
         StoreCounts {
-            stores: self.rows.num_rows(),
+            stores: self.count(),
             without_hours: none(5),
             without_time_zone: none(6),
             without_polls: self.rows.column(3).null_count(),
