@@ -7,6 +7,7 @@ pub mod frame;
 pub mod sql;
 pub mod store;
 
+mod hours;
 mod ranges;
 mod scan;
 mod stores;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
 
+pub use self::hours::hours_of_stores;
 use self::scan::TableFiles;
 use self::stores::Stores;
 use crate::error::{Error, Result};
