@@ -7,6 +7,7 @@ pub mod frame;
 pub mod sql;
 pub mod store;
 
+mod hours;
 mod merge;
 mod ranges;
 mod runs;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
 
+pub use self::hours::hours_of_stores;
 use self::scan::TableFiles;
 pub use self::stores::Stores;
 use crate::error::{Error, Result};

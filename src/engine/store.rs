@@ -135,7 +135,8 @@ fn polls(dataset: &Dataset, store: &str, range: Span) -> Result<Vec<Poll>> {
     Ok(polls)
 }
 
-fn week(rows: &RecordBatch) -> Result<WeeklyHours> {
+/// The business hours of one store's rows.
+pub(super) fn week(rows: &RecordBatch) -> Result<WeeklyHours> {
     if rows.num_rows() == 0 {
         return Ok(WeeklyHours::Always);
     }
@@ -156,7 +157,8 @@ fn column<'a>(rows: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef> {
     found.ok_or_else(|| Error::bug(format!("the tables have no column {name:?}")))
 }
 
-fn zone(rows: &RecordBatch) -> Result<Option<Tz>> {
+/// The time zone of one store's rows; `None` of none.
+pub(super) fn zone(rows: &RecordBatch) -> Result<Option<Tz>> {
     let Some(last) = rows.num_rows().checked_sub(1) else { return Ok(None) };
     let name = column(rows, "time_zone")?.as_string::<i32>().value(last);
     let zone = name.parse();

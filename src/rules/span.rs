@@ -8,6 +8,9 @@ pub struct Span {
 }
 
 impl Span {
+    /// End of a span that nothing ends.
+    pub const FOREVER: i64 = i64::MAX;
+
     /// `None` where the end is not after the start.
     pub fn new(starts_at: i64, ends_at: i64) -> Option<Self> {
         (starts_at < ends_at).then_some(Self { starts_at, ends_at })

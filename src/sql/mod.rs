@@ -8,11 +8,16 @@
 
 mod cooperation;
 mod database;
+mod documented;
 mod guard;
 mod limits;
 mod rows;
 mod tables;
 
+#[cfg(test)]
+mod examples;
+
 pub use self::database::{Database, Session};
+pub use self::documented::documented;
 pub use self::limits::Limits;
 pub use self::rows::{Cut, Rows};
