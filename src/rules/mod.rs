@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows of files, engines, clocks or settings: every instant is an argument.
 
+pub mod bucket;
 pub mod calendar;
 pub mod explain;
 pub mod figure;
@@ -9,12 +10,14 @@ pub mod incident;
 pub mod opening;
 pub mod options;
 pub mod span;
+pub mod state;
 pub mod tally;
 pub mod timeline;
 pub mod week;
 pub mod window;
 pub mod zone;
 
+pub use bucket::Bucket;
 pub use options::{Interpolation, NoData, Options, Scope};
 pub use span::{Span, Spans};
 pub use timeline::{Poll, Step};
