@@ -5,6 +5,7 @@ mod aggregates;
 mod arguments;
 mod gather;
 mod lists;
+pub mod relations;
 mod scalars;
 
 pub use self::arguments::gap_interval;

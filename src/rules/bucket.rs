@@ -18,6 +18,9 @@ pub enum Bucket {
 }
 
 impl Bucket {
+    pub const NAMES: &[(&str, Self)] =
+        &[("hour", Self::Hour), ("day", Self::Day), ("week", Self::Week), ("month", Self::Month)];
+
     /// Microseconds of the local clock at which the bucket of a local time starts.
     fn start_of(self, local_us: i64) -> i64 {
         let day = day_of(local_us);

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
+use datafusion::catalog::TableProvider;
 use datafusion::common::ParamValues;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -13,10 +14,12 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
+use super::chain::Chain;
 use super::cooperation::JoinsGiveWay;
 use super::limits::Limits;
 use super::rows::{Rows, asked_wrongly};
 use super::{guard, tables};
+use crate::engine::Tables;
 use crate::error::Result;
 use crate::functions;
 use crate::tables::Dataset;
@@ -27,6 +30,8 @@ pub const SCHEMA: &str = "public";
 /// What all queries of a process share: settings, functions, what is known of files, and turns.
 pub struct Database {
     state: SessionState,
+    /// Knows what `queries/` calls and analysts do not.
+    planner: SessionState,
     limits: Limits,
     turns: Arc<Semaphore>,
     threads: Handle,
@@ -51,7 +56,10 @@ impl Database {
         let context = SessionContext::new_with_state(state);
         functions::register(&context);
         let turns = Arc::new(Semaphore::new(limits.at_once));
-        Self { state: context.state(), limits, turns, threads }
+        let state = context.state();
+        let planner = SessionContext::new_with_state(state.clone());
+        functions::relations::register(&planner);
+        Self { state, planner: planner.state(), limits, turns, threads }
     }
 
     pub fn limits(&self) -> Limits {
@@ -63,11 +71,26 @@ impl Database {
     /// # Errors
     /// Where the tables cannot be read.
     pub fn session(&self, dataset: &Dataset) -> Result<Session> {
-        let catalogs = tables::catalogs(dataset)?;
+        self.session_beside(dataset, Vec::new())
+    }
+
+    /// A session that sees other tables as well, by their names.
+    ///
+    /// # Errors
+    /// Where the tables cannot be read.
+    pub fn session_beside(
+        &self,
+        dataset: &Dataset,
+        others: Vec<(String, Arc<dyn TableProvider>)>,
+    ) -> Result<Session> {
+        let tables = Tables::of(dataset, self.state.config().target_partitions())?;
+        let chain = Arc::new(Chain::new(self.planner.clone(), dataset.clone(), tables));
+        let catalogs = tables::catalogs(&chain, others)?;
         let builder = SessionStateBuilder::new_from_existing(self.state.clone());
-        let state = builder.with_catalog_list(catalogs).build();
+        let context = SessionContext::new_with_state(builder.with_catalog_list(catalogs).build());
+        super::functions::register(&context, &chain)?;
         Ok(Session {
-            context: SessionContext::new_with_state(state),
+            context,
             limits: self.limits,
             turns: Arc::clone(&self.turns),
             threads: self.threads.clone(),

@@ -4,7 +4,10 @@
 //! the one without a wire, and [`value`] spells values alike for all of them. `BLESS=1` writes what
 //! the queries answer into the scripts.
 
+mod agreement;
+mod analyst;
 pub mod chain;
+mod plans;
 pub mod scripts;
 mod session;
 pub mod value;
