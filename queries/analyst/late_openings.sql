@@ -5,8 +5,8 @@ SELECT
     openings.store_id,
     openings.starts_at AS opened_at,
     states.state
-FROM openings()
-INNER JOIN states()
+FROM openings() AS openings
+INNER JOIN states() AS states
     ON states.store_id = openings.store_id
     AND states.starts_at <= openings.starts_at
     AND states.ends_at > openings.starts_at

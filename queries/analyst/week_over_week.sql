@@ -1,6 +1,7 @@
 -- Which stores got worse or better from the week before last to last week?
 --
--- out  stores that had a figure in both, the greatest loss first; the change is in points of percent
+-- out  stores of another figure than before, the greatest loss first; the change is in points of
+--      percent, null where there was no figure in one of the weeks
 -- args none
 SELECT
     last.store_id,
@@ -10,7 +11,7 @@ SELECT
 FROM uptime() AS last
 INNER JOIN uptime(latest_poll() - INTERVAL '14 days', latest_poll() - INTERVAL '7 days') AS before
     ON before.store_id = last.store_id
-WHERE last.uptime_pct <> before.uptime_pct
+WHERE last.uptime_pct IS DISTINCT FROM before.uptime_pct
 ORDER BY
-    change,
+    change NULLS LAST,
     last.store_id

@@ -127,23 +127,57 @@ impl Steps {
         let made = async {
             let plan = self.session.create_logical_plan(sql).await?;
             SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).verify_plan(&plan)?;
-            bound(plan, &self.arguments)
+            with_placeholders(plan, |id| self.argument(id))
         };
         made.await.map_err(|error| match replaced.is_some() {
             true => Error::File(format!("\"{file}.sql\": {error}")),
             false => error.into(),
         })
     }
+
+    /// What an argument stands for; those of who asks stay open through all steps.
+    fn argument(&self, id: &str) -> datafusion::error::Result<Option<Expr>> {
+        let name = &id[1..];
+        if name.starts_with('$') {
+            return Ok(None);
+        }
+        match self.arguments.get(name) {
+            Some(argument) => Ok(Some(argument.clone())),
+            None => plan_err!("there is no argument {id}"),
+        }
+    }
 }
 
-/// The plan with what its `$` names stand for; unlike values of parameters, these may be parameters
-/// themselves.
-fn bound(plan: LogicalPlan, arguments: &Arguments) -> datafusion::error::Result<LogicalPlan> {
+/// The expression with its `$name` written `$$name`, which is no argument of `queries/`.
+pub fn set_apart(expr: Expr) -> datafusion::error::Result<Expr> {
+    let apart = |expr: Expr| match expr {
+        Expr::Placeholder(Placeholder { id, field }) => {
+            Ok(Transformed::yes(Expr::Placeholder(Placeholder { id: format!("${id}"), field })))
+        }
+        other => Ok(Transformed::no(other)),
+    };
+    expr.transform_up(apart).map(|apart| apart.data)
+}
+
+/// The plan with every `$$name` written `$name` again.
+pub fn put_back(plan: LogicalPlan) -> datafusion::error::Result<LogicalPlan> {
+    with_placeholders(plan, |id| {
+        let name = id.strip_prefix('$').filter(|name| name.starts_with('$'));
+        let back = |name: &str| Placeholder { id: name.to_owned(), field: None };
+        Ok(name.map(|name| Expr::Placeholder(back(name))))
+    })
+}
+
+/// The plan with what its placeholders stand for; unlike values of parameters, these are expressions.
+fn with_placeholders(
+    plan: LogicalPlan,
+    stands_for: impl Fn(&str) -> datafusion::error::Result<Option<Expr>>,
+) -> datafusion::error::Result<LogicalPlan> {
     let bind = |expr: Expr| match &expr {
-        Expr::Placeholder(Placeholder { id, .. }) => match arguments.get(&id[1..]) {
-            Some(argument) => Ok(Transformed::yes(argument.clone())),
-            None => plan_err!("there is no argument {id}"),
-        },
+        Expr::Placeholder(Placeholder { id, .. }) => Ok(match stands_for(id)? {
+            Some(other) => Transformed::yes(other),
+            None => Transformed::no(expr),
+        }),
         _ => Ok(Transformed::no(expr)),
     };
     let bound = plan.transform_up_with_subqueries(|plan| {

@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 
-use datafusion::catalog::{CatalogProviderList, TableProvider};
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use datafusion::catalog::{CatalogProviderList, MemTable, TableProvider};
 use datafusion::error::Result;
 
 use super::chain::{Chain, catalogs_of, schema_of};
@@ -16,8 +17,8 @@ use crate::tables::Table;
 /// Schema of the tables that are of use to table functions alone.
 pub const INTERNAL: &str = "internal";
 
-/// What each table and column says, for those who read it: name of the table, of the column or
-/// nothing for the table itself, and the sentence.
+/// What each table and column says: name of the table, of the column or nothing for the table itself,
+/// and the sentence. Analysts read it in `internal.descriptions`.
 pub const DESCRIPTIONS: [(&str, &str, &str); 44] = [
     ("polls", "", "status polls, one row a store and instant"),
     ("polls", "store_id", "the store, as its files name it"),
@@ -92,5 +93,18 @@ pub fn catalogs(
             _ => shown.push(named),
         }
     }
+    internal.push(("descriptions".to_owned(), descriptions()?));
     catalogs_of([(SCHEMA, schema_of(shown)?), (INTERNAL, schema_of(internal)?)])
+}
+
+fn descriptions() -> Result<Arc<dyn TableProvider>> {
+    let column = |of: fn(&(&'static str, &'static str, &'static str)) -> &'static str| -> ArrayRef {
+        Arc::new(DESCRIPTIONS.iter().map(|row| Some(of(row))).collect::<StringArray>())
+    };
+    let rows = RecordBatch::try_from_iter([
+        ("table_name", column(|row| row.0)),
+        ("column_name", column(|row| row.1)),
+        ("description", column(|row| row.2)),
+    ])?;
+    Ok(Arc::new(MemTable::try_new(rows.schema(), vec![vec![rows]])?))
 }

@@ -1,9 +1,10 @@
 //! What table functions cost, by their plans: no poll is sorted, or passed from one thread to
 //! another, and no day is read that the range does not touch.
 
-use std::collections::BTreeSet;
-
 use arrow::array::AsArray;
+use arrow::datatypes::DataType;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::scalar::ScalarValue;
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 use uptally::generate::{DEFAULT_END_US, Spec, generate};
@@ -24,41 +25,66 @@ async fn session() -> (TempDir, Session) {
 }
 
 async fn plan_of(session: &Session, sql: &str) -> String {
-    let plan = session.plan(&format!("EXPLAIN {sql}")).await.unwrap();
+    explained(session, session.plan(&format!("EXPLAIN {sql}")).await.unwrap()).await
+}
+
+async fn explained(session: &Session, plan: LogicalPlan) -> String {
     let (batches, _) = session.run(plan, session.limits()).await.unwrap().collect().await.unwrap();
     let lines = batches.iter().flat_map(|batch| {
-        let plans = arrow::compute::cast(batch.column(1), &arrow::datatypes::DataType::Utf8);
-        let plans = plans.unwrap();
+        let plans = arrow::compute::cast(batch.column(1), &DataType::Utf8).unwrap();
         plans.as_string::<i32>().iter().flatten().map(str::to_owned).collect::<Vec<_>>()
     });
     lines.last().unwrap()
 }
 
-/// Dates of the files of polls in the plan.
-fn days_read(plan: &str) -> usize {
+/// The first date of the files of polls in the plan; empty where there is none.
+fn first_day_read(plan: &str) -> &str {
     let dates = plan.split("/polls/polled_on=").skip(1).map(|rest| &rest[..10]);
-    dates.collect::<BTreeSet<_>>().len()
+    dates.min().unwrap_or_default()
+}
+
+#[track_caller]
+fn moves_no_row(plan: &str) {
+    for dear in ["SortExec", "RepartitionExec", "CoalescePartitionsExec"] {
+        assert!(!plan.contains(dear), "{plan}");
+    }
 }
 
 #[test]
 fn table_functions_neither_sort_nor_repartition_and_read_the_days_of_their_range() {
     block_on(async {
         let (_folder, session) = session().await;
-        for (call, days) in [
-            ("uptime()", 8),
-            ("uptime(latest_poll() - INTERVAL '1 day', latest_poll())", 2),
-            ("uptime(latest_poll() - INTERVAL '1 day', latest_poll(), 'scope=day')", 2),
-            ("uptime_by('hour')", 8),
-            ("states(latest_poll() - INTERVAL '30 hours', latest_poll(), scope => 'interval')", 3),
-            ("incidents()", 8),
-            ("openings()", 0),
+        // The latest poll is of the 25th in the evening.
+        for (call, first_day) in [
+            ("uptime()", "2023-01-18"),
+            ("uptime(latest_poll() - INTERVAL '1 day', latest_poll())", "2023-01-24"),
+            ("uptime(latest_poll() - INTERVAL '1 day', latest_poll(), 'scope=day')", "2023-01-24"),
+            ("uptime_by('hour')", "2023-01-18"),
+            (
+                "states(latest_poll() - INTERVAL '45 hours', latest_poll(), scope => 'interval')",
+                "2023-01-23",
+            ),
+            ("incidents()", "2023-01-18"),
+            ("openings()", ""),
         ] {
             let plan = plan_of(&session, &format!("SELECT * FROM {call}")).await;
-            for dear in ["SortExec", "RepartitionExec", "CoalescePartitionsExec"] {
-                assert!(!plan.contains(dear), "{call}:\n{plan}");
-            }
-            assert_eq!(days_read(&plan), days, "{call}:\n{plan}");
+            moves_no_row(&plan);
+            assert_eq!(first_day_read(&plan), first_day, "{call}:\n{plan}");
         }
+    });
+}
+
+#[test]
+fn a_range_may_be_a_parameter_and_still_leaves_other_days_unread() {
+    block_on(async {
+        let (_folder, session) = session().await;
+        let sql = "EXPLAIN SELECT * FROM uptime($1, $2)";
+        let range = ["2023-01-22", "2023-01-24"].map(ScalarValue::from);
+        let plan = Session::bind(session.plan(sql).await.unwrap(), range.to_vec()).unwrap();
+        let plan = explained(&session, plan).await;
+        moves_no_row(&plan);
+        assert_eq!(first_day_read(&plan), "2023-01-22", "{plan}");
+        assert!(!plan.contains("polled_on=2023-01-25"), "{plan}");
     });
 }
 

@@ -9,7 +9,7 @@ use datafusion::scalar::ScalarValue;
 
 use super::Kind;
 use super::days::first_day;
-use crate::engine::steps::{day, instant};
+use crate::engine::steps::{day, instant, set_apart};
 use crate::engine::{Tables, first_day_to_read};
 use crate::ingest::instant_of_text;
 use crate::rules::calendar::{DAY_US, day_of};
@@ -148,10 +148,11 @@ fn of_range(kind: Kind, range: (&Expr, &Expr), tables: &Tables) -> Result<RangeA
         }
         return Ok(of_span(span, tables));
     }
-    let [from, to] = [range.0, range.1].map(|expr| match expr {
-        Expr::Literal(value, _) => instant_of(value).map_or_else(|_| expr.clone(), instant),
-        expr => cast(expr.clone(), instant_type()),
-    });
+    let open = |expr: &Expr| match expr {
+        Expr::Literal(value, _) => Ok(instant_of(value).map_or_else(|_| expr.clone(), instant)),
+        expr => set_apart(expr.clone()).map(|expr| cast(expr, instant_type())),
+    };
+    let (from, to) = (open(range.0)?, open(range.1)?);
     let days = (first_day(&tables.days, from.clone()), cast(to.clone(), DataType::Date32));
     Ok(((from, to), days))
 }
