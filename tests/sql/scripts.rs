@@ -45,7 +45,7 @@ where
 }
 
 /// A column whose kind the connection cannot tell is of any.
-#[expect(clippy::ptr_arg, reason = "the type of a validator")]
+#[allow(clippy::ptr_arg, reason = "the type of a validator")]
 fn is_of_kinds(found: &Vec<Kind>, expected: &Vec<Kind>) -> bool {
     let alike = |(found, expected): (&Kind, &Kind)| found == expected || *found == Kind::Any;
     found.len() == expected.len() && found.iter().zip(expected).all(alike)
