@@ -8,5 +8,6 @@ mod harness;
 mod judge;
 mod properties;
 mod service;
+mod sql;
 mod transitions;
 mod versions;

@@ -13,6 +13,7 @@ mod gather;
 mod hours;
 mod lists;
 mod packed;
+pub mod relations;
 mod scalars;
 mod states;
 mod stores;

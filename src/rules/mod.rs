@@ -3,6 +3,7 @@
 //! Nothing here knows of files, engines, clocks or settings: every instant is an argument.
 
 pub mod algebra;
+pub mod bucket;
 pub mod calendar;
 pub mod explain;
 pub mod figure;
@@ -11,6 +12,7 @@ pub mod opening;
 pub mod options;
 pub mod schedule;
 pub mod span;
+pub mod state;
 pub mod tally;
 pub mod timeline;
 pub mod week;
@@ -20,6 +22,7 @@ pub mod zone;
 #[cfg(test)]
 mod drawn;
 
+pub use bucket::Bucket;
 pub use options::{Interpolation, NoData, Options, Scope};
 pub use span::{Span, Spans};
 pub use timeline::{Poll, Step};

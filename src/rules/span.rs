@@ -1,7 +1,7 @@
 //! Half-open stretches of time, and unions of them.
 
 /// `[starts_at, ends_at)` in microseconds UTC; never empty.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
     starts_at: i64,
     ends_at: i64,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
 
+use datafusion::catalog::TableProvider;
 use datafusion::common::ParamValues;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -15,10 +16,12 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
+use super::chain::Chain;
 use super::cooperation::JoinsGiveWay;
 use super::limits::Limits;
 use super::rows::{Rows, asked_wrongly};
 use super::{guard, tables};
+use crate::engine::Tables;
 use crate::engine::hours_of_stores;
 use crate::error::Result;
 use crate::functions::{self, ChainHours};
@@ -33,6 +36,8 @@ pub const SCHEMA: &str = "public";
 pub struct Database {
     state: SessionState,
     hours: Mutex<HoursOfVersions>,
+    /// Knows what `queries/` calls and analysts do not.
+    planner: SessionState,
     limits: Limits,
     turns: Arc<Semaphore>,
     threads: Handle,
@@ -52,12 +57,16 @@ impl Database {
         let state = SessionStateBuilder::new()
             .with_config(config)
             .with_default_features()
+            .with_physical_optimizer_rule(Arc::new(GroupByRuns))
             .with_physical_optimizer_rule(Arc::new(JoinsGiveWay))
             .build();
         let context = SessionContext::new_with_state(state);
         functions::register(&context);
         let turns = Arc::new(Semaphore::new(limits.at_once));
-        Self { state: context.state(), hours: Mutex::default(), limits, turns, threads }
+        let state = context.state();
+        let planner = SessionContext::new_with_state(state.clone());
+        functions::relations::register(&planner);
+        Self { state, planner: planner.state(), hours: Mutex::default(), limits, turns, threads }
     }
 
     pub fn limits(&self) -> Limits {
@@ -69,10 +78,24 @@ impl Database {
     /// # Errors
     /// Where the tables cannot be read.
     pub fn session(&self, dataset: &Dataset) -> Result<Session> {
-        let catalogs = tables::catalogs(dataset)?;
+        self.session_beside(dataset, Vec::new())
+    }
+
+    /// A session that sees other tables as well, by their names.
+    ///
+    /// # Errors
+    /// Where the tables cannot be read.
+    pub fn session_beside(
+        &self,
+        dataset: &Dataset,
+        others: Vec<(String, Arc<dyn TableProvider>)>,
+    ) -> Result<Session> {
+        let tables = Tables::of(dataset, self.state.config().target_partitions())?;
+        let chain = Arc::new(Chain::new(self.planner.clone(), dataset.clone(), tables));
+        let catalogs = tables::catalogs(&chain, others)?;
         let builder = SessionStateBuilder::new_from_existing(self.state.clone());
-        let state = builder.with_catalog_list(catalogs).build();
-        let context = SessionContext::new_with_state(state);
+        let context = SessionContext::new_with_state(builder.with_catalog_list(catalogs).build());
+        super::functions::register(&context, &chain)?;
         let mut hours = self.hours.lock().unwrap_or_else(PoisonError::into_inner);
         functions::register_for_stores(&context, &hours.of(dataset));
         Ok(Session {

@@ -6,9 +6,12 @@
 //! read anything else, and runs it ([`Session::run`]) until it ends, meets a limit, or nobody
 //! takes its rows any more. Knows nothing of who asks.
 
+mod as_of;
+mod chain;
 mod cooperation;
 mod database;
 mod documented;
+mod functions;
 mod guard;
 mod limits;
 mod rows;
@@ -19,5 +22,7 @@ mod examples;
 
 pub use self::database::{Database, Session};
 pub use self::documented::documented;
+pub use self::functions::{TABLE_FUNCTIONS, TableFunction};
 pub use self::limits::Limits;
 pub use self::rows::{Cut, Rows};
+pub use self::tables::{DESCRIPTIONS, INTERNAL};

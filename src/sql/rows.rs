@@ -159,6 +159,9 @@ pub fn asked_wrongly(error: DataFusionError) -> Error {
 fn failed(error: DataFusionError, limits: &Limits) -> Error {
     match error.find_root() {
         DataFusionError::ResourcesExhausted(wanted) => limits.out_of_memory(wanted),
+        DataFusionError::External(cause) if cause.is::<Error>() => {
+            Error::Resource { what: cause.to_string(), source: error.into() }
+        }
         DataFusionError::Internal(_)
         | DataFusionError::ParquetError(_)
         | DataFusionError::ObjectStore(_)
