@@ -1,9 +1,11 @@
 -- Gathers the polls of each store, for the scopes that fill each piece of time from its own.
 --
 -- in   asked_polls (store_no, polled_at, active), in any order
--- out  poll_lists (store_no, polls), one row a store with polls
+-- out  poll_lists (store_no, polls, polls_in_range), one row a store with polls
+-- args $from and $now, the range of the question
 SELECT
     store_no,
-    poll_list(polled_at, active) AS polls
+    poll_list(polled_at, active) AS polls,
+    count(*) FILTER (WHERE polled_at >= $from AND polled_at < $now) AS polls_in_range
 FROM asked_polls
 GROUP BY store_no

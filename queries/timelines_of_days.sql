@@ -1,7 +1,7 @@
 -- The state of each store where every store-local calendar day is filled from its own polls alone.
 --
--- in   poll_lists (store_no, polls); time_zones (store_no, time_zone)
--- out  timelines_of_days (store_no, timeline), one row a store with polls
+-- in   poll_lists (store_no, polls, polls_in_range); time_zones (store_no, time_zone)
+-- out  timelines_of_days (store_no, timeline, polls, polls_in_range), one row a store with polls
 -- args $from and $now, the range that is cut into days; $default_time_zone, of stores without one;
 --      $interpolation; $max_gap
 SELECT
@@ -11,7 +11,9 @@ SELECT
         local_days(coalesce(time_zones.time_zone, $default_time_zone), $from, $now),
         $interpolation,
         $max_gap
-    ) AS timeline
+    ) AS timeline,
+    poll_lists.polls,
+    poll_lists.polls_in_range
 FROM poll_lists
 LEFT JOIN time_zones
     ON time_zones.store_no = poll_lists.store_no

@@ -1,11 +1,13 @@
 -- The state of each store where every united business interval is filled from its own polls alone.
 --
--- in   poll_lists (store_no, polls); open_hours (store_no, spans)
--- out  timelines_of_intervals (store_no, timeline), one row a store with polls
+-- in   poll_lists (store_no, polls, polls_in_range); open_hours (store_no, spans)
+-- out  timelines_of_intervals (store_no, timeline, polls, polls_in_range), one row a store with polls
 -- args $interpolation; $max_gap
 SELECT
     poll_lists.store_no,
-    timeline_within(poll_lists.polls, open_hours.spans, $interpolation, $max_gap) AS timeline
+    timeline_within(poll_lists.polls, open_hours.spans, $interpolation, $max_gap) AS timeline,
+    poll_lists.polls,
+    poll_lists.polls_in_range
 FROM poll_lists
 INNER JOIN open_hours
     ON open_hours.store_no = poll_lists.store_no

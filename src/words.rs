@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use crate::engine::Engine;
 use crate::report::Format;
 use crate::rules::calendar::DAY_US;
-use crate::rules::{Interpolation, NoData, Scope};
+use crate::rules::{Bucket, Interpolation, NoData, Options, Scope};
 
 /// The words of an option, each with what it means.
 pub type Words<T> = &'static [(&'static str, T)];
@@ -24,6 +24,7 @@ pub const SCOPES: Words<Scope> =
     &[("all", Scope::All), ("day", Scope::Day), ("interval", Scope::Interval)];
 pub const NO_DATA: Words<NoData> =
     &[("unknown", NoData::Unknown), ("down", NoData::Down), ("up", NoData::Up)];
+pub const BUCKETS: Words<Bucket> = Bucket::NAMES;
 pub const FORMATS: Words<Format> = &[
     ("csv", Format::Csv),
     ("json", Format::Json),
@@ -50,6 +51,28 @@ pub fn meaning<T: Copy>(words: Words<T>, given: &str) -> Result<T, String> {
 /// The word that means the value.
 pub fn word<T: Copy + PartialEq>(words: Words<T>, value: T) -> &'static str {
     words.iter().find(|(_, meant)| *meant == value).map_or("", |(word, _)| word)
+}
+
+/// Names of the options that say what the numbers mean.
+pub const OPTIONS: [&str; 6] =
+    ["interpolation", "max_gap", "scope", "no_data", "snap_end_of_day", "default_timezone"];
+
+/// Takes one of them; `false` where there is none of that name.
+///
+/// # Errors
+/// Says what was expected of the text.
+pub fn set_option(options: &mut Options, name: &str, text: &str) -> Result<bool, String> {
+    const TRUTHS: Words<bool> = &[("true", true), ("false", false)];
+    match name {
+        "interpolation" => options.interpolation = meaning(INTERPOLATIONS, text)?,
+        "max_gap" => options.max_gap_us = Some(duration_us(text)?),
+        "scope" => options.scope = meaning(SCOPES, text)?,
+        "no_data" => options.no_data = meaning(NO_DATA, text)?,
+        "snap_end_of_day" => options.snap_end_of_day = meaning(TRUTHS, text)?,
+        "default_timezone" => options.default_time_zone = time_zone(text)?,
+        _ => return Ok(false),
+    }
+    Ok(true)
 }
 
 /// Microseconds of a duration like `2h`, `90m` or `1h 30m`; positive.

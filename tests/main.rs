@@ -8,6 +8,7 @@ mod harness;
 mod judge;
 mod properties;
 mod service;
+mod sql;
 mod transitions;
 mod versions;
 mod wire;

@@ -89,7 +89,7 @@ fn hours() -> impl Strategy<Value = Vec<(u8, u32, u32)>> {
 
 type Store = (Vec<(i64, bool)>, Vec<(u8, u32, u32)>, Option<Tz>);
 
-fn chains() -> impl Strategy<Value = (Chain, i64)> {
+pub fn chains() -> impl Strategy<Value = (Chain, i64)> {
     let store = (polls(), hours(), option::weighted(0.8, zones()));
     (nows(), vec(store, 150..250)).prop_map(|(now, stores): (i64, Vec<Store>)| {
         let mut chain = Chain { polls: vec![], hours: vec![], zones: vec![] };
@@ -107,7 +107,7 @@ fn chains() -> impl Strategy<Value = (Chain, i64)> {
     })
 }
 
-fn questions() -> impl Strategy<Value = Question> {
+pub fn questions() -> impl Strategy<Value = Question> {
     let gap = prop_oneof![Just(1), Just(HOUR), 1..3 * DAY, Just(36_525 * DAY)];
     (
         select(vec![Interpolation::Previous, Interpolation::Nearest, Interpolation::Next]),

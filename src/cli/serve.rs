@@ -1,5 +1,6 @@
 //! `uptally serve`: the service, from the tables of a folder.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -13,10 +14,13 @@ use super::signals::Stop;
 use crate::error::{Error, Result};
 use crate::generate::{DEFAULT_END_US, Spec, generate};
 use crate::ingest::{Request, Watch, load};
+use crate::rules::calendar::DAY_US;
 use crate::server::{
-    self, COMPLETE_AS, CompleteAs, Keys, Limits, Listeners, Retention, Service, Settings,
+    self, COMPLETE_AS, CompleteAs, HEADER_BYTES_MAX, Keys, Limits, Listeners, Retention, Service,
+    Settings,
 };
 use crate::tables::{Dataset, WriteLock};
+use crate::words::{duration_text, word};
 
 const DEFAULT_DATA: &str = "data";
 
@@ -52,28 +56,57 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
     /// What `GET /get_report/{id}` answers to who takes anything
-    #[arg(long, default_value = "csv", value_parser = one_of(COMPLETE_AS))]
+    #[arg(
+        long,
+        default_value = word(COMPLETE_AS, usual().complete_as),
+        value_parser = one_of(COMPLETE_AS),
+    )]
     complete_as: CompleteAs,
     /// How long reports are kept, and how many, as 30d, 1000 or 30d,1000
-    #[arg(long, value_name = "AGE,COUNT", default_value = "30d,1000", value_parser = retention)]
+    #[arg(
+        long,
+        value_name = "AGE,COUNT",
+        default_value_t = usual().reports.retention,
+        value_parser = retention,
+    )]
     retain: Retention,
-    /// Reports that may wait for their turn
-    #[arg(long, value_name = "COUNT", default_value_t = 64)]
+    /// Reports that may wait for their turn; with 0 one is taken on only while a turn is free
+    #[arg(long, value_name = "COUNT", default_value_t = usual().reports.queue_max)]
     max_queue: usize,
     /// Reports that are made at once
-    #[arg(long, value_name = "COUNT", default_value_t = 4, value_parser = at_least_one)]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = usual().reports.at_once,
+        value_parser = at_least_one,
+    )]
     reports_at_once: usize,
     /// How long a report may take
-    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
-    report_time: Duration,
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value_t = usual().reports.report_time.into(),
+        value_parser = duration,
+    )]
+    report_time: humantime::Duration,
     /// How long a question about a store may take, and the body of a request
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
-    query_time: Duration,
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value_t = usual().query_time.into(),
+        value_parser = duration,
+    )]
+    query_time: humantime::Duration,
     /// The largest body of a request
-    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
+    #[arg(long, value_name = "BYTES", default_value_t = usual().body_bytes_max)]
     max_body: usize,
-    /// The largest header of a request
-    #[arg(long, value_name = "BYTES", default_value_t = 16 << 10)]
+    /// The largest head of a request, and of its path with the query alone
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value_t = usual().header_bytes_max,
+        value_parser = header_bytes,
+    )]
     max_header: usize,
 }
 
@@ -150,14 +183,19 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
             retention: arguments.retain,
             queue_max: arguments.max_queue,
             at_once: arguments.reports_at_once,
-            report_time: arguments.report_time,
+            report_time: arguments.report_time.into(),
         },
-        query_time: arguments.query_time,
+        query_time: arguments.query_time.into(),
         body_bytes_max: arguments.max_body,
         header_bytes_max: arguments.max_header,
         keys: arguments.keys.as_deref().map(Keys::read).transpose()?,
-        ..Settings::default()
+        ..usual()
     })
+}
+
+/// What holds where no flag says otherwise.
+fn usual() -> Settings {
+    Settings::default()
 }
 
 /// The folder to serve: the one asked for, or the usual one, or that of the sample where the usual
@@ -196,8 +234,8 @@ async fn load_sample(data: &Path, stopped: &AtomicBool) -> Result<()> {
     Ok(())
 }
 
-fn duration(text: &str) -> std::result::Result<Duration, String> {
-    Ok(Duration::from_micros(duration_us(text)?.unsigned_abs()))
+fn duration(text: &str) -> std::result::Result<humantime::Duration, String> {
+    Ok(Duration::from_micros(duration_us(text)?.unsigned_abs()).into())
 }
 
 fn at_least_one(text: &str) -> std::result::Result<usize, String> {
@@ -205,9 +243,14 @@ fn at_least_one(text: &str) -> std::result::Result<usize, String> {
     number.ok_or_else(|| "expected a number from 1 on".to_owned())
 }
 
+fn header_bytes(text: &str) -> std::result::Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=HEADER_BYTES_MAX).contains(number));
+    number.ok_or_else(|| format!("expected a number from 1 to {HEADER_BYTES_MAX}"))
+}
+
 /// `30d`, `1000` or `30d,1000`; what is not said stays as it is by default.
 fn retention(text: &str) -> std::result::Result<Retention, String> {
-    let mut retention = Settings::default().reports.retention;
+    let mut retention = usual().reports.retention;
     for part in text.split(',').map(str::trim) {
         match part.parse() {
             Ok(reports_max) => retention.reports_max = reports_max,
@@ -215,4 +258,58 @@ fn retention(text: &str) -> std::result::Result<Retention, String> {
         }
     }
     Ok(retention)
+}
+
+/// As [`retention`] reads it.
+impl fmt::Display for Retention {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.age_us % DAY_US {
+            0 => write!(formatter, "{}d", self.age_us / DAY_US)?,
+            _ => formatter.write_str(&duration_text(self.age_us))?,
+        }
+        write!(formatter, ",{}", self.reports_max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, FromArgMatches};
+
+    use super::*;
+
+    fn settings_of(flags: &[&str]) -> std::result::Result<Settings, String> {
+        let given = Arguments::augment_args(Command::new("serve").no_binary_name(true))
+            .try_get_matches_from(flags)
+            .map_err(|error| error.to_string())?;
+        Ok(settings(&Arguments::from_arg_matches(&given).unwrap()).unwrap())
+    }
+
+    #[test]
+    fn without_flags_the_usual_holds() {
+        assert_eq!(format!("{:?}", settings_of(&[]).unwrap()), format!("{:?}", usual()));
+    }
+
+    #[test]
+    fn retention_is_read_as_it_is_written() {
+        let usual = usual().reports.retention;
+        for (text, expected) in [
+            ("7d", Retention { age_us: 7 * DAY_US, ..usual }),
+            ("5", Retention { reports_max: 5, ..usual }),
+            ("90m, 5", Retention { age_us: 5_400_000_000, reports_max: 5 }),
+        ] {
+            assert_eq!(retention(text), Ok(expected), "{text}");
+            assert_eq!(retention(&expected.to_string()), Ok(expected), "{expected}");
+        }
+        assert_eq!(usual.to_string(), "30d,1000");
+        assert!(retention("soon").is_err() && retention("").is_err());
+    }
+
+    #[test]
+    fn a_head_is_no_larger_than_is_read() {
+        assert_eq!(settings_of(&["--max-header", "65534"]).unwrap().header_bytes_max, 65534);
+        for wrong in ["0", "65535", "x"] {
+            let error = settings_of(&["--max-header", wrong]).unwrap_err();
+            assert!(error.contains("expected a number from 1 to 65534"), "{error}");
+        }
+    }
 }

@@ -7,8 +7,12 @@ pub mod frame;
 pub mod sql;
 pub mod store;
 
+mod hours;
+mod merge;
 mod ranges;
+mod runs;
 mod scan;
+pub mod steps;
 mod stores;
 
 use std::num::NonZeroUsize;
@@ -18,8 +22,10 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
 
+pub use self::hours::hours_of_stores;
+pub use self::runs::GroupByRuns;
 use self::scan::TableFiles;
-use self::stores::Stores;
+pub use self::stores::Stores;
 use crate::error::{Error, Result};
 use crate::rules::calendar::day_of;
 use crate::rules::{Options, Window};
@@ -93,23 +99,36 @@ pub async fn answer(dataset: &Dataset, question: &Question, engine: Engine) -> R
     Ok(Answer { figures, now: asked.now, stores: asked.stores.counts() })
 }
 
-/// Every table as a query may scan it, divided by stores among so many threads.
-///
-/// # Errors
-/// Where the list of stores cannot be read.
-pub fn tables_of(
-    dataset: &Dataset,
-    threads: usize,
-) -> Result<Vec<(Table, Arc<dyn TableProvider>)>> {
-    let cuts = Stores::new(dataset.rows(Table::Stores)?).cuts(threads);
-    let files = |table| -> Arc<dyn TableProvider> {
-        Arc::new(TableFiles::new(table, dataset.files(table)).divided(&cuts))
-    };
-    Ok(Table::VERSIONED
-        .into_iter()
-        .chain([Table::Loads])
-        .map(|table| (table, files(table)))
-        .collect())
+/// The tables as any query may scan them, and what has to be known of them to plan one.
+#[derive(Clone, Debug)]
+pub struct Tables {
+    pub providers: Vec<(Table, Arc<dyn TableProvider>)>,
+    /// Of all stores, microseconds UTC.
+    pub latest_poll: Option<i64>,
+    pub stores: usize,
+    /// Days on which there were polls, ascending, since 1970-01-01.
+    pub days: Arc<[i64]>,
+}
+
+impl Tables {
+    /// Scans are divided by stores among so many threads.
+    ///
+    /// # Errors
+    /// Where the list of stores cannot be read.
+    pub fn of(dataset: &Dataset, threads: usize) -> Result<Self> {
+        let stores = Stores::new(dataset.rows(Table::Stores)?);
+        let cuts = stores.cuts(threads);
+        let provider = |table: Table| -> (Table, Arc<dyn TableProvider>) {
+            (table, Arc::new(TableFiles::new(table, dataset.files(table)).divided(&cuts)))
+        };
+        let tables = Table::VERSIONED.into_iter().chain([Table::Loads]);
+        Ok(Self {
+            providers: tables.map(provider).collect(),
+            latest_poll: stores.last_polled_at(),
+            stores: stores.numbers().len(),
+            days: polled_days(dataset).collect(),
+        })
+    }
 }
 
 /// The plan by which the engine would answer, as text.
@@ -152,7 +171,7 @@ impl Asked {
             dataset: dataset.clone(),
             question: question.clone(),
             now,
-            first_day: first_day_to_read(dataset, from_day),
+            first_day: first_day_to_read(polled_days(dataset), from_day),
             last_day: day_of(now),
             stores,
         })
@@ -168,10 +187,13 @@ impl Asked {
     }
 }
 
+fn polled_days(dataset: &Dataset) -> impl Iterator<Item = i64> + Clone {
+    dataset.files(Table::Polls).iter().filter_map(|file| file.day)
+}
+
 /// The last polled day not after `from_day`, or the first one of all: its polls, with what is carried
 /// into it, tell the state of every store from `from_day` on.
-fn first_day_to_read(dataset: &Dataset, from_day: i64) -> i64 {
-    let days = || dataset.files(Table::Polls).iter().filter_map(|file| file.day);
-    let first_day = days().filter(|day| *day <= from_day).max().or_else(|| days().min());
+pub fn first_day_to_read(polled: impl Iterator<Item = i64> + Clone, from_day: i64) -> i64 {
+    let first_day = polled.clone().filter(|day| *day <= from_day).max().or_else(|| polled.min());
     first_day.unwrap_or(from_day)
 }

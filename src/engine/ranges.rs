@@ -21,10 +21,12 @@ use datafusion::physical_expr::{
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, execute_stream,
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
 };
 use datafusion::scalar::ScalarValue;
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::merge::merged;
 
 /// Column by whose ranges scans are divided.
 pub const STORE_NO: &str = "store_no";
@@ -32,29 +34,33 @@ pub const STORE_NO: &str = "store_no";
 /// Where a chain's stores are cut into ranges: each begins with the store of such a number, but the
 /// first, which has all before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cuts(Vec<i32>);
+pub struct Cuts {
+    starts: Vec<i32>,
+    in_order_of_ids: bool,
+}
 
 impl Cuts {
-    /// `starts` ascend.
-    pub fn at(starts: Vec<i32>) -> Self {
+    /// `starts` ascend. `in_order_of_ids` tells whether the numbers of all stores ascend as their
+    /// ids do, so that files in order of the one are in order of the other.
+    pub fn at(starts: Vec<i32>, in_order_of_ids: bool) -> Self {
         debug_assert!(starts.is_sorted_by(|left, right| left < right));
-        Self(starts)
+        Self { starts, in_order_of_ids }
     }
 
     pub fn ranges(&self) -> usize {
-        self.0.len() + 1
+        self.starts.len() + 1
     }
 
     /// The range of that place: first number, and the one after the last; `None` where it is open.
     pub fn range(&self, place: usize) -> (Option<i32>, Option<i32>) {
-        (place.checked_sub(1).map(|before| self.0[before]), self.0.get(place).copied())
+        (place.checked_sub(1).map(|before| self.starts[before]), self.starts.get(place).copied())
     }
 
     fn partitioning(&self, schema: &SchemaRef) -> Result<Partitioning> {
         let key = PhysicalSortExpr::new_default(col(STORE_NO, schema)?);
         let Some(key) = LexOrdering::new([key]) else { return plan_err!("no key to divide by") };
         let point = |start: &i32| SplitPoint::new(vec![ScalarValue::Int32(Some(*start))]);
-        let points = self.0.iter().map(point).collect();
+        let points = self.starts.iter().map(point).collect();
         RangePartitioning::try_new(key, points).map(Partitioning::Range)
     }
 }
@@ -64,11 +70,13 @@ impl Cuts {
 pub struct StoreRangesExec {
     scans: Vec<Arc<dyn ExecutionPlan>>,
     cuts: Cuts,
+    /// Whether the files of a scan are merged by store, or follow one another.
+    is_merged: bool,
     properties: Arc<PlanProperties>,
 }
 
 impl StoreRangesExec {
-    /// `scans` are of one partition each and have a column [`STORE_NO`] without nulls.
+    /// Each partition of the `scans` is of one file; they have a column [`STORE_NO`] without nulls.
     pub fn try_new(scans: Vec<Arc<dyn ExecutionPlan>>, cuts: Cuts) -> Result<Self> {
         if scans.len() != cuts.ranges() {
             return plan_err!("{} scans for {} ranges of stores", scans.len(), cuts.ranges());
@@ -80,13 +88,26 @@ impl StoreRangesExec {
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        Ok(Self { scans, cuts, properties: Arc::new(properties) })
+        Ok(Self { scans, cuts, is_merged: false, properties: Arc::new(properties) })
+    }
+
+    /// The same with the rows of a partition in order of the column; `None` where it is not
+    /// [`STORE_NO`], or files are not in its order.
+    pub fn in_order(&self, column: usize) -> Option<Self> {
+        let is_key = self.schema().field(column).name() == STORE_NO;
+        (is_key && self.cuts.in_order_of_ids).then(|| Self {
+            scans: self.scans.clone(),
+            cuts: self.cuts.clone(),
+            is_merged: true,
+            properties: Arc::clone(&self.properties),
+        })
     }
 }
 
 impl DisplayAs for StoreRangesExec {
     fn fmt_as(&self, _: DisplayFormatType, out: &mut fmt::Formatter) -> fmt::Result {
-        write!(out, "StoreRangesExec: {}", self.properties.partitioning)
+        let merged = if self.is_merged { ", merged" } else { "" };
+        write!(out, "StoreRangesExec: {}{merged}", self.properties.partitioning)
     }
 }
 
@@ -118,7 +139,8 @@ impl ExecutionPlan for StoreRangesExec {
         self: Arc<Self>,
         scans: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(Self::try_new(scans, self.cuts.clone())?))
+        let made = Self::try_new(scans, self.cuts.clone())?;
+        Ok(Arc::new(Self { is_merged: self.is_merged, ..made }))
     }
 
     fn execute(
@@ -129,8 +151,18 @@ impl ExecutionPlan for StoreRangesExec {
         let schema = self.schema();
         let column = schema.index_of(STORE_NO)?;
         let range = self.cuts.range(partition);
-        let rows = execute_stream(Arc::clone(&self.scans[partition]), context)?;
-        let rows = rows.map(move |batch| within(batch?, column, range));
+        let scan = Arc::clone(&self.scans[partition]);
+        let files = scan.output_partitioning().partition_count();
+        let rows_of = move |file: usize| -> Result<SendableRecordBatchStream> {
+            let rows = scan.execute(file, Arc::clone(&context))?;
+            let rows = rows.map(move |batch| within(batch?, column, range));
+            Ok(Box::pin(RecordBatchStreamAdapter::new(scan.schema(), rows)))
+        };
+        if self.is_merged {
+            let rows = (0..files).map(rows_of).collect::<Result<_>>()?;
+            return Ok(merged(schema, column, rows));
+        }
+        let rows = stream::iter(0..files).map(rows_of).try_flatten();
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
     }
 }
@@ -161,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_range_holds_its_own_stores_and_every_store_has_one() {
-        let cuts = Cuts::at(vec![3, 7]);
+        let cuts = Cuts::at(vec![3, 7], true);
         let numbers: ArrayRef = Arc::new(Int32Array::from(vec![9, 2, 3, 0, 6, 7]));
         let batch = RecordBatch::try_from_iter([(STORE_NO, numbers)]).unwrap();
         let held = |place: usize| {

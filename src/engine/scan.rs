@@ -205,7 +205,8 @@ impl TableProvider for TableFiles {
             filters.extend(from.map(|from| logical_col(STORE_NO).gt_eq(lit(from))));
             filters.extend(to.map(|to| logical_col(STORE_NO).lt(lit(to))));
             // A limit counts rows of the range alone.
-            self.scan_of(state, vec![files.clone()], (projection, &filters, None))
+            let each = files.iter().map(|file| vec![*file]).collect();
+            self.scan_of(state, each, (projection, &filters, None))
         };
         let scans = (0..self.cuts.ranges()).map(of_range).collect::<Result<Vec<_>>>()?;
         Ok(Arc::new(StoreRangesExec::try_new(scans, self.cuts.clone())?))

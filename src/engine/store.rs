@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{Int8Type, Int32Type, TimestampMicrosecondType};
 use chrono_tz::Tz;
 
-use super::first_day_to_read;
+use super::{first_day_to_read, polled_days};
 use crate::error::{Error, Result};
 use crate::rules::calendar::day_of;
 use crate::rules::explain::{Stretch, stretches};
@@ -115,7 +115,7 @@ fn of_store(dataset: &Dataset, table: Table, store: &str) -> Result<RecordBatch>
 
 /// The polls of the range and the last one before it, as a report of the range reads them.
 fn polls(dataset: &Dataset, store: &str, range: Span) -> Result<Vec<Poll>> {
-    let first_day = first_day_to_read(dataset, day_of(range.starts_at()));
+    let first_day = first_day_to_read(polled_days(dataset), day_of(range.starts_at()));
     let last_day = day_of(range.ends_at());
     let files_of = |table: Table, last_day: i64| {
         let days = first_day..=last_day;
@@ -135,7 +135,8 @@ fn polls(dataset: &Dataset, store: &str, range: Span) -> Result<Vec<Poll>> {
     Ok(polls)
 }
 
-fn week(rows: &RecordBatch) -> Result<WeeklyHours> {
+/// The business hours of one store's rows.
+pub(super) fn week(rows: &RecordBatch) -> Result<WeeklyHours> {
     if rows.num_rows() == 0 {
         return Ok(WeeklyHours::Always);
     }
@@ -156,7 +157,8 @@ fn column<'a>(rows: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef> {
     found.ok_or_else(|| Error::bug(format!("the tables have no column {name:?}")))
 }
 
-fn zone(rows: &RecordBatch) -> Result<Option<Tz>> {
+/// The time zone of one store's rows; `None` of none.
+pub(super) fn zone(rows: &RecordBatch) -> Result<Option<Tz>> {
     let Some(last) = rows.num_rows().checked_sub(1) else { return Ok(None) };
     let name = column(rows, "time_zone")?.as_string::<i32>().value(last);
     let zone = name.parse();

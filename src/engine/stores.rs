@@ -13,11 +13,15 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug)]
 pub struct Stores {
     rows: RecordBatch,
+    /// Whether the numbers of all stores, of which these may be a part, ascend.
+    in_order_of_ids: bool,
 }
 
 impl Stores {
+    /// All stores of a dataset.
     pub fn new(rows: RecordBatch) -> Self {
-        Self { rows }
+        let stores = Self { rows, in_order_of_ids: false };
+        Self { in_order_of_ids: stores.numbers().is_sorted(), ..stores }
     }
 
     /// Those of the ids; all of them where none is given.
@@ -25,22 +29,11 @@ impl Stores {
     /// # Errors
     /// Where an id is of no store.
     pub fn asked(&self, ids: &[String]) -> Result<Self> {
-        let known = self.rows.column(0).as_string::<i32>();
-        let place = |id: &String| {
-            let (mut low, mut high) = (0, known.len());
-            while low < high {
-                let middle = low + (high - low) / 2;
-                if known.value(middle) < id.as_str() { low = middle + 1 } else { high = middle }
-            }
-            (low < known.len() && known.value(low) == id).then_some(low as i32)
-        };
         let mut rows = HashSet::new();
         for id in ids {
-            rows.insert(
-                place(id).ok_or_else(|| {
-                    Error::Argument(format!("there is no store {id:?} in the data"))
-                })?,
-            );
+            let row = self.row_of(id);
+            let unknown = || Error::Argument(format!("there is no store {id:?} in the data"));
+            rows.insert(row.ok_or_else(unknown)? as i32);
         }
         if ids.is_empty() {
             return Ok(self.clone());
@@ -48,7 +41,25 @@ impl Stores {
         let mut rows: Vec<i32> = rows.into_iter().collect();
         rows.sort_unstable();
         let rows = arrow::compute::take_record_batch(&self.rows, &Int32Array::from(rows))?;
-        Ok(Self { rows })
+        Ok(Self { rows, ..*self })
+    }
+
+    pub fn count(&self) -> usize {
+        self.rows.num_rows()
+    }
+
+    pub fn has(&self, id: &str) -> bool {
+        self.row_of(id).is_some()
+    }
+
+    fn row_of(&self, id: &str) -> Option<usize> {
+        let known = self.rows.column(0).as_string::<i32>();
+        let (mut low, mut high) = (0, known.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if known.value(middle) < id { low = middle + 1 } else { high = middle }
+        }
+        (low < known.len() && known.value(low) == id).then_some(low)
     }
 
     /// The latest poll of them all, microseconds UTC.
@@ -62,7 +73,7 @@ impl Stores {
             has.len() - has.true_count()
         };
         StoreCounts {
-            stores: self.rows.num_rows(),
+            stores: self.count(),
             without_hours: none(5),
             without_time_zone: none(6),
             without_polls: self.rows.column(3).null_count(),
@@ -85,7 +96,7 @@ impl Stores {
             }
             passed += cost;
         }
-        Cuts::at(starts)
+        Cuts::at(starts, self.in_order_of_ids)
     }
 
     pub fn numbers(&self) -> &[i32] {
@@ -126,16 +137,16 @@ mod tests {
     #[test]
     fn ranges_weigh_about_the_same() {
         let even = stores(&[(3, 900), (0, 900), (1, 900), (2, 900)]);
-        assert_eq!(even.cuts(2), Cuts::at(vec![2]));
-        assert_eq!(even.cuts(9), Cuts::at(vec![1, 2, 3]));
+        assert_eq!(even.cuts(2), Cuts::at(vec![2], false));
+        assert_eq!(even.cuts(9), Cuts::at(vec![1, 2, 3], false));
         let heavy = stores(&[(0, 90_000), (1, 900), (2, 900), (7, 0)]);
-        assert_eq!(heavy.cuts(2), Cuts::at(vec![1]));
+        assert_eq!(heavy.cuts(2), Cuts::at(vec![1], true));
     }
 
     #[test]
     fn what_cannot_be_divided_is_one_range() {
         for (rows, ranges_max) in [(&[][..], 2), (&[(5, 900)], 2), (&[(0, 9), (1, 9)], 1)] {
-            assert_eq!(stores(rows).cuts(ranges_max), Cuts::default());
+            assert_eq!(stores(rows).cuts(ranges_max), Cuts::at(vec![], true));
         }
     }
 

@@ -1,32 +1,169 @@
-//! What SQL passes: how many arguments, and as options texts, instants and intervals, from one value
-//! or row by row.
+//! What SQL passes: which types a function takes and what they become, and options, instants and
+//! ranges, from one value or row by row.
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{DataType, IntervalMonthDayNano, TimestampMicrosecondType};
+use arrow::datatypes::{
+    ArrowNativeTypeOp, DataType, FieldRef, Fields, IntervalMonthDayNano, IntervalUnit,
+    TimestampMicrosecondType,
+};
 use datafusion::common::{exec_err, plan_err};
 use datafusion::error::Result;
 use datafusion::scalar::ScalarValue;
 
+use super::documented::Documented;
+use super::lists::{instant_type, poll_list_type, spans_type, timeline_type, week_type};
 use crate::rules::calendar::DAY_US;
 use crate::rules::{Interpolation, Span};
 
-/// The types of so many arguments of a function.
+/// One argument of a function.
+#[derive(Debug)]
+pub struct Argument {
+    pub name: &'static str,
+    pub takes: Takes,
+    /// Optional ones come last.
+    pub is_optional: bool,
+    pub about: &'static str,
+}
+
+impl Argument {
+    pub const fn required(name: &'static str, takes: Takes, about: &'static str) -> Self {
+        Self { name, takes, is_optional: false, about }
+    }
+
+    pub const fn optional(name: &'static str, takes: Takes, about: &'static str) -> Self {
+        Self { name, takes, is_optional: true, about }
+    }
+}
+
+/// What an argument may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// Any timestamp, date, or text that reads as one; without a zone it is UTC.
+    Instant,
+    Length,
+    Text,
+    Boolean,
+    /// Whole numbers of any width that fit in one byte.
+    SmallInteger,
+    /// Whole numbers of any width that fit in four bytes.
+    Integer,
+    Timeline,
+    Spans,
+    PollList,
+    Week,
+}
+
+impl Takes {
+    pub fn expected(self) -> &'static str {
+        match self {
+            Takes::Instant => "a timestamp, a date or a text like '2023-01-22 12:00:00', UTC",
+            Takes::Length => "an interval like INTERVAL '2 hours'",
+            Takes::Text => "a text",
+            Takes::Boolean => "true or false, like status = 'active'",
+            Takes::SmallInteger | Takes::Integer => "a whole number",
+            Takes::Timeline => "a timeline, as timeline(polled_at, active) makes one",
+            Takes::Spans => "a list of spans, as open_spans(...) or live_ranges(...) make one",
+            Takes::PollList => "a list of polls, as poll_list(polled_at, active) makes one",
+            Takes::Week => "weekly hours, as weekly_hours(...) makes them",
+        }
+    }
+
+    /// The type that values of the given one are turned into; `None` where they are not taken.
+    fn coerced(self, given: &DataType) -> Option<DataType> {
+        use DataType::{Boolean, Date32, Date64, Duration, Interval, Null, Timestamp, Utf8View};
+        let is_text = given.is_string() || is_dictionary_of_text(given);
+        match self {
+            _ if given == &Null => Some(self.wanted()),
+            Takes::Instant if is_text || matches!(given, Timestamp(..) | Date32 | Date64) => {
+                Some(self.wanted())
+            }
+            Takes::Length if is_text || matches!(given, Interval(_) | Duration(_)) => {
+                Some(self.wanted())
+            }
+            Takes::Text if given == &Utf8View => Some(Utf8View),
+            Takes::Text if is_text => Some(self.wanted()),
+            Takes::Boolean if given == &Boolean => Some(self.wanted()),
+            Takes::SmallInteger | Takes::Integer if given.is_integer() => Some(self.wanted()),
+            Takes::Timeline | Takes::Spans | Takes::PollList | Takes::Week => {
+                list_taken_as(given, &self.wanted())
+            }
+            _ => None,
+        }
+    }
+
+    fn wanted(self) -> DataType {
+        match self {
+            Takes::Instant => instant_type(),
+            Takes::Length => DataType::Interval(IntervalUnit::MonthDayNano),
+            Takes::Text => DataType::Utf8,
+            Takes::Boolean => DataType::Boolean,
+            Takes::SmallInteger => DataType::Int8,
+            Takes::Integer => DataType::Int32,
+            Takes::Timeline => timeline_type(),
+            Takes::Spans => spans_type(),
+            Takes::PollList => poll_list_type(),
+            Takes::Week => week_type(),
+        }
+    }
+}
+
+fn is_dictionary_of_text(given: &DataType) -> bool {
+    matches!(given, DataType::Dictionary(_, values) if values.is_string())
+}
+
+/// What a list is turned into that is to stand for a list of structs: one of nothing, or one of
+/// structs with fields of the same names, which may then be null.
+fn list_taken_as(given: &DataType, wanted: &DataType) -> Option<DataType> {
+    if given == wanted {
+        return Some(wanted.clone());
+    }
+    let item = |list: &DataType| match list {
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            Some(item.data_type().clone())
+        }
+        _ => None,
+    };
+    let (given, DataType::Struct(wanted)) = (item(given)?, item(wanted)?) else { return None };
+    let is_taken = match &given {
+        DataType::Null => true,
+        DataType::Struct(given) => {
+            let is_wanted = |field: &FieldRef| wanted.find(field.name()).is_some();
+            given.len() == wanted.len() && given.iter().all(is_wanted)
+        }
+        _ => false,
+    };
+    let nullable = |field: &FieldRef| field.as_ref().clone().with_nullable(true);
+    let fields: Fields = wanted.iter().map(nullable).collect();
+    is_taken.then(|| DataType::new_list(DataType::Struct(fields), true))
+}
+
+/// The types that the arguments of a call are turned into.
 ///
 /// # Errors
-/// Where it takes more or fewer.
-pub fn argument_types(
-    function: &str,
-    mut required: Vec<DataType>,
-    optional: Vec<DataType>,
-    given: usize,
-) -> Result<Vec<DataType>> {
-    let (least, most) = (required.len(), required.len() + optional.len());
-    if !(least..=most).contains(&given) {
-        return plan_err!("{function} takes {least} to {most} arguments, not {given}");
+/// Where there are more or fewer than the function takes, or one is of another kind.
+pub fn coerced(function: &Documented, given: &[DataType]) -> Result<Vec<DataType>> {
+    let taken = function.arguments;
+    let least = taken.iter().filter(|argument| !argument.is_optional).count();
+    if !(least..=taken.len()).contains(&given.len()) {
+        let least = if least == taken.len() { String::new() } else { format!("{least} to ") };
+        return plan_err!(
+            "{} takes {least}{} arguments, not {}",
+            function.signature(),
+            taken.len(),
+            given.len()
+        );
     }
-    required.extend(optional);
-    required.truncate(given);
-    Ok(required)
+    let pairs = taken.iter().zip(given);
+    pairs
+        .map(|(Argument { name, takes, .. }, given)| match takes.coerced(given) {
+            Some(coerced) => Ok(coerced),
+            None => plan_err!(
+                "{}: {name} has to be {}; it is of type {given}",
+                function.signature(),
+                takes.expected()
+            ),
+        })
+        .collect()
 }
 
 pub fn interpolation(name: &str) -> Result<Interpolation> {
@@ -38,13 +175,32 @@ pub fn interpolation(name: &str) -> Result<Interpolation> {
     }
 }
 
+/// The state of a name, as a step holds it.
+pub fn state(name: &str) -> Result<Option<bool>> {
+    match name {
+        "up" => Ok(Some(true)),
+        "down" => Ok(Some(false)),
+        "unknown" => Ok(None),
+        _ => exec_err!("state {name:?} is not one of 'up', 'down', 'unknown'"),
+    }
+}
+
+pub fn state_name(state: Option<bool>) -> &'static str {
+    match state {
+        Some(true) => "up",
+        Some(false) => "down",
+        None => "unknown",
+    }
+}
+
 /// An interval in microseconds, days of 24 hours; months have no length.
 pub fn gap_us(gap: IntervalMonthDayNano) -> Result<i64> {
-    let gap_us = i64::from(gap.days) * DAY_US + gap.nanoseconds / 1000;
-    if gap.months != 0 || gap_us <= 0 {
-        return plan_err!("max_gap {gap:?} is not a positive interval of days and hours");
+    let days_us = i64::from(gap.days).checked_mul(DAY_US);
+    let gap_us = days_us.and_then(|days_us| days_us.checked_add(gap.nanoseconds / 1000));
+    match gap_us {
+        Some(gap_us) if gap.months == 0 && gap_us > 0 => Ok(gap_us),
+        _ => plan_err!("max_gap {gap:?} is not a positive interval of days and hours"),
     }
-    Ok(gap_us)
 }
 
 /// The interval of so many microseconds.
@@ -71,21 +227,27 @@ impl<'a> Ranges<'a> {
     /// The range as a span, which an empty range has none of.
     ///
     /// # Errors
-    /// Where the range ends before it starts.
+    /// Where the range ends before it starts, or is longer than any time that can be counted.
     pub fn range(&self, row: usize) -> Result<Option<Option<Span>>> {
         let (Some(from), Some(to)) = (instant(self.from, row), instant(self.to, row)) else {
             return Ok(None);
         };
-        if to < from {
-            return exec_err!(
-                "the range from {from} to {to} (microseconds UTC) ends before it starts"
-            );
-        }
-        Ok(Some(Span::new(from, to)))
+        range_between(from, to).map(Some)
     }
 }
 
-fn instant(column: &ArrayRef, row: usize) -> Option<i64> {
+/// The range between two instants, which an empty range has none of.
+pub fn range_between(from: i64, to: i64) -> Result<Option<Span>> {
+    if to < from {
+        return exec_err!("the range from {from} to {to} (microseconds UTC) ends before it starts");
+    }
+    if to.sub_checked(from).is_err() {
+        return exec_err!("the range from {from} to {to} (microseconds UTC) is too long");
+    }
+    Ok(Span::new(from, to))
+}
+
+pub fn instant(column: &ArrayRef, row: usize) -> Option<i64> {
     let instants = column.as_primitive::<TimestampMicrosecondType>();
     instants.is_valid(row).then(|| instants.value(row))
 }

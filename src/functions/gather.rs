@@ -80,36 +80,44 @@ impl Gathered {
         }
     }
 
-    /// Hands each emitted group's rows to `take`, in order of groups; later groups move down.
-    pub fn emit(&mut self, emit_to: EmitTo, mut take: impl FnMut(&mut Vec<i64>)) {
-        let emitted = match emit_to {
+    /// How many groups are to be emitted.
+    pub fn emitted(&self, emit_to: EmitTo) -> usize {
+        match emit_to {
             EmitTo::All => self.groups,
             EmitTo::First(groups) => groups,
-        };
+        }
+    }
+
+    /// Hands the rows of each of the first groups to `take`, in order of groups; all rows stay.
+    pub fn each(&mut self, groups: usize, mut take: impl FnMut(&mut Vec<i64>)) {
         // Stable: the runs of a group stay in the order in which they came.
         if !self.runs.is_sorted_by_key(|run| run.group) {
             self.runs.sort_by_key(|run| run.group);
         }
         let mut runs = self.runs.iter().peekable();
         let mut rows = Vec::new();
-        for group in 0..emitted {
+        for group in 0..groups {
             rows.clear();
             while let Some(run) = runs.next_if(|run| run.group == group) {
                 rows.extend_from_slice(&self.packed[run.start..run.end]);
             }
             take(&mut rows);
         }
-        let mut rest = Self { groups: self.groups.saturating_sub(emitted), ..Self::default() };
-        for run in runs {
-            rest.extend(run.group - emitted, &self.packed[run.start..run.end]);
+    }
+
+    /// Drops the first groups; later ones move down.
+    pub fn forget(&mut self, groups: usize) {
+        let mut rest = Self { groups: self.groups.saturating_sub(groups), ..Self::default() };
+        for run in self.runs.iter().filter(|run| run.group >= groups) {
+            rest.extend(run.group - groups, &self.packed[run.start..run.end]);
         }
         *self = rest;
     }
 
-    /// The emitted groups' rows as lists, to be merged elsewhere.
-    pub fn lists(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
+    /// The rows of the first groups as lists, to be merged elsewhere; all rows stay.
+    pub fn lists(&mut self, groups: usize) -> Result<ArrayRef> {
         let (mut packed, mut lengths) = (Vec::with_capacity(self.packed.len()), Vec::new());
-        self.emit(emit_to, |rows| {
+        self.each(groups, |rows| {
             packed.extend_from_slice(rows);
             lengths.push(rows.len());
         });
@@ -157,8 +165,9 @@ mod tests {
     use super::*;
 
     fn emitted(gathered: &mut Gathered, emit_to: EmitTo) -> Vec<Vec<i64>> {
-        let mut groups = Vec::new();
-        gathered.emit(emit_to, |rows| groups.push(rows.clone()));
+        let (mut groups, emitted) = (Vec::new(), gathered.emitted(emit_to));
+        gathered.each(emitted, |rows| groups.push(rows.clone()));
+        gathered.forget(emitted);
         groups
     }
 
@@ -192,8 +201,8 @@ mod tests {
         right.expect(1, 1);
         right.push(0, 3);
         let mut both = Gathered::default();
-        both.merge(&left.lists(EmitTo::All).unwrap(), &[1, 0], 2);
-        both.merge(&right.lists(EmitTo::All).unwrap(), &[1], 2);
+        both.merge(&left.lists(2).unwrap(), &[1, 0], 2);
+        both.merge(&right.lists(1).unwrap(), &[1], 2);
         assert_eq!(emitted(&mut both, EmitTo::All), [vec![2], vec![1, 3]]);
     }
 }

@@ -43,8 +43,8 @@ fn poll_fields() -> Fields {
 
 fn span_fields() -> Fields {
     Fields::from(vec![
-        Field::new("starts_at", instant_type(), false),
-        Field::new("ends_at", instant_type(), false),
+        Field::new("starts_at", instant_type(), true),
+        Field::new("ends_at", instant_type(), true),
     ])
 }
 
@@ -67,7 +67,7 @@ pub fn poll_list_type() -> DataType {
     list_type(poll_fields())
 }
 
-/// `list<struct<starts_at, ends_at>>`, half-open, in order.
+/// `list<struct<starts_at, ends_at>>`, half-open, in order; an end is null where nothing bounds it.
 pub fn spans_type() -> DataType {
     list_type(span_fields())
 }
@@ -120,9 +120,9 @@ impl Default for Timelines {
 
 impl Timelines {
     /// A null for `None`.
-    pub fn push(&mut self, row: Option<&Vec<Step>>) {
-        self.offsets.push(row.map(Vec::len));
-        for step in row.into_iter().flatten() {
+    pub fn push(&mut self, row: Option<&[Step]>) {
+        self.offsets.push(row.map(<[_]>::len));
+        for step in row.unwrap_or_default() {
             self.starts.append_option(Some(step.starts_at).filter(|at| *at != Step::EVER));
             self.active.append_option(step.active);
         }
@@ -135,18 +135,33 @@ impl Timelines {
     }
 }
 
-pub fn poll_lists(rows: impl Iterator<Item = Option<Vec<Poll>>>) -> Result<ArrayRef> {
-    let mut offsets = Offsets::new();
-    let mut instants = TimestampMicrosecondBuilder::new().with_timezone("UTC");
-    let mut active = BooleanBuilder::new();
-    for row in rows {
-        offsets.push(row.as_ref().map(Vec::len));
-        for poll in row.into_iter().flatten() {
-            instants.append_value(poll.polled_at());
-            active.append_value(poll.active());
+/// Lists of polls under construction, a row each.
+pub struct PollLists {
+    offsets: Offsets,
+    instants: Vec<i64>,
+    active: BooleanBuilder,
+}
+
+impl Default for PollLists {
+    fn default() -> Self {
+        Self { offsets: Offsets::new(), instants: Vec::new(), active: BooleanBuilder::new() }
+    }
+}
+
+impl PollLists {
+    /// A null for `None`.
+    pub fn push(&mut self, row: Option<&[Poll]>) {
+        self.offsets.push(row.map(<[_]>::len));
+        for poll in row.unwrap_or_default() {
+            self.instants.push(poll.polled_at());
+            self.active.append_value(poll.active());
         }
     }
-    offsets.list(poll_fields(), vec![Arc::new(instants.finish()), Arc::new(active.finish())])
+
+    pub fn finish(mut self) -> Result<ArrayRef> {
+        let instants = TimestampMicrosecondArray::from(self.instants).with_timezone("UTC");
+        self.offsets.list(poll_fields(), vec![Arc::new(instants), Arc::new(self.active.finish())])
+    }
 }
 
 /// Lists of spans under construction, a row each.
@@ -172,29 +187,54 @@ impl SpanLists {
         self.ends.extend(spans.iter().map(|span| span.ends_at()));
     }
 
+    /// How many spans there are in all rows.
+    pub fn spans(&self) -> usize {
+        self.starts.len()
+    }
+
     pub fn finish(self) -> Result<ArrayRef> {
-        let instants = |values: Vec<i64>| -> ArrayRef {
-            Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC"))
+        let instants = |values: Vec<i64>, open: i64| -> ArrayRef {
+            let bounded = values.contains(&open).then(|| values.iter().map(|at| *at != open));
+            let bounded = bounded.map(|bounded| bounded.collect::<NullBuffer>());
+            let values = TimestampMicrosecondArray::new(values.into(), bounded);
+            Arc::new(values.with_timezone("UTC"))
         };
-        self.offsets.list(span_fields(), vec![instants(self.starts), instants(self.ends)])
+        let columns = vec![instants(self.starts, Step::EVER), instants(self.ends, Span::FOREVER)];
+        self.offsets.list(span_fields(), columns)
     }
 }
 
-pub fn weeks(rows: impl Iterator<Item = Option<Vec<Opening>>>) -> Result<ArrayRef> {
-    let mut offsets = Offsets::new();
-    let mut openings = Vec::new();
-    for row in rows {
-        offsets.push(row.as_ref().map(Vec::len));
-        openings.extend(row.into_iter().flatten());
+/// Weeks under construction, a row each.
+pub struct Weeks {
+    offsets: Offsets,
+    openings: Vec<Opening>,
+}
+
+impl Default for Weeks {
+    fn default() -> Self {
+        Self { offsets: Offsets::new(), openings: Vec::new() }
     }
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(
-            openings.iter().map(|row| row.weekday().to_monday_zero() as i8).collect::<Int8Array>(),
-        ),
-        Arc::new(openings.iter().map(|row| row.start_s() as i32).collect::<Int32Array>()),
-        Arc::new(openings.iter().map(|row| row.end_s() as i32).collect::<Int32Array>()),
-    ];
-    offsets.list(opening_fields(), columns)
+}
+
+impl Weeks {
+    /// A null for `None`.
+    pub fn push(&mut self, row: Option<impl Iterator<Item = Opening>>) {
+        let (before, is_some) = (self.openings.len(), row.is_some());
+        self.openings.extend(row.into_iter().flatten());
+        self.offsets.push(is_some.then_some(self.openings.len() - before));
+    }
+
+    pub fn finish(self) -> Result<ArrayRef> {
+        let openings = || self.openings.iter();
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(
+                openings().map(|row| row.weekday().to_monday_zero() as i8).collect::<Int8Array>(),
+            ),
+            Arc::new(openings().map(|row| row.start_s() as i32).collect::<Int32Array>()),
+            Arc::new(openings().map(|row| row.end_s() as i32).collect::<Int32Array>()),
+        ];
+        self.offsets.list(opening_fields(), columns)
+    }
 }
 
 /// A column of lists, read row by row.
@@ -210,6 +250,10 @@ impl<'a> Lists<'a> {
         Self { list, columns: list.values().as_struct().columns() }
     }
 
+    pub fn is_null(&self, row: usize) -> bool {
+        self.list.is_null(row)
+    }
+
     /// Places of a row's values; `None` where the list is null.
     fn range(&self, row: usize) -> Option<std::ops::Range<usize>> {
         let offsets = self.list.value_offsets();
@@ -220,7 +264,7 @@ impl<'a> Lists<'a> {
     pub fn read_steps(&self, row: usize, from: i64, steps: &mut Vec<Step>) {
         let starts = self.columns[0].as_primitive::<TimestampMicrosecondType>();
         let active = self.columns[1].as_boolean();
-        let start_of = |at: usize| if starts.is_null(at) { Step::EVER } else { starts.value(at) };
+        let start_of = |at: usize| end_of(starts, at, Step::EVER);
         steps.clear();
         let Some(range) = self.range(row) else { return };
         // Later steps alone count from `from` on, and the one that holds there.
@@ -232,17 +276,31 @@ impl<'a> Lists<'a> {
         }
     }
 
+    /// The state of a row's steps at an instant; none is known of a null list.
+    pub fn state_at(&self, row: usize, instant: i64) -> Option<bool> {
+        let starts = self.columns[0].as_primitive::<TimestampMicrosecondType>();
+        let active = self.columns[1].as_boolean();
+        let range = self.range(row)?;
+        let passed =
+            partition_point(range.start, range.end, |at| end_of(starts, at, Step::EVER) <= instant);
+        let last = passed.checked_sub(1).filter(|last| range.contains(last))?;
+        active.is_valid(last).then(|| active.value(last))
+    }
+
     pub fn spans(&self, row: usize) -> Option<impl Iterator<Item = Span>> {
         let starts = self.columns[0].as_primitive::<TimestampMicrosecondType>();
         let ends = self.columns[1].as_primitive::<TimestampMicrosecondType>();
         let range = self.range(row)?;
-        Some(range.filter_map(|at| Span::new(starts.value(at), ends.value(at))))
+        Some(range.filter_map(move |at| {
+            Span::new(end_of(starts, at, Step::EVER), end_of(ends, at, Span::FOREVER))
+        }))
     }
 
     pub fn polls(&self, row: usize) -> Option<Vec<Poll>> {
         let instants = self.columns[0].as_primitive::<TimestampMicrosecondType>();
         let active = self.columns[1].as_boolean();
-        Some(self.range(row)?.map(|at| Poll::new(instants.value(at), active.value(at))).collect())
+        let polls = self.range(row)?.filter(|&at| instants.is_valid(at) && active.is_valid(at));
+        Some(polls.map(|at| Poll::new(instants.value(at), active.value(at))).collect())
     }
 
     /// A null list is a store without any hours: always open.
@@ -258,11 +316,17 @@ impl<'a> Lists<'a> {
                 ends.value(at).try_into().ok()?,
             )
         };
+        let is_whole = |at: &usize| self.columns.iter().all(|column| column.is_valid(*at));
         match self.range(row) {
-            Some(range) => WeeklyHours::Rows(range.filter_map(opening).collect()),
+            Some(range) => WeeklyHours::Rows(range.filter(is_whole).filter_map(opening).collect()),
             None => WeeklyHours::Always,
         }
     }
+}
+
+/// An instant, or what stands for one that is left open.
+fn end_of(instants: &TimestampMicrosecondArray, at: usize, open: i64) -> i64 {
+    if instants.is_null(at) { open } else { instants.value(at) }
 }
 
 /// The first place from `first` on, before `end`, at which `passed` no longer holds.

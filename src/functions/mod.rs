@@ -1,25 +1,52 @@
 //! The rules as SQL functions: aggregates that build a compact state of a store, and scalars that
-//! ask it. They are pure and carry no state, so that the same SQL runs wherever they are registered.
+//! ask it. They are pure and carry no state, so that the same SQL runs wherever they are registered;
+//! those that take a store's id are given what the chain's hours are ([`register_for_stores`]).
+//!
+//! Every function is described in [`documented`], by which its arguments are checked as well.
 
 mod aggregates;
 mod arguments;
+pub mod documented;
+mod durations;
+mod fold;
 mod gather;
+mod hours;
 mod lists;
+mod packed;
+pub mod relations;
 mod scalars;
+mod states;
+mod stores;
+mod tallies;
 
-pub use self::arguments::gap_interval;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use datafusion::prelude::SessionContext;
 
-use self::aggregates::Fold;
-use self::scalars::Scalar;
+use self::aggregates::{Aggregate, Fold};
+pub use self::arguments::gap_interval;
+use self::scalars::{Function, SCALARS};
+pub use self::stores::{ChainHours, StoreHours};
+use self::stores::{STORE_SCALARS, StoreFunction};
 
-/// Makes the functions known to the session by their names.
+/// Makes the functions that need nothing but their arguments known to the session by their names.
 pub fn register(session: &SessionContext) {
     for fold in Fold::ALL {
-        session.register_udaf(AggregateUDF::from(aggregates::Aggregate::new(fold)));
+        session.register_udaf(AggregateUDF::from(Aggregate::new(fold)));
     }
-    for scalar in Scalar::ALL {
-        session.register_udf(ScalarUDF::from(scalars::Function::new(scalar)));
+    for scalar in SCALARS {
+        session.register_udf(ScalarUDF::from(Function::new(scalar)));
+    }
+}
+
+/// Makes the functions that take a store's id known to the session.
+pub fn register_for_stores(session: &SessionContext, chain: &Arc<ChainHours>) {
+    for scalar in STORE_SCALARS {
+        let function = StoreFunction::new(scalar, Arc::clone(chain));
+        session.register_udf(ScalarUDF::from(function));
     }
 }

@@ -2,19 +2,27 @@
 //!
 //! Nothing here knows of files, engines, clocks or settings: every instant is an argument.
 
+pub mod algebra;
+pub mod bucket;
 pub mod calendar;
 pub mod explain;
 pub mod figure;
 pub mod incident;
 pub mod opening;
 pub mod options;
+pub mod schedule;
 pub mod span;
+pub mod state;
 pub mod tally;
 pub mod timeline;
 pub mod week;
 pub mod window;
 pub mod zone;
 
+#[cfg(test)]
+mod drawn;
+
+pub use bucket::Bucket;
 pub use options::{Interpolation, NoData, Options, Scope};
 pub use span::{Span, Spans};
 pub use timeline::{Poll, Step};

@@ -1,13 +1,16 @@
 //! Half-open stretches of time, and unions of them.
 
 /// `[starts_at, ends_at)` in microseconds UTC; never empty.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
     starts_at: i64,
     ends_at: i64,
 }
 
 impl Span {
+    /// End of a span that nothing ends.
+    pub const FOREVER: i64 = i64::MAX;
+
     /// `None` where the end is not after the start.
     pub fn new(starts_at: i64, ends_at: i64) -> Option<Self> {
         (starts_at < ends_at).then_some(Self { starts_at, ends_at })

@@ -75,6 +75,21 @@ pub fn steps_into(
     *into = steps.0;
 }
 
+/// Replaces `into` with what settled polls say from the first to the last of them, each until the
+/// next; unknown before and after. The last poll's status holds over no time, but is there.
+pub fn observed_into(into: &mut Vec<Step>, polls: &[Poll]) {
+    into.clear();
+    let Some(last) = polls.last() else { return };
+    into.push(Step { starts_at: Step::EVER, active: None });
+    for poll in polls {
+        let active = Some(poll.active());
+        if into.last().is_none_or(|step| step.active != active) {
+            into.push(Step { starts_at: poll.polled_at(), active });
+        }
+    }
+    into.push(Step { starts_at: last.polled_at(), active: None });
+}
+
 /// The step function of settled polls where each piece is filled from its own polls alone.
 pub fn steps_within(
     polls: &[Poll],
@@ -210,6 +225,7 @@ fn change_between(earlier_at: i64, later_at: i64, interpolation: Interpolation) 
 
 #[cfg(test)]
 mod tests {
+    use super::super::drawn::drawn;
     use super::*;
     use Interpolation::{Nearest, Next, Previous};
 
@@ -222,23 +238,6 @@ mod tests {
         let mut polls = drawn.split_whitespace().map(poll).collect();
         settle(&mut polls);
         polls
-    }
-
-    /// Draws steps as `+ 9-`: active since ever, inactive from 9 on; `?` is unknown.
-    fn drawn(steps: &[Step]) -> String {
-        let word = |step: &Step| {
-            let at = if step.starts_at == Step::EVER {
-                String::new()
-            } else {
-                step.starts_at.to_string()
-            };
-            at + match step.active {
-                Some(true) => "+",
-                Some(false) => "-",
-                None => "?",
-            }
-        };
-        steps.iter().map(word).collect::<Vec<_>>().join(" ")
     }
 
     #[track_caller]
@@ -280,6 +279,17 @@ mod tests {
         check("10+ 15-", Previous, Some(5), "? 5+ 15- 20?");
         check("10+ 40-", Nearest, Some(5), "? 5+ 15? 35- 45?");
         check("10+ 40-", Next, Some(5), "? 5+ 10? 35- 45?");
+    }
+
+    #[test]
+    fn what_is_observed_ends_with_the_last_poll() {
+        for (given, expected) in
+            [("", ""), ("5+", "? 5+ 5?"), ("5+ 7+ 9- 12-", "? 5+ 9- 12?"), ("5+ 9-", "? 5+ 9- 9?")]
+        {
+            let mut observed = Vec::new();
+            observed_into(&mut observed, &polls(given));
+            assert_eq!(drawn(&observed), expected);
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::report::{Format, Layout};
 use crate::rules::Options;
 use crate::words::{
     self, COLUMNS, ENGINES, FORMATS, INTERPOLATIONS, NO_DATA, SCOPES, Words, duration_text,
-    duration_us, instant_text,
+    instant_text,
 };
 
 /// The most stores that one report may name.
@@ -96,16 +96,13 @@ impl Ask {
 /// Takes one of the options that say what the numbers mean; `false` where there is none of that
 /// name.
 pub fn set_option(options: &mut Options, name: &str, value: &Value) -> Result<bool, String> {
-    match name {
-        "interpolation" => options.interpolation = word(INTERPOLATIONS, value)?,
-        "max_gap" => options.max_gap_us = Some(duration_us(text(value)?)?),
-        "scope" => options.scope = word(SCOPES, value)?,
-        "no_data" => options.no_data = word(NO_DATA, value)?,
-        "snap_end_of_day" => options.snap_end_of_day = truth(value)?,
-        "default_timezone" => options.default_time_zone = words::time_zone(text(value)?)?,
-        _ => return Ok(false),
+    match value {
+        _ if !words::OPTIONS.contains(&name) => Ok(false),
+        Value::Bool(truth) if name == "snap_end_of_day" => {
+            words::set_option(options, name, &truth.to_string())
+        }
+        value => words::set_option(options, name, text(value)?),
     }
-    Ok(true)
 }
 
 /// The options in the words in which they could be given.

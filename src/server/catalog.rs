@@ -5,11 +5,9 @@
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::TimestampMicrosecondType;
-
 use super::problem::{Answer, Refusal};
 use super::work::Work;
+use crate::engine::Stores;
 use crate::error::Result;
 use crate::tables::{Dataset, Table};
 
@@ -20,18 +18,14 @@ pub struct Edition {
     pub latest_poll: Option<i64>,
     /// BLAKE3 of all that was ever loaded: two folders may count their versions alike.
     pub fingerprint: [u8; 32],
-    /// In ascending order of ids.
-    stores: RecordBatch,
+    stores: Stores,
 }
 
 impl Edition {
     async fn open(folder: PathBuf, as_of: Option<u64>) -> Result<Option<Self>> {
         let Some(dataset) = Dataset::open(&folder, as_of).await? else { return Ok(None) };
-        let stores = dataset.rows(Table::Stores)?;
-        let last_polled = stores.column_by_name("last_polled_at");
-        let latest_poll = last_polled.and_then(|column| {
-            arrow::compute::max(column.as_primitive::<TimestampMicrosecondType>())
-        });
+        let stores = Stores::new(dataset.rows(Table::Stores)?);
+        let latest_poll = stores.last_polled_at();
         let fingerprint = fingerprint(&dataset);
         Ok(Some(Self { dataset, latest_poll, fingerprint, stores }))
     }
@@ -41,22 +35,11 @@ impl Edition {
     }
 
     pub fn store_count(&self) -> usize {
-        self.stores.num_rows()
+        self.stores.count()
     }
 
     pub fn has_store(&self, id: &str) -> bool {
-        let Some(ids) = self.stores.column_by_name("store_id") else { return false };
-        let ids = ids.as_string::<i32>();
-        let (mut low, mut high) = (0, ids.len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            match ids.value(middle).cmp(id) {
-                std::cmp::Ordering::Equal => return true,
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
-            }
-        }
-        false
+        self.stores.has(id)
     }
 }
 

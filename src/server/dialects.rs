@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 use warp::http::header::{ACCEPT, HeaderName};
 use warp::http::{HeaderValue, Method, StatusCode};
@@ -56,7 +56,9 @@ pub async fn dashed(service: &Service, request: &Request) -> Answer {
         Progress::Running => Ok(status("Running", json!({ "status": "Running" }))),
         Progress::Failed(detail) => Ok(failed(&detail)),
         Progress::Complete(job) => match wanted {
-            Wanted::Csv => csv(service, request, &job, &format!("report_{id}.csv")).await,
+            Wanted::Csv => {
+                csv_or_running(service, request, &job, &format!("report_{id}.csv")).await
+            }
             Wanted::Json => {
                 let Some(text) = text(service, &job).await? else { return Ok(running_again()) };
                 Ok(json(StatusCode::OK, &json!({ "status": "Complete", "data": text })))
@@ -67,7 +69,7 @@ pub async fn dashed(service: &Service, request: &Request) -> Answer {
 
 /// `/get_report` by either method, the id in the query or in a form or JSON body.
 pub async fn by_name(service: &Service, request: &Request) -> Answer {
-    let id = named_id(request)?;
+    let id = named_id(request).await?;
     match progress(service, id)? {
         Progress::Running if wants_text(request) => {
             let reply = content(StatusCode::OK, "text/plain; charset=utf-8", "Running");
@@ -75,7 +77,9 @@ pub async fn by_name(service: &Service, request: &Request) -> Answer {
         }
         Progress::Running => Ok(status("Running", json!({ "status": "Running" }))),
         Progress::Failed(detail) => Ok(failed(&detail)),
-        Progress::Complete(job) => csv(service, request, &job, &format!("report_{id}.csv")).await,
+        Progress::Complete(job) => {
+            csv_or_running(service, request, &job, &format!("report_{id}.csv")).await
+        }
     }
 }
 
@@ -96,7 +100,7 @@ pub async fn by_path(service: &Service, request: &Request) -> Answer {
         }
         Progress::Failed(detail) => Ok(failed(&detail)),
         Progress::Complete(job) => match wanted {
-            Wanted::Csv => csv(service, request, &job, &file_name(id)).await,
+            Wanted::Csv => csv_or_running(service, request, &job, &file_name(id)).await,
             Wanted::Json => Ok(status("Complete", completed(&job))),
         },
     }
@@ -110,11 +114,14 @@ pub async fn download_by_path(service: &Service, request: &Request) -> Answer {
     let unknown = || Refusal::unknown(format!("there is no file {path:?}"));
     let id = path.strip_prefix("reports/store_report_").and_then(|rest| rest.strip_suffix(".csv"));
     let id = id.and_then(|id| report_id(id).ok()).ok_or_else(unknown)?;
-    match progress(service, id)? {
-        Progress::Complete(job) => csv(service, request, &job, &file_name(id)).await,
-        Progress::Running => Ok(running_again()),
-        Progress::Failed(detail) => Ok(failed(&detail)),
+    let job = reports::job(service, id)?;
+    if job.finished().is_some()
+        && let Some(reply) = csv(service, request, &job, &file_name(id)).await?
+    {
+        return Ok(reply);
     }
+    let word = if job.has_ended() { "Failed" } else { "Running" };
+    Err(reports::not_there(&job).with(REPORT_STATUS, word))
 }
 
 #[derive(Clone, Copy)]
@@ -132,16 +139,17 @@ fn asked_format(request: &Request) -> Answer<Option<Wanted>> {
     }
 }
 
+/// What the client would rather have, or where it takes either alike, the server.
 fn accepted_format(service: &Service, request: &Request) -> Wanted {
+    let (csv, json) = (("text/csv", Wanted::Csv), ("application/json", Wanted::Json));
+    let offered = match service.settings.complete_as {
+        CompleteAs::Csv => [csv, json],
+        CompleteAs::Json => [json, csv],
+    };
     let accept = request.header_list(ACCEPT);
-    match negotiate::preferred(accept.as_deref(), &["application/json", "text/csv"]) {
-        Some("application/json") => Wanted::Json,
-        Some(_) => Wanted::Csv,
-        None => match service.settings.complete_as {
-            CompleteAs::Csv => Wanted::Csv,
-            CompleteAs::Json => Wanted::Json,
-        },
-    }
+    let preferred = negotiate::preferred(accept.as_deref(), &offered.map(|(kind, _)| kind));
+    let wanted = offered.into_iter().find(|(kind, _)| preferred == Some(*kind));
+    wanted.unwrap_or(offered[0]).1
 }
 
 fn wants_text(request: &Request) -> bool {
@@ -151,12 +159,11 @@ fn wants_text(request: &Request) -> bool {
 }
 
 /// The id in the query, or else in the body of a POST.
-fn named_id(request: &Request) -> Answer<Uuid> {
+async fn named_id(request: &Request) -> Answer<Uuid> {
     if let Some(id) = request.query.one("report_id")? {
         return report_id(id);
     }
-    let fields =
-        if request.method == Method::POST { request.fields()? } else { Default::default() };
+    let fields = if request.method == Method::POST { request.fields().await? } else { Map::new() };
     match fields.get("report_id") {
         Some(Value::String(id)) => report_id(id),
         Some(other) => Err(Refusal::wrong(format!("report_id: {other} is not a text"))),
@@ -166,14 +173,29 @@ fn named_id(request: &Request) -> Answer<Uuid> {
     }
 }
 
-/// The report as CSV, with the header by which a client tells it from a status.
-async fn csv(service: &Service, request: &Request, job: &Arc<Job>, name: &str) -> Answer {
+async fn csv_or_running(
+    service: &Service,
+    request: &Request,
+    job: &Arc<Job>,
+    name: &str,
+) -> Answer {
+    Ok(csv(service, request, job, name).await?.unwrap_or_else(running_again))
+}
+
+/// The report as CSV, with the header by which a client tells it from a status; `None` where its
+/// file is broken and being made again.
+async fn csv(
+    service: &Service,
+    request: &Request,
+    job: &Arc<Job>,
+    name: &str,
+) -> Answer<Option<Reply>> {
     let coding = download::coding(request, Format::Csv);
     let Some(rendering) = service.jobs.rendering(job, Format::Csv, coding).await? else {
-        return Ok(running_again());
+        return Ok(None);
     };
     let reply = download::reply(request, &rendering, (Format::Csv, coding), Some(name))?;
-    Ok(with_status(reply, "Complete"))
+    Ok(Some(with_status(reply, "Complete")))
 }
 
 async fn text(service: &Service, job: &Arc<Job>) -> Answer<Option<String>> {

@@ -13,7 +13,7 @@ pub fn livez() -> Reply {
     json(StatusCode::OK, &json!({ "status": "alive" }))
 }
 
-/// There is data to report on, and triggers would be written down.
+/// There is data to report on where it was found, and triggers would be written down.
 pub async fn readyz(service: &Service) -> Answer {
     if service.is_stopping() || !service.jobs.are_open() {
         return Err(Refusal::unavailable("the server is stopping"));
@@ -22,6 +22,10 @@ pub async fn readyz(service: &Service) -> Answer {
         return Err(Refusal::unavailable("reports cannot be recorded; the server's log says why"));
     }
     let edition = service.catalog.newest().await?;
+    if !edition.dataset.is_there() {
+        tracing::error!(folder = ?edition.dataset.folder(), "the data is not where it was");
+        return Err(Refusal::unavailable("the data cannot be read; the server's log says why"));
+    }
     let ready = json!({
         "status": "ready",
         "data_version": edition.version(),

@@ -1,6 +1,9 @@
 //! Connections: accepted, plain or with TLS, until it is time to stop, and then let go gently.
 //!
-//! Knows nothing of what is answered.
+//! Knows nothing of what is answered. What hyper refuses before it is a request here, it answers by
+//! itself with a status and no body, and offers no way to say more: what is no HTTP (400), a head
+//! over 256 KiB or with more than 512 fields (431), a target of 64 KiB (414). The limits of the
+//! service are closer, so that only what is far beyond them is answered so.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,14 +12,16 @@ use std::time::Duration;
 
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use warp::filters::BoxedFilter;
+use warp::http::Request;
+use warp::hyper::body::Incoming;
+use warp::hyper::service::{Service, service_fn};
 use warp::reply::Response as Reply;
 
 const CONNECTIONS_MAX: usize = 4096;
@@ -25,8 +30,11 @@ const CONNECTIONS_MAX: usize = 4096;
 const HEAD_TIME: Duration = Duration::from_secs(15);
 /// Between two pings that ask whether a client of HTTP/2 is there still.
 const PING_PAUSE: Duration = Duration::from_secs(30);
-/// What a head may take up before it is read at all; the service has a closer limit of its own.
+/// Without a request, after which a client is asked to come again when it has one.
+const IDLE_TIME: Duration = Duration::from_secs(120);
+/// What a head may take up before it is read at all; the service has closer limits of its own.
 const HEAD_BYTES_MAX: usize = 256 << 10;
+const HEAD_FIELDS_MAX: usize = 512;
 /// After a failure that is not one connection's own, as where files are used up.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -38,7 +46,7 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
     drain_time: Duration,
 ) {
-    let graceful = GracefulShutdown::new();
+    let (stopping, _) = watch::channel(());
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -54,8 +62,10 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, place)) => {
-                let connection = Connection { filter: filter.clone(), _place: place };
-                tokio::spawn(connection.run(stream, tls.clone(), graceful.watcher()));
+                let (filter, stopping) = (filter.clone(), stopping.subscribe());
+                let connection =
+                    Connection { filter, stopping, idle_time: IDLE_TIME, _place: place };
+                tokio::spawn(connection.run(stream, tls.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection was not accepted");
@@ -64,51 +74,109 @@ pub async fn serve(
         }
     }
     drop(listener);
-    if tokio::time::timeout(drain_time, graceful.shutdown()).await.is_err() {
+    stopping.send_replace(());
+    if tokio::time::timeout(drain_time, stopping.closed()).await.is_err() {
         tracing::warn!("some requests were not answered before the server stopped");
     }
 }
 
 struct Connection {
     filter: BoxedFilter<(Reply,)>,
+    /// Changes when it is time to stop, and is held until the connection has ended.
+    stopping: watch::Receiver<()>,
+    idle_time: Duration,
     _place: OwnedSemaphorePermit,
 }
 
 impl Connection {
-    async fn run(self, stream: TcpStream, tls: Option<TlsAcceptor>, watcher: Watcher) {
+    async fn run(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
         // Small answers must not wait for more to send.
         let _ = stream.set_nodelay(true);
-        let Some(tls) = tls else { return self.talk(stream, watcher).await };
+        let Some(tls) = tls else { return self.talk(stream).await };
         match tokio::time::timeout(HEAD_TIME, tls.accept(stream)).await {
-            Ok(Ok(stream)) => self.talk(stream, watcher).await,
+            Ok(Ok(stream)) => self.talk(stream).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         }
     }
 
-    async fn talk<S>(self, stream: S, watcher: Watcher)
+    async fn talk<S>(mut self, stream: S)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let mut builder = Builder::new(TokioExecutor::new());
-        builder
-            .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIME)
-            .max_buf_size(HEAD_BYTES_MAX);
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .keep_alive_interval(PING_PAUSE)
-            .keep_alive_timeout(HEAD_TIME)
-            .max_header_list_size(HEAD_BYTES_MAX as u32);
         let service = TowerToHyperService::new(warp::service(self.filter.clone()));
-        let stream = Opening::within(HEAD_TIME, stream);
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
-        if let Err(error) = watcher.watch(connection.into_owned()).await {
+        let (asked, is_asked) = watch::channel(0);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let asked = Asked::counted_by(&asked);
+            let answer = service.call(request);
+            async move {
+                let _asked = asked;
+                answer.await
+            }
+        });
+        let stream = TokioIo::new(Opening::within(HEAD_TIME, stream));
+        let builder = builder();
+        let mut connection = std::pin::pin!(builder.serve_connection(stream, service));
+        let mut idle = std::pin::pin!(idle_for(self.idle_time, is_asked));
+        let mut goes_on = true;
+        let ended = loop {
+            tokio::select! {
+                ended = connection.as_mut() => break ended,
+                _ = self.stopping.changed(), if goes_on => {}
+                () = idle.as_mut(), if goes_on => {}
+            }
+            // What was begun is finished.
+            goes_on = false;
+            connection.as_mut().graceful_shutdown();
+        };
+        if let Err(error) = ended {
             tracing::debug!(%error, "a connection broke off");
         }
     }
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_headers(HEAD_FIELDS_MAX)
+        .max_buf_size(HEAD_BYTES_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_PAUSE)
+        .keep_alive_timeout(HEAD_TIME)
+        .max_header_list_size(HEAD_BYTES_MAX as u32);
+    builder
+}
+
+/// A request that is being answered.
+struct Asked(watch::Sender<usize>);
+
+impl Asked {
+    fn counted_by(count: &watch::Sender<usize>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
+
+/// Ends when so long a time has passed without a request.
+async fn idle_for(time: Duration, mut asked: watch::Receiver<usize>) {
+    while asked.wait_for(|count| *count == 0).await.is_ok() {
+        if tokio::time::timeout(time, asked.changed()).await.is_err() {
+            return;
+        }
+    }
+    // Nobody counts any more: the connection is about to end.
+    std::future::pending().await
 }
 
 /// What a client of HTTP/2 says first, whatever it wants.
@@ -236,6 +304,66 @@ mod tests {
             }
         })
         .await
+    }
+
+    #[tokio::test]
+    async fn time_is_idle_only_without_a_request() {
+        let (count, counted) = watch::channel(0);
+        let (first, second) = (Asked::counted_by(&count), Asked::counted_by(&count));
+        let mut idle = std::pin::pin!(idle_for(Duration::ZERO, counted));
+        let mut is_idle = async || {
+            // As long as it takes a timer that is due.
+            let due = tokio::time::timeout(Duration::from_millis(5), std::future::pending::<()>());
+            tokio::select! { () = idle.as_mut() => true, _ = due => false }
+        };
+        assert!(!is_idle().await);
+        drop(first);
+        assert!(!is_idle().await);
+        drop(second);
+        idle.await;
+    }
+
+    /// What a client of HTTP/2 hears that answers every ping and asks for nothing: types of frames.
+    fn heard_by_an_idle_client(address: std::net::SocketAddr) -> Vec<u8> {
+        use std::io::{Read, Write};
+        const SETTINGS: u8 = 4;
+        const PING: u8 = 6;
+        const ACK: u8 = 1;
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        let frame = |kind, flags, payload: &[u8]| {
+            let head = [0, 0, payload.len() as u8, kind, flags, 0, 0, 0, 0];
+            [&head, payload].concat()
+        };
+        stream.write_all(&[PREFACE, &frame(SETTINGS, 0, &[])].concat()).unwrap();
+        let (mut heard, mut head) = (Vec::new(), [0; 9]);
+        while stream.read_exact(&mut head).is_ok() {
+            let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+            stream.read_exact(&mut payload).unwrap();
+            heard.push(head[3]);
+            if head[4] & ACK == 0 && [SETTINGS, PING].contains(&head[3]) {
+                let payload = if head[3] == PING { payload.as_slice() } else { &[] };
+                // It may have hung up by now.
+                let _ = stream.write_all(&frame(head[3], ACK, payload));
+            }
+        }
+        heard
+    }
+
+    #[tokio::test]
+    async fn an_idle_client_is_asked_to_come_again() {
+        use warp::Filter;
+        const GO_AWAY: u8 = 7;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = tokio::task::spawn_blocking(move || heard_by_an_idle_client(address));
+        let (stream, _) = listener.accept().await.unwrap();
+        let (_stop, stopping) = watch::channel(());
+        let place = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+        let filter = warp::any().map(Reply::default).boxed();
+        let idle_time = Duration::from_millis(100);
+        Connection { filter, stopping, idle_time, _place: place }.run(stream, None).await;
+        let heard = client.await.unwrap();
+        assert!(heard.contains(&GO_AWAY), "{heard:?}");
     }
 
     #[tokio::test]

@@ -18,6 +18,7 @@ mod explain;
 mod flight;
 mod gate;
 mod health;
+mod intake;
 mod jobs;
 pub mod keys;
 mod listener;
@@ -44,6 +45,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+pub use self::intake::HEADER_BYTES_MAX;
 pub use self::jobs::{Limits, Retention};
 pub use self::keys::{Keys, ROLES, Role};
 pub use self::router::router;
@@ -51,7 +53,7 @@ pub use self::routes::{ROUTES, Route};
 pub use self::service::Service;
 pub use self::settings::{COMPLETE_AS, CompleteAs, Settings};
 
-/// Between the wish to stop and the end, for requests that were begun.
+/// Between the wish to stop and the end, for requests and reports that were begun.
 const DRAIN_TIME: Duration = Duration::from_secs(8);
 /// Between two looks for reports that are due to be forgotten.
 const EXPIRY_PAUSE: Duration = Duration::from_secs(600);
@@ -67,7 +69,7 @@ pub struct Listeners {
 
 /// Serves on the listeners until `stop` ends; then finishes what was begun, and returns.
 ///
-/// Reports that still run by then are made after the next start.
+/// Reports that wait by then, or take too long, are made after the next start.
 pub async fn run(
     listeners: Listeners,
     tls: Option<TlsAcceptor>,
@@ -92,11 +94,20 @@ pub async fn run(
         let service = service.clone();
         async move { drop(service.catalog.newest().await) }
     });
+    let (stopping, is_stopping) = tokio::sync::oneshot::channel::<()>();
     let stop = async {
         stop.await;
         service.stop_waiting();
+        drop(stopping);
     };
-    listener::serve(listeners.http, tls, router(service.clone()), stop, DRAIN_TIME).await;
+    let reports = async {
+        let _ = is_stopping.await;
+        if tokio::time::timeout(DRAIN_TIME, service.jobs.run_out()).await.is_err() {
+            tracing::warn!("some reports were not finished; they are made after the next start");
+        }
+    };
+    let requests = listener::serve(listeners.http, tls, router(service.clone()), stop, DRAIN_TIME);
+    tokio::join!(requests, reports);
     while beside.join_next().await.is_some() {}
     expiry.abort();
     service.close();

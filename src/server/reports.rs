@@ -26,6 +26,7 @@ use crate::words::duration_us;
 /// The longest that a client may have its question held.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 const PAGE_REPORTS_MAX: usize = 200;
+const CURSOR_CHECK_DIGITS: usize = 6;
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -77,13 +78,19 @@ pub fn job(service: &Service, id: Uuid) -> Answer<Arc<Job>> {
             let detail = format!("the report {id} has expired or was forgotten; trigger it again");
             Err(Refusal::new(StatusCode::GONE, detail))
         }
+        Found::Unreadable => {
+            let detail = format!(
+                "the report {id} is kept, but its record cannot be read by this version of uptally; the server's log says why"
+            );
+            Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, detail))
+        }
         Found::Never => Err(unknown_report(id)),
     }
 }
 
 /// `POST /v1/reports`
 pub async fn create(service: &Service, request: &Request) -> Answer {
-    let ask = Ask::of(&request.fields()?).map_err(Refusal::wrong)?;
+    let ask = Ask::of(&request.fields().await?).map_err(Refusal::wrong)?;
     if ask.explain {
         return plan(service, ask).await;
     }
@@ -146,14 +153,14 @@ pub fn list(service: &Service, request: &Request) -> Answer {
         Refusal::wrong(format!("limit: expected a number from 1 to {PAGE_REPORTS_MAX}"))
     })?;
     let before = match request.query.one("cursor")? {
-        Some(cursor) => Some(u64::from_str_radix(cursor, 36).map_err(|_| {
+        Some(cursor) => Some(sequence_of(cursor).ok_or_else(|| {
             Refusal::wrong(format!("cursor: {cursor:?} is none that this list gave out"))
         })?),
         None => None,
     };
     let jobs = service.jobs.newest(before, limit + 1);
     let page = &jobs[..jobs.len().min(limit)];
-    let next = (jobs.len() > limit).then(|| page.last().map(|job| base_36(job.sequence)));
+    let next = (jobs.len() > limit).then(|| page.last().map(|job| cursor_of(job.sequence)));
     let reports: Vec<_> = page.iter().map(|job| listed(job)).collect();
     Ok(json(StatusCode::OK, &json!({ "reports": reports, "next_cursor": next.flatten() })))
 }
@@ -209,7 +216,8 @@ pub async fn download(service: &Service, request: &Request) -> Answer {
     Err(not_there(&job))
 }
 
-fn not_there(job: &Job) -> Refusal {
+/// Why there is no file of the report.
+pub fn not_there(job: &Job) -> Refusal {
     let conflict = |detail: String| Refusal::new(StatusCode::CONFLICT, detail);
     match job.state() {
         State::Ended(Ending::Failed { detail, .. }) => {
@@ -337,13 +345,16 @@ fn file_path(id: Uuid, format: Format) -> String {
     format!("/v1/reports/{id}.{}", download::kind(format).ending)
 }
 
-fn base_36(mut number: u64) -> String {
-    let mut digits = Vec::new();
-    loop {
-        digits.push(char::from_digit((number % 36) as u32, 36).unwrap_or('0'));
-        number /= 36;
-        if number == 0 {
-            return digits.iter().rev().collect();
-        }
-    }
+/// Where a page ended: the sequence number of its last report, and digits that show whether the
+/// cursor was made up or lost a part.
+fn cursor_of(sequence: u64) -> String {
+    let check = blake3::hash(&sequence.to_le_bytes()).to_hex();
+    format!("{sequence:x}{}", &check[..CURSOR_CHECK_DIGITS])
+}
+
+/// `None` where the text is no cursor.
+fn sequence_of(cursor: &str) -> Option<u64> {
+    let place = cursor.len().checked_sub(CURSOR_CHECK_DIGITS)?;
+    let sequence = u64::from_str_radix(cursor.get(..place)?, 16).ok()?;
+    (cursor_of(sequence) == cursor).then_some(sequence)
 }

@@ -1,13 +1,13 @@
-//! A request as the endpoints see it: path, query, headers, and a body within its limit.
+//! A request as the endpoints see it: path, query, headers and body.
 //!
 //! Knows no endpoint.
 
-use bytes::{Buf, BytesMut};
-use futures::{Stream, StreamExt};
+use std::convert::Infallible;
+
 use serde_json::{Map, Value};
 use uuid::Uuid;
 use warp::http::header::{CONTENT_TYPE, HeaderName};
-use warp::http::{HeaderMap, Method, StatusCode};
+use warp::http::{HeaderMap, Method};
 
 use super::problem::{Answer, Refusal};
 
@@ -40,17 +40,24 @@ impl Request {
     }
 
     /// The fields of a JSON object or of a form; none of an empty body.
-    pub fn fields(&self) -> Answer<Map<String, Value>> {
-        let is_form = self
-            .header(CONTENT_TYPE)
-            .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+    pub async fn fields(&self) -> Answer<Map<String, Value>> {
         if self.body.trim_ascii().is_empty() {
             return Ok(Map::new());
         }
+        let content_type = self.header(CONTENT_TYPE).unwrap_or_default();
+        let kind = content_type.split(';').next().unwrap_or_default().trim();
+        if kind.eq_ignore_ascii_case("multipart/form-data") {
+            let pairs = parts(content_type, self.body.clone()).await;
+            return each_once(pairs.map_err(|error| {
+                Refusal::wrong(format!("the body is no multipart form: {error}"))
+            })?);
+        }
+        let is_form = kind.eq_ignore_ascii_case("application/x-www-form-urlencoded");
         if is_form && !self.body.trim_ascii_start().starts_with(b"{") {
-            let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(&self.body)
-                .map_err(|error| Refusal::wrong(format!("the body is no form: {error}")))?;
-            return Ok(pairs.into_iter().map(|(name, value)| (name, value.into())).collect());
+            let pairs = serde_urlencoded::from_bytes(&self.body);
+            return each_once(
+                pairs.map_err(|error| Refusal::wrong(format!("the body is no form: {error}")))?,
+            );
         }
         match serde_json::from_slice(&self.body) {
             Ok(Value::Object(fields)) => Ok(fields),
@@ -58,6 +65,34 @@ impl Request {
             Err(error) => Err(Refusal::wrong(format!("the body is not JSON: {error}"))),
         }
     }
+}
+
+/// The parts of a multipart form that is there as a whole, by name.
+async fn parts(content_type: &str, body: bytes::Bytes) -> multer::Result<Vec<(String, String)>> {
+    let boundary = multer::parse_boundary(content_type)?;
+    let body = futures::stream::once(async { Ok::<_, Infallible>(body) });
+    let mut form = multer::Multipart::new(body, boundary);
+    let mut parts = Vec::new();
+    while let Some(part) = form.next_field().await? {
+        let name = part.name().unwrap_or_default().to_owned();
+        parts.push((name, part.text().await?));
+    }
+    Ok(parts)
+}
+
+fn each_once(pairs: Vec<(String, String)>) -> Answer<Map<String, Value>> {
+    let mut fields = Map::new();
+    for (name, value) in pairs {
+        if fields.contains_key(&name) {
+            return Err(given_twice(&name));
+        }
+        fields.insert(name, value.into());
+    }
+    Ok(fields)
+}
+
+fn given_twice(name: &str) -> Refusal {
+    Refusal::wrong(format!("{name}: is given more than once"))
 }
 
 /// A report's id, in the one form in which it was given out; any other text is unknown.
@@ -85,7 +120,7 @@ impl Query {
         let mut values = self.0.iter().filter(|(given, _)| given == name);
         let first = values.next();
         match values.next() {
-            Some(_) => Err(Refusal::wrong(format!("{name}: is given more than once"))),
+            Some(_) => Err(given_twice(name)),
             None => Ok(first.map(|(_, value)| value.as_str())),
         }
     }
@@ -97,31 +132,6 @@ impl Query {
         }
         Ok(self.0.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect())
     }
-}
-
-/// The whole body.
-///
-/// # Errors
-/// Where it is longer than the limit, or breaks off.
-pub async fn read_body<B: Buf>(
-    body: impl Stream<Item = Result<B, warp::Error>>,
-    bytes_max: usize,
-) -> Answer<bytes::Bytes> {
-    let mut read = BytesMut::new();
-    let mut body = std::pin::pin!(body);
-    while let Some(chunk) = body.next().await {
-        let mut chunk =
-            chunk.map_err(|error| Refusal::wrong(format!("the body broke off: {error}")))?;
-        if read.len() + chunk.remaining() > bytes_max {
-            return Err(Refusal::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                format!("the body is longer than {bytes_max} bytes, the limit of --max-body"),
-            ));
-        }
-        let length = chunk.remaining();
-        read.extend_from_slice(&chunk.copy_to_bytes(length));
-    }
-    Ok(read.freeze())
 }
 
 /// The text with `%41` and the like read as the bytes they stand for; `None` where that is no text.
@@ -145,6 +155,8 @@ pub fn decoded(segment: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use warp::http::StatusCode;
+
     use super::*;
 
     #[test]

@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use bytes::Buf;
-use futures::Stream;
+use futures::{Stream, StreamExt};
 use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::filters::path::FullPath;
@@ -17,10 +17,12 @@ use warp::reply::Response as Reply;
 
 use super::keys::Role;
 use super::problem::{Answer, Refusal};
-use super::request::{Query, Request, read_body};
+use super::request::{Query, Request};
 use super::routes::{self, Endpoint, Found, Route};
 use super::service::Service;
-use super::{dialects, docs, explain, gate, health, openapi, reports, stores, trace, versions};
+use super::{
+    dialects, docs, explain, gate, health, intake, openapi, reports, stores, trace, versions,
+};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CONTENT_TYPE_OPTIONS: HeaderName = HeaderName::from_static("x-content-type-options");
@@ -49,21 +51,14 @@ async fn answer<B: Buf>(
     body: impl Stream<Item = Result<B, warp::Error>>,
 ) -> Reply {
     let (started, id) = (Instant::now(), trace::request_id(&headers));
-    let (route, answered) = match routes::find(&method, path) {
-        Found::Route(route, open) => {
-            let request = Request {
-                method: method.clone(),
-                path: open,
-                query: Query::default(),
-                headers,
-                body: bytes::Bytes::new(),
-            };
-            (Some(route), along(service, route, request, query, body).await)
-        }
-        Found::OtherMethods(methods) => (None, Err(other_methods(&method, path, &methods))),
-        Found::Nothing => (None, Err(Refusal::unknown(format!("there is nothing at {path:?}")))),
-    };
+    let mut body = std::pin::pin!(body.fuse());
+    let head = Head { method: &method, path, query, headers: &headers };
+    let (route, answered) = routed(service, &head, body.as_mut()).await;
     let mut reply = answered.unwrap_or_else(Refusal::into_reply);
+    if intake::may_send_the_rest(&headers, reply.status()) {
+        let rest = intake::let_pass(body);
+        let _ = tokio::time::timeout(service.settings.query_time, rest).await;
+    }
     if method == Method::HEAD {
         reply = without_body(reply);
     }
@@ -82,7 +77,43 @@ async fn answer<B: Buf>(
     reply
 }
 
-/// Past the limits and the keys to the endpoint.
+/// What came before the body.
+struct Head<'a> {
+    method: &'a Method,
+    path: &'a str,
+    query: &'a str,
+    headers: &'a HeaderMap,
+}
+
+async fn routed<B: Buf>(
+    service: &Service,
+    head: &Head<'_>,
+    body: impl Stream<Item = Result<B, warp::Error>>,
+) -> (Option<&'static Route>, Answer) {
+    let Head { method, path, query, headers } = *head;
+    let found = routes::find(method, path);
+    let (target_bytes, limit) = (path.len() + query.len(), service.settings.header_bytes_max);
+    if let Err(refusal) = intake::check_head(target_bytes, headers, limit) {
+        let route = if let Found::Route(route, _) = found { Some(route) } else { None };
+        return (route, Err(refusal));
+    }
+    match found {
+        Found::Route(route, open) => {
+            let request = Request {
+                method: method.clone(),
+                path: open,
+                query: Query::default(),
+                headers: headers.clone(),
+                body: bytes::Bytes::new(),
+            };
+            (Some(route), along(service, route, request, query, body).await)
+        }
+        Found::OtherMethods(methods) => (None, Err(other_methods(method, path, &methods))),
+        Found::Nothing => (None, Err(Refusal::unknown(format!("there is nothing at {path:?}")))),
+    }
+}
+
+/// Past the keys and the limit of the body to the endpoint.
 async fn along<B: Buf>(
     service: &Service,
     route: &'static Route,
@@ -90,20 +121,11 @@ async fn along<B: Buf>(
     query: &str,
     body: impl Stream<Item = Result<B, warp::Error>>,
 ) -> Answer {
-    let limit = service.settings.header_bytes_max;
-    let fields = request.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
-    let header_bytes = fields.sum::<usize>() + query.len();
-    if header_bytes > limit {
-        return Err(Refusal::new(
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            format!("header and query have {header_bytes} bytes, and --max-header is {limit}"),
-        ));
-    }
     let role = gate::pass(service.settings.keys.as_ref(), &request, route.role)?;
     request.query = Query::of(query)?;
     if route.takes_body {
         let limit = service.settings.query_time;
-        let read = read_body(body, service.settings.body_bytes_max);
+        let read = intake::read_body(body, &request.headers, service.settings.body_bytes_max);
         request.body = tokio::time::timeout(limit, read).await.map_err(|_| {
             let limit = humantime::format_duration(limit);
             let detail = format!("the body takes longer than {limit}, the limit of --query-time");

@@ -1,9 +1,12 @@
 //! What the queries of a process share, and the session of each.
 
+use std::collections::VecDeque;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
 
+use datafusion::catalog::TableProvider;
 use datafusion::common::ParamValues;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -14,20 +17,28 @@ use datafusion::sql::parser::Statement;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
+use super::chain::Chain;
 use super::cooperation::JoinsGiveWay;
 use super::limits::Limits;
 use super::rows::{Rows, asked_wrongly};
 use super::{guard, tables};
+use crate::engine::Tables;
+use crate::engine::hours_of_stores;
 use crate::error::Result;
-use crate::functions;
+use crate::functions::{self, ChainHours};
+use crate::rules::Options;
 use crate::tables::Dataset;
 
 pub const CATALOG: &str = "uptally";
 pub const SCHEMA: &str = "public";
 
-/// What all queries of a process share: settings, functions, what is known of files, and turns.
+/// What all queries of a process share: settings, functions, what is known of files and of the
+/// hours of stores, and turns.
 pub struct Database {
     state: SessionState,
+    hours: Mutex<HoursOfVersions>,
+    /// Knows what `queries/` calls and analysts do not.
+    planner: SessionState,
     limits: Limits,
     turns: Arc<Semaphore>,
     threads: Handle,
@@ -47,12 +58,16 @@ impl Database {
         let state = SessionStateBuilder::new()
             .with_config(config)
             .with_default_features()
+            .with_physical_optimizer_rule(Arc::new(GroupByRuns))
             .with_physical_optimizer_rule(Arc::new(JoinsGiveWay))
             .build();
         let context = SessionContext::new_with_state(state);
         functions::register(&context);
         let turns = Arc::new(Semaphore::new(limits.at_once));
-        Self { state: context.state(), limits, turns, threads }
+        let state = context.state();
+        let planner = SessionContext::new_with_state(state.clone());
+        functions::relations::register(&planner);
+        Self { state, planner: planner.state(), hours: Mutex::default(), limits, turns, threads }
     }
 
     pub fn limits(&self) -> Limits {
@@ -64,15 +79,57 @@ impl Database {
     /// # Errors
     /// Where the tables cannot be read.
     pub fn session(&self, dataset: &Dataset) -> Result<Session> {
-        let catalogs = tables::catalogs(dataset)?;
+        self.session_beside(dataset, Vec::new())
+    }
+
+    /// A session that sees other tables as well, by their names.
+    ///
+    /// # Errors
+    /// Where the tables cannot be read.
+    pub fn session_beside(
+        &self,
+        dataset: &Dataset,
+        others: Vec<(String, Arc<dyn TableProvider>)>,
+    ) -> Result<Session> {
+        let tables = Tables::of(dataset, self.state.config().target_partitions())?;
+        let chain = Arc::new(Chain::new(self.planner.clone(), dataset.clone(), tables));
+        let catalogs = tables::catalogs(&chain, others)?;
         let builder = SessionStateBuilder::new_from_existing(self.state.clone());
-        let state = builder.with_catalog_list(catalogs).build();
+        let context = SessionContext::new_with_state(builder.with_catalog_list(catalogs).build());
+        super::functions::register(&context, &chain)?;
+        let mut hours = self.hours.lock().unwrap_or_else(PoisonError::into_inner);
+        functions::register_for_stores(&context, &hours.of(dataset));
         Ok(Session {
-            context: SessionContext::new_with_state(state),
+            context,
             limits: self.limits,
             turns: Arc::clone(&self.turns),
             threads: self.threads.clone(),
         })
+    }
+}
+
+/// The hours of stores at the versions asked for last; sessions of one version share them, and the
+/// first query that needs them reads them.
+#[derive(Default)]
+struct HoursOfVersions(VecDeque<(PathBuf, u64, Arc<ChainHours>)>);
+
+impl HoursOfVersions {
+    const VERSIONS_MAX: usize = 4;
+
+    fn of(&mut self, dataset: &Dataset) -> Arc<ChainHours> {
+        let is_asked = |(folder, version, _): &(PathBuf, u64, _)| {
+            folder == dataset.folder() && *version == dataset.version()
+        };
+        if let Some((.., hours)) = self.0.iter().find(|held| is_asked(held)) {
+            return Arc::clone(hours);
+        }
+        let (folder, version) = (dataset.folder().to_owned(), dataset.version());
+        let dataset = dataset.clone();
+        let default_zone = Options::default().default_time_zone;
+        let hours = Arc::new(ChainHours::new(move || hours_of_stores(&dataset, default_zone)));
+        self.0.truncate(Self::VERSIONS_MAX - 1);
+        self.0.push_front((folder, version, Arc::clone(&hours)));
+        hours
     }
 }
 

@@ -6,13 +6,23 @@
 //! read anything else, and runs it ([`Session::run`]) until it ends, meets a limit, or nobody
 //! takes its rows any more. Knows nothing of who asks.
 
+mod as_of;
+mod chain;
 mod cooperation;
 mod database;
+mod documented;
+mod functions;
 mod guard;
 mod limits;
 mod rows;
 mod tables;
 
+#[cfg(test)]
+mod examples;
+
 pub use self::database::{CATALOG, Database, SCHEMA, Session};
+pub use self::documented::documented;
+pub use self::functions::{TABLE_FUNCTIONS, TableFunction};
 pub use self::limits::Limits;
 pub use self::rows::{Cut, Rows, asked_wrongly};
+pub use self::tables::{DESCRIPTIONS, INTERNAL};

@@ -159,6 +159,9 @@ pub fn asked_wrongly(error: DataFusionError) -> Error {
 fn failed(error: DataFusionError, limits: &Limits) -> Error {
     match error.find_root() {
         DataFusionError::ResourcesExhausted(wanted) => limits.out_of_memory(wanted),
+        DataFusionError::External(cause) if cause.is::<Error>() => {
+            Error::Resource { what: cause.to_string(), source: error.into() }
+        }
         DataFusionError::Internal(_)
         | DataFusionError::ParquetError(_)
         | DataFusionError::ObjectStore(_)
@@ -185,7 +188,8 @@ mod tests {
         let (files, data) = (folder.path().join("files"), folder.path().join("data"));
         let spec = Spec { stores: 20, days: 2, seed: 5, ends_at_us: DEFAULT_END_US };
         generate(&spec, &files).unwrap();
-        let request = Request { paths: vec![files], max_reject_rate: 0.01, loaded_at: 0 };
+        let loaded_at = DEFAULT_END_US;
+        let request = Request { paths: vec![files], max_reject_rate: 0.01, loaded_at };
         let watch = Watch { stopped: &AtomicBool::new(false), read: &|_| {} };
         load(&request, &WriteLock::take(&data).unwrap(), &watch, |_| Ok(())).await.unwrap();
         let dataset = Dataset::open(&data, None).await.unwrap().unwrap();
@@ -230,7 +234,7 @@ mod tests {
     async fn a_dropped_query_gives_its_turn_back() {
         let limits = Limits { at_once: 1, ..Limits::default() };
         let (_folder, session) = session(limits).await;
-        let sql = "SELECT a.store_id FROM polls a, polls b, polls c, polls d";
+        let sql = "SELECT a.store_id FROM polls a, polls b";
         let mut rows = session.run(session.plan(sql).await.unwrap(), limits).await.unwrap();
         assert!(rows.next().await.unwrap().is_ok());
         drop(rows);

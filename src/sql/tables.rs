@@ -1,28 +1,110 @@
 //! The tables that analysts see, at one version.
+//!
+//! `polls`, `business_hours`, `time_zones`, `rejects` and `loads` are the files as they are;
+//! `stores` says as well which zone counts and which defaults were used. What only table functions
+//! read is in a schema of its own, [`INTERNAL`].
 
 use std::sync::Arc;
-use std::thread::available_parallelism;
 
-use datafusion::catalog::{
-    CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
-    MemorySchemaProvider, SchemaProvider,
-};
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use datafusion::catalog::{CatalogProviderList, MemTable, TableProvider};
+use datafusion::error::Result;
 
-use super::database::{CATALOG, SCHEMA};
-use crate::engine::tables_of;
-use crate::error::Result;
-use crate::tables::Dataset;
+use super::chain::{Chain, catalogs_of, schema_of};
+use super::database::SCHEMA;
+use crate::tables::Table;
 
-/// A catalog of one schema, with every table of the dataset.
-pub fn catalogs(dataset: &Dataset) -> Result<Arc<dyn CatalogProviderList>> {
-    let threads = available_parallelism().map_or(1, usize::from);
-    let schema = MemorySchemaProvider::new();
-    for (table, files) in tables_of(dataset, threads)? {
-        schema.register_table(table.name().to_owned(), files)?;
+/// Schema of the tables that are of use to table functions alone.
+pub const INTERNAL: &str = "internal";
+
+/// What each table and column says: name of the table, of the column or nothing for the table itself,
+/// and the sentence. Analysts read it in `internal.descriptions`.
+pub const DESCRIPTIONS: [(&str, &str, &str); 44] = [
+    ("polls", "", "status polls, one row a store and instant"),
+    ("polls", "store_id", "the store, as its files name it"),
+    ("polls", "store_no", STORE_NO),
+    ("polls", "polled_at", "the instant of the poll, UTC"),
+    ("polls", "active", "whether the store was active; false where polls of the instant differ"),
+    ("polls", "polled_on", "the UTC date of polled_at; a filter on it leaves other days unread"),
+    (
+        "business_hours",
+        "",
+        "the latest weekly hours, in local time; a store without any is always open",
+    ),
+    ("business_hours", "store_id", "the store, as its files name it"),
+    ("business_hours", "store_no", STORE_NO),
+    ("business_hours", "day_of_week", "the day on which it opens, 0 is Monday, 6 Sunday"),
+    ("business_hours", "start_local_s", "when it opens, seconds after local midnight"),
+    (
+        "business_hours",
+        "end_local_s",
+        "when it closes, likewise; at or before the start it is on the next day",
+    ),
+    ("time_zones", "", "the latest time zones; a store without one is in America/Chicago"),
+    ("time_zones", "store_id", "the store, as its files name it"),
+    ("time_zones", "store_no", STORE_NO),
+    ("time_zones", "time_zone", "IANA name"),
+    ("stores", "", "every store that was ever polled, or has hours or a zone"),
+    ("stores", "store_id", "the store, as its files name it"),
+    ("stores", "store_no", STORE_NO),
+    ("stores", "time_zone", "the zone that counts, IANA name"),
+    ("stores", "uses_default_hours", "whether it is always open for want of business hours"),
+    ("stores", "uses_default_time_zone", "whether its zone is the default, for want of its own"),
+    ("stores", "first_polled_at", "its earliest poll, UTC; null where it was never polled"),
+    ("stores", "last_polled_at", "its latest poll, UTC; null where it was never polled"),
+    ("stores", "polls", "how many polls there are of it"),
+    ("rejects", "", "rows that were not loaded, and why"),
+    ("rejects", "version", "version of the data at whose load the row was left out"),
+    ("rejects", "file", "the file it is in"),
+    ("rejects", "line", "its line, from 1"),
+    ("rejects", "column", "the column that breaks a rule"),
+    ("rejects", "reason", "what is wrong, and what was expected"),
+    ("rejects", "text", "the row as it was"),
+    ("loads", "", "every file ever loaded"),
+    ("loads", "version", "version of the data that the load made"),
+    ("loads", "loaded_at", "when, UTC"),
+    ("loads", "kind", "polls, business_hours or time_zones"),
+    ("loads", "file", "the file"),
+    ("loads", "content_hash", "BLAKE3 of its decompressed content"),
+    ("loads", "rows", "data rows read, rejected ones among them"),
+    ("loads", "rejected", "rows left out"),
+    ("loads", "polls_version", "version of the Delta table after the load; so the others"),
+    ("internal.carried", "", "each store's last poll before a day on which there were polls"),
+    ("internal.carried", "polled_at", "the instant of that poll, UTC"),
+    ("internal.carried", "carried_into", "the day, UTC"),
+];
+
+const STORE_NO: &str =
+    "its number within the data: joins and groups by it cost less than by store_id";
+
+/// A catalog of what analysts see; `beside` are tables that others bring.
+pub fn catalogs(
+    chain: &Chain,
+    beside: Vec<(String, Arc<dyn TableProvider>)>,
+) -> Result<Arc<dyn CatalogProviderList>> {
+    let (mut shown, mut internal) = (beside, Vec::new());
+    for (table, files) in &chain.tables.providers {
+        let named = (table.name().to_owned(), Arc::clone(files));
+        match table {
+            Table::Stores => {
+                shown.push((named.0, Arc::new(chain.stores(&chain.tables.providers)?)));
+            }
+            Table::Carried => internal.push(named),
+            _ => shown.push(named),
+        }
     }
-    let catalog = MemoryCatalogProvider::new();
-    catalog.register_schema(SCHEMA, Arc::new(schema))?;
-    let catalogs = MemoryCatalogProviderList::new();
-    catalogs.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
-    Ok(Arc::new(catalogs))
+    internal.push(("descriptions".to_owned(), descriptions()?));
+    catalogs_of([(SCHEMA, schema_of(shown)?), (INTERNAL, schema_of(internal)?)])
+}
+
+fn descriptions() -> Result<Arc<dyn TableProvider>> {
+    let column = |of: fn(&(&'static str, &'static str, &'static str)) -> &'static str| -> ArrayRef {
+        Arc::new(DESCRIPTIONS.iter().map(|row| Some(of(row))).collect::<StringArray>())
+    };
+    let rows = RecordBatch::try_from_iter([
+        ("table_name", column(|row| row.0)),
+        ("column_name", column(|row| row.1)),
+        ("description", column(|row| row.2)),
+    ])?;
+    Ok(Arc::new(MemTable::try_new(rows.schema(), vec![vec![rows]])?))
 }

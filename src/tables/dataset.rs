@@ -100,6 +100,11 @@ impl Dataset {
         !TableLog::has_version(&self.folder, Table::Loads, self.version + 1)
     }
 
+    /// Whether what names this version is on the disk still; costs one look at it.
+    pub fn is_there(&self) -> bool {
+        TableLog::has_version(&self.folder, Table::Loads, self.version)
+    }
+
     /// Every file ever loaded, oldest first.
     pub fn loads(&self) -> &[Load] {
         &self.loads

@@ -11,6 +11,6 @@ mod store_rows;
 
 pub use dataset::{Change, Dataset, Load, WriteLock};
 pub use log::TableFile;
-pub use parquet_files::{NewFile, read_all, write_sorted};
+pub use parquet_files::{NewFile, read_all, sync_folder, write_sorted};
 pub use schema::Table;
 pub use store_rows::read_store;

@@ -30,6 +30,10 @@ const TEXT: &[&str] = &["accept: text/plain"];
 const ANY: &[&str] = &["accept: */*"];
 const FORM: &[&str] = &["content-type: application/x-www-form-urlencoded"];
 
+const MULTIPART: &[&str] = &["content-type: multipart/form-data; boundary=cut"];
+const PARTS: &str =
+    "--cut\r\ncontent-disposition: form-data; name=\"report_id\"\r\n\r\nID\r\n--cut--\r\n";
+
 const TRIGGERS: &[Sent] = &[
     post("/trigger-report", &[], ""),
     get("/trigger_report", &[]),
@@ -47,6 +51,7 @@ const CSV: &[(Sent, &str)] = &[
     (get("/get_report?report_id=ID", TEXT), "report_ID.csv"),
     (post("/get_report?report_id=ID", &[], ""), "report_ID.csv"),
     (post("/get_report", FORM, "report_id=ID"), "report_ID.csv"),
+    (post("/get_report", MULTIPART, PARTS), "report_ID.csv"),
     (
         post("/get_report", &["content-type: application/json"], r#"{"report_id": "ID"}"#),
         "report_ID.csv",
@@ -64,8 +69,11 @@ const CSV: &[(Sent, &str)] = &[
     (get("/get_report/ID", ANY), "store_report_ID.csv"),
     (get("/get_report/ID", &["accept: text/csv"]), "store_report_ID.csv"),
     (get("/get_report/ID?format=csv", JSON), "store_report_ID.csv"),
-    (get("/download_report?file_path=reports/store_report_ID.csv", &[]), "store_report_ID.csv"),
+    (DOWNLOAD, "store_report_ID.csv"),
 ];
+
+/// No older service said what it answers to who asks for a file that is not there yet.
+const DOWNLOAD: Sent = get("/download_report?file_path=reports/store_report_ID.csv", &[]);
 
 async fn sent(served: &Served, request: &Sent, id: &str) -> Answer {
     let (path, body) = (request.path.replace("ID", id), request.body.replace("ID", id));
@@ -109,7 +117,11 @@ fn a_running_report_is_running_in_every_dialect() {
                     assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
                     assert_eq!(answer.text(), "Running");
                 }
-                path if path.starts_with("/get_report/") || path.starts_with("/download") => {
+                path if path == DOWNLOAD.path => {
+                    assert_eq!((answer.status(), answer.header("retry-after")), (409, "1"));
+                    assert_eq!(answer.detail(), "the report is not complete yet");
+                }
+                path if path.starts_with("/get_report/") => {
                     let expected = json!({ "status": "Running", "message": "Running" });
                     is_json(&answer, &expected, request);
                 }
@@ -159,8 +171,12 @@ fn who_asks_for_json_hears_where_the_file_is() {
         ] {
             is_completed(&sent(&served, &request, &id).await, &id);
         }
+        let both = get("/get_report/ID", &["accept: application/json, text/csv"]);
+        let csv = sent(&served, &both, &id).await;
+        assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8");
         let settings = Settings { complete_as: CompleteAs::Json, ..Settings::default() };
         let served = served.again(settings);
+        is_completed(&sent(&served, &both, &id).await, &id);
         for headers in [ANY, &[]] {
             is_completed(&sent(&served, &get("/get_report/ID", headers), &id).await, &id);
         }
@@ -182,9 +198,29 @@ fn a_report_that_failed_says_so_in_every_dialect() {
             let message = "took longer than 0s, the limit of --report-time";
             let expected = json!({ "status": "Failed", "message": message });
             let answer = sent(&served, request, &id).await;
-            is_json(&answer, &expected, request);
             assert_eq!(answer.header("x-report-status"), "Failed");
+            if request.path == DOWNLOAD.path {
+                assert_eq!(answer.status(), 409);
+                assert_eq!(answer.detail(), format!("the report failed: {message}"));
+                continue;
+            }
+            is_json(&answer, &expected, request);
         }
+    });
+}
+
+#[test]
+fn a_file_that_has_to_be_made_again_is_not_there_yet() {
+    block_on(async {
+        let served = Served::with(Settings::default()).await;
+        let id = served.finished("").await;
+        std::fs::remove_file(served.data.path().join(format!("reports/files/{id}.arrow"))).unwrap();
+        // Nothing is in memory after a restart, so that the file is looked for.
+        let served = served.again(Settings::default());
+        let answer = sent(&served, &DOWNLOAD, &id).await;
+        assert_eq!((answer.status(), answer.header("retry-after")), (409, "1"));
+        served.finished("").await;
+        assert_eq!(sent(&served, &DOWNLOAD, &id).await.text(), csv_of_sample());
     });
 }
 
@@ -225,6 +261,13 @@ fn what_is_missing_or_malformed_is_named() {
             (post("/get_report", &[], ""), "report_id: is missing"),
             (post("/get_report", &[], "{\"report_id\": 7}"), "report_id: 7 is not a text"),
             (post("/get_report", &[], "report"), "the body is not JSON"),
+            (post("/get_report", MULTIPART, "--cut--\r\n"), "report_id: is missing"),
+            (post("/get_report", MULTIPART, "report_id=ID"), "the body is no multipart form"),
+            (
+                post("/get_report", &["content-type: multipart/form-data"], PARTS),
+                "the body is no multipart form",
+            ),
+            (post("/get_report", FORM, "report_id=a&report_id=b"), "report_id: is given more than"),
             (get("/download_report", &[]), "file_path: is missing"),
             (get("/get_report?report_id=a&report_id=b", &[]), "report_id: is given more than once"),
         ] {

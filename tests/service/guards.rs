@@ -70,12 +70,25 @@ fn a_limit_is_named_where_it_is_met() {
             (body.status(), body.detail().as_str()),
             (413, "the body is longer than 100 bytes, the limit of --max-body")
         );
+        // Who says so beforehand hears it before the body has come.
+        let told = served.ask("POST", "/v1/reports", &["content-length: 101"], "").await;
+        assert_eq!((told.status(), told.detail()), (413, body.detail()));
         let long = format!("x-long: {}", "a".repeat(200));
         let header = served.ask("GET", "/livez", &[&long], "").await;
         assert_eq!(header.status(), 431);
         assert!(header.detail().contains("--max-header is 200"), "{}", header.text());
         let query = served.get(&format!("/livez?{}", "a".repeat(201))).await;
-        assert_eq!(query.status(), 431);
+        assert_eq!(query.status(), 414);
+        assert!(query.detail().contains("--max-header is 200"), "{}", query.text());
+        let path = served.get(&format!("/{}", "a".repeat(200))).await;
+        assert_eq!((path.status(), path.detail()), (414, query.detail().replace("207", "201")));
+        let many: Vec<_> = (0..101).map(|at| format!("x{at}: ")).collect();
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
+        let served = served.again(waiting());
+        let fields = served.ask("GET", "/livez", &many, "").await;
+        assert_eq!(fields.status(), 431);
+        assert!(fields.detail().contains("101 fields"), "{}", fields.text());
+        assert_eq!(served.ask("GET", "/livez", &many[1..], "").await.status(), 200);
         let settings = Settings { query_time: Duration::ZERO, ..waiting() };
         let slow = served.again(settings).get("/v1/stores/1177941416522642976/uptime").await;
         assert_eq!((slow.status(), slow.header("retry-after")), (503, "1"));
@@ -129,6 +142,44 @@ fn nothing_is_ready_before_anything_was_loaded() {
                 "{}",
                 answer.text()
             );
+        }
+    });
+}
+
+#[test]
+fn nothing_is_ready_while_the_folder_is_not_there() {
+    block_on(async {
+        let served = Served::with(waiting()).await;
+        assert_eq!(served.get("/readyz").await.status(), 200);
+        let (folder, aside) = (served.data.path().to_owned(), tempfile::TempDir::new().unwrap());
+        let aside = aside.path().join("data");
+        std::fs::rename(&folder, &aside).unwrap();
+        std::fs::write(&folder, "no folder").unwrap();
+        let not_ready = served.get("/readyz").await;
+        assert_eq!((not_ready.status(), not_ready.header("retry-after")), (503, "1"));
+        assert!(not_ready.detail().contains("cannot be"), "{}", not_ready.text());
+        let named = folder.to_str().unwrap();
+        assert!(!not_ready.text().contains(named), "{}", not_ready.text());
+        assert_eq!(served.get("/livez").await.status(), 200);
+        std::fs::remove_file(&folder).unwrap();
+        std::fs::rename(&aside, &folder).unwrap();
+        assert_eq!(served.get("/readyz").await.status(), 200);
+    });
+}
+
+#[test]
+fn nothing_is_ready_while_one_part_of_the_folder_is_not_there() {
+    block_on(async {
+        let served = Served::with(waiting()).await;
+        assert_eq!(served.get("/readyz").await.status(), 200);
+        for (part, sentence) in [("reports", "reports cannot be recorded"), ("loads", "the data")] {
+            let (part, aside) = (served.data.path().join(part), served.data.path().join("aside"));
+            std::fs::rename(&part, &aside).unwrap();
+            let not_ready = served.get("/readyz").await;
+            assert_eq!(not_ready.status(), 503, "{}", not_ready.text());
+            assert!(not_ready.detail().starts_with(sentence), "{}", not_ready.text());
+            std::fs::rename(&aside, &part).unwrap();
+            assert_eq!(served.get("/readyz").await.status(), 200);
         }
     });
 }

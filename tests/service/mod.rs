@@ -6,6 +6,7 @@ mod documents;
 mod guards;
 mod native;
 pub mod process;
+mod sockets;
 mod stores;
 mod survival;
 

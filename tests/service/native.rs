@@ -182,8 +182,20 @@ fn the_list_goes_on_where_its_page_ended() {
             path = format!("/v1/reports?limit=2&cursor={cursor}");
         }
         assert_eq!(found, ids);
-        for wrong in ["limit=0", "limit=201", "limit=x", "cursor=!"] {
-            assert_eq!(served.get(&format!("/v1/reports?{wrong}")).await.status(), 400, "{wrong}");
+        let real = served.get("/v1/reports?limit=2").await.json()["next_cursor"].clone();
+        let real = real.as_str().unwrap();
+        let garbled = ["!", "", "4", "zz", "%C3%A9%C3%A9%C3%A9%C3%A9", "zzzzzzzzzzzzzzzzzzzz"]
+            .map(str::to_owned);
+        let near =
+            [format!("%2B{real}"), format!("0{real}"), real.to_uppercase(), format!("{real}0")];
+        let wrong = garbled.into_iter().chain(near).filter(|cursor| cursor != real);
+        let wrong = wrong.map(|cursor| format!("cursor={cursor}"));
+        for wrong in ["limit=0", "limit=201", "limit=x"].map(str::to_owned).into_iter().chain(wrong)
+        {
+            let answer = served.get(&format!("/v1/reports?{wrong}")).await;
+            assert_eq!(answer.status(), 400, "{wrong}");
+            let name = wrong.split('=').next().unwrap();
+            assert!(answer.detail().starts_with(&format!("{name}: ")), "{}", answer.text());
         }
     });
 }

@@ -135,6 +135,12 @@ fn a_stretch_in_unknown_state_has_its_true_reason() {
         let late = "from=2023-01-28T00:00:00Z&to=2023-01-30T00:00:00Z&scope=day&max_gap=1m";
         let day = "scope = day: no poll on this local day; no_data = unknown";
         assert_eq!(why_unknown(&served, late, true).await, [day]);
+        let interval = "scope = interval: no poll within this business interval";
+        let interval = format!("{interval}; no_data = unknown");
+        for options in ["", "&max_gap=1m"] {
+            let query = late.replace("scope=day&max_gap=1m", "scope=interval") + options;
+            assert_eq!(why_unknown(&served, &query, true).await, [interval.as_str()], "{query}");
+        }
     });
 }
 

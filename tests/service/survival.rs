@@ -1,5 +1,7 @@
 //! Reports outlive the process, and the same question is the same report.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use serde_json::json;
 use uptally::rules::calendar::DAY_US;
 use uptally::server::Settings;
@@ -194,6 +196,89 @@ fn reports_expire_by_age_and_by_number_and_are_gone_then() {
             assert_eq!(served.get(&format!("/v1/reports/{id}")).await.status(), 410);
         }
         assert_ne!(served.finished(r#"{"now": "2023-01-24T01:00:00Z"}"#).await, ids[0]);
+    });
+}
+
+#[test]
+fn a_report_that_ends_makes_room_for_itself() {
+    block_on(async {
+        let mut settings = Settings::default();
+        settings.reports.retention.reports_max = 2;
+        let served = Served::with(settings).await;
+        let mut ids = Vec::new();
+        for hour in 1..=3 {
+            let asked = json!({ "now": format!("2023-01-24T0{hour}:00:00Z") });
+            ids.push(served.finished(&asked.to_string()).await);
+        }
+        // Reports change one after the other: what the third brought about was before this.
+        served.trigger(r#"{"now": "2023-01-24T04:00:00Z"}"#).await;
+        for (id, status) in [(&ids[0], 410), (&ids[2], 200)] {
+            assert_eq!(served.get(&format!("/v1/reports/{id}")).await.status(), status);
+        }
+    });
+}
+
+/// Microseconds UTC, for the one test that turns it.
+static CLOCK: AtomicI64 = AtomicI64::new(DAY_US);
+
+#[test]
+fn a_report_past_its_age_is_gone_before_anybody_clears_away() {
+    block_on(async {
+        let clock = || CLOCK.load(Ordering::Relaxed);
+        let served = Served::with(Settings { clock, ..Settings::default() }).await;
+        let send = async || {
+            let sent = served.ask("POST", "/v1/reports", &["idempotency-key: a"], "").await;
+            sent.json()["id"].as_str().unwrap().to_owned()
+        };
+        let id = send().await;
+        assert_eq!(served.finished("").await, id);
+        CLOCK.store(31 * DAY_US, Ordering::Relaxed);
+        assert_eq!(served.get(&format!("/v1/reports/{id}")).await.status(), 200);
+        CLOCK.store(31 * DAY_US + 1, Ordering::Relaxed);
+        assert_eq!(served.get("/v1/reports").await.json()["reports"], json!([]));
+        let again = send().await;
+        assert_ne!(again, id);
+        assert_eq!(served.finished("").await, again);
+        CLOCK.store(62 * DAY_US, Ordering::Relaxed);
+        for path in ["", ".csv"] {
+            let gone = served.get(&format!("/v1/reports/{again}{path}")).await;
+            assert_eq!(gone.status(), 410, "{}", gone.text());
+        }
+        assert_ne!(served.trigger("").await, again);
+    });
+}
+
+#[test]
+fn a_report_whose_record_cannot_be_read_is_not_gone() {
+    block_on(async {
+        let Served { data, service, router } = Served::with(waiting()).await;
+        service.close();
+        drop((router, service));
+        let database = redb::Database::open(data.path().join("reports/jobs.redb")).unwrap();
+        let change = database.begin_write().unwrap();
+        let table = redb::TableDefinition::<u128, &[u8]>::new("reports");
+        let id = uuid::Uuid::new_v4();
+        change.open_table(table).unwrap().insert(id.as_u128(), b"{}".as_slice()).unwrap();
+        change.commit().unwrap();
+        drop(database);
+        let served = Served::over(data, waiting());
+        for path in [format!("/v1/reports/{id}"), format!("/get_report/{id}")] {
+            let answer = served.get(&path).await;
+            assert_eq!(answer.status(), 500, "{}", answer.text());
+            assert!(answer.detail().contains("its record cannot be read"), "{}", answer.text());
+        }
+    });
+}
+
+#[test]
+fn where_nothing_may_wait_a_free_turn_is_taken() {
+    block_on(async {
+        let mut settings = Settings::default();
+        settings.reports.queue_max = 0;
+        let served = Served::with(settings).await;
+        let id = served.finished("").await;
+        assert_eq!(served.finished("").await, id);
+        served.finished(r#"{"exact": true}"#).await;
     });
 }
 

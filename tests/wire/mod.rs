@@ -4,6 +4,8 @@
 mod flight;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "postgres")]
+mod scripts;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -37,6 +39,10 @@ impl Wired {
         let data = TempDir::new().unwrap();
         let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample");
         ingest(data.path(), &[&sample]).await.unwrap();
+        Self::over(data, settings).await
+    }
+
+    async fn over(data: TempDir, settings: Settings) -> Self {
         let bind = || TcpListener::bind("127.0.0.1:0");
         let (flight, postgres) = (bind().await.unwrap(), bind().await.unwrap());
         let (at_flight, at_postgres) =

@@ -93,8 +93,8 @@ struct Turn {
     ended: HashSet<Uuid>,
     /// Cancelled or forgotten: they answer nobody any more, although the board has them yet.
     removed: HashSet<Uuid>,
-    /// Reports of the board when the turn first asked.
-    queued: Option<usize>,
+    /// Reports of the board that had not ended when the turn first asked.
+    unfinished: Option<usize>,
 }
 
 /// Works until it is told to close.
@@ -158,8 +158,9 @@ impl Turn {
         let same = same.filter(|job| !self.removed.contains(&job.id));
         let is_again = !is_opened && same.as_ref().is_some_and(|job| has_failed(job));
         let same_is_there = same.is_some() && !is_again;
-        let queued = *self.queued.get_or_insert_with(|| board.queued());
-        if !same_is_there && queued + self.opened.len() >= inner.limits.queue_max {
+        let unfinished = *self.unfinished.get_or_insert_with(|| board.unfinished().count());
+        let is_full = unfinished + self.opened.len() >= inner.limits.unfinished_max();
+        if !same_is_there && is_full {
             return self.effects.push(Effect::Refuse(Refused::QueueFull, reply));
         }
         let job = same.unwrap_or_else(|| {
@@ -289,10 +290,15 @@ impl Effect {
                 let _ = reply.send(Ok(Triggered { job, is_new: false }));
             }
             Effect::Refuse(refused, reply) => drop(reply.send(Err(refused))),
-            Effect::End(job, ending) => job.set(State::Ended(ending)),
+            Effect::End(job, ending) => {
+                // Before anybody sees that it ended: what they ask for then comes after it.
+                inner.clear_away();
+                job.set(State::Ended(ending));
+            }
             Effect::Remove(job, removed, at, reply) => {
                 match removed {
                     Removed::Cancelled => {
+                        inner.clear_away();
                         job.set(State::Ended(Ending::Cancelled { finished_at: at }));
                         job.stop.notify_one();
                     }

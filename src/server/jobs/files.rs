@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::report::{Format, render};
+use crate::tables::sync_folder;
 
 pub struct Files {
     folder: PathBuf,
@@ -30,7 +31,7 @@ pub struct Written {
 
 impl Files {
     pub fn in_folder(folder: PathBuf) -> Result<Self> {
-        std::fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
+        create_synced(&folder)?;
         Ok(Self { folder })
     }
 
@@ -86,5 +87,35 @@ impl Files {
 
     fn path(&self, id: Uuid) -> PathBuf {
         self.folder.join(format!("{id}.arrow"))
+    }
+}
+
+/// Creates the folder with all that is missing above it; the names survive a power cut.
+fn create_synced(folder: &Path) -> Result<()> {
+    let missing = folder.ancestors().take_while(|above| !above.exists()).count();
+    std::fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
+    // The name of a folder stands in the one above it. Two of them even where nothing is missing: a
+    // server may have been cut off between creating and syncing.
+    for above in folder.ancestors().skip(1).take(missing.max(2)) {
+        let is_here = above.as_os_str().is_empty();
+        sync_folder(if is_here { Path::new(".") } else { above })?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_created_with_those_above_it() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("a/b/c");
+        for _again in 0..2 {
+            create_synced(&folder).unwrap();
+            assert!(folder.is_dir());
+        }
+        std::fs::write(root.path().join("file"), "").unwrap();
+        assert!(create_synced(&root.path().join("file/b")).is_err());
     }
 }

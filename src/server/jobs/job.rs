@@ -47,12 +47,16 @@ impl Job {
         self.state.borrow().clone()
     }
 
-    pub fn is_queued(&self) -> bool {
-        *self.state.borrow() == State::Queued
-    }
-
     pub fn has_ended(&self) -> bool {
         matches!(*self.state.borrow(), State::Ended(_))
+    }
+
+    /// Microseconds UTC; `None` while it has not ended.
+    pub fn finished_at(&self) -> Option<i64> {
+        match &*self.state.borrow() {
+            State::Ended(ending) => Some(ending.finished_at()),
+            _ => None,
+        }
     }
 
     /// The finished report; `None` while it runs, and where it failed or was cancelled.
@@ -85,9 +89,14 @@ impl Job {
 
     /// Returns when the report ended, or when the time is over.
     pub async fn ended_within(&self, time: Duration) {
+        let _ = tokio::time::timeout(time, self.ended()).await;
+    }
+
+    /// Returns when the report ended.
+    pub async fn ended(&self) {
         let mut state = self.state.subscribe();
-        let ended = state.wait_for(|state| matches!(state, State::Ended(_)));
-        let _ = tokio::time::timeout(time, ended).await;
+        // It fails only where nobody has the report any more.
+        let _ = state.wait_for(|state| matches!(state, State::Ended(_))).await;
     }
 
     pub(super) fn record(&self, ending: Option<Ending>) -> Record {

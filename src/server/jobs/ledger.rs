@@ -120,6 +120,11 @@ impl Ledger {
         self.is_failing.load(Ordering::Relaxed)
     }
 
+    /// Whether the file is where it was opened: an open one takes writes even where it is gone.
+    pub fn is_there(&self) -> bool {
+        self.path.exists()
+    }
+
     /// After one failure redb refuses everything until it is opened anew.
     fn reopen(&self) -> Redb<()> {
         let mut database = self.database.write().unwrap_or_else(|poisoned| poisoned.into_inner());

@@ -17,6 +17,7 @@ mod run;
 mod tests;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc};
 use std::time::Duration;
 
@@ -36,17 +37,26 @@ pub use self::renderings::{Coding, Rendering};
 use super::catalog::Catalog;
 use super::work::Work;
 use crate::error::{Error, Result};
+use crate::tables::sync_folder;
 
 /// What bounds the reports.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub retention: Retention,
-    /// Reports that wait for their turn.
+    /// Reports that wait for their turn; where it is 0, one is taken on only if a turn is free.
     pub queue_max: usize,
     /// Reports that are made at once; none where it is 0.
     pub at_once: usize,
     /// How long one may take.
     pub report_time: Duration,
+}
+
+impl Limits {
+    /// Reports that run or wait. Counted together, so that one that is about to run is in nobody's
+    /// way.
+    fn unfinished_max(&self) -> usize {
+        self.at_once.saturating_add(self.queue_max)
+    }
 }
 
 /// Why a change was not made.
@@ -63,8 +73,10 @@ pub enum Refused {
 /// What became of an id.
 pub enum Found {
     Job(Arc<Job>),
-    /// It was a report's once, or is one's whose record this version cannot read.
+    /// It was a report's once.
     Gone,
+    /// It is one's whose record this version of the program cannot read.
+    Unreadable,
     Never,
 }
 
@@ -85,6 +97,8 @@ struct Inner {
     work: Arc<Work>,
     /// Microseconds UTC.
     clock: fn() -> i64,
+    /// Whether those that wait are left to the next start.
+    is_running_out: AtomicBool,
 }
 
 impl Jobs {
@@ -101,6 +115,7 @@ impl Jobs {
     ) -> Result<Self> {
         let files = Files::in_folder(folder.join("files"))?;
         let ledger = Ledger::open(&folder.join("jobs.redb"))?;
+        sync_folder(folder)?;
         let board = board_of(&ledger)?;
         let (changes, changed) = mpsc::channel();
         let (queue, queued) = queue::unbounded_channel();
@@ -116,6 +131,7 @@ impl Jobs {
             catalog,
             work,
             clock,
+            is_running_out: AtomicBool::new(false),
         });
         let jobs = Self(Arc::clone(&inner));
         inner.files.remove_all_but(&inner.board().ids())?;
@@ -129,7 +145,7 @@ impl Jobs {
             source: error.into(),
         })?;
         *jobs.0.clerk.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(started);
-        inner.board().unfinished().into_iter().for_each(|job| inner.enqueue(job));
+        inner.board().unfinished().for_each(|job| inner.enqueue(Arc::clone(job)));
         let runs = run::all(Arc::downgrade(&inner), limits.at_once, queued);
         inner.work.handle().spawn(runs);
         Ok(jobs)
@@ -141,8 +157,9 @@ impl Jobs {
         settled: Settled,
         repeatable: Option<Repeatable>,
     ) -> std::result::Result<Triggered, Refused> {
+        let same = self.0.board().same(&settled.key()).filter(|job| !self.0.is_past_age(job));
         if repeatable.is_none()
-            && let Some(job) = self.0.board().same(&settled.key())
+            && let Some(job) = same
             && !matches!(job.state(), State::Ended(Ending::Failed { .. }))
         {
             return Ok(Triggered { job, is_new: false });
@@ -158,7 +175,11 @@ impl Jobs {
     ) -> Option<std::result::Result<Triggered, Refused>> {
         let board = self.0.board();
         let before = board.remembered(&repeatable.key)?;
-        Some(match board.job(before.id) {
+        let job = board.job(before.id);
+        if job.as_ref().is_some_and(|job| self.0.is_past_age(job)) {
+            return None;
+        }
+        Some(match job {
             Some(job) if before.fingerprint == repeatable.fingerprint => {
                 Ok(Triggered { job, is_new: false })
             }
@@ -168,15 +189,18 @@ impl Jobs {
 
     pub fn find(&self, id: Uuid) -> Result<Found> {
         if let Some(job) = self.0.board().job(id) {
-            return Ok(Found::Job(job));
+            return Ok(if self.0.is_past_age(&job) { Found::Gone } else { Found::Job(job) });
         }
-        let is_gone = self.0.board().is_unreadable(id) || self.0.ledger.gone_at(id)?.is_some();
-        Ok(if is_gone { Found::Gone } else { Found::Never })
+        if self.0.board().is_unreadable(id) {
+            return Ok(Found::Unreadable);
+        }
+        Ok(if self.0.ledger.gone_at(id)?.is_some() { Found::Gone } else { Found::Never })
     }
 
     /// Newest first, those before the sequence number.
     pub fn newest(&self, before: Option<u64>, count: usize) -> Vec<Arc<Job>> {
-        self.0.board().newest(before, count)
+        let (at, retention) = (self.0.clock(), self.0.limits.retention);
+        self.0.board().newest(before, count, |job| !retention.is_past_age(job, at))
     }
 
     /// Cancels a report that has not ended and forgets one that has.
@@ -207,13 +231,24 @@ impl Jobs {
 
     /// Whether reports can be written down; where that failed, it is tried.
     pub async fn are_written(&self) -> bool {
-        !self.0.ledger.is_failing() || self.expire(self.0.clock()).await.is_ok()
+        let ledger = &self.0.ledger;
+        ledger.is_there() && (!ledger.is_failing() || self.expire(self.0.clock()).await.is_ok())
     }
 
     /// Whether changes are taken.
     pub fn are_open(&self) -> bool {
         let clerk = self.0.clerk.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         clerk.as_ref().is_some_and(|clerk| !clerk.is_finished())
+    }
+
+    /// Starts no report any more, and returns when those that run have ended.
+    pub async fn run_out(&self) {
+        self.0.is_running_out.store(true, Ordering::Relaxed);
+        let running = |job: &&Arc<Job>| matches!(job.state(), State::Running { .. });
+        let running: Vec<_> = self.0.board().unfinished().filter(running).cloned().collect();
+        for job in running {
+            job.ended().await;
+        }
     }
 
     /// Lets what was decided reach the disk, and changes nothing from then on.
@@ -255,6 +290,20 @@ impl Inner {
 
     fn end(&self, job: Arc<Job>, ending: Ending) {
         let _ = self.changes.send(Change::End { job, ending });
+    }
+
+    /// Whether the report is to be forgotten for its age, which then happens before any change that
+    /// is asked for from now on.
+    fn is_past_age(&self, job: &Job) -> bool {
+        let is_past = self.limits.retention.is_past_age(job, self.clock());
+        if is_past {
+            self.clear_away();
+        }
+        is_past
+    }
+
+    /// Has what is due forgotten, after the changes that were asked for before.
+    fn clear_away(&self) {
         let _ = self.changes.send(Change::Expire { at: self.clock(), reply: None });
     }
 

@@ -25,6 +25,9 @@ pub async fn all(
     while let Some(job) = queued.recv().await {
         let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
         let Some(inner) = inner.upgrade() else { return };
+        if inner.is_running_out.load(Ordering::Relaxed) {
+            return;
+        }
         let started_at = inner.clock();
         let running = State::Running { started_at, step: Step::Reading };
         if job.go(|state| *state == State::Queued, running) {

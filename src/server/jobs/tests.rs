@@ -73,7 +73,7 @@ async fn a_record_that_cannot_be_read_keeps_its_id_and_its_file() {
     let folder = tempfile::tempdir().unwrap();
     of_another_version(folder.path());
     let jobs = open(folder.path());
-    assert!(matches!(jobs.find(UNKNOWN_RECORD).unwrap(), Found::Gone));
+    assert!(matches!(jobs.find(UNKNOWN_RECORD).unwrap(), Found::Unreadable));
     assert!(matches!(jobs.find(Uuid::from_u128(3)).unwrap(), Found::Never));
     assert!(file(folder.path()).exists());
 }

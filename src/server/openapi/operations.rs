@@ -61,6 +61,7 @@ fn of_older_clients(endpoint: Endpoint) -> Operation {
         Endpoint::ReportByName => Operation {
             body: Some(json!({ "content": {
                 "application/x-www-form-urlencoded": { "schema": named("ReportId") },
+                "multipart/form-data": { "schema": named("ReportId") },
                 "application/json": { "schema": named("ReportId") },
             }})),
             ..told(
@@ -78,7 +79,13 @@ fn of_older_clients(endpoint: Endpoint) -> Operation {
             let name = json!({ "type": "string", "examples": ["reports/store_report_….csv"] });
             let mut path = query("file_path", name);
             path["required"] = json!(true);
-            told("The report whose name was given out", vec![path], status_or_csv())
+            let mut told = told(
+                "The report whose name was given out",
+                vec![path],
+                answer("The report", &[("text/csv", text())]),
+            );
+            told.responses.insert("409".into(), problem("It is not complete"));
+            told
         }
         _ => {
             let mut answer =
@@ -132,7 +139,7 @@ fn of_reports(endpoint: Endpoint) -> Operation {
             "Reports, newest first",
             vec![
                 query("limit", number(1, 200)),
-                query("cursor", json!({ "type": "string", "pattern": "^[0-9a-z]{1,12}$" })),
+                query("cursor", json!({ "type": "string", "pattern": "^[0-9a-f]{7,22}$" })),
             ],
             vec![("200", answer("A page", &[("application/json", named("ReportList"))]))],
         ),

@@ -6,18 +6,34 @@ use crate::server::ask::Ask;
 use crate::server::catalog::Catalog;
 use crate::server::work::Work;
 
-/// Reports that nobody makes; what is due is all that ended before instant 10.
+/// Reports that nobody makes, and that are kept for a thousand microseconds.
+const LIMITS: Limits = Limits {
+    retention: Retention { age_us: 1000, reports_max: 9 },
+    queue_max: 9,
+    at_once: 0,
+    report_time: std::time::Duration::from_secs(60),
+};
+
 fn jobs(folder: &std::path::Path) -> Jobs {
-    let time = std::time::Duration::from_secs(60);
-    let retention = Retention { age_us: 0, reports_max: 9 };
-    let limits = Limits { retention, queue_max: 9, at_once: 0, report_time: time };
+    within(folder, LIMITS)
+}
+
+fn within(folder: &std::path::Path, limits: Limits) -> Jobs {
+    let time = limits.report_time;
     let work = Arc::new(Work::start(time).unwrap());
     let catalog = Arc::new(Catalog::over(folder.to_owned(), Arc::clone(&work)));
     Jobs::open(folder, limits, catalog, work, || 10).unwrap()
 }
 
 fn trigger(key: Option<String>) -> (Change, oneshot::Receiver<Result<Triggered, Refused>>) {
-    let settled = Settled { version: 1, fingerprint: [0; 32], now: 7, ask: Ask::default() };
+    trigger_at(7, key)
+}
+
+fn trigger_at(
+    now: i64,
+    key: Option<String>,
+) -> (Change, oneshot::Receiver<Result<Triggered, Refused>>) {
+    let settled = Settled { version: 1, fingerprint: [0; 32], now, ask: Ask::default() };
     let repeatable = key.map(|key| Repeatable { key, fingerprint: [1; 32] });
     let (reply, answer) = oneshot::channel();
     (Change::Trigger { settled, repeatable, at: 5, reply }, answer)
@@ -27,8 +43,9 @@ fn removal(id: Uuid) -> Change {
     Change::Remove { id, at: 10, reply: oneshot::channel().0 }
 }
 
+/// As the clock alone would bring it about only a while after instant 10.
 fn expiry() -> Change {
-    Change::Expire { at: 10, reply: None }
+    Change::Expire { at: 2000, reply: None }
 }
 
 fn together(inner: &Inner, changes: impl IntoIterator<Item = Change>) {
@@ -79,9 +96,28 @@ fn what_is_made_again_is_not_forgotten_at_the_same_time() {
         let jobs = jobs(folder.path());
         let job = failed(&jobs.0);
         together(&jobs.0, [trigger(None).0, change(job.id)]);
-        assert!(job.is_queued());
+        assert_eq!(job.state(), State::Queued);
         known(&jobs.0, &[job.id]);
     }
+}
+
+#[tokio::test]
+async fn what_is_too_much_once_a_report_ended_is_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let retention = Retention { reports_max: 1, ..LIMITS.retention };
+    let jobs = within(folder.path(), Limits { retention, ..LIMITS });
+    let first = failed(&jobs.0).id;
+    let (change, mut answer) = trigger_at(8, None);
+    together(&jobs.0, [change]);
+    let second = answer.try_recv().unwrap().unwrap().job;
+    let ending = Ending::Failed { finished_at: 9, detail: String::new() };
+    jobs.0.changes.send(Change::End { job: Arc::clone(&second), ending }).unwrap();
+    second.ended_within(LIMITS.report_time).await;
+    // Changes are made in their order: this one comes after what the end brought about.
+    let other = Settled { version: 1, fingerprint: [0; 32], now: 9, ask: Ask::default() };
+    let third = jobs.trigger(other, None).await.unwrap().job.id;
+    assert_eq!(jobs.0.board().ids(), [second.id, third].into());
+    assert_eq!(jobs.0.ledger.gone_at(first).unwrap(), Some(10));
 }
 
 #[test]
@@ -107,6 +143,23 @@ fn a_cancelled_report_answers_nobody_who_asks_at_the_same_time() {
     let (again, mut answer) = trigger(None);
     together(&jobs.0, [removal(old), again]);
     assert_ne!(answer.try_recv().unwrap().unwrap().job.id, old);
+}
+
+#[test]
+fn as_many_are_taken_on_as_have_a_turn_or_a_place_to_wait() {
+    for (at_once, queue_max) in [(1, 0), (0, 1), (2, 1), (0, 0)] {
+        let folder = tempfile::tempdir().unwrap();
+        let jobs = within(folder.path(), Limits { at_once, queue_max, ..LIMITS });
+        let (changes, answers): (Vec<_>, Vec<_>) = (0..5).map(|now| trigger_at(now, None)).unzip();
+        // In one turn, so that none of them ends before the last is asked for.
+        together(&jobs.0, changes);
+        let refused = |mut answer: oneshot::Receiver<Result<Triggered, Refused>>| {
+            matches!(answer.try_recv().unwrap(), Err(Refused::QueueFull))
+        };
+        let refused: Vec<_> = answers.into_iter().map(refused).collect();
+        let expected: Vec<_> = (0..5).map(|place| place >= at_once + queue_max).collect();
+        assert_eq!(refused, expected, "{at_once} at once, {queue_max} wait");
+    }
 }
 
 #[test]

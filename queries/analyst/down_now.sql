@@ -1,0 +1,13 @@
+-- Which stores are down at the latest poll of the chain, and since when?
+--
+-- out  those whose outage of the last week still runs, the longest downtime first
+-- args none
+SELECT
+    store_id,
+    starts_local AS down_since,
+    round(downtime / 60e6, 1) AS minutes_down
+FROM incidents()
+WHERE is_open
+ORDER BY
+    downtime DESC,
+    store_id

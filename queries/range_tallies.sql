@@ -1,0 +1,12 @@
+-- How long each store was up, down and unknown within its open hours, and its outages.
+--
+-- in   histories (store_id, spans, timeline, polls_in_range)
+-- out  range_tallies (store_id, times, outages, polls), one row a store; times a struct of up, down
+--      and unknown, microseconds, outages one of incidents and longest, a number and microseconds
+-- args $from and $now, the range
+SELECT
+    store_id,
+    times_in(timeline, spans, $from, $now) AS times,
+    incident_totals_in(timeline, spans, $from, $now) AS outages,
+    polls_in_range AS polls
+FROM histories

@@ -1,0 +1,32 @@
+-- The figures of each store over a range: what `uptime(from, to)` answers.
+--
+-- in   range_tallies (store_id, times, outages, polls)
+-- out  uptime (store_id, open, up, down, unknown, uptime_pct, coverage_pct, polls, incidents,
+--      longest), one row a store; times in microseconds, shares in percent with two decimals, null
+--      where there is nothing to take a share of
+-- args $no_data, what time that no poll vouches for is booked as: 'unknown', 'down' or 'up'
+--
+-- For every store, exactly: up + down + unknown = open.
+WITH tallied AS (
+    SELECT
+        store_id,
+        times['up'] + CASE WHEN $no_data = 'up' THEN times['unknown'] ELSE 0 END AS up,
+        times['down'] + CASE WHEN $no_data = 'down' THEN times['unknown'] ELSE 0 END AS down,
+        CASE WHEN $no_data = 'unknown' THEN times['unknown'] ELSE 0 END AS unknown,
+        polls,
+        outages['incidents'] AS incidents,
+        outages['longest'] AS longest
+    FROM range_tallies
+)
+SELECT
+    store_id,
+    up + down + unknown AS open,
+    up,
+    down,
+    unknown,
+    percent(up, up + down) AS uptime_pct,
+    percent(up + down, up + down + unknown) AS coverage_pct,
+    polls,
+    incidents,
+    longest
+FROM tallied

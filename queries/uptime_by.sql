@@ -1,0 +1,37 @@
+-- The figures of each store by bucket: what `uptime_by(bucket, from, to)` answers.
+--
+-- in   bucket_tallies (store_id, tally)
+-- out  uptime_by (store_id, bucket, starts_at, ends_at, open, up, down, unknown, uptime_pct,
+--      coverage_pct, polls, incidents, longest), one row a store and bucket, as `uptime` has them
+-- args $no_data, what time that no poll vouches for is booked as: 'unknown', 'down' or 'up'
+--
+-- An outage that reaches over several buckets counts in each, with its own part of it.
+WITH tallied AS (
+    SELECT
+        store_id,
+        tally['bucket'] AS bucket,
+        tally['starts_at'] AS starts_at,
+        tally['ends_at'] AS ends_at,
+        tally['up'] + CASE WHEN $no_data = 'up' THEN tally['unknown'] ELSE 0 END AS up,
+        tally['down'] + CASE WHEN $no_data = 'down' THEN tally['unknown'] ELSE 0 END AS down,
+        CASE WHEN $no_data = 'unknown' THEN tally['unknown'] ELSE 0 END AS unknown,
+        tally['polls'] AS polls,
+        tally['incidents'] AS incidents,
+        tally['longest'] AS longest
+    FROM bucket_tallies
+)
+SELECT
+    store_id,
+    bucket,
+    starts_at,
+    ends_at,
+    up + down + unknown AS open,
+    up,
+    down,
+    unknown,
+    percent(up, up + down) AS uptime_pct,
+    percent(up + down, up + down + unknown) AS coverage_pct,
+    polls,
+    incidents,
+    longest
+FROM tallied

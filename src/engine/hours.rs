@@ -1,0 +1,46 @@
+//! The hours and the zone of every store, for functions that take a store's id.
+
+use std::collections::HashMap;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use chrono_tz::Tz;
+
+use super::store::{week, zone};
+use crate::error::{Error, Result};
+use crate::functions::StoreHours;
+use crate::rules::WeeklyHours;
+use crate::tables::{Dataset, Table};
+
+/// Every store that the tables know: always open where they have no hours of it, in the default
+/// zone where they have none of it. Blocks while it reads.
+pub fn hours_of_stores(dataset: &Dataset, default_zone: Tz) -> Result<Vec<(String, StoreHours)>> {
+    let mut weeks = HashMap::new();
+    for (store, rows) in by_store(&dataset.rows(Table::BusinessHours)?)? {
+        weeks.insert(store, week(&rows)?);
+    }
+    let mut zones = HashMap::new();
+    for (store, rows) in by_store(&dataset.rows(Table::TimeZones)?)? {
+        zones.extend(zone(&rows)?.map(|zone| (store, zone)));
+    }
+    let stores = by_store(&dataset.rows(Table::Stores)?)?;
+    let hours = stores.into_iter().map(|(store, _)| {
+        let week = weeks.remove(&store).unwrap_or(WeeklyHours::Always);
+        let zone = zones.remove(&store).unwrap_or(default_zone);
+        (store, StoreHours { week, zone })
+    });
+    Ok(hours.collect())
+}
+
+/// The rows of each store, of a table that is sorted by store.
+fn by_store(rows: &RecordBatch) -> Result<Vec<(String, RecordBatch)>> {
+    let ids = rows.column_by_name("store_id").and_then(|ids| ids.as_string_opt::<i32>());
+    let ids = ids.ok_or_else(|| Error::bug("the tables have no column \"store_id\""))?;
+    let (mut stores, mut start) = (Vec::new(), 0);
+    for row in 0..ids.len() {
+        if row + 1 == ids.len() || ids.value(row + 1) != ids.value(row) {
+            stores.push((ids.value(row).to_owned(), rows.slice(start, row + 1 - start)));
+            start = row + 1;
+        }
+    }
+    Ok(stores)
+}

@@ -1,0 +1,195 @@
+//! The steps of a question: each file of `queries/` makes one relation of those before it.
+//!
+//! A report and an analyst's table function share all but their last steps.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use datafusion::common::plan_err;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::datasource::ViewTable;
+use datafusion::execution::SessionState;
+use datafusion::execution::context::SQLOptions;
+use datafusion::logical_expr::expr::Placeholder;
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::prelude::lit;
+use datafusion::scalar::ScalarValue;
+
+use crate::error::{Error, Result};
+use crate::functions;
+use crate::rules::{Interpolation, NoData, Options, Scope};
+
+/// A file of `queries/`, without its ending, and its text as built in.
+pub type Step = (&'static str, &'static str);
+
+/// What comes before the states of stores, in order.
+const HOURS: [Step; 3] = [
+    ("asked_polls", include_str!("../../queries/asked_polls.sql")),
+    ("weeks", include_str!("../../queries/weeks.sql")),
+    ("open_hours", include_str!("../../queries/open_hours.sql")),
+];
+const TIMELINES: Step = ("timelines", include_str!("../../queries/timelines.sql"));
+const POLL_LISTS: Step = ("poll_lists", include_str!("../../queries/poll_lists.sql"));
+const OF_DAYS: Step = ("timelines_of_days", include_str!("../../queries/timelines_of_days.sql"));
+const OF_INTERVALS: Step =
+    ("timelines_of_intervals", include_str!("../../queries/timelines_of_intervals.sql"));
+
+/// What the `$` names of the queries stand for.
+pub type Arguments = HashMap<&'static str, Expr>;
+
+/// The arguments that every question has: its range and how polls are read.
+pub fn arguments(options: &Options, (from, to): (Expr, Expr), days: (Expr, Expr)) -> Arguments {
+    let interpolation = match options.interpolation {
+        Interpolation::Previous => "previous",
+        Interpolation::Nearest => "nearest",
+        Interpolation::Next => "next",
+    };
+    let scope = match options.scope {
+        Scope::All => "all",
+        Scope::Day => "day",
+        Scope::Interval => "interval",
+    };
+    let no_data = match options.no_data {
+        NoData::Unknown => "unknown",
+        NoData::Down => "down",
+        NoData::Up => "up",
+    };
+    let no_gap = ScalarValue::IntervalMonthDayNano(None);
+    HashMap::from([
+        ("from", from),
+        ("now", to),
+        ("first_day", days.0),
+        ("last_day", days.1),
+        ("interpolation", lit(interpolation)),
+        ("scope", lit(scope)),
+        ("max_gap", lit(options.max_gap_us.map_or(no_gap, functions::gap_interval))),
+        ("no_data", lit(no_data)),
+        ("snap_end_of_day", lit(options.snap_end_of_day)),
+        ("default_time_zone", lit(options.default_time_zone.name())),
+    ])
+}
+
+/// Microseconds UTC.
+pub fn instant(at: i64) -> Expr {
+    lit(ScalarValue::TimestampMicrosecond(Some(at), Some("UTC".into())))
+}
+
+/// Days since 1970-01-01.
+pub fn day(day: i64) -> Expr {
+    lit(ScalarValue::Date32(Some(i32::try_from(day).unwrap_or(i32::MAX))))
+}
+
+/// Steps on their way into a session, which already has the tables.
+pub struct Steps {
+    pub session: SessionState,
+    pub arguments: Arguments,
+    /// Folder whose SQL files stand in for the built-in ones of the same name.
+    pub queries: Option<PathBuf>,
+}
+
+impl Steps {
+    /// Makes `open_hours` and `timelines` known, from which every figure comes.
+    pub async fn make_histories(&self, scope: Scope) -> Result<()> {
+        for step in HOURS {
+            self.make(step, step.0).await?;
+        }
+        let of_pieces = match scope {
+            Scope::All => return self.make(TIMELINES, "timelines").await,
+            Scope::Day => OF_DAYS,
+            Scope::Interval => OF_INTERVALS,
+        };
+        self.make(POLL_LISTS, "poll_lists").await?;
+        self.make(of_pieces, "timelines").await
+    }
+
+    /// Makes the relation of a step known under a name.
+    pub async fn make(&self, step: Step, name: &str) -> Result<()> {
+        let view = ViewTable::new(self.relation(step).await?, None);
+        self.session.schema_for_ref(name)?.register_table(name.to_owned(), Arc::new(view))?;
+        Ok(())
+    }
+
+    pub async fn relation(&self, (file, built_in): Step) -> Result<LogicalPlan> {
+        let replaced = match &self.queries {
+            Some(folder) => {
+                let path = folder.join(format!("{file}.sql"));
+                match std::fs::read_to_string(&path) {
+                    Ok(sql) => Some(sql),
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+                    Err(error) => return Err(Error::io("read", &path, error)),
+                }
+            }
+            None => None,
+        };
+        let sql = replaced.as_deref().unwrap_or(built_in);
+        let made = async {
+            let plan = self.session.create_logical_plan(sql).await?;
+            SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).verify_plan(&plan)?;
+            with_placeholders(plan, |id| self.argument(id))
+        };
+        made.await.map_err(|error| match replaced.is_some() {
+            true => Error::File(format!("\"{file}.sql\": {error}")),
+            false => error.into(),
+        })
+    }
+
+    /// What an argument stands for; those of who asks stay open through all steps.
+    fn argument(&self, id: &str) -> datafusion::error::Result<Option<Expr>> {
+        let name = &id[1..];
+        if name.starts_with('$') {
+            return Ok(None);
+        }
+        match self.arguments.get(name) {
+            Some(argument) => Ok(Some(argument.clone())),
+            None => plan_err!("there is no argument {id}"),
+        }
+    }
+}
+
+/// The expression with its `$name` written `$$name`, which is no argument of `queries/`.
+pub fn set_apart(expr: Expr) -> datafusion::error::Result<Expr> {
+    let apart = |expr: Expr| match expr {
+        Expr::Placeholder(Placeholder { id, field }) => {
+            Ok(Transformed::yes(Expr::Placeholder(Placeholder { id: format!("${id}"), field })))
+        }
+        other => Ok(Transformed::no(other)),
+    };
+    expr.transform_up(apart).map(|apart| apart.data)
+}
+
+/// The plan with every `$$name` written `$name` again.
+pub fn put_back(plan: LogicalPlan) -> datafusion::error::Result<LogicalPlan> {
+    with_placeholders(plan, |id| {
+        let name = id.strip_prefix('$').filter(|name| name.starts_with('$'));
+        let back = |name: &str| Placeholder { id: name.to_owned(), field: None };
+        Ok(name.map(|name| Expr::Placeholder(back(name))))
+    })
+}
+
+/// The plan with what its placeholders stand for; unlike values of parameters, these are expressions.
+fn with_placeholders(
+    plan: LogicalPlan,
+    stands_for: impl Fn(&str) -> datafusion::error::Result<Option<Expr>>,
+) -> datafusion::error::Result<LogicalPlan> {
+    let bind = |expr: Expr| match &expr {
+        Expr::Placeholder(Placeholder { id, .. }) => Ok(match stands_for(id)? {
+            Some(other) => Transformed::yes(other),
+            None => Transformed::no(expr),
+        }),
+        _ => Ok(Transformed::no(expr)),
+    };
+    let bound = plan.transform_up_with_subqueries(|plan| {
+        let names = NamePreserver::new(&plan);
+        let bound = plan.map_expressions(|expr| {
+            let name = names.save(&expr);
+            Ok(expr.transform_up(bind)?.update_data(|expr| name.restore(expr)))
+        })?;
+        match bound.transformed {
+            true => bound.map_data(LogicalPlan::recompute_schema),
+            false => Ok(bound),
+        }
+    });
+    bound.map(|bound| bound.data)
+}

@@ -1,0 +1,140 @@
+//! What each function is for, in words: one description serves the prompt, the catalog of the
+//! session, the check of arguments and the tests, which run every example.
+
+mod aggregates;
+mod durations;
+mod scalars;
+mod states;
+mod stores;
+
+use std::fmt::{self, Display};
+
+use datafusion::logical_expr::{DocSection, Documentation};
+
+pub use super::arguments::{Argument, Takes};
+pub use aggregates::*;
+pub use durations::*;
+pub use scalars::*;
+pub use states::*;
+pub use stores::*;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Aggregate,
+    Scalar,
+    /// Stands in `FROM`.
+    Table,
+}
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Aggregate => "aggregate",
+            Kind::Scalar => "scalar",
+            Kind::Table => "table function",
+        }
+    }
+}
+
+/// A function, described.
+#[derive(Debug)]
+pub struct Documented {
+    pub name: &'static str,
+    pub kind: Kind,
+    /// What it is or returns, in one sentence.
+    pub summary: &'static str,
+    pub arguments: &'static [Argument],
+    /// Type and unit.
+    pub returns: &'static str,
+    /// When the result is null, and what a null argument means.
+    pub nulls: &'static str,
+    pub example: Example,
+}
+
+/// A query that shows the function, over values of its own or over the sample.
+#[derive(Clone, Copy, Debug)]
+pub struct Example {
+    pub sql: &'static str,
+    /// As a table of text, every byte of it.
+    pub output: &'static str,
+}
+
+/// The functions of every session; table functions are described where they are made.
+pub const DOCUMENTED: [&Documented; 23] = [
+    &TIMELINE,
+    &STATE_AGG,
+    &POLL_LIST,
+    &WEEKLY_HOURS,
+    &OPEN_SPANS,
+    &LOCAL_DAYS,
+    &TIMELINE_WITHIN,
+    &TIMES_IN,
+    &TIME_IN,
+    &STATE_AT,
+    &LIVE_RANGES,
+    &DEAD_RANGES,
+    &TIMELINE_AND,
+    &TIMELINE_OR,
+    &TIMELINE_NOT,
+    &TIMELINE_CLIP,
+    &DURATION_IN,
+    &INTERPOLATED_DURATION_IN,
+    &IS_OPEN,
+    &NEXT_OPEN,
+    &NEXT_CLOSE,
+    &BUSINESS_TIME,
+    &TO_STORE_TIME,
+];
+
+impl Documented {
+    /// As it is called: `open_spans(weekly_hours, time_zone, from, to [, snap_end_of_day])`.
+    pub fn signature(&self) -> String {
+        let mut signature = format!("{}(", self.name);
+        for (at, argument) in self.arguments.iter().enumerate() {
+            signature += match (argument.is_optional, at) {
+                (true, 0) => "[",
+                (true, _) => " [, ",
+                (false, 0) => "",
+                (false, _) => ", ",
+            };
+            signature += argument.name;
+        }
+        signature += &"]".repeat(self.arguments.iter().filter(|one| one.is_optional).count());
+        signature + ")"
+    }
+
+    /// The same for DataFusion's catalog.
+    pub fn documentation(&self) -> Documentation {
+        const SECTION: DocSection =
+            DocSection { include: true, label: "Time in state", description: None };
+        let description = format!("{} Returns {}. {}", self.summary, self.returns, self.nulls);
+        let documentation =
+            Documentation::builder(SECTION, description, self.signature()).with_sql_example(
+                format!("```sql\n{}\n{}\n```", self.example.sql, self.example.output),
+            );
+        let described = self.arguments.iter();
+        described
+            .fold(documentation, |documentation, argument| {
+                documentation.with_argument(argument.name, argument.about)
+            })
+            .build()
+    }
+}
+
+/// The page that a prompt shows.
+impl Display for Documented {
+    fn fmt(&self, page: &mut fmt::Formatter) -> fmt::Result {
+        writeln!(page, "{}   {}\n", self.signature(), self.kind.name())?;
+        writeln!(page, "{}\n", self.summary)?;
+        let width = self.arguments.iter().map(|argument| argument.name.len()).max().unwrap_or(0);
+        for Argument { name, takes, about, .. } in self.arguments {
+            writeln!(page, "  {name:width$}  {}; {about}", takes.expected())?;
+        }
+        writeln!(page, "\nreturns  {}", self.returns)?;
+        writeln!(page, "nulls    {}\n", self.nulls)?;
+        writeln!(page, "{}\n{}", self.example.sql, self.example.output)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,44 @@
+use super::*;
+
+#[test]
+fn the_signature_tells_what_may_be_left_out() {
+    for (function, expected) in [
+        (&TIMELINE, "timeline(polled_at, active [, interpolation [, max_gap]])"),
+        (&STATE_AT, "state_at(timeline, instant)"),
+    ] {
+        assert_eq!(function.signature(), expected);
+    }
+}
+
+#[test]
+fn a_page_holds_all_that_is_known() {
+    let page = "\
+next_open(store_id, instant)   scalar
+
+When a store opens for the first time after an instant.
+
+  store_id  a text; id of a store of the tables
+  instant   a timestamp, a date or a text like '2023-01-22 12:00:00', UTC; when
+
+returns  a timestamp, UTC, later than the instant
+nulls    Null where an argument is, where the tables do not know the store, and where it never opens, \
+since it is always open.
+
+SELECT next_open('1177941416522642976', '2023-01-24 18:00:00') AS opens_at;
++----------------------+
+| opens_at             |
++----------------------+
+| 2023-01-25T15:30:00Z |
++----------------------+
+";
+    assert_eq!(NEXT_OPEN.to_string(), page);
+}
+
+#[test]
+fn names_are_found_once_and_optional_arguments_come_last() {
+    for (at, function) in DOCUMENTED.iter().enumerate() {
+        let is_same = |other: &&&Documented| other.name == function.name;
+        assert_eq!(DOCUMENTED.iter().position(|other| is_same(&other)), Some(at));
+        assert!(function.arguments.is_sorted_by_key(|argument| argument.is_optional));
+    }
+}

@@ -1,0 +1,76 @@
+//! `duration_in` and `interpolated_duration_in`, as TimescaleDB Toolkit has them for its `state_agg`.
+
+use std::sync::Arc;
+
+use arrow::array::timezone::Tz;
+use arrow::array::{Array, ArrayRef, AsArray, DurationMicrosecondBuilder};
+use arrow::datatypes::{DataType, IntervalMonthDayNanoType, TimeUnit, TimestampMicrosecondType};
+use datafusion::common::exec_err;
+use datafusion::error::Result;
+
+use super::arguments::{instant, range_between, state, text};
+use super::lists::Lists;
+use crate::rules::algebra;
+use crate::rules::{Span, Step};
+
+/// Unlike an interval, a duration can be added up, compared and written to files.
+pub fn duration_type() -> DataType {
+    DataType::Duration(TimeUnit::Microsecond)
+}
+
+pub fn duration_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    durations(columns, rows, |_, _| {})
+}
+
+pub fn interpolated_duration_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    let earlier = columns.get(4).map(Lists::new);
+    let mut before = Vec::new();
+    durations(columns, rows, |row, steps| {
+        before.clear();
+        if let Some(earlier) = &earlier {
+            earlier.read_steps(row, Step::EVER, &mut before);
+        }
+        algebra::fill_ends(steps, &before);
+    })
+}
+
+/// How long the states held, after `change` changed the steps of a row.
+fn durations(
+    columns: &[ArrayRef],
+    rows: usize,
+    mut change: impl FnMut(usize, &mut Vec<Step>),
+) -> Result<ArrayRef> {
+    let timelines = Lists::new(&columns[0]);
+    let mut durations = DurationMicrosecondBuilder::with_capacity(rows);
+    let mut steps = Vec::new();
+    for row in 0..rows {
+        let (Some(name), Some(range)) = (text(&columns[1], row), range(columns, row)?) else {
+            durations.append_null();
+            continue;
+        };
+        let state = state(name)?;
+        timelines.read_steps(row, Step::EVER, &mut steps);
+        change(row, &mut steps);
+        let duration_us = |range| algebra::duration_in(&steps, state, range);
+        durations.append_option(range.map_or(Some(0), duration_us));
+    }
+    Ok(Arc::new(durations.finish()))
+}
+
+/// The range of a row: from its start for its interval, without an interval for ever, without a
+/// start over all time. `None` where the start is null; an empty range has no span.
+fn range(columns: &[ArrayRef], row: usize) -> Result<Option<Option<Span>>> {
+    let Some(starts) = columns.get(2) else {
+        return Ok(Some(Span::new(Step::EVER, Span::FOREVER)));
+    };
+    let Some(start) = instant(starts, row) else { return Ok(None) };
+    let intervals = columns.get(3).map(|column| column.as_primitive::<IntervalMonthDayNanoType>());
+    let Some(intervals) = intervals.filter(|intervals| intervals.is_valid(row)) else {
+        return Ok(Some(Span::new(start, Span::FOREVER)));
+    };
+    let (interval, utc) = (intervals.value(row), "+00:00".parse::<Tz>()?);
+    match TimestampMicrosecondType::add_month_day_nano(start, interval, utc) {
+        Some(end) => range_between(start, end).map(Some),
+        None => exec_err!("{start} (microseconds UTC) and {interval:?} are too far to be added"),
+    }
+}

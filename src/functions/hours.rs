@@ -1,0 +1,112 @@
+//! `open_spans` and `local_days`: weeks and days laid onto the calendar of a zone.
+
+use std::str::FromStr;
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use chrono_tz::Tz;
+use datafusion::common::{exec_err, resources_err};
+use datafusion::error::Result;
+use hashbrown::HashMap;
+
+use super::arguments::{Ranges, text};
+use super::lists::{Lists, SpanLists};
+use crate::rules::calendar::DAY_US;
+use crate::rules::opening::{local_days, open_spans};
+use crate::rules::{LocalClock, Span};
+
+pub fn open_spans_of(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    let (weeks, ranges) = (Lists::new(&columns[0]), Ranges::new(&columns[2], &columns[3]));
+    let snaps = columns.get(4).map(|column| column.as_boolean());
+    let mut clocks = Clocks::default();
+    let mut spans = SpanLists::with_capacity(rows);
+    for row in 0..rows {
+        let snap = snaps.is_some_and(|snaps| snaps.is_valid(row) && snaps.value(row));
+        match (text(&columns[1], row), ranges.range(row)?) {
+            (Some(zone), Some(Some(range))) => {
+                let clock = clocks.over(zone, range)?;
+                spans.push(Some(&open_spans(&weeks.week(row), clock, range, snap)));
+                few_enough(&spans)?;
+            }
+            (Some(_), Some(None)) => spans.push(Some(&[])),
+            _ => spans.push(None),
+        }
+    }
+    spans.finish()
+}
+
+pub fn local_days_of(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    let ranges = Ranges::new(&columns[1], &columns[2]);
+    let mut clocks = Clocks::default();
+    let mut days = SpanLists::with_capacity(rows);
+    for row in 0..rows {
+        match (text(&columns[0], row), ranges.range(row)?) {
+            (Some(zone), Some(Some(range))) => {
+                days.push(Some(&local_days(clocks.over(zone, range)?, range)));
+                few_enough(&days)?;
+            }
+            (Some(_), Some(None)) => days.push(Some(&[])),
+            _ => days.push(None),
+        }
+    }
+    days.finish()
+}
+
+/// Keeps a batch of rows from taking the memory of the process, which no pool counts.
+fn few_enough(lists: &SpanLists) -> Result<()> {
+    const SPANS_MAX: usize = 1 << 24;
+    if lists.spans() > SPANS_MAX {
+        return resources_err!("more than {SPANS_MAX} spans at once; expected shorter ranges");
+    }
+    Ok(())
+}
+
+/// The clocks of a batch, each read from its zone's rules once.
+#[derive(Default)]
+pub struct Clocks(HashMap<(Tz, i64, i64), LocalClock>);
+
+impl Clocks {
+    /// # Errors
+    /// Where the zone has no IANA name, or as [`range_on_calendar`].
+    pub fn over(&mut self, zone: &str, range: Span) -> Result<&LocalClock> {
+        let Ok(zone) = Tz::from_str(zone) else {
+            return exec_err!("time zone {zone:?} is not an IANA name like 'America/Chicago'");
+        };
+        self.of_zone(zone, range)
+    }
+
+    /// # Errors
+    /// As [`range_on_calendar`].
+    pub fn of_zone(&mut self, zone: Tz, range: Span) -> Result<&LocalClock> {
+        range_on_calendar(range)?;
+        let clock = self.0.entry((zone, range.starts_at(), range.ends_at()));
+        Ok(clock.or_insert_with(|| LocalClock::over(zone, range)))
+    }
+}
+
+/// # Errors
+/// Where the range is longer than 100 years, or not within the years 1 to 9999.
+pub fn range_on_calendar(range: Span) -> Result<()> {
+    const LONGEST_US: i64 = 36_525 * DAY_US;
+    let (from, to) = (range.starts_at(), range.ends_at());
+    on_calendar(from)?;
+    on_calendar(to)?;
+    if to - from > LONGEST_US {
+        return exec_err!(
+            "the range from {from} to {to} (microseconds UTC) is longer than 100 years"
+        );
+    }
+    Ok(())
+}
+
+/// # Errors
+/// Where the instant has no date of four digits.
+pub fn on_calendar(instant: i64) -> Result<()> {
+    const YEAR_1: i64 = -719_162 * DAY_US;
+    const YEAR_10000: i64 = 2_932_897 * DAY_US;
+    if !(YEAR_1..=YEAR_10000).contains(&instant) {
+        return exec_err!(
+            "the instant {instant} (microseconds UTC) is not within the years 1 to 9999"
+        );
+    }
+    Ok(())
+}

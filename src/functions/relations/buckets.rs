@@ -1,0 +1,140 @@
+//! `times_by`: the figures of a store by hour, day, week or month.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array, TimestampMicrosecondArray};
+use arrow::datatypes::{DataType, Field, Fields};
+use datafusion::common::exec_err;
+use datafusion::error::Result;
+
+use super::clocks::Clocks;
+use super::incidents::totals;
+use super::rows::{instants, list_of, lists, local_type};
+use crate::functions::arguments::{Ranges, text};
+use crate::functions::lists::{Lists, instant_type};
+use crate::rules::incident::incidents;
+use crate::rules::tally::{Tally, tally};
+use crate::rules::{Bucket, Poll, Span, Step};
+
+/// Buckets of all stores of a batch, which are in memory at once.
+const BUCKETS_MAX: usize = 8_000_000;
+
+fn fields() -> Fields {
+    let mut fields = vec![
+        Field::new("bucket", local_type(), false),
+        Field::new("starts_at", instant_type(), false),
+        Field::new("ends_at", instant_type(), false),
+    ];
+    let totals = ["up", "down", "unknown", "polls", "incidents", "longest"];
+    fields.extend(totals.map(|name| Field::new(name, DataType::Int64, false)));
+    fields.into()
+}
+
+pub fn list_type() -> DataType {
+    list_of(fields())
+}
+
+pub fn times_by(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    let [timelines, polls, spans] = [2, 3, 4].map(|at| Lists::new(&columns[at]));
+    let ranges = Ranges::new(&columns[5], &columns[6]);
+    let (mut lengths, mut all) = (Vec::with_capacity(rows), Filled::default());
+    let mut calendars = Calendars::default();
+    let (mut steps, mut open) = (Vec::new(), Vec::new());
+    for row in 0..rows {
+        let (bucket, zone) = (text(&columns[0], row), text(&columns[1], row));
+        let (Some(bucket), Some(zone)) = (bucket, zone) else {
+            lengths.push(0);
+            continue;
+        };
+        let (Some(range), Some(spans)) = (ranges.range(row)?.flatten(), spans.spans(row)) else {
+            lengths.push(0);
+            continue;
+        };
+        open.clear();
+        open.extend(spans);
+        timelines.read_steps(row, range.starts_at(), &mut steps);
+        let polls = polls.polls(row).unwrap_or_default();
+        let buckets = calendars.cut(bucket, zone, range)?;
+        lengths.push(buckets.len());
+        if all.starts.len() + buckets.len() > BUCKETS_MAX {
+            return exec_err!(
+                "uptime_by makes more than {BUCKETS_MAX} buckets of a few thousand stores, the limit; ask for a shorter range or longer buckets"
+            );
+        }
+        for (local, span) in buckets {
+            all.push(*local, *span, (&steps, &open, &polls));
+        }
+    }
+    all.lists(lengths)
+}
+
+/// The buckets of a batch, each zone's made once.
+#[derive(Default)]
+struct Calendars {
+    clocks: Clocks,
+    cut: HashMap<(String, Span), Vec<(i64, Span)>>,
+}
+
+impl Calendars {
+    fn cut(&mut self, bucket: &str, zone: &str, range: Span) -> Result<&[(i64, Span)]> {
+        let Some((_, bucket)) = Bucket::NAMES.iter().find(|(name, _)| *name == bucket) else {
+            return exec_err!("bucket {bucket:?} is not one of hour, day, week, month");
+        };
+        let key = (zone.to_owned(), range);
+        if !self.cut.contains_key(&key) {
+            let buckets = bucket.cut(self.clocks.over(zone, range)?, range);
+            self.cut.insert(key.clone(), buckets);
+        }
+        Ok(self.cut.get(&key).map_or(&[], Vec::as_slice))
+    }
+}
+
+/// Buckets with their figures.
+#[derive(Default)]
+struct Filled {
+    locals: Vec<i64>,
+    starts: Vec<i64>,
+    ends: Vec<i64>,
+    totals: [Vec<i64>; 6],
+}
+
+impl Filled {
+    fn push(&mut self, local: i64, span: Span, history: (&[Step], &[Span], &[Poll])) {
+        let (steps, open, polls) = part(history, span);
+        let Tally { up_us, down_us, unknown_us } = tally(steps, open.iter().copied(), span);
+        let (incidents, longest_us) = totals(&incidents(steps, open, span));
+        let totals = [up_us, down_us, unknown_us, polls.len() as i64, incidents, longest_us];
+        self.locals.push(local);
+        self.starts.push(span.starts_at());
+        self.ends.push(span.ends_at());
+        self.totals.iter_mut().zip(totals).for_each(|(column, total)| column.push(total));
+    }
+
+    fn lists(self, lengths: Vec<usize>) -> Result<ArrayRef> {
+        let mut columns: Vec<ArrayRef> = vec![
+            Arc::new(TimestampMicrosecondArray::from(self.locals)),
+            instants(self.starts),
+            instants(self.ends),
+        ];
+        columns.extend(self.totals.map(|total| -> ArrayRef { Arc::new(Int64Array::from(total)) }));
+        lists(fields(), lengths, columns)
+    }
+}
+
+/// The part of a history that decides a span: steps with the one that holds at its start and the
+/// one after its end, open spans that reach into it, and its own polls.
+fn part<'a>(
+    (steps, open, polls): (&'a [Step], &'a [Span], &'a [Poll]),
+    span: Span,
+) -> (&'a [Step], &'a [Span], &'a [Poll]) {
+    let first = steps.partition_point(|step| step.starts_at <= span.starts_at());
+    let after = steps.partition_point(|step| step.starts_at < span.ends_at());
+    let steps = &steps[first.saturating_sub(1)..(after + 1).min(steps.len())];
+    let first = open.partition_point(|open| open.ends_at() <= span.starts_at());
+    let after = open.partition_point(|open| open.starts_at() < span.ends_at());
+    let open = &open[first..after];
+    let first = polls.partition_point(|poll| poll.polled_at() < span.starts_at());
+    let after = polls.partition_point(|poll| poll.polled_at() < span.ends_at());
+    (steps, open, &polls[first..after])
+}

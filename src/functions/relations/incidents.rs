@@ -1,0 +1,109 @@
+//! `incidents_in` and `incident_totals_in`: the outages of a store, and what they come to.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, Int64Array, StructArray, TimestampMicrosecondArray};
+use arrow::datatypes::{DataType, Field, Fields};
+use datafusion::error::Result;
+
+use super::clocks::Clocks;
+use super::rows::{instants, list_of, lists, local_type};
+use crate::functions::arguments::{Ranges, text};
+use crate::functions::lists::{Lists, instant_type};
+use crate::rules::Span;
+use crate::rules::incident::{Incident, incidents};
+
+fn fields() -> Fields {
+    Fields::from(vec![
+        Field::new("starts_at", instant_type(), false),
+        Field::new("ends_at", instant_type(), false),
+        Field::new("starts_local", local_type(), false),
+        Field::new("ends_local", local_type(), false),
+        Field::new("downtime", DataType::Int64, false),
+        Field::new("is_open", DataType::Boolean, false),
+    ])
+}
+
+pub fn list_type() -> DataType {
+    list_of(fields())
+}
+
+pub fn incidents_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    let (mut lengths, mut all) = (Vec::with_capacity(rows), Vec::new());
+    let (mut locals, mut clocks) = ([Vec::new(), Vec::new()], Clocks::default());
+    each_store(columns, rows, |row, range, incidents| {
+        lengths.push(incidents.len());
+        let Some(range) = range.filter(|_| !incidents.is_empty()) else { return Ok(()) };
+        let clock = clocks.over(text(&columns[4], row).unwrap_or_default(), range)?;
+        for Incident { span, .. } in &incidents {
+            locals[0].push(clock.local_at(span.starts_at()));
+            locals[1].push(clock.local_at(span.ends_at()));
+        }
+        all.extend(incidents);
+        Ok(())
+    })?;
+    let [starts_local, ends_local] = locals.map(TimestampMicrosecondArray::from);
+    let starts = all.iter().map(|incident: &Incident| incident.span.starts_at()).collect();
+    let ends = all.iter().map(|incident| incident.span.ends_at()).collect();
+    let downtimes = all.iter().map(|incident| incident.downtime_us);
+    let open = all.iter().map(|incident| Some(incident.is_open));
+    let columns: Vec<ArrayRef> = vec![
+        instants(starts),
+        instants(ends),
+        Arc::new(starts_local),
+        Arc::new(ends_local),
+        Arc::new(Int64Array::from_iter_values(downtimes)),
+        Arc::new(open.collect::<BooleanArray>()),
+    ];
+    lists(fields(), lengths, columns)
+}
+
+fn totals_fields() -> Fields {
+    let total = |name| Field::new(name, DataType::Int64, false);
+    Fields::from(vec![total("incidents"), total("longest")])
+}
+
+pub fn totals_type() -> DataType {
+    DataType::Struct(totals_fields())
+}
+
+pub fn incident_totals_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    let (mut counts, mut longest) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+    each_store(columns, rows, |_, _, incidents| {
+        let (count, most_us) = totals(&incidents);
+        counts.push(count);
+        longest.push(most_us);
+        Ok(())
+    })?;
+    let columns: Vec<ArrayRef> =
+        vec![Arc::new(Int64Array::from(counts)), Arc::new(Int64Array::from(longest))];
+    Ok(Arc::new(StructArray::try_new(totals_fields(), columns, None)?))
+}
+
+/// How many there are, and the longest downtime of one; 0 where there is none.
+pub fn totals(incidents: &[Incident]) -> (i64, i64) {
+    let longest = incidents.iter().map(|incident| incident.downtime_us).max();
+    (incidents.len() as i64, longest.unwrap_or(0))
+}
+
+/// Hands on each row with its range and incidents; a null has none.
+fn each_store(
+    columns: &[ArrayRef],
+    rows: usize,
+    mut take: impl FnMut(usize, Option<Span>, Vec<Incident>) -> Result<()>,
+) -> Result<()> {
+    let (timelines, spans) = (Lists::new(&columns[0]), Lists::new(&columns[1]));
+    let ranges = Ranges::new(&columns[2], &columns[3]);
+    let (mut steps, mut open) = (Vec::new(), Vec::new());
+    for row in 0..rows {
+        let (Some(range), Some(spans)) = (ranges.range(row)?.flatten(), spans.spans(row)) else {
+            take(row, None, Vec::new())?;
+            continue;
+        };
+        timelines.read_steps(row, range.starts_at(), &mut steps);
+        open.clear();
+        open.extend(spans);
+        take(row, Some(range), incidents(&steps, &open, range))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! What the table functions of analysts are made of: scalars that make a store's incidents,
+//! stretches and buckets of its history, a list a store.
+//!
+//! `queries/` alone calls them, with arguments of just these types, so that they take no others.
+
+mod buckets;
+mod clocks;
+mod incidents;
+mod rows;
+mod states;
+
+use arrow::array::{Array, ArrayRef};
+use arrow::datatypes::DataType;
+use datafusion::error::Result;
+use datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+use datafusion::prelude::SessionContext;
+
+/// One function: its name, what it makes, and how.
+#[derive(Debug)]
+struct Maker {
+    name: &'static str,
+    returns: fn() -> DataType,
+    make: fn(&[ArrayRef], usize) -> Result<ArrayRef>,
+}
+
+static MAKERS: [Maker; 5] = [
+    // incidents_in(timeline, spans, from, to, time_zone): local times are by the zone.
+    Maker { name: "incidents_in", returns: incidents::list_type, make: incidents::incidents_in },
+    // incident_totals_in(timeline, spans, from, to): how many, and the longest downtime of one.
+    Maker {
+        name: "incident_totals_in",
+        returns: incidents::totals_type,
+        make: incidents::incident_totals_in,
+    },
+    // states_in(polls, pieces, spans, from, to, interpolation, max_gap): without pieces all of time
+    // is one.
+    Maker { name: "states_in", returns: states::list_type, make: states::states_in },
+    // times_by(bucket, time_zone, timeline, polls, spans, from, to)
+    Maker { name: "times_by", returns: buckets::list_type, make: buckets::times_by },
+    // percent(part, whole): with two decimals, as the report rounds it; null of nothing.
+    Maker { name: "percent", returns: || DataType::Float64, make: rows::percent },
+];
+
+/// Makes the functions known to a session by their names.
+pub fn register(session: &SessionContext) {
+    for maker in &MAKERS {
+        let signature = Signature::user_defined(Volatility::Immutable);
+        session.register_udf(ScalarUDF::from(Function { name: maker.name, signature }));
+    }
+}
+
+/// A maker as DataFusion knows it.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Function {
+    name: &'static str,
+    signature: Signature,
+}
+
+impl Function {
+    fn maker(&self) -> &'static Maker {
+        let found = MAKERS.iter().find(|maker| maker.name == self.name);
+        found.expect("a function is one of the makers")
+    }
+}
+
+impl ScalarUDFImpl for Function {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
+        Ok(given.to_vec())
+    }
+
+    fn return_type(&self, _given: &[DataType]) -> Result<DataType> {
+        Ok((self.maker().returns)())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let columns = ColumnarValue::values_to_arrays(&args.args)?;
+        let rows = columns.first().map_or(args.number_rows, |column| column.len());
+        Ok(ColumnarValue::Array((self.maker().make)(&columns, rows)?))
+    }
+}

@@ -1,0 +1,49 @@
+//! What the functions here share: lists of structs, a list a store, and shares of a whole.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, Float64Array, ListArray, StructArray, TimestampMicrosecondArray,
+};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, Field, Fields, Int64Type, TimeUnit};
+use datafusion::error::Result;
+
+use crate::rules::figure::percent_hundredths;
+
+/// A list of structs, none of them and none of their fields null but for those named.
+pub fn list_of(fields: Fields) -> DataType {
+    DataType::List(item(fields))
+}
+
+fn item(fields: Fields) -> Arc<Field> {
+    Arc::new(Field::new("item", DataType::Struct(fields), false))
+}
+
+/// Columns of a struct each, cut into lists of so many.
+pub fn lists(fields: Fields, lengths: Vec<usize>, columns: Vec<ArrayRef>) -> Result<ArrayRef> {
+    let values = Arc::new(StructArray::try_new(fields.clone(), columns, None)?);
+    let offsets = OffsetBuffer::from_lengths(lengths);
+    Ok(Arc::new(ListArray::try_new(item(fields), offsets, values, None)?))
+}
+
+/// Microseconds of a local clock.
+pub fn local_type() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, None)
+}
+
+/// Microseconds UTC.
+pub fn instants(values: Vec<i64>) -> ArrayRef {
+    Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC"))
+}
+
+pub fn percent(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    let [parts, wholes] =
+        [&columns[0], &columns[1]].map(|column| column.as_primitive::<Int64Type>());
+    let share = |row: usize| {
+        let is_known = parts.is_valid(row) && wholes.is_valid(row);
+        let hundredths = percent_hundredths(parts.value(row), wholes.value(row));
+        hundredths.filter(|_| is_known).map(|share| share as f64 / 100.0)
+    };
+    Ok(Arc::new((0..rows).map(share).collect::<Float64Array>()))
+}

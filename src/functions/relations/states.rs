@@ -1,0 +1,80 @@
+//! `states_in`: the range of a store in stretches of one state and origin.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, StringArray};
+use arrow::datatypes::{DataType, Field, Fields, IntervalMonthDayNanoType};
+use datafusion::error::Result;
+
+use super::rows::{instants, list_of, lists};
+use crate::functions::arguments::{Ranges, gap_us, interpolation, text};
+use crate::functions::lists::{Lists, instant_type};
+use crate::rules::Interpolation;
+use crate::rules::state::{Origin, State, Stretch, stretches};
+use crate::rules::timeline::{shares, shares_within};
+
+fn fields() -> Fields {
+    Fields::from(vec![
+        Field::new("starts_at", instant_type(), false),
+        Field::new("ends_at", instant_type(), false),
+        Field::new("state", DataType::Utf8, false),
+        Field::new("origin", DataType::Utf8, true),
+    ])
+}
+
+pub fn list_type() -> DataType {
+    list_of(fields())
+}
+
+pub fn states_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    let [polls, pieces, spans] = [0, 1, 2].map(|at| Lists::new(&columns[at]));
+    let ranges = Ranges::new(&columns[3], &columns[4]);
+    let (mut lengths, mut all) = (Vec::with_capacity(rows), Vec::new());
+    for row in 0..rows {
+        let before = all.len();
+        if let (Some(range), Some(open)) = (ranges.range(row)?.flatten(), spans.spans(row)) {
+            let how = text(&columns[5], row).map_or(Ok(Interpolation::default()), interpolation)?;
+            let gap = gap_of(&columns[6], row)?;
+            let polls = polls.polls(row).unwrap_or_default();
+            let shares = match pieces.spans(row) {
+                None => shares(&polls, how, gap),
+                Some(pieces) => shares_within(&polls, &pieces.collect::<Vec<_>>(), how, gap),
+            };
+            all.extend(stretches(range, &shares, &open.collect::<Vec<_>>()));
+        }
+        lengths.push(all.len() - before);
+    }
+    let columns: Vec<ArrayRef> = vec![
+        instants(all.iter().map(|stretch: &Stretch| stretch.span.starts_at()).collect()),
+        instants(all.iter().map(|stretch| stretch.span.ends_at()).collect()),
+        Arc::new(
+            all.iter().map(|stretch| Some(state_name(stretch.state))).collect::<StringArray>(),
+        ),
+        Arc::new(
+            all.iter().map(|stretch| stretch.origin.map(origin_name)).collect::<StringArray>(),
+        ),
+    ];
+    lists(fields(), lengths, columns)
+}
+
+fn gap_of(gaps: &ArrayRef, row: usize) -> Result<Option<i64>> {
+    let gaps = gaps.as_primitive::<IntervalMonthDayNanoType>();
+    gaps.is_valid(row).then(|| gap_us(gaps.value(row))).transpose()
+}
+
+fn state_name(state: State) -> &'static str {
+    match state {
+        State::Up => "up",
+        State::Down => "down",
+        State::Unknown => "unknown",
+        State::Closed => "closed",
+    }
+}
+
+fn origin_name(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Observed => "observed",
+        Origin::Carried => "carried",
+        Origin::Backfilled => "backfilled",
+    }
+}

@@ -1,0 +1,113 @@
+//! `state_at`, `live_ranges`, `dead_ranges` and the `timeline_*` functions: timelines asked, combined
+//! and cut. A null timeline is one of a store that was never polled: unknown over all time.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, StringBuilder};
+use datafusion::error::Result;
+
+use super::arguments::{Ranges, instant, state_name};
+use super::lists::{Lists, SpanLists, Timelines};
+use crate::rules::algebra::{and, clip_into, combine_into, negate, or, ranges_into};
+use crate::rules::{Span, Step};
+
+pub fn state_at(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    let timelines = Lists::new(&columns[0]);
+    let mut names = StringBuilder::with_capacity(rows, rows * "unknown".len());
+    for row in 0..rows {
+        match instant(&columns[1], row) {
+            Some(at) => names.append_value(state_name(timelines.state_at(row, at))),
+            None => names.append_null(),
+        }
+    }
+    Ok(Arc::new(names.finish()))
+}
+
+pub fn live_ranges(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    ranges(columns, rows, true)
+}
+
+pub fn dead_ranges(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    ranges(columns, rows, false)
+}
+
+fn ranges(columns: &[ArrayRef], rows: usize, active: bool) -> Result<ArrayRef> {
+    let timelines = Lists::new(&columns[0]);
+    let mut spans = SpanLists::with_capacity(rows);
+    let (mut steps, mut held) = (Vec::new(), Vec::new());
+    for row in 0..rows {
+        let bound = match columns {
+            [_, from, to, ..] => Ranges::new(from, to).range(row)?,
+            [_, from] => instant(from, row).map(|from| Span::new(from, Span::FOREVER)),
+            _ => Some(Span::new(Step::EVER, Span::FOREVER)),
+        };
+        let Some(bound) = bound else {
+            spans.push(None);
+            continue;
+        };
+        held.clear();
+        if let Some(bound) = bound {
+            timelines.read_steps(row, bound.starts_at(), &mut steps);
+            ranges_into(&mut held, &steps, Some(active));
+            held.retain_mut(|span| span.within(bound).map(|within| *span = within).is_some());
+        }
+        spans.push(Some(&held));
+    }
+    spans.finish()
+}
+
+pub fn timeline_and(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    combined(columns, rows, and)
+}
+
+pub fn timeline_or(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    combined(columns, rows, or)
+}
+
+fn combined(
+    columns: &[ArrayRef],
+    rows: usize,
+    made_of: fn(Option<bool>, Option<bool>) -> Option<bool>,
+) -> Result<ArrayRef> {
+    let (lefts, rights) = (Lists::new(&columns[0]), Lists::new(&columns[1]));
+    let mut made = Timelines::default();
+    let (mut left, mut right, mut steps) = (Vec::new(), Vec::new(), Vec::new());
+    for row in 0..rows {
+        if lefts.is_null(row) && rights.is_null(row) {
+            made.push(None);
+            continue;
+        }
+        lefts.read_steps(row, Step::EVER, &mut left);
+        rights.read_steps(row, Step::EVER, &mut right);
+        combine_into(&mut steps, &left, &right, made_of);
+        made.push(Some(&steps));
+    }
+    made.finish()
+}
+
+pub fn timeline_not(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    let timelines = Lists::new(&columns[0]);
+    let mut made = Timelines::default();
+    let mut steps = Vec::new();
+    for row in 0..rows {
+        timelines.read_steps(row, Step::EVER, &mut steps);
+        negate(&mut steps);
+        made.push((!timelines.is_null(row)).then_some(&steps));
+    }
+    made.finish()
+}
+
+pub fn timeline_clip(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    let (timelines, ranges) = (Lists::new(&columns[0]), Ranges::new(&columns[1], &columns[2]));
+    let mut made = Timelines::default();
+    let (mut steps, mut clipped) = (Vec::new(), Vec::new());
+    for row in 0..rows {
+        let range = ranges.range(row)?.filter(|_| !timelines.is_null(row));
+        if let Some(range) = range {
+            timelines.read_steps(row, Step::EVER, &mut steps);
+            clip_into(&mut clipped, &steps, range);
+        }
+        made.push(range.map(|_| clipped.as_slice()));
+    }
+    made.finish()
+}

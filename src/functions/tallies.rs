@@ -1,0 +1,104 @@
+//! `times_in`, `time_in` and `timeline_within`: how long states held within spans.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StructArray};
+use arrow::buffer::NullBuffer;
+use arrow::datatypes::{DataType, Field, Fields, IntervalMonthDayNanoType};
+use datafusion::common::exec_err;
+use datafusion::error::Result;
+
+use super::arguments::{Ranges, gap_us, interpolation, text};
+use super::lists::{Lists, Timelines};
+use crate::rules::Interpolation;
+use crate::rules::tally::{Tally, tally};
+use crate::rules::timeline::steps_within;
+
+pub fn timeline_within(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    let (polls, pieces) = (Lists::new(&columns[0]), Lists::new(&columns[1]));
+    let mut filled = Timelines::default();
+    for row in 0..rows {
+        let how = match columns.get(2).and_then(|names| text(names, row)) {
+            Some(name) => interpolation(name)?,
+            None => Interpolation::default(),
+        };
+        let gaps = columns.get(3).map(|gaps| gaps.as_primitive::<IntervalMonthDayNanoType>());
+        let gap = gaps
+            .filter(|gaps| gaps.is_valid(row))
+            .map(|gaps| gap_us(gaps.value(row)))
+            .transpose()?;
+        let steps = match (polls.polls(row), pieces.spans(row)) {
+            (Some(polls), Some(pieces)) => {
+                Some(steps_within(&polls, &pieces.collect::<Vec<_>>(), how, gap))
+            }
+            _ => None,
+        };
+        filled.push(steps.as_deref());
+    }
+    filled.finish()
+}
+
+/// A struct of microseconds.
+pub fn times_type() -> DataType {
+    DataType::Struct(times_fields())
+}
+
+fn times_fields() -> Fields {
+    let times = ["up", "down", "unknown"].map(|state| Field::new(state, DataType::Int64, false));
+    times.to_vec().into()
+}
+
+pub fn times_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    let tallies = tallies([&columns[0], &columns[1]], [&columns[2], &columns[3]], rows)?;
+    let times = |of: fn(Tally) -> i64| -> ArrayRef {
+        let times = tallies.iter().map(|tally| of(tally.unwrap_or_default()));
+        Arc::new(times.collect::<Int64Array>())
+    };
+    let columns = vec![
+        times(|tally| tally.up_us),
+        times(|tally| tally.down_us),
+        times(|tally| tally.unknown_us),
+    ];
+    let valid = tallies.iter().map(Option::is_some).collect::<NullBuffer>();
+    Ok(Arc::new(StructArray::try_new(times_fields(), columns, Some(valid))?))
+}
+
+pub fn time_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    let tallies = tallies([&columns[0], &columns[1]], [&columns[3], &columns[4]], rows)?;
+    let mut times = Int64Array::builder(rows);
+    for (row, tally) in tallies.into_iter().enumerate() {
+        let (Some(tally), Some(state)) = (tally, text(&columns[2], row)) else {
+            times.append_null();
+            continue;
+        };
+        times.append_value(match state {
+            "up" => tally.up_us,
+            "down" => tally.down_us,
+            "unknown" => tally.unknown_us,
+            "open" => tally.open_us(),
+            _ => return exec_err!("state {state:?} is not one of 'up', 'down', 'unknown', 'open'"),
+        });
+    }
+    Ok(Arc::new(times.finish()))
+}
+
+/// A null timeline is one without polls: all of it is unknown. Null spans, or no range, make none.
+fn tallies(
+    [timelines, spans]: [&ArrayRef; 2],
+    [from, to]: [&ArrayRef; 2],
+    rows: usize,
+) -> Result<Vec<Option<Tally>>> {
+    let (timelines, spans) = (Lists::new(timelines), Lists::new(spans));
+    let ranges = Ranges::new(from, to);
+    let mut steps = Vec::new();
+    let tally_of = |row: usize| {
+        let (Some(spans), Some(range)) = (spans.spans(row), ranges.range(row)?) else {
+            return Ok(None);
+        };
+        Ok(Some(range.map_or_else(Tally::default, |range| {
+            timelines.read_steps(row, range.starts_at(), &mut steps);
+            tally(&steps, spans, range)
+        })))
+    };
+    (0..rows).map(tally_of).collect()
+}

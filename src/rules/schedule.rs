@@ -1,0 +1,152 @@
+//! One store's hours around some stretch of time, to be asked about any instant of it.
+
+use super::calendar::DAY_US;
+use super::opening::open_spans;
+use super::span::{Span, Spans};
+use super::week::WeeklyHours;
+use super::zone::LocalClock;
+
+/// When a store is open from the start of a stretch of time until [`Schedule::AHEAD_US`] after it.
+#[derive(Clone, Debug)]
+pub enum Schedule {
+    Always,
+    Laid {
+        open: Spans,
+        /// To which the hours are laid out; a span that ends here may go on.
+        ends_at: i64,
+    },
+}
+
+impl Schedule {
+    /// How far an instant looks ahead. A week comes again after seven days, and a change of clocks
+    /// can leave out an opening of it, but not for weeks in a row.
+    pub const AHEAD_US: i64 = 22 * DAY_US;
+
+    /// What the clock has to be right for.
+    pub fn laid(stretch: Span) -> Span {
+        Span::new(stretch.starts_at(), stretch.ends_at().saturating_add(Self::AHEAD_US))
+            .unwrap_or(stretch)
+    }
+
+    pub fn over(week: &WeeklyHours, clock: &LocalClock, stretch: Span) -> Self {
+        let laid = Self::laid(stretch);
+        match week {
+            WeeklyHours::Always => Schedule::Always,
+            WeeklyHours::Rows(_) => {
+                let open = open_spans(week, clock, laid, false);
+                Schedule::Laid { open, ends_at: laid.ends_at() }
+            }
+        }
+    }
+
+    pub fn is_open(&self, instant: i64) -> bool {
+        match self {
+            Schedule::Always => true,
+            Schedule::Laid { open, .. } => {
+                let ended = open.partition_point(|span| span.ends_at() <= instant);
+                open.get(ended).is_some_and(|span| span.starts_at() <= instant)
+            }
+        }
+    }
+
+    /// When it opens for the first time after the instant; `None` where it never does.
+    pub fn next_open(&self, instant: i64) -> Option<i64> {
+        let Schedule::Laid { open, .. } = self else { return None };
+        let started = open.partition_point(|span| span.starts_at() <= instant);
+        open.get(started).map(|span| span.starts_at())
+    }
+
+    /// When it closes for the first time after the instant; `None` where it never does.
+    pub fn next_close(&self, instant: i64) -> Option<i64> {
+        let Schedule::Laid { open, ends_at } = self else { return None };
+        let ended = open.partition_point(|span| span.ends_at() <= instant);
+        open.get(ended).map(|span| span.ends_at()).filter(|closes_at| closes_at < ends_at)
+    }
+
+    /// Open time within the range, which lies within the stretch; microseconds.
+    pub fn open_us(&self, range: Span) -> i64 {
+        let length_us = |span: Span| span.ends_at() - span.starts_at();
+        match self {
+            Schedule::Always => length_us(range),
+            Schedule::Laid { open, .. } => {
+                let ended = open.partition_point(|span| span.ends_at() <= range.starts_at());
+                let within = open[ended..].iter().map_while(|span| span.within(range));
+                within.map(length_us).sum()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::calendar::HOUR_US;
+    use super::super::week::{Opening, Weekday};
+    use super::*;
+
+    /// Midnight UTC of a Monday: 2023-01-09.
+    const MONDAY: i64 = 19_366 * DAY_US;
+
+    /// Rows as day, hour, hour; in UTC, from Monday on.
+    fn schedule(rows: &[(u8, u32, u32)]) -> Schedule {
+        let opening = |&(day, start_h, end_h): &(u8, u32, u32)| {
+            Opening::new(Weekday::from_monday_zero(day).unwrap(), start_h * 3600, end_h * 3600)
+        };
+        let week = WeeklyHours::Rows(rows.iter().filter_map(opening).collect());
+        over(&week)
+    }
+
+    fn over(week: &WeeklyHours) -> Schedule {
+        let stretch = Span::new(MONDAY, MONDAY + 7 * DAY_US).unwrap();
+        let clock = LocalClock::over(chrono_tz::UTC, Schedule::laid(stretch));
+        Schedule::over(week, &clock, stretch)
+    }
+
+    /// Hours after Monday's midnight; what is asked, then the answers.
+    #[track_caller]
+    fn check(
+        schedule: &Schedule,
+        at_h: i64,
+        is_open: bool,
+        opens: Option<i64>,
+        closes: Option<i64>,
+    ) {
+        let at = MONDAY + at_h * HOUR_US;
+        let hours = |at: i64| (at - MONDAY) / HOUR_US;
+        assert_eq!(schedule.is_open(at), is_open, "open at {at_h}");
+        assert_eq!(schedule.next_open(at).map(hours), opens, "opens after {at_h}");
+        assert_eq!(schedule.next_close(at).map(hours), closes, "closes after {at_h}");
+    }
+
+    #[test]
+    fn opening_and_closing_come_after_the_instant() {
+        let nine_to_five = schedule(&[(0, 9, 17), (2, 9, 17)]);
+        check(&nine_to_five, 8, false, Some(9), Some(17));
+        check(&nine_to_five, 9, true, Some(57), Some(17));
+        check(&nine_to_five, 17, false, Some(57), Some(65));
+        check(&nine_to_five, 65, false, Some(168 + 9), Some(168 + 17));
+    }
+
+    #[test]
+    fn hours_that_touch_neither_close_nor_open_between() {
+        let through = schedule(&[(0, 9, 24), (1, 0, 5)]);
+        check(&through, 10, true, Some(168 + 9), Some(29));
+    }
+
+    #[test]
+    fn what_is_always_open_never_opens_or_closes() {
+        check(&over(&WeeklyHours::Always), 10, true, None, None);
+        let all_days: Vec<_> = (0..7).map(|day| (day, 0, 24)).collect();
+        check(&schedule(&all_days), 10, true, None, None);
+        check(&schedule(&[]), 10, false, None, None);
+    }
+
+    #[test]
+    fn open_time_is_that_within_the_range() {
+        let nine_to_five = schedule(&[(0, 9, 17), (2, 9, 17)]);
+        for (from_h, to_h, expected_h) in [(0, 168, 16), (10, 58, 8), (17, 57, 0), (12, 13, 1)] {
+            let range = Span::new(MONDAY + from_h * HOUR_US, MONDAY + to_h * HOUR_US).unwrap();
+            assert_eq!(nine_to_five.open_us(range), expected_h * HOUR_US);
+            assert_eq!(over(&WeeklyHours::Always).open_us(range), (to_h - from_h) * HOUR_US);
+        }
+    }
+}

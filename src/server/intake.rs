@@ -1,0 +1,97 @@
+//! What is taken in of a request: a head and a body within their limits.
+//!
+//! The limits of the head lie below those at which hyper answers by itself, without a word of
+//! explanation: see [`super::listener`]. Knows neither routes nor endpoints.
+
+use bytes::{Buf, BytesMut};
+use futures::{Stream, StreamExt};
+use warp::http::header::{CONTENT_LENGTH, EXPECT};
+use warp::http::{HeaderMap, StatusCode};
+
+use super::problem::{Answer, Refusal};
+
+/// What a limit of the head may be at most: hyper answers by itself to a longer target.
+pub const HEADER_BYTES_MAX: usize = 65_534;
+const HEADER_FIELDS_MAX: usize = 100;
+/// What is read of a body that the answer does not depend on.
+const PASSING_BYTES_MAX: usize = 8 << 20;
+
+/// Holds path and query, and with the header fields the whole head, against its limits.
+pub fn check_head(target_bytes: usize, headers: &HeaderMap, bytes_max: usize) -> Answer<()> {
+    if target_bytes > bytes_max {
+        let detail =
+            format!("path and query have {target_bytes} bytes, and --max-header is {bytes_max}");
+        return Err(Refusal::new(StatusCode::URI_TOO_LONG, detail));
+    }
+    let too_large = |detail| Err(Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail));
+    if headers.len() > HEADER_FIELDS_MAX {
+        let fields = headers.len();
+        return too_large(format!(
+            "the header has {fields} fields, and {HEADER_FIELDS_MAX} is the limit"
+        ));
+    }
+    let fields = headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+    let head_bytes = fields.sum::<usize>() + target_bytes;
+    if head_bytes > bytes_max {
+        return too_large(format!(
+            "path, query and header have {head_bytes} bytes, and --max-header is {bytes_max}"
+        ));
+    }
+    Ok(())
+}
+
+/// The whole body.
+///
+/// # Errors
+/// Where it is longer than the limit, or says that it will be, or breaks off.
+pub async fn read_body<B: Buf>(
+    body: impl Stream<Item = Result<B, warp::Error>>,
+    headers: &HeaderMap,
+    bytes_max: usize,
+) -> Answer<bytes::Bytes> {
+    let too_long = || {
+        let detail = format!("the body is longer than {bytes_max} bytes, the limit of --max-body");
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+    };
+    if declared_bytes(headers).is_some_and(|bytes| bytes > bytes_max as u64) {
+        return Err(too_long());
+    }
+    let mut read = BytesMut::new();
+    let mut body = std::pin::pin!(body);
+    while let Some(chunk) = body.next().await {
+        let mut chunk =
+            chunk.map_err(|error| Refusal::wrong(format!("the body broke off: {error}")))?;
+        if read.len() + chunk.remaining() > bytes_max {
+            return Err(too_long());
+        }
+        let length = chunk.remaining();
+        read.extend_from_slice(&chunk.copy_to_bytes(length));
+    }
+    Ok(read.freeze())
+}
+
+/// Whether a client that is answered may first send the rest of its body: many do not listen
+/// before, and a connection that is cut off meanwhile loses the answer.
+pub fn may_send_the_rest(headers: &HeaderMap, status: StatusCode) -> bool {
+    let is_about_the_body =
+        matches!(status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT);
+    let is_long = declared_bytes(headers).is_some_and(|bytes| bytes > PASSING_BYTES_MAX as u64);
+    // Who asks before it sends is told not to.
+    !is_about_the_body && !is_long && !headers.contains_key(EXPECT)
+}
+
+/// Reads to the end of a body, or as much of it as is let pass.
+pub async fn let_pass<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>>) {
+    let mut body = std::pin::pin!(body);
+    let mut passed = 0;
+    while let Some(Ok(chunk)) = body.next().await {
+        passed += chunk.remaining();
+        if passed > PASSING_BYTES_MAX {
+            return;
+        }
+    }
+}
+
+fn declared_bytes(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}

@@ -1,0 +1,149 @@
+//! `as_of(table, version)` and `as_of(table, instant)`: a table as it was then.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider};
+use datafusion::common::plan_err;
+use datafusion::datasource::TableType;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::scalar::ScalarValue;
+use tokio::sync::OnceCell;
+
+use super::chain::Chain;
+use super::functions::instant_of;
+use crate::engine::Tables;
+use crate::error::Error;
+use crate::tables::{Dataset, Table};
+use crate::words::instant_text;
+
+/// Those that analysts see.
+const TABLES: [Table; 6] = [
+    Table::Polls,
+    Table::BusinessHours,
+    Table::TimeZones,
+    Table::Stores,
+    Table::Rejects,
+    Table::Loads,
+];
+
+#[derive(Debug)]
+pub struct AsOf(pub Arc<Chain>);
+
+impl TableFunctionImpl for AsOf {
+    fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
+        let [Expr::Literal(table, _), Expr::Literal(then, _)] = args.exprs() else {
+            return plan_err!(
+                "as_of takes a table and the number of a version or an instant, as in as_of('polls', 3)"
+            );
+        };
+        let named = table.try_as_str().flatten().unwrap_or_default();
+        let Some(table) = TABLES.into_iter().find(|table| table.name() == named) else {
+            let known = TABLES.map(Table::name).join(", ");
+            return plan_err!("as_of: table {named:?} is not one of {known}");
+        };
+        let version = version_of(&self.0.dataset, then)?;
+        let then = Arc::new(Then {
+            folder: self.0.dataset.folder().to_owned(),
+            version,
+            opened: OnceCell::new(),
+        });
+        let of = |table| -> Arc<dyn TableProvider> {
+            Arc::new(TableThen { table, then: Arc::clone(&then) })
+        };
+        match table {
+            Table::Stores => {
+                let tables = [Table::Stores, Table::TimeZones].map(|table| (table, of(table)));
+                Ok(Arc::new(self.0.stores(&tables)?))
+            }
+            table => Ok(of(table)),
+        }
+    }
+}
+
+/// The version that is meant; none is later than the session's own.
+fn version_of(dataset: &Dataset, then: &ScalarValue) -> Result<u64> {
+    let newest = dataset.version();
+    if then.data_type().is_integer() {
+        let number = then.cast_to(&arrow::datatypes::DataType::Int64)?;
+        return match number {
+            ScalarValue::Int64(Some(version @ 1..)) if version.unsigned_abs() <= newest => {
+                Ok(version.unsigned_abs())
+            }
+            _ => plan_err!("as_of: there is no version {then}; expected 1 to {newest}"),
+        };
+    }
+    let at = match instant_of(then) {
+        Ok(at) => at,
+        Err(wrong) => return plan_err!("as_of: {wrong}, or the number of a version"),
+    };
+    let before = dataset.loads().iter().filter(|load| load.loaded_at <= at);
+    match before.map(|load| load.version).max() {
+        Some(version) => Ok(version),
+        None => plan_err!("as_of: nothing was loaded until {}", instant_text(at)),
+    }
+}
+
+/// The tables at a version, opened when the first of them is read.
+#[derive(Debug)]
+struct Then {
+    folder: PathBuf,
+    version: u64,
+    opened: OnceCell<Tables>,
+}
+
+impl Then {
+    async fn tables(&self, threads: usize) -> crate::Result<&Tables> {
+        let open = async || {
+            let found = Dataset::open(&self.folder, Some(self.version)).await?;
+            let dataset = found.ok_or_else(|| Error::bug("a version that was there is gone"))?;
+            Tables::of(&dataset, threads)
+        };
+        self.opened.get_or_try_init(open).await
+    }
+}
+
+/// One table at a version.
+#[derive(Debug)]
+struct TableThen {
+    table: Table,
+    then: Arc<Then>,
+}
+
+#[async_trait]
+impl TableProvider for TableThen {
+    fn schema(&self) -> SchemaRef {
+        self.table.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        // Which of them days decide is known only of files.
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let tables = self.then.tables(state.config().target_partitions()).await;
+        let tables = tables.map_err(|error| DataFusionError::External(Box::new(error)))?;
+        match tables.providers.iter().find(|(table, _)| *table == self.table) {
+            Some((_, files)) => files.scan(state, projection, filters, limit).await,
+            None => plan_err!("there is no table {:?}", self.table.name()),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The tables of a session as the steps of `queries/` are planned over them.
+
+use std::sync::Arc;
+
+use datafusion::catalog::{
+    CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
+    MemorySchemaProvider, SchemaProvider, TableProvider,
+};
+use datafusion::common::{exec_datafusion_err, internal_datafusion_err};
+use datafusion::datasource::ViewTable;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::lit;
+use futures::FutureExt;
+
+use super::database::{CATALOG, SCHEMA};
+use crate::engine::Tables;
+use crate::engine::steps::{Arguments, Step, Steps, put_back};
+use crate::error::Error;
+use crate::rules::{Options, Scope};
+use crate::tables::{Dataset, Table};
+
+const STORES: Step = ("stores", include_str!("../../queries/stores.sql"));
+
+/// What table functions and views are planned over.
+#[derive(Debug)]
+pub struct Chain {
+    /// Knows the functions that only `queries/` call.
+    planner: SessionState,
+    pub dataset: Dataset,
+    pub tables: Tables,
+}
+
+impl Chain {
+    pub fn new(planner: SessionState, dataset: Dataset, tables: Tables) -> Self {
+        Self { planner, dataset, tables }
+    }
+
+    /// The last of the steps; those before it are planned as far as the question needs them.
+    pub fn plan(&self, arguments: Arguments, scope: Scope, steps: &[Step]) -> Result<LogicalPlan> {
+        let planned = async {
+            let known = self.steps(&self.tables.providers, arguments)?;
+            known.make_histories(scope).await?;
+            let (last, before) =
+                steps.split_last().ok_or_else(|| Error::bug("a question without a step"))?;
+            for step in before {
+                known.make(*step, step.0).await?;
+            }
+            known.relation(*last).await
+        };
+        put_back(at_once(planned)?)
+    }
+
+    /// The stores as analysts see them, from tables of one version.
+    pub fn stores(&self, tables: &[(Table, Arc<dyn TableProvider>)]) -> Result<ViewTable> {
+        let zone = Options::default().default_time_zone.name();
+        let arguments = Arguments::from([("default_time_zone", lit(zone))]);
+        let planned = async { self.steps(tables, arguments)?.relation(STORES).await };
+        Ok(ViewTable::new(at_once(planned)?, None))
+    }
+
+    fn steps(
+        &self,
+        tables: &[(Table, Arc<dyn TableProvider>)],
+        arguments: Arguments,
+    ) -> crate::Result<Steps> {
+        let known = tables.iter().map(|(table, files)| (table.name(), Arc::clone(files)));
+        let schema = schema_of(known)?;
+        let builder = SessionStateBuilder::new_from_existing(self.planner.clone());
+        let session = builder.with_catalog_list(catalogs_of([(SCHEMA, schema)])?).build();
+        Ok(Steps { session, arguments, queries: None })
+    }
+}
+
+/// What is planned over tables in memory, which wait for nothing.
+fn at_once<T>(planned: impl Future<Output = crate::Result<T>>) -> Result<T> {
+    let planned = planned.now_or_never();
+    let planned =
+        planned.ok_or_else(|| internal_datafusion_err!("planning waits for something"))?;
+    planned.map_err(|error| match error {
+        Error::Bug { what, source: Some(source) } => match source.downcast::<DataFusionError>() {
+            Ok(error) => *error,
+            Err(source) => exec_datafusion_err!("{what}: {source}"),
+        },
+        error => DataFusionError::External(Box::new(error)),
+    })
+}
+
+pub fn schema_of(
+    tables: impl IntoIterator<Item = (impl Into<String>, Arc<dyn TableProvider>)>,
+) -> Result<Arc<dyn SchemaProvider>> {
+    let schema = MemorySchemaProvider::new();
+    for (name, table) in tables {
+        schema.register_table(name.into(), table)?;
+    }
+    Ok(Arc::new(schema))
+}
+
+/// One catalog with the schemas.
+pub fn catalogs_of(
+    schemas: impl IntoIterator<Item = (&'static str, Arc<dyn SchemaProvider>)>,
+) -> Result<Arc<dyn CatalogProviderList>> {
+    let catalog = MemoryCatalogProvider::new();
+    for (name, schema) in schemas {
+        catalog.register_schema(name, schema)?;
+    }
+    let catalogs = MemoryCatalogProviderList::new();
+    catalogs.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
+    Ok(Arc::new(catalogs))
+}
