@@ -20,7 +20,9 @@ use super::problem::{Answer, Refusal};
 use super::request::{Query, Request, read_body};
 use super::routes::{self, Endpoint, Found, Route};
 use super::service::Service;
-use super::{dialects, docs, explain, gate, health, openapi, reports, stores, trace, versions};
+use super::{
+    dialects, docs, explain, gate, health, openapi, reports, sql, stores, trace, versions,
+};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CONTENT_TYPE_OPTIONS: HeaderName = HeaderName::from_static("x-content-type-options");
@@ -130,6 +132,7 @@ async fn dispatch(service: &Service, endpoint: Endpoint, request: &Request, role
         Endpoint::Incidents => stores::incidents(service, request).await,
         Endpoint::Hours => stores::hours(service, request).await,
         Endpoint::Explain => explain::explain(service, request).await,
+        Endpoint::Sql => sql::answer(service, request).await,
         Endpoint::Versions => versions::list(service, request).await,
         Endpoint::Livez => Ok(health::livez()),
         Endpoint::Readyz => health::readyz(service).await,

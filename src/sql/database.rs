@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
+use datafusion::catalog::TableProvider;
 use datafusion::common::ParamValues;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -30,7 +31,11 @@ pub struct Database {
     limits: Limits,
     turns: Arc<Semaphore>,
     threads: Handle,
+    tables: Vec<NamedTable>,
 }
+
+/// A table that is no part of the dataset, and the same at every version of it.
+pub type NamedTable = (String, Arc<dyn TableProvider>);
 
 impl Database {
     /// Queries are computed on `threads`, whoever takes their rows.
@@ -51,7 +56,13 @@ impl Database {
         let context = SessionContext::new_with_state(state);
         functions::register(&context);
         let turns = Arc::new(Semaphore::new(limits.at_once));
-        Self { state: context.state(), limits, turns, threads }
+        Self { state: context.state(), limits, turns, threads, tables: Vec::new() }
+    }
+
+    /// Every session sees these as well.
+    pub fn with_tables(mut self, tables: Vec<NamedTable>) -> Self {
+        self.tables.extend(tables);
+        self
     }
 
     pub fn limits(&self) -> Limits {
@@ -63,7 +74,7 @@ impl Database {
     /// # Errors
     /// Where the tables cannot be read.
     pub fn session(&self, dataset: &Dataset) -> Result<Session> {
-        let catalogs = tables::catalogs(dataset)?;
+        let catalogs = tables::catalogs(dataset, &self.tables)?;
         let builder = SessionStateBuilder::new_from_existing(self.state.clone());
         let state = builder.with_catalog_list(catalogs).build();
         Ok(Session {
@@ -109,6 +120,12 @@ impl Session {
     /// Where one is missing or of another type.
     pub fn bind(plan: LogicalPlan, values: impl Into<ParamValues>) -> Result<LogicalPlan> {
         plan.with_param_values(values).map_err(asked_wrongly)
+    }
+
+    /// Whether the plan gives the same rows whenever it runs over the same data: it asks neither for
+    /// the time nor for chance, nor for a table beside the data.
+    pub fn is_repeatable(plan: &LogicalPlan) -> bool {
+        guard::is_repeatable(plan)
     }
 
     /// The rows of a plan, within the limits; wait for them no longer than those allow.

@@ -10,9 +10,11 @@ mod cooperation;
 mod database;
 mod guard;
 mod limits;
+mod reports;
 mod rows;
 mod tables;
 
-pub use self::database::{Database, Session};
+pub use self::database::{CATALOG, Database, NamedTable, SCHEMA, Session};
 pub use self::limits::Limits;
+pub use self::reports::{Report, Reports, report_tables};
 pub use self::rows::{Cut, Rows};

@@ -6,6 +6,7 @@ mod documents;
 mod guards;
 mod native;
 pub mod process;
+pub mod sql;
 mod stores;
 mod survival;
 
