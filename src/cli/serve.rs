@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::arguments::{duration_us, one_of};
+use super::arguments::{at_least_one, duration, duration_us, one_of};
 use super::signals::Stop;
+use super::sql;
 use crate::error::{Error, Result};
 use crate::generate::{DEFAULT_END_US, Spec, generate};
 use crate::ingest::{Request, Watch, load};
@@ -64,6 +65,8 @@ pub struct Arguments {
     /// The largest header of a request
     #[arg(long, value_name = "BYTES", default_value_t = 16 << 10)]
     max_header: usize,
+    #[command(flatten)]
+    sql: sql::OfService,
 }
 
 pub async fn run(arguments: &Arguments) -> Result<()> {
@@ -108,6 +111,7 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
             report_time: arguments.report_time,
         },
         query_time: arguments.query_time,
+        sql: arguments.sql.limits(),
         body_bytes_max: arguments.max_body,
         header_bytes_max: arguments.max_header,
         keys: arguments.keys.as_deref().map(Keys::read).transpose()?,
@@ -149,15 +153,6 @@ async fn load_sample(data: &Path, stopped: &AtomicBool) -> Result<()> {
     let watch = Watch { stopped, read: &|_| {} };
     load(&request, &WriteLock::take(data)?, &watch, |_| Ok(())).await?;
     Ok(())
-}
-
-fn duration(text: &str) -> std::result::Result<Duration, String> {
-    Ok(Duration::from_micros(duration_us(text)?.unsigned_abs()))
-}
-
-fn at_least_one(text: &str) -> std::result::Result<usize, String> {
-    let number = text.parse().ok().filter(|number| *number >= 1);
-    number.ok_or_else(|| "expected a number from 1 on".to_owned())
 }
 
 /// `30d`, `1000` or `30d,1000`; what is not said stays as it is by default.
