@@ -1,8 +1,8 @@
 //! What every endpoint shares: the data, the reports, and what is set; a cheap handle.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -10,12 +10,14 @@ use warp::http::header::CONTENT_TYPE;
 use warp::http::{HeaderValue, Response, StatusCode};
 use warp::reply::Response as Reply;
 
-use super::catalog::Catalog;
+use super::catalog::{Catalog, Edition};
 use super::jobs::Jobs;
 use super::metrics::Metrics;
+use super::problem::Answer;
 use super::settings::Settings;
 use super::work::Work;
 use crate::error::Result;
+use crate::sql::{Database, Session};
 
 #[derive(Clone)]
 pub struct Service(Arc<Shared>);
@@ -26,6 +28,9 @@ pub struct Shared {
     pub jobs: Jobs,
     pub metrics: Metrics,
     pub work: Arc<Work>,
+    pub database: Arc<Database>,
+    /// Over the version of the data that was asked last.
+    session: Mutex<Option<(Arc<Edition>, Arc<Session>)>>,
     stopping: AtomicBool,
     stops: Notify,
 }
@@ -47,15 +52,20 @@ impl Service {
         let work = Arc::new(Work::start(settings.query_time)?);
         let catalog = Arc::new(Catalog::over(data.clone(), Arc::clone(&work)));
         let jobs = Jobs::open(
-            &data.join("reports"),
+            &data.join(super::REPORTS),
             settings.reports,
             Arc::clone(&catalog),
             Arc::clone(&work),
             settings.clock,
         )?;
         let metrics = Metrics::of(jobs.clone());
+        let database = Database::new(settings.sql, work.handle().clone());
+        let database = Arc::new(database.with_tables(jobs.tables()));
         let (stopping, stops) = (AtomicBool::new(false), Notify::new());
-        Ok(Self(Arc::new(Shared { settings, catalog, jobs, metrics, work, stopping, stops })))
+        let session = Mutex::default();
+        let shared =
+            Shared { settings, catalog, jobs, metrics, work, database, session, stopping, stops };
+        Ok(Self(Arc::new(shared)))
     }
 
     /// Lets what was decided reach the disk; triggers are refused from then on.
@@ -69,6 +79,24 @@ impl Service {
         if let Err(refused) = self.jobs.expire(at).await {
             tracing::warn!(?refused, "reports were not expired");
         }
+    }
+
+    /// A session over a version of the data; many who ask the same version share one.
+    ///
+    /// # Errors
+    /// Where the tables cannot be read.
+    pub async fn session_of(&self, edition: &Arc<Edition>) -> Answer<Arc<Session>> {
+        let last = || self.session.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some((of, session)) = &*last()
+            && Arc::ptr_eq(of, edition)
+        {
+            return Ok(Arc::clone(session));
+        }
+        let (database, of) = (Arc::clone(&self.database), Arc::clone(edition));
+        let session = self.work.compute(move || database.session(&of.dataset)).await?;
+        let session = Arc::new(session);
+        *last() = Some((Arc::clone(edition), Arc::clone(&session)));
+        Ok(session)
     }
 
     pub fn is_stopping(&self) -> bool {

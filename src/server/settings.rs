@@ -27,6 +27,8 @@ pub struct Settings {
     pub body_bytes_max: usize,
     /// Of all header fields together.
     pub header_bytes_max: usize,
+    /// Of each question in SQL.
+    pub sql: crate::sql::Limits,
     /// Where there are none, everybody may do everything.
     pub keys: Option<Keys>,
     /// Microseconds UTC.
@@ -46,6 +48,7 @@ impl Default for Settings {
             query_time: Duration::from_secs(30),
             body_bytes_max: 1 << 20,
             header_bytes_max: 16 << 10,
+            sql: crate::sql::Limits::default(),
             keys: None,
             clock: || chrono::Utc::now().timestamp_micros(),
         }
