@@ -12,3 +12,4 @@ mod service;
 mod sql;
 mod transitions;
 mod versions;
+mod wire;

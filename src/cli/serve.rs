@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::Args;
+use tokio::net::TcpListener;
 
 use super::arguments::{at_least_one, duration_us, one_of};
 use super::signals::Stop;
@@ -16,7 +17,8 @@ use crate::generate::{DEFAULT_END_US, Spec, generate};
 use crate::ingest::{Request, Watch, load};
 use crate::rules::calendar::DAY_US;
 use crate::server::{
-    self, COMPLETE_AS, CompleteAs, HEADER_BYTES_MAX, Keys, Limits, Retention, Service, Settings,
+    self, COMPLETE_AS, CompleteAs, HEADER_BYTES_MAX, Keys, Limits, Listeners, Retention, Service,
+    Settings,
 };
 use crate::tables::{Dataset, WriteLock};
 use crate::words::{duration_text, word};
@@ -34,6 +36,14 @@ pub struct Arguments {
     /// Address and port; port 0 is any that is free
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
     listen: SocketAddr,
+    /// Also answers Arrow Flight SQL at this address; port 0 is any that is free
+    #[cfg(feature = "flight")]
+    #[arg(long, value_name = "ADDRESS")]
+    flight: Option<SocketAddr>,
+    /// Also answers PostgreSQL clients at this address; port 0 is any that is free
+    #[cfg(feature = "postgres")]
+    #[arg(long, value_name = "ADDRESS")]
+    postgres: Option<SocketAddr>,
     /// File of keys made by `uptally keys add`; without one everybody may do everything
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
@@ -105,11 +115,12 @@ pub struct Arguments {
 
 pub async fn run(arguments: &Arguments) -> Result<()> {
     let stop = Stop::on_signals()?;
-    let address = arguments.listen;
-    if !address.ip().is_loopback() && arguments.keys.is_none() && !arguments.insecure {
-        return Err(Error::Argument(format!(
-            "{address} is reached from other machines; expected --keys FILE, or --insecure where everybody may do everything"
-        )));
+    for address in addresses(arguments) {
+        if !address.ip().is_loopback() && arguments.keys.is_none() && !arguments.insecure {
+            return Err(Error::Argument(format!(
+                "{address} is reached from other machines; expected --keys FILE, or --insecure where everybody may do everything"
+            )));
+        }
     }
     let tls = match (&arguments.tls_cert, &arguments.tls_key) {
         (Some(certificate), Some(key)) => Some(server::tls::acceptor(certificate, key)?),
@@ -118,21 +129,54 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
     let settings = settings(arguments)?;
     let data = data(arguments, stop.flag()).await?;
     let service = Service::open(data, settings)?;
-    let bound = tokio::net::TcpListener::bind(address).await.and_then(|listener| {
+    let (http, bound) = listener(arguments.listen).await?;
+    let is_far = addresses(arguments).any(|address| !address.ip().is_loopback());
+    if arguments.keys.is_some() && tls.is_none() && is_far {
+        eprintln!("note: keys cross the network as they are; --tls-cert and --tls-key hide them");
+    }
+    let listeners = Listeners {
+        http,
+        #[cfg(feature = "flight")]
+        flight: told("Arrow Flight SQL at grpc", arguments.flight).await?,
+        #[cfg(feature = "postgres")]
+        postgres: told("PostgreSQL at postgres", arguments.postgres).await?,
+    };
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    eprintln!("listening on {scheme}://{bound}");
+    server::run(listeners, tls, service, stop.asked()).await;
+    Ok(())
+}
+
+fn addresses(arguments: &Arguments) -> impl Iterator<Item = SocketAddr> {
+    [
+        Some(arguments.listen),
+        #[cfg(feature = "flight")]
+        arguments.flight,
+        #[cfg(feature = "postgres")]
+        arguments.postgres,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// Listens, and says where.
+#[cfg(any(feature = "flight", feature = "postgres"))]
+async fn told(what: &str, address: Option<SocketAddr>) -> Result<Option<TcpListener>> {
+    let Some(address) = address else { return Ok(None) };
+    let (listener, bound) = listener(address).await?;
+    eprintln!("{what}://{bound}");
+    Ok(Some(listener))
+}
+
+async fn listener(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
+    let bound = TcpListener::bind(address).await.and_then(|listener| {
         let bound = listener.local_addr()?;
         Ok((listener, bound))
     });
-    let (listener, bound) = bound.map_err(|error| Error::Resource {
+    bound.map_err(|error| Error::Resource {
         what: format!("cannot listen on {address}"),
         source: error.into(),
-    })?;
-    if arguments.keys.is_some() && tls.is_none() && !address.ip().is_loopback() {
-        eprintln!("note: keys cross the network as they are; --tls-cert and --tls-key hide them");
-    }
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    eprintln!("listening on {scheme}://{bound}");
-    server::run(listener, tls, service, stop.asked()).await;
-    Ok(())
+    })
 }
 
 fn settings(arguments: &Arguments) -> Result<Settings> {

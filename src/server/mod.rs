@@ -6,12 +6,16 @@
 //! the threads of `work` from the data of the `catalog`; everybody else only looks at them.
 //! What the figures are is the engine's; nothing here computes one.
 
+#[cfg(any(feature = "flight", feature = "postgres"))]
+mod accept;
 mod ask;
 mod catalog;
 mod dialects;
 mod docs;
 mod download;
 mod explain;
+#[cfg(feature = "flight")]
+mod flight;
 mod gate;
 mod health;
 mod intake;
@@ -21,6 +25,8 @@ mod listener;
 mod metrics;
 mod negotiate;
 mod openapi;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod problem;
 mod reports;
 mod request;
@@ -63,15 +69,36 @@ pub fn report_tables(data: &Path) -> Vec<NamedTable> {
     jobs::tables_of(&data.join(REPORTS))
 }
 
-/// Serves on the listener until `stop` ends; then finishes what was begun, and returns.
+/// Where clients are waited for.
+pub struct Listeners {
+    pub http: TcpListener,
+    #[cfg(feature = "flight")]
+    pub flight: Option<TcpListener>,
+    #[cfg(feature = "postgres")]
+    pub postgres: Option<TcpListener>,
+}
+
+/// Serves on the listeners until `stop` ends; then finishes what was begun, and returns.
 ///
 /// Reports that wait by then, or take too long, are made after the next start.
 pub async fn run(
-    listener: TcpListener,
+    listeners: Listeners,
     tls: Option<TlsAcceptor>,
     service: Service,
     stop: impl Future<Output = ()>,
 ) {
+    // On the threads of the work: what they send is encoded there as well.
+    let mut beside = tokio::task::JoinSet::<()>::new();
+    #[cfg(feature = "flight")]
+    if let Some(listener) = listeners.flight {
+        let served = flight::serve(listener, tls.clone(), service.clone(), DRAIN_TIME);
+        beside.spawn_on(served, service.work.handle());
+    }
+    #[cfg(feature = "postgres")]
+    if let Some(listener) = listeners.postgres {
+        let served = postgres::serve(listener, tls.clone(), service.clone(), DRAIN_TIME);
+        beside.spawn_on(served, service.work.handle());
+    }
     let expiry = tokio::spawn(expire_now_and_then(service.clone()));
     // So that nobody waits for it; whether there is data is for those to hear who ask.
     tokio::spawn({
@@ -90,8 +117,9 @@ pub async fn run(
             tracing::warn!("some reports were not finished; they are made after the next start");
         }
     };
-    let requests = listener::serve(listener, tls, router(service.clone()), stop, DRAIN_TIME);
+    let requests = listener::serve(listeners.http, tls, router(service.clone()), stop, DRAIN_TIME);
     tokio::join!(requests, reports);
+    while beside.join_next().await.is_some() {}
     expiry.abort();
     service.close();
 }

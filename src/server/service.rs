@@ -99,6 +99,15 @@ impl Service {
         Ok(session)
     }
 
+    /// A session over the newest version of the data.
+    ///
+    /// # Errors
+    /// Where nothing was ever loaded, or the tables cannot be read.
+    pub async fn session(&self) -> Answer<Arc<Session>> {
+        let edition = self.catalog.newest().await?;
+        self.session_of(&edition).await
+    }
+
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
@@ -107,6 +116,14 @@ impl Service {
     pub fn stop_waiting(&self) {
         self.stopping.store(true, Ordering::Relaxed);
         self.stops.notify_waiters();
+    }
+
+    /// Ends when the service begins to stop.
+    pub async fn stopped(&self) {
+        let stops = self.stops.notified();
+        if !self.is_stopping() {
+            stops.await;
+        }
     }
 
     /// Waits for the work, but no longer than the time and not while the service stops.

@@ -11,6 +11,14 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::error::{Error, Result};
 
+/// The same, for clients that speak something else than HTTP.
+#[cfg(any(feature = "flight", feature = "postgres"))]
+pub fn speaking(acceptor: &TlsAcceptor, protocols: &[&[u8]]) -> TlsAcceptor {
+    let mut config = ServerConfig::clone(acceptor.config());
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    TlsAcceptor::from(Arc::new(config))
+}
+
 /// # Errors
 /// Where a file cannot be read, holds nothing of the kind, or they do not belong together.
 pub fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor> {

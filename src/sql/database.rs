@@ -13,6 +13,7 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::sql::parser::Statement;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
@@ -163,6 +164,18 @@ impl Session {
     pub async fn plan(&self, sql: &str) -> Result<LogicalPlan> {
         let plan = self.context.state().create_logical_plan(sql).await.map_err(asked_wrongly)?;
         guard::read_only(plan).map_err(asked_wrongly)
+    }
+
+    /// As [`Self::plan`], of a statement that was parsed elsewhere; the error tells the place where
+    /// that kept it.
+    ///
+    /// # Errors
+    /// As those of [`Self::plan`].
+    pub async fn plan_statement(
+        &self,
+        statement: Statement,
+    ) -> datafusion::error::Result<LogicalPlan> {
+        guard::read_only(self.context.state().statement_to_plan(statement).await?)
     }
 
     /// The plan with the values of its parameters.

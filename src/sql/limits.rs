@@ -23,7 +23,15 @@ impl Default for Limits {
     }
 }
 
+/// The flag that sets the limit of time, as errors name it.
+const TIME_FLAG: &str = "--sql-time";
+
 impl Limits {
+    /// Whether the sentence of an [`Error::Limit`] names the limit of time.
+    pub fn is_of_time(sentence: &str) -> bool {
+        sentence.contains(TIME_FLAG)
+    }
+
     /// Those of a query that asks for less; it cannot have more.
     pub fn at_most(self, time: Option<Duration>, rows: Option<usize>) -> Self {
         Self {
@@ -35,7 +43,7 @@ impl Limits {
 
     pub(super) fn out_of_time(&self) -> Error {
         Error::Limit(format!(
-            "the query takes longer than {}, the limit of time (--sql-time)",
+            "the query takes longer than {}, the limit of time ({TIME_FLAG})",
             humantime::format_duration(self.time)
         ))
     }

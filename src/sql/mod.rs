@@ -26,5 +26,5 @@ pub use self::documented::documented;
 pub use self::functions::{TABLE_FUNCTIONS, TableFunction};
 pub use self::limits::Limits;
 pub use self::reports::{Report, Reports, report_tables};
-pub use self::rows::{Cut, Rows};
+pub use self::rows::{Cut, Rows, asked_wrongly};
 pub use self::tables::{DESCRIPTIONS, INTERNAL};

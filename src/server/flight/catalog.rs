@@ -1,0 +1,133 @@
+//! What Arrow clients ask about the server and what it holds, rather than of the data.
+
+use arrow::array::RecordBatch;
+use arrow_flight::error::{FlightError, Result};
+use arrow_flight::sql::metadata::{
+    SqlInfoData, SqlInfoDataBuilder, XdbcTypeInfo, XdbcTypeInfoData, XdbcTypeInfoDataBuilder,
+};
+use arrow_flight::sql::{
+    CommandGetCatalogs, CommandGetDbSchemas, CommandGetTableTypes, CommandGetTables, Nullable,
+    Searchable, SqlInfo, SqlSupportedCaseSensitivity, SqlSupportedTransaction, XdbcDataType,
+};
+use datafusion::logical_expr::TableType;
+
+use crate::sql::{Limits, Session};
+
+pub fn catalogs(session: &Session, query: CommandGetCatalogs) -> Result<RecordBatch> {
+    let mut answer = query.into_builder();
+    for catalog in sorted(session.context().catalog_names()) {
+        answer.append(catalog);
+    }
+    answer.build()
+}
+
+pub fn schemas(session: &Session, query: CommandGetDbSchemas) -> Result<RecordBatch> {
+    let mut answer = query.into_builder();
+    for name in sorted(session.context().catalog_names()) {
+        let catalog = session.context().catalog(&name);
+        for schema in sorted(catalog.map_or(Vec::new(), |catalog| catalog.schema_names())) {
+            answer.append(&name, schema);
+        }
+    }
+    answer.build()
+}
+
+pub async fn tables(session: &Session, query: CommandGetTables) -> Result<RecordBatch> {
+    let mut answer = query.into_builder();
+    for catalog_name in sorted(session.context().catalog_names()) {
+        let Some(catalog) = session.context().catalog(&catalog_name) else { continue };
+        for schema_name in sorted(catalog.schema_names()) {
+            let Some(schema) = catalog.schema(&schema_name) else { continue };
+            for name in sorted(schema.table_names()) {
+                let table = schema
+                    .table(&name)
+                    .await
+                    .map_err(|error| FlightError::ExternalError(error.into()))?;
+                let Some(table) = table else { continue };
+                let kind = word(table.table_type());
+                answer.append(&catalog_name, &schema_name, name, kind, &table.schema())?;
+            }
+        }
+    }
+    answer.build()
+}
+
+pub fn table_types(query: CommandGetTableTypes) -> Result<RecordBatch> {
+    let mut answer = query.into_builder();
+    for kind in [TableType::Base, TableType::View] {
+        answer.append(word(kind));
+    }
+    answer.build()
+}
+
+fn word(kind: TableType) -> &'static str {
+    match kind {
+        TableType::View => "VIEW",
+        TableType::Base | TableType::Temporary => "TABLE",
+    }
+}
+
+fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort();
+    names
+}
+
+/// What the server is and can do.
+pub fn facts(limits: Limits) -> Result<SqlInfoData> {
+    let mut facts = SqlInfoDataBuilder::new();
+    facts.append(SqlInfo::FlightSqlServerName, env!("CARGO_PKG_NAME"));
+    facts.append(SqlInfo::FlightSqlServerVersion, env!("CARGO_PKG_VERSION"));
+    facts.append(SqlInfo::FlightSqlServerArrowVersion, arrow::ARROW_VERSION);
+    facts.append(SqlInfo::FlightSqlServerReadOnly, true);
+    facts.append(SqlInfo::FlightSqlServerSql, true);
+    facts.append(SqlInfo::FlightSqlServerSubstrait, false);
+    facts.append(SqlInfo::FlightSqlServerTransaction, SqlSupportedTransaction::None as i32);
+    facts.append(SqlInfo::FlightSqlServerCancel, false);
+    facts.append(SqlInfo::FlightSqlServerBulkIngestion, false);
+    let time_ms = i32::try_from(limits.time.as_millis()).unwrap_or(i32::MAX);
+    facts.append(SqlInfo::FlightSqlServerStatementTimeout, time_ms);
+    for not_there in [SqlInfo::SqlDdlCatalog, SqlInfo::SqlDdlSchema, SqlInfo::SqlDdlTable] {
+        facts.append(not_there, false);
+    }
+    let lower = SqlSupportedCaseSensitivity::SqlCaseSensitivityLowercase as i32;
+    facts.append(SqlInfo::SqlIdentifierCase, lower);
+    facts.append(SqlInfo::SqlIdentifierQuoteChar, "\"");
+    facts.append(SqlInfo::SqlAllTablesAreSelectable, true);
+    for term in [(SqlInfo::SqlSchemaTerm, "schema"), (SqlInfo::SqlCatalogTerm, "catalog")] {
+        facts.append(term.0, term.1);
+    }
+    facts.append(SqlInfo::SqlCorrelatedSubqueriesSupported, true);
+    facts.build()
+}
+
+/// The types of the columns that there are: name, kind, digits or bytes, and what encloses one.
+const TYPES: &[(&str, XdbcDataType, i32, Option<&str>)] = &[
+    ("BIGINT", XdbcDataType::XdbcBigint, 19, None),
+    ("BOOLEAN", XdbcDataType::XdbcBit, 1, None),
+    ("DATE", XdbcDataType::XdbcDate, 10, Some("'")),
+    ("DOUBLE", XdbcDataType::XdbcDouble, 15, None),
+    ("INTEGER", XdbcDataType::XdbcInteger, 10, None),
+    ("INTERVAL", XdbcDataType::XdbcInterval, 0, Some("'")),
+    ("SMALLINT", XdbcDataType::XdbcSmallint, 5, None),
+    ("TIMESTAMP", XdbcDataType::XdbcTimestamp, 26, Some("'")),
+    ("VARCHAR", XdbcDataType::XdbcVarchar, i32::MAX, Some("'")),
+];
+
+pub fn types() -> Result<XdbcTypeInfoData> {
+    let mut types = XdbcTypeInfoDataBuilder::new();
+    for (name, data_type, size, quote) in TYPES {
+        types.append(XdbcTypeInfo {
+            type_name: (*name).to_owned(),
+            data_type: *data_type,
+            sql_data_type: *data_type,
+            column_size: Some(*size),
+            literal_prefix: quote.map(str::to_owned),
+            literal_suffix: quote.map(str::to_owned),
+            nullable: Nullable::NullabilityNullable,
+            case_sensitive: *data_type == XdbcDataType::XdbcVarchar,
+            searchable: Searchable::Full,
+            ..XdbcTypeInfo::default()
+        });
+    }
+    types.build()
+}

@@ -1,0 +1,138 @@
+//! A prepared statement as the client keeps it: its text, and the values bound to it so far.
+//!
+//! So the server keeps nothing, and there is nothing to run out of, to expire, or to lose.
+
+use std::io::Cursor;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::ipc::reader::StreamReader;
+use arrow::ipc::writer::StreamWriter;
+use bytes::Bytes;
+use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::logical_expr::LogicalPlan;
+
+use crate::error::{Error, Result};
+use crate::sql::Session;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prepared {
+    pub sql: String,
+    /// At most one row.
+    pub values: Option<RecordBatch>,
+}
+
+impl Prepared {
+    /// # Errors
+    /// Where the values cannot be written, as no batch of a client's is.
+    pub fn to_handle(&self) -> Result<Bytes> {
+        let mut handle = (self.sql.len() as u64).to_le_bytes().to_vec();
+        handle.extend_from_slice(self.sql.as_bytes());
+        if let Some(values) = &self.values {
+            let mut writer = StreamWriter::try_new(&mut handle, &values.schema())?;
+            writer.write(values)?;
+            writer.finish()?;
+        }
+        Ok(handle.into())
+    }
+
+    /// # Errors
+    /// Where it is none that this server gave out.
+    pub fn from_handle(handle: &[u8]) -> Result<Self> {
+        Self::read(handle).ok_or_else(|| {
+            Error::Argument("the handle is not one of a statement prepared here".into())
+        })
+    }
+
+    fn read(handle: &[u8]) -> Option<Self> {
+        let (length, rest) = handle.split_first_chunk()?;
+        let (sql, values) = rest.split_at_checked(u64::from_le_bytes(*length).try_into().ok()?)?;
+        let values = match values {
+            [] => None,
+            values => StreamReader::try_new(Cursor::new(values), None).ok()?.next()?.ok(),
+        };
+        Some(Self { sql: std::str::from_utf8(sql).ok()?.to_owned(), values })
+    }
+
+    /// The plan with the values that are bound, each of the type that the plan asks for.
+    ///
+    /// # Errors
+    /// Where one is missing or cannot be of that type.
+    pub fn bind(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        let wanted = parameters(&plan)?;
+        let Some(values) = &self.values else {
+            // One that has parameters fails as it runs, and names the first.
+            return Ok(plan);
+        };
+        if values.num_rows() != 1 {
+            return Err(Error::Query(format!(
+                "{} rows of values are bound to the statement; expected one",
+                values.num_rows()
+            )));
+        }
+        let value = |(place, parameter): (usize, &Field)| {
+            let column = values.column_by_name(parameter.name());
+            let column = column.or_else(|| values.columns().get(place)).ok_or_else(|| {
+                Error::Query(format!("no value is bound to {}", parameter.name()))
+            })?;
+            let value = ScalarValue::try_from_array(column, 0)?;
+            match parameter.data_type() {
+                DataType::Null => Ok(value),
+                wanted => value.cast_to(wanted).map_err(|error| {
+                    Error::Query(format!("{}: {}", parameter.name(), error.strip_backtrace()))
+                }),
+            }
+        };
+        let fields = wanted.fields().iter().map(AsRef::as_ref);
+        let named = fields.enumerate().map(|(place, parameter)| {
+            let name = parameter.name().trim_start_matches('$').to_owned();
+            Ok((name, value((place, parameter))?.into()))
+        });
+        Session::bind(plan, ParamValues::Map(named.collect::<Result<_>>()?))
+    }
+}
+
+/// The open parameters of a plan, `$1` before `$2` before `$10` before `$name`; of type null where
+/// the plan takes any.
+///
+/// # Errors
+/// Where the same parameter would have to be of two types.
+pub fn parameters(plan: &LogicalPlan) -> Result<Schema> {
+    let types = plan.get_parameter_types();
+    let types = types.map_err(|error| Error::Query(error.strip_backtrace()))?;
+    let mut types: Vec<_> = types.into_iter().collect();
+    types.sort_by_key(|(name, _)| (name[1..].parse().unwrap_or(usize::MAX), name.clone()));
+    let fields = types
+        .into_iter()
+        .map(|(name, data_type)| Field::new(name, data_type.unwrap_or(DataType::Null), true));
+    Ok(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Int64Array, StringArray};
+
+    use super::*;
+
+    #[test]
+    fn a_handle_is_the_statement_with_its_values() {
+        let values = RecordBatch::try_from_iter([
+            ("$1", Arc::new(Int64Array::from(vec![7])) as _),
+            ("$2", Arc::new(StringArray::from(vec!["ü"])) as _),
+        ]);
+        for values in [None, Some(values.unwrap())] {
+            let prepared = Prepared { sql: "SELECT $1, 'é', $2".into(), values };
+            let handle = prepared.to_handle().unwrap();
+            assert_eq!(Prepared::from_handle(&handle).unwrap(), prepared);
+        }
+    }
+
+    #[test]
+    fn what_is_no_handle_is_refused() {
+        for bytes in [&b""[..], b"1234567", b"\xff\xff\xff\xff\xff\xff\xff\xff", &[9; 40]] {
+            assert!(matches!(Prepared::from_handle(bytes), Err(Error::Argument(_))), "{bytes:?}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Who may call: the bearer of a key, or who gives it as the password of whatever name.
+
+use tonic::metadata::{AsciiMetadataValue, MetadataMap};
+use tonic::service::Interceptor;
+use tonic::{Request, Status};
+
+use super::super::keys::Keys;
+
+pub const AUTHORIZATION: &str = "authorization";
+
+/// Passes every call where there are no keys; otherwise those that show one, whatever its role.
+#[derive(Clone)]
+pub struct Gate(Option<Keys>);
+
+impl Gate {
+    pub fn of(keys: Option<Keys>) -> Self {
+        Self(keys)
+    }
+}
+
+impl Interceptor for Gate {
+    fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
+        let Some(keys) = &self.0 else { return Ok(request) };
+        let key = presented(request.metadata()).ok_or_else(|| {
+            Status::unauthenticated(
+                "expected a key, as `authorization: Bearer KEY` or as a user's password",
+            )
+        })?;
+        match keys.role(&key) {
+            Some(_) => Ok(request),
+            None => Err(Status::unauthenticated("the key is not one of this server's")),
+        }
+    }
+}
+
+/// The key that a call shows.
+pub fn presented(metadata: &MetadataMap) -> Option<String> {
+    let (scheme, credentials) = metadata.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let credentials = credentials.trim();
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(credentials.to_owned());
+    }
+    let is_basic = scheme.eq_ignore_ascii_case("basic");
+    is_basic.then(|| password(credentials)).flatten()
+}
+
+/// What a client shows from now on that has shown this key once.
+pub fn bearer(key: &str) -> Option<AsciiMetadataValue> {
+    format!("Bearer {key}").parse().ok()
+}
+
+/// The password of `name:password` in base64, as which gRPC reads binary metadata as well.
+fn password(credentials: &str) -> Option<String> {
+    let mut headers = warp::http::HeaderMap::new();
+    headers.insert("credentials-bin", credentials.parse().ok()?);
+    let decoded = MetadataMap::from_headers(headers).get_bin("credentials-bin")?.to_bytes().ok()?;
+    let (_, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+    Some(password.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(authorization: &str, key: Option<&str>) {
+        let mut metadata = MetadataMap::new();
+        metadata.insert(AUTHORIZATION, authorization.parse().unwrap());
+        assert_eq!(presented(&metadata).as_deref(), key, "{authorization}");
+    }
+
+    #[test]
+    fn a_key_is_a_token_or_the_password_of_any_user() {
+        check("Bearer upt_1", Some("upt_1"));
+        check("bearer  upt_1", Some("upt_1"));
+        check("Basic YW5uOnVwdF8x", Some("upt_1"));
+        check("Basic OnVwdF8xMg==", Some("upt_12"));
+        check("basic OnVwdF8xMg", Some("upt_12"));
+        check("Basic YW5u", None);
+        check("Basic ***", None);
+        check("Digest upt_1", None);
+        check("upt_1", None);
+    }
+}

@@ -1,0 +1,58 @@
+//! Arrow Flight SQL: what analysts ask in SQL, answered in Arrow.
+//!
+//! `keys` lets a call pass, `service` answers it: a statement is a ticket, and taking the ticket
+//! runs it (`rows`). Nothing is kept between two calls: a prepared statement is its own `handle`.
+//! `catalog` tells what there is, `status` what went wrong. Knows nothing of how a query runs.
+
+mod catalog;
+mod connection;
+mod handle;
+mod keys;
+mod rows;
+mod service;
+mod status;
+
+use std::time::Duration;
+
+use arrow_flight::flight_service_server::FlightServiceServer;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tonic::transport::Server;
+
+use self::service::FlightSql;
+use super::Service;
+
+/// What clients ask for in the handshake of TLS.
+const ALPN: &[u8] = b"h2";
+/// Between two pings that ask whether a client is there still, and how long its answer may take.
+const PING_PAUSE: Duration = Duration::from_secs(30);
+const PING_TIME: Duration = Duration::from_secs(15);
+
+/// Serves until the service stops; then lets what was begun be finished, within the time.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    service: Service,
+    drain_time: Duration,
+) {
+    let tls = tls.map(|tls| super::tls::speaking(&tls, &[ALPN]));
+    let keys = keys::Gate::of(service.settings.keys.clone());
+    let answers = FlightServiceServer::with_interceptor(FlightSql::over(service.clone()), keys);
+    let served = Server::builder()
+        .http2_keepalive_interval(Some(PING_PAUSE))
+        .http2_keepalive_timeout(Some(PING_TIME))
+        .add_service(answers)
+        .serve_with_incoming_shutdown(connection::opened(listener, tls), service.stopped());
+    let drained = async {
+        service.stopped().await;
+        tokio::time::sleep(drain_time).await;
+    };
+    tokio::select! {
+        served = served => {
+            if let Err(error) = served {
+                tracing::error!(%error, "Flight SQL has ended");
+            }
+        }
+        () = drained => tracing::warn!("some Arrow clients were cut off as the server stopped"),
+    }
+}

@@ -1,0 +1,298 @@
+//! The calls of Flight SQL.
+
+use std::pin::Pin;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
+use arrow::ipc::writer::IpcWriteOptions;
+use arrow_flight::decode::FlightRecordBatchStream;
+use arrow_flight::flight_service_server::FlightService;
+use arrow_flight::sql::server::{FlightSqlService, PeekableFlightDataStream};
+use arrow_flight::sql::{
+    ActionClosePreparedStatementRequest, ActionCreatePreparedStatementRequest,
+    ActionCreatePreparedStatementResult, Any, CommandGetCatalogs, CommandGetDbSchemas,
+    CommandGetSqlInfo, CommandGetTableTypes, CommandGetTables, CommandGetXdbcTypeInfo,
+    CommandPreparedStatementQuery, CommandStatementQuery, CommandStatementUpdate,
+    DoPutPreparedStatementResult, SqlInfo,
+};
+use arrow_flight::{
+    Action, FlightDescriptor, FlightEndpoint, FlightInfo, HandshakeRequest, HandshakeResponse,
+    IpcMessage, SchemaAsIpc, Ticket,
+};
+use bytes::Bytes;
+use datafusion::logical_expr::LogicalPlan;
+use futures::{Stream, TryStreamExt};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::super::Service;
+use super::handle::{Prepared, parameters};
+use super::rows::{self, FlightStream};
+use super::{catalog, keys, status};
+use crate::sql::Session;
+
+pub struct FlightSql(Service);
+
+type Answer<T> = Result<T, Status>;
+
+impl FlightSql {
+    pub fn over(service: Service) -> Self {
+        Self(service)
+    }
+
+    async fn session(&self) -> Answer<Session> {
+        self.0.session().await.map_err(status::of_refusal)
+    }
+
+    /// The statement as it would run now.
+    async fn plan(&self, prepared: &Prepared) -> Answer<(Session, LogicalPlan)> {
+        let session = self.session().await?;
+        let plan = session.plan(&prepared.sql).await.map_err(status::of)?;
+        let plan = prepared.bind(plan).map_err(status::of)?;
+        Ok((session, plan))
+    }
+
+    async fn run(&self, prepared: &Prepared) -> Answer<Response<FlightStream>> {
+        let (session, plan) = self.plan(prepared).await?;
+        let limits = session.limits();
+        let rows = session.run(plan, limits).await.map_err(status::of)?;
+        Ok(Response::new(rows::stream(rows, limits.rows)))
+    }
+}
+
+/// Where to take the answer: here, with the command itself as the ticket.
+fn info(schema: &Schema, request: Request<FlightDescriptor>) -> Answer<Response<FlightInfo>> {
+    let descriptor = request.into_inner();
+    let ticket = Ticket::new(descriptor.cmd.clone());
+    let info = FlightInfo::new().try_with_schema(schema).map_err(status::of_arrow)?;
+    let endpoint = FlightEndpoint::new().with_ticket(ticket);
+    Ok(Response::new(info.with_endpoint(endpoint).with_descriptor(descriptor)))
+}
+
+fn taken(batch: arrow_flight::error::Result<RecordBatch>) -> Answer<Response<FlightStream>> {
+    Ok(Response::new(rows::of_batch(batch?)))
+}
+
+fn schema_bytes(schema: &Schema) -> Answer<Bytes> {
+    let message = SchemaAsIpc::new(schema, &IpcWriteOptions::default()).try_into();
+    let IpcMessage(bytes) = message.map_err(status::of_arrow)?;
+    Ok(bytes)
+}
+
+fn prepared_by(handle: &[u8]) -> Answer<Prepared> {
+    Prepared::from_handle(handle).map_err(status::of)
+}
+
+type Handshakes = Pin<Box<dyn Stream<Item = Answer<HandshakeResponse>> + Send>>;
+
+#[tonic::async_trait]
+impl FlightSqlService for FlightSql {
+    type FlightService = Self;
+
+    /// The key was looked at already: whoever gave it as a password bears it from now on.
+    async fn do_handshake(
+        &self,
+        request: Request<Streaming<HandshakeRequest>>,
+    ) -> Answer<Response<Handshakes>> {
+        let key = keys::presented(request.metadata()).unwrap_or_default();
+        let shaken = HandshakeResponse { protocol_version: 0, payload: key.clone().into() };
+        let mut response: Response<Handshakes> =
+            Response::new(Box::pin(futures::stream::iter([Ok(shaken)])));
+        if let Some(bearer) = keys::bearer(&key) {
+            response.metadata_mut().insert(keys::AUTHORIZATION, bearer);
+        }
+        Ok(response)
+    }
+
+    async fn get_flight_info_statement(
+        &self,
+        query: CommandStatementQuery,
+        request: Request<FlightDescriptor>,
+    ) -> Answer<Response<FlightInfo>> {
+        let (_, plan) = self.plan(&Prepared { sql: query.query, values: None }).await?;
+        info(plan.schema().as_arrow(), request)
+    }
+
+    /// Takes a ticket for a statement, which is the command itself.
+    async fn do_get_fallback(
+        &self,
+        _: Request<Ticket>,
+        message: Any,
+    ) -> Answer<Response<<Self as FlightService>::DoGetStream>> {
+        match message.unpack::<CommandStatementQuery>() {
+            Ok(Some(query)) => self.run(&Prepared { sql: query.query, values: None }).await,
+            _ => Err(Status::unimplemented(format!("{} is no ticket here", message.type_url))),
+        }
+    }
+
+    async fn do_action_create_prepared_statement(
+        &self,
+        query: ActionCreatePreparedStatementRequest,
+        _: Request<Action>,
+    ) -> Answer<ActionCreatePreparedStatementResult> {
+        let prepared = Prepared { sql: query.query, values: None };
+        let (_, plan) = self.plan(&prepared).await?;
+        Ok(ActionCreatePreparedStatementResult {
+            prepared_statement_handle: prepared.to_handle().map_err(status::of)?,
+            dataset_schema: schema_bytes(plan.schema().as_arrow())?,
+            parameter_schema: schema_bytes(&parameters(&plan).map_err(status::of)?)?,
+        })
+    }
+
+    /// Binds the values, by handing out the handle of the statement with them.
+    async fn do_put_prepared_statement_query(
+        &self,
+        query: CommandPreparedStatementQuery,
+        request: Request<PeekableFlightDataStream>,
+    ) -> Answer<DoPutPreparedStatementResult> {
+        let mut prepared = prepared_by(&query.prepared_statement_handle)?;
+        let data = request.into_inner().map_err(Into::into);
+        let batches: Vec<_> =
+            FlightRecordBatchStream::new_from_flight_data(data).try_collect().await?;
+        let Some(first) = batches.first() else {
+            return Err(Status::invalid_argument("no values came to be bound"));
+        };
+        let values = arrow::compute::concat_batches(&first.schema(), &batches);
+        prepared.values = Some(values.map_err(status::of_arrow)?);
+        let handle = prepared.to_handle().map_err(status::of)?;
+        Ok(DoPutPreparedStatementResult { prepared_statement_handle: Some(handle) })
+    }
+
+    async fn get_flight_info_prepared_statement(
+        &self,
+        query: CommandPreparedStatementQuery,
+        request: Request<FlightDescriptor>,
+    ) -> Answer<Response<FlightInfo>> {
+        let (_, plan) = self.plan(&prepared_by(&query.prepared_statement_handle)?).await?;
+        info(plan.schema().as_arrow(), request)
+    }
+
+    async fn do_get_prepared_statement(
+        &self,
+        query: CommandPreparedStatementQuery,
+        _: Request<Ticket>,
+    ) -> Answer<Response<<Self as FlightService>::DoGetStream>> {
+        self.run(&prepared_by(&query.prepared_statement_handle)?).await
+    }
+
+    async fn do_action_close_prepared_statement(
+        &self,
+        _: ActionClosePreparedStatementRequest,
+        _: Request<Action>,
+    ) -> Answer<()> {
+        Ok(())
+    }
+
+    async fn do_put_statement_update(
+        &self,
+        update: CommandStatementUpdate,
+        _: Request<PeekableFlightDataStream>,
+    ) -> Answer<i64> {
+        // What only reads could run, but it is no update; what does more says why it is refused.
+        self.plan(&Prepared { sql: update.query, values: None }).await?;
+        Err(Status::invalid_argument("the statement reads; expected to be asked as a query"))
+    }
+
+    async fn get_flight_info_catalogs(
+        &self,
+        query: CommandGetCatalogs,
+        request: Request<FlightDescriptor>,
+    ) -> Answer<Response<FlightInfo>> {
+        info(&query.into_builder().schema(), request)
+    }
+
+    async fn do_get_catalogs(
+        &self,
+        query: CommandGetCatalogs,
+        _: Request<Ticket>,
+    ) -> Answer<Response<<Self as FlightService>::DoGetStream>> {
+        taken(catalog::catalogs(&self.session().await?, query))
+    }
+
+    async fn get_flight_info_schemas(
+        &self,
+        query: CommandGetDbSchemas,
+        request: Request<FlightDescriptor>,
+    ) -> Answer<Response<FlightInfo>> {
+        info(&query.into_builder().schema(), request)
+    }
+
+    async fn do_get_schemas(
+        &self,
+        query: CommandGetDbSchemas,
+        _: Request<Ticket>,
+    ) -> Answer<Response<<Self as FlightService>::DoGetStream>> {
+        taken(catalog::schemas(&self.session().await?, query))
+    }
+
+    async fn get_flight_info_tables(
+        &self,
+        query: CommandGetTables,
+        request: Request<FlightDescriptor>,
+    ) -> Answer<Response<FlightInfo>> {
+        info(&query.into_builder().schema(), request)
+    }
+
+    async fn do_get_tables(
+        &self,
+        query: CommandGetTables,
+        _: Request<Ticket>,
+    ) -> Answer<Response<<Self as FlightService>::DoGetStream>> {
+        let session = self.session().await?;
+        taken(catalog::tables(&session, query).await)
+    }
+
+    async fn get_flight_info_table_types(
+        &self,
+        query: CommandGetTableTypes,
+        request: Request<FlightDescriptor>,
+    ) -> Answer<Response<FlightInfo>> {
+        info(&query.into_builder().schema(), request)
+    }
+
+    async fn do_get_table_types(
+        &self,
+        query: CommandGetTableTypes,
+        _: Request<Ticket>,
+    ) -> Answer<Response<<Self as FlightService>::DoGetStream>> {
+        taken(catalog::table_types(query))
+    }
+
+    async fn get_flight_info_sql_info(
+        &self,
+        query: CommandGetSqlInfo,
+        request: Request<FlightDescriptor>,
+    ) -> Answer<Response<FlightInfo>> {
+        let facts = catalog::facts(self.0.database.limits())?;
+        info(&query.into_builder(&facts).schema(), request)
+    }
+
+    async fn do_get_sql_info(
+        &self,
+        query: CommandGetSqlInfo,
+        _: Request<Ticket>,
+    ) -> Answer<Response<<Self as FlightService>::DoGetStream>> {
+        let facts = catalog::facts(self.0.database.limits())?;
+        taken(query.into_builder(&facts).build())
+    }
+
+    async fn get_flight_info_xdbc_type_info(
+        &self,
+        query: CommandGetXdbcTypeInfo,
+        request: Request<FlightDescriptor>,
+    ) -> Answer<Response<FlightInfo>> {
+        let types = catalog::types()?;
+        info(&query.into_builder(&types).schema(), request)
+    }
+
+    async fn do_get_xdbc_type_info(
+        &self,
+        query: CommandGetXdbcTypeInfo,
+        _: Request<Ticket>,
+    ) -> Answer<Response<<Self as FlightService>::DoGetStream>> {
+        let types = catalog::types()?;
+        taken(query.into_builder(&types).build())
+    }
+
+    /// For servers that learn such things as they run; this one knows them.
+    async fn register_sql_info(&self, _: i32, _: &SqlInfo) {}
+}

@@ -1,0 +1,32 @@
+//! What an Arrow client hears when it cannot have what it asked for.
+
+use tonic::Status;
+
+use super::super::problem::Refusal;
+use crate::error::Error;
+use crate::sql::Limits;
+
+/// The client reads what it can mend itself; what it cannot is logged, once.
+pub fn of(error: Error) -> Status {
+    match error {
+        Error::Argument(sentence) | Error::Query(sentence) => Status::invalid_argument(sentence),
+        Error::Limit(sentence) if Limits::is_of_time(&sentence) => {
+            Status::deadline_exceeded(sentence)
+        }
+        Error::Limit(sentence) => Status::resource_exhausted(sentence),
+        other => of_refusal(Refusal::from(other)),
+    }
+}
+
+pub fn of_refusal(refused: Refusal) -> Status {
+    match refused.status.as_u16() {
+        400..500 => Status::invalid_argument(refused.detail),
+        503 => Status::unavailable(refused.detail),
+        _ => Status::internal(refused.detail),
+    }
+}
+
+/// A batch or a schema of our own making that Arrow does not take.
+pub fn of_arrow(error: arrow::error::ArrowError) -> Status {
+    of(error.into())
+}

@@ -1,0 +1,298 @@
+//! Answers: a text of statements (the simple protocol), or one that was prepared and bound (the
+//! extended one).
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion_postgres::pgwire::api::portal::{Format, Portal, PortalExecutionState};
+use datafusion_postgres::pgwire::api::query::{
+    ExtendedQueryHandler, SimpleQueryHandler, send_describe_response, send_ready_for_query,
+};
+use datafusion_postgres::pgwire::api::results::{DescribePortalResponse, Response, Tag};
+use datafusion_postgres::pgwire::api::store::{Entry, PortalStore};
+use datafusion_postgres::pgwire::api::{
+    ClientInfo, ClientPortalStore, ConnectionHandle, DEFAULT_NAME, PgWireConnectionState,
+};
+use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
+use datafusion_postgres::pgwire::messages::PgWireBackendMessage as Message;
+use datafusion_postgres::pgwire::messages::extendedquery::{Execute, PortalSuspended};
+use datafusion_postgres::pgwire::messages::response::{EmptyQueryResponse, TransactionStatus};
+use datafusion_postgres::pgwire::messages::simplequery::Query;
+use datafusion_postgres::pgwire::messages::startup::ParameterStatus;
+use futures::{Sink, SinkExt, StreamExt};
+
+use super::super::Service;
+use super::failure::error;
+use super::prepared::{Planner, Prepared};
+use super::rows::{self, WARNING};
+use super::settings;
+use super::statement::{Command, Said, shown};
+use crate::error::Result;
+
+pub struct Answers(Arc<Planner>);
+
+impl Answers {
+    pub fn over(service: Service) -> Result<Self> {
+        Ok(Self(Arc::new(Planner::over(service)?)))
+    }
+
+    /// Runs every statement of a text after the one before it was answered.
+    async fn answer_all<C>(&self, client: &mut C, text: &str) -> PgWireResult<()>
+    where
+        C: ClientInfo + Sink<Message> + Unpin + Send + Sync,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<Message>>::Error>,
+    {
+        let all = self.0.reader.read(text)?;
+        if all.is_empty() {
+            client.feed(Message::EmptyQueryResponse(EmptyQueryResponse::new())).await?;
+        }
+        for said in all {
+            let readings = match said {
+                Said::Command(command) => {
+                    let tag = obey(client, &command).await?;
+                    client.feed(Message::CommandComplete(tag.into())).await?;
+                    continue;
+                }
+                Said::Question(readings) => readings,
+                Said::Show(name, readings) => shown(&name, readings, client.metadata())?,
+            };
+            not_in_vain(client)?;
+            let (session, plan) = self.0.plan(&readings, text).await?;
+            let mut answer = rows::run(&session, plan, client, &Format::default()).await?;
+            let fields = answer.row_schema().as_ref().clone();
+            send_describe_response(client, &DescribePortalResponse::new(fields)).await?;
+            let (sent, _) = send(client, &mut answer, usize::MAX).await?;
+            let tag = Tag::new("SELECT").with_rows(sent);
+            client.feed(Message::CommandComplete(tag.into())).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs a bound statement, or goes on with its rows.
+    async fn execute<C>(
+        &self,
+        client: &mut C,
+        portal: &Portal<Arc<Prepared>>,
+        rows_max: usize,
+    ) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Arc<Prepared>>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<Message>>::Error>,
+    {
+        let state = portal.state();
+        let mut state = state.lock().await;
+        if matches!(*state, PortalExecutionState::Initial) {
+            match ExtendedQueryHandler::do_query(self, client, portal, rows_max).await? {
+                Response::Query(answer) => *state = PortalExecutionState::Suspended(answer),
+                Response::Execution(tag) => {
+                    *state = PortalExecutionState::Finished;
+                    client.feed(Message::CommandComplete(tag.into())).await?;
+                    return Ok(());
+                }
+                _ => return Err(error("XX000", "a statement is neither question nor command")),
+            }
+        }
+        let (sent, is_over) = match &mut *state {
+            PortalExecutionState::Suspended(answer) => send(client, answer, rows_max).await?,
+            _ => (0, true),
+        };
+        if !is_over {
+            client.feed(Message::PortalSuspended(PortalSuspended::new())).await?;
+            return Ok(());
+        }
+        *state = PortalExecutionState::Finished;
+        let tag = Tag::new("SELECT").with_rows(sent);
+        client.feed(Message::CommandComplete(tag.into())).await?;
+        Ok(())
+    }
+}
+
+/// Sends rows, but no more than that; returns how many, and whether they are all.
+async fn send<C>(
+    client: &mut C,
+    answer: &mut rows::Answer,
+    rows_max: usize,
+) -> PgWireResult<(usize, bool)>
+where
+    C: Sink<Message> + Unpin,
+    PgWireError: From<<C as Sink<Message>>::Error>,
+{
+    let mut sent = 0;
+    while sent < rows_max {
+        match answer.data_rows().next().await {
+            Some(Ok(row)) => {
+                client.feed(Message::DataRow(row)).await?;
+                sent += 1;
+            }
+            Some(Err(PgWireError::UserError(told))) if told.severity == WARNING => {
+                client.feed(Message::NoticeResponse((*told).into())).await?;
+            }
+            Some(Err(failed)) => return Err(failed),
+            None => return Ok((sent, true)),
+        }
+    }
+    Ok((sent, false))
+}
+
+/// Does what a command says about the session, which is little: there is nothing to change, so
+/// that a transaction is only remembered.
+async fn obey<C>(client: &mut C, command: &Command) -> PgWireResult<Tag>
+where
+    C: ClientInfo + Sink<Message> + Unpin,
+    PgWireError: From<<C as Sink<Message>>::Error>,
+{
+    let status = client.transaction_status();
+    Ok(match command {
+        Command::End(tag) => {
+            client.set_transaction_status(TransactionStatus::Idle);
+            match status {
+                TransactionStatus::Error => Tag::new("ROLLBACK"),
+                _ => Tag::new(tag),
+            }
+        }
+        // So that what is rolled back to before a failure goes on.
+        Command::Nothing("ROLLBACK") => {
+            client.set_transaction_status(status.to_idle_state().to_in_transaction_state());
+            Tag::new("ROLLBACK")
+        }
+        _ if status == TransactionStatus::Error => return Err(in_vain()),
+        Command::Begin => {
+            client.set_transaction_status(status.to_in_transaction_state());
+            Tag::new("BEGIN")
+        }
+        Command::Nothing(tag) => Tag::new(tag),
+        Command::Set(name, value) => {
+            let told = settings::set(name, value.as_deref(), client.metadata_mut())?;
+            if let Some((name, value)) = told {
+                let told = ParameterStatus::new(name.to_owned(), value);
+                client.feed(Message::ParameterStatus(told)).await?;
+            }
+            Tag::new("SET")
+        }
+    })
+}
+
+/// Refuses questions in a transaction that has failed, as clients expect.
+fn not_in_vain(client: &impl ClientInfo) -> PgWireResult<()> {
+    match client.transaction_status() {
+        TransactionStatus::Error => Err(in_vain()),
+        _ => Ok(()),
+    }
+}
+
+fn in_vain() -> PgWireError {
+    error("25P02", "the transaction has failed; expected ROLLBACK")
+}
+
+/// Does the work, unless the client asks on another connection to cancel it.
+async fn unless_cancelled<T>(
+    handle: Option<Arc<Arc<ConnectionHandle>>>,
+    work: impl Future<Output = PgWireResult<T>>,
+) -> PgWireResult<T> {
+    let Some(handle) = handle else { return work.await };
+    let cancelled = handle.start_query().await;
+    tokio::select! {
+        done = work => done,
+        _ = cancelled => Err(PgWireError::QueryCanceled),
+    }
+}
+
+fn begin(client: &mut impl ClientInfo) -> PgWireResult<Option<Arc<Arc<ConnectionHandle>>>> {
+    if !matches!(client.state(), PgWireConnectionState::ReadyForQuery) {
+        return Err(PgWireError::NotReadyForQuery);
+    }
+    client.set_state(PgWireConnectionState::QueryInProgress);
+    Ok(client.session_extensions().get())
+}
+
+#[async_trait]
+impl SimpleQueryHandler for Answers {
+    async fn on_query<C>(&self, client: &mut C, query: Query) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<Message>>::Error>,
+    {
+        let handle = begin(client)?;
+        unless_cancelled(handle, SimpleQueryHandler::do_query(self, client, &query.query)).await?;
+        client.set_state(PgWireConnectionState::ReadyForQuery);
+        let status = client.transaction_status();
+        send_ready_for_query(client, status).await
+    }
+
+    /// Sends the answers itself, each before the next statement runs; none are left to be sent.
+    async fn do_query<C>(&self, client: &mut C, text: &str) -> PgWireResult<Vec<Response>>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<Message>>::Error>,
+    {
+        self.answer_all(client, text).await?;
+        Ok(Vec::new())
+    }
+}
+
+#[async_trait]
+impl ExtendedQueryHandler for Answers {
+    type Statement = Arc<Prepared>;
+    type QueryParser = Planner;
+
+    fn query_parser(&self) -> Arc<Planner> {
+        Arc::clone(&self.0)
+    }
+
+    async fn on_execute<C>(&self, client: &mut C, message: Execute) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Arc<Prepared>>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<Message>>::Error>,
+    {
+        let handle = begin(client)?;
+        let name = message.name.as_deref().unwrap_or(DEFAULT_NAME);
+        let rows_max = usize::try_from(message.max_rows).ok().filter(|rows| *rows > 0);
+        match client.portal_store().get_portal(name) {
+            Some(Entry::Value(portal)) => {
+                let work = self.execute(client, &portal, rows_max.unwrap_or(usize::MAX));
+                unless_cancelled(handle, work).await?;
+            }
+            Some(Entry::Empty) => {
+                client.feed(Message::EmptyQueryResponse(EmptyQueryResponse::new())).await?;
+            }
+            None => return Err(PgWireError::PortalNotFound(name.to_owned())),
+        }
+        client.set_state(PgWireConnectionState::ReadyForQuery);
+        Ok(())
+    }
+
+    /// Obeys a command, or begins to answer a question over the newest data.
+    async fn do_query<C>(
+        &self,
+        client: &mut C,
+        portal: &Portal<Arc<Prepared>>,
+        _: usize,
+    ) -> PgWireResult<Response>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Arc<Prepared>>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<Message>>::Error>,
+    {
+        match portal.statement.statement.as_ref() {
+            Prepared::Command(command) => Ok(Response::Execution(obey(client, command).await?)),
+            Prepared::Question(question) => {
+                not_in_vain(client)?;
+                let (session, plan) = self.0.bound(question, portal).await?;
+                let answer =
+                    rows::run(&session, plan, client, &portal.result_column_format).await?;
+                Ok(Response::Query(answer))
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The values of a prepared statement: of which types, and as the client sent them.
+
+use std::collections::HashMap;
+
+use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion_postgres::arrow_pg::datatypes::df::deserialize_parameters_with_server_types;
+use datafusion_postgres::arrow_pg::datatypes::into_pg_type;
+use datafusion_postgres::pgwire::api::Type;
+use datafusion_postgres::pgwire::api::portal::Portal;
+use datafusion_postgres::pgwire::error::PgWireResult;
+
+use super::failure::{error, of_planning};
+
+/// One value that a statement waits for.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    /// As which it crosses.
+    pub sent_as: Type,
+    /// As which the plan takes it.
+    pub taken_as: DataType,
+}
+
+/// `$1`, `$2` and so on: of the type that the plan asks for, else as the client says, else text.
+///
+/// # Errors
+/// Where one is named otherwise, or would have to be of two types.
+pub fn of(plan: &LogicalPlan, hints: &[Option<Type>], text: &str) -> PgWireResult<Vec<Parameter>> {
+    let types = plan.get_parameter_types().map_err(|wrong| of_planning(wrong, text))?;
+    let casts = casts(plan).map_err(|wrong| of_planning(wrong, text))?;
+    let mut parameters = vec![None; types.len()];
+    for (name, taken_as) in types {
+        let number: Option<usize> = name[1..].parse().ok().filter(|number| *number >= 1);
+        let place = number.and_then(|number| parameters.get_mut(number - 1)).ok_or_else(|| {
+            error("42P02", format!("there is a parameter {name}; expected $1, $2 and so on"))
+        })?;
+        *place = taken_as.or_else(|| casts.get(&name).cloned());
+    }
+    let parameters = parameters.into_iter().enumerate();
+    parameters
+        .map(|(number, asked_for)| {
+            let hint = hints.get(number).cloned().flatten();
+            let said = hint.as_ref().map_or(DataType::Utf8, arrow_type);
+            let taken_as = asked_for.unwrap_or(said);
+            let sent_as = hint.map_or_else(|| into_pg_type(&taken_as), Ok)?;
+            Ok(Parameter { sent_as, taken_as })
+        })
+        .collect()
+}
+
+/// The types to which parameters are cast as they stand, as `$1::bigint` is.
+fn casts(plan: &LogicalPlan) -> datafusion::error::Result<HashMap<String, DataType>> {
+    let mut casts = HashMap::new();
+    plan.apply_with_subqueries(|node| {
+        for whole in node.expressions() {
+            whole.apply(|part| {
+                if let Expr::Cast(cast) = part
+                    && let Expr::Placeholder(parameter) = cast.expr.as_ref()
+                {
+                    casts.insert(parameter.id.clone(), cast.field.data_type().clone());
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })?;
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(casts)
+}
+
+/// A null of each, which stand for the values where only types matter.
+pub fn nulls(parameters: &[Parameter]) -> PgWireResult<ParamValues> {
+    let nulls = parameters.iter().map(|parameter| {
+        ScalarValue::try_new_null(&parameter.taken_as).map_err(|wrong| of_planning(wrong, ""))
+    });
+    Ok(ParamValues::from(nulls.collect::<PgWireResult<Vec<_>>>()?))
+}
+
+/// The values that a client bound.
+///
+/// # Errors
+/// Where there are too many or too few, or one cannot be of its type.
+pub fn bound<S: Clone>(portal: &Portal<S>, parameters: &[Parameter]) -> PgWireResult<ParamValues> {
+    if portal.parameter_len() != parameters.len() {
+        return Err(error(
+            "08P01",
+            format!(
+                "{} values are bound to the statement; expected {}",
+                portal.parameter_len(),
+                parameters.len()
+            ),
+        ));
+    }
+    let sent_as: Vec<_> = parameters.iter().map(|parameter| Some(&parameter.sent_as)).collect();
+    let any = vec![None; parameters.len()];
+    let sent = deserialize_parameters_with_server_types(portal, &any, &sent_as)?;
+    let ParamValues::List(sent) = sent else {
+        return Err(error("08P01", "values are bound by name; expected them by number"));
+    };
+    let taken = sent.into_iter().zip(parameters).map(|(value, parameter)| {
+        value.value.cast_to(&parameter.taken_as).map_err(|wrong| {
+            error("22P02", format!("a value is not as expected: {}", wrong.strip_backtrace()))
+        })
+    });
+    Ok(ParamValues::from(taken.collect::<PgWireResult<Vec<_>>>()?))
+}
+
+/// The type that a client says a value is of.
+fn arrow_type(said: &Type) -> DataType {
+    match *said {
+        Type::BOOL => DataType::Boolean,
+        Type::INT2 => DataType::Int16,
+        Type::INT4 => DataType::Int32,
+        Type::INT8 => DataType::Int64,
+        Type::FLOAT4 => DataType::Float32,
+        Type::FLOAT8 => DataType::Float64,
+        Type::NUMERIC => DataType::Decimal128(38, 10),
+        Type::DATE => DataType::Date32,
+        Type::TIME => DataType::Time64(TimeUnit::Nanosecond),
+        Type::TIMESTAMP => DataType::Timestamp(TimeUnit::Microsecond, None),
+        Type::TIMESTAMPTZ => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        Type::INTERVAL => DataType::Interval(IntervalUnit::MonthDayNano),
+        Type::BYTEA => DataType::Binary,
+        _ => DataType::Utf8,
+    }
+}

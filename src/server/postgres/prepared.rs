@@ -1,0 +1,151 @@
+//! Statements that are prepared once and run as often as the client likes, each time over the
+//! newest data.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::parser::Statement;
+use datafusion_postgres::pgwire::api::portal::{Format, Portal};
+use datafusion_postgres::pgwire::api::results::FieldInfo;
+use datafusion_postgres::pgwire::api::stmt::QueryParser;
+use datafusion_postgres::pgwire::api::{ClientInfo, Type};
+use datafusion_postgres::pgwire::error::PgWireResult;
+
+use super::super::Service;
+use super::failure::{self, error, of_planning};
+use super::parameters::{self, Parameter};
+use super::rows;
+use super::sessions::{self, Sessions};
+use super::statement::{Command, Reader, Said, shown};
+use crate::error::Result;
+use crate::sql::Session;
+
+pub enum Prepared {
+    Question(Box<Question>),
+    Command(Command),
+}
+
+pub struct Question {
+    text: String,
+    readings: Vec<Statement>,
+    /// Over the data as it was when the question was prepared.
+    session: Arc<Session>,
+    plan: LogicalPlan,
+    parameters: Vec<Parameter>,
+    columns: SchemaRef,
+}
+
+/// Reads and plans what clients say.
+pub struct Planner {
+    pub reader: Reader,
+    sessions: Sessions,
+}
+
+impl Planner {
+    pub fn over(service: Service) -> Result<Self> {
+        Ok(Self { reader: Reader::new(), sessions: Sessions::over(service)? })
+    }
+
+    pub async fn plan(
+        &self,
+        readings: &[Statement],
+        text: &str,
+    ) -> PgWireResult<(Arc<Session>, LogicalPlan)> {
+        let session = self.sessions.newest().await?;
+        let plan = sessions::plan(&session, readings, text).await?;
+        Ok((session, plan))
+    }
+
+    /// The plan of a question with the values of its parameters, over the newest data.
+    pub async fn bound<S: Clone>(
+        &self,
+        question: &Question,
+        portal: &Portal<S>,
+    ) -> PgWireResult<(Arc<Session>, LogicalPlan)> {
+        let session = self.sessions.newest().await?;
+        let plan = match Arc::ptr_eq(&session, &question.session) {
+            true => question.plan.clone(),
+            false => sessions::plan(&session, &question.readings, &question.text).await?,
+        };
+        let values = parameters::bound(portal, &question.parameters)?;
+        let plan = Session::bind(plan, values).map_err(failure::of)?;
+        Ok((session, plan))
+    }
+
+    async fn prepare(
+        &self,
+        text: &str,
+        readings: Vec<Statement>,
+        hints: &[Option<Type>],
+    ) -> PgWireResult<Question> {
+        let (session, plan) = self.plan(&readings, text).await?;
+        let parameters = parameters::of(&plan, hints, text)?;
+        let typed = plan.clone().with_param_values(parameters::nulls(&parameters)?);
+        let typed = typed.map_err(|wrong| of_planning(wrong, text))?;
+        let columns = columns(&session, typed);
+        Ok(Question { text: text.to_owned(), readings, session, plan, parameters, columns })
+    }
+}
+
+/// The columns of a plan, of the types that they will be of when it runs.
+fn columns(session: &Session, plan: LogicalPlan) -> SchemaRef {
+    let state = session.context().state();
+    let unresolved = Arc::clone(plan.schema().inner());
+    let resolved = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {});
+    // What is wrong with it is said when it runs.
+    resolved.map_or(unresolved, |plan| Arc::clone(plan.schema().inner()))
+}
+
+#[async_trait]
+impl QueryParser for Planner {
+    type Statement = Arc<Prepared>;
+
+    async fn parse_sql<C>(
+        &self,
+        client: &C,
+        text: &str,
+        hints: &[Option<Type>],
+    ) -> PgWireResult<Option<Arc<Prepared>>>
+    where
+        C: ClientInfo + Unpin + Send + Sync,
+    {
+        let mut said = self.reader.read(text)?.into_iter();
+        let (Some(first), None) = (said.next(), said.next()) else {
+            return match text.trim_matches([';', ' ', '\n', '\t', '\r']).is_empty() {
+                true => Ok(None),
+                false => Err(error("42601", "expected one statement to prepare")),
+            };
+        };
+        let readings = match first {
+            Said::Command(command) => return Ok(Some(Arc::new(Prepared::Command(command)))),
+            Said::Question(readings) => readings,
+            Said::Show(name, readings) => shown(&name, readings, client.metadata())?,
+        };
+        let question = self.prepare(text, readings, hints).await?;
+        Ok(Some(Arc::new(Prepared::Question(Box::new(question)))))
+    }
+
+    fn get_parameter_types(&self, prepared: &Arc<Prepared>) -> PgWireResult<Vec<Type>> {
+        Ok(match prepared.as_ref() {
+            Prepared::Command(_) => Vec::new(),
+            Prepared::Question(question) => {
+                question.parameters.iter().map(|parameter| parameter.sent_as.clone()).collect()
+            }
+        })
+    }
+
+    fn get_result_schema(
+        &self,
+        prepared: &Arc<Prepared>,
+        format: Option<&Format>,
+    ) -> PgWireResult<Vec<FieldInfo>> {
+        let none = Schema::empty();
+        let columns = match prepared.as_ref() {
+            Prepared::Command(_) => &none,
+            Prepared::Question(question) => question.columns.as_ref(),
+        };
+        rows::columns(columns, format.unwrap_or(&Format::UnifiedText), None)
+    }
+}

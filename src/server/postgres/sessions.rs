@@ -1,0 +1,169 @@
+//! Sessions over the newest data, with the system tables that clients of PostgreSQL look into.
+//!
+//! The numbers by which those tables name things stay the same from one version of the data to the
+//! next: clients ask for a number in one query, and for what it stands for in another.
+
+use std::sync::{Arc, Mutex, RwLock};
+
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::{CatalogProviderList, SchemaProvider};
+use datafusion::datasource::TableType;
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::parser::Statement;
+use datafusion_postgres::datafusion_pg_catalog::pg_catalog::catalog_info::CatalogInfo;
+use datafusion_postgres::datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
+use datafusion_postgres::datafusion_pg_catalog::pg_catalog::{
+    PgCatalogSchemaProvider, PgCatalogStaticTables,
+};
+use datafusion_postgres::datafusion_pg_catalog::setup_pg_catalog;
+use datafusion_postgres::pgwire::error::PgWireResult;
+
+use super::super::Service;
+use super::failure::{self, place_of};
+use crate::error::Result;
+use crate::sql::{CATALOG, Session};
+
+const SYSTEM_SCHEMA: &str = "pg_catalog";
+
+pub struct Sessions {
+    service: Service,
+    shown: Shown,
+    system_tables: Arc<dyn SchemaProvider>,
+    /// With the version of the data that it is over.
+    newest: Mutex<Option<(u64, Arc<Session>)>>,
+}
+
+impl Sessions {
+    pub fn over(service: Service) -> Result<Self> {
+        let shown = Shown::default();
+        let tables = Arc::new(PgCatalogStaticTables::try_new()?);
+        let system_tables =
+            PgCatalogSchemaProvider::try_new(shown.clone(), tables, EmptyContextProvider)?;
+        let newest = Mutex::default();
+        Ok(Self { service, shown, system_tables: Arc::new(system_tables), newest })
+    }
+
+    /// # Errors
+    /// Where nothing was ever loaded, or the tables cannot be read.
+    pub async fn newest(&self) -> PgWireResult<Arc<Session>> {
+        let edition = self.service.catalog.newest().await.map_err(failure::of_refusal)?;
+        if let Some(session) = self.kept(edition.version()) {
+            return Ok(session);
+        }
+        let session = self.service.session().await.map_err(failure::of_refusal)?;
+        self.equip(&session).map_err(|error| failure::of(error.into()))?;
+        let session = Arc::new(session);
+        let mut newest = self.newest.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        *newest = Some((edition.version(), Arc::clone(&session)));
+        Ok(session)
+    }
+
+    fn kept(&self, version: u64) -> Option<Arc<Session>> {
+        let newest = self.newest.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let (_, session) = newest.as_ref().filter(|(kept, _)| *kept == version)?;
+        Some(Arc::clone(session))
+    }
+
+    /// Adds the system tables and functions, and has errors tell their place.
+    fn equip(&self, session: &Session) -> datafusion::error::Result<()> {
+        let context = session.context();
+        context.state_ref().write().config_mut().options_mut().sql_parser.collect_spans = true;
+        setup_pg_catalog(context, CATALOG, EmptyContextProvider).map_err(|error| *error)?;
+        if let Some(catalog) = context.catalog(CATALOG) {
+            catalog.register_schema(SYSTEM_SCHEMA, Arc::clone(&self.system_tables))?;
+        }
+        self.shown.show(Arc::clone(context.state().catalog_list()));
+        Ok(())
+    }
+}
+
+/// The plan of a question, by the first of its readings that can be planned.
+///
+/// # Errors
+/// Where none can be, says what is wrong with the text as it was written.
+pub async fn plan(
+    session: &Session,
+    readings: &[Statement],
+    text: &str,
+) -> PgWireResult<LogicalPlan> {
+    let mut wrong: Option<DataFusionError> = None;
+    for reading in readings {
+        match session.plan_statement(reading.clone()).await {
+            Ok(plan) => return Ok(plan),
+            Err(error) => {
+                // The reading as it was written is the one whose error has a place.
+                let is_placed = |error: &DataFusionError| place_of(error).is_some();
+                if wrong.as_ref().is_none_or(|wrong| !is_placed(wrong) && is_placed(&error)) {
+                    wrong = Some(error);
+                }
+            }
+        }
+    }
+    Err(match wrong {
+        Some(wrong) => failure::of_planning(wrong, text),
+        None => failure::error("42601", "expected a statement"),
+    })
+}
+
+/// What the system tables tell of: the catalogs of the newest session.
+#[derive(Clone, Debug, Default)]
+struct Shown(Arc<RwLock<Option<Arc<dyn CatalogProviderList>>>>);
+
+type Told<T> = std::result::Result<T, DataFusionError>;
+
+impl Shown {
+    fn show(&self, catalogs: Arc<dyn CatalogProviderList>) {
+        *self.0.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(catalogs);
+    }
+
+    fn catalogs(&self) -> Option<Arc<dyn CatalogProviderList>> {
+        self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    fn schema(&self, catalog: &str, schema: &str) -> Option<Arc<dyn SchemaProvider>> {
+        self.catalogs()?.catalog(catalog)?.schema(schema)
+    }
+}
+
+#[async_trait]
+impl CatalogInfo for Shown {
+    async fn catalog_names(&self) -> Told<Vec<String>> {
+        Ok(self.catalogs().map_or(Vec::new(), |all| CatalogProviderList::catalog_names(&*all)))
+    }
+
+    async fn schema_names(&self, catalog: &str) -> Told<Option<Vec<String>>> {
+        let catalog = self.catalogs().and_then(|catalogs| catalogs.catalog(catalog));
+        Ok(catalog.map(|catalog| catalog.schema_names()))
+    }
+
+    async fn table_names(&self, catalog: &str, schema: &str) -> Told<Option<Vec<String>>> {
+        let schema = self.schema(catalog, schema);
+        Ok(schema.map(|schema| {
+            let mut names = schema.table_names();
+            names.sort();
+            names
+        }))
+    }
+
+    async fn table_schema(
+        &self,
+        catalog: &str,
+        schema: &str,
+        table: &str,
+    ) -> Told<Option<SchemaRef>> {
+        let Some(schema) = self.schema(catalog, schema) else { return Ok(None) };
+        Ok(schema.table(table).await?.map(|table| table.schema()))
+    }
+
+    async fn table_type(
+        &self,
+        catalog: &str,
+        schema: &str,
+        table: &str,
+    ) -> Told<Option<TableType>> {
+        let Some(schema) = self.schema(catalog, schema) else { return Ok(None) };
+        schema.table_type(table).await
+    }
+}

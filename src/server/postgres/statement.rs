@@ -1,0 +1,208 @@
+//! What a client says, cut into statements: questions, and commands about its own session.
+//!
+//! A question is kept as it was written and as catalog queries are understood here, rewritten by
+//! rules that know what clients of PostgreSQL ask. Where both can be planned they mean the same;
+//! which is tried first is the one that is more likely to be.
+
+use std::collections::HashMap;
+
+use datafusion::sql::parser::{DFParserBuilder, ResetStatement, Statement};
+use datafusion::sql::sqlparser::ast::{self, Expr, Set};
+use datafusion_postgres::datafusion_pg_catalog::sql::PostgresCompatibilityParser;
+use datafusion_postgres::pgwire::error::PgWireResult;
+
+use super::failure::{error, of_planning};
+use super::settings;
+
+#[derive(Clone, Debug)]
+pub enum Said {
+    /// The ways to read a question, the likeliest first.
+    Question(Vec<Statement>),
+    /// `SHOW` of this name, which may be a setting of the client's session.
+    Show(String, Vec<Statement>),
+    Command(Command),
+}
+
+/// About the session, not the data.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// `None` is the default.
+    Set(String, Option<String>),
+    Begin,
+    /// Ends a transaction, with the tag that says how.
+    End(&'static str),
+    /// Means nothing here, and is answered by its tag.
+    Nothing(&'static str),
+}
+
+pub struct Reader(PostgresCompatibilityParser);
+
+impl Reader {
+    pub fn new() -> Self {
+        Self(PostgresCompatibilityParser::new())
+    }
+
+    /// Every statement of a text.
+    ///
+    /// # Errors
+    /// Where it is not SQL, says where.
+    pub fn read(&self, text: &str) -> PgWireResult<Vec<Said>> {
+        let written = parse(text);
+        let understood = self.0.parse(text).unwrap_or_default();
+        let understood = understood.into_iter().map(|it| Statement::Statement(Box::new(it)));
+        let understood: Vec<_> = understood.collect();
+        let written = match written {
+            Ok(written) if written.len() == understood.len() => written,
+            Ok(written) => return written.into_iter().map(|it| said(vec![it])).collect(),
+            Err(_) if !understood.is_empty() => {
+                return understood.into_iter().map(|it| said(vec![it])).collect();
+            }
+            Err(wrong) => return Err(of_planning(wrong, text)),
+        };
+        let of_catalog = is_of_catalog(text);
+        let both = written.into_iter().zip(understood);
+        both.map(|(written, understood)| match of_catalog {
+            true => said(vec![understood, written]),
+            false => said(vec![written, understood]),
+        })
+        .collect()
+    }
+}
+
+/// Whether the text speaks of what only PostgreSQL has.
+fn is_of_catalog(text: &str) -> bool {
+    let text = text.to_lowercase();
+    text.contains("pg_") || text.contains("::reg")
+}
+
+fn parse(text: &str) -> datafusion::error::Result<Vec<Statement>> {
+    DFParserBuilder::new(text).build()?.parse_statements().map(Into::into)
+}
+
+fn said(readings: Vec<Statement>) -> PgWireResult<Said> {
+    let command = match readings.first() {
+        Some(Statement::Statement(statement)) => match &**statement {
+            ast::Statement::ShowVariable { variable } => {
+                let name = setting(variable);
+                return Ok(Said::Show(name, readings));
+            }
+            statement => command(statement)?,
+        },
+        Some(Statement::Reset(ResetStatement::Variable(name))) => {
+            Some(Command::Set(name.to_string().to_lowercase(), None))
+        }
+        _ => None,
+    };
+    Ok(command.map_or(Said::Question(readings), Said::Command))
+}
+
+/// A setting of the client's session is shown as a question whose answer is known; others are the
+/// engine's to show.
+pub fn shown(
+    name: &str,
+    readings: Vec<Statement>,
+    set: &HashMap<String, String>,
+) -> PgWireResult<Vec<Statement>> {
+    let Some(value) = settings::value(name, set) else { return Ok(readings) };
+    let question = format!("SELECT '{}' AS \"{name}\"", value.replace('\'', "''"));
+    parse(&question).map_err(|wrong| of_planning(wrong, &question))
+}
+
+/// The name of a setting that `SHOW` may say in words.
+fn setting(words: &[ast::Ident]) -> String {
+    let words: Vec<_> = words.iter().map(|word| word.value.to_lowercase()).collect();
+    match words.join(" ").as_str() {
+        "time zone" => "timezone".to_owned(),
+        "transaction isolation level" => "transaction_isolation".to_owned(),
+        name => name.replace(' ', "."),
+    }
+}
+
+fn command(statement: &ast::Statement) -> PgWireResult<Option<Command>> {
+    use ast::Statement as S;
+    Ok(Some(match statement {
+        S::Set(assignment) => assigned(assignment)?,
+        S::StartTransaction { .. } => Command::Begin,
+        S::Commit { .. } => Command::End("COMMIT"),
+        S::Rollback { savepoint: None, .. } => Command::End("ROLLBACK"),
+        S::Rollback { savepoint: Some(_), .. } => Command::Nothing("ROLLBACK"),
+        S::Savepoint { .. } => Command::Nothing("SAVEPOINT"),
+        S::ReleaseSavepoint { .. } => Command::Nothing("RELEASE"),
+        S::Discard { .. } => Command::Nothing("DISCARD ALL"),
+        S::Deallocate { .. } => Command::Nothing("DEALLOCATE"),
+        S::Close { .. } => Command::Nothing("CLOSE CURSOR"),
+        S::UNLISTEN { .. } => Command::Nothing("UNLISTEN"),
+        S::Reset(_) => Command::Nothing("RESET"),
+        _ => return Ok(None),
+    }))
+}
+
+fn assigned(assignment: &Set) -> PgWireResult<Command> {
+    Ok(match assignment {
+        Set::SingleAssignment { variable, values, .. } => {
+            let values: Vec<_> = values.iter().map(word).collect();
+            let value = Some(values.join(", ")).filter(|it| !it.eq_ignore_ascii_case("default"));
+            Command::Set(variable.to_string().to_lowercase(), value)
+        }
+        Set::SetTimeZone { value, .. } => Command::Set("timezone".into(), Some(word(value))),
+        Set::SetNames { charset_name, .. } => {
+            Command::Set("client_encoding".into(), Some(charset_name.value.clone()))
+        }
+        Set::SetTransaction { .. } => Command::Nothing("SET"),
+        other => return Err(error("0A000", format!("{other} is not supported"))),
+    })
+}
+
+/// A value, without its quotes.
+fn word(value: &Expr) -> String {
+    match value {
+        Expr::Value(value) => {
+            value.clone().into_string().unwrap_or_else(|| value.value.to_string())
+        }
+        Expr::Identifier(name) => name.value.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, commands: &[Command]) {
+        let said = Reader::new().read(text).unwrap();
+        let read: Vec<_> = said
+            .into_iter()
+            .filter_map(|said| match said {
+                Said::Command(command) => Some(command),
+                Said::Question(_) | Said::Show(..) => None,
+            })
+            .collect();
+        assert_eq!(read, commands, "{text}");
+    }
+
+    #[test]
+    fn commands_about_the_session_are_told_from_questions() {
+        let set = |name: &str, value: &str| Command::Set(name.into(), Some(value.into()));
+        check("BEGIN; SELECT 1; COMMIT", &[Command::Begin, Command::End("COMMIT")]);
+        check("BEGIN READ ONLY", &[Command::Begin]);
+        check("ROLLBACK TO SAVEPOINT a", &[Command::Nothing("ROLLBACK")]);
+        check("SET statement_timeout = '5s'", &[set("statement_timeout", "5s")]);
+        check("SET statement_timeout TO 250", &[set("statement_timeout", "250")]);
+        check("SET TIME ZONE 'UTC'", &[set("timezone", "UTC")]);
+        check("SET search_path = public, pg_catalog", &[set("search_path", "public, pg_catalog")]);
+        check(
+            "SET extra_float_digits = DEFAULT",
+            &[Command::Set("extra_float_digits".into(), None)],
+        );
+        check("RESET statement_timeout", &[Command::Set("statement_timeout".into(), None)]);
+        check("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", &[Command::Nothing("SET")]);
+        check("DISCARD ALL", &[Command::Nothing("DISCARD ALL")]);
+        check("SHOW server_version", &[]);
+    }
+
+    #[test]
+    fn what_is_not_sql_is_refused() {
+        assert!(Reader::new().read("SELEKT 1").is_err());
+    }
+}

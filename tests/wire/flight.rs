@@ -1,0 +1,205 @@
+//! Arrow Flight SQL, spoken by the client of arrow-flight.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{AsArray, Int64Array, RecordBatch};
+use arrow::datatypes::Int64Type;
+use arrow_flight::FlightInfo;
+use arrow_flight::error::FlightError;
+use arrow_flight::sql::client::FlightSqlServiceClient;
+use arrow_flight::sql::{CommandGetDbSchemas, CommandGetTables, CommandGetXdbcTypeInfo, SqlInfo};
+use futures::TryStreamExt;
+use tonic::Code;
+use tonic::transport::{Channel, Endpoint};
+use uptally::server::Settings;
+use uptally::sql::Limits;
+
+use super::{ENDLESS, STORES, Wired, limited, locked};
+use crate::harness::block_on;
+
+type Client = FlightSqlServiceClient<Channel>;
+
+async fn connect(wired: &Wired) -> Client {
+    let endpoint = Endpoint::new(format!("http://{}", wired.flight)).unwrap();
+    FlightSqlServiceClient::new(endpoint.connect().await.unwrap())
+}
+
+async fn taken(client: &mut Client, info: FlightInfo) -> Result<RecordBatch, FlightError> {
+    let schema = Arc::new(info.clone().try_decode_schema().unwrap());
+    let ticket = info.endpoint[0].ticket.clone().unwrap();
+    let batches: Vec<_> = client.do_get(ticket).await?.try_collect().await?;
+    for batch in &batches {
+        assert_eq!(batch.schema(), schema, "the schema is not the one announced");
+    }
+    Ok(arrow::compute::concat_batches(&schema, &batches)?)
+}
+
+async fn asked(client: &mut Client, sql: &str) -> Result<RecordBatch, FlightError> {
+    let info = client.execute(sql.to_owned(), None).await?;
+    taken(client, info).await
+}
+
+#[track_caller]
+fn code(error: &FlightError) -> Code {
+    match error {
+        FlightError::Tonic(status) => status.code(),
+        FlightError::Arrow(arrow::error::ArrowError::IpcError(text)) => panic!("{text}"),
+        other => panic!("{other}"),
+    }
+}
+
+fn number(batch: &RecordBatch) -> i64 {
+    batch.column(0).as_primitive::<Int64Type>().value(0)
+}
+
+#[test]
+fn a_statement_is_a_ticket_and_the_ticket_its_rows() {
+    block_on(async {
+        let wired = Wired::with(Settings::default()).await;
+        let mut client = connect(&wired).await;
+        assert!(number(&asked(&mut client, "SELECT count(*) FROM polls").await.unwrap()) > 1000);
+        let none = asked(&mut client, "SELECT * FROM polls LIMIT 0").await.unwrap();
+        assert_eq!(none.num_rows(), 0);
+        wired.stop().await;
+    });
+}
+
+#[test]
+fn a_prepared_statement_takes_values() {
+    block_on(async {
+        let wired = Wired::with(Settings::default()).await;
+        let mut client = connect(&wired).await;
+        let sql = "SELECT count(*) FROM stores WHERE store_no < $1".to_owned();
+        let mut prepared = client.prepare(sql, None).await.unwrap();
+        assert_eq!(prepared.parameter_schema().unwrap().field(0).name(), "$1");
+        let missing = prepared.execute().await;
+        if let Ok(info) = missing {
+            assert!(taken(&mut client, info).await.is_err());
+        }
+        for (below, stores) in [(0, 0), (1, 1), (1000, STORES)] {
+            let values = Arc::new(Int64Array::from(vec![below])) as _;
+            let values = RecordBatch::try_from_iter([("0", values)]).unwrap();
+            prepared.set_parameters(values).unwrap();
+            let info = prepared.execute().await.unwrap();
+            let found = number(&taken(&mut client, info).await.unwrap());
+            assert_eq!(found, stores, "below {below}");
+        }
+        prepared.close().await.unwrap();
+    });
+}
+
+#[test]
+fn what_cannot_be_had_has_a_code() {
+    block_on(async {
+        let time = Duration::from_millis(500);
+        let wired = Wired::with(limited(Limits { time, ..Limits::default() })).await;
+        let mut client = connect(&wired).await;
+        for (sql, expected) in [
+            ("SELEKT 1", Code::InvalidArgument),
+            ("SELECT nothing FROM polls", Code::InvalidArgument),
+            ("DROP TABLE polls", Code::InvalidArgument),
+            ("INSERT INTO polls SELECT * FROM polls", Code::InvalidArgument),
+            ("SELECT * FROM '/etc/passwd'", Code::InvalidArgument),
+            (ENDLESS, Code::DeadlineExceeded),
+        ] {
+            let error = asked(&mut client, sql).await.unwrap_err();
+            assert_eq!(code(&error), expected, "{sql}: {error}");
+        }
+    });
+}
+
+#[test]
+fn a_cut_is_told_in_the_trailers_and_beside_the_data() {
+    block_on(async {
+        let wired = Wired::with(limited(Limits { rows: 7, ..Limits::default() })).await;
+        let mut client = connect(&wired).await;
+        for (sql, rows, told) in
+            [("SELECT * FROM polls", 7, Some("7")), ("SELECT * FROM polls LIMIT 7", 7, None)]
+        {
+            let info = client.execute(sql.to_owned(), None).await.unwrap();
+            let ticket = info.endpoint[0].ticket.clone().unwrap();
+            let mut answer = client.do_get(ticket).await.unwrap();
+            let mut found = 0;
+            while let Some(batch) = answer.try_next().await.unwrap() {
+                found += batch.num_rows();
+            }
+            let trailers = answer.trailers().unwrap_or_default();
+            let cut = trailers.get("x-uptally-cut").map(|value| value.to_str().unwrap());
+            assert_eq!((found, cut), (rows, told), "{sql}");
+        }
+    });
+}
+
+#[test]
+fn a_client_that_goes_gives_its_turn_back() {
+    block_on(async {
+        let limits = Limits { at_once: 1, time: Duration::from_secs(60), ..Limits::default() };
+        let wired = Wired::with(limited(limits)).await;
+        let mut client = connect(&wired).await;
+        let many = "SELECT a.store_id FROM polls a, polls b".to_owned();
+        let info = client.execute(many, None).await.unwrap();
+        let mut answer = client.do_get(info.endpoint[0].ticket.clone().unwrap()).await.unwrap();
+        answer.try_next().await.unwrap();
+        drop(answer);
+        let next = tokio::time::timeout(Duration::from_secs(30), asked(&mut client, "SELECT 1"));
+        assert_eq!(number(&next.await.unwrap().unwrap()), 1);
+    });
+}
+
+#[test]
+fn the_catalog_is_told() {
+    block_on(async {
+        let wired = Wired::with(Settings::default()).await;
+        let mut client = connect(&wired).await;
+        let text = |batch: &RecordBatch, column: &str| {
+            let column = batch.column_by_name(column).unwrap().as_string::<i32>().clone();
+            column.iter().flatten().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let info = client.get_catalogs().await.unwrap();
+        let catalogs = taken(&mut client, info).await.unwrap();
+        assert_eq!(text(&catalogs, "catalog_name"), ["uptally"]);
+        let any = CommandGetDbSchemas { catalog: None, db_schema_filter_pattern: None };
+        let info = client.get_db_schemas(any).await.unwrap();
+        let schemas = taken(&mut client, info).await.unwrap();
+        assert!(text(&schemas, "db_schema_name").contains(&"public".to_owned()));
+        let polls = CommandGetTables {
+            table_name_filter_pattern: Some("poll%".into()),
+            include_schema: true,
+            ..CommandGetTables::default()
+        };
+        let info = client.get_tables(polls).await.unwrap();
+        let tables = taken(&mut client, info).await.unwrap();
+        assert_eq!(text(&tables, "table_name"), ["polls"]);
+        assert!(
+            !tables.column_by_name("table_schema").unwrap().as_binary::<i32>().value(0).is_empty()
+        );
+        let info = client.get_table_types().await.unwrap();
+        assert_eq!(text(&taken(&mut client, info).await.unwrap(), "table_type"), ["TABLE", "VIEW"]);
+        let info = client.get_sql_info(vec![SqlInfo::FlightSqlServerName]).await.unwrap();
+        assert_eq!(taken(&mut client, info).await.unwrap().num_rows(), 1);
+        let all = CommandGetXdbcTypeInfo { data_type: None };
+        let info = client.get_xdbc_type_info(all).await.unwrap();
+        assert!(
+            text(&taken(&mut client, info).await.unwrap(), "type_name").contains(&"BIGINT".into())
+        );
+    });
+}
+
+#[test]
+fn a_key_is_a_token_or_a_password() {
+    block_on(async {
+        let (settings, key) = locked();
+        let wired = Wired::with(settings).await;
+        let mut client = connect(&wired).await;
+        assert_eq!(code(&asked(&mut client, "SELECT 1").await.unwrap_err()), Code::Unauthenticated);
+        client.set_token("upt_wrong".into());
+        assert_eq!(code(&asked(&mut client, "SELECT 1").await.unwrap_err()), Code::Unauthenticated);
+        client.set_token(key.clone());
+        assert_eq!(number(&asked(&mut client, "SELECT 1").await.unwrap()), 1);
+        let mut other = connect(&wired).await;
+        assert!(other.handshake("ann", "wrong").await.is_err());
+        other.handshake("ann", &key).await.unwrap();
+        assert_eq!(number(&asked(&mut other, "SELECT 1").await.unwrap()), 1);
+    });
+}

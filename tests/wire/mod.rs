@@ -1,0 +1,74 @@
+//! The service as clients of SQL meet it: by Arrow Flight SQL, and by the protocol of PostgreSQL.
+
+#[cfg(feature = "flight")]
+mod flight;
+#[cfg(feature = "postgres")]
+mod postgres;
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use uptally::server::{Keys, Listeners, Role, Service, Settings, keys, run};
+
+use crate::harness::ingest;
+
+/// Stores and polls of the sample.
+const STORES: i64 = 40;
+
+/// Some 10^21 pairs of polls, none of which is alike: no answer comes before it is cancelled.
+const ENDLESS: &str = "SELECT count(*) FROM polls a, polls b, polls c, polls d, polls e, polls f \
+    WHERE a.polled_at + (f.polled_at - e.polled_at) <> b.polled_at";
+
+/// A service over the sample that listens until it is stopped.
+struct Wired {
+    flight: SocketAddr,
+    postgres: SocketAddr,
+    stop: oneshot::Sender<()>,
+    served: JoinHandle<()>,
+    data: TempDir,
+}
+
+impl Wired {
+    async fn with(settings: Settings) -> Self {
+        let data = TempDir::new().unwrap();
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample");
+        ingest(data.path(), &[&sample]).await.unwrap();
+        let bind = || TcpListener::bind("127.0.0.1:0");
+        let (flight, postgres) = (bind().await.unwrap(), bind().await.unwrap());
+        let (at_flight, at_postgres) =
+            (flight.local_addr().unwrap(), postgres.local_addr().unwrap());
+        let service = Service::open(data.path().to_owned(), settings).unwrap();
+        let listeners = Listeners {
+            http: bind().await.unwrap(),
+            #[cfg(feature = "flight")]
+            flight: Some(flight),
+            #[cfg(feature = "postgres")]
+            postgres: Some(postgres),
+        };
+        let (stop, stopped) = oneshot::channel();
+        let served = tokio::spawn(run(listeners, None, service, async { drop(stopped.await) }));
+        Self { flight: at_flight, postgres: at_postgres, stop, served, data }
+    }
+
+    /// Returns when everybody was let go.
+    async fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.served.await.unwrap();
+    }
+}
+
+/// Settings under which a key is needed, and one of the role `read`.
+fn locked() -> (Settings, String) {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("keys");
+    let key = keys::add(&path, Role::Read).unwrap();
+    (Settings { keys: Some(Keys::read(&path).unwrap()), ..Settings::default() }, key)
+}
+
+fn limited(limits: uptally::sql::Limits) -> Settings {
+    Settings { sql: limits, ..Settings::default() }
+}

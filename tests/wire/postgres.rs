@@ -1,0 +1,267 @@
+//! The protocol of PostgreSQL, spoken by a client that knows nothing of this server.
+
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt, TryStreamExt};
+use tokio::sync::mpsc;
+use tokio_postgres::error::{DbError, ErrorPosition};
+use tokio_postgres::{AsyncMessage, Client, NoTls, SimpleQueryMessage};
+use uptally::server::Settings;
+use uptally::sql::Limits;
+
+use super::{ENDLESS, STORES, Wired, limited, locked};
+use crate::harness::block_on;
+
+/// A client, and what it is told beside its answers.
+async fn connect(wired: &Wired, password: &str) -> Result<(Client, Told), tokio_postgres::Error> {
+    let address = wired.postgres;
+    let mut config = tokio_postgres::Config::new();
+    config.host("127.0.0.1").port(address.port()).user("ann").dbname("uptally");
+    if !password.is_empty() {
+        config.password(password);
+    }
+    let (client, mut connection) = config.connect(NoTls).await?;
+    let (tell, told) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut messages =
+            futures::stream::poll_fn(move |context| connection.poll_message(context));
+        while let Some(Ok(message)) = messages.next().await {
+            if let AsyncMessage::Notice(notice) = message {
+                let _ = tell.send(notice);
+            }
+        }
+    });
+    Ok((client, told))
+}
+
+type Told = mpsc::UnboundedReceiver<DbError>;
+
+/// The rows of the last statement, their values joined by `|`.
+async fn rows(client: &Client, sql: &str) -> Result<Vec<String>, DbError> {
+    let messages =
+        client.simple_query(sql).await.map_err(|error| error.as_db_error().unwrap().clone())?;
+    Ok(messages
+        .into_iter()
+        .filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => {
+                let values = (0..row.len()).map(|column| row.get(column).unwrap_or("NULL"));
+                Some(values.collect::<Vec<_>>().join("|"))
+            }
+            _ => None,
+        })
+        .collect())
+}
+
+#[test]
+fn questions_are_answered_by_both_protocols() {
+    block_on(async {
+        let wired = Wired::with(Settings::default()).await;
+        let (client, _told) = connect(&wired, "").await.unwrap();
+        let count = rows(&client, "SELECT count(*), min(polled_at) FROM polls").await.unwrap();
+        assert!(count[0].ends_with("+00") || count[0].ends_with("+00:00"), "{count:?}");
+        assert_eq!(
+            rows(&client, "SELECT 1; SELECT 'a' AS b, NULL").await.unwrap(),
+            ["1", "a|NULL"]
+        );
+        assert_eq!(rows(&client, ";").await.unwrap(), [""; 0]);
+
+        let stores = client.query("SELECT DISTINCT store_id FROM polls ORDER BY 1", &[]).await;
+        let stores: Vec<String> = stores.unwrap().iter().map(|row| row.get(0)).collect();
+        assert!(stores.len() as i64 <= STORES);
+        let of_store = client
+            .prepare("SELECT store_id, count(*) AS polls FROM polls WHERE store_id = $1 GROUP BY 1")
+            .await
+            .unwrap();
+        for store in &stores[..3] {
+            let row = client.query_one(&of_store, &[store]).await.unwrap();
+            assert_eq!(row.get::<_, &str>("store_id"), store);
+            assert!(row.get::<_, i64>("polls") > 0);
+        }
+        let row =
+            client.query_one("SELECT $1::bigint + 1, $2 || 'b'", &[&41i64, &"a"]).await.unwrap();
+        assert_eq!((row.get::<_, i64>(0), row.get::<_, &str>(1)), (42, "ab"));
+        wired.stop().await;
+    });
+}
+
+#[test]
+fn a_portal_hands_out_its_rows_in_parts() {
+    block_on(async {
+        let wired = Wired::with(Settings::default()).await;
+        let (mut client, _told) = connect(&wired, "").await.unwrap();
+        let transaction = client.transaction().await.unwrap();
+        let portal =
+            transaction.bind("SELECT value FROM generate_series(1, 5)", &[]).await.unwrap();
+        for expected in [&[1i64, 2][..], &[3, 4], &[5], &[]] {
+            let part = transaction.query_portal(&portal, 2).await.unwrap();
+            let part: Vec<i64> = part.iter().map(|row| row.get(0)).collect();
+            assert_eq!(part, expected);
+        }
+        transaction.commit().await.unwrap();
+    });
+}
+
+#[test]
+fn what_is_wrong_has_a_code_and_a_place() {
+    block_on(async {
+        let wired = Wired::with(Settings::default()).await;
+        let (client, _told) = connect(&wired, "").await.unwrap();
+        for (sql, code, place) in [
+            ("SELEKT 1", "42601", Some(1)),
+            ("SELECT (1,\n 2 FROM polls", "42601", None),
+            ("SELECT store_id, nothing FROM polls", "42703", Some(18)),
+            ("SELECT * FROM nowhere", "42P01", Some(15)),
+            ("SELECT no_function(1)", "42883", None),
+            ("SELECT 1 / 0", "22012", None),
+            ("SELECT CAST('x' AS BIGINT)", "22P02", None),
+            ("CREATE TABLE t AS SELECT 1", "25006", None),
+            ("INSERT INTO polls SELECT * FROM polls", "25006", None),
+            ("COPY polls TO '/tmp/polls.csv'", "25006", None),
+            ("SELECT * FROM '/etc/passwd'", "42P01", None),
+            ("SET datafusion.execution.batch_size = 1", "42704", None),
+            ("SET timezone = 'Europe/Berlin'", "22023", None),
+        ] {
+            let error = rows(&client, sql).await.unwrap_err();
+            assert_eq!(error.code().code(), code, "{sql}: {error}");
+            if let Some(place) = place {
+                assert_eq!(
+                    error.position(),
+                    Some(&ErrorPosition::Original(place)),
+                    "{sql}: {error}"
+                );
+            }
+        }
+        assert_eq!(rows(&client, "SELECT 1").await.unwrap(), ["1"]);
+    });
+}
+
+#[test]
+fn a_session_has_settings_and_transactions_that_change_nothing() {
+    block_on(async {
+        let wired = Wired::with(Settings::default()).await;
+        let (client, _told) = connect(&wired, "").await.unwrap();
+        for (sql, shown) in [
+            ("SHOW server_version_num", "160006"),
+            ("SHOW transaction_read_only", "on"),
+            ("SET statement_timeout = '1500ms'; SHOW statement_timeout", "1500ms"),
+            ("RESET statement_timeout; SHOW statement_timeout", "0"),
+            ("SHOW TIME ZONE", "UTC"),
+            ("BEGIN; SELECT 1; COMMIT", "1"),
+            ("SELECT current_database()", "uptally"),
+            ("SELECT current_schema()", "public"),
+        ] {
+            assert_eq!(rows(&client, sql).await.unwrap(), [shown], "{sql}");
+        }
+        rows(&client, "BEGIN; SELECT nothing").await.unwrap_err();
+        let error = rows(&client, "SELECT 1").await.unwrap_err();
+        assert_eq!(error.code().code(), "25P02");
+        rows(&client, "ROLLBACK").await.unwrap();
+        assert_eq!(rows(&client, "SELECT 1").await.unwrap(), ["1"]);
+    });
+}
+
+#[test]
+fn limits_are_told() {
+    block_on(async {
+        let limits = Limits { rows: 7, time: Duration::from_millis(800), ..Limits::default() };
+        let wired = Wired::with(limited(limits)).await;
+        let (client, mut told) = connect(&wired, "").await.unwrap();
+        assert_eq!(rows(&client, "SELECT * FROM polls").await.unwrap().len(), 7);
+        let notice = told.recv().await.unwrap();
+        assert_eq!((notice.severity(), notice.code().code()), ("WARNING", "01004"), "{notice}");
+        assert_eq!(client.query("SELECT * FROM polls", &[]).await.unwrap().len(), 7);
+        assert!(told.recv().await.unwrap().message().contains("--sql-rows"));
+        let error = rows(&client, ENDLESS).await.unwrap_err();
+        assert_eq!(error.code().code(), "57014", "{error}");
+        assert!(error.message().contains("--sql-time"), "{error}");
+    });
+}
+
+#[test]
+fn a_query_that_is_cancelled_or_whose_client_goes_gives_its_turn_back() {
+    block_on(async {
+        let limits = Limits { at_once: 1, time: Duration::from_secs(60), ..Limits::default() };
+        let wired = Wired::with(limited(limits)).await;
+        let (client, _told) = connect(&wired, "").await.unwrap();
+        let begun = Instant::now();
+        let token = client.cancel_token();
+        let asked = tokio::spawn(async move {
+            let failed = rows(&client, ENDLESS).await.unwrap_err();
+            (failed, client)
+        });
+        // Asked again until it is heard: before the query has begun there is nothing to cancel.
+        while !asked.is_finished() {
+            token.cancel_query(NoTls).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        let (failed, client) = asked.await.unwrap();
+        assert_eq!(failed.code().code(), "57014");
+        // A request that came too late for that query may meet the next one, as it may anywhere.
+        while let Err(failed) = rows(&client, "SELECT 1").await {
+            assert_eq!(failed.code().code(), "57014");
+        }
+
+        let (gone, _told) = connect(&wired, "").await.unwrap();
+        let rows_of_many = gone.query_raw("SELECT a.store_id FROM polls a, polls b", [0i32; 0]);
+        let mut many = Box::pin(rows_of_many.await.unwrap());
+        many.try_next().await.unwrap();
+        drop((many, gone));
+        assert_eq!(rows(&client, "SELECT 1").await.unwrap(), ["1"]);
+        assert!(begun.elapsed() < Duration::from_secs(50));
+    });
+}
+
+#[test]
+fn a_key_is_the_password() {
+    block_on(async {
+        let (settings, key) = locked();
+        let wired = Wired::with(settings).await;
+        for wrong in ["upt_wrong", "x"] {
+            let Err(error) = connect(&wired, wrong).await else { panic!("{wrong} was let in") };
+            assert_eq!(error.code().unwrap().code(), "28P01");
+        }
+        let (client, _told) = connect(&wired, &key).await.unwrap();
+        assert_eq!(rows(&client, "SELECT 1").await.unwrap(), ["1"]);
+    });
+}
+
+#[test]
+fn each_query_sees_the_newest_data() {
+    block_on(async {
+        let wired = Wired::with(Settings::default()).await;
+        let (client, _told) = connect(&wired, "").await.unwrap();
+        let count = client.prepare("SELECT count(*) FROM polls").await.unwrap();
+        let before: i64 = client.query_one(&count, &[]).await.unwrap().get(0);
+        let more = wired.data.path().join("more.csv");
+        let text = "store_id,status,timestamp_utc\nnew,active,2023-01-24 00:00:00 UTC\n";
+        std::fs::write(&more, text).unwrap();
+        crate::harness::ingest(wired.data.path(), &[&more]).await.unwrap();
+        assert_eq!(client.query_one(&count, &[]).await.unwrap().get::<_, i64>(0), before + 1);
+    });
+}
+
+/// What `psql` sends for `\dt`, `\d` and `\d polls`.
+#[test]
+fn the_catalog_answers_what_psql_asks() {
+    block_on(async {
+        let wired = Wired::with(Settings::default()).await;
+        let (client, _told) = connect(&wired, "").await.unwrap();
+        let tables = rows(&client, include_str!("psql/dt.sql")).await.unwrap();
+        assert!(tables.iter().any(|row| row.starts_with("public|polls|table")), "{tables:?}");
+        let found = rows(&client, include_str!("psql/d_polls_oid.sql")).await.unwrap();
+        let [found] = &found[..] else { panic!("{found:?}") };
+        let oid = found.split('|').next().unwrap();
+        let columns = include_str!("psql/d_polls_columns.sql").replace("$OID", oid);
+        let columns = rows(&client, &columns).await.unwrap();
+        assert!(columns.iter().any(|row| row.starts_with("store_id|text")), "{columns:?}");
+        for (name, sql) in [
+            ("relation", include_str!("psql/d_polls_relation.sql")),
+            ("policies", include_str!("psql/d_polls_policies.sql")),
+            ("publications", include_str!("psql/d_polls_publications.sql")),
+        ] {
+            if let Err(error) = rows(&client, &sql.replace("$OID", oid)).await {
+                panic!("{name}: {error}");
+            }
+        }
+    });
+}
