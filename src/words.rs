@@ -31,7 +31,9 @@ pub const FORMATS: Words<Format> = &[
     ("ndjson", Format::Ndjson),
     ("parquet", Format::Parquet),
     ("arrow", Format::Arrow),
+    ("arrows", Format::ArrowStream),
     ("table", Format::Table),
+    ("markdown", Format::Markdown),
 ];
 /// Whether the columns are the extended ones.
 pub const COLUMNS: Words<bool> = &[("standard", false), ("extended", true)];

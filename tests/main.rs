@@ -6,6 +6,7 @@ mod documentation;
 mod golden;
 mod harness;
 mod judge;
+mod prompt;
 mod properties;
 mod service;
 mod sql;

@@ -1,5 +1,7 @@
 //! Values of flags: words, instants, durations and shares.
 
+use std::time::Duration;
+
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::engine::Engine;
@@ -57,5 +59,47 @@ pub fn share(text: &str) -> Result<f64, String> {
     match digits.trim().parse::<f64>() {
         Ok(share) if (0.0..=whole).contains(&share) => Ok(share / whole),
         _ => Err("expected a share from 0 to 1, or a percentage like 5%".to_owned()),
+    }
+}
+
+pub fn duration(text: &str) -> Result<Duration, String> {
+    Ok(Duration::from_micros(duration_us(text)?.unsigned_abs()))
+}
+
+pub fn at_least_one(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| *number >= 1);
+    number.ok_or_else(|| "expected a number from 1 on".to_owned())
+}
+
+/// A number of bytes, also as `512MiB` or `2GiB`.
+pub fn bytes(text: &str) -> Result<usize, String> {
+    const UNITS: [(&str, usize); 4] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("", 0)];
+    let (digits, shift) = UNITS
+        .into_iter()
+        .find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, shift)))
+        .unwrap_or((text, 0));
+    let bytes = digits.trim().parse::<usize>().ok();
+    let bytes = bytes.and_then(|number| number.checked_mul(1 << shift)).filter(|bytes| *bytes > 0);
+    bytes.ok_or_else(|| "expected a number of bytes like 512MiB".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_have_units() {
+        for (text, expected) in [
+            ("1", Some(1)),
+            ("64KiB", Some(64 << 10)),
+            ("512 MiB", Some(512 << 20)),
+            ("2GiB", Some(2 << 30)),
+            ("0", None),
+            ("2GB", None),
+            ("-1", None),
+            ("99999999999GiB", None),
+        ] {
+            assert_eq!(bytes(text).ok(), expected, "{text}");
+        }
     }
 }

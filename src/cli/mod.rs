@@ -11,6 +11,7 @@ mod output;
 mod report;
 mod serve;
 mod signals;
+mod sql;
 
 use std::process::ExitCode;
 
@@ -32,6 +33,7 @@ enum Action {
     Generate(generate::Arguments),
     Ingest(ingest::Arguments),
     Report(Box<report::Arguments>),
+    Sql(Box<sql::Arguments>),
     Serve(Box<serve::Arguments>),
     Keys(keys::Arguments),
 }
@@ -47,7 +49,10 @@ pub fn run() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(act(command.action)) {
+    let done = runtime.block_on(act(command.action));
+    // What nobody waits for any more, as a query that was stopped, holds nothing up.
+    runtime.shutdown_background();
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("uptally: {}", error.sentence());
@@ -64,6 +69,7 @@ async fn act(action: Action) -> Result<()> {
         Action::Generate(arguments) => generate::run(&arguments),
         Action::Ingest(arguments) => ingest::run(&arguments).await,
         Action::Report(arguments) => report::run(&arguments).await,
+        Action::Sql(arguments) => sql::run(&arguments).await,
         Action::Serve(arguments) => serve::run(&arguments).await,
         Action::Keys(arguments) => keys::run(&arguments),
     }

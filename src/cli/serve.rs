@@ -9,8 +9,9 @@ use std::time::Duration;
 use clap::Args;
 use tokio::net::TcpListener;
 
-use super::arguments::{duration_us, one_of};
+use super::arguments::{at_least_one, duration_us, one_of};
 use super::signals::Stop;
+use super::sql;
 use crate::error::{Error, Result};
 use crate::generate::{DEFAULT_END_US, Spec, generate};
 use crate::ingest::{Request, Watch, load};
@@ -108,6 +109,8 @@ pub struct Arguments {
         value_parser = header_bytes,
     )]
     max_header: usize,
+    #[command(flatten)]
+    sql: sql::OfService,
 }
 
 pub async fn run(arguments: &Arguments) -> Result<()> {
@@ -186,6 +189,7 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
             report_time: arguments.report_time.into(),
         },
         query_time: arguments.query_time.into(),
+        sql: arguments.sql.limits(),
         body_bytes_max: arguments.max_body,
         header_bytes_max: arguments.max_header,
         keys: arguments.keys.as_deref().map(Keys::read).transpose()?,
@@ -236,11 +240,6 @@ async fn load_sample(data: &Path, stopped: &AtomicBool) -> Result<()> {
 
 fn duration(text: &str) -> std::result::Result<humantime::Duration, String> {
     Ok(Duration::from_micros(duration_us(text)?.unsigned_abs()).into())
-}
-
-fn at_least_one(text: &str) -> std::result::Result<usize, String> {
-    let number = text.parse().ok().filter(|number| *number >= 1);
-    number.ok_or_else(|| "expected a number from 1 on".to_owned())
 }
 
 fn header_bytes(text: &str) -> std::result::Result<usize, String> {

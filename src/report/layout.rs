@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Decimal128Array, Int64Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use arrow::array::{ArrayRef, AsArray, Decimal128Array, Int64Array, RecordBatch, new_null_array};
+use arrow::datatypes::{DataType, Field, FieldRef, Int64Type, Schema, SchemaRef};
 
 use crate::error::{Error, Result};
 use crate::rules::Window;
@@ -99,4 +99,32 @@ fn column<'a>(figures: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef> {
             Err(Error::bug(format!("column {name:?} is {:?} or holds a null", found.data_type())))
         }
     }
+}
+
+/// The columns that any report can have, printed; but for the id, null where it has not got them.
+pub fn widest_schema() -> SchemaRef {
+    let mut fields = vec![Field::new("store_id", DataType::Utf8, false)];
+    let decimal = DataType::Decimal128(PRECISION, SCALE);
+    for kind in ["uptime", "downtime", "unknown", "scheduled", "uptime_pct", "coverage_pct"] {
+        let names = Window::ALL.map(|window| format!("{kind}_{}", window.name()));
+        fields.extend(names.map(|name| Field::new(name, decimal.clone(), true)));
+    }
+    Arc::new(Schema::new(fields))
+}
+
+/// A laid-out report in the columns of [`widest_schema`]; exact times are printed.
+pub fn widest(report: &RecordBatch) -> Result<RecordBatch> {
+    let schema = widest_schema();
+    let of_field = |field: &FieldRef| -> Result<ArrayRef> {
+        let window = Window::ALL.into_iter().find(|window| field.name().ends_with(window.name()));
+        match (report.column_by_name(field.name()), window) {
+            (Some(column), Some(window)) if column.data_type() == &DataType::Int64 => {
+                printed(column, window)
+            }
+            (Some(column), _) => Ok(Arc::clone(column)),
+            (None, _) => Ok(new_null_array(field.data_type(), report.num_rows())),
+        }
+    };
+    let columns = schema.fields().iter().map(of_field).collect::<Result<Vec<_>>>()?;
+    Ok(RecordBatch::try_new(schema, columns)?)
 }

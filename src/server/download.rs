@@ -33,7 +33,9 @@ pub fn kind(format: Format) -> Kind {
         Format::Ndjson => kind("ndjson", "application/x-ndjson", true),
         Format::Parquet => kind("parquet", "application/vnd.apache.parquet", false),
         Format::Arrow => kind("arrow", "application/vnd.apache.arrow.file", true),
+        Format::ArrowStream => kind("arrows", "application/vnd.apache.arrow.stream", true),
         Format::Table => kind("txt", "text/plain; charset=utf-8", true),
+        Format::Markdown => kind("md", "text/markdown; charset=utf-8", true),
     }
 }
 

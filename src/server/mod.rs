@@ -2,7 +2,7 @@
 //!
 //! In the order a request travels: `listener` accepts it, `router` finds its line in `routes`
 //! and holds it against limits and `keys`; `dialects` (older services' ways of asking),
-//! `reports`, `stores`, `explain` and `versions` answer it. Reports are `jobs`, made on
+//! `reports`, `stores`, `explain`, `sql` and `versions` answer it. Reports are `jobs`, made on
 //! the threads of `work` from the data of the `catalog`; everybody else only looks at them.
 //! What the figures are is the engine's; nothing here computes one.
 
@@ -34,16 +34,20 @@ mod router;
 mod routes;
 mod service;
 mod settings;
+mod sql;
 mod stores;
 pub mod tls;
 mod trace;
 mod versions;
 mod work;
 
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
+
+use crate::sql::NamedTable;
 
 pub use self::intake::HEADER_BYTES_MAX;
 pub use self::jobs::{Limits, Retention};
@@ -53,10 +57,17 @@ pub use self::routes::{ROUTES, Route};
 pub use self::service::Service;
 pub use self::settings::{COMPLETE_AS, CompleteAs, Settings};
 
+/// The folder of the reports, in that of the tables.
+const REPORTS: &str = "reports";
 /// Between the wish to stop and the end, for requests and reports that were begun.
 const DRAIN_TIME: Duration = Duration::from_secs(8);
 /// Between two looks for reports that are due to be forgotten.
 const EXPIRY_PAUSE: Duration = Duration::from_secs(600);
+
+/// The reports of a data folder as tables in SQL, for who reads it without a server.
+pub fn report_tables(data: &Path) -> Vec<NamedTable> {
+    jobs::tables_of(&data.join(REPORTS))
+}
 
 /// Where clients are waited for.
 pub struct Listeners {

@@ -30,8 +30,16 @@ const CURSOR_CHECK_DIGITS: usize = 6;
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const PREFER: HeaderName = HeaderName::from_static("prefer");
-const FORMATS: [Format; 6] =
-    [Format::Csv, Format::Json, Format::Ndjson, Format::Parquet, Format::Arrow, Format::Table];
+const FORMATS: [Format; 8] = [
+    Format::Csv,
+    Format::Json,
+    Format::Ndjson,
+    Format::Parquet,
+    Format::Arrow,
+    Format::ArrowStream,
+    Format::Table,
+    Format::Markdown,
+];
 
 /// The report that answers what is asked, made now or before.
 pub async fn trigger(
@@ -118,7 +126,7 @@ async fn plan(service: &Service, ask: Ask) -> Answer {
 }
 
 /// Where files lie is nobody's business.
-fn without_folder(plan: String, folder: &Path) -> String {
+pub fn without_folder(plan: String, folder: &Path) -> String {
     // As the engine's store of files spells it, and as the system does.
     let stored = object_store::path::Path::from_absolute_path(folder).map(|path| path.to_string());
     let spelled = folder.to_string_lossy();

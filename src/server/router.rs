@@ -21,7 +21,7 @@ use super::request::{Query, Request};
 use super::routes::{self, Endpoint, Found, Route};
 use super::service::Service;
 use super::{
-    dialects, docs, explain, gate, health, intake, openapi, reports, stores, trace, versions,
+    dialects, docs, explain, gate, health, intake, openapi, reports, sql, stores, trace, versions,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -152,6 +152,7 @@ async fn dispatch(service: &Service, endpoint: Endpoint, request: &Request, role
         Endpoint::Incidents => stores::incidents(service, request).await,
         Endpoint::Hours => stores::hours(service, request).await,
         Endpoint::Explain => explain::explain(service, request).await,
+        Endpoint::Sql => sql::answer(service, request).await,
         Endpoint::Versions => versions::list(service, request).await,
         Endpoint::Livez => Ok(health::livez()),
         Endpoint::Readyz => health::readyz(service).await,

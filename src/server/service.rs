@@ -1,8 +1,8 @@
 //! What every endpoint shares: the data, the reports, and what is set; a cheap handle.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -10,7 +10,7 @@ use warp::http::header::CONTENT_TYPE;
 use warp::http::{HeaderValue, Response, StatusCode};
 use warp::reply::Response as Reply;
 
-use super::catalog::Catalog;
+use super::catalog::{Catalog, Edition};
 use super::jobs::Jobs;
 use super::metrics::Metrics;
 use super::problem::Answer;
@@ -28,7 +28,9 @@ pub struct Shared {
     pub jobs: Jobs,
     pub metrics: Metrics,
     pub work: Arc<Work>,
-    pub database: Database,
+    pub database: Arc<Database>,
+    /// Over the version of the data that was asked last.
+    session: Mutex<Option<(Arc<Edition>, Arc<Session>)>>,
     stopping: AtomicBool,
     stops: Notify,
 }
@@ -50,7 +52,7 @@ impl Service {
         let work = Arc::new(Work::start(settings.query_time)?);
         let catalog = Arc::new(Catalog::over(data.clone(), Arc::clone(&work)));
         let jobs = Jobs::open(
-            &data.join("reports"),
+            &data.join(super::REPORTS),
             settings.reports,
             Arc::clone(&catalog),
             Arc::clone(&work),
@@ -58,8 +60,11 @@ impl Service {
         )?;
         let metrics = Metrics::of(jobs.clone());
         let database = Database::new(settings.sql, work.handle().clone());
+        let database = Arc::new(database.with_tables(jobs.tables()));
         let (stopping, stops) = (AtomicBool::new(false), Notify::new());
-        let shared = Shared { settings, catalog, jobs, metrics, work, database, stopping, stops };
+        let session = Mutex::default();
+        let shared =
+            Shared { settings, catalog, jobs, metrics, work, database, session, stopping, stops };
         Ok(Self(Arc::new(shared)))
     }
 
@@ -76,13 +81,31 @@ impl Service {
         }
     }
 
+    /// A session over a version of the data; many who ask the same version share one.
+    ///
+    /// # Errors
+    /// Where the tables cannot be read.
+    pub async fn session_of(&self, edition: &Arc<Edition>) -> Answer<Arc<Session>> {
+        let last = || self.session.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some((of, session)) = &*last()
+            && Arc::ptr_eq(of, edition)
+        {
+            return Ok(Arc::clone(session));
+        }
+        let (database, of) = (Arc::clone(&self.database), Arc::clone(edition));
+        let session = self.work.compute(move || database.session(&of.dataset)).await?;
+        let session = Arc::new(session);
+        *last() = Some((Arc::clone(edition), Arc::clone(&session)));
+        Ok(session)
+    }
+
     /// A session over the newest version of the data.
     ///
     /// # Errors
     /// Where nothing was ever loaded, or the tables cannot be read.
-    pub async fn session(&self) -> Answer<Session> {
+    pub async fn session(&self) -> Answer<Arc<Session>> {
         let edition = self.catalog.newest().await?;
-        Ok(self.database.session(&edition.dataset)?)
+        self.session_of(&edition).await
     }
 
     pub fn is_stopping(&self) -> bool {

@@ -22,8 +22,7 @@ use super::cooperation::JoinsGiveWay;
 use super::limits::Limits;
 use super::rows::{Rows, asked_wrongly};
 use super::{guard, tables};
-use crate::engine::Tables;
-use crate::engine::hours_of_stores;
+use crate::engine::{GroupByRuns, Tables, hours_of_stores};
 use crate::error::Result;
 use crate::functions::{self, ChainHours};
 use crate::rules::Options;
@@ -42,7 +41,11 @@ pub struct Database {
     limits: Limits,
     turns: Arc<Semaphore>,
     threads: Handle,
+    tables: Vec<NamedTable>,
 }
+
+/// A table that is no part of the dataset, and the same at every version of it.
+pub type NamedTable = (String, Arc<dyn TableProvider>);
 
 impl Database {
     /// Queries are computed on `threads`, whoever takes their rows.
@@ -67,7 +70,21 @@ impl Database {
         let state = context.state();
         let planner = SessionContext::new_with_state(state.clone());
         functions::relations::register(&planner);
-        Self { state, planner: planner.state(), hours: Mutex::default(), limits, turns, threads }
+        Self {
+            state,
+            planner: planner.state(),
+            hours: Mutex::default(),
+            limits,
+            turns,
+            threads,
+            tables: Vec::new(),
+        }
+    }
+
+    /// Every session sees these as well.
+    pub fn with_tables(mut self, tables: Vec<NamedTable>) -> Self {
+        self.tables.extend(tables);
+        self
     }
 
     pub fn limits(&self) -> Limits {
@@ -79,21 +96,9 @@ impl Database {
     /// # Errors
     /// Where the tables cannot be read.
     pub fn session(&self, dataset: &Dataset) -> Result<Session> {
-        self.session_beside(dataset, Vec::new())
-    }
-
-    /// A session that sees other tables as well, by their names.
-    ///
-    /// # Errors
-    /// Where the tables cannot be read.
-    pub fn session_beside(
-        &self,
-        dataset: &Dataset,
-        others: Vec<(String, Arc<dyn TableProvider>)>,
-    ) -> Result<Session> {
         let tables = Tables::of(dataset, self.state.config().target_partitions())?;
         let chain = Arc::new(Chain::new(self.planner.clone(), dataset.clone(), tables));
-        let catalogs = tables::catalogs(&chain, others)?;
+        let catalogs = tables::catalogs(&chain, self.tables.clone())?;
         let builder = SessionStateBuilder::new_from_existing(self.state.clone());
         let context = SessionContext::new_with_state(builder.with_catalog_list(catalogs).build());
         super::functions::register(&context, &chain)?;
@@ -179,6 +184,12 @@ impl Session {
     /// Where one is missing or of another type.
     pub fn bind(plan: LogicalPlan, values: impl Into<ParamValues>) -> Result<LogicalPlan> {
         plan.with_param_values(values).map_err(asked_wrongly)
+    }
+
+    /// Whether the plan gives the same rows whenever it runs over the same data: it asks neither for
+    /// the time nor for chance, nor for a table beside the data.
+    pub fn is_repeatable(plan: &LogicalPlan) -> bool {
+        guard::is_repeatable(plan)
     }
 
     /// The rows of a plan, within the limits; wait for them no longer than those allow.

@@ -1,8 +1,11 @@
 //! Which statements may run: those that read the tables, and nothing else.
 
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::error::Result;
 use datafusion::execution::context::SQLOptions;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
+
+use super::reports;
 
 /// The plan, if it only reads.
 ///
@@ -13,4 +16,24 @@ pub fn read_only(plan: LogicalPlan) -> Result<LogicalPlan> {
         SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     options.verify_plan(&plan)?;
     Ok(plan)
+}
+
+/// Whether the plan gives the same rows whenever it runs over the same data.
+pub fn is_repeatable(plan: &LogicalPlan) -> bool {
+    let mut is_repeatable = true;
+    let walked = plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            is_repeatable &= !reports::NAMES.contains(&scan.table_name.table());
+        }
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                if let Expr::ScalarFunction(function) = expr {
+                    let volatility = function.func.signature().volatility;
+                    is_repeatable &= volatility == Volatility::Immutable;
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    });
+    walked.is_ok() && is_repeatable
 }

@@ -14,15 +14,17 @@ mod documented;
 mod functions;
 mod guard;
 mod limits;
+mod reports;
 mod rows;
 mod tables;
 
 #[cfg(test)]
 mod examples;
 
-pub use self::database::{CATALOG, Database, SCHEMA, Session};
+pub use self::database::{CATALOG, Database, NamedTable, SCHEMA, Session};
 pub use self::documented::documented;
 pub use self::functions::{TABLE_FUNCTIONS, TableFunction};
 pub use self::limits::Limits;
+pub use self::reports::{Report, Reports, report_tables};
 pub use self::rows::{Cut, Rows, asked_wrongly};
 pub use self::tables::{DESCRIPTIONS, INTERNAL};

@@ -11,7 +11,7 @@ use datafusion::catalog::{CatalogProviderList, MemTable, TableProvider};
 use datafusion::error::Result;
 
 use super::chain::{Chain, catalogs_of, schema_of};
-use super::database::SCHEMA;
+use super::database::{NamedTable, SCHEMA};
 use crate::tables::Table;
 
 /// Schema of the tables that are of use to table functions alone.
@@ -78,10 +78,7 @@ const STORE_NO: &str =
     "its number within the data: joins and groups by it cost less than by store_id";
 
 /// A catalog of what analysts see; `beside` are tables that others bring.
-pub fn catalogs(
-    chain: &Chain,
-    beside: Vec<(String, Arc<dyn TableProvider>)>,
-) -> Result<Arc<dyn CatalogProviderList>> {
+pub fn catalogs(chain: &Chain, beside: Vec<NamedTable>) -> Result<Arc<dyn CatalogProviderList>> {
     let (mut shown, mut internal) = (beside, Vec::new());
     for (table, files) in &chain.tables.providers {
         let named = (table.name().to_owned(), Arc::clone(files));

@@ -29,6 +29,7 @@ fn a_key_may_do_what_its_role_says() {
             ("GET", "/metrics", no, [200, 200, 200]),
             ("GET", report.as_str(), no, [200, 200, 200]),
             ("GET", "/v1/versions", no, [200, 200, 200]),
+            ("GET", "/v1/sql?q=SELECT+1", no, [200, 200, 200]),
             ("POST", "/v1/reports", no, [403, 202, 202]),
             ("GET", "/trigger_report", no, [403, 200, 200]),
             // The first that may cancels; who runs reports may not forget what ended.

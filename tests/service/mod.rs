@@ -7,6 +7,7 @@ mod guards;
 mod native;
 pub mod process;
 mod sockets;
+pub mod sql;
 mod stores;
 mod survival;
 

@@ -35,6 +35,11 @@ impl Files {
         Ok(Self { folder })
     }
 
+    /// To read alone.
+    pub fn of_folder(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
     /// The report's file is on disk, synced, when this returns.
     pub fn write(&self, id: Uuid, report: &RecordBatch) -> Result<Written> {
         let bytes = render(report, Format::Arrow)?;

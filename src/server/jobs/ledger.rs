@@ -10,7 +10,8 @@ use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::{
-    Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
+    Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, ReadableTable,
+    TableDefinition, WriteTransaction,
 };
 use uuid::Uuid;
 
@@ -178,32 +179,48 @@ impl Ledger {
     /// Everything that is kept; reports in no order.
     pub fn kept(&self) -> Result<Kept> {
         let mut kept = Kept::default();
-        self.read_into(&mut kept).map_err(unread)?;
+        self.begin_read().and_then(|read| read_into(&read, &mut kept)).map_err(unread)?;
         Ok(kept)
     }
+}
 
-    fn read_into(&self, kept: &mut Kept) -> Redb<()> {
-        let read = self.begin_read()?;
-        for row in read.open_table(REPORTS)?.iter()? {
-            let (id, record) = row?;
-            let id = Uuid::from_u128(id.value());
-            match serde_json::from_slice(record.value()) {
-                Ok(record) => kept.reports.push((id, record)),
-                Err(error) => {
-                    tracing::error!(%id, %error, "a record cannot be read");
-                    kept.unreadable.push(id);
-                }
+/// What is kept in a file that no server has open.
+///
+/// # Errors
+/// Where a server has it open, or was cut off and has not mended it yet.
+pub fn kept_in(path: &Path) -> Result<Kept> {
+    let mut kept = Kept::default();
+    let database = ReadOnlyDatabase::open(path).map_err(|error| match error {
+        DatabaseError::DatabaseAlreadyOpen => {
+            Error::io("read the reports", path, "a server has them open; ask it, by POST /v1/sql")
+        }
+        error => Error::io("read the reports", path, error),
+    })?;
+    let read = database.begin_read().map_err(redb::Error::from);
+    read.and_then(|read| read_into(&read, &mut kept)).map_err(unread)?;
+    Ok(kept)
+}
+
+fn read_into(read: &ReadTransaction, kept: &mut Kept) -> Redb<()> {
+    for row in read.open_table(REPORTS)?.iter()? {
+        let (id, record) = row?;
+        let id = Uuid::from_u128(id.value());
+        match serde_json::from_slice(record.value()) {
+            Ok(record) => kept.reports.push((id, record)),
+            Err(error) => {
+                tracing::error!(%id, %error, "a record cannot be read");
+                kept.unreadable.push(id);
             }
         }
-        for row in read.open_table(IDEMPOTENCY_KEYS)?.iter()? {
-            let (key, remembered) = row?;
-            if let Some(remembered) = remembered_of(remembered.value()) {
-                kept.remembered.push((key.value().to_owned(), remembered));
-            }
-        }
-        kept.remembered.sort_by_key(|(_, remembered)| remembered.at);
-        Ok(())
     }
+    for row in read.open_table(IDEMPOTENCY_KEYS)?.iter()? {
+        let (key, remembered) = row?;
+        if let Some(remembered) = remembered_of(remembered.value()) {
+            kept.remembered.push((key.value().to_owned(), remembered));
+        }
+    }
+    kept.remembered.sort_by_key(|(_, remembered)| remembered.at);
+    Ok(())
 }
 
 fn bytes_of(remembered: &Remembered) -> [u8; 56] {

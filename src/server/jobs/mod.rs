@@ -13,6 +13,7 @@ mod ledger;
 mod record;
 mod renderings;
 mod run;
+mod tables;
 #[cfg(test)]
 mod tests;
 
@@ -34,10 +35,16 @@ use self::ledger::Ledger;
 pub use self::record::{Ending, Finished, Settled};
 use self::renderings::Renderings;
 pub use self::renderings::{Coding, Rendering};
+pub use self::tables::tables_of;
 use super::catalog::Catalog;
 use super::work::Work;
 use crate::error::{Error, Result};
 use crate::tables::sync_folder;
+
+/// The records, in the folder of the reports.
+const LEDGER: &str = "jobs.redb";
+/// The folder of the files, in that of the reports.
+const FILES: &str = "files";
 
 /// What bounds the reports.
 #[derive(Clone, Copy, Debug)]
@@ -113,8 +120,8 @@ impl Jobs {
         work: Arc<Work>,
         clock: fn() -> i64,
     ) -> Result<Self> {
-        let files = Files::in_folder(folder.join("files"))?;
-        let ledger = Ledger::open(&folder.join("jobs.redb"))?;
+        let files = Files::in_folder(folder.join(FILES))?;
+        let ledger = Ledger::open(&folder.join(LEDGER))?;
         sync_folder(folder)?;
         let board = board_of(&ledger)?;
         let (changes, changed) = mpsc::channel();

@@ -177,7 +177,7 @@ fn make(
 }
 
 /// The report from its file; where that is broken, the report goes back to the queue.
-fn read(inner: &Arc<Inner>, job: &Arc<Job>) -> Option<RecordBatch> {
+pub fn read(inner: &Arc<Inner>, job: &Arc<Job>) -> Option<RecordBatch> {
     let finished = job.finished()?;
     let written = Written { size_bytes: finished.size_bytes, checksum: finished.checksum.clone() };
     let read = inner.files.read(job.id, &written);

@@ -40,6 +40,7 @@ fn document() -> Value {
         "tags": [
             { "name": "reports", "description": "The native API" },
             { "name": "stores", "description": "One store over any range" },
+            { "name": "sql", "description": "Any question in SQL" },
             { "name": "service", "description": "How the service does" },
             { "name": "older clients", "description": "Five older services' ways of asking" },
         ],

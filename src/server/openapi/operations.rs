@@ -32,7 +32,55 @@ pub fn of(endpoint: Endpoint) -> Operation {
         | Endpoint::Incidents
         | Endpoint::Hours
         | Endpoint::Explain => of_stores(endpoint),
+        Endpoint::Sql => of_sql(),
         _ => of_service(endpoint),
+    }
+}
+
+/// Whether asked by `GET` or by `POST`; the options of a body that is SQL stand in the query.
+fn of_sql() -> Operation {
+    let kinds = [
+        ("text/csv", text()),
+        ("application/json", json!({ "type": "array", "items": { "type": "object" } })),
+        ("application/x-ndjson", text()),
+        ("application/vnd.apache.parquet", text()),
+        ("application/vnd.apache.arrow.file", text()),
+        ("application/vnd.apache.arrow.stream", text()),
+        ("text/markdown", text()),
+        ("text/plain", text()),
+    ];
+    let mut rows = answer(
+        "The rows. Where they are cut off, the header uptally-cut says so, or, where the first of them were sent before that was known, the last line, record or metadata uptally_cut.",
+        &kinds,
+    );
+    rows["headers"] = json!({ "uptally-cut": { "schema": text() } });
+    let formats: Vec<_> = crate::words::FORMATS.iter().map(|(word, _)| *word).collect();
+    let known = json!({ "description": "The client has it already" });
+    let asked = named("Question");
+    Operation {
+        body: Some(json!({ "required": true, "content": {
+            "application/json": { "schema": asked },
+            "application/sql": { "schema": text() },
+            "text/plain": { "schema": text() },
+        }})),
+        ..operation(
+            "sql",
+            "Asks a question in SQL, read-only and within limits",
+            vec![
+                query("q", json!({ "type": "string", "examples": ["SELECT count(*) FROM polls"] })),
+                query("params", json!({ "type": "string", "examples": ["[1, \"a\"]"] })),
+                query("format", words(&formats)),
+                query("timeout_ms", number(1, i64::MAX)),
+                query("max_rows", number(0, i64::MAX)),
+                query("version", number(1, i64::MAX)),
+                parameter("header", "If-None-Match", text()),
+            ],
+            [
+                ("200", rows),
+                ("304", known),
+                ("422", problem("The limit of time or of memory was met; the sentence names it")),
+            ],
+        )
     }
 }
 
@@ -169,9 +217,11 @@ fn told_download(missing: [(&'static str, Value); 2]) -> Operation {
         ("application/x-ndjson", text()),
         ("application/vnd.apache.parquet", text()),
         ("application/vnd.apache.arrow.file", text()),
+        ("application/vnd.apache.arrow.stream", text()),
         ("text/plain", text()),
+        ("text/markdown", text()),
     ];
-    let format = words(&["csv", "json", "ndjson", "parquet", "arrow", "txt"]);
+    let format = words(&["csv", "json", "ndjson", "parquet", "arrow", "arrows", "txt", "md"]);
     let mut format = parameter("path", "format", format);
     format["required"] = json!(true);
     let header = |name| parameter("header", name, json!({ "type": "string" }));

@@ -28,6 +28,21 @@ pub fn schemas() -> Value {
             "examples": ["America/Chicago"],
         },
         "Ask": ask(),
+        "Question": {
+            "type": "object",
+            "required": ["sql"],
+            "properties": {
+                "sql": { "type": "string", "examples": ["SELECT count(*) FROM polls WHERE store_id = $1"] },
+                "params": {
+                    "type": ["array", "object", "null"],
+                    "description": "An array for $1 and on, an object for $name",
+                },
+                "format": words(FORMATS),
+                "timeout_ms": { "type": "integer", "minimum": 1 },
+                "max_rows": { "type": "integer", "minimum": 0 },
+                "version": { "type": "integer", "minimum": 1 },
+            },
+        },
         "Report": report(),
         "ReportList": object(json!({
             "reports": list(named("Report")), "next_cursor": or_null("string"),

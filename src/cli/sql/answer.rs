@@ -1,0 +1,138 @@
+//! The rows of one query: asked for, written in a format as they come, and counted.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::super::output::Output;
+use crate::error::{Error, Result};
+use crate::report::{Format, Writer};
+use crate::sql::{Limits, Session};
+use crate::words::{FORMATS, word};
+
+/// How long nobody wonders whether anything is going on.
+const BAR_AFTER: Duration = Duration::from_secs(2);
+
+/// Where the rows go, and what they look like.
+pub struct Target<'a> {
+    pub format: Format,
+    /// Stdout where there is none.
+    pub file: Option<&'a Path>,
+}
+
+/// What became of a query.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Told {
+    pub rows: usize,
+    pub is_cut: bool,
+}
+
+/// Runs the query and writes its rows.
+///
+/// # Errors
+/// Where it cannot be answered; a file is left as it was then.
+pub async fn answer(
+    session: &Session,
+    sql: &str,
+    limits: Limits,
+    target: &Target<'_>,
+) -> Result<Told> {
+    let is_on_terminal = target.file.is_none() && std::io::stdout().is_terminal();
+    if is_on_terminal && target.format.is_binary() {
+        return Err(Error::Argument(format!(
+            "{} is nothing for a terminal; expected a file to write to",
+            word(FORMATS, target.format)
+        )));
+    }
+    let mut bar = Bar::new();
+    let plan = bar.during(session.plan(sql)).await?;
+    let mut rows = bar.during(session.run(plan, limits)).await?;
+    let cut = rows.cut();
+    let mut output = Output::to(target.file)?;
+    let mut writer = Writer::new(target.format, &rows.schema())?;
+    let mut told = Told { rows: 0, is_cut: false };
+    let mut is_read = true;
+    while is_read && let Some(batch) = bar.during(rows.next()).await {
+        let batch = batch?;
+        told.rows += batch.num_rows();
+        bar.tell(told.rows);
+        writer.write(&batch)?;
+        is_read = hand_on(&mut writer, &mut output, is_on_terminal.then_some(&mut bar))?;
+    }
+    drop(rows);
+    bar.clear();
+    writer.finish()?;
+    hand_on(&mut writer, &mut output, None)?;
+    output.finish()?;
+    told.is_cut = cut.is_cut();
+    Ok(told)
+}
+
+/// Whether anybody reads on. A bar and rows do not share a terminal.
+fn hand_on(writer: &mut Writer, output: &mut Output, bar: Option<&mut Bar>) -> Result<bool> {
+    let bytes = writer.take();
+    if bytes.is_empty() {
+        return Ok(true);
+    }
+    bar.into_iter().for_each(Bar::clear);
+    output.write(&bytes)
+}
+
+/// Tells on stderr, where that is a terminal, that a long query is at work.
+struct Bar {
+    begun_at: Instant,
+    shown: Option<ProgressBar>,
+    is_wanted: bool,
+    rows: u64,
+}
+
+impl Bar {
+    fn new() -> Self {
+        let is_wanted = std::io::stderr().is_terminal();
+        Self { begun_at: Instant::now(), shown: None, is_wanted, rows: 0 }
+    }
+
+    /// What the work makes; the bar appears while it takes long.
+    async fn during<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        if self.is_wanted && self.shown.is_none() {
+            let left = BAR_AFTER.saturating_sub(self.begun_at.elapsed());
+            match tokio::time::timeout(left, &mut work).await {
+                Ok(made) => return made,
+                Err(_) => self.show(),
+            }
+        }
+        work.await
+    }
+
+    fn show(&mut self) {
+        let style = ProgressStyle::with_template("{spinner} {elapsed} {human_pos} rows so far");
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let bar =
+            ProgressBar::new_spinner().with_style(style).with_elapsed(self.begun_at.elapsed());
+        bar.set_position(self.rows);
+        bar.enable_steady_tick(Duration::from_millis(100));
+        self.shown = Some(bar);
+    }
+
+    fn tell(&mut self, rows: usize) {
+        self.rows = rows as u64;
+        self.shown.iter().for_each(|bar| bar.set_position(self.rows));
+    }
+
+    /// Gone, and not to come back.
+    fn clear(&mut self) {
+        self.is_wanted = false;
+        self.shown.take().iter().for_each(ProgressBar::finish_and_clear);
+    }
+}
+
+impl Drop for Bar {
+    /// A query that was stopped leaves no bar behind.
+    fn drop(&mut self) {
+        self.clear();
+    }
+}

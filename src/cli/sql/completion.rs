@@ -1,0 +1,273 @@
+//! What a word that was begun may become: commands, tables, columns, functions, keywords.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use datafusion::catalog::SchemaProvider;
+use datafusion::sql::sqlparser::tokenizer::Token;
+use reedline::{Completer, Span, Suggestion};
+
+use super::commands::SPELLINGS;
+use super::functions;
+use super::input::tokens;
+use crate::sql::Session;
+use crate::words::FORMATS;
+
+/// The words that questions are made of; what only changes things is not among them.
+const KEYWORDS: [&str; 62] = [
+    "ALL",
+    "AND",
+    "ANTI",
+    "AS",
+    "ASC",
+    "BETWEEN",
+    "BY",
+    "CASE",
+    "CAST",
+    "CROSS",
+    "CURRENT ROW",
+    "DESC",
+    "DESCRIBE",
+    "DISTINCT",
+    "ELSE",
+    "END",
+    "EXCEPT",
+    "EXISTS",
+    "EXPLAIN",
+    "EXPLAIN ANALYZE",
+    "FALSE",
+    "FILTER",
+    "FIRST",
+    "FOLLOWING",
+    "FROM",
+    "FULL JOIN",
+    "GROUP BY",
+    "HAVING",
+    "ILIKE",
+    "IN",
+    "INNER JOIN",
+    "INTERSECT",
+    "INTERVAL",
+    "IS",
+    "JOIN",
+    "LAST",
+    "LATERAL",
+    "LEFT JOIN",
+    "LIKE",
+    "LIMIT",
+    "NOT",
+    "NULL",
+    "NULLS",
+    "OFFSET",
+    "ON",
+    "OR",
+    "ORDER BY",
+    "OVER",
+    "PARTITION BY",
+    "PRECEDING",
+    "RANGE",
+    "RIGHT JOIN",
+    "ROWS",
+    "SELECT",
+    "SEMI",
+    "THEN",
+    "TIMESTAMP",
+    "TRUE",
+    "UNION ALL",
+    "USING",
+    "WHEN",
+    "WHERE",
+];
+
+/// Everything that has a name in a session.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// Each with its columns.
+    pub tables: Vec<(String, Vec<String>)>,
+    pub functions: Vec<String>,
+}
+
+impl Names {
+    pub async fn of(session: &Session) -> Self {
+        let context = session.context();
+        let functions = functions::names(&context.state());
+        let mut tables = Vec::new();
+        let catalogs =
+            context.catalog_names().into_iter().filter_map(|name| context.catalog(&name));
+        for catalog in catalogs {
+            for name in catalog.schema_names() {
+                if name == "information_schema" {
+                    tables.push((name, Vec::new()));
+                } else if let Some(schema) = catalog.schema(&name) {
+                    tables.extend(tables_of(&schema).await);
+                }
+            }
+        }
+        Self { tables, functions }
+    }
+}
+
+async fn tables_of(schema: &Arc<dyn SchemaProvider>) -> Vec<(String, Vec<String>)> {
+    let mut tables = Vec::new();
+    for name in schema.table_names() {
+        // A table that cannot be opened has no columns to suggest.
+        let table = schema.table(&name).await.ok().flatten();
+        let schema = table.map(|table| table.schema());
+        let columns = schema.iter().flat_map(|schema| schema.fields().iter());
+        let columns = columns.map(|field| field.name().clone()).collect();
+        tables.push((name, columns));
+    }
+    tables
+}
+
+/// What may stand in place of the word that ends at a place, in order, and where that word begins.
+pub fn suggestions(names: &Names, text: &str, at: usize) -> (usize, Vec<String>) {
+    let Some(text) = text.get(..at) else { return (at, Vec::new()) };
+    if text.trim_start().starts_with(['.', '\\']) {
+        return of_command(names, text);
+    }
+    let found = tokens(text);
+    let is_whole = found.last().is_some_and(|(_, _, end)| *end == at);
+    let word_at = match found.last() {
+        // A quote that was only opened: nothing that is known stands in it.
+        None if at > 0 => return (at, Vec::new()),
+        Some(_) if !is_whole => return (at, Vec::new()),
+        Some((Token::Word(_), start, _)) => *start,
+        _ => at,
+    };
+    let before: Vec<_> = found
+        .iter()
+        .filter(|(token, start, _)| *start < word_at && !matches!(token, Token::Whitespace(_)))
+        .map(|(token, ..)| token)
+        .collect();
+    let word = &text[word_at..];
+    let found = match before.as_slice() {
+        [.., Token::Word(table), Token::Period] => columns_of(names, &table.value, &before),
+        [.., Token::Word(from)]
+            if ["FROM", "JOIN"].contains(&from.value.to_uppercase().as_str()) =>
+        {
+            names
+                .tables
+                .iter()
+                .map(|(table, _)| table.clone())
+                .chain(names.functions.clone())
+                .collect()
+        }
+        // After nothing but a space, everything there is would be suggested.
+        _ if word.is_empty() => Vec::new(),
+        _ => anything(names),
+    };
+    (word_at, starting_with(word, found))
+}
+
+/// Of a table, or of those that are in the text where the word is another name for one.
+fn columns_of(names: &Names, table: &str, text: &[&Token]) -> Vec<String> {
+    let is_table = names.tables.iter().any(|(name, _)| name == table);
+    let is_in_text = |name: &str| {
+        text.iter().any(|token| matches!(token, Token::Word(word) if word.value == name))
+    };
+    let is_meant = |name: &str| if is_table { name == table } else { is_in_text(name) };
+    let tables = names.tables.iter().filter(|(name, _)| is_meant(name));
+    tables.flat_map(|(_, columns)| columns.clone()).collect()
+}
+
+fn anything(names: &Names) -> Vec<String> {
+    let tables = names.tables.iter().map(|(table, _)| table.clone());
+    let columns = names.tables.iter().flat_map(|(_, columns)| columns.clone());
+    let keywords = KEYWORDS.map(str::to_owned);
+    columns.chain(tables).chain(names.functions.clone()).chain(keywords).collect()
+}
+
+fn of_command(names: &Names, text: &str) -> (usize, Vec<String>) {
+    let word_at = text.rfind(char::is_whitespace).map_or(0, |space| space + 1);
+    let word = &text[word_at..];
+    let found = match text[..word_at].trim() {
+        "" => SPELLINGS
+            .iter()
+            .flat_map(|spelling| spelling.names)
+            .map(|name| (*name).to_owned())
+            .collect(),
+        ".schema" | "\\d" => names.tables.iter().map(|(table, _)| table.clone()).collect(),
+        "\\h" | "\\df" => names.functions.clone(),
+        ".mode" => FORMATS.iter().map(|(word, _)| (*word).to_owned()).collect(),
+        ".timer" => vec!["on".to_owned(), "off".to_owned()],
+        _ => Vec::new(),
+    };
+    (word_at, starting_with(word, found))
+}
+
+/// Each once; a word in small letters gets its keywords in small letters.
+fn starting_with(word: &str, found: Vec<String>) -> Vec<String> {
+    let is_small = !word.is_empty() && !word.contains(char::is_uppercase);
+    let wanted = word.to_lowercase();
+    let mut seen = BTreeSet::new();
+    let found = found.into_iter().filter(|name| name.to_lowercase().starts_with(&wanted));
+    found
+        .map(|name| if is_small { name.to_lowercase() } else { name })
+        .filter(|name| seen.insert(name.clone()))
+        .collect()
+}
+
+/// The names as the line editor asks for them.
+pub struct Words(pub Names);
+
+impl Completer for Words {
+    fn complete(&mut self, line: &str, at: usize) -> Vec<Suggestion> {
+        let (start, found) = suggestions(&self.0, line, at);
+        let suggestion = |value| Suggestion {
+            value,
+            span: Span { start, end: at },
+            append_whitespace: false,
+            ..Suggestion::default()
+        };
+        found.into_iter().map(suggestion).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The cursor is at the end of the text.
+    #[track_caller]
+    fn check(text: &str, expected: &[&str]) {
+        let table = |name: &str, columns: &[&str]| {
+            (name.to_owned(), columns.iter().map(|column| (*column).to_owned()).collect())
+        };
+        let names = Names {
+            tables: vec![
+                table("polls", &["store_id", "polled_at"]),
+                table("stores", &["store_id", "time_zone"]),
+            ],
+            functions: vec!["timeline".to_owned(), "time_in".to_owned()],
+        };
+        let (start, found) = suggestions(&names, text, text.len());
+        assert_eq!(found, expected, "{text}");
+        assert!(found.is_empty() || text.is_char_boundary(start));
+    }
+
+    #[test]
+    fn a_word_becomes_what_is_known_by_it() {
+        check("sel", &["select"]);
+        check("SEL", &["SELECT"]);
+        check("SELECT time", &["time_zone", "timeline", "time_in", "timestamp"]);
+        check("SELECT p", &["polled_at", "polls", "partition by", "preceding"]);
+        check("SELECT * FROM p", &["polls"]);
+        check("SELECT * FROM ", &["polls", "stores", "timeline", "time_in"]);
+        check("SELECT polls.s", &["store_id"]);
+        check("SELECT 1 FROM stores s WHERE s.t", &["time_zone"]);
+        check("SELECT ", &[]);
+        check("SELECT 'po", &[]);
+        check("", &[]);
+    }
+
+    #[test]
+    fn a_command_is_completed_with_what_it_takes() {
+        check(".t", &[".tables", ".timer"]);
+        check("\\d po", &["polls"]);
+        check("\\h time", &["timeline", "time_in"]);
+        check(".mode n", &["ndjson"]);
+        check(".timer ", &["on", "off"]);
+        check(".once ", &[]);
+    }
+}

@@ -1,0 +1,56 @@
+//! What `\h` tells of functions.
+
+use std::fmt::Write as _;
+
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::Documentation;
+
+/// What the function does; the names of all where none is given.
+///
+/// # Errors
+/// Where there is no such function.
+pub fn tell(state: &SessionState, name: Option<&str>) -> Result<String, String> {
+    let Some(name) = name else { return Ok(names(state).join("\n") + "\n") };
+    let name = name.trim_end_matches("()").to_lowercase();
+    match documentation(state, &name) {
+        Some(documentation) => Ok(text(documentation)),
+        None if names(state).contains(&name) => Ok(format!("{name} is not documented\n")),
+        None => Err(format!("there is no function {name:?}; \\h lists those that there are")),
+    }
+}
+
+/// Every function, in order.
+pub fn names(state: &SessionState) -> Vec<String> {
+    let mut names: Vec<_> = state
+        .scalar_functions()
+        .keys()
+        .chain(state.aggregate_functions().keys())
+        .chain(state.window_functions().keys())
+        .chain(state.table_functions().keys())
+        .cloned()
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn documentation<'a>(state: &'a SessionState, name: &str) -> Option<&'a Documentation> {
+    let scalar = state.scalar_functions().get(name).and_then(|found| found.documentation());
+    let aggregate = || state.aggregate_functions().get(name)?.documentation();
+    let window = || state.window_functions().get(name)?.documentation();
+    scalar.or_else(aggregate).or_else(window)
+}
+
+fn text(documentation: &Documentation) -> String {
+    let mut text = format!("{}\n\n{}\n", documentation.syntax_example, documentation.description);
+    for (at, (name, purpose)) in documentation.arguments.iter().flatten().enumerate() {
+        let gap = if at == 0 { "\n" } else { "" };
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{gap}{name}: {purpose}");
+    }
+    if let Some(example) = &documentation.sql_example {
+        let example = example.lines().filter(|line| !line.starts_with("```"));
+        let _ = writeln!(text, "\n{}", example.collect::<Vec<_>>().join("\n"));
+    }
+    text
+}

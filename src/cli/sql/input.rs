@@ -1,0 +1,203 @@
+//! Lines of text to things to do: statements, which end with `;`, and commands, a line each.
+//!
+//! The same for the prompt, files and pipes. Where a statement ends is told by the tokenizer of the
+//! engine: a `;` in quotes or in a comment ends none.
+
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Where it starts, from 1 on.
+    pub line: usize,
+    pub action: Action,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    Query(String),
+    /// As typed, `.` or `\` first.
+    Command(String),
+}
+
+/// What was read and is no step yet.
+#[derive(Debug, Default)]
+pub struct Input {
+    begun: String,
+    lines_read: usize,
+    begun_on: usize,
+}
+
+impl Input {
+    /// The steps that end on the line.
+    pub fn line(&mut self, line: &str) -> Vec<Step> {
+        self.lines_read += 1;
+        if self.begun.is_empty() {
+            let line = line.trim();
+            if line.is_empty() {
+                return Vec::new();
+            }
+            self.begun_on = self.lines_read;
+            if is_command(line) {
+                let action = Action::Command(line.to_owned());
+                return vec![Step { line: self.lines_read, action }];
+            }
+        }
+        self.begun.push_str(line);
+        self.begun.push('\n');
+        if !line.contains(';') {
+            return Vec::new();
+        }
+        let (statements, rest) = statements(&self.begun);
+        let lines_before = |at: usize| self.begun[..at].matches('\n').count();
+        let steps = statements.into_iter().map(|(at, statement)| Step {
+            line: self.begun_on + lines_before(at),
+            action: Action::Query(statement.to_owned()),
+        });
+        let steps = steps.collect();
+        let rest = rest.trim().to_owned();
+        self.begun_on = self.lines_read;
+        self.begun = if is_blank(&rest) { String::new() } else { rest + "\n" };
+        steps
+    }
+
+    /// The last statement, which nothing ended.
+    pub fn end(self) -> Option<Step> {
+        let statement = self.begun.trim().to_owned();
+        let is_one = !is_blank(&statement);
+        is_one.then_some(Step { line: self.begun_on, action: Action::Query(statement) })
+    }
+}
+
+/// Whether the prompt takes the text as it is, or waits for more.
+pub fn is_complete(text: &str) -> bool {
+    is_command(text.trim_start()) || is_blank(statements(text).1)
+}
+
+fn is_command(line: &str) -> bool {
+    line.starts_with(['.', '\\'])
+}
+
+/// Statements without their `;`, each with where it starts, and what comes after the last one.
+fn statements(text: &str) -> (Vec<(usize, &str)>, &str) {
+    let (mut found, mut from) = (Vec::new(), 0);
+    for (token, start, end) in tokens(text) {
+        if token == Token::SemiColon {
+            let statement = &text[from..start];
+            if !is_blank(statement) {
+                let before = statement.len() - statement.trim_start().len();
+                found.push((from + before, statement.trim()));
+            }
+            from = end;
+        }
+    }
+    (found, &text[from..])
+}
+
+/// Whether there is nothing but space and comments.
+fn is_blank(text: &str) -> bool {
+    let found = tokens(text);
+    // What is no token yet, as a quote that was only opened, comes after the last one.
+    let is_told_apart = found.last().map_or(0, |(_, _, end)| *end) == text.len();
+    is_told_apart && found.iter().all(|(token, ..)| matches!(token, Token::Whitespace(_)))
+}
+
+/// The tokens with their places in bytes, as far as the text can be told apart.
+pub fn tokens(text: &str) -> Vec<(Token, usize, usize)> {
+    let mut found = Vec::new();
+    // Where it fails, what was found before is all there is to tell.
+    let _ = Tokenizer::new(&GenericDialect {}, text)
+        .with_unescape(false)
+        .tokenize_with_location_into_buf(&mut found);
+    let mut places = Places { text, at: 0, location: Location { line: 1, column: 1 } };
+    let of_token = |TokenWithSpan { token, span }| {
+        let start = places.byte_of(span.start);
+        (token, start, places.byte_of(span.end))
+    };
+    found.into_iter().map(of_token).collect()
+}
+
+/// From lines and columns, in their order, to bytes.
+struct Places<'a> {
+    text: &'a str,
+    at: usize,
+    location: Location,
+}
+
+impl Places<'_> {
+    fn byte_of(&mut self, wanted: Location) -> usize {
+        for character in self.text[self.at..].chars() {
+            if self.location >= wanted {
+                break;
+            }
+            self.at += character.len_utf8();
+            match character {
+                '\n' => {
+                    self.location = Location { line: self.location.line + 1, column: 1 };
+                }
+                _ => self.location.column += 1,
+            }
+        }
+        self.at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &[(usize, &str)]) {
+        let mut input = Input::default();
+        let mut steps: Vec<_> = text.lines().flat_map(|line| input.line(line)).collect();
+        steps.extend(input.end());
+        let found: Vec<_> = steps
+            .iter()
+            .map(|step| match &step.action {
+                Action::Query(text) | Action::Command(text) => (step.line, text.as_str()),
+            })
+            .collect();
+        assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn statements_end_where_they_say_so() {
+        check("SELECT 1", &[(1, "SELECT 1")]);
+        check("SELECT 1; SELECT\n2;", &[(1, "SELECT 1"), (1, "SELECT\n2")]);
+        check("\n\nSELECT 1;\n\nSELECT 2\n;", &[(3, "SELECT 1"), (5, "SELECT 2")]);
+        check("SELECT ';' AS \"a;b\"; ;;", &[(1, "SELECT ';' AS \"a;b\"")]);
+        check("SELECT 'é;ß'; SELECT 'it''s;'", &[(1, "SELECT 'é;ß'"), (1, "SELECT 'it''s;'")]);
+        check("-- a; b\nSELECT /* ; */ 1;", &[(2, "SELECT /* ; */ 1")]);
+        check("SELECT 1; -- done", &[(1, "SELECT 1")]);
+        check("SELECT $$;$$;", &[(1, "SELECT $$;$$")]);
+        check("", &[]);
+    }
+
+    #[test]
+    fn a_command_is_a_line_where_no_statement_was_begun() {
+        check(
+            ".mode csv\nSELECT 1;\n\\d polls",
+            &[(1, ".mode csv"), (2, "SELECT 1"), (3, "\\d polls")],
+        );
+        check("SELECT 1\n.5;", &[(1, "SELECT 1\n.5")]);
+        check("SELECT 1; -- said\n.help", &[(1, "SELECT 1"), (2, ".help")]);
+    }
+
+    #[test]
+    fn what_was_only_begun_waits_for_more() {
+        for (text, expected) in [
+            ("", true),
+            (".tables", true),
+            ("  \\d", true),
+            ("SELECT 1;", true),
+            ("SELECT 1; -- so", true),
+            ("SELECT 1", false),
+            ("SELECT ';", false),
+            ("SELECT 1; SELECT", false),
+            ("/* ;", false),
+        ] {
+            assert_eq!(is_complete(text), expected, "{text}");
+        }
+        check("SELECT 'a;\nb", &[(1, "SELECT 'a;\nb")]);
+    }
+}

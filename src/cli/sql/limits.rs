@@ -1,0 +1,67 @@
+//! The flags that bound a query, of the command and of the service.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::super::arguments::{at_least_one, bytes, duration};
+use crate::report::Format;
+use crate::sql::Limits;
+
+/// Of each query that a client of the service asks.
+#[derive(Debug, Args)]
+pub struct OfService {
+    /// How long a query in SQL may take, from the question to the last row
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    sql_time: Duration,
+    /// Rows that a query in SQL gives at most; more are cut off, and the answer says so
+    #[arg(long, value_name = "ROWS", default_value_t = Limits::default().rows)]
+    sql_rows: usize,
+    /// Memory of a query in SQL, as 512MiB; what does not fit goes to disk where it can
+    #[arg(long, value_name = "BYTES", default_value = "512MiB", value_parser = bytes)]
+    sql_memory: usize,
+    /// Queries in SQL that run at once; more of them wait, within their time
+    #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = at_least_one)]
+    sql_at_once: usize,
+}
+
+impl OfService {
+    pub fn limits(&self) -> Limits {
+        Limits {
+            time: self.sql_time,
+            rows: self.sql_rows,
+            memory_bytes: self.sql_memory,
+            at_once: self.sql_at_once,
+        }
+    }
+}
+
+/// Of each query of the command: who asks may stop it, and wants all rows in the file.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct OfCommand {
+    /// How long a query may take [default: for ever]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    sql_time: Option<Duration>,
+    /// Rows that a query gives at most; more are cut off with a warning [default: 100000 as a
+    /// table, else all]
+    #[arg(long, value_name = "ROWS")]
+    sql_rows: Option<usize>,
+    /// Memory of a query; what does not fit goes to disk where it can
+    #[arg(long, value_name = "BYTES", default_value = "512MiB", value_parser = bytes)]
+    sql_memory: usize,
+}
+
+impl OfCommand {
+    /// A table is in memory whole, so that its rows are bounded in any case.
+    pub fn limits(&self, format: Format) -> Limits {
+        const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+        let usual = Limits::default();
+        let rows = if format == Format::Table { usual.rows } else { usize::MAX };
+        Limits {
+            time: self.sql_time.unwrap_or(FOR_EVER),
+            rows: self.sql_rows.unwrap_or(rows),
+            memory_bytes: self.sql_memory,
+            ..usual
+        }
+    }
+}

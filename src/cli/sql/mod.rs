@@ -1,0 +1,101 @@
+//! `uptally sql`: any question in SQL, once, from a file or a pipe, or at a prompt.
+//!
+//! [`input`] cuts text into statements and [`commands`]; the [`shell`] does them one after another,
+//! and [`answer`] writes the rows of each query. The [`prompt`] reads from a terminal, helped by
+//! [`completion`] and [`highlight`]; nothing else here needs one. What may be asked is for
+//! [`crate::sql`] to say.
+
+mod answer;
+mod commands;
+mod completion;
+mod functions;
+mod highlight;
+mod input;
+mod limits;
+mod prompt;
+mod shell;
+
+use std::io::{BufRead, IsTerminal};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use tokio::sync::mpsc;
+
+use self::input::Input;
+pub use self::limits::OfService;
+use self::shell::{Next, Shell};
+use super::arguments;
+use super::signals::Stop;
+use crate::error::{Error, Result};
+use crate::report::Format;
+
+/// Answers questions in SQL; without any, asks for them at a prompt.
+///
+/// Reads the tables and changes nothing. What is not a terminal is read as SQL from stdin. A
+/// statement ends with `;`; where one fails, those behind it do not run.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// One statement, or several with `;` between them
+    #[arg(conflicts_with = "file")]
+    query: Option<String>,
+    /// File of statements and of commands of the prompt
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Folder of the tables
+    #[arg(long, value_name = "DIR", env = "UPTALLY_DATA", default_value = "data")]
+    data: PathBuf,
+    /// Asks the tables as they were at an earlier version
+    #[arg(long, value_name = "VERSION")]
+    as_of: Option<u64>,
+    /// What rows look like [default: table on a terminal, csv elsewhere]
+    #[arg(long, value_parser = arguments::format())]
+    format: Option<Format>,
+    /// File to write the rows of the one query to, whole or not at all [default: stdout]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    limits: limits::OfCommand,
+}
+
+pub async fn run(arguments: &Arguments) -> Result<()> {
+    let is_asked = arguments.query.is_some() || arguments.file.is_some();
+    if !is_asked && std::io::stdin().is_terminal() {
+        if arguments.output.is_some() {
+            return Err(Error::Argument(
+                "--output takes the rows of one query; at the prompt, expected .once FILE".into(),
+            ));
+        }
+        return prompt::run(Shell::open(arguments).await?).await;
+    }
+    let stop = Stop::on_signals()?;
+    let mut shell = stop.unless(Shell::open(arguments)).await?;
+    match (&arguments.query, &arguments.file) {
+        (Some(query), _) => stop.unless(shell.run_text(query, None)).await.map(drop),
+        (None, Some(file)) => stop.unless(shell.run_file(file)).await.map(drop),
+        (None, None) => stop.unless(run_lines(&mut shell)).await,
+    }?;
+    shell.close()
+}
+
+/// What comes through stdin, done as it comes.
+async fn run_lines(shell: &mut Shell) -> Result<()> {
+    let (sender, mut lines) = mpsc::unbounded_channel();
+    // A thread of its own: whoever stops must not wait for what was never typed.
+    std::thread::spawn(move || {
+        let lines = std::io::stdin().lock().lines();
+        lines.map(|line| sender.send(line)).take_while(std::result::Result::is_ok).for_each(drop);
+    });
+    let mut input = Input::default();
+    while let Some(line) = lines.recv().await {
+        let line = line.map_err(|error| Error::io("read", Path::new("stdin"), error))?;
+        for step in input.line(&line) {
+            if shell.run(&step.action).await? == Next::End {
+                return Ok(());
+            }
+        }
+    }
+    match input.end() {
+        Some(step) => shell.run(&step.action).await.map(drop),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,242 @@
+//! Does one step after another: queries by a session, commands by itself.
+//!
+//! Needs no terminal; the prompt, files and pipes all come here.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use tokio::runtime::Handle;
+
+use super::Arguments;
+use super::answer::{Target, Told, answer};
+use super::commands::{Command, help, parse};
+use super::functions;
+use super::input::{Action, Input, Step};
+use super::limits::OfCommand;
+use crate::cli::output;
+use crate::error::{Error, Result};
+use crate::report::{Format, Writer};
+use crate::server;
+use crate::sql::{Database, Limits, Session};
+use crate::tables::Dataset;
+use crate::words::{FORMATS, word};
+
+/// Files that read files that read files.
+const FILES_DEEP_MAX: usize = 16;
+
+const TABLES: &str = "SELECT table_name FROM information_schema.tables \
+    WHERE table_schema = 'public' ORDER BY table_name";
+const COLUMNS: &str = "SELECT table_name, column_name, data_type, is_nullable \
+    FROM information_schema.columns WHERE table_schema = 'public'";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    More,
+    End,
+}
+
+pub struct Shell {
+    database: Database,
+    dataset: Dataset,
+    session: Session,
+    /// Whether later versions of the data are none of its business.
+    is_pinned: bool,
+    limits: OfCommand,
+    format: Format,
+    /// Of the one query, as the command was started with.
+    output: Option<PathBuf>,
+    output_is_used: bool,
+    once: Option<PathBuf>,
+    is_timed: bool,
+    files_deep: usize,
+}
+
+impl Shell {
+    pub async fn open(arguments: &Arguments) -> Result<Self> {
+        let dataset = Dataset::open(&arguments.data, arguments.as_of).await?.ok_or_else(|| {
+            let data = &arguments.data;
+            Error::Argument(format!(
+                "nothing was loaded into {data:?} yet; expected `uptally ingest` before"
+            ))
+        })?;
+        let database = Database::new(Limits::default(), Handle::current())
+            .with_tables(server::report_tables(&arguments.data));
+        let session = database.session(&dataset)?;
+        let is_for_people = std::io::stdout().is_terminal() && arguments.output.is_none();
+        let usual = if is_for_people { Format::Table } else { Format::Csv };
+        Ok(Self {
+            database,
+            dataset,
+            session,
+            is_pinned: arguments.as_of.is_some(),
+            limits: arguments.limits,
+            format: arguments.format.unwrap_or(usual),
+            output: arguments.output.clone(),
+            output_is_used: false,
+            once: None,
+            is_timed: false,
+            files_deep: 0,
+        })
+    }
+
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    pub fn version(&self) -> u64 {
+        self.dataset.version()
+    }
+
+    /// # Errors
+    /// Where a file was named for rows and no query gave any.
+    pub fn close(self) -> Result<()> {
+        match (&self.output, self.output_is_used) {
+            (Some(_), false) => {
+                Err(Error::Argument("--output takes the rows of one query; there was none".into()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub async fn run(&mut self, action: &Action) -> Result<Next> {
+        match action {
+            Action::Query(sql) => self.query(sql).await.map(|()| Next::More),
+            Action::Command(line) => {
+                let command = parse(line).map_err(Error::Argument)?;
+                self.command(command).await
+            }
+        }
+    }
+
+    /// Every step of the text; errors say where in the file they are.
+    pub async fn run_text(&mut self, text: &str, file: Option<&Path>) -> Result<Next> {
+        let mut input = Input::default();
+        let mut steps: Vec<Step> = text.lines().flat_map(|line| input.line(line)).collect();
+        steps.extend(input.end());
+        for Step { line, action } in steps {
+            let done = Box::pin(self.run(&action)).await;
+            let placed = |error| match (error, file) {
+                (Error::Query(wrong), Some(file)) => {
+                    Error::Query(format!("{file:?}, line {line}: {wrong}"))
+                }
+                (Error::Argument(wrong), Some(file)) => {
+                    Error::Argument(format!("{file:?}, line {line}: {wrong}"))
+                }
+                (error, _) => error,
+            };
+            if done.map_err(placed)? == Next::End {
+                return Ok(Next::End);
+            }
+        }
+        Ok(Next::More)
+    }
+
+    pub async fn run_file(&mut self, file: &Path) -> Result<Next> {
+        if self.files_deep == FILES_DEEP_MAX {
+            return Err(Error::Argument(format!(
+                "{file:?}: files read each other more than {FILES_DEEP_MAX} deep"
+            )));
+        }
+        let text = std::fs::read_to_string(file).map_err(|error| Error::io("read", file, error))?;
+        self.files_deep += 1;
+        let done = self.run_text(&text, Some(file)).await;
+        self.files_deep -= 1;
+        done
+    }
+
+    async fn query(&mut self, sql: &str) -> Result<()> {
+        self.catch_up().await?;
+        let begun_at = Instant::now();
+        let once = self.once.take();
+        let file = match (&once, &self.output) {
+            (Some(once), _) => Some(once.as_path()),
+            (None, Some(_)) if self.output_is_used => {
+                return Err(Error::Argument(
+                    "--output takes the rows of one query; expected .once FILE before each of several"
+                        .into(),
+                ));
+            }
+            (None, output) => {
+                self.output_is_used = true;
+                output.as_deref()
+            }
+        };
+        let limits = self.limits.limits(self.format);
+        let target = Target { format: self.format, file };
+        let told = answer(&self.session, sql, limits, &target).await?;
+        self.tell(&told, limits, begun_at);
+        Ok(())
+    }
+
+    /// Asks what a load has brought since, unless a version was asked for.
+    async fn catch_up(&mut self) -> Result<()> {
+        if self.is_pinned || self.dataset.is_newest() {
+            return Ok(());
+        }
+        if let Some(dataset) = Dataset::open(self.dataset.folder(), None).await? {
+            self.session = self.database.session(&dataset)?;
+            self.dataset = dataset;
+            eprintln!("note: a load has made version {}", self.dataset.version());
+        }
+        Ok(())
+    }
+
+    fn tell(&self, told: &Told, limits: Limits, begun_at: Instant) {
+        if told.is_cut {
+            let rows = limits.rows;
+            eprintln!("warning: the result was cut off after {rows} rows, the limit (--sql-rows)");
+        }
+        if self.is_timed {
+            let took_ms = begun_at.elapsed().as_secs_f64() * 1000.0;
+            let rows = if told.rows == 1 { "row" } else { "rows" };
+            eprintln!("{} {rows} in {took_ms:.1} ms", told.rows);
+        }
+    }
+
+    async fn command(&mut self, command: Command) -> Result<Next> {
+        match command {
+            Command::Quit => return Ok(Next::End),
+            Command::Help => output::write(help().as_bytes(), None)?,
+            Command::Tables => self.look_up(TABLES).await?,
+            Command::Schema(table) => {
+                let columns = columns_of(table.as_deref());
+                self.look_up(&columns).await?;
+            }
+            Command::Mode(None) => eprintln!("mode {}", word(FORMATS, self.format)),
+            Command::Mode(Some(format)) => self.format = format,
+            Command::Once(file) => self.once = Some(file),
+            Command::Timer(is_timed) => self.is_timed = is_timed,
+            Command::Read(file) => return Box::pin(self.run_file(&file)).await,
+            Command::Function(name) => {
+                let text = functions::tell(&self.session.context().state(), name.as_deref());
+                output::write(text.map_err(Error::Argument)?.as_bytes(), None)?;
+            }
+        }
+        Ok(Next::More)
+    }
+
+    /// What a command asks of the catalog, for people.
+    async fn look_up(&mut self, sql: &str) -> Result<()> {
+        self.catch_up().await?;
+        let plan = self.session.plan(sql).await?;
+        let rows = self.session.run(plan, self.limits.limits(Format::Table)).await?;
+        let mut table = Writer::new(Format::Table, &rows.schema())?;
+        let (batches, _) = rows.collect().await?;
+        if batches.is_empty() {
+            let expected = "there is no such table; .tables lists those that there are";
+            return Err(Error::Argument(expected.to_owned()));
+        }
+        batches.iter().try_for_each(|batch| table.write(batch))?;
+        table.finish()?;
+        output::write(&table.take(), None)
+    }
+}
+
+fn columns_of(table: Option<&str>) -> String {
+    let of_table = table.map(|table| {
+        let table = table.strip_prefix("public.").unwrap_or(table);
+        format!(" AND table_name = '{}'", table.replace('\'', "''"))
+    });
+    format!("{COLUMNS}{} ORDER BY table_name, ordinal_position", of_table.unwrap_or_default())
+}

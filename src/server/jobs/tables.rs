@@ -1,0 +1,121 @@
+//! Reports for SQL: those of a server that runs, and those of a folder that none serves.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use uuid::Uuid;
+
+use super::files::{Files, Written};
+use super::job::{Job, State};
+use super::record::{Ending, Record};
+use super::{FILES, Found, Jobs, LEDGER, ledger, renderings};
+use crate::error::Result;
+use crate::sql::{NamedTable, Report, Reports, report_tables};
+
+impl Jobs {
+    /// The reports, and the rows of those that are complete.
+    pub fn tables(&self) -> Vec<NamedTable> {
+        report_tables(Arc::new(Served(self.clone())))
+    }
+}
+
+/// The tables of a data folder's reports, for who reads it without a server.
+pub fn tables_of(reports: &Path) -> Vec<NamedTable> {
+    report_tables(Arc::new(Unserved(reports.to_owned())))
+}
+
+struct Served(Jobs);
+
+impl std::fmt::Debug for Served {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Served")
+    }
+}
+
+impl Reports for Served {
+    fn list(&self) -> Result<Vec<Report>> {
+        let jobs = self.0.newest(None, usize::MAX);
+        Ok(jobs.iter().map(|job| of_job(job)).collect())
+    }
+
+    fn rows(&self, id: &str) -> Result<Option<RecordBatch>> {
+        let Ok(id) = Uuid::try_parse(id) else { return Ok(None) };
+        match self.0.find(id)? {
+            Found::Job(job) => Ok(renderings::read(&self.0.0, &job)),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Looked up anew each time, so that a server may take the folder in between.
+#[derive(Debug)]
+struct Unserved(PathBuf);
+
+impl Unserved {
+    fn kept(&self) -> Result<Vec<(Uuid, Record)>> {
+        let path = self.0.join(LEDGER);
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        let mut reports = ledger::kept_in(&path)?.reports;
+        reports.sort_by_key(|(_, record)| std::cmp::Reverse(record.sequence));
+        Ok(reports)
+    }
+}
+
+impl Reports for Unserved {
+    fn list(&self) -> Result<Vec<Report>> {
+        let kept = self.kept()?;
+        Ok(kept.iter().map(|(id, record)| of_record(*id, record)).collect())
+    }
+
+    fn rows(&self, id: &str) -> Result<Option<RecordBatch>> {
+        let kept = self.kept()?;
+        let found = kept.iter().find(|(kept, _)| kept.to_string() == id);
+        let Some((id, Record { ending: Some(Ending::Complete(finished)), .. })) = found else {
+            return Ok(None);
+        };
+        let written =
+            Written { size_bytes: finished.size_bytes, checksum: finished.checksum.clone() };
+        Ok(Files::of_folder(self.0.join(FILES)).read(*id, &written))
+    }
+}
+
+fn of_job(job: &Job) -> Report {
+    let state = job.state();
+    let ending = if let State::Ended(ending) = &state { Some(ending.clone()) } else { None };
+    let mut report = of_record(job.id, &job.record(ending));
+    if let State::Running { started_at, .. } = state {
+        (report.state, report.started_at) = ("running", Some(started_at));
+    }
+    report
+}
+
+fn of_record(id: Uuid, record: &Record) -> Report {
+    let mut report = Report {
+        id: id.to_string(),
+        state: "queued",
+        data_version: record.version,
+        now: record.now,
+        options: record.options.to_string(),
+        created_at: record.created_at,
+        started_at: None,
+        finished_at: record.ending.as_ref().map(Ending::finished_at),
+        stores: None,
+        detail: None,
+    };
+    match &record.ending {
+        None => {}
+        Some(Ending::Complete(finished)) => {
+            report.state = "complete";
+            report.started_at = Some(finished.started_at);
+            report.stores = Some(finished.stores as u64);
+        }
+        Some(Ending::Failed { detail, .. }) => {
+            (report.state, report.detail) = ("failed", Some(detail.clone()));
+        }
+        Some(Ending::Cancelled { .. }) => report.state = "cancelled",
+    }
+    report
+}

@@ -1,0 +1,256 @@
+//! The question: its text, the values of its parameters, and how the rows are wanted.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use datafusion::common::ParamValues;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::scalar::ScalarValue;
+use serde_json::{Map, Value};
+use warp::http::Method;
+use warp::http::header::ACCEPT;
+
+use super::super::problem::{Answer, Refusal};
+use super::super::request::Request;
+use super::super::{download, negotiate};
+use crate::error::{Error, Result};
+use crate::report::Format;
+use crate::sql::Session;
+use crate::words::{FORMATS, meaning};
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ask {
+    pub sql: String,
+    /// An array for `$1`, an object for `$name`.
+    pub params: Option<Value>,
+    pub format: Format,
+    pub time: Option<Duration>,
+    pub rows: Option<usize>,
+    pub version: Option<u64>,
+}
+
+impl Ask {
+    /// From the query of a `GET`; from a body that is SQL, with options in the query; or from one that
+    /// is a JSON object.
+    ///
+    /// # Errors
+    /// Names what is no option, or has not the value that it should.
+    pub fn of(request: &Request) -> Answer<Self> {
+        let mut fields = Map::new();
+        for (name, value) in request.query.each()? {
+            let name = if name == "q" { "sql" } else { name };
+            fields.insert(name.to_owned(), value.into());
+        }
+        if request.method == Method::POST {
+            let body = str::from_utf8(&request.body)
+                .map_err(|_| Refusal::wrong("the body is not UTF-8"))?
+                .trim();
+            // No statement starts so.
+            if body.starts_with('{') {
+                match serde_json::from_str(body) {
+                    Ok(Value::Object(given)) => fields.extend(given),
+                    Ok(_) => return Err(Refusal::wrong("the body is JSON, but no object")),
+                    Err(error) => {
+                        return Err(Refusal::wrong(format!("the body is not JSON: {error}")));
+                    }
+                }
+            } else if !body.is_empty() {
+                fields.insert("sql".to_owned(), body.into());
+            }
+        }
+        let wished = wished(request);
+        Self::of_fields(fields, wished).map_err(Refusal::wrong)
+    }
+
+    fn of_fields(fields: Map<String, Value>, wished: Format) -> std::result::Result<Self, String> {
+        let (sql, params) = (String::new(), None);
+        let mut ask = Self { sql, params, format: wished, time: None, rows: None, version: None };
+        for (name, value) in fields {
+            let placed = |wrong: String| format!("{name}: {wrong}");
+            match name.as_str() {
+                "sql" => ask.sql = text(&value).map_err(placed)?.to_owned(),
+                "params" => ask.params = values(value).map_err(placed)?,
+                "format" => {
+                    let format = text(&value).and_then(|word| meaning(FORMATS, word));
+                    ask.format = format.map_err(placed)?;
+                }
+                "timeout_ms" => {
+                    ask.time = Some(Duration::from_millis(whole(&value, 1).map_err(placed)?));
+                }
+                "max_rows" => {
+                    let rows = whole(&value, 0).map_err(placed)?;
+                    ask.rows = Some(usize::try_from(rows).unwrap_or(usize::MAX));
+                }
+                "version" => ask.version = Some(whole(&value, 1).map_err(placed)?),
+                _ => {
+                    return Err(format!(
+                        "{name}: is not one of sql, params, format, timeout_ms, max_rows, version"
+                    ));
+                }
+            }
+        }
+        match ask.sql.trim().is_empty() {
+            true => {
+                Err("expected a statement, as the body, as its field sql, or as ?q=".to_owned())
+            }
+            false => Ok(ask),
+        }
+    }
+
+    /// The statement with its parameters.
+    pub async fn plan(&self, session: &Session) -> Result<LogicalPlan> {
+        let plan = session.plan(&self.sql).await?;
+        let Some(params) = &self.params else { return Ok(plan) };
+        let types = plan.get_parameter_types()?;
+        let typed = |name: String, value: &Value| -> Result<(String, ScalarValue)> {
+            let scalar = scalar(value);
+            // As the question uses it: a text may stand for an instant.
+            let scalar = match types.get(&format!("${name}")) {
+                Some(Some(wanted)) => scalar.cast_to(wanted).map_err(|error| {
+                    Error::Query(format!("${name}: {}", error.strip_backtrace()))
+                })?,
+                _ => scalar,
+            };
+            Ok((name, scalar))
+        };
+        let params: ParamValues = match params {
+            Value::Object(named) => {
+                let named = named.iter().map(|(name, value)| typed(name.clone(), value));
+                named.collect::<Result<HashMap<_, _>>>()?.into()
+            }
+            listed => {
+                let listed = listed.as_array().into_iter().flatten().enumerate();
+                let listed = listed.map(|(at, value)| Ok(typed((at + 1).to_string(), value)?.1));
+                listed.collect::<Result<Vec<_>>>()?.into()
+            }
+        };
+        Session::bind(plan, params)
+    }
+}
+
+/// What the client would rather have; CSV where it takes anything.
+fn wished(request: &Request) -> Format {
+    let offered =
+        FORMATS.iter().map(|(_, format)| *format).filter(|format| *format != Format::Table);
+    let offered: Vec<_> = offered.map(|format| (media_type(format), format)).collect();
+    let types: Vec<_> = offered.iter().map(|(media_type, _)| *media_type).collect();
+    let accepted = request.header_list(ACCEPT);
+    let preferred = negotiate::preferred(accepted.as_deref(), &types);
+    let found = offered.iter().find(|(media_type, _)| Some(*media_type) == preferred);
+    found.map_or(Format::Csv, |(_, format)| *format)
+}
+
+fn media_type(format: Format) -> &'static str {
+    let media_type = download::kind(format).media_type;
+    media_type.split(';').next().unwrap_or(media_type)
+}
+
+fn text(value: &Value) -> std::result::Result<&str, String> {
+    value.as_str().ok_or_else(|| format!("{value} is not a text"))
+}
+
+/// Also as text, as a query has it.
+fn whole(value: &Value, least: u64) -> std::result::Result<u64, String> {
+    let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
+    let number = number.filter(|number| (least..=i64::MAX as u64).contains(number));
+    number.ok_or_else(|| format!("expected a whole number from {least} on"))
+}
+
+/// Also as the text of JSON, as a query has it.
+fn values(value: Value) -> std::result::Result<Option<Value>, String> {
+    let value = match value {
+        Value::String(text) => {
+            serde_json::from_str(&text).map_err(|error| format!("is not JSON: {error}"))?
+        }
+        value => value,
+    };
+    let each: Vec<_> = match &value {
+        Value::Null => return Ok(None),
+        Value::Array(listed) => listed.iter().collect(),
+        Value::Object(named) => named.values().collect(),
+        _ => return Err("expected an array for $1 and on, or an object for $name".to_owned()),
+    };
+    match each.iter().find(|value| value.is_array() || value.is_object()) {
+        Some(nested) => Err(format!("{nested} is not a text, a number, true, false or null")),
+        None => Ok(Some(value)),
+    }
+}
+
+fn scalar(value: &Value) -> ScalarValue {
+    match value {
+        Value::Bool(truth) => ScalarValue::Boolean(Some(*truth)),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => ScalarValue::Int64(Some(whole)),
+            None => ScalarValue::Float64(number.as_f64()),
+        },
+        Value::String(text) => ScalarValue::Utf8(Some(text.clone())),
+        _ => ScalarValue::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(fields: Value, expected: std::result::Result<Ask, &str>) {
+        let Value::Object(fields) = fields else { panic!("are fields") };
+        assert_eq!(Ask::of_fields(fields, Format::Csv), expected.map_err(str::to_owned));
+    }
+
+    fn asked(sql: &str) -> Ask {
+        let (sql, params) = (sql.to_owned(), None);
+        Ask { sql, params, format: Format::Csv, time: None, rows: None, version: None }
+    }
+
+    #[test]
+    fn every_option_is_taken_as_json_and_as_text() {
+        let whole = Ask {
+            params: Some(json!([1, "a", null])),
+            format: Format::Markdown,
+            time: Some(Duration::from_millis(500)),
+            rows: Some(0),
+            version: Some(3),
+            ..asked("SELECT $1")
+        };
+        check(
+            json!({ "sql": "SELECT $1", "params": [1, "a", null], "format": "markdown",
+                "timeout_ms": 500, "max_rows": 0, "version": 3 }),
+            Ok(whole.clone()),
+        );
+        check(
+            json!({ "sql": "SELECT $1", "params": "[1, \"a\", null]", "format": "markdown",
+                "timeout_ms": "500", "max_rows": "0", "version": "3" }),
+            Ok(whole),
+        );
+        check(json!({ "sql": "SELECT 1" }), Ok(asked("SELECT 1")));
+    }
+
+    #[test]
+    fn an_option_that_is_none_is_refused() {
+        check(json!({}), Err("expected a statement, as the body, as its field sql, or as ?q="));
+        check(json!({ "sql": 5 }), Err("sql: 5 is not a text"));
+        check(
+            json!({ "sql": "SELECT 1", "timeout": 5 }),
+            Err("timeout: is not one of sql, params, format, timeout_ms, max_rows, version"),
+        );
+        check(
+            json!({ "sql": "SELECT 1", "timeout_ms": 0 }),
+            Err("timeout_ms: expected a whole number from 1 on"),
+        );
+        check(
+            json!({ "sql": "SELECT 1", "max_rows": -1 }),
+            Err("max_rows: expected a whole number from 0 on"),
+        );
+        check(
+            json!({ "sql": "SELECT 1", "params": 5 }),
+            Err("params: expected an array for $1 and on, or an object for $name"),
+        );
+        check(
+            json!({ "sql": "SELECT 1", "params": [[1]] }),
+            Err("params: [1] is not a text, a number, true, false or null"),
+        );
+    }
+}

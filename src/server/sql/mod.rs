@@ -1,0 +1,81 @@
+//! `/v1/sql`: any question in SQL, its rows sent as they come.
+//!
+//! [`ask`] reads the question, [`sending`] sends the rows. What may be asked, and the limits of it,
+//! are those of [`crate::sql`]: a query that meets the limit of time or of memory is refused with 422
+//! and the limit's name; one that meets the limit of rows is cut off, and says so.
+
+mod ask;
+mod sending;
+
+use std::sync::Arc;
+
+use warp::http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
+use warp::http::{Method, StatusCode};
+use warp::reply::Response as Reply;
+
+use self::ask::Ask;
+use super::catalog::Edition;
+use super::problem::Answer;
+use super::request::Request;
+use super::service::Service;
+use crate::sql::{Limits, Session};
+
+/// `GET` and `POST /v1/sql`
+pub async fn answer(service: &Service, request: &Request) -> Answer {
+    let ask = Ask::of(request)?;
+    let limits = service.settings.sql.at_most(ask.time, ask.rows);
+    let edition = service.catalog.edition(ask.version).await?;
+    let session = service.session_of(&edition).await?;
+    let plan = sending::on_threads(service.work.handle(), {
+        let (session, ask) = (Arc::clone(&session), ask.clone());
+        async move { ask.plan(&session).await }
+    });
+    let plan = plan.await?;
+    // The same question has the same answer as long as there is no other data, unless it asks for
+    // more than the data.
+    let tag = Session::is_repeatable(&plan).then(|| tag(&ask, &edition, limits));
+    if let (Some(tag), &Method::GET) = (&tag, &request.method)
+        && is_known(request, tag)
+    {
+        let mut reply = Reply::default();
+        *reply.status_mut() = StatusCode::NOT_MODIFIED;
+        return Ok(tagged(reply, tag));
+    }
+    let folder = edition.dataset.folder().to_owned();
+    let question = sending::Question { session, plan, limits, format: ask.format, folder };
+    let reply = sending::reply(service.work.handle(), question).await?;
+    Ok(match &tag {
+        Some(tag) if request.method != Method::POST => tagged(reply, tag),
+        _ => reply,
+    })
+}
+
+/// Weak: rows in no order that was asked for may come in another one.
+fn tag(ask: &Ask, edition: &Edition, limits: Limits) -> String {
+    let format = super::download::kind(ask.format).ending;
+    let asked = format!(
+        "{} {} {format} {} {:?} {}",
+        env!("CARGO_PKG_VERSION"),
+        edition.version(),
+        limits.rows,
+        ask.params,
+        ask.sql
+    );
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&edition.fingerprint).update(asked.as_bytes());
+    format!("W/\"{}\"", &hasher.finalize().to_hex()[..32])
+}
+
+fn is_known(request: &Request, tag: &str) -> bool {
+    let known = request.header_list(IF_NONE_MATCH).unwrap_or_default();
+    let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    known.split(',').any(|known| known.trim() == "*" || bare(known) == bare(tag))
+}
+
+fn tagged(mut reply: Reply, tag: &str) -> Reply {
+    let headers = reply.headers_mut();
+    headers.extend(HeaderValue::from_str(tag).ok().map(|tag| (ETAG, tag)));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(VARY, HeaderValue::from_static("Accept"));
+    reply
+}

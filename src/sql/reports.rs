@@ -1,0 +1,252 @@
+//! Reports as tables: `reports`, one row each, and `report_rows`, the rows of those that are complete.
+//!
+//! They are looked up when they are asked for: reports come and go while the data stays. Knows
+//! nothing of where they are kept.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::{Arc, LazyLock};
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray, UInt64Array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::datasource::TableType;
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use futures::StreamExt;
+
+use super::NamedTable;
+use crate::error::Error;
+use crate::report;
+
+const REPORTS: &str = "reports";
+const ROWS: &str = "report_rows";
+pub const NAMES: [&str; 2] = [REPORTS, ROWS];
+
+/// One report, whatever became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    pub id: String,
+    /// `queued`, `running`, `complete`, `failed` or `cancelled`.
+    pub state: &'static str,
+    pub data_version: u64,
+    /// Microseconds UTC, as all instants here.
+    pub now: i64,
+    /// What was asked, as JSON.
+    pub options: String,
+    pub created_at: i64,
+    pub started_at: Option<i64>,
+    pub finished_at: Option<i64>,
+    /// Rows of a complete one.
+    pub stores: Option<u64>,
+    /// Why a failed one failed.
+    pub detail: Option<String>,
+}
+
+impl Report {
+    fn is_complete(&self) -> bool {
+        self.state == "complete"
+    }
+}
+
+/// Where reports are looked up; both may read files.
+pub trait Reports: Debug + Send + Sync {
+    /// Newest first.
+    fn list(&self) -> crate::Result<Vec<Report>>;
+
+    /// The rows of a complete report, laid out; `None` where they are gone.
+    fn rows(&self, id: &str) -> crate::Result<Option<RecordBatch>>;
+}
+
+/// Both tables.
+pub fn report_tables(reports: Arc<dyn Reports>) -> Vec<NamedTable> {
+    vec![
+        (REPORTS.to_owned(), Arc::new(ReportsTable(Arc::clone(&reports)))),
+        (ROWS.to_owned(), Arc::new(ReportRows(reports))),
+    ]
+}
+
+#[derive(Debug)]
+struct ReportsTable(Arc<dyn Reports>);
+
+static REPORTS_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let instant = || DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    Arc::new(Schema::new(vec![
+        Field::new("report_id", DataType::Utf8, false),
+        Field::new("state", DataType::Utf8, false),
+        Field::new("data_version", DataType::UInt64, false),
+        Field::new("now", instant(), false),
+        Field::new("options", DataType::Utf8, false),
+        Field::new("created_at", instant(), false),
+        Field::new("started_at", instant(), true),
+        Field::new("finished_at", instant(), true),
+        Field::new("stores", DataType::UInt64, true),
+        Field::new("detail", DataType::Utf8, true),
+    ]))
+});
+
+fn reports_batch(reports: &[Report]) -> Result<RecordBatch> {
+    let text = |of: fn(&Report) -> Option<&str>| -> ArrayRef {
+        Arc::new(reports.iter().map(of).collect::<StringArray>())
+    };
+    let instant = |of: fn(&Report) -> Option<i64>| -> ArrayRef {
+        let instants: TimestampMicrosecondArray = reports.iter().map(of).collect();
+        Arc::new(instants.with_timezone("UTC"))
+    };
+    let count = |of: fn(&Report) -> Option<u64>| -> ArrayRef {
+        Arc::new(reports.iter().map(of).collect::<UInt64Array>())
+    };
+    let columns = vec![
+        text(|report| Some(&report.id)),
+        text(|report| Some(report.state)),
+        count(|report| Some(report.data_version)),
+        instant(|report| Some(report.now)),
+        text(|report| Some(&report.options)),
+        instant(|report| Some(report.created_at)),
+        instant(|report| report.started_at),
+        instant(|report| report.finished_at),
+        count(|report| report.stores),
+        text(|report| report.detail.as_deref()),
+    ];
+    Ok(RecordBatch::try_new(Arc::clone(&REPORTS_SCHEMA), columns)?)
+}
+
+#[async_trait]
+impl TableProvider for ReportsTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&REPORTS_SCHEMA)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        _: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _: &[Expr],
+        _: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let batch = reports_batch(&listed(&self.0).await?)?;
+        let schema = self.schema();
+        Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], schema, projection.cloned())?)
+    }
+}
+
+/// The rows of complete reports, a file at a time.
+#[derive(Debug)]
+struct ReportRows(Arc<dyn Reports>);
+
+static ROWS_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let mut fields = vec![Arc::new(Field::new("report_id", DataType::Utf8, false))];
+    fields.extend(report::widest_schema().fields().iter().cloned());
+    Arc::new(Schema::new(fields))
+});
+
+#[async_trait]
+impl TableProvider for ReportRows {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&ROWS_SCHEMA)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        // Decides which files are read; rows are filtered behind it either way.
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        _: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let complete = listed(&self.0).await?.into_iter().filter(Report::is_complete);
+        let mut ids: Vec<_> = complete.map(|report| report.id).collect();
+        for wanted in filters.iter().filter_map(wanted_ids) {
+            ids.retain(|id| wanted.contains(id));
+        }
+        let files: Arc<dyn PartitionStream> =
+            Arc::new(Files { reports: Arc::clone(&self.0), ids: ids.into() });
+        let exec =
+            StreamingTableExec::try_new(self.schema(), vec![files], projection, [], false, limit)?;
+        Ok(Arc::new(exec))
+    }
+}
+
+/// The ids that the filter leaves; `None` where it is about something else.
+fn wanted_ids(filter: &Expr) -> Option<BTreeSet<String>> {
+    let is_id = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name() == "report_id");
+    let text = |expr: &Expr| match expr {
+        Expr::Literal(value, _) => value.try_as_str().flatten().map(str::to_owned),
+        _ => None,
+    };
+    match filter {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) if is_id(left) => {
+            Some(text(right).into_iter().collect())
+        }
+        Expr::InList(list) if is_id(&list.expr) && !list.negated => {
+            list.list.iter().map(text).collect()
+        }
+        _ => None,
+    }
+}
+
+#[derive(Debug)]
+struct Files {
+    reports: Arc<dyn Reports>,
+    ids: Arc<[String]>,
+}
+
+impl PartitionStream for Files {
+    fn schema(&self) -> &SchemaRef {
+        &ROWS_SCHEMA
+    }
+
+    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let (reports, ids) = (Arc::clone(&self.reports), Arc::clone(&self.ids));
+        let files = futures::stream::iter(0..ids.len()).filter_map(move |at| {
+            let (reports, ids) = (Arc::clone(&reports), Arc::clone(&ids));
+            async move {
+                let read = tokio::task::spawn_blocking(move || rows_of(reports.as_ref(), &ids[at]));
+                read.await
+                    .unwrap_or_else(|error| Err(DataFusionError::ExecutionJoin(Box::new(error))))
+                    .transpose()
+            }
+        });
+        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&ROWS_SCHEMA), files))
+    }
+}
+
+fn rows_of(reports: &dyn Reports, id: &str) -> Result<Option<RecordBatch>> {
+    // It may have been forgotten since it was listed.
+    let Some(rows) = reports.rows(id).map_err(unavailable)? else { return Ok(None) };
+    let rows = report::widest(&rows).map_err(unavailable)?;
+    let ids: ArrayRef = Arc::new(StringArray::from(vec![id; rows.num_rows()]));
+    let columns = [ids].into_iter().chain(rows.columns().iter().cloned()).collect();
+    Ok(Some(RecordBatch::try_new(Arc::clone(&ROWS_SCHEMA), columns)?))
+}
+
+async fn listed(reports: &Arc<dyn Reports>) -> Result<Vec<Report>> {
+    let reports = Arc::clone(reports);
+    let listed = tokio::task::spawn_blocking(move || reports.list()).await;
+    listed.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))?.map_err(unavailable)
+}
+
+fn unavailable(error: Error) -> DataFusionError {
+    DataFusionError::Execution(error.sentence())
+}

@@ -1,0 +1,168 @@
+//! `uptally sql`, as a user types it or a script pipes it; the prompt itself needs a terminal.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use tempfile::TempDir;
+
+use crate::harness::{block_on, ingest, uptally};
+use crate::service::sql::{ENDLESS_JOIN, attempts};
+
+/// The sample, loaded into `data` of a folder.
+fn folder() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample");
+    block_on(ingest(&folder.path().join("data"), &[&sample])).unwrap();
+    folder
+}
+
+fn asked(folder: &Path, arguments: &[&str], stdin: &str) -> Output {
+    let arguments = ["sql"].iter().chain(arguments).copied();
+    let mut command = uptally(arguments);
+    command.current_dir(folder).stdin(Stdio::piped());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Whoever has heard enough may be gone before all was said.
+    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+/// What is printed, what is said on stderr, and how it ends.
+#[track_caller]
+fn check(folder: &Path, arguments: &[&str], stdin: &str, expected: (&str, &str, i32)) {
+    let run = asked(folder, arguments, stdin);
+    let said = String::from_utf8(run.stderr).unwrap();
+    let (printed, words, code) = expected;
+    assert_eq!(String::from_utf8(run.stdout).unwrap(), printed, "{arguments:?} {stdin:?} {said}");
+    assert!(said.contains(words), "{arguments:?} {stdin:?}: {said}");
+    assert_eq!(run.status.code(), Some(code), "{arguments:?} {stdin:?}: {said}");
+    assert!(!words.is_empty() || said.is_empty(), "{arguments:?} {stdin:?}: {said}");
+}
+
+#[test]
+fn questions_are_answered_in_their_order_until_one_is_wrong() {
+    let folder = folder();
+    let folder = folder.path();
+    let count = "SELECT count(*) AS stores FROM stores";
+    check(folder, &[count], "", ("stores\n40\n", "", 0));
+    check(folder, &["SELECT 1 AS a; SELECT 'b;c' AS b;"], "", ("a\n1\nb\nb;c\n", "", 0));
+    check(folder, &[], &format!("{count};\n"), ("stores\n40\n", "", 0));
+    check(folder, &[], count, ("stores\n40\n", "", 0));
+    check(folder, &[], "", ("", "", 0));
+    check(folder, &[], "SELECT 1 AS a;\nSELEC;\nSELECT 2 AS b;", ("a\n1\n", "SELEC", 1));
+    check(folder, &["SELECT 'a"], "", ("", "Unterminated string literal", 1));
+    check(folder, &["SELECT nothing FROM polls"], "", ("", "No field named nothing", 1));
+    std::fs::write(folder.join("a.sql"), "SELECT 1 AS a;\n.mode ndjson\n\n.read b.sql\n").unwrap();
+    std::fs::write(folder.join("b.sql"), "SELECT 2 AS b;\nSELECT * FROM nowhere;\n").unwrap();
+    let placed = "\"b.sql\", line 2: ";
+    check(folder, &["-f", "a.sql"], "", ("a\n1\n{\"b\":2}\n", placed, 1));
+    std::fs::write(folder.join("loop.sql"), ".read loop.sql\n").unwrap();
+    check(folder, &["-f", "loop.sql"], "", ("", "files read each other more than 16 deep", 1));
+    check(folder, &["-f", "none.sql"], "", ("", "\"none.sql\": cannot read", 1));
+    check(folder, &["--as-of", "1", count], "", ("stores\n40\n", "", 0));
+    check(folder, &["--as-of", "2", count], "", ("", "there is no version 2", 1));
+    check(folder, &["--data", "empty", count], "", ("", "nothing was loaded into", 1));
+    check(folder, &["--format", "xml", count], "", ("", "invalid value", 2));
+}
+
+#[test]
+fn commands_tell_what_there_is_to_ask() {
+    let folder = folder();
+    let folder = folder.path();
+    for (command, words) in [
+        (".tables", "| business_hours |"),
+        ("\\d", "| polls "),
+        ("\\d polls", "| polls      | polled_at"),
+        (".schema stores", "| stores"),
+        ("\\h abs", "absolute value"),
+        ("\\h", "\ntimeline\n"),
+        (".help", ".once FILE"),
+    ] {
+        let run = asked(folder, &[], command);
+        let printed = String::from_utf8(run.stdout).unwrap();
+        assert!(run.status.success() && printed.contains(words), "{command}: {printed}");
+    }
+    for (command, words) in [
+        ("\\d nowhere", "there is no such table"),
+        ("\\h nothing", "there is no function \"nothing\""),
+        (".drop", "there is no command \".drop\""),
+    ] {
+        check(folder, &[], command, ("", words, 1));
+    }
+    check(
+        folder,
+        &[],
+        ".mode\n.timer on\nSELECT 1 AS a;\n.quit\nSELECT 2;",
+        ("a\n1\n", "mode csv", 0),
+    );
+    let run = asked(folder, &[], ".timer on\nSELECT 1;");
+    assert!(String::from_utf8(run.stderr).unwrap().starts_with("1 row in "));
+}
+
+#[test]
+fn a_file_is_written_whole_or_not_at_all() {
+    let folder = folder();
+    let folder = folder.path();
+    let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    check(folder, &["-o", "a.csv", "SELECT 1 AS a"], "", ("", "", 0));
+    assert_eq!(read("a.csv"), b"a\n1\n");
+    // What fails on its way leaves what was there.
+    let late = "SELECT 10 / (20000 - value) AS a FROM range(1, 30000)";
+    check(folder, &["-o", "a.csv", late], "", ("", "Divide by zero", 1));
+    assert_eq!(read("a.csv"), b"a\n1\n");
+    let two = "expected .once FILE before each of several";
+    check(folder, &["-o", "a.csv", "SELECT 2 AS a; SELECT 3 AS a"], "", ("", two, 1));
+    check(folder, &["-o", "a.csv"], "", ("", "there was none", 1));
+    let script = ".mode json\n.once b.json\nSELECT 1 AS a;\nSELECT 2 AS a;";
+    check(folder, &[], script, ("[{\"a\":2}]\n", "", 0));
+    assert_eq!(read("b.json"), b"[{\"a\":1}]\n");
+    check(
+        folder,
+        &["--format", "parquet", "-o", "polls.parquet", "SELECT * FROM polls"],
+        "",
+        ("", "", 0),
+    );
+    assert!(read("polls.parquet").ends_with(b"PAR1"));
+    let left: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_str().unwrap().starts_with('.')), "{left:?}");
+}
+
+#[test]
+fn every_limit_of_a_query_is_named_where_it_is_met() {
+    let folder = folder();
+    let folder = folder.path();
+    let all = "SELECT 1 AS a FROM polls";
+    let cut = "cut off after 2 rows, the limit (--sql-rows)";
+    check(folder, &["--sql-rows", "2", all], "", ("a\n1\n1\n", cut, 0));
+    check(folder, &["--sql-time", "200ms", ENDLESS_JOIN], "", ("", "(--sql-time)", 1));
+    let hungry = "SELECT a.store_id, count(DISTINCT b.polled_at) FROM polls a JOIN polls b USING (store_id) GROUP BY 1";
+    check(folder, &["--sql-memory", "1KiB", hungry], "", ("", "(--sql-memory)", 1));
+    check(
+        folder,
+        &["--sql-memory", "0", all],
+        "",
+        ("", "expected a number of bytes like 512MiB", 2),
+    );
+    // A file has all of them, a table no more than a service would give.
+    let many = "SELECT value FROM range(0, 100001)";
+    let run = asked(folder, &[many], "");
+    assert_eq!(run.stdout.iter().filter(|byte| **byte == b'\n').count(), 100_002);
+    let run = asked(folder, &["--format", "table", many], "");
+    assert!(String::from_utf8(run.stderr).unwrap().contains("cut off after 100000 rows"));
+}
+
+#[test]
+fn nothing_is_changed_and_nothing_beside_the_data_is_read() {
+    let folder = folder();
+    let secret = folder.path().join("secret.csv");
+    std::fs::write(&secret, "a\nhidden\n").unwrap();
+    for attempt in attempts(&secret) {
+        let run = asked(folder.path(), &[&attempt], "");
+        assert_eq!(run.status.code(), Some(1), "{attempt}");
+        assert!(run.stdout.is_empty(), "{attempt}: {}", String::from_utf8_lossy(&run.stdout));
+        assert!(!String::from_utf8_lossy(&run.stderr).contains("hidden"), "{attempt}");
+    }
+    assert_eq!(std::fs::read(&secret).unwrap(), b"a\nhidden\n");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+}
