@@ -78,6 +78,19 @@ pub struct Listeners {
     pub postgres: Option<TcpListener>,
 }
 
+impl From<TcpListener> for Listeners {
+    /// HTTP alone.
+    fn from(http: TcpListener) -> Self {
+        Self {
+            http,
+            #[cfg(feature = "flight")]
+            flight: None,
+            #[cfg(feature = "postgres")]
+            postgres: None,
+        }
+    }
+}
+
 /// Serves on the listeners until `stop` ends; then finishes what was begun, and returns.
 ///
 /// Reports that wait by then, or take too long, are made after the next start.

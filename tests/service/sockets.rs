@@ -22,7 +22,7 @@ fn listening(settings: Settings, clients: impl FnOnce(SocketAddr) + Send + 'stat
             clients(address);
             drop(done);
         });
-        run(listener, None, served.service.clone(), async { drop(is_done.await) }).await;
+        run(listener.into(), None, served.service.clone(), async { drop(is_done.await) }).await;
         clients.join().unwrap();
     });
 }
@@ -112,7 +112,7 @@ fn a_report_that_runs_ends_before_the_service_does() {
         }
         let second = served.trigger(r#"{"exact": true}"#).await;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        run(listener, None, served.service.clone(), async {}).await;
+        run(listener.into(), None, served.service.clone(), async {}).await;
         let served = served.again(waiting());
         assert_eq!(served.get(&path).await.json()["state"], "complete");
         let served = served.again(Settings::default());

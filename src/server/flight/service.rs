@@ -1,6 +1,7 @@
 //! The calls of Flight SQL.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
@@ -39,12 +40,12 @@ impl FlightSql {
         Self(service)
     }
 
-    async fn session(&self) -> Answer<Session> {
+    async fn session(&self) -> Answer<Arc<Session>> {
         self.0.session().await.map_err(status::of_refusal)
     }
 
     /// The statement as it would run now.
-    async fn plan(&self, prepared: &Prepared) -> Answer<(Session, LogicalPlan)> {
+    async fn plan(&self, prepared: &Prepared) -> Answer<(Arc<Session>, LogicalPlan)> {
         let session = self.session().await?;
         let plan = session.plan(&prepared.sql).await.map_err(status::of)?;
         let plan = prepared.bind(plan).map_err(status::of)?;
@@ -205,7 +206,8 @@ impl FlightSqlService for FlightSql {
         query: CommandGetCatalogs,
         _: Request<Ticket>,
     ) -> Answer<Response<<Self as FlightService>::DoGetStream>> {
-        taken(catalog::catalogs(&self.session().await?, query))
+        let session = self.session().await?;
+        taken(catalog::catalogs(&session, query))
     }
 
     async fn get_flight_info_schemas(
@@ -221,7 +223,8 @@ impl FlightSqlService for FlightSql {
         query: CommandGetDbSchemas,
         _: Request<Ticket>,
     ) -> Answer<Response<<Self as FlightService>::DoGetStream>> {
-        taken(catalog::schemas(&self.session().await?, query))
+        let session = self.session().await?;
+        taken(catalog::schemas(&session, query))
     }
 
     async fn get_flight_info_tables(

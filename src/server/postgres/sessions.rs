@@ -52,7 +52,8 @@ impl Sessions {
         if let Some(session) = self.kept(edition.version()) {
             return Ok(session);
         }
-        let session = self.service.session().await.map_err(failure::of_refusal)?;
+        // One of its own: what it gets beside the tables is not for who asks otherwise.
+        let session = self.service.database.session(&edition.dataset).map_err(failure::of)?;
         self.equip(&session).map_err(|error| failure::of(error.into()))?;
         let session = Arc::new(session);
         let mut newest = self.newest.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
