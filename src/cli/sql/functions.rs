@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::Documentation;
 
+use crate::sql::documented;
+
 /// What the function does; the names of all where none is given.
 ///
 /// # Errors
@@ -12,6 +14,9 @@ use datafusion::logical_expr::Documentation;
 pub fn tell(state: &SessionState, name: Option<&str>) -> Result<String, String> {
     let Some(name) = name else { return Ok(names(state).join("\n") + "\n") };
     let name = name.trim_end_matches("()").to_lowercase();
+    if let Some(ours) = documented().find(|ours| ours.name == name) {
+        return Ok(ours.to_string());
+    }
     match documentation(state, &name) {
         Some(documentation) => Ok(text(documentation)),
         None if names(state).contains(&name) => Ok(format!("{name} is not documented\n")),
