@@ -1,11 +1,182 @@
 //! Every function that an analyst may call, described.
 
-use crate::functions::documented::{DOCUMENTED, Documented};
+use crate::functions::documented::{Argument, DOCUMENTED, Documented, Example, Kind, Takes};
 
 /// Those that stand in `FROM`.
-const TABLE_FUNCTIONS: [&Documented; 0] = [];
+const TABLE_FUNCTIONS: [&Documented; 6] =
+    [&UPTIME, &UPTIME_BY, &STATES, &INCIDENTS, &OPENINGS, &AS_OF];
 
 /// All of them, aggregates first.
 pub fn documented() -> impl Iterator<Item = &'static Documented> {
     DOCUMENTED.into_iter().chain(TABLE_FUNCTIONS)
 }
+
+const FROM: Argument = Argument::optional(
+    "from",
+    Takes::Instant,
+    "where the range starts; without a range it is the week before the latest poll",
+);
+const TO: Argument =
+    Argument::optional("to", Takes::Instant, "where it ends; later polls are not looked at");
+const OPTIONS: Argument = Argument::optional(
+    "options",
+    Takes::Text,
+    "'interpolation=nearest,max_gap=2h', or by name: interpolation => 'nearest', max_gap => \
+     INTERVAL '2 hours'; also scope, no_data, snap_end_of_day, default_timezone",
+);
+
+const UPTIME: Documented = Documented {
+    name: "uptime",
+    kind: Kind::Table,
+    summary: "How long each store was up, down and unknown while it should have been open.",
+    arguments: &[FROM, TO, OPTIONS],
+    returns: "store_id, open, up, down, unknown (microseconds), uptime_pct, coverage_pct, polls, incidents, longest (downtime of the longest incident, microseconds)",
+    nulls: "The percentages are null where there is nothing to divide by, longest where there was no incident.",
+    example: Example {
+        sql: "\
+SELECT store_id, up / 60000000 AS up_minutes, down / 60000000 AS down_minutes, uptime_pct
+FROM uptime('2023-01-24', '2023-01-25')
+ORDER BY uptime_pct NULLS LAST, store_id
+LIMIT 3;",
+        output: "\
++---------------------+------------+--------------+------------+
+| store_id            | up_minutes | down_minutes | uptime_pct |
++---------------------+------------+--------------+------------+
+| 6569119777878147431 | 0          | 360          | 0.0        |
+| 5017773858367036175 | 124        | 535          | 18.9       |
+| 5530608382968842422 | 231        | 607          | 27.65      |
++---------------------+------------+--------------+------------+",
+    },
+};
+
+const UPTIME_BY: Documented = Documented {
+    name: "uptime_by",
+    kind: Kind::Table,
+    summary: "The same for each store and hour, day, week or month.",
+    arguments: &[
+        Argument::required("bucket", Takes::Text, "'hour', 'day', 'week' (from Monday) or 'month'"),
+        FROM,
+        TO,
+        Argument::optional(
+            "time_zone",
+            Takes::Text,
+            "whose calendar counts; the store's own without one",
+        ),
+        OPTIONS,
+    ],
+    returns: "store_id, bucket (the local time at which it starts), starts_at, ends_at (cut to the range), then as uptime",
+    nulls: "As uptime.",
+    example: Example {
+        sql: "\
+SELECT bucket, up / 60000000 AS up_minutes, down / 60000000 AS down_minutes
+FROM uptime_by('day', '2023-01-22', '2023-01-25')
+WHERE store_id = '1177941416522642976'
+ORDER BY bucket;",
+        output: "\
++---------------------+------------+--------------+
+| bucket              | up_minutes | down_minutes |
++---------------------+------------+--------------+
+| 2023-01-21T00:00:00 | 0          | 0            |
+| 2023-01-22T00:00:00 | 488        | 21           |
+| 2023-01-23T00:00:00 | 323        | 186          |
+| 2023-01-24T00:00:00 | 510        | 0            |
++---------------------+------------+--------------+",
+    },
+};
+
+const STATES: Documented = Documented {
+    name: "states",
+    kind: Kind::Table,
+    summary: "The state of each store, stretch by stretch and without a gap.",
+    arguments: &[FROM, TO, OPTIONS],
+    returns: "store_id, starts_at, ends_at, state ('up', 'down', 'unknown' or 'closed'), origin ('observed' by a poll at or before it, 'carried' from before the range, 'backfilled' from a later poll)",
+    nulls: "The origin is null of closed and unknown.",
+    example: Example {
+        sql: "\
+SELECT starts_at, ends_at, state, origin
+FROM states('2023-01-24 06:00:00', '2023-01-24 18:00:00')
+WHERE store_id = '1177941416522642976'
+ORDER BY starts_at;",
+        output: "\
++----------------------+----------------------+--------+----------+
+| starts_at            | ends_at              | state  | origin   |
++----------------------+----------------------+--------+----------+
+| 2023-01-24T06:00:00Z | 2023-01-24T15:30:00Z | closed |          |
+| 2023-01-24T15:30:00Z | 2023-01-24T18:00:00Z | up     | observed |
++----------------------+----------------------+--------+----------+",
+    },
+};
+
+const INCIDENTS: Documented = Documented {
+    name: "incidents",
+    kind: Kind::Table,
+    summary: "The outages of each store; closed hours do not split one.",
+    arguments: &[
+        FROM,
+        TO,
+        Argument::optional("min_duration", Takes::Length, "those with less downtime are left out"),
+        OPTIONS,
+    ],
+    returns: "store_id, starts_at, ends_at, starts_local, ends_local (by the clock of the store), downtime (open time within it, microseconds), is_open (still running at the end of the range)",
+    nulls: "Never null.",
+    example: Example {
+        sql: "\
+SELECT store_id, starts_local, downtime / 60000000 AS minutes, is_open
+FROM incidents('2023-01-24', '2023-01-25', INTERVAL '8 hours')
+ORDER BY downtime DESC, store_id
+LIMIT 3;",
+        output: "\
++---------------------+----------------------------+---------+---------+
+| store_id            | starts_local               | minutes | is_open |
++---------------------+----------------------------+---------+---------+
+| 6589071738261957738 | 2023-01-23T17:00:00        | 855     | false   |
+| 6058412577904077794 | 2023-01-24T06:07:28.837136 | 772     | true    |
+| 5530608382968842422 | 2023-01-24T14:51:58.489646 | 607     | true    |
++---------------------+----------------------------+---------+---------+",
+    },
+};
+
+const OPENINGS: Documented = Documented {
+    name: "openings",
+    kind: Kind::Table,
+    summary: "When each store should be open, united.",
+    arguments: &[FROM, TO, OPTIONS],
+    returns: "store_id, starts_at, ends_at",
+    nulls: "Never null.",
+    example: Example {
+        sql: "\
+SELECT starts_at, ends_at
+FROM openings('2023-01-23', '2023-01-25')
+WHERE store_id = '1177941416522642976'
+ORDER BY starts_at;",
+        output: "\
++----------------------+----------------------+
+| starts_at            | ends_at              |
++----------------------+----------------------+
+| 2023-01-23T15:30:00Z | 2023-01-24T00:00:00Z |
+| 2023-01-24T15:30:00Z | 2023-01-25T00:00:00Z |
++----------------------+----------------------+",
+    },
+};
+
+const AS_OF: Documented = Documented {
+    name: "as_of",
+    kind: Kind::Table,
+    summary: "A table as it was at a version of the data, or at an instant.",
+    arguments: &[
+        Argument::required("table", Takes::Text, "its name"),
+        Argument::required("version", Takes::Integer, "a version of the data, or an instant"),
+    ],
+    returns: "the rows of the table",
+    nulls: "As in the table.",
+    example: Example {
+        sql: "\
+SELECT count(*) AS polls FROM as_of('polls', 1);",
+        output: "\
++-------+
+| polls |
++-------+
+| 6341  |
++-------+",
+    },
+};

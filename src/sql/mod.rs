@@ -23,7 +23,6 @@ mod examples;
 
 pub use self::database::{CATALOG, Database, NamedTable, SCHEMA, Session};
 pub use self::documented::documented;
-pub use self::functions::{TABLE_FUNCTIONS, TableFunction};
 pub use self::limits::Limits;
 pub use self::reports::{Report, Reports, report_tables};
 pub use self::rows::{Cut, Rows, asked_wrongly};

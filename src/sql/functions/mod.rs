@@ -26,58 +26,6 @@ use super::as_of::AsOf;
 use super::chain::Chain;
 use crate::engine::steps::{Arguments, Step, arguments};
 
-/// A table function, described for who writes SQL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TableFunction {
-    pub name: &'static str,
-    pub signature: &'static str,
-    pub about: &'static str,
-}
-
-/// Those that there are. Options are `interpolation`, `max_gap`, `scope`, `no_data`,
-/// `snap_end_of_day` and `default_timezone`, spelled as everywhere else.
-pub const TABLE_FUNCTIONS: [TableFunction; 6] = [
-    TableFunction {
-        name: "uptime",
-        signature: "uptime([from, to] [, 'option=value, …'] [, option => value, …])",
-        about: "how long each store was up, down and unknown while it should have been open: \
-            store_id, open, up, down, unknown (microseconds), uptime_pct, coverage_pct (null of \
-            nothing), polls, incidents, longest (downtime of the longest incident, microseconds); \
-            without a range the week before the latest poll",
-    },
-    TableFunction {
-        name: "uptime_by",
-        signature: "uptime_by(bucket [, from, to] [, time_zone] [, option => value, …])",
-        about: "the same per store and 'hour', 'day', 'week' (from Monday) or 'month' of the \
-            store's own calendar, or of the zone's: store_id, bucket (the local time at which it \
-            starts), starts_at, ends_at (cut to the range), then as uptime",
-    },
-    TableFunction {
-        name: "states",
-        signature: "states([from, to] [, option => value, …])",
-        about: "the state of each store without a gap: store_id, starts_at, ends_at, state ('up', \
-            'down', 'unknown', 'closed'), origin ('observed' by a poll at or before it, 'carried' \
-            from before the range, 'backfilled' from a later poll, null of closed and unknown)",
-    },
-    TableFunction {
-        name: "incidents",
-        signature: "incidents([from, to] [, min_duration] [, option => value, …])",
-        about: "the outages of each store: store_id, starts_at, ends_at, starts_local, ends_local \
-            (by the clock of the store), downtime (open time within it, microseconds), is_open (still running at the end of the range); those with \
-            less downtime than min_duration are left out",
-    },
-    TableFunction {
-        name: "openings",
-        signature: "openings([from, to] [, option => value, …])",
-        about: "when each store should be open, united: store_id, starts_at, ends_at",
-    },
-    TableFunction {
-        name: "as_of",
-        signature: "as_of(table, version | instant)",
-        about: "a table as it was at a version of the data, or at an instant",
-    },
-];
-
 const HISTORIES: Step = ("histories", include_str!("../../../queries/histories.sql"));
 
 /// What a call is planned as.
