@@ -29,8 +29,20 @@ fn every_script_holds_over_the_wire() {
 
 struct WireConnection(Client);
 
+/// What the server says, rather than that it said something.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Refused(String);
+
+impl From<tokio_postgres::Error> for Refused {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let told = error.as_db_error().map(|told| told.message().to_owned());
+        Self(told.unwrap_or_else(|| error.to_string()))
+    }
+}
+
 impl WireConnection {
-    async fn open(port: u16) -> Result<Self, tokio_postgres::Error> {
+    async fn open(port: u16) -> Result<Self, Refused> {
         let parameters = format!("host=127.0.0.1 port={port} user=ann dbname=uptally");
         let (client, connection) = tokio_postgres::connect(&parameters, NoTls).await?;
         tokio::spawn(connection);
@@ -40,7 +52,7 @@ impl WireConnection {
 
 #[async_trait]
 impl AsyncDB for WireConnection {
-    type Error = tokio_postgres::Error;
+    type Error = Refused;
     type ColumnType = Kind;
 
     async fn run(&mut self, sql: &str) -> Result<DBOutput<Kind>, Self::Error> {
