@@ -190,7 +190,7 @@ fn in_vain() -> PgWireError {
 
 /// Does the work, unless the client asks on another connection to cancel it.
 async fn unless_cancelled<T>(
-    handle: Option<Arc<Arc<ConnectionHandle>>>,
+    handle: Option<Arc<ConnectionHandle>>,
     work: impl Future<Output = PgWireResult<T>>,
 ) -> PgWireResult<T> {
     let Some(handle) = handle else { return work.await };
@@ -201,12 +201,13 @@ async fn unless_cancelled<T>(
     }
 }
 
-fn begin(client: &mut impl ClientInfo) -> PgWireResult<Option<Arc<Arc<ConnectionHandle>>>> {
+fn begin(client: &mut impl ClientInfo) -> PgWireResult<Option<Arc<ConnectionHandle>>> {
     if !matches!(client.state(), PgWireConnectionState::ReadyForQuery) {
         return Err(PgWireError::NotReadyForQuery);
     }
     client.set_state(PgWireConnectionState::QueryInProgress);
-    Ok(client.session_extensions().get())
+    let handle = client.session_extensions().get::<Arc<ConnectionHandle>>();
+    Ok(handle.as_deref().cloned())
 }
 
 #[async_trait]
