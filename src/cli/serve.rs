@@ -259,7 +259,7 @@ fn retention(text: &str) -> std::result::Result<Retention, String> {
     Ok(retention)
 }
 
-/// As [`retention`] reads it.
+/// As `retention` reads it.
 impl fmt::Display for Retention {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.age_us % DAY_US {

@@ -31,7 +31,7 @@ use super::ranges::StoreRangesExec;
 /// Groups that are held before those that are whole are handed on.
 const GROUPS_HELD: usize = 256;
 
-/// Puts [`StoreRunsExec`] in the place of aggregates by store over what can come in order of stores.
+/// Groups by runs in the place of aggregates by store over what can come in order of stores.
 #[derive(Debug)]
 pub struct GroupByRuns;
 
