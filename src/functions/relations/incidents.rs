@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, BooleanArray, Int64Array, StructArray, TimestampMic
 use arrow::datatypes::{DataType, Field, Fields};
 use datafusion::error::Result;
 
-use super::clocks::Clocks;
+use super::super::hours::Clocks;
 use super::rows::{instants, list_of, lists, local_type};
 use crate::functions::arguments::{Ranges, text};
 use crate::functions::lists::{Lists, instant_type};

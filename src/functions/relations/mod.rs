@@ -4,7 +4,6 @@
 //! `queries/` alone calls them, with arguments of just these types, so that they take no others.
 
 mod buckets;
-mod clocks;
 mod incidents;
 mod rows;
 mod states;
