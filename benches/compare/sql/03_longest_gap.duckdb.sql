@@ -1,0 +1,16 @@
+SELECT
+    store_id,
+    max(gap_us) AS longest_gap_us
+FROM (
+    SELECT
+        store_id,
+        epoch_us(polled_at)
+        - lag(epoch_us(polled_at)) OVER (PARTITION BY store_no ORDER BY polled_at) AS gap_us
+    FROM polls
+) AS gaps
+WHERE gap_us IS NOT NULL
+GROUP BY store_id
+ORDER BY
+    longest_gap_us DESC,
+    store_id
+LIMIT 20
