@@ -48,6 +48,14 @@ impl Limits {
         ))
     }
 
+    /// What a client hears that shows an error and nothing else.
+    pub fn out_of_rows(&self) -> Error {
+        Error::Limit(format!(
+            "the result has more than {} rows, the limit (--sql-rows); expected a LIMIT, or a query that gives less",
+            self.rows
+        ))
+    }
+
     pub(super) fn out_of_memory(&self, wanted: &str) -> Error {
         Error::Limit(format!(
             "the query needs more than {} MiB of memory, the limit (--sql-memory): {wanted}",

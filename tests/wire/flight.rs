@@ -110,23 +110,28 @@ fn what_cannot_be_had_has_a_code() {
 }
 
 #[test]
-fn a_cut_is_told_in_the_trailers_and_beside_the_data() {
+fn a_cut_ends_the_rows_with_an_error() {
     block_on(async {
         let wired = Wired::with(limited(Limits { rows: 7, ..Limits::default() })).await;
         let mut client = connect(&wired).await;
-        for (sql, rows, told) in
-            [("SELECT * FROM polls", 7, Some("7")), ("SELECT * FROM polls LIMIT 7", 7, None)]
+        for (sql, is_cut) in [("SELECT * FROM polls", true), ("SELECT * FROM polls LIMIT 7", false)]
         {
             let info = client.execute(sql.to_owned(), None).await.unwrap();
             let ticket = info.endpoint[0].ticket.clone().unwrap();
             let mut answer = client.do_get(ticket).await.unwrap();
             let mut found = 0;
-            while let Some(batch) = answer.try_next().await.unwrap() {
-                found += batch.num_rows();
+            let end = loop {
+                match answer.try_next().await {
+                    Ok(Some(batch)) => found += batch.num_rows(),
+                    Ok(None) => break None,
+                    Err(error) => break Some(error),
+                }
+            };
+            assert_eq!((found, end.is_some()), (7, is_cut), "{sql}");
+            if let Some(error) = end {
+                assert_eq!(code(&error), Code::ResourceExhausted);
+                assert!(error.to_string().contains("--sql-rows"), "{error}");
             }
-            let trailers = answer.trailers().unwrap_or_default();
-            let cut = trailers.get("x-uptally-cut").map(|value| value.to_str().unwrap());
-            assert_eq!((found, cut), (rows, told), "{sql}");
         }
     });
 }

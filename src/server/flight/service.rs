@@ -56,7 +56,7 @@ impl FlightSql {
         let (session, plan) = self.plan(prepared).await?;
         let limits = session.limits();
         let rows = session.run(plan, limits).await.map_err(status::of)?;
-        Ok(Response::new(rows::stream(rows, limits.rows)))
+        Ok(Response::new(rows::stream(rows, limits)))
     }
 }
 
