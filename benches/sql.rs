@@ -17,7 +17,8 @@ fn sql(criterion: &mut Criterion) {
     let tables = shared::tables_of(36_000, 30);
     let dataset = runtime.block_on(Dataset::open(&tables, None)).expect("the tables open");
     let dataset = dataset.expect("the tables are not empty");
-    let limits = Limits { memory_bytes: 4 << 30, time: Duration::from_secs(3600), ..Limits::default() };
+    let limits =
+        Limits { memory_bytes: 4 << 30, time: Duration::from_secs(3600), ..Limits::default() };
     let database = Database::new(limits, runtime.handle().clone());
     let ask = |sql: &str| ask(&runtime, &database, &dataset, sql);
 
