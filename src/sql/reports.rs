@@ -29,6 +29,48 @@ const REPORTS: &str = "reports";
 const ROWS: &str = "report_rows";
 pub const NAMES: [&str; 2] = [REPORTS, ROWS];
 
+/// What both tables and their columns say, as [`super::tables::DESCRIPTIONS`].
+const DESCRIPTIONS: [(&str, &str, &str); 14] = [
+    (REPORTS, "", "reports that were asked for, one row each, until they expire"),
+    (REPORTS, "report_id", "by which it is asked for over HTTP"),
+    (REPORTS, "state", "queued, running, complete, failed or cancelled"),
+    (REPORTS, "data_version", "version of the data that it tells of"),
+    (REPORTS, "now", "the instant it looks back from, UTC"),
+    (REPORTS, "options", "what was asked, as JSON"),
+    (REPORTS, "created_at", "when it was first asked for, UTC"),
+    (REPORTS, "started_at", "when its computation began, UTC; null before"),
+    (REPORTS, "finished_at", "when it ended, UTC; null before"),
+    (REPORTS, "stores", "rows of a complete one, null of others"),
+    (REPORTS, "detail", "why a failed one failed, null of others"),
+    (ROWS, "", "the rows of complete reports, one row a report and store"),
+    (ROWS, "report_id", "the report, as in reports"),
+    (ROWS, "store_id", "the store, as its files name it"),
+];
+
+/// The same for every column, the figures of a report among them.
+pub fn descriptions() -> Vec<[String; 3]> {
+    let told = DESCRIPTIONS.into_iter().map(|row| <[&str; 3]>::from(row).map(str::to_owned));
+    let figures = report::widest_schema();
+    let figures = figures.fields().iter().filter(|field| field.name() != "store_id");
+    let figures =
+        figures.map(|field| [ROWS.to_owned(), field.name().clone(), told_of(field.name())]);
+    told.chain(figures).collect()
+}
+
+fn told_of(figure: &str) -> String {
+    let (what, window) = figure.split_once("_last_").unwrap_or((figure, "week"));
+    let what = what.strip_suffix("_pct").map_or_else(
+        || {
+            format!(
+                "{what} over the last {window}, {}",
+                if window == "hour" { "minutes" } else { "hours" }
+            )
+        },
+        |what| format!("{what} over the last {window}, percent"),
+    );
+    what + "; null where the report was asked without it"
+}
+
 /// One report, whatever became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {

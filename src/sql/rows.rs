@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::limits::Limits;
+use super::progress::Progress;
 use crate::error::{Error, Result};
 
 /// Batches that wait for who takes them.
@@ -38,6 +39,7 @@ pub struct Rows {
     schema: SchemaRef,
     batches: mpsc::Receiver<Result<RecordBatch>>,
     cut: Cut,
+    progress: Progress,
     task: JoinHandle<()>,
 }
 
@@ -49,6 +51,11 @@ impl Rows {
     /// Tells, after the last batch, whether there were more than the limit.
     pub fn cut(&self) -> Cut {
         self.cut.clone()
+    }
+
+    /// How much has been read for them so far.
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
     }
 
     /// All of them, and whether there were more.
@@ -72,12 +79,13 @@ impl Rows {
     ) -> Result<Self> {
         let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
         let (planned, schema) = oneshot::channel();
-        let cut = Cut::default();
+        let (cut, progress) = (Cut::default(), Progress::default());
         let ends_at = Instant::now() + limits.time;
         let task = threads.spawn({
-            let cut = cut.clone();
+            let (cut, progress) = (cut.clone(), progress.clone());
             async move {
-                let query = query(state, plan, limits, turns, planned, (&sender, &cut));
+                let query =
+                    query(state, plan, limits, turns, (planned, &progress), (&sender, &cut));
                 let failed = match tokio::time::timeout_at(ends_at, query).await {
                     Ok(Ok(())) => return,
                     Ok(Err(error)) => error,
@@ -86,7 +94,7 @@ impl Rows {
                 drop(sender.send(Err(failed)).await);
             }
         });
-        let mut rows = Self { schema: SchemaRef::clone(&NO_COLUMNS), batches, cut, task };
+        let mut rows = Self { schema: SchemaRef::clone(&NO_COLUMNS), batches, cut, progress, task };
         match schema.await {
             Ok(schema) => rows.schema = schema,
             // It failed before it had one.
@@ -108,12 +116,13 @@ async fn query(
     plan: LogicalPlan,
     limits: Limits,
     turns: Arc<Semaphore>,
-    planned: oneshot::Sender<SchemaRef>,
+    (planned, progress): (oneshot::Sender<SchemaRef>, &Progress),
     (sender, cut): (&mpsc::Sender<Result<RecordBatch>>, &Cut),
 ) -> Result<()> {
     let _turn = turns.acquire_owned().await;
     let failed = |error| failed(error, &limits);
     let plan = state.create_physical_plan(&plan).await.map_err(failed)?;
+    progress.watch(&plan);
     let mut batches = execute_stream(plan, state.task_ctx()).map_err(failed)?;
     drop(planned.send(batches.schema()));
     let mut left = limits.rows;

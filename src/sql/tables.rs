@@ -19,7 +19,7 @@ pub const INTERNAL: &str = "internal";
 
 /// What each table and column says: name of the table, of the column or nothing for the table itself,
 /// and the sentence. Analysts read it in `internal.descriptions`.
-pub const DESCRIPTIONS: [(&str, &str, &str); 44] = [
+const DESCRIPTIONS: [(&str, &str, &str); 44] = [
     ("polls", "", "status polls, one row a store and instant"),
     ("polls", "store_id", "the store, as its files name it"),
     ("polls", "store_no", STORE_NO),
@@ -95,13 +95,15 @@ pub fn catalogs(chain: &Chain, beside: Vec<NamedTable>) -> Result<Arc<dyn Catalo
 }
 
 fn descriptions() -> Result<Arc<dyn TableProvider>> {
-    let column = |of: fn(&(&'static str, &'static str, &'static str)) -> &'static str| -> ArrayRef {
-        Arc::new(DESCRIPTIONS.iter().map(|row| Some(of(row))).collect::<StringArray>())
+    let told = DESCRIPTIONS.into_iter().map(|row| <[&str; 3]>::from(row).map(str::to_owned));
+    let told: Vec<_> = told.chain(super::reports::descriptions()).collect();
+    let column = |of: fn(&[String; 3]) -> &String| -> ArrayRef {
+        Arc::new(told.iter().map(|row| Some(of(row))).collect::<StringArray>())
     };
     let rows = RecordBatch::try_from_iter([
-        ("table_name", column(|row| row.0)),
-        ("column_name", column(|row| row.1)),
-        ("description", column(|row| row.2)),
+        ("table_name", column(|row| &row[0])),
+        ("column_name", column(|row| &row[1])),
+        ("description", column(|row| &row[2])),
     ])?;
     Ok(Arc::new(MemTable::try_new(rows.schema(), vec![vec![rows]])?))
 }

@@ -5,16 +5,17 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::super::output::Output;
 use crate::error::{Error, Result};
 use crate::report::{Format, Writer};
-use crate::sql::{Limits, Session};
+use crate::sql::{FilesRead, Limits, Progress, Session};
 use crate::words::{FORMATS, word};
 
 /// How long nobody wonders whether anything is going on.
 const BAR_AFTER: Duration = Duration::from_secs(2);
+const BAR_EVERY: Duration = Duration::from_millis(100);
 
 /// Where the rows go, and what they look like.
 pub struct Target<'a> {
@@ -51,6 +52,7 @@ pub async fn answer(
     let plan = bar.during(session.plan(sql)).await?;
     let mut rows = bar.during(session.run(plan, limits)).await?;
     let cut = rows.cut();
+    bar.watch(rows.progress());
     let mut output = Output::to(target.file)?;
     let mut writer = Writer::new(target.format, &rows.schema())?;
     let mut told = Told { rows: 0, is_cut: false };
@@ -81,26 +83,31 @@ fn hand_on(writer: &mut Writer, output: &mut Output, bar: Option<&mut Bar>) -> R
     output.write(&bytes)
 }
 
-/// Tells on stderr, where that is a terminal, that a long query is at work.
+/// Tells on stderr, where that is a terminal, how far a long query is.
 struct Bar {
     begun_at: Instant,
     shown: Option<ProgressBar>,
     is_wanted: bool,
-    rows: u64,
+    progress: Option<Progress>,
+    rows: usize,
 }
 
 impl Bar {
     fn new() -> Self {
         let is_wanted = std::io::stderr().is_terminal();
-        Self { begun_at: Instant::now(), shown: None, is_wanted, rows: 0 }
+        Self { begun_at: Instant::now(), shown: None, is_wanted, progress: None, rows: 0 }
+    }
+
+    fn watch(&mut self, progress: Progress) {
+        self.progress = Some(progress);
     }
 
     /// What the work makes; the bar appears while it takes long.
     async fn during<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);
-        if self.is_wanted && self.shown.is_none() {
-            let left = BAR_AFTER.saturating_sub(self.begun_at.elapsed());
-            match tokio::time::timeout(left, &mut work).await {
+        while self.is_wanted {
+            let until_shown = BAR_AFTER.saturating_sub(self.begun_at.elapsed());
+            match tokio::time::timeout(until_shown.max(BAR_EVERY), &mut work).await {
                 Ok(made) => return made,
                 Err(_) => self.show(),
             }
@@ -109,18 +116,26 @@ impl Bar {
     }
 
     fn show(&mut self) {
-        let style = ProgressStyle::with_template("{spinner} {elapsed} {human_pos} rows so far");
-        let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
-        let bar =
-            ProgressBar::new_spinner().with_style(style).with_elapsed(self.begun_at.elapsed());
-        bar.set_position(self.rows);
-        bar.enable_steady_tick(Duration::from_millis(100));
-        self.shown = Some(bar);
+        let bar = self.shown.get_or_insert_with(|| {
+            let style = "{spinner} {elapsed} {wide_bar} {msg}";
+            let style = ProgressStyle::with_template(style);
+            let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+            let bar = ProgressBar::new(0).with_style(style);
+            bar.with_elapsed(self.begun_at.elapsed())
+        });
+        let FilesRead { read, of } =
+            self.progress.as_ref().map_or_else(FilesRead::default, Progress::files);
+        bar.set_length(of as u64);
+        bar.set_position(read as u64);
+        bar.set_message(format!(
+            "{read} of {of} files read, {} rows",
+            HumanCount(self.rows as u64)
+        ));
+        bar.tick();
     }
 
     fn tell(&mut self, rows: usize) {
-        self.rows = rows as u64;
-        self.shown.iter().for_each(|bar| bar.set_position(self.rows));
+        self.rows = rows;
     }
 
     /// Gone, and not to come back.
