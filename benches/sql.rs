@@ -1,4 +1,4 @@
-//! How fast SQL answers over a month of 36,000 stores, 25 million polls: the questions of
+//! How fast SQL answers over a month of 37,000 stores, 25 million polls: the questions of
 //! `compare/sql`, which `compare/run_sql` puts to DuckDB as well.
 
 mod shared;
@@ -14,7 +14,7 @@ use uptally::tables::Dataset;
 
 fn sql(criterion: &mut Criterion) {
     let runtime = shared::runtime();
-    let tables = shared::tables_of(36_000, 30);
+    let tables = shared::tables_of(37_000, 30);
     let dataset = runtime.block_on(Dataset::open(&tables, None)).expect("the tables open");
     let dataset = dataset.expect("the tables are not empty");
     let limits =

@@ -102,6 +102,36 @@ fn a_load_cut_off_before_its_last_commit_never_happened() {
 }
 
 #[test]
+fn the_list_of_files_beside_a_log_is_what_the_log_says() {
+    let folder = three_files();
+    let lists = || {
+        let tables = std::fs::read_dir(folder.path().join("data")).unwrap();
+        let tables = tables.map(|table| table.unwrap().path().join("_files"));
+        tables.filter(|list| list.is_dir()).collect::<Vec<_>>()
+    };
+    let files = |list: &Path| {
+        let files = std::fs::read_dir(list).unwrap();
+        files.map(|file| file.unwrap().path()).collect::<Vec<_>>()
+    };
+    for file in ["1.csv", "2.csv", "3.csv"] {
+        run(folder.path(), &format!("ingest {file}"));
+    }
+    let listed = run(folder.path(), "report --exact");
+    let plan = run(folder.path(), "report --explain");
+    assert_eq!(lists().iter().map(|list| files(list).len()).collect::<Vec<_>>(), [1; 3]);
+
+    for broken in ["", "{", "[]"] {
+        for list in lists() {
+            files(&list).iter().for_each(|file| std::fs::write(file, broken).unwrap());
+        }
+        assert_eq!(run(folder.path(), "report --exact"), listed);
+    }
+    lists().iter().for_each(|list| std::fs::remove_dir_all(list).unwrap());
+    assert_eq!(run(folder.path(), "report --exact"), listed);
+    assert_eq!(run(folder.path(), "report --explain"), plan);
+}
+
+#[test]
 fn overlapping_exports_do_not_double_polls() {
     let folder = three_files();
     polls(
@@ -172,7 +202,7 @@ fn the_plan_neither_sorts_nor_repartitions_polls() {
         }
     }
     let fold = above.iter().position(|line| line.starts_with("StoreRunsExec")).expect(&plan);
-    let keeps_in_place = ["StoreRangesExec: Range", "FilterExec", "StoreMergeExec"];
+    let keeps_in_place = ["StoreRangesExec: Range", "FilterExec", "InterleaveExec"];
     let stays = |line: &&str| keeps_in_place.iter().any(|step| line.starts_with(step));
     assert!(above[..fold].iter().all(stays), "{plan}");
     assert!(

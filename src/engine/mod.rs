@@ -8,7 +8,9 @@ pub mod sql;
 pub mod store;
 
 mod hours;
+mod lanes;
 mod merge;
+mod order;
 mod ranges;
 mod runs;
 mod scan;
@@ -23,6 +25,7 @@ use arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
 
 pub use self::hours::hours_of_stores;
+pub use self::order::MergeForSort;
 pub use self::runs::GroupByRuns;
 use self::scan::TableFiles;
 pub use self::stores::Stores;

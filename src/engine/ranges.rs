@@ -28,6 +28,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::merge::merged;
 
+/// Files that are merged at once; more are sorted.
+const FILES_MERGED_MAX: usize = 64;
+
 /// Column by whose ranges scans are divided.
 pub const STORE_NO: &str = "store_no";
 
@@ -65,19 +68,36 @@ impl Cuts {
     }
 }
 
+/// How a partition takes the rows of several files.
+#[derive(Clone, Copy, Debug)]
+enum Reading {
+    /// One file after another.
+    InTurn,
+    /// All of them, by store.
+    Merged,
+    /// One file alone.
+    Of(usize),
+}
+
 /// One scan for each range, of which partitions take the rows that are in it.
 #[derive(Debug)]
 pub struct StoreRangesExec {
     scans: Vec<Arc<dyn ExecutionPlan>>,
     cuts: Cuts,
-    /// Whether the files of a scan are merged by store, or follow one another.
-    is_merged: bool,
+    /// Column by whose order the rows of a store come, file after file.
+    then_by: Option<&'static str>,
+    reading: Reading,
     properties: Arc<PlanProperties>,
 }
 
 impl StoreRangesExec {
     /// Each partition of the `scans` is of one file; they have a column [`STORE_NO`] without nulls.
-    pub fn try_new(scans: Vec<Arc<dyn ExecutionPlan>>, cuts: Cuts) -> Result<Self> {
+    /// Within a file, and from each file to the next, the rows of a store are in order of `then_by`.
+    pub fn try_new(
+        scans: Vec<Arc<dyn ExecutionPlan>>,
+        cuts: Cuts,
+        then_by: Option<&'static str>,
+    ) -> Result<Self> {
         if scans.len() != cuts.ranges() {
             return plan_err!("{} scans for {} ranges of stores", scans.len(), cuts.ranges());
         }
@@ -88,25 +108,57 @@ impl StoreRangesExec {
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        Ok(Self { scans, cuts, is_merged: false, properties: Arc::new(properties) })
+        Ok(Self {
+            scans,
+            cuts,
+            then_by,
+            reading: Reading::InTurn,
+            properties: Arc::new(properties),
+        })
     }
 
-    /// The same with the rows of a partition in order of the column; `None` where it is not
+    /// The same file by file, each with its rows in order of the column; `None` where that is not
     /// [`STORE_NO`], or files are not in its order.
-    pub fn in_order(&self, column: usize) -> Option<Self> {
+    pub fn files_in_order(&self, column: usize) -> Option<Vec<Self>> {
         let is_key = self.schema().field(column).name() == STORE_NO;
-        (is_key && self.cuts.in_order_of_ids).then(|| Self {
-            scans: self.scans.clone(),
-            cuts: self.cuts.clone(),
-            is_merged: true,
-            properties: Arc::clone(&self.properties),
-        })
+        let files = self.scans[0].output_partitioning().partition_count();
+        let of_file = |file| self.read(Reading::Of(file), Arc::clone(&self.properties));
+        (is_key && self.cuts.in_order_of_ids).then(|| (0..files).map(of_file).collect())
+    }
+
+    /// The same with the rows of a partition in order of the columns; `None` where files are not.
+    pub fn in_order(&self, keys: &[usize]) -> Result<Option<Self>> {
+        let schema = self.schema();
+        let names: Vec<_> = keys.iter().map(|&key| schema.field(key).name().as_str()).collect();
+        let is_kept = match names[..] {
+            [STORE_NO] => true,
+            [STORE_NO, second] => self.then_by == Some(second),
+            _ => false,
+        };
+        let few = self.scans[0].output_partitioning().partition_count() <= FILES_MERGED_MAX;
+        if !(is_kept && few && self.cuts.in_order_of_ids) {
+            return Ok(None);
+        }
+        let order = names.iter().map(|name| Ok(PhysicalSortExpr::new_default(col(name, &schema)?)));
+        let order = LexOrdering::new(order.collect::<Result<Vec<_>>>()?);
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new_with_orderings(Arc::clone(&schema), order),
+            self.properties.partitioning.clone(),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        Ok(Some(self.read(Reading::Merged, Arc::new(properties))))
+    }
+
+    fn read(&self, reading: Reading, properties: Arc<PlanProperties>) -> Self {
+        let (scans, cuts) = (self.scans.clone(), self.cuts.clone());
+        Self { scans, cuts, then_by: self.then_by, reading, properties }
     }
 }
 
 impl DisplayAs for StoreRangesExec {
     fn fmt_as(&self, _: DisplayFormatType, out: &mut fmt::Formatter) -> fmt::Result {
-        let merged = if self.is_merged { ", merged" } else { "" };
+        let merged = if matches!(self.reading, Reading::Merged) { ", merged" } else { "" };
         write!(out, "StoreRangesExec: {}{merged}", self.properties.partitioning)
     }
 }
@@ -139,8 +191,7 @@ impl ExecutionPlan for StoreRangesExec {
         self: Arc<Self>,
         scans: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let made = Self::try_new(scans, self.cuts.clone())?;
-        Ok(Arc::new(Self { is_merged: self.is_merged, ..made }))
+        Ok(Arc::new(Self { scans, ..self.read(self.reading, Arc::clone(&self.properties)) }))
     }
 
     fn execute(
@@ -158,12 +209,16 @@ impl ExecutionPlan for StoreRangesExec {
             let rows = rows.map(move |batch| within(batch?, column, range));
             Ok(Box::pin(RecordBatchStreamAdapter::new(scan.schema(), rows)))
         };
-        if self.is_merged {
-            let rows = (0..files).map(rows_of).collect::<Result<_>>()?;
-            return Ok(merged(schema, column, rows));
+        match self.reading {
+            Reading::Of(file) => rows_of(file),
+            Reading::Merged => {
+                Ok(merged(schema, column, (0..files).map(rows_of).collect::<Result<_>>()?))
+            }
+            Reading::InTurn => {
+                let rows = stream::iter(0..files).map(rows_of).try_flatten();
+                Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+            }
         }
-        let rows = stream::iter(0..files).map(rows_of).try_flatten();
-        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
     }
 }
 

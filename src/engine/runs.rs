@@ -1,19 +1,22 @@
-//! Groups by store rows that come in order of stores: a group ends where the next store begins, so
-//! that none is looked up and few are held at a time.
+//! Groups by store rows of files that are each in order of stores: none is looked up, and a group
+//! ends as soon as every file is past its store, so that few are held at a time.
 
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int32Array, RecordBatch};
-use arrow::datatypes::{DataType, Int32Type, SchemaRef};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Int32Array, RecordBatch, new_empty_array};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::config::ConfigOptions;
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{exec_datafusion_err, internal_err};
 use datafusion::error::Result;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::expressions::{Column, Literal};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
@@ -22,14 +25,17 @@ use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::union::InterleaveExec;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
-use futures::StreamExt;
+use datafusion::scalar::ScalarValue;
+use futures::TryFutureExt;
 use futures::stream::try_unfold;
 
-use super::merge::merged;
+use super::lanes::Lanes;
 use super::ranges::StoreRangesExec;
 
-/// Groups that are held before those that are whole are handed on.
-const GROUPS_HELD: usize = 256;
+/// Groups that are whole are handed on when there are so many.
+const GROUPS_HELD: usize = 1_024;
+/// Files that are read at once for a range of stores; with more, groups are looked up instead.
+const LANES_MAX: usize = 64;
 
 /// Groups by runs in the place of aggregates by store over what can come in order of stores.
 #[derive(Debug)]
@@ -59,94 +65,41 @@ impl PhysicalOptimizerRule for GroupByRuns {
     }
 }
 
-/// The plan with its rows in order of the column, which holds numbers of stores; `None` where that
-/// would take more than merging.
-fn in_store_order(
+/// The plan in parts, each with its rows in order of the column, which holds numbers of stores;
+/// `None` where it does not come from files in that order.
+fn lanes(
     plan: &Arc<dyn ExecutionPlan>,
     column: usize,
-) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+) -> Result<Option<Vec<Arc<dyn ExecutionPlan>>>> {
     if let Some(scan) = plan.downcast_ref::<StoreRangesExec>() {
-        return Ok(scan.in_order(column).map(|scan| Arc::new(scan) as _));
+        let files = scan.files_in_order(column);
+        return Ok(files.map(|files| files.into_iter().map(|file| Arc::new(file) as _).collect()));
+    }
+    if plan.is::<InterleaveExec>() {
+        let inputs = plan.children().into_iter().map(|input| lanes(input, column));
+        let inputs = inputs.collect::<Result<Option<Vec<_>>>>()?;
+        return Ok(inputs.map(|inputs| inputs.into_iter().flatten().collect()));
     }
     let below = if let Some(filter) = plan.downcast_ref::<FilterExec>() {
         Some(filter.projection().as_ref().map_or(column, |kept| kept[column]))
     } else if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
         let kept = &projection.expr()[column].expr;
         kept.downcast_ref::<Column>().map(Column::index)
-    } else if plan.is::<InterleaveExec>() {
-        Some(column)
     } else {
         None
     };
-    let Some(below) = below else { return Ok(None) };
-    let inputs = plan.children().into_iter().map(|input| in_store_order(input, below));
-    let Some(inputs) = inputs.collect::<Result<Option<Vec<_>>>>()? else { return Ok(None) };
-    Ok(Some(match plan.is::<InterleaveExec>() {
-        true => {
-            Arc::new(StoreMergeExec { properties: Arc::clone(plan.properties()), inputs, column })
-        }
-        false => replace_children_if_necessary(Arc::clone(plan), inputs)?,
-    }))
+    let input = plan.children().first().copied();
+    let (Some(below), Some(input)) = (below, input) else { return Ok(None) };
+    let Some(inputs) = lanes(input, below)? else { return Ok(None) };
+    let over = |input| replace_children_if_necessary(Arc::clone(plan), vec![input]);
+    inputs.into_iter().map(over).collect::<Result<_>>().map(Some)
 }
 
-/// Inputs that are divided alike by ranges of stores, each in their order: merged.
-#[derive(Debug)]
-struct StoreMergeExec {
-    inputs: Vec<Arc<dyn ExecutionPlan>>,
-    column: usize,
-    properties: Arc<PlanProperties>,
-}
-
-impl DisplayAs for StoreMergeExec {
-    fn fmt_as(&self, _: DisplayFormatType, out: &mut fmt::Formatter) -> fmt::Result {
-        write!(out, "StoreMergeExec")
-    }
-}
-
-impl ExecutionPlan for StoreMergeExec {
-    fn name(&self) -> &str {
-        "StoreMergeExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        self.inputs.iter().collect()
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        inputs: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let properties = Arc::clone(&self.properties);
-        Ok(Arc::new(Self { inputs, column: self.column, properties }))
-    }
-
-    fn execute(
-        &self,
-        partition: usize,
-        context: Arc<TaskContext>,
-    ) -> Result<SendableRecordBatchStream> {
-        let rows = self.inputs.iter().map(|input| input.execute(partition, Arc::clone(&context)));
-        Ok(merged(self.schema(), self.column, rows.collect::<Result<_>>()?))
-    }
-}
-
-/// An aggregate by store over rows in order of stores.
+/// An aggregate by store over [`lanes`] of its input.
 #[derive(Debug)]
 pub struct StoreRunsExec {
     /// What it says about groups and aggregates holds; it does not run itself.
     aggregate: AggregateExec,
-    /// In order of [`Self::column`].
     input: Arc<dyn ExecutionPlan>,
     column: usize,
 }
@@ -171,8 +124,10 @@ impl StoreRunsExec {
         if !(whole && of_runs && single) {
             return Ok(None);
         }
-        let input = in_store_order(aggregate.input(), column)?;
-        Ok(input.map(|input| Self { aggregate: aggregate.clone(), input, column }))
+        let input = Arc::clone(aggregate.input());
+        let lanes = lanes(&input, column)?.map_or(0, |lanes| lanes.len());
+        let can_run = (1..=LANES_MAX).contains(&lanes);
+        Ok(can_run.then(|| Self { aggregate: aggregate.clone(), input, column }))
     }
 }
 
@@ -220,30 +175,44 @@ impl ExecutionPlan for StoreRunsExec {
         let folds = self.aggregate.aggr_expr().iter().zip(self.aggregate.filter_expr());
         let folds = folds.map(|(fold, filter)| {
             Ok(Fold {
-                arguments: fold.expressions(),
+                arguments: fold.expressions().into_iter().map(Argument::of).collect(),
                 filter: filter.clone(),
                 groups: fold.create_groups_accumulator()?,
             })
         });
-        let memory = MemoryConsumer::new(format!("StoreRunsExec[{partition}]"));
-        let runs = Runs {
-            schema: self.schema(),
-            column: self.column,
-            rows: self.input.execute(partition, Arc::clone(&context))?,
-            stores: Vec::new(),
-            folds: folds.collect::<Result<_>>()?,
-            memory: memory.register(context.memory_pool()),
+        let Some(lanes) = lanes(&self.input, self.column)? else {
+            return internal_err!("what could run in order of stores no longer can");
         };
-        let batches = try_unfold(runs, |mut runs| async move {
-            Ok(runs.next_batch().await?.map(|batch| (batch, runs)))
-        });
+        let rows = lanes.iter().map(|lane| lane.execute(partition, Arc::clone(&context)));
+        // Files are opened and first rows read while others compute what these will be joined with.
+        let lanes = SpawnedTask::spawn(Lanes::open(rows.collect::<Result<_>>()?, self.column));
+        let folds = folds.collect::<Result<Vec<_>>>()?;
+        let memory = MemoryConsumer::new(format!("StoreRunsExec[{partition}]"));
+        let memory = memory.register(context.memory_pool());
+        let schema = self.schema();
+        let runs = move |lanes| Runs {
+            schema,
+            lanes,
+            first: i32::MIN,
+            has_rows: Vec::new(),
+            folds,
+            memory,
+        };
+        let batches = async move {
+            let lanes =
+                lanes.join_unwind().await.map_err(|error| exec_datafusion_err!("{error}"))??;
+            Ok(try_unfold(runs(lanes), |mut runs| async move {
+                Ok(runs.next_batch().await?.map(|batch| (batch, runs)))
+            }))
+        };
+        let batches = batches.try_flatten_stream();
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), batches)))
     }
 }
 
 /// An aggregate function on its way through the rows.
 struct Fold {
-    arguments: Vec<Arc<dyn PhysicalExpr>>,
+    arguments: Vec<Argument>,
     filter: Option<Arc<dyn PhysicalExpr>>,
     groups: Box<dyn GroupsAccumulator>,
 }
@@ -252,54 +221,108 @@ fn column_of(expr: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> Result<ArrayR
     expr.evaluate(batch)?.into_array(batch.num_rows())
 }
 
-/// The groups that are being made.
+enum Argument {
+    Computed(Arc<dyn PhysicalExpr>),
+    /// The same in every row; a column of as many rows as any batch had so far.
+    Constant(ScalarValue, ArrayRef),
+}
+
+impl Argument {
+    fn of(expr: Arc<dyn PhysicalExpr>) -> Self {
+        match expr.downcast_ref::<Literal>() {
+            Some(literal) => Self::Constant(
+                literal.value().clone(),
+                new_empty_array(&literal.value().data_type()),
+            ),
+            None => Self::Computed(expr),
+        }
+    }
+
+    fn column(&mut self, batch: &RecordBatch) -> Result<ArrayRef> {
+        match self {
+            Self::Computed(expr) => column_of(expr, batch),
+            Self::Constant(value, column) => {
+                if column.len() < batch.num_rows() {
+                    *column = value.to_array_of_size(batch.num_rows())?;
+                }
+                Ok(column.slice(0, batch.num_rows()))
+            }
+        }
+    }
+}
+
+/// The groups that are being made: one for each number from the first that is held on, whether a
+/// store of that number has rows or not, so that no group has to be looked up.
 struct Runs {
     schema: SchemaRef,
-    column: usize,
-    rows: SendableRecordBatchStream,
-    /// The store of each group that is held; rows of the last one may still come.
-    stores: Vec<i32>,
+    lanes: Lanes,
+    /// Store of the first group that is held.
+    first: i32,
+    /// Of each group that is held.
+    has_rows: Vec<bool>,
     folds: Vec<Fold>,
     memory: MemoryReservation,
 }
 
 impl Runs {
     async fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
-        while let Some(batch) = self.rows.next().await {
-            self.take(&batch?)?;
-            if self.stores.len() > GROUPS_HELD {
-                return self.emitted(EmitTo::First(self.stores.len() - 1)).map(Some);
+        loop {
+            let open_from = self.lanes.open_from();
+            let whole = open_from.map_or(self.has_rows.len(), |open| self.place_of(open));
+            let whole = whole.min(self.has_rows.len());
+            if whole >= GROUPS_HELD || open_from.is_none() && whole > 0 {
+                return self.emitted(whole).map(Some);
             }
+            let Some((batch, stores)) = self.lanes.next().await? else {
+                match self.has_rows.is_empty() {
+                    true => return Ok(None),
+                    false => continue,
+                }
+            };
+            if self.has_rows.is_empty() {
+                self.first = stores[0];
+            }
+            self.take(&batch, &stores)?;
         }
-        (!self.stores.is_empty()).then(|| self.emitted(EmitTo::All)).transpose()
     }
 
-    fn take(&mut self, batch: &RecordBatch) -> Result<()> {
-        let mut group_of = Vec::with_capacity(batch.num_rows());
-        for &store in batch.column(self.column).as_primitive::<Int32Type>().values() {
-            if self.stores.last() != Some(&store) {
-                self.stores.push(store);
-            }
-            group_of.push(self.stores.len() - 1);
-        }
+    /// The group of a store, at or after the first.
+    fn place_of(&self, store: i32) -> usize {
+        store.abs_diff(self.first) as usize
+    }
+
+    fn take(&mut self, batch: &RecordBatch, stores: &[i32]) -> Result<()> {
+        let group_of: Vec<_> = stores.iter().map(|&store| self.place_of(store)).collect();
+        let groups = group_of.last().map_or(0, |last| last + 1).max(self.has_rows.len());
+        self.has_rows.resize(groups, false);
+        group_of.iter().for_each(|&group| self.has_rows[group] = true);
         let mut held_bytes = 0;
         for fold in &mut self.folds {
-            let values = fold.arguments.iter().map(|argument| column_of(argument, batch));
+            let values = fold.arguments.iter_mut().map(|argument| argument.column(batch));
             let values = values.collect::<Result<Vec<_>>>()?;
             let filter = fold.filter.as_ref().map(|filter| column_of(filter, batch)).transpose()?;
             let filter = filter.as_ref().map(|filter| filter.as_boolean());
-            fold.groups.update_batch(&values, &group_of, filter, self.stores.len())?;
+            fold.groups.update_batch(&values, &group_of, filter, groups)?;
             held_bytes += fold.groups.size();
         }
         self.memory.try_resize(held_bytes)
     }
 
-    fn emitted(&mut self, emit_to: EmitTo) -> Result<RecordBatch> {
-        let stores = emit_to.take_needed(&mut self.stores);
-        let mut columns = vec![Arc::new(Int32Array::from(stores)) as _];
+    /// The first groups, of which those without rows are left out.
+    fn emitted(&mut self, groups: usize) -> Result<RecordBatch> {
+        let is_last = groups == self.has_rows.len();
+        let emit_to = if is_last { EmitTo::All } else { EmitTo::First(groups) };
+        let has_rows: Vec<_> = self.has_rows.drain(..groups).collect();
+        let stores = (self.first..).take(groups);
+        let mut columns = vec![Arc::new(Int32Array::from_iter_values(stores)) as ArrayRef];
         for fold in &mut self.folds {
             columns.push(fold.groups.evaluate(emit_to)?);
         }
-        Ok(RecordBatch::try_new(SchemaRef::clone(&self.schema), columns)?)
+        self.first = self.first.saturating_add_unsigned(groups as u32);
+        let batch = RecordBatch::try_new(SchemaRef::clone(&self.schema), columns)?;
+        match has_rows.contains(&false) {
+            true => Ok(filter_record_batch(&batch, &BooleanArray::from(has_rows))?),
+            false => Ok(batch),
+        }
     }
 }

@@ -209,7 +209,9 @@ impl TableProvider for TableFiles {
             self.scan_of(state, each, (projection, &filters, None))
         };
         let scans = (0..self.cuts.ranges()).map(of_range).collect::<Result<Vec<_>>>()?;
-        Ok(Arc::new(StoreRangesExec::try_new(scans, self.cuts.clone())?))
+        // A file is a day, in order of instants for each store.
+        let then_by = (self.table == Table::Polls).then_some("polled_at");
+        Ok(Arc::new(StoreRangesExec::try_new(scans, self.cuts.clone(), then_by)?))
     }
 }
 

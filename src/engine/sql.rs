@@ -77,7 +77,9 @@ fn session(asked: &Asked) -> Result<SessionContext> {
         .set_bool("datafusion.optimizer.enable_leaf_expression_pushdown", false)
         // No join of the report leaves rows out, so that there is nothing to filter scans by.
         .set_bool("datafusion.optimizer.enable_dynamic_filter_pushdown", false)
-        .set_bool("datafusion.optimizer.prefer_existing_sort", true);
+        .set_bool("datafusion.optimizer.prefer_existing_sort", true)
+        // A second pass finds nothing more to do, and takes as long.
+        .set_usize("datafusion.optimizer.max_passes", 1);
     let state = SessionStateBuilder::new()
         .with_config(config)
         .with_default_features()

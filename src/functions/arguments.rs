@@ -1,7 +1,7 @@
 //! What SQL passes: which types a function takes and what they become, and options, instants and
 //! ranges, from one value or row by row.
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, TimestampMicrosecondArray};
 use arrow::datatypes::{
     ArrowNativeTypeOp, DataType, FieldRef, Fields, IntervalMonthDayNano, IntervalUnit,
     TimestampMicrosecondType,
@@ -215,13 +215,13 @@ pub fn gap_interval(gap_us: i64) -> ScalarValue {
 
 /// The range between two columns of instants; `None` where one is null.
 pub struct Ranges<'a> {
-    from: &'a ArrayRef,
-    to: &'a ArrayRef,
+    from: &'a TimestampMicrosecondArray,
+    to: &'a TimestampMicrosecondArray,
 }
 
 impl<'a> Ranges<'a> {
     pub fn new(from: &'a ArrayRef, to: &'a ArrayRef) -> Self {
-        Self { from, to }
+        Self { from: from.as_primitive(), to: to.as_primitive() }
     }
 
     /// The range as a span, which an empty range has none of.
@@ -229,10 +229,10 @@ impl<'a> Ranges<'a> {
     /// # Errors
     /// Where the range ends before it starts, or is longer than any time that can be counted.
     pub fn range(&self, row: usize) -> Result<Option<Option<Span>>> {
-        let (Some(from), Some(to)) = (instant(self.from, row), instant(self.to, row)) else {
+        if self.from.is_null(row) || self.to.is_null(row) {
             return Ok(None);
-        };
-        range_between(from, to).map(Some)
+        }
+        range_between(self.from.value(row), self.to.value(row)).map(Some)
     }
 }
 

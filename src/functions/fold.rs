@@ -40,7 +40,9 @@ impl Folding {
         if self.fold == Fold::WeeklyHours {
             return packed::openings(values, counts, take);
         }
-        for (row, poll) in packed::polls(values)?.into_iter().enumerate() {
+        let mut polls = Vec::with_capacity(values[0].len());
+        packed::append_polls(values, &mut polls)?;
+        for (row, poll) in polls.into_iter().enumerate() {
             take(row, counts(row).then_some(poll));
         }
         Ok(())
@@ -119,7 +121,7 @@ impl GroupsAccumulator for Folding {
         let mut rows = std::mem::take(&mut self.rows);
         rows.expect(group_of.len(), groups);
         if self.fold != Fold::WeeklyHours && self.counts_whole(values, filter) {
-            rows.extend_grouped(group_of, &packed::polls(values)?);
+            rows.extend_grouped(group_of, |into| packed::append_polls(values, into))?;
         } else {
             self.each_packed(values, filter, |row, packed| {
                 if let Some(packed) = packed {

@@ -26,6 +26,8 @@ pub struct Gathered {
     packed: Vec<i64>,
     runs: Vec<Run>,
     groups: usize,
+    /// Memory of rows that were forgotten, for those that stay the next time.
+    spare: Vec<i64>,
 }
 
 impl Gathered {
@@ -41,16 +43,22 @@ impl Gathered {
         self.note(group, start, start + 1);
     }
 
-    /// Adds a row for each packed number and its group, of which many in a row are the same.
-    pub fn extend_grouped(&mut self, group_of: &[usize], packed: &[i64]) {
-        debug_assert_eq!(group_of.len(), packed.len());
+    /// Adds a row for each group, of which many in a row are the same; `pack` appends their numbers,
+    /// or none where it fails.
+    pub fn extend_grouped(
+        &mut self,
+        group_of: &[usize],
+        pack: impl FnOnce(&mut Vec<i64>) -> Result<()>,
+    ) -> Result<()> {
         let mut start = self.packed.len();
-        self.packed.extend_from_slice(packed);
+        pack(&mut self.packed)?;
+        debug_assert_eq!(group_of.len(), self.packed.len() - start);
         for same in group_of.chunk_by(|left, right| left == right) {
             let end = start + same.len();
             self.note(same[0], start, end);
             start = end;
         }
+        Ok(())
     }
 
     fn extend(&mut self, group: usize, packed: &[i64]) {
@@ -62,6 +70,7 @@ impl Gathered {
     /// The last rows are of the group.
     fn note(&mut self, group: usize, start: usize, end: usize) {
         match self.runs.last_mut() {
+            _ if start == end => {}
             Some(run) if run.group == group => run.end = end,
             _ => self.runs.push(Run { group, start, end }),
         }
@@ -90,9 +99,11 @@ impl Gathered {
 
     /// Hands the rows of each of the first groups to `take`, in order of groups; all rows stay.
     pub fn each(&mut self, groups: usize, mut take: impl FnMut(&mut Vec<i64>)) {
-        // Stable: the runs of a group stay in the order in which they came.
-        if !self.runs.is_sorted_by_key(|run| run.group) {
-            self.runs.sort_by_key(|run| run.group);
+        // By their first rows as well: runs that are each in order and do not overlap, as those of
+        // several days, then make rows in order.
+        let key = |run: &Run| (run.group, self.packed[run.start]);
+        if !self.runs.is_sorted_by_key(key) {
+            self.runs.sort_by_key(key);
         }
         let mut runs = self.runs.iter().peekable();
         let mut rows = Vec::new();
@@ -107,11 +118,15 @@ impl Gathered {
 
     /// Drops the first groups; later ones move down.
     pub fn forget(&mut self, groups: usize) {
-        let mut rest = Self { groups: self.groups.saturating_sub(groups), ..Self::default() };
-        for run in self.runs.iter().filter(|run| run.group >= groups) {
-            rest.extend(run.group - groups, &self.packed[run.start..run.end]);
+        let before = std::mem::take(self);
+        (self.packed, self.spare) = (before.spare, before.packed);
+        self.groups = before.groups.saturating_sub(groups);
+        for run in before.runs.iter().filter(|run| run.group >= groups) {
+            let start = self.packed.len();
+            self.packed.extend_from_slice(&self.spare[run.start..run.end]);
+            self.note(run.group - groups, start, self.packed.len());
         }
-        *self = rest;
+        self.spare.clear();
     }
 
     /// The rows of the first groups as lists, to be merged elsewhere; all rows stay.
@@ -125,7 +140,8 @@ impl Gathered {
     }
 
     pub fn size_bytes(&self) -> usize {
-        self.packed.capacity() * size_of::<i64>() + self.runs.capacity() * size_of::<Run>()
+        let rows = self.packed.capacity() + self.spare.capacity();
+        rows * size_of::<i64>() + self.runs.capacity() * size_of::<Run>()
     }
 }
 

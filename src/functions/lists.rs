@@ -241,13 +241,17 @@ impl Weeks {
 pub struct Lists<'a> {
     list: &'a ListArray,
     columns: &'a [ArrayRef],
+    /// Whether no column holds a null.
+    is_whole: bool,
 }
 
 impl<'a> Lists<'a> {
     /// `column` is of one of the types above.
     pub fn new(column: &'a ArrayRef) -> Self {
         let list = column.as_list::<i32>();
-        Self { list, columns: list.values().as_struct().columns() }
+        let columns = list.values().as_struct().columns();
+        let is_whole = columns.iter().all(|column| column.null_count() == 0);
+        Self { list, columns, is_whole }
     }
 
     pub fn is_null(&self, row: usize) -> bool {
@@ -316,7 +320,8 @@ impl<'a> Lists<'a> {
                 ends.value(at).try_into().ok()?,
             )
         };
-        let is_whole = |at: &usize| self.columns.iter().all(|column| column.is_valid(*at));
+        let is_whole =
+            |at: &usize| self.is_whole || self.columns.iter().all(|column| column.is_valid(*at));
         match self.range(row) {
             Some(range) => WeeklyHours::Rows(range.filter(is_whole).filter_map(opening).collect()),
             None => WeeklyHours::Always,

@@ -19,10 +19,11 @@ use tokio::sync::Semaphore;
 
 use super::chain::Chain;
 use super::cooperation::JoinsGiveWay;
+use super::distinct::DistinctByBitmaps;
 use super::limits::Limits;
 use super::rows::{Rows, asked_wrongly};
 use super::{guard, tables};
-use crate::engine::{GroupByRuns, Tables, hours_of_stores};
+use crate::engine::{GroupByRuns, MergeForSort, Tables, hours_of_stores};
 use crate::error::Result;
 use crate::functions::{self, ChainHours};
 use crate::rules::Options;
@@ -61,7 +62,9 @@ impl Database {
         let state = SessionStateBuilder::new()
             .with_config(config)
             .with_default_features()
+            .with_analyzer_rule(Arc::new(DistinctByBitmaps))
             .with_physical_optimizer_rule(Arc::new(GroupByRuns))
+            .with_physical_optimizer_rule(Arc::new(MergeForSort))
             .with_physical_optimizer_rule(Arc::new(JoinsGiveWay))
             .build();
         let context = SessionContext::new_with_state(state);

@@ -10,6 +10,7 @@ mod as_of;
 mod chain;
 mod cooperation;
 mod database;
+mod distinct;
 mod documented;
 mod functions;
 mod guard;

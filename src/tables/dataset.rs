@@ -1,7 +1,6 @@
 //! All tables at one version, and the change from one version to the next.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use futures::future::try_join_all;
 use tokio::task::JoinSet;
 
-use super::log::{TableFile, TableLog};
+use super::log::{TableFile, TableLog, listed_files};
 use super::parquet_files::{NewFile, read_all, write_sorted};
 use super::schema::Table;
 use crate::error::{Error, Result};
@@ -54,28 +53,21 @@ impl Dataset {
         // Engines name files by their absolute paths.
         let folder =
             std::path::absolute(folder).map_err(|error| Error::io("read", folder, error))?;
-        // Mostly the newest version of each table is the one to read: all logs are read at once.
-        let mut newest: JoinSet<_> = Table::VERSIONED
-            .map(|table| read_log(folder.clone(), table, None))
-            .into_iter()
-            .collect();
         let Some(loads) = loads_log(&folder, as_of).await? else { return Ok(None) };
         let mut files = HashMap::from([(Table::Loads, loads.files()?)]);
         let paths = files[&Table::Loads].iter().map(|file| file.path.as_path());
         let rows = read_all(Table::Loads, paths)?;
         let table_versions = table_versions(&rows);
-        while let Some(read) = newest.join_next().await {
-            // A log that cannot be read now is read again where it is needed.
-            let Ok(Ok(Some(log))) = read else { continue };
-            if table_versions.get(&log.table) == Some(&log.version) {
-                files.insert(log.table, log.files);
+        let mut logs = JoinSet::new();
+        for (&table, &version) in &table_versions {
+            match listed_files(&folder, table, version) {
+                Some(listed) => drop(files.insert(table, listed)),
+                None => drop(logs.spawn(read_log(folder.clone(), table, version))),
             }
         }
-        for (&table, &version) in &table_versions {
-            if let Entry::Vacant(place) = files.entry(table) {
-                let log = read_log(folder.clone(), table, Some(version)).await?;
-                place.insert(log.ok_or_else(|| missing(&folder, table))?.files);
-            }
+        while let Some(read) = logs.join_next().await {
+            let (table, read) = read.map_err(|error| Error::bug(error.to_string()))??;
+            files.insert(table, read);
         }
         Ok(Some(Self {
             folder,
@@ -138,16 +130,11 @@ async fn loads_log(folder: &Path, as_of: Option<u64>) -> Result<Option<TableLog>
     Ok((log.version() > 0).then_some(log))
 }
 
-struct ReadLog {
-    table: Table,
-    version: u64,
-    files: Vec<TableFile>,
-}
-
-/// The newest version where none is given; `None` where there is no such table.
-async fn read_log(folder: PathBuf, table: Table, version: Option<u64>) -> Result<Option<ReadLog>> {
-    let log = TableLog::open(&folder, table, version).await?;
-    log.map(|log| Ok(ReadLog { table, version: log.version(), files: log.files()? })).transpose()
+/// The files of a table at a version, by its log.
+async fn read_log(folder: PathBuf, table: Table, version: u64) -> Result<(Table, Vec<TableFile>)> {
+    let log = TableLog::open(&folder, table, Some(version)).await?;
+    let log = log.ok_or_else(|| missing(&folder, table))?;
+    Ok((table, log.files()?))
 }
 
 /// What one load changes: for each table written, the files that stay and those that come.

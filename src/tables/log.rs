@@ -11,6 +11,7 @@ use deltalake_core::kernel::{
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use deltalake_core::{DeltaTable, DeltaTableBuilder, DeltaTableError, ensure_table_uri};
 
+use super::listing;
 use super::parquet_files::{NewFile, date_text, day_of_text, sync_folder};
 use super::schema::Table;
 use crate::error::{Error, Result};
@@ -25,6 +26,35 @@ pub struct TableFile {
     /// No poll in it is later, microseconds UTC; `None` of other tables, or where it is unknown.
     pub last_at: Option<i64>,
     add: Add,
+}
+
+impl TableFile {
+    fn of(table: Table, folder: &Path, add: Add) -> Self {
+        let day = table
+            .partition_column()
+            .and_then(|column| add.partition_values.get(column)?.as_deref().and_then(day_of_text));
+        // A URI, which has other signs than letters, digits and a few more written as numbers.
+        let path = object_store::path::Path::from_url_path(&add.path);
+        Self {
+            path: folder.join(path.as_ref().map_or(add.path.as_str(), AsRef::as_ref)),
+            size_bytes: add.size.unsigned_abs(),
+            day,
+            last_at: add.stats.as_deref().and_then(last_at),
+            add,
+        }
+    }
+}
+
+fn in_order(mut files: Vec<TableFile>) -> Vec<TableFile> {
+    files.sort_by(|left, right| (left.day, &left.path).cmp(&(right.day, &right.path)));
+    files
+}
+
+/// The files of a version in order of days, where they are listed beside the log.
+pub fn listed_files(data: &Path, table: Table, version: Version) -> Option<Vec<TableFile>> {
+    let folder = data.join(table.name());
+    let files = listing::read(&folder, version)?.into_iter();
+    Some(in_order(files.map(|add| TableFile::of(table, &folder, add)).collect()))
 }
 
 /// One table, open at one version.
@@ -86,33 +116,16 @@ impl TableLog {
     /// In order of days.
     pub fn files(&self) -> Result<Vec<TableFile>> {
         let state = self.delta.snapshot().map_err(|error| unreadable(&self.folder, error))?;
-        let mut files: Vec<_> = state
-            .log_data()
-            .iter()
-            .map(|view| {
-                let day = self.table.partition_column().and_then(|column| {
-                    view.partition_values_map().get(column)?.as_deref().and_then(day_of_text)
-                });
-                let stats = view.stats();
-                TableFile {
-                    last_at: stats.as_deref().and_then(last_at),
-                    path: self.folder.join(view.object_store_path().as_ref()),
-                    size_bytes: view.size().unsigned_abs(),
-                    day,
-                    add: Add {
-                        path: view.path().into_owned(),
-                        partition_values: view.partition_values_map(),
-                        size: view.size(),
-                        modification_time: view.modification_time(),
-                        data_change: true,
-                        stats,
-                        ..Default::default()
-                    },
-                }
-            })
-            .collect();
-        files.sort_by(|left, right| (left.day, &left.path).cmp(&(right.day, &right.path)));
-        Ok(files)
+        let adds = state.log_data().into_iter().map(|view| Add {
+            path: view.path().into_owned(),
+            partition_values: view.partition_values_map(),
+            size: view.size(),
+            modification_time: view.modification_time(),
+            data_change: true,
+            stats: view.stats(),
+            ..Default::default()
+        });
+        Ok(in_order(adds.map(|add| TableFile::of(self.table, &self.folder, add)).collect()))
     }
 
     /// Commits a version that holds exactly `kept` and `new`, whatever this one holds: a load that
@@ -142,7 +155,13 @@ impl TableLog {
             .await
             .map_err(|error| unwritable(&self.folder, error))?;
         self.sync()?;
-        Ok(committed.version())
+        let version = committed.version();
+        let files = kept.iter().map(|file| file.add.clone());
+        let files = files.chain(new.iter().map(|file| add_of(file))).collect();
+        if let Err(error) = listing::write(&self.folder, version, files) {
+            tracing::debug!("{:?}: no list of files was written: {error}", self.folder);
+        }
+        Ok(version)
     }
 
     /// The object store does not sync; what a commit promises has to survive a power cut.

@@ -4,6 +4,7 @@
 //! last, names the version of each; every reader starts there. Knows nothing of reports.
 
 mod dataset;
+mod listing;
 mod log;
 mod parquet_files;
 mod schema;

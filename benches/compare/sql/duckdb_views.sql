@@ -3,7 +3,7 @@
 --
 -- in   polls, carried, business_hours and stores, views of the files
 -- out  open_spans(from_us, to_us): store_no, starts_us, ends_us; disjoint for each store
---      status_runs(from_at, to_at), whole UTC days: store_no, active, starts_us, ends_us
+--      status_runs(from_at, to_at), from midnight UTC on: store_no, active, starts_us, ends_us
 -- All in integer microseconds.
 CREATE MACRO open_spans(from_us, to_us) AS TABLE
 WITH day_offsets AS (
@@ -117,7 +117,7 @@ WITH asked AS (
         epoch_us(polled_at) AS polled_us,
         active
     FROM polls
-    WHERE polled_on >= from_at::date AND polled_on < to_at::date
+    WHERE polled_on BETWEEN from_at::date AND to_at::date AND polled_at < to_at
     UNION ALL
     SELECT
         store_no,

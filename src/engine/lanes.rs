@@ -1,0 +1,125 @@
+//! Streams that each come in order of stores, taken a batch at a time from the one that is furthest
+//! behind, so that of any store all rows come within a few batches.
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::buffer::ScalarBuffer;
+use arrow::datatypes::Int32Type;
+use datafusion::common::internal_err;
+use datafusion::error::Result;
+use datafusion::execution::SendableRecordBatchStream;
+use futures::StreamExt;
+use futures::future::try_join_all;
+
+/// Rows and the store of each, ascending.
+pub type StoreRows = (RecordBatch, ScalarBuffer<i32>);
+
+pub struct Lanes(Vec<Lane>);
+
+impl Lanes {
+    /// Opens streams that are each in order of `column`, an `Int32` without nulls.
+    pub async fn open(streams: Vec<SendableRecordBatchStream>, column: usize) -> Result<Self> {
+        let lane = |rows| Lane { rows, column, next: None, last: i32::MIN };
+        let mut lanes: Vec<_> = streams.into_iter().map(lane).collect();
+        try_join_all(lanes.iter_mut().map(Lane::fill)).await?;
+        Ok(Self(lanes))
+    }
+
+    /// The rows that are next; `None` after the last.
+    pub async fn next(&mut self) -> Result<Option<StoreRows>> {
+        let begun = self.0.iter_mut().filter(|lane| lane.next.is_some());
+        let Some(behind) = begun.min_by_key(|lane| lane.first()) else { return Ok(None) };
+        let rows = behind.next.take();
+        behind.fill().await?;
+        Ok(rows)
+    }
+
+    /// The first store of which more rows may come; `None` where no rows are left.
+    pub fn open_from(&self) -> Option<i32> {
+        self.0.iter().filter_map(Lane::first).min()
+    }
+}
+
+struct Lane {
+    rows: SendableRecordBatchStream,
+    column: usize,
+    /// Has rows; none once the stream has ended.
+    next: Option<StoreRows>,
+    /// Store of the last row so far.
+    last: i32,
+}
+
+impl Lane {
+    async fn fill(&mut self) -> Result<()> {
+        while self.next.is_none()
+            && let Some(batch) = self.rows.next().await.transpose()?
+        {
+            let stores = batch.column(self.column).as_primitive::<Int32Type>().values().clone();
+            let (Some(&first), Some(&last)) = (stores.first(), stores.last()) else { continue };
+            if first < self.last || !stores.is_sorted() {
+                return internal_err!("stores up to {} are followed by others before", self.last);
+            }
+            (self.next, self.last) = (Some((batch, stores)), last);
+        }
+        Ok(())
+    }
+
+    fn first(&self) -> Option<i32> {
+        self.next.as_ref().and_then(|(_, stores)| stores.first().copied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int32Array};
+    use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+
+    use super::*;
+
+    /// Batches as `3 3 5 | 7`: the stores of their rows.
+    fn stream(drawn: &str) -> SendableRecordBatchStream {
+        let batch = |drawn: &str| {
+            let stores = drawn.split_whitespace().map(|store| store.parse().unwrap());
+            let stores = Arc::new(Int32Array::from_iter_values(stores)) as ArrayRef;
+            RecordBatch::try_from_iter([("store_no", stores)]).unwrap()
+        };
+        let batches: Vec<_> = drawn.split('|').map(batch).collect();
+        let schema = batches[0].schema();
+        let batches = futures::stream::iter(batches.into_iter().map(Ok));
+        Box::pin(RecordBatchStreamAdapter::new(schema, batches))
+    }
+
+    /// The batches in the order in which they come, each with the store that is open then.
+    async fn drawn(streams: &[&str]) -> Result<String> {
+        let streams = streams.iter().map(|drawn| stream(drawn)).collect();
+        let mut lanes = Lanes::open(streams, 0).await?;
+        let mut drawn = Vec::new();
+        while let Some((_, stores)) = lanes.next().await? {
+            let stores: Vec<_> = stores.iter().map(ToString::to_string).collect();
+            let open = lanes.open_from().map_or("end".to_owned(), |store| store.to_string());
+            drawn.push(format!("{} <{open}", stores.join(" ")));
+        }
+        Ok(drawn.join(", "))
+    }
+
+    #[tokio::test]
+    async fn the_lane_that_is_furthest_behind_comes_next() {
+        for (streams, expected) in [
+            (&["1 2", "1 3"][..], "1 2 <1, 1 3 <end"),
+            (&["3", "1 2 | 2 3", "2"], "1 2 <2, 2 3 <2, 2 <3, 3 <end"),
+            (&["1 | 1 | 5", "4"], "1 <1, 1 <4, 4 <5, 5 <end"),
+            (&["", "1 | | 2"], "1 <2, 2 <end"),
+            (&["", ""], ""),
+        ] {
+            assert_eq!(drawn(streams).await.unwrap(), expected, "{streams:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_out_of_order_is_an_error() {
+        for stream in ["2 1", "2 | 1"] {
+            assert!(drawn(&[stream, "1"]).await.is_err(), "{stream}");
+        }
+    }
+}

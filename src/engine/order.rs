@@ -1,0 +1,83 @@
+//! Rows in order of stores, and a store's polls in order of time: files that are in that order are
+//! merged where the planner would sort their rows.
+
+use std::sync::Arc;
+
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::error::Result;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::sorts::sort::SortExec;
+
+use super::ranges::StoreRangesExec;
+
+#[derive(Debug)]
+pub struct MergeForSort;
+
+impl PhysicalOptimizerRule for MergeForSort {
+    fn optimize(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        _: &ConfigOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let merged = plan.transform_up(|node| {
+            let sort = node.downcast_ref::<SortExec>();
+            let in_order = sort.map(in_place_of).transpose()?.flatten();
+            Ok(in_order.map_or(Transformed::no(node), Transformed::yes))
+        });
+        merged.map(|plan| plan.data)
+    }
+
+    fn name(&self) -> &str {
+        "merge_for_sort"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+/// The input of the sort in its order; `None` where files are not in it.
+fn in_place_of(sort: &SortExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    // A sort that fetches few rows keeps no more than those; one of all partitions is one of rows
+    // that follow no order of ranges.
+    if sort.fetch().is_some() || !sort.preserve_partitioning() {
+        return Ok(None);
+    }
+    let schema = sort.input().schema();
+    let key = |by: &datafusion::physical_expr::PhysicalSortExpr| {
+        let column = by.expr.downcast_ref::<Column>()?.index();
+        (!by.options.descending && !schema.field(column).is_nullable()).then_some(column)
+    };
+    let Some(keys) = sort.expr().iter().map(key).collect::<Option<Vec<_>>>() else {
+        return Ok(None);
+    };
+    in_order(sort.input(), &keys)
+}
+
+fn in_order(
+    plan: &Arc<dyn ExecutionPlan>,
+    keys: &[usize],
+) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    if let Some(scan) = plan.downcast_ref::<StoreRangesExec>() {
+        return Ok(scan.in_order(keys)?.map(|scan| Arc::new(scan) as _));
+    }
+    let below: Option<Vec<_>> = if let Some(filter) = plan.downcast_ref::<FilterExec>() {
+        let kept = filter.projection();
+        Some(keys.iter().map(|&key| kept.as_ref().map_or(key, |kept| kept[key])).collect())
+    } else if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
+        let column = |key: &usize| projection.expr()[*key].expr.downcast_ref::<Column>();
+        keys.iter().map(|key| column(key).map(Column::index)).collect()
+    } else {
+        None
+    };
+    let input = plan.children().first().copied();
+    let (Some(below), Some(input)) = (below, input) else { return Ok(None) };
+    let Some(input) = in_order(input, &below)? else { return Ok(None) };
+    replace_children_if_necessary(Arc::clone(plan), vec![input]).map(Some)
+}
