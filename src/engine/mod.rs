@@ -120,9 +120,10 @@ impl Tables {
     /// Where the list of stores cannot be read.
     pub fn of(dataset: &Dataset, threads: usize) -> Result<Self> {
         let stores = Stores::new(dataset.rows(Table::Stores)?);
-        let cuts = stores.cuts(threads);
+        let (cuts, known) = (stores.cuts(threads), Arc::new(stores.clone()));
         let provider = |table: Table| -> (Table, Arc<dyn TableProvider>) {
-            (table, Arc::new(TableFiles::new(table, dataset.files(table)).divided(&cuts)))
+            let files = TableFiles::new(table, dataset.files(table)).divided(&cuts);
+            (table, Arc::new(files.knowing(&known)))
         };
         let tables = Table::VERSIONED.into_iter().chain([Table::Loads]);
         Ok(Self {

@@ -7,7 +7,7 @@ use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::DFSchema;
+use datafusion::common::{DFSchema, plan_err};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
@@ -22,12 +22,16 @@ use datafusion::logical_expr::{
 use datafusion::physical_expr::expressions::col;
 use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::filter::FilterExecBuilder;
 use datafusion::scalar::ScalarValue;
 use object_store::ObjectMeta;
 use object_store::path::Path;
 
+use super::Stores;
 use super::ranges::{Cuts, STORE_NO, StoreRangesExec};
 use crate::tables::{Table, TableFile};
+
+const STORE_ID: &str = "store_id";
 
 /// Files whose order and division by days the plan can rely on.
 #[derive(Debug)]
@@ -36,6 +40,7 @@ pub struct TableFiles {
     schema: TableSchema,
     files: Vec<TableFile>,
     cuts: Cuts,
+    stores: Option<Arc<Stores>>,
 }
 
 impl TableFiles {
@@ -45,13 +50,29 @@ impl TableFiles {
         let schema = TableSchema::builder(table.file_schema())
             .with_table_partition_cols(partition.into_iter().collect::<Vec<_>>())
             .build();
-        Self { table, schema, files: files.to_vec(), cuts: Cuts::default() }
+        Self { table, schema, files: files.to_vec(), cuts: Cuts::default(), stores: None }
     }
 
     /// Scans that read the numbers of stores are divided by them.
     pub fn divided(mut self, cuts: &Cuts) -> Self {
         self.cuts = cuts.clone();
         self
+    }
+
+    /// Filters by ids of stores then become filters by their numbers, which take less to read.
+    pub fn knowing(mut self, stores: &Arc<Stores>) -> Self {
+        self.stores = Some(Arc::clone(stores));
+        self
+    }
+
+    /// The filter by numbers that means the same as one by ids; `None` where it is no such filter.
+    fn by_number(&self, filter: &Expr) -> Option<Expr> {
+        let stores = self.stores.as_ref()?;
+        self.schema.table_schema().index_of(STORE_NO).ok()?;
+        let ids = ids_asked(filter)?;
+        // What is no store has a number that no store has.
+        let number = |id: &str| lit(stores.number_of(id).unwrap_or(-1));
+        Some(logical_col(STORE_NO).in_list(ids.into_iter().map(number).collect(), false))
     }
 
     /// Whether the division into files alone decides the filter.
@@ -136,6 +157,36 @@ impl TableFiles {
         Ok(DataSourceExec::from_data_source(config))
     }
 
+    /// A scan of the stores whose ids the filters name, by their numbers.
+    async fn scan_of_stores(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let schema = self.schema.table_schema();
+        let (by_id, mut others): (Vec<_>, Vec<_>) =
+            filters.iter().cloned().partition(|filter| self.by_number(filter).is_some());
+        let by_number = conjunction(by_id.iter().filter_map(|filter| self.by_number(filter)));
+        let Some(by_number) = by_number else { return plan_err!("no filter names a store") };
+        others.push(by_number.clone());
+        let number = schema.index_of(STORE_NO)?;
+        let asked = projection.cloned().unwrap_or_else(|| (0..schema.fields().len()).collect());
+        let mut read = asked.clone();
+        if !read.contains(&number) {
+            read.push(number);
+        }
+        let groups = balanced(&self.files_of(state, &others)?, state.config().target_partitions());
+        let rows = self.scan_of(state, groups, (Some(&read), &others, None))?;
+        // What the scan leaves out by statistics is not all that has to go.
+        let read_schema = DFSchema::try_from(rows.schema())?;
+        let holds = state.create_physical_expr(by_number, &read_schema)?;
+        let rows = FilterExecBuilder::new(holds, rows)
+            .apply_projection(Some((0..asked.len()).collect()))?
+            .build()?;
+        Ok(Arc::new(rows))
+    }
+
     fn partitioned(&self, file: &TableFile) -> Result<PartitionedFile> {
         let location = Path::from_absolute_path(&file.path)
             .map_err(|error| DataFusionError::External(error.into()))?;
@@ -176,12 +227,16 @@ impl TableProvider for TableFiles {
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
-        let decided =
-            |filter: &&Expr| match self.is_decided_by_day(filter) || self.always_holds(filter) {
-                true => TableProviderFilterPushDown::Exact,
-                // What the statistics of pages can rule out is not read; the rest is filtered later.
-                false => TableProviderFilterPushDown::Inexact,
-            };
+        let is_decided = |filter: &Expr| {
+            self.is_decided_by_day(filter)
+                || self.always_holds(filter)
+                || self.by_number(filter).is_some()
+        };
+        let decided = |filter: &&Expr| match is_decided(filter) {
+            true => TableProviderFilterPushDown::Exact,
+            // What the statistics of pages can rule out is not read; the rest is filtered later.
+            false => TableProviderFilterPushDown::Inexact,
+        };
         Ok(filters.iter().map(decided).collect())
     }
 
@@ -192,6 +247,9 @@ impl TableProvider for TableFiles {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        if filters.iter().any(|filter| self.by_number(filter).is_some()) {
+            return self.scan_of_stores(state, projection, filters).await;
+        }
         let files = self.files_of(state, filters)?;
         let number = self.schema.table_schema().index_of(STORE_NO).ok();
         let is_read = number.is_some_and(|number| projection.is_none_or(|at| at.contains(&number)));
@@ -212,6 +270,27 @@ impl TableProvider for TableFiles {
         // A file is a day, in order of instants for each store.
         let then_by = (self.table == Table::Polls).then_some("polled_at");
         Ok(Arc::new(StoreRangesExec::try_new(scans, self.cuts.clone(), then_by)?))
+    }
+}
+
+/// The ids that the filter lets through; `None` where it is about anything else.
+fn ids_asked(filter: &Expr) -> Option<Vec<&str>> {
+    let is_id = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name() == STORE_ID);
+    fn text(expr: &Expr) -> Option<&str> {
+        match expr {
+            Expr::Literal(value, _) => value.try_as_str().flatten(),
+            _ => None,
+        }
+    }
+    match filter {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
+            let given = if is_id(left) { right } else { is_id(right).then_some(left)? };
+            Some(vec![text(given)?])
+        }
+        Expr::InList(list) if is_id(&list.expr) && !list.negated => {
+            list.list.iter().map(text).collect()
+        }
+        _ => None,
     }
 }
 

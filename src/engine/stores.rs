@@ -52,6 +52,11 @@ impl Stores {
         self.row_of(id).is_some()
     }
 
+    /// `None` where there is no such store.
+    pub fn number_of(&self, id: &str) -> Option<i32> {
+        self.row_of(id).map(|row| self.numbers()[row])
+    }
+
     fn row_of(&self, id: &str) -> Option<usize> {
         let known = self.rows.column(0).as_string::<i32>();
         let (mut low, mut high) = (0, known.len());

@@ -11,7 +11,7 @@ use datafusion::common::ParamValues;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{LogicalPlan, ScalarUDF};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use tokio::runtime::Handle;
@@ -22,6 +22,7 @@ use super::cooperation::JoinsGiveWay;
 use super::distinct::DistinctByBitmaps;
 use super::limits::Limits;
 use super::rows::{Rows, asked_wrongly};
+use super::utc::DateTrunc;
 use super::{guard, tables};
 use crate::engine::{GroupByRuns, MergeForSort, Tables, hours_of_stores};
 use crate::error::Result;
@@ -69,6 +70,9 @@ impl Database {
             .build();
         let context = SessionContext::new_with_state(state);
         functions::register(&context);
+        if let Some(cut) = context.state().scalar_functions().get("date_trunc") {
+            context.register_udf(ScalarUDF::from(DateTrunc(Arc::clone(cut))));
+        }
         let turns = Arc::new(Semaphore::new(limits.at_once));
         let state = context.state();
         let planner = SessionContext::new_with_state(state.clone());

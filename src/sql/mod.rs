@@ -19,6 +19,7 @@ mod progress;
 mod reports;
 mod rows;
 mod tables;
+mod utc;
 
 #[cfg(test)]
 mod examples;

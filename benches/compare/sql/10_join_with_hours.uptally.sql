@@ -6,7 +6,7 @@ SELECT
 FROM polls
 INNER JOIN business_hours USING (store_no)
 WHERE
-    date_part('isodow', polled_on) - 1 = day_of_week
+    (CAST(polled_on AS int) + 3) % 7 = day_of_week
     AND CAST(polled_at AS bigint) % 86400000000 >= start_local_s * CAST(1000000 AS bigint)
     AND CAST(polled_at AS bigint) % 86400000000 < end_local_s * CAST(1000000 AS bigint)
 GROUP BY day_of_week
