@@ -6,9 +6,10 @@ use chrono::{DateTime, SecondsFormat};
 use chrono_tz::Tz;
 
 use crate::engine::Engine;
+use crate::ingest::daily_hours_of_text;
 use crate::report::Format;
 use crate::rules::calendar::DAY_US;
-use crate::rules::{Bucket, Interpolation, NoData, Options, Scope};
+use crate::rules::{Bucket, DefaultHours, Interpolation, NoData, Options, Scope};
 
 /// The words of an option, each with what it means.
 pub type Words<T> = &'static [(&'static str, T)];
@@ -24,6 +25,9 @@ pub const SCOPES: Words<Scope> =
     &[("all", Scope::All), ("day", Scope::Day), ("interval", Scope::Interval)];
 pub const NO_DATA: Words<NoData> =
     &[("unknown", NoData::Unknown), ("down", NoData::Down), ("up", NoData::Up)];
+/// Those beside daily hours.
+pub const DEFAULT_HOURS: Words<DefaultHours> =
+    &[("always", DefaultHours::Always), ("closed", DefaultHours::Closed)];
 pub const BUCKETS: Words<Bucket> = Bucket::NAMES;
 pub const FORMATS: Words<Format> = &[
     ("csv", Format::Csv),
@@ -56,8 +60,15 @@ pub fn word<T: Copy + PartialEq>(words: Words<T>, value: T) -> &'static str {
 }
 
 /// Names of the options that say what the numbers mean.
-pub const OPTIONS: [&str; 6] =
-    ["interpolation", "max_gap", "scope", "no_data", "snap_end_of_day", "default_timezone"];
+pub const OPTIONS: [&str; 7] = [
+    "interpolation",
+    "max_gap",
+    "scope",
+    "no_data",
+    "snap_end_of_day",
+    "default_hours",
+    "default_timezone",
+];
 
 /// Takes one of them; `false` where there is none of that name.
 ///
@@ -71,6 +82,7 @@ pub fn set_option(options: &mut Options, name: &str, text: &str) -> Result<bool,
         "scope" => options.scope = meaning(SCOPES, text)?,
         "no_data" => options.no_data = meaning(NO_DATA, text)?,
         "snap_end_of_day" => options.snap_end_of_day = meaning(TRUTHS, text)?,
+        "default_hours" => options.default_hours = default_hours(text)?,
         "default_timezone" => options.default_time_zone = time_zone(text)?,
         _ => return Ok(false),
     }
@@ -95,6 +107,33 @@ pub fn duration_text(duration_us: i64) -> String {
     humantime::format_duration(duration).to_string()
 }
 
+/// The hours of stores without any: a word, or daily ones like `09:00-17:00`.
+pub fn default_hours(text: &str) -> Result<DefaultHours, String> {
+    let daily = || daily_hours_of_text(text).map(DefaultHours::Daily);
+    meaning(DEFAULT_HOURS, text).ok().or_else(daily).ok_or_else(|| {
+        format!("{text:?} is not one of always, closed, or daily hours like 09:00-17:00")
+    })
+}
+
+/// Hours as [`default_hours`] reads them.
+pub fn default_hours_text(hours: DefaultHours) -> String {
+    match hours {
+        DefaultHours::Daily(daily) => {
+            format!("{}-{}", time_text(daily.start_s()), time_text(daily.end_s()))
+        }
+        named => word(DEFAULT_HOURS, named).to_owned(),
+    }
+}
+
+/// `09:00`, and `09:00:30` where there are seconds.
+fn time_text(time_s: u32) -> String {
+    let (hours, minutes, seconds) = (time_s / 3600, time_s / 60 % 60, time_s % 60);
+    match seconds {
+        0 => format!("{hours:02}:{minutes:02}"),
+        _ => format!("{hours:02}:{minutes:02}:{seconds:02}"),
+    }
+}
+
 pub fn time_zone(text: &str) -> Result<Tz, String> {
     text.parse().map_err(|_| "expected an IANA name like America/Chicago".to_owned())
 }
@@ -113,6 +152,28 @@ mod tests {
     fn a_duration_is_read_as_it_is_written() {
         for us in [1, 999, 90 * 60_000_000, 7_200_000_001, 36_525 * DAY_US] {
             assert_eq!(duration_us(&duration_text(us)), Ok(us), "{}", duration_text(us));
+        }
+    }
+
+    #[test]
+    fn default_hours_have_one_spelling_each_and_are_read_as_written() {
+        for (text, written) in [
+            ("always", "always"),
+            ("closed", "closed"),
+            ("9:00-17:00", "09:00-17:00"),
+            ("09:00:00 - 17:00:30", "09:00-17:00:30"),
+            ("18:00-02:00", "18:00-02:00"),
+            ("00:00-24:00", "00:00-24:00"),
+            ("00:00-00:00", "00:00-00:00"),
+        ] {
+            let hours = default_hours(text);
+            assert_eq!(hours.clone().map(default_hours_text).as_deref(), Ok(written), "{text}");
+            assert_eq!(default_hours(written), hours);
+        }
+        for text in
+            ["", "Always", "9-17", "09:00", "24:00-02:00", "09:00-24:01", "09:00-17:00-18:00"]
+        {
+            assert!(default_hours(text).is_err(), "{text}");
         }
     }
 

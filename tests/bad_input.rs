@@ -236,6 +236,7 @@ fn a_wrong_path_or_flag_is_named() {
     fails("report --data loaded --max-gap soon", 2, "--max-gap");
     fails("report --data loaded --max-gap 0s", 2, "--max-gap");
     fails("report --data loaded --now yesterday", 2, "--now");
+    fails("report --data loaded --default-hours 9-17", 2, "daily hours like 09:00-17:00");
     fails("report --data loaded --default-timezone Mars/Olympus", 2, "--default-timezone");
     fails("report --data loaded --format xml", 2, "--format");
     fails("report --data loaded -o missing/report.csv", 1, "\"missing/report.csv\": cannot write");

@@ -11,7 +11,7 @@ use arrow::datatypes::Int64Type;
 use tempfile::TempDir;
 use uptally::engine::{Engine, Question, answer};
 use uptally::ingest::{Outcome, Request, Watch, load};
-use uptally::rules::{Interpolation, NoData, Options, Scope};
+use uptally::rules::{DailyHours, DefaultHours, Interpolation, NoData, Options, Scope};
 use uptally::tables::{Dataset, WriteLock};
 
 use crate::judge::{self, Chain, Tally};
@@ -89,6 +89,13 @@ pub fn question(asked: &judge::Question) -> Question {
             judge::NoData::Up => NoData::Up,
         },
         snap_end_of_day: asked.snap_end_of_day,
+        default_hours: match asked.default_hours {
+            judge::DefaultHours::Always => DefaultHours::Always,
+            judge::DefaultHours::Closed => DefaultHours::Closed,
+            judge::DefaultHours::Daily(start_s, end_s) => {
+                DefaultHours::Daily(DailyHours::new(start_s, end_s).unwrap())
+            }
+        },
         default_time_zone: asked.default_zone,
     };
     // However little there is to do, so that every chain is divided somewhere.

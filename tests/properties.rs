@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::harness::{ENGINES, block_on, ingest, question, tables_of, tallies, write_chain};
-use crate::judge::{Chain, Interpolation, NoData, Question, Scope, judge};
+use crate::judge::{Chain, DefaultHours, Interpolation, NoData, Question, Scope, judge};
 
 const SECOND: i64 = 1_000_000;
 const HOUR: i64 = 3600 * SECOND;
@@ -82,9 +82,17 @@ fn times() -> impl Strategy<Value = u32> {
     prop_oneof![3 => select(usual), 1 => 0..86_400u32]
 }
 
+fn ends() -> impl Strategy<Value = u32> {
+    prop_oneof![4 => times(), 1 => Just(86_400)]
+}
+
 fn hours() -> impl Strategy<Value = Vec<(u8, u32, u32)>> {
-    let end = prop_oneof![4 => times(), 1 => Just(86_400)];
-    prop_oneof![1 => Just(vec![]), 5 => vec((0..7u8, times(), end), 1..9)]
+    prop_oneof![1 => Just(vec![]), 5 => vec((0..7u8, times(), ends()), 1..9)]
+}
+
+fn default_hours() -> impl Strategy<Value = DefaultHours> {
+    let daily = (times(), ends()).prop_map(|(start_s, end_s)| DefaultHours::Daily(start_s, end_s));
+    prop_oneof![1 => Just(DefaultHours::Always), 1 => Just(DefaultHours::Closed), 3 => daily]
 }
 
 type Store = (Vec<(i64, bool)>, Vec<(u8, u32, u32)>, Option<Tz>);
@@ -115,9 +123,10 @@ pub fn questions() -> impl Strategy<Value = Question> {
         select(vec![Scope::All, Scope::Day, Scope::Interval]),
         select(vec![NoData::Unknown, NoData::Down, NoData::Up]),
         any::<bool>(),
-        zones(),
+        (default_hours(), zones()),
     )
-        .prop_map(|(interpolation, max_gap, scope, no_data, snap_end_of_day, default_zone)| {
+        .prop_map(|(interpolation, max_gap, scope, no_data, snap_end_of_day, defaults)| {
+            let (default_hours, default_zone) = defaults;
             Question {
                 now: None,
                 interpolation,
@@ -125,6 +134,7 @@ pub fn questions() -> impl Strategy<Value = Question> {
                 scope,
                 no_data,
                 snap_end_of_day,
+                default_hours,
                 default_zone,
             }
         })

@@ -10,7 +10,7 @@ use crate::report::Format;
 use crate::rules::{Interpolation, NoData, Scope};
 use crate::words::{self, Words};
 
-pub use crate::words::{duration_us, time_zone};
+pub use crate::words::{default_hours, duration_us, time_zone};
 
 /// A flag that takes one of a few words.
 pub fn one_of<T: Copy + Send + Sync + 'static>(

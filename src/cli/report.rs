@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use chrono_tz::Tz;
 use clap::Args;
 
-use super::arguments::{self, duration_us, instant, time_zone};
+use super::arguments::{self, default_hours, duration_us, instant, time_zone};
 use super::ingest::{Rejection, conflicts, load_into};
 use super::output;
 use super::signals::Stop;
@@ -14,8 +14,9 @@ use crate::engine::{Answer, Engine, Question, answer, explain};
 use crate::error::{Error, Result};
 use crate::ingest::Outcome;
 use crate::report::{Format, Layout, lay_out, render};
-use crate::rules::{Interpolation, NoData, Options, Scope};
+use crate::rules::{DefaultHours, Interpolation, NoData, Options, Scope};
 use crate::tables::Dataset;
+use crate::words::default_hours_text;
 
 /// Prints how long each store was up and down over the last hour, day and week.
 ///
@@ -49,6 +50,9 @@ pub struct Arguments {
     /// Reads ends of business hours from 23:59:00 on as 24:00
     #[arg(long)]
     snap_end_of_day: bool,
+    /// Hours of stores without any: always, closed, or daily ones like 09:00-17:00
+    #[arg(long, value_name = "HOURS", default_value = "always", value_parser = default_hours)]
+    default_hours: DefaultHours,
     /// Zone of stores without one
     #[arg(long, value_name = "ZONE", default_value = "America/Chicago", value_parser = time_zone)]
     default_timezone: Tz,
@@ -132,6 +136,7 @@ fn question(arguments: &Arguments) -> Question {
             scope: arguments.scope,
             no_data: arguments.no_data,
             snap_end_of_day: arguments.snap_end_of_day,
+            default_hours: arguments.default_hours,
             default_time_zone: arguments.default_timezone,
         },
         stores: arguments.stores.clone(),
@@ -170,8 +175,13 @@ fn tell_defaults(answer: &Answer, question: &Question) {
         now.format("%Y-%m-%d %H:%M:%S%.6f UTC")
     );
     if counts.without_hours > 0 {
+        let hours = match question.options.default_hours {
+            DefaultHours::Always => "always open".to_owned(),
+            DefaultHours::Closed => "closed".to_owned(),
+            daily => format!("open {} every day", default_hours_text(daily)),
+        };
         eprintln!(
-            "note: {} stores have no business hours and count as always open",
+            "note: {} stores have no business hours and count as {hours}",
             counts.without_hours
         );
     }

@@ -3,20 +3,19 @@
 use std::collections::HashMap;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use chrono_tz::Tz;
 
 use super::store::{week, zone};
 use crate::error::{Error, Result};
 use crate::functions::StoreHours;
-use crate::rules::WeeklyHours;
+use crate::rules::Options;
 use crate::tables::{Dataset, Table};
 
-/// Every store that the tables know: always open where they have no hours of it, in the default
-/// zone where they have none of it. Blocks while it reads.
-pub fn hours_of_stores(dataset: &Dataset, default_zone: Tz) -> Result<Vec<(String, StoreHours)>> {
+/// Every store that the tables know; where they lack its hours or its zone, those of the options.
+/// Blocks while it reads.
+pub fn hours_of_stores(dataset: &Dataset, options: &Options) -> Result<Vec<(String, StoreHours)>> {
     let mut weeks = HashMap::new();
     for (store, rows) in by_store(&dataset.rows(Table::BusinessHours)?)? {
-        weeks.insert(store, week(&rows)?);
+        weeks.extend(week(&rows)?.map(|week| (store, week)));
     }
     let mut zones = HashMap::new();
     for (store, rows) in by_store(&dataset.rows(Table::TimeZones)?)? {
@@ -24,8 +23,8 @@ pub fn hours_of_stores(dataset: &Dataset, default_zone: Tz) -> Result<Vec<(Strin
     }
     let stores = by_store(&dataset.rows(Table::Stores)?)?;
     let hours = stores.into_iter().map(|(store, _)| {
-        let week = weeks.remove(&store).unwrap_or(WeeklyHours::Always);
-        let zone = zones.remove(&store).unwrap_or(default_zone);
+        let week = weeks.remove(&store).unwrap_or_else(|| options.default_hours.week());
+        let zone = zones.remove(&store).unwrap_or(options.default_time_zone);
         (store, StoreHours { week, zone })
     });
     Ok(hours.collect())

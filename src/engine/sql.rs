@@ -52,7 +52,7 @@ pub async fn explain(asked: &Asked) -> Result<String> {
 async fn report(asked: &Asked) -> Result<DataFrame> {
     let steps = Steps {
         session: session(asked)?.state(),
-        arguments: arguments(asked),
+        arguments: arguments(asked)?,
         queries: asked.question.queries.clone(),
     };
     steps.make_histories(asked.question.options.scope).await?;
@@ -125,12 +125,12 @@ fn asked_for(asked: &Asked) -> Option<Expr> {
 }
 
 /// Those of every question, and where the shorter windows start.
-fn arguments(asked: &Asked) -> Arguments {
+fn arguments(asked: &Asked) -> Result<Arguments> {
     let start_of = |window: Window| instant(window.before(asked.now).starts_at());
     let range = (start_of(Window::LONGEST), instant(asked.now));
     let days = (day(asked.first_day), day(asked.last_day));
-    let mut arguments = steps::arguments(&asked.question.options, range, days);
+    let mut arguments = steps::arguments(&asked.question.options, range, days)?;
     arguments.insert("day_ago", start_of(Window::LastDay));
     arguments.insert("hour_ago", start_of(Window::LastHour));
-    arguments
+    Ok(arguments)
 }

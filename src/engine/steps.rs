@@ -40,7 +40,14 @@ const OF_INTERVALS: Step =
 pub type Arguments = HashMap<&'static str, Expr>;
 
 /// The arguments that every question has: its range and how polls are read.
-pub fn arguments(options: &Options, (from, to): (Expr, Expr), days: (Expr, Expr)) -> Arguments {
+///
+/// # Errors
+/// As [`functions::week_value`].
+pub fn arguments(
+    options: &Options,
+    (from, to): (Expr, Expr),
+    days: (Expr, Expr),
+) -> datafusion::error::Result<Arguments> {
     let interpolation = match options.interpolation {
         Interpolation::Previous => "previous",
         Interpolation::Nearest => "nearest",
@@ -57,7 +64,7 @@ pub fn arguments(options: &Options, (from, to): (Expr, Expr), days: (Expr, Expr)
         NoData::Up => "up",
     };
     let no_gap = ScalarValue::IntervalMonthDayNano(None);
-    HashMap::from([
+    Ok(HashMap::from([
         ("from", from),
         ("now", to),
         ("first_day", days.0),
@@ -67,8 +74,9 @@ pub fn arguments(options: &Options, (from, to): (Expr, Expr), days: (Expr, Expr)
         ("max_gap", lit(options.max_gap_us.map_or(no_gap, functions::gap_interval))),
         ("no_data", lit(no_data)),
         ("snap_end_of_day", lit(options.snap_end_of_day)),
+        ("default_week", lit(functions::week_value(&options.default_hours.week())?)),
         ("default_time_zone", lit(options.default_time_zone.name())),
-    ])
+    ]))
 }
 
 /// Microseconds UTC.

@@ -26,6 +26,8 @@ pub struct StoreHistory {
     pub range: Span,
     pub options: Options,
     pub week: WeeklyHours,
+    /// Whether the hours are the default, for want of any in the data.
+    pub hours_are_default: bool,
     pub zone: Tz,
     /// Whether the zone is the default, for want of one in the data.
     pub zone_is_default: bool,
@@ -37,14 +39,24 @@ pub struct StoreHistory {
 impl StoreHistory {
     /// Blocks while it reads.
     pub fn read(dataset: &Dataset, store: &str, range: Span, options: Options) -> Result<Self> {
-        let week = week(&of_store(dataset, Table::BusinessHours, store)?)?;
-        let given = zone(&of_store(dataset, Table::TimeZones, store)?)?;
-        let zone = given.unwrap_or(options.default_time_zone);
+        let given_week = week(&of_store(dataset, Table::BusinessHours, store)?)?;
+        let given_zone = zone(&of_store(dataset, Table::TimeZones, store)?)?;
+        let (hours_are_default, zone_is_default) = (given_week.is_none(), given_zone.is_none());
+        let week = given_week.unwrap_or_else(|| options.default_hours.week());
+        let zone = given_zone.unwrap_or(options.default_time_zone);
         let clock = LocalClock::over(zone, range);
         let open = open_spans(&week, &clock, range, options.snap_end_of_day);
-        let polls = polls(dataset, store, range)?;
-        let zone_is_default = given.is_none();
-        Ok(Self { range, options, week, zone, zone_is_default, open, polls, clock })
+        Ok(Self {
+            range,
+            options,
+            week,
+            hours_are_default,
+            zone,
+            zone_is_default,
+            open,
+            polls: polls(dataset, store, range)?,
+            clock,
+        })
     }
 
     /// The step function over the range, cut to it: each stretch with its state.
@@ -135,10 +147,10 @@ fn polls(dataset: &Dataset, store: &str, range: Span) -> Result<Vec<Poll>> {
     Ok(polls)
 }
 
-/// The business hours of one store's rows.
-pub(super) fn week(rows: &RecordBatch) -> Result<WeeklyHours> {
+/// The business hours of one store's rows; `None` of none.
+pub(super) fn week(rows: &RecordBatch) -> Result<Option<WeeklyHours>> {
     if rows.num_rows() == 0 {
-        return Ok(WeeklyHours::Always);
+        return Ok(None);
     }
     let days = column(rows, "day_of_week")?.as_primitive::<Int8Type>();
     let starts = column(rows, "start_local_s")?.as_primitive::<Int32Type>();
@@ -149,7 +161,7 @@ pub(super) fn week(rows: &RecordBatch) -> Result<WeeklyHours> {
             (starts.value(row).try_into().ok()?, ends.value(row).try_into().ok()?);
         Opening::new(weekday, start_s, end_s)
     };
-    Ok(WeeklyHours::Rows((0..rows.num_rows()).filter_map(opening).collect()))
+    Ok(Some(WeeklyHours::Rows((0..rows.num_rows()).filter_map(opening).collect())))
 }
 
 fn column<'a>(rows: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef> {

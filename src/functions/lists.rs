@@ -11,6 +11,7 @@ use arrow::datatypes::{
     DataType, Field, Fields, Int8Type, Int32Type, TimeUnit, TimestampMicrosecondType,
 };
 use datafusion::error::Result;
+use datafusion::scalar::ScalarValue;
 
 use crate::rules::{Opening, Poll, Span, Step, Weekday, WeeklyHours};
 
@@ -235,6 +236,19 @@ impl Weeks {
         ];
         self.offsets.list(opening_fields(), columns)
     }
+}
+
+/// One week as SQL passes it; null where it is always open.
+///
+/// # Errors
+/// Never of a week that there is.
+pub fn week_value(week: &WeeklyHours) -> Result<ScalarValue> {
+    let mut weeks = Weeks::default();
+    weeks.push(match week {
+        WeeklyHours::Always => None,
+        WeeklyHours::Rows(rows) => Some(rows.iter().copied()),
+    });
+    Ok(ScalarValue::List(Arc::new(weeks.finish()?.as_list().clone())))
 }
 
 /// A column of lists, read row by row.

@@ -29,6 +29,7 @@ use datafusion::prelude::SessionContext;
 
 use self::aggregates::{Aggregate, Fold};
 pub use self::arguments::gap_interval;
+pub use self::lists::week_value;
 use self::scalars::{Function, SCALARS};
 pub use self::stores::{ChainHours, StoreHours};
 use self::stores::{STORE_SCALARS, StoreFunction};

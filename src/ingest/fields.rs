@@ -5,8 +5,8 @@ use std::str::FromStr;
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use chrono_tz::Tz;
 
-use crate::rules::Weekday;
 use crate::rules::calendar::{DAY_S, DAY_US, SECOND_US};
+use crate::rules::{DailyHours, Weekday};
 
 /// What is wrong with a field, worded to follow the column's name.
 pub type Wrong = String;
@@ -156,6 +156,12 @@ pub fn start_time(field: &[u8]) -> Result<u32, Wrong> {
 pub fn end_time(field: &[u8]) -> Result<u32, Wrong> {
     time_of_day(field)
         .ok_or_else(|| format!("{} is not a time of day; expected 00:00 to 24:00", quoted(field)))
+}
+
+/// Both in one text, as `09:00-17:00`; `None` where either is no time.
+pub fn daily_hours_of_text(text: &str) -> Option<DailyHours> {
+    let (start, end) = text.split_once('-')?;
+    DailyHours::new(start_time(start.as_bytes()).ok()?, end_time(end.as_bytes()).ok()?)
 }
 
 fn time_of_day(field: &[u8]) -> Option<u32> {

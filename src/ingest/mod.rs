@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use arrow::array::RecordBatch;
 
 pub use days::Merged;
-pub use fields::timestamp_of_text as instant_of_text;
+pub use fields::{daily_hours_of_text, timestamp_of_text as instant_of_text};
 pub use header::Kind;
 pub use read::Watch;
 pub use rejects::{Reject, rejects_csv};

@@ -23,9 +23,9 @@ pub mod zone;
 mod drawn;
 
 pub use bucket::Bucket;
-pub use options::{Interpolation, NoData, Options, Scope};
+pub use options::{DefaultHours, Interpolation, NoData, Options, Scope};
 pub use span::{Span, Spans};
 pub use timeline::{Poll, Step};
-pub use week::{Opening, Weekday, WeeklyHours};
+pub use week::{DailyHours, Opening, Weekday, WeeklyHours};
 pub use window::Window;
 pub use zone::LocalClock;

@@ -2,6 +2,8 @@
 
 use chrono_tz::Tz;
 
+use super::week::{DailyHours, WeeklyHours};
+
 /// What holds between two polls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Interpolation {
@@ -35,6 +37,28 @@ pub enum NoData {
     Up,
 }
 
+/// When a store without business hours is open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum DefaultHours {
+    #[default]
+    Always,
+    /// Never: none of its time counts.
+    Closed,
+    /// In the store's zone.
+    Daily(DailyHours),
+}
+
+impl DefaultHours {
+    /// What stands for the week of such a store.
+    pub fn week(self) -> WeeklyHours {
+        match self {
+            DefaultHours::Always => WeeklyHours::Always,
+            DefaultHours::Closed => WeeklyHours::Rows(Vec::new()),
+            DefaultHours::Daily(daily) => WeeklyHours::Rows(daily.rows()),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Options {
     pub interpolation: Interpolation,
@@ -44,6 +68,8 @@ pub struct Options {
     pub no_data: NoData,
     /// Reads ends from 23:59:00 on as 24:00.
     pub snap_end_of_day: bool,
+    /// Hours of stores without any.
+    pub default_hours: DefaultHours,
     /// Zone of stores without one.
     pub default_time_zone: Tz,
 }
@@ -56,6 +82,7 @@ impl Default for Options {
             scope: Scope::default(),
             no_data: NoData::default(),
             snap_end_of_day: false,
+            default_hours: DefaultHours::default(),
             default_time_zone: chrono_tz::America::Chicago,
         }
     }

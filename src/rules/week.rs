@@ -2,7 +2,7 @@
 
 use super::calendar::DAY_S;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Weekday(u8);
 
 impl Weekday {
@@ -17,7 +17,7 @@ impl Weekday {
 }
 
 /// One row of business hours: the store opens on the weekday at `start_s`, seconds after midnight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Opening {
     weekday: Weekday,
     start_s: u32,
@@ -52,11 +52,36 @@ impl Opening {
     }
 }
 
-/// The business hours of one store; a store without any row is [`WeeklyHours::Always`] open.
+/// The business hours of one store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WeeklyHours {
     Always,
     Rows(Vec<Opening>),
+}
+
+/// The same opening on each day of the week.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DailyHours(Opening);
+
+impl DailyHours {
+    /// Seconds after midnight; `None` as of [`Opening::new`].
+    pub fn new(start_s: u32, end_s: u32) -> Option<Self> {
+        Opening::new(Weekday(0), start_s, end_s).map(Self)
+    }
+
+    pub fn start_s(self) -> u32 {
+        self.0.start_s
+    }
+
+    /// As given: at or before the start it means the next day.
+    pub fn end_s(self) -> u32 {
+        self.0.end_s
+    }
+
+    /// A row for each day, from Monday on.
+    pub fn rows(self) -> Vec<Opening> {
+        (0..7).map(|day| Opening { weekday: Weekday(day), ..self.0 }).collect()
+    }
 }
 
 #[cfg(test)]
@@ -88,9 +113,18 @@ mod tests {
     }
 
     #[test]
+    fn daily_hours_are_a_row_on_each_day() {
+        let night = DailyHours::new(18 * 3600, 2 * 3600).unwrap();
+        let days: Vec<_> = (0..7).filter_map(Weekday::from_monday_zero).collect();
+        assert_eq!(night.rows().iter().map(|row| row.weekday()).collect::<Vec<_>>(), days);
+        assert!(night.rows().iter().all(|row| row.end_from_midnight_s(false) == 26 * 3600));
+    }
+
+    #[test]
     fn what_is_no_row_has_no_spelling() {
         assert_eq!(Weekday::from_monday_zero(7), None);
         assert_eq!(Opening::new(Weekday(0), DAY_S, DAY_S), None);
         assert_eq!(Opening::new(Weekday(0), 0, DAY_S + 1), None);
+        assert_eq!(DailyHours::new(DAY_S, DAY_S), None);
     }
 }

@@ -9,8 +9,8 @@ use crate::ingest::instant_of_text;
 use crate::report::{Format, Layout};
 use crate::rules::Options;
 use crate::words::{
-    self, COLUMNS, ENGINES, FORMATS, INTERPOLATIONS, NO_DATA, SCOPES, Words, duration_text,
-    instant_text,
+    self, COLUMNS, ENGINES, FORMATS, INTERPOLATIONS, NO_DATA, SCOPES, Words, default_hours_text,
+    duration_text, instant_text,
 };
 
 /// The most stores that one report may name.
@@ -114,6 +114,7 @@ pub fn describe_options(options: &Options) -> Map<String, Value> {
     put("scope", json!(words::word(SCOPES, options.scope)));
     put("no_data", json!(words::word(NO_DATA, options.no_data)));
     put("snap_end_of_day", json!(options.snap_end_of_day));
+    put("default_hours", json!(default_hours_text(options.default_hours)));
     put("default_timezone", json!(options.default_time_zone.name()));
     described
 }
@@ -193,8 +194,9 @@ mod tests {
     fn a_question_is_described_in_the_words_that_ask_it() {
         let asked = ask(json!({
             "engine": "polars", "interpolation": "nearest", "max_gap": "90m", "scope": "day",
-            "no_data": "down", "snap_end_of_day": true, "default_timezone": "Asia/Kolkata",
-            "store": ["b", "a", "b"], "columns": "extended", "exact": true,
+            "no_data": "down", "snap_end_of_day": true, "default_hours": "18:00-02:00",
+            "default_timezone": "Asia/Kolkata", "store": ["b", "a", "b"], "columns": "extended",
+            "exact": true,
         }))
         .unwrap();
         assert_eq!(asked.stores, ["a", "b"]);
@@ -213,6 +215,7 @@ mod tests {
         refused(json!({"max_gab": "2h"}), "max_gab: is not an option of a report");
         refused(json!({"output": "/etc/passwd"}), "output: is an option of the command line alone");
         refused(json!({"scope": "week"}), "scope: \"week\" is not one of all, day, interval");
+        refused(json!({"default_hours": "9-17"}), "default_hours: \"9-17\" is not one of always,");
         refused(json!({"max_gap": 7}), "max_gap: 7 is not a text");
         refused(json!({"now": "yesterday"}), "now: \"yesterday\" is not an instant");
         refused(json!({"exact": "yes"}), "exact: \"yes\" is not one of true, false");

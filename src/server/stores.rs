@@ -96,6 +96,7 @@ impl StoreQuestion {
         asked.insert("options".into(), Value::Object(describe_options(&self.options)));
         asked.insert("time_zone".into(), json!(history.zone.name()));
         asked.insert("time_zone_is_default".into(), json!(history.zone_is_default));
+        asked.insert("hours_are_default".into(), json!(history.hours_are_default));
         asked.insert("always_open".into(), json!(history.week == WeeklyHours::Always));
         asked
     }
@@ -205,7 +206,7 @@ pub fn state(active: Option<bool>) -> &'static str {
     }
 }
 
-/// A row of business hours, as it was loaded.
+/// A row of business hours, as it was loaded, or of the default ones.
 pub fn opening(row: Opening) -> Value {
     json!({
         "day_of_week": row.weekday().to_monday_zero(),

@@ -137,8 +137,8 @@ impl HoursOfVersions {
         }
         let (folder, version) = (dataset.folder().to_owned(), dataset.version());
         let dataset = dataset.clone();
-        let default_zone = Options::default().default_time_zone;
-        let hours = Arc::new(ChainHours::new(move || hours_of_stores(&dataset, default_zone)));
+        let read = move || hours_of_stores(&dataset, &Options::default());
+        let hours = Arc::new(ChainHours::new(read));
         self.0.truncate(Self::VERSIONS_MAX - 1);
         self.0.push_front((folder, version, Arc::clone(&hours)));
         hours

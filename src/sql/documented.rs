@@ -22,7 +22,7 @@ const OPTIONS: Argument = Argument::optional(
     "options",
     Takes::Text,
     "'interpolation=nearest,max_gap=2h', or by name: interpolation => 'nearest', max_gap => \
-     INTERVAL '2 hours'; also scope, no_data, snap_end_of_day, default_timezone",
+     INTERVAL '2 hours'; also scope, no_data, snap_end_of_day, default_hours, default_timezone",
 );
 
 const UPTIME: Documented = Documented {

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDateTime;
 
-use super::{Chain, Interpolation, NoData, Question, Scope};
+use super::{Chain, DefaultHours, Interpolation, NoData, Question, Scope};
 
 /// `2023-01-22 10:14`, with or without seconds and their fraction.
 pub fn utc(text: &str) -> i64 {
@@ -55,6 +55,7 @@ pub fn ask(now: &str) -> Question {
         scope: Scope::All,
         no_data: NoData::Unknown,
         snap_end_of_day: false,
+        default_hours: DefaultHours::Always,
         default_zone: chrono_tz::America::Chicago,
     }
 }

@@ -15,16 +15,13 @@ pub fn is_open(openings: &[Opening], instant: i64) -> bool {
     openings.iter().any(|&(starts_at, ends_at)| starts_at <= instant && instant < ends_at)
 }
 
-/// What the rows of one store open, at least within the range; no row at all opens it for ever.
+/// What the rows of one store open, at least within the range.
 pub fn openings(
     rows: &[(u8, u32, u32)],
     zone: Tz,
     range: (i64, i64),
     snap_end_of_day: bool,
 ) -> Vec<Opening> {
-    if rows.is_empty() {
-        return vec![(i64::MIN, i64::MAX)];
-    }
     let mut openings = Vec::new();
     for date in dates_around(range) {
         let weekday = date.weekday().num_days_from_monday();

@@ -12,6 +12,8 @@ mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono_tz::Tz;
+
 use self::hours::{Opening, is_open};
 use self::state::State;
 
@@ -53,6 +55,15 @@ pub enum NoData {
     Up,
 }
 
+/// When a store without any row of business hours is open.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum DefaultHours {
+    Always,
+    Closed,
+    /// Start and end in seconds of each local day; an end may be 86400.
+    Daily(u32, u32),
+}
+
 /// What is asked; `now` is the latest poll when `None`, `max_gap` is in microseconds.
 #[derive(Clone, Debug)]
 pub struct Question {
@@ -62,7 +73,8 @@ pub struct Question {
     pub scope: Scope,
     pub no_data: NoData,
     pub snap_end_of_day: bool,
-    pub default_zone: chrono_tz::Tz,
+    pub default_hours: DefaultHours,
+    pub default_zone: Tz,
 }
 
 /// Microseconds within scheduled open time.
@@ -132,7 +144,7 @@ impl Store<'_> {
             Some(name) => name.parse().expect("a zone is an IANA name"),
             None => question.default_zone,
         };
-        let openings = hours::openings(&self.hours, zone, range, question.snap_end_of_day);
+        let openings = self.openings(question, zone, range);
         let midnights = hours::midnights(zone, range);
         let edges = self.edges(question, range, &openings, &midnights);
         let borders = borders(question.scope, range, &edges, &openings, &midnights);
@@ -152,6 +164,18 @@ impl Store<'_> {
             }
         }
         tallies
+    }
+
+    fn openings(&self, question: &Question, zone: Tz, range: (i64, i64)) -> Vec<Opening> {
+        let laid = |rows: &[_]| hours::openings(rows, zone, range, question.snap_end_of_day);
+        match question.default_hours {
+            _ if !self.hours.is_empty() => laid(&self.hours),
+            DefaultHours::Always => vec![(i64::MIN, i64::MAX)],
+            DefaultHours::Closed => vec![],
+            DefaultHours::Daily(start_s, end_s) => {
+                laid(&[0, 1, 2, 3, 4, 5, 6].map(|day| (day, start_s, end_s)))
+            }
+        }
     }
 
     /// Every instant of the range at which an answer could change, and the range's own ends;

@@ -2,7 +2,7 @@
 
 use super::Interpolation::{Nearest, Next, Previous};
 use super::drawn::{ask, store, utc};
-use super::{Chain, NoData, Question, Scope, Tally, judge};
+use super::{Chain, DefaultHours, NoData, Question, Scope, Tally, judge};
 
 const MINUTE: i64 = 60_000_000;
 const DAY: usize = 1;
@@ -260,6 +260,18 @@ fn hours_zone_and_now_have_defaults() {
     // No hours: always open. Hours on some days: closed on the others.
     check_open(ALWAYS, UTC, "2023-01-22 12:00", "1440");
     check_open("Mon 09:00-12:00", UTC, "2023-01-22 12:00", "0");
+    let by_default = |hours: &str, zone: &str, default_hours, minutes| {
+        let question = Question { default_hours, ..ask("2023-01-22 12:00") };
+        check(store(hours, zone, "2023-01-22 00:00 up"), question, DAY, minutes);
+    };
+    let nine_to_five = DefaultHours::Daily(9 * 3_600, 17 * 3_600);
+    by_default(ALWAYS, UTC, DefaultHours::Closed, "0 / 0 / 0");
+    by_default(ALWAYS, UTC, nine_to_five, "480 / 0 / 0");
+    by_default(ALWAYS, UTC, DefaultHours::Daily(22 * 3_600, 4 * 3_600), "360 / 0 / 0");
+    by_default("Sun 11:00-12:00", UTC, nine_to_five, "60 / 0 / 0");
+    by_default("Mon 11:00-12:00", UTC, nine_to_five, "0 / 0 / 0");
+    // 09:00 to 17:00 in Chicago is 15:00 to 23:00 UTC.
+    by_default(ALWAYS, "", nine_to_five, "480 / 0 / 0");
     // No zone: 09:00 in Chicago is 15:00 UTC.
     check_open(SUNDAY_MORNING, "", "2023-01-22 16:00", "60");
     let tokyo = Question { default_zone: chrono_tz::Asia::Tokyo, ..ask("2023-01-22 01:00") };

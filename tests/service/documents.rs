@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use uptally::server::ROUTES;
+use uptally::words::OPTIONS;
 
 use super::{Served, waiting};
 use crate::harness::block_on;
@@ -39,6 +40,25 @@ fn the_document_has_every_route_and_every_route_is_in_the_document() {
             let answer = served.ask(method, &path, &[], "").await;
             let is_there = answer.status() != 405 && !answer.text().contains("there is nothing at");
             assert!(is_there, "{method} {path}: {}", answer.text());
+        }
+    });
+}
+
+#[test]
+fn the_document_has_every_option_where_it_can_be_given() {
+    block_on(async {
+        let served = Served::with(waiting()).await;
+        let document = served.get("/openapi.json").await.json();
+        let asked = &document["components"]["schemas"]["Ask"]["properties"];
+        let stores = ["uptime", "timeline", "incidents", "hours"];
+        let paths = stores.map(|last| format!("/v1/stores/{{id}}/{last}"));
+        for name in OPTIONS {
+            assert!(asked[name].is_object(), "{name}");
+            for path in paths.iter().map(String::as_str).chain(["/v1/explain"]) {
+                let parameters = document["paths"][path]["get"]["parameters"].as_array().unwrap();
+                let is_there = parameters.iter().any(|parameter| parameter["name"] == name);
+                assert!(is_there, "{path}: {name}");
+            }
         }
     });
 }

@@ -22,6 +22,7 @@ fn a_trigger_is_accepted_and_says_where_to_look() {
         assert_eq!((&report["state"], &report["progress"]), (&json!("queued"), &json!(0.0)));
         assert_eq!(report["now"], "2023-01-25T18:13:22.479220Z");
         assert_eq!((&report["data_version"], &report["stores"]), (&json!(1), &Value::Null));
+        assert_eq!(report["options"]["default_hours"], "always");
         assert_eq!(report["options"]["default_timezone"], "America/Chicago");
         let early = served.get(&format!("/v1/reports/{id}.csv")).await;
         assert_eq!((early.status(), early.header("retry-after")), (409, "1"));
@@ -40,6 +41,10 @@ const SAME: &[(&str, &str)] = &[
     (
         r#"{"scope": "interval", "snap_end_of_day": true, "default_timezone": "Asia/Tokyo"}"#,
         "--scope interval --snap-end-of-day --default-timezone Asia/Tokyo",
+    ),
+    (
+        r#"{"default_hours": "18:00-02:00", "columns": "extended"}"#,
+        "--default-hours 18:00-02:00 --columns extended",
     ),
     (
         r#"{"now": "2023-01-24T12:00:00Z", "store": ["1177941416522642976"], "as_of": 1}"#,

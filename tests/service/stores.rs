@@ -1,6 +1,6 @@
 //! One store over any range: the figures of the report, and why they are what they are.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use uptally::server::Settings;
 
 use super::{Served, waiting};
@@ -16,6 +16,8 @@ const OPTIONS: &[(&str, &str)] = &[
         r#""scope": "interval", "no_data": "up", "default_timezone": "Asia/Kolkata""#,
         "&scope=interval&no_data=up&default_timezone=Asia/Kolkata",
     ),
+    (r#""default_hours": "18:00-02:00""#, "&default_hours=18:00-02:00"),
+    (r#""default_hours": "closed", "scope": "interval""#, "&default_hours=closed&scope=interval"),
 ];
 
 fn number(value: &Value, name: &str) -> i64 {
@@ -175,9 +177,43 @@ fn the_hours_of_a_store_are_its_week_and_when_that_is() {
             (&told["always_open"], &told["time_zone"]),
             (&Value::Bool(false), &Value::from("America/New_York"))
         );
+        assert_eq!(told["hours_are_default"], false);
         assert_eq!(told["weekly_hours"][0]["end_time_local"], "19:00:00");
         assert_eq!(told["open"][0]["starts_at"], "2023-01-23T15:30:00.000000Z");
         assert_eq!(told["open"][0]["ends_at"], "2023-01-24T00:00:00.000000Z");
+    });
+}
+
+/// A store of the sample that has a time zone and no business hours.
+const WITHOUT_HOURS: &str = "7731381152990287852";
+
+#[test]
+fn a_store_without_hours_tells_the_default_ones() {
+    block_on(async {
+        let served = Served::with(waiting()).await;
+        let range = "from=2023-01-23T12:00:00Z&to=2023-01-24T12:00:00Z";
+        for (hours, rows, always) in
+            [("always", 0, true), ("closed", 0, false), ("18:00-02:00", 7, false)]
+        {
+            let query = format!("{range}&default_hours={hours}");
+            let path = format!("/v1/stores/{WITHOUT_HOURS}/hours?{query}");
+            let told = served.get(&path).await.json();
+            assert_eq!(told["options"]["default_hours"], hours);
+            assert_eq!(
+                (&told["hours_are_default"], &told["always_open"]),
+                (&json!(true), &json!(always))
+            );
+            assert_eq!(told["weekly_hours"].as_array().unwrap().len(), rows, "{hours}");
+            let path = format!("/v1/explain?store={WITHOUT_HOURS}&{query}");
+            let told = served.get(&path).await.json();
+            for stretch in told["stretches"].as_array().unwrap() {
+                let rows = stretch["business_hours"].as_array().unwrap().len();
+                let is_open = stretch["is_open"] == true;
+                assert_eq!(is_open, always || rows == 1, "{hours} {stretch}");
+                let is_counted = stretch["counts_as"] != Value::Null;
+                assert_eq!(is_counted, is_open, "{hours} {stretch}");
+            }
+        }
     });
 }
 
@@ -205,6 +241,7 @@ fn what_cannot_be_asked_of_a_store_is_named() {
             ),
             (format!("{store}/uptime?columns=extended"), 400, "columns: is not an option here"),
             (format!("{store}/uptime?as_of=9"), 400, "there is no version 9"),
+            (format!("{store}/hours?default_hours=9-17"), 400, "daily hours like 09:00-17:00"),
             (format!("{store}/hours?scope=week"), 400, "scope: \"week\" is not one of"),
             ("/v1/explain".to_owned(), 400, "store: is missing"),
             (

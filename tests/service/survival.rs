@@ -81,6 +81,7 @@ fn the_same_question_is_the_same_report_and_another_is_not() {
         for same in [
             "{}".to_owned(),
             r#"{"interpolation": "previous", "max_gap": null, "store": []}"#.to_owned(),
+            r#"{"default_hours": "always"}"#.to_owned(),
             r#"{"as_of": 1, "format": "parquet"}"#.to_owned(),
             json!({ "now": now }).to_string(),
         ] {
@@ -98,12 +99,14 @@ fn the_same_question_is_the_same_report_and_another_is_not() {
             r#"{"engine": "polars"}"#,
             r#"{"now": "2023-01-24T12:00:00Z"}"#,
             r#"{"default_timezone": "Asia/Tokyo"}"#,
+            r#"{"default_hours": "9:00-17:00"}"#,
+            r#"{"default_hours": "closed"}"#,
         ] {
             ids.push(served.trigger(other).await);
         }
         ids.sort();
         ids.dedup();
-        assert_eq!(ids.len(), 9);
+        assert_eq!(ids.len(), 11);
     });
 }
 

@@ -9,7 +9,7 @@ use uptally::words::instant_text;
 
 use super::value::Value;
 use crate::harness::{block_on, tables_of};
-use crate::judge::{Interpolation, NoData, Question, Scope, Tally, judge};
+use crate::judge::{DefaultHours, Interpolation, NoData, Question, Scope, Tally, judge};
 use crate::properties::{chains, questions};
 
 const HOUR_US: i64 = 3_600_000_000;
@@ -32,10 +32,19 @@ fn options(asked: &Question) -> String {
         NoData::Up => "up",
     };
     let gap = asked.max_gap.map(|gap| format!(",max_gap={gap}us")).unwrap_or_default();
+    let hours = match asked.default_hours {
+        DefaultHours::Always => "always".to_owned(),
+        DefaultHours::Closed => "closed".to_owned(),
+        DefaultHours::Daily(start_s, end_s) => format!("{}-{}", clock(start_s), clock(end_s)),
+    };
     let (snap, zone) = (asked.snap_end_of_day, asked.default_zone.name());
     format!(
-        "interpolation={interpolation},scope={scope},no_data={no_data},snap_end_of_day={snap},default_timezone={zone}{gap}"
+        "interpolation={interpolation},scope={scope},no_data={no_data},snap_end_of_day={snap},default_hours={hours},default_timezone={zone}{gap}"
     )
+}
+
+fn clock(time_s: u32) -> String {
+    format!("{:02}:{:02}:{:02}", time_s / 3600, time_s / 60 % 60, time_s % 60)
 }
 
 async fn rows(session: &Session, sql: &str) -> Vec<Vec<Value>> {

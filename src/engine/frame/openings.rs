@@ -8,8 +8,8 @@ use super::line::{Line, ORIGIN};
 use super::scan::{self, STORE_ID};
 use super::spans;
 use super::stores::Stores;
-use crate::rules::Options;
 use crate::rules::calendar::{DAY_S, DAY_US, HOUR_US, MINUTE_US, SECOND_US, day_of, weekday_of};
+use crate::rules::{DailyHours, DefaultHours, Options};
 
 /// When each store should be open within the range: united spans, sorted.
 pub(super) fn open_spans(
@@ -19,11 +19,14 @@ pub(super) fn open_spans(
     only: Option<&[String]>,
 ) -> PolarsResult<DataFrame> {
     let hours = scan::business_hours(files, only)?;
-    let always = stores.rows().anti_join(hours.clone(), col(STORE_ID), col(STORE_ID)).select([
-        col(ORIGIN),
-        col(ORIGIN).alias("starts"),
-        stores.line().end().alias("ends"),
-    ]);
+    let without = stores.rows().anti_join(hours.clone(), col(STORE_ID), col(STORE_ID));
+    let (hours, always) = match options.default_hours {
+        DefaultHours::Always => (hours, Some(without)),
+        DefaultHours::Closed => (hours, None),
+        DefaultHours::Daily(daily) => {
+            (concat([hours, on_each_day(without, daily)?], UnionArgs::default())?, None)
+        }
+    };
     let midnight = col("day") * lit(DAY_US);
     let start = midnight.clone() + col("start_local_s") * lit(SECOND_US);
     let end = midnight + end_from_midnight_s(options.snap_end_of_day) * lit(SECOND_US);
@@ -35,8 +38,25 @@ pub(super) fn open_spans(
             stores.instant_of(start).alias("starts_at"),
             stores.instant_of(end).alias("ends_at"),
         ]);
-    let spans = concat([spans::on_line(on_dates, stores.line()), always], UnionArgs::default())?;
-    spans::union(spans).collect()
+    let mut spans = vec![spans::on_line(on_dates, stores.line())];
+    spans.extend(always.map(|always| whole_range(always, stores.line())));
+    spans::union(concat(spans, UnionArgs::default())?).collect()
+}
+
+/// Seven rows of business hours for each of the stores.
+fn on_each_day(stores: LazyFrame, daily: DailyHours) -> PolarsResult<LazyFrame> {
+    let time_s = |time_s: u32| vec![i64::from(time_s); 7];
+    let week = df!(
+        "day_of_week" => (0..7).collect::<Vec<i64>>(),
+        "start_local_s" => time_s(daily.start_s()),
+        "end_local_s" => time_s(daily.end_s()),
+    )?;
+    Ok(stores.select([col(STORE_ID)]).cross_join(week.lazy(), None))
+}
+
+/// The range as one span of each of the stores.
+fn whole_range(stores: LazyFrame, line: Line) -> LazyFrame {
+    stores.select([col(ORIGIN), col(ORIGIN).alias("starts"), line.end().alias("ends")])
 }
 
 /// The local calendar days of each store within the range, sorted.

@@ -68,6 +68,24 @@ async fn a_question_that_cannot_be_read_answers_no_other_and_is_kept() {
     }
 }
 
+#[test]
+fn a_question_from_before_an_option_is_the_one_that_leaves_it_at_its_default() {
+    let mut options = Ask::default().describe();
+    assert!(options.as_object_mut().unwrap().remove("default_hours").is_some());
+    let record = Record {
+        sequence: 1,
+        created_at: 5,
+        version: 1,
+        fingerprint: [0; 32],
+        now: 7,
+        options,
+        ending: None,
+    };
+    let settled = record.settled().unwrap();
+    assert_eq!(settled, default_question());
+    assert_eq!(settled.key(), default_question().key());
+}
+
 #[tokio::test]
 async fn a_record_that_cannot_be_read_keeps_its_id_and_its_file() {
     let folder = tempfile::tempdir().unwrap();

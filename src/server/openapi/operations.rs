@@ -251,6 +251,7 @@ fn of_stores(endpoint: Endpoint) -> Operation {
     parameters.push(query("scope", words(&["all", "day", "interval"])));
     parameters.push(query("no_data", words(&["unknown", "down", "up"])));
     parameters.push(query("snap_end_of_day", json!({ "type": "boolean" })));
+    parameters.push(query("default_hours", named("DefaultHours")));
     parameters.push(query("default_timezone", named("TimeZone")));
     let (summary, schema) = match endpoint {
         Endpoint::Uptime => {

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::words::{COLUMNS, ENGINES, FORMATS, INTERPOLATIONS, NO_DATA, SCOPES, Words};
+use crate::words::{
+    COLUMNS, DEFAULT_HOURS, ENGINES, FORMATS, INTERPOLATIONS, NO_DATA, SCOPES, Words,
+};
 
 pub fn schemas() -> Value {
     json!({
@@ -22,6 +24,7 @@ pub fn schemas() -> Value {
             "type": "string", "format": "date-time", "examples": ["2023-01-24T12:00:00Z"],
         },
         "Duration": { "type": "string", "pattern": "^[1-9][0-9]{0,3}[smh]$", "examples": ["2h"] },
+        "DefaultHours": default_hours(),
         "TimeZone": {
             "type": "string",
             "enum": chrono_tz::TZ_VARIANTS.map(chrono_tz::Tz::name).to_vec(),
@@ -71,6 +74,16 @@ pub fn schemas() -> Value {
     })
 }
 
+/// A word, or daily hours.
+fn default_hours() -> Value {
+    let time = "([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?";
+    let daily = format!("^{time}-({time}|24:00(:00)?)$");
+    json!({
+        "anyOf": [words(DEFAULT_HOURS), { "type": "string", "pattern": daily }],
+        "examples": ["always", "closed", "09:00-17:00"],
+    })
+}
+
 /// The body of a trigger: every option of `uptally report` that names no file.
 fn ask() -> Value {
     json!({
@@ -84,6 +97,7 @@ fn ask() -> Value {
             "scope": words(SCOPES),
             "no_data": words(NO_DATA),
             "snap_end_of_day": truth(),
+            "default_hours": named("DefaultHours"),
             "default_timezone": named("TimeZone"),
             "store": { "type": "array", "items": text(), "examples": [["1177941416522642976"]] },
             "as_of": { "type": "integer", "minimum": 1 },
@@ -132,7 +146,7 @@ fn of_store(added: Value) -> Value {
     let mut told = json!({
         "store_id": text(), "from": text(), "to": text(), "data_version": number(),
         "options": { "type": "object" }, "time_zone": text(), "time_zone_is_default": truth(),
-        "always_open": truth(),
+        "hours_are_default": truth(), "always_open": truth(),
     });
     extend(&mut told, added);
     object(told)

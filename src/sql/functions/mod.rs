@@ -96,16 +96,16 @@ impl TableFunctionImpl for ChainFunction {
     fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
         let call = Call::of(self.kind, args.exprs(), &self.chain.tables)?;
         let steps = self.kind.steps();
-        let plan = self.chain.plan(arguments_of(&call), call.options.scope, steps)?;
+        let plan = self.chain.plan(arguments_of(&call)?, call.options.scope, steps)?;
         Ok(Arc::new(ViewTable::new(plan, None)))
     }
 }
 
-fn arguments_of(call: &Call) -> Arguments {
-    let mut arguments = arguments(&call.options, call.range.clone(), call.days.clone());
+fn arguments_of(call: &Call) -> Result<Arguments> {
+    let mut arguments = arguments(&call.options, call.range.clone(), call.days.clone())?;
     let zone = call.time_zone.map(|zone| zone.name().to_owned());
     arguments.insert("time_zone", lit(ScalarValue::Utf8(zone)));
     arguments.insert("min_downtime", lit(call.min_downtime_us));
     arguments.extend(call.bucket.iter().map(|bucket| ("bucket", lit(bucket.as_str()))));
-    arguments
+    Ok(arguments)
 }

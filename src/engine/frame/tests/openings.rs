@@ -1,7 +1,7 @@
 //! When a store should be open.
 
 use super::drawn::{check, refusal};
-use crate::rules::Options;
+use crate::rules::{DailyHours, DefaultHours, Options};
 
 #[test]
 fn a_store_without_hours_never_closes_and_one_with_hours_is_closed_on_other_days() {
@@ -21,6 +21,38 @@ fn a_store_without_hours_never_closes_and_one_with_hours_is_closed_on_other_days
          tuesday last_hour 0 0 0; tuesday last_day 60 0 0; tuesday last_week 60 0 0;
          sunday last_hour 0 0 0; sunday last_day 0 0 0; sunday last_week 60 0 0",
     );
+}
+
+#[test]
+fn a_store_without_hours_has_the_default_ones() {
+    let chain = "
+        now 2023-01-25 12:00
+        bare zone UTC
+        bare poll 2023-01-01 00:00 up
+        tuesday zone UTC
+        tuesday open Tue 22:00-23:00
+        east zone Asia/Tokyo";
+    let given = |default_hours| Options { default_hours, ..Options::default() };
+    check(
+        chain,
+        given(DefaultHours::Closed),
+        "bare last_week 0 0 0; tuesday last_week 0 0 60; east last_week 0 0 0",
+    );
+    let daily = |start_h: u32, end_s: u32| {
+        given(DefaultHours::Daily(DailyHours::new(start_h * 3600, end_s).unwrap()))
+    };
+    // 09:00 to 17:00 in Tokyo is 00:00 to 08:00 UTC.
+    check(
+        chain,
+        daily(9, 17 * 3600),
+        "bare last_hour 60 0 0; bare last_day 480 0 0; bare last_week 3360 0 0;
+         tuesday last_week 0 0 60; east last_hour 0 0 0; east last_day 0 0 480",
+    );
+    check(chain, daily(18, 2 * 3600), "bare last_day 480 0 0; bare last_hour 0 0 0");
+    let minute_to_midnight = daily(23, 86_340);
+    check(chain, minute_to_midnight, "bare last_day 59 0 0");
+    let snapped = Options { snap_end_of_day: true, ..minute_to_midnight };
+    check(chain, snapped, "bare last_day 60 0 0");
 }
 
 #[test]
