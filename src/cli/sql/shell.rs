@@ -182,7 +182,7 @@ impl Shell {
         let target = Target { format, file };
         let question = Question { sql, params: &self.params };
         let told = answer(&self.session, &question, limits, &target).await?;
-        told.params.iter().for_each(|name| drop(self.params_unused.remove(name)));
+        self.params_unused.retain(|name| !told.params.contains(name));
         // Until a query has given rows, the next one is still to come.
         self.once = None;
         self.tell(&told, limits, begun_at);
