@@ -4,7 +4,7 @@
 -- in   histories (store_id, time_zone, spans, timeline, polls)
 -- out  bucket_tallies (store_id, tally), one row a store and bucket, tally a struct of bucket (the
 --      local time at which it starts), starts_at and ends_at (cut to the range), up, down, unknown
---      and longest (microseconds), polls and incidents
+--      and longest (microseconds, null without an incident), polls and incidents
 -- args $bucket, 'hour', 'day', 'week' or 'month'; $time_zone, whose calendar counts, null for that
 --      of each store; $from and $now, the range
 SELECT

@@ -2,7 +2,8 @@
 --
 -- in   histories (store_id, spans, timeline, polls_in_range)
 -- out  range_tallies (store_id, times, outages, polls), one row a store; times a struct of up, down
---      and unknown, microseconds, outages one of incidents and longest, a number and microseconds
+--      and unknown, microseconds, outages one of incidents and longest, a number and microseconds,
+--      which are null without an incident
 -- args $from and $now, the range
 SELECT
     store_id,

@@ -4,8 +4,9 @@
 -- out  states (store_id, starts_at, ends_at, state, origin), in order of time for each store,
 --      without a gap; state is 'up', 'down', 'unknown' or 'closed'; origin is 'observed' where the
 --      poll that tells it was made in the range and before, 'carried' where it was made before the
---      range, 'backfilled' where it was made later, null where the store is closed or unknown
--- args $from and $now, the range; $scope; $interpolation; $max_gap
+--      range, 'backfilled' where it was made later, null where the store is closed or no poll tells
+-- args $from and $now, the range; $scope; $interpolation; $max_gap; $no_data, what time that no poll
+--      vouches for is booked as: 'unknown', 'down' or 'up'
 WITH stretches AS (
     SELECT
         store_id,
@@ -26,6 +27,6 @@ SELECT
     store_id,
     stretch['starts_at'] AS starts_at,
     stretch['ends_at'] AS ends_at,
-    stretch['state'] AS state,
+    CASE WHEN stretch['state'] = 'unknown' THEN $no_data ELSE stretch['state'] END AS state,
     stretch['origin'] AS origin
 FROM stretches

@@ -3,7 +3,7 @@
 -- in   range_tallies (store_id, times, outages, polls)
 -- out  uptime (store_id, open, up, down, unknown, uptime_pct, coverage_pct, polls, incidents,
 --      longest), one row a store; times in microseconds, shares in percent with two decimals, null
---      where there is nothing to take a share of
+--      where there is nothing to take a share of; longest is null where there was no incident
 -- args $no_data, what time that no poll vouches for is booked as: 'unknown', 'down' or 'up'
 --
 -- For every store, exactly: up + down + unknown = open.

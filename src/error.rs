@@ -15,7 +15,7 @@ pub enum Error {
     Argument(String),
     /// Fix the query.
     #[error("{0}")]
-    Query(String),
+    Query(Wrong),
     /// Ask for less, or raise the limit that it names.
     #[error("{0}")]
     Limit(String),
@@ -36,6 +36,49 @@ pub enum Error {
     /// Somebody asked to stop.
     #[error("interrupted; nothing was changed")]
     Interrupted,
+}
+
+/// What is wrong with a query: a sentence for a person, and of which kind it is for programs.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{sentence}")]
+pub struct Wrong {
+    pub fault: Fault,
+    pub sentence: String,
+}
+
+impl Wrong {
+    pub fn new(fault: Fault, sentence: impl Into<String>) -> Self {
+        Self { fault, sentence: sentence.into() }
+    }
+}
+
+/// A sentence of no particular kind.
+impl From<String> for Wrong {
+    fn from(sentence: String) -> Self {
+        Self::new(Fault::Other, sentence)
+    }
+}
+
+/// The kinds of what may be wrong with a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It is not SQL.
+    Syntax,
+    UnknownTable,
+    UnknownColumn,
+    AmbiguousColumn,
+    DuplicateColumn,
+    UnknownFunction,
+    /// It would do more than read.
+    ReadOnly,
+    /// A value is not of its type, or not among those that are taken.
+    Value,
+    DivisionByZero,
+    OutOfRange,
+    /// A value of a parameter is missing, or there is one too many.
+    Parameter,
+    NotSupported,
+    Other,
 }
 
 impl Error {

@@ -2,13 +2,13 @@
 //!
 //! Knows neither flags nor JSON: the faces bring the text and say where it stood.
 
-use chrono::{DateTime, SecondsFormat};
 use chrono_tz::Tz;
 
 use crate::engine::Engine;
 use crate::ingest::daily_hours_of_text;
 use crate::report::Format;
 use crate::rules::calendar::DAY_US;
+pub use crate::rules::calendar::instant_text;
 use crate::rules::{Bucket, DefaultHours, Interpolation, NoData, Options, Scope};
 
 /// The words of an option, each with what it means.
@@ -93,8 +93,7 @@ pub fn set_option(options: &mut Options, name: &str, text: &str) -> Result<bool,
 pub fn duration_us(text: &str) -> Result<i64, String> {
     const LONGEST_US: i64 = 36_525 * DAY_US;
     let expected = "expected a duration like 2h, 90m or 1h 30m";
-    let duration =
-        humantime::parse_duration(text).map_err(|error| format!("{error}; {expected}"))?;
+    let duration = humantime::parse_duration(text).map_err(|_| expected.to_owned())?;
     match i64::try_from(duration.as_micros()) {
         Ok(duration_us @ 1..=LONGEST_US) => Ok(duration_us),
         _ => Err(format!("is not between a microsecond and a century; {expected}")),
@@ -136,12 +135,6 @@ fn time_text(time_s: u32) -> String {
 
 pub fn time_zone(text: &str) -> Result<Tz, String> {
     text.parse().map_err(|_| "expected an IANA name like America/Chicago".to_owned())
-}
-
-/// An instant in RFC 3339, to the microsecond.
-pub fn instant_text(instant_us: i64) -> String {
-    let instant = DateTime::from_timestamp_micros(instant_us).unwrap_or_default();
-    instant.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
 #[cfg(test)]

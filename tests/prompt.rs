@@ -51,7 +51,7 @@ fn questions_are_answered_in_their_order_until_one_is_wrong() {
     check(folder, &[], "", ("", "", 0));
     check(folder, &[], "SELECT 1 AS a;\nSELEC;\nSELECT 2 AS b;", ("a\n1\n", "SELEC", 1));
     check(folder, &["SELECT 'a"], "", ("", "Unterminated string literal", 1));
-    check(folder, &["SELECT nothing FROM polls"], "", ("", "No field named nothing", 1));
+    check(folder, &["SELECT nothing FROM polls"], "", ("", "there is no column nothing", 1));
     std::fs::write(folder.join("a.sql"), "SELECT 1 AS a;\n.mode ndjson\n\n.read b.sql\n").unwrap();
     std::fs::write(folder.join("b.sql"), "SELECT 2 AS b;\nSELECT * FROM nowhere;\n").unwrap();
     let placed = "\"b.sql\", line 2: ";
@@ -75,7 +75,9 @@ fn commands_tell_what_there_is_to_ask() {
         ("\\d polls", "| polls      | polled_at"),
         (".schema stores", "| stores"),
         ("\\h abs", "absolute value"),
-        ("\\h", "\ntimeline\n"),
+        ("\\h", "\n  uptime  "),
+        ("\\h latest_poll", "latest_poll()   scalar"),
+        (".help once", ".once FILE"),
         (".help", ".once FILE"),
     ] {
         let run = asked(folder, &[], command);
@@ -86,6 +88,7 @@ fn commands_tell_what_there_is_to_ask() {
         ("\\d nowhere", "there is no such table"),
         ("\\h nothing", "there is no function \"nothing\""),
         (".drop", "there is no command \".drop\""),
+        (".help foo", "there is no command \"foo\""),
     ] {
         check(folder, &[], command, ("", words, 1));
     }
@@ -108,7 +111,7 @@ fn a_file_is_written_whole_or_not_at_all() {
     assert_eq!(read("a.csv"), b"a\n1\n");
     // What fails on its way leaves what was there.
     let late = "SELECT 10 / (20000 - value) AS a FROM range(1, 30000)";
-    check(folder, &["-o", "a.csv", late], "", ("", "Divide by zero", 1));
+    check(folder, &["-o", "a.csv", late], "", ("", "division by zero", 1));
     assert_eq!(read("a.csv"), b"a\n1\n");
     let two = "expected .once FILE before each of several";
     check(folder, &["-o", "a.csv", "SELECT 2 AS a; SELECT 3 AS a"], "", ("", two, 1));
@@ -165,4 +168,41 @@ fn nothing_is_changed_and_nothing_beside_the_data_is_read() {
     }
     assert_eq!(std::fs::read(&secret).unwrap(), b"a\nhidden\n");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn a_parameter_has_the_value_that_it_was_given() {
+    let folder = folder();
+    let folder = folder.path();
+    let of_store = "SELECT count(*) AS stores FROM stores WHERE store_id = $store";
+    let store = "store=1177941416522642976";
+    check(folder, &["--param", store, of_store], "", ("stores\n1\n", "", 0));
+    check(folder, &[of_store], "", ("", "no value is given for $store", 1));
+    check(folder, &["--param", "1=3", "SELECT $1 + 1 AS a"], "", ("a\n4\n", "", 0));
+    check(folder, &["--param", "1=0.5", "SELECT $1 + 1 AS a"], "", ("a\n1.5\n", "", 0));
+    let unused = ("a\n1\n", "--param b: no statement has a $b", 1);
+    check(folder, &["--param", "b=1", "SELECT 1 AS a"], "", unused);
+    check(folder, &["--param", "b", "SELECT 1 AS a"], "", ("", "expected NAME=VALUE", 2));
+    let script =
+        format!(".param store 1177941416522642976\n{of_store};\n.param store\n{of_store};");
+    check(folder, &[], &script, ("stores\n1\n", "no value is given for $store", 1));
+    for (query, param) in [
+        ("long_outages", "store_id=1177941416522642976"),
+        ("month_against_target", "target_pct=99.5"),
+    ] {
+        let file = format!("{}/queries/analyst/{query}.sql", env!("CARGO_MANIFEST_DIR"));
+        let run = asked(folder, &["-f", &file, "--param", param], "");
+        assert!(run.status.success(), "{query}: {}", String::from_utf8_lossy(&run.stderr));
+    }
+}
+
+#[test]
+fn the_rows_of_the_next_query_wait_for_one_that_gives_any() {
+    let folder = folder();
+    let folder = folder.path();
+    let lost = ".once none/a.csv\nSELECT 1 AS a;";
+    check(folder, &[], lost, ("", "expected a file in a folder that is there", 1));
+    // In the mode for people, a file is in the format of its ending.
+    check(folder, &["--format", "table"], ".once a.csv\nSELECT 1 AS a;", ("", "", 0));
+    assert_eq!(std::fs::read(folder.join("a.csv")).unwrap(), b"a\n1\n");
 }

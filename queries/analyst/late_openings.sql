@@ -1,16 +1,19 @@
 -- Which openings of this week began with the store down, or with nothing known of it?
 --
+-- out  each opening, one a row; it is asked for from a day before on, since what was open when a range
+--      starts has its opening there
 -- args none
 SELECT
     openings.store_id,
     openings.starts_at AS opened_at,
     states.state
-FROM openings() AS openings
-INNER JOIN states() AS states
+FROM openings(latest_poll() - INTERVAL '8 days', latest_poll()) AS openings
+INNER JOIN states(latest_poll() - INTERVAL '7 days', latest_poll()) AS states
     ON states.store_id = openings.store_id
     AND states.starts_at <= openings.starts_at
     AND states.ends_at > openings.starts_at
-WHERE states.state <> 'up'
+WHERE openings.starts_at >= latest_poll() - INTERVAL '7 days'
+    AND states.state <> 'up'
 ORDER BY
     openings.starts_at,
     openings.store_id

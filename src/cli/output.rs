@@ -14,6 +14,20 @@ pub fn write(bytes: &[u8], file: Option<&Path>) -> Result<()> {
     output.finish()
 }
 
+/// Says what stands in the way of a file before there is anything to write.
+///
+/// # Errors
+/// Where the path is a folder, or is in none.
+pub fn can_be_written(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder.is_none_or(Path::is_dir) && !path.is_dir() {
+        true => Ok(()),
+        false => {
+            Err(Error::Argument(format!("{path:?}: expected a file in a folder that is there")))
+        }
+    }
+}
+
 /// Takes an answer in parts.
 pub struct Output {
     place: PathBuf,

@@ -143,49 +143,22 @@ impl Steps {
         })
     }
 
-    /// What an argument stands for; those of who asks stay open through all steps.
-    fn argument(&self, id: &str) -> datafusion::error::Result<Option<Expr>> {
-        let name = &id[1..];
-        if name.starts_with('$') {
-            return Ok(None);
-        }
-        match self.arguments.get(name) {
-            Some(argument) => Ok(Some(argument.clone())),
+    /// What an argument stands for.
+    fn argument(&self, id: &str) -> datafusion::error::Result<Expr> {
+        match self.arguments.get(&id[1..]) {
+            Some(argument) => Ok(argument.clone()),
             None => plan_err!("there is no argument {id}"),
         }
     }
 }
 
-/// The expression with its `$name` written `$$name`, which is no argument of `queries/`.
-pub fn set_apart(expr: Expr) -> datafusion::error::Result<Expr> {
-    let apart = |expr: Expr| match expr {
-        Expr::Placeholder(Placeholder { id, field }) => {
-            Ok(Transformed::yes(Expr::Placeholder(Placeholder { id: format!("${id}"), field })))
-        }
-        other => Ok(Transformed::no(other)),
-    };
-    expr.transform_up(apart).map(|apart| apart.data)
-}
-
-/// The plan with every `$$name` written `$name` again.
-pub fn put_back(plan: LogicalPlan) -> datafusion::error::Result<LogicalPlan> {
-    with_placeholders(plan, |id| {
-        let name = id.strip_prefix('$').filter(|name| name.starts_with('$'));
-        let back = |name: &str| Placeholder { id: name.to_owned(), field: None };
-        Ok(name.map(|name| Expr::Placeholder(back(name))))
-    })
-}
-
 /// The plan with what its placeholders stand for; unlike values of parameters, these are expressions.
 fn with_placeholders(
     plan: LogicalPlan,
-    stands_for: impl Fn(&str) -> datafusion::error::Result<Option<Expr>>,
+    stands_for: impl Fn(&str) -> datafusion::error::Result<Expr>,
 ) -> datafusion::error::Result<LogicalPlan> {
     let bind = |expr: Expr| match &expr {
-        Expr::Placeholder(Placeholder { id, .. }) => Ok(match stands_for(id)? {
-            Some(other) => Transformed::yes(other),
-            None => Transformed::no(expr),
-        }),
+        Expr::Placeholder(Placeholder { id, .. }) => stands_for(id).map(Transformed::yes),
         _ => Ok(Transformed::no(expr)),
     };
     let bound = plan.transform_up_with_subqueries(|plan| {

@@ -1,18 +1,21 @@
 //! What SQL passes: which types a function takes and what they become, and options, instants and
 //! ranges, from one value or row by row.
 
-use arrow::array::{Array, ArrayRef, AsArray, TimestampMicrosecondArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, IntervalMonthDayNanoArray, TimestampMicrosecondArray,
+};
 use arrow::datatypes::{
     ArrowNativeTypeOp, DataType, FieldRef, Fields, IntervalMonthDayNano, IntervalUnit,
     TimestampMicrosecondType,
 };
+use arrow::util::display::array_value_to_string;
 use datafusion::common::{exec_err, plan_err};
 use datafusion::error::Result;
 use datafusion::scalar::ScalarValue;
 
 use super::documented::Documented;
 use super::lists::{instant_type, poll_list_type, spans_type, timeline_type, week_type};
-use crate::rules::calendar::DAY_US;
+use crate::rules::calendar::{DAY_US, instant_text};
 use crate::rules::{Interpolation, Span};
 
 /// One argument of a function.
@@ -199,7 +202,11 @@ pub fn gap_us(gap: IntervalMonthDayNano) -> Result<i64> {
     let gap_us = days_us.and_then(|days_us| days_us.checked_add(gap.nanoseconds / 1000));
     match gap_us {
         Some(gap_us) if gap.months == 0 && gap_us > 0 => Ok(gap_us),
-        _ => plan_err!("max_gap {gap:?} is not a positive interval of days and hours"),
+        _ => {
+            let gap = IntervalMonthDayNanoArray::from(vec![gap]);
+            let gap = array_value_to_string(&gap, 0)?;
+            plan_err!("max_gap {gap} is not a positive interval of days and hours")
+        }
     }
 }
 
@@ -239,10 +246,12 @@ impl<'a> Ranges<'a> {
 /// The range between two instants, which an empty range has none of.
 pub fn range_between(from: i64, to: i64) -> Result<Option<Span>> {
     if to < from {
-        return exec_err!("the range from {from} to {to} (microseconds UTC) ends before it starts");
+        let (from, to) = (instant_text(from), instant_text(to));
+        return exec_err!("the range from {from} to {to} ends before it starts");
     }
     if to.sub_checked(from).is_err() {
-        return exec_err!("the range from {from} to {to} (microseconds UTC) is too long");
+        let (from, to) = (instant_text(from), instant_text(to));
+        return exec_err!("the range from {from} to {to} is too long");
     }
     Ok(Span::new(from, to))
 }

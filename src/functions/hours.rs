@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 
 use super::arguments::{Ranges, text};
 use super::lists::{Lists, SpanLists};
-use crate::rules::calendar::DAY_US;
+use crate::rules::calendar::{DAY_US, instant_text};
 use crate::rules::opening::{local_days, open_spans};
 use crate::rules::{LocalClock, Span};
 
@@ -91,9 +91,8 @@ pub fn range_on_calendar(range: Span) -> Result<()> {
     on_calendar(from)?;
     on_calendar(to)?;
     if to - from > LONGEST_US {
-        return exec_err!(
-            "the range from {from} to {to} (microseconds UTC) is longer than 100 years"
-        );
+        let (from, to) = (instant_text(from), instant_text(to));
+        return exec_err!("the range from {from} to {to} is longer than 100 years");
     }
     Ok(())
 }
@@ -104,9 +103,8 @@ pub fn on_calendar(instant: i64) -> Result<()> {
     const YEAR_1: i64 = -719_162 * DAY_US;
     const YEAR_10000: i64 = 2_932_897 * DAY_US;
     if !(YEAR_1..=YEAR_10000).contains(&instant) {
-        return exec_err!(
-            "the instant {instant} (microseconds UTC) is not within the years 1 to 9999"
-        );
+        let instant = instant_text(instant);
+        return exec_err!("the instant {instant} is not within the years 1 to 9999");
     }
     Ok(())
 }

@@ -100,12 +100,17 @@ pub fn markdown_header_into(schema: &Schema, bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(b"|\n");
 }
 
+/// An empty text is quoted, so that it is told from a null, which is nothing.
 pub fn markdown_into(rows: &RecordBatch, bytes: &mut Vec<u8>) -> Result<(), ArrowError> {
     let columns = rows.columns().iter().map(|column| ArrayFormatter::try_new(column, &OPTIONS));
     let columns = columns.collect::<Result<Vec<_>, _>>()?;
     for row in 0..rows.num_rows() {
-        let values = columns.iter().map(|column| column.value(row).try_to_string());
-        let values = values.collect::<Result<Vec<_>, _>>()?;
+        let values = columns.iter().zip(rows.columns()).map(|(formatter, column)| {
+            let text = formatter.value(row).try_to_string()?;
+            let is_empty_text = text.is_empty() && column.is_valid(row);
+            Ok(if is_empty_text { "\"\"".to_owned() } else { text })
+        });
+        let values = values.collect::<Result<Vec<_>, ArrowError>>()?;
         markdown_line_into(values.iter().map(String::as_str), bytes);
     }
     Ok(())

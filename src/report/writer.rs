@@ -18,7 +18,7 @@ use parquet::file::properties::WriterProperties;
 
 use super::Format;
 use super::text::{csv_header_into, csv_into, markdown_header_into, markdown_into};
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result, Wrong};
 
 /// What a note of missing rows is called, where the format has names.
 const CUT: &str = "uptally_cut";
@@ -163,7 +163,8 @@ fn record(sentence: &str) -> std::result::Result<RecordBatch, ArrowError> {
 }
 
 fn unfit(error: impl std::error::Error) -> Error {
-    Error::Query(format!("the format cannot hold these columns: {error}"))
+    let sentence = format!("the format cannot hold these columns: {error}");
+    Error::Query(Wrong::new(Fault::NotSupported, sentence))
 }
 
 #[cfg(test)]
@@ -227,7 +228,7 @@ mod tests {
             "| text | whole | decimal | float | truth | at | list |\n\
              |---|---:|---:|---:|---|---|---|\n\
              | a\\|b,<br> | -7 | -1.50 | 0.5 | true | 1970-01-01T00:00:01.500Z | [1, ] |\n\
-             |  |  |  |  |  |  |  |\n\ncut\n",
+             | \"\" |  |  |  |  |  |  |\n\ncut\n",
         );
         let ndjson = "{\"text\":\"a|b,\\n\",\"whole\":-7,\"decimal\":-1.50,\"float\":0.5,\
              \"truth\":true,\"at\":\"1970-01-01T00:00:01.500Z\",\"list\":[1,null]}\n\

@@ -18,6 +18,14 @@ pub fn weekday_of(day: i64) -> u8 {
     (day + 3).rem_euclid(7) as u8
 }
 
+/// An instant in RFC 3339, to the microsecond.
+pub fn instant_text(instant_us: i64) -> String {
+    match chrono::DateTime::from_timestamp_micros(instant_us) {
+        Some(instant) => instant.to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
+        None => format!("{instant_us} microseconds"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

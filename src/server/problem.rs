@@ -69,7 +69,8 @@ impl From<Error> for Refusal {
     /// The client sees the sentence of what it can mend itself; what it cannot is logged, once.
     fn from(error: Error) -> Self {
         match error {
-            Error::Argument(sentence) | Error::Query(sentence) => Self::wrong(sentence),
+            Error::Argument(sentence) => Self::wrong(sentence),
+            Error::Query(wrong) => Self::wrong(wrong.sentence),
             Error::Limit(sentence) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, sentence),
             Error::Interrupted => Self::unavailable("the server is stopping"),
             Error::Resource { .. } => {

@@ -128,7 +128,8 @@ async fn plan(service: &Service, ask: Ask) -> Answer {
 /// Where files lie is nobody's business.
 pub fn without_folder(plan: String, folder: &Path) -> String {
     // As the engine's store of files spells it, and as the system does.
-    let stored = object_store::path::Path::from_absolute_path(folder).map(|path| path.to_string());
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let stored = object_store::path::Path::from_absolute_path(&folder).map(|path| path.to_string());
     let spelled = folder.to_string_lossy();
     let spellings = [&spelled, spelled.trim_start_matches('/'), stored.as_deref().unwrap_or("")];
     spellings

@@ -5,21 +5,26 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
-use datafusion::catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider};
-use datafusion::common::plan_err;
-use datafusion::datasource::TableType;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{DFSchema, DFSchemaRef, TableReference, plan_err};
+use datafusion::datasource::{TableType, provider_as_source};
 use datafusion::error::{DataFusionError, Result};
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::logical_expr::{
+    Expr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown,
+};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::scalar::ScalarValue;
 use tokio::sync::OnceCell;
 
 use super::chain::Chain;
-use super::functions::instant_of;
+use super::functions::{Callable, instant_of};
+use super::reports;
 use crate::engine::Tables;
 use crate::error::Error;
 use crate::tables::{Dataset, Table};
 use crate::words::instant_text;
+
+pub const AS_OF: &str = "as_of";
 
 /// Those that analysts see.
 const TABLES: [Table; 6] = [
@@ -34,24 +39,41 @@ const TABLES: [Table; 6] = [
 #[derive(Debug)]
 pub struct AsOf(pub Arc<Chain>);
 
-impl TableFunctionImpl for AsOf {
-    fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
-        let [Expr::Literal(table, _), Expr::Literal(then, _)] = args.exprs() else {
+impl Callable for AsOf {
+    fn name(&self) -> &'static str {
+        AS_OF
+    }
+
+    /// Scans by a name of its own: two versions of a table are not the same.
+    fn plan(&self, arguments: &[Expr]) -> Result<LogicalPlan> {
+        let [table, Expr::Literal(then, _)] = arguments else {
             return plan_err!(
                 "as_of takes a table and the number of a version or an instant, as in as_of('polls', 3)"
             );
         };
-        let named = table.try_as_str().flatten().unwrap_or_default();
-        let Some(table) = TABLES.into_iter().find(|table| table.name() == named) else {
-            let known = TABLES.map(Table::name).join(", ");
-            return plan_err!("as_of: table {named:?} is not one of {known}");
+        let (table, version) = (named(table)?, version_of(&self.0.dataset, then)?);
+        let provider = self.provider(table, version)?;
+        let scanned = TableReference::bare(format!("{} as of {version}", table.name()));
+        LogicalPlanBuilder::scan(scanned, provider_as_source(provider), None)?.build()
+    }
+
+    fn columns(&self, arguments: &[Expr]) -> Result<DFSchemaRef> {
+        let [table, _] = arguments else {
+            return self.plan(arguments).map(|plan| Arc::clone(plan.schema()));
         };
-        let version = version_of(&self.0.dataset, then)?;
-        let then = Arc::new(Then {
-            folder: self.0.dataset.folder().to_owned(),
-            version,
-            opened: OnceCell::new(),
-        });
+        let columns = self.provider(named(table)?, self.0.dataset.version())?.schema();
+        Ok(Arc::new(DFSchema::try_from(columns)?))
+    }
+
+    fn instants(&self) -> std::ops::Range<usize> {
+        0..0
+    }
+}
+
+impl AsOf {
+    fn provider(&self, table: Table, version: u64) -> Result<Arc<dyn TableProvider>> {
+        let folder = self.0.dataset.folder().to_owned();
+        let then = Arc::new(Then { folder, version, opened: OnceCell::new() });
         let of = |table| -> Arc<dyn TableProvider> {
             Arc::new(TableThen { table, then: Arc::clone(&then) })
         };
@@ -65,13 +87,33 @@ impl TableFunctionImpl for AsOf {
     }
 }
 
+fn named(table: &Expr) -> Result<Table> {
+    let named = match table {
+        Expr::Literal(name, _) => name.try_as_str().flatten(),
+        _ => None,
+    };
+    let Some(named) = named else {
+        return plan_err!("as_of: expected the name of a table, as in as_of('polls', 3)");
+    };
+    if reports::NAMES.contains(&named) {
+        return plan_err!("as_of: {named} are kept beside the data, and have no versions");
+    }
+    let found = TABLES.into_iter().find(|table| table.name() == named);
+    let Some(table) = found else {
+        let known = TABLES.map(Table::name).join(", ");
+        return plan_err!("as_of: table {named:?} is not one of {known}");
+    };
+    Ok(table)
+}
+
 /// The version that is meant; none is later than the session's own.
 fn version_of(dataset: &Dataset, then: &ScalarValue) -> Result<u64> {
     let newest = dataset.version();
-    if then.data_type().is_integer() {
-        let number = then.cast_to(&arrow::datatypes::DataType::Int64)?;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if then.data_type().is_integer() || then.try_as_str().flatten().is_some_and(is_number) {
+        let number = then.cast_to(&arrow::datatypes::DataType::Int64);
         return match number {
-            ScalarValue::Int64(Some(version @ 1..)) if version.unsigned_abs() <= newest => {
+            Ok(ScalarValue::Int64(Some(version @ 1..))) if version.unsigned_abs() <= newest => {
                 Ok(version.unsigned_abs())
             }
             _ => plan_err!("as_of: there is no version {then}; expected 1 to {newest}"),

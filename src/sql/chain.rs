@@ -16,7 +16,7 @@ use futures::FutureExt;
 
 use super::database::{CATALOG, SCHEMA};
 use crate::engine::Tables;
-use crate::engine::steps::{Arguments, Step, Steps, put_back};
+use crate::engine::steps::{Arguments, Step, Steps};
 use crate::error::Error;
 use crate::rules::{Options, Scope};
 use crate::tables::{Dataset, Table};
@@ -49,7 +49,7 @@ impl Chain {
             }
             known.relation(*last).await
         };
-        put_back(at_once(planned)?)
+        at_once(planned)
     }
 
     /// The stores as analysts see them, from tables of one version.

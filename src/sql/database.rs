@@ -20,12 +20,14 @@ use tokio::sync::Semaphore;
 use super::chain::Chain;
 use super::cooperation::JoinsGiveWay;
 use super::distinct::DistinctByBitmaps;
+use super::functions::resolved;
 use super::limits::Limits;
-use super::rows::{Rows, asked_wrongly};
+use super::rows::Rows;
 use super::utc::DateTrunc;
-use super::{guard, tables};
+use super::wrong::{asked_wrongly, no_value, with_names};
+use super::{guard, statement, tables};
 use crate::engine::{GroupByRuns, MergeForSort, Tables, hours_of_stores};
-use crate::error::Result;
+use crate::error::{Error, Fault, Result, Wrong};
 use crate::functions::{self, ChainHours};
 use crate::rules::Options;
 use crate::tables::Dataset;
@@ -73,6 +75,8 @@ impl Database {
         if let Some(cut) = context.state().scalar_functions().get("date_trunc") {
             context.register_udf(ScalarUDF::from(DateTrunc(Arc::clone(cut))));
         }
+        // Where files lie is nobody's business.
+        context.deregister_udf("input_file_name");
         let turns = Arc::new(Semaphore::new(limits.at_once));
         let state = context.state();
         let planner = SessionContext::new_with_state(state.clone());
@@ -169,8 +173,10 @@ impl Session {
     /// # Errors
     /// Where it is not SQL, names what is not there, or would do more than read.
     pub async fn plan(&self, sql: &str) -> Result<LogicalPlan> {
-        let plan = self.context.state().create_logical_plan(sql).await.map_err(asked_wrongly)?;
-        guard::read_only(plan).map_err(asked_wrongly)
+        let state = self.context.state();
+        let dialect = state.config_options().sql_parser.dialect;
+        let statement = state.sql_to_statement(sql, &dialect).map_err(asked_wrongly)?;
+        self.plan_statement(statement).await.map_err(asked_wrongly)
     }
 
     /// As [`Self::plan`], of a statement that was parsed elsewhere; the error tells the place where
@@ -180,17 +186,30 @@ impl Session {
     /// As those of [`Self::plan`].
     pub async fn plan_statement(
         &self,
-        statement: Statement,
+        mut statement: Statement,
     ) -> datafusion::error::Result<LogicalPlan> {
-        guard::read_only(self.context.state().statement_to_plan(statement).await?)
+        statement::prepare(&mut statement)?;
+        let plan = self.context.state().statement_to_plan(statement).await;
+        guard::read_only(plan.map_err(|error| with_names(error, &self.context))?)
     }
 
     /// The plan with the values of its parameters.
     ///
     /// # Errors
-    /// Where one is missing or of another type.
+    /// Where one is missing, of another type, or one too many.
     pub fn bind(plan: LogicalPlan, values: impl Into<ParamValues>) -> Result<LogicalPlan> {
-        plan.with_param_values(values).map_err(asked_wrongly)
+        let values = values.into();
+        let wanted = plan.get_parameter_names().map_err(asked_wrongly)?;
+        let given: Vec<_> = match &values {
+            ParamValues::List(values) => (1..=values.len()).map(|at| format!("${at}")).collect(),
+            ParamValues::Map(values) => values.keys().map(|name| format!("${name}")).collect(),
+        };
+        if let Some(surplus) = given.iter().filter(|name| !wanted.contains(*name)).min() {
+            let sentence = format!("a value is given for {surplus}, which the statement has not");
+            return Err(Error::Query(Wrong::new(Fault::Parameter, sentence)));
+        }
+        let bound = plan.with_param_values(values).and_then(resolved);
+        bound.map_err(asked_wrongly)
     }
 
     /// Whether the plan gives the same rows whenever it runs over the same data: it asks neither for
@@ -205,6 +224,9 @@ impl Session {
     /// Where the plan cannot be carried out, or a limit is met before the first row.
     pub async fn run(&self, plan: LogicalPlan, limits: Limits) -> Result<Rows> {
         let plan = guard::read_only(plan).map_err(asked_wrongly)?;
+        if let Some(open) = plan.get_parameter_names().map_err(asked_wrongly)?.iter().min() {
+            return Err(Error::Query(no_value(open)));
+        }
         let pool = FairSpillPool::new(limits.memory_bytes);
         // How many of the hungriest operators an error names.
         let named = NonZeroUsize::new(3).unwrap_or(NonZeroUsize::MIN);

@@ -8,13 +8,32 @@ const TABLE_FUNCTIONS: [&Documented; 6] =
 
 /// All of them, aggregates first.
 pub fn documented() -> impl Iterator<Item = &'static Documented> {
-    DOCUMENTED.into_iter().chain(TABLE_FUNCTIONS)
+    DOCUMENTED.into_iter().chain([&LATEST_POLL]).chain(TABLE_FUNCTIONS)
 }
+
+pub const LATEST_POLL: Documented = Documented {
+    name: "latest_poll",
+    kind: Kind::Scalar,
+    summary: "The latest poll of all stores, which is now where nothing else is asked.",
+    arguments: &[],
+    returns: "a timestamp, UTC",
+    nulls: "Null where there is no poll.",
+    example: Example {
+        sql: "\
+SELECT latest_poll();",
+        output: "\
++-----------------------------+
+| latest_poll()               |
++-----------------------------+
+| 2023-01-25T18:13:22.479220Z |
++-----------------------------+",
+    },
+};
 
 const FROM: Argument = Argument::optional(
     "from",
     Takes::Instant,
-    "where the range starts; without a range it is the week before the latest poll",
+    "where the range starts; without a range it is the week before the latest poll; at most 3660 days",
 );
 const TO: Argument =
     Argument::optional("to", Takes::Instant, "where it ends; later polls are not looked at");
@@ -90,7 +109,7 @@ const STATES: Documented = Documented {
     summary: "The state of each store, stretch by stretch and without a gap.",
     arguments: &[FROM, TO, OPTIONS],
     returns: "store_id, starts_at, ends_at, state ('up', 'down', 'unknown' or 'closed'), origin ('observed' by a poll at or before it, 'carried' from before the range, 'backfilled' from a later poll)",
-    nulls: "The origin is null of closed and unknown.",
+    nulls: "The origin is null of closed, and of what no poll tells, which no_data may have booked as 'up' or 'down'.",
     example: Example {
         sql: "\
 SELECT starts_at, ends_at, state, origin

@@ -5,7 +5,8 @@ use datafusion::error::Result;
 use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 
-use super::reports;
+use super::{reports, wrong};
+use crate::error::Fault;
 
 /// The plan, if it only reads.
 ///
@@ -14,8 +15,13 @@ use super::reports;
 pub fn read_only(plan: LogicalPlan) -> Result<LogicalPlan> {
     let options =
         SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-    options.verify_plan(&plan)?;
-    Ok(plan)
+    match options.verify_plan(&plan) {
+        Ok(()) => Ok(plan),
+        Err(_) => Err(wrong::error(
+            Fault::ReadOnly,
+            "the tables are read-only: expected a statement that reads them, like SELECT",
+        )),
+    }
 }
 
 /// Whether the plan gives the same rows whenever it runs over the same data.

@@ -15,19 +15,25 @@ mod documented;
 mod functions;
 mod guard;
 mod limits;
+mod parameters;
 mod progress;
 mod reports;
 mod rows;
+mod statement;
 mod tables;
 mod utc;
+mod wrong;
 
 #[cfg(test)]
 mod examples;
 
 pub use self::database::{CATALOG, Database, NamedTable, SCHEMA, Session};
 pub use self::documented::documented;
+pub use self::functions::{RANGE_DAYS_MAX, instants};
 pub use self::limits::Limits;
+pub use self::parameters::taken_as;
 pub use self::progress::{FilesRead, Progress};
 pub use self::reports::{Report, Reports, report_tables};
-pub use self::rows::{Cut, Rows, asked_wrongly};
+pub use self::rows::{Cut, Rows};
 pub use self::tables::INTERNAL;
+pub use self::wrong::{asked_wrongly, place_of};

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use super::limits::Limits;
 use super::progress::Progress;
+use super::wrong::asked_wrongly;
 use crate::error::{Error, Result};
 
 /// Batches that wait for who takes them.
@@ -156,14 +157,6 @@ impl Drop for Rows {
     }
 }
 
-/// What is wrong with a question that could not be planned.
-pub fn asked_wrongly(error: DataFusionError) -> Error {
-    match error.find_root() {
-        DataFusionError::Internal(_) => error.into(),
-        _ => Error::Query(error.strip_backtrace()),
-    }
-}
-
 /// What went wrong while a question was answered.
 fn failed(error: DataFusionError, limits: &Limits) -> Error {
     match error.find_root() {
@@ -171,12 +164,11 @@ fn failed(error: DataFusionError, limits: &Limits) -> Error {
         DataFusionError::External(cause) if cause.is::<Error>() => {
             Error::Resource { what: cause.to_string(), source: error.into() }
         }
-        DataFusionError::Internal(_)
-        | DataFusionError::ParquetError(_)
+        DataFusionError::ParquetError(_)
         | DataFusionError::ObjectStore(_)
         | DataFusionError::IoError(_)
         | DataFusionError::ExecutionJoin(_) => error.into(),
-        _ => Error::Query(error.strip_backtrace()),
+        _ => asked_wrongly(error),
     }
 }
 

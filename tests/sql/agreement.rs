@@ -66,21 +66,28 @@ const ALIKE: [(&str, &str); 12] = [
     ("whole.unknown", "by_bucket.unknown"),
     ("whole.polls", "by_bucket.polls"),
     ("whole.open", "coalesce(opened.open, 0)"),
-    ("plain.up", "by_state.up"),
-    ("plain.down", "by_state.down"),
-    ("plain.unknown", "by_state.unknown"),
+    ("whole.up", "by_state.up"),
+    ("whole.down", "by_state.down"),
+    ("whole.unknown", "by_state.unknown"),
     ("plain.down", "coalesce(outages.down, 0)"),
     ("plain.incidents", "coalesce(outages.incidents, 0)"),
-    ("plain.longest", "coalesce(outages.longest, 0)"),
+    ("plain.longest", "outages.longest"),
 ];
 
 /// Stores of which two functions say different things.
 fn differing(bucket: &str, range: &str, options: &str) -> String {
     let pairs = ALIKE.map(|(one, other)| format!("({one} IS DISTINCT FROM {other})")).join(" OR ");
     let values = ALIKE.map(|(one, other)| format!("[{one}, {other}]")).join(", ");
+    let only = |names: &[&str]| {
+        let is_of = |option: &&str| names.iter().any(|name| option.starts_with(name));
+        options.split(',').filter(is_of).collect::<Vec<_>>().join(",")
+    };
+    // What incidents and openings have no use for, they do not take.
+    let of_hours = only(&["snap_end_of_day=", "default_timezone="]);
+    let of_polls = only(&["snap", "default", "interpolation=", "scope=", "max_gap="]);
     format!(
         "WITH whole AS (SELECT * FROM uptime({range}, '{options}')),
-        plain AS (SELECT * FROM uptime({range}, '{options},no_data=unknown')),
+        plain AS (SELECT * FROM uptime({range}, '{of_polls}')),
         by_bucket AS (
             SELECT store_id, sum(open) AS open, sum(up) AS up, sum(down) AS down,
                 sum(unknown) AS unknown, sum(polls) AS polls
@@ -99,11 +106,11 @@ fn differing(bucket: &str, range: &str, options: &str) -> String {
         ),
         outages AS (
             SELECT store_id, count(*) AS incidents, sum(downtime) AS down, max(downtime) AS longest
-            FROM incidents({range}, '{options}') GROUP BY store_id
+            FROM incidents({range}, '{of_polls}') GROUP BY store_id
         ),
         opened AS (
             SELECT store_id, sum(CAST(ends_at AS BIGINT) - CAST(starts_at AS BIGINT)) AS open
-            FROM openings({range}, '{options}') GROUP BY store_id
+            FROM openings({range}, '{of_hours}') GROUP BY store_id
         )
         SELECT whole.store_id, {values}
         FROM whole

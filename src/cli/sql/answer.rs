@@ -1,16 +1,19 @@
 //! The rows of one query: asked for, written in a format as they come, and counted.
 
+use std::collections::{BTreeMap, HashMap};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::logical_expr::LogicalPlan;
 use futures::StreamExt;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::super::output::Output;
 use crate::error::{Error, Result};
 use crate::report::{Format, Writer};
-use crate::sql::{FilesRead, Limits, Progress, Session};
+use crate::sql::{FilesRead, Limits, Progress, Session, asked_wrongly, taken_as};
 use crate::words::{FORMATS, word};
 
 /// How long nobody wonders whether anything is going on.
@@ -24,11 +27,44 @@ pub struct Target<'a> {
     pub file: Option<&'a Path>,
 }
 
+/// A query, and the values of its parameters by their names.
+pub struct Question<'a> {
+    pub sql: &'a str,
+    pub params: &'a BTreeMap<String, String>,
+}
+
+impl Question<'_> {
+    /// The plan, and the names of the values that it has taken.
+    async fn plan(&self, session: &Session) -> Result<(LogicalPlan, Vec<String>)> {
+        let plan = session.plan(self.sql).await?;
+        let types = plan.get_parameter_types().map_err(asked_wrongly)?;
+        let mut values = HashMap::new();
+        for (name, wanted) in types {
+            let name = name.trim_start_matches('$');
+            if let Some(text) = self.params.get(name) {
+                let value = ScalarValue::from(text.as_str());
+                values.insert(name.to_owned(), taken_as(name, value, wanted.as_ref())?.into());
+            } else {
+                return Err(Error::Argument(format!(
+                    "no value is given for ${name}; expected --param {name}=VALUE, or .param {name} VALUE before it"
+                )));
+            }
+        }
+        let taken = values.keys().cloned().collect();
+        match values.is_empty() {
+            true => Ok((plan, taken)),
+            false => Ok((Session::bind(plan, ParamValues::Map(values))?, taken)),
+        }
+    }
+}
+
 /// What became of a query.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Told {
     pub rows: usize,
     pub is_cut: bool,
+    /// Names of the parameters that had a value.
+    pub params: Vec<String>,
 }
 
 /// Runs the query and writes its rows.
@@ -37,7 +73,7 @@ pub struct Told {
 /// Where it cannot be answered; a file is left as it was then.
 pub async fn answer(
     session: &Session,
-    sql: &str,
+    question: &Question<'_>,
     limits: Limits,
     target: &Target<'_>,
 ) -> Result<Told> {
@@ -49,13 +85,13 @@ pub async fn answer(
         )));
     }
     let mut bar = Bar::new();
-    let plan = bar.during(session.plan(sql)).await?;
+    let (plan, params) = bar.during(question.plan(session)).await?;
     let mut rows = bar.during(session.run(plan, limits)).await?;
     let cut = rows.cut();
     bar.watch(rows.progress());
     let mut output = Output::to(target.file)?;
     let mut writer = Writer::new(target.format, &rows.schema())?;
-    let mut told = Told { rows: 0, is_cut: false };
+    let mut told = Told { rows: 0, is_cut: false, params };
     let mut is_read = true;
     while is_read && let Some(batch) = bar.during(rows.next()).await {
         let batch = batch?;

@@ -7,7 +7,8 @@ use crate::words::{FORMATS, meaning};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    Help,
+    /// What a command does; lists them all where none is named.
+    Help(Option<String>),
     Quit,
     Tables,
     /// The columns of a table; of all where none is named.
@@ -16,7 +17,10 @@ pub enum Command {
     Mode(Option<Format>),
     /// Where the rows of the next query go.
     Once(PathBuf),
-    Timer(bool),
+    /// The other of on and off where neither is said.
+    Timer(Option<bool>),
+    /// Gives `$NAME` a value, or takes it back; lists those that have one where none is named.
+    Param(Option<(String, Option<String>)>),
     Read(PathBuf),
     /// What a function does; lists them all where none is named.
     Function(Option<String>),
@@ -29,7 +33,7 @@ pub struct Spelling {
     purpose: &'static str,
 }
 
-pub const SPELLINGS: [Spelling; 9] = {
+pub const SPELLINGS: [Spelling; 10] = {
     const fn spelling(
         names: &'static [&'static str],
         argument: &'static str,
@@ -42,10 +46,15 @@ pub const SPELLINGS: [Spelling; 9] = {
         spelling(&[".schema", "\\d"], "TABLE", "lists the columns of a table, or of all tables"),
         spelling(&["\\h", "\\df"], "FUNCTION", "tells what a function does, or lists them all"),
         spelling(&[".mode"], "MODE", "sets or tells what rows look like"),
-        spelling(&[".once"], "FILE", "writes the rows of the next query to a file"),
-        spelling(&[".timer"], "on|off", "tells how long each query took"),
+        spelling(
+            &[".once"],
+            "FILE",
+            "writes the rows of the next query to a file; in mode table, in the format of its ending",
+        ),
+        spelling(&[".timer", "\\timing"], "on|off", "tells how long each query took"),
+        spelling(&[".param"], "NAME VALUE", "gives $NAME a value; without VALUE takes it back"),
         spelling(&[".read"], "FILE", "runs the statements and commands of a file"),
-        spelling(&[".help", "\\?"], "", "lists the commands"),
+        spelling(&[".help", "\\?"], "COMMAND", "tells what a command does, or lists them all"),
         spelling(&[".quit", ".exit", "\\q"], "", "ends, as Ctrl-D does"),
     ]
 };
@@ -61,7 +70,7 @@ pub fn parse(line: &str) -> Result<Command, String> {
     let given = (!argument.is_empty()).then(|| argument.to_owned());
     let needed = |what: &str| given.clone().ok_or_else(|| format!("{name}: expected {what}"));
     Ok(match name {
-        ".help" | "\\?" => Command::Help,
+        ".help" | "\\?" => Command::Help(given),
         ".quit" | ".exit" | "\\q" => Command::Quit,
         ".tables" | "\\dt" => Command::Tables,
         "\\d" if given.is_none() => Command::Tables,
@@ -72,13 +81,20 @@ pub fn parse(line: &str) -> Result<Command, String> {
         }
         ".once" => Command::Once(needed("a file")?.into()),
         ".read" => Command::Read(needed("a file")?.into()),
-        ".timer" => match needed("on or off")?.as_str() {
-            "on" => Command::Timer(true),
-            "off" => Command::Timer(false),
+        ".timer" | "\\timing" => match argument {
+            "" => Command::Timer(None),
+            "on" => Command::Timer(Some(true)),
+            "off" => Command::Timer(Some(false)),
             _ => return Err(format!("{name}: {argument:?} is not one of on, off")),
         },
+        ".param" => Command::Param(given.map(|given| {
+            let (name, value) = given.split_once(char::is_whitespace).unwrap_or((&given, ""));
+            let value = unquoted(value.trim());
+            let is_given = given.split_whitespace().nth(1).is_some();
+            (name.trim_start_matches('$').to_owned(), is_given.then(|| value.to_owned()))
+        })),
         "\\h" | "\\df" => Command::Function(given),
-        _ => return Err(format!("there is no command {name:?}; .help lists those that there are")),
+        _ => return Err(unknown(name)),
     })
 }
 
@@ -87,16 +103,34 @@ fn unquoted(text: &str) -> &str {
     between('"').or_else(|| between('\'')).unwrap_or(text)
 }
 
-/// All commands, a line each.
-pub fn help() -> String {
-    let lines = SPELLINGS.iter().map(|spelling| {
+/// The command of that name, or all of them, a line each.
+///
+/// # Errors
+/// Where there is no such command.
+pub fn help(name: Option<&str>) -> Result<String, String> {
+    let bare = |name: &str| name.trim_start_matches(['.', '\\']).to_lowercase();
+    let is_asked = |spelling: &&Spelling| {
+        name.is_none_or(|name| spelling.names.iter().any(|other| bare(other) == bare(name)))
+    };
+    let lines = SPELLINGS.iter().filter(is_asked).map(|spelling| {
         let names = spelling.names.join(" or ");
         let usage = format!("{names} {}", spelling.argument);
         format!("{usage:<26} {}\n", spelling.purpose)
     });
-    let modes: Vec<_> = FORMATS.iter().map(|(word, _)| *word).collect();
-    lines.collect::<String>()
-        + &format!("Modes are {}. A statement ends with `;`.\n", modes.join(", "))
+    let lines = lines.collect::<String>();
+    match name {
+        Some(name) if lines.is_empty() => Err(unknown(name)),
+        Some(_) => Ok(lines),
+        None => {
+            let modes: Vec<_> = FORMATS.iter().map(|(word, _)| *word).collect();
+            let modes = modes.join(", ");
+            Ok(format!("{lines}Modes are {modes}. A statement ends with `;`.\n"))
+        }
+    }
+}
+
+fn unknown(name: &str) -> String {
+    format!("there is no command {name:?}; .help lists those that there are")
 }
 
 #[cfg(test)]
@@ -118,7 +152,15 @@ mod tests {
         check(".mode", Ok(Command::Mode(None)));
         check("  .mode ndjson", Ok(Command::Mode(Some(Format::Ndjson))));
         check(".once 'my rows.csv'", Ok(Command::Once("my rows.csv".into())));
-        check(".timer on", Ok(Command::Timer(true)));
+        check(".timer on", Ok(Command::Timer(Some(true))));
+        check("\\timing", Ok(Command::Timer(None)));
+        check(".help once", Ok(Command::Help(Some("once".into()))));
+        check(".param", Ok(Command::Param(None)));
+        check(".param a", Ok(Command::Param(Some(("a".into(), None)))));
+        let param = |value: &str| Ok(Command::Param(Some(("a".into(), Some(value.into())))));
+        check(".param $a '2023-01-24 12:00'", param("2023-01-24 12:00"));
+        check(".param a 1 b", param("1 b"));
+        check(".param a ''", param(""));
         check(".read a.sql", Ok(Command::Read("a.sql".into())));
         check("\\h open_spans", Ok(Command::Function(Some("open_spans".into()))));
         check("\\q", Ok(Command::Quit));
@@ -144,7 +186,8 @@ mod tests {
                 let argument = spelling.argument.split('|').next().unwrap().replace("MODE", "csv");
                 assert!(parse(&format!("{name} {argument}")).is_ok(), "{name}");
             }
-            assert!(help().contains(spelling.purpose));
+            assert!(help(None).unwrap().contains(spelling.purpose));
+            assert!(help(Some(spelling.names[0])).unwrap().contains(spelling.purpose));
         }
     }
 }

@@ -7,12 +7,12 @@ use datafusion::logical_expr::Documentation;
 
 use crate::sql::documented;
 
-/// What the function does; the names of all where none is given.
+/// What the function does; where none is given, what each of ours does, and the names of the others.
 ///
 /// # Errors
 /// Where there is no such function.
 pub fn tell(state: &SessionState, name: Option<&str>) -> Result<String, String> {
-    let Some(name) = name else { return Ok(names(state).join("\n") + "\n") };
+    let Some(name) = name else { return Ok(listed(state)) };
     let name = name.trim_end_matches("()").to_lowercase();
     if let Some(ours) = documented().find(|ours| ours.name == name) {
         return Ok(ours.to_string());
@@ -22,6 +22,27 @@ pub fn tell(state: &SessionState, name: Option<&str>) -> Result<String, String> 
         None if names(state).contains(&name) => Ok(format!("{name} is not documented\n")),
         None => Err(format!("there is no function {name:?}; \\h lists those that there are")),
     }
+}
+
+fn listed(state: &SessionState) -> String {
+    let mut text = String::new();
+    let mut ours = Vec::new();
+    for function in documented() {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {:<26} {}", function.name, function.summary);
+        ours.push(function.name);
+    }
+    text += "\nThose of every SQL:\n";
+    let mut line = String::new();
+    for name in names(state).into_iter().filter(|name| !ours.contains(&name.as_str())) {
+        if line.len() + name.len() > 90 {
+            let _ = writeln!(text, " {line}");
+            line.clear();
+        }
+        line = format!("{line} {name}");
+    }
+    let _ = writeln!(text, " {line}\n\n\\h NAME tells more of one.");
+    text
 }
 
 /// Every function, in order.

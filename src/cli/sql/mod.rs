@@ -44,6 +44,9 @@ pub struct Arguments {
     /// Folder of the tables
     #[arg(long, value_name = "DIR", env = "UPTALLY_DATA", default_value = "data")]
     data: PathBuf,
+    /// Gives $NAME of the statements a value; the numbers of $1 and on are names too
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = param)]
+    params: Vec<(String, String)>,
     /// Asks the tables as they were at an earlier version
     #[arg(long, value_name = "VERSION")]
     as_of: Option<u64>,
@@ -55,6 +58,15 @@ pub struct Arguments {
     output: Option<PathBuf>,
     #[command(flatten)]
     limits: limits::OfCommand,
+}
+
+fn param(text: &str) -> std::result::Result<(String, String), String> {
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
+    let name = name.trim().trim_start_matches('$');
+    match name.is_empty() || !text.contains('=') {
+        true => Err("expected NAME=VALUE, like store_id=7".to_owned()),
+        false => Ok((name.to_owned(), value.to_owned())),
+    }
 }
 
 pub async fn run(arguments: &Arguments) -> Result<()> {

@@ -2,6 +2,7 @@
 //!
 //! Needs no terminal; the prompt, files and pipes all come here.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -9,18 +10,18 @@ use std::time::Instant;
 use tokio::runtime::Handle;
 
 use super::Arguments;
-use super::answer::{Target, Told, answer};
+use super::answer::{Question, Target, Told, answer};
 use super::commands::{Command, help, parse};
 use super::functions;
 use super::input::{Action, Input, Step};
 use super::limits::OfCommand;
 use crate::cli::output;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Wrong};
 use crate::report::{Format, Writer};
 use crate::server;
 use crate::sql::{Database, Limits, Session};
 use crate::tables::Dataset;
-use crate::words::{FORMATS, word};
+use crate::words::{FORMATS, meaning, word};
 
 /// Files that read files that read files.
 const FILES_DEEP_MAX: usize = 16;
@@ -50,6 +51,10 @@ pub struct Shell {
     once: Option<PathBuf>,
     is_timed: bool,
     files_deep: usize,
+    /// Values of `$NAME`.
+    params: BTreeMap<String, String>,
+    /// Those that the command was started with and no statement has named so far.
+    params_unused: BTreeSet<String>,
 }
 
 impl Shell {
@@ -77,6 +82,8 @@ impl Shell {
             once: None,
             is_timed: false,
             files_deep: 0,
+            params: arguments.params.iter().cloned().collect(),
+            params_unused: arguments.params.iter().map(|(name, _)| name.clone()).collect(),
         })
     }
 
@@ -89,8 +96,11 @@ impl Shell {
     }
 
     /// # Errors
-    /// Where a file was named for rows and no query gave any.
+    /// Where a file was named for rows and no query gave any, or a value for no query's parameter.
     pub fn close(self) -> Result<()> {
+        if let Some(name) = self.params_unused.first() {
+            return Err(Error::Argument(format!("--param {name}: no statement has a ${name}")));
+        }
         match (&self.output, self.output_is_used) {
             (Some(_), false) => {
                 Err(Error::Argument("--output takes the rows of one query; there was none".into()))
@@ -118,7 +128,8 @@ impl Shell {
             let done = Box::pin(self.run(&action)).await;
             let placed = |error| match (error, file) {
                 (Error::Query(wrong), Some(file)) => {
-                    Error::Query(format!("{file:?}, line {line}: {wrong}"))
+                    let sentence = format!("{file:?}, line {line}: {wrong}");
+                    Error::Query(Wrong { sentence, ..wrong })
                 }
                 (Error::Argument(wrong), Some(file)) => {
                     Error::Argument(format!("{file:?}, line {line}: {wrong}"))
@@ -148,7 +159,7 @@ impl Shell {
     async fn query(&mut self, sql: &str) -> Result<()> {
         self.catch_up().await?;
         let begun_at = Instant::now();
-        let once = self.once.take();
+        let once = self.once.clone();
         let file = match (&once, &self.output) {
             (Some(once), _) => Some(once.as_path()),
             (None, Some(_)) if self.output_is_used => {
@@ -162,9 +173,18 @@ impl Shell {
                 output.as_deref()
             }
         };
-        let limits = self.limits.limits(self.format);
-        let target = Target { format: self.format, file };
-        let told = answer(&self.session, sql, limits, &target).await?;
+        let format = match (&once, self.format) {
+            // A table is for people.
+            (Some(file), Format::Table) => format_of(file).unwrap_or(Format::Table),
+            (_, format) => format,
+        };
+        let limits = self.limits.limits(format);
+        let target = Target { format, file };
+        let question = Question { sql, params: &self.params };
+        let told = answer(&self.session, &question, limits, &target).await?;
+        self.params_unused.retain(|name| !told.params.contains(name));
+        // Until a query has given rows, the next one is still to come.
+        self.once = None;
         self.tell(&told, limits, begun_at);
         Ok(())
     }
@@ -197,7 +217,10 @@ impl Shell {
     async fn command(&mut self, command: Command) -> Result<Next> {
         match command {
             Command::Quit => return Ok(Next::End),
-            Command::Help => output::write(help().as_bytes(), None)?,
+            Command::Help(name) => {
+                let text = help(name.as_deref()).map_err(Error::Argument)?;
+                output::write(text.as_bytes(), None)?;
+            }
             Command::Tables => self.look_up(TABLES).await?,
             Command::Schema(table) => {
                 let columns = columns_of(table.as_deref());
@@ -205,8 +228,21 @@ impl Shell {
             }
             Command::Mode(None) => eprintln!("mode {}", word(FORMATS, self.format)),
             Command::Mode(Some(format)) => self.format = format,
-            Command::Once(file) => self.once = Some(file),
-            Command::Timer(is_timed) => self.is_timed = is_timed,
+            Command::Once(file) => {
+                output::can_be_written(&file)?;
+                self.once = Some(file);
+            }
+            Command::Timer(is_timed) => {
+                self.is_timed = is_timed.unwrap_or(!self.is_timed);
+                if is_timed.is_none() {
+                    eprintln!("timer {}", if self.is_timed { "on" } else { "off" });
+                }
+            }
+            Command::Param(None) => {
+                self.params.iter().for_each(|(name, value)| eprintln!("${name} = {value}"));
+            }
+            Command::Param(Some((name, Some(value)))) => drop(self.params.insert(name, value)),
+            Command::Param(Some((name, None))) => drop(self.params.remove(&name)),
             Command::Read(file) => return Box::pin(self.run_file(&file)).await,
             Command::Function(name) => {
                 let text = functions::tell(&self.session.context().state(), name.as_deref());
@@ -230,6 +266,14 @@ impl Shell {
         batches.iter().try_for_each(|batch| table.write(batch))?;
         table.finish()?;
         output::write(&table.take(), None)
+    }
+}
+
+/// The format that the ending of a file names.
+fn format_of(file: &Path) -> Option<Format> {
+    match file.extension()?.to_str()? {
+        "md" => Some(Format::Markdown),
+        ending => meaning(FORMATS, ending).ok(),
     }
 }
 

@@ -26,8 +26,9 @@ fn fields() -> Fields {
         Field::new("starts_at", instant_type(), false),
         Field::new("ends_at", instant_type(), false),
     ];
-    let totals = ["up", "down", "unknown", "polls", "incidents", "longest"];
+    let totals = ["up", "down", "unknown", "polls", "incidents"];
     fields.extend(totals.map(|name| Field::new(name, DataType::Int64, false)));
+    fields.push(Field::new("longest", DataType::Int64, true));
     fields.into()
 }
 
@@ -96,7 +97,9 @@ struct Filled {
     locals: Vec<i64>,
     starts: Vec<i64>,
     ends: Vec<i64>,
-    totals: [Vec<i64>; 6],
+    totals: [Vec<i64>; 5],
+    /// `None` where there is no incident.
+    longest: Vec<Option<i64>>,
 }
 
 impl Filled {
@@ -104,7 +107,8 @@ impl Filled {
         let (steps, open, polls) = part(history, span);
         let Tally { up_us, down_us, unknown_us } = tally(steps, open.iter().copied(), span);
         let (incidents, longest_us) = totals(&incidents(steps, open, span));
-        let totals = [up_us, down_us, unknown_us, polls.len() as i64, incidents, longest_us];
+        let totals = [up_us, down_us, unknown_us, polls.len() as i64, incidents];
+        self.longest.push(longest_us);
         self.locals.push(local);
         self.starts.push(span.starts_at());
         self.ends.push(span.ends_at());
@@ -118,6 +122,7 @@ impl Filled {
             instants(self.ends),
         ];
         columns.extend(self.totals.map(|total| -> ArrayRef { Arc::new(Int64Array::from(total)) }));
+        columns.push(Arc::new(Int64Array::from(self.longest)));
         lists(fields(), lengths, columns)
     }
 }

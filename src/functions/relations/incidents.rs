@@ -59,8 +59,8 @@ pub fn incidents_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
 }
 
 fn totals_fields() -> Fields {
-    let total = |name| Field::new(name, DataType::Int64, false);
-    Fields::from(vec![total("incidents"), total("longest")])
+    let total = |name, nullable| Field::new(name, DataType::Int64, nullable);
+    Fields::from(vec![total("incidents", false), total("longest", true)])
 }
 
 pub fn totals_type() -> DataType {
@@ -80,10 +80,10 @@ pub fn incident_totals_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef>
     Ok(Arc::new(StructArray::try_new(totals_fields(), columns, None)?))
 }
 
-/// How many there are, and the longest downtime of one; 0 where there is none.
-pub fn totals(incidents: &[Incident]) -> (i64, i64) {
-    let longest = incidents.iter().map(|incident| incident.downtime_us).max();
-    (incidents.len() as i64, longest.unwrap_or(0))
+/// How many there are, and the longest downtime of one; `None` where there is none.
+pub fn totals(incidents: &[Incident]) -> (i64, Option<i64>) {
+    let longest_us = incidents.iter().map(|incident| incident.downtime_us).max();
+    (incidents.len() as i64, longest_us)
 }
 
 /// Hands on each row with its range and incidents; a null has none.

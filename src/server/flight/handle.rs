@@ -12,8 +12,8 @@ use bytes::Bytes;
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::logical_expr::LogicalPlan;
 
-use crate::error::{Error, Result};
-use crate::sql::Session;
+use crate::error::{Error, Fault, Result, Wrong};
+use crate::sql::{Session, asked_wrongly, taken_as};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prepared {
@@ -65,23 +65,25 @@ impl Prepared {
             return Ok(plan);
         };
         if values.num_rows() != 1 {
-            return Err(Error::Query(format!(
+            return Err(of_values(format!(
                 "{} rows of values are bound to the statement; expected one",
                 values.num_rows()
             )));
         }
+        if values.num_columns() > wanted.fields().len() {
+            return Err(of_values(format!(
+                "{} values are bound to the statement; expected {}",
+                values.num_columns(),
+                wanted.fields().len()
+            )));
+        }
         let value = |(place, parameter): (usize, &Field)| {
             let column = values.column_by_name(parameter.name());
-            let column = column.or_else(|| values.columns().get(place)).ok_or_else(|| {
-                Error::Query(format!("no value is bound to {}", parameter.name()))
-            })?;
+            let column = column
+                .or_else(|| values.columns().get(place))
+                .ok_or_else(|| of_values(format!("no value is bound to {}", parameter.name())))?;
             let value = ScalarValue::try_from_array(column, 0)?;
-            match parameter.data_type() {
-                DataType::Null => Ok(value),
-                wanted => value.cast_to(wanted).map_err(|error| {
-                    Error::Query(format!("{}: {}", parameter.name(), error.strip_backtrace()))
-                }),
-            }
+            taken_as(parameter.name().trim_start_matches('$'), value, Some(parameter.data_type()))
         };
         let fields = wanted.fields().iter().map(AsRef::as_ref);
         let named = fields.enumerate().map(|(place, parameter)| {
@@ -92,6 +94,10 @@ impl Prepared {
     }
 }
 
+fn of_values(sentence: String) -> Error {
+    Error::Query(Wrong::new(Fault::Parameter, sentence))
+}
+
 /// The open parameters of a plan, `$1` before `$2` before `$10` before `$name`; of type null where
 /// the plan takes any.
 ///
@@ -99,7 +105,7 @@ impl Prepared {
 /// Where the same parameter would have to be of two types.
 pub fn parameters(plan: &LogicalPlan) -> Result<Schema> {
     let types = plan.get_parameter_types();
-    let types = types.map_err(|error| Error::Query(error.strip_backtrace()))?;
+    let types = types.map_err(asked_wrongly)?;
     let mut types: Vec<_> = types.into_iter().collect();
     types.sort_by_key(|(name, _)| (name[1..].parse().unwrap_or(usize::MAX), name.clone()));
     let fields = types

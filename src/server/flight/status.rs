@@ -9,7 +9,8 @@ use crate::sql::Limits;
 /// The client reads what it can mend itself; what it cannot is logged, once.
 pub fn of(error: Error) -> Status {
     match error {
-        Error::Argument(sentence) | Error::Query(sentence) => Status::invalid_argument(sentence),
+        Error::Argument(sentence) => Status::invalid_argument(sentence),
+        Error::Query(wrong) => Status::invalid_argument(wrong.sentence),
         Error::Limit(sentence) if Limits::is_of_time(&sentence) => {
             Status::deadline_exceeded(sentence)
         }

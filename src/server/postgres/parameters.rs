@@ -30,6 +30,7 @@ pub struct Parameter {
 pub fn of(plan: &LogicalPlan, hints: &[Option<Type>], text: &str) -> PgWireResult<Vec<Parameter>> {
     let types = plan.get_parameter_types().map_err(|wrong| of_planning(wrong, text))?;
     let casts = casts(plan).map_err(|wrong| of_planning(wrong, text))?;
+    let instants = crate::sql::instants(plan).map_err(|wrong| of_planning(wrong, text))?;
     let mut parameters = vec![None; types.len()];
     for (name, taken_as) in types {
         let number: Option<usize> = name[1..].parse().ok().filter(|number| *number >= 1);
@@ -42,7 +43,11 @@ pub fn of(plan: &LogicalPlan, hints: &[Option<Type>], text: &str) -> PgWireResul
     parameters
         .map(|(number, asked_for)| {
             let hint = hints.get(number).cloned().flatten();
-            let said = hint.as_ref().map_or(DataType::Utf8, arrow_type);
+            let usual = match instants.contains(&format!("${}", number + 1)) {
+                true => arrow_type(&Type::TIMESTAMPTZ),
+                false => DataType::Utf8,
+            };
+            let said = hint.as_ref().map_or(usual, arrow_type);
             let taken_as = asked_for.unwrap_or(said);
             let sent_as = hint.map_or_else(|| into_pg_type(&taken_as), Ok)?;
             Ok(Parameter { sent_as, taken_as })

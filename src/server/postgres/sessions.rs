@@ -21,9 +21,9 @@ use datafusion_postgres::datafusion_pg_catalog::setup_pg_catalog;
 use datafusion_postgres::pgwire::error::PgWireResult;
 
 use super::super::Service;
-use super::failure::{self, place_of};
+use super::failure;
 use crate::error::Result;
-use crate::sql::{CATALOG, Session};
+use crate::sql::{CATALOG, Session, place_of};
 
 const SYSTEM_SCHEMA: &str = "pg_catalog";
 

@@ -13,9 +13,9 @@ use warp::http::header::ACCEPT;
 use super::super::problem::{Answer, Refusal};
 use super::super::request::Request;
 use super::super::{download, negotiate};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::report::Format;
-use crate::sql::Session;
+use crate::sql::{Session, asked_wrongly, taken_as};
 use crate::words::{FORMATS, meaning};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -84,7 +84,7 @@ impl Ask {
                 "version" => ask.version = Some(whole(&value, 1).map_err(placed)?),
                 _ => {
                     return Err(format!(
-                        "{name}: is not one of sql, params, format, timeout_ms, max_rows, version"
+                        "{name}: is not one of sql (q in a path), params, format, timeout_ms, max_rows, version"
                     ));
                 }
             }
@@ -101,17 +101,11 @@ impl Ask {
     pub async fn plan(&self, session: &Session) -> Result<LogicalPlan> {
         let plan = session.plan(&self.sql).await?;
         let Some(params) = &self.params else { return Ok(plan) };
-        let types = plan.get_parameter_types()?;
+        let types = plan.get_parameter_types().map_err(asked_wrongly)?;
         let typed = |name: String, value: &Value| -> Result<(String, ScalarValue)> {
-            let scalar = scalar(value);
-            // As the question uses it: a text may stand for an instant.
-            let scalar = match types.get(&format!("${name}")) {
-                Some(Some(wanted)) => scalar.cast_to(wanted).map_err(|error| {
-                    Error::Query(format!("${name}: {}", error.strip_backtrace()))
-                })?,
-                _ => scalar,
-            };
-            Ok((name, scalar))
+            let wanted = types.get(&format!("${name}")).and_then(Option::as_ref);
+            let value = taken_as(&name, scalar(value), wanted)?;
+            Ok((name, value))
         };
         let params: ParamValues = match params {
             Value::Object(named) => {
@@ -234,7 +228,9 @@ mod tests {
         check(json!({ "sql": 5 }), Err("sql: 5 is not a text"));
         check(
             json!({ "sql": "SELECT 1", "timeout": 5 }),
-            Err("timeout: is not one of sql, params, format, timeout_ms, max_rows, version"),
+            Err(
+                "timeout: is not one of sql (q in a path), params, format, timeout_ms, max_rows, version",
+            ),
         );
         check(
             json!({ "sql": "SELECT 1", "timeout_ms": 0 }),

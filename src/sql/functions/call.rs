@@ -1,26 +1,26 @@
 //! What a call of a table function asks: its range, its options, and what is particular to it.
 
 use arrow::datatypes::{DataType, TimeUnit};
+use arrow::util::display::array_value_to_string;
 use chrono_tz::Tz;
 use datafusion::common::plan_err;
 use datafusion::error::Result;
-use datafusion::logical_expr::{Expr, cast};
+use datafusion::logical_expr::Expr;
 use datafusion::scalar::ScalarValue;
 
 use super::Kind;
-use super::days::first_day;
-use crate::engine::steps::{day, instant, set_apart};
+use crate::engine::steps::{day, instant};
 use crate::engine::{Tables, first_day_to_read};
 use crate::ingest::instant_of_text;
 use crate::rules::calendar::{DAY_US, day_of};
 use crate::rules::{Options, Span, Window};
-use crate::words::{BUCKETS, OPTIONS, duration_us, meaning, set_option, time_zone};
+use crate::words::{BUCKETS, OPTIONS, duration_us, instant_text, meaning, set_option, time_zone};
 
 /// The longest range of one call.
-const RANGE_DAYS_MAX: i64 = 3_660;
+pub const RANGE_DAYS_MAX: i64 = 3_660;
 
 pub struct Call {
-    /// Instants, or parameters that will be.
+    /// Instants.
     pub range: (Expr, Expr),
     /// The days whose polls have to be read, the last one included.
     pub days: (Expr, Expr),
@@ -37,7 +37,10 @@ impl Call {
     /// Names the argument that is none, and what was expected.
     pub fn of(kind: Kind, arguments: &[Expr], tables: &Tables) -> Result<Self> {
         let (bucket, rest) = match (kind, arguments) {
-            (Kind::UptimeBy, [bucket, rest @ ..]) => (Some(word(bucket)?), rest),
+            (Kind::UptimeBy, [bucket, rest @ ..]) => match word(bucket) {
+                Ok(bucket) => (Some(bucket.to_ascii_lowercase()), rest),
+                Err(what) => return wrong(kind, format!("bucket: {what}")),
+            },
             (Kind::UptimeBy, []) => return wrong(kind, "expected a bucket like 'day'"),
             (_, arguments) => (None, arguments),
         };
@@ -56,48 +59,74 @@ impl Call {
             Some(range) => of_range(kind, range, tables)?,
             None => usual_range(kind, tables)?,
         };
-        let mut call = Self {
-            range,
-            days,
-            options: Options::default(),
-            bucket,
-            time_zone: None,
-            min_downtime_us: 0,
-        };
+        let mut call = Self { bucket, ..Self::over(range, days) };
+        let mut given = Vec::new();
         for argument in rest {
-            if let Err(what) = call.take(kind, argument) {
+            if let Err(what) = call.take(kind, argument, &mut given) {
                 return wrong(kind, what);
             }
         }
         Ok(call)
     }
 
+    /// One that nobody asks, for the columns of any.
+    pub fn any(tables: &Tables) -> Self {
+        let bucket = Some("day".to_owned());
+        let (range, days) = of_span(Window::LONGEST.before(0), tables);
+        Self { bucket, ..Self::over(range, days) }
+    }
+
+    fn over(range: (Expr, Expr), days: (Expr, Expr)) -> Self {
+        let options = Options::default();
+        Self { range, days, options, bucket: None, time_zone: None, min_downtime_us: 0 }
+    }
+
     /// Takes an argument after the range: options in one text, or the one that has no name.
-    fn take(&mut self, kind: Kind, argument: &Expr) -> std::result::Result<(), String> {
+    fn take(
+        &mut self,
+        kind: Kind,
+        argument: &Expr,
+        given: &mut Vec<String>,
+    ) -> std::result::Result<(), String> {
         if let Expr::Literal(value, _) = argument
             && kind == Kind::Incidents
-            && let Some(interval_us) = interval_us(value)
+            && matches!(value.data_type(), DataType::Interval(_))
         {
+            let interval_us = interval_us(value).ok_or_else(|| {
+                format!(
+                    "min_duration: {} is not a positive interval of days and hours",
+                    shown(value)
+                )
+            })?;
             self.min_downtime_us = interval_us;
-            return Ok(());
+            return once("min_duration", given);
         }
-        let text = word(argument).map_err(|_| format!("{argument} is not a constant text"))?;
+        let text = word(argument)?;
         if text.contains('=') {
-            return text.split(',').try_for_each(|option| self.set(kind, option));
+            return text.split(',').try_for_each(|option| self.set(kind, option, given));
         }
         match kind {
-            Kind::UptimeBy => self.set(kind, &format!("time_zone={text}")),
-            Kind::Incidents => self.set(kind, &format!("min_duration={text}")),
+            Kind::UptimeBy => self.set(kind, &format!("time_zone={text}"), given),
+            Kind::Incidents => self.set(kind, &format!("min_duration={text}"), given),
             _ => Err(format!("{text:?} is not a list of options like 'max_gap=2h,scope=day'")),
         }
     }
 
-    fn set(&mut self, kind: Kind, option: &str) -> std::result::Result<(), String> {
+    fn set(
+        &mut self,
+        kind: Kind,
+        option: &str,
+        given: &mut Vec<String>,
+    ) -> std::result::Result<(), String> {
         let (name, text) = option
             .split_once('=')
             .ok_or_else(|| format!("{option:?} is not an option like max_gap=2h"))?;
         let (name, text) = (name.trim(), text.trim());
         let of_name = |what: String| format!("{name}: {what}");
+        if kind.not_taken().contains(&name) {
+            return Err(format!("{name} says nothing here; expected {}", taken(kind)));
+        }
+        once(name, given)?;
         match (kind, name) {
             (Kind::UptimeBy, "time_zone") => {
                 self.time_zone = Some(time_zone(text).map_err(of_name)?);
@@ -107,12 +136,32 @@ impl Call {
             }
             _ => {
                 if !set_option(&mut self.options, name, text).map_err(of_name)? {
-                    return Err(format!("{name:?} is not one of {}", OPTIONS.join(", ")));
+                    return Err(format!("{name:?} is not one of {}", taken(kind)));
                 }
             }
         }
         Ok(())
     }
+}
+
+/// Notes that an option was given.
+fn once(name: &str, given: &mut Vec<String>) -> std::result::Result<(), String> {
+    if given.iter().any(|other| other == name) {
+        return Err(format!("{name} is given twice"));
+    }
+    given.push(name.to_owned());
+    Ok(())
+}
+
+/// Names of the options that a function takes.
+fn taken(kind: Kind) -> String {
+    let own = match kind {
+        Kind::UptimeBy => Some("time_zone"),
+        Kind::Incidents => Some("min_duration"),
+        _ => None,
+    };
+    let shared = OPTIONS.into_iter().filter(|name| !kind.not_taken().contains(name));
+    shared.chain(own).collect::<Vec<_>>().join(", ")
 }
 
 type RangeAndDays = ((Expr, Expr), (Expr, Expr));
@@ -128,33 +177,23 @@ fn usual_range(kind: Kind, tables: &Tables) -> Result<RangeAndDays> {
 fn of_range(kind: Kind, range: (&Expr, &Expr), tables: &Tables) -> Result<RangeAndDays> {
     let known = |name: &str, expr: &Expr| match expr {
         Expr::Literal(value, _) => match instant_of(value) {
-            Ok(at) => Ok(Some(at)),
+            Ok(at) => Ok(at),
             Err(what) => wrong(kind, format!("{name}: {what}")),
         },
-        expr if expr.any_column_refs() || expr.is_volatile() => {
-            wrong(kind, format!("{name}: {expr} is not a constant; expected an instant"))
-        }
-        _ => Ok(None),
+        expr => wrong(kind, format!("{name}: {expr} is not a constant; expected an instant")),
     };
-    if let (Some(from), Some(to)) = (known("from", range.0)?, known("to", range.1)?) {
-        let Some(span) = Span::new(from, to) else {
-            return wrong(kind, "from is not before to");
-        };
-        if to.saturating_sub(from) > RANGE_DAYS_MAX * DAY_US {
-            return wrong(
-                kind,
-                format!("from is more than {RANGE_DAYS_MAX} days before to, the limit"),
-            );
-        }
-        return Ok(of_span(span, tables));
+    let (from, to) = (known("from", range.0)?, known("to", range.1)?);
+    let Some(span) = Span::new(from, to) else {
+        let (from, to) = (instant_text(from), instant_text(to));
+        return wrong(kind, format!("from is not before to: {from} is not before {to}"));
+    };
+    if to.saturating_sub(from) > RANGE_DAYS_MAX * DAY_US {
+        return wrong(
+            kind,
+            format!("from is more than {RANGE_DAYS_MAX} days before to, the limit"),
+        );
     }
-    let open = |expr: &Expr| match expr {
-        Expr::Literal(value, _) => Ok(instant_of(value).map_or_else(|_| expr.clone(), instant)),
-        expr => set_apart(expr.clone()).map(|expr| cast(expr, instant_type())),
-    };
-    let (from, to) = (open(range.0)?, open(range.1)?);
-    let days = (first_day(&tables.days, from.clone()), cast(to.clone(), DataType::Date32));
-    Ok(((from, to), days))
+    Ok(of_span(span, tables))
 }
 
 fn of_span(span: Span, tables: &Tables) -> RangeAndDays {
@@ -167,14 +206,15 @@ fn instant_type() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-/// Microseconds UTC of an instant, a date, or a text of either; without a zone it is UTC.
+/// Microseconds UTC of an instant, a date, or a text of either, seconds or not; without a zone it is
+/// UTC.
 ///
 /// # Errors
 /// Says what it is instead.
 pub fn instant_of(value: &ScalarValue) -> std::result::Result<i64, String> {
-    let expected = || format!("{value} is not an instant like '2023-01-22 12:09:39'");
+    let expected = || format!("{} is not an instant like '2023-01-22 12:09:39'", shown(value));
     if let Some(Some(text)) = value.try_as_str()
-        && let Ok(at) = instant_of_text(text)
+        && let Ok(at) = instant_of_text(&with_seconds(text))
     {
         return Ok(at);
     }
@@ -188,14 +228,34 @@ pub fn instant_of(value: &ScalarValue) -> std::result::Result<i64, String> {
     }
 }
 
+/// The text with seconds, where a time of day in it ends with minutes.
+fn with_seconds(text: &str) -> String {
+    let minutes_end = text.find(':').map_or(text.len(), |colon| colon + 3);
+    match text.split_at_checked(minutes_end) {
+        Some((minutes, rest)) if minutes.contains(':') && !rest.starts_with(':') => {
+            format!("{minutes}:00{rest}")
+        }
+        _ => text.to_owned(),
+    }
+}
+
 /// A constant text.
-fn word(expr: &Expr) -> Result<String> {
-    match expr {
+fn word(expr: &Expr) -> std::result::Result<String, String> {
+    match expr.clone().unalias_nested().data {
         Expr::Literal(value, _) => match value.try_as_str().flatten() {
             Some(text) => Ok(text.to_owned()),
-            None => plan_err!("{value} is not a text"),
+            None => Err(format!("{} is not a text", shown(&value))),
         },
-        other => plan_err!("{other} is not a constant"),
+        other => Err(format!("{other} is not a constant")),
+    }
+}
+
+/// A value as a person writes it.
+fn shown(value: &ScalarValue) -> String {
+    let text = value.to_array().map(|array| array_value_to_string(&array, 0));
+    match text {
+        Ok(Ok(text)) if !value.is_null() => text,
+        _ => value.to_string(),
     }
 }
 

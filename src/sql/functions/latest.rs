@@ -1,13 +1,15 @@
 //! `latest_poll()`: the latest poll of all stores, which is *now* where nothing else is asked.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::error::Result;
 use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion::scalar::ScalarValue;
+
+use super::super::documented::LATEST_POLL;
 
 /// The same throughout a session, so that it stands wherever a constant is asked for.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -15,6 +17,8 @@ pub struct LatestPoll {
     at: Option<i64>,
     signature: Signature,
 }
+
+static DOCUMENTATION: LazyLock<Documentation> = LazyLock::new(|| LATEST_POLL.documentation());
 
 impl LatestPoll {
     /// Microseconds UTC; null where there is no poll.
@@ -34,6 +38,10 @@ impl ScalarUDFImpl for LatestPoll {
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
         Ok(DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())))
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        Some(&DOCUMENTATION)
     }
 
     fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {

@@ -5,24 +5,28 @@
 //! made. Polls later than the end of a range are not looked at: it is the *now* of the question.
 
 mod call;
-mod days;
 mod latest;
 mod named;
+mod open;
+mod relation;
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use datafusion::catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider};
-use datafusion::datasource::ViewTable;
+use datafusion::common::DFSchemaRef;
 use datafusion::error::Result;
-use datafusion::logical_expr::ScalarUDF;
+use datafusion::logical_expr::{Expr, LogicalPlan, ScalarUDF};
 use datafusion::prelude::{SessionContext, lit};
 use datafusion::scalar::ScalarValue;
 
 use self::call::Call;
-pub use self::call::instant_of;
+pub use self::call::{RANGE_DAYS_MAX, instant_of};
 use self::latest::LatestPoll;
-use self::named::NamedArguments;
-use super::as_of::AsOf;
+use self::named::Named;
+use self::open::Known;
+pub use self::open::{Callable, instants, resolved};
+use self::relation::TableFunctions;
+use super::as_of::{AS_OF, AsOf};
 use super::chain::Chain;
 use crate::engine::steps::{Arguments, Step, arguments};
 
@@ -52,6 +56,23 @@ impl Kind {
         }
     }
 
+    /// Options that it has no use for.
+    fn not_taken(self) -> &'static [&'static str] {
+        match self {
+            Self::Uptime | Self::UptimeBy | Self::States => &[],
+            Self::Incidents => &["no_data"],
+            Self::Openings => &["interpolation", "max_gap", "scope", "no_data"],
+        }
+    }
+
+    /// Arguments that have a place, in their order.
+    fn places(self) -> &'static [&'static str] {
+        match self {
+            Self::UptimeBy => &["bucket", "from", "to"],
+            _ => &["from", "to"],
+        }
+    }
+
     /// The steps after `open_hours` and `timelines`.
     fn steps(self) -> &'static [Step] {
         match self {
@@ -78,11 +99,20 @@ impl Kind {
 pub fn register(session: &SessionContext, chain: &Arc<Chain>) -> Result<()> {
     for kind in Kind::ALL {
         let function = ChainFunction { kind, chain: Arc::clone(chain) };
-        session.register_udtf(kind.name(), Arc::new(function));
+        session.register_udtf(kind.name(), Arc::new(Known(Arc::new(function))));
     }
-    session.register_udtf("as_of", Arc::new(AsOf(Arc::clone(chain))));
+    session.register_udtf(AS_OF, Arc::new(Known(Arc::new(AsOf(Arc::clone(chain))))));
     session.register_udf(ScalarUDF::from(LatestPoll::new(chain.tables.latest_poll)));
-    session.register_relation_planner(Arc::new(NamedArguments))
+    session.register_relation_planner(Arc::new(TableFunctions))
+}
+
+/// What the function of that name calls its arguments, if it is one of ours.
+fn named_arguments(function: &str) -> Option<Named> {
+    if function == AS_OF {
+        return Some(Named { function: AS_OF, places: &["table", "version"], has_options: false });
+    }
+    let kind = Kind::ALL.into_iter().find(|kind| kind.name() == function)?;
+    Some(Named { function: kind.name(), places: kind.places(), has_options: true })
 }
 
 /// A table function over the chain.
@@ -92,12 +122,28 @@ struct ChainFunction {
     chain: Arc<Chain>,
 }
 
-impl TableFunctionImpl for ChainFunction {
-    fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
-        let call = Call::of(self.kind, args.exprs(), &self.chain.tables)?;
-        let steps = self.kind.steps();
-        let plan = self.chain.plan(arguments_of(&call)?, call.options.scope, steps)?;
-        Ok(Arc::new(ViewTable::new(plan, None)))
+impl ChainFunction {
+    fn of(&self, call: &Call) -> Result<LogicalPlan> {
+        self.chain.plan(arguments_of(call)?, call.options.scope, self.kind.steps())
+    }
+}
+
+impl Callable for ChainFunction {
+    fn name(&self) -> &'static str {
+        self.kind.name()
+    }
+
+    fn plan(&self, arguments: &[Expr]) -> Result<LogicalPlan> {
+        self.of(&Call::of(self.kind, arguments, &self.chain.tables)?)
+    }
+
+    fn columns(&self, _: &[Expr]) -> Result<DFSchemaRef> {
+        Ok(Arc::clone(self.of(&Call::any(&self.chain.tables))?.schema()))
+    }
+
+    fn instants(&self) -> Range<usize> {
+        let places = self.kind.places().len();
+        places - 2..places
     }
 }
 

@@ -1,68 +1,114 @@
-//! Options by name, as in `uptime(from, to, max_gap => '2h')`: turned into the text of options that
-//! every parser of SQL takes.
+//! Arguments by name, as in `uptime(from => '2023-01-24', to => '2023-01-25', max_gap => '2h')`:
+//! those that have a place are put there, the others become texts of options.
 
 use datafusion::common::plan_err;
 use datafusion::error::Result;
-use datafusion::logical_expr::planner::{
-    RelationPlanner, RelationPlannerContext, RelationPlanning,
-};
 use datafusion::logical_expr::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, TableFactor, Value,
+    BinaryOperator, Expr, FunctionArg, FunctionArgExpr, Value,
 };
 
-use super::Kind;
-
-#[derive(Debug)]
-pub struct NamedArguments;
-
-impl RelationPlanner for NamedArguments {
-    fn plan_relation(
-        &self,
-        mut relation: TableFactor,
-        _: &mut dyn RelationPlannerContext,
-    ) -> Result<RelationPlanning> {
-        if let TableFactor::Table { name, args: Some(arguments), .. } = &mut relation {
-            let name = name.to_string().to_ascii_lowercase();
-            if Kind::ALL.iter().any(|kind| kind.name() == name) {
-                arguments.args = in_place(std::mem::take(&mut arguments.args))?;
-            }
-        }
-        Ok(RelationPlanning::Original(Box::new(relation)))
-    }
+/// What a function calls its arguments.
+pub struct Named {
+    pub function: &'static str,
+    /// Those that have a place, in their order.
+    pub places: &'static [&'static str],
+    pub has_options: bool,
 }
 
-/// The arguments without names, and after them the others as one text.
-fn in_place(arguments: Vec<FunctionArg>) -> Result<Vec<FunctionArg>> {
-    let (mut placed, mut named) = (Vec::new(), Vec::new());
+/// The arguments without names, and after them the others.
+///
+/// # Errors
+/// Where one is given twice, has no such name, or is no constant.
+pub fn in_place(of: &Named, arguments: Vec<FunctionArg>) -> Result<Vec<FunctionArg>> {
+    let (mut given, mut named) = (Vec::new(), Vec::new());
     for argument in arguments {
         match argument {
             FunctionArg::Named { name, arg: FunctionArgExpr::Expr(value), .. } => {
-                named.push(format!("{}={}", name.value.to_ascii_lowercase(), word_of(value)?));
+                let name = name.value.to_ascii_lowercase();
+                if named.iter().any(|(other, _)| *other == name) {
+                    return wrong(of, format!("{name} is given twice"));
+                }
+                named.push((name, value));
             }
             FunctionArg::Unnamed(_) if !named.is_empty() => {
-                return plan_err!("arguments without a name come before those with one");
+                return wrong(of, "arguments without a name come before those with one");
             }
-            other => placed.push(other),
+            other => given.push(other),
         }
     }
-    if !named.is_empty() {
-        let options = Expr::value(Value::SingleQuotedString(named.join(",")));
-        placed.push(FunctionArg::Unnamed(FunctionArgExpr::Expr(options)));
+    let places = of.places;
+    let first = given.len();
+    for (place, name) in places.iter().enumerate() {
+        let Some(at) = named.iter().position(|(other, _)| other == name) else { continue };
+        if place < first {
+            return wrong(of, format!("{name} is given twice"));
+        }
+        if place > given.len() {
+            return wrong(of, format!("{name}: expected {} before it", places[..place].join(", ")));
+        }
+        given.push(argument(named.remove(at).1));
     }
-    Ok(placed)
+    for (name, value) in named {
+        given.push(argument(match name.as_str() {
+            _ if !of.has_options => {
+                let known = of.places.join(", ");
+                return wrong(of, format!("{name:?} is not one of {known}"));
+            }
+            "options" => value,
+            _ => option(of, &name, value)?,
+        }));
+    }
+    Ok(given)
+}
+
+fn argument(value: Expr) -> FunctionArg {
+    FunctionArg::Unnamed(FunctionArgExpr::Expr(value))
+}
+
+/// The option as a text, `max_gap=2h`; of a parameter, what will be one.
+fn option(of: &Named, name: &str, value: Expr) -> Result<Expr> {
+    let text = |text: String| Expr::value(Value::SingleQuotedString(text));
+    if let Expr::Value(held) = &value
+        && matches!(held.value, Value::Placeholder(_))
+    {
+        return Ok(Expr::BinaryOp {
+            left: Box::new(text(format!("{name}="))),
+            op: BinaryOperator::StringConcat,
+            right: Box::new(value),
+        });
+    }
+    match word_of(value) {
+        Ok(word) => Ok(text(format!("{name}={word}"))),
+        Err(what) => wrong(of, format!("{name}: {what}")),
+    }
 }
 
 /// The text of a constant: `'2h'`, `true`, `INTERVAL '2 hours'`.
-fn word_of(value: Expr) -> Result<String> {
+fn word_of(value: Expr) -> std::result::Result<String, String> {
     match value {
-        Expr::Interval(interval) if interval.leading_field.is_none() => word_of(*interval.value),
+        Expr::Interval(interval) => {
+            let shown = interval.to_string();
+            let mut length = word_of(*interval.value)?;
+            if let Some(unit) = interval.leading_field {
+                length = format!("{length} {}", unit.to_string().to_lowercase());
+            }
+            let is_of = |unit: &str| length.to_lowercase().contains(unit);
+            match is_of("mon") || is_of("year") || length.trim_start().starts_with('-') {
+                true => Err(format!("{shown} is not a positive interval of days and hours")),
+                false => Ok(length),
+            }
+        }
         Expr::Value(value) => match value.value {
             Value::Boolean(truth) => Ok(truth.to_string()),
             value => match value.clone().into_string() {
                 Some(text) => Ok(text),
-                None => plan_err!("option {value} is not a text"),
+                None => Err(format!("{value} is not a text")),
             },
         },
-        other => plan_err!("option {other} is not a constant"),
+        other => Err(format!("{other} is not a constant")),
     }
+}
+
+fn wrong<T>(of: &Named, what: impl std::fmt::Display) -> Result<T> {
+    plan_err!("{}: {what}", of.function)
 }

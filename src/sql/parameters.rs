@@ -1,0 +1,58 @@
+//! The values of parameters, as the plan that names them uses them.
+
+use arrow::datatypes::DataType;
+use datafusion::scalar::ScalarValue;
+
+use super::wrong::{asked_wrongly, of_parameter};
+use crate::error::{Error, Fault, Result, Wrong};
+
+/// The value of a parameter as the type that the plan expects of it, where there is one: a text may
+/// stand for any, a number for no instant, and a fraction is not cut off.
+///
+/// # Errors
+/// Where it cannot be of that type.
+pub fn taken_as(name: &str, value: ScalarValue, wanted: Option<&DataType>) -> Result<ScalarValue> {
+    let Some(wanted) = wanted.filter(|wanted| !wanted.is_null()) else { return Ok(value) };
+    let given = value.data_type();
+    if wanted.is_temporal() && given.is_numeric() {
+        let sentence = format!(
+            "${name}: {value} is not an instant; expected a text like '2023-01-22 12:09:39'"
+        );
+        return Err(Error::Query(Wrong::new(Fault::Value, sentence)));
+    }
+    if wanted.is_integer() {
+        let fraction = match value.try_as_str().flatten() {
+            Some(text) => text.trim().parse::<f64>().ok(),
+            None if given.is_floating() || given.is_decimal() => {
+                return Ok(value);
+            }
+            None => None,
+        };
+        if let Some(fraction) = fraction.filter(|number| number.fract() != 0.0) {
+            return Ok(ScalarValue::from(fraction));
+        }
+    }
+    value.cast_to(wanted).map_err(|error| Error::Query(of_parameter(name, asked_wrongly(error))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(value: ScalarValue, wanted: &DataType, expected: Option<ScalarValue>) {
+        assert_eq!(taken_as("1", value.clone(), Some(wanted)).ok(), expected, "{value:?}");
+    }
+
+    #[test]
+    fn a_value_keeps_what_it_says() {
+        let instant = DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, None);
+        check(ScalarValue::from("7"), &DataType::Int64, Some(ScalarValue::from(7i64)));
+        check(ScalarValue::from("99.5"), &DataType::Int64, Some(ScalarValue::from(99.5)));
+        check(ScalarValue::from(99.5), &DataType::Int64, Some(ScalarValue::from(99.5)));
+        check(ScalarValue::from("seven"), &DataType::Int64, None);
+        check(ScalarValue::from(5i64), &instant, None);
+        let at = ScalarValue::TimestampMicrosecond(Some(0), None);
+        check(ScalarValue::from("1970-01-01"), &instant, Some(at));
+    }
+}

@@ -1,0 +1,118 @@
+//! Parameters of table functions: whatever is passed, the answer is the one of the same constant.
+
+use datafusion::scalar::ScalarValue;
+use tokio::runtime::Handle;
+use uptally::sql::{Database, Limits, Session};
+
+use super::chain;
+use super::value::Value;
+use crate::harness::block_on;
+
+/// The rows, or what is wrong.
+async fn answered(
+    session: &Session,
+    sql: &str,
+    values: Vec<ScalarValue>,
+) -> Result<Vec<String>, String> {
+    let asked = async {
+        let plan = Session::bind(session.plan(sql).await?, values)?;
+        session.run(plan, session.limits()).await?.collect().await
+    };
+    let (batches, _) = asked.await.map_err(|error| error.sentence())?;
+    let mut rows = Vec::new();
+    for batch in batches {
+        for row in 0..batch.num_rows() {
+            let values = batch.columns().iter().map(|column| Value::of_arrow(column, row));
+            rows.push(values.map(|value| value.to_string() + " ").collect::<String>());
+        }
+    }
+    rows.sort();
+    Ok(rows)
+}
+
+#[test]
+fn a_parameter_is_taken_and_refused_as_a_constant_is() {
+    let text = |text: &str| ScalarValue::from(text);
+    let instant = |us| ScalarValue::TimestampMicrosecond(Some(us), Some("UTC".into()));
+    let null = ScalarValue::Null;
+    let cases: Vec<(&str, Vec<ScalarValue>, &str)> = vec![
+        (
+            "uptime($1, $2)",
+            vec![text("2023-01-24"), text("2023-01-25")],
+            "'2023-01-24', '2023-01-25'",
+        ),
+        (
+            "uptime($1, $2)",
+            vec![instant(1_674_518_400_000_000), text("2023-01-25 00:00")],
+            "'2023-01-24', '2023-01-25'",
+        ),
+        ("uptime($1, $2)", vec![null.clone(), text("2023-01-25")], "NULL, '2023-01-25'"),
+        ("uptime($1, $2)", vec![5i64.into(), text("2023-01-25")], "5, '2023-01-25'"),
+        (
+            "uptime($1, $2)",
+            vec![text("2023-01-25"), text("2023-01-25")],
+            "'2023-01-25', '2023-01-25'",
+        ),
+        (
+            "uptime($1, $2)",
+            vec![text("2023-01-25"), text("2023-01-24")],
+            "'2023-01-25', '2023-01-24'",
+        ),
+        (
+            "uptime($1, $2)",
+            vec![text("1970-01-01"), text("2023-01-24")],
+            "'1970-01-01', '2023-01-24'",
+        ),
+        ("states($1, $2)", vec![null.clone(), text("2023-01-25")], "NULL, '2023-01-25'"),
+        ("openings($1, $2)", vec![null.clone(), text("2023-01-25")], "NULL, '2023-01-25'"),
+        ("incidents($1, $2)", vec![null.clone(), text("2023-01-25")], "NULL, '2023-01-25'"),
+        (
+            "uptime_by($1, $2, $3)",
+            vec![text("day"), text("2023-01-24"), text("2023-01-25")],
+            "'day', '2023-01-24', '2023-01-25'",
+        ),
+        (
+            "uptime($1, $2, scope => $3)",
+            vec![text("2023-01-24"), text("2023-01-25"), text("day")],
+            "'2023-01-24', '2023-01-25', scope => 'day'",
+        ),
+        (
+            "uptime($1, $2, $3)",
+            vec![text("2023-01-24"), text("2023-01-25"), text("scope=week")],
+            "'2023-01-24', '2023-01-25', 'scope=week'",
+        ),
+        (
+            "incidents($1, $2, $3)",
+            vec![text("2023-01-22"), text("2023-01-26"), text("3h")],
+            "'2023-01-22', '2023-01-26', '3h'",
+        ),
+        ("as_of('polls', $1)", vec![2i64.into()], "'polls', 2"),
+        ("as_of('stores', $1)", vec![text("2023-01-26")], "'stores', '2023-01-26'"),
+        ("as_of('polls', $1)", vec![null], "'polls', NULL"),
+    ];
+    block_on(async {
+        let (_folder, dataset) = chain::load().await;
+        let session =
+            Database::new(Limits::default(), Handle::current()).session(&dataset).unwrap();
+        for (call, values, constants) in cases {
+            let (function, _) = call.split_once('(').unwrap();
+            let asked = format!("SELECT * FROM {call}");
+            let constant = format!("SELECT * FROM {function}({constants})");
+            let expected = answered(&session, &constant, vec![]).await;
+            let found = answered(&session, &asked, values).await;
+            assert_eq!(found, expected, "{call} {constants}");
+        }
+    });
+}
+
+#[test]
+fn a_null_for_an_instant_is_refused() {
+    block_on(async {
+        let (_folder, dataset) = chain::load().await;
+        let session =
+            Database::new(Limits::default(), Handle::current()).session(&dataset).unwrap();
+        let values = vec![ScalarValue::Null, ScalarValue::from("2023-01-25")];
+        let found = answered(&session, "SELECT * FROM uptime($1, $2)", values).await;
+        assert!(found.unwrap_err().starts_with("uptime: from: NULL is not an instant"));
+    });
+}
