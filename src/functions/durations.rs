@@ -10,6 +10,7 @@ use datafusion::error::Result;
 
 use super::arguments::{instant, range_between, state, text};
 use super::lists::Lists;
+use super::stop::Stop;
 use crate::rules::algebra;
 use crate::rules::{Span, Step};
 
@@ -43,7 +44,9 @@ fn durations(
     let timelines = Lists::new(&columns[0]);
     let mut durations = DurationMicrosecondBuilder::with_capacity(rows);
     let mut steps = Vec::new();
+    let stop = Stop::of_thread();
     for row in 0..rows {
+        stop.unless_set()?;
         let (Some(name), Some(range)) = (text(&columns[1], row), range(columns, row)?) else {
             durations.append_null();
             continue;

@@ -68,7 +68,7 @@ impl Folding {
             Fold::StateAgg => self.timelines(groups, observed_into),
             Fold::PollList => {
                 let mut lists = PollLists::default();
-                self.each_settled(groups, |polls| lists.push(polls));
+                self.each_settled(groups, |polls| lists.push(polls))?;
                 lists.finish()
             }
             Fold::WeeklyHours => {
@@ -77,7 +77,7 @@ impl Folding {
                     rows.sort_unstable();
                     let openings = rows.iter().filter_map(|&row| packed::read_opening(row));
                     weeks.push((!rows.is_empty()).then_some(openings));
-                });
+                })?;
                 weeks.finish()
             }
         }
@@ -95,18 +95,18 @@ impl Folding {
                 fold(&mut steps, polls);
             }
             timelines.push(polls.map(|_| steps.as_slice()));
-        });
+        })?;
         timelines.finish()
     }
 
     /// Hands on the polls of each group, in order, one an instant; `None` where there are none.
-    fn each_settled(&mut self, groups: usize, mut take: impl FnMut(Option<&[Poll]>)) {
+    fn each_settled(&mut self, groups: usize, mut take: impl FnMut(Option<&[Poll]>)) -> Result<()> {
         let mut polls = Vec::new();
         self.rows.each(groups, |rows| {
             packed::read_polls(rows, &mut polls);
             settle(&mut polls);
             take((!polls.is_empty()).then_some(&polls));
-        });
+        })
     }
 }
 

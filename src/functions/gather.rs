@@ -12,6 +12,8 @@ use arrow::datatypes::{DataType, Field, FieldRef, Int64Type};
 use datafusion::error::Result;
 use datafusion::logical_expr::EmitTo;
 
+use super::stop::Stop;
+
 /// Rows that came one after another for the same group.
 #[derive(Clone, Copy, Debug)]
 struct Run {
@@ -98,7 +100,11 @@ impl Gathered {
     }
 
     /// Hands the rows of each of the first groups to `take`, in order of groups; all rows stay.
-    pub fn each(&mut self, groups: usize, mut take: impl FnMut(&mut Vec<i64>)) {
+    ///
+    /// # Errors
+    /// Where nobody waits for them any more.
+    pub fn each(&mut self, groups: usize, mut take: impl FnMut(&mut Vec<i64>)) -> Result<()> {
+        let stop = Stop::of_thread();
         // By their first rows as well: runs that are each in order and do not overlap, as those of
         // several days, then make rows in order.
         let key = |run: &Run| (run.group, self.packed[run.start]);
@@ -108,12 +114,14 @@ impl Gathered {
         let mut runs = self.runs.iter().peekable();
         let mut rows = Vec::new();
         for group in 0..groups {
+            stop.unless_set()?;
             rows.clear();
             while let Some(run) = runs.next_if(|run| run.group == group) {
                 rows.extend_from_slice(&self.packed[run.start..run.end]);
             }
             take(&mut rows);
         }
+        Ok(())
     }
 
     /// Drops the first groups; later ones move down.
@@ -135,7 +143,7 @@ impl Gathered {
         self.each(groups, |rows| {
             packed.extend_from_slice(rows);
             lengths.push(rows.len());
-        });
+        })?;
         lists_of(packed, lengths)
     }
 
@@ -182,7 +190,7 @@ mod tests {
 
     fn emitted(gathered: &mut Gathered, emit_to: EmitTo) -> Vec<Vec<i64>> {
         let (mut groups, emitted) = (Vec::new(), gathered.emitted(emit_to));
-        gathered.each(emitted, |rows| groups.push(rows.clone()));
+        gathered.each(emitted, |rows| groups.push(rows.clone())).unwrap();
         gathered.forget(emitted);
         groups
     }

@@ -10,6 +10,7 @@ use hashbrown::HashMap;
 
 use super::arguments::{Ranges, text};
 use super::lists::{Lists, SpanLists};
+use super::stop::Stop;
 use crate::rules::calendar::{DAY_US, instant_text};
 use crate::rules::opening::{local_days, open_spans};
 use crate::rules::{LocalClock, Span};
@@ -17,9 +18,10 @@ use crate::rules::{LocalClock, Span};
 pub fn open_spans_of(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let (weeks, ranges) = (Lists::new(&columns[0]), Ranges::new(&columns[2], &columns[3]));
     let snaps = columns.get(4).map(|column| column.as_boolean());
-    let mut clocks = Clocks::default();
+    let (mut clocks, stop) = (Clocks::default(), Stop::of_thread());
     let mut spans = SpanLists::with_capacity(rows);
     for row in 0..rows {
+        stop.unless_set()?;
         let snap = snaps.is_some_and(|snaps| snaps.is_valid(row) && snaps.value(row));
         match (text(&columns[1], row), ranges.range(row)?) {
             (Some(zone), Some(Some(range))) => {
@@ -36,9 +38,10 @@ pub fn open_spans_of(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
 
 pub fn local_days_of(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let ranges = Ranges::new(&columns[1], &columns[2]);
-    let mut clocks = Clocks::default();
+    let (mut clocks, stop) = (Clocks::default(), Stop::of_thread());
     let mut days = SpanLists::with_capacity(rows);
     for row in 0..rows {
+        stop.unless_set()?;
         match (text(&columns[0], row), ranges.range(row)?) {
             (Some(zone), Some(Some(range))) => {
                 days.push(Some(&local_days(clocks.over(zone, range)?, range)));

@@ -6,6 +6,7 @@
 
 mod aggregates;
 mod arguments;
+mod bounded;
 pub mod documented;
 mod durations;
 mod fold;
@@ -16,6 +17,7 @@ mod packed;
 pub mod relations;
 mod scalars;
 mod states;
+mod stop;
 mod stores;
 mod tallies;
 
@@ -29,8 +31,10 @@ use datafusion::prelude::SessionContext;
 
 use self::aggregates::{Aggregate, Fold};
 pub use self::arguments::gap_interval;
+pub use self::bounded::bound;
 pub use self::lists::week_value;
 use self::scalars::{Function, SCALARS};
+pub use self::stop::Stop;
 pub use self::stores::{ChainHours, StoreHours};
 use self::stores::{STORE_SCALARS, StoreFunction};
 

@@ -8,13 +8,16 @@ use datafusion::error::Result;
 
 use super::arguments::{Ranges, instant, state_name};
 use super::lists::{Lists, SpanLists, Timelines};
+use super::stop::Stop;
 use crate::rules::algebra::{and, clip_into, combine_into, negate, or, ranges_into};
 use crate::rules::{Span, Step};
 
 pub fn state_at(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let timelines = Lists::new(&columns[0]);
     let mut names = StringBuilder::with_capacity(rows, rows * "unknown".len());
+    let stop = Stop::of_thread();
     for row in 0..rows {
+        stop.unless_set()?;
         match instant(&columns[1], row) {
             Some(at) => names.append_value(state_name(timelines.state_at(row, at))),
             None => names.append_null(),
@@ -35,7 +38,9 @@ fn ranges(columns: &[ArrayRef], rows: usize, active: bool) -> Result<ArrayRef> {
     let timelines = Lists::new(&columns[0]);
     let mut spans = SpanLists::with_capacity(rows);
     let (mut steps, mut held) = (Vec::new(), Vec::new());
+    let stop = Stop::of_thread();
     for row in 0..rows {
+        stop.unless_set()?;
         let bound = match columns {
             [_, from, to, ..] => Ranges::new(from, to).range(row)?,
             [_, from] => instant(from, row).map(|from| Span::new(from, Span::FOREVER)),
@@ -72,7 +77,9 @@ fn combined(
     let (lefts, rights) = (Lists::new(&columns[0]), Lists::new(&columns[1]));
     let mut made = Timelines::default();
     let (mut left, mut right, mut steps) = (Vec::new(), Vec::new(), Vec::new());
+    let stop = Stop::of_thread();
     for row in 0..rows {
+        stop.unless_set()?;
         if lefts.is_null(row) && rights.is_null(row) {
             made.push(None);
             continue;
@@ -89,7 +96,9 @@ pub fn timeline_not(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let timelines = Lists::new(&columns[0]);
     let mut made = Timelines::default();
     let mut steps = Vec::new();
+    let stop = Stop::of_thread();
     for row in 0..rows {
+        stop.unless_set()?;
         timelines.read_steps(row, Step::EVER, &mut steps);
         negate(&mut steps);
         made.push((!timelines.is_null(row)).then_some(&steps));
@@ -101,7 +110,9 @@ pub fn timeline_clip(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let (timelines, ranges) = (Lists::new(&columns[0]), Ranges::new(&columns[1], &columns[2]));
     let mut made = Timelines::default();
     let (mut steps, mut clipped) = (Vec::new(), Vec::new());
+    let stop = Stop::of_thread();
     for row in 0..rows {
+        stop.unless_set()?;
         let range = ranges.range(row)?.filter(|_| !timelines.is_null(row));
         if let Some(range) = range {
             timelines.read_steps(row, Step::EVER, &mut steps);

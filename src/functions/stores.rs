@@ -21,6 +21,7 @@ use super::documented::{self, Documented};
 use super::hours::{Clocks, on_calendar, range_on_calendar};
 use super::lists::instant_type;
 use super::scalars::columns_of;
+use super::stop::Stop;
 use crate::rules::calendar::DAY_US;
 use crate::rules::schedule::Schedule;
 use crate::rules::{Span, WeeklyHours};
@@ -162,6 +163,7 @@ impl ScalarUDFImpl for StoreFunction {
 struct Schedules<'a> {
     known: &'a HashMap<String, StoreHours>,
     clocks: Clocks,
+    stop: Stop,
     laid: HashMap<(&'a str, i64), Schedule>,
 }
 
@@ -172,7 +174,8 @@ impl<'a> Schedules<'a> {
     const LAID_MAX: usize = 4_096;
 
     fn of(known: &'a HashMap<String, StoreHours>) -> Self {
-        Self { known, clocks: Clocks::default(), laid: HashMap::new() }
+        let stop = Stop::of_thread();
+        Self { known, clocks: Clocks::default(), stop, laid: HashMap::new() }
     }
 
     /// The store of a row; `None` where nobody knows it.
@@ -190,11 +193,15 @@ impl<'a> Schedules<'a> {
     }
 
     /// The schedule of a store, right for instants of the stretch.
+    ///
+    /// # Errors
+    /// Where nobody waits for it any more.
     fn schedule(
         &mut self,
         (id, hours): (&'a str, &StoreHours),
         stretch: Span,
     ) -> Result<&Schedule> {
+        self.stop.unless_set()?;
         let key = (id, stretch.starts_at());
         if !self.laid.contains_key(&key) {
             if self.laid.len() == Self::LAID_MAX {
@@ -289,6 +296,7 @@ fn open_us<'a>(
 fn to_store_time(schedules: &mut Schedules, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let mut times = TimestampMicrosecondBuilder::with_capacity(rows);
     for row in 0..rows {
+        schedules.stop.unless_set()?;
         let asked = schedules.store(&columns[0], row).zip(instant(&columns[1], row));
         times.append_option(match asked {
             Some(((_, hours), at)) => {

@@ -13,6 +13,7 @@ use super::incidents::totals;
 use super::rows::{instants, list_of, lists, local_type};
 use crate::functions::arguments::{Ranges, text};
 use crate::functions::lists::{Lists, instant_type};
+use crate::functions::stop::Stop;
 use crate::rules::incident::incidents;
 use crate::rules::tally::{Tally, tally};
 use crate::rules::{Bucket, Poll, Span, Step};
@@ -40,9 +41,10 @@ pub fn times_by(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let [timelines, polls, spans] = [2, 3, 4].map(|at| Lists::new(&columns[at]));
     let ranges = Ranges::new(&columns[5], &columns[6]);
     let (mut lengths, mut all) = (Vec::with_capacity(rows), Filled::default());
-    let mut calendars = Calendars::default();
+    let (mut calendars, stop) = (Calendars::default(), Stop::of_thread());
     let (mut steps, mut open) = (Vec::new(), Vec::new());
     for row in 0..rows {
+        stop.unless_set()?;
         let (bucket, zone) = (text(&columns[0], row), text(&columns[1], row));
         let (Some(bucket), Some(zone)) = (bucket, zone) else {
             lengths.push(0);
@@ -64,6 +66,7 @@ pub fn times_by(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
             );
         }
         for (local, span) in buckets {
+            stop.unless_set()?;
             all.push(*local, *span, (&steps, &open, &polls));
         }
     }

@@ -4,14 +4,19 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use arrow::datatypes::{DataType, Field, Fields, IntervalMonthDayNanoType};
+use datafusion::common::resources_err;
 use datafusion::error::Result;
 
 use super::rows::{instants, list_of, lists};
 use crate::functions::arguments::{Ranges, gap_us, interpolation, text};
 use crate::functions::lists::{Lists, instant_type};
+use crate::functions::stop::Stop;
 use crate::rules::Interpolation;
 use crate::rules::state::{Origin, State, Stretch, stretches};
 use crate::rules::timeline::{shares, shares_within};
+
+/// Stretches of all stores of a batch, which are in memory at once.
+const STRETCHES_MAX: usize = 8_000_000;
 
 fn fields() -> Fields {
     Fields::from(vec![
@@ -30,7 +35,9 @@ pub fn states_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let [polls, pieces, spans] = [0, 1, 2].map(|at| Lists::new(&columns[at]));
     let ranges = Ranges::new(&columns[3], &columns[4]);
     let (mut lengths, mut all) = (Vec::with_capacity(rows), Vec::new());
+    let stop = Stop::of_thread();
     for row in 0..rows {
+        stop.unless_set()?;
         let before = all.len();
         if let (Some(range), Some(open)) = (ranges.range(row)?.flatten(), spans.spans(row)) {
             let how = text(&columns[5], row).map_or(Ok(Interpolation::default()), interpolation)?;
@@ -43,6 +50,11 @@ pub fn states_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
             all.extend(stretches(range, &shares, &open.collect::<Vec<_>>()));
         }
         lengths.push(all.len() - before);
+        if all.len() > STRETCHES_MAX {
+            return resources_err!(
+                "states makes more than {STRETCHES_MAX} stretches of a few thousand stores; expected a shorter range"
+            );
+        }
     }
     let columns: Vec<ArrayRef> = vec![
         instants(all.iter().map(|stretch: &Stretch| stretch.span.starts_at()).collect()),

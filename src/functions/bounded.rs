@@ -1,0 +1,372 @@
+//! The engine's functions that make much of little, each with a bound of what one call makes.
+//!
+//! No pool counts what a function makes: `repeat('x', 2000000000)` or `range(1, 1000000000)` would
+//! take the memory of the process, while a query is planned as well as while it runs. What a call is
+//! going to make is estimated by its arguments before it makes anything, rather too much than too
+//! little; a call that makes less is the engine's own.
+
+use std::fmt::{self, Debug};
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
+use arrow::compute::cast;
+use arrow::compute::kernels::length::length;
+use arrow::datatypes::{DataType, FieldRef, IntervalMonthDayNanoType, IntervalUnit, TimeUnit};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::{ExprSchema, resources_err};
+use datafusion::error::Result;
+use datafusion::logical_expr::interval_arithmetic::Interval;
+use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
+use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
+use datafusion::logical_expr::{
+    ColumnarValue, Documentation, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature,
+};
+use datafusion::prelude::SessionContext;
+
+use super::stop::Stop;
+use crate::rules::calendar::DAY_US;
+
+/// What one call makes at most, of all rows of a batch.
+pub const BYTES_MAX: i128 = 64 << 20;
+
+/// Bytes that a row makes of its arguments.
+type Estimate = fn(&[Amount], usize) -> i128;
+
+/// Bytes of a value that has no length of its own, roughly.
+const VALUE_BYTES: i128 = 16;
+/// Bytes of a character at most.
+const CHARACTER_BYTES: i128 = 4;
+/// Characters of a part of a date at most, of which two of its pattern tell, as `%A`.
+const PATTERN_FACTOR: i128 = 32;
+
+const MULTIPLIERS: &[(&str, Estimate)] = &[
+    ("repeat", |of, row| of[0].size(row) * of[1].count(row)),
+    ("lpad", |of, row| of[1].count(row) * CHARACTER_BYTES),
+    ("rpad", |of, row| of[1].count(row) * CHARACTER_BYTES),
+    ("replace", |of, row| replaced(of[0].size(row), of[1].size(row), of[2].size(row))),
+    ("regexp_replace", |of, row| of[0].size(row) + of[0].size(row).min(64) * of[2].size(row)),
+    ("concat", |of, row| of.iter().map(|part| part.size(row)).sum()),
+    ("concat_ws", |of, row| {
+        let parts: i128 = of[1..].iter().map(|part| part.size(row)).sum();
+        parts + of[0].size(row) * (of.len() as i128 - 1)
+    }),
+    ("to_char", |of, row| of[1].size(row) * PATTERN_FACTOR),
+    ("array_to_string", |of, row| {
+        of[0].size(row) + of[0].count(row) * (of[1].size(row) + VALUE_BYTES)
+    }),
+    ("make_array", |of, row| of.iter().map(|part| part.size(row)).sum()),
+    ("array_concat", |of, row| of.iter().map(|part| part.size(row)).sum()),
+    ("array_repeat", |of, row| of[0].size(row) * of[1].count(row)),
+    ("array_resize", |of, row| {
+        let filler = of.get(2).map_or(VALUE_BYTES, |filler| filler.size(row));
+        of[0].size(row) + of[1].count(row) * filler
+    }),
+    ("range", ranged),
+    ("generate_series", ranged),
+];
+
+/// A text in which every occurrence is replaced; all of it may be occurrences.
+fn replaced(text: i128, from: i128, to: i128) -> i128 {
+    text + (text / from.max(1) + 1) * to
+}
+
+/// Values from the first argument, or 0, to the second by the third, or 1.
+fn ranged(of: &[Amount], row: usize) -> i128 {
+    let (from, to, step) = match of {
+        [to] => (0, to.number(row), 1),
+        [from, to] => (from.number(row), to.number(row), 1),
+        [from, to, step, ..] => (from.number(row), to.number(row), step.number(row)),
+        [] => (0, 0, 1),
+    };
+    ((to - from).abs() / step.abs().max(1) + 1) * VALUE_BYTES
+}
+
+/// Puts the bounds around those of the functions that the session knows.
+pub fn bound(session: &SessionContext) {
+    let known = session.state();
+    for (name, estimate) in MULTIPLIERS {
+        if let Some(inner) = known.scalar_functions().get(*name) {
+            let bounded = Bounded { inner: Arc::clone(inner), estimate: *estimate };
+            session.register_udf(ScalarUDF::from(bounded));
+        }
+    }
+}
+
+/// An argument, as far as it tells how much is made of it.
+struct Amount {
+    /// Numbers, microseconds or lengths; a value for each row, or one for all.
+    values: Int64Array,
+    is_number: bool,
+    /// Of each of the length.
+    bytes: i128,
+}
+
+impl Amount {
+    fn of(argument: &ColumnarValue) -> Result<Self> {
+        let array = match argument {
+            ColumnarValue::Array(array) => Arc::clone(array),
+            ColumnarValue::Scalar(value) => value.to_array_of_size(1)?,
+        };
+        let (values, is_number, bytes) = match array.data_type() {
+            DataType::Interval(IntervalUnit::MonthDayNano) => (lengths_us(&array), true, 1),
+            number if number.is_numeric() || number == &DataType::Null => (whole(&array)?, true, 1),
+            DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => {
+                let micros = DataType::Timestamp(TimeUnit::Microsecond, None);
+                (whole(&cast(&array, &micros)?)?, true, 1)
+            }
+            _ => match length(&array) {
+                Ok(lengths) => (whole(&lengths)?, false, bytes_of_item(&array)),
+                // It has no length, as a truth or a struct.
+                Err(_) => (Int64Array::from_value(1, array.len()), false, VALUE_BYTES),
+            },
+        };
+        Ok(Self { values, is_number, bytes })
+    }
+
+    /// 0 where it is null.
+    fn number(&self, row: usize) -> i128 {
+        let row = if self.values.len() == 1 { 0 } else { row };
+        if self.values.is_null(row) { 0 } else { self.values.value(row).into() }
+    }
+
+    fn count(&self, row: usize) -> i128 {
+        self.number(row).max(0)
+    }
+
+    fn size(&self, row: usize) -> i128 {
+        if self.is_number { VALUE_BYTES } else { self.count(row) * self.bytes }
+    }
+}
+
+/// Numbers that are no whole ones are asked for no length.
+fn whole(numbers: &ArrayRef) -> Result<Int64Array> {
+    let whole = cast(numbers, &DataType::Int64)?;
+    Ok(whole.as_primitive().clone())
+}
+
+/// Intervals as microseconds, the shortest that a month may be.
+fn lengths_us(intervals: &ArrayRef) -> Int64Array {
+    let intervals = intervals.as_primitive::<IntervalMonthDayNanoType>();
+    intervals.unary(|interval| {
+        let days = i64::from(interval.days) + 28 * i64::from(interval.months);
+        days.saturating_mul(DAY_US).saturating_add(interval.nanoseconds / 1000)
+    })
+}
+
+/// Bytes of an item of a list, on average; a text's is a byte.
+fn bytes_of_item(array: &ArrayRef) -> i128 {
+    match array.as_list_opt::<i32>() {
+        Some(lists) => {
+            let items = lists.values();
+            let average = items.get_array_memory_size() / items.len().max(1);
+            (average as i128).max(VALUE_BYTES)
+        }
+        None => 1,
+    }
+}
+
+/// A function of the engine within the bound.
+struct Bounded {
+    inner: Arc<ScalarUDF>,
+    estimate: Estimate,
+}
+
+impl Bounded {
+    /// # Errors
+    /// Where the call would make more than [`BYTES_MAX`].
+    fn few_enough(&self, args: &ScalarFunctionArgs) -> Result<()> {
+        Stop::of_thread().unless_set()?;
+        let amounts = args.args.iter().map(Amount::of).collect::<Result<Vec<_>>>()?;
+        let of_array = |argument: &ColumnarValue| match argument {
+            ColumnarValue::Array(array) => Some(array.len()),
+            ColumnarValue::Scalar(_) => None,
+        };
+        // Of constants alone there is one row, whatever the batch holds.
+        let rows = args.args.iter().filter_map(of_array).max().unwrap_or(1);
+        let mut bytes = 0;
+        for row in 0..rows {
+            bytes += (self.estimate)(&amounts, row);
+            if bytes > BYTES_MAX {
+                return resources_err!(
+                    "{} would make more than {} MiB at once; expected shorter values",
+                    self.name(),
+                    BYTES_MAX >> 20
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Debug for Bounded {
+    fn fmt(&self, text: &mut fmt::Formatter) -> fmt::Result {
+        text.debug_tuple("Bounded").field(&self.inner).finish()
+    }
+}
+
+impl PartialEq for Bounded {
+    fn eq(&self, other: &Self) -> bool {
+        self.inner == other.inner
+    }
+}
+
+impl Eq for Bounded {}
+
+impl Hash for Bounded {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.inner.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for Bounded {
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        self.few_enough(&args)?;
+        self.inner.inner().invoke_with_args(args)
+    }
+
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn aliases(&self) -> &[String] {
+        self.inner.aliases()
+    }
+
+    fn schema_name(&self, args: &[Expr]) -> Result<String> {
+        self.inner.inner().schema_name(args)
+    }
+
+    fn signature(&self) -> &Signature {
+        self.inner.signature()
+    }
+
+    fn return_type(&self, given: &[DataType]) -> Result<DataType> {
+        self.inner.inner().return_type(given)
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        self.inner.inner().return_field_from_args(args)
+    }
+
+    fn is_nullable(&self, args: &[Expr], schema: &dyn ExprSchema) -> bool {
+        #[expect(deprecated, reason = "what it says of itself is to be said of it")]
+        self.inner.inner().is_nullable(args, schema)
+    }
+
+    fn is_strict(&self) -> bool {
+        self.inner.inner().is_strict()
+    }
+
+    fn with_updated_config(&self, config: &ConfigOptions) -> Option<ScalarUDF> {
+        let inner = Arc::new(self.inner.inner().with_updated_config(config)?);
+        Some(ScalarUDF::from(Self { inner, estimate: self.estimate }))
+    }
+
+    fn simplify(&self, args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        self.inner.inner().simplify(args, info)
+    }
+
+    fn short_circuits(&self) -> bool {
+        self.inner.inner().short_circuits()
+    }
+
+    fn conditional_arguments<'a>(
+        &self,
+        args: &'a [Expr],
+    ) -> Option<(Vec<&'a Expr>, Vec<&'a Expr>)> {
+        self.inner.inner().conditional_arguments(args)
+    }
+
+    fn evaluate_bounds(&self, input: &[&Interval]) -> Result<Interval> {
+        self.inner.inner().evaluate_bounds(input)
+    }
+
+    fn output_ordering(&self, inputs: &[ExprProperties]) -> Result<SortProperties> {
+        self.inner.inner().output_ordering(inputs)
+    }
+
+    fn preserves_lex_ordering(&self, inputs: &[ExprProperties]) -> Result<bool> {
+        self.inner.inner().preserves_lex_ordering(inputs)
+    }
+
+    fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
+        self.inner.inner().coerce_types(given)
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        self.inner.documentation()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::error::DataFusionError;
+
+    use super::*;
+
+    async fn made(sql: &str) -> Result<usize> {
+        let session = SessionContext::new();
+        bound(&session);
+        let batches = session.sql(sql).await?.collect().await?;
+        Ok(batches.iter().map(|batch| batch.num_rows()).sum())
+    }
+
+    #[tokio::test]
+    async fn a_call_that_would_make_too_much_makes_nothing() {
+        for sql in [
+            "SELECT repeat('x', 2000000000)",
+            "SELECT count(*) FROM range(0, 8000) WHERE length(repeat('x', value + 50000)) > 1",
+            "SELECT lpad('x', 2000000000), 1",
+            "SELECT rpad('x', 2000000000, 'y')",
+            "SELECT cardinality(range(1, 1000000000))",
+            "SELECT cardinality(generate_series(1, 1000000000, 2))",
+            "SELECT cardinality(generate_series(TIMESTAMP '2000-01-01', TIMESTAMP '2020-01-01', INTERVAL '1 second'))",
+            "SELECT cardinality(array_repeat(1, 1000000000))",
+            "SELECT cardinality(array_repeat([1, 2, 3], 100000000))",
+            "SELECT cardinality(list_repeat('x', 1000000000))",
+            "SELECT cardinality(array_resize([1], 1000000000))",
+            "SELECT length(replace(repeat('x', 1000000), 'x', repeat('y', 1000000)))",
+            "SELECT length(array_to_string(range(1, 1000000), repeat('x', 1000000)))",
+            "SELECT length(concat_ws(repeat('x', 30000000), 'a', 'b', 'c', 'd'))",
+            "SELECT length(concat(repeat('x', 60000000), repeat('x', 60000000)))",
+        ] {
+            let error = made(sql).await.expect_err(sql);
+            let is_told = matches!(error.find_root(), DataFusionError::ResourcesExhausted(_));
+            assert!(is_told, "{sql}: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_makes_less_is_the_engines_own() {
+        for (sql, rows) in [
+            ("SELECT repeat('x', 1000), repeat('x', NULL), repeat('x', -1)", 1),
+            ("SELECT repeat('x', value) FROM range(0, 100)", 100),
+            (
+                "SELECT lpad('x', 5), rpad('x', 5, 'ab'), replace('xx', 'x', 'yy'), replace('xx', '', 'y')",
+                1,
+            ),
+            ("SELECT range(5), range(1, 5), range(5, 1, -1), generate_series(1, 1000000)", 1),
+            (
+                "SELECT unnest(generate_series(DATE '2023-01-01', DATE '2023-01-10', INTERVAL '1 day'))",
+                10,
+            ),
+            ("SELECT array_repeat([1, 2], 3), array_resize([1], 3, 2), list_resize([1], 0)", 1),
+            (
+                "SELECT array_to_string([1, 2], ','), concat('a', 1, NULL), concat_ws('-', 'a', 'b'), make_array()",
+                1,
+            ),
+            (
+                "SELECT regexp_replace('abc', 'b', 'x', 'g'), to_char(TIMESTAMP '2023-01-01', '%Y')",
+                1,
+            ),
+        ] {
+            assert_eq!(
+                made(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}")),
+                rows,
+                "{sql}"
+            );
+        }
+    }
+}
