@@ -13,11 +13,13 @@ use datafusion::sql::sqlparser::ast::{
     self, Expr, Ident, Query, SelectItem, SetExpr, VisitMut as _, VisitorMut,
 };
 
+use super::guard;
+
 const TABLES: &str = "SELECT table_name, table_type FROM information_schema.tables \
     WHERE table_schema = 'public' ORDER BY table_name";
 
 /// # Errors
-/// None that a statement gives cause to.
+/// Where the statement writes or opens a file.
 pub fn prepare(statement: &mut Statement) -> Result<()> {
     match statement {
         Statement::Statement(plain) => {
@@ -32,6 +34,10 @@ pub fn prepare(statement: &mut Statement) -> Result<()> {
             }
         }
         Statement::Explain(explained) => prepare(&mut explained.statement)?,
+        // Before anything is wrong with the file that it names.
+        Statement::CopyTo(_) | Statement::CreateExternalTable(_) => {
+            return Err(guard::would_change());
+        }
         _ => {}
     }
     Ok(())
@@ -53,7 +59,9 @@ fn name_columns(body: &mut SetExpr) {
     match body {
         SetExpr::Select(select) => {
             let mut names = HashSet::new();
-            select.projection.iter_mut().for_each(|item| name(item, &mut names));
+            // Of rows that differ, an order is told from the columns as the planner names them.
+            let names_casts = select.distinct.is_none();
+            select.projection.iter_mut().for_each(|item| name(item, names_casts, &mut names));
         }
         SetExpr::SetOperation { left, right, .. } => {
             name_columns(left);
@@ -63,7 +71,7 @@ fn name_columns(body: &mut SetExpr) {
     }
 }
 
-fn name(item: &mut SelectItem, names: &mut HashSet<String>) {
+fn name(item: &mut SelectItem, names_casts: bool, names: &mut HashSet<String>) {
     let value = match item {
         SelectItem::UnnamedExpr(value) => value,
         SelectItem::ExprWithAlias { alias, .. } => {
@@ -72,14 +80,15 @@ fn name(item: &mut SelectItem, names: &mut HashSet<String>) {
         }
         _ => return,
     };
-    let written = value.to_string();
+    let is_subquery = matches!(value, Expr::Subquery(_));
+    let written = if is_subquery { "subquery".to_owned() } else { value.to_string() };
     let mut given = written.clone();
     let mut number = 0;
     while !names.insert(given.clone()) {
         number += 1;
         given = format!("{written}_{number}");
     }
-    if number > 0 || is_cast(value) {
+    if number > 0 || is_subquery || (names_casts && is_cast(value)) {
         let alias = Ident::with_quote('"', given);
         *item = SelectItem::ExprWithAlias { expr: value.clone(), alias };
     }
