@@ -59,9 +59,7 @@ fn name_columns(body: &mut SetExpr) {
     match body {
         SetExpr::Select(select) => {
             let mut names = HashSet::new();
-            // Of rows that differ, an order is told from the columns as the planner names them.
-            let names_casts = select.distinct.is_none();
-            select.projection.iter_mut().for_each(|item| name(item, names_casts, &mut names));
+            select.projection.iter_mut().for_each(|item| name(item, &mut names));
         }
         SetExpr::SetOperation { left, right, .. } => {
             name_columns(left);
@@ -71,7 +69,7 @@ fn name_columns(body: &mut SetExpr) {
     }
 }
 
-fn name(item: &mut SelectItem, names_casts: bool, names: &mut HashSet<String>) {
+fn name(item: &mut SelectItem, names: &mut HashSet<String>) {
     let value = match item {
         SelectItem::UnnamedExpr(value) => value,
         SelectItem::ExprWithAlias { alias, .. } => {
@@ -88,7 +86,7 @@ fn name(item: &mut SelectItem, names_casts: bool, names: &mut HashSet<String>) {
         number += 1;
         given = format!("{written}_{number}");
     }
-    if number > 0 || is_subquery || (names_casts && is_cast(value)) {
+    if number > 0 || is_subquery || is_cast(value) {
         let alias = Ident::with_quote('"', given);
         *item = SelectItem::ExprWithAlias { expr: value.clone(), alias };
     }
