@@ -1,7 +1,7 @@
 //! Which statements may run: those that read the tables, and nothing else.
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 
@@ -17,11 +17,14 @@ pub fn read_only(plan: LogicalPlan) -> Result<LogicalPlan> {
         SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     match options.verify_plan(&plan) {
         Ok(()) => Ok(plan),
-        Err(_) => Err(wrong::error(
-            Fault::ReadOnly,
-            "the tables are read-only: expected a statement that reads them, like SELECT",
-        )),
+        Err(_) => Err(would_change()),
     }
+}
+
+/// What a statement hears that would do more than read.
+pub fn would_change() -> DataFusionError {
+    let sentence = "the tables are read-only: expected a statement that reads them, like SELECT";
+    wrong::error(Fault::ReadOnly, sentence)
 }
 
 /// Whether the plan gives the same rows whenever it runs over the same data.

@@ -13,11 +13,13 @@ use datafusion::sql::sqlparser::ast::{
     self, Expr, Ident, Query, SelectItem, SetExpr, VisitMut as _, VisitorMut,
 };
 
+use super::guard;
+
 const TABLES: &str = "SELECT table_name, table_type FROM information_schema.tables \
     WHERE table_schema = 'public' ORDER BY table_name";
 
 /// # Errors
-/// None that a statement gives cause to.
+/// Where the statement writes or opens a file.
 pub fn prepare(statement: &mut Statement) -> Result<()> {
     match statement {
         Statement::Statement(plain) => {
@@ -32,6 +34,10 @@ pub fn prepare(statement: &mut Statement) -> Result<()> {
             }
         }
         Statement::Explain(explained) => prepare(&mut explained.statement)?,
+        // Before anything is wrong with the file that it names.
+        Statement::CopyTo(_) | Statement::CreateExternalTable(_) => {
+            return Err(guard::would_change());
+        }
         _ => {}
     }
     Ok(())
@@ -72,14 +78,15 @@ fn name(item: &mut SelectItem, names: &mut HashSet<String>) {
         }
         _ => return,
     };
-    let written = value.to_string();
+    let is_subquery = matches!(value, Expr::Subquery(_));
+    let written = if is_subquery { "subquery".to_owned() } else { value.to_string() };
     let mut given = written.clone();
     let mut number = 0;
     while !names.insert(given.clone()) {
         number += 1;
         given = format!("{written}_{number}");
     }
-    if number > 0 || is_cast(value) {
+    if number > 0 || is_subquery || is_cast(value) {
         let alias = Ident::with_quote('"', given);
         *item = SelectItem::ExprWithAlias { expr: value.clone(), alias };
     }
