@@ -8,20 +8,22 @@ use std::thread::available_parallelism;
 
 use datafusion::catalog::TableProvider;
 use datafusion::common::ParamValues;
+use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::optimizer::Optimizer;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
-use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::chain::Chain;
-use super::cooperation::JoinsGiveWay;
+use super::constants::ConstantsFit;
+use super::cooperation::{JoinsGiveWay, stopping};
 use super::limits::Limits;
-use super::rows::{Rows, asked_wrongly};
-use super::{guard, tables};
+use super::rows::{Rows, asked_wrongly, not_planned};
+use super::{depth, guard, tables, threads};
 use crate::engine::{GroupByRuns, Tables, hours_of_stores};
 use crate::error::Result;
 use crate::functions::{self, ChainHours};
@@ -39,17 +41,29 @@ pub struct Database {
     /// Knows what `queries/` calls and analysts do not.
     planner: SessionState,
     limits: Limits,
-    turns: Arc<Semaphore>,
-    threads: Handle,
+    turns: Turns,
     tables: Vec<NamedTable>,
+}
+
+/// So many queries run at once, and so many are planned, which is not to wait for those that run.
+#[derive(Clone)]
+struct Turns {
+    planning: Arc<Semaphore>,
+    running: Arc<Semaphore>,
+}
+
+impl Turns {
+    fn of(at_once: usize) -> Self {
+        let turns = || Arc::new(Semaphore::new(at_once));
+        Self { planning: turns(), running: turns() }
+    }
 }
 
 /// A table that is no part of the dataset, and the same at every version of it.
 pub type NamedTable = (String, Arc<dyn TableProvider>);
 
 impl Database {
-    /// Queries are computed on `threads`, whoever takes their rows.
-    pub fn new(limits: Limits, threads: Handle) -> Self {
+    pub fn new(limits: Limits) -> Self {
         let config = SessionConfig::new()
             .with_default_catalog_and_schema(CATALOG, SCHEMA)
             .with_information_schema(true)
@@ -61,12 +75,14 @@ impl Database {
         let state = SessionStateBuilder::new()
             .with_config(config)
             .with_default_features()
+            .with_optimizer_rules(stopping(Optimizer::new().rules))
             .with_physical_optimizer_rule(Arc::new(GroupByRuns))
+            .with_physical_optimizer_rule(Arc::new(ConstantsFit))
             .with_physical_optimizer_rule(Arc::new(JoinsGiveWay))
             .build();
         let context = SessionContext::new_with_state(state);
         functions::register(&context);
-        let turns = Arc::new(Semaphore::new(limits.at_once));
+        functions::bound(&context);
         let state = context.state();
         let planner = SessionContext::new_with_state(state.clone());
         functions::relations::register(&planner);
@@ -75,8 +91,7 @@ impl Database {
             planner: planner.state(),
             hours: Mutex::default(),
             limits,
-            turns,
-            threads,
+            turns: Turns::of(limits.at_once),
             tables: Vec::new(),
         }
     }
@@ -104,12 +119,7 @@ impl Database {
         super::functions::register(&context, &chain)?;
         let mut hours = self.hours.lock().unwrap_or_else(PoisonError::into_inner);
         functions::register_for_stores(&context, &hours.of(dataset));
-        Ok(Session {
-            context,
-            limits: self.limits,
-            turns: Arc::clone(&self.turns),
-            threads: self.threads.clone(),
-        })
+        Ok(Session { context, limits: self.limits, turns: self.turns.clone() })
     }
 }
 
@@ -142,8 +152,7 @@ impl HoursOfVersions {
 pub struct Session {
     context: SessionContext,
     limits: Limits,
-    turns: Arc<Semaphore>,
-    threads: Handle,
+    turns: Turns,
 }
 
 impl Session {
@@ -160,22 +169,41 @@ impl Session {
     /// [`LogicalPlan::with_param_values`] binds them.
     ///
     /// # Errors
-    /// Where it is not SQL, names what is not there, or would do more than read.
+    /// Where it is not SQL, names what is not there, or would do more than read; where it is too deep,
+    /// or takes longer to plan than a query may take.
     pub async fn plan(&self, sql: &str) -> Result<LogicalPlan> {
-        let plan = self.context.state().create_logical_plan(sql).await.map_err(asked_wrongly)?;
-        guard::read_only(plan).map_err(asked_wrongly)
+        self.plan_within(sql, self.limits).await
     }
 
-    /// As [`Self::plan`], of a statement that was parsed elsewhere; the error tells the place where
-    /// that kept it.
+    /// As [`Self::plan`], within other limits.
     ///
     /// # Errors
     /// As those of [`Self::plan`].
+    pub async fn plan_within(&self, sql: &str, limits: Limits) -> Result<LogicalPlan> {
+        depth::bounded(sql)?;
+        let (state, sql) = (self.context.state(), sql.to_owned());
+        let planned = async move { guard::planned(state.create_logical_plan(&sql).await?) };
+        let planned = threads::compute(&self.turns.planning, &limits, planned).await?;
+        planned.map_err(|error| not_planned(error, &limits))
+    }
+
+    /// As [`Self::plan`], of a statement that was parsed elsewhere, as deep as
+    /// [`depth::bounded`] lets it be; the inner error tells the place where that kept it.
+    ///
+    /// # Errors
+    /// As those of [`Self::plan`]; the outer one where a limit is met.
     pub async fn plan_statement(
         &self,
         statement: Statement,
-    ) -> datafusion::error::Result<LogicalPlan> {
-        guard::read_only(self.context.state().statement_to_plan(statement).await?)
+    ) -> Result<datafusion::error::Result<LogicalPlan>> {
+        let state = self.context.state();
+        let planned = async move { guard::planned(state.statement_to_plan(statement).await?) };
+        match threads::compute(&self.turns.planning, &self.limits, planned).await? {
+            Err(error) if matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)) => {
+                Err(not_planned(error, &self.limits))
+            }
+            planned => Ok(planned),
+        }
     }
 
     /// The plan with the values of its parameters.
@@ -209,6 +237,6 @@ impl Session {
         let state = SessionStateBuilder::new_from_existing(self.context.state())
             .with_runtime_env(Arc::new(env))
             .build();
-        Rows::of(state, plan, limits, Arc::clone(&self.turns), &self.threads).await
+        Rows::of(state, plan, limits, &self.turns.running).await
     }
 }

@@ -8,8 +8,10 @@
 
 mod as_of;
 mod chain;
+mod constants;
 mod cooperation;
 mod database;
+mod depth;
 mod documented;
 mod functions;
 mod guard;
@@ -18,14 +20,19 @@ mod progress;
 mod reports;
 mod rows;
 mod tables;
+mod threads;
 
+#[cfg(test)]
+mod bounds;
 #[cfg(test)]
 mod examples;
 
 pub use self::database::{CATALOG, Database, NamedTable, SCHEMA, Session};
+pub use self::depth::bounded;
 pub use self::documented::documented;
 pub use self::limits::Limits;
 pub use self::progress::{FilesRead, Progress};
 pub use self::reports::{Report, Reports, report_tables};
 pub use self::rows::{Cut, Rows, asked_wrongly};
 pub use self::tables::INTERNAL;
+pub use self::threads::STACK_BYTES;
