@@ -21,7 +21,7 @@ async fn the_time_is_over_within_one_batch_as_well() {
     for sql in [
         "SELECT sum(business_time(store_id, '1950-01-01', '2049-01-01')) FROM polls",
         "SELECT count(*) FROM uptime_by('hour', '2014-01-01', '2023-12-31')",
-        "SELECT count(next_open(store_id, polled_at + value * INTERVAL '1 day')) FROM polls, range(0, 10000)",
+        "SELECT count(next_open(store_id, polled_at)) FROM polls, range(0, 1000000)",
         "SELECT count(open_spans(weekly_hours, 'UTC', '1950-01-01'::timestamp, '2049-01-01'::timestamp)) \
          FROM (SELECT weekly_hours(1::tinyint, 0, value) FROM range(1, 8000) GROUP BY value) AS a(weekly_hours)",
     ] {
@@ -114,7 +114,7 @@ async fn names_that_stand_for_queries_do_not_make_a_plan_without_end() {
         format!("WITH n0 AS (SELECT 1 AS a){more} SELECT count(*) FROM n{}", names - 1)
     };
     assert_eq!(ask(&session, &doubled(6), Limits::default()).await.unwrap(), 1);
-    let error = session.plan(&doubled(200)).await.unwrap_err();
+    let error = session.plan(&doubled(14)).await.unwrap_err();
     assert!(matches!(&error, Error::Query(limit) if limit.contains("steps")), "{error}");
 }
 

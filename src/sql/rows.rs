@@ -200,10 +200,18 @@ pub fn asked_wrongly(error: DataFusionError) -> Error {
     }
 }
 
+/// How the engine begins to say that something would take too much memory.
+const EXHAUSTED: &str = "Resources exhausted: ";
+
 /// What went wrong while a question was answered.
 fn failed(error: DataFusionError, limits: &Limits) -> Error {
     match error.find_root() {
         DataFusionError::ResourcesExhausted(wanted) => limits.out_of_memory(wanted),
+        // A filter that reads while it filters keeps nothing but the words.
+        DataFusionError::ParquetError(words) if words.to_string().contains(EXHAUSTED) => {
+            let words = words.to_string();
+            limits.out_of_memory(words.rsplit(EXHAUSTED).next().unwrap_or_default())
+        }
         DataFusionError::External(cause) if cause.is::<Error>() => {
             Error::Resource { what: cause.to_string(), source: error.into() }
         }
