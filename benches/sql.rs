@@ -19,7 +19,7 @@ fn sql(criterion: &mut Criterion) {
     let dataset = dataset.expect("the tables are not empty");
     let limits =
         Limits { memory_bytes: 4 << 30, time: Duration::from_secs(3600), ..Limits::default() };
-    let database = Database::new(limits, runtime.handle().clone());
+    let database = Database::new(limits);
     let ask = |sql: &str| ask(&runtime, &database, &dataset, sql);
 
     let busiest = ask("SELECT store_id FROM stores ORDER BY polls DESC, store_id LIMIT 1");

@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::error::{Error, Result};
+use crate::sql::STACK_BYTES;
 
 /// Says exactly how long each store of a chain was up, and how long down, while it should have
 /// been open.
@@ -42,7 +43,9 @@ enum Action {
 pub fn run() -> ExitCode {
     let command = Command::parse();
     log_to_stderr(&command.action);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    // What is said to the service or at the prompt passes through them.
+    let runtime = match threads.enable_all().thread_stack_size(STACK_BYTES).build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("uptally: cannot start threads: {error}");

@@ -265,6 +265,10 @@ impl ScalarUDFImpl for Bounded {
     }
 
     fn simplify(&self, args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        // Those put constants together while planning, without a call.
+        if self.name().starts_with("concat") {
+            return Ok(ExprSimplifyResult::Original(args));
+        }
         self.inner.inner().simplify(args, info)
     }
 

@@ -59,7 +59,7 @@ impl Service {
             settings.clock,
         )?;
         let metrics = Metrics::of(jobs.clone());
-        let database = Database::new(settings.sql, work.handle().clone());
+        let database = Database::new(settings.sql);
         let database = Arc::new(database.with_tables(jobs.tables()));
         let (stopping, stops) = (AtomicBool::new(false), Notify::new());
         let session = Mutex::default();

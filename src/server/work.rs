@@ -1,5 +1,5 @@
-//! Where reports and queries run: threads of their own, so that those which talk to clients never
-//! compute. All of them share the machine: an answer that takes work may wait for its turn.
+//! Where reports are made and the rows of queries written: threads of their own, so that those which
+//! talk to clients never compute. All of them share the machine: an answer that takes work may wait for its turn.
 //!
 //! Knows nothing of what it runs.
 
@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::problem::{Answer, Refusal};
 use crate::error::{Error, Result};
+use crate::sql::STACK_BYTES;
 
 /// Queries that run at once; more of them wait, within their time.
 const QUERIES_AT_ONCE: usize = 8;
@@ -26,6 +27,7 @@ impl Work {
         let threads = std::thread::available_parallelism().map_or(2, usize::from).max(2);
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads)
+            .thread_stack_size(STACK_BYTES)
             .thread_name("report")
             .enable_all()
             .build()

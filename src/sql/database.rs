@@ -8,24 +8,26 @@ use std::thread::available_parallelism;
 
 use datafusion::catalog::TableProvider;
 use datafusion::common::ParamValues;
+use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{LogicalPlan, ScalarUDF};
+use datafusion::optimizer::Optimizer;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
-use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::chain::Chain;
-use super::cooperation::JoinsGiveWay;
+use super::constants::ConstantsFit;
+use super::cooperation::{JoinsGiveWay, stopping};
 use super::distinct::DistinctByBitmaps;
 use super::functions::resolved;
 use super::limits::Limits;
-use super::rows::Rows;
+use super::rows::{Rows, not_planned};
 use super::utc::DateTrunc;
 use super::wrong::{asked_wrongly, no_value, with_names};
-use super::{guard, statement, tables};
+use super::{depth, guard, statement, tables, threads};
 use crate::engine::{GroupByRuns, MergeForSort, Tables, hours_of_stores};
 use crate::error::{Error, Fault, Result, Wrong};
 use crate::functions::{self, ChainHours};
@@ -43,17 +45,29 @@ pub struct Database {
     /// Knows what `queries/` calls and analysts do not.
     planner: SessionState,
     limits: Limits,
-    turns: Arc<Semaphore>,
-    threads: Handle,
+    turns: Turns,
     tables: Vec<NamedTable>,
+}
+
+/// So many queries run at once, and so many are planned, which is not to wait for those that run.
+#[derive(Clone)]
+struct Turns {
+    planning: Arc<Semaphore>,
+    running: Arc<Semaphore>,
+}
+
+impl Turns {
+    fn of(at_once: usize) -> Self {
+        let turns = || Arc::new(Semaphore::new(at_once));
+        Self { planning: turns(), running: turns() }
+    }
 }
 
 /// A table that is no part of the dataset, and the same at every version of it.
 pub type NamedTable = (String, Arc<dyn TableProvider>);
 
 impl Database {
-    /// Queries are computed on `threads`, whoever takes their rows.
-    pub fn new(limits: Limits, threads: Handle) -> Self {
+    pub fn new(limits: Limits) -> Self {
         let config = SessionConfig::new()
             .with_default_catalog_and_schema(CATALOG, SCHEMA)
             .with_information_schema(true)
@@ -66,8 +80,10 @@ impl Database {
             .with_config(config)
             .with_default_features()
             .with_analyzer_rule(Arc::new(DistinctByBitmaps))
+            .with_optimizer_rules(stopping(Optimizer::new().rules))
             .with_physical_optimizer_rule(Arc::new(GroupByRuns))
             .with_physical_optimizer_rule(Arc::new(MergeForSort))
+            .with_physical_optimizer_rule(Arc::new(ConstantsFit))
             .with_physical_optimizer_rule(Arc::new(JoinsGiveWay))
             .build();
         let context = SessionContext::new_with_state(state);
@@ -77,7 +93,7 @@ impl Database {
         }
         // Where files lie is nobody's business.
         context.deregister_udf("input_file_name");
-        let turns = Arc::new(Semaphore::new(limits.at_once));
+        functions::bound(&context);
         let state = context.state();
         let planner = SessionContext::new_with_state(state.clone());
         functions::relations::register(&planner);
@@ -86,8 +102,7 @@ impl Database {
             planner: planner.state(),
             hours: Mutex::default(),
             limits,
-            turns,
-            threads,
+            turns: Turns::of(limits.at_once),
             tables: Vec::new(),
         }
     }
@@ -115,12 +130,7 @@ impl Database {
         super::functions::register(&context, &chain)?;
         let mut hours = self.hours.lock().unwrap_or_else(PoisonError::into_inner);
         functions::register_for_stores(&context, &hours.of(dataset));
-        Ok(Session {
-            context,
-            limits: self.limits,
-            turns: Arc::clone(&self.turns),
-            threads: self.threads.clone(),
-        })
+        Ok(Session { context, limits: self.limits, turns: self.turns.clone() })
     }
 }
 
@@ -153,8 +163,7 @@ impl HoursOfVersions {
 pub struct Session {
     context: SessionContext,
     limits: Limits,
-    turns: Arc<Semaphore>,
-    threads: Handle,
+    turns: Turns,
 }
 
 impl Session {
@@ -171,26 +180,45 @@ impl Session {
     /// [`LogicalPlan::with_param_values`] binds them.
     ///
     /// # Errors
-    /// Where it is not SQL, names what is not there, or would do more than read.
+    /// Where it is not SQL, names what is not there, or would do more than read; where it is too deep,
+    /// or takes longer to plan than a query may take.
     pub async fn plan(&self, sql: &str) -> Result<LogicalPlan> {
-        let state = self.context.state();
-        let dialect = state.config_options().sql_parser.dialect;
-        let statement = state.sql_to_statement(sql, &dialect).map_err(asked_wrongly)?;
-        self.plan_statement(statement).await.map_err(asked_wrongly)
+        self.plan_within(sql, self.limits).await
     }
 
-    /// As [`Self::plan`], of a statement that was parsed elsewhere; the error tells the place where
-    /// that kept it.
+    /// As [`Self::plan`], within other limits.
     ///
     /// # Errors
     /// As those of [`Self::plan`].
+    pub async fn plan_within(&self, sql: &str, limits: Limits) -> Result<LogicalPlan> {
+        depth::bounded(sql)?;
+        let (context, sql) = (self.context.clone(), sql.to_owned());
+        let planned = async move {
+            let state = context.state();
+            let dialect = state.config_options().sql_parser.dialect;
+            planned(&context, state.sql_to_statement(&sql, &dialect)?).await
+        };
+        let planned = threads::compute(&self.turns.planning, &limits, planned).await?;
+        planned.map_err(|error| not_planned(error, &limits))
+    }
+
+    /// As [`Self::plan`], of a statement that was parsed elsewhere, as deep as
+    /// [`depth::bounded`] lets it be; the inner error tells the place where that kept it.
+    ///
+    /// # Errors
+    /// As those of [`Self::plan`]; the outer one where a limit is met.
     pub async fn plan_statement(
         &self,
-        mut statement: Statement,
-    ) -> datafusion::error::Result<LogicalPlan> {
-        statement::prepare(&mut statement)?;
-        let plan = self.context.state().statement_to_plan(statement).await;
-        guard::read_only(plan.map_err(|error| with_names(error, &self.context))?)
+        statement: Statement,
+    ) -> Result<datafusion::error::Result<LogicalPlan>> {
+        let context = self.context.clone();
+        let planned = async move { planned(&context, statement).await };
+        match threads::compute(&self.turns.planning, &self.limits, planned).await? {
+            Err(error) if matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)) => {
+                Err(not_planned(error, &self.limits))
+            }
+            planned => Ok(planned),
+        }
     }
 
     /// The plan with the values of its parameters.
@@ -238,6 +266,15 @@ impl Session {
         let state = SessionStateBuilder::new_from_existing(self.context.state())
             .with_runtime_env(Arc::new(env))
             .build();
-        Rows::of(state, plan, limits, Arc::clone(&self.turns), &self.threads).await
+        Rows::of(state, plan, limits, &self.turns.running).await
     }
+}
+
+async fn planned(
+    context: &SessionContext,
+    mut statement: Statement,
+) -> datafusion::error::Result<LogicalPlan> {
+    statement::prepare(&mut statement)?;
+    let plan = context.state().statement_to_plan(statement).await;
+    guard::planned(plan.map_err(|error| with_names(error, context))?)
 }

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use arrow::util::pretty::pretty_format_batches;
-use tokio::runtime::Handle;
 
 use super::{Database, Limits, Session, documented};
 use crate::functions::documented::Kind;
@@ -19,7 +18,7 @@ async fn sample() -> (tempfile::TempDir, Session) {
     let watch = Watch { stopped: &AtomicBool::new(false), read: &|_| {} };
     load(&request, &WriteLock::take(folder.path()).unwrap(), &watch, |_| Ok(())).await.unwrap();
     let dataset = Dataset::open(folder.path(), None).await.unwrap().unwrap();
-    let database = Database::new(Limits::default(), Handle::current());
+    let database = Database::new(Limits::default());
     (folder, database.session(&dataset).unwrap())
 }
 

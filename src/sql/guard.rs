@@ -1,6 +1,7 @@
 //! Which statements may run: those that read the tables, and nothing else.
 
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::plan_err;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion, TreeNodeVisitor};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
@@ -25,6 +26,57 @@ pub fn read_only(plan: LogicalPlan) -> Result<LogicalPlan> {
 pub fn would_change() -> DataFusionError {
     let sentence = "the tables are read-only: expected a statement that reads them, like SELECT";
     wrong::error(Fault::ReadOnly, sentence)
+}
+
+/// A plan as it leaves the planner, if it only reads and is within bounds.
+///
+/// # Errors
+/// As those of [`read_only`] and [`small_enough`].
+pub fn planned(plan: LogicalPlan) -> Result<LogicalPlan> {
+    small_enough(&plan)?;
+    read_only(plan)
+}
+
+/// Names that stand for queries of names make a plan that is far larger than its text, and whatever
+/// optimises it grows with it.
+///
+/// # Errors
+/// Where the plan has more steps than are allowed, or more that follow each other.
+fn small_enough(plan: &LogicalPlan) -> Result<()> {
+    plan.visit_with_subqueries(&mut Steps::default()).map(drop)
+}
+
+/// Those of a plan that were walked through.
+#[derive(Default)]
+struct Steps {
+    all: usize,
+    deep: usize,
+}
+
+impl Steps {
+    const MAX: usize = 4_000;
+    const DEEP_MAX: usize = 400;
+}
+
+impl<'n> TreeNodeVisitor<'n> for Steps {
+    type Node = LogicalPlan;
+
+    fn f_down(&mut self, _: &'n LogicalPlan) -> Result<TreeNodeRecursion> {
+        (self.all, self.deep) = (self.all + 1, self.deep + 1);
+        if self.all > Self::MAX {
+            return plan_err!("the query has more than {} steps, the limit", Self::MAX);
+        }
+        if self.deep > Self::DEEP_MAX {
+            let max = Self::DEEP_MAX;
+            return plan_err!("the query has more than {max} steps one after another, the limit");
+        }
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn f_up(&mut self, _: &'n LogicalPlan) -> Result<TreeNodeRecursion> {
+        self.deep -= 1;
+        Ok(TreeNodeRecursion::Continue)
+    }
 }
 
 /// Whether the plan gives the same rows whenever it runs over the same data.

@@ -8,8 +8,10 @@
 
 mod as_of;
 mod chain;
+mod constants;
 mod cooperation;
 mod database;
+mod depth;
 mod distinct;
 mod documented;
 mod functions;
@@ -21,13 +23,17 @@ mod reports;
 mod rows;
 mod statement;
 mod tables;
+mod threads;
 mod utc;
 mod wrong;
 
 #[cfg(test)]
+mod bounds;
+#[cfg(test)]
 mod examples;
 
 pub use self::database::{CATALOG, Database, NamedTable, SCHEMA, Session};
+pub use self::depth::bounded;
 pub use self::documented::documented;
 pub use self::functions::{RANGE_DAYS_MAX, instants};
 pub use self::limits::Limits;
@@ -36,4 +42,5 @@ pub use self::progress::{FilesRead, Progress};
 pub use self::reports::{Report, Reports, report_tables};
 pub use self::rows::{Cut, Rows};
 pub use self::tables::INTERNAL;
+pub use self::threads::STACK_BYTES;
 pub use self::wrong::{asked_wrongly, place_of};

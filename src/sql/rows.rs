@@ -1,9 +1,9 @@
-//! The rows of a query, computed elsewhere, until it ends, meets a limit, or is dropped.
+//! The rows of a query, computed on threads of its own, until it ends, meets a limit, or is dropped.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -12,13 +12,12 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use futures::{Stream, StreamExt};
-use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::limits::Limits;
 use super::progress::Progress;
+use super::threads::{Threads, turn};
 use super::wrong::asked_wrongly;
 use crate::error::{Error, Result};
 
@@ -41,7 +40,12 @@ pub struct Rows {
     batches: mpsc::Receiver<Result<RecordBatch>>,
     cut: Cut,
     progress: Progress,
-    task: JoinHandle<()>,
+    limits: Limits,
+    /// Whoever waits hears that the time is over when it is, whatever the query does.
+    time_is_over: Pin<Box<Sleep>>,
+    has_ended: Arc<AtomicBool>,
+    /// None once there are no more rows.
+    threads: Option<Threads>,
 }
 
 impl Rows {
@@ -75,52 +79,67 @@ impl Rows {
         state: SessionState,
         plan: LogicalPlan,
         limits: Limits,
-        turns: Arc<Semaphore>,
-        threads: &Handle,
+        turns: &Arc<Semaphore>,
     ) -> Result<Self> {
+        let ends_at = Instant::now() + limits.time;
+        let turn = turn(turns, ends_at, &limits).await?;
+        let threads = Threads::start(state.config().target_partitions(), turn)?;
         let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
         let (planned, schema) = oneshot::channel();
-        let (cut, progress) = (Cut::default(), Progress::default());
-        let ends_at = Instant::now() + limits.time;
-        let task = threads.spawn({
-            let (cut, progress) = (cut.clone(), progress.clone());
+        let mut rows = Self {
+            schema: SchemaRef::clone(&NO_COLUMNS),
+            batches,
+            cut: Cut::default(),
+            progress: Progress::default(),
+            limits,
+            time_is_over: Box::pin(sleep_until(ends_at)),
+            has_ended: Arc::default(),
+            threads: None,
+        };
+        threads.spawn({
+            let (cut, progress) = (rows.cut.clone(), rows.progress.clone());
+            let has_ended = Arc::clone(&rows.has_ended);
             async move {
-                let query =
-                    query(state, plan, limits, turns, (planned, &progress), (&sender, &cut));
-                let failed = match tokio::time::timeout_at(ends_at, query).await {
-                    Ok(Ok(())) => return,
+                let query = query(state, plan, limits, (planned, &progress), (&sender, &cut));
+                let failed = match timeout_at(ends_at, query).await {
+                    Ok(Ok(())) => return has_ended.store(true, Ordering::Release),
                     Ok(Err(error)) => error,
                     Err(_) => limits.out_of_time(),
                 };
                 drop(sender.send(Err(failed)).await);
             }
         });
-        let mut rows = Self { schema: SchemaRef::clone(&NO_COLUMNS), batches, cut, progress, task };
-        match schema.await {
-            Ok(schema) => rows.schema = schema,
+        rows.threads = Some(threads);
+        match timeout_at(ends_at, schema).await {
+            Ok(Ok(schema)) => rows.schema = schema,
             // It failed before it had one.
-            Err(_) => match rows.next().await {
+            Ok(Err(_)) => match rows.next().await {
                 Some(Err(error)) => return Err(error),
                 _ => return Err(Error::bug("a query broke off")),
             },
+            Err(_) => return Err(limits.out_of_time()),
         }
         Ok(rows)
+    }
+
+    /// No more rows come; the query ends, and gives its turn back.
+    fn end(&mut self) {
+        self.batches.close();
+        self.threads = None;
     }
 }
 
 static NO_COLUMNS: std::sync::LazyLock<SchemaRef> =
     std::sync::LazyLock::new(|| Arc::new(arrow::datatypes::Schema::empty()));
 
-/// Runs the plan in its turn, and hands on its rows.
+/// Runs the plan, and hands on its rows.
 async fn query(
     state: SessionState,
     plan: LogicalPlan,
     limits: Limits,
-    turns: Arc<Semaphore>,
     (planned, progress): (oneshot::Sender<SchemaRef>, &Progress),
     (sender, cut): (&mpsc::Sender<Result<RecordBatch>>, &Cut),
 ) -> Result<()> {
-    let _turn = turns.acquire_owned().await;
     let failed = |error| failed(error, &limits);
     let plan = state.create_physical_plan(&plan).await.map_err(failed)?;
     progress.watch(&plan);
@@ -147,20 +166,45 @@ impl Stream for Rows {
     type Item = Result<RecordBatch>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context) -> Poll<Option<Self::Item>> {
-        self.batches.poll_recv(context)
+        if self.threads.is_none() {
+            return Poll::Ready(None);
+        }
+        let failed = match self.batches.poll_recv(context) {
+            Poll::Ready(Some(Ok(batch))) => return Poll::Ready(Some(Ok(batch))),
+            Poll::Ready(Some(Err(failed))) => Some(failed),
+            Poll::Ready(None) if self.has_ended.load(Ordering::Acquire) => None,
+            // Part of the rows must not look like all of them.
+            Poll::Ready(None) => Some(Error::bug("a query broke off")),
+            Poll::Pending => {
+                ready!(self.time_is_over.as_mut().poll(context));
+                Some(self.limits.out_of_time())
+            }
+        };
+        self.end();
+        Poll::Ready(failed.map(Err))
     }
 }
 
-impl Drop for Rows {
-    fn drop(&mut self) {
-        self.task.abort();
+/// What is wrong with a question that could not be planned within the limits.
+pub fn not_planned(error: DataFusionError, limits: &Limits) -> Error {
+    match error.find_root() {
+        DataFusionError::ResourcesExhausted(wanted) => limits.out_of_memory(wanted),
+        _ => asked_wrongly(error),
     }
 }
+
+/// How the engine begins to say that something would take too much memory.
+const EXHAUSTED: &str = "Resources exhausted: ";
 
 /// What went wrong while a question was answered.
 fn failed(error: DataFusionError, limits: &Limits) -> Error {
     match error.find_root() {
         DataFusionError::ResourcesExhausted(wanted) => limits.out_of_memory(wanted),
+        // A filter that reads while it filters keeps nothing but the words.
+        DataFusionError::ParquetError(words) if words.to_string().contains(EXHAUSTED) => {
+            let words = words.to_string();
+            limits.out_of_memory(words.rsplit(EXHAUSTED).next().unwrap_or_default())
+        }
         DataFusionError::External(cause) if cause.is::<Error>() => {
             Error::Resource { what: cause.to_string(), source: error.into() }
         }
@@ -173,7 +217,7 @@ fn failed(error: DataFusionError, limits: &Limits) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::Duration;
 
     use super::super::Database;
@@ -184,7 +228,7 @@ mod tests {
     use crate::tables::{Dataset, WriteLock};
 
     /// A session over a small made-up chain, whose files live as long as the folder.
-    async fn session(limits: Limits) -> (tempfile::TempDir, Session) {
+    pub async fn session(limits: Limits) -> (tempfile::TempDir, Session) {
         let folder = tempfile::tempdir().unwrap();
         let (files, data) = (folder.path().join("files"), folder.path().join("data"));
         let spec = Spec { stores: 20, days: 2, seed: 5, ends_at_us: DEFAULT_END_US };
@@ -194,11 +238,11 @@ mod tests {
         let watch = Watch { stopped: &AtomicBool::new(false), read: &|_| {} };
         load(&request, &WriteLock::take(&data).unwrap(), &watch, |_| Ok(())).await.unwrap();
         let dataset = Dataset::open(&data, None).await.unwrap().unwrap();
-        let database = Database::new(limits, Handle::current());
+        let database = Database::new(limits);
         (folder, database.session(&dataset).unwrap())
     }
 
-    async fn asked(limits: Limits, sql: &str) -> Result<(usize, bool)> {
+    pub async fn asked(limits: Limits, sql: &str) -> Result<(usize, bool)> {
         let (_folder, session) = session(limits).await;
         let rows = session.run(session.plan(sql).await?, limits).await?;
         let (batches, is_cut) = rows.collect().await?;

@@ -209,6 +209,14 @@ fn every_limit_of_a_query_is_named_where_it_is_met() {
         let hungry = served.sql(hungry).await;
         assert_eq!(hungry.status(), 422, "{}", hungry.text());
         assert!(hungry.detail().contains("the limit (--sql-memory)"), "{}", hungry.text());
+        let hungry = served.sql("SELECT repeat('x', 2000000000)").await;
+        assert_eq!(hungry.status(), 422, "{}", hungry.text());
+        assert!(hungry.detail().contains("the limit (--sql-memory)"), "{}", hungry.text());
+        for operators in [257, 200_000] {
+            let deep = served.sql(&format!("SELECT 1{}", " + 1".repeat(operators))).await;
+            assert_eq!(deep.status(), 400, "{}", deep.text());
+            assert!(deep.detail().contains("256 operators"), "{}", deep.text());
+        }
         let served = served.again(settings(Limits { rows: 3, ..Limits::default() }));
         let cut = served.sql("SELECT 1 AS a FROM polls").await;
         assert_eq!((cut.status(), cut.text().as_str()), (200, "a\n1\n1\n1\n"));
@@ -346,6 +354,24 @@ fn a_query_that_fails_late_breaks_the_body_off() {
         let (is_whole, part) = curl(&server, body);
         assert!(!is_whole && part.len() > 1 << 20, "{body}: {} bytes", part.len());
     }
+}
+
+#[test]
+fn queries_that_never_give_way_keep_nobody_waiting() {
+    let folder = TempDir::new().unwrap();
+    let server = Process::start(folder.path(), "--sql-time 2s");
+    let stuck = "SELECT sum(business_time(store_id, '1950-01-01', '2049-01-01')) FROM polls";
+    let url = format!("{}/v1/sql", server.url);
+    let ask = || Command::new("curl").args(["-sS", "-d", stuck, &url]).output().unwrap();
+    std::thread::scope(|threads| {
+        let asked: Vec<_> = (0..3).map(|_| threads.spawn(ask)).collect();
+        assert_eq!(curl(&server, "SELECT 1 AS a").1, b"a\n1\n");
+        for answer in asked.into_iter().map(|asked| asked.join().unwrap()) {
+            let answer = String::from_utf8(answer.stdout).unwrap();
+            assert!(answer.contains("longer than 2s, the limit of time"), "{answer}");
+        }
+    });
+    assert_eq!(curl(&server, "SELECT 1 AS a").1, b"a\n1\n");
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use tokio::runtime::Handle;
 use uptally::sql::{Database, Limits, Session};
 use uptally::words::instant_text;
 
@@ -140,7 +139,7 @@ proptest! {
         block_on(async {
             let (_folder, dataset) = tables_of(&chain).await;
             let limits = Limits { time: std::time::Duration::from_secs(120), ..Limits::default() };
-            let session = Database::new(limits, Handle::current()).session(&dataset).unwrap();
+            let session = Database::new(limits).session(&dataset).unwrap();
             for asked in asked {
                 let expected = judge(&chain, &Question { now: Some(now), ..asked.clone() });
                 let options = options(&asked);

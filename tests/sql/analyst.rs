@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 
 use datafusion::scalar::ScalarValue;
-use tokio::runtime::Handle;
 use uptally::sql::{Database, Limits, Session};
 
 use super::chain;
@@ -51,8 +50,7 @@ async fn answered(session: &Session, query: &str, sql: &str) -> String {
 fn each_query_of_analysts_answers_what_its_header_says() {
     block_on(async {
         let (_folder, dataset) = chain::load().await;
-        let session =
-            Database::new(Limits::default(), Handle::current()).session(&dataset).unwrap();
+        let session = Database::new(Limits::default()).session(&dataset).unwrap();
         let mut wrong = Vec::new();
         for path in queries() {
             let name = path.file_stem().unwrap().to_str().unwrap();

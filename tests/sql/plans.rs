@@ -6,7 +6,6 @@ use arrow::datatypes::DataType;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::scalar::ScalarValue;
 use tempfile::TempDir;
-use tokio::runtime::Handle;
 use uptally::generate::{DEFAULT_END_US, Spec, generate};
 use uptally::sql::{Database, Limits, Session};
 use uptally::tables::Dataset;
@@ -20,7 +19,7 @@ async fn session() -> (TempDir, Session) {
     generate(&spec, &files).unwrap();
     ingest(&data, &[&files]).await.unwrap();
     let dataset = Dataset::open(&data, None).await.unwrap().unwrap();
-    let database = Database::new(Limits::default(), Handle::current());
+    let database = Database::new(Limits::default());
     (folder, database.session(&dataset).unwrap())
 }
 

@@ -2,7 +2,6 @@
 
 use async_trait::async_trait;
 use sqllogictest::{AsyncDB, DBOutput};
-use tokio::runtime::Handle;
 use uptally::sql::{Database, Limits, Session};
 use uptally::tables::Dataset;
 
@@ -12,7 +11,7 @@ pub struct SessionConnection(Session);
 
 impl SessionConnection {
     pub async fn open(dataset: &Dataset) -> uptally::Result<Self> {
-        let database = Database::new(Limits::default(), Handle::current());
+        let database = Database::new(Limits::default());
         database.session(dataset).map(Self)
     }
 }

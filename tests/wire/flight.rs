@@ -15,7 +15,7 @@ use tonic::transport::{Channel, Endpoint};
 use uptally::server::Settings;
 use uptally::sql::Limits;
 
-use super::{ENDLESS, STORES, Wired, limited, locked};
+use super::{ENDLESS, STORES, Wired, deep, limited, locked};
 use crate::harness::block_on;
 
 type Client = FlightSqlServiceClient<Channel>;
@@ -102,10 +102,15 @@ fn what_cannot_be_had_has_a_code() {
             ("INSERT INTO polls SELECT * FROM polls", Code::InvalidArgument),
             ("SELECT * FROM '/etc/passwd'", Code::InvalidArgument),
             (ENDLESS, Code::DeadlineExceeded),
+            ("SELECT repeat('x', 2000000000)", Code::ResourceExhausted),
+            (&deep(257), Code::InvalidArgument),
+            (&deep(300_000), Code::InvalidArgument),
         ] {
             let error = asked(&mut client, sql).await.unwrap_err();
+            let sql = &sql[..sql.len().min(80)];
             assert_eq!(code(&error), expected, "{sql}: {error}");
         }
+        assert_eq!(number(&asked(&mut client, &deep(100)).await.unwrap()), 101);
     });
 }
 

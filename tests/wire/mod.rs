@@ -25,6 +25,11 @@ const STORES: i64 = 40;
 const ENDLESS: &str = "SELECT count(*) FROM polls a, polls b, polls c, polls d, polls e, polls f \
     WHERE a.polled_at + (f.polled_at - e.polled_at) <> b.polled_at";
 
+/// A statement of so many operators in a chain.
+fn deep(operators: usize) -> String {
+    format!("SELECT 1{}", " + 1".repeat(operators))
+}
+
 /// A service over the sample that listens until it is stopped.
 struct Wired {
     flight: SocketAddr,

@@ -9,7 +9,7 @@ use tokio_postgres::{AsyncMessage, Client, NoTls, SimpleQueryMessage};
 use uptally::server::Settings;
 use uptally::sql::Limits;
 
-use super::{ENDLESS, STORES, Wired, limited, locked};
+use super::{ENDLESS, STORES, Wired, deep, limited, locked};
 use crate::harness::block_on;
 
 /// A client, and what it is told beside its answers.
@@ -174,6 +174,16 @@ fn limits_are_told() {
         let error = rows(&client, ENDLESS).await.unwrap_err();
         assert_eq!(error.code().code(), "57014", "{error}");
         assert!(error.message().contains("--sql-time"), "{error}");
+        let hungry = rows(&client, "SELECT repeat('x', 2000000000)").await.unwrap_err();
+        assert!(hungry.message().contains("--sql-memory"), "{hungry}");
+        for operators in [257, 300_000] {
+            let sql = deep(operators);
+            let refused = rows(&client, &sql).await.unwrap_err();
+            assert!(refused.message().contains("256 operators"), "{refused}");
+            let refused = client.prepare(&sql).await.unwrap_err();
+            assert!(refused.as_db_error().unwrap().message().contains("256 operators"));
+        }
+        assert_eq!(rows(&client, &deep(100)).await.unwrap(), ["101"]);
     });
 }
 

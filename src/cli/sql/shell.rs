@@ -7,8 +7,6 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use tokio::runtime::Handle;
-
 use super::Arguments;
 use super::answer::{Question, Target, Told, answer};
 use super::commands::{Command, help, parse};
@@ -65,7 +63,7 @@ impl Shell {
                 "nothing was loaded into {data:?} yet; expected `uptally ingest` before"
             ))
         })?;
-        let database = Database::new(Limits::default(), Handle::current())
+        let database = Database::new(arguments.limits.limits(Format::Table))
             .with_tables(server::report_tables(&arguments.data));
         let session = database.session(&dataset)?;
         let is_for_people = std::io::stdout().is_terminal() && arguments.output.is_none();

@@ -91,7 +91,7 @@ pub async fn plan(
 ) -> PgWireResult<LogicalPlan> {
     let mut wrong: Option<DataFusionError> = None;
     for reading in readings {
-        match session.plan_statement(reading.clone()).await {
+        match session.plan_statement(reading.clone()).await.map_err(failure::of)? {
             Ok(plan) => return Ok(plan),
             Err(error) => {
                 // The reading as it was written is the one whose error has a place.

@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::ast::{self, Expr, Set};
 use datafusion_postgres::datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use datafusion_postgres::pgwire::error::PgWireResult;
 
-use super::failure::{error, of_planning};
+use super::failure::{self, error, of_planning};
 use super::settings;
 
 #[derive(Clone, Debug)]
@@ -45,8 +45,9 @@ impl Reader {
     /// Every statement of a text.
     ///
     /// # Errors
-    /// Where it is not SQL, says where.
+    /// Where it is not SQL, says where; where it is too deep.
     pub fn read(&self, text: &str) -> PgWireResult<Vec<Said>> {
+        crate::sql::bounded(text).map_err(failure::of)?;
         let written = parse(text);
         let understood = self.0.parse(text).unwrap_or_default();
         let understood = understood.into_iter().map(|it| Statement::Statement(Box::new(it)));

@@ -15,7 +15,7 @@ use super::super::request::Request;
 use super::super::{download, negotiate};
 use crate::error::Result;
 use crate::report::Format;
-use crate::sql::{Session, asked_wrongly, taken_as};
+use crate::sql::{Limits, Session, asked_wrongly, taken_as};
 use crate::words::{FORMATS, meaning};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -98,8 +98,8 @@ impl Ask {
     }
 
     /// The statement with its parameters.
-    pub async fn plan(&self, session: &Session) -> Result<LogicalPlan> {
-        let plan = session.plan(&self.sql).await?;
+    pub async fn plan(&self, session: &Session, limits: Limits) -> Result<LogicalPlan> {
+        let plan = session.plan_within(&self.sql, limits).await?;
         let Some(params) = &self.params else { return Ok(plan) };
         let types = plan.get_parameter_types().map_err(asked_wrongly)?;
         let typed = |name: String, value: &Value| -> Result<(String, ScalarValue)> {

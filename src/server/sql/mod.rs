@@ -28,7 +28,7 @@ pub async fn answer(service: &Service, request: &Request) -> Answer {
     let session = service.session_of(&edition).await?;
     let plan = sending::on_threads(service.work.handle(), {
         let (session, ask) = (Arc::clone(&session), ask.clone());
-        async move { ask.plan(&session).await }
+        async move { ask.plan(&session, limits).await }
     });
     let plan = plan.await?;
     // The same question has the same answer as long as there is no other data, unless it asks for

@@ -1,0 +1,72 @@
+//! Refuses a long constant that every row of a batch would repeat.
+//!
+//! A constant costs its length once as long as nothing makes a column of it. A projection or a filter
+//! may do so, a batch at a time, and no pool counts that.
+
+use std::sync::Arc;
+
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::resources_err;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::error::Result;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Literal;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
+use datafusion::physical_plan::projection::ProjectionExec;
+
+/// What a batch of one constant takes at most.
+const BYTES_MAX: usize = 512 << 20;
+
+#[derive(Debug)]
+pub struct ConstantsFit;
+
+impl PhysicalOptimizerRule for ConstantsFit {
+    fn optimize(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        config: &ConfigOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let bytes_max = BYTES_MAX / config.execution.batch_size.get();
+        plan.apply(|node| {
+            if let Some(projection) = node.downcast_ref::<ProjectionExec>()
+                && !projection.input().is::<PlaceholderRowExec>()
+            {
+                for column in projection.expr() {
+                    short_enough(&column.expr, bytes_max)?;
+                }
+            }
+            if let Some(filter) = node.downcast_ref::<FilterExec>() {
+                short_enough(filter.predicate(), bytes_max)?;
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        Ok(plan)
+    }
+
+    fn name(&self) -> &str {
+        "constants_fit"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+fn short_enough(expr: &Arc<dyn PhysicalExpr>, bytes_max: usize) -> Result<()> {
+    let walked = expr.apply(|expr| {
+        if let Some(literal) = expr.downcast_ref::<Literal>() {
+            let bytes = literal.value().size();
+            if bytes > bytes_max {
+                return resources_err!(
+                    "a constant of {bytes} bytes for every row; expected one of at most {} KiB",
+                    bytes_max >> 10
+                );
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    walked.map(drop)
+}

@@ -1,0 +1,271 @@
+//! How deep a statement may be.
+//!
+//! Whatever parses, plans or drops a statement walks down its tree, with a frame of its stack for each
+//! level, and the time of planning grows faster than the tree. A chain like `a + b + c` is as deep as
+//! it is long. So tokens are counted before anything is made of them: the depth that is told here is
+//! that of the tree or somewhat more, never less. Lists, as of `IN` or `VALUES`, may be of any length.
+
+use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect, PostgreSqlDialect};
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+
+use crate::error::{Error, Fault, Result, Wrong};
+
+/// Operators of one expression, or queries put together by `UNION`, on the longest way down.
+pub const DEEP_MAX: usize = 256;
+
+/// # Errors
+/// Where the statement is deeper than [`DEEP_MAX`]. What is no SQL is left to the parsers.
+pub fn bounded(sql: &str) -> Result<()> {
+    // As it is read over HTTP and Flight, and as it is read over the protocol of PostgreSQL.
+    let dialects: [&dyn Dialect; 2] = [&GenericDialect {}, &PostgreSqlDialect {}];
+    for dialect in dialects {
+        let tokens = Tokenizer::new(dialect, sql).tokenize().unwrap_or_default();
+        if depth(&tokens) > DEEP_MAX {
+            return Err(Error::Query(Wrong::new(
+                Fault::Other,
+                format!(
+                    "the statement is deeper than {DEEP_MAX} operators or queries in one another, the limit; expected a list, as in IN (…) or VALUES, or several statements"
+                ),
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn depth(tokens: &[Token]) -> usize {
+    let mut open = vec![Frame::default()];
+    let mut last = Kind::Start;
+    let mut dots = 0;
+    for token in tokens {
+        let kind = match (kind(token), last) {
+            (Kind::Nothing, _) => continue,
+            // After an operator a word is a name, whatever it means elsewhere.
+            (
+                Kind::Start | Kind::Open | Kind::Close,
+                Kind::Operator | Kind::Or | Kind::And | Kind::Half,
+            ) if matches!(token, Token::Word(_)) && !is_case(token) => Kind::Operand,
+            (kind, _) => kind,
+        };
+        dots = match token {
+            Token::Period => dots + 1,
+            Token::Word(_) => dots,
+            _ => 0,
+        };
+        let frame = open.last_mut();
+        match (kind, frame) {
+            (Kind::Open, frame) => {
+                // One after a value asks for a part of it, which is an operator.
+                if let (Token::LBracket, Some(frame)) = (token, frame) {
+                    frame.operators += 1;
+                }
+                open.push(Frame::default());
+            }
+            (Kind::Close, Some(frame)) if matches!(token, Token::Word(_)) && !frame.is_case => {}
+            (Kind::Close, _) => {
+                let within = open.pop().map_or(0, Frame::depth) + 1;
+                match open.last_mut() {
+                    Some(frame) => frame.within = frame.within.max(within),
+                    None => open.push(Frame { deepest: within, ..Frame::default() }),
+                }
+            }
+            (Kind::Operator, Some(frame)) => frame.operators += 1,
+            (Kind::And, Some(frame)) => frame.and(),
+            (Kind::Or, Some(frame)) => frame.or(),
+            (Kind::Query, Some(frame)) => frame.queries += 1,
+            (Kind::Start, Some(frame)) => frame.start(),
+            // Parts of parts of a column.
+            (_, Some(frame)) if dots > 3 && matches!(token, Token::Period) => frame.operators += 1,
+            _ => {}
+        }
+        if let (true, Some(frame)) = (kind == Kind::Open && is_case(token), open.last_mut()) {
+            frame.is_case = true;
+        }
+        last = kind;
+    }
+    open.into_iter().map(Frame::depth).sum()
+}
+
+/// What a token means to the depth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Operand,
+    Operator,
+    And,
+    Or,
+    /// Puts queries or tables together.
+    Query,
+    /// An expression of its own begins behind it.
+    Start,
+    Open,
+    Close,
+    /// Half of what is said by two words, as `DISTINCT FROM` and `WITHIN GROUP`.
+    Half,
+    Nothing,
+}
+
+fn is_case(token: &Token) -> bool {
+    matches!(token, Token::Word(word) if word.keyword == Keyword::CASE)
+}
+
+fn kind(token: &Token) -> Kind {
+    match token {
+        Token::EOF | Token::Whitespace(_) => Kind::Nothing,
+        Token::LParen | Token::LBracket | Token::LBrace => Kind::Open,
+        Token::RParen | Token::RBracket | Token::RBrace => Kind::Close,
+        Token::Comma | Token::SemiColon => Kind::Start,
+        Token::Word(word) => match word.keyword {
+            Keyword::AND => Kind::And,
+            Keyword::OR | Keyword::XOR => Kind::Or,
+            Keyword::UNION
+            | Keyword::INTERSECT
+            | Keyword::EXCEPT
+            | Keyword::MINUS
+            | Keyword::JOIN
+            | Keyword::APPLY => Kind::Query,
+            Keyword::SELECT
+            | Keyword::FROM
+            | Keyword::WHERE
+            | Keyword::GROUP
+            | Keyword::HAVING
+            | Keyword::ORDER
+            | Keyword::LIMIT
+            | Keyword::OFFSET
+            | Keyword::ON
+            | Keyword::WHEN
+            | Keyword::THEN
+            | Keyword::ELSE => Kind::Start,
+            Keyword::CASE => Kind::Open,
+            Keyword::END => Kind::Close,
+            Keyword::DISTINCT | Keyword::WITHIN => Kind::Half,
+            Keyword::NOT
+            | Keyword::IS
+            | Keyword::IN
+            | Keyword::LIKE
+            | Keyword::ILIKE
+            | Keyword::RLIKE
+            | Keyword::REGEXP
+            | Keyword::SIMILAR
+            | Keyword::TO
+            | Keyword::ESCAPE
+            | Keyword::BETWEEN
+            | Keyword::AT
+            | Keyword::TIME
+            | Keyword::ZONE
+            | Keyword::COLLATE
+            | Keyword::DIV
+            | Keyword::OVERLAPS => Kind::Operator,
+            _ => Kind::Operand,
+        },
+        Token::Number(..) | Token::Char(_) | Token::Placeholder(_) | Token::Period => Kind::Operand,
+        text if is_text(text) => Kind::Operand,
+        _ => Kind::Operator,
+    }
+}
+
+fn is_text(token: &Token) -> bool {
+    matches!(
+        token,
+        Token::SingleQuotedString(_)
+            | Token::DoubleQuotedString(_)
+            | Token::DollarQuotedString(_)
+            | Token::NationalStringLiteral(_)
+            | Token::EscapedStringLiteral(_)
+            | Token::UnicodeStringLiteral(_)
+            | Token::HexStringLiteral(_)
+    )
+}
+
+/// What stands within one pair of parentheses. An operand of `OR` holds a chain of `AND`, and one of
+/// `AND` a chain of the other operators.
+#[derive(Clone, Copy, Debug, Default)]
+struct Frame {
+    is_case: bool,
+    queries: usize,
+    ors: usize,
+    ands: usize,
+    operators: usize,
+    /// The deepest of the pairs within the operand.
+    within: usize,
+    /// The deepest operand of the chain of `AND`, and of the chain of `OR`.
+    of_and: usize,
+    of_or: usize,
+    /// The deepest expression before.
+    deepest: usize,
+}
+
+impl Frame {
+    fn and(&mut self) {
+        self.of_and = self.of_and.max(self.operators + self.within);
+        (self.operators, self.within) = (0, 0);
+        self.ands += 1;
+    }
+
+    fn or(&mut self) {
+        self.and();
+        self.of_or = self.of_or.max(self.ands - 1 + self.of_and);
+        (self.ands, self.of_and) = (0, 0);
+        self.ors += 1;
+    }
+
+    fn start(&mut self) {
+        self.or();
+        self.deepest = self.deepest.max(self.ors - 1 + self.of_or);
+        (self.ors, self.of_or) = (0, 0);
+    }
+
+    fn depth(mut self) -> usize {
+        self.start();
+        self.queries + self.deepest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(sql: &str, expected: usize) {
+        let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize().unwrap();
+        assert_eq!(depth(&tokens), expected, "{sql}");
+    }
+
+    #[test]
+    fn an_expression_is_as_deep_as_its_longest_chain() {
+        check("SELECT 1", 0);
+        check("SELECT 1 + 2 - 3, 4 * 5", 2);
+        check("SELECT a FROM t WHERE a = 1 OR a = 2 OR a = 3", 3);
+        check("SELECT a FROM t WHERE a = 1 AND b = 2 OR c = 3 AND d = 4", 3);
+        check("SELECT (1 + (2 + 3)) * 4", 5);
+        check("SELECT a::int::text IS NULL", 3);
+        check("SELECT a[1][2][3]", 4);
+        check("SELECT - - - 1, NOT NOT true", 3);
+        check("SELECT a.b.c.d, a.b.c.d.e.f", 2);
+    }
+
+    #[test]
+    fn lists_are_flat() {
+        check("SELECT a FROM t WHERE a IN (1, 2, 3, 4, 5, 6)", 2);
+        check("VALUES (1, -2), (3, -4)", 2);
+        check("SELECT CASE WHEN a = 1 THEN 2 + 3 WHEN a = 2 THEN 3 + 4 ELSE 5 + 6 END", 2);
+        check("SELECT CASE WHEN a = 1 THEN 2 ELSE CASE WHEN a = 2 THEN 3 END END + 1", 4);
+    }
+
+    #[test]
+    fn queries_within_and_beside_one_another_count() {
+        check("SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3", 2);
+        check("SELECT a FROM (SELECT a + 1 FROM (SELECT 1 AS a))", 2);
+        check("SELECT 1 FROM a JOIN b ON a.x = b.x JOIN c ON b.y = c.y", 3);
+    }
+
+    #[test]
+    fn a_word_that_is_an_operand_begins_nothing() {
+        check("SELECT when + when + when + when", 3);
+        check("SELECT a + end + end + select + from + where", 5);
+        check("SELECT limit AND limit AND limit AND limit", 3);
+        check("SELECT a AT TIME ZONE when AT TIME ZONE when", 6);
+        check("SELECT 1 IS DISTINCT FROM 2 IS DISTINCT FROM 3", 2);
+        check("SELECT f(1) WITHIN GROUP (ORDER BY a) + f(2) WITHIN GROUP (ORDER BY a) + 1", 3);
+        check("SELECT (a + b) end + (c + d) end + 1", 4);
+    }
+}

@@ -1,0 +1,151 @@
+//! Threads of one query, or of the planning of one: nobody else's work waits for what it computes.
+//!
+//! A computation cannot be ended from outside. So whoever waits for it waits on other threads, and no
+//! longer than the limit of time allows; what is left of it sees the [`Stop`] or comes to its end, and
+//! keeps its turn until it has. Threads have long stacks, of which no more is memory than is used: a
+//! statement is walked through as deep as [`super::depth`] lets it be.
+
+use std::cell::RefCell;
+use std::sync::{Arc, Weak};
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+use super::limits::Limits;
+use crate::error::{Error, Result};
+use crate::functions::Stop;
+
+/// Of a thread; room for the deepest statement in a build without optimisation.
+pub const STACK_BYTES: usize = 64 << 20;
+/// Threads beside those that compute, for reading files; there are only as many as are used.
+const READING_THREADS_MAX: usize = 16;
+
+pub struct Threads {
+    runtime: Option<Runtime>,
+    stop: Stop,
+    _turn: Arc<OwnedSemaphorePermit>,
+}
+
+thread_local! {
+    static TURN: RefCell<Option<Arc<OwnedSemaphorePermit>>> = const { RefCell::new(None) };
+}
+
+impl Threads {
+    /// Starts as many; each keeps the turn until it ends.
+    ///
+    /// # Errors
+    /// Where the system has no thread left.
+    pub fn start(count: usize, turn: OwnedSemaphorePermit) -> Result<Self> {
+        let (stop, turn) = (Stop::default(), Arc::new(turn));
+        // Handles may outlive all threads, and must not keep the turn.
+        let of_threads: Weak<_> = Arc::downgrade(&turn);
+        let begin = {
+            let stop = stop.clone();
+            move || {
+                stop.carry();
+                TURN.with(|turn| turn.replace(of_threads.upgrade()));
+            }
+        };
+        let end = || drop(TURN.with(RefCell::take));
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(count)
+            .max_blocking_threads(READING_THREADS_MAX)
+            .thread_stack_size(STACK_BYTES)
+            .thread_name("query")
+            .on_thread_start(begin)
+            .on_thread_stop(end)
+            .enable_time()
+            .build()
+            .map_err(|error| Error::Resource {
+                what: "cannot start threads for a query".into(),
+                source: error.into(),
+            })?;
+        Ok(Self { runtime: Some(runtime), stop, _turn: turn })
+    }
+
+    /// Begins the work, which ends with the threads at the latest.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if let Some(runtime) = &self.runtime {
+            drop(runtime.spawn(work));
+        }
+    }
+}
+
+impl Drop for Threads {
+    /// Waits for nothing.
+    fn drop(&mut self) {
+        self.stop.set();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// What the work makes on a thread of its own, in its turn and within the limit of time; dropped, it
+/// is stopped.
+///
+/// # Errors
+/// Where the time is over.
+pub async fn compute<T: Send + 'static>(
+    turns: &Arc<Semaphore>,
+    limits: &Limits,
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T> {
+    let ends_at = Instant::now() + limits.time;
+    let threads = Threads::start(1, turn(turns, ends_at, limits).await?)?;
+    let (sender, made) = oneshot::channel();
+    threads.spawn(async move { drop(sender.send(work.await)) });
+    match timeout_at(ends_at, made).await {
+        Ok(made) => made.map_err(|_| Error::bug("a query broke off")),
+        Err(_) => Err(limits.out_of_time()),
+    }
+}
+
+/// # Errors
+/// Where there is none within the time.
+pub async fn turn(
+    turns: &Arc<Semaphore>,
+    ends_at: Instant,
+    limits: &Limits,
+) -> Result<OwnedSemaphorePermit> {
+    match timeout_at(ends_at, Arc::clone(turns).acquire_owned()).await {
+        Ok(turn) => turn.map_err(|_| Error::bug("there are no turns any more")),
+        Err(_) => Err(limits.out_of_time()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waits_is_let_go_in_time_and_the_turn_when_the_work_ends() {
+        let turns = Arc::new(Semaphore::new(1));
+        let (finish, may_finish) = mpsc::channel::<()>();
+        let limits = Limits { time: Duration::from_millis(50), ..Limits::default() };
+        let stuck = compute(&turns, &limits, async move {
+            may_finish.recv().unwrap();
+            Stop::of_thread().unless_set().unwrap_err();
+        });
+        assert!(matches!(stuck.await, Err(Error::Limit(_))));
+        // Nobody else has a turn while it works on.
+        assert!(matches!(compute(&turns, &limits, async {}).await, Err(Error::Limit(_))));
+        finish.send(()).unwrap();
+        assert!(turns.acquire().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn turns_come_back() {
+        let turns = Arc::new(Semaphore::new(1));
+        for made in 0..100 {
+            assert_eq!(
+                compute(&turns, &Limits::default(), async move { made }).await.unwrap(),
+                made
+            );
+        }
+    }
+}
