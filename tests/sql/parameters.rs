@@ -1,7 +1,6 @@
 //! Parameters of table functions: whatever is passed, the answer is the one of the same constant.
 
 use datafusion::scalar::ScalarValue;
-use tokio::runtime::Handle;
 use uptally::sql::{Database, Limits, Session};
 
 use super::chain;
@@ -92,8 +91,7 @@ fn a_parameter_is_taken_and_refused_as_a_constant_is() {
     ];
     block_on(async {
         let (_folder, dataset) = chain::load().await;
-        let session =
-            Database::new(Limits::default(), Handle::current()).session(&dataset).unwrap();
+        let session = Database::new(Limits::default()).session(&dataset).unwrap();
         for (call, values, constants) in cases {
             let (function, _) = call.split_once('(').unwrap();
             let asked = format!("SELECT * FROM {call}");
@@ -109,8 +107,7 @@ fn a_parameter_is_taken_and_refused_as_a_constant_is() {
 fn a_null_for_an_instant_is_refused() {
     block_on(async {
         let (_folder, dataset) = chain::load().await;
-        let session =
-            Database::new(Limits::default(), Handle::current()).session(&dataset).unwrap();
+        let session = Database::new(Limits::default()).session(&dataset).unwrap();
         let values = vec![ScalarValue::Null, ScalarValue::from("2023-01-25")];
         let found = answered(&session, "SELECT * FROM uptime($1, $2)", values).await;
         assert!(found.unwrap_err().starts_with("uptime: from: NULL is not an instant"));
