@@ -71,7 +71,8 @@ async fn a_chain_is_answered_up_to_the_limit_and_refused_beyond() {
         assert!(answered.is_ok(), "{kind}: {:?}", answered.err());
         for deep in [DEEP_MAX + 1, 500_000] {
             let error = session.plan(&statement(deep)).await.expect_err(kind);
-            let is_told = matches!(&error, Error::Query(limit) if limit.to_string().contains("the limit"));
+            let is_told =
+                matches!(&error, Error::Query(limit) if limit.to_string().contains("the limit"));
             assert!(is_told, "{kind} {deep}: {error}");
         }
     }
@@ -115,7 +116,10 @@ async fn names_that_stand_for_queries_do_not_make_a_plan_without_end() {
     };
     assert_eq!(ask(&session, &doubled(6), Limits::default()).await.unwrap(), 1);
     let error = session.plan(&doubled(14)).await.unwrap_err();
-    assert!(matches!(&error, Error::Query(limit) if limit.to_string().contains("steps")), "{error}");
+    assert!(
+        matches!(&error, Error::Query(limit) if limit.to_string().contains("steps")),
+        "{error}"
+    );
 }
 
 #[tokio::test]

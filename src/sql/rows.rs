@@ -193,17 +193,20 @@ pub fn not_planned(error: DataFusionError, limits: &Limits) -> Error {
     }
 }
 
-/// How the engine begins to say that something would take too much memory.
-const EXHAUSTED: &str = "Resources exhausted: ";
+/// What was wanted, where the words of an error are that it would take too much memory: a filter that
+/// reads while it filters keeps nothing but the words, as they are printed or as they are in the code.
+fn wanted_in(words: &str) -> Option<&str> {
+    let begun = ["Resources exhausted: ", "ResourcesExhausted(\""];
+    let (_, wanted) = begun.iter().find_map(|begun| words.rsplit_once(begun))?;
+    Some(wanted.split_once("\")").map_or(wanted, |(wanted, _)| wanted))
+}
 
 /// What went wrong while a question was answered.
 fn failed(error: DataFusionError, limits: &Limits) -> Error {
     match error.find_root() {
         DataFusionError::ResourcesExhausted(wanted) => limits.out_of_memory(wanted),
-        // A filter that reads while it filters keeps nothing but the words.
-        DataFusionError::ParquetError(words) if words.to_string().contains(EXHAUSTED) => {
-            let words = words.to_string();
-            limits.out_of_memory(words.rsplit(EXHAUSTED).next().unwrap_or_default())
+        DataFusionError::ParquetError(words) if wanted_in(&words.to_string()).is_some() => {
+            limits.out_of_memory(wanted_in(&words.to_string()).unwrap_or_default())
         }
         DataFusionError::External(cause) if cause.is::<Error>() => {
             Error::Resource { what: cause.to_string(), source: error.into() }

@@ -2,7 +2,6 @@
 
 import csv
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -10,6 +9,8 @@ import tempfile
 import adbc_driver_flightsql.dbapi as flightsql
 import polars
 import psycopg
+
+from serving import serving
 
 COUNTS = "SELECT store_id, count(*) AS polls FROM polls GROUP BY store_id ORDER BY store_id"
 
@@ -84,36 +85,14 @@ def check_postgres(url, expected):
         connection.rollback()
 
 
-def serve(uptally, folder):
-    """A server on ports that are free, over the sample; with where it listens."""
-    arguments = ["--listen", "--flight", "--postgres"]
-    arguments = [word for flag in arguments for word in (flag, "127.0.0.1:0")]
-    server = subprocess.Popen(
-        [uptally, "serve", "--data", folder, *arguments],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "UPTALLY_LOG": "warn"},
-    )
-    said = ""
-    for line in server.stderr:
-        said += line
-        if line.startswith("listening on"):
-            break
-    return server, re.search(r"grpc://\S+", said)[0], re.search(r"postgres://(\S+)", said)[1]
-
-
 def main(uptally):
     sample = "data/sample"
     expected = counts_of(sample)
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([uptally, "ingest", "--data", folder, sample], check=True, capture_output=True)
-        server, flight, postgres = serve(uptally, folder)
-        try:
+        with serving(uptally, folder, ["flight", "postgres"]) as (flight, postgres):
             check_flight(flight, expected)
-            check_postgres(f"postgresql://ann@{postgres}/uptally", expected)
-        finally:
-            server.terminate()
-            assert server.wait(timeout=30) == 0
+            check_postgres(f"postgresql://ann@{postgres.removeprefix('postgres://')}/uptally", expected)
     print("clients: ADBC into Arrow, pandas and Polars, and psycopg agree with the files")
 
 
