@@ -82,7 +82,7 @@ fn differing(bucket: &str, range: &str, options: &str) -> String {
         options.split(',').filter(is_of).collect::<Vec<_>>().join(",")
     };
     // What incidents and openings have no use for, they do not take.
-    let of_hours = only(&["snap_end_of_day=", "default_timezone="]);
+    let of_hours = only(&["snap", "default"]);
     let of_polls = only(&["snap", "default", "interpolation=", "scope=", "max_gap="]);
     format!(
         "WITH whole AS (SELECT * FROM uptime({range}, '{options}')),
