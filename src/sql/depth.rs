@@ -15,7 +15,7 @@ use crate::error::{Error, Fault, Result, Wrong};
 pub const DEEP_MAX: usize = 256;
 
 /// # Errors
-/// Where the statement is deeper than [`DEEP_MAX`]. What is no SQL is left to the parsers.
+/// Where the statement is deeper than `DEEP_MAX`. What is no SQL is left to the parsers.
 pub fn bounded(sql: &str) -> Result<()> {
     // As it is read over HTTP and Flight, and as it is read over the protocol of PostgreSQL.
     let dialects: [&dyn Dialect; 2] = [&GenericDialect {}, &PostgreSqlDialect {}];

@@ -29,7 +29,7 @@ const REPORTS: &str = "reports";
 const ROWS: &str = "report_rows";
 pub const NAMES: [&str; 2] = [REPORTS, ROWS];
 
-/// What both tables and their columns say, as [`super::tables::DESCRIPTIONS`].
+/// What both tables and their columns say, as those of the other tables.
 const DESCRIPTIONS: [(&str, &str, &str); 14] = [
     (REPORTS, "", "reports that were asked for, one row each, until they expire"),
     (REPORTS, "report_id", "by which it is asked for over HTTP"),
