@@ -27,9 +27,10 @@ def plain(column):
 
 
 def sort_key(row):
-    """Of any order that is the same on both sides: numbers that are equal but for rounding are one."""
+    """Of any order that is the same on both sides: numbers equal but for rounding are one."""
     return tuple(
-        (value is not None, float(f"{value:.12g}") if isinstance(value, float) else value) for value in row
+        (value is not None, float(f"{value:.12g}") if isinstance(value, float) else value)
+        for value in row
     )
 
 
@@ -47,7 +48,8 @@ def first_difference(question, found, expected):
         found, expected = sorted(found, key=sort_key), sorted(expected, key=sort_key)
     for place, (one, other) in enumerate(zip(found, expected), 1):
         if len(one) != len(other) or not all(map(is_same, one, other)):
-            return f"row {place} of {len(found)} and {len(expected)}\n  uptally  {one}\n  DuckDB   {other}"
+            of = f"row {place} of {len(found)} and {len(expected)}"
+            return f"{of}\n  uptally  {one}\n  DuckDB   {other}"
     if len(found) == len(expected):
         return None
     longer, name = (found, "uptally") if len(found) > len(expected) else (expected, "DuckDB")

@@ -1,4 +1,5 @@
-"""Two chains of the same made-up stores, each loaded in several versions, with rows that break rules.
+"""Two chains of the same made-up stores, each loaded in several versions, with rows that break
+rules.
 
 In one, the first load knows every store, so that numbers of stores ascend as their ids do; in the
 other, stores come later. Reading, and grouping by store, differ between the two.
@@ -43,7 +44,9 @@ class Chain:
         self.place.mkdir()
 
     def run(self, *words):
-        done = subprocess.run([self.uptally, *words], cwd=self.place, capture_output=True, text=True)
+        done = subprocess.run(
+            [self.uptally, *words], cwd=self.place, capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stderr
 
     def load(self, files):

@@ -1,4 +1,4 @@
-"""Asks uptally and DuckDB the same generated queries over the same Parquet, and compares the answers.
+"""Asks uptally and DuckDB the same generated queries over the same Parquet, compares the answers.
 
 Two chains (`chains`) are loaded and served by Arrow Flight SQL; DuckDB opens the files that their
 logs name (`same_files`). The queries (`grammar`, of `literals`) come from a seed, each asked of one
@@ -32,6 +32,8 @@ from serving import serving
 SAME_MIN = 2_000
 WITH_ROWS_MIN = 2 / 3
 REFUSED_BY_BOTH_MAX = 5
+# Of one outcome and chain; the rest is counted.
+PRINTED_MAX = 10
 # Beyond any query here, on however slow a machine.
 LIMITS = ("--sql-time", "5m", "--sql-rows", "10000000")
 
@@ -58,8 +60,12 @@ class Sides:
 
     def check_columns(self):
         """The same tables with the same columns are on both sides."""
-        served, opened = self.of_uptally(COLUMNS.format("public")), self.of_duckdb(COLUMNS.format("main"))
-        served, opened = ([row for row in rows if row[0] in same_files.TABLES] for rows in (served, opened))
+        served, opened = self.of_uptally(COLUMNS.format("public")), self.of_duckdb(
+            COLUMNS.format("main")
+        )
+        served, opened = (
+            [row for row in rows if row[0] in same_files.TABLES] for rows in (served, opened)
+        )
         assert served == opened, (served, opened)
         assert {table for table, _ in served} == set(same_files.TABLES), served
 
@@ -92,9 +98,13 @@ def opened(uptally, name, folder, until_the_end):
 def questions(made, seed, count):
     """Of both chains, made from what the second holds."""
     database = made[-1].database
-    versions = min(sides.database.sql("SELECT max(version) FROM loads").fetchall()[0][0] for sides in made)
+    versions = min(
+        sides.database.sql("SELECT max(version) FROM loads").fetchall()[0][0] for sides in made
+    )
     tables = tables_of(database, versions)
-    return list(enumerate(Queries(random.Random(seed), tables, pools_of(tables)).questions(count), 1))
+    return list(
+        enumerate(Queries(random.Random(seed), tables, pools_of(tables)).questions(count), 1)
+    )
 
 
 def ask(seed, sides, numbered):
@@ -103,7 +113,7 @@ def ask(seed, sides, numbered):
     for number, question in numbered:
         outcome, told = sides.asked(question)
         outcomes[outcome] += 1
-        if told:
+        if told and outcomes[outcome] <= PRINTED_MAX:
             what = f"--seed {seed}, query {number}, chain {sides.name}: {outcome}"
             print(f"{what}\n  {question.of_uptally()}\n  {told}", flush=True)
     return outcomes
@@ -145,9 +155,13 @@ def main():
         numbered = questions(made, options.seed, options.queries)
         if options.only:
             numbered = [numbered[options.only - 1]]
-        of_each = [[one for one in numbered if one[0] % len(made) == place] for place in range(len(made))]
+        of_each = [
+            [one for one in numbered if one[0] % len(made) == place] for place in range(len(made))
+        ]
         with ThreadPoolExecutor(len(made)) as threads:
-            outcomes = sum(threads.map(lambda each: ask(options.seed, *each), zip(made, of_each)), Counter())
+            outcomes = sum(
+                threads.map(lambda each: ask(options.seed, *each), zip(made, of_each)), Counter()
+            )
     return summed_up(outcomes, len(numbered), time.monotonic() - started_at)
 
 

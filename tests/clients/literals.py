@@ -9,7 +9,10 @@ from same_files import AS_OF, TABLES
 
 KIND_OF = {"VARCHAR": TEXT, "BOOLEAN": BOOL, "DATE": DATE, "TIMESTAMP WITH TIME ZONE": INSTANT}
 # When loads were made: otherwise every run would ask something else.
-AT_ANY_TIME = ("TIMESTAMPTZ '2020-01-01 00:00:00.000000Z'", "TIMESTAMPTZ '2100-01-01 00:00:00.000000Z'")
+AT_ANY_TIME = (
+    "TIMESTAMPTZ '2020-01-01 00:00:00.000000Z'",
+    "TIMESTAMPTZ '2100-01-01 00:00:00.000000Z'",
+)
 # Times of a day at which reading may go wrong by one.
 EDGES = ("00:00:00.000000", "00:00:00.000001", "12:00:00.000000", "23:59:59.999999")
 

@@ -15,7 +15,8 @@ AS_OF = ("polls", "time_zones", "stores")
 # What `queries/stores.sql` says, with the zone that counts where a store has none.
 STORES = """
     SELECT s.store_id, s.store_no, coalesce(z.time_zone, 'America/Chicago') AS time_zone,
-           NOT s.has_business_hours AS uses_default_hours, NOT s.has_time_zone AS uses_default_time_zone,
+           NOT s.has_business_hours AS uses_default_hours,
+           NOT s.has_time_zone AS uses_default_time_zone,
            s.first_polled_at, s.last_polled_at, s.polls
     FROM {files} AS s LEFT JOIN {zones} AS z ON z.store_no = s.store_no
 """
@@ -57,7 +58,8 @@ def opened(folder):
 
 
 def create_view(database, table, files, suffix=""):
-    rows = f"FROM read_parquet({files}, hive_partitioning = {table == 'polls'}, hive_types_autocast = false)"
+    of_path = f"hive_partitioning = {table == 'polls'}, hive_types_autocast = false"
+    rows = f"FROM read_parquet({files}, {of_path})"
     if table == "polls":
         # A day that is text in the path: windows by a column that DuckDB makes of paths fail in it.
         rows = f"SELECT * REPLACE (CAST(polled_on AS DATE) AS polled_on) {rows}"

@@ -1,7 +1,7 @@
 """The clauses of a query over a source: what it selects, WHERE with subqueries, and ORDER BY.
 
-NULLS FIRST or LAST is always said, as the defaults differ. Left out, as DataFusion does not know it:
-correlated subqueries with a limit, and tuples before IN.
+NULLS FIRST or LAST is always said, as the defaults differ. Left out, as DataFusion does not know
+them: correlated subqueries with a limit, and tuples before IN.
 """
 
 from dataclasses import replace
@@ -96,11 +96,13 @@ class Clauses(Sources):
             return f"{outer} {word} (SELECT {column} FROM {inner.sql} WHERE {condition})"
         if related and dice.random() < 0.5:
             condition = f"{related} AND ({condition})"
-        of_all = f"(SELECT {dice.choice(('min', 'max'))}({column}) FROM {inner.sql} WHERE {condition})"
+        of_all = (
+            f"(SELECT {dice.choice(('min', 'max'))}({column}) FROM {inner.sql} WHERE {condition})"
+        )
         return f"{outer} {dice.choice(COMPARISONS)} {of_all}"
 
     def among(self, outer, column, inner, has_to_hold):
-        """IN or NOT IN. What may not hold beside OR has no nulls: DataFusion takes unknown for true there."""
+        """IN or NOT IN. Beside OR nothing is null: DataFusion takes unknown for true there."""
         table, condition = inner
         word = self.dice.choice(("IN", "IN", "NOT IN"))
         if word == "NOT IN" and not has_to_hold:

@@ -11,7 +11,9 @@ class Groups(Clauses):
     def fold(self, source):
         """An aggregate over the source, and its kind."""
         dice, expressions = self.dice, self.expressions(source)
-        sql, kind = dice.choice((self.fold_to_int, self.fold_to_int, self.fold_to_real, self.fold_to_any))(source)
+        sql, kind = dice.choice(
+            (self.fold_to_int, self.fold_to_int, self.fold_to_real, self.fold_to_any)
+        )(source)
         if dice.random() < 0.25:
             sql += f" FILTER (WHERE {expressions.condition(1)})"
         return sql, kind
@@ -37,7 +39,14 @@ class Groups(Clauses):
 
     def fold_to_real(self, source):
         number, real = self.folded(source, INT), self.folded(source, REAL)
-        forms = ("avg({0})", "avg({1})", "sum({1})", "stddev_samp({0})", "stddev_pop({0})", "var_pop({0})")
+        forms = (
+            "avg({0})",
+            "avg({1})",
+            "sum({1})",
+            "stddev_samp({0})",
+            "stddev_pop({0})",
+            "var_pop({0})",
+        )
         return self.dice.choice(forms).format(number, real), REAL
 
     def fold_to_any(self, source):
@@ -56,10 +65,14 @@ class Groups(Clauses):
     def group_keys(self, source, most=3):
         """Expressions to group by with their kinds, each of some column, no two alike."""
         dice, expressions = self.dice, self.expressions(source)
-        usual = [column for column in map(source.column, ("store_id", "store_no", "polled_on")) if column]
+        usual = [
+            column for column in map(source.column, ("store_id", "store_no", "polled_on")) if column
+        ]
         keys = {}
         for _ in range(dice.randrange(1, most + 1)):
-            column = dice.choice([column for column in source.columns if column.kind != REAL] or [None])
+            column = dice.choice(
+                [column for column in source.columns if column.kind != REAL] or [None]
+            )
             if usual and dice.random() < 0.5:
                 column = dice.choice(usual)
             elif column and dice.random() < 0.5:
@@ -73,14 +86,16 @@ class Groups(Clauses):
         return list(keys.items())
 
     def grouped(self, source, is_read_on=False):
-        """A query by groups, its keys first. One that others read on has keys: what DataFusion folds
-        of no rows and then again is of the wrong column.
+        """A query by groups, its keys first. One that others read has keys: DataFusion folds what is
+        folded of no rows to the wrong column.
         """
         dice = self.dice
         keys = self.group_keys(source) if is_read_on or dice.random() < 0.85 else []
         folds = [self.fold(source) for _ in range(dice.choice((1, 1, 2, 3)))]
         # DataFusion folds in one order alone.
-        folds = [fold for place, fold in enumerate(folds) if not place or "string_agg" not in fold[0]]
+        folds = [
+            fold for place, fold in enumerate(folds) if not place or "string_agg" not in fold[0]
+        ]
         names = [sql for sql, _ in keys]
         by, told_apart_by = "", tuple(f"c{place}" for place in range(1, len(keys) + 1))
         # DataFusion does not find its way back from `grouping` to an expression that it changed.
@@ -104,5 +119,9 @@ class Groups(Clauses):
 
     def grouping_sets(self, names):
         every = ", ".join(names)
-        sets = (f"ROLLUP ({every})", f"CUBE ({every})", f"GROUPING SETS (({every}), ({names[-1]}), ())")
+        sets = (
+            f"ROLLUP ({every})",
+            f"CUBE ({every})",
+            f"GROUPING SETS (({every}), ({names[-1]}), ())",
+        )
         return self.dice.choice(sets)

@@ -104,7 +104,8 @@ class Queries(Groups, Windows):
         keys = list(source.keys)
         if keys and dice.random() < 0.4:
             first = self.expressions(source).value(dice.choice((INT, TEXT, INSTANT, DATE)), 1)
-            # A number alone would be the place of a column. DataFusion loses a CASE that it simplifies.
+            # A number alone would be the place of a column. DataFusion loses a CASE that it makes
+            # simpler.
             if any(column.sql in first for column in source.columns) and "CASE" not in first:
                 keys.insert(0, first)
         return self.limited(sql, keys, source.rows)
@@ -126,10 +127,11 @@ class Queries(Groups, Windows):
         can_cut, chosen = len(windows) == 1, dice.random()
         if chosen < 0.25:
             last, literal = f"w.c{len(outputs)}", dice.choice(self.pools[windows[-1][1]])
-            sql = f"SELECT * FROM ({sql}) AS w WHERE {last} {dice.choice(COMPARISONS)} {literal} OR {last} <= {literal}"
+            either = f"{last} {dice.choice(COMPARISONS)} {literal} OR {last} <= {literal}"
+            sql = f"SELECT * FROM ({sql}) AS w WHERE {either}"
         elif chosen < 0.35:
-            order = self.order(source.keys)
-            sql += f" QUALIFY row_number() OVER (PARTITION BY {source.keys[0]}{order}) <= {dice.randrange(1, 4)}"
+            first = f"PARTITION BY {source.keys[0]}{self.order(source.keys)}"
+            sql += f" QUALIFY row_number() OVER ({first}) <= {dice.randrange(1, 4)}"
         return self.limited(sql, keys, 0, can_cut)
 
     def distinct(self):
@@ -144,7 +146,9 @@ class Queries(Groups, Windows):
         key = self.dice.choice(source.columns).sql
         outputs = self.outputs(source)
         terms = [key, *(term for term in source.keys if term != key)]
-        sql = f"SELECT DISTINCT ON ({key}) {selected(outputs)} FROM {source.sql}{self.where(source)}"
+        sql = (
+            f"SELECT DISTINCT ON ({key}) {selected(outputs)} FROM {source.sql}{self.where(source)}"
+        )
         return Question(sql + self.order(terms), is_ordered=True)
 
     def extremes(self):
@@ -165,9 +169,16 @@ class Queries(Groups, Windows):
             return self.grouped(source, is_read_on=True)
         columns = dice.sample(source.columns, min(len(source.columns), 3))
         if dice.random() < 0.7:
-            columns = [column for column in source.columns if column.sql in source.keys] + columns[:1]
-        outputs = [(column.wide or column.sql, column.kind) for column in columns] + self.outputs(source, 2)
-        sql, rows = f"SELECT {selected(outputs)} FROM {source.sql}{self.where(source)}", source.rows // 2
+            columns = [column for column in source.columns if column.sql in source.keys] + columns[
+                :1
+            ]
+        outputs = [(column.wide or column.sql, column.kind) for column in columns] + self.outputs(
+            source, 2
+        )
+        sql, rows = (
+            f"SELECT {selected(outputs)} FROM {source.sql}{self.where(source)}",
+            source.rows // 2,
+        )
         if dice.random() < 0.35:
             rows = dice.choice((1, 10, 60))
             sql += self.order(source.keys) + f" LIMIT {rows}"
@@ -180,7 +191,11 @@ class Queries(Groups, Windows):
         """Of columns alone: DataFusion takes what is the same in one side for the same in all."""
         dice = self.dice
         sources = [self.table() for _ in range(dice.choice((2, 2, 3)))]
-        kinds = [kind for kind in KINDS if all(self.expressions(source).column(kind) for source in sources)]
+        kinds = [
+            kind
+            for kind in KINDS
+            if all(self.expressions(source).column(kind) for source in sources)
+        ]
         kinds = dice.sample(kinds, dice.randrange(1, min(len(kinds), 3) + 1))
         sql = ""
         for source in sources:
@@ -188,7 +203,9 @@ class Queries(Groups, Windows):
             side = f"(SELECT {selected(outputs)} FROM {source.sql}{self.where(source, 0.8)})"
             word = dice.choice(("UNION", "UNION ALL", "INTERSECT", "EXCEPT"))
             sql = f"({sql} {word} {side})" if sql else side
-        return self.limited(f"SELECT * FROM {sql} AS u", [f"c{place}" for place in range(1, len(kinds) + 1)], 0)
+        return self.limited(
+            f"SELECT * FROM {sql} AS u", [f"c{place}" for place in range(1, len(kinds) + 1)], 0
+        )
 
     def with_names(self):
         """A query that has a name, of which another reads, perhaps twice."""
@@ -205,7 +222,9 @@ class Queries(Groups, Windows):
         if dice.random() < 0.6:
             select = self.grouped(source)
             return self.limited(f"{named} {select.sql}", select.keys, 0)
-        sql = f"{named} SELECT {selected(self.outputs(source))} FROM {source.sql}{self.where(source)}"
+        sql = (
+            f"{named} SELECT {selected(self.outputs(source))} FROM {source.sql}{self.where(source)}"
+        )
         return self.limited(sql, source.keys, source.rows)
 
     def recursive(self):
@@ -214,8 +233,9 @@ class Queries(Groups, Windows):
         condition, step = self.plain(source), dice.randrange(1, 4)
         if dice.random() < 0.5:
             series = (
-                "days (day) AS (SELECT min(polled_on) FROM polls UNION ALL SELECT CAST(day + INTERVAL "
-                f"'{step} days' AS DATE) FROM days WHERE day < {dice.choice(self.pools[DATE])})"
+                "days (day) AS (SELECT min(polled_on) FROM polls UNION ALL "
+                f"SELECT CAST(day + INTERVAL '{step} days' AS DATE) FROM days "
+                f"WHERE day < {dice.choice(self.pools[DATE])})"
             )
             sql = (
                 f"SELECT day AS c1, count({day}) AS c2 FROM days LEFT JOIN {source.sql} "

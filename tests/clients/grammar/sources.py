@@ -23,7 +23,7 @@ JOINS = ("JOIN", "JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN")
 
 @dataclass(frozen=True)
 class Source:
-    """What follows FROM, what can be named of it, and what tells its rows apart, if anything does."""
+    """What follows FROM, what can be named of it, and what tells its rows apart, if anything."""
 
     sql: str
     columns: tuple
@@ -95,27 +95,31 @@ class Sources:
         return self.values()
 
     def parenthesised(self, select):
-        """The rows of a query. Its columns get new names: DataFusion takes `t.c1` in ORDER BY for `c1`."""
+        """The rows of a query. Its columns get new names: DataFusion takes `t.c1` for `c1`."""
         alias = self.alias()
         names = ", ".join(f"d{place}" for place in range(1, len(select.kinds) + 1))
         return self.named(f"({select.sql}) AS {alias} ({names})", alias, select)
 
     def named(self, sql, alias, select):
-        columns = tuple(Column(f"{alias}.d{place}", kind) for place, kind in enumerate(select.kinds, 1))
+        columns = tuple(
+            Column(f"{alias}.d{place}", kind) for place, kind in enumerate(select.kinds, 1)
+        )
         keys = tuple(f"{alias}.d{key[1:]}" for key in select.keys)
         return Source(sql, columns, keys, select.rows)
 
     def values(self):
         dice, alias = self.dice, self.alias()
-        number, text = self.tables["stores"].columns[1], self.tables["stores"].columns[2]
-        rows = ", ".join(
-            f"({place}, {dice.choice((*number.values, 'NULL'))}, {dice.choice((*text.values, 'NULL'))})"
-            for place in range(dice.randrange(1, 7))
-        )
+        _, number, text, *_ = self.tables["stores"].columns
+        any_of = lambda column: dice.choice((*column.values, "NULL"))  # noqa: E731
+        rows = [
+            f"({place}, {any_of(number)}, {any_of(text)})" for place in range(dice.randrange(1, 7))
+        ]
         columns = (("place", INT, ()), ("number", INT, number.values), ("word", TEXT, text.values))
-        columns = tuple(Column(f"{alias}.{name}", kind, values, name=name) for name, kind, values in columns)
+        columns = tuple(
+            Column(f"{alias}.{name}", kind, values, name=name) for name, kind, values in columns
+        )
         # The last row sets the types, as the others may be NULL.
-        rows = f"(VALUES {rows}, (7, 7, 'UTC'))"
+        rows = f"(VALUES {', '.join(rows)}, (7, 7, 'UTC'))"
         return Source(f"{rows} AS {alias} (place, number, word)", columns, (f"{alias}.place",), 7)
 
     def joined(self, derived):
@@ -134,7 +138,9 @@ class Sources:
         keys = one.keys and other.keys and one.keys + other.keys
         # DataFusion may take a condition of the left side for one of a column of the right that is
         # called alike, and drop what it should keep.
-        certain = {"RIGHT JOIN": other.columns, "FULL JOIN": dice.choice((one, other)).columns}.get(kind, ())
+        certain = {"RIGHT JOIN": other.columns, "FULL JOIN": dice.choice((one, other)).columns}.get(
+            kind, ()
+        )
         sql = f"{one.sql} {kind} {other.sql} ON {condition}"
         source = Source(sql, one.columns + other.columns, keys, rows, certain)
         if kind in ("JOIN", "LEFT JOIN") and rows < 3000 and dice.random() < 0.3:
@@ -177,7 +183,10 @@ class Sources:
         left, right = one.column("store_no"), other.column("store_no")
         if not (left and right):
             return []
-        same, rows = f"{left.sql} = {right.sql}", one.rows * other.rows // self.tables["stores"].rows
+        same, rows = (
+            f"{left.sql} = {right.sql}",
+            one.rows * other.rows // self.tables["stores"].rows,
+        )
         left_at, right_at = one.column("polled_at"), other.column("polled_at")
         if left_at and right_at:
             return [(f"{same} AND {left_at.sql} = {right_at.sql}", one.rows)]

@@ -1,12 +1,20 @@
 """Functions over windows of rows.
 
-Left out, as DataFusion does not know it of every window: `bool_and`, `bool_or`, and `min` of booleans.
+Left out, as DataFusion does not know them of every window: `bool_and`, `bool_or`, and `min` of
+booleans.
 """
 
 from grammar.clauses import Clauses
 from grammar.expressions import DATE, INSTANT, INT, REAL, TEXT
 
-ENDS = ("UNBOUNDED PRECEDING", "3 PRECEDING", "1 PRECEDING", "CURRENT ROW", "1 FOLLOWING", "2 FOLLOWING")
+ENDS = (
+    "UNBOUNDED PRECEDING",
+    "3 PRECEDING",
+    "1 PRECEDING",
+    "CURRENT ROW",
+    "1 FOLLOWING",
+    "2 FOLLOWING",
+)
 
 
 class Windows(Clauses):
@@ -83,7 +91,11 @@ class Windows(Clauses):
         order = f" ORDER BY {column.wide or column.sql} {ways}"
         if dice.random() < 0.3:
             return f"{dice.choice(('rank()', 'dense_rank()'))} OVER ({partition}{order})", INT
-        near = "2" if kind == INT else f"INTERVAL '{dice.choice(('90 minutes', '1 day', '10 seconds'))}'"
+        near = (
+            "2"
+            if kind == INT
+            else f"INTERVAL '{dice.choice(('90 minutes', '1 day', '10 seconds'))}'"
+        )
         end = dice.choice(("CURRENT ROW", f"{near} FOLLOWING", "UNBOUNDED FOLLOWING"))
         frames = (
             "",
