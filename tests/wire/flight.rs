@@ -65,6 +65,27 @@ fn a_statement_is_a_ticket_and_the_ticket_its_rows() {
     });
 }
 
+/// The optimiser finds some of these never null, only after the client was told what comes.
+#[test]
+fn what_comes_has_the_columns_announced() {
+    block_on(async {
+        let wired = Wired::with(Settings::default()).await;
+        let mut client = connect(&wired).await;
+        for sql in [
+            "SELECT nullif(1, 2) AS one FROM stores",
+            "SELECT coalesce(NULL, 1) AS one, store_id FROM stores",
+            "SELECT CASE WHEN true THEN 'x' END AS x FROM stores",
+            "SELECT least(1, 2) AS one, count(*) AS stores FROM stores",
+            "SELECT max(1) FILTER (WHERE true) AS one FROM stores",
+        ] {
+            let answer = asked(&mut client, sql).await.unwrap();
+            assert!(answer.num_rows() > 0, "{sql}");
+            assert!(answer.schema().fields().iter().all(|field| field.is_nullable()), "{sql}");
+        }
+        wired.stop().await;
+    });
+}
+
 #[test]
 fn a_prepared_statement_takes_values() {
     block_on(async {

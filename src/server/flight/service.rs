@@ -110,7 +110,7 @@ impl FlightSqlService for FlightSql {
         request: Request<FlightDescriptor>,
     ) -> Answer<Response<FlightInfo>> {
         let (_, plan) = self.plan(&Prepared { sql: query.query, values: None }).await?;
-        info(plan.schema().as_arrow(), request)
+        info(&rows::announced(plan.schema().as_arrow()), request)
     }
 
     /// Takes a ticket for a statement, which is the command itself.
@@ -134,7 +134,7 @@ impl FlightSqlService for FlightSql {
         let (_, plan) = self.plan(&prepared).await?;
         Ok(ActionCreatePreparedStatementResult {
             prepared_statement_handle: prepared.to_handle().map_err(status::of)?,
-            dataset_schema: schema_bytes(plan.schema().as_arrow())?,
+            dataset_schema: schema_bytes(&rows::announced(plan.schema().as_arrow()))?,
             parameter_schema: schema_bytes(&parameters(&plan).map_err(status::of)?)?,
         })
     }
@@ -164,7 +164,7 @@ impl FlightSqlService for FlightSql {
         request: Request<FlightDescriptor>,
     ) -> Answer<Response<FlightInfo>> {
         let (_, plan) = self.plan(&prepared_by(&query.prepared_statement_handle)?).await?;
-        info(plan.schema().as_arrow(), request)
+        info(&rows::announced(plan.schema().as_arrow()), request)
     }
 
     async fn do_get_prepared_statement(
