@@ -26,8 +26,9 @@ use datafusion::catalog::TableProvider;
 
 pub use self::hours::hours_of_stores;
 pub use self::order::MergeForSort;
+pub use self::ranges::STORE_NO;
 pub use self::runs::GroupByRuns;
-use self::scan::TableFiles;
+pub use self::scan::{STORE_ID, TableFiles};
 pub use self::stores::Stores;
 use crate::error::{Error, Result};
 use crate::rules::calendar::day_of;

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Int32Type, SchemaRef};
+use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{SplitPoint, plan_err};
+use datafusion::common::{SplitPoint, Statistics, plan_err};
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::col;
@@ -21,7 +22,8 @@ use datafusion::physical_expr::{
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
+    ChildStats, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties,
+    PlanProperties, StatisticsArgs,
 };
 use datafusion::scalar::ScalarValue;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -192,6 +194,25 @@ impl ExecutionPlan for StoreRangesExec {
         scans: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         Ok(Arc::new(Self { scans, ..self.read(self.reading, Arc::clone(&self.properties)) }))
+    }
+
+    fn child_stats_requests(&self, _: Option<usize>) -> Vec<ChildStats> {
+        vec![ChildStats::At(None); self.scans.len()]
+    }
+
+    /// Each scan is of all files, so that any of them knows what all partitions have together.
+    fn statistics_from_inputs(
+        &self,
+        scans: &[Arc<Statistics>],
+        args: &StatisticsArgs,
+    ) -> Result<Arc<Statistics>> {
+        let mut of_all = scans[0].as_ref().clone().to_inexact();
+        if args.partition().is_some() {
+            let rows = of_all.num_rows.get_value().map(|rows| rows / self.scans.len());
+            of_all = Statistics::new_unknown(&self.schema());
+            of_all.num_rows = rows.map_or(Precision::Absent, Precision::Inexact);
+        }
+        Ok(Arc::new(of_all))
     }
 
     fn execute(

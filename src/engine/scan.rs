@@ -7,9 +7,11 @@ use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DFSchema, plan_err};
+use datafusion::common::stats::Precision;
+use datafusion::common::{DFSchema, Statistics, plan_err};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
@@ -31,7 +33,8 @@ use super::Stores;
 use super::ranges::{Cuts, STORE_NO, StoreRangesExec};
 use crate::tables::{Table, TableFile};
 
-const STORE_ID: &str = "store_id";
+/// Column of the ids.
+pub const STORE_ID: &str = "store_id";
 
 /// Files whose order and division by days the plan can rely on.
 #[derive(Debug)]
@@ -59,20 +62,30 @@ impl TableFiles {
         self
     }
 
-    /// Filters by ids of stores then become filters by their numbers, which take less to read.
+    /// For many questions: filters by ids of stores become filters by their numbers, which take less
+    /// to read; what the files' footers say is kept; and the planner learns how many rows there are.
     pub fn knowing(mut self, stores: &Arc<Stores>) -> Self {
         self.stores = Some(Arc::clone(stores));
         self
     }
 
+    /// The stores, where rows bear their numbers and the table knows them.
+    pub fn stores(&self) -> Option<&Arc<Stores>> {
+        self.schema.table_schema().index_of(STORE_NO).ok()?;
+        self.stores.as_ref()
+    }
+
     /// The filter by numbers that means the same as one by ids; `None` where it is no such filter.
     fn by_number(&self, filter: &Expr) -> Option<Expr> {
-        let stores = self.stores.as_ref()?;
-        self.schema.table_schema().index_of(STORE_NO).ok()?;
+        let stores = self.stores()?;
         let ids = ids_asked(filter)?;
         // What is no store has a number that no store has.
         let number = |id: &str| lit(stores.number_of(id).unwrap_or(-1));
-        Some(logical_col(STORE_NO).in_list(ids.into_iter().map(number).collect(), false))
+        let asked = logical_col(STORE_NO);
+        Some(match ids[..] {
+            [id] => asked.eq(number(id)),
+            _ => asked.in_list(ids.into_iter().map(number).collect(), false),
+        })
     }
 
     /// Whether the division into files alone decides the filter.
@@ -135,6 +148,7 @@ impl TableFiles {
         groups: Vec<Vec<&TableFile>>,
         (projection, filters, limit): (Option<&Vec<usize>>, &[Expr], Option<usize>),
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        let rows = groups.iter().flatten().map(|file| file.rows).sum::<Option<usize>>();
         let one_file_each = groups.iter().all(|group| group.len() <= 1);
         let groups = groups.into_iter().map(|group| {
             let files = group.into_iter().map(|file| self.partitioned(file));
@@ -146,10 +160,20 @@ impl TableFiles {
         if let Some(predicate) = self.predicate(state, filters)? {
             source = source.with_predicate(predicate);
         }
-        let mut config =
-            FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
-                .with_file_groups(groups.collect::<Result<Vec<_>>>()?)
-                .with_limit(limit);
+        let mut statistics = Statistics::new_unknown(self.schema.table_schema());
+        let url = ObjectStoreUrl::local_filesystem();
+        if self.stores.is_some() {
+            statistics.num_rows = rows.map_or(Precision::Absent, Precision::Inexact);
+            let env = state.runtime_env();
+            let (files, footers) =
+                (env.object_store(&url)?, env.cache_manager.get_file_metadata_cache());
+            let readers = CachedParquetFileReaderFactory::new(files, footers);
+            source = source.with_parquet_file_reader_factory(Arc::new(readers));
+        }
+        let mut config = FileScanConfigBuilder::new(url, Arc::new(source))
+            .with_file_groups(groups.collect::<Result<Vec<_>>>()?)
+            .with_statistics(statistics)
+            .with_limit(limit);
         if one_file_each {
             config = config.with_output_ordering(self.ordering()?.into_iter().collect());
         }
@@ -165,11 +189,10 @@ impl TableFiles {
         filters: &[Expr],
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let schema = self.schema.table_schema();
-        let (by_id, mut others): (Vec<_>, Vec<_>) =
+        let (by_id, others): (Vec<_>, Vec<_>) =
             filters.iter().cloned().partition(|filter| self.by_number(filter).is_some());
         let by_number = conjunction(by_id.iter().filter_map(|filter| self.by_number(filter)));
         let Some(by_number) = by_number else { return plan_err!("no filter names a store") };
-        others.push(by_number.clone());
         let number = schema.index_of(STORE_NO)?;
         let asked = projection.cloned().unwrap_or_else(|| (0..schema.fields().len()).collect());
         let mut read = asked.clone();
@@ -178,7 +201,7 @@ impl TableFiles {
         }
         let groups = balanced(&self.files_of(state, &others)?, state.config().target_partitions());
         let rows = self.scan_of(state, groups, (Some(&read), &others, None))?;
-        // What the scan leaves out by statistics is not all that has to go.
+        // The planner hands it on to the scan.
         let read_schema = DFSchema::try_from(rows.schema())?;
         let holds = state.create_physical_expr(by_number, &read_schema)?;
         let rows = FilterExecBuilder::new(holds, rows)
@@ -253,7 +276,8 @@ impl TableProvider for TableFiles {
         let files = self.files_of(state, filters)?;
         let number = self.schema.table_schema().index_of(STORE_NO).ok();
         let is_read = number.is_some_and(|number| projection.is_none_or(|at| at.contains(&number)));
-        if !is_read || self.cuts.ranges() == 1 {
+        let is_of_few = filters.iter().any(|filter| values_asked(filter, STORE_NO).is_some());
+        if !is_read || is_of_few || self.cuts.ranges() == 1 {
             let groups = balanced(&files, state.config().target_partitions());
             return self.scan_of(state, groups, (projection, filters, limit));
         }
@@ -275,20 +299,24 @@ impl TableProvider for TableFiles {
 
 /// The ids that the filter lets through; `None` where it is about anything else.
 fn ids_asked(filter: &Expr) -> Option<Vec<&str>> {
-    let is_id = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name() == STORE_ID);
-    fn text(expr: &Expr) -> Option<&str> {
-        match expr {
-            Expr::Literal(value, _) => value.try_as_str().flatten(),
-            _ => None,
-        }
-    }
+    let values = values_asked(filter, STORE_ID)?;
+    values.into_iter().map(|value| value.try_as_str().flatten()).collect()
+}
+
+/// The values of the column that the filter lets through; `None` where it is about anything else.
+fn values_asked<'f>(filter: &'f Expr, name: &str) -> Option<Vec<&'f ScalarValue>> {
+    let is_column = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name() == name);
+    let value = |expr: &'f Expr| match expr {
+        Expr::Literal(value, _) => Some(value),
+        _ => None,
+    };
     match filter {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
-            let given = if is_id(left) { right } else { is_id(right).then_some(left)? };
-            Some(vec![text(given)?])
+            let given = if is_column(left) { right } else { is_column(right).then_some(left)? };
+            Some(vec![value(given)?])
         }
-        Expr::InList(list) if is_id(&list.expr) && !list.negated => {
-            list.list.iter().map(text).collect()
+        Expr::InList(list) if is_column(&list.expr) && !list.negated => {
+            list.list.iter().map(value).collect()
         }
         _ => None,
     }

@@ -1,8 +1,9 @@
 //! The stores of a report: which are asked for, and how they are divided among threads.
 
 use std::collections::HashSet;
+use std::sync::{Arc, OnceLock};
 
-use arrow::array::{Array, AsArray, Int32Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch, UInt32Array};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 
 use super::StoreCounts;
@@ -15,12 +16,14 @@ pub struct Stores {
     rows: RecordBatch,
     /// Whether the numbers of all stores, of which these may be a part, ascend.
     in_order_of_ids: bool,
+    /// The row of each number, null where there is none; made when it is first asked for.
+    row_of_number: Arc<OnceLock<UInt32Array>>,
 }
 
 impl Stores {
     /// All stores of a dataset.
     pub fn new(rows: RecordBatch) -> Self {
-        let stores = Self { rows, in_order_of_ids: false };
+        let stores = Self { rows, in_order_of_ids: false, row_of_number: Arc::default() };
         Self { in_order_of_ids: stores.numbers().is_sorted(), ..stores }
     }
 
@@ -41,7 +44,7 @@ impl Stores {
         let mut rows: Vec<i32> = rows.into_iter().collect();
         rows.sort_unstable();
         let rows = arrow::compute::take_record_batch(&self.rows, &Int32Array::from(rows))?;
-        Ok(Self { rows, ..*self })
+        Ok(Self { rows, in_order_of_ids: self.in_order_of_ids, row_of_number: Arc::default() })
     }
 
     pub fn count(&self) -> usize {
@@ -55,6 +58,28 @@ impl Stores {
     /// `None` where there is no such store.
     pub fn number_of(&self, id: &str) -> Option<i32> {
         self.row_of(id).map(|row| self.numbers()[row])
+    }
+
+    /// The ids of the numbers; null where a number is null or of no store.
+    ///
+    /// # Errors
+    /// Where the ids are too long for one array.
+    pub fn ids_of(&self, numbers: &Int32Array) -> arrow::error::Result<ArrayRef> {
+        let known = self.row_of_number.get_or_init(|| {
+            let last = self.numbers().iter().max();
+            let mut rows = vec![None; last.map_or(0, |last| *last as usize + 1)];
+            for (row, &number) in self.numbers().iter().enumerate() {
+                rows[number as usize] = Some(row as u32);
+            }
+            rows.into()
+        });
+        let beyond = |number: &i32| *number as usize >= known.len();
+        if numbers.values().iter().any(beyond) {
+            let within = numbers.iter().map(|number| number.filter(|number| !beyond(number)));
+            return self.ids_of(&within.collect());
+        }
+        let rows = arrow::compute::take(known, numbers, None)?;
+        arrow::compute::take(self.rows.column(0), &rows, None)
     }
 
     fn row_of(&self, id: &str) -> Option<usize> {
@@ -137,6 +162,15 @@ mod tests {
             Arc::new(BooleanArray::from(vec![false; rows.len()])),
         ];
         Stores::new(RecordBatch::try_new(Table::Stores.file_schema(), columns).unwrap())
+    }
+
+    #[test]
+    fn numbers_have_the_ids_of_their_stores() {
+        let stores = stores(&[(3, 900), (0, 900), (1, 900)]);
+        let numbers = [Some(1), None, Some(3), Some(2), Some(0), Some(4), Some(-1), Some(1)];
+        let ids = stores.ids_of(&numbers.into_iter().collect()).unwrap();
+        let expected = [Some("c"), None, Some("a"), None, Some("b"), None, None, Some("c")];
+        assert_eq!(ids.as_string::<i32>(), &StringArray::from_iter(expected));
     }
 
     #[test]

@@ -39,6 +39,8 @@ async fn what_would_take_the_memory_of_the_process_names_the_limit() {
         "SELECT count(*) FROM polls WHERE length(repeat(store_id, 500000)) > 1",
         "SELECT cardinality(range(1, 1000000000))",
         "SELECT array_repeat(1, 2000000000)",
+        "SELECT repeat('x', 1000000), store_id FROM polls",
+        "SELECT concat(repeat('x', 1000000), store_id) FROM polls",
     ] {
         let error = asked(Limits::default(), sql).await.expect_err(sql);
         let is_told = matches!(&error, Error::Limit(limit) if limit.contains("--sql-memory"));
@@ -113,11 +115,13 @@ async fn names_that_stand_for_queries_do_not_make_a_plan_without_end() {
         format!("WITH n0 AS (SELECT 1 AS a){more} SELECT count(*) FROM n{}", names - 1)
     };
     assert_eq!(ask(&session, &doubled(6), Limits::default()).await.unwrap(), 1);
-    let error = session.plan(&doubled(14)).await.unwrap_err();
-    assert!(
-        matches!(&error, Error::Query(limit) if limit.to_string().contains("steps")),
-        "{error}"
-    );
+    for names in [14, 200] {
+        let error = session.plan(&doubled(names)).await.unwrap_err();
+        assert!(
+            matches!(&error, Error::Query(limit) if limit.to_string().contains("steps")),
+            "{names} names: {error}"
+        );
+    }
 }
 
 #[tokio::test]

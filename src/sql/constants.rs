@@ -1,7 +1,7 @@
 //! Refuses a long constant that every row of a batch would repeat.
 //!
-//! A constant costs its length once as long as nothing makes a column of it. A projection or a filter
-//! may do so, a batch at a time, and no pool counts that.
+//! A constant costs its length once as long as nothing makes a column of it. Whatever computes with
+//! rows may do so, a batch at a time, and no pool counts that.
 
 use std::sync::Arc;
 
@@ -13,9 +13,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Literal;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
-use datafusion::physical_plan::projection::ProjectionExec;
 
 /// What a batch of one constant takes at most.
 const BYTES_MAX: usize = 512 << 20;
@@ -31,15 +29,9 @@ impl PhysicalOptimizerRule for ConstantsFit {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let bytes_max = BYTES_MAX / config.execution.batch_size.get();
         plan.apply(|node| {
-            if let Some(projection) = node.downcast_ref::<ProjectionExec>()
-                && !projection.input().is::<PlaceholderRowExec>()
-            {
-                for column in projection.expr() {
-                    short_enough(&column.expr, bytes_max)?;
-                }
-            }
-            if let Some(filter) = node.downcast_ref::<FilterExec>() {
-                short_enough(filter.predicate(), bytes_max)?;
+            // A row that is made of nothing is one row.
+            if !node.children().iter().any(|input| input.is::<PlaceholderRowExec>()) {
+                node.apply_expressions(&mut |expr| short_enough(expr, bytes_max))?;
             }
             Ok(TreeNodeRecursion::Continue)
         })?;
@@ -55,8 +47,8 @@ impl PhysicalOptimizerRule for ConstantsFit {
     }
 }
 
-fn short_enough(expr: &Arc<dyn PhysicalExpr>, bytes_max: usize) -> Result<()> {
-    let walked = expr.apply(|expr| {
+fn short_enough(expr: &Arc<dyn PhysicalExpr>, bytes_max: usize) -> Result<TreeNodeRecursion> {
+    expr.apply(|expr| {
         if let Some(literal) = expr.downcast_ref::<Literal>() {
             let bytes = literal.value().size();
             if bytes > bytes_max {
@@ -67,6 +59,5 @@ fn short_enough(expr: &Arc<dyn PhysicalExpr>, bytes_max: usize) -> Result<()> {
             }
         }
         Ok(TreeNodeRecursion::Continue)
-    });
-    walked.map(drop)
+    })
 }

@@ -1,7 +1,6 @@
 //! What the queries of a process share, and the session of each.
 
 use std::collections::VecDeque;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
@@ -9,7 +8,6 @@ use std::thread::available_parallelism;
 use datafusion::catalog::TableProvider;
 use datafusion::common::ParamValues;
 use datafusion::error::DataFusionError;
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{LogicalPlan, ScalarUDF};
@@ -18,6 +16,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use tokio::sync::Semaphore;
 
+use super::by_number::ByNumber;
 use super::chain::Chain;
 use super::constants::ConstantsFit;
 use super::cooperation::{JoinsGiveWay, stopping};
@@ -27,7 +26,7 @@ use super::limits::Limits;
 use super::rows::{Rows, not_planned};
 use super::utc::DateTrunc;
 use super::wrong::{asked_wrongly, no_value, with_names};
-use super::{depth, guard, statement, tables, threads};
+use super::{depth, expansion, guard, memory, statement, tables, threads};
 use crate::engine::{GroupByRuns, MergeForSort, Tables, hours_of_stores};
 use crate::error::{Error, Fault, Result, Wrong};
 use crate::functions::{self, ChainHours};
@@ -75,10 +74,16 @@ impl Database {
             // Scans come divided by days or by stores, and stay so.
             .with_repartition_file_scans(false)
             .set_bool("datafusion.optimizer.prefer_existing_sort", true)
+            // What is joined by store lies divided by store, on all threads.
+            .set_usize("datafusion.optimizer.hash_join_single_partition_threshold", 0)
+            .set_usize("datafusion.optimizer.hash_join_single_partition_threshold_rows", 0)
+            // No file has one.
+            .set_bool("datafusion.execution.parquet.bloom_filter_on_read", false)
             .set_bool("datafusion.execution.parquet.pushdown_filters", true);
         let state = SessionStateBuilder::new()
             .with_config(config)
             .with_default_features()
+            .with_analyzer_rule(Arc::new(ByNumber))
             .with_analyzer_rule(Arc::new(DistinctByBitmaps))
             .with_optimizer_rules(stopping(Optimizer::new().rules))
             .with_physical_optimizer_rule(Arc::new(GroupByRuns))
@@ -255,14 +260,9 @@ impl Session {
         if let Some(open) = plan.get_parameter_names().map_err(asked_wrongly)?.iter().min() {
             return Err(Error::Query(no_value(open)));
         }
-        let pool = FairSpillPool::new(limits.memory_bytes);
-        // How many of the hungriest operators an error names.
-        let named = NonZeroUsize::new(3).unwrap_or(NonZeroUsize::MIN);
         let shared = self.context.runtime_env();
-        let env = RuntimeEnv {
-            memory_pool: Arc::new(TrackConsumersPool::new(pool, named)),
-            ..RuntimeEnv::clone(&shared)
-        };
+        let memory_pool = memory::pool(limits.memory_bytes);
+        let env = RuntimeEnv { memory_pool, ..RuntimeEnv::clone(&shared) };
         let state = SessionStateBuilder::new_from_existing(self.context.state())
             .with_runtime_env(Arc::new(env))
             .build();
@@ -275,6 +275,7 @@ async fn planned(
     mut statement: Statement,
 ) -> datafusion::error::Result<LogicalPlan> {
     statement::prepare(&mut statement)?;
+    expansion::bounded(&statement)?;
     let plan = context.state().statement_to_plan(statement).await;
     guard::planned(plan.map_err(|error| with_names(error, context))?)
 }

@@ -7,6 +7,7 @@
 //! takes its rows any more. Knows nothing of who asks.
 
 mod as_of;
+mod by_number;
 mod chain;
 mod constants;
 mod cooperation;
@@ -14,9 +15,11 @@ mod database;
 mod depth;
 mod distinct;
 mod documented;
+mod expansion;
 mod functions;
 mod guard;
 mod limits;
+mod memory;
 mod parameters;
 mod progress;
 mod reports;

@@ -25,6 +25,8 @@ pub struct TableFile {
     pub day: Option<i64>,
     /// No poll in it is later, microseconds UTC; `None` of other tables, or where it is unknown.
     pub last_at: Option<i64>,
+    /// `None` where it is unknown.
+    pub rows: Option<usize>,
     add: Add,
 }
 
@@ -33,13 +35,16 @@ impl TableFile {
         let day = table
             .partition_column()
             .and_then(|column| add.partition_values.get(column)?.as_deref().and_then(day_of_text));
+        let stats = add.stats.as_deref();
+        let stats = stats.and_then(|text| serde_json::from_str(text).ok());
         // A URI, which has other signs than letters, digits and a few more written as numbers.
         let path = object_store::path::Path::from_url_path(&add.path);
         Self {
             path: folder.join(path.as_ref().map_or(add.path.as_str(), AsRef::as_ref)),
             size_bytes: add.size.unsigned_abs(),
             day,
-            last_at: add.stats.as_deref().and_then(last_at),
+            last_at: stats.as_ref().and_then(last_at),
+            rows: stats.as_ref().and_then(rows),
             add,
         }
     }
@@ -184,14 +189,17 @@ impl TableLog {
 
 /// The greatest `polled_at` that a file's statistics tell; `None` where they tell it only to the
 /// millisecond, as those that a Delta library made up again do.
-fn last_at(stats: &str) -> Option<i64> {
-    let stats: serde_json::Value = serde_json::from_str(stats).ok()?;
+fn last_at(stats: &serde_json::Value) -> Option<i64> {
     let last_at = stats.get("maxValues")?.get("polled_at")?.as_str()?;
     let (_, fraction) = last_at.rsplit_once('.')?;
     if fraction.bytes().take_while(u8::is_ascii_digit).count() < 6 {
         return None;
     }
     chrono::DateTime::parse_from_rfc3339(last_at).ok().map(|at| at.timestamp_micros())
+}
+
+fn rows(stats: &serde_json::Value) -> Option<usize> {
+    usize::try_from(stats.get("numRecords")?.as_u64()?).ok()
 }
 
 fn add_of(file: &NewFile) -> Add {
@@ -248,7 +256,8 @@ mod tests {
     #[track_caller]
     fn check(polled_at: &str, expected: Option<i64>) {
         let stats = serde_json::json!({ "numRecords": 1, "maxValues": { "polled_at": polled_at } });
-        assert_eq!(last_at(&stats.to_string()), expected, "{polled_at}");
+        assert_eq!(last_at(&stats), expected, "{polled_at}");
+        assert_eq!(rows(&stats), Some(1));
     }
 
     #[test]
@@ -258,6 +267,7 @@ mod tests {
         check("1970-01-01T00:00:01.002Z", None);
         check("1970-01-01T00:00:01Z", None);
         check("yesterday", None);
-        assert_eq!(last_at("{}"), None);
+        let none = serde_json::json!({});
+        assert_eq!((last_at(&none), rows(&none)), (None, None));
     }
 }

@@ -1,0 +1,123 @@
+//! How large a statement grows where each name of a query stands for the query.
+//!
+//! Names may stand for queries that read two names each, and so on: a short text, and a plan without
+//! end. It has to be found out before the statement is planned.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use datafusion::common::plan_err;
+use datafusion::error::Result;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::{ObjectName, Query, Visit as _, Visitor};
+
+/// Tables and functions that a statement may read once names are replaced.
+const RELATIONS_MAX: u64 = 4_000;
+
+/// # Errors
+/// Where the statement would read more than [`RELATIONS_MAX`] relations.
+pub fn bounded(statement: &Statement) -> Result<()> {
+    let plain = match statement {
+        Statement::Statement(plain) => plain,
+        Statement::Explain(explained) => return bounded(&explained.statement),
+        _ => return Ok(()),
+    };
+    let mut expansion = Expansion::default();
+    match plain.visit(&mut expansion) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => plan_err!(
+            "the query has more than {RELATIONS_MAX} steps once WITH is put in its place, the limit"
+        ),
+    }
+}
+
+#[derive(Default)]
+struct Expansion {
+    /// Of each name the most that any query of it reads, wherever it is known.
+    named: HashMap<String, u64>,
+    /// Queries that WITH names, by where they lie, until they have been walked through.
+    names: HashMap<*const Query, String>,
+    /// What the queries read that are being walked through, the innermost last.
+    open: Vec<u64>,
+}
+
+impl Expansion {
+    fn add(&mut self, relations: u64) -> ControlFlow<()> {
+        let Some(open) = self.open.last_mut() else { return ControlFlow::Continue(()) };
+        *open = open.saturating_add(relations);
+        if *open > RELATIONS_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+impl Visitor for Expansion {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        let named = query.with.iter().flat_map(|with| &with.cte_tables);
+        self.names.extend(
+            named.map(|named| (&raw const *named.query, named.alias.name.value.to_lowercase())),
+        );
+        self.open.push(1);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        let relations = self.open.pop().unwrap_or_default();
+        match self.names.remove(&(&raw const *query)) {
+            Some(name) => {
+                let most = self.named.entry(name).or_default();
+                *most = relations.max(*most);
+                ControlFlow::Continue(())
+            }
+            None => self.add(relations),
+        }
+    }
+
+    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
+        let name = relation.0.last().and_then(|part| part.as_ident());
+        let named = name.and_then(|name| self.named.get(&name.value.to_lowercase()));
+        self.add(named.copied().unwrap_or(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::sql::parser::DFParserBuilder;
+
+    use super::*;
+
+    fn is_bounded(sql: &str) -> bool {
+        let parsed = DFParserBuilder::new(sql).build().unwrap().parse_statements().unwrap();
+        bounded(&parsed[0]).is_ok()
+    }
+
+    fn doubled(names: usize, read: &str) -> String {
+        let more = (1..names).map(|at| format!(", n{at} AS (SELECT * FROM n{0}, N{0})", at - 1));
+        let more: String = more.collect();
+        format!("WITH n0 AS (SELECT 1){more} {}", read.replace("LAST", &format!("n{}", names - 1)))
+    }
+
+    #[test]
+    fn names_count_as_often_as_they_are_read() {
+        for (names, read, expected) in [
+            (10, "SELECT * FROM LAST", true),
+            (13, "SELECT * FROM LAST", false),
+            (10, "SELECT * FROM LAST, LAST, LAST, LAST, LAST", false),
+            (10, "SELECT (SELECT max(a) FROM LAST), (SELECT min(a) FROM LAST) FROM polls", true),
+            (200, "SELECT 1", false),
+            (200, "SELECT * FROM LAST", false),
+            (2_000, "SELECT * FROM LAST", false),
+        ] {
+            let sql = doubled(names, read);
+            assert_eq!(is_bounded(&sql), expected, "{names} {read}");
+            assert_eq!(is_bounded(&format!("EXPLAIN {sql}")), expected, "{names} {read}");
+            assert_eq!(is_bounded(&format!("SELECT * FROM ({sql}) AS a")), expected, "{names}");
+        }
+        let mut many = String::from("SELECT * FROM polls");
+        (0..3_000).for_each(|_| many.push_str(", polls"));
+        assert!(is_bounded(&many));
+        assert!(is_bounded(
+            "WITH RECURSIVE n AS (SELECT 1 AS a UNION ALL SELECT a + 1 FROM n) SELECT * FROM n"
+        ));
+    }
+}
