@@ -14,7 +14,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::lit;
 use futures::FutureExt;
 
-use super::database::{CATALOG, SCHEMA};
+use super::database::{CATALOG, INTERNAL, SCHEMA};
 use crate::engine::Tables;
 use crate::engine::steps::{Arguments, Step, Steps};
 use crate::error::Error;
@@ -97,11 +97,36 @@ pub fn schema_of(
     Ok(Arc::new(schema))
 }
 
+/// A catalog whose lists leave out [`INTERNAL`], which is there for who names it.
+#[derive(Debug, Default)]
+struct Listed(MemoryCatalogProvider);
+
+impl CatalogProvider for Listed {
+    fn schema_names(&self) -> Vec<String> {
+        let mut names = self.0.schema_names();
+        names.retain(|name| name != INTERNAL);
+        names.sort();
+        names
+    }
+
+    fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        self.0.schema(name)
+    }
+
+    fn register_schema(
+        &self,
+        name: &str,
+        schema: Arc<dyn SchemaProvider>,
+    ) -> Result<Option<Arc<dyn SchemaProvider>>> {
+        self.0.register_schema(name, schema)
+    }
+}
+
 /// One catalog with the schemas.
 pub fn catalogs_of(
     schemas: impl IntoIterator<Item = (&'static str, Arc<dyn SchemaProvider>)>,
 ) -> Result<Arc<dyn CatalogProviderList>> {
-    let catalog = MemoryCatalogProvider::new();
+    let catalog = Listed::default();
     for (name, schema) in schemas {
         catalog.register_schema(name, schema)?;
     }

@@ -35,6 +35,8 @@ use crate::tables::Dataset;
 
 pub const CATALOG: &str = "uptally";
 pub const SCHEMA: &str = "public";
+/// Schema of the tables that are of use to table functions alone.
+pub const INTERNAL: &str = "internal";
 
 /// What all queries of a process share: settings, functions, what is known of files and of the
 /// hours of stores, and turns.

@@ -44,6 +44,5 @@ pub use self::parameters::taken_as;
 pub use self::progress::{FilesRead, Progress};
 pub use self::reports::{Report, Reports, report_tables};
 pub use self::rows::{Cut, Rows};
-pub use self::tables::INTERNAL;
 pub use self::threads::STACK_BYTES;
 pub use self::wrong::{asked_wrongly, place_of};

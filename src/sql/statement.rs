@@ -79,7 +79,7 @@ fn name(item: &mut SelectItem, names: &mut HashSet<String>) {
         _ => return,
     };
     let is_subquery = matches!(value, Expr::Subquery(_));
-    let written = if is_subquery { "subquery".to_owned() } else { value.to_string() };
+    let written = if is_subquery { "subquery".to_owned() } else { spelled(value) };
     let mut given = written.clone();
     let mut number = 0;
     while !names.insert(given.clone()) {
@@ -89,6 +89,14 @@ fn name(item: &mut SelectItem, names: &mut HashSet<String>) {
     if number > 0 || is_subquery || is_cast(value) {
         let alias = Ident::with_quote('"', given);
         *item = SelectItem::ExprWithAlias { expr: value.clone(), alias };
+    }
+}
+
+/// As written, but for a constant: that is named by its value, whatever it is cast to.
+fn spelled(value: &Expr) -> String {
+    match value {
+        Expr::Cast { expr, .. } if matches!(**expr, Expr::Value(_)) => expr.to_string(),
+        other => other.to_string(),
     }
 }
 
@@ -122,6 +130,7 @@ mod tests {
         );
         check("SELECT count(*), count(*)", "SELECT count(*), count(*) AS \"count(*)_1\"");
         check("SELECT a, b AS a, a", "SELECT a, b AS a, a AS \"a_1\"");
+        check("SELECT NULL, NULL::text", "SELECT NULL, NULL::TEXT AS \"NULL_1\"");
         check("SELECT a::date FROM t", "SELECT a::DATE AS \"a::DATE\" FROM t");
         check(
             "EXPLAIN SELECT a, a::date FROM t",

@@ -2,7 +2,7 @@
 //!
 //! `polls`, `business_hours`, `time_zones`, `rejects` and `loads` are the files as they are;
 //! `stores` says as well which zone counts and which defaults were used. What only table functions
-//! read is in a schema of its own, [`INTERNAL`].
+//! read is in a schema of its own, [`INTERNAL`], which no list shows.
 
 use std::sync::Arc;
 
@@ -11,11 +11,8 @@ use datafusion::catalog::{CatalogProviderList, MemTable, TableProvider};
 use datafusion::error::Result;
 
 use super::chain::{Chain, catalogs_of, schema_of};
-use super::database::{NamedTable, SCHEMA};
+use super::database::{INTERNAL, NamedTable, SCHEMA};
 use crate::tables::Table;
-
-/// Schema of the tables that are of use to table functions alone.
-pub const INTERNAL: &str = "internal";
 
 /// What each table and column says: name of the table, of the column or nothing for the table itself,
 /// and the sentence. Analysts read it in `internal.descriptions`.

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from datetime import timedelta
 
 import adbc_driver_flightsql.dbapi as flightsql
 import polars
@@ -75,6 +76,13 @@ def check_postgres(url, expected):
         at = connection.execute("SELECT max(polled_at) FROM polls").fetchone()[0]
         later = connection.execute("SELECT count(*) FROM polls WHERE polled_at > %s", [at])
         assert at.utcoffset().total_seconds() == 0 and later.fetchone() == (0,)
+        first = [store for store, _ in expected[:2]]
+        of_any = "SELECT count(*) FROM polls WHERE store_id = ANY(%s)"
+        assert connection.execute(of_any, [first]).fetchone() == (expected[0][1] + expected[1][1],)
+        recent = "SELECT count(*) > 0 FROM polls WHERE polled_at > latest_poll() - %s"
+        assert connection.execute(recent, [timedelta(days=1)]).fetchone() == (True,)
+        local = connection.execute("SELECT max(polled_at) AT TIME ZONE 'Asia/Tokyo' FROM polls")
+        assert local.fetchone() == (at.replace(tzinfo=None) + timedelta(hours=9),)
         connection.rollback()
 
         told = refused(psycopg.errors.UndefinedColumn, lambda: connection.execute("SELECT nothing FROM polls"))
@@ -96,4 +104,5 @@ def main(uptally):
     print("clients: ADBC into Arrow, pandas and Polars, and psycopg agree with the files")
 
 
-main(os.path.abspath(sys.argv[1]))
+if __name__ == "__main__":
+    main(os.path.abspath(sys.argv[1]))

@@ -193,7 +193,7 @@ fn the_catalog_is_told() {
         let any = CommandGetDbSchemas { catalog: None, db_schema_filter_pattern: None };
         let info = client.get_db_schemas(any).await.unwrap();
         let schemas = taken(&mut client, info).await.unwrap();
-        assert!(text(&schemas, "db_schema_name").contains(&"public".to_owned()));
+        assert_eq!(text(&schemas, "db_schema_name"), ["public"]);
         let polls = CommandGetTables {
             table_name_filter_pattern: Some("poll%".into()),
             include_schema: true,

@@ -1,5 +1,7 @@
 //! The service as clients of SQL meet it: by Arrow Flight SQL, and by the protocol of PostgreSQL.
 
+#[cfg(feature = "postgres")]
+mod catalog;
 #[cfg(feature = "flight")]
 mod flight;
 #[cfg(feature = "postgres")]

@@ -13,7 +13,10 @@ use super::{ENDLESS, STORES, Wired, deep, limited, locked};
 use crate::harness::block_on;
 
 /// A client, and what it is told beside its answers.
-async fn connect(wired: &Wired, password: &str) -> Result<(Client, Told), tokio_postgres::Error> {
+pub async fn connect(
+    wired: &Wired,
+    password: &str,
+) -> Result<(Client, Told), tokio_postgres::Error> {
     let address = wired.postgres;
     let mut config = tokio_postgres::Config::new();
     config.host("127.0.0.1").port(address.port()).user("ann").dbname("uptally");
@@ -34,10 +37,10 @@ async fn connect(wired: &Wired, password: &str) -> Result<(Client, Told), tokio_
     Ok((client, told))
 }
 
-type Told = mpsc::UnboundedReceiver<DbError>;
+pub type Told = mpsc::UnboundedReceiver<DbError>;
 
 /// The rows of the last statement, their values joined by `|`.
-async fn rows(client: &Client, sql: &str) -> Result<Vec<String>, DbError> {
+pub async fn rows(client: &Client, sql: &str) -> Result<Vec<String>, DbError> {
     let messages =
         client.simple_query(sql).await.map_err(|error| error.as_db_error().unwrap().clone())?;
     Ok(messages
@@ -247,31 +250,5 @@ fn each_query_sees_the_newest_data() {
         std::fs::write(&more, text).unwrap();
         crate::harness::ingest(wired.data.path(), &[&more]).await.unwrap();
         assert_eq!(client.query_one(&count, &[]).await.unwrap().get::<_, i64>(0), before + 1);
-    });
-}
-
-/// What `psql` sends for `\dt`, `\d` and `\d polls`.
-#[test]
-fn the_catalog_answers_what_psql_asks() {
-    block_on(async {
-        let wired = Wired::with(Settings::default()).await;
-        let (client, _told) = connect(&wired, "").await.unwrap();
-        let tables = rows(&client, include_str!("psql/dt.sql")).await.unwrap();
-        assert!(tables.iter().any(|row| row.starts_with("public|polls|table")), "{tables:?}");
-        let found = rows(&client, include_str!("psql/d_polls_oid.sql")).await.unwrap();
-        let [found] = &found[..] else { panic!("{found:?}") };
-        let oid = found.split('|').next().unwrap();
-        let columns = include_str!("psql/d_polls_columns.sql").replace("$OID", oid);
-        let columns = rows(&client, &columns).await.unwrap();
-        assert!(columns.iter().any(|row| row.starts_with("store_id|text")), "{columns:?}");
-        for (name, sql) in [
-            ("relation", include_str!("psql/d_polls_relation.sql")),
-            ("policies", include_str!("psql/d_polls_policies.sql")),
-            ("publications", include_str!("psql/d_polls_publications.sql")),
-        ] {
-            if let Err(error) = rows(&client, &sql.replace("$OID", oid)).await {
-                panic!("{name}: {error}");
-            }
-        }
     });
 }

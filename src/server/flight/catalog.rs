@@ -11,7 +11,7 @@ use arrow_flight::sql::{
 };
 use datafusion::logical_expr::TableType;
 
-use crate::sql::{INTERNAL, Limits, Session};
+use crate::sql::{Limits, Session};
 
 pub fn catalogs(session: &Session, query: CommandGetCatalogs) -> Result<RecordBatch> {
     let mut answer = query.into_builder();
@@ -38,10 +38,6 @@ pub async fn tables(session: &Session, query: CommandGetTables) -> Result<Record
         let Some(catalog) = session.context().catalog(&catalog_name) else { continue };
         for schema_name in sorted(catalog.schema_names()) {
             let Some(schema) = catalog.schema(&schema_name) else { continue };
-            // What is of use to table functions alone is nothing to choose from.
-            if schema_name == INTERNAL {
-                continue;
-            }
             for name in sorted(schema.table_names()) {
                 let table = schema
                     .table(&name)

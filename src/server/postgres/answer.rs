@@ -23,18 +23,18 @@ use datafusion_postgres::pgwire::messages::startup::ParameterStatus;
 use futures::{Sink, SinkExt, StreamExt};
 
 use super::super::Service;
+use super::dialect::Client;
 use super::failure::error;
 use super::prepared::{Planner, Prepared};
 use super::rows::{self, WARNING};
 use super::settings;
-use super::statement::{Command, Said, shown};
-use crate::error::Result;
+use super::statement::{Command, Said, asked};
 
 pub struct Answers(Arc<Planner>);
 
 impl Answers {
-    pub fn over(service: Service) -> Result<Self> {
-        Ok(Self(Arc::new(Planner::over(service)?)))
+    pub fn over(service: Service) -> Self {
+        Self(Arc::new(Planner::over(service)))
     }
 
     /// Runs every statement of a text after the one before it was answered.
@@ -49,15 +49,13 @@ impl Answers {
             client.feed(Message::EmptyQueryResponse(EmptyQueryResponse::new())).await?;
         }
         for said in all {
-            let readings = match said {
-                Said::Command(command) => {
-                    let tag = obey(client, &command).await?;
-                    client.feed(Message::CommandComplete(tag.into())).await?;
-                    continue;
-                }
-                Said::Question(readings) => readings,
-                Said::Show(name, readings) => shown(&name, readings, client.metadata())?,
-            };
+            if let Said::Command(command) = &said {
+                let tag = obey(client, command).await?;
+                client.feed(Message::CommandComplete(tag.into())).await?;
+                continue;
+            }
+            let who = Client { set: client.metadata(), types: &[] };
+            let Some(readings) = asked(said, &who)? else { continue };
             not_in_vain(client)?;
             let (session, plan) = self.0.plan(&readings, text).await?;
             let mut answer = rows::run(&session, plan, client, &Format::default()).await?;

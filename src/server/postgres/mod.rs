@@ -1,11 +1,12 @@
 //! The protocol of PostgreSQL, for its clients and the tools that speak it.
 //!
-//! `startup` lets a client in, `statement` reads what it says, `sessions` plans it over the newest
-//! data, `answer` runs it and sends the rows; `settings` are those of a client's session, which
-//! `SET` and `SHOW` mean, and `failure` is what it hears instead. Knows nothing of how a query
-//! runs.
+//! `startup` lets a client in, `statement` reads what it says and `dialect` what that means to
+//! PostgreSQL, `sessions` plans it over the newest data and the tables of `system`, `answer` runs
+//! it and sends the rows; `settings` are those of a client's session, which `SET` and `SHOW` mean,
+//! and `failure` is what it hears instead. Knows nothing of how a query runs.
 
 mod answer;
+mod dialect;
 mod failure;
 mod parameters;
 mod prepared;
@@ -14,6 +15,7 @@ mod sessions;
 mod settings;
 mod startup;
 mod statement;
+mod system;
 
 use std::net::Shutdown;
 use std::sync::Arc;
@@ -44,13 +46,7 @@ pub async fn serve(
     service: Service,
     drain_time: Duration,
 ) {
-    let handlers = match Handlers::over(service.clone()) {
-        Ok(handlers) => Arc::new(handlers),
-        Err(error) => {
-            tracing::error!(error = error.sentence(), "nothing is answered to PostgreSQL clients");
-            return;
-        }
-    };
+    let handlers = Arc::new(Handlers::over(service.clone()));
     let tls = tls.map(|tls| super::tls::speaking(&tls, &[ALPN]));
     let mut clients = JoinSet::new();
     let mut accepted = std::pin::pin!(connections(listener));
@@ -122,13 +118,13 @@ struct Handlers {
 }
 
 impl Handlers {
-    fn over(service: Service) -> crate::Result<Self> {
+    fn over(service: Service) -> Self {
         let clients = Arc::new(ConnectionManager::new());
-        Ok(Self {
+        Self {
             startup: Arc::new(Startup::of(service.settings.keys.clone(), Arc::clone(&clients))),
-            answers: Arc::new(Answers::over(service)?),
+            answers: Arc::new(Answers::over(service)),
             cancel: Arc::new(DefaultCancelHandler::new(clients)),
-        })
+        }
     }
 }
 

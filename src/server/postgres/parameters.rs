@@ -14,6 +14,9 @@ use datafusion_postgres::pgwire::error::PgWireResult;
 
 use super::failure::{error, of_planning};
 
+/// As many values as the protocol can count.
+const MOST: usize = 65_535;
+
 /// One value that a statement waits for.
 #[derive(Clone, Debug)]
 pub struct Parameter {
@@ -21,6 +24,8 @@ pub struct Parameter {
     pub sent_as: Type,
     /// As which the plan takes it.
     pub taken_as: DataType,
+    /// Not where it is in a part of the question that the answer does not depend on.
+    is_wanted: bool,
 }
 
 /// `$1`, `$2` and so on: of the type that the plan asks for, else as the client says, else text.
@@ -31,28 +36,46 @@ pub fn of(plan: &LogicalPlan, hints: &[Option<Type>], text: &str) -> PgWireResul
     let types = plan.get_parameter_types().map_err(|wrong| of_planning(wrong, text))?;
     let casts = casts(plan).map_err(|wrong| of_planning(wrong, text))?;
     let instants = crate::sql::instants(plan).map_err(|wrong| of_planning(wrong, text))?;
-    let mut parameters = vec![None; types.len()];
+    let mut parameters = vec![None; hints.len().max(last_in(text))];
     for (name, taken_as) in types {
         let number: Option<usize> = name[1..].parse().ok().filter(|number| *number >= 1);
-        let place = number.and_then(|number| parameters.get_mut(number - 1)).ok_or_else(|| {
+        let number = number.filter(|number| *number <= MOST).ok_or_else(|| {
             error("42P02", format!("there is a parameter {name}; expected $1, $2 and so on"))
         })?;
-        *place = taken_as.or_else(|| casts.get(&name).cloned());
+        if parameters.len() < number {
+            parameters.resize(number, None);
+        }
+        parameters[number - 1] = Some(taken_as.or_else(|| casts.get(&name).cloned()));
     }
     let parameters = parameters.into_iter().enumerate();
     parameters
-        .map(|(number, asked_for)| {
+        .map(|(number, wanted)| {
+            let is_wanted = wanted.is_some();
             let hint = hints.get(number).cloned().flatten();
             let usual = match instants.contains(&format!("${}", number + 1)) {
                 true => arrow_type(&Type::TIMESTAMPTZ),
                 false => DataType::Utf8,
             };
             let said = hint.as_ref().map_or(usual, arrow_type);
-            let taken_as = asked_for.unwrap_or(said);
+            let taken_as = match wanted.flatten() {
+                // What is added to an instant looks like another instant to the plan.
+                Some(DataType::Timestamp(..)) if hint == Some(Type::INTERVAL) => said,
+                asked_for => asked_for.unwrap_or(said),
+            };
             let sent_as = hint.map_or_else(|| into_pg_type(&taken_as), Ok)?;
-            Ok(Parameter { sent_as, taken_as })
+            Ok(Parameter { sent_as, taken_as, is_wanted })
         })
         .collect()
+}
+
+/// The greatest number of a parameter that a text names outside of quotes; 0 without any.
+fn last_in(text: &str) -> usize {
+    let unquoted = text.split(['\'', '"']).step_by(2);
+    let named = unquoted.flat_map(|part| part.split('$').skip(1)).filter_map(|after| {
+        let digits = after.find(|sign: char| !sign.is_ascii_digit()).unwrap_or(after.len());
+        after[..digits].parse().ok()
+    });
+    named.filter(|number| *number <= MOST).max().unwrap_or(0)
 }
 
 /// The types to which parameters are cast as they stand, as `$1::bigint` is.
@@ -82,7 +105,7 @@ pub fn nulls(parameters: &[Parameter]) -> PgWireResult<ParamValues> {
     Ok(ParamValues::from(nulls.collect::<PgWireResult<Vec<_>>>()?))
 }
 
-/// The values that a client bound.
+/// The values that a client bound, by number; those that the plan has no use for are left out.
 ///
 /// # Errors
 /// Where there are too many or too few, or one cannot be of its type.
@@ -103,12 +126,15 @@ pub fn bound<S: Clone>(portal: &Portal<S>, parameters: &[Parameter]) -> PgWireRe
     let ParamValues::List(sent) = sent else {
         return Err(error("08P01", "values are bound by name; expected them by number"));
     };
-    let taken = sent.into_iter().zip(parameters).map(|(value, parameter)| {
-        value.value.cast_to(&parameter.taken_as).map_err(|wrong| {
+    let numbered = (1..).zip(sent.into_iter().zip(parameters));
+    let wanted = numbered.filter(|(_, (_, parameter))| parameter.is_wanted);
+    let taken = wanted.map(|(number, (value, parameter))| {
+        let value = value.value.cast_to(&parameter.taken_as).map_err(|wrong| {
             error("22P02", format!("a value is not as expected: {}", wrong.strip_backtrace()))
-        })
+        })?;
+        Ok((number.to_string(), value.into()))
     });
-    Ok(ParamValues::from(taken.collect::<PgWireResult<Vec<_>>>()?))
+    Ok(ParamValues::Map(taken.collect::<PgWireResult<_>>()?))
 }
 
 /// The type that a client says a value is of.
@@ -128,5 +154,19 @@ fn arrow_type(said: &Type) -> DataType {
         Type::INTERVAL => DataType::Interval(IntervalUnit::MonthDayNano),
         Type::BYTEA => DataType::Binary,
         _ => DataType::Utf8,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_counted_outside_of_quotes() {
+        for (text, last) in
+            [("SELECT 1", 0), ("SELECT $2, $1", 2), ("SELECT '$7', $1 AS \"$9\"", 1), ("$", 0)]
+        {
+            assert_eq!(last_in(text), last, "{text}");
+        }
     }
 }

@@ -14,12 +14,12 @@ use datafusion_postgres::pgwire::api::{ClientInfo, Type};
 use datafusion_postgres::pgwire::error::PgWireResult;
 
 use super::super::Service;
+use super::dialect::Client;
 use super::failure::{self, error, of_planning};
 use super::parameters::{self, Parameter};
 use super::rows;
 use super::sessions::{self, Sessions};
-use super::statement::{Command, Reader, Said, shown};
-use crate::error::Result;
+use super::statement::{Command, Reader, Said, asked};
 use crate::sql::Session;
 
 pub enum Prepared {
@@ -44,8 +44,8 @@ pub struct Planner {
 }
 
 impl Planner {
-    pub fn over(service: Service) -> Result<Self> {
-        Ok(Self { reader: Reader::new(), sessions: Sessions::over(service)? })
+    pub fn over(service: Service) -> Self {
+        Self { reader: Reader::new(), sessions: Sessions::over(service) }
     }
 
     pub async fn plan(
@@ -118,11 +118,11 @@ impl QueryParser for Planner {
                 false => Err(error("42601", "expected one statement to prepare")),
             };
         };
-        let readings = match first {
-            Said::Command(command) => return Ok(Some(Arc::new(Prepared::Command(command)))),
-            Said::Question(readings) => readings,
-            Said::Show(name, readings) => shown(&name, readings, client.metadata())?,
-        };
+        if let Said::Command(command) = first {
+            return Ok(Some(Arc::new(Prepared::Command(command))));
+        }
+        let who = Client { set: client.metadata(), types: hints };
+        let Some(readings) = asked(first, &who)? else { return Ok(None) };
         let question = self.prepare(text, readings, hints).await?;
         Ok(Some(Arc::new(Prepared::Question(Box::new(question)))))
     }

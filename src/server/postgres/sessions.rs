@@ -14,35 +14,27 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement;
 use datafusion_postgres::datafusion_pg_catalog::pg_catalog::catalog_info::CatalogInfo;
 use datafusion_postgres::datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
-use datafusion_postgres::datafusion_pg_catalog::pg_catalog::{
-    PgCatalogSchemaProvider, PgCatalogStaticTables,
-};
 use datafusion_postgres::datafusion_pg_catalog::setup_pg_catalog;
 use datafusion_postgres::pgwire::error::PgWireResult;
+use tokio::sync::OnceCell;
 
 use super::super::Service;
 use super::failure;
-use crate::error::Result;
-use crate::sql::{CATALOG, Session, place_of};
-
-const SYSTEM_SCHEMA: &str = "pg_catalog";
+use super::system::{INFORMATION_SCHEMA, SystemTables};
+use crate::sql::{CATALOG, Session};
 
 pub struct Sessions {
     service: Service,
     shown: Shown,
-    system_tables: Arc<dyn SchemaProvider>,
+    system_tables: OnceCell<SystemTables>,
     /// With the version of the data that it is over.
     newest: Mutex<Option<(u64, Arc<Session>)>>,
 }
 
 impl Sessions {
-    pub fn over(service: Service) -> Result<Self> {
+    pub fn over(service: Service) -> Self {
         let shown = Shown::default();
-        let tables = Arc::new(PgCatalogStaticTables::try_new()?);
-        let system_tables =
-            PgCatalogSchemaProvider::try_new(shown.clone(), tables, EmptyContextProvider)?;
-        let newest = Mutex::default();
-        Ok(Self { service, shown, system_tables: Arc::new(system_tables), newest })
+        Self { service, shown, system_tables: OnceCell::new(), newest: Mutex::default() }
     }
 
     /// # Errors
@@ -54,7 +46,9 @@ impl Sessions {
         }
         // One of its own: what it gets beside the tables is not for who asks otherwise.
         let session = self.service.database.session(&edition.dataset).map_err(failure::of)?;
-        self.equip(&session).map_err(|error| failure::of(error.into()))?;
+        let tables = self.system_tables.get_or_try_init(|| SystemTables::of(self.shown.clone()));
+        let tables = tables.await.map_err(|error| failure::of(error.into()))?;
+        self.equip(&session, tables).map_err(|error| failure::of(error.into()))?;
         let session = Arc::new(session);
         let mut newest = self.newest.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         *newest = Some((edition.version(), Arc::clone(&session)));
@@ -68,13 +62,11 @@ impl Sessions {
     }
 
     /// Adds the system tables and functions, and has errors tell their place.
-    fn equip(&self, session: &Session) -> datafusion::error::Result<()> {
+    fn equip(&self, session: &Session, tables: &SystemTables) -> datafusion::error::Result<()> {
         let context = session.context();
         context.state_ref().write().config_mut().options_mut().sql_parser.collect_spans = true;
         setup_pg_catalog(context, CATALOG, EmptyContextProvider).map_err(|error| *error)?;
-        if let Some(catalog) = context.catalog(CATALOG) {
-            catalog.register_schema(SYSTEM_SCHEMA, Arc::clone(&self.system_tables))?;
-        }
+        tables.add_to(context)?;
         self.shown.show(Arc::clone(context.state().catalog_list()));
         Ok(())
     }
@@ -94,11 +86,8 @@ pub async fn plan(
         match session.plan_statement(reading.clone()).await.map_err(failure::of)? {
             Ok(plan) => return Ok(plan),
             Err(error) => {
-                // The reading as it was written is the one whose error has a place.
-                let is_placed = |error: &DataFusionError| place_of(error).is_some();
-                if wrong.as_ref().is_none_or(|wrong| !is_placed(wrong) && is_placed(&error)) {
-                    wrong = Some(error);
-                }
+                // The likeliest reading is the one whose error is of use.
+                wrong.get_or_insert(error);
             }
         }
     }
@@ -140,6 +129,10 @@ impl CatalogInfo for Shown {
     }
 
     async fn table_names(&self, catalog: &str, schema: &str) -> Told<Option<Vec<String>>> {
+        // Its tables can be asked, but tools take what is listed for the chain's own.
+        if schema == INFORMATION_SCHEMA {
+            return Ok(Some(Vec::new()));
+        }
         let schema = self.schema(catalog, schema);
         Ok(schema.map(|schema| {
             let mut names = schema.table_names();
@@ -166,5 +159,25 @@ impl CatalogInfo for Shown {
     ) -> Told<Option<TableType>> {
         let Some(schema) = self.schema(catalog, schema) else { return Ok(None) };
         schema.table_type(table).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::prelude::{SessionConfig, SessionContext};
+
+    use super::*;
+    use crate::server::postgres::dialect::EMPTY;
+    use crate::sql::SCHEMA;
+
+    #[tokio::test]
+    async fn system_tables_that_are_taken_for_empty_have_no_rows() {
+        let config = SessionConfig::new().with_default_catalog_and_schema(CATALOG, SCHEMA);
+        let context = SessionContext::new_with_config(config);
+        SystemTables::of(Shown::default()).await.unwrap().add_to(&context).unwrap();
+        for name in EMPTY {
+            let table = context.table(format!("pg_catalog.{name}")).await.unwrap();
+            assert_eq!(table.count().await.unwrap(), 0, "{name}");
+        }
     }
 }

@@ -48,6 +48,7 @@ const SETTINGS: &[(&str, Option<&str>, &str, Takes)] = &[
     ("jit", None, "off", Anything),
     ("lock_timeout", None, "0", Anything),
     ("max_identifier_length", None, "63", Nothing),
+    ("max_index_keys", None, "32", Nothing),
     ("row_security", None, "on", Anything),
     ("search_path", Some("search_path"), "public", Anything),
     ("server_encoding", None, "UTF8", Nothing),
@@ -61,6 +62,11 @@ const SETTINGS: &[(&str, Option<&str>, &str, Takes)] = &[
 ];
 
 const STATEMENT_TIMEOUT: &str = "statement_timeout";
+
+/// Name, default and whether it may be set.
+pub fn all() -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+    SETTINGS.iter().map(|(name, _, default, takes)| (*name, *default, !matches!(takes, Nothing)))
+}
 
 /// The value of a setting; `None` for one that is not there.
 pub fn value(name: &str, set: &HashMap<String, String>) -> Option<String> {

@@ -1,8 +1,8 @@
 //! What a client says, cut into statements: questions, and commands about its own session.
 //!
-//! A question is kept as it was written and as catalog queries are understood here, rewritten by
-//! rules that know what clients of PostgreSQL ask. Where both can be planned they mean the same;
-//! which is tried first is the one that is more likely to be.
+//! A question is kept as it was written, and as catalog queries are understood here, rewritten by
+//! rules that know what clients of PostgreSQL ask; either as PostgreSQL means it. Where both can be
+//! planned they mean the same; which is tried first is the one that is more likely to be.
 
 use std::collections::HashMap;
 
@@ -11,6 +11,7 @@ use datafusion::sql::sqlparser::ast::{self, Expr, Set};
 use datafusion_postgres::datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use datafusion_postgres::pgwire::error::PgWireResult;
 
+use super::dialect::{self, Client};
 use super::failure::{self, error, of_planning};
 use super::settings;
 
@@ -48,9 +49,20 @@ impl Reader {
     /// Where it is not SQL, says where; where it is too deep.
     pub fn read(&self, text: &str) -> PgWireResult<Vec<Said>> {
         crate::sql::bounded(text).map_err(failure::of)?;
-        let written = parse(text);
+        let of_catalog = is_of_catalog(text);
+        let written = parse(text).map(|mut written| {
+            written.iter_mut().for_each(dialect::as_meant);
+            written
+        });
         let understood = self.0.parse(text).unwrap_or_default();
-        let understood = understood.into_iter().map(|it| Statement::Statement(Box::new(it)));
+        let understood = understood.into_iter().map(|it| {
+            let mut statement = Statement::Statement(Box::new(it));
+            if of_catalog {
+                dialect::of_catalog(&mut statement);
+            }
+            dialect::as_meant(&mut statement);
+            statement
+        });
         let understood: Vec<_> = understood.collect();
         let written = match written {
             Ok(written) if written.len() == understood.len() => written,
@@ -60,7 +72,6 @@ impl Reader {
             }
             Err(wrong) => return Err(of_planning(wrong, text)),
         };
-        let of_catalog = is_of_catalog(text);
         let both = written.into_iter().zip(understood);
         both.map(|(written, understood)| match of_catalog {
             true => said(vec![understood, written]),
@@ -73,7 +84,7 @@ impl Reader {
 /// Whether the text speaks of what only PostgreSQL has.
 fn is_of_catalog(text: &str) -> bool {
     let text = text.to_lowercase();
-    text.contains("pg_") || text.contains("::reg")
+    text.contains("pg_") || text.contains("::reg") || text.contains("information_schema")
 }
 
 fn parse(text: &str) -> datafusion::error::Result<Vec<Statement>> {
@@ -97,9 +108,23 @@ fn said(readings: Vec<Statement>) -> PgWireResult<Said> {
     Ok(command.map_or(Said::Question(readings), Said::Command))
 }
 
+/// The readings of a question, by who asks it; `None` of a command.
+///
+/// # Errors
+/// Where a setting that it shows cannot be named.
+pub fn asked(said: Said, client: &Client<'_>) -> PgWireResult<Option<Vec<Statement>>> {
+    let mut readings = match said {
+        Said::Command(_) => return Ok(None),
+        Said::Question(readings) => readings,
+        Said::Show(name, readings) => shown(&name, readings, client.set)?,
+    };
+    client.asks(&mut readings);
+    Ok(Some(readings))
+}
+
 /// A setting of the client's session is shown as a question whose answer is known; others are the
 /// engine's to show.
-pub fn shown(
+fn shown(
     name: &str,
     readings: Vec<Statement>,
     set: &HashMap<String, String>,

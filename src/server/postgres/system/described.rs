@@ -1,0 +1,264 @@
+//! What can be told of functions by their numbers, and of settings by their names.
+
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Int32Array, StringArray};
+use arrow::datatypes::{DataType, Int32Type};
+use datafusion::common::{Result, ScalarValue, exec_err};
+use datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature,
+    Volatility,
+};
+use datafusion_postgres::datafusion_pg_catalog::pg_catalog::PgCatalogStaticTables;
+
+use super::super::settings;
+use crate::functions::documented::{Documented, Kind, Takes};
+use crate::sql::documented;
+
+/// Far from the numbers of PostgreSQL's own functions.
+const FIRST_OID: i32 = 100_000;
+
+/// A function of this server, as PostgreSQL would list it.
+#[derive(Debug)]
+pub struct Own {
+    pub oid: i32,
+    pub name: &'static str,
+    /// As `pg_proc.prokind`.
+    pub kind: &'static str,
+    pub returns_rows: bool,
+    /// The numbers of types.
+    pub returns: i32,
+    pub arguments: Vec<(&'static str, i32, bool)>,
+}
+
+#[derive(Debug)]
+pub struct Functions {
+    pub own: Vec<Own>,
+    /// The numbers of PostgreSQL's.
+    oids: HashMap<String, i32>,
+}
+
+const BOOL: (i32, &str) = (16, "boolean");
+const INT8: (i32, &str) = (20, "bigint");
+const INT2: (i32, &str) = (21, "smallint");
+const INT4: (i32, &str) = (23, "integer");
+const TEXT: (i32, &str) = (25, "text");
+const TIMESTAMP: (i32, &str) = (1114, "timestamp without time zone");
+const TIMESTAMPTZ: (i32, &str) = (1184, "timestamp with time zone");
+const INTERVAL: (i32, &str) = (1186, "interval");
+const RECORD: (i32, &str) = (2249, "record");
+const ANYARRAY: (i32, &str) = (2277, "anyarray");
+const TYPES: [(i32, &str); 10] =
+    [BOOL, INT8, INT2, INT4, TEXT, TIMESTAMP, TIMESTAMPTZ, INTERVAL, RECORD, ANYARRAY];
+
+/// How what a function returns begins in its description, and of which type that is.
+const RETURNED: [(&str, (i32, &str)); 6] = [
+    ("true or false", BOOL),
+    ("a timestamp without", TIMESTAMP),
+    ("a timestamp", TIMESTAMPTZ),
+    ("microseconds", INT8),
+    ("a duration", INTERVAL),
+    ("'up'", TEXT),
+];
+
+impl Own {
+    fn of(place: usize, function: &'static Documented) -> Self {
+        let prefix = |(begins, of): &(&str, (i32, &str))| {
+            function.returns.starts_with(begins).then_some(of.0)
+        };
+        let returned = || RETURNED.iter().find_map(prefix).unwrap_or(ANYARRAY.0);
+        let arguments = function.arguments.iter().map(|argument| {
+            let of = match argument.takes {
+                Takes::Instant => TIMESTAMPTZ,
+                Takes::Length => INTERVAL,
+                Takes::Text => TEXT,
+                Takes::Boolean => BOOL,
+                Takes::SmallInteger => INT2,
+                Takes::Integer => INT4,
+                Takes::Timeline | Takes::Spans | Takes::PollList | Takes::Week => ANYARRAY,
+            };
+            (argument.name, of.0, argument.is_optional)
+        });
+        Self {
+            oid: FIRST_OID + i32::try_from(place).unwrap_or_default(),
+            name: function.name,
+            kind: if function.kind == Kind::Aggregate { "a" } else { "f" },
+            returns_rows: function.kind == Kind::Table,
+            returns: if function.kind == Kind::Table { RECORD.0 } else { returned() },
+            arguments: arguments.collect(),
+        }
+    }
+
+    pub fn argument_types(&self) -> String {
+        let types: Vec<_> = self.arguments.iter().map(|(_, of, _)| of.to_string()).collect();
+        types.join(" ")
+    }
+
+    fn arguments(&self) -> String {
+        let described = self.arguments.iter().map(|(name, of, is_optional)| {
+            let default = if *is_optional { " DEFAULT NULL" } else { "" };
+            format!("{name} {}{default}", type_name(*of))
+        });
+        described.collect::<Vec<_>>().join(", ")
+    }
+
+    fn result(&self) -> String {
+        let rows = if self.returns_rows { "SETOF " } else { "" };
+        format!("{rows}{}", type_name(self.returns))
+    }
+}
+
+fn type_name(oid: i32) -> &'static str {
+    TYPES.iter().find(|(known, _)| *known == oid).map_or("anyelement", |(_, name)| name)
+}
+
+pub fn functions(tables: &PgCatalogStaticTables) -> Result<Functions> {
+    let mut oids = HashMap::new();
+    for batch in tables.pg_proc.data() {
+        let columns = (batch.column_by_name("oid"), batch.column_by_name("proname"));
+        let (Some(numbers), Some(names)) = columns else { continue };
+        let names = arrow::compute::cast(names, &DataType::Utf8)?;
+        for (oid, name) in numbers.as_primitive::<Int32Type>().iter().zip(names.as_string::<i32>())
+        {
+            if let (Some(oid), Some(name)) = (oid, name) {
+                oids.entry(name.to_owned()).or_insert(oid);
+            }
+        }
+    }
+    let own = documented().enumerate().map(|(place, function)| Own::of(place, function)).collect();
+    Ok(Functions { own, oids })
+}
+
+pub fn all(functions: &Arc<Functions>) -> impl Iterator<Item = ScalarUDF> {
+    let functions = Arc::clone(functions);
+    TELLERS.iter().map(move |(name, returns, tell)| {
+        let any = TypeSignature::VariadicAny;
+        ScalarUDF::new_from_impl(Teller {
+            name,
+            returns: returns.clone(),
+            tell: *tell,
+            functions: Arc::clone(&functions),
+            signature: Signature::new(any, Volatility::Stable),
+        })
+    })
+}
+
+type Tell = fn(&Functions, &ArrayRef) -> Result<ArrayRef>;
+
+const TELLERS: &[(&str, DataType, Tell)] = &[
+    ("function_oid", DataType::Int32, |functions, names| {
+        let names = texts(names)?;
+        let oid =
+            |name: Option<&str>| name.map(|name| functions.oids.get(name).map_or(0, |it| *it));
+        Ok(Arc::new(names.iter().map(oid).collect::<Int32Array>()))
+    }),
+    ("pg_get_function_result", DataType::Utf8, |functions, oids| {
+        told(functions, oids, Own::result)
+    }),
+    ("pg_get_function_arguments", DataType::Utf8, |functions, oids| {
+        told(functions, oids, Own::arguments)
+    }),
+    ("pg_get_function_identity_arguments", DataType::Utf8, |functions, oids| {
+        told(functions, oids, Own::arguments)
+    }),
+    ("current_setting", DataType::Utf8, |_, names| {
+        let none = HashMap::new();
+        let names = texts(names)?;
+        let value = |name: Option<&str>| settings::value(&name?.to_lowercase(), &none);
+        Ok(Arc::new(names.iter().map(value).collect::<StringArray>()))
+    }),
+    ("pg_size_pretty", DataType::Utf8, |_, bytes| {
+        let bytes = arrow::compute::cast(bytes, &DataType::Int64)?;
+        let bytes = bytes.as_primitive::<arrow::datatypes::Int64Type>();
+        Ok(Arc::new(bytes.iter().map(|bytes| bytes.map(size)).collect::<StringArray>()))
+    }),
+];
+
+fn texts(names: &ArrayRef) -> Result<StringArray> {
+    Ok(arrow::compute::cast(names, &DataType::Utf8)?.as_string::<i32>().clone())
+}
+
+fn told(functions: &Functions, oids: &ArrayRef, of: fn(&Own) -> String) -> Result<ArrayRef> {
+    let oids = arrow::compute::cast(oids, &DataType::Int32)?;
+    let own = |oid: Option<i32>| {
+        let place = usize::try_from(oid?.checked_sub(FIRST_OID)?).ok()?;
+        functions.own.get(place).map(of)
+    };
+    Ok(Arc::new(oids.as_primitive::<Int32Type>().iter().map(own).collect::<StringArray>()))
+}
+
+/// Bytes for people, rounded to a unit of which there are less than 10,240.
+fn size(bytes: i64) -> String {
+    const UNITS: [&str; 6] = ["bytes", "kB", "MB", "GB", "TB", "PB"];
+    let (mut left, mut unit) = (bytes, 0);
+    while left.abs() >= 10 * 1024 && unit + 1 < UNITS.len() {
+        left = left / 1024 + i64::from(left % 1024 >= 512);
+        unit += 1;
+    }
+    format!("{left} {}", UNITS[unit])
+}
+
+/// A function of one value, whatever else it is given.
+#[derive(Debug)]
+struct Teller {
+    name: &'static str,
+    returns: DataType,
+    tell: Tell,
+    functions: Arc<Functions>,
+    signature: Signature,
+}
+
+impl PartialEq for Teller {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Teller {}
+
+impl Hash for Teller {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for Teller {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(self.returns.clone())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let Some(first) = args.args.first() else {
+            return exec_err!("{} takes a value", self.name);
+        };
+        let told = (self.tell)(&self.functions, &first.to_array(args.number_rows)?)?;
+        match told.len() {
+            1 => Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&told, 0)?)),
+            _ => Ok(ColumnarValue::Array(told)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_told_in_units_for_people() {
+        for (bytes, told) in
+            [(0, "0 bytes"), (10_239, "10239 bytes"), (10_240, "10 kB"), (1 << 30, "1024 MB")]
+        {
+            assert_eq!(size(bytes), told);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The system tables of PostgreSQL, `pg_catalog` and `information_schema`, and its functions.
+//!
+//! What is stored, or made of the catalogs of the newest session, is in a schema that no client
+//! sees; the two that clients see are views of it, in SQL. They are planned once a process.
+
+mod constants;
+mod described;
+mod time;
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, Int16Array, Int32Array, RecordBatch, StringArray};
+use datafusion::catalog::information_schema::InformationSchemaProvider;
+use datafusion::catalog::{
+    CatalogProvider, MemTable, MemoryCatalogProvider, MemoryCatalogProviderList,
+    MemorySchemaProvider, SchemaProvider,
+};
+use datafusion::datasource::ViewTable;
+use datafusion::error::Result;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::sql::parser::{DFParser, Statement};
+use datafusion::sql::sqlparser::ast;
+use datafusion_postgres::datafusion_pg_catalog::pg_catalog::catalog_info::CatalogInfo;
+use datafusion_postgres::datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
+use datafusion_postgres::datafusion_pg_catalog::pg_catalog::{
+    PG_CATALOG_TABLES, PgCatalogSchemaProvider, PgCatalogStaticTables,
+};
+use datafusion_postgres::datafusion_pg_catalog::setup_pg_catalog;
+
+use self::described::functions;
+use super::settings;
+use crate::sql::{CATALOG, SCHEMA};
+
+const STORED: &str = "stored";
+pub const INFORMATION_SCHEMA: &str = "information_schema";
+
+/// A schema that clients see, and what it is made of.
+const SCHEMAS: [(&str, &str); 2] = [
+    ("pg_catalog", include_str!("pg_catalog.sql")),
+    (INFORMATION_SCHEMA, include_str!("information_schema.sql")),
+];
+
+/// The system tables, which tell of what `shown` has at the time when they are read.
+pub struct SystemTables {
+    schemas: Vec<(&'static str, Arc<dyn SchemaProvider>)>,
+    functions: Arc<described::Functions>,
+}
+
+impl SystemTables {
+    pub async fn of(shown: impl CatalogInfo) -> Result<Self> {
+        let tables = Arc::new(PgCatalogStaticTables::try_new()?);
+        let functions = Arc::new(functions(&tables)?);
+        let stored = PgCatalogSchemaProvider::try_new(shown, tables, EmptyContextProvider)?;
+        let context = planner(&functions)?;
+        let catalog: Arc<dyn CatalogProvider> = Arc::new(MemoryCatalogProvider::new());
+        context.register_catalog(CATALOG, Arc::clone(&catalog));
+        let seen = Arc::new(MemorySchemaProvider::new());
+        let hidden = Arc::new(MemorySchemaProvider::new());
+        for name in PG_CATALOG_TABLES {
+            if let Some(table) = stored.table(name).await? {
+                seen.register_table((*name).to_owned(), Arc::clone(&table))?;
+                hidden.register_table((*name).to_owned(), table)?;
+            }
+        }
+        hidden.register_table("settings".to_owned(), table(settings_rows()?)?)?;
+        hidden.register_table("functions".to_owned(), table(functions_rows(&functions)?)?)?;
+        catalog.register_schema(STORED, hidden)?;
+        let mut schemas: Vec<(_, Arc<dyn SchemaProvider>)> = Vec::new();
+        for (name, views) in SCHEMAS {
+            let schema = match name {
+                "pg_catalog" => Arc::clone(&seen),
+                _ => Arc::new(MemorySchemaProvider::new()),
+            };
+            catalog.register_schema(name, Arc::clone(&schema) as _)?;
+            add_views(&context, &schema, views).await?;
+            if name == INFORMATION_SCHEMA {
+                add_functions(&schema).await?;
+            }
+            schemas.push((name, schema));
+        }
+        Ok(Self { schemas, functions })
+    }
+
+    /// Adds the schemas, and the functions of PostgreSQL that its clients call.
+    pub fn add_to(&self, context: &SessionContext) -> Result<()> {
+        if let Some(catalog) = context.catalog(CATALOG) {
+            for (name, schema) in &self.schemas {
+                catalog.register_schema(name, Arc::clone(schema))?;
+            }
+        }
+        let state = context.state_ref();
+        let mut state = state.write();
+        let options = state.config_mut().options_mut();
+        // Another one of that name is there already.
+        options.catalog.information_schema = false;
+        options.execution.time_zone = Some(settings::TIME_ZONE.to_owned());
+        drop(state);
+        register(context, &self.functions);
+        Ok(())
+    }
+}
+
+fn register(context: &SessionContext, functions: &Arc<described::Functions>) {
+    for function in constants::all().chain(described::all(functions)).chain(time::all()) {
+        context.register_udf(function);
+    }
+}
+
+/// Plans the views and nothing else.
+fn planner(functions: &Arc<described::Functions>) -> Result<SessionContext> {
+    let config = SessionConfig::new().with_default_catalog_and_schema(CATALOG, SCHEMA);
+    let config = config.set_str("datafusion.execution.time_zone", settings::TIME_ZONE);
+    let context = SessionContext::new_with_config(config);
+    setup_pg_catalog(&context, CATALOG, EmptyContextProvider).map_err(|error| *error)?;
+    register(&context, functions);
+    Ok(context)
+}
+
+/// Adds the views of a text, each planned over those before it.
+async fn add_views(
+    context: &SessionContext,
+    schema: &MemorySchemaProvider,
+    text: &str,
+) -> Result<()> {
+    for statement in DFParser::parse_sql(text)? {
+        let Statement::Statement(statement) = statement else { continue };
+        let ast::Statement::CreateView(view) = *statement else { continue };
+        let name = view.name.to_string();
+        let query = ast::Statement::Query(view.query);
+        let state = context.state();
+        let planned = state.statement_to_plan(Statement::Statement(Box::new(query))).await;
+        let plan = planned.map_err(|error| error.context(name.clone()))?;
+        if schema.table_exist(&name) {
+            schema.deregister_table(&name)?;
+        }
+        schema.register_table(name, Arc::new(ViewTable::new(plan, None)))?;
+    }
+    Ok(())
+}
+
+/// Adds what `SHOW FUNCTIONS` shows: the functions of the session that asks.
+async fn add_functions(schema: &MemorySchemaProvider) -> Result<()> {
+    let of_any = InformationSchemaProvider::new(Arc::new(MemoryCatalogProviderList::new()));
+    for name in ["parameters", "routines"] {
+        if let Some(table) = of_any.table(name).await? {
+            schema.register_table(name.to_owned(), table)?;
+        }
+    }
+    Ok(())
+}
+
+fn table(rows: RecordBatch) -> Result<Arc<MemTable>> {
+    Ok(Arc::new(MemTable::try_new(rows.schema(), vec![vec![rows]])?))
+}
+
+fn settings_rows() -> Result<RecordBatch> {
+    let all: Vec<_> = settings::all().collect();
+    let column = |of: fn(&(&'static str, &'static str, bool)) -> &'static str| -> ArrayRef {
+        Arc::new(all.iter().map(|setting| Some(of(setting))).collect::<StringArray>())
+    };
+    let context = |setting: &(_, _, bool)| if setting.2 { "user" } else { "internal" };
+    Ok(RecordBatch::try_from_iter([
+        ("name", column(|setting| setting.0)),
+        ("setting", column(|setting| setting.1)),
+        ("context", column(context)),
+    ])?)
+}
+
+fn functions_rows(functions: &described::Functions) -> Result<RecordBatch> {
+    let own = &functions.own;
+    let text = |of: fn(&described::Own) -> String| -> ArrayRef {
+        Arc::new(own.iter().map(|function| Some(of(function))).collect::<StringArray>())
+    };
+    let number = |of: fn(&described::Own) -> i32| -> ArrayRef {
+        Arc::new(own.iter().map(of).collect::<Int32Array>())
+    };
+    let returns_rows: BooleanArray = own.iter().map(|own| Some(own.returns_rows)).collect();
+    let arguments: Int16Array =
+        own.iter().map(|own| i16::try_from(own.arguments.len()).ok()).collect();
+    Ok(RecordBatch::try_from_iter([
+        ("oid", number(|own| own.oid)),
+        ("name", text(|own| own.name.to_owned())),
+        ("kind", text(|own| own.kind.to_owned())),
+        ("returns_rows", Arc::new(returns_rows) as _),
+        ("arguments", Arc::new(arguments) as _),
+        ("return_type", number(|own| own.returns)),
+        ("argument_types", text(described::Own::argument_types)),
+    ])?)
+}
