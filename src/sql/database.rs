@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
 
+use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::common::ParamValues;
 use datafusion::error::DataFusionError;
@@ -245,6 +246,15 @@ impl Session {
         }
         let bound = plan.with_param_values(values).and_then(resolved);
         bound.map_err(asked_wrongly)
+    }
+
+    /// The columns of a plan, of the types that they have when it runs.
+    pub fn columns(&self, plan: LogicalPlan) -> SchemaRef {
+        let state = self.context.state();
+        let unresolved = Arc::clone(plan.schema().inner());
+        let resolved = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {});
+        // What is wrong with it is said when it runs.
+        resolved.map_or(unresolved, |plan| Arc::clone(plan.schema().inner()))
     }
 
     /// Whether the plan gives the same rows whenever it runs over the same data: it asks neither for

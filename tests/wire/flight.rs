@@ -65,7 +65,7 @@ fn a_statement_is_a_ticket_and_the_ticket_its_rows() {
     });
 }
 
-/// The optimiser finds some of these never null, only after the client was told what comes.
+/// Some of these are found never null, or of another type, only after the client was told what comes.
 #[test]
 fn what_comes_has_the_columns_announced() {
     block_on(async {
@@ -77,6 +77,8 @@ fn what_comes_has_the_columns_announced() {
             "SELECT CASE WHEN true THEN 'x' END AS x FROM stores",
             "SELECT least(1, 2) AS one, count(*) AS stores FROM stores",
             "SELECT max(1) FILTER (WHERE true) AS one FROM stores",
+            "SELECT store_no AS n FROM stores UNION ALL SELECT 7",
+            "SELECT CASE WHEN active THEN polled_at ELSE TIMESTAMP '2023-01-01' END AS at FROM polls",
         ] {
             let answer = asked(&mut client, sql).await.unwrap();
             assert!(answer.num_rows() > 0, "{sql}");

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::Schema;
+use arrow::datatypes::{Schema, SchemaRef};
 use arrow::ipc::writer::IpcWriteOptions;
 use arrow_flight::decode::FlightRecordBatchStream;
 use arrow_flight::flight_service_server::FlightService;
@@ -50,6 +50,12 @@ impl FlightSql {
         let plan = session.plan(&prepared.sql).await.map_err(status::of)?;
         let plan = prepared.bind(plan).map_err(status::of)?;
         Ok((session, plan))
+    }
+
+    /// What clients are told of the rows before they come.
+    async fn columns(&self, prepared: &Prepared) -> Answer<SchemaRef> {
+        let (session, plan) = self.plan(prepared).await?;
+        Ok(rows::announced(&session.columns(plan)))
     }
 
     async fn run(&self, prepared: &Prepared) -> Answer<Response<FlightStream>> {
@@ -109,8 +115,8 @@ impl FlightSqlService for FlightSql {
         query: CommandStatementQuery,
         request: Request<FlightDescriptor>,
     ) -> Answer<Response<FlightInfo>> {
-        let (_, plan) = self.plan(&Prepared { sql: query.query, values: None }).await?;
-        info(&rows::announced(plan.schema().as_arrow()), request)
+        let columns = self.columns(&Prepared { sql: query.query, values: None }).await?;
+        info(&columns, request)
     }
 
     /// Takes a ticket for a statement, which is the command itself.
@@ -131,10 +137,11 @@ impl FlightSqlService for FlightSql {
         _: Request<Action>,
     ) -> Answer<ActionCreatePreparedStatementResult> {
         let prepared = Prepared { sql: query.query, values: None };
-        let (_, plan) = self.plan(&prepared).await?;
+        let (session, plan) = self.plan(&prepared).await?;
+        let columns = rows::announced(&session.columns(plan.clone()));
         Ok(ActionCreatePreparedStatementResult {
             prepared_statement_handle: prepared.to_handle().map_err(status::of)?,
-            dataset_schema: schema_bytes(&rows::announced(plan.schema().as_arrow()))?,
+            dataset_schema: schema_bytes(&columns)?,
             parameter_schema: schema_bytes(&parameters(&plan).map_err(status::of)?)?,
         })
     }
@@ -163,8 +170,8 @@ impl FlightSqlService for FlightSql {
         query: CommandPreparedStatementQuery,
         request: Request<FlightDescriptor>,
     ) -> Answer<Response<FlightInfo>> {
-        let (_, plan) = self.plan(&prepared_by(&query.prepared_statement_handle)?).await?;
-        info(&rows::announced(plan.schema().as_arrow()), request)
+        let columns = self.columns(&prepared_by(&query.prepared_statement_handle)?).await?;
+        info(&columns, request)
     }
 
     async fn do_get_prepared_statement(

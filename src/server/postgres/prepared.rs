@@ -84,18 +84,9 @@ impl Planner {
         let parameters = parameters::of(&plan, hints, text)?;
         let typed = plan.clone().with_param_values(parameters::nulls(&parameters)?);
         let typed = typed.map_err(|wrong| of_planning(wrong, text))?;
-        let columns = columns(&session, typed);
+        let columns = session.columns(typed);
         Ok(Question { text: text.to_owned(), readings, session, plan, parameters, columns })
     }
-}
-
-/// The columns of a plan, of the types that they will be of when it runs.
-fn columns(session: &Session, plan: LogicalPlan) -> SchemaRef {
-    let state = session.context().state();
-    let unresolved = Arc::clone(plan.schema().inner());
-    let resolved = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {});
-    // What is wrong with it is said when it runs.
-    resolved.map_or(unresolved, |plan| Arc::clone(plan.schema().inner()))
 }
 
 #[async_trait]
