@@ -7,6 +7,7 @@ pub mod frame;
 pub mod sql;
 pub mod store;
 
+mod files;
 mod hours;
 mod lanes;
 mod merge;

@@ -11,7 +11,6 @@ use datafusion::common::stats::Precision;
 use datafusion::common::{DFSchema, Statistics, plan_err};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
@@ -30,6 +29,7 @@ use object_store::ObjectMeta;
 use object_store::path::Path;
 
 use super::Stores;
+use super::files::LocalFiles;
 use super::ranges::{Cuts, STORE_NO, StoreRangesExec};
 use crate::tables::{Table, TableFile};
 
@@ -63,7 +63,7 @@ impl TableFiles {
     }
 
     /// For many questions: filters by ids of stores become filters by their numbers, which take less
-    /// to read; what the files' footers say is kept; and the planner learns how many rows there are.
+    /// to read, and the planner learns how many rows there are.
     pub fn knowing(mut self, stores: &Arc<Stores>) -> Self {
         self.stores = Some(Arc::clone(stores));
         self
@@ -160,15 +160,14 @@ impl TableFiles {
         if let Some(predicate) = self.predicate(state, filters)? {
             source = source.with_predicate(predicate);
         }
-        let mut statistics = Statistics::new_unknown(self.schema.table_schema());
         let url = ObjectStoreUrl::local_filesystem();
+        let env = state.runtime_env();
+        let footers = env.cache_manager.get_file_metadata_cache();
+        let readers = LocalFiles::keeping(footers, env.object_store(&url)?);
+        let source = source.with_parquet_file_reader_factory(Arc::new(readers));
+        let mut statistics = Statistics::new_unknown(self.schema.table_schema());
         if self.stores.is_some() {
             statistics.num_rows = rows.map_or(Precision::Absent, Precision::Inexact);
-            let env = state.runtime_env();
-            let (files, footers) =
-                (env.object_store(&url)?, env.cache_manager.get_file_metadata_cache());
-            let readers = CachedParquetFileReaderFactory::new(files, footers);
-            source = source.with_parquet_file_reader_factory(Arc::new(readers));
         }
         let mut config = FileScanConfigBuilder::new(url, Arc::new(source))
             .with_file_groups(groups.collect::<Result<Vec<_>>>()?)

@@ -113,6 +113,7 @@ impl Numbers {
 
     /// `count(DISTINCT id)` as the count of numbers; anything else as it is.
     fn counted(&mut self, fold: Expr) -> Result<Expr> {
+        let name = fold.schema_name().to_string();
         let counted = fold.transform_up(|expr| {
             let Expr::AggregateFunction(AggregateFunction { func, params }) = &expr else {
                 return Ok(Transformed::no(expr));
@@ -129,7 +130,8 @@ impl Numbers {
             let func = Arc::clone(func);
             Ok(Transformed::yes(Expr::AggregateFunction(AggregateFunction { func, params })))
         });
-        counted.map(|counted| counted.data)
+        // The numbers may be counted already, under their own name.
+        counted?.data.alias_if_changed(name)
     }
 }
 
@@ -317,6 +319,7 @@ mod tests {
             &[
                 "SELECT polled_on, count(DISTINCT ID) AS n FROM polls GROUP BY 1 ORDER BY 1",
                 "SELECT count(DISTINCT ID) FILTER (WHERE active) AS n, min(ID) AS id FROM polls",
+                "SELECT count(DISTINCT ID) AS n, count(DISTINCT store_no) AS m FROM polls",
                 "SELECT polled_on, sum(n) FROM (SELECT ID AS id, polled_on, count(*) AS n \
                  FROM polls GROUP BY 1, 2) GROUP BY 1 ORDER BY 1",
                 "SELECT ID AS id, active, count(*) FROM polls GROUP BY ROLLUP (ID, active) ORDER BY 1, 2",
