@@ -21,6 +21,8 @@ async fn the_time_is_over_within_one_batch_as_well() {
     for sql in [
         "SELECT sum(business_time(store_id, '1950-01-01', '2049-01-01')) FROM polls",
         "SELECT count(*) FROM uptime_by('hour', '2014-01-01', '2023-12-31')",
+        "SELECT count(*) FROM range(0, 3000000) a, range(0, 3000000) b \
+         WHERE a.value + (b.value - a.value) <> b.value",
         "SELECT count(next_open(store_id, polled_at)) FROM polls, range(0, 1000000)",
         "SELECT count(open_spans(weekly_hours, 'UTC', '1950-01-01'::timestamp, '2049-01-01'::timestamp)) \
          FROM (SELECT weekly_hours(1::tinyint, 0, value) FROM range(1, 8000) GROUP BY value) AS a(weekly_hours)",

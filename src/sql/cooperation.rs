@@ -2,21 +2,29 @@
 //!
 //! DataFusion sees to it that scans give way to other tasks now and then. A join may make millions
 //! of rows of one batch without asking its input again, and those who take its rows would not stop
-//! either: here each join gives way as well, so that a query whose client is gone ends soon.
+//! either: here each join gives way as well, so that a query whose client is gone ends soon. A join
+//! that compares all rows with all, and finds none, makes nothing to give way after: its condition
+//! looks whether anybody waits.
 
+use std::fmt;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Schema};
 use datafusion::common::config::ConfigOptions;
+use datafusion::common::internal_err;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{ColumnarValue, LogicalPlan};
 use datafusion::optimizer::optimizer::ApplyOrder;
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::joins::utils::JoinFilter;
 use datafusion::physical_plan::joins::{
-    CrossJoinExec, HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec,
+    CrossJoinExec, HashJoinExec, NestedLoopJoinExec, NestedLoopJoinExecBuilder, SortMergeJoinExec,
 };
 use datafusion::physical_plan::unnest::UnnestExec;
 
@@ -32,10 +40,14 @@ impl PhysicalOptimizerRule for JoinsGiveWay {
         _: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let given_way = plan.transform_up(|node| {
-            Ok(match multiplies(node.as_ref()) {
-                true => Transformed::yes(Arc::new(CooperativeExec::new(node)) as _),
-                false => Transformed::no(node),
-            })
+            if !multiplies(node.as_ref()) {
+                return Ok(Transformed::no(node));
+            }
+            let node = match node.downcast_ref::<NestedLoopJoinExec>() {
+                Some(join) => awaited(join)?,
+                None => node,
+            };
+            Ok(Transformed::yes(Arc::new(CooperativeExec::new(node)) as _))
         });
         given_way.map(|plan| plan.data)
     }
@@ -56,6 +68,66 @@ fn multiplies(node: &dyn ExecutionPlan) -> bool {
         || node.is::<CrossJoinExec>()
         || node.is::<SortMergeJoinExec>()
         || node.is::<UnnestExec>()
+}
+
+/// The same join, whose condition fails once nobody waits.
+fn awaited(join: &NestedLoopJoinExec) -> Result<Arc<dyn ExecutionPlan>> {
+    let filter = join.filter().map(|filter| {
+        let condition = Arc::new(Awaited(Arc::clone(filter.expression())));
+        JoinFilter::new(condition, filter.column_indices().to_vec(), Arc::clone(filter.schema()))
+    });
+    let (left, right) = (Arc::clone(join.left()), Arc::clone(join.right()));
+    let same = NestedLoopJoinExecBuilder::new(left, right, *join.join_type())
+        .with_projection_ref(join.projection().clone())
+        .with_filter(filter);
+    Ok(Arc::new(same.build()?))
+}
+
+/// A condition, as long as somebody waits for what it decides.
+#[derive(Debug, Eq, Hash)]
+struct Awaited(Arc<dyn PhysicalExpr>);
+
+impl PartialEq for Awaited {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq(&other.0)
+    }
+}
+
+impl fmt::Display for Awaited {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+impl PhysicalExpr for Awaited {
+    fn data_type(&self, input: &Schema) -> Result<DataType> {
+        self.0.data_type(input)
+    }
+
+    fn nullable(&self, input: &Schema) -> Result<bool> {
+        self.0.nullable(input)
+    }
+
+    fn evaluate(&self, rows: &RecordBatch) -> Result<ColumnarValue> {
+        Stop::of_thread().unless_set()?;
+        self.0.evaluate(rows)
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
+        vec![&self.0]
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        mut children: Vec<Arc<dyn PhysicalExpr>>,
+    ) -> Result<Arc<dyn PhysicalExpr>> {
+        let Some(condition) = children.pop() else { return internal_err!("no condition") };
+        Ok(Arc::new(Self(condition)))
+    }
+
+    fn fmt_sql(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt_sql(out)
+    }
 }
 
 /// A rule of the optimizer, as many share them.
