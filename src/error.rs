@@ -112,12 +112,32 @@ impl Error {
 
 impl From<datafusion::error::DataFusionError> for Error {
     fn from(source: datafusion::error::DataFusionError) -> Self {
-        Self::Bug { what: "the SQL engine failed".into(), source: Some(source.into()) }
+        match resource_in(&source) {
+            Some(resource) => resource,
+            None => Self::Bug { what: "the SQL engine failed".into(), source: Some(source.into()) },
+        }
     }
+}
+
+/// What could not be had, where that is what an engine's error began with.
+fn resource_in(error: &(dyn StdError + 'static)) -> Option<Error> {
+    let mut cause = Some(error);
+    while let Some(found) = cause {
+        if let Some(Error::Resource { what, source }) = found.downcast_ref::<Error>() {
+            let source = source.to_string().into();
+            return Some(Error::Resource { what: what.clone(), source });
+        }
+        cause = found.source();
+    }
+    None
 }
 
 impl From<polars::error::PolarsError> for Error {
     fn from(source: polars::error::PolarsError) -> Self {
+        if matches!(source, polars::error::PolarsError::IO { .. }) {
+            let what = "cannot read a file of the tables".into();
+            return Self::Resource { what, source: source.into() };
+        }
         Self::Bug { what: "the dataframe engine failed".into(), source: Some(source.into()) }
     }
 }

@@ -273,6 +273,25 @@ fn a_full_disk_leaves_the_tables_as_they_were() {
 }
 
 #[test]
+fn a_file_of_the_tables_that_is_gone_is_named() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("x.csv"), GOOD).unwrap();
+    assert_eq!(run(folder.path(), "ingest x.csv").status.code(), Some(0));
+    let day = folder.path().join("data/polls/polled_on=2023-01-24");
+    let polls = std::fs::read_dir(day).unwrap().next().unwrap().unwrap().path();
+    std::fs::remove_file(&polls).unwrap();
+    let name = polls.file_name().unwrap().to_str().unwrap();
+    std::fs::write(folder.path().join("polls.sql"), "SELECT * FROM polls").unwrap();
+    for asked in ["report", "report --engine polars", "sql -f polls.sql"] {
+        let failed = run(folder.path(), asked);
+        let said = text(&failed.stderr);
+        assert_eq!(failed.status.code(), Some(1), "{asked}: {said}");
+        assert!(said.contains("cannot read") && said.contains(name), "{asked}: {said}");
+        assert!(!said.contains("bug"), "{asked}: {said}");
+    }
+}
+
+#[test]
 fn one_load_at_a_time_changes_a_folder() {
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("x.csv"), GOOD).unwrap();

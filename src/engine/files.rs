@@ -3,11 +3,10 @@
 //! An object store hands each read to a thread of its own, and its bytes back: for files on a disk of
 //! this machine, most often in memory already, that takes longer than the reading.
 
-use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -24,6 +23,8 @@ use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
+
+use crate::error::Error;
 
 /// Makes readers of local files, whose footers are kept for who reads them next.
 #[derive(Debug)]
@@ -52,7 +53,7 @@ impl ParquetFileReaderFactory for LocalFiles {
 
 struct LocalFile {
     path: PathBuf,
-    /// Open from its first read on.
+    /// Open once something of it was asked for.
     file: Option<File>,
     footer: Box<dyn AsyncFileReader + Send>,
     bytes_read: Count,
@@ -60,19 +61,13 @@ struct LocalFile {
 
 impl LocalFile {
     fn read(&mut self, range: Range<u64>) -> parquet::errors::Result<Bytes> {
-        let bytes = self.try_read(range).map_err(|error| {
-            ParquetError::External(Box::new(Unreadable(self.path.clone(), error)))
-        })?;
+        let bytes = self.try_read(range).map_err(|error| unreadable(&self.path, error))?;
         self.bytes_read.add(bytes.len());
         Ok(bytes.into())
     }
 
     fn try_read(&mut self, range: Range<u64>) -> io::Result<Vec<u8>> {
-        let file = match self.file.take() {
-            Some(file) => file,
-            None => File::open(&self.path)?,
-        };
-        let file = self.file.insert(file);
+        let file = self.open()?;
         file.seek(SeekFrom::Start(range.start))?;
         let length = range.end - range.start;
         // No byte is written before it is read.
@@ -83,22 +78,17 @@ impl LocalFile {
         }
         Ok(bytes)
     }
-}
 
-/// A file, and why it cannot be read.
-#[derive(Debug)]
-struct Unreadable(PathBuf, io::Error);
-
-impl fmt::Display for Unreadable {
-    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
-        write!(out, "cannot read {}", self.0.display())
+    fn open(&mut self) -> io::Result<&mut File> {
+        match &mut self.file {
+            Some(file) => Ok(file),
+            closed @ None => Ok(closed.insert(File::open(&self.path)?)),
+        }
     }
 }
 
-impl std::error::Error for Unreadable {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.1)
-    }
+fn unreadable(path: &Path, error: io::Error) -> ParquetError {
+    ParquetError::External(Box::new(Error::io("read", path, error)))
 }
 
 impl AsyncFileReader for LocalFile {
@@ -117,6 +107,9 @@ impl AsyncFileReader for LocalFile {
         &'a mut self,
         options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
+        if let Err(error) = self.open() {
+            return ready(Err(unreadable(&self.path, error))).boxed();
+        }
         self.footer.get_metadata(options)
     }
 }
