@@ -68,8 +68,10 @@ impl LocalFile {
 
     fn try_read(&mut self, range: Range<u64>) -> io::Result<Vec<u8>> {
         let file = self.open()?;
+        let length = range.end.checked_sub(range.start);
+        let length = length.filter(|_| file.metadata().is_ok_and(|of| range.end <= of.len()));
+        let Some(length) = length else { return Err(io::ErrorKind::UnexpectedEof.into()) };
         file.seek(SeekFrom::Start(range.start))?;
-        let length = range.end - range.start;
         // No byte is written before it is read.
         let mut bytes = Vec::with_capacity(length as usize);
         file.by_ref().take(length).read_to_end(&mut bytes)?;

@@ -73,12 +73,11 @@ impl Stores {
             }
             rows.into()
         });
-        let beyond = |number: &i32| *number as usize >= known.len();
-        if numbers.values().iter().any(beyond) {
-            let within = numbers.iter().map(|number| number.filter(|number| !beyond(number)));
-            return self.ids_of(&within.collect());
-        }
-        let rows = arrow::compute::take(known, numbers, None)?;
+        let row_of = |number: i32| {
+            let number = usize::try_from(number).ok().filter(|number| *number < known.len())?;
+            known.is_valid(number).then(|| known.value(number))
+        };
+        let rows: UInt32Array = numbers.iter().map(|number| number.and_then(row_of)).collect();
         arrow::compute::take(self.rows.column(0), &rows, None)
     }
 
@@ -171,6 +170,8 @@ mod tests {
         let ids = stores.ids_of(&numbers.into_iter().collect()).unwrap();
         let expected = [Some("c"), None, Some("a"), None, Some("b"), None, None, Some("c")];
         assert_eq!(ids.as_string::<i32>(), &StringArray::from_iter(expected));
+        let of_none = super::tests::stores(&[]).ids_of(&[None, Some(0)].into_iter().collect());
+        assert_eq!(of_none.unwrap().null_count(), 2);
     }
 
     #[test]

@@ -1,19 +1,18 @@
 //! Groups by the ids of stores as groups by their numbers: four bytes a row are hashed and moved in
 //! place of a text. Ids come back once the groups are made.
 
-use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::AsArray;
 use arrow::datatypes::{DataType, Field, FieldRef, Int32Type};
+use datafusion::common::Column;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchema};
 use datafusion::datasource::source_as_provider;
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams};
-use datafusion::logical_expr::logical_plan::{Aggregate, Projection, SubqueryAlias, TableScan};
+use datafusion::logical_expr::logical_plan::{Aggregate, Projection};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
     ScalarUDFImpl, Signature, Volatility,
@@ -48,13 +47,13 @@ fn by_number(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
     if aggregate.group_expr.iter().any(|expr| matches!(expr, Expr::GroupingSet(_))) {
         return Ok(None);
     }
-    let mut numbers = Numbers { input: Arc::clone(&aggregate.input), found: HashMap::new() };
+    let input = &aggregate.input;
     let mut groups = Vec::new();
     // What each column of the aggregate is now.
     let mut outputs = Vec::new();
     for expr in &aggregate.group_expr {
         let number = match expr {
-            Expr::Column(id) => numbers.of(id)?,
+            Expr::Column(id) => number_of(input, id),
             _ => None,
         };
         let (group, stores) = match number {
@@ -70,12 +69,12 @@ fn by_number(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
     let mut folds = Vec::new();
     for expr in &aggregate.aggr_expr {
         outputs.push((groups.len() + folds.len(), None));
-        folds.push(numbers.counted(expr.clone())?);
+        folds.push(counted(expr.clone(), input)?);
     }
-    if numbers.found.values().all(Option::is_none) {
+    if groups == aggregate.group_expr && folds == aggregate.aggr_expr {
         return Ok(None);
     }
-    let made = LogicalPlan::Aggregate(Aggregate::try_new(numbers.input, groups, folds)?);
+    let made = LogicalPlan::Aggregate(Aggregate::try_new(Arc::clone(input), groups, folds)?);
     let named = outputs.into_iter().zip(aggregate.schema.iter());
     let columns = named.map(|((place, stores), (table, field))| {
         let made = Expr::Column(Column::from(made.schema().qualified_field(place)));
@@ -92,132 +91,68 @@ fn by_number(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
 /// Column of numbers, and the stores that have them.
 type Number = (Column, Arc<Stores>);
 
-/// The input of an aggregate, which gives numbers beside the ids that were asked for.
-struct Numbers {
-    input: Arc<LogicalPlan>,
-    found: HashMap<Column, Option<Number>>,
-}
-
-impl Numbers {
-    fn of(&mut self, id: &Column) -> Result<Option<Number>> {
-        if let Some(found) = self.found.get(id) {
-            return Ok(found.clone());
+/// `count(DISTINCT id)` as the count of numbers; anything else as it is.
+fn counted(fold: Expr, input: &LogicalPlan) -> Result<Expr> {
+    let name = fold.schema_name().to_string();
+    let counted = fold.transform_up(|expr| {
+        let Expr::AggregateFunction(AggregateFunction { func, params }) = &expr else {
+            return Ok(Transformed::no(expr));
+        };
+        let [Expr::Column(id)] = params.args.as_slice() else { return Ok(Transformed::no(expr)) };
+        if !(func.name() == "count" && params.distinct) {
+            return Ok(Transformed::no(expr));
         }
-        let found = numbered(&self.input, id)?.map(|(input, number)| {
-            self.input = Arc::new(input);
-            number
-        });
-        self.found.insert(id.clone(), found.clone());
-        Ok(found)
-    }
-
-    /// `count(DISTINCT id)` as the count of numbers; anything else as it is.
-    fn counted(&mut self, fold: Expr) -> Result<Expr> {
-        let name = fold.schema_name().to_string();
-        let counted = fold.transform_up(|expr| {
-            let Expr::AggregateFunction(AggregateFunction { func, params }) = &expr else {
-                return Ok(Transformed::no(expr));
-            };
-            let [Expr::Column(id)] = params.args.as_slice() else {
-                return Ok(Transformed::no(expr));
-            };
-            if !(func.name() == "count" && params.distinct) {
-                return Ok(Transformed::no(expr));
-            }
-            let Some((number, _)) = self.of(id)? else { return Ok(Transformed::no(expr)) };
-            let args = vec![Expr::Column(number)];
-            let params = AggregateFunctionParams { args, ..params.clone() };
-            let func = Arc::clone(func);
-            Ok(Transformed::yes(Expr::AggregateFunction(AggregateFunction { func, params })))
-        });
-        // The numbers may be counted already, under their own name.
-        counted?.data.alias_if_changed(name)
-    }
+        let Some((number, _)) = number_of(input, id) else { return Ok(Transformed::no(expr)) };
+        let args = vec![Expr::Column(number)];
+        let params = AggregateFunctionParams { args, ..params.clone() };
+        let func = Arc::clone(func);
+        Ok(Transformed::yes(Expr::AggregateFunction(AggregateFunction { func, params })))
+    });
+    // The numbers may be counted already, under their own name.
+    counted?.data.alias_if_changed(name)
 }
 
-/// The plan with a column of the numbers that belong to the ids; `None` where the ids are not simply
-/// those of a table that knows its stores.
-fn numbered(plan: &LogicalPlan, id: &Column) -> Result<Option<(LogicalPlan, Number)>> {
-    let of_input = |input: &LogicalPlan| -> Result<Option<(LogicalPlan, Number)>> {
-        let Some((input, number)) = numbered(input, id)? else { return Ok(None) };
-        Ok(Some((plan.with_new_exprs(plan.expressions(), vec![input])?, number)))
-    };
+/// The column of the plan that holds the numbers of the stores whose ids another column holds; `None`
+/// where there is none, or the ids are not simply those of a table that knows its stores.
+///
+/// Columns are followed by their places: below an alias, two may have one name.
+fn number_of(plan: &LogicalPlan, id: &Column) -> Option<Number> {
+    let place = plan.schema().maybe_index_of_column(id)?;
+    let at = |place: usize| Column::from(plan.schema().qualified_field(place));
     match plan {
-        LogicalPlan::TableScan(scan) => Ok(number_of_scan(plan, scan, id)),
-        LogicalPlan::Filter(filter) => of_input(&filter.input),
-        LogicalPlan::Sort(sort) => of_input(&sort.input),
-        LogicalPlan::Limit(limit) => of_input(&limit.input),
-        LogicalPlan::SubqueryAlias(alias) => numbered_alias(alias, id),
-        LogicalPlan::Projection(projection) => numbered_projection(projection, id),
-        LogicalPlan::Join(join) => {
-            let sides = [&join.left, &join.right];
-            for (place, side) in sides.into_iter().enumerate() {
-                if !(side.schema().has_column(id) && plan.schema().has_column(id)) {
-                    continue;
-                }
-                let Some((side, number)) = numbered(side, id)? else { return Ok(None) };
-                let mut inputs = sides.map(|side| side.as_ref().clone());
-                inputs[place] = side;
-                let joined = plan.with_new_exprs(plan.expressions(), inputs.to_vec())?;
-                return Ok(joined.schema().has_column(&number.0).then_some((joined, number)));
-            }
-            Ok(None)
+        LogicalPlan::TableScan(scan) => {
+            let provider = source_as_provider(&scan.source).ok()?;
+            let stores = provider.downcast_ref::<TableFiles>()?.stores()?;
+            let number = Column::new(Some(scan.table_name.clone()), STORE_NO);
+            let gives_both = id.name == STORE_ID && plan.schema().has_column(&number);
+            gives_both.then(|| (number, Arc::clone(stores)))
         }
-        _ => Ok(None),
+        LogicalPlan::Filter(filter) => number_of(&filter.input, id),
+        LogicalPlan::Sort(sort) => number_of(&sort.input, id),
+        LogicalPlan::Limit(limit) => number_of(&limit.input, id),
+        LogicalPlan::SubqueryAlias(alias) => {
+            let inner = alias.input.schema();
+            let (number, stores) =
+                number_of(&alias.input, &Column::from(inner.qualified_field(place)))?;
+            Some((at(inner.maybe_index_of_column(&number)?), stores))
+        }
+        LogicalPlan::Projection(projection) => {
+            let of = |expr: &Expr| match expr.clone().unalias_nested().data {
+                Expr::Column(column) => Some(column),
+                _ => None,
+            };
+            let (number, stores) = number_of(&projection.input, &of(&projection.expr[place])?)?;
+            let given = projection.expr.iter().position(|expr| of(expr).as_ref() == Some(&number));
+            Some((at(given?), stores))
+        }
+        LogicalPlan::Join(join) => {
+            let mut sides = [&join.left, &join.right].into_iter();
+            let side = sides.find(|side| side.schema().has_column(id))?;
+            let (number, stores) = number_of(side, id)?;
+            plan.schema().has_column(&number).then_some((number, stores))
+        }
+        _ => None,
     }
-}
-
-fn number_of_scan(
-    plan: &LogicalPlan,
-    scan: &TableScan,
-    id: &Column,
-) -> Option<(LogicalPlan, Number)> {
-    let provider = source_as_provider(&scan.source).ok()?;
-    let stores = provider.downcast_ref::<TableFiles>()?.stores()?;
-    let number = Column::new(Some(scan.table_name.clone()), STORE_NO);
-    let gives_both = id.name == STORE_ID && scan.projected_schema.has_column(&number);
-    gives_both.then(|| (plan.clone(), (number, Arc::clone(stores))))
-}
-
-fn numbered_alias(alias: &SubqueryAlias, id: &Column) -> Result<Option<(LogicalPlan, Number)>> {
-    let Some(inner) = same_place(&alias.schema, id, alias.input.schema()) else { return Ok(None) };
-    let Some((input, (number, stores))) = numbered(&alias.input, &inner)? else { return Ok(None) };
-    // A name that two columns have would name neither.
-    let Ok(aliased) = SubqueryAlias::try_new(Arc::new(input), alias.alias.clone()) else {
-        return Ok(None);
-    };
-    let number = Column::new(Some(alias.alias.clone()), number.name);
-    Ok(Some((LogicalPlan::SubqueryAlias(aliased), (number, stores))))
-}
-
-fn numbered_projection(
-    projection: &Projection,
-    id: &Column,
-) -> Result<Option<(LogicalPlan, Number)>> {
-    let Some(place) = projection.schema.maybe_index_of_column(id) else { return Ok(None) };
-    let Expr::Column(inner) = projection.expr[place].clone().unalias_nested().data else {
-        return Ok(None);
-    };
-    let Some((input, (number, stores))) = numbered(&projection.input, &inner)? else {
-        return Ok(None);
-    };
-    let mut columns = projection.expr.clone();
-    let number = Expr::Column(number);
-    let given = columns.iter().position(|column| *column == number);
-    if given.is_none() {
-        columns.push(number);
-    }
-    // A name that two columns have would name neither.
-    let Ok(projected) = Projection::try_new(columns, Arc::new(input)) else { return Ok(None) };
-    let place = given.unwrap_or(projection.expr.len());
-    let number = Column::from(projected.schema.qualified_field(place));
-    Ok(Some((LogicalPlan::Projection(projected), (number, stores))))
-}
-
-/// The column that lies in the one schema where the other column lies in its own.
-fn same_place(outer: &DFSchema, column: &Column, inner: &DFSchema) -> Option<Column> {
-    let place = outer.maybe_index_of_column(column)?;
-    Some(Column::from(inner.qualified_field(place)))
 }
 
 /// The id of a store by its number, of one version of the data.
@@ -296,8 +231,8 @@ mod tests {
                 "SELECT p.ID AS id, count(*) FROM polls p WHERE p.active GROUP BY p.ID ORDER BY 1",
                 "SELECT ID AS id, store_no, count(*) FROM polls GROUP BY ID, 2 ORDER BY 1",
                 "SELECT ID AS id FROM polls GROUP BY ID HAVING count(*) > 40 ORDER BY 1",
-                "SELECT id, count(*) FROM (SELECT ID AS id, active FROM polls) WHERE active \
-                 GROUP BY id ORDER BY 1",
+                "SELECT id, count(*) FROM (SELECT ID AS id, store_no, active FROM polls) \
+                 WHERE active GROUP BY id ORDER BY 1",
                 "SELECT x.id, count(*) FROM (SELECT store_no AS n, ID AS id FROM polls) AS x \
                  GROUP BY x.id ORDER BY 1",
                 "SELECT s.ID AS id, count(p.polled_at) FROM stores s \
@@ -311,12 +246,42 @@ mod tests {
         ),
         (
             2,
-            &["SELECT p.ID AS id, h.ID AS other, count(*) FROM polls p \
-               JOIN business_hours h ON h.store_no = p.store_no GROUP BY 1, 2 ORDER BY 1, 2"],
+            &[
+                "SELECT p.ID AS id, h.ID AS other, count(*) FROM polls p \
+               JOIN business_hours h ON h.store_no = p.store_no + 1 GROUP BY 1, 2 ORDER BY 1, 2",
+                "SELECT a, b, count(*) FROM (SELECT ID AS a, store_no AS n FROM polls), \
+                 (SELECT ID AS b, store_no AS m FROM polls) WHERE n = m AND n < 3 \
+                 GROUP BY a, b ORDER BY 1, 2",
+            ],
+        ),
+        (
+            1,
+            &[
+                "SELECT p.ID AS id, count(*) FROM stores s JOIN stores p \
+                 ON p.store_no = s.store_no + 1 GROUP BY p.ID ORDER BY 1",
+                "SELECT x.id, max(x.n), max(x.m) FROM (SELECT p.ID AS id, s.store_no AS n, \
+                 p.store_no AS m FROM stores s JOIN stores p ON p.store_no = s.store_no + 1) x \
+                 GROUP BY x.id ORDER BY 1",
+                "SELECT x.id, max(x.store_no) FROM ((SELECT ID AS id, store_no AS n FROM stores) l \
+                 JOIN stores p ON p.store_no = l.n + 1 AND l.n < 4) AS x GROUP BY x.id ORDER BY 1",
+                "SELECT x.other, count(*) FROM (SELECT *, p.ID AS other FROM stores s \
+                 JOIN business_hours p ON p.store_no = s.store_no + 1 AND s.store_no < 3) x \
+                 GROUP BY x.other ORDER BY 1",
+            ],
         ),
         (
             0,
             &[
+                "WITH pairs AS (SELECT s.ID AS a, t.ID AS b FROM stores s \
+                 JOIN stores t ON t.store_no > s.store_no WHERE t.store_no < 4) \
+                 SELECT a, b, count(*) FROM pairs GROUP BY a, b ORDER BY 1, 2",
+                "SELECT x.id, count(*) FROM (SELECT p.ID AS id, s.store_no FROM stores s \
+                 JOIN stores p ON p.store_no = s.store_no + 1 WHERE s.store_no < 4) x \
+                 GROUP BY x.id ORDER BY 1",
+                "SELECT count(DISTINCT a) AS n, count(DISTINCT b) AS m FROM (SELECT s.ID AS a, \
+                 t.ID AS b FROM stores s JOIN stores t ON t.store_no = s.store_no % 10) x",
+                "SELECT a, count(*) FROM (SELECT ID AS a FROM polls WHERE store_no < 3) \
+                 JOIN (SELECT 7 AS store_no) ON true GROUP BY a ORDER BY 1",
                 "SELECT polled_on, count(DISTINCT ID) AS n FROM polls GROUP BY 1 ORDER BY 1",
                 "SELECT count(DISTINCT ID) FILTER (WHERE active) AS n, min(ID) AS id FROM polls",
                 "SELECT count(DISTINCT ID) AS n, count(DISTINCT store_no) AS m FROM polls",

@@ -1,7 +1,8 @@
 //! How large a statement grows where each name of a query stands for the query.
 //!
 //! Names may stand for queries that read two names each, and so on: a short text, and a plan without
-//! end. It has to be found out before the statement is planned.
+//! end. It has to be found out before the statement is planned. Expressions that a query repeats are not
+//! counted.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -33,19 +34,30 @@ pub fn bounded(statement: &Statement) -> Result<()> {
 
 #[derive(Default)]
 struct Expansion {
-    /// Of each name the most that any query of it reads, wherever it is known.
+    /// What the query of each name reads, where it is known.
     named: HashMap<String, u64>,
     /// Queries that WITH names, by where they lie, until they have been walked through.
     names: HashMap<*const Query, String>,
-    /// What the queries read that are being walked through, the innermost last.
-    open: Vec<u64>,
+    /// The queries that are being walked through, the innermost last.
+    open: Vec<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    relations: u64,
+    /// What the names stood for before, to which this query gives others.
+    before: Vec<(String, Option<u64>)>,
 }
 
 impl Expansion {
     fn add(&mut self, relations: u64) -> ControlFlow<()> {
         let Some(open) = self.open.last_mut() else { return ControlFlow::Continue(()) };
-        *open = open.saturating_add(relations);
-        if *open > RELATIONS_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        open.relations = open.relations.saturating_add(relations);
+        if open.relations > RELATIONS_MAX {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 }
 
@@ -57,24 +69,35 @@ impl Visitor for Expansion {
         self.names.extend(
             named.map(|named| (&raw const *named.query, named.alias.name.value.to_lowercase())),
         );
-        self.open.push(1);
+        self.open.push(Open { relations: 1, ..Open::default() });
         ControlFlow::Continue(())
     }
 
     fn post_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        let relations = self.open.pop().unwrap_or_default();
-        match self.names.remove(&(&raw const *query)) {
-            Some(name) => {
-                let most = self.named.entry(name).or_default();
-                *most = relations.max(*most);
-                ControlFlow::Continue(())
+        let Some(Open { relations, before }) = self.open.pop() else {
+            return ControlFlow::Continue(());
+        };
+        for (name, relations) in before.into_iter().rev() {
+            match relations {
+                Some(relations) => drop(self.named.insert(name, relations)),
+                None => drop(self.named.remove(&name)),
             }
-            None => self.add(relations),
         }
+        let Some(name) = self.names.remove(&(&raw const *query)) else {
+            return self.add(relations);
+        };
+        let before = self.named.insert(name.clone(), relations);
+        if let Some(open) = self.open.last_mut() {
+            open.before.push((name, before));
+        }
+        ControlFlow::Continue(())
     }
 
     fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
-        let name = relation.0.last().and_then(|part| part.as_ident());
+        let name = match relation.0.as_slice() {
+            [name] => name.as_ident(),
+            _ => None,
+        };
         let named = name.and_then(|name| self.named.get(&name.value.to_lowercase()));
         self.add(named.copied().unwrap_or(1))
     }
@@ -113,6 +136,10 @@ mod tests {
             assert_eq!(is_bounded(&format!("EXPLAIN {sql}")), expected, "{names} {read}");
             assert_eq!(is_bounded(&format!("SELECT * FROM ({sql}) AS a")), expected, "{names}");
         }
+        let own = "SELECT * FROM (WITH polls AS (SELECT * FROM polls) SELECT * FROM polls, polls)";
+        assert!(is_bounded(&[own; 300].join(" UNION ALL ")));
+        let qualified = doubled(12, "SELECT * FROM LAST").replace("N10", "public.n10");
+        assert!(is_bounded(&qualified));
         let mut many = String::from("SELECT * FROM polls");
         (0..3_000).for_each(|_| many.push_str(", polls"));
         assert!(is_bounded(&many));

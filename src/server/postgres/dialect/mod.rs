@@ -90,7 +90,9 @@ impl VisitorMut for Meaning {
                 }
                 None
             }
-            Expr::Function(function) if function.name.to_string() == "localtimestamp" => {
+            Expr::Function(function)
+                if function.name.to_string().eq_ignore_ascii_case("localtimestamp") =>
+            {
                 Some(cast(empty_call("now"), DataType::Timestamp(None, TimezoneInfo::None)))
             }
             _ => None,
