@@ -7,6 +7,7 @@
 //! looks whether anybody waits.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -84,8 +85,14 @@ fn awaited(join: &NestedLoopJoinExec) -> Result<Arc<dyn ExecutionPlan>> {
 }
 
 /// A condition, as long as somebody waits for what it decides.
-#[derive(Debug, Eq, Hash)]
+#[derive(Debug, Eq)]
 struct Awaited(Arc<dyn PhysicalExpr>);
+
+impl Hash for Awaited {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.0.hash(hasher);
+    }
+}
 
 impl PartialEq for Awaited {
     fn eq(&self, other: &Self) -> bool {
