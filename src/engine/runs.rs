@@ -4,9 +4,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, Int32Array, RecordBatch, new_empty_array};
-use arrow::compute::filter_record_batch;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Int32Array, ListArray, RecordBatch, new_empty_array,
+};
+use arrow::buffer::{NullBuffer, OffsetBuffer};
+use arrow::compute::filter;
+use arrow::datatypes::{DataType, Int32Type, SchemaRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -292,10 +295,16 @@ impl Runs {
     }
 
     fn take(&mut self, batch: &RecordBatch, stores: &[i32]) -> Result<()> {
-        let group_of: Vec<_> = stores.iter().map(|&store| self.place_of(store)).collect();
-        let groups = group_of.last().map_or(0, |last| last + 1).max(self.has_rows.len());
-        self.has_rows.resize(groups, false);
-        group_of.iter().for_each(|&group| self.has_rows[group] = true);
+        let mut group_of = Vec::with_capacity(stores.len());
+        for of_store in stores.chunk_by(|left, right| left == right) {
+            let group = self.place_of(of_store[0]);
+            if self.has_rows.len() <= group {
+                self.has_rows.resize(group + 1, false);
+            }
+            self.has_rows[group] = true;
+            group_of.resize(group_of.len() + of_store.len(), group);
+        }
+        let groups = self.has_rows.len();
         let mut held_bytes = 0;
         for fold in &mut self.folds {
             let values = fold.arguments.iter_mut().map(|argument| argument.column(batch));
@@ -312,17 +321,59 @@ impl Runs {
     fn emitted(&mut self, groups: usize) -> Result<RecordBatch> {
         let is_last = groups == self.has_rows.len();
         let emit_to = if is_last { EmitTo::All } else { EmitTo::First(groups) };
-        let has_rows: Vec<_> = self.has_rows.drain(..groups).collect();
+        let has_rows: BooleanArray = self.has_rows.drain(..groups).map(Some).collect();
         let stores = (self.first..).take(groups);
         let mut columns = vec![Arc::new(Int32Array::from_iter_values(stores)) as ArrayRef];
         for fold in &mut self.folds {
             columns.push(fold.groups.evaluate(emit_to)?);
         }
         self.first = self.first.saturating_add_unsigned(groups as u32);
-        let batch = RecordBatch::try_new(SchemaRef::clone(&self.schema), columns)?;
-        match has_rows.contains(&false) {
-            true => Ok(filter_record_batch(&batch, &BooleanArray::from(has_rows))?),
-            false => Ok(batch),
+        if has_rows.false_count() > 0 {
+            let kept = columns.iter().map(|column| with_rows(column, &has_rows));
+            columns = kept.collect::<Result<_>>()?;
         }
+        Ok(RecordBatch::try_new(SchemaRef::clone(&self.schema), columns)?)
+    }
+}
+
+/// The column without the groups that have no rows. Their lists are empty, so that the others keep
+/// their values where they are.
+fn with_rows(column: &ArrayRef, has_rows: &BooleanArray) -> Result<ArrayRef> {
+    let Some(lists) = column.as_list_opt::<i32>() else { return Ok(filter(column, has_rows)?) };
+    let (item, offsets, values, nulls) = lists.clone().into_parts();
+    let left_out = offsets.lengths().zip(has_rows.values()).filter(|(_, has_rows)| !has_rows);
+    if left_out.map(|(length, _)| length).sum::<usize>() > 0 {
+        return Ok(filter(column, has_rows)?);
+    }
+    let ends = filter(&Int32Array::new(offsets.inner().slice(1, lists.len()), None), has_rows)?;
+    let ends = ends.as_primitive::<Int32Type>().values();
+    let offsets = [&offsets[..1], ends].concat();
+    let valid = |nulls: NullBuffer| filter(&BooleanArray::new(nulls.into_inner(), None), has_rows);
+    let nulls = nulls.map(valid).transpose()?;
+    let nulls = nulls.map(|nulls| NullBuffer::new(nulls.as_boolean().values().clone()));
+    Ok(Arc::new(ListArray::try_new(item, OffsetBuffer::new(offsets.into()), values, nulls)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_without_rows_are_left_out_of_lists() {
+        let lists = |rows: &[Option<&[i32]>]| -> ArrayRef {
+            let rows = rows.iter().map(|row| row.map(|row| row.iter().copied().map(Some)));
+            Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(rows))
+        };
+        let all = lists(&[None, Some(&[1, 2]), None, Some(&[]), None, Some(&[3]), Some(&[])]);
+        let has_rows = BooleanArray::from(vec![false, true, false, true, true, true, false]);
+        let kept = with_rows(&all, &has_rows).unwrap();
+        assert_eq!(&kept, &lists(&[Some(&[1, 2]), Some(&[]), None, Some(&[3])]));
+        assert_eq!(kept.as_list::<i32>().values(), all.as_list::<i32>().values());
+        let of_part = with_rows(&all.slice(2, 4), &has_rows.slice(2, 4)).unwrap();
+        assert_eq!(&of_part, &lists(&[Some(&[]), None, Some(&[3])]));
+        // A list that is not empty after all.
+        let has_rows = BooleanArray::from(vec![false, false, true, true, true, true, true]);
+        let kept = with_rows(&all, &has_rows).unwrap();
+        assert_eq!(&kept, &lists(&[None, Some(&[]), None, Some(&[3]), Some(&[])]));
     }
 }

@@ -15,7 +15,7 @@ use datafusion::scalar::ScalarValue;
 
 use super::arguments::{coerced, gap_us, interpolation};
 use super::documented::{Documented, POLL_LIST, STATE_AGG, TIMELINE, WEEKLY_HOURS};
-use super::fold::Folding;
+use super::fold::{Folding, Folds, PollList, StateAgg, Timeline, WeeklyHours};
 use super::gather::state_type;
 use super::lists::{poll_list_type, timeline_type, week_type};
 use crate::rules::Interpolation;
@@ -64,17 +64,25 @@ impl Aggregate {
         Self { fold, signature, documentation: fold.documented().documentation() }
     }
 
-    fn folding(&self, args: &AccumulatorArgs) -> Result<Folding> {
-        let (mut how, mut max_gap_us) = (Interpolation::default(), None);
-        if self.fold == Fold::Timeline {
-            if let Some(Some(name)) = self.constant(args, 2)?.try_as_str() {
-                how = interpolation(name)?;
-            }
-            if let ScalarValue::IntervalMonthDayNano(Some(gap)) = self.constant(args, 3)? {
-                max_gap_us = Some(gap_us(gap)?);
-            }
-        }
-        Ok(Folding::new(self.fold, how, max_gap_us))
+    fn folding(&self, args: &AccumulatorArgs) -> Result<Box<dyn Folds>> {
+        Ok(match self.fold {
+            Fold::Timeline => Box::new(Folding::of(self.timeline(args)?)),
+            Fold::StateAgg => Box::new(Folding::of(StateAgg)),
+            Fold::PollList => Box::new(Folding::of(PollList)),
+            Fold::WeeklyHours => Box::new(Folding::of(WeeklyHours)),
+        })
+    }
+
+    fn timeline(&self, args: &AccumulatorArgs) -> Result<Timeline> {
+        let interpolation = match self.constant(args, 2)?.try_as_str() {
+            Some(Some(name)) => interpolation(name)?,
+            _ => Interpolation::default(),
+        };
+        let max_gap_us = match self.constant(args, 3)? {
+            ScalarValue::IntervalMonthDayNano(Some(gap)) => Some(gap_us(gap)?),
+            _ => None,
+        };
+        Ok(Timeline { interpolation, max_gap_us })
     }
 
     /// The value of an option; null where it is not given.
@@ -120,11 +128,11 @@ impl AggregateUDFImpl for Aggregate {
         &self,
         args: AccumulatorArgs,
     ) -> Result<Box<dyn GroupsAccumulator>> {
-        Ok(Box::new(self.folding(&args)?))
+        Ok(self.folding(&args)?)
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        Ok(Box::new(self.folding(&args)?))
+        Ok(self.folding(&args)?)
     }
 
     fn documentation(&self) -> Option<&Documentation> {

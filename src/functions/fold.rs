@@ -1,116 +1,188 @@
-//! The rows of each group on their way into one value: gathered as packed numbers, then folded.
+//! The rows of each group on their way into one value: gathered batch by batch, then folded.
 
 use arrow::array::{Array, ArrayRef, BooleanArray};
 use datafusion::error::Result;
 use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
 use datafusion::scalar::ScalarValue;
 
-use super::aggregates::Fold;
-use super::gather::{Gathered, lists_of_single_rows, passes};
+use super::gather::{Gathered, Part, Rows, lists_of_single_rows, passes};
 use super::lists::{PollLists, Timelines, Weeks};
-use super::packed;
-use crate::rules::timeline::{observed_into, settle, steps_into};
+use super::packed::{Openings, Polls, read_opening};
+use crate::rules::timeline::{
+    PollRun, are_settled, observed_into, settle, steps_into, steps_of_runs_into,
+};
 use crate::rules::{Interpolation, Poll, Step};
 
-#[derive(Debug)]
-pub struct Folding {
-    fold: Fold,
-    interpolation: Interpolation,
-    max_gap_us: Option<i64>,
-    rows: Gathered,
-}
+/// What the rows of a group become, and what they are until then.
+pub trait FoldRows: Send + Sync + 'static {
+    type Batch: Rows;
 
-impl Folding {
-    pub fn new(fold: Fold, interpolation: Interpolation, max_gap_us: Option<i64>) -> Self {
-        Self { fold, interpolation, max_gap_us, rows: Gathered::default() }
-    }
+    /// How many of the arguments come first that make a row none where they are null.
+    const COLUMNS: usize;
 
-    /// Hands on each row that counts, packed; a null in any column makes it none.
-    fn each_packed(
-        &self,
-        values: &[ArrayRef],
-        filter: Option<&BooleanArray>,
-        mut take: impl FnMut(usize, Option<i64>),
-    ) -> Result<()> {
-        let whole = self.counts_whole(values, filter);
-        let columns = &values[..self.columns()];
-        let counts = |row: usize| {
-            whole || passes(filter, row) && columns.iter().all(|column| column.is_valid(row))
-        };
-        if self.fold == Fold::WeeklyHours {
-            return packed::openings(values, counts, take);
-        }
-        let mut polls = Vec::with_capacity(values[0].len());
-        packed::append_polls(values, &mut polls)?;
-        for (row, poll) in polls.into_iter().enumerate() {
-            take(row, counts(row).then_some(poll));
-        }
-        Ok(())
-    }
-
-    /// Columns in which a null makes a row none.
-    fn columns(&self) -> usize {
-        if self.fold == Fold::WeeklyHours { 3 } else { 2 }
-    }
-
-    /// Whether every row counts.
-    fn counts_whole(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> bool {
-        filter.is_none() && values[..self.columns()].iter().all(|column| column.null_count() == 0)
-    }
+    fn batch(values: &[ArrayRef], counts: impl Fn(usize) -> bool) -> Result<Self::Batch>;
 
     /// A value for each of the first groups, whose rows stay.
-    fn folded(&mut self, groups: usize) -> Result<ArrayRef> {
-        let (how, gap) = (self.interpolation, self.max_gap_us);
-        match self.fold {
-            Fold::Timeline => {
-                self.timelines(groups, |steps, polls| steps_into(steps, polls, how, gap))
-            }
-            Fold::StateAgg => self.timelines(groups, observed_into),
-            Fold::PollList => {
-                let mut lists = PollLists::default();
-                self.each_settled(groups, |polls| lists.push(polls))?;
-                lists.finish()
-            }
-            Fold::WeeklyHours => {
-                let mut weeks = Weeks::default();
-                self.rows.each(groups, |rows| {
-                    rows.sort_unstable();
-                    let openings = rows.iter().filter_map(|&row| packed::read_opening(row));
-                    weeks.push((!rows.is_empty()).then_some(openings));
-                })?;
-                weeks.finish()
-            }
-        }
+    fn folded(&self, rows: &Gathered<Self::Batch>, groups: usize) -> Result<ArrayRef>;
+}
+
+/// Polls into the step function that a report reads.
+pub struct Timeline {
+    pub interpolation: Interpolation,
+    pub max_gap_us: Option<i64>,
+}
+
+/// Polls into the step function from the first to the last of them.
+pub struct StateAgg;
+
+/// Polls into a list of them.
+pub struct PollList;
+
+/// Rows of business hours into a week.
+pub struct WeeklyHours;
+
+impl FoldRows for Timeline {
+    type Batch = Polls;
+    const COLUMNS: usize = 2;
+
+    fn batch(values: &[ArrayRef], _: impl Fn(usize) -> bool) -> Result<Polls> {
+        Polls::of(values)
     }
 
-    fn timelines(
-        &mut self,
-        groups: usize,
-        fold: impl Fn(&mut Vec<Step>, &[Poll]),
-    ) -> Result<ArrayRef> {
-        let mut steps = Vec::new();
-        let mut timelines = Timelines::default();
-        self.each_settled(groups, |polls| {
-            if let Some(polls) = polls {
-                fold(&mut steps, polls);
-            }
-            timelines.push(polls.map(|_| steps.as_slice()));
-        })?;
-        timelines.finish()
-    }
-
-    /// Hands on the polls of each group, in order, one an instant; `None` where there are none.
-    fn each_settled(&mut self, groups: usize, mut take: impl FnMut(Option<&[Poll]>)) -> Result<()> {
+    fn folded(&self, rows: &Gathered<Polls>, groups: usize) -> Result<ArrayRef> {
         let mut polls = Vec::new();
-        self.rows.each(groups, |rows| {
-            packed::read_polls(rows, &mut polls);
-            settle(&mut polls);
-            take((!polls.is_empty()).then_some(&polls));
+        timelines(rows, groups, |steps, runs| {
+            if self.max_gap_us.is_none() && are_settled(runs) {
+                return steps_of_runs_into(steps, runs, self.interpolation);
+            }
+            settle_into(&mut polls, runs);
+            steps_into(steps, &polls, self.interpolation, self.max_gap_us);
         })
     }
 }
 
-impl GroupsAccumulator for Folding {
+impl FoldRows for StateAgg {
+    type Batch = Polls;
+    const COLUMNS: usize = 2;
+
+    fn batch(values: &[ArrayRef], _: impl Fn(usize) -> bool) -> Result<Polls> {
+        Polls::of(values)
+    }
+
+    fn folded(&self, rows: &Gathered<Polls>, groups: usize) -> Result<ArrayRef> {
+        let mut polls = Vec::new();
+        timelines(rows, groups, |steps, runs| {
+            settle_into(&mut polls, runs);
+            observed_into(steps, &polls);
+        })
+    }
+}
+
+impl FoldRows for PollList {
+    type Batch = Polls;
+    const COLUMNS: usize = 2;
+
+    fn batch(values: &[ArrayRef], _: impl Fn(usize) -> bool) -> Result<Polls> {
+        Polls::of(values)
+    }
+
+    fn folded(&self, rows: &Gathered<Polls>, groups: usize) -> Result<ArrayRef> {
+        let (mut polls, mut lists) = (Vec::new(), PollLists::default());
+        rows.each(groups, |runs| {
+            settle_into(&mut polls, runs);
+            lists.push((!polls.is_empty()).then_some(&polls));
+        })?;
+        lists.finish()
+    }
+}
+
+impl FoldRows for WeeklyHours {
+    type Batch = Openings;
+    const COLUMNS: usize = 3;
+
+    fn batch(values: &[ArrayRef], counts: impl Fn(usize) -> bool) -> Result<Openings> {
+        Openings::of(values, counts)
+    }
+
+    fn folded(&self, rows: &Gathered<Openings>, groups: usize) -> Result<ArrayRef> {
+        let (mut packed, mut weeks) = (Vec::new(), Weeks::default());
+        rows.each(groups, |parts| {
+            packed.clear();
+            parts.iter().for_each(|part| part.batch.pack(part.rows.clone(), &mut packed));
+            packed.sort_unstable();
+            let openings = packed.iter().filter_map(|&row| read_opening(row));
+            weeks.push((!packed.is_empty()).then_some(openings));
+        })?;
+        weeks.finish()
+    }
+}
+
+/// A timeline for each of the first groups, null where it has no polls; `fold` is given the runs of
+/// one in order of their first polls.
+fn timelines<'a>(
+    rows: &'a Gathered<Polls>,
+    groups: usize,
+    mut fold: impl FnMut(&mut Vec<Step>, &[Part<'a, Polls>]),
+) -> Result<ArrayRef> {
+    let (mut steps, mut timelines) = (Vec::new(), Timelines::default());
+    rows.each(groups, |runs| {
+        if runs.is_empty() {
+            return timelines.push(None);
+        }
+        let first_of = |run: &Part<Polls>| run.instants()[0];
+        // Those of several days come in any order of days.
+        if !runs.is_sorted_by_key(first_of) {
+            runs.sort_by_key(first_of);
+        }
+        fold(&mut steps, runs);
+        timelines.push(Some(&steps));
+    })?;
+    timelines.finish()
+}
+
+/// Replaces `polls` with those of the runs, settled.
+fn settle_into(polls: &mut Vec<Poll>, runs: &[Part<Polls>]) {
+    polls.clear();
+    runs.iter().for_each(|run| polls.extend(run.batch.polls(run.rows.clone())));
+    settle(polls);
+}
+
+/// A fold as the engine drives it, with groups or without.
+pub trait Folds: GroupsAccumulator + Accumulator {}
+
+impl<F: FoldRows> Folds for Folding<F> {}
+
+pub struct Folding<F: FoldRows> {
+    fold: F,
+    rows: Gathered<F::Batch>,
+}
+
+impl<F: FoldRows> std::fmt::Debug for Folding<F> {
+    fn fmt(&self, out: &mut std::fmt::Formatter) -> std::fmt::Result {
+        self.rows.fmt(out)
+    }
+}
+
+impl<F: FoldRows> Folding<F> {
+    pub fn of(fold: F) -> Self {
+        Self { fold, rows: Gathered::default() }
+    }
+}
+
+/// Whether a row counts, of those whose columns hold a null or that a filter looks at; `None` where
+/// all count.
+fn counting<'a, F: FoldRows>(
+    values: &'a [ArrayRef],
+    filter: Option<&'a BooleanArray>,
+) -> Option<impl Fn(usize) -> bool + Copy + 'a> {
+    let columns = &values[..F::COLUMNS];
+    let all = filter.is_none() && columns.iter().all(|column| column.null_count() == 0);
+    let counts =
+        move |row| passes(filter, row) && columns.iter().all(|column| column.is_valid(row));
+    (!all).then_some(counts)
+}
+
+impl<F: FoldRows> GroupsAccumulator for Folding<F> {
     fn update_batch(
         &mut self,
         values: &[ArrayRef],
@@ -118,18 +190,12 @@ impl GroupsAccumulator for Folding {
         filter: Option<&BooleanArray>,
         groups: usize,
     ) -> Result<()> {
-        let mut rows = std::mem::take(&mut self.rows);
-        rows.expect(group_of.len(), groups);
-        if self.fold != Fold::WeeklyHours && self.counts_whole(values, filter) {
-            rows.extend_grouped(group_of, |into| packed::append_polls(values, into))?;
-        } else {
-            self.each_packed(values, filter, |row, packed| {
-                if let Some(packed) = packed {
-                    rows.push(group_of[row], packed);
-                }
-            })?;
+        match counting::<F>(values, filter) {
+            Some(counts) => {
+                self.rows.add(F::batch(values, counts)?, group_of, groups, counts);
+            }
+            None => self.rows.add(F::batch(values, |_| true)?, group_of, groups, |_| true),
         }
-        self.rows = rows;
         Ok(())
     }
 
@@ -145,7 +211,7 @@ impl GroupsAccumulator for Folding {
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
         let groups = self.rows.emitted(emit_to);
-        let folded = self.folded(groups)?;
+        let folded = self.fold.folded(&self.rows, groups)?;
         self.rows.forget(groups);
         Ok(folded)
     }
@@ -162,9 +228,10 @@ impl GroupsAccumulator for Folding {
         values: &[ArrayRef],
         filter: Option<&BooleanArray>,
     ) -> Result<Vec<ArrayRef>> {
-        let mut rows = Vec::with_capacity(values[0].len());
-        self.each_packed(values, filter, |_, packed| rows.push(packed))?;
-        Ok(vec![lists_of_single_rows(rows.into_iter())?])
+        let rows = values[0].len();
+        let counting = counting::<F>(values, filter);
+        let counts = |row| counting.is_none_or(|counts| counts(row));
+        Ok(vec![lists_of_single_rows(&F::batch(values, counts)?, rows, counts)?])
     }
 
     fn size(&self) -> usize {
@@ -173,7 +240,7 @@ impl GroupsAccumulator for Folding {
 }
 
 /// The same without groups: all rows are of group 0, and stay, for a window asks after each row.
-impl Accumulator for Folding {
+impl<F: FoldRows> Accumulator for Folding<F> {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         let group_of = vec![0; values[0].len()];
         GroupsAccumulator::update_batch(self, values, &group_of, None, 1)
@@ -185,7 +252,7 @@ impl Accumulator for Folding {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        ScalarValue::try_from_array(&self.folded(1)?, 0)
+        ScalarValue::try_from_array(&self.fold.folded(&self.rows, 1)?, 0)
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {

@@ -1,9 +1,12 @@
-//! Gathers the rows of each group as packed numbers, in whatever order they come.
+//! Remembers which rows are of which group, in whatever order they come.
 //!
-//! A state keeps every row, for only all rows of a group tell its steps: dropping a poll that
-//! repeats a status would lose what it says once another partition's poll falls before it. Rows
-//! that come sorted by group cost eight bytes each and are copied once.
+//! Rows stay in the batches that brought them until they are folded: eight bytes or so each, and
+//! sixteen for every run of them. A state keeps every row, for only all rows of a group tell its
+//! steps: dropping a poll that repeats a status would lose what it says once another partition's poll
+//! falls before it.
 
+use std::fmt::Debug;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray};
@@ -14,81 +17,101 @@ use datafusion::logical_expr::EmitTo;
 
 use super::stop::Stop;
 
-/// Rows that came one after another for the same group.
+/// Rows of one batch, each of which travels between partitions as a number.
+pub trait Rows: Debug + Send + Sync + 'static {
+    fn pack(&self, rows: Range<usize>, into: &mut Vec<i64>);
+
+    fn unpack(packed: &[i64]) -> Self;
+
+    fn size_bytes(&self) -> usize;
+}
+
+/// Rows of one batch that came one after another for the same group; at least one.
 #[derive(Clone, Copy, Debug)]
 struct Run {
-    group: usize,
-    start: usize,
-    end: usize,
+    group: u32,
+    batch: u32,
+    start: u32,
+    end: u32,
 }
 
-/// Packed rows of many groups.
-#[derive(Debug, Default)]
-pub struct Gathered {
-    packed: Vec<i64>,
+impl Run {
+    fn group(&self) -> usize {
+        self.group as usize
+    }
+
+    fn rows(&self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// Some rows of a group.
+#[derive(Debug)]
+pub struct Part<'a, B> {
+    pub batch: &'a B,
+    pub rows: Range<usize>,
+}
+
+/// Rows of many groups.
+#[derive(Debug)]
+pub struct Gathered<B> {
+    batches: Vec<B>,
     runs: Vec<Run>,
     groups: usize,
-    /// Memory of rows that were forgotten, for those that stay the next time.
-    spare: Vec<i64>,
 }
 
-impl Gathered {
-    /// Makes room for a batch.
-    pub fn expect(&mut self, rows: usize, groups: usize) {
-        self.packed.reserve(rows);
-        self.groups = self.groups.max(groups);
+impl<B> Default for Gathered<B> {
+    fn default() -> Self {
+        Self { batches: Vec::new(), runs: Vec::new(), groups: 0 }
     }
+}
 
-    pub fn push(&mut self, group: usize, packed: i64) {
-        let start = self.packed.len();
-        self.packed.push(packed);
-        self.note(group, start, start + 1);
-    }
-
-    /// Adds a row for each group, of which many in a row are the same; `pack` appends their numbers,
-    /// or none where it fails.
-    pub fn extend_grouped(
+impl<B: Rows> Gathered<B> {
+    /// Adds those rows of a batch that count, each to its group of so many.
+    pub fn add(
         &mut self,
+        batch: B,
         group_of: &[usize],
-        pack: impl FnOnce(&mut Vec<i64>) -> Result<()>,
-    ) -> Result<()> {
-        let mut start = self.packed.len();
-        pack(&mut self.packed)?;
-        debug_assert_eq!(group_of.len(), self.packed.len() - start);
-        for same in group_of.chunk_by(|left, right| left == right) {
-            let end = start + same.len();
-            self.note(same[0], start, end);
-            start = end;
+        groups: usize,
+        counts: impl Fn(usize) -> bool,
+    ) {
+        self.groups = self.groups.max(groups);
+        let (place, before) = (self.batches.len() as u32, self.runs.len());
+        let mut row = 0;
+        while row < group_of.len() {
+            let (group, start) = (group_of[row], row);
+            while row < group_of.len() && group_of[row] == group && counts(row) {
+                row += 1;
+            }
+            match row == start {
+                true => row += 1,
+                false => self.runs.push(Run {
+                    group: group as u32,
+                    batch: place,
+                    start: start as u32,
+                    end: row as u32,
+                }),
+            }
         }
-        Ok(())
-    }
-
-    fn extend(&mut self, group: usize, packed: &[i64]) {
-        let start = self.packed.len();
-        self.packed.extend_from_slice(packed);
-        self.note(group, start, self.packed.len());
-    }
-
-    /// The last rows are of the group.
-    fn note(&mut self, group: usize, start: usize, end: usize) {
-        match self.runs.last_mut() {
-            _ if start == end => {}
-            Some(run) if run.group == group => run.end = end,
-            _ => self.runs.push(Run { group, start, end }),
+        if self.runs.len() > before {
+            self.batches.push(batch);
         }
     }
 
     /// Adds lists that [`lists`](Self::lists) made.
     pub fn merge(&mut self, lists: &ArrayRef, group_of: &[usize], groups: usize) {
         let lists = lists.as_list::<i32>();
-        let packed = lists.values().as_primitive::<Int64Type>().values();
         let offsets = lists.value_offsets();
-        self.expect(packed.len(), groups);
-        for (row, &group) in group_of.iter().enumerate() {
-            if lists.is_valid(row) {
-                self.extend(group, &packed[offsets[row] as usize..offsets[row + 1] as usize]);
-            }
+        let (first, last) = (offsets[0] as usize, offsets[lists.len()] as usize);
+        let packed = &lists.values().as_primitive::<Int64Type>().values()[first..last];
+        let mut group_of_packed = Vec::with_capacity(packed.len());
+        let mut is_null = Vec::with_capacity(packed.len());
+        for (row, ends) in offsets.windows(2).enumerate() {
+            let end = ends[1] as usize - first;
+            group_of_packed.resize(end, group_of[row]);
+            is_null.resize(end, lists.is_null(row));
         }
+        self.add(B::unpack(packed), &group_of_packed, groups, |row| !is_null[row]);
     }
 
     /// How many groups are to be emitted.
@@ -99,66 +122,105 @@ impl Gathered {
         }
     }
 
-    /// Hands the rows of each of the first groups to `take`, in order of groups; all rows stay.
+    /// Hands the rows of each of the first groups to `take`, in order of groups, part by part as they
+    /// came; all rows stay.
     ///
     /// # Errors
     /// Where nobody waits for them any more.
-    pub fn each(&mut self, groups: usize, mut take: impl FnMut(&mut Vec<i64>)) -> Result<()> {
+    pub fn each<'a>(
+        &'a self,
+        groups: usize,
+        mut take: impl FnMut(&mut Vec<Part<'a, B>>),
+    ) -> Result<()> {
         let stop = Stop::of_thread();
-        // By their first rows as well: runs that are each in order and do not overlap, as those of
-        // several days, then make rows in order.
-        let key = |run: &Run| (run.group, self.packed[run.start]);
-        if !self.runs.is_sorted_by_key(key) {
-            self.runs.sort_by_key(key);
-        }
-        let mut runs = self.runs.iter().peekable();
-        let mut rows = Vec::new();
-        for group in 0..groups {
+        let (runs, ends) = self.by_group(groups);
+        let (mut parts, mut start) = (Vec::new(), 0);
+        for end in ends {
             stop.unless_set()?;
-            rows.clear();
-            while let Some(run) = runs.next_if(|run| run.group == group) {
-                rows.extend_from_slice(&self.packed[run.start..run.end]);
-            }
-            take(&mut rows);
+            parts.clear();
+            parts.extend(
+                runs[start..end]
+                    .iter()
+                    .map(|run| Part { batch: &self.batches[run.batch as usize], rows: run.rows() }),
+            );
+            take(&mut parts);
+            start = end;
         }
         Ok(())
     }
 
+    /// The runs of the first groups, by group and then as they came, and where those of each end.
+    fn by_group(&self, groups: usize) -> (Vec<Run>, Vec<usize>) {
+        let asked = || self.runs.iter().filter(|run| run.group() < groups);
+        let mut ends = vec![0; groups];
+        asked().for_each(|run| ends[run.group()] += 1);
+        let mut total = 0;
+        for end in &mut ends {
+            total += std::mem::replace(end, total);
+        }
+        // Where each begins, until all its runs are in their places.
+        let nothing = Run { group: 0, batch: 0, start: 0, end: 0 };
+        let mut runs = vec![nothing; total];
+        for run in asked() {
+            let place = &mut ends[run.group()];
+            runs[*place] = *run;
+            *place += 1;
+        }
+        (runs, ends)
+    }
+
     /// Drops the first groups; later ones move down.
     pub fn forget(&mut self, groups: usize) {
-        let before = std::mem::take(self);
-        (self.packed, self.spare) = (before.spare, before.packed);
-        self.groups = before.groups.saturating_sub(groups);
-        for run in before.runs.iter().filter(|run| run.group >= groups) {
-            let start = self.packed.len();
-            self.packed.extend_from_slice(&self.spare[run.start..run.end]);
-            self.note(run.group - groups, start, self.packed.len());
-        }
-        self.spare.clear();
+        self.groups = self.groups.saturating_sub(groups);
+        self.runs.retain_mut(|run| {
+            let stays = run.group() >= groups;
+            run.group = run.group.wrapping_sub(groups as u32);
+            stays
+        });
+        let mut is_left = vec![false; self.batches.len()];
+        self.runs.iter().for_each(|run| is_left[run.batch as usize] = true);
+        let mut left = 0;
+        let places: Vec<u32> = is_left
+            .iter()
+            .map(|is_left| {
+                left += u32::from(*is_left);
+                left
+            })
+            .collect();
+        self.runs.iter_mut().for_each(|run| run.batch = places[run.batch as usize] - 1);
+        let mut is_left = is_left.into_iter();
+        self.batches.retain(|_| is_left.next().unwrap_or(true));
     }
 
     /// The rows of the first groups as lists, to be merged elsewhere; all rows stay.
-    pub fn lists(&mut self, groups: usize) -> Result<ArrayRef> {
-        let (mut packed, mut lengths) = (Vec::with_capacity(self.packed.len()), Vec::new());
-        self.each(groups, |rows| {
-            packed.extend_from_slice(rows);
-            lengths.push(rows.len());
+    pub fn lists(&self, groups: usize) -> Result<ArrayRef> {
+        let (mut packed, mut lengths) = (Vec::new(), Vec::with_capacity(groups));
+        self.each(groups, |parts| {
+            let before = packed.len();
+            parts.iter().for_each(|part| part.batch.pack(part.rows.clone(), &mut packed));
+            lengths.push(packed.len() - before);
         })?;
         lists_of(packed, lengths)
     }
 
     pub fn size_bytes(&self) -> usize {
-        let rows = self.packed.capacity() + self.spare.capacity();
-        rows * size_of::<i64>() + self.runs.capacity() * size_of::<Run>()
+        let batches = self.batches.iter().map(|batch| batch.size_bytes() + size_of::<B>());
+        batches.sum::<usize>() + self.runs.capacity() * size_of::<Run>()
     }
 }
 
-/// A list of one for each packed row, an empty one for `None`.
-pub fn lists_of_single_rows(rows: impl Iterator<Item = Option<i64>>) -> Result<ArrayRef> {
-    let (mut packed, mut lengths) = (Vec::new(), Vec::new());
-    for row in rows {
-        packed.extend(row);
-        lengths.push(usize::from(row.is_some()));
+/// A list for each row of the batch: of itself, or of none where it does not count.
+pub fn lists_of_single_rows(
+    batch: &impl Rows,
+    rows: usize,
+    counts: impl Fn(usize) -> bool,
+) -> Result<ArrayRef> {
+    let (mut packed, mut lengths) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+    for row in 0..rows {
+        if counts(row) {
+            batch.pack(row..row + 1, &mut packed);
+        }
+        lengths.push(usize::from(counts(row)));
     }
     lists_of(packed, lengths)
 }
@@ -188,9 +250,39 @@ pub fn passes(filter: Option<&BooleanArray>, row: usize) -> bool {
 mod tests {
     use super::*;
 
-    fn emitted(gathered: &mut Gathered, emit_to: EmitTo) -> Vec<Vec<i64>> {
+    #[derive(Debug)]
+    struct Numbers(Vec<i64>);
+
+    impl Rows for Numbers {
+        fn pack(&self, rows: Range<usize>, into: &mut Vec<i64>) {
+            into.extend_from_slice(&self.0[rows]);
+        }
+
+        fn unpack(packed: &[i64]) -> Self {
+            Self(packed.to_vec())
+        }
+
+        fn size_bytes(&self) -> usize {
+            self.0.len() * 8
+        }
+    }
+
+    /// A batch of numbers and the group of each; those under zero do not count.
+    fn add(gathered: &mut Gathered<Numbers>, rows: &[(usize, i64)]) {
+        let (group_of, numbers): (Vec<_>, Vec<_>) = rows.iter().copied().unzip();
+        let groups = group_of.iter().max().map_or(0, |last| last + 1);
+        let counts = numbers.clone();
+        gathered.add(Numbers(numbers), &group_of, groups, |row| counts[row] >= 0);
+    }
+
+    fn emitted(gathered: &mut Gathered<Numbers>, emit_to: EmitTo) -> Vec<Vec<i64>> {
         let (mut groups, emitted) = (Vec::new(), gathered.emitted(emit_to));
-        gathered.each(emitted, |rows| groups.push(rows.clone())).unwrap();
+        let each = gathered.each(emitted, |parts| {
+            let mut rows = Vec::new();
+            parts.iter().for_each(|part| part.batch.pack(part.rows.clone(), &mut rows));
+            groups.push(rows);
+        });
+        each.unwrap();
         gathered.forget(emitted);
         groups
     }
@@ -198,35 +290,34 @@ mod tests {
     #[test]
     fn rows_of_a_group_come_out_together_in_the_order_they_came() {
         let mut gathered = Gathered::default();
-        gathered.expect(5, 3);
-        for (group, packed) in [(1, 10), (1, 11), (0, 20), (1, 12), (2, 30)] {
-            gathered.push(group, packed);
-        }
-        assert_eq!(emitted(&mut gathered, EmitTo::First(2)), [vec![20], vec![10, 11, 12]]);
-        gathered.expect(1, 2);
-        gathered.push(1, 40);
-        assert_eq!(emitted(&mut gathered, EmitTo::All), [vec![30], vec![40]]);
+        add(&mut gathered, &[(1, 10), (1, 11), (0, 20), (1, 12), (2, 30)]);
+        add(&mut gathered, &[(0, 21), (1, 13)]);
+        add(&mut gathered, &[(2, 31), (2, 32)]);
+        assert_eq!(emitted(&mut gathered, EmitTo::First(2)), [vec![20, 21], vec![10, 11, 12, 13]]);
+        assert_eq!(gathered.batches.len(), 2);
+        add(&mut gathered, &[(1, 40)]);
+        assert_eq!(emitted(&mut gathered, EmitTo::All), [vec![30, 31, 32], vec![40]]);
         assert_eq!(emitted(&mut gathered, EmitTo::All), Vec::<Vec<i64>>::new());
+        assert_eq!(gathered.batches.len(), 0);
     }
 
     #[test]
-    fn a_group_without_rows_is_emitted_empty() {
+    fn rows_that_do_not_count_are_left_out() {
         let mut gathered = Gathered::default();
-        gathered.expect(0, 2);
-        assert_eq!(emitted(&mut gathered, EmitTo::All), vec![Vec::<i64>::new(); 2]);
+        add(&mut gathered, &[(0, 1), (0, -1), (0, 2), (1, -1), (2, -1), (2, 3)]);
+        add(&mut gathered, &[(0, -1), (3, -1)]);
+        assert_eq!(gathered.batches.len(), 1);
+        assert_eq!(emitted(&mut gathered, EmitTo::All), [vec![1, 2], vec![], vec![3], vec![]]);
     }
 
     #[test]
     fn states_merge_to_what_one_gathering_would_hold() {
         let (mut left, mut right) = (Gathered::default(), Gathered::default());
-        left.expect(2, 2);
-        left.push(0, 1);
-        left.push(1, 2);
-        right.expect(1, 1);
-        right.push(0, 3);
+        add(&mut left, &[(0, 1), (1, 2)]);
+        add(&mut right, &[(0, 3), (0, 4)]);
         let mut both = Gathered::default();
         both.merge(&left.lists(2).unwrap(), &[1, 0], 2);
-        both.merge(&right.lists(1).unwrap(), &[1], 2);
-        assert_eq!(emitted(&mut both, EmitTo::All), [vec![2], vec![1, 3]]);
+        both.merge(&right.lists(1).unwrap().slice(0, 1), &[1], 2);
+        assert_eq!(emitted(&mut both, EmitTo::All), [vec![2], vec![1, 3, 4]]);
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanBuilder, Int8Array, Int32Array, ListArray, StructArray,
-    TimestampMicrosecondArray, TimestampMicrosecondBuilder,
+    Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, BooleanBuilder, Int8Array,
+    Int32Array, ListArray, StructArray, TimestampMicrosecondArray,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{
@@ -105,16 +105,18 @@ impl Offsets {
 /// Timelines under construction, a row each.
 pub struct Timelines {
     offsets: Offsets,
-    starts: TimestampMicrosecondBuilder,
-    active: BooleanBuilder,
+    starts: Vec<i64>,
+    active: BooleanBufferBuilder,
+    known: BooleanBufferBuilder,
 }
 
 impl Default for Timelines {
     fn default() -> Self {
         Self {
             offsets: Offsets::new(),
-            starts: TimestampMicrosecondBuilder::new().with_timezone("UTC"),
-            active: BooleanBuilder::new(),
+            starts: Vec::new(),
+            active: BooleanBufferBuilder::new(0),
+            known: BooleanBufferBuilder::new(0),
         }
     }
 }
@@ -123,17 +125,28 @@ impl Timelines {
     /// A null for `None`.
     pub fn push(&mut self, row: Option<&[Step]>) {
         self.offsets.push(row.map(<[_]>::len));
-        for step in row.unwrap_or_default() {
-            self.starts.append_option(Some(step.starts_at).filter(|at| *at != Step::EVER));
-            self.active.append_option(step.active);
+        let steps = row.unwrap_or_default();
+        self.starts.extend(steps.iter().map(|step| step.starts_at));
+        for step in steps {
+            self.active.append(step.active == Some(true));
+            self.known.append(step.active.is_some());
         }
     }
 
     pub fn finish(mut self) -> Result<ArrayRef> {
-        let columns: Vec<ArrayRef> =
-            vec![Arc::new(self.starts.finish()), Arc::new(self.active.finish())];
+        let known = NullBuffer::new(self.known.finish());
+        let known = (known.null_count() > 0).then_some(known);
+        let active = BooleanArray::new(self.active.finish(), known);
+        let columns = vec![instants(self.starts, Step::EVER), Arc::new(active) as ArrayRef];
         self.offsets.list(step_fields(), columns)
     }
+}
+
+/// Instants, null where they are left open.
+fn instants(values: Vec<i64>, open: i64) -> ArrayRef {
+    let bounded = values.contains(&open).then(|| values.iter().map(|at| *at != open));
+    let bounded = bounded.map(|bounded| bounded.collect::<NullBuffer>());
+    Arc::new(TimestampMicrosecondArray::new(values.into(), bounded).with_timezone("UTC"))
 }
 
 /// Lists of polls under construction, a row each.
@@ -194,12 +207,6 @@ impl SpanLists {
     }
 
     pub fn finish(self) -> Result<ArrayRef> {
-        let instants = |values: Vec<i64>, open: i64| -> ArrayRef {
-            let bounded = values.contains(&open).then(|| values.iter().map(|at| *at != open));
-            let bounded = bounded.map(|bounded| bounded.collect::<NullBuffer>());
-            let values = TimestampMicrosecondArray::new(values.into(), bounded);
-            Arc::new(values.with_timezone("UTC"))
-        };
         let columns = vec![instants(self.starts, Step::EVER), instants(self.ends, Span::FOREVER)];
         self.offsets.list(span_fields(), columns)
     }
@@ -288,10 +295,13 @@ impl<'a> Lists<'a> {
         // Later steps alone count from `from` on, and the one that holds there.
         let (first, end) = (range.start, range.end);
         let passed = partition_point(first, end, |at| start_of(at) <= from);
-        for at in passed.saturating_sub(1).max(first)..end {
-            let active = active.is_valid(at).then(|| active.value(at));
-            steps.push(Step { starts_at: start_of(at), active });
-        }
+        let first = passed.saturating_sub(1).max(first);
+        let statuses = active.values().slice(first, end - first);
+        let statuses = (first..end).zip(&statuses).map(|(at, status)| Step {
+            starts_at: start_of(at),
+            active: active.is_valid(at).then_some(status),
+        });
+        steps.extend(statuses);
     }
 
     /// The state of a row's steps at an instant; none is known of a null list.
@@ -337,7 +347,11 @@ impl<'a> Lists<'a> {
         let is_whole =
             |at: &usize| self.is_whole || self.columns.iter().all(|column| column.is_valid(*at));
         match self.range(row) {
-            Some(range) => WeeklyHours::Rows(range.filter(is_whole).filter_map(opening).collect()),
+            Some(range) => {
+                let mut openings = Vec::with_capacity(range.len());
+                openings.extend(range.filter(is_whole).filter_map(opening));
+                WeeklyHours::Rows(openings)
+            }
             None => WeeklyHours::Always,
         }
     }

@@ -1,69 +1,117 @@
-//! Polls and openings as numbers of eight bytes that order as they do.
+//! Polls and openings, a batch of rows at a time, and as numbers of eight bytes that order as they do.
+
+use std::iter::once;
+use std::ops::Range;
 
 use arrow::array::{ArrayRef, AsArray};
+use arrow::buffer::{BooleanBuffer, ScalarBuffer};
 use arrow::datatypes::{Int8Type, Int32Type, TimestampMicrosecondType};
+use arrow::util::bit_chunk_iterator::BitChunks;
 use datafusion::common::exec_err;
 use datafusion::common::utils::take_function_args;
 use datafusion::error::Result;
 
+use super::gather::{Part, Rows};
+use crate::rules::timeline::PollRun;
 use crate::rules::{Opening, Poll, Weekday};
 
-/// Appends the bits of each row's poll; of a row with a null, whatever they may be.
-///
-/// # Errors
-/// Where an instant is more than 73,000 years away, which leaves no bit for the status; nothing is
-/// appended then.
-pub fn append_polls(values: &[ArrayRef], into: &mut Vec<i64>) -> Result<()> {
-    const FURTHEST: u64 = 1 << 61;
-    let instants = values[0].as_primitive::<TimestampMicrosecondType>();
-    // In passes without a branch: a row in one costs four times as much.
-    let magnitudes = instants.values().iter().fold(0, |bits, at| bits | (at ^ (at >> 63)) as u64);
-    if magnitudes >= FURTHEST {
-        let is_far = |at: &i64| (at ^ (at >> 63)) as u64 >= FURTHEST;
-        if let Some(at) = instants.iter().flatten().find(is_far) {
-            return exec_err!("a poll at {at} (microseconds UTC) is too far from today");
-        }
-    }
-    let before = into.len();
-    into.extend(instants.values().iter().map(|&polled_at| polled_at << 1));
-    let active = values[1].as_boolean().values().bit_chunks();
-    for (polls, active) in into[before..].chunks_mut(64).zip(active.iter_padded()) {
-        for (at, poll) in polls.iter_mut().enumerate() {
-            *poll |= (active >> at & 1) as i64;
-        }
-    }
-    Ok(())
+/// Polls as columns hold them; where a row has a null, whatever they may be.
+#[derive(Debug)]
+pub struct Polls {
+    instants: ScalarBuffer<i64>,
+    active: BooleanBuffer,
 }
 
-/// Replaces `polls` with those of the bits.
-pub fn read_polls(packed: &[i64], polls: &mut Vec<Poll>) {
-    polls.clear();
-    polls.extend(packed.iter().map(|&bits| Poll::from_bits(bits)));
+impl Polls {
+    /// # Errors
+    /// Where an instant is more than 73,000 years away, which leaves no bit for the status.
+    pub fn of(values: &[ArrayRef]) -> Result<Self> {
+        const FURTHEST: i64 = 1 << 61;
+        let instants = values[0].as_primitive::<TimestampMicrosecondType>();
+        // In one pass without a branch: what is near has neither of the two highest bits set.
+        let from_furthest = |at: &i64| at.wrapping_add(FURTHEST) as u64;
+        let bits = instants.values().iter().fold(0, |bits, at| bits | from_furthest(at));
+        if bits >> 62 != 0 {
+            let is_far = |at: &i64| from_furthest(at) >> 62 != 0;
+            if let Some(at) = instants.iter().flatten().find(is_far) {
+                return exec_err!("a poll at {at} (microseconds UTC) is too far from today");
+            }
+        }
+        Ok(Self {
+            instants: instants.values().clone(),
+            active: values[1].as_boolean().values().clone(),
+        })
+    }
+
+    pub fn polls(&self, rows: Range<usize>) -> impl Iterator<Item = Poll> {
+        rows.map(|row| Poll::new(self.instants[row], self.active.value(row)))
+    }
+}
+
+impl Rows for Polls {
+    fn pack(&self, rows: Range<usize>, into: &mut Vec<i64>) {
+        into.extend(self.polls(rows).map(Poll::bits));
+    }
+
+    fn unpack(packed: &[i64]) -> Self {
+        let polls = || packed.iter().map(|&bits| Poll::from_bits(bits));
+        Self {
+            instants: polls().map(Poll::polled_at).collect(),
+            active: polls().map(Poll::active).collect(),
+        }
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.instants.len() * size_of::<i64>() + self.active.len() / 8
+    }
+}
+
+impl<'a> PollRun<'a> for Part<'a, Polls> {
+    fn instants(&self) -> &'a [i64] {
+        &self.batch.instants[self.rows.clone()]
+    }
+
+    fn statuses(&self) -> impl Iterator<Item = u64> {
+        let (active, rows) = (&self.batch.active, &self.rows);
+        let words = BitChunks::new(active.values(), active.offset() + rows.start, rows.len());
+        words.iter().chain(once(words.remainder_bits()))
+    }
+}
+
+/// Rows of business hours, packed; zero where a row does not count.
+#[derive(Debug)]
+pub struct Openings(Vec<i64>);
+
+impl Openings {
+    /// # Errors
+    /// Where the numbers of a row that counts are no opening.
+    pub fn of(values: &[ArrayRef], counts: impl Fn(usize) -> bool) -> Result<Self> {
+        let [days, starts, ends] = take_function_args("weekly_hours", values)?;
+        let days = days.as_primitive::<Int8Type>();
+        let (starts, ends) = (starts.as_primitive::<Int32Type>(), ends.as_primitive::<Int32Type>());
+        let packed = (0..days.len()).map(|row| match counts(row) {
+            true => opening(days.value(row), starts.value(row), ends.value(row)),
+            false => Ok(0),
+        });
+        packed.collect::<Result<_>>().map(Self)
+    }
+}
+
+impl Rows for Openings {
+    fn pack(&self, rows: Range<usize>, into: &mut Vec<i64>) {
+        into.extend_from_slice(&self.0[rows]);
+    }
+
+    fn unpack(packed: &[i64]) -> Self {
+        Self(packed.to_vec())
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.0.len() * size_of::<i64>()
+    }
 }
 
 const TIME_BITS: u32 = 20;
-
-/// Hands on each row's opening; `None` where `counts` says so.
-///
-/// # Errors
-/// Where the numbers of a row that counts are no opening.
-pub fn openings(
-    values: &[ArrayRef],
-    counts: impl Fn(usize) -> bool,
-    mut take: impl FnMut(usize, Option<i64>),
-) -> Result<()> {
-    let [days, starts, ends] = take_function_args("weekly_hours", values)?;
-    let days = days.as_primitive::<Int8Type>();
-    let (starts, ends) = (starts.as_primitive::<Int32Type>(), ends.as_primitive::<Int32Type>());
-    for row in 0..days.len() {
-        let packed = match counts(row) {
-            true => Some(opening(days.value(row), starts.value(row), ends.value(row))?),
-            false => None,
-        };
-        take(row, packed);
-    }
-    Ok(())
-}
 
 fn opening(day: i8, start_s: i32, end_s: i32) -> Result<i64> {
     let weekday = u8::try_from(day).ok().and_then(Weekday::from_monday_zero);

@@ -75,6 +75,58 @@ pub fn steps_into(
     *into = steps.0;
 }
 
+/// Polls of one store that come one after another, at least one.
+pub trait PollRun<'a> {
+    fn instants(&self) -> &'a [i64];
+
+    /// 64 to a word, the first in the lowest bit; what is left of the last word says nothing.
+    fn statuses(&self) -> impl Iterator<Item = u64>;
+}
+
+/// Whether polls that come in runs are settled: each after the one before.
+pub fn are_settled<'a>(runs: &[impl PollRun<'a>]) -> bool {
+    let mut last_at = i64::MIN;
+    runs.iter().all(|run| {
+        let instants = run.instants();
+        let follows = instants.first().is_none_or(|&first| last_at < first);
+        last_at = instants.last().copied().unwrap_or(last_at);
+        follows && instants.is_sorted_by(|earlier, later| earlier < later)
+    })
+}
+
+/// Replaces `into` with [`steps`] of settled polls that come in runs, each of which vouches until the
+/// next one. Polls that repeat a status are not looked at.
+pub fn steps_of_runs_into<'a>(
+    into: &mut Vec<Step>,
+    runs: &[impl PollRun<'a>],
+    interpolation: Interpolation,
+) {
+    into.clear();
+    // The poll before.
+    let (mut last_at, mut status) = (Step::EVER, false);
+    for run in runs {
+        for (instants, words) in run.instants().chunks(64).zip(run.statuses()) {
+            let Some(&ends_at) = instants.last() else { continue };
+            if into.is_empty() {
+                status = words & 1 == 1;
+                into.push(Step { starts_at: Step::EVER, active: Some(status) });
+            }
+            // A bit for each poll that says otherwise than the one before.
+            let mut changes =
+                (words ^ (words << 1 | u64::from(status))) & u64::MAX >> (64 - instants.len());
+            while changes != 0 {
+                let at = changes.trailing_zeros() as usize;
+                let earlier_at = if at == 0 { last_at } else { instants[at - 1] };
+                let starts_at = change_between(earlier_at, instants[at], interpolation);
+                into.push(Step { starts_at, active: Some(words >> at & 1 == 1) });
+                changes &= changes - 1;
+            }
+            status = words >> (instants.len() - 1) & 1 == 1;
+            last_at = ends_at;
+        }
+    }
+}
+
 /// Replaces `into` with what settled polls say from the first to the last of them, each until the
 /// next; unknown before and after. The last poll's status holds over no time, but is there.
 pub fn observed_into(into: &mut Vec<Step>, polls: &[Poll]) {
@@ -242,7 +294,76 @@ mod tests {
 
     #[track_caller]
     fn check(given: &str, interpolation: Interpolation, max_gap_us: Option<i64>, expected: &str) {
-        assert_eq!(drawn(&steps(&polls(given), interpolation, max_gap_us)), expected);
+        let polls = polls(given);
+        assert_eq!(drawn(&steps(&polls, interpolation, max_gap_us)), expected);
+        if max_gap_us.is_none() {
+            let mut of_runs = Vec::new();
+            for size in 1..=polls.len().max(1) {
+                let runs: Vec<_> = polls.chunks(size).map(Run::of).collect();
+                assert!(are_settled(&runs.iter().collect::<Vec<_>>()));
+                steps_of_runs_into(&mut of_runs, &runs.iter().collect::<Vec<_>>(), interpolation);
+                assert_eq!(drawn(&of_runs), expected, "runs of {size}");
+            }
+        }
+    }
+
+    struct Run(Vec<i64>, Vec<u64>);
+
+    impl Run {
+        fn of(polls: &[Poll]) -> Self {
+            let word = |polls: &[Poll]| {
+                let bits =
+                    polls.iter().enumerate().map(|(at, poll)| u64::from(poll.active()) << at);
+                // What is left of a word says nothing.
+                bits.fold(if polls.len() < 64 { u64::MAX << polls.len() } else { 0 }, |all, bit| {
+                    all | bit
+                })
+            };
+            let instants = polls.iter().map(|poll| poll.polled_at()).collect();
+            Self(instants, polls.chunks(64).map(word).collect())
+        }
+    }
+
+    impl<'a> PollRun<'a> for &'a Run {
+        fn instants(&self) -> &'a [i64] {
+            &self.0
+        }
+
+        fn statuses(&self) -> impl Iterator<Item = u64> {
+            self.1.iter().copied()
+        }
+    }
+
+    #[test]
+    fn runs_longer_than_a_word_make_the_same_steps() {
+        // Statuses that change at every place of a word, in turn.
+        let statuses = (0..64).flat_map(|place| (0..67).map(move |at| at < place));
+        let polls: Vec<_> =
+            statuses.enumerate().map(|(at, active)| Poll::new(at as i64 * 10, active)).collect();
+        for interpolation in [Previous, Nearest, Next] {
+            let expected = steps(&polls, interpolation, None);
+            for size in [63, 64, 65, 129, polls.len()] {
+                let (mut of_runs, runs) = (Vec::new(), polls.chunks(size).map(Run::of));
+                let runs: Vec<_> = runs.collect();
+                steps_of_runs_into(&mut of_runs, &runs.iter().collect::<Vec<_>>(), interpolation);
+                assert_eq!(of_runs, expected, "{interpolation:?} in runs of {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn polls_are_settled_where_each_comes_after_the_one_before() {
+        for (given, settled) in [
+            (&[][..], true),
+            (&["5+ 6-", "7-"], true),
+            (&["5+ 6-", "6-"], false),
+            (&["5+ 6-", "4-"], false),
+        ] {
+            let runs: Vec<_> = given.iter().map(|drawn| Run::of(&polls(drawn))).collect();
+            assert_eq!(are_settled(&runs.iter().collect::<Vec<_>>()), settled, "{given:?}");
+        }
+        let same = Run(vec![5, 5], vec![0]);
+        assert!(!are_settled(&[&same]));
     }
 
     #[test]
