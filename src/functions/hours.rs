@@ -65,23 +65,34 @@ fn few_enough(lists: &SpanLists) -> Result<()> {
 
 /// The clocks of a batch, each read from its zone's rules once.
 #[derive(Default)]
-pub struct Clocks(HashMap<(Tz, i64, i64), LocalClock>);
+pub struct Clocks {
+    zones: HashMap<String, Tz>,
+    clocks: HashMap<(Tz, i64, i64), LocalClock>,
+}
 
 impl Clocks {
     /// # Errors
     /// Where the zone has no IANA name, or as [`range_on_calendar`].
     pub fn over(&mut self, zone: &str, range: Span) -> Result<&LocalClock> {
-        let Ok(zone) = Tz::from_str(zone) else {
-            return exec_err!("time zone {zone:?} is not an IANA name like 'America/Chicago'");
+        let known = match self.zones.get(zone) {
+            Some(known) => *known,
+            None => {
+                let Ok(known) = Tz::from_str(zone) else {
+                    return exec_err!(
+                        "time zone {zone:?} is not an IANA name like 'America/Chicago'"
+                    );
+                };
+                *self.zones.entry(zone.to_owned()).insert(known).get()
+            }
         };
-        self.of_zone(zone, range)
+        self.of_zone(known, range)
     }
 
     /// # Errors
     /// As [`range_on_calendar`].
     pub fn of_zone(&mut self, zone: Tz, range: Span) -> Result<&LocalClock> {
         range_on_calendar(range)?;
-        let clock = self.0.entry((zone, range.starts_at(), range.ends_at()));
+        let clock = self.clocks.entry((zone, range.starts_at(), range.ends_at()));
         Ok(clock.or_insert_with(|| LocalClock::over(zone, range)))
     }
 }

@@ -14,6 +14,13 @@ pub fn unit_us(window: Window) -> i64 {
 
 /// Hundredths of the unit, rounded half up.
 pub fn hundredths(total_us: i64, unit_us: i64) -> i64 {
+    // Half the unit, and hundreds of years, without the slow division of wide numbers.
+    if unit_us % 2 == 0
+        && let Some(total) = total_us.checked_mul(100)
+        && let Some(total) = total.checked_add(unit_us / 2)
+    {
+        return total.div_euclid(unit_us);
+    }
     rounded_half_up(i128::from(total_us) * 100, i128::from(unit_us))
 }
 
@@ -38,6 +45,11 @@ mod tests {
         assert_eq!(hundredths(18_000_000, HOUR_US), 1);
         assert_eq!(hundredths(17_999_999, HOUR_US), 0);
         assert_eq!(hundredths(604_800_000_000, HOUR_US), 16_800);
+        assert_eq!(hundredths(-300_000, MINUTE_US), 0);
+        assert_eq!(hundredths(-300_001, MINUTE_US), -1);
+        // Odd units, and times too long for 64 bits, are divided in more of them.
+        assert_eq!((hundredths(1, 3), hundredths(1, 7)), (33, 14));
+        assert_eq!(hundredths(i64::MAX, HOUR_US), 256_204_778_802);
     }
 
     #[test]
