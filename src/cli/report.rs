@@ -10,7 +10,7 @@ use super::arguments::{self, default_hours, duration_us, instant, time_zone};
 use super::ingest::{Rejection, conflicts, load_into};
 use super::output;
 use super::signals::Stop;
-use crate::engine::{Answer, Engine, Question, answer, explain};
+use crate::engine::{Answer, Engine, Question, answer, explain, prepare};
 use crate::error::{Error, Result};
 use crate::ingest::Outcome;
 use crate::report::{Format, Layout, lay_out, render};
@@ -98,6 +98,8 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
         );
     }
     let stop = Stop::on_signals()?;
+    let engine = arguments.engine;
+    tokio::spawn(async move { prepare(engine) });
     if arguments.paths.is_empty() {
         return report_on(&arguments.data, arguments, &stop).await;
     }

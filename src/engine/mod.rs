@@ -30,7 +30,7 @@ pub use self::order::MergeForSort;
 pub use self::ranges::STORE_NO;
 pub use self::runs::GroupByRuns;
 pub use self::scan::{STORE_ID, TableFiles};
-pub use self::stores::Stores;
+pub use self::stores::{NumberedStores, Stores};
 use crate::error::{Error, Result};
 use crate::rules::calendar::day_of;
 use crate::rules::{Options, Window};
@@ -91,6 +91,15 @@ pub struct StoreCounts {
     pub without_polls: usize,
 }
 
+/// Makes what an engine needs for any answer, whatever is asked of which tables; worth a thread of
+/// its own while the first tables are opened.
+pub fn prepare(engine: Engine) {
+    match engine {
+        Engine::DataFusion => sql::prepare(),
+        Engine::Polars => {}
+    }
+}
+
 /// Answers the question.
 ///
 /// # Errors
@@ -121,17 +130,17 @@ impl Tables {
     /// # Errors
     /// Where the list of stores cannot be read.
     pub fn of(dataset: &Dataset, threads: usize) -> Result<Self> {
-        let stores = Stores::new(dataset.rows(Table::Stores)?);
-        let (cuts, known) = (stores.cuts(threads), Arc::new(stores.clone()));
+        let stores = Arc::new(Stores::read(dataset)?);
+        let cuts = stores.numbered().cuts(threads);
         let provider = |table: Table| -> (Table, Arc<dyn TableProvider>) {
             let files = TableFiles::new(table, dataset.files(table)).divided(&cuts);
-            (table, Arc::new(files.knowing(&known)))
+            (table, Arc::new(files.knowing(&stores)))
         };
         let tables = Table::VERSIONED.into_iter().chain([Table::Loads]);
         Ok(Self {
             providers: tables.map(provider).collect(),
-            latest_poll: stores.last_polled_at(),
-            stores: stores.numbers().len(),
+            latest_poll: stores.numbered().last_polled_at(),
+            stores: stores.count(),
             days: polled_days(dataset).collect(),
         })
     }
@@ -162,13 +171,21 @@ pub struct Asked {
     pub first_day: i64,
     pub last_day: i64,
     /// Those asked for.
-    pub stores: Stores,
+    pub stores: NumberedStores,
 }
 
 impl Asked {
     fn of(dataset: &Dataset, question: &Question) -> Result<Self> {
-        let all = Stores::new(dataset.rows(Table::Stores)?);
-        let stores = all.asked(&question.stores)?;
+        let (all, stores) = match question.stores[..] {
+            [] => {
+                let all = NumberedStores::read(dataset)?;
+                (all.clone(), all)
+            }
+            _ => {
+                let all = Stores::read(dataset)?;
+                (all.numbered().clone(), all.asked(&question.stores)?)
+            }
+        };
         let now = question.now.or_else(|| all.last_polled_at()).ok_or_else(|| {
             Error::Argument("there is no poll to look back from; expected polls, or --now".into())
         })?;

@@ -197,10 +197,12 @@ impl ExecutionPlan for StoreRangesExec {
     }
 
     fn child_stats_requests(&self, _: Option<usize>) -> Vec<ChildStats> {
-        vec![ChildStats::At(None); self.scans.len()]
+        let mut requests = vec![ChildStats::Skip; self.scans.len()];
+        requests[0] = ChildStats::At(None);
+        requests
     }
 
-    /// Each scan is of all files, so that any of them knows what all partitions have together.
+    /// Each scan is of all files, so that the first knows what all partitions have together.
     fn statistics_from_inputs(
         &self,
         scans: &[Arc<Statistics>],
@@ -251,9 +253,13 @@ fn within(
 ) -> Result<RecordBatch> {
     let numbers = batch.column(column).as_primitive::<Int32Type>().values();
     let (from, last) = (from.unwrap_or(i32::MIN), to.map_or(i32::MAX, |to| to - 1));
-    let (least, most) = numbers
-        .iter()
-        .fold((i32::MAX, i32::MIN), |(least, most), &number| (least.min(number), most.max(number)));
+    let (least, most) = match numbers[..] {
+        // Mostly they ascend, which is quicker to see than which is the least.
+        [first, .., most] if numbers.is_sorted() => (first, most),
+        _ => numbers.iter().fold((i32::MAX, i32::MIN), |(least, most), &number| {
+            (least.min(number), most.max(number))
+        }),
+    };
     if least >= from && most <= last {
         return Ok(batch);
     }

@@ -4,13 +4,15 @@
 //! passed from one to another.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::thread::available_parallelism;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
+use datafusion::catalog::MemoryCatalogProviderList;
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::dataframe::DataFrame;
-use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::displayable;
 use datafusion::prelude::{SessionConfig, SessionContext, col, lit};
@@ -20,7 +22,7 @@ use super::ranges::{Cuts, STORE_NO};
 use super::runs::GroupByRuns;
 use super::scan::TableFiles;
 use super::steps::{self, Arguments, Step, Steps, day, instant};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::functions;
 use crate::rules::Window;
 use crate::tables::Table;
@@ -32,6 +34,24 @@ const REPORT: Step = ("report", include_str!("../../queries/report.sql"));
 const BATCH_ROWS: usize = 8_192;
 /// More ranges of stores than this cost more than they save on any machine.
 const RANGES_MAX: usize = 256;
+
+/// What every report starts from: the functions, the rules of the planner, and no tables.
+static PREPARED: LazyLock<SessionState> = LazyLock::new(|| {
+    let rules = SessionStateBuilder::new()
+        .with_default_features()
+        .with_physical_optimizer_rule(Arc::new(GroupByRuns));
+    let session = SessionContext::new_with_state(rules.build());
+    functions::register(&session);
+    session.state()
+});
+
+/// Makes what every report starts from; without this the first report does.
+pub fn prepare() {
+    for step in steps::HISTORIES.iter().chain([&TALLIES, &REPORT]) {
+        // What cannot be read is told by the report that needs it.
+        let _ = steps::statement(&PREPARED, step);
+    }
+}
 
 /// The figures, as [`super::Answer::figures`] describes them.
 pub async fn figures(asked: &Asked) -> Result<RecordBatch> {
@@ -55,7 +75,11 @@ async fn report(asked: &Asked) -> Result<DataFrame> {
         arguments: arguments(asked)?,
         queries: asked.question.queries.clone(),
     };
-    steps.make_histories(asked.question.options.scope).await?;
+    let (scope, of_hours) = (asked.question.options.scope, steps.clone());
+    let hours = SpawnedTask::spawn(async move { of_hours.make_hours().await });
+    steps.make_polls(scope).await?;
+    hours.join().await.map_err(|error| Error::bug(error.to_string()))??;
+    steps.make_pieces(scope).await?;
     steps.make(TALLIES, "tallies").await?;
     let report = DataFrame::new(steps.session.clone(), steps.relation(REPORT).await?);
     let schema = report.schema().clone();
@@ -80,13 +104,12 @@ fn session(asked: &Asked) -> Result<SessionContext> {
         .set_bool("datafusion.optimizer.prefer_existing_sort", true)
         // A second pass finds nothing more to do, and takes as long.
         .set_usize("datafusion.optimizer.max_passes", 1);
-    let state = SessionStateBuilder::new()
+    let state = SessionStateBuilder::new_from_existing(PREPARED.clone())
         .with_config(config)
-        .with_default_features()
-        .with_physical_optimizer_rule(Arc::new(GroupByRuns))
+        .with_runtime_env(Arc::default())
+        .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()))
         .build();
     let session = SessionContext::new_with_state(state);
-    functions::register(&session);
     let asked_for = asked_for(asked);
     for table in Table::VERSIONED {
         let files = TableFiles::new(table, asked.dataset.files(table)).divided(&cuts);

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use datafusion::common::plan_err;
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -16,6 +16,7 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::prelude::lit;
 use datafusion::scalar::ScalarValue;
+use datafusion::sql::parser::Statement;
 
 use crate::error::{Error, Result};
 use crate::functions;
@@ -24,17 +25,17 @@ use crate::rules::{Interpolation, NoData, Options, Scope};
 /// A file of `queries/`, without its ending, and its text as built in.
 pub type Step = (&'static str, &'static str);
 
-/// What comes before the states of stores, in order.
-const HOURS: [Step; 3] = [
-    ("asked_polls", include_str!("../../queries/asked_polls.sql")),
-    ("weeks", include_str!("../../queries/weeks.sql")),
-    ("open_hours", include_str!("../../queries/open_hours.sql")),
-];
+const ASKED_POLLS: Step = ("asked_polls", include_str!("../../queries/asked_polls.sql"));
+const WEEKS: Step = ("weeks", include_str!("../../queries/weeks.sql"));
+const OPEN_HOURS: Step = ("open_hours", include_str!("../../queries/open_hours.sql"));
 const TIMELINES: Step = ("timelines", include_str!("../../queries/timelines.sql"));
 const POLL_LISTS: Step = ("poll_lists", include_str!("../../queries/poll_lists.sql"));
 const OF_DAYS: Step = ("timelines_of_days", include_str!("../../queries/timelines_of_days.sql"));
 const OF_INTERVALS: Step =
     ("timelines_of_intervals", include_str!("../../queries/timelines_of_intervals.sql"));
+
+/// What every question starts with, where no piece of time is filled on its own.
+pub const HISTORIES: [Step; 4] = [ASKED_POLLS, WEEKS, OPEN_HOURS, TIMELINES];
 
 /// What the `$` names of the queries stand for.
 pub type Arguments = HashMap<&'static str, Expr>;
@@ -89,7 +90,8 @@ pub fn day(day: i64) -> Expr {
     lit(ScalarValue::Date32(Some(i32::try_from(day).unwrap_or(i32::MAX))))
 }
 
-/// Steps on their way into a session, which already has the tables.
+/// Steps on their way into a session, which already has the tables; clones share it.
+#[derive(Clone)]
 pub struct Steps {
     pub session: SessionState,
     pub arguments: Arguments,
@@ -100,16 +102,34 @@ pub struct Steps {
 impl Steps {
     /// Makes `open_hours` and `timelines` known, from which every figure comes.
     pub async fn make_histories(&self, scope: Scope) -> Result<()> {
-        for step in HOURS {
-            self.make(step, step.0).await?;
+        self.make_hours().await?;
+        self.make_polls(scope).await?;
+        self.make_pieces(scope).await
+    }
+
+    /// Makes `open_hours` known.
+    pub async fn make_hours(&self) -> Result<()> {
+        self.make(WEEKS, "weeks").await?;
+        self.make(OPEN_HOURS, "open_hours").await
+    }
+
+    /// Makes `timelines` known, or what the pieces of the scope are filled from.
+    pub async fn make_polls(&self, scope: Scope) -> Result<()> {
+        self.make(ASKED_POLLS, "asked_polls").await?;
+        match scope {
+            Scope::All => self.make(TIMELINES, "timelines").await,
+            Scope::Day | Scope::Interval => self.make(POLL_LISTS, "poll_lists").await,
         }
-        let of_pieces = match scope {
-            Scope::All => return self.make(TIMELINES, "timelines").await,
-            Scope::Day => OF_DAYS,
-            Scope::Interval => OF_INTERVALS,
-        };
-        self.make(POLL_LISTS, "poll_lists").await?;
-        self.make(of_pieces, "timelines").await
+    }
+
+    /// Makes `timelines` known where each piece of time is filled on its own, from what the other two
+    /// made.
+    pub async fn make_pieces(&self, scope: Scope) -> Result<()> {
+        match scope {
+            Scope::All => Ok(()),
+            Scope::Day => self.make(OF_DAYS, "timelines").await,
+            Scope::Interval => self.make(OF_INTERVALS, "timelines").await,
+        }
     }
 
     /// Makes the relation of a step known under a name.
@@ -131,9 +151,12 @@ impl Steps {
             }
             None => None,
         };
-        let sql = replaced.as_deref().unwrap_or(built_in);
         let made = async {
-            let plan = self.session.create_logical_plan(sql).await?;
+            let statement = match &replaced {
+                Some(sql) => parsed(&self.session, sql)?,
+                None => statement(&self.session, &(file, built_in))?,
+            };
+            let plan = self.session.statement_to_plan(statement).await?;
             SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).verify_plan(&plan)?;
             with_placeholders(plan, |id| self.argument(id))
         };
@@ -152,6 +175,25 @@ impl Steps {
     }
 }
 
+/// A built-in step, whose text is parsed once.
+pub fn statement(
+    session: &SessionState,
+    (file, built_in): &Step,
+) -> datafusion::error::Result<Statement> {
+    static PARSED: LazyLock<Mutex<HashMap<&str, Statement>>> = LazyLock::new(Mutex::default);
+    let known = || PARSED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(statement) = known().get(file) {
+        return Ok(statement.clone());
+    }
+    let statement = parsed(session, built_in)?;
+    known().insert(file, statement.clone());
+    Ok(statement)
+}
+
+fn parsed(session: &SessionState, sql: &str) -> datafusion::error::Result<Statement> {
+    session.sql_to_statement(sql, &session.config().options().sql_parser.dialect)
+}
+
 /// The plan with what its placeholders stand for; unlike values of parameters, these are expressions.
 fn with_placeholders(
     plan: LogicalPlan,
@@ -161,9 +203,14 @@ fn with_placeholders(
         Expr::Placeholder(Placeholder { id, .. }) => stands_for(id).map(Transformed::yes),
         _ => Ok(Transformed::no(expr)),
     };
+    let stands = |expr: &Expr| Ok(matches!(expr, Expr::Placeholder(_)));
     let bound = plan.transform_up_with_subqueries(|plan| {
         let names = NamePreserver::new(&plan);
         let bound = plan.map_expressions(|expr| {
+            // Steps before this one are part of its plan, and have long names and no placeholders left.
+            if !expr.exists(stands)? {
+                return Ok(Transformed::no(expr));
+            }
             let name = names.save(&expr);
             Ok(expr.transform_up(bind)?.update_data(|expr| name.restore(expr)))
         })?;

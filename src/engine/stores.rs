@@ -3,97 +3,50 @@
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch, StringArray, UInt32Array};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 
 use super::StoreCounts;
 use super::ranges::Cuts;
 use crate::error::{Error, Result};
+use crate::tables::{Dataset, Table};
 
-/// Rows of the `stores` table, in ascending order of ids.
+/// What a report knows of its stores, in ascending order of ids: all but the ids, which take the
+/// most to read.
 #[derive(Clone, Debug)]
-pub struct Stores {
+pub struct NumberedStores {
+    /// Of the `stores` table, the [columns](Self::COLUMNS).
     rows: RecordBatch,
     /// Whether the numbers of all stores, of which these may be a part, ascend.
     in_order_of_ids: bool,
-    /// The row of each number, null where there is none; made when it is first asked for.
-    row_of_number: Arc<OnceLock<UInt32Array>>,
 }
 
-impl Stores {
+impl NumberedStores {
+    const COLUMNS: [&str; 5] =
+        ["store_no", "last_polled_at", "polls", "has_business_hours", "has_time_zone"];
+
     /// All stores of a dataset.
-    pub fn new(rows: RecordBatch) -> Self {
-        let stores = Self { rows, in_order_of_ids: false, row_of_number: Arc::default() };
-        Self { in_order_of_ids: stores.numbers().is_sorted(), ..stores }
-    }
-
-    /// Those of the ids; all of them where none is given.
     ///
     /// # Errors
-    /// Where an id is of no store.
-    pub fn asked(&self, ids: &[String]) -> Result<Self> {
-        let mut rows = HashSet::new();
-        for id in ids {
-            let row = self.row_of(id);
-            let unknown = || Error::Argument(format!("there is no store {id:?} in the data"));
-            rows.insert(row.ok_or_else(unknown)? as i32);
-        }
-        if ids.is_empty() {
-            return Ok(self.clone());
-        }
-        let mut rows: Vec<i32> = rows.into_iter().collect();
-        rows.sort_unstable();
-        let rows = arrow::compute::take_record_batch(&self.rows, &Int32Array::from(rows))?;
-        Ok(Self { rows, in_order_of_ids: self.in_order_of_ids, row_of_number: Arc::default() })
+    /// Where they cannot be read.
+    pub fn read(dataset: &Dataset) -> Result<Self> {
+        Self::of(&dataset.columns(Table::Stores, &Self::COLUMNS)?)
     }
 
-    pub fn count(&self) -> usize {
-        self.rows.num_rows()
+    fn of(all: &RecordBatch) -> Result<Self> {
+        let places = Self::COLUMNS.map(|name| all.schema_ref().index_of(name));
+        let places = places.into_iter().collect::<std::result::Result<Vec<_>, _>>()?;
+        let stores = Self { rows: all.project(&places)?, in_order_of_ids: false };
+        Ok(Self { in_order_of_ids: stores.numbers().is_sorted(), ..stores })
     }
 
-    pub fn has(&self, id: &str) -> bool {
-        self.row_of(id).is_some()
-    }
-
-    /// `None` where there is no such store.
-    pub fn number_of(&self, id: &str) -> Option<i32> {
-        self.row_of(id).map(|row| self.numbers()[row])
-    }
-
-    /// The ids of the numbers; null where a number is null or of no store.
-    ///
-    /// # Errors
-    /// Where the ids are too long for one array.
-    pub fn ids_of(&self, numbers: &Int32Array) -> arrow::error::Result<ArrayRef> {
-        let known = self.row_of_number.get_or_init(|| {
-            let last = self.numbers().iter().max();
-            let mut rows = vec![None; last.map_or(0, |last| *last as usize + 1)];
-            for (row, &number) in self.numbers().iter().enumerate() {
-                rows[number as usize] = Some(row as u32);
-            }
-            rows.into()
-        });
-        let row_of = |number: i32| {
-            let number = usize::try_from(number).ok().filter(|number| *number < known.len())?;
-            known.is_valid(number).then(|| known.value(number))
-        };
-        let rows: UInt32Array = numbers.iter().map(|number| number.and_then(row_of)).collect();
-        arrow::compute::take(self.rows.column(0), &rows, None)
-    }
-
-    fn row_of(&self, id: &str) -> Option<usize> {
-        let known = self.rows.column(0).as_string::<i32>();
-        let (mut low, mut high) = (0, known.len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if known.value(middle) < id { low = middle + 1 } else { high = middle }
-        }
-        (low < known.len() && known.value(low) == id).then_some(low)
+    pub fn numbers(&self) -> &[i32] {
+        self.rows.column(0).as_primitive::<Int32Type>().values()
     }
 
     /// The latest poll of them all, microseconds UTC.
     pub fn last_polled_at(&self) -> Option<i64> {
-        arrow::compute::max(self.rows.column(3).as_primitive::<TimestampMicrosecondType>())
+        arrow::compute::max(self.rows.column(1).as_primitive::<TimestampMicrosecondType>())
     }
 
     pub fn counts(&self) -> StoreCounts {
@@ -102,10 +55,10 @@ impl Stores {
             has.len() - has.true_count()
         };
         StoreCounts {
-            stores: self.count(),
-            without_hours: none(5),
-            without_time_zone: none(6),
-            without_polls: self.rows.column(3).null_count(),
+            stores: self.rows.num_rows(),
+            without_hours: none(3),
+            without_time_zone: none(4),
+            without_polls: self.rows.column(1).null_count(),
         }
     }
 
@@ -113,7 +66,7 @@ impl Stores {
     pub fn cuts(&self, ranges_max: usize) -> Cuts {
         // What a store costs that was hardly ever polled, in polls.
         const STORE_COST: i64 = 64;
-        let polls = self.rows.column(4).as_primitive::<Int64Type>().values();
+        let polls = self.rows.column(2).as_primitive::<Int64Type>().values();
         let costs = polls.iter().map(|polls| polls + STORE_COST);
         let mut costs: Vec<_> = self.numbers().iter().copied().zip(costs).collect();
         costs.sort_unstable();
@@ -127,9 +80,94 @@ impl Stores {
         }
         Cuts::at(starts, self.in_order_of_ids)
     }
+}
 
-    pub fn numbers(&self) -> &[i32] {
-        self.rows.column(1).as_primitive::<Int32Type>().values()
+/// The stores of a dataset and their ids.
+#[derive(Clone, Debug)]
+pub struct Stores {
+    ids: StringArray,
+    numbered: NumberedStores,
+    /// The row of each number, null where there is none; made when it is first asked for.
+    row_of_number: Arc<OnceLock<UInt32Array>>,
+}
+
+impl Stores {
+    /// All stores of a dataset.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn read(dataset: &Dataset) -> Result<Self> {
+        Self::of(&dataset.rows(Table::Stores)?)
+    }
+
+    fn of(rows: &RecordBatch) -> Result<Self> {
+        let ids = rows.column(0).as_string::<i32>().clone();
+        Ok(Self { ids, numbered: NumberedStores::of(rows)?, row_of_number: Arc::default() })
+    }
+
+    pub fn numbered(&self) -> &NumberedStores {
+        &self.numbered
+    }
+
+    /// Those of the ids, of which there is at least one.
+    ///
+    /// # Errors
+    /// Where an id is of no store.
+    pub fn asked(&self, ids: &[String]) -> Result<NumberedStores> {
+        let mut rows = HashSet::new();
+        for id in ids {
+            let row = self.row_of(id);
+            let unknown = || Error::Argument(format!("there is no store {id:?} in the data"));
+            rows.insert(row.ok_or_else(unknown)? as i32);
+        }
+        let mut rows: Vec<i32> = rows.into_iter().collect();
+        rows.sort_unstable();
+        let all = &self.numbered;
+        let rows = arrow::compute::take_record_batch(&all.rows, &Int32Array::from(rows))?;
+        Ok(NumberedStores { rows, in_order_of_ids: all.in_order_of_ids })
+    }
+
+    pub fn count(&self) -> usize {
+        self.ids.len()
+    }
+
+    pub fn has(&self, id: &str) -> bool {
+        self.row_of(id).is_some()
+    }
+
+    /// `None` where there is no such store.
+    pub fn number_of(&self, id: &str) -> Option<i32> {
+        self.row_of(id).map(|row| self.numbered.numbers()[row])
+    }
+
+    /// The ids of the numbers; null where a number is null or of no store.
+    ///
+    /// # Errors
+    /// Where the ids are too long for one array.
+    pub fn ids_of(&self, numbers: &Int32Array) -> arrow::error::Result<ArrayRef> {
+        let known = self.row_of_number.get_or_init(|| {
+            let last = self.numbered.numbers().iter().max();
+            let mut rows = vec![None; last.map_or(0, |last| *last as usize + 1)];
+            for (row, &number) in self.numbered.numbers().iter().enumerate() {
+                rows[number as usize] = Some(row as u32);
+            }
+            rows.into()
+        });
+        let row_of = |number: i32| {
+            let number = usize::try_from(number).ok().filter(|number| *number < known.len())?;
+            known.is_valid(number).then(|| known.value(number))
+        };
+        let rows: UInt32Array = numbers.iter().map(|number| number.and_then(row_of)).collect();
+        arrow::compute::take(&self.ids, &rows, None)
+    }
+
+    fn row_of(&self, id: &str) -> Option<usize> {
+        let (mut low, mut high) = (0, self.ids.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.ids.value(middle) < id { low = middle + 1 } else { high = middle }
+        }
+        (low < self.ids.len() && self.ids.value(low) == id).then_some(low)
     }
 }
 
@@ -137,12 +175,9 @@ impl Stores {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{
-        ArrayRef, BooleanArray, Int64Array, StringArray, TimestampMicrosecondArray,
-    };
+    use arrow::array::{BooleanArray, Int64Array, TimestampMicrosecondArray};
 
     use super::*;
-    use crate::tables::Table;
 
     /// Stores `a`, `b` and so on of the numbers and as many polls.
     fn stores(rows: &[(i32, i64)]) -> Stores {
@@ -160,7 +195,7 @@ mod tests {
             Arc::new(BooleanArray::from(vec![true; rows.len()])),
             Arc::new(BooleanArray::from(vec![false; rows.len()])),
         ];
-        Stores::new(RecordBatch::try_new(Table::Stores.file_schema(), columns).unwrap())
+        Stores::of(&RecordBatch::try_new(Table::Stores.file_schema(), columns).unwrap()).unwrap()
     }
 
     #[test]
@@ -177,16 +212,16 @@ mod tests {
     #[test]
     fn ranges_weigh_about_the_same() {
         let even = stores(&[(3, 900), (0, 900), (1, 900), (2, 900)]);
-        assert_eq!(even.cuts(2), Cuts::at(vec![2], false));
-        assert_eq!(even.cuts(9), Cuts::at(vec![1, 2, 3], false));
+        assert_eq!(even.numbered().cuts(2), Cuts::at(vec![2], false));
+        assert_eq!(even.numbered().cuts(9), Cuts::at(vec![1, 2, 3], false));
         let heavy = stores(&[(0, 90_000), (1, 900), (2, 900), (7, 0)]);
-        assert_eq!(heavy.cuts(2), Cuts::at(vec![1], true));
+        assert_eq!(heavy.numbered().cuts(2), Cuts::at(vec![1], true));
     }
 
     #[test]
     fn what_cannot_be_divided_is_one_range() {
         for (rows, ranges_max) in [(&[][..], 2), (&[(5, 900)], 2), (&[(0, 9), (1, 9)], 1)] {
-            assert_eq!(stores(rows).cuts(ranges_max), Cuts::at(vec![], true));
+            assert_eq!(stores(rows).numbered().cuts(ranges_max), Cuts::at(vec![], true));
         }
     }
 

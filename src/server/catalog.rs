@@ -9,7 +9,7 @@ use super::problem::{Answer, Refusal};
 use super::work::Work;
 use crate::engine::Stores;
 use crate::error::Result;
-use crate::tables::{Dataset, Table};
+use crate::tables::Dataset;
 
 /// One version of the data, with what every question about it needs.
 pub struct Edition {
@@ -24,8 +24,8 @@ pub struct Edition {
 impl Edition {
     async fn open(folder: PathBuf, as_of: Option<u64>) -> Result<Option<Self>> {
         let Some(dataset) = Dataset::open(&folder, as_of).await? else { return Ok(None) };
-        let stores = Stores::new(dataset.rows(Table::Stores)?);
-        let latest_poll = stores.last_polled_at();
+        let stores = Stores::read(&dataset)?;
+        let latest_poll = stores.numbered().last_polled_at();
         let fingerprint = fingerprint(&dataset);
         Ok(Some(Self { dataset, latest_poll, fingerprint, stores }))
     }

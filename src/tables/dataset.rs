@@ -13,7 +13,7 @@ use futures::future::try_join_all;
 use tokio::task::JoinSet;
 
 use super::log::{TableFile, TableLog, listed_files};
-use super::parquet_files::{NewFile, read_all, write_sorted};
+use super::parquet_files::{NewFile, read_all, read_columns, write_sorted};
 use super::schema::Table;
 use crate::error::{Error, Result};
 
@@ -110,6 +110,11 @@ impl Dataset {
     /// All rows of a table that fits in memory.
     pub fn rows(&self, table: Table) -> Result<RecordBatch> {
         read_all(table, self.files(table).iter().map(|file| file.path.as_path()))
+    }
+
+    /// Some columns of all rows, in the order that they have in the table.
+    pub fn columns(&self, table: Table, columns: &[&str]) -> Result<RecordBatch> {
+        read_columns(table, columns, self.files(table).iter().map(|file| file.path.as_path()))
     }
 }
 

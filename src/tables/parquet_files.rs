@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -131,17 +131,39 @@ pub fn read_all<'a>(
     table: Table,
     paths: impl IntoIterator<Item = &'a Path>,
 ) -> Result<RecordBatch> {
+    let schema = table.file_schema();
+    let columns: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    read_columns(table, &columns, paths)
+}
+
+/// Some columns of all rows of the files, in the order that they have in the table.
+pub fn read_columns<'a>(
+    table: Table,
+    columns: &[&str],
+    paths: impl IntoIterator<Item = &'a Path>,
+) -> Result<RecordBatch> {
     let mut batches = Vec::new();
     for path in paths {
         let file = File::open(path).map_err(|error| Error::io("read", path, error))?;
         let reader = ParquetRecordBatchReaderBuilder::try_new(file)
-            .and_then(|builder| builder.with_batch_size(1 << 16).build())
+            .and_then(|builder| {
+                let columns =
+                    ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+                builder.with_projection(columns).with_batch_size(1 << 16).build()
+            })
             .map_err(|error| Error::io("read", path, error))?;
         for batch in reader {
             batches.push(batch.map_err(|error| Error::io("read", path, error))?);
         }
     }
-    let schema = batches.first().map_or_else(|| table.file_schema(), |batch| batch.schema());
+    let schema = match batches.first() {
+        Some(batch) => batch.schema(),
+        None => {
+            let all = table.file_schema();
+            let is_asked = |place: &usize| columns.contains(&all.field(*place).name().as_str());
+            Arc::new(all.project(&(0..all.fields().len()).filter(is_asked).collect::<Vec<_>>())?)
+        }
+    };
     Ok(concat_batches(&Arc::clone(&schema), &batches)?)
 }
 
