@@ -2,7 +2,7 @@
 //!
 //! A store's *origin* is where its range begins on the line; the next store's range begins one
 //! microsecond after the end of it. Thus spans of two stores never touch, and one sorted integer
-//! does for store and instant: unions and as-of joins need no grouping, and no key but this.
+//! does for store and instant: unions and look-ups need no grouping, and no key but this.
 
 use polars::prelude::*;
 
@@ -58,26 +58,27 @@ impl Line {
 }
 
 /// For each left row, the right row of the last key at or before its own; nulls where none is.
-/// Both must be sorted by their keys, which is checked.
+/// The right rows are in order of their keys.
 pub(super) fn at_or_before(
     left: LazyFrame,
     key: &str,
-    right: LazyFrame,
+    right: DataFrame,
     right_key: &str,
 ) -> LazyFrame {
-    let backward = AsOfOptions {
-        strategy: AsofStrategy::Backward,
-        allow_eq: true,
-        check_sortedness: true,
-        ..AsOfOptions::default()
-    };
-    left.join_builder()
-        .with(right)
-        .left_on([col(key)])
-        .right_on([col(right_key)])
-        .how(JoinType::AsOf(Box::new(backward)))
-        .coalesce(JoinCoalesce::KeepColumns)
-        .finish()
+    const PLACE: &str = "place";
+    let columns = right.into_columns();
+    let column = |column: Column| lit(column.take_materialized_series().rechunk());
+    let keys = columns.iter().filter(|column| column.name() == right_key).cloned().map(column);
+    // How many keys are not after it: one more than the place of the last of them.
+    let count = |keys: Expr| keys.search_sorted(col(key), SearchSortedSide::Right, false);
+    let counts: Vec<_> = keys.map(|keys| count(keys).alias(PLACE)).collect();
+    let place = when(col(PLACE).gt(lit(0u32))).then(col(PLACE) - lit(1u32)).otherwise(lit(NULL));
+    let placed = columns.into_iter().map(|right| {
+        let name = right.name().clone();
+        column(right).gather(place.clone(), false).alias(name)
+    });
+    let placed: Vec<_> = placed.collect();
+    left.with_columns(counts).with_columns(placed).drop(cols([PLACE]))
 }
 
 pub(super) fn later_of(one: Expr, other: Expr) -> Expr {

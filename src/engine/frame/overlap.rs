@@ -74,7 +74,7 @@ fn sums_until(spans: LazyFrame, position: &str, held: &DataFrame) -> LazyFrame {
     let held_us = || earlier_of(col(position), col("held_to")) - col("held_from");
     let known = col("known_before") + held_us();
     let up = col("up_before") + held_us() * col("active").cast(DataType::Int64);
-    line::at_or_before(spans, position, held.clone().lazy(), "held_from")
+    line::at_or_before(spans, position, held.clone(), "held_from")
         .with_columns([
             known.fill_null(lit(0i64)).alias(format!("known_until_{position}")),
             up.fill_null(lit(0i64)).alias(format!("up_until_{position}")),

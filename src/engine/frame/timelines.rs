@@ -54,7 +54,8 @@ pub(super) fn within(
     let pieces = pieces
         .clone()
         .lazy()
-        .select([col("starts").alias("piece_starts"), col("ends").alias("piece_ends")]);
+        .select([col("starts").alias("piece_starts"), col("ends").alias("piece_ends")])
+        .collect()?;
     let runs_of = |file: &[PathBuf]| {
         let is_in_range = col("polled_at")
             .gt_eq(lit(line.range().starts_at()))
