@@ -1,0 +1,151 @@
+use super::super::drawn::drawn;
+use super::*;
+use Interpolation::{Nearest, Next, Previous};
+
+/// Draws polls as `5+ 9-`: active at 5, inactive at 9.
+fn polls(drawn: &str) -> Vec<Poll> {
+    let poll = |word: &str| {
+        let (at, status) = word.split_at(word.len() - 1);
+        Poll::new(at.parse().unwrap(), status == "+")
+    };
+    let mut polls = drawn.split_whitespace().map(poll).collect();
+    settle(&mut polls);
+    polls
+}
+
+#[track_caller]
+fn check(given: &str, interpolation: Interpolation, max_gap_us: Option<i64>, expected: &str) {
+    let polls = polls(given);
+    assert_eq!(drawn(&steps(&polls, interpolation, max_gap_us)), expected);
+    if max_gap_us.is_none() {
+        let mut of_runs = Vec::new();
+        for size in 1..=polls.len().max(1) {
+            let runs: Vec<_> = polls.chunks(size).map(Run::of).collect();
+            assert!(are_settled(&runs.iter().collect::<Vec<_>>()));
+            steps_of_runs_into(&mut of_runs, &runs.iter().collect::<Vec<_>>(), interpolation);
+            assert_eq!(drawn(&of_runs), expected, "runs of {size}");
+        }
+    }
+}
+
+struct Run(Vec<i64>, Vec<u64>);
+
+impl Run {
+    fn of(polls: &[Poll]) -> Self {
+        let word = |polls: &[Poll]| {
+            let bits = polls.iter().enumerate().map(|(at, poll)| u64::from(poll.active()) << at);
+            // What is left of a word says nothing.
+            bits.fold(if polls.len() < 64 { u64::MAX << polls.len() } else { 0 }, |all, bit| {
+                all | bit
+            })
+        };
+        let instants = polls.iter().map(|poll| poll.polled_at()).collect();
+        Self(instants, polls.chunks(64).map(word).collect())
+    }
+}
+
+impl<'a> PollRun<'a> for &'a Run {
+    fn instants(&self) -> &'a [i64] {
+        &self.0
+    }
+
+    fn statuses(&self) -> impl Iterator<Item = u64> {
+        self.1.iter().copied()
+    }
+}
+
+#[test]
+fn runs_longer_than_a_word_make_the_same_steps() {
+    // Statuses that change at every place of a word, in turn.
+    let statuses = (0..64).flat_map(|place| (0..67).map(move |at| at < place));
+    let polls: Vec<_> =
+        statuses.enumerate().map(|(at, active)| Poll::new(at as i64 * 10, active)).collect();
+    for interpolation in [Previous, Nearest, Next] {
+        let expected = steps(&polls, interpolation, None);
+        for size in [63, 64, 65, 129, polls.len()] {
+            let (mut of_runs, runs) = (Vec::new(), polls.chunks(size).map(Run::of));
+            let runs: Vec<_> = runs.collect();
+            steps_of_runs_into(&mut of_runs, &runs.iter().collect::<Vec<_>>(), interpolation);
+            assert_eq!(of_runs, expected, "{interpolation:?} in runs of {size}");
+        }
+    }
+}
+
+#[test]
+fn polls_are_settled_where_each_comes_after_the_one_before() {
+    for (given, settled) in [
+        (&[][..], true),
+        (&["5+ 6-", "7-"], true),
+        (&["5+ 6-", "6-"], false),
+        (&["5+ 6-", "4-"], false),
+    ] {
+        let runs: Vec<_> = given.iter().map(|drawn| Run::of(&polls(drawn))).collect();
+        assert_eq!(are_settled(&runs.iter().collect::<Vec<_>>()), settled, "{given:?}");
+    }
+    let same = Run(vec![5, 5], vec![0]);
+    assert!(!are_settled(&[&same]));
+}
+
+#[test]
+fn a_status_holds_until_the_next_poll_and_the_first_reaches_back() {
+    check("", Previous, None, "");
+    check("5+", Previous, None, "+");
+    check("5+ 7+ 9- 12+", Previous, None, "+ 9- 12+");
+    check("12+ 9- 5+", Previous, None, "+ 9- 12+");
+}
+
+#[test]
+fn nearest_changes_halfway_rounded_up() {
+    check("5+ 9-", Nearest, None, "+ 7-");
+    check("5+ 10-", Nearest, None, "+ 8-");
+    check("-5+ 0-", Nearest, None, "+ -2-");
+}
+
+#[test]
+fn next_changes_at_the_earlier_poll() {
+    check("5+ 9- 12+", Next, None, "+ 5- 9+");
+    check("5-", Next, None, "-");
+}
+
+#[test]
+fn differing_statuses_of_one_instant_are_inactive() {
+    check("5+ 5- 5+", Previous, None, "-");
+    check("5+ 9+ 9-", Previous, None, "+ 9-");
+}
+
+#[test]
+fn a_poll_vouches_no_further_than_the_gap() {
+    check("10+ 40-", Previous, Some(5), "? 5+ 15? 40- 45?");
+    check("10+ 14+ 40-", Previous, Some(5), "? 5+ 19? 40- 45?");
+    check("10+ 15-", Previous, Some(5), "? 5+ 15- 20?");
+    check("10+ 40-", Nearest, Some(5), "? 5+ 15? 35- 45?");
+    check("10+ 40-", Next, Some(5), "? 5+ 10? 35- 45?");
+}
+
+#[test]
+fn what_is_observed_ends_with_the_last_poll() {
+    for (given, expected) in
+        [("", ""), ("5+", "? 5+ 5?"), ("5+ 7+ 9- 12-", "? 5+ 9- 12?"), ("5+ 9-", "? 5+ 9- 9?")]
+    {
+        let mut observed = Vec::new();
+        observed_into(&mut observed, &polls(given));
+        assert_eq!(drawn(&observed), expected);
+    }
+}
+
+#[test]
+fn each_piece_is_filled_from_its_own_polls() {
+    let pieces =
+        [Span::new(0, 10).unwrap(), Span::new(10, 20).unwrap(), Span::new(30, 40).unwrap()];
+    let given = polls("-1- 3+ 7- 25- 32+ 40-");
+    let filled = steps_within(&given, &pieces, Previous, None);
+    assert_eq!(drawn(&filled), "? 0+ 7- 10? 30+ 40?");
+}
+
+#[test]
+fn a_poll_keeps_its_instant_and_status_in_its_bits() {
+    for (at, active) in [(0, true), (-1, false), (-1, true), (1 << 60, true), (-(1 << 60), false)] {
+        let poll = Poll::from_bits(Poll::new(at, active).bits());
+        assert_eq!((poll.polled_at(), poll.active()), (at, active));
+    }
+}
