@@ -1,3 +1,5 @@
+//! Polls into steps: all at once, in runs, in pieces.
+
 use super::super::drawn::drawn;
 use super::*;
 use Interpolation::{Nearest, Next, Previous};
