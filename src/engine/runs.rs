@@ -2,6 +2,7 @@
 //! ends as soon as every file is past its store, so that few are held at a time.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -34,6 +35,7 @@ use futures::stream::try_unfold;
 
 use super::lanes::Lanes;
 use super::ranges::StoreRangesExec;
+use crate::functions::{GroupRun, add_runs};
 
 /// Groups that are whole are handed on when there are so many.
 const GROUPS_HELD: usize = 1_024;
@@ -289,29 +291,35 @@ impl Runs {
         }
     }
 
+    fn run_of(&self, store: i32, rows: Range<usize>) -> GroupRun {
+        GroupRun { group: self.place_of(store), rows }
+    }
+
     /// The group of a store, at or after the first.
     fn place_of(&self, store: i32) -> usize {
         store.abs_diff(self.first) as usize
     }
 
     fn take(&mut self, batch: &RecordBatch, stores: &[i32]) -> Result<()> {
-        let mut group_of = Vec::with_capacity(stores.len());
-        for of_store in stores.chunk_by(|left, right| left == right) {
-            let group = self.place_of(of_store[0]);
-            if self.has_rows.len() <= group {
-                self.has_rows.resize(group + 1, false);
-            }
-            self.has_rows[group] = true;
-            group_of.resize(group_of.len() + of_store.len(), group);
-        }
-        let groups = self.has_rows.len();
+        let runs: Vec<_> = runs(stores).map(|rows| self.run_of(stores[rows.start], rows)).collect();
+        let groups = runs.last().map_or(0, |last| last.group + 1).max(self.has_rows.len());
+        self.has_rows.resize(groups, false);
+        runs.iter().for_each(|run| self.has_rows[run.group] = true);
+        let mut group_of = Vec::new();
         let mut held_bytes = 0;
         for fold in &mut self.folds {
             let values = fold.arguments.iter_mut().map(|argument| argument.column(batch));
             let values = values.collect::<Result<Vec<_>>>()?;
             let filter = fold.filter.as_ref().map(|filter| column_of(filter, batch)).transpose()?;
             let filter = filter.as_ref().map(|filter| filter.as_boolean());
-            fold.groups.update_batch(&values, &group_of, filter, groups)?;
+            let is_added =
+                filter.is_none() && add_runs(fold.groups.as_mut(), &values, &runs, groups)?;
+            if !is_added {
+                if group_of.is_empty() {
+                    runs.iter().for_each(|run| group_of.resize(run.rows.end, run.group));
+                }
+                fold.groups.update_batch(&values, &group_of, filter, groups)?;
+            }
             held_bytes += fold.groups.size();
         }
         self.memory.try_resize(held_bytes)
@@ -336,6 +344,23 @@ impl Runs {
     }
 }
 
+/// The rows of each store, of stores that ascend.
+fn runs(stores: &[i32]) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let store = *stores.get(start)?;
+        // In steps that double, then by halves: most runs have a few dozen rows.
+        let (mut last, mut step) = (start, 1);
+        while stores.get(last + step) == Some(&store) {
+            last += step;
+            step *= 2;
+        }
+        let ahead = &stores[last + 1..stores.len().min(last + step)];
+        let end = last + 1 + ahead.partition_point(|of| *of == store);
+        Some(std::mem::replace(&mut start, end)..end)
+    })
+}
+
 /// The column without the groups that have no rows. Their lists are empty, so that the others keep
 /// their values where they are.
 fn with_rows(column: &ArrayRef, has_rows: &BooleanArray) -> Result<ArrayRef> {
@@ -357,6 +382,19 @@ fn with_rows(column: &ArrayRef, has_rows: &BooleanArray) -> Result<ArrayRef> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_of_a_store_are_a_run() {
+        let lengths = [1, 2, 3, 4, 5, 7, 8, 9, 63, 64, 65, 1];
+        let of_store = |(store, length): (usize, &usize)| vec![store as i32 * 3; *length];
+        let stores: Vec<_> = lengths.iter().enumerate().flat_map(of_store).collect();
+        let mut start = 0;
+        for (found, length) in runs(&stores).zip(lengths) {
+            assert_eq!(found, start..start + length);
+            start += length;
+        }
+        assert_eq!((runs(&stores).count(), runs(&[]).count()), (lengths.len(), 0));
+    }
 
     #[test]
     fn groups_without_rows_are_left_out_of_lists() {

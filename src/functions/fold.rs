@@ -1,11 +1,13 @@
 //! The rows of each group on their way into one value: gathered batch by batch, then folded.
 
+use std::any::Any;
+
 use arrow::array::{Array, ArrayRef, BooleanArray};
 use datafusion::error::Result;
 use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
 use datafusion::scalar::ScalarValue;
 
-use super::gather::{Gathered, Part, Rows, lists_of_single_rows, passes};
+use super::gather::{Gathered, GroupRun, Part, Rows, lists_of_single_rows, passes};
 use super::lists::{PollLists, Timelines, Weeks};
 use super::packed::{Openings, Polls, read_opening};
 use crate::rules::timeline::{
@@ -167,6 +169,36 @@ impl<F: FoldRows> Folding<F> {
     pub fn of(fold: F) -> Self {
         Self { fold, rows: Gathered::default() }
     }
+
+    fn add_runs(&mut self, values: &[ArrayRef], runs: &[GroupRun], groups: usize) -> Result<bool> {
+        let all_count = counting::<F>(values, None).is_none();
+        if all_count {
+            let batch = F::batch(values, |_| true)?;
+            self.rows.add_runs(batch, runs.iter().cloned(), groups);
+        }
+        Ok(all_count)
+    }
+}
+
+/// Adds rows that come in runs of their groups without naming the group of each; false where the
+/// aggregate is none of these folds, or not every row counts.
+pub fn add_runs(
+    aggregate: &mut dyn GroupsAccumulator,
+    values: &[ArrayRef],
+    runs: &[GroupRun],
+    groups: usize,
+) -> Result<bool> {
+    let aggregate: &mut dyn Any = aggregate;
+    if let Some(folding) = aggregate.downcast_mut::<Folding<Timeline>>() {
+        return folding.add_runs(values, runs, groups);
+    }
+    if let Some(folding) = aggregate.downcast_mut::<Folding<PollList>>() {
+        return folding.add_runs(values, runs, groups);
+    }
+    if let Some(folding) = aggregate.downcast_mut::<Folding<WeeklyHours>>() {
+        return folding.add_runs(values, runs, groups);
+    }
+    Ok(false)
 }
 
 /// Whether a row counts, of those whose columns hold a null or that a filter looks at; `None` where

@@ -26,7 +26,7 @@ pub trait Rows: Debug + Send + Sync + 'static {
     fn size_bytes(&self) -> usize;
 }
 
-/// Rows of one batch that came one after another for the same group; at least one.
+/// A [`GroupRun`] of one of the batches, in less memory.
 #[derive(Clone, Copy, Debug)]
 struct Run {
     group: u32,
@@ -43,6 +43,13 @@ impl Run {
     fn rows(&self) -> Range<usize> {
         self.start as usize..self.end as usize
     }
+}
+
+/// Rows of a batch that come one after another for the same group; at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupRun {
+    pub group: usize,
+    pub rows: Range<usize>,
 }
 
 /// Some rows of a group.
@@ -75,24 +82,30 @@ impl<B: Rows> Gathered<B> {
         groups: usize,
         counts: impl Fn(usize) -> bool,
     ) {
-        self.groups = self.groups.max(groups);
-        let (place, before) = (self.batches.len() as u32, self.runs.len());
         let mut row = 0;
-        while row < group_of.len() {
-            let (group, start) = (group_of[row], row);
+        let runs = std::iter::from_fn(|| {
+            while row < group_of.len() && !counts(row) {
+                row += 1;
+            }
+            let (group, start) = (*group_of.get(row)?, row);
             while row < group_of.len() && group_of[row] == group && counts(row) {
                 row += 1;
             }
-            match row == start {
-                true => row += 1,
-                false => self.runs.push(Run {
-                    group: group as u32,
-                    batch: place,
-                    start: start as u32,
-                    end: row as u32,
-                }),
-            }
-        }
+            Some(GroupRun { group, rows: start..row })
+        });
+        self.add_runs(batch, runs, groups);
+    }
+
+    /// Adds rows of a batch, run by run.
+    pub fn add_runs(&mut self, batch: B, runs: impl Iterator<Item = GroupRun>, groups: usize) {
+        self.groups = self.groups.max(groups);
+        let (place, before) = (self.batches.len() as u32, self.runs.len());
+        self.runs.extend(runs.map(|GroupRun { group, rows }| Run {
+            group: group as u32,
+            batch: place,
+            start: rows.start as u32,
+            end: rows.end as u32,
+        }));
         if self.runs.len() > before {
             self.batches.push(batch);
         }

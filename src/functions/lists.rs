@@ -264,6 +264,12 @@ pub struct Lists<'a> {
     columns: &'a [ArrayRef],
     /// Whether no column holds a null.
     is_whole: bool,
+    /// Of steps, polls and spans.
+    instants: Option<&'a TimestampMicrosecondArray>,
+    /// Of spans.
+    ends: Option<&'a TimestampMicrosecondArray>,
+    /// Of steps and polls.
+    active: Option<&'a BooleanArray>,
 }
 
 impl<'a> Lists<'a> {
@@ -271,8 +277,14 @@ impl<'a> Lists<'a> {
     pub fn new(column: &'a ArrayRef) -> Self {
         let list = column.as_list::<i32>();
         let columns = list.values().as_struct().columns();
-        let is_whole = columns.iter().all(|column| column.null_count() == 0);
-        Self { list, columns, is_whole }
+        Self {
+            list,
+            columns,
+            is_whole: columns.iter().all(|column| column.null_count() == 0),
+            instants: columns[0].as_primitive_opt::<TimestampMicrosecondType>(),
+            ends: columns[1].as_primitive_opt::<TimestampMicrosecondType>(),
+            active: columns[1].as_boolean_opt(),
+        }
     }
 
     pub fn is_null(&self, row: usize) -> bool {
@@ -287,47 +299,36 @@ impl<'a> Lists<'a> {
 
     /// Replaces `steps` with those of the row that may hold after `from`; none of a null list.
     pub fn read_steps(&self, row: usize, from: i64, steps: &mut Vec<Step>) {
-        let starts = self.columns[0].as_primitive::<TimestampMicrosecondType>();
-        let active = self.columns[1].as_boolean();
-        let start_of = |at: usize| end_of(starts, at, Step::EVER);
         steps.clear();
+        let (Some(starts), Some(active)) = (self.instants, self.active) else { return };
         let Some(range) = self.range(row) else { return };
+        let start_of = |at: usize| end_of(starts, at, Step::EVER);
         // Later steps alone count from `from` on, and the one that holds there.
         let (first, end) = (range.start, range.end);
         let passed = partition_point(first, end, |at| start_of(at) <= from);
-        let first = passed.saturating_sub(1).max(first);
-        let statuses = active.values().slice(first, end - first);
-        let statuses = (first..end).zip(&statuses).map(|(at, status)| Step {
-            starts_at: start_of(at),
-            active: active.is_valid(at).then_some(status),
-        });
-        steps.extend(statuses);
+        let later = passed.saturating_sub(1).max(first)..end;
+        steps.extend(later.map(|at| Step { starts_at: start_of(at), active: status(active, at) }));
     }
 
     /// The state of a row's steps at an instant; none is known of a null list.
     pub fn state_at(&self, row: usize, instant: i64) -> Option<bool> {
-        let starts = self.columns[0].as_primitive::<TimestampMicrosecondType>();
-        let active = self.columns[1].as_boolean();
-        let range = self.range(row)?;
+        let (starts, active, range) = (self.instants?, self.active?, self.range(row)?);
         let passed =
             partition_point(range.start, range.end, |at| end_of(starts, at, Step::EVER) <= instant);
         let last = passed.checked_sub(1).filter(|last| range.contains(last))?;
-        active.is_valid(last).then(|| active.value(last))
+        status(active, last)
     }
 
     pub fn spans(&self, row: usize) -> Option<impl Iterator<Item = Span>> {
-        let starts = self.columns[0].as_primitive::<TimestampMicrosecondType>();
-        let ends = self.columns[1].as_primitive::<TimestampMicrosecondType>();
-        let range = self.range(row)?;
+        let (starts, ends, range) = (self.instants?, self.ends?, self.range(row)?);
         Some(range.filter_map(move |at| {
             Span::new(end_of(starts, at, Step::EVER), end_of(ends, at, Span::FOREVER))
         }))
     }
 
     pub fn polls(&self, row: usize) -> Option<Vec<Poll>> {
-        let instants = self.columns[0].as_primitive::<TimestampMicrosecondType>();
-        let active = self.columns[1].as_boolean();
-        let polls = self.range(row)?.filter(|&at| instants.is_valid(at) && active.is_valid(at));
+        let (instants, active, range) = (self.instants?, self.active?, self.range(row)?);
+        let polls = range.filter(|&at| instants.is_valid(at) && active.is_valid(at));
         Some(polls.map(|at| Poll::new(instants.value(at), active.value(at))).collect())
     }
 
@@ -360,6 +361,10 @@ impl<'a> Lists<'a> {
 /// An instant, or what stands for one that is left open.
 fn end_of(instants: &TimestampMicrosecondArray, at: usize, open: i64) -> i64 {
     if instants.is_null(at) { open } else { instants.value(at) }
+}
+
+fn status(active: &BooleanArray, at: usize) -> Option<bool> {
+    active.is_valid(at).then(|| active.value(at))
 }
 
 /// The first place from `first` on, before `end`, at which `passed` no longer holds.

@@ -32,6 +32,8 @@ use datafusion::prelude::SessionContext;
 use self::aggregates::{Aggregate, Fold};
 pub use self::arguments::gap_interval;
 pub use self::bounded::bound;
+pub use self::fold::add_runs;
+pub use self::gather::GroupRun;
 pub use self::lists::week_value;
 use self::scalars::{Function, SCALARS};
 pub use self::stop::Stop;
