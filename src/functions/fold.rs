@@ -9,7 +9,7 @@ use datafusion::scalar::ScalarValue;
 
 use super::gather::{Gathered, GroupRun, Part, Rows, lists_of_single_rows, passes};
 use super::lists::{PollLists, Timelines, Weeks};
-use super::packed::{Openings, Polls, read_opening};
+use super::packed::{ColumnRows, Openings, Polls, read_opening};
 use crate::rules::timeline::{
     PollRun, are_settled, observed_into, settle, steps_into, steps_of_runs_into,
 };
@@ -17,12 +17,7 @@ use crate::rules::{Interpolation, Poll, Step};
 
 /// What the rows of a group become, and what they are until then.
 pub trait FoldRows: Send + Sync + 'static {
-    type Batch: Rows;
-
-    /// How many of the arguments come first that make a row none where they are null.
-    const COLUMNS: usize;
-
-    fn batch(values: &[ArrayRef], counts: impl Fn(usize) -> bool) -> Result<Self::Batch>;
+    type Batch: ColumnRows;
 
     /// A value for each of the first groups, whose rows stay.
     fn folded(&self, rows: &Gathered<Self::Batch>, groups: usize) -> Result<ArrayRef>;
@@ -45,11 +40,6 @@ pub struct WeeklyHours;
 
 impl FoldRows for Timeline {
     type Batch = Polls;
-    const COLUMNS: usize = 2;
-
-    fn batch(values: &[ArrayRef], _: impl Fn(usize) -> bool) -> Result<Polls> {
-        Polls::of(values)
-    }
 
     fn folded(&self, rows: &Gathered<Polls>, groups: usize) -> Result<ArrayRef> {
         let mut polls = Vec::new();
@@ -65,11 +55,6 @@ impl FoldRows for Timeline {
 
 impl FoldRows for StateAgg {
     type Batch = Polls;
-    const COLUMNS: usize = 2;
-
-    fn batch(values: &[ArrayRef], _: impl Fn(usize) -> bool) -> Result<Polls> {
-        Polls::of(values)
-    }
 
     fn folded(&self, rows: &Gathered<Polls>, groups: usize) -> Result<ArrayRef> {
         let mut polls = Vec::new();
@@ -82,11 +67,6 @@ impl FoldRows for StateAgg {
 
 impl FoldRows for PollList {
     type Batch = Polls;
-    const COLUMNS: usize = 2;
-
-    fn batch(values: &[ArrayRef], _: impl Fn(usize) -> bool) -> Result<Polls> {
-        Polls::of(values)
-    }
 
     fn folded(&self, rows: &Gathered<Polls>, groups: usize) -> Result<ArrayRef> {
         let (mut polls, mut lists) = (Vec::new(), PollLists::default());
@@ -100,11 +80,6 @@ impl FoldRows for PollList {
 
 impl FoldRows for WeeklyHours {
     type Batch = Openings;
-    const COLUMNS: usize = 3;
-
-    fn batch(values: &[ArrayRef], counts: impl Fn(usize) -> bool) -> Result<Openings> {
-        Openings::of(values, counts)
-    }
 
     fn folded(&self, rows: &Gathered<Openings>, groups: usize) -> Result<ArrayRef> {
         let (mut packed, mut weeks) = (Vec::new(), Weeks::default());
@@ -173,7 +148,7 @@ impl<F: FoldRows> Folding<F> {
     fn add_runs(&mut self, values: &[ArrayRef], runs: &[GroupRun], groups: usize) -> Result<bool> {
         let all_count = counting::<F>(values, None).is_none();
         if all_count {
-            let batch = F::batch(values, |_| true)?;
+            let batch = F::Batch::of(values, |_| true)?;
             self.rows.add_runs(batch, runs.iter().cloned(), groups);
         }
         Ok(all_count)
@@ -207,7 +182,7 @@ fn counting<'a, F: FoldRows>(
     values: &'a [ArrayRef],
     filter: Option<&'a BooleanArray>,
 ) -> Option<impl Fn(usize) -> bool + Copy + 'a> {
-    let columns = &values[..F::COLUMNS];
+    let columns = &values[..F::Batch::COLUMNS];
     let all = filter.is_none() && columns.iter().all(|column| column.null_count() == 0);
     let counts =
         move |row| passes(filter, row) && columns.iter().all(|column| column.is_valid(row));
@@ -224,9 +199,9 @@ impl<F: FoldRows> GroupsAccumulator for Folding<F> {
     ) -> Result<()> {
         match counting::<F>(values, filter) {
             Some(counts) => {
-                self.rows.add(F::batch(values, counts)?, group_of, groups, counts);
+                self.rows.add(F::Batch::of(values, counts)?, group_of, groups, counts);
             }
-            None => self.rows.add(F::batch(values, |_| true)?, group_of, groups, |_| true),
+            None => self.rows.add(F::Batch::of(values, |_| true)?, group_of, groups, |_| true),
         }
         Ok(())
     }
@@ -263,7 +238,7 @@ impl<F: FoldRows> GroupsAccumulator for Folding<F> {
         let rows = values[0].len();
         let counting = counting::<F>(values, filter);
         let counts = |row| counting.is_none_or(|counts| counts(row));
-        Ok(vec![lists_of_single_rows(&F::batch(values, counts)?, rows, counts)?])
+        Ok(vec![lists_of_single_rows(&F::Batch::of(values, counts)?, rows, counts)?])
     }
 
     fn size(&self) -> usize {

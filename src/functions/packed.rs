@@ -15,6 +15,16 @@ use super::gather::{Part, Rows};
 use crate::rules::timeline::PollRun;
 use crate::rules::{Opening, Poll, Weekday};
 
+/// Rows that an aggregate is given as columns.
+pub trait ColumnRows: Rows + Sized {
+    /// How many of the columns come first that make a row none where they are null.
+    const COLUMNS: usize;
+
+    /// # Errors
+    /// Where the values of a row that counts are out of range.
+    fn of(values: &[ArrayRef], counts: impl Fn(usize) -> bool) -> Result<Self>;
+}
+
 /// Polls as columns hold them; where a row has a null, whatever they may be.
 #[derive(Debug)]
 pub struct Polls {
@@ -23,9 +33,17 @@ pub struct Polls {
 }
 
 impl Polls {
+    pub fn polls(&self, rows: Range<usize>) -> impl Iterator<Item = Poll> {
+        rows.map(|row| Poll::new(self.instants[row], self.active.value(row)))
+    }
+}
+
+impl ColumnRows for Polls {
+    const COLUMNS: usize = 2;
+
     /// # Errors
     /// Where an instant is more than 73,000 years away, which leaves no bit for the status.
-    pub fn of(values: &[ArrayRef]) -> Result<Self> {
+    fn of(values: &[ArrayRef], _: impl Fn(usize) -> bool) -> Result<Self> {
         const FURTHEST: i64 = 1 << 61;
         let instants = values[0].as_primitive::<TimestampMicrosecondType>();
         // In one pass without a branch: what is near has neither of the two highest bits set.
@@ -41,10 +59,6 @@ impl Polls {
             instants: instants.values().clone(),
             active: values[1].as_boolean().values().clone(),
         })
-    }
-
-    pub fn polls(&self, rows: Range<usize>) -> impl Iterator<Item = Poll> {
-        rows.map(|row| Poll::new(self.instants[row], self.active.value(row)))
     }
 }
 
@@ -82,18 +96,30 @@ impl<'a> PollRun<'a> for Part<'a, Polls> {
 #[derive(Debug)]
 pub struct Openings(Vec<i64>);
 
-impl Openings {
+impl ColumnRows for Openings {
+    const COLUMNS: usize = 3;
+
     /// # Errors
     /// Where the numbers of a row that counts are no opening.
-    pub fn of(values: &[ArrayRef], counts: impl Fn(usize) -> bool) -> Result<Self> {
+    fn of(values: &[ArrayRef], counts: impl Fn(usize) -> bool) -> Result<Self> {
         let [days, starts, ends] = take_function_args("weekly_hours", values)?;
         let days = days.as_primitive::<Int8Type>();
         let (starts, ends) = (starts.as_primitive::<Int32Type>(), ends.as_primitive::<Int32Type>());
-        let packed = (0..days.len()).map(|row| match counts(row) {
-            true => opening(days.value(row), starts.value(row), ends.value(row)),
-            false => Ok(0),
-        });
-        packed.collect::<Result<_>>().map(Self)
+        let opening = |row: usize| match counts(row) {
+            true => packed_opening(days.value(row), starts.value(row), ends.value(row)),
+            false => Some(0),
+        };
+        if let Some(packed) = (0..days.len()).map(opening).collect() {
+            return Ok(Self(packed));
+        }
+        let wrong = (0..days.len()).find(|row| opening(*row).is_none()).unwrap_or_default();
+        exec_err!(
+            "weekly_hours: day {}, {} s to {} s is no opening; expected a day from 0, Monday, to 6, \
+             Sunday, and seconds of its local time from 0 to 86400",
+            days.value(wrong),
+            starts.value(wrong),
+            ends.value(wrong)
+        )
     }
 }
 
@@ -113,19 +139,11 @@ impl Rows for Openings {
 
 const TIME_BITS: u32 = 20;
 
-fn opening(day: i8, start_s: i32, end_s: i32) -> Result<i64> {
-    let weekday = u8::try_from(day).ok().and_then(Weekday::from_monday_zero);
-    let opening = match (weekday, u32::try_from(start_s), u32::try_from(end_s)) {
-        (Some(weekday), Ok(start_s), Ok(end_s)) => Opening::new(weekday, start_s, end_s),
-        _ => None,
-    };
-    if opening.is_none() {
-        return exec_err!(
-            "weekly_hours: day {day}, {start_s} s to {end_s} s is no opening; expected a day from 0, \
-             Monday, to 6, Sunday, and seconds of its local time from 0 to 86400"
-        );
-    }
-    Ok(i64::from(day) << (2 * TIME_BITS) | i64::from(start_s) << TIME_BITS | i64::from(end_s))
+/// `None` where the numbers are no opening.
+fn packed_opening(day: i8, start_s: i32, end_s: i32) -> Option<i64> {
+    let weekday = Weekday::from_monday_zero(u8::try_from(day).ok()?)?;
+    Opening::new(weekday, u32::try_from(start_s).ok()?, u32::try_from(end_s).ok()?)?;
+    Some(i64::from(day) << (2 * TIME_BITS) | i64::from(start_s) << TIME_BITS | i64::from(end_s))
 }
 
 /// The opening of the bits.
