@@ -1,6 +1,7 @@
 //! `open_spans` and `local_days`: weeks and days laid onto the calendar of a zone.
 
 use std::str::FromStr;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use chrono_tz::Tz;
@@ -63,12 +64,15 @@ fn few_enough(lists: &SpanLists) -> Result<()> {
     Ok(())
 }
 
-/// The clocks of a batch, each read from its zone's rules once.
+/// The clocks of a batch, found by the names of zones.
 #[derive(Default)]
 pub struct Clocks {
     zones: HashMap<String, Tz>,
-    clocks: HashMap<(Tz, i64, i64), LocalClock>,
+    clocks: HashMap<ClockKey, Arc<LocalClock>>,
 }
+
+/// A zone and the ends of a range.
+type ClockKey = (Tz, i64, i64);
 
 impl Clocks {
     /// # Errors
@@ -93,8 +97,29 @@ impl Clocks {
     pub fn of_zone(&mut self, zone: Tz, range: Span) -> Result<&LocalClock> {
         range_on_calendar(range)?;
         let clock = self.clocks.entry((zone, range.starts_at(), range.ends_at()));
-        Ok(clock.or_insert_with(|| LocalClock::over(zone, range)))
+        Ok(clock.or_insert_with(|| clock_over(zone, range)))
     }
+}
+
+/// The clock, which batches share: it takes as long to read from the rules of its zone as the hours of
+/// a dozen stores to lay onto the calendar.
+fn clock_over(zone: Tz, range: Span) -> Arc<LocalClock> {
+    /// A question has one range and a few dozen zones; more is of functions called row by row.
+    const CLOCKS_KEPT: usize = 4_096;
+    static KEPT: LazyLock<Mutex<HashMap<ClockKey, Arc<LocalClock>>>> =
+        LazyLock::new(Mutex::default);
+    let kept = || KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = (zone, range.starts_at(), range.ends_at());
+    if let Some(clock) = kept().get(&key) {
+        return Arc::clone(clock);
+    }
+    let clock = Arc::new(LocalClock::over(zone, range));
+    let mut kept = kept();
+    if kept.len() >= CLOCKS_KEPT {
+        kept.clear();
+    }
+    kept.insert(key, Arc::clone(&clock));
+    clock
 }
 
 /// # Errors
