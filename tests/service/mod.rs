@@ -8,6 +8,7 @@ mod native;
 pub mod process;
 mod sockets;
 pub mod sql;
+mod sql_ends;
 mod stores;
 mod survival;
 

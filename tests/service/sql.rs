@@ -1,17 +1,13 @@
-//! `/v1/sql`: what can be asked, in which formats, within which limits, and when a query ends.
+//! `/v1/sql`: what can be asked, in which formats and within which limits.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 use tempfile::TempDir;
 use uptally::server::Settings;
 use uptally::sql::Limits;
 
-use super::process::Process;
 use super::{Answer, Served, csv_of_sample, waiting};
 use crate::harness::{block_on, ingest, uptally};
 
@@ -59,7 +55,7 @@ pub fn attempts(file: &Path) -> Vec<String> {
     attempts
 }
 
-fn path_of(sql: &str) -> String {
+pub fn path_of(sql: &str) -> String {
     format!("/v1/sql?{}", encoded(&[("q", sql)]))
 }
 
@@ -236,7 +232,7 @@ fn every_limit_of_a_query_is_named_where_it_is_met() {
 }
 
 /// Rows that are more than the first part of an answer.
-const LONG: &str = "SELECT repeat('x', 1000) AS a, value AS b FROM range(0, 1000000)";
+pub const LONG: &str = "SELECT repeat('x', 1000) AS a, value AS b FROM range(0, 1000000)";
 
 #[test]
 fn a_cut_that_comes_late_is_noted_behind_the_last_row() {
@@ -334,72 +330,4 @@ fn reports_are_tables_here_and_without_a_server() {
         let figures = uptally(["sql", "--data", data, &of(&exact)]).output().unwrap();
         assert_eq!(String::from_utf8(figures.stdout).unwrap(), csv_of_sample());
     });
-}
-
-/// What the process answers by curl: whether it came whole, and the body.
-fn curl(server: &Process, body: &str) -> (bool, Vec<u8>) {
-    let url = format!("{}/v1/sql", server.url);
-    let run = Command::new("curl").args(["-sS", "--max-time", "120", "-d", body, &url]).output();
-    let run = run.unwrap();
-    (run.status.success(), run.stdout)
-}
-
-#[test]
-fn a_query_that_fails_late_breaks_the_body_off() {
-    let folder = TempDir::new().unwrap();
-    let server = Process::start(folder.path(), "");
-    let late = "SELECT repeat('x', 1000) AS a, 10 / (30000 - value) AS b FROM range(0, 1000000)";
-    let unmarked = json!({ "sql": LONG, "max_rows": 9000, "format": "arrows" }).to_string();
-    for body in [late, &unmarked] {
-        let (is_whole, part) = curl(&server, body);
-        assert!(!is_whole && part.len() > 1 << 20, "{body}: {} bytes", part.len());
-    }
-}
-
-#[test]
-fn queries_that_never_give_way_keep_nobody_waiting() {
-    let folder = TempDir::new().unwrap();
-    let server = Process::start(folder.path(), "--sql-time 2s");
-    let stuck = "SELECT sum(business_time(store_id, '1950-01-01', '2049-01-01')) FROM polls";
-    let url = format!("{}/v1/sql", server.url);
-    let ask = || Command::new("curl").args(["-sS", "-d", stuck, &url]).output().unwrap();
-    std::thread::scope(|threads| {
-        let asked: Vec<_> = (0..3).map(|_| threads.spawn(ask)).collect();
-        assert_eq!(curl(&server, "SELECT 1 AS a").1, b"a\n1\n");
-        for answer in asked.into_iter().map(|asked| asked.join().unwrap()) {
-            let answer = String::from_utf8(answer.stdout).unwrap();
-            assert!(answer.contains("longer than 2s, the limit of time"), "{answer}");
-        }
-    });
-    assert_eq!(curl(&server, "SELECT 1 AS a").1, b"a\n1\n");
-}
-
-#[test]
-fn a_query_ends_soon_after_its_client_has_gone() {
-    let folder = TempDir::new().unwrap();
-    let flags = "--sql-at-once 1 --sql-time 80s --sql-rows 1000000000000";
-    let server = Process::start(folder.path(), flags);
-    let address = server.url.strip_prefix("http://").unwrap();
-    let rows = "SELECT a.store_id FROM polls a, range(0, 10000000000) b";
-    let hashed = "SELECT count(*) FROM polls a JOIN range(0, 10000000000) b \
-        ON a.active = (b.value % 2 = 0)";
-    for (question, has_rows) in [(rows, true), (ENDLESS_JOIN, false), (hashed, false)] {
-        let mut client = TcpStream::connect(address).unwrap();
-        write!(client, "GET {} HTTP/1.1\r\nhost: {address}\r\n\r\n", path_of(question)).unwrap();
-        if has_rows {
-            client.read_exact(&mut [0; 1 << 20]).unwrap();
-        }
-        // Whoever asks next has to wait for the turn that the query has.
-        let waits = json!({ "sql": "SELECT 1 AS a", "timeout_ms": 100 }).to_string();
-        let begun_at = Instant::now();
-        while curl(&server, &waits).1 == b"a\n1\n" {
-            assert!(begun_at.elapsed() < Duration::from_secs(30), "{question} never ran");
-        }
-        let gone_at = Instant::now();
-        drop(client);
-        assert_eq!(curl(&server, "SELECT 1 AS a").1, b"a\n1\n");
-        // A second with optimisation and cores to spare; here less than half of its own time.
-        assert!(gone_at.elapsed() < Duration::from_secs(30), "{question}: {:?}", gone_at.elapsed());
-        eprintln!("{question}: ended within {:?}", gone_at.elapsed());
-    }
 }

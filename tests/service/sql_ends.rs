@@ -1,0 +1,80 @@
+//! `/v1/sql` over a socket: when a query ends that fails late, takes for ever or whose client has gone.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::process::Process;
+use super::sql::{ENDLESS_JOIN, LONG, path_of};
+
+/// What the process answers by curl: whether it came whole, and the body.
+fn curl(server: &Process, body: &str) -> (bool, Vec<u8>) {
+    let url = format!("{}/v1/sql", server.url);
+    let run = Command::new("curl").args(["-sS", "--max-time", "120", "-d", body, &url]).output();
+    let run = run.unwrap();
+    (run.status.success(), run.stdout)
+}
+
+#[test]
+fn a_query_that_fails_late_breaks_the_body_off() {
+    let folder = TempDir::new().unwrap();
+    let server = Process::start(folder.path(), "");
+    let late = "SELECT repeat('x', 1000) AS a, 10 / (30000 - value) AS b FROM range(0, 1000000)";
+    let unmarked = json!({ "sql": LONG, "max_rows": 9000, "format": "arrows" }).to_string();
+    for body in [late, &unmarked] {
+        let (is_whole, part) = curl(&server, body);
+        assert!(!is_whole && part.len() > 1 << 20, "{body}: {} bytes", part.len());
+    }
+}
+
+#[test]
+fn queries_that_never_give_way_keep_nobody_waiting() {
+    let folder = TempDir::new().unwrap();
+    let server = Process::start(folder.path(), "--sql-time 2s");
+    let stuck = "SELECT sum(business_time(store_id, '1950-01-01', '2049-01-01')) FROM polls";
+    let url = format!("{}/v1/sql", server.url);
+    let ask = || Command::new("curl").args(["-sS", "-d", stuck, &url]).output().unwrap();
+    std::thread::scope(|threads| {
+        let asked: Vec<_> = (0..3).map(|_| threads.spawn(ask)).collect();
+        assert_eq!(curl(&server, "SELECT 1 AS a").1, b"a\n1\n");
+        for answer in asked.into_iter().map(|asked| asked.join().unwrap()) {
+            let answer = String::from_utf8(answer.stdout).unwrap();
+            assert!(answer.contains("longer than 2s, the limit of time"), "{answer}");
+        }
+    });
+    assert_eq!(curl(&server, "SELECT 1 AS a").1, b"a\n1\n");
+}
+
+#[test]
+fn a_query_ends_soon_after_its_client_has_gone() {
+    let folder = TempDir::new().unwrap();
+    let flags = "--sql-at-once 1 --sql-time 80s --sql-rows 1000000000000";
+    let server = Process::start(folder.path(), flags);
+    let address = server.url.strip_prefix("http://").unwrap();
+    let rows = "SELECT a.store_id FROM polls a, range(0, 10000000000) b";
+    let hashed = "SELECT count(*) FROM polls a JOIN range(0, 10000000000) b \
+        ON a.active = (b.value % 2 = 0)";
+    for (question, has_rows) in [(rows, true), (ENDLESS_JOIN, false), (hashed, false)] {
+        let mut client = TcpStream::connect(address).unwrap();
+        write!(client, "GET {} HTTP/1.1\r\nhost: {address}\r\n\r\n", path_of(question)).unwrap();
+        if has_rows {
+            client.read_exact(&mut [0; 1 << 20]).unwrap();
+        }
+        // Whoever asks next has to wait for the turn that the query has.
+        let waits = json!({ "sql": "SELECT 1 AS a", "timeout_ms": 100 }).to_string();
+        let begun_at = Instant::now();
+        while curl(&server, &waits).1 == b"a\n1\n" {
+            assert!(begun_at.elapsed() < Duration::from_secs(30), "{question} never ran");
+        }
+        let gone_at = Instant::now();
+        drop(client);
+        assert_eq!(curl(&server, "SELECT 1 AS a").1, b"a\n1\n");
+        // A second with optimisation and cores to spare; here less than half of its own time.
+        assert!(gone_at.elapsed() < Duration::from_secs(30), "{question}: {:?}", gone_at.elapsed());
+        eprintln!("{question}: ended within {:?}", gone_at.elapsed());
+    }
+}
