@@ -12,7 +12,7 @@ use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use futures::future::try_join_all;
 use tokio::task::JoinSet;
 
-use super::log::{TableFile, TableLog, listed_files};
+use super::log::{TableFile, TableLog, listed_files, newest_version};
 use super::parquet_files::{NewFile, read_all, read_columns, write_sorted};
 use super::schema::Table;
 use crate::error::{Error, Result};
@@ -53,10 +53,11 @@ impl Dataset {
         // Engines name files by their absolute paths.
         let folder =
             std::path::absolute(folder).map_err(|error| Error::io("read", folder, error))?;
-        let Some(loads) = loads_log(&folder, as_of).await? else { return Ok(None) };
-        let mut files = HashMap::from([(Table::Loads, loads.files()?)]);
-        let paths = files[&Table::Loads].iter().map(|file| file.path.as_path());
-        let rows = read_all(Table::Loads, paths)?;
+        let Some((version, loads)) = files_of_loads(&folder, as_of).await? else {
+            return Ok(None);
+        };
+        let rows = read_all(Table::Loads, loads.iter().map(|file| file.path.as_path()))?;
+        let mut files = HashMap::from([(Table::Loads, loads)]);
         let table_versions = table_versions(&rows);
         let mut logs = JoinSet::new();
         for (&table, &version) in &table_versions {
@@ -71,7 +72,7 @@ impl Dataset {
         }
         Ok(Some(Self {
             folder,
-            version: loads.version(),
+            version,
             loads: loads_of(&rows).into(),
             table_versions: Arc::new(table_versions),
             files: Arc::new(files),
@@ -118,8 +119,18 @@ impl Dataset {
     }
 }
 
-/// The log of `loads` at the newest version or an older one; `None` where nothing was ever loaded.
-async fn loads_log(folder: &Path, as_of: Option<u64>) -> Result<Option<TableLog>> {
+/// The newest version of `loads` or an older one, and its files; `None` where nothing was ever loaded.
+async fn files_of_loads(
+    folder: &Path,
+    as_of: Option<u64>,
+) -> Result<Option<(u64, Vec<TableFile>)>> {
+    if let Some(newest) = newest_version(folder, Table::Loads)
+        && newest > 0
+        && as_of.is_none_or(|asked| asked == newest)
+        && let Some(listed) = listed_files(folder, Table::Loads, newest)
+    {
+        return Ok(Some((newest, listed)));
+    }
     let Some(newest) = TableLog::open(folder, Table::Loads, None).await? else {
         return as_of.map_or(Ok(None), |version| Err(no_version(version, 0)));
     };
@@ -132,7 +143,10 @@ async fn loads_log(folder: &Path, as_of: Option<u64>) -> Result<Option<TableLog>
         }
         _ => newest,
     };
-    Ok((log.version() > 0).then_some(log))
+    if log.version() == 0 {
+        return Ok(None);
+    }
+    Ok(Some((log.version(), log.files()?)))
 }
 
 /// The files of a table at a version, by its log.

@@ -16,6 +16,9 @@ use super::parquet_files::{NewFile, date_text, day_of_text, sync_folder};
 use super::schema::Table;
 use crate::error::{Error, Result};
 
+/// Folder of a table's commits.
+const LOG: &str = "_delta_log";
+
 /// A Parquet file that a version of a table holds.
 #[derive(Clone, Debug)]
 pub struct TableFile {
@@ -62,6 +65,20 @@ pub fn listed_files(data: &Path, table: Table, version: Version) -> Option<Vec<T
     Some(in_order(files.map(|add| TableFile::of(table, &folder, add)).collect()))
 }
 
+/// The version of the last commit in a table's log, by the names of its files, which the log keeps
+/// all of; `None` where there is none.
+pub fn newest_version(data: &Path, table: Table) -> Option<Version> {
+    let commits = std::fs::read_dir(data.join(table.name()).join(LOG)).ok()?.flatten();
+    commits.filter_map(|commit| version_of(commit.file_name().to_str()?)).max()
+}
+
+/// The version that a file of a log commits; `None` of what is no commit.
+fn version_of(name: &str) -> Option<Version> {
+    let digits = name.strip_suffix(".json")?;
+    let is_version = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_version.then(|| digits.parse().ok()).flatten()
+}
+
 /// One table, open at one version.
 pub struct TableLog {
     table: Table,
@@ -73,7 +90,7 @@ impl TableLog {
     /// The newest version where none is given; `None` where there is no such table.
     pub async fn open(data: &Path, table: Table, version: Option<Version>) -> Result<Option<Self>> {
         let folder = data.join(table.name());
-        if !folder.join("_delta_log").is_dir() {
+        if !folder.join(LOG).is_dir() {
             return Ok(None);
         }
         let url = ensure_table_uri(folder.to_string_lossy()).map_err(|e| unreadable(&folder, e))?;
@@ -90,7 +107,7 @@ impl TableLog {
 
     /// Whether the version was committed.
     pub fn has_version(data: &Path, table: Table, version: Version) -> bool {
-        data.join(table.name()).join("_delta_log").join(format!("{version:020}.json")).exists()
+        data.join(table.name()).join(LOG).join(format!("{version:020}.json")).exists()
     }
 
     pub async fn create(data: &Path, table: Table) -> Result<Self> {
@@ -171,7 +188,7 @@ impl TableLog {
 
     /// The object store does not sync; what a commit promises has to survive a power cut.
     fn sync(&self) -> Result<()> {
-        let log = self.folder.join("_delta_log");
+        let log = self.folder.join(LOG);
         let entries = std::fs::read_dir(&log).map_err(|error| Error::io("read", &log, error))?;
         let newest = entries
             .filter_map(|entry| entry.ok().map(|entry| entry.path()))
@@ -258,6 +275,22 @@ mod tests {
         let stats = serde_json::json!({ "numRecords": 1, "maxValues": { "polled_at": polled_at } });
         assert_eq!(last_at(&stats), expected, "{polled_at}");
         assert_eq!(rows(&stats), Some(1));
+    }
+
+    #[test]
+    fn versions_are_told_by_the_names_of_commits_alone() {
+        for (name, version) in [
+            ("00000000000000000012.json", Some(12)),
+            ("00000000000000000012.checkpoint.parquet", None),
+            ("00000000000000000012.checkpoint.json", None),
+            ("00000000000000000012.crc", None),
+            ("_commit_00000000000000000012.json.tmp", None),
+            ("_last_checkpoint", None),
+            ("12.json", None),
+            ("0000000000000000001x.json", None),
+        ] {
+            assert_eq!(version_of(name), version, "{name}");
+        }
     }
 
     #[test]

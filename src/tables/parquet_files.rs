@@ -142,6 +142,7 @@ pub fn read_columns<'a>(
     columns: &[&str],
     paths: impl IntoIterator<Item = &'a Path>,
 ) -> Result<RecordBatch> {
+    const ROWS_AT_ONCE: i64 = 1 << 16;
     let mut batches = Vec::new();
     for path in paths {
         let file = File::open(path).map_err(|error| Error::io("read", path, error))?;
@@ -149,7 +150,9 @@ pub fn read_columns<'a>(
             .and_then(|builder| {
                 let columns =
                     ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
-                builder.with_projection(columns).with_batch_size(1 << 16).build()
+                // Buffers are made for whole batches.
+                let rows = builder.metadata().file_metadata().num_rows().clamp(1, ROWS_AT_ONCE);
+                builder.with_projection(columns).with_batch_size(rows as usize).build()
             })
             .map_err(|error| Error::io("read", path, error))?;
         for batch in reader {
