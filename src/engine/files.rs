@@ -4,35 +4,38 @@
 //! this machine, most often in memory already, that takes longer than the reading.
 
 use std::fs::File;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
-use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
+use datafusion::datasource::physical_plan::parquet::CachedParquetMetaData;
 use datafusion::error::Result;
-use datafusion::execution::cache::cache_manager::FileMetadataCache;
+use datafusion::execution::cache::cache_manager::{CachedFileMetadataEntry, FileMetadataCache};
 use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder};
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
-use object_store::ObjectStore;
+use object_store::ObjectMeta;
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
 use crate::error::Error;
 
 /// Makes readers of local files, whose footers are kept for who reads them next.
 #[derive(Debug)]
-pub struct LocalFiles(CachedParquetFileReaderFactory);
+pub struct LocalFiles {
+    footers: Arc<FileMetadataCache>,
+}
 
 impl LocalFiles {
-    pub fn keeping(footers: Arc<FileMetadataCache>, store: Arc<dyn ObjectStore>) -> Self {
-        Self(CachedParquetFileReaderFactory::new(store, footers))
+    pub fn keeping(footers: Arc<FileMetadataCache>) -> Self {
+        Self { footers }
     }
 }
 
@@ -41,21 +44,25 @@ impl ParquetFileReaderFactory for LocalFiles {
         &self,
         partition: usize,
         file: PartitionedFile,
-        footer_size: Option<usize>,
+        _: Option<usize>,
         metrics: &ExecutionPlanMetricsSet,
     ) -> Result<Box<dyn AsyncFileReader + Send>> {
-        let path = PathBuf::from(format!("/{}", file.object_meta.location));
-        let footer = self.0.create_reader(partition, file, footer_size, metrics)?;
-        let bytes_read = MetricBuilder::new(metrics).counter("bytes_read", partition);
-        Ok(Box::new(LocalFile { path, file: None, footer, bytes_read }))
+        Ok(Box::new(LocalFile {
+            path: PathBuf::from(format!("/{}", file.object_meta.location)),
+            listed: file.object_meta,
+            file: None,
+            footers: Arc::clone(&self.footers),
+            bytes_read: MetricBuilder::new(metrics).counter("bytes_read", partition),
+        }))
     }
 }
 
 struct LocalFile {
     path: PathBuf,
+    listed: ObjectMeta,
     /// Open once something of it was asked for.
     file: Option<File>,
-    footer: Box<dyn AsyncFileReader + Send>,
+    footers: Arc<FileMetadataCache>,
     bytes_read: Count,
 }
 
@@ -81,6 +88,34 @@ impl LocalFile {
         Ok(bytes)
     }
 
+    /// The footer, with the index of pages, which the planner asks for next.
+    fn footer(&mut self) -> parquet::errors::Result<Arc<ParquetMetaData>> {
+        // Threads that read ranges of one file ask for it at the same time: one of them reads it.
+        static READING: [Mutex<()>; 64] = [const { Mutex::new(()) }; 64];
+        let place = BuildHasherDefault::<DefaultHasher>::default().hash_one(&self.path);
+        let turn = &READING[place as usize % READING.len()];
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let opened = self.open().map(drop);
+        opened.map_err(|error| unreadable(&self.path, error))?;
+        if let Some(kept) = self.kept_footer() {
+            return Ok(kept);
+        }
+        let footer = ParquetMetaDataReader::new()
+            .with_page_index_policy(PageIndexPolicy::Optional)
+            .parse_and_finish(self.open()?);
+        let footer = Arc::new(footer.map_err(|error| unreadable(&self.path, error))?);
+        let kept = Arc::new(CachedParquetMetaData::new(Arc::clone(&footer)));
+        let kept = CachedFileMetadataEntry::new(self.listed.clone(), kept);
+        self.footers.put(&self.listed.location, kept);
+        Ok(footer)
+    }
+
+    fn kept_footer(&self) -> Option<Arc<ParquetMetaData>> {
+        let kept = self.footers.get(&self.listed.location)?;
+        let footer = kept.file_metadata.as_any().downcast_ref::<CachedParquetMetaData>()?;
+        kept.is_valid_for(&self.listed).then(|| Arc::clone(footer.parquet_metadata()))
+    }
+
     fn open(&mut self) -> io::Result<&mut File> {
         match &mut self.file {
             Some(file) => Ok(file),
@@ -89,7 +124,10 @@ impl LocalFile {
     }
 }
 
-fn unreadable(path: &Path, error: io::Error) -> ParquetError {
+fn unreadable(
+    path: &Path,
+    error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> ParquetError {
     ParquetError::External(Box::new(Error::io("read", path, error)))
 }
 
@@ -107,11 +145,8 @@ impl AsyncFileReader for LocalFile {
 
     fn get_metadata<'a>(
         &'a mut self,
-        options: Option<&'a ArrowReaderOptions>,
+        _: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
-        if let Err(error) = self.open() {
-            return ready(Err(unreadable(&self.path, error))).boxed();
-        }
-        self.footer.get_metadata(options)
+        ready(self.footer()).boxed()
     }
 }

@@ -163,7 +163,7 @@ impl TableFiles {
         let url = ObjectStoreUrl::local_filesystem();
         let env = state.runtime_env();
         let footers = env.cache_manager.get_file_metadata_cache();
-        let readers = LocalFiles::keeping(footers, env.object_store(&url)?);
+        let readers = LocalFiles::keeping(footers);
         let source = source.with_parquet_file_reader_factory(Arc::new(readers));
         let mut statistics = Statistics::new_unknown(self.schema.table_schema());
         if self.stores.is_some() {
