@@ -9,12 +9,15 @@ pub mod store;
 
 mod files;
 mod hours;
+mod in_turn;
+mod join;
 mod lanes;
 mod merge;
 mod order;
 mod ranges;
 mod runs;
 mod scan;
+mod started;
 pub mod steps;
 mod stores;
 
@@ -26,6 +29,7 @@ use arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
 
 pub use self::hours::hours_of_stores;
+pub use self::join::JoinByStores;
 pub use self::order::MergeForSort;
 pub use self::ranges::STORE_NO;
 pub use self::runs::GroupByRuns;

@@ -13,7 +13,10 @@ use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 
+use super::in_turn::InTurnExec;
+use super::join::is_store_a_row;
 use super::ranges::StoreRangesExec;
 
 #[derive(Debug)]
@@ -26,8 +29,13 @@ impl PhysicalOptimizerRule for MergeForSort {
         _: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let merged = plan.transform_up(|node| {
-            let sort = node.downcast_ref::<SortExec>();
-            let in_order = sort.map(in_place_of).transpose()?.flatten();
+            let in_order = if let Some(sort) = node.downcast_ref::<SortExec>() {
+                in_place_of(sort)?
+            } else if let Some(merge) = node.downcast_ref::<SortPreservingMergeExec>() {
+                in_turn(merge)
+            } else {
+                None
+            };
             Ok(in_order.map_or(Transformed::no(node), Transformed::yes))
         });
         merged.map(|plan| plan.data)
@@ -60,10 +68,24 @@ fn in_place_of(sort: &SortExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     in_order(sort.input(), &keys)
 }
 
+/// The partitions one after another where the first row of each comes after all of the one before.
+fn in_turn(merge: &SortPreservingMergeExec) -> Option<Arc<dyn ExecutionPlan>> {
+    let input = merge.input();
+    let by = merge.expr().first();
+    let column = by.expr.downcast_ref::<Column>()?.index();
+    let is_ordered = !by.options.descending && is_store_a_row(input, column);
+    let all = merge.fetch().is_none();
+    (is_ordered && all).then(|| Arc::new(InTurnExec::of(Arc::clone(input))) as _)
+}
+
 fn in_order(
     plan: &Arc<dyn ExecutionPlan>,
     keys: &[usize],
 ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    // No two rows are of one store, so that only the first key counts.
+    if keys.first().is_some_and(|key| is_store_a_row(plan, *key)) {
+        return Ok(Some(Arc::clone(plan)));
+    }
     if let Some(scan) = plan.downcast_ref::<StoreRangesExec>() {
         return Ok(scan.in_order(keys)?.map(|scan| Arc::new(scan) as _));
     }

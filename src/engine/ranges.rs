@@ -29,6 +29,7 @@ use datafusion::scalar::ScalarValue;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::merge::merged;
+use super::scan::STORE_ID;
 
 /// Files that are merged at once; more are sorted.
 const FILES_MERGED_MAX: usize = 64;
@@ -81,24 +82,31 @@ enum Reading {
     Of(usize),
 }
 
+/// The rows that a table has of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreRows {
+    One,
+    /// In order of the column, file after file.
+    By(&'static str),
+    Any,
+}
+
 /// One scan for each range, of which partitions take the rows that are in it.
 #[derive(Debug)]
 pub struct StoreRangesExec {
     scans: Vec<Arc<dyn ExecutionPlan>>,
     cuts: Cuts,
-    /// Column by whose order the rows of a store come, file after file.
-    then_by: Option<&'static str>,
+    rows: StoreRows,
     reading: Reading,
     properties: Arc<PlanProperties>,
 }
 
 impl StoreRangesExec {
     /// Each partition of the `scans` is of one file; they have a column [`STORE_NO`] without nulls.
-    /// Within a file, and from each file to the next, the rows of a store are in order of `then_by`.
     pub fn try_new(
         scans: Vec<Arc<dyn ExecutionPlan>>,
         cuts: Cuts,
-        then_by: Option<&'static str>,
+        rows: StoreRows,
     ) -> Result<Self> {
         if scans.len() != cuts.ranges() {
             return plan_err!("{} scans for {} ranges of stores", scans.len(), cuts.ranges());
@@ -110,13 +118,16 @@ impl StoreRangesExec {
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        Ok(Self {
-            scans,
-            cuts,
-            then_by,
-            reading: Reading::InTurn,
-            properties: Arc::new(properties),
-        })
+        Ok(Self { scans, cuts, rows, reading: Reading::InTurn, properties: Arc::new(properties) })
+    }
+
+    /// Whether each partition has one row a store in ascending order of the column, and all stores of
+    /// a partition come before those of the next.
+    pub fn is_store_a_row(&self, column: usize) -> bool {
+        let schema = self.schema();
+        let is_key = [STORE_NO, STORE_ID].contains(&schema.field(column).name().as_str());
+        let files = self.scans[0].output_partitioning().partition_count();
+        is_key && files == 1 && self.rows == StoreRows::One && self.cuts.in_order_of_ids
     }
 
     /// The same file by file, each with its rows in order of the column; `None` where that is not
@@ -134,7 +145,7 @@ impl StoreRangesExec {
         let names: Vec<_> = keys.iter().map(|&key| schema.field(key).name().as_str()).collect();
         let is_kept = match names[..] {
             [STORE_NO] => true,
-            [STORE_NO, second] => self.then_by == Some(second),
+            [STORE_NO, second] => matches!(self.rows, StoreRows::By(by) if by == second),
             _ => false,
         };
         let few = self.scans[0].output_partitioning().partition_count() <= FILES_MERGED_MAX;
@@ -154,7 +165,7 @@ impl StoreRangesExec {
 
     fn read(&self, reading: Reading, properties: Arc<PlanProperties>) -> Self {
         let (scans, cuts) = (self.scans.clone(), self.cuts.clone());
-        Self { scans, cuts, then_by: self.then_by, reading, properties }
+        Self { scans, cuts, rows: self.rows, reading, properties }
     }
 }
 

@@ -30,7 +30,7 @@ use object_store::path::Path;
 
 use super::Stores;
 use super::files::LocalFiles;
-use super::ranges::{Cuts, STORE_NO, StoreRangesExec};
+use super::ranges::{Cuts, STORE_NO, StoreRangesExec, StoreRows};
 use crate::tables::{Table, TableFile};
 
 /// Column of the ids.
@@ -290,9 +290,13 @@ impl TableProvider for TableFiles {
             self.scan_of(state, each, (projection, &filters, None))
         };
         let scans = (0..self.cuts.ranges()).map(of_range).collect::<Result<Vec<_>>>()?;
-        // A file is a day, in order of instants for each store.
-        let then_by = (self.table == Table::Polls).then_some("polled_at");
-        Ok(Arc::new(StoreRangesExec::try_new(scans, self.cuts.clone(), then_by)?))
+        let rows = match self.table {
+            // A file is a day.
+            Table::Polls => StoreRows::By("polled_at"),
+            Table::Stores | Table::TimeZones => StoreRows::One,
+            _ => StoreRows::Any,
+        };
+        Ok(Arc::new(StoreRangesExec::try_new(scans, self.cuts.clone(), rows)?))
     }
 }
 

@@ -14,17 +14,20 @@ use datafusion::common::runtime::SpawnedTask;
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::Expr;
-use datafusion::physical_plan::displayable;
+use datafusion::physical_plan::{ExecutionPlan, displayable};
 use datafusion::prelude::{SessionConfig, SessionContext, col, lit};
 
 use super::Asked;
+use super::join::JoinByStores;
+use super::order::MergeForSort;
 use super::ranges::{Cuts, STORE_NO};
 use super::runs::GroupByRuns;
 use super::scan::TableFiles;
-use super::steps::{self, Arguments, Step, Steps, day, instant};
+use super::started::{Started, StartedExec};
+use super::steps::{self, ASKED_POLLS, Arguments, Step, Steps, TIMELINES, day, instant};
 use crate::error::{Error, Result};
 use crate::functions;
-use crate::rules::Window;
+use crate::rules::{Scope, Window};
 use crate::tables::Table;
 
 const TALLIES: Step = ("tallies", include_str!("../../queries/tallies.sql"));
@@ -39,7 +42,9 @@ const RANGES_MAX: usize = 256;
 static PREPARED: LazyLock<SessionState> = LazyLock::new(|| {
     let rules = SessionStateBuilder::new()
         .with_default_features()
-        .with_physical_optimizer_rule(Arc::new(GroupByRuns));
+        .with_physical_optimizer_rule(Arc::new(GroupByRuns))
+        .with_physical_optimizer_rule(Arc::new(JoinByStores))
+        .with_physical_optimizer_rule(Arc::new(MergeForSort));
     let session = SessionContext::new_with_state(rules.build());
     functions::register(&session);
     session.state()
@@ -55,21 +60,30 @@ pub fn prepare() {
 
 /// The figures, as [`super::Answer::figures`] describes them.
 pub async fn figures(asked: &Asked) -> Result<RecordBatch> {
-    let report = report(asked).await?;
+    let report = report(asked).await?.report;
     let schema = Arc::new(report.schema().as_arrow().clone());
     let batches = report.collect().await?;
     let schema = batches.first().map_or(schema, |batch| batch.schema());
     Ok(concat_batches(&schema, &batches)?)
 }
 
-/// The plan that makes the figures, as text.
+/// The plans that make the figures, as text.
 pub async fn explain(asked: &Asked) -> Result<String> {
-    let plan = report(asked).await?.create_physical_plan().await?;
-    Ok(displayable(plan.as_ref()).indent(false).to_string())
+    let Planned { started, report } = report(asked).await?;
+    let report = report.create_physical_plan().await?;
+    let text = |plan: &dyn ExecutionPlan| displayable(plan).indent(false).to_string();
+    let started = started.map(|started| text(started.plan().as_ref()));
+    let started = started.map(|plan| format!("\nStarted before the rest is planned:\n\n{plan}"));
+    Ok(text(report.as_ref()) + &started.unwrap_or_default())
 }
 
-/// The report as a plan over the tables.
-async fn report(asked: &Asked) -> Result<DataFrame> {
+/// The report as a plan over the tables, and over what of it is being made already.
+struct Planned {
+    started: Option<Arc<StartedExec>>,
+    report: DataFrame,
+}
+
+async fn report(asked: &Asked) -> Result<Planned> {
     let steps = Steps {
         session: session(asked)?.state(),
         arguments: arguments(asked)?,
@@ -77,7 +91,15 @@ async fn report(asked: &Asked) -> Result<DataFrame> {
     };
     let (scope, of_hours) = (asked.question.options.scope, steps.clone());
     let hours = SpawnedTask::spawn(async move { of_hours.make_hours().await });
-    steps.make_polls(scope).await?;
+    // Other queries may read more of it.
+    let built_in = steps.queries.is_none();
+    let started = match scope == Scope::All && built_in {
+        true => Some(started_timelines(&steps).await?),
+        false => {
+            steps.make_polls(scope).await?;
+            None
+        }
+    };
     hours.join().await.map_err(|error| Error::bug(error.to_string()))??;
     steps.make_pieces(scope).await?;
     steps.make(TALLIES, "tallies").await?;
@@ -85,7 +107,20 @@ async fn report(asked: &Asked) -> Result<DataFrame> {
     let schema = report.schema().clone();
     let names = schema.fields().iter().map(|field| field.name().as_str());
     let columns: Vec<&str> = names.filter(|name| asked.question.wants(name)).collect();
-    Ok(report.select_columns(&columns)?)
+    Ok(Planned { started, report: report.select_columns(&columns)? })
+}
+
+/// Makes known of `timelines` what the report reads. Most of the work is there, and begins while the
+/// rest is planned.
+async fn started_timelines(steps: &Steps) -> Result<Arc<StartedExec>> {
+    steps.make(ASKED_POLLS, "asked_polls").await?;
+    let timelines = DataFrame::new(steps.session.clone(), steps.relation(TIMELINES).await?);
+    let timelines = timelines.select_columns(&["store_no", "timeline"])?;
+    let context = Arc::new(timelines.task_ctx());
+    let started = StartedExec::of(timelines.create_physical_plan().await?, &context)?;
+    let started = Arc::new(started);
+    steps.register("timelines", Arc::new(Started(Arc::clone(&started))))?;
+    Ok(started)
 }
 
 /// A session over the tables at the asked version, with the functions of the rules.

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use datafusion::catalog::TableProvider;
 use datafusion::common::plan_err;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::datasource::ViewTable;
@@ -25,10 +26,10 @@ use crate::rules::{Interpolation, NoData, Options, Scope};
 /// A file of `queries/`, without its ending, and its text as built in.
 pub type Step = (&'static str, &'static str);
 
-const ASKED_POLLS: Step = ("asked_polls", include_str!("../../queries/asked_polls.sql"));
+pub const ASKED_POLLS: Step = ("asked_polls", include_str!("../../queries/asked_polls.sql"));
 const WEEKS: Step = ("weeks", include_str!("../../queries/weeks.sql"));
 const OPEN_HOURS: Step = ("open_hours", include_str!("../../queries/open_hours.sql"));
-const TIMELINES: Step = ("timelines", include_str!("../../queries/timelines.sql"));
+pub const TIMELINES: Step = ("timelines", include_str!("../../queries/timelines.sql"));
 const POLL_LISTS: Step = ("poll_lists", include_str!("../../queries/poll_lists.sql"));
 const OF_DAYS: Step = ("timelines_of_days", include_str!("../../queries/timelines_of_days.sql"));
 const OF_INTERVALS: Step =
@@ -135,7 +136,16 @@ impl Steps {
     /// Makes the relation of a step known under a name.
     pub async fn make(&self, step: Step, name: &str) -> Result<()> {
         let view = ViewTable::new(self.relation(step).await?, None);
-        self.session.schema_for_ref(name)?.register_table(name.to_owned(), Arc::new(view))?;
+        Ok(self.register(name, Arc::new(view))?)
+    }
+
+    /// Makes a relation known that is no step.
+    pub fn register(
+        &self,
+        name: &str,
+        relation: Arc<dyn TableProvider>,
+    ) -> datafusion::error::Result<()> {
+        self.session.schema_for_ref(name)?.register_table(name.to_owned(), relation)?;
         Ok(())
     }
 

@@ -28,7 +28,7 @@ use super::rows::{Rows, not_planned};
 use super::utc::DateTrunc;
 use super::wrong::{asked_wrongly, no_value, with_names};
 use super::{depth, expansion, guard, memory, statement, tables, threads};
-use crate::engine::{GroupByRuns, MergeForSort, Tables, hours_of_stores};
+use crate::engine::{GroupByRuns, JoinByStores, MergeForSort, Tables, hours_of_stores};
 use crate::error::{Error, Fault, Result, Wrong};
 use crate::functions::{self, ChainHours};
 use crate::rules::Options;
@@ -90,6 +90,7 @@ impl Database {
             .with_analyzer_rule(Arc::new(DistinctByBitmaps))
             .with_optimizer_rules(stopping(Optimizer::new().rules))
             .with_physical_optimizer_rule(Arc::new(GroupByRuns))
+            .with_physical_optimizer_rule(Arc::new(JoinByStores))
             .with_physical_optimizer_rule(Arc::new(MergeForSort))
             .with_physical_optimizer_rule(Arc::new(ConstantsFit))
             .with_physical_optimizer_rule(Arc::new(JoinsGiveWay))

@@ -1,0 +1,176 @@
+//! Partitions of which each comes after the one before: all are computed at once, and handed on in turn.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{Array, RecordBatch};
+use arrow::error::ArrowError;
+use datafusion::common::exec_datafusion_err;
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::error::Result;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::{Partitioning, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::EmissionType;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
+};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
+
+/// One partition of all of the input's.
+///
+/// Unlike a merge it has no partition wait for those before it.
+#[derive(Debug)]
+pub struct InTurnExec {
+    input: Arc<dyn ExecutionPlan>,
+    properties: Arc<PlanProperties>,
+}
+
+impl InTurnExec {
+    pub fn of(input: Arc<dyn ExecutionPlan>) -> Self {
+        let properties = PlanProperties::new(
+            input.equivalence_properties().clone(),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Final,
+            input.boundedness(),
+        );
+        Self { input, properties: Arc::new(properties) }
+    }
+}
+
+impl DisplayAs for InTurnExec {
+    fn fmt_as(&self, _: DisplayFormatType, out: &mut fmt::Formatter) -> fmt::Result {
+        write!(out, "InTurnExec")
+    }
+}
+
+impl ExecutionPlan for InTurnExec {
+    fn name(&self) -> &str {
+        "InTurnExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        mut inputs: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(Arc::new(Self::of(inputs.swap_remove(0))))
+    }
+
+    fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let partitions = self.input.output_partitioning().partition_count();
+        let computed = (0..partitions).map(|partition| {
+            let batches = self.input.execute(partition, Arc::clone(&context))?;
+            let memory = MemoryConsumer::new(format!("InTurnExec[{partition}]"));
+            let memory = memory.register(context.memory_pool());
+            Ok(SpawnedTask::spawn(Held::all_of(batches, memory)))
+        });
+        let computed = computed.collect::<Result<Vec<_>>>()?;
+        let batches = stream::iter(computed).then(async |partition| -> Result<_> {
+            let held = partition.join_unwind().await;
+            Ok(held.map_err(|error| exec_datafusion_err!("{error}"))??.released())
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), batches.try_flatten())))
+    }
+}
+
+/// What a partition has come to.
+struct Held {
+    batches: Vec<RecordBatch>,
+    memory: MemoryReservation,
+}
+
+impl Held {
+    async fn all_of(
+        mut rows: SendableRecordBatchStream,
+        memory: MemoryReservation,
+    ) -> Result<Self> {
+        let mut batches = Vec::new();
+        while let Some(batch) = rows.try_next().await? {
+            memory.try_grow(size_bytes(&batch)?)?;
+            batches.push(batch);
+        }
+        Ok(Self { batches, memory })
+    }
+
+    fn released(self) -> impl Stream<Item = Result<RecordBatch>> {
+        stream::iter(self.batches).map(move |batch| {
+            self.memory.shrink(size_bytes(&batch)?);
+            Ok(batch)
+        })
+    }
+}
+
+/// Of the rows of the batch alone, which may be part of more.
+fn size_bytes(batch: &RecordBatch) -> Result<usize> {
+    let columns = batch.columns().iter().map(|column| column.to_data().get_slice_memory_size());
+    Ok(columns.sum::<std::result::Result<usize, ArrowError>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, AsArray, Int32Array};
+    use arrow::datatypes::Int32Type;
+    use datafusion::datasource::memory::MemorySourceConfig;
+    use datafusion::execution::memory_pool::GreedyMemoryPool;
+    use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+
+    use super::*;
+
+    /// What comes of partitions of batches, within so many bytes; and the bytes that are held then.
+    async fn in_turn(
+        partitions: &[&[&[i32]]],
+        memory_bytes: usize,
+    ) -> Result<(Vec<Vec<i32>>, usize)> {
+        let batch = |numbers: &&[i32]| {
+            let numbers: ArrayRef = Arc::new(Int32Array::from(numbers.to_vec()));
+            RecordBatch::try_from_iter([("store_no", numbers)]).unwrap()
+        };
+        let partitions: Vec<Vec<_>> =
+            partitions.iter().map(|batches| batches.iter().map(batch).collect()).collect();
+        let schema = batch(&&[0][..]).schema();
+        let input = MemorySourceConfig::try_new_exec(&partitions, schema, None)?;
+        let pool = Arc::new(GreedyMemoryPool::new(memory_bytes));
+        let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc()?;
+        let context = Arc::new(TaskContext::default().with_runtime(Arc::clone(&runtime)));
+        let rows: Vec<_> = InTurnExec::of(input).execute(0, context)?.try_collect().await?;
+        let numbers = rows
+            .iter()
+            .map(|batch| batch.column(0).as_primitive::<Int32Type>().values().to_vec())
+            .collect();
+        Ok((numbers, runtime.memory_pool.reserved()))
+    }
+
+    #[tokio::test]
+    async fn partitions_come_whole_and_in_their_order() {
+        let partitions: &[&[&[i32]]] = &[&[&[1, 2], &[3]], &[], &[&[4], &[5, 6]]];
+        let expected = vec![vec![1, 2], vec![3], vec![4], vec![5, 6]];
+        assert_eq!(in_turn(partitions, 1 << 20).await.unwrap(), (expected, 0));
+    }
+
+    #[tokio::test]
+    async fn what_is_held_counts() {
+        let error = in_turn(&[&[&[1; 1_000]], &[&[2; 1_000]]], 6_000).await.unwrap_err();
+        assert!(error.to_string().contains("InTurnExec"), "{error}");
+    }
+}

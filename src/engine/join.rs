@@ -1,0 +1,438 @@
+//! Joins each store with what another relation says of it, where both have one row a store in order of
+//! stores: nothing is looked up, a batch goes on as soon as it is joined, and lists stay where they are.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, ListArray, RecordBatch, RecordBatchOptions, UInt32Array,
+    new_null_array,
+};
+use arrow::buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::compute::take;
+use arrow::datatypes::{DataType, Int32Type, SchemaRef};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{JoinType, exec_err, internal_err};
+use datafusion::error::Result;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use futures::StreamExt;
+use futures::stream::try_unfold;
+
+use super::ranges::StoreRangesExec;
+use super::runs::StoreRunsExec;
+use super::started::StartedExec;
+
+/// Joins by order in the place of hash joins of stores with what is known of each.
+#[derive(Debug)]
+pub struct JoinByStores;
+
+impl PhysicalOptimizerRule for JoinByStores {
+    fn optimize(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        _: &ConfigOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let joined = plan.transform_up(|node| {
+            Ok(match StoreJoinExec::in_place_of(&node) {
+                Some(join) => Transformed::yes(Arc::new(join) as _),
+                None => Transformed::no(node),
+            })
+        });
+        joined.map(|plan| plan.data)
+    }
+
+    fn name(&self) -> &str {
+        "join_by_stores"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+/// Whether each partition of the plan has one row a store in ascending order of the column, and all
+/// stores of a partition come before those of the next.
+pub fn is_store_a_row(plan: &Arc<dyn ExecutionPlan>, column: usize) -> bool {
+    if let Some(scan) = plan.downcast_ref::<StoreRangesExec>() {
+        return scan.is_store_a_row(column);
+    }
+    if let Some(started) = plan.downcast_ref::<StartedExec>() {
+        return is_store_a_row(started.plan(), column);
+    }
+    if plan.is::<StoreRunsExec>() {
+        return column == 0;
+    }
+    if let Some(join) = plan.downcast_ref::<StoreJoinExec>() {
+        return match join.columns[column] {
+            Source::Store(column) => is_store_a_row(&join.stores, column),
+            Source::Other(_) => false,
+        };
+    }
+    let Some(projection) = plan.downcast_ref::<ProjectionExec>() else { return false };
+    let kept = projection.expr()[column].expr.downcast_ref::<Column>();
+    kept.is_some_and(|kept| is_store_a_row(projection.input(), kept.index()))
+}
+
+/// Where a column of the join comes from, and its place there.
+#[derive(Clone, Copy, Debug)]
+enum Source {
+    Store(usize),
+    Other(usize),
+}
+
+/// All rows of `stores`, each with the row of `others` for the same store, or nulls.
+#[derive(Debug)]
+pub struct StoreJoinExec {
+    stores: Arc<dyn ExecutionPlan>,
+    others: Arc<dyn ExecutionPlan>,
+    /// Columns of the two by which they are joined.
+    on: [usize; 2],
+    columns: Vec<Source>,
+    properties: Arc<PlanProperties>,
+}
+
+impl StoreJoinExec {
+    /// The join that does the same; `None` where it is of anything but [`is_store_a_row`].
+    pub fn in_place_of(plan: &Arc<dyn ExecutionPlan>) -> Option<Self> {
+        let join = plan.downcast_ref::<HashJoinExec>()?;
+        let is_plain = *join.join_type() == JoinType::Left
+            && *join.partition_mode() == PartitionMode::Partitioned
+            && join.filter().is_none()
+            && join.fetch().is_none();
+        let [(store, other)] = join.on() else { return None };
+        let number_in = |plan: &Arc<dyn ExecutionPlan>, key: &Arc<dyn PhysicalExpr>| {
+            let column = key.downcast_ref::<Column>()?.index();
+            let is_number = plan.schema().field(column).data_type() == &DataType::Int32;
+            (is_number && is_store_a_row(plan, column)).then_some(column)
+        };
+        let on = [number_in(join.left(), store)?, number_in(join.right(), other)?];
+        let of_stores = join.left().schema().fields().len();
+        let source = |column: usize| match column.checked_sub(of_stores) {
+            None => Source::Store(column),
+            Some(column) => Source::Other(column),
+        };
+        let joined = 0..join.join_schema().fields().len();
+        let columns: Vec<_> = match &join.projection {
+            Some(kept) => kept.iter().copied().map(source).collect(),
+            None => joined.map(source).collect(),
+        };
+        is_plain.then(|| Self {
+            stores: Arc::clone(join.left()),
+            others: Arc::clone(join.right()),
+            on,
+            columns,
+            properties: Arc::clone(join.properties()),
+        })
+    }
+}
+
+impl DisplayAs for StoreJoinExec {
+    fn fmt_as(&self, _: DisplayFormatType, out: &mut fmt::Formatter) -> fmt::Result {
+        let [store, other] = self.on;
+        let (stores, others) = (self.stores.schema(), self.others.schema());
+        let (store, other) = (stores.field(store).name(), others.field(other).name());
+        let names = self.schema();
+        let names: Vec<_> = names.fields().iter().map(|field| field.name().as_str()).collect();
+        write!(out, "StoreJoinExec: on=[{store} = {other}], columns=[{}]", names.join(", "))
+    }
+}
+
+impl ExecutionPlan for StoreJoinExec {
+    fn name(&self) -> &str {
+        "StoreJoinExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.stores, &self.others]
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true, false]
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false; 2]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let Ok([stores, others]) = <[_; 2]>::try_from(children) else {
+            return internal_err!("a join has two inputs");
+        };
+        let (columns, properties) = (self.columns.clone(), Arc::clone(&self.properties));
+        Ok(Arc::new(Self { stores, others, on: self.on, columns, properties }))
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        // The others begin to work, where they do so unasked, while the stores are read.
+        let others = self.others.execute(partition, Arc::clone(&context))?;
+        let stores = self.stores.execute(partition, context)?;
+        let [store, other] = self.on;
+        let join = Join {
+            schema: self.schema(),
+            columns: self.columns.clone(),
+            stores: Side::of(stores, store),
+            others: Side::of(others, other),
+        };
+        let batches = try_unfold(join, |mut join| async move {
+            Ok(join.next_batch().await?.map(|batch| (batch, join)))
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), batches)))
+    }
+}
+
+struct Join {
+    schema: SchemaRef,
+    columns: Vec<Source>,
+    stores: Side,
+    others: Side,
+}
+
+impl Join {
+    async fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            self.stores.fill().await?;
+            self.others.fill().await?;
+            let Some(last_store) = self.stores.last() else { return Ok(None) };
+            // Up to here both are known, and one of them is used up.
+            let last = self.others.last().map_or(last_store, |last| last.min(last_store));
+            let (stores, others) = (self.stores.taken_to(last), self.others.taken_to(last));
+            if let Some(stores) = stores.filter(|stores| stores.num_rows() > 0) {
+                return self.joined(&stores, others.as_ref()).map(Some);
+            }
+        }
+    }
+
+    fn joined(&self, stores: &RecordBatch, others: Option<&RecordBatch>) -> Result<RecordBatch> {
+        let places = others
+            .map(|others| places(&self.stores.numbers_in(stores), &self.others.numbers_in(others)));
+        let schema = self.others.rows.schema();
+        let column = |source: &Source| match (*source, others, &places) {
+            (Source::Store(at), ..) => Ok(Arc::clone(stores.column(at))),
+            (Source::Other(at), Some(others), Some(places)) => spread(others.column(at), places),
+            (Source::Other(at), ..) => {
+                Ok(new_null_array(schema.field(at).data_type(), stores.num_rows()))
+            }
+        };
+        let columns = self.columns.iter().map(column).collect::<Result<_>>()?;
+        let rows = RecordBatchOptions::new().with_row_count(Some(stores.num_rows()));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &rows)?)
+    }
+}
+
+/// The row for each store among those of the others; both ascend.
+fn places(stores: &[i32], others: &[i32]) -> UInt32Array {
+    let mut next = 0;
+    let place = |store: &i32| {
+        while others.get(next).is_some_and(|other| other < store) {
+            next += 1;
+        }
+        (others.get(next) == Some(store)).then_some(next as u32)
+    };
+    stores.iter().map(place).collect()
+}
+
+/// The values at those places, which ascend.
+fn spread(column: &ArrayRef, places: &UInt32Array) -> Result<ArrayRef> {
+    let lists = column.as_list_opt::<i32>();
+    match lists.and_then(|lists| spread_lists(lists, places)) {
+        Some(lists) => Ok(Arc::new(lists?)),
+        None => Ok(take(column, places, None)?),
+    }
+}
+
+/// The same of lists, whose values stay where they are; `None` where one is left out.
+fn spread_lists(lists: &ListArray, places: &UInt32Array) -> Option<Result<ListArray>> {
+    let none_is_left_out = places.iter().flatten().eq(0..lists.len() as u32);
+    none_is_left_out.then(|| {
+        let offsets = lists.value_offsets();
+        let mut passed = 0;
+        let ends = places.iter().map(|place| {
+            passed += usize::from(place.is_some());
+            offsets[passed]
+        });
+        let offsets = [offsets[0]].into_iter().chain(ends).collect();
+        let valid = places.iter().map(|place| place.is_some_and(|at| lists.is_valid(at as usize)));
+        let (DataType::List(item), values) = (lists.data_type(), lists.values()) else {
+            return internal_err!("lists have items");
+        };
+        let valid = valid.collect::<NullBuffer>();
+        let offsets = OffsetBuffer::new(offsets);
+        Ok(ListArray::try_new(Arc::clone(item), offsets, Arc::clone(values), Some(valid))?)
+    })
+}
+
+/// One input of a join.
+struct Side {
+    rows: SendableRecordBatchStream,
+    column: usize,
+    /// Rows that are not joined yet; none once the input has ended.
+    next: Option<RecordBatch>,
+    has_ended: bool,
+    /// Store of the last row so far.
+    last: Option<i32>,
+}
+
+impl Side {
+    fn of(rows: SendableRecordBatchStream, column: usize) -> Self {
+        Self { rows, column, next: None, has_ended: false, last: None }
+    }
+
+    fn numbers_in(&self, batch: &RecordBatch) -> ScalarBuffer<i32> {
+        batch.column(self.column).as_primitive::<Int32Type>().values().clone()
+    }
+
+    async fn fill(&mut self) -> Result<()> {
+        while self.next.is_none() && !self.has_ended {
+            let Some(batch) = self.rows.next().await.transpose()? else {
+                self.has_ended = true;
+                return Ok(());
+            };
+            let numbers = self.numbers_in(&batch);
+            let (Some(first), Some(&last)) = (numbers.first(), numbers.last()) else { continue };
+            let is_later = self.last.is_none_or(|last| last < *first);
+            if !is_later || !numbers.is_sorted_by(|one, next| one < next) {
+                return exec_err!(
+                    "the tables hold two rows of store number {first}, or none in order"
+                );
+            }
+            (self.next, self.last) = (Some(batch), Some(last));
+        }
+        Ok(())
+    }
+
+    /// The last store of the rows that are not joined yet.
+    fn last(&self) -> Option<i32> {
+        self.next.as_ref().and(self.last)
+    }
+
+    /// Takes the rows up to a store.
+    fn taken_to(&mut self, last: i32) -> Option<RecordBatch> {
+        let batch = self.next.take()?;
+        let taken = self.numbers_in(&batch).partition_point(|number| *number <= last);
+        let left = batch.num_rows() - taken;
+        self.next = (left > 0).then(|| batch.slice(taken, left));
+        Some(batch.slice(0, taken))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Array, Int32Array};
+    use arrow::datatypes::{Field, Schema};
+    use futures::stream;
+
+    use super::*;
+
+    /// Batches as `3 5 | 7`: stores, each with its tenfold, and with a list of as many values.
+    fn side(drawn: &str) -> Side {
+        let item = Arc::new(Field::new_list_field(DataType::Int32, true));
+        let lists = DataType::List(Arc::clone(&item));
+        let fields = [("store_no", DataType::Int32), ("tens", DataType::Int32), ("list", lists)];
+        let fields = fields.map(|(name, of)| Field::new(name, of, true));
+        let schema = Arc::new(Schema::new(fields.to_vec()));
+        let batch = |drawn: &str| {
+            let stores = drawn.split_whitespace().map(|store| store.parse().unwrap());
+            let stores = Int32Array::from_iter_values(stores);
+            let tens = stores.values().iter().map(|store| store * 10);
+            let lists =
+                stores.values().iter().map(|&store| Some(vec![Some(store); store as usize]));
+            let columns: Vec<ArrayRef> = vec![
+                Arc::new(Int32Array::from_iter_values(tens)),
+                Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(lists)),
+            ];
+            let columns = [vec![Arc::new(stores) as ArrayRef], columns].concat();
+            Ok(RecordBatch::try_new(Arc::clone(&schema), columns).unwrap())
+        };
+        let batches: Vec<_> = drawn.split('|').map(batch).collect();
+        Side::of(Box::pin(RecordBatchStreamAdapter::new(schema, stream::iter(batches))), 0)
+    }
+
+    /// What the join makes, batch by batch: the store, what it is joined with and how long the list
+    /// of that is, `-` where there is none.
+    async fn joined(stores: &str, others: &str) -> Result<String> {
+        let (stores, others) = (side(stores), side(others));
+        let columns = vec![Source::Store(0), Source::Other(1), Source::Other(2)];
+        let fields = stores.rows.schema().fields().clone();
+        let schema = Arc::new(Schema::new(fields));
+        let (mut join, mut batches) = (Join { schema, columns, stores, others }, Vec::new());
+        while let Some(batch) = join.next_batch().await? {
+            batches.push(batch);
+        }
+        let text = |value: Option<i32>| value.map_or("-".to_owned(), |value| value.to_string());
+        let row = |batch: &RecordBatch, row: usize| {
+            let [store, tens] = [0, 1].map(|at| batch.column(at).as_primitive::<Int32Type>());
+            let lists = batch.column(2).as_list::<i32>();
+            let tens = tens.is_valid(row).then(|| tens.value(row));
+            let length = lists.is_valid(row).then(|| lists.value_length(row));
+            format!("{}:{}:{}", store.value(row), text(tens), text(length))
+        };
+        let rows = |batch: &RecordBatch| (0..batch.num_rows()).map(|at| row(batch, at)).collect();
+        let batches: Vec<Vec<String>> = batches.iter().map(rows).collect();
+        Ok(batches.iter().map(|rows| rows.join(" ")).collect::<Vec<_>>().join(" | "))
+    }
+
+    #[tokio::test]
+    async fn each_store_is_joined_with_its_row() {
+        for (stores, others, expected) in [
+            ("1 2 3", "1 2 3", "1:10:1 2:20:2 3:30:3"),
+            ("1 2 3", "2", "1:-:- 2:20:2 | 3:-:-"),
+            ("1 2 3", "1 3", "1:10:1 2:-:- 3:30:3"),
+            ("1 2 3", "1 | 2 | 3", "1:10:1 | 2:20:2 | 3:30:3"),
+            ("1 | 2 | 3", "1 2 3", "1:10:1 | 2:20:2 | 3:30:3"),
+            ("1 4 | 6", "2 | 4 5 | 6 7", "1:-:- | 4:40:4 | 6:60:6"),
+            // One that is no store stands between two that are.
+            ("1 3 5", "1 2 3 4", "1:10:1 3:30:3 | 5:-:-"),
+            ("3 4", "0 1 2 3", "3:30:3 | 4:-:-"),
+            ("1 | | 2", "| 1 2", "1:10:1 | 2:20:2"),
+            ("1 2", "", "1:-:- 2:-:-"),
+            ("1 2", "7", "1:-:- 2:-:-"),
+            ("", "1 2", ""),
+        ] {
+            assert_eq!(joined(stores, others).await.unwrap(), expected, "{stores} with {others}");
+        }
+    }
+
+    #[tokio::test]
+    async fn two_rows_of_a_store_are_an_error() {
+        for (stores, others) in [("1 1", "1"), ("1", "1 1"), ("2 | 2", "2"), ("1 2", "2 1")] {
+            assert!(joined(stores, others).await.is_err(), "{stores} with {others}");
+        }
+    }
+
+    #[test]
+    fn lists_stay_where_they_are() {
+        let lists = [Some(vec![Some(1), Some(2)]), None, Some(vec![Some(3)])];
+        let lists = ListArray::from_iter_primitive::<Int32Type, _, _>(lists);
+        let places = UInt32Array::from(vec![None, Some(0), None, Some(1), Some(2), None]);
+        let spread = spread_lists(&lists, &places).unwrap().unwrap();
+        assert_eq!(take(&lists, &places, None).unwrap().as_list::<i32>(), &spread);
+        assert_eq!(lists.values().to_data().buffers(), spread.values().to_data().buffers());
+        assert!(spread_lists(&lists, &UInt32Array::from(vec![0, 2])).is_none());
+    }
+}

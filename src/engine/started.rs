@@ -1,0 +1,196 @@
+//! A relation whose rows are computed from when it is planned, while the query that reads it is not yet.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{exec_err, internal_err};
+use datafusion::datasource::TableType;
+use datafusion::error::Result;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::Expr;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+/// How many batches of a partition are ready before any is read.
+const BATCHES_AHEAD: usize = 16;
+
+/// What a plan makes, to be read once.
+#[derive(Debug)]
+pub struct StartedExec {
+    plan: Arc<dyn ExecutionPlan>,
+    /// Those that nobody has read yet.
+    partitions: Mutex<Vec<Option<Partition>>>,
+}
+
+/// The batches of a partition, and the task that makes them.
+#[derive(Debug)]
+struct Partition {
+    batches: Receiver<RecordBatch>,
+    task: SpawnedTask<Result<()>>,
+}
+
+impl StartedExec {
+    /// Starts every partition of the plan on a task of its own.
+    pub fn of(plan: Arc<dyn ExecutionPlan>, context: &Arc<TaskContext>) -> Result<Self> {
+        let start = |partition| {
+            let rows = plan.execute(partition, Arc::clone(context))?;
+            let (sender, batches) = channel(BATCHES_AHEAD);
+            let task = SpawnedTask::spawn(send_all(rows, sender));
+            Ok(Some(Partition { batches, task }))
+        };
+        let partitions = plan.output_partitioning().partition_count();
+        let partitions = (0..partitions).map(start).collect::<Result<_>>()?;
+        Ok(Self { plan, partitions: Mutex::new(partitions) })
+    }
+
+    /// What was started.
+    pub fn plan(&self) -> &Arc<dyn ExecutionPlan> {
+        &self.plan
+    }
+}
+
+async fn send_all(mut rows: SendableRecordBatchStream, into: Sender<RecordBatch>) -> Result<()> {
+    while let Some(batch) = rows.try_next().await? {
+        if into.send(batch).await.is_err() {
+            // Nobody waits for the rest.
+            break;
+        }
+    }
+    Ok(())
+}
+
+impl DisplayAs for StartedExec {
+    fn fmt_as(&self, _: DisplayFormatType, out: &mut fmt::Formatter) -> fmt::Result {
+        let schema = self.schema();
+        let names: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        write!(out, "StartedExec: [{}]", names.join(", "))
+    }
+}
+
+/// To the planner a leaf: what runs already is planned no more.
+impl ExecutionPlan for StartedExec {
+    fn name(&self) -> &str {
+        "StartedExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        self.plan.properties()
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        _: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn execute(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let mut partitions = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
+        let unread = partitions.get_mut(partition).and_then(Option::take);
+        let Some(Partition { mut batches, task }) = unread else {
+            return internal_err!("partition {partition} of what was started is read twice");
+        };
+        let made = stream::poll_fn(move |context| batches.poll_recv(context)).map(Ok);
+        // An error comes after the batches before it.
+        let failed = stream::once(task.join_unwind()).filter_map(async |ended| match ended {
+            Ok(ended) => ended.err().map(Err),
+            Err(error) => Some(exec_err!("{error}")),
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), made.chain(failed))))
+    }
+}
+
+/// The relation as a query reads it.
+#[derive(Debug)]
+pub struct Started(pub Arc<StartedExec>);
+
+#[async_trait]
+impl TableProvider for Started {
+    fn schema(&self) -> SchemaRef {
+        self.0.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Temporary
+    }
+
+    async fn scan(
+        &self,
+        _: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _: &[Expr],
+        _: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let started = Arc::clone(&self.0) as Arc<dyn ExecutionPlan>;
+        let schema = started.schema();
+        let Some(asked) = projection else { return Ok(started) };
+        if asked.iter().copied().eq(0..schema.fields().len()) {
+            return Ok(started);
+        }
+        let column = |at: &usize| {
+            let name = schema.field(*at).name();
+            ProjectionExpr::new(Arc::new(Column::new(name, *at)), name)
+        };
+        Ok(Arc::new(ProjectionExec::try_new(asked.iter().map(column), started)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::AsArray;
+    use arrow::datatypes::Int64Type;
+    use datafusion::prelude::SessionContext;
+
+    use super::*;
+
+    async fn started(query: &str) -> (Arc<StartedExec>, SessionContext) {
+        let session = SessionContext::new();
+        let plan = session.sql(query).await.unwrap().create_physical_plan().await.unwrap();
+        (Arc::new(StartedExec::of(plan, &session.task_ctx()).unwrap()), session)
+    }
+
+    #[tokio::test]
+    async fn a_query_reads_those_columns_that_it_asks_for() {
+        let (made, session) =
+            started("SELECT column1 AS a, column1 * 2 AS b FROM (VALUES (1), (2))").await;
+        session.register_table("made", Arc::new(Started(made))).unwrap();
+        let rows = session.sql("SELECT b FROM made WHERE b > 2").await.unwrap();
+        let rows = rows.collect().await.unwrap();
+        let rows = rows.iter().flat_map(|rows| rows.column(0).as_primitive::<Int64Type>().values());
+        assert_eq!(rows.copied().collect::<Vec<_>>(), [4]);
+        let again = session.sql("SELECT a FROM made").await.unwrap().collect().await;
+        assert!(again.unwrap_err().to_string().contains("read twice"));
+    }
+
+    #[tokio::test]
+    async fn what_fails_is_an_error_of_who_reads_it() {
+        let (made, session) = started("SELECT 6 / (3 - column1) AS a FROM (VALUES (1), (3))").await;
+        let rows = made.execute(0, session.task_ctx()).unwrap();
+        let error = rows.try_collect::<Vec<_>>().await.unwrap_err();
+        assert!(error.to_string().contains("ivide by zero"), "{error}");
+    }
+}
