@@ -13,7 +13,7 @@ use super::signals::Stop;
 use crate::engine::{Answer, Engine, Question, answer, explain, prepare};
 use crate::error::{Error, Result};
 use crate::ingest::Outcome;
-use crate::report::{Format, Layout, lay_out, render};
+use crate::report::{Format, Layout, print};
 use crate::rules::{DefaultHours, Interpolation, NoData, Options, Scope};
 use crate::tables::Dataset;
 use crate::words::default_hours_text;
@@ -125,8 +125,8 @@ async fn report_on(data: &Path, arguments: &Arguments, stop: &Stop) -> Result<()
     let answer = stop.unless(answer(&dataset, &question, arguments.engine)).await?;
     tell_defaults(&answer, &question);
     let layout = Layout { extended: arguments.columns, exact: arguments.exact };
-    let report = lay_out(&answer.figures, layout)?;
-    output::write(&render(&report, arguments.format)?, arguments.output.as_deref())
+    let report = print(&answer.figures, layout, arguments.format)?;
+    output::write(&report, arguments.output.as_deref())
 }
 
 fn question(arguments: &Arguments) -> Question {

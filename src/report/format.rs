@@ -2,11 +2,12 @@
 
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
-use std::thread::{ScopedJoinHandle, available_parallelism};
+use std::thread::available_parallelism;
 
 use arrow::array::RecordBatch;
 
-use super::text::csv_into;
+use super::layout::{Layout, lay_out};
+use super::text::{csv_header_into, csv_into};
 use super::writer::Writer;
 use crate::error::Result;
 
@@ -39,39 +40,54 @@ impl Format {
 
 /// The bytes of a report; of the same report always the same.
 pub fn render(report: &RecordBatch, format: Format) -> Result<Vec<u8>> {
-    let mut writer = Writer::new(format, &report.schema())?;
-    if format == Format::Csv {
-        let mut bytes = writer.take();
-        for part in csv_parts(report)? {
-            bytes.extend_from_slice(&part);
-        }
-        return Ok(bytes);
+    match format {
+        Format::Csv => csv(report, |part| Ok(part.clone())),
+        _ => written(report, format),
     }
+}
+
+/// The bytes of the report that is made of an engine's figures.
+pub fn print(figures: &RecordBatch, layout: Layout, format: Format) -> Result<Vec<u8>> {
+    match format {
+        Format::Csv => csv(figures, |part| lay_out(part, layout)),
+        _ => written(&lay_out(figures, layout)?, format),
+    }
+}
+
+fn written(report: &RecordBatch, format: Format) -> Result<Vec<u8>> {
+    let mut writer = Writer::new(format, &report.schema())?;
     writer.write(report)?;
     writer.finish()?;
     Ok(writer.take())
 }
 
-/// The lines of a report in parts, each written by a thread of its own.
-fn csv_parts(report: &RecordBatch) -> Result<Vec<Vec<u8>>> {
+/// The lines of what is made of the rows, part by part on all cores.
+fn csv(
+    rows: &RecordBatch,
+    made: impl Fn(&RecordBatch) -> Result<RecordBatch> + Sync,
+) -> Result<Vec<u8>> {
     // For fewer, a thread takes longer to start than it saves.
     const ROWS_MIN: usize = 4_096;
     let threads = available_parallelism().map_or(1, NonZeroUsize::get);
-    let rows = report.num_rows();
-    let rows_each = rows.div_ceil(threads).max(ROWS_MIN);
-    let part = |first: usize| report.slice(first, rows_each.min(rows - first));
-    let parts: Vec<_> = (0..rows).step_by(rows_each).map(part).collect();
-    let written = |part: &RecordBatch| {
+    let rows_each = rows.num_rows().div_ceil(threads).max(ROWS_MIN);
+    let part = |first: usize| rows.slice(first, rows_each.min(rows.num_rows() - first));
+    let first = part(0);
+    let later: Vec<_> = (0..rows.num_rows()).step_by(rows_each).skip(1).map(part).collect();
+    let lines = |part: &RecordBatch| {
         let mut bytes = Vec::new();
-        csv_into(part, &mut bytes).map(|()| bytes)
+        csv_into(&made(part)?, &mut bytes)?;
+        Ok(bytes)
     };
-    let written = match &parts[..] {
-        [part] => vec![written(part)],
-        _ => std::thread::scope(|scope| {
-            let threads: Vec<_> = parts.iter().map(|part| scope.spawn(|| written(part))).collect();
-            let joined = threads.into_iter().map(ScopedJoinHandle::join);
-            joined.map(|written| written.unwrap_or_else(|panic| resume_unwind(panic))).collect()
-        }),
-    };
-    Ok(written.into_iter().collect::<std::result::Result<_, _>>()?)
+    std::thread::scope(|scope| {
+        let later: Vec<_> = later.iter().map(|part| scope.spawn(|| lines(part))).collect();
+        let first = made(&first)?;
+        let mut bytes = Vec::new();
+        csv_header_into(&first.schema(), &mut bytes);
+        csv_into(&first, &mut bytes)?;
+        for part in later {
+            let lines: Result<Vec<u8>> = part.join().unwrap_or_else(|panic| resume_unwind(panic));
+            bytes.extend_from_slice(&lines?);
+        }
+        Ok(bytes)
+    })
 }

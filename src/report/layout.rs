@@ -61,7 +61,7 @@ pub fn lay_out(figures: &RecordBatch, layout: Layout) -> Result<RecordBatch> {
 fn printed(times: &ArrayRef, window: Window) -> Result<ArrayRef> {
     let unit_us = unit_us(window);
     let times = times.as_primitive::<Int64Type>();
-    decimals(times.iter().map(|time| time.map(|time_us| hundredths(time_us, unit_us))))
+    decimals(times.unary(|time_us| i128::from(hundredths(time_us, unit_us))))
 }
 
 /// A column for each window: the share that `of` makes of uptime, downtime and scheduled time.
@@ -79,14 +79,14 @@ fn percentages(
             let (part_us, whole_us) = of(up.value(row), down.value(row), open.value(row));
             percent_hundredths(part_us, whole_us)
         });
+        let shares = shares.map(|share| share.map(i128::from)).collect();
         Ok((format!("{name}_{}", window.name()), decimals(shares)?))
     };
     Window::ALL.into_iter().map(one).collect()
 }
 
-fn decimals(hundredths: impl Iterator<Item = Option<i64>>) -> Result<ArrayRef> {
-    let values: Decimal128Array = hundredths.map(|value| value.map(i128::from)).collect();
-    Ok(Arc::new(values.with_precision_and_scale(PRECISION, SCALE)?))
+fn decimals(hundredths: Decimal128Array) -> Result<ArrayRef> {
+    Ok(Arc::new(hundredths.with_precision_and_scale(PRECISION, SCALE)?))
 }
 
 fn column<'a>(figures: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef> {
