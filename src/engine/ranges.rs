@@ -127,7 +127,7 @@ impl StoreRangesExec {
         let schema = self.schema();
         let is_key = [STORE_NO, STORE_ID].contains(&schema.field(column).name().as_str());
         let files = self.scans[0].output_partitioning().partition_count();
-        is_key && files == 1 && self.rows == StoreRows::One && self.cuts.in_order_of_ids
+        is_key && files <= 1 && self.rows == StoreRows::One && self.cuts.in_order_of_ids
     }
 
     /// The same file by file, each with its rows in order of the column; `None` where that is not

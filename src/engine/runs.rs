@@ -130,8 +130,7 @@ impl StoreRunsExec {
             return Ok(None);
         }
         let input = Arc::clone(aggregate.input());
-        let lanes = lanes(&input, column)?.map_or(0, |lanes| lanes.len());
-        let can_run = (1..=LANES_MAX).contains(&lanes);
+        let can_run = lanes(&input, column)?.is_some_and(|lanes| lanes.len() <= LANES_MAX);
         Ok(can_run.then(|| Self { aggregate: aggregate.clone(), input, column }))
     }
 }
