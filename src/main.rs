@@ -2,8 +2,7 @@
 
 use mimalloc::MiMalloc;
 
-/// Takes large pages, and gives memory back late: a report needs much of it for a tenth of a second,
-/// a tenth of which went into faults of single pages.
+/// Takes large pages where the system has them: a report needs much memory for a short time.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

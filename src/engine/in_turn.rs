@@ -3,16 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{Array, RecordBatch};
-use arrow::error::ArrowError;
+use arrow::array::RecordBatch;
 use datafusion::common::exec_datafusion_err;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::Result;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::{Partitioning, PhysicalExpr};
+use datafusion::physical_expr::{LexOrdering, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::EmissionType;
+use datafusion::physical_plan::spill::get_record_batch_memory_size;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
@@ -25,24 +25,29 @@ use futures::{Stream, StreamExt, TryStreamExt, stream};
 #[derive(Debug)]
 pub struct InTurnExec {
     input: Arc<dyn ExecutionPlan>,
+    order: LexOrdering,
     properties: Arc<PlanProperties>,
 }
 
 impl InTurnExec {
-    pub fn of(input: Arc<dyn ExecutionPlan>) -> Self {
+    /// Each partition is in that order, and so are they one after another.
+    pub fn of(input: Arc<dyn ExecutionPlan>, order: LexOrdering) -> Self {
+        let mut equivalences = input.equivalence_properties().clone();
+        equivalences.clear_per_partition_constants();
+        equivalences.add_ordering(order.clone());
         let properties = PlanProperties::new(
-            input.equivalence_properties().clone(),
+            equivalences,
             Partitioning::UnknownPartitioning(1),
             EmissionType::Final,
             input.boundedness(),
         );
-        Self { input, properties: Arc::new(properties) }
+        Self { input, order, properties: Arc::new(properties) }
     }
 }
 
 impl DisplayAs for InTurnExec {
     fn fmt_as(&self, _: DisplayFormatType, out: &mut fmt::Formatter) -> fmt::Result {
-        write!(out, "InTurnExec")
+        write!(out, "InTurnExec: [{}]", self.order)
     }
 }
 
@@ -74,7 +79,7 @@ impl ExecutionPlan for InTurnExec {
         self: Arc<Self>,
         mut inputs: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(Self::of(inputs.swap_remove(0))))
+        Ok(Arc::new(Self::of(inputs.swap_remove(0), self.order.clone())))
     }
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
@@ -107,7 +112,7 @@ impl Held {
     ) -> Result<Self> {
         let mut batches = Vec::new();
         while let Some(batch) = rows.try_next().await? {
-            memory.try_grow(size_bytes(&batch)?)?;
+            memory.try_grow(get_record_batch_memory_size(&batch))?;
             batches.push(batch);
         }
         Ok(Self { batches, memory })
@@ -115,16 +120,10 @@ impl Held {
 
     fn released(self) -> impl Stream<Item = Result<RecordBatch>> {
         stream::iter(self.batches).map(move |batch| {
-            self.memory.shrink(size_bytes(&batch)?);
+            self.memory.shrink(get_record_batch_memory_size(&batch));
             Ok(batch)
         })
     }
-}
-
-/// Of the rows of the batch alone, which may be part of more.
-fn size_bytes(batch: &RecordBatch) -> Result<usize> {
-    let columns = batch.columns().iter().map(|column| column.to_data().get_slice_memory_size());
-    Ok(columns.sum::<std::result::Result<usize, ArrowError>>()?)
 }
 
 #[cfg(test)]
@@ -134,6 +133,8 @@ mod tests {
     use datafusion::datasource::memory::MemorySourceConfig;
     use datafusion::execution::memory_pool::GreedyMemoryPool;
     use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+    use datafusion::physical_expr::PhysicalSortExpr;
+    use datafusion::physical_expr::expressions::col;
 
     use super::*;
 
@@ -153,7 +154,9 @@ mod tests {
         let pool = Arc::new(GreedyMemoryPool::new(memory_bytes));
         let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc()?;
         let context = Arc::new(TaskContext::default().with_runtime(Arc::clone(&runtime)));
-        let rows: Vec<_> = InTurnExec::of(input).execute(0, context)?.try_collect().await?;
+        let order = PhysicalSortExpr::new_default(col("store_no", &input.schema())?);
+        let in_turn = InTurnExec::of(input, [order].into());
+        let rows: Vec<_> = in_turn.execute(0, context)?.try_collect().await?;
         let numbers = rows
             .iter()
             .map(|batch| batch.column(0).as_primitive::<Int32Type>().values().to_vec())

@@ -19,6 +19,7 @@ use super::in_turn::InTurnExec;
 use super::join::is_store_a_row;
 use super::ranges::StoreRangesExec;
 
+/// Takes rows as they come in the place of sorts by what they are in order of.
 #[derive(Debug)]
 pub struct MergeForSort;
 
@@ -68,24 +69,23 @@ fn in_place_of(sort: &SortExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     in_order(sort.input(), &keys)
 }
 
-/// The partitions one after another where the first row of each comes after all of the one before.
+/// The partitions one after another, in the place of a merge of sorted ones, where each is in order
+/// as it comes and all of it comes after the one before.
 fn in_turn(merge: &SortPreservingMergeExec) -> Option<Arc<dyn ExecutionPlan>> {
-    let input = merge.input();
-    let by = merge.expr().first();
+    let sort = merge.input().downcast_ref::<SortExec>()?;
+    let by = sort.expr().first();
     let column = by.expr.downcast_ref::<Column>()?.index();
-    let is_ordered = !by.options.descending && is_store_a_row(input, column);
-    let all = merge.fetch().is_none();
-    (is_ordered && all).then(|| Arc::new(InTurnExec::of(Arc::clone(input))) as _)
+    // No two rows are of one store, so that only the first key counts.
+    let is_ordered = !by.options.descending && is_store_a_row(sort.input(), column);
+    let is_all = merge.fetch().is_none() && sort.fetch().is_none() && sort.preserve_partitioning();
+    let in_turn = || InTurnExec::of(Arc::clone(sort.input()), merge.expr().clone());
+    (is_ordered && is_all).then(|| Arc::new(in_turn()) as _)
 }
 
 fn in_order(
     plan: &Arc<dyn ExecutionPlan>,
     keys: &[usize],
 ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    // No two rows are of one store, so that only the first key counts.
-    if keys.first().is_some_and(|key| is_store_a_row(plan, *key)) {
-        return Ok(Some(Arc::clone(plan)));
-    }
     if let Some(scan) = plan.downcast_ref::<StoreRangesExec>() {
         return Ok(scan.in_order(keys)?.map(|scan| Arc::new(scan) as _));
     }

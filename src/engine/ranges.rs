@@ -84,7 +84,7 @@ enum Reading {
 
 /// The rows that a table has of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StoreRows {
+pub enum RowsOfStore {
     One,
     /// In order of the column, file after file.
     By(&'static str),
@@ -96,7 +96,7 @@ pub enum StoreRows {
 pub struct StoreRangesExec {
     scans: Vec<Arc<dyn ExecutionPlan>>,
     cuts: Cuts,
-    rows: StoreRows,
+    rows: RowsOfStore,
     reading: Reading,
     properties: Arc<PlanProperties>,
 }
@@ -106,7 +106,7 @@ impl StoreRangesExec {
     pub fn try_new(
         scans: Vec<Arc<dyn ExecutionPlan>>,
         cuts: Cuts,
-        rows: StoreRows,
+        rows: RowsOfStore,
     ) -> Result<Self> {
         if scans.len() != cuts.ranges() {
             return plan_err!("{} scans for {} ranges of stores", scans.len(), cuts.ranges());
@@ -127,7 +127,7 @@ impl StoreRangesExec {
         let schema = self.schema();
         let is_key = [STORE_NO, STORE_ID].contains(&schema.field(column).name().as_str());
         let files = self.scans[0].output_partitioning().partition_count();
-        is_key && files <= 1 && self.rows == StoreRows::One && self.cuts.in_order_of_ids
+        is_key && files <= 1 && self.rows == RowsOfStore::One && self.cuts.in_order_of_ids
     }
 
     /// The same file by file, each with its rows in order of the column; `None` where that is not
@@ -145,7 +145,7 @@ impl StoreRangesExec {
         let names: Vec<_> = keys.iter().map(|&key| schema.field(key).name().as_str()).collect();
         let is_kept = match names[..] {
             [STORE_NO] => true,
-            [STORE_NO, second] => matches!(self.rows, StoreRows::By(by) if by == second),
+            [STORE_NO, second] => matches!(self.rows, RowsOfStore::By(by) if by == second),
             _ => false,
         };
         let few = self.scans[0].output_partitioning().partition_count() <= FILES_MERGED_MAX;

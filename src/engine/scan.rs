@@ -30,7 +30,7 @@ use object_store::path::Path;
 
 use super::Stores;
 use super::files::LocalFiles;
-use super::ranges::{Cuts, STORE_NO, StoreRangesExec, StoreRows};
+use super::ranges::{Cuts, RowsOfStore, STORE_NO, StoreRangesExec};
 use crate::tables::{Table, TableFile};
 
 /// Column of the ids.
@@ -292,9 +292,9 @@ impl TableProvider for TableFiles {
         let scans = (0..self.cuts.ranges()).map(of_range).collect::<Result<Vec<_>>>()?;
         let rows = match self.table {
             // A file is a day.
-            Table::Polls => StoreRows::By("polled_at"),
-            Table::Stores | Table::TimeZones => StoreRows::One,
-            _ => StoreRows::Any,
+            Table::Polls => RowsOfStore::By("polled_at"),
+            Table::Stores | Table::TimeZones => RowsOfStore::One,
+            _ => RowsOfStore::Any,
         };
         Ok(Arc::new(StoreRangesExec::try_new(scans, self.cuts.clone(), rows)?))
     }

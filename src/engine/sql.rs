@@ -60,7 +60,7 @@ pub fn prepare() {
 
 /// The figures, as [`super::Answer::figures`] describes them.
 pub async fn figures(asked: &Asked) -> Result<RecordBatch> {
-    let report = report(asked).await?.report;
+    let Planned { report, .. } = report(asked, true).await?;
     let schema = Arc::new(report.schema().as_arrow().clone());
     let batches = report.collect().await?;
     let schema = batches.first().map_or(schema, |batch| batch.schema());
@@ -69,7 +69,7 @@ pub async fn figures(asked: &Asked) -> Result<RecordBatch> {
 
 /// The plans that make the figures, as text.
 pub async fn explain(asked: &Asked) -> Result<String> {
-    let Planned { started, report } = report(asked).await?;
+    let Planned { started, report } = report(asked, false).await?;
     let report = report.create_physical_plan().await?;
     let text = |plan: &dyn ExecutionPlan| displayable(plan).indent(false).to_string();
     let started = started.map(|started| text(started.plan().as_ref()));
@@ -77,13 +77,14 @@ pub async fn explain(asked: &Asked) -> Result<String> {
     Ok(text(report.as_ref()) + &started.unwrap_or_default())
 }
 
-/// The report as a plan over the tables, and over what of it is being made already.
+/// The report as a plan over the tables, and over what of it runs by itself.
 struct Planned {
     started: Option<Arc<StartedExec>>,
     report: DataFrame,
 }
 
-async fn report(asked: &Asked) -> Result<Planned> {
+/// `starts` tells whether the latter begins.
+async fn report(asked: &Asked, starts: bool) -> Result<Planned> {
     let steps = Steps {
         session: session(asked)?.state(),
         arguments: arguments(asked)?,
@@ -94,7 +95,7 @@ async fn report(asked: &Asked) -> Result<Planned> {
     // Other queries may read more of it.
     let built_in = steps.queries.is_none();
     let started = match scope == Scope::All && built_in {
-        true => Some(started_timelines(&steps).await?),
+        true => Some(timelines(&steps, starts).await?),
         false => {
             steps.make_polls(scope).await?;
             None
@@ -110,17 +111,19 @@ async fn report(asked: &Asked) -> Result<Planned> {
     Ok(Planned { started, report: report.select_columns(&columns)? })
 }
 
-/// Makes known of `timelines` what the report reads. Most of the work is there, and begins while the
-/// rest is planned.
-async fn started_timelines(steps: &Steps) -> Result<Arc<StartedExec>> {
+/// Makes known of `timelines` what the report reads. Most of the work is there, so that it begins
+/// while the rest is planned.
+async fn timelines(steps: &Steps, starts: bool) -> Result<Arc<StartedExec>> {
     steps.make(ASKED_POLLS, "asked_polls").await?;
     let timelines = DataFrame::new(steps.session.clone(), steps.relation(TIMELINES).await?);
     let timelines = timelines.select_columns(&["store_no", "timeline"])?;
     let context = Arc::new(timelines.task_ctx());
-    let started = StartedExec::of(timelines.create_physical_plan().await?, &context)?;
-    let started = Arc::new(started);
-    steps.register("timelines", Arc::new(Started(Arc::clone(&started))))?;
-    Ok(started)
+    let timelines = Arc::new(StartedExec::of(timelines.create_physical_plan().await?));
+    if starts {
+        timelines.start(&context)?;
+    }
+    steps.register("timelines", Arc::new(Started(Arc::clone(&timelines))))?;
+    Ok(timelines)
 }
 
 /// A session over the tables at the asked version, with the functions of the rules.

@@ -1,7 +1,7 @@
 //! A relation whose rows are computed from when it is planned, while the query that reads it is not yet.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -43,20 +43,30 @@ struct Partition {
 }
 
 impl StartedExec {
+    /// Of what is not started yet.
+    pub fn of(plan: Arc<dyn ExecutionPlan>) -> Self {
+        Self { plan, partitions: Mutex::default() }
+    }
+
     /// Starts every partition of the plan on a task of its own.
-    pub fn of(plan: Arc<dyn ExecutionPlan>, context: &Arc<TaskContext>) -> Result<Self> {
+    pub fn start(&self, context: &Arc<TaskContext>) -> Result<()> {
         let start = |partition| {
-            let rows = plan.execute(partition, Arc::clone(context))?;
+            let rows = self.plan.execute(partition, Arc::clone(context))?;
             let (sender, batches) = channel(BATCHES_AHEAD);
             let task = SpawnedTask::spawn(send_all(rows, sender));
             Ok(Some(Partition { batches, task }))
         };
-        let partitions = plan.output_partitioning().partition_count();
+        let partitions = self.plan.output_partitioning().partition_count();
         let partitions = (0..partitions).map(start).collect::<Result<_>>()?;
-        Ok(Self { plan, partitions: Mutex::new(partitions) })
+        *self.partitions() = partitions;
+        Ok(())
     }
 
-    /// What was started.
+    fn partitions(&self) -> MutexGuard<'_, Vec<Option<Partition>>> {
+        self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What makes it.
     pub fn plan(&self) -> &Arc<dyn ExecutionPlan> {
         &self.plan
     }
@@ -109,10 +119,9 @@ impl ExecutionPlan for StartedExec {
     }
 
     fn execute(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let mut partitions = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
-        let unread = partitions.get_mut(partition).and_then(Option::take);
+        let unread = self.partitions().get_mut(partition).and_then(Option::take);
         let Some(Partition { mut batches, task }) = unread else {
-            return internal_err!("partition {partition} of what was started is read twice");
+            return internal_err!("partition {partition} was not started, or is read twice");
         };
         let made = stream::poll_fn(move |context| batches.poll_recv(context)).map(Ok);
         // An error comes after the batches before it.
@@ -170,7 +179,9 @@ mod tests {
     async fn started(query: &str) -> (Arc<StartedExec>, SessionContext) {
         let session = SessionContext::new();
         let plan = session.sql(query).await.unwrap().create_physical_plan().await.unwrap();
-        (Arc::new(StartedExec::of(plan, &session.task_ctx()).unwrap()), session)
+        let started = StartedExec::of(plan);
+        started.start(&session.task_ctx()).unwrap();
+        (Arc::new(started), session)
     }
 
     #[tokio::test]

@@ -101,8 +101,7 @@ impl Clocks {
     }
 }
 
-/// The clock, which batches share: it takes as long to read from the rules of its zone as the hours of
-/// a dozen stores to lay onto the calendar.
+/// The clock, which batches share, as a zone's rules are slow to read.
 fn clock_over(zone: Tz, range: Span) -> Arc<LocalClock> {
     /// A question has one range and a few dozen zones; more is of functions called row by row.
     const CLOCKS_KEPT: usize = 4_096;
@@ -115,6 +114,7 @@ fn clock_over(zone: Tz, range: Span) -> Arc<LocalClock> {
     }
     let clock = Arc::new(LocalClock::over(zone, range));
     let mut kept = kept();
+    // Ranges move on, in a service: those of before are dropped some time.
     if kept.len() >= CLOCKS_KEPT {
         kept.clear();
     }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
-use std::thread::available_parallelism;
+use std::thread::{self, available_parallelism};
 
 use arrow::array::RecordBatch;
 
@@ -73,19 +73,27 @@ fn csv(
     let part = |first: usize| rows.slice(first, rows_each.min(rows.num_rows() - first));
     let first = part(0);
     let later: Vec<_> = (0..rows.num_rows()).step_by(rows_each).skip(1).map(part).collect();
-    let lines = |part: &RecordBatch| {
+    let lines = |part: &RecordBatch| -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         csv_into(&made(part)?, &mut bytes)?;
         Ok(bytes)
     };
-    std::thread::scope(|scope| {
-        let later: Vec<_> = later.iter().map(|part| scope.spawn(|| lines(part))).collect();
+    thread::scope(|scope| {
+        let later = later.iter().map(|part| {
+            let thread = thread::Builder::new().spawn_scoped(scope, || lines(part));
+            (part, thread)
+        });
+        let later: Vec<_> = later.collect();
         let first = made(&first)?;
         let mut bytes = Vec::new();
         csv_header_into(&first.schema(), &mut bytes);
         csv_into(&first, &mut bytes)?;
-        for part in later {
-            let lines: Result<Vec<u8>> = part.join().unwrap_or_else(|panic| resume_unwind(panic));
+        for (part, thread) in later {
+            let lines = match thread {
+                Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                // The system has no thread to give.
+                Err(_) => lines(part),
+            };
             bytes.extend_from_slice(&lines?);
         }
         Ok(bytes)
