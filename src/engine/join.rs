@@ -316,9 +316,9 @@ impl Side {
             let numbers = self.numbers_in(&batch);
             let Some(&last) = numbers.last() else { continue };
             let mut before = self.last;
-            let is_later =
-                |number: &&i32| before.replace(**number).is_none_or(|last| last < **number);
-            if let Some(number) = numbers.iter().skip_while(is_later).next() {
+            let is_out_of_order =
+                |number: &&i32| before.replace(**number).is_some_and(|last| last >= **number);
+            if let Some(number) = numbers.iter().find(is_out_of_order) {
                 return internal_err!("store number {number} comes twice, or after a later one");
             }
             (self.next, self.last) = (Some(batch), Some(last));
