@@ -3,8 +3,8 @@
 -- in   stores (store_id, store_no, first_polled_at, last_polled_at, polls, has_business_hours,
 --      has_time_zone); time_zones (store_no, time_zone)
 -- out  stores (store_id, store_no, time_zone, uses_default_hours, uses_default_time_zone,
---      first_polled_at, last_polled_at, polls), one row a store
--- args $default_time_zone, of stores without one
+--      first_polled_at, last_polled_at, polls, zone_rules), one row a store
+-- args $default_time_zone, of stores without one; $zone_rules, the edition by which zones are read
 SELECT
     stores.store_id,
     stores.store_no,
@@ -13,7 +13,8 @@ SELECT
     NOT stores.has_time_zone AS uses_default_time_zone,
     stores.first_polled_at,
     stores.last_polled_at,
-    stores.polls
+    stores.polls,
+    $zone_rules AS zone_rules
 FROM stores
 LEFT JOIN time_zones
     ON time_zones.store_no = stores.store_no

@@ -2,14 +2,12 @@
 //!
 //! Knows neither flags nor JSON: the faces bring the text and say where it stood.
 
-use chrono_tz::Tz;
-
 use crate::engine::Engine;
 use crate::ingest::daily_hours_of_text;
 use crate::report::Format;
 use crate::rules::calendar::DAY_US;
 pub use crate::rules::calendar::instant_text;
-use crate::rules::{Bucket, DefaultHours, Interpolation, NoData, Options, Scope};
+use crate::rules::{Bucket, DefaultHours, Interpolation, NoData, Options, Scope, ZoneName};
 
 /// The words of an option, each with what it means.
 pub type Words<T> = &'static [(&'static str, T)];
@@ -133,8 +131,9 @@ fn time_text(time_s: u32) -> String {
     }
 }
 
-pub fn time_zone(text: &str) -> Result<Tz, String> {
-    text.parse().map_err(|_| "expected an IANA name like America/Chicago".to_owned())
+/// The name of a zone, whatever its case.
+pub fn time_zone(text: &str) -> Result<ZoneName, String> {
+    ZoneName::parse(text).ok_or_else(|| "expected an IANA name like America/Chicago".to_owned())
 }
 
 #[cfg(test)]

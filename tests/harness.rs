@@ -11,7 +11,9 @@ use arrow::datatypes::Int64Type;
 use tempfile::TempDir;
 use uptally::engine::{Engine, Question, answer};
 use uptally::ingest::{Outcome, Request, Watch, load};
-use uptally::rules::{DailyHours, DefaultHours, Interpolation, NoData, Options, Scope};
+use uptally::rules::{
+    DailyHours, DefaultHours, Interpolation, NoData, Options, Scope, ZoneName, ZoneRules,
+};
 use uptally::tables::{Dataset, WriteLock};
 
 use crate::judge::{self, Chain, Tally};
@@ -55,6 +57,7 @@ pub async fn ingest(data: &Path, paths: &[&Path]) -> uptally::Result<Outcome> {
         paths: paths.iter().map(|path| path.to_path_buf()).collect(),
         max_reject_rate: 0.01,
         loaded_at: LOADED_AT,
+        zone_rules: ZoneRules::bundled(),
     };
     let watch = Watch { stopped: &AtomicBool::new(false), read: &|_| {} };
     load(&request, &WriteLock::take(data)?, &watch, |_| Ok(())).await
@@ -96,7 +99,7 @@ pub fn question(asked: &judge::Question) -> Question {
                 DefaultHours::Daily(DailyHours::new(start_s, end_s).unwrap())
             }
         },
-        default_time_zone: asked.default_zone,
+        default_time_zone: ZoneName::parse(asked.default_zone.name()).unwrap(),
     };
     // However little there is to do, so that every chain is divided somewhere.
     let threads = NonZeroUsize::new(3);

@@ -13,3 +13,4 @@ mod sql;
 mod transitions;
 mod versions;
 mod wire;
+mod zone_rules;

@@ -1,16 +1,12 @@
 //! Random chains and options: both engines against the judge, to the microsecond.
 
-use std::str::FromStr;
-
-use chrono::{DateTime, Offset, TimeZone};
-use chrono_tz::{TZ_VARIANTS, Tz};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::harness::{ENGINES, block_on, ingest, question, tables_of, tallies, write_chain};
-use crate::judge::{Chain, DefaultHours, Interpolation, NoData, Question, Scope, judge};
+use crate::judge::{Chain, DefaultHours, Interpolation, NoData, Question, Scope, Zone, judge};
 
 const SECOND: i64 = 1_000_000;
 const HOUR: i64 = 3600 * SECOND;
@@ -32,26 +28,21 @@ const ODD_ZONES: [&str; 12] = [
     "Africa/Cairo",
 ];
 
-fn zones() -> impl Strategy<Value = Tz> {
-    let odd = ODD_ZONES.map(|name| Tz::from_str(name).unwrap());
-    prop_oneof![3 => select(odd.to_vec()), 1 => select(TZ_VARIANTS.to_vec())]
-}
-
-fn offset_s(zone: Tz, at: i64) -> i32 {
-    let at = DateTime::from_timestamp_micros(at).unwrap().naive_utc();
-    zone.offset_from_utc_datetime(&at).fix().local_minus_utc()
+fn zones() -> impl Strategy<Value = Zone> {
+    let odd = ODD_ZONES.map(|name| Zone::named(name).unwrap());
+    prop_oneof![3 => select(odd.to_vec()), 1 => select(Zone::all())]
 }
 
 /// The first change of the zone's offset within a year of an instant; the instant where there is none.
-fn change_after(zone: Tz, at: i64) -> i64 {
+fn change_after(zone: Zone, at: i64) -> i64 {
     let changed = (0..365)
         .map(|day| at + day * DAY)
-        .find(|&day| offset_s(zone, day) != offset_s(zone, day + DAY));
+        .find(|&day| zone.offset_s(day) != zone.offset_s(day + DAY));
     changed.map_or(at, |day| {
-        let (before, mut low, mut high) = (offset_s(zone, day), day, day + DAY);
+        let (before, mut low, mut high) = (zone.offset_s(day), day, day + DAY);
         while high - low > SECOND {
             let middle = low + (high - low) / 2;
-            if offset_s(zone, middle) == before { low = middle } else { high = middle }
+            if zone.offset_s(middle) == before { low = middle } else { high = middle }
         }
         high
     })
@@ -95,7 +86,7 @@ fn default_hours() -> impl Strategy<Value = DefaultHours> {
     prop_oneof![1 => Just(DefaultHours::Always), 1 => Just(DefaultHours::Closed), 3 => daily]
 }
 
-type Store = (Vec<(i64, bool)>, Vec<(u8, u32, u32)>, Option<Tz>);
+type Store = (Vec<(i64, bool)>, Vec<(u8, u32, u32)>, Option<Zone>);
 
 pub fn chains() -> impl Strategy<Value = (Chain, i64)> {
     let store = (polls(), hours(), option::weighted(0.8, zones()));

@@ -3,11 +3,10 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Offset, TimeZone};
-use chrono_tz::{TZ_VARIANTS, Tz};
 use uptally::rules::opening::{local_days, open_spans};
-use uptally::rules::{LocalClock, Opening, Span, Weekday, WeeklyHours};
+use uptally::rules::{LocalClock, Opening, Span, Weekday, WeeklyHours, ZoneRules};
 
+use crate::judge::Zone;
 use crate::judge::hours::{is_open, midnights, openings};
 
 const SECOND: i64 = 1_000_000;
@@ -16,21 +15,16 @@ const DAY: i64 = 24 * HOUR;
 /// 2038-01-01.
 const LAST: i64 = 2_145_916_800 * SECOND;
 
-fn offset_s(zone: Tz, at: i64) -> i64 {
-    let at = DateTime::from_timestamp_micros(at).unwrap().naive_utc();
-    i64::from(zone.offset_from_utc_datetime(&at).fix().local_minus_utc())
-}
-
 /// Instant of each change of the zone's offset, and the offsets before and after it in seconds.
-fn changes(zone: Tz) -> Vec<(i64, i64, i64)> {
+fn changes(zone: Zone) -> Vec<(i64, i64, i64)> {
     let mut changes = Vec::new();
     for start in (0..LAST).step_by((6 * HOUR) as usize) {
-        let (before, after) = (offset_s(zone, start), offset_s(zone, start + 6 * HOUR));
+        let (before, after) = (zone.offset_s(start), zone.offset_s(start + 6 * HOUR));
         if before != after {
             let (mut low, mut high) = (start / SECOND, start / SECOND + 6 * 3600);
             while high - low > 1 {
                 let middle = (low + high) / 2;
-                if offset_s(zone, middle * SECOND) == before { low = middle } else { high = middle }
+                if zone.offset_s(middle * SECOND) == before { low = middle } else { high = middle }
             }
             changes.push((high * SECOND, before, after));
         }
@@ -74,9 +68,10 @@ fn rows_around(at: i64, before: i64, after: i64) -> Vec<(u8, u32, u32)> {
 }
 
 #[track_caller]
-fn check(zone: Tz, rows: &[(u8, u32, u32)], range: (i64, i64)) {
+fn check(zone: Zone, rows: &[(u8, u32, u32)], range: (i64, i64)) {
     let span = Span::new(range.0, range.1).unwrap();
-    let clock = LocalClock::over(zone, span);
+    let rules = ZoneRules::bundled().zone(zone.name()).unwrap();
+    let clock = LocalClock::over(&rules, span);
     let week = rows.iter().map(|&(day, start_s, end_s)| {
         Opening::new(Weekday::from_monday_zero(day).unwrap(), start_s, end_s).unwrap()
     });
@@ -88,7 +83,7 @@ fn check(zone: Tz, rows: &[(u8, u32, u32)], range: (i64, i64)) {
         edges.into_iter().flat_map(|at| [at - 1, at]).filter(|at| (range.0..range.1).contains(at))
     {
         let says = open.iter().any(|span| (span.starts_at()..span.ends_at()).contains(&edge));
-        assert_eq!(says, is_open(&judged, edge), "{zone} at {edge}, rows {rows:?}");
+        assert_eq!(says, is_open(&judged, edge), "{zone:?} at {edge}, rows {rows:?}");
     }
     let mut borders: Vec<i64> =
         midnights(zone, range).into_iter().filter(|at| range.0 < *at && *at < range.1).collect();
@@ -96,15 +91,15 @@ fn check(zone: Tz, rows: &[(u8, u32, u32)], range: (i64, i64)) {
     borders.dedup();
     let days = local_days(&clock, span);
     let starts: Vec<i64> = days.iter().skip(1).map(|day| day.starts_at()).collect();
-    assert_eq!(starts, borders, "days of {zone}");
+    assert_eq!(starts, borders, "days of {zone:?}");
 }
 
 /// One change of one zone, and whatever others its clocks make within a fortnight of it: all that
 /// the spans around it depend on. Zones that make the same are looked at once.
-fn distinct_changes() -> Vec<(Tz, (i64, i64, i64))> {
+fn distinct_changes() -> Vec<(Zone, (i64, i64, i64))> {
     let mut seen = HashSet::new();
     let mut distinct = Vec::new();
-    for &zone in &TZ_VARIANTS {
+    for zone in Zone::all() {
         let changes = changes(zone);
         for &change in &changes {
             let near: Vec<_> = changes
@@ -125,7 +120,7 @@ fn stores_open_by_the_clocks_around_every_change() {
     let changes = distinct_changes();
     let gaps = changes.iter().filter(|(_, (_, before, after))| after > before).count();
     assert!(gaps > 2_000 && changes.len() - gaps > 2_000, "{gaps} gaps of {}", changes.len());
-    let check_all = |changes: &[(Tz, (i64, i64, i64))]| {
+    let check_all = |changes: &[(Zone, (i64, i64, i64))]| {
         for &(zone, (at, before, after)) in changes {
             let rows = rows_around(at, before, after);
             let range = (at - 2 * DAY, at + 2 * DAY);

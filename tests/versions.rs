@@ -118,8 +118,8 @@ fn the_list_of_files_beside_a_log_is_what_the_log_says() {
     }
     let listed = run(folder.path(), "report --exact");
     let plan = run(folder.path(), "report --explain");
-    // Of loads, polls, stores and what is carried.
-    assert_eq!(lists().iter().map(|list| files(list).len()).collect::<Vec<_>>(), [1; 4]);
+    // Of loads, polls, stores, what is carried, and the rules of time zones.
+    assert_eq!(lists().iter().map(|list| files(list).len()).collect::<Vec<_>>(), [1; 5]);
 
     for broken in ["", "{", "[]"] {
         for list in lists() {

@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::arguments::share;
 use super::output;
 use super::signals::Stop;
+use super::zones::{self, change_text};
 use crate::error::Result;
 use crate::ingest::{Kind, Outcome, Reject, Request, Watch, load, rejects_csv, sources};
 use crate::tables::WriteLock;
@@ -24,6 +25,8 @@ pub struct Arguments {
     data: PathBuf,
     #[command(flatten)]
     rejection: Rejection,
+    #[command(flatten)]
+    zones: zones::Source,
 }
 
 /// What becomes of rows that break a rule.
@@ -39,8 +42,14 @@ pub struct Rejection {
 
 pub async fn run(arguments: &Arguments) -> Result<()> {
     let stop = Stop::on_signals()?;
-    let outcome =
-        load_into(&arguments.data, &arguments.paths, &arguments.rejection, stop.flag()).await?;
+    let outcome = load_into(
+        &arguments.data,
+        &arguments.paths,
+        (&arguments.rejection, &arguments.zones),
+        stop.flag(),
+    )
+    .await?;
+    arguments.zones.tell_older(&outcome.zone_rules)?;
     print!("{}", summary(&outcome));
     Ok(())
 }
@@ -49,7 +58,7 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
 pub async fn load_into(
     data: &Path,
     paths: &[PathBuf],
-    rejection: &Rejection,
+    (rejection, zones): (&Rejection, &zones::Source),
     stopped: &AtomicBool,
 ) -> Result<Outcome> {
     let lock = WriteLock::take(data)?;
@@ -60,6 +69,7 @@ pub async fn load_into(
         paths: paths.to_vec(),
         max_reject_rate: rejection.max_reject_rate,
         loaded_at: chrono::Utc::now().timestamp_micros(),
+        zone_rules: zones.newest()?,
     };
     let rejected = |rejects: &[Reject]| match &rejection.rejects {
         Some(file) => output::write(&rejects_csv(rejects)?, Some(file)),
@@ -103,6 +113,7 @@ pub fn summary(outcome: &Outcome) -> String {
         lines.push(format!("time zones: {rows} rows, in place of those before"));
     }
     lines.extend(conflicts(outcome));
+    lines.extend(outcome.rules_change.as_ref().map(change_text));
     lines.extend(outcome.version.map(|version| format!("version {version}")));
     lines.into_iter().map(|line| line + "\n").collect()
 }

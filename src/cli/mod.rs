@@ -12,18 +12,21 @@ mod report;
 mod serve;
 mod signals;
 mod sql;
+mod zones;
 
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use clap::{Parser, Subcommand};
 
 use crate::error::{Error, Result};
+use crate::rules::ZoneRules;
 use crate::sql::STACK_BYTES;
 
 /// Says exactly how long each store of a chain was up, and how long down, while it should have
 /// been open.
 #[derive(Debug, Parser)]
-#[command(name = "uptally", version, arg_required_else_help = true)]
+#[command(name = "uptally", version = version(), arg_required_else_help = true)]
 struct Command {
     #[command(subcommand)]
     action: Action,
@@ -37,6 +40,16 @@ enum Action {
     Sql(Box<sql::Arguments>),
     Serve(Box<serve::Arguments>),
     Keys(keys::Arguments),
+    Zones(zones::Arguments),
+}
+
+/// Of the program, and of the time-zone rules that it brings.
+fn version() -> &'static str {
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        let (program, rules) = (env!("CARGO_PKG_VERSION"), ZoneRules::bundled());
+        format!("{program} (zone rules {})", rules.edition())
+    });
+    &VERSION
 }
 
 /// Runs the command that the process was started with.
@@ -75,6 +88,7 @@ async fn act(action: Action) -> Result<()> {
         Action::Sql(arguments) => sql::run(&arguments).await,
         Action::Serve(arguments) => serve::run(&arguments).await,
         Action::Keys(arguments) => keys::run(&arguments),
+        Action::Zones(arguments) => zones::run(&arguments).await,
     }
 }
 

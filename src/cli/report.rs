@@ -3,19 +3,19 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use chrono_tz::Tz;
 use clap::Args;
 
 use super::arguments::{self, default_hours, duration_us, instant, time_zone};
 use super::ingest::{Rejection, conflicts, load_into};
 use super::output;
 use super::signals::Stop;
+use super::zones;
 use crate::engine::{Answer, Engine, Question, answer, explain, prepare};
 use crate::error::{Error, Result};
 use crate::ingest::Outcome;
 use crate::report::{Format, Layout, print};
-use crate::rules::{DefaultHours, Interpolation, NoData, Options, Scope};
-use crate::tables::Dataset;
+use crate::rules::{DefaultHours, Interpolation, NoData, Options, Scope, ZoneName};
+use crate::tables::{Dataset, outdated_zone_rules};
 use crate::words::default_hours_text;
 
 /// Prints how long each store was up and down over the last hour, day and week.
@@ -55,7 +55,7 @@ pub struct Arguments {
     default_hours: DefaultHours,
     /// Zone of stores without one
     #[arg(long, value_name = "ZONE", default_value = "America/Chicago", value_parser = time_zone)]
-    default_timezone: Tz,
+    default_timezone: ZoneName,
     /// A store to report on, given as often as there are such [default: all]
     #[arg(long = "store", value_name = "ID")]
     stores: Vec<String>,
@@ -89,6 +89,8 @@ pub struct Arguments {
     queries: Option<PathBuf>,
     #[command(flatten)]
     rejection: Rejection,
+    #[command(flatten)]
+    zones: zones::Source,
 }
 
 pub async fn run(arguments: &Arguments) -> Result<()> {
@@ -101,12 +103,19 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
     let engine = arguments.engine;
     tokio::spawn(async move { prepare(engine) });
     if arguments.paths.is_empty() {
+        arguments.zones.none_of_tables()?;
         return report_on(&arguments.data, arguments, &stop).await;
     }
     let folder = tempfile::Builder::new().prefix("uptally-").tempdir();
     let folder = folder.map_err(|error| Error::io("write to", &std::env::temp_dir(), error))?;
-    let loaded =
-        load_into(folder.path(), &arguments.paths, &arguments.rejection, stop.flag()).await?;
+    let loaded = load_into(
+        folder.path(),
+        &arguments.paths,
+        (&arguments.rejection, &arguments.zones),
+        stop.flag(),
+    )
+    .await?;
+    arguments.zones.tell_older(&loaded.zone_rules)?;
     tell_load(&loaded);
     report_on(folder.path(), arguments, &stop).await
 }
@@ -117,13 +126,16 @@ async fn report_on(data: &Path, arguments: &Arguments, stop: &Stop) -> Result<()
             "nothing was loaded into {data:?} yet; expected `uptally ingest` before, or CSV files as arguments"
         ))
     })?;
+    if let Some(warning) = outdated_zone_rules(&dataset) {
+        eprintln!("warning: {warning}");
+    }
     let question = question(arguments);
     if arguments.explain {
         let plan = explain(&dataset, &question, arguments.engine).await?;
         return output::write(plan.as_bytes(), arguments.output.as_deref());
     }
     let answer = stop.unless(answer(&dataset, &question, arguments.engine)).await?;
-    tell_defaults(&answer, &question);
+    tell_defaults(&answer, &question, dataset.zone_rules()?.edition());
     let layout = Layout { extended: arguments.columns, exact: arguments.exact };
     let report = print(&answer.figures, layout, arguments.format)?;
     output::write(&report, arguments.output.as_deref())
@@ -168,11 +180,11 @@ fn tell_load(outcome: &Outcome) {
 }
 
 /// From when the figures look back, and how many stores were given a default.
-fn tell_defaults(answer: &Answer, question: &Question) {
+fn tell_defaults(answer: &Answer, question: &Question, zone_edition: &str) {
     let counts = answer.stores;
     let now = chrono::DateTime::from_timestamp_micros(answer.now).unwrap_or_default();
     eprintln!(
-        "note: {} stores, looking back from {}",
+        "note: {} stores, looking back from {}; zone rules {zone_edition}",
         counts.stores,
         now.format("%Y-%m-%d %H:%M:%S%.6f UTC")
     );

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 
-use super::store::{week, zone};
+use super::store::{default_zone, week, zone};
 use crate::error::{Error, Result};
 use crate::functions::StoreHours;
 use crate::rules::Options;
@@ -17,14 +17,16 @@ pub fn hours_of_stores(dataset: &Dataset, options: &Options) -> Result<Vec<(Stri
     for (store, rows) in by_store(&dataset.rows(Table::BusinessHours)?)? {
         weeks.extend(week(&rows)?.map(|week| (store, week)));
     }
+    let rules = dataset.zone_rules()?;
+    let default_zone = default_zone(&rules, options)?;
     let mut zones = HashMap::new();
     for (store, rows) in by_store(&dataset.rows(Table::TimeZones)?)? {
-        zones.extend(zone(&rows)?.map(|zone| (store, zone)));
+        zones.extend(zone(&rows, &rules)?.map(|zone| (store, zone)));
     }
     let stores = by_store(&dataset.rows(Table::Stores)?)?;
     let hours = stores.into_iter().map(|(store, _)| {
         let week = weeks.remove(&store).unwrap_or_else(|| options.default_hours.week());
-        let zone = zones.remove(&store).unwrap_or(options.default_time_zone);
+        let zone = zones.remove(&store).unwrap_or_else(|| default_zone.clone());
         (store, StoreHours { week, zone })
     });
     Ok(hours.collect())

@@ -21,9 +21,12 @@ mod started;
 pub mod steps;
 mod stores;
 
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 
 use arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
@@ -37,7 +40,7 @@ pub use self::scan::{STORE_ID, TableFiles};
 pub use self::stores::{NumberedStores, Stores};
 use crate::error::{Error, Result};
 use crate::rules::calendar::day_of;
-use crate::rules::{Options, Window};
+use crate::rules::{Options, Window, ZoneName, ZoneRules};
 use crate::tables::{Dataset, Table, TableFile};
 
 /// Which engine answers.
@@ -74,6 +77,9 @@ impl Question {
         self.extended || ["store_id", "uptime", "downtime"].into_iter().any(is_standard)
     }
 }
+
+/// Key of the figures' metadata that names the edition of the time-zone rules.
+pub const ZONE_RULES: &str = "uptally_zone_rules";
 
 /// What the tables say.
 #[derive(Clone, Debug)]
@@ -114,6 +120,11 @@ pub async fn answer(dataset: &Dataset, question: &Question, engine: Engine) -> R
         Engine::DataFusion => sql::figures(&asked).await?,
         Engine::Polars => frame::figures(&asked).await?,
     };
+    // What programs read of a file beside its columns.
+    let schema = figures.schema().as_ref().clone();
+    let edition = dataset.zone_rules()?.edition().to_owned();
+    let schema = schema.with_metadata(HashMap::from([(ZONE_RULES.to_owned(), edition)]));
+    let figures = figures.with_schema(Arc::new(schema))?;
     Ok(Answer { figures, now: asked.now, stores: asked.stores.counts() })
 }
 
@@ -126,6 +137,7 @@ pub struct Tables {
     pub stores: usize,
     /// Days on which there were polls, ascending, since 1970-01-01.
     pub days: Arc<[i64]>,
+    pub zone_rules: ZoneRules,
 }
 
 impl Tables {
@@ -146,7 +158,12 @@ impl Tables {
             latest_poll: stores.numbered().last_polled_at(),
             stores: stores.count(),
             days: polled_days(dataset).collect(),
+            zone_rules: dataset.zone_rules()?,
         })
+    }
+
+    pub fn knows_zone(&self, name: ZoneName) -> bool {
+        self.zone_rules.zone(name.as_str()).is_some()
     }
 }
 
@@ -180,16 +197,20 @@ pub struct Asked {
 
 impl Asked {
     fn of(dataset: &Dataset, question: &Question) -> Result<Self> {
-        let (all, stores) = match question.stores[..] {
-            [] => {
-                let all = NumberedStores::read(dataset)?;
-                (all.clone(), all)
-            }
-            _ => {
-                let all = Stores::read(dataset)?;
-                (all.numbered().clone(), all.asked(&question.stores)?)
-            }
-        };
+        // Both are read from files, so that neither waits for the other.
+        let (zone_rules, stores) = thread::scope(|scope| {
+            let read = || dataset.zone_rules();
+            let reading = thread::Builder::new().spawn_scoped(scope, read);
+            let stores = asked_stores(dataset, question);
+            let zone_rules = match reading {
+                Ok(reading) => reading.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                // The system has no thread to give.
+                Err(_) => read(),
+            };
+            (zone_rules, stores)
+        });
+        let (all, stores) = stores?;
+        store::default_zone(&zone_rules?, &question.options)?;
         let now = question.now.or_else(|| all.last_polled_at()).ok_or_else(|| {
             Error::Argument("there is no poll to look back from; expected polls, or --now".into())
         })?;
@@ -212,6 +233,19 @@ impl Asked {
         };
         self.dataset.files(table).iter().filter(asked).collect()
     }
+}
+
+/// All stores of a dataset, and those that the question asks for.
+fn asked_stores(
+    dataset: &Dataset,
+    question: &Question,
+) -> Result<(NumberedStores, NumberedStores)> {
+    if question.stores.is_empty() {
+        let all = NumberedStores::read(dataset)?;
+        return Ok((all.clone(), all));
+    }
+    let all = Stores::read(dataset)?;
+    Ok((all.numbered().clone(), all.asked(&question.stores)?))
 }
 
 fn polled_days(dataset: &Dataset) -> impl Iterator<Item = i64> + Clone {

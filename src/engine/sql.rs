@@ -148,12 +148,13 @@ fn session(asked: &Asked) -> Result<SessionContext> {
         .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()))
         .build();
     let session = SessionContext::new_with_state(state);
+    functions::register_by_zones(&session, &asked.dataset.zone_rules()?);
     let asked_for = asked_for(asked);
     for table in Table::VERSIONED {
         let files = TableFiles::new(table, asked.dataset.files(table)).divided(&cuts);
         let files = Arc::new(files);
         match &asked_for {
-            Some(filter) if table != Table::Rejects => {
+            Some(filter) if !matches!(table, Table::Rejects | Table::ZoneRules) => {
                 let rows = session.read_table(files)?.filter(filter.clone())?;
                 session.register_table(table.name(), rows.into_view())?;
             }

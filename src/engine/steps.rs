@@ -77,7 +77,7 @@ pub fn arguments(
         ("no_data", lit(no_data)),
         ("snap_end_of_day", lit(options.snap_end_of_day)),
         ("default_week", lit(functions::week_value(&options.default_hours.week())?)),
-        ("default_time_zone", lit(options.default_time_zone.name())),
+        ("default_time_zone", lit(options.default_time_zone.as_str())),
     ]))
 }
 

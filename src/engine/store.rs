@@ -4,7 +4,6 @@
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{Int8Type, Int32Type, TimestampMicrosecondType};
-use chrono_tz::Tz;
 
 use super::{first_day_to_read, polled_days};
 use crate::error::{Error, Result};
@@ -16,6 +15,7 @@ use crate::rules::tally::{Tally, tally};
 use crate::rules::timeline::{Share, shares, shares_within, steps, steps_within};
 use crate::rules::{
     LocalClock, NoData, Opening, Options, Poll, Scope, Span, Spans, Step, Weekday, WeeklyHours,
+    Zone, ZoneRules,
 };
 use crate::tables::{Dataset, Table, TableFile, read_store};
 
@@ -28,7 +28,7 @@ pub struct StoreHistory {
     pub week: WeeklyHours,
     /// Whether the hours are the default, for want of any in the data.
     pub hours_are_default: bool,
-    pub zone: Tz,
+    pub zone: Zone,
     /// Whether the zone is the default, for want of one in the data.
     pub zone_is_default: bool,
     pub open: Spans,
@@ -40,11 +40,15 @@ impl StoreHistory {
     /// Blocks while it reads.
     pub fn read(dataset: &Dataset, store: &str, range: Span, options: Options) -> Result<Self> {
         let given_week = week(&of_store(dataset, Table::BusinessHours, store)?)?;
-        let given_zone = zone(&of_store(dataset, Table::TimeZones, store)?)?;
+        let rules = dataset.zone_rules()?;
+        let given_zone = zone(&of_store(dataset, Table::TimeZones, store)?, &rules)?;
         let (hours_are_default, zone_is_default) = (given_week.is_none(), given_zone.is_none());
         let week = given_week.unwrap_or_else(|| options.default_hours.week());
-        let zone = given_zone.unwrap_or(options.default_time_zone);
-        let clock = LocalClock::over(zone, range);
+        let zone = match given_zone {
+            Some(zone) => zone,
+            None => default_zone(&rules, &options)?,
+        };
+        let clock = LocalClock::over(&zone, range);
         let open = open_spans(&week, &clock, range, options.snap_end_of_day);
         Ok(Self {
             range,
@@ -170,9 +174,23 @@ fn column<'a>(rows: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef> {
 }
 
 /// The time zone of one store's rows; `None` of none.
-pub(super) fn zone(rows: &RecordBatch) -> Result<Option<Tz>> {
+pub(super) fn zone(rows: &RecordBatch, rules: &ZoneRules) -> Result<Option<Zone>> {
     let Some(last) = rows.num_rows().checked_sub(1) else { return Ok(None) };
     let name = column(rows, "time_zone")?.as_string::<i32>().value(last);
-    let zone = name.parse();
-    zone.map(Some).map_err(|_| Error::bug(format!("the tables hold the time zone {name:?}")))
+    let zone = rules.zone(name);
+    zone.map(Some).ok_or_else(|| Error::bug(format!("the tables hold the time zone {name:?}")))
+}
+
+/// The zone of stores without one.
+///
+/// # Errors
+/// Where the rules do not know it.
+pub(super) fn default_zone(rules: &ZoneRules, options: &Options) -> Result<Zone> {
+    let name = options.default_time_zone;
+    rules.zone(name.as_str()).ok_or_else(|| {
+        Error::Argument(format!(
+            "the zone rules {} of the data know no time zone {name}; choose another default",
+            rules.edition()
+        ))
+    })
 }

@@ -1,10 +1,8 @@
 //! `open_spans` and `local_days`: weeks and days laid onto the calendar of a zone.
 
-use std::str::FromStr;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use chrono_tz::Tz;
 use datafusion::common::{exec_err, resources_err};
 use datafusion::error::Result;
 use hashbrown::HashMap;
@@ -14,12 +12,12 @@ use super::lists::{Lists, SpanLists};
 use super::stop::Stop;
 use crate::rules::calendar::{DAY_US, instant_text};
 use crate::rules::opening::{local_days, open_spans};
-use crate::rules::{LocalClock, Span};
+use crate::rules::{LocalClock, Span, Zone, ZoneRules};
 
-pub fn open_spans_of(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+pub fn open_spans_of(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let (weeks, ranges) = (Lists::new(&columns[0]), Ranges::new(&columns[2], &columns[3]));
     let snaps = columns.get(4).map(|column| column.as_boolean());
-    let (mut clocks, stop) = (Clocks::default(), Stop::of_thread());
+    let (mut clocks, stop) = (Clocks::by(zones), Stop::of_thread());
     let mut spans = SpanLists::with_capacity(rows);
     for row in 0..rows {
         stop.unless_set()?;
@@ -37,9 +35,9 @@ pub fn open_spans_of(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     spans.finish()
 }
 
-pub fn local_days_of(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+pub fn local_days_of(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let ranges = Ranges::new(&columns[1], &columns[2]);
-    let (mut clocks, stop) = (Clocks::default(), Stop::of_thread());
+    let (mut clocks, stop) = (Clocks::by(zones), Stop::of_thread());
     let mut days = SpanLists::with_capacity(rows);
     for row in 0..rows {
         stop.unless_set()?;
@@ -65,50 +63,54 @@ fn few_enough(lists: &SpanLists) -> Result<()> {
 }
 
 /// The clocks of a batch, found by the names of zones.
-#[derive(Default)]
 pub struct Clocks {
-    zones: HashMap<String, Tz>,
+    rules: ZoneRules,
+    zones: HashMap<String, Zone>,
     clocks: HashMap<ClockKey, Arc<LocalClock>>,
 }
 
 /// A zone and the ends of a range.
-type ClockKey = (Tz, i64, i64);
+type ClockKey = (Zone, i64, i64);
 
 impl Clocks {
+    pub fn by(rules: &ZoneRules) -> Self {
+        Self { rules: rules.clone(), zones: HashMap::new(), clocks: HashMap::new() }
+    }
+
     /// # Errors
     /// Where the zone has no IANA name, or as [`range_on_calendar`].
     pub fn over(&mut self, zone: &str, range: Span) -> Result<&LocalClock> {
         let known = match self.zones.get(zone) {
-            Some(known) => *known,
+            Some(known) => known.clone(),
             None => {
-                let Ok(known) = Tz::from_str(zone) else {
+                let Some(known) = self.rules.zone(zone) else {
                     return exec_err!(
                         "time zone {zone:?} is not an IANA name like 'America/Chicago'"
                     );
                 };
-                *self.zones.entry(zone.to_owned()).insert(known).get()
+                self.zones.entry(zone.to_owned()).insert(known).get().clone()
             }
         };
-        self.of_zone(known, range)
+        self.of_zone(&known, range)
     }
 
     /// # Errors
     /// As [`range_on_calendar`].
-    pub fn of_zone(&mut self, zone: Tz, range: Span) -> Result<&LocalClock> {
+    pub fn of_zone(&mut self, zone: &Zone, range: Span) -> Result<&LocalClock> {
         range_on_calendar(range)?;
-        let clock = self.clocks.entry((zone, range.starts_at(), range.ends_at()));
+        let clock = self.clocks.entry((zone.clone(), range.starts_at(), range.ends_at()));
         Ok(clock.or_insert_with(|| clock_over(zone, range)))
     }
 }
 
 /// The clock, which batches share, as a zone's rules are slow to read.
-fn clock_over(zone: Tz, range: Span) -> Arc<LocalClock> {
+fn clock_over(zone: &Zone, range: Span) -> Arc<LocalClock> {
     /// A question has one range and a few dozen zones; more is of functions called row by row.
     const CLOCKS_KEPT: usize = 4_096;
     static KEPT: LazyLock<Mutex<HashMap<ClockKey, Arc<LocalClock>>>> =
         LazyLock::new(Mutex::default);
     let kept = || KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-    let key = (zone, range.starts_at(), range.ends_at());
+    let key = (zone.clone(), range.starts_at(), range.ends_at());
     if let Some(clock) = kept().get(&key) {
         return Arc::clone(clock);
     }

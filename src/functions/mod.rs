@@ -39,14 +39,23 @@ use self::scalars::{Function, SCALARS};
 pub use self::stop::Stop;
 pub use self::stores::{ChainHours, StoreHours};
 use self::stores::{STORE_SCALARS, StoreFunction};
+use crate::rules::ZoneRules;
 
-/// Makes the functions that need nothing but their arguments known to the session by their names.
+/// Makes the functions that need nothing but their arguments known to the session by their names;
+/// zones have the bundled rules.
 pub fn register(session: &SessionContext) {
     for fold in Fold::ALL {
         session.register_udaf(AggregateUDF::from(Aggregate::new(fold)));
     }
     for scalar in SCALARS {
-        session.register_udf(ScalarUDF::from(Function::new(scalar)));
+        session.register_udf(ScalarUDF::from(Function::new(scalar, ZoneRules::bundled())));
+    }
+}
+
+/// Replaces those that read the rules of zones: a session's are of the version that it sees.
+pub fn register_by_zones(session: &SessionContext, zones: &ZoneRules) {
+    for scalar in SCALARS.into_iter().filter(|scalar| scalar.compute.reads_zones()) {
+        session.register_udf(ScalarUDF::from(Function::new(scalar, zones.clone())));
     }
 }
 

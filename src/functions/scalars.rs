@@ -13,85 +13,107 @@ use super::arguments::coerced;
 use super::documented::{self, Documented};
 use super::lists::{spans_type, timeline_type};
 use super::{durations, hours, states, tallies};
+use crate::rules::ZoneRules;
 
 /// One function: what it is, and what makes a column of it from as many rows of its arguments.
 #[derive(Debug)]
 pub struct Scalar {
     pub documented: &'static Documented,
     returns: fn() -> DataType,
-    compute: fn(&[ArrayRef], usize) -> Result<ArrayRef>,
+    pub compute: Compute,
+}
+
+/// Makes a column of as many rows of arguments.
+#[derive(Clone, Copy, Debug)]
+pub enum Compute {
+    Plain(fn(&[ArrayRef], usize) -> Result<ArrayRef>),
+    /// By the rules of zones.
+    ByZones(fn(&ZoneRules, &[ArrayRef], usize) -> Result<ArrayRef>),
+}
+
+impl Compute {
+    pub fn reads_zones(self) -> bool {
+        matches!(self, Self::ByZones(_))
+    }
+
+    pub fn column(self, zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+        match self {
+            Self::Plain(compute) => compute(columns, rows),
+            Self::ByZones(compute) => compute(zones, columns, rows),
+        }
+    }
 }
 
 pub const SCALARS: [Scalar; 14] = [
     Scalar {
         documented: &documented::OPEN_SPANS,
         returns: spans_type,
-        compute: hours::open_spans_of,
+        compute: Compute::ByZones(hours::open_spans_of),
     },
     Scalar {
         documented: &documented::LOCAL_DAYS,
         returns: spans_type,
-        compute: hours::local_days_of,
+        compute: Compute::ByZones(hours::local_days_of),
     },
     Scalar {
         documented: &documented::TIMELINE_WITHIN,
         returns: timeline_type,
-        compute: tallies::timeline_within,
+        compute: Compute::Plain(tallies::timeline_within),
     },
     Scalar {
         documented: &documented::TIMES_IN,
         returns: tallies::times_type,
-        compute: tallies::times_in,
+        compute: Compute::Plain(tallies::times_in),
     },
     Scalar {
         documented: &documented::TIME_IN,
         returns: || DataType::Int64,
-        compute: tallies::time_in,
+        compute: Compute::Plain(tallies::time_in),
     },
     Scalar {
         documented: &documented::STATE_AT,
         returns: || DataType::Utf8,
-        compute: states::state_at,
+        compute: Compute::Plain(states::state_at),
     },
     Scalar {
         documented: &documented::LIVE_RANGES,
         returns: spans_type,
-        compute: states::live_ranges,
+        compute: Compute::Plain(states::live_ranges),
     },
     Scalar {
         documented: &documented::DEAD_RANGES,
         returns: spans_type,
-        compute: states::dead_ranges,
+        compute: Compute::Plain(states::dead_ranges),
     },
     Scalar {
         documented: &documented::TIMELINE_AND,
         returns: timeline_type,
-        compute: states::timeline_and,
+        compute: Compute::Plain(states::timeline_and),
     },
     Scalar {
         documented: &documented::TIMELINE_OR,
         returns: timeline_type,
-        compute: states::timeline_or,
+        compute: Compute::Plain(states::timeline_or),
     },
     Scalar {
         documented: &documented::TIMELINE_NOT,
         returns: timeline_type,
-        compute: states::timeline_not,
+        compute: Compute::Plain(states::timeline_not),
     },
     Scalar {
         documented: &documented::TIMELINE_CLIP,
         returns: timeline_type,
-        compute: states::timeline_clip,
+        compute: Compute::Plain(states::timeline_clip),
     },
     Scalar {
         documented: &documented::DURATION_IN,
         returns: durations::duration_type,
-        compute: durations::duration_in,
+        compute: Compute::Plain(durations::duration_in),
     },
     Scalar {
         documented: &documented::INTERPOLATED_DURATION_IN,
         returns: durations::duration_type,
-        compute: durations::interpolated_duration_in,
+        compute: Compute::Plain(durations::interpolated_duration_in),
     },
 ];
 
@@ -99,21 +121,22 @@ pub const SCALARS: [Scalar; 14] = [
 #[derive(Debug)]
 pub struct Function {
     scalar: Scalar,
+    zones: ZoneRules,
     signature: Signature,
     documentation: Documentation,
 }
 
 impl Function {
-    pub fn new(scalar: Scalar) -> Self {
+    pub fn new(scalar: Scalar, zones: ZoneRules) -> Self {
         let documentation = scalar.documented.documentation();
         let signature = Signature::user_defined(Volatility::Immutable);
-        Self { scalar, signature, documentation }
+        Self { scalar, zones, signature, documentation }
     }
 }
 
 impl PartialEq for Function {
     fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name()
+        self.name() == other.name() && self.zones == other.zones
     }
 }
 
@@ -144,7 +167,7 @@ impl ScalarUDFImpl for Function {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let (columns, rows) = columns_of(&args)?;
-        Ok(ColumnarValue::Array((self.scalar.compute)(&columns, rows)?))
+        Ok(ColumnarValue::Array(self.scalar.compute.column(&self.zones, &columns, rows)?))
     }
 
     fn documentation(&self) -> Option<&Documentation> {

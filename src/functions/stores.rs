@@ -9,7 +9,6 @@ use arrow::array::{
     ArrayRef, BooleanBuilder, Int64Builder, PrimitiveBuilder, TimestampMicrosecondBuilder,
 };
 use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
-use chrono_tz::Tz;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{
     ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
@@ -24,13 +23,13 @@ use super::scalars::columns_of;
 use super::stop::Stop;
 use crate::rules::calendar::DAY_US;
 use crate::rules::schedule::Schedule;
-use crate::rules::{Span, WeeklyHours};
+use crate::rules::{Span, WeeklyHours, Zone, ZoneRules};
 
 /// The hours and the zone of one store.
 #[derive(Clone, Debug)]
 pub struct StoreHours {
     pub week: WeeklyHours,
-    pub zone: Tz,
+    pub zone: Zone,
 }
 
 /// Reads the hours of every store; blocks while it does.
@@ -175,7 +174,7 @@ impl<'a> Schedules<'a> {
 
     fn of(known: &'a HashMap<String, StoreHours>) -> Self {
         let stop = Stop::of_thread();
-        Self { known, clocks: Clocks::default(), stop, laid: HashMap::new() }
+        Self { known, clocks: Clocks::by(&ZoneRules::bundled()), stop, laid: HashMap::new() }
     }
 
     /// The store of a row; `None` where nobody knows it.
@@ -207,7 +206,7 @@ impl<'a> Schedules<'a> {
             if self.laid.len() == Self::LAID_MAX {
                 self.laid.clear();
             }
-            let clock = self.clocks.of_zone(hours.zone, Schedule::laid(stretch))?;
+            let clock = self.clocks.of_zone(&hours.zone, Schedule::laid(stretch))?;
             self.laid.insert(key, Schedule::over(&hours.week, clock, stretch));
         }
         Ok(&self.laid[&key])
@@ -301,7 +300,7 @@ fn to_store_time(schedules: &mut Schedules, columns: &[ArrayRef], rows: usize) -
         times.append_option(match asked {
             Some(((_, hours), at)) => {
                 let stretch = Schedules::stretch(at)?;
-                let clock = schedules.clocks.of_zone(hours.zone, Schedule::laid(stretch))?;
+                let clock = schedules.clocks.of_zone(&hours.zone, Schedule::laid(stretch))?;
                 Some(clock.local_at(at))
             }
             None => None,

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use chrono_tz::America::{Chicago, New_York};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use super::*;
-use crate::rules::{Opening, Weekday, WeeklyHours};
+use crate::rules::{Opening, Weekday, WeeklyHours, ZoneRules};
 
 /// `up` is up until noon and down from then on, `gap` is known from 10 to 12 and up, `never` is of no
 /// poll; `noon` is an instant of
@@ -43,15 +42,18 @@ fn chain(read: &Arc<AtomicUsize>) -> Arc<ChainHours> {
     let weekdays = (0..5).map(|day| opening(day, 9, 17)).collect();
     let nights = vec![opening(4, 18, 2), opening(5, 18, 2)];
     let stores = [
-        ("weekdays", WeeklyHours::Rows(weekdays), New_York),
-        ("nights", WeeklyHours::Rows(nights), Chicago),
-        ("always", WeeklyHours::Always, Chicago),
-        ("never", WeeklyHours::Rows(Vec::new()), Chicago),
+        ("weekdays", WeeklyHours::Rows(weekdays), "America/New_York"),
+        ("nights", WeeklyHours::Rows(nights), "America/Chicago"),
+        ("always", WeeklyHours::Always, "America/Chicago"),
+        ("never", WeeklyHours::Rows(Vec::new()), "America/Chicago"),
     ];
     Arc::new(ChainHours::new(move || {
         read.fetch_add(1, Ordering::Relaxed);
         let stores = stores.iter().cloned();
-        Ok(stores.map(|(id, week, zone)| (id.to_owned(), StoreHours { week, zone })).collect())
+        let zone = |name: &str| ZoneRules::bundled().zone(name).unwrap();
+        let hours =
+            |(id, week, name): (&str, _, _)| (id.to_owned(), StoreHours { week, zone: zone(name) });
+        Ok(stores.map(hours).collect())
     }))
 }
 

@@ -1,12 +1,9 @@
 //! One field of a row: from its text to its value, or what was expected instead.
 
-use std::str::FromStr;
-
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
-use chrono_tz::Tz;
 
 use crate::rules::calendar::{DAY_S, DAY_US, SECOND_US};
-use crate::rules::{DailyHours, Weekday};
+use crate::rules::{DailyHours, Weekday, Zone, ZoneRules};
 
 /// What is wrong with a field, worded to follow the column's name.
 pub type Wrong = String;
@@ -180,9 +177,9 @@ fn time_of_day(field: &[u8]) -> Option<u32> {
     (minute < 60 && second < 60 && time_s <= DAY_S).then_some(time_s)
 }
 
-/// An IANA name.
-pub fn time_zone(field: &[u8]) -> Result<Tz, Wrong> {
-    let known = std::str::from_utf8(field).ok().and_then(|name| Tz::from_str(name.trim()).ok());
+/// An IANA name, whatever its case.
+pub fn time_zone(field: &[u8], rules: &ZoneRules) -> Result<Zone, Wrong> {
+    let known = std::str::from_utf8(field).ok().and_then(|name| rules.zone(name.trim()));
     known.ok_or_else(|| {
         format!("{} is not a time zone; expected an IANA name like America/Chicago", quoted(field))
     })
@@ -294,7 +291,11 @@ mod tests {
         let wrong = status(b"asleep").unwrap_err();
         assert_eq!(wrong, "\"asleep\" is not one of active, inactive");
         assert_eq!(weekday(b"7").unwrap_err(), "\"7\" is not one of 0 (Monday) to 6 (Sunday)");
-        assert!(time_zone(b"America/Nowhere").unwrap_err().contains("America/Nowhere"));
+        assert!(
+            time_zone(b"America/Nowhere", &ZoneRules::bundled())
+                .unwrap_err()
+                .contains("America/Nowhere")
+        );
         assert_eq!(store_id(b"  ").unwrap_err(), "is blank; expected a store's id");
         assert!(store_id(b"a\0b").is_err() && store_id(b"\xff\xfe").is_err());
         assert!(store_id("x".repeat(1025).as_bytes()).is_err());

@@ -17,6 +17,8 @@ mod snapshots;
 mod source;
 mod spill;
 mod stores;
+mod zone_rules;
+mod zoneinfo;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -29,6 +31,8 @@ pub use header::Kind;
 pub use read::Watch;
 pub use rejects::{Reject, rejects_csv};
 pub use source::{Source, sources};
+pub use zone_rules::{RulesChange, differing_zones, update_zone_rules};
+pub use zoneinfo::read_zoneinfo;
 
 use self::polls::PollBatch;
 use self::read::{Content, Intake, ReadFile, read_file};
@@ -36,6 +40,7 @@ use self::snapshots::{Snapshot, business_hours, rejects_batch, time_zones};
 use self::spill::Spill;
 use self::stores::{Ids, PolledStores};
 use crate::error::{Error, Result};
+use crate::rules::ZoneRules;
 use crate::rules::calendar::DAY_US;
 use crate::tables::{Change, Dataset, Load, Table, WriteLock, write_sorted};
 
@@ -48,6 +53,8 @@ pub struct Request {
     pub max_reject_rate: f64,
     /// The wall clock, microseconds UTC: polls more than 24 hours later are rejected.
     pub loaded_at: i64,
+    /// The newest rules of time zones at hand; the version keeps its own where these are not newer.
+    pub zone_rules: ZoneRules,
 }
 
 /// What a load did.
@@ -63,6 +70,9 @@ pub struct Outcome {
     /// Stores whose time zone was given more than once, and differently.
     pub zone_conflicts: Vec<String>,
     pub rejects: Vec<Reject>,
+    /// Edition of the version's zone rules, and what it changed where there were others before.
+    pub zone_rules: String,
+    pub rules_change: Option<RulesChange>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,15 +100,20 @@ pub async fn load(
 ) -> Result<Outcome> {
     let dataset = Dataset::open(lock.folder(), None).await?;
     let spill = Spill::beside(lock.folder());
-    let intake = Intake { latest_at: request.loaded_at + DAY_US, spill: &spill, watch };
+    let zone_rules = &zone_rules::adopted(dataset.as_ref(), &request.zone_rules)?;
+    let latest_at = request.loaded_at + DAY_US;
+    let intake = Intake { latest_at, zone_rules, spill: &spill, watch };
     let mut files = Vec::new();
     for source in sources(&request.paths)? {
         files.push(read_file(&source, intake)?);
         PollBatch::make_room_in(files.iter_mut().flat_map(ReadFile::poll_batches), &spill)?;
     }
     let known = known_contents(&files, dataset.as_ref());
-    let mut outcome =
-        Outcome { version: dataset.as_ref().map(Dataset::version), ..Default::default() };
+    let mut outcome = Outcome {
+        version: dataset.as_ref().map(Dataset::version),
+        zone_rules: zone_rules.edition().to_owned(),
+        ..Default::default()
+    };
     outcome.files =
         files.iter().zip(&known).map(|(file, &known)| file_outcome(file, known)).collect();
     let mut known = known.into_iter();
@@ -109,10 +124,18 @@ pub async fn load(
     if files.is_empty() {
         return Ok(outcome);
     }
-    let loads = files.iter().map(|file| load_row(file, request.loaded_at)).collect();
-    let change = prepare(files, dataset.as_ref(), lock.folder(), intake, &mut outcome)?;
+    let mut loads: Vec<_> = files.iter().map(|file| load_row(file, request.loaded_at)).collect();
+    loads.iter_mut().for_each(|load| load.zone_rules = Some(zone_rules.edition().to_owned()));
+    let mut change = prepare(files, dataset.as_ref(), lock.folder(), intake, &mut outcome)?;
+    zone_rules::keep(zone_rules, dataset.as_ref(), lock, &mut change)?;
     watch.check()?;
     outcome.version = Some(change.commit(dataset.as_ref(), lock, loads).await?);
+    if let Some(before) =
+        dataset.filter(|before| before.zone_edition(before.version()) != zone_rules.edition())
+        && let Some(after) = Dataset::open(lock.folder(), outcome.version).await?
+    {
+        outcome.rules_change = zone_rules::rules_change(&before, &after)?;
+    }
     Ok(outcome)
 }
 
@@ -243,5 +266,6 @@ fn load_row(file: &ReadFile, loaded_at: i64) -> Load {
         content_hash: file.content_hash.clone(),
         rows: file.rows,
         rejected: file.rejects.len() as u64,
+        ..Load::default()
     }
 }

@@ -5,7 +5,6 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{available_parallelism, scope};
 
-use chrono_tz::Tz;
 use csv::{ByteRecord, ReaderBuilder};
 
 use super::blocks::{Block, Blocks};
@@ -17,7 +16,7 @@ use super::rows::{Row, each_row};
 use super::source::Source;
 use super::spill::Spill;
 use crate::error::{Error, Result};
-use crate::rules::Opening;
+use crate::rules::{Opening, Zone, ZoneRules};
 
 /// What a load tells the outside, and hears from it.
 pub struct Watch<'a> {
@@ -63,7 +62,7 @@ pub enum Content {
     Polls(Vec<PollBatch>),
     BusinessHours(Vec<(String, Opening)>),
     /// In the order of the file: of several rows of one store, the last one wins.
-    TimeZones(Vec<(String, Tz)>),
+    TimeZones(Vec<(String, Zone)>),
 }
 
 impl Content {
@@ -84,6 +83,8 @@ pub const REJECTS_MAX: usize = 1_000_000;
 pub struct Intake<'a> {
     /// Polls later than this are rejected.
     pub latest_at: i64,
+    /// Zones that they do not know are rejected.
+    pub zone_rules: &'a ZoneRules,
     pub spill: &'a Spill,
     pub watch: &'a Watch<'a>,
 }
@@ -108,7 +109,7 @@ pub fn read_file(source: &Source, intake: Intake) -> Result<ReadFile> {
             (rows, Content::BusinessHours(hours))
         }
         Kind::TimeZones => {
-            let (rows, zones) = file.rows(&mut rejects, time_zone)?;
+            let (rows, zones) = file.rows(&mut rejects, |row| time_zone(row, intake.zone_rules))?;
             (rows, Content::TimeZones(zones))
         }
     };
@@ -150,9 +151,9 @@ fn opening(row: &Row) -> std::result::Result<(String, Opening), Reject> {
     Ok((id.to_owned(), opening))
 }
 
-fn time_zone(row: &Row) -> std::result::Result<(String, Tz), Reject> {
+fn time_zone(row: &Row, rules: &ZoneRules) -> std::result::Result<(String, Zone), Reject> {
     let id = row.read(0, fields::store_id)?;
-    Ok((id.to_owned(), row.read(1, fields::time_zone)?))
+    Ok((id.to_owned(), row.read(1, |field| fields::time_zone(field, rules))?))
 }
 
 /// A file whose header is known, block by block.

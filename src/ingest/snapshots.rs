@@ -6,12 +6,11 @@ use std::sync::Arc;
 use arrow::array::{
     ArrayRef, AsArray, Int8Array, Int32Array, Int64Array, RecordBatch, StringArray,
 };
-use chrono_tz::Tz;
 
 use super::rejects::Reject;
 use super::stores::Ids;
 use crate::error::{Error, Result};
-use crate::rules::Opening;
+use crate::rules::{Opening, Zone};
 use crate::tables::Table;
 
 /// A table's rows, as they are or as the load brings them.
@@ -56,7 +55,7 @@ pub fn business_hours(rows: Vec<(String, Opening)>, ids: &Ids) -> Result<RecordB
 }
 
 /// One row a store, the last one given; and the stores of which another was given as well.
-pub fn time_zones(rows: Vec<(String, Tz)>, ids: &Ids) -> Result<(RecordBatch, Vec<String>)> {
+pub fn time_zones(rows: Vec<(String, Zone)>, ids: &Ids) -> Result<(RecordBatch, Vec<String>)> {
     let (mut zones, mut conflicts) = (BTreeMap::new(), BTreeSet::new());
     for (id, zone) in rows {
         if zones.get(&id).is_some_and(|before| *before != zone) {

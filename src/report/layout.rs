@@ -53,7 +53,8 @@ pub fn lay_out(figures: &RecordBatch, layout: Layout) -> Result<RecordBatch> {
             name.ends_with("_pct") || name.contains("_pct_"),
         )
     };
-    let schema = Schema::new(columns.iter().map(field).collect::<Vec<_>>());
+    let fields: Vec<_> = columns.iter().map(field).collect();
+    let schema = Schema::new(fields).with_metadata(figures.schema().metadata().clone());
     let columns = columns.into_iter().map(|(_, column)| column).collect();
     Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
 }

@@ -62,6 +62,7 @@ impl Writer {
                 let properties = WriterProperties::builder()
                     .set_compression(Compression::ZSTD(ZstdLevel::default()))
                     .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
+                    .set_key_value_metadata(Some(notes(schema)))
                     .build();
                 let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(schema), Some(properties));
                 Kind::Parquet(Box::new(writer.map_err(unfit)?))
@@ -155,6 +156,12 @@ impl Writer {
             Kind::ArrowStream(writer) => writer.get_mut(),
         })
     }
+}
+
+/// What the schema says beside the columns, for readers of Parquet that know no Arrow.
+fn notes(schema: &Schema) -> Vec<KeyValue> {
+    let notes = schema.metadata().iter();
+    notes.map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect()
 }
 
 fn record(sentence: &str) -> std::result::Result<RecordBatch, ArrowError> {

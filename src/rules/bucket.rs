@@ -96,7 +96,7 @@ mod tests {
             let hours = (span.ends_at() - span.starts_at()) as f64 / HOUR_US as f64;
             format!("{}={hours}", local.format("%m-%dT%H"))
         };
-        let found = bucket.cut(&LocalClock::over(zone, range), range);
+        let found = bucket.cut(&LocalClock::over(&zone.into(), range), range);
         assert_eq!(found.into_iter().map(drawn).collect::<Vec<_>>().join(" "), expected);
         assert_eq!(at, range.ends_at());
     }

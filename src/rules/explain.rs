@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn the_stretches_add_up_to_the_figure_whatever_is_asked() {
         let range = Span::new(SPRING - 3 * DAY_US, SPRING + 2 * DAY_US).unwrap();
-        let clock = LocalClock::over(chrono_tz::America::Chicago, range);
+        let clock = LocalClock::over(&chrono_tz::America::Chicago.into(), range);
         let row = |day, start_s, end_s| {
             Opening::new(Weekday::from_monday_zero(day).unwrap(), start_s, end_s).unwrap()
         };
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn the_clock_changes_within_a_stretch_of_the_day() {
         let range = Span::new(SPRING + 7 * HOUR_US, SPRING + 9 * HOUR_US).unwrap();
-        let clock = LocalClock::over(chrono_tz::America::Chicago, range);
+        let clock = LocalClock::over(&chrono_tz::America::Chicago.into(), range);
         let open = open_spans(&WeeklyHours::Always, &clock, range, false);
         let stretches = stretches(range, &[], &[], &open, &clock);
         let offsets: Vec<_> = stretches.iter().map(|stretch| stretch.offset_us / HOUR_US).collect();

@@ -28,4 +28,4 @@ pub use span::{Span, Spans};
 pub use timeline::{Poll, Step};
 pub use week::{DailyHours, Opening, Weekday, WeeklyHours};
 pub use window::Window;
-pub use zone::LocalClock;
+pub use zone::{LocalClock, Zone, ZoneName, ZoneRules};

@@ -1,8 +1,7 @@
 //! What may be asked of a report beside its *now*.
 
-use chrono_tz::Tz;
-
 use super::week::{DailyHours, WeeklyHours};
+use super::zone::ZoneName;
 
 /// What holds between two polls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -71,7 +70,7 @@ pub struct Options {
     /// Hours of stores without any.
     pub default_hours: DefaultHours,
     /// Zone of stores without one.
-    pub default_time_zone: Tz,
+    pub default_time_zone: ZoneName,
 }
 
 impl Default for Options {
@@ -83,7 +82,7 @@ impl Default for Options {
             no_data: NoData::default(),
             snap_end_of_day: false,
             default_hours: DefaultHours::default(),
-            default_time_zone: chrono_tz::America::Chicago,
+            default_time_zone: ZoneName::CHICAGO,
         }
     }
 }

@@ -97,7 +97,7 @@ mod tests {
 
     fn over(week: &WeeklyHours) -> Schedule {
         let stretch = Span::new(MONDAY, MONDAY + 7 * DAY_US).unwrap();
-        let clock = LocalClock::over(chrono_tz::UTC, Schedule::laid(stretch));
+        let clock = LocalClock::over(&chrono_tz::UTC.into(), Schedule::laid(stretch));
         Schedule::over(week, &clock, stretch)
     }
 

@@ -3,10 +3,18 @@
 //! In a gap the local time moves forward by the length of the gap, in a fold the earlier instant
 //! is taken (RFC 5545, section 3.3.5).
 
-use chrono::{DateTime, Offset, TimeZone};
-use chrono_tz::Tz;
+mod edition;
+mod name;
+mod offsets;
 
-use super::calendar::{DAY_US, HOUR_US, SECOND_US};
+#[cfg(test)]
+mod tests;
+
+pub use self::edition::{ZoneRules, parse_edition};
+pub use self::name::ZoneName;
+pub use self::offsets::Zone;
+
+use super::calendar::DAY_US;
 use super::span::Span;
 
 /// The offsets of one zone over a range of time.
@@ -33,25 +41,18 @@ pub struct OffsetChange {
 impl LocalClock {
     /// The clock of a zone, right for every local time shown within the range, and for two days
     /// before and after it.
-    pub fn over(zone: Tz, range: Span) -> Self {
-        // Rules change at most every few hours, so that an hour's step cannot jump over two.
-        const STEP_US: i64 = HOUR_US;
+    pub fn over(zone: &Zone, range: Span) -> Self {
         const MARGIN_US: i64 = 4 * DAY_US;
-        let last_at = range.ends_at() + MARGIN_US;
-        let mut at = range.starts_at() - MARGIN_US;
-        let first_offset_us = offset_us(zone, at);
-        let mut clock = Self { first_offset_us, changes: Vec::new() };
+        let from = range.starts_at().saturating_sub(MARGIN_US);
+        let to = range.ends_at().saturating_add(MARGIN_US);
+        let first_offset_us = zone.offset_us(from);
         let mut before_us = first_offset_us;
-        while at < last_at {
-            let next_at = at + STEP_US;
-            let after_us = offset_us(zone, next_at);
-            if after_us != before_us {
-                clock.changes.push(change_between(zone, at, next_at));
-                before_us = after_us;
-            }
-            at = next_at;
-        }
-        clock
+        let changes = zone.changes(from, to).into_iter().map(|(at, offset_us)| {
+            let local_from = at + before_us.max(offset_us);
+            before_us = offset_us;
+            OffsetChange { at, local_from, offset_us }
+        });
+        Self { first_offset_us, changes: changes.collect() }
     }
 
     /// Offset that holds before the first change.
@@ -81,32 +82,4 @@ impl LocalClock {
             None => self.first_offset_us,
         }
     }
-}
-
-/// The change of offset that happens after `before_at` and not after `after_at`.
-fn change_between(zone: Tz, before_at: i64, after_at: i64) -> OffsetChange {
-    let (before_us, after_us) = (offset_us(zone, before_at), offset_us(zone, after_at));
-    // Rules change at whole seconds.
-    let (mut low_s, mut high_s) = (before_at.div_euclid(SECOND_US), after_at.div_euclid(SECOND_US));
-    while high_s - low_s > 1 {
-        let middle_s = low_s + (high_s - low_s) / 2;
-        if offset_us(zone, middle_s * SECOND_US) == before_us {
-            low_s = middle_s;
-        } else {
-            high_s = middle_s;
-        }
-    }
-    let at = high_s * SECOND_US;
-    OffsetChange { at, local_from: at + before_us.max(after_us), offset_us: after_us }
-}
-
-/// Local time minus UTC at an instant; that of the nearest representable date beyond chrono's.
-fn offset_us(zone: Tz, instant_us: i64) -> i64 {
-    let instant = DateTime::from_timestamp_micros(instant_us).unwrap_or(if instant_us < 0 {
-        DateTime::UNIX_EPOCH
-    } else {
-        DateTime::<chrono::Utc>::MAX_UTC
-    });
-    let offset = zone.offset_from_utc_datetime(&instant.naive_utc()).fix();
-    i64::from(offset.local_minus_utc()) * SECOND_US
 }

@@ -17,8 +17,8 @@ use crate::words::{
 pub const STORES_NAMED_MAX: usize = 10_000;
 
 /// Flags of the command line that are about the machine it runs on, or about loading.
-const NOT_OVER_HTTP: [&str; 6] =
-    ["data", "max_reject_rate", "output", "queries", "rejects", "threads"];
+const NOT_OVER_HTTP: [&str; 7] =
+    ["data", "max_reject_rate", "output", "queries", "rejects", "threads", "zone_rules"];
 
 /// A report as it is asked for, before it is settled which data and which *now* it is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -115,7 +115,7 @@ pub fn describe_options(options: &Options) -> Map<String, Value> {
     put("no_data", json!(words::word(NO_DATA, options.no_data)));
     put("snap_end_of_day", json!(options.snap_end_of_day));
     put("default_hours", json!(default_hours_text(options.default_hours)));
-    put("default_timezone", json!(options.default_time_zone.name()));
+    put("default_timezone", json!(options.default_time_zone.as_str()));
     described
 }
 

@@ -9,7 +9,8 @@ use super::problem::{Answer, Refusal};
 use super::work::Work;
 use crate::engine::Stores;
 use crate::error::Result;
-use crate::tables::Dataset;
+use crate::rules::ZoneName;
+use crate::tables::{Dataset, outdated_zone_rules};
 
 /// One version of the data, with what every question about it needs.
 pub struct Edition {
@@ -41,12 +42,28 @@ impl Edition {
     pub fn has_store(&self, id: &str) -> bool {
         self.stores.has(id)
     }
+
+    /// # Errors
+    /// Where the rules of this version know no zone of that name.
+    pub fn knows(&self, zone: ZoneName) -> Answer<()> {
+        let rules = self.dataset.zone_rules()?;
+        match rules.zone(zone.as_str()) {
+            Some(_) => Ok(()),
+            None => Err(Refusal::wrong(format!(
+                "default_timezone: the zone rules {} of the data know no {zone}",
+                rules.edition()
+            ))),
+        }
+    }
 }
 
 fn fingerprint(dataset: &Dataset) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     for load in dataset.loads() {
         hasher.update(format!("{} {} {}\n", load.version, load.kind, load.content_hash).as_bytes());
+        if let Some(edition) = &load.zone_rules {
+            hasher.update(format!("zone rules {edition}\n").as_bytes());
+        }
     }
     *hasher.finalize().as_bytes()
 }
@@ -78,6 +95,9 @@ impl Catalog {
         }
         let opened = self.work.ask(Edition::open(self.folder.clone(), None)).await?;
         let edition = Arc::new(opened.ok_or_else(nothing_loaded)?);
+        if let Some(warning) = outdated_zone_rules(&edition.dataset) {
+            tracing::warn!("{warning}");
+        }
         *self.newest.write().unwrap_or_else(|poisoned| poisoned.into_inner()) =
             Some(Arc::clone(&edition));
         Ok(edition)

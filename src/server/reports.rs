@@ -70,12 +70,14 @@ async fn settle(service: &Service, ask: Ask) -> Answer<Settled> {
     if let Some(unknown) = ask.stores.iter().find(|id| !edition.has_store(id)) {
         return Err(Refusal::wrong(format!("store: there is no store {unknown:?} in the data")));
     }
+    edition.knows(ask.options.default_time_zone)?;
     let now = ask.now.or(edition.latest_poll).ok_or_else(|| {
         Refusal::wrong("there is no poll to look back from; expected polls, or the option now")
     })?;
     let ask = Ask { now: None, as_of: None, ..ask };
-    let fingerprint = edition.fingerprint;
-    Ok(Settled { version: edition.version(), fingerprint, now, ask })
+    let (version, fingerprint) = (edition.version(), edition.fingerprint);
+    let zone_rules = edition.dataset.zone_edition(version);
+    Ok(Settled { version, fingerprint, zone_rules, now, ask })
 }
 
 /// The report of an id that was given out.
@@ -287,6 +289,7 @@ fn described(job: &Job) -> Value {
         "state": "queued",
         "progress": 0.0,
         "data_version": settled.version,
+        "zone_rules": settled.zone_rules,
         "now": ask::instant(settled.now),
         "options": job.options(),
         "stores_named": settled.ask.stores.len(),

@@ -62,6 +62,7 @@ impl StoreQuestion {
         if !edition.has_store(&store) {
             return Err(Refusal::unknown(format!("there is no store {store:?} in the data")));
         }
+        edition.knows(options.default_time_zone)?;
         let range = range(from, to, edition.latest_poll, days_max)?;
         Ok(Self { store, edition, range, options })
     }
@@ -94,6 +95,8 @@ impl StoreQuestion {
         asked.insert("to".into(), ask::instant(self.range.ends_at()));
         asked.insert("data_version".into(), json!(self.edition.version()));
         asked.insert("options".into(), Value::Object(describe_options(&self.options)));
+        let zone_edition = self.edition.dataset.zone_edition(self.edition.version());
+        asked.insert("zone_rules".into(), json!(zone_edition));
         asked.insert("time_zone".into(), json!(history.zone.name()));
         asked.insert("time_zone_is_default".into(), json!(history.zone_is_default));
         asked.insert("hours_are_default".into(), json!(history.hours_are_default));

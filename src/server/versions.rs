@@ -7,7 +7,8 @@ use super::ask;
 use super::problem::{Answer, Refusal};
 use super::request::Request;
 use super::service::{Service, json};
-use crate::tables::Load;
+use crate::rules::ZoneRules;
+use crate::tables::{Dataset, Load, outdated_zone_rules};
 
 const VERSIONS_MAX: usize = 1000;
 
@@ -23,16 +24,24 @@ pub async fn list(service: &Service, request: &Request) -> Answer {
     let loads = edition.dataset.loads();
     let versions: Vec<_> =
         loads.chunk_by(|left, right| left.version == right.version).rev().take(limit).collect();
-    let versions: Vec<_> = versions.into_iter().map(described).collect();
-    Ok(json(StatusCode::OK, &json!({ "newest": edition.version(), "versions": versions })))
+    let dataset = &edition.dataset;
+    let versions: Vec<_> = versions.into_iter().map(|loads| described(dataset, loads)).collect();
+    let body = json!({
+        "newest": edition.version(),
+        "bundled_zone_rules": ZoneRules::bundled().edition(),
+        "warning": outdated_zone_rules(dataset),
+        "versions": versions,
+    });
+    Ok(json(StatusCode::OK, &body))
 }
 
 /// The loads that made one version.
-fn described(loads: &[Load]) -> Value {
+fn described(dataset: &Dataset, loads: &[Load]) -> Value {
     let files: Vec<_> = loads.iter().map(file).collect();
     json!({
         "version": loads[0].version,
         "loaded_at": ask::instant(loads[0].loaded_at),
+        "zone_rules": dataset.zone_edition(loads[0].version),
         "files": files,
     })
 }

@@ -80,7 +80,8 @@ impl AsOf {
         match table {
             Table::Stores => {
                 let tables = [Table::Stores, Table::TimeZones].map(|table| (table, of(table)));
-                Ok(Arc::new(self.0.stores(&tables)?))
+                let edition = self.0.dataset.zone_edition(version);
+                Ok(Arc::new(self.0.stores(&tables, &edition)?))
             }
             table => Ok(of(table)),
         }

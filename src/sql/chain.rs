@@ -53,9 +53,14 @@ impl Chain {
     }
 
     /// The stores as analysts see them, from tables of one version.
-    pub fn stores(&self, tables: &[(Table, Arc<dyn TableProvider>)]) -> Result<ViewTable> {
-        let zone = Options::default().default_time_zone.name();
-        let arguments = Arguments::from([("default_time_zone", lit(zone))]);
+    pub fn stores(
+        &self,
+        tables: &[(Table, Arc<dyn TableProvider>)],
+        zone_edition: &str,
+    ) -> Result<ViewTable> {
+        let zone = Options::default().default_time_zone.as_str();
+        let arguments =
+            Arguments::from([("default_time_zone", lit(zone)), ("zone_rules", lit(zone_edition))]);
         let planned = async { self.steps(tables, arguments)?.relation(STORES).await };
         Ok(ViewTable::new(at_once(planned)?, None))
     }

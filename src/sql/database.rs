@@ -132,10 +132,16 @@ impl Database {
     /// Where the tables cannot be read.
     pub fn session(&self, dataset: &Dataset) -> Result<Session> {
         let tables = Tables::of(dataset, self.state.config().target_partitions())?;
-        let chain = Arc::new(Chain::new(self.planner.clone(), dataset.clone(), tables));
+        let zones = &tables.zone_rules;
+        let planner = SessionContext::new_with_state(self.planner.clone());
+        functions::register_by_zones(&planner, zones);
+        functions::relations::register_by_zones(&planner, zones);
+        let zones = zones.clone();
+        let chain = Arc::new(Chain::new(planner.state(), dataset.clone(), tables));
         let catalogs = tables::catalogs(&chain, self.tables.clone())?;
         let builder = SessionStateBuilder::new_from_existing(self.state.clone());
         let context = SessionContext::new_with_state(builder.with_catalog_list(catalogs).build());
+        functions::register_by_zones(&context, &zones);
         super::functions::register(&context, &chain)?;
         let mut hours = self.hours.lock().unwrap_or_else(PoisonError::into_inner);
         functions::register_for_stores(&context, &hours.of(dataset));

@@ -14,7 +14,12 @@ use crate::tables::{Dataset, WriteLock};
 async fn sample() -> (tempfile::TempDir, Session) {
     let folder = tempfile::tempdir().unwrap();
     let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample");
-    let request = Request { paths: vec![files], max_reject_rate: 0.01, loaded_at: i64::MAX / 2 };
+    let request = Request {
+        paths: vec![files],
+        max_reject_rate: 0.01,
+        loaded_at: i64::MAX / 2,
+        zone_rules: crate::rules::ZoneRules::bundled(),
+    };
     let watch = Watch { stopped: &AtomicBool::new(false), read: &|_| {} };
     load(&request, &WriteLock::take(folder.path()).unwrap(), &watch, |_| Ok(())).await.unwrap();
     let dataset = Dataset::open(folder.path(), None).await.unwrap().unwrap();

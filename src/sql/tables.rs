@@ -16,7 +16,7 @@ use crate::tables::Table;
 
 /// What each table and column says: name of the table, of the column or nothing for the table itself,
 /// and the sentence. Analysts read it in `internal.descriptions`.
-const DESCRIPTIONS: [(&str, &str, &str); 44] = [
+const DESCRIPTIONS: [(&str, &str, &str); 49] = [
     ("polls", "", "status polls, one row a store and instant"),
     ("polls", "store_id", "the store, as its files name it"),
     ("polls", "store_no", STORE_NO),
@@ -50,6 +50,7 @@ const DESCRIPTIONS: [(&str, &str, &str); 44] = [
     ("stores", "first_polled_at", "its earliest poll, UTC; null where it was never polled"),
     ("stores", "last_polled_at", "its latest poll, UTC; null where it was never polled"),
     ("stores", "polls", "how many polls there are of it"),
+    ("stores", "zone_rules", "edition of the rules by which its zone is read"),
     ("rejects", "", "rows that were not loaded, and why"),
     ("rejects", "version", "version of the data at whose load the row was left out"),
     ("rejects", "file", "the file it is in"),
@@ -60,15 +61,19 @@ const DESCRIPTIONS: [(&str, &str, &str); 44] = [
     ("loads", "", "every file ever loaded"),
     ("loads", "version", "version of the data that the load made"),
     ("loads", "loaded_at", "when, UTC"),
-    ("loads", "kind", "polls, business_hours or time_zones"),
+    ("loads", "kind", "polls, business_hours, time_zones or zone_rules"),
     ("loads", "file", "the file"),
     ("loads", "content_hash", "BLAKE3 of its decompressed content"),
     ("loads", "rows", "data rows read, rejected ones among them"),
     ("loads", "rejected", "rows left out"),
     ("loads", "polls_version", "version of the Delta table after the load; so the others"),
+    ("loads", "zone_rules", "edition of the zone rules after the load; null means 2025b"),
     ("internal.carried", "", "each store's last poll before a day on which there were polls"),
     ("internal.carried", "polled_at", "the instant of that poll, UTC"),
     ("internal.carried", "carried_into", "the day, UTC"),
+    ("internal.zone_rules", "", "the rules of every time zone, of one edition"),
+    ("internal.zone_rules", "zone", "IANA name"),
+    ("internal.zone_rules", "tzif", "its rules (RFC 9636)"),
 ];
 
 const STORE_NO: &str =
@@ -81,9 +86,14 @@ pub fn catalogs(chain: &Chain, beside: Vec<NamedTable>) -> Result<Arc<dyn Catalo
         let named = (table.name().to_owned(), Arc::clone(files));
         match table {
             Table::Stores => {
-                shown.push((named.0, Arc::new(chain.stores(&chain.tables.providers)?)));
+                shown.push((
+                    named.0,
+                    Arc::new(
+                        chain.stores(&chain.tables.providers, chain.tables.zone_rules.edition())?,
+                    ),
+                ));
             }
-            Table::Carried => internal.push(named),
+            Table::Carried | Table::ZoneRules => internal.push(named),
             _ => shown.push(named),
         }
     }

@@ -3,19 +3,22 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::{
-    ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    new_null_array,
 };
-use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{FieldRef, Int64Type, TimestampMicrosecondType};
 use futures::future::try_join_all;
 use tokio::task::JoinSet;
 
 use super::log::{TableFile, TableLog, listed_files, newest_version};
 use super::parquet_files::{NewFile, read_all, read_columns, write_sorted};
 use super::schema::Table;
+use super::zone_rules::read_zone_rules;
 use crate::error::{Error, Result};
+use crate::rules::ZoneRules;
 
 /// One file of one load.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +35,8 @@ pub struct Load {
     /// Data rows read, rejected ones among them.
     pub rows: u64,
     pub rejected: u64,
+    /// Edition of the zone rules that the version has; `None` of those by earlier programs.
+    pub zone_rules: Option<String>,
 }
 
 /// Every table, pinned to one version of the dataset. Cheap to clone.
@@ -42,6 +47,7 @@ pub struct Dataset {
     loads: Arc<[Load]>,
     table_versions: Arc<HashMap<Table, u64>>,
     files: Arc<HashMap<Table, Vec<TableFile>>>,
+    zone_rules: Arc<OnceLock<ZoneRules>>,
 }
 
 impl Dataset {
@@ -56,7 +62,7 @@ impl Dataset {
         let Some((version, loads)) = files_of_loads(&folder, as_of).await? else {
             return Ok(None);
         };
-        let rows = read_all(Table::Loads, loads.iter().map(|file| file.path.as_path()))?;
+        let rows = rows_of_loads(&loads)?;
         let mut files = HashMap::from([(Table::Loads, loads)]);
         let table_versions = table_versions(&rows);
         let mut logs = JoinSet::new();
@@ -76,6 +82,7 @@ impl Dataset {
             loads: loads_of(&rows).into(),
             table_versions: Arc::new(table_versions),
             files: Arc::new(files),
+            zone_rules: Arc::default(),
         }))
     }
 
@@ -106,6 +113,25 @@ impl Dataset {
     /// In order of days; empty for a table that was never written.
     pub fn files(&self, table: Table) -> &[TableFile] {
         self.files.get(&table).map_or(&[], Vec::as_slice)
+    }
+
+    /// What the time zones of this version mean; read when first asked for.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn zone_rules(&self) -> Result<ZoneRules> {
+        if let Some(known) = self.zone_rules.get() {
+            return Ok(known.clone());
+        }
+        let read = read_zone_rules(self)?;
+        Ok(self.zone_rules.get_or_init(|| read).clone())
+    }
+
+    /// The edition of the zone rules of this version, or of one before it; read from no file.
+    pub fn zone_edition(&self, version: u64) -> String {
+        let of_version = self.loads.iter().rev().find(|load| load.version <= version);
+        let edition = of_version.and_then(|load| load.zone_rules.clone());
+        edition.unwrap_or_else(|| ZoneRules::built_in().edition().to_owned())
     }
 
     /// All rows of a table that fits in memory.
@@ -190,7 +216,8 @@ impl Change {
         let version = log.version() + 1;
         loads.iter_mut().for_each(|load| load.version = version);
         let rows = loads_batch(&loads, &versions)?;
-        let earlier = before.map(|dataset| dataset.rows(Table::Loads)).transpose()?;
+        let earlier = before.map(|dataset| rows_of_loads(dataset.files(Table::Loads)));
+        let earlier = earlier.transpose()?;
         let batches = earlier.into_iter().chain([rows]).map(Ok);
         let file = write_sorted(folder, Table::Loads, None, batches)?;
         let committed = log.commit(&[], &[&file]).await?;
@@ -237,13 +264,25 @@ impl WriteLock {
     }
 }
 
+/// The rows of `loads`; nulls in columns that the program which wrote them did not know.
+fn rows_of_loads(files: &[TableFile]) -> Result<RecordBatch> {
+    let rows = read_all(Table::Loads, files.iter().map(|file| file.path.as_path()))?;
+    let schema = Table::Loads.file_schema();
+    let column = |field: &FieldRef| match rows.column_by_name(field.name()) {
+        Some(column) => Arc::clone(column),
+        None => new_null_array(field.data_type(), rows.num_rows()),
+    };
+    let columns = schema.fields().iter().map(column).collect();
+    Ok(RecordBatch::try_new(schema, columns)?)
+}
+
 fn table_versions(rows: &RecordBatch) -> HashMap<Table, u64> {
     let last = rows.num_rows().wrapping_sub(1);
     let version = |table: Table| {
         let column = rows.column_by_name(&table.version_column())?.as_primitive::<Int64Type>();
-        let version = column.values().get(last)?;
+        let version = (last < column.len() && column.is_valid(last)).then(|| column.value(last))?;
         // A table that was never written has no version.
-        Some((table, u64::try_from(*version).ok()?))
+        Some((table, u64::try_from(version).ok()?))
     };
     Table::VERSIONED.into_iter().filter_map(version).collect()
 }
@@ -262,6 +301,10 @@ fn loads_of(rows: &RecordBatch) -> Vec<Load> {
         rows.column_by_name("loaded_at")
             .map_or(0, |column| column.as_primitive::<TimestampMicrosecondType>().value(row))
     };
+    let edition = |row: usize| {
+        let column = rows.column_by_name("zone_rules")?.as_string::<i32>();
+        column.is_valid(row).then(|| column.value(row).to_owned())
+    };
     (0..rows.num_rows())
         .map(|row| Load {
             version: count("version", row),
@@ -271,6 +314,7 @@ fn loads_of(rows: &RecordBatch) -> Vec<Load> {
             content_hash: text("content_hash", row),
             rows: count("rows", row),
             rejected: count("rejected", row),
+            zone_rules: edition(row),
         })
         .collect()
 }
@@ -296,6 +340,8 @@ fn loads_batch(loads: &[Load], versions: &HashMap<Table, u64>) -> Result<RecordB
         let version = versions.get(&table).map_or(-1, |&version| version as i64);
         columns.push(Arc::new(Int64Array::from(vec![version; loads.len()])));
     }
+    let editions = loads.iter().map(|load| load.zone_rules.as_deref());
+    columns.push(Arc::new(editions.collect::<StringArray>()));
     Ok(RecordBatch::try_new(Table::Loads.file_schema(), columns)?)
 }
 

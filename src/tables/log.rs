@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use arrow::datatypes::{DataType, TimeUnit};
 use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties};
 use deltalake_core::kernel::{
-    Action, Add, DataType as DeltaType, PrimitiveType, StructField, Version,
+    Action, Add, DataType as DeltaType, MetadataExt, PrimitiveType, StructField, StructType,
+    Version,
 };
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
+use deltalake_core::table::state::DeltaTableState;
 use deltalake_core::{DeltaTable, DeltaTableBuilder, DeltaTableError, ensure_table_uri};
 
 use super::listing;
@@ -166,6 +168,7 @@ impl TableLog {
         let restored = kept.iter().filter(|file| !held.contains(&file.add.path));
         actions.extend(restored.map(|file| Action::Add(file.add.clone())));
         actions.extend(new.iter().map(|file| Action::Add(add_of(file))));
+        actions.extend(self.new_columns(state)?);
         let operation = DeltaOperation::Write {
             mode: SaveMode::Overwrite,
             partition_by: self.table.partition_column().map(|column| vec![column.to_owned()]),
@@ -184,6 +187,19 @@ impl TableLog {
             tracing::debug!("{:?}: no list of files was written: {error}", self.folder);
         }
         Ok(version)
+    }
+
+    /// The table's columns anew, where an earlier program created it with fewer.
+    fn new_columns(&self, state: &DeltaTableState) -> Result<Option<Action>> {
+        let (known, columns) = (state.schema(), delta_columns(self.table));
+        if columns.iter().all(|column| known.field(column.name()).is_some()) {
+            return Ok(None);
+        }
+        let schema =
+            StructType::try_new(columns).map_err(|error| unwritable(&self.folder, error.into()))?;
+        let metadata = state.metadata().clone().with_schema(&schema);
+        let metadata = metadata.map_err(|error| unwritable(&self.folder, error.into()))?;
+        Ok(Some(Action::Metadata(metadata)))
     }
 
     /// The object store does not sync; what a commit promises has to survive a power cut.
@@ -250,6 +266,7 @@ fn delta_columns(table: Table) -> Vec<StructField> {
             DataType::Int32 => PrimitiveType::Integer,
             DataType::Int64 => PrimitiveType::Long,
             DataType::Date32 => PrimitiveType::Date,
+            DataType::Binary => PrimitiveType::Binary,
             DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => PrimitiveType::Timestamp,
             _ => PrimitiveType::String,
         };

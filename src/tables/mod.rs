@@ -9,9 +9,13 @@ mod log;
 mod parquet_files;
 mod schema;
 mod store_rows;
+mod zone_rules;
 
 pub use dataset::{Change, Dataset, Load, WriteLock};
 pub use log::TableFile;
 pub use parquet_files::{NewFile, read_all, sync_folder, write_sorted};
 pub use schema::Table;
 pub use store_rows::read_store;
+pub use zone_rules::{
+    outdated_zone_rules, polled_range, zone_rules_batch, zone_rules_hash, zones_in_use,
+};

@@ -20,19 +20,22 @@ pub enum Table {
     TimeZones,
     /// Rows that were not loaded, and why.
     Rejects,
+    /// The rules of every time zone of one edition, as TZif; none in versions of earlier programs.
+    ZoneRules,
     /// Every file loaded, and the version of each table that its load left behind.
     Loads,
 }
 
 impl Table {
     /// Those whose versions a commit to `loads` names.
-    pub const VERSIONED: [Table; 6] = [
+    pub const VERSIONED: [Table; 7] = [
         Table::Polls,
         Table::Carried,
         Table::Stores,
         Table::BusinessHours,
         Table::TimeZones,
         Table::Rejects,
+        Table::ZoneRules,
     ];
 
     /// Name in SQL, and of its folder.
@@ -44,6 +47,7 @@ impl Table {
             Table::BusinessHours => "business_hours",
             Table::TimeZones => "time_zones",
             Table::Rejects => "rejects",
+            Table::ZoneRules => "zone_rules",
             Table::Loads => "loads",
         }
     }
@@ -63,6 +67,7 @@ impl Table {
             Table::Polls => &["store_id", "polled_at"],
             Table::Carried | Table::Stores | Table::TimeZones => &["store_id"],
             Table::BusinessHours => &["store_id", "day_of_week", "start_local_s", "end_local_s"],
+            Table::ZoneRules => &["zone"],
             Table::Rejects | Table::Loads => &[],
         }
     }
@@ -116,6 +121,9 @@ impl Table {
                 text("reason"),
                 text("text"),
             ],
+            Table::ZoneRules => {
+                vec![text("zone"), text("edition"), Field::new("tzif", DataType::Binary, false)]
+            }
             Table::Loads => {
                 let mut fields = vec![
                     count("version"),
@@ -126,7 +134,13 @@ impl Table {
                     count("rows"),
                     count("rejected"),
                 ];
-                fields.extend(Table::VERSIONED.map(|table| count(&table.version_column())));
+                // Those that earlier programs did not write are nullable, and last.
+                let version = |table: Table| {
+                    let is_later = table == Table::ZoneRules;
+                    Field::new(table.version_column(), DataType::Int64, is_later)
+                };
+                fields.extend(Table::VERSIONED.map(version));
+                fields.push(Field::new("zone_rules", DataType::Utf8, true));
                 fields
             }
         };

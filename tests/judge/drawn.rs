@@ -2,7 +2,7 @@
 
 use chrono::NaiveDateTime;
 
-use super::{Chain, DefaultHours, Interpolation, NoData, Question, Scope};
+use super::{Chain, DefaultHours, Interpolation, NoData, Question, Scope, Zone};
 
 /// `2023-01-22 10:14`, with or without seconds and their fraction.
 pub fn utc(text: &str) -> i64 {
@@ -56,6 +56,6 @@ pub fn ask(now: &str) -> Question {
         no_data: NoData::Unknown,
         snap_end_of_day: false,
         default_hours: DefaultHours::Always,
-        default_zone: chrono_tz::America::Chicago,
+        default_zone: Zone::named("America/Chicago").unwrap(),
     }
 }

@@ -1,9 +1,8 @@
 //! When a store is open, and when its local days begin, as instants.
 
-use chrono::{
-    DateTime, Datelike, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc,
-};
-use chrono_tz::Tz;
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
+
+use super::zone::Zone;
 
 const DAY_S: u32 = 86_400;
 const SNAPS_FROM_S: u32 = DAY_S - 60;
@@ -18,7 +17,7 @@ pub fn is_open(openings: &[Opening], instant: i64) -> bool {
 /// What the rows of one store open, at least within the range.
 pub fn openings(
     rows: &[(u8, u32, u32)],
-    zone: Tz,
+    zone: Zone,
     range: (i64, i64),
     snap_end_of_day: bool,
 ) -> Vec<Opening> {
@@ -40,7 +39,7 @@ pub fn openings(
 }
 
 /// The instants at which the local days in and around the range begin.
-pub fn midnights(zone: Tz, range: (i64, i64)) -> Vec<i64> {
+pub fn midnights(zone: Zone, range: (i64, i64)) -> Vec<i64> {
     dates_around(range).map(|date| instant(zone, date, 0)).collect()
 }
 
@@ -53,21 +52,20 @@ fn dates_around(range: (i64, i64)) -> impl Iterator<Item = NaiveDate> {
 }
 
 /// The instant at which the zone's clocks show the time, counted in seconds from the date's 00:00.
-fn instant(zone: Tz, date: NaiveDate, seconds: u32) -> i64 {
+fn instant(zone: Zone, date: NaiveDate, seconds: u32) -> i64 {
     let local = date.and_time(NaiveTime::MIN) + TimeDelta::seconds(i64::from(seconds));
-    match zone.from_local_datetime(&local) {
-        LocalResult::Single(only) => only.timestamp_micros(),
-        LocalResult::Ambiguous(earlier, _) => earlier.timestamp_micros(),
-        LocalResult::None => instant_in_gap(zone, local),
+    match zone.shown_at(local).first() {
+        Some(earliest) => *earliest,
+        None => instant_in_gap(zone, local),
     }
 }
 
 /// Moves a skipped time forward by the length of the gap: where a clock that is not put forward
 /// would show it. That clock is set by the last whole minute, counted back from it, that was shown.
-fn instant_in_gap(zone: Tz, local: NaiveDateTime) -> i64 {
-    let shown = |minutes| zone.from_local_datetime(&(local - TimeDelta::minutes(minutes))).latest();
+fn instant_in_gap(zone: Zone, local: NaiveDateTime) -> i64 {
+    let shown = |minutes| zone.shown_at(local - TimeDelta::minutes(minutes)).pop();
     let (minutes, shown_at) = (1..)
         .find_map(|minutes| shown(minutes).map(|shown_at| (minutes, shown_at)))
         .expect("clocks showed some time before the gap");
-    (shown_at + TimeDelta::minutes(minutes)).timestamp_micros()
+    shown_at + minutes * 60 * 1_000_000
 }

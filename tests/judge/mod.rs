@@ -9,13 +9,13 @@ mod drawn;
 pub mod hours;
 mod self_tests;
 mod state;
+pub mod zone;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono_tz::Tz;
-
 use self::hours::{Opening, is_open};
 use self::state::State;
+pub use self::zone::Zone;
 
 const SECOND_US: i64 = 1_000_000;
 const HOUR_US: i64 = 3_600 * SECOND_US;
@@ -74,7 +74,7 @@ pub struct Question {
     pub no_data: NoData,
     pub snap_end_of_day: bool,
     pub default_hours: DefaultHours,
-    pub default_zone: Tz,
+    pub default_zone: Zone,
 }
 
 /// Microseconds within scheduled open time.
@@ -141,7 +141,7 @@ impl Store<'_> {
     fn tallies(&self, question: &Question, now: i64) -> [Tally; 3] {
         let range = (now - WINDOWS_US[2], now);
         let zone = match self.zone {
-            Some(name) => name.parse().expect("a zone is an IANA name"),
+            Some(name) => Zone::named(name).expect("a zone is an IANA name"),
             None => question.default_zone,
         };
         let openings = self.openings(question, zone, range);
@@ -166,7 +166,7 @@ impl Store<'_> {
         tallies
     }
 
-    fn openings(&self, question: &Question, zone: Tz, range: (i64, i64)) -> Vec<Opening> {
+    fn openings(&self, question: &Question, zone: Zone, range: (i64, i64)) -> Vec<Opening> {
         let laid = |rows: &[_]| hours::openings(rows, zone, range, question.snap_end_of_day);
         match question.default_hours {
             _ if !self.hours.is_empty() => laid(&self.hours),

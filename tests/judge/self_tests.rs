@@ -2,7 +2,7 @@
 
 use super::Interpolation::{Nearest, Next, Previous};
 use super::drawn::{ask, store, utc};
-use super::{Chain, DefaultHours, NoData, Question, Scope, Tally, judge};
+use super::{Chain, DefaultHours, NoData, Question, Scope, Tally, Zone, judge};
 
 const MINUTE: i64 = 60_000_000;
 const DAY: usize = 1;
@@ -274,7 +274,8 @@ fn hours_zone_and_now_have_defaults() {
     by_default(ALWAYS, "", nine_to_five, "480 / 0 / 0");
     // No zone: 09:00 in Chicago is 15:00 UTC.
     check_open(SUNDAY_MORNING, "", "2023-01-22 16:00", "60");
-    let tokyo = Question { default_zone: chrono_tz::Asia::Tokyo, ..ask("2023-01-22 01:00") };
+    let tokyo =
+        Question { default_zone: Zone::named("Asia/Tokyo").unwrap(), ..ask("2023-01-22 01:00") };
     check(store(SUNDAY_MORNING, "", "2023-01-22 00:00 up"), tokyo, DAY, "60 / 0 / 0");
     // The last zone wins.
     check_open(SUNDAY_MORNING, "Asia/Tokyo, UTC", "2023-01-22 10:00", "60");

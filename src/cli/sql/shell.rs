@@ -18,7 +18,7 @@ use crate::error::{Error, Result, Wrong};
 use crate::report::{Format, Writer};
 use crate::server;
 use crate::sql::{Database, Limits, Session};
-use crate::tables::Dataset;
+use crate::tables::{Dataset, outdated_zone_rules};
 use crate::words::{FORMATS, meaning, word};
 
 /// Files that read files that read files.
@@ -63,6 +63,9 @@ impl Shell {
                 "nothing was loaded into {data:?} yet; expected `uptally ingest` before"
             ))
         })?;
+        if let Some(warning) = outdated_zone_rules(&dataset) {
+            eprintln!("warning: {warning}");
+        }
         let database = Database::new(arguments.limits.limits(Format::Table))
             .with_tables(server::report_tables(&arguments.data));
         let session = database.session(&dataset)?;

@@ -16,7 +16,7 @@ use crate::tables::{Table, TableFile};
 ///
 /// Needs a multi-threaded runtime: the frames are collected on a thread that may block.
 pub async fn figures(asked: &Asked) -> Result<RecordBatch> {
-    let files = report_files(asked);
+    let files = report_files(asked)?;
     let (now, options) = (asked.now, asked.question.options);
     let only = (!asked.question.stores.is_empty()).then(|| asked.question.stores.clone());
     let collected =
@@ -29,18 +29,19 @@ pub async fn figures(asked: &Asked) -> Result<RecordBatch> {
     record_batch(frame, wanted)
 }
 
-fn report_files(asked: &Asked) -> ReportFiles {
+fn report_files(asked: &Asked) -> Result<ReportFiles> {
     let paths = |files: Vec<&TableFile>| -> Vec<PathBuf> {
         files.into_iter().map(|file| file.path.clone()).collect()
     };
     let all = |table: Table| paths(asked.dataset.files(table).iter().collect());
-    ReportFiles {
+    Ok(ReportFiles {
         polls: paths(asked.files_of_days(Table::Polls)),
         carried: paths(asked.files_of_days(Table::Carried)),
         stores: all(Table::Stores),
         business_hours: all(Table::BusinessHours),
         time_zones: all(Table::TimeZones),
-    }
+        zone_rules: asked.dataset.zone_rules()?,
+    })
 }
 
 fn record_batch(frame: DataFrame, wanted: impl Fn(&str) -> bool) -> Result<RecordBatch> {

@@ -22,10 +22,10 @@ use polars::prelude::*;
 pub use self::figures::figures;
 use self::line::Line;
 use self::stores::Stores;
-use crate::rules::{Options, Scope, Window};
+use crate::rules::{Options, Scope, Window, ZoneRules};
 
 /// Parquet files of one version of the tables, the ones a report must read. Any list may be empty.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ReportFiles {
     /// `store_id`, `polled_at` (UTC), `active`: one file a UTC day, in order of days, each sorted
     /// by store and instant, one poll an instant. May start before the asked range, and end after
@@ -39,6 +39,8 @@ pub struct ReportFiles {
     pub business_hours: Vec<PathBuf>,
     /// `store_id`, `time_zone` (IANA name), one row a store.
     pub time_zones: Vec<PathBuf>,
+    /// What the zones mean.
+    pub zone_rules: ZoneRules,
 }
 
 /// The uptime, downtime, unknown and scheduled time of each store in each window before `now`.

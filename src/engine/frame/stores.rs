@@ -5,7 +5,7 @@ use polars::prelude::*;
 use super::ReportFiles;
 use super::line::{Line, ORIGIN};
 use super::scan::{self, STORE_ID};
-use crate::rules::LocalClock;
+use crate::rules::{LocalClock, ZoneName, ZoneRules};
 
 /// One row a store, ids ascending: `store_id`, `origin`, and the offsets of its local clock.
 pub(super) struct Stores {
@@ -21,7 +21,7 @@ impl Stores {
     pub fn read(
         files: &ReportFiles,
         line: Line,
-        default_time_zone: chrono_tz::Tz,
+        default_time_zone: ZoneName,
         only: Option<&[String]>,
     ) -> PolarsResult<Self> {
         let mut ids = scan::stores(&files.stores, only)?;
@@ -34,7 +34,7 @@ impl Stores {
             .with_row_index("store", None)
             .select([col(STORE_ID), line.origin_of(col("store")).alias(ORIGIN)])
             .left_join(scan::time_zones(&files.time_zones, only)?, col(STORE_ID), col(STORE_ID))
-            .with_column(col("time_zone").fill_null(lit(default_time_zone.name())))
+            .with_column(col("time_zone").fill_null(lit(default_time_zone.as_str())))
             .collect()?;
         let (count, max) = (zoned.height(), line.stores_max());
         polars_ensure!(
@@ -42,8 +42,11 @@ impl Stores {
             ComputeError: "{count} stores in one report, expected at most {max}"
         );
         let zones = zoned.column("time_zone")?.str()?.unique()?;
-        let clocks =
-            zones.iter().flatten().map(|name| clock(name, line)).collect::<PolarsResult<_>>()?;
+        let clocks = zones
+            .iter()
+            .flatten()
+            .map(|name| clock(name, line, &files.zone_rules))
+            .collect::<PolarsResult<_>>()?;
         let (clocks, clock_changes) = offsets(clocks)?;
         let rows = zoned
             .lazy()
@@ -85,11 +88,11 @@ fn gained_us(change: usize) -> String {
     format!("gained_us_{change}")
 }
 
-fn clock(zone: &str, line: Line) -> PolarsResult<(String, LocalClock)> {
-    let known: chrono_tz::Tz = zone.parse().map_err(
-        |_| polars_err!(ComputeError: "time zone {zone:?} is unknown, expected an IANA name"),
+fn clock(zone: &str, line: Line, rules: &ZoneRules) -> PolarsResult<(String, LocalClock)> {
+    let known = rules.zone(zone).ok_or_else(
+        || polars_err!(ComputeError: "time zone {zone:?} is unknown, expected an IANA name"),
     )?;
-    Ok((zone.to_owned(), LocalClock::over(known, line.range())))
+    Ok((zone.to_owned(), LocalClock::over(&known, line.range())))
 }
 
 /// One row a zone: `time_zone`, `first_offset_us`, and for each change of offset the first local

@@ -16,7 +16,7 @@ use crate::functions::lists::{Lists, instant_type};
 use crate::functions::stop::Stop;
 use crate::rules::incident::incidents;
 use crate::rules::tally::{Tally, tally};
-use crate::rules::{Bucket, Poll, Span, Step};
+use crate::rules::{Bucket, Poll, Span, Step, ZoneRules};
 
 /// Buckets of all stores of a batch, which are in memory at once.
 const BUCKETS_MAX: usize = 8_000_000;
@@ -37,11 +37,11 @@ pub fn list_type() -> DataType {
     list_of(fields())
 }
 
-pub fn times_by(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+pub fn times_by(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let [timelines, polls, spans] = [2, 3, 4].map(|at| Lists::new(&columns[at]));
     let ranges = Ranges::new(&columns[5], &columns[6]);
     let (mut lengths, mut all) = (Vec::with_capacity(rows), Filled::default());
-    let (mut calendars, stop) = (Calendars::default(), Stop::of_thread());
+    let (mut calendars, stop) = (Calendars::by(zones), Stop::of_thread());
     let (mut steps, mut open) = (Vec::new(), Vec::new());
     for row in 0..rows {
         stop.unless_set()?;
@@ -74,13 +74,16 @@ pub fn times_by(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
 }
 
 /// The buckets of a batch, each zone's made once.
-#[derive(Default)]
 struct Calendars {
     clocks: Clocks,
     cut: HashMap<(String, Span), Vec<(i64, Span)>>,
 }
 
 impl Calendars {
+    fn by(zones: &ZoneRules) -> Self {
+        Self { clocks: Clocks::by(zones), cut: HashMap::new() }
+    }
+
     fn cut(&mut self, bucket: &str, zone: &str, range: Span) -> Result<&[(i64, Span)]> {
         let Some((_, bucket)) = Bucket::NAMES.iter().find(|(name, _)| *name == bucket) else {
             return exec_err!("bucket {bucket:?} is not one of hour, day, week, month");

@@ -11,8 +11,8 @@ use super::rows::{instants, list_of, lists, local_type};
 use crate::functions::arguments::{Ranges, text};
 use crate::functions::lists::{Lists, instant_type};
 use crate::functions::stop::Stop;
-use crate::rules::Span;
 use crate::rules::incident::{Incident, incidents};
+use crate::rules::{Span, ZoneRules};
 
 fn fields() -> Fields {
     Fields::from(vec![
@@ -29,9 +29,9 @@ pub fn list_type() -> DataType {
     list_of(fields())
 }
 
-pub fn incidents_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+pub fn incidents_in(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let (mut lengths, mut all) = (Vec::with_capacity(rows), Vec::new());
-    let (mut locals, mut clocks) = ([Vec::new(), Vec::new()], Clocks::default());
+    let (mut locals, mut clocks) = ([Vec::new(), Vec::new()], Clocks::by(zones));
     each_store(columns, rows, |row, range, incidents| {
         lengths.push(incidents.len());
         let Some(range) = range.filter(|_| !incidents.is_empty()) else { return Ok(()) };

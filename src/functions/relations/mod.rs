@@ -8,7 +8,7 @@ mod incidents;
 mod rows;
 mod states;
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::Array;
 use arrow::datatypes::DataType;
 use datafusion::error::Result;
 use datafusion::logical_expr::{
@@ -16,37 +16,62 @@ use datafusion::logical_expr::{
 };
 use datafusion::prelude::SessionContext;
 
+use super::scalars::Compute;
+use crate::rules::ZoneRules;
+
 /// One function: its name, what it makes, and how.
 #[derive(Debug)]
 struct Maker {
     name: &'static str,
     returns: fn() -> DataType,
-    make: fn(&[ArrayRef], usize) -> Result<ArrayRef>,
+    make: Compute,
 }
 
 static MAKERS: [Maker; 5] = [
     // incidents_in(timeline, spans, from, to, time_zone): local times are by the zone.
-    Maker { name: "incidents_in", returns: incidents::list_type, make: incidents::incidents_in },
+    Maker {
+        name: "incidents_in",
+        returns: incidents::list_type,
+        make: Compute::ByZones(incidents::incidents_in),
+    },
     // incident_totals_in(timeline, spans, from, to): how many, and the longest downtime of one.
     Maker {
         name: "incident_totals_in",
         returns: incidents::totals_type,
-        make: incidents::incident_totals_in,
+        make: Compute::Plain(incidents::incident_totals_in),
     },
     // states_in(polls, pieces, spans, from, to, interpolation, max_gap): without pieces all of time
     // is one.
-    Maker { name: "states_in", returns: states::list_type, make: states::states_in },
+    Maker {
+        name: "states_in",
+        returns: states::list_type,
+        make: Compute::Plain(states::states_in),
+    },
     // times_by(bucket, time_zone, timeline, polls, spans, from, to)
-    Maker { name: "times_by", returns: buckets::list_type, make: buckets::times_by },
+    Maker {
+        name: "times_by",
+        returns: buckets::list_type,
+        make: Compute::ByZones(buckets::times_by),
+    },
     // percent(part, whole): with two decimals, as the report rounds it; null of nothing.
-    Maker { name: "percent", returns: || DataType::Float64, make: rows::percent },
+    Maker { name: "percent", returns: || DataType::Float64, make: Compute::Plain(rows::percent) },
 ];
 
-/// Makes the functions known to a session by their names.
+/// Makes the functions known to a session by their names; zones have the bundled rules.
 pub fn register(session: &SessionContext) {
-    for maker in &MAKERS {
+    register_those(session, &ZoneRules::bundled(), |_| true);
+}
+
+/// Replaces those that read the rules of zones.
+pub fn register_by_zones(session: &SessionContext, zones: &ZoneRules) {
+    register_those(session, zones, |maker| maker.make.reads_zones());
+}
+
+fn register_those(session: &SessionContext, zones: &ZoneRules, is_one: impl Fn(&&Maker) -> bool) {
+    for maker in MAKERS.iter().filter(is_one) {
         let signature = Signature::user_defined(Volatility::Immutable);
-        session.register_udf(ScalarUDF::from(Function { name: maker.name, signature }));
+        let zones = zones.clone();
+        session.register_udf(ScalarUDF::from(Function { name: maker.name, signature, zones }));
     }
 }
 
@@ -55,6 +80,7 @@ pub fn register(session: &SessionContext) {
 struct Function {
     name: &'static str,
     signature: Signature,
+    zones: ZoneRules,
 }
 
 impl Function {
@@ -84,6 +110,6 @@ impl ScalarUDFImpl for Function {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let columns = ColumnarValue::values_to_arrays(&args.args)?;
         let rows = columns.first().map_or(args.number_rows, |column| column.len());
-        Ok(ColumnarValue::Array((self.maker().make)(&columns, rows)?))
+        Ok(ColumnarValue::Array(self.maker().make.column(&self.zones, &columns, rows)?))
     }
 }

@@ -171,6 +171,7 @@ mod tests {
             let settled = Settled {
                 version: 1,
                 fingerprint: [0; 32],
+                zone_rules: String::new(),
                 now: sequence as i64,
                 ask: Ask::default(),
             };

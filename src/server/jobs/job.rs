@@ -105,6 +105,7 @@ impl Job {
             created_at: self.created_at,
             version: self.settled.version,
             fingerprint: self.settled.fingerprint,
+            zone_rules: self.settled.zone_rules.clone(),
             now: self.settled.now,
             options: self.options(),
             ending,

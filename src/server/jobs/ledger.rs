@@ -266,6 +266,7 @@ mod tests {
             created_at: 5,
             version: 1,
             fingerprint: [1; 32],
+            zone_rules: String::new(),
             now: 7,
             options,
             ending: None,

@@ -331,6 +331,7 @@ fn board_of(ledger: &Ledger) -> Result<Board> {
         let settled = settled.unwrap_or_else(|| Settled {
             version: record.version,
             fingerprint: record.fingerprint,
+            zone_rules: record.zone_rules.clone(),
             now: record.now,
             ask: super::ask::Ask::default(),
         });

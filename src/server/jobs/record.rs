@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::super::ask::Ask;
 use crate::engine::StoreCounts;
+use crate::rules::ZoneRules;
 
 /// A question that has one answer: of which data, and looking back from when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub struct Settled {
     pub version: u64,
     /// Of the data: a version of the same number may be another's.
     pub fingerprint: [u8; 32],
+    /// Edition of the version's zone rules.
+    pub zone_rules: String,
     /// Microseconds UTC.
     pub now: i64,
     pub ask: Ask,
@@ -38,6 +41,9 @@ pub struct Record {
     pub created_at: i64,
     pub version: u64,
     pub fingerprint: [u8; 32],
+    /// Earlier programs had no other than those built in.
+    #[serde(default = "built_in_edition")]
+    pub zone_rules: String,
     pub now: i64,
     /// As [`Ask::describe`] words it.
     pub options: Value,
@@ -49,8 +55,14 @@ impl Record {
     /// The question; `None` where the words are none of this version of the program.
     pub fn settled(&self) -> Option<Settled> {
         let ask = Ask::of(self.options.as_object()?).ok()?;
-        Some(Settled { version: self.version, fingerprint: self.fingerprint, now: self.now, ask })
+        let zone_rules = self.zone_rules.clone();
+        let Self { version, fingerprint, now, .. } = *self;
+        Some(Settled { version, fingerprint, zone_rules, now, ask })
     }
+}
+
+fn built_in_edition() -> String {
+    ZoneRules::built_in().edition().to_owned()
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

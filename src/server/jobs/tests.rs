@@ -10,7 +10,13 @@ const UNKNOWN_OPTIONS: Uuid = Uuid::from_u128(1);
 const UNKNOWN_RECORD: Uuid = Uuid::from_u128(2);
 
 fn default_question() -> Settled {
-    Settled { version: 1, fingerprint: [0; 32], now: 7, ask: Ask::default() }
+    Settled {
+        version: 1,
+        fingerprint: [0; 32],
+        zone_rules: String::new(),
+        now: 7,
+        ask: Ask::default(),
+    }
 }
 
 /// A folder with a report that has an option, and one that has a record, which nobody here knows.
@@ -20,6 +26,7 @@ fn of_another_version(folder: &Path) {
         created_at: 5,
         version: 1,
         fingerprint: [0; 32],
+        zone_rules: String::new(),
         now: 7,
         options: json!({ "engine": "abacus" }),
         ending: None,
@@ -77,6 +84,7 @@ fn a_question_from_before_an_option_is_the_one_that_leaves_it_at_its_default() {
         created_at: 5,
         version: 1,
         fingerprint: [0; 32],
+        zone_rules: String::new(),
         now: 7,
         options,
         ending: None,

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::rules::ZoneRules;
 use crate::words::{
     COLUMNS, DEFAULT_HOURS, ENGINES, FORMATS, INTERPOLATIONS, NO_DATA, SCOPES, Words,
 };
@@ -27,7 +28,7 @@ pub fn schemas() -> Value {
         "DefaultHours": default_hours(),
         "TimeZone": {
             "type": "string",
-            "enum": chrono_tz::TZ_VARIANTS.map(chrono_tz::Tz::name).to_vec(),
+            "enum": ZoneRules::bundled().names(),
             "examples": ["America/Chicago"],
         },
         "Ask": ask(),
@@ -70,7 +71,12 @@ pub fn schemas() -> Value {
         "Explanation": of_store(json!({
             "figures": named("Figures"), "stretches": list(stretch()),
         })),
-        "Versions": object(json!({ "newest": number(), "versions": list(version()) })),
+        "Versions": object(json!({
+            "newest": number(),
+            "bundled_zone_rules": zone_rules(),
+            "warning": or_null("string"),
+            "versions": list(version()),
+        })),
     })
 }
 
@@ -117,6 +123,7 @@ fn report() -> Value {
         },
         "progress": { "type": "number", "minimum": 0, "maximum": 1 },
         "data_version": number(),
+        "zone_rules": zone_rules(),
         "now": text(),
         "options": {
             "type": "object", "description": "In a list without the ids of the stores",
@@ -145,7 +152,7 @@ fn figures() -> Value {
 fn of_store(added: Value) -> Value {
     let mut told = json!({
         "store_id": text(), "from": text(), "to": text(), "data_version": number(),
-        "options": { "type": "object" }, "time_zone": text(), "time_zone_is_default": truth(),
+        "options": { "type": "object" }, "zone_rules": zone_rules(), "time_zone": text(), "time_zone_is_default": truth(),
         "hours_are_default": truth(), "always_open": truth(),
     });
     extend(&mut told, added);
@@ -174,7 +181,14 @@ fn version() -> Value {
         "name": text(), "kind": text(), "rows": number(), "rejected": number(),
         "content_hash": text(),
     }));
-    object(json!({ "version": number(), "loaded_at": text(), "files": list(file) }))
+    object(json!({
+        "version": number(), "loaded_at": text(), "zone_rules": zone_rules(), "files": list(file),
+    }))
+}
+
+/// The edition of the rules by which time zones are read.
+fn zone_rules() -> Value {
+    json!({ "type": "string", "examples": [ZoneRules::bundled().edition()] })
 }
 
 fn extend(told: &mut Value, added: Value) {

@@ -2,7 +2,6 @@
 
 use arrow::datatypes::{DataType, TimeUnit};
 use arrow::util::display::array_value_to_string;
-use chrono_tz::Tz;
 use datafusion::common::plan_err;
 use datafusion::error::Result;
 use datafusion::logical_expr::Expr;
@@ -13,7 +12,7 @@ use crate::engine::steps::{day, instant};
 use crate::engine::{Tables, first_day_to_read};
 use crate::ingest::instant_of_text;
 use crate::rules::calendar::{DAY_US, day_of};
-use crate::rules::{Options, Span, Window};
+use crate::rules::{Options, Span, Window, ZoneName};
 use crate::words::{BUCKETS, OPTIONS, duration_us, instant_text, meaning, set_option, time_zone};
 
 /// The longest range of one call.
@@ -27,7 +26,7 @@ pub struct Call {
     pub options: Options,
     /// Of `uptime_by`: one of the words of [`BUCKETS`], and the zone whose calendar counts.
     pub bucket: Option<String>,
-    pub time_zone: Option<Tz>,
+    pub time_zone: Option<ZoneName>,
     /// Of `incidents`, microseconds.
     pub min_downtime_us: i64,
 }
@@ -65,6 +64,11 @@ impl Call {
             if let Err(what) = call.take(kind, argument, &mut given) {
                 return wrong(kind, what);
             }
+        }
+        let named = [Some(call.options.default_time_zone), call.time_zone];
+        if let Some(unknown) = named.into_iter().flatten().find(|zone| !tables.knows_zone(*zone)) {
+            let edition = tables.zone_rules.edition();
+            return wrong(kind, format!("the zone rules {edition} of the data know no {unknown}"));
         }
         Ok(call)
     }

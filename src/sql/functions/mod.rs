@@ -149,7 +149,7 @@ impl Callable for ChainFunction {
 
 fn arguments_of(call: &Call) -> Result<Arguments> {
     let mut arguments = arguments(&call.options, call.range.clone(), call.days.clone())?;
-    let zone = call.time_zone.map(|zone| zone.name().to_owned());
+    let zone = call.time_zone.map(|zone| zone.as_str().to_owned());
     arguments.insert("time_zone", lit(ScalarValue::Utf8(zone)));
     arguments.insert("min_downtime", lit(call.min_downtime_us));
     arguments.extend(call.bucket.iter().map(|bucket| ("bucket", lit(bucket.as_str()))));

@@ -8,7 +8,7 @@ use polars::prelude::*;
 
 use super::super::{ReportFiles, tallies};
 use crate::rules::calendar::{DAY_US, day_of};
-use crate::rules::{Options, Window};
+use crate::rules::{Options, Window, ZoneRules};
 
 /// A store's tally of one window, in microseconds.
 #[derive(Debug, PartialEq)]
@@ -154,6 +154,7 @@ impl Chain {
             stores: file(folder.join("stores"), stores.as_mut().unwrap()),
             business_hours: file(folder.join("[hours]"), hours.as_mut().unwrap()),
             time_zones: file(folder.join("zones"), zones.as_mut().unwrap()),
+            zone_rules: ZoneRules::bundled(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! When a store should be open.
 
 use super::drawn::{check, refusal};
-use crate::rules::{DailyHours, DefaultHours, Options};
+use crate::rules::{DailyHours, DefaultHours, Options, ZoneName};
 
 #[test]
 fn a_store_without_hours_never_closes_and_one_with_hours_is_closed_on_other_days() {
@@ -63,7 +63,8 @@ fn a_store_without_a_zone_keeps_the_default_one() {
         A open Wed 9:00-12:00
         A poll 2023-01-25 02:00 up";
     check(chain, Options::default(), "A last_hour 60 0 0; A last_day 60 0 0; A last_week 180 0 0");
-    let tokyo = Options { default_time_zone: chrono_tz::Asia::Tokyo, ..Options::default() };
+    let tokyo =
+        Options { default_time_zone: ZoneName::parse("Asia/Tokyo").unwrap(), ..Options::default() };
     check(chain, tokyo, "A last_hour 0 0 0; A last_day 180 0 0; A last_week 180 0 0");
 }
 

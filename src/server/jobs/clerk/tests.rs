@@ -33,7 +33,13 @@ fn trigger_at(
     now: i64,
     key: Option<String>,
 ) -> (Change, oneshot::Receiver<Result<Triggered, Refused>>) {
-    let settled = Settled { version: 1, fingerprint: [0; 32], now, ask: Ask::default() };
+    let settled = Settled {
+        version: 1,
+        fingerprint: [0; 32],
+        zone_rules: String::new(),
+        now,
+        ask: Ask::default(),
+    };
     let repeatable = key.map(|key| Repeatable { key, fingerprint: [1; 32] });
     let (reply, answer) = oneshot::channel();
     (Change::Trigger { settled, repeatable, at: 5, reply }, answer)
@@ -114,7 +120,13 @@ async fn what_is_too_much_once_a_report_ended_is_forgotten() {
     jobs.0.changes.send(Change::End { job: Arc::clone(&second), ending }).unwrap();
     second.ended_within(LIMITS.report_time).await;
     // Changes are made in their order: this one comes after what the end brought about.
-    let other = Settled { version: 1, fingerprint: [0; 32], now: 9, ask: Ask::default() };
+    let other = Settled {
+        version: 1,
+        fingerprint: [0; 32],
+        zone_rules: String::new(),
+        now: 9,
+        ask: Ask::default(),
+    };
     let third = jobs.trigger(other, None).await.unwrap().job.id;
     assert_eq!(jobs.0.board().ids(), [second.id, third].into());
     assert_eq!(jobs.0.ledger.gone_at(first).unwrap(), Some(10));
