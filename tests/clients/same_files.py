@@ -17,7 +17,8 @@ STORES = """
     SELECT s.store_id, s.store_no, coalesce(z.time_zone, 'America/Chicago') AS time_zone,
            NOT s.has_business_hours AS uses_default_hours,
            NOT s.has_time_zone AS uses_default_time_zone,
-           s.first_polled_at, s.last_polled_at, s.polls
+           s.first_polled_at, s.last_polled_at, s.polls,
+           '{edition}' AS zone_rules
     FROM {files} AS s LEFT JOIN {zones} AS z ON z.store_no = s.store_no
 """
 
@@ -53,16 +54,16 @@ def opened(folder):
     for suffix, (load, tables) in {**versions, "": (loads[-1], TABLES[:-1])}.items():
         for table in tables:
             files = active_files(folder / table, load[f"{table}_version"])
-            create_view(database, table, files, suffix)
+            create_view(database, table, files, suffix, load["zone_rules"])
     return database
 
 
-def create_view(database, table, files, suffix=""):
+def create_view(database, table, files, suffix="", edition=None):
     of_path = f"hive_partitioning = {table == 'polls'}, hive_types_autocast = false"
     rows = f"FROM read_parquet({files}, {of_path})"
     if table == "polls":
         # A day that is text in the path: windows by a column that DuckDB makes of paths fail in it.
         rows = f"SELECT * REPLACE (CAST(polled_on AS DATE) AS polled_on) {rows}"
     if table == "stores":
-        rows = STORES.format(files=f"({rows})", zones=f"time_zones{suffix}")
+        rows = STORES.format(files=f"({rows})", zones=f"time_zones{suffix}", edition=edition)
     database.execute(f"CREATE VIEW {table}{suffix} AS {rows}")
