@@ -7,7 +7,10 @@ use crate::ingest::daily_hours_of_text;
 use crate::report::Format;
 use crate::rules::calendar::DAY_US;
 pub use crate::rules::calendar::instant_text;
-use crate::rules::{Bucket, DefaultHours, Interpolation, NoData, Options, Scope, ZoneName};
+use crate::rules::instant::read_asked_instant;
+use crate::rules::{
+    Bucket, DefaultHours, Interpolation, LocalClock, NoData, Options, Scope, ZoneName, ZoneRules,
+};
 
 /// The words of an option, each with what it means.
 pub type Words<T> = &'static [(&'static str, T)];
@@ -85,6 +88,16 @@ pub fn set_option(options: &mut Options, name: &str, text: &str) -> Result<bool,
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+/// Microseconds UTC of an instant; a date alone is its midnight, and without a zone it is UTC. A zone
+/// that it names is read by the bundled rules.
+///
+/// # Errors
+/// Says what was expected of the text.
+pub fn instant(text: &str) -> Result<i64, String> {
+    let rules = ZoneRules::bundled();
+    read_asked_instant(text, |zone, near| Some(LocalClock::over(&rules.zone(zone)?, near)))
 }
 
 /// Microseconds of a duration like `2h`, `90m` or `1h 30m`; positive.

@@ -8,6 +8,7 @@ pub mod calendar;
 pub mod explain;
 pub mod figure;
 pub mod incident;
+pub mod instant;
 pub mod opening;
 pub mod options;
 pub mod schedule;
