@@ -10,7 +10,7 @@ use futures::{Stream, StreamExt};
 use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::filters::path::FullPath;
-use warp::http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, HeaderName};
+use warp::http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, HeaderName, LOCATION};
 use warp::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use warp::hyper::body::Body as _;
 use warp::reply::Response as Reply;
@@ -109,7 +109,11 @@ async fn routed<B: Buf>(
             (Some(route), along(service, route, request, query, body).await)
         }
         Found::OtherMethods(methods) => (None, Err(other_methods(method, path, &methods))),
-        Found::Nothing => (None, Err(Refusal::unknown(format!("there is nothing at {path:?}")))),
+        Found::WithoutSlash(shorter) => (None, Ok(moved(&shorter, query))),
+        Found::Nothing => {
+            let detail = format!("there is nothing at {path:?}; /docs lists every path");
+            (None, Err(Refusal::unknown(detail)))
+        }
     }
 }
 
@@ -161,6 +165,18 @@ async fn dispatch(service: &Service, endpoint: Endpoint, request: &Request, role
         Endpoint::Docs => Ok(docs::page()),
         Endpoint::DocsAsset => docs::asset(request),
     }
+}
+
+/// To the path without the slashes at its end, by the same method and with the same body.
+fn moved(path: &str, query: &str) -> Reply {
+    let target = match query {
+        "" => path.to_owned(),
+        query => format!("{path}?{query}"),
+    };
+    let mut reply = Reply::default();
+    *reply.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    reply.headers_mut().extend(HeaderValue::from_str(&target).ok().map(|to| (LOCATION, to)));
+    reply
 }
 
 /// As it is, but for the body, whose length is told.

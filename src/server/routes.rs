@@ -96,6 +96,8 @@ pub enum Found {
     Route(&'static Route, Vec<String>),
     /// The path is there, but not for this method.
     OtherMethods(Vec<&'static Method>),
+    /// The path is there without the slashes at its end.
+    WithoutSlash(String),
     Nothing,
 }
 
@@ -111,7 +113,13 @@ pub fn find(method: &Method, path: &str) -> Found {
         }
         others.push(&route.method);
     }
-    if others.is_empty() { Found::Nothing } else { Found::OtherMethods(others) }
+    let shorter = path.trim_end_matches('/');
+    let is_there = || ROUTES.iter().any(|route| matched(route.path, shorter).is_some());
+    match others.is_empty() {
+        false => Found::OtherMethods(others),
+        true if shorter.len() < path.len() && is_there() => Found::WithoutSlash(shorter.to_owned()),
+        true => Found::Nothing,
+    }
 }
 
 /// What stands in the open places of the pattern, decoded; `None` where the path is another one.
@@ -165,6 +173,26 @@ mod tests {
         check(Method::GET, "/get_report/x/y", None);
         check(Method::GET, "/", None);
         check(Method::GET, "", None);
+    }
+
+    #[test]
+    fn a_slash_too_many_is_told_from_another_path() {
+        for (path, expected) in [
+            ("/docs/", Some("/docs")),
+            ("/docs///", Some("/docs")),
+            ("/v1/stores/a%2F/hours/", Some("/v1/stores/a%2F/hours")),
+            ("/v1/reports/", Some("/v1/reports")),
+            ("/", None),
+            ("//docs/", None),
+            ("/docs//swagger-ui.css/", None),
+            ("/v1/", None),
+        ] {
+            let shorter = match find(&Method::GET, path) {
+                Found::WithoutSlash(shorter) => Some(shorter),
+                _ => None,
+            };
+            assert_eq!(shorter.as_deref(), expected, "{path}");
+        }
     }
 
     #[test]

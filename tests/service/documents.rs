@@ -86,6 +86,30 @@ fn check_operation(path: &str, operation: &Value, document: &Value) {
 }
 
 #[test]
+fn a_slash_too_many_leads_to_the_path_without_it() {
+    block_on(async {
+        let served = Served::with(waiting()).await;
+        for (method, path, to) in [
+            ("GET", "/docs/", "/docs"),
+            ("HEAD", "/docs/", "/docs"),
+            ("GET", "/docs//", "/docs"),
+            ("GET", "/v1/reports/?limit=1&q=a%20b", "/v1/reports?limit=1&q=a%20b"),
+            ("POST", "/v1/reports/", "/v1/reports"),
+            ("GET", "/v1/stores/a%2Fb%0D%0A/hours/", "/v1/stores/a%2Fb%0D%0A/hours"),
+            ("GET", "/livez/", "/livez"),
+        ] {
+            let answer = served.ask(method, path, &[], "").await;
+            assert_eq!((answer.status(), answer.header("location")), (308, to), "{method} {path}");
+        }
+        for path in ["/", "//docs/", "//example.org/", "/v1/", "/docs/x/y/"] {
+            let answer = served.get(path).await;
+            assert_eq!((answer.status(), answer.header("location")), (404, ""), "{path}");
+            assert!(answer.detail().ends_with("; /docs lists every path"), "{}", answer.detail());
+        }
+    });
+}
+
+#[test]
 fn the_docs_need_nothing_from_outside() {
     block_on(async {
         let served = Served::with(waiting()).await;

@@ -120,7 +120,7 @@ fn another_path_and_another_method_are_told_apart() {
         let nothing = served.get("/reports").await;
         assert_eq!(
             (nothing.status(), nothing.detail().as_str()),
-            (404, "there is nothing at \"/reports\"")
+            (404, "there is nothing at \"/reports\"; /docs lists every path")
         );
         let method = served.ask("PUT", "/trigger_report", &[], "").await;
         assert_eq!((method.status(), method.header("allow")), (405, "GET, POST, HEAD"));
