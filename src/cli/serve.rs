@@ -34,6 +34,10 @@ pub struct Arguments {
     /// Folder of the tables [default: data]
     #[arg(long, value_name = "DIR", env = "UPTALLY_DATA")]
     data: Option<PathBuf>,
+    /// What downloads are called after: uptally_NAME_20230125T180900Z.csv [default: the name of the
+    /// folder of the tables]
+    #[arg(long, value_name = "NAME")]
+    chain: Option<String>,
     /// Address and port; port 0 is any that is free
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
     listen: SocketAddr,
@@ -182,6 +186,7 @@ async fn listener(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
 
 fn settings(arguments: &Arguments) -> Result<Settings> {
     Ok(Settings {
+        chain: arguments.chain.clone(),
         complete_as: arguments.complete_as,
         reports: Limits {
             retention: arguments.retain,

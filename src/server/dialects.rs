@@ -17,7 +17,7 @@ use super::problem::{Answer, Refusal};
 use super::request::{Request, report_id};
 use super::service::{Service, content, json};
 use super::settings::CompleteAs;
-use super::{download, negotiate, reports};
+use super::{download, file_name, negotiate, reports};
 use crate::report::Format;
 
 const REPORT_STATUS: HeaderName = HeaderName::from_static("x-report-status");
@@ -100,7 +100,7 @@ pub async fn by_path(service: &Service, request: &Request) -> Answer {
         }
         Progress::Failed(detail) => Ok(failed(&detail)),
         Progress::Complete(job) => match wanted {
-            Wanted::Csv => csv_or_running(service, request, &job, &file_name(id)).await,
+            Wanted::Csv => csv_or_running(service, request, &job, &store_report(id)).await,
             Wanted::Json => Ok(status("Complete", completed(&job))),
         },
     }
@@ -116,7 +116,7 @@ pub async fn download_by_path(service: &Service, request: &Request) -> Answer {
     let id = id.and_then(|id| report_id(id).ok()).ok_or_else(unknown)?;
     let job = reports::job(service, id)?;
     if job.finished().is_some()
-        && let Some(reply) = csv(service, request, &job, &file_name(id)).await?
+        && let Some(reply) = csv(service, request, &job, &store_report(id)).await?
     {
         return Ok(reply);
     }
@@ -194,7 +194,8 @@ async fn csv(
     let Some(rendering) = service.jobs.rendering(job, Format::Csv, coding).await? else {
         return Ok(None);
     };
-    let reply = download::reply(request, &rendering, (Format::Csv, coding), Some(name))?;
+    let name = Some(file_name::attachment(name));
+    let reply = download::reply(request, &rendering, (Format::Csv, coding), name)?;
     Ok(Some(with_status(reply, "Complete")))
 }
 
@@ -203,7 +204,7 @@ async fn text(service: &Service, job: &Arc<Job>) -> Answer<Option<String>> {
     Ok(rendering.map(|rendering| String::from_utf8_lossy(&rendering.bytes).into_owned()))
 }
 
-fn file_name(id: Uuid) -> String {
+fn store_report(id: Uuid) -> String {
     format!("store_report_{id}.csv")
 }
 
@@ -211,7 +212,7 @@ fn file_name(id: Uuid) -> String {
 fn completed(job: &Job) -> Value {
     let mut completed = json!({
         "status": "Completed",
-        "filepath": format!("reports/{}", file_name(job.id)),
+        "filepath": format!("reports/{}", store_report(job.id)),
         "report_id": job.id,
         "now": ask::instant(job.settled.now),
     });

@@ -49,12 +49,13 @@ pub fn coding(request: &Request, format: Format) -> Coding {
     if kind(format).packs { negotiate::coding(accepted.as_deref()) } else { Coding::Identity }
 }
 
-/// The rendering, a part of it, or that the client has it already.
+/// The rendering, a part of it, or that the client has it already. The disposition is that of
+/// [`super::file_name`].
 pub fn reply(
     request: &Request,
     rendering: &Rendering,
     (format, coding): (Format, Coding),
-    file_name: Option<&str>,
+    disposition: Option<String>,
 ) -> Answer {
     let mut headers = vec![
         (ETAG, rendering.etag.clone()),
@@ -72,9 +73,7 @@ pub fn reply(
         Coding::Gzip => headers.push((CONTENT_ENCODING, "gzip".to_owned())),
         Coding::Zstd => headers.push((CONTENT_ENCODING, "zstd".to_owned())),
     }
-    if let Some(name) = file_name {
-        headers.push((CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")));
-    }
+    headers.extend(disposition.map(|disposition| (CONTENT_DISPOSITION, disposition)));
     let total = rendering.bytes.len();
     match asked_range(request, &rendering.etag, total) {
         Asked::Whole => Ok(assembled(StatusCode::OK, headers, rendering.bytes.clone())),

@@ -14,6 +14,7 @@ mod dialects;
 mod docs;
 mod download;
 mod explain;
+mod file_name;
 #[cfg(feature = "flight")]
 mod flight;
 mod gate;

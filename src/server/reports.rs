@@ -18,7 +18,7 @@ use super::keys::Role;
 use super::problem::{Answer, Refusal};
 use super::request::{Request, unknown_report};
 use super::service::{Service, content, json};
-use super::{download, gate};
+use super::{download, file_name, gate};
 use crate::engine;
 use crate::report::Format;
 use crate::words::duration_us;
@@ -221,8 +221,8 @@ pub async fn download(service: &Service, request: &Request) -> Answer {
     if job.finished().is_some()
         && let Some(rendering) = service.jobs.rendering(&job, format, coding).await?
     {
-        let name = format!("report_{}.{ending}", job.id);
-        return download::reply(request, &rendering, (format, coding), Some(&name));
+        let name = file_name::attachment_of_chain(&service.chain, job.settled.now, ending);
+        return download::reply(request, &rendering, (format, coding), Some(name));
     }
     Err(not_there(&job))
 }

@@ -1,6 +1,6 @@
 //! What every endpoint shares: the data, the reports, and what is set; a cheap handle.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -24,6 +24,8 @@ pub struct Service(Arc<Shared>);
 
 pub struct Shared {
     pub settings: Settings,
+    /// What downloads are called after.
+    pub chain: String,
     pub catalog: Arc<Catalog>,
     pub jobs: Jobs,
     pub metrics: Metrics,
@@ -63,8 +65,19 @@ impl Service {
         let database = Arc::new(database.with_tables(jobs.tables()));
         let (stopping, stops) = (AtomicBool::new(false), Notify::new());
         let session = Mutex::default();
-        let shared =
-            Shared { settings, catalog, jobs, metrics, work, database, session, stopping, stops };
+        let chain = settings.chain.clone().unwrap_or_else(|| name_of(&data));
+        let shared = Shared {
+            settings,
+            chain,
+            catalog,
+            jobs,
+            metrics,
+            work,
+            database,
+            session,
+            stopping,
+            stops,
+        };
         Ok(Self(Arc::new(shared)))
     }
 
@@ -138,6 +151,12 @@ impl Service {
             () = tokio::time::sleep(time) => {}
         }
     }
+}
+
+/// The name of the folder itself, however its path says where it is.
+fn name_of(folder: &Path) -> String {
+    let found = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    found.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// A value as JSON, with a line end.

@@ -20,6 +20,8 @@ pub const COMPLETE_AS: crate::words::Words<CompleteAs> =
 
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// The chain's name, as downloads are called; that of the folder of the tables where none is given.
+    pub chain: Option<String>,
     pub complete_as: CompleteAs,
     pub reports: Limits,
     /// How long a query about a store may take.
@@ -38,6 +40,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            chain: None,
             complete_as: CompleteAs::default(),
             reports: Limits {
                 retention: Retention { age_us: 30 * DAY_US, reports_max: 1000 },

@@ -169,6 +169,41 @@ fn a_download_is_packed_for_who_takes_it_so() {
 }
 
 #[test]
+fn a_download_is_called_after_its_chain_and_instant() {
+    block_on(async {
+        let named = |chain: &str| Settings { chain: Some(chain.to_owned()), ..Settings::default() };
+        let mut served = Served::with(named("Döner König")).await;
+        let id = served.finished(r#"{"now": "2023-01-25T18:09:00.999999Z"}"#).await;
+        for (settings, ending, expected) in [
+            (
+                named("Döner König"),
+                "csv",
+                "attachment; filename=\"uptally_D_ner_K_nig_20230125T180900Z.csv\"; \
+                 filename*=UTF-8''uptally_D%C3%B6ner%20K%C3%B6nig_20230125T180900Z.csv",
+            ),
+            (
+                named("north-west"),
+                "parquet",
+                "attachment; filename=\"uptally_north-west_20230125T180900Z.parquet\"",
+            ),
+            (named("/"), "md", "attachment; filename=\"uptally_20230125T180900Z.md\""),
+        ] {
+            served = served.again(settings);
+            let answer = served.get(&format!("/v1/reports/{id}.{ending}")).await;
+            assert_eq!(answer.header("content-disposition"), expected);
+        }
+        served = served.again(Settings::default());
+        let folder = served.data.path().file_name().unwrap().to_str().unwrap().to_owned();
+        let name = format!("uptally_{}_20230125T180900Z.csv", folder.trim_matches('.'));
+        let answer = served.get(&format!("/v1/reports/{id}.csv")).await;
+        assert_eq!(
+            answer.header("content-disposition"),
+            format!("attachment; filename=\"{name}\"")
+        );
+    });
+}
+
+#[test]
 fn the_list_goes_on_where_its_page_ended() {
     block_on(async {
         let served = Served::with(waiting()).await;
