@@ -19,6 +19,7 @@ mod runs;
 mod scan;
 mod started;
 pub mod steps;
+mod store_list;
 mod stores;
 
 use std::collections::HashMap;
@@ -37,6 +38,7 @@ pub use self::order::MergeForSort;
 pub use self::ranges::STORE_NO;
 pub use self::runs::GroupByRuns;
 pub use self::scan::{STORE_ID, TableFiles};
+pub use self::store_list::{ListedStore, StoreList};
 pub use self::stores::{NumberedStores, Stores};
 use crate::error::{Error, Result};
 use crate::rules::calendar::day_of;

@@ -168,7 +168,7 @@ pub(super) fn week(rows: &RecordBatch) -> Result<Option<WeeklyHours>> {
     Ok(Some(WeeklyHours::Rows((0..rows.num_rows()).filter_map(opening).collect())))
 }
 
-fn column<'a>(rows: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef> {
+pub(super) fn column<'a>(rows: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef> {
     let found = rows.column_by_name(name);
     found.ok_or_else(|| Error::bug(format!("the tables have no column {name:?}")))
 }

@@ -2,10 +2,11 @@
 //!
 //! Knows neither jobs nor HTTP: it turns values into a question and a question into values.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use crate::engine::{Engine, Question};
-use crate::ingest::instant_of_text;
 use crate::report::{Format, Layout};
 use crate::rules::Options;
 use crate::words::{
@@ -57,7 +58,7 @@ impl Ask {
             return Ok(is_option(name));
         }
         match name {
-            "now" => self.now = Some(instant_of_text(text(value)?)?),
+            "now" => self.now = Some(words::instant(&with_plus(text(value)?))?),
             "as_of" => self.as_of = Some(version(value)?),
             "engine" => self.engine = word(ENGINES, value)?,
             "store" => self.stores = stores(value)?,
@@ -90,6 +91,22 @@ impl Ask {
             queries: None,
             threads: None,
         }
+    }
+}
+
+/// An instant with an offset whose plus came as a blank, as it does in a query or a form that does
+/// not encode it, with the plus; any other text as it is.
+pub fn with_plus(text: &str) -> Cow<'_, str> {
+    let Some((time, offset)) = text.rsplit_once(' ') else { return text.into() };
+    let is_offset = match offset.as_bytes() {
+        [hours @ .., b':', _, _] if hours.len() == 2 => true,
+        digits => matches!(digits.len(), 2 | 4),
+    };
+    let is_offset = is_offset && offset.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
+    // Behind a date alone it is a time of day.
+    match is_offset && time.contains(['T', 't', ':']) {
+        true => format!("{time}+{offset}").into(),
+        false => text.into(),
     }
 }
 

@@ -5,9 +5,11 @@
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
+use tokio::sync::OnceCell;
+
 use super::problem::{Answer, Refusal};
 use super::work::Work;
-use crate::engine::Stores;
+use crate::engine::{StoreList, Stores};
 use crate::error::Result;
 use crate::rules::ZoneName;
 use crate::tables::{Dataset, outdated_zone_rules};
@@ -20,6 +22,8 @@ pub struct Edition {
     /// BLAKE3 of all that was ever loaded: two folders may count their versions alike.
     pub fingerprint: [u8; 32],
     stores: Stores,
+    /// Read when it is first asked for.
+    list: OnceCell<Arc<StoreList>>,
 }
 
 impl Edition {
@@ -28,7 +32,7 @@ impl Edition {
         let stores = Stores::read(&dataset)?;
         let latest_poll = stores.numbered().last_polled_at();
         let fingerprint = fingerprint(&dataset);
-        Ok(Some(Self { dataset, latest_poll, fingerprint, stores }))
+        Ok(Some(Self { dataset, latest_poll, fingerprint, stores, list: OnceCell::new() }))
     }
 
     pub fn version(&self) -> u64 {
@@ -54,6 +58,15 @@ impl Edition {
                 rules.edition()
             ))),
         }
+    }
+
+    /// All stores, with what is known of each without reading a poll.
+    pub async fn stores(&self, work: &Work) -> Answer<Arc<StoreList>> {
+        let read = || {
+            let dataset = self.dataset.clone();
+            work.compute(move || StoreList::read(&dataset).map(Arc::new))
+        };
+        self.list.get_or_try_init(read).await.cloned()
     }
 }
 
@@ -133,5 +146,5 @@ impl Catalog {
 
 /// Says no folder: whoever asks may be a stranger.
 fn nothing_loaded() -> Refusal {
-    Refusal::unavailable("nothing was loaded yet; expected `uptally ingest` before")
+    Refusal::unavailable("nothing was loaded yet; run `uptally ingest` first")
 }

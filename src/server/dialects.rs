@@ -17,6 +17,7 @@ use super::problem::{Answer, Refusal};
 use super::request::{Request, report_id};
 use super::service::{Service, content, json};
 use super::settings::CompleteAs;
+use super::wanted::Wanted;
 use super::{download, file_name, negotiate, reports};
 use crate::report::Format;
 
@@ -51,7 +52,7 @@ fn progress(service: &Service, id: Uuid) -> Answer<Progress> {
 /// `GET /get-report/{id}?format=csv|json`
 pub async fn dashed(service: &Service, request: &Request) -> Answer {
     let id = request.id()?;
-    let wanted = asked_format(request)?.unwrap_or(Wanted::Csv);
+    let wanted = Wanted::asked(request)?.unwrap_or(Wanted::Csv);
     match progress(service, id)? {
         Progress::Running => Ok(status("Running", json!({ "status": "Running" }))),
         Progress::Failed(detail) => Ok(failed(&detail)),
@@ -86,7 +87,7 @@ pub async fn by_name(service: &Service, request: &Request) -> Answer {
 /// `GET /get_report/{id}`: the CSV, or where the client asks for JSON, where the CSV is.
 pub async fn by_path(service: &Service, request: &Request) -> Answer {
     let id = request.id()?;
-    let wanted = match asked_format(request)? {
+    let wanted = match Wanted::asked(request)? {
         Some(wanted) => wanted,
         None => accepted_format(service, request),
     };
@@ -124,32 +125,13 @@ pub async fn download_by_path(service: &Service, request: &Request) -> Answer {
     Err(reports::not_there(&job).with(REPORT_STATUS, word))
 }
 
-#[derive(Clone, Copy)]
-enum Wanted {
-    Csv,
-    Json,
-}
-
-fn asked_format(request: &Request) -> Answer<Option<Wanted>> {
-    match request.query.one("format")? {
-        None => Ok(None),
-        Some("csv") => Ok(Some(Wanted::Csv)),
-        Some("json") => Ok(Some(Wanted::Json)),
-        Some(other) => Err(Refusal::wrong(format!("format: {other:?} is not one of csv, json"))),
-    }
-}
-
 /// What the client would rather have, or where it takes either alike, the server.
 fn accepted_format(service: &Service, request: &Request) -> Wanted {
-    let (csv, json) = (("text/csv", Wanted::Csv), ("application/json", Wanted::Json));
     let offered = match service.settings.complete_as {
-        CompleteAs::Csv => [csv, json],
-        CompleteAs::Json => [json, csv],
+        CompleteAs::Csv => [Wanted::Csv, Wanted::Json],
+        CompleteAs::Json => [Wanted::Json, Wanted::Csv],
     };
-    let accept = request.header_list(ACCEPT);
-    let preferred = negotiate::preferred(accept.as_deref(), &offered.map(|(kind, _)| kind));
-    let wanted = offered.into_iter().find(|(kind, _)| preferred == Some(*kind));
-    wanted.unwrap_or(offered[0]).1
+    Wanted::accepted(request, offered).unwrap_or(offered[0])
 }
 
 fn wants_text(request: &Request) -> bool {

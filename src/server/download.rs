@@ -101,7 +101,7 @@ fn assembled(status: StatusCode, headers: Vec<(HeaderName, String)>, body: Bytes
     reply
 }
 
-fn is_known(request: &Request, etag: &str) -> bool {
+pub fn is_known(request: &Request, etag: &str) -> bool {
     let Some(known) = request.header_list(IF_NONE_MATCH) else { return false };
     known.split(',').map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
 }

@@ -2,13 +2,15 @@
 //! stretch of a store's figure.
 
 use serde_json::{Value, json};
+use warp::http::StatusCode;
 
+use super::clock::{Clock, offset_text};
 use super::problem::{Answer, Refusal};
 use super::request::Request;
-use super::service::Service;
-use super::stores::{self, StoreQuestion, bounds, fields, opening, state};
+use super::service::{Service, content};
+use super::stores::{self, StoreQuestion, fields, opening, state};
 use crate::engine::store::StoreHistory;
-use crate::rules::calendar::{DAY_US, SECOND_US};
+use crate::rules::calendar::DAY_US;
 use crate::rules::explain::Stretch;
 use crate::rules::{Interpolation, NoData, Options, Poll, Scope};
 use crate::words::{NO_DATA, duration_text, instant_text, word};
@@ -21,14 +23,15 @@ pub async fn explain(service: &Service, request: &Request) -> Answer {
     let store = store.ok_or_else(|| Refusal::wrong("store: is missing; expected a store's id"))?;
     let question =
         StoreQuestion::of(service, request, store.to_owned(), &["store"], RANGE_DAYS_MAX).await?;
-    let tell = |mut history: StoreHistory| {
+    let tell = |mut history: StoreHistory, _: &Clock| {
         let figures = stores::figures(&history);
         let stretches = history.stretches();
         let polled = Polled::of(&mut history);
         let stretches = stretches.iter().map(|stretch| told(stretch, &history, &polled));
         fields(json!({ "figures": figures, "stretches": stretches.collect::<Vec<_>>() }))
     };
-    question.answer(service, tell).await
+    let body = service.work.compute(move || question.json(tell));
+    Ok(content(StatusCode::OK, "application/json", body.await?))
 }
 
 /// Where there would be a state if less were asked of the polls: why there is none.
@@ -60,7 +63,7 @@ impl Polled {
 
 fn told(stretch: &Stretch, history: &StoreHistory, polled: &Polled) -> Value {
     let options = &history.options;
-    let mut told = bounds(stretch.span);
+    let mut told = Clock::Utc.bounds(stretch.span);
     told["length_us"] = json!(stretch.span.ends_at() - stretch.span.starts_at());
     told["state"] = json!(state(stretch.poll.map(Poll::active)));
     told["is_open"] = json!(stretch.is_open);
@@ -79,7 +82,7 @@ fn told(stretch: &Stretch, history: &StoreHistory, polled: &Polled) -> Value {
     told["zone_rule"] = json!({
         "time_zone": history.zone.name(),
         "is_default": history.zone_is_default,
-        "utc_offset": offset(stretch.offset_us),
+        "utc_offset": offset_text(stretch.offset_us),
     });
     told
 }
@@ -141,15 +144,4 @@ fn of_unknown(stretch: &Stretch, options: &Options, polled: &Polled) -> String {
         (Scope::All, _) => "no poll vouches".to_owned(),
     };
     format!("{why}; no_data = {}", word(NO_DATA, options.no_data))
-}
-
-/// Local time minus UTC as `-06:00`.
-fn offset(offset_us: i64) -> String {
-    let sign = if offset_us < 0 { '-' } else { '+' };
-    let offset_s = offset_us.abs() / SECOND_US;
-    let (hours, minutes, seconds) = (offset_s / 3600, offset_s / 60 % 60, offset_s % 60);
-    match seconds {
-        0 => format!("{sign}{hours:02}:{minutes:02}"),
-        _ => format!("{sign}{hours:02}:{minutes:02}:{seconds:02}"),
-    }
 }

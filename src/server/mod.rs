@@ -2,7 +2,7 @@
 //!
 //! In the order a request travels: `listener` accepts it, `router` finds its line in `routes`
 //! and holds it against limits and `keys`; `dialects` (older services' ways of asking),
-//! `reports`, `stores`, `explain`, `sql` and `versions` answer it. Reports are `jobs`, made on
+//! `reports`, `store_list`, `stores`, `explain`, `sql` and `versions` answer it. Reports are `jobs`, made on
 //! the threads of `work` from the data of the `catalog`; everybody else only looks at them.
 //! What the figures are is the engine's; nothing here computes one.
 
@@ -10,6 +10,7 @@
 mod accept;
 mod ask;
 mod catalog;
+mod clock;
 mod dialects;
 mod docs;
 mod download;
@@ -36,10 +37,13 @@ mod routes;
 mod service;
 mod settings;
 mod sql;
+mod store_csv;
+mod store_list;
 mod stores;
 pub mod tls;
 mod trace;
 mod versions;
+mod wanted;
 mod work;
 
 use std::path::Path;

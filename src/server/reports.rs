@@ -68,7 +68,9 @@ pub async fn trigger(
 async fn settle(service: &Service, ask: Ask) -> Answer<Settled> {
     let edition = service.catalog.edition(ask.as_of).await?;
     if let Some(unknown) = ask.stores.iter().find(|id| !edition.has_store(id)) {
-        return Err(Refusal::wrong(format!("store: there is no store {unknown:?} in the data")));
+        return Err(Refusal::wrong(format!(
+            "store: there is no store {unknown:?} in the data; /v1/stores lists them"
+        )));
     }
     edition.knows(ask.options.default_time_zone)?;
     let now = ask.now.or(edition.latest_poll).ok_or_else(|| {

@@ -21,7 +21,8 @@ use super::request::{Query, Request};
 use super::routes::{self, Endpoint, Found, Route};
 use super::service::Service;
 use super::{
-    dialects, docs, explain, gate, health, intake, openapi, reports, sql, stores, trace, versions,
+    dialects, docs, explain, gate, health, intake, openapi, reports, sql, store_list, stores,
+    trace, versions,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -151,6 +152,7 @@ async fn dispatch(service: &Service, endpoint: Endpoint, request: &Request, role
         Endpoint::ShowReport => reports::show(service, request).await,
         Endpoint::DownloadReport => reports::download(service, request).await,
         Endpoint::DeleteReport => reports::delete(service, request, role).await,
+        Endpoint::ListStores => store_list::list(service, request).await,
         Endpoint::Uptime => stores::uptime(service, request).await,
         Endpoint::Timeline => stores::timeline(service, request).await,
         Endpoint::Incidents => stores::incidents(service, request).await,

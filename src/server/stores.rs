@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use warp::http::StatusCode;
 
-use super::ask::{self, describe_options, set_option};
+use super::ask::{describe_options, set_option};
 use super::catalog::Edition;
+use super::clock::{Clock, ClockChoice, instant_in};
 use super::problem::{Answer, Refusal};
 use super::request::Request;
-use super::service::{Service, json};
+use super::service::Service;
+use super::store_csv;
+use super::wanted::Wanted;
 use crate::engine::store::StoreHistory;
-use crate::ingest::instant_of_text;
+use crate::error::{Error, Result};
 use crate::rules::calendar::DAY_US;
 use crate::rules::figure::percent_hundredths;
-use crate::rules::{Opening, Options, Span, WeeklyHours, Window};
+use crate::rules::{Opening, Options, Span, WeeklyHours, Window, Zone, ZoneRules};
 
 /// The longest range of one answer.
 const RANGE_DAYS_MAX: i64 = 366;
@@ -25,11 +27,17 @@ pub struct StoreQuestion {
     pub edition: Arc<Edition>,
     pub range: Span,
     pub options: Options,
+    /// Whose clock prints instants; UTC where it is nobody's.
+    zone: Option<Zone>,
 }
+
+/// Parameters of the answers that come as JSON and as CSV, by a clock that is asked for.
+const OF_PATH: [&str; 2] = ["clock", "format"];
 
 impl StoreQuestion {
     /// From the query: `from` and `to`, `as_of`, and the options that say what the numbers mean.
     /// Without `to` the range ends at the latest poll of all stores, without `from` it is a week.
+    /// The names are those of other parameters, of which `clock` is read here.
     ///
     /// # Errors
     /// Where the store or a name is unknown, a value is none, or the range is empty or too long.
@@ -40,59 +48,94 @@ impl StoreQuestion {
         named: &[&str],
         days_max: i64,
     ) -> Answer<Self> {
-        let (mut from, mut to, mut as_of) = (None, None, None);
+        let (mut from, mut to, mut as_of, mut clock) = (None, None, None, ClockChoice::default());
         let mut options = Options::default();
         for (name, value) in request.query.each()? {
             let wrong = |wrong| Refusal::wrong(format!("{name}: {wrong}"));
             match name {
-                "from" => from = Some(instant_of_text(value).map_err(wrong)?),
-                "to" => to = Some(instant_of_text(value).map_err(wrong)?),
+                "from" => from = Some(value),
+                "to" => to = Some(value),
                 "as_of" => as_of = Some(version(value)?),
+                "clock" if named.contains(&name) => {
+                    clock = ClockChoice::parse(value).map_err(wrong)?;
+                }
                 name if named.contains(&name) => {}
                 name => {
                     if !set_option(&mut options, name, &Value::from(value)).map_err(wrong)? {
-                        return Err(Refusal::wrong(format!(
-                            "{name}: is not an option here; expected from, to, as_of, or an option of a report that says what the numbers mean, like max_gap"
-                        )));
+                        return Err(unknown(name, named));
                     }
                 }
             }
         }
         let edition = service.catalog.edition(as_of).await?;
         if !edition.has_store(&store) {
-            return Err(Refusal::unknown(format!("there is no store {store:?} in the data")));
+            return Err(Refusal::unknown(format!(
+                "there is no store {store:?} in the data; /v1/stores lists them"
+            )));
         }
         edition.knows(options.default_time_zone)?;
-        let range = range(from, to, edition.latest_poll, days_max)?;
-        Ok(Self { store, edition, range, options })
+        let zone = match clock {
+            ClockChoice::Utc => None,
+            ClockChoice::Zone(name) => Some(zone(&edition, name.as_str())?),
+            ClockChoice::Store => {
+                let stores = edition.stores(&service.work).await?;
+                let named = stores.store(&store).and_then(|store| store.time_zone);
+                let name = named.unwrap_or(options.default_time_zone.as_str());
+                Some(zone(&edition, name)?)
+            }
+        };
+        let read = |name: &str, text: Option<&str>| {
+            let read = text.map(|text| instant_in(zone.as_ref(), text)).transpose();
+            read.map_err(|wrong| Refusal::wrong(format!("{name}: {wrong}")))
+        };
+        let range = range(read("from", from)?, read("to", to)?, edition.latest_poll, days_max)?;
+        Ok(Self { store, edition, range, options, zone })
     }
 
     async fn of_path(service: &Service, request: &Request) -> Answer<Self> {
         let store = request.path.first().cloned().unwrap_or_default();
-        Self::of(service, request, store, &[], RANGE_DAYS_MAX).await
+        Self::of(service, request, store, &OF_PATH, RANGE_DAYS_MAX).await
     }
 
-    /// What the answer makes of the store's history, beside what was asked.
-    pub async fn answer(
-        self,
-        service: &Service,
-        tell: impl FnOnce(StoreHistory) -> Map<String, Value> + Send + 'static,
-    ) -> Answer {
-        let answer = service.work.compute(move || {
-            let dataset = &self.edition.dataset;
-            let history = StoreHistory::read(dataset, &self.store, self.range, self.options)?;
-            let mut answer = self.asked(&history);
-            answer.extend(tell(history));
-            Ok(Value::Object(answer))
+    /// The answer in the form that the client wants.
+    async fn answer_of_path(service: &Service, request: &Request, told: Told) -> Answer {
+        let wanted = Wanted::of(request)?;
+        let question = Self::of_path(service, request).await?;
+        let body = service.work.compute(move || match wanted {
+            Wanted::Json => question.json(|history, clock| (told.json)(&history, clock)),
+            Wanted::Csv => {
+                let history = question.history()?;
+                (told.csv)(&question.store, &history, &question.clock())
+            }
         });
-        Ok(json(StatusCode::OK, &answer.await?))
+        Ok(wanted.reply(body.await?))
     }
 
-    fn asked(&self, history: &StoreHistory) -> Map<String, Value> {
+    /// Blocks while it reads.
+    fn history(&self) -> Result<StoreHistory> {
+        StoreHistory::read(&self.edition.dataset, &self.store, self.range, self.options)
+    }
+
+    fn clock(&self) -> Clock {
+        Clock::over(self.zone.as_ref(), self.range)
+    }
+
+    /// What the answer makes of the store's history, beside what was asked; blocks while it reads.
+    pub fn json(
+        &self,
+        tell: impl FnOnce(StoreHistory, &Clock) -> Map<String, Value>,
+    ) -> Result<Vec<u8>> {
+        let (history, clock) = (self.history()?, self.clock());
+        let mut answer = self.asked(&history, &clock);
+        answer.extend(tell(history, &clock));
+        Ok((Value::Object(answer).to_string() + "\n").into_bytes())
+    }
+
+    fn asked(&self, history: &StoreHistory, clock: &Clock) -> Map<String, Value> {
         let mut asked = Map::new();
         asked.insert("store_id".into(), json!(self.store));
-        asked.insert("from".into(), ask::instant(self.range.starts_at()));
-        asked.insert("to".into(), ask::instant(self.range.ends_at()));
+        asked.insert("from".into(), json!(clock.text(self.range.starts_at())));
+        asked.insert("to".into(), json!(clock.text(self.range.ends_at())));
         asked.insert("data_version".into(), json!(self.edition.version()));
         asked.insert("options".into(), Value::Object(describe_options(&self.options)));
         let zone_edition = self.edition.dataset.zone_edition(self.edition.version());
@@ -103,6 +146,20 @@ impl StoreQuestion {
         asked.insert("always_open".into(), json!(history.week == WeeklyHours::Always));
         asked
     }
+}
+
+/// A zone by the rules of the data, or, where they do not know it, by the bundled ones.
+fn zone(edition: &Edition, name: &str) -> Result<Zone> {
+    let found = edition.dataset.zone_rules()?.zone(name);
+    let found = found.or_else(|| ZoneRules::bundled().zone(name));
+    found.ok_or_else(|| Error::bug(format!("no zone rules know the time zone {name:?}")))
+}
+
+fn unknown(name: &str, named: &[&str]) -> Refusal {
+    let beside = named.iter().map(|name| format!(", {name}")).collect::<String>();
+    Refusal::wrong(format!(
+        "{name}: is not an option here; expected from, to, as_of{beside}, or an option of a report that says what the numbers mean, like max_gap"
+    ))
 }
 
 fn version(text: &str) -> Answer<u64> {
@@ -125,10 +182,17 @@ fn range(from: Option<i64>, to: Option<i64>, latest: Option<i64>, days_max: i64)
     Ok(range)
 }
 
+/// How one answer is told.
+#[derive(Clone, Copy)]
+struct Told {
+    json: fn(&StoreHistory, &Clock) -> Map<String, Value>,
+    csv: fn(&str, &StoreHistory, &Clock) -> Result<Vec<u8>>,
+}
+
 /// How long the store was up, down and unknown while it should have been open.
 pub async fn uptime(service: &Service, request: &Request) -> Answer {
-    let question = StoreQuestion::of_path(service, request).await?;
-    question.answer(service, |history| fields(figures(&history))).await
+    let json = |history: &StoreHistory, _: &Clock| fields(figures(history));
+    StoreQuestion::answer_of_path(service, request, Told { json, csv: store_csv::uptime }).await
 }
 
 /// The figures of a range, as the exact report has them.
@@ -147,25 +211,23 @@ pub fn figures(history: &StoreHistory) -> Value {
 
 /// Its state at every instant, whether open or not.
 pub async fn timeline(service: &Service, request: &Request) -> Answer {
-    let question = StoreQuestion::of_path(service, request).await?;
-    let tell = |history: StoreHistory| {
+    let json = |history: &StoreHistory, clock: &Clock| {
         let step = |(span, active): (Span, Option<bool>)| {
-            let mut step = bounds(span);
+            let mut step = clock.bounds(span);
             step["state"] = json!(state(active));
             step
         };
         let steps: Vec<_> = history.timeline().into_iter().map(step).collect();
         fields(json!({ "timeline": steps }))
     };
-    question.answer(service, tell).await
+    StoreQuestion::answer_of_path(service, request, Told { json, csv: store_csv::timeline }).await
 }
 
 /// When it was down, and how long of it while it should have been open.
 pub async fn incidents(service: &Service, request: &Request) -> Answer {
-    let question = StoreQuestion::of_path(service, request).await?;
-    let tell = |history: StoreHistory| {
+    let json = |history: &StoreHistory, clock: &Clock| {
         let incidents = history.incidents().into_iter().map(|incident| {
-            let mut told = bounds(incident.span);
+            let mut told = clock.bounds(incident.span);
             told["downtime_us"] = json!(incident.downtime_us);
             told["is_open"] = json!(incident.is_open);
             told
@@ -173,21 +235,20 @@ pub async fn incidents(service: &Service, request: &Request) -> Answer {
         let incidents: Vec<_> = incidents.collect();
         fields(json!({ "incidents": incidents }))
     };
-    question.answer(service, tell).await
+    StoreQuestion::answer_of_path(service, request, Told { json, csv: store_csv::incidents }).await
 }
 
 /// Its week in local time, and when that means it should have been open.
 pub async fn hours(service: &Service, request: &Request) -> Answer {
-    let question = StoreQuestion::of_path(service, request).await?;
-    let tell = |history: StoreHistory| {
+    let json = |history: &StoreHistory, clock: &Clock| {
         let week: Vec<_> = match &history.week {
             WeeklyHours::Always => Vec::new(),
             WeeklyHours::Rows(rows) => rows.iter().map(|row| opening(*row)).collect(),
         };
-        let open: Vec<_> = history.open.iter().map(|span| bounds(*span)).collect();
+        let open: Vec<_> = history.open.iter().map(|span| clock.bounds(*span)).collect();
         fields(json!({ "weekly_hours": week, "open": open }))
     };
-    question.answer(service, tell).await
+    StoreQuestion::answer_of_path(service, request, Told { json, csv: store_csv::hours }).await
 }
 
 pub fn fields(object: Value) -> Map<String, Value> {
@@ -195,10 +256,6 @@ pub fn fields(object: Value) -> Map<String, Value> {
         Value::Object(fields) => fields,
         _ => Map::new(),
     }
-}
-
-pub fn bounds(span: Span) -> Value {
-    json!({ "starts_at": ask::instant(span.starts_at()), "ends_at": ask::instant(span.ends_at()) })
 }
 
 pub fn state(active: Option<bool>) -> &'static str {
@@ -222,7 +279,7 @@ fn clock(time_s: u32) -> String {
     format!("{:02}:{:02}:{:02}", time_s / 3600, time_s / 60 % 60, time_s % 60)
 }
 
-/// With two decimals; null where there is nothing to take a share of.
-fn percent(part_us: i64, whole_us: i64) -> Value {
-    percent_hundredths(part_us, whole_us).map_or(Value::Null, |share| json!(share as f64 / 100.0))
+/// With two decimals; `None` where there is nothing to take a share of.
+pub fn percent(part_us: i64, whole_us: i64) -> Option<f64> {
+    percent_hundredths(part_us, whole_us).map(|share| share as f64 / 100.0)
 }

@@ -93,7 +93,7 @@ fn a_slash_too_many_leads_to_the_path_without_it() {
             ("GET", "/docs/", "/docs"),
             ("HEAD", "/docs/", "/docs"),
             ("GET", "/docs//", "/docs"),
-            ("GET", "/v1/reports/?limit=1&q=a%20b", "/v1/reports?limit=1&q=a%20b"),
+            ("GET", "/v1/stores/?limit=1&q=a%20b", "/v1/stores?limit=1&q=a%20b"),
             ("POST", "/v1/reports/", "/v1/reports"),
             ("GET", "/v1/stores/a%2Fb%0D%0A/hours/", "/v1/stores/a%2Fb%0D%0A/hours"),
             ("GET", "/livez/", "/livez"),

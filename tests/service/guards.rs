@@ -138,11 +138,7 @@ fn nothing_is_ready_before_anything_was_loaded() {
         {
             let answer = served.ask(method, path, &[], "").await;
             assert_eq!(answer.status(), 503, "{path}");
-            assert!(
-                answer.detail().contains("expected `uptally ingest` before"),
-                "{}",
-                answer.text()
-            );
+            assert!(answer.detail().contains("run `uptally ingest` first"), "{}", answer.text());
         }
     });
 }

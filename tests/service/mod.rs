@@ -1,5 +1,6 @@
 //! The service: asked through its router without a socket, and once as a process of its own.
 
+mod clock;
 mod crash;
 mod dialects;
 mod documents;
@@ -9,6 +10,7 @@ pub mod process;
 mod sockets;
 pub mod sql;
 mod sql_ends;
+mod store_list;
 mod stores;
 mod survival;
 

@@ -1,0 +1,182 @@
+//! Every store of a dataset, with what is known of it without reading a poll.
+//!
+//! In memory as a whole: some fifty bytes a store. Knows nothing of who asks.
+
+use arrow::array::{Array, AsArray, PrimitiveArray, RecordBatch, StringArray};
+use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+
+use super::store::column;
+use crate::error::Result;
+use crate::tables::{Dataset, Table};
+
+/// All stores, in ascending byte order of ids.
+pub struct StoreList {
+    /// Of the table `stores`, the [columns](Self::COLUMNS).
+    rows: RecordBatch,
+    /// For each store, the row of its time zone in `zones`; `None` where it has none.
+    zone_rows: Vec<Option<u32>>,
+    zones: StringArray,
+}
+
+/// Instants are microseconds UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListedStore<'a> {
+    pub id: &'a str,
+    /// `None` where a default counts.
+    pub time_zone: Option<&'a str>,
+    /// Whether it has business hours of its own.
+    pub has_hours: bool,
+    /// `None` where it was never polled; so the last one.
+    pub first_polled_at: Option<i64>,
+    pub last_polled_at: Option<i64>,
+    pub polls: i64,
+}
+
+impl StoreList {
+    const COLUMNS: [&str; 5] =
+        ["store_id", "first_polled_at", "last_polled_at", "polls", "has_business_hours"];
+
+    /// # Errors
+    /// Where the tables cannot be read.
+    pub fn read(dataset: &Dataset) -> Result<Self> {
+        let stores = dataset.columns(Table::Stores, &Self::COLUMNS)?;
+        let zones = dataset.columns(Table::TimeZones, &["store_id", "time_zone"])?;
+        Self::join(&stores, &zones)
+    }
+
+    /// Both are in order of ids; of several zones of a store the last one counts.
+    fn join(stores: &RecordBatch, zones: &RecordBatch) -> Result<Self> {
+        let columns = Self::COLUMNS.map(|name| Ok((name, column(stores, name)?.clone())));
+        let columns = columns.into_iter().collect::<Result<Vec<_>>>()?;
+        let rows = RecordBatch::try_from_iter(columns)?;
+        let zoned = column(zones, "store_id")?.as_string::<i32>();
+        let mut at = 0;
+        let zone_of = |id: &str| {
+            while at < zoned.len() && zoned.value(at) < id {
+                at += 1;
+            }
+            let mut found = None;
+            while at < zoned.len() && zoned.value(at) == id {
+                found = Some(at as u32);
+                at += 1;
+            }
+            found
+        };
+        let zone_rows = rows.column(0).as_string::<i32>().iter().flatten().map(zone_of).collect();
+        let zones = column(zones, "time_zone")?.as_string::<i32>().clone();
+        Ok(Self { rows, zone_rows, zones })
+    }
+
+    /// Those whose ids come after a text.
+    pub fn after(&self, id: &str) -> impl Iterator<Item = ListedStore<'_>> {
+        self.from_row(self.first_row(|other| other > id))
+    }
+
+    /// Those whose ids start with a text.
+    pub fn with_prefix(&self, prefix: &str) -> impl Iterator<Item = ListedStore<'_>> {
+        let first = self.first_row(|other| other >= prefix);
+        self.from_row(first).take_while(move |store| store.id.starts_with(prefix))
+    }
+
+    /// `None` where there is no such store.
+    pub fn store(&self, id: &str) -> Option<ListedStore<'_>> {
+        self.with_prefix(id).next().filter(|store| store.id == id)
+    }
+
+    fn from_row(&self, first: usize) -> impl Iterator<Item = ListedStore<'_>> {
+        (first..self.rows.num_rows()).map(|row| self.row(row))
+    }
+
+    /// The first row whose id is past a bound that holds for all later ones too.
+    fn first_row(&self, is_past: impl Fn(&str) -> bool) -> usize {
+        let ids = self.ids();
+        let (mut low, mut high) = (0, ids.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if is_past(ids.value(middle)) { high = middle } else { low = middle + 1 }
+        }
+        low
+    }
+
+    fn row(&self, row: usize) -> ListedStore<'_> {
+        let instant = |place: usize| {
+            let instants: &PrimitiveArray<TimestampMicrosecondType> =
+                self.rows.column(place).as_primitive();
+            instants.is_valid(row).then(|| instants.value(row))
+        };
+        ListedStore {
+            id: self.ids().value(row),
+            time_zone: self.zone_rows[row].map(|zone| self.zones.value(zone as usize)),
+            has_hours: self.rows.column(4).as_boolean().value(row),
+            first_polled_at: instant(1),
+            last_polled_at: instant(2),
+            polls: self.rows.column(3).as_primitive::<Int64Type>().value(row),
+        }
+    }
+
+    fn ids(&self) -> &StringArray {
+        self.rows.column(0).as_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, BooleanArray, Int64Array, TimestampMicrosecondArray};
+
+    use super::*;
+
+    /// Stores with as many polls as their place, and the zones of some of them.
+    fn list(ids: &[&str], zones: &[(&str, &str)]) -> StoreList {
+        let polls: Int64Array = (0..ids.len() as i64).collect();
+        let polled = || {
+            let instants = polls.iter().map(|polls| polls.filter(|polls| *polls > 0));
+            Arc::new(instants.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+        };
+        let columns: [ArrayRef; 5] = [
+            Arc::new(StringArray::from(ids.to_vec())),
+            polled(),
+            polled(),
+            Arc::new(polls.clone()),
+            Arc::new(BooleanArray::from(vec![true; ids.len()])),
+        ];
+        let stores = StoreList::COLUMNS.into_iter().zip(columns);
+        let ids: StringArray = zones.iter().map(|(id, _)| Some(*id)).collect();
+        let names: StringArray = zones.iter().map(|(_, name)| Some(*name)).collect();
+        let zones = [("store_id", Arc::new(ids) as ArrayRef), ("time_zone", Arc::new(names))];
+        let zones = RecordBatch::try_from_iter(zones).unwrap();
+        StoreList::join(&RecordBatch::try_from_iter(stores).unwrap(), &zones).unwrap()
+    }
+
+    #[test]
+    fn stores_are_found_after_an_id_and_by_the_start_of_it() {
+        let stores = list(&["a", "aa", "ab", "b", "é", "🍕"], &[]);
+        let ids = |found: Vec<ListedStore<'_>>| {
+            found.iter().map(|store| store.id.to_owned()).collect::<Vec<_>>().join(" ")
+        };
+        for (after, expected) in
+            [("", "a aa ab b é 🍕"), ("aa", "ab b é 🍕"), ("aaa", "ab b é 🍕"), ("🍕", "")]
+        {
+            assert_eq!(ids(stores.after(after).collect()), expected, "{after}");
+        }
+        for (prefix, expected) in
+            [("", "a aa ab b é 🍕"), ("a", "a aa ab"), ("ab", "ab"), ("c", ""), ("é", "é")]
+        {
+            assert_eq!(ids(stores.with_prefix(prefix).collect()), expected, "{prefix}");
+        }
+        assert!(stores.store("aaa").is_none() && stores.store("").is_none());
+    }
+
+    #[test]
+    fn the_last_zone_of_a_store_is_its_own() {
+        let zones = [("0", "Asia/Tokyo"), ("b", "Asia/Tokyo"), ("b", "Europe/Berlin")];
+        let stores = list(&["a", "b", "c"], &zones);
+        let zones = ["a", "b", "c"].map(|id| stores.store(id).unwrap().time_zone);
+        assert_eq!(zones, [None, Some("Europe/Berlin"), None]);
+        let (first, second) = (stores.store("a").unwrap(), stores.store("b").unwrap());
+        assert_eq!((first.first_polled_at, first.polls), (None, 0));
+        assert_eq!((second.last_polled_at, second.polls), (Some(1), 1));
+        assert!(list(&[], &[]).after("").next().is_none());
+    }
+}

@@ -1,0 +1,174 @@
+//! The clock of an answer about a store: how it reads dates and local times, and prints instants.
+
+use serde_json::{Value, json};
+
+use super::ask;
+use crate::rules::calendar::SECOND_US;
+use crate::rules::instant::read_asked_instant;
+use crate::rules::{LocalClock, Span, Zone, ZoneName};
+use crate::words;
+
+/// Whose clock is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClockChoice {
+    #[default]
+    Utc,
+    Store,
+    Zone(ZoneName),
+}
+
+impl ClockChoice {
+    /// # Errors
+    /// Says what was expected of the text.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            _ if text.eq_ignore_ascii_case("utc") => Ok(Self::Utc),
+            "store" => Ok(Self::Store),
+            zone => words::time_zone(zone).map(Self::Zone).map_err(|_| {
+                format!(
+                    "{text:?} is not one of store, utc, or a time zone; expected an IANA name like America/Chicago"
+                )
+            }),
+        }
+    }
+}
+
+/// Microseconds UTC of an instant in a query; without a zone of its own it is by the clock of the
+/// zone, and a date alone is its midnight. Of a local time that is shown twice it is the earlier
+/// instant; one that is left out moves forward by the length of the gap.
+///
+/// # Errors
+/// Says what was expected of the text.
+pub fn instant_in(zone: Option<&Zone>, text: &str) -> Result<i64, String> {
+    let text = ask::with_plus(text.trim());
+    // A text that names a zone already does not take a second one.
+    let local = zone.and_then(|zone| {
+        let clock = |name: &str, near| (name == zone.name()).then(|| LocalClock::over(zone, near));
+        read_asked_instant(&format!("{text} {}", zone.name()), clock).ok()
+    });
+    local.map_or_else(|| words::instant(&text), Ok)
+}
+
+/// Prints the instants of a range.
+pub enum Clock {
+    Utc,
+    Local(LocalClock),
+}
+
+impl Clock {
+    /// By the clock of the zone; without one in UTC.
+    pub fn over(zone: Option<&Zone>, range: Span) -> Self {
+        zone.map_or(Self::Utc, |zone| Self::Local(LocalClock::over(zone, range)))
+    }
+
+    /// As `2023-01-25T18:13:22.479220Z`, or as `2023-01-25T12:13:22.479220-06:00`.
+    pub fn text(&self, instant_us: i64) -> String {
+        let Self::Local(clock) = self else { return words::instant_text(instant_us) };
+        let local_us = clock.local_at(instant_us);
+        let local = words::instant_text(local_us);
+        format!("{}{}", local.trim_end_matches('Z'), offset_text(local_us - instant_us))
+    }
+
+    pub fn bounds(&self, span: Span) -> Value {
+        json!({ "starts_at": self.text(span.starts_at()), "ends_at": self.text(span.ends_at()) })
+    }
+}
+
+/// Local time minus UTC as `-06:00`; with seconds where there are any, as before standard time.
+pub fn offset_text(offset_us: i64) -> String {
+    let sign = if offset_us < 0 { '-' } else { '+' };
+    let offset_s = offset_us.abs() / SECOND_US;
+    let (hours, minutes, seconds) = (offset_s / 3600, offset_s / 60 % 60, offset_s % 60);
+    match seconds {
+        0 => format!("{sign}{hours:02}:{minutes:02}"),
+        _ => format!("{sign}{hours:02}:{minutes:02}:{seconds:02}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::ZoneRules;
+
+    #[track_caller]
+    fn reads(clock: &str, text: &str, expected: &str) {
+        let zone = match ClockChoice::parse(clock) {
+            Ok(ClockChoice::Zone(name)) => ZoneRules::bundled().zone(name.as_str()),
+            _ => None,
+        };
+        let found = instant_in(zone.as_ref(), text).map(words::instant_text);
+        assert_eq!(found.as_deref(), Ok(expected), "{text} in {clock}");
+    }
+
+    #[test]
+    fn a_date_or_local_time_is_by_the_clock_and_an_instant_is_what_it_says() {
+        reads("utc", "2023-01-20", "2023-01-20T00:00:00.000000Z");
+        reads("utc", "2023-01-20T10:00", "2023-01-20T10:00:00.000000Z");
+        reads("America/Chicago", "2023-01-20", "2023-01-20T06:00:00.000000Z");
+        reads("America/Chicago", "2023-07-20 10:00:00.5", "2023-07-20T15:00:00.500000Z");
+        for instant in [
+            "2023-01-20T10:00:00Z",
+            "2023-01-20 10:00:00 UTC",
+            "2023-01-20T11:00:00+01:00",
+            "2023-01-20 11:00 Europe/Berlin",
+        ] {
+            reads("Asia/Tokyo", instant, "2023-01-20T10:00:00.000000Z");
+        }
+        // 02:30 is left out, and 01:30 shown twice; a midnight is left out as well.
+        reads("America/Chicago", "2023-03-12 02:30", "2023-03-12T08:30:00.000000Z");
+        reads("America/Chicago", "2023-11-05 01:30", "2023-11-05T06:30:00.000000Z");
+        reads("Africa/Cairo", "2023-04-28", "2023-04-27T22:00:00.000000Z");
+    }
+
+    #[test]
+    fn a_plus_that_became_a_blank_is_a_plus() {
+        for text in [
+            "2023-01-20T00:00:00 01:00",
+            "2023-01-20 00:00:00 01:00",
+            "2023-01-20T00:00 0100",
+            "20230120T000000 01",
+            "2023-01-20T00:00:00.0 01:00",
+        ] {
+            reads("utc", text, "2023-01-19T23:00:00.000000Z");
+            reads("Asia/Tokyo", text, "2023-01-19T23:00:00.000000Z");
+        }
+        // This is a time of day.
+        reads("utc", "2023-01-20 01:00", "2023-01-20T01:00:00.000000Z");
+        reads("utc", "2023-01-20 01:00:00", "2023-01-20T01:00:00.000000Z");
+        assert!(instant_in(None, "2023-01-20 00:00 1:00").is_err());
+        assert!(instant_in(None, "2023-01-20T00:00:00Z 01:00").is_err());
+    }
+
+    #[test]
+    fn an_instant_is_printed_with_the_offset_of_its_clock() {
+        let at = |text: &str| words::instant(text).unwrap();
+        for (zone, instant, expected) in [
+            (None, "2023-01-20T10:00:00Z", "2023-01-20T10:00:00.000000Z"),
+            (Some("America/Chicago"), "2023-01-20T10:00:00Z", "2023-01-20T04:00:00.000000-06:00"),
+            (Some("America/Chicago"), "2023-07-20T10:00:00Z", "2023-07-20T05:00:00.000000-05:00"),
+            (Some("Asia/Kolkata"), "2023-01-20T20:00:00Z", "2023-01-21T01:30:00.000000+05:30"),
+            (Some("UTC"), "2023-01-20T10:00:00Z", "2023-01-20T10:00:00.000000+00:00"),
+            (
+                Some("America/New_York"),
+                "1880-02-01T10:00:00Z",
+                "1880-02-01T05:03:58.000000-04:56:02",
+            ),
+        ] {
+            let range = Span::new(at(instant), at(instant) + 1).unwrap();
+            let zone = zone.map(|name| ZoneRules::bundled().zone(name).unwrap());
+            assert_eq!(Clock::over(zone.as_ref(), range).text(at(instant)), expected);
+        }
+    }
+
+    #[test]
+    fn a_clock_is_one_of_three_kinds() {
+        assert_eq!(ClockChoice::parse("UTC"), Ok(ClockChoice::Utc));
+        assert_eq!(ClockChoice::parse("store"), Ok(ClockChoice::Store));
+        let zone = ClockChoice::Zone(ZoneName::parse("america/new_york").unwrap());
+        assert_eq!(ClockChoice::parse("America/New_York"), Ok(zone));
+        for wrong in ["", "local", "EST5EDT4", "-06:00"] {
+            let sentence = ClockChoice::parse(wrong).unwrap_err();
+            assert!(sentence.contains("is not one of store, utc, or a time zone"), "{sentence}");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Whether a client gets JSON or CSV, where an answer comes in both: by `format=`, else by `Accept`.
+
+use warp::http::header::{ACCEPT, HeaderValue, VARY};
+use warp::http::{Response, StatusCode};
+use warp::reply::Response as Reply;
+
+use super::problem::{Answer, Refusal};
+use super::request::Request;
+use super::service::content;
+use super::{download, negotiate};
+use crate::report::Format;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    Csv,
+    Json,
+}
+
+impl Wanted {
+    /// JSON where the client asks for neither.
+    ///
+    /// # Errors
+    /// Where `format` is given and neither of the two.
+    pub fn of(request: &Request) -> Answer<Self> {
+        match Self::asked(request)? {
+            Some(wanted) => Ok(wanted),
+            None => Ok(Self::accepted(request, [Self::Json, Self::Csv]).unwrap_or(Self::Json)),
+        }
+    }
+
+    /// The one that the query names.
+    pub fn asked(request: &Request) -> Answer<Option<Self>> {
+        match request.query.one("format")? {
+            None => Ok(None),
+            Some("csv") => Ok(Some(Self::Csv)),
+            Some("json") => Ok(Some(Self::Json)),
+            Some(other) => {
+                Err(Refusal::wrong(format!("format: {other:?} is not one of csv, json")))
+            }
+        }
+    }
+
+    /// The one that `Accept` prefers; of both alike the first one offered. `None` where it names
+    /// neither.
+    pub fn accepted(request: &Request, offered: [Self; 2]) -> Option<Self> {
+        let accept = request.header_list(ACCEPT);
+        let kinds = offered.map(Self::kind);
+        let preferred = negotiate::preferred(accept.as_deref(), &kinds)?;
+        offered.into_iter().find(|wanted| wanted.kind() == preferred)
+    }
+
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Csv => "text/csv",
+            Self::Json => "application/json",
+        }
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Json => "json",
+        }
+    }
+
+    /// What was written in this form, with the header that says on what it depends.
+    pub fn reply(self, body: Vec<u8>) -> Reply {
+        let media_type = match self {
+            Self::Csv => download::kind(Format::Csv).media_type,
+            Self::Json => self.kind(),
+        };
+        let mut reply: Response<_> = content(StatusCode::OK, media_type, body);
+        reply.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
+        reply
+    }
+}
