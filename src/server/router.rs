@@ -163,7 +163,7 @@ async fn dispatch(service: &Service, endpoint: Endpoint, request: &Request, role
         Endpoint::Livez => Ok(health::livez()),
         Endpoint::Readyz => health::readyz(service).await,
         Endpoint::Metrics => Ok(health::metrics(service)),
-        Endpoint::OpenApi => Ok(openapi::reply()),
+        Endpoint::OpenApi => Ok(openapi::reply(service, request).await),
         Endpoint::Docs => Ok(docs::page()),
         Endpoint::DocsAsset => docs::asset(request),
     }

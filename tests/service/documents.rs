@@ -86,6 +86,44 @@ fn check_operation(path: &str, operation: &Value, document: &Value) {
 }
 
 #[test]
+fn every_length_of_time_tells_its_unit() {
+    block_on(async {
+        let served = Served::with(waiting()).await;
+        let document = served.get("/openapi.json").await.json();
+        let mut told = 0;
+        for (schema, described) in document["components"]["schemas"].as_object().unwrap() {
+            each_property(described, &mut |name, property| {
+                let description = property["description"].as_str().unwrap_or_default();
+                let units: &[&str] = match name {
+                    name if name.ends_with("_us") => &["microseconds"],
+                    name if name.ends_with("_ms") => &["Milliseconds"],
+                    name if name.ends_with("time_last_hour") => &["minutes", "microseconds"],
+                    name if name.ends_with("time_last_day") || name.ends_with("time_last_week") => {
+                        &["hours", "microseconds"]
+                    }
+                    _ => return,
+                };
+                told += 1;
+                for unit in units {
+                    assert!(description.contains(unit), "{schema}.{name}: {description}");
+                }
+            });
+        }
+        assert!(told >= 16, "{told}");
+        let sql = document["paths"]["/v1/sql"]["get"]["description"].as_str().unwrap();
+        assert!(sql.contains("`up`") && sql.contains("microseconds"), "{sql}");
+    });
+}
+
+fn each_property(schema: &Value, look: &mut impl FnMut(&str, &Value)) {
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        look(name, property);
+        each_property(property, look);
+        each_property(&property["items"], look);
+    }
+}
+
+#[test]
 fn a_slash_too_many_leads_to_the_path_without_it() {
     block_on(async {
         let served = Served::with(waiting()).await;

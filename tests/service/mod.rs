@@ -13,6 +13,7 @@ mod sql_ends;
 mod store_list;
 mod stores;
 mod survival;
+mod try_out;
 
 use std::path::Path;
 

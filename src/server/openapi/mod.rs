@@ -1,45 +1,50 @@
 //! `/openapi.json`: what can be asked and what comes back, as an OpenAPI 3.1 document.
 //!
 //! Paths, methods and roles are read off [`ROUTES`], so that no route can be missing; what stands
-//! in [`operations`] is what a line of a table cannot tell.
+//! in [`operations`] is what a line of a table cannot tell. Examples name what is in the data: what
+//! Swagger UI fills in, it can send.
 
+mod examples;
+mod older_operations;
 mod operations;
+mod report_operations;
 mod schemas;
-
-use std::sync::LazyLock;
+mod sql_operation;
+mod store_operations;
 
 use serde_json::{Map, Value, json};
 use warp::http::StatusCode;
 use warp::reply::Response as Reply;
 
+use self::examples::Examples;
 use super::keys::ROLES;
+use super::request::Request;
 use super::routes::{ROUTES, Route};
-use super::service::content;
+use super::service::{Service, content};
 use crate::words::word;
 
-static TEXT: LazyLock<String> = LazyLock::new(|| document().to_string() + "\n");
-
-pub fn reply() -> Reply {
-    content(StatusCode::OK, "application/json", TEXT.as_str())
+pub async fn reply(service: &Service, request: &Request) -> Reply {
+    let examples = Examples::of(service, request).await;
+    content(StatusCode::OK, "application/json", document(&examples).to_string() + "\n")
 }
 
-fn document() -> Value {
+fn document(examples: &Examples) -> Value {
     let mut paths = Map::new();
     for route in ROUTES {
         let of_path = paths.entry(route.path).or_insert_with(|| json!({}));
-        of_path[route.method.as_str().to_lowercase()] = operation(route);
+        of_path[route.method.as_str().to_lowercase()] = operation(route, examples);
     }
     json!({
         "openapi": "3.1.0",
         "info": {
             "title": "uptally",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "How long was each store of the chain up, and how long down, while it should have been open?",
+            "description": "How long was each store of the chain up, and how long down, while it should have been open?\n\nFields that end in `_us`, and the columns `open`, `up`, `down`, `unknown`, `longest` and `downtime` in SQL, are microseconds. Instants are UTC unless `clock` says otherwise.",
             "license": { "name": "MIT", "identifier": "MIT" },
         },
         "tags": [
             { "name": "reports", "description": "The native API" },
-            { "name": "stores", "description": "One store over any range" },
+            { "name": "stores", "description": "The stores, and each over any range" },
             { "name": "sql", "description": "Any question in SQL" },
             { "name": "service", "description": "How the service does" },
             { "name": "older clients", "description": "Five older services' ways of asking" },
@@ -55,8 +60,8 @@ fn document() -> Value {
     })
 }
 
-fn operation(route: &Route) -> Value {
-    let told = operations::of(route.endpoint);
+fn operation(route: &Route, examples: &Examples) -> Value {
+    let told = operations::of(route, examples);
     // An endpoint may be asked by several methods, but not by one method at several paths.
     let name = format!("{}_{:?}", route.method.as_str().to_lowercase(), route.endpoint);
     let mut responses = told.responses;
@@ -69,11 +74,13 @@ fn operation(route: &Route) -> Value {
         "responses": responses,
         "security": [],
     });
+    let mut notes: Vec<_> = told.note.into_iter().collect();
     if let Some(role) = route.role {
         operation["security"] = json!([{ "bearer": [] }, { "key": [] }, {}]);
-        let description =
-            format!("Where the server has keys, needs the role {}.", word(ROLES, role));
-        operation["description"] = json!(description);
+        notes.push(format!("Where the server has keys, needs the role {}.", word(ROLES, role)));
+    }
+    if !notes.is_empty() {
+        operation["description"] = json!(notes.join(" "));
     }
     if let Some(body) = told.body.filter(|_| route.takes_body) {
         operation["requestBody"] = body;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::rules::ZoneRules;
+use crate::rules::{Window, ZoneRules};
 use crate::words::{
     COLUMNS, DEFAULT_HOURS, ENGINES, FORMATS, INTERPOLATIONS, NO_DATA, SCOPES, Words,
 };
@@ -22,27 +22,36 @@ pub fn schemas() -> Value {
             },
         },
         "Instant": {
-            "type": "string", "format": "date-time", "examples": ["2023-01-24T12:00:00Z"],
+            "anyOf": [
+                { "type": "string", "format": "date-time" }, { "type": "string", "format": "date" },
+            ],
+            "description": "An instant like 2023-01-24T12:00:00Z, or a date, which is its midnight",
         },
-        "Duration": { "type": "string", "pattern": "^[1-9][0-9]{0,3}[smh]$", "examples": ["2h"] },
+        "Duration": {
+            "type": "string", "pattern": "^[1-9][0-9]{0,3}[smh]$",
+            "description": "Seconds, minutes or hours, like 90s, 30m or 2h",
+        },
+        "Clock": { "anyOf": [
+            { "type": "string", "enum": ["utc", "store"] }, named("TimeZone"),
+        ]},
         "DefaultHours": default_hours(),
         "TimeZone": {
             "type": "string",
             "enum": ZoneRules::bundled().names(),
-            "examples": ["America/Chicago"],
+            "description": "IANA name",
         },
         "Ask": ask(),
         "Question": {
             "type": "object",
             "required": ["sql"],
             "properties": {
-                "sql": { "type": "string", "examples": ["SELECT count(*) FROM polls WHERE store_id = $1"] },
+                "sql": { "type": "string", "minLength": 1 },
                 "params": {
                     "type": ["array", "object", "null"],
                     "description": "An array for $1 and on, an object for $name",
                 },
                 "format": words(FORMATS),
-                "timeout_ms": { "type": "integer", "minimum": 1 },
+                "timeout_ms": { "type": "integer", "minimum": 1, "description": "Milliseconds" },
                 "max_rows": { "type": "integer", "minimum": 0 },
                 "version": { "type": "integer", "minimum": 1 },
             },
@@ -51,11 +60,24 @@ pub fn schemas() -> Value {
         "ReportList": object(json!({
             "reports": list(named("Report")), "next_cursor": or_null("string"),
         })),
+        "ReportRow": report_row(),
+        "StoreList": object(json!({
+            "stores": list(named("ListedStore")),
+            "total": { "type": "integer", "description": "Stores on all pages" },
+            "data_version": number(),
+            "next_cursor": or_null("string"),
+        })),
+        "ListedStore": listed_store(),
         "Figures": object(figures()),
         "Uptime": of_store(figures()),
         "Timeline": of_store(json!({ "timeline": list(span(json!({ "state": state() }))) })),
         "Incidents": of_store(json!({
-            "incidents": list(span(json!({ "downtime_us": number(), "is_open": truth() }))),
+            "incidents": list(span(json!({
+                "downtime_us": time_us("Scheduled open time within the incident"),
+                "is_open": {
+                    "type": "boolean", "description": "Whether it still ran at the end of the range",
+                },
+            }))),
         })),
         "Hours": of_store(json!({
             "weekly_hours": list(named("Opening")), "open": list(span(json!({}))),
@@ -64,7 +86,10 @@ pub fn schemas() -> Value {
             "type": "object",
             "required": ["day_of_week", "start_time_local", "end_time_local"],
             "properties": {
-                "day_of_week": { "type": "integer", "minimum": 0, "maximum": 6 },
+                "day_of_week": {
+                    "type": "integer", "minimum": 0, "maximum": 6,
+                    "description": "0 is Monday, 6 Sunday",
+                },
                 "start_time_local": text(), "end_time_local": text(), "opens_on": text(),
             },
         },
@@ -86,7 +111,7 @@ fn default_hours() -> Value {
     let daily = format!("^{time}-({time}|24:00(:00)?)$");
     json!({
         "anyOf": [words(DEFAULT_HOURS), { "type": "string", "pattern": daily }],
-        "examples": ["always", "closed", "09:00-17:00"],
+        "description": "always, closed, or daily hours like 09:00-17:00, in local time",
     })
 }
 
@@ -105,10 +130,16 @@ fn ask() -> Value {
             "snap_end_of_day": truth(),
             "default_hours": named("DefaultHours"),
             "default_timezone": named("TimeZone"),
-            "store": { "type": "array", "items": text(), "examples": [["1177941416522642976"]] },
+            "store": {
+                "type": "array", "items": text(),
+                "description": "Ids of the stores to report on; all without it",
+            },
             "as_of": { "type": "integer", "minimum": 1 },
             "columns": words(COLUMNS),
-            "exact": truth(),
+            "exact": {
+                "type": "boolean",
+                "description": "Times as whole microseconds in place of minutes and hours",
+            },
             "format": words(FORMATS),
             "explain": truth(),
         },
@@ -142,9 +173,57 @@ fn report() -> Value {
 
 fn figures() -> Value {
     json!({
-        "uptime_us": number(), "downtime_us": number(), "unknown_us": number(),
-        "scheduled_us": number(), "uptime_pct": or_null("number"),
-        "coverage_pct": or_null("number"),
+        "uptime_us": time_us("Scheduled open time in which the store was up"),
+        "downtime_us": time_us("Scheduled open time in which it was down"),
+        "unknown_us": time_us("Scheduled open time of which no poll tells"),
+        "scheduled_us": time_us("Time in which it should have been open, the sum of the others"),
+        "uptime_pct": percent(),
+        "coverage_pct": percent(),
+    })
+}
+
+/// A row of a report in JSON; the columns beyond uptime and downtime are the extended ones.
+fn report_row() -> Value {
+    let mut properties = json!({ "store_id": text() });
+    for window in Window::ALL {
+        let unit = match window {
+            Window::LastHour => "minutes",
+            _ => "hours",
+        };
+        for kind in ["uptime", "downtime", "unknown", "scheduled"] {
+            properties[format!("{kind}_{}", window.name())] = json!({
+                "type": "number",
+                "description": format!("In {unit}, or, of an exact report, in microseconds"),
+            });
+        }
+        for kind in ["uptime_pct", "coverage_pct"] {
+            properties[format!("{kind}_{}", window.name())] = percent();
+        }
+    }
+    json!({ "type": "object", "required": ["store_id"], "properties": properties })
+}
+
+fn listed_store() -> Value {
+    let instant = |description: &str| json!({ "type": ["string", "null"], "format": "date-time", "description": description });
+    object(json!({
+        "store_id": text(),
+        "time_zone": { "type": "string", "description": "The zone that counts, IANA name" },
+        "uses_default_time_zone": truth(),
+        "uses_default_hours": truth(),
+        "first_polled_at": instant("Its earliest poll, UTC; null where it was never polled"),
+        "last_polled_at": instant("Its latest poll, UTC; null where it was never polled"),
+        "polls": { "type": "integer", "description": "How many polls there are of it" },
+    }))
+}
+
+fn time_us(description: &str) -> Value {
+    json!({ "type": "integer", "description": format!("{description}, in microseconds") })
+}
+
+fn percent() -> Value {
+    json!({
+        "type": ["number", "null"],
+        "description": "Percent with two decimals; null where there is nothing to take a share of",
     })
 }
 
@@ -167,7 +246,7 @@ fn span(added: Value) -> Value {
 
 fn stretch() -> Value {
     span(json!({
-        "length_us": number(), "state": state(), "is_open": truth(),
+        "length_us": time_us("Length of the stretch"), "state": state(), "is_open": truth(),
         "counts_as": or_null("string"), "poll": or_null("object"), "option": text(),
         "business_hours": list(named("Opening")),
         "zone_rule": object(json!({

@@ -1,0 +1,107 @@
+//! The older services' ways of asking in the document.
+
+use serde_json::{Value, json};
+
+use super::super::routes::{Endpoint, Route};
+use super::examples::Examples;
+use super::operations::{
+    Operation, answer, described, named, operation, query, report_id, required, text, uuid, words,
+};
+use super::problem;
+use warp::http::Method;
+
+const WHERE_FROM: &str = "Id of a report, as `/trigger_report` answered it";
+
+pub fn of(route: &Route, examples: &Examples) -> Operation {
+    let told = |summary, parameters, answer: Value| {
+        let missing = [("404", problem("No such report")), ("410", problem("It has expired"))];
+        operation(
+            "older clients",
+            summary,
+            parameters,
+            [("200", answer)].into_iter().chain(missing),
+        )
+    };
+    let status_or_csv = || {
+        answer(
+            "How far it is, or the report",
+            &[("application/json", named("Status")), ("text/csv", text()), ("text/plain", text())],
+        )
+    };
+    match route.endpoint {
+        Endpoint::ReportDashed | Endpoint::ReportByPath => told(
+            "How far a report is, or the report",
+            vec![report_id(examples), query("format", words(&["csv", "json"]))],
+            status_or_csv(),
+        ),
+        Endpoint::ReportByName => {
+            let id = examples.report.map(|id| id.to_string());
+            let in_query = query("report_id", uuid());
+            let in_query = match route.method == Method::GET {
+                true => required(in_query, WHERE_FROM, id.as_deref()),
+                false => described(in_query, "In place of the body"),
+            };
+            Operation {
+                body: Some(body(id.as_deref())),
+                ..told(
+                    "How far a report is, or the report; the id in the query, a form or JSON",
+                    vec![in_query],
+                    status_or_csv(),
+                )
+            }
+        }
+        Endpoint::DownloadByPath => {
+            let name = examples.report.map(|id| format!("reports/store_report_{id}.csv"));
+            let path = required(
+                query("file_path", text()),
+                "The `filepath` that `GET /get_report/{id}` answers to clients that want JSON",
+                name.as_deref(),
+            );
+            let mut told = told(
+                "The report whose name was given out",
+                vec![path],
+                answer("The report", &[("text/csv", text())]),
+            );
+            told.responses.insert("409".into(), problem("It is not complete"));
+            told
+        }
+        _ => {
+            let mut answer =
+                answer("The id to ask with", &[("application/json", named("ReportId"))]);
+            answer["links"] = json!({
+                "get_report/{id}": link("get_ReportByPath", "path.id"),
+                "get-report/{id}": link("get_ReportDashed", "path.id"),
+                "get_report": link("get_ReportByName", "query.report_id"),
+            });
+            let summary = "Asks for the report without options";
+            operation("older clients", summary, vec![], [("200", answer)])
+        }
+    }
+}
+
+/// Forms are filled in field by field, so that the example stands with the field there.
+fn body(id: Option<&str>) -> Value {
+    let mut field = uuid();
+    field["description"] = json!(WHERE_FROM);
+    let mut json = json!({ "schema": named("ReportId") });
+    if let Some(id) = id {
+        field["example"] = json!(id);
+        json["example"] = json!({ "report_id": id });
+    }
+    let form = json!({ "schema": {
+        "type": "object", "required": ["report_id"], "properties": { "report_id": field },
+    }});
+    json!({
+        "description": WHERE_FROM,
+        "content": {
+            "application/x-www-form-urlencoded": form,
+            "multipart/form-data": form,
+            "application/json": json,
+        },
+    })
+}
+
+/// Where the id that was answered leads to.
+fn link(operation: &str, parameter: &str) -> Value {
+    json!({ "operationId": operation, "parameters": { parameter: "$response.body#/report_id" } })
+}

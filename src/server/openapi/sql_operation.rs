@@ -1,0 +1,76 @@
+//! `/v1/sql` in the document.
+
+use serde_json::json;
+use warp::http::Method;
+
+use super::super::routes::Route;
+use super::operations::{
+    Operation, answer, described, named, number, operation, parameter, query, required, text, words,
+};
+use super::problem;
+use crate::words::FORMATS;
+
+/// A question that any data answers.
+const EXAMPLE: &str = "SELECT store_id, polls FROM stores ORDER BY store_id LIMIT 10";
+const EXAMPLE_WITH_PARAMETER: &str =
+    "SELECT store_id, polls FROM stores WHERE polls >= $1 ORDER BY store_id LIMIT 10";
+
+/// A `GET` asks in the query. A `POST` asks in its body, where that is JSON with its options; those
+/// of a body that is SQL stand in the query.
+pub fn of(route: &Route) -> Operation {
+    let kinds = [
+        ("text/csv", text()),
+        ("application/json", json!({ "type": "array", "items": { "type": "object" } })),
+        ("application/x-ndjson", text()),
+        ("application/vnd.apache.parquet", text()),
+        ("application/vnd.apache.arrow.file", text()),
+        ("application/vnd.apache.arrow.stream", text()),
+        ("text/markdown", text()),
+        ("text/plain", text()),
+    ];
+    let mut rows = answer(
+        "The rows. Where they are cut off, the header uptally-cut says so, or, where the first of them were sent before that was known, the last line, record or metadata uptally_cut.",
+        &kinds,
+    );
+    rows["headers"] = json!({ "uptally-cut": { "schema": text() } });
+    let formats: Vec<_> = FORMATS.iter().map(|(word, _)| *word).collect();
+    let params = described(
+        query("params", text()),
+        "Values of the parameters as JSON: an array for $1 and on, an object for $name",
+    );
+    let mut parameters = vec![
+        params,
+        query("format", words(&formats)),
+        described(query("timeout_ms", number(1, i64::MAX)), "Milliseconds"),
+        query("max_rows", number(0, i64::MAX)),
+        query("version", number(1, i64::MAX)),
+        parameter("header", "If-None-Match", text()),
+    ];
+    if route.method == Method::GET {
+        let q = query("q", json!({ "type": "string", "minLength": 1 }));
+        parameters.insert(0, required(q, "A statement in SQL", Some(EXAMPLE)));
+    }
+    let body = json!({ "required": true, "content": {
+        "application/json": {
+            "schema": named("Question"),
+            "example": { "sql": EXAMPLE_WITH_PARAMETER, "params": [0], "format": "json" },
+        },
+        "application/sql": { "schema": text(), "example": EXAMPLE },
+        "text/plain": { "schema": text(), "example": EXAMPLE },
+    }});
+    let known = json!({ "description": "The client has it already" });
+    let answers = [
+        ("200", rows),
+        ("304", known),
+        ("422", problem("The limit of time or of memory was met; the sentence names it")),
+    ];
+    let summary = "Asks a question in SQL, read-only and within limits";
+    Operation {
+        body: Some(body),
+        note: Some(
+            "Columns of table functions that are lengths of time, `open`, `up`, `down`, `unknown`, `longest` and `downtime`, are whole microseconds: `up / 60000000` are minutes."
+                .to_owned(),
+        ),
+        ..operation("sql", summary, parameters, answers)
+    }
+}

@@ -1,0 +1,133 @@
+//! The stores in the document.
+
+use serde_json::{Value, json};
+
+use super::super::routes::Endpoint;
+use super::super::store_csv;
+use super::super::store_list::{self, PAGE_STORES, PAGE_STORES_MAX};
+use super::examples::Examples;
+use super::operations::{
+    Operation, answer, described, named, number, operation, parameter, query, required, text, words,
+};
+use super::problem;
+
+const WHERE_FROM: &str = "Id of a store; `GET /v1/stores` lists them";
+
+pub fn of(endpoint: Endpoint, examples: &Examples) -> Operation {
+    match endpoint {
+        Endpoint::ListStores => list(),
+        Endpoint::Explain => {
+            let summary = "Which poll, hours, zone rule and option made each stretch of a figure";
+            let store = required(query("store", id()), WHERE_FROM, examples.store.as_deref());
+            let mut parameters = vec![store];
+            parameters.extend(range_and_options(examples));
+            let told = answer(summary, &[("application/json", named("Explanation"))]);
+            operation("stores", summary, parameters, [("200", told), missing()])
+        }
+        _ => of_one(endpoint, examples),
+    }
+}
+
+fn of_one(endpoint: Endpoint, examples: &Examples) -> Operation {
+    let (summary, schema, columns) = match endpoint {
+        Endpoint::Uptime => (
+            "How long a store was up and down while it should have been open",
+            "Uptime",
+            store_csv::UPTIME.as_slice(),
+        ),
+        Endpoint::Timeline => {
+            ("A store's state at every instant", "Timeline", store_csv::TIMELINE.as_slice())
+        }
+        Endpoint::Incidents => {
+            ("When a store was down", "Incidents", store_csv::INCIDENTS.as_slice())
+        }
+        _ => ("When a store should have been open", "Hours", store_csv::HOURS.as_slice()),
+    };
+    let store = parameter("path", "id", id());
+    let mut parameters = vec![required(store, WHERE_FROM, examples.store.as_deref())];
+    parameters.extend(range_and_options(examples));
+    parameters.push(described(
+        query("clock", named("Clock")),
+        "Whose clock reads dates and local times without a zone, and prints instants: utc (the default), store, or a time zone",
+    ));
+    parameters.push(format());
+    let kinds = [("application/json", named(schema)), ("text/csv", csv(columns))];
+    operation("stores", summary, parameters, [("200", answer(summary, &kinds)), missing()])
+}
+
+fn list() -> Operation {
+    let truth = || json!({ "type": "boolean" });
+    let of_list = |name, schema, description: &str| described(query(name, schema), description);
+    let limit = format!("Stores of a page; {PAGE_STORES} without it");
+    let parameters = vec![
+        of_list("limit", number(1, PAGE_STORES_MAX as i64), &limit),
+        of_list(
+            "cursor",
+            json!({ "type": "string", "pattern": "^([0-9a-f]{2})+[0-9a-f]{6}$" }),
+            "The `next_cursor` of the page before",
+        ),
+        of_list("prefix", text(), "Those whose id starts with it"),
+        of_list("q", text(), "Those whose id contains it, in any case of ASCII letters"),
+        of_list("time_zone", named("TimeZone"), "Those whose clock it is, also by default"),
+        of_list(
+            "uses_default_time_zone",
+            truth(),
+            "Those with or without a time zone of their own",
+        ),
+        of_list("uses_default_hours", truth(), "Those with or without business hours of their own"),
+        of_list("never_polled", truth(), "Those without or with polls"),
+        of_list("as_of", number(1, i64::MAX), "Version of the data; the newest without it"),
+        format(),
+        parameter("header", "If-None-Match", text()),
+    ];
+    let kinds = [("application/json", named("StoreList")), ("text/csv", csv(&store_list::COLUMNS))];
+    let mut page = answer("A page", &kinds);
+    let link = "The page that comes next, where there is one, as rel=\"next\"";
+    page["headers"] = json!({
+        "Link": { "description": link, "schema": text() },
+        "ETag": { "schema": text() },
+    });
+    let known = json!({ "description": "The client has it already" });
+    let summary = "The stores of the data, in byte order of their ids";
+    operation("stores", summary, parameters, [("200", page), ("304", known)])
+}
+
+fn range_and_options(examples: &Examples) -> Vec<Value> {
+    let from = "Where the range starts: an instant like 2023-01-24T12:00:00Z, a local time, or a date, which is its midnight; a week before its end without it";
+    let to = "Where it ends, likewise; at the latest poll of all stores without it";
+    let mut to = described(query("to", named("Instant")), to);
+    if let Some(now) = &examples.now {
+        to["example"] = json!(now);
+    }
+    vec![
+        described(query("from", named("Instant")), from),
+        to,
+        query("as_of", number(1, i64::MAX)),
+        query("interpolation", words(&["previous", "nearest", "next"])),
+        query("max_gap", named("Duration")),
+        query("scope", words(&["all", "day", "interval"])),
+        query("no_data", words(&["unknown", "down", "up"])),
+        query("snap_end_of_day", json!({ "type": "boolean" })),
+        query("default_hours", named("DefaultHours")),
+        query("default_timezone", named("TimeZone")),
+    ]
+}
+
+fn format() -> Value {
+    let description = "Kind of the answer; without it as `Accept` prefers, or else JSON";
+    described(query("format", words(&["csv", "json"])), description)
+}
+
+fn csv(columns: &[&str]) -> Value {
+    let columns = columns.join(", ");
+    let description = format!("Columns: {columns}. Those that end in _us are microseconds.");
+    json!({ "type": "string", "description": description })
+}
+
+fn missing() -> (&'static str, Value) {
+    ("404", problem("No such store"))
+}
+
+fn id() -> Value {
+    json!({ "type": "string", "minLength": 1 })
+}
