@@ -11,6 +11,7 @@ mod properties;
 mod service;
 mod sql;
 mod transitions;
+mod untidy_files;
 mod versions;
 mod wire;
 mod zone_rules;

@@ -5,12 +5,11 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::engine::Engine;
-use crate::ingest::instant_of_text;
 use crate::report::Format;
 use crate::rules::{Interpolation, NoData, Scope};
 use crate::words::{self, Words};
 
-pub use crate::words::{default_hours, duration_us, time_zone};
+pub use crate::words::{default_hours, duration_us, instant, time_zone};
 
 /// A flag that takes one of a few words.
 pub fn one_of<T: Copy + Send + Sync + 'static>(
@@ -43,11 +42,6 @@ pub fn format() -> impl TypedValueParser<Value = Format> {
 /// Whether the columns are the extended ones.
 pub fn columns() -> impl TypedValueParser<Value = bool> {
     one_of(words::COLUMNS)
-}
-
-/// Microseconds UTC.
-pub fn instant(text: &str) -> Result<i64, String> {
-    instant_of_text(text)
 }
 
 /// A share from 0 to 1, also as `5%`.

@@ -2,6 +2,8 @@
 
 use std::io::Read;
 
+use super::encoding;
+use super::records::{RECORD_BYTES_MAX, count_line_ends, length_of_records};
 use crate::error::{Error, Result};
 
 /// Whole records, and where they stand in their file.
@@ -24,16 +26,16 @@ pub struct Blocks<'a> {
     at_end: bool,
 }
 
-/// A record is at most this long; a quote left open would otherwise take in the rest of the file.
-const RECORD_BYTES_MAX: usize = 1 << 20;
 const BLOCK_BYTES: usize = 1 << 20;
+/// A line without quotes is at most this long.
+const LINE_BYTES_MAX: usize = 2 * RECORD_BYTES_MAX;
 
 impl<'a> Blocks<'a> {
     pub fn new(label: String, source: Box<dyn Read + 'a>) -> Self {
         Self::sized(label, source, BLOCK_BYTES)
     }
 
-    fn sized(label: String, source: Box<dyn Read + 'a>, block_size: usize) -> Self {
+    pub(super) fn sized(label: String, source: Box<dyn Read + 'a>, block_size: usize) -> Self {
         Self {
             label,
             source,
@@ -58,35 +60,33 @@ impl<'a> Blocks<'a> {
             self.fill(&mut bytes)?;
             if self.at_start {
                 self.at_start = false;
-                self.check_encoding(&bytes)?;
-                if bytes.starts_with(b"\xef\xbb\xbf") {
-                    bytes.drain(..3);
-                }
+                encoding::check(&self.label, &bytes)?;
             }
             if self.at_end {
                 break;
             }
-            let end = end_of_records(&bytes);
+            let end = length_of_records(&bytes);
             if end > 0 {
                 self.rest = bytes.split_off(end);
                 break;
             }
-            if bytes.len() > self.block_size.max(RECORD_BYTES_MAX) {
-                return Err(self.endless_record());
+            if bytes.len() > LINE_BYTES_MAX {
+                return Err(self.endless_line());
             }
         }
         if bytes.is_empty() {
             return Ok(None);
         }
         let line = self.line;
-        self.line += memchr::memchr_iter(b'\n', &bytes).count() as u64;
+        self.line += count_line_ends(&bytes);
         Ok(Some(Block { bytes, line }))
     }
 
-    /// Adds another block's worth of bytes.
+    /// Adds a block's worth of bytes, and as many as there are of a record that is longer, so that it
+    /// is searched for its end a few times only.
     fn fill(&mut self, bytes: &mut Vec<u8>) -> Result<()> {
         let start = bytes.len();
-        let wanted = (self.block_size.saturating_sub(start)).max(self.block_size / 4).max(1);
+        let wanted = self.block_size.saturating_sub(start).max(start).max(1);
         let mut source = (&mut self.source).take(wanted as u64);
         bytes.reserve(wanted);
         let read = source.read_to_end(bytes).map_err(|error| {
@@ -100,38 +100,13 @@ impl<'a> Blocks<'a> {
         Ok(())
     }
 
-    fn check_encoding(&self, bytes: &[u8]) -> Result<()> {
-        if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-            return Err(Error::File(format!("\"{}\" is UTF-16; expected UTF-8", self.label)));
-        }
-        Ok(())
-    }
-
-    fn endless_record(&self) -> Error {
+    fn endless_line(&self) -> Error {
         Error::File(format!(
-            "\"{}\", line {}: a record does not end within {RECORD_BYTES_MAX} bytes; \
-             expected a line end, or the quote that closes a field",
+            "\"{}\", line {}: the line does not end within {LINE_BYTES_MAX} bytes; \
+             check that the file is CSV",
             self.label, self.line
         ))
     }
-}
-
-/// Length of the whole records at the start of the bytes, which begin with a record.
-fn end_of_records(bytes: &[u8]) -> usize {
-    if memchr::memchr(b'"', bytes).is_none() {
-        return memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1);
-    }
-    let (mut end, mut quoted, mut at_field_start) = (0, false, true);
-    for (at, byte) in bytes.iter().enumerate() {
-        match byte {
-            // A doubled quote closes and opens again.
-            b'"' if quoted => (quoted, at_field_start) = (false, true),
-            b'"' if at_field_start => quoted = true,
-            b'\n' if !quoted => (end, at_field_start) = (at + 1, true),
-            byte => at_field_start = *byte == b',',
-        }
-    }
-    end
 }
 
 #[cfg(test)]
@@ -156,7 +131,8 @@ mod tests {
         check("", 4, &[]);
         check("a,b\n", 8, &[(1, "a,b\n")]);
         check("a,b\nc,d\ne,f", 6, &[(1, "a,b\n"), (2, "c,d\n"), (3, "e,f")]);
-        check("\u{feff}a,b\nc", 100, &[(1, "a,b\nc")]);
+        check("a,b\rc,d\re", 6, &[(1, "a,b\r"), (2, "c,d\r"), (3, "e")]);
+        check("a,b\r\nc", 4, &[(1, "a,b\r\n"), (2, "c")]);
     }
 
     #[test]
@@ -167,10 +143,25 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_left_open_is_named_not_swallowed() {
-        let content = format!("a,\"{}", "x\n".repeat(RECORD_BYTES_MAX));
+    fn a_quote_left_open_breaks_its_line_alone() {
+        check("a,\"b\nc,d\ne,f\n", 4, &[(1, "a,\"b\nc,d\ne,f\n")]);
+        let rows = "x,y\n".repeat(RECORD_BYTES_MAX / 4);
+        let content = format!("a,\"b\n{rows}{rows}");
         let mut blocks = Blocks::sized("x.csv".into(), Box::new(content.as_bytes()), 1 << 16);
+        let (mut length, mut last_line) = (0, 0);
+        while let Some(block) = blocks.next_block().unwrap() {
+            length += block.bytes.len();
+            last_line = block.line + count_line_ends(&block.bytes);
+            assert!(block.bytes.len() <= 2 * LINE_BYTES_MAX);
+        }
+        assert_eq!((length, last_line), (content.len(), 2 + RECORD_BYTES_MAX as u64 / 2));
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_refused() {
+        let content = "x".repeat(LINE_BYTES_MAX + 1) + "\n";
+        let mut blocks = Blocks::sized("x.csv".into(), Box::new(content.as_bytes()), 1 << 20);
         let error = blocks.next_block().unwrap_err().sentence();
-        assert!(error.starts_with("\"x.csv\", line 1: a record does not end"), "{error}");
+        assert!(error.starts_with("\"x.csv\", line 1: the line does not end within"), "{error}");
     }
 }

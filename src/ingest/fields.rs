@@ -1,8 +1,8 @@
 //! One field of a row: from its text to its value, or what was expected instead.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime};
-
-use crate::rules::calendar::{DAY_S, DAY_US, SECOND_US};
+use crate::rules::calendar::DAY_S;
+use crate::rules::instant::quoted;
+pub use crate::rules::instant::read_instant as timestamp;
 use crate::rules::{DailyHours, Weekday, Zone, ZoneRules};
 
 /// What is wrong with a field, worded to follow the column's name.
@@ -28,8 +28,8 @@ pub fn store_id(field: &[u8]) -> Result<&str, Wrong> {
 
 /// `active`, `inactive` and what is also accepted for them, in any case.
 pub fn status(field: &[u8]) -> Result<bool, Wrong> {
-    const ACTIVE: [&[u8]; 4] = [b"active", b"true", b"1", b"up"];
-    const INACTIVE: [&[u8]; 4] = [b"inactive", b"false", b"0", b"down"];
+    const ACTIVE: [&[u8]; 5] = [b"active", b"true", b"1", b"up", b"online"];
+    const INACTIVE: [&[u8]; 5] = [b"inactive", b"false", b"0", b"down", b"offline"];
     let field = field.trim_ascii();
     if ACTIVE.iter().any(|word| word.eq_ignore_ascii_case(field)) {
         Ok(true)
@@ -40,92 +40,6 @@ pub fn status(field: &[u8]) -> Result<bool, Wrong> {
     }
 }
 
-/// Microseconds UTC; digits beyond the microsecond are cut off.
-///
-/// Takes `2023-01-22 12:09:39.388884 UTC` with or without the fraction and the suffix, and
-/// ISO 8601 / RFC 3339. No zone means UTC.
-pub fn timestamp(field: &[u8]) -> Result<i64, Wrong> {
-    let field = field.trim_ascii();
-    plain_timestamp(field).or_else(|| any_timestamp(field)).ok_or_else(|| {
-        format!(
-            "{} is not an instant; expected one like 2023-01-22 12:09:39.388884 UTC",
-            quoted(field)
-        )
-    })
-}
-
-/// As `timestamp`, for a text that is no field.
-pub fn timestamp_of_text(text: &str) -> Result<i64, Wrong> {
-    timestamp(text.as_bytes())
-}
-
-/// The usual form alone, as fast as the digits can be read.
-fn plain_timestamp(field: &[u8]) -> Option<i64> {
-    let field = field.strip_suffix(b" UTC").unwrap_or(field);
-    let (seconds, fraction) = field.split_at_checked(19)?;
-    let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b' ', h0, h1, b':', n0, n1, b':', s0, s1] =
-        *seconds
-    else {
-        return None;
-    };
-    let year = digits(&[y0, y1, y2, y3])?;
-    let (month, day) = (digits(&[m0, m1])?, digits(&[d0, d1])?);
-    let (hour, minute, second) = (digits(&[h0, h1])?, digits(&[n0, n1])?, digits(&[s0, s1])?);
-    if year == 0 || hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
-    let date = NaiveDate::from_ymd_opt(year as i32, month, day)?;
-    let micros = match fraction {
-        [] => 0,
-        [b'.', fraction @ ..] => fraction_us(fraction)?,
-        _ => return None,
-    };
-    let time_s = i64::from(hour * 3600 + minute * 60 + second);
-    Some(i64::from(date.to_epoch_days()) * DAY_US + time_s * SECOND_US + i64::from(micros))
-}
-
-fn any_timestamp(field: &[u8]) -> Option<i64> {
-    let text = std::str::from_utf8(field).ok()?;
-    let text = text.strip_suffix(" UTC").unwrap_or(text);
-    // Four digits of year: what a calendar on the wall can show.
-    if !text.get(..4)?.bytes().all(|byte| byte.is_ascii_digit()) || !text[4..].starts_with('-') {
-        return None;
-    }
-    // More than nine digits of a fraction are no instant that anybody meant.
-    if text
-        .split('.')
-        .nth(1)
-        .is_some_and(|rest| rest.bytes().take_while(u8::is_ascii_digit).count() > 9)
-    {
-        return None;
-    }
-    let with_offset =
-        ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f %#z"];
-    let without = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.fZ", "%Y-%m-%d %H:%M:%S%.fZ"];
-    let zoned = DateTime::parse_from_rfc3339(text).ok().map(|instant| instant.timestamp_micros());
-    zoned
-        .or_else(|| {
-            let parse = |form| DateTime::parse_from_str(text, form).ok();
-            with_offset.into_iter().find_map(parse).map(|instant| instant.timestamp_micros())
-        })
-        .or_else(|| {
-            let parse = |form| NaiveDateTime::parse_from_str(text, form).ok();
-            without.into_iter().find_map(parse).map(|time| time.and_utc().timestamp_micros())
-        })
-        .filter(|instant| *instant >= YEAR_1_US)
-}
-
-/// 0001-01-01 00:00:00 UTC.
-const YEAR_1_US: i64 = -719_162 * DAY_US;
-
-fn fraction_us(digits_read: &[u8]) -> Option<u32> {
-    if digits_read.is_empty() || digits_read.len() > 9 {
-        return None;
-    }
-    let nanos = digits(digits_read)? * 10u32.pow(9 - digits_read.len() as u32);
-    Some(nanos / 1000)
-}
-
 fn digits(field: &[u8]) -> Option<u32> {
     field.iter().try_fold(0u32, |number, byte| {
         let digit = byte.wrapping_sub(b'0');
@@ -133,16 +47,29 @@ fn digits(field: &[u8]) -> Option<u32> {
     })
 }
 
-/// 0 is Monday.
+/// 0 (Monday) to 6, or the English name of a day, whole or short, in any case.
 pub fn weekday(field: &[u8]) -> Result<Weekday, Wrong> {
-    let day = match field.trim_ascii() {
-        [digit @ b'0'..=b'6'] => Weekday::from_monday_zero(digit - b'0'),
-        _ => None,
-    };
-    day.ok_or_else(|| format!("{} is not one of 0 (Monday) to 6 (Sunday)", quoted(field)))
+    const NAMES: [&[&str]; 7] = [
+        &["0", "monday", "mon"],
+        &["1", "tuesday", "tue", "tues"],
+        &["2", "wednesday", "wed"],
+        &["3", "thursday", "thu", "thur", "thurs"],
+        &["4", "friday", "fri"],
+        &["5", "saturday", "sat"],
+        &["6", "sunday", "sun"],
+    ];
+    let day = field.trim_ascii();
+    let is_day = |name: &&str| name.as_bytes().eq_ignore_ascii_case(day);
+    let found = NAMES.iter().position(|names| names.iter().any(is_day));
+    found.and_then(|day| Weekday::from_monday_zero(day as u8)).ok_or_else(|| {
+        format!(
+            "{} is not one of 0 (Monday) to 6 (Sunday), or the English name of a day",
+            quoted(field)
+        )
+    })
 }
 
-/// Seconds after midnight: `H:MM`, `HH:MM` or `HH:MM:SS`; below 24:00.
+/// Seconds after midnight: `H:MM`, `HH:MM` or `HH:MM:SS`, or `h:MM[:SS] AM` and `PM`; below 24:00.
 pub fn start_time(field: &[u8]) -> Result<u32, Wrong> {
     time_of_day(field).filter(|time_s| *time_s < DAY_S).ok_or_else(|| {
         format!("{} is not a time of day; expected 00:00 to 23:59:59", quoted(field))
@@ -162,7 +89,25 @@ pub fn daily_hours_of_text(text: &str) -> Option<DailyHours> {
 }
 
 fn time_of_day(field: &[u8]) -> Option<u32> {
-    let mut parts = field.trim_ascii().split(|byte| *byte == b':');
+    let text = std::str::from_utf8(field).ok()?.trim();
+    let Some((clock, is_afternoon)) = twelve_hour_clock(text) else {
+        return clock_time_s(text);
+    };
+    // 12 AM is midnight, 12 PM noon.
+    let time_s = clock_time_s(clock).filter(|time_s| (3600..13 * 3600).contains(time_s))?;
+    Some(time_s % (DAY_S / 2) + if is_afternoon { DAY_S / 2 } else { 0 })
+}
+
+/// The time before `AM` or `PM`, and whether it is `PM`; `None` where neither follows.
+fn twelve_hour_clock(text: &str) -> Option<(&str, bool)> {
+    let (clock, half) = text.split_at_checked(text.len().checked_sub(2)?)?;
+    let is_afternoon = half.eq_ignore_ascii_case("PM");
+    (is_afternoon || half.eq_ignore_ascii_case("AM")).then(|| (clock.trim_end(), is_afternoon))
+}
+
+/// Seconds of `H:MM`, `HH:MM` or `HH:MM:SS`, up to 24:00.
+fn clock_time_s(text: &str) -> Option<u32> {
+    let mut parts = text.as_bytes().split(|byte| *byte == b':');
     let (hour, minute) = (parts.next()?, parts.next()?);
     let second = parts.next().unwrap_or(b"00");
     if parts.next().is_some()
@@ -185,74 +130,9 @@ pub fn time_zone(field: &[u8], rules: &ZoneRules) -> Result<Zone, Wrong> {
     })
 }
 
-/// The field as a person sees it, cut where it is long.
-fn quoted(field: &[u8]) -> String {
-    let text = String::from_utf8_lossy(field);
-    match text.char_indices().nth(80) {
-        Some((end, _)) => format!("{:?}…", &text[..end]),
-        None => format!("{text:?}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[track_caller]
-    fn instant(text: &str, expected: Option<&str>) {
-        let expected =
-            expected.map(|text| DateTime::parse_from_rfc3339(text).unwrap().timestamp_micros());
-        assert_eq!(timestamp(text.as_bytes()).ok(), expected, "{text}");
-    }
-
-    #[test]
-    fn an_instant_is_read_in_each_form() {
-        for form in [
-            "2023-01-22 12:09:39.388884 UTC",
-            "2023-01-22 12:09:39.388884",
-            "2023-01-22 12:09:39.388884999 UTC",
-            "2023-01-22T12:09:39.388884Z",
-            "2023-01-22t12:09:39.388884z",
-            "2023-01-22T12:09:39.388884",
-            "2023-01-22 12:09:39.388884Z",
-            "2023-01-22T06:09:39.388884-06:00",
-            "2023-01-22 17:39:39.388884+0530",
-            "2023-01-22 13:09:39.388884+01",
-            "2023-01-22 12:09:39.388884 +00:00",
-            " 2023-01-22 12:09:39.388884 UTC ",
-        ] {
-            instant(form, Some("2023-01-22T12:09:39.388884Z"));
-        }
-        instant("2023-01-22 12:09:39 UTC", Some("2023-01-22T12:09:39Z"));
-        instant("2023-01-22 12:09:39.5", Some("2023-01-22T12:09:39.5Z"));
-        instant("2024-02-29 00:00:00", Some("2024-02-29T00:00:00Z"));
-        instant("1677-09-21 00:12:43 UTC", Some("1677-09-21T00:12:43Z"));
-        instant("2262-04-12 00:00:00 UTC", Some("2262-04-12T00:00:00Z"));
-    }
-
-    #[test]
-    fn what_is_no_instant_is_refused() {
-        for text in [
-            "",
-            "2023-01-22",
-            "2023-02-31 12:00:00 UTC",
-            "2023-02-29 12:00:00 UTC",
-            "2023-01-22 25:00:00 UTC",
-            "2023-01-22 24:00:00 UTC",
-            "2023-01-22 12:60:00 UTC",
-            "2023-01-22 12:00:00. UTC",
-            "2023-01-22 12:00:00.1234567890 UTC",
-            "2023-01-22 12:00:00 PST",
-            "2023-13-01 12:00:00 UTC",
-            "0000-01-01 00:00:00 UTC",
-            "-023-01-01 00:00:00 UTC",
-            "12023-01-01 00:00:00 UTC",
-            "1674389379",
-            "2023-01-22 12:0",
-        ] {
-            instant(text, None);
-        }
-    }
 
     #[track_caller]
     fn times(text: &str, start: Option<u32>, end: Option<u32>) {
@@ -281,8 +161,57 @@ mod tests {
             "",
             "ab:cd",
             "-1:00",
+            "9:00 XM",
+            "9:00\0",
         ] {
             times(wrong, None, None);
+        }
+    }
+
+    #[test]
+    fn a_time_may_be_of_a_twelve_hour_clock() {
+        for (text, hour, minute) in [
+            ("9:00 AM", 9, 0),
+            ("09:30am", 9, 30),
+            (" 5:30 Pm ", 17, 30),
+            ("5:30\u{202f}PM", 17, 30),
+            ("12:00 AM", 0, 0),
+            ("12:59 am", 0, 59),
+            ("12:00 PM", 12, 0),
+            ("12:01:00 pm", 12, 1),
+            ("11:59:00 PM", 23, 59),
+        ] {
+            let time_s = Some(hour * 3600 + minute * 60);
+            times(text, time_s, time_s);
+        }
+        times("5:30:07 PM", Some(63_007), Some(63_007));
+        for wrong in ["13:00 PM", "0:30 AM", "00:30 PM", "24:00 PM", "9 AM", "9:60 AM", "AM", "PM"]
+        {
+            times(wrong, None, None);
+        }
+    }
+
+    #[test]
+    fn a_day_is_a_number_or_an_english_name() {
+        for (day, names) in [
+            (0, &["0", "Monday", "mon", "MON"][..]),
+            (1, &["1", " Tuesday ", "tue", "Tues"]),
+            (2, &["2", "wednesday", "Wed"]),
+            (3, &["3", "THURSDAY", "thu", "thur", "Thurs"]),
+            (4, &["4", "friday", "fri"]),
+            (5, &["5", "Saturday", "sat"]),
+            (6, &["6", "sunday", "SUN"]),
+        ] {
+            for name in names {
+                assert_eq!(
+                    weekday(name.as_bytes()).map(Weekday::to_monday_zero),
+                    Ok(day),
+                    "{name}"
+                );
+            }
+        }
+        for wrong in ["", "7", "-1", "00", "m", "mo", "mond", "Montag", "mon\0"] {
+            assert!(weekday(wrong.as_bytes()).is_err(), "{wrong}");
         }
     }
 
@@ -290,7 +219,9 @@ mod tests {
     fn a_wrong_field_is_named_with_what_was_expected() {
         let wrong = status(b"asleep").unwrap_err();
         assert_eq!(wrong, "\"asleep\" is not one of active, inactive");
-        assert_eq!(weekday(b"7").unwrap_err(), "\"7\" is not one of 0 (Monday) to 6 (Sunday)");
+        assert!(
+            weekday(b"7").unwrap_err().starts_with("\"7\" is not one of 0 (Monday) to 6 (Sunday)")
+        );
         assert!(
             time_zone(b"America/Nowhere", &ZoneRules::bundled())
                 .unwrap_err()
@@ -308,9 +239,12 @@ mod tests {
         }
         assert_eq!(store_id(b" 42 "), Ok("42"));
         assert!(
-            [b"ACTIVE".as_slice(), b"Up", b"1", b" true "]
-                .iter()
-                .all(|word| status(word) == Ok(true))
+            [b"ACTIVE".as_slice(), b"Up", b"1", b" true ", b"Online"].iter().all(|word| status(
+                word
+            ) == Ok(
+                true
+            ))
         );
+        assert_eq!(status(b"OFFLINE"), Ok(false));
     }
 }

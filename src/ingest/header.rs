@@ -1,7 +1,8 @@
 //! Which kind of rows a file holds, told by its header.
 
-use csv::ByteRecord;
-
+use super::blocks::Block;
+use super::records::{Record, count_line_ends, first_record};
+use super::rows::{Fields, each_record};
 use crate::error::{Error, Result};
 
 /// What the rows of a file are.
@@ -55,22 +56,62 @@ pub struct Header {
     pub positions: Vec<usize>,
     /// Fields of a row, extra columns among them.
     pub width: usize,
+    /// Of all columns, trimmed and in lower case.
+    names: Vec<String>,
 }
 
 impl Header {
+    /// Takes the header off the start of a block; `None` where the block has blank rows alone. A line
+    /// like `sep=,`, by which spreadsheets tell the delimiter, may stand before it.
+    ///
     /// # Errors
-    /// Where the record is no header, or one that lacks a column or has one twice.
-    pub fn of(label: &str, record: &ByteRecord) -> Result<Self> {
+    /// Where the first row is no header, or one that lacks a column or has one twice.
+    pub fn take_from(label: &str, block: &mut Block) -> Result<Option<Self>> {
+        let (mut found, mut start) = (None, 0);
+        while found.is_none() && start < block.bytes.len() {
+            let rest = &block.bytes[start..];
+            let (Record::Whole { next, .. } | Record::Broken { next, .. }) =
+                first_record(rest, true, |_| ())
+            else {
+                break;
+            };
+            let first = Block { bytes: rest[..next].to_vec(), line: block.line };
+            each_record(&first, |fields, raw, line| {
+                let is_blank = fields.is_some_and(Fields::are_blank);
+                if !is_blank && separator(raw) != Some(b",") {
+                    found = Some(Self::read(label, line, fields, raw));
+                }
+            });
+            block.line += count_line_ends(&first.bytes);
+            start += next;
+        }
+        block.bytes.drain(..start);
+        found.transpose()
+    }
+
+    fn read(label: &str, line: u64, fields: Option<Fields>, raw: &[u8]) -> Result<Self> {
+        let place = format!("{label:?}, line {line}");
+        if let Some(delimiter) = separator(raw) {
+            return Err(other_delimiter(&place, delimiter));
+        }
+        let Some(fields) = fields else {
+            return Err(Error::File(format!(
+                "{place}: a quote in the header does not close; close it"
+            )));
+        };
         let name = |field| String::from_utf8_lossy(field).trim().to_ascii_lowercase();
-        let names: Vec<_> = record.iter().map(name).collect();
-        let kind = likeliest_kind(&names).ok_or_else(|| unknown(label, &names))?;
+        Self::of(&place, fields.iter().map(name).collect())
+    }
+
+    fn of(place: &str, names: Vec<String>) -> Result<Self> {
+        let kind = likeliest_kind(&names).ok_or_else(|| unknown(place, &names))?;
         let mut positions = Vec::new();
         for aliases in kind.columns() {
             let of_alias = |alias: &&&str| names.iter().any(|name| name == **alias);
             let found = aliases.iter().find(of_alias).ok_or_else(|| {
                 let wanted = kind.columns().iter().map(|names| names[0]).collect::<Vec<_>>();
                 Error::File(format!(
-                    "{label:?}, line 1: column {:?} is missing; {} need {}",
+                    "{place}: column {:?} is missing; {} need {}",
                     aliases[0],
                     kind.words(),
                     wanted.join(", ")
@@ -80,13 +121,42 @@ impl Header {
             positions.extend(places.next());
             if let Some(again) = places.next() {
                 return Err(Error::File(format!(
-                    "{label:?}, line 1: column {found:?} stands twice, also as field {}; expected once",
+                    "{place}: column {found:?} stands twice, also as field {}; expected once",
                     again + 1
                 )));
             }
         }
-        Ok(Self { kind, positions, width: names.len() })
+        Ok(Self { kind, positions, width: names.len(), names })
     }
+
+    /// Whether the row is the header once more, as where exports were joined.
+    pub fn is_repeated_by(&self, fields: Fields) -> bool {
+        let is_name = |place: usize| {
+            let name = self.names[place].as_bytes();
+            let field = fields.field(place).trim_ascii();
+            field.eq_ignore_ascii_case(name)
+        };
+        fields.len() == self.width && is_name(self.positions[0]) && (0..self.width).all(is_name)
+    }
+}
+
+/// The delimiter that a line like `sep=;` tells.
+fn separator(raw: &[u8]) -> Option<&[u8]> {
+    let line = raw.trim_ascii();
+    let line = line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\"")).unwrap_or(line);
+    let (name, delimiter) = line.split_at_checked(4)?;
+    let delimiter = if delimiter.is_empty() && raw.ends_with(b"\t") { b"\t" } else { delimiter };
+    (name.eq_ignore_ascii_case(b"sep=") && delimiter.len() <= 1).then_some(delimiter)
+}
+
+fn other_delimiter(place: &str, delimiter: &[u8]) -> Error {
+    let named = match delimiter {
+        b";" => "semicolons".to_owned(),
+        b"\t" => "tabs".to_owned(),
+        b"|" => "vertical bars".to_owned(),
+        other => format!("{:?}", String::from_utf8_lossy(other)),
+    };
+    Error::File(format!("{place}: fields are separated by {named}; export the file with commas"))
 }
 
 /// The kind that most columns speak for; `None` where nothing but a store does.
@@ -101,12 +171,22 @@ fn likeliest_kind(names: &[String]) -> Option<Kind> {
         .min_by_key(|&kind| (missing(kind), usize::MAX - present(kind)))
 }
 
-fn unknown(label: &str, names: &[String]) -> Error {
+fn unknown(place: &str, names: &[String]) -> Error {
+    // A header of one field that is known once it is split otherwise.
+    let header = names.join(",");
+    let is_known = |delimiter: &char| {
+        let names: Vec<_> =
+            header.split(*delimiter).map(|name| name.trim_matches([' ', '"']).to_owned()).collect();
+        names.len() > 1 && likeliest_kind(&names).is_some()
+    };
+    if let Some(delimiter) = [';', '\t', '|', ':', ' '].iter().find(|delimiter| is_known(delimiter))
+    {
+        return other_delimiter(place, delimiter.to_string().as_bytes());
+    }
     let kind =
         |kind: Kind| kind.columns().iter().map(|names| names[0]).collect::<Vec<_>>().join(",");
     Error::File(format!(
-        "{label:?}, line 1: header {:?} is none that is known; expected {}",
-        names.join(","),
+        "{place}: header {header:?} is not known; expected {}",
         Kind::ALL.map(kind).join(" or ")
     ))
 }
@@ -117,9 +197,12 @@ mod tests {
 
     #[track_caller]
     fn check(header: &str, expected: std::result::Result<(Kind, &[usize]), &str>) {
-        let record = ByteRecord::from(header.split(',').collect::<Vec<_>>());
-        let found = Header::of("x.csv", &record).map_err(|error| error.to_string());
-        let found = found.as_ref().map(|header| (header.kind, header.positions.as_slice()));
+        let mut block = Block { bytes: header.as_bytes().to_vec(), line: 1 };
+        let found = Header::take_from("x.csv", &mut block).map_err(|error| error.to_string());
+        let found = found.as_ref().map(|header| {
+            let header = header.as_ref().unwrap();
+            (header.kind, header.positions.as_slice())
+        });
         assert_eq!(found.map_err(String::as_str), expected);
     }
 
@@ -161,9 +244,38 @@ mod tests {
         );
         check(
             "a,b",
-            Err("\"x.csv\", line 1: header \"a,b\" is none that is known; expected \
+            Err("\"x.csv\", line 1: header \"a,b\" is not known; expected \
                  store_id,timestamp_utc,status or store_id,day_of_week,start_time_local,end_time_local \
                  or store_id,timezone_str"),
         );
+    }
+
+    #[test]
+    fn another_delimiter_is_named() {
+        for (header, delimiter) in [
+            ("store_id;status;timestamp_utc", "semicolons"),
+            ("store_id\tstatus\ttimestamp_utc\tnote", "tabs"),
+            ("\"store_id\"|\"timezone_str\"", "vertical bars"),
+            ("sep=;\nstore_id;status;timestamp_utc", "semicolons"),
+            ("SEP=\t\nstore_id\ttz", "tabs"),
+        ] {
+            let said = format!(
+                "\"x.csv\", line 1: fields are separated by {delimiter}; export the file with commas"
+            );
+            check(header, Err(&said));
+        }
+        check("sep=,\nstore_id,tz", Ok((Kind::TimeZones, &[0, 1])));
+    }
+
+    #[test]
+    fn blank_rows_before_the_header_are_skipped_and_rows_keep_their_lines() {
+        let text = "\u{feff}\r\n,,\r\n\"\", ,\r\n\u{feff}Store_ID,\"tz\",note\r\n\r\na,UTC,\r\n";
+        let mut block = Block { bytes: text.as_bytes().to_vec(), line: 1 };
+        let header = Header::take_from("x.csv", &mut block).unwrap().unwrap();
+        assert_eq!((block.bytes.as_slice(), block.line), (&b"\r\na,UTC,\r\n"[..], 5));
+        let mut repeated = Vec::new();
+        let again = Block { bytes: b"a,b,c\nstore_id, TZ ,note\nstore_id,tz\n".to_vec(), line: 1 };
+        each_record(&again, |fields, _, _| repeated.push(header.is_repeated_by(fields.unwrap())));
+        assert_eq!(repeated, [false, true, false]);
     }
 }

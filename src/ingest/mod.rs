@@ -6,11 +6,13 @@
 mod blocks;
 mod carry;
 mod days;
+mod encoding;
 mod fields;
 mod header;
 mod poll_files;
 mod polls;
 mod read;
+mod records;
 mod rejects;
 mod rows;
 mod snapshots;
@@ -26,7 +28,7 @@ use std::path::{Path, PathBuf};
 use arrow::array::RecordBatch;
 
 pub use days::Merged;
-pub use fields::{daily_hours_of_text, timestamp_of_text as instant_of_text};
+pub use fields::daily_hours_of_text;
 pub use header::Kind;
 pub use read::Watch;
 pub use rejects::{Reject, rejects_csv};

@@ -5,8 +5,6 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{available_parallelism, scope};
 
-use csv::{ByteRecord, ReaderBuilder};
-
 use super::blocks::{Block, Blocks};
 use super::fields;
 use super::header::{Header, Kind};
@@ -125,20 +123,12 @@ pub fn read_file(source: &Source, intake: Intake) -> Result<ReadFile> {
 
 /// The header, and what is left of the block that it was in.
 fn header(label: &str, blocks: &mut Blocks) -> Result<(Header, Block)> {
-    let empty = || Error::File(format!("{label:?} is empty; expected a header and rows"));
-    let mut block = blocks.next_block()?.ok_or_else(empty)?;
-    let mut record = ByteRecord::new();
-    let mut reader =
-        ReaderBuilder::new().has_headers(false).flexible(true).from_reader(block.bytes.as_slice());
-    let found = reader.read_byte_record(&mut record).unwrap_or(false);
-    if !found || record.iter().all(|field| field.trim_ascii().is_empty()) {
-        return Err(empty());
+    while let Some(mut block) = blocks.next_block()? {
+        if let Some(header) = Header::take_from(label, &mut block)? {
+            return Ok((header, block));
+        }
     }
-    let end = reader.position().byte() as usize;
-    let header = Header::of(label, &record)?;
-    block.line += memchr::memchr_iter(b'\n', &block.bytes[..end]).count() as u64;
-    block.bytes.drain(..end);
-    Ok((header, block))
+    Err(Error::File(format!("{label:?} is empty; expected a header and rows")))
 }
 
 fn opening(row: &Row) -> std::result::Result<(String, Opening), Reject> {

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use csv::{ByteRecord, ReaderBuilder};
-
 use super::blocks::Block;
 use super::header::Header;
+use super::records::{
+    Field, OpenQuote, Record, count_line_ends, first_record, first_record_after, marks_length,
+};
 use super::rejects::Reject;
 
 /// One row of a file.
@@ -13,26 +14,35 @@ pub struct Row<'a> {
     file: &'a str,
     header: &'a Header,
     fields: Fields<'a>,
-    /// The row as it stands in the file, blank lines before it included.
+    /// The row as it stands in the file, without its line end.
     raw: &'a [u8],
-    /// Line at which `raw` starts.
-    raw_line: u64,
+    /// Line at which it starts.
+    line: u64,
 }
 
-/// Fields of a row, by where they lie in its text.
+/// Fields of a row, by where they lie in a text.
 #[derive(Clone, Copy)]
-struct Fields<'a> {
+pub struct Fields<'a> {
     text: &'a [u8],
     bounds: &'a [Range<usize>],
 }
 
 impl<'a> Fields<'a> {
-    fn len(self) -> usize {
+    pub fn len(self) -> usize {
         self.bounds.len()
     }
 
-    fn field(self, place: usize) -> &'a [u8] {
+    pub fn field(self, place: usize) -> &'a [u8] {
         &self.text[self.bounds[place].clone()]
+    }
+
+    pub fn iter(self) -> impl Iterator<Item = &'a [u8]> {
+        self.bounds.iter().map(move |bounds| &self.text[bounds.clone()])
+    }
+
+    /// Whether nothing is in any field, as in blank lines and in rows that spreadsheets left empty.
+    pub fn are_blank(self) -> bool {
+        self.iter().all(|field| field.trim_ascii().is_empty())
     }
 }
 
@@ -48,14 +58,7 @@ impl<'a> Row<'a> {
     }
 
     pub fn reject(&self, column: &str, reason: String) -> Reject {
-        let blank = self.raw.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-        let skipped_lines = memchr::memchr_iter(b'\n', &self.raw[..blank]).count() as u64;
-        let line = self.raw_line + skipped_lines;
-        Reject::new(self.file, line, column, reason, &self.raw[blank..])
-    }
-
-    fn is_blank(&self) -> bool {
-        self.fields.len() == 1 && self.fields.field(0).trim_ascii().is_empty()
+        Reject::new(self.file, self.line, column, reason, self.raw)
     }
 
     fn check_width(&self) -> Result<(), Reject> {
@@ -68,7 +71,8 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Hands on each row that has as many fields as the header; returns how many rows there were.
+/// Hands on each row that has as many fields as the header; returns how many rows there were. Blank
+/// rows and repetitions of the header are none.
 pub fn each_row(
     file: &str,
     header: &Header,
@@ -76,29 +80,41 @@ pub fn each_row(
     rejects: &mut Vec<Reject>,
     mut take: impl FnMut(&Row) -> Result<(), Reject>,
 ) -> u64 {
+    const BROKEN: &str = "a quote opens a field and does not close before a comma or a line end; \
+                          close it, and double the quotes within the field";
     let mut rows = 0;
-    let each = |fields: Fields, raw: &[u8], raw_line: u64| {
-        let row = Row { file, header, fields, raw, raw_line };
-        if !row.is_blank() {
+    each_record(block, |fields, raw, line| {
+        let Some(fields) = fields else {
             rows += 1;
-            rejects.extend(row.check_width().and_then(|()| take(&row)).err());
+            rejects.push(Reject::new(file, line, "", BROKEN.to_owned(), raw));
+            return;
+        };
+        if fields.are_blank() || header.is_repeated_by(fields) {
+            return;
         }
-    };
-    // Most exports quote nothing and end lines as we do: then a comma is where a field ends.
-    match memchr::memchr2(b'"', b'\r', &block.bytes) {
-        None => each_plain(block, each),
-        Some(_) => each_quoted(block, each),
-    }
+        rows += 1;
+        let row = Row { file, header, fields, raw, line };
+        rejects.extend(row.check_width().and_then(|()| take(&row)).err());
+    });
     rows
 }
 
-/// Rows of a block without quotes and carriage returns.
-fn each_plain(block: &Block, mut each: impl FnMut(Fields, &[u8], u64)) {
+/// Hands on the fields of each record, `None` of a broken one; its text; and the line it starts at.
+pub fn each_record(block: &Block, each: impl FnMut(Option<Fields>, &[u8], u64)) {
+    // Most exports quote nothing and end lines as we do: then a comma is where a field ends.
+    match memchr::memchr2(b'"', b'\r', &block.bytes) {
+        None => each_plain(block, each),
+        Some(_) => each_general(block, each),
+    }
+}
+
+/// Records of a block without quotes and carriage returns.
+fn each_plain(block: &Block, mut each: impl FnMut(Option<Fields>, &[u8], u64)) {
     let bytes = block.bytes.as_slice();
     let (mut bounds, mut start, mut line) = (Vec::new(), 0, block.line);
     while start < bytes.len() {
         let end = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |at| start + at);
-        let text = &bytes[start..end];
+        let text = &bytes[start + marks_length(&bytes[start..end])..end];
         bounds.clear();
         let mut field_start = 0;
         for comma in memchr::memchr_iter(b',', text) {
@@ -106,58 +122,57 @@ fn each_plain(block: &Block, mut each: impl FnMut(Fields, &[u8], u64)) {
             field_start = comma + 1;
         }
         bounds.push(field_start..text.len());
-        each(Fields { text, bounds: &bounds }, text, line);
+        each(Some(Fields { text, bounds: &bounds }), text, line);
         (start, line) = (end + 1, line + 1);
     }
 }
 
-/// Rows of a block by all the rules of CSV.
-fn each_quoted(block: &Block, mut each: impl FnMut(Fields, &[u8], u64)) {
-    let mut reader =
-        ReaderBuilder::new().has_headers(false).flexible(true).from_reader(block.bytes.as_slice());
-    let (mut record, mut bounds) = (ByteRecord::new(), Vec::new());
-    loop {
-        let start = reader.position().byte() as usize;
-        let raw_line = block.line + reader.position().line() - 1;
-        // Bytes read from memory cannot fail: the end is the only way out.
-        if !reader.read_byte_record(&mut record).unwrap_or(false) {
-            return;
+/// Records of a block by all the rules of CSV.
+fn each_general(block: &Block, mut each: impl FnMut(Option<Fields>, &[u8], u64)) {
+    let (mut fields, mut bounds, mut unescaped) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rest, mut line) = (block.bytes.as_slice(), block.line);
+    let mut open = OpenQuote::default();
+    while !rest.is_empty() {
+        fields.clear();
+        let record = first_record_after(&mut open, rest, true, |field| fields.push(field));
+        if open.was_used && matches!(record, Record::Whole { .. }) {
+            fields.clear();
+            first_record(rest, true, |field| fields.push(field));
         }
+        let (Record::Whole { length, next } | Record::Broken { length, next }) = record else {
+            return;
+        };
+        let raw = &rest[marks_length(rest)..length];
         bounds.clear();
-        bounds.extend((0..record.len()).filter_map(|field| record.range(field)));
-        let raw = &block.bytes[start..reader.position().byte() as usize];
-        each(Fields { text: record.as_slice(), bounds: &bounds }, raw, raw_line);
+        if matches!(record, Record::Broken { .. }) {
+            each(None, raw, line);
+        } else if fields.iter().any(|field| field.has_doubled_quotes) {
+            unescape(rest, &fields, &mut unescaped, &mut bounds);
+            each(Some(Fields { text: &unescaped, bounds: &bounds }), raw, line);
+        } else {
+            bounds.extend(fields.iter().map(|field| field.bytes.clone()));
+            each(Some(Fields { text: rest, bounds: &bounds }), raw, line);
+        }
+        line += count_line_ends(&rest[..length]) + u64::from(next > length);
+        rest = &rest[next..];
+        open.advance(next);
+    }
+}
+
+/// Copies fields one after another, with one quote for each doubled one.
+fn unescape(bytes: &[u8], fields: &[Field], text: &mut Vec<u8>, bounds: &mut Vec<Range<usize>>) {
+    text.clear();
+    for field in fields {
+        let start = text.len();
+        let mut rest = &bytes[field.bytes.clone()];
+        while let Some(quote) = memchr::memchr(b'"', rest).filter(|_| field.has_doubled_quotes) {
+            text.extend_from_slice(&rest[..=quote]);
+            rest = rest.get(quote + 2..).unwrap_or_default();
+        }
+        text.extend_from_slice(rest);
+        bounds.push(start..text.len());
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    type Seen = Vec<(Vec<String>, u64)>;
-
-    fn seen(block: &Block, rows: impl Fn(&Block, &mut dyn FnMut(Fields, &[u8], u64))) -> Seen {
-        let mut seen = Vec::new();
-        rows(block, &mut |fields, raw, raw_line| {
-            let text = |place| String::from_utf8_lossy(fields.field(place)).into_owned();
-            let fields: Vec<_> = (0..fields.len()).map(text).collect();
-            let blank_lines = raw.iter().take_while(|byte| **byte == b'\n').count() as u64;
-            // An empty line is no record of CSV.
-            if fields != [""] {
-                seen.push((fields, raw_line + blank_lines));
-            }
-        });
-        seen
-    }
-
-    #[test]
-    fn what_is_not_quoted_reads_the_same_with_and_without_the_rules_of_quotes() {
-        for text in
-            ["", "\n", "a,b,c\n1,2,3\n", "a,b", ",\n,,\n\n\n x , y \n", "\n\na\nb,\n,c", "é,\0,\n"]
-        {
-            let block = Block { bytes: text.into(), line: 7 };
-            let plain = seen(&block, |block, each| each_plain(block, each));
-            assert_eq!(plain, seen(&block, |block, each| each_quoted(block, each)), "{text:?}");
-        }
-    }
-}
+mod tests;

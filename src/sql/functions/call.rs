@@ -10,10 +10,11 @@ use datafusion::scalar::ScalarValue;
 use super::Kind;
 use crate::engine::steps::{day, instant};
 use crate::engine::{Tables, first_day_to_read};
-use crate::ingest::instant_of_text;
 use crate::rules::calendar::{DAY_US, day_of};
 use crate::rules::{Options, Span, Window, ZoneName};
-use crate::words::{BUCKETS, OPTIONS, duration_us, instant_text, meaning, set_option, time_zone};
+use crate::words::{
+    self, BUCKETS, OPTIONS, duration_us, instant_text, meaning, set_option, time_zone,
+};
 
 /// The longest range of one call.
 pub const RANGE_DAYS_MAX: i64 = 3_660;
@@ -210,36 +211,18 @@ fn instant_type() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-/// Microseconds UTC of an instant, a date, or a text of either, seconds or not; without a zone it is
-/// UTC.
+/// Microseconds UTC of an instant, a date, or a text of either; without a zone it is UTC.
 ///
 /// # Errors
 /// Says what it is instead.
 pub fn instant_of(value: &ScalarValue) -> std::result::Result<i64, String> {
-    let expected = || format!("{} is not an instant like '2023-01-22 12:09:39'", shown(value));
-    if let Some(Some(text)) = value.try_as_str()
-        && let Ok(at) = instant_of_text(&with_seconds(text))
-    {
-        return Ok(at);
+    if let Some(Some(text)) = value.try_as_str() {
+        return words::instant(text);
     }
-    let is_text = value.data_type().is_string();
-    if !is_text && !matches!(value.data_type(), DataType::Timestamp(..) | DataType::Date32) {
-        return Err(expected());
-    }
+    let is_time = matches!(value.data_type(), DataType::Timestamp(..) | DataType::Date32);
     match value.cast_to(&instant_type()) {
-        Ok(ScalarValue::TimestampMicrosecond(Some(at), _)) => Ok(at),
-        _ => Err(expected()),
-    }
-}
-
-/// The text with seconds, where a time of day in it ends with minutes.
-fn with_seconds(text: &str) -> String {
-    let minutes_end = text.find(':').map_or(text.len(), |colon| colon + 3);
-    match text.split_at_checked(minutes_end) {
-        Some((minutes, rest)) if minutes.contains(':') && !rest.starts_with(':') => {
-            format!("{minutes}:00{rest}")
-        }
-        _ => text.to_owned(),
+        Ok(ScalarValue::TimestampMicrosecond(Some(at), _)) if is_time => Ok(at),
+        _ => Err(format!("{} is not an instant like '2023-01-22 12:09:39'", shown(value))),
     }
 }
 

@@ -1,0 +1,269 @@
+//! The one definition of a CSV record, by which files are cut into blocks and blocks into rows.
+//!
+//! A field that begins with a quote ends with the next quote that is not doubled (RFC 4180, section
+//! 2); every other quote is text. Lines end with LF, CRLF or CR. A record whose quote does not close
+//! before a comma or a line end is broken: its first line stands alone, and the next line begins the
+//! next record. Knows neither columns nor rejects.
+
+use std::ops::Range;
+
+/// A quote that does not close within so many bytes of its record never does.
+pub const RECORD_BYTES_MAX: usize = 1 << 24;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The record at the start of some bytes; lengths are in bytes from there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// `length` without the line end, `next` with it.
+    Whole { length: usize, next: usize },
+    /// As [`Record::Whole`], of the first line alone.
+    Broken { length: usize, next: usize },
+    /// More bytes are needed to tell.
+    Incomplete,
+}
+
+/// A field without the quotes around it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    pub bytes: Range<usize>,
+    /// Whether quotes within are doubled.
+    pub has_doubled_quotes: bool,
+}
+
+/// Number of bytes of the byte order marks at the start of a line, where joined files leave them.
+pub fn marks_length(line: &[u8]) -> usize {
+    let mut rest = line;
+    while let Some(unmarked) = rest.strip_prefix(BYTE_ORDER_MARK) {
+        rest = unmarked;
+    }
+    line.len() - rest.len()
+}
+
+/// Number of line ends; a CRLF is one.
+pub fn count_line_ends(bytes: &[u8]) -> u64 {
+    let feeds = memchr::memchr_iter(b'\n', bytes).count();
+    let returns = memchr::memchr_iter(b'\r', bytes);
+    (feeds + returns.filter(|at| bytes.get(at + 1) != Some(&b'\n')).count()) as u64
+}
+
+/// What failed records tell of those after them, so that no byte is searched again and again: a quoted
+/// field that reaches the end of its line before `until`, in bytes from the next record, is still
+/// open there, for the failed record was open at the same line ends.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OpenQuote {
+    until: usize,
+    /// The last record took the shortcut, so that its fields were not told in full.
+    pub was_used: bool,
+}
+
+impl OpenQuote {
+    /// Moves on to the record that begins so many bytes later.
+    pub fn advance(&mut self, next: usize) {
+        self.until = self.until.saturating_sub(next);
+    }
+}
+
+/// [`first_record_after`] without anything known before.
+pub fn first_record(bytes: &[u8], is_end: bool, found: impl FnMut(Field)) -> Record {
+    first_record_after(&mut OpenQuote::default(), bytes, is_end, found)
+}
+
+/// Reads the first record of the bytes, which begin with one. `is_end` tells that nothing follows
+/// them. Fields are told as they are found, those of a broken record among them.
+pub fn first_record_after(
+    open: &mut OpenQuote,
+    bytes: &[u8],
+    is_end: bool,
+    mut found: impl FnMut(Field),
+) -> Record {
+    open.was_used = false;
+    let mut start = marks_length(bytes);
+    loop {
+        let mut opening = None;
+        let end = match bytes.get(start) {
+            Some(b'"') => match quoted_field(open, bytes, start + 1, is_end) {
+                Quoted::Closed(field) => {
+                    let end = field.bytes.end + 1;
+                    opening = Some(field.bytes.end);
+                    found(field);
+                    end
+                }
+                Quoted::NeverCloses => return broken(bytes, is_end),
+                Quoted::Incomplete => return Record::Incomplete,
+            },
+            _ => {
+                let end = memchr::memchr3(b',', b'\n', b'\r', &bytes[start..]);
+                let end = end.map_or(bytes.len(), |at| start + at);
+                found(Field { bytes: start..end, has_doubled_quotes: false });
+                end
+            }
+        };
+        match bytes.get(end) {
+            Some(b',') => start = end + 1,
+            Some(b'\n' | b'\r') | None => {
+                return match line_end(bytes, end, is_end) {
+                    Some(next) => Record::Whole { length: end, next },
+                    None => Record::Incomplete,
+                };
+            }
+            Some(_) => {
+                open.until = open.until.max(opening.unwrap_or(0));
+                return broken(bytes, is_end);
+            }
+        }
+    }
+}
+
+enum Quoted {
+    Closed(Field),
+    NeverCloses,
+    Incomplete,
+}
+
+/// The field that begins behind an opening quote.
+fn quoted_field(open: &mut OpenQuote, bytes: &[u8], start: usize, is_end: bool) -> Quoted {
+    let within = &bytes[..bytes.len().min(RECORD_BYTES_MAX)];
+    let (mut searched, mut has_doubled_quotes) = (start, false);
+    while searched < open.until {
+        let Some(at) = memchr::memchr3(b'"', b'\n', b'\r', &bytes[searched..]) else { break };
+        let at = searched + at;
+        match (bytes[at], bytes.get(at + 1)) {
+            (b'"', Some(b'"')) => (searched, has_doubled_quotes) = (at + 2, true),
+            (b'"', _) => break,
+            _ if at < open.until => (searched, open.was_used) = (open.until, true),
+            _ => break,
+        }
+    }
+    while let Some(at) = within.get(searched..).and_then(|rest| memchr::memchr(b'"', rest)) {
+        let quote = searched + at;
+        match bytes.get(quote + 1) {
+            Some(b'"') => (searched, has_doubled_quotes) = (quote + 2, true),
+            None if !is_end => return Quoted::Incomplete,
+            _ => return Quoted::Closed(Field { bytes: start..quote, has_doubled_quotes }),
+        }
+    }
+    match is_end || bytes.len() > RECORD_BYTES_MAX {
+        true => {
+            open.until = open.until.max(searched.max(within.len()));
+            Quoted::NeverCloses
+        }
+        false => Quoted::Incomplete,
+    }
+}
+
+fn broken(bytes: &[u8], is_end: bool) -> Record {
+    let length = memchr::memchr2(b'\n', b'\r', bytes).unwrap_or(bytes.len());
+    match line_end(bytes, length, is_end) {
+        Some(next) => Record::Broken { length, next },
+        None => Record::Incomplete,
+    }
+}
+
+/// Start of the line after the one that ends at `end`; `None` where more bytes are needed to tell.
+fn line_end(bytes: &[u8], end: usize, is_end: bool) -> Option<usize> {
+    match (bytes.get(end), bytes.get(end + 1)) {
+        (Some(b'\r'), Some(b'\n')) => Some(end + 2),
+        (Some(b'\r'), None) | (None, _) if !is_end => None,
+        (Some(_), _) => Some(end + 1),
+        (None, _) => Some(end),
+    }
+}
+
+/// Length of the whole and broken records at the start of the bytes, which begin with a record and
+/// more bytes may follow.
+pub fn length_of_records(bytes: &[u8]) -> usize {
+    if memchr::memchr(b'"', bytes).is_none() {
+        // A return at the end may be the first half of a line end.
+        let told = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+        return memchr::memrchr2(b'\n', b'\r', told).map_or(0, |at| at + 1);
+    }
+    let (mut length, mut open) = (0, OpenQuote::default());
+    loop {
+        match first_record_after(&mut open, &bytes[length..], false, |_| ()) {
+            Record::Whole { next, .. } | Record::Broken { next, .. } => {
+                length += next;
+                open.advance(next);
+            }
+            Record::Incomplete => return length,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Draws the first record: its fields between bars, `!` and its line where it is broken.
+    fn drawn(text: &str) -> String {
+        let mut fields = Vec::new();
+        let record = first_record(text.as_bytes(), true, |field| fields.push(field));
+        let rest = |next| {
+            if next < text.len() { format!(" > {:?}", &text[next..]) } else { String::new() }
+        };
+        match record {
+            Record::Whole { next, .. } => {
+                let fields: Vec<_> =
+                    fields.iter().map(|field| &text[field.bytes.clone()]).collect();
+                format!("{}{}", fields.join("|"), rest(next))
+            }
+            Record::Broken { length, next } => format!("!{}{}", &text[..length], rest(next)),
+            Record::Incomplete => "?".to_owned(),
+        }
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        assert_eq!(drawn(text), expected, "{text:?}");
+    }
+
+    #[test]
+    fn a_record_ends_with_its_line_however_that_ends() {
+        check("", "");
+        check("a,b", "a|b");
+        check("a,b\nc", "a|b > \"c\"");
+        check("a,b\r\nc", "a|b > \"c\"");
+        check("a,b\rc", "a|b > \"c\"");
+        check("\n\n", " > \"\\n\"");
+        check("a,\n", "a|");
+        check("\u{feff}\u{feff}a,b", "a|b");
+    }
+
+    #[test]
+    fn quoted_fields_hold_commas_line_ends_and_doubled_quotes() {
+        check("\"a,b\",c\nd", "a,b|c > \"d\"");
+        check("\"a\r\nb\",c\nd", "a\r\nb|c > \"d\"");
+        check("a,\"b \"\"c\"\"\"\nd", "a|b \"\"c\"\" > \"d\"");
+        check("\"\",\"\"", "|");
+        check("\u{feff}\"a\nb\"\n", "a\nb");
+        check("a\"b,c\"\nd", "a\"b|c\" > \"d\"");
+    }
+
+    #[test]
+    fn a_record_whose_quote_does_not_close_before_a_delimiter_is_its_first_line() {
+        check("a,\"b\nc,d\n", "!a,\"b > \"c,d\\n\"");
+        check("a,\"b\nc,\"d\ne", "!a,\"b > \"c,\\\"d\\ne\"");
+        check("\"a\"b,c\nd", "!\"a\"b,c > \"d\"");
+        check("\"a\" ,c\r\nd", "!\"a\" ,c > \"d\"");
+        check("\"", "!\"");
+    }
+
+    #[test]
+    fn a_quote_closes_within_the_limit_or_never() {
+        for (length, is_whole) in [(RECORD_BYTES_MAX - 2, true), (RECORD_BYTES_MAX, false)] {
+            let text = format!("\"{}\"\n", "x\n".repeat(length / 2));
+            let record = first_record(text.as_bytes(), true, |_| ());
+            assert_eq!(matches!(record, Record::Whole { .. }), is_whole, "{length}");
+            assert_eq!(first_record(text.as_bytes(), false, |_| ()), record, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_line_end_is_counted_once() {
+        for (text, expected) in
+            [("", 0), ("a", 0), ("\n\r\n\r", 3), ("\r\r\n\n\r", 4), ("a\rb\nc", 2)]
+        {
+            assert_eq!(count_line_ends(text.as_bytes()), expected, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Rows of whole files against a reader that knows nothing of blocks.
+
+use std::io::{Cursor, Read, Write};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::ingest::blocks::Blocks;
+
+/// A record's first line and its fields; `None` where it is broken.
+type Seen = Vec<(u64, Option<Vec<Vec<u8>>>)>;
+
+fn seen(
+    mut blocks: Blocks,
+    each_of: impl Fn(&Block, &mut dyn FnMut(Option<Fields>, &[u8], u64)),
+) -> Seen {
+    let mut seen = Vec::new();
+    while let Some(block) = blocks.next_block().unwrap() {
+        each_of(&block, &mut |fields, _, line| {
+            let fields = fields.map(|fields| fields.iter().map(<[u8]>::to_vec).collect());
+            seen.push((line, fields));
+        });
+    }
+    seen
+}
+
+fn blocks(content: impl Read + 'static, block_size: usize) -> Blocks<'static> {
+    Blocks::sized("x.csv".into(), Box::new(content), block_size)
+}
+
+/// Reads the whole text byte by byte.
+fn judged(text: &[u8]) -> Seen {
+    let (mut records, mut at, mut line) = (Vec::new(), 0, 1);
+    while at < text.len() {
+        match whole_record(&text[at..]) {
+            Some((fields, length, lines)) => {
+                records.push((line, Some(fields)));
+                (at, line) = (at + length, line + lines);
+            }
+            None => {
+                records.push((line, None));
+                at += text[at..]
+                    .iter()
+                    .position(|byte| b"\r\n".contains(byte))
+                    .unwrap_or(text.len() - at);
+                at += end_length(&text[at..]);
+                line += 1;
+            }
+        }
+    }
+    records
+}
+
+/// Length of the line end that the text begins with, 0 without one.
+fn end_length(text: &[u8]) -> usize {
+    match text {
+        [b'\r', b'\n', ..] => 2,
+        [b'\r' | b'\n', ..] => 1,
+        _ => 0,
+    }
+}
+
+/// Fields of the record at the start, its length and its line ends; `None` where it is broken.
+fn whole_record(text: &[u8]) -> Option<(Vec<Vec<u8>>, usize, u64)> {
+    let mut at = 0;
+    while text[at..].starts_with("\u{feff}".as_bytes()) {
+        at += 3;
+    }
+    let (mut fields, mut lines) = (vec![Vec::new()], 0);
+    let (mut is_start, mut is_quoted) = (true, false);
+    loop {
+        let field = fields.last_mut()?;
+        match (text.get(at), is_quoted) {
+            (None, true) => return None,
+            (None, false) => return Some((fields, at, lines)),
+            (Some(b'"'), true) if text.get(at + 1) == Some(&b'"') => {
+                field.push(b'"');
+                at += 1;
+            }
+            (Some(b'"'), true) => {
+                is_quoted = false;
+                if !matches!(text.get(at + 1), None | Some(b',' | b'\r' | b'\n')) {
+                    return None;
+                }
+            }
+            (Some(b'"'), false) if is_start => is_quoted = true,
+            (Some(b','), false) => fields.push(Vec::new()),
+            (Some(b'\r' | b'\n'), false) => {
+                return Some((fields, at + end_length(&text[at..]), lines + 1));
+            }
+            (Some(byte), _) => {
+                lines += u64::from(is_quoted && end_length(&text[at..]) == 1);
+                field.push(*byte);
+            }
+        }
+        is_start = !is_quoted && text[at] == b',';
+        at += 1;
+    }
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(text).unwrap();
+    packed.finish().unwrap()
+}
+
+#[track_caller]
+fn check(text: &[u8]) {
+    let expected = judged(text);
+    for block_size in [1, 2, 3, 5, 16, 1 << 20] {
+        let content = || Cursor::new(text.to_vec());
+        let found = seen(blocks(content(), block_size), |block, each| each_record(block, each));
+        assert_eq!(found, expected, "{block_size}: {:?}", String::from_utf8_lossy(text));
+        let found = seen(blocks(content(), block_size), |block, each| each_general(block, each));
+        assert_eq!(found, expected, "{block_size}: {:?}", String::from_utf8_lossy(text));
+        let content = flate2::read::MultiGzDecoder::new(Cursor::new(gzip(text)));
+        let found = seen(blocks(content, block_size), |block, each| each_record(block, each));
+        assert_eq!(found, expected, "gzip, {block_size}: {:?}", String::from_utf8_lossy(text));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+    #[test]
+    fn rows_are_the_same_by_any_blocks_and_by_a_reader_of_the_whole_text(
+        pieces in prop::collection::vec(
+            prop::sample::select(vec![
+                ",", ",", "\"", "\"", "\"\"", "\n", "\r\n", "\r", "\u{feff}", "\0", "a", "b c", ",\"", "\",", "\"\n",
+            ]),
+            0..40,
+        ),
+    ) {
+        // What begins like another format is told before rows are.
+        check(format!("x{}", pieces.concat()).as_bytes());
+    }
+}
+
+#[test]
+fn records_of_more_than_a_block_are_whole() {
+    let long = format!("a,\"{}\",b\r\n", "line \"\"x\"\"\n".repeat(200_000));
+    let text = format!("x\n{long}c,\"open\nd\n{long}e,\"\"\n").into_bytes();
+    let expected = judged(&text);
+    assert_eq!(expected.iter().filter(|(_, fields)| fields.is_none()).count(), 1);
+    for block_size in [1 << 16, 1 << 20, 1 << 23] {
+        let blocks = blocks(Cursor::new(text.clone()), block_size);
+        assert!(seen(blocks, |block, each| each_record(block, each)) == expected, "{block_size}");
+    }
+}
+
+#[test]
+fn lines_of_carriage_returns_alone_are_rows_at_any_size() {
+    let text = format!("x\r{}", "a,b,c\r".repeat(400_000)).into_bytes();
+    let rows = seen(blocks(Cursor::new(text), 1 << 20), |block, each| each_record(block, each));
+    assert_eq!((rows.len(), rows.last().unwrap().0), (400_001, 400_001));
+}
