@@ -3,6 +3,7 @@
 mod bad_input;
 mod chain_2023;
 mod documentation;
+mod folders;
 mod golden;
 mod harness;
 mod judge;

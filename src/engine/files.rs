@@ -7,10 +7,11 @@ use std::fs::File;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use datafusion::common::internal_err;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::parquet::CachedParquetMetaData;
@@ -20,12 +21,24 @@ use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricB
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 use object_store::ObjectMeta;
+use object_store::path::PathPart;
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
 use crate::error::Error;
+
+/// Where a scanned file lies, as the operating system takes it: kept with the file, since a location of
+/// an object store is text without control characters, and paths need not be.
+#[derive(Debug)]
+pub struct LocalPath(pub PathBuf);
+
+/// A name for the file in plans and in what is kept of footers; no two absolute paths share one.
+pub fn location_of(path: &Path) -> object_store::path::Path {
+    let parts = path.components().filter(|part| !matches!(part, Component::RootDir));
+    parts.map(|part| PathPart::from(part.as_os_str().as_encoded_bytes())).collect()
+}
 
 /// Makes readers of local files, whose footers are kept for who reads them next.
 #[derive(Debug)]
@@ -47,8 +60,11 @@ impl ParquetFileReaderFactory for LocalFiles {
         _: Option<usize>,
         metrics: &ExecutionPlanMetricsSet,
     ) -> Result<Box<dyn AsyncFileReader + Send>> {
+        let Some(LocalPath(path)) = file.extension::<LocalPath>() else {
+            return internal_err!("it is not known where {} lies", file.object_meta.location);
+        };
         Ok(Box::new(LocalFile {
-            path: PathBuf::from(format!("/{}", file.object_meta.location)),
+            path: path.clone(),
             listed: file.object_meta,
             file: None,
             footers: Arc::clone(&self.footers),
@@ -148,5 +164,24 @@ impl AsyncFileReader for LocalFile {
         _: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
         ready(self.footer()).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_paths_share_a_location() {
+        for (path, location) in [
+            ("/a/b.parquet", "a/b.parquet"),
+            ("/a%20b", "a%2520b"),
+            ("/a b", "a b"),
+            ("/a\nb", "a%0Ab"),
+            ("/a/../b", "a/%2E%2E/b"),
+            ("/a/%2E%2E/b", "a/%252E%252E/b"),
+        ] {
+            assert_eq!(location_of(Path::new(path)).as_ref(), location, "{path}");
+        }
     }
 }

@@ -32,6 +32,7 @@ use std::thread;
 use arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
 
+pub use self::files::location_of;
 pub use self::hours::hours_of_stores;
 pub use self::join::JoinByStores;
 pub use self::order::MergeForSort;

@@ -14,7 +14,7 @@ use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{
@@ -26,10 +26,9 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::filter::FilterExecBuilder;
 use datafusion::scalar::ScalarValue;
 use object_store::ObjectMeta;
-use object_store::path::Path;
 
 use super::Stores;
-use super::files::LocalFiles;
+use super::files::{LocalFiles, LocalPath, location_of};
 use super::ranges::{Cuts, RowsOfStore, STORE_NO, StoreRangesExec};
 use crate::tables::{Table, TableFile};
 
@@ -150,10 +149,11 @@ impl TableFiles {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let rows = groups.iter().flatten().map(|file| file.rows).sum::<Option<usize>>();
         let one_file_each = groups.iter().all(|group| group.len() <= 1);
-        let groups = groups.into_iter().map(|group| {
-            let files = group.into_iter().map(|file| self.partitioned(file));
-            Ok(FileGroup::new(files.collect::<Result<Vec<_>>>()?))
-        });
+        let groups = groups
+            .into_iter()
+            .map(|group| group.into_iter().map(|file| self.partitioned(file)).collect())
+            .map(FileGroup::new)
+            .collect();
         let options = state.table_options().parquet.clone();
         let mut source =
             ParquetSource::new(self.schema.clone()).with_table_parquet_options(options);
@@ -170,7 +170,7 @@ impl TableFiles {
             statistics.num_rows = rows.map_or(Precision::Absent, Precision::Inexact);
         }
         let mut config = FileScanConfigBuilder::new(url, Arc::new(source))
-            .with_file_groups(groups.collect::<Result<Vec<_>>>()?)
+            .with_file_groups(groups)
             .with_statistics(statistics)
             .with_limit(limit);
         if one_file_each {
@@ -209,11 +209,9 @@ impl TableFiles {
         Ok(Arc::new(rows))
     }
 
-    fn partitioned(&self, file: &TableFile) -> Result<PartitionedFile> {
-        let location = Path::from_absolute_path(&file.path)
-            .map_err(|error| DataFusionError::External(error.into()))?;
+    fn partitioned(&self, file: &TableFile) -> PartitionedFile {
         let meta = ObjectMeta {
-            location,
+            location: location_of(&file.path),
             last_modified: chrono::DateTime::UNIX_EPOCH,
             size: file.size_bytes,
             e_tag: None,
@@ -221,7 +219,9 @@ impl TableFiles {
         };
         let day = file.day.filter(|_| self.table.partition_column().is_some());
         let values = day.map(|day| ScalarValue::Date32(Some(day as i32))).into_iter().collect();
-        Ok(PartitionedFile::new_from_meta(meta).with_partition_values(values))
+        PartitionedFile::new_from_meta(meta)
+            .with_partition_values(values)
+            .with_extension(LocalPath(file.path.clone()))
     }
 
     /// The order of each file; none where a group holds several files, one after another.

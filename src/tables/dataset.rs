@@ -1,7 +1,6 @@
 //! All tables at one version, and the change from one version to the next.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -13,6 +12,7 @@ use arrow::datatypes::{FieldRef, Int64Type, TimestampMicrosecondType};
 use futures::future::try_join_all;
 use tokio::task::JoinSet;
 
+use super::lock::WriteLock;
 use super::log::{TableFile, TableLog, listed_files, newest_version};
 use super::parquet_files::{NewFile, read_all, read_columns, write_sorted};
 use super::schema::Table;
@@ -202,7 +202,7 @@ impl Change {
         lock: &WriteLock,
         mut loads: Vec<Load>,
     ) -> Result<u64> {
-        let folder = &lock.folder;
+        let folder = lock.folder();
         let mut versions =
             before.map(|dataset| HashMap::clone(&dataset.table_versions)).unwrap_or_default();
         let committed = self.tables.into_iter().map(|(table, kept, new)| async move {
@@ -230,37 +230,6 @@ async fn open_or_create(folder: &Path, table: Table) -> Result<TableLog> {
     match TableLog::open(folder, table, None).await? {
         Some(log) => Ok(log),
         None => TableLog::create(folder, table).await,
-    }
-}
-
-/// The right to change a data folder; one process holds it at a time.
-pub struct WriteLock {
-    folder: PathBuf,
-    _file: File,
-}
-
-impl WriteLock {
-    /// Creates the folder where there is none.
-    ///
-    /// # Errors
-    /// Where the folder cannot be written, or another process is loading into it.
-    pub fn take(folder: &Path) -> Result<Self> {
-        std::fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
-        let path = folder.join(".lock");
-        let file = File::create(&path).map_err(|error| Error::io("write", folder, error))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { folder: folder.to_owned(), _file: file }),
-            Err(std::fs::TryLockError::WouldBlock) => Err(Error::io(
-                "write",
-                folder,
-                "another uptally is loading into it; try again later",
-            )),
-            Err(std::fs::TryLockError::Error(error)) => Err(Error::io("lock", &path, error)),
-        }
-    }
-
-    pub fn folder(&self) -> &Path {
-        &self.folder
     }
 }
 

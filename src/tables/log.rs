@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow::datatypes::{DataType, TimeUnit};
 use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties};
@@ -9,9 +10,12 @@ use deltalake_core::kernel::{
     Action, Add, DataType as DeltaType, MetadataExt, PrimitiveType, StructField, StructType,
     Version,
 };
+use deltalake_core::logstore::{LogStoreRef, StorageConfig, logstore_with};
+use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use deltalake_core::table::state::DeltaTableState;
-use deltalake_core::{DeltaTable, DeltaTableBuilder, DeltaTableError, ensure_table_uri};
+use deltalake_core::{DeltaTable, DeltaTableError, ensure_table_uri};
+use object_store::local::LocalFileSystem;
 
 use super::listing;
 use super::parquet_files::{NewFile, date_text, day_of_text, sync_folder};
@@ -95,13 +99,14 @@ impl TableLog {
         if !folder.join(LOG).is_dir() {
             return Ok(None);
         }
-        let url = ensure_table_uri(folder.to_string_lossy()).map_err(|e| unreadable(&folder, e))?;
-        let mut builder = DeltaTableBuilder::from_url(url).map_err(|e| unreadable(&folder, e))?;
-        if let Some(version) = version {
-            builder = builder.with_version(version);
-        }
-        match builder.load().await {
-            Ok(delta) => Ok(Some(Self { table, folder, delta })),
+        let store = log_store(&folder).map_err(|error| unreadable(&folder, error))?;
+        let mut delta = DeltaTable::new(store);
+        let loaded = match version {
+            Some(version) => delta.load_version(version).await,
+            None => delta.load().await,
+        };
+        match loaded {
+            Ok(()) => Ok(Some(Self { table, folder, delta })),
             Err(DeltaTableError::NotATable(_)) => Ok(None),
             Err(error) => Err(unreadable(&folder, error)),
         }
@@ -115,11 +120,9 @@ impl TableLog {
     pub async fn create(data: &Path, table: Table) -> Result<Self> {
         let folder = data.join(table.name());
         std::fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
-        let url = ensure_table_uri(folder.to_string_lossy()).map_err(|e| unwritable(&folder, e))?;
-        let delta = DeltaTable::try_from_url(url)
-            .await
-            .map_err(|e| unwritable(&folder, e))?
-            .create()
+        let store = log_store(&folder).map_err(|error| unwritable(&folder, error))?;
+        let delta = CreateBuilder::new()
+            .with_log_store(store)
             .with_table_name(table.name())
             .with_columns(delta_columns(table))
             .with_partition_columns(table.partition_column())
@@ -218,6 +221,13 @@ impl TableLog {
         sync_folder(&log)?;
         sync_folder(&self.folder)
     }
+}
+
+/// The log in a table's folder, through a store whose root is that folder: only names of our own
+/// making stand in URLs, so that the path to the folder may hold any character.
+fn log_store(folder: &Path) -> std::result::Result<LogStoreRef, DeltaTableError> {
+    let store = LocalFileSystem::new_with_prefix(folder)?;
+    logstore_with(Arc::new(store), &ensure_table_uri("file:///")?, StorageConfig::default())
 }
 
 /// The greatest `polled_at` that a file's statistics tell; `None` where they tell it only to the

@@ -5,13 +5,15 @@
 
 mod dataset;
 mod listing;
+mod lock;
 mod log;
 mod parquet_files;
 mod schema;
 mod store_rows;
 mod zone_rules;
 
-pub use dataset::{Change, Dataset, Load, WriteLock};
+pub use dataset::{Change, Dataset, Load};
+pub use lock::WriteLock;
 pub use log::TableFile;
 pub use parquet_files::{NewFile, read_all, sync_folder, write_sorted};
 pub use schema::Table;

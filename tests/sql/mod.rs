@@ -10,7 +10,7 @@ pub mod chain;
 mod parameters;
 mod plans;
 pub mod scripts;
-mod session;
+pub mod session;
 pub mod value;
 
 use self::session::SessionConnection;

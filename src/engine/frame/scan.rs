@@ -42,19 +42,32 @@ fn table(
             columns().map(|(name, dtype)| Field::new(name.into(), dtype)).collect();
         return Ok(DataFrame::empty_with_schema(&schema).lazy());
     }
-    let paths = files.iter().map(|path| PlRefPath::try_from_path(path));
     // A path is a name, whatever characters it holds; what it says of a day is not asked for.
     let as_named = ScanArgsParquet {
         glob: false,
         hive_options: HiveOptions::new_disabled(),
         ..ScanArgsParquet::default()
     };
-    let mut rows = LazyFrame::scan_parquet_files(paths.collect::<PolarsResult<_>>()?, as_named)?;
+    let mut rows = LazyFrame::scan_parquet_sources(sources(files)?, as_named)?;
     if let Some(bounds) = only.and_then(between_bounds) {
         rows = rows.filter(bounds);
     }
     let typed: Vec<Expr> = columns().map(|(name, dtype)| col(name).cast(dtype)).collect();
     Ok(rows.select(typed))
+}
+
+/// The files by their paths, or open where a path is not UTF-8, which Polars expects of paths.
+fn sources(files: &[PathBuf]) -> PolarsResult<ScanSources> {
+    if files.iter().all(|path| path.to_str().is_some()) {
+        let paths = files.iter().map(|path| PlRefPath::try_from_path(path));
+        return Ok(ScanSources::Paths(paths.collect::<PolarsResult<_>>()?));
+    }
+    let open = |path: &PathBuf| {
+        let opened = std::fs::File::open(path);
+        opened.map_err(|error| std::io::Error::new(error.kind(), format!("{path:?}: {error}")))
+    };
+    let files = files.iter().map(open).collect::<std::io::Result<Vec<_>>>()?;
+    Ok(ScanSources::Files(files.into()))
 }
 
 /// `None` of no ids.

@@ -1,0 +1,139 @@
+//! The right to change a data folder: one process holds it at a time.
+
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::error::{Error, Result};
+
+/// An exclusive lock on a data folder, released when dropped.
+pub struct WriteLock {
+    folder: PathBuf,
+    _file: File,
+}
+
+/// As long as any path within a data folder, temporary files of commits included.
+const LONGEST_WITHIN: &str =
+    "carried/carried_into=0000-00-00/00000000-0000-0000-0000-000000000000.parquet.temporary";
+
+impl WriteLock {
+    /// Creates the folder where there is none.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written, or another process is loading into it.
+    pub fn take(folder: &Path) -> Result<Self> {
+        let busy = "another uptally is loading into it; try again later";
+        Self::try_take(folder)?.ok_or_else(|| Error::io("write", folder, busy))
+    }
+
+    /// As [`Self::take`], but waits up to `patience` for another process to finish.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written, is still being loaded into at the end, or `stopped` is set.
+    pub async fn wait(folder: &Path, patience: Duration, stopped: &AtomicBool) -> Result<Self> {
+        // File locks of the operating system wait for ever or not at all.
+        const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(50);
+        if patience.is_zero() {
+            let busy =
+                "another uptally is loading into it; try again later, or wait with --wait 30s";
+            return Self::try_take(folder)?.ok_or_else(|| Error::io("write", folder, busy));
+        }
+        let deadline = Instant::now() + patience;
+        loop {
+            if let Some(lock) = Self::try_take(folder)? {
+                return Ok(lock);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let busy = "another uptally is still loading into it; try again later, \
+                            or wait longer with --wait";
+                return Err(Error::io("write", folder, busy));
+            }
+            tokio::time::sleep(left.min(BETWEEN_ATTEMPTS)).await;
+            if stopped.load(Ordering::Relaxed) {
+                return Err(Error::Interrupted);
+            }
+        }
+    }
+
+    /// `None` where another process holds it.
+    fn try_take(folder: &Path) -> Result<Option<Self>> {
+        check_length(folder)?;
+        std::fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
+        let path = folder.join(".lock");
+        let file = File::create(&path).map_err(|error| Error::io("write", folder, error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { folder: folder.to_owned(), _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(Error::io("lock", &path, error)),
+        }
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+/// Refuses a folder whose name, or the path of a file within it, the operating system does not take.
+fn check_length(folder: &Path) -> Result<()> {
+    let folder = std::path::absolute(folder).map_err(|error| Error::io("create", folder, error))?;
+    let is_there = |folder: &&Path| folder.is_dir();
+    let Some(existing) = folder.ancestors().find(is_there) else { return Ok(()) };
+    let (Ok(real), Ok(missing)) = (existing.canonicalize(), folder.strip_prefix(existing)) else {
+        return Ok(());
+    };
+    let names = missing.components().map(|name| real.join(name));
+    for path in names.chain([real.join(missing).join(LONGEST_WITHIN)]) {
+        let found = path.symlink_metadata();
+        if found.is_err_and(|error| error.kind() == ErrorKind::InvalidFilename) {
+            let sentence =
+                format!("{folder:?} is too long for this file system; give a shorter path");
+            return Err(Error::Argument(sentence));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(work)
+    }
+
+    #[test]
+    fn a_folder_is_waited_for_as_long_as_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let never = AtomicBool::new(false);
+        let wait = |patience, stopped| WriteLock::wait(folder.path(), patience, stopped);
+        let (moment, hour) = (Duration::from_millis(1), Duration::from_secs(3600));
+        let held = WriteLock::take(folder.path()).unwrap();
+        let error = run(wait(moment, &never)).err().unwrap().sentence();
+        assert!(error.contains("still loading into it"), "{error}");
+        let error = run(wait(Duration::ZERO, &never)).err().unwrap().sentence();
+        assert!(error.contains("--wait 30s"), "{error}");
+        let stopped = AtomicBool::new(true);
+        assert!(matches!(run(wait(hour, &stopped)), Err(Error::Interrupted)));
+        let released = async {
+            let (lock, ()) = tokio::join!(wait(hour, &never), async { drop(held) });
+            lock
+        };
+        assert!(run(released).is_ok());
+    }
+
+    #[test]
+    fn a_path_that_is_too_long_is_refused_before_anything_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["x".repeat(300), vec!["x".repeat(200); 20].join("/")] {
+            let path = folder.path().join("parent").join(&name);
+            let error = WriteLock::take(&path).err().unwrap().sentence();
+            assert!(error.contains("too long for this file system"), "{error}");
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        }
+    }
+}
