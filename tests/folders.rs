@@ -205,7 +205,7 @@ fn commands_take_relative_folders() {
         for engine in ["datafusion", "polars"] {
             assert_eq!(printed(&cwd, data, &["report", "--engine", engine]), expected, "{data:?}");
         }
-        assert!(printed(&cwd, data, &["report", "--explain"]).contains("StoreRunsExec"));
+        assert!(printed(&cwd, data, &["report", "--explain"]).contains("DataSourceExec"));
         assert_eq!(printed(&cwd, data, &["sql", "SELECT count(*) AS n FROM polls"]), "n\n2\n");
     }
 }

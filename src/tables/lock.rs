@@ -62,8 +62,11 @@ impl WriteLock {
 
     /// `None` where another process holds it.
     fn try_take(folder: &Path) -> Result<Option<Self>> {
-        check_length(folder)?;
-        std::fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
+        let failed = |error| Error::io("create", folder, error);
+        // Without dots, which cannot be created.
+        let whole = std::path::absolute(folder).map_err(failed)?;
+        check_length(&whole)?;
+        std::fs::create_dir_all(&whole).map_err(failed)?;
         let path = folder.join(".lock");
         let file = File::create(&path).map_err(|error| Error::io("write", folder, error))?;
         match file.try_lock() {
@@ -78,9 +81,8 @@ impl WriteLock {
     }
 }
 
-/// Refuses a folder whose name, or the path of a file within it, the operating system does not take.
+/// Refuses an absolute path to a folder whose name, or the path of a file within it, the operating system does not take.
 fn check_length(folder: &Path) -> Result<()> {
-    let folder = std::path::absolute(folder).map_err(|error| Error::io("create", folder, error))?;
     let is_there = |folder: &&Path| folder.is_dir();
     let Some(existing) = folder.ancestors().find(is_there) else { return Ok(()) };
     let (Ok(real), Ok(missing)) = (existing.canonicalize(), folder.strip_prefix(existing)) else {

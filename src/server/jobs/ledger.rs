@@ -10,8 +10,7 @@ use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::{
-    Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, ReadableTable,
-    TableDefinition, WriteTransaction,
+    Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
 };
 use uuid::Uuid;
 
@@ -184,24 +183,11 @@ impl Ledger {
     }
 }
 
-/// What is kept in a file that no server has open.
-///
-/// # Errors
-/// Where a server has it open, or was cut off and has not mended it yet.
-pub fn kept_in(path: &Path) -> Result<Kept> {
-    let mut kept = Kept::default();
-    let database = ReadOnlyDatabase::open(path).map_err(|error| match error {
-        DatabaseError::DatabaseAlreadyOpen => {
-            Error::io("read the reports", path, "a server has them open; ask it, by POST /v1/sql")
-        }
-        error => Error::io("read the reports", path, error),
-    })?;
-    let read = database.begin_read().map_err(redb::Error::from);
-    read.and_then(|read| read_into(&read, &mut kept)).map_err(unread)?;
-    Ok(kept)
-}
-
-fn read_into(read: &ReadTransaction, kept: &mut Kept) -> Redb<()> {
+/// Adds the records.
+pub(super) fn read_into(
+    read: &ReadTransaction,
+    kept: &mut Kept,
+) -> std::result::Result<(), redb::Error> {
     for row in read.open_table(REPORTS)?.iter()? {
         let (id, record) = row?;
         let id = Uuid::from_u128(id.value());

@@ -16,6 +16,7 @@ mod run;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod unserved;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::files::{Files, Written};
 use super::job::{Job, State};
 use super::record::{Ending, Record};
-use super::{FILES, Found, Jobs, LEDGER, ledger, renderings};
+use super::{FILES, Found, Jobs, LEDGER, renderings, unserved};
 use crate::error::Result;
 use crate::sql::{NamedTable, Report, Reports, report_tables};
 
@@ -58,7 +58,7 @@ impl Unserved {
         if !path.exists() {
             return Ok(Vec::new());
         }
-        let mut reports = ledger::kept_in(&path)?.reports;
+        let mut reports = unserved::kept_in(&path)?.reports;
         reports.sort_by_key(|(_, record)| std::cmp::Reverse(record.sequence));
         Ok(reports)
     }

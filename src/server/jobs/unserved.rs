@@ -1,0 +1,142 @@
+//! The records of a folder that no server has open, which reading never changes: what a copy of a live
+//! folder or a server that was cut off left unfinished is mended in a private copy.
+
+use std::fs::File;
+use std::io::Seek;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use redb::backends::FileBackend;
+use redb::{Builder, DatabaseError, ReadOnlyDatabase, ReadableDatabase};
+
+use super::ledger::{Kept, read_into};
+use crate::error::{Error, Result};
+
+/// What is kept in the file.
+///
+/// # Errors
+/// Where a server has it open, or it is not whole.
+pub fn kept_in(path: &Path) -> Result<Kept> {
+    let failed = |source: Box<dyn std::error::Error + Send + Sync>| {
+        Error::io("read the reports", path, source)
+    };
+    let torn =
+        "the file is not whole, as when it is copied while a server writes to it; copy it again";
+    // What is wrong in a file beyond its checksums is nobody's promise.
+    match catch_unwind(AssertUnwindSafe(|| read(path))) {
+        Ok(Ok(kept)) => Ok(kept),
+        Ok(Err(redb::Error::DatabaseAlreadyOpen)) => {
+            Err(failed("a server has them open; ask it, by POST /v1/sql".into()))
+        }
+        Ok(Err(redb::Error::Io(error))) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
+            Err(failed(error.into()))
+        }
+        Ok(Err(error @ redb::Error::UpgradeRequired(_))) => Err(failed(error.into())),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "{path:?} is not whole");
+            Err(failed(torn.into()))
+        }
+        Err(_) => Err(failed(torn.into())),
+    }
+}
+
+fn read(path: &Path) -> std::result::Result<Kept, redb::Error> {
+    match ReadOnlyDatabase::open(path) {
+        Ok(database) => records(&database),
+        Err(DatabaseError::RepairAborted) => {
+            let mut copy = tempfile::tempfile()?;
+            std::io::copy(&mut File::open(path)?, &mut copy)?;
+            copy.rewind()?;
+            records(&Builder::new().create_with_backend(FileBackend::new(copy)?)?)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn records(database: &impl ReadableDatabase) -> std::result::Result<Kept, redb::Error> {
+    let mut kept = Kept::default();
+    read_into(&database.begin_read()?, &mut kept)?;
+    Ok(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::super::ledger::{Entry, Ledger};
+    use super::super::record::Record;
+    use super::*;
+
+    fn record(sequence: u64) -> Record {
+        let options = crate::server::ask::Ask::default().describe();
+        let fingerprint = [1; 32];
+        Record {
+            sequence,
+            created_at: 5,
+            version: 1,
+            zone_rules: String::new(),
+            fingerprint,
+            now: 7,
+            options,
+            ending: None,
+        }
+    }
+
+    /// A file as a live server has it, with so many records.
+    fn live(folder: &Path, records: u64) -> (Ledger, Vec<u8>) {
+        let path = folder.join("live.redb");
+        let ledger = Ledger::open(&path).unwrap();
+        for sequence in 0..records {
+            ledger
+                .write(&[Entry::Put(Uuid::from_u128(sequence.into()), record(sequence))])
+                .unwrap();
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        (ledger, bytes)
+    }
+
+    #[test]
+    fn a_copy_of_a_live_file_is_read_and_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ledger, bytes) = live(folder.path(), 20);
+        let copy = folder.path().join("copy.redb");
+        std::fs::write(&copy, &bytes).unwrap();
+        for _ in 0..2 {
+            assert_eq!(kept_in(&copy).unwrap().reports.len(), 20);
+            assert_eq!(std::fs::read(&copy).unwrap(), bytes);
+        }
+        let error = kept_in(&folder.path().join("live.redb")).err().unwrap().sentence();
+        assert!(error.contains("a server has them open"), "{error}");
+        drop(ledger);
+        assert_eq!(kept_in(&folder.path().join("live.redb")).unwrap().reports.len(), 20);
+        // The next server mends its own file.
+        assert_eq!(Ledger::open(&copy).unwrap().kept().unwrap().reports.len(), 20);
+    }
+
+    #[test]
+    fn a_copy_that_is_not_whole_is_told_as_such() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ledger, live) = live(folder.path(), 20);
+        drop(ledger);
+        let closed = std::fs::read(folder.path().join("live.redb")).unwrap();
+        let copy = folder.path().join("copy.redb");
+        for bytes in [live, closed] {
+            for length in
+                [0, 1, 64, 320, 4096, 5000, bytes.len() / 2, bytes.len() - 4096, bytes.len() - 1]
+            {
+                std::fs::write(&copy, &bytes[..length]).unwrap();
+                if let Err(error) = kept_in(&copy) {
+                    let error = error.sentence();
+                    assert!(error.contains("copy it again"), "{length}: {error}");
+                }
+                assert_eq!(std::fs::read(&copy).unwrap(), bytes[..length]);
+            }
+            for length in [0, 64, 4096, bytes.len() / 2] {
+                std::fs::write(&copy, &bytes[..length]).unwrap();
+                assert!(kept_in(&copy).is_err(), "{length} bytes");
+            }
+        }
+        std::fs::write(&copy, "no database at all, but a text").unwrap();
+        assert!(kept_in(&copy).err().unwrap().sentence().contains("copy it again"));
+    }
+}
