@@ -11,9 +11,7 @@ use arrow::datatypes::Int64Type;
 use tempfile::TempDir;
 use uptally::engine::{Engine, Question, answer};
 use uptally::ingest::{Outcome, Request, Watch, load};
-use uptally::rules::{
-    DailyHours, DefaultHours, Interpolation, NoData, Options, Scope, ZoneName, ZoneRules,
-};
+use uptally::rules::{DailyHours, DefaultHours, Interpolation, NoData, Options, Scope, ZoneName};
 use uptally::tables::{Dataset, WriteLock};
 
 use crate::judge::{self, Chain, Tally};
@@ -57,7 +55,7 @@ pub async fn ingest(data: &Path, paths: &[&Path]) -> uptally::Result<Outcome> {
         paths: paths.iter().map(|path| path.to_path_buf()).collect(),
         max_reject_rate: 0.01,
         loaded_at: LOADED_AT,
-        zone_rules: ZoneRules::bundled(),
+        ..Request::default()
     };
     let watch = Watch { stopped: &AtomicBool::new(false), read: &|_| {} };
     load(&request, &WriteLock::take(data)?, &watch, |_| Ok(())).await

@@ -7,6 +7,7 @@ mod folders;
 mod golden;
 mod harness;
 mod judge;
+mod loads;
 mod prompt;
 mod properties;
 mod service;

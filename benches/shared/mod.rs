@@ -46,12 +46,8 @@ pub fn tables_of(stores: u32, days: u32) -> PathBuf {
 
 /// Loads a folder of CSV files into another of tables.
 pub fn ingest(csv: &Path, tables: &Path) -> Outcome {
-    let request = Request {
-        paths: vec![csv.to_path_buf()],
-        max_reject_rate: 0.0,
-        loaded_at: DEFAULT_END_US,
-        zone_rules: uptally::rules::ZoneRules::bundled(),
-    };
+    let request =
+        Request { paths: vec![csv.to_path_buf()], loaded_at: DEFAULT_END_US, ..Request::default() };
     let watch = Watch { stopped: &AtomicBool::new(false), read: &|_| {} };
     let lock = WriteLock::take(tables).expect("the tables can be written");
     runtime().block_on(load(&request, &lock, &watch, |_| Ok(()))).expect("the chain is sound")

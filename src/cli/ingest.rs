@@ -2,27 +2,45 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::arguments::share;
+use super::arguments::{duration, share};
 use super::output;
 use super::signals::Stop;
 use super::zones::{self, change_text};
 use crate::error::Result;
-use crate::ingest::{Kind, Outcome, Reject, Request, Watch, load, rejects_csv, sources};
+use crate::ingest::{
+    CONFLICTS_MAX, DefaultWords, Kind, Mode, Outcome, Replaced, Request, Unmatched, Watch, load,
+    rejects_csv, sources,
+};
+use crate::rules::{DefaultHours, Options};
 use crate::tables::WriteLock;
+use crate::words::default_hours_text;
 
 /// Loads CSV files into the tables, all or nothing; what was loaded before is left alone.
+///
+/// Polls are added to those before. Business hours and time zones replace those before, of all stores
+/// or with --merge of the stores in the files.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// CSV files, also gzip or zstd, or folders of them; each is known by its header
+    /// CSV files, also gzip or zstd, or folders of them; each is known by its header. - is standard input
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Folder of the tables
     #[arg(long, value_name = "DIR", env = "UPTALLY_DATA", default_value = "data")]
     data: PathBuf,
+    /// Replaces the hours and zones of the stores in the files alone; those of others stay
+    #[arg(long, conflicts_with = "replace")]
+    merge: bool,
+    /// Replaces the hours and zones of all stores, even where more than half of them lose theirs
+    #[arg(long)]
+    replace: bool,
+    /// How long to wait for another load of the folder to end, as 30s [default: not at all]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    wait: Option<Duration>,
     #[command(flatten)]
     rejection: Rejection,
     #[command(flatten)]
@@ -35,49 +53,122 @@ pub struct Rejection {
     /// Largest share of a file's rows that may be rejected, as 0.01 or 1%
     #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = share)]
     max_reject_rate: f64,
-    /// Writes every rejected row to a CSV file, whether the load succeeds or not
+    /// Writes every rejected row, and what comes of it, to a CSV file, whether the load succeeds or not
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
 }
 
 pub async fn run(arguments: &Arguments) -> Result<()> {
     let stop = Stop::on_signals()?;
-    let outcome = load_into(
-        &arguments.data,
-        &arguments.paths,
-        (&arguments.rejection, &arguments.zones),
-        stop.flag(),
-    )
-    .await?;
+    let mode = match (arguments.merge, arguments.replace) {
+        (true, _) => Mode::Merge,
+        (false, true) => Mode::Replace,
+        (false, false) => Mode::Careful,
+    };
+    let defaults = default_words(&Options::default());
+    let how = How {
+        rejection: &arguments.rejection,
+        zones: &arguments.zones,
+        defaults: &defaults,
+        mode,
+        wait: arguments.wait.unwrap_or_default(),
+    };
+    let outcome = load_into(&arguments.data, &arguments.paths, &how, stop.flag()).await?;
     arguments.zones.tell_older(&outcome.zone_rules)?;
-    print!("{}", summary(&outcome));
+    tell_doubts(&outcome, &defaults);
+    print!("{}", summary(&outcome, mode));
     Ok(())
+}
+
+/// How a command loads.
+pub struct How<'a> {
+    pub rejection: &'a Rejection,
+    /// Where newer rules of time zones may come from.
+    pub zones: &'a zones::Source,
+    /// What stores without hours or a zone will count with.
+    pub defaults: &'a DefaultWords,
+    pub mode: Mode,
+    /// How long another load is waited for.
+    pub wait: Duration,
 }
 
 /// Loads the files into the folder, with a progress bar where stderr is a terminal.
 pub async fn load_into(
     data: &Path,
     paths: &[PathBuf],
-    (rejection, zones): (&Rejection, &zones::Source),
+    how: &How<'_>,
     stopped: &AtomicBool,
 ) -> Result<Outcome> {
-    let lock = WriteLock::take(data)?;
     let bytes = sources(paths)?.iter().map(|source| source.size_bytes).sum();
+    let lock = WriteLock::wait(data, how.wait, stopped).await?;
     let bar = ProgressBar::new(bytes).with_style(bar_style());
     let watch = Watch { stopped, read: &|bytes| bar.inc(bytes) };
     let request = Request {
         paths: paths.to_vec(),
-        max_reject_rate: rejection.max_reject_rate,
+        max_reject_rate: how.rejection.max_reject_rate,
         loaded_at: chrono::Utc::now().timestamp_micros(),
-        zone_rules: zones.newest()?,
+        zone_rules: how.zones.newest()?,
+        mode: how.mode,
     };
-    let rejected = |rejects: &[Reject]| match &rejection.rejects {
-        Some(file) => output::write(&rejects_csv(rejects)?, Some(file)),
+    let rejected = |outcome: &Outcome| match &how.rejection.rejects {
+        Some(file) => output::write(&rejects_csv(outcome, how.defaults)?, Some(file)),
         None => Ok(()),
     };
     let outcome = load(&request, &lock, &watch, rejected).await;
     bar.finish_and_clear();
     outcome
+}
+
+/// What stores count with that have no hours or no zone.
+pub fn default_words(options: &Options) -> DefaultWords {
+    let hours = match options.default_hours {
+        DefaultHours::Always => "always open".to_owned(),
+        DefaultHours::Closed => "closed".to_owned(),
+        daily => format!("open {} every day", default_hours_text(daily)),
+    };
+    DefaultWords { hours, zone: options.default_time_zone.as_str().to_owned() }
+}
+
+/// Says on stderr which stores count with a default because their rows were rejected, which files
+/// speak of other stores than the polls do, and whether conflicts were left out.
+pub fn tell_doubts(outcome: &Outcome, defaults: &DefaultWords) {
+    for (kind, what) in [(Kind::BusinessHours, "hours"), (Kind::TimeZones, "zone")] {
+        let of_kind = outcome.fallbacks.iter().filter(|fallback| fallback.kind == kind);
+        let stores: Vec<_> = of_kind.map(|fallback| fallback.store.as_str()).collect();
+        if !stores.is_empty() {
+            let default = defaults.of(kind);
+            let count = counted(stores.len(), "store has", "stores have");
+            eprintln!(
+                "warning: {count} no {what} but rejected ones and will count as {default}: {}",
+                first_of(&stores, " (--rejects FILE names all)")
+            );
+        }
+    }
+    for Unmatched { file, kind, ids, ids_in_file, likely_cause } in &outcome.unmatched {
+        eprintln!(
+            "warning: {file:?}: {} of {ids_in_file} ids of {} match no polled store: {}; likely cause: {likely_cause}",
+            ids.len(),
+            kind_words(*kind),
+            first_of(ids, " (--rejects FILE names all)")
+        );
+    }
+    if outcome.polls.conflicts > CONFLICTS_MAX as u64 {
+        eprintln!(
+            "note: the table \"conflicts\" lists the first {CONFLICTS_MAX} conflicting polls"
+        );
+    }
+}
+
+/// The first ten, quoted, and where more are to be found.
+fn first_of(ids: &[impl AsRef<str>], elsewhere: &str) -> String {
+    const SHOWN: usize = 10;
+    let shown: Vec<_> = ids.iter().take(SHOWN).map(|id| format!("{:?}", id.as_ref())).collect();
+    let more = if ids.len() > SHOWN { format!(", …{elsewhere}") } else { String::new() };
+    shown.join(", ") + &more
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 fn bar_style() -> ProgressStyle {
@@ -86,7 +177,7 @@ fn bar_style() -> ProgressStyle {
 }
 
 /// What a load did, line by line.
-pub fn summary(outcome: &Outcome) -> String {
+fn summary(outcome: &Outcome, mode: Mode) -> String {
     let mut lines = Vec::new();
     for file in &outcome.files {
         let rejected = match file.rejected {
@@ -106,16 +197,36 @@ pub fn summary(outcome: &Outcome) -> String {
             polls.loaded, polls.duplicates, polls.conflicts
         ));
     }
-    if let Some(rows) = outcome.hours_rows {
-        lines.push(format!("business hours: {rows} rows, in place of those before"));
-    }
-    if let Some(rows) = outcome.zone_rows {
-        lines.push(format!("time zones: {rows} rows, in place of those before"));
+    for (kind, replaced) in
+        [(Kind::BusinessHours, &outcome.hours), (Kind::TimeZones, &outcome.zones)]
+    {
+        lines.extend(replaced.as_ref().map(|replaced| replaced_line(kind, replaced, mode)));
     }
     lines.extend(conflicts(outcome));
     lines.extend(outcome.rules_change.as_ref().map(change_text));
     lines.extend(outcome.version.map(|version| format!("version {version}")));
     lines.into_iter().map(|line| line + "\n").collect()
+}
+
+fn replaced_line(kind: Kind, replaced: &Replaced, mode: Mode) -> String {
+    let Replaced { rows_before, rows, stores_given, lost, .. } = replaced;
+    let those = if kind == Kind::TimeZones { ("that", "those") } else { ("those", "those") };
+    let of_whom = match mode {
+        Mode::Merge if *stores_given == 1 => format!(", {} of 1 store replaced", those.0),
+        Mode::Merge => format!(", {} of {stores_given} stores replaced", those.1),
+        Mode::Careful | Mode::Replace => String::new(),
+    };
+    let lost = match lost.len() {
+        0 => String::new(),
+        count => {
+            format!(
+                "; {} theirs: {}",
+                counted(count, "store loses", "stores lose"),
+                first_of(lost, "")
+            )
+        }
+    };
+    format!("{}: {rows_before} rows before, {rows} after{of_whom}{lost}", kind_words(kind))
 }
 
 /// Stores with more than one time zone.

@@ -2,28 +2,28 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 
 use super::arguments::{self, default_hours, duration_us, instant, time_zone};
-use super::ingest::{Rejection, conflicts, load_into};
+use super::ingest::{How, Rejection, conflicts, default_words, load_into, tell_doubts};
 use super::output;
 use super::signals::Stop;
 use super::zones;
 use crate::engine::{Answer, Engine, Question, answer, explain, prepare};
 use crate::error::{Error, Result};
-use crate::ingest::Outcome;
+use crate::ingest::{Mode, Outcome};
 use crate::report::{Format, Layout, print};
 use crate::rules::{DefaultHours, Interpolation, NoData, Options, Scope, ZoneName};
 use crate::tables::{Dataset, outdated_zone_rules};
-use crate::words::default_hours_text;
 
 /// Prints how long each store was up and down over the last hour, day and week.
 ///
 /// The last hour is in minutes, the last day and week in hours.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// CSV files or folders of them, reported on without leaving anything behind
+    /// CSV files, folders of them or - for standard input, reported on without leaving anything behind
     #[arg(value_name = "PATH", conflicts_with_all = ["data", "as_of"])]
     paths: Vec<PathBuf>,
     /// Folder of the tables
@@ -108,15 +108,14 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
     }
     let folder = tempfile::Builder::new().prefix("uptally-").tempdir();
     let folder = folder.map_err(|error| Error::io("write to", &std::env::temp_dir(), error))?;
-    let loaded = load_into(
-        folder.path(),
-        &arguments.paths,
-        (&arguments.rejection, &arguments.zones),
-        stop.flag(),
-    )
-    .await?;
+    let defaults = default_words(&question(arguments).options);
+    let (rejection, zones) = (&arguments.rejection, &arguments.zones);
+    let (mode, wait) = (Mode::Careful, Duration::ZERO);
+    let how = How { rejection, zones, defaults: &defaults, mode, wait };
+    let loaded = load_into(folder.path(), &arguments.paths, &how, stop.flag()).await?;
     arguments.zones.tell_older(&loaded.zone_rules)?;
     tell_load(&loaded);
+    tell_doubts(&loaded, &defaults);
     report_on(folder.path(), arguments, &stop).await
 }
 
@@ -189,14 +188,10 @@ fn tell_defaults(answer: &Answer, question: &Question, zone_edition: &str) {
         now.format("%Y-%m-%d %H:%M:%S%.6f UTC")
     );
     if counts.without_hours > 0 {
-        let hours = match question.options.default_hours {
-            DefaultHours::Always => "always open".to_owned(),
-            DefaultHours::Closed => "closed".to_owned(),
-            daily => format!("open {} every day", default_hours_text(daily)),
-        };
         eprintln!(
-            "note: {} stores have no business hours and count as {hours}",
-            counts.without_hours
+            "note: {} stores have no business hours and count as {}",
+            counts.without_hours,
+            default_words(&question.options).hours
         );
     }
     if counts.without_time_zone > 0 {

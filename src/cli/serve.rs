@@ -15,7 +15,6 @@ use super::sql;
 use crate::error::{Error, Result};
 use crate::generate::{DEFAULT_END_US, Spec, generate};
 use crate::ingest::{Request, Watch, load};
-use crate::rules::ZoneRules;
 use crate::rules::calendar::DAY_US;
 use crate::server::{
     self, COMPLETE_AS, CompleteAs, HEADER_BYTES_MAX, Keys, Limits, Listeners, Retention, Service,
@@ -238,7 +237,7 @@ async fn load_sample(data: &Path, stopped: &AtomicBool) -> Result<()> {
         paths: vec![files],
         max_reject_rate: 0.01,
         loaded_at: chrono::Utc::now().timestamp_micros(),
-        zone_rules: ZoneRules::bundled(),
+        ..Request::default()
     };
     let watch = Watch { stopped, read: &|_| {} };
     load(&request, &WriteLock::take(data)?, &watch, |_| Ok(())).await?;

@@ -154,7 +154,7 @@ fn session(asked: &Asked) -> Result<SessionContext> {
         let files = TableFiles::new(table, asked.dataset.files(table)).divided(&cuts);
         let files = Arc::new(files);
         match &asked_for {
-            Some(filter) if !matches!(table, Table::Rejects | Table::ZoneRules) => {
+            Some(filter) if table.file_schema().index_of(STORE_NO).is_ok() => {
                 let rows = session.read_table(files)?.filter(filter.clone())?;
                 session.register_table(table.name(), rows.into_view())?;
             }

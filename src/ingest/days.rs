@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::carry::Carry;
+use super::conflicts::{Conflicts, Instant};
 use super::poll_files::{NumberedPolls, Partition, read_polls, while_writing};
 use super::polls::{DayPoll, PollBatch};
 use super::read::Intake;
@@ -27,22 +28,22 @@ pub struct Merged {
     pub conflicts: u64,
 }
 
-/// Merges the batches into the dataset's days, and adds what that changes.
+/// Merges the batches into the dataset's days, and adds what that changes; tells the conflicts.
 pub fn merge(
     (batches, intake): (Vec<PollBatch>, Intake),
     dataset: Option<&Dataset>,
     (ids, polled): (&Ids, &mut PolledStores),
     folder: &Path,
     change: &mut Change,
-) -> Result<Merged> {
+) -> Result<(Merged, Conflicts)> {
     let mut fresh = FreshPolls::new(batches, intake.spill, ids);
-    let Some(first_day) = fresh.days().min() else { return Ok(Merged::default()) };
+    let Some(first_day) = fresh.days().min() else { return Ok(Default::default()) };
     let polls = files_by_day(dataset, Table::Polls);
     let carried = files_by_day(dataset, Table::Carried);
     let known_days = polls.range(first_day..).map(|(day, _)| *day);
     let days: BTreeSet<i64> = known_days.chain(fresh.days()).collect();
     let mut carry = Carry::new(ids, polls.clone(), carried.clone());
-    let mut merged = Merged::default();
+    let (mut merged, mut conflicts) = (Merged::default(), Conflicts::default());
     let new = while_writing(folder, ids, |write| {
         for day in days {
             intake.watch.check()?;
@@ -54,8 +55,9 @@ pub fn merge(
                 continue;
             };
             let known = polls.get(&day).map(|file| read_polls(file, ids)).transpose()?;
+            let (merged, conflicts) = (&mut merged, &mut conflicts);
             let mut day_polls =
-                DayMerge { polled, merged: &mut merged, rows: Vec::new(), changed: false };
+                DayMerge { polled, merged, conflicts, rows: Vec::new(), changed: false };
             day_polls.merge(&known.unwrap_or_default(), &new, day);
             let (rows, changed) = (day_polls.rows, day_polls.changed);
             carry.after_day(day, Some(&rows));
@@ -68,7 +70,7 @@ pub fn merge(
     let (new_polls, new_carried) = new.into_iter().partition(|file| file.table == Table::Polls);
     replace_days(change, Table::Polls, polls, new_polls);
     replace_days(change, Table::Carried, carried, new_carried);
-    Ok(merged)
+    Ok((merged, conflicts))
 }
 
 fn files_by_day(dataset: Option<&Dataset>, table: Table) -> BTreeMap<i64, &TableFile> {
@@ -128,6 +130,7 @@ impl<'a> FreshPolls<'a> {
 struct DayMerge<'a> {
     polled: &'a mut PolledStores,
     merged: &'a mut Merged,
+    conflicts: &'a mut Conflicts,
     rows: NumberedPolls,
     /// Whether the rows are others than those known before.
     changed: bool,
@@ -155,7 +158,13 @@ impl DayMerge<'_> {
     fn add(&mut self, store: u32, poll: Poll, same: &[DayPoll], known: Option<Poll>) {
         let said = known.unwrap_or(poll);
         let agreeing = same.iter().filter(|again| again.active() == said.active()).count() as u64;
-        self.merged.conflicts += same.len() as u64 - agreeing;
+        let contradicting = same.len() - agreeing as usize;
+        if contradicting > 0 {
+            self.merged.conflicts += contradicting as u64;
+            let (polled_at, said) = (poll.polled_at(), said.active());
+            let is_known = known.is_some();
+            self.conflicts.add(Instant { store, polled_at, said, is_known, contradicting });
+        }
         if known.is_some() {
             self.merged.duplicates += agreeing;
             self.changed |= poll < said;
@@ -189,8 +198,14 @@ mod tests {
         let known: Vec<_> = drawn(known).into_iter().map(|row| (0, row.poll(0))).collect();
         let ids = Ids::new(None, ["a"].into_iter()).unwrap();
         let (mut polled, mut merged) = (PolledStores::new(&ids, None), Merged::default());
-        let mut day =
-            DayMerge { polled: &mut polled, merged: &mut merged, rows: Vec::new(), changed: false };
+        let mut conflicts = Conflicts::default();
+        let mut day = DayMerge {
+            polled: &mut polled,
+            merged: &mut merged,
+            conflicts: &mut conflicts,
+            rows: Vec::new(),
+            changed: false,
+        };
         day.merge(&known, &drawn(new), 0);
         let expected: Vec<_> = drawn(expected).into_iter().map(|row| (0, row.poll(0))).collect();
         assert_eq!((day.rows, day.changed), (expected, changed));

@@ -5,10 +5,13 @@
 
 mod blocks;
 mod carry;
+mod conflicts;
 mod days;
 mod encoding;
+mod fallbacks;
 mod fields;
 mod header;
+mod outcome;
 mod poll_files;
 mod polls;
 mod read;
@@ -22,23 +25,28 @@ mod stores;
 mod zone_rules;
 mod zoneinfo;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
 
+pub use conflicts::CONFLICTS_MAX;
 pub use days::Merged;
+pub use fallbacks::{Fallback, Unmatched};
 pub use fields::daily_hours_of_text;
 pub use header::Kind;
+pub use outcome::{FileOutcome, Outcome};
 pub use read::Watch;
-pub use rejects::{Reject, rejects_csv};
+pub use rejects::{DefaultWords, Reject, rejects_csv};
+pub use snapshots::{Mode, Replaced};
 pub use source::{Source, sources};
 pub use zone_rules::{RulesChange, differing_zones, update_zone_rules};
 pub use zoneinfo::read_zoneinfo;
 
+use self::conflicts::{PollFile, conflicts_batch};
 use self::polls::PollBatch;
 use self::read::{Content, Intake, ReadFile, read_file};
-use self::snapshots::{Snapshot, business_hours, rejects_batch, time_zones};
+use self::snapshots::{Snapshot, Snapshots, business_hours, rejects_batch, time_zones};
 use self::spill::Spill;
 use self::stores::{Ids, PolledStores};
 use crate::error::{Error, Result};
@@ -49,7 +57,7 @@ use crate::tables::{Change, Dataset, Load, Table, WriteLock, write_sorted};
 /// What is to be loaded, and how.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// CSV files, or folders of them.
+    /// CSV files, folders of them, or `-` for standard input.
     pub paths: Vec<PathBuf>,
     /// The largest share of a file's rows that may be rejected, 0 to 1.
     pub max_reject_rate: f64,
@@ -57,142 +65,154 @@ pub struct Request {
     pub loaded_at: i64,
     /// The newest rules of time zones at hand; the version keeps its own where these are not newer.
     pub zone_rules: ZoneRules,
+    /// What becomes of the hours and zones of stores that the files do not name.
+    pub mode: Mode,
 }
 
-/// What a load did.
-#[derive(Clone, Debug, Default)]
-pub struct Outcome {
-    /// The dataset's version; `None` where there is none yet and nothing was loaded.
-    pub version: Option<u64>,
-    pub files: Vec<FileOutcome>,
-    pub polls: Merged,
-    /// Rows of business hours and of time zones, where those were replaced.
-    pub hours_rows: Option<u64>,
-    pub zone_rows: Option<u64>,
-    /// Stores whose time zone was given more than once, and differently.
-    pub zone_conflicts: Vec<String>,
-    pub rejects: Vec<Reject>,
-    /// Edition of the version's zone rules, and what it changed where there were others before.
-    pub zone_rules: String,
-    pub rules_change: Option<RulesChange>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileOutcome {
-    pub file: String,
-    pub kind: Kind,
-    pub rows: u64,
-    pub rejected: u64,
-    /// The same content was loaded before, so that there was nothing to do.
-    pub known: bool,
+/// Nothing, with the rules of time zones that the program brings.
+impl Default for Request {
+    fn default() -> Self {
+        Self {
+            paths: Vec::new(),
+            max_reject_rate: 0.0,
+            loaded_at: 0,
+            zone_rules: ZoneRules::bundled(),
+            mode: Mode::default(),
+        }
+    }
 }
 
 /// Loads the files into the folder as one new version.
 ///
-/// `rejected` hears every reject before it is decided whether they are too many.
+/// `rejected` hears of the rejects, and what comes of them, before it is decided whether they are too
+/// many.
 ///
 /// # Errors
-/// Nothing is changed where a file cannot be read, has too many rejects, or the folder cannot be
-/// written.
+/// Nothing is changed where a file cannot be read, has too many rejects, would take the hours or zones
+/// of more stores than `mode` allows, or the folder cannot be written.
 pub async fn load(
     request: &Request,
     lock: &WriteLock,
     watch: &Watch<'_>,
-    rejected: impl FnOnce(&[Reject]) -> Result<()>,
+    rejected: impl FnOnce(&Outcome) -> Result<()>,
 ) -> Result<Outcome> {
     let dataset = Dataset::open(lock.folder(), None).await?;
+    let dataset = dataset.as_ref();
     let spill = Spill::beside(lock.folder());
-    let zone_rules = &zone_rules::adopted(dataset.as_ref(), &request.zone_rules)?;
+    let zone_rules = &zone_rules::adopted(dataset, &request.zone_rules)?;
     let latest_at = request.loaded_at + DAY_US;
     let intake = Intake { latest_at, zone_rules, spill: &spill, watch };
     let mut files = Vec::new();
     for source in sources(&request.paths)? {
-        files.push(read_file(&source, intake)?);
+        files.push(read_file(source.repeatable(lock.folder(), watch)?, intake)?);
         PollBatch::make_room_in(files.iter_mut().flat_map(ReadFile::poll_batches), &spill)?;
     }
-    let known = known_contents(&files, dataset.as_ref());
-    let mut outcome = Outcome {
-        version: dataset.as_ref().map(Dataset::version),
-        zone_rules: zone_rules.edition().to_owned(),
-        ..Default::default()
-    };
-    outcome.files =
-        files.iter().zip(&known).map(|(file, &known)| file_outcome(file, known)).collect();
+    let stores = dataset.map(|dataset| dataset.rows(Table::Stores)).transpose()?;
+    let unmatched = unmatched(&files, stores.as_ref(), dataset)?;
+    let snapshots = Snapshots::of(&mut files, dataset, request.mode)?;
+    let known = known_contents(&files, dataset, &snapshots);
+    let mut outcome = Outcome::of(&files, &known, dataset.map(Dataset::version));
+    outcome.zone_rules = zone_rules.edition().to_owned();
     let mut known = known.into_iter();
     files.retain(|_| !known.next().unwrap_or(false));
-    outcome.rejects = files.iter().flat_map(|file| file.rejects.iter().cloned()).collect();
-    rejected(&outcome.rejects)?;
+    outcome.tell_rows(&files, &snapshots, unmatched);
+    rejected(&outcome)?;
     check_reject_rate(&files, request.max_reject_rate)?;
     if files.is_empty() {
         return Ok(outcome);
     }
+    snapshots.check_losses(request.mode)?;
     let mut loads: Vec<_> = files.iter().map(|file| load_row(file, request.loaded_at)).collect();
     loads.iter_mut().for_each(|load| load.zone_rules = Some(zone_rules.edition().to_owned()));
-    let mut change = prepare(files, dataset.as_ref(), lock.folder(), intake, &mut outcome)?;
-    zone_rules::keep(zone_rules, dataset.as_ref(), lock, &mut change)?;
+    let tables = Tables { dataset, stores, snapshots, folder: lock.folder() };
+    let mut change = tables.prepare(files, intake, &mut outcome)?;
+    zone_rules::keep(zone_rules, dataset, lock, &mut change)?;
     watch.check()?;
-    outcome.version = Some(change.commit(dataset.as_ref(), lock, loads).await?);
+    outcome.version = Some(change.commit(dataset, lock, loads).await?);
     if let Some(before) =
         dataset.filter(|before| before.zone_edition(before.version()) != zone_rules.edition())
         && let Some(after) = Dataset::open(lock.folder(), outcome.version).await?
     {
-        outcome.rules_change = zone_rules::rules_change(&before, &after)?;
+        outcome.rules_change = zone_rules::rules_change(before, &after)?;
     }
     Ok(outcome)
 }
 
-/// Writes the files of the next version; no log names them yet.
-fn prepare(
-    files: Vec<ReadFile>,
-    dataset: Option<&Dataset>,
-    folder: &Path,
-    intake: Intake,
-    outcome: &mut Outcome,
-) -> Result<Change> {
-    let (mut batches, mut hours, mut zones) = (Vec::new(), None, None);
-    for file in files {
-        match file.content {
-            Content::Polls(polls) => batches.extend(polls),
-            Content::BusinessHours(rows) => hours.get_or_insert_with(Vec::new).extend(rows),
-            Content::TimeZones(rows) => zones.get_or_insert_with(Vec::new).extend(rows),
+/// What the next version is made from, beside the polls of the files.
+struct Tables<'a> {
+    dataset: Option<&'a Dataset>,
+    /// The table of stores.
+    stores: Option<RecordBatch>,
+    snapshots: Snapshots,
+    folder: &'a Path,
+}
+
+impl Tables<'_> {
+    /// Writes the files of the next version; no log names them yet.
+    fn prepare(
+        &self,
+        files: Vec<ReadFile>,
+        intake: Intake,
+        outcome: &mut Outcome,
+    ) -> Result<Change> {
+        let (mut batches, mut poll_files) = (Vec::new(), Vec::new());
+        for file in files {
+            if let Content::Polls(polls) = file.content {
+                let days = polls.iter().flat_map(PollBatch::days).collect();
+                let (source, content_hash) = (file.source, file.content_hash);
+                poll_files.push(PollFile { source, content_hash, days });
+                batches.extend(polls);
+            }
         }
+        let Snapshots { hours, zones, .. } = &self.snapshots;
+        let (with_hours, with_zone): (HashSet<_>, HashSet<_>) =
+            (hours.ids().collect(), zones.ids().collect());
+        let of_batches = batches.iter().flat_map(|batch| batch.ids.iter());
+        let ids = of_batches.chain(hours.ids()).chain(zones.ids());
+        let ids = Ids::new(self.stores.as_ref(), ids)?;
+        let mut polled = PolledStores::new(&ids, self.stores.as_ref());
+        let mut change = Change::default();
+        let (merged, conflicts) = days::merge(
+            (batches, intake),
+            self.dataset,
+            (&ids, &mut polled),
+            self.folder,
+            &mut change,
+        )?;
+        outcome.polls = merged;
+        let stores = polled.rows(&ids, &with_hours, &with_zone)?;
+        if self.stores.as_ref() != Some(&stores) {
+            replace(&mut change, self.folder, Table::Stores, stores)?;
+        }
+        if let Snapshot::New(new) = hours
+            && !new.is_in_force
+        {
+            let rows = business_hours(new, &ids)?;
+            replace(&mut change, self.folder, Table::BusinessHours, rows)?;
+        }
+        if let Snapshot::New(new) = zones
+            && !new.is_in_force
+        {
+            replace(&mut change, self.folder, Table::TimeZones, time_zones(new, &ids)?)?;
+        }
+        let version = self.dataset.map_or(0, Dataset::version) + 1;
+        if !outcome.rejects.is_empty() {
+            self.append(&mut change, Table::Rejects, rejects_batch(&outcome.rejects, version)?)?;
+        }
+        if !conflicts.is_empty() {
+            let origin = (version, only_polls_before(self.dataset));
+            let rows = conflicts_batch(&conflicts, &poll_files, &ids, origin, intake)?;
+            self.append(&mut change, Table::Conflicts, rows)?;
+        }
+        Ok(change)
     }
-    let mut change = Change::default();
-    let rows_of = |table| dataset.map(|dataset| dataset.rows(table)).transpose();
-    let hours = Snapshot::of(hours, rows_of(Table::BusinessHours)?);
-    let zones = Snapshot::of(zones, rows_of(Table::TimeZones)?);
-    let known_stores = rows_of(Table::Stores)?;
-    let (with_hours, with_zone): (HashSet<_>, HashSet<_>) =
-        (hours.ids().collect(), zones.ids().collect());
-    let ids =
-        batches.iter().flat_map(|batch| batch.ids.iter()).chain(hours.ids()).chain(zones.ids());
-    let ids = Ids::new(known_stores.as_ref(), ids)?;
-    let mut polled = PolledStores::new(&ids, known_stores.as_ref());
-    outcome.polls =
-        days::merge((batches, intake), dataset, (&ids, &mut polled), folder, &mut change)?;
-    let stores = polled.rows(&ids, &with_hours, &with_zone)?;
-    if known_stores.as_ref() != Some(&stores) {
-        replace(&mut change, folder, Table::Stores, stores)?;
+
+    fn append(&self, change: &mut Change, table: Table, rows: RecordBatch) -> Result<()> {
+        let file = write_sorted(self.folder, table, None, [Ok(rows)])?;
+        let kept = self.dataset.map_or(&[][..], |dataset| dataset.files(table)).to_vec();
+        change.set(table, kept, vec![file]);
+        Ok(())
     }
-    if let Snapshot::New(rows) = hours {
-        let rows = business_hours(rows, &ids)?;
-        outcome.hours_rows = Some(rows.num_rows() as u64);
-        replace(&mut change, folder, Table::BusinessHours, rows)?;
-    }
-    if let Snapshot::New(rows) = zones {
-        let (rows, conflicts) = time_zones(rows, &ids)?;
-        outcome.zone_conflicts = conflicts;
-        outcome.zone_rows = Some(rows.num_rows() as u64);
-        replace(&mut change, folder, Table::TimeZones, rows)?;
-    }
-    if !outcome.rejects.is_empty() {
-        let version = dataset.map_or(0, Dataset::version) + 1;
-        let rows = rejects_batch(&outcome.rejects, version)?;
-        let file = write_sorted(folder, Table::Rejects, None, [Ok(rows)])?;
-        let kept = dataset.map_or(&[][..], |dataset| dataset.files(Table::Rejects)).to_vec();
-        change.set(Table::Rejects, kept, vec![file]);
-    }
-    Ok(change)
 }
 
 fn replace(change: &mut Change, folder: &Path, table: Table, rows: RecordBatch) -> Result<()> {
@@ -201,35 +221,74 @@ fn replace(change: &mut Change, folder: &Path, table: Table, rows: RecordBatch) 
     Ok(())
 }
 
-/// Which files say nothing new: polls that were loaded at any time, and hours or zones whose files
-/// are, together, those of the snapshot in force.
-fn known_contents(files: &[ReadFile], dataset: Option<&Dataset>) -> Vec<bool> {
+/// The file that every poll of the tables came from; `None` where they came from several.
+fn only_polls_before(dataset: Option<&Dataset>) -> Option<&str> {
+    let mut polls = dataset?.loads().iter().filter(|load| load.kind == Kind::Polls.name());
+    let first = polls.next()?.file.as_str();
+    polls.all(|load| load.file == first).then_some(first)
+}
+
+/// Files of hours and zones whose ids match no polled store, for the most part: those of this load, and
+/// where it brings the first polls, those that were loaded before.
+fn unmatched(
+    files: &[ReadFile],
+    stores: Option<&RecordBatch>,
+    dataset: Option<&Dataset>,
+) -> Result<Vec<Unmatched>> {
+    let is_polls = |file: &ReadFile| file.content.kind() == Kind::Polls;
+    let dataset = dataset.filter(|_| fallbacks::polled_stores(stores, &[]).is_empty());
+    if dataset.is_none() && files.iter().all(is_polls) {
+        return Ok(Vec::new());
+    }
+    let polled = fallbacks::polled_stores(stores, files);
+    let mut found: Vec<_> =
+        files.iter().filter_map(|file| fallbacks::unmatched(file, &polled)).collect();
+    let Some(dataset) = dataset else { return Ok(found) };
+    for (kind, table) in
+        [(Kind::BusinessHours, Table::BusinessHours), (Kind::TimeZones, Table::TimeZones)]
+    {
+        let mut before = dataset.loads().iter().rev().filter(|load| load.kind == kind.name());
+        let Some(load) = before.next() else { continue };
+        if files.iter().all(|file| file.content.kind() != kind) {
+            let known = Snapshot::<()>::Known(Some(dataset.rows(table)?));
+            let ids: BTreeSet<&str> = known.ids().collect();
+            found.extend(fallbacks::unmatched_ids(&load.file, kind, &ids, &polled));
+        }
+    }
+    Ok(found)
+}
+
+/// Which files say nothing new: polls that were loaded at any time, and hours or zones that leave the
+/// table as it is; all of them with as few rejects as when they were loaded.
+fn known_contents(
+    files: &[ReadFile],
+    dataset: Option<&Dataset>,
+    snapshots: &Snapshots,
+) -> Vec<bool> {
     let loads = dataset.map_or(&[][..], Dataset::loads);
-    let loaded = |kind: Kind| loads.iter().filter(move |load| load.kind == kind.name());
-    let mut polls: HashSet<&str> =
-        loaded(Kind::Polls).map(|load| load.content_hash.as_str()).collect();
-    let in_force = |kind: Kind| {
-        let newest = loaded(kind).map(|load| load.version).max();
-        let current: HashSet<_> = loaded(kind)
-            .filter(|load| Some(load.version) == newest)
-            .map(|load| load.content_hash.as_str())
-            .collect();
-        let given: HashSet<_> = files
-            .iter()
-            .filter(|file| file.content.kind() == kind)
-            .map(|file| file.content_hash.as_str())
-            .collect();
-        current == given
+    let mut loaded: HashSet<(&str, &str, u64)> = loads
+        .iter()
+        .map(|load| (load.kind.as_str(), load.content_hash.as_str(), load.rejected))
+        .collect();
+    let is_said_again = |kind: Kind| {
+        let mut given = files.iter().filter(|file| file.content.kind() == kind);
+        snapshots.is_in_force(kind) && given.all(|file| loaded.contains(&content_of(file)))
     };
-    let (same_hours, same_zones) = (in_force(Kind::BusinessHours), in_force(Kind::TimeZones));
+    let (hours, zones) = (is_said_again(Kind::BusinessHours), is_said_again(Kind::TimeZones));
     files
         .iter()
         .map(|file| match file.content.kind() {
-            Kind::Polls => !polls.insert(&file.content_hash),
-            Kind::BusinessHours => same_hours,
-            Kind::TimeZones => same_zones,
+            Kind::Polls => !loaded.insert(content_of(file)),
+            Kind::BusinessHours => hours,
+            Kind::TimeZones => zones,
         })
         .collect()
+}
+
+/// What tells one content from another: kind, hash and number of rejects, since a later program may
+/// accept more rows of the same file.
+fn content_of(file: &ReadFile) -> (&str, &str, u64) {
+    (file.content.kind().name(), &file.content_hash, file.rejects.len() as u64)
 }
 
 fn check_reject_rate(files: &[ReadFile], max_reject_rate: f64) -> Result<()> {
@@ -252,11 +311,6 @@ fn check_reject_rate(files: &[ReadFile], max_reject_rate: f64) -> Result<()> {
         )));
     }
     Ok(())
-}
-
-fn file_outcome(file: &ReadFile, known: bool) -> FileOutcome {
-    let (rows, rejected) = (file.rows, file.rejects.len() as u64);
-    FileOutcome { file: file.label.clone(), kind: file.content.kind(), rows, rejected, known }
 }
 
 fn load_row(file: &ReadFile, loaded_at: i64) -> Load {

@@ -119,6 +119,22 @@ impl StoreIds {
     }
 }
 
+/// The store, the instant and whether it was active; no instant is later than `latest_at`.
+pub fn read_poll<'a>(row: &Row<'a>, latest_at: i64) -> Result<(&'a str, i64, bool), Reject> {
+    let id = row.read(0, fields::store_id)?;
+    let polled_at = row.read(1, |field| {
+        let polled_at = fields::timestamp(field)?;
+        match polled_at > latest_at {
+            true => Err(format!(
+                "{:?} is more than 24 hours after this machine's clock; expected an instant in the past",
+                String::from_utf8_lossy(field)
+            )),
+            false => Ok(polled_at),
+        }
+    })?;
+    Ok((id, polled_at, row.read(2, fields::status)?))
+}
+
 /// Polls of some rows, in no order, by day; stores numbered by the batch's own ids.
 #[derive(Default)]
 pub struct PollBatch {
@@ -140,18 +156,7 @@ const IN_MEMORY_MAX: usize = 1 << 24;
 impl PollBatch {
     /// Reads one row; `latest_at` is the last instant that a sound clock can have shown.
     pub fn take(&mut self, row: &Row, latest_at: i64) -> Result<(), Reject> {
-        let id = row.read(0, fields::store_id)?;
-        let polled_at = row.read(1, |field| {
-            let polled_at = fields::timestamp(field)?;
-            match polled_at > latest_at {
-                true => Err(format!(
-                    "{:?} is more than 24 hours after this machine's clock; expected an instant in the past",
-                    String::from_utf8_lossy(field)
-                )),
-                false => Ok(polled_at),
-            }
-        })?;
-        let active = row.read(2, fields::status)?;
+        let (id, polled_at, active) = read_poll(row, latest_at)?;
         let store = self.ids.number(id);
         let day = day_of(polled_at);
         let poll = DayPoll::new(store, polled_at - day * DAY_US, active);

@@ -8,7 +8,7 @@ use std::thread::{available_parallelism, scope};
 use super::blocks::{Block, Blocks};
 use super::fields;
 use super::header::{Header, Kind};
-use super::polls::PollBatch;
+use super::polls::{PollBatch, read_poll};
 use super::rejects::Reject;
 use super::rows::{Row, each_row};
 use super::source::Source;
@@ -37,6 +37,7 @@ impl Watch<'_> {
 
 /// Checked rows of one file.
 pub struct ReadFile {
+    pub source: Source,
     pub label: String,
     /// BLAKE3 of the decompressed content, in hexadecimal.
     pub content_hash: String,
@@ -91,7 +92,7 @@ pub struct Intake<'a> {
 ///
 /// # Errors
 /// Where the file cannot be read or decompressed, is empty or has no header that is known.
-pub fn read_file(source: &Source, intake: Intake) -> Result<ReadFile> {
+pub fn read_file(source: Source, intake: Intake) -> Result<ReadFile> {
     let label = source.label();
     let mut blocks = Blocks::new(label.clone(), source.open(intake.watch.read)?);
     let (header, first) = header(&label, &mut blocks)?;
@@ -118,7 +119,30 @@ pub fn read_file(source: &Source, intake: Intake) -> Result<ReadFile> {
     rejects.sort_unstable();
     let content_hash = file.blocks.content_hash();
     drop(file);
-    Ok(ReadFile { content_hash, label, rows, content, rejects })
+    Ok(ReadFile { source, content_hash, label, rows, content, rejects })
+}
+
+/// Reads a file of polls that was read before: `see` hears of each sound poll, as store, instant,
+/// status and line, in no order. Returns the hash of the content.
+///
+/// # Errors
+/// As [`read_file`].
+pub fn polls_again(
+    source: &Source,
+    intake: Intake,
+    see: impl Fn(&str, i64, bool, u64) + Sync,
+) -> Result<String> {
+    let label = source.label();
+    let mut blocks = Blocks::new(label.clone(), source.open(intake.watch.read)?);
+    let (header, first) = header(&label, &mut blocks)?;
+    let mut file = Reading { label: &label, header: &header, first: Some(first), blocks, intake };
+    let read = |row: &Row| {
+        let (id, polled_at, active) = read_poll(row, intake.latest_at)?;
+        see(id, polled_at, active, row.line());
+        Ok(())
+    };
+    file.rows(&mut Vec::new(), read)?;
+    Ok(file.blocks.content_hash())
 }
 
 /// The header, and what is left of the block that it was in.

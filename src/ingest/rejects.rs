@@ -1,5 +1,8 @@
 //! Rows that break a rule: not loaded, and not lost.
 
+use super::fallbacks::Unmatched;
+use super::header::Kind;
+use super::outcome::Outcome;
 use crate::error::{Error, Result};
 
 /// One row, or one field of it, that could not be loaded.
@@ -12,6 +15,10 @@ pub struct Reject {
     pub reason: String,
     /// The row as it stood in the file, cut after 4,096 bytes.
     pub text: String,
+    /// The row's store, where its id can be read.
+    pub store: Option<String>,
+    /// What the store has none of, for want of other rows, and so counts with a default.
+    pub falls_back: Option<Kind>,
 }
 
 pub const TEXT_BYTES_MAX: usize = 4096;
@@ -25,6 +32,8 @@ impl Reject {
             column: column.to_owned(),
             reason,
             text: String::from_utf8_lossy(row).trim_end_matches(['\r', '\n']).to_owned(),
+            store: None,
+            falls_back: None,
         }
     }
 }
@@ -39,18 +48,46 @@ impl std::fmt::Display for Reject {
     }
 }
 
-/// The rejects as CSV, with a header.
+/// What stores without hours or a zone count with, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DefaultWords {
+    pub hours: String,
+    pub zone: String,
+}
+
+impl DefaultWords {
+    pub fn of(&self, kind: Kind) -> &str {
+        match kind {
+            Kind::Polls => "",
+            Kind::BusinessHours => &self.hours,
+            Kind::TimeZones => &self.zone,
+        }
+    }
+}
+
+/// The rejects as CSV, with a header: where a store falls back to a default, each of its rows says to
+/// which; ids that match no polled store follow, where they are most of a file.
 ///
 /// # Errors
 /// None that an input can cause.
-pub fn rejects_csv(rejects: &[Reject]) -> Result<Vec<u8>> {
+pub fn rejects_csv(outcome: &Outcome, defaults: &DefaultWords) -> Result<Vec<u8>> {
     let failed = |error: csv::Error| Error::bug(format!("rejects do not fit into CSV: {error}"));
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(["file", "line", "column", "reason", "text"]).map_err(failed)?;
-    for reject in rejects {
+    let header = ["file", "line", "column", "reason", "text", "store_id", "falls_back_to"];
+    writer.write_record(header).map_err(failed)?;
+    for reject in &outcome.rejects {
         let line = reject.line.to_string();
-        let row = [&reject.file, &line, &reject.column, &reject.reason, &reject.text];
+        let store = reject.store.as_deref().unwrap_or("");
+        let falls_back_to = reject.falls_back.map_or("", |kind| defaults.of(kind));
+        let Reject { file, column, reason, text, .. } = reject;
+        let row = [file, &line, column, reason, text, store, falls_back_to];
         writer.write_record(row).map_err(failed)?;
+    }
+    for Unmatched { file, ids, likely_cause, .. } in &outcome.unmatched {
+        let reason = format!("matches no polled store; {likely_cause}");
+        for id in ids {
+            writer.write_record([file, "", "store_id", &reason, "", id, ""]).map_err(failed)?;
+        }
     }
     writer.into_inner().map_err(|error| Error::bug(format!("rejects do not fit into CSV: {error}")))
 }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::blocks::Block;
+use super::fields;
 use super::header::Header;
 use super::records::{
     Field, OpenQuote, Record, count_line_ends, first_record, first_record_after, marks_length,
@@ -57,8 +58,22 @@ impl<'a> Row<'a> {
             .map_err(|reason| self.reject(self.header.kind.columns()[column][0], reason))
     }
 
+    /// The line on which the row starts, from 1.
+    pub fn line(&self) -> u64 {
+        self.line
+    }
+
     pub fn reject(&self, column: &str, reason: String) -> Reject {
-        Reject::new(self.file, self.line, column, reason, self.raw)
+        let mut reject = Reject::new(self.file, self.line, column, reason, self.raw);
+        reject.store = self.store();
+        reject
+    }
+
+    /// `None` where the row has no id that can be read.
+    fn store(&self) -> Option<String> {
+        let place = *self.header.positions.first()?;
+        let field = (place < self.fields.len()).then(|| self.fields.field(place))?;
+        fields::store_id(field).ok().map(str::to_owned)
     }
 
     fn check_width(&self) -> Result<(), Reject> {

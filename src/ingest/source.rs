@@ -1,29 +1,79 @@
 //! The files to load: found in folders, opened whatever their compression.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flate2::read::MultiGzDecoder;
 
+use super::read::Watch;
 use crate::error::{Error, Result};
 
 /// A CSV file, plain or compressed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Source {
     pub path: PathBuf,
+    /// 0 of standard input and pipes.
     pub size_bytes: u64,
+    is_stdin: bool,
+    /// The content of what can be read once only.
+    spooled: Option<Arc<File>>,
 }
 
+/// Stands for standard input.
+pub const STDIN: &str = "-";
+
 impl Source {
+    fn new(path: PathBuf, size_bytes: u64, is_stdin: bool) -> Self {
+        Self { path, size_bytes, is_stdin, spooled: None }
+    }
+
     /// As it is named in messages and tables.
     pub fn label(&self) -> String {
-        self.path.display().to_string()
+        match self.is_stdin {
+            true => "standard input".to_owned(),
+            false => self.path.display().to_string(),
+        }
+    }
+
+    /// A source that can be opened more than once: what is no regular file is copied to a nameless
+    /// one in the folder.
+    pub fn repeatable(self, folder: &Path, watch: &Watch) -> Result<Self> {
+        let is_file = !self.is_stdin && self.path.metadata().is_ok_and(|of| of.is_file());
+        if is_file {
+            return Ok(self);
+        }
+        let failed = |error| Error::io("read", &self.path, error);
+        let mut input: Box<dyn Read> = match self.is_stdin {
+            true => Box::new(std::io::stdin().lock()),
+            false => Box::new(File::open(&self.path).map_err(failed)?),
+        };
+        let unwritten = |error| Error::io("write", folder, error);
+        let mut spool = tempfile::tempfile_in(folder).map_err(unwritten)?;
+        let mut buffer = vec![0; 1 << 18];
+        loop {
+            watch.check()?;
+            match input.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => spool.write_all(&buffer[..count]).map_err(unwritten)?,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        Ok(Self { spooled: Some(Arc::new(spool)), ..self })
+    }
+
+    fn file(&self) -> std::io::Result<File> {
+        let Some(spooled) = &self.spooled else { return File::open(&self.path) };
+        let mut file = spooled.try_clone()?;
+        file.rewind()?;
+        Ok(file)
     }
 
     /// The decompressed content; `read` hears of every compressed byte taken from the disk.
     pub fn open<'a>(&self, read: &'a (dyn Fn(u64) + Sync)) -> Result<Box<dyn Read + 'a>> {
-        let file = File::open(&self.path).map_err(|error| Error::io("read", &self.path, error))?;
+        let file = self.file().map_err(|error| Error::io("read", &self.path, error))?;
         let mut file = Counted { file: BufReader::with_capacity(1 << 18, file), read };
         let mut magic = Vec::with_capacity(4);
         let start = (&mut file).take(4).read_to_end(&mut magic);
@@ -39,14 +89,21 @@ impl Source {
     }
 }
 
-/// The files themselves, and those of folders whose names end in `.csv`, `.csv.gz` or `.csv.zst`,
+/// The files themselves, [standard input](STDIN), and those of folders whose names end in `.csv`, `.csv.gz` or `.csv.zst`,
 /// in order of their names.
 ///
 /// # Errors
-/// Where a path does not exist, or a folder holds no such file.
+/// Where a path does not exist, a folder holds no such file, or standard input is given twice.
 pub fn sources(paths: &[PathBuf]) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
+    if paths.iter().filter(|path| path.as_os_str() == STDIN).count() > 1 {
+        return Err(Error::Argument("standard input can be read once; give - once".into()));
+    }
     for path in paths {
+        if path.as_os_str() == STDIN {
+            sources.push(Source::new(path.clone(), 0, true));
+            continue;
+        }
         let metadata = std::fs::metadata(path).map_err(|error| Error::io("read", path, error))?;
         if metadata.is_dir() {
             let files = csv_files(path)?;
@@ -57,7 +114,7 @@ pub fn sources(paths: &[PathBuf]) -> Result<Vec<Source>> {
             }
             sources.extend(files);
         } else {
-            sources.push(Source { path: path.clone(), size_bytes: metadata.len() });
+            sources.push(Source::new(path.clone(), metadata.len(), false));
         }
     }
     Ok(sources)
@@ -70,9 +127,12 @@ fn csv_files(folder: &Path) -> Result<Vec<Source>> {
         let path = entry.map_err(failed)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
         let is_csv = [".csv", ".csv.gz", ".csv.zst"].iter().any(|ending| name.ends_with(ending));
+        if !is_csv || name.starts_with('.') {
+            continue;
+        }
         let metadata = std::fs::metadata(&path).map_err(|error| Error::io("read", &path, error))?;
-        if is_csv && metadata.is_file() && !name.starts_with('.') {
-            files.push(Source { path, size_bytes: metadata.len() });
+        if metadata.is_file() {
+            files.push(Source::new(path, metadata.len(), false));
         }
     }
     files.sort_by(|left, right| left.path.cmp(&right.path));

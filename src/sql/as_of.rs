@@ -27,12 +27,13 @@ use crate::words::instant_text;
 pub const AS_OF: &str = "as_of";
 
 /// Those that analysts see.
-const TABLES: [Table; 6] = [
+const TABLES: [Table; 7] = [
     Table::Polls,
     Table::BusinessHours,
     Table::TimeZones,
     Table::Stores,
     Table::Rejects,
+    Table::Conflicts,
     Table::Loads,
 ];
 

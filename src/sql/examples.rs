@@ -18,7 +18,7 @@ async fn sample() -> (tempfile::TempDir, Session) {
         paths: vec![files],
         max_reject_rate: 0.01,
         loaded_at: i64::MAX / 2,
-        zone_rules: crate::rules::ZoneRules::bundled(),
+        ..Request::default()
     };
     let watch = Watch { stopped: &AtomicBool::new(false), read: &|_| {} };
     load(&request, &WriteLock::take(folder.path()).unwrap(), &watch, |_| Ok(())).await.unwrap();

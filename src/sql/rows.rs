@@ -237,12 +237,8 @@ pub(super) mod tests {
         let spec = Spec { stores: 20, days: 2, seed: 5, ends_at_us: DEFAULT_END_US };
         generate(&spec, &files).unwrap();
         let loaded_at = DEFAULT_END_US;
-        let request = Request {
-            paths: vec![files],
-            max_reject_rate: 0.01,
-            loaded_at,
-            zone_rules: crate::rules::ZoneRules::bundled(),
-        };
+        let request =
+            Request { paths: vec![files], max_reject_rate: 0.01, loaded_at, ..Request::default() };
         let watch = Watch { stopped: &AtomicBool::new(false), read: &|_| {} };
         load(&request, &WriteLock::take(&data).unwrap(), &watch, |_| Ok(())).await.unwrap();
         let dataset = Dataset::open(&data, None).await.unwrap().unwrap();

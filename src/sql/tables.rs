@@ -1,6 +1,6 @@
 //! The tables that analysts see, at one version.
 //!
-//! `polls`, `business_hours`, `time_zones`, `rejects` and `loads` are the files as they are;
+//! `polls`, `business_hours`, `time_zones`, `rejects`, `conflicts` and `loads` are the files as they are;
 //! `stores` says as well which zone counts and which defaults were used. What only table functions
 //! read is in a schema of its own, [`INTERNAL`], which no list shows.
 
@@ -16,7 +16,7 @@ use crate::tables::Table;
 
 /// What each table and column says: name of the table, of the column or nothing for the table itself,
 /// and the sentence. Analysts read it in `internal.descriptions`.
-const DESCRIPTIONS: [(&str, &str, &str); 49] = [
+const DESCRIPTIONS: [(&str, &str, &str); 59] = [
     ("polls", "", "status polls, one row a store and instant"),
     ("polls", "store_id", "the store, as its files name it"),
     ("polls", "store_no", STORE_NO),
@@ -58,6 +58,20 @@ const DESCRIPTIONS: [(&str, &str, &str); 49] = [
     ("rejects", "column", "the column that breaks a rule"),
     ("rejects", "reason", "what is wrong, and what was expected"),
     ("rejects", "text", "the row as it was"),
+    (
+        "conflicts",
+        "",
+        "polls that contradict another of the same store and instant, which is inactive then",
+    ),
+    ("conflicts", "version", "version of the data at whose load the two met"),
+    ("conflicts", "store_id", "the store, as its files name it"),
+    ("conflicts", "polled_at", "the instant of both polls, UTC"),
+    ("conflicts", "status", "what the poll says: active or inactive"),
+    ("conflicts", "file", "the file it is in; null where that is not known"),
+    ("conflicts", "line", "its line, from 1; null where that is not known"),
+    ("conflicts", "other_status", "what the poll says that it contradicts"),
+    ("conflicts", "other_file", "the file of that; null where the data held it before, of several"),
+    ("conflicts", "other_line", "the line of that; null where the data held it before"),
     ("loads", "", "every file ever loaded"),
     ("loads", "version", "version of the data that the load made"),
     ("loads", "loaded_at", "when, UTC"),

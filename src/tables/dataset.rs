@@ -249,8 +249,8 @@ fn table_versions(rows: &RecordBatch) -> HashMap<Table, u64> {
     let last = rows.num_rows().wrapping_sub(1);
     let version = |table: Table| {
         let column = rows.column_by_name(&table.version_column())?.as_primitive::<Int64Type>();
-        let version = (last < column.len() && column.is_valid(last)).then(|| column.value(last))?;
         // A table that was never written has no version.
+        let version = (last < column.len() && column.is_valid(last)).then(|| column.value(last))?;
         Some((table, u64::try_from(version).ok()?))
     };
     Table::VERSIONED.into_iter().filter_map(version).collect()

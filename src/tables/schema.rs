@@ -20,6 +20,8 @@ pub enum Table {
     TimeZones,
     /// Rows that were not loaded, and why.
     Rejects,
+    /// Polls that contradict another of the same store and instant, up to a limit a load.
+    Conflicts,
     /// The rules of every time zone of one edition, as TZif; none in versions of earlier programs.
     ZoneRules,
     /// Every file loaded, and the version of each table that its load left behind.
@@ -28,13 +30,14 @@ pub enum Table {
 
 impl Table {
     /// Those whose versions a commit to `loads` names.
-    pub const VERSIONED: [Table; 7] = [
+    pub const VERSIONED: [Table; 8] = [
         Table::Polls,
         Table::Carried,
         Table::Stores,
         Table::BusinessHours,
         Table::TimeZones,
         Table::Rejects,
+        Table::Conflicts,
         Table::ZoneRules,
     ];
 
@@ -47,6 +50,7 @@ impl Table {
             Table::BusinessHours => "business_hours",
             Table::TimeZones => "time_zones",
             Table::Rejects => "rejects",
+            Table::Conflicts => "conflicts",
             Table::ZoneRules => "zone_rules",
             Table::Loads => "loads",
         }
@@ -68,7 +72,7 @@ impl Table {
             Table::Carried | Table::Stores | Table::TimeZones => &["store_id"],
             Table::BusinessHours => &["store_id", "day_of_week", "start_local_s", "end_local_s"],
             Table::ZoneRules => &["zone"],
-            Table::Rejects | Table::Loads => &[],
+            Table::Rejects | Table::Conflicts | Table::Loads => &[],
         }
     }
 
@@ -121,6 +125,17 @@ impl Table {
                 text("reason"),
                 text("text"),
             ],
+            Table::Conflicts => vec![
+                count("version"),
+                text("store_id"),
+                instant("polled_at", false),
+                text("status"),
+                Field::new("file", DataType::Utf8, true),
+                Field::new("line", DataType::Int64, true),
+                text("other_status"),
+                Field::new("other_file", DataType::Utf8, true),
+                Field::new("other_line", DataType::Int64, true),
+            ],
             Table::ZoneRules => {
                 vec![text("zone"), text("edition"), Field::new("tzif", DataType::Binary, false)]
             }
@@ -136,7 +151,7 @@ impl Table {
                 ];
                 // Those that earlier programs did not write are nullable, and last.
                 let version = |table: Table| {
-                    let is_later = table == Table::ZoneRules;
+                    let is_later = matches!(table, Table::Conflicts | Table::ZoneRules);
                     Field::new(table.version_column(), DataType::Int64, is_later)
                 };
                 fields.extend(Table::VERSIONED.map(version));

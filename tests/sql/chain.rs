@@ -22,7 +22,7 @@ pub async fn load_into(data: &Path) -> Dataset {
             // One row of it breaks a rule, and is to be seen in `rejects`.
             max_reject_rate: 1.0,
             loaded_at: (DAY_BEFORE_LOADS + number) * DAY_US,
-            zone_rules: uptally::rules::ZoneRules::bundled(),
+            ..Request::default()
         };
         let watch = Watch { stopped: &AtomicBool::new(false), read: &|_| {} };
         ingest(&request, &WriteLock::take(data).unwrap(), &watch, |_| Ok(())).await.unwrap();
