@@ -6,7 +6,7 @@ use std::thread::{self, available_parallelism};
 
 use arrow::array::RecordBatch;
 
-use super::layout::{Layout, lay_out};
+use super::layout::{Layout, for_programs, lay_out};
 use super::text::{csv_header_into, csv_into};
 use super::writer::Writer;
 use crate::error::Result;
@@ -54,7 +54,19 @@ pub fn print(figures: &RecordBatch, layout: Layout, format: Format) -> Result<Ve
     }
 }
 
+/// A laid-out report to be kept, as an Arrow file: with its decimals, every format can be made of it.
+pub fn kept(report: &RecordBatch) -> Result<Vec<u8>> {
+    all_of(report, Format::Arrow)
+}
+
 fn written(report: &RecordBatch, format: Format) -> Result<Vec<u8>> {
+    if format.is_binary() {
+        return all_of(&for_programs(report)?, format);
+    }
+    all_of(report, format)
+}
+
+fn all_of(report: &RecordBatch, format: Format) -> Result<Vec<u8>> {
     let mut writer = Writer::new(format, &report.schema())?;
     writer.write(report)?;
     writer.finish()?;
@@ -98,4 +110,66 @@ fn csv(
         }
         Ok(bytes)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, AsArray, Int64Array, StringArray};
+    use arrow::datatypes::{DataType, Float64Type, Int64Type};
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+
+    use super::*;
+    use crate::rules::Window;
+
+    fn figures() -> RecordBatch {
+        let kinds = ["uptime", "downtime", "unknown", "scheduled"];
+        let columns = kinds.into_iter().flat_map(|kind| {
+            let us = if kind == "scheduled" { 11_111_111_111 } else { 3_703_703_703 };
+            Window::ALL.map(|window| (format!("{kind}_{}", window.name()), us))
+        });
+        let columns =
+            columns.map(|(name, us)| (name, Arc::new(Int64Array::from(vec![us])) as ArrayRef));
+        let id: ArrayRef = Arc::new(StringArray::from(vec!["a"]));
+        RecordBatch::try_from_iter([("store_id".to_owned(), id)].into_iter().chain(columns))
+            .unwrap()
+    }
+
+    fn read(layout: Layout) -> RecordBatch {
+        let bytes = print(&figures(), layout, Format::Parquet).unwrap();
+        let bytes = bytes::Bytes::from(bytes);
+        ParquetRecordBatchReader::try_new(bytes, 8).unwrap().next().unwrap().unwrap()
+    }
+
+    #[track_caller]
+    fn check(rows: &RecordBatch, column: &str, unit: &str, expected: f64) {
+        let field = rows.schema_ref().field_with_name(column).unwrap().clone();
+        assert_eq!(field.metadata().get("unit").map(String::as_str), Some(unit), "{column}");
+        let values = rows.column_by_name(column).unwrap();
+        let found = match field.data_type() {
+            DataType::Int64 => values.as_primitive::<Int64Type>().value(0) as f64,
+            _ => values.as_primitive::<Float64Type>().value(0),
+        };
+        assert_eq!(found, expected, "{column}");
+    }
+
+    #[test]
+    fn programs_read_numbers_that_they_compute_with() {
+        let rows = read(Layout { extended: true, exact: false });
+        check(&rows, "uptime_last_hour", "minutes", 61.73);
+        check(&rows, "downtime_last_week", "hours", 1.03);
+        check(&rows, "uptime_pct_last_day", "percent", 50.0);
+        check(&rows, "coverage_pct_last_week", "percent", 66.67);
+        let exact = read(Layout { extended: true, exact: true });
+        check(&exact, "uptime_last_hour", "microseconds", 3_703_703_703.0);
+        check(&exact, "uptime_pct_last_week", "percent", 50.0);
+    }
+
+    #[test]
+    fn people_read_two_decimals() {
+        let csv = print(&figures(), Layout::default(), Format::Csv).unwrap();
+        let expected = "a,61.73,1.03,1.03,61.73,1.03,1.03\n";
+        assert_eq!(String::from_utf8(csv).unwrap().lines().nth(1), Some(expected.trim_end()));
+    }
 }

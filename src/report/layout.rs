@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Decimal128Array, Int64Array, RecordBatch, new_null_array};
-use arrow::datatypes::{DataType, Field, FieldRef, Int64Type, Schema, SchemaRef};
+use arrow::datatypes::{
+    DataType, Decimal128Type, Field, FieldRef, Float64Type, Int64Type, Schema, SchemaRef,
+};
 
 use crate::error::{Error, Result};
 use crate::rules::Window;
@@ -84,6 +86,42 @@ fn percentages(
         Ok((format!("{name}_{}", window.name()), decimals(shares)?))
     };
     Window::ALL.into_iter().map(one).collect()
+}
+
+/// The same report for programs that compute: decimals as doubles, each the nearest to its two
+/// decimals, and fields with their unit in the metadata.
+pub fn for_programs(report: &RecordBatch) -> Result<RecordBatch> {
+    let columns: Vec<_> = report.columns().iter().map(doubles).collect();
+    let fields = report.schema_ref().fields().iter().zip(&columns).map(|(field, column)| {
+        let unit = unit_of(field.name(), field.data_type());
+        let metadata = unit.map(|unit| ("unit".to_owned(), unit.to_owned()));
+        Field::new(field.name(), column.data_type().clone(), field.is_nullable())
+            .with_metadata(metadata.into_iter().collect())
+    });
+    let schema = Schema::new(fields.collect::<Vec<_>>());
+    Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
+}
+
+/// Decimals as doubles; any other column as it is.
+fn doubles(column: &ArrayRef) -> ArrayRef {
+    match column.as_primitive_opt::<Decimal128Type>() {
+        // A quotient of whole numbers that a double holds exactly is rounded once.
+        Some(decimals) => {
+            Arc::new(decimals.unary::<_, Float64Type>(|hundredths| hundredths as f64 / 100.0))
+        }
+        None => Arc::clone(column),
+    }
+}
+
+/// Unit of a figure; `None` for the id of the store.
+fn unit_of(name: &str, data_type: &DataType) -> Option<&'static str> {
+    let window = Window::ALL.into_iter().find(|window| name.ends_with(window.name()))?;
+    Some(match (data_type, window) {
+        _ if name.contains("_pct_") => "percent",
+        (DataType::Int64, _) => "microseconds",
+        (_, Window::LastHour) => "minutes",
+        _ => "hours",
+    })
 }
 
 fn decimals(hundredths: Decimal128Array) -> Result<ArrayRef> {

@@ -8,6 +8,6 @@ mod layout;
 mod text;
 mod writer;
 
-pub use format::{Format, print, render};
+pub use format::{Format, kept, print, render};
 pub use layout::{Layout, lay_out, widest, widest_schema};
 pub use writer::Writer;

@@ -14,7 +14,7 @@ use arrow::ipc::reader::FileReader;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::report::{Format, render};
+use crate::report;
 use crate::tables::sync_folder;
 
 pub struct Files {
@@ -42,7 +42,7 @@ impl Files {
 
     /// The report's file is on disk, synced, when this returns.
     pub fn write(&self, id: Uuid, report: &RecordBatch) -> Result<Written> {
-        let bytes = render(report, Format::Arrow)?;
+        let bytes = report::kept(report)?;
         let path = self.path(id);
         self.write_bytes(&path, &bytes).map_err(|error| Error::io("write", &path, error))?;
         let checksum = blake3::hash(&bytes).to_hex().to_string();
