@@ -2,8 +2,9 @@
 --
 -- in   histories (store_id, time_zone, spans, timeline)
 -- out  incidents (store_id, starts_at, ends_at, starts_local, ends_local, downtime, is_open), in
---      order of time for each store; local times are by the clock of the store; downtime is the scheduled open time within it, in microseconds; is_open tells whether it
---      still runs at the end of the range
+--      order of time for each store; local times are by the clock of the store; downtime is the
+--      scheduled open time within it, in microseconds; is_open tells whether it still runs at the end
+--      of the range
 -- args $from and $now, the range; $min_downtime, microseconds, those with less are left out
 WITH outages AS (
     SELECT

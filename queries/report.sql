@@ -1,7 +1,8 @@
 -- The report: the figures of every store, in microseconds, in ascending order of ids.
 --
 -- in   tallies (store_id, last_hour, last_day, last_week), each window a struct of up, down and unknown
--- out  report (store_id, uptime_*, downtime_*, unknown_*, scheduled_*), one row a store
+-- out  report (store_id, uptime_*, downtime_*, unknown_*, scheduled_*), one row a store, all but
+--      the id in microseconds
 -- args $no_data, what time that no poll vouches for is booked as: 'unknown', 'down' or 'up'
 --
 -- For every store and window, exactly: uptime + downtime + unknown = scheduled.

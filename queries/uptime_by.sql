@@ -2,7 +2,8 @@
 --
 -- in   bucket_tallies (store_id, tally)
 -- out  uptime_by (store_id, bucket, starts_at, ends_at, open, up, down, unknown, uptime_pct,
---      coverage_pct, polls, incidents, longest), one row a store and bucket, as `uptime` has them
+--      coverage_pct, polls, incidents, longest), one row a store and bucket; times in microseconds and
+--      shares in percent, as in `uptime`; bucket is a local time, the others are UTC
 -- args $no_data, what time that no poll vouches for is booked as: 'unknown', 'down' or 'up'
 --
 -- An outage that reaches over several buckets counts in each, with its own part of it.

@@ -9,6 +9,7 @@
 mod as_of;
 mod by_number;
 mod chain;
+mod columns;
 mod constants;
 mod cooperation;
 mod database;
@@ -35,6 +36,7 @@ mod bounds;
 #[cfg(test)]
 mod examples;
 
+pub use self::columns::{Described, columns_of};
 pub use self::database::{CATALOG, Database, NamedTable, SCHEMA, Session};
 pub use self::depth::bounded;
 pub use self::documented::documented;

@@ -115,8 +115,15 @@ pub fn catalogs(chain: &Chain, beside: Vec<NamedTable>) -> Result<Arc<dyn Catalo
     catalogs_of([(SCHEMA, schema_of(shown)?), (INTERNAL, schema_of(internal)?)])
 }
 
+/// What a column of a table holds.
+pub fn description(table: &str, column: &str) -> Option<&'static str> {
+    let found = DESCRIPTIONS.into_iter().find(|row| (row.0, row.1) == (table, column));
+    found.map(|(.., told)| told)
+}
+
 fn descriptions() -> Result<Arc<dyn TableProvider>> {
     let told = DESCRIPTIONS.into_iter().map(|row| <[&str; 3]>::from(row).map(str::to_owned));
+    let told = told.chain(super::columns::descriptions());
     let told: Vec<_> = told.chain(super::reports::descriptions()).collect();
     let column = |of: fn(&[String; 3]) -> &String| -> ArrayRef {
         Arc::new(told.iter().map(|row| Some(of(row))).collect::<StringArray>())

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::Documentation;
 
-use crate::sql::documented;
+use crate::sql::{columns_of, documented};
 
 /// What the function does; where none is given, what each of ours does, and the names of the others.
 ///
@@ -15,13 +15,21 @@ pub fn tell(state: &SessionState, name: Option<&str>) -> Result<String, String> 
     let Some(name) = name else { return Ok(listed(state)) };
     let name = name.trim_end_matches("()").to_lowercase();
     if let Some(ours) = documented().find(|ours| ours.name == name) {
-        return Ok(ours.to_string());
+        return Ok(format!("{ours}{}", columns(&name)));
     }
     match documentation(state, &name) {
         Some(documentation) => Ok(text(documentation)),
         None if names(state).contains(&name) => Ok(format!("{name} is not documented\n")),
         None => Err(format!("there is no function {name:?}; \\h lists those that there are")),
     }
+}
+
+/// Columns of a table function and what they hold, a line each.
+fn columns(name: &str) -> String {
+    let width = columns_of(name).map(|(column, _)| column.len()).max().unwrap_or(0);
+    let lines = columns_of(name).map(|(column, told)| format!("  {column:width$}  {told}\n"));
+    let lines: String = lines.collect();
+    if lines.is_empty() { lines } else { format!("\ncolumns\n{lines}") }
 }
 
 fn listed(state: &SessionState) -> String {

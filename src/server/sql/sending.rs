@@ -27,7 +27,7 @@ use super::super::download;
 use super::super::reports::without_folder;
 use crate::error::{Error, Result};
 use crate::report::{Format, Writer};
-use crate::sql::{Limits, Rows, Session};
+use crate::sql::{Described, Limits, Rows, Session};
 
 /// Says that rows were cut off, and by which limit.
 const CUT: HeaderName = HeaderName::from_static("uptally-cut");
@@ -91,8 +91,9 @@ enum Rest {
 async fn first_part(question: Question) -> Result<(Vec<u8>, Rest)> {
     let Question { session, plan, limits, format, folder } = question;
     let is_plan = matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_));
+    let described = Described::of(&plan);
     let rows = session.run(plan, limits).await?;
-    let writer = Writer::new(format, &rows.schema())?;
+    let writer = Writer::new(format, &described.schema(&rows.schema()))?;
     let mut writing = Writing { rows, writer, limits, folder: is_plan.then_some(folder) };
     let mut first = Vec::new();
     while first.len() < FIRST_BYTES_MAX {
