@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::Stream;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::Bound;
 
 /// Connections at once, of each listener; whoever finds no room waits outside.
 const CONNECTIONS_MAX: usize = 512;
@@ -20,8 +22,8 @@ pub struct Accepted {
     pub place: OwnedSemaphorePermit,
 }
 
-/// Every connection of a listener, without an end.
-pub fn connections(listener: TcpListener) -> impl Stream<Item = Accepted> {
+/// Every connection to the listening sockets, without an end.
+pub fn connections(listener: Bound) -> impl Stream<Item = Accepted> {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     futures::stream::unfold((listener, room), |(listener, room)| async {
         loop {
@@ -36,7 +38,7 @@ pub fn connections(listener: TcpListener) -> impl Stream<Item = Accepted> {
     })
 }
 
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> std::io::Result<Accepted> {
+async fn accept(listener: &Bound, room: &Arc<Semaphore>) -> std::io::Result<Accepted> {
     let place = Arc::clone(room).acquire_owned().await.map_err(std::io::Error::other)?;
     let (stream, _) = listener.accept().await?;
     // Small answers must not wait for more to send.

@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
@@ -23,6 +23,8 @@ use warp::http::Request;
 use warp::hyper::body::Incoming;
 use warp::hyper::service::{Service, service_fn};
 use warp::reply::Response as Reply;
+
+use super::Bound;
 
 const CONNECTIONS_MAX: usize = 4096;
 /// How long a client may take over a handshake, over the first bytes that tell HTTP/1 from HTTP/2,
@@ -40,7 +42,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts until the end of `stop`; then lets what was begun be finished, within the time.
 pub async fn serve(
-    listener: TcpListener,
+    listener: Bound,
     tls: Option<TlsAcceptor>,
     filter: BoxedFilter<(Reply,)>,
     stop: impl Future<Output = ()>,
@@ -353,7 +355,7 @@ mod tests {
     async fn an_idle_client_is_asked_to_come_again() {
         use warp::Filter;
         const GO_AWAY: u8 = 7;
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let client = tokio::task::spawn_blocking(move || heard_by_an_idle_client(address));
         let (stream, _) = listener.accept().await.unwrap();

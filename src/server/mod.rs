@@ -9,6 +9,7 @@
 #[cfg(any(feature = "flight", feature = "postgres"))]
 mod accept;
 mod ask;
+mod bound;
 mod catalog;
 mod clock;
 mod dialects;
@@ -54,6 +55,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::sql::NamedTable;
 
+pub use self::bound::Bound;
 pub use self::intake::HEADER_BYTES_MAX;
 pub use self::jobs::{Limits, Retention};
 pub use self::keys::{Keys, ROLES, Role};
@@ -76,18 +78,18 @@ pub fn report_tables(data: &Path) -> Vec<NamedTable> {
 
 /// Where clients are waited for.
 pub struct Listeners {
-    pub http: TcpListener,
+    pub http: Bound,
     #[cfg(feature = "flight")]
-    pub flight: Option<TcpListener>,
+    pub flight: Option<Bound>,
     #[cfg(feature = "postgres")]
-    pub postgres: Option<TcpListener>,
+    pub postgres: Option<Bound>,
 }
 
 impl From<TcpListener> for Listeners {
     /// HTTP alone.
     fn from(http: TcpListener) -> Self {
         Self {
-            http,
+            http: http.into(),
             #[cfg(feature = "flight")]
             flight: None,
             #[cfg(feature = "postgres")]

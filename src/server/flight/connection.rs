@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpListener;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsAcceptor;
 use tonic::transport::server::Connected;
 
+use super::super::Bound;
 use super::super::accept::{Accepted, connections};
 
 /// How long a client may take over a handshake of TLS.
@@ -28,7 +28,7 @@ pub struct Connection {
 
 /// Every connection of a listener that came through its handshake.
 pub fn opened(
-    listener: TcpListener,
+    listener: Bound,
     tls: Option<TlsAcceptor>,
 ) -> impl Stream<Item = std::io::Result<Connection>> {
     connections(listener)

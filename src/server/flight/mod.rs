@@ -15,12 +15,11 @@ mod status;
 use std::time::Duration;
 
 use arrow_flight::flight_service_server::FlightServiceServer;
-use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tonic::transport::Server;
 
 use self::service::FlightSql;
-use super::Service;
+use super::{Bound, Service};
 
 /// What clients ask for in the handshake of TLS.
 const ALPN: &[u8] = b"h2";
@@ -30,7 +29,7 @@ const PING_TIME: Duration = Duration::from_secs(15);
 
 /// Serves until the service stops; then lets what was begun be finished, within the time.
 pub async fn serve(
-    listener: TcpListener,
+    listener: Bound,
     tls: Option<TlsAcceptor>,
     service: Service,
     drain_time: Duration,

@@ -27,21 +27,21 @@ use datafusion_postgres::pgwire::api::{ConnectionManager, PgWireServerHandlers, 
 use datafusion_postgres::pgwire::tokio::process_socket;
 use futures::StreamExt;
 use tokio::io::Interest;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use self::answer::Answers;
 use self::startup::Startup;
-use super::Service;
 use super::accept::{Accepted, connections};
+use super::{Bound, Service};
 
 /// What clients ask for in the handshake of TLS.
 const ALPN: &[u8] = b"postgresql";
 
 /// Serves until the service stops; then lets what was begun be finished, within the time.
 pub async fn serve(
-    listener: TcpListener,
+    listener: Bound,
     tls: Option<TlsAcceptor>,
     service: Service,
     drain_time: Duration,
