@@ -230,7 +230,7 @@ fn a_wrong_path_or_flag_is_named() {
     fails("ingest empty", 1, "\"empty\" holds no CSV file");
     fails("ingest missing.csv", 1, "\"missing.csv\": cannot read");
     fails("ingest --data x.csv x.csv", 1, "\"x.csv\": cannot create");
-    fails("report --data missing", 1, "nothing was loaded into \"missing\"");
+    fails("report --data missing", 1, "no data in \"missing\"; run `uptally ingest` first");
     fails("report --data loaded --as-of 7", 1, "there is no version 7; expected 1 to 1");
     fails("report --data loaded --store b", 1, "there is no store \"b\"");
     fails("report x.csv --as-of 1", 2, "cannot be used with");

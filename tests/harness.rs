@@ -145,6 +145,9 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> T {
 /// The command, as a user types it, with nothing of the outside in its surroundings.
 pub fn uptally<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_uptally"));
-    command.args(arguments).env_remove("UPTALLY_DATA").env_remove("UPTALLY_LOG");
+    command.args(arguments);
+    for name in ["UPTALLY_DATA", "UPTALLY_LOG", "RUST_LOG"] {
+        command.env_remove(name);
+    }
     command
 }

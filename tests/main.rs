@@ -2,7 +2,9 @@
 
 mod bad_input;
 mod chain_2023;
+mod commands;
 mod documentation;
+mod files;
 mod folders;
 mod golden;
 mod harness;

@@ -61,7 +61,12 @@ fn questions_are_answered_in_their_order_until_one_is_wrong() {
     check(folder, &["-f", "none.sql"], "", ("", "\"none.sql\": cannot read", 1));
     check(folder, &["--as-of", "1", count], "", ("stores\n40\n", "", 0));
     check(folder, &["--as-of", "2", count], "", ("", "there is no version 2", 1));
-    check(folder, &["--data", "empty", count], "", ("", "nothing was loaded into", 1));
+    check(
+        folder,
+        &["--data", "empty", count],
+        "",
+        ("", "no data in \"empty\"; run `uptally ingest` first", 1),
+    );
     check(folder, &["--format", "xml", count], "", ("", "invalid value", 2));
 }
 
@@ -79,6 +84,12 @@ fn commands_tell_what_there_is_to_ask() {
         ("\\h latest_poll", "latest_poll()   scalar"),
         (".help once", ".once FILE"),
         (".help", ".once FILE"),
+        ("help", ".once FILE"),
+        ("HELP;", ".once FILE"),
+        ("?", ".once FILE"),
+        (".help uptime", "  up            open time in which the store was up, microseconds"),
+        ("\\d incidents", "scheduled open time in the outage, microseconds"),
+        ("\\d business_hours", "| when it opens, seconds after local midnight"),
     ] {
         let run = asked(folder, &[], command);
         let printed = String::from_utf8(run.stdout).unwrap();
@@ -88,7 +99,8 @@ fn commands_tell_what_there_is_to_ask() {
         ("\\d nowhere", "there is no such table"),
         ("\\h nothing", "there is no function \"nothing\""),
         (".drop", "there is no command \".drop\""),
-        (".help foo", "there is no command \"foo\""),
+        (".help foo", "there is no command or function \"foo\""),
+        (".output a.csv", ".once FILE writes the rows of the next query to a file"),
     ] {
         check(folder, &[], command, ("", words, 1));
     }
@@ -98,6 +110,10 @@ fn commands_tell_what_there_is_to_ask() {
         ".mode\n.timer on\nSELECT 1 AS a;\n.quit\nSELECT 2;",
         ("a\n1\n", "mode csv", 0),
     );
+    for word in ["exit", "quit", "EXIT;", "quit()", "\\q", ".quit", ".exit", ":q"] {
+        check(folder, &[], &format!("{word}\nSELECT 2;"), ("", "", 0));
+        check(folder, &[], &format!("SELECT 1 AS a;\n{word}\nSELECT 2;"), ("a\n1\n", "", 0));
+    }
     let run = asked(folder, &[], ".timer on\nSELECT 1;");
     assert!(String::from_utf8(run.stderr).unwrap().starts_with("1 row in "));
 }
@@ -113,7 +129,7 @@ fn a_file_is_written_whole_or_not_at_all() {
     let late = "SELECT 10 / (20000 - value) AS a FROM range(1, 30000)";
     check(folder, &["-o", "a.csv", late], "", ("", "division by zero", 1));
     assert_eq!(read("a.csv"), b"a\n1\n");
-    let two = "expected .once FILE before each of several";
+    let two = "use .once FILE before each of several";
     check(folder, &["-o", "a.csv", "SELECT 2 AS a; SELECT 3 AS a"], "", ("", two, 1));
     check(folder, &["-o", "a.csv"], "", ("", "there was none", 1));
     let script = ".mode json\n.once b.json\nSELECT 1 AS a;\nSELECT 2 AS a;";
@@ -201,8 +217,12 @@ fn the_rows_of_the_next_query_wait_for_one_that_gives_any() {
     let folder = folder();
     let folder = folder.path();
     let lost = ".once none/a.csv\nSELECT 1 AS a;";
-    check(folder, &[], lost, ("", "expected a file in a folder that is there", 1));
+    check(folder, &[], lost, ("", "there is no folder \"none\"; make it first", 1));
     // In the mode for people, a file is in the format of its ending.
     check(folder, &["--format", "table"], ".once a.csv\nSELECT 1 AS a;", ("", "", 0));
     assert_eq!(std::fs::read(folder.join("a.csv")).unwrap(), b"a\n1\n");
+    // So it is in any other mode: the name says more of the file than the mode does.
+    check(folder, &["--format", "csv"], ".once a.json\nSELECT 1 AS a;", ("", "", 0));
+    assert_eq!(std::fs::read(folder.join("a.json")).unwrap(), b"[{\"a\":1}]\n");
+    check(folder, &[], ".once a.xlsx\nSELECT 1;", ("", "nothing is written as .xlsx", 1));
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::arguments::instant;
+use super::output;
 use crate::error::{Error, Result};
 use crate::generate::{DEFAULT_END_US, Spec, generate};
 
@@ -38,9 +39,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         std::io::ErrorKind::InvalidInput => Error::Argument(error.to_string()),
         _ => Error::io("write a chain to", &arguments.out, error),
     })?;
-    println!(
-        "wrote {} polls, {} rows of business hours and {} time zones to {:?}",
+    let said = format!(
+        "wrote {} polls, {} rows of business hours and {} time zones to {:?}\n",
         written.polls, written.hours_rows, written.zone_rows, arguments.out
     );
-    Ok(())
+    output::write(said.as_bytes(), None)
 }

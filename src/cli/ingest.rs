@@ -16,6 +16,7 @@ use crate::ingest::{
     CONFLICTS_MAX, DefaultWords, Kind, Mode, Outcome, Replaced, Request, Unmatched, Watch, load,
     rejects_csv, sources,
 };
+use crate::report::Format;
 use crate::rules::{DefaultHours, Options};
 use crate::tables::WriteLock;
 use crate::words::default_hours_text;
@@ -58,6 +59,21 @@ pub struct Rejection {
     rejects: Option<PathBuf>,
 }
 
+impl Rejection {
+    /// Whether the file of rejects is named as what it is.
+    pub fn check(&self) -> std::result::Result<(), String> {
+        let file = self.rejects.as_ref();
+        file.map_or(Ok(()), |file| output::must_be("rejects are", Format::Csv, file))
+    }
+}
+
+impl Arguments {
+    /// What contradicts what, before anything is done.
+    pub fn check(&self) -> std::result::Result<(), String> {
+        self.rejection.check()
+    }
+}
+
 pub async fn run(arguments: &Arguments) -> Result<()> {
     let stop = Stop::on_signals()?;
     let mode = match (arguments.merge, arguments.replace) {
@@ -76,7 +92,12 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
     let outcome = load_into(&arguments.data, &arguments.paths, &how, stop.flag()).await?;
     arguments.zones.tell_older(&outcome.zone_rules)?;
     tell_doubts(&outcome, &defaults);
-    print!("{}", summary(&outcome, mode));
+    let summary = summary(&outcome, mode);
+    match &arguments.rejection.rejects {
+        // Rows and sentences do not share a stream.
+        Some(file) if output::is_stdout(file) => eprint!("{summary}"),
+        _ => output::write(summary.as_bytes(), None)?,
+    }
     Ok(())
 }
 
@@ -99,6 +120,9 @@ pub async fn load_into(
     how: &How<'_>,
     stopped: &AtomicBool,
 ) -> Result<Outcome> {
+    if let Some(file) = &how.rejection.rejects {
+        output::can_be_written(file)?;
+    }
     let bytes = sources(paths)?.iter().map(|source| source.size_bytes).sum();
     let lock = WriteLock::wait(data, how.wait, stopped).await?;
     let bar = ProgressBar::new(bytes).with_style(bar_style());

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::arguments::one_of;
+use super::output;
 use crate::error::Result;
 use crate::server::{ROLES, Role, keys};
 
@@ -30,9 +31,9 @@ enum Action {
 pub fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.action {
         Action::Add { role, file } => {
-            let key = keys::add(file, *role)?;
+            let key = keys::add(&output::regular_file(file)?, *role)?;
             eprintln!("note: this is the only time that the key is shown");
-            println!("{key}");
+            output::write(format!("{key}\n").as_bytes(), None)?;
         }
     }
     Ok(())

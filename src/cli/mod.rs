@@ -3,10 +3,14 @@
 //! Figures go to stdout, everything else to stderr. Exit code 0 is success, 1 a failure that the
 //! last line on stderr explains, 2 a wrong flag, 130 an interruption.
 
+mod addresses;
 mod arguments;
+mod completions;
 mod generate;
 mod ingest;
 mod keys;
+mod logging;
+mod man;
 mod output;
 mod report;
 mod serve;
@@ -17,16 +21,34 @@ mod zones;
 use std::process::ExitCode;
 use std::sync::LazyLock;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::error::{Error, Result};
 use crate::rules::ZoneRules;
 use crate::sql::STACK_BYTES;
 
+const AFTER_HELP: &str = "\
+Start with `uptally generate --stores 200 --days 10 --seed 7 chain`, or CSV files of your own:
+`uptally report FOLDER` reports on them, `uptally ingest FOLDER` keeps them for report, sql and serve.
+
+Environment:
+  UPTALLY_DATA  folder of the tables where --data is not given
+  UPTALLY_LOG   what is logged to stderr, as warn,uptally::server=debug; else RUST_LOG
+  NO_COLOR      leaves colours out of the prompt
+
+Exit codes: 0 success, 1 a failure that the last line on stderr explains, 2 a wrong flag,
+130 interrupted.";
+
 /// Says exactly how long each store of a chain was up, and how long down, while it should have
 /// been open.
 #[derive(Debug, Parser)]
-#[command(name = "uptally", version = version(), arg_required_else_help = true)]
+#[command(
+    name = "uptally",
+    version = version(),
+    arg_required_else_help = true,
+    after_help = AFTER_HELP
+)]
 struct Command {
     #[command(subcommand)]
     action: Action,
@@ -41,6 +63,21 @@ enum Action {
     Serve(Box<serve::Arguments>),
     Keys(keys::Arguments),
     Zones(zones::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
+}
+
+impl Action {
+    /// # Errors
+    /// Where flags contradict each other: the name of the command, and what is wrong.
+    fn check(&self) -> std::result::Result<(), (&'static str, String)> {
+        match self {
+            Action::Ingest(arguments) => arguments.check().map_err(|wrong| ("ingest", wrong)),
+            Action::Report(arguments) => arguments.check().map_err(|wrong| ("report", wrong)),
+            Action::Sql(arguments) => arguments.check().map_err(|wrong| ("sql", wrong)),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Of the program, and of the time-zone rules that it brings.
@@ -55,7 +92,10 @@ fn version() -> &'static str {
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
     let command = Command::parse();
-    log_to_stderr(&command.action);
+    if let Err((name, wrong)) = command.action.check() {
+        wrong_flag(name, &wrong);
+    }
+    logging::to_stderr(&command.action);
     let mut threads = tokio::runtime::Builder::new_multi_thread();
     // What is said to the service or at the prompt passes through them.
     let runtime = match threads.enable_all().thread_stack_size(STACK_BYTES).build() {
@@ -89,21 +129,27 @@ async fn act(action: Action) -> Result<()> {
         Action::Serve(arguments) => serve::run(&arguments).await,
         Action::Keys(arguments) => keys::run(&arguments),
         Action::Zones(arguments) => zones::run(&arguments).await,
+        Action::Completions(arguments) => completions::run(&arguments),
+        Action::Man(arguments) => man::run(&arguments),
     }
 }
 
-/// Warnings, and of the service every request; or what `UPTALLY_LOG` asks for, in the syntax of
-/// `RUST_LOG`.
-fn log_to_stderr(action: &Action) {
-    let usual = match action {
-        Action::Serve(_) => "warn,uptally::server=info,buoyant_kernel=off",
-        _ => "warn,buoyant_kernel=off",
-    };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("UPTALLY_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(usual));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(false)
-        .with_writer(std::io::stderr)
-        .init();
+/// Ends as clap does where it finds a flag wrong by itself.
+fn wrong_flag(name: &str, wrong: &str) -> ! {
+    let mut command = Command::command();
+    command.build();
+    match command.find_subcommand_mut(name) {
+        Some(command) => command.error(ErrorKind::ArgumentConflict, wrong).exit(),
+        None => command.error(ErrorKind::ArgumentConflict, wrong).exit(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_command_holds() {
+        Command::command().debug_assert();
+    }
 }

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::arguments::{self, default_hours, duration_us, instant, time_zone};
 use super::ingest::{How, Rejection, conflicts, default_words, load_into, tell_doubts};
-use super::output;
+use super::output::{self, Output};
 use super::signals::Stop;
 use super::zones;
 use crate::engine::{Answer, Engine, Question, answer, explain, prepare};
@@ -73,9 +73,10 @@ pub struct Arguments {
     /// Prints whole microseconds in place of minutes and hours
     #[arg(long)]
     exact: bool,
-    #[arg(long, default_value = "csv", value_parser = arguments::format())]
-    format: Format,
-    /// File to write, whole or not at all [default: stdout]
+    /// What the report looks like [default: what the name of the file ends in, else csv]
+    #[arg(long, value_parser = arguments::format())]
+    format: Option<Format>,
+    /// File to write, whole or not at all; compressed by .gz or .zst; - is stdout [default: stdout]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Prints the plan in place of the report
@@ -93,7 +94,29 @@ pub struct Arguments {
     zones: zones::Source,
 }
 
+impl Arguments {
+    /// What contradicts what, before anything is done.
+    pub fn check(&self) -> std::result::Result<(), String> {
+        self.rejection.check()?;
+        match &self.output {
+            Some(file) if self.explain => output::must_be("a plan is", Format::Table, file),
+            _ => self.format().map(drop),
+        }
+    }
+
+    fn format(&self) -> std::result::Result<Format, String> {
+        let usual = Format::default();
+        match &self.output {
+            Some(file) => output::format_for(file, self.format, usual),
+            None => Ok(self.format.unwrap_or(usual)),
+        }
+    }
+}
+
 pub async fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(file) = &arguments.output {
+        output::can_be_written(file)?;
+    }
     if cfg!(debug_assertions) {
         eprintln!(
             "note: built without optimisation: the figures are right, the speed is not; use --release"
@@ -120,9 +143,10 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
 }
 
 async fn report_on(data: &Path, arguments: &Arguments, stop: &Stop) -> Result<()> {
+    let format = arguments.format().map_err(Error::Argument)?;
     let dataset = Dataset::open(data, arguments.as_of).await?.ok_or_else(|| {
         Error::Argument(format!(
-            "nothing was loaded into {data:?} yet; expected `uptally ingest` before, or CSV files as arguments"
+            "no data in {data:?}; run `uptally ingest` first, or name CSV files to report on"
         ))
     })?;
     if let Some(warning) = outdated_zone_rules(&dataset) {
@@ -133,11 +157,13 @@ async fn report_on(data: &Path, arguments: &Arguments, stop: &Stop) -> Result<()
         let plan = explain(&dataset, &question, arguments.engine).await?;
         return output::write(plan.as_bytes(), arguments.output.as_deref());
     }
+    let mut output = Output::of_format(format, arguments.output.as_deref())?;
     let answer = stop.unless(answer(&dataset, &question, arguments.engine)).await?;
     tell_defaults(&answer, &question, dataset.zone_rules()?.edition());
     let layout = Layout { extended: arguments.columns, exact: arguments.exact };
-    let report = print(&answer.figures, layout, arguments.format)?;
-    output::write(&report, arguments.output.as_deref())
+    let report = print(&answer.figures, layout, format)?;
+    output.write(&report)?;
+    output.finish()
 }
 
 fn question(arguments: &Arguments) -> Question {

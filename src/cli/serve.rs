@@ -7,8 +7,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::Args;
-use tokio::net::TcpListener;
 
+use super::addresses::{HostPort, host_port, is_of_this_machine};
 use super::arguments::{at_least_one, duration_us, one_of};
 use super::signals::Stop;
 use super::sql;
@@ -17,8 +17,8 @@ use crate::generate::{DEFAULT_END_US, Spec, generate};
 use crate::ingest::{Request, Watch, load};
 use crate::rules::calendar::DAY_US;
 use crate::server::{
-    self, COMPLETE_AS, CompleteAs, HEADER_BYTES_MAX, Keys, Limits, Listeners, Retention, Service,
-    Settings,
+    self, Bound, COMPLETE_AS, CompleteAs, HEADER_BYTES_MAX, Keys, Limits, Listeners, Retention,
+    Service, Settings,
 };
 use crate::tables::{Dataset, WriteLock};
 use crate::words::{duration_text, word};
@@ -37,17 +37,17 @@ pub struct Arguments {
     /// folder of the tables]
     #[arg(long, value_name = "NAME")]
     chain: Option<String>,
-    /// Address and port; port 0 is any that is free
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
-    listen: SocketAddr,
-    /// Also answers Arrow Flight SQL at this address; port 0 is any that is free
+    /// Host and port, as localhost:8000; all addresses of the host; port 0 is any that is free
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8000", value_parser = host_port)]
+    listen: HostPort,
+    /// Also answers Arrow Flight SQL there; port 0 is any that is free
     #[cfg(feature = "flight")]
-    #[arg(long, value_name = "ADDRESS")]
-    flight: Option<SocketAddr>,
-    /// Also answers PostgreSQL clients at this address; port 0 is any that is free
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_port)]
+    flight: Option<HostPort>,
+    /// Also answers PostgreSQL clients there; port 0 is any that is free
     #[cfg(feature = "postgres")]
-    #[arg(long, value_name = "ADDRESS")]
-    postgres: Option<SocketAddr>,
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_port)]
+    postgres: Option<HostPort>,
     /// File of keys made by `uptally keys add`; without one everybody may do everything
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
@@ -119,12 +119,12 @@ pub struct Arguments {
 
 pub async fn run(arguments: &Arguments) -> Result<()> {
     let stop = Stop::on_signals()?;
-    for address in addresses(arguments) {
-        if !address.ip().is_loopback() && arguments.keys.is_none() && !arguments.insecure {
-            return Err(Error::Argument(format!(
-                "{address} is reached from other machines; expected --keys FILE, or --insecure where everybody may do everything"
-            )));
-        }
+    let addresses = Addresses::of(arguments).await?;
+    let far = addresses.all().find(|address| !is_of_this_machine(address));
+    if let (Some(far), None, false) = (far, &arguments.keys, arguments.insecure) {
+        return Err(Error::Argument(format!(
+            "{far} is reached from other machines; give --keys FILE, or --insecure where everybody may do everything"
+        )));
     }
     let tls = match (&arguments.tls_cert, &arguments.tls_key) {
         (Some(certificate), Some(key)) => Some(server::tls::acceptor(certificate, key)?),
@@ -133,54 +133,90 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
     let settings = settings(arguments)?;
     let data = data(arguments, stop.flag()).await?;
     let service = Service::open(data, settings)?;
-    let (http, bound) = listener(arguments.listen).await?;
-    let is_far = addresses(arguments).any(|address| !address.ip().is_loopback());
-    if arguments.keys.is_some() && tls.is_none() && is_far {
+    let http = listen(&addresses.http).await?;
+    if arguments.keys.is_some() && tls.is_none() && far.is_some() {
         eprintln!("note: keys cross the network as they are; --tls-cert and --tls-key hide them");
     }
+    let bound = http.addresses().map_err(|error| cannot_listen(&arguments.listen, error))?;
     let listeners = Listeners {
         http,
         #[cfg(feature = "flight")]
-        flight: told("Arrow Flight SQL at grpc", arguments.flight).await?,
+        flight: told("Arrow Flight SQL at grpc", addresses.flight).await?,
         #[cfg(feature = "postgres")]
-        postgres: told("PostgreSQL at postgres", arguments.postgres).await?,
+        postgres: told("PostgreSQL at postgres", addresses.postgres).await?,
     };
     let scheme = if tls.is_some() { "https" } else { "http" };
-    eprintln!("listening on {scheme}://{bound}");
+    bound.iter().for_each(|bound| eprintln!("listening on {scheme}://{bound}"));
     server::run(listeners, tls, service, stop.asked()).await;
     Ok(())
 }
 
-fn addresses(arguments: &Arguments) -> impl Iterator<Item = SocketAddr> {
-    [
-        Some(arguments.listen),
-        #[cfg(feature = "flight")]
-        arguments.flight,
-        #[cfg(feature = "postgres")]
-        arguments.postgres,
-    ]
-    .into_iter()
-    .flatten()
+/// Where to listen, with names resolved.
+struct Addresses {
+    http: Vec<SocketAddr>,
+    #[cfg(feature = "flight")]
+    flight: Option<Vec<SocketAddr>>,
+    #[cfg(feature = "postgres")]
+    postgres: Option<Vec<SocketAddr>>,
+}
+
+impl Addresses {
+    async fn of(arguments: &Arguments) -> Result<Self> {
+        Ok(Self {
+            http: arguments.listen.resolve().await?,
+            #[cfg(feature = "flight")]
+            flight: resolved(arguments.flight.as_ref()).await?,
+            #[cfg(feature = "postgres")]
+            postgres: resolved(arguments.postgres.as_ref()).await?,
+        })
+    }
+
+    fn all(&self) -> impl Iterator<Item = SocketAddr> {
+        let others: [Option<&Vec<SocketAddr>>; 2] = [
+            #[cfg(feature = "flight")]
+            self.flight.as_ref(),
+            #[cfg(not(feature = "flight"))]
+            None,
+            #[cfg(feature = "postgres")]
+            self.postgres.as_ref(),
+            #[cfg(not(feature = "postgres"))]
+            None,
+        ];
+        self.http.iter().chain(others.into_iter().flatten().flatten()).copied()
+    }
+}
+
+#[cfg(any(feature = "flight", feature = "postgres"))]
+async fn resolved(named: Option<&HostPort>) -> Result<Option<Vec<SocketAddr>>> {
+    match named {
+        Some(named) => named.resolve().await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Listens, and says where.
 #[cfg(any(feature = "flight", feature = "postgres"))]
-async fn told(what: &str, address: Option<SocketAddr>) -> Result<Option<TcpListener>> {
-    let Some(address) = address else { return Ok(None) };
-    let (listener, bound) = listener(address).await?;
-    eprintln!("{what}://{bound}");
-    Ok(Some(listener))
+async fn told(what: &str, addresses: Option<Vec<SocketAddr>>) -> Result<Option<Bound>> {
+    let Some(addresses) = addresses else { return Ok(None) };
+    let bound = listen(&addresses).await?;
+    let told = bound.addresses().map_err(|error| cannot_listen(&addresses[0], error))?;
+    told.iter().for_each(|address| eprintln!("{what}://{address}"));
+    Ok(Some(bound))
 }
 
-async fn listener(address: SocketAddr) -> Result<(TcpListener, SocketAddr)> {
-    let bound = TcpListener::bind(address).await.and_then(|listener| {
-        let bound = listener.local_addr()?;
-        Ok((listener, bound))
-    });
-    bound.map_err(|error| Error::Resource {
-        what: format!("cannot listen on {address}"),
-        source: error.into(),
-    })
+async fn listen(addresses: &[SocketAddr]) -> Result<Bound> {
+    let bound = Bound::at(addresses).await;
+    bound.map_err(|(address, error)| cannot_listen(&address, error))
+}
+
+fn cannot_listen(address: &impl fmt::Display, error: std::io::Error) -> Error {
+    let what = match error.kind() {
+        std::io::ErrorKind::AddrInUse => format!(
+            "cannot listen on {address}; stop the server that is there, or name another port"
+        ),
+        _ => format!("cannot listen on {address}"),
+    };
+    Error::Resource { what, source: error.into() }
 }
 
 fn settings(arguments: &Arguments) -> Result<Settings> {

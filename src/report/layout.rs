@@ -99,6 +99,7 @@ pub fn for_programs(report: &RecordBatch) -> Result<RecordBatch> {
             .with_metadata(metadata.into_iter().collect())
     });
     let schema = Schema::new(fields.collect::<Vec<_>>());
+    let schema = schema.with_metadata(report.schema_ref().metadata().clone());
     Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
 }
 

@@ -204,7 +204,7 @@ fn other_machines_are_let_in_by_key_or_knowingly() {
         uptally(["serve", "--listen", "0.0.0.0:0"]).current_dir(folder.path()).output().unwrap();
     assert_eq!(refused.status.code(), Some(1));
     let said = String::from_utf8(refused.stderr).unwrap();
-    assert!(said.contains("expected --keys FILE, or --insecure"), "{said}");
+    assert!(said.contains("give --keys FILE, or --insecure"), "{said}");
     let add = uptally(["keys", "add", "--role", "run", "keys"])
         .current_dir(folder.path())
         .output()

@@ -56,11 +56,11 @@ impl Wired {
             (flight.local_addr().unwrap(), postgres.local_addr().unwrap());
         let service = Service::open(data.path().to_owned(), settings).unwrap();
         let listeners = Listeners {
-            http: bind().await.unwrap(),
+            http: bind().await.unwrap().into(),
             #[cfg(feature = "flight")]
-            flight: Some(flight),
+            flight: Some(flight.into()),
             #[cfg(feature = "postgres")]
-            postgres: Some(postgres),
+            postgres: Some(postgres.into()),
         };
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(run(listeners, None, service, async { drop(stopped.await) }));

@@ -13,8 +13,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use super::super::output::Output;
 use crate::error::{Error, Result};
 use crate::report::{Format, Writer};
-use crate::sql::{FilesRead, Limits, Progress, Session, asked_wrongly, taken_as};
-use crate::words::{FORMATS, word};
+use crate::sql::{Described, FilesRead, Limits, Progress, Session, asked_wrongly, taken_as};
 
 /// How long nobody wonders whether anything is going on.
 const BAR_AFTER: Duration = Duration::from_secs(2);
@@ -46,7 +45,7 @@ impl Question<'_> {
                 values.insert(name.to_owned(), taken_as(name, value, wanted.as_ref())?.into());
             } else {
                 return Err(Error::Argument(format!(
-                    "no value is given for ${name}; expected --param {name}=VALUE, or .param {name} VALUE before it"
+                    "no value is given for ${name}; give it one by --param {name}=VALUE, or by .param {name} VALUE before it"
                 )));
             }
         }
@@ -77,20 +76,15 @@ pub async fn answer(
     limits: Limits,
     target: &Target<'_>,
 ) -> Result<Told> {
-    let is_on_terminal = target.file.is_none() && std::io::stdout().is_terminal();
-    if is_on_terminal && target.format.is_binary() {
-        return Err(Error::Argument(format!(
-            "{} is nothing for a terminal; expected a file to write to",
-            word(FORMATS, target.format)
-        )));
-    }
+    let mut output = Output::of_format(target.format, target.file)?;
+    let is_on_terminal = output.is_terminal();
     let mut bar = Bar::new();
     let (plan, params) = bar.during(question.plan(session)).await?;
+    let described = Described::of(&plan);
     let mut rows = bar.during(session.run(plan, limits)).await?;
     let cut = rows.cut();
     bar.watch(rows.progress());
-    let mut output = Output::to(target.file)?;
-    let mut writer = Writer::new(target.format, &rows.schema())?;
+    let mut writer = Writer::new(target.format, &described.schema(&rows.schema()))?;
     let mut told = Told { rows: 0, is_cut: false, params };
     let mut is_read = true;
     while is_read && let Some(batch) = bar.during(rows.next()).await {

@@ -49,15 +49,54 @@ pub const SPELLINGS: [Spelling; 10] = {
         spelling(
             &[".once"],
             "FILE",
-            "writes the rows of the next query to a file; in mode table, in the format of its ending",
+            "writes the rows of the next query to a file, in the format that its name ends in",
         ),
         spelling(&[".timer", "\\timing"], "on|off", "tells how long each query took"),
         spelling(&[".param"], "NAME VALUE", "gives $NAME a value; without VALUE takes it back"),
-        spelling(&[".read"], "FILE", "runs the statements and commands of a file"),
-        spelling(&[".help", "\\?"], "COMMAND", "tells what a command does, or lists them all"),
+        spelling(&[".read", "\\i"], "FILE", "runs the statements and commands of a file"),
+        spelling(
+            &[".help", "\\?"],
+            "NAME",
+            "tells what a command or function does, or lists all commands",
+        ),
         spelling(&[".quit", ".exit", "\\q"], "", "ends, as Ctrl-D does"),
     ]
 };
+
+/// Words that people type first of all, whichever prompt they come from, and the command of each.
+///
+/// No statement starts with any of them.
+const WORDS: [(&str, &str); 10] = [
+    ("help", ".help"),
+    ("?", ".help"),
+    ("exit", ".quit"),
+    ("quit", ".quit"),
+    ("exit()", ".quit"),
+    ("quit()", ".quit"),
+    ("bye", ".quit"),
+    (":q", ".quit"),
+    (".q", ".quit"),
+    ("\\quit", ".quit"),
+];
+
+/// Whether the line is a command, which needs no `;`, in place of the start of a statement.
+pub fn is_command(line: &str) -> bool {
+    let line = line.trim_start();
+    let is_number =
+        line.strip_prefix('.').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    (line.starts_with(['.', '\\', '?']) && !is_number) || spelled_out(line).is_some()
+}
+
+/// The command that one of [`WORDS`] stands for, with its argument.
+fn spelled_out(line: &str) -> Option<(&'static str, &str)> {
+    let line = line.trim().trim_end_matches(';').trim_end();
+    let (word, argument) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    let (_, command) = WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word))?;
+    // More than one word after it may be the start of anything.
+    let is_whole =
+        argument.is_empty() || (*command == ".help" && !argument.contains(char::is_whitespace));
+    is_whole.then_some((*command, argument.trim()))
+}
 
 /// What the line asks for.
 ///
@@ -65,7 +104,10 @@ pub const SPELLINGS: [Spelling; 10] = {
 /// Says what was expected.
 pub fn parse(line: &str) -> Result<Command, String> {
     let line = line.trim().trim_end_matches(';').trim_end();
-    let (name, argument) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    let (name, argument) = match spelled_out(line) {
+        Some(command) => command,
+        None => line.split_once(char::is_whitespace).unwrap_or((line, "")),
+    };
     let argument = unquoted(argument.trim());
     let given = (!argument.is_empty()).then(|| argument.to_owned());
     let needed = |what: &str| given.clone().ok_or_else(|| format!("{name}: expected {what}"));
@@ -80,7 +122,7 @@ pub fn parse(line: &str) -> Result<Command, String> {
             Command::Mode(mode.transpose().map_err(|wrong| format!("{name}: {wrong}"))?)
         }
         ".once" => Command::Once(needed("a file")?.into()),
-        ".read" => Command::Read(needed("a file")?.into()),
+        ".read" | "\\i" => Command::Read(needed("a file")?.into()),
         ".timer" | "\\timing" => match argument {
             "" => Command::Timer(None),
             "on" => Command::Timer(Some(true)),
@@ -124,12 +166,19 @@ pub fn help(name: Option<&str>) -> Result<String, String> {
         None => {
             let modes: Vec<_> = FORMATS.iter().map(|(word, _)| *word).collect();
             let modes = modes.join(", ");
-            Ok(format!("{lines}Modes are {modes}. A statement ends with `;`.\n"))
+            Ok(format!(
+                "{lines}Modes are {modes}. A statement ends with `;`; help, quit and exit need no dot.\n"
+            ))
         }
     }
 }
 
 fn unknown(name: &str) -> String {
+    if matches!(name, ".output" | "\\o" | "\\g" | "\\copy") {
+        return format!(
+            "there is no command {name:?}; .once FILE writes the rows of the next query to a file"
+        );
+    }
     format!("there is no command {name:?}; .help lists those that there are")
 }
 
@@ -164,11 +213,40 @@ mod tests {
         check(".read a.sql", Ok(Command::Read("a.sql".into())));
         check("\\h open_spans", Ok(Command::Function(Some("open_spans".into()))));
         check("\\q", Ok(Command::Quit));
+        check("\\i a.sql", Ok(Command::Read("a.sql".into())));
+    }
+
+    #[test]
+    fn words_of_other_prompts_are_commands() {
+        for line in [
+            "exit", "quit", "EXIT", "Quit;", "exit ;", "exit()", "quit();", "bye", ":q", ".q",
+            ".exit", ".quit;", "\\q", "\\q;", "\\quit", "  exit  ",
+        ] {
+            assert!(is_command(line), "{line}");
+            check(line, Ok(Command::Quit));
+        }
+        for line in ["help", "HELP;", "?", "?;", "\\?", ".help", " help "] {
+            assert!(is_command(line), "{line}");
+            check(line, Ok(Command::Help(None)));
+        }
+        check("help uptime", Ok(Command::Help(Some("uptime".into()))));
+        check("? once;", Ok(Command::Help(Some("once".into()))));
+        for line in
+            ["exit code", "quit FROM", "helper", "help me please", "exits", "SELECT 1", ".5", ""]
+        {
+            assert!(!is_command(line), "{line}");
+        }
     }
 
     #[test]
     fn a_command_that_is_none_hears_what_was_expected() {
         check(".drop", Err("there is no command \".drop\"; .help lists those that there are"));
+        check(
+            ".output a.csv",
+            Err(
+                "there is no command \".output\"; .once FILE writes the rows of the next query to a file",
+            ),
+        );
         check(".once", Err(".once: expected a file"));
         check(".timer soon", Err(".timer: \"soon\" is not one of on, off"));
         check(

@@ -6,6 +6,8 @@
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
+use super::commands::{Command, is_command, parse};
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// Where it starts, from 1 on.
@@ -16,7 +18,7 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     Query(String),
-    /// As typed, `.` or `\` first.
+    /// As typed: `.` or `\` first, or a word that stands for such.
     Command(String),
 }
 
@@ -34,7 +36,8 @@ impl Input {
         self.lines_read += 1;
         if self.begun.is_empty() {
             let line = line.trim();
-            if line.is_empty() {
+            // A comment before a command is part of neither it nor of a statement.
+            if is_blank(line) {
                 return Vec::new();
             }
             self.begun_on = self.lines_read;
@@ -71,11 +74,19 @@ impl Input {
 
 /// Whether the prompt takes the text as it is, or waits for more.
 pub fn is_complete(text: &str) -> bool {
-    is_command(text.trim_start()) || is_blank(statements(text).1)
+    is_command(text) || is_blank(statements(text).1) || way_out(text).is_some()
 }
 
-fn is_command(line: &str) -> bool {
-    line.starts_with(['.', '\\'])
+/// The command on the last line of a statement that was only begun: who types `exit` there wants to
+/// leave, not to name a column so.
+///
+/// `None` within quotes and comments, and for any other command.
+pub fn way_out(text: &str) -> Option<Command> {
+    let (before, last) = text.trim_end().rsplit_once('\n')?;
+    let is_told_apart = tokens(before).last().map_or(0, |(_, _, end)| *end) == before.len();
+    let command = Some(last).filter(|line| is_command(line)).and_then(|line| parse(line).ok())?;
+    let leaves = matches!(command, Command::Quit | Command::Help(None));
+    (leaves && is_told_apart && !is_blank(statements(before).1)).then_some(command)
 }
 
 /// Statements without their `;`, each with where it starts, and what comes after the last one.
@@ -180,6 +191,9 @@ mod tests {
             &[(1, ".mode csv"), (2, "SELECT 1"), (3, "\\d polls")],
         );
         check("SELECT 1\n.5;", &[(1, "SELECT 1\n.5")]);
+        check("exit\nSELECT 1;\nQUIT;", &[(1, "exit"), (2, "SELECT 1"), (3, "QUIT;")]);
+        check("SELECT\nhelp\nFROM t;", &[(1, "SELECT\nhelp\nFROM t")]);
+        check("-- columns\n/* of it */\n\\d polls\nSELECT 1", &[(3, "\\d polls"), (4, "SELECT 1")]);
         check("SELECT 1; -- said\n.help", &[(1, "SELECT 1"), (2, ".help")]);
     }
 
@@ -195,6 +209,16 @@ mod tests {
             ("SELECT ';", false),
             ("SELECT 1; SELECT", false),
             ("/* ;", false),
+            ("exit", true),
+            ("help;", true),
+            ("?", true),
+            ("SELECT 1\nexit", true),
+            ("SELECT 1\nhelp;", true),
+            ("SELECT 1\n\\q\n", true),
+            ("SELECT 'a\nexit", false),
+            ("/* a\nexit", false),
+            ("SELECT 1\n.tables", false),
+            ("SELECT\nexit_code", false),
         ] {
             assert_eq!(is_complete(text), expected, "{text}");
         }

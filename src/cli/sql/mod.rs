@@ -25,6 +25,7 @@ use self::input::Input;
 pub use self::limits::OfService;
 use self::shell::{Next, Shell};
 use super::arguments;
+use super::output;
 use super::signals::Stop;
 use crate::error::{Error, Result};
 use crate::report::Format;
@@ -38,6 +39,9 @@ pub struct Arguments {
     /// One statement, or several with `;` between them
     #[arg(conflicts_with = "file")]
     query: Option<String>,
+    /// What stands behind a question that was not put in quotes.
+    #[arg(hide = true)]
+    unquoted: Vec<String>,
     /// File of statements and of commands of the prompt
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
@@ -50,10 +54,12 @@ pub struct Arguments {
     /// Asks the tables as they were at an earlier version
     #[arg(long, value_name = "VERSION")]
     as_of: Option<u64>,
-    /// What rows look like [default: table on a terminal, csv elsewhere]
+    /// What rows look like [default: what the name of the file ends in, else table on a terminal,
+    /// csv elsewhere]
     #[arg(long, value_parser = arguments::format())]
     format: Option<Format>,
-    /// File to write the rows of the one query to, whole or not at all [default: stdout]
+    /// File to write the rows of the one query to, whole or not at all; compressed by .gz or .zst;
+    /// - is stdout [default: stdout]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -69,12 +75,40 @@ fn param(text: &str) -> std::result::Result<(String, String), String> {
     }
 }
 
+impl Arguments {
+    /// What contradicts what, before anything is done.
+    pub fn check(&self) -> std::result::Result<(), String> {
+        if !self.unquoted.is_empty() {
+            return Err("a query is one argument, in quotes: uptally sql \"SELECT 1\"".to_owned());
+        }
+        self.format().map(drop)
+    }
+
+    /// File that rows go to; `None` where they go to stdout.
+    fn file(&self) -> Option<&Path> {
+        self.output.as_deref().filter(|file| *file != Path::new("-"))
+    }
+
+    /// The format that was asked for, or that the name of the file tells; else the usual one.
+    fn format(&self) -> std::result::Result<Format, String> {
+        match self.file() {
+            Some(file) => output::format_for(file, self.format, Format::Csv),
+            // A table is for people.
+            None if std::io::stdout().is_terminal() => Ok(self.format.unwrap_or(Format::Table)),
+            None => Ok(self.format.unwrap_or(Format::Csv)),
+        }
+    }
+}
+
 pub async fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(file) = arguments.file() {
+        output::can_be_written(file)?;
+    }
     let is_asked = arguments.query.is_some() || arguments.file.is_some();
     if !is_asked && std::io::stdin().is_terminal() {
-        if arguments.output.is_some() {
+        if arguments.file().is_some() {
             return Err(Error::Argument(
-                "--output takes the rows of one query; at the prompt, expected .once FILE".into(),
+                "--output takes the rows of one query; at the prompt, use .once FILE".into(),
             ));
         }
         return prompt::run(Shell::open(arguments).await?).await;

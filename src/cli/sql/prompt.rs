@@ -9,9 +9,10 @@ use reedline::{
     ValidationResult, Validator, default_emacs_keybindings,
 };
 
+use super::commands::Command;
 use super::completion::{Names, Words};
 use super::highlight::Sql;
-use super::input::is_complete;
+use super::input::{is_complete, way_out};
 use super::shell::{Next, Shell};
 use crate::error::{Error, Result};
 
@@ -21,7 +22,7 @@ const HISTORY_LINES_MAX: usize = 5000;
 /// Asks until the end is asked for.
 pub async fn run(mut shell: Shell) -> Result<()> {
     eprintln!(
-        "uptally {}, version {} of the data; .help lists the commands",
+        "uptally {}, version {} of the data; .help lists the commands, .quit ends",
         env!("CARGO_PKG_VERSION"),
         shell.version()
     );
@@ -45,8 +46,18 @@ pub async fn run(mut shell: Shell) -> Result<()> {
     }
 }
 
-/// Does what was typed. What goes wrong is told and ends nothing, and neither does Ctrl-C.
+/// Does what was typed; a statement that was only begun is dropped by who asks for the way out.
+///
+/// What goes wrong is told and ends nothing, and neither does Ctrl-C.
 async fn do_all(shell: &mut Shell, text: &str) -> Next {
+    let text = match way_out(text) {
+        Some(Command::Quit) => return Next::End,
+        Some(_) => {
+            eprintln!("the statement had no `;` at its end and was dropped");
+            ".help"
+        }
+        None => text,
+    };
     let done = tokio::select! {
         done = shell.run_text(text, None) => done,
         _ = tokio::signal::ctrl_c() => Err(Error::Interrupted),

@@ -3,7 +3,6 @@
 //! Needs no terminal; the prompt, files and pipes all come here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -17,17 +16,22 @@ use crate::cli::output;
 use crate::error::{Error, Result, Wrong};
 use crate::report::{Format, Writer};
 use crate::server;
-use crate::sql::{Database, Limits, Session};
+use crate::sql::{Database, Limits, Session, columns_of as columns_of_function};
 use crate::tables::{Dataset, outdated_zone_rules};
-use crate::words::{FORMATS, meaning, word};
+use crate::words::{FORMATS, word};
 
 /// Files that read files that read files.
 const FILES_DEEP_MAX: usize = 16;
 
 const TABLES: &str = "SELECT table_name FROM information_schema.tables \
     WHERE table_schema = 'public' ORDER BY table_name";
-const COLUMNS: &str = "SELECT table_name, column_name, data_type, is_nullable \
-    FROM information_schema.columns WHERE table_schema = 'public'";
+const COLUMNS: &str = "SELECT columns.table_name, columns.column_name, data_type, is_nullable, \
+        description \
+    FROM information_schema.columns \
+    LEFT JOIN internal.descriptions \
+        ON descriptions.table_name = columns.table_name \
+        AND descriptions.column_name = columns.column_name \
+    WHERE table_schema = 'public'";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
@@ -60,7 +64,7 @@ impl Shell {
         let dataset = Dataset::open(&arguments.data, arguments.as_of).await?.ok_or_else(|| {
             let data = &arguments.data;
             Error::Argument(format!(
-                "nothing was loaded into {data:?} yet; expected `uptally ingest` before"
+                "no data in {data:?}; run `uptally ingest` first, or name its folder with --data"
             ))
         })?;
         if let Some(warning) = outdated_zone_rules(&dataset) {
@@ -69,16 +73,14 @@ impl Shell {
         let database = Database::new(arguments.limits.limits(Format::Table))
             .with_tables(server::report_tables(&arguments.data));
         let session = database.session(&dataset)?;
-        let is_for_people = std::io::stdout().is_terminal() && arguments.output.is_none();
-        let usual = if is_for_people { Format::Table } else { Format::Csv };
         Ok(Self {
             database,
             dataset,
             session,
             is_pinned: arguments.as_of.is_some(),
             limits: arguments.limits,
-            format: arguments.format.unwrap_or(usual),
-            output: arguments.output.clone(),
+            format: arguments.format().map_err(Error::Argument)?,
+            output: arguments.file().map(Path::to_owned),
             output_is_used: false,
             once: None,
             is_timed: false,
@@ -165,7 +167,7 @@ impl Shell {
             (Some(once), _) => Some(once.as_path()),
             (None, Some(_)) if self.output_is_used => {
                 return Err(Error::Argument(
-                    "--output takes the rows of one query; expected .once FILE before each of several"
+                    "--output takes the rows of one query; use .once FILE before each of several"
                         .into(),
                 ));
             }
@@ -174,10 +176,9 @@ impl Shell {
                 output.as_deref()
             }
         };
-        let format = match (&once, self.format) {
-            // A table is for people.
-            (Some(file), Format::Table) => format_of(file).unwrap_or(Format::Table),
-            (_, format) => format,
+        let format = match &once {
+            Some(file) => once_format(file, self.format).map_err(Error::Argument)?,
+            None => self.format,
         };
         let limits = self.limits.limits(format);
         let target = Target { format, file };
@@ -219,10 +220,21 @@ impl Shell {
         match command {
             Command::Quit => return Ok(Next::End),
             Command::Help(name) => {
-                let text = help(name.as_deref()).map_err(Error::Argument)?;
-                output::write(text.as_bytes(), None)?;
+                let of_function =
+                    |_| functions::tell(&self.session.context().state(), name.as_deref());
+                let unknown = |_| {
+                    let name = name.as_deref().unwrap_or_default();
+                    format!("there is no command or function {name:?}; .help and \\h list them")
+                };
+                let text = help(name.as_deref()).or_else(of_function).map_err(unknown);
+                output::write(text.map_err(Error::Argument)?.as_bytes(), None)?;
             }
             Command::Tables => self.look_up(TABLES).await?,
+            // A table function has columns as well, and its page names them.
+            Command::Schema(Some(name)) if columns_of_function(&name).next().is_some() => {
+                let text = functions::tell(&self.session.context().state(), Some(&name));
+                output::write(text.map_err(Error::Argument)?.as_bytes(), None)?;
+            }
             Command::Schema(table) => {
                 let columns = columns_of(table.as_deref());
                 self.look_up(&columns).await?;
@@ -231,6 +243,7 @@ impl Shell {
             Command::Mode(Some(format)) => self.format = format,
             Command::Once(file) => {
                 output::can_be_written(&file)?;
+                once_format(&file, self.format).map_err(Error::Argument)?;
                 self.once = Some(file);
             }
             Command::Timer(is_timed) => {
@@ -270,18 +283,23 @@ impl Shell {
     }
 }
 
-/// The format that the ending of a file names.
-fn format_of(file: &Path) -> Option<Format> {
-    match file.extension()?.to_str()? {
-        "md" => Some(Format::Markdown),
-        ending => meaning(FORMATS, ending).ok(),
-    }
+/// The format that the name of a file tells, or the mode, which is what rows on the screen look like.
+fn once_format(file: &Path, mode: Format) -> std::result::Result<Format, String> {
+    let of_name = output::format_for(file, None, mode)?;
+    Ok(match output::format_for(file, Some(mode), mode) {
+        // A table is for people.
+        Ok(_) if mode != Format::Table => mode,
+        _ => of_name,
+    })
 }
 
 fn columns_of(table: Option<&str>) -> String {
     let of_table = table.map(|table| {
         let table = table.strip_prefix("public.").unwrap_or(table);
-        format!(" AND table_name = '{}'", table.replace('\'', "''"))
+        format!(" AND columns.table_name = '{}'", table.replace('\'', "''"))
     });
-    format!("{COLUMNS}{} ORDER BY table_name, ordinal_position", of_table.unwrap_or_default())
+    format!(
+        "{COLUMNS}{} ORDER BY columns.table_name, ordinal_position",
+        of_table.unwrap_or_default()
+    )
 }

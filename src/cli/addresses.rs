@@ -1,0 +1,140 @@
+//! Addresses to listen at, as flags name them.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::error::{Error, Result};
+
+/// A host, by name or address, and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPort {
+    host: String,
+    port: u16,
+}
+
+impl HostPort {
+    /// Every address of the host, each once.
+    ///
+    /// # Errors
+    /// Where nobody knows the host.
+    pub async fn resolve(&self) -> Result<Vec<SocketAddr>> {
+        let found = tokio::net::lookup_host((self.host.as_str(), self.port)).await;
+        let mut addresses: Vec<SocketAddr> = match found {
+            Ok(found) => found.collect(),
+            Err(_) if self.is_localhost() => {
+                let ips = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()];
+                ips.map(|ip| SocketAddr::new(ip, self.port)).to_vec()
+            }
+            Err(error) => return Err(self.unknown(error)),
+        };
+        // IPv4 first: it is the one that every client tries.
+        addresses.sort_by_key(|address| address.is_ipv6());
+        addresses.dedup();
+        match addresses.is_empty() {
+            true => Err(self.unknown(std::io::ErrorKind::NotFound.into())),
+            false => Ok(addresses),
+        }
+    }
+
+    /// This machine, by RFC 6761, whatever it knows of names.
+    fn is_localhost(&self) -> bool {
+        self.host.trim_end_matches('.').eq_ignore_ascii_case("localhost")
+    }
+
+    fn unknown(&self, error: std::io::Error) -> Error {
+        let host = &self.host;
+        let what = format!("cannot find the host {host:?}; name an address, like 127.0.0.1");
+        Error::Resource { what, source: error.into() }
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(formatter, "[{}]:{}", self.host, self.port),
+            false => write!(formatter, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+/// `127.0.0.1:8000`, `[::1]:8000` or `localhost:8000`.
+///
+/// # Errors
+/// Says what was expected.
+pub fn host_port(text: &str) -> std::result::Result<HostPort, String> {
+    let expected = "expected a host and a port, like localhost:8000";
+    if let Some((scheme, _)) = text.split_once("://") {
+        return Err(format!("{expected}, without {scheme}://"));
+    }
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Ok(HostPort { host: address.ip().to_string(), port: address.port() });
+    }
+    let (host, port) = text.rsplit_once(':').ok_or(expected)?;
+    let port = port.parse().map_err(|_| format!("{expected}; a port is a number up to 65535"))?;
+    match host {
+        "" | "*" => Err(format!("{expected}; the host 0.0.0.0 is every address of this machine")),
+        _ if host.contains([':', '[', ']']) => {
+            Err(format!("{expected}; an IPv6 address stands in brackets, as in [::1]:8000"))
+        }
+        _ if host.chars().all(|c| c.is_alphanumeric() || "-._".contains(c)) => {
+            Ok(HostPort { host: host.to_owned(), port })
+        }
+        _ => Err(expected.to_owned()),
+    }
+}
+
+/// Whether only this machine reaches the address.
+pub fn is_of_this_machine(address: &SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_a_name_or_an_address() {
+        for text in
+            ["127.0.0.1:8000", "[::1]:0", "localhost:8000", "LocalHost.:1", "my-host.example:65535"]
+        {
+            assert_eq!(host_port(text).map(|read| read.to_string()), Ok(text.to_owned()));
+        }
+        for (text, expected) in [
+            ("localhost", "expected a host and a port, like localhost:8000"),
+            ("8000", "expected a host and a port"),
+            (":8000", "the host 0.0.0.0 is every address"),
+            ("*:8000", "the host 0.0.0.0 is every address"),
+            ("localhost:http", "a port is a number up to 65535"),
+            ("localhost:70000", "a port is a number up to 65535"),
+            ("::1:8000", "stands in brackets"),
+            ("http://localhost:8000", "without http://"),
+            ("local host:1", "expected a host"),
+            ("", "expected a host"),
+        ] {
+            let found = host_port(text).unwrap_err();
+            assert!(found.contains(expected), "{text}: {found}");
+        }
+    }
+
+    #[test]
+    fn other_machines_reach_all_but_loopback() {
+        for (address, expected) in [
+            ("127.0.0.1:1", true),
+            ("127.1.2.3:1", true),
+            ("[::1]:1", true),
+            ("[::ffff:127.0.0.1]:1", true),
+            ("0.0.0.0:1", false),
+            ("[::]:1", false),
+            ("[::ffff:192.168.0.1]:1", false),
+            ("192.168.0.1:1", false),
+        ] {
+            assert_eq!(is_of_this_machine(&address.parse().unwrap()), expected, "{address}");
+        }
+    }
+
+    #[tokio::test]
+    async fn localhost_is_this_machine() {
+        let found = host_port("localhost:80").unwrap().resolve().await.unwrap();
+        assert!(!found.is_empty() && found.iter().all(is_of_this_machine), "{found:?}");
+    }
+}

@@ -1,0 +1,28 @@
+//! `uptally completions`: what shells complete by.
+
+use clap::{Args, CommandFactory};
+use clap_complete::{Shell, generate};
+
+use super::{Command, output};
+use crate::error::Result;
+
+/// Prints a script that lets a shell complete commands, flags and their values.
+///
+/// Try it with `source <(uptally completions bash)`; to keep it, write it to where the shell looks:
+///
+///   bash        ~/.local/share/bash-completion/completions/uptally
+///   zsh         _uptally, in a folder of $fpath
+///   fish        ~/.config/fish/completions/uptally.fish
+///   elvish      ~/.config/elvish/rc.elv, at its end
+///   powershell  $PROFILE, at its end
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct Arguments {
+    shell: Shell,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let mut script = Vec::new();
+    generate(arguments.shell, &mut Command::command(), "uptally", &mut script);
+    output::write(&script, None)
+}

@@ -1,0 +1,82 @@
+//! What goes to the log on stderr.
+
+use tracing_subscriber::EnvFilter;
+
+use super::Action;
+
+/// Variables that tell what to log; the first that is set counts.
+const VARIABLES: [&str; 2] = ["UPTALLY_LOG", "RUST_LOG"];
+
+/// Logs warnings, and of the service every request; or what [`VARIABLES`] ask for.
+pub fn to_stderr(action: &Action) {
+    let usual = match action {
+        Action::Serve(_) => "warn,uptally::server=info,buoyant_kernel=off",
+        _ => "warn,buoyant_kernel=off",
+    };
+    let set = VARIABLES.into_iter().find_map(|name| {
+        let text = std::env::var_os(name)?.to_string_lossy().into_owned();
+        (!text.trim().is_empty()).then_some((name, text))
+    });
+    let asked = set.map(|(name, text)| (name, filter(&text)));
+    if let Some((name, Err(wrong))) = &asked {
+        eprintln!("warning: {name}: {wrong}; logging as usual");
+    }
+    let filter = asked.and_then(|(_, filter)| filter.ok());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter.unwrap_or_else(|| EnvFilter::new(usual)))
+        .with_ansi(false)
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+/// Levels, and levels of modules, as `warn,uptally::server=debug`.
+fn filter(text: &str) -> Result<EnvFilter, String> {
+    /// Words of other programs; the filter would take each for the name of a module.
+    const NO_LEVELS: [&str; 12] = [
+        "all",
+        "critical",
+        "err",
+        "everything",
+        "false",
+        "fatal",
+        "none",
+        "quiet",
+        "true",
+        "verbose",
+        "warning",
+        "yes",
+    ];
+    let expected = "expected levels like info or warn,uptally::server=debug";
+    for directive in text.split(',').map(str::trim) {
+        let level = directive.rsplit_once('=').map_or(directive, |(_, level)| level);
+        if NO_LEVELS.iter().any(|word| word.eq_ignore_ascii_case(level)) {
+            return Err(format!(
+                "{level:?} is not one of off, error, warn, info, debug, trace; {expected}"
+            ));
+        }
+    }
+    EnvFilter::try_new(text).map_err(|_| format!("{text:?} is not a filter of logs; {expected}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_is_taken_or_named() {
+        for right in
+            ["info", "WARN", "uptally=debug", "off,hyper=trace", "uptally::server", "debug,"]
+        {
+            assert!(filter(right).is_ok(), "{right}");
+        }
+        for (wrong, sentence) in [
+            ("uptally=loud", "\"uptally=loud\" is not a filter of logs; expected levels like info"),
+            ("warning", "\"warning\" is not one of off, error, warn, info, debug, trace"),
+            ("info,uptally=verbose", "\"verbose\" is not one of"),
+            ("uptally[=debug", "is not a filter"),
+        ] {
+            let found = filter(wrong).map(|_| ()).unwrap_err();
+            assert!(found.contains(sentence), "{wrong}: {found}");
+        }
+    }
+}

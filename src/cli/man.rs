@@ -1,0 +1,46 @@
+//! `uptally man`: the manual pages.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, CommandFactory};
+use clap_mangen::Man;
+
+use super::{Command, output};
+use crate::error::{Error, Result};
+
+/// Prints the manual page, or writes one for each command into a folder.
+///
+/// Read it with `uptally man | man -l -`. To keep them, `uptally man ~/.local/share/man/man1` writes
+/// where `man uptally` and `man uptally-report` look.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Folder to write uptally.1, uptally-report.1 and the others to, made if missing
+    #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    folder: Option<PathBuf>,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let mut command = Command::command().disable_help_subcommand(true);
+    command.build();
+    match &arguments.folder {
+        None => output::write(&page(&command)?, None),
+        Some(folder) => {
+            std::fs::create_dir_all(folder).map_err(|error| Error::io("make", folder, error))?;
+            write_all(&command, folder)
+        }
+    }
+}
+
+/// The page of the command, and those of the commands below it.
+fn write_all(command: &clap::Command, folder: &Path) -> Result<()> {
+    let name = Man::new(command.clone()).get_filename();
+    output::write(&page(command)?, Some(&folder.join(name)))?;
+    command.get_subcommands().try_for_each(|below| write_all(below, folder))
+}
+
+fn page(command: &clap::Command) -> Result<Vec<u8>> {
+    let mut page = Vec::new();
+    let rendered = Man::new(command.clone()).manual("uptally").render(&mut page);
+    rendered.map_err(|error| Error::bug(format!("the manual page cannot be made: {error}")))?;
+    Ok(page)
+}

@@ -1,0 +1,240 @@
+//! Formats and compressions by the ending of a file's name.
+//!
+//! Knows names alone: nothing here looks at a file.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use crate::report::Format;
+use crate::words::{FORMATS, Words, word};
+
+/// How the bytes of a file are compressed as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    None,
+    Gzip,
+    Zstd,
+}
+
+const COMPRESSIONS: Words<Compression> = &[
+    ("gz", Compression::Gzip),
+    ("gzip", Compression::Gzip),
+    ("zst", Compression::Zstd),
+    ("zstd", Compression::Zstd),
+];
+
+const ENDINGS: Words<Format> = &[
+    ("csv", Format::Csv),
+    ("json", Format::Json),
+    ("ndjson", Format::Ndjson),
+    ("jsonl", Format::Ndjson),
+    ("parquet", Format::Parquet),
+    ("pq", Format::Parquet),
+    ("arrow", Format::Arrow),
+    ("feather", Format::Arrow),
+    ("ipc", Format::Arrow),
+    ("arrows", Format::ArrowStream),
+    ("md", Format::Markdown),
+    ("markdown", Format::Markdown),
+    ("txt", Format::Table),
+];
+
+/// Endings of formats that programs expect by their name, and that nothing here writes.
+const FOREIGN: [&str; 25] = [
+    "avro", "db", "duckdb", "h5", "hdf5", "htm", "html", "ods", "orc", "pdf", "pickle", "pkl",
+    "psv", "rds", "sqlite", "sqlite3", "tab", "tsv", "xls", "xlsb", "xlsm", "xlsx", "xml", "yaml",
+    "yml",
+];
+const FOREIGN_COMPRESSIONS: [&str; 17] = [
+    "7z", "br", "bz2", "lz", "lz4", "lzma", "lzo", "rar", "snappy", "sz", "tar", "tbz2", "tgz",
+    "txz", "xz", "z", "zip",
+];
+
+/// What a name says of a file's bytes.
+struct Named {
+    format: Option<Format>,
+    /// As written, without its dot; of the format, not of the compression.
+    ending: String,
+    compression: Compression,
+}
+
+/// How the file is compressed, by its name.
+pub fn compression(file: &Path) -> Compression {
+    of_ending(COMPRESSIONS, split(&name_of(file)).1).unwrap_or(Compression::None)
+}
+
+/// Format of the rows in a file: the one that was asked for, or that of the name's ending, or the
+/// usual one where the ending tells nothing.
+///
+/// # Errors
+/// Where the name promises other bytes than would be written.
+pub fn format_for(
+    file: &Path,
+    asked: Option<Format>,
+    usual: Format,
+) -> std::result::Result<Format, String> {
+    let named = named(file)?;
+    let format = match (named.format, asked) {
+        (Some(ending), Some(asked)) if !can_be_named(asked, ending) => {
+            return Err(format!(
+                "{file:?} ends in .{}, which is not {}; leave --format out, or name a .{} file",
+                named.ending,
+                word(FORMATS, asked),
+                ending_of(asked)
+            ));
+        }
+        (_, Some(asked)) => asked,
+        (Some(ending), None) => ending,
+        (None, None) => usual,
+    };
+    if format.is_binary() && named.compression != Compression::None {
+        return Err(format!(
+            "{file:?}: files of format {} are not compressed as a whole; name a .{} file",
+            word(FORMATS, format),
+            ending_of(format)
+        ));
+    }
+    Ok(format)
+}
+
+/// Checks the name of a file that is always in the one format; `what` says of what.
+///
+/// # Errors
+/// Where the name promises another format.
+pub fn must_be(what: &str, format: Format, file: &Path) -> std::result::Result<(), String> {
+    match named(file)?.format {
+        Some(ending) if !can_be_named(format, ending) => Err(format!(
+            "{file:?}: {what} written as {}; name a .{} file",
+            word(FORMATS, format),
+            ending_of(format)
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn named(file: &Path) -> std::result::Result<Named, String> {
+    let name = name_of(file);
+    let (stem, last) = split(&name);
+    let is_one_of =
+        |known: &[&str], given: &str| known.iter().any(|it| it.eq_ignore_ascii_case(given));
+    if is_one_of(&FOREIGN_COMPRESSIONS, last) {
+        return Err(format!("{file:?}: nothing is compressed as .{last}; expected .gz or .zst"));
+    }
+    let compression = compression(file);
+    let ending = match compression {
+        Compression::None => last,
+        _ => split(stem).1,
+    };
+    if is_one_of(&FOREIGN, ending) {
+        let known = FORMATS.iter().map(|(_, format)| format!(".{}", ending_of(*format)));
+        let known = known.collect::<Vec<_>>().join(", ");
+        return Err(format!("{file:?}: nothing is written as .{ending}; expected one of {known}"));
+    }
+    Ok(Named { format: of_ending(ENDINGS, ending), ending: ending.to_owned(), compression })
+}
+
+fn name_of(file: &Path) -> Cow<'_, str> {
+    file.file_name().unwrap_or_default().to_string_lossy()
+}
+
+/// A name and its ending, which is empty where nothing stands before the dot.
+fn split(name: &str) -> (&str, &str) {
+    name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()).unwrap_or((name, ""))
+}
+
+/// Whether a file in the format may have the ending of the other: plain text may be of any kind.
+fn can_be_named(format: Format, ending: Format) -> bool {
+    format == ending || (ending == Format::Table && !format.is_binary())
+}
+
+fn of_ending<T: Copy>(known: Words<T>, ending: &str) -> Option<T> {
+    known.iter().find(|(known, _)| known.eq_ignore_ascii_case(ending)).map(|(_, value)| *value)
+}
+
+fn ending_of(format: Format) -> &'static str {
+    word(ENDINGS, format)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(file: &str, asked: Option<Format>, expected: Result<Format, &str>) {
+        let found = format_for(Path::new(file), asked, Format::Csv);
+        match (found, expected) {
+            (Err(found), Err(expected)) => assert!(found.contains(expected), "{file}: {found}"),
+            (found, expected) => {
+                assert_eq!(found, expected.map_err(str::to_owned), "{file} {asked:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_ending_names_the_format() {
+        for (file, format) in [
+            ("r.csv", Format::Csv),
+            ("a/r.PARQUET", Format::Parquet),
+            ("r.pq", Format::Parquet),
+            ("r.json", Format::Json),
+            ("r.jsonl", Format::Ndjson),
+            ("r.ndjson", Format::Ndjson),
+            ("r.2023.arrow", Format::Arrow),
+            ("r.feather", Format::Arrow),
+            ("r.ipc", Format::Arrow),
+            ("r.arrows", Format::ArrowStream),
+            ("r.md", Format::Markdown),
+            ("r.txt", Format::Table),
+            ("r.json.gz", Format::Json),
+            ("r.ndjson.ZST", Format::Ndjson),
+            ("r.gz", Format::Csv),
+            ("r", Format::Csv),
+            ("r.2023", Format::Csv),
+            (".parquet", Format::Csv),
+            ("parquet", Format::Csv),
+            ("", Format::Csv),
+            ("..", Format::Csv),
+        ] {
+            check(file, None, Ok(format));
+        }
+        check("r.dat", Some(Format::Parquet), Ok(Format::Parquet));
+        check("r.pq", Some(Format::Parquet), Ok(Format::Parquet));
+        check("r.txt", Some(Format::Csv), Ok(Format::Csv));
+    }
+
+    #[test]
+    fn a_name_never_promises_other_bytes() {
+        let csv = Some(Format::Csv);
+        check("r.parquet", csv, Err("ends in .parquet, which is not csv; leave --format out"));
+        check("r.JSON", Some(Format::Ndjson), Err("ends in .JSON, which is not ndjson"));
+        check(
+            "r.csv",
+            Some(Format::Table),
+            Err("which is not table; leave --format out, or name a .txt"),
+        );
+        check("r.arrow", Some(Format::ArrowStream), Err("name a .arrows file"));
+        check("r.txt", Some(Format::Parquet), Err("which is not parquet"));
+        check("r.csv.gz", Some(Format::Json), Err("ends in .csv, which is not json"));
+        check("r.parquet.gz", None, Err("not compressed as a whole; name a .parquet file"));
+        check("r.gz", Some(Format::Arrow), Err("not compressed as a whole; name a .arrow file"));
+        check("r.csv.xz", None, Err("nothing is compressed as .xz; expected .gz or .zst"));
+        check("r.zip", csv, Err("nothing is compressed as .zip"));
+        check("r.xlsx", None, Err("nothing is written as .xlsx; expected one of .csv, .json"));
+        check("r.tsv.gz", csv, Err("nothing is written as .tsv"));
+    }
+
+    #[test]
+    fn rejects_have_the_name_of_a_csv_file() {
+        let check = |file| must_be("rejects are", Format::Csv, Path::new(file));
+        assert!(["r", "r.csv", "r.csv.gz", "r.txt"].into_iter().all(|file| check(file).is_ok()));
+        let expected = "\"r.parquet\": rejects are written as csv; name a .csv file";
+        assert_eq!(check("r.parquet"), Err(expected.to_owned()));
+    }
+
+    #[test]
+    fn every_format_has_an_ending() {
+        for (name, format) in FORMATS {
+            assert_eq!(of_ending(ENDINGS, ending_of(*format)), Some(*format), "{name}");
+        }
+    }
+}
