@@ -17,7 +17,7 @@ fn printed(arguments: &[&str]) -> String {
 fn every_shell_has_completions() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = printed(&["completions", shell]);
-        for word in ["report", "completions", "interpolation", "parquet"] {
+        for word in ["report", "completions", "interpolation"] {
             assert!(script.contains(word), "{shell}: {word}");
         }
     }

@@ -34,7 +34,7 @@ impl Place {
             }
             match path.read_link() {
                 // Relative to the folder of the link; an absolute one stands alone.
-                Ok(target) => path = folder(&path).join(target),
+                Ok(target) => path = path.parent().unwrap_or(Path::new("")).join(target),
                 Err(_) => return Self::without_links(named, path),
             }
         }
