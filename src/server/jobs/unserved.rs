@@ -2,7 +2,7 @@
 //! folder or a server that was cut off left unfinished is mended in a private copy.
 
 use std::fs::File;
-use std::io::Seek;
+use std::io::{ErrorKind, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -28,7 +28,9 @@ pub fn kept_in(path: &Path) -> Result<Kept> {
         Ok(Err(redb::Error::DatabaseAlreadyOpen)) => {
             Err(failed("a server has them open; ask it, by POST /v1/sql".into()))
         }
-        Ok(Err(redb::Error::Io(error))) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
+        Ok(Err(redb::Error::Io(error)))
+            if !matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidData) =>
+        {
             Err(failed(error.into()))
         }
         Ok(Err(error @ redb::Error::UpgradeRequired(_))) => Err(failed(error.into())),
