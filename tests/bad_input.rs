@@ -31,7 +31,7 @@ fn refused(content: impl AsRef<[u8]>, sentence: &str) {
     assert!(said.contains(sentence), "{said}");
     assert_eq!((load.status.code(), text(&load.stdout).as_str()), (Some(1), ""));
     let report = run(folder.path(), "report");
-    assert!(text(&report.stderr).contains("nothing was loaded"), "{}", text(&report.stderr));
+    assert!(text(&report.stderr).contains("no data in"), "{}", text(&report.stderr));
     assert_eq!((report.status.code(), report.stdout.len()), (Some(1), 0));
     let direct = run(folder.path(), "report x.csv");
     assert!(text(&direct.stderr).contains(sentence), "{}", text(&direct.stderr));
@@ -178,14 +178,6 @@ fn ids_are_opaque_text() {
 }
 
 #[test]
-fn a_line_that_never_ends_is_refused() {
-    refused(
-        format!("{GOOD}{}\n", "x".repeat(33 << 20)),
-        "\"x.csv\", line 3: the line does not end within",
-    );
-}
-
-#[test]
 fn a_truncated_gzip_is_refused() {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
     (0..2000).for_each(|row| writeln!(gzip, "s{row},active,2023-01-24 10:00:00 UTC").unwrap());
@@ -240,7 +232,11 @@ fn a_wrong_path_or_flag_is_named() {
     fails("report --data loaded --default-hours 9-17", 2, "daily hours like 09:00-17:00");
     fails("report --data loaded --default-timezone Mars/Olympus", 2, "--default-timezone");
     fails("report --data loaded --format xml", 2, "--format");
-    fails("report --data loaded -o missing/report.csv", 1, "\"missing/report.csv\": cannot write");
+    fails(
+        "report --data loaded -o missing/report.csv",
+        1,
+        "\"missing/report.csv\": there is no folder \"missing\"; make it first",
+    );
     fails("ingest --max-reject-rate 2 x.csv", 2, "--max-reject-rate");
     fails("generate --stores 0 --days 1 --seed 1 out", 1, "stores");
 }
@@ -347,6 +343,6 @@ fn an_interrupted_load_leaves_nothing() {
         assert_eq!(said.last().unwrap(), "uptally: interrupted; nothing was changed");
         assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0);
         let report = run(folder.path(), "report --data tables");
-        assert!(text(&report.stderr).contains("nothing was loaded"), "{}", text(&report.stderr));
+        assert!(text(&report.stderr).contains("no data in"), "{}", text(&report.stderr));
     }
 }

@@ -283,7 +283,7 @@ fn a_tour_that_is_not_clean_is_found_out() {
         "curl -sf -X POST localhost:8000/trigger-report: ",
     );
     check(
-        "$ uptally generate --stores 20 --days 2 --seed 7 chain\nuptally ingest chain\nrm -r chain",
+        "$ uptally generate --stores 20 --days 2 --seed 7 chain\nuptally ingest --replace chain\nrm -r chain",
         "\"data/",
     );
     check("$ uptally report -o report.csv", "\"report.csv\" was changed, or left behind");

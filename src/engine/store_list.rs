@@ -69,13 +69,13 @@ impl StoreList {
 
     /// Those whose ids come after a text.
     pub fn after(&self, id: &str) -> impl Iterator<Item = ListedStore<'_>> {
-        self.from_row(self.first_row(|other| other > id))
+        self.rows_from(self.first_row(|other| other > id))
     }
 
     /// Those whose ids start with a text.
     pub fn with_prefix(&self, prefix: &str) -> impl Iterator<Item = ListedStore<'_>> {
         let first = self.first_row(|other| other >= prefix);
-        self.from_row(first).take_while(move |store| store.id.starts_with(prefix))
+        self.rows_from(first).take_while(move |store| store.id.starts_with(prefix))
     }
 
     /// `None` where there is no such store.
@@ -83,7 +83,7 @@ impl StoreList {
         self.with_prefix(id).next().filter(|store| store.id == id)
     }
 
-    fn from_row(&self, first: usize) -> impl Iterator<Item = ListedStore<'_>> {
+    fn rows_from(&self, first: usize) -> impl Iterator<Item = ListedStore<'_>> {
         (first..self.rows.num_rows()).map(|row| self.row(row))
     }
 

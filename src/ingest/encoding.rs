@@ -37,6 +37,7 @@ pub fn check(label: &str, start: &[u8]) -> Result<()> {
 /// An encoding with more than one byte a character, by its mark or by where its zero bytes lie.
 fn wide_encoding(start: &[u8]) -> Option<&'static str> {
     const LOOKED_AT: usize = 256;
+    const FEWEST_LOOKED_AT: usize = 16;
     match start {
         [0xff, 0xfe, 0, 0, ..] => return Some("UTF-32LE"),
         [0, 0, 0xfe, 0xff, ..] => return Some("UTF-32BE"),
@@ -48,7 +49,7 @@ fn wide_encoding(start: &[u8]) -> Option<&'static str> {
     let is_nearly = |wanted: [bool; 4]| {
         let fits = |(at, byte): (usize, &u8)| (*byte == 0) == wanted[at % 4];
         let fitting = units.iter().enumerate().filter(|unit| fits(*unit)).count();
-        !units.is_empty() && fitting * 10 >= units.len() * 9
+        units.len() >= FEWEST_LOOKED_AT && fitting * 10 >= units.len() * 9
     };
     [
         ("UTF-16LE", [false, true, false, true]),

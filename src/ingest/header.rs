@@ -95,9 +95,11 @@ impl Header {
             return Err(other_delimiter(&place, delimiter));
         }
         let Some(fields) = fields else {
-            return Err(Error::File(format!(
-                "{place}: a quote in the header does not close; close it"
-            )));
+            let names = String::from_utf8_lossy(raw).to_ascii_lowercase();
+            return Err(delimiter_of(&names).map_or_else(
+                || Error::File(format!("{place}: a quote in the header does not close; close it")),
+                |delimiter| other_delimiter(&place, delimiter.to_string().as_bytes()),
+            ));
         };
         let name = |field| String::from_utf8_lossy(field).trim().to_ascii_lowercase();
         Self::of(&place, fields.iter().map(name).collect())
@@ -171,16 +173,19 @@ fn likeliest_kind(names: &[String]) -> Option<Kind> {
         .min_by_key(|&kind| (missing(kind), usize::MAX - present(kind)))
 }
 
-fn unknown(place: &str, names: &[String]) -> Error {
-    // A header of one field that is known once it is split otherwise.
-    let header = names.join(",");
+/// What else than commas may divide a header, so that it is known.
+fn delimiter_of(header: &str) -> Option<char> {
     let is_known = |delimiter: &char| {
-        let names: Vec<_> =
-            header.split(*delimiter).map(|name| name.trim_matches([' ', '"']).to_owned()).collect();
+        let name = |name: &str| name.trim_matches([' ', '"']).to_owned();
+        let names: Vec<_> = header.split(*delimiter).map(name).collect();
         names.len() > 1 && likeliest_kind(&names).is_some()
     };
-    if let Some(delimiter) = [';', '\t', '|', ':', ' '].iter().find(|delimiter| is_known(delimiter))
-    {
+    [';', '\t', '|', ':', ' '].into_iter().find(is_known)
+}
+
+fn unknown(place: &str, names: &[String]) -> Error {
+    let header = names.join(",");
+    if let Some(delimiter) = delimiter_of(&header) {
         return other_delimiter(place, delimiter.to_string().as_bytes());
     }
     let kind =

@@ -259,6 +259,25 @@ mod tests {
     }
 
     #[test]
+    fn what_a_broken_record_tells_changes_no_record_after_it() {
+        // A field of each line opens on one line and closes on the next, so that none ever ends.
+        let text = "a\",\"\n".repeat(2_000) + "b,c\n\"d\"\n";
+        let (mut open, mut start, mut broken) = (OpenQuote::default(), 0, 0);
+        while start < text.len() {
+            let rest = &text.as_bytes()[start..];
+            let record = first_record_after(&mut open, rest, true, |_| ());
+            assert_eq!(record, first_record(rest, true, |_| ()), "at {start}");
+            broken += usize::from(matches!(record, Record::Broken { .. }));
+            let (Record::Whole { next, .. } | Record::Broken { next, .. }) = record else {
+                panic!()
+            };
+            open.advance(next);
+            start += next;
+        }
+        assert_eq!(broken, 2_000);
+    }
+
+    #[test]
     fn a_line_end_is_counted_once() {
         for (text, expected) in
             [("", 0), ("a", 0), ("\n\r\n\r", 3), ("\r\r\n\n\r", 4), ("a\rb\nc", 2)]

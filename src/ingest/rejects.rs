@@ -11,12 +11,12 @@ pub struct Reject {
     pub file: String,
     pub line: u64,
     /// The column that broke the rule; empty where the row as a whole did.
-    pub column: String,
+    pub column: Box<str>,
     pub reason: String,
     /// The row as it stood in the file, cut after 4,096 bytes.
     pub text: String,
     /// The row's store, where its id can be read.
-    pub store: Option<String>,
+    pub store: Option<Box<str>>,
     /// What the store has none of, for want of other rows, and so counts with a default.
     pub falls_back: Option<Kind>,
 }
@@ -29,7 +29,7 @@ impl Reject {
         Self {
             file: file.to_owned(),
             line,
-            column: column.to_owned(),
+            column: column.into(),
             reason,
             text: String::from_utf8_lossy(row).trim_end_matches(['\r', '\n']).to_owned(),
             store: None,
@@ -80,7 +80,7 @@ pub fn rejects_csv(outcome: &Outcome, defaults: &DefaultWords) -> Result<Vec<u8>
         let store = reject.store.as_deref().unwrap_or("");
         let falls_back_to = reject.falls_back.map_or("", |kind| defaults.of(kind));
         let Reject { file, column, reason, text, .. } = reject;
-        let row = [file, &line, column, reason, text, store, falls_back_to];
+        let row: [&str; 7] = [file, &line, column, reason, text, store, falls_back_to];
         writer.write_record(row).map_err(failed)?;
     }
     for Unmatched { file, ids, likely_cause, .. } in &outcome.unmatched {

@@ -70,10 +70,10 @@ impl<'a> Row<'a> {
     }
 
     /// `None` where the row has no id that can be read.
-    fn store(&self) -> Option<String> {
+    fn store(&self) -> Option<Box<str>> {
         let place = *self.header.positions.first()?;
         let field = (place < self.fields.len()).then(|| self.fields.field(place))?;
-        fields::store_id(field).ok().map(str::to_owned)
+        fields::store_id(field).ok().map(Box::from)
     }
 
     fn check_width(&self) -> Result<(), Reject> {
@@ -101,7 +101,9 @@ pub fn each_row(
     each_record(block, |fields, raw, line| {
         let Some(fields) = fields else {
             rows += 1;
-            rejects.push(Reject::new(file, line, "", BROKEN.to_owned(), raw));
+            let mut reject = Reject::new(file, line, "", BROKEN.to_owned(), raw);
+            reject.store = store_before_quote(header, raw);
+            rejects.push(reject);
             return;
         };
         if fields.are_blank() || header.is_repeated_by(fields) {
@@ -112,6 +114,16 @@ pub fn each_row(
         rejects.extend(row.check_width().and_then(|()| take(&row)).err());
     });
     rows
+}
+
+/// The store of a broken row, where its id stands before the quote.
+fn store_before_quote(header: &Header, raw: &[u8]) -> Option<Box<str>> {
+    let sound = memchr::memchr(b'"', raw).map_or(raw, |quote| &raw[..quote]);
+    let mut whole: Vec<&[u8]> = sound.split(|byte| *byte == b',').collect();
+    // The last field goes on behind the quote.
+    whole.pop();
+    let field = whole.get(*header.positions.first()?)?;
+    fields::store_id(field).ok().map(Box::from)
 }
 
 /// Hands on the fields of each record, `None` of a broken one; its text; and the line it starts at.

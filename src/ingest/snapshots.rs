@@ -248,7 +248,7 @@ fn store_nos<Row>(new: &NewRows<Row>, ids: &Ids) -> Result<Int32Array> {
 }
 
 pub fn rejects_batch(rejects: &[Reject], version: u64) -> Result<RecordBatch> {
-    let text = |of: fn(&Reject) -> &String| -> ArrayRef {
+    let text = |of: fn(&Reject) -> &str| -> ArrayRef {
         Arc::new(rejects.iter().map(|reject| Some(of(reject))).collect::<StringArray>())
     };
     let columns: Vec<ArrayRef> = vec![

@@ -221,7 +221,7 @@ impl<'a> Rest<'a> {
             utc if [b"z".as_slice(), b"utc"].iter().any(|word| word.eq_ignore_ascii_case(utc)) => {
                 Some(Zone::Offset(0))
             }
-            [first, ..] if is_apart && first.is_ascii_alphabetic() => {
+            [first, ..] if is_apart && first.is_ascii_alphabetic() && !zone.contains(&0) => {
                 Some(Zone::Named(std::str::from_utf8(zone).ok()?))
             }
             _ => None,
