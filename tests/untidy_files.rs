@@ -50,7 +50,7 @@ fn a_stray_quote_rejects_its_line_alone() {
     check_polls(format!("{HEADER}{}\n", rows.join("\n")), &["b", "d"], &["2", "4"]);
     let many: Vec<_> = (0..50_000).map(|at| row(&format!("s{}", at % 7), at % 60, "ok")).collect();
     let mut content = format!("{HEADER}{}\n{}\n", row("a", 0, "\"left open"), many.join("\n"));
-    content.insert_str(0, "\u{feff}");
+    content.insert(0, '\u{feff}');
     check(content, "SELECT count(DISTINCT store_id) FROM polls", &["7"], &["2"]);
 }
 
