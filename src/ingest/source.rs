@@ -89,7 +89,7 @@ impl Source {
     }
 }
 
-/// The files themselves, [standard input](STDIN), and those of folders whose names end in `.csv`, `.csv.gz` or `.csv.zst`,
+/// The files themselves, standard input for `-`, and those of folders whose names end in `.csv`, `.csv.gz` or `.csv.zst`,
 /// in order of their names.
 ///
 /// # Errors
