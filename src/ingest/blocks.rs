@@ -132,7 +132,7 @@ mod tests {
         check("a,b\n", 8, &[(1, "a,b\n")]);
         check("a,b\nc,d\ne,f", 6, &[(1, "a,b\n"), (2, "c,d\n"), (3, "e,f")]);
         check("a,b\rc,d\re", 6, &[(1, "a,b\r"), (2, "c,d\re")]);
-        check("a,b\r\nc", 4, &[(1, "a,b\r\n"), (2, "c")]);
+        check("a,b\r\nc,d,e,f\r\n", 4, &[(1, "a,b\r\n"), (2, "c,d,e,f\r\n")]);
     }
 
     #[test]
