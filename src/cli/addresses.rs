@@ -16,7 +16,7 @@ impl HostPort {
     /// Every address of the host, each once.
     ///
     /// # Errors
-    /// Where nobody knows the host.
+    /// Where the host name cannot be resolved to an address.
     pub async fn resolve(&self) -> Result<Vec<SocketAddr>> {
         let found = tokio::net::lookup_host((self.host.as_str(), self.port)).await;
         let mut addresses: Vec<SocketAddr> = match found {
@@ -83,7 +83,8 @@ pub fn host_port(text: &str) -> std::result::Result<HostPort, String> {
     }
 }
 
-/// Whether only this machine reaches the address.
+/// Returns true for a loopback address, to which other machines cannot connect; IPv4-mapped ones
+/// included.
 pub fn is_of_this_machine(address: &SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
 }

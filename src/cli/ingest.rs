@@ -60,7 +60,8 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// Whether the file of rejects is named as what it is.
+    /// # Errors
+    /// Where the file for rejects has the extension of another format than CSV.
     pub fn check(&self) -> std::result::Result<(), String> {
         let file = self.rejects.as_ref();
         file.map_or(Ok(()), |file| output::must_be("rejects are", Format::Csv, file))
@@ -68,7 +69,10 @@ impl Rejection {
 }
 
 impl Arguments {
-    /// What contradicts what, before anything is done.
+    /// Checks flags against each other, before any work.
+    ///
+    /// # Errors
+    /// As [`Rejection::check`].
     pub fn check(&self) -> std::result::Result<(), String> {
         self.rejection.check()
     }
@@ -82,14 +86,14 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
         (false, false) => Mode::Careful,
     };
     let defaults = default_words(&Options::default());
-    let how = How {
+    let settings = LoadSettings {
         rejection: &arguments.rejection,
         zones: &arguments.zones,
         defaults: &defaults,
         mode,
         wait: arguments.wait.unwrap_or_default(),
     };
-    let outcome = load_into(&arguments.data, &arguments.paths, &how, stop.flag()).await?;
+    let outcome = load_into(&arguments.data, &arguments.paths, &settings, stop.flag()).await?;
     arguments.zones.tell_older(&outcome.zone_rules)?;
     tell_doubts(&outcome, &defaults);
     let summary = summary(&outcome, mode);
@@ -101,15 +105,15 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// How a command loads.
-pub struct How<'a> {
+/// Settings of one load.
+pub struct LoadSettings<'a> {
     pub rejection: &'a Rejection,
-    /// Where newer rules of time zones may come from.
+    /// Source of time-zone rules; the newest edition among them and the dataset's is adopted.
     pub zones: &'a zones::Source,
-    /// What stores without hours or a zone will count with.
+    /// Default hours and zone as text, for warnings about stores that fall back to them.
     pub defaults: &'a DefaultWords,
     pub mode: Mode,
-    /// How long another load is waited for.
+    /// Longest wait for another load of the folder to end; zero fails at once.
     pub wait: Duration,
 }
 
@@ -117,25 +121,25 @@ pub struct How<'a> {
 pub async fn load_into(
     data: &Path,
     paths: &[PathBuf],
-    how: &How<'_>,
+    settings: &LoadSettings<'_>,
     stopped: &AtomicBool,
 ) -> Result<Outcome> {
-    if let Some(file) = &how.rejection.rejects {
+    if let Some(file) = &settings.rejection.rejects {
         output::can_be_written(file)?;
     }
     let bytes = sources(paths)?.iter().map(|source| source.size_bytes).sum();
-    let lock = WriteLock::wait(data, how.wait, stopped).await?;
+    let lock = WriteLock::wait(data, settings.wait, stopped).await?;
     let bar = ProgressBar::new(bytes).with_style(bar_style());
     let watch = Watch { stopped, read: &|bytes| bar.inc(bytes) };
     let request = Request {
         paths: paths.to_vec(),
-        max_reject_rate: how.rejection.max_reject_rate,
+        max_reject_rate: settings.rejection.max_reject_rate,
         loaded_at: chrono::Utc::now().timestamp_micros(),
-        zone_rules: how.zones.newest()?,
-        mode: how.mode,
+        zone_rules: settings.zones.newest()?,
+        mode: settings.mode,
     };
-    let rejected = |outcome: &Outcome| match &how.rejection.rejects {
-        Some(file) => output::write(&rejects_csv(outcome, how.defaults)?, Some(file)),
+    let rejected = |outcome: &Outcome| match &settings.rejection.rejects {
+        Some(file) => output::write(&rejects_csv(outcome, settings.defaults)?, Some(file)),
         None => Ok(()),
     };
     let outcome = load(&request, &lock, &watch, rejected).await;
@@ -143,7 +147,7 @@ pub async fn load_into(
     outcome
 }
 
-/// What stores count with that have no hours or no zone.
+/// Default hours and zone of the options, as text.
 pub fn default_words(options: &Options) -> DefaultWords {
     let hours = match options.default_hours {
         DefaultHours::Always => "always open".to_owned(),
@@ -160,7 +164,7 @@ pub fn tell_doubts(outcome: &Outcome, defaults: &DefaultWords) {
         let of_kind = outcome.fallbacks.iter().filter(|fallback| fallback.kind == kind);
         let stores: Vec<_> = of_kind.map(|fallback| fallback.store.as_str()).collect();
         if !stores.is_empty() {
-            let default = defaults.of(kind);
+            let default = defaults.for_kind(kind);
             let count = counted(stores.len(), "store has", "stores have");
             eprintln!(
                 "warning: {count} no {what} but rejected ones and will count as {default}: {}",

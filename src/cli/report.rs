@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::arguments::{self, default_hours, duration_us, instant, time_zone};
-use super::ingest::{How, Rejection, conflicts, default_words, load_into, tell_doubts};
+use super::ingest::{LoadSettings, Rejection, conflicts, default_words, load_into, tell_doubts};
 use super::output::{self, Output};
 use super::signals::Stop;
 use super::zones;
@@ -95,7 +95,10 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// What contradicts what, before anything is done.
+    /// Checks flags against each other, before any work.
+    ///
+    /// # Errors
+    /// Where a file is named with the extension of another format than what is written to it.
     pub fn check(&self) -> std::result::Result<(), String> {
         self.rejection.check()?;
         match &self.output {
@@ -134,8 +137,8 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
     let defaults = default_words(&question(arguments).options);
     let (rejection, zones) = (&arguments.rejection, &arguments.zones);
     let (mode, wait) = (Mode::Careful, Duration::ZERO);
-    let how = How { rejection, zones, defaults: &defaults, mode, wait };
-    let loaded = load_into(folder.path(), &arguments.paths, &how, stop.flag()).await?;
+    let settings = LoadSettings { rejection, zones, defaults: &defaults, mode, wait };
+    let loaded = load_into(folder.path(), &arguments.paths, &settings, stop.flag()).await?;
     arguments.zones.tell_older(&loaded.zone_rules)?;
     tell_load(&loaded);
     tell_doubts(&loaded, &defaults);

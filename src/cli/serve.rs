@@ -119,7 +119,7 @@ pub struct Arguments {
 
 pub async fn run(arguments: &Arguments) -> Result<()> {
     let stop = Stop::on_signals()?;
-    let addresses = Addresses::of(arguments).await?;
+    let addresses = Addresses::resolve(arguments).await?;
     let far = addresses.all().find(|address| !is_of_this_machine(address));
     if let (Some(far), None, false) = (far, &arguments.keys, arguments.insecure) {
         return Err(Error::Argument(format!(
@@ -161,7 +161,7 @@ struct Addresses {
 }
 
 impl Addresses {
-    async fn of(arguments: &Arguments) -> Result<Self> {
+    async fn resolve(arguments: &Arguments) -> Result<Self> {
         Ok(Self {
             http: arguments.listen.resolve().await?,
             #[cfg(feature = "flight")]

@@ -111,7 +111,7 @@ pub async fn load(
     let unmatched = unmatched(&files, stores.as_ref(), dataset)?;
     let snapshots = Snapshots::of(&mut files, dataset, request.mode)?;
     let known = known_contents(&files, dataset, &snapshots);
-    let mut outcome = Outcome::of(&files, &known, dataset.map(Dataset::version));
+    let mut outcome = Outcome::from_reading(&files, &known, dataset.map(Dataset::version));
     outcome.zone_rules = zone_rules.edition().to_owned();
     let mut known = known.into_iter();
     files.retain(|_| !known.next().unwrap_or(false));

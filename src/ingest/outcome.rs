@@ -43,8 +43,9 @@ pub struct FileOutcome {
 }
 
 impl Outcome {
-    /// Before anything is loaded.
-    pub(super) fn of(files: &[ReadFile], known: &[bool], version: Option<u64>) -> Self {
+    /// Starts from what was read, before anything is loaded. `known` tells which files have a content
+    /// that was loaded before.
+    pub(super) fn from_reading(files: &[ReadFile], known: &[bool], version: Option<u64>) -> Self {
         let file_outcome = |(file, &known): (&ReadFile, &bool)| {
             let (rows, rejected) = (file.rows, file.rejects.len() as u64);
             let kind = file.content.kind();

@@ -48,7 +48,7 @@ impl std::fmt::Display for Reject {
     }
 }
 
-/// What stores without hours or a zone count with, in words.
+/// Default hours and zone as text: what counts for stores that have none of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DefaultWords {
     pub hours: String,
@@ -56,7 +56,8 @@ pub struct DefaultWords {
 }
 
 impl DefaultWords {
-    pub fn of(&self, kind: Kind) -> &str {
+    /// The default in place of missing rows of the kind; empty of polls, which have no default.
+    pub fn for_kind(&self, kind: Kind) -> &str {
         match kind {
             Kind::Polls => "",
             Kind::BusinessHours => &self.hours,
@@ -78,7 +79,7 @@ pub fn rejects_csv(outcome: &Outcome, defaults: &DefaultWords) -> Result<Vec<u8>
     for reject in &outcome.rejects {
         let line = reject.line.to_string();
         let store = reject.store.as_deref().unwrap_or("");
-        let falls_back_to = reject.falls_back.map_or("", |kind| defaults.of(kind));
+        let falls_back_to = reject.falls_back.map_or("", |kind| defaults.for_kind(kind));
         let Reject { file, column, reason, text, .. } = reject;
         let row: [&str; 7] = [file, &line, column, reason, text, store, falls_back_to];
         writer.write_record(row).map_err(failed)?;

@@ -76,7 +76,10 @@ fn param(text: &str) -> std::result::Result<(String, String), String> {
 }
 
 impl Arguments {
-    /// What contradicts what, before anything is done.
+    /// Checks flags against each other, before any work.
+    ///
+    /// # Errors
+    /// Where the query is more than one argument, or the format does not fit the name of the output.
     pub fn check(&self) -> std::result::Result<(), String> {
         if !self.unquoted.is_empty() {
             return Err("a query is one argument, in quotes: uptally sql \"SELECT 1\"".to_owned());
