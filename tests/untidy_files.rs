@@ -54,6 +54,62 @@ fn a_stray_quote_rejects_its_line_alone() {
     check(content, "SELECT count(DISTINCT store_id) FROM polls", &["7"], &["2"]);
 }
 
+/// Column and reason of each reject.
+#[track_caller]
+fn check_reasons(content: &str, expected: &[(&str, &str)]) {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("x.csv"), content).unwrap();
+    let arguments = ["ingest", "--max-reject-rate", "1", "--rejects", "-", "x.csv"];
+    let rejects = said_by(folder.path(), &arguments);
+    let mut rejects = csv::Reader::from_reader(rejects.as_bytes());
+    let rows: Vec<_> = rejects.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), expected.len(), "{rows:?}");
+    for (row, (column, reason)) in rows.iter().zip(expected) {
+        assert_eq!(&row[2], *column, "{row:?}");
+        assert!(row[3].starts_with(reason), "{row:?}");
+    }
+}
+
+#[test]
+fn a_broken_quote_is_told_with_its_column_and_what_is_wrong_with_it() {
+    let open = "opens with a quote that does not close; ";
+    let behind = "has text behind its closing quote; ";
+    for (row, column, reason) in [
+        ("a,2026-03-02 10:00 UTC,active,\"left open", "note", open),
+        ("a,2026-03-02 10:00 UTC,active,\"left\" open", "note", behind),
+        ("a,2026-03-02 10:00 UTC,\"active,note", "status", open),
+        ("a,\"2026-03-02\" 10:00 UTC,active,note", "timestamp_utc", behind),
+        ("\"a,2026-03-02 10:00 UTC,active,note", "store_id", open),
+        ("\"a\"\"\",b,c,d,\"e", "", "a field opens with a quote that does not close; "),
+    ] {
+        // Whatever follows: nothing, sound rows, or another quote that does not close.
+        for rest in ["", "\nb,2026-03-02 10:00 UTC,active,", "\nb,2026-03-02 10:00 UTC,active,a\"b"]
+        {
+            check_reasons(&format!("{HEADER}{row}{rest}\n"), &[(column, reason)]);
+        }
+    }
+    let two = format!("{HEADER}a,b,c,\"one\nb,2026-03-02 10:00 UTC,active,\"two\n");
+    check_reasons(&two, &[("note", open), ("note", open)]);
+}
+
+#[test]
+fn a_line_that_does_not_end_is_a_reject_and_the_rest_is_loaded() {
+    let long = "x".repeat(40 << 20);
+    for end in ["\n", "\r\n"] {
+        let rows = [row("a", 0, "ok"), row("b", 5, &long), row("c", 10, "ok")];
+        let content = format!("{}{end}{}{end}", HEADER.trim(), rows.join(end));
+        check_polls(&content, &["a", "c"], &["3"]);
+    }
+    let content = format!("{HEADER}{}\n{}", row("a", 0, "ok"), row("b", 5, &long));
+    check_polls(content, &["a"], &["3"]);
+    let content = format!("{HEADER}{}\n{}", row("b", 5, &long), row("a", 0, "ok"));
+    check_reasons(&content, &[("", "the row does not end within 33554432 bytes; ")]);
+    // Its fields may hold line ends before.
+    let content =
+        format!("{HEADER}{},\"two\nlines\",{long}\n{}\n", row("b", 5, "x"), row("a", 0, "ok"));
+    check_polls(content, &["a"], &["2"]);
+}
+
 #[test]
 fn a_quoted_field_may_hold_line_breaks_of_any_length() {
     let long = format!("\"{}\"", "two\r\nlines, one \"\"field\"\"\n".repeat(60_000));

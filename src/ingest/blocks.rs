@@ -12,6 +12,14 @@ pub struct Block {
     pub bytes: Vec<u8>,
     /// Of the first byte; the file's first line is 1.
     pub line: u64,
+    /// The bytes are the start of one record, which is longer than the limit and left out otherwise.
+    pub is_cut: bool,
+}
+
+impl Block {
+    pub fn new(bytes: Vec<u8>, line: u64) -> Self {
+        Self { bytes, line, is_cut: false }
+    }
 }
 
 /// Reads a file block by block, and hashes what it read.
@@ -20,15 +28,20 @@ pub struct Blocks<'a> {
     source: Box<dyn Read + 'a>,
     hasher: blake3::Hasher,
     block_size: usize,
+    record_bytes_max: usize,
     rest: Vec<u8>,
     line: u64,
+    /// What comes next is the rest of a record that was cut.
+    is_within_cut: bool,
     at_start: bool,
     at_end: bool,
 }
 
 const BLOCK_BYTES: usize = 1 << 20;
-/// A line without quotes is at most this long.
-const LINE_BYTES_MAX: usize = 2 * RECORD_BYTES_MAX;
+/// A record with its line end is at most this long; its quoted fields end within [`RECORD_BYTES_MAX`].
+pub const BLOCK_BYTES_MAX: usize = 2 * RECORD_BYTES_MAX;
+/// How much of a longer record is kept, for whoever looks for it.
+const CUT_BYTES: usize = 1 << 16;
 
 impl<'a> Blocks<'a> {
     pub fn new(label: String, source: Box<dyn Read + 'a>) -> Self {
@@ -41,8 +54,10 @@ impl<'a> Blocks<'a> {
             source,
             hasher: blake3::Hasher::new(),
             block_size,
+            record_bytes_max: BLOCK_BYTES_MAX,
             rest: Vec::new(),
             line: 1,
+            is_within_cut: false,
             at_start: true,
             at_end: false,
         }
@@ -53,9 +68,13 @@ impl<'a> Blocks<'a> {
         self.hasher.finalize().to_hex().to_string()
     }
 
-    /// `None` at the end of the file.
+    /// `None` at the end of the file. Blocks are empty while the rest of a record is left out that is
+    /// longer than the limit.
     pub fn next_block(&mut self) -> Result<Option<Block>> {
         let mut bytes = std::mem::take(&mut self.rest);
+        if self.is_within_cut && !self.leave_out(&mut bytes)? {
+            return Ok((!self.at_end).then(|| Block::new(Vec::new(), self.line)));
+        }
         loop {
             self.fill(&mut bytes)?;
             if self.at_start {
@@ -70,8 +89,8 @@ impl<'a> Blocks<'a> {
                 self.rest = bytes.split_off(end);
                 break;
             }
-            if bytes.len() > LINE_BYTES_MAX {
-                return Err(self.endless_line());
+            if bytes.len() > self.record_bytes_max {
+                return Ok(Some(self.cut(bytes)));
             }
         }
         if bytes.is_empty() {
@@ -79,14 +98,49 @@ impl<'a> Blocks<'a> {
         }
         let line = self.line;
         self.line += count_line_ends(&bytes);
-        Ok(Some(Block { bytes, line }))
+        Ok(Some(Block::new(bytes, line)))
+    }
+
+    /// The start of a record that does not end within the bytes. Its quoted fields do, by the limit of
+    /// a quote, so that it ends with the next line end.
+    fn cut(&mut self, mut bytes: Vec<u8>) -> Block {
+        self.is_within_cut = true;
+        // A return at the end may be the first half of a line end.
+        if bytes.last() == Some(&b'\r') {
+            bytes.pop();
+            self.rest.push(b'\r');
+        }
+        let line = self.line;
+        self.line += count_line_ends(&bytes);
+        bytes.truncate(CUT_BYTES);
+        bytes.shrink_to_fit();
+        Block { bytes, line, is_cut: true }
+    }
+
+    /// Drops the rest of a record that was cut, as far as it is within the next bytes; returns true
+    /// once it has ended, with what follows it in `bytes`.
+    fn leave_out(&mut self, bytes: &mut Vec<u8>) -> Result<bool> {
+        self.fill(bytes)?;
+        let Some(end) = memchr::memchr2(b'\n', b'\r', bytes) else {
+            bytes.clear();
+            return Ok(false);
+        };
+        if bytes.len() == end + 1 {
+            self.fill(bytes)?;
+        }
+        let length = if bytes[end..].starts_with(b"\r\n") { 2 } else { 1 };
+        bytes.drain(..end + length);
+        self.line += 1;
+        self.is_within_cut = false;
+        Ok(true)
     }
 
     /// Adds a block's worth of bytes, and as many as there are of a record that is longer, so that it
-    /// is searched for its end a few times only.
+    /// is searched for its end a few times only; no more than show that the record is too long.
     fn fill(&mut self, bytes: &mut Vec<u8>) -> Result<()> {
         let start = bytes.len();
-        let wanted = self.block_size.saturating_sub(start).max(start).max(1);
+        let room = (self.record_bytes_max + 1).saturating_sub(start);
+        let wanted = self.block_size.saturating_sub(start).max(start).min(room).max(1);
         let mut source = (&mut self.source).take(wanted as u64);
         bytes.reserve(wanted);
         let read = source.read_to_end(bytes).map_err(|error| {
@@ -98,14 +152,6 @@ impl<'a> Blocks<'a> {
         self.at_end = read < wanted;
         self.hasher.update(&bytes[start..]);
         Ok(())
-    }
-
-    fn endless_line(&self) -> Error {
-        Error::File(format!(
-            "\"{}\", line {}: the line does not end within {LINE_BYTES_MAX} bytes; \
-             check that the file is CSV",
-            self.label, self.line
-        ))
     }
 }
 
@@ -152,16 +198,59 @@ mod tests {
         while let Some(block) = blocks.next_block().unwrap() {
             length += block.bytes.len();
             last_line = block.line + count_line_ends(&block.bytes);
-            assert!(block.bytes.len() <= 2 * LINE_BYTES_MAX);
+            assert!(block.bytes.len() <= BLOCK_BYTES_MAX + 1);
         }
         assert_eq!((length, last_line), (content.len(), 2 + RECORD_BYTES_MAX as u64 / 2));
     }
 
+    /// Blocks of at most eight bytes, empty ones left out; `>` marks what is cut.
+    #[track_caller]
+    fn cuts(content: &str, expected: &[(u64, &str)]) {
+        for block_size in 1..9 {
+            let source = Box::new(content.as_bytes());
+            let mut blocks = Blocks::sized("x.csv".into(), source, block_size);
+            blocks.record_bytes_max = 8;
+            let mut found = Vec::new();
+            while let Some(block) = blocks.next_block().unwrap() {
+                let mark = if block.is_cut { ">" } else { "" };
+                let text = String::from_utf8(block.bytes).unwrap();
+                let lines = text.split_inclusive('\n').zip(block.line..);
+                found.extend(lines.map(|(text, line)| (line, format!("{text}{mark}"))));
+            }
+            let expected: Vec<_> =
+                expected.iter().map(|&(line, text)| (line, text.to_owned())).collect();
+            assert_eq!(found, expected, "{block_size}: {content:?}");
+            let hash = blake3::hash(content.as_bytes()).to_hex();
+            assert_eq!(blocks.content_hash(), hash.to_string());
+        }
+    }
+
     #[test]
-    fn a_line_without_an_end_is_refused() {
-        let content = "x".repeat(2 * LINE_BYTES_MAX) + "\n";
-        let mut blocks = Blocks::sized("x.csv".into(), Box::new(content.as_bytes()), 1 << 20);
-        let error = blocks.next_block().unwrap_err().sentence();
-        assert!(error.starts_with("\"x.csv\", line 1: the line does not end within"), "{error}");
+    fn a_record_without_an_end_is_cut_and_those_after_it_are_whole() {
+        cuts("a\n1234567\nb\n", &[(1, "a\n"), (2, "1234567\n"), (3, "b\n")]);
+        for end in ["\n", "\r\n", "\r"] {
+            for length in [9, 10, 16, 17, 18, 40] {
+                let content = format!("a\n{}{end}b\n", "x".repeat(length));
+                cuts(&content, &[(1, "a\n"), (2, "xxxxxxxxx>"), (3, "b\n")]);
+            }
+        }
+        cuts("123456789", &[(1, "123456789>")]);
+        cuts(&"x".repeat(30), &[(1, "xxxxxxxxx>")]);
+        cuts("123456789\n", &[(1, "123456789>")]);
+    }
+
+    #[test]
+    fn a_line_may_be_longer_than_memory() {
+        let content = std::io::repeat(b'x').take(3 * BLOCK_BYTES_MAX as u64);
+        let content = content.chain(&b"\r\na,b\n"[..]);
+        let mut blocks = Blocks::sized("x.csv".into(), Box::new(content), 1 << 20);
+        let mut kept = Vec::new();
+        while let Some(block) = blocks.next_block().unwrap() {
+            assert!(block.bytes.capacity() <= 1 << 20);
+            if !block.bytes.is_empty() {
+                kept.push((block.bytes.len(), block.line, block.is_cut));
+            }
+        }
+        assert_eq!(kept, [(CUT_BYTES, 1, true), (4, 2, false)]);
     }
 }

@@ -1,8 +1,8 @@
 //! Which kind of rows a file holds, told by its header.
 
-use super::blocks::Block;
-use super::records::{Record, count_line_ends, first_record};
-use super::rows::{Fields, each_record};
+use super::blocks::{BLOCK_BYTES_MAX, Block};
+use super::records::{Fault, Record, count_line_ends, first_record};
+use super::rows::{BrokenRecord, Fields, each_record};
 use crate::error::{Error, Result};
 
 /// What the rows of a file are.
@@ -75,9 +75,9 @@ impl Header {
             else {
                 break;
             };
-            let first = Block { bytes: rest[..next].to_vec(), line: block.line };
+            let first = Block { bytes: rest[..next].to_vec(), ..*block };
             each_record(&first, |fields, raw, line| {
-                let is_blank = fields.is_some_and(Fields::are_blank);
+                let is_blank = fields.is_ok_and(Fields::are_blank);
                 if !is_blank && separator(raw) != Some(b",") {
                     found = Some(Self::read(label, line, fields, raw));
                 }
@@ -89,23 +89,43 @@ impl Header {
         found.transpose()
     }
 
-    fn read(label: &str, line: u64, fields: Option<Fields>, raw: &[u8]) -> Result<Self> {
+    fn read(
+        label: &str,
+        line: u64,
+        fields: std::result::Result<Fields, BrokenRecord>,
+        raw: &[u8],
+    ) -> Result<Self> {
         let place = format!("{label:?}, line {line}");
         if let Some(delimiter) = separator(raw) {
             return Err(other_delimiter(&place, delimiter));
         }
-        let Some(fields) = fields else {
-            let names = String::from_utf8_lossy(raw).to_ascii_lowercase();
-            return Err(delimiter_of(&names).map_or_else(
-                || Error::File(format!("{place}: a quote in the header does not close; close it")),
-                |delimiter| other_delimiter(&place, delimiter.to_string().as_bytes()),
-            ));
-        };
         let name = |field| String::from_utf8_lossy(field).trim().to_ascii_lowercase();
-        Self::of(&place, fields.iter().map(name).collect())
+        let broken = match fields {
+            Ok(fields) => return Self::from_names(&place, fields.iter().map(name).collect()),
+            Err(broken) => broken.fault,
+        };
+        let names = String::from_utf8_lossy(raw).to_ascii_lowercase();
+        if broken != Fault::TooLong
+            && let Some(delimiter) = delimiter_of(&names)
+        {
+            return Err(other_delimiter(&place, delimiter.to_string().as_bytes()));
+        }
+        Err(Error::File(match broken {
+            Fault::QuoteNotClosed => {
+                format!("{place}: a quote in the header does not close; close it")
+            }
+            Fault::TextBehindQuote => {
+                format!("{place}: text follows a closing quote in the header; remove it")
+            }
+            Fault::TooLong => format!(
+                "{place}: the line does not end within {BLOCK_BYTES_MAX} bytes; \
+                 check that the file is CSV"
+            ),
+        }))
     }
 
-    fn of(place: &str, names: Vec<String>) -> Result<Self> {
+    /// `place` names the file and line in errors; names are trimmed and in lower case.
+    fn from_names(place: &str, names: Vec<String>) -> Result<Self> {
         let kind = likeliest_kind(&names).ok_or_else(|| unknown(place, &names))?;
         let mut positions = Vec::new();
         for aliases in kind.columns() {
@@ -129,6 +149,13 @@ impl Header {
             }
         }
         Ok(Self { kind, positions, width: names.len(), names })
+    }
+
+    /// Name of the column at a position in a row; `None` behind the last one.
+    pub fn column(&self, position: usize) -> Option<&str> {
+        let proper = self.positions.iter().position(|at| *at == position);
+        let proper = proper.map(|column| self.kind.columns()[column][0]);
+        proper.or_else(|| self.names.get(position).map(String::as_str))
     }
 
     /// Whether the row is the header once more, as where exports were joined.
@@ -202,7 +229,7 @@ mod tests {
 
     #[track_caller]
     fn check(header: &str, expected: std::result::Result<(Kind, &[usize]), &str>) {
-        let mut block = Block { bytes: header.as_bytes().to_vec(), line: 1 };
+        let mut block = Block::new(header.as_bytes().to_vec(), 1);
         let found = Header::take_from("x.csv", &mut block).map_err(|error| error.to_string());
         let found = found.as_ref().map(|header| {
             let header = header.as_ref().unwrap();
@@ -275,12 +302,14 @@ mod tests {
     #[test]
     fn blank_rows_before_the_header_are_skipped_and_rows_keep_their_lines() {
         let text = "\u{feff}\r\n,,\r\n\"\", ,\r\n\u{feff}Store_ID,\"tz\",note\r\n\r\na,UTC,\r\n";
-        let mut block = Block { bytes: text.as_bytes().to_vec(), line: 1 };
+        let mut block = Block::new(text.as_bytes().to_vec(), 1);
         let header = Header::take_from("x.csv", &mut block).unwrap().unwrap();
         assert_eq!((block.bytes.as_slice(), block.line), (&b"\r\na,UTC,\r\n"[..], 5));
         let mut repeated = Vec::new();
-        let again = Block { bytes: b"a,b,c\nstore_id, TZ ,note\nstore_id,tz\n".to_vec(), line: 1 };
-        each_record(&again, |fields, _, _| repeated.push(header.is_repeated_by(fields.unwrap())));
+        let again = Block::new(b"a,b,c\nstore_id, TZ ,note\nstore_id,tz\n".to_vec(), 1);
+        each_record(&again, |fields, _, _| {
+            repeated.push(fields.is_ok_and(|fields| header.is_repeated_by(fields)));
+        });
         assert_eq!(repeated, [false, true, false]);
     }
 }

@@ -18,16 +18,27 @@ pub enum Record {
     /// `length` without the line end, `next` with it.
     Whole { length: usize, next: usize },
     /// As [`Record::Whole`], of the first line alone.
-    Broken { length: usize, next: usize },
+    Broken { length: usize, next: usize, fault: Fault },
     /// More bytes are needed to tell.
     Incomplete,
+}
+
+/// Why a record cannot be split into fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The quote that opens a field does not close on its line, nor before a delimiter on a later one.
+    QuoteNotClosed,
+    /// Text stands between the quote that closes a field and the next delimiter, all on one line.
+    TextBehindQuote,
+    /// The record does not end within the limit of a block.
+    TooLong,
 }
 
 /// A field without the quotes around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
     pub bytes: Range<usize>,
-    /// Whether quotes within are doubled.
+    /// False where no quotes are within; those within are doubled.
     pub has_doubled_quotes: bool,
 }
 
@@ -53,8 +64,6 @@ pub fn count_line_ends(bytes: &[u8]) -> u64 {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OpenQuote {
     until: usize,
-    /// The last record took the shortcut, so that its fields were not told in full.
-    pub was_used: bool,
 }
 
 impl OpenQuote {
@@ -70,46 +79,47 @@ pub fn first_record(bytes: &[u8], is_end: bool, found: impl FnMut(Field)) -> Rec
 }
 
 /// Reads the first record of the bytes, which begin with one. `is_end` tells that nothing follows
-/// them. Fields are told as they are found, those of a broken record among them.
+/// them. Fields are told as they are found: of a broken record those before the broken one, of which
+/// only those that end on the first line count.
 pub fn first_record_after(
     open: &mut OpenQuote,
     bytes: &[u8],
     is_end: bool,
     mut found: impl FnMut(Field),
 ) -> Record {
-    open.was_used = false;
     let mut start = marks_length(bytes);
     loop {
-        let mut opening = None;
-        let end = match bytes.get(start) {
+        let (field, end) = match bytes.get(start) {
             Some(b'"') => match quoted_field(open, bytes, start + 1, is_end) {
                 Quoted::Closed(field) => {
                     let end = field.bytes.end + 1;
-                    opening = Some(field.bytes.end);
-                    found(field);
-                    end
+                    (field, end)
                 }
-                Quoted::NeverCloses => return broken(bytes, is_end),
+                Quoted::NeverCloses => return broken(bytes, is_end, None),
                 Quoted::Incomplete => return Record::Incomplete,
             },
             _ => {
                 let end = memchr::memchr3(b',', b'\n', b'\r', &bytes[start..]);
                 let end = end.map_or(bytes.len(), |at| start + at);
-                found(Field { bytes: start..end, has_doubled_quotes: false });
-                end
+                (Field { bytes: start..end, has_doubled_quotes: false }, end)
             }
         };
         match bytes.get(end) {
-            Some(b',') => start = end + 1,
+            Some(b',') => {
+                found(field);
+                start = end + 1;
+            }
             Some(b'\n' | b'\r') | None => {
+                found(field);
                 return match line_end(bytes, end, is_end) {
                     Some(next) => Record::Whole { length: end, next },
                     None => Record::Incomplete,
                 };
             }
             Some(_) => {
-                open.until = open.until.max(opening.unwrap_or(0));
-                return broken(bytes, is_end);
+                let quote = field.bytes.end;
+                open.until = open.until.max(quote);
+                return broken(bytes, is_end, Some(quote));
             }
         }
     }
@@ -131,7 +141,8 @@ fn quoted_field(open: &mut OpenQuote, bytes: &[u8], start: usize, is_end: bool) 
         match (bytes[at], bytes.get(at + 1)) {
             (b'"', Some(b'"')) => (searched, has_doubled_quotes) = (at + 2, true),
             (b'"', _) => break,
-            _ if at < open.until => (searched, open.was_used) = (open.until, true),
+            // What is between is not looked at: quotes may be among it.
+            _ if at < open.until => (searched, has_doubled_quotes) = (open.until, true),
             _ => break,
         }
     }
@@ -152,10 +163,16 @@ fn quoted_field(open: &mut OpenQuote, bytes: &[u8], start: usize, is_end: bool) 
     }
 }
 
-fn broken(bytes: &[u8], is_end: bool) -> Record {
+/// The first line, broken; `closing_quote` is the one that text follows.
+fn broken(bytes: &[u8], is_end: bool, closing_quote: Option<usize>) -> Record {
     let length = memchr::memchr2(b'\n', b'\r', bytes).unwrap_or(bytes.len());
+    // A quote on a later line was more likely meant to open a field there.
+    let fault = match closing_quote.is_some_and(|quote| quote < length) {
+        true => Fault::TextBehindQuote,
+        false => Fault::QuoteNotClosed,
+    };
     match line_end(bytes, length, is_end) {
-        Some(next) => Record::Broken { length, next },
+        Some(next) => Record::Broken { length, next, fault },
         None => Record::Incomplete,
     }
 }
@@ -194,7 +211,8 @@ pub fn length_of_records(bytes: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    /// Draws the first record: its fields between bars, `!` and its line where it is broken.
+    /// Draws the first record: its fields between bars. Of a broken one the number of the broken field,
+    /// `!` where its quote does not close, `+` where text is behind the closing one, and the line.
     fn drawn(text: &str) -> String {
         let mut fields = Vec::new();
         let record = first_record(text.as_bytes(), true, |field| fields.push(field));
@@ -207,7 +225,11 @@ mod tests {
                     fields.iter().map(|field| &text[field.bytes.clone()]).collect();
                 format!("{}{}", fields.join("|"), rest(next))
             }
-            Record::Broken { length, next } => format!("!{}{}", &text[..length], rest(next)),
+            Record::Broken { length, next, fault } => {
+                let mark = if fault == Fault::TextBehindQuote { "+" } else { "!" };
+                let whole = fields.iter().filter(|field| field.bytes.end < length).count();
+                format!("{whole}{mark}{}{}", &text[..length], rest(next))
+            }
             Record::Incomplete => "?".to_owned(),
         }
     }
@@ -241,11 +263,12 @@ mod tests {
 
     #[test]
     fn a_record_whose_quote_does_not_close_before_a_delimiter_is_its_first_line() {
-        check("a,\"b\nc,d\n", "!a,\"b > \"c,d\\n\"");
-        check("a,\"b\nc,\"d\ne", "!a,\"b > \"c,\\\"d\\ne\"");
-        check("\"a\"b,c\nd", "!\"a\"b,c > \"d\"");
-        check("\"a\" ,c\r\nd", "!\"a\" ,c > \"d\"");
-        check("\"", "!\"");
+        check("a,\"b\nc,d\n", "1!a,\"b > \"c,d\\n\"");
+        check("a,\"b\nc,\"d\ne", "1!a,\"b > \"c,\\\"d\\ne\"");
+        check("\"a\"b,c\nd", "0+\"a\"b,c > \"d\"");
+        check("\"a\" ,c\r\nd", "0+\"a\" ,c > \"d\"");
+        check("a,\"b\nc\",\"d\" \n", "1!a,\"b > \"c\\\",\\\"d\\\" \\n\"");
+        check("\"", "0!\"");
     }
 
     #[test]

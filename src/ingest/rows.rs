@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
-use super::blocks::Block;
+use super::blocks::{BLOCK_BYTES_MAX, Block};
 use super::fields;
 use super::header::Header;
 use super::records::{
-    Field, OpenQuote, Record, count_line_ends, first_record, first_record_after, marks_length,
+    Fault, Field, OpenQuote, Record, count_line_ends, first_record, first_record_after,
+    marks_length,
 };
 use super::rejects::Reject;
 
@@ -95,48 +96,91 @@ pub fn each_row(
     rejects: &mut Vec<Reject>,
     mut take: impl FnMut(&Row) -> Result<(), Reject>,
 ) -> u64 {
-    const BROKEN: &str = "a quote opens a field and does not close before a comma or a line end; \
-                          close it, and double the quotes within the field";
     let mut rows = 0;
-    each_record(block, |fields, raw, line| {
-        let Some(fields) = fields else {
-            rows += 1;
-            let mut reject = Reject::new(file, line, "", BROKEN.to_owned(), raw);
-            reject.store = store_before_quote(header, raw);
-            rejects.push(reject);
-            return;
+    each_record(block, |record, raw, line| {
+        let reject = match record {
+            Ok(fields) => {
+                let row = Row { file, header, fields, raw, line };
+                let taken = row.check_width().and_then(|()| take(&row));
+                // A blank id and the name of a column break a rule of every kind of rows, so that sound
+                // rows need not be looked at.
+                let is_row =
+                    taken.is_ok() || !(fields.are_blank() || header.is_repeated_by(fields));
+                rows += u64::from(is_row);
+                taken.err().filter(|_| is_row)
+            }
+            Err(broken) => {
+                rows += 1;
+                Some(reject_of_broken((file, line), header, broken, raw))
+            }
         };
-        if fields.are_blank() || header.is_repeated_by(fields) {
-            return;
-        }
-        rows += 1;
-        let row = Row { file, header, fields, raw, line };
-        rejects.extend(row.check_width().and_then(|()| take(&row)).err());
+        rejects.extend(reject);
     });
     rows
 }
 
-/// The store of a broken row, where its id stands before the quote.
-fn store_before_quote(header: &Header, raw: &[u8]) -> Option<Box<str>> {
-    let sound = memchr::memchr(b'"', raw).map_or(raw, |quote| &raw[..quote]);
-    let mut whole: Vec<&[u8]> = sound.split(|byte| *byte == b',').collect();
-    // The last field goes on behind the quote.
-    whole.pop();
-    let field = whole.get(*header.positions.first()?)?;
-    fields::store_id(field).ok().map(Box::from)
+fn reject_of_broken(
+    (file, line): (&str, u64),
+    header: &Header,
+    broken: BrokenRecord,
+    raw: &[u8],
+) -> Reject {
+    let whole = broken.whole;
+    let of_field = |reason: &str| match header.column(whole.len()) {
+        Some(column) => (column, reason.to_owned()),
+        None => ("", format!("a field {reason}")),
+    };
+    let (column, reason) = match broken.fault {
+        Fault::QuoteNotClosed => of_field(
+            "opens with a quote that does not close; close it, and double the quotes within the field",
+        ),
+        Fault::TextBehindQuote => of_field(
+            "has text behind its closing quote; remove it, or double the quotes within the field",
+        ),
+        Fault::TooLong => (
+            "",
+            format!(
+                "the row does not end within {BLOCK_BYTES_MAX} bytes; check where its line ends"
+            ),
+        ),
+    };
+    Row { file, header, fields: whole, raw, line }.reject(column, reason)
 }
 
-/// Hands on the fields of each record, `None` of a broken one; its text; and the line it starts at.
-pub fn each_record(block: &Block, each: impl FnMut(Option<Fields>, &[u8], u64)) {
+/// A record that cannot be split.
+#[derive(Clone, Copy)]
+pub struct BrokenRecord<'a> {
+    pub fault: Fault,
+    /// Fields before the broken one.
+    pub whole: Fields<'a>,
+}
+
+/// Hands on the fields of each record, its text, and the line it starts at.
+pub fn each_record(block: &Block, mut each: impl FnMut(Result<Fields, BrokenRecord>, &[u8], u64)) {
+    if block.is_cut {
+        return cut_record(block, each);
+    }
     // Most exports quote nothing and end lines as we do: then a comma is where a field ends.
     match memchr::memchr2(b'"', b'\r', &block.bytes) {
-        None => each_plain(block, each),
+        None => each_plain(block, |fields, raw, line| each(Ok(fields), raw, line)),
         Some(_) => each_general(block, each),
     }
 }
 
+/// The record whose start the block is.
+fn cut_record(block: &Block, mut each: impl FnMut(Result<Fields, BrokenRecord>, &[u8], u64)) {
+    let raw = &block.bytes[marks_length(&block.bytes)..];
+    let (mut fields, mut bounds, mut unescaped) = (Vec::new(), Vec::new(), Vec::new());
+    // The last field of what is left goes on behind it.
+    first_record(raw, false, |field| fields.push(field));
+    fields.pop_if(|field| field.bytes.end == raw.len());
+    unescape(raw, &fields, &mut unescaped, &mut bounds);
+    let whole = Fields { text: &unescaped, bounds: &bounds };
+    each(Err(BrokenRecord { fault: Fault::TooLong, whole }), raw, block.line);
+}
+
 /// Records of a block without quotes and carriage returns.
-fn each_plain(block: &Block, mut each: impl FnMut(Option<Fields>, &[u8], u64)) {
+fn each_plain(block: &Block, mut each: impl FnMut(Fields, &[u8], u64)) {
     let bytes = block.bytes.as_slice();
     let (mut bounds, mut start, mut line) = (Vec::new(), 0, block.line);
     while start < bytes.len() {
@@ -149,37 +193,37 @@ fn each_plain(block: &Block, mut each: impl FnMut(Option<Fields>, &[u8], u64)) {
             field_start = comma + 1;
         }
         bounds.push(field_start..text.len());
-        each(Some(Fields { text, bounds: &bounds }), text, line);
+        each(Fields { text, bounds: &bounds }, text, line);
         (start, line) = (end + 1, line + 1);
     }
 }
 
 /// Records of a block by all the rules of CSV.
-fn each_general(block: &Block, mut each: impl FnMut(Option<Fields>, &[u8], u64)) {
+fn each_general(block: &Block, mut each: impl FnMut(Result<Fields, BrokenRecord>, &[u8], u64)) {
     let (mut fields, mut bounds, mut unescaped) = (Vec::new(), Vec::new(), Vec::new());
     let (mut rest, mut line) = (block.bytes.as_slice(), block.line);
     let mut open = OpenQuote::default();
     while !rest.is_empty() {
         fields.clear();
         let record = first_record_after(&mut open, rest, true, |field| fields.push(field));
-        if open.was_used && matches!(record, Record::Whole { .. }) {
-            fields.clear();
-            first_record(rest, true, |field| fields.push(field));
-        }
-        let (Record::Whole { length, next } | Record::Broken { length, next }) = record else {
-            return;
+        let (length, next, fault) = match record {
+            Record::Whole { length, next } => (length, next, None),
+            Record::Broken { length, next, fault } => (length, next, Some(fault)),
+            Record::Incomplete => return,
         };
         let raw = &rest[marks_length(rest)..length];
+        // One that is open at the end of the line breaks it, however it goes on.
+        fields.retain(|field| fault.is_none() || field.bytes.end < length);
         bounds.clear();
-        if matches!(record, Record::Broken { .. }) {
-            each(None, raw, line);
-        } else if fields.iter().any(|field| field.has_doubled_quotes) {
+        let text = if fields.iter().any(|field| field.has_doubled_quotes) {
             unescape(rest, &fields, &mut unescaped, &mut bounds);
-            each(Some(Fields { text: &unescaped, bounds: &bounds }), raw, line);
+            unescaped.as_slice()
         } else {
             bounds.extend(fields.iter().map(|field| field.bytes.clone()));
-            each(Some(Fields { text: rest, bounds: &bounds }), raw, line);
-        }
+            rest
+        };
+        let whole = Fields { text, bounds: &bounds };
+        each(fault.map_or(Ok(whole), |fault| Err(BrokenRecord { fault, whole })), raw, line);
         line += count_line_ends(&rest[..length]) + u64::from(next > length);
         rest = &rest[next..];
         open.advance(next);

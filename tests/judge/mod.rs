@@ -7,6 +7,7 @@
 
 mod drawn;
 pub mod hours;
+pub mod records;
 mod self_tests;
 mod state;
 pub mod zone;
