@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::arguments::instant;
+use super::arguments::{duration, instant};
 use super::output;
+use super::signals::Stop;
 use crate::error::{Error, Result};
 use crate::ingest::{RulesChange, differing_zones, read_zoneinfo, update_zone_rules};
 use crate::rules::calendar::{SECOND_US, instant_text};
@@ -30,7 +32,11 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Makes a version of the tables that differs in its rules alone
-    Update,
+    Update {
+        /// How long to wait for a load of the folder to end, as 30s [default: not at all]
+        #[arg(long, value_name = "DURATION", value_parser = duration)]
+        wait: Option<Duration>,
+    },
     /// Prints the clocks of zones as CSV: from when on which offset holds
     Show {
         /// Names of zones [default: all]
@@ -107,7 +113,7 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
     let Arguments { action, data, source } = arguments;
     match action {
         None => list(data, source).await,
-        Some(Action::Update) => update(data, source).await,
+        Some(Action::Update { wait }) => update(data, source, wait.unwrap_or_default()).await,
         Some(Action::Show { zones, from, to, as_of }) => {
             let rules = match (&source.folder, Dataset::open(data, *as_of).await?) {
                 (Some(folder), _) => read_zoneinfo(folder)?,
@@ -169,14 +175,15 @@ async fn of_versions(
     Ok(line)
 }
 
-async fn update(data: &Path, source: &Source) -> Result<()> {
+async fn update(data: &Path, source: &Source, wait: Duration) -> Result<()> {
+    let stop = Stop::on_signals()?;
     let offered = source.newest()?;
     if Dataset::open(data, None).await?.is_none() {
         return Err(Error::Argument(format!(
             "nothing was loaded into {data:?} yet; run `uptally ingest` first"
         )));
     }
-    let lock = WriteLock::take(data)?;
+    let lock = WriteLock::wait(data, wait, stop.flag()).await?;
     let now = chrono::Utc::now().timestamp_micros();
     let updated = update_zone_rules(&lock, &offered, &source.place(&offered), now).await?;
     let said = match updated {

@@ -141,3 +141,22 @@ fn a_load_waits_for_another_one_where_asked() {
     drop(lock);
     assert!(waiting.wait().unwrap().success());
 }
+
+#[test]
+fn an_update_of_zone_rules_waits_for_a_load_where_asked() {
+    let folder = files(&[("polls.csv", &polls("ab"))]);
+    done(folder.path(), "ingest polls.csv");
+    let lock = uptally::tables::WriteLock::take(&folder.path().join("data")).unwrap();
+    assert!(refused(folder.path(), "zones update").contains("wait with --wait 30s"));
+    assert!(refused(folder.path(), "zones update --wait 1ms").contains("still loading"));
+    let mut waiting = uptally("zones update --wait 1h".split(' '));
+    let mut waiting = waiting
+        .current_dir(folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    assert!(waiting.try_wait().unwrap().is_none());
+    drop(lock);
+    assert!(waiting.wait().unwrap().success());
+}
