@@ -4,6 +4,7 @@ mod bad_input;
 mod chain_2023;
 mod commands;
 mod documentation;
+mod earlier_tables;
 mod files;
 mod folders;
 mod golden;

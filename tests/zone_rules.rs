@@ -1,16 +1,14 @@
 //! Which rules of time zones count: a version keeps those that it was made with.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
-use arrow::array::RecordBatch;
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 use tempfile::TempDir;
 use uptally::rules::ZoneRules;
 use uptally::server::Settings;
 
+use crate::earlier_tables::{drop_columns, files_in};
 use crate::harness::{block_on, uptally};
 use crate::service::Served;
 
@@ -62,11 +60,6 @@ fn minutes_in_vancouver(folder: &Path, arguments: &str) -> i64 {
     row.split(',').next().unwrap().parse::<i64>().unwrap() / 60_000_000
 }
 
-fn files_in(folder: &Path, ending: &str) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.filter(|path| path.to_str().unwrap().ends_with(ending)).collect()
-}
-
 /// Columns of `loads` that programs before edition 2026f did not write.
 const LATER_COLUMNS: [&str; 2] = ["zone_rules_version", "zone_rules"];
 
@@ -74,50 +67,7 @@ const LATER_COLUMNS: [&str; 2] = ["zone_rules_version", "zone_rules"];
 /// columns that name them.
 fn as_by_an_earlier_program(data: &Path) {
     std::fs::remove_dir_all(data.join("zone_rules")).unwrap();
-    let loads = data.join("loads");
-    std::fs::remove_dir_all(loads.join("_files")).unwrap();
-    let sizes: Vec<_> =
-        files_in(&loads, ".parquet").iter().map(|path| without_later_columns(path)).collect();
-    for path in files_in(&loads.join("_delta_log"), ".json") {
-        let text = std::fs::read_to_string(&path).unwrap();
-        let lines: String = text.lines().map(|line| without_rules(line, &sizes) + "\n").collect();
-        std::fs::write(&path, lines).unwrap();
-    }
-}
-
-/// Writes the file anew; its name and its size.
-fn without_later_columns(path: &Path) -> (String, u64) {
-    let reader =
-        ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(path).unwrap()).unwrap();
-    let batches: Vec<RecordBatch> = reader.build().unwrap().map(Result::unwrap).collect();
-    let schema = batches[0].schema();
-    let kept = (0..schema.fields().len())
-        .filter(|at| !LATER_COLUMNS.contains(&schema.field(*at).name().as_str()))
-        .collect::<Vec<_>>();
-    let projected = Arc::new(schema.project(&kept).unwrap());
-    let file = std::fs::File::create(path).unwrap();
-    let mut writer = ArrowWriter::try_new(file, projected, None).unwrap();
-    batches.iter().for_each(|batch| writer.write(&batch.project(&kept).unwrap()).unwrap());
-    writer.close().unwrap();
-    let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-    (name, std::fs::metadata(path).unwrap().len())
-}
-
-/// A line of a log with the columns and sizes of such files.
-fn without_rules(line: &str, sizes: &[(String, u64)]) -> String {
-    let mut action: Value = serde_json::from_str(line).unwrap();
-    if let Some(add) = action.get_mut("add") {
-        let size = sizes.iter().find(|(name, _)| add["path"] == **name).unwrap().1;
-        add["size"] = size.into();
-    }
-    if let Some(metadata) = action.get_mut("metaData") {
-        let mut schema: Value =
-            serde_json::from_str(metadata["schemaString"].as_str().unwrap()).unwrap();
-        let fields = schema["fields"].as_array_mut().unwrap();
-        fields.retain(|field| !LATER_COLUMNS.contains(&field["name"].as_str().unwrap()));
-        metadata["schemaString"] = schema.to_string().into();
-    }
-    action.to_string()
+    drop_columns(&data.join("loads"), &LATER_COLUMNS);
 }
 
 fn earlier_chain() -> TempDir {

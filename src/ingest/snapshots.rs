@@ -258,6 +258,7 @@ pub fn rejects_batch(rejects: &[Reject], version: u64) -> Result<RecordBatch> {
         text(|reject| &reject.column),
         text(|reject| &reject.reason),
         text(|reject| &reject.text),
+        Arc::new(rejects.iter().map(|reject| reject.store.as_deref()).collect::<StringArray>()),
     ];
     Ok(RecordBatch::try_new(Table::Rejects.file_schema(), columns)?)
 }

@@ -16,7 +16,7 @@ use crate::tables::Table;
 
 /// What each table and column says: name of the table, of the column or nothing for the table itself,
 /// and the sentence. Analysts read it in `internal.descriptions`.
-const DESCRIPTIONS: [(&str, &str, &str); 59] = [
+const DESCRIPTIONS: [(&str, &str, &str); 60] = [
     ("polls", "", "status polls, one row a store and instant"),
     ("polls", "store_id", "the store, as its files name it"),
     ("polls", "store_no", STORE_NO),
@@ -58,6 +58,7 @@ const DESCRIPTIONS: [(&str, &str, &str); 59] = [
     ("rejects", "column", "the column that breaks a rule"),
     ("rejects", "reason", "what is wrong, and what was expected"),
     ("rejects", "text", "the row as it was"),
+    ("rejects", "store_id", "the row's store; null where its id cannot be read, or was not kept"),
     (
         "conflicts",
         "",

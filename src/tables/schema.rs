@@ -124,6 +124,8 @@ impl Table {
                 text("column"),
                 text("reason"),
                 text("text"),
+                // Earlier programs did not write it.
+                Field::new("store_id", DataType::Utf8, true),
             ],
             Table::Conflicts => vec![
                 count("version"),

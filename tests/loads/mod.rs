@@ -1,6 +1,7 @@
 //! What a load says of what it does: to the hours and zones of other stores, to stores whose rows were
 //! rejected, to polls that contradict each other; and from where it reads.
 
+mod rejects;
 mod sources;
 
 use std::path::Path;
