@@ -3,6 +3,7 @@
 mod bad_input;
 mod chain_2023;
 mod commands;
+mod data_rows;
 mod documentation;
 mod earlier_tables;
 mod files;
