@@ -21,13 +21,14 @@ const RANGE_DAYS_MAX: i64 = 31;
 pub async fn explain(service: &Service, request: &Request) -> Answer {
     let store = request.query.one("store")?;
     let store = store.ok_or_else(|| Refusal::wrong("store: is missing; expected a store's id"))?;
+    let named = ["store", "clock"];
     let question =
-        StoreQuestion::of(service, request, store.to_owned(), &["store"], RANGE_DAYS_MAX).await?;
-    let tell = |mut history: StoreHistory, _: &Clock| {
+        StoreQuestion::of(service, request, store.to_owned(), &named, RANGE_DAYS_MAX).await?;
+    let tell = |mut history: StoreHistory, clock: &Clock| {
         let figures = stores::figures(&history);
         let stretches = history.stretches();
         let polled = Polled::of(&mut history);
-        let stretches = stretches.iter().map(|stretch| told(stretch, &history, &polled));
+        let stretches = stretches.iter().map(|stretch| told(stretch, &history, &polled, clock));
         fields(json!({ "figures": figures, "stretches": stretches.collect::<Vec<_>>() }))
     };
     let body = service.work.compute(move || question.json(tell));
@@ -61,18 +62,18 @@ impl Polled {
     }
 }
 
-fn told(stretch: &Stretch, history: &StoreHistory, polled: &Polled) -> Value {
+fn told(stretch: &Stretch, history: &StoreHistory, polled: &Polled, clock: &Clock) -> Value {
     let options = &history.options;
-    let mut told = Clock::Utc.bounds(stretch.span);
+    let mut told = clock.bounds(stretch.span);
     told["length_us"] = json!(stretch.span.ends_at() - stretch.span.starts_at());
     told["state"] = json!(state(stretch.poll.map(Poll::active)));
     told["is_open"] = json!(stretch.is_open);
     told["counts_as"] = json!(counts_as(stretch, options));
     told["poll"] = stretch.poll.map_or(Value::Null, |poll| {
         let status = if poll.active() { "active" } else { "inactive" };
-        json!({ "polled_at": instant_text(poll.polled_at()), "status": status })
+        json!({ "polled_at": clock.text(poll.polled_at()), "status": status })
     });
-    told["option"] = json!(option(stretch, options, polled));
+    told["option"] = json!(option(stretch, options, polled, clock));
     let hours = stretch.opened_by.iter().map(|(row, on_day)| {
         let mut told = opening(*row);
         told["opens_on"] = json!(instant_text(on_day * DAY_US)[..10]);
@@ -98,9 +99,9 @@ fn counts_as(stretch: &Stretch, options: &Options) -> Option<&'static str> {
 }
 
 /// The option by which the state holds over the stretch, as a sentence.
-fn option(stretch: &Stretch, options: &Options, polled: &Polled) -> String {
+fn option(stretch: &Stretch, options: &Options, polled: &Polled, clock: &Clock) -> String {
     let Some(poll) = stretch.poll else { return of_unknown(stretch, options, polled) };
-    let at = instant_text(poll.polled_at());
+    let at = clock.text(poll.polled_at());
     let is_before = stretch.span.ends_at() <= poll.polled_at();
     match (is_before, options.interpolation) {
         (true, Interpolation::Previous) => {

@@ -117,7 +117,7 @@ impl StoreQuestion {
     }
 
     fn clock(&self) -> Clock {
-        Clock::over(self.zone.as_ref(), self.range)
+        Clock::from_zone(self.zone.as_ref())
     }
 
     /// What the answer makes of the store's history, beside what was asked; blocks while it reads.

@@ -46,8 +46,14 @@ fn a_date_is_its_midnight_by_the_clock() {
             }
         }
         let explained = "/v1/explain?store=1177941416522642976&from=2023-01-20&to=2023-01-21";
-        let told = served.get(explained).await.json();
-        assert_eq!(told["from"], "2023-01-20T00:00:00.000000Z");
+        for (clock, from) in [
+            ("", "2023-01-20T00:00:00.000000Z"),
+            ("&clock=store", "2023-01-20T00:00:00.000000-05:00"),
+            ("&clock=Asia/Kolkata", "2023-01-20T00:00:00.000000+05:30"),
+        ] {
+            let told = served.get(&format!("{explained}{clock}")).await.json();
+            assert_eq!(told["from"], from, "{clock}");
+        }
     });
 }
 
@@ -96,6 +102,41 @@ fn every_clock_tells_the_same_instants() {
                         assert!(!found[end].as_str().unwrap().ends_with('Z'), "{found}");
                     }
                 }
+            }
+        }
+    });
+}
+
+/// Of stretches their polls too, which lie before the range; and what is said of them.
+#[test]
+fn an_explanation_tells_the_same_instants_by_every_clock() {
+    block_on(async {
+        let served = Served::with(waiting()).await;
+        let path = "/v1/explain?store=1177941416522642976&from=2023-01-24T03:00:00Z&to=2023-01-24T20:00:00Z";
+        let at = |text: &Value| {
+            let text = text.as_str().unwrap();
+            chrono::DateTime::parse_from_rfc3339(text).unwrap().timestamp_micros()
+        };
+        let instants = |stretch: &Value| {
+            [&stretch["starts_at"], &stretch["ends_at"], &stretch["poll"]["polled_at"]]
+                .map(Value::clone)
+        };
+        let utc = served.get(path).await.json();
+        let utc = utc["stretches"].as_array().unwrap();
+        assert!(utc.len() > 2);
+        for (clock, offset) in [("store", "-05:00"), ("Asia/Kolkata", "+05:30")] {
+            let told = served.get(&format!("{path}&clock={clock}")).await.json();
+            let told = told["stretches"].as_array().unwrap();
+            assert_eq!(told.len(), utc.len());
+            for (found, expected) in told.iter().zip(utc) {
+                for (found, expected) in instants(found).iter().zip(&instants(expected)) {
+                    assert_eq!(at(found), at(expected), "{clock}");
+                    assert!(found.as_str().unwrap().ends_with(offset), "{found}");
+                }
+                let polled_at = found["poll"]["polled_at"].as_str().unwrap();
+                assert!(found["option"].as_str().unwrap().contains(polled_at), "{found}");
+                assert_eq!(found["zone_rule"], expected["zone_rule"]);
+                assert_eq!(found["business_hours"], expected["business_hours"]);
             }
         }
     });
@@ -171,9 +212,14 @@ fn a_clock_or_instant_that_is_none_is_named() {
             assert_eq!(answer.status(), 400, "{query}");
             assert!(answer.detail().starts_with(sentence), "{}", answer.detail());
         }
-        let explained = "/v1/explain?store=1177941416522642976&clock=store";
-        let detail = served.get(explained).await.detail();
-        assert!(detail.starts_with("clock: is not an option here"), "{detail}");
+        let explained = "/v1/explain?store=1177941416522642976";
+        for (query, sentence) in [
+            ("clock=local", "clock: \"local\" is not one of store, utc, or a time zone"),
+            ("zone=utc", "zone: is not an option here; expected from, to, as_of, store, clock, or"),
+        ] {
+            let detail = served.get(&format!("{explained}&{query}")).await.detail();
+            assert!(detail.starts_with(sentence), "{detail}");
+        }
         let unknown = served.get("/v1/stores/nobody/uptime?clock=store").await;
         assert_eq!(unknown.status(), 404);
         assert!(unknown.detail().contains("; /v1/stores lists them"), "{}", unknown.detail());

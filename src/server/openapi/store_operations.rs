@@ -46,10 +46,6 @@ fn of_one(endpoint: Endpoint, examples: &Examples) -> Operation {
     let store = parameter("path", "id", id());
     let mut parameters = vec![required(store, WHERE_FROM, examples.store.as_deref())];
     parameters.extend(range_and_options(examples));
-    parameters.push(described(
-        query("clock", named("Clock")),
-        "Whose clock reads dates and local times without a zone, and prints instants: utc (the default), store, or a time zone",
-    ));
     parameters.push(format());
     let kinds = [("application/json", named(schema)), ("text/csv", csv(columns))];
     operation("stores", summary, parameters, [("200", answer(summary, &kinds)), missing()])
@@ -95,6 +91,7 @@ fn list() -> Operation {
 fn range_and_options(examples: &Examples) -> Vec<Value> {
     let from = "Where the range starts: an instant like 2023-01-24T12:00:00Z, a local time, or a date, which is its midnight; a week before its end without it";
     let to = "Where it ends, likewise; at the latest poll of all stores without it";
+    let clock = "Whose clock reads dates and local times without a zone, and prints instants: utc (the default), store, or a time zone";
     let mut to = described(query("to", named("Instant")), to);
     if let Some(now) = &examples.now {
         to["example"] = json!(now);
@@ -110,6 +107,7 @@ fn range_and_options(examples: &Examples) -> Vec<Value> {
         query("snap_end_of_day", json!({ "type": "boolean" })),
         query("default_hours", named("DefaultHours")),
         query("default_timezone", named("TimeZone")),
+        described(query("clock", named("Clock")), clock),
     ]
 }
 
