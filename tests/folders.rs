@@ -9,6 +9,7 @@ use uptally::engine::{Question, answer};
 use uptally::tables::Dataset;
 
 use crate::harness::{ENGINES, block_on, ingest, uptally};
+use crate::service::process::{Process, curl};
 use crate::sql::session::SessionConnection;
 
 const POLLS: &str = "store_id,status,timestamp_utc\n\
@@ -208,4 +209,57 @@ fn commands_take_relative_folders() {
         assert!(printed(&cwd, data, &["report", "--explain"]).contains("DataSourceExec"));
         assert_eq!(printed(&cwd, data, &["sql", "SELECT count(*) AS n FROM polls"]), "n\n2\n");
     }
+}
+
+const ODD: [&str; 4] = ["a%20b", "two words", "a#b?c", "ü of\ntwo lines"];
+
+#[test]
+fn zones_of_a_folder_of_any_name_are_listed_and_updated() {
+    let root = TempDir::new().unwrap();
+    write_files(&root.path().join("files"), OsStr::new("x"));
+    for name in ODD {
+        let data = Some(OsStr::new(name));
+        printed(root.path(), data, &["ingest", "files"]);
+        assert!(printed(root.path(), data, &["zones"]).contains("\nversion 1: "), "{name:?}");
+        let clocks = printed(root.path(), data, &["zones", "show", "Europe/London"]);
+        assert!(clocks.starts_with("zone,starts_at,utc_offset_s\nEurope/London,"), "{name:?}");
+        let said = printed(root.path(), data, &["zones", "update"]);
+        assert!(said.ends_with("already; nothing to do\nversion 1\n"), "{name:?}: {said}");
+    }
+    no_other_folder(root.path(), &["files"]);
+}
+
+#[test]
+fn a_folder_of_any_name_is_served() {
+    let root = TempDir::new().unwrap();
+    write_files(&root.path().join("files"), OsStr::new("x"));
+    let expected = printed(root.path(), None, &["report", "files"]);
+    for name in ODD {
+        printed(root.path(), Some(OsStr::new(name)), &["ingest", "files"]);
+        let server = Process::start_with(root.path(), ["--data", name]);
+        let at = |path: &str| format!("{}{path}", server.url);
+        assert!(curl(&[&at("/v1/stores")]).contains("\"total\":1,"), "{name:?}");
+        let asked = curl(&["-X", "POST", &at("/v1/reports")]);
+        let asked: serde_json::Value = serde_json::from_str(&asked).unwrap();
+        let id = asked["id"].as_str().unwrap();
+        let ended = curl(&[&at(&format!("/v1/reports/{id}?wait=60s"))]);
+        assert!(ended.contains("\"state\":\"complete\""), "{name:?}: {ended}");
+        assert_eq!(curl(&[&at(&format!("/v1/reports/{id}.csv"))]), expected, "{name:?}");
+        let sql = at("/v1/sql?format=csv");
+        let states =
+            curl(&["-d", "SELECT state FROM reports", "-H", "content-type: application/sql", &sql]);
+        assert!(states.ends_with("\ncomplete\n"), "{name:?}: {states}");
+    }
+    no_other_folder(root.path(), &["files"]);
+}
+
+/// The folder holds those of [`ODD`] and these.
+#[track_caller]
+fn no_other_folder(root: &Path, others: &[&str]) {
+    let made = std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut made: Vec<_> = made.map(|name| name.into_string().unwrap()).collect();
+    let mut expected: Vec<_> = ODD.iter().chain(others).map(|name| name.to_string()).collect();
+    made.sort();
+    expected.sort();
+    assert_eq!(made, expected);
 }

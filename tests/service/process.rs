@@ -21,9 +21,12 @@ pub struct Process {
 
 impl Process {
     pub fn start(folder: &Path, arguments: &str) -> Self {
-        let arguments =
-            ["serve", "--listen", "127.0.0.1:0"].into_iter().chain(arguments.split_whitespace());
-        let mut command = uptally(arguments);
+        Self::start_with(folder, arguments.split_whitespace())
+    }
+
+    pub fn start_with<'a>(folder: &Path, arguments: impl IntoIterator<Item = &'a str>) -> Self {
+        let all = ["serve", "--listen", "127.0.0.1:0"].into_iter().chain(arguments);
+        let mut command = uptally(all);
         command
             .current_dir(folder)
             .env("UPTALLY_LOG", "warn")
@@ -71,7 +74,7 @@ impl Drop for Process {
 }
 
 #[track_caller]
-fn curl(arguments: &[&str]) -> String {
+pub fn curl(arguments: &[&str]) -> String {
     let run =
         Command::new("curl").args(["-sS", "--max-time", "60"]).args(arguments).output().unwrap();
     assert!(run.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&run.stderr));
