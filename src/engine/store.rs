@@ -2,7 +2,11 @@
 //!
 //! Reads the pages that hold the store and no others. Knows nothing of who asks.
 
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::compute::concat_batches;
 use arrow::datatypes::{Int8Type, Int32Type, TimestampMicrosecondType};
 
 use super::{first_day_to_read, polled_days};
@@ -17,7 +21,7 @@ use crate::rules::{
     LocalClock, NoData, Opening, Options, Poll, Scope, Span, Spans, Step, Weekday, WeeklyHours,
     Zone, ZoneRules,
 };
-use crate::tables::{Dataset, Table, TableFile, read_store};
+use crate::tables::{Dataset, Table, TableFile, read_stores};
 
 /// What the tables say of one store over a range.
 ///
@@ -37,11 +41,11 @@ pub struct StoreHistory {
 }
 
 impl StoreHistory {
-    /// Blocks while it reads.
-    pub fn read(dataset: &Dataset, store: &str, range: Span, options: Options) -> Result<Self> {
-        let given_week = week(&of_store(dataset, Table::BusinessHours, store)?)?;
+    /// Of the store of that number; blocks while it reads.
+    pub fn read(dataset: &Dataset, store_no: i32, range: Span, options: Options) -> Result<Self> {
+        let given_week = week(&of_store(dataset, Table::BusinessHours, store_no)?)?;
         let rules = dataset.zone_rules()?;
-        let given_zone = zone(&of_store(dataset, Table::TimeZones, store)?, &rules)?;
+        let given_zone = zone(&of_store(dataset, Table::TimeZones, store_no)?, &rules)?;
         let (hours_are_default, zone_is_default) = (given_week.is_none(), given_zone.is_none());
         let week = given_week.unwrap_or_else(|| options.default_hours.week());
         let zone = match given_zone {
@@ -58,7 +62,7 @@ impl StoreHistory {
             zone,
             zone_is_default,
             open,
-            polls: polls(dataset, store, range)?,
+            polls: polls(dataset, store_no, range)?,
             clock,
         })
     }
@@ -125,21 +129,58 @@ impl StoreHistory {
     }
 }
 
-fn of_store(dataset: &Dataset, table: Table, store: &str) -> Result<RecordBatch> {
-    read_store(table, dataset.files(table).iter().map(|file| file.path.as_path()), store)
+fn of_store(dataset: &Dataset, table: Table, store_no: i32) -> Result<RecordBatch> {
+    let columns: Vec<_> = (0..table.file_schema().fields().len()).collect();
+    rows_of(table, &dataset.files(table).iter().collect::<Vec<_>>(), &columns, store_no)
+}
+
+/// The store's rows of the files, in the order of the files.
+fn rows_of(
+    table: Table,
+    files: &[&TableFile],
+    columns: &[usize],
+    store_no: i32,
+) -> Result<RecordBatch> {
+    // Below so many files a thread takes longer to start than to read them.
+    const FILES_OF_THREAD_MIN: usize = 32;
+    let read = |files: &[&TableFile]| -> Result<Vec<RecordBatch>> {
+        let each = files.iter().map(|file| read_stores(&file.path, columns, &[store_no]));
+        Ok(each.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+    };
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let threads = (files.len() / FILES_OF_THREAD_MIN).clamp(1, cores);
+    let (first, others) = files.split_at(files.len().div_ceil(threads));
+    let found = std::thread::scope(|scope| {
+        let others = others.chunks(first.len().max(1));
+        let others: Vec<_> = others.map(|files| scope.spawn(move || read(files))).collect();
+        let mut found = read(first)?;
+        for other in others {
+            found.extend(other.join().map_err(|_| Error::bug("reading a store broke off"))??);
+        }
+        Ok::<_, Error>(found)
+    })?;
+    let schema = table.file_schema();
+    let schema = match found.first() {
+        Some(batch) => batch.schema(),
+        None => Arc::new(schema.project(columns)?),
+    };
+    Ok(concat_batches(&schema, &found)?)
 }
 
 /// The polls of the range and the last one before it, as a report of the range reads them.
-fn polls(dataset: &Dataset, store: &str, range: Span) -> Result<Vec<Poll>> {
+fn polls(dataset: &Dataset, store_no: i32, range: Span) -> Result<Vec<Poll>> {
     let first_day = first_day_to_read(polled_days(dataset), day_of(range.starts_at()));
     let last_day = day_of(range.ends_at());
-    let files_of = |table: Table, last_day: i64| {
+    let rows_of_days = |table: Table, last_day: i64| {
         let days = first_day..=last_day;
-        let of_days = move |file: &&TableFile| file.day.is_some_and(|day| days.contains(&day));
-        dataset.files(table).iter().filter(of_days).map(|file| file.path.as_path())
+        let is_asked = |file: &&TableFile| file.day.is_some_and(|day| days.contains(&day));
+        let files: Vec<_> = dataset.files(table).iter().filter(is_asked).collect();
+        let schema = table.file_schema();
+        let columns = [schema.index_of("polled_at")?, schema.index_of("active")?];
+        rows_of(table, &files, &columns, store_no)
     };
-    let carried = read_store(Table::Carried, files_of(Table::Carried, first_day), store)?;
-    let asked = read_store(Table::Polls, files_of(Table::Polls, last_day), store)?;
+    let carried = rows_of_days(Table::Carried, first_day)?;
+    let asked = rows_of_days(Table::Polls, last_day)?;
     let mut polls = Vec::with_capacity(carried.num_rows() + asked.num_rows());
     for batch in [carried, asked] {
         let instants = column(&batch, "polled_at")?.as_primitive::<TimestampMicrosecondType>();

@@ -68,6 +68,11 @@ impl Edition {
         };
         self.list.get_or_try_init(read).await.cloned()
     }
+
+    /// Within this version; `None` where there is no such store.
+    pub fn store_number(&self, id: &str) -> Option<i32> {
+        self.stores.number_of(id)
+    }
 }
 
 fn fingerprint(dataset: &Dataset) -> [u8; 32] {

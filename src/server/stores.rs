@@ -113,7 +113,9 @@ impl StoreQuestion {
 
     /// Blocks while it reads.
     fn history(&self) -> Result<StoreHistory> {
-        StoreHistory::read(&self.edition.dataset, &self.store, self.range, self.options)
+        let number = self.edition.store_number(&self.store);
+        let number = number.ok_or_else(|| Error::bug("a store without a number"))?;
+        StoreHistory::read(&self.edition.dataset, number, self.range, self.options)
     }
 
     fn clock(&self) -> Clock {

@@ -1,85 +1,106 @@
-//! The rows of one store out of sorted files, by their page index: all other pages stay unread.
+//! The rows of a few stores out of sorted files, by their page indexes: all other pages stay unread.
 
 use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 
-use arrow::array::{AsArray, BooleanArray, RecordBatch};
-use arrow::compute::{concat_batches, filter_record_batch};
-use parquet::arrow::arrow_reader::{
-    ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
-};
+use arrow::array::{AsArray, BooleanArray, BooleanBufferBuilder, RecordBatch};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::Int32Type;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelection};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::file::metadata::ParquetMetaData;
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 
-use super::schema::Table;
+use super::footers::footer;
 use crate::error::{Error, Result};
 
-/// Place of `store_id` in every table that has it.
-const STORE_ID: usize = 0;
+/// Place of `store_no` in the files of every table that has it.
+const STORE_NO_PLACE: usize = 1;
+/// Rows that are decoded at once, about those of a page.
+const ROWS_AT_ONCE: usize = 20_480;
 
-/// The store's rows of the files, in the order of the files.
-pub fn read_store<'a>(
-    table: Table,
-    paths: impl IntoIterator<Item = &'a Path>,
-    store: &str,
-) -> Result<RecordBatch> {
-    let mut found = Vec::new();
-    for path in paths {
-        let file = File::open(path).map_err(|error| Error::io("read", path, error))?;
-        read_file(file, store, &mut found).map_err(|error| Error::io("read", path, error))?;
-    }
-    let schema = found.first().map_or_else(|| table.file_schema(), |batch| batch.schema());
-    Ok(concat_batches(&Arc::clone(&schema), &found)?)
+/// The rows of the stores in one file, in the order of the file, with those columns of the file and
+/// `store_no`; columns keep the order of the file. `numbers` ascend.
+///
+/// # Errors
+/// Where the file cannot be read.
+pub fn read_stores(path: &Path, columns: &[usize], numbers: &[i32]) -> Result<Vec<RecordBatch>> {
+    let unreadable = |error: ParquetError| Error::io("read", path, error);
+    let file = File::open(path).map_err(|error| Error::io("read", path, error))?;
+    read_file(path, file, columns, numbers).map_err(unreadable)
 }
 
 fn read_file(
+    path: &Path,
     file: File,
-    store: &str,
-    found: &mut Vec<RecordBatch>,
-) -> std::result::Result<(), ParquetError> {
-    let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
-    let mut builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)?;
-    if let Some(pages) = pages_of(builder.metadata(), store.as_bytes()) {
-        let rows = builder.metadata().file_metadata().num_rows() as usize;
+    columns: &[usize],
+    numbers: &[i32],
+) -> std::result::Result<Vec<RecordBatch>, ParquetError> {
+    let metadata = footer(path, &file)?;
+    let rows = metadata.metadata().file_metadata().num_rows() as usize;
+    let pages = pages_of(metadata.metadata(), numbers);
+    let read = pages.as_ref().map_or(rows, |pages| pages.iter().map(Range::len).sum());
+    if read == 0 {
+        return Ok(Vec::new());
+    }
+    let leaves = columns.iter().copied().chain([STORE_NO_PLACE]);
+    let mask = ProjectionMask::leaves(metadata.parquet_schema(), leaves);
+    let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
+        .with_projection(mask)
+        .with_batch_size(read.min(ROWS_AT_ONCE));
+    if let Some(pages) = pages {
         let selection = RowSelection::from_consecutive_ranges(pages.into_iter(), rows);
         builder = builder.with_row_selection(selection);
     }
+    let place = columns.iter().filter(|column| **column < STORE_NO_PLACE).count();
+    let mut found = Vec::new();
     for batch in builder.build()? {
         let batch = batch?;
-        let ids = batch.column(STORE_ID).as_string::<i32>();
-        let is_store: BooleanArray = ids.iter().map(|id| Some(id == Some(store))).collect();
-        if is_store.true_count() > 0 {
-            found.push(filter_record_batch(&batch, &is_store)?);
+        let is_asked = among(batch.column(place).as_primitive::<Int32Type>().values(), numbers);
+        if is_asked.true_count() > 0 {
+            found.push(filter_record_batch(&batch, &is_asked)?);
         }
     }
-    Ok(())
+    Ok(found)
 }
 
-/// Rows of the pages that may hold the store; `None` where the file does not tell.
-fn pages_of(metadata: &ParquetMetaData, store: &[u8]) -> Option<Vec<Range<usize>>> {
+/// Tells of each row whether its store is one of the numbers, which ascend.
+fn among(stores: &[i32], numbers: &[i32]) -> BooleanArray {
+    let mut is_asked = BooleanBufferBuilder::new(stores.len());
+    for run in stores.chunk_by(|left, right| left == right) {
+        is_asked.append_n(run.len(), numbers.binary_search(&run[0]).is_ok());
+    }
+    BooleanArray::new(is_asked.finish(), None)
+}
+
+/// Rows of the pages that may hold one of the stores; `None` where the file does not tell.
+fn pages_of(metadata: &ParquetMetaData, numbers: &[i32]) -> Option<Vec<Range<usize>>> {
     let (columns, offsets) = (metadata.column_index()?, metadata.offset_index()?);
-    let mut pages = Vec::new();
+    let mut pages: Vec<Range<usize>> = Vec::new();
     let mut group_start = 0;
     for (group, rows) in metadata.row_groups().iter().enumerate() {
         let rows = rows.num_rows() as usize;
-        let ColumnIndexMetaData::BYTE_ARRAY(bounds) = columns.get(group)?.get(STORE_ID)? else {
+        let ColumnIndexMetaData::INT32(bounds) = columns.get(group)?.get(STORE_NO_PLACE)? else {
             return None;
         };
-        let locations = offsets.get(group)?.get(STORE_ID)?.page_locations();
+        let locations = offsets.get(group)?.get(STORE_NO_PLACE)?.page_locations();
         for (page, location) in locations.iter().enumerate() {
             // A bound that is missing leaves the page in.
-            let is_before = bounds.max_value(page).is_some_and(|max| max < store);
-            let is_after = bounds.min_value(page).is_some_and(|min| min > store);
-            if is_before || is_after {
+            let least = bounds.min_value(page).copied().unwrap_or(i32::MIN);
+            let most = bounds.max_value(page).copied().unwrap_or(i32::MAX);
+            let first = numbers.partition_point(|number| *number < least);
+            if numbers.get(first).is_none_or(|number| *number > most) {
                 continue;
             }
-            let first = group_start + location.first_row_index as usize;
+            let start = group_start + location.first_row_index as usize;
             let next = locations.get(page + 1);
-            let last = next.map_or(rows, |next| next.first_row_index as usize);
-            pages.push(first..group_start + last);
+            let end = group_start + next.map_or(rows, |next| next.first_row_index as usize);
+            match pages.last_mut() {
+                Some(last) if last.end == start => last.end = end,
+                _ => pages.push(start..end),
+            }
         }
         group_start += rows;
     }
@@ -88,12 +109,14 @@ fn pages_of(metadata: &ParquetMetaData, store: &[u8]) -> Option<Vec<Range<usize>
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use arrow::array::{ArrayRef, Int32Array, StringArray, TimestampMicrosecondArray};
 
     use super::*;
-    use crate::tables::write_sorted;
+    use crate::tables::{Table, write_sorted};
 
-    /// So many polls of each store as its name says: `s00007` has seven.
+    /// So many polls of each store as its number says: store 7 has seven.
     fn polls(stores: usize) -> RecordBatch {
         let rows: Vec<(usize, i64)> =
             (0..stores).flat_map(|store| (0..store as i64).map(move |at| (store, at))).collect();
@@ -110,27 +133,42 @@ mod tests {
         RecordBatch::try_new(Table::Polls.file_schema(), columns).unwrap()
     }
 
+    fn rows(path: &Path, columns: &[usize], numbers: &[i32]) -> usize {
+        let found = read_stores(path, columns, numbers).unwrap();
+        found.iter().map(RecordBatch::num_rows).sum()
+    }
+
     #[test]
-    fn a_store_is_found_whole_and_alone() {
+    fn stores_are_found_whole_and_alone() {
         let folder = tempfile::tempdir().unwrap();
         // More rows than one page holds, so that there is something to leave out.
         let file = write_sorted(folder.path(), Table::Polls, Some(0), [Ok(polls(300))]).unwrap();
         for store in [1, 150, 299] {
-            let found =
-                read_store(Table::Polls, [file.path.as_path()], &format!("s{store:05}")).unwrap();
-            assert_eq!(found.num_rows(), store);
+            assert_eq!(rows(&file.path, &[0, 2, 3], &[store]), store as usize);
         }
-        for unknown in ["", "s00000", "s00150x", "t"] {
-            let found = read_store(Table::Polls, [file.path.as_path()], unknown).unwrap();
-            assert_eq!(found.num_rows(), 0, "{unknown}");
+        assert_eq!(rows(&file.path, &[2], &[1, 7, 150, 298, 299]), 1 + 7 + 150 + 298 + 299);
+        for unknown in [&[][..], &[-1], &[0], &[300, 301]] {
+            assert_eq!(rows(&file.path, &[2], unknown), 0, "{unknown:?}");
         }
-        let metadata = ParquetRecordBatchReaderBuilder::try_new_with_options(
-            File::open(&file.path).unwrap(),
-            ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required),
-        )
-        .unwrap();
-        let pages = pages_of(metadata.metadata(), b"s00010").unwrap();
-        let rows: usize = pages.iter().map(Range::len).sum();
-        assert!(rows > 0 && rows < 300 * 299 / 2, "{rows} rows are read");
+        let footer = footer(&file.path, &File::open(&file.path).unwrap()).unwrap();
+        let pages = pages_of(footer.metadata(), &[10, 299]).unwrap();
+        let read: usize = pages.iter().map(Range::len).sum();
+        assert!(read > 0 && read < 300 * 299 / 2, "{read} rows are read");
+    }
+
+    #[test]
+    fn columns_come_in_the_order_of_the_file_with_the_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = write_sorted(folder.path(), Table::Polls, Some(0), [Ok(polls(9))]).unwrap();
+        for (columns, expected) in [
+            (&[][..], &["store_no"][..]),
+            (&[0, 3], &["store_id", "store_no", "active"]),
+            (&[1, 2], &["store_no", "polled_at"]),
+        ] {
+            let found = read_stores(&file.path, columns, &[7]).unwrap();
+            let schema = found[0].schema();
+            let names: Vec<_> = schema.fields().iter().map(|field| field.name()).collect();
+            assert_eq!(names, expected);
+        }
     }
 }
