@@ -19,13 +19,17 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
+};
 use futures::StreamExt;
 use futures::stream::try_unfold;
 
+use super::few_stores::FewStoresExec;
 use super::ranges::StoreRangesExec;
 use super::runs::StoreRunsExec;
 use super::started::StartedExec;
@@ -63,6 +67,13 @@ impl PhysicalOptimizerRule for JoinByStores {
 pub fn is_store_a_row(plan: &Arc<dyn ExecutionPlan>, column: usize) -> bool {
     if let Some(scan) = plan.downcast_ref::<StoreRangesExec>() {
         return scan.is_store_a_row(column);
+    }
+    if let Some(scan) = plan.downcast_ref::<FewStoresExec>() {
+        return scan.is_store_a_row(column);
+    }
+    if let Some(filter) = plan.downcast_ref::<FilterExec>() {
+        let column = filter.projection().as_ref().map_or(column, |kept| kept[column]);
+        return filter.fetch().is_none() && is_store_a_row(filter.input(), column);
     }
     if let Some(started) = plan.downcast_ref::<StartedExec>() {
         return is_store_a_row(started.plan(), column);
@@ -103,8 +114,18 @@ impl StoreJoinExec {
     /// The join that does the same; `None` where it is of anything but [`is_store_a_row`].
     pub fn in_place_of(plan: &Arc<dyn ExecutionPlan>) -> Option<Self> {
         let join = plan.downcast_ref::<HashJoinExec>()?;
+        let partitions =
+            |plan: &Arc<dyn ExecutionPlan>| plan.output_partitioning().partition_count();
+        let is_aligned = match join.partition_mode() {
+            PartitionMode::Partitioned => true,
+            // The planner's choice for a single partition.
+            PartitionMode::CollectLeft => {
+                partitions(join.left()) == 1 && partitions(join.right()) == 1
+            }
+            PartitionMode::Auto => false,
+        };
         let is_plain = *join.join_type() == JoinType::Left
-            && *join.partition_mode() == PartitionMode::Partitioned
+            && is_aligned
             && join.filter().is_none()
             && join.fetch().is_none();
         let [(store, other)] = join.on() else { return None };

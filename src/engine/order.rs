@@ -8,13 +8,14 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
+use super::few_stores::FewStoresExec;
 use super::in_turn::InTurnExec;
 use super::join::is_store_a_row;
 use super::ranges::StoreRangesExec;
@@ -53,10 +54,18 @@ impl PhysicalOptimizerRule for MergeForSort {
 
 /// The input of the sort in its order; `None` where files are not in it.
 fn in_place_of(sort: &SortExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    // A sort that fetches few rows keeps no more than those; one of all partitions is one of rows
-    // that follow no order of ranges.
-    if sort.fetch().is_some() || !sort.preserve_partitioning() {
+    // A sort that fetches few rows keeps no more than those; one of several partitions into one is
+    // one of rows that follow no order of ranges.
+    let is_alone = sort.input().output_partitioning().partition_count() == 1;
+    if sort.fetch().is_some() || !(is_alone || sort.preserve_partitioning()) {
         return Ok(None);
+    }
+    let by = sort.expr().first();
+    let column = by.expr.downcast_ref::<Column>().map(Column::index);
+    // No two rows are of one store, so that only the first key counts.
+    let is_ordered = column.is_some_and(|column| is_store_a_row(sort.input(), column));
+    if is_alone && is_ordered && !by.options.descending {
+        return Ok(Some(Arc::clone(sort.input())));
     }
     let schema = sort.input().schema();
     let key = |by: &datafusion::physical_expr::PhysicalSortExpr| {
@@ -88,6 +97,9 @@ fn in_order(
 ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     if let Some(scan) = plan.downcast_ref::<StoreRangesExec>() {
         return Ok(scan.in_order(keys)?.map(|scan| Arc::new(scan) as _));
+    }
+    if let Some(scan) = plan.downcast_ref::<FewStoresExec>() {
+        return Ok(scan.is_in_order(keys).then(|| Arc::clone(plan)));
     }
     let below: Option<Vec<_>> = if let Some(filter) = plan.downcast_ref::<FilterExec>() {
         let kept = filter.projection();

@@ -28,8 +28,11 @@ use datafusion::physical_plan::{
 use datafusion::scalar::ScalarValue;
 use futures::{StreamExt, TryStreamExt, stream};
 
+use super::few_stores::{FewStoresExec, StoreFiles, stream_of};
 use super::merge::merged;
 use super::scan::STORE_ID;
+use super::store_keys::StoreKeys;
+use crate::tables::Table;
 
 /// Files that are merged at once; more are sorted.
 const FILES_MERGED_MAX: usize = 64;
@@ -62,7 +65,18 @@ impl Cuts {
         (place.checked_sub(1).map(|before| self.starts[before]), self.starts.get(place).copied())
     }
 
-    fn partitioning(&self, schema: &SchemaRef) -> Result<Partitioning> {
+    pub fn is_in_order_of_ids(&self) -> bool {
+        self.in_order_of_ids
+    }
+
+    /// Those of the numbers, which ascend, that are in the range of that place.
+    pub fn within(&self, place: usize, numbers: &[i32]) -> Arc<[i32]> {
+        let (from, to) = self.range(place);
+        let at = |bound: i32| numbers.partition_point(|number| *number < bound);
+        numbers[from.map_or(0, at)..to.map_or(numbers.len(), at)].into()
+    }
+
+    pub fn partitioning(&self, schema: &SchemaRef) -> Result<Partitioning> {
         let key = PhysicalSortExpr::new_default(col(STORE_NO, schema)?);
         let Some(key) = LexOrdering::new([key]) else { return plan_err!("no key to divide by") };
         let point = |start: &i32| SplitPoint::new(vec![ScalarValue::Int32(Some(*start))]);
@@ -91,6 +105,17 @@ pub enum RowsOfStore {
     Any,
 }
 
+impl RowsOfStore {
+    pub fn of(table: Table) -> Self {
+        match table {
+            // A file is a day.
+            Table::Polls => Self::By("polled_at"),
+            Table::Stores | Table::TimeZones => Self::One,
+            _ => Self::Any,
+        }
+    }
+}
+
 /// One scan for each range, of which partitions take the rows that are in it.
 #[derive(Debug)]
 pub struct StoreRangesExec {
@@ -99,6 +124,10 @@ pub struct StoreRangesExec {
     rows: RowsOfStore,
     reading: Reading,
     properties: Arc<PlanProperties>,
+    /// What a scan of few stores reads; none where the table does not know its stores.
+    files: Option<StoreFiles>,
+    /// Stores without which the rest of the plan does as well; all where there are none.
+    keys: Option<Arc<StoreKeys>>,
 }
 
 impl StoreRangesExec {
@@ -118,7 +147,32 @@ impl StoreRangesExec {
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        Ok(Self { scans, cuts, rows, reading: Reading::InTurn, properties: Arc::new(properties) })
+        let (reading, properties) = (Reading::InTurn, Arc::new(properties));
+        Ok(Self { scans, cuts, rows, reading, properties, files: None, keys: None })
+    }
+
+    /// The same, which may be reduced to few stores.
+    pub fn reducible(self, files: StoreFiles) -> Self {
+        Self { files: Some(files), ..self }
+    }
+
+    /// None where it cannot be reduced, or was already.
+    pub fn reducible_files(&self) -> Option<&StoreFiles> {
+        self.files.as_ref().filter(|_| self.keys.is_none())
+    }
+
+    /// The scan of those stores alone, whose numbers ascend; `None` where it cannot be reduced.
+    pub fn of_stores(&self, numbers: &Arc<[i32]>) -> Result<Option<FewStoresExec>> {
+        let Some(files) = self.files.clone() else { return Ok(None) };
+        FewStoresExec::try_new(files, Arc::clone(numbers), self.cuts.clone()).map(Some)
+    }
+
+    /// The same scan, which waits for the keys and reads those stores alone where they are few;
+    /// `None` where it cannot be reduced.
+    pub fn of_keys(&self, keys: &Arc<StoreKeys>) -> Option<Self> {
+        self.reducible_files()?;
+        let same = self.read(self.reading, Arc::clone(&self.properties));
+        Some(Self { keys: Some(Arc::clone(keys)), ..same })
     }
 
     /// Whether each partition has one row a store in ascending order of the column, and all stores of
@@ -165,14 +219,44 @@ impl StoreRangesExec {
 
     fn read(&self, reading: Reading, properties: Arc<PlanProperties>) -> Self {
         let (scans, cuts) = (self.scans.clone(), self.cuts.clone());
-        Self { scans, cuts, rows: self.rows, reading, properties }
+        let (files, keys) = (self.files.clone(), self.keys.clone());
+        Self { scans, cuts, rows: self.rows, reading, properties, files, keys }
+    }
+
+    /// The rows of the range, of all its stores.
+    fn rows_of_range(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        let schema = self.schema();
+        let column = schema.index_of(STORE_NO)?;
+        let range = self.cuts.range(partition);
+        let scan = Arc::clone(&self.scans[partition]);
+        let files = scan.output_partitioning().partition_count();
+        let rows_of = move |file: usize| -> Result<SendableRecordBatchStream> {
+            let rows = scan.execute(file, Arc::clone(&context))?;
+            let rows = rows.map(move |batch| within(batch?, column, range));
+            Ok(Box::pin(RecordBatchStreamAdapter::new(scan.schema(), rows)))
+        };
+        match self.reading {
+            Reading::Of(file) => rows_of(file),
+            Reading::Merged => {
+                Ok(merged(schema, column, (0..files).map(rows_of).collect::<Result<_>>()?))
+            }
+            Reading::InTurn => {
+                let rows = stream::iter(0..files).map(rows_of).try_flatten();
+                Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+            }
+        }
     }
 }
 
 impl DisplayAs for StoreRangesExec {
     fn fmt_as(&self, _: DisplayFormatType, out: &mut fmt::Formatter) -> fmt::Result {
         let merged = if matches!(self.reading, Reading::Merged) { ", merged" } else { "" };
-        write!(out, "StoreRangesExec: {}{merged}", self.properties.partitioning)
+        let keys = if self.keys.is_some() { ", of the keys of a join" } else { "" };
+        write!(out, "StoreRangesExec: {}{merged}{keys}", self.properties.partitioning)
     }
 }
 
@@ -233,26 +317,24 @@ impl ExecutionPlan for StoreRangesExec {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        let schema = self.schema();
-        let column = schema.index_of(STORE_NO)?;
-        let range = self.cuts.range(partition);
-        let scan = Arc::clone(&self.scans[partition]);
-        let files = scan.output_partitioning().partition_count();
-        let rows_of = move |file: usize| -> Result<SendableRecordBatchStream> {
-            let rows = scan.execute(file, Arc::clone(&context))?;
-            let rows = rows.map(move |batch| within(batch?, column, range));
-            Ok(Box::pin(RecordBatchStreamAdapter::new(scan.schema(), rows)))
+        let (Some(files), Some(keys)) = (&self.files, &self.keys) else {
+            return self.rows_of_range(partition, context);
         };
-        match self.reading {
-            Reading::Of(file) => rows_of(file),
-            Reading::Merged => {
-                Ok(merged(schema, column, (0..files).map(rows_of).collect::<Result<_>>()?))
+        // Rows of few stores come in the order of any reading, all of them by the first file's.
+        let is_first = matches!(self.reading, Reading::InTurn | Reading::Merged | Reading::Of(0));
+        let (files, keys, cuts) = (files.clone(), Arc::clone(keys), self.cuts.clone());
+        let all = self.read(self.reading, Arc::clone(&self.properties));
+        let rows = stream::once(async move {
+            match keys.collected().await {
+                None => all.rows_of_range(partition, context),
+                Some(numbers) => {
+                    let numbers: Arc<[i32]> =
+                        if is_first { cuts.within(partition, &numbers) } else { Arc::default() };
+                    Ok(stream_of(files, numbers, (partition, &context)))
+                }
             }
-            Reading::InTurn => {
-                let rows = stream::iter(0..files).map(rows_of).try_flatten();
-                Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
-            }
-        }
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows.try_flatten())))
     }
 }
 

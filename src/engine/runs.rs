@@ -33,6 +33,7 @@ use datafusion::scalar::ScalarValue;
 use futures::TryFutureExt;
 use futures::stream::try_unfold;
 
+use super::few_stores::FewStoresExec;
 use super::lanes::Lanes;
 use super::ranges::StoreRangesExec;
 use crate::functions::{GroupRun, add_runs};
@@ -79,6 +80,9 @@ fn lanes(
     if let Some(scan) = plan.downcast_ref::<StoreRangesExec>() {
         let files = scan.files_in_order(column);
         return Ok(files.map(|files| files.into_iter().map(|file| Arc::new(file) as _).collect()));
+    }
+    if let Some(scan) = plan.downcast_ref::<FewStoresExec>() {
+        return Ok(scan.is_in_order(&[column]).then(|| vec![Arc::clone(plan)]));
     }
     if plan.is::<InterleaveExec>() {
         let inputs = plan.children().into_iter().map(|input| lanes(input, column));

@@ -20,14 +20,16 @@ use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{
     BinaryExpr, Expr, Operator, TableProviderFilterPushDown, col as logical_col, lit,
 };
-use datafusion::physical_expr::expressions::col;
+use datafusion::physical_expr::expressions::{Column, col};
 use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::filter::FilterExecBuilder;
+use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::scalar::ScalarValue;
 use object_store::ObjectMeta;
 
 use super::Stores;
+use super::few_stores::{FEW_STORES_MAX, FewStoresExec, StoreFiles};
 use super::files::{LocalFiles, LocalPath, location_of};
 use super::ranges::{Cuts, RowsOfStore, STORE_NO, StoreRangesExec};
 use crate::tables::{Table, TableFile};
@@ -74,17 +76,29 @@ impl TableFiles {
         self.stores.as_ref()
     }
 
-    /// The filter by numbers that means the same as one by ids; `None` where it is no such filter.
-    fn by_number(&self, filter: &Expr) -> Option<Expr> {
+    /// Numbers of the stores that the filter lets through, ascending; `None` where it asks for
+    /// anything but ids, or the table does not know its stores.
+    fn numbers_of(&self, filter: &Expr) -> Option<Vec<i32>> {
         let stores = self.stores()?;
-        let ids = ids_asked(filter)?;
-        // What is no store has a number that no store has.
-        let number = |id: &str| lit(stores.number_of(id).unwrap_or(-1));
-        let asked = logical_col(STORE_NO);
-        Some(match ids[..] {
-            [id] => asked.eq(number(id)),
-            _ => asked.in_list(ids.into_iter().map(number).collect(), false),
-        })
+        let mut numbers = Vec::new();
+        for id in values_asked(filter, STORE_ID)? {
+            // Null and what is no store let no row through.
+            numbers.extend(id.try_as_str()?.and_then(|id| stores.number_of(id)));
+        }
+        numbers.sort_unstable();
+        numbers.dedup();
+        Some(numbers)
+    }
+
+    /// Numbers of the stores that all filters by ids let through; `None` where there is no such
+    /// filter.
+    fn numbers_asked(&self, filters: &[Expr]) -> Option<Vec<i32>> {
+        let mut asked = filters.iter().filter_map(|filter| self.numbers_of(filter));
+        let first = asked.next()?;
+        Some(asked.fold(first, |mut numbers, others| {
+            numbers.retain(|number| others.binary_search(number).is_ok());
+            numbers
+        }))
     }
 
     /// Whether the division into files alone decides the filter.
@@ -180,6 +194,58 @@ impl TableFiles {
         Ok(DataSourceExec::from_data_source(config))
     }
 
+    /// The columns that are asked for, and the number of the store after them where it is not one.
+    fn with_number(&self, projection: Option<&Vec<usize>>) -> Result<(usize, Vec<usize>)> {
+        let schema = self.schema.table_schema();
+        let number = schema.index_of(STORE_NO)?;
+        let mut read = projection.cloned().unwrap_or_else(|| (0..schema.fields().len()).collect());
+        let asked = read.len();
+        if !read.contains(&number) {
+            read.push(number);
+        }
+        Ok((asked, read))
+    }
+
+    /// Files as a scan of few stores reads them; `None` where the table does not know its stores.
+    fn store_files(
+        &self,
+        files: &[&TableFile],
+        projection: Option<&Vec<usize>>,
+    ) -> Result<Option<StoreFiles>> {
+        let Some(stores) = self.stores() else { return Ok(None) };
+        let schema = self.schema.table_schema();
+        let schema = match projection {
+            Some(read) => Arc::new(schema.project(read)?),
+            None => Arc::clone(schema),
+        };
+        let files = files.iter().map(|file| (*file).clone()).collect();
+        Ok(Some(StoreFiles { table: self.table, files, schema, stores: Arc::clone(stores) }))
+    }
+
+    /// A scan of the pages of few stores.
+    fn scan_of_few(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        numbers: Vec<i32>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let (asked, read) = self.with_number(projection)?;
+        let files = self.store_files(&self.files_of(state, filters)?, Some(&read))?;
+        let Some(files) = files else { return plan_err!("a table that knows no stores") };
+        let schema = Arc::clone(&files.schema);
+        let rows = FewStoresExec::try_new(files, numbers.into(), self.cuts.clone())?;
+        let rows: Arc<dyn ExecutionPlan> = Arc::new(rows);
+        if asked == read.len() {
+            return Ok(rows);
+        }
+        let column = |at: usize| {
+            let name = schema.field(at).name();
+            ProjectionExpr::new(Arc::new(Column::new(name, at)), name)
+        };
+        Ok(Arc::new(ProjectionExec::try_new((0..asked).map(column), rows)?))
+    }
+
     /// A scan of the stores whose ids the filters name, by their numbers.
     async fn scan_of_stores(
         &self,
@@ -187,24 +253,22 @@ impl TableFiles {
         projection: Option<&Vec<usize>>,
         filters: &[Expr],
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let schema = self.schema.table_schema();
         let (by_id, others): (Vec<_>, Vec<_>) =
-            filters.iter().cloned().partition(|filter| self.by_number(filter).is_some());
-        let by_number = conjunction(by_id.iter().filter_map(|filter| self.by_number(filter)));
+            filters.iter().cloned().partition(|filter| self.numbers_of(filter).is_some());
+        let by_number = |filter| {
+            let numbers = self.numbers_of(filter)?.into_iter().map(lit);
+            Some(logical_col(STORE_NO).in_list(numbers.collect(), false))
+        };
+        let by_number = conjunction(by_id.iter().filter_map(by_number));
         let Some(by_number) = by_number else { return plan_err!("no filter names a store") };
-        let number = schema.index_of(STORE_NO)?;
-        let asked = projection.cloned().unwrap_or_else(|| (0..schema.fields().len()).collect());
-        let mut read = asked.clone();
-        if !read.contains(&number) {
-            read.push(number);
-        }
+        let (asked, read) = self.with_number(projection)?;
         let groups = balanced(&self.files_of(state, &others)?, state.config().target_partitions());
         let rows = self.scan_of(state, groups, (Some(&read), &others, None))?;
         // The planner hands it on to the scan.
         let read_schema = DFSchema::try_from(rows.schema())?;
         let holds = state.create_physical_expr(by_number, &read_schema)?;
         let rows = FilterExecBuilder::new(holds, rows)
-            .apply_projection(Some((0..asked.len()).collect()))?
+            .apply_projection(Some((0..asked).collect()))?
             .build()?;
         Ok(Arc::new(rows))
     }
@@ -252,7 +316,7 @@ impl TableProvider for TableFiles {
         let is_decided = |filter: &Expr| {
             self.is_decided_by_day(filter)
                 || self.always_holds(filter)
-                || self.by_number(filter).is_some()
+                || self.numbers_of(filter).is_some()
         };
         let decided = |filter: &&Expr| match is_decided(filter) {
             true => TableProviderFilterPushDown::Exact,
@@ -269,14 +333,16 @@ impl TableProvider for TableFiles {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        if filters.iter().any(|filter| self.by_number(filter).is_some()) {
-            return self.scan_of_stores(state, projection, filters).await;
+        if let Some(numbers) = self.numbers_asked(filters) {
+            return match numbers.len() {
+                0..=FEW_STORES_MAX => self.scan_of_few(state, projection, filters, numbers),
+                _ => self.scan_of_stores(state, projection, filters).await,
+            };
         }
         let files = self.files_of(state, filters)?;
         let number = self.schema.table_schema().index_of(STORE_NO).ok();
         let is_read = number.is_some_and(|number| projection.is_none_or(|at| at.contains(&number)));
-        let is_of_few = filters.iter().any(|filter| values_asked(filter, STORE_NO).is_some());
-        if !is_read || is_of_few || self.cuts.ranges() == 1 {
+        if !is_read {
             let groups = balanced(&files, state.config().target_partitions());
             return self.scan_of(state, groups, (projection, filters, limit));
         }
@@ -290,20 +356,13 @@ impl TableProvider for TableFiles {
             self.scan_of(state, each, (projection, &filters, None))
         };
         let scans = (0..self.cuts.ranges()).map(of_range).collect::<Result<Vec<_>>>()?;
-        let rows = match self.table {
-            // A file is a day.
-            Table::Polls => RowsOfStore::By("polled_at"),
-            Table::Stores | Table::TimeZones => RowsOfStore::One,
-            _ => RowsOfStore::Any,
-        };
-        Ok(Arc::new(StoreRangesExec::try_new(scans, self.cuts.clone(), rows)?))
+        let ranges =
+            StoreRangesExec::try_new(scans, self.cuts.clone(), RowsOfStore::of(self.table))?;
+        Ok(Arc::new(match self.store_files(&files, projection)? {
+            Some(files) => ranges.reducible(files),
+            None => ranges,
+        }))
     }
-}
-
-/// The ids that the filter lets through; `None` where it is about anything else.
-fn ids_asked(filter: &Expr) -> Option<Vec<&str>> {
-    let values = values_asked(filter, STORE_ID)?;
-    values.into_iter().map(|value| value.try_as_str().flatten()).collect()
 }
 
 /// The values of the column that the filter lets through; `None` where it is about anything else.
@@ -317,6 +376,12 @@ fn values_asked<'f>(filter: &'f Expr, name: &str) -> Option<Vec<&'f ScalarValue>
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
             let given = if is_column(left) { right } else { is_column(right).then_some(left)? };
             Some(vec![value(given)?])
+        }
+        // What the optimizer makes of a short list.
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+            let mut either = values_asked(left, name)?;
+            either.extend(values_asked(right, name)?);
+            Some(either)
         }
         Expr::InList(list) if is_column(&list.expr) && !list.negated => {
             list.list.iter().map(value).collect()

@@ -105,6 +105,13 @@ impl Stores {
         Ok(Self { ids, numbered: NumberedStores::of(rows)?, row_of_number: Arc::default() })
     }
 
+    /// No stores.
+    #[cfg(test)]
+    pub fn none() -> Self {
+        let rows = RecordBatch::new_empty(Table::Stores.file_schema());
+        Self::of(&rows).unwrap()
+    }
+
     pub fn numbered(&self) -> &NumberedStores {
         &self.numbered
     }

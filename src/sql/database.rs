@@ -28,7 +28,10 @@ use super::rows::{Rows, not_planned};
 use super::utc::DateTrunc;
 use super::wrong::{asked_wrongly, no_value, with_names};
 use super::{depth, expansion, guard, memory, statement, tables, threads};
-use crate::engine::{GroupByRuns, JoinByStores, MergeForSort, Tables, hours_of_stores};
+use crate::engine::{
+    GroupByRuns, JoinByStores, MergeForSort, ReduceByStores, Tables, hours_of_stores,
+    physical_rules,
+};
 use crate::error::{Error, Fault, Result, Wrong};
 use crate::functions::{self, ChainHours};
 use crate::rules::Options;
@@ -89,6 +92,8 @@ impl Database {
             .with_analyzer_rule(Arc::new(ByNumber))
             .with_analyzer_rule(Arc::new(DistinctByBitmaps))
             .with_optimizer_rules(stopping(Optimizer::new().rules))
+            .with_physical_optimizer_rules(physical_rules())
+            .with_physical_optimizer_rule(Arc::new(ReduceByStores))
             .with_physical_optimizer_rule(Arc::new(GroupByRuns))
             .with_physical_optimizer_rule(Arc::new(JoinByStores))
             .with_physical_optimizer_rule(Arc::new(MergeForSort))

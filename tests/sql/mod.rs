@@ -7,6 +7,7 @@
 mod agreement;
 mod analyst;
 pub mod chain;
+mod few_stores;
 mod parameters;
 mod plans;
 pub mod scripts;

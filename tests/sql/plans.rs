@@ -13,9 +13,14 @@ use uptally::tables::Dataset;
 use crate::harness::{block_on, ingest};
 
 async fn session() -> (TempDir, Session) {
+    session_over(20).await
+}
+
+/// Of 40 stores over so many days, the last of which is 2023-01-25.
+pub async fn session_over(days: u32) -> (TempDir, Session) {
     let folder = TempDir::new().unwrap();
     let (files, data) = (folder.path().join("files"), folder.path().join("data"));
-    let spec = Spec { stores: 40, days: 20, seed: 3, ends_at_us: DEFAULT_END_US };
+    let spec = Spec { stores: 40, days, seed: 3, ends_at_us: DEFAULT_END_US };
     generate(&spec, &files).unwrap();
     ingest(&data, &[&files]).await.unwrap();
     let dataset = Dataset::open(&data, None).await.unwrap().unwrap();
@@ -23,11 +28,11 @@ async fn session() -> (TempDir, Session) {
     (folder, database.session(&dataset).unwrap())
 }
 
-async fn plan_of(session: &Session, sql: &str) -> String {
+pub async fn plan_of(session: &Session, sql: &str) -> String {
     explained(session, session.plan(&format!("EXPLAIN {sql}")).await.unwrap()).await
 }
 
-async fn explained(session: &Session, plan: LogicalPlan) -> String {
+pub async fn explained(session: &Session, plan: LogicalPlan) -> String {
     let (batches, _) = session.run(plan, session.limits()).await.unwrap().collect().await.unwrap();
     let lines = batches.iter().flat_map(|batch| {
         let plans = arrow::compute::cast(batch.column(1), &DataType::Utf8).unwrap();

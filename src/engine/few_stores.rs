@@ -1,0 +1,294 @@
+//! Scans of few stores: pages that hold none of them stay unread, and rows come in order of stores.
+//!
+//! A year is hundreds of files of which each gives a page or two: they are shared among threads, and
+//! their rows become one batch.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::compute::{concat_batches, take_record_batch};
+use arrow::datatypes::{Int32Type, SchemaRef};
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::common::stats::Precision;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{DataFusionError, Statistics, exec_datafusion_err};
+use datafusion::error::Result;
+use datafusion::execution::memory_pool::MemoryConsumer;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::expressions::col;
+use datafusion::physical_expr::{
+    EquivalenceProperties, LexOrdering, PhysicalExpr, PhysicalSortExpr,
+};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, SchedulingType};
+use datafusion::physical_plan::spill::get_record_batch_memory_size;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, StatisticsArgs,
+};
+use datafusion::scalar::ScalarValue;
+use futures::{StreamExt, stream};
+
+use super::Stores;
+use super::ranges::{Cuts, RowsOfStore, STORE_NO};
+use super::scan::STORE_ID;
+use crate::tables::{Table, TableFile, read_stores};
+
+/// Stores up to which a scan reads their pages alone. With more, most pages hold one of them.
+pub const FEW_STORES_MAX: usize = 256;
+/// Rows of a batch that is handed on.
+const BATCH_ROWS: usize = 8_192;
+/// Files that one task reads before another has its turn.
+const FILES_OF_TASK: usize = 16;
+
+/// Files of a table that knows its stores, as a scan of few of them reads them.
+#[derive(Clone, Debug)]
+pub struct StoreFiles {
+    pub table: Table,
+    pub files: Arc<[TableFile]>,
+    /// Columns of the scan; [`STORE_NO`] is one of them.
+    pub schema: SchemaRef,
+    pub stores: Arc<Stores>,
+}
+
+impl StoreFiles {
+    /// The rows of the stores in ascending order of their numbers, which ascend as well; those of one
+    /// store in order of the files.
+    async fn rows(self, numbers: Arc<[i32]>) -> Result<RecordBatch> {
+        let schema = Arc::clone(&self.schema);
+        if numbers.is_empty() {
+            return Ok(RecordBatch::new_empty(schema));
+        }
+        let start = |files: &[TableFile]| {
+            let (table, schema) = (self.table, Arc::clone(&self.schema));
+            let (files, numbers) = (files.to_vec(), Arc::clone(&numbers));
+            SpawnedTask::spawn(async move { rows_of(table, &files, &schema, &numbers) })
+        };
+        let tasks: Vec<_> = self.files.chunks(FILES_OF_TASK).map(start).collect();
+        let mut found = Vec::new();
+        for task in tasks {
+            let read = task.join_unwind().await;
+            found.extend(read.map_err(|error| exec_datafusion_err!("{error}"))??);
+        }
+        let rows = concat_batches(&schema, &found)?;
+        drop(found);
+        in_order_of_stores(rows)
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        self.schema.index_of(name).ok()
+    }
+
+    /// How many rows there are of a store in each file.
+    fn rows_of_store(&self) -> RowsOfStore {
+        RowsOfStore::of(self.table)
+    }
+}
+
+/// The rows of the stores in some of the files, with the columns of the scan.
+fn rows_of(
+    table: Table,
+    files: &[TableFile],
+    schema: &SchemaRef,
+    numbers: &[i32],
+) -> Result<Vec<RecordBatch>> {
+    let in_files = table.file_schema();
+    let names = schema.fields().iter().map(|field| field.name());
+    let columns: Vec<_> = names.filter_map(|name| in_files.index_of(name).ok()).collect();
+    let mut found = Vec::new();
+    for file in files {
+        let rows = read_stores(&file.path, &columns, numbers);
+        for rows in rows.map_err(|error| DataFusionError::External(Box::new(error)))? {
+            let count = rows.num_rows();
+            let column = |name: &str| -> Result<ArrayRef> {
+                match rows.column_by_name(name) {
+                    Some(column) => Ok(Arc::clone(column)),
+                    // The day is in the name of the folder.
+                    None => Ok(ScalarValue::Date32(file.day.map(|day| day as i32))
+                        .to_array_of_size(count)?),
+                }
+            };
+            let columns = schema.fields().iter().map(|field| column(field.name()));
+            let columns = columns.collect::<Result<Vec<_>>>()?;
+            let options = RecordBatchOptions::new().with_row_count(Some(count));
+            found.push(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?);
+        }
+    }
+    Ok(found)
+}
+
+fn in_order_of_stores(rows: RecordBatch) -> Result<RecordBatch> {
+    let column = rows.schema_ref().index_of(STORE_NO)?;
+    let numbers = rows.column(column).as_primitive::<Int32Type>().values();
+    if numbers.is_sorted() {
+        return Ok(rows);
+    }
+    let mut places: Vec<u32> = (0..rows.num_rows() as u32).collect();
+    places.sort_by_key(|place| numbers[*place as usize]);
+    Ok(take_record_batch(&rows, &UInt32Array::from(places))?)
+}
+
+/// The rows of one range of stores, as a stream.
+pub fn stream_of(
+    files: StoreFiles,
+    numbers: Arc<[i32]>,
+    (partition, context): (usize, &TaskContext),
+) -> SendableRecordBatchStream {
+    let schema = Arc::clone(&files.schema);
+    let memory = MemoryConsumer::new(format!("FewStoresExec[{partition}]"));
+    let memory = memory.register(context.memory_pool());
+    let batches = stream::once(async move {
+        let rows = files.rows(numbers).await?;
+        memory.try_grow(get_record_batch_memory_size(&rows))?;
+        let starts = (0..rows.num_rows()).step_by(BATCH_ROWS);
+        let batches = starts.map(move |start| {
+            // Held as long as there are rows to come.
+            let _held = &memory;
+            Ok(rows.slice(start, BATCH_ROWS.min(rows.num_rows() - start)))
+        });
+        Ok::<_, DataFusionError>(stream::iter(batches))
+    });
+    let batches = batches.flat_map(|batches| match batches {
+        Ok(batches) => batches.boxed(),
+        Err(error) => stream::once(std::future::ready(Err(error))).boxed(),
+    });
+    Box::pin(RecordBatchStreamAdapter::new(schema, batches))
+}
+
+/// The rows of a few stores, in partitions by ranges of all stores.
+///
+/// ```text
+/// polls of 2023-01-24 ──page of store 7──┐
+/// polls of 2023-01-25 ──page of store 7──┴─▶ rows of store 7, in order of time
+/// ```
+#[derive(Debug)]
+pub struct FewStoresExec {
+    files: StoreFiles,
+    /// Ascending.
+    numbers: Arc<[i32]>,
+    cuts: Cuts,
+    properties: Arc<PlanProperties>,
+}
+
+impl FewStoresExec {
+    /// `numbers` ascend.
+    pub fn try_new(files: StoreFiles, numbers: Arc<[i32]>, cuts: Cuts) -> Result<Self> {
+        let schema = &files.schema;
+        let mut order = vec![PhysicalSortExpr::new_default(col(STORE_NO, schema)?)];
+        if let RowsOfStore::By(second) = files.rows_of_store()
+            && schema.index_of(second).is_ok()
+        {
+            order.push(PhysicalSortExpr::new_default(col(second, schema)?));
+        }
+        let order = LexOrdering::new(order);
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new_with_orderings(Arc::clone(schema), order),
+            cuts.partitioning(schema)?,
+            EmissionType::Final,
+            Boundedness::Bounded,
+        );
+        let properties = properties.with_scheduling_type(SchedulingType::Cooperative);
+        Ok(Self { files, numbers, cuts, properties: Arc::new(properties) })
+    }
+
+    pub fn files(&self) -> &StoreFiles {
+        &self.files
+    }
+
+    pub fn numbers(&self) -> &Arc<[i32]> {
+        &self.numbers
+    }
+
+    /// The same with those stores alone that are among the numbers as well.
+    pub fn among(&self, numbers: &[i32]) -> Result<Self> {
+        let both = self.numbers.iter().copied();
+        let both = both.filter(|number| numbers.binary_search(number).is_ok()).collect();
+        Self::try_new(self.files.clone(), both, self.cuts.clone())
+    }
+
+    /// Whether rows come in order of the columns.
+    pub fn is_in_order(&self, keys: &[usize]) -> bool {
+        let place = |name| self.files.place(name);
+        let RowsOfStore::By(second) = self.files.rows_of_store() else {
+            return matches!(*keys, [key] if Some(key) == place(STORE_NO));
+        };
+        match *keys {
+            [key] => Some(key) == place(STORE_NO),
+            [key, next] => Some(key) == place(STORE_NO) && Some(next) == place(second),
+            _ => false,
+        }
+    }
+
+    /// Whether each partition has one row a store in ascending order of the column, and all stores of
+    /// a partition come before those of the next.
+    pub fn is_store_a_row(&self, column: usize) -> bool {
+        let is_id = Some(column) == self.files.place(STORE_ID) && self.cuts.is_in_order_of_ids();
+        let is_key = Some(column) == self.files.place(STORE_NO) || is_id;
+        is_key && self.files.files.len() <= 1 && self.files.rows_of_store() == RowsOfStore::One
+    }
+}
+
+impl DisplayAs for FewStoresExec {
+    fn fmt_as(&self, _: DisplayFormatType, out: &mut fmt::Formatter) -> fmt::Result {
+        let names = self.files.schema.fields().iter().map(|field| field.name().as_str());
+        let days = self.files.files.iter().filter_map(|file| file.day);
+        let (table, files) = (self.files.table.name(), self.files.files.len());
+        write!(out, "FewStoresExec: {table}, stores={}, files={files}", self.numbers.len())?;
+        if let (Some(first), Some(last)) = (days.clone().min(), days.max()) {
+            let date = |day: i64| ScalarValue::Date32(Some(day as i32));
+            write!(out, ", days={}..={}", date(first), date(last))?;
+        }
+        write!(out, ", columns=[{}]", names.collect::<Vec<_>>().join(", "))
+    }
+}
+
+impl ExecutionPlan for FewStoresExec {
+    fn name(&self) -> &str {
+        "FewStoresExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        _: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    /// About as many rows of a store as stores have by and large.
+    fn statistics_from_inputs(
+        &self,
+        _: &[Arc<Statistics>],
+        _: &StatisticsArgs,
+    ) -> Result<Arc<Statistics>> {
+        let mut statistics = Statistics::new_unknown(&self.files.schema);
+        let rows = self.files.files.iter().map(|file| file.rows).sum::<Option<usize>>();
+        let of_store = rows.map(|rows| rows.div_ceil(self.files.stores.count().max(1)));
+        let rows = of_store.map(|rows| rows * self.numbers.len());
+        statistics.num_rows = rows.map_or(Precision::Absent, Precision::Inexact);
+        Ok(Arc::new(statistics))
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        let numbers = self.cuts.within(partition, &self.numbers);
+        Ok(stream_of(self.files.clone(), numbers, (partition, &context)))
+    }
+}

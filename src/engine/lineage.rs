@@ -1,0 +1,138 @@
+//! Follows columns that name stores through a plan, down to the scans that they come from.
+
+use std::sync::Arc;
+
+use datafusion::common::JoinType;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::aggregates::AggregateExec;
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::joins::HashJoinExec;
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
+use datafusion::physical_plan::unnest::UnnestExec;
+
+use super::Stores;
+use super::few_stores::FewStoresExec;
+use super::ranges::{STORE_NO, StoreRangesExec};
+use super::scan::STORE_ID;
+
+/// Where a column of stores' ids or numbers comes from.
+pub struct Origin<'p> {
+    scan: &'p Arc<dyn ExecutionPlan>,
+    stores: &'p Arc<Stores>,
+    /// Joins and groups passed on the way: below, two columns of one scan may be of different rows.
+    path: Vec<*const ()>,
+    /// Whether every row of the scan, and no other, is seen by the plan.
+    pub is_whole: bool,
+}
+
+impl<'p> Origin<'p> {
+    pub fn few(&self) -> Option<&'p FewStoresExec> {
+        self.scan.downcast_ref()
+    }
+
+    pub fn stores(&self) -> &'p Arc<Stores> {
+        self.stores
+    }
+
+    /// Whether both are of the same row of the same scan, and so of the same store.
+    pub fn is_of_same_row(&self, other: &Self) -> bool {
+        Arc::ptr_eq(self.scan, other.scan) && self.path == other.path
+    }
+}
+
+/// The scan whose ids or numbers of stores the column holds, in rows that have them; `None` of
+/// anything else.
+pub fn origin(plan: &Arc<dyn ExecutionPlan>, column: usize) -> Option<Origin<'_>> {
+    let is_key = [STORE_NO, STORE_ID].contains(&plan.schema().field(column).name().as_str());
+    if let Some(scan) = plan.downcast_ref::<StoreRangesExec>() {
+        let stores = &scan.reducible_files()?.stores;
+        return is_key.then(|| Origin { scan: plan, stores, path: Vec::new(), is_whole: true });
+    }
+    if let Some(scan) = plan.downcast_ref::<FewStoresExec>() {
+        let stores = &scan.files().stores;
+        return is_key.then(|| Origin { scan: plan, stores, path: Vec::new(), is_whole: false });
+    }
+    if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
+        let (is_left, column) = is_on_left(join, column)?;
+        let side = if is_left { join.left() } else { join.right() };
+        let mut origin = origin(side, column)?;
+        origin.path.push(Arc::as_ptr(side).cast());
+        origin.is_whole &=
+            *join.join_type() == if is_left { JoinType::Left } else { JoinType::Right };
+        return Some(origin);
+    }
+    let (input, column) = below(plan, column)?;
+    let mut origin = origin(input, column)?;
+    origin.is_whole &=
+        !(plan.is::<FilterExec>() || plan.is::<AggregateExec>() || plan.is::<UnnestExec>());
+    Some(origin)
+}
+
+/// Whether a column of the join is its left side's, and its place there; `None` where rows may have
+/// nulls for it, or it is no side's.
+pub fn is_on_left(join: &HashJoinExec, column: usize) -> Option<(bool, usize)> {
+    use JoinType::{Inner, Left, LeftAnti, LeftSemi, Right, RightAnti, RightSemi};
+    let column = join.projection.as_ref().map_or(column, |kept| kept[column]);
+    let kind = join.join_type();
+    let of_left = join.left().schema().fields().len();
+    match kind {
+        LeftSemi | LeftAnti => Some((true, column)),
+        RightSemi | RightAnti => Some((false, column)),
+        Inner | Left | Right => match column.checked_sub(of_left) {
+            None => matches!(kind, Inner | Left).then_some((true, column)),
+            Some(column) => matches!(kind, Inner | Right).then_some((false, column)),
+        },
+        _ => None,
+    }
+}
+
+/// The only input of the plan and the column there, where leaving out its rows of a store leaves out
+/// the plan's rows of the store, and no others; `None` of anything else.
+pub fn below(
+    plan: &Arc<dyn ExecutionPlan>,
+    column: usize,
+) -> Option<(&Arc<dyn ExecutionPlan>, usize)> {
+    if let Some(filter) = plan.downcast_ref::<FilterExec>() {
+        let kept = filter.projection().as_ref().map_or(column, |kept| kept[column]);
+        return filter.fetch().is_none().then(|| (filter.input(), kept));
+    }
+    if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
+        let kept = projection.expr()[column].expr.downcast_ref::<Column>()?;
+        return Some((projection.input(), kept.index()));
+    }
+    if let Some(unnest) = plan.downcast_ref::<UnnestExec>() {
+        return Some((unnest.input(), kept_by(unnest, column)?));
+    }
+    if let Some(aggregate) = plan.downcast_ref::<AggregateExec>() {
+        let groups = aggregate.group_expr();
+        let is_plain = groups.is_single() && aggregate.limit_options().is_none();
+        let (key, _) = groups.expr().get(column).filter(|_| is_plain)?;
+        return Some((aggregate.input(), key.downcast_ref::<Column>()?.index()));
+    }
+    let is_passed = plan.is::<CooperativeExec>()
+        || plan.is::<RepartitionExec>()
+        || plan.is::<CoalescePartitionsExec>()
+        || plan.is::<SortExec>()
+        || plan.is::<SortPreservingMergeExec>();
+    let input = plan.children().first().copied()?;
+    (is_passed && plan.fetch().is_none()).then_some((input, column))
+}
+
+/// Place in the input of a column that is not unnested.
+fn kept_by(unnest: &UnnestExec, column: usize) -> Option<usize> {
+    let (schema, input) = (unnest.schema(), unnest.input().schema());
+    let name = schema.field(column).name();
+    let mut named = input.fields().iter().enumerate().filter(|(_, field)| field.name() == name);
+    let ((place, _), None) = (named.next()?, named.next()) else { return None };
+    let is_once = schema.fields().iter().filter(|field| field.name() == name).count() == 1;
+    let lists = unnest.list_column_indices();
+    let is_unnested = lists.iter().any(|list| list.index_in_input_schema == place)
+        || unnest.struct_column_indices().contains(&place);
+    (is_once && !is_unnested).then_some(place)
+}

@@ -1,0 +1,312 @@
+//! Semi-join reduction by stores: where one side of a join has few stores, the scans of the other
+//! side read no more than those.
+//!
+//! ```text
+//! HashJoin on store_no                          HashJoin on store_no
+//!   FewStores: stores, store 7          ──▶       FewStores: stores, store 7
+//!   Aggregate by store_no                         Aggregate by store_no
+//!     StoreRanges: polls                            FewStores: polls, store 7
+//! ```
+//!
+//! Filters by constants are known to the scan of the side that they are about. The keys of any other
+//! build side are collected while it is built, and the scans of the other side wait for them.
+
+use std::sync::Arc;
+
+use datafusion::common::JoinType;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::error::Result;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
+use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
+use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
+use datafusion::physical_plan::union::{InterleaveExec, UnionExec};
+
+use super::Stores;
+use super::few_stores::FewStoresExec;
+use super::lineage::{below, is_on_left, origin};
+use super::ranges::{STORE_NO, StoreRangesExec};
+use super::scan::STORE_ID;
+use super::store_keys::{CollectKeysExec, StoreKeys};
+use crate::tables::Table;
+
+/// The planner's rules, with the build side of joins chosen before rows are divided for them.
+pub fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let mut rules = PhysicalOptimizer::new().rules;
+    let chosen = rules.iter().position(|rule| rule.name() == "join_selection");
+    rules.insert(chosen.map_or(0, |place| place + 1), Arc::new(BuildOfFewPolls));
+    rules
+}
+
+/// Builds joins of stores of the side that reads fewer polls: the planner does not know how many
+/// rows a table function has.
+#[derive(Debug)]
+struct BuildOfFewPolls;
+
+impl PhysicalOptimizerRule for BuildOfFewPolls {
+    fn optimize(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        _: &ConfigOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let swapped = plan.transform_up(|node| {
+            let Some(join) = node.downcast_ref::<HashJoinExec>() else {
+                return Ok(Transformed::no(node));
+            };
+            let may_swap = matches!(join.join_type(), JoinType::Inner | JoinType::LeftSemi)
+                && *join.partition_mode() != PartitionMode::Auto;
+            let is_by_store =
+                || join.on().iter().any(|(left, _)| key_of(join.left(), left).is_some());
+            if may_swap && is_by_store() && polls_read(join.left()) > polls_read(join.right()) {
+                return join.swap_inputs(*join.partition_mode()).map(Transformed::yes);
+            }
+            Ok(Transformed::no(node))
+        });
+        swapped.map(|plan| plan.data)
+    }
+
+    fn name(&self) -> &str {
+        "build_of_few_polls"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+/// Rows of the files of polls that the plan scans.
+fn polls_read(plan: &Arc<dyn ExecutionPlan>) -> usize {
+    let files = match (plan.downcast_ref::<StoreRangesExec>(), plan.downcast_ref::<FewStoresExec>())
+    {
+        (Some(scan), _) => scan.reducible_files(),
+        (_, Some(_)) => return 0,
+        _ => return plan.children().into_iter().map(polls_read).sum(),
+    };
+    let files = files.filter(|files| files.table == Table::Polls);
+    files.map_or(0, |files| files.files.iter().filter_map(|file| file.rows).sum())
+}
+
+/// Carries the stores of one side of a join over to the scans of the other.
+#[derive(Debug)]
+pub struct ReduceByStores;
+
+impl PhysicalOptimizerRule for ReduceByStores {
+    fn optimize(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        _: &ConfigOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        // What is executed again has other keys each time.
+        if plan.exists(|node| Ok(node.is::<RecursiveQueryExec>()))? {
+            return Ok(plan);
+        }
+        let by_constants = plan.transform_up(|node| match node.downcast_ref::<HashJoinExec>() {
+            Some(join) => by_constants(&node, join),
+            None => Ok(Transformed::no(node)),
+        })?;
+        let by_keys = by_constants.data.transform_down(|node| {
+            Ok(match node.downcast_ref::<HashJoinExec>() {
+                Some(join) => by_keys(&node, join)?.map_or(Transformed::no(node), Transformed::yes),
+                None => Transformed::no(node),
+            })
+        });
+        by_keys.map(|plan| plan.data)
+    }
+
+    fn name(&self) -> &str {
+        "reduce_by_stores"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+/// Stores outside of which rows are of no use.
+#[derive(Clone)]
+enum Reduction {
+    /// Numbers, ascending, and the stores that they are of.
+    To(Arc<[i32]>, Arc<Stores>),
+    ToKeys(Arc<StoreKeys>),
+}
+
+impl Reduction {
+    fn stores(&self) -> &Arc<Stores> {
+        match self {
+            Self::To(_, stores) => stores,
+            Self::ToKeys(keys) => keys.stores(),
+        }
+    }
+}
+
+/// Column of a key, where it is one of ids or numbers of stores.
+fn key_of(plan: &Arc<dyn ExecutionPlan>, key: &Arc<dyn PhysicalExpr>) -> Option<usize> {
+    let column = key.downcast_ref::<Column>()?.index();
+    origin(plan, column).map(|_| column)
+}
+
+fn column_of(key: &Arc<dyn PhysicalExpr>) -> Option<usize> {
+    key.downcast_ref::<Column>().map(Column::index)
+}
+
+/// Whether rows of a side are dropped that match no row of the other.
+fn is_reduced(join: &HashJoinExec, is_left: bool) -> bool {
+    use JoinType::{Inner, Left, LeftAnti, LeftSemi, Right, RightAnti, RightSemi};
+    let kind = join.join_type();
+    !join.null_aware
+        && match is_left {
+            true => matches!(kind, Inner | Right | RightSemi | LeftSemi | RightAnti),
+            false => matches!(kind, Inner | Left | LeftSemi | RightSemi | LeftAnti),
+        }
+}
+
+/// Reduces each side to the few stores that scans of the other are known to read.
+fn by_constants(
+    node: &Arc<dyn ExecutionPlan>,
+    join: &HashJoinExec,
+) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
+    let mut sides = [Arc::clone(join.left()), Arc::clone(join.right())];
+    for (left, right) in join.on() {
+        let (Some(left), Some(right)) = (column_of(left), column_of(right)) else { continue };
+        for (from, to, from_key, to_key) in [(0, 1, left, right), (1, 0, right, left)] {
+            let known = origin(&sides[from], from_key);
+            let Some(scan) = known.as_ref().and_then(|known| known.few()) else { continue };
+            if is_reduced(join, to == 0) {
+                let (numbers, stores) =
+                    (Arc::clone(scan.numbers()), Arc::clone(&scan.files().stores));
+                sides[to] = reduced(&sides[to], to_key, &Reduction::To(numbers, stores))?;
+            }
+        }
+    }
+    let is_same = Arc::ptr_eq(&sides[0], join.left()) && Arc::ptr_eq(&sides[1], join.right());
+    if is_same {
+        return Ok(Transformed::no(Arc::clone(node)));
+    }
+    replace_children_if_necessary(Arc::clone(node), sides.into()).map(Transformed::yes)
+}
+
+/// Has the scans of the probe side wait for the keys of the build side; `None` where that could not
+/// leave out polls.
+fn by_keys(
+    node: &Arc<dyn ExecutionPlan>,
+    join: &HashJoinExec,
+) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    if !is_reduced(join, false) || polls_read(join.right()) == 0 {
+        return Ok(None);
+    }
+    for (left, right) in join.on() {
+        let (Some(left), Some(right)) = (column_of(left), column_of(right)) else { continue };
+        let Some(probed) = origin(join.right(), right) else { continue };
+        // A build side of all stores leaves none out.
+        let built = origin(join.left(), left);
+        let leaves_out = built.is_none_or(|built| !built.is_whole);
+        let same_type = |plan: &Arc<dyn ExecutionPlan>, column: usize| {
+            plan.schema().field(column).data_type().clone()
+        };
+        if !leaves_out || same_type(join.left(), left) != same_type(join.right(), right) {
+            continue;
+        }
+        let collect = CollectKeysExec::new(join.left(), left, probed.stores());
+        let keys = Reduction::ToKeys(Arc::clone(collect.keys()));
+        let probe = reduced(join.right(), right, &keys)?;
+        if !Arc::ptr_eq(&probe, join.right()) {
+            let sides = vec![Arc::new(collect) as _, probe];
+            return replace_children_if_necessary(Arc::clone(node), sides).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// The plan without rows whose store, by that column, is left out; the same plan where that saves no
+/// reading. Rows of other stores may remain.
+fn reduced(
+    plan: &Arc<dyn ExecutionPlan>,
+    column: usize,
+    to: &Reduction,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    if let Some(scan) = plan.downcast_ref::<StoreRangesExec>() {
+        let stores = scan.reducible_files().map(|files| &files.stores);
+        if !is_key(plan, column, stores, to) {
+            return Ok(Arc::clone(plan));
+        }
+        let reduced = match to {
+            Reduction::To(numbers, _) => scan.of_stores(numbers)?.map(|scan| Arc::new(scan) as _),
+            Reduction::ToKeys(keys) => scan.of_keys(keys).map(|scan| Arc::new(scan) as _),
+        };
+        return Ok(reduced.unwrap_or_else(|| Arc::clone(plan)));
+    }
+    if let Some(scan) = plan.downcast_ref::<FewStoresExec>() {
+        return Ok(match to {
+            Reduction::To(numbers, _) if is_key(plan, column, Some(&scan.files().stores), to) => {
+                Arc::new(scan.among(numbers)?)
+            }
+            _ => Arc::clone(plan),
+        });
+    }
+    if plan.is::<UnionExec>() || plan.is::<InterleaveExec>() {
+        let inputs = plan.children().into_iter().map(|input| reduced(input, column, to));
+        let inputs = inputs.collect::<Result<Vec<_>>>()?;
+        return replace_children_if_necessary(Arc::clone(plan), inputs);
+    }
+    if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
+        return reduced_join(plan, join, column, to);
+    }
+    match below(plan, column) {
+        Some((input, column)) => {
+            let input = reduced(input, column, to)?;
+            replace_children_if_necessary(Arc::clone(plan), vec![input])
+        }
+        None => Ok(Arc::clone(plan)),
+    }
+}
+
+/// Reduces the side that the column is of, and the other by what it is joined with it on.
+fn reduced_join(
+    plan: &Arc<dyn ExecutionPlan>,
+    join: &HashJoinExec,
+    column: usize,
+    to: &Reduction,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let (Some((is_left, column)), None) = (is_on_left(join, column), join.fetch()) else {
+        return Ok(Arc::clone(plan));
+    };
+    let [side, other] = match is_left {
+        true => [join.left(), join.right()],
+        false => [join.right(), join.left()],
+    };
+    let mut reduced_other = Arc::clone(other);
+    if let Some(of_column) = origin(side, column).filter(|_| is_reduced(join, !is_left)) {
+        for (left, right) in join.on() {
+            let (here, there) = if is_left { (left, right) } else { (right, left) };
+            let (Some(here), Some(there)) = (column_of(here), column_of(there)) else { continue };
+            if origin(side, here).is_some_and(|key| key.is_of_same_row(&of_column)) {
+                reduced_other = reduced(&reduced_other, there, to)?;
+            }
+        }
+    }
+    let reduced_side = reduced(side, column, to)?;
+    let sides = match is_left {
+        true => vec![reduced_side, reduced_other],
+        false => vec![reduced_other, reduced_side],
+    };
+    replace_children_if_necessary(Arc::clone(plan), sides)
+}
+
+/// Whether the column of a scan names stores by the numbers of the reduction, or by their ids.
+fn is_key(
+    scan: &Arc<dyn ExecutionPlan>,
+    column: usize,
+    stores: Option<&Arc<Stores>>,
+    to: &Reduction,
+) -> bool {
+    match scan.schema().field(column).name().as_str() {
+        STORE_NO => true,
+        STORE_ID => stores.is_some_and(|stores| Arc::ptr_eq(stores, to.stores())),
+        _ => false,
+    }
+}
