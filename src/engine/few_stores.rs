@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::array::{AsArray, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{Int32Type, SchemaRef};
 use datafusion::common::runtime::SpawnedTask;
@@ -92,29 +92,35 @@ fn rows_of(
     schema: &SchemaRef,
     numbers: &[i32],
 ) -> Result<Vec<RecordBatch>> {
-    let in_files = table.file_schema();
-    let names = schema.fields().iter().map(|field| field.name());
-    let columns: Vec<_> = names.filter_map(|name| in_files.index_of(name).ok()).collect();
+    let columns = places_in_file(table, schema);
     let mut found = Vec::new();
     for file in files {
         let rows = read_stores(&file.path, &columns, numbers);
         for rows in rows.map_err(|error| DataFusionError::External(Box::new(error)))? {
-            let count = rows.num_rows();
-            let column = |name: &str| -> Result<ArrayRef> {
-                match rows.column_by_name(name) {
-                    Some(column) => Ok(Arc::clone(column)),
-                    // The day is in the name of the folder.
-                    None => Ok(ScalarValue::Date32(file.day.map(|day| day as i32))
-                        .to_array_of_size(count)?),
-                }
-            };
-            let columns = schema.fields().iter().map(|field| column(field.name()));
-            let columns = columns.collect::<Result<Vec<_>>>()?;
-            let options = RecordBatchOptions::new().with_row_count(Some(count));
-            found.push(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?);
+            found.push(of_scan(rows, schema, file.day)?);
         }
     }
     Ok(found)
+}
+
+/// Places of the columns of a scan in the files; the day is in the name of the folder.
+pub fn places_in_file(table: Table, schema: &SchemaRef) -> Vec<usize> {
+    let in_files = table.file_schema();
+    let names = schema.fields().iter().map(|field| field.name());
+    names.filter_map(|name| in_files.index_of(name).ok()).collect()
+}
+
+/// Rows of a file as rows of a scan, with the day where it is asked for.
+pub fn of_scan(rows: RecordBatch, schema: &SchemaRef, day: Option<i64>) -> Result<RecordBatch> {
+    let count = rows.num_rows();
+    let column = |name: &str| match rows.column_by_name(name) {
+        Some(column) => Ok(Arc::clone(column)),
+        None => ScalarValue::Date32(day.map(|day| day as i32)).to_array_of_size(count),
+    };
+    let columns = schema.fields().iter().map(|field| column(field.name()));
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(count));
+    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
 }
 
 fn in_order_of_stores(rows: RecordBatch) -> Result<RecordBatch> {

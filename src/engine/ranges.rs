@@ -12,7 +12,7 @@ use arrow::datatypes::{Int32Type, SchemaRef};
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{SplitPoint, Statistics, plan_err};
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::col;
 use datafusion::physical_expr::{
@@ -28,14 +28,19 @@ use datafusion::physical_plan::{
 use datafusion::scalar::ScalarValue;
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::few_stores::{FewStoresExec, StoreFiles, stream_of};
+use super::few_stores::{FewStoresExec, StoreFiles, of_scan, places_in_file, stream_of};
 use super::merge::merged;
 use super::scan::STORE_ID;
 use super::store_keys::StoreKeys;
-use crate::tables::Table;
+use crate::error::Error;
+use crate::tables::{Table, read_range};
 
 /// Files that are merged at once; more are sorted.
 const FILES_MERGED_MAX: usize = 64;
+/// Files up to which one that is read beside others is read at once; of more, each holds a page.
+const FILES_HELD_MAX: usize = 64;
+/// Rows of a batch of a file of which a page is held.
+const PAGE_BATCH_ROWS: usize = 4_096;
 
 /// Column by whose ranges scans are divided.
 pub const STORE_NO: &str = "store_no";
@@ -239,12 +244,15 @@ impl StoreRangesExec {
             let rows = rows.map(move |batch| within(batch?, column, range));
             Ok(Box::pin(RecordBatchStreamAdapter::new(scan.schema(), rows)))
         };
-        match self.reading {
-            Reading::Of(file) => rows_of(file),
-            Reading::Merged => {
+        match (self.reading, &self.files) {
+            (Reading::Of(file), Some(of_table)) if files > FILES_HELD_MAX => {
+                pages_of_range(of_table.clone(), file, range)
+            }
+            (Reading::Of(file), _) => rows_of(file),
+            (Reading::Merged, _) => {
                 Ok(merged(schema, column, (0..files).map(rows_of).collect::<Result<_>>()?))
             }
-            Reading::InTurn => {
+            (Reading::InTurn, _) => {
                 let rows = stream::iter(0..files).map(rows_of).try_flatten();
                 Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
             }
@@ -336,6 +344,30 @@ impl ExecutionPlan for StoreRangesExec {
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows.try_flatten())))
     }
+}
+
+/// The rows of one of the files that are in the range, page by page.
+fn pages_of_range(
+    StoreFiles { table, files, schema, .. }: StoreFiles,
+    file: usize,
+    range: (Option<i32>, Option<i32>),
+) -> Result<SendableRecordBatchStream> {
+    let column = schema.index_of(STORE_NO)?;
+    let of_scan_schema = Arc::clone(&schema);
+    let rows = stream::once(async move {
+        let (path, day) = (&files[file].path, files[file].day);
+        let columns = places_in_file(table, &schema);
+        let batches = read_range(path, &columns, range, PAGE_BATCH_ROWS).map_err(external)?;
+        let rows = batches.map(move |batch| {
+            within(of_scan(batch.map_err(external)?, &schema, day)?, column, range)
+        });
+        Ok::<_, DataFusionError>(stream::iter(rows))
+    });
+    Ok(Box::pin(RecordBatchStreamAdapter::new(of_scan_schema, rows.try_flatten())))
+}
+
+fn external(error: Error) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
 }
 
 /// The rows of the batch that are in the range; mostly all of them, which are not copied then.

@@ -280,11 +280,11 @@ fn reduced_join(
         false => [join.right(), join.left()],
     };
     let mut reduced_other = Arc::clone(other);
-    if let Some(of_column) = origin(side, column).filter(|_| is_reduced(join, !is_left)) {
+    if is_reduced(join, !is_left) {
         for (left, right) in join.on() {
             let (here, there) = if is_left { (left, right) } else { (right, left) };
             let (Some(here), Some(there)) = (column_of(here), column_of(there)) else { continue };
-            if origin(side, here).is_some_and(|key| key.is_of_same_row(&of_column)) {
+            if here == column || is_of_same_store(side, here, column) {
                 reduced_other = reduced(&reduced_other, there, to)?;
             }
         }
@@ -295,6 +295,12 @@ fn reduced_join(
         false => vec![reduced_other, reduced_side],
     };
     replace_children_if_necessary(Arc::clone(plan), sides)
+}
+
+/// Whether both columns of a plan hold the id or the number of one store in each row.
+fn is_of_same_store(plan: &Arc<dyn ExecutionPlan>, left: usize, right: usize) -> bool {
+    let (left, right) = (origin(plan, left), origin(plan, right));
+    left.zip(right).is_some_and(|(left, right)| left.is_of_same_row(&right))
 }
 
 /// Whether the column of a scan names stores by the numbers of the reduction, or by their ids.

@@ -41,7 +41,7 @@ use crate::functions::{GroupRun, add_runs};
 /// Groups that are whole are handed on when there are so many.
 const GROUPS_HELD: usize = 1_024;
 /// Files that are read at once for a range of stores; with more, groups are looked up instead.
-const LANES_MAX: usize = 64;
+const LANES_MAX: usize = 512;
 
 /// Groups by runs in the place of aggregates by store over what can come in order of stores.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ pub use lock::WriteLock;
 pub use log::TableFile;
 pub use parquet_files::{NewFile, read_all, sync_folder, write_sorted};
 pub use schema::Table;
-pub use store_rows::read_stores;
+pub use store_rows::{read_range, read_stores};
 pub use zone_rules::{
     outdated_zone_rules, polled_range, zone_rules_batch, zone_rules_hash, zones_in_use,
 };

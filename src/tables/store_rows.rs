@@ -1,17 +1,21 @@
-//! The rows of a few stores out of sorted files, by their page indexes: all other pages stay unread.
+//! The rows of a few stores, or of a range of them, out of sorted files, by their page indexes: all
+//! other pages stay unread.
 
 use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use arrow::array::{AsArray, BooleanArray, BooleanBufferBuilder, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::Int32Type;
+use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelection};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
+use parquet::file::reader::{ChunkReader, Length};
 
 use super::footers::footer;
 use crate::error::{Error, Result};
@@ -40,7 +44,11 @@ fn read_file(
 ) -> std::result::Result<Vec<RecordBatch>, ParquetError> {
     let metadata = footer(path, &file)?;
     let rows = metadata.metadata().file_metadata().num_rows() as usize;
-    let pages = pages_of(metadata.metadata(), numbers);
+    let is_asked = |least: i32, most: i32| {
+        let first = numbers.partition_point(|number| *number < least);
+        numbers.get(first).is_some_and(|number| *number <= most)
+    };
+    let pages = pages_of(metadata.metadata(), is_asked);
     let read = pages.as_ref().map_or(rows, |pages| pages.iter().map(Range::len).sum());
     if read == 0 {
         return Ok(Vec::new());
@@ -66,6 +74,81 @@ fn read_file(
     Ok(found)
 }
 
+/// The rows of one file on those pages that may hold stores from `from` on and before `to`, with those
+/// columns of the file. A page of each column is held at a time, and no file stays open.
+///
+/// # Errors
+/// Where the file cannot be read.
+pub fn read_range(
+    path: &Path,
+    columns: &[usize],
+    (from, to): (Option<i32>, Option<i32>),
+    rows_at_once: usize,
+) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
+    let named = path.to_owned();
+    let unreadable = move |error: ParquetError| Error::io("read", &named, error);
+    let open = || -> std::result::Result<_, ParquetError> {
+        let file = File::open(path)?;
+        let metadata = footer(path, &file)?;
+        let rows = metadata.metadata().file_metadata().num_rows() as usize;
+        let is_asked = |least: i32, most: i32| {
+            from.is_none_or(|from| most >= from) && to.is_none_or(|to| least < to)
+        };
+        let pages = pages_of(metadata.metadata(), is_asked);
+        let leaves = columns.iter().copied();
+        let mask = ProjectionMask::leaves(metadata.parquet_schema(), leaves);
+        let closed = ClosedFile { path: path.to_owned(), length: file.metadata()?.len() };
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(closed, metadata)
+            .with_projection(mask)
+            .with_batch_size(rows_at_once);
+        if let Some(pages) = pages {
+            let selection = RowSelection::from_consecutive_ranges(pages.into_iter(), rows);
+            builder = builder.with_row_selection(selection);
+        }
+        builder.build()
+    };
+    let batches = open().map_err(&unreadable)?;
+    Ok(batches.map(move |batch| batch.map_err(|error| unreadable(error.into()))))
+}
+
+/// A file that is opened for each read alone: who reads hundreds by turns would meet the limit of open
+/// files.
+struct ClosedFile {
+    path: PathBuf,
+    length: u64,
+}
+
+impl ClosedFile {
+    fn open_at(&self, start: u64) -> std::io::Result<File> {
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(start))?;
+        Ok(file)
+    }
+}
+
+impl Length for ClosedFile {
+    fn len(&self) -> u64 {
+        self.length
+    }
+}
+
+impl ChunkReader for ClosedFile {
+    type T = File;
+
+    fn get_read(&self, start: u64) -> std::result::Result<File, ParquetError> {
+        Ok(self.open_at(start)?)
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> std::result::Result<Bytes, ParquetError> {
+        let mut bytes = Vec::with_capacity(length);
+        self.open_at(start)?.take(length as u64).read_to_end(&mut bytes)?;
+        if bytes.len() != length {
+            return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
+        }
+        Ok(bytes.into())
+    }
+}
+
 /// Tells of each row whether its store is one of the numbers, which ascend.
 fn among(stores: &[i32], numbers: &[i32]) -> BooleanArray {
     let mut is_asked = BooleanBufferBuilder::new(stores.len());
@@ -75,8 +158,12 @@ fn among(stores: &[i32], numbers: &[i32]) -> BooleanArray {
     BooleanArray::new(is_asked.finish(), None)
 }
 
-/// Rows of the pages that may hold one of the stores; `None` where the file does not tell.
-fn pages_of(metadata: &ParquetMetaData, numbers: &[i32]) -> Option<Vec<Range<usize>>> {
+/// Rows of the pages that may hold a store that is asked for, by the bounds of each page; `None` where
+/// the file does not tell.
+fn pages_of(
+    metadata: &ParquetMetaData,
+    is_asked: impl Fn(i32, i32) -> bool,
+) -> Option<Vec<Range<usize>>> {
     let (columns, offsets) = (metadata.column_index()?, metadata.offset_index()?);
     let mut pages: Vec<Range<usize>> = Vec::new();
     let mut group_start = 0;
@@ -90,8 +177,7 @@ fn pages_of(metadata: &ParquetMetaData, numbers: &[i32]) -> Option<Vec<Range<usi
             // A bound that is missing leaves the page in.
             let least = bounds.min_value(page).copied().unwrap_or(i32::MIN);
             let most = bounds.max_value(page).copied().unwrap_or(i32::MAX);
-            let first = numbers.partition_point(|number| *number < least);
-            if numbers.get(first).is_none_or(|number| *number > most) {
+            if !is_asked(least, most) {
                 continue;
             }
             let start = group_start + location.first_row_index as usize;
@@ -151,9 +237,34 @@ mod tests {
             assert_eq!(rows(&file.path, &[2], unknown), 0, "{unknown:?}");
         }
         let footer = footer(&file.path, &File::open(&file.path).unwrap()).unwrap();
-        let pages = pages_of(footer.metadata(), &[10, 299]).unwrap();
+        let is_asked = |least, most| [10, 299].iter().any(|number| (least..=most).contains(number));
+        let pages = pages_of(footer.metadata(), is_asked).unwrap();
         let read: usize = pages.iter().map(Range::len).sum();
         assert!(read > 0 && read < 300 * 299 / 2, "{read} rows are read");
+    }
+
+    #[test]
+    fn a_range_is_read_with_its_pages_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = write_sorted(folder.path(), Table::Polls, Some(0), [Ok(polls(300))]).unwrap();
+        for range in [(None, None), (Some(100), Some(200)), (Some(299), None), (None, Some(1))] {
+            let batches = read_range(&file.path, &[1, 2], range, 1_000).unwrap();
+            let stores: Vec<i32> = batches
+                .flat_map(|batch| {
+                    let batch = batch.unwrap();
+                    assert!(batch.num_columns() == 2 && batch.num_rows() <= 1_000);
+                    batch.column(0).as_primitive::<Int32Type>().values().to_vec()
+                })
+                .collect();
+            let is_in = |store: &&i32| {
+                range.0.is_none_or(|from| **store >= from) && range.1.is_none_or(|to| **store < to)
+            };
+            let expected: usize = (0..300).filter(|store| is_in(&store)).map(|s| s as usize).sum();
+            assert_eq!(stores.iter().filter(is_in).count(), expected, "{range:?}");
+            assert!(stores.is_sorted());
+            let all = 300 * 299 / 2;
+            assert_eq!(stores.len() < all, range != (None, None), "{range:?}");
+        }
     }
 
     #[test]

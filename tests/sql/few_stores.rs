@@ -95,7 +95,7 @@ const JOINS: [&str; 17] = [
     "SELECT r.id, count(*) FROM R AS r JOIN R AS o ON o.id = r.id JOIN \
      (VALUES ('A'), ('C')) AS few (id) ON few.id = o.id GROUP BY r.id",
     "SELECT r.* FROM R AS r WHERE id IN (SELECT ID FROM uptime() ORDER BY up, ID LIMIT 2)",
-    "WITH RECURSIVE n AS (SELECT 1 AS no UNION ALL SELECT no + 1 FROM n WHERE no < 3) \
+    "WITH recursive n AS (SELECT 1 AS no UNION ALL SELECT no + 1 FROM n WHERE no < 3) \
      SELECT r.id, count(*) FROM n JOIN stores s ON s.store_no = n.no \
      JOIN R AS r ON r.id = s.ID GROUP BY r.id",
 ];
