@@ -1,7 +1,7 @@
 //! A real chain's hours and zones and 1.8 million polls: hand-checked figures of a dozen stores.
 //!
-//! The files are not part of the repository, and the test runs only when asked for (`--ignored`). It reads
-//! them from the folder that `UPTALLY_CHAIN_2023` names, or beside the checkout.
+//! The files are not part of the repository: the test runs only when asked for (`--ignored`), over the
+//! folder that `UPTALLY_CHAIN_2023` names.
 
 use std::path::{Path, PathBuf};
 
@@ -12,13 +12,9 @@ use crate::harness::uptally;
 /// The folder of the files.
 #[track_caller]
 fn chain() -> PathBuf {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/chain-2023");
-    let folder = std::env::var_os("UPTALLY_CHAIN_2023").map_or(beside, PathBuf::from);
-    assert!(
-        folder.is_dir(),
-        "the files of chain-2023 are not in {folder:?}; set UPTALLY_CHAIN_2023 to their folder"
-    );
-    folder
+    let folder = std::env::var_os("UPTALLY_CHAIN_2023").map(PathBuf::from);
+    let folder = folder.filter(|folder| folder.is_dir());
+    folder.expect("UPTALLY_CHAIN_2023 names the folder of the files of chain-2023")
 }
 
 #[test]
