@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_may_be_longer_than_memory() {
+    fn a_line_without_an_end_is_not_kept_in_memory() {
         let content = std::io::repeat(b'x').take(3 * BLOCK_BYTES_MAX as u64);
         let content = content.chain(&b"\r\na,b\n"[..]);
         let mut blocks = Blocks::sized("x.csv".into(), Box::new(content), 1 << 20);

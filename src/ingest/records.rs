@@ -38,7 +38,7 @@ pub enum Fault {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
     pub bytes: Range<usize>,
-    /// False where no quotes are within; those within are doubled.
+    /// Whether quotes within are doubled.
     pub has_doubled_quotes: bool,
 }
 
@@ -64,6 +64,8 @@ pub fn count_line_ends(bytes: &[u8]) -> u64 {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OpenQuote {
     until: usize,
+    /// The last record took the shortcut, so that its fields were not told in full.
+    pub was_used: bool,
 }
 
 impl OpenQuote {
@@ -87,6 +89,7 @@ pub fn first_record_after(
     is_end: bool,
     mut found: impl FnMut(Field),
 ) -> Record {
+    open.was_used = false;
     let mut start = marks_length(bytes);
     loop {
         let (field, end) = match bytes.get(start) {
@@ -141,8 +144,7 @@ fn quoted_field(open: &mut OpenQuote, bytes: &[u8], start: usize, is_end: bool) 
         match (bytes[at], bytes.get(at + 1)) {
             (b'"', Some(b'"')) => (searched, has_doubled_quotes) = (at + 2, true),
             (b'"', _) => break,
-            // What is between is not looked at: quotes may be among it.
-            _ if at < open.until => (searched, has_doubled_quotes) = (open.until, true),
+            _ if at < open.until => (searched, open.was_used) = (open.until, true),
             _ => break,
         }
     }

@@ -206,6 +206,10 @@ fn each_general(block: &Block, mut each: impl FnMut(Result<Fields, BrokenRecord>
     while !rest.is_empty() {
         fields.clear();
         let record = first_record_after(&mut open, rest, true, |field| fields.push(field));
+        if open.was_used && matches!(record, Record::Whole { .. }) {
+            fields.clear();
+            first_record(rest, true, |field| fields.push(field));
+        }
         let (length, next, fault) = match record {
             Record::Whole { length, next } => (length, next, None),
             Record::Broken { length, next, fault } => (length, next, Some(fault)),
