@@ -30,7 +30,7 @@ fn a_reject_names_its_store_where_the_id_can_be_read() {
     assert_eq!(asked(folder, &format!("{COLUMNS} rejects ORDER BY 1, 2, 3")), first);
     done(folder, "ingest --max-reject-rate 1 2.csv");
     let both = format!(
-        "{first}2,2.csv,2,start_time_local,\"c \"\"1\"\"\"\n2,2.csv,3,store_id,\n2,2.csv,4,,e\n"
+        "{first}2,2.csv,2,start_time_local,\"c \"\"1\"\"\"\n2,2.csv,3,store_id,\n2,2.csv,4,\"\",e\n"
     );
     assert_eq!(asked(folder, &format!("{COLUMNS} rejects ORDER BY 1, 2, 3")), both);
     let before = asked(folder, &format!("{COLUMNS} as_of('rejects', 1) ORDER BY 1, 2, 3"));
