@@ -30,7 +30,8 @@ use datafusion::scalar::ScalarValue;
 use futures::{StreamExt, stream};
 
 use super::Stores;
-use super::ranges::{Cuts, RowsOfStore, STORE_NO};
+use super::cuts::Cuts;
+use super::ranges::{RowsOfStore, STORE_NO};
 use super::scan::STORE_ID;
 use crate::tables::{Table, TableFile, read_stores};
 
@@ -79,9 +80,8 @@ impl StoreFiles {
         self.schema.index_of(name).ok()
     }
 
-    /// How many rows there are of a store in each file.
     fn rows_of_store(&self) -> RowsOfStore {
-        RowsOfStore::of(self.table)
+        RowsOfStore::in_table(self.table)
     }
 }
 

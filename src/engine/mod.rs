@@ -7,8 +7,10 @@ pub mod frame;
 pub mod sql;
 pub mod store;
 
+mod cuts;
 mod few_stores;
 mod files;
+mod filters;
 mod hours;
 mod in_turn;
 mod join;

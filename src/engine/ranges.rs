@@ -8,16 +8,15 @@ use std::sync::Arc;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{Int32Type, SchemaRef};
+use arrow::datatypes::Int32Type;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{SplitPoint, Statistics, plan_err};
+use datafusion::common::{Statistics, plan_err};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::col;
 use datafusion::physical_expr::{
-    EquivalenceProperties, LexOrdering, Partitioning, PhysicalExpr, PhysicalSortExpr,
-    RangePartitioning,
+    EquivalenceProperties, LexOrdering, PhysicalExpr, PhysicalSortExpr,
 };
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -25,9 +24,9 @@ use datafusion::physical_plan::{
     ChildStats, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties,
     PlanProperties, StatisticsArgs,
 };
-use datafusion::scalar::ScalarValue;
 use futures::{StreamExt, TryStreamExt, stream};
 
+use super::cuts::Cuts;
 use super::few_stores::{FewStoresExec, StoreFiles, of_scan, places_in_file, stream_of};
 use super::merge::merged;
 use super::scan::STORE_ID;
@@ -45,51 +44,6 @@ const PAGE_BATCH_ROWS: usize = 4_096;
 /// Column by whose ranges scans are divided.
 pub const STORE_NO: &str = "store_no";
 
-/// Where a chain's stores are cut into ranges: each begins with the store of such a number, but the
-/// first, which has all before.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cuts {
-    starts: Vec<i32>,
-    in_order_of_ids: bool,
-}
-
-impl Cuts {
-    /// `starts` ascend. `in_order_of_ids` tells whether the numbers of all stores ascend as their
-    /// ids do, so that files in order of the one are in order of the other.
-    pub fn at(starts: Vec<i32>, in_order_of_ids: bool) -> Self {
-        debug_assert!(starts.is_sorted_by(|left, right| left < right));
-        Self { starts, in_order_of_ids }
-    }
-
-    pub fn ranges(&self) -> usize {
-        self.starts.len() + 1
-    }
-
-    /// The range of that place: first number, and the one after the last; `None` where it is open.
-    pub fn range(&self, place: usize) -> (Option<i32>, Option<i32>) {
-        (place.checked_sub(1).map(|before| self.starts[before]), self.starts.get(place).copied())
-    }
-
-    pub fn is_in_order_of_ids(&self) -> bool {
-        self.in_order_of_ids
-    }
-
-    /// Those of the numbers, which ascend, that are in the range of that place.
-    pub fn within(&self, place: usize, numbers: &[i32]) -> Arc<[i32]> {
-        let (from, to) = self.range(place);
-        let at = |bound: i32| numbers.partition_point(|number| *number < bound);
-        numbers[from.map_or(0, at)..to.map_or(numbers.len(), at)].into()
-    }
-
-    pub fn partitioning(&self, schema: &SchemaRef) -> Result<Partitioning> {
-        let key = PhysicalSortExpr::new_default(col(STORE_NO, schema)?);
-        let Some(key) = LexOrdering::new([key]) else { return plan_err!("no key to divide by") };
-        let point = |start: &i32| SplitPoint::new(vec![ScalarValue::Int32(Some(*start))]);
-        let points = self.starts.iter().map(point).collect();
-        RangePartitioning::try_new(key, points).map(Partitioning::Range)
-    }
-}
-
 /// How a partition takes the rows of several files.
 #[derive(Clone, Copy, Debug)]
 enum Reading {
@@ -101,7 +55,7 @@ enum Reading {
     Of(usize),
 }
 
-/// The rows that a table has of a store.
+/// How the rows of one store lie in the files of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowsOfStore {
     One,
@@ -111,7 +65,7 @@ pub enum RowsOfStore {
 }
 
 impl RowsOfStore {
-    pub fn of(table: Table) -> Self {
+    pub fn in_table(table: Table) -> Self {
         match table {
             // A file is a day.
             Table::Polls => Self::By("polled_at"),
@@ -186,7 +140,7 @@ impl StoreRangesExec {
         let schema = self.schema();
         let is_key = [STORE_NO, STORE_ID].contains(&schema.field(column).name().as_str());
         let files = self.scans[0].output_partitioning().partition_count();
-        is_key && files <= 1 && self.rows == RowsOfStore::One && self.cuts.in_order_of_ids
+        is_key && files <= 1 && self.rows == RowsOfStore::One && self.cuts.is_in_order_of_ids()
     }
 
     /// The same file by file, each with its rows in order of the column; `None` where that is not
@@ -195,7 +149,7 @@ impl StoreRangesExec {
         let is_key = self.schema().field(column).name() == STORE_NO;
         let files = self.scans[0].output_partitioning().partition_count();
         let of_file = |file| self.read(Reading::Of(file), Arc::clone(&self.properties));
-        (is_key && self.cuts.in_order_of_ids).then(|| (0..files).map(of_file).collect())
+        (is_key && self.cuts.is_in_order_of_ids()).then(|| (0..files).map(of_file).collect())
     }
 
     /// The same with the rows of a partition in order of the columns; `None` where files are not.
@@ -208,7 +162,7 @@ impl StoreRangesExec {
             _ => false,
         };
         let few = self.scans[0].output_partitioning().partition_count() <= FILES_MERGED_MAX;
-        if !(is_kept && few && self.cuts.in_order_of_ids) {
+        if !(is_kept && few && self.cuts.is_in_order_of_ids()) {
             return Ok(None);
         }
         let order = names.iter().map(|name| Ok(PhysicalSortExpr::new_default(col(name, &schema)?)));

@@ -29,9 +29,11 @@ use datafusion::scalar::ScalarValue;
 use object_store::ObjectMeta;
 
 use super::Stores;
+use super::cuts::Cuts;
 use super::few_stores::{FEW_STORES_MAX, FewStoresExec, StoreFiles};
 use super::files::{LocalFiles, LocalPath, location_of};
-use super::ranges::{Cuts, RowsOfStore, STORE_NO, StoreRangesExec};
+use super::filters::{unqualified, values_asked};
+use super::ranges::{RowsOfStore, STORE_NO, StoreRangesExec};
 use crate::tables::{Table, TableFile};
 
 /// Column of the ids.
@@ -357,36 +359,11 @@ impl TableProvider for TableFiles {
         };
         let scans = (0..self.cuts.ranges()).map(of_range).collect::<Result<Vec<_>>>()?;
         let ranges =
-            StoreRangesExec::try_new(scans, self.cuts.clone(), RowsOfStore::of(self.table))?;
+            StoreRangesExec::try_new(scans, self.cuts.clone(), RowsOfStore::in_table(self.table))?;
         Ok(Arc::new(match self.store_files(&files, projection)? {
             Some(files) => ranges.reducible(files),
             None => ranges,
         }))
-    }
-}
-
-/// The values of the column that the filter lets through; `None` where it is about anything else.
-fn values_asked<'f>(filter: &'f Expr, name: &str) -> Option<Vec<&'f ScalarValue>> {
-    let is_column = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name() == name);
-    let value = |expr: &'f Expr| match expr {
-        Expr::Literal(value, _) => Some(value),
-        _ => None,
-    };
-    match filter {
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
-            let given = if is_column(left) { right } else { is_column(right).then_some(left)? };
-            Some(vec![value(given)?])
-        }
-        // What the optimizer makes of a short list.
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
-            let mut either = values_asked(left, name)?;
-            either.extend(values_asked(right, name)?);
-            Some(either)
-        }
-        Expr::InList(list) if is_column(&list.expr) && !list.negated => {
-            list.list.iter().map(value).collect()
-        }
-        _ => None,
     }
 }
 
@@ -406,17 +383,4 @@ fn balanced<'a>(files: &[&'a TableFile], groups_max: usize) -> Vec<Vec<&'a Table
         (passed, last_group) = (passed + file.size_bytes, Some(group));
     }
     if groups.is_empty() { vec![Vec::new()] } else { groups }
-}
-
-/// The filter with its columns free of the name that the query gave the table.
-fn unqualified(filter: Expr) -> Result<Expr> {
-    use datafusion::common::Column;
-    use datafusion::common::tree_node::{Transformed, TreeNode};
-    let bare = filter.transform(|expr| {
-        Ok(match expr {
-            Expr::Column(column) => Transformed::yes(Expr::Column(Column::from_name(column.name))),
-            other => Transformed::no(other),
-        })
-    });
-    bare.map(|bare| bare.data)
 }

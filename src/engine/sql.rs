@@ -18,9 +18,10 @@ use datafusion::physical_plan::{ExecutionPlan, displayable};
 use datafusion::prelude::{SessionConfig, SessionContext, col, lit};
 
 use super::Asked;
+use super::cuts::Cuts;
 use super::join::JoinByStores;
 use super::order::MergeForSort;
-use super::ranges::{Cuts, STORE_NO};
+use super::ranges::STORE_NO;
 use super::runs::GroupByRuns;
 use super::scan::TableFiles;
 use super::started::{Started, StartedExec};

@@ -7,7 +7,7 @@ use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch, StringArra
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 
 use super::StoreCounts;
-use super::ranges::Cuts;
+use super::cuts::Cuts;
 use crate::error::{Error, Result};
 use crate::tables::{Dataset, Table};
 

@@ -1,0 +1,43 @@
+//! What the filters of a scan say of single columns.
+
+use datafusion::common::Column;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::error::Result;
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+use datafusion::scalar::ScalarValue;
+
+/// The values of the column that the filter lets through; `None` where it is about anything else.
+pub fn values_asked<'f>(filter: &'f Expr, name: &str) -> Option<Vec<&'f ScalarValue>> {
+    let is_column = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name() == name);
+    let value = |expr: &'f Expr| match expr {
+        Expr::Literal(value, _) => Some(value),
+        _ => None,
+    };
+    match filter {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
+            let given = if is_column(left) { right } else { is_column(right).then_some(left)? };
+            Some(vec![value(given)?])
+        }
+        // What the optimizer makes of a short list.
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+            let mut either = values_asked(left, name)?;
+            either.extend(values_asked(right, name)?);
+            Some(either)
+        }
+        Expr::InList(list) if is_column(&list.expr) && !list.negated => {
+            list.list.iter().map(value).collect()
+        }
+        _ => None,
+    }
+}
+
+/// The filter with its columns free of the name that the query gave the table.
+pub fn unqualified(filter: Expr) -> Result<Expr> {
+    let bare = filter.transform(|expr| {
+        Ok(match expr {
+            Expr::Column(column) => Transformed::yes(Expr::Column(Column::from_name(column.name))),
+            other => Transformed::no(other),
+        })
+    });
+    bare.map(|bare| bare.data)
+}
