@@ -18,6 +18,7 @@ use datafusion::physical_plan::unnest::UnnestExec;
 
 use super::Stores;
 use super::few_stores::FewStoresExec;
+use super::nullable::NullableExec;
 use super::ranges::{STORE_NO, StoreRangesExec};
 use super::scan::STORE_ID;
 
@@ -116,6 +117,7 @@ pub fn below(
         return Some((aggregate.input(), key.downcast_ref::<Column>()?.index()));
     }
     let is_passed = plan.is::<CooperativeExec>()
+        || plan.is::<NullableExec>()
         || plan.is::<RepartitionExec>()
         || plan.is::<CoalescePartitionsExec>()
         || plan.is::<SortExec>()

@@ -17,6 +17,7 @@ mod join;
 mod lanes;
 mod lineage;
 mod merge;
+mod nullable;
 mod order;
 mod ranges;
 mod reduce;

@@ -30,16 +30,19 @@ use datafusion::physical_plan::union::{InterleaveExec, UnionExec};
 use super::Stores;
 use super::few_stores::FewStoresExec;
 use super::lineage::{below, is_on_left, origin};
+use super::nullable::HideConstants;
 use super::ranges::{STORE_NO, StoreRangesExec};
 use super::scan::STORE_ID;
 use super::store_keys::{CollectKeysExec, StoreKeys};
 use crate::tables::Table;
 
-/// The planner's rules, with the build side of joins chosen before rows are divided for them.
+/// The planner's rules, with the build side of joins chosen before rows are divided for them, and with
+/// what is constant below outer joins hidden from all.
 pub fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
     let chosen = rules.iter().position(|rule| rule.name() == "join_selection");
     rules.insert(chosen.map_or(0, |place| place + 1), Arc::new(BuildOfFewPolls));
+    rules.insert(0, Arc::new(HideConstants));
     rules
 }
 
