@@ -27,7 +27,7 @@ use super::limits::Limits;
 use super::rows::{Rows, not_planned};
 use super::utc::DateTrunc;
 use super::wrong::{asked_wrongly, no_value, with_names};
-use super::{depth, expansion, guard, memory, statement, tables, threads};
+use super::{corrections, depth, expansion, guard, memory, statement, tables, threads};
 use crate::engine::{GroupByRuns, JoinByStores, MergeForSort, Tables, hours_of_stores};
 use crate::error::{Error, Fault, Result, Wrong};
 use crate::functions::{self, ChainHours};
@@ -83,9 +83,10 @@ impl Database {
             // No file has one.
             .set_bool("datafusion.execution.parquet.bloom_filter_on_read", false)
             .set_bool("datafusion.execution.parquet.pushdown_filters", true);
-        let state = SessionStateBuilder::new()
-            .with_config(config)
-            .with_default_features()
+        let state = SessionStateBuilder::new().with_config(config).with_default_features();
+        let state = corrections::analyzer_rules()
+            .into_iter()
+            .fold(state, |state, rule| state.with_analyzer_rule(rule))
             .with_analyzer_rule(Arc::new(ByNumber))
             .with_analyzer_rule(Arc::new(DistinctByBitmaps))
             .with_optimizer_rules(stopping(Optimizer::new().rules))
@@ -100,6 +101,7 @@ impl Database {
         if let Some(cut) = context.state().scalar_functions().get("date_trunc") {
             context.register_udf(ScalarUDF::from(DateTrunc(Arc::clone(cut))));
         }
+        corrections::register(&context);
         // Where files lie is nobody's business.
         context.deregister_udf("input_file_name");
         functions::bound(&context);

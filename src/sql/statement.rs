@@ -13,7 +13,7 @@ use datafusion::sql::sqlparser::ast::{
     self, Expr, Ident, Query, SelectItem, SetExpr, VisitMut as _, VisitorMut,
 };
 
-use super::guard;
+use super::{corrections, dialect, guard};
 
 const TABLES: &str = "SELECT table_name, table_type FROM information_schema.tables \
     WHERE table_schema = 'public' ORDER BY table_name";
@@ -29,9 +29,11 @@ pub fn prepare(statement: &mut Statement) -> Result<()> {
             {
                 let mut tables = DFParserBuilder::new(TABLES).build()?.parse_statements()?;
                 tables.pop_front().into_iter().for_each(|tables| *statement = tables);
-            } else {
-                let _ = plain.visit(&mut Names);
+                return Ok(());
             }
+            let _ = plain.visit(&mut Names);
+            dialect::as_meant(statement);
+            corrections::of_statement(statement)?;
         }
         Statement::Explain(explained) => prepare(&mut explained.statement)?,
         // Before anything is wrong with the file that it names.
