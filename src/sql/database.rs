@@ -24,9 +24,9 @@ use super::cooperation::{JoinsGiveWay, stopping};
 use super::distinct::DistinctByBitmaps;
 use super::functions::resolved;
 use super::limits::Limits;
-use super::rows::{Rows, not_planned};
+use super::rows::Rows;
 use super::utc::DateTrunc;
-use super::wrong::{asked_wrongly, no_value, with_names};
+use super::wrong::{asked_wrongly, failed_within, no_value, with_names};
 use super::{corrections, depth, expansion, guard, memory, statement, tables, threads};
 use crate::engine::{GroupByRuns, JoinByStores, MergeForSort, Tables, hours_of_stores};
 use crate::error::{Error, Fault, Result, Wrong};
@@ -216,7 +216,7 @@ impl Session {
             planned(&context, state.sql_to_statement(&sql, &dialect)?).await
         };
         let planned = threads::compute(&self.turns.planning, &limits, planned).await?;
-        planned.map_err(|error| not_planned(error, &limits))
+        planned.map_err(|error| failed_within(error, &limits))
     }
 
     /// As [`Self::plan`], of a statement that was parsed elsewhere, as deep as
@@ -232,7 +232,7 @@ impl Session {
         let planned = async move { planned(&context, statement).await };
         match threads::compute(&self.turns.planning, &self.limits, planned).await? {
             Err(error) if matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)) => {
-                Err(not_planned(error, &self.limits))
+                Err(failed_within(error, &self.limits))
             }
             planned => Ok(planned),
         }
