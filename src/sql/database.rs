@@ -27,7 +27,7 @@ use super::limits::Limits;
 use super::rows::Rows;
 use super::utc::DateTrunc;
 use super::wrong::{asked_wrongly, failed_within, no_value, with_names};
-use super::{corrections, depth, expansion, guard, memory, statement, tables, threads};
+use super::{corrections, depth, dialect, expansion, guard, memory, statement, tables, threads};
 use crate::engine::{GroupByRuns, JoinByStores, MergeForSort, Tables, hours_of_stores};
 use crate::error::{Error, Fault, Result, Wrong};
 use crate::functions::{self, ChainHours};
@@ -101,6 +101,7 @@ impl Database {
         if let Some(cut) = context.state().scalar_functions().get("date_trunc") {
             context.register_udf(ScalarUDF::from(DateTrunc(Arc::clone(cut))));
         }
+        dialect::register(&context);
         corrections::register(&context);
         // Where files lie is nobody's business.
         context.deregister_udf("input_file_name");

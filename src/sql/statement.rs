@@ -33,6 +33,7 @@ pub fn prepare(statement: &mut Statement) -> Result<()> {
             }
             let _ = plain.visit(&mut Names);
             dialect::as_meant(statement);
+            dialect::completed(statement)?;
             corrections::of_statement(statement)?;
         }
         Statement::Explain(explained) => prepare(&mut explained.statement)?,

@@ -3,10 +3,15 @@
 //!
 //! What is a fault of the engine rather than another meaning is put right in `sql::corrections`.
 
+mod calendar;
+mod calls;
+mod clauses;
 pub mod parts;
 
 use std::ops::ControlFlow;
 
+use datafusion::error::{DataFusionError, Result};
+use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, DataType, Expr, Ident, Select, SelectItem, TimezoneInfo, Value, VisitMut,
@@ -14,10 +19,38 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use self::parts::{call, cast, elements, empty_call, is_array, text, text_of, truth};
+use super::wrong;
+use crate::error::Fault;
 
 /// Every question means what it means to PostgreSQL.
 pub fn as_meant(statement: &mut Statement) {
     rewrite(statement, &mut Meaning);
+}
+
+/// What PostgreSQL has and the engine has not is said by what it has.
+///
+/// # Errors
+/// Where it cannot be said so.
+pub fn completed(statement: &mut Statement) -> Result<()> {
+    let Statement::Statement(statement) = statement else { return Ok(()) };
+    clauses::said(statement)?;
+    calls::said(statement)
+}
+
+/// Functions of PostgreSQL that no other can be said by.
+pub fn register(session: &SessionContext) {
+    calendar::register(session);
+}
+
+fn refused(sentence: impl Into<String>) -> DataFusionError {
+    wrong::error(Fault::NotSupported, sentence)
+}
+
+fn until_broken(walked: ControlFlow<DataFusionError>) -> Result<()> {
+    match walked {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(error),
+    }
 }
 
 /// Applies the rules to the whole statement, and to one that `EXPLAIN` names.
@@ -160,6 +193,30 @@ fn escaped_by_backslash(pattern: &Expr, escape: &str) -> Expr {
 mod tests {
     use super::*;
     use datafusion::sql::parser::DFParser;
+    use datafusion::sql::sqlparser::ast;
+
+    type Rule = fn(&mut ast::Statement) -> Result<()>;
+
+    #[track_caller]
+    pub fn check_by(rule: Rule, said: &str, meant: &str) {
+        let mut statement = parsed(said);
+        rule(&mut statement).unwrap();
+        assert_eq!(statement.to_string(), meant, "{said}");
+    }
+
+    #[track_caller]
+    pub fn is_refused_by(rule: Rule, said: &str) {
+        let mut statement = parsed(said);
+        assert!(rule(&mut statement).is_err(), "{said} became {statement}");
+    }
+
+    #[track_caller]
+    fn parsed(said: &str) -> ast::Statement {
+        match DFParser::parse_sql(said).unwrap().remove(0).unwrap() {
+            Statement::Statement(statement) => *statement,
+            other => panic!("{other}"),
+        }
+    }
 
     #[track_caller]
     fn check(said: &str, meant: &str) {
