@@ -294,10 +294,24 @@ impl Session {
 
 async fn planned(
     context: &SessionContext,
+    statement: Statement,
+) -> datafusion::error::Result<LogicalPlan> {
+    let planned = match planned_as_named(context, statement.clone()).await {
+        Err(error) if statement::is_named_twice(&error) => {
+            let mut named = statement;
+            statement::name_all(&mut named);
+            planned_as_named(context, named).await.map_err(|_| error)
+        }
+        planned => planned,
+    };
+    guard::planned(planned.map_err(|error| with_names(error, context))?)
+}
+
+async fn planned_as_named(
+    context: &SessionContext,
     mut statement: Statement,
 ) -> datafusion::error::Result<LogicalPlan> {
     statement::prepare(&mut statement)?;
     expansion::bounded(&statement)?;
-    let plan = context.state().statement_to_plan(statement).await;
-    guard::planned(plan.map_err(|error| with_names(error, context))?)
+    context.state().statement_to_plan(statement).await
 }
