@@ -119,6 +119,11 @@ impl From<datafusion::error::DataFusionError> for Error {
     }
 }
 
+/// Something that we promise the SQL engine and that does not hold: a bug, whatever was asked.
+pub fn broken(what: impl Into<String>) -> datafusion::error::DataFusionError {
+    datafusion::error::DataFusionError::External(Box::new(Error::bug(what)))
+}
+
 /// What could not be had, where that is what an engine's error began with.
 fn resource_in(error: &(dyn StdError + 'static)) -> Option<Error> {
     let mut cause = Some(error);

@@ -11,7 +11,6 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use datafusion::common::internal_err;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::parquet::CachedParquetMetaData;
@@ -27,7 +26,7 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
-use crate::error::Error;
+use crate::error::{Error, broken};
 
 /// Where a scanned file lies, as the operating system takes it: kept with the file, since a location of
 /// an object store is text without control characters, and paths need not be.
@@ -61,7 +60,10 @@ impl ParquetFileReaderFactory for LocalFiles {
         metrics: &ExecutionPlanMetricsSet,
     ) -> Result<Box<dyn AsyncFileReader + Send>> {
         let Some(LocalPath(path)) = file.extension::<LocalPath>() else {
-            return internal_err!("it is not known where {} lies", file.object_meta.location);
+            return Err(broken(format!(
+                "it is not known where {} lies",
+                file.object_meta.location
+            )));
         };
         Ok(Box::new(LocalFile {
             path: path.clone(),

@@ -11,9 +11,9 @@ use arrow::array::{
 use arrow::buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Int32Type, SchemaRef};
+use datafusion::common::JoinType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{JoinType, internal_err};
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
@@ -33,6 +33,7 @@ use super::few_stores::FewStoresExec;
 use super::ranges::StoreRangesExec;
 use super::runs::StoreRunsExec;
 use super::started::StartedExec;
+use crate::error::broken;
 
 /// Joins by order in the place of hash joins of stores with what is known of each.
 #[derive(Debug)]
@@ -199,7 +200,7 @@ impl ExecutionPlan for StoreJoinExec {
         children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let Ok([stores, others]) = <[_; 2]>::try_from(children) else {
-            return internal_err!("a join has two inputs");
+            return Err(broken("a join has two inputs"));
         };
         let (columns, properties) = (self.columns.clone(), Arc::clone(&self.properties));
         Ok(Arc::new(Self { stores, others, on: self.on, columns, properties }))
@@ -300,7 +301,7 @@ fn spread_lists(lists: &ListArray, places: &UInt32Array) -> Option<Result<ListAr
         let offsets = [offsets[0]].into_iter().chain(ends).collect();
         let valid = places.iter().map(|place| place.is_some_and(|at| lists.is_valid(at as usize)));
         let (DataType::List(item), values) = (lists.data_type(), lists.values()) else {
-            return internal_err!("lists have items");
+            return Err(broken("lists have items"));
         };
         let valid = valid.collect::<NullBuffer>();
         let offsets = OffsetBuffer::new(offsets);
@@ -340,7 +341,9 @@ impl Side {
             let is_out_of_order =
                 |number: &&i32| before.replace(**number).is_some_and(|last| last >= **number);
             if let Some(number) = numbers.iter().find(is_out_of_order) {
-                return internal_err!("store number {number} comes twice, or after a later one");
+                return Err(broken(format!(
+                    "store number {number} comes twice, or after a later one"
+                )));
             }
             (self.next, self.last) = (Some(batch), Some(last));
         }

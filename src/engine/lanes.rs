@@ -4,11 +4,12 @@
 use arrow::array::{AsArray, RecordBatch};
 use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::Int32Type;
-use datafusion::common::internal_err;
 use datafusion::error::Result;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 use futures::future::try_join_all;
+
+use crate::error::broken;
 
 /// Rows and the store of each, ascending.
 pub type StoreRows = (RecordBatch, ScalarBuffer<i32>);
@@ -56,7 +57,10 @@ impl Lane {
             let stores = batch.column(self.column).as_primitive::<Int32Type>().values().clone();
             let (Some(&first), Some(&last)) = (stores.first(), stores.last()) else { continue };
             if first < self.last || !stores.is_sorted() {
-                return internal_err!("stores up to {} are followed by others before", self.last);
+                return Err(broken(format!(
+                    "stores up to {} are followed by others before",
+                    self.last
+                )));
             }
             (self.next, self.last) = (Some((batch, stores)), last);
         }

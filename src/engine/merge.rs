@@ -7,13 +7,14 @@ use arrow::array::MutableArrayData;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, make_array};
 use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::{Int32Type, SchemaRef};
-use datafusion::common::internal_err;
 use datafusion::error::Result;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
 use futures::future::try_join_all;
 use futures::stream::try_unfold;
+
+use crate::error::broken;
 
 /// Rows of a merged batch, about; a store's last run may go beyond.
 const BATCH_ROWS: usize = 8_192;
@@ -49,7 +50,7 @@ impl Merge {
         while pieces.rows < BATCH_ROWS {
             let Some(store) = self.cursors.iter().filter_map(Cursor::store).min() else { break };
             if store < self.last {
-                return internal_err!("store {store} comes after store {}", self.last);
+                return Err(broken(format!("store {store} comes after store {}", self.last)));
             }
             self.last = store;
             for (place, cursor) in self.cursors.iter_mut().enumerate() {

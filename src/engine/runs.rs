@@ -12,9 +12,9 @@ use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::filter;
 use arrow::datatypes::{DataType, Int32Type, SchemaRef};
 use datafusion::common::config::ConfigOptions;
+use datafusion::common::exec_datafusion_err;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{exec_datafusion_err, internal_err};
 use datafusion::error::Result;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -36,6 +36,7 @@ use futures::stream::try_unfold;
 use super::few_stores::FewStoresExec;
 use super::lanes::Lanes;
 use super::ranges::StoreRangesExec;
+use crate::error::broken;
 use crate::functions::{GroupRun, add_runs};
 
 /// Groups that are whole are handed on when there are so many.
@@ -189,7 +190,7 @@ impl ExecutionPlan for StoreRunsExec {
             })
         });
         let Some(lanes) = lanes(&self.input, self.column)? else {
-            return internal_err!("what could run in order of stores no longer can");
+            return Err(broken("what could run in order of stores no longer can"));
         };
         let rows = lanes.iter().map(|lane| lane.execute(partition, Arc::clone(&context)));
         // Files are opened and first rows read while others compute what these will be joined with.

@@ -7,9 +7,9 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::exec_err;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{exec_err, internal_err};
 use datafusion::datasource::TableType;
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -23,6 +23,8 @@ use datafusion::physical_plan::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use crate::error::broken;
 
 /// How many batches of a partition are ready before any is read.
 const BATCHES_AHEAD: usize = 16;
@@ -121,7 +123,7 @@ impl ExecutionPlan for StartedExec {
     fn execute(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let unread = self.partitions().get_mut(partition).and_then(Option::take);
         let Some(Partition { mut batches, task }) = unread else {
-            return internal_err!("partition {partition} was not started, or is read twice");
+            return Err(broken(format!("partition {partition} was not started, or is read twice")));
         };
         let made = stream::poll_fn(move |context| batches.poll_recv(context)).map(Ok);
         // An error comes after the batches before it.

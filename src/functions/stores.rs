@@ -21,6 +21,7 @@ use super::hours::{Clocks, on_calendar, range_on_calendar};
 use super::lists::instant_type;
 use super::scalars::columns_of;
 use super::stop::Stop;
+use crate::error::broken;
 use crate::rules::calendar::DAY_US;
 use crate::rules::schedule::Schedule;
 use crate::rules::{Span, WeeklyHours, Zone, ZoneRules};
@@ -188,7 +189,7 @@ impl<'a> Schedules<'a> {
         on_calendar(instant)?;
         let starts_at = instant.div_euclid(Self::STRETCH_US) * Self::STRETCH_US;
         Span::new(starts_at, starts_at + Self::STRETCH_US)
-            .ok_or_else(|| DataFusionError::Internal("a stretch is empty".into()))
+            .ok_or_else(|| broken("a stretch is empty"))
     }
 
     /// The schedule of a store, right for instants of the stretch.

@@ -6,7 +6,7 @@ use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
     MemorySchemaProvider, SchemaProvider, TableProvider,
 };
-use datafusion::common::{exec_datafusion_err, internal_datafusion_err};
+use datafusion::common::exec_datafusion_err;
 use datafusion::datasource::ViewTable;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SessionState, SessionStateBuilder};
@@ -17,7 +17,7 @@ use futures::FutureExt;
 use super::database::{CATALOG, INTERNAL, SCHEMA};
 use crate::engine::Tables;
 use crate::engine::steps::{Arguments, Step, Steps};
-use crate::error::Error;
+use crate::error::{Error, broken};
 use crate::rules::{Options, Scope};
 use crate::tables::{Dataset, Table};
 
@@ -81,8 +81,7 @@ impl Chain {
 /// What is planned over tables in memory, which wait for nothing.
 fn at_once<T>(planned: impl Future<Output = crate::Result<T>>) -> Result<T> {
     let planned = planned.now_or_never();
-    let planned =
-        planned.ok_or_else(|| internal_datafusion_err!("planning waits for something"))?;
+    let planned = planned.ok_or_else(|| broken("planning waits for something"))?;
     planned.map_err(|error| match error {
         Error::Bug { what, source: Some(source) } => match source.downcast::<DataFusionError>() {
             Ok(error) => *error,

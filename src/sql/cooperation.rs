@@ -13,7 +13,6 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Schema};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::internal_err;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
 use datafusion::logical_expr::{ColumnarValue, LogicalPlan};
@@ -29,6 +28,7 @@ use datafusion::physical_plan::joins::{
 };
 use datafusion::physical_plan::unnest::UnnestExec;
 
+use crate::error::broken;
 use crate::functions::Stop;
 
 #[derive(Debug)]
@@ -128,7 +128,7 @@ impl PhysicalExpr for Awaited {
         self: Arc<Self>,
         mut children: Vec<Arc<dyn PhysicalExpr>>,
     ) -> Result<Arc<dyn PhysicalExpr>> {
-        let Some(condition) = children.pop() else { return internal_err!("no condition") };
+        let Some(condition) = children.pop() else { return Err(broken("no condition")) };
         Ok(Arc::new(Self(condition)))
     }
 

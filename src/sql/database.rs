@@ -24,10 +24,10 @@ use super::cooperation::{JoinsGiveWay, stopping};
 use super::distinct::DistinctByBitmaps;
 use super::functions::resolved;
 use super::limits::Limits;
-use super::rows::{Rows, not_planned};
+use super::rows::Rows;
 use super::utc::DateTrunc;
-use super::wrong::{asked_wrongly, no_value, with_names};
-use super::{depth, expansion, guard, memory, statement, tables, threads};
+use super::wrong::{asked_wrongly, failed_within, no_value, with_names};
+use super::{corrections, depth, dialect, expansion, guard, memory, statement, tables, threads};
 use crate::engine::{
     GroupByRuns, JoinByStores, MergeForSort, ReduceByStores, Tables, hours_of_stores,
     physical_rules,
@@ -86,9 +86,10 @@ impl Database {
             // No file has one.
             .set_bool("datafusion.execution.parquet.bloom_filter_on_read", false)
             .set_bool("datafusion.execution.parquet.pushdown_filters", true);
-        let state = SessionStateBuilder::new()
-            .with_config(config)
-            .with_default_features()
+        let state = SessionStateBuilder::new().with_config(config).with_default_features();
+        let state = corrections::analyzer_rules()
+            .into_iter()
+            .fold(state, |state, rule| state.with_analyzer_rule(rule))
             .with_analyzer_rule(Arc::new(ByNumber))
             .with_analyzer_rule(Arc::new(DistinctByBitmaps))
             .with_optimizer_rules(stopping(Optimizer::new().rules))
@@ -105,6 +106,8 @@ impl Database {
         if let Some(cut) = context.state().scalar_functions().get("date_trunc") {
             context.register_udf(ScalarUDF::from(DateTrunc(Arc::clone(cut))));
         }
+        dialect::register(&context);
+        corrections::register(&context);
         // Where files lie is nobody's business.
         context.deregister_udf("input_file_name");
         functions::bound(&context);
@@ -219,7 +222,7 @@ impl Session {
             planned(&context, state.sql_to_statement(&sql, &dialect)?).await
         };
         let planned = threads::compute(&self.turns.planning, &limits, planned).await?;
-        planned.map_err(|error| not_planned(error, &limits))
+        planned.map_err(|error| failed_within(error, &limits))
     }
 
     /// As [`Self::plan`], of a statement that was parsed elsewhere, as deep as
@@ -235,7 +238,7 @@ impl Session {
         let planned = async move { planned(&context, statement).await };
         match threads::compute(&self.turns.planning, &self.limits, planned).await? {
             Err(error) if matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)) => {
-                Err(not_planned(error, &self.limits))
+                Err(failed_within(error, &self.limits))
             }
             planned => Ok(planned),
         }
@@ -296,10 +299,24 @@ impl Session {
 
 async fn planned(
     context: &SessionContext,
+    statement: Statement,
+) -> datafusion::error::Result<LogicalPlan> {
+    let planned = match planned_as_named(context, statement.clone()).await {
+        Err(error) if statement::is_named_twice(&error) => {
+            let mut named = statement;
+            statement::name_all(&mut named);
+            planned_as_named(context, named).await.map_err(|_| error)
+        }
+        planned => planned,
+    };
+    guard::planned(planned.map_err(|error| with_names(error, context))?)
+}
+
+async fn planned_as_named(
+    context: &SessionContext,
     mut statement: Statement,
 ) -> datafusion::error::Result<LogicalPlan> {
     statement::prepare(&mut statement)?;
     expansion::bounded(&statement)?;
-    let plan = context.state().statement_to_plan(statement).await;
-    guard::planned(plan.map_err(|error| with_names(error, context))?)
+    context.state().statement_to_plan(statement).await
 }

@@ -7,7 +7,6 @@ use std::task::{Context, Poll, ready};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
@@ -18,7 +17,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use super::limits::Limits;
 use super::progress::Progress;
 use super::threads::{Threads, turn};
-use super::wrong::asked_wrongly;
+use super::wrong::failed_within;
 use crate::error::{Error, Result};
 
 /// Batches that wait for who takes them.
@@ -140,7 +139,7 @@ async fn query(
     (planned, progress): (oneshot::Sender<SchemaRef>, &Progress),
     (sender, cut): (&mpsc::Sender<Result<RecordBatch>>, &Cut),
 ) -> Result<()> {
-    let failed = |error| failed(error, &limits);
+    let failed = |error| failed_within(error, &limits);
     let plan = state.create_physical_plan(&plan).await.map_err(failed)?;
     progress.watch(&plan);
     let mut batches = execute_stream(plan, state.task_ctx()).map_err(failed)?;
@@ -182,40 +181,6 @@ impl Stream for Rows {
         };
         self.end();
         Poll::Ready(failed.map(Err))
-    }
-}
-
-/// What is wrong with a question that could not be planned within the limits.
-pub fn not_planned(error: DataFusionError, limits: &Limits) -> Error {
-    match error.find_root() {
-        DataFusionError::ResourcesExhausted(wanted) => limits.out_of_memory(wanted),
-        _ => asked_wrongly(error),
-    }
-}
-
-/// What was wanted, where the words of an error are that it would take too much memory: a filter that
-/// reads while it filters keeps nothing but the words, as they are printed or as they are in the code.
-fn wanted_in(words: &str) -> Option<&str> {
-    let begun = ["Resources exhausted: ", "ResourcesExhausted(\""];
-    let (_, wanted) = begun.iter().find_map(|begun| words.rsplit_once(begun))?;
-    Some(wanted.split_once("\")").map_or(wanted, |(wanted, _)| wanted))
-}
-
-/// What went wrong while a question was answered.
-fn failed(error: DataFusionError, limits: &Limits) -> Error {
-    match error.find_root() {
-        DataFusionError::ResourcesExhausted(wanted) => limits.out_of_memory(wanted),
-        DataFusionError::ParquetError(words) if wanted_in(&words.to_string()).is_some() => {
-            limits.out_of_memory(wanted_in(&words.to_string()).unwrap_or_default())
-        }
-        DataFusionError::External(cause) if cause.is::<Error>() => {
-            Error::Resource { what: cause.to_string(), source: error.into() }
-        }
-        DataFusionError::ParquetError(_)
-        | DataFusionError::ObjectStore(_)
-        | DataFusionError::IoError(_)
-        | DataFusionError::ExecutionJoin(_) => error.into(),
-        _ => asked_wrongly(error),
     }
 }
 

@@ -7,13 +7,15 @@
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use datafusion::error::Result;
+use datafusion::common::SchemaError;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{
-    self, Expr, Ident, Query, SelectItem, SetExpr, VisitMut as _, VisitorMut,
+    self, Expr, Ident, Query, SelectItem, SetExpr, Visit as _, VisitMut as _, Visitor, VisitorMut,
 };
 
-use super::guard;
+use super::dialect::parts::{call, null};
+use super::{corrections, dialect, guard};
 
 const TABLES: &str = "SELECT table_name, table_type FROM information_schema.tables \
     WHERE table_schema = 'public' ORDER BY table_name";
@@ -29,9 +31,12 @@ pub fn prepare(statement: &mut Statement) -> Result<()> {
             {
                 let mut tables = DFParserBuilder::new(TABLES).build()?.parse_statements()?;
                 tables.pop_front().into_iter().for_each(|tables| *statement = tables);
-            } else {
-                let _ = plain.visit(&mut Names);
+                return Ok(());
             }
+            let _ = plain.visit(&mut Names);
+            dialect::as_meant(statement);
+            dialect::completed(statement)?;
+            corrections::of_statement(statement)?;
         }
         Statement::Explain(explained) => prepare(&mut explained.statement)?,
         // Before anything is wrong with the file that it names.
@@ -86,7 +91,7 @@ fn name(item: &mut SelectItem, names: &mut HashSet<String>) {
         number += 1;
         given = format!("{written}_{number}");
     }
-    if number > 0 || is_subquery || is_cast(value) {
+    if number > 0 || is_subquery || is_cast(value) || asks(value) {
         let alias = Ident::with_quote('"', given);
         *item = SelectItem::ExprWithAlias { expr: value.clone(), alias };
     }
@@ -110,6 +115,136 @@ fn is_cast(value: &Expr) -> bool {
     }
 }
 
+/// Whether it looks something up in a subquery, which is said in other terms before it is planned.
+fn asks(value: &Expr) -> bool {
+    struct Asks;
+    impl Visitor for Asks {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            let is_asked = match expr {
+                Expr::Exists { .. } | Expr::InSubquery { .. } => true,
+                Expr::AnyOp { right, .. } | Expr::AllOp { right, .. } => {
+                    matches!(**right, Expr::Subquery(_))
+                }
+                _ => false,
+            };
+            if is_asked { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
+    }
+    value.visit(&mut Asks).is_break()
+}
+
+/// Whether a statement is refused for two columns of one name, as names are made by the planner.
+pub fn is_named_twice(error: &DataFusionError) -> bool {
+    match error.find_root() {
+        DataFusionError::SchemaError(wrong, _) => matches!(
+            **wrong,
+            SchemaError::DuplicateQualifiedField { .. }
+                | SchemaError::DuplicateUnqualifiedField { .. }
+        ),
+        DataFusionError::Plan(words) => words.contains("require unique expression names"),
+        _ => false,
+    }
+}
+
+/// Names every column of every query as it is written, so that the planner makes no names; the same
+/// names in the answer itself are told apart.
+pub fn name_all(statement: &mut Statement) {
+    match statement {
+        Statement::Statement(plain) => {
+            let _ = plain.visit(&mut AllNames::default());
+            if let ast::Statement::Query(query) = &mut **plain
+                && let SetExpr::Select(select) = &mut *query.body
+            {
+                let mut names = HashSet::new();
+                for item in &mut select.projection {
+                    if let SelectItem::ExprWithAlias { alias, .. } = item {
+                        alias.value = unused(&alias.value, &mut names);
+                    }
+                }
+            }
+        }
+        Statement::Explain(explained) => name_all(&mut explained.statement),
+        _ => {}
+    }
+}
+
+/// The planner names what holds a cast as if there were none, aggregates as well: each type gets
+/// arguments of its own in a call that changes no value.
+#[derive(Default)]
+struct AllNames {
+    types: Vec<String>,
+}
+
+impl AllNames {
+    fn told_apart(&mut self, cast: &Expr, data_type: String) -> Expr {
+        let known = self.types.iter().position(|known| *known == data_type);
+        let place = known.unwrap_or_else(|| {
+            self.types.push(data_type);
+            self.types.len() - 1
+        });
+        let nulls = std::iter::repeat_n(null(), place + 1);
+        call("coalesce", std::iter::once(cast.clone()).chain(nulls))
+    }
+}
+
+impl VisitorMut for AllNames {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Cast { expr: inner, data_type, .. } = &*expr
+            && !matches!(**inner, Expr::Value(_))
+        {
+            let data_type = data_type.to_string();
+            *expr = self.told_apart(expr, data_type);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &mut ast::Select) -> ControlFlow<()> {
+        let mut names = HashSet::new();
+        for item in &mut select.projection {
+            let (written, value) = match item {
+                SelectItem::UnnamedExpr(value) => match &*value {
+                    Expr::Identifier(name) => (meant(name), value.clone()),
+                    Expr::CompoundIdentifier(name) => {
+                        (name.last().map(meant).unwrap_or_default(), value.clone())
+                    }
+                    Expr::Subquery(_) => ("subquery".to_owned(), value.clone()),
+                    other => (spelled(other), value.clone()),
+                },
+                SelectItem::ExprWithAlias { alias, .. } => {
+                    names.insert(alias.value.to_lowercase());
+                    continue;
+                }
+                _ => continue,
+            };
+            let alias = Ident::with_quote('"', unused(&written, &mut names));
+            *item = SelectItem::ExprWithAlias { expr: value, alias };
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn meant(name: &Ident) -> String {
+    match name.quote_style {
+        Some(_) => name.value.clone(),
+        None => name.value.to_lowercase(),
+    }
+}
+
+/// The name, or one like it that is not among the names.
+fn unused(written: &str, names: &mut HashSet<String>) -> String {
+    let mut given = written.to_owned();
+    let mut number = 0;
+    while !names.insert(given.to_lowercase()) {
+        number += 1;
+        given = format!("{written}_{number}");
+    }
+    given
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +254,23 @@ mod tests {
         let mut parsed = DFParserBuilder::new(sql).build().unwrap().parse_statements().unwrap();
         prepare(&mut parsed[0]).unwrap();
         assert_eq!(parsed[0].to_string(), expected);
+    }
+
+    #[test]
+    fn columns_that_would_have_one_name_get_names_of_their_own() {
+        let mut parsed = DFParserBuilder::new(
+            "SELECT max(a), max(a::date), t.a, a, (SELECT b FROM u) AS x, 1 AS x FROM t",
+        )
+        .build()
+        .unwrap()
+        .parse_statements()
+        .unwrap();
+        name_all(&mut parsed[0]);
+        assert_eq!(
+            parsed[0].to_string(),
+            "SELECT max(a) AS \"max(a)\", max(coalesce(a::DATE, NULL)) AS \"max(a::DATE)\", t.a AS \"a\", \
+             a AS \"a_1\", (SELECT b AS \"b\" FROM u) AS x, 1 AS x_1 FROM t"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::Schema;
+use arrow::datatypes::{FieldRef, Schema};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion_postgres::arrow_pg::datatypes::{arrow_schema_to_pg_fields, encode_recordbatch};
 use datafusion_postgres::pgwire::api::ClientInfo;
@@ -64,7 +64,22 @@ pub fn columns(
         let (asked, there) = (formats.len(), schema.fields().len());
         return Err(error("08P01", format!("{asked} formats are given for {there} columns")));
     }
-    arrow_schema_to_pg_fields(schema, format, options)
+    arrow_schema_to_pg_fields(schema, format, options).map_err(|wrong| {
+        let alone = |field: &FieldRef| Schema::new(vec![Arc::clone(field)]);
+        let is_unknown = |field: &&FieldRef| {
+            arrow_schema_to_pg_fields(&alone(field), &Format::UnifiedText, None).is_err()
+        };
+        match schema.fields().iter().find(is_unknown) {
+            Some(field) => error(
+                "0A000",
+                format!(
+                    "column {:?} is of a type that PostgreSQL has not; expected another, as of a cast",
+                    field.name()
+                ),
+            ),
+            None => wrong,
+        }
+    })
 }
 
 fn told_as_cut(rows: usize) -> PgWireError {

@@ -50,17 +50,13 @@ impl Reader {
     pub fn read(&self, text: &str) -> PgWireResult<Vec<Said>> {
         crate::sql::bounded(text).map_err(failure::of)?;
         let of_catalog = is_of_catalog(text);
-        let written = parse(text).map(|mut written| {
-            written.iter_mut().for_each(dialect::as_meant);
-            written
-        });
+        let written = parse(text);
         let understood = self.0.parse(text).unwrap_or_default();
         let understood = understood.into_iter().map(|it| {
             let mut statement = Statement::Statement(Box::new(it));
             if of_catalog {
                 dialect::of_catalog(&mut statement);
             }
-            dialect::as_meant(&mut statement);
             statement
         });
         let understood: Vec<_> = understood.collect();

@@ -11,7 +11,9 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-use super::parts::{call, called, cast, null, number, text, text_of, truth, type_named};
+use crate::sql::dialect::parts::{
+    call, called, cast, null, number, text, text_of, truth, type_named,
+};
 
 /// System tables in which there is never a row here.
 pub const EMPTY: &[&str] = &[

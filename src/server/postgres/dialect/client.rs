@@ -11,8 +11,8 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion_postgres::pgwire::api::Type;
 
 use super::super::settings;
-use super::parts::{call, called, cast, text, text_of, type_named};
-use super::rewrite;
+use crate::sql::dialect::parts::{call, called, cast, text, text_of, type_named};
+use crate::sql::dialect::rewrite;
 
 /// Who asks.
 pub struct Client<'a> {

@@ -112,6 +112,9 @@ pub fn elements(listed: &str) -> Option<Expr> {
         while signs.next_if(|sign| *sign != ',').is_some() {}
         let has_more = signs.next().is_some();
         let value = if is_quoted { value } else { value.trim().to_owned() };
+        if value.is_empty() && !is_quoted {
+            return None;
+        }
         elem.push(match !is_quoted && value.eq_ignore_ascii_case("null") {
             true => null(),
             false => text(&value),
