@@ -71,10 +71,15 @@ fn of_interval(interval: &Interval) -> Option<Result<IntervalMonthDayNano>> {
         return None;
     }
     let written = text_of(&interval.value)?;
-    let Some(unit) = &interval.leading_field else { return Some(read(&written)) };
-    // Of more than a number, the unit tells the precision.
-    written.trim().parse::<f64>().ok()?;
-    Some(read(&format!("{written} {unit}")))
+    let is_number = written.trim().parse::<f64>().is_ok();
+    match &interval.leading_field {
+        // Seconds to the engine too; and in a frame it may be a number of rows.
+        None if is_number => None,
+        None => Some(read(&written)),
+        Some(unit) if is_number => Some(read(&format!("{written} {unit}"))),
+        // Of more than a number, the unit tells the precision.
+        Some(_) => None,
+    }
 }
 
 fn spelled(interval: IntervalMonthDayNano) -> Expr {
@@ -158,6 +163,7 @@ mod tests {
         check("CAST('24:00' AS INTERVAL)", "INTERVAL '0 mons 0 days 86400000000000 nanoseconds'");
         check("- INTERVAL '1 day'", &format!("-({day})"));
         check("INTERVAL 1 DAY", "INTERVAL 1 DAY");
+        check("INTERVAL '100'", "INTERVAL '100'");
         check("x::INTERVAL", "x::INTERVAL");
         check("TRY_CAST('x' AS INTERVAL)", "TRY_CAST('x' AS INTERVAL)");
     }
