@@ -87,9 +87,8 @@ impl Database {
             .set_bool("datafusion.execution.parquet.bloom_filter_on_read", false)
             .set_bool("datafusion.execution.parquet.pushdown_filters", true);
         let state = SessionStateBuilder::new().with_config(config).with_default_features();
-        let state = corrections::analyzer_rules()
-            .into_iter()
-            .fold(state, |state, rule| state.with_analyzer_rule(rule))
+        let state = state
+            .with_analyzer_rules(corrections::analyzer_rules())
             .with_analyzer_rule(Arc::new(ByNumber))
             .with_analyzer_rule(Arc::new(DistinctByBitmaps))
             .with_optimizer_rules(stopping(Optimizer::new().rules))

@@ -1,0 +1,112 @@
+//! Intervals, and the differences of instants, as months, days and time: what the corrections of
+//! both have in common.
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::{
+    DataType, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, TimeUnit,
+};
+use datafusion::common::exec_err;
+use datafusion::error::Result;
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs};
+use datafusion::scalar::ScalarValue;
+
+pub const MONTH_DAY_NANO: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
+
+const SECOND_NS: i64 = 1_000_000_000;
+const DAY_SECONDS: i64 = 86_400;
+const DAY_NS: i128 = DAY_SECONDS as i128 * SECOND_NS as i128;
+const MONTH_DAYS: i128 = 30;
+
+/// Whether it is a type of intervals or of differences.
+pub fn is_interval(kind: &DataType) -> bool {
+    matches!(kind, DataType::Interval(_) | DataType::Duration(_))
+}
+
+/// The intervals of a column; those of differences have whole days and the time that is left, both
+/// of one sign, like those of PostgreSQL.
+///
+/// # Errors
+/// Where the column holds neither, or a difference has more days than an interval can.
+pub fn intervals(column: &ArrayRef) -> Result<Vec<Option<IntervalMonthDayNano>>> {
+    let DataType::Duration(unit) = column.data_type() else {
+        let column = cast(column, &MONTH_DAY_NANO)?;
+        return Ok(column.as_primitive::<IntervalMonthDayNanoType>().iter().collect());
+    };
+    let per_second = units_per_second(*unit);
+    let per_day = DAY_SECONDS * per_second;
+    let units = cast(column, &DataType::Int64)?;
+    let of_units = |units: i64| {
+        let Ok(days) = i32::try_from(units / per_day) else {
+            return exec_err!("interval out of range; expected fewer than 2147483648 days");
+        };
+        let time = units % per_day * (SECOND_NS / per_second);
+        Ok(IntervalMonthDayNano::new(0, days, time))
+    };
+    units.as_primitive::<Int64Type>().iter().map(|units| units.map(of_units).transpose()).collect()
+}
+
+pub fn units_per_second(unit: TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::Second => 1,
+        TimeUnit::Millisecond => 1_000,
+        TimeUnit::Microsecond => 1_000_000,
+        TimeUnit::Nanosecond => SECOND_NS,
+    }
+}
+
+/// Nanoseconds, a day counted as 24 hours and a month as 30 days. At most 26 digits.
+pub fn length_ns(interval: IntervalMonthDayNano) -> i128 {
+    let days = i128::from(interval.months) * MONTH_DAYS + i128::from(interval.days);
+    days * DAY_NS + i128::from(interval.nanoseconds)
+}
+
+/// Computes with columns, constants being columns of one row where all arguments are constants.
+///
+/// # Errors
+/// Those of the computation.
+pub fn by_columns(
+    args: &ScalarFunctionArgs,
+    compute: impl FnOnce(&[ArrayRef]) -> Result<ArrayRef>,
+) -> Result<ColumnarValue> {
+    let is_constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+    let rows = if is_constant { 1 } else { args.number_rows };
+    let columns = args.args.iter().map(|arg| arg.to_array(rows)).collect::<Result<Vec<_>>>()?;
+    let made = compute(&columns)?;
+    Ok(match is_constant {
+        true => ColumnarValue::Scalar(ScalarValue::try_from_array(&made, 0)?),
+        false => ColumnarValue::Array(made),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{DurationMicrosecondArray, IntervalYearMonthArray};
+
+    use super::*;
+
+    #[test]
+    fn a_difference_has_whole_days_and_the_rest() {
+        let hour_us = 3_600_000_000;
+        let column: ArrayRef =
+            Arc::new(DurationMicrosecondArray::from(vec![Some(-84 * hour_us - 1), None]));
+        let expected = IntervalMonthDayNano::new(0, -3, -12 * hour_us * 1_000 - 1_000);
+        assert_eq!(intervals(&column).unwrap(), [Some(expected), None]);
+        let column: ArrayRef = Arc::new(IntervalYearMonthArray::from(vec![14]));
+        let expected = IntervalMonthDayNano::new(14, 0, 0);
+        assert_eq!(intervals(&column).unwrap(), [Some(expected)]);
+    }
+
+    #[test]
+    fn a_month_is_as_long_as_thirty_days_and_a_day_as_24_hours() {
+        let length = |months, days, hours| {
+            length_ns(IntervalMonthDayNano::new(months, days, hours * 3_600 * SECOND_NS))
+        };
+        assert_eq!(length(1, 0, 0), length(0, 30, 0));
+        assert_eq!(length(0, 1, 0), length(0, 0, 24));
+        assert_eq!(length(0, 2, -24), length(0, 1, 0));
+        assert!(length(i32::MAX, i32::MAX, 0) > length(0, 0, 2_000_000));
+    }
+}
