@@ -101,7 +101,12 @@ fn a_version_without_rules_counts_as_2025b_and_says_so() {
     assert!(said.contains(WARNING), "{said}");
     let (opens, _) = asked(folder, "SELECT next_open('b', '2026-12-01') AS opens_at");
     assert_eq!(opens, "opens_at\n2026-12-01T17:00:00Z\n");
+    let (at, _) = asked(folder, IN_VANCOUVER);
+    assert_eq!(at, "at,said\n2026-12-01T17:00:00Z,2026-12-01T17:00:00Z\n");
 }
+
+const IN_VANCOUVER: &str = "SELECT TIMESTAMP '2026-12-01 09:00' AT TIME ZONE 'America/Vancouver' \
+    AS at, '2026-12-01 09:00 America/Vancouver'::timestamptz AS said";
 
 #[track_caller]
 fn asked(folder: &Path, sql: &str) -> (String, String) {
@@ -129,6 +134,8 @@ fn a_load_brings_the_newest_rules_and_names_the_zones_whose_clocks_change() {
     }
     let (listed, _) = run(folder, "zones");
     assert!(listed.ends_with("in America/Vancouver\nversion 2: 2026f\n"), "{listed}");
+    let (at, _) = asked(folder, IN_VANCOUVER);
+    assert_eq!(at, "at,said\n2026-12-01T16:00:00Z,2026-12-01T16:00:00Z\n");
     // The list of loads has the columns that it had not.
     let loads = "SELECT version, zone_rules, zone_rules_version IS NULL AS is_missing FROM loads ORDER BY 1, 2";
     let rows = asked(folder, loads).0;

@@ -104,7 +104,7 @@ impl Clocks {
 }
 
 /// The clock, which batches share, as a zone's rules are slow to read.
-fn clock_over(zone: &Zone, range: Span) -> Arc<LocalClock> {
+pub fn clock_over(zone: &Zone, range: Span) -> Arc<LocalClock> {
     /// A question has one range and a few dozen zones; more is of functions called row by row.
     const CLOCKS_KEPT: usize = 4_096;
     static KEPT: LazyLock<Mutex<HashMap<ClockKey, Arc<LocalClock>>>> =

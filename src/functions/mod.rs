@@ -12,6 +12,7 @@ mod durations;
 mod fold;
 mod gather;
 mod hours;
+pub mod instants;
 mod lists;
 mod packed;
 pub mod relations;
@@ -50,6 +51,7 @@ pub fn register(session: &SessionContext) {
     for scalar in SCALARS {
         session.register_udf(ScalarUDF::from(Function::new(scalar, ZoneRules::bundled())));
     }
+    instants::register(session);
 }
 
 /// Replaces those that read the rules of zones: a session's are of the version that it sees.
@@ -57,6 +59,7 @@ pub fn register_by_zones(session: &SessionContext, zones: &ZoneRules) {
     for scalar in SCALARS.into_iter().filter(|scalar| scalar.compute.reads_zones()) {
         session.register_udf(ScalarUDF::from(Function::new(scalar, zones.clone())));
     }
+    instants::register_by_zones(session, zones);
 }
 
 /// Makes the functions that take a store's id known to the session.

@@ -53,6 +53,26 @@ pub fn read_asked_instant(
     instant.map_err(|wrong| wrong.sentence(text.as_bytes()))
 }
 
+/// Reads a time on a local clock: microseconds as that clock counts them. A zone behind it says
+/// nothing, as in PostgreSQL, but has to be one.
+///
+/// # Errors
+/// As [`read_asked_instant`].
+pub fn read_asked_local_time(
+    text: &str,
+    clock: impl FnOnce(&str, Span) -> Option<LocalClock>,
+) -> Result<i64, String> {
+    let text = text.trim();
+    let local = read(text.as_bytes()).and_then(|local| match local.zone {
+        Zone::Named(name) => {
+            let near = Span::new(local.local_us, local.local_us + 1).ok_or(Wrong::NotAnInstant)?;
+            clock(name, near).map(|_| local.local_us).ok_or(Wrong::UnknownZone)
+        }
+        Zone::Offset(_) => Ok(local.local_us),
+    });
+    local.map_err(|wrong| wrong.sentence(text.as_bytes()))
+}
+
 /// A text as a person sees it, cut where it is long.
 pub fn quoted(text: &[u8]) -> String {
     const CHARS_MAX: usize = 80;

@@ -21,6 +21,7 @@ use super::functions::{Callable, instant_of};
 use super::reports;
 use crate::engine::Tables;
 use crate::error::Error;
+use crate::rules::ZoneRules;
 use crate::tables::{Dataset, Table};
 use crate::words::instant_text;
 
@@ -52,7 +53,7 @@ impl Callable for AsOf {
                 "as_of takes a table and the number of a version or an instant, as in as_of('polls', 3)"
             );
         };
-        let (table, version) = (named(table)?, version_of(&self.0.dataset, then)?);
+        let (table, version) = (named(table)?, version_of(&self.0, then)?);
         let provider = self.provider(table, version)?;
         let scanned = TableReference::bare(format!("{} as of {version}", table.name()));
         LogicalPlanBuilder::scan(scanned, provider_as_source(provider), None)?.build()
@@ -64,6 +65,10 @@ impl Callable for AsOf {
         };
         let columns = self.provider(named(table)?, self.0.dataset.version())?.schema();
         Ok(Arc::new(DFSchema::try_from(columns)?))
+    }
+
+    fn zones(&self) -> &ZoneRules {
+        &self.0.tables.zone_rules
     }
 
     fn instants(&self) -> std::ops::Range<usize> {
@@ -109,7 +114,8 @@ fn named(table: &Expr) -> Result<Table> {
 }
 
 /// The version that is meant; none is later than the session's own.
-fn version_of(dataset: &Dataset, then: &ScalarValue) -> Result<u64> {
+fn version_of(chain: &Chain, then: &ScalarValue) -> Result<u64> {
+    let dataset = &chain.dataset;
     let newest = dataset.version();
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if then.data_type().is_integer() || then.try_as_str().flatten().is_some_and(is_number) {
@@ -121,7 +127,7 @@ fn version_of(dataset: &Dataset, then: &ScalarValue) -> Result<u64> {
             _ => plan_err!("as_of: there is no version {then}; expected 1 to {newest}"),
         };
     }
-    let at = match instant_of(then) {
+    let at = match instant_of(then, &chain.tables.zone_rules) {
         Ok(at) => at,
         Err(wrong) => return plan_err!("as_of: {wrong}, or the number of a version"),
     };

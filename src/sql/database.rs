@@ -11,7 +11,7 @@ use datafusion::common::ParamValues;
 use datafusion::error::DataFusionError;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
-use datafusion::logical_expr::{LogicalPlan, ScalarUDF};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::Optimizer;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
@@ -25,7 +25,7 @@ use super::distinct::DistinctByBitmaps;
 use super::functions::resolved;
 use super::limits::Limits;
 use super::rows::Rows;
-use super::utc::DateTrunc;
+use super::texts::{TextsAreRead, TextsBesideTimes};
 use super::wrong::{asked_wrongly, failed_within, no_value, with_names};
 use super::{corrections, depth, dialect, expansion, guard, memory, statement, tables, threads};
 use crate::engine::{
@@ -34,7 +34,7 @@ use crate::engine::{
 };
 use crate::error::{Error, Fault, Result, Wrong};
 use crate::functions::{self, ChainHours};
-use crate::rules::Options;
+use crate::rules::{Options, ZoneRules};
 use crate::tables::Dataset;
 
 pub const CATALOG: &str = "uptally";
@@ -76,6 +76,7 @@ impl Database {
         let config = SessionConfig::new()
             .with_default_catalog_and_schema(CATALOG, SCHEMA)
             .with_information_schema(true)
+            .set_str("datafusion.execution.time_zone", "UTC")
             .with_target_partitions(available_parallelism().map_or(1, usize::from))
             // Scans come divided by days or by stores, and stay so.
             .with_repartition_file_scans(false)
@@ -102,9 +103,6 @@ impl Database {
             .build();
         let context = SessionContext::new_with_state(state);
         functions::register(&context);
-        if let Some(cut) = context.state().scalar_functions().get("date_trunc") {
-            context.register_udf(ScalarUDF::from(DateTrunc(Arc::clone(cut))));
-        }
         dialect::register(&context);
         corrections::register(&context);
         // Where files lie is nobody's business.
@@ -146,13 +144,18 @@ impl Database {
         let zones = zones.clone();
         let chain = Arc::new(Chain::new(planner.state(), dataset.clone(), tables));
         let catalogs = tables::catalogs(&chain, self.tables.clone())?;
+        let mut analyzer = self.state.analyzer().clone();
+        analyzer.rules.insert(0, Arc::new(TextsBesideTimes(zones.clone())));
+        analyzer.rules.push(Arc::new(TextsAreRead(zones.clone())));
         let builder = SessionStateBuilder::new_from_existing(self.state.clone());
-        let context = SessionContext::new_with_state(builder.with_catalog_list(catalogs).build());
+        let mut builder = builder.with_catalog_list(catalogs);
+        *builder.analyzer() = Some(analyzer);
+        let context = SessionContext::new_with_state(builder.build());
         functions::register_by_zones(&context, &zones);
         super::functions::register(&context, &chain)?;
         let mut hours = self.hours.lock().unwrap_or_else(PoisonError::into_inner);
         functions::register_for_stores(&context, &hours.of(dataset));
-        Ok(Session { context, limits: self.limits, turns: self.turns.clone() })
+        Ok(Session { context, zones, limits: self.limits, turns: self.turns.clone() })
     }
 }
 
@@ -184,6 +187,7 @@ impl HoursOfVersions {
 /// The tables at one version, and what may be asked of them.
 pub struct Session {
     context: SessionContext,
+    zones: ZoneRules,
     limits: Limits,
     turns: Turns,
 }
@@ -196,6 +200,11 @@ impl Session {
 
     pub fn limits(&self) -> Limits {
         self.limits
+    }
+
+    /// The rules of the version that it sees.
+    pub fn zones(&self) -> &ZoneRules {
+        &self.zones
     }
 
     /// One statement as a plan; its `$1` or `$name` stay open until

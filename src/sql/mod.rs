@@ -29,8 +29,8 @@ mod reports;
 mod rows;
 mod statement;
 mod tables;
+mod texts;
 mod threads;
-mod utc;
 mod wrong;
 
 #[cfg(test)]

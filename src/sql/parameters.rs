@@ -3,15 +3,24 @@
 use arrow::datatypes::DataType;
 use datafusion::scalar::ScalarValue;
 
+use super::texts::array;
 use super::wrong::{asked_wrongly, of_parameter};
 use crate::error::{Error, Fault, Result, Wrong};
+use crate::functions::instants::Read;
+use crate::rules::ZoneRules;
 
 /// The value of a parameter as the type that the plan expects of it, where there is one: a text may
-/// stand for any, a number for no instant, and a fraction is not cut off.
+/// stand for any, a number for no instant, and a fraction is not cut off. A zone that a text names is
+/// read by the rules.
 ///
 /// # Errors
 /// Where it cannot be of that type.
-pub fn taken_as(name: &str, value: ScalarValue, wanted: Option<&DataType>) -> Result<ScalarValue> {
+pub fn taken_as(
+    zones: &ZoneRules,
+    name: &str,
+    value: ScalarValue,
+    wanted: Option<&DataType>,
+) -> Result<ScalarValue> {
     let Some(wanted) = wanted.filter(|wanted| !wanted.is_null()) else { return Ok(value) };
     let given = value.data_type();
     if wanted.is_temporal() && given.is_numeric() {
@@ -32,7 +41,17 @@ pub fn taken_as(name: &str, value: ScalarValue, wanted: Option<&DataType>) -> Re
             return Ok(ScalarValue::from(fraction));
         }
     }
-    value.cast_to(wanted).map_err(|error| Error::Query(of_parameter(name, asked_wrongly(error))))
+    let taken = match value.try_as_str().flatten() {
+        Some(text) => match Read::cast_to(wanted) {
+            Some(read) => read.value(zones, text).and_then(|time| time.cast_to(wanted)),
+            None if matches!(wanted, DataType::List(_)) => {
+                array(text).and_then(|array| array.cast_to(wanted))
+            }
+            None => value.cast_to(wanted),
+        },
+        None => value.cast_to(wanted),
+    };
+    taken.map_err(|error| Error::Query(of_parameter(name, asked_wrongly(error))))
 }
 
 #[cfg(test)]
@@ -41,7 +60,8 @@ mod tests {
 
     #[track_caller]
     fn check(value: ScalarValue, wanted: &DataType, expected: Option<ScalarValue>) {
-        assert_eq!(taken_as("1", value.clone(), Some(wanted)).ok(), expected, "{value:?}");
+        let taken = taken_as(&ZoneRules::bundled(), "1", value.clone(), Some(wanted));
+        assert_eq!(taken.ok(), expected, "{value:?}");
     }
 
     #[test]
@@ -53,6 +73,18 @@ mod tests {
         check(ScalarValue::from("seven"), &DataType::Int64, None);
         check(ScalarValue::from(5i64), &instant, None);
         let at = ScalarValue::TimestampMicrosecond(Some(0), None);
-        check(ScalarValue::from("1970-01-01"), &instant, Some(at));
+        check(ScalarValue::from("1970-01-01"), &instant, Some(at.clone()));
+        check(ScalarValue::from("1970-01-01 00:00 Asia/Tokyo"), &instant, Some(at));
+        check(ScalarValue::from("noon"), &instant, None);
+        let instant = crate::functions::instants::instant_type();
+        let at = ScalarValue::TimestampMicrosecond(Some(-32_400_000_000), Some("UTC".into()));
+        check(ScalarValue::from("1970-01-01 00:00 Asia/Tokyo"), &instant, Some(at));
+        let texts = DataType::new_list(DataType::Utf8, true);
+        let of = |texts: &[&str]| {
+            let texts: Vec<_> = texts.iter().map(|text| ScalarValue::from(*text)).collect();
+            ScalarValue::List(ScalarValue::new_list_nullable(&texts, &DataType::Utf8))
+        };
+        check(ScalarValue::from(r#"{"a", "b c",d}"#), &texts, Some(of(&["a", "b c", "d"])));
+        check(ScalarValue::from("{a"), &texts, None);
     }
 }

@@ -85,6 +85,16 @@ fn a_parameter_is_taken_and_refused_as_a_constant_is() {
             vec![text("2023-01-22"), text("2023-01-26"), text("3h")],
             "'2023-01-22', '2023-01-26', '3h'",
         ),
+        (
+            "uptime($1::timestamptz, $2)",
+            vec![text("2023-01-24 00:00 Asia/Tokyo"), text("2023-01-25 00:00 Asia/Tokyo")],
+            "'2023-01-23 15:00', '2023-01-24T15:00Z'",
+        ),
+        (
+            "uptime($1::timestamp AT TIME ZONE $3, $2)",
+            vec![text("2023-01-24"), text("2023-01-25"), text("asia/tokyo")],
+            "'2023-01-23 15:00', '2023-01-25'",
+        ),
         ("as_of('polls', $1)", vec![2i64.into()], "'polls', 2"),
         ("as_of('stores', $1)", vec![text("2023-01-26")], "'stores', '2023-01-26'"),
         ("as_of('polls', $1)", vec![null], "'polls', NULL"),
@@ -99,6 +109,47 @@ fn a_parameter_is_taken_and_refused_as_a_constant_is() {
             let expected = answered(&session, &constant, vec![]).await;
             let found = answered(&session, &asked, values).await;
             assert_eq!(found, expected, "{call} {constants}");
+        }
+    });
+}
+
+#[test]
+fn a_text_that_is_bound_is_read_as_one_that_is_written() {
+    let text = |text: &str| ScalarValue::from(text);
+    let cases: Vec<(&str, Vec<ScalarValue>, &str)> = vec![
+        ("polled_at > $1", vec![text("2023-01-24 10:15")], "polled_at > '2023-01-24T10:15:00Z'"),
+        (
+            "polled_at BETWEEN $1 AND $2",
+            vec![text("2023-01-24"), text("2023-01-24 12:00 Europe/Berlin")],
+            "polled_at BETWEEN '2023-01-24 00:00:00' AND '2023-01-24 11:00:00'",
+        ),
+        (
+            "polled_at >= $1::timestamptz AND polled_at AT TIME ZONE $2 < $3",
+            vec![text("20230124"), text("Asia/Tokyo"), text("2023-01-25 12:00")],
+            "polled_at >= '2023-01-24' AND polled_at < '2023-01-25 03:00'",
+        ),
+        ("store_id = ANY($1)", vec![text("{\"bar\", \"diner\"}")], "store_id IN ('bar', 'diner')"),
+        ("store_id = ANY($1::text[])", vec![text("{bar, diner}")], "store_id IN ('bar', 'diner')"),
+        ("store_id = ANY(($1))", vec![text("{}")], "false"),
+    ];
+    block_on(async {
+        let (_folder, dataset) = chain::load().await;
+        let session = Database::new(Limits::default()).session(&dataset).unwrap();
+        for (filter, values, constant) in cases {
+            let asked = format!("SELECT * FROM polls WHERE {filter}");
+            let constant = format!("SELECT * FROM polls WHERE {constant}");
+            let expected = answered(&session, &constant, vec![]).await;
+            let found = answered(&session, &asked, values).await;
+            assert_eq!(found, expected, "{filter}");
+        }
+        for (filter, value, wrong) in [
+            ("polled_at > $1", "noon", "\"noon\" is not an instant; expected one like"),
+            ("polled_at > $1::timestamp", "noon", "\"noon\" is not an instant; expected one like"),
+            ("store_id = ANY($1)", "bar", "\"bar\" is not an array; expected one like {a,b}"),
+        ] {
+            let asked = format!("SELECT * FROM polls WHERE {filter}");
+            let found = answered(&session, &asked, vec![text(value)]).await.unwrap_err();
+            assert!(found.starts_with(wrong), "{filter}: {found}");
         }
     });
 }

@@ -93,6 +93,50 @@ fn a_range_may_be_a_parameter_and_still_leaves_other_days_unread() {
 }
 
 #[test]
+fn a_time_in_a_filter_leaves_other_days_unread() {
+    block_on(async {
+        let (_folder, session) = session().await;
+        for (filter, first_day) in [
+            ("polled_at >= '2023-01-23'", "2023-01-23"),
+            ("polled_at >= '2023-01-23 20:10 America/Chicago'", "2023-01-24"),
+            ("polled_at BETWEEN '2023-01-23T20:10Z' AND '2023-01-24'", "2023-01-23"),
+            ("polled_at IN ('2023-01-23 20:10')", "2023-01-23"),
+            ("polled_at >= '2023-01-23'::timestamptz", "2023-01-23"),
+            ("polled_at >= DATE '2023-01-23'", "2023-01-23"),
+            ("polled_at >= TIMESTAMP '2023-01-23' AT TIME ZONE 'America/Chicago'", "2023-01-23"),
+            ("polled_at >= to_timestamp(1674432000)", "2023-01-23"),
+            ("polled_at >= date_trunc('day', TIMESTAMPTZ '2023-01-23 20:10')", "2023-01-23"),
+            ("polled_at > now() - INTERVAL '1 day'", ""),
+            ("date_trunc('day', polled_at) = '2023-01-23'", "2023-01-23"),
+            ("date_trunc('week', polled_at) = TIMESTAMPTZ '2023-01-23'", "2023-01-23"),
+            ("date_trunc('day', polled_at) > '2023-01-23'", "2023-01-24"),
+        ] {
+            let plan = plan_of(&session, &format!("SELECT * FROM polls WHERE {filter}")).await;
+            assert_eq!(first_day_read(&plan), first_day, "{filter}:\n{plan}");
+        }
+        // A time within a unit is the start of none.
+        let none = "SELECT * FROM polls WHERE date_trunc('day', polled_at) = '2023-01-23 20:10'";
+        let plan = session.plan(none).await.unwrap();
+        let rows = session.run(plan, session.limits()).await.unwrap().collect().await.unwrap().0;
+        assert_eq!(rows.iter().map(arrow::array::RecordBatch::num_rows).sum::<usize>(), 0);
+    });
+}
+
+#[test]
+fn a_bound_time_leaves_other_days_unread() {
+    block_on(async {
+        let (_folder, session) = session().await;
+        let sql =
+            "EXPLAIN SELECT * FROM polls WHERE polled_at >= $1 AND polled_at < $2::timestamptz";
+        let range = ["2023-01-22", "2023-01-23 18:00 America/Chicago"].map(ScalarValue::from);
+        let plan = Session::bind(session.plan(sql).await.unwrap(), range.to_vec()).unwrap();
+        let plan = explained(&session, plan).await;
+        assert_eq!(first_day_read(&plan), "2023-01-22", "{plan}");
+        assert!(!plan.contains("polled_on=2023-01-24"), "{plan}");
+    });
+}
+
+#[test]
 fn what_is_not_asked_for_is_not_made() {
     block_on(async {
         let (_folder, session) = session().await;

@@ -42,7 +42,10 @@ impl Question<'_> {
             let name = name.trim_start_matches('$');
             if let Some(text) = self.params.get(name) {
                 let value = ScalarValue::from(text.as_str());
-                values.insert(name.to_owned(), taken_as(name, value, wanted.as_ref())?.into());
+                values.insert(
+                    name.to_owned(),
+                    taken_as(session.zones(), name, value, wanted.as_ref())?.into(),
+                );
             } else {
                 return Err(Error::Argument(format!(
                     "no value is given for ${name}; give it one by --param {name}=VALUE, or by .param {name} VALUE before it"

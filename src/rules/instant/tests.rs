@@ -168,3 +168,20 @@ fn the_plain_form_reads_as_any_other() {
         assert_eq!(read_plain(text.as_bytes()), any.ok(), "{text}");
     }
 }
+
+#[test]
+fn a_local_time_is_read_without_its_zone() {
+    for (text, expected) in [
+        ("2023-01-22 12:09", "2023-01-22T12:09:00Z"),
+        ("2023-01-22", "2023-01-22T00:00:00Z"),
+        ("2023-01-22T12:09:39.5Z", "2023-01-22T12:09:39.5Z"),
+        ("2023-01-22 12:09+02", "2023-01-22T12:09:00Z"),
+        ("2021-03-28 02:30 Europe/Brussels", "2021-03-28T02:30:00Z"),
+        ("0001-01-01 00:00 +01", "0001-01-01T00:00:00Z"),
+    ] {
+        assert_eq!(read_asked_local_time(text, clock), Ok(expected_us(expected)), "{text}");
+    }
+    for text in ["", "noon", "2023-02-30", "2023-01-22 12:00 Mars/Olympus"] {
+        assert!(read_asked_local_time(text, clock).is_err(), "{text}");
+    }
+}

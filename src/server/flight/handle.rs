@@ -13,6 +13,7 @@ use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::logical_expr::LogicalPlan;
 
 use crate::error::{Error, Fault, Result, Wrong};
+use crate::rules::ZoneRules;
 use crate::sql::{Session, asked_wrongly, taken_as};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -58,7 +59,7 @@ impl Prepared {
     ///
     /// # Errors
     /// Where one is missing or cannot be of that type.
-    pub fn bind(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+    pub fn bind(&self, plan: LogicalPlan, zones: &ZoneRules) -> Result<LogicalPlan> {
         let wanted = parameters(&plan)?;
         let Some(values) = &self.values else {
             // One that has parameters fails as it runs, and names the first.
@@ -83,7 +84,8 @@ impl Prepared {
                 .or_else(|| values.columns().get(place))
                 .ok_or_else(|| of_values(format!("no value is bound to {}", parameter.name())))?;
             let value = ScalarValue::try_from_array(column, 0)?;
-            taken_as(parameter.name().trim_start_matches('$'), value, Some(parameter.data_type()))
+            let name = parameter.name().trim_start_matches('$');
+            taken_as(zones, name, value, Some(parameter.data_type()))
         };
         let fields = wanted.fields().iter().map(AsRef::as_ref);
         let named = fields.enumerate().map(|(place, parameter)| {

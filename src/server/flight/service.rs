@@ -48,7 +48,7 @@ impl FlightSql {
     async fn plan(&self, prepared: &Prepared) -> Answer<(Arc<Session>, LogicalPlan)> {
         let session = self.session().await?;
         let plan = session.plan(&prepared.sql).await.map_err(status::of)?;
-        let plan = prepared.bind(plan).map_err(status::of)?;
+        let plan = prepared.bind(plan, session.zones()).map_err(status::of)?;
         Ok((session, plan))
     }
 

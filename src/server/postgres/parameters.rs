@@ -1,6 +1,7 @@
 //! The values of a prepared statement: of which types, and as the client sent them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
@@ -9,10 +10,12 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion_postgres::arrow_pg::datatypes::df::deserialize_parameters_with_server_types;
 use datafusion_postgres::arrow_pg::datatypes::into_pg_type;
 use datafusion_postgres::pgwire::api::Type;
-use datafusion_postgres::pgwire::api::portal::Portal;
+use datafusion_postgres::pgwire::api::portal::{Format, Portal};
 use datafusion_postgres::pgwire::error::PgWireResult;
 
-use super::failure::{error, of_planning};
+use super::failure::{self, error, of_planning};
+use crate::rules::ZoneRules;
+use crate::sql::taken_as;
 
 /// As many values as the protocol can count.
 const MOST: usize = 65_535;
@@ -109,7 +112,11 @@ pub fn nulls(parameters: &[Parameter]) -> PgWireResult<ParamValues> {
 ///
 /// # Errors
 /// Where there are too many or too few, or one cannot be of its type.
-pub fn bound<S: Clone>(portal: &Portal<S>, parameters: &[Parameter]) -> PgWireResult<ParamValues> {
+pub fn bound<S: Clone>(
+    portal: &Portal<S>,
+    parameters: &[Parameter],
+    zones: &ZoneRules,
+) -> PgWireResult<ParamValues> {
     if portal.parameter_len() != parameters.len() {
         return Err(error(
             "08P01",
@@ -122,19 +129,60 @@ pub fn bound<S: Clone>(portal: &Portal<S>, parameters: &[Parameter]) -> PgWireRe
     }
     let sent_as: Vec<_> = parameters.iter().map(|parameter| Some(&parameter.sent_as)).collect();
     let any = vec![None; parameters.len()];
-    let sent = deserialize_parameters_with_server_types(portal, &any, &sent_as)?;
+    let texts = texts(portal, parameters)?;
+    let mut others = Portal::new_cursor(String::new(), Arc::clone(&portal.statement));
+    others.parameter_format = portal.parameter_format.clone();
+    let sent = portal.parameters.iter().zip(&texts);
+    let others_sent = sent.map(|(sent, text)| sent.clone().filter(|_| text.is_none()));
+    others.parameters = others_sent.collect();
+    let sent = deserialize_parameters_with_server_types(&others, &any, &sent_as)?;
     let ParamValues::List(sent) = sent else {
         return Err(error("08P01", "values are bound by name; expected them by number"));
     };
-    let numbered = (1..).zip(sent.into_iter().zip(parameters));
+    let values = sent.into_iter().zip(texts).map(|(sent, text)| match text {
+        Some(text) => ScalarValue::from(text),
+        None => sent.value,
+    });
+    let numbered = (1..).zip(values.zip(parameters));
     let wanted = numbered.filter(|(_, (_, parameter))| parameter.is_wanted);
     let taken = wanted.map(|(number, (value, parameter))| {
-        let value = value.value.cast_to(&parameter.taken_as).map_err(|wrong| {
-            error("22P02", format!("a value is not as expected: {}", wrong.strip_backtrace()))
-        })?;
-        Ok((number.to_string(), value.into()))
+        let number = number.to_string();
+        let is_text = value.data_type().is_string();
+        let value = match is_text && is_read_here(&parameter.taken_as) {
+            true => taken_as(zones, &number, value, Some(&parameter.taken_as)).map_err(failure::of),
+            false => value.cast_to(&parameter.taken_as).map_err(|wrong| {
+                error("22P02", format!("a value is not as expected: {}", wrong.strip_backtrace()))
+            }),
+        };
+        Ok((number, value?.into()))
     });
     Ok(ParamValues::Map(taken.collect::<PgWireResult<_>>()?))
+}
+
+/// Whether a text of this type is read as everywhere else, not as the protocol's library would.
+fn is_read_here(taken_as: &DataType) -> bool {
+    matches!(taken_as, DataType::Timestamp(..) | DataType::Date32 | DataType::List(_))
+}
+
+/// What is sent as text of the types that are read here; `None` of all others.
+fn texts<S>(portal: &Portal<S>, parameters: &[Parameter]) -> PgWireResult<Vec<Option<String>>> {
+    if let Format::Individual(formats) = &portal.parameter_format
+        && formats.len() != parameters.len()
+    {
+        return Err(error("08P01", "there are fewer formats of values than values"));
+    }
+    let sent = portal.parameters.iter().zip(parameters).enumerate();
+    sent.map(|(at, (sent, parameter))| {
+        let is_text = portal.parameter_format.is_text(at);
+        let Some(sent) = sent.as_ref().filter(|_| is_text && is_read_here(&parameter.taken_as))
+        else {
+            return Ok(None);
+        };
+        let text = std::str::from_utf8(sent);
+        let text = text.map_err(|_| error("22021", format!("${} is not UTF-8", at + 1)))?;
+        Ok(Some(text.to_owned()))
+    })
+    .collect()
 }
 
 /// The type that a client says a value is of.
@@ -159,6 +207,8 @@ fn arrow_type(said: &Type) -> DataType {
 
 #[cfg(test)]
 mod tests {
+    use datafusion_postgres::pgwire::api::stmt::StoredStatement;
+
     use super::*;
 
     #[test]
@@ -167,6 +217,36 @@ mod tests {
             [("SELECT 1", 0), ("SELECT $2, $1", 2), ("SELECT '$7', $1 AS \"$9\"", 1), ("$", 0)]
         {
             assert_eq!(last_in(text), last, "{text}");
+        }
+    }
+
+    #[test]
+    fn times_and_arrays_that_are_sent_as_text_are_read_as_those_that_are_written() {
+        let instant = arrow_type(&Type::TIMESTAMPTZ);
+        let texts = DataType::new_list(DataType::Utf8, true);
+        let of_texts = |texts: &[&str]| {
+            let texts: Vec<_> = texts.iter().map(|text| ScalarValue::from(*text)).collect();
+            ScalarValue::List(ScalarValue::new_list_nullable(&texts, &DataType::Utf8))
+        };
+        let at = |us| ScalarValue::TimestampMicrosecond(Some(us), Some("UTC".into()));
+        for (sent_as, taken_as, text, expected) in [
+            (Type::TIMESTAMPTZ, &instant, "1970-01-01 00:01", Some(at(60_000_000))),
+            (Type::TEXT, &instant, "1970-01-01 09:00 Asia/Tokyo", Some(at(0))),
+            (Type::TIMESTAMPTZ, &instant, "noon", None),
+            (Type::TEXT_ARRAY, &texts, r#"{"a", "b c"}"#, Some(of_texts(&["a", "b c"]))),
+            (Type::TEXT, &texts, "{a, b}", Some(of_texts(&["a", "b"]))),
+            (Type::TEXT_ARRAY, &texts, "{a", None),
+        ] {
+            let mut portal =
+                Portal::new_cursor(String::new(), Arc::new(StoredStatement::default()));
+            portal.parameters = vec![Some(text.to_owned().into())];
+            let parameter = Parameter { sent_as, taken_as: taken_as.clone(), is_wanted: true };
+            let read = bound::<()>(&portal, &[parameter], &ZoneRules::bundled());
+            let read = read.ok().and_then(|read| match read {
+                ParamValues::Map(mut values) => values.remove("1"),
+                ParamValues::List(_) => None,
+            });
+            assert_eq!(read.map(|read| read.value), expected, "{text}");
         }
     }
 }

@@ -65,11 +65,12 @@ impl Planner {
         portal: &Portal<S>,
     ) -> PgWireResult<(Arc<Session>, LogicalPlan)> {
         let session = self.sessions.newest().await?;
-        let plan = match Arc::ptr_eq(&session, &question.session) {
+        let is_current = Arc::ptr_eq(&session, &question.session) && !reads_clock(&question.text);
+        let plan = match is_current {
             true => question.plan.clone(),
             false => sessions::plan(&session, &question.readings, &question.text).await?,
         };
-        let values = parameters::bound(portal, &question.parameters)?;
+        let values = parameters::bound(portal, &question.parameters, session.zones())?;
         let plan = Session::bind(plan, values).map_err(failure::of)?;
         Ok((session, plan))
     }
@@ -87,6 +88,12 @@ impl Planner {
         let columns = session.columns(typed);
         Ok(Question { text: text.to_owned(), readings, session, plan, parameters, columns })
     }
+}
+
+/// Whether the plan may hold the time at which it was made, as the range of a table function does.
+fn reads_clock(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    ["now", "current_", "localtime", "_timestamp"].iter().any(|word| text.contains(word))
 }
 
 #[async_trait]

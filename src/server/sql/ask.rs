@@ -104,7 +104,7 @@ impl Ask {
         let types = plan.get_parameter_types().map_err(asked_wrongly)?;
         let typed = |name: String, value: &Value| -> Result<(String, ScalarValue)> {
             let wanted = types.get(&format!("${name}")).and_then(Option::as_ref);
-            let value = taken_as(&name, scalar(value), wanted)?;
+            let value = taken_as(session.zones(), &name, scalar(value), wanted)?;
             Ok((name, value))
         };
         let params: ParamValues = match params {

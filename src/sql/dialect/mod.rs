@@ -14,13 +14,16 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, DataType, Expr, Ident, Select, SelectItem, TimezoneInfo, Value, VisitMut,
-    VisitorMut,
+    ArrayElemTypeDef, BinaryOperator, DataType, Expr, Ident, Interval, Select, SelectItem, Value,
+    VisitMut, VisitorMut,
 };
 
-use self::parts::{call, cast, elements, empty_call, is_array, text, text_of, truth};
+use self::parts::{
+    call, called, cast, elements, empty_call, is_array, number, text, text_of, truth, type_named,
+};
 use super::wrong;
 use crate::error::Fault;
+use crate::functions::instants::Rounded;
 
 /// Every question means what it means to PostgreSQL.
 pub fn as_meant(statement: &mut Statement) {
@@ -70,10 +73,16 @@ impl VisitorMut for Meaning {
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
         for item in &mut select.projection {
             // Named as it was written, whatever is made of it.
-            if let SelectItem::UnnamedExpr(expr @ Expr::AtTimeZone { .. }) = item {
-                let alias = Ident::with_quote('"', expr.to_string());
-                *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
-            }
+            let SelectItem::UnnamedExpr(expr) = &*item else { continue };
+            let name = match expr {
+                Expr::AtTimeZone { .. } => expr.to_string(),
+                Expr::Function(function) if clock(expr).is_some() => {
+                    function.name.to_string().to_lowercase()
+                }
+                _ => continue,
+            };
+            let alias = Ident::with_quote('"', name);
+            *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
         }
         ControlFlow::Continue(())
     }
@@ -82,10 +91,11 @@ impl VisitorMut for Meaning {
         let meant = match expr {
             // Of an instant the local time, of a local time the instant.
             Expr::AtTimeZone { timestamp, time_zone } => {
-                Some(call("timezone", [(**time_zone).clone(), (**timestamp).clone()]))
+                let zone = offset(time_zone).unwrap_or_else(|| (**time_zone).clone());
+                Some(call("timezone", [zone, (**timestamp).clone()]))
             }
             Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => {
-                one_of(left, right, false)
+                one_of(left, right, false).or_else(|| one_of_bound(left, right))
             }
             Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => {
                 one_of(left, right, true)
@@ -95,16 +105,11 @@ impl VisitorMut for Meaning {
                     && let Some(listed) = text_of(inner).and_then(|listed| elements(&listed))
                 {
                     **inner = listed;
-                } else if is_instant(data_type) {
-                    complete_offset(inner);
                 }
-                None
+                in_microseconds(data_type).map(|digits| rounded(expr, digits))
             }
-            Expr::TypedString(typed) if is_instant(&typed.data_type) => {
-                if let Value::SingleQuotedString(at) = &mut typed.value.value {
-                    complete(at);
-                }
-                None
+            Expr::TypedString(typed) => {
+                in_microseconds(&mut typed.data_type).map(|digits| rounded(expr, digits))
             }
             Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } => {
                 if let Some(escape) = escape_char.take() {
@@ -113,11 +118,11 @@ impl VisitorMut for Meaning {
                 }
                 None
             }
-            Expr::Function(function)
-                if function.name.to_string().eq_ignore_ascii_case("localtimestamp") =>
-            {
-                Some(cast(empty_call("now"), DataType::Timestamp(None, TimezoneInfo::None)))
-            }
+            Expr::Function(_) => match clock(expr) {
+                Some((name, Some(digits))) => Some(rounded(&empty_call(name), digits)),
+                Some((name, None)) => Some(empty_call(name)),
+                None => None,
+            },
             _ => None,
         };
         if let Some(meant) = meant {
@@ -143,24 +148,78 @@ fn one_of(left: &Expr, list: &Expr, negated: bool) -> Option<Expr> {
     Some(Expr::InList { expr: Box::new(left.clone()), list: list.elem, negated })
 }
 
-fn is_instant(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Timestamp(_, TimezoneInfo::Tz | TimezoneInfo::WithTimeZone))
-}
-
-fn complete_offset(literal: &mut Expr) {
-    if let Some(mut at) = text_of(literal) {
-        complete(&mut at);
-        *literal = text(&at);
+/// Whether a value is one of an array that is bound, as a text or as an array of texts.
+fn one_of_bound(left: &Expr, array: &Expr) -> Option<Expr> {
+    match array {
+        Expr::Nested(inner) => one_of_bound(left, inner),
+        Expr::Value(value) if matches!(value.value, Value::Placeholder(_)) => {
+            let array = cast(array.clone(), type_named("TEXT[]")?);
+            Some(call("array_has", [array, cast(left.clone(), DataType::Text)]))
+        }
+        _ => None,
     }
 }
 
-/// An offset of hours alone, as `+02` is, gets its minutes.
-fn complete(at: &mut String) {
-    let Some(sign) = at.rfind(['+', '-']) else { return };
-    let hours = &at[sign + 1..];
-    if at[..sign].contains(':') && hours.len() == 2 && hours.bytes().all(|b| b.is_ascii_digit()) {
-        at.push_str(":00");
+/// Times of the type become those of the columns, in microseconds; returns the digits to which they
+/// are rounded then, where it names fewer than six.
+fn in_microseconds(data_type: &mut DataType) -> Option<u64> {
+    match data_type {
+        DataType::Timestamp(digits, _) => {
+            let given = digits.replace(6);
+            given.filter(|digits| *digits < 6)
+        }
+        DataType::Array(ArrayElemTypeDef::SquareBracket(element, _))
+        | DataType::Array(ArrayElemTypeDef::AngleBracket(element)) => {
+            in_microseconds(element);
+            None
+        }
+        _ => None,
     }
+}
+
+fn rounded(time: &Expr, digits: u64) -> Expr {
+    let digits = number(i64::try_from(digits).unwrap_or(6));
+    call(Rounded::NAME, [time.clone(), digits])
+}
+
+/// The function that a call without parentheses stands for, or with digits in them, as
+/// `current_timestamp(3)` has.
+fn clock(expr: &Expr) -> Option<(&'static str, Option<u64>)> {
+    let Expr::Function(function) = expr else { return None };
+    let (name, arguments) = called(function)?;
+    let name = match name.as_str() {
+        "current_timestamp" => "now",
+        "localtimestamp" => "localtimestamp",
+        "localtime" => "current_time",
+        "current_time" => "current_time",
+        _ => return None,
+    };
+    let digits = match &arguments[..] {
+        [] => None,
+        [Expr::Value(digits)] if name != "current_time" => match &digits.value {
+            Value::Number(digits, _) => Some(digits.parse().ok()?),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some((name, digits.filter(|digits| *digits < 6)))
+}
+
+/// An interval like `INTERVAL '-08:00'`, as those behind `AT TIME ZONE` are written, in minutes.
+fn offset(zone: &Expr) -> Option<Expr> {
+    let Expr::Interval(interval) = zone else { return None };
+    let written = text_of(&interval.value).filter(|_| interval.leading_field.is_none())?;
+    let (sign, clock) = match written.strip_prefix('-') {
+        Some(clock) => ("-", clock),
+        None => ("", written.strip_prefix('+').unwrap_or(&written)),
+    };
+    let (hours, minutes) = clock.split_once(':')?;
+    let (hours, minutes): (u32, u32) = (hours.parse().ok()?, minutes.parse().ok()?);
+    if hours > 24 || minutes > 59 {
+        return None;
+    }
+    let minutes = text(&format!("{sign}{} minutes", hours * 60 + minutes));
+    Some(Expr::Interval(Interval { value: Box::new(minutes), ..interval.clone() }))
 }
 
 /// A pattern of `LIKE` whose escape is a backslash, the only one that the engine knows.
@@ -240,10 +299,20 @@ mod tests {
             ("SELECT '{}'::TEXT[]", "SELECT ARRAY[]::TEXT[]"),
             ("SELECT a NOT LIKE 'pg/_%' ESCAPE '/'", "SELECT a NOT LIKE 'pg\\_%'"),
             (
-                "SELECT TIMESTAMPTZ '2023-01-01 00:00:00+02'",
-                "SELECT TIMESTAMPTZ '2023-01-01 00:00:00+02:00'",
+                "SELECT f(a AT TIME ZONE INTERVAL '-08:30')",
+                "SELECT f(timezone(INTERVAL '-510 minutes', a))",
             ),
-            ("SELECT '2023-01-01'::TIMESTAMPTZ", "SELECT '2023-01-01'::TIMESTAMPTZ"),
+            ("SELECT TIMESTAMPTZ '2023-01-01'", "SELECT TIMESTAMPTZ(6) '2023-01-01'"),
+            ("SELECT a::TIMESTAMP, a::TIMESTAMP[]", "SELECT a::TIMESTAMP(6), a::TIMESTAMP(6)[]"),
+            (
+                "SELECT a::TIMESTAMP(3) WITH TIME ZONE",
+                "SELECT rounded_to_digits(a::TIMESTAMP(6) WITH TIME ZONE, 3)",
+            ),
+            (
+                "SELECT current_timestamp, f(localtimestamp(0))",
+                "SELECT now() AS \"current_timestamp\", f(rounded_to_digits(localtimestamp(), 0))",
+            ),
+            ("SELECT a = ANY($1)", "SELECT array_has(CAST($1 AS TEXT[]), CAST(a AS TEXT))"),
         ] {
             check(said, meant);
         }
@@ -253,6 +322,11 @@ mod tests {
     fn an_array_is_read_as_postgres_writes_it() {
         let read = |listed| elements(listed).map(|array| array.to_string());
         assert_eq!(read("{a, \"b \\\" c\",NULL}").as_deref(), Some("ARRAY['a', 'b \" c', NULL]"));
+        assert_eq!(read(r#"{ "a" , b c }"#).as_deref(), Some("ARRAY['a', 'b c']"));
+        assert_eq!(read(r#"{"null",\ a,""}"#).as_deref(), Some("ARRAY['null', ' a', '']"));
+        for listed in ["{a,}", "{,a}", "{a\"b\"}", "{\"a", "{a", "{a}}"] {
+            assert_eq!(read(listed), None, "{listed}");
+        }
         assert_eq!(read("{{1},{2}}"), None);
         assert_eq!(read("a"), None);
     }

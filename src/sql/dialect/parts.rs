@@ -91,37 +91,71 @@ pub fn is_array(data_type: &DataType) -> bool {
 
 /// The array that a text like `{a,"b c",NULL}` stands for; `None` where it is none, or nested.
 pub fn elements(listed: &str) -> Option<Expr> {
+    let element = |value: Option<String>| value.map_or_else(null, |value| text(&value));
+    let elem = texts_of(listed)?.into_iter().map(element).collect();
+    Some(Expr::Array(Array { elem, named: true }))
+}
+
+/// The same as texts, null where an element is `NULL` without quotes.
+pub fn texts_of(listed: &str) -> Option<Vec<Option<String>>> {
     let inner = listed.trim().strip_prefix('{')?.strip_suffix('}')?;
-    let mut elem = Vec::new();
+    let mut texts = Vec::new();
+    if inner.trim().is_empty() {
+        return Some(texts);
+    }
     let mut signs = inner.chars().peekable();
-    while signs.peek().is_some() {
-        let (mut value, mut is_quoted) = (String::new(), false);
-        while let Some(sign) = signs.next_if(|sign| is_quoted || *sign != ',') {
-            match sign {
-                '"' if is_quoted => break,
-                '"' if value.trim().is_empty() => {
-                    is_quoted = true;
-                    value.clear();
-                }
-                '\\' => value.extend(signs.next()),
-                '{' | '}' if !is_quoted => return None,
-                sign => value.push(sign),
-            }
-        }
-        // What is between the closing quote and the comma.
-        while signs.next_if(|sign| *sign != ',').is_some() {}
-        let has_more = signs.next().is_some();
-        let value = if is_quoted { value } else { value.trim().to_owned() };
-        if value.is_empty() && !is_quoted {
-            return None;
-        }
-        elem.push(match !is_quoted && value.eq_ignore_ascii_case("null") {
-            true => null(),
-            false => text(&value),
+    loop {
+        while signs.next_if(|sign| sign.is_whitespace()).is_some() {}
+        texts.push(match signs.next_if_eq(&'"') {
+            Some(_) => Some(quoted(&mut signs)?),
+            None => bare(&mut signs)?,
         });
-        if has_more && signs.peek().is_none() {
-            return None;
+        match signs.next() {
+            None => return Some(texts),
+            Some(',') => {}
+            Some(_) => return None,
         }
     }
-    Some(Expr::Array(Array { elem, named: true }))
+}
+
+type Signs<'a> = std::iter::Peekable<std::str::Chars<'a>>;
+
+/// The rest of an element whose quote is open, and the blanks behind it.
+fn quoted(signs: &mut Signs) -> Option<String> {
+    let mut value = String::new();
+    loop {
+        match signs.next()? {
+            '"' => break,
+            '\\' => value.push(signs.next()?),
+            sign => value.push(sign),
+        }
+    }
+    while signs.next_if(|sign| sign.is_whitespace()).is_some() {}
+    Some(value)
+}
+
+/// An element without quotes, and the blanks behind it; the inner `None` is null.
+fn bare(signs: &mut Signs) -> Option<Option<String>> {
+    let (mut value, mut length) = (String::new(), 0);
+    while let Some(sign) = signs.next_if(|sign| *sign != ',') {
+        match sign {
+            '"' | '{' | '}' => return None,
+            '\\' => {
+                value.push(signs.next()?);
+                length = value.len();
+            }
+            sign => {
+                value.push(sign);
+                if !sign.is_whitespace() {
+                    length = value.len();
+                }
+            }
+        }
+    }
+    value.truncate(length);
+    match value.as_str() {
+        "" => None,
+        null if null.eq_ignore_ascii_case("null") => Some(None),
+        _ => Some(Some(value)),
+    }
 }

@@ -10,11 +10,10 @@ use datafusion::scalar::ScalarValue;
 use super::Kind;
 use crate::engine::steps::{day, instant};
 use crate::engine::{Tables, first_day_to_read};
+use crate::functions::instants::instant_us;
 use crate::rules::calendar::{DAY_US, day_of};
-use crate::rules::{Options, Span, Window, ZoneName};
-use crate::words::{
-    self, BUCKETS, OPTIONS, duration_us, instant_text, meaning, set_option, time_zone,
-};
+use crate::rules::{Options, Span, Window, ZoneName, ZoneRules};
+use crate::words::{BUCKETS, OPTIONS, duration_us, instant_text, meaning, set_option, time_zone};
 
 /// The longest range of one call.
 pub const RANGE_DAYS_MAX: i64 = 3_660;
@@ -181,7 +180,7 @@ fn usual_range(kind: Kind, tables: &Tables) -> Result<RangeAndDays> {
 
 fn of_range(kind: Kind, range: (&Expr, &Expr), tables: &Tables) -> Result<RangeAndDays> {
     let known = |name: &str, expr: &Expr| match expr {
-        Expr::Literal(value, _) => match instant_of(value) {
+        Expr::Literal(value, _) => match instant_of(value, &tables.zone_rules) {
             Ok(at) => Ok(at),
             Err(what) => wrong(kind, format!("{name}: {what}")),
         },
@@ -211,13 +210,14 @@ fn instant_type() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-/// Microseconds UTC of an instant, a date, or a text of either; without a zone it is UTC.
+/// Microseconds UTC of an instant, a date, or a text of either; without a zone it is UTC, and one
+/// that a text names is read by the rules.
 ///
 /// # Errors
 /// Says what it is instead.
-pub fn instant_of(value: &ScalarValue) -> std::result::Result<i64, String> {
+pub fn instant_of(value: &ScalarValue, zones: &ZoneRules) -> std::result::Result<i64, String> {
     if let Some(Some(text)) = value.try_as_str() {
-        return words::instant(text);
+        return instant_us(zones, text);
     }
     let is_time = matches!(value.data_type(), DataType::Timestamp(..) | DataType::Date32);
     match value.cast_to(&instant_type()) {

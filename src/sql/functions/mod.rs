@@ -29,6 +29,7 @@ use self::relation::TableFunctions;
 use super::as_of::{AS_OF, AsOf};
 use super::chain::Chain;
 use crate::engine::steps::{Arguments, Step, arguments};
+use crate::rules::ZoneRules;
 
 const HISTORIES: Step = ("histories", include_str!("../../../queries/histories.sql"));
 
@@ -103,7 +104,7 @@ pub fn register(session: &SessionContext, chain: &Arc<Chain>) -> Result<()> {
     }
     session.register_udtf(AS_OF, Arc::new(Known(Arc::new(AsOf(Arc::clone(chain))))));
     session.register_udf(ScalarUDF::from(LatestPoll::new(chain.tables.latest_poll)));
-    session.register_relation_planner(Arc::new(TableFunctions))
+    session.register_relation_planner(Arc::new(TableFunctions(chain.tables.zone_rules.clone())))
 }
 
 /// What the function of that name calls its arguments, if it is one of ours.
@@ -139,6 +140,10 @@ impl Callable for ChainFunction {
 
     fn columns(&self, _: &[Expr]) -> Result<DFSchemaRef> {
         Ok(Arc::clone(self.of(&Call::any(&self.chain.tables))?.schema()))
+    }
+
+    fn zones(&self) -> &ZoneRules {
+        &self.chain.tables.zone_rules
     }
 
     fn instants(&self) -> Range<usize> {

@@ -15,6 +15,9 @@ use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 
+use super::super::texts::texts_read;
+use crate::rules::ZoneRules;
+
 /// What can be called in `FROM`.
 pub trait Callable: fmt::Debug + Send + Sync {
     fn name(&self) -> &'static str;
@@ -28,6 +31,9 @@ pub trait Callable: fmt::Debug + Send + Sync {
     /// # Errors
     /// Where they depend on one of these.
     fn columns(&self, arguments: &[Expr]) -> Result<DFSchemaRef>;
+
+    /// The rules of the zones that texts name.
+    fn zones(&self) -> &ZoneRules;
 
     /// Places of the arguments that are instants.
     fn instants(&self) -> std::ops::Range<usize>;
@@ -69,7 +75,8 @@ impl OpenCall {
         let none = DFSchema::empty();
         let arguments = self.arguments.iter().map(|argument| {
             let argument = argument.clone().unalias_nested().data;
-            simplifier.simplify(simplifier.coerce(argument, &none)?)
+            let argument = simplifier.coerce(argument, &none)?;
+            simplifier.simplify(texts_read(argument, &none, self.function.zones())?.data)
         });
         self.function.plan(&arguments.collect::<Result<Vec<_>>>()?)
     }

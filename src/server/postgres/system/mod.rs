@@ -5,7 +5,6 @@
 
 mod constants;
 mod described;
-mod time;
 
 use std::sync::Arc;
 
@@ -101,7 +100,7 @@ impl SystemTables {
 }
 
 fn register(context: &SessionContext, functions: &Arc<described::Functions>) {
-    for function in constants::all().chain(described::all(functions)).chain(time::all()) {
+    for function in constants::all().chain(described::all(functions)) {
         context.register_udf(function);
     }
 }

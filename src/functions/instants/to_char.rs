@@ -1,113 +1,17 @@
-//! `timezone`, which is what `AT TIME ZONE` calls, and `to_char`, both as PostgreSQL has them.
+//! `to_char` as PostgreSQL has it.
 
 use std::fmt::Write;
 use std::sync::Arc;
 
-use arrow::array::timezone::Tz;
-use arrow::array::{ArrayRef, AsArray, StringBuilder, TimestampMicrosecondArray};
-use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
-use chrono::{
-    DateTime, Datelike, MappedLocalTime, NaiveDateTime, Offset, TimeDelta, TimeZone, Timelike,
-};
+use arrow::array::{ArrayRef, AsArray, StringBuilder};
+use arrow::datatypes::{DataType, TimestampMicrosecondType};
+use chrono::{DateTime, Datelike, NaiveDateTime, Timelike};
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-const LOCAL: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
-
-fn instant() -> DataType {
-    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
-}
-
-pub fn all() -> impl Iterator<Item = ScalarUDF> {
-    let any = || Signature::any(2, Volatility::Immutable);
-    [
-        ScalarUDF::new_from_impl(Timezone { signature: any() }),
-        ScalarUDF::new_from_impl(ToChar { signature: any(), other: other_to_char() }),
-    ]
-    .into_iter()
-}
-
-/// `timezone(zone, at)`: the local time of an instant, or the instant of a local time. Of the times
-/// that a clock shows twice it is the second, those that it skips are read as before the change.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Timezone {
-    signature: Signature,
-}
-
-impl ScalarUDFImpl for Timezone {
-    fn name(&self) -> &'static str {
-        "timezone"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        Ok(match types.get(1) {
-            Some(DataType::Timestamp(_, None)) => instant(),
-            _ => LOCAL,
-        })
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let [zones, at] = &args.args[..] else { return exec_err!("timezone takes two values") };
-        let rows = if matches!((zones, at), (ColumnarValue::Scalar(_), ColumnarValue::Scalar(_))) {
-            1
-        } else {
-            args.number_rows
-        };
-        let zones = arrow::compute::cast(&zones.to_array(rows)?, &DataType::Utf8)?;
-        let is_local = matches!(at.data_type(), DataType::Timestamp(_, None));
-        let at =
-            arrow::compute::cast(&at.to_array(rows)?, &if is_local { LOCAL } else { instant() })?;
-        let at = at.as_primitive::<TimestampMicrosecondType>();
-        let mut known: Option<(String, Tz)> = None;
-        let mut read = TimestampMicrosecondArray::builder(rows);
-        for (zone, at) in zones.as_string::<i32>().iter().zip(at) {
-            let (Some(zone), Some(at)) = (zone, at) else {
-                read.append_null();
-                continue;
-            };
-            let tz = match &known {
-                Some((name, tz)) if name == zone => *tz,
-                _ => known.insert((zone.to_owned(), named(zone)?)).1,
-            };
-            read.append_option(if is_local { instant_of(tz, at) } else { local_at(tz, at) });
-        }
-        let read = read.finish();
-        let read: ArrayRef =
-            if is_local { Arc::new(read.with_timezone("UTC")) } else { Arc::new(read) };
-        columnar(read, rows, &args.args)
-    }
-}
-
-fn named(zone: &str) -> Result<Tz> {
-    let Ok(tz) = zone.trim().parse() else {
-        return exec_err!("time zone {zone:?} is not an IANA name like 'America/Chicago'");
-    };
-    Ok(tz)
-}
-
-fn local_at(zone: Tz, instant_us: i64) -> Option<i64> {
-    let at = DateTime::from_timestamp_micros(instant_us)?.naive_utc();
-    let offset_s = zone.offset_from_utc_datetime(&at).fix().local_minus_utc();
-    instant_us.checked_add(i64::from(offset_s) * 1_000_000)
-}
-
-fn instant_of(zone: Tz, local_us: i64) -> Option<i64> {
-    let local = DateTime::from_timestamp_micros(local_us)?.naive_utc();
-    let offset = match zone.offset_from_local_datetime(&local) {
-        MappedLocalTime::Single(offset) | MappedLocalTime::Ambiguous(_, offset) => offset,
-        // A clock skips a few hours at most.
-        MappedLocalTime::None => {
-            zone.offset_from_local_datetime(&(local - TimeDelta::days(1))).latest()?
-        }
-    };
-    local_us.checked_sub(i64::from(offset.fix().local_minus_utc()) * 1_000_000)
-}
+use super::super::lists::instant_type;
 
 fn columnar(values: ArrayRef, rows: usize, of: &[ColumnarValue]) -> Result<ColumnarValue> {
     let is_scalar = of.iter().all(|value| matches!(value, ColumnarValue::Scalar(_)));
@@ -120,13 +24,16 @@ fn columnar(values: ArrayRef, rows: usize, of: &[ColumnarValue]) -> Result<Colum
 
 /// `to_char(at, 'YYYY-MM-DD HH24:MI')`; a format with a `%` is one of the engine's.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct ToChar {
+pub struct ToChar {
     signature: Signature,
     other: Arc<ScalarUDF>,
 }
 
-fn other_to_char() -> Arc<ScalarUDF> {
-    datafusion::functions::datetime::to_char()
+impl ToChar {
+    pub fn postgres() -> Self {
+        let signature = Signature::any(2, Volatility::Immutable);
+        Self { signature, other: datafusion::functions::datetime::to_char() }
+    }
 }
 
 impl ScalarUDFImpl for ToChar {
@@ -154,7 +61,7 @@ impl ScalarUDFImpl for ToChar {
             return self.other.invoke_with_args(args);
         }
         let rows = args.number_rows;
-        let at = arrow::compute::cast(&at.to_array(rows)?, &instant())?;
+        let at = arrow::compute::cast(&at.to_array(rows)?, &instant_type())?;
         let formats = arrow::compute::cast(&format.to_array(rows)?, &DataType::Utf8)?;
         let mut written = StringBuilder::new();
         let at = at.as_primitive::<TimestampMicrosecondType>();
@@ -275,25 +182,5 @@ mod tests {
         ] {
             assert_eq!(shown(at, format), text, "{format}");
         }
-    }
-
-    #[test]
-    fn a_local_time_that_is_skipped_or_shown_twice_is_read_as_postgres_reads_it() {
-        let zone = named("America/Chicago").unwrap();
-        let us = |text: &str| {
-            NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M")
-                .unwrap()
-                .and_utc()
-                .timestamp_micros()
-        };
-        for (local, instant) in [
-            ("2023-03-01 00:00", "2023-03-01 06:00"),
-            ("2023-03-12 02:30", "2023-03-12 08:30"),
-            ("2023-11-05 01:30", "2023-11-05 07:30"),
-        ] {
-            assert_eq!(instant_of(zone, us(local)), Some(us(instant)), "{local}");
-        }
-        assert_eq!(local_at(zone, us("2023-03-01 06:00")), Some(us("2023-03-01 00:00")));
-        assert!(named("Mars").is_err());
     }
 }

@@ -1,0 +1,259 @@
+//! `date_trunc(unit, time [, zone])` in whole numbers, where the engine would ask the rules of a zone
+//! row by row for UTC, and the rounding of `timestamp(3)`.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, TimestampMicrosecondArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
+use datafusion::common::{Result, exec_err, plan_err};
+use datafusion::logical_expr::interval_arithmetic::Interval;
+use datafusion::logical_expr::preimage::PreimageResult;
+use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+use datafusion::scalar::ScalarValue;
+
+use super::super::lists::instant_type;
+use super::super::stop::Stop;
+use super::units::Unit;
+use super::zones::{Shift, Shifts};
+use super::{LOCAL_TIME, is_text, map_times, taken_as_instant};
+use crate::rules::ZoneRules;
+use crate::rules::calendar::DAY_US;
+
+/// Times of day, and times in zones of their own, are left to the engine.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct DateTrunc {
+    zones: ZoneRules,
+    engines: Arc<ScalarUDF>,
+    signature: Signature,
+}
+
+impl DateTrunc {
+    pub fn by(zones: &ZoneRules) -> Self {
+        let signature = Signature::user_defined(Volatility::Immutable);
+        let engines = datafusion::functions::datetime::date_trunc();
+        Self { zones: zones.clone(), engines, signature }
+    }
+}
+
+/// Whether a time is cut here.
+fn is_ours(time: &DataType) -> bool {
+    match time {
+        DataType::Timestamp(TimeUnit::Microsecond, zone) => {
+            zone.as_deref().is_none_or(|zone| matches!(zone, "UTC" | "+00:00"))
+        }
+        _ => false,
+    }
+}
+
+impl ScalarUDFImpl for DateTrunc {
+    fn name(&self) -> &'static str {
+        "date_trunc"
+    }
+
+    fn aliases(&self) -> &[String] {
+        self.engines.aliases()
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
+        let (unit, time, zone) = match given {
+            [unit, time] => (unit, time, None),
+            [unit, time, zone] => (unit, time, Some(zone)),
+            _ => {
+                return plan_err!(
+                    "date_trunc(unit, time [, zone]) takes 2 or 3 arguments, not {}",
+                    given.len()
+                );
+            }
+        };
+        if [Some(unit), zone].into_iter().flatten().any(|text| !is_text(text) && !text.is_null()) {
+            return plan_err!(
+                "date_trunc: expected a unit like 'day', a time, and a zone like 'America/Chicago'"
+            );
+        }
+        let time = match (time, zone) {
+            (DataType::Timestamp(..), Some(_)) => instant_type(),
+            (DataType::Timestamp(_, None), None) => LOCAL_TIME,
+            (DataType::Timestamp(_, Some(of)), None) => {
+                let utc = DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::clone(of)));
+                if is_ours(&utc) { utc } else { time.clone() }
+            }
+            (DataType::Time32(_) | DataType::Time64(_), None) => time.clone(),
+            (time, _) => match taken_as_instant(time) {
+                Some(instant) => instant,
+                None => return plan_err!("date_trunc: expected an instant or a local time"),
+            },
+        };
+        let texts = zone.map(|_| DataType::Utf8);
+        Ok([DataType::Utf8, time].into_iter().chain(texts).collect())
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        match types.get(1) {
+            Some(time) if !time.is_null() => Ok(time.clone()),
+            _ => Ok(instant_type()),
+        }
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [unit, time, zone @ ..] = &args.args[..] else {
+            return exec_err!("date_trunc takes a unit and a time");
+        };
+        if !is_ours(&time.data_type()) {
+            return self.engines.invoke_with_args(args);
+        }
+        let returns = args.return_type();
+        let null = || Ok(ColumnarValue::Scalar(ScalarValue::try_new_null(returns)?));
+        match (unit, zone) {
+            (ColumnarValue::Scalar(unit), []) => match unit.try_as_str().flatten() {
+                Some(unit) => {
+                    let unit = Unit::named(unit)?;
+                    map_times(time, returns, |at| unit.start(at))
+                }
+                None => null(),
+            },
+            (ColumnarValue::Scalar(unit), [ColumnarValue::Scalar(zone)]) => {
+                match unit.try_as_str().flatten().zip(zone.try_as_str().flatten()) {
+                    Some((unit, zone)) => {
+                        let unit = Unit::named(unit)?;
+                        let mut shift = Shift::named(&self.zones, zone)?;
+                        map_times(time, returns, |at| start_in_zone(unit, &mut shift, at))
+                    }
+                    None => null(),
+                }
+            }
+            _ => self.by_rows(&args),
+        }
+    }
+
+    fn preimage(&self, args: &[Expr], cut: &Expr, _: &SimplifyContext) -> Result<PreimageResult> {
+        let ([Expr::Literal(unit, _), time], Expr::Literal(cut, _)) = (args, cut) else {
+            return Ok(PreimageResult::None);
+        };
+        let ScalarValue::TimestampMicrosecond(Some(at), zone) = cut else {
+            return Ok(PreimageResult::None);
+        };
+        let Some(Ok(unit)) = unit.try_as_str().flatten().map(Unit::named) else {
+            return Ok(PreimageResult::None);
+        };
+        let (Ok(start), Ok(next)) = (unit.start(*at), unit.next(*at)) else {
+            return Ok(PreimageResult::None);
+        };
+        if start != *at || !is_ours(&cut.data_type()) {
+            return Ok(PreimageResult::None);
+        }
+        let bound = |at| ScalarValue::TimestampMicrosecond(Some(at), zone.clone());
+        let interval = Box::new(Interval::try_new(bound(start), bound(next))?);
+        Ok(PreimageResult::Range { expr: time.clone(), interval })
+    }
+
+    fn output_ordering(&self, inputs: &[ExprProperties]) -> Result<SortProperties> {
+        match inputs {
+            [unit, time] if unit.sort_properties == SortProperties::Singleton => {
+                Ok(time.sort_properties)
+            }
+            _ => Ok(SortProperties::Unordered),
+        }
+    }
+}
+
+impl DateTrunc {
+    /// Units or zones of which each row has its own.
+    fn by_rows(&self, args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let columns = ColumnarValue::values_to_arrays(&args.args)?;
+        let texts = |column: &ArrayRef| cast(column, &DataType::Utf8);
+        let (units, times) = (texts(&columns[0])?, &columns[1]);
+        let zones = columns.get(2).map(texts).transpose()?;
+        let units = units.as_string::<i32>();
+        let times = times.as_primitive::<TimestampMicrosecondType>();
+        let zones = zones.as_ref().map(|zones| zones.as_string::<i32>());
+        let (mut shifts, stop) = (Shifts::by(&self.zones), Stop::of_thread());
+        let each = (0..times.len()).map(|row| {
+            stop.unless_set()?;
+            let is_null = zones.is_some_and(|zones| zones.is_null(row));
+            if is_null || units.is_null(row) || times.is_null(row) {
+                return Ok(None);
+            }
+            let (unit, at) = (Unit::named(units.value(row))?, times.value(row));
+            match zones {
+                Some(zones) => start_in_zone(unit, shifts.named(zones.value(row))?, at),
+                None => unit.start(at),
+            }
+            .map(Some)
+        });
+        let cut: TimestampMicrosecondArray = each.collect::<Result<Vec<_>>>()?.into();
+        let zone = match args.return_type() {
+            DataType::Timestamp(_, zone) => zone.clone(),
+            _ => None,
+        };
+        Ok(ColumnarValue::Array(Arc::new(cut.with_timezone_opt(zone))))
+    }
+}
+
+/// The instant at which the unit starts on the clock of a zone. Units shorter than a day keep the
+/// offset of the instant, so that the second pass of a fold stays the second.
+fn start_in_zone(unit: Unit, shift: &mut Shift, at: i64) -> Result<i64> {
+    let local = shift.local_at(at)?;
+    let start = unit.start(local)?;
+    if unit.is_of_days() { shift.instant_of(start) } else { Ok(at - (local - start)) }
+}
+
+/// A time to so many digits of the second, which casts to `timestamp(3)` call.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Rounded(Signature);
+
+impl Rounded {
+    pub const NAME: &str = "rounded_to_digits";
+
+    pub fn to_digits() -> Self {
+        Self(Signature::user_defined(Volatility::Immutable))
+    }
+}
+
+impl ScalarUDFImpl for Rounded {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.0
+    }
+
+    fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
+        match given {
+            [DataType::Timestamp(_, None), _] => Ok(vec![LOCAL_TIME, DataType::Int64]),
+            [_, _] => Ok(vec![instant_type(), DataType::Int64]),
+            _ => plan_err!("{} takes a time and a number of digits", Self::NAME),
+        }
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        Ok(types[0].clone())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [time, ColumnarValue::Scalar(ScalarValue::Int64(Some(digits @ 0..=6)))] =
+            &args.args[..]
+        else {
+            return exec_err!("{} takes a time and 0 to 6 digits", Self::NAME);
+        };
+        let unit_us = 10_i64.pow(6 - *digits as u32);
+        map_times(time, args.return_type(), |at| Ok(rounded(at, unit_us)))
+    }
+}
+
+/// Half away from 2000, as PostgreSQL counts.
+fn rounded(at: i64, unit_us: i64) -> i64 {
+    const YEAR_2000_US: i64 = 10_957 * DAY_US;
+    let since_2000 = at.saturating_sub(YEAR_2000_US);
+    let magnitude = since_2000.saturating_abs().saturating_add(unit_us / 2) / unit_us * unit_us;
+    magnitude.saturating_mul(since_2000.signum()).saturating_add(YEAR_2000_US)
+}

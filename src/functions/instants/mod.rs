@@ -1,0 +1,101 @@
+//! Instants and local times as PostgreSQL has them: `now()`, `AT TIME ZONE`, `date_trunc` in a zone,
+//! and what texts and numbers say. An instant is of type [`instant_type`], a local time of
+//! [`LOCAL_TIME`]; zones have the rules of the dataset's version.
+
+mod date_trunc;
+mod now;
+mod texts;
+mod timezone;
+mod to_char;
+mod to_timestamp;
+mod units;
+mod zones;
+
+use std::sync::Arc;
+
+use arrow::array::{AsArray, TimestampMicrosecondBuilder};
+use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
+use datafusion::common::exec_err;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::{ColumnarValue, ScalarUDF};
+use datafusion::prelude::SessionContext;
+use datafusion::scalar::ScalarValue;
+
+pub use self::date_trunc::Rounded;
+pub use self::texts::{FromText, Read, instant_us, local_us};
+pub use super::lists::instant_type;
+use super::stop::Stop;
+use crate::error::{Fault, Wrong};
+use crate::rules::ZoneRules;
+
+/// Microseconds on a clock that nobody names.
+pub const LOCAL_TIME: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
+
+/// Makes the function known that needs nothing but its arguments.
+pub fn register(session: &SessionContext) {
+    session.register_udf(ScalarUDF::from(to_char::ToChar::postgres()));
+}
+
+/// Makes the functions known to the session, some in place of the engine's.
+pub fn register_by_zones(session: &SessionContext, zones: &ZoneRules) {
+    for function in [
+        ScalarUDF::from(now::Now::instant()),
+        ScalarUDF::from(now::Now::local_time()),
+        ScalarUDF::from(timezone::Timezone::by(zones)),
+        ScalarUDF::from(date_trunc::DateTrunc::by(zones)),
+        ScalarUDF::from(Rounded::to_digits()),
+        ScalarUDF::from(to_timestamp::ToTimestamp::by(zones)),
+    ] {
+        session.register_udf(function);
+    }
+}
+
+/// Also one that a dictionary holds.
+pub fn is_text(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(_, values) => values.is_string(),
+        other => other.is_string(),
+    }
+}
+
+/// What an argument of any kind that stands for an instant becomes; `None` where it is a local time
+/// or nothing of the kind.
+fn taken_as_instant(given: &DataType) -> Option<DataType> {
+    let is_instant = matches!(
+        given,
+        DataType::Timestamp(_, Some(_)) | DataType::Date32 | DataType::Date64 | DataType::Null
+    );
+    (is_instant || is_text(given)).then(instant_type)
+}
+
+/// A value that cannot be what it was given as.
+fn wrong_value(sentence: impl Into<String>) -> DataFusionError {
+    DataFusionError::External(Box::new(Wrong::new(Fault::Value, sentence)))
+}
+
+/// Applies a function to each time; null stays null.
+fn map_times(
+    times: &ColumnarValue,
+    returns: &DataType,
+    mut each: impl FnMut(i64) -> Result<i64>,
+) -> Result<ColumnarValue> {
+    let zone = match returns {
+        DataType::Timestamp(_, zone) => zone.clone(),
+        _ => None,
+    };
+    let column = match times {
+        ColumnarValue::Scalar(ScalarValue::TimestampMicrosecond(at, _)) => {
+            let at = at.map(each).transpose()?;
+            return Ok(ColumnarValue::Scalar(ScalarValue::TimestampMicrosecond(at, zone)));
+        }
+        ColumnarValue::Scalar(other) => return exec_err!("{other} is not a time in microseconds"),
+        ColumnarValue::Array(column) => column.as_primitive::<TimestampMicrosecondType>(),
+    };
+    let stop = Stop::of_thread();
+    let mut mapped = TimestampMicrosecondBuilder::with_capacity(column.len());
+    for at in column {
+        stop.unless_set()?;
+        mapped.append_option(at.map(&mut each).transpose()?);
+    }
+    Ok(ColumnarValue::Array(Arc::new(mapped.finish().with_timezone_opt(zone))))
+}

@@ -1,0 +1,161 @@
+//! What a text says that is cast to an instant, a local time or a date: the same reader serves files,
+//! flags and parameters.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, TimestampMicrosecondBuilder};
+use arrow::compute::cast;
+use arrow::compute::kernels::cast_utils::Parser;
+use arrow::datatypes::{DataType, Date32Type};
+use datafusion::common::{Result, exec_err};
+use datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+};
+use datafusion::scalar::ScalarValue;
+
+use super::super::lists::instant_type;
+use super::super::stop::Stop;
+use super::{LOCAL_TIME, wrong_value};
+use crate::rules::calendar::DAY_US;
+use crate::rules::instant::{quoted, read_asked_instant, read_asked_local_time};
+use crate::rules::{LocalClock, Span, ZoneRules};
+
+/// Microseconds UTC of the instant that a text says; a zone that it names is read by the rules.
+///
+/// # Errors
+/// Says what was expected of the text.
+pub fn instant_us(zones: &ZoneRules, text: &str) -> std::result::Result<i64, String> {
+    read_asked_instant(text, |name, near| clock(zones, name, near))
+}
+
+/// Microseconds of the local time that a text says.
+///
+/// # Errors
+/// As [`instant_us`].
+pub fn local_us(zones: &ZoneRules, text: &str) -> std::result::Result<i64, String> {
+    read_asked_local_time(text, |name, near| clock(zones, name, near))
+}
+
+fn clock(zones: &ZoneRules, name: &str, near: Span) -> Option<LocalClock> {
+    Some(LocalClock::over(&zones.zone(name)?, near))
+}
+
+/// What a text is read as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Read {
+    Instant,
+    LocalTime,
+    /// The one of a local time.
+    Date,
+}
+
+impl Read {
+    /// What a text is read as that is cast to the type; `None` of a type of another kind.
+    pub fn cast_to(data_type: &DataType) -> Option<Self> {
+        match data_type {
+            DataType::Timestamp(_, Some(_)) => Some(Self::Instant),
+            DataType::Timestamp(_, None) => Some(Self::LocalTime),
+            DataType::Date32 => Some(Self::Date),
+            _ => None,
+        }
+    }
+
+    fn data_type(self) -> DataType {
+        match self {
+            Self::Instant => instant_type(),
+            Self::LocalTime => LOCAL_TIME,
+            Self::Date => DataType::Date32,
+        }
+    }
+
+    /// Microseconds, of a date those of its midnight.
+    fn text(self, zones: &ZoneRules, text: &str) -> Result<i64> {
+        match self {
+            Self::Instant => instant_us(zones, text),
+            Self::LocalTime => local_us(zones, text),
+            Self::Date => date_us(zones, text),
+        }
+        .map_err(wrong_value)
+    }
+
+    /// The value of a text.
+    ///
+    /// # Errors
+    /// As [`instant_us`].
+    pub fn value(self, zones: &ZoneRules, text: &str) -> Result<ScalarValue> {
+        let zone = matches!(self, Self::Instant).then(|| "UTC".into());
+        let time = ScalarValue::TimestampMicrosecond(Some(self.text(zones, text)?), zone);
+        time.cast_to(&self.data_type())
+    }
+}
+
+fn date_us(zones: &ZoneRules, text: &str) -> std::result::Result<i64, String> {
+    if let Some(day) = Date32Type::parse(text.trim()) {
+        return Ok(i64::from(day) * DAY_US);
+    }
+    local_us(zones, text).map_err(|_| {
+        format!("{} is not a date; expected one like 2023-01-22", quoted(text.as_bytes()))
+    })
+}
+
+/// A function of texts, in place of the engine's cast.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct FromText {
+    zones: ZoneRules,
+    read: Read,
+    /// Null where a text cannot be read.
+    is_try: bool,
+    signature: Signature,
+}
+
+impl FromText {
+    pub fn new(zones: &ZoneRules, read: Read, is_try: bool) -> Self {
+        let signature = Signature::any(1, Volatility::Immutable);
+        Self { zones: zones.clone(), read, is_try, signature }
+    }
+}
+
+impl ScalarUDFImpl for FromText {
+    fn name(&self) -> &'static str {
+        match (self.read, self.is_try) {
+            (Read::Instant, false) => "instant_from_text",
+            (Read::Instant, true) => "try_instant_from_text",
+            (Read::LocalTime, false) => "local_time_from_text",
+            (Read::LocalTime, true) => "try_local_time_from_text",
+            (Read::Date, false) => "date_from_text",
+            (Read::Date, true) => "try_date_from_text",
+        }
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(self.read.data_type())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [texts] = &args.args[..] else { return exec_err!("expected one text") };
+        let is_scalar = matches!(texts, ColumnarValue::Scalar(_));
+        let texts = cast(&texts.to_array(1)?, &DataType::Utf8)?;
+        let texts = texts.as_string::<i32>();
+        let stop = Stop::of_thread();
+        let mut times = TimestampMicrosecondBuilder::with_capacity(texts.len());
+        for text in texts {
+            stop.unless_set()?;
+            let time = text.map(|text| self.read.text(&self.zones, text));
+            times.append_option(match time {
+                Some(Err(_)) if self.is_try => None,
+                time => time.transpose()?,
+            });
+        }
+        let zone = matches!(self.read, Read::Instant).then_some("UTC");
+        let times: ArrayRef = Arc::new(times.finish().with_timezone_opt(zone));
+        let times = cast(&times, &self.read.data_type())?;
+        Ok(match is_scalar {
+            true => ColumnarValue::Scalar(ScalarValue::try_from_array(&times, 0)?),
+            false => ColumnarValue::Array(times),
+        })
+    }
+}

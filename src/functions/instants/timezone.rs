@@ -1,0 +1,125 @@
+//! `timezone(zone, time)`, which is what `AT TIME ZONE` calls.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, TimestampMicrosecondArray};
+use arrow::datatypes::{
+    DataType, IntervalMonthDayNanoType, IntervalUnit, TimestampMicrosecondType,
+};
+use datafusion::common::{Result, exec_err, plan_err};
+use datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
+};
+use datafusion::scalar::ScalarValue;
+
+use super::super::lists::instant_type;
+use super::super::stop::Stop;
+use super::zones::{Shift, Shifts};
+use super::{LOCAL_TIME, is_text, map_times, taken_as_instant};
+use crate::rules::ZoneRules;
+
+/// Of an instant the local time in the zone, of a local time the instant. The zone is a name or an
+/// interval, the offset from UTC.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Timezone {
+    zones: ZoneRules,
+    signature: Signature,
+}
+
+impl Timezone {
+    pub fn by(zones: &ZoneRules) -> Self {
+        let signature = Signature::user_defined(Volatility::Immutable);
+        Self { zones: zones.clone(), signature }
+    }
+}
+
+impl ScalarUDFImpl for Timezone {
+    fn name(&self) -> &'static str {
+        "timezone"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
+        let [zone, time] = given else {
+            return plan_err!("timezone(zone, time) takes 2 arguments, not {}", given.len());
+        };
+        let zone = match zone {
+            DataType::Interval(_) => DataType::Interval(IntervalUnit::MonthDayNano),
+            zone if is_text(zone) || zone.is_null() => DataType::Utf8,
+            _ => return plan_err!("AT TIME ZONE: expected a zone like 'America/Chicago'"),
+        };
+        let time = match time {
+            DataType::Timestamp(_, None) => LOCAL_TIME,
+            time => match taken_as_instant(time) {
+                Some(instant) => instant,
+                None => return plan_err!("AT TIME ZONE: expected an instant or a local time"),
+            },
+        };
+        Ok(vec![zone, time])
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        Ok(match types.get(1) {
+            Some(DataType::Timestamp(_, None)) => instant_type(),
+            _ => LOCAL_TIME,
+        })
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [zones, times] = &args.args[..] else {
+            return exec_err!("timezone takes two values");
+        };
+        let returns = args.return_type();
+        let is_local = times.data_type() == LOCAL_TIME;
+        let shifted = |shift: &mut Shift, at| match is_local {
+            true => shift.instant_of(at),
+            false => shift.local_at(at),
+        };
+        let zones = match zones {
+            ColumnarValue::Scalar(zone) => {
+                return match self.shift(zone)? {
+                    Some(mut shift) => map_times(times, returns, |at| shifted(&mut shift, at)),
+                    None => Ok(ColumnarValue::Scalar(ScalarValue::try_new_null(returns)?)),
+                };
+            }
+            ColumnarValue::Array(zones) => zones,
+        };
+        let times = times.to_array(zones.len())?;
+        let times = times.as_primitive::<TimestampMicrosecondType>();
+        let (mut shifts, stop) = (Shifts::by(&self.zones), Stop::of_thread());
+        let names = zones.as_string_opt::<i32>();
+        let offsets = zones.as_primitive_opt::<IntervalMonthDayNanoType>();
+        let each = (0..zones.len()).map(|row| {
+            stop.unless_set()?;
+            if zones.is_null(row) || times.is_null(row) {
+                return Ok(None);
+            }
+            let at = times.value(row);
+            match (names, offsets) {
+                (Some(names), _) => shifted(shifts.named(names.value(row))?, at),
+                (_, Some(offsets)) => shifted(&mut Shift::fixed(offsets.value(row))?, at),
+                _ => exec_err!("a zone is neither a text nor an interval"),
+            }
+            .map(Some)
+        });
+        let read: TimestampMicrosecondArray = each.collect::<Result<Vec<_>>>()?.into();
+        let zone = is_local.then_some("UTC");
+        Ok(ColumnarValue::Array(Arc::new(read.with_timezone_opt(zone))))
+    }
+}
+
+impl Timezone {
+    /// `None` of null.
+    fn shift(&self, zone: &ScalarValue) -> Result<Option<Shift>> {
+        match zone {
+            ScalarValue::IntervalMonthDayNano(offset) => offset.map(Shift::fixed).transpose(),
+            zone => {
+                let name = zone.try_as_str().flatten();
+                name.map(|name| Shift::named(&self.zones, name)).transpose()
+            }
+        }
+    }
+}

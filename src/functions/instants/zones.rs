@@ -1,0 +1,138 @@
+//! What the word behind `AT TIME ZONE` stands for: a zone with its rules, or a fixed offset.
+
+use std::sync::Arc;
+
+use arrow::datatypes::IntervalMonthDayNano;
+use datafusion::common::internal_err;
+use datafusion::error::Result;
+use hashbrown::HashMap;
+use hashbrown::hash_map::EntryRef;
+
+use super::super::hours::{clock_over, on_calendar};
+use super::wrong_value;
+use crate::rules::calendar::DAY_US;
+use crate::rules::instant::quoted;
+use crate::rules::{LocalClock, Span, Zone, ZoneRules};
+
+/// Turns instants into local times and back.
+pub enum Shift {
+    Zone(ZoneClock),
+    /// Local time minus UTC, microseconds.
+    Fixed(i64),
+}
+
+impl Shift {
+    /// # Errors
+    /// Where the rules know no such zone.
+    pub fn named(zones: &ZoneRules, text: &str) -> Result<Self> {
+        let name = text.trim();
+        if let Some(zone) = zones.zone(name) {
+            return Ok(Self::Zone(ZoneClock::new(zone)?));
+        }
+        if name.eq_ignore_ascii_case("z") {
+            return Ok(Self::Fixed(0));
+        }
+        let quoted = quoted(text.as_bytes());
+        let is_offset =
+            name.starts_with(|sign: char| "+-<".contains(sign) || sign.is_ascii_digit());
+        Err(wrong_value(match is_offset {
+            true => format!(
+                "{quoted} is not the name of a zone, and its sign would be read as PostgreSQL \
+                 does, west of Greenwich; expected INTERVAL '+HH:MM', or an IANA name like \
+                 America/Chicago"
+            ),
+            false => format!(
+                "time zone {quoted} is unknown; expected an IANA name like America/Chicago, or \
+                 INTERVAL '+HH:MM'"
+            ),
+        }))
+    }
+
+    /// # Errors
+    /// Where the interval is not of hours, minutes and seconds alone.
+    pub fn fixed(interval: IntervalMonthDayNano) -> Result<Self> {
+        let offset_us = interval.nanoseconds / 1000;
+        if interval.months != 0 || interval.days != 0 || offset_us.abs() >= DAY_US {
+            return Err(wrong_value(
+                "the interval of a zone is of days or longer; expected one like INTERVAL '+05:30'",
+            ));
+        }
+        Ok(Self::Fixed(offset_us))
+    }
+
+    /// # Errors
+    /// Where the instant is not within the years 1 to 9999.
+    pub fn local_at(&mut self, instant_us: i64) -> Result<i64> {
+        on_calendar(instant_us)?;
+        Ok(match self {
+            Self::Zone(zone) => zone.over(instant_us)?.local_at(instant_us),
+            Self::Fixed(offset_us) => instant_us + *offset_us,
+        })
+    }
+
+    /// In a gap, forward by its length; in a fold, the earlier one.
+    ///
+    /// # Errors
+    /// Where the local time is not within the years 1 to 9999.
+    pub fn instant_of(&mut self, local_us: i64) -> Result<i64> {
+        on_calendar(local_us)?;
+        Ok(match self {
+            Self::Zone(zone) => zone.over(local_us)?.instant_of(local_us),
+            Self::Fixed(offset_us) => local_us - *offset_us,
+        })
+    }
+}
+
+/// The clock of a zone, read for a few years at a time.
+pub struct ZoneClock {
+    zone: Zone,
+    starts_at: i64,
+    clock: Arc<LocalClock>,
+}
+
+impl ZoneClock {
+    /// Rules are slow to read, and few questions reach further.
+    const STRETCH_US: i64 = 4 * 366 * DAY_US;
+
+    fn new(zone: Zone) -> Result<Self> {
+        let clock = Self::from(&zone, 0)?;
+        Ok(Self { zone, starts_at: 0, clock })
+    }
+
+    fn from(zone: &Zone, starts_at: i64) -> Result<Arc<LocalClock>> {
+        match Span::new(starts_at, starts_at + Self::STRETCH_US) {
+            Some(range) => Ok(clock_over(zone, range)),
+            None => internal_err!("a stretch of years is empty"),
+        }
+    }
+
+    fn over(&mut self, at: i64) -> Result<&LocalClock> {
+        let starts_at = at - at.rem_euclid(Self::STRETCH_US);
+        if starts_at != self.starts_at {
+            self.clock = Self::from(&self.zone, starts_at)?;
+            self.starts_at = starts_at;
+        }
+        Ok(&self.clock)
+    }
+}
+
+/// The zones that a batch of rows names.
+pub struct Shifts<'z> {
+    zones: &'z ZoneRules,
+    known: HashMap<String, Shift>,
+}
+
+impl<'z> Shifts<'z> {
+    pub fn by(zones: &'z ZoneRules) -> Self {
+        Self { zones, known: HashMap::new() }
+    }
+
+    /// # Errors
+    /// As [`Shift::named`].
+    pub fn named(&mut self, text: &str) -> Result<&mut Shift> {
+        match self.known.entry_ref(text) {
+            EntryRef::Occupied(known) => Ok(known.into_mut()),
+            EntryRef::Vacant(unknown) => Ok(unknown.insert(Shift::named(self.zones, text)?)),
+        }
+    }
+}

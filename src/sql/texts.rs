@@ -1,0 +1,253 @@
+//! Casts of texts to instants, local times and dates, whether they are written or come of comparing
+//! a time with a text: read as [`crate::rules::instant`] reads, not as the engine would.
+//!
+//! A constant becomes the time that it says, so that scans are pruned by it. A text that is cast to
+//! an array is read as PostgreSQL writes one.
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, plan_err};
+use datafusion::error::Result;
+use datafusion::logical_expr::expr::InList;
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{
+    Between, BinaryExpr, Case, Cast, Expr, ExprSchemable, LogicalPlan, Operator, ScalarUDF,
+};
+use datafusion::optimizer::AnalyzerRule;
+use datafusion::scalar::ScalarValue;
+
+use super::dialect::parts::texts_of;
+use crate::functions::instants::{FromText, Read, is_text};
+use crate::rules::ZoneRules;
+
+/// Applied before types are settled: a constant text beside a time is one of the same type. The engine
+/// would count both in nanoseconds, which do not reach the year 9999.
+#[derive(Debug)]
+pub struct TextsBesideTimes(pub ZoneRules);
+
+impl AnalyzerRule for TextsBesideTimes {
+    fn name(&self) -> &str {
+        "texts_beside_times"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        let read = plan.transform_up_with_subqueries(|node| {
+            rewritten(node, is_text_constant, |whole, schema| beside_times(whole, schema, &self.0))
+        });
+        read.map(|read| read.data)
+    }
+}
+
+fn is_text_constant(part: &Expr) -> bool {
+    matches!(part, Expr::Literal(value, _) if value.data_type().is_string())
+}
+
+/// The expression with the constant texts in it that stand beside times as such.
+///
+/// # Errors
+/// Where one cannot be read.
+pub fn beside_times(
+    whole: Expr,
+    schema: &DFSchema,
+    zones: &ZoneRules,
+) -> Result<Transformed<Expr>> {
+    whole.transform_up(|mut part| {
+        let mut is_read = false;
+        for mut operands in of_one_type(&mut part) {
+            if !operands.iter().any(|operand| is_text_constant(operand)) {
+                continue;
+            }
+            let mut types = operands.iter().filter_map(|operand| operand.get_type(schema).ok());
+            let time = types.find(|of| matches!(of, DataType::Timestamp(..)));
+            let Some((read, time)) = time.and_then(|of| Some((Read::cast_to(&of)?, of))) else {
+                continue;
+            };
+            for operand in &mut operands {
+                let Expr::Literal(text, _) = &**operand else { continue };
+                if let Some(text) = text.try_as_str().flatten() {
+                    let value = read.value(zones, text)?.cast_to(&time)?;
+                    **operand = Expr::Literal(value, None);
+                    is_read = true;
+                }
+            }
+        }
+        Ok(if is_read { Transformed::yes(part) } else { Transformed::no(part) })
+    })
+}
+
+/// Operands that are to be of one type, by groups.
+fn of_one_type(part: &mut Expr) -> Vec<Vec<&mut Expr>> {
+    const UNITING: [&str; 6] = ["coalesce", "greatest", "least", "nullif", "ifnull", "nvl"];
+    match part {
+        Expr::BinaryExpr(BinaryExpr { left, op, right })
+            if is_comparison(*op) || *op == Operator::Minus =>
+        {
+            vec![vec![left.as_mut(), right.as_mut()]]
+        }
+        Expr::Between(Between { expr, low, high, .. }) => {
+            vec![vec![expr.as_mut(), low.as_mut(), high.as_mut()]]
+        }
+        Expr::InList(InList { expr, list, .. }) => {
+            vec![std::iter::once(expr.as_mut()).chain(list).collect()]
+        }
+        Expr::Case(Case { expr, when_then_expr, else_expr }) => {
+            let mut compared: Vec<_> = expr.as_deref_mut().into_iter().collect();
+            let is_compared = !compared.is_empty();
+            let mut results: Vec<_> = else_expr.as_deref_mut().into_iter().collect();
+            for (when, then) in when_then_expr {
+                if is_compared {
+                    compared.push(when.as_mut());
+                }
+                results.push(then.as_mut());
+            }
+            vec![compared, results]
+        }
+        Expr::ScalarFunction(call) if UNITING.contains(&call.func.name()) => {
+            vec![call.args.iter_mut().collect()]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn is_comparison(op: Operator) -> bool {
+    use Operator as O;
+    matches!(
+        op,
+        O::Eq
+            | O::NotEq
+            | O::Lt
+            | O::LtEq
+            | O::Gt
+            | O::GtEq
+            | O::IsDistinctFrom
+            | O::IsNotDistinctFrom
+    )
+}
+
+/// The node with its expressions rewritten that have a part of the kind, under their names.
+fn rewritten(
+    node: LogicalPlan,
+    is_of_kind: fn(&Expr) -> bool,
+    rewrite: impl Fn(Expr, &DFSchema) -> Result<Transformed<Expr>>,
+) -> Result<Transformed<LogicalPlan>> {
+    let mut has_any = false;
+    node.apply_expressions(|whole| {
+        has_any |= whole.exists(|part| Ok(is_of_kind(part)))?;
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    if !has_any {
+        return Ok(Transformed::no(node));
+    }
+    let schema = merge_schema(&node.inputs());
+    let names = NamePreserver::new(&node);
+    let read = node.map_expressions(|whole| {
+        let name = names.save(&whole);
+        let read = rewrite(whole, &schema)?;
+        Ok(read.update_data(|whole| name.restore(whole)))
+    })?;
+    if !read.transformed {
+        return Ok(read);
+    }
+    read.map_data(LogicalPlan::recompute_schema)
+}
+
+/// Applied once all types are settled; zones that texts name have these rules.
+#[derive(Debug)]
+pub struct TextsAreRead(pub ZoneRules);
+
+impl AnalyzerRule for TextsAreRead {
+    fn name(&self) -> &str {
+        "texts_are_read"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
+        let read = plan.transform_up_with_subqueries(|node| {
+            rewritten(node, may_read, |whole, schema| texts_read(whole, schema, &self.0))
+        });
+        read.map(|read| read.data)
+    }
+}
+
+fn may_read(part: &Expr) -> bool {
+    match cast_of(part) {
+        Some((_, to, _)) => {
+            Read::cast_to(to).is_some() || matches!(to, DataType::List(_) | DataType::LargeList(_))
+        }
+        None => false,
+    }
+}
+
+/// What is cast, to what, and whether it becomes null where that cannot be.
+fn cast_of(part: &Expr) -> Option<(&Expr, &DataType, bool)> {
+    match part {
+        Expr::Cast(cast) => Some((&cast.expr, cast.field.data_type(), false)),
+        Expr::TryCast(cast) => Some((&cast.expr, cast.field.data_type(), true)),
+        _ => None,
+    }
+}
+
+/// The expression with the casts of texts in it replaced; its types are settled.
+///
+/// # Errors
+/// Where a constant cannot be read.
+pub fn texts_read(whole: Expr, schema: &DFSchema, zones: &ZoneRules) -> Result<Transformed<Expr>> {
+    whole.transform_up(|part| {
+        let Some((inner, to, is_try)) = cast_of(&part) else { return Ok(Transformed::no(part)) };
+        if !may_read(&part) || !inner.get_type(schema).is_ok_and(|of| is_text(&of)) {
+            return Ok(Transformed::no(part));
+        }
+        let read = match (inner, Read::cast_to(to)) {
+            (Expr::Literal(text, _), read) => match constant(text, read, to, zones) {
+                Ok(Some(value)) => Expr::Literal(value, None),
+                Err(_) if is_try => Expr::Literal(ScalarValue::try_new_null(to)?, None),
+                Err(wrong) => return Err(wrong),
+                Ok(None) => return Ok(Transformed::no(part)),
+            },
+            (texts, Some(read)) => {
+                let function = Arc::new(ScalarUDF::from(FromText::new(zones, read, is_try)));
+                let call = function.call(vec![texts.clone()]);
+                match call.get_type(schema)? == *to {
+                    true => call,
+                    false => Expr::Cast(Cast::new(Box::new(call), to.clone())),
+                }
+            }
+            (_, None) => {
+                return plan_err!(
+                    "a text cannot be cast to an array row by row; expected string_to_array"
+                );
+            }
+        };
+        Ok(Transformed::yes(read))
+    })
+}
+
+/// The value of a constant text; `None` of null.
+fn constant(
+    text: &ScalarValue,
+    read: Option<Read>,
+    to: &DataType,
+    zones: &ZoneRules,
+) -> Result<Option<ScalarValue>> {
+    let Some(text) = text.try_as_str().flatten() else { return Ok(None) };
+    let value = match read {
+        Some(read) => read.value(zones, text)?,
+        None => array(text)?,
+    };
+    value.cast_to(to).map(Some)
+}
+
+/// The array of texts that PostgreSQL writes as `{a,"b c",NULL}`.
+///
+/// # Errors
+/// Where the text is none.
+pub fn array(text: &str) -> Result<ScalarValue> {
+    let Some(texts) = texts_of(text) else {
+        return plan_err!("{text:?} is not an array; expected one like {{a,b}}");
+    };
+    let texts: Vec<_> = texts.into_iter().map(ScalarValue::Utf8).collect();
+    Ok(ScalarValue::List(ScalarValue::new_list_nullable(&texts, &DataType::Utf8)))
+}
