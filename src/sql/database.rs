@@ -22,7 +22,7 @@ use super::chain::Chain;
 use super::constants::ConstantsFit;
 use super::cooperation::{JoinsGiveWay, stopping};
 use super::distinct::DistinctByBitmaps;
-use super::functions::resolved;
+use super::functions::{hours_options, resolved};
 use super::limits::Limits;
 use super::rows::{Rows, not_planned};
 use super::utc::DateTrunc;
@@ -31,7 +31,6 @@ use super::{corrections, depth, expansion, guard, memory, statement, tables, thr
 use crate::engine::{GroupByRuns, JoinByStores, MergeForSort, Tables, hours_of_stores};
 use crate::error::{Error, Fault, Result, Wrong};
 use crate::functions::{self, ChainHours};
-use crate::rules::Options;
 use crate::tables::Dataset;
 
 pub const CATALOG: &str = "uptally";
@@ -168,8 +167,8 @@ impl HoursOfVersions {
         }
         let (folder, version) = (dataset.folder().to_owned(), dataset.version());
         let dataset = dataset.clone();
-        let read = move || hours_of_stores(&dataset, &Options::default());
-        let hours = Arc::new(ChainHours::new(read));
+        let read = move || hours_of_stores(&dataset);
+        let hours = Arc::new(ChainHours::new(read, hours_options));
         self.0.truncate(Self::VERSIONS_MAX - 1);
         self.0.push_front((folder, version, Arc::clone(&hours)));
         hours

@@ -13,7 +13,7 @@ use datafusion::sql::sqlparser::ast::{
     self, Expr, Ident, Query, SelectItem, SetExpr, VisitMut as _, VisitorMut,
 };
 
-use super::{corrections, dialect, guard};
+use super::{corrections, dialect, functions, guard};
 
 const TABLES: &str = "SELECT table_name, table_type FROM information_schema.tables \
     WHERE table_schema = 'public' ORDER BY table_name";
@@ -32,6 +32,7 @@ pub fn prepare(statement: &mut Statement) -> Result<()> {
                 return Ok(());
             }
             let _ = plain.visit(&mut Names);
+            functions::as_called(statement)?;
             dialect::as_meant(statement);
             corrections::of_statement(statement)?;
         }

@@ -7,6 +7,7 @@
 mod agreement;
 mod analyst;
 pub mod chain;
+mod hours;
 mod parameters;
 mod plans;
 pub mod scripts;
