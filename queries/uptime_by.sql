@@ -2,8 +2,9 @@
 --
 -- in   bucket_tallies (store_id, tally)
 -- out  uptime_by (store_id, bucket, starts_at, ends_at, open, up, down, unknown, uptime_pct,
---      coverage_pct, polls, incidents, longest), one row a store and bucket; times in microseconds and
---      shares in percent, as in `uptime`; bucket is a local time, the others are UTC
+--      coverage_pct, polls, incidents, longest, utc_offset), one row a store and bucket; times in
+--      microseconds and shares in percent, as in `uptime`; bucket is a local time, starts_at and
+--      ends_at are UTC; utc_offset is that of the clock at starts_at, as '-06:00'
 -- args $no_data, what time that no poll vouches for is booked as: 'unknown', 'down' or 'up'
 --
 -- An outage that reaches over several buckets counts in each, with its own part of it.
@@ -18,7 +19,8 @@ WITH tallied AS (
         CASE WHEN $no_data = 'unknown' THEN tally['unknown'] ELSE 0 END AS unknown,
         tally['polls'] AS polls,
         tally['incidents'] AS incidents,
-        tally['longest'] AS longest
+        tally['longest'] AS longest,
+        tally['offset'] AS offset_us
     FROM bucket_tallies
 )
 SELECT
@@ -34,5 +36,6 @@ SELECT
     percent(up + down, up + down + unknown) AS coverage_pct,
     polls,
     incidents,
-    longest
+    longest,
+    offset_text(offset_us) AS utc_offset
 FROM tallied

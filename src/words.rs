@@ -9,7 +9,7 @@ use crate::rules::calendar::DAY_US;
 pub use crate::rules::calendar::instant_text;
 use crate::rules::instant::read_asked_instant;
 use crate::rules::{
-    Bucket, DefaultHours, Interpolation, LocalClock, NoData, Options, Scope, ZoneName, ZoneRules,
+    DefaultHours, Interpolation, LocalClock, NoData, Options, Scope, ZoneName, ZoneRules,
 };
 
 /// The words of an option, each with what it means.
@@ -29,7 +29,6 @@ pub const NO_DATA: Words<NoData> =
 /// Those beside daily hours.
 pub const DEFAULT_HOURS: Words<DefaultHours> =
     &[("always", DefaultHours::Always), ("closed", DefaultHours::Closed)];
-pub const BUCKETS: Words<Bucket> = Bucket::NAMES;
 pub const FORMATS: Words<Format> = &[
     ("csv", Format::Csv),
     ("json", Format::Json),

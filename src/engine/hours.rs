@@ -4,32 +4,28 @@ use std::collections::HashMap;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 
-use super::store::{default_zone, week, zone};
+use super::store::{week, zone};
 use crate::error::{Error, Result};
-use crate::functions::StoreHours;
-use crate::rules::Options;
+use crate::functions::{KnownHours, StoreHours};
 use crate::tables::{Dataset, Table};
 
-/// Every store that the tables know; where they lack its hours or its zone, those of the options.
-/// Blocks while it reads.
-pub fn hours_of_stores(dataset: &Dataset, options: &Options) -> Result<Vec<(String, StoreHours)>> {
+/// Every store that the tables know. Blocks while it reads.
+pub fn hours_of_stores(dataset: &Dataset) -> Result<KnownHours> {
     let mut weeks = HashMap::new();
     for (store, rows) in by_store(&dataset.rows(Table::BusinessHours)?)? {
         weeks.extend(week(&rows)?.map(|week| (store, week)));
     }
     let rules = dataset.zone_rules()?;
-    let default_zone = default_zone(&rules, options)?;
     let mut zones = HashMap::new();
     for (store, rows) in by_store(&dataset.rows(Table::TimeZones)?)? {
         zones.extend(zone(&rows, &rules)?.map(|zone| (store, zone)));
     }
     let stores = by_store(&dataset.rows(Table::Stores)?)?;
     let hours = stores.into_iter().map(|(store, _)| {
-        let week = weeks.remove(&store).unwrap_or_else(|| options.default_hours.week());
-        let zone = zones.remove(&store).unwrap_or_else(|| default_zone.clone());
+        let (week, zone) = (weeks.remove(&store), zones.remove(&store));
         (store, StoreHours { week, zone })
     });
-    Ok(hours.collect())
+    Ok(KnownHours { stores: hours.collect(), zones: rules })
 }
 
 /// The rows of each store, of a table that is sorted by store.

@@ -14,6 +14,7 @@ use datafusion::error::Result;
 use datafusion::scalar::ScalarValue;
 
 use super::documented::Documented;
+use super::heartbeats::{as_timelines, heartbeats_type};
 use super::lists::{instant_type, poll_list_type, spans_type, timeline_type, week_type};
 use crate::rules::calendar::{DAY_US, instant_text};
 use crate::rules::{Interpolation, Span};
@@ -44,13 +45,17 @@ pub enum Takes {
     /// Any timestamp, date, or text that reads as one; without a zone it is UTC.
     Instant,
     Length,
+    /// An interval without months, or whole numbers of microseconds.
+    OpenTime,
     Text,
     Boolean,
     /// Whole numbers of any width that fit in one byte.
     SmallInteger,
     /// Whole numbers of any width that fit in four bytes.
     Integer,
+    /// Heartbeats as well, which are one within their range.
     Timeline,
+    Heartbeats,
     Spans,
     PollList,
     Week,
@@ -61,10 +66,12 @@ impl Takes {
         match self {
             Takes::Instant => "a timestamp, a date or a text like '2023-01-22 12:00:00', UTC",
             Takes::Length => "an interval like INTERVAL '2 hours'",
+            Takes::OpenTime => "an interval like INTERVAL '2 hours', or microseconds",
             Takes::Text => "a text",
             Takes::Boolean => "true or false, like status = 'active'",
             Takes::SmallInteger | Takes::Integer => "a whole number",
             Takes::Timeline => "a timeline, as timeline(polled_at, active) makes one",
+            Takes::Heartbeats => "heartbeats, as heartbeat_agg(...) makes them",
             Takes::Spans => "a list of spans, as open_spans(...) or live_ranges(...) make one",
             Takes::PollList => "a list of polls, as poll_list(polled_at, active) makes one",
             Takes::Week => "weekly hours, as weekly_hours(...) makes them",
@@ -83,6 +90,11 @@ impl Takes {
             Takes::Length if is_text || matches!(given, Interval(_) | Duration(_)) => {
                 Some(self.wanted())
             }
+            Takes::OpenTime if given.is_integer() => Some(DataType::Int64),
+            Takes::OpenTime => Takes::Length.coerced(given),
+            Takes::Timeline | Takes::Heartbeats if matches!(given, DataType::Struct(_)) => {
+                struct_taken_as(given, &heartbeats_type())
+            }
             Takes::Text if given == &Utf8View => Some(Utf8View),
             Takes::Text if is_text => Some(self.wanted()),
             Takes::Boolean if given == &Boolean => Some(self.wanted()),
@@ -97,7 +109,8 @@ impl Takes {
     fn wanted(self) -> DataType {
         match self {
             Takes::Instant => instant_type(),
-            Takes::Length => DataType::Interval(IntervalUnit::MonthDayNano),
+            Takes::Length | Takes::OpenTime => DataType::Interval(IntervalUnit::MonthDayNano),
+            Takes::Heartbeats => heartbeats_type(),
             Takes::Text => DataType::Utf8,
             Takes::Boolean => DataType::Boolean,
             Takes::SmallInteger => DataType::Int8,
@@ -140,11 +153,53 @@ fn list_taken_as(given: &DataType, wanted: &DataType) -> Option<DataType> {
     is_taken.then(|| DataType::new_list(DataType::Struct(fields), true))
 }
 
+/// What a struct is turned into that is to stand for one of the same names.
+fn struct_taken_as(given: &DataType, wanted: &DataType) -> Option<DataType> {
+    let (DataType::Struct(fields), DataType::Struct(known)) = (given, wanted) else { return None };
+    let is_known = |field: &FieldRef| known.find(field.name()).is_some();
+    (fields.len() == known.len() && fields.iter().all(is_known)).then(|| wanted.clone())
+}
+
+/// Whether a call gives a state before its timeline, as older releases of TimescaleDB Toolkit do.
+fn is_turned_round(function: &Documented, given: &[DataType]) -> bool {
+    let is_held = |given: &DataType| given.is_nested();
+    matches!(
+        (function.arguments, given),
+        ([Argument { takes: Takes::Timeline, .. }, Argument { takes: Takes::Text, .. }, ..],
+         [first, second, ..]) if !is_held(first) && is_held(second)
+    )
+}
+
+/// The columns of a call in the order in which the function takes them, heartbeats as timelines
+/// where it takes these.
+///
+/// # Errors
+/// None of columns that were [coerced].
+pub fn in_order(function: &Documented, mut columns: Vec<ArrayRef>) -> Result<Vec<ArrayRef>> {
+    let given: Vec<_> = columns.iter().map(|column| column.data_type().clone()).collect();
+    if is_turned_round(function, &given) {
+        columns.swap(0, 1);
+    }
+    for (column, argument) in columns.iter_mut().zip(function.arguments) {
+        if argument.takes == Takes::Timeline && column.data_type().is_nested() {
+            *column = as_timelines(column)?;
+        }
+    }
+    Ok(columns)
+}
+
 /// The types that the arguments of a call are turned into.
 ///
 /// # Errors
 /// Where there are more or fewer than the function takes, or one is of another kind.
 pub fn coerced(function: &Documented, given: &[DataType]) -> Result<Vec<DataType>> {
+    if is_turned_round(function, given) {
+        let mut turned = given.to_vec();
+        turned.swap(0, 1);
+        let mut types = coerced(function, &turned)?;
+        types.swap(0, 1);
+        return Ok(types);
+    }
     let taken = function.arguments;
     let least = taken.iter().filter(|argument| !argument.is_optional).count();
     if !(least..=taken.len()).contains(&given.len()) {
@@ -198,16 +253,45 @@ pub fn state_name(state: Option<bool>) -> &'static str {
 
 /// An interval in microseconds, days of 24 hours; months have no length.
 pub fn gap_us(gap: IntervalMonthDayNano) -> Result<i64> {
-    let days_us = i64::from(gap.days).checked_mul(DAY_US);
-    let gap_us = days_us.and_then(|days_us| days_us.checked_add(gap.nanoseconds / 1000));
-    match gap_us {
-        Some(gap_us) if gap.months == 0 && gap_us > 0 => Ok(gap_us),
+    positive_us("max_gap", gap)
+}
+
+/// The same of the argument of a name.
+///
+/// # Errors
+/// Where it has months, or is not positive.
+pub fn positive_us(name: &str, length: IntervalMonthDayNano) -> Result<i64> {
+    match us_of(length) {
+        Some(length_us) if length_us > 0 => Ok(length_us),
         _ => {
-            let gap = IntervalMonthDayNanoArray::from(vec![gap]);
-            let gap = array_value_to_string(&gap, 0)?;
-            plan_err!("max_gap {gap} is not a positive interval of days and hours")
+            let length = interval_text(length)?;
+            plan_err!("{name} {length} is not a positive interval of days and hours")
         }
     }
+}
+
+/// An interval in microseconds, which may be of nothing or less.
+///
+/// # Errors
+/// Where it has months.
+pub fn length_us(name: &str, length: IntervalMonthDayNano) -> Result<i64> {
+    match us_of(length) {
+        Some(length_us) => Ok(length_us),
+        None => {
+            let length = interval_text(length)?;
+            exec_err!("{name} {length} is not an interval of days and hours")
+        }
+    }
+}
+
+fn us_of(length: IntervalMonthDayNano) -> Option<i64> {
+    let days_us = i64::from(length.days).checked_mul(DAY_US)?;
+    days_us.checked_add(length.nanoseconds / 1000).filter(|_| length.months == 0)
+}
+
+pub fn interval_text(length: IntervalMonthDayNano) -> Result<String> {
+    let length = IntervalMonthDayNanoArray::from(vec![length]);
+    Ok(array_value_to_string(&length, 0)?)
 }
 
 /// The interval of so many microseconds.
@@ -231,10 +315,10 @@ impl<'a> Ranges<'a> {
         Self { from: from.as_primitive(), to: to.as_primitive() }
     }
 
-    /// The range as a span, which an empty range has none of.
+    /// The range as a span, which an empty range and one that ends before it starts have none of.
     ///
     /// # Errors
-    /// Where the range ends before it starts, or is longer than any time that can be counted.
+    /// Where the range is longer than any time that can be counted.
     pub fn range(&self, row: usize) -> Result<Option<Option<Span>>> {
         if self.from.is_null(row) || self.to.is_null(row) {
             return Ok(None);
@@ -243,13 +327,12 @@ impl<'a> Ranges<'a> {
     }
 }
 
-/// The range between two instants, which an empty range has none of.
+/// The range between two instants, which an empty range and a reversed one have none of.
+///
+/// # Errors
+/// Where the range is longer than any time that can be counted.
 pub fn range_between(from: i64, to: i64) -> Result<Option<Span>> {
-    if to < from {
-        let (from, to) = (instant_text(from), instant_text(to));
-        return exec_err!("the range from {from} to {to} ends before it starts");
-    }
-    if to.sub_checked(from).is_err() {
+    if from < to && to.sub_checked(from).is_err() {
         let (from, to) = (instant_text(from), instant_text(to));
         return exec_err!("the range from {from} to {to} is too long");
     }

@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use arrow::array::timezone::Tz;
 use arrow::array::{Array, ArrayRef, AsArray, DurationMicrosecondBuilder};
-use arrow::datatypes::{DataType, IntervalMonthDayNanoType, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{
+    DataType, IntervalMonthDayNano, IntervalMonthDayNanoType, TimeUnit, TimestampMicrosecondType,
+};
 use datafusion::common::exec_err;
 use datafusion::error::Result;
 
-use super::arguments::{instant, range_between, state, text};
+use super::arguments::{instant, interval_text, range_between, state, text};
 use super::lists::Lists;
 use super::stop::Stop;
 use crate::rules::algebra;
+use crate::rules::calendar::instant_text;
 use crate::rules::{Span, Step};
 
 /// Unlike an interval, a duration can be added up, compared and written to files.
@@ -60,9 +63,47 @@ fn durations(
     Ok(Arc::new(durations.finish()))
 }
 
+/// What is so long after an instant: months of the calendar and days of 24 hours, UTC.
+///
+/// # Errors
+/// Where it is too far from today.
+pub fn end_of(start: i64, interval: IntervalMonthDayNano) -> Result<i64> {
+    let utc = "+00:00".parse::<Tz>()?;
+    match TimestampMicrosecondType::add_month_day_nano(start, interval, utc) {
+        Some(end) => Ok(end),
+        None => {
+            let (start, interval) = (instant_text(start), interval_text(interval)?);
+            exec_err!("{interval} after {start} is too far from today; give a shorter interval")
+        }
+    }
+}
+
+/// How long timelines are up or down over all time; null where that has no limit, or no timeline.
+pub fn uptime(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    durations_over_all(columns, rows, true)
+}
+
+pub fn downtime(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    durations_over_all(columns, rows, false)
+}
+
+fn durations_over_all(columns: &[ArrayRef], rows: usize, active: bool) -> Result<ArrayRef> {
+    let (timelines, ever) = (Lists::new(&columns[0]), Span::new(Step::EVER, Span::FOREVER));
+    let mut durations = DurationMicrosecondBuilder::with_capacity(rows);
+    let (mut steps, stop) = (Vec::new(), Stop::of_thread());
+    for row in 0..rows {
+        stop.unless_set()?;
+        timelines.read_steps(row, Step::EVER, &mut steps);
+        let range = ever.filter(|_| !timelines.is_null(row));
+        let duration_us = |range| algebra::duration_in(&steps, Some(active), range);
+        durations.append_option(range.and_then(duration_us));
+    }
+    Ok(Arc::new(durations.finish()))
+}
+
 /// The range of a row: from its start for its interval, without an interval for ever, without a
 /// start over all time. `None` where the start is null; an empty range has no span.
-fn range(columns: &[ArrayRef], row: usize) -> Result<Option<Option<Span>>> {
+pub fn range(columns: &[ArrayRef], row: usize) -> Result<Option<Option<Span>>> {
     let Some(starts) = columns.get(2) else {
         return Ok(Some(Span::new(Step::EVER, Span::FOREVER)));
     };
@@ -71,9 +112,5 @@ fn range(columns: &[ArrayRef], row: usize) -> Result<Option<Option<Span>>> {
     let Some(intervals) = intervals.filter(|intervals| intervals.is_valid(row)) else {
         return Ok(Some(Span::new(start, Span::FOREVER)));
     };
-    let (interval, utc) = (intervals.value(row), "+00:00".parse::<Tz>()?);
-    match TimestampMicrosecondType::add_month_day_nano(start, interval, utc) {
-        Some(end) => range_between(start, end).map(Some),
-        None => exec_err!("{start} (microseconds UTC) and {interval:?} are too far to be added"),
-    }
+    range_between(start, end_of(start, intervals.value(row))?).map(Some)
 }

@@ -11,16 +11,21 @@ pub mod documented;
 mod durations;
 mod fold;
 mod gather;
+mod heartbeats;
 mod hours;
 pub mod instants;
 mod lists;
+mod numbers;
 mod packed;
+mod periods;
 pub mod relations;
+mod rollup;
 mod scalars;
 mod states;
 mod stop;
 mod stores;
 mod tallies;
+mod time_bucket;
 
 #[cfg(test)]
 mod tests;
@@ -35,11 +40,14 @@ pub use self::arguments::gap_interval;
 pub use self::bounded::bound;
 pub use self::fold::add_runs;
 pub use self::gather::GroupRun;
+use self::heartbeats::HeartbeatAgg;
 pub use self::lists::week_value;
+use self::rollup::Rollup;
 use self::scalars::{Function, SCALARS};
 pub use self::stop::Stop;
-pub use self::stores::{ChainHours, StoreHours};
+pub use self::stores::{ChainHours, KnownHours, StoreHours};
 use self::stores::{STORE_SCALARS, StoreFunction};
+use self::time_bucket::TimeBucket;
 use crate::rules::ZoneRules;
 
 /// Makes the functions that need nothing but their arguments known to the session by their names;
@@ -48,10 +56,13 @@ pub fn register(session: &SessionContext) {
     for fold in Fold::ALL {
         session.register_udaf(AggregateUDF::from(Aggregate::new(fold)));
     }
+    session.register_udaf(AggregateUDF::from(HeartbeatAgg::default()));
+    session.register_udaf(AggregateUDF::from(Rollup::default()));
     for scalar in SCALARS {
         session.register_udf(ScalarUDF::from(Function::new(scalar, ZoneRules::bundled())));
     }
     instants::register(session);
+    session.register_udf(ScalarUDF::from(TimeBucket::new(ZoneRules::bundled())));
 }
 
 /// Replaces those that read the rules of zones: a session's are of the version that it sees.
@@ -60,6 +71,7 @@ pub fn register_by_zones(session: &SessionContext, zones: &ZoneRules) {
         session.register_udf(ScalarUDF::from(Function::new(scalar, zones.clone())));
     }
     instants::register_by_zones(session, zones);
+    session.register_udf(ScalarUDF::from(TimeBucket::new(zones.clone())));
 }
 
 /// Makes the functions that take a store's id known to the session.

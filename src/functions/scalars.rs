@@ -9,10 +9,12 @@ use datafusion::logical_expr::{
     ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
 
-use super::arguments::coerced;
+use super::arguments::{coerced, in_order};
 use super::documented::{self, Documented};
+use super::durations::duration_type;
+use super::heartbeats::heartbeats_type;
 use super::lists::{spans_type, timeline_type};
-use super::{durations, hours, states, tallies};
+use super::{durations, heartbeats, hours, periods, states, tallies};
 use crate::rules::ZoneRules;
 
 /// One function: what it is, and what makes a column of it from as many rows of its arguments.
@@ -44,77 +46,65 @@ impl Compute {
     }
 }
 
-pub const SCALARS: [Scalar; 14] = [
-    Scalar {
-        documented: &documented::OPEN_SPANS,
-        returns: spans_type,
-        compute: Compute::ByZones(hours::open_spans_of),
-    },
-    Scalar {
-        documented: &documented::LOCAL_DAYS,
-        returns: spans_type,
-        compute: Compute::ByZones(hours::local_days_of),
-    },
-    Scalar {
-        documented: &documented::TIMELINE_WITHIN,
-        returns: timeline_type,
-        compute: Compute::Plain(tallies::timeline_within),
-    },
-    Scalar {
-        documented: &documented::TIMES_IN,
-        returns: tallies::times_type,
-        compute: Compute::Plain(tallies::times_in),
-    },
-    Scalar {
-        documented: &documented::TIME_IN,
-        returns: || DataType::Int64,
-        compute: Compute::Plain(tallies::time_in),
-    },
-    Scalar {
-        documented: &documented::STATE_AT,
-        returns: || DataType::Utf8,
-        compute: Compute::Plain(states::state_at),
-    },
-    Scalar {
-        documented: &documented::LIVE_RANGES,
-        returns: spans_type,
-        compute: Compute::Plain(states::live_ranges),
-    },
-    Scalar {
-        documented: &documented::DEAD_RANGES,
-        returns: spans_type,
-        compute: Compute::Plain(states::dead_ranges),
-    },
-    Scalar {
-        documented: &documented::TIMELINE_AND,
-        returns: timeline_type,
-        compute: Compute::Plain(states::timeline_and),
-    },
-    Scalar {
-        documented: &documented::TIMELINE_OR,
-        returns: timeline_type,
-        compute: Compute::Plain(states::timeline_or),
-    },
-    Scalar {
-        documented: &documented::TIMELINE_NOT,
-        returns: timeline_type,
-        compute: Compute::Plain(states::timeline_not),
-    },
-    Scalar {
-        documented: &documented::TIMELINE_CLIP,
-        returns: timeline_type,
-        compute: Compute::Plain(states::timeline_clip),
-    },
-    Scalar {
-        documented: &documented::DURATION_IN,
-        returns: durations::duration_type,
-        compute: Compute::Plain(durations::duration_in),
-    },
-    Scalar {
-        documented: &documented::INTERPOLATED_DURATION_IN,
-        returns: durations::duration_type,
-        compute: Compute::Plain(durations::interpolated_duration_in),
-    },
+/// One that needs nothing but its arguments.
+const fn plain(
+    documented: &'static Documented,
+    returns: fn() -> DataType,
+    compute: fn(&[ArrayRef], usize) -> Result<ArrayRef>,
+) -> Scalar {
+    Scalar { documented, returns, compute: Compute::Plain(compute) }
+}
+
+const fn by_zones(
+    documented: &'static Documented,
+    returns: fn() -> DataType,
+    compute: fn(&ZoneRules, &[ArrayRef], usize) -> Result<ArrayRef>,
+) -> Scalar {
+    Scalar { documented, returns, compute: Compute::ByZones(compute) }
+}
+
+const BOOLEAN: fn() -> DataType = || DataType::Boolean;
+const BIGINT: fn() -> DataType = || DataType::Int64;
+const TEXT: fn() -> DataType = || DataType::Utf8;
+
+pub const SCALARS: [Scalar; 29] = [
+    by_zones(&documented::OPEN_SPANS, spans_type, hours::open_spans_of),
+    by_zones(&documented::LOCAL_DAYS, spans_type, hours::local_days_of),
+    plain(&documented::TIMELINE_WITHIN, timeline_type, tallies::timeline_within),
+    plain(&documented::TIMES_IN, tallies::times_type, tallies::times_in),
+    plain(&documented::TIME_IN, BIGINT, tallies::time_in),
+    plain(&documented::STATE_AT, TEXT, states::state_at),
+    plain(&documented::LIVE_AT, BOOLEAN, states::live_at),
+    plain(&documented::LIVE_RANGES, spans_type, states::live_ranges),
+    plain(&documented::DEAD_RANGES, spans_type, states::dead_ranges),
+    plain(&documented::UNKNOWN_RANGES, spans_type, states::unknown_ranges),
+    plain(&documented::NUM_LIVE_RANGES, BIGINT, states::num_live_ranges),
+    plain(&documented::NUM_GAPS, BIGINT, states::num_gaps),
+    plain(&documented::TIMELINE_AND, timeline_type, states::timeline_and),
+    plain(&documented::TIMELINE_OR, timeline_type, states::timeline_or),
+    plain(&documented::TIMELINE_NOT, timeline_type, states::timeline_not),
+    plain(&documented::TIMELINE_CLIP, timeline_type, states::timeline_clip),
+    plain(&documented::DURATION_IN, duration_type, durations::duration_in),
+    plain(
+        &documented::INTERPOLATED_DURATION_IN,
+        duration_type,
+        durations::interpolated_duration_in,
+    ),
+    plain(&documented::STATE_PERIODS, spans_type, periods::state_periods),
+    plain(&documented::INTERPOLATED_STATE_PERIODS, spans_type, periods::interpolated_state_periods),
+    plain(&documented::STATE_TIMELINE, periods::stretches_type, periods::state_timeline),
+    plain(
+        &documented::INTERPOLATED_STATE_TIMELINE,
+        periods::stretches_type,
+        periods::interpolated_state_timeline,
+    ),
+    plain(&documented::INTO_VALUES, periods::values_type, periods::into_values),
+    plain(&documented::UPTIME_OF, duration_type, durations::uptime),
+    plain(&documented::DOWNTIME_OF, duration_type, durations::downtime),
+    plain(&documented::INTERPOLATE, heartbeats_type, heartbeats::interpolate),
+    plain(&documented::INTERPOLATED_UPTIME, duration_type, heartbeats::interpolated_uptime),
+    plain(&documented::INTERPOLATED_DOWNTIME, duration_type, heartbeats::interpolated_downtime),
+    plain(&documented::TRIM_TO, heartbeats_type, heartbeats::trim_to),
 ];
 
 /// A scalar as DataFusion knows it.
@@ -167,6 +157,7 @@ impl ScalarUDFImpl for Function {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let (columns, rows) = columns_of(&args)?;
+        let columns = in_order(self.scalar.documented, columns)?;
         Ok(ColumnarValue::Array(self.scalar.compute.column(&self.zones, &columns, rows)?))
     }
 

@@ -1,9 +1,9 @@
-//! `state_at`, `live_ranges`, `dead_ranges` and the `timeline_*` functions: timelines asked, combined
-//! and cut. A null timeline is one of a store that was never polled: unknown over all time.
+//! `state_at`, `live_at`, `live_ranges` and the like, and the `timeline_*` functions: timelines asked,
+//! combined and cut. A null timeline is one of a store that was never polled: unknown over all time.
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, StringBuilder};
+use arrow::array::{ArrayRef, BooleanBuilder, Int64Builder, StringBuilder};
 use datafusion::error::Result;
 
 use super::arguments::{Ranges, instant, state_name};
@@ -26,15 +26,52 @@ pub fn state_at(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     Ok(Arc::new(names.finish()))
 }
 
+/// Null where the state is not known.
+pub fn live_at(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    let timelines = Lists::new(&columns[0]);
+    let (mut live, stop) = (BooleanBuilder::with_capacity(rows), Stop::of_thread());
+    for row in 0..rows {
+        stop.unless_set()?;
+        live.append_option(instant(&columns[1], row).and_then(|at| timelines.state_at(row, at)));
+    }
+    Ok(Arc::new(live.finish()))
+}
+
+pub fn num_live_ranges(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    counts(columns, rows, true)
+}
+
+pub fn num_gaps(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    counts(columns, rows, false)
+}
+
+fn counts(columns: &[ArrayRef], rows: usize, active: bool) -> Result<ArrayRef> {
+    let timelines = Lists::new(&columns[0]);
+    let mut counts = Int64Builder::with_capacity(rows);
+    let (mut steps, mut held) = (Vec::new(), Vec::new());
+    let stop = Stop::of_thread();
+    for row in 0..rows {
+        stop.unless_set()?;
+        timelines.read_steps(row, Step::EVER, &mut steps);
+        ranges_into(&mut held, &steps, Some(active));
+        counts.append_option((!timelines.is_null(row)).then_some(held.len() as i64));
+    }
+    Ok(Arc::new(counts.finish()))
+}
+
 pub fn live_ranges(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-    ranges(columns, rows, true)
+    ranges(columns, rows, Some(true))
 }
 
 pub fn dead_ranges(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-    ranges(columns, rows, false)
+    ranges(columns, rows, Some(false))
 }
 
-fn ranges(columns: &[ArrayRef], rows: usize, active: bool) -> Result<ArrayRef> {
+pub fn unknown_ranges(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    ranges(columns, rows, None)
+}
+
+fn ranges(columns: &[ArrayRef], rows: usize, state: Option<bool>) -> Result<ArrayRef> {
     let timelines = Lists::new(&columns[0]);
     let mut spans = SpanLists::with_capacity(rows);
     let (mut steps, mut held) = (Vec::new(), Vec::new());
@@ -53,7 +90,7 @@ fn ranges(columns: &[ArrayRef], rows: usize, active: bool) -> Result<ArrayRef> {
         held.clear();
         if let Some(bound) = bound {
             timelines.read_steps(row, bound.starts_at(), &mut steps);
-            ranges_into(&mut held, &steps, Some(active));
+            ranges_into(&mut held, &steps, state);
             held.retain_mut(|span| span.within(bound).map(|within| *span = within).is_some());
         }
         spans.push(Some(&held));

@@ -47,14 +47,18 @@ fn chain(read: &Arc<AtomicUsize>) -> Arc<ChainHours> {
         ("always", WeeklyHours::Always, "America/Chicago"),
         ("never", WeeklyHours::Rows(Vec::new()), "America/Chicago"),
     ];
-    Arc::new(ChainHours::new(move || {
+    let read = move || {
         read.fetch_add(1, Ordering::Relaxed);
-        let stores = stores.iter().cloned();
-        let zone = |name: &str| ZoneRules::bundled().zone(name).unwrap();
-        let hours =
-            |(id, week, name): (&str, _, _)| (id.to_owned(), StoreHours { week, zone: zone(name) });
-        Ok(stores.map(hours).collect())
-    }))
+        let zones = ZoneRules::bundled();
+        let hours = |(id, week, name): &(&str, WeeklyHours, &str)| {
+            let hours = StoreHours { week: Some(week.clone()), zone: zones.zone(name) };
+            (id.to_string(), hours)
+        };
+        let mut stores: hashbrown::HashMap<_, _> = stores.iter().map(hours).collect();
+        stores.insert("unlisted".to_owned(), StoreHours { week: None, zone: None });
+        Ok(KnownHours { stores, zones })
+    };
+    Arc::new(ChainHours::new(read, crate::sql::hours_options))
 }
 
 /// Small batches and several partitions, so that states are merged.
@@ -243,8 +247,6 @@ async fn what_is_not_taken_is_told_by_function_and_argument() {
         ("weekly_hours(0, 0, -1)", "is no opening"),
         ("time_in(up, open, 'ajar', noon, noon)", "is not one of 'up', 'down', 'unknown', 'open'"),
         ("duration_in(up, 'open')", "is not one of 'up', 'down', 'unknown'"),
-        ("duration_in(up, 'up', noon, INTERVAL '-1 hour')", "ends before it starts"),
-        ("timeline_clip(up, noon, '2023-01-24')", "ends before it starts"),
         ("timeline_clip(up, ages_ago, ages_on)", "too long"),
         ("open_spans(NULL, 'Chicago', noon, noon + INTERVAL '1 day')", "is not an IANA name"),
         ("open_spans(NULL, 'UTC', '1000-01-01', '2000-01-01')", "longer than 100 years"),

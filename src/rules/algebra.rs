@@ -39,6 +39,25 @@ pub fn ranges_into(into: &mut Vec<Span>, steps: &[Step], state: Option<bool>) {
     }
 }
 
+/// What is known of all time in stretches of one state, in order, from the first known state to the
+/// last one; a state that holds over no time at the end is there where it is another.
+pub fn known_stretches(steps: &[Step]) -> Vec<(i64, i64, Option<bool>)> {
+    let known = |step: &Step| step.active.is_some();
+    let (first, last) = (steps.iter().position(known), steps.iter().rposition(known));
+    let (Some(first), Some(last)) = (first, last) else { return Vec::new() };
+    let mut stretches: Vec<(i64, i64, Option<bool>)> = Vec::new();
+    for at in first..=last {
+        let Step { starts_at, active } = steps[at];
+        let ends_at = steps.get(at + 1).map_or(Span::FOREVER, |next| next.starts_at);
+        match stretches.last_mut() {
+            Some((_, end, state)) if *end == starts_at && *state == active => *end = ends_at,
+            _ if starts_at == ends_at && at < last => {}
+            _ => stretches.push((starts_at, ends_at, active)),
+        }
+    }
+    stretches
+}
+
 /// Down where either is, up where both are.
 pub fn and(left: Option<bool>, right: Option<bool>) -> Option<bool> {
     match (left, right) {
@@ -172,6 +191,30 @@ mod tests {
                 drawn_spans(&ranges)
             };
             assert_eq!((ranges(true).as_str(), ranges(false).as_str()), (up, down), "{given}");
+        }
+    }
+
+    #[test]
+    fn known_stretches_go_from_the_first_known_state_to_the_last() {
+        for (given, expected) in [
+            ("", ""),
+            ("?", ""),
+            ("? 5+ 9- 9?", "5..9+ 9..9-"),
+            ("? 5+ 9+ 9?", "5..9+"),
+            ("? 5+ 5?", "5..5+"),
+            ("? 5+ 7? 8- 12?", "5..7+ 7..8? 8..12-"),
+            ("? 5+ 7- 7+ 9?", "5..9+"),
+        ] {
+            let drawn = |(from, to, state): (i64, i64, Option<bool>)| {
+                let state = match state {
+                    Some(true) => '+',
+                    Some(false) => '-',
+                    None => '?',
+                };
+                format!("{from}..{to}{state}")
+            };
+            let found: Vec<_> = known_stretches(&steps(given)).into_iter().map(drawn).collect();
+            assert_eq!(found.join(" "), expected, "{given}");
         }
     }
 

@@ -1,140 +1,244 @@
-//! A range in hours, days, weeks or months of a local clock.
+//! A range in buckets of a local clock: minutes, hours, days, weeks, months or any number of them.
 
-use chrono::{Datelike, Months, NaiveDate};
+use chrono::{Datelike, NaiveDate};
 
-use super::calendar::{DAY_US, HOUR_US, day_of, weekday_of};
+use super::calendar::{DAY_US, HOUR_US, MINUTE_US, SECOND_US, day_of};
 use super::span::Span;
 use super::zone::LocalClock;
 
-/// A stretch of the calendar, as long as the clock on the wall makes it: a day has 23 to 25 hours,
-/// and the hour that a clock shows twice lasts two.
+/// A length of the calendar, as the clock on the wall counts it: a day has 23 to 25 hours, and the
+/// hour that a clock shows twice lasts two.
+///
+/// Buckets of time are counted from Monday, 2000-01-03, those of months from January 2000, so that
+/// weeks start on Mondays and quarters in January, April, July and October.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Bucket {
-    Hour,
-    Day,
-    /// From Monday on.
-    Week,
-    Month,
+    /// Microseconds of the local clock; at least a second.
+    Time(i64),
+    /// At least one.
+    Months(i32),
 }
 
+/// Local midnight of Monday, 2000-01-03.
+const TIME_ORIGIN_US: i64 = 10_959 * DAY_US;
+/// Local midnight of 2000-01-01.
+const MONTH_ORIGIN_US: i64 = 10_957 * DAY_US;
+
 impl Bucket {
-    pub const NAMES: &[(&str, Self)] =
-        &[("hour", Self::Hour), ("day", Self::Day), ("week", Self::Week), ("month", Self::Month)];
+    pub const HOUR: Self = Self::Time(HOUR_US);
+    pub const DAY: Self = Self::Time(DAY_US);
+    pub const WEEK: Self = Self::Time(7 * DAY_US);
+    pub const MONTH: Self = Self::Months(1);
+
+    /// Units of a length, each with its other spellings; all may end in an s.
+    const UNITS: [(&[&str], Self); 12] = [
+        (&["microsecond", "us"], Self::Time(1)),
+        (&["millisecond", "ms"], Self::Time(1_000)),
+        (&["second", "sec", "s"], Self::Time(SECOND_US)),
+        (&["minute", "min", "m"], Self::Time(MINUTE_US)),
+        (&["hour", "hr", "h"], Self::HOUR),
+        (&["day", "d"], Self::DAY),
+        (&["week", "w"], Self::WEEK),
+        (&["month", "mon"], Self::MONTH),
+        (&["quarter", "qtr"], Self::Months(3)),
+        (&["year", "yr", "y"], Self::Months(12)),
+        (&["decade"], Self::Months(120)),
+        (&["century", "centurie"], Self::Months(1200)),
+    ];
+
+    /// `day`, `5 minutes`, `1h 30m`, `1 quarter`.
+    ///
+    /// # Errors
+    /// Says what was expected of the text.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "{text:?} is not a bucket; expected minute, hour, day, week, month, quarter, year or an interval like '5 minutes'"
+            )
+        };
+        let (mut time_us, mut months) = (0_i64, 0_i64);
+        let mut rest = text.trim();
+        let is_word = rest.chars().all(char::is_alphabetic);
+        while !rest.is_empty() {
+            let digits = rest.find(|sign: char| !sign.is_ascii_digit()).unwrap_or(rest.len());
+            let (number, after) = rest.split_at(digits);
+            let after = after.trim_start();
+            let letters = after.find(|sign: char| !sign.is_alphabetic()).unwrap_or(after.len());
+            let (unit, after) = after.split_at(letters);
+            let number = if is_word { Ok(1) } else { number.parse::<i64>() };
+            let (number, unit) = number.ok().zip(Self::unit(unit)).ok_or_else(wrong)?;
+            let total = match unit {
+                Self::Time(unit_us) => (&mut time_us, unit_us),
+                Self::Months(unit) => (&mut months, i64::from(unit)),
+            };
+            let added = number.checked_mul(total.1).and_then(|more| total.0.checked_add(more));
+            *total.0 = added.ok_or_else(|| Self::too_long(text))?;
+            rest = after.trim_start_matches(|sign: char| sign == ',' || sign.is_whitespace());
+        }
+        if text.trim().is_empty() {
+            return Err(wrong());
+        }
+        Self::of(months, time_us).map_err(|what| format!("{text:?} {what}"))
+    }
+
+    /// Of a length in months and microseconds, one of which is nothing.
+    ///
+    /// # Errors
+    /// Says what is wrong with the length, to be put behind it.
+    pub fn of(months: i64, time_us: i64) -> Result<Self, &'static str> {
+        const MONTHS_MAX: i64 = 12_000;
+        match (months, time_us) {
+            (0, SECOND_US..=Self::LONGEST_US) => Ok(Self::Time(time_us)),
+            (1..=MONTHS_MAX, 0) => Ok(Self::Months(months as i32)),
+            (0, _) | (_, 0) => Err("is not between a second and a thousand years"),
+            _ => Err("mixes months with days or hours; expected either"),
+        }
+    }
+
+    const LONGEST_US: i64 = 365_250 * DAY_US;
+
+    fn too_long(text: &str) -> String {
+        format!("{text:?} is not between a second and a thousand years")
+    }
+
+    fn unit(word: &str) -> Option<Self> {
+        let word = word.to_lowercase();
+        let is_it = |names: &[&str]| {
+            names.iter().any(|name| word == *name || word.strip_suffix('s') == Some(*name))
+        };
+        Self::UNITS.into_iter().find(|unit| is_it(unit.0)).map(|(_, unit)| unit)
+    }
+
+    /// As [`Self::parse`] reads it.
+    pub fn text(self) -> String {
+        match self {
+            Self::Months(months) => format!("{months} months"),
+            Self::Time(us) if us % SECOND_US == 0 => format!("{} seconds", us / SECOND_US),
+            Self::Time(us) => format!("{us} microseconds"),
+        }
+    }
+
+    /// At least as many as there are in a range of the length.
+    pub fn count_within(self, range_us: i64) -> i64 {
+        let shortest_us = match self {
+            Self::Time(length_us) => length_us,
+            Self::Months(months) => i64::from(months) * 28 * DAY_US,
+        };
+        range_us / shortest_us + 2
+    }
 
     /// Microseconds of the local clock at which the bucket of a local time starts.
-    fn start_of(self, local_us: i64) -> i64 {
-        let day = day_of(local_us);
+    pub fn start_of(self, local_us: i64) -> i64 {
         match self {
-            Self::Hour => local_us.div_euclid(HOUR_US) * HOUR_US,
-            Self::Day => day * DAY_US,
-            Self::Week => (day - i64::from(weekday_of(day))) * DAY_US,
-            Self::Month => {
-                date(day)
-                    .and_then(|date| date.with_day(1))
-                    .map_or(day, |date| i64::from(date.to_epoch_days()))
-                    * DAY_US
+            Self::Time(_) => self.start_from(TIME_ORIGIN_US, local_us),
+            Self::Months(_) => self.start_from(MONTH_ORIGIN_US, local_us),
+        }
+    }
+
+    /// The same where buckets are counted from another local time, or from the month that holds it.
+    pub fn start_from(self, origin_us: i64, local_us: i64) -> i64 {
+        match self {
+            Self::Time(length_us) => {
+                let passed_us = local_us.saturating_sub(origin_us).rem_euclid(length_us);
+                local_us - passed_us
+            }
+            Self::Months(months) => {
+                let (month, months) = (month_of(local_us), i64::from(months));
+                start_of_month(month - (month - month_of(origin_us)).rem_euclid(months))
             }
         }
     }
 
+    /// Where the bucket after the one that starts there does.
     fn after(self, start_us: i64) -> i64 {
         match self {
-            Self::Hour => start_us + HOUR_US,
-            Self::Day => start_us + DAY_US,
-            Self::Week => start_us + 7 * DAY_US,
-            Self::Month => {
-                let next =
-                    date(day_of(start_us)).and_then(|date| date.checked_add_months(Months::new(1)));
-                next.map_or(start_us + 31 * DAY_US, |date| i64::from(date.to_epoch_days()) * DAY_US)
-            }
+            Self::Time(length_us) => start_us + length_us,
+            Self::Months(months) => start_of_month(month_of(start_us) + i64::from(months)),
         }
     }
 
     /// The buckets of the range, the first and the last cut to it, each with the local time at which
     /// it starts uncut.
+    ///
+    /// A bucket starts when the clock first shows its start, or is past it where that is left out. Of
+    /// a time that is shown twice, buckets shorter than it start again in its second pass.
     pub fn cut(self, clock: &LocalClock, range: Span) -> Vec<(i64, Span)> {
-        let mut cut = Vec::new();
+        let mut starts = self.starts(clock, range);
+        starts.extend(self.second_passes(clock, range));
+        // Of those that start at one instant, the last one in order of local times stays.
+        starts.sort_by_key(|(starts_at, _)| *starts_at);
+        let ends = starts.iter().skip(1).map(|(starts_at, _)| *starts_at);
+        let ends: Vec<_> = ends.chain([Span::FOREVER]).collect();
+        let spans = starts.into_iter().zip(ends).filter_map(|((starts_at, local), ends_at)| {
+            let span = Span::new(starts_at, ends_at)?.within(range)?;
+            Some((local, span))
+        });
+        spans.collect()
+    }
+
+    /// Instants at which buckets start that reach into the range, and their local times.
+    fn starts(self, clock: &LocalClock, range: Span) -> Vec<(i64, i64)> {
+        let mut starts = Vec::new();
         // The bucket before, too: where clocks go back, the range may start in its second pass.
         let mut local = self.start_of(self.start_of(clock.local_at(range.starts_at())) - 1);
-        let mut starts_at = clock.instant_of(local);
+        let mut starts_at = self.starts_at(clock, local);
         while starts_at < range.ends_at() {
-            let next = self.after(local);
-            let ends_at = clock.instant_of(next).max(starts_at);
-            let span = Span::new(starts_at, ends_at).and_then(|span| span.within(range));
-            cut.extend(span.map(|span| (local, span)));
-            (local, starts_at) = (next, ends_at);
+            starts.push((starts_at, local));
+            local = self.after(local);
+            starts_at = self.starts_at(clock, local).max(starts_at);
         }
-        cut
+        starts
+    }
+
+    fn starts_at(self, clock: &LocalClock, local: i64) -> i64 {
+        let instant = clock.instant_of(local);
+        if !self.is_of_a_day() || clock.local_at(instant) == local {
+            return instant;
+        }
+        // Left out: those parts of a day that are in a gap begin where the clock goes on.
+        let passed = clock.changes().partition_point(|change| change.at <= instant);
+        let change = passed.checked_sub(1).map(|last| clock.changes()[last].at);
+        change.map_or(instant, |change_at| instant.min(change_at))
+    }
+
+    /// Starts of buckets in the second passes of times that are shown twice.
+    fn second_passes(self, clock: &LocalClock, range: Span) -> Vec<(i64, i64)> {
+        let (mut starts, mut before_us) = (Vec::new(), clock.first_offset_us());
+        for change in clock.changes() {
+            let (from, to) = (change.at + change.offset_us, change.at + before_us);
+            before_us = change.offset_us;
+            let is_near = change.at < range.ends_at() && to - change.offset_us > range.starts_at();
+            if !matches!(self, Self::Time(length_us) if length_us < to - from) || !is_near {
+                continue;
+            }
+            // The one that is under way as the second pass begins, and those within it.
+            let mut local = self.start_of(from);
+            while local < to {
+                starts.push((local.max(from) - change.offset_us, local));
+                local = self.after(local);
+            }
+        }
+        starts
+    }
+
+    fn is_of_a_day(self) -> bool {
+        matches!(self, Self::Time(length_us) if length_us < DAY_US)
     }
 }
 
-fn date(day: i64) -> Option<NaiveDate> {
-    NaiveDate::from_epoch_days(i32::try_from(day).ok()?)
+/// The month that holds a local time, counted from year 0.
+fn month_of(local_us: i64) -> i64 {
+    let date = i32::try_from(day_of(local_us)).ok().and_then(NaiveDate::from_epoch_days);
+    date.map_or(0, |date| i64::from(date.year()) * 12 + i64::from(date.month0()))
+}
+
+/// Local microseconds of the midnight at which a month starts.
+fn start_of_month(month: i64) -> i64 {
+    let year = i32::try_from(month.div_euclid(12)).ok();
+    let date =
+        year.and_then(|year| NaiveDate::from_ymd_opt(year, month.rem_euclid(12) as u32 + 1, 1));
+    date.map_or(0, |date| i64::from(date.to_epoch_days()) * DAY_US)
 }
 
 #[cfg(test)]
-mod tests {
-    use chrono::{DateTime, NaiveDateTime};
-    use chrono_tz::Tz;
-
-    use super::*;
-
-    fn us(text: &str) -> i64 {
-        let at = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M").unwrap();
-        at.and_utc().timestamp_micros()
-    }
-
-    /// The local starts of the buckets, each with its length in hours; they fill the range.
-    #[track_caller]
-    fn check(bucket: Bucket, zone: Tz, (from, to): (&str, &str), expected: &str) {
-        let range = Span::new(us(from), us(to)).unwrap();
-        let mut at = range.starts_at();
-        let drawn = |(local, span): (i64, Span)| {
-            assert_eq!(span.starts_at(), at);
-            at = span.ends_at();
-            let local = DateTime::from_timestamp_micros(local).unwrap();
-            let hours = (span.ends_at() - span.starts_at()) as f64 / HOUR_US as f64;
-            format!("{}={hours}", local.format("%m-%dT%H"))
-        };
-        let found = bucket.cut(&LocalClock::over(&zone.into(), range), range);
-        assert_eq!(found.into_iter().map(drawn).collect::<Vec<_>>().join(" "), expected);
-        assert_eq!(at, range.ends_at());
-    }
-
-    const CHICAGO: Tz = chrono_tz::America::Chicago;
-
-    #[test]
-    fn days_weeks_and_months_are_local_and_cut_to_the_range() {
-        let week = ("2023-01-22 12:00", "2023-01-25 00:00");
-        check(Bucket::Day, CHICAGO, week, "01-22T00=18 01-23T00=24 01-24T00=18");
-        check(Bucket::Week, CHICAGO, week, "01-16T00=18 01-23T00=42");
-        let months = ("2023-12-31 00:00", "2024-02-02 00:00");
-        check(Bucket::Month, Tz::UTC, months, "12-01T00=24 01-01T00=744 02-01T00=24");
-    }
-
-    #[test]
-    fn where_clocks_change_a_bucket_is_shorter_or_longer() {
-        let spring = ("2023-03-12 06:00", "2023-03-13 05:00");
-        check(Bucket::Day, CHICAGO, spring, "03-12T00=23");
-        check(
-            Bucket::Hour,
-            CHICAGO,
-            ("2023-03-12 07:00", "2023-03-12 09:00"),
-            "03-12T01=1 03-12T03=1",
-        );
-        check(
-            Bucket::Hour,
-            CHICAGO,
-            ("2023-11-05 05:00", "2023-11-05 09:00"),
-            "11-05T00=1 11-05T01=2 11-05T02=1",
-        );
-        check(Bucket::Hour, CHICAGO, ("2023-11-05 07:00", "2023-11-05 07:30"), "11-05T01=0.5");
-        // Half an hour ahead: what is an hour there starts between two of ours.
-        check(
-            Bucket::Hour,
-            chrono_tz::Asia::Kolkata,
-            ("2023-01-01 00:00", "2023-01-01 01:00"),
-            "01-01T05=0.5 01-01T06=0.5",
-        );
-    }
-}
+mod tests;

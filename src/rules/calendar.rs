@@ -26,6 +26,30 @@ pub fn instant_text(instant_us: i64) -> String {
     }
 }
 
+/// Local time minus UTC as `-06:00`; with seconds where there are any, as before standard time.
+pub fn offset_text(offset_us: i64) -> String {
+    let sign = if offset_us < 0 { '-' } else { '+' };
+    let offset_s = offset_us.abs() / SECOND_US;
+    let (hours, minutes, seconds) = (offset_s / 3600, offset_s / 60 % 60, offset_s % 60);
+    match seconds {
+        0 => format!("{sign}{hours:02}:{minutes:02}"),
+        _ => format!("{sign}{hours:02}:{minutes:02}:{seconds:02}"),
+    }
+}
+
+/// The local time of an instant by a clock of that offset, in RFC 3339, with as many digits of the
+/// second as it needs: `2023-11-05T01:30:00-05:00`.
+pub fn local_text(instant_us: i64, offset_us: i64) -> String {
+    let local = instant_us.checked_add(offset_us).and_then(chrono::DateTime::from_timestamp_micros);
+    match local {
+        Some(local) => {
+            let shown = local.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
+            format!("{}{}", shown.trim_end_matches('Z'), offset_text(offset_us))
+        }
+        None => format!("{instant_us} microseconds"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,6 +61,20 @@ mod tests {
             let date = DateTime::from_timestamp_micros(day * DAY_US).unwrap().date_naive();
             assert_eq!(weekday_of(day), date.weekday().num_days_from_monday() as u8, "{date}");
             assert_eq!((day_of(day * DAY_US), day_of(day * DAY_US - 1)), (day, day - 1));
+        }
+    }
+
+    #[test]
+    fn a_local_time_carries_its_offset() {
+        let fall = 19_666 * DAY_US + 6 * HOUR_US + 30 * MINUTE_US;
+        for (instant, offset, expected) in [
+            (fall, -5 * HOUR_US, "2023-11-05T01:30:00-05:00"),
+            (fall + HOUR_US, -6 * HOUR_US, "2023-11-05T01:30:00-06:00"),
+            (fall + 1, 0, "2023-11-05T06:30:00.000001+00:00"),
+            (fall, 5 * HOUR_US + 30 * MINUTE_US, "2023-11-05T12:00:00+05:30"),
+            (fall, -(4 * HOUR_US + 56 * MINUTE_US + 2 * SECOND_US), "2023-11-05T01:33:58-04:56:02"),
+        ] {
+            assert_eq!(local_text(instant, offset), expected);
         }
     }
 }

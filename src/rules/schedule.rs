@@ -12,6 +12,8 @@ pub enum Schedule {
     Always,
     Laid {
         open: Spans,
+        /// From which the hours are laid out; a span that starts here may have begun before.
+        starts_at: i64,
         /// To which the hours are laid out; a span that ends here may go on.
         ends_at: i64,
     },
@@ -28,13 +30,18 @@ impl Schedule {
             .unwrap_or(stretch)
     }
 
-    pub fn over(week: &WeeklyHours, clock: &LocalClock, stretch: Span) -> Self {
+    pub fn over(
+        week: &WeeklyHours,
+        clock: &LocalClock,
+        stretch: Span,
+        snap_end_of_day: bool,
+    ) -> Self {
         let laid = Self::laid(stretch);
         match week {
             WeeklyHours::Always => Schedule::Always,
             WeeklyHours::Rows(_) => {
-                let open = open_spans(week, clock, laid, false);
-                Schedule::Laid { open, ends_at: laid.ends_at() }
+                let open = open_spans(week, clock, laid, snap_end_of_day);
+                Schedule::Laid { open, starts_at: laid.starts_at(), ends_at: laid.ends_at() }
             }
         }
     }
@@ -58,9 +65,46 @@ impl Schedule {
 
     /// When it closes for the first time after the instant; `None` where it never does.
     pub fn next_close(&self, instant: i64) -> Option<i64> {
-        let Schedule::Laid { open, ends_at } = self else { return None };
+        let Schedule::Laid { open, ends_at, .. } = self else { return None };
         let ended = open.partition_point(|span| span.ends_at() <= instant);
         open.get(ended).map(|span| span.ends_at()).filter(|closes_at| closes_at < ends_at)
+    }
+
+    /// When it opened for the last time up to the instant; `None` where that is before the stretch.
+    pub fn previous_open(&self, instant: i64) -> Option<i64> {
+        let Schedule::Laid { open, starts_at, .. } = self else { return None };
+        let started = open.partition_point(|span| span.starts_at() <= instant);
+        let last = open[..started].last().map(|span| span.starts_at());
+        last.filter(|opened_at| opened_at > starts_at)
+    }
+
+    /// When it closed for the last time up to the instant; `None` where that is before the stretch.
+    pub fn previous_close(&self, instant: i64) -> Option<i64> {
+        let Schedule::Laid { open, .. } = self else { return None };
+        let ended = open.partition_point(|span| span.ends_at() <= instant);
+        open[..ended].last().map(|span| span.ends_at())
+    }
+
+    /// When so much open time has passed within the range, which lies within the stretch.
+    ///
+    /// # Errors
+    /// With what is left of the length where the range has less.
+    pub fn passed(&self, range: Span, length_us: i64) -> Result<i64, i64> {
+        let mut left_us = length_us;
+        let always = [range];
+        let open = match self {
+            Schedule::Always => &always[..],
+            Schedule::Laid { open, .. } => &**open,
+        };
+        let ended = open.partition_point(|span| span.ends_at() <= range.starts_at());
+        for span in open[ended..].iter().map_while(|span| span.within(range)) {
+            let open_us = span.ends_at() - span.starts_at();
+            if left_us <= open_us {
+                return Ok(span.starts_at() + left_us);
+            }
+            left_us -= open_us;
+        }
+        Err(left_us)
     }
 
     /// Open time within the range, which lies within the stretch; microseconds.
@@ -98,7 +142,7 @@ mod tests {
     fn over(week: &WeeklyHours) -> Schedule {
         let stretch = Span::new(MONDAY, MONDAY + 7 * DAY_US).unwrap();
         let clock = LocalClock::over(&chrono_tz::UTC.into(), Schedule::laid(stretch));
-        Schedule::over(week, &clock, stretch)
+        Schedule::over(week, &clock, stretch, false)
     }
 
     /// Hours after Monday's midnight; what is asked, then the answers.
@@ -147,6 +191,43 @@ mod tests {
             let range = Span::new(MONDAY + from_h * HOUR_US, MONDAY + to_h * HOUR_US).unwrap();
             assert_eq!(nine_to_five.open_us(range), expected_h * HOUR_US);
             assert_eq!(over(&WeeklyHours::Always).open_us(range), (to_h - from_h) * HOUR_US);
+        }
+    }
+
+    #[test]
+    fn the_last_opening_and_closing_are_up_to_the_instant() {
+        let nine_to_five = schedule(&[(0, 9, 17), (2, 9, 17)]);
+        let hours = |at: Option<i64>| at.map(|at| (at - MONDAY) / HOUR_US);
+        for (at_h, opened, closed) in [
+            // Before the stretch nothing is known.
+            (8, None, None),
+            (9, Some(9), None),
+            (17, Some(9), Some(17)),
+            (60, Some(57), Some(17)),
+            (65, Some(57), Some(65)),
+        ] {
+            let at = MONDAY + at_h * HOUR_US;
+            assert_eq!(hours(nine_to_five.previous_open(at)), opened, "opened before {at_h}");
+            assert_eq!(hours(nine_to_five.previous_close(at)), closed, "closed before {at_h}");
+        }
+        // What is open as the stretch starts may have opened before.
+        assert_eq!(schedule(&[(0, 0, 9)]).previous_open(MONDAY + HOUR_US), None);
+    }
+
+    #[test]
+    fn open_time_passes_within_the_range() {
+        let nine_to_five = schedule(&[(0, 9, 17), (2, 9, 17)]);
+        for (from_h, to_h, length_h, expected_h) in [
+            (0, 168, 8, Ok(17)),
+            (0, 168, 9, Ok(58)),
+            (12, 168, 5, Ok(17)),
+            (12, 60, 9, Err(1)),
+            (17, 57, 1, Err(1)),
+        ] {
+            let range = Span::new(MONDAY + from_h * HOUR_US, MONDAY + to_h * HOUR_US).unwrap();
+            let passed = nine_to_five.passed(range, length_h * HOUR_US);
+            let found = passed.map(|at| (at - MONDAY) / HOUR_US).map_err(|left| left / HOUR_US);
+            assert_eq!(found, expected_h, "{length_h} from {from_h}");
         }
     }
 }

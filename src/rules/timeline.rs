@@ -128,7 +128,8 @@ pub fn steps_of_runs_into<'a>(
 }
 
 /// Replaces `into` with what settled polls say from the first to the last of them, each until the
-/// next; unknown before and after. The last poll's status holds over no time, but is there.
+/// next; unknown before and after. The last poll's status holds over no time, but is there, whether it
+/// repeats the one before or not.
 pub fn observed_into(into: &mut Vec<Step>, polls: &[Poll]) {
     into.clear();
     let Some(last) = polls.last() else { return };
@@ -138,6 +139,9 @@ pub fn observed_into(into: &mut Vec<Step>, polls: &[Poll]) {
         if into.last().is_none_or(|step| step.active != active) {
             into.push(Step { starts_at: poll.polled_at(), active });
         }
+    }
+    if into.last().is_some_and(|step| step.starts_at < last.polled_at()) {
+        into.push(Step { starts_at: last.polled_at(), active: Some(last.active()) });
     }
     into.push(Step { starts_at: last.polled_at(), active: None });
 }

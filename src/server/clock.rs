@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::ask;
-use crate::rules::calendar::SECOND_US;
+use crate::rules::calendar::offset_text;
 use crate::rules::instant::read_asked_instant;
 use crate::rules::{LocalClock, Span, Zone, ZoneName};
 use crate::words;
@@ -71,17 +71,6 @@ impl Clock {
 
     pub fn bounds(&self, span: Span) -> Value {
         json!({ "starts_at": self.text(span.starts_at()), "ends_at": self.text(span.ends_at()) })
-    }
-}
-
-/// Local time minus UTC as `-06:00`; with seconds where there are any, as before standard time.
-pub fn offset_text(offset_us: i64) -> String {
-    let sign = if offset_us < 0 { '-' } else { '+' };
-    let offset_s = offset_us.abs() / SECOND_US;
-    let (hours, minutes, seconds) = (offset_s / 3600, offset_s / 60 % 60, offset_s % 60);
-    match seconds {
-        0 => format!("{sign}{hours:02}:{minutes:02}"),
-        _ => format!("{sign}{hours:02}:{minutes:02}:{seconds:02}"),
     }
 }
 

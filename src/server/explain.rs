@@ -4,13 +4,13 @@
 use serde_json::{Value, json};
 use warp::http::StatusCode;
 
-use super::clock::{Clock, offset_text};
+use super::clock::Clock;
 use super::problem::{Answer, Refusal};
 use super::request::Request;
 use super::service::{Service, content};
 use super::stores::{self, StoreQuestion, fields, opening, state};
 use crate::engine::store::StoreHistory;
-use crate::rules::calendar::DAY_US;
+use crate::rules::calendar::{DAY_US, offset_text};
 use crate::rules::explain::Stretch;
 use crate::rules::{Interpolation, NoData, Options, Poll, Scope};
 use crate::words::{NO_DATA, duration_text, instant_text, word};

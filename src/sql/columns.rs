@@ -12,7 +12,7 @@ use super::tables;
 const DESCRIPTION: &str = "description";
 
 /// Name of the function, of the column, and the sentence.
-const COLUMNS: [(&str, &str, &str); 44] = [
+const COLUMNS: [(&str, &str, &str); 45] = [
     ("uptime", "store_id", STORE_ID),
     ("uptime", "open", OPEN),
     ("uptime", "up", UP),
@@ -24,7 +24,7 @@ const COLUMNS: [(&str, &str, &str); 44] = [
     ("uptime", "incidents", "number of outages with open time in the range"),
     ("uptime", "longest", LONGEST),
     ("uptime_by", "store_id", STORE_ID),
-    ("uptime_by", "bucket", "local time at which the hour, day, week or month starts"),
+    ("uptime_by", "bucket", "local time at which the bucket starts"),
     ("uptime_by", "starts_at", "its start within the range, UTC"),
     ("uptime_by", "ends_at", "its end within the range, UTC; itself not in it"),
     ("uptime_by", "open", OPEN),
@@ -36,6 +36,7 @@ const COLUMNS: [(&str, &str, &str); 44] = [
     ("uptime_by", "polls", "number of polls in the bucket"),
     ("uptime_by", "incidents", "number of outages with open time in the bucket"),
     ("uptime_by", "longest", LONGEST),
+    ("uptime_by", "utc_offset", "offset of the clock at starts_at, as -06:00"),
     ("states", "store_id", STORE_ID),
     ("states", "starts_at", "start of the state, UTC"),
     ("states", "ends_at", "end of the state, UTC; itself not in it"),
@@ -48,15 +49,15 @@ const COLUMNS: [(&str, &str, &str); 44] = [
     ("incidents", "store_id", STORE_ID),
     ("incidents", "starts_at", "start of the outage, UTC"),
     ("incidents", "ends_at", "end of the outage, UTC; itself not in it"),
-    ("incidents", "starts_local", "start by the clock of the store"),
-    ("incidents", "ends_local", "end by the clock of the store"),
+    ("incidents", "starts_local", "start by the clock of the store, with its offset"),
+    ("incidents", "ends_local", "end by the clock of the store, with its offset"),
     ("incidents", "downtime", "scheduled open time in the outage, microseconds"),
     ("incidents", "is_open", "whether the outage still runs at the end of the range"),
     ("openings", "store_id", STORE_ID),
     ("openings", "starts_at", "opening, UTC"),
     ("openings", "ends_at", "closing, UTC; itself not in it"),
     ("uptime", "", "how long each store was up, down and unknown while it should have been open"),
-    ("uptime_by", "", "the same for each store and hour, day, week or month"),
+    ("uptime_by", "", "the same for each store and bucket of the clock, like day or 5 minutes"),
     ("states", "", "the state of each store, span by span and without a gap"),
     ("incidents", "", "the outages of each store; closed hours do not split one"),
     ("openings", "", "when each store should be open, united"),

@@ -22,7 +22,7 @@ use super::chain::Chain;
 use super::constants::ConstantsFit;
 use super::cooperation::{JoinsGiveWay, stopping};
 use super::distinct::DistinctByBitmaps;
-use super::functions::resolved;
+use super::functions::{hours_options, resolved};
 use super::limits::Limits;
 use super::rows::Rows;
 use super::texts::{TextsAreRead, TextsBesideTimes};
@@ -34,7 +34,7 @@ use crate::engine::{
 };
 use crate::error::{Error, Fault, Result, Wrong};
 use crate::functions::{self, ChainHours};
-use crate::rules::{Options, ZoneRules};
+use crate::rules::ZoneRules;
 use crate::tables::Dataset;
 
 pub const CATALOG: &str = "uptally";
@@ -176,8 +176,8 @@ impl HoursOfVersions {
         }
         let (folder, version) = (dataset.folder().to_owned(), dataset.version());
         let dataset = dataset.clone();
-        let read = move || hours_of_stores(&dataset, &Options::default());
-        let hours = Arc::new(ChainHours::new(read));
+        let read = move || hours_of_stores(&dataset);
+        let hours = Arc::new(ChainHours::new(read, hours_options));
         self.0.truncate(Self::VERSIONS_MAX - 1);
         self.0.push_front((folder, version, Arc::clone(&hours)));
         hours

@@ -71,9 +71,15 @@ LIMIT 3;",
 const UPTIME_BY: Documented = Documented {
     name: "uptime_by",
     kind: Kind::Table,
-    summary: "The same for each store and hour, day, week or month.",
+    summary: "The same for each store and bucket of the clock on the wall: an hour, a day, 5 minutes, a quarter.",
     arguments: &[
-        Argument::required("bucket", Takes::Text, "'hour', 'day', 'week' (from Monday) or 'month'"),
+        Argument::required(
+            "bucket",
+            Takes::Text,
+            "'minute', 'hour', 'day', 'week' (from Monday), 'month', 'quarter', 'year', or an interval like \
+             '5 minutes' or INTERVAL '2 weeks', at most 100000 of them; days and hours are counted from \
+             Monday, 2000-01-03, months from January 2000",
+        ),
         FROM,
         TO,
         Argument::optional(
@@ -83,7 +89,7 @@ const UPTIME_BY: Documented = Documented {
         ),
         OPTIONS,
     ],
-    returns: "store_id, bucket (the local time at which it starts), starts_at, ends_at (cut to the range), then as uptime",
+    returns: "store_id, bucket (the local time at which it starts), starts_at, ends_at (cut to the range), then as uptime, utc_offset (of the clock at starts_at, as '-06:00'); where clocks go back, buckets shorter than what is shown twice start twice",
     nulls: "As uptime.",
     example: Example {
         sql: "\
@@ -136,7 +142,7 @@ const INCIDENTS: Documented = Documented {
         Argument::optional("min_duration", Takes::Length, "those with less downtime are left out"),
         OPTIONS,
     ],
-    returns: "store_id, starts_at, ends_at, starts_local, ends_local (by the clock of the store), downtime (open time within it, microseconds), is_open (still running at the end of the range)",
+    returns: "store_id, starts_at, ends_at, starts_local, ends_local (texts by the clock of the store, with its offset; to_store_time(store_id, starts_at) is a timestamp to count with), downtime (open time within it, microseconds), is_open (still running at the end of the range)",
     nulls: "Never null.",
     example: Example {
         sql: "\

@@ -42,7 +42,7 @@ pub use self::columns::{Described, columns_of};
 pub use self::database::{CATALOG, Database, NamedTable, SCHEMA, Session};
 pub use self::depth::bounded;
 pub use self::documented::documented;
-pub use self::functions::{RANGE_DAYS_MAX, instants};
+pub use self::functions::{RANGE_DAYS_MAX, hours_options, instants};
 pub use self::limits::Limits;
 pub use self::parameters::taken_as;
 pub use self::progress::{FilesRead, Progress};

@@ -15,7 +15,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::dialect::parts::{call, null};
-use super::{corrections, dialect, guard};
+use super::{corrections, dialect, functions, guard};
 
 const TABLES: &str = "SELECT table_name, table_type FROM information_schema.tables \
     WHERE table_schema = 'public' ORDER BY table_name";
@@ -34,6 +34,7 @@ pub fn prepare(statement: &mut Statement) -> Result<()> {
                 return Ok(());
             }
             let _ = plain.visit(&mut Names);
+            functions::as_called(statement)?;
             dialect::as_meant(statement);
             dialect::completed(statement)?;
             corrections::of_statement(statement)?;

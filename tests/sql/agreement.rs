@@ -42,11 +42,11 @@ fn options(asked: &Question) -> String {
     )
 }
 
-fn clock(time_s: u32) -> String {
+pub fn clock(time_s: u32) -> String {
     format!("{:02}:{:02}:{:02}", time_s / 3600, time_s / 60 % 60, time_s % 60)
 }
 
-async fn rows(session: &Session, sql: &str) -> Vec<Vec<Value>> {
+pub async fn rows(session: &Session, sql: &str) -> Vec<Vec<Value>> {
     let plan = session.plan(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     let (batches, _) = session.run(plan, session.limits()).await.unwrap().collect().await.unwrap();
     let of_batch = |batch: &arrow::array::RecordBatch| {
@@ -134,7 +134,7 @@ proptest! {
     fn table_functions_say_what_the_judge_says(
         (chain, now) in chains(),
         asked in vec(questions(), 2),
-        bucket in select(vec!["hour", "day", "week", "month"]),
+        bucket in select(vec!["hour", "day", "week", "month", "25 minutes", "90m", "3 days", "1 quarter"]),
     ) {
         block_on(async {
             let (_folder, dataset) = tables_of(&chain).await;

@@ -8,6 +8,7 @@ mod agreement;
 mod analyst;
 pub mod chain;
 mod few_stores;
+mod hours;
 mod parameters;
 mod plans;
 pub mod scripts;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::Documentation;
 
+use crate::functions::documented::{Documented, Kind};
 use crate::sql::{columns_of, documented};
 
 /// What the function does; where none is given, what each of ours does, and the names of the others.
@@ -14,8 +15,14 @@ use crate::sql::{columns_of, documented};
 pub fn tell(state: &SessionState, name: Option<&str>) -> Result<String, String> {
     let Some(name) = name else { return Ok(listed(state)) };
     let name = name.trim_end_matches("()").to_lowercase();
-    if let Some(ours) = documented().find(|ours| ours.name == name) {
-        return Ok(format!("{ours}{}", columns(&name)));
+    // A table function may have the name of a scalar.
+    let ours: Vec<_> = documented().filter(|ours| ours.name == name).collect();
+    if !ours.is_empty() {
+        let page = |ours: &&Documented| match ours.kind {
+            Kind::Table => format!("{ours}{}", columns(&name)),
+            _ => ours.to_string(),
+        };
+        return Ok(ours.iter().rev().map(page).collect::<Vec<_>>().join("\n\n"));
     }
     match documentation(state, &name) {
         Some(documentation) => Ok(text(documentation)),

@@ -13,7 +13,7 @@ pub const DURATION_IN: Documented = Documented {
     name: "duration_in",
     kind: Kind::Scalar,
     summary: "How long a state held: in all, from an instant on, or from it for an interval. As in \
-              TimescaleDB Toolkit, but for the names of states.",
+              TimescaleDB Toolkit, but for the names of states; the state may come first.",
     arguments: &[
         A_TIMELINE,
         STATE,

@@ -3,6 +3,8 @@
 
 mod aggregates;
 mod durations;
+mod heartbeats;
+mod periods;
 mod scalars;
 mod states;
 mod stores;
@@ -14,6 +16,8 @@ use datafusion::logical_expr::{DocSection, Documentation};
 pub use super::arguments::{Argument, Takes};
 pub use aggregates::*;
 pub use durations::*;
+pub use heartbeats::*;
+pub use periods::*;
 pub use scalars::*;
 pub use states::*;
 pub use stores::*;
@@ -60,9 +64,11 @@ pub struct Example {
 }
 
 /// The functions of every session; table functions are described where they are made.
-pub const DOCUMENTED: [&Documented; 23] = [
+pub const DOCUMENTED: [&Documented; 44] = [
     &TIMELINE,
     &STATE_AGG,
+    &HEARTBEAT_AGG,
+    &ROLLUP,
     &POLL_LIST,
     &WEEKLY_HOURS,
     &OPEN_SPANS,
@@ -71,18 +77,37 @@ pub const DOCUMENTED: [&Documented; 23] = [
     &TIMES_IN,
     &TIME_IN,
     &STATE_AT,
+    &LIVE_AT,
     &LIVE_RANGES,
     &DEAD_RANGES,
+    &UNKNOWN_RANGES,
+    &NUM_LIVE_RANGES,
+    &NUM_GAPS,
+    &UPTIME_OF,
+    &DOWNTIME_OF,
+    &INTERPOLATE,
+    &INTERPOLATED_UPTIME,
+    &INTERPOLATED_DOWNTIME,
+    &TRIM_TO,
     &TIMELINE_AND,
     &TIMELINE_OR,
     &TIMELINE_NOT,
     &TIMELINE_CLIP,
     &DURATION_IN,
     &INTERPOLATED_DURATION_IN,
+    &STATE_PERIODS,
+    &INTERPOLATED_STATE_PERIODS,
+    &STATE_TIMELINE,
+    &INTERPOLATED_STATE_TIMELINE,
+    &INTO_VALUES,
+    &TIME_BUCKET,
     &IS_OPEN,
     &NEXT_OPEN,
     &NEXT_CLOSE,
+    &PREVIOUS_OPEN,
+    &PREVIOUS_CLOSE,
     &BUSINESS_TIME,
+    &BUSINESS_DEADLINE,
     &TO_STORE_TIME,
 ];
 

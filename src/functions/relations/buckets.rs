@@ -1,4 +1,4 @@
-//! `times_by`: the figures of a store by hour, day, week or month.
+//! `times_by`: the figures of a store by buckets of a local clock.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,6 +30,7 @@ fn fields() -> Fields {
     let totals = ["up", "down", "unknown", "polls", "incidents"];
     fields.extend(totals.map(|name| Field::new(name, DataType::Int64, false)));
     fields.push(Field::new("longest", DataType::Int64, true));
+    fields.push(Field::new("offset", DataType::Int64, false));
     fields.into()
 }
 
@@ -65,9 +66,9 @@ pub fn times_by(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<
                 "uptime_by makes more than {BUCKETS_MAX} buckets of a few thousand stores, the limit; ask for a shorter range or longer buckets"
             );
         }
-        for (local, span) in buckets {
+        for bucket in buckets {
             stop.unless_set()?;
-            all.push(*local, *span, (&steps, &open, &polls));
+            all.push(bucket, (&steps, &open, &polls));
         }
     }
     all.lists(lengths)
@@ -76,7 +77,16 @@ pub fn times_by(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<
 /// The buckets of a batch, each zone's made once.
 struct Calendars {
     clocks: Clocks,
-    cut: HashMap<(String, Span), Vec<(i64, Span)>>,
+    cut: HashMap<(String, Span), Vec<Cut>>,
+}
+
+/// A bucket, cut to the range.
+struct Cut {
+    /// The local time at which it starts uncut.
+    local: i64,
+    span: Span,
+    /// Local time minus UTC at the start of the span.
+    offset_us: i64,
 }
 
 impl Calendars {
@@ -84,14 +94,22 @@ impl Calendars {
         Self { clocks: Clocks::by(zones), cut: HashMap::new() }
     }
 
-    fn cut(&mut self, bucket: &str, zone: &str, range: Span) -> Result<&[(i64, Span)]> {
-        let Some((_, bucket)) = Bucket::NAMES.iter().find(|(name, _)| *name == bucket) else {
-            return exec_err!("bucket {bucket:?} is not one of hour, day, week, month");
-        };
+    fn cut(&mut self, bucket: &str, zone: &str, range: Span) -> Result<&[Cut]> {
         let key = (zone.to_owned(), range);
         if !self.cut.contains_key(&key) {
-            let buckets = bucket.cut(self.clocks.over(zone, range)?, range);
-            self.cut.insert(key.clone(), buckets);
+            let bucket = match Bucket::parse(bucket) {
+                Ok(bucket) => bucket,
+                Err(wrong) => return exec_err!("bucket: {wrong}"),
+            };
+            let clock = self.clocks.over(zone, range)?;
+            let offset_us = |at: i64| clock.local_at(at) - at;
+            let buckets = bucket.cut(clock, range).into_iter();
+            let buckets = buckets.map(|(local, span)| Cut {
+                local,
+                span,
+                offset_us: offset_us(span.starts_at()),
+            });
+            self.cut.insert(key.clone(), buckets.collect());
         }
         Ok(self.cut.get(&key).map_or(&[], Vec::as_slice))
     }
@@ -101,6 +119,7 @@ impl Calendars {
 #[derive(Default)]
 struct Filled {
     locals: Vec<i64>,
+    offsets: Vec<i64>,
     starts: Vec<i64>,
     ends: Vec<i64>,
     totals: [Vec<i64>; 5],
@@ -109,13 +128,15 @@ struct Filled {
 }
 
 impl Filled {
-    fn push(&mut self, local: i64, span: Span, history: (&[Step], &[Span], &[Poll])) {
+    fn push(&mut self, bucket: &Cut, history: (&[Step], &[Span], &[Poll])) {
+        let span = bucket.span;
         let (steps, open, polls) = part(history, span);
         let Tally { up_us, down_us, unknown_us } = tally(steps, open.iter().copied(), span);
         let (incidents, longest_us) = totals(&incidents(steps, open, span));
         let totals = [up_us, down_us, unknown_us, polls.len() as i64, incidents];
         self.longest.push(longest_us);
-        self.locals.push(local);
+        self.locals.push(bucket.local);
+        self.offsets.push(bucket.offset_us);
         self.starts.push(span.starts_at());
         self.ends.push(span.ends_at());
         self.totals.iter_mut().zip(totals).for_each(|(column, total)| column.push(total));
@@ -129,6 +150,7 @@ impl Filled {
         ];
         columns.extend(self.totals.map(|total| -> ArrayRef { Arc::new(Int64Array::from(total)) }));
         columns.push(Arc::new(Int64Array::from(self.longest)));
+        columns.push(Arc::new(Int64Array::from(self.offsets)));
         lists(fields(), lengths, columns)
     }
 }

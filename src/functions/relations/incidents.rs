@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Int64Array, StructArray, TimestampMicrosecondArray};
+use arrow::array::{ArrayRef, BooleanArray, Int64Array, StructArray};
 use arrow::datatypes::{DataType, Field, Fields};
 use datafusion::error::Result;
 
 use super::super::hours::Clocks;
-use super::rows::{instants, list_of, lists, local_type};
+use super::rows::{instants, list_of, lists};
 use crate::functions::arguments::{Ranges, text};
 use crate::functions::lists::{Lists, instant_type};
 use crate::functions::stop::Stop;
@@ -18,8 +18,9 @@ fn fields() -> Fields {
     Fields::from(vec![
         Field::new("starts_at", instant_type(), false),
         Field::new("ends_at", instant_type(), false),
-        Field::new("starts_local", local_type(), false),
-        Field::new("ends_local", local_type(), false),
+        // Local time minus UTC, microseconds.
+        Field::new("starts_offset", DataType::Int64, false),
+        Field::new("ends_offset", DataType::Int64, false),
         Field::new("downtime", DataType::Int64, false),
         Field::new("is_open", DataType::Boolean, false),
     ])
@@ -31,19 +32,19 @@ pub fn list_type() -> DataType {
 
 pub fn incidents_in(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let (mut lengths, mut all) = (Vec::with_capacity(rows), Vec::new());
-    let (mut locals, mut clocks) = ([Vec::new(), Vec::new()], Clocks::by(zones));
+    let (mut offsets, mut clocks) = ([Vec::new(), Vec::new()], Clocks::by(zones));
     each_store(columns, rows, |row, range, incidents| {
         lengths.push(incidents.len());
         let Some(range) = range.filter(|_| !incidents.is_empty()) else { return Ok(()) };
         let clock = clocks.over(text(&columns[4], row).unwrap_or_default(), range)?;
         for Incident { span, .. } in &incidents {
-            locals[0].push(clock.local_at(span.starts_at()));
-            locals[1].push(clock.local_at(span.ends_at()));
+            offsets[0].push(clock.local_at(span.starts_at()) - span.starts_at());
+            offsets[1].push(clock.local_at(span.ends_at()) - span.ends_at());
         }
         all.extend(incidents);
         Ok(())
     })?;
-    let [starts_local, ends_local] = locals.map(TimestampMicrosecondArray::from);
+    let [starts_offset, ends_offset] = offsets.map(Int64Array::from);
     let starts = all.iter().map(|incident: &Incident| incident.span.starts_at()).collect();
     let ends = all.iter().map(|incident| incident.span.ends_at()).collect();
     let downtimes = all.iter().map(|incident| incident.downtime_us);
@@ -51,8 +52,8 @@ pub fn incidents_in(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Res
     let columns: Vec<ArrayRef> = vec![
         instants(starts),
         instants(ends),
-        Arc::new(starts_local),
-        Arc::new(ends_local),
+        Arc::new(starts_offset),
+        Arc::new(ends_offset),
         Arc::new(Int64Array::from_iter_values(downtimes)),
         Arc::new(open.collect::<BooleanArray>()),
     ];

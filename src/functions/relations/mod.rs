@@ -27,7 +27,7 @@ struct Maker {
     make: Compute,
 }
 
-static MAKERS: [Maker; 5] = [
+static MAKERS: [Maker; 7] = [
     // incidents_in(timeline, spans, from, to, time_zone): local times are by the zone.
     Maker {
         name: "incidents_in",
@@ -52,6 +52,18 @@ static MAKERS: [Maker; 5] = [
         name: "times_by",
         returns: buckets::list_type,
         make: Compute::ByZones(buckets::times_by),
+    },
+    // local_text(instant, offset): the local time of an instant, with the offset, microseconds.
+    Maker {
+        name: "local_text",
+        returns: || DataType::Utf8,
+        make: Compute::Plain(rows::local_text),
+    },
+    // offset_text(offset): an offset in microseconds as '-06:00'.
+    Maker {
+        name: "offset_text",
+        returns: || DataType::Utf8,
+        make: Compute::Plain(rows::offset_text),
     },
     // percent(part, whole): with two decimals, as the report rounds it; null of nothing.
     Maker { name: "percent", returns: || DataType::Float64, make: Compute::Plain(rows::percent) },

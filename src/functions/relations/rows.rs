@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Float64Array, ListArray, StructArray, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, Float64Array, ListArray, StringArray, StructArray,
+    TimestampMicrosecondArray,
 };
 use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::{DataType, Field, Fields, Int64Type, TimeUnit};
+use arrow::datatypes::{DataType, Field, Fields, Int64Type, TimeUnit, TimestampMicrosecondType};
 use datafusion::error::Result;
 
+use crate::rules::calendar;
 use crate::rules::figure::percent_hundredths;
 
 /// A list of structs, none of them and none of their fields null but for those named.
@@ -46,4 +48,21 @@ pub fn percent(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
         hundredths.filter(|_| is_known).map(|share| share as f64 / 100.0)
     };
     Ok(Arc::new((0..rows).map(share).collect::<Float64Array>()))
+}
+
+pub fn local_text(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    let instants = columns[0].as_primitive::<TimestampMicrosecondType>();
+    let offsets = columns[1].as_primitive::<Int64Type>();
+    let text = |row: usize| {
+        let is_known = instants.is_valid(row) && offsets.is_valid(row);
+        is_known.then(|| calendar::local_text(instants.value(row), offsets.value(row)))
+    };
+    Ok(Arc::new((0..rows).map(text).collect::<StringArray>()))
+}
+
+pub fn offset_text(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    let offsets = columns[0].as_primitive::<Int64Type>();
+    let text =
+        |row: usize| offsets.is_valid(row).then(|| calendar::offset_text(offsets.value(row)));
+    Ok(Arc::new((0..rows).map(text).collect::<StringArray>()))
 }

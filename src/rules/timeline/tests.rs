@@ -127,7 +127,7 @@ fn a_poll_vouches_no_further_than_the_gap() {
 #[test]
 fn what_is_observed_ends_with_the_last_poll() {
     for (given, expected) in
-        [("", ""), ("5+", "? 5+ 5?"), ("5+ 7+ 9- 12-", "? 5+ 9- 12?"), ("5+ 9-", "? 5+ 9- 9?")]
+        [("", ""), ("5+", "? 5+ 5?"), ("5+ 7+ 9- 12-", "? 5+ 9- 12- 12?"), ("5+ 9-", "? 5+ 9- 9?")]
     {
         let mut observed = Vec::new();
         observed_into(&mut observed, &polls(given));

@@ -12,8 +12,8 @@ use crate::engine::steps::{day, instant};
 use crate::engine::{Tables, first_day_to_read};
 use crate::functions::instants::instant_us;
 use crate::rules::calendar::{DAY_US, day_of};
-use crate::rules::{Options, Span, Window, ZoneName, ZoneRules};
-use crate::words::{BUCKETS, OPTIONS, duration_us, instant_text, meaning, set_option, time_zone};
+use crate::rules::{Bucket, Options, Span, Window, ZoneName, ZoneRules};
+use crate::words::{OPTIONS, duration_us, instant_text, set_option, time_zone};
 
 /// The longest range of one call.
 pub const RANGE_DAYS_MAX: i64 = 3_660;
@@ -24,8 +24,8 @@ pub struct Call {
     /// The days whose polls have to be read, the last one included.
     pub days: (Expr, Expr),
     pub options: Options,
-    /// Of `uptime_by`: one of the words of [`BUCKETS`], and the zone whose calendar counts.
-    pub bucket: Option<String>,
+    /// Of `uptime_by`, and the zone whose calendar counts.
+    pub bucket: Option<Bucket>,
     pub time_zone: Option<ZoneName>,
     /// Of `incidents`, microseconds.
     pub min_downtime_us: i64,
@@ -36,16 +36,15 @@ impl Call {
     /// Names the argument that is none, and what was expected.
     pub fn of(kind: Kind, arguments: &[Expr], tables: &Tables) -> Result<Self> {
         let (bucket, rest) = match (kind, arguments) {
-            (Kind::UptimeBy, [bucket, rest @ ..]) => match word(bucket) {
-                Ok(bucket) => (Some(bucket.to_ascii_lowercase()), rest),
+            (Kind::UptimeBy, [bucket, rest @ ..]) => match bucket_of(bucket) {
+                Ok(bucket) => (Some(bucket), rest),
                 Err(what) => return wrong(kind, format!("bucket: {what}")),
             },
-            (Kind::UptimeBy, []) => return wrong(kind, "expected a bucket like 'day'"),
+            (Kind::UptimeBy, []) => {
+                return wrong(kind, "expected a bucket like 'day' or '5 minutes'");
+            }
             (_, arguments) => (None, arguments),
         };
-        if let Some(Err(unknown)) = bucket.as_ref().map(|bucket| meaning(BUCKETS, bucket)) {
-            return wrong(kind, format!("bucket: {unknown}"));
-        }
         // Options alone leave the range to be the usual one.
         let is_options = |first: &Expr| word(first).is_ok_and(|text| text.contains('='));
         let (range, rest) = match rest {
@@ -58,6 +57,9 @@ impl Call {
             Some(range) => of_range(kind, range, tables)?,
             None => usual_range(kind, tables)?,
         };
+        if let Some(bucket) = bucket {
+            few_enough(kind, bucket, &range, &tables.zone_rules)?;
+        }
         let mut call = Self { bucket, ..Self::over(range, days) };
         let mut given = Vec::new();
         for argument in rest {
@@ -75,7 +77,7 @@ impl Call {
 
     /// One that nobody asks, for the columns of any.
     pub fn any(tables: &Tables) -> Self {
-        let bucket = Some("day".to_owned());
+        let bucket = Some(Bucket::DAY);
         let (range, days) = of_span(Window::LONGEST.before(0), tables);
         Self { bucket, ..Self::over(range, days) }
     }
@@ -166,6 +168,50 @@ fn taken(kind: Kind) -> String {
     };
     let shared = OPTIONS.into_iter().filter(|name| !kind.not_taken().contains(name));
     shared.chain(own).collect::<Vec<_>>().join(", ")
+}
+
+/// A bucket as a text or an interval.
+fn bucket_of(expr: &Expr) -> std::result::Result<Bucket, String> {
+    let Expr::Literal(value, _) = expr else { return Bucket::parse(&word(expr)?) };
+    match value {
+        ScalarValue::IntervalMonthDayNano(Some(length)) => {
+            let days_us = i64::from(length.days).saturating_mul(DAY_US);
+            let time_us = days_us.saturating_add(length.nanoseconds / 1000);
+            Bucket::of(i64::from(length.months), time_us)
+                .map_err(|what| format!("{} {what}", shown(value)))
+        }
+        ScalarValue::DurationMicrosecond(Some(time_us)) => {
+            Bucket::of(0, *time_us).map_err(|what| format!("{} {what}", shown(value)))
+        }
+        _ => Bucket::parse(&word(expr)?),
+    }
+}
+
+/// The most buckets of one store.
+const BUCKETS_MAX: i64 = 100_000;
+
+/// # Errors
+/// Where the range has too many buckets.
+fn few_enough(
+    kind: Kind,
+    bucket: Bucket,
+    (from, to): &(Expr, Expr),
+    zones: &ZoneRules,
+) -> Result<()> {
+    let at = |expr: &Expr| match expr {
+        Expr::Literal(value, _) => instant_of(value, zones).unwrap_or_default(),
+        _ => 0,
+    };
+    let buckets = bucket.count_within(at(to).saturating_sub(at(from)));
+    if buckets > BUCKETS_MAX {
+        return wrong(
+            kind,
+            format!(
+                "the range has {buckets} buckets a store, and the limit is {BUCKETS_MAX}; ask for a shorter range or longer buckets"
+            ),
+        );
+    }
+    Ok(())
 }
 
 type RangeAndDays = ((Expr, Expr), (Expr, Expr));

@@ -5,6 +5,8 @@
 //! made. Polls later than the end of a range are not looked at: it is the *now* of the question.
 
 mod call;
+mod called;
+mod hours;
 mod latest;
 mod named;
 mod open;
@@ -21,6 +23,8 @@ use datafusion::scalar::ScalarValue;
 
 use self::call::Call;
 pub use self::call::{RANGE_DAYS_MAX, instant_of};
+pub use self::called::as_called;
+pub use self::hours::hours_options;
 use self::latest::LatestPoll;
 use self::named::Named;
 use self::open::Known;
@@ -157,6 +161,6 @@ fn arguments_of(call: &Call) -> Result<Arguments> {
     let zone = call.time_zone.map(|zone| zone.as_str().to_owned());
     arguments.insert("time_zone", lit(ScalarValue::Utf8(zone)));
     arguments.insert("min_downtime", lit(call.min_downtime_us));
-    arguments.extend(call.bucket.iter().map(|bucket| ("bucket", lit(bucket.as_str()))));
+    arguments.extend(call.bucket.map(|bucket| ("bucket", lit(bucket.text()))));
     Ok(arguments)
 }

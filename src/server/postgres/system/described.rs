@@ -54,11 +54,12 @@ const TYPES: [(i32, &str); 10] =
     [BOOL, INT8, INT2, INT4, TEXT, TIMESTAMP, TIMESTAMPTZ, INTERVAL, RECORD, ANYARRAY];
 
 /// How what a function returns begins in its description, and of which type that is.
-const RETURNED: [(&str, (i32, &str)); 6] = [
+const RETURNED: [(&str, (i32, &str)); 7] = [
     ("true or false", BOOL),
     ("a timestamp without", TIMESTAMP),
     ("a timestamp", TIMESTAMPTZ),
     ("microseconds", INT8),
+    ("a number", INT8),
     ("a duration", INTERVAL),
     ("'up'", TEXT),
 ];
@@ -72,7 +73,8 @@ impl Own {
         let arguments = function.arguments.iter().map(|argument| {
             let of = match argument.takes {
                 Takes::Instant => TIMESTAMPTZ,
-                Takes::Length => INTERVAL,
+                Takes::Length | Takes::OpenTime => INTERVAL,
+                Takes::Heartbeats => RECORD,
                 Takes::Text => TEXT,
                 Takes::Boolean => BOOL,
                 Takes::SmallInteger => INT2,

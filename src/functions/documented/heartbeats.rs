@@ -1,0 +1,295 @@
+//! The names that TimescaleDB Toolkit has for heartbeats, of which timelines are asked as well.
+
+use super::{Argument, Documented, Example, Kind, Takes};
+
+const HEARTBEATS: Argument =
+    Argument::required("heartbeats", Takes::Heartbeats, "of heartbeat_agg(...)");
+const EARLIER: Argument = Argument::required(
+    "prev",
+    Takes::Heartbeats,
+    "those of the range before, as lag(...) gives them; null where there are none",
+);
+const LIVENESS: Argument = Argument::required(
+    "timeline",
+    Takes::Timeline,
+    "heartbeats of heartbeat_agg(...), or a timeline",
+);
+
+pub const HEARTBEAT_AGG: Documented = Documented {
+    name: "heartbeat_agg",
+    kind: Kind::Aggregate,
+    summary: "Folds heartbeats into the time over which their sender was live, each for so long, and dead \
+              within the rest of a range, as TimescaleDB Toolkit's heartbeat_agg.",
+    arguments: &[
+        Argument::required("heartbeat", Takes::Instant, "when it was heard, within the range"),
+        Argument::required("start", Takes::Instant, "start of the range, the same for a group"),
+        Argument::required("duration", Takes::Length, "length of the range"),
+        Argument::required(
+            "liveness",
+            Takes::Length,
+            "how long a heartbeat vouches, days and hours",
+        ),
+    ],
+    returns: "heartbeats, which all functions take that take a timeline: up while live, down while dead, \
+              unknown outside of the range",
+    nulls: "A row with a null is no heartbeat; without any heartbeat the result is null.",
+    example: Example {
+        sql: "\
+SELECT
+    uptime(beats) AS uptime,
+    downtime(beats) AS downtime,
+    num_live_ranges(beats) AS live,
+    num_gaps(beats) AS gaps
+FROM (
+    SELECT heartbeat_agg(heard_at, '2023-01-25 10:00:00', '1 hour', '10 minutes') AS beats
+    FROM (VALUES
+        ('2023-01-25 10:02:20'),
+        ('2023-01-25 10:10:00'),
+        ('2023-01-25 10:30:00')
+    ) AS pings (heard_at)
+);",
+        output: "\
++---------+----------+------+------+
+| uptime  | downtime | live | gaps |
++---------+----------+------+------+
+| PT1660S | PT1940S  | 2    | 3    |
++---------+----------+------+------+",
+    },
+};
+
+pub const UPTIME_OF: Documented = Documented {
+    name: "uptime",
+    kind: Kind::Scalar,
+    summary: "How long heartbeats, or a timeline, were up in all; uptime(from, to) in FROM has the figures of \
+              stores.",
+    arguments: &[LIVENESS],
+    returns: "a duration in microseconds, as duration_in returns it",
+    nulls: "Null where the timeline is, and where it is up for ever.",
+    example: Example {
+        sql: "\
+SELECT uptime(state_agg(polled_at, active)) AS uptime
+FROM (VALUES
+    ('2023-01-25 10:14:00', true),
+    ('2023-01-25 11:15:00', false)
+) AS seen (polled_at, active);",
+        output: "\
++---------+
+| uptime  |
++---------+
+| PT3660S |
++---------+",
+    },
+};
+
+pub const DOWNTIME_OF: Documented = Documented {
+    name: "downtime",
+    kind: Kind::Scalar,
+    summary: "How long heartbeats, or a timeline, were down in all.",
+    arguments: &[LIVENESS],
+    returns: "a duration in microseconds, as duration_in returns it",
+    nulls: "Null where the timeline is, and where it is down for ever.",
+    example: Example {
+        sql: "\
+SELECT downtime(heartbeat_agg(heard_at, '2023-01-25', '1 day', '12 hours')) AS downtime
+FROM (VALUES ('2023-01-25 10:00:00')) AS pings (heard_at);",
+        output: "\
++----------+
+| downtime |
++----------+
+| PT43200S |
++----------+",
+    },
+};
+
+pub const LIVE_AT: Documented = Documented {
+    name: "live_at",
+    kind: Kind::Scalar,
+    summary: "Whether heartbeats, or a timeline, are up at an instant.",
+    arguments: &[LIVENESS, Argument::required("instant", Takes::Instant, "when")],
+    returns: "true or false",
+    nulls: "Null where an argument is, and where the state is unknown, as outside of the range of heartbeats.",
+    example: Example {
+        sql: "\
+SELECT
+    live_at(beats, '2023-01-25 10:05:00') AS soon,
+    live_at(beats, '2023-01-25 11:00:00') AS late,
+    live_at(beats, '2023-01-27') AS after_all
+FROM (
+    SELECT heartbeat_agg(heard_at, '2023-01-25', '1 day', '10 minutes') AS beats
+    FROM (VALUES ('2023-01-25 10:00:00')) AS pings (heard_at)
+);",
+        output: "\
++------+-------+-----------+
+| soon | late  | after_all |
++------+-------+-----------+
+| true | false |           |
++------+-------+-----------+",
+    },
+};
+
+pub const NUM_LIVE_RANGES: Documented = Documented {
+    name: "num_live_ranges",
+    kind: Kind::Scalar,
+    summary: "How many ranges live_ranges lists.",
+    arguments: &[LIVENESS],
+    returns: "a number (BIGINT)",
+    nulls: "Null where the timeline is.",
+    example: Example {
+        sql: "\
+SELECT num_live_ranges(timeline(polled_at, active)) AS live
+FROM (VALUES
+    ('2023-01-25 10:14:00', true),
+    ('2023-01-25 11:15:00', false),
+    ('2023-01-25 12:16:00', true)
+) AS seen (polled_at, active);",
+        output: "\
++------+
+| live |
++------+
+| 2    |
++------+",
+    },
+};
+
+pub const NUM_GAPS: Documented = Documented {
+    name: "num_gaps",
+    kind: Kind::Scalar,
+    summary: "How many ranges dead_ranges lists.",
+    arguments: &[LIVENESS],
+    returns: "a number (BIGINT)",
+    nulls: "Null where the timeline is.",
+    example: Example {
+        sql: "\
+SELECT num_gaps(timeline(polled_at, active)) AS gaps
+FROM (VALUES
+    ('2023-01-25 10:14:00', true),
+    ('2023-01-25 11:15:00', false),
+    ('2023-01-25 12:16:00', true)
+) AS seen (polled_at, active);",
+        output: "\
++------+
+| gaps |
++------+
+| 1    |
++------+",
+    },
+};
+
+pub const INTERPOLATE: Documented = Documented {
+    name: "interpolate",
+    kind: Kind::Scalar,
+    summary: "Heartbeats with what the last one of the range before still vouches for.",
+    arguments: &[HEARTBEATS, EARLIER],
+    returns: "heartbeats",
+    nulls: "Null where the heartbeats are; after a null they are as they were.",
+    example: Example {
+        sql: "\
+SELECT day, live_ranges(interpolate(beats, lag(beats) OVER (ORDER BY day))) AS live
+FROM (
+    SELECT day, heartbeat_agg(heard_at, day, '1 day', '1 hour') AS beats
+    FROM (VALUES
+        ('2023-01-24', '2023-01-24 23:30:00'),
+        ('2023-01-25', '2023-01-25 00:20:00')
+    ) AS pings (day, heard_at)
+    GROUP BY day
+)
+ORDER BY day;",
+        output: "\
++------------+--------------------------------------------------------------------+
+| day        | live                                                               |
++------------+--------------------------------------------------------------------+
+| 2023-01-24 | [{starts_at: 2023-01-24T23:30:00Z, ends_at: 2023-01-25T00:00:00Z}] |
+| 2023-01-25 | [{starts_at: 2023-01-25T00:00:00Z, ends_at: 2023-01-25T01:20:00Z}] |
++------------+--------------------------------------------------------------------+",
+    },
+};
+
+pub const INTERPOLATED_UPTIME: Documented = Documented {
+    name: "interpolated_uptime",
+    kind: Kind::Scalar,
+    summary: "uptime(interpolate(heartbeats, prev)).",
+    arguments: &[HEARTBEATS, EARLIER],
+    returns: "a duration in microseconds, as duration_in returns it",
+    nulls: "Null where the heartbeats are.",
+    example: Example {
+        sql: "\
+SELECT
+    day,
+    interpolated_uptime(beats, lag(beats) OVER (ORDER BY day)) AS uptime
+FROM (
+    SELECT day, heartbeat_agg(heard_at, day, '1 day', '1 hour') AS beats
+    FROM (VALUES
+        ('2023-01-24', '2023-01-24 23:30:00'),
+        ('2023-01-25', '2023-01-25 10:00:00')
+    ) AS pings (day, heard_at)
+    GROUP BY day
+)
+ORDER BY day;",
+        output: "\
++------------+---------+
+| day        | uptime  |
++------------+---------+
+| 2023-01-24 | PT1800S |
+| 2023-01-25 | PT5400S |
++------------+---------+",
+    },
+};
+
+pub const INTERPOLATED_DOWNTIME: Documented = Documented {
+    name: "interpolated_downtime",
+    kind: Kind::Scalar,
+    summary: "downtime(interpolate(heartbeats, prev)).",
+    arguments: &[HEARTBEATS, EARLIER],
+    returns: "a duration in microseconds, as duration_in returns it",
+    nulls: "Null where the heartbeats are.",
+    example: Example {
+        sql: "\
+SELECT interpolated_downtime(beats, NULL) AS downtime
+FROM (
+    SELECT heartbeat_agg(heard_at, '2023-01-25', '1 day', '1 hour') AS beats
+    FROM (VALUES ('2023-01-25 10:00:00')) AS pings (heard_at)
+);",
+        output: "\
++----------+
+| downtime |
++----------+
+| PT82800S |
++----------+",
+    },
+};
+
+pub const TRIM_TO: Documented = Documented {
+    name: "trim_to",
+    kind: Kind::Scalar,
+    summary: "Heartbeats within a part of their range; one that vouches into the part does so.",
+    arguments: &[
+        HEARTBEATS,
+        Argument::optional(
+            "start",
+            Takes::Instant,
+            "start of the part; null or without it that of the range",
+        ),
+        Argument::optional(
+            "duration",
+            Takes::Length,
+            "its length; null or without it to the end of the range",
+        ),
+    ],
+    returns: "heartbeats",
+    nulls: "Null where the heartbeats are, and of a part that ends before it starts.",
+    example: Example {
+        sql: "\
+SELECT unnest(live_ranges(trim_to(beats, '2023-01-25 10:30:00', '1 hour'))) AS live
+FROM (
+    SELECT heartbeat_agg(heard_at, '2023-01-25', '1 day', '40 minutes') AS beats
+    FROM (VALUES ('2023-01-25 10:00:00'), ('2023-01-25 11:00:00')) AS pings (heard_at)
+);",
+        output: "\
++------------------------------------------------------------------+
+| live                                                             |
++------------------------------------------------------------------+
+| {starts_at: 2023-01-25T10:30:00Z, ends_at: 2023-01-25T10:40:00Z} |
+| {starts_at: 2023-01-25T11:00:00Z, ends_at: 2023-01-25T11:30:00Z} |
++------------------------------------------------------------------+",
+    },
+};

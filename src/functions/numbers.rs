@@ -1,0 +1,44 @@
+//! Lists of whole numbers, which the states of aggregates travel as between partitions.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, ListArray};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, Field, FieldRef, Int64Type};
+use datafusion::scalar::ScalarValue;
+
+fn item() -> FieldRef {
+    Arc::new(Field::new("item", DataType::Int64, false))
+}
+
+pub fn numbers_type() -> DataType {
+    DataType::List(item())
+}
+
+pub fn numbers_value(numbers: Vec<i64>) -> ScalarValue {
+    let offsets = OffsetBuffer::from_lengths([numbers.len()]);
+    let values = Arc::new(Int64Array::from(numbers));
+    ScalarValue::List(Arc::new(ListArray::new(item(), offsets, values, None)))
+}
+
+/// A column of such lists.
+pub struct Numbers<'a> {
+    lists: &'a ListArray,
+    values: &'a [i64],
+}
+
+impl<'a> Numbers<'a> {
+    pub fn new(column: &'a ArrayRef) -> Self {
+        let lists = column.as_list::<i32>();
+        Self { lists, values: lists.values().as_primitive::<Int64Type>().values() }
+    }
+
+    /// None of a null.
+    pub fn row(&self, row: usize) -> &'a [i64] {
+        if self.lists.is_null(row) {
+            return &[];
+        }
+        let offsets = self.lists.value_offsets();
+        &self.values[offsets[row] as usize..offsets[row + 1] as usize]
+    }
+}

@@ -1,0 +1,195 @@
+//! `state_periods`, `state_timeline`, `into_values` and their interpolated kin, as TimescaleDB Toolkit
+//! has them for its `state_agg`: lists, a row of which `unnest` makes.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, DurationMicrosecondArray, ListArray, StringArray, StructArray,
+    TimestampMicrosecondArray,
+};
+use arrow::buffer::{NullBuffer, OffsetBuffer};
+use arrow::datatypes::{DataType, Field, Fields};
+use datafusion::error::Result;
+
+use super::arguments::{state, state_name, text};
+use super::durations::{duration_type, range};
+use super::lists::{Lists, SpanLists, instant_type};
+use super::stop::Stop;
+use crate::rules::algebra::{clip_into, duration_in, fill_ends, known_stretches, ranges_into};
+use crate::rules::{Span, Step};
+
+/// `list<struct<state, starts_at, ends_at>>`; an end is null where nothing bounds it.
+pub fn stretches_type() -> DataType {
+    DataType::List(item(stretch_fields()))
+}
+
+fn stretch_fields() -> Fields {
+    Fields::from(vec![
+        Field::new("state", DataType::Utf8, false),
+        Field::new("starts_at", instant_type(), true),
+        Field::new("ends_at", instant_type(), true),
+    ])
+}
+
+/// `list<struct<state, duration>>`; a duration is null where it has no limit.
+pub fn values_type() -> DataType {
+    DataType::List(item(value_fields()))
+}
+
+fn value_fields() -> Fields {
+    Fields::from(vec![
+        Field::new("state", DataType::Utf8, false),
+        Field::new("duration", duration_type(), true),
+    ])
+}
+
+fn item(fields: Fields) -> Arc<Field> {
+    Arc::new(Field::new("item", DataType::Struct(fields), false))
+}
+
+/// Lists of so many structs each; null for `None`.
+fn lists(fields: Fields, lengths: &[Option<usize>], columns: Vec<ArrayRef>) -> Result<ArrayRef> {
+    let values = Arc::new(StructArray::try_new(fields.clone(), columns, None)?);
+    let offsets = OffsetBuffer::from_lengths(lengths.iter().map(|length| length.unwrap_or(0)));
+    let valid = lengths.iter().map(Option::is_some).collect::<NullBuffer>();
+    Ok(Arc::new(ListArray::try_new(item(fields), offsets, values, Some(valid))?))
+}
+
+pub fn state_periods(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    periods(columns, rows, |_, _| Ok(true))
+}
+
+pub fn interpolated_state_periods(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    let mut filled = Filled::new(columns.get(4));
+    periods(columns, rows, |row, steps| filled.fill(row, range(columns, row)?, steps))
+}
+
+/// The spans of a state, after `change` changed the steps of a row; null where that is false.
+fn periods(
+    columns: &[ArrayRef],
+    rows: usize,
+    mut change: impl FnMut(usize, &mut Vec<Step>) -> Result<bool>,
+) -> Result<ArrayRef> {
+    let (timelines, mut spans) = (Lists::new(&columns[0]), SpanLists::with_capacity(rows));
+    let (mut steps, mut held) = (Vec::new(), Vec::new());
+    let stop = Stop::of_thread();
+    for row in 0..rows {
+        stop.unless_set()?;
+        timelines.read_steps(row, Step::EVER, &mut steps);
+        let state = text(&columns[1], row).map(state).transpose()?;
+        let Some(state) = state else {
+            spans.push(None);
+            continue;
+        };
+        if !change(row, &mut steps)? {
+            spans.push(None);
+            continue;
+        }
+        ranges_into(&mut held, &steps, state);
+        spans.push(Some(&held));
+    }
+    spans.finish()
+}
+
+/// Buckets filled at their ends, from the bucket before and from their last state.
+struct Filled<'a> {
+    earlier: Option<Lists<'a>>,
+    before: Vec<Step>,
+    clipped: Vec<Step>,
+}
+
+impl<'a> Filled<'a> {
+    fn new(earlier: Option<&'a ArrayRef>) -> Self {
+        Self { earlier: earlier.map(Lists::new), before: Vec::new(), clipped: Vec::new() }
+    }
+
+    /// The steps within the range, filled; false where the range is null.
+    fn fill(
+        &mut self,
+        row: usize,
+        range: Option<Option<Span>>,
+        steps: &mut Vec<Step>,
+    ) -> Result<bool> {
+        let Some(range) = range else { return Ok(false) };
+        self.before.clear();
+        if let Some(earlier) = &self.earlier {
+            earlier.read_steps(row, Step::EVER, &mut self.before);
+        }
+        fill_ends(steps, &self.before);
+        clip_into(&mut self.clipped, steps, range);
+        std::mem::swap(steps, &mut self.clipped);
+        Ok(true)
+    }
+}
+
+pub fn state_timeline(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    stretches(columns, rows, |_, _| Ok(true))
+}
+
+pub fn interpolated_state_timeline(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    // The range is in the place where functions with a state have it.
+    let with_state = [&columns[..1], &columns[..1], &columns[1..]].concat();
+    let mut filled = Filled::new(columns.get(3));
+    stretches(columns, rows, |row, steps| filled.fill(row, range(&with_state, row)?, steps))
+}
+
+fn stretches(
+    columns: &[ArrayRef],
+    rows: usize,
+    mut change: impl FnMut(usize, &mut Vec<Step>) -> Result<bool>,
+) -> Result<ArrayRef> {
+    let timelines = Lists::new(&columns[0]);
+    let (mut lengths, mut all) = (Vec::with_capacity(rows), Vec::new());
+    let (mut steps, stop) = (Vec::new(), Stop::of_thread());
+    for row in 0..rows {
+        stop.unless_set()?;
+        timelines.read_steps(row, Step::EVER, &mut steps);
+        if !change(row, &mut steps)? {
+            lengths.push(None);
+            continue;
+        }
+        let stretches = known_stretches(&steps);
+        lengths.push(Some(stretches.len()));
+        all.extend(stretches);
+    }
+    let states = all.iter().map(|(.., state)| Some(state_name(*state)));
+    let instants = |open: i64, of: fn(&(i64, i64, Option<bool>)) -> i64| -> ArrayRef {
+        let instants = all.iter().map(|stretch| Some(of(stretch)).filter(|at| *at != open));
+        Arc::new(instants.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+    };
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(states.collect::<StringArray>()),
+        instants(Step::EVER, |stretch| stretch.0),
+        instants(Span::FOREVER, |stretch| stretch.1),
+    ];
+    lists(stretch_fields(), &lengths, columns)
+}
+
+pub fn into_values(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    let timelines = Lists::new(&columns[0]);
+    let (mut lengths, mut states, mut durations) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut steps, stop) = (Vec::new(), Stop::of_thread());
+    for row in 0..rows {
+        stop.unless_set()?;
+        timelines.read_steps(row, Step::EVER, &mut steps);
+        let known = known_stretches(&steps);
+        let before = states.len();
+        let within = known.first().zip(known.last()).map(|(first, last)| (first.0, last.1));
+        for state in [Some(true), Some(false), None] {
+            if known.iter().any(|stretch| stretch.2 == state) {
+                states.push(Some(state_name(state)));
+                let within = within.and_then(|(from, to)| Span::new(from, to));
+                durations.push(match within {
+                    Some(within) => duration_in(&steps, state, within),
+                    None => Some(0),
+                });
+            }
+        }
+        lengths.push(Some(states.len() - before));
+    }
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(states.into_iter().collect::<StringArray>()),
+        Arc::new(DurationMicrosecondArray::from(durations)),
+    ];
+    lists(value_fields(), &lengths, columns)
+}

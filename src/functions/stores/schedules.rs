@@ -1,0 +1,170 @@
+//! The schedules that a batch of rows asks for, each laid out once.
+
+use std::collections::HashMap;
+
+use arrow::array::ArrayRef;
+use datafusion::common::exec_err;
+use datafusion::error::Result;
+
+use super::{KnownHours, ReadOptions, StoreHours};
+use crate::error::broken;
+use crate::functions::arguments::text;
+use crate::functions::hours::{Clocks, on_calendar};
+use crate::functions::stop::Stop;
+use crate::rules::calendar::DAY_US;
+use crate::rules::schedule::Schedule;
+use crate::rules::{LocalClock, Options, Span, WeeklyHours, Zone, ZoneRules};
+
+pub struct Schedules<'a> {
+    known: &'a KnownHours,
+    read_options: ReadOptions,
+    /// The usual ones first.
+    options: Vec<Asked>,
+    /// Where the options of a text are.
+    places: HashMap<String, usize>,
+    clocks: Clocks,
+    pub stop: Stop,
+    laid: HashMap<(&'a str, usize, i64), Schedule>,
+}
+
+/// Options, and what they make of stores without hours or without a zone.
+struct Asked {
+    options: Options,
+    week: WeeklyHours,
+    /// `None` where the rules of the data do not know it.
+    zone: Option<Zone>,
+}
+
+impl Asked {
+    fn of(options: Options, zones: &ZoneRules) -> Self {
+        let zone = zones.zone(options.default_time_zone.as_str());
+        Self { options, week: options.default_hours.week(), zone }
+    }
+}
+
+/// A store that a row asks for, and the place of its options.
+#[derive(Clone, Copy)]
+pub struct Store<'a> {
+    id: &'a str,
+    hours: &'a StoreHours,
+    options: usize,
+}
+
+impl<'a> Schedules<'a> {
+    /// What is laid out at once: long enough to serve many rows, short enough for one.
+    const STRETCH_US: i64 = 28 * DAY_US;
+    /// More than a batch sorted by store or by time needs at once.
+    const LAID_MAX: usize = 4_096;
+
+    pub fn of(known: &'a KnownHours, read_options: ReadOptions) -> Self {
+        let usual = Asked::of(Options::default(), &known.zones);
+        Self {
+            known,
+            read_options,
+            options: vec![usual],
+            places: HashMap::new(),
+            clocks: Clocks::by(&known.zones),
+            stop: Stop::of_thread(),
+            laid: HashMap::new(),
+        }
+    }
+
+    /// The store of a row and its options, a text or nothing; `None` where nobody knows it.
+    ///
+    /// # Errors
+    /// Where the text is no options.
+    pub fn store(
+        &mut self,
+        ids: &ArrayRef,
+        options: Option<&ArrayRef>,
+        row: usize,
+    ) -> Result<Option<Store<'a>>> {
+        let known: &'a KnownHours = self.known;
+        let found = text(ids, row).and_then(|id| known.stores.get_key_value(id));
+        let Some((id, hours)) = found else { return Ok(None) };
+        let options = match options.and_then(|options| text(options, row)) {
+            Some(text) => self.place(text)?,
+            None => 0,
+        };
+        Ok(Some(Store { id, hours, options }))
+    }
+
+    fn place(&mut self, text: &str) -> Result<usize> {
+        if let Some(place) = self.places.get(text) {
+            return Ok(*place);
+        }
+        let options = match (self.read_options)(text) {
+            Ok(options) => options,
+            Err(wrong) => return exec_err!("{wrong}"),
+        };
+        self.options.push(Asked::of(options, &self.known.zones));
+        let place = self.options.len() - 1;
+        self.places.insert(text.to_owned(), place);
+        Ok(place)
+    }
+
+    pub fn is_always_open(&self, store: Store) -> bool {
+        *self.week(store) == WeeklyHours::Always
+    }
+
+    pub fn is_never_open(&self, store: Store) -> bool {
+        matches!(self.week(store), WeeklyHours::Rows(rows) if rows.is_empty())
+    }
+
+    fn week<'s>(&'s self, store: Store<'s>) -> &'s WeeklyHours {
+        store.hours.week.as_ref().unwrap_or(&self.options[store.options].week)
+    }
+
+    fn zone(&self, store: Store) -> Result<Zone> {
+        let asked = &self.options[store.options];
+        match store.hours.zone.as_ref().or(asked.zone.as_ref()) {
+            Some(zone) => Ok(zone.clone()),
+            None => exec_err!(
+                "the zone rules {} of the data know no {}",
+                self.known.zones.edition(),
+                asked.options.default_time_zone
+            ),
+        }
+    }
+
+    /// The clock of a store, right for instants of the stretch.
+    ///
+    /// # Errors
+    /// Where nobody knows its zone.
+    pub fn clock(&mut self, store: Store, stretch: Span) -> Result<&LocalClock> {
+        let zone = self.zone(store)?;
+        self.clocks.of_zone(&zone, Schedule::laid(stretch))
+    }
+
+    /// The stretch that holds an instant.
+    ///
+    /// # Errors
+    /// Where the instant has no date of four digits.
+    pub fn stretch(instant: i64) -> Result<Span> {
+        on_calendar(instant)?;
+        let starts_at = instant.div_euclid(Self::STRETCH_US) * Self::STRETCH_US;
+        Span::new(starts_at, starts_at + Self::STRETCH_US)
+            .ok_or_else(|| broken("a stretch is empty"))
+    }
+
+    /// The schedule of a store, right for instants of the stretch.
+    ///
+    /// # Errors
+    /// Where nobody waits for it any more.
+    pub fn schedule(&mut self, store: Store<'a>, stretch: Span) -> Result<&Schedule> {
+        self.stop.unless_set()?;
+        let key = (store.id, store.options, stretch.starts_at());
+        if !self.laid.contains_key(&key) {
+            if self.laid.len() >= Self::LAID_MAX {
+                self.laid.clear();
+            }
+            let zone = self.zone(store)?;
+            let asked = &self.options[store.options];
+            let week = store.hours.week.as_ref().unwrap_or(&asked.week);
+            let clock = self.clocks.of_zone(&zone, Schedule::laid(stretch))?;
+            let laid = Schedule::over(week, clock, stretch, asked.options.snap_end_of_day);
+            self.laid.insert(key, laid);
+        }
+        Ok(&self.laid[&key])
+    }
+}

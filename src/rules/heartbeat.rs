@@ -1,0 +1,103 @@
+//! Heartbeats: who was heard of is live for a while, and dead within a range while nobody hears.
+
+use super::span::{Span, Spans};
+use super::timeline::Step;
+
+/// The live time of a range. The last live span may go on after the range, for the one that follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heartbeats {
+    pub range: Span,
+    /// None starts outside of the range.
+    pub live: Spans,
+}
+
+impl Heartbeats {
+    /// The steps within the range: up while live, down while dead; unknown outside.
+    pub fn steps_into(&self, into: &mut Vec<Step>) {
+        into.clear();
+        into.push(Step { starts_at: Step::EVER, active: None });
+        let mut dead_from = self.range.starts_at();
+        for span in self.live.iter().filter_map(|span| span.within(self.range)) {
+            if dead_from < span.starts_at() {
+                into.push(Step { starts_at: dead_from, active: Some(false) });
+            }
+            into.push(Step { starts_at: span.starts_at(), active: Some(true) });
+            dead_from = span.ends_at();
+        }
+        if dead_from < self.range.ends_at() {
+            into.push(Step { starts_at: dead_from, active: Some(false) });
+        }
+        into.push(Step { starts_at: self.range.ends_at(), active: None });
+    }
+
+    /// With what the range before goes on with; `None` where that does not end before this starts.
+    pub fn after(&self, before: &Self) -> Option<Self> {
+        if before.range.ends_at() > self.range.starts_at() {
+            return None;
+        }
+        let from = Span::new(self.range.starts_at(), Span::FOREVER)?;
+        let goes_on = before.live.last().and_then(|last| last.within(from));
+        let live = self.live.iter().copied().chain(goes_on).collect();
+        Some(Self { range: self.range, live: Spans::union(live) })
+    }
+
+    /// Those within a part of the range; `None` where it is no part of it.
+    pub fn trimmed(&self, range: Span) -> Option<Self> {
+        if range.within(self.range) != Some(range) {
+            return None;
+        }
+        let from = Span::new(range.starts_at(), Span::FOREVER)?;
+        let starting = self.live.iter().filter(|span| span.starts_at() < range.ends_at());
+        let live = starting.filter_map(|span| span.within(from)).collect();
+        Some(Self { range, live: Spans::union(live) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::drawn::{drawn, span};
+    use super::*;
+
+    /// A range `0..20` and live spans `3..7 9..12`.
+    fn beats(range: &str, live: &str) -> Heartbeats {
+        let live = live.split_whitespace().map(span).collect();
+        Heartbeats { range: span(range), live: Spans::union(live) }
+    }
+
+    #[track_caller]
+    fn check(found: &Heartbeats, expected: &str) {
+        let mut steps = Vec::new();
+        found.steps_into(&mut steps);
+        assert_eq!(drawn(&steps), expected);
+    }
+
+    #[test]
+    fn the_range_is_live_or_dead() {
+        check(&beats("0..20", ""), "? 0- 20?");
+        check(&beats("0..20", "3..7 9..12"), "? 0- 3+ 7- 9+ 12- 20?");
+        check(&beats("0..20", "0..7"), "? 0+ 7- 20?");
+        check(&beats("0..20", "18..25"), "? 0- 18+ 20?");
+        check(&beats("0..20", "0..25"), "? 0+ 20?");
+    }
+
+    #[test]
+    fn what_goes_on_from_before_is_live() {
+        let next = beats("20..40", "22..25");
+        check(&next.after(&beats("0..20", "18..21")).unwrap(), "? 20+ 21- 22+ 25- 40?");
+        check(&next.after(&beats("0..20", "18..23")).unwrap(), "? 20+ 25- 40?");
+        check(&next.after(&beats("0..20", "18..20")).unwrap(), "? 20- 22+ 25- 40?");
+        check(&next.after(&beats("0..20", "")).unwrap(), "? 20- 22+ 25- 40?");
+        check(&next.after(&beats("0..10", "8..60")).unwrap(), "? 20+ 40?");
+        assert_eq!(next.after(&beats("0..21", "")), None);
+    }
+
+    #[test]
+    fn a_part_is_as_it_was_in_the_whole() {
+        let whole = beats("0..40", "3..7 9..12 30..50");
+        check(&whole.trimmed(span("5..10")).unwrap(), "? 5+ 7- 9+ 10?");
+        check(&whole.trimmed(span("12..30")).unwrap(), "? 12- 30?");
+        assert_eq!(whole.trimmed(span("5..10")).unwrap().live.last(), Some(&span("9..12")));
+        assert_eq!(whole.trimmed(span("5..41")), None);
+        assert_eq!(whole.trimmed(span("0..40")), Some(whole.clone()));
+    }
+}
