@@ -131,6 +131,7 @@ fn sighted(
     let places: HashMap<(&str, i64), usize> =
         numbered.map(|(instant, at)| ((ids.id(instant.store), instant.polled_at), at)).collect();
     let days: HashSet<i64> = instants.iter().map(|instant| day_of(instant.polled_at)).collect();
+    let stores = instants.iter().map(|instant| ids.id(instant.store)).collect();
     let mut sighted = vec![Sighted::default(); instants.len()];
     for (file, read) in files.iter().enumerate().filter(|(_, file)| !file.days.is_disjoint(&days)) {
         let found = Mutex::new(vec![Sighted::default(); instants.len()]);
@@ -152,7 +153,8 @@ fn sighted(
         };
         // The bytes were counted when they were read first.
         let watch = Watch { stopped: intake.watch.stopped, read: &|_| {} };
-        let content_hash = polls_again(&read.source, Intake { watch: &watch, ..intake }, see)?;
+        let intake = Intake { watch: &watch, ..intake };
+        let content_hash = polls_again(&read.source, intake, &stores, see)?;
         if content_hash != read.content_hash {
             continue;
         }
