@@ -5,8 +5,6 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{available_parallelism, scope};
 
-use hashbrown::HashSet;
-
 use super::blocks::{Block, Blocks};
 use super::fields;
 use super::header::{Header, Kind};
@@ -15,6 +13,7 @@ use super::rejects::Reject;
 use super::rows::{Row, each_row};
 use super::source::Source;
 use super::spill::Spill;
+use super::store_search::StoreSearch;
 use crate::error::{Error, Result};
 use crate::rules::{Opening, Zone, ZoneRules};
 
@@ -132,7 +131,7 @@ pub fn read_file(source: Source, intake: Intake) -> Result<ReadFile> {
 pub fn polls_again(
     source: &Source,
     intake: Intake,
-    stores: &HashSet<&str>,
+    stores: &StoreSearch,
     see: impl Fn(&str, i64, bool, u64) + Sync,
 ) -> Result<String> {
     let label = source.label();
@@ -147,8 +146,10 @@ pub fn polls_again(
         Ok(())
     };
     file.in_parallel(|_: &mut Worker<()>, block| {
-        // Rejects were listed when the file was read first.
-        each_row(&label, &header, block, &mut Vec::new(), read);
+        stores.each_part(block, |part| {
+            // Rejects were listed when the file was read first.
+            each_row(&label, &header, part, &mut Vec::new(), read);
+        });
         Ok(())
     })?;
     Ok(file.blocks.content_hash())

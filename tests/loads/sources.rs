@@ -78,6 +78,7 @@ fn conflicts_have_their_lines_in_files_of_any_form() {
     const QUOTED: &str = "\"two\nlines, \"\"quoted\"\"\"";
     // More of these than fit into a block.
     const BETWEEN: (&str, usize) = ("b,active,2023-01-24 10:00:00 UTC,", 40_000);
+    // Rows of the long id are searched for; all rows are split for the short one.
     for id in ["1177941416522642976", "a"] {
         let folder = files(&[]);
         let (mut names, mut expected) = (Vec::new(), "file,line,other_line\n".to_owned());
