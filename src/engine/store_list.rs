@@ -69,22 +69,24 @@ impl StoreList {
 
     /// Those whose ids come after a text.
     pub fn after(&self, id: &str) -> impl Iterator<Item = ListedStore<'_>> {
-        self.rows_from(self.first_row(|other| other > id))
+        self.with_prefix("", Some(id))
     }
 
-    /// Those whose ids start with a text.
-    pub fn with_prefix(&self, prefix: &str) -> impl Iterator<Item = ListedStore<'_>> {
-        let first = self.first_row(|other| other >= prefix);
-        self.rows_from(first).take_while(move |store| store.id.starts_with(prefix))
+    /// Those whose ids start with a text and come after another; found and counted without a look at
+    /// each.
+    pub fn with_prefix(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+    ) -> impl ExactSizeIterator<Item = ListedStore<'_>> {
+        let first = self.first_row(|id| id >= prefix && after.is_none_or(|after| id > after));
+        let end = self.first_row(|id| id >= prefix && !id.starts_with(prefix));
+        (first.min(end)..end).map(|row| self.row(row))
     }
 
     /// `None` where there is no such store.
     pub fn store(&self, id: &str) -> Option<ListedStore<'_>> {
-        self.with_prefix(id).next().filter(|store| store.id == id)
-    }
-
-    fn rows_from(&self, first: usize) -> impl Iterator<Item = ListedStore<'_>> {
-        (first..self.rows.num_rows()).map(|row| self.row(row))
+        self.with_prefix(id, None).next().filter(|store| store.id == id)
     }
 
     /// The first row whose id is past a bound that holds for all later ones too.
@@ -160,10 +162,22 @@ mod tests {
         {
             assert_eq!(ids(stores.after(after).collect()), expected, "{after}");
         }
-        for (prefix, expected) in
-            [("", "a aa ab b é 🍕"), ("a", "a aa ab"), ("ab", "ab"), ("c", ""), ("é", "é")]
-        {
-            assert_eq!(ids(stores.with_prefix(prefix).collect()), expected, "{prefix}");
+        for (prefix, after, expected) in [
+            ("", None, "a aa ab b é 🍕"),
+            ("", Some("aaa"), "ab b é 🍕"),
+            ("a", None, "a aa ab"),
+            ("a", Some("A"), "a aa ab"),
+            ("a", Some("a"), "aa ab"),
+            ("a", Some("ab"), ""),
+            ("a", Some("b"), ""),
+            ("ab", None, "ab"),
+            ("c", None, ""),
+            ("é", None, "é"),
+        ] {
+            let found = stores.with_prefix(prefix, after);
+            let count = expected.split_whitespace().count();
+            assert_eq!(found.len(), count, "{prefix} {after:?}");
+            assert_eq!(ids(found.collect()), expected, "{prefix} {after:?}");
         }
         assert!(stores.store("aaa").is_none() && stores.store("").is_none());
     }

@@ -8,6 +8,7 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicr
 
 use super::read::{Intake, Watch, polls_again};
 use super::source::Source;
+use super::store_search::StoreSearch;
 use super::stores::Ids;
 use crate::error::Result;
 use crate::rules::calendar::day_of;
@@ -131,6 +132,7 @@ fn sighted(
     let places: HashMap<(&str, i64), usize> =
         numbered.map(|(instant, at)| ((ids.id(instant.store), instant.polled_at), at)).collect();
     let days: HashSet<i64> = instants.iter().map(|instant| day_of(instant.polled_at)).collect();
+    let stores = StoreSearch::new(instants.iter().map(|instant| ids.id(instant.store)));
     let mut sighted = vec![Sighted::default(); instants.len()];
     for (file, read) in files.iter().enumerate().filter(|(_, file)| !file.days.is_disjoint(&days)) {
         let found = Mutex::new(vec![Sighted::default(); instants.len()]);
@@ -152,7 +154,8 @@ fn sighted(
         };
         // The bytes were counted when they were read first.
         let watch = Watch { stopped: intake.watch.stopped, read: &|_| {} };
-        let content_hash = polls_again(&read.source, Intake { watch: &watch, ..intake }, see)?;
+        let intake = Intake { watch: &watch, ..intake };
+        let content_hash = polls_again(&read.source, intake, &stores, see)?;
         if content_hash != read.content_hash {
             continue;
         }

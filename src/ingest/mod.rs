@@ -21,6 +21,7 @@ mod rows;
 mod snapshots;
 mod source;
 mod spill;
+mod store_search;
 mod stores;
 mod zone_rules;
 mod zoneinfo;

@@ -13,6 +13,7 @@ use super::rejects::Reject;
 use super::rows::{Row, each_row};
 use super::source::Source;
 use super::spill::Spill;
+use super::store_search::StoreSearch;
 use crate::error::{Error, Result};
 use crate::rules::{Opening, Zone, ZoneRules};
 
@@ -122,26 +123,35 @@ pub fn read_file(source: Source, intake: Intake) -> Result<ReadFile> {
     Ok(ReadFile { source, content_hash, label, rows, content, rejects })
 }
 
-/// Reads a file of polls that was read before: `see` hears of each sound poll, as store, instant,
-/// status and line, in no order. Returns the hash of the content.
+/// Reads a file of polls that was read before: `see` hears of each sound poll of the stores, as store,
+/// instant, status and line, in no order. Returns the hash of the content.
 ///
 /// # Errors
 /// As [`read_file`].
 pub fn polls_again(
     source: &Source,
     intake: Intake,
+    stores: &StoreSearch,
     see: impl Fn(&str, i64, bool, u64) + Sync,
 ) -> Result<String> {
     let label = source.label();
     let mut blocks = Blocks::new(label.clone(), source.open(intake.watch.read)?);
     let (header, first) = header(&label, &mut blocks)?;
     let mut file = Reading { label: &label, header: &header, first: Some(first), blocks, intake };
-    let read = |row: &Row| {
-        let (id, polled_at, active) = read_poll(row, intake.latest_at)?;
-        see(id, polled_at, active, row.line());
+    let read = |row: &Row| -> std::result::Result<(), Reject> {
+        if stores.contains(row.read(0, fields::store_id)?) {
+            let (id, polled_at, active) = read_poll(row, intake.latest_at)?;
+            see(id, polled_at, active, row.line());
+        }
         Ok(())
     };
-    file.rows(&mut Vec::new(), read)?;
+    file.in_parallel(|_: &mut Worker<()>, block| {
+        stores.each_part(block, |part| {
+            // Rejects were listed when the file was read first.
+            each_row(&label, &header, part, &mut Vec::new(), read);
+        });
+        Ok(())
+    })?;
     Ok(file.blocks.content_hash())
 }
 

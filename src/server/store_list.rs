@@ -167,17 +167,30 @@ impl Question {
     }
 
     fn page<'a>(&self, stores: &'a StoreList) -> Page<'a> {
-        let mut page = Page { stores: Vec::new(), total: 0, next: false };
-        for store in stores.with_prefix(&self.prefix).filter(|store| self.wants(store)) {
-            page.total += 1;
-            let is_after = self.after.as_deref().is_none_or(|after| store.id > after);
-            match page.stores.len() < self.limit {
-                true if is_after => page.stores.push(store),
-                true => {}
-                false => page.next = true,
-            }
-        }
-        page
+        let wants = |store: &ListedStore<'_>| self.wants(store);
+        let mut wanted = stores.with_prefix(&self.prefix, self.after.as_deref()).filter(wants);
+        let page = wanted.by_ref().take(self.limit).collect();
+        let next = wanted.next().is_some();
+        let all = stores.with_prefix(&self.prefix, None);
+        let total = if self.has_filters() { all.filter(wants).count() } else { all.len() };
+        Page { stores: page, total, next }
+    }
+
+    /// Whether some stores with the prefix may not be wanted.
+    fn has_filters(&self) -> bool {
+        let Self {
+            limit: _,
+            after: _,
+            prefix: _,
+            as_of: _,
+            part,
+            time_zone,
+            uses_default_time_zone,
+            uses_default_hours,
+            never_polled,
+        } = self;
+        let asked = [uses_default_time_zone, uses_default_hours, never_polled];
+        !part.is_empty() || time_zone.is_some() || asked.iter().any(|asked| asked.is_some())
     }
 
     fn wants(&self, store: &ListedStore<'_>) -> bool {

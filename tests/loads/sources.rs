@@ -73,6 +73,51 @@ fn conflicting_polls_are_listed() {
 }
 
 #[test]
+fn conflicts_have_their_lines_in_files_of_any_form() {
+    const HEADER: &str = "\u{feff}store_id,status,timestamp_utc,note";
+    const QUOTED: &str = "\"two\nlines, \"\"quoted\"\"\"";
+    // More of these than fit into a block.
+    const BETWEEN: (&str, usize) = ("b,active,2023-01-24 10:00:00 UTC,", 40_000);
+    // Rows of the long id are searched for; all rows are split for the short one.
+    for id in ["1177941416522642976", "a"] {
+        let folder = files(&[]);
+        let (mut names, mut expected) = (Vec::new(), "file,line,other_line\n".to_owned());
+        for (form, (end, note, between, is_packed)) in [
+            ("\n", "", 0, false),
+            ("\r\n", QUOTED, 0, false),
+            ("\r", "", 0, true),
+            ("\n", "", BETWEEN.1, false),
+            ("\n", QUOTED, BETWEEN.1, true),
+            ("\r\n", "", BETWEEN.1, true),
+            ("\r", QUOTED, BETWEEN.1, false),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let instant = format!("2023-01-24 11:0{form}:00 UTC");
+            let active = format!("{id},active,{instant},{note}");
+            let inactive = format!(" {id} ,inactive,{instant},");
+            let start = vec![HEADER, "", active.as_str()];
+            let rest = vec![HEADER, "", inactive.as_str()];
+            let mut content =
+                ([start, vec![BETWEEN.0; between], rest].concat().join(end) + end).into_bytes();
+            let mut name = format!("{form}.csv");
+            if is_packed {
+                let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+                gzip.write_all(&content).unwrap();
+                (content, name) = (gzip.finish().unwrap(), name + ".gz");
+            }
+            std::fs::write(folder.path().join(&name), content).unwrap();
+            expected += &format!("{name},3,{}\n", 6 + note.matches('\n').count() + between);
+            names.push(name);
+        }
+        done(folder.path(), &format!("ingest {}", names.join(" ")));
+        let sql = "SELECT file, line, other_line FROM conflicts ORDER BY polled_at";
+        assert_eq!(asked(folder.path(), sql), expected, "{id}");
+    }
+}
+
+#[test]
 fn standard_input_is_a_file_of_any_kind_and_compression() {
     let plain = polls("ab").into_bytes();
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());

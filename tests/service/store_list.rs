@@ -153,6 +153,8 @@ fn a_cursor_keeps_its_place_when_stores_come_and_the_filter_stays_in_the_link() 
         let path = link.strip_prefix('<').unwrap().split('>').next().unwrap();
         let second = served.get(path).await.json();
         assert_eq!((ids(&second).as_str(), &second["data_version"]), ("B", &json!(2)));
+        // 0, A x, B, never and é, on all pages.
+        assert_eq!(second["total"], 5);
         let before = served.get("/v1/stores?as_of=1").await.json();
         assert_eq!((ids(&before).as_str(), &before["total"]), ("A x|a|b|never|é", &json!(5)));
     });
