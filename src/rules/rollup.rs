@@ -153,7 +153,8 @@ mod tests {
                 parts.push(steps);
                 rest = later;
             }
-            parts.rotate_left(if parts.is_empty() { 0 } else { draw(parts.len() as u64) as usize });
+            let parts_count = parts.len();
+            parts.rotate_left(draw(parts_count as u64 + 1) as usize);
             let mut whole = Vec::new();
             observed_into(&mut whole, &polls);
             let found = rolled_up(&parts).unwrap();

@@ -181,7 +181,6 @@ impl Accumulator for Mean {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::sql::corrections::engine::answer;
 
     /// Once it does, this file can go.

@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_month_is_as_long_as_thirty_days_and_a_day_as_24_hours() {
-        let length = |months, days, hours| {
+        let length = |months, days, hours: i64| {
             length_ns(IntervalMonthDayNano::new(months, days, hours * 3_600 * SECOND_NS))
         };
         assert_eq!(length(1, 0, 0), length(0, 30, 0));
