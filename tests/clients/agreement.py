@@ -174,7 +174,7 @@ def opened(parameters):
     return database
 
 
-def run(options, folder, until):
+def run(options, folder, started_at):
     statements = Statements(random.Random(options.seed)).statements(options.statements)
     if options.only:
         statements = [statement for statement in statements if options.only in statement.sql]
@@ -202,7 +202,7 @@ def run(options, folder, until):
         f"{words['same']} are answered the same, {words['refused']} are refused in "
         f"{len(refused)} classes, {words['different']} DIFFER in {len(different)} classes; "
         f"{len(unclear_ones)} refusals are unclear; {words['refused by all']} are refused by all; "
-        f"{time.monotonic() - until:.0f} s"
+        f"{time.monotonic() - started_at:.0f} s"
     )
     enough = options.only or agreed >= min(AGREED_MIN, 0.9 * len(statements))
     return 0 if enough and not different and not unclear_ones else 1
@@ -212,7 +212,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("uptally", type=os.path.abspath)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--statements", type=int, default=3_400)
+    parser.add_argument("--statements", type=int, default=4_000)
     parser.add_argument("--only", metavar="TEXT", help="asks the statements alone that have this")
     options = parser.parse_args()
     check_that_faults_are_found()

@@ -1,5 +1,6 @@
 """Expressions from a table of forms, as trees, so that those that fail can be made smaller."""
 
+import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,10 +36,11 @@ class Form:
     kinds: tuple
 
 
-def read_forms(path=Path(__file__).with_name("forms.txt")):
+def read_forms(folder=Path(__file__).with_name("forms_of")):
     """Forms of each kind, literals apart: both by kind."""
     literals, forms = {}, {}
-    for line in path.read_text().splitlines():
+    lines = [path.read_text().splitlines() for path in sorted(folder.glob("*.txt"))]
+    for line in itertools.chain(*lines):
         if not line or line.startswith("#"):
             continue
         kind, name, form = line[:12].strip(), line[12:36].strip(), line[36:]
