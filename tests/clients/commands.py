@@ -59,7 +59,7 @@ def asked(psql, command):
 
 
 def main(uptally):
-    assert shutil.which("psql"), "psql is missing; install the client of PostgreSQL"
+    assert shutil.which("psql"), "psql is not installed; install Debian's package postgresql"
     wrong = []
     with tempfile.TemporaryDirectory() as folder:
         load = [uptally, "ingest", "--data", folder, "data/sample"]

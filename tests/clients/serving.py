@@ -5,13 +5,13 @@ import re
 import subprocess
 from contextlib import contextmanager
 
-LISTENERS = {"flight": r"grpc://\S+", "postgres": r"postgres://\S+"}
+LISTENERS = {"flight": r"grpc://\S+", "postgres": r"postgres://\S+", "http": r"http://\S+"}
 
 
 @contextmanager
 def serving(uptally, folder, listeners, *settings):
-    """Where each of the listeners listens, on a port that is free."""
-    flags = [f"--{name}" for name in ("listen", *listeners)]
+    """Where each of the listeners listens, on a port that is free; `http` always does."""
+    flags = [f"--{name}" for name in ("listen", *listeners) if name != "http"]
     anywhere = [word for flag in flags for word in (flag, "127.0.0.1:0")]
     server = subprocess.Popen(
         [uptally, "serve", "--data", folder, *anywhere, *settings],
