@@ -31,6 +31,27 @@ pub fn values_asked<'f>(filter: &'f Expr, name: &str) -> Option<Vec<&'f ScalarVa
     }
 }
 
+/// The values between which a filter leaves the column, as far as it compares it with constants; an end
+/// that it leaves open is `None`, and so is a range that says nothing of the column.
+pub fn range_asked<'f>(
+    filter: &'f Expr,
+    name: &str,
+) -> Option<(Option<&'f ScalarValue>, Option<&'f ScalarValue>)> {
+    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = filter else { return None };
+    let is_column = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name() == name);
+    let (op, value) = match (left.as_ref(), right.as_ref()) {
+        (column, Expr::Literal(value, _)) if is_column(column) => (*op, value),
+        (Expr::Literal(value, _), column) if is_column(column) => (op.swap()?, value),
+        _ => return None,
+    };
+    match op {
+        Operator::Eq => Some((Some(value), Some(value))),
+        Operator::Gt | Operator::GtEq => Some((Some(value), None)),
+        Operator::Lt | Operator::LtEq => Some((None, Some(value))),
+        _ => None,
+    }
+}
+
 /// The filter with its columns free of the name that the query gave the table.
 pub fn unqualified(filter: Expr) -> Result<Expr> {
     let bare = filter.transform(|expr| {

@@ -32,12 +32,16 @@ use super::Stores;
 use super::cuts::Cuts;
 use super::few_stores::{FEW_STORES_MAX, FewStoresExec, StoreFiles};
 use super::files::{LocalFiles, LocalPath, location_of};
-use super::filters::{unqualified, values_asked};
+use super::filters::{range_asked, unqualified, values_asked};
 use super::ranges::{RowsOfStore, STORE_NO, StoreRangesExec};
+use crate::rules::calendar::day_of;
 use crate::tables::{Table, TableFile};
 
 /// Column of the ids.
 pub const STORE_ID: &str = "store_id";
+
+/// Column of the instants, of whose days files are.
+const POLLED_AT: &str = "polled_at";
 
 /// Files whose order and division by days the plan can rely on.
 #[derive(Debug)]
@@ -121,10 +125,10 @@ impl TableFiles {
         };
         let ScalarValue::TimestampMicrosecond(Some(last_at), _) = last_at else { return false };
         let is_over = |file: &TableFile| file.last_at.is_some_and(|at| at <= *last_at);
-        self.table == Table::Polls && column.name() == "polled_at" && self.files.iter().all(is_over)
+        self.table == Table::Polls && column.name() == POLLED_AT && self.files.iter().all(is_over)
     }
 
-    /// Files of days for which every filter that a day decides holds.
+    /// Files of days for which every filter that a day decides holds, and which those over instants reach.
     fn files_of(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<&TableFile>> {
         let mut files: Vec<_> = self.files.iter().collect();
         let Some(name) = self.table.partition_column() else { return Ok(files) };
@@ -140,6 +144,9 @@ impl TableFiles {
             let holds = holds.evaluate(&days)?.into_array(days.num_rows())?;
             let mut holds = holds.as_boolean().iter();
             files.retain(|_| holds.next().flatten().unwrap_or(false));
+        }
+        if self.table == Table::Polls {
+            files.retain(|file| filters.iter().all(|filter| may_meet(file, filter)));
         }
         Ok(files)
     }
@@ -365,6 +372,18 @@ impl TableProvider for TableFiles {
             None => ranges,
         }))
     }
+}
+
+/// Whether a poll of the file's day can be of an instant that the filter lets through.
+fn may_meet(file: &TableFile, filter: &Expr) -> bool {
+    let (Some(day), Some((from, to))) = (file.day, range_asked(filter, POLLED_AT)) else {
+        return true;
+    };
+    let day_at = |end: Option<&ScalarValue>| match end {
+        Some(ScalarValue::TimestampMicrosecond(Some(at), _)) => Some(day_of(*at)),
+        _ => None,
+    };
+    day_at(from).is_none_or(|first| day >= first) && day_at(to).is_none_or(|last| day <= last)
 }
 
 /// The files in their order, cut into at most so many runs of about the same size; one, at least.

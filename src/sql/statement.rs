@@ -1,7 +1,7 @@
 //! What is done to a statement before it is planned, so that it means what people expect of it.
 //!
-//! A cast of a column is named as it is written, and what stands in a list of columns twice gets
-//! another name: the planner names a cast as its column, and takes no two columns of one name.
+//! Columns without a name are named as they are written, and what stands in a list twice gets another
+//! name: the planner's own names are words of the engine, and it takes no two columns of one name.
 //! `SHOW TABLES` lists the tables that are for analysts, in order.
 
 use std::collections::HashSet;
@@ -11,10 +11,11 @@ use datafusion::common::SchemaError;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{
-    self, Expr, Ident, Query, SelectItem, SetExpr, Visit as _, VisitMut as _, Visitor, VisitorMut,
+    self, Expr, Ident, ObjectNamePart, OrderByExpr, OrderByKind, Query, SelectItem, SetExpr,
+    VisitMut as _, VisitorMut,
 };
 
-use super::dialect::parts::{call, null};
+use super::dialect::parts::{call, null, number};
 use super::{corrections, dialect, functions, guard};
 
 const TABLES: &str = "SELECT table_name, table_type FROM information_schema.tables \
@@ -49,15 +50,39 @@ pub fn prepare(statement: &mut Statement) -> Result<()> {
     Ok(())
 }
 
-/// Gives columns that have none names of their own.
+/// Gives columns that have none the names that they are written by.
 struct Names;
 
 impl VisitorMut for Names {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        if let (SetExpr::Select(select), Some(order)) = (&*query.body, &mut query.order_by)
+            && select.distinct.is_some()
+            && let OrderByKind::Expressions(keys) = &mut order.kind
+        {
+            keys.iter_mut().for_each(|key| by_place(key, &select.projection));
+        }
         name_columns(&mut query.body);
         ControlFlow::Continue(())
+    }
+}
+
+/// A key that is written as one of the columns becomes its place: once a column of distinct rows has a
+/// name, the planner no longer finds it by what it is.
+fn by_place(key: &mut OrderByExpr, columns: &[SelectItem]) {
+    let is_wildcard = |item: &SelectItem| {
+        matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..))
+    };
+    if is_column(&key.expr) || columns.iter().any(is_wildcard) {
+        return;
+    }
+    let is_key = |item: &SelectItem| match item {
+        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => *expr == key.expr,
+        _ => false,
+    };
+    if let Some(place) = columns.iter().position(is_key) {
+        key.expr = number(place as i64 + 1);
     }
 }
 
@@ -84,56 +109,48 @@ fn name(item: &mut SelectItem, names: &mut HashSet<String>) {
         }
         _ => return,
     };
-    let is_subquery = matches!(value, Expr::Subquery(_));
-    let written = if is_subquery { "subquery".to_owned() } else { spelled(value) };
+    let written = written(value);
     let mut given = written.clone();
-    let mut number = 0;
+    let mut others = 0;
     while !names.insert(given.clone()) {
-        number += 1;
-        given = format!("{written}_{number}");
+        others += 1;
+        given = format!("{written}_{others}");
     }
-    if number > 0 || is_subquery || is_cast(value) || asks(value) {
+    if others > 0 || !is_column(value) {
         let alias = Ident::with_quote('"', given);
         *item = SelectItem::ExprWithAlias { expr: value.clone(), alias };
     }
 }
 
-/// As written, but for a constant: that is named by its value, whatever it is cast to.
-fn spelled(value: &Expr) -> String {
-    match value {
-        Expr::Cast { expr, .. } if matches!(**expr, Expr::Value(_)) => expr.to_string(),
-        other => other.to_string(),
-    }
+fn is_column(value: &Expr) -> bool {
+    matches!(value, Expr::Identifier(_) | Expr::CompoundIdentifier(_))
 }
 
-/// Whether the planner names it as what is in it; a constant is named by its value.
-fn is_cast(value: &Expr) -> bool {
-    match value {
-        Expr::Nested(value) => is_cast(value),
-        Expr::Cast { expr, .. } => !matches!(**expr, Expr::Value(_)),
-        Expr::AtTimeZone { .. } => true,
-        _ => false,
-    }
-}
-
-/// Whether it looks something up in a subquery, which is said in other terms before it is planned.
-fn asks(value: &Expr) -> bool {
-    struct Asks;
-    impl Visitor for Asks {
+/// A value as it is written, names of functions in small letters.
+fn written(value: &Expr) -> String {
+    struct SmallNames;
+    impl VisitorMut for SmallNames {
         type Break = ();
 
-        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-            let is_asked = match expr {
-                Expr::Exists { .. } | Expr::InSubquery { .. } => true,
-                Expr::AnyOp { right, .. } | Expr::AllOp { right, .. } => {
-                    matches!(**right, Expr::Subquery(_))
+        fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+            if let Expr::Function(function) = expr {
+                for part in &mut function.name.0 {
+                    if let ObjectNamePart::Identifier(name) = part
+                        && name.quote_style.is_none()
+                    {
+                        name.value = name.value.to_lowercase();
+                    }
                 }
-                _ => false,
-            };
-            if is_asked { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            }
+            ControlFlow::Continue(())
         }
     }
-    value.visit(&mut Asks).is_break()
+    if let Expr::Subquery(_) = value {
+        return "subquery".to_owned();
+    }
+    let mut small = value.clone();
+    let _ = small.visit(&mut SmallNames);
+    small.to_string()
 }
 
 /// Whether a statement is refused for two columns of one name, as names are made by the planner.
@@ -206,14 +223,13 @@ impl VisitorMut for AllNames {
     fn pre_visit_select(&mut self, select: &mut ast::Select) -> ControlFlow<()> {
         let mut names = HashSet::new();
         for item in &mut select.projection {
-            let (written, value) = match item {
+            let (name, value) = match item {
                 SelectItem::UnnamedExpr(value) => match &*value {
                     Expr::Identifier(name) => (meant(name), value.clone()),
                     Expr::CompoundIdentifier(name) => {
                         (name.last().map(meant).unwrap_or_default(), value.clone())
                     }
-                    Expr::Subquery(_) => ("subquery".to_owned(), value.clone()),
-                    other => (spelled(other), value.clone()),
+                    other => (written(other), value.clone()),
                 },
                 SelectItem::ExprWithAlias { alias, .. } => {
                     names.insert(alias.value.to_lowercase());
@@ -221,7 +237,7 @@ impl VisitorMut for AllNames {
                 }
                 _ => continue,
             };
-            let alias = Ident::with_quote('"', unused(&written, &mut names));
+            let alias = Ident::with_quote('"', unused(&name, &mut names));
             *item = SelectItem::ExprWithAlias { expr: value, alias };
         }
         ControlFlow::Continue(())
@@ -275,15 +291,22 @@ mod tests {
     }
 
     #[test]
-    fn casts_and_what_stands_twice_have_names() {
+    fn columns_are_named_as_they_are_written() {
         check("SELECT a, a::date FROM t", "SELECT a, a::DATE AS \"a::DATE\" FROM t");
         check(
             "SELECT *, a AT TIME ZONE 'UTC' FROM t",
-            "SELECT *, a AT TIME ZONE 'UTC' AS \"a AT TIME ZONE 'UTC'\" FROM t",
+            "SELECT *, timezone('UTC', a) AS \"a AT TIME ZONE 'UTC'\" FROM t",
         );
-        check("SELECT count(*), count(*)", "SELECT count(*), count(*) AS \"count(*)_1\"");
+        check(
+            "SELECT COUNT(*), count(*)",
+            "SELECT COUNT(*) AS \"count(*)\", count(*) AS \"count(*)_1\"",
+        );
+        check(
+            "SELECT DISTINCT upper(a), b FROM t ORDER BY upper(a) DESC, b",
+            "SELECT DISTINCT upper(a) AS \"upper(a)\", b FROM t ORDER BY 1 DESC, b",
+        );
         check("SELECT a, b AS a, a", "SELECT a, b AS a, a AS \"a_1\"");
-        check("SELECT NULL, NULL::text", "SELECT NULL, NULL::TEXT AS \"NULL_1\"");
+        check("SELECT NULL, NULL::text", "SELECT NULL AS \"NULL\", NULL::TEXT AS \"NULL::TEXT\"");
         check("SELECT a::date FROM t", "SELECT a::DATE AS \"a::DATE\" FROM t");
         check(
             "EXPLAIN SELECT a, a::date FROM t",

@@ -246,7 +246,7 @@ fn constant(
 /// Where the text is none.
 pub fn array(text: &str) -> Result<ScalarValue> {
     let Some(texts) = texts_of(text) else {
-        return plan_err!("{text:?} is not an array; expected one like {{a,b}}");
+        return plan_err!("{text:?} is not an array like '{{a,b}}'");
     };
     let texts: Vec<_> = texts.into_iter().map(ScalarValue::Utf8).collect();
     Ok(ScalarValue::List(ScalarValue::new_list_nullable(&texts, &DataType::Utf8)))

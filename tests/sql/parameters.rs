@@ -145,7 +145,7 @@ fn a_text_that_is_bound_is_read_as_one_that_is_written() {
         for (filter, value, wrong) in [
             ("polled_at > $1", "noon", "\"noon\" is not an instant; expected one like"),
             ("polled_at > $1::timestamp", "noon", "\"noon\" is not an instant; expected one like"),
-            ("store_id = ANY($1)", "bar", "\"bar\" is not an array; expected one like {a,b}"),
+            ("store_id = ANY($1)", "bar", "\"bar\" is not an array like '{a,b}'"),
         ] {
             let asked = format!("SELECT * FROM polls WHERE {filter}");
             let found = answered(&session, &asked, vec![text(value)]).await.unwrap_err();

@@ -181,6 +181,7 @@ const OF_TOOLS: &[(&str, &[&str])] = &[
         &[
             "public|timeline|anyarray|polled_at timestamp with time zone, active boolean, \
              interpolation text DEFAULT NULL, max_gap interval DEFAULT NULL|folds",
+            "public|uptime|interval|timeline anyarray|tells",
             "public|uptime|SETOF record|from timestamp with time zone DEFAULT NULL, \
              to timestamp with time zone DEFAULT NULL, options text DEFAULT NULL|tells",
         ],

@@ -40,10 +40,11 @@ pub fn plain(words: &str) -> String {
 /// Whether words read like ours, and not like the engine's code: outside of quotes no names of its
 /// parts, and nothing that Rust prints for its programmers.
 pub fn is_plain(words: &str) -> bool {
-    const FOREIGN: [&str; 22] = [
+    const FOREIGN: [&str; 23] = [
         "datafusion",
         "arrow ",
         "parquet",
+        "filter predicate",
         "sqltorel",
         "::",
         "{",
