@@ -1,4 +1,4 @@
-//! Connections for those who ask in SQL: accepted one after another, a limited number at once.
+//! Connections: accepted one after another, a limited number at once.
 //!
 //! Knows nothing of what is spoken.
 
@@ -7,28 +7,33 @@ use std::time::Duration;
 
 use futures::Stream;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Bound;
+use super::places::{Full, Place, Places};
 
-/// Connections at once, of each listener; whoever finds no room waits outside.
-const CONNECTIONS_MAX: usize = 512;
+/// Connections at once to each listener for those who ask in SQL.
+#[cfg(any(feature = "flight", feature = "postgres"))]
+pub const SQL_CONNECTIONS_MAX: usize = 512;
 /// After a failure that is not one connection's own, as where files are used up.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A connection, and its place among them.
 pub struct Accepted {
     pub stream: TcpStream,
-    pub place: OwnedSemaphorePermit,
+    pub place: Place,
 }
 
 /// Every connection to the listening sockets, without an end.
-pub fn connections(listener: Bound) -> impl Stream<Item = Accepted> {
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    futures::stream::unfold((listener, room), |(listener, room)| async {
+///
+/// Where all places are taken by clients that were heard, the next client waits for one of them to
+/// go; a client whose network has its share of places is turned away.
+pub fn connections(listener: Bound, connections_max: usize) -> impl Stream<Item = Accepted> {
+    let places = Arc::new(Places::new(connections_max));
+    futures::stream::unfold((listener, places), |(listener, places)| async move {
         loop {
-            match accept(&listener, &room).await {
-                Ok(accepted) => return Some((accepted, (listener, room))),
+            match accept(&listener, &places).await {
+                Ok(Some(accepted)) => return Some((accepted, (listener, places))),
+                Ok(None) => {}
                 Err(error) => {
                     tracing::warn!(%error, "a connection was not accepted");
                     tokio::time::sleep(PAUSE).await;
@@ -38,10 +43,19 @@ pub fn connections(listener: Bound) -> impl Stream<Item = Accepted> {
     })
 }
 
-async fn accept(listener: &Bound, room: &Arc<Semaphore>) -> std::io::Result<Accepted> {
-    let place = Arc::clone(room).acquire_owned().await.map_err(std::io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
+/// The next connection; `None` for one that is turned away.
+async fn accept(listener: &Bound, places: &Arc<Places>) -> std::io::Result<Option<Accepted>> {
+    let (stream, address) = listener.accept().await?;
     // Small answers must not wait for more to send.
     let _ = stream.set_nodelay(true);
-    Ok(Accepted { stream, place })
+    loop {
+        match places.take(address.ip()) {
+            Ok(place) => return Ok(Some(Accepted { stream, place })),
+            Err(Full::All) => places.freed().await,
+            Err(Full::Network) => {
+                tracing::debug!(%address, "a connection beyond its network's share was closed");
+                return Ok(None);
+            }
+        }
+    }
 }

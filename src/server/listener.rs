@@ -10,12 +10,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures::StreamExt;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use warp::filters::BoxedFilter;
@@ -25,6 +26,8 @@ use warp::hyper::service::{Service, service_fn};
 use warp::reply::Response as Reply;
 
 use super::Bound;
+use super::accept::{Accepted, connections};
+use super::places::Place;
 
 const CONNECTIONS_MAX: usize = 4096;
 /// How long a client may take over a handshake, over the first bytes that tell HTTP/1 from HTTP/2,
@@ -37,8 +40,6 @@ const IDLE_TIME: Duration = Duration::from_secs(120);
 /// What a head may take up before it is read at all; the service has closer limits of its own.
 const HEAD_BYTES_MAX: usize = 256 << 10;
 const HEAD_FIELDS_MAX: usize = 512;
-/// After a failure that is not one connection's own, as where files are used up.
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts until the end of `stop`; then lets what was begun be finished, within the time.
 pub async fn serve(
@@ -49,33 +50,20 @@ pub async fn serve(
     drain_time: Duration,
 ) {
     let (stopping, _) = watch::channel(());
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut accepted = Box::pin(connections(listener, CONNECTIONS_MAX));
     let mut stop = std::pin::pin!(stop);
     loop {
-        let accept = async {
-            // Whoever finds no room waits outside.
-            let place = Arc::clone(&room).acquire_owned().await.map_err(std::io::Error::other)?;
-            let (stream, _) = listener.accept().await?;
-            Ok::<_, std::io::Error>((stream, place))
-        };
-        let accepted = tokio::select! {
-            accepted = accept => accepted,
+        let Accepted { stream, place } = tokio::select! {
+            Some(accepted) = accepted.next() => accepted,
             () = &mut stop => break,
         };
-        match accepted {
-            Ok((stream, place)) => {
-                let (filter, stopping) = (filter.clone(), stopping.subscribe());
-                let connection =
-                    Connection { filter, stopping, idle_time: IDLE_TIME, _place: place };
-                tokio::spawn(connection.run(stream, tls.clone()));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a connection was not accepted");
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
+        let (filter, stopping) = (filter.clone(), stopping.subscribe());
+        let place = Arc::new(place);
+        let connection = Connection { filter, stopping, idle_time: IDLE_TIME, place };
+        tokio::spawn(connection.run(stream, tls.clone()));
     }
-    drop(listener);
+    // Nobody is kept waiting who would not be answered any more.
+    drop(accepted);
     stopping.send_replace(());
     if tokio::time::timeout(drain_time, stopping.closed()).await.is_err() {
         tracing::warn!("some requests were not answered before the server stopped");
@@ -87,13 +75,19 @@ struct Connection {
     /// Changes when it is time to stop, and is held until the connection has ended.
     stopping: watch::Receiver<()>,
     idle_time: Duration,
-    _place: OwnedSemaphorePermit,
+    place: Arc<Place>,
 }
 
 impl Connection {
     async fn run(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
-        // Small answers must not wait for more to send.
-        let _ = stream.set_nodelay(true);
+        let evicted = self.place.evicted();
+        tokio::select! {
+            () = self.open(stream, tls) => {}
+            () = evicted => tracing::debug!("a silent client gave its place up"),
+        }
+    }
+
+    async fn open(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
         let Some(tls) = tls else { return self.talk(stream).await };
         match tokio::time::timeout(HEAD_TIME, tls.accept(stream)).await {
             Ok(Ok(stream)) => self.talk(stream).await,
@@ -108,7 +102,9 @@ impl Connection {
     {
         let service = TowerToHyperService::new(warp::service(self.filter.clone()));
         let (asked, is_asked) = watch::channel(0);
+        let place = Arc::clone(&self.place);
         let service = service_fn(move |request: Request<Incoming>| {
+            place.heard();
             let asked = Asked::counted_by(&asked);
             let answer = service.call(request);
             async move {
@@ -265,6 +261,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Opening<S> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::places::Places;
     use super::*;
 
     /// A client that says something and then nothing more, without going away.
@@ -360,10 +357,11 @@ mod tests {
         let client = tokio::task::spawn_blocking(move || heard_by_an_idle_client(address));
         let (stream, _) = listener.accept().await.unwrap();
         let (_stop, stopping) = watch::channel(());
-        let place = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+        let places = Arc::new(Places::new(1));
+        let place = Arc::new(places.take(address.ip()).ok().unwrap());
         let filter = warp::any().map(Reply::default).boxed();
         let idle_time = Duration::from_millis(100);
-        Connection { filter, stopping, idle_time, _place: place }.run(stream, None).await;
+        Connection { filter, stopping, idle_time, place }.run(stream, None).await;
         let heard = client.await.unwrap();
         assert!(heard.contains(&GO_AWAY), "{heard:?}");
     }

@@ -6,7 +6,6 @@
 //! the threads of `work` from the data of the `catalog`; everybody else only looks at them.
 //! What the figures are is the engine's; nothing here computes one.
 
-#[cfg(any(feature = "flight", feature = "postgres"))]
 mod accept;
 mod ask;
 mod bound;
@@ -28,6 +27,7 @@ mod listener;
 mod metrics;
 mod negotiate;
 mod openapi;
+mod places;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod problem;

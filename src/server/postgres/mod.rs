@@ -33,7 +33,7 @@ use tokio_rustls::TlsAcceptor;
 
 use self::answer::Answers;
 use self::startup::Startup;
-use super::accept::{Accepted, connections};
+use super::accept::{Accepted, SQL_CONNECTIONS_MAX, connections};
 use super::{Bound, Service};
 
 /// What clients ask for in the handshake of TLS.
@@ -49,7 +49,7 @@ pub async fn serve(
     let handlers = Arc::new(Handlers::over(service.clone()));
     let tls = tls.map(|tls| super::tls::speaking(&tls, &[ALPN]));
     let mut clients = JoinSet::new();
-    let mut accepted = std::pin::pin!(connections(listener));
+    let mut accepted = std::pin::pin!(connections(listener, SQL_CONNECTIONS_MAX));
     let mut stop = std::pin::pin!(service.stopped());
     loop {
         tokio::select! {
@@ -74,7 +74,8 @@ async fn talk(
     handlers: Arc<Handlers>,
     service: Service,
 ) {
-    let Accepted { stream, place: _place } = accepted;
+    let Accepted { stream, place } = accepted;
+    place.heard();
     let talked = async {
         let (stream, other) = doubled(stream)?;
         let mut talk = std::pin::pin!(process_socket(stream, tls, handlers));

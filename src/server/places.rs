@@ -1,0 +1,218 @@
+//! Places for connections: a limited number, of which silent clients keep nobody out.
+//!
+//! A client is silent until it was heard: until it sent a request, or was let in. While all places
+//! are taken, a new client takes the place of the client that has been silent the longest. One
+//! network takes a quarter of the places at most; beyond that its new clients take the places of
+//! its own silent ones. Knows nothing of what is spoken.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use tokio::sync::Notify;
+
+/// One network takes one place of so many.
+const NETWORK_SHARE: usize = 4;
+/// Bits of an IPv6 address that tell one customer of a provider from another.
+const NETWORK_BITS: u32 = 64;
+
+pub struct Places {
+    places_max: usize,
+    network_max: usize,
+    clients: Mutex<Clients>,
+    freed: Notify,
+}
+
+#[derive(Default)]
+struct Clients {
+    /// By number, so that older clients come first.
+    all: BTreeMap<u64, Arc<Client>>,
+    next_number: u64,
+}
+
+struct Client {
+    network: IpAddr,
+    was_heard: AtomicBool,
+    evicted: Notify,
+}
+
+/// Why there is no place.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Full {
+    /// The client's network has its share, and none of its clients is silent.
+    Network,
+    /// All places are taken, and no client is silent.
+    All,
+}
+
+/// A place, free again once this is dropped.
+pub struct Place {
+    number: u64,
+    client: Arc<Client>,
+    places: Arc<Places>,
+}
+
+impl Places {
+    pub fn new(places_max: usize) -> Self {
+        Self {
+            places_max,
+            network_max: places_max.div_ceil(NETWORK_SHARE),
+            clients: Mutex::default(),
+            freed: Notify::new(),
+        }
+    }
+
+    /// A free place, or that of a silent client.
+    ///
+    /// # Errors
+    /// Where no place is free and none of those clients is silent that would have to go.
+    pub fn take(self: &Arc<Self>, address: IpAddr) -> Result<Place, Full> {
+        let network = network(address);
+        let mut clients = self.clients();
+        let of_network = clients.all.values().filter(|client| client.network == network).count();
+        // All clients of a proxy on this machine have its address.
+        let is_crowded = of_network >= self.network_max && !address.to_canonical().is_loopback();
+        if is_crowded || clients.all.len() >= self.places_max {
+            let may_go = |client: &Client| {
+                !client.was_heard.load(Ordering::Relaxed)
+                    && (!is_crowded || client.network == network)
+            };
+            let oldest = clients.all.iter().find(|(_, client)| may_go(client));
+            let full = if is_crowded { Full::Network } else { Full::All };
+            let oldest = *oldest.ok_or(full)?.0;
+            if let Some(client) = clients.all.remove(&oldest) {
+                client.evicted.notify_one();
+            }
+        }
+        let client = Client { network, was_heard: AtomicBool::new(false), evicted: Notify::new() };
+        let (number, client) = (clients.next_number, Arc::new(client));
+        clients.next_number += 1;
+        clients.all.insert(number, Arc::clone(&client));
+        Ok(Place { number, client, places: Arc::clone(self) })
+    }
+
+    /// Ends when a place was given back, possibly one before this was called.
+    pub async fn freed(&self) {
+        self.freed.notified().await;
+    }
+
+    fn clients(&self) -> MutexGuard<'_, Clients> {
+        self.clients.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Place {
+    /// From now on the place is the client's for as long as it stays.
+    pub fn heard(&self) {
+        self.client.was_heard.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends when another client has taken the place.
+    pub fn evicted(&self) -> impl Future<Output = ()> + Send + use<> {
+        let client = Arc::clone(&self.client);
+        async move { client.evicted.notified().await }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // It is gone already where another client took the place.
+        self.places.clients().all.remove(&self.number);
+        self.places.freed.notify_one();
+    }
+}
+
+/// The addresses that one client can be expected to have at its disposal: an address of IPv4, the
+/// first half of one of IPv6.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let mask = u128::MAX << (Ipv6Addr::BITS - NETWORK_BITS);
+            Ipv6Addr::from_bits(address.to_bits() & mask).into()
+        }
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An address of this machine, of which all places may be.
+    const HERE: &str = "127.0.0.1";
+
+    fn places(places_max: usize) -> Arc<Places> {
+        Arc::new(Places::new(places_max))
+    }
+
+    fn take(places: &Arc<Places>, address: &str) -> Result<Place, Full> {
+        places.take(address.parse().unwrap())
+    }
+
+    /// Whether another client has taken the place.
+    async fn is_evicted(place: &Place) -> bool {
+        tokio::select! {
+            biased;
+            () = place.evicted() => true,
+            () = std::future::ready(()) => false,
+        }
+    }
+
+    #[tokio::test]
+    async fn the_client_that_is_silent_the_longest_gives_its_place_up() {
+        let places = places(3);
+        let all = [HERE; 3].map(|here| take(&places, here).unwrap());
+        all[0].heard();
+        let fourth = take(&places, HERE).unwrap();
+        assert!(!is_evicted(&all[0]).await && is_evicted(&all[1]).await);
+        assert!(!is_evicted(&all[2]).await && !is_evicted(&fourth).await);
+    }
+
+    #[test]
+    fn without_silent_clients_a_place_must_be_given_back() {
+        let places = places(2);
+        let all = [HERE; 2].map(|here| take(&places, here).unwrap());
+        all.iter().for_each(Place::heard);
+        assert_eq!(take(&places, HERE).err(), Some(Full::All));
+        let [first, _second] = all;
+        drop(first);
+        assert!(take(&places, HERE).is_ok());
+    }
+
+    #[test]
+    fn the_place_of_an_evicted_client_is_given_back_once() {
+        let places = places(1);
+        let first = take(&places, HERE).unwrap();
+        let second = take(&places, HERE).unwrap();
+        second.heard();
+        drop(first);
+        assert_eq!(take(&places, HERE).err(), Some(Full::All));
+    }
+
+    #[tokio::test]
+    async fn a_network_takes_a_quarter_of_the_places() {
+        let places = places(8);
+        let [first, second] = ["192.0.2.1"; 2].map(|address| take(&places, address).unwrap());
+        let other = take(&places, "192.0.2.2").unwrap();
+        let third = take(&places, "::ffff:192.0.2.1").unwrap();
+        assert!(is_evicted(&first).await && !is_evicted(&second).await);
+        assert!(!is_evicted(&other).await);
+        second.heard();
+        third.heard();
+        assert_eq!(take(&places, "192.0.2.1").err(), Some(Full::Network));
+        assert!(take(&places, "192.0.2.3").is_ok());
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_the_first_half_of_an_address() {
+        for (address, expected) in [
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("192.0.2.1", "192.0.2.1"),
+        ] {
+            let address: IpAddr = address.parse().unwrap();
+            assert_eq!(network(address), expected.parse::<IpAddr>().unwrap(), "{address}");
+        }
+    }
+}
