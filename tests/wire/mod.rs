@@ -8,6 +8,8 @@ mod flight;
 mod postgres;
 #[cfg(feature = "postgres")]
 mod scripts;
+#[cfg(feature = "postgres")]
+mod untrusted;
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -1,13 +1,19 @@
 //! The protocol of PostgreSQL, for its clients and the tools that speak it.
 //!
+//! `connection` reads a client's messages, which `negotiation` may encrypt; `frames` holds each
+//! against the protocol before the protocol crate decodes it, and `checked` hands on what passed.
 //! `startup` lets a client in, `statement` reads what it says and `dialect` what that means to
 //! PostgreSQL, `sessions` plans it over the newest data and the tables of `system`, `answer` runs
 //! it and sends the rows; `settings` are those of a client's session, which `SET` and `SHOW` mean,
 //! and `failure` is what it hears instead. Knows nothing of how a query runs.
 
 mod answer;
+mod checked;
+mod connection;
 mod dialect;
 mod failure;
+mod frames;
+mod negotiation;
 mod parameters;
 mod prepared;
 mod rows;
@@ -21,10 +27,8 @@ use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
 
-use datafusion_postgres::pgwire::api::cancel::{CancelHandler, DefaultCancelHandler};
-use datafusion_postgres::pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
-use datafusion_postgres::pgwire::api::{ConnectionManager, PgWireServerHandlers, auth};
-use datafusion_postgres::pgwire::tokio::process_socket;
+use datafusion_postgres::pgwire::api::ConnectionManager;
+use datafusion_postgres::pgwire::api::cancel::DefaultCancelHandler;
 use futures::StreamExt;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -32,6 +36,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use self::answer::Answers;
+use self::connection::{Handlers, STARTUP_TIME};
 use self::startup::Startup;
 use super::accept::{Accepted, SQL_CONNECTIONS_MAX, connections};
 use super::{Bound, Service};
@@ -46,7 +51,7 @@ pub async fn serve(
     service: Service,
     drain_time: Duration,
 ) {
-    let handlers = Arc::new(Handlers::over(service.clone()));
+    let handlers = Arc::new(handlers(service.clone()));
     let tls = tls.map(|tls| super::tls::speaking(&tls, &[ALPN]));
     let mut clients = JoinSet::new();
     let mut accepted = std::pin::pin!(connections(listener, SQL_CONNECTIONS_MAX));
@@ -75,13 +80,18 @@ async fn talk(
     service: Service,
 ) {
     let Accepted { stream, place } = accepted;
-    place.heard();
     let talked = async {
         let (stream, other) = doubled(stream)?;
-        let mut talk = std::pin::pin!(process_socket(stream, tls, handlers));
+        let mut talk = std::pin::pin!(connection::run(stream, tls, &handlers, &place));
         tokio::select! {
+            // What a client said before it went, as a request to cancel, is heard.
+            biased;
             talked = &mut talk => return talked,
             () = gone(&other) => return Ok(()),
+            () = place.evicted() => {
+                tracing::debug!("a silent client gave its place up");
+                return Ok(());
+            }
             () = service.stopped() => {}
         }
         // It hears the end of what the client says, once it has answered.
@@ -112,37 +122,13 @@ async fn gone(stream: &TcpStream) {
     }
 }
 
-struct Handlers {
-    startup: Arc<Startup>,
-    answers: Arc<Answers>,
-    cancel: Arc<DefaultCancelHandler>,
-}
-
-impl Handlers {
-    fn over(service: Service) -> Self {
-        let clients = Arc::new(ConnectionManager::new());
-        Self {
-            startup: Arc::new(Startup::of(service.settings.keys.clone(), Arc::clone(&clients))),
-            answers: Arc::new(Answers::over(service)),
-            cancel: Arc::new(DefaultCancelHandler::new(clients)),
-        }
-    }
-}
-
-impl PgWireServerHandlers for Handlers {
-    fn startup_handler(&self) -> Arc<impl auth::StartupHandler> {
-        Arc::clone(&self.startup)
-    }
-
-    fn simple_query_handler(&self) -> Arc<impl SimpleQueryHandler> {
-        Arc::clone(&self.answers)
-    }
-
-    fn extended_query_handler(&self) -> Arc<impl ExtendedQueryHandler> {
-        Arc::clone(&self.answers)
-    }
-
-    fn cancel_handler(&self) -> Arc<impl CancelHandler> {
-        Arc::clone(&self.cancel)
+fn handlers(service: Service) -> Handlers {
+    let clients = Arc::new(ConnectionManager::new());
+    Handlers {
+        startup: Arc::new(Startup::of(service.settings.keys.clone(), Arc::clone(&clients))),
+        body_bytes_max: service.settings.body_bytes_max,
+        startup_time: STARTUP_TIME,
+        answers: Arc::new(Answers::over(service)),
+        cancel: Arc::new(DefaultCancelHandler::new(clients)),
     }
 }

@@ -1,0 +1,172 @@
+//! A client's connection: encryption, then the startup within a time, then its messages one by one.
+//!
+//! Holds what pgwire's own loop over a socket does not: that loop goes on reading after an error
+//! that ends the connection, with a client that gave a wrong password as one that was let in.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use datafusion_postgres::pgwire::api::cancel::DefaultCancelHandler;
+use datafusion_postgres::pgwire::api::{
+    ClientInfo, DefaultClient, NoopHandler, PgWireConnectionState as State,
+};
+use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError};
+use datafusion_postgres::pgwire::messages::{
+    PgWireBackendMessage, PgWireFrontendMessage as Message,
+};
+use datafusion_postgres::pgwire::tokio::server::{
+    MaybeTls, PgWireMessageServerCodec, process_error, process_message,
+};
+use futures::{SinkExt, StreamExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::codec::Framed;
+
+use super::super::places::Place;
+use super::answer::Answers;
+use super::checked::{Checked, hang_up};
+use super::frames::Phase;
+use super::negotiation::{Negotiated, negotiate};
+use super::prepared::Prepared;
+use super::startup::Startup;
+
+/// How long a client may take until it is let in.
+pub const STARTUP_TIME: Duration = Duration::from_secs(10);
+
+/// What answers the messages of all clients.
+pub struct Handlers {
+    pub startup: Arc<Startup>,
+    pub answers: Arc<Answers>,
+    pub cancel: Arc<DefaultCancelHandler>,
+    pub body_bytes_max: usize,
+    pub startup_time: Duration,
+}
+
+type Socket = Framed<Checked<MaybeTls>, PgWireMessageServerCodec<Arc<Prepared>>>;
+
+/// Answers until the client goes, or is refused.
+///
+/// # Errors
+/// Where the connection breaks off.
+pub async fn run(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    handlers: &Handlers,
+    place: &Place,
+) -> std::io::Result<()> {
+    let started = start(stream, tls.as_ref(), handlers);
+    let Ok(started) = tokio::time::timeout(handlers.startup_time, started).await else {
+        tracing::debug!("a client was not let in within the time for it");
+        return Ok(());
+    };
+    let Some(mut socket) = started? else { return Ok(()) };
+    place.heard();
+    while answer_next(&mut socket, handlers).await? {}
+    Ok(())
+}
+
+/// The connection of a client that was let in; `None` where it was not.
+async fn start(
+    stream: TcpStream,
+    tls: Option<&TlsAcceptor>,
+    handlers: &Handlers,
+) -> std::io::Result<Option<Socket>> {
+    let address = stream.peer_addr()?;
+    let Some(negotiated) = negotiate(stream, tls).await? else { return Ok(None) };
+    let mut socket = framed(negotiated, address, handlers.body_bytes_max);
+    while is_starting(&socket) {
+        if !answer_next(&mut socket, handlers).await? {
+            return Ok(None);
+        }
+    }
+    Ok(Some(socket))
+}
+
+fn framed(negotiated: Negotiated, address: SocketAddr, body_bytes_max: usize) -> Socket {
+    let Negotiated { stream, is_secure, read } = negotiated;
+    let codec = PgWireMessageServerCodec::new(DefaultClient::new(address, is_secure));
+    let mut socket = Framed::new(Checked::new(stream, &read, body_bytes_max), codec);
+    socket.set_state(State::AwaitingStartup);
+    socket
+}
+
+fn is_starting(socket: &Socket) -> bool {
+    matches!(socket.state(), State::AwaitingStartup | State::AuthenticationInProgress)
+}
+
+/// Reads a message and answers it; `false` where it was the last one.
+async fn answer_next(socket: &mut Socket, handlers: &Handlers) -> std::io::Result<bool> {
+    let phase = match socket.state() {
+        State::AwaitingStartup => Phase::Startup,
+        State::AuthenticationInProgress => Phase::Password,
+        _ => Phase::Session,
+    };
+    socket.get_mut().expect(phase);
+    let message = match socket.next().await {
+        None | Some(Ok(Message::Terminate(_))) => return Ok(false),
+        Some(Ok(message)) => message,
+        Some(Err(error)) => return refuse(socket, told(error)?).await,
+    };
+    let is_extended = message.is_extended_query();
+    let is_last = matches!(message, Message::CancelRequest(_));
+    let answered = process_message(
+        message,
+        socket,
+        Arc::clone(&handlers.startup),
+        Arc::clone(&handlers.answers),
+        Arc::clone(&handlers.answers),
+        Arc::new(NoopHandler),
+        Arc::clone(&handlers.cancel),
+    );
+    let Err(error) = answered.await else { return Ok(!is_last) };
+    let told = told(error)?;
+    if told.is_fatal() || phase != Phase::Session {
+        return refuse(socket, told).await;
+    }
+    process_error(socket, PgWireError::UserError(Box::new(told)), is_extended).await?;
+    Ok(true)
+}
+
+/// What the client hears of an error.
+///
+/// # Errors
+/// Where it is of the connection, so that nobody hears of it.
+fn told(error: PgWireError) -> std::io::Result<ErrorInfo> {
+    match error {
+        // A message that did not pass its check is an error of the stream.
+        PgWireError::IoError(error) => error.downcast::<PgWireError>().map(ErrorInfo::from),
+        error => Ok(error.into()),
+    }
+}
+
+/// Says why, and closes the connection.
+async fn refuse(socket: &mut Socket, told: ErrorInfo) -> std::io::Result<bool> {
+    socket.send(PgWireBackendMessage::ErrorResponse(told.into())).await?;
+    hang_up(socket.get_mut().stream_mut()).await;
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::super::super::places::Places;
+    use super::super::super::{Service, Settings};
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_says_nothing_is_let_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let service = Service::open(folder.path().to_owned(), Settings::default()).unwrap();
+        let handlers =
+            Handlers { startup_time: Duration::ZERO, ..super::super::handlers(service.clone()) };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, address) = listener.accept().await.unwrap();
+        let place = Arc::new(Places::new(1)).take(address.ip()).unwrap();
+        run(stream, None, &handlers, &place).await.unwrap();
+        assert_eq!(client.peek(&mut [0]).await.unwrap(), 0);
+        service.close();
+    }
+}

@@ -1,0 +1,158 @@
+//! What comes before the startup message: requests for encryption, and TLS.
+//!
+//! Requests are read from the socket byte for byte, so that what follows one in clear text stays
+//! there: it can only be read as part of the handshake, never as a message that came over TLS.
+
+use std::io::{Error, ErrorKind};
+
+use bytes::BytesMut;
+use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError};
+use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
+use datafusion_postgres::pgwire::tokio::server::MaybeTls;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+use super::ALPN;
+use super::checked::hang_up;
+use super::frames::{CODE_BYTES, LENGTH_BYTES, Malformed, untyped_length};
+
+const TLS_CODE: i32 = 80_877_103;
+const GSS_CODE: i32 = 80_877_104;
+/// The first byte of a handshake of TLS, and the first of no message.
+const TLS_RECORD: u8 = 0x16;
+const ACCEPTED: &[u8] = b"S";
+const DECLINED: &[u8] = b"N";
+
+/// A stream whose next bytes, with those that were read of it, are a startup message.
+pub struct Negotiated {
+    pub stream: MaybeTls,
+    pub is_secure: bool,
+    pub read: Vec<u8>,
+}
+
+/// Negotiates encryption; `None` where the client was told why it is not served.
+///
+/// # Errors
+/// Where the client goes, or a handshake fails.
+pub async fn negotiate(
+    mut stream: TcpStream,
+    tls: Option<&TlsAcceptor>,
+) -> std::io::Result<Option<Negotiated>> {
+    if is_tls_record(&stream).await? {
+        let Some(tls) = tls else {
+            return Err(Error::new(ErrorKind::InvalidData, "TLS without a certificate"));
+        };
+        return secured(tls, stream, true).await.map(Some);
+    }
+    let mut requested = Vec::new();
+    loop {
+        let request = match read_request(&stream, &requested).await {
+            Ok(request) => request?,
+            Err(malformed) => {
+                refuse(&mut stream, malformed).await?;
+                return Ok(None);
+            }
+        };
+        match (request, tls) {
+            (Request::Startup(read), _) => {
+                let stream = MaybeTls::Plain(stream);
+                return Ok(Some(Negotiated { stream, is_secure: false, read }));
+            }
+            (Request::Encryption(TLS_CODE), Some(tls)) => {
+                write(&stream, ACCEPTED).await?;
+                return secured(tls, stream, false).await.map(Some);
+            }
+            (Request::Encryption(code), _) => {
+                write(&stream, DECLINED).await?;
+                requested.push(code);
+            }
+        }
+    }
+}
+
+enum Request {
+    /// Of this code.
+    Encryption(i32),
+    /// None: these are the first bytes of the startup message.
+    Startup(Vec<u8>),
+}
+
+type Read<T> = Result<std::io::Result<T>, Malformed>;
+
+/// The next request. One that was made before is taken for a startup message.
+async fn read_request(stream: &TcpStream, requested: &[i32]) -> Read<Request> {
+    let (mut length, mut code) = ([0; LENGTH_BYTES], [0; CODE_BYTES - LENGTH_BYTES]);
+    if let Err(error) = read_exact(stream, &mut length).await {
+        return Ok(Err(error));
+    }
+    let length_bytes = untyped_length(length)?;
+    if let Err(error) = read_exact(stream, &mut code).await {
+        return Ok(Err(error));
+    }
+    let read = [length, code].concat();
+    let code = i32::from_be_bytes(code);
+    if !matches!(code, TLS_CODE | GSS_CODE) || requested.contains(&code) {
+        return Ok(Ok(Request::Startup(read)));
+    }
+    if length_bytes != CODE_BYTES || stream.try_read(&mut [0]).is_ok_and(|bytes| bytes > 0) {
+        let sentence =
+            "there are bytes behind a request for encryption; expected none until it is answered";
+        return Err(Malformed(sentence.into()));
+    }
+    Ok(Ok(Request::Encryption(code)))
+}
+
+async fn is_tls_record(stream: &TcpStream) -> std::io::Result<bool> {
+    let mut first = [0];
+    let bytes = stream.peek(&mut first).await?;
+    Ok(bytes > 0 && first[0] == TLS_RECORD)
+}
+
+/// Shakes hands; a client that begins with that has to name the protocol.
+async fn secured(
+    tls: &TlsAcceptor,
+    stream: TcpStream,
+    must_name_protocol: bool,
+) -> std::io::Result<Negotiated> {
+    let stream = tls.accept(stream).await?;
+    let named = stream.get_ref().1.alpn_protocol();
+    if must_name_protocol && named != Some(ALPN) {
+        return Err(Error::new(ErrorKind::InvalidData, "TLS for another protocol"));
+    }
+    let stream = MaybeTls::Tls(Box::new(stream));
+    Ok(Negotiated { stream, is_secure: true, read: Vec::new() })
+}
+
+async fn refuse(stream: &mut TcpStream, malformed: Malformed) -> std::io::Result<()> {
+    let told = ErrorInfo::from(PgWireError::from(malformed));
+    let mut bytes = BytesMut::new();
+    PgWireBackendMessage::ErrorResponse(told.into()).encode(&mut bytes)?;
+    write(stream, &bytes).await?;
+    hang_up(stream).await;
+    Ok(())
+}
+
+async fn read_exact(stream: &TcpStream, mut bytes: &mut [u8]) -> std::io::Result<()> {
+    while !bytes.is_empty() {
+        stream.readable().await?;
+        match stream.try_read(bytes) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(read) => bytes = &mut bytes[read..],
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+async fn write(stream: &TcpStream, mut bytes: &[u8]) -> std::io::Result<()> {
+    while !bytes.is_empty() {
+        stream.writable().await?;
+        match stream.try_write(bytes) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
