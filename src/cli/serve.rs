@@ -60,6 +60,9 @@ pub struct Arguments {
     /// Private key in PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// Serves nobody without TLS, PostgreSQL clients included, who may do without otherwise
+    #[arg(long, requires = "tls_cert")]
+    require_tls: bool,
     /// What `GET /get_report/{id}` answers to who takes anything
     #[arg(
         long,
@@ -234,6 +237,7 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
         body_bytes_max: arguments.max_body,
         header_bytes_max: arguments.max_header,
         keys: arguments.keys.as_deref().map(Keys::read).transpose()?,
+        requires_tls: arguments.require_tls,
         ..usual()
     })
 }
@@ -343,6 +347,15 @@ mod tests {
         }
         assert_eq!(usual.to_string(), "30d,1000");
         assert!(retention("soon").is_err() && retention("").is_err());
+    }
+
+    #[test]
+    fn tls_cannot_be_required_without_a_certificate() {
+        let error = settings_of(&["--require-tls"]).unwrap_err();
+        assert!(error.contains("--tls-cert"), "{error}");
+        let flags = ["--require-tls", "--tls-cert", "a.pem", "--tls-key", "b.pem"];
+        assert!(settings_of(&flags).unwrap().requires_tls);
+        assert!(!settings_of(&flags[1..]).unwrap().requires_tls);
     }
 
     #[test]

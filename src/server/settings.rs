@@ -33,6 +33,8 @@ pub struct Settings {
     pub sql: crate::sql::Limits,
     /// Where there are none, everybody may do everything.
     pub keys: Option<Keys>,
+    /// Refuses clients that do not encrypt, where the protocol leaves it to them.
+    pub requires_tls: bool,
     /// Microseconds UTC.
     pub clock: fn() -> i64,
 }
@@ -53,6 +55,7 @@ impl Default for Settings {
             header_bytes_max: 16 << 10,
             sql: crate::sql::Limits::default(),
             keys: None,
+            requires_tls: false,
             clock: || chrono::Utc::now().timestamp_micros(),
         }
     }

@@ -154,3 +154,14 @@ fn encryption_that_is_declined_is_done_without() {
         assert!(heard.await.unwrap().kinds.ends_with('Z'));
     });
 }
+
+#[test]
+fn where_tls_is_required_clear_text_is_refused_before_the_password() {
+    block_on(async {
+        let (settings, key) = locked();
+        let wired = Wired::with(Settings { requires_tls: true, ..settings }).await;
+        let password = message(b'p', format!("{key}\0").as_bytes());
+        let heard = hear(wired.postgres, [STARTUP, &password].concat()).await;
+        assert_eq!((heard.kinds.as_str(), heard.code.as_str()), ("E", "28000"));
+    });
+}

@@ -2,10 +2,11 @@
 //!
 //! `connection` reads a client's messages, which `negotiation` may encrypt; `frames` holds each
 //! against the protocol before the protocol crate decodes it, and `checked` hands on what passed.
-//! `startup` lets a client in, `statement` reads what it says and `dialect` what that means to
-//! PostgreSQL, `sessions` plans it over the newest data and the tables of `system`, `answer` runs
-//! it and sends the rows; `settings` are those of a client's session, which `SET` and `SHOW` mean,
-//! and `failure` is what it hears instead. Knows nothing of how a query runs.
+//! `startup` lets a client in, after a wait where `throttle` says so. `statement` reads what it says
+//! and `dialect` what that means to PostgreSQL, `sessions` plans it over the newest data and the
+//! tables of `system`, `answer` runs it and sends the rows. `settings` are those of a client's
+//! session, which `SET` and `SHOW` mean, and `failure` is what it hears instead. Knows nothing of
+//! how a query runs.
 
 mod answer;
 mod checked;
@@ -22,6 +23,7 @@ mod settings;
 mod startup;
 mod statement;
 mod system;
+mod throttle;
 
 use std::net::Shutdown;
 use std::sync::Arc;
@@ -125,7 +127,7 @@ async fn gone(stream: &TcpStream) {
 fn handlers(service: Service) -> Handlers {
     let clients = Arc::new(ConnectionManager::new());
     Handlers {
-        startup: Arc::new(Startup::of(service.settings.keys.clone(), Arc::clone(&clients))),
+        startup: Arc::new(Startup::of(&service.settings, Arc::clone(&clients))),
         body_bytes_max: service.settings.body_bytes_max,
         startup_time: STARTUP_TIME,
         answers: Arc::new(Answers::over(service)),

@@ -1,7 +1,7 @@
 //! Who is let in: everybody where there are no keys, otherwise those whose password is one.
 //!
 //! The password crosses as it is, over TLS or within this machine alone: a challenge that hides it
-//! needs what this server does not keep, the key or a salted hash of it.
+//! needs what this server does not keep, the key or a salted hash of it. Who gave wrong ones waits.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -20,11 +20,17 @@ use datafusion_postgres::pgwire::messages::{PgWireBackendMessage, PgWireFrontend
 use futures::{Sink, SinkExt};
 
 use super::super::keys::Keys;
+use super::super::settings::Settings;
 use super::failure::fatal;
 use super::settings;
+use super::throttle::Throttle;
 
 pub struct Startup {
     keys: Option<Keys>,
+    requires_tls: bool,
+    throttle: Throttle,
+    /// Microseconds UTC.
+    clock: fn() -> i64,
     /// Those that can be asked to cancel.
     clients: Arc<ConnectionManager>,
     secrets: RandomPidSecretKeyGenerator,
@@ -32,13 +38,21 @@ pub struct Startup {
 }
 
 impl Startup {
-    pub fn of(keys: Option<Keys>, clients: Arc<ConnectionManager>) -> Self {
+    pub fn of(service: &Settings, clients: Arc<ConnectionManager>) -> Self {
         let mut told = DefaultServerParameterProvider::default();
         told.server_version = settings::SERVER_VERSION.to_owned();
         told.time_zone = settings::TIME_ZONE.to_owned();
         told.is_superuser = false;
         told.default_transaction_read_only = true;
-        Self { keys, clients, secrets: RandomPidSecretKeyGenerator::default(), told }
+        Self {
+            keys: service.keys.clone(),
+            requires_tls: service.requires_tls,
+            throttle: Throttle::default(),
+            clock: service.clock,
+            clients,
+            secrets: RandomPidSecretKeyGenerator::default(),
+            told,
+        }
     }
 
     async fn let_in<C>(&self, client: &mut C) -> PgWireResult<()>
@@ -70,6 +84,12 @@ impl StartupHandler for Startup {
     {
         match (message, &self.keys) {
             (PgWireFrontendMessage::Startup(startup), keys) => {
+                if self.requires_tls && !client.is_secure() {
+                    return Err(fatal(
+                        "28000",
+                        "this server takes no connection without TLS (--require-tls); connect with sslmode=require",
+                    ));
+                }
                 auth::protocol_negotiation(client, &startup).await?;
                 auth::save_startup_parameters_to_metadata(client, &startup);
                 if keys.is_none() {
@@ -85,13 +105,16 @@ impl StartupHandler for Startup {
             }
             (PgWireFrontendMessage::PasswordMessageFamily(password), Some(keys)) => {
                 let password = password.into_password()?.password;
-                match keys.role(&password) {
-                    Some(_) => self.let_in(client).await,
-                    None => Err(fatal(
-                        "28P01",
-                        "the password is not one of this server's keys; expected one of `uptally keys add`",
-                    )),
+                let address = client.socket_addr().ip();
+                tokio::time::sleep(self.throttle.delay(address, (self.clock)())).await;
+                if keys.role(&password).is_some() {
+                    return self.let_in(client).await;
                 }
+                self.throttle.failed(address, (self.clock)());
+                Err(fatal(
+                    "28P01",
+                    "the password is not one of this server's keys; expected one of `uptally keys add`",
+                ))
             }
             _ => Ok(()),
         }
