@@ -165,3 +165,34 @@ fn where_tls_is_required_clear_text_is_refused_before_the_password() {
         assert_eq!((heard.kinds.as_str(), heard.code.as_str()), ("E", "28000"));
     });
 }
+
+#[test]
+fn a_connection_keeps_a_limited_number_of_statements_and_portals() {
+    block_on(async {
+        let wired = Wired::with(Settings::default()).await;
+        let statements = (0..=1000).map(|number| {
+            // Name, no text, no types of parameters.
+            message(b'P', format!("s{number}\0\0\0\0").as_bytes())
+        });
+        let statements: Vec<u8> = statements.flatten().collect();
+        let deallocate = message(b'Q', b"DEALLOCATE ALL\0");
+        let another = message(b'P', b"s\0\0\0\0");
+        let said = [STARTUP, &statements, SYNC, &deallocate, &another, TERMINATE].concat();
+        let heard = hear(wired.postgres, said).await;
+        assert!(heard.kinds.ends_with("1EZCZ1"), "{}", heard.kinds);
+        assert_eq!(heard.kinds.matches('1').count(), 1001);
+        assert_eq!(heard.code, "53400");
+
+        let statement = message(b'P', b"\0\0\0\0");
+        // Name, that of the statement, no formats, no values, no formats.
+        let portals =
+            (0..=1000).map(|number| message(b'B', format!("p{number}\0\0\0\0\0\0\0\0").as_bytes()));
+        let portals: Vec<u8> = portals.flatten().collect();
+        let another = message(b'B', b"p\0\0\0\0\0\0\0\0");
+        let said = [STARTUP, &statement, &portals, SYNC, &another, TERMINATE].concat();
+        let heard = hear(wired.postgres, said).await;
+        // Outside of a transaction they end with the synchronisation.
+        assert!(heard.kinds.ends_with("2EZ2"), "{}", heard.kinds);
+        assert_eq!(heard.code, "53400");
+    });
+}

@@ -16,7 +16,10 @@ use datafusion_postgres::pgwire::api::{
 };
 use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
 use datafusion_postgres::pgwire::messages::PgWireBackendMessage as Message;
-use datafusion_postgres::pgwire::messages::extendedquery::{Execute, PortalSuspended};
+use datafusion_postgres::pgwire::messages::extendedquery::{
+    Bind, BindComplete, Close, CloseComplete, Execute, Parse, ParseComplete, PortalSuspended,
+    Sync as PgSync, TARGET_TYPE_BYTE_STATEMENT,
+};
 use datafusion_postgres::pgwire::messages::response::{EmptyQueryResponse, TransactionStatus};
 use datafusion_postgres::pgwire::messages::simplequery::Query;
 use datafusion_postgres::pgwire::messages::startup::ParameterStatus;
@@ -25,6 +28,7 @@ use futures::{Sink, SinkExt, StreamExt};
 use super::super::Service;
 use super::dialect::Client;
 use super::failure::error;
+use super::kept;
 use super::prepared::{Planner, Prepared};
 use super::rows::{self, WARNING};
 use super::settings;
@@ -40,7 +44,8 @@ impl Answers {
     /// Runs every statement of a text after the one before it was answered.
     async fn answer_all<C>(&self, client: &mut C, text: &str) -> PgWireResult<()>
     where
-        C: ClientInfo + Sink<Message> + Unpin + Send + Sync,
+        C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore,
         C::Error: Debug,
         PgWireError: From<<C as Sink<Message>>::Error>,
     {
@@ -140,7 +145,8 @@ where
 /// that a transaction is only remembered.
 async fn obey<C>(client: &mut C, command: &Command) -> PgWireResult<Tag>
 where
-    C: ClientInfo + Sink<Message> + Unpin,
+    C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin,
+    C::PortalStore: PortalStore,
     PgWireError: From<<C as Sink<Message>>::Error>,
 {
     let status = client.transaction_status();
@@ -163,6 +169,15 @@ where
             Tag::new("BEGIN")
         }
         Command::Nothing(tag) => Tag::new(tag),
+        Command::Deallocate(name) => {
+            kept::deallocate(client, name.as_deref());
+            Tag::new(if name.is_some() { "DEALLOCATE" } else { "DEALLOCATE ALL" })
+        }
+        Command::Discard => {
+            kept::deallocate(client, None);
+            kept::close_portals(client);
+            Tag::new("DISCARD ALL")
+        }
         Command::Set(name, value) => {
             let told = settings::set(name, value.as_deref(), client.metadata_mut())?;
             if let Some((name, value)) = told {
@@ -221,6 +236,9 @@ impl SimpleQueryHandler for Answers {
         unless_cancelled(handle, SimpleQueryHandler::do_query(self, client, &query.query)).await?;
         client.set_state(PgWireConnectionState::ReadyForQuery);
         let status = client.transaction_status();
+        if status == TransactionStatus::Idle {
+            kept::close_portals(client);
+        }
         send_ready_for_query(client, status).await
     }
 
@@ -244,6 +262,64 @@ impl ExtendedQueryHandler for Answers {
 
     fn query_parser(&self) -> Arc<Planner> {
         Arc::clone(&self.0)
+    }
+
+    /// Prepares a statement, where there is room for one more.
+    async fn on_parse<C>(&self, client: &mut C, message: Parse) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Arc<Prepared>>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<Message>>::Error>,
+    {
+        kept::parse(client, self.query_parser(), &message).await?;
+        client.send(Message::ParseComplete(ParseComplete::new())).await?;
+        Ok(())
+    }
+
+    /// Binds values to a statement, where there is room for one more portal.
+    async fn on_bind<C>(&self, client: &mut C, message: Bind) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Arc<Prepared>>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<Message>>::Error>,
+    {
+        kept::bind(client, &message)?;
+        client.send(Message::BindComplete(BindComplete::new())).await?;
+        Ok(())
+    }
+
+    async fn on_close<C>(&self, client: &mut C, message: Close) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Arc<Prepared>>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<Message>>::Error>,
+    {
+        let name = message.name.as_deref().unwrap_or(DEFAULT_NAME);
+        match message.target_type {
+            TARGET_TYPE_BYTE_STATEMENT => kept::deallocate(client, Some(name)),
+            _ => kept::close_portal(client, name),
+        }
+        client.send(Message::CloseComplete(CloseComplete::new())).await?;
+        Ok(())
+    }
+
+    /// Ends the transaction that a question without one has of its own, and with it the portals.
+    async fn on_sync<C>(&self, client: &mut C, _: PgSync) -> PgWireResult<()>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Arc<Prepared>>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<Message>>::Error>,
+    {
+        let status = client.transaction_status();
+        if status == TransactionStatus::Idle {
+            kept::close_portals(client);
+        }
+        kept::close_portal(client, DEFAULT_NAME);
+        send_ready_for_query(client, status).await
     }
 
     async fn on_execute<C>(&self, client: &mut C, message: Execute) -> PgWireResult<()>

@@ -14,6 +14,7 @@ mod connection;
 mod dialect;
 mod failure;
 mod frames;
+mod kept;
 mod negotiation;
 mod parameters;
 mod prepared;

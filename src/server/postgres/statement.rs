@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use datafusion::sql::parser::{DFParserBuilder, ResetStatement, Statement};
-use datafusion::sql::sqlparser::ast::{self, Expr, Set};
+use datafusion::sql::sqlparser::ast::{self, DiscardObject, Expr, Set};
 use datafusion_postgres::datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use datafusion_postgres::pgwire::error::PgWireResult;
 
@@ -32,6 +32,10 @@ pub enum Command {
     Begin,
     /// Ends a transaction, with the tag that says how.
     End(&'static str),
+    /// Forgets the prepared statement of this name, or all.
+    Deallocate(Option<String>),
+    /// Forgets all that a session has prepared.
+    Discard,
     /// Means nothing here, and is answered by its tag.
     Nothing(&'static str),
 }
@@ -150,13 +154,22 @@ fn command(statement: &ast::Statement) -> PgWireResult<Option<Command>> {
         S::Rollback { savepoint: Some(_), .. } => Command::Nothing("ROLLBACK"),
         S::Savepoint { .. } => Command::Nothing("SAVEPOINT"),
         S::ReleaseSavepoint { .. } => Command::Nothing("RELEASE"),
-        S::Discard { .. } => Command::Nothing("DISCARD ALL"),
-        S::Deallocate { .. } => Command::Nothing("DEALLOCATE"),
+        S::Discard { object_type: DiscardObject::ALL } => Command::Discard,
+        S::Discard { .. } => Command::Nothing("DISCARD"),
+        S::Deallocate { name, .. } => Command::Deallocate(deallocated(name)),
         S::Close { .. } => Command::Nothing("CLOSE CURSOR"),
         S::UNLISTEN { .. } => Command::Nothing("UNLISTEN"),
         S::Reset(_) => Command::Nothing("RESET"),
         _ => return Ok(None),
     }))
+}
+
+/// The name of one statement; `None` where all are meant.
+fn deallocated(name: &ast::Ident) -> Option<String> {
+    match name.quote_style {
+        Some(_) => Some(name.value.clone()),
+        None => Some(name.value.to_lowercase()).filter(|name| name != "all"),
+    }
 }
 
 fn assigned(assignment: &Set) -> PgWireResult<Command> {
@@ -219,7 +232,11 @@ mod tests {
         );
         check("RESET statement_timeout", &[Command::Set("statement_timeout".into(), None)]);
         check("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", &[Command::Nothing("SET")]);
-        check("DISCARD ALL", &[Command::Nothing("DISCARD ALL")]);
+        check("DISCARD ALL; DISCARD PLANS", &[Command::Discard, Command::Nothing("DISCARD")]);
+        let deallocate = |name: Option<&str>| Command::Deallocate(name.map(str::to_owned));
+        check("DEALLOCATE ALL", &[deallocate(None)]);
+        check("DEALLOCATE S1", &[deallocate(Some("s1"))]);
+        check("DEALLOCATE PREPARE \"ALL\"", &[deallocate(Some("ALL"))]);
         check("SHOW server_version", &[]);
     }
 

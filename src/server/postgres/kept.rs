@@ -1,0 +1,202 @@
+//! The statements and portals that a connection keeps: a limited number, of limited size.
+//!
+//! The protocol crate stores them and says neither how many they are nor how large.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use datafusion_postgres::pgwire::api::portal::Portal;
+use datafusion_postgres::pgwire::api::stmt::StoredStatement;
+use datafusion_postgres::pgwire::api::store::{Entry, PortalStore};
+use datafusion_postgres::pgwire::api::{ClientInfo, ClientPortalStore, DEFAULT_NAME};
+use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
+use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
+use datafusion_postgres::pgwire::messages::extendedquery::{Bind, Parse};
+use futures::Sink;
+
+use super::failure::error;
+use super::prepared::{Planner, Prepared};
+
+/// Statements of a connection, and portals.
+const KEPT_MAX: usize = 1000;
+/// Of their names with texts or values.
+const KEPT_BYTES_MAX: usize = 16 << 20;
+
+/// What a connection keeps.
+#[derive(Default)]
+struct Kept {
+    statements: Sizes,
+    portals: Sizes,
+}
+
+/// Sizes in bytes, by name.
+#[derive(Default)]
+struct Sizes(Mutex<HashMap<String, usize>>);
+
+impl Kept {
+    fn by(client: &impl ClientInfo) -> Arc<Self> {
+        client.session_extensions().get_or_insert_with(Self::default)
+    }
+}
+
+impl Sizes {
+    /// Makes room for something of a name, in place of what has the name already.
+    ///
+    /// # Errors
+    /// Where there is too much; then nothing has changed.
+    fn put(&self, kind: &str, name: &str, bytes: usize) -> PgWireResult<()> {
+        let mut sizes = self.lock();
+        let others = sizes.iter().filter(|(kept, _)| *kept != name);
+        let (count, total) =
+            others.fold((1, 0), |(count, total), (_, size)| (count + 1, total + size));
+        let bytes = name.len() + bytes;
+        if count > KEPT_MAX {
+            return Err(error(
+                "53400",
+                format!("a connection keeps at most {KEPT_MAX} {kind}; close those that are done"),
+            ));
+        }
+        if total + bytes > KEPT_BYTES_MAX {
+            return Err(error(
+                "53400",
+                format!(
+                    "a connection keeps {kind} of at most {KEPT_BYTES_MAX} bytes; close those that are done"
+                ),
+            ));
+        }
+        sizes.insert(name.to_owned(), bytes);
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) {
+        self.lock().remove(name);
+    }
+
+    /// Removes all, and returns their names.
+    fn clear(&self) -> Vec<String> {
+        self.lock().drain().map(|(name, _)| name).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// Prepares a statement, in place of the one of its name.
+///
+/// # Errors
+/// Where there is no room, or the statement cannot be planned; the one before is gone then as well.
+pub async fn parse<C>(client: &mut C, planner: Arc<Planner>, message: &Parse) -> PgWireResult<()>
+where
+    C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+    C::PortalStore: PortalStore<Statement = Arc<Prepared>>,
+{
+    let name = message.name.as_deref().unwrap_or(DEFAULT_NAME);
+    let bytes = message.query.len() + size_of_val(message.type_oids.as_slice());
+    Kept::by(client).statements.put("prepared statements", name, bytes)?;
+    match StoredStatement::parse(client, message, planner).await {
+        Ok(Some(statement)) => client.portal_store().put_statement(Arc::new(statement)),
+        Ok(None) => client.portal_store().put_empty_statement(name),
+        Err(failed) => {
+            deallocate(client, Some(name));
+            return Err(failed);
+        }
+    }
+    Ok(())
+}
+
+/// Binds values to a statement.
+///
+/// # Errors
+/// Where there is no such statement, or no room for a portal.
+pub fn bind<C>(client: &C, message: &Bind) -> PgWireResult<()>
+where
+    C: ClientInfo + ClientPortalStore,
+    C::PortalStore: PortalStore<Statement = Arc<Prepared>>,
+{
+    let statement = message.statement_name.as_deref().unwrap_or(DEFAULT_NAME);
+    let name = message.portal_name.as_deref().unwrap_or(DEFAULT_NAME);
+    let Some(statement) = client.portal_store().get_statement(statement) else {
+        return Err(PgWireError::StatementNotFound(statement.to_owned()));
+    };
+    if statement.is_empty() && !message.parameters.is_empty() {
+        return Err(error("08P01", "values are bound to a statement without any text"));
+    }
+    let values = message.parameters.iter().flatten().map(|value| value.len());
+    let bytes = values.sum::<usize>() + size_of_val(message.parameters.as_slice());
+    Kept::by(client).portals.put("portals", name, bytes)?;
+    match statement {
+        Entry::Value(statement) => {
+            let portal = Portal::try_new(message, statement)?;
+            client.portal_store().put_portal(Arc::new(portal));
+        }
+        Entry::Empty => client.portal_store().put_empty_portal(name),
+    }
+    Ok(())
+}
+
+pub fn close_portal<C>(client: &C, name: &str)
+where
+    C: ClientInfo + ClientPortalStore,
+    C::PortalStore: PortalStore,
+{
+    Kept::by(client).portals.remove(name);
+    client.portal_store().rm_portal(name);
+}
+
+/// Forgets the portals, as at the end of a transaction.
+pub fn close_portals<C>(client: &C)
+where
+    C: ClientInfo + ClientPortalStore,
+    C::PortalStore: PortalStore,
+{
+    Kept::by(client).portals.clear();
+    client.portal_store().clear_portals();
+}
+
+/// Forgets the statement of a name, or all.
+pub fn deallocate<C>(client: &C, name: Option<&str>)
+where
+    C: ClientInfo + ClientPortalStore,
+    C::PortalStore: PortalStore,
+{
+    let kept = Kept::by(client);
+    let names = match name {
+        Some(name) => {
+            kept.statements.remove(name);
+            vec![name.to_owned()]
+        }
+        None => kept.statements.clear(),
+    };
+    names.iter().for_each(|name| client.portal_store().rm_statement(name));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_keeps_so_many_and_takes_more_where_one_is_closed() {
+        let sizes = Sizes::default();
+        for number in 0..KEPT_MAX {
+            sizes.put("statements", &number.to_string(), 10).unwrap();
+        }
+        sizes.put("statements", "7", 20).unwrap();
+        let refused = sizes.put("statements", DEFAULT_NAME, 0).unwrap_err().to_string();
+        assert!(refused.contains("53400") && refused.contains("1000 statements"), "{refused}");
+        sizes.remove("7");
+        sizes.put("statements", DEFAULT_NAME, 0).unwrap();
+        assert_eq!(sizes.clear().len(), KEPT_MAX);
+        sizes.put("statements", "again", 0).unwrap();
+    }
+
+    #[test]
+    fn a_connection_keeps_so_many_bytes() {
+        let sizes = Sizes::default();
+        let half = KEPT_BYTES_MAX / 2;
+        sizes.put("portals", "a", half).unwrap();
+        sizes.put("portals", "a", half + 1).unwrap();
+        assert!(sizes.put("portals", "b", half).is_err());
+        sizes.put("portals", "b", half - 10).unwrap();
+    }
+}
