@@ -25,6 +25,7 @@ mod startup;
 mod statement;
 mod system;
 mod throttle;
+mod values;
 
 use std::net::Shutdown;
 use std::sync::Arc;

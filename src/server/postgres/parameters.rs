@@ -14,6 +14,7 @@ use datafusion_postgres::pgwire::api::portal::{Format, Portal};
 use datafusion_postgres::pgwire::error::PgWireResult;
 
 use super::failure::{self, error, of_planning};
+use super::values;
 use crate::rules::ZoneRules;
 use crate::sql::taken_as;
 
@@ -130,6 +131,11 @@ pub fn bound<S: Clone>(
     let sent_as: Vec<_> = parameters.iter().map(|parameter| Some(&parameter.sent_as)).collect();
     let any = vec![None; parameters.len()];
     let texts = texts(portal, parameters)?;
+    for (at, (sent, parameter)) in portal.parameters.iter().zip(parameters).enumerate() {
+        if let Some(sent) = sent.as_ref().filter(|_| portal.parameter_format.is_binary(at)) {
+            values::check(at + 1, &parameter.sent_as, sent)?;
+        }
+    }
     let mut others = Portal::new_cursor(String::new(), Arc::clone(&portal.statement));
     others.parameter_format = portal.parameter_format.clone();
     let sent = portal.parameters.iter().zip(&texts);
