@@ -112,7 +112,10 @@ pub async fn hang_up<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) {
     let gone = async {
         let closed =
             std::future::poll_fn(|context| Pin::new(&mut *stream).poll_shutdown(context)).await;
-        while closed.is_ok() {
+        if closed.is_err() {
+            return;
+        }
+        loop {
             let mut chunk = [MaybeUninit::uninit(); CHUNK_BYTES];
             let mut chunk = ReadBuf::uninit(&mut chunk);
             let read = std::future::poll_fn(|context| {

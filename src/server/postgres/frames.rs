@@ -6,16 +6,16 @@
 //! | message | pgwire | here |
 //! |---|---|---|
 //! | any | waits for up to 1 GiB, also before the password | a limit by phase and type |
-//! | any | skips a head of 5 bytes, and subtracts 4 from the length (`d`, `p`), where it is below 4 | refused |
-//! | startup | takes strings until an empty one, from messages behind it as well | the empty one is the last byte |
+//! | any | skips its head, and subtracts 4 from a length below 4 (`d`, `p`) | refused |
+//! | startup | takes strings until an empty one, wherever it is | which is the last byte |
 //! | cancel | cuts the secret off by the length | 4 to 256 bytes |
 //! | `P` `B` `E` | reads counts, codes, oids and limits that are not there | must be there |
 //! | `P` `B` | allocates by a count before it looks for the elements | must be there |
 //! | `B` | cuts values off by their lengths | must be there, -1 alone is null |
 //! | `B` | takes formats that it does not know for text | 0 or 1 |
 //! | `D` `C` | reads a type that is not there | must be there, `S` or `P` |
-//! | `Q` `P` `B` `E` `D` `C` `f` `p` | looks for the end of a string behind the message | must end in the message |
-//! | `H` `S` `X` `c`, and all others | takes what is left of a message for the next one | nothing may be left |
+//! | with strings | looks for their ends behind the message | must be in the message |
+//! | any | takes what is left of a message for the next one | nothing may be left |
 //!
 //! Formats of single columns are counted by `rows`, those of values by `parameters`, which check
 //! the values as well. Knows nothing of sockets.
@@ -57,9 +57,9 @@ impl From<Malformed> for PgWireError {
     }
 }
 
-type Checked<T> = Result<T, Malformed>;
+type Verdict<T> = Result<T, Malformed>;
 
-fn malformed<T>(sentence: impl Into<String>) -> Checked<T> {
+fn malformed<T>(sentence: impl Into<String>) -> Verdict<T> {
     Err(Malformed(sentence.into()))
 }
 
@@ -70,14 +70,14 @@ fn malformed<T>(sentence: impl Into<String>) -> Checked<T> {
 /// # Errors
 /// As soon as the message has a type or a length that it may not have in this phase, and where its
 /// body is not what its type says.
-pub fn first_message(phase: Phase, bytes: &[u8], body_bytes_max: usize) -> Checked<Option<usize>> {
+pub fn first_message(phase: Phase, bytes: &[u8], body_bytes_max: usize) -> Verdict<Option<usize>> {
     match phase {
         Phase::Startup => first_untyped(bytes),
         Phase::Password | Phase::Session => first_typed(phase, bytes, body_bytes_max),
     }
 }
 
-fn first_untyped(bytes: &[u8]) -> Checked<Option<usize>> {
+fn first_untyped(bytes: &[u8]) -> Verdict<Option<usize>> {
     let Some(length) = bytes.first_chunk().copied() else { return Ok(None) };
     let length = untyped_length(length)?;
     let Some(message) = bytes.get(..length) else { return Ok(None) };
@@ -106,7 +106,7 @@ fn first_untyped(bytes: &[u8]) -> Checked<Option<usize>> {
 ///
 /// # Errors
 /// Where it is too short for a code, or beyond the limit.
-pub fn untyped_length(bytes: [u8; LENGTH_BYTES]) -> Checked<usize> {
+pub fn untyped_length(bytes: [u8; LENGTH_BYTES]) -> Verdict<usize> {
     let length = usize::try_from(i32::from_be_bytes(bytes)).unwrap_or(0);
     match (CODE_BYTES..=SMALL_BYTES_MAX).contains(&length) {
         true => Ok(length),
@@ -116,7 +116,7 @@ pub fn untyped_length(bytes: [u8; LENGTH_BYTES]) -> Checked<usize> {
     }
 }
 
-fn first_typed(phase: Phase, bytes: &[u8], body_bytes_max: usize) -> Checked<Option<usize>> {
+fn first_typed(phase: Phase, bytes: &[u8], body_bytes_max: usize) -> Verdict<Option<usize>> {
     let Some(&kind) = bytes.first() else { return Ok(None) };
     if phase == Phase::Password && !matches!(kind, b'p' | b'X') {
         return malformed("expected a password before any other message");

@@ -2,11 +2,12 @@
 //!
 //! `connection` reads a client's messages, which `negotiation` may encrypt; `frames` holds each
 //! against the protocol before the protocol crate decodes it, and `checked` hands on what passed.
-//! `startup` lets a client in, after a wait where `throttle` says so. `statement` reads what it says
-//! and `dialect` what that means to PostgreSQL, `sessions` plans it over the newest data and the
-//! tables of `system`, `answer` runs it and sends the rows. `settings` are those of a client's
-//! session, which `SET` and `SHOW` mean, and `failure` is what it hears instead. Knows nothing of
-//! how a query runs.
+//! `startup` lets a client in, after a wait where `throttle` says so. `statement` reads what it
+//! says and `dialect` what that means to PostgreSQL, `sessions` plans it over the newest data and
+//! the tables of `system`, `answer` runs it and sends the rows. Statements and portals are `kept`,
+//! `parameters` gives them their values, which `values` has checked. `settings` are those of a
+//! client's session, which `SET` and `SHOW` mean, and `failure` is what it hears instead. Knows
+//! nothing of how a query runs.
 
 mod answer;
 mod checked;

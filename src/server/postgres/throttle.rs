@@ -12,7 +12,7 @@ use super::super::places::network;
 
 /// A network without a failure for so long begins anew.
 const MEMORY_US: i64 = 60_000_000;
-/// Networks that are remembered; beyond that, the one whose last failure is the oldest is forgotten.
+/// Networks that are remembered; beyond that, the one that failed the longest ago is forgotten.
 const NETWORKS_MAX: usize = 4096;
 /// Failures without a delay: people mistype.
 const FREE_FAILURES: u32 = 3;

@@ -4,9 +4,9 @@
 //!
 //! | type | crate | here |
 //! |---|---|---|
-//! | arrays | postgres-types 0.2 allocates for the elements that the dimensions announce | each takes 4 bytes |
-//! | `interval` | pg_interval 0.6 reads 16 bytes, arrow-pg 0.16 multiplies the microseconds | 16 bytes, in range |
-//! | `numeric` | rust_decimal 1 multiplies by powers of ten beyond its range | at most 28 zeros are added |
+//! | arrays | postgres-types 0.2 allocates what the dimensions announce | 4 bytes an element |
+//! | `interval` | pg_interval 0.6 reads 16 bytes, arrow-pg 0.16 multiplies them | 16, in range |
+//! | `numeric` | rust_decimal 1 makes powers of ten beyond its range | at most 28 zeros are added |
 
 use datafusion_postgres::pgwire::api::Type;
 use datafusion_postgres::pgwire::error::PgWireResult;

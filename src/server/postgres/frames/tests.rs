@@ -188,7 +188,7 @@ fn a_startup_message_ends_where_it_says() {
 
 /// Bytes that tell ends, counts and lengths.
 fn telling_bytes() -> impl Strategy<Value = u8> {
-    prop_oneof![select(vec![0, 1, 2, 4, 8, 0x7f, 0xff]), any::<u8>()]
+    prop_oneof![select(vec![0u8, 1, 2, 4, 8, 0x7f, 0xff]), any::<u8>()]
 }
 
 proptest! {
