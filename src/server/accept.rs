@@ -59,3 +59,24 @@ async fn accept(listener: &Bound, places: &Arc<Places>) -> std::io::Result<Optio
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::StreamExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn clients_that_say_nothing_keep_nobody_out() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut accepted = std::pin::pin!(connections(listener.into(), 2));
+        let (mut clients, mut places) = (Vec::new(), Vec::new());
+        for _ in 0..3 {
+            clients.push(TcpStream::connect(address).await.unwrap());
+            places.push(accepted.next().await.unwrap().place);
+        }
+        places[0].evicted().await;
+    }
+}

@@ -156,3 +156,38 @@ async fn write(stream: &TcpStream, mut bytes: &[u8]) -> std::io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use tokio::net::TcpListener;
+
+    use super::super::super::tls::acceptor;
+    use super::*;
+
+    /// What comes of a client that says this behind its request for TLS was accepted.
+    async fn negotiated_with(said: &[u8]) -> std::io::Result<Option<Negotiated>> {
+        let pem = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/service/tls");
+        let tls = acceptor(&pem.join("certificate.pem"), &pem.join("key.pem")).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let talked = async {
+            let request = [8i32.to_be_bytes(), TLS_CODE.to_be_bytes()].concat();
+            write(&client, &request).await.unwrap();
+            let mut answer = [0];
+            read_exact(&client, &mut answer).await.unwrap();
+            assert_eq!(answer, ACCEPTED);
+            write(&client, said).await.unwrap();
+        };
+        let (negotiated, ()) = tokio::join!(negotiate(stream, Some(&tls)), talked);
+        negotiated
+    }
+
+    #[tokio::test]
+    async fn clear_text_behind_an_accepted_request_is_part_of_the_handshake() {
+        let startup = b"\0\0\0\x12\0\x03\0\0user\0ann\0\0";
+        assert!(negotiated_with(startup).await.is_err());
+    }
+}
