@@ -9,6 +9,7 @@
 mod arithmetic;
 mod averages;
 mod casts;
+mod coalesce;
 mod compared;
 mod date_part;
 #[cfg(test)]
@@ -84,6 +85,9 @@ pub fn register(context: &SessionContext) {
     let _ = state.write().register_expr_planner(Arc::new(arithmetic::Arithmetic));
     if let Some(part) = context.state().scalar_functions().get("date_part") {
         context.register_udf(ScalarUDF::from(date_part::DatePart(Arc::clone(part))));
+    }
+    if let Some(coalesce) = context.state().scalar_functions().get("coalesce") {
+        context.register_udf(ScalarUDF::from(coalesce::Coalesce(Arc::clone(coalesce))));
     }
     if let Some(average) = context.state().aggregate_functions().get("avg") {
         let average = averages::Average::new(Arc::clone(average));
