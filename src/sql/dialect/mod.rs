@@ -14,8 +14,8 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
-    ArrayElemTypeDef, BinaryOperator, DataType, Expr, Ident, Interval, Select, SelectItem, Value,
-    VisitMut, VisitorMut,
+    ArrayElemTypeDef, BinaryOperator, DataType, DateTimeField, Expr, Ident, Interval, Select,
+    SelectItem, Value, VisitMut, VisitorMut,
 };
 
 use self::parts::{
@@ -75,7 +75,7 @@ impl VisitorMut for Meaning {
             // Named as it was written, whatever is made of it.
             let SelectItem::UnnamedExpr(expr) = &*item else { continue };
             let name = match expr {
-                Expr::AtTimeZone { .. } => expr.to_string(),
+                Expr::AtTimeZone { .. } | Expr::Extract { .. } => expr.to_string(),
                 Expr::Function(function) if clock(expr).is_some() => {
                     function.name.to_string().to_lowercase()
                 }
@@ -93,6 +93,14 @@ impl VisitorMut for Meaning {
             Expr::AtTimeZone { timestamp, time_zone } => {
                 let zone = offset(time_zone).unwrap_or_else(|| (**time_zone).clone());
                 Some(call("timezone", [zone, (**timestamp).clone()]))
+            }
+            // The planner would call the engine's function, whatever is registered as it.
+            Expr::Extract { field, expr: inner, .. } => {
+                let unit = match field {
+                    DateTimeField::Custom(unit) => unit.value.to_lowercase(),
+                    unit => unit.to_string().to_lowercase(),
+                };
+                Some(call("date_part", [text(&unit), (**inner).clone()]))
             }
             Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => {
                 one_of(left, right, false).or_else(|| one_of_bound(left, right))
@@ -301,6 +309,11 @@ mod tests {
             (
                 "SELECT f(a AT TIME ZONE INTERVAL '-08:30')",
                 "SELECT f(timezone(INTERVAL '-510 minutes', a))",
+            ),
+            (
+                "SELECT extract(HOUR FROM a), f(extract(decade FROM a), extract(week FROM b))",
+                "SELECT date_part('hour', a) AS \"EXTRACT(HOUR FROM a)\", \
+                 f(date_part('decade', a), date_part('week', b))",
             ),
             ("SELECT TIMESTAMPTZ '2023-01-01'", "SELECT TIMESTAMPTZ(6) '2023-01-01'"),
             ("SELECT a::TIMESTAMP, a::TIMESTAMP[]", "SELECT a::TIMESTAMP(6), a::TIMESTAMP(6)[]"),
