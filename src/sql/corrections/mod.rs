@@ -22,6 +22,7 @@ mod overflow;
 mod powers;
 mod rounding;
 mod sums;
+mod time_texts;
 
 mod arrays;
 mod calls;
@@ -39,9 +40,13 @@ mod tests;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use datafusion::common::DFSchema;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::FunctionRegistry;
-use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{AggregateUDF, Expr, LogicalPlan, ScalarUDF};
 use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
@@ -75,6 +80,7 @@ pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     rules.push(Arc::new(overflow::IntegersInRange));
     rules.push(Arc::new(multiplicity::CountsEquals));
     rules.push(Arc::new(arrays::TextsAreArrays));
+    rules.push(Arc::new(time_texts::TimesAsText));
     rules
 }
 
@@ -101,4 +107,29 @@ fn until_broken(walked: ControlFlow<DataFusionError>) -> Result<()> {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
     }
+}
+
+/// The plan with each part of its expressions rewritten, the innermost first; columns keep their
+/// names.
+///
+/// # Errors
+/// Those of the rewriting.
+fn rewritten(
+    plan: LogicalPlan,
+    rewrite: impl Fn(Expr, &DFSchema) -> Result<Transformed<Expr>>,
+) -> Result<LogicalPlan> {
+    let rewritten = plan.transform_up_with_subqueries(|plan| {
+        let schema = merge_schema(&plan.inputs());
+        let names = NamePreserver::new(&plan);
+        let rewritten = plan.map_expressions(|expr| {
+            let name = names.save(&expr);
+            let expr = expr.transform_up(|expr| rewrite(expr, &schema))?;
+            Ok(expr.update_data(|expr| name.restore(expr)))
+        })?;
+        match rewritten.transformed {
+            true => rewritten.map_data(LogicalPlan::recompute_schema),
+            false => Ok(rewritten),
+        }
+    });
+    rewritten.map(|plan| plan.data)
 }
