@@ -20,6 +20,7 @@ mod interval_texts;
 mod lengths;
 mod overflow;
 mod powers;
+mod remainders;
 mod rounding;
 mod sums;
 mod time_texts;
@@ -62,6 +63,7 @@ pub fn of_statement(statement: &mut Statement) -> Result<()> {
     let Statement::Statement(statement) = statement else { return Ok(()) };
     interval_texts::rewrite(statement)?;
     powers::rewrite(statement);
+    remainders::rewrite(statement);
     calls::complete(statement)?;
     recursion::kept_whole(statement)?;
     windows::spelled_out(statement)?;
@@ -78,6 +80,7 @@ pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     // They settle the types.
     rules.extend(Analyzer::new().rules);
     rules.push(Arc::new(overflow::IntegersInRange));
+    rules.push(Arc::new(remainders::RemaindersAsMeant));
     rules.push(Arc::new(multiplicity::CountsEquals));
     rules.push(Arc::new(arrays::TextsAreArrays));
     rules.push(Arc::new(time_texts::TimesAsText));
