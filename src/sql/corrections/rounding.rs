@@ -2,7 +2,8 @@
 //! as in PostgreSQL and DuckDB. The engine's drop the fraction.
 //!
 //! A constant with a point is a double to the engine and a decimal to PostgreSQL. So doubles round as
-//! decimals do, unless they are plainly doubles: cast to one, or made by a function of reals.
+//! decimals do, unless they are plainly doubles: cast to one, or computed with one. Columns of
+//! doubles are not told apart: they round as decimals.
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use datafusion::common::DFSchema;
 use datafusion::common::tree_node::Transformed;
 use datafusion::error::Result;
 use datafusion::functions::math::expr_fn::round;
-use datafusion::logical_expr::expr::{Cast, TryCast};
+use datafusion::logical_expr::expr::{BinaryExpr, Cast, TryCast};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
     Volatility,
@@ -38,7 +39,7 @@ pub fn cast_as_meant(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>>
     }
     let rounded = match kind {
         DataType::Float32 | DataType::Float64 if is_rounded(inner) => None,
-        DataType::Float32 | DataType::Float64 if is_double(inner) => {
+        DataType::Float32 | DataType::Float64 if is_double(inner, schema) => {
             let signature = Signature::any(1, Volatility::Immutable);
             let to_even = ScalarUDF::from(RoundToEven { signature });
             Some(to_even.call(vec![(**inner).clone()]))
@@ -74,15 +75,33 @@ fn is_rounded(expr: &Expr) -> bool {
     name.is_some_and(|name| matches!(name, "round" | "round_to_even" | "floor" | "ceil"))
 }
 
-fn is_double(expr: &Expr) -> bool {
+/// Whether it is a double to PostgreSQL too: cast to one, computed with one, or made by a function of
+/// doubles.
+fn is_double(expr: &Expr, schema: &DFSchema) -> bool {
+    let is_double = |expr: &Expr| is_double(expr, schema);
     match expr {
         Expr::Cast(Cast { field, .. }) | Expr::TryCast(TryCast { field, .. }) => {
             field.data_type().is_floating()
         }
-        Expr::Negative(expr) => is_double(expr),
-        expr => function_of(expr).is_some_and(|name| {
-            matches!(name, "power" | "sqrt" | "cbrt" | "exp" | "ln" | "log" | "log10" | "random")
-        }),
+        Expr::Negative(inner) => is_double(inner),
+        Expr::Alias(named) => is_double(&named.expr),
+        Expr::BinaryExpr(BinaryExpr { left, right, .. }) => is_double(left) || is_double(right),
+        Expr::Case(case) => {
+            let results = case.when_then_expr.iter().map(|(_, then)| then);
+            results.chain(&case.else_expr).any(|result| is_double(result))
+        }
+        Expr::ScalarFunction(call) => match call.func.name() {
+            "cbrt" | "random" => true,
+            // Of decimals they are decimals.
+            "power" | "sqrt" | "exp" | "ln" | "log" | "log10" => {
+                let is_whole =
+                    |arg: &Expr| arg.get_type(schema).is_ok_and(|kind| kind.is_integer());
+                call.args.iter().any(is_double) || call.args.iter().all(is_whole)
+            }
+            "abs" | "coalesce" | "greatest" | "least" | "nullif" => call.args.iter().any(is_double),
+            _ => false,
+        },
+        _ => false,
     }
 }
 
