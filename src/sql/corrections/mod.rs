@@ -10,6 +10,7 @@ mod arithmetic;
 mod averages;
 mod casts;
 mod compared;
+mod date_bin;
 mod date_part;
 #[cfg(test)]
 mod engine;
@@ -18,6 +19,7 @@ mod interval;
 mod interval_parser;
 mod interval_texts;
 mod lengths;
+mod negatives;
 mod overflow;
 mod powers;
 mod remainders;
@@ -64,6 +66,7 @@ pub fn of_statement(statement: &mut Statement) -> Result<()> {
     interval_texts::rewrite(statement)?;
     powers::rewrite(statement);
     remainders::rewrite(statement);
+    negatives::rewrite(statement);
     calls::complete(statement)?;
     recursion::kept_whole(statement)?;
     windows::spelled_out(statement)?;
@@ -91,6 +94,10 @@ pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
 pub fn register(context: &SessionContext) {
     let state = context.state_ref();
     let _ = state.write().register_expr_planner(Arc::new(arithmetic::Arithmetic));
+    negatives::register(context);
+    if let Some(bin) = context.state().scalar_functions().get("date_bin") {
+        context.register_udf(ScalarUDF::from(date_bin::DateBin(Arc::clone(bin))));
+    }
     if let Some(part) = context.state().scalar_functions().get("date_part") {
         context.register_udf(ScalarUDF::from(date_part::DatePart(Arc::clone(part))));
     }

@@ -114,7 +114,8 @@ impl ScalarUDFImpl for Checked {
     }
 }
 
-fn out_of_range(error: DataFusionError, kind: &DataType) -> DataFusionError {
+/// The engine's overflow as one of the type; other errors as they are.
+pub fn out_of_range(error: DataFusionError, kind: &DataType) -> DataFusionError {
     let DataFusionError::ArrowError(cause, _) = &error else { return error };
     let ArrowError::ArithmeticOverflow(words) = &**cause else { return error };
     let computed = words.rsplit(": ").next().unwrap_or_default();
@@ -127,6 +128,7 @@ pub fn name_of(kind: &DataType) -> &'static str {
         DataType::Int64 => "bigint",
         DataType::Int16 => "smallint",
         DataType::Int8 => "tinyint",
+        DataType::Interval(_) | DataType::Duration(_) => "interval",
         _ => "integer",
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type};
+use arrow::datatypes::{DataType, Float64Type, TimeUnit};
 use datafusion::common::DFSchema;
 use datafusion::common::tree_node::Transformed;
 use datafusion::error::Result;
@@ -20,8 +20,9 @@ use datafusion::logical_expr::{
     Volatility,
 };
 
-use super::interval::by_columns;
+use super::interval::{MONTH_DAY_NANO, by_columns};
 use super::interval_texts::ReadInterval;
+use super::negatives::NEGATED;
 
 /// Casts as PostgreSQL does them, before types are settled: all that there are were written.
 pub fn cast_as_meant(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
@@ -33,6 +34,11 @@ pub fn cast_as_meant(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>>
     if kind.is_string() && matches!(field.data_type(), DataType::Interval(_)) {
         let read = ScalarUDF::from(ReadInterval::new()).call(vec![(**inner).clone()]);
         return Ok(Transformed::yes(read));
+    }
+    if matches!(kind, DataType::Time32(_) | DataType::Time64(_))
+        && matches!(field.data_type(), DataType::Interval(_))
+    {
+        return Ok(Transformed::yes(since_midnight((**inner).clone())));
     }
     if !field.data_type().is_integer() {
         return Ok(Transformed::no(expr));
@@ -61,6 +67,17 @@ pub fn cast_as_meant(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>>
         Expr::TryCast(cast) => Expr::TryCast(TryCast { expr: rounded, field: cast.field.clone() }),
         _ => Expr::Cast(Cast { expr: rounded, field: Arc::clone(field) }),
     }))
+}
+
+/// A time of day as an interval, to which the engine casts none.
+fn since_midnight(time: Expr) -> Expr {
+    let steps = [
+        DataType::Time64(TimeUnit::Nanosecond),
+        DataType::Int64,
+        DataType::Duration(TimeUnit::Nanosecond),
+        MONTH_DAY_NANO,
+    ];
+    steps.into_iter().fold(time, |time, step| Expr::Cast(Cast::new(Box::new(time), step)))
 }
 
 fn function_of(expr: &Expr) -> Option<&str> {
@@ -98,7 +115,9 @@ fn is_double(expr: &Expr, schema: &DFSchema) -> bool {
                     |arg: &Expr| arg.get_type(schema).is_ok_and(|kind| kind.is_integer());
                 call.args.iter().any(is_double) || call.args.iter().all(is_whole)
             }
-            "abs" | "coalesce" | "greatest" | "least" | "nullif" => call.args.iter().any(is_double),
+            "abs" | NEGATED | "coalesce" | "greatest" | "least" | "nullif" => {
+                call.args.iter().any(is_double)
+            }
             _ => false,
         },
         _ => false,
@@ -141,5 +160,6 @@ mod tests {
     #[test]
     fn the_engine_still_drops_the_fraction() {
         assert_eq!(answer("SELECT 2.7::int").as_deref(), Ok("2"));
+        assert!(answer("SELECT TIME '04:05:06'::interval").is_err());
     }
 }
