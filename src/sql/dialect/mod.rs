@@ -6,6 +6,7 @@
 mod calendar;
 mod calls;
 mod clauses;
+mod intervals;
 pub mod parts;
 
 use std::ops::ControlFlow;
@@ -43,6 +44,7 @@ pub fn completed(statement: &mut Statement) -> Result<()> {
 /// Functions of PostgreSQL that no other can be said by.
 pub fn register(session: &SessionContext) {
     calendar::register(session);
+    intervals::register(session);
 }
 
 fn refused(sentence: impl Into<String>) -> DataFusionError {
@@ -129,7 +131,7 @@ impl VisitorMut for Meaning {
             Expr::Function(_) => match clock(expr) {
                 Some((name, Some(digits))) => Some(rounded(&empty_call(name), digits)),
                 Some((name, None)) => Some(empty_call(name)),
-                None => None,
+                None => intervals::made(expr),
             },
             _ => None,
         };
