@@ -1,8 +1,6 @@
 //! `make_interval`, `justify_hours`, `justify_days` and `justify_interval` of PostgreSQL, which the
 //! engine has not.
 
-use std::sync::Arc;
-
 use arrow::array::{Array, AsArray, IntervalMonthDayNanoArray};
 use arrow::compute::cast;
 use arrow::datatypes::{
