@@ -6,6 +6,7 @@
 mod calendar;
 mod calls;
 mod clauses;
+mod groups;
 pub mod parts;
 
 use std::ops::ControlFlow;
@@ -37,6 +38,7 @@ pub fn as_meant(statement: &mut Statement) {
 pub fn completed(statement: &mut Statement) -> Result<()> {
     let Statement::Statement(statement) = statement else { return Ok(()) };
     clauses::said(statement)?;
+    groups::said(statement)?;
     calls::said(statement)
 }
 
