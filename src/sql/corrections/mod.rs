@@ -28,7 +28,9 @@ mod calls;
 mod listed;
 mod multiplicity;
 mod quantified;
+mod negated;
 mod recursion;
+mod similar;
 mod subqueries;
 mod values;
 mod windows;
@@ -57,6 +59,8 @@ pub fn of_statement(statement: &mut Statement) -> Result<()> {
     let Statement::Statement(statement) = statement else { return Ok(()) };
     interval_texts::rewrite(statement)?;
     powers::rewrite(statement);
+    negated::rewrite(statement);
+    similar::as_expressions(statement)?;
     calls::complete(statement)?;
     recursion::kept_whole(statement)?;
     windows::spelled_out(statement)?;
