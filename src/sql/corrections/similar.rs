@@ -114,7 +114,7 @@ fn class(signs: &mut Peekable<Chars<'_>>, escape: Option<char>, said: &mut Strin
             sign if Some(sign) == escape => escaped(signs.next(), said),
             '[' if signs.peek() == Some(&':') => {
                 said.push('[');
-                while let Some(sign) = signs.next() {
+                for sign in signs.by_ref() {
                     said.push(sign);
                     if sign == ']' {
                         break;
