@@ -8,6 +8,9 @@ struct Phrase(&'static str, Fault, &'static str);
 
 const SUBQUERY: &str = "a subquery cannot stand here, or cannot refer so to the query around it; \
     say it as a join, or in WHERE";
+const TUPLE: &str = "ROLLUP and CUBE take no columns in parentheses; expected GROUPING SETS";
+const SERIES: &str = "a series takes constants: integers, or instants and an interval; expected a \
+    longer series, and a condition on its values";
 const MALFORMED: &str = "the regular expression is malformed";
 
 /// Looked through in order: the first that fits is taken. `{0}` is what stood at the first `{}`.
@@ -84,12 +87,23 @@ const PHRASES: &[Phrase] = &[
         Fault::UnknownFunction,
         "there is no {2} of {0} and {1}; expected a cast of one side",
     ),
+    Phrase(
+        "Unary operator '{}' only supports {}",
+        Fault::UnknownFunction,
+        "there is no operation {0} of such a value; expected a number or an interval",
+    ),
     Phrase("Operator {} is not yet supported", Fault::NotSupported, "there is no operator {0}"),
+    Phrase("Unsupported CAST from {} to {}", Fault::NotSupported, "there is no cast of {0} to {1}"),
     Phrase("Unsupported SQL type {}", Fault::NotSupported, "there is no type {0}"),
     Phrase("Unsupported type '{}'. {}", Fault::NotSupported, "there is no type '{0}'"),
     // Values.
     Phrase("Cannot cast string '{}' to value of {} type", Fault::Value, "'{0}' is no {1}"),
     Phrase("Cannot cast value '{}' to value of {} type", Fault::Value, "'{0}' is no {1}"),
+    Phrase(
+        "Can't cast value NaN to type {}",
+        Fault::OutOfRange,
+        "the value NaN is out of the range of {0}",
+    ),
     Phrase("Can't cast value {} to type {}", Fault::OutOfRange, "{0} is out of the range of {1}"),
     Phrase(
         "Error parsing timestamp from '{}' using format '{}': {}",
@@ -111,6 +125,46 @@ const PHRASES: &[Phrase] = &[
         Fault::OutOfRange,
         "percentile {0} is not between 0 and 1",
     ),
+    Phrase("{}Array overflow on abs({})", Fault::OutOfRange, "{0} out of range: abs({1})"),
+    Phrase(
+        "{} is too large to store in a {} of precision {}. Max is {}",
+        Fault::OutOfRange,
+        "{0} is too large for a numeric of precision {2}; expected {3} at most",
+    ),
+    Phrase(
+        "{} is too small to store in a {} of precision {}. Min is {}",
+        Fault::OutOfRange,
+        "{0} is too small for a numeric of precision {2}; expected {3} at least",
+    ),
+    Phrase(
+        "cannot take square root of a negative number",
+        Fault::Power,
+        "cannot take square root of a negative number",
+    ),
+    Phrase(
+        "LIMIT must be >= 0, '{}' was provided",
+        Fault::Limit,
+        "LIMIT is {0}; expected a number from 0 on",
+    ),
+    Phrase(
+        "OFFSET must be >=0, '{}' was provided",
+        Fault::Limit,
+        "OFFSET is {0}; expected a number from 0 on",
+    ),
+    Phrase(
+        "Expected {} to be an integer or null, but got {}",
+        Fault::Value,
+        "{0} is of type {1}; expected an integer",
+    ),
+    Phrase(
+        "Unsupported Value '{}'",
+        Fault::NotSupported,
+        "a constant of this kind is not supported; expected a number, or a text in quotes",
+    ),
+    Phrase("Arguments must be literals", Fault::NotSupported, SERIES),
+    Phrase("Argument #{} must be an INTEGER {}", Fault::NotSupported, SERIES),
+    Phrase("{} argument must be a timestamp or NULL, got {}", Fault::NotSupported, SERIES),
+    Phrase("{} argument must be an interval or NULL, got {}", Fault::NotSupported, SERIES),
     Phrase("{}: failed to convert size to usize", Fault::OutOfRange, "{0} takes a size from 0 on"),
     Phrase("Regular expression did not compile: {}", Fault::Value, MALFORMED),
     // Columns and groups.
@@ -121,19 +175,46 @@ const PHRASES: &[Phrase] = &[
     ),
     Phrase(
         "Column in SELECT must be in GROUP BY or an aggregate function: {}column \"{}\" must {}",
-        Fault::Other,
+        Fault::Grouping,
         "{1} is neither in GROUP BY nor within an aggregate function, as max({1})",
     ),
     Phrase(
         "HAVING clause references: {} must appear in the GROUP BY clause {}",
-        Fault::Other,
+        Fault::Grouping,
         "{0} in HAVING is neither in GROUP BY nor within an aggregate function",
     ),
     Phrase(
         "Aggregate function calls cannot be nested: {}",
-        Fault::Other,
+        Fault::Grouping,
         "an aggregate function cannot be within another; expected a subquery for the inner one",
     ),
+    Phrase(
+        "Aggregate function calls cannot contain window function calls{}",
+        Fault::Grouping,
+        "a window function cannot be within an aggregate one; expected a subquery for the inner one",
+    ),
+    Phrase(
+        "Aggregate functions are not allowed in the WHERE clause{}",
+        Fault::Grouping,
+        "aggregate functions are not allowed in WHERE; expected HAVING",
+    ),
+    Phrase(
+        "Order by column out of bounds, specified: {}, max: {}",
+        Fault::Position,
+        "ORDER BY position {0} is not in the select list; expected 1 to {1}",
+    ),
+    Phrase(
+        "Order by index starts at 1 {}",
+        Fault::Position,
+        "ORDER BY position 0 is not in the select list; expected a number from 1 on",
+    ),
+    Phrase(
+        "Cannot find column with position {} in SELECT clause. Valid columns: 1 to {}",
+        Fault::Position,
+        "GROUP BY position {0} is not in the select list; expected 1 to {1}",
+    ),
+    Phrase("Tuple expressions are not supported for Rollup {}", Fault::NotSupported, TUPLE),
+    Phrase("Tuple expressions not are supported for Cube {}", Fault::NotSupported, TUPLE),
     Phrase(
         "Cannot create filter with non-boolean predicate {} returning {}",
         Fault::Value,
@@ -164,10 +245,10 @@ const PHRASES: &[Phrase] = &[
     // Windows.
     Phrase(
         "The window {} is not defined!",
-        Fault::Other,
+        Fault::UnknownWindow,
         "there is no window {0}; expected WINDOW {0} AS (…)",
     ),
-    Phrase("The window {} is defined multiple times!", Fault::Other, "window {0} comes twice"),
+    Phrase("The window {} is defined multiple times!", Fault::Window, "window {0} comes twice"),
     Phrase(
         "Cannot run range queries on datatype: {}",
         Fault::NotSupported,
@@ -182,7 +263,7 @@ const PHRASES: &[Phrase] = &[
     ),
     Phrase(
         "Scalar subquery returned more than one row{}",
-        Fault::Other,
+        Fault::SeveralRows,
         "a subquery gives several rows where a value is expected; expected LIMIT 1, or a function \
          like max",
     ),
@@ -192,6 +273,7 @@ const PHRASES: &[Phrase] = &[
         "a subquery that refers to the query around it may give several rows; expected a function \
          like max",
     ),
+    Phrase("Correlated scalar subquery in the GROUP BY clause {}", Fault::NotSupported, SUBQUERY),
     Phrase("Correlated scalar subquery can only be used in {}", Fault::NotSupported, SUBQUERY),
     Phrase("In/Exist/SetComparison subquery can only be used in {}", Fault::NotSupported, SUBQUERY),
     Phrase("null_aware anti join only supports {}", Fault::NotSupported, SUBQUERY),
@@ -329,6 +411,23 @@ mod tests {
             (
                 "Function 'ascii' requires String, but received Int64 (DataType: Int64)",
                 "there is no ascii of bigint; expected text",
+            ),
+            (
+                "Int64Array overflow on abs(-9223372036854775808)",
+                "bigint out of range: abs(-9223372036854775808)",
+            ),
+            (
+                "1234.50 is too large to store in a Decimal128 of precision 5. Max is 999.99",
+                "1234.50 is too large for a numeric of precision 5; expected 999.99 at most",
+            ),
+            (
+                "Unary operator '-' only supports signed numeric, interval and timestamp types",
+                "there is no operation - of such a value; expected a number or an interval",
+            ),
+            ("LIMIT must be >= 0, '-1' was provided", "LIMIT is -1; expected a number from 0 on"),
+            (
+                "Order by column out of bounds, specified: 2, max: 1",
+                "ORDER BY position 2 is not in the select list; expected 1 to 1",
             ),
             (
                 "array_resize: failed to convert size to usize",
