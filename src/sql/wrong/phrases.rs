@@ -92,6 +92,11 @@ const PHRASES: &[Phrase] = &[
         Fault::UnknownFunction,
         "there is no operation {0} of such a value; expected a number or an interval",
     ),
+    Phrase(
+        "Unsupported SQL unary operator {}",
+        Fault::NotSupported,
+        "there is no such operator; expected a function, as abs or sqrt",
+    ),
     Phrase("Operator {} is not yet supported", Fault::NotSupported, "there is no operator {0}"),
     Phrase("Unsupported CAST from {} to {}", Fault::NotSupported, "there is no cast of {0} to {1}"),
     Phrase("Unsupported SQL type {}", Fault::NotSupported, "there is no type {0}"),
