@@ -7,6 +7,7 @@
 
 mod debugged;
 mod names;
+mod phrasebook;
 mod phrases;
 mod plain;
 mod types;

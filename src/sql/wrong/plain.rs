@@ -71,7 +71,7 @@ pub fn is_plain(words: &str) -> bool {
     !is_foreign && !is_code
 }
 
-/// The words as a sentence of ours begins: with a small letter, unless it is that of a word in capitals.
+/// The words with a small letter first, as sentences of ours begin; words in capitals stay.
 pub fn with_small_letter(words: &str) -> String {
     let mut signs = words.chars();
     match (signs.next(), signs.next()) {
