@@ -61,6 +61,13 @@ fn code_of(fault: Fault) -> &'static str {
         Fault::OutOfRange => "22003",
         Fault::Parameter => "08P01",
         Fault::NotSupported => "0A000",
+        Fault::Grouping => "42803",
+        Fault::Window => "42P20",
+        Fault::UnknownWindow => "42704",
+        Fault::Position => "42P10",
+        Fault::SeveralRows => "21000",
+        Fault::Limit => "2201W",
+        Fault::Power => "2201F",
         Fault::Other => "42000",
     }
 }

@@ -34,6 +34,7 @@ mod listed;
 mod multiplicity;
 mod quantified;
 mod recursion;
+mod similar;
 mod subqueries;
 mod values;
 mod windows;
@@ -68,6 +69,7 @@ pub fn of_statement(statement: &mut Statement) -> Result<()> {
     powers::rewrite(statement);
     remainders::rewrite(statement);
     negatives::rewrite(statement);
+    similar::as_expressions(statement)?;
     calls::complete(statement)?;
     recursion::kept_whole(statement)?;
     windows::spelled_out(statement)?;

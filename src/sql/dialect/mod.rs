@@ -6,6 +6,7 @@
 mod calendar;
 mod calls;
 mod clauses;
+mod groups;
 mod intervals;
 pub mod parts;
 
@@ -38,6 +39,7 @@ pub fn as_meant(statement: &mut Statement) {
 pub fn completed(statement: &mut Statement) -> Result<()> {
     let Statement::Statement(statement) = statement else { return Ok(()) };
     clauses::said(statement)?;
+    groups::said(statement)?;
     calls::said(statement)
 }
 
@@ -110,6 +112,14 @@ impl VisitorMut for Meaning {
             Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => {
                 one_of(left, right, true)
             }
+            Expr::BinaryOp { left, op: BinaryOperator::PGOverlap, right } => {
+                Some(call("array_has_any", [(**left).clone(), (**right).clone()]))
+            }
+            // Its escapes are read already.
+            Expr::Value(value) => match &value.value {
+                Value::UnicodeStringLiteral(read) => Some(text(read)),
+                _ => None,
+            },
             Expr::Cast { expr: inner, data_type, .. } => {
                 if is_array(data_type)
                     && let Some(listed) = text_of(inner).and_then(|listed| elements(&listed))
@@ -327,6 +337,8 @@ mod tests {
                 "SELECT current_timestamp, f(localtimestamp(0))",
                 "SELECT now() AS \"current_timestamp\", f(rounded_to_digits(localtimestamp(), 0))",
             ),
+            ("SELECT a && b", "SELECT array_has_any(a, b)"),
+            ("SELECT U&'\\0041'", "SELECT 'A'"),
             ("SELECT a = ANY($1)", "SELECT array_has(CAST($1 AS TEXT[]), CAST(a AS TEXT))"),
         ] {
             check(said, meant);
