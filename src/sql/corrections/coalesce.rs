@@ -24,7 +24,9 @@ fn is_time(of: &DataType) -> bool {
 impl ScalarUDFImpl for Coalesce {
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
         let times: Vec<_> = given.iter().filter(|of| !of.is_string()).cloned().collect();
-        if times.is_empty() || times.len() == given.len() || !times.iter().all(is_time) {
+        let has_text = times.len() < given.len();
+        let has_time = times.iter().any(|of| !of.is_null());
+        if !(has_text && has_time && times.iter().all(is_time)) {
             return self.0.coerce_types(given);
         }
         let shared = self.0.coerce_types(&times)?.swap_remove(0);
