@@ -52,6 +52,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
+use warp::Filter;
 
 use crate::sql::NamedTable;
 
@@ -137,7 +138,11 @@ pub async fn run(
             tracing::warn!("some reports were not finished; they are made after the next start");
         }
     };
-    let requests = listener::serve(listeners.http, tls, router(service.clone()), stop, DRAIN_TIME);
+    let router = match tls {
+        Some(_) => router(service.clone()).map(tls::with_strict_transport).boxed(),
+        None => router(service.clone()),
+    };
+    let requests = listener::serve(listeners.http, tls, router, stop, DRAIN_TIME);
     tokio::join!(requests, reports);
     while beside.join_next().await.is_some() {}
     expiry.abort();
