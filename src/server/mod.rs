@@ -1,7 +1,7 @@
 //! `uptally serve`: reports and stores by HTTP.
 //!
 //! In the order a request travels: `listener` accepts it, `router` finds its line in `routes`
-//! and holds it against limits and `keys`; `dialects` (older services' ways of asking),
+//! and holds it against limits, and `gate` against its `host` and `keys`; `dialects` (older services' ways of asking),
 //! `reports`, `store_list`, `stores`, `explain`, `sql` and `versions` answer it. Reports are `jobs`, made on
 //! the threads of `work` from the data of the `catalog`; everybody else only looks at them.
 //! What the figures are is the engine's; nothing here computes one.
@@ -21,6 +21,7 @@ mod file_name;
 mod flight;
 mod gate;
 mod health;
+mod host;
 mod intake;
 mod jobs;
 pub mod keys;
@@ -57,6 +58,7 @@ use warp::Filter;
 use crate::sql::NamedTable;
 
 pub use self::bound::Bound;
+pub use self::host::{AllowedHosts, Host};
 pub use self::intake::HEADER_BYTES_MAX;
 pub use self::jobs::{Limits, Retention};
 pub use self::keys::{Keys, ROLES, Role};

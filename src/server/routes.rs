@@ -103,6 +103,15 @@ pub enum Found {
     Nothing,
 }
 
+impl Found {
+    pub fn route(&self) -> Option<&'static Route> {
+        match self {
+            Self::Route(route, _) => Some(route),
+            Self::OtherMethods(_) | Self::WithoutSlash(_) | Self::Nothing => None,
+        }
+    }
+}
+
 /// The route of a request; `HEAD` is answered wherever `GET` is.
 pub fn find(method: &Method, path: &str) -> Found {
     let mut others = Vec::new();

@@ -123,3 +123,39 @@ fn a_report_that_runs_ends_before_the_service_does() {
         assert_eq!(second["state"], "complete");
     });
 }
+
+#[test]
+fn a_request_names_one_host() {
+    listening(waiting(), |address| {
+        for (head, status) in [
+            ("GET /livez HTTP/1.1\r\nhost: localhost:1\r\n", 200),
+            ("GET /livez HTTP/1.1\r\nHOST: LOCALHOST.\r\n", 200),
+            ("GET /livez HTTP/1.1\r\nhost: [::1]:8000\r\n", 200),
+            ("GET http://localhost/livez HTTP/1.1\r\nhost: localhost\r\n", 200),
+            ("GET http://localhost/livez HTTP/1.1\r\n", 200),
+            ("GET /livez HTTP/1.1\r\nhost: evil.example\r\n", 421),
+            ("GET /livez HTTP/1.1\r\nhost: localhost.evil.example\r\n", 421),
+            ("GET /livez HTTP/1.0\r\nhost: evil.example\r\nconnection: keep-alive\r\n", 421),
+            ("GET http://evil.example/livez HTTP/1.1\r\nhost: evil.example\r\n", 421),
+            ("GET http://evil.example/livez HTTP/1.1\r\nhost: localhost\r\n", 400),
+            ("GET http://localhost/livez HTTP/1.1\r\nhost: evil.example\r\n", 400),
+            ("GET /livez HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\n", 400),
+            ("GET /livez HTTP/1.1\r\nhost: localhost\r\nhost: evil.example\r\n", 400),
+            ("GET /livez HTTP/1.1\r\nhost: localhost@evil.example\r\n", 400),
+            ("GET /livez HTTP/1.1\r\nhost: evil.example@localhost\r\n", 400),
+            ("GET /livez HTTP/1.1\r\nhost:\r\n", 400),
+            ("GET /livez HTTP/1.1\r\n", 400),
+        ] {
+            let stream = connect(address);
+            (&stream).write_all(format!("{head}\r\n").as_bytes()).unwrap();
+            let (answered, problem) = answer(&stream);
+            assert_eq!(answered, status, "{head}: {problem}");
+            let detail = problem["detail"].as_str().unwrap_or_default();
+            match status {
+                421 => assert!(detail.contains("--allow-host"), "{head}: {problem}"),
+                400 => assert!(detail.contains("one Host field"), "{head}: {problem}"),
+                _ => {}
+            }
+        }
+    });
+}
