@@ -18,7 +18,7 @@ use crate::ingest::{Request, Watch, load};
 use crate::rules::calendar::DAY_US;
 use crate::server::{
     self, AllowedHosts, Bound, COMPLETE_AS, CompleteAs, HEADER_BYTES_MAX, Host, Keys, Limits,
-    Listeners, Retention, Service, Settings,
+    Listeners, Origin, Retention, Service, Settings,
 };
 use crate::tables::{Dataset, WriteLock};
 use crate::words::{duration_text, word};
@@ -58,6 +58,9 @@ pub struct Arguments {
     /// --listen names; may be repeated
     #[arg(long, value_name = "NAME", value_parser = Host::parse)]
     allow_host: Vec<Host>,
+    /// Origin whose pages may ask from a browser, as https://dash.example:8443; may be repeated
+    #[arg(long, value_name = "ORIGIN", value_parser = Origin::parse)]
+    allow_origin: Vec<Origin>,
     /// Certificate chain in PEM
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -242,6 +245,7 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
         header_bytes_max: arguments.max_header,
         keys: arguments.keys.as_deref().map(Keys::read).transpose()?,
         hosts,
+        origins: arguments.allow_origin.clone(),
         ..usual()
     })
 }
@@ -339,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_read_as_they_are_asked_for() {
+    fn hosts_and_origins_are_read_as_they_are_asked_for() {
         let flags = ["--allow-host", "A.example", "--allow-host", "[fe80::1]"];
         let hosts = settings_of(&flags).unwrap().hosts;
         for (host, expected) in
@@ -347,10 +351,16 @@ mod tests {
         {
             assert_eq!(hosts.contains(&Host::parse(host).unwrap()), expected, "{host}");
         }
+        let origin = "https://dash.example";
+        let origins = settings_of(&["--allow-origin", origin]).unwrap().origins;
+        assert_eq!(origins, [Origin::parse(origin).unwrap()]);
         for (flag, wrong, expected) in [
             ("--allow-host", "http://a.example", "expected a host name or an address"),
             ("--allow-host", "a.example:8000", "expected a host name or an address"),
             ("--allow-host", "*", "expected a host name or an address"),
+            ("--allow-origin", "https://a.example/", "expected scheme, host and port alone"),
+            ("--allow-origin", "null", "expected scheme, host and port alone"),
+            ("--allow-origin", "*", "expected scheme, host and port alone"),
         ] {
             let error = settings_of(&[flag, wrong]).unwrap_err();
             assert!(error.contains(expected), "{flag} {wrong}: {error}");

@@ -1,7 +1,8 @@
 //! `uptally serve`: reports and stores by HTTP.
 //!
 //! In the order a request travels: `listener` accepts it, `router` finds its line in `routes`
-//! and holds it against limits, and `gate` against its `host` and `keys`; `dialects` (older services' ways of asking),
+//! and holds it against limits, and `gate` against its `host`, the `origin` of the page that sends
+//! it and `keys`; `dialects` (older services' ways of asking),
 //! `reports`, `store_list`, `stores`, `explain`, `sql` and `versions` answer it. Reports are `jobs`, made on
 //! the threads of `work` from the data of the `catalog`; everybody else only looks at them.
 //! What the figures are is the engine's; nothing here computes one.
@@ -12,6 +13,7 @@ mod ask;
 mod bound;
 mod catalog;
 mod clock;
+mod cors;
 mod dialects;
 mod docs;
 mod download;
@@ -29,6 +31,7 @@ mod listener;
 mod metrics;
 mod negotiate;
 mod openapi;
+mod origin;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod problem;
@@ -62,6 +65,7 @@ pub use self::host::{AllowedHosts, Host};
 pub use self::intake::HEADER_BYTES_MAX;
 pub use self::jobs::{Limits, Retention};
 pub use self::keys::{Keys, ROLES, Role};
+pub use self::origin::Origin;
 pub use self::router::router;
 pub use self::routes::{ROUTES, Route};
 pub use self::service::Service;

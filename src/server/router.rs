@@ -18,12 +18,13 @@ use warp::reply::Response as Reply;
 
 use super::host::AskedHost;
 use super::keys::Role;
+use super::origin::Initiator;
 use super::problem::{Answer, Refusal};
 use super::request::{Query, Request};
 use super::routes::{self, Endpoint, Found, Route};
 use super::service::Service;
 use super::{
-    dialects, docs, explain, gate, health, intake, openapi, reports, sql, store_list, stores,
+    cors, dialects, docs, explain, gate, health, intake, openapi, reports, sql, store_list, stores,
     trace, versions,
 };
 
@@ -75,8 +76,10 @@ async fn answer<B: Buf>(
     body: impl Stream<Item = Result<B, warp::Error>>,
 ) -> Reply {
     let (started, id) = (Instant::now(), trace::request_id(&head.headers));
+    let origins = &service.settings.origins;
+    let initiator = Initiator::read(&head.headers, head.asked.as_ref(), origins);
     let mut body = std::pin::pin!(body.fuse());
-    let (route, answered) = routed(service, head, body.as_mut()).await;
+    let (route, answered) = routed(service, head, &initiator, body.as_mut()).await;
     let mut reply = answered.unwrap_or_else(Refusal::into_reply);
     if intake::may_send_the_rest(&head.headers, reply.status()) {
         let rest = intake::let_pass(body);
@@ -86,6 +89,7 @@ async fn answer<B: Buf>(
         reply = without_body(reply);
     }
     finish(&mut reply, &id);
+    cors::share(reply.headers_mut(), &initiator, origins);
     let (route, status, took) =
         (route.map_or("none", |route| route.path), reply.status().as_u16(), started.elapsed());
     service.metrics.answered((method_name(&head.method), route), status, took);
@@ -103,14 +107,17 @@ async fn answer<B: Buf>(
 async fn routed<B: Buf>(
     service: &Service,
     head: &Head,
+    initiator: &Initiator,
     body: impl Stream<Item = Result<B, warp::Error>>,
 ) -> (Option<&'static Route>, Answer) {
     let Head { method, query, headers, .. } = head;
     let path = head.path.as_str();
     let found = routes::find(method, path);
     let (target_bytes, settings) = (path.len() + query.len(), &service.settings);
-    let admitted = intake::check_head(target_bytes, headers, settings.header_bytes_max)
-        .and_then(|()| gate::admit(settings, head.asked.as_ref()));
+    let admitted =
+        intake::check_head(target_bytes, headers, settings.header_bytes_max).and_then(|()| {
+            gate::admit(settings, head.asked.as_ref(), initiator, method, found.route())
+        });
     if let Err(refusal) = admitted {
         return (found.route(), Err(refusal));
     }
@@ -125,7 +132,13 @@ async fn routed<B: Buf>(
             };
             (Some(route), along(service, route, request, query, body).await)
         }
-        Found::OtherMethods(methods) => (None, Err(other_methods(method, path, &methods))),
+        Found::OtherMethods(methods) => {
+            let methods = names(&methods);
+            let preflight = (*method == Method::OPTIONS)
+                .then(|| cors::preflight(initiator, headers, &methods))
+                .flatten();
+            (None, preflight.ok_or_else(|| other_methods(method, path, &methods)))
+        }
         Found::WithoutSlash(shorter) => (None, Ok(moved(&shorter, query))),
         Found::Nothing => {
             let detail = format!("there is nothing at {path:?}; /docs lists every path");
@@ -216,17 +229,18 @@ fn finish(reply: &mut Reply, id: &str) {
     }
 }
 
-fn other_methods(method: &Method, path: &str, methods: &[&'static Method]) -> Refusal {
+/// The methods as a list, with `HEAD` wherever `GET` is.
+fn names(methods: &[&'static Method]) -> String {
     let mut names: Vec<_> = methods.iter().map(|method| method.as_str()).collect();
     if names.contains(&"GET") {
         names.push("HEAD");
     }
-    let names = names.join(", ");
-    Refusal::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        format!("{path:?} is not there for {method}; expected {names}"),
-    )
-    .with(ALLOW, &names)
+    names.join(", ")
+}
+
+fn other_methods(method: &Method, path: &str, methods: &str) -> Refusal {
+    let detail = format!("{path:?} is not there for {method}; expected {methods}");
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, detail).with(ALLOW, methods)
 }
 
 /// One of few words, so that nobody can make labels up.

@@ -6,6 +6,7 @@ use super::host::AllowedHosts;
 use super::jobs::Limits;
 use super::jobs::Retention;
 use super::keys::Keys;
+use super::origin::Origin;
 use crate::rules::calendar::DAY_US;
 
 /// What `GET /get_report/{id}` answers where the client takes anything.
@@ -36,6 +37,8 @@ pub struct Settings {
     pub keys: Option<Keys>,
     /// Hosts that requests may ask for where there are no keys.
     pub hosts: AllowedHosts,
+    /// Origins whose pages may ask for everything that pages of this server may.
+    pub origins: Vec<Origin>,
     /// Microseconds UTC.
     pub clock: fn() -> i64,
 }
@@ -57,6 +60,7 @@ impl Default for Settings {
             sql: crate::sql::Limits::default(),
             keys: None,
             hosts: AllowedHosts::default(),
+            origins: Vec::new(),
             clock: || chrono::Utc::now().timestamp_micros(),
         }
     }

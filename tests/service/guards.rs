@@ -111,6 +111,7 @@ fn every_answer_has_the_id_of_its_request() {
             assert_eq!(answer.header("x-content-type-options"), "nosniff");
             assert_eq!(answer.header("cross-origin-resource-policy"), "same-origin");
             assert_eq!(answer.header("strict-transport-security"), "", "not over TLS");
+            assert_eq!(answer.header("vary"), "");
             assert_eq!(answer.header("access-control-allow-origin"), "");
         }
     });
