@@ -17,8 +17,8 @@ use crate::generate::{DEFAULT_END_US, Spec, generate};
 use crate::ingest::{Request, Watch, load};
 use crate::rules::calendar::DAY_US;
 use crate::server::{
-    self, Bound, COMPLETE_AS, CompleteAs, HEADER_BYTES_MAX, Keys, Limits, Listeners, Retention,
-    Service, Settings,
+    self, AllowedHosts, Bound, COMPLETE_AS, CompleteAs, HEADER_BYTES_MAX, Host, Keys, Limits,
+    Listeners, Origin, Retention, Service, Settings,
 };
 use crate::tables::{Dataset, WriteLock};
 use crate::words::{duration_text, word};
@@ -54,6 +54,13 @@ pub struct Arguments {
     /// Listens beyond this machine although there are no keys
     #[arg(long)]
     insecure: bool,
+    /// Host that HTTP requests may ask for where there are no keys, beside localhost and what
+    /// --listen names; may be repeated
+    #[arg(long, value_name = "NAME", value_parser = Host::parse)]
+    allow_host: Vec<Host>,
+    /// Origin whose pages may ask from a browser, as https://dash.example:8443; may be repeated
+    #[arg(long, value_name = "ORIGIN", value_parser = Origin::parse)]
+    allow_origin: Vec<Origin>,
     /// Certificate chain in PEM
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -130,7 +137,8 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
         (Some(certificate), Some(key)) => Some(server::tls::acceptor(certificate, key)?),
         _ => None,
     };
-    let settings = settings(arguments)?;
+    let mut settings = settings(arguments)?;
+    settings.hosts.extend(arguments.listen.hosts(&addresses.http));
     let data = data(arguments, stop.flag()).await?;
     let service = Service::open(data, settings)?;
     let http = listen(&addresses.http).await?;
@@ -220,6 +228,8 @@ fn cannot_listen(address: &impl fmt::Display, error: std::io::Error) -> Error {
 }
 
 fn settings(arguments: &Arguments) -> Result<Settings> {
+    let mut hosts = AllowedHosts::default();
+    hosts.extend(arguments.allow_host.iter().cloned());
     Ok(Settings {
         chain: arguments.chain.clone(),
         complete_as: arguments.complete_as,
@@ -234,6 +244,8 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
         body_bytes_max: arguments.max_body,
         header_bytes_max: arguments.max_header,
         keys: arguments.keys.as_deref().map(Keys::read).transpose()?,
+        hosts,
+        origins: arguments.allow_origin.clone(),
         ..usual()
     })
 }
@@ -328,6 +340,31 @@ mod tests {
     #[test]
     fn without_flags_the_usual_holds() {
         assert_eq!(format!("{:?}", settings_of(&[]).unwrap()), format!("{:?}", usual()));
+    }
+
+    #[test]
+    fn hosts_and_origins_are_read_as_they_are_asked_for() {
+        let flags = ["--allow-host", "A.example", "--allow-host", "[fe80::1]"];
+        let hosts = settings_of(&flags).unwrap().hosts;
+        for (host, expected) in
+            [("a.example", true), ("fe80::1", true), ("localhost", true), ("b.example", false)]
+        {
+            assert_eq!(hosts.contains(&Host::parse(host).unwrap()), expected, "{host}");
+        }
+        let origin = "https://dash.example";
+        let origins = settings_of(&["--allow-origin", origin]).unwrap().origins;
+        assert_eq!(origins, [Origin::parse(origin).unwrap()]);
+        for (flag, wrong, expected) in [
+            ("--allow-host", "http://a.example", "expected a host name or an address"),
+            ("--allow-host", "a.example:8000", "expected a host name or an address"),
+            ("--allow-host", "*", "expected a host name or an address"),
+            ("--allow-origin", "https://a.example/", "expected scheme, host and port alone"),
+            ("--allow-origin", "null", "expected scheme, host and port alone"),
+            ("--allow-origin", "*", "expected scheme, host and port alone"),
+        ] {
+            let error = settings_of(&[flag, wrong]).unwrap_err();
+            assert!(error.contains(expected), "{flag} {wrong}: {error}");
+        }
     }
 
     #[test]

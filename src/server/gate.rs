@@ -1,14 +1,64 @@
-//! Who may pass: the key of a request against the role that its route asks for.
+//! Who may pass: the host that a request asks for, the page that sends it, and its key against the
+//! role that its route asks for.
 
-use warp::http::StatusCode;
 use warp::http::header::{AUTHORIZATION, HeaderName, WWW_AUTHENTICATE};
+use warp::http::{Method, StatusCode};
 
+use super::host::AskedHost;
 use super::keys::{Keys, ROLES, Role};
+use super::origin::Initiator;
 use super::problem::{Answer, Refusal};
 use super::request::Request;
+use super::routes::Route;
+use super::settings::Settings;
 use crate::words::word;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// Admits a request of any path and method, before anything is done for it.
+///
+/// # Errors
+/// Where a host is asked for that is not allowed, unless keys are needed anyway (DNS rebinding);
+/// and where a page of another site would change state or run SQL (cross-site request forgery).
+pub fn admit(
+    settings: &Settings,
+    asked: Option<&AskedHost>,
+    initiator: &Initiator,
+    method: &Method,
+    route: Option<&Route>,
+) -> Answer<()> {
+    if settings.keys.is_none() {
+        check_host(settings, asked)?;
+    }
+    let reads = [Method::GET, Method::HEAD].contains(method);
+    match initiator {
+        Initiator::CrossSite(origin) if !reads || route.is_some_and(Route::is_guarded) => {
+            let (pages, value) = match origin {
+                Some(origin) => (format!("pages of {origin}"), origin.to_string()),
+                None => ("pages of other sites".to_owned(), "ORIGIN".to_owned()),
+            };
+            let detail = format!(
+                "{pages} may not change state or run SQL; start the server with --allow-origin {value} to let them"
+            );
+            Err(Refusal::new(StatusCode::FORBIDDEN, detail))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_host(settings: &Settings, asked: Option<&AskedHost>) -> Answer<()> {
+    let asked = asked.ok_or_else(|| {
+        Refusal::wrong("expected one Host field of a host and a port, like localhost:8000")
+    })?;
+    if settings.hosts.contains(&asked.host) {
+        return Ok(());
+    }
+    let host = &asked.host;
+    let detail = format!(
+        "without keys this server does not answer as {host}; start it with --allow-host {host}, or with --keys FILE"
+    );
+    Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, detail))
+}
 
 /// Who asks; without keys everybody is an admin.
 ///

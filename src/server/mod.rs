@@ -1,7 +1,8 @@
 //! `uptally serve`: reports and stores by HTTP.
 //!
 //! In the order a request travels: `listener` accepts it, `router` finds its line in `routes`
-//! and holds it against limits and `keys`; `dialects` (older services' ways of asking),
+//! and holds it against limits, and `gate` against its `host`, the `origin` of the page that sends
+//! it and `keys`; `dialects` (older services' ways of asking),
 //! `reports`, `store_list`, `stores`, `explain`, `sql` and `versions` answer it. Reports are `jobs`, made on
 //! the threads of `work` from the data of the `catalog`; everybody else only looks at them.
 //! What the figures are is the engine's; nothing here computes one.
@@ -12,6 +13,7 @@ mod ask;
 mod bound;
 mod catalog;
 mod clock;
+mod cors;
 mod dialects;
 mod docs;
 mod download;
@@ -21,6 +23,7 @@ mod file_name;
 mod flight;
 mod gate;
 mod health;
+mod host;
 mod intake;
 mod jobs;
 pub mod keys;
@@ -28,6 +31,7 @@ mod listener;
 mod metrics;
 mod negotiate;
 mod openapi;
+mod origin;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod problem;
@@ -52,13 +56,16 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
+use warp::Filter;
 
 use crate::sql::NamedTable;
 
 pub use self::bound::Bound;
+pub use self::host::{AllowedHosts, Host};
 pub use self::intake::HEADER_BYTES_MAX;
 pub use self::jobs::{Limits, Retention};
 pub use self::keys::{Keys, ROLES, Role};
+pub use self::origin::Origin;
 pub use self::router::router;
 pub use self::routes::{ROUTES, Route};
 pub use self::service::Service;
@@ -137,7 +144,11 @@ pub async fn run(
             tracing::warn!("some reports were not finished; they are made after the next start");
         }
     };
-    let requests = listener::serve(listeners.http, tls, router(service.clone()), stop, DRAIN_TIME);
+    let router = match tls {
+        Some(_) => router(service.clone()).map(tls::with_strict_transport).boxed(),
+        None => router(service.clone()),
+    };
+    let requests = listener::serve(listeners.http, tls, router, stop, DRAIN_TIME);
     tokio::join!(requests, reports);
     while beside.join_next().await.is_some() {}
     expiry.abort();

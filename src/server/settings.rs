@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use super::host::AllowedHosts;
 use super::jobs::Limits;
 use super::jobs::Retention;
 use super::keys::Keys;
+use super::origin::Origin;
 use crate::rules::calendar::DAY_US;
 
 /// What `GET /get_report/{id}` answers where the client takes anything.
@@ -33,6 +35,10 @@ pub struct Settings {
     pub sql: crate::sql::Limits,
     /// Where there are none, everybody may do everything.
     pub keys: Option<Keys>,
+    /// Hosts that requests may ask for where there are no keys.
+    pub hosts: AllowedHosts,
+    /// Origins whose pages may ask for everything that pages of this server may.
+    pub origins: Vec<Origin>,
     /// Microseconds UTC.
     pub clock: fn() -> i64,
 }
@@ -53,6 +59,8 @@ impl Default for Settings {
             header_bytes_max: 16 << 10,
             sql: crate::sql::Limits::default(),
             keys: None,
+            hosts: AllowedHosts::default(),
+            origins: Vec::new(),
             clock: || chrono::Utc::now().timestamp_micros(),
         }
     }

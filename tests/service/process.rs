@@ -233,6 +233,12 @@ fn with_a_certificate_the_server_speaks_tls() {
     let at = format!("{}/livez", server.url);
     let answer = curl(&["--cacert", certificate, "-w", "%{http_version}", &at]);
     assert_eq!(answer, "{\"status\":\"alive\"}\n2");
+    for path in ["livez", "nowhere"] {
+        let at = format!("{}/{path}", server.url);
+        let strict = "%header{strict-transport-security}";
+        let told = curl(&["--cacert", certificate, "-o", "/dev/null", "-w", strict, &at]);
+        assert_eq!(told, "max-age=63072000", "{path}");
+    }
     let plain = Command::new("curl").args(["-s", &at.replace("https", "http")]).status().unwrap();
     assert!(!plain.success());
 }
