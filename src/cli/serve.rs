@@ -10,14 +10,14 @@ use clap::Args;
 
 use super::addresses::{HostPort, host_port, is_of_this_machine};
 use super::arguments::{at_least_one, duration_us, one_of};
-use super::signals::Stop;
+use super::signals::{Hangups, Stop};
 use super::sql;
 use crate::error::{Error, Result};
 use crate::generate::{DEFAULT_END_US, Spec, generate};
 use crate::ingest::{Request, Watch, load};
 use crate::rules::calendar::DAY_US;
 use crate::server::{
-    self, Bound, COMPLETE_AS, CompleteAs, HEADER_BYTES_MAX, Keys, Limits, Listeners, Retention,
+    self, Bound, COMPLETE_AS, CompleteAs, HEADER_BYTES_MAX, Keyring, Limits, Listeners, Retention,
     Service, Settings,
 };
 use crate::tables::{Dataset, WriteLock};
@@ -48,7 +48,8 @@ pub struct Arguments {
     #[cfg(feature = "postgres")]
     #[arg(long, value_name = "HOST:PORT", value_parser = host_port)]
     postgres: Option<HostPort>,
-    /// File of keys made by `uptally keys add`; without one everybody may do everything
+    /// File of keys made by `uptally keys add`, read again when it changes and on SIGHUP; without one
+    /// everybody may do everything
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
     /// Listens beyond this machine although there are no keys
@@ -119,6 +120,8 @@ pub struct Arguments {
 
 pub async fn run(arguments: &Arguments) -> Result<()> {
     let stop = Stop::on_signals()?;
+    // From now on, so that who asks too early does not stop the server.
+    let hangups = Hangups::new()?;
     let addresses = Addresses::resolve(arguments).await?;
     let far = addresses.all().find(|address| !is_of_this_machine(address));
     if let (Some(far), None, false) = (far, &arguments.keys, arguments.insecure) {
@@ -133,6 +136,7 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
     let settings = settings(arguments)?;
     let data = data(arguments, stop.flag()).await?;
     let service = Service::open(data, settings)?;
+    let reloads = tokio::spawn(reload_on(hangups, service.clone()));
     let http = listen(&addresses.http).await?;
     if arguments.keys.is_some() && tls.is_none() && far.is_some() {
         eprintln!("note: keys cross the network as they are; --tls-cert and --tls-key hide them");
@@ -148,7 +152,18 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
     let scheme = if tls.is_some() { "https" } else { "http" };
     bound.iter().for_each(|bound| eprintln!("listening on {scheme}://{bound}"));
     server::run(listeners, tls, service, stop.asked()).await;
+    reloads.abort();
     Ok(())
+}
+
+/// Reads keys again and opens logs anew whenever it is asked to.
+async fn reload_on(mut hangups: Hangups, service: Service) {
+    loop {
+        hangups.next().await;
+        let service = service.clone();
+        // Files wait for disks, and those who are answered must not.
+        let _ = tokio::task::spawn_blocking(move || service.reload()).await;
+    }
 }
 
 /// Where to listen, with names resolved.
@@ -233,7 +248,7 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
         sql: arguments.sql.limits(),
         body_bytes_max: arguments.max_body,
         header_bytes_max: arguments.max_header,
-        keys: arguments.keys.as_deref().map(Keys::read).transpose()?,
+        keys: arguments.keys.as_deref().map(Keyring::open).transpose()?,
         ..usual()
     })
 }

@@ -126,7 +126,7 @@ async fn along<B: Buf>(
     query: &str,
     body: impl Stream<Item = Result<B, warp::Error>>,
 ) -> Answer {
-    let role = gate::pass(service.settings.keys.as_ref(), &request, route.role)?;
+    let role = gate::caller(&service.settings, &request, route.role).role?;
     request.query = Query::of(query)?;
     if route.takes_body {
         let limit = service.settings.query_time;

@@ -87,6 +87,13 @@ impl Service {
         self.jobs.close();
     }
 
+    /// Reads the file of the keys again.
+    pub fn reload(&self) {
+        if let Some(keys) = &self.settings.keys {
+            keys.reload();
+        }
+    }
+
     /// Forgets the reports that are due at an instant, microseconds UTC.
     pub async fn expire(&self, at: i64) {
         if let Err(refused) = self.jobs.expire(at).await {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::jobs::Limits;
 use super::jobs::Retention;
-use super::keys::Keys;
+use super::keyring::Keyring;
 use crate::rules::calendar::DAY_US;
 
 /// What `GET /get_report/{id}` answers where the client takes anything.
@@ -32,7 +32,7 @@ pub struct Settings {
     /// Of each question in SQL.
     pub sql: crate::sql::Limits,
     /// Where there are none, everybody may do everything.
-    pub keys: Option<Keys>,
+    pub keys: Option<Keyring>,
     /// Microseconds UTC.
     pub clock: fn() -> i64,
 }

@@ -5,6 +5,7 @@ mod crash;
 mod dialects;
 mod documents;
 mod guards;
+mod keys;
 mod native;
 pub mod process;
 mod sockets;

@@ -53,14 +53,24 @@ impl Process {
         self.ended().1
     }
 
+    /// The first line that it says from now on that holds the words.
+    pub fn says(&mut self, words: &str) -> String {
+        let mut line = String::new();
+        while !line.contains(words) {
+            line.clear();
+            assert_ne!(self.stderr.read_line(&mut line).unwrap(), 0, "it ended without {words:?}");
+        }
+        line
+    }
+
     /// Whether it ended well, and what it said since it listened.
-    fn ended(&mut self) -> (bool, String) {
+    pub fn ended(&mut self) -> (bool, String) {
         let mut rest = String::new();
         self.stderr.read_to_string(&mut rest).unwrap();
         (self.child.wait().unwrap().success(), rest)
     }
 
-    fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }

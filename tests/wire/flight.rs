@@ -1,6 +1,7 @@
 //! Arrow Flight SQL, spoken by the client of arrow-flight.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use arrow::array::{AsArray, Int64Array, RecordBatch};
@@ -15,7 +16,7 @@ use tonic::transport::{Channel, Endpoint};
 use uptally::server::Settings;
 use uptally::sql::Limits;
 
-use super::{ENDLESS, STORES, Wired, deep, limited, locked};
+use super::{ENDLESS, EXPIRES_AT, STORES, Wired, deep, expiring, limited, locked};
 use crate::harness::block_on;
 
 type Client = FlightSqlServiceClient<Channel>;
@@ -234,5 +235,19 @@ fn a_key_is_a_token_or_a_password() {
         assert!(other.handshake("ann", "wrong").await.is_err());
         other.handshake("ann", &key).await.unwrap();
         assert_eq!(number(&asked(&mut other, "SELECT 1").await.unwrap()), 1);
+    });
+}
+
+#[test]
+fn a_key_is_refused_from_the_instant_at_which_it_expires() {
+    static NOW: AtomicI64 = AtomicI64::new(0);
+    block_on(async {
+        let (settings, key) = expiring(&NOW, || NOW.load(Ordering::Relaxed));
+        let wired = Wired::with(settings).await;
+        let mut client = connect(&wired).await;
+        client.set_token(key);
+        assert_eq!(number(&asked(&mut client, "SELECT 1").await.unwrap()), 1);
+        NOW.store(EXPIRES_AT, Ordering::Relaxed);
+        assert_eq!(code(&asked(&mut client, "SELECT 1").await.unwrap_err()), Code::Unauthenticated);
     });
 }

@@ -11,12 +11,13 @@ mod scripts;
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use uptally::server::{Keys, Listeners, Role, Service, Settings, keys, run};
+use uptally::server::{Keyring, Listeners, Role, Service, Settings, key_file, run};
 
 use crate::harness::ingest;
 
@@ -78,8 +79,22 @@ impl Wired {
 fn locked() -> (Settings, String) {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("keys");
-    let key = keys::add(&path, Role::Read).unwrap();
-    (Settings { keys: Some(Keys::read(&path).unwrap()), ..Settings::default() }, key)
+    let key = key_file::add(&path, Role::Read, None, "").unwrap().secret;
+    (Settings { keys: Some(Keyring::open(&path).unwrap()), ..Settings::default() }, key)
+}
+
+/// 2030-01-01.
+const EXPIRES_AT: i64 = 1_893_456_000_000_000;
+
+/// Settings under which a key is needed, and one that expires at [`EXPIRES_AT`], a microsecond later
+/// than it is now.
+fn expiring(now: &'static AtomicI64, clock: fn() -> i64) -> (Settings, String) {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("keys");
+    let key = key_file::add(&path, Role::Read, Some(EXPIRES_AT), "").unwrap().secret;
+    now.store(EXPIRES_AT - 1, Ordering::Relaxed);
+    let keys = Some(Keyring::open(&path).unwrap());
+    (Settings { keys, clock, ..Settings::default() }, key)
 }
 
 fn limited(limits: uptally::sql::Limits) -> Settings {

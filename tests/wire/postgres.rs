@@ -1,5 +1,6 @@
 //! The protocol of PostgreSQL, spoken by a client that knows nothing of this server.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt};
@@ -9,7 +10,7 @@ use tokio_postgres::{AsyncMessage, Client, NoTls, SimpleQueryMessage};
 use uptally::server::Settings;
 use uptally::sql::Limits;
 
-use super::{ENDLESS, STORES, Wired, deep, limited, locked};
+use super::{ENDLESS, EXPIRES_AT, STORES, Wired, deep, expiring, limited, locked};
 use crate::harness::block_on;
 
 /// A client, and what it is told beside its answers.
@@ -235,6 +236,29 @@ fn a_key_is_the_password() {
         }
         let (client, _told) = connect(&wired, &key).await.unwrap();
         assert_eq!(rows(&client, "SELECT 1").await.unwrap(), ["1"]);
+    });
+}
+
+#[test]
+fn a_session_ends_at_the_instant_at_which_its_key_expires() {
+    static NOW: AtomicI64 = AtomicI64::new(0);
+    block_on(async {
+        let (settings, key) = expiring(&NOW, || NOW.load(Ordering::Relaxed));
+        let wired = Wired::with(settings).await;
+        let simple = connect(&wired, &key).await.unwrap();
+        let extended = connect(&wired, &key).await.unwrap();
+        let one = extended.0.prepare("SELECT 1").await.unwrap();
+        assert_eq!(rows(&simple.0, "SELECT 1").await.unwrap(), ["1"]);
+        extended.0.query_one(&one, &[]).await.unwrap();
+        NOW.store(EXPIRES_AT, Ordering::Relaxed);
+        let told = rows(&simple.0, "SELECT 1").await.unwrap_err();
+        assert_eq!((told.code().code(), told.severity()), ("28P01", "FATAL"));
+        assert!(told.message().contains("expired at 2030-01-01T00:00:00.000000Z"), "{told}");
+        let told = extended.0.query_one(&one, &[]).await.unwrap_err();
+        assert_eq!(told.code().unwrap().code(), "28P01");
+        let Err(told) = connect(&wired, &key).await else { panic!("it was let in") };
+        assert_eq!(told.code().unwrap().code(), "28P01");
+        wired.stop().await;
     });
 }
 

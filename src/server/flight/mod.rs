@@ -35,7 +35,7 @@ pub async fn serve(
     drain_time: Duration,
 ) {
     let tls = tls.map(|tls| super::tls::speaking(&tls, &[ALPN]));
-    let keys = keys::Gate::of(service.settings.keys.clone());
+    let keys = keys::Gate::over(service.clone());
     let answers = FlightServiceServer::with_interceptor(FlightSql::over(service.clone()), keys);
     let served = Server::builder()
         .http2_keepalive_interval(Some(PING_PAUSE))

@@ -28,6 +28,7 @@ use super::failure::error;
 use super::prepared::{Planner, Prepared};
 use super::rows::{self, WARNING};
 use super::settings;
+use super::startup::still_admitted;
 use super::statement::{Command, Said, asked};
 
 pub struct Answers(Arc<Planner>);
@@ -217,6 +218,7 @@ impl SimpleQueryHandler for Answers {
         C::Error: Debug,
         PgWireError: From<<C as Sink<Message>>::Error>,
     {
+        still_admitted(&self.0.service, client)?;
         let handle = begin(client)?;
         unless_cancelled(handle, SimpleQueryHandler::do_query(self, client, &query.query)).await?;
         client.set_state(PgWireConnectionState::ReadyForQuery);
@@ -253,6 +255,7 @@ impl ExtendedQueryHandler for Answers {
         C::Error: Debug,
         PgWireError: From<<C as Sink<Message>>::Error>,
     {
+        still_admitted(&self.0.service, client)?;
         let handle = begin(client)?;
         let name = message.name.as_deref().unwrap_or(DEFAULT_NAME);
         let rows_max = usize::try_from(message.max_rows).ok().filter(|rows| *rows > 0);

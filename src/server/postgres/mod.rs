@@ -121,7 +121,7 @@ impl Handlers {
     fn over(service: Service) -> Self {
         let clients = Arc::new(ConnectionManager::new());
         Self {
-            startup: Arc::new(Startup::of(service.settings.keys.clone(), Arc::clone(&clients))),
+            startup: Arc::new(Startup::over(service.clone(), Arc::clone(&clients))),
             answers: Arc::new(Answers::over(service)),
             cancel: Arc::new(DefaultCancelHandler::new(clients)),
         }

@@ -19,6 +19,7 @@ use super::failure::{self, error, of_planning};
 use super::parameters::{self, Parameter};
 use super::rows;
 use super::sessions::{self, Sessions};
+use super::startup::still_admitted;
 use super::statement::{Command, Reader, Said, asked};
 use crate::sql::Session;
 
@@ -39,13 +40,15 @@ pub struct Question {
 
 /// Reads and plans what clients say.
 pub struct Planner {
+    pub service: Service,
     pub reader: Reader,
     sessions: Sessions,
 }
 
 impl Planner {
     pub fn over(service: Service) -> Self {
-        Self { reader: Reader::new(), sessions: Sessions::over(service) }
+        let sessions = Sessions::over(service.clone());
+        Self { service, reader: Reader::new(), sessions }
     }
 
     pub async fn plan(
@@ -109,6 +112,7 @@ impl QueryParser for Planner {
     where
         C: ClientInfo + Unpin + Send + Sync,
     {
+        still_admitted(&self.service, client)?;
         let mut said = self.reader.read(text)?.into_iter();
         let (Some(first), None) = (said.next(), said.next()) else {
             return match text.trim_matches([';', ' ', '\n', '\t', '\r']).is_empty() {
