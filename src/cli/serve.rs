@@ -17,8 +17,8 @@ use crate::generate::{DEFAULT_END_US, Spec, generate};
 use crate::ingest::{Request, Watch, load};
 use crate::rules::calendar::DAY_US;
 use crate::server::{
-    self, Bound, COMPLETE_AS, CompleteAs, HEADER_BYTES_MAX, Keyring, Limits, Listeners, Retention,
-    Service, Settings,
+    self, AuditLog, Bound, COMPLETE_AS, CompleteAs, HEADER_BYTES_MAX, Keyring, Limits, Listeners,
+    Retention, Service, Settings,
 };
 use crate::tables::{Dataset, WriteLock};
 use crate::words::{duration_text, word};
@@ -52,6 +52,12 @@ pub struct Arguments {
     /// everybody may do everything
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
+    /// File that every request is appended to as a line of JSON: when, by which listener, from where, by
+    /// which key, what was asked, with which status, how many rows and how long; opened anew on SIGHUP.
+    /// Over Flight SQL and PostgreSQL, logins and statements are written. A line that cannot be written
+    /// is lost, which the log tells once: the service goes on
+    #[arg(long, value_name = "FILE")]
+    audit_log: Option<PathBuf>,
     /// Listens beyond this machine although there are no keys
     #[arg(long)]
     insecure: bool,
@@ -248,6 +254,7 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
         sql: arguments.sql.limits(),
         body_bytes_max: arguments.max_body,
         header_bytes_max: arguments.max_header,
+        audit: arguments.audit_log.as_deref().map(AuditLog::open).transpose()?,
         keys: arguments.keys.as_deref().map(Keyring::open).transpose()?,
         ..usual()
     })

@@ -9,6 +9,7 @@
 #[cfg(any(feature = "flight", feature = "postgres"))]
 mod accept;
 mod ask;
+mod audit;
 mod bound;
 mod catalog;
 mod clock;
@@ -35,6 +36,7 @@ mod postgres;
 mod problem;
 mod reports;
 mod request;
+mod request_log;
 mod router;
 mod routes;
 mod service;
@@ -57,6 +59,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::sql::NamedTable;
 
+pub use self::audit::AuditLog;
 pub use self::bound::Bound;
 pub use self::intake::HEADER_BYTES_MAX;
 pub use self::jobs::{Limits, Retention};

@@ -3,6 +3,7 @@
 //! Finds the route, holds the request against the limits and the keys, has the endpoint answer, and
 //! counts and logs what came of it. Knows no endpoint from inside.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Buf;
@@ -15,9 +16,11 @@ use warp::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use warp::hyper::body::Body as _;
 use warp::reply::Response as Reply;
 
+use super::audit::Listener;
 use super::keys::Role;
 use super::problem::{Answer, Refusal};
 use super::request::{Query, Request};
+use super::request_log::Entry;
 use super::routes::{self, Endpoint, Found, Route};
 use super::service::Service;
 use super::{
@@ -31,67 +34,74 @@ const CONTENT_TYPE_OPTIONS: HeaderName = HeaderName::from_static("x-content-type
 /// Answers every request, whatever it is; never rejects.
 pub fn router(service: Service) -> BoxedFilter<(Reply,)> {
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
-    warp::method()
+    let head = warp::method()
         .and(warp::path::full())
         .and(query)
         .and(warp::header::headers_cloned())
-        .and(warp::body::stream())
-        .then(move |method: Method, path: FullPath, query: String, headers: HeaderMap, body| {
+        .and(warp::ext::optional::<SocketAddr>())
+        .map(
+            |method: Method,
+             path: FullPath,
+             query: String,
+             headers: HeaderMap,
+             client: Option<SocketAddr>| {
+                let path = path.as_str().to_owned();
+                Head { method, path, query, headers, client }
+            },
+        );
+    head.and(warp::body::stream())
+        .then(move |head: Head, body| {
             let service = service.clone();
-            async move { answer(&service, method, path.as_str(), &query, headers, body).await }
+            async move { answer(&service, &head, body).await }
         })
         .boxed()
 }
 
+/// What came before the body.
+struct Head {
+    method: Method,
+    path: String,
+    query: String,
+    headers: HeaderMap,
+    /// Unknown where there is no connection, as in tests.
+    client: Option<SocketAddr>,
+}
+
 async fn answer<B: Buf>(
     service: &Service,
-    method: Method,
-    path: &str,
-    query: &str,
-    headers: HeaderMap,
+    head: &Head,
     body: impl Stream<Item = Result<B, warp::Error>>,
 ) -> Reply {
-    let (started, id) = (Instant::now(), trace::request_id(&headers));
+    let (started, id) = (Instant::now(), trace::request_id(&head.headers));
+    let mut entry =
+        Entry::begin(&service.settings, Listener::Http, head.client, head.method.as_str());
+    entry.set_request_id(&id);
+    entry.set_path(&head.path, &head.query);
     let mut body = std::pin::pin!(body.fuse());
-    let head = Head { method: &method, path, query, headers: &headers };
-    let (route, answered) = routed(service, &head, body.as_mut()).await;
+    let (route, answered) = routed(service, head, body.as_mut(), &mut entry).await;
     let mut reply = answered.unwrap_or_else(Refusal::into_reply);
-    if intake::may_send_the_rest(&headers, reply.status()) {
+    if intake::may_send_the_rest(&head.headers, reply.status()) {
         let rest = intake::let_pass(body);
         let _ = tokio::time::timeout(service.settings.query_time, rest).await;
     }
-    if method == Method::HEAD {
+    if head.method == Method::HEAD {
         reply = without_body(reply);
     }
     finish(&mut reply, &id);
-    let (route, status, took) =
-        (route.map_or("none", |route| route.path), reply.status().as_u16(), started.elapsed());
-    service.metrics.answered((method_name(&method), route), status, took);
-    tracing::info!(
-        request_id = id,
-        %method,
-        route,
-        status,
-        took_us = took.as_micros() as u64,
-        "answered"
-    );
+    let (route, status) = (route.map_or("none", |route| route.path), reply.status().as_u16());
+    service.metrics.answered((method_name(&head.method), route), status, started.elapsed());
+    entry.route = Some(route);
+    entry.answered(status.to_string());
     reply
-}
-
-/// What came before the body.
-struct Head<'a> {
-    method: &'a Method,
-    path: &'a str,
-    query: &'a str,
-    headers: &'a HeaderMap,
 }
 
 async fn routed<B: Buf>(
     service: &Service,
-    head: &Head<'_>,
+    head: &Head,
     body: impl Stream<Item = Result<B, warp::Error>>,
+    entry: &mut Entry,
 ) -> (Option<&'static Route>, Answer) {
-    let Head { method, path, query, headers } = *head;
+    let Head { method, path, query, headers, .. } = head;
     let found = routes::find(method, path);
     let (target_bytes, limit) = (path.len() + query.len(), service.settings.header_bytes_max);
     if let Err(refusal) = intake::check_head(target_bytes, headers, limit) {
@@ -107,7 +117,20 @@ async fn routed<B: Buf>(
                 headers: headers.clone(),
                 body: bytes::Bytes::new(),
             };
-            (Some(route), along(service, route, request, query, body).await)
+            let caller = gate::caller(&service.settings, &request, route.role);
+            entry.set_key(caller.key);
+            let answered = async {
+                let role = caller.role?;
+                let request = whole(service, route, request, query, body).await?;
+                if entry.is_audited()
+                    && route.endpoint == Endpoint::Sql
+                    && let Some(sql) = sql::text(&request)
+                {
+                    entry.set_sql(&sql);
+                }
+                dispatch(service, route.endpoint, &request, role).await
+            };
+            (Some(route), answered.await)
         }
         Found::OtherMethods(methods) => (None, Err(other_methods(method, path, &methods))),
         Found::WithoutSlash(shorter) => (None, Ok(moved(&shorter, query))),
@@ -118,15 +141,14 @@ async fn routed<B: Buf>(
     }
 }
 
-/// Past the keys and the limit of the body to the endpoint.
-async fn along<B: Buf>(
+/// The request with its query and, where the route takes one, its body, which is within its limit.
+async fn whole<B: Buf>(
     service: &Service,
-    route: &'static Route,
+    route: &Route,
     mut request: Request,
     query: &str,
     body: impl Stream<Item = Result<B, warp::Error>>,
-) -> Answer {
-    let role = gate::caller(&service.settings, &request, route.role).role?;
+) -> Answer<Request> {
     request.query = Query::of(query)?;
     if route.takes_body {
         let limit = service.settings.query_time;
@@ -137,7 +159,7 @@ async fn along<B: Buf>(
             Refusal::new(StatusCode::REQUEST_TIMEOUT, detail)
         })??;
     }
-    dispatch(service, route.endpoint, &request, role).await
+    Ok(request)
 }
 
 async fn dispatch(service: &Service, endpoint: Endpoint, request: &Request, role: Role) -> Answer {

@@ -87,10 +87,13 @@ impl Service {
         self.jobs.close();
     }
 
-    /// Reads the file of the keys again.
+    /// Reads the file of the keys again, and goes on in the audit log that has its name now.
     pub fn reload(&self) {
         if let Some(keys) = &self.settings.keys {
             keys.reload();
+        }
+        if let Some(audit) = &self.settings.audit {
+            audit.reopen();
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::audit::AuditLog;
 use super::jobs::Limits;
 use super::jobs::Retention;
 use super::keyring::Keyring;
@@ -33,6 +34,8 @@ pub struct Settings {
     pub sql: crate::sql::Limits,
     /// Where there are none, everybody may do everything.
     pub keys: Option<Keyring>,
+    /// Where every request is written down.
+    pub audit: Option<AuditLog>,
     /// Microseconds UTC.
     pub clock: fn() -> i64,
 }
@@ -53,6 +56,7 @@ impl Default for Settings {
             header_bytes_max: 16 << 10,
             sql: crate::sql::Limits::default(),
             keys: None,
+            audit: None,
             clock: || chrono::Utc::now().timestamp_micros(),
         }
     }

@@ -1,5 +1,6 @@
 //! The service: asked through its router without a socket, and once as a process of its own.
 
+pub mod audit;
 mod clock;
 mod crash;
 mod dialects;

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use uptally::server::{Keyring, Listeners, Role, Service, Settings, key_file, run};
+use uptally::server::{AuditLog, Keyring, Listeners, Role, Service, Settings, key_file, run};
 
 use crate::harness::ingest;
 
@@ -82,6 +82,40 @@ fn locked() -> (Settings, String) {
     let key = key_file::add(&path, Role::Read, None, "").unwrap().secret;
     (Settings { keys: Some(Keyring::open(&path).unwrap()), ..Settings::default() }, key)
 }
+
+/// Settings under which a key is needed and statements are audited; the key, its id, and the lines so
+/// far of the log.
+fn audited(folder: &TempDir) -> (Settings, key_file::NewKey, impl Fn() -> Vec<serde_json::Value>) {
+    let [file, log] = ["keys", "audit"].map(|name| folder.path().join(name));
+    let key = key_file::add(&file, Role::Read, None, "").unwrap();
+    let (keys, audit) = (Some(Keyring::open(&file).unwrap()), Some(AuditLog::open(&log).unwrap()));
+    let settings = Settings { keys, audit, ..Settings::default() };
+    (settings, key, move || crate::service::audit::lines(&log))
+}
+
+/// Checks that lines tell of these methods, texts, statuses and counts of rows, by the key or none.
+#[track_caller]
+fn check_lines(lines: &[serde_json::Value], listener: &str, expected: &[Logged]) {
+    let found: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            assert_eq!(line["listener"], listener, "{line}");
+            assert!(line["client"].as_str().unwrap().starts_with("127.0.0.1:"), "{line}");
+            let text = |field: &str| line[field].as_str();
+            (
+                text("key"),
+                text("method").unwrap(),
+                text("sql"),
+                text("status").unwrap(),
+                line["rows"].as_u64(),
+            )
+        })
+        .collect();
+    assert_eq!(found, expected);
+}
+
+/// Id of the key, method, SQL, status, rows.
+type Logged<'a> = (Option<&'a str>, &'a str, Option<&'a str>, &'a str, Option<u64>);
 
 /// 2030-01-01.
 const EXPIRES_AT: i64 = 1_893_456_000_000_000;

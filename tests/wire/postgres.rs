@@ -10,7 +10,9 @@ use tokio_postgres::{AsyncMessage, Client, NoTls, SimpleQueryMessage};
 use uptally::server::Settings;
 use uptally::sql::Limits;
 
-use super::{ENDLESS, EXPIRES_AT, STORES, Wired, deep, expiring, limited, locked};
+use super::{
+    ENDLESS, EXPIRES_AT, STORES, Wired, audited, check_lines, deep, expiring, limited, locked,
+};
 use crate::harness::block_on;
 
 /// A client, and what it is told beside its answers.
@@ -236,6 +238,47 @@ fn a_key_is_the_password() {
         }
         let (client, _told) = connect(&wired, &key).await.unwrap();
         assert_eq!(rows(&client, "SELECT 1").await.unwrap(), ["1"]);
+    });
+}
+
+#[test]
+fn logins_and_statements_are_audited_with_their_rows_and_status() {
+    block_on(async {
+        let folder = tempfile::TempDir::new().unwrap();
+        let (settings, key, lines) = audited(&folder);
+        let wired = Wired::with(settings).await;
+        assert!(connect(&wired, "upt_wrong").await.is_err());
+        let (client, _told) = connect(&wired, &key.secret).await.unwrap();
+        let two = "SELECT store_id FROM stores LIMIT 2; SELECT 1";
+        rows(&client, two).await.unwrap();
+        rows(&client, "SELEKT").await.unwrap_err();
+        rows(&client, "BEGIN").await.unwrap();
+        rows(&client, "ROLLBACK").await.unwrap();
+        let prepared = "SELECT store_id FROM stores WHERE store_no < 4";
+        let statement = client.prepare(prepared).await.unwrap();
+        assert_eq!(client.query(&statement, &[]).await.unwrap().len(), 4);
+        assert!(client.prepare("SELECT nothing FROM stores").await.is_err());
+        drop((statement, client));
+        wired.stop().await;
+        let id = key.id.to_string();
+        let id = Some(id.as_str());
+        check_lines(
+            &lines(),
+            "postgres",
+            &[
+                (None, "Startup", None, "28P01", None),
+                (id, "Startup", None, "00000", None),
+                (id, "Query", Some(two), "00000", Some(3)),
+                (id, "Query", Some("SELEKT"), "42601", None),
+                (id, "Query", Some("BEGIN"), "00000", None),
+                (id, "Query", Some("ROLLBACK"), "00000", None),
+                (id, "Parse", Some(prepared), "00000", None),
+                (id, "Execute", Some(prepared), "00000", Some(4)),
+                (id, "Parse", Some("SELECT nothing FROM stores"), "42703", None),
+            ],
+        );
+        let text = std::fs::read_to_string(folder.path().join("audit")).unwrap();
+        assert!(!text.contains(&key.secret));
     });
 }
 

@@ -1,9 +1,10 @@
 //! Arrow Flight SQL: what analysts ask in SQL, answered in Arrow.
 //!
-//! `keys` lets a call pass, `service` answers it: a statement is a ticket, and taking the ticket
+//! `keys` lets a call pass, `calls` logs it, `service` answers it: a statement is a ticket, and taking the ticket
 //! runs it (`rows`). Nothing is kept between two calls: a prepared statement is its own `handle`.
 //! `catalog` tells what there is, `status` what went wrong. Knows nothing of how a query runs.
 
+mod calls;
 mod catalog;
 mod connection;
 mod handle;

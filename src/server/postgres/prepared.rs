@@ -16,16 +16,28 @@ use datafusion_postgres::pgwire::error::PgWireResult;
 use super::super::Service;
 use super::dialect::Client;
 use super::failure::{self, error, of_planning};
+use super::messages;
 use super::parameters::{self, Parameter};
 use super::rows;
 use super::sessions::{self, Sessions};
-use super::startup::still_admitted;
 use super::statement::{Command, Reader, Said, asked};
 use crate::sql::Session;
 
 pub enum Prepared {
     Question(Box<Question>),
     Command(Command),
+}
+
+impl Prepared {
+    /// The text, or what of it matters, for logs.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Question(question) => &question.text,
+            Self::Command(Command::Set(..)) => "SET",
+            Self::Command(Command::Begin) => "BEGIN",
+            Self::Command(Command::End(tag) | Command::Nothing(tag)) => tag,
+        }
+    }
 }
 
 pub struct Question {
@@ -78,6 +90,28 @@ impl Planner {
         Ok((session, plan))
     }
 
+    async fn parse(
+        &self,
+        client: &impl ClientInfo,
+        text: &str,
+        hints: &[Option<Type>],
+    ) -> PgWireResult<Option<Arc<Prepared>>> {
+        let mut said = self.reader.read(text)?.into_iter();
+        let (Some(first), None) = (said.next(), said.next()) else {
+            return match text.trim_matches([';', ' ', '\n', '\t', '\r']).is_empty() {
+                true => Ok(None),
+                false => Err(error("42601", "expected one statement to prepare")),
+            };
+        };
+        if let Said::Command(command) = first {
+            return Ok(Some(Arc::new(Prepared::Command(command))));
+        }
+        let who = Client { set: client.metadata(), types: hints };
+        let Some(readings) = asked(first, &who)? else { return Ok(None) };
+        let question = self.prepare(text, readings, hints).await?;
+        Ok(Some(Arc::new(Prepared::Question(Box::new(question)))))
+    }
+
     async fn prepare(
         &self,
         text: &str,
@@ -112,21 +146,13 @@ impl QueryParser for Planner {
     where
         C: ClientInfo + Unpin + Send + Sync,
     {
-        still_admitted(&self.service, client)?;
-        let mut said = self.reader.read(text)?.into_iter();
-        let (Some(first), None) = (said.next(), said.next()) else {
-            return match text.trim_matches([';', ' ', '\n', '\t', '\r']).is_empty() {
-                true => Ok(None),
-                false => Err(error("42601", "expected one statement to prepare")),
-            };
-        };
-        if let Said::Command(command) = first {
-            return Ok(Some(Arc::new(Prepared::Command(command))));
+        let mut entry = messages::begin_sql(&self.service, client, "Parse", text)?;
+        let parsed = self.parse(client, text, hints).await;
+        match &parsed {
+            Ok(_) => messages::answered(&mut entry, &Ok(None)),
+            Err(failed) => messages::refused(&mut entry, failed),
         }
-        let who = Client { set: client.metadata(), types: hints };
-        let Some(readings) = asked(first, &who)? else { return Ok(None) };
-        let question = self.prepare(text, readings, hints).await?;
-        Ok(Some(Arc::new(Prepared::Question(Box::new(question)))))
+        parsed
     }
 
     fn get_parameter_types(&self, prepared: &Arc<Prepared>) -> PgWireResult<Vec<Type>> {

@@ -21,8 +21,12 @@ use futures::{Sink, SinkExt};
 
 use super::super::Service;
 use super::super::keys::{Denied, Pass};
-use super::failure::fatal;
+use super::failure::{SUCCESSFUL, fatal};
+use super::messages;
 use super::settings;
+
+/// The message by which a client is let in, or not.
+const STARTUP: &str = "Startup";
 
 pub struct Startup {
     service: Service,
@@ -53,6 +57,7 @@ impl Startup {
         let (handle, guard) = self.clients.register(process, secret);
         client.session_extensions().insert(handle);
         client.session_extensions().insert(guard);
+        messages::begin(&self.service, client, STARTUP).answered(SUCCESSFUL);
         auth::finish_authentication(client, &self.told).await
     }
 }
@@ -115,7 +120,13 @@ impl StartupHandler for Startup {
                         client.session_extensions().insert(pass);
                         self.let_in(client).await
                     }
-                    Err(denied) => Err(not_admitted(denied)),
+                    Err(denied) => {
+                        let failed = not_admitted(denied);
+                        let mut entry = messages::begin(&self.service, client, STARTUP);
+                        entry.set_key(denied.key());
+                        messages::refused(&mut entry, &failed);
+                        Err(failed)
+                    }
                 }
             }
             _ => Ok(()),
