@@ -196,6 +196,28 @@ fn a_server_that_is_asked_to_stop_ends_well_and_soon() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn what_a_server_makes_is_its_owners_alone() {
+    use std::os::unix::fs::MetadataExt;
+    let folder = TempDir::new().unwrap();
+    let server = Process::start(folder.path(), "");
+    let id = report_id(&curl(&[&format!("{}/trigger_report", server.url)]));
+    let shown = curl(&[&format!("{}/v1/reports/{id}?wait=60s", server.url)]);
+    assert!(shown.contains("\"state\":\"complete\""), "{shown}");
+    let report = format!("reports/files/{id}.arrow");
+    for (path, mode) in [
+        ("", 0o700),
+        ("reports", 0o700),
+        ("reports/files", 0o700),
+        ("reports/jobs.redb", 0o600),
+        (report.as_str(), 0o600),
+    ] {
+        let made = folder.path().join("data/sample-tables").join(path);
+        assert_eq!(made.metadata().unwrap().mode() & 0o777, mode, "{made:?}");
+    }
+}
+
 #[test]
 fn a_second_server_of_the_same_folder_is_refused() {
     let folder = TempDir::new().unwrap();
