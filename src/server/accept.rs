@@ -20,6 +20,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// A connection, and its place among them.
 pub struct Accepted {
     pub stream: TcpStream,
+    #[cfg_attr(not(feature = "flight"), allow(dead_code))]
     pub client: SocketAddr,
     pub place: OwnedSemaphorePermit,
 }

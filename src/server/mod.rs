@@ -1,8 +1,9 @@
 //! `uptally serve`: reports and stores by HTTP.
 //!
 //! In the order a request travels: `listener` accepts it, `router` finds its line in `routes`
-//! and holds it against limits and `keys`; `dialects` (older services' ways of asking),
-//! `reports`, `store_list`, `stores`, `explain`, `sql` and `versions` answer it. Reports are `jobs`, made on
+//! and holds it against limits and the `keyring` (the `keys` of a `key_file`); `dialects` (older
+//! services' ways of asking), `reports`, `store_list`, `stores`, `explain`, `sql` and `versions`
+//! answer it, and `request_log` and `audit` write down who asked what. Reports are `jobs`, made on
 //! the threads of `work` from the data of the `catalog`; everybody else only looks at them.
 //! What the figures are is the engine's; nothing here computes one.
 
