@@ -10,15 +10,15 @@ use clap::Args;
 
 use super::addresses::{HostPort, host_port, is_of_this_machine};
 use super::arguments::{at_least_one, duration_us, one_of};
-use super::signals::Stop;
+use super::signals::{Hangups, Stop};
 use super::sql;
 use crate::error::{Error, Result};
 use crate::generate::{DEFAULT_END_US, Spec, generate};
 use crate::ingest::{Request, Watch, load};
 use crate::rules::calendar::DAY_US;
 use crate::server::{
-    self, AllowedHosts, Bound, COMPLETE_AS, CompleteAs, HEADER_BYTES_MAX, Host, Keys, Limits,
-    Listeners, Origin, Retention, Service, Settings,
+    self, AllowedHosts, AuditLog, Bound, COMPLETE_AS, CompleteAs, HEADER_BYTES_MAX, Host, Keyring,
+    Limits, Listeners, Origin, Retention, Service, Settings,
 };
 use crate::tables::{Dataset, WriteLock};
 use crate::words::{duration_text, word};
@@ -48,9 +48,16 @@ pub struct Arguments {
     #[cfg(feature = "postgres")]
     #[arg(long, value_name = "HOST:PORT", value_parser = host_port)]
     postgres: Option<HostPort>,
-    /// File of keys made by `uptally keys add`; without one everybody may do everything
+    /// File of keys made by `uptally keys add`, read again when it changes and on SIGHUP; without one
+    /// everybody may do everything
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
+    /// File that every request is appended to as a line of JSON: when, by which listener, from where, by
+    /// which key, what was asked, with which status, how many rows and how long; opened anew on SIGHUP.
+    /// Over Flight SQL and PostgreSQL, logins and statements are written. A line that cannot be written
+    /// is lost, which the log tells once: the service goes on
+    #[arg(long, value_name = "FILE")]
+    audit_log: Option<PathBuf>,
     /// Listens beyond this machine although there are no keys
     #[arg(long)]
     insecure: bool,
@@ -126,6 +133,8 @@ pub struct Arguments {
 
 pub async fn run(arguments: &Arguments) -> Result<()> {
     let stop = Stop::on_signals()?;
+    // From now on, so that who asks too early does not stop the server.
+    let hangups = Hangups::new()?;
     let addresses = Addresses::resolve(arguments).await?;
     let far = addresses.all().find(|address| !is_of_this_machine(address));
     if let (Some(far), None, false) = (far, &arguments.keys, arguments.insecure) {
@@ -141,6 +150,7 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
     settings.hosts.extend(arguments.listen.hosts(&addresses.http));
     let data = data(arguments, stop.flag()).await?;
     let service = Service::open(data, settings)?;
+    let reloads = tokio::spawn(reload_on(hangups, service.clone()));
     let http = listen(&addresses.http).await?;
     if arguments.keys.is_some() && tls.is_none() && far.is_some() {
         eprintln!("note: keys cross the network as they are; --tls-cert and --tls-key hide them");
@@ -156,7 +166,18 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
     let scheme = if tls.is_some() { "https" } else { "http" };
     bound.iter().for_each(|bound| eprintln!("listening on {scheme}://{bound}"));
     server::run(listeners, tls, service, stop.asked()).await;
+    reloads.abort();
     Ok(())
+}
+
+/// Reads keys again and opens logs anew whenever it is asked to.
+async fn reload_on(mut hangups: Hangups, service: Service) {
+    loop {
+        hangups.next().await;
+        let service = service.clone();
+        // Files wait for disks, and those who are answered must not.
+        let _ = tokio::task::spawn_blocking(move || service.reload()).await;
+    }
 }
 
 /// Where to listen, with names resolved.
@@ -243,7 +264,8 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
         sql: arguments.sql.limits(),
         body_bytes_max: arguments.max_body,
         header_bytes_max: arguments.max_header,
-        keys: arguments.keys.as_deref().map(Keys::read).transpose()?,
+        audit: arguments.audit_log.as_deref().map(AuditLog::open).transpose()?,
+        keys: arguments.keys.as_deref().map(Keyring::open).transpose()?,
         hosts,
         origins: arguments.allow_origin.clone(),
         ..usual()

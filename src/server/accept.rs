@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of what is spoken.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// A connection, and its place among them.
 pub struct Accepted {
     pub stream: TcpStream,
+    #[cfg_attr(not(feature = "flight"), allow(dead_code))]
+    pub client: SocketAddr,
     pub place: OwnedSemaphorePermit,
 }
 
@@ -40,8 +43,8 @@ pub fn connections(listener: Bound) -> impl Stream<Item = Accepted> {
 
 async fn accept(listener: &Bound, room: &Arc<Semaphore>) -> std::io::Result<Accepted> {
     let place = Arc::clone(room).acquire_owned().await.map_err(std::io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
+    let (stream, client) = listener.accept().await?;
     // Small answers must not wait for more to send.
     let _ = stream.set_nodelay(true);
-    Ok(Accepted { stream, place })
+    Ok(Accepted { stream, client, place })
 }

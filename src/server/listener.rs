@@ -5,6 +5,7 @@
 //! over 256 KiB or with more than 512 fields (431), a target of 64 KiB (414). The limits of the
 //! service are closer, so that only what is far beyond them is answered so.
 
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -55,18 +56,18 @@ pub async fn serve(
         let accept = async {
             // Whoever finds no room waits outside.
             let place = Arc::clone(&room).acquire_owned().await.map_err(std::io::Error::other)?;
-            let (stream, _) = listener.accept().await?;
-            Ok::<_, std::io::Error>((stream, place))
+            let (stream, client) = listener.accept().await?;
+            Ok::<_, std::io::Error>((stream, client, place))
         };
         let accepted = tokio::select! {
             accepted = accept => accepted,
             () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, place)) => {
+            Ok((stream, client, place)) => {
                 let (filter, stopping) = (filter.clone(), stopping.subscribe());
                 let connection =
-                    Connection { filter, stopping, idle_time: IDLE_TIME, _place: place };
+                    Connection { client, filter, stopping, idle_time: IDLE_TIME, _place: place };
                 tokio::spawn(connection.run(stream, tls.clone()));
             }
             Err(error) => {
@@ -83,6 +84,8 @@ pub async fn serve(
 }
 
 struct Connection {
+    /// Told to the filter as an extension of each request.
+    client: SocketAddr,
     filter: BoxedFilter<(Reply,)>,
     /// Changes when it is time to stop, and is held until the connection has ended.
     stopping: watch::Receiver<()>,
@@ -108,7 +111,9 @@ impl Connection {
     {
         let service = TowerToHyperService::new(warp::service(self.filter.clone()));
         let (asked, is_asked) = watch::channel(0);
-        let service = service_fn(move |request: Request<Incoming>| {
+        let client = self.client;
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(client);
             let asked = Asked::counted_by(&asked);
             let answer = service.call(request);
             async move {
@@ -358,12 +363,12 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let client = tokio::task::spawn_blocking(move || heard_by_an_idle_client(address));
-        let (stream, _) = listener.accept().await.unwrap();
+        let (stream, client) = listener.accept().await.unwrap();
         let (_stop, stopping) = watch::channel(());
         let place = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
         let filter = warp::any().map(Reply::default).boxed();
         let idle_time = Duration::from_millis(100);
-        Connection { filter, stopping, idle_time, _place: place }.run(stream, None).await;
+        Connection { client, filter, stopping, idle_time, _place: place }.run(stream, None).await;
         let heard = client.await.unwrap();
         assert!(heard.contains(&GO_AWAY), "{heard:?}");
     }

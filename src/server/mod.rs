@@ -2,14 +2,16 @@
 //!
 //! In the order a request travels: `listener` accepts it, `router` finds its line in `routes`
 //! and holds it against limits, and `gate` against its `host`, the `origin` of the page that sends
-//! it and `keys`; `dialects` (older services' ways of asking),
-//! `reports`, `store_list`, `stores`, `explain`, `sql` and `versions` answer it. Reports are `jobs`, made on
+//! it and the `keyring` (the `keys` of a `key_file`); `dialects` (older services' ways of asking),
+//! `reports`, `store_list`, `stores`, `explain`, `sql` and `versions` answer it, and `request_log`
+//! and `audit` write down who asked what. Reports are `jobs`, made on
 //! the threads of `work` from the data of the `catalog`; everybody else only looks at them.
 //! What the figures are is the engine's; nothing here computes one.
 
 #[cfg(any(feature = "flight", feature = "postgres"))]
 mod accept;
 mod ask;
+mod audit;
 mod bound;
 mod catalog;
 mod clock;
@@ -26,7 +28,9 @@ mod health;
 mod host;
 mod intake;
 mod jobs;
-pub mod keys;
+pub mod key_file;
+mod keyring;
+mod keys;
 mod listener;
 mod metrics;
 mod negotiate;
@@ -37,6 +41,7 @@ mod postgres;
 mod problem;
 mod reports;
 mod request;
+mod request_log;
 mod router;
 mod routes;
 mod service;
@@ -60,11 +65,13 @@ use warp::Filter;
 
 use crate::sql::NamedTable;
 
+pub use self::audit::AuditLog;
 pub use self::bound::Bound;
 pub use self::host::{AllowedHosts, Host};
 pub use self::intake::HEADER_BYTES_MAX;
 pub use self::jobs::{Limits, Retention};
-pub use self::keys::{Keys, ROLES, Role};
+pub use self::keyring::Keyring;
+pub use self::keys::{Key, KeyId, Keys, ROLES, Role};
 pub use self::origin::Origin;
 pub use self::router::router;
 pub use self::routes::{ROUTES, Route};

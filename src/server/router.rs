@@ -3,6 +3,7 @@
 //! Finds the route, holds the request against the limits and the gate, has the endpoint answer, and
 //! counts and logs what came of it. Knows no endpoint from inside.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Buf;
@@ -16,11 +17,13 @@ use warp::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use warp::hyper::body::Body as _;
 use warp::reply::Response as Reply;
 
+use super::audit::Listener;
 use super::host::AskedHost;
 use super::keys::Role;
 use super::origin::Initiator;
 use super::problem::{Answer, Refusal};
 use super::request::{Query, Request};
+use super::request_log::Entry;
 use super::routes::{self, Endpoint, Found, Route};
 use super::service::Service;
 use super::{
@@ -37,22 +40,25 @@ pub fn router(service: Service) -> BoxedFilter<(Reply,)> {
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     // Rejects a host that is malformed, and two that differ.
     let authority = warp::host::optional().or(warp::any().map(|| None::<Authority>)).unify();
-    warp::method()
+    let head = warp::method()
         .and(warp::path::full())
         .and(query)
         .and(authority)
         .and(warp::header::headers_cloned())
+        .and(warp::ext::optional::<SocketAddr>())
         .map(
             |method: Method,
              path: FullPath,
              query: String,
              authority: Option<Authority>,
-             headers: HeaderMap| {
+             headers: HeaderMap,
+             client: Option<SocketAddr>| {
+                let path = path.as_str().to_owned();
                 let asked = AskedHost::read(authority.as_ref(), &headers);
-                Head { method, path, query, asked, headers }
+                Head { method, path, query, asked, headers, client }
             },
-        )
-        .and(warp::body::stream())
+        );
+    head.and(warp::body::stream())
         .then(move |head: Head, body| {
             let service = service.clone();
             async move { answer(&service, &head, body).await }
@@ -63,11 +69,13 @@ pub fn router(service: Service) -> BoxedFilter<(Reply,)> {
 /// What came before the body.
 struct Head {
     method: Method,
-    path: FullPath,
+    path: String,
     query: String,
     /// `None` where the request does not name one host.
     asked: Option<AskedHost>,
     headers: HeaderMap,
+    /// Unknown where there is no connection, as in tests.
+    client: Option<SocketAddr>,
 }
 
 async fn answer<B: Buf>(
@@ -78,8 +86,12 @@ async fn answer<B: Buf>(
     let (started, id) = (Instant::now(), trace::request_id(&head.headers));
     let origins = &service.settings.origins;
     let initiator = Initiator::read(&head.headers, head.asked.as_ref(), origins);
+    let mut entry =
+        Entry::begin(&service.settings, Listener::Http, head.client, head.method.as_str());
+    entry.set_request_id(&id);
+    entry.set_path(&head.path, &head.query);
     let mut body = std::pin::pin!(body.fuse());
-    let (route, answered) = routed(service, head, &initiator, body.as_mut()).await;
+    let (route, answered) = routed(service, head, &initiator, body.as_mut(), &mut entry).await;
     let mut reply = answered.unwrap_or_else(Refusal::into_reply);
     if intake::may_send_the_rest(&head.headers, reply.status()) {
         let rest = intake::let_pass(body);
@@ -90,17 +102,10 @@ async fn answer<B: Buf>(
     }
     finish(&mut reply, &id);
     cors::share(reply.headers_mut(), &initiator, origins);
-    let (route, status, took) =
-        (route.map_or("none", |route| route.path), reply.status().as_u16(), started.elapsed());
-    service.metrics.answered((method_name(&head.method), route), status, took);
-    tracing::info!(
-        request_id = id,
-        method = %head.method,
-        route,
-        status,
-        took_us = took.as_micros() as u64,
-        "answered"
-    );
+    let (route, status) = (route.map_or("none", |route| route.path), reply.status().as_u16());
+    service.metrics.answered((method_name(&head.method), route), status, started.elapsed());
+    entry.route = Some(route);
+    entry.answered(status.to_string());
     reply
 }
 
@@ -109,9 +114,9 @@ async fn routed<B: Buf>(
     head: &Head,
     initiator: &Initiator,
     body: impl Stream<Item = Result<B, warp::Error>>,
+    entry: &mut Entry,
 ) -> (Option<&'static Route>, Answer) {
-    let Head { method, query, headers, .. } = head;
-    let path = head.path.as_str();
+    let Head { method, path, query, headers, .. } = head;
     let found = routes::find(method, path);
     let (target_bytes, settings) = (path.len() + query.len(), &service.settings);
     let admitted =
@@ -130,7 +135,20 @@ async fn routed<B: Buf>(
                 headers: headers.clone(),
                 body: bytes::Bytes::new(),
             };
-            (Some(route), along(service, route, request, query, body).await)
+            let caller = gate::caller(&service.settings, &request, route.role);
+            entry.set_key(caller.key);
+            let answered = async {
+                let role = caller.role?;
+                let request = whole(service, route, request, query, body).await?;
+                if entry.is_audited()
+                    && route.endpoint == Endpoint::Sql
+                    && let Some(sql) = sql::text(&request)
+                {
+                    entry.set_sql(&sql);
+                }
+                dispatch(service, route.endpoint, &request, role).await
+            };
+            (Some(route), answered.await)
         }
         Found::OtherMethods(methods) => {
             let methods = names(&methods);
@@ -147,15 +165,14 @@ async fn routed<B: Buf>(
     }
 }
 
-/// Past the keys and the limit of the body to the endpoint.
-async fn along<B: Buf>(
+/// The request with its query and, where the route takes one, its body, which is within its limit.
+async fn whole<B: Buf>(
     service: &Service,
-    route: &'static Route,
+    route: &Route,
     mut request: Request,
     query: &str,
     body: impl Stream<Item = Result<B, warp::Error>>,
-) -> Answer {
-    let role = gate::pass(service.settings.keys.as_ref(), &request, route.role)?;
+) -> Answer<Request> {
     request.query = Query::of(query)?;
     if route.takes_body {
         let limit = service.settings.query_time;
@@ -166,7 +183,7 @@ async fn along<B: Buf>(
             Refusal::new(StatusCode::REQUEST_TIMEOUT, detail)
         })??;
     }
-    dispatch(service, route.endpoint, &request, role).await
+    Ok(request)
 }
 
 async fn dispatch(service: &Service, endpoint: Endpoint, request: &Request, role: Role) -> Answer {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::audit::AuditLog;
 use super::host::AllowedHosts;
 use super::jobs::Limits;
 use super::jobs::Retention;
-use super::keys::Keys;
+use super::keyring::Keyring;
 use super::origin::Origin;
 use crate::rules::calendar::DAY_US;
 
@@ -34,11 +35,13 @@ pub struct Settings {
     /// Of each question in SQL.
     pub sql: crate::sql::Limits,
     /// Where there are none, everybody may do everything.
-    pub keys: Option<Keys>,
+    pub keys: Option<Keyring>,
     /// Hosts that requests may ask for where there are no keys.
     pub hosts: AllowedHosts,
     /// Origins whose pages may ask for everything that pages of this server may.
     pub origins: Vec<Origin>,
+    /// Where every request is written down.
+    pub audit: Option<AuditLog>,
     /// Microseconds UTC.
     pub clock: fn() -> i64,
 }
@@ -61,6 +64,7 @@ impl Default for Settings {
             keys: None,
             hosts: AllowedHosts::default(),
             origins: Vec::new(),
+            audit: None,
             clock: || chrono::Utc::now().timestamp_micros(),
         }
     }

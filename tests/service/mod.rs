@@ -1,11 +1,13 @@
 //! The service: asked through its router without a socket, and once as a process of its own.
 
+pub mod audit;
 mod browsers;
 mod clock;
 mod crash;
 mod dialects;
 mod documents;
 mod guards;
+mod keys;
 mod native;
 pub mod process;
 mod sockets;

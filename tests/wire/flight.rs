@@ -1,6 +1,7 @@
 //! Arrow Flight SQL, spoken by the client of arrow-flight.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use arrow::array::{AsArray, Int64Array, RecordBatch};
@@ -15,7 +16,9 @@ use tonic::transport::{Channel, Endpoint};
 use uptally::server::Settings;
 use uptally::sql::Limits;
 
-use super::{ENDLESS, STORES, Wired, deep, limited, locked};
+use super::{
+    ENDLESS, EXPIRES_AT, STORES, Wired, audited, check_lines, deep, expiring, limited, locked,
+};
 use crate::harness::block_on;
 
 type Client = FlightSqlServiceClient<Channel>;
@@ -234,5 +237,56 @@ fn a_key_is_a_token_or_a_password() {
         assert!(other.handshake("ann", "wrong").await.is_err());
         other.handshake("ann", &key).await.unwrap();
         assert_eq!(number(&asked(&mut other, "SELECT 1").await.unwrap()), 1);
+    });
+}
+
+#[test]
+fn statements_are_audited_with_their_rows_and_status() {
+    block_on(async {
+        let folder = tempfile::TempDir::new().unwrap();
+        let (settings, key, lines) = audited(&folder);
+        let wired = Wired::with(settings).await;
+        let mut client = connect(&wired).await;
+        assert!(asked(&mut client, "SELECT 1").await.is_err());
+        client.set_token(key.secret.clone());
+        let stores = "SELECT store_id FROM stores LIMIT 3";
+        assert_eq!(asked(&mut client, stores).await.unwrap().num_rows(), 3);
+        assert!(asked(&mut client, "SELEKT").await.is_err());
+        client.prepare("SELECT 2".to_owned(), None).await.unwrap();
+        let late = "SELECT 10 / (5 - value) AS a FROM generate_series(1, 5)";
+        assert!(asked(&mut client, late).await.is_err());
+        // What is sent is logged when the last of it was taken.
+        wired.stop().await;
+        let id = key.id.to_string();
+        let id = Some(id.as_str());
+        check_lines(
+            &lines(),
+            "flight",
+            &[
+                (None, "Authenticate", None, "UNAUTHENTICATED", None),
+                (id, "GetFlightInfo", Some(stores), "OK", None),
+                (id, "DoGet", Some(stores), "OK", Some(3)),
+                (id, "GetFlightInfo", Some("SELEKT"), "INVALID_ARGUMENT", None),
+                (id, "CreatePreparedStatement", Some("SELECT 2"), "OK", None),
+                (id, "GetFlightInfo", Some(late), "OK", None),
+                (id, "DoGet", Some(late), "INVALID_ARGUMENT", None),
+            ],
+        );
+        let text = std::fs::read_to_string(folder.path().join("audit")).unwrap();
+        assert!(!text.contains(&key.secret));
+    });
+}
+
+#[test]
+fn a_key_is_refused_from_the_instant_at_which_it_expires() {
+    static NOW: AtomicI64 = AtomicI64::new(0);
+    block_on(async {
+        let (settings, key) = expiring(&NOW, || NOW.load(Ordering::Relaxed));
+        let wired = Wired::with(settings).await;
+        let mut client = connect(&wired).await;
+        client.set_token(key);
+        assert_eq!(number(&asked(&mut client, "SELECT 1").await.unwrap()), 1);
+        NOW.store(EXPIRES_AT, Ordering::Relaxed);
+        assert_eq!(code(&asked(&mut client, "SELECT 1").await.unwrap_err()), Code::Unauthenticated);
     });
 }

@@ -1,5 +1,6 @@
 //! Connections of Arrow clients, plain or with TLS, ready to be spoken on.
 
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -23,6 +24,7 @@ impl<S: AsyncRead + AsyncWrite + Send> Speaks for S {}
 
 pub struct Connection {
     stream: Pin<Box<dyn Speaks>>,
+    client: SocketAddr,
     _place: OwnedSemaphorePermit,
 }
 
@@ -38,7 +40,7 @@ pub fn opened(
 }
 
 async fn open(accepted: Accepted, tls: Option<TlsAcceptor>) -> Option<Connection> {
-    let Accepted { stream, place } = accepted;
+    let Accepted { stream, client, place } = accepted;
     let stream: Pin<Box<dyn Speaks>> = match tls {
         None => Box::pin(stream),
         Some(tls) => match tokio::time::timeout(HANDSHAKE_TIME, tls.accept(stream)).await {
@@ -53,13 +55,16 @@ async fn open(accepted: Accepted, tls: Option<TlsAcceptor>) -> Option<Connection
             }
         },
     };
-    Some(Connection { stream, _place: place })
+    Some(Connection { stream, client, _place: place })
 }
 
 impl Connected for Connection {
-    type ConnectInfo = ();
+    type ConnectInfo = SocketAddr;
 
-    fn connect_info(&self) {}
+    /// Each call has it as an extension.
+    fn connect_info(&self) -> SocketAddr {
+        self.client
+    }
 }
 
 impl AsyncRead for Connection {

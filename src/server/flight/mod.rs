@@ -1,9 +1,10 @@
 //! Arrow Flight SQL: what analysts ask in SQL, answered in Arrow.
 //!
-//! `keys` lets a call pass, `service` answers it: a statement is a ticket, and taking the ticket
+//! `keys` lets a call pass, `calls` logs it, `service` answers it: a statement is a ticket, and taking the ticket
 //! runs it (`rows`). Nothing is kept between two calls: a prepared statement is its own `handle`.
 //! `catalog` tells what there is, `status` what went wrong. Knows nothing of how a query runs.
 
+mod calls;
 mod catalog;
 mod connection;
 mod handle;
@@ -35,7 +36,7 @@ pub async fn serve(
     drain_time: Duration,
 ) {
     let tls = tls.map(|tls| super::tls::speaking(&tls, &[ALPN]));
-    let keys = keys::Gate::of(service.settings.keys.clone());
+    let keys = keys::Gate::over(service.clone());
     let answers = FlightServiceServer::with_interceptor(FlightSql::over(service.clone()), keys);
     let served = Server::builder()
         .http2_keepalive_interval(Some(PING_PAUSE))

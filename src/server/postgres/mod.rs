@@ -2,12 +2,13 @@
 //!
 //! `startup` lets a client in, `statement` reads what it says and `dialect` what that means to
 //! PostgreSQL, `sessions` plans it over the newest data and the tables of `system`, `answer` runs
-//! it and sends the rows; `settings` are those of a client's session, which `SET` and `SHOW` mean,
+//! it and sends the rows, `messages` logs what was said; `settings` are those of a client's session, which `SET` and `SHOW` mean,
 //! and `failure` is what it hears instead. Knows nothing of how a query runs.
 
 mod answer;
 mod dialect;
 mod failure;
+mod messages;
 mod parameters;
 mod prepared;
 mod rows;
@@ -74,7 +75,7 @@ async fn talk(
     handlers: Arc<Handlers>,
     service: Service,
 ) {
-    let Accepted { stream, place: _place } = accepted;
+    let Accepted { stream, place: _place, .. } = accepted;
     let talked = async {
         let (stream, other) = doubled(stream)?;
         let mut talk = std::pin::pin!(process_socket(stream, tls, handlers));
@@ -121,7 +122,7 @@ impl Handlers {
     fn over(service: Service) -> Self {
         let clients = Arc::new(ConnectionManager::new());
         Self {
-            startup: Arc::new(Startup::of(service.settings.keys.clone(), Arc::clone(&clients))),
+            startup: Arc::new(Startup::over(service.clone(), Arc::clone(&clients))),
             answers: Arc::new(Answers::over(service)),
             cancel: Arc::new(DefaultCancelHandler::new(clients)),
         }
