@@ -50,18 +50,27 @@ pub fn list(path: &Path) -> Result<Keys> {
     Keys::parse(path, &text)
 }
 
-/// Adds a key to the file, which may not be there yet and keeps its hash alone. It is refused from
-/// `expires_at` on, microseconds UTC; the comment is one line.
+/// 256 bits that nobody can guess.
 ///
 /// # Errors
-/// Where the file cannot be written or the system has no randomness.
-pub fn add(path: &Path, role: Role, expires_at: Option<i64>, comment: &str) -> Result<NewKey> {
+/// Where the system has no randomness.
+pub(super) fn random_bits() -> Result<[u8; 32]> {
     let mut bits = [0; 32];
     let random = aws_lc_rs::default_provider().secure_random;
     random.fill(&mut bits).map_err(|_| Error::Resource {
         what: "cannot make a key".into(),
         source: "the system has no randomness".into(),
     })?;
+    Ok(bits)
+}
+
+/// Adds a key to the file, which may not be there yet and keeps its hash alone. It is refused from
+/// `expires_at` on, microseconds UTC; the comment is one line.
+///
+/// # Errors
+/// Where the file cannot be written or the system has no randomness.
+pub fn add(path: &Path, role: Role, expires_at: Option<i64>, comment: &str) -> Result<NewKey> {
+    let bits = random_bits()?;
     let digits: String = bits.iter().map(|byte| format!("{byte:02x}")).collect();
     let secret = format!("{PREFIX}{digits}");
     let key = Key::new(role, &secret, expires_at, comment);

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use arrow::array::{AsArray, Int64Array, RecordBatch};
 use arrow::datatypes::Int64Type;
-use arrow_flight::FlightInfo;
 use arrow_flight::error::FlightError;
 use arrow_flight::sql::client::FlightSqlServiceClient;
 use arrow_flight::sql::{CommandGetDbSchemas, CommandGetTables, CommandGetXdbcTypeInfo, SqlInfo};
+use arrow_flight::{FlightInfo, Ticket};
+use bytes::Bytes;
 use futures::TryStreamExt;
 use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
@@ -112,6 +113,59 @@ fn a_prepared_statement_takes_values() {
             assert_eq!(found, stores, "below {below}");
         }
         prepared.close().await.unwrap();
+    });
+}
+
+/// A field of a protobuf message that holds bytes.
+fn protobuf_field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut field = vec![number << 3 | 2];
+    let mut left = bytes.len();
+    while left >= 0x80 {
+        field.push(left as u8 | 0x80);
+        left >>= 7;
+    }
+    field.push(left as u8);
+    field.extend_from_slice(bytes);
+    field
+}
+
+/// `CommandPreparedStatementQuery` as clients send it, with any handle.
+fn prepared_command(handle: &[u8]) -> Bytes {
+    const TYPE: &str =
+        "type.googleapis.com/arrow.flight.protocol.sql.CommandPreparedStatementQuery";
+    [protobuf_field(1, TYPE.as_bytes()), protobuf_field(2, &protobuf_field(1, handle))]
+        .concat()
+        .into()
+}
+
+#[test]
+fn a_handle_that_the_server_did_not_make_is_refused() {
+    block_on(async {
+        let wired = Wired::with(Settings::default()).await;
+        let mut client = connect(&wired).await;
+        // A statement of eight bytes, then a message of IPC that claims 2^31 - 1 bytes of metadata.
+        let forged = [&8u64.to_le_bytes()[..], b"SELECT 1", &[0xff; 4], &[0xff, 0xff, 0xff, 0x7f]];
+        for handle in [&b""[..], b"x", &[0xff; 305], &forged.concat()[..], &vec![0; 2 << 20][..]] {
+            let ticket = Ticket::new(prepared_command(handle));
+            let error = client.do_get(ticket).await.map(drop).unwrap_err();
+            assert_eq!(code(&error), Code::InvalidArgument, "{error}");
+            assert!(error.to_string().contains("prepare the statement again"), "{error}");
+        }
+        assert_eq!(number(&asked(&mut client, "SELECT 1").await.unwrap()), 1);
+        wired.stop().await;
+    });
+}
+
+#[test]
+fn a_handle_of_another_server_is_refused() {
+    block_on(async {
+        let (first, second) =
+            (Wired::with(Settings::default()).await, Wired::with(Settings::default()).await);
+        let mut prepared =
+            connect(&first).await.prepare("SELECT 1".to_owned(), None).await.unwrap();
+        let ticket = prepared.execute().await.unwrap().endpoint[0].ticket.clone().unwrap();
+        let error = connect(&second).await.do_get(ticket).await.map(drop).unwrap_err();
+        assert_eq!(code(&error), Code::InvalidArgument, "{error}");
     });
 }
 

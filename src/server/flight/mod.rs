@@ -1,14 +1,16 @@
 //! Arrow Flight SQL: what analysts ask in SQL, answered in Arrow.
 //!
-//! `keys` lets a call pass, `calls` logs it, `service` answers it: a statement is a ticket, and taking the ticket
-//! runs it (`rows`). Nothing is kept between two calls: a prepared statement is its own `handle`.
-//! `catalog` tells what there is, `status` what went wrong. Knows nothing of how a query runs.
+//! `keys` lets a call pass, `calls` logs it, `service` answers it: a statement is a ticket, and taking
+//! the ticket runs it (`rows`). Nothing is kept between two calls: a prepared statement is its own
+//! `handle`, signed by `mac`. `catalog` tells what there is, `status` what went wrong. Knows nothing
+//! of how a query runs.
 
 mod calls;
 mod catalog;
 mod connection;
 mod handle;
 mod keys;
+mod mac;
 mod rows;
 mod service;
 mod status;
@@ -19,6 +21,7 @@ use arrow_flight::flight_service_server::FlightServiceServer;
 use tokio_rustls::TlsAcceptor;
 use tonic::transport::Server;
 
+use self::mac::MacKey;
 use self::service::FlightSql;
 use super::{Bound, Service};
 
@@ -37,7 +40,11 @@ pub async fn serve(
 ) {
     let tls = tls.map(|tls| super::tls::speaking(&tls, &[ALPN]));
     let keys = keys::Gate::over(service.clone());
-    let answers = FlightServiceServer::with_interceptor(FlightSql::over(service.clone()), keys);
+    let key = match MacKey::random() {
+        Ok(key) => key,
+        Err(error) => return tracing::error!(%error, "Flight SQL has not started"),
+    };
+    let answers = FlightServiceServer::with_interceptor(FlightSql::new(service.clone(), key), keys);
     let served = Server::builder()
         .http2_keepalive_interval(Some(PING_PAUSE))
         .http2_keepalive_timeout(Some(PING_TIME))

@@ -28,6 +28,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::super::Service;
 use super::super::request_log::Entry;
 use super::handle::{Prepared, parameters};
+use super::mac::MacKey;
 use super::rows::{self, FlightStream};
 use super::{calls, catalog, keys, status};
 use crate::sql::{Limits, Rows, Session};
@@ -36,17 +37,29 @@ use crate::sql::{Limits, Rows, Session};
 const GET_FLIGHT_INFO: &str = "GetFlightInfo";
 const DO_GET: &str = "DoGet";
 
-pub struct FlightSql(Service);
+pub struct FlightSql {
+    service: Service,
+    /// Signs the handles of prepared statements.
+    key: MacKey,
+}
 
 type Answer<T> = Result<T, Status>;
 
 impl FlightSql {
-    pub fn over(service: Service) -> Self {
-        Self(service)
+    pub fn new(service: Service, key: MacKey) -> Self {
+        Self { service, key }
+    }
+
+    fn sign(&self, prepared: &Prepared) -> Answer<Bytes> {
+        prepared.to_handle(&self.key).map_err(status::of)
+    }
+
+    fn verify(&self, handle: &[u8]) -> Answer<Prepared> {
+        Prepared::from_handle(handle, &self.key).map_err(status::of)
     }
 
     async fn session(&self) -> Answer<Arc<Session>> {
-        self.0.session().await.map_err(status::of_refusal)
+        self.service.session().await.map_err(status::of_refusal)
     }
 
     /// The statement as it would run now.
@@ -59,7 +72,7 @@ impl FlightSql {
 
     /// A call that is about a statement.
     fn begin<T>(&self, request: &Request<T>, method: &'static str, sql: &str) -> Entry {
-        let mut entry = calls::begin(&self.0, request.extensions(), method);
+        let mut entry = calls::begin(&self.service, request.extensions(), method);
         entry.set_sql(sql);
         entry
     }
@@ -107,10 +120,6 @@ fn schema_bytes(schema: &Schema) -> Answer<Bytes> {
     let message = SchemaAsIpc::new(schema, &IpcWriteOptions::default()).try_into();
     let IpcMessage(bytes) = message.map_err(status::of_arrow)?;
     Ok(bytes)
-}
-
-fn prepared_by(handle: &[u8]) -> Answer<Prepared> {
-    Prepared::from_handle(handle).map_err(status::of)
 }
 
 type Handshakes = Pin<Box<dyn Stream<Item = Answer<HandshakeResponse>> + Send>>;
@@ -171,7 +180,7 @@ impl FlightSqlService for FlightSql {
         let (session, plan) = planned?;
         let columns = rows::announced(&session.columns(plan.clone()));
         Ok(ActionCreatePreparedStatementResult {
-            prepared_statement_handle: prepared.to_handle().map_err(status::of)?,
+            prepared_statement_handle: self.sign(&prepared)?,
             dataset_schema: schema_bytes(&columns)?,
             parameter_schema: schema_bytes(&parameters(&plan).map_err(status::of)?)?,
         })
@@ -183,7 +192,7 @@ impl FlightSqlService for FlightSql {
         query: CommandPreparedStatementQuery,
         request: Request<PeekableFlightDataStream>,
     ) -> Answer<DoPutPreparedStatementResult> {
-        let mut prepared = prepared_by(&query.prepared_statement_handle)?;
+        let mut prepared = self.verify(&query.prepared_statement_handle)?;
         let data = request.into_inner().map_err(Into::into);
         let batches: Vec<_> =
             FlightRecordBatchStream::new_from_flight_data(data).try_collect().await?;
@@ -192,7 +201,7 @@ impl FlightSqlService for FlightSql {
         };
         let values = arrow::compute::concat_batches(&first.schema(), &batches);
         prepared.values = Some(values.map_err(status::of_arrow)?);
-        let handle = prepared.to_handle().map_err(status::of)?;
+        let handle = self.sign(&prepared)?;
         Ok(DoPutPreparedStatementResult { prepared_statement_handle: Some(handle) })
     }
 
@@ -201,7 +210,7 @@ impl FlightSqlService for FlightSql {
         query: CommandPreparedStatementQuery,
         request: Request<FlightDescriptor>,
     ) -> Answer<Response<FlightInfo>> {
-        let prepared = prepared_by(&query.prepared_statement_handle)?;
+        let prepared = self.verify(&query.prepared_statement_handle)?;
         let entry = self.begin(&request, GET_FLIGHT_INFO, &prepared.sql);
         let columns = self.columns(&prepared, entry).await?;
         info(&columns, request)
@@ -212,7 +221,7 @@ impl FlightSqlService for FlightSql {
         query: CommandPreparedStatementQuery,
         request: Request<Ticket>,
     ) -> Answer<Response<<Self as FlightService>::DoGetStream>> {
-        let prepared = prepared_by(&query.prepared_statement_handle)?;
+        let prepared = self.verify(&query.prepared_statement_handle)?;
         let entry = self.begin(&request, DO_GET, &prepared.sql);
         self.run(&prepared, entry).await
     }
@@ -313,7 +322,7 @@ impl FlightSqlService for FlightSql {
         query: CommandGetSqlInfo,
         request: Request<FlightDescriptor>,
     ) -> Answer<Response<FlightInfo>> {
-        let facts = catalog::facts(self.0.database.limits())?;
+        let facts = catalog::facts(self.service.database.limits())?;
         info(&query.into_builder(&facts).schema(), request)
     }
 
@@ -322,7 +331,7 @@ impl FlightSqlService for FlightSql {
         query: CommandGetSqlInfo,
         _: Request<Ticket>,
     ) -> Answer<Response<<Self as FlightService>::DoGetStream>> {
-        let facts = catalog::facts(self.0.database.limits())?;
+        let facts = catalog::facts(self.service.database.limits())?;
         taken(query.into_builder(&facts).build())
     }
 
