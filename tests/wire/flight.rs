@@ -9,7 +9,8 @@ use arrow::datatypes::Int64Type;
 use arrow_flight::error::FlightError;
 use arrow_flight::sql::client::FlightSqlServiceClient;
 use arrow_flight::sql::{CommandGetDbSchemas, CommandGetTables, CommandGetXdbcTypeInfo, SqlInfo};
-use arrow_flight::{FlightInfo, Ticket};
+use arrow_flight::utils::batches_to_flight_data;
+use arrow_flight::{FlightDescriptor, FlightInfo, Ticket};
 use bytes::Bytes;
 use futures::TryStreamExt;
 use tonic::Code;
@@ -152,6 +153,48 @@ fn a_handle_that_the_server_did_not_make_is_refused() {
             assert!(error.to_string().contains("prepare the statement again"), "{error}");
         }
         assert_eq!(number(&asked(&mut client, "SELECT 1").await.unwrap()), 1);
+        wired.stop().await;
+    });
+}
+
+#[test]
+fn values_that_claim_more_than_they_have_are_refused() {
+    block_on(async {
+        let wired = Wired::with(Settings::default()).await;
+        let mut client = connect(&wired).await;
+        let mut prepared = client.prepare("SELECT 1".to_owned(), None).await.unwrap();
+        // A ticket is the command with the handle.
+        let ticket = prepared.execute().await.unwrap().endpoint[0].ticket.clone().unwrap();
+        let values = Arc::new(Int64Array::from(vec![7])) as _;
+        let values = RecordBatch::try_from_iter([("$1", values)]).unwrap();
+        let honest = batches_to_flight_data(&values.schema(), vec![values]).unwrap();
+        let buffers_at = {
+            let header = &honest[1].data_header;
+            let message = arrow::ipc::root_as_message(header).unwrap();
+            let buffers = message.header_as_record_batch().unwrap().buffers().unwrap();
+            buffers.bytes().as_ptr() as usize - header.as_ptr() as usize
+        };
+        for claimed in [None, Some(1 << 62), Some(-1), Some(4096)] {
+            let mut sent = honest.clone();
+            sent[0].flight_descriptor = Some(FlightDescriptor::new_cmd(ticket.ticket.clone()));
+            if let Some(claimed) = claimed {
+                // The length of the second buffer; each is an offset and a length.
+                let mut header = sent[1].data_header.to_vec();
+                header[buffers_at + 24..][..8].copy_from_slice(&i64::to_le_bytes(claimed));
+                sent[1].data_header = header.into();
+            }
+            let answer = async {
+                let mut answers = client.do_put(futures::stream::iter(sent)).await?;
+                Ok::<_, FlightError>(answers.message().await?)
+            };
+            match (claimed, answer.await) {
+                (None, answer) => assert!(answer.unwrap().is_some()),
+                (Some(_), answer) => {
+                    let error = answer.unwrap_err();
+                    assert_eq!(code(&error), Code::InvalidArgument, "{error}");
+                }
+            }
+        }
         wired.stop().await;
     });
 }

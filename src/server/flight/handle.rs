@@ -73,10 +73,7 @@ impl Prepared {
             return Ok(plan);
         };
         if values.num_rows() != 1 {
-            return Err(of_values(format!(
-                "{} rows of values are bound to the statement; expected one",
-                values.num_rows()
-            )));
+            return Err(not_one_row(values.num_rows()));
         }
         if values.num_columns() > wanted.fields().len() {
             return Err(of_values(format!(
@@ -103,7 +100,12 @@ impl Prepared {
     }
 }
 
-fn of_values(sentence: String) -> Error {
+pub fn not_one_row(rows: usize) -> Error {
+    of_values(format!("{rows} rows of values are bound to the statement; expected one"))
+}
+
+/// The values that are bound are not those that the statement takes.
+pub fn of_values(sentence: String) -> Error {
     Error::Query(Wrong::new(Fault::Parameter, sentence))
 }
 

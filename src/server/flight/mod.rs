@@ -2,8 +2,8 @@
 //!
 //! `keys` lets a call pass, `calls` logs it, `service` answers it: a statement is a ticket, and taking
 //! the ticket runs it (`rows`). Nothing is kept between two calls: a prepared statement is its own
-//! `handle`, signed by `mac`. `catalog` tells what there is, `status` what went wrong. Knows nothing
-//! of how a query runs.
+//! `handle`, signed by `mac`, and the `values` bound to it are checked before they are decoded.
+//! `catalog` tells what there is, `status` what went wrong. Knows nothing of how a query runs.
 
 mod calls;
 mod catalog;
@@ -14,6 +14,7 @@ mod mac;
 mod rows;
 mod service;
 mod status;
+mod values;
 
 use std::time::Duration;
 

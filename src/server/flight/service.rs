@@ -6,7 +6,6 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::ipc::writer::IpcWriteOptions;
-use arrow_flight::decode::FlightRecordBatchStream;
 use arrow_flight::flight_service_server::FlightService;
 use arrow_flight::sql::server::{FlightSqlService, PeekableFlightDataStream};
 use arrow_flight::sql::{
@@ -30,6 +29,7 @@ use super::super::request_log::Entry;
 use super::handle::{Prepared, parameters};
 use super::mac::MacKey;
 use super::rows::{self, FlightStream};
+use super::values::ValuesReader;
 use super::{calls, catalog, keys, status};
 use crate::sql::{Limits, Rows, Session};
 
@@ -193,14 +193,12 @@ impl FlightSqlService for FlightSql {
         request: Request<PeekableFlightDataStream>,
     ) -> Answer<DoPutPreparedStatementResult> {
         let mut prepared = self.verify(&query.prepared_statement_handle)?;
-        let data = request.into_inner().map_err(Into::into);
-        let batches: Vec<_> =
-            FlightRecordBatchStream::new_from_flight_data(data).try_collect().await?;
-        let Some(first) = batches.first() else {
-            return Err(Status::invalid_argument("no values came to be bound"));
-        };
-        let values = arrow::compute::concat_batches(&first.schema(), &batches);
-        prepared.values = Some(values.map_err(status::of_arrow)?);
+        let mut messages = request.into_inner();
+        let mut values = ValuesReader::default();
+        while let Some(message) = messages.try_next().await? {
+            values.take(&message).map_err(status::of)?;
+        }
+        prepared.values = Some(values.finish().map_err(status::of)?);
         let handle = self.sign(&prepared)?;
         Ok(DoPutPreparedStatementResult { prepared_statement_handle: Some(handle) })
     }
