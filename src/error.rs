@@ -78,6 +78,19 @@ pub enum Fault {
     /// A value of a parameter is missing, or there is one too many.
     Parameter,
     NotSupported,
+    /// An aggregate or a column stands where the groups do not allow it.
+    Grouping,
+    /// A window function stands where none may, or a window is defined anew.
+    Window,
+    UnknownWindow,
+    /// A position in `ORDER BY` or `GROUP BY` that is not in the select list.
+    Position,
+    /// A subquery gives several rows where a value is expected.
+    SeveralRows,
+    /// A negative number of rows.
+    Limit,
+    /// A power or root that is no real number.
+    Power,
     Other,
 }
 

@@ -6,6 +6,7 @@
 //! [`words`] of both. What the numbers mean is in
 //! [`rules`] alone; [`generate`] makes up a chain to try all of it on.
 
+mod atomic_file;
 pub mod cli;
 pub mod engine;
 pub mod error;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::error::{Error, Result};
+use crate::server::Host;
 
 /// A host, by name or address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,12 @@ impl HostPort {
             true => Err(self.unknown(std::io::ErrorKind::NotFound.into())),
             false => Ok(addresses),
         }
+    }
+
+    /// Hosts that clients name who ask there: as it is written, and the addresses it stands for.
+    pub fn hosts(&self, addresses: &[SocketAddr]) -> impl Iterator<Item = Host> {
+        let written = Host::parse(&self.host).ok().into_iter();
+        written.chain(addresses.iter().map(|address| address.ip().into()))
     }
 
     /// This machine, by RFC 6761, whatever it knows of names.
@@ -92,6 +99,7 @@ pub fn is_of_this_machine(address: &SocketAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::AllowedHosts;
 
     #[test]
     fn a_host_is_a_name_or_an_address() {
@@ -130,6 +138,35 @@ mod tests {
             ("192.168.0.1:1", false),
         ] {
             assert_eq!(is_of_this_machine(&address.parse().unwrap()), expected, "{address}");
+        }
+    }
+
+    /// Whether a service that listens there without keys answers as the host.
+    #[track_caller]
+    fn check(listen: &str, addresses: &[&str], host: &str, expected: bool) {
+        let addresses = addresses.iter().map(|address| address.parse().unwrap());
+        let addresses: Vec<SocketAddr> = addresses.collect();
+        let mut hosts = AllowedHosts::default();
+        hosts.extend(host_port(listen).unwrap().hosts(&addresses));
+        assert_eq!(hosts.contains(&Host::parse(host).unwrap()), expected, "{listen}: {host}");
+    }
+
+    #[test]
+    fn a_service_answers_as_the_hosts_where_it_listens() {
+        check("127.0.0.1:0", &["127.0.0.1:0"], "localhost", true);
+        check("127.0.0.1:0", &["127.0.0.1:0"], "127.0.0.2", false);
+        check("127.0.0.2:0", &["127.0.0.2:0"], "127.0.0.2", true);
+        check("192.168.0.7:0", &["192.168.0.7:0"], "192.168.0.7", true);
+        check("192.168.0.7:0", &["192.168.0.7:0"], "192.168.0.8", false);
+        check("[fe80::7]:0", &["[fe80::7]:0"], "fe80::7", true);
+        check("Shop.example:0", &["192.168.0.7:0", "[fe80::7]:0"], "shop.example", true);
+        check("Shop.example:0", &["192.168.0.7:0", "[fe80::7]:0"], "fe80::7", true);
+        check("Shop.example:0", &["192.168.0.7:0", "[fe80::7]:0"], "www.shop.example", false);
+        for everywhere in ["0.0.0.0:0", "[::]:0"] {
+            check(everywhere, &[everywhere], "192.168.0.8", true);
+            check(everywhere, &[everywhere], "fe80::8", true);
+            check(everywhere, &[everywhere], "localhost", true);
+            check(everywhere, &[everywhere], "shop.example", false);
         }
     }
 

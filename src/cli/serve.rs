@@ -10,15 +10,15 @@ use clap::Args;
 
 use super::addresses::{HostPort, host_port, is_of_this_machine};
 use super::arguments::{at_least_one, duration_us, one_of};
-use super::signals::Stop;
+use super::signals::{Hangups, Stop};
 use super::sql;
 use crate::error::{Error, Result};
 use crate::generate::{DEFAULT_END_US, Spec, generate};
 use crate::ingest::{Request, Watch, load};
 use crate::rules::calendar::DAY_US;
 use crate::server::{
-    self, Bound, COMPLETE_AS, CompleteAs, HEADER_BYTES_MAX, Keys, Limits, Listeners, Retention,
-    Service, Settings,
+    self, AllowedHosts, AuditLog, Bound, COMPLETE_AS, CompleteAs, HEADER_BYTES_MAX, Host, Keyring,
+    Limits, Listeners, Origin, Retention, Service, Settings,
 };
 use crate::tables::{Dataset, WriteLock};
 use crate::words::{duration_text, word};
@@ -48,12 +48,26 @@ pub struct Arguments {
     #[cfg(feature = "postgres")]
     #[arg(long, value_name = "HOST:PORT", value_parser = host_port)]
     postgres: Option<HostPort>,
-    /// File of keys made by `uptally keys add`; without one everybody may do everything
+    /// File of keys made by `uptally keys add`, read again when it changes and on SIGHUP; without one
+    /// everybody may do everything
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
+    /// File that every request is appended to as a line of JSON: when, by which listener, from where, by
+    /// which key, what was asked, with which status, how many rows and how long; opened anew on SIGHUP.
+    /// Over Flight SQL and PostgreSQL, logins and statements are written. A line that cannot be written
+    /// is lost, which the log tells once: the service goes on
+    #[arg(long, value_name = "FILE")]
+    audit_log: Option<PathBuf>,
     /// Listens beyond this machine although there are no keys
     #[arg(long)]
     insecure: bool,
+    /// Host that HTTP requests may ask for where there are no keys, beside localhost and what
+    /// --listen names; may be repeated
+    #[arg(long, value_name = "NAME", value_parser = Host::parse)]
+    allow_host: Vec<Host>,
+    /// Origin whose pages may ask from a browser, as https://dash.example:8443; may be repeated
+    #[arg(long, value_name = "ORIGIN", value_parser = Origin::parse)]
+    allow_origin: Vec<Origin>,
     /// Certificate chain in PEM
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -122,6 +136,8 @@ pub struct Arguments {
 
 pub async fn run(arguments: &Arguments) -> Result<()> {
     let stop = Stop::on_signals()?;
+    // From now on, so that who asks too early does not stop the server.
+    let hangups = Hangups::new()?;
     let addresses = Addresses::resolve(arguments).await?;
     let far = addresses.all().find(|address| !is_of_this_machine(address));
     if let (Some(far), None, false) = (far, &arguments.keys, arguments.insecure) {
@@ -133,9 +149,11 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
         (Some(certificate), Some(key)) => Some(server::tls::acceptor(certificate, key)?),
         _ => None,
     };
-    let settings = settings(arguments)?;
+    let mut settings = settings(arguments)?;
+    settings.hosts.extend(arguments.listen.hosts(&addresses.http));
     let data = data(arguments, stop.flag()).await?;
     let service = Service::open(data, settings)?;
+    let reloads = tokio::spawn(reload_on(hangups, service.clone()));
     let http = listen(&addresses.http).await?;
     if arguments.keys.is_some() && tls.is_none() && far.is_some() {
         eprintln!("note: keys cross the network as they are; --tls-cert and --tls-key hide them");
@@ -151,7 +169,18 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
     let scheme = if tls.is_some() { "https" } else { "http" };
     bound.iter().for_each(|bound| eprintln!("listening on {scheme}://{bound}"));
     server::run(listeners, tls, service, stop.asked()).await;
+    reloads.abort();
     Ok(())
+}
+
+/// Reads keys again and opens logs anew whenever it is asked to.
+async fn reload_on(mut hangups: Hangups, service: Service) {
+    loop {
+        hangups.next().await;
+        let service = service.clone();
+        // Files wait for disks, and those who are answered must not.
+        let _ = tokio::task::spawn_blocking(move || service.reload()).await;
+    }
 }
 
 /// Where to listen, with names resolved.
@@ -223,6 +252,8 @@ fn cannot_listen(address: &impl fmt::Display, error: std::io::Error) -> Error {
 }
 
 fn settings(arguments: &Arguments) -> Result<Settings> {
+    let mut hosts = AllowedHosts::default();
+    hosts.extend(arguments.allow_host.iter().cloned());
     Ok(Settings {
         chain: arguments.chain.clone(),
         complete_as: arguments.complete_as,
@@ -236,8 +267,11 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
         sql: arguments.sql.limits(),
         body_bytes_max: arguments.max_body,
         header_bytes_max: arguments.max_header,
-        keys: arguments.keys.as_deref().map(Keys::read).transpose()?,
+        audit: arguments.audit_log.as_deref().map(AuditLog::open).transpose()?,
+        keys: arguments.keys.as_deref().map(Keyring::open).transpose()?,
         requires_tls: arguments.require_tls,
+        hosts,
+        origins: arguments.allow_origin.clone(),
         ..usual()
     })
 }
@@ -332,6 +366,31 @@ mod tests {
     #[test]
     fn without_flags_the_usual_holds() {
         assert_eq!(format!("{:?}", settings_of(&[]).unwrap()), format!("{:?}", usual()));
+    }
+
+    #[test]
+    fn hosts_and_origins_are_read_as_they_are_asked_for() {
+        let flags = ["--allow-host", "A.example", "--allow-host", "[fe80::1]"];
+        let hosts = settings_of(&flags).unwrap().hosts;
+        for (host, expected) in
+            [("a.example", true), ("fe80::1", true), ("localhost", true), ("b.example", false)]
+        {
+            assert_eq!(hosts.contains(&Host::parse(host).unwrap()), expected, "{host}");
+        }
+        let origin = "https://dash.example";
+        let origins = settings_of(&["--allow-origin", origin]).unwrap().origins;
+        assert_eq!(origins, [Origin::parse(origin).unwrap()]);
+        for (flag, wrong, expected) in [
+            ("--allow-host", "http://a.example", "expected a host name or an address"),
+            ("--allow-host", "a.example:8000", "expected a host name or an address"),
+            ("--allow-host", "*", "expected a host name or an address"),
+            ("--allow-origin", "https://a.example/", "expected scheme, host and port alone"),
+            ("--allow-origin", "null", "expected scheme, host and port alone"),
+            ("--allow-origin", "*", "expected scheme, host and port alone"),
+        ] {
+            let error = settings_of(&[flag, wrong]).unwrap_err();
+            assert!(error.contains(expected), "{flag} {wrong}: {error}");
+        }
     }
 
     #[test]

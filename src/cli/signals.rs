@@ -1,4 +1,5 @@
-//! Ctrl-C and SIGTERM: asks the work to stop, and stops it at the second time of asking.
+//! Signals. Ctrl-C and SIGTERM ask the work to stop, and stop it at the second time of asking; SIGHUP
+//! asks a server to read its files again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,10 +23,7 @@ impl Stop {
     pub fn on_signals() -> Result<Self> {
         let stop = Self::default();
         let heard = stop.clone();
-        let mut signals = Signals::new().map_err(|error| Error::Resource {
-            what: "cannot listen to signals".into(),
-            source: error.into(),
-        })?;
+        let mut signals = Signals::new().map_err(unheard)?;
         tokio::spawn(async move {
             loop {
                 signals.next().await;
@@ -54,6 +52,46 @@ impl Stop {
             done = work => done,
             () = self.told.notified() => Err(Error::Interrupted),
         }
+    }
+}
+
+fn unheard(error: std::io::Error) -> Error {
+    Error::Resource { what: "cannot listen to signals".into(), source: error.into() }
+}
+
+/// SIGHUP, which does not end the process from then on; never comes where the system has no signals.
+pub struct Hangups {
+    #[cfg(unix)]
+    signal: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Hangups {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// Where the system lets nobody listen.
+    pub fn new() -> Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { signal: signal(SignalKind::hangup()).map_err(unheard)? })
+    }
+
+    /// Ends when the signal comes, or came since it was last waited for.
+    pub async fn next(&mut self) {
+        if self.signal.recv().await.is_none() {
+            std::future::pending().await
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Hangups {
+    pub fn new() -> Result<Self> {
+        Ok(Self {})
+    }
+
+    pub async fn next(&mut self) {
+        std::future::pending().await
     }
 }
 

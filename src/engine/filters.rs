@@ -1,5 +1,7 @@
 //! What the filters of a scan say of single columns.
 
+use std::ops::RangeInclusive;
+
 use datafusion::common::Column;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
@@ -31,12 +33,8 @@ pub fn values_asked<'f>(filter: &'f Expr, name: &str) -> Option<Vec<&'f ScalarVa
     }
 }
 
-/// The values between which a filter leaves the column, as far as it compares it with constants; an end
-/// that it leaves open is `None`, and so is a range that says nothing of the column.
-pub fn range_asked<'f>(
-    filter: &'f Expr,
-    name: &str,
-) -> Option<(Option<&'f ScalarValue>, Option<&'f ScalarValue>)> {
+/// The instants, in microseconds, that a filter which compares the column with a constant lets through.
+pub fn instants_asked(filter: &Expr, name: &str) -> Option<RangeInclusive<i64>> {
     let Expr::BinaryExpr(BinaryExpr { left, op, right }) = filter else { return None };
     let is_column = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name() == name);
     let (op, value) = match (left.as_ref(), right.as_ref()) {
@@ -44,10 +42,13 @@ pub fn range_asked<'f>(
         (Expr::Literal(value, _), column) if is_column(column) => (op.swap()?, value),
         _ => return None,
     };
+    let ScalarValue::TimestampMicrosecond(Some(at), _) = *value else { return None };
     match op {
-        Operator::Eq => Some((Some(value), Some(value))),
-        Operator::Gt | Operator::GtEq => Some((Some(value), None)),
-        Operator::Lt | Operator::LtEq => Some((None, Some(value))),
+        Operator::Eq => Some(at..=at),
+        Operator::Gt => Some(at.saturating_add(1)..=i64::MAX),
+        Operator::GtEq => Some(at..=i64::MAX),
+        Operator::Lt => Some(i64::MIN..=at.saturating_sub(1)),
+        Operator::LtEq => Some(i64::MIN..=at),
         _ => None,
     }
 }

@@ -32,7 +32,7 @@ use super::Stores;
 use super::cuts::Cuts;
 use super::few_stores::{FEW_STORES_MAX, FewStoresExec, StoreFiles};
 use super::files::{LocalFiles, LocalPath, location_of};
-use super::filters::{range_asked, unqualified, values_asked};
+use super::filters::{instants_asked, unqualified, values_asked};
 use super::ranges::{RowsOfStore, STORE_NO, StoreRangesExec};
 use crate::rules::calendar::day_of;
 use crate::tables::{Table, TableFile};
@@ -128,7 +128,7 @@ impl TableFiles {
         self.table == Table::Polls && column.name() == POLLED_AT && self.files.iter().all(is_over)
     }
 
-    /// Files of days for which every filter that a day decides holds, and which those over instants reach.
+    /// Files of days for which every filter that a day decides holds, and that those over instants reach.
     fn files_of(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<&TableFile>> {
         let mut files: Vec<_> = self.files.iter().collect();
         let Some(name) = self.table.partition_column() else { return Ok(files) };
@@ -376,14 +376,10 @@ impl TableProvider for TableFiles {
 
 /// Whether a poll of the file's day can be of an instant that the filter lets through.
 fn may_meet(file: &TableFile, filter: &Expr) -> bool {
-    let (Some(day), Some((from, to))) = (file.day, range_asked(filter, POLLED_AT)) else {
+    let (Some(day), Some(asked)) = (file.day, instants_asked(filter, POLLED_AT)) else {
         return true;
     };
-    let day_at = |end: Option<&ScalarValue>| match end {
-        Some(ScalarValue::TimestampMicrosecond(Some(at), _)) => Some(day_of(*at)),
-        _ => None,
-    };
-    day_at(from).is_none_or(|first| day >= first) && day_at(to).is_none_or(|last| day <= last)
+    (day_of(*asked.start())..=day_of(*asked.end())).contains(&day)
 }
 
 /// The files in their order, cut into at most so many runs of about the same size; one, at least.

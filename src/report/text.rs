@@ -3,6 +3,7 @@
 use arrow::array::{
     Array, ArrayRef, AsArray, Decimal128Array, Int64Array, RecordBatch, StringArray,
 };
+use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Schema};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -53,7 +54,8 @@ enum Column<'a> {
     Whole(&'a Int64Array),
     /// Two decimals, few enough digits for an `i64`.
     Decimal(&'a Decimal128Array),
-    Other(&'a ArrayRef, ArrayFormatter<'a>),
+    /// Its nulls, where it has any: those of a column of nulls alone as well.
+    Other(Option<NullBuffer>, ArrayFormatter<'a>),
 }
 
 impl<'a> Column<'a> {
@@ -62,7 +64,7 @@ impl<'a> Column<'a> {
             DataType::Utf8 => Self::Text(column.as_string()),
             DataType::Int64 => Self::Whole(column.as_primitive()),
             DataType::Decimal128(..=18, SCALE) => Self::Decimal(column.as_primitive()),
-            _ => Self::Other(column, ArrayFormatter::try_new(column, &OPTIONS)?),
+            _ => Self::Other(column.logical_nulls(), ArrayFormatter::try_new(column, &OPTIONS)?),
         })
     }
 
@@ -76,13 +78,17 @@ impl<'a> Column<'a> {
             Self::Decimal(decimals) if decimals.is_valid(row) => {
                 hundredths_into(decimals.value(row) as i64, bytes);
             }
-            Self::Other(column, formatter) if column.is_valid(row) => {
+            Self::Other(nulls, formatter) if is_valid(nulls.as_ref(), row) => {
                 quoted_into(&formatter.value(row).try_to_string()?, bytes);
             }
             _ => {}
         }
         Ok(())
     }
+}
+
+fn is_valid(nulls: Option<&NullBuffer>, row: usize) -> bool {
+    nulls.is_none_or(|nulls| nulls.is_valid(row))
 }
 
 fn hundredths_into(hundredths: i64, bytes: &mut Vec<u8>) {
@@ -107,10 +113,11 @@ pub fn markdown_header_into(schema: &Schema, bytes: &mut Vec<u8>) {
 pub fn markdown_into(rows: &RecordBatch, bytes: &mut Vec<u8>) -> Result<(), ArrowError> {
     let columns = rows.columns().iter().map(|column| ArrayFormatter::try_new(column, &OPTIONS));
     let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    let nulls: Vec<_> = rows.columns().iter().map(|column| column.logical_nulls()).collect();
     for row in 0..rows.num_rows() {
-        let values = columns.iter().zip(rows.columns()).map(|(formatter, column)| {
+        let values = columns.iter().zip(&nulls).map(|(formatter, nulls)| {
             let text = formatter.value(row).try_to_string()?;
-            let is_empty_text = text.is_empty() && column.is_valid(row);
+            let is_empty_text = text.is_empty() && is_valid(nulls.as_ref(), row);
             Ok(if is_empty_text { "\"\"".to_owned() } else { text })
         });
         let values = values.collect::<Result<Vec<_>, ArrowError>>()?;

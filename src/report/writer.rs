@@ -177,7 +177,7 @@ fn unfit(error: impl std::error::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use arrow::array::{
-        BooleanArray, Decimal128Array, Float64Array, Int64Array, ListArray,
+        BooleanArray, Decimal128Array, Float64Array, Int64Array, ListArray, NullArray,
         TimestampMicrosecondArray,
     };
     use arrow::datatypes::Int64Type;
@@ -189,7 +189,7 @@ mod tests {
         let instants = TimestampMicrosecondArray::from(vec![Some(1_500_000), None]);
         let list =
             ListArray::from_iter_primitive::<Int64Type, _, _>([Some(vec![Some(1), None]), None]);
-        let columns: [(&str, arrow::array::ArrayRef); 7] = [
+        let columns: [(&str, arrow::array::ArrayRef); 8] = [
             ("text", Arc::new(StringArray::from(vec![Some("a|b,\n"), Some("")]))),
             ("whole", Arc::new(Int64Array::from(vec![Some(-7), None]))),
             ("decimal", Arc::new(decimals.with_precision_and_scale(18, 2).unwrap())),
@@ -197,6 +197,7 @@ mod tests {
             ("truth", Arc::new(BooleanArray::from(vec![Some(true), None]))),
             ("at", Arc::new(instants.with_timezone("UTC"))),
             ("list", Arc::new(list)),
+            ("none", Arc::new(NullArray::new(2))),
         ];
         RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true)))
             .unwrap()
@@ -226,21 +227,21 @@ mod tests {
     fn every_type_has_a_spelling_and_a_cut_is_noted() {
         check(
             Format::Csv,
-            "text,whole,decimal,float,truth,at,list\n\
-             \"a|b,\n\",-7,-1.50,0.5,true,1970-01-01T00:00:01.500Z,\"[1, ]\"\n\
-             \"\",,,,,,\n# cut\n",
+            "text,whole,decimal,float,truth,at,list,none\n\
+             \"a|b,\n\",-7,-1.50,0.5,true,1970-01-01T00:00:01.500Z,\"[1, ]\",\n\
+             \"\",,,,,,,\n# cut\n",
         );
         check(
             Format::Markdown,
-            "| text | whole | decimal | float | truth | at | list |\n\
-             |---|---:|---:|---:|---|---|---|\n\
-             | a\\|b,<br> | -7 | -1.50 | 0.5 | true | 1970-01-01T00:00:01.500Z | [1, ] |\n\
-             | \"\" |  |  |  |  |  |  |\n\ncut\n",
+            "| text | whole | decimal | float | truth | at | list | none |\n\
+             |---|---:|---:|---:|---|---|---|---|\n\
+             | a\\|b,<br> | -7 | -1.50 | 0.5 | true | 1970-01-01T00:00:01.500Z | [1, ] |  |\n\
+             | \"\" |  |  |  |  |  |  |  |\n\ncut\n",
         );
         let ndjson = "{\"text\":\"a|b,\\n\",\"whole\":-7,\"decimal\":-1.50,\"float\":0.5,\
-             \"truth\":true,\"at\":\"1970-01-01T00:00:01.500Z\",\"list\":[1,null]}\n\
+             \"truth\":true,\"at\":\"1970-01-01T00:00:01.500Z\",\"list\":[1,null],\"none\":null}\n\
              {\"text\":\"\",\"whole\":null,\"decimal\":null,\"float\":null,\"truth\":null,\
-             \"at\":null,\"list\":null}\n{\"uptally_cut\":\"cut\"}\n";
+             \"at\":null,\"list\":null,\"none\":null}\n{\"uptally_cut\":\"cut\"}\n";
         check(Format::Ndjson, ndjson);
         let json = format!("[{}]\n", ndjson.trim_end().replace("}\n{", "},{"));
         check(Format::Json, &json);
@@ -248,7 +249,7 @@ mod tests {
 
     #[test]
     fn nothing_but_a_header_is_written_of_no_rows() {
-        let header = "text,whole,decimal,float,truth,at,list\n";
+        let header = "text,whole,decimal,float,truth,at,list,none\n";
         assert_eq!(written(Format::Csv, &[], None), header.as_bytes());
         assert_eq!(written(Format::Json, &[], None), b"[]\n");
         assert_eq!(written(Format::Ndjson, &[], None), b"");

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of what is spoken.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// A connection, and its place among them.
 pub struct Accepted {
     pub stream: TcpStream,
+    pub client: SocketAddr,
     pub place: Place,
 }
 
@@ -45,15 +47,15 @@ pub fn connections(listener: Bound, connections_max: usize) -> impl Stream<Item 
 
 /// The next connection; `None` for one that is turned away.
 async fn accept(listener: &Bound, places: &Arc<Places>) -> std::io::Result<Option<Accepted>> {
-    let (stream, address) = listener.accept().await?;
+    let (stream, client) = listener.accept().await?;
     // Small answers must not wait for more to send.
     let _ = stream.set_nodelay(true);
     loop {
-        match places.take(address.ip()) {
-            Ok(place) => return Ok(Some(Accepted { stream, place })),
+        match places.take(client.ip()) {
+            Ok(place) => return Ok(Some(Accepted { stream, client, place })),
             Err(Full::All) => places.freed().await,
             Err(Full::Network) => {
-                tracing::debug!(%address, "a connection beyond its network's share was closed");
+                tracing::debug!(%client, "a connection beyond its network's share was closed");
                 return Ok(None);
             }
         }

@@ -28,9 +28,9 @@ const PAGE: &str = r##"<!doctype html>
 </html>
 "##;
 
-/// Only what this server sends may run or be asked.
-const POLICY: &str =
-    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'";
+/// Only what this server sends may run or be asked, and no page may show this one within itself.
+const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; \
+    img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'";
 
 pub fn page() -> Reply {
     let mut reply = content(StatusCode::OK, "text/html; charset=utf-8", PAGE);

@@ -1,14 +1,15 @@
-//! API keys: made once, kept as hashes, and compared in constant time.
+//! API keys: kept as hashes, compared in constant time, and valid until they expire.
 //!
 //! A key is 256 random bits, so that its plain BLAKE3 hash tells nothing of it; what people choose
-//! would need a slow hash. Knows nothing of HTTP.
+//! would need a slow hash. Knows nothing of HTTP, nor of when a file changes.
 
+use std::fmt;
 use std::path::Path;
 
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
-use tokio_rustls::rustls::crypto::aws_lc_rs;
 
-use crate::error::{Error, Result};
+use crate::error::{self, Error};
+use crate::words::{Words, instant, instant_text, meaning, word};
 
 /// What a key lets its holder do; each role may do what those before it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,137 +22,329 @@ pub enum Role {
     Admin,
 }
 
-pub const ROLES: crate::words::Words<Role> =
-    &[("read", Role::Read), ("run", Role::Run), ("admin", Role::Admin)];
+pub const ROLES: Words<Role> = &[("read", Role::Read), ("run", Role::Run), ("admin", Role::Admin)];
 
-const PREFIX: &str = "upt_";
+/// Digits of a key's hash that are its id.
+const ID_DIGITS: usize = 8;
+/// Before the instant from which on a key is refused.
+const EXPIRES: &str = "expires";
 
-/// The keys of a file.
+/// Name of a key in lists and logs: the first four bytes of its hash, as hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyId([u8; ID_DIGITS / 2]);
+
+impl KeyId {
+    fn from_hash(hash: &blake3::Hash) -> Self {
+        let [first, second, third, fourth, ..] = *hash.as_bytes();
+        Self([first, second, third, fourth])
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+    }
+}
+
+impl serde::Serialize for KeyId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A key as its file knows it.
 #[derive(Clone, Debug)]
-pub struct Keys(Vec<(Role, blake3::Hash)>);
+pub struct Key {
+    pub role: Role,
+    /// Microseconds UTC from which on it is refused; `None` where it is valid for ever.
+    pub expires_at: Option<i64>,
+    /// One line; empty where there is none.
+    pub comment: String,
+    hash: blake3::Hash,
+}
 
-impl Keys {
-    /// Lines of role and hash; empty ones and those that start with `#` say nothing.
+impl Key {
+    /// The comment must not have a line break.
+    pub fn new(role: Role, secret: &str, expires_at: Option<i64>, comment: &str) -> Self {
+        let hash = blake3::hash(secret.as_bytes());
+        Self { role, expires_at, comment: comment.trim().to_owned(), hash }
+    }
+
+    /// Reads `ROLE HASH [expires=INSTANT] [# COMMENT]`. Words before the `#`, which earlier versions
+    /// ignored, count as comment.
     ///
     /// # Errors
-    /// Names the line that is neither.
-    pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|error| Error::io("read", path, error))?;
-        let lines = (1..).zip(text.lines().map(str::trim));
-        let told = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-        let keys = told.map(|(number, line)| {
-            key_of(line).map_err(|wrong| Error::File(format!("{path:?}, line {number}: {wrong}")))
+    /// Says what was expected.
+    pub fn parse(line: &str) -> Result<Self, String> {
+        let (fields, comment) = line.split_once('#').unwrap_or((line, ""));
+        let mut fields = fields.split_whitespace();
+        let role = meaning(ROLES, fields.next().unwrap_or_default())?;
+        let hash = blake3::Hash::from_hex(fields.next().unwrap_or_default())
+            .map_err(|_| "expected a role and a hash of 64 hexadecimal digits")?;
+        let (mut expires_at, mut words) = (None, Vec::new());
+        for field in fields {
+            match field.split_once('=') {
+                None => words.push(field),
+                Some((EXPIRES, _)) if expires_at.is_some() => {
+                    return Err(format!("{EXPIRES} is given twice"));
+                }
+                Some((EXPIRES, text)) => {
+                    let expiry = instant(text).map_err(|wrong| format!("{EXPIRES}: {wrong}"))?;
+                    expires_at = Some(expiry);
+                }
+                // Taken for a comment, a misspelt expiry would make the key valid for ever.
+                Some((name, _)) => {
+                    return Err(format!("{name:?} is not {EXPIRES}; write `#` before a comment"));
+                }
+            }
+        }
+        words.push(comment.trim());
+        let comment = words.join(" ").trim().to_owned();
+        Ok(Self { role, expires_at, comment, hash })
+    }
+
+    pub fn id(&self) -> KeyId {
+        KeyId::from_hash(&self.hash)
+    }
+
+    pub fn is_expired(&self, now: i64) -> bool {
+        self.expires_at.is_some_and(|expires_at| now >= expires_at)
+    }
+
+    /// Whether the text is the key's id, or more digits of its hash.
+    pub fn is_named(&self, id: &str) -> bool {
+        id.len() >= ID_DIGITS && self.hash.to_hex().starts_with(&id.to_ascii_lowercase())
+    }
+
+    pub fn hash(&self) -> [u8; 32] {
+        *self.hash.as_bytes()
+    }
+}
+
+/// The line of the key in its file, without the line end.
+impl fmt::Display for Key {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", word(ROLES, self.role), self.hash.to_hex())?;
+        if let Some(expires_at) = self.expires_at {
+            write!(formatter, " {EXPIRES}={}", instant_text(expires_at))?;
+        }
+        match self.comment.as_str() {
+            "" => Ok(()),
+            comment => write!(formatter, " # {comment}"),
+        }
+    }
+}
+
+/// The lines of a file that are keys, with their numbers from 1; empty lines and those that begin
+/// with `#` are not.
+fn key_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = (1..).zip(text.lines().map(str::trim));
+    lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+}
+
+/// The keys of a file.
+#[derive(Clone, Debug, Default)]
+pub struct Keys(Vec<Key>);
+
+impl Keys {
+    /// Reads the text of the file at the path; without any key in it, nobody is admitted.
+    ///
+    /// # Errors
+    /// Names the first line that is not a key.
+    pub fn parse(path: &Path, text: &str) -> error::Result<Self> {
+        let keys = key_lines(text).map(|(number, line)| {
+            Key::parse(line)
+                .map_err(|wrong| Error::File(format!("{path:?}, line {number}: {wrong}")))
         });
-        let keys = keys.collect::<Result<Vec<_>>>()?;
-        if keys.is_empty() {
-            return Err(Error::File(format!("{path:?} holds no key; expected `uptally keys add`")));
+        keys.collect::<error::Result<_>>().map(Self)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Key> {
+        self.0.iter()
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Who presents the key at an instant, microseconds UTC. Takes as long for any key.
+    ///
+    /// # Errors
+    /// Where the key is not there, or has expired.
+    pub fn admit(&self, presented: &str, now: i64) -> Result<Pass, Denied> {
+        self.admit_hash(blake3::hash(presented.as_bytes()), now)
+    }
+
+    /// The same for who was admitted before: the key may have been removed, or have expired.
+    ///
+    /// # Errors
+    /// As [`Self::admit`].
+    pub fn readmit(&self, pass: &Pass, now: i64) -> Result<Pass, Denied> {
+        self.admit_hash(pass.hash, now)
+    }
+
+    fn admit_hash(&self, hash: blake3::Hash, now: i64) -> Result<Pass, Denied> {
+        let mut found = 0u64;
+        for (place, key) in (1u64..).zip(&self.0) {
+            let is_it: Choice = key.hash.as_bytes().ct_eq(hash.as_bytes());
+            found.conditional_assign(&place, is_it);
         }
-        Ok(Self(keys))
-    }
-
-    /// The role of a key; `None` for one that is not there. Takes as long for any.
-    pub fn role(&self, presented: &str) -> Option<Role> {
-        let presented = blake3::hash(presented.as_bytes());
-        let mut found = 0u8;
-        for (role, hash) in &self.0 {
-            let is_it: Choice = hash.as_bytes().ct_eq(presented.as_bytes());
-            found.conditional_assign(&(*role as u8 + 1), is_it);
+        let place = usize::try_from(found).ok().and_then(|found| found.checked_sub(1));
+        let key = place.and_then(|place| self.0.get(place)).ok_or(Denied::Unknown)?;
+        match key.expires_at {
+            Some(at) if key.is_expired(now) => Err(Denied::Expired { key: key.id(), at }),
+            _ => Ok(Pass { role: key.role, hash }),
         }
-        let roles = ROLES.iter().map(|(_, role)| *role);
-        roles.into_iter().find(|role| *role as u8 + 1 == found)
     }
 }
 
-fn key_of(line: &str) -> std::result::Result<(Role, blake3::Hash), String> {
-    let mut words = line.split_whitespace();
-    let role = crate::words::meaning(ROLES, words.next().unwrap_or_default())?;
-    let hash = words.next().unwrap_or_default();
-    let hash = blake3::Hash::from_hex(hash);
-    Ok((role, hash.map_err(|_| "expected a role and a hash of 64 hexadecimal digits".to_owned())?))
+/// Who was admitted.
+#[derive(Clone, Copy, Debug)]
+pub struct Pass {
+    pub role: Role,
+    hash: blake3::Hash,
 }
 
-/// Adds a key to the file and returns it; the file holds its hash alone.
-///
-/// # Errors
-/// Where the file cannot be written or the system has no randomness.
-pub fn add(path: &Path, role: Role) -> Result<String> {
-    let mut bits = [0; 32];
-    let random = aws_lc_rs::default_provider().secure_random;
-    random.fill(&mut bits).map_err(|_| Error::Resource {
-        what: "cannot make a key".into(),
-        source: "the system has no randomness".into(),
-    })?;
-    let digits: String = bits.iter().map(|byte| format!("{byte:02x}")).collect();
-    let key = format!("{PREFIX}{digits}");
-    let line =
-        format!("{} {}\n", crate::words::word(ROLES, role), blake3::hash(key.as_bytes()).to_hex());
-    append(path, &line).map_err(|error| Error::io("write", path, error))?;
-    Ok(key)
-}
-
-fn append(path: &Path, line: &str) -> std::io::Result<()> {
-    use std::io::{Read, Seek, SeekFrom, Write};
-    let mut options = std::fs::OpenOptions::new();
-    options.create(true).read(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    let mut last = *b"\n";
-    if file.seek(SeekFrom::End(0))? > 0 {
-        file.seek(SeekFrom::End(-1))?;
-        file.read_exact(&mut last)?;
+impl Pass {
+    pub fn key(&self) -> KeyId {
+        KeyId::from_hash(&self.hash)
     }
-    // What people wrote may lack its line end.
-    let line = if last == *b"\n" { line.to_owned() } else { format!("\n{line}") };
-    file.write_all(line.as_bytes())?;
-    file.sync_all()
+}
+
+/// Why a key does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denied {
+    Unknown,
+    Expired { key: KeyId, at: i64 },
+}
+
+impl Denied {
+    /// The id of the key, where it is one of the server's.
+    pub fn key(self) -> Option<KeyId> {
+        match self {
+            Self::Unknown => None,
+            Self::Expired { key, .. } => Some(key),
+        }
+    }
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => formatter.write_str("the key is not one of this server's"),
+            Self::Expired { key, at } => {
+                let at = instant_text(*at);
+                write!(formatter, "the key {key} expired at {at}; ask for a new one")
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// 2030-01-01.
+    const EXPIRY: i64 = 1_893_456_000_000_000;
+
+    fn parsed(text: &str) -> error::Result<Keys> {
+        Keys::parse(Path::new("keys"), text)
+    }
+
+    fn hash(secret: &str) -> String {
+        blake3::hash(secret.as_bytes()).to_hex().to_string()
+    }
+
     #[test]
-    fn a_file_knows_its_keys_by_their_hashes_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("keys");
-        let made = [Role::Read, Role::Admin].map(|role| (role, add(&path, role).unwrap()));
-        let text = std::fs::read_to_string(&path).unwrap();
-        let keys = Keys::read(&path).unwrap();
-        for (role, key) in &made {
-            assert!(!text.contains(key.strip_prefix(PREFIX).unwrap()));
-            assert_eq!(keys.role(key), Some(*role));
-            assert_eq!(keys.role(&key[..key.len() - 1]), None);
+    fn a_line_is_read_as_it_is_written_and_as_people_write_it() {
+        let hash = hash("a");
+        for (line, expires_at, comment, written) in [
+            ("read HASH", None, "", "read HASH"),
+            ("  run\tHASH  ", None, "", "run HASH"),
+            ("admin HASH # of Ann", None, "of Ann", "admin HASH # of Ann"),
+            ("run HASH#till #7", None, "till #7", "run HASH # till #7"),
+            // As earlier versions took it.
+            ("run HASH of Ann", None, "of Ann", "run HASH # of Ann"),
+            (
+                "run HASH expires=2030-01-01 # till",
+                Some(EXPIRY),
+                "till",
+                "run HASH expires=2030-01-01T00:00:00.000000Z # till",
+            ),
+            (
+                "run HASH expires=2030-01-01T01:00:00+01:00",
+                Some(EXPIRY),
+                "",
+                "run HASH expires=2030-01-01T00:00:00.000000Z",
+            ),
+        ] {
+            let key = Key::parse(&line.replace("HASH", &hash)).unwrap();
+            assert_eq!((key.expires_at, key.comment.as_str()), (expires_at, comment), "{line}");
+            assert_eq!(key.to_string(), written.replace("HASH", &hash), "{line}");
+            let again = Key::parse(&key.to_string()).unwrap();
+            assert_eq!(again.to_string(), key.to_string(), "{line}");
         }
-        assert_eq!(keys.role(""), None);
-        assert_ne!(made[0].1, made[1].1);
     }
 
     #[test]
-    fn a_key_has_a_line_of_its_own_also_after_one_without_an_end() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("keys");
-        let first = add(&path, Role::Read).unwrap();
-        let text = std::fs::read_to_string(&path).unwrap();
-        std::fs::write(&path, text.trim_end()).unwrap();
-        let second = add(&path, Role::Run).unwrap();
-        let keys = Keys::read(&path).unwrap();
-        assert_eq!(keys.role(&first), Some(Role::Read));
-        assert_eq!(keys.role(&second), Some(Role::Run));
-    }
-
-    #[test]
-    fn a_line_that_is_no_key_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("keys");
+    fn a_line_that_is_not_a_key_is_named() {
+        let hash = hash("a");
         for (text, sentence) in [
-            ("# none\n\n", "holds no key"),
             ("# keys\nroot abc", "line 2: \"root\" is not one of read, run, admin"),
             ("run abc", "line 1: expected a role and a hash"),
+            ("run HASH expires=soon", "line 1: expires: "),
+            ("run HASH expires=2030-01-01 expires=2031-01-01", "expires is given twice"),
+            ("\nrun HASH expire=2030-01-01", "line 2: \"expire\" is not expires"),
         ] {
-            std::fs::write(&path, text).unwrap();
-            let error = Keys::read(&path).unwrap_err().sentence();
+            let error = parsed(&text.replace("HASH", &hash)).unwrap_err().sentence();
             assert!(error.contains(sentence), "{error}");
+        }
+        assert!(parsed("# none\n\n").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_key_is_admitted_until_its_expiry() {
+        let lines = [
+            Key::new(Role::Read, "a", None, ""),
+            Key::new(Role::Run, "b", Some(EXPIRY), ""),
+            Key::new(Role::Admin, "c", None, ""),
+        ];
+        let keys = parsed(&lines.each_ref().map(ToString::to_string).join("\n")).unwrap();
+        let expired = Err(Denied::Expired { key: lines[1].id(), at: EXPIRY });
+        for (presented, now, admitted) in [
+            ("a", EXPIRY, Ok(Role::Read)),
+            ("b", EXPIRY - 1, Ok(Role::Run)),
+            ("b", EXPIRY, expired),
+            ("c", EXPIRY, Ok(Role::Admin)),
+            ("d", EXPIRY, Err(Denied::Unknown)),
+            ("", EXPIRY, Err(Denied::Unknown)),
+        ] {
+            let found = keys.admit(presented, now).map(|pass| pass.role);
+            assert_eq!(found, admitted, "{presented:?}");
+        }
+        let pass = keys.admit("b", EXPIRY - 1).unwrap();
+        assert!(keys.readmit(&pass, EXPIRY).is_err());
+        assert!(Keys::default().readmit(&pass, 0).is_err());
+    }
+
+    #[test]
+    fn an_id_is_eight_digits_of_the_hash_or_more() {
+        let key = Key::new(Role::Read, "a", None, "");
+        let hash = hash("a");
+        assert_eq!(key.id().to_string(), hash[..8]);
+        for (id, is_named) in [
+            (hash[..8].to_owned(), true),
+            (hash[..8].to_uppercase(), true),
+            (hash.clone(), true),
+            (hash[..7].to_owned(), false),
+            (hash[1..9].to_owned(), false),
+            (format!("{hash}0"), false),
+        ] {
+            assert_eq!(key.is_named(&id), is_named, "{id}");
         }
     }
 }

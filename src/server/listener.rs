@@ -5,6 +5,7 @@
 //! over 256 KiB or with more than 512 fields (431), a target of 64 KiB (414). The limits of the
 //! service are closer, so that only what is far beyond them is answered so.
 
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -53,13 +54,13 @@ pub async fn serve(
     let mut accepted = Box::pin(connections(listener, CONNECTIONS_MAX));
     let mut stop = std::pin::pin!(stop);
     loop {
-        let Accepted { stream, place } = tokio::select! {
+        let Accepted { stream, client, place } = tokio::select! {
             Some(accepted) = accepted.next() => accepted,
             () = &mut stop => break,
         };
         let (filter, stopping) = (filter.clone(), stopping.subscribe());
         let place = Arc::new(place);
-        let connection = Connection { filter, stopping, idle_time: IDLE_TIME, place };
+        let connection = Connection { client, filter, stopping, idle_time: IDLE_TIME, place };
         tokio::spawn(connection.run(stream, tls.clone()));
     }
     // Nobody is kept waiting who would not be answered any more.
@@ -71,6 +72,8 @@ pub async fn serve(
 }
 
 struct Connection {
+    /// Told to the filter as an extension of each request.
+    client: SocketAddr,
     filter: BoxedFilter<(Reply,)>,
     /// Changes when it is time to stop, and is held until the connection has ended.
     stopping: watch::Receiver<()>,
@@ -102,9 +105,10 @@ impl Connection {
     {
         let service = TowerToHyperService::new(warp::service(self.filter.clone()));
         let (asked, is_asked) = watch::channel(0);
-        let place = Arc::clone(&self.place);
-        let service = service_fn(move |request: Request<Incoming>| {
+        let (client, place) = (self.client, Arc::clone(&self.place));
+        let service = service_fn(move |mut request: Request<Incoming>| {
             place.heard();
+            request.extensions_mut().insert(client);
             let asked = Asked::counted_by(&asked);
             let answer = service.call(request);
             async move {
@@ -354,15 +358,15 @@ mod tests {
         const GO_AWAY: u8 = 7;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let client = tokio::task::spawn_blocking(move || heard_by_an_idle_client(address));
-        let (stream, _) = listener.accept().await.unwrap();
+        let heard = tokio::task::spawn_blocking(move || heard_by_an_idle_client(address));
+        let (stream, client) = listener.accept().await.unwrap();
         let (_stop, stopping) = watch::channel(());
         let places = Arc::new(Places::new(1));
         let place = Arc::new(places.take(address.ip()).ok().unwrap());
         let filter = warp::any().map(Reply::default).boxed();
         let idle_time = Duration::from_millis(100);
-        Connection { filter, stopping, idle_time, place }.run(stream, None).await;
-        let heard = client.await.unwrap();
+        Connection { client, filter, stopping, idle_time, place }.run(stream, None).await;
+        let heard = heard.await.unwrap();
         assert!(heard.contains(&GO_AWAY), "{heard:?}");
     }
 

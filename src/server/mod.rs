@@ -1,16 +1,20 @@
 //! `uptally serve`: reports and stores by HTTP.
 //!
 //! In the order a request travels: `listener` accepts it, `router` finds its line in `routes`
-//! and holds it against limits and `keys`; `dialects` (older services' ways of asking),
-//! `reports`, `store_list`, `stores`, `explain`, `sql` and `versions` answer it. Reports are `jobs`, made on
+//! and holds it against limits, and `gate` against its `host`, the `origin` of the page that sends
+//! it and the `keyring` (the `keys` of a `key_file`); `dialects` (older services' ways of asking),
+//! `reports`, `store_list`, `stores`, `explain`, `sql` and `versions` answer it, and `request_log`
+//! and `audit` write down who asked what. Reports are `jobs`, made on
 //! the threads of `work` from the data of the `catalog`; everybody else only looks at them.
 //! What the figures are is the engine's; nothing here computes one.
 
 mod accept;
 mod ask;
+mod audit;
 mod bound;
 mod catalog;
 mod clock;
+mod cors;
 mod dialects;
 mod docs;
 mod download;
@@ -20,19 +24,24 @@ mod file_name;
 mod flight;
 mod gate;
 mod health;
+mod host;
 mod intake;
 mod jobs;
-pub mod keys;
+pub mod key_file;
+mod keyring;
+mod keys;
 mod listener;
 mod metrics;
 mod negotiate;
 mod openapi;
+mod origin;
 mod places;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod problem;
 mod reports;
 mod request;
+mod request_log;
 mod router;
 mod routes;
 mod service;
@@ -52,13 +61,18 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
+use warp::Filter;
 
 use crate::sql::NamedTable;
 
+pub use self::audit::AuditLog;
 pub use self::bound::Bound;
+pub use self::host::{AllowedHosts, Host};
 pub use self::intake::HEADER_BYTES_MAX;
 pub use self::jobs::{Limits, Retention};
-pub use self::keys::{Keys, ROLES, Role};
+pub use self::keyring::Keyring;
+pub use self::keys::{Key, KeyId, Keys, ROLES, Role};
+pub use self::origin::Origin;
 pub use self::router::router;
 pub use self::routes::{ROUTES, Route};
 pub use self::service::Service;
@@ -137,7 +151,11 @@ pub async fn run(
             tracing::warn!("some reports were not finished; they are made after the next start");
         }
     };
-    let requests = listener::serve(listeners.http, tls, router(service.clone()), stop, DRAIN_TIME);
+    let router = match tls {
+        Some(_) => router(service.clone()).map(tls::with_strict_transport).boxed(),
+        None => router(service.clone()),
+    };
+    let requests = listener::serve(listeners.http, tls, router, stop, DRAIN_TIME);
     tokio::join!(requests, reports);
     while beside.join_next().await.is_some() {}
     expiry.abort();

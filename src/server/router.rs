@@ -1,8 +1,9 @@
 //! From a request to its answer: the one warp filter of the service.
 //!
-//! Finds the route, holds the request against the limits and the keys, has the endpoint answer, and
+//! Finds the route, holds the request against the limits and the gate, has the endpoint answer, and
 //! counts and logs what came of it. Knows no endpoint from inside.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Buf;
@@ -10,93 +11,120 @@ use futures::{Stream, StreamExt};
 use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::filters::path::FullPath;
+use warp::host::Authority;
 use warp::http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, HeaderName, LOCATION};
 use warp::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use warp::hyper::body::Body as _;
 use warp::reply::Response as Reply;
 
+use super::audit::Listener;
+use super::host::AskedHost;
 use super::keys::Role;
+use super::origin::Initiator;
 use super::problem::{Answer, Refusal};
 use super::request::{Query, Request};
+use super::request_log::Entry;
 use super::routes::{self, Endpoint, Found, Route};
 use super::service::Service;
 use super::{
-    dialects, docs, explain, gate, health, intake, openapi, reports, sql, store_list, stores,
+    cors, dialects, docs, explain, gate, health, intake, openapi, reports, sql, store_list, stores,
     trace, versions,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CONTENT_TYPE_OPTIONS: HeaderName = HeaderName::from_static("x-content-type-options");
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// Answers every request, whatever it is; never rejects.
 pub fn router(service: Service) -> BoxedFilter<(Reply,)> {
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
-    warp::method()
+    // Rejects a host that is malformed, and two that differ.
+    let authority = warp::host::optional().or(warp::any().map(|| None::<Authority>)).unify();
+    let head = warp::method()
         .and(warp::path::full())
         .and(query)
+        .and(authority)
         .and(warp::header::headers_cloned())
-        .and(warp::body::stream())
-        .then(move |method: Method, path: FullPath, query: String, headers: HeaderMap, body| {
+        .and(warp::ext::optional::<SocketAddr>())
+        .map(
+            |method: Method,
+             path: FullPath,
+             query: String,
+             authority: Option<Authority>,
+             headers: HeaderMap,
+             client: Option<SocketAddr>| {
+                let path = path.as_str().to_owned();
+                let asked = AskedHost::read(authority.as_ref(), &headers);
+                Head { method, path, query, asked, headers, client }
+            },
+        );
+    head.and(warp::body::stream())
+        .then(move |head: Head, body| {
             let service = service.clone();
-            async move { answer(&service, method, path.as_str(), &query, headers, body).await }
+            async move { answer(&service, &head, body).await }
         })
         .boxed()
 }
 
+/// What came before the body.
+struct Head {
+    method: Method,
+    path: String,
+    query: String,
+    /// `None` where the request does not name one host.
+    asked: Option<AskedHost>,
+    headers: HeaderMap,
+    /// Unknown where there is no connection, as in tests.
+    client: Option<SocketAddr>,
+}
+
 async fn answer<B: Buf>(
     service: &Service,
-    method: Method,
-    path: &str,
-    query: &str,
-    headers: HeaderMap,
+    head: &Head,
     body: impl Stream<Item = Result<B, warp::Error>>,
 ) -> Reply {
-    let (started, id) = (Instant::now(), trace::request_id(&headers));
+    let (started, id) = (Instant::now(), trace::request_id(&head.headers));
+    let origins = &service.settings.origins;
+    let initiator = Initiator::read(&head.headers, head.asked.as_ref(), origins);
+    let mut entry =
+        Entry::begin(&service.settings, Listener::Http, head.client, head.method.as_str());
+    entry.set_request_id(&id);
+    entry.set_path(&head.path, &head.query);
     let mut body = std::pin::pin!(body.fuse());
-    let head = Head { method: &method, path, query, headers: &headers };
-    let (route, answered) = routed(service, &head, body.as_mut()).await;
+    let (route, answered) = routed(service, head, &initiator, body.as_mut(), &mut entry).await;
     let mut reply = answered.unwrap_or_else(Refusal::into_reply);
-    if intake::may_send_the_rest(&headers, reply.status()) {
+    if intake::may_send_the_rest(&head.headers, reply.status()) {
         let rest = intake::let_pass(body);
         let _ = tokio::time::timeout(service.settings.query_time, rest).await;
     }
-    if method == Method::HEAD {
+    if head.method == Method::HEAD {
         reply = without_body(reply);
     }
     finish(&mut reply, &id);
-    let (route, status, took) =
-        (route.map_or("none", |route| route.path), reply.status().as_u16(), started.elapsed());
-    service.metrics.answered((method_name(&method), route), status, took);
-    tracing::info!(
-        request_id = id,
-        %method,
-        route,
-        status,
-        took_us = took.as_micros() as u64,
-        "answered"
-    );
+    cors::share(reply.headers_mut(), &initiator, origins);
+    let (route, status) = (route.map_or("none", |route| route.path), reply.status().as_u16());
+    service.metrics.answered((method_name(&head.method), route), status, started.elapsed());
+    entry.route = Some(route);
+    entry.answered(status.to_string());
     reply
-}
-
-/// What came before the body.
-struct Head<'a> {
-    method: &'a Method,
-    path: &'a str,
-    query: &'a str,
-    headers: &'a HeaderMap,
 }
 
 async fn routed<B: Buf>(
     service: &Service,
-    head: &Head<'_>,
+    head: &Head,
+    initiator: &Initiator,
     body: impl Stream<Item = Result<B, warp::Error>>,
+    entry: &mut Entry,
 ) -> (Option<&'static Route>, Answer) {
-    let Head { method, path, query, headers } = *head;
+    let Head { method, path, query, headers, .. } = head;
     let found = routes::find(method, path);
-    let (target_bytes, limit) = (path.len() + query.len(), service.settings.header_bytes_max);
-    if let Err(refusal) = intake::check_head(target_bytes, headers, limit) {
-        let route = if let Found::Route(route, _) = found { Some(route) } else { None };
-        return (route, Err(refusal));
+    let (target_bytes, settings) = (path.len() + query.len(), &service.settings);
+    let admitted =
+        intake::check_head(target_bytes, headers, settings.header_bytes_max).and_then(|()| {
+            gate::admit(settings, head.asked.as_ref(), initiator, method, found.route())
+        });
+    if let Err(refusal) = admitted {
+        return (found.route(), Err(refusal));
     }
     match found {
         Found::Route(route, open) => {
@@ -107,9 +135,28 @@ async fn routed<B: Buf>(
                 headers: headers.clone(),
                 body: bytes::Bytes::new(),
             };
-            (Some(route), along(service, route, request, query, body).await)
+            let caller = gate::caller(&service.settings, &request, route.role);
+            entry.set_key(caller.key);
+            let answered = async {
+                let role = caller.role?;
+                let request = whole(service, route, request, query, body).await?;
+                if entry.is_audited()
+                    && route.endpoint == Endpoint::Sql
+                    && let Some(sql) = sql::text(&request)
+                {
+                    entry.set_sql(&sql);
+                }
+                dispatch(service, route.endpoint, &request, role).await
+            };
+            (Some(route), answered.await)
         }
-        Found::OtherMethods(methods) => (None, Err(other_methods(method, path, &methods))),
+        Found::OtherMethods(methods) => {
+            let methods = names(&methods);
+            let preflight = (*method == Method::OPTIONS)
+                .then(|| cors::preflight(initiator, headers, &methods))
+                .flatten();
+            (None, preflight.ok_or_else(|| other_methods(method, path, &methods)))
+        }
         Found::WithoutSlash(shorter) => (None, Ok(moved(&shorter, query))),
         Found::Nothing => {
             let detail = format!("there is nothing at {path:?}; /docs lists every path");
@@ -118,15 +165,14 @@ async fn routed<B: Buf>(
     }
 }
 
-/// Past the keys and the limit of the body to the endpoint.
-async fn along<B: Buf>(
+/// The request with its query and, where the route takes one, its body, which is within its limit.
+async fn whole<B: Buf>(
     service: &Service,
-    route: &'static Route,
+    route: &Route,
     mut request: Request,
     query: &str,
     body: impl Stream<Item = Result<B, warp::Error>>,
-) -> Answer {
-    let role = gate::pass(service.settings.keys.as_ref(), &request, route.role)?;
+) -> Answer<Request> {
     request.query = Query::of(query)?;
     if route.takes_body {
         let limit = service.settings.query_time;
@@ -137,7 +183,7 @@ async fn along<B: Buf>(
             Refusal::new(StatusCode::REQUEST_TIMEOUT, detail)
         })??;
     }
-    dispatch(service, route.endpoint, &request, role).await
+    Ok(request)
 }
 
 async fn dispatch(service: &Service, endpoint: Endpoint, request: &Request, role: Role) -> Answer {
@@ -193,22 +239,25 @@ fn finish(reply: &mut Reply, id: &str) {
     let headers = reply.headers_mut();
     headers.extend(HeaderValue::from_str(id).ok().map(|id| (REQUEST_ID, id)));
     headers.insert(CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // Pages of other sites cannot embed an answer. What CORS allows, they can still fetch.
+    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
 }
 
-fn other_methods(method: &Method, path: &str, methods: &[&'static Method]) -> Refusal {
+/// The methods as a list, with `HEAD` wherever `GET` is.
+fn names(methods: &[&'static Method]) -> String {
     let mut names: Vec<_> = methods.iter().map(|method| method.as_str()).collect();
     if names.contains(&"GET") {
         names.push("HEAD");
     }
-    let names = names.join(", ");
-    Refusal::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        format!("{path:?} is not there for {method}; expected {names}"),
-    )
-    .with(ALLOW, &names)
+    names.join(", ")
+}
+
+fn other_methods(method: &Method, path: &str, methods: &str) -> Refusal {
+    let detail = format!("{path:?} is not there for {method}; expected {methods}");
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, detail).with(ALLOW, methods)
 }
 
 /// One of few words, so that nobody can make labels up.

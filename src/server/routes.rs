@@ -45,6 +45,14 @@ pub struct Route {
     pub takes_body: bool,
 }
 
+impl Route {
+    /// Returns true where a request changes state or runs a client's SQL, whatever its method: the
+    /// pages of other sites may not send it.
+    pub fn is_guarded(&self) -> bool {
+        self.method != Method::GET || self.role > READ || self.endpoint == Endpoint::Sql
+    }
+}
+
 const fn get(path: &'static str, endpoint: Endpoint, role: Option<Role>) -> Route {
     Route { method: Method::GET, path, endpoint, role, takes_body: false }
 }
@@ -101,6 +109,15 @@ pub enum Found {
     /// The path is there without the slashes at its end.
     WithoutSlash(String),
     Nothing,
+}
+
+impl Found {
+    pub fn route(&self) -> Option<&'static Route> {
+        match self {
+            Self::Route(route, _) => Some(route),
+            Self::OtherMethods(_) | Self::WithoutSlash(_) | Self::Nothing => None,
+        }
+    }
 }
 
 /// The route of a request; `HEAD` is answered wherever `GET` is.

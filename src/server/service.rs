@@ -87,6 +87,16 @@ impl Service {
         self.jobs.close();
     }
 
+    /// Reads the file of the keys again, and goes on in the audit log that has its name now.
+    pub fn reload(&self) {
+        if let Some(keys) = &self.settings.keys {
+            keys.reload();
+        }
+        if let Some(audit) = &self.settings.audit {
+            audit.reopen();
+        }
+    }
+
     /// Forgets the reports that are due at an instant, microseconds UTC.
     pub async fn expire(&self, at: i64) {
         if let Err(refused) = self.jobs.expire(at).await {

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use super::audit::AuditLog;
+use super::host::AllowedHosts;
 use super::jobs::Limits;
 use super::jobs::Retention;
-use super::keys::Keys;
+use super::keyring::Keyring;
+use super::origin::Origin;
 use crate::rules::calendar::DAY_US;
 
 /// What `GET /get_report/{id}` answers where the client takes anything.
@@ -32,9 +35,15 @@ pub struct Settings {
     /// Of each question in SQL.
     pub sql: crate::sql::Limits,
     /// Where there are none, everybody may do everything.
-    pub keys: Option<Keys>,
+    pub keys: Option<Keyring>,
     /// Refuses clients that do not encrypt, where the protocol leaves it to them.
     pub requires_tls: bool,
+    /// Hosts that requests may ask for where there are no keys.
+    pub hosts: AllowedHosts,
+    /// Origins whose pages may ask for everything that pages of this server may.
+    pub origins: Vec<Origin>,
+    /// Where every request is written down.
+    pub audit: Option<AuditLog>,
     /// Microseconds UTC.
     pub clock: fn() -> i64,
 }
@@ -56,6 +65,9 @@ impl Default for Settings {
             sql: crate::sql::Limits::default(),
             keys: None,
             requires_tls: false,
+            hosts: AllowedHosts::default(),
+            origins: Vec::new(),
+            audit: None,
             clock: || chrono::Utc::now().timestamp_micros(),
         }
     }

@@ -1,4 +1,4 @@
-//! The certificate and key of the service, from PEM files.
+//! The certificate and key of the service, from PEM files, and what answers over TLS carry.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,8 +8,14 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use warp::http::HeaderValue;
+use warp::http::header::STRICT_TRANSPORT_SECURITY;
+use warp::reply::Response as Reply;
 
 use crate::error::{Error, Result};
+
+/// Two years, as hstspreload.org recommends.
+const STRICT_TRANSPORT: &str = "max-age=63072000";
 
 /// The same, for clients that speak something else than HTTP.
 #[cfg(any(feature = "flight", feature = "postgres"))]
@@ -39,4 +45,11 @@ pub fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor> {
         .map_err(wrong)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Adds HSTS (RFC 6797): browsers come back over TLS alone.
+pub fn with_strict_transport(mut reply: Reply) -> Reply {
+    let strict = HeaderValue::from_static(STRICT_TRANSPORT);
+    reply.headers_mut().insert(STRICT_TRANSPORT_SECURITY, strict);
+    reply
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::parquet_files::create_private;
 use crate::error::{Error, Result};
 
 /// An exclusive lock on a data folder, released when dropped.
@@ -21,7 +22,7 @@ const LONGEST_WITHIN: &str =
     "carried/carried_into=0000-00-00/00000000-0000-0000-0000-000000000000.parquet.temporary";
 
 impl WriteLock {
-    /// Creates the folder where there is none.
+    /// Creates the folder where there is none, for its owner alone.
     ///
     /// # Errors
     /// Where the folder cannot be written, or another process is loading into it.
@@ -66,7 +67,7 @@ impl WriteLock {
         // Without dots, which cannot be created.
         let whole = std::path::absolute(folder).map_err(failed)?;
         check_length(&whole)?;
-        std::fs::create_dir_all(&whole).map_err(failed)?;
+        create_private(&whole).map_err(failed)?;
         let path = folder.join(".lock");
         let file = File::create(&path).map_err(|error| Error::io("write", folder, error))?;
         match file.try_lock() {
@@ -126,6 +127,22 @@ mod tests {
             lock
         };
         assert!(run(released).is_ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_new_folder_is_its_owners_alone_and_one_that_is_there_keeps_its_mode() {
+        use std::fs::Permissions;
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+        let root = tempfile::tempdir().unwrap();
+        let (old, new) = (root.path().join("old"), root.path().join("old/new"));
+        std::fs::create_dir(&old).unwrap();
+        std::fs::set_permissions(&old, Permissions::from_mode(0o755)).unwrap();
+        for folder in [&old, &new] {
+            WriteLock::take(folder).unwrap();
+        }
+        let mode = |folder: &Path| folder.metadata().unwrap().mode() & 0o777;
+        assert_eq!((mode(&old), mode(&new)), (0o755, 0o700));
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod zone_rules;
 pub use dataset::{Change, Dataset, Load};
 pub use lock::WriteLock;
 pub use log::TableFile;
-pub use parquet_files::{NewFile, read_all, sync_folder, write_sorted};
+pub use parquet_files::{NewFile, create_private, read_all, sync_folder, write_sorted};
 pub use schema::Table;
 pub use store_rows::{read_range, read_stores};
 pub use zone_rules::{

@@ -170,6 +170,16 @@ pub fn read_columns<'a>(
     Ok(concat_batches(&Arc::clone(&schema), &batches)?)
 }
 
+/// Creates a folder for its owner alone (Unix: mode 0700), with all that is missing above it; what is
+/// there keeps its mode.
+pub fn create_private(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
 /// Makes new names in a folder survive a power cut.
 pub fn sync_folder(folder: &Path) -> Result<()> {
     File::open(folder)

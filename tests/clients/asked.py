@@ -156,7 +156,8 @@ def from_csv(text, kinds):
     """An empty field is NULL, as the reader does not tell it from empty text."""
     names, *lines = csv.reader(io.StringIO(text))
     kinds = list(kinds) if len(kinds) == len(names) else ["text"] * len(names)
-    rows = [tuple(map(from_field, kinds, line)) for line in lines]
+    # An empty line is one empty field.
+    rows = [tuple(map(from_field, kinds, line or [""])) for line in lines]
     return Answer(rows, kinds, names)
 
 

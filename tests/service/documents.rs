@@ -165,7 +165,9 @@ fn the_docs_need_nothing_from_outside() {
             assert!(!asset.bytes().is_empty());
         }
         assert!(served.get("/docs/swagger-initializer.js").await.text().contains("/openapi.json"));
-        assert!(page.header("content-security-policy").starts_with("default-src 'self'"));
+        let policy = page.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'self'"), "{policy}");
+        assert!(policy.ends_with("; frame-ancestors 'none'"), "{policy}");
         for nothing in ["/docs/x.js", "/docs/..%2Fkeys"] {
             assert_eq!(served.get(nothing).await.status(), 404, "{nothing}");
         }

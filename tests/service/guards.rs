@@ -1,9 +1,10 @@
 //! Keys, limits, and what every answer carries.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
-use uptally::server::{Keys, Role, Settings, keys};
+use uptally::server::{Keyring, Role, Settings, key_file};
 
 use super::{Served, waiting};
 use crate::harness::block_on;
@@ -14,8 +15,8 @@ fn a_key_may_do_what_its_role_says() {
         let folder = tempfile::TempDir::new().unwrap();
         let file = folder.path().join("keys");
         let roles = [Role::Read, Role::Run, Role::Admin];
-        let made = roles.map(|role| keys::add(&file, role).unwrap());
-        let settings = Settings { keys: Some(Keys::read(&file).unwrap()), ..waiting() };
+        let made = roles.map(|role| key_file::add(&file, role, None, "").unwrap().secret);
+        let settings = Settings { keys: Some(Keyring::open(&file).unwrap()), ..waiting() };
         let served = Served::with(settings).await;
         let admin = format!("x-api-key: {}", made[2]);
         let id =
@@ -62,6 +63,43 @@ fn a_key_may_do_what_its_role_says() {
 }
 
 #[test]
+fn a_key_is_refused_from_its_expiry_on_and_within_a_second_of_its_removal() {
+    /// 2030-01-01.
+    const EXPIRES_AT: i64 = 1_893_456_000_000_000;
+    const SECOND: i64 = 1_000_000;
+    static NOW: AtomicI64 = AtomicI64::new(EXPIRES_AT - 1);
+    block_on(async {
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = folder.path().join("keys");
+        let expiring = key_file::add(&file, Role::Read, Some(EXPIRES_AT), "").unwrap();
+        let removed = key_file::add(&file, Role::Read, None, "").unwrap();
+        let keys = Some(Keyring::open(&file).unwrap());
+        let clock = || NOW.load(Ordering::Relaxed);
+        let served = Served::with(Settings { keys, clock, ..waiting() }).await;
+        let ask = async |key: &key_file::NewKey, now: i64| {
+            NOW.store(now, Ordering::Relaxed);
+            let header = format!("x-api-key: {}", key.secret);
+            served.ask("GET", "/v1/reports", &[&header], "").await
+        };
+        assert_eq!(ask(&expiring, EXPIRES_AT - 1).await.status(), 200);
+        let refused = ask(&expiring, EXPIRES_AT).await;
+        assert_eq!((refused.status(), refused.header("www-authenticate")), (401, "Bearer"));
+        let id = expiring.id;
+        assert_eq!(
+            refused.detail(),
+            format!("the key {id} expired at 2030-01-01T00:00:00.000000Z; ask for a new one")
+        );
+        assert_eq!(ask(&removed, EXPIRES_AT).await.status(), 200);
+        key_file::remove(&file, &removed.id.to_string()).unwrap();
+        let refused = ask(&removed, EXPIRES_AT + SECOND).await;
+        assert_eq!(
+            (refused.status(), refused.detail().as_str()),
+            (401, "the key is not one of this server's")
+        );
+    });
+}
+
+#[test]
 fn a_limit_is_named_where_it_is_met() {
     block_on(async {
         let settings = Settings { body_bytes_max: 100, header_bytes_max: 200, ..waiting() };
@@ -83,7 +121,8 @@ fn a_limit_is_named_where_it_is_met() {
         assert!(query.detail().contains("--max-header is 200"), "{}", query.text());
         let path = served.get(&format!("/{}", "a".repeat(200))).await;
         assert_eq!((path.status(), path.detail()), (414, query.detail().replace("207", "201")));
-        let many: Vec<_> = (0..101).map(|at| format!("x{at}: ")).collect();
+        // Beside the host.
+        let many: Vec<_> = (0..100).map(|at| format!("x{at}: ")).collect();
         let many: Vec<_> = many.iter().map(String::as_str).collect();
         let served = served.again(waiting());
         let fields = served.ask("GET", "/livez", &many, "").await;
@@ -108,6 +147,9 @@ fn every_answer_has_the_id_of_its_request() {
             assert_eq!(answer.header("x-request-id"), trace, "{path}");
             assert_eq!(served.get(path).await.header("x-request-id").len(), 32);
             assert_eq!(answer.header("x-content-type-options"), "nosniff");
+            assert_eq!(answer.header("cross-origin-resource-policy"), "same-origin");
+            assert_eq!(answer.header("strict-transport-security"), "", "not over TLS");
+            assert_eq!(answer.header("vary"), "");
             assert_eq!(answer.header("access-control-allow-origin"), "");
         }
     });

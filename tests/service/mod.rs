@@ -1,10 +1,13 @@
 //! The service: asked through its router without a socket, and once as a process of its own.
 
+pub mod audit;
+mod browsers;
 mod clock;
 mod crash;
 mod dialects;
 mod documents;
 mod guards;
+mod keys;
 mod native;
 pub mod process;
 mod sockets;
@@ -59,9 +62,10 @@ impl Served {
         self.ask("GET", path, &[], "").await
     }
 
-    /// Headers are `name: value`.
+    /// Headers are `name: value`; the host is `localhost` where they do not say.
     pub async fn ask(&self, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
         let mut request = warp::test::request().method(method).path(path);
+        request = request.header("host", "localhost");
         for header in headers {
             let (name, value) = header.split_once(": ").unwrap();
             request = request.header(name, value);

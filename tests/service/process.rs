@@ -53,14 +53,24 @@ impl Process {
         self.ended().1
     }
 
+    /// The first line that it says from now on that holds the words.
+    pub fn says(&mut self, words: &str) -> String {
+        let mut line = String::new();
+        while !line.contains(words) {
+            line.clear();
+            assert_ne!(self.stderr.read_line(&mut line).unwrap(), 0, "it ended without {words:?}");
+        }
+        line
+    }
+
     /// Whether it ended well, and what it said since it listened.
-    fn ended(&mut self) -> (bool, String) {
+    pub fn ended(&mut self) -> (bool, String) {
         let mut rest = String::new();
         self.stderr.read_to_string(&mut rest).unwrap();
         (self.child.wait().unwrap().success(), rest)
     }
 
-    fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
@@ -186,6 +196,28 @@ fn a_server_that_is_asked_to_stop_ends_well_and_soon() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn what_a_server_makes_is_its_owners_alone() {
+    use std::os::unix::fs::MetadataExt;
+    let folder = TempDir::new().unwrap();
+    let server = Process::start(folder.path(), "");
+    let id = report_id(&curl(&[&format!("{}/trigger_report", server.url)]));
+    let shown = curl(&[&format!("{}/v1/reports/{id}?wait=60s", server.url)]);
+    assert!(shown.contains("\"state\":\"complete\""), "{shown}");
+    let report = format!("reports/files/{id}.arrow");
+    for (path, mode) in [
+        ("", 0o700),
+        ("reports", 0o700),
+        ("reports/files", 0o700),
+        ("reports/jobs.redb", 0o600),
+        (report.as_str(), 0o600),
+    ] {
+        let made = folder.path().join("data/sample-tables").join(path);
+        assert_eq!(made.metadata().unwrap().mode() & 0o777, mode, "{made:?}");
+    }
+}
+
 #[test]
 fn a_second_server_of_the_same_folder_is_refused() {
     let folder = TempDir::new().unwrap();
@@ -233,6 +265,12 @@ fn with_a_certificate_the_server_speaks_tls() {
     let at = format!("{}/livez", server.url);
     let answer = curl(&["--cacert", certificate, "-w", "%{http_version}", &at]);
     assert_eq!(answer, "{\"status\":\"alive\"}\n2");
+    for path in ["livez", "nowhere"] {
+        let at = format!("{}/{path}", server.url);
+        let strict = "%header{strict-transport-security}";
+        let told = curl(&["--cacert", certificate, "-o", "/dev/null", "-w", strict, &at]);
+        assert_eq!(told, "max-age=63072000", "{path}");
+    }
     let plain = Command::new("curl").args(["-s", &at.replace("https", "http")]).status().unwrap();
     assert!(!plain.success());
 }

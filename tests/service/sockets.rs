@@ -58,7 +58,9 @@ fn a_body_that_nobody_asked_for_is_let_pass() {
     listening(waiting(), |address| {
         let stream = connect(address);
         for (path, status) in [("/livez", 200), ("/nowhere", 404), ("/livez", 200)] {
-            let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 2000000\r\n\r\n");
+            let head = format!(
+                "GET {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2000000\r\n\r\n"
+            );
             (&stream).write_all(head.as_bytes()).unwrap();
             (&stream).write_all(&vec![b'a'; 2_000_000]).unwrap();
             assert_eq!(answer(&stream).0, status, "{path}");
@@ -70,7 +72,8 @@ fn a_body_that_nobody_asked_for_is_let_pass() {
 fn a_body_that_says_it_is_too_long_is_not_waited_for() {
     listening(waiting(), |address| {
         let stream = connect(address);
-        let head = "POST /v1/reports HTTP/1.1\r\nhost: x\r\ncontent-length: 2000000\r\n\r\n";
+        let head =
+            "POST /v1/reports HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2000000\r\n\r\n";
         (&stream).write_all(head.as_bytes()).unwrap();
         let (status, problem) = answer(&stream);
         assert_eq!(status, 413, "{problem}");
@@ -90,7 +93,7 @@ fn a_head_beyond_a_limit_hears_which() {
             (&format!("/{long}"), String::new(), 414, "--max-header"),
         ] {
             let stream = connect(address);
-            let head = format!("GET {target} HTTP/1.1\r\nhost: x\r\n{fields}\r\n");
+            let head = format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n{fields}\r\n");
             (&stream).write_all(head.as_bytes()).unwrap();
             let (answered, problem) = answer(&stream);
             assert_eq!(answered, status, "{problem}");
@@ -118,5 +121,41 @@ fn a_report_that_runs_ends_before_the_service_does() {
         let served = served.again(Settings::default());
         let second = served.get(&format!("/v1/reports/{second}?wait=60s")).await.json();
         assert_eq!(second["state"], "complete");
+    });
+}
+
+#[test]
+fn a_request_names_one_host() {
+    listening(waiting(), |address| {
+        for (head, status) in [
+            ("GET /livez HTTP/1.1\r\nhost: localhost:1\r\n", 200),
+            ("GET /livez HTTP/1.1\r\nHOST: LOCALHOST.\r\n", 200),
+            ("GET /livez HTTP/1.1\r\nhost: [::1]:8000\r\n", 200),
+            ("GET http://localhost/livez HTTP/1.1\r\nhost: localhost\r\n", 200),
+            ("GET http://localhost/livez HTTP/1.1\r\n", 200),
+            ("GET /livez HTTP/1.1\r\nhost: evil.example\r\n", 421),
+            ("GET /livez HTTP/1.1\r\nhost: localhost.evil.example\r\n", 421),
+            ("GET /livez HTTP/1.0\r\nhost: evil.example\r\nconnection: keep-alive\r\n", 421),
+            ("GET http://evil.example/livez HTTP/1.1\r\nhost: evil.example\r\n", 421),
+            ("GET http://evil.example/livez HTTP/1.1\r\nhost: localhost\r\n", 400),
+            ("GET http://localhost/livez HTTP/1.1\r\nhost: evil.example\r\n", 400),
+            ("GET /livez HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\n", 400),
+            ("GET /livez HTTP/1.1\r\nhost: localhost\r\nhost: evil.example\r\n", 400),
+            ("GET /livez HTTP/1.1\r\nhost: localhost@evil.example\r\n", 400),
+            ("GET /livez HTTP/1.1\r\nhost: evil.example@localhost\r\n", 400),
+            ("GET /livez HTTP/1.1\r\nhost:\r\n", 400),
+            ("GET /livez HTTP/1.1\r\n", 400),
+        ] {
+            let stream = connect(address);
+            (&stream).write_all(format!("{head}\r\n").as_bytes()).unwrap();
+            let (answered, problem) = answer(&stream);
+            assert_eq!(answered, status, "{head}: {problem}");
+            let detail = problem["detail"].as_str().unwrap_or_default();
+            match status {
+                421 => assert!(detail.contains("--allow-host"), "{head}: {problem}"),
+                400 => assert!(detail.contains("one Host field"), "{head}: {problem}"),
+                _ => {}
+            }
+        }
     });
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use tempfile::TempDir;
-use uptally::server::{Keys, Role, Settings, keys};
+use uptally::server::{Keyring, Role, Settings, key_file};
 
 use super::{Answer, Served};
 use crate::harness::{block_on, ingest};
@@ -222,10 +222,11 @@ fn examples_name_nothing_of_the_data_to_clients_without_a_key() {
     block_on(async {
         let folder = TempDir::new().unwrap();
         let file = folder.path().join("keys");
-        let key = keys::add(&file, Role::Read).unwrap();
+        let key = key_file::add(&file, Role::Read, None, "").unwrap().secret;
         let served = Served::with(Settings::default()).await;
         served.finished("").await;
-        let settings = Settings { keys: Some(Keys::read(&file).unwrap()), ..Settings::default() };
+        let settings =
+            Settings { keys: Some(Keyring::open(&file).unwrap()), ..Settings::default() };
         let served = served.again(settings);
         let document = served.get("/openapi.json").await;
         assert_eq!(document.status(), 200);

@@ -13,12 +13,13 @@ mod untrusted;
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use uptally::server::{Keys, Listeners, Role, Service, Settings, keys, run};
+use uptally::server::{AuditLog, Keyring, Listeners, Role, Service, Settings, key_file, run};
 
 use crate::harness::ingest;
 
@@ -80,8 +81,56 @@ impl Wired {
 fn locked() -> (Settings, String) {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("keys");
-    let key = keys::add(&path, Role::Read).unwrap();
-    (Settings { keys: Some(Keys::read(&path).unwrap()), ..Settings::default() }, key)
+    let key = key_file::add(&path, Role::Read, None, "").unwrap().secret;
+    (Settings { keys: Some(Keyring::open(&path).unwrap()), ..Settings::default() }, key)
+}
+
+/// Settings under which a key is needed and statements are audited; the key, its id, and the lines so
+/// far of the log.
+fn audited(folder: &TempDir) -> (Settings, key_file::NewKey, impl Fn() -> Vec<serde_json::Value>) {
+    let [file, log] = ["keys", "audit"].map(|name| folder.path().join(name));
+    let key = key_file::add(&file, Role::Read, None, "").unwrap();
+    let (keys, audit) = (Some(Keyring::open(&file).unwrap()), Some(AuditLog::open(&log).unwrap()));
+    let settings = Settings { keys, audit, ..Settings::default() };
+    (settings, key, move || crate::service::audit::lines(&log))
+}
+
+/// Checks that lines tell of these methods, texts, statuses and counts of rows, by the key or none.
+#[track_caller]
+fn check_lines(lines: &[serde_json::Value], listener: &str, expected: &[Logged]) {
+    let found: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            assert_eq!(line["listener"], listener, "{line}");
+            assert!(line["client"].as_str().unwrap().starts_with("127.0.0.1:"), "{line}");
+            let text = |field: &str| line[field].as_str();
+            (
+                text("key"),
+                text("method").unwrap(),
+                text("sql"),
+                text("status").unwrap(),
+                line["rows"].as_u64(),
+            )
+        })
+        .collect();
+    assert_eq!(found, expected);
+}
+
+/// Id of the key, method, SQL, status, rows.
+type Logged<'a> = (Option<&'a str>, &'a str, Option<&'a str>, &'a str, Option<u64>);
+
+/// 2030-01-01.
+const EXPIRES_AT: i64 = 1_893_456_000_000_000;
+
+/// Settings under which a key is needed, and one that expires at [`EXPIRES_AT`], a microsecond later
+/// than it is now.
+fn expiring(now: &'static AtomicI64, clock: fn() -> i64) -> (Settings, String) {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("keys");
+    let key = key_file::add(&path, Role::Read, Some(EXPIRES_AT), "").unwrap().secret;
+    now.store(EXPIRES_AT - 1, Ordering::Relaxed);
+    let keys = Some(Keyring::open(&path).unwrap());
+    (Settings { keys, clock, ..Settings::default() }, key)
 }
 
 fn limited(limits: uptally::sql::Limits) -> Settings {

@@ -1,5 +1,6 @@
 //! The protocol of PostgreSQL, spoken by a client that knows nothing of this server.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt};
@@ -9,7 +10,9 @@ use tokio_postgres::{AsyncMessage, Client, NoTls, SimpleQueryMessage};
 use uptally::server::Settings;
 use uptally::sql::Limits;
 
-use super::{ENDLESS, STORES, Wired, deep, limited, locked};
+use super::{
+    ENDLESS, EXPIRES_AT, STORES, Wired, audited, check_lines, deep, expiring, limited, locked,
+};
 use crate::harness::block_on;
 
 /// A client, and what it is told beside its answers.
@@ -235,6 +238,70 @@ fn a_key_is_the_password() {
         }
         let (client, _told) = connect(&wired, &key).await.unwrap();
         assert_eq!(rows(&client, "SELECT 1").await.unwrap(), ["1"]);
+    });
+}
+
+#[test]
+fn logins_and_statements_are_audited_with_their_rows_and_status() {
+    block_on(async {
+        let folder = tempfile::TempDir::new().unwrap();
+        let (settings, key, lines) = audited(&folder);
+        let wired = Wired::with(settings).await;
+        assert!(connect(&wired, "upt_wrong").await.is_err());
+        let (client, _told) = connect(&wired, &key.secret).await.unwrap();
+        let two = "SELECT store_id FROM stores LIMIT 2; SELECT 1";
+        rows(&client, two).await.unwrap();
+        rows(&client, "SELEKT").await.unwrap_err();
+        rows(&client, "BEGIN").await.unwrap();
+        rows(&client, "ROLLBACK").await.unwrap();
+        let prepared = "SELECT store_id FROM stores WHERE store_no < 4";
+        let statement = client.prepare(prepared).await.unwrap();
+        assert_eq!(client.query(&statement, &[]).await.unwrap().len(), 4);
+        assert!(client.prepare("SELECT nothing FROM stores").await.is_err());
+        drop((statement, client));
+        wired.stop().await;
+        let id = key.id.to_string();
+        let id = Some(id.as_str());
+        check_lines(
+            &lines(),
+            "postgres",
+            &[
+                (None, "Startup", None, "28P01", None),
+                (id, "Startup", None, "00000", None),
+                (id, "Query", Some(two), "00000", Some(3)),
+                (id, "Query", Some("SELEKT"), "42601", None),
+                (id, "Query", Some("BEGIN"), "00000", None),
+                (id, "Query", Some("ROLLBACK"), "00000", None),
+                (id, "Parse", Some(prepared), "00000", None),
+                (id, "Execute", Some(prepared), "00000", Some(4)),
+                (id, "Parse", Some("SELECT nothing FROM stores"), "42703", None),
+            ],
+        );
+        let text = std::fs::read_to_string(folder.path().join("audit")).unwrap();
+        assert!(!text.contains(&key.secret));
+    });
+}
+
+#[test]
+fn a_session_ends_at_the_instant_at_which_its_key_expires() {
+    static NOW: AtomicI64 = AtomicI64::new(0);
+    block_on(async {
+        let (settings, key) = expiring(&NOW, || NOW.load(Ordering::Relaxed));
+        let wired = Wired::with(settings).await;
+        let simple = connect(&wired, &key).await.unwrap();
+        let extended = connect(&wired, &key).await.unwrap();
+        let one = extended.0.prepare("SELECT 1").await.unwrap();
+        assert_eq!(rows(&simple.0, "SELECT 1").await.unwrap(), ["1"]);
+        extended.0.query_one(&one, &[]).await.unwrap();
+        NOW.store(EXPIRES_AT, Ordering::Relaxed);
+        let told = rows(&simple.0, "SELECT 1").await.unwrap_err();
+        assert_eq!((told.code().code(), told.severity()), ("28P01", "FATAL"));
+        assert!(told.message().contains("expired at 2030-01-01T00:00:00.000000Z"), "{told}");
+        let told = extended.0.query_one(&one, &[]).await.unwrap_err();
+        assert_eq!(told.code().unwrap().code(), "28P01");
+        let Err(told) = connect(&wired, &key).await else { panic!("it was let in") };
+        assert_eq!(told.code().unwrap().code(), "28P01");
+        wired.stop().await;
     });
 }
 

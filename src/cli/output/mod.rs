@@ -15,10 +15,14 @@ use zstd::stream::write::Encoder as ZstdEncoder;
 
 use self::naming::Compression;
 pub use self::naming::{format_for, must_be};
-use self::place::{Place, folder};
+use self::place::Place;
+use crate::atomic_file;
 use crate::error::{Error, Result};
 use crate::report::Format;
 use crate::words::{FORMATS, word};
+
+/// Of files that are created, less what the umask takes away.
+const NEW_MODE: u32 = 0o666;
 
 /// Writes to the file, or to stdout where there is none.
 pub fn write(bytes: &[u8], file: Option<&Path>) -> Result<()> {
@@ -92,7 +96,10 @@ impl Output {
             Place::Stream(path) => {
                 Sink::Stream(OpenOptions::new().append(true).open(path).map_err(failed)?)
             }
-            Place::File(place) => Sink::New { file: beside(&place).map_err(failed)?, place },
+            Place::File(place) => {
+                let file = atomic_file::beside(&place, NEW_MODE).map_err(failed)?;
+                Sink::New { file, place }
+            }
         };
         let encoder = Encoder::new(naming::compression(path)).map_err(failed)?;
         Ok(Self { named: path.to_owned(), encoder, sink })
@@ -201,45 +208,4 @@ impl Encoder {
             Self::Zstd(encoder) => encoder.finish(),
         }
     }
-}
-
-/// A file that will take the place, with the owner and mode of the one that is there.
-fn beside(place: &Path) -> std::io::Result<NamedTempFile> {
-    let before = match OpenOptions::new().write(true).open(place) {
-        Ok(before) => Some(before.metadata()?),
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        // Whoever may not write to the file may not replace it either.
-        Err(error) => return Err(error),
-    };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".uptally-");
-    #[cfg(unix)]
-    if before.is_none() {
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    }
-    let file = builder.tempfile_in(folder(place))?;
-    if let Some(before) = before {
-        own_like(file.as_file(), &before)?;
-        file.as_file().set_permissions(before.permissions())?;
-    }
-    Ok(file)
-}
-
-#[cfg(unix)]
-fn own_like(file: &File, before: &std::fs::Metadata) -> std::io::Result<()> {
-    use std::os::unix::fs::{MetadataExt, fchown};
-    let made = file.metadata()?;
-    if (made.uid(), made.gid()) == (before.uid(), before.gid()) {
-        return Ok(());
-    }
-    fchown(file, Some(before.uid()), Some(before.gid())).map_err(|_| {
-        let sentence =
-            "it belongs to another user, which replacing it would change; choose another name";
-        std::io::Error::other(sentence)
-    })
-}
-
-#[cfg(not(unix))]
-fn own_like(_: &File, _: &std::fs::Metadata) -> std::io::Result<()> {
-    Ok(())
 }

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use crate::atomic_file::folder;
 use crate::error::{Error, Result};
 
 /// Links that lead to each other; as many as Linux follows.
@@ -69,11 +70,6 @@ impl Place {
             Err(error) => Err(Error::io("write", named, error)),
         }
     }
-}
-
-/// The folder that a file is in; the current one where the path names none.
-pub fn folder(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// What the path opens, where it names a descriptor of a process, as `/dev/stdout` does in the end.

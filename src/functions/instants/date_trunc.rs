@@ -18,6 +18,7 @@ use datafusion::scalar::ScalarValue;
 
 use super::super::lists::instant_type;
 use super::super::stop::Stop;
+use super::lengths::{INTERVAL, taken_as_interval, truncated};
 use super::units::Unit;
 use super::zones::{Shift, Shifts};
 use super::{LOCAL_TIME, is_text, map_times, taken_as_instant};
@@ -87,10 +88,17 @@ impl ScalarUDFImpl for DateTrunc {
                 if is_ours(&utc) { utc } else { time.clone() }
             }
             (DataType::Time32(_) | DataType::Time64(_), None) => time.clone(),
-            (time, _) => match taken_as_instant(time) {
-                Some(instant) => instant,
-                None => return plan_err!("date_trunc: expected an instant or a local time"),
-            },
+            (time, zone) => {
+                let interval = taken_as_interval(time).filter(|_| zone.is_none());
+                match interval.or_else(|| taken_as_instant(time)) {
+                    Some(taken) => taken,
+                    None => {
+                        return plan_err!(
+                            "date_trunc: expected an instant, a local time or an interval"
+                        );
+                    }
+                }
+            }
         };
         let texts = zone.map(|_| DataType::Utf8);
         Ok([DataType::Utf8, time].into_iter().chain(texts).collect())
@@ -98,6 +106,7 @@ impl ScalarUDFImpl for DateTrunc {
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
         match types.get(1) {
+            Some(DataType::Duration(_)) => Ok(INTERVAL),
             Some(time) if !time.is_null() => Ok(time.clone()),
             _ => Ok(instant_type()),
         }
@@ -107,11 +116,22 @@ impl ScalarUDFImpl for DateTrunc {
         let [unit, time, zone @ ..] = &args.args[..] else {
             return exec_err!("date_trunc takes a unit and a time");
         };
+        let returns = args.return_type();
+        let null = || Ok(ColumnarValue::Scalar(ScalarValue::try_new_null(returns)?));
+        if taken_as_interval(&time.data_type()).is_some() {
+            return match unit {
+                ColumnarValue::Scalar(unit) => match unit.try_as_str().flatten() {
+                    Some(unit) => truncated(Unit::named(unit)?, time),
+                    None => null(),
+                },
+                ColumnarValue::Array(_) => {
+                    exec_err!("date_trunc of an interval takes one unit for all rows")
+                }
+            };
+        }
         if !is_ours(&time.data_type()) {
             return self.engines.invoke_with_args(args);
         }
-        let returns = args.return_type();
-        let null = || Ok(ColumnarValue::Scalar(ScalarValue::try_new_null(returns)?));
         match (unit, zone) {
             (ColumnarValue::Scalar(unit), []) => match unit.try_as_str().flatten() {
                 Some(unit) => {

@@ -3,6 +3,7 @@
 //! [`LOCAL_TIME`]; zones have the rules of the dataset's version.
 
 mod date_trunc;
+mod lengths;
 mod now;
 mod texts;
 mod timezone;

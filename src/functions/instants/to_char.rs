@@ -41,6 +41,10 @@ impl ScalarUDFImpl for ToChar {
         "to_char"
     }
 
+    fn aliases(&self) -> &[String] {
+        self.other.aliases()
+    }
+
     fn signature(&self) -> &Signature {
         &self.signature
     }

@@ -1,5 +1,6 @@
 //! Connections of Arrow clients, plain or with TLS, ready to be spoken on.
 
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -25,6 +26,7 @@ impl<S: AsyncRead + AsyncWrite + Send> Speaks for S {}
 
 pub struct Connection {
     stream: Pin<Box<dyn Speaks>>,
+    client: SocketAddr,
     place: Place,
     /// `None` once the client was heard.
     evicted: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -42,13 +44,13 @@ pub fn opened(
 }
 
 async fn open(accepted: Accepted, tls: Option<TlsAcceptor>) -> Option<Connection> {
-    let Accepted { stream, place } = accepted;
+    let Accepted { stream, client, place } = accepted;
     let stream: Pin<Box<dyn Speaks>> = match tls {
         None => Box::pin(stream),
         Some(tls) => Box::pin(handshake(&tls, stream, &place).await?),
     };
     let evicted = Some(Box::pin(place.evicted()) as Pin<Box<dyn Future<Output = ()> + Send>>);
-    Some(Connection { stream, place, evicted })
+    Some(Connection { stream, client, place, evicted })
 }
 
 async fn handshake(
@@ -77,9 +79,12 @@ async fn handshake(
 }
 
 impl Connected for Connection {
-    type ConnectInfo = ();
+    type ConnectInfo = SocketAddr;
 
-    fn connect_info(&self) {}
+    /// Each call has it as an extension.
+    fn connect_info(&self) -> SocketAddr {
+        self.client
+    }
 }
 
 impl AsyncRead for Connection {

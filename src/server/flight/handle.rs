@@ -1,6 +1,7 @@
 //! A prepared statement as the client keeps it: its text, and the values bound to it so far.
 //!
-//! So the server keeps nothing, and there is nothing to run out of, to expire, or to lose.
+//! So the server keeps nothing, and there is nothing to run out of, to expire, or to lose. A handle
+//! is signed by the process that made it; of any other no byte is decoded.
 
 use std::io::Cursor;
 
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::logical_expr::LogicalPlan;
 
+use super::mac::MacKey;
 use crate::error::{Error, Fault, Result, Wrong};
 use crate::rules::ZoneRules;
 use crate::sql::{Session, asked_wrongly, taken_as};
@@ -26,7 +28,7 @@ pub struct Prepared {
 impl Prepared {
     /// # Errors
     /// Where the values cannot be written, as no batch of a client's is.
-    pub fn to_handle(&self) -> Result<Bytes> {
+    pub fn to_handle(&self, key: &MacKey) -> Result<Bytes> {
         let mut handle = (self.sql.len() as u64).to_le_bytes().to_vec();
         handle.extend_from_slice(self.sql.as_bytes());
         if let Some(values) = &self.values {
@@ -34,23 +36,28 @@ impl Prepared {
             writer.write(values)?;
             writer.finish()?;
         }
-        Ok(handle.into())
+        Ok(key.sign(handle))
     }
 
     /// # Errors
-    /// Where it is none that this server gave out.
-    pub fn from_handle(handle: &[u8]) -> Result<Self> {
-        Self::read(handle).ok_or_else(|| {
-            Error::Argument("the handle is not one of a statement prepared here".into())
-        })
+    /// Where this process did not make the handle, so that it is not decoded.
+    pub fn from_handle(handle: &[u8], key: &MacKey) -> Result<Self> {
+        let prepared = key.verify(handle).ok_or_else(|| {
+            Error::Argument(
+                "the handle is not of a statement prepared since the server started; \
+                 prepare the statement again"
+                    .into(),
+            )
+        })?;
+        Self::decode(prepared).ok_or_else(|| Error::bug("a signed handle cannot be decoded"))
     }
 
-    fn read(handle: &[u8]) -> Option<Self> {
-        let (length, rest) = handle.split_first_chunk()?;
+    fn decode(prepared: &[u8]) -> Option<Self> {
+        let (length, rest) = prepared.split_first_chunk()?;
         let (sql, values) = rest.split_at_checked(u64::from_le_bytes(*length).try_into().ok()?)?;
         let values = match values {
             [] => None,
-            values => StreamReader::try_new(Cursor::new(values), None).ok()?.next()?.ok(),
+            values => Some(StreamReader::try_new(Cursor::new(values), None).ok()?.next()?.ok()?),
         };
         Some(Self { sql: std::str::from_utf8(sql).ok()?.to_owned(), values })
     }
@@ -66,10 +73,7 @@ impl Prepared {
             return Ok(plan);
         };
         if values.num_rows() != 1 {
-            return Err(of_values(format!(
-                "{} rows of values are bound to the statement; expected one",
-                values.num_rows()
-            )));
+            return Err(not_one_row(values.num_rows()));
         }
         if values.num_columns() > wanted.fields().len() {
             return Err(of_values(format!(
@@ -96,7 +100,12 @@ impl Prepared {
     }
 }
 
-fn of_values(sentence: String) -> Error {
+pub fn not_one_row(rows: usize) -> Error {
+    of_values(format!("{rows} rows of values are bound to the statement; expected one"))
+}
+
+/// The values that are bound are not those that the statement takes.
+pub fn of_values(sentence: String) -> Error {
     Error::Query(Wrong::new(Fault::Parameter, sentence))
 }
 
@@ -130,17 +139,41 @@ mod tests {
             ("$1", Arc::new(Int64Array::from(vec![7])) as _),
             ("$2", Arc::new(StringArray::from(vec!["ü"])) as _),
         ]);
+        let key = MacKey::random().unwrap();
         for values in [None, Some(values.unwrap())] {
             let prepared = Prepared { sql: "SELECT $1, 'é', $2".into(), values };
-            let handle = prepared.to_handle().unwrap();
-            assert_eq!(Prepared::from_handle(&handle).unwrap(), prepared);
+            let handle = prepared.to_handle(&key).unwrap();
+            assert_eq!(Prepared::from_handle(&handle, &key).unwrap(), prepared);
         }
     }
 
+    #[track_caller]
+    fn check_refused(handle: &[u8], key: &MacKey) {
+        let error = Prepared::from_handle(handle, key).unwrap_err();
+        assert!(
+            matches!(&error, Error::Argument(sentence) if sentence.contains("prepare")),
+            "{error}"
+        );
+    }
+
     #[test]
-    fn what_is_no_handle_is_refused() {
-        for bytes in [&b""[..], b"1234567", b"\xff\xff\xff\xff\xff\xff\xff\xff", &[9; 40]] {
-            assert!(matches!(Prepared::from_handle(bytes), Err(Error::Argument(_))), "{bytes:?}");
+    fn a_handle_of_another_process_is_refused() {
+        let prepared = Prepared { sql: "SELECT 1".into(), values: None };
+        let (key, other) = (MacKey::random().unwrap(), MacKey::random().unwrap());
+        check_refused(&prepared.to_handle(&other).unwrap(), &key);
+    }
+
+    #[test]
+    fn a_handle_that_was_made_up_is_refused() {
+        let key = MacKey::random().unwrap();
+        for handle in [&b""[..], b"1234567", &[0xff; 8], &[9; 40], &vec![0; 4 << 20][..]] {
+            check_refused(handle, &key);
+        }
+        let handle = Prepared { sql: "SELECT 1".into(), values: None }.to_handle(&key).unwrap();
+        for place in 0..handle.len() {
+            let mut forged = handle.to_vec();
+            forged[place] ^= 0x80;
+            check_refused(&forged, &key);
         }
     }
 }

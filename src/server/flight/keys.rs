@@ -4,31 +4,45 @@ use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
 
-use super::super::keys::Keys;
+use super::super::Service;
+use super::super::keys::KeyId;
+use super::calls;
 
 pub const AUTHORIZATION: &str = "authorization";
 
-/// Passes every call where there are no keys; otherwise those that show one, whatever its role.
+/// Passes every call where there are no keys; otherwise those that show one, whatever its role, and
+/// leaves its id in the call's extensions.
 #[derive(Clone)]
-pub struct Gate(Option<Keys>);
+pub struct Gate(Service);
 
 impl Gate {
-    pub fn of(keys: Option<Keys>) -> Self {
-        Self(keys)
+    pub fn over(service: Service) -> Self {
+        Self(service)
+    }
+
+    /// Which call it was to be, interceptors do not learn.
+    fn refused(&self, request: &Request<()>, key: Option<KeyId>, sentence: &str) -> Status {
+        let mut entry = calls::begin(&self.0, request.extensions(), "Authenticate");
+        entry.set_key(key);
+        let status = Status::unauthenticated(sentence);
+        entry.answered(calls::name(status.code()));
+        status
     }
 }
 
 impl Interceptor for Gate {
-    fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
-        let Some(keys) = &self.0 else { return Ok(request) };
-        let key = presented(request.metadata()).ok_or_else(|| {
-            Status::unauthenticated(
-                "expected a key, as `authorization: Bearer KEY` or as a user's password",
-            )
-        })?;
-        match keys.role(&key) {
-            Some(_) => Ok(request),
-            None => Err(Status::unauthenticated("the key is not one of this server's")),
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        let Some(keys) = &self.0.settings.keys else { return Ok(request) };
+        let Some(key) = presented(request.metadata()) else {
+            let expected = "expected a key, as `authorization: Bearer KEY` or as a user's password";
+            return Err(self.refused(&request, None, expected));
+        };
+        match keys.admit(&key, (self.0.settings.clock)()) {
+            Ok(pass) => {
+                request.extensions_mut().insert(pass.key());
+                Ok(request)
+            }
+            Err(denied) => Err(self.refused(&request, denied.key(), &denied.to_string())),
         }
     }
 }

@@ -1,16 +1,20 @@
 //! Arrow Flight SQL: what analysts ask in SQL, answered in Arrow.
 //!
-//! `keys` lets a call pass, `service` answers it: a statement is a ticket, and taking the ticket
-//! runs it (`rows`). Nothing is kept between two calls: a prepared statement is its own `handle`.
+//! `keys` lets a call pass, `calls` logs it, `service` answers it: a statement is a ticket, and taking
+//! the ticket runs it (`rows`). Nothing is kept between two calls: a prepared statement is its own
+//! `handle`, signed by `mac`, and the `values` bound to it are checked before they are decoded.
 //! `catalog` tells what there is, `status` what went wrong. Knows nothing of how a query runs.
 
+mod calls;
 mod catalog;
 mod connection;
 mod handle;
 mod keys;
+mod mac;
 mod rows;
 mod service;
 mod status;
+mod values;
 
 use std::time::Duration;
 
@@ -18,6 +22,7 @@ use arrow_flight::flight_service_server::FlightServiceServer;
 use tokio_rustls::TlsAcceptor;
 use tonic::transport::Server;
 
+use self::mac::MacKey;
 use self::service::FlightSql;
 use super::{Bound, Service};
 
@@ -35,8 +40,12 @@ pub async fn serve(
     drain_time: Duration,
 ) {
     let tls = tls.map(|tls| super::tls::speaking(&tls, &[ALPN]));
-    let keys = keys::Gate::of(service.settings.keys.clone());
-    let answers = FlightServiceServer::with_interceptor(FlightSql::over(service.clone()), keys);
+    let keys = keys::Gate::over(service.clone());
+    let key = match MacKey::random() {
+        Ok(key) => key,
+        Err(error) => return tracing::error!(%error, "Flight SQL has not started"),
+    };
+    let answers = FlightServiceServer::with_interceptor(FlightSql::new(service.clone(), key), keys);
     let served = Server::builder()
         .http2_keepalive_interval(Some(PING_PAUSE))
         .http2_keepalive_timeout(Some(PING_TIME))

@@ -8,10 +8,12 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow_flight::FlightData;
 use arrow_flight::encode::FlightDataEncoderBuilder;
 use arrow_flight::error::FlightError;
+use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt, future};
-use tonic::Status;
+use tonic::{Code, Status};
 
-use super::status;
+use super::super::request_log::Entry;
+use super::{calls, status};
 use crate::sql::{Limits, Rows};
 
 pub type FlightStream = Pin<Box<dyn Stream<Item = Result<FlightData, Status>> + Send>>;
@@ -27,14 +29,35 @@ pub fn announced(schema: &Schema) -> SchemaRef {
 
 /// Every batch as it comes; dropped, they end the query. Clients show nothing beside the rows but an
 /// error, so that rows which the limit cuts end with one.
-pub fn stream(rows: Rows, limits: Limits) -> FlightStream {
+pub fn stream(rows: Rows, limits: Limits, entry: Entry) -> FlightStream {
     let (schema, cut) = (announced(&rows.schema()), rows.cut());
     let told = async move { cut.is_cut().then(|| Err(limits.out_of_rows())) };
     let told = futures::stream::once(told).filter_map(future::ready);
     let batches = rows.chain(told);
     let batches = batches.map_err(|error| FlightError::Tonic(Box::new(status::of(error))));
+    let batches = logged(batches.boxed(), entry);
     let data = FlightDataEncoderBuilder::new().with_schema(schema).build(batches);
     Box::pin(data.map_err(Status::from))
+}
+
+type Batch = Result<RecordBatch, FlightError>;
+
+/// The same batches; counts their rows, and notes how they end unless they are dropped before.
+fn logged(batches: BoxStream<'static, Batch>, entry: Entry) -> impl Stream<Item = Batch> + Send {
+    futures::stream::unfold((batches, entry), |(mut batches, mut entry)| async move {
+        let batch = batches.next().await;
+        match &batch {
+            Some(Ok(batch)) => entry.count_rows(batch.num_rows()),
+            Some(Err(FlightError::Tonic(status))) => entry.answered(calls::name(status.code())),
+            Some(Err(_)) => entry.answered(calls::name(Code::Internal)),
+            None => {
+                // So that there is a number where there was no row.
+                entry.count_rows(0);
+                entry.answered(calls::name(Code::Ok));
+            }
+        }
+        batch.map(|batch| (batch, (batches, entry)))
+    })
 }
 
 pub fn of_batch(batch: RecordBatch) -> FlightStream {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::ipc::writer::IpcWriteOptions;
-use arrow_flight::decode::FlightRecordBatchStream;
 use arrow_flight::flight_service_server::FlightService;
 use arrow_flight::sql::server::{FlightSqlService, PeekableFlightDataStream};
 use arrow_flight::sql::{
@@ -26,22 +25,41 @@ use futures::{Stream, TryStreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::super::Service;
+use super::super::request_log::Entry;
 use super::handle::{Prepared, parameters};
+use super::mac::MacKey;
 use super::rows::{self, FlightStream};
-use super::{catalog, keys, status};
-use crate::sql::Session;
+use super::values::ValuesReader;
+use super::{calls, catalog, keys, status};
+use crate::sql::{Limits, Rows, Session};
 
-pub struct FlightSql(Service);
+/// Calls by which both statements and prepared statements are asked.
+const GET_FLIGHT_INFO: &str = "GetFlightInfo";
+const DO_GET: &str = "DoGet";
+
+pub struct FlightSql {
+    service: Service,
+    /// Signs the handles of prepared statements.
+    key: MacKey,
+}
 
 type Answer<T> = Result<T, Status>;
 
 impl FlightSql {
-    pub fn over(service: Service) -> Self {
-        Self(service)
+    pub fn new(service: Service, key: MacKey) -> Self {
+        Self { service, key }
+    }
+
+    fn sign(&self, prepared: &Prepared) -> Answer<Bytes> {
+        prepared.to_handle(&self.key).map_err(status::of)
+    }
+
+    fn verify(&self, handle: &[u8]) -> Answer<Prepared> {
+        Prepared::from_handle(handle, &self.key).map_err(status::of)
     }
 
     async fn session(&self) -> Answer<Arc<Session>> {
-        self.0.session().await.map_err(status::of_refusal)
+        self.service.session().await.map_err(status::of_refusal)
     }
 
     /// The statement as it would run now.
@@ -52,17 +70,36 @@ impl FlightSql {
         Ok((session, plan))
     }
 
+    /// A call that is about a statement.
+    fn begin<T>(&self, request: &Request<T>, method: &'static str, sql: &str) -> Entry {
+        let mut entry = calls::begin(&self.service, request.extensions(), method);
+        entry.set_sql(sql);
+        entry
+    }
+
     /// What clients are told of the rows before they come.
-    async fn columns(&self, prepared: &Prepared) -> Answer<SchemaRef> {
-        let (session, plan) = self.plan(prepared).await?;
+    async fn columns(&self, prepared: &Prepared, mut entry: Entry) -> Answer<SchemaRef> {
+        let planned = self.plan(prepared).await;
+        calls::answered(&mut entry, &planned);
+        let (session, plan) = planned?;
         Ok(rows::announced(&session.columns(plan)))
     }
 
-    async fn run(&self, prepared: &Prepared) -> Answer<Response<FlightStream>> {
+    async fn run(&self, prepared: &Prepared, mut entry: Entry) -> Answer<Response<FlightStream>> {
+        let begun = self.begun(prepared).await;
+        if begun.is_err() {
+            calls::answered(&mut entry, &begun);
+        }
+        let (rows, limits) = begun?;
+        Ok(Response::new(rows::stream(rows, limits, entry)))
+    }
+
+    /// The rows of the statement, as it runs now.
+    async fn begun(&self, prepared: &Prepared) -> Answer<(Rows, Limits)> {
         let (session, plan) = self.plan(prepared).await?;
         let limits = session.limits();
         let rows = session.run(plan, limits).await.map_err(status::of)?;
-        Ok(Response::new(rows::stream(rows, limits)))
+        Ok((rows, limits))
     }
 }
 
@@ -83,10 +120,6 @@ fn schema_bytes(schema: &Schema) -> Answer<Bytes> {
     let message = SchemaAsIpc::new(schema, &IpcWriteOptions::default()).try_into();
     let IpcMessage(bytes) = message.map_err(status::of_arrow)?;
     Ok(bytes)
-}
-
-fn prepared_by(handle: &[u8]) -> Answer<Prepared> {
-    Prepared::from_handle(handle).map_err(status::of)
 }
 
 type Handshakes = Pin<Box<dyn Stream<Item = Answer<HandshakeResponse>> + Send>>;
@@ -115,18 +148,22 @@ impl FlightSqlService for FlightSql {
         query: CommandStatementQuery,
         request: Request<FlightDescriptor>,
     ) -> Answer<Response<FlightInfo>> {
-        let columns = self.columns(&Prepared { sql: query.query, values: None }).await?;
+        let entry = self.begin(&request, GET_FLIGHT_INFO, &query.query);
+        let columns = self.columns(&Prepared { sql: query.query, values: None }, entry).await?;
         info(&columns, request)
     }
 
     /// Takes a ticket for a statement, which is the command itself.
     async fn do_get_fallback(
         &self,
-        _: Request<Ticket>,
+        request: Request<Ticket>,
         message: Any,
     ) -> Answer<Response<<Self as FlightService>::DoGetStream>> {
         match message.unpack::<CommandStatementQuery>() {
-            Ok(Some(query)) => self.run(&Prepared { sql: query.query, values: None }).await,
+            Ok(Some(query)) => {
+                let entry = self.begin(&request, DO_GET, &query.query);
+                self.run(&Prepared { sql: query.query, values: None }, entry).await
+            }
             _ => Err(Status::unimplemented(format!("{} is no ticket here", message.type_url))),
         }
     }
@@ -134,13 +171,16 @@ impl FlightSqlService for FlightSql {
     async fn do_action_create_prepared_statement(
         &self,
         query: ActionCreatePreparedStatementRequest,
-        _: Request<Action>,
+        request: Request<Action>,
     ) -> Answer<ActionCreatePreparedStatementResult> {
+        let mut entry = self.begin(&request, "CreatePreparedStatement", &query.query);
         let prepared = Prepared { sql: query.query, values: None };
-        let (session, plan) = self.plan(&prepared).await?;
+        let planned = self.plan(&prepared).await;
+        calls::answered(&mut entry, &planned);
+        let (session, plan) = planned?;
         let columns = rows::announced(&session.columns(plan.clone()));
         Ok(ActionCreatePreparedStatementResult {
-            prepared_statement_handle: prepared.to_handle().map_err(status::of)?,
+            prepared_statement_handle: self.sign(&prepared)?,
             dataset_schema: schema_bytes(&columns)?,
             parameter_schema: schema_bytes(&parameters(&plan).map_err(status::of)?)?,
         })
@@ -152,16 +192,14 @@ impl FlightSqlService for FlightSql {
         query: CommandPreparedStatementQuery,
         request: Request<PeekableFlightDataStream>,
     ) -> Answer<DoPutPreparedStatementResult> {
-        let mut prepared = prepared_by(&query.prepared_statement_handle)?;
-        let data = request.into_inner().map_err(Into::into);
-        let batches: Vec<_> =
-            FlightRecordBatchStream::new_from_flight_data(data).try_collect().await?;
-        let Some(first) = batches.first() else {
-            return Err(Status::invalid_argument("no values came to be bound"));
-        };
-        let values = arrow::compute::concat_batches(&first.schema(), &batches);
-        prepared.values = Some(values.map_err(status::of_arrow)?);
-        let handle = prepared.to_handle().map_err(status::of)?;
+        let mut prepared = self.verify(&query.prepared_statement_handle)?;
+        let mut messages = request.into_inner();
+        let mut values = ValuesReader::default();
+        while let Some(message) = messages.try_next().await? {
+            values.take(&message).map_err(status::of)?;
+        }
+        prepared.values = Some(values.finish().map_err(status::of)?);
+        let handle = self.sign(&prepared)?;
         Ok(DoPutPreparedStatementResult { prepared_statement_handle: Some(handle) })
     }
 
@@ -170,16 +208,20 @@ impl FlightSqlService for FlightSql {
         query: CommandPreparedStatementQuery,
         request: Request<FlightDescriptor>,
     ) -> Answer<Response<FlightInfo>> {
-        let columns = self.columns(&prepared_by(&query.prepared_statement_handle)?).await?;
+        let prepared = self.verify(&query.prepared_statement_handle)?;
+        let entry = self.begin(&request, GET_FLIGHT_INFO, &prepared.sql);
+        let columns = self.columns(&prepared, entry).await?;
         info(&columns, request)
     }
 
     async fn do_get_prepared_statement(
         &self,
         query: CommandPreparedStatementQuery,
-        _: Request<Ticket>,
+        request: Request<Ticket>,
     ) -> Answer<Response<<Self as FlightService>::DoGetStream>> {
-        self.run(&prepared_by(&query.prepared_statement_handle)?).await
+        let prepared = self.verify(&query.prepared_statement_handle)?;
+        let entry = self.begin(&request, DO_GET, &prepared.sql);
+        self.run(&prepared, entry).await
     }
 
     async fn do_action_close_prepared_statement(
@@ -193,11 +235,17 @@ impl FlightSqlService for FlightSql {
     async fn do_put_statement_update(
         &self,
         update: CommandStatementUpdate,
-        _: Request<PeekableFlightDataStream>,
+        request: Request<PeekableFlightDataStream>,
     ) -> Answer<i64> {
+        let mut entry = self.begin(&request, "DoPut", &update.query);
         // What only reads could run, but it is no update; what does more says why it is refused.
-        self.plan(&Prepared { sql: update.query, values: None }).await?;
-        Err(Status::invalid_argument("the statement reads; expected to be asked as a query"))
+        let planned = self.plan(&Prepared { sql: update.query, values: None }).await;
+        let refused = planned.map_or_else(
+            |refused| refused,
+            |_| Status::invalid_argument("the statement reads; expected to be asked as a query"),
+        );
+        entry.answered(calls::name(refused.code()));
+        Err(refused)
     }
 
     async fn get_flight_info_catalogs(
@@ -272,7 +320,7 @@ impl FlightSqlService for FlightSql {
         query: CommandGetSqlInfo,
         request: Request<FlightDescriptor>,
     ) -> Answer<Response<FlightInfo>> {
-        let facts = catalog::facts(self.0.database.limits())?;
+        let facts = catalog::facts(self.service.database.limits())?;
         info(&query.into_builder(&facts).schema(), request)
     }
 
@@ -281,7 +329,7 @@ impl FlightSqlService for FlightSql {
         query: CommandGetSqlInfo,
         _: Request<Ticket>,
     ) -> Answer<Response<<Self as FlightService>::DoGetStream>> {
-        let facts = catalog::facts(self.0.database.limits())?;
+        let facts = catalog::facts(self.service.database.limits())?;
         taken(query.into_builder(&facts).build())
     }
 

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::report;
-use crate::tables::sync_folder;
+use crate::tables::{create_private, sync_folder};
 
 pub struct Files {
     folder: PathBuf,
@@ -95,10 +95,11 @@ impl Files {
     }
 }
 
-/// Creates the folder with all that is missing above it; the names survive a power cut.
+/// Creates the folder for its owner alone, with all that is missing above it; the names survive a
+/// power cut.
 fn create_synced(folder: &Path) -> Result<()> {
     let missing = folder.ancestors().take_while(|above| !above.exists()).count();
-    std::fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
+    create_private(folder).map_err(|error| Error::io("create", folder, error))?;
     // The name of a folder stands in the one above it. Two of them even where nothing is missing: a
     // server may have been cut off between creating and syncing.
     for above in folder.ancestors().skip(1).take(missing.max(2)) {

@@ -58,7 +58,7 @@ impl Ledger {
     /// # Errors
     /// Where the file cannot be written, is none of redb's, or belongs to a server that runs.
     pub fn open(path: &Path) -> Result<Self> {
-        let database = Database::create(path).map_err(|error| match error {
+        let database = create(path).map_err(|error| match error {
             redb::DatabaseError::DatabaseAlreadyOpen => {
                 Error::io("open", path, "another uptally serves this folder")
             }
@@ -133,7 +133,7 @@ impl Ledger {
         }
         // It has the lock of the file as long as it is there.
         *database = None;
-        *database = Some(Database::create(&self.path)?);
+        *database = Some(create(&self.path)?);
         Ok(())
     }
 
@@ -181,6 +181,16 @@ impl Ledger {
         self.begin_read().and_then(|read| read_into(&read, &mut kept)).map_err(unread)?;
         Ok(kept)
     }
+}
+
+/// Opens the file; one that is not there is made for its owner alone, empty, which redb takes for new.
+fn create(path: &Path) -> std::result::Result<Database, redb::DatabaseError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?;
+    Database::create(path)
 }
 
 /// Adds the records.
@@ -283,6 +293,21 @@ mod tests {
         assert_eq!(on_disk.remembered, [("a".to_owned(), remembered)]);
         assert_eq!(ledger.gone_at(buried).unwrap(), Some(9));
         assert_eq!(ledger.gone_at(kept).unwrap(), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_new_file_is_its_owners_alone_and_one_that_is_there_keeps_its_mode() {
+        use std::fs::Permissions;
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jobs.redb");
+        let mode = || path.metadata().unwrap().mode() & 0o777;
+        drop(Ledger::open(&path).unwrap());
+        assert_eq!(mode(), 0o600);
+        std::fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        drop(Ledger::open(&path).unwrap());
+        assert_eq!(mode(), 0o640);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub struct Examples {
 
 impl Examples {
     pub async fn of(service: &Service, request: &Request) -> Self {
-        if gate::pass(service.settings.keys.as_ref(), request, Some(Role::Read)).is_err() {
+        if gate::caller(&service.settings, request, Some(Role::Read)).role.is_err() {
             return Self::default();
         }
         let reports = service.jobs.newest(None, REPORTS_MAX);

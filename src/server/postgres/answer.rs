@@ -29,6 +29,7 @@ use super::super::Service;
 use super::dialect::Client;
 use super::failure::error;
 use super::kept;
+use super::messages;
 use super::prepared::{Planner, Prepared};
 use super::rows::{self, WARNING};
 use super::settings;
@@ -41,8 +42,9 @@ impl Answers {
         Self(Arc::new(Planner::over(service)))
     }
 
-    /// Runs every statement of a text after the one before it was answered.
-    async fn answer_all<C>(&self, client: &mut C, text: &str) -> PgWireResult<()>
+    /// Runs every statement of a text after the one before it was answered; returns how many rows
+    /// were sent, where any statement asks for rows.
+    async fn answer_all<C>(&self, client: &mut C, text: &str) -> PgWireResult<Option<usize>>
     where
         C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin + Send + Sync,
         C::PortalStore: PortalStore,
@@ -50,6 +52,7 @@ impl Answers {
         PgWireError: From<<C as Sink<Message>>::Error>,
     {
         let all = self.0.reader.read(text)?;
+        let mut rows_sent = None;
         if all.is_empty() {
             client.feed(Message::EmptyQueryResponse(EmptyQueryResponse::new())).await?;
         }
@@ -67,19 +70,21 @@ impl Answers {
             let fields = answer.row_schema().as_ref().clone();
             send_describe_response(client, &DescribePortalResponse::new(fields)).await?;
             let (sent, _) = send(client, &mut answer, usize::MAX).await?;
+            *rows_sent.get_or_insert(0) += sent;
             let tag = Tag::new("SELECT").with_rows(sent);
             client.feed(Message::CommandComplete(tag.into())).await?;
         }
-        Ok(())
+        Ok(rows_sent)
     }
 
-    /// Runs a bound statement, or goes on with its rows.
+    /// Runs a bound statement, or goes on with its rows; returns how many were sent, where it asks for
+    /// rows.
     async fn execute<C>(
         &self,
         client: &mut C,
         portal: &Portal<Arc<Prepared>>,
         rows_max: usize,
-    ) -> PgWireResult<()>
+    ) -> PgWireResult<Option<usize>>
     where
         C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin + Send + Sync,
         C::PortalStore: PortalStore<Statement = Arc<Prepared>>,
@@ -94,7 +99,7 @@ impl Answers {
                 Response::Execution(tag) => {
                     *state = PortalExecutionState::Finished;
                     client.feed(Message::CommandComplete(tag.into())).await?;
-                    return Ok(());
+                    return Ok(None);
                 }
                 _ => return Err(error("XX000", "a statement is neither question nor command")),
             }
@@ -105,12 +110,12 @@ impl Answers {
         };
         if !is_over {
             client.feed(Message::PortalSuspended(PortalSuspended::new())).await?;
-            return Ok(());
+            return Ok(Some(sent));
         }
         *state = PortalExecutionState::Finished;
         let tag = Tag::new("SELECT").with_rows(sent);
         client.feed(Message::CommandComplete(tag.into())).await?;
-        Ok(())
+        Ok(Some(sent))
     }
 }
 
@@ -233,7 +238,10 @@ impl SimpleQueryHandler for Answers {
         PgWireError: From<<C as Sink<Message>>::Error>,
     {
         let handle = begin(client)?;
-        unless_cancelled(handle, SimpleQueryHandler::do_query(self, client, &query.query)).await?;
+        let mut entry = messages::begin_sql(&self.0.service, client, "Query", &query.query)?;
+        let answer = unless_cancelled(handle, self.answer_all(client, &query.query)).await;
+        messages::answered(&mut entry, &answer);
+        answer?;
         client.set_state(PgWireConnectionState::ReadyForQuery);
         let status = client.transaction_status();
         if status == TransactionStatus::Idle {
@@ -334,8 +342,12 @@ impl ExtendedQueryHandler for Answers {
         let rows_max = usize::try_from(message.max_rows).ok().filter(|rows| *rows > 0);
         match client.portal_store().get_portal(name) {
             Some(Entry::Value(portal)) => {
+                let text = portal.statement.statement.text();
+                let mut entry = messages::begin_sql(&self.0.service, client, "Execute", text)?;
                 let work = self.execute(client, &portal, rows_max.unwrap_or(usize::MAX));
-                unless_cancelled(handle, work).await?;
+                let answer = unless_cancelled(handle, work).await;
+                messages::answered(&mut entry, &answer);
+                answer?;
             }
             Some(Entry::Empty) => {
                 client.feed(Message::EmptyQueryResponse(EmptyQueryResponse::new())).await?;

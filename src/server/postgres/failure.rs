@@ -18,6 +18,19 @@ pub fn fatal(code: &str, sentence: impl Into<String>) -> PgWireError {
     PgWireError::UserError(Box::new(ErrorInfo::new("FATAL".into(), code.into(), sentence.into())))
 }
 
+/// SQLSTATE of what went well.
+pub const SUCCESSFUL: &str = "00000";
+
+/// The code that a client hears.
+pub fn code(failed: &PgWireError) -> &str {
+    match failed {
+        PgWireError::UserError(told) => &told.code,
+        PgWireError::QueryCanceled => "57014",
+        PgWireError::PortalNotFound(_) => "34000",
+        _ => "XX000",
+    }
+}
+
 /// The client reads what it can mend itself; what it cannot is logged, once.
 pub fn of(failed: Error) -> PgWireError {
     match failed {
@@ -61,6 +74,13 @@ fn code_of(fault: Fault) -> &'static str {
         Fault::OutOfRange => "22003",
         Fault::Parameter => "08P01",
         Fault::NotSupported => "0A000",
+        Fault::Grouping => "42803",
+        Fault::Window => "42P20",
+        Fault::UnknownWindow => "42704",
+        Fault::Position => "42P10",
+        Fault::SeveralRows => "21000",
+        Fault::Limit => "2201W",
+        Fault::Power => "2201F",
         Fault::Other => "42000",
     }
 }

@@ -15,6 +15,7 @@ use datafusion_postgres::pgwire::messages::extendedquery::{Bind, Parse};
 use futures::Sink;
 
 use super::failure::error;
+use super::messages;
 use super::prepared::{Planner, Prepared};
 
 /// Statements of a connection, and portals.
@@ -93,7 +94,12 @@ where
 {
     let name = message.name.as_deref().unwrap_or(DEFAULT_NAME);
     let bytes = message.query.len() + size_of_val(message.type_oids.as_slice());
-    Kept::by(client).statements.put("prepared statements", name, bytes)?;
+    if let Err(full) = Kept::by(client).statements.put("prepared statements", name, bytes) {
+        // Those that there is room for the planner logs itself.
+        let mut entry = messages::begin_sql(&planner.service, client, "Parse", &message.query)?;
+        messages::refused(&mut entry, &full);
+        return Err(full);
+    }
     match StoredStatement::parse(client, message, planner).await {
         Ok(Some(statement)) => client.portal_store().put_statement(Arc::new(statement)),
         Ok(None) => client.portal_store().put_empty_statement(name),

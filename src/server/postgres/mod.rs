@@ -4,10 +4,10 @@
 //! against the protocol before the protocol crate decodes it, and `checked` hands on what passed.
 //! `startup` lets a client in, after a wait where `throttle` says so. `statement` reads what it
 //! says and `dialect` what that means to PostgreSQL, `sessions` plans it over the newest data and
-//! the tables of `system`, `answer` runs it and sends the rows. Statements and portals are `kept`,
-//! `parameters` gives them their values, which `values` has checked. `settings` are those of a
-//! client's session, which `SET` and `SHOW` mean, and `failure` is what it hears instead. Knows
-//! nothing of how a query runs.
+//! the tables of `system`, `answer` runs it and sends the rows, `messages` logs what was said.
+//! Statements and portals are `kept`, `parameters` gives them their values, which `values` has
+//! checked. `settings` are those of a client's session, which `SET` and `SHOW` mean, and `failure`
+//! is what it hears instead. Knows nothing of how a query runs.
 
 mod answer;
 mod checked;
@@ -16,6 +16,7 @@ mod dialect;
 mod failure;
 mod frames;
 mod kept;
+mod messages;
 mod negotiation;
 mod parameters;
 mod prepared;
@@ -84,7 +85,7 @@ async fn talk(
     handlers: Arc<Handlers>,
     service: Service,
 ) {
-    let Accepted { stream, place } = accepted;
+    let Accepted { stream, place, .. } = accepted;
     let talked = async {
         let (stream, other) = doubled(stream)?;
         let mut talk = std::pin::pin!(connection::run(stream, tls, &handlers, &place));
@@ -130,7 +131,7 @@ async fn gone(stream: &TcpStream) {
 fn handlers(service: Service) -> Handlers {
     let clients = Arc::new(ConnectionManager::new());
     Handlers {
-        startup: Arc::new(Startup::of(&service.settings, Arc::clone(&clients))),
+        startup: Arc::new(Startup::over(service.clone(), Arc::clone(&clients))),
         body_bytes_max: service.settings.body_bytes_max,
         startup_time: STARTUP_TIME,
         answers: Arc::new(Answers::over(service)),

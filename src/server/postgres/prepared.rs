@@ -16,6 +16,7 @@ use datafusion_postgres::pgwire::error::PgWireResult;
 use super::super::Service;
 use super::dialect::Client;
 use super::failure::{self, error, of_planning};
+use super::messages;
 use super::parameters::{self, Parameter};
 use super::rows;
 use super::sessions::{self, Sessions};
@@ -25,6 +26,21 @@ use crate::sql::Session;
 pub enum Prepared {
     Question(Box<Question>),
     Command(Command),
+}
+
+impl Prepared {
+    /// The text, or what of it matters, for logs.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Question(question) => &question.text,
+            Self::Command(Command::Set(..)) => "SET",
+            Self::Command(Command::Begin) => "BEGIN",
+            Self::Command(Command::End(tag) | Command::Nothing(tag)) => tag,
+            Self::Command(Command::Deallocate(Some(_))) => "DEALLOCATE",
+            Self::Command(Command::Deallocate(None)) => "DEALLOCATE ALL",
+            Self::Command(Command::Discard) => "DISCARD ALL",
+        }
+    }
 }
 
 pub struct Question {
@@ -39,13 +55,15 @@ pub struct Question {
 
 /// Reads and plans what clients say.
 pub struct Planner {
+    pub service: Service,
     pub reader: Reader,
     sessions: Sessions,
 }
 
 impl Planner {
     pub fn over(service: Service) -> Self {
-        Self { reader: Reader::new(), sessions: Sessions::over(service) }
+        let sessions = Sessions::over(service.clone());
+        Self { service, reader: Reader::new(), sessions }
     }
 
     pub async fn plan(
@@ -73,6 +91,28 @@ impl Planner {
         let values = parameters::bound(portal, &question.parameters, session.zones())?;
         let plan = Session::bind(plan, values).map_err(failure::of)?;
         Ok((session, plan))
+    }
+
+    async fn parse(
+        &self,
+        client: &impl ClientInfo,
+        text: &str,
+        hints: &[Option<Type>],
+    ) -> PgWireResult<Option<Arc<Prepared>>> {
+        let mut said = self.reader.read(text)?.into_iter();
+        let (Some(first), None) = (said.next(), said.next()) else {
+            return match text.trim_matches([';', ' ', '\n', '\t', '\r']).is_empty() {
+                true => Ok(None),
+                false => Err(error("42601", "expected one statement to prepare")),
+            };
+        };
+        if let Said::Command(command) = first {
+            return Ok(Some(Arc::new(Prepared::Command(command))));
+        }
+        let who = Client { set: client.metadata(), types: hints };
+        let Some(readings) = asked(first, &who)? else { return Ok(None) };
+        let question = self.prepare(text, readings, hints).await?;
+        Ok(Some(Arc::new(Prepared::Question(Box::new(question)))))
     }
 
     async fn prepare(
@@ -109,20 +149,13 @@ impl QueryParser for Planner {
     where
         C: ClientInfo + Unpin + Send + Sync,
     {
-        let mut said = self.reader.read(text)?.into_iter();
-        let (Some(first), None) = (said.next(), said.next()) else {
-            return match text.trim_matches([';', ' ', '\n', '\t', '\r']).is_empty() {
-                true => Ok(None),
-                false => Err(error("42601", "expected one statement to prepare")),
-            };
-        };
-        if let Said::Command(command) = first {
-            return Ok(Some(Arc::new(Prepared::Command(command))));
+        let mut entry = messages::begin_sql(&self.service, client, "Parse", text)?;
+        let parsed = self.parse(client, text, hints).await;
+        match &parsed {
+            Ok(_) => messages::answered(&mut entry, &Ok(None)),
+            Err(failed) => messages::refused(&mut entry, failed),
         }
-        let who = Client { set: client.metadata(), types: hints };
-        let Some(readings) = asked(first, &who)? else { return Ok(None) };
-        let question = self.prepare(text, readings, hints).await?;
-        Ok(Some(Arc::new(Prepared::Question(Box::new(question)))))
+        parsed
     }
 
     fn get_parameter_types(&self, prepared: &Arc<Prepared>) -> PgWireResult<Vec<Type>> {

@@ -4,6 +4,7 @@
 //! needs what this server does not keep, the key or a salted hash of it. Who gave wrong ones waits.
 
 use std::fmt::Debug;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -19,18 +20,21 @@ use datafusion_postgres::pgwire::messages::startup::Authentication;
 use datafusion_postgres::pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 use futures::{Sink, SinkExt};
 
-use super::super::keys::Keys;
-use super::super::settings::Settings;
-use super::failure::fatal;
+use super::super::Service;
+use super::super::keyring::Keyring;
+use super::super::keys::{Denied, Pass};
+use super::super::request_log::Entry;
+use super::failure::{SUCCESSFUL, fatal};
+use super::messages;
 use super::settings;
 use super::throttle::Throttle;
 
+/// The message by which a client is let in, or not.
+const STARTUP: &str = "Startup";
+
 pub struct Startup {
-    keys: Option<Keys>,
-    requires_tls: bool,
+    service: Service,
     throttle: Throttle,
-    /// Microseconds UTC.
-    clock: fn() -> i64,
     /// Those that can be asked to cancel.
     clients: Arc<ConnectionManager>,
     secrets: RandomPidSecretKeyGenerator,
@@ -38,24 +42,56 @@ pub struct Startup {
 }
 
 impl Startup {
-    pub fn of(service: &Settings, clients: Arc<ConnectionManager>) -> Self {
+    pub fn over(service: Service, clients: Arc<ConnectionManager>) -> Self {
         let mut told = DefaultServerParameterProvider::default();
         told.server_version = settings::SERVER_VERSION.to_owned();
         told.time_zone = settings::TIME_ZONE.to_owned();
         told.is_superuser = false;
         told.default_transaction_read_only = true;
         Self {
-            keys: service.keys.clone(),
-            requires_tls: service.requires_tls,
+            service,
             throttle: Throttle::default(),
-            clock: service.clock,
             clients,
             secrets: RandomPidSecretKeyGenerator::default(),
             told,
         }
     }
 
-    async fn let_in<C>(&self, client: &mut C) -> PgWireResult<()>
+    /// Who gave the password, after a wait where passwords of the same network were wrong.
+    ///
+    /// # Errors
+    /// Where it is not one of the keys, or one that has expired; the next wait is longer then.
+    async fn admit(&self, keys: &Keyring, password: &str, address: IpAddr) -> Result<Pass, Denied> {
+        let clock = self.service.settings.clock;
+        tokio::time::sleep(self.throttle.delay(address, clock())).await;
+        let now = clock();
+        let admitted = keys.admit(password, now);
+        if admitted.is_err() {
+            self.throttle.failed(address, now);
+        }
+        admitted
+    }
+
+    /// # Errors
+    /// Where the client does not encrypt although it has to, or would send a key as it is.
+    fn check_encryption(&self, client: &impl ClientInfo) -> PgWireResult<()> {
+        let settings = &self.service.settings;
+        if client.is_secure() {
+            return Ok(());
+        }
+        let sentence = if settings.requires_tls {
+            "this server takes no connection without TLS (--require-tls); connect with sslmode=require"
+        } else if settings.keys.is_some() && !client.socket_addr().ip().is_loopback() {
+            "expected TLS: the key crosses as it is"
+        } else {
+            return Ok(());
+        };
+        let failed = fatal("28000", sentence);
+        messages::refused(&mut messages::begin(&self.service, client, STARTUP), &failed);
+        Err(failed)
+    }
+
+    async fn let_in<C>(&self, client: &mut C, mut entry: Entry) -> PgWireResult<()>
     where
         C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
         C::Error: Debug,
@@ -66,8 +102,35 @@ impl Startup {
         let (handle, guard) = self.clients.register(process, secret);
         client.session_extensions().insert(handle);
         client.session_extensions().insert(guard);
+        entry.answered(SUCCESSFUL);
+        // Logged before the client hears of it.
+        drop(entry);
         auth::finish_authentication(client, &self.told).await
     }
+}
+
+/// Why a statement of a session is not run: its key was removed since it was let in, or has expired.
+///
+/// # Errors
+/// Ends the session.
+pub fn still_admitted(service: &Service, client: &impl ClientInfo) -> PgWireResult<()> {
+    let pass = client.session_extensions().get::<Pass>();
+    let (Some(keys), Some(pass)) = (&service.settings.keys, pass) else { return Ok(()) };
+    match keys.readmit(&pass, (service.settings.clock)()) {
+        Ok(_) => Ok(()),
+        Err(denied) => Err(not_admitted(denied)),
+    }
+}
+
+fn not_admitted(denied: Denied) -> PgWireError {
+    let sentence = match denied {
+        Denied::Unknown => {
+            "the password is not one of this server's keys; expected one of `uptally keys add`"
+                .to_owned()
+        }
+        Denied::Expired { .. } => denied.to_string(),
+    };
+    fatal("28P01", sentence)
 }
 
 #[async_trait]
@@ -82,21 +145,14 @@ impl StartupHandler for Startup {
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        match (message, &self.keys) {
+        match (message, &self.service.settings.keys) {
             (PgWireFrontendMessage::Startup(startup), keys) => {
-                if self.requires_tls && !client.is_secure() {
-                    return Err(fatal(
-                        "28000",
-                        "this server takes no connection without TLS (--require-tls); connect with sslmode=require",
-                    ));
-                }
+                self.check_encryption(client)?;
                 auth::protocol_negotiation(client, &startup).await?;
                 auth::save_startup_parameters_to_metadata(client, &startup);
                 if keys.is_none() {
-                    return self.let_in(client).await;
-                }
-                if !client.is_secure() && !client.socket_addr().ip().is_loopback() {
-                    return Err(fatal("28000", "expected TLS: the key crosses as it is"));
+                    let entry = messages::begin(&self.service, client, STARTUP);
+                    return self.let_in(client, entry).await;
                 }
                 client.set_state(PgWireConnectionState::AuthenticationInProgress);
                 let ask = Authentication::CleartextPassword;
@@ -105,16 +161,21 @@ impl StartupHandler for Startup {
             }
             (PgWireFrontendMessage::PasswordMessageFamily(password), Some(keys)) => {
                 let password = password.into_password()?.password;
-                let address = client.socket_addr().ip();
-                tokio::time::sleep(self.throttle.delay(address, (self.clock)())).await;
-                if keys.role(&password).is_some() {
-                    return self.let_in(client).await;
+                // Before the wait, so that it is logged also where the client does not wait.
+                let mut entry = messages::begin(&self.service, client, STARTUP);
+                match self.admit(keys, &password, client.socket_addr().ip()).await {
+                    Ok(pass) => {
+                        entry.set_key(Some(pass.key()));
+                        client.session_extensions().insert(pass);
+                        self.let_in(client, entry).await
+                    }
+                    Err(denied) => {
+                        let failed = not_admitted(denied);
+                        entry.set_key(denied.key());
+                        messages::refused(&mut entry, &failed);
+                        Err(failed)
+                    }
                 }
-                self.throttle.failed(address, (self.clock)());
-                Err(fatal(
-                    "28P01",
-                    "the password is not one of this server's keys; expected one of `uptally keys add`",
-                ))
             }
             _ => Ok(()),
         }

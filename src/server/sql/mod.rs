@@ -20,6 +20,11 @@ use super::request::Request;
 use super::service::Service;
 use crate::sql::{Limits, Session};
 
+/// The question of a request in SQL; `None` where it has none.
+pub fn text(request: &Request) -> Option<String> {
+    Ask::of(request).ok().map(|ask| ask.sql)
+}
+
 /// `GET` and `POST /v1/sql`
 pub async fn answer(service: &Service, request: &Request) -> Answer {
     let ask = Ask::of(request)?;

@@ -31,20 +31,20 @@ pub fn compared(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         Expr::BinaryExpr(BinaryExpr { left, op, right })
             if is_comparison(op) && by_length(&[&left, &right], schema) =>
         {
-            let (left, right) = (side(left)?, side(right)?);
+            let (left, right) = (side(*left)?, side(*right)?);
             Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right }))
         }
         Expr::Between(Between { expr, negated, low, high })
             if by_length(&[&expr, &low, &high], schema) =>
         {
-            let (expr, low, high) = (side(expr)?, side(low)?, side(high)?);
+            let (expr, low, high) = (side(*expr)?, side(*low)?, side(*high)?);
             Transformed::yes(Expr::Between(Between { expr, negated, low, high }))
         }
         Expr::InList(InList { expr, list, negated })
             if by_length(&std::iter::once(&*expr).chain(&list).collect::<Vec<_>>(), schema) =>
         {
             let list = list.into_iter().map(length_of).collect::<Result<_>>()?;
-            Transformed::yes(Expr::InList(InList { expr: side(expr)?, list, negated }))
+            Transformed::yes(Expr::InList(InList { expr: side(*expr)?, list, negated }))
         }
         Expr::Case(Case { expr: Some(expr), when_then_expr, else_expr })
             if by_length(
@@ -54,10 +54,10 @@ pub fn compared(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
                 schema,
             ) =>
         {
-            let cases = when_then_expr.into_iter().map(|(when, then)| Ok((side(when)?, then)));
+            let cases = when_then_expr.into_iter().map(|(when, then)| Ok((side(*when)?, then)));
             let when_then_expr = cases.collect::<Result<_>>()?;
             Transformed::yes(Expr::Case(Case {
-                expr: Some(side(expr)?),
+                expr: Some(side(*expr)?),
                 when_then_expr,
                 else_expr,
             }))
@@ -65,13 +65,13 @@ pub fn compared(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         Expr::InSubquery(InSubquery { expr, subquery, negated })
             if of_subquery(&expr, &subquery, schema) =>
         {
-            let (expr, subquery) = (side(expr)?, lengths_of(subquery)?);
+            let (expr, subquery) = (side(*expr)?, lengths_of(subquery)?);
             Transformed::yes(Expr::InSubquery(InSubquery { expr, subquery, negated }))
         }
         Expr::SetComparison(SetComparison { expr, subquery, op, quantifier })
             if of_subquery(&expr, &subquery, schema) =>
         {
-            let (expr, subquery) = (side(expr)?, lengths_of(subquery)?);
+            let (expr, subquery) = (side(*expr)?, lengths_of(subquery)?);
             Transformed::yes(Expr::SetComparison(SetComparison { expr, subquery, op, quantifier }))
         }
         Expr::ScalarFunction(call) => of_call(call, schema)?,
@@ -107,8 +107,8 @@ fn is_text(expr: &Expr) -> bool {
     matches!(expr, Expr::Literal(value, _) if value.try_as_str().flatten().is_some())
 }
 
-fn side(expr: Box<Expr>) -> Result<Box<Expr>> {
-    length_of(*expr).map(Box::new)
+fn side(expr: Expr) -> Result<Box<Expr>> {
+    length_of(expr).map(Box::new)
 }
 
 /// The length of what is compared; a constant of text is an interval.
@@ -164,7 +164,8 @@ fn has_interval(args: &[Expr], schema: &DFSchema) -> bool {
 
 /// `max` and `min` by length, `count(DISTINCT x)` of lengths, and lengths to sort by.
 fn of_fold(mut call: AggregateFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    let is_sorted = call.params.order_by.iter().any(|by| has_interval(&[by.expr.clone()], schema));
+    let is_sorted =
+        call.params.order_by.iter().any(|by| has_interval(std::slice::from_ref(&by.expr), schema));
     if !is_sorted && !has_interval(&call.params.args, schema) {
         return Ok(Transformed::no(Expr::AggregateFunction(call)));
     }

@@ -2,14 +2,14 @@
 //!
 //! The engine's drops the fractions of seconds, tells the whole of a difference where a part of it is
 //! asked for, and takes the year of an interval for 360 days. Whole units of dates and instants are
-//! left to it, and so is what it knows of pruning by years.
+//! left to it, and so is what it knows of pruning by years. `extract` is rewritten as a call of
+//! `date_part` by `sql::dialect`, as the engine's planner calls no function but its own for it.
 
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int32Array};
 use arrow::datatypes::{DataType, Field, FieldRef, Float64Type, Int32Type, IntervalMonthDayNano};
 use datafusion::common::{Result, ScalarValue};
-use datafusion::error::DataFusionError;
 use datafusion::logical_expr::preimage::PreimageResult;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{
@@ -58,9 +58,8 @@ impl ScalarUDFImpl for DatePart {
         let (Some(asked), Some(value)) = (asked, args.arg_fields.get(1)) else {
             return self.0.return_field_from_args(args);
         };
-        let kind = match Unit::of(&asked) {
+        let kind = match unit_of(&asked, value.data_type())? {
             Some(unit) if is_interval(value.data_type()) || unit.is_made() => unit.kind(),
-            None if is_interval(value.data_type()) => return Err(unknown(&asked)),
             _ => return self.0.return_field_from_args(args),
         };
         Ok(Arc::new(Field::new(self.name(), kind, value.is_nullable())))
@@ -72,9 +71,12 @@ impl ScalarUDFImpl for DatePart {
             ColumnarValue::Array(_) => None,
         };
         let Some(asked) = asked else { return self.0.invoke_with_args(args) };
-        match Unit::of(&asked) {
-            unit if is_interval(&args.args[1].data_type()) => {
-                let unit = unit.ok_or_else(|| unknown(&asked))?;
+        let kind = args.args[1].data_type();
+        match unit_of(&asked, &kind)? {
+            _ if kind.is_null() => {
+                Ok(ColumnarValue::Scalar(ScalarValue::try_new_null(args.return_type())?))
+            }
+            Some(unit) if is_interval(&kind) => {
                 by_columns(&args, |columns| unit.of_intervals(&columns[1]))
             }
             Some(unit) if unit.is_made() => {
@@ -105,12 +107,46 @@ fn named(unit: &ScalarValue) -> Option<String> {
     Some(unit.try_as_str().flatten()?.trim_matches(['\'', '"']).to_lowercase())
 }
 
-fn unknown(unit: &str) -> DataFusionError {
-    let sentence = format!(
-        "an interval has no {unit:?}; expected epoch, or a unit from microsecond to millennium \
-         other than week"
-    );
-    wrong::error(Fault::Value, sentence)
+/// The unit of that name, or `None` where the engine alone knows it.
+///
+/// # Errors
+/// Where values of the type have no such part.
+fn unit_of(name: &str, kind: &DataType) -> Result<Option<Unit>> {
+    const CALENDAR: [&str; 7] = ["w", "week", "weeks", "isoyear", "doy", "dow", "isodow"];
+    const NANOSECOND: [&str; 2] = ["nanosecond", "nanoseconds"];
+    let unit = Unit::of(name);
+    let is_of_calendar = CALENDAR.contains(&name);
+    let is_of_clock = unit.is_some_and(Unit::is_of_clock) || NANOSECOND.contains(&name);
+    let (has_part, value, expected) = match kind {
+        DataType::Interval(_) | DataType::Duration(_) => (
+            unit.is_some_and(|unit| unit != Unit::Julian),
+            "an interval",
+            "epoch, or a unit from microsecond to millennium other than week",
+        ),
+        DataType::Date32 | DataType::Date64 => (
+            is_of_calendar || unit.is_some() && !is_of_clock,
+            "a date",
+            "epoch, a unit from day to millennium, or a cast to timestamp",
+        ),
+        DataType::Time32(_) | DataType::Time64(_) => (
+            is_of_clock || unit == Some(Unit::Epoch),
+            "a time",
+            "epoch, or a unit from microsecond to hour",
+        ),
+        _ => (
+            is_of_calendar || is_of_clock || unit.is_some(),
+            "a timestamp",
+            "epoch, dow, isodow, doy, isoyear, julian, or a unit from microsecond to millennium",
+        ),
+    };
+    if has_part {
+        return Ok(unit);
+    }
+    let fault = match is_of_calendar || is_of_clock || unit.is_some() {
+        true => Fault::NotSupported,
+        false => Fault::Value,
+    };
+    Err(wrong::error(fault, format!("{value} has no {name:?}; expected {expected}")))
 }
 
 /// What an interval has, and what the engine does not tell of instants.
@@ -155,6 +191,12 @@ impl Unit {
             "julian" => Self::Julian,
             _ => return None,
         })
+    }
+
+    /// Whether it is a part of a time of day.
+    fn is_of_clock(self) -> bool {
+        use Unit::{Hour, Microsecond, Millisecond, Minute, Second};
+        matches!(self, Microsecond | Millisecond | Second | Minute | Hour)
     }
 
     /// Whether it is made here of instants too.
@@ -270,6 +312,8 @@ impl Unit {
 
 #[cfg(test)]
 mod tests {
+    use arrow::datatypes::TimeUnit;
+
     use super::*;
     use crate::sql::corrections::engine::answer;
 
@@ -302,6 +346,22 @@ mod tests {
         check("epoch", 12, 0, 0, 31_557_600.0);
         check("epoch", 1, 1, HOUR_NS + 123_500_000_000, 2_682_123.5);
         check("epoch", 0, 6, 85_870_826_515_000, 604_270.826515);
+    }
+
+    #[test]
+    fn a_part_that_a_type_has_not_is_refused() {
+        let clock = DataType::Time64(TimeUnit::Nanosecond);
+        let difference = DataType::Duration(TimeUnit::Microsecond);
+        let local_time = DataType::Timestamp(TimeUnit::Microsecond, None);
+        for (kind, has, lacks) in [
+            (DataType::Date32, ["epoch", "isodow", "century"], ["hour", "seconds", "fortnight"]),
+            (clock, ["hour", "epoch", "nanosecond"], ["day", "dow", "julian"]),
+            (difference, ["hour", "month", "epoch"], ["week", "julian", "dow"]),
+            (local_time, ["hour", "week", "julian"], ["fortnight", "timezone", ""]),
+        ] {
+            assert!(has.iter().all(|unit| unit_of(unit, &kind).is_ok()), "{kind}");
+            assert!(lacks.iter().all(|unit| unit_of(unit, &kind).is_err()), "{kind}");
+        }
     }
 
     #[test]

@@ -61,14 +61,27 @@ pub fn equal(query: &Query, value: &Expr) -> Result<Expr> {
     over(query, Some(value), |_| count_all())
 }
 
+/// The rows of the subquery that are equal to the values, which stand outside of it.
+pub fn equal_row(query: &Query, values: &[Expr]) -> Result<Query> {
+    let names: Vec<_> = (1..=values.len()).map(|number| format!("__value_{number}")).collect();
+    let shape = format!("SELECT 1 FROM (SELECT 1) AS __listed ({})", names.join(", "));
+    let equalities = names.into_iter().zip(values).map(|(name, value)| {
+        let column = Expr::Identifier(Ident::new(name));
+        binary(column, BinaryOperator::Eq, Expr::Nested(Box::new(value.clone())))
+    });
+    let selection = equalities.reduce(|left, right| binary(left, BinaryOperator::And, right));
+    shaped(&shape, query, |select| select.selection = selection)
+}
+
 /// How many rows the subquery has, whatever its columns.
 pub fn rows(query: &Query) -> Result<Expr> {
     if let Some(select) = plain(query) {
         return Ok(in_place(query, select, count_all()));
     }
-    shaped("SELECT 1 FROM (SELECT 1) AS __listed", query, |select| {
+    let counted = shaped("SELECT 1 FROM (SELECT 1) AS __listed", query, |select| {
         select.projection = vec![SelectItem::UnnamedExpr(count_all())];
-    })
+    })?;
+    Ok(Expr::Subquery(Box::new(counted)))
 }
 
 fn count_all() -> Expr {
@@ -85,17 +98,19 @@ fn in_place(query: &Query, select: &Select, column: Expr) -> Expr {
 
 fn over(query: &Query, equal_to: Option<&Expr>, of: impl FnOnce(Expr) -> Expr) -> Result<Expr> {
     let column = Expr::Identifier(Ident::new("__value"));
-    shaped("SELECT 1 FROM (SELECT 1) AS __listed (__value)", query, |select| {
+    let shape = "SELECT 1 FROM (SELECT 1) AS __listed (__value)";
+    let asked = shaped(shape, query, |select| {
         select.selection = equal_to.map(|value| {
             binary(column.clone(), BinaryOperator::Eq, Expr::Nested(Box::new(value.clone())))
         });
         select.projection = vec![SelectItem::UnnamedExpr(of(column))];
-    })
+    })?;
+    Ok(Expr::Subquery(Box::new(asked)))
 }
 
 /// A subquery of this shape over the rows of the query.
-fn shaped(shape: &str, query: &Query, fill: impl FnOnce(&mut Select)) -> Result<Expr> {
-    let mut shape = Parser::new(&PostgreSqlDialect {}).try_with_sql(shape)?.parse_query()?;
+fn shaped(shape: &str, query: &Query, fill: impl FnOnce(&mut Select)) -> Result<Query> {
+    let mut shape = *Parser::new(&PostgreSqlDialect {}).try_with_sql(shape)?.parse_query()?;
     if let SetExpr::Select(select) = &mut *shape.body {
         fill(select);
         for from in &mut select.from {
@@ -104,7 +119,7 @@ fn shaped(shape: &str, query: &Query, fill: impl FnOnce(&mut Select)) -> Result<
             }
         }
     }
-    Ok(Expr::Subquery(shape))
+    Ok(shape)
 }
 
 /// The select, where an aggregate may take the place of its columns.

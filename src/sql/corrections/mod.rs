@@ -9,7 +9,9 @@
 mod arithmetic;
 mod averages;
 mod casts;
+mod coalesce;
 mod compared;
+mod date_bin;
 mod date_part;
 #[cfg(test)]
 mod engine;
@@ -18,10 +20,13 @@ mod interval;
 mod interval_parser;
 mod interval_texts;
 mod lengths;
+mod negatives;
 mod overflow;
 mod powers;
+mod remainders;
 mod rounding;
 mod sums;
+mod time_texts;
 
 mod arrays;
 mod calls;
@@ -29,6 +34,7 @@ mod listed;
 mod multiplicity;
 mod quantified;
 mod recursion;
+mod similar;
 mod subqueries;
 mod values;
 mod windows;
@@ -39,9 +45,13 @@ mod tests;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use datafusion::common::DFSchema;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::FunctionRegistry;
-use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{AggregateUDF, Expr, LogicalPlan, ScalarUDF};
 use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
@@ -57,6 +67,9 @@ pub fn of_statement(statement: &mut Statement) -> Result<()> {
     let Statement::Statement(statement) = statement else { return Ok(()) };
     interval_texts::rewrite(statement)?;
     powers::rewrite(statement);
+    remainders::rewrite(statement);
+    negatives::rewrite(statement);
+    similar::as_expressions(statement)?;
     calls::complete(statement)?;
     recursion::kept_whole(statement)?;
     windows::spelled_out(statement)?;
@@ -73,8 +86,10 @@ pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     // They settle the types.
     rules.extend(Analyzer::new().rules);
     rules.push(Arc::new(overflow::IntegersInRange));
+    rules.push(Arc::new(remainders::RemaindersAsMeant));
     rules.push(Arc::new(multiplicity::CountsEquals));
     rules.push(Arc::new(arrays::TextsAreArrays));
+    rules.push(Arc::new(time_texts::TimesAsText));
     rules
 }
 
@@ -82,8 +97,15 @@ pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
 pub fn register(context: &SessionContext) {
     let state = context.state_ref();
     let _ = state.write().register_expr_planner(Arc::new(arithmetic::Arithmetic));
+    negatives::register(context);
+    if let Some(bin) = context.state().scalar_functions().get("date_bin") {
+        context.register_udf(ScalarUDF::from(date_bin::DateBin(Arc::clone(bin))));
+    }
     if let Some(part) = context.state().scalar_functions().get("date_part") {
         context.register_udf(ScalarUDF::from(date_part::DatePart(Arc::clone(part))));
+    }
+    if let Some(coalesce) = context.state().scalar_functions().get("coalesce") {
+        context.register_udf(ScalarUDF::from(coalesce::Coalesce(Arc::clone(coalesce))));
     }
     if let Some(average) = context.state().aggregate_functions().get("avg") {
         let average = averages::Average::new(Arc::clone(average));
@@ -101,4 +123,29 @@ fn until_broken(walked: ControlFlow<DataFusionError>) -> Result<()> {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
     }
+}
+
+/// The plan with each part of its expressions rewritten, the innermost first; columns keep their
+/// names.
+///
+/// # Errors
+/// Those of the rewriting.
+fn rewritten(
+    plan: LogicalPlan,
+    rewrite: impl Fn(Expr, &DFSchema) -> Result<Transformed<Expr>>,
+) -> Result<LogicalPlan> {
+    let rewritten = plan.transform_up_with_subqueries(|plan| {
+        let schema = merge_schema(&plan.inputs());
+        let names = NamePreserver::new(&plan);
+        let rewritten = plan.map_expressions(|expr| {
+            let name = names.save(&expr);
+            let expr = expr.transform_up(|expr| rewrite(expr, &schema))?;
+            Ok(expr.update_data(|expr| name.restore(expr)))
+        })?;
+        match rewritten.transformed {
+            true => rewritten.map_data(LogicalPlan::recompute_schema),
+            false => Ok(rewritten),
+        }
+    });
+    rewritten.map(|plan| plan.data)
 }

@@ -8,12 +8,10 @@ use arrow::compute::kernels::numeric::{add, mul, sub};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use arrow::error::ArrowError;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::expr::BinaryExpr;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ReturnFieldArgs, ScalarFunctionArgs,
     ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit,
@@ -21,7 +19,7 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::physical_expr_common::datum::apply;
 
-use super::sums;
+use super::{rewritten, sums};
 use crate::error::Fault;
 use crate::sql::wrong;
 
@@ -31,20 +29,7 @@ pub struct IntegersInRange;
 
 impl AnalyzerRule for IntegersInRange {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        let rewritten = plan.transform_up_with_subqueries(|plan| {
-            let schema = merge_schema(&plan.inputs());
-            let names = NamePreserver::new(&plan);
-            let checked = plan.map_expressions(|expr| {
-                let name = names.save(&expr);
-                let expr = expr.transform_up(|expr| checked(expr, &schema))?;
-                Ok(expr.update_data(|expr| name.restore(expr)))
-            })?;
-            match checked.transformed {
-                true => checked.map_data(LogicalPlan::recompute_schema),
-                false => Ok(checked),
-            }
-        });
-        rewritten.map(|plan| plan.data)
+        rewritten(plan, checked)
     }
 
     fn name(&self) -> &str {
@@ -129,7 +114,8 @@ impl ScalarUDFImpl for Checked {
     }
 }
 
-fn out_of_range(error: DataFusionError, kind: &DataType) -> DataFusionError {
+/// The engine's overflow as one of the type; other errors as they are.
+pub fn out_of_range(error: DataFusionError, kind: &DataType) -> DataFusionError {
     let DataFusionError::ArrowError(cause, _) = &error else { return error };
     let ArrowError::ArithmeticOverflow(words) = &**cause else { return error };
     let computed = words.rsplit(": ").next().unwrap_or_default();
@@ -142,6 +128,7 @@ pub fn name_of(kind: &DataType) -> &'static str {
         DataType::Int64 => "bigint",
         DataType::Int16 => "smallint",
         DataType::Int8 => "tinyint",
+        DataType::Interval(_) | DataType::Duration(_) => "interval",
         _ => "integer",
     }
 }

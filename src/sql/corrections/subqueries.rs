@@ -3,7 +3,8 @@
 //!
 //! It carries out `EXISTS` and `IN (SELECT …)` in `WHERE` and `HAVING` alone, and there takes `IN` for
 //! false where it is unknown: right as a condition, wrong under `NOT`, `IS NULL` or `CASE`. Elsewhere
-//! they are said by counts.
+//! they are said by counts. So is `NOT IN` of a value that may be null though no column is: the engine
+//! looks for nulls only in columns, and finds none in `nullif(a, 2)` or `DATE '2023-01-24'`.
 //!
 //! `datafusion-optimizer`, `decorrelate_predicate_subquery.rs`, as of 55.2.
 
@@ -11,12 +12,12 @@ use std::ops::ControlFlow;
 
 use datafusion::error::{DataFusionError, Result};
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, GroupByExpr, OrderByKind, Query, Select, SelectItem, Statement,
+    BinaryOperator, CastKind, Expr, GroupByExpr, OrderByKind, Query, Select, SelectItem, Statement,
     UnaryOperator, VisitMut, VisitorMut,
 };
 
-use super::listed::{Copies, decided, equal, is_positive, rows};
-use super::until_broken;
+use super::listed::{Copies, decided, equal, equal_row, is_positive, rows};
+use super::{refused, until_broken};
 use crate::sql::dialect::parts::number;
 
 /// # Errors
@@ -77,6 +78,13 @@ impl Places {
             let (value, subquery, negated) = (value.clone(), subquery.clone(), !*negated);
             *expr = Expr::InSubquery { expr: value, subquery, negated };
         }
+        if let Expr::InSubquery { expr: value, subquery, negated: false } = expr
+            && let Expr::Tuple(values) = &**value
+        {
+            let found = same_row(values, subquery);
+            *expr = found.map_or_else(ControlFlow::Break, ControlFlow::Continue)?;
+            return ControlFlow::Continue(());
+        }
         match expr {
             Expr::Nested(inner) => self.condition(inner, is_alone),
             Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
@@ -87,11 +95,31 @@ impl Places {
                 self.condition(left, false)?;
                 self.condition(right, false)
             }
-            Expr::InSubquery { expr: value, negated, .. } if is_alone || !*negated => {
+            Expr::InSubquery { expr: value, negated, .. }
+                if !*negated || is_alone && is_null_as_columns(value) =>
+            {
                 self.value(value, false)
             }
             other => self.value(other, false),
         }
+    }
+}
+
+/// Whether a row of the subquery has these values: true, or anything else.
+fn same_row(values: &[Expr], subquery: &Query) -> Result<Expr> {
+    let subquery = Box::new(equal_row(subquery, values)?);
+    Ok(Expr::Exists { subquery, negated: false })
+}
+
+/// Whether it is null only where a column in it is.
+fn is_null_as_columns(value: &Expr) -> bool {
+    match value {
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => true,
+        Expr::Nested(inner) => is_null_as_columns(inner),
+        Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr, .. } => {
+            is_null_as_columns(expr)
+        }
+        _ => false,
     }
 }
 
@@ -138,6 +166,11 @@ impl VisitorMut for Values<'_> {
 impl Values<'_> {
     fn counted(&mut self, expr: &Expr) -> Result<Option<Expr>> {
         match expr {
+            Expr::InSubquery { expr: value, .. } if matches!(**value, Expr::Tuple(_)) => {
+                let sentence =
+                    "a row is looked up in a subquery by IN in WHERE alone; expected EXISTS";
+                Err(refused(sentence))
+            }
             Expr::InSubquery { expr: value, subquery, negated } => {
                 self.copies.take(&**subquery)?;
                 self.copies.take(&**value)?;
@@ -170,6 +203,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_engine_still_finds_no_null_that_no_column_has() {
+        let of_list = format!("SELECT a {ROWS} WHERE 5 NOT IN ({LIST}) ORDER BY a");
+        assert_eq!(raw(&of_list).await, "1, 2");
+        let of_value = format!("SELECT a {ROWS} WHERE nullif(a, 2) NOT IN (SELECT 5) ORDER BY a");
+        assert_eq!(raw(&of_value).await, "1, 2");
+    }
+
+    #[tokio::test]
     async fn the_engine_still_cannot_look_up_in_a_list_of_columns() {
         for sql in ["SELECT EXISTS (SELECT 1)", "SELECT 1 IN (SELECT 1)"] {
             let context = SessionContext::new();
@@ -186,6 +227,12 @@ mod tests {
             (format!("SELECT a {ROWS} WHERE NOT (a IN ({LIST}))"), ""),
             (format!("SELECT a {ROWS} WHERE a IN ({LIST}) OR a = 2 ORDER BY 1"), "1, 2"),
             (format!("SELECT a {ROWS} WHERE (a IN ({LIST})) = true"), "1"),
+            (format!("SELECT a {ROWS} WHERE nullif(a, 2) NOT IN (SELECT 5)"), "1"),
+            (format!("SELECT a {ROWS} WHERE NULL::int NOT IN (SELECT 5)"), ""),
+            (format!("SELECT a {ROWS} WHERE NULL::int NOT IN (SELECT 5 WHERE false) ORDER BY 1"), "1, 2"),
+            (format!("SELECT a {ROWS} WHERE 5 NOT IN ({LIST})"), ""),
+            (format!("SELECT a {ROWS} WHERE NOT (a + 5 IN (SELECT 6))"), "2"),
+            (format!("SELECT a {ROWS} WHERE (a, 7) IN (SELECT 1, 7 UNION ALL SELECT 2, NULL)"), "1"),
             (format!("SELECT a, a IN ({LIST}) {ROWS} ORDER BY 1"), "1 true, 2 "),
             (format!("SELECT a, a NOT IN ({LIST}) {ROWS} ORDER BY 1"), "1 false, 2 "),
             (

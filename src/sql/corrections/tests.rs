@@ -8,7 +8,7 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::{DFParser, Statement};
 use datafusion::sql::sqlparser::ast;
 
-use super::{analyzer_rules, of_statement};
+use super::{analyzer_rules, of_statement, register};
 
 /// What the engine answers without our corrections.
 pub async fn raw(sql: &str) -> String {
@@ -22,6 +22,7 @@ pub async fn corrected(sql: &str) -> String {
     let state =
         analyzer_rules().into_iter().fold(state, |state, rule| state.with_analyzer_rule(rule));
     let context = SessionContext::new_with_state(state.build());
+    register(&context);
     let mut statement = parsed(sql);
     let done: Result<Vec<RecordBatch>> = async {
         of_statement(&mut statement)?;

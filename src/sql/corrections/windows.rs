@@ -1,5 +1,6 @@
 //! `OVER (w ORDER BY …)` over a named window loses what `w` says, and the query's own `ORDER BY` does
-//! not know the names. Every window is spelled out where it is used.
+//! not know the names. Every window is spelled out where it is used. A window in `WHERE` is planned, and
+//! fails only when the plan is carried out: it is refused.
 //!
 //! `datafusion-sql`, `match_window_definitions` in `select.rs`, as of 55.2.
 
@@ -8,11 +9,13 @@ use std::ops::ControlFlow;
 
 use datafusion::error::{DataFusionError, Result};
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, NamedWindowDefinition, NamedWindowExpr, Query, Select, SetExpr, Statement,
-    VisitMut as _, VisitorMut, WindowSpec, WindowType,
+    Expr, GroupByExpr, Ident, NamedWindowDefinition, NamedWindowExpr, Query, Select, SetExpr,
+    Statement, Visit as _, VisitMut as _, Visitor, VisitorMut, WindowSpec, WindowType,
 };
 
-use super::{refused, until_broken};
+use super::until_broken;
+use crate::error::Fault;
+use crate::sql::wrong;
 
 /// # Errors
 /// Where a window is not defined, or says twice what PostgreSQL lets it say once.
@@ -79,14 +82,67 @@ impl VisitorMut for Windows {
         flow(entered)
     }
 
-    fn post_visit_select(&mut self, _: &mut Select) -> ControlFlow<DataFusionError> {
+    fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<DataFusionError> {
         self.0.pop();
-        ControlFlow::Continue(())
+        flow(has_none_in_conditions(select))
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<DataFusionError> {
         flow(self.spell_out(expr))
     }
+}
+
+/// Windows are of the rows that these clauses have left.
+fn has_none_in_conditions(select: &Select) -> Result<()> {
+    let groups = match &select.group_by {
+        GroupByExpr::Expressions(by, _) => by.as_slice(),
+        GroupByExpr::All(_) => &[],
+    };
+    let clauses = [
+        ("WHERE", select.selection.as_slice()),
+        ("HAVING", select.having.as_slice()),
+        ("GROUP BY", groups),
+    ];
+    match clauses.into_iter().find(|(_, exprs)| exprs.iter().any(calls_window)) {
+        Some((clause, _)) => {
+            let sentence = format!(
+                "window functions are not allowed in {clause}; expected a subquery, or QUALIFY"
+            );
+            Err(wrong::error(Fault::Window, sentence))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether it calls a window function itself, not in a subquery.
+fn calls_window(expr: &Expr) -> bool {
+    #[derive(Default)]
+    struct Calls {
+        within: usize,
+    }
+    impl Visitor for Calls {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+            self.within += 1;
+            ControlFlow::Continue(())
+        }
+
+        fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+            self.within -= 1;
+            ControlFlow::Continue(())
+        }
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            match expr {
+                Expr::Function(function) if self.within == 0 && function.over.is_some() => {
+                    ControlFlow::Break(())
+                }
+                _ => ControlFlow::Continue(()),
+            }
+        }
+    }
+    expr.visit(&mut Calls::default()).is_break()
 }
 
 /// Each with what it takes over from those before it.
@@ -101,21 +157,23 @@ fn resolved(definitions: &[NamedWindowDefinition]) -> Result<Named> {
             },
         };
         if named.insert(key(name), spec).is_some() {
-            return Err(refused(format!("window {name} is defined twice")));
+            let sentence = format!("window {name} is defined twice");
+            return Err(wrong::error(Fault::Window, sentence));
         }
     }
     Ok(named)
 }
 
 fn found<'a>(named: &'a Named, name: &Ident) -> Result<&'a WindowSpec> {
-    named
-        .get(&key(name))
-        .ok_or_else(|| refused(format!("there is no window {name}; expected WINDOW {name} AS (…)")))
+    named.get(&key(name)).ok_or_else(|| {
+        let sentence = format!("there is no window {name}; expected WINDOW {name} AS (…)");
+        wrong::error(Fault::UnknownWindow, sentence)
+    })
 }
 
 /// A window that begins with another, as PostgreSQL lets it.
 fn extended(name: &Ident, base: &WindowSpec, own: &WindowSpec) -> Result<WindowSpec> {
-    let wrong = match () {
+    let found = match () {
         () if !own.partition_by.is_empty() => "has its own PARTITION BY, and takes no other",
         () if !own.order_by.is_empty() && !base.order_by.is_empty() => "has an ORDER BY already",
         () if base.window_frame.is_some() => "has a frame; expected OVER without parentheses",
@@ -129,7 +187,7 @@ fn extended(name: &Ident, base: &WindowSpec, own: &WindowSpec) -> Result<WindowS
             });
         }
     };
-    Err(refused(format!("window {name} {wrong}")))
+    Err(wrong::error(Fault::Window, format!("window {name} {found}")))
 }
 
 fn key(name: &Ident) -> String {
@@ -141,6 +199,7 @@ fn key(name: &Ident) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::engine::answer;
     use super::super::tests::{check, is_refused, raw};
     use super::*;
 
@@ -182,7 +241,19 @@ mod tests {
     }
 
     #[test]
-    fn a_window_says_nothing_twice() {
+    fn the_engine_still_plans_windows_in_conditions() {
+        let sql = "SELECT 1 FROM (SELECT 1 AS a) AS t WHERE row_number() OVER () = 1";
+        assert!(answer(sql).unwrap_err().contains("Physical plan does not support"));
+    }
+
+    #[test]
+    fn windows_of_a_subquery_are_its_own() {
+        let said = "SELECT a FROM t WHERE a IN (SELECT f() OVER () FROM u)";
+        check(spelled_out, said, said);
+    }
+
+    #[test]
+    fn a_window_says_nothing_twice_or_where_it_cannot_be() {
         for said in [
             "SELECT f() OVER w FROM t",
             "SELECT f() OVER (w ORDER BY a) FROM t",
@@ -191,6 +262,9 @@ mod tests {
             "SELECT f() OVER (w) FROM t WINDOW w AS (ORDER BY b ROWS 1 PRECEDING)",
             "SELECT 1 FROM t WINDOW w AS (ORDER BY b), w AS (ORDER BY c)",
             "SELECT (SELECT f() OVER w FROM u) FROM t WINDOW w AS (ORDER BY b)",
+            "SELECT a FROM t WHERE f() OVER (ORDER BY b) = 1",
+            "SELECT a FROM t GROUP BY a HAVING f() OVER (ORDER BY b) = 1",
+            "SELECT count(*) FROM t GROUP BY f() OVER ()",
         ] {
             is_refused(spelled_out, said);
         }

@@ -121,7 +121,7 @@ fn age(until: i64, since: i64) -> Result<IntervalMonthDayNano> {
 }
 
 /// One value where all arguments are.
-fn answered<T: Array + Clone + 'static>(
+pub fn answered<T: Array + Clone + 'static>(
     args: &[ColumnarValue],
     values: &T,
 ) -> Result<ColumnarValue> {

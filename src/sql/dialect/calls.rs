@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::{
     ObjectName, Select, SelectItem, Statement, Value, VisitMut as _, VisitorMut,
 };
 
-use super::parts::{call, called, cast, empty_call, number, text, text_of};
+use super::parts::{call, called, cast, empty_call, number, text, text_of, truth};
 use super::{refused, until_broken};
 
 /// # Errors
@@ -17,8 +17,24 @@ pub fn said(statement: &mut Statement) -> Result<()> {
     until_broken(statement.visit(&mut Calls))
 }
 
-const NAMES: [&str; 7] =
-    ["age", "date", "every", "format", "make_timestamptz", "percentile_disc", "variance"];
+const NAMES: [&str; 16] = [
+    "age",
+    "array_length",
+    "array_remove",
+    "array_upper",
+    "date",
+    "div",
+    "every",
+    "format",
+    "isfinite",
+    "make_timestamptz",
+    "mod",
+    "num_nonnulls",
+    "num_nulls",
+    "percentile_disc",
+    "sign",
+    "variance",
+];
 
 struct Calls;
 
@@ -56,7 +72,20 @@ fn meant(function: &Function) -> Result<Option<Expr>> {
     Ok(Some(match (&*name, arguments.len()) {
         ("every", 1) => renamed(function, "bool_and"),
         ("variance", 1) => renamed(function, "var_samp"),
+        ("sign", 1) => renamed(function, "signum"),
+        ("array_remove", 2) => renamed(function, "array_remove_all"),
         ("date", 1) => cast(of(0), DataType::Date),
+        ("mod", 2) => binary(of(0), BinaryOperator::Modulo, of(1)),
+        ("div", 2) => call("trunc", [binary(of(0), BinaryOperator::Divide, of(1))]),
+        // No array is empty in one of its dimensions alone.
+        ("array_length" | "array_upper", 2) => {
+            let length = call("array_length", [of(0), of(1)]);
+            call("nullif", [cast(length, DataType::BigInt(None)), number(0)])
+        }
+        ("num_nulls", 1..) => counted(&arguments, Expr::IsNull),
+        ("num_nonnulls", 1..) => counted(&arguments, Expr::IsNotNull),
+        // No instant here is infinite.
+        ("isfinite", 1) => call("nullif", [Expr::IsNotNull(Box::new(nested(of(0)))), truth(false)]),
         ("age", 1) => call("age", [empty_call("current_date"), of(0)]),
         ("make_timestamptz", 6) => {
             let local = call("make_timestamp", arguments.into_iter().cloned());
@@ -76,6 +105,26 @@ fn meant(function: &Function) -> Result<Option<Expr>> {
 fn renamed(function: &Function, name: &str) -> Expr {
     let name = ObjectName::from(vec![Ident::new(name)]);
     Expr::Function(Function { name, ..function.clone() })
+}
+
+fn nested(expr: Expr) -> Expr {
+    Expr::Nested(Box::new(expr))
+}
+
+/// The operation between both, whatever they are.
+fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
+    let (left, right) = (Box::new(nested(left)), Box::new(nested(right)));
+    nested(Expr::BinaryOp { left, op, right })
+}
+
+/// How many of the values are of a kind.
+fn counted(values: &[&Expr], is_of_kind: fn(Box<Expr>) -> Expr) -> Expr {
+    let one = |value: &&Expr| {
+        let is_of_kind = is_of_kind(Box::new(nested((*value).clone())));
+        cast(is_of_kind, DataType::Int(None))
+    };
+    let ones = values.iter().map(one);
+    ones.reduce(|sum, one| binary(sum, BinaryOperator::Plus, one)).unwrap_or_else(|| number(0))
 }
 
 /// The first of the values, in order, that so large a part of them reaches.
@@ -203,6 +252,21 @@ mod tests {
                 "SELECT concat(CAST(a AS TEXT), ': ', CAST(b AS TEXT), '%, ', CAST(a AS TEXT)) AS x",
             ),
             ("SELECT format('') AS x", "SELECT '' AS x"),
+            ("SELECT mod(a, b - 1) AS x FROM t", "SELECT ((a) % (b - 1)) AS x FROM t"),
+            ("SELECT div(a, 2) AS x FROM t", "SELECT trunc(((a) / (2))) AS x FROM t"),
+            (
+                "SELECT sign(a) AS x, array_remove(b, 1) AS y FROM t",
+                "SELECT signum(a) AS x, array_remove_all(b, 1) AS y FROM t",
+            ),
+            (
+                "SELECT array_length(a, 1) AS x, array_length(a) AS y FROM t",
+                "SELECT nullif(CAST(array_length(a, 1) AS BIGINT), 0) AS x, array_length(a) AS y FROM t",
+            ),
+            (
+                "SELECT num_nulls(a, b) AS x, isfinite(c) AS y FROM t",
+                "SELECT ((CAST((a) IS NULL AS INT)) + (CAST((b) IS NULL AS INT))) AS x, \
+                 nullif((c) IS NOT NULL, false) AS y FROM t",
+            ),
         ] {
             check_by(said, said_, meant);
         }

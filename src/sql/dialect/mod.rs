@@ -6,6 +6,8 @@
 mod calendar;
 mod calls;
 mod clauses;
+mod groups;
+mod intervals;
 pub mod parts;
 
 use std::ops::ControlFlow;
@@ -14,8 +16,8 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
-    ArrayElemTypeDef, BinaryOperator, DataType, Expr, Ident, Interval, Select, SelectItem, Value,
-    VisitMut, VisitorMut,
+    ArrayElemTypeDef, BinaryOperator, DataType, DateTimeField, Expr, Ident, Interval, Select,
+    SelectItem, Value, VisitMut, VisitorMut,
 };
 
 use self::parts::{
@@ -37,12 +39,14 @@ pub fn as_meant(statement: &mut Statement) {
 pub fn completed(statement: &mut Statement) -> Result<()> {
     let Statement::Statement(statement) = statement else { return Ok(()) };
     clauses::said(statement)?;
+    groups::said(statement)?;
     calls::said(statement)
 }
 
 /// Functions of PostgreSQL that no other can be said by.
 pub fn register(session: &SessionContext) {
     calendar::register(session);
+    intervals::register(session);
 }
 
 fn refused(sentence: impl Into<String>) -> DataFusionError {
@@ -75,7 +79,7 @@ impl VisitorMut for Meaning {
             // Named as it was written, whatever is made of it.
             let SelectItem::UnnamedExpr(expr) = &*item else { continue };
             let name = match expr {
-                Expr::AtTimeZone { .. } => expr.to_string(),
+                Expr::AtTimeZone { .. } | Expr::Extract { .. } => expr.to_string(),
                 Expr::Function(function) if clock(expr).is_some() => {
                     function.name.to_string().to_lowercase()
                 }
@@ -94,12 +98,28 @@ impl VisitorMut for Meaning {
                 let zone = offset(time_zone).unwrap_or_else(|| (**time_zone).clone());
                 Some(call("timezone", [zone, (**timestamp).clone()]))
             }
+            // The planner would call the engine's function, whatever is registered as it.
+            Expr::Extract { field, expr: inner, .. } => {
+                let unit = match field {
+                    DateTimeField::Custom(unit) => unit.value.to_lowercase(),
+                    unit => unit.to_string().to_lowercase(),
+                };
+                Some(call("date_part", [text(&unit), (**inner).clone()]))
+            }
             Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => {
                 one_of(left, right, false).or_else(|| one_of_bound(left, right))
             }
             Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => {
                 one_of(left, right, true)
             }
+            Expr::BinaryOp { left, op: BinaryOperator::PGOverlap, right } => {
+                Some(call("array_has_any", [(**left).clone(), (**right).clone()]))
+            }
+            // Its escapes are read already.
+            Expr::Value(value) => match &value.value {
+                Value::UnicodeStringLiteral(read) => Some(text(read)),
+                _ => None,
+            },
             Expr::Cast { expr: inner, data_type, .. } => {
                 if is_array(data_type)
                     && let Some(listed) = text_of(inner).and_then(|listed| elements(&listed))
@@ -121,7 +141,7 @@ impl VisitorMut for Meaning {
             Expr::Function(_) => match clock(expr) {
                 Some((name, Some(digits))) => Some(rounded(&empty_call(name), digits)),
                 Some((name, None)) => Some(empty_call(name)),
-                None => None,
+                None => intervals::made(expr),
             },
             _ => None,
         };
@@ -302,6 +322,11 @@ mod tests {
                 "SELECT f(a AT TIME ZONE INTERVAL '-08:30')",
                 "SELECT f(timezone(INTERVAL '-510 minutes', a))",
             ),
+            (
+                "SELECT extract(HOUR FROM a), f(extract(decade FROM a), extract(week FROM b))",
+                "SELECT date_part('hour', a) AS \"EXTRACT(HOUR FROM a)\", \
+                 f(date_part('decade', a), date_part('week', b))",
+            ),
             ("SELECT TIMESTAMPTZ '2023-01-01'", "SELECT TIMESTAMPTZ(6) '2023-01-01'"),
             ("SELECT a::TIMESTAMP, a::TIMESTAMP[]", "SELECT a::TIMESTAMP(6), a::TIMESTAMP(6)[]"),
             (
@@ -312,6 +337,8 @@ mod tests {
                 "SELECT current_timestamp, f(localtimestamp(0))",
                 "SELECT now() AS \"current_timestamp\", f(rounded_to_digits(localtimestamp(), 0))",
             ),
+            ("SELECT a && b", "SELECT array_has_any(a, b)"),
+            ("SELECT U&'\\0041'", "SELECT 'A'"),
             ("SELECT a = ANY($1)", "SELECT array_has(CAST($1 AS TEXT[]), CAST(a AS TEXT))"),
         ] {
             check(said, meant);

@@ -12,7 +12,7 @@ use crate::error::Fault;
 /// What the text begins with that a filter keeps.
 pub const OF_FILTER: &str = "Error evaluating filter predicate: ";
 
-const FAULTS: [Fault; 13] = [
+const FAULTS: [Fault; 20] = [
     Fault::Syntax,
     Fault::UnknownTable,
     Fault::UnknownColumn,
@@ -25,6 +25,13 @@ const FAULTS: [Fault; 13] = [
     Fault::OutOfRange,
     Fault::Parameter,
     Fault::NotSupported,
+    Fault::Grouping,
+    Fault::Window,
+    Fault::UnknownWindow,
+    Fault::Position,
+    Fault::SeveralRows,
+    Fault::Limit,
+    Fault::Power,
     Fault::Other,
 ];
 

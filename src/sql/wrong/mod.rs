@@ -7,6 +7,7 @@
 
 mod debugged;
 mod names;
+mod phrasebook;
 mod phrases;
 mod plain;
 mod types;
@@ -21,7 +22,7 @@ use datafusion::sql::sqlparser::parser::ParserError;
 use parquet::errors::ParquetError;
 
 pub use self::names::with_names;
-use self::plain::{is_code, is_plain, plain};
+use self::plain::{is_code, is_plain, plain, with_small_letter};
 use super::limits::Limits;
 use crate::error::{Error, Fault, Wrong};
 
@@ -44,7 +45,11 @@ pub fn failed_within(error: DataFusionError, limits: &Limits) -> Error {
 
 fn told(error: DataFusionError, out_of_memory: impl FnOnce(&str) -> Error) -> Error {
     tracing::debug!(%error, "a question failed");
-    match cause(error.find_root()) {
+    let cause = match lost_a_column(&error) {
+        true => Cause::Question(names::cannot_refer()),
+        false => cause(error.find_root()),
+    };
+    match cause {
         Cause::Question(wrong) => Error::Query(wrong),
         Cause::Memory(wanted) => out_of_memory(&wanted),
         Cause::Resource(what, found) => Error::Resource { what, source: found.into() },
@@ -53,6 +58,19 @@ fn told(error: DataFusionError, out_of_memory: impl FnOnce(&str) -> Error) -> Er
             tracing::error!(%error, "the SQL engine failed");
             Error::bug("the SQL engine failed")
         }
+    }
+}
+
+/// Whether a rule of the optimizer does not find a column that planning has found.
+fn lost_a_column(error: &DataFusionError) -> bool {
+    match error {
+        DataFusionError::Context(words, within) => {
+            let is_of_rule = words.starts_with("Optimizer rule ");
+            let is_of_columns = matches!(within.find_root(), DataFusionError::SchemaError(..));
+            (is_of_rule && is_of_columns) || lost_a_column(within)
+        }
+        DataFusionError::Diagnostic(_, within) => lost_a_column(within),
+        _ => false,
     }
 }
 
@@ -148,9 +166,10 @@ fn of_arrow(wrong: &ArrowError) -> Cause {
             let sentence = "the values of a column are too long together; expected fewer at once";
             Wrong::new(Fault::OutOfRange, sentence)
         }
-        A::CastError(words) | A::ParseError(words) => {
-            Wrong { fault: Fault::Value, ..of_words(&plain(words)) }
-        }
+        A::CastError(words) | A::ParseError(words) => match of_words(&plain(words)) {
+            wrong @ Wrong { fault: Fault::OutOfRange, .. } => wrong,
+            wrong => Wrong { fault: Fault::Value, ..wrong },
+        },
         A::NotYetImplemented(words) => not_supported(words),
         A::InvalidArgumentError(words)
         | A::ComputeError(words)
@@ -236,7 +255,8 @@ fn of_words(words: &str) -> Wrong {
     let known = phrases::known(words).filter(|wrong| is_plain(&wrong.sentence));
     known.unwrap_or_else(|| {
         let said = types::in_sql(&words.replace('\n', " "));
-        if !is_plain(&said) {
+        // Steps of a plan are in quotes, as what a person wrote may be.
+        if !is_plain(&said) || words.starts_with("Plan: [") {
             return cannot_carry_out();
         }
         let fault = match () {
@@ -245,7 +265,7 @@ fn of_words(words: &str) -> Wrong {
             () if words.starts_with("Error parsing") => Fault::Value,
             () => Fault::Other,
         };
-        Wrong::new(fault, said)
+        Wrong::new(fault, with_small_letter(&said))
     })
 }
 

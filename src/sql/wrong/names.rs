@@ -14,10 +14,7 @@ pub fn of_columns(wrong: &SchemaError) -> Wrong {
     let name = |column: &Column| column.quoted_flat_name();
     match wrong {
         // A name that the engine made while it took a subquery apart.
-        SchemaError::FieldNotFound { field, .. } if is_made(field) => {
-            let sentence = "a subquery cannot refer so to the query around it; say it as a join";
-            Wrong::new(Fault::NotSupported, sentence)
-        }
+        SchemaError::FieldNotFound { field, .. } if is_made(field) => cannot_refer(),
         SchemaError::FieldNotFound { field, valid_fields } => {
             let known: Vec<_> = valid_fields.iter().map(|field| field.name().to_owned()).collect();
             let sentence = match nearest(field.name(), &known) {
@@ -44,6 +41,12 @@ pub fn of_columns(wrong: &SchemaError) -> Wrong {
             format!("there would be two columns {name:?}; expected AS and another name for one"),
         ),
     }
+}
+
+/// A subquery that the engine cannot take apart.
+pub fn cannot_refer() -> Wrong {
+    let sentence = "a subquery cannot refer so to the query around it; say it as a join";
+    Wrong::new(Fault::NotSupported, sentence)
 }
 
 fn is_made(column: &Column) -> bool {

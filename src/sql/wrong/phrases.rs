@@ -1,203 +1,8 @@
 //! What the engine says in words alone, and the sentence for a person.
 
+use super::phrasebook::{MALFORMED, PHRASES, Phrase};
 use super::types::in_sql;
 use crate::error::{Fault, Wrong};
-
-/// What stands in place of `{}`s, in the order of the pattern.
-struct Phrase(&'static str, Fault, &'static str);
-
-const SUBQUERY: &str = "a subquery cannot stand here, or cannot refer so to the query around it; \
-    say it as a join, or in WHERE";
-const MALFORMED: &str = "the regular expression is malformed";
-
-/// Looked through in order: the first that fits is taken. `{0}` is what stood at the first `{}`.
-const PHRASES: &[Phrase] = &[
-    // Functions and operators.
-    Phrase(
-        "Function '{}' expects {} arguments but received {}",
-        Fault::UnknownFunction,
-        "{0} takes {1} arguments, not {2}",
-    ),
-    Phrase(
-        "The function '{}' expected zero argument but received {}",
-        Fault::UnknownFunction,
-        "{0} takes no arguments",
-    ),
-    Phrase(
-        "The function '{}' expected {} arguments but received {}",
-        Fault::UnknownFunction,
-        "{0} takes {1} arguments, not {2}",
-    ),
-    Phrase(
-        "The function '{}' expected at least one argument{}",
-        Fault::UnknownFunction,
-        "{0} takes at least one argument",
-    ),
-    Phrase(
-        "Function '{}' expected at least one argument{}",
-        Fault::UnknownFunction,
-        "{0} takes at least one argument",
-    ),
-    Phrase(
-        "'{}' does not support zero arguments{}",
-        Fault::UnknownFunction,
-        "{0} takes at least one argument",
-    ),
-    Phrase(
-        "{} does not support zero arguments",
-        Fault::UnknownFunction,
-        "{0} takes at least one argument",
-    ),
-    Phrase(
-        "Function '{}' requires {}, but received {} (DataType: {}){}",
-        Fault::UnknownFunction,
-        "there is no {0} of {3}; expected {1}",
-    ),
-    Phrase(
-        "Function '{}' expects {} but received {}",
-        Fault::UnknownFunction,
-        "there is no {0} of {2}; expected {1}",
-    ),
-    Phrase(
-        "Failed to coerce arguments to satisfy a call to '{}' function: coercion from {} to the \
-         signature {} failed",
-        Fault::UnknownFunction,
-        "there is no {0} of {1}; expected other arguments, or a cast",
-    ),
-    Phrase(
-        "Cannot coerce arithmetic expression {} to valid types",
-        Fault::UnknownFunction,
-        "there is no operation {0}; expected a cast of one side",
-    ),
-    Phrase(
-        "Cannot infer common {} operation {}",
-        Fault::UnknownFunction,
-        "there is no operation {1}; expected a cast of one side",
-    ),
-    Phrase(
-        "Cannot get result type for temporal operation {}: {}",
-        Fault::UnknownFunction,
-        "there is no operation {0}; expected a cast of one side",
-    ),
-    Phrase(
-        "There isn't a common type to coerce {} and {} in {} expression",
-        Fault::UnknownFunction,
-        "there is no {2} of {0} and {1}; expected a cast of one side",
-    ),
-    Phrase("Operator {} is not yet supported", Fault::NotSupported, "there is no operator {0}"),
-    Phrase("Unsupported SQL type {}", Fault::NotSupported, "there is no type {0}"),
-    Phrase("Unsupported type '{}'. {}", Fault::NotSupported, "there is no type '{0}'"),
-    // Values.
-    Phrase("Cannot cast string '{}' to value of {} type", Fault::Value, "'{0}' is no {1}"),
-    Phrase("Cannot cast value '{}' to value of {} type", Fault::Value, "'{0}' is no {1}"),
-    Phrase("Can't cast value {} to type {}", Fault::OutOfRange, "{0} is out of the range of {1}"),
-    Phrase(
-        "Error parsing timestamp from '{}' using format '{}': {}",
-        Fault::Value,
-        "'{0}' is not an instant of the format '{1}'",
-    ),
-    Phrase(
-        "Error parsing timestamp from '{}': {}",
-        Fault::Value,
-        "'{0}' is not an instant like '2023-01-24 09:00:00'",
-    ),
-    Phrase(
-        "Invalid input syntax for type interval: {}",
-        Fault::Value,
-        "{0} is not an interval like '1 day 2 hours'",
-    ),
-    Phrase(
-        "Percentile value must be between 0.0 and 1.0 inclusive, {} is invalid",
-        Fault::OutOfRange,
-        "percentile {0} is not between 0 and 1",
-    ),
-    Phrase("{}: failed to convert size to usize", Fault::OutOfRange, "{0} takes a size from 0 on"),
-    Phrase("Regular expression did not compile: {}", Fault::Value, MALFORMED),
-    // Columns and groups.
-    Phrase(
-        "{} require unique expression names {}",
-        Fault::DuplicateColumn,
-        "two columns would have one name; expected AS and another name for one",
-    ),
-    Phrase(
-        "Column in SELECT must be in GROUP BY or an aggregate function: {}column \"{}\" must {}",
-        Fault::Other,
-        "{1} is neither in GROUP BY nor within an aggregate function, as max({1})",
-    ),
-    Phrase(
-        "HAVING clause references: {} must appear in the GROUP BY clause {}",
-        Fault::Other,
-        "{0} in HAVING is neither in GROUP BY nor within an aggregate function",
-    ),
-    Phrase(
-        "Aggregate function calls cannot be nested: {}",
-        Fault::Other,
-        "an aggregate function cannot be within another; expected a subquery for the inner one",
-    ),
-    Phrase(
-        "Cannot create filter with non-boolean predicate {} returning {}",
-        Fault::Value,
-        "a condition is of type {1}; expected one that is true or false",
-    ),
-    Phrase("Invalid qualifier {}", Fault::UnknownTable, "there is no table {0} in FROM"),
-    Phrase(
-        "Source table contains {} columns but only {} names given as column alias",
-        Fault::Other,
-        "{1} names are given for {0} columns",
-    ),
-    Phrase(
-        "{} queries have different number of columns{}",
-        Fault::Other,
-        "the sides of {0} have different numbers of columns",
-    ),
-    Phrase(
-        "Inconsistent data length across values list: got {} values in row {} but expected {}",
-        Fault::Other,
-        "a row of VALUES has {0} values; expected {2}, as the first",
-    ),
-    Phrase("compound identifier: {}", Fault::NotSupported, "a name has more than four parts"),
-    Phrase(
-        "variable {} has no type information",
-        Fault::Parameter,
-        "there are no variables; expected a parameter like $1",
-    ),
-    // Windows.
-    Phrase(
-        "The window {} is not defined!",
-        Fault::Other,
-        "there is no window {0}; expected WINDOW {0} AS (…)",
-    ),
-    Phrase("The window {} is defined multiple times!", Fault::Other, "window {0} comes twice"),
-    Phrase(
-        "Cannot run range queries on datatype: {}",
-        Fault::NotSupported,
-        "a window cannot be ordered by a value of type {0}; expected a number or an instant, as \
-         extract(epoch FROM …)",
-    ),
-    // Subqueries.
-    Phrase(
-        "Too many columns! The subquery should only return one column: {}",
-        Fault::Other,
-        "a subquery gives several columns: {0}; expected one",
-    ),
-    Phrase(
-        "Scalar subquery returned more than one row{}",
-        Fault::Other,
-        "a subquery gives several rows where a value is expected; expected LIMIT 1, or a function \
-         like max",
-    ),
-    Phrase(
-        "Correlated scalar subquery must be aggregated {}",
-        Fault::NotSupported,
-        "a subquery that refers to the query around it may give several rows; expected a function \
-         like max",
-    ),
-    Phrase("Correlated scalar subquery can only be used in {}", Fault::NotSupported, SUBQUERY),
-    Phrase("In/Exist/SetComparison subquery can only be used in {}", Fault::NotSupported, SUBQUERY),
-    Phrase("null_aware anti join only supports {}", Fault::NotSupported, SUBQUERY),
-    Phrase("ScalarSubqueryExpr evaluated before {}", Fault::NotSupported, SUBQUERY),
-    Phrase("Physical plan does not support logical expression {}", Fault::NotSupported, SUBQUERY),
-];
 
 /// The sentence for what the engine says, where it is known.
 pub fn known(words: &str) -> Option<Wrong> {
@@ -329,6 +134,23 @@ mod tests {
             (
                 "Function 'ascii' requires String, but received Int64 (DataType: Int64)",
                 "there is no ascii of bigint; expected text",
+            ),
+            (
+                "Int64Array overflow on abs(-9223372036854775808)",
+                "bigint out of range: abs(-9223372036854775808)",
+            ),
+            (
+                "1234.50 is too large to store in a Decimal128 of precision 5. Max is 999.99",
+                "1234.50 is too large for a numeric of precision 5; expected 999.99 at most",
+            ),
+            (
+                "Unary operator '-' only supports signed numeric, interval and timestamp types",
+                "there is no operation - of such a value; expected a number or an interval",
+            ),
+            ("LIMIT must be >= 0, '-1' was provided", "LIMIT is -1; expected a number from 0 on"),
+            (
+                "Order by column out of bounds, specified: 2, max: 1",
+                "ORDER BY position 2 is not in the select list; expected 1 to 1",
             ),
             (
                 "array_resize: failed to convert size to usize",

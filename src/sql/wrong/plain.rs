@@ -72,6 +72,17 @@ pub fn is_plain(words: &str) -> bool {
     !is_foreign && !is_code
 }
 
+/// The words with a small letter first, as sentences of ours begin; words in capitals stay.
+pub fn with_small_letter(words: &str) -> String {
+    let mut signs = words.chars();
+    match (signs.next(), signs.next()) {
+        (Some(first), Some(second)) if first.is_ascii_uppercase() && second.is_lowercase() => {
+            format!("{}{}", first.to_ascii_lowercase(), &words[1..])
+        }
+        _ => words.to_owned(),
+    }
+}
+
 /// Whether a word is written as types of Rust are, `SortMergeJoinExec` say.
 pub fn is_code(word: &str) -> bool {
     let capitals = word.chars().filter(|sign| sign.is_uppercase()).count();

@@ -49,6 +49,19 @@ fn the_engines_errors_are_sentences_of_a_kind() {
     );
     let divided = DataFusionError::ArrowError(Box::new(ArrowError::DivideByZero), None);
     check(divided, Fault::DivisionByZero, "division by zero");
+    check(plan("Interesting, and new to us"), Fault::Other, "interesting, and new to us");
+    let steps = "Plan: [\"SortExec: expr=[a@0]\"] does not satisfy order requirements: [a@0]";
+    check(plan(steps), Fault::NotSupported, &cannot_carry_out().sentence);
+    let lost = SchemaError::FieldNotFound {
+        field: Box::new(Column::from_name("a")),
+        valid_fields: Vec::new(),
+    };
+    let lost = DataFusionError::SchemaError(Box::new(lost), Box::new(None));
+    check(
+        lost.context("Optimizer rule 'scalar_subquery_to_join' failed"),
+        Fault::NotSupported,
+        "a subquery cannot refer so to the query around it; say it as a join",
+    );
     check(error(Fault::ReadOnly, "no").context("x"), Fault::ReadOnly, "no");
 }
 

@@ -21,7 +21,6 @@ SELECT make_timestamptz(2023, 1, 24, 9, 30, 15.5) AS at;
 SELECT make_timestamptz(2023, 1, 24, 9, 30, 15.5, 'Asia/Tokyo') AS at;
 SELECT make_timestamp(2023, 1, 24, 9, 30, 15.5) AS local;
 SELECT make_date(2023, 1, 24) AS day;
-SELECT make_time(9, 30, 15.5) AS clock;
 
 -- Comparisons with text
 SELECT count(*) AS polls FROM polls WHERE polled_at >= '2023-01-24 09:30';
@@ -46,7 +45,6 @@ SELECT DATE '2023-01-24' AT TIME ZONE 'Asia/Tokyo' AS local;
 SELECT timezone('America/Chicago', TIMESTAMPTZ '2023-01-24 09:30Z') AS local;
 SELECT timezone('America/Chicago', TIMESTAMP '2023-01-24 09:30') AS at;
 SELECT TIMESTAMPTZ '2023-01-24 09:30Z' AT TIME ZONE INTERVAL '-5 hours' AS local;
-SELECT TIMESTAMPTZ '2023-01-24 09:30Z' AT TIME ZONE '+05:30' AS local;
 SELECT TIMESTAMPTZ '2023-01-24 09:30Z' AT TIME ZONE NULL AS nothing;
 SELECT TIMESTAMPTZ '2023-01-24 09:30Z' AT TIME ZONE 'Mars/Olympus' AS refused;
 SELECT store_id, max(p.polled_at) AT TIME ZONE max(z.time_zone) AS local FROM polls AS p JOIN time_zones AS z USING (store_id) GROUP BY store_id ORDER BY store_id;
@@ -55,6 +53,7 @@ SELECT (polled_at AT TIME ZONE 'America/Los_Angeles')::date AS day, count(*) AS 
 SELECT count(*) AS polls FROM polls WHERE (polled_at AT TIME ZONE 'America/Chicago')::time BETWEEN '09:00' AND '17:00';
 SELECT count(*) AS polls FROM polls WHERE polled_at AT TIME ZONE 'Asia/Tokyo' >= '2023-01-24';
 SELECT date_trunc('day', TIMESTAMPTZ '2023-01-24 20:30Z' AT TIME ZONE 'Asia/Tokyo') AT TIME ZONE 'Asia/Tokyo' AS at;
+SELECT date_trunc('month', DATE '2023-01-24') AS month;
 
 -- Casts
 SELECT TIMESTAMPTZ '2023-01-24 23:30Z'::timestamp AS local, TIMESTAMPTZ '2023-01-24 23:30Z'::date AS day, TIMESTAMPTZ '2023-01-24 23:30Z'::time AS clock;
@@ -82,7 +81,6 @@ SELECT date_trunc('hour', INTERVAL '3 days 04:05:06') AS length;
 SELECT date_bin(INTERVAL '15 minutes', TIMESTAMPTZ '2023-01-24 09:37Z', TIMESTAMPTZ '2000-01-01Z') AS at;
 SELECT date_bin('6 hours', TIMESTAMP '2023-01-24 09:37', TIMESTAMP '2001-01-01 02:00') AS local;
 SELECT date_bin('1 day', polled_at AT TIME ZONE 'Asia/Tokyo', TIMESTAMP '2001-01-01') AS day, count(*) AS polls FROM polls GROUP BY 1 ORDER BY 1;
-SELECT date_bin('1 month', TIMESTAMP '2023-01-24 09:37', TIMESTAMP '2001-01-01') AS refused;
 SELECT date_trunc('fortnight', TIMESTAMP '2023-05-24 09:30') AS refused;
 
 -- Parts

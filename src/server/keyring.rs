@@ -1,0 +1,253 @@
+//! The keys of a server that runs: read again where their file has changed.
+//!
+//! The file is looked at when a key is presented, at most once a second, and when the server is asked
+//! to reload. Reading it again must not lock anybody out by a slip: a file that cannot be read, is
+//! not one of keys, or can be written by others than its owner leaves the keys from before in force,
+//! and the log says so.
+
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::SystemTime;
+
+use super::key_file;
+use super::keys::{Denied, Keys, Pass};
+use crate::error::{Error, Result};
+use crate::rules::calendar::SECOND_US;
+
+/// Between two looks at the file.
+const LOOK_PAUSE_US: i64 = SECOND_US;
+
+/// The keys of a file, as it is now; a cheap handle.
+#[derive(Clone, Debug)]
+pub struct Keyring(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    keys: Arc<Keys>,
+    /// Of the file when it was last read, or should have been; `None` where it was not there.
+    stamp: Option<Stamp>,
+    /// Microseconds UTC.
+    looked_at: Option<i64>,
+}
+
+impl Keyring {
+    /// # Errors
+    /// Where the file cannot be read, holds no key, or can be written by others than its owner.
+    pub fn open(path: &Path) -> Result<Self> {
+        let stamp = Stamp::of_file(path);
+        let keys = key_file::read(path)?;
+        if keys.is_empty() {
+            return Err(Error::File(format!(
+                "{path:?} holds no key; run `uptally keys add` first"
+            )));
+        }
+        let state = State { keys: Arc::new(keys), stamp, looked_at: None };
+        Ok(Self(Arc::new(Inner { path: path.to_owned(), state: Mutex::new(state) })))
+    }
+
+    /// Who presents the key at an instant, microseconds UTC.
+    ///
+    /// # Errors
+    /// Where the key is not there, or has expired.
+    pub fn admit(&self, presented: &str, now: i64) -> std::result::Result<Pass, Denied> {
+        self.keys(now).admit(presented, now)
+    }
+
+    /// The same for who was admitted before.
+    ///
+    /// # Errors
+    /// Where the key was removed, or has expired.
+    pub fn readmit(&self, pass: &Pass, now: i64) -> std::result::Result<Pass, Denied> {
+        self.keys(now).readmit(pass, now)
+    }
+
+    /// Reads the file again, whether or not it looks changed.
+    pub fn reload(&self) {
+        let mut state = self.state();
+        let stamp = Stamp::of_file(&self.0.path);
+        self.read_into(&mut state, stamp);
+    }
+
+    fn keys(&self, now: i64) -> Arc<Keys> {
+        let mut state = self.state();
+        // A clock that was set back must not put the next look off.
+        let is_recent =
+            |looked_at: i64| (0..LOOK_PAUSE_US).contains(&now.saturating_sub(looked_at));
+        if !state.looked_at.is_some_and(is_recent) {
+            state.looked_at = Some(now);
+            let stamp = Stamp::of_file(&self.0.path);
+            if stamp != state.stamp {
+                self.read_into(&mut state, stamp);
+            }
+        }
+        Arc::clone(&state.keys)
+    }
+
+    fn read_into(&self, state: &mut State, stamp: Option<Stamp>) {
+        // Also where reading fails, so that one change of the file is told once.
+        state.stamp = stamp;
+        match key_file::read(&self.0.path) {
+            Ok(keys) => {
+                let count = keys.len();
+                state.keys = Arc::new(keys);
+                match count {
+                    0 => tracing::warn!(file = ?self.0.path, "no key is left; nobody is let in"),
+                    _ => {
+                        tracing::info!(file = ?self.0.path, keys = count, "the keys were read again")
+                    }
+                }
+            }
+            Err(error) => {
+                let error = error.sentence();
+                tracing::error!(error, "the keys were not read again; those from before hold");
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// Changes whenever the file is written, replaced, or given another mode or owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stamp {
+    modified_at: Option<SystemTime>,
+    size_bytes: u64,
+    /// Number of the file, its mode, and the instant at which anything of it changed: seconds and
+    /// nanoseconds. The mode has a place of its own, for clocks of file systems that are coarse.
+    #[cfg(unix)]
+    inode: (u64, u32, i64, i64),
+}
+
+impl Stamp {
+    fn of_file(path: &Path) -> Option<Self> {
+        std::fs::metadata(path).ok().map(|metadata| Self::from_metadata(&metadata))
+    }
+
+    fn from_metadata(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        use std::os::unix::fs::MetadataExt;
+        Self {
+            modified_at: metadata.modified().ok(),
+            size_bytes: metadata.len(),
+            #[cfg(unix)]
+            inode: (metadata.ino(), metadata.mode(), metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::server::key_file::NewKey;
+    use crate::server::keys::Role;
+
+    struct Served {
+        _folder: TempDir,
+        path: PathBuf,
+        first: NewKey,
+        keyring: Keyring,
+    }
+
+    impl Served {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("keys");
+            let first = key_file::add(&path, Role::Read, None, "").unwrap();
+            let keyring = Keyring::open(&path).unwrap();
+            Self { _folder: folder, path, first, keyring }
+        }
+
+        fn is_admitted(&self, key: &NewKey, now: i64) -> bool {
+            self.keyring.admit(&key.secret, now).is_ok()
+        }
+    }
+
+    #[test]
+    fn a_changed_file_is_read_again_once_a_second() {
+        let served = Served::new();
+        assert!(served.is_admitted(&served.first, 0));
+        let second = key_file::add(&served.path, Role::Run, None, "").unwrap();
+        key_file::remove(&served.path, &served.first.id.to_string()).unwrap();
+        for (now, is_read) in [(0, false), (LOOK_PAUSE_US - 1, false), (LOOK_PAUSE_US, true)] {
+            assert_eq!(served.is_admitted(&served.first, now), !is_read, "{now}");
+            assert_eq!(served.is_admitted(&second, now), is_read, "{now}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_put_the_next_look_off() {
+        let served = Served::new();
+        assert!(served.is_admitted(&served.first, 100 * LOOK_PAUSE_US));
+        let second = key_file::add(&served.path, Role::Run, None, "").unwrap();
+        assert!(served.is_admitted(&second, 0));
+    }
+
+    #[test]
+    fn who_asks_to_reload_does_not_wait() {
+        let served = Served::new();
+        assert!(served.is_admitted(&served.first, 0));
+        let second = key_file::add(&served.path, Role::Run, None, "").unwrap();
+        served.keyring.reload();
+        assert!(served.is_admitted(&second, 0));
+    }
+
+    #[test]
+    fn a_file_that_is_not_one_of_keys_leaves_those_from_before() {
+        let served = Served::new();
+        let before = std::fs::read(&served.path).unwrap();
+        let is_left = || {
+            served.keyring.reload();
+            served.is_admitted(&served.first, 0)
+        };
+        std::fs::write(&served.path, "root abc").unwrap();
+        assert!(is_left());
+        std::fs::write(&served.path, b"\xff\xfe").unwrap();
+        assert!(is_left());
+        std::fs::remove_file(&served.path).unwrap();
+        assert!(is_left());
+        std::fs::create_dir(&served.path).unwrap();
+        assert!(is_left());
+        std::fs::remove_dir(&served.path).unwrap();
+        std::fs::write(&served.path, before).unwrap();
+        assert!(is_left());
+    }
+
+    #[test]
+    fn the_last_key_that_is_removed_lets_nobody_in() {
+        let served = Served::new();
+        let pass = served.keyring.admit(&served.first.secret, 0).unwrap();
+        assert!(served.keyring.readmit(&pass, 0).is_ok());
+        key_file::remove(&served.path, &served.first.id.to_string()).unwrap();
+        assert!(!served.is_admitted(&served.first, LOOK_PAUSE_US));
+        assert_eq!(served.keyring.readmit(&pass, LOOK_PAUSE_US).err(), Some(Denied::Unknown));
+        let error = Keyring::open(&served.path).unwrap_err().sentence();
+        assert!(error.contains("holds no key; run `uptally keys add` first"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_others_can_write_is_not_read_again_until_they_cannot() {
+        use std::fs::Permissions;
+        use std::os::unix::fs::PermissionsExt;
+        let served = Served::new();
+        let give = |mode| std::fs::set_permissions(&served.path, Permissions::from_mode(mode));
+        give(0o620).unwrap();
+        let second = key_file::add(&served.path, Role::Run, None, "").unwrap();
+        assert!(!served.is_admitted(&second, 0));
+        assert!(served.is_admitted(&served.first, 0));
+        assert!(Keyring::open(&served.path).unwrap_err().sentence().contains("chmod go-w"));
+        give(0o600).unwrap();
+        assert!(served.is_admitted(&second, LOOK_PAUSE_US));
+    }
+}
