@@ -6,6 +6,7 @@
 //! read anything else, and runs it ([`Session::run`]) until it ends, meets a limit, or nobody
 //! takes its rows any more. Knows nothing of who asks.
 
+mod array_text;
 mod as_of;
 mod by_number;
 mod chain;

@@ -3,7 +3,7 @@
 use arrow::datatypes::DataType;
 use datafusion::scalar::ScalarValue;
 
-use super::texts::array;
+use super::array_text;
 use super::wrong::{asked_wrongly, of_parameter};
 use crate::error::{Error, Fault, Result, Wrong};
 use crate::functions::instants::Read;
@@ -45,7 +45,7 @@ pub fn taken_as(
         Some(text) => match Read::cast_to(wanted) {
             Some(read) => read.value(zones, text).and_then(|time| time.cast_to(wanted)),
             None if matches!(wanted, DataType::List(_)) => {
-                array(text).and_then(|array| array.cast_to(wanted))
+                array_text::texts(text).and_then(|array| array.cast_to(wanted))
             }
             None => value.cast_to(wanted),
         },

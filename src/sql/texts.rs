@@ -1,15 +1,14 @@
 //! Casts of texts to instants, local times and dates, whether they are written or come of comparing
 //! a time with a text: read as [`crate::rules::instant`] reads, not as the engine would.
 //!
-//! A constant becomes the time that it says, so that scans are pruned by it. A text that is cast to
-//! an array is read as PostgreSQL writes one.
+//! A constant becomes the time that it says, so that scans are pruned by it.
 
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
+use datafusion::common::DFSchema;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{DFSchema, plan_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
@@ -20,7 +19,6 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::scalar::ScalarValue;
 
-use super::dialect::parts::texts_of;
 use crate::functions::instants::{FromText, Read, is_text};
 use crate::rules::ZoneRules;
 
@@ -174,9 +172,7 @@ impl AnalyzerRule for TextsAreRead {
 
 fn may_read(part: &Expr) -> bool {
     match cast_of(part) {
-        Some((_, to, _)) => {
-            Read::cast_to(to).is_some() || matches!(to, DataType::List(_) | DataType::LargeList(_))
-        }
+        Some((_, to, _)) => Read::cast_to(to).is_some(),
         None => false,
     }
 }
@@ -197,28 +193,24 @@ fn cast_of(part: &Expr) -> Option<(&Expr, &DataType, bool)> {
 pub fn texts_read(whole: Expr, schema: &DFSchema, zones: &ZoneRules) -> Result<Transformed<Expr>> {
     whole.transform_up(|part| {
         let Some((inner, to, is_try)) = cast_of(&part) else { return Ok(Transformed::no(part)) };
-        if !may_read(&part) || !inner.get_type(schema).is_ok_and(|of| is_text(&of)) {
+        let Some(read) = Read::cast_to(to) else { return Ok(Transformed::no(part)) };
+        if !inner.get_type(schema).is_ok_and(|of| is_text(&of)) {
             return Ok(Transformed::no(part));
         }
-        let read = match (inner, Read::cast_to(to)) {
-            (Expr::Literal(text, _), read) => match constant(text, read, to, zones) {
+        let read = match inner {
+            Expr::Literal(text, _) => match constant(text, read, to, zones) {
                 Ok(Some(value)) => Expr::Literal(value, None),
                 Err(_) if is_try => Expr::Literal(ScalarValue::try_new_null(to)?, None),
                 Err(wrong) => return Err(wrong),
                 Ok(None) => return Ok(Transformed::no(part)),
             },
-            (texts, Some(read)) => {
+            texts => {
                 let function = Arc::new(ScalarUDF::from(FromText::new(zones, read, is_try)));
                 let call = function.call(vec![texts.clone()]);
                 match call.get_type(schema)? == *to {
                     true => call,
                     false => Expr::Cast(Cast::new(Box::new(call), to.clone())),
                 }
-            }
-            (_, None) => {
-                return plan_err!(
-                    "a text cannot be cast to an array row by row; expected string_to_array"
-                );
             }
         };
         Ok(Transformed::yes(read))
@@ -228,26 +220,10 @@ pub fn texts_read(whole: Expr, schema: &DFSchema, zones: &ZoneRules) -> Result<T
 /// The value of a constant text; `None` of null.
 fn constant(
     text: &ScalarValue,
-    read: Option<Read>,
+    read: Read,
     to: &DataType,
     zones: &ZoneRules,
 ) -> Result<Option<ScalarValue>> {
     let Some(text) = text.try_as_str().flatten() else { return Ok(None) };
-    let value = match read {
-        Some(read) => read.value(zones, text)?,
-        None => array(text)?,
-    };
-    value.cast_to(to).map(Some)
-}
-
-/// The array of texts that PostgreSQL writes as `{a,"b c",NULL}`.
-///
-/// # Errors
-/// Where the text is none.
-pub fn array(text: &str) -> Result<ScalarValue> {
-    let Some(texts) = texts_of(text) else {
-        return plan_err!("{text:?} is not an array like '{{a,b}}'");
-    };
-    let texts: Vec<_> = texts.into_iter().map(ScalarValue::Utf8).collect();
-    Ok(ScalarValue::List(ScalarValue::new_list_nullable(&texts, &DataType::Utf8)))
+    read.value(zones, text)?.cast_to(to).map(Some)
 }

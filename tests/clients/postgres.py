@@ -133,7 +133,8 @@ def is_named(sql, name):
     listed = sql.split(" FROM ")[0]
     name = re.escape(name)
     word = rf'(?<![\w:"]){name}(?![\w:\["])(?!\s*[{CALLED}\'])'
-    is_there = re.search(rf'"{name}"|{word}', listed, re.IGNORECASE) is not None
+    is_quoted = re.search(rf'"{name}"', listed) is not None
+    is_there = is_quoted or re.search(word, listed, re.IGNORECASE) is not None
     has_all = re.search(r"[\s.]\*\s*(,|$)", listed) is not None
     return has_all or (is_there and name not in KEYWORDS)
 

@@ -1,15 +1,13 @@
 //! What a client says, cut into statements: questions, and commands about its own session.
 //!
-//! A question is kept as it was written, and as catalog queries are understood here, rewritten by
-//! rules that know what clients of PostgreSQL ask; either as PostgreSQL means it. Where both can be
-//! planned they mean the same; which is tried first is the one that is more likely to be. A subquery
-//! that is selected has the one reading: the rules make it null, or one row of several.
+//! A question about the catalog is kept as rules rewrite it that know what clients of PostgreSQL ask,
+//! and as it was written, in case that cannot be planned. Any other has the one reading that it has
+//! by every other entry point: the rules may change what it means.
 
 use std::collections::HashMap;
-use std::ops::ControlFlow;
 
 use datafusion::sql::parser::{DFParserBuilder, ResetStatement, Statement};
-use datafusion::sql::sqlparser::ast::{self, Expr, Select, SelectItem, Set, Visit as _, Visitor};
+use datafusion::sql::sqlparser::ast::{self, Expr, Set};
 use datafusion_postgres::datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use datafusion_postgres::pgwire::error::PgWireResult;
 
@@ -73,9 +71,7 @@ impl Reader {
         let both = written.into_iter().zip(understood);
         both.map(|(written, understood)| match of_catalog {
             true => said(vec![understood, written]),
-            // The rules select null in place of a subquery.
-            false if selects_subquery(&written) => said(vec![written]),
-            false => said(vec![written, understood]),
+            false => said(vec![written]),
         })
         .collect()
     }
@@ -85,32 +81,6 @@ impl Reader {
 fn is_of_catalog(text: &str) -> bool {
     let text = text.to_lowercase();
     text.contains("pg_") || text.contains("::reg") || text.contains("information_schema")
-}
-
-/// Whether a subquery is a column of the statement, or of a query within it.
-fn selects_subquery(statement: &Statement) -> bool {
-    struct Subqueries;
-    impl Visitor for Subqueries {
-        type Break = ();
-
-        fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
-            let is_subquery = |item: &SelectItem| match item {
-                SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
-                    matches!(expr, Expr::Subquery(_))
-                }
-                _ => false,
-            };
-            match select.projection.iter().any(is_subquery) {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            }
-        }
-    }
-    match statement {
-        Statement::Statement(statement) => statement.visit(&mut Subqueries).is_break(),
-        Statement::Explain(explained) => selects_subquery(&explained.statement),
-        _ => false,
-    }
 }
 
 fn parse(text: &str) -> datafusion::error::Result<Vec<Statement>> {
@@ -254,14 +224,15 @@ mod tests {
     }
 
     #[test]
-    fn a_subquery_that_is_selected_is_read_as_written() {
+    fn what_is_not_about_the_catalog_is_read_as_written() {
         let readings = |text| match Reader::new().read(text).unwrap().remove(0) {
             Said::Question(readings) => readings.len(),
             other => panic!("{other:?}"),
         };
         assert_eq!(readings("SELECT (SELECT max(a) FROM t WHERE t.b = u.b) AS a FROM u"), 1);
         assert_eq!(readings("SELECT a FROM (SELECT (SELECT 1) AS a) AS u"), 1);
-        assert_eq!(readings("SELECT a FROM u"), 2);
+        assert_eq!(readings("SELECT a FROM u"), 1);
+        assert_eq!(readings("SELECT oid FROM pg_class"), 2);
     }
 
     #[test]

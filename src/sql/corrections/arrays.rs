@@ -21,19 +21,9 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::until_broken;
 use crate::error::Fault;
+use crate::sql::array_text::{Item, read, texts};
 use crate::sql::dialect::parts::{null, text, text_of};
 use crate::sql::wrong;
-
-/// Arrays in one another, as many as PostgreSQL takes.
-const DEEP_MAX: usize = 6;
-
-/// An item of an array, as it is written.
-#[derive(Debug, PartialEq)]
-enum Item {
-    Null,
-    Text(String),
-    List(Vec<Item>),
-}
 
 /// Texts that are cast to arrays, as arrays.
 ///
@@ -86,107 +76,12 @@ fn depth(item: &Item) -> usize {
     }
 }
 
-fn spelled(item: Item) -> Expr {
+pub fn spelled(item: Item) -> Expr {
     match item {
         Item::Null => null(),
         Item::Text(value) => text(&value),
         Item::List(items) => {
             Expr::Array(Array { elem: items.into_iter().map(spelled).collect(), named: true })
-        }
-    }
-}
-
-/// # Errors
-/// Where the text is no array.
-fn read(written: &str) -> Result<Vec<Item>> {
-    let mut rest = Rest(written.trim());
-    let items = rest.list(1).filter(|items| rest.0.is_empty() && is_regular(items));
-    items.ok_or_else(|| {
-        let sentence = format!("{written:?} is not an array like '{{a,b}}'");
-        wrong::error(Fault::Value, sentence)
-    })
-}
-
-/// Whether all lists in a list are alike.
-fn is_regular(items: &[Item]) -> bool {
-    let shape = |item: &Item| match item {
-        Item::List(items) => Some(items.len()),
-        _ => None,
-    };
-    let is_alike = items.windows(2).all(|pair| shape(&pair[0]) == shape(&pair[1]));
-    is_alike
-        && items.iter().all(|item| match item {
-            Item::List(items) => is_regular(items),
-            _ => true,
-        })
-}
-
-/// What is still to be read.
-struct Rest<'a>(&'a str);
-
-impl Rest<'_> {
-    fn list(&mut self, deep: usize) -> Option<Vec<Item>> {
-        self.0 = self.0.strip_prefix('{')?.trim_start();
-        let mut items = Vec::new();
-        if let Some(rest) = self.0.strip_prefix('}') {
-            self.0 = rest.trim_start();
-            return Some(items);
-        }
-        loop {
-            items.push(match self.0.chars().next()? {
-                '{' if deep < DEEP_MAX => Item::List(self.list(deep + 1)?),
-                '"' => Item::Text(self.quoted()?),
-                _ => self.bare()?,
-            });
-            self.0 = self.0.trim_start();
-            match self.0.chars().next()? {
-                ',' => self.0 = self.0[1..].trim_start(),
-                '}' => break,
-                _ => return None,
-            }
-        }
-        self.0 = self.0[1..].trim_start();
-        Some(items)
-    }
-
-    fn quoted(&mut self) -> Option<String> {
-        let mut value = String::new();
-        let mut signs = self.0[1..].chars();
-        loop {
-            match signs.next()? {
-                '"' => break,
-                '\\' => value.push(signs.next()?),
-                sign => value.push(sign),
-            }
-        }
-        self.0 = signs.as_str();
-        Some(value)
-    }
-
-    fn bare(&mut self) -> Option<Item> {
-        let mut value = String::new();
-        let mut is_escaped = false;
-        let mut signs = self.0.chars();
-        loop {
-            let rest = signs.as_str();
-            match signs.next()? {
-                ',' | '}' => {
-                    self.0 = rest;
-                    break;
-                }
-                '"' | '{' => return None,
-                '\\' => {
-                    is_escaped = true;
-                    value.push(signs.next()?);
-                }
-                sign => value.push(sign),
-            }
-        }
-        let value = value.trim_end();
-        match value {
-            "" => None,
-            value if !is_escaped && value.eq_ignore_ascii_case("null") => Some(Item::Null),
-            value => Some(Item::Text(value.to_owned())),
         }
     }
 }
@@ -219,8 +114,10 @@ impl AnalyzerRule for TextsAreArrays {
 }
 
 fn of_text(expr: PlanExpr, schema: &DFSchema) -> Result<Transformed<PlanExpr>> {
-    let PlanExpr::Cast(Cast { expr: inner, field }) = &expr else {
-        return Ok(Transformed::no(expr));
+    let (inner, field, is_try) = match &expr {
+        PlanExpr::Cast(cast) => (&cast.expr, &cast.field, false),
+        PlanExpr::TryCast(cast) => (&cast.expr, &cast.field, true),
+        _ => return Ok(Transformed::no(expr)),
     };
     let is_list = matches!(field.data_type(), ArrowType::List(_) | ArrowType::LargeList(_));
     let is_text = |data_type: ArrowType| {
@@ -234,16 +131,10 @@ fn of_text(expr: PlanExpr, schema: &DFSchema) -> Result<Transformed<PlanExpr>> {
         return Err(wrong::error(Fault::Value, sentence));
     };
     let Some(Some(written)) = value.try_as_str() else { return Ok(Transformed::no(expr)) };
-    let texts = read(written)?.into_iter().map(|item| match item {
-        Item::Null => Ok(ScalarValue::Utf8(None)),
-        Item::Text(text) => Ok(ScalarValue::Utf8(Some(text))),
-        Item::List(_) => {
-            let sentence = format!("{written:?} has arrays within it; expected ARRAY[ARRAY[…]]");
-            Err(wrong::error(Fault::NotSupported, sentence))
-        }
-    });
-    let texts = texts.collect::<Result<Vec<_>>>()?;
-    let list = ScalarValue::List(ScalarValue::new_list(&texts, &ArrowType::Utf8, true));
+    let list = match texts(written) {
+        Err(_) if is_try => ScalarValue::try_new_null(field.data_type())?,
+        list => list?,
+    };
     let list = Box::new(PlanExpr::Literal(list, metadata.clone()));
     let cast = Cast { expr: list, field: field.clone() };
     Ok(Transformed::yes(PlanExpr::Cast(cast)))

@@ -21,7 +21,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use self::parts::{
-    call, called, cast, elements, empty_call, is_array, number, text, text_of, truth, type_named,
+    call, called, cast, elements, empty_call, number, text, text_of, truth, type_named,
 };
 use super::wrong;
 use crate::error::Fault;
@@ -120,12 +120,7 @@ impl VisitorMut for Meaning {
                 Value::UnicodeStringLiteral(read) => Some(text(read)),
                 _ => None,
             },
-            Expr::Cast { expr: inner, data_type, .. } => {
-                if is_array(data_type)
-                    && let Some(listed) = text_of(inner).and_then(|listed| elements(&listed))
-                {
-                    **inner = listed;
-                }
+            Expr::Cast { data_type, .. } => {
                 in_microseconds(data_type).map(|digits| rounded(expr, digits))
             }
             Expr::TypedString(typed) => {
@@ -315,8 +310,6 @@ mod tests {
             ("SELECT a = ANY('{x,\"y, z\"}')", "SELECT a IN ('x', 'y, z')"),
             ("SELECT a <> ALL(ARRAY[1])", "SELECT a NOT IN (1)"),
             ("SELECT a = ANY('{}')", "SELECT false"),
-            ("SELECT '{1,2}'::INT[]", "SELECT ARRAY['1', '2']::INT[]"),
-            ("SELECT '{}'::TEXT[]", "SELECT ARRAY[]::TEXT[]"),
             ("SELECT a NOT LIKE 'pg/_%' ESCAPE '/'", "SELECT a NOT LIKE 'pg\\_%'"),
             (
                 "SELECT f(a AT TIME ZONE INTERVAL '-08:30')",
@@ -343,18 +336,5 @@ mod tests {
         ] {
             check(said, meant);
         }
-    }
-
-    #[test]
-    fn an_array_is_read_as_postgres_writes_it() {
-        let read = |listed| elements(listed).map(|array| array.to_string());
-        assert_eq!(read("{a, \"b \\\" c\",NULL}").as_deref(), Some("ARRAY['a', 'b \" c', NULL]"));
-        assert_eq!(read(r#"{ "a" , b c }"#).as_deref(), Some("ARRAY['a', 'b c']"));
-        assert_eq!(read(r#"{"null",\ a,""}"#).as_deref(), Some("ARRAY['null', ' a', '']"));
-        for listed in ["{a,}", "{,a}", "{a\"b\"}", "{\"a", "{a", "{a}}"] {
-            assert_eq!(read(listed), None, "{listed}");
-        }
-        assert_eq!(read("{{1},{2}}"), None);
-        assert_eq!(read("a"), None);
     }
 }

@@ -7,6 +7,8 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
+use crate::sql::array_text::{self, Item};
+
 pub fn text(value: &str) -> Expr {
     Expr::Value(Value::SingleQuotedString(value.to_owned()).with_empty_span())
 }
@@ -85,77 +87,13 @@ pub fn type_named(name: &str) -> Option<DataType> {
     Parser::new(&PostgreSqlDialect {}).try_with_sql(name).ok()?.parse_data_type().ok()
 }
 
-pub fn is_array(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Array(_))
-}
-
 /// The array that a text like `{a,"b c",NULL}` stands for; `None` where it is none, or nested.
 pub fn elements(listed: &str) -> Option<Expr> {
-    let element = |value: Option<String>| value.map_or_else(null, |value| text(&value));
-    let elem = texts_of(listed)?.into_iter().map(element).collect();
+    let element = |item| match item {
+        Item::Null => Some(null()),
+        Item::Text(value) => Some(text(&value)),
+        Item::List(_) => None,
+    };
+    let elem = array_text::read(listed).ok()?.into_iter().map(element).collect::<Option<_>>()?;
     Some(Expr::Array(Array { elem, named: true }))
-}
-
-/// The same as texts, null where an element is `NULL` without quotes.
-pub fn texts_of(listed: &str) -> Option<Vec<Option<String>>> {
-    let inner = listed.trim().strip_prefix('{')?.strip_suffix('}')?;
-    let mut texts = Vec::new();
-    if inner.trim().is_empty() {
-        return Some(texts);
-    }
-    let mut signs = inner.chars().peekable();
-    loop {
-        while signs.next_if(|sign| sign.is_whitespace()).is_some() {}
-        texts.push(match signs.next_if_eq(&'"') {
-            Some(_) => Some(quoted(&mut signs)?),
-            None => bare(&mut signs)?,
-        });
-        match signs.next() {
-            None => return Some(texts),
-            Some(',') => {}
-            Some(_) => return None,
-        }
-    }
-}
-
-type Signs<'a> = std::iter::Peekable<std::str::Chars<'a>>;
-
-/// The rest of an element whose quote is open, and the blanks behind it.
-fn quoted(signs: &mut Signs) -> Option<String> {
-    let mut value = String::new();
-    loop {
-        match signs.next()? {
-            '"' => break,
-            '\\' => value.push(signs.next()?),
-            sign => value.push(sign),
-        }
-    }
-    while signs.next_if(|sign| sign.is_whitespace()).is_some() {}
-    Some(value)
-}
-
-/// An element without quotes, and the blanks behind it; the inner `None` is null.
-fn bare(signs: &mut Signs) -> Option<Option<String>> {
-    let (mut value, mut length) = (String::new(), 0);
-    while let Some(sign) = signs.next_if(|sign| *sign != ',') {
-        match sign {
-            '"' | '{' | '}' => return None,
-            '\\' => {
-                value.push(signs.next()?);
-                length = value.len();
-            }
-            sign => {
-                value.push(sign);
-                if !sign.is_whitespace() {
-                    length = value.len();
-                }
-            }
-        }
-    }
-    value.truncate(length);
-    match value.as_str() {
-        "" => None,
-        null if null.eq_ignore_ascii_case("null") => Some(None),
-        _ => Some(Some(value)),
-    }
 }

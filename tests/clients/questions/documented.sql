@@ -27,9 +27,6 @@ SELECT make_time(9, 30, 15.5) AS clock;
 -- An offset that is given as a text is refused, as PostgreSQL reads its sign west of Greenwich.
 SELECT TIMESTAMPTZ '2023-01-24 09:30Z' AT TIME ZONE '+05:30' AS local;
 
--- Instants are binned into months; PostgreSQL refuses lengths with months.
-SELECT date_bin('1 month', TIMESTAMP '2023-01-24 09:37', TIMESTAMP '2001-01-01') AS refused;
-
 -- Operators of PostgreSQL alone are refused; sqrt is the same.
 SELECT |/ 25.0 AS root;
 

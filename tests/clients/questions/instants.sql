@@ -80,6 +80,7 @@ SELECT date_trunc('century', TIMESTAMP '2023-05-24 09:30') AS century;
 SELECT date_trunc('hour', INTERVAL '3 days 04:05:06') AS length;
 SELECT date_bin(INTERVAL '15 minutes', TIMESTAMPTZ '2023-01-24 09:37Z', TIMESTAMPTZ '2000-01-01Z') AS at;
 SELECT date_bin('6 hours', TIMESTAMP '2023-01-24 09:37', TIMESTAMP '2001-01-01 02:00') AS local;
+SELECT date_bin('1 month', TIMESTAMP '2023-01-24 09:37', TIMESTAMP '2001-01-01') AS refused;
 SELECT date_bin('1 day', polled_at AT TIME ZONE 'Asia/Tokyo', TIMESTAMP '2001-01-01') AS day, count(*) AS polls FROM polls GROUP BY 1 ORDER BY 1;
 SELECT date_trunc('fortnight', TIMESTAMP '2023-05-24 09:30') AS refused;
 
