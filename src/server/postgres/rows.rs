@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, RecordBatch};
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema};
+use arrow::error::ArrowError;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion_postgres::arrow_pg::datatypes::arrow_schema_to_pg_fields;
 use datafusion_postgres::arrow_pg::encoder::encode_value;
@@ -40,15 +42,56 @@ pub async fn run(
     let sent = rows.flat_map({
         let columns = Arc::clone(&columns);
         move |batch| {
+            let batch = batch.map_err(failure::of).and_then(|batch| of_short_decimals(&batch));
             let rows: Box<dyn Iterator<Item = PgWireResult<DataRow>> + Send> = match batch {
                 Ok(batch) => Box::new(encoded(Arc::clone(&columns), batch)),
-                Err(failed) => Box::new(std::iter::once(Err(failure::of(failed)))),
+                Err(failed) => Box::new(std::iter::once(Err(failed))),
             };
             futures::stream::iter(rows)
         }
     });
     let told = end.filter_map(|told| async { told.map(Err) });
     Ok(QueryResponse::new(columns, sent.chain(told)))
+}
+
+/// Digits behind the point that `arrow-pg` can send, as of 0.16.
+const SCALE_MAX: i8 = 28;
+
+/// The same rows with no more digits behind the point than can be sent.
+///
+/// # Errors
+/// Where that changes a value.
+fn of_short_decimals(rows: &RecordBatch) -> PgWireResult<RecordBatch> {
+    let is_long =
+        |of: &DataType| matches!(of, DataType::Decimal128(_, scale) if *scale > SCALE_MAX);
+    if !rows.schema_ref().fields().iter().any(|field| is_long(field.data_type())) {
+        return Ok(rows.clone());
+    }
+    let failed = |wrong: ArrowError| error("XX000", wrong.to_string());
+    let (mut fields, mut columns) = (Vec::new(), Vec::new());
+    for (field, column) in rows.schema_ref().fields().iter().zip(rows.columns()) {
+        let short = match field.data_type() {
+            DataType::Decimal128(precision, _) if is_long(field.data_type()) => {
+                DataType::Decimal128(*precision, SCALE_MAX)
+            }
+            _ => {
+                fields.push(Arc::clone(field));
+                columns.push(Arc::clone(column));
+                continue;
+            }
+        };
+        let cut = cast(column, &short).map_err(failed)?;
+        if cast(&cut, field.data_type()).map_err(failed)?.as_ref() != column.as_ref() {
+            let sentence = format!(
+                "column {:?} has more than {SCALE_MAX} digits behind the point, as many as the protocol is sent; expected round",
+                field.name()
+            );
+            return Err(error("22003", sentence));
+        }
+        fields.push(Arc::new(field.as_ref().clone().with_data_type(short)));
+        columns.push(cut);
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(failed)
 }
 
 /// The rows of a batch. An interval that is null is encoded as a value without a type: `arrow-pg`, as
@@ -116,7 +159,7 @@ fn told_as_cut(rows: usize) -> PgWireError {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{ArrayRef, IntervalMonthDayNanoArray};
+    use arrow::array::{ArrayRef, Decimal128Array, IntervalMonthDayNanoArray};
     use arrow::datatypes::IntervalMonthDayNano;
     use datafusion_postgres::arrow_pg::datatypes::encode_recordbatch;
 
@@ -145,6 +188,20 @@ mod tests {
             assert_eq!(&sent[0].data[..], NULL, "{format:?}");
             assert_ne!(&sent[1].data[..4], NULL, "{format:?}");
         }
+    }
+
+    #[test]
+    fn decimals_are_sent_with_as_many_digits_as_can_be() {
+        let rows = |value: i128| {
+            let column = Decimal128Array::from(vec![Some(value), None]);
+            let column: ArrayRef = Arc::new(column.with_precision_and_scale(38, 30).unwrap());
+            RecordBatch::try_from_iter([("price", column)]).unwrap()
+        };
+        let sent = of_short_decimals(&rows(2_500)).unwrap();
+        let expected = Decimal128Array::from(vec![Some(25), None]);
+        let expected = expected.with_precision_and_scale(38, 28).unwrap();
+        assert_eq!(sent.column(0).as_ref(), &expected as &dyn Array);
+        assert!(of_short_decimals(&rows(2_501)).is_err());
     }
 
     /// Once it does not, [`encoded`] can go.

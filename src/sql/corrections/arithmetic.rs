@@ -89,7 +89,7 @@ impl ExprPlanner for Arithmetic {
 }
 
 /// Reads a constant of text as an interval where it is added to one, or to an instant, or compared
-/// with one.
+/// with one; and as a time where it is subtracted from one, or one from it.
 fn read_text(
     expr: &mut Expr,
     kind: DataType,
@@ -99,6 +99,10 @@ fn read_text(
     use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, Minus, NotEq, Plus};
     let Expr::Literal(value, _) = &*expr else { return Ok(kind) };
     let Some(text) = value.try_as_str().flatten() else { return Ok(kind) };
+    if let (Minus, DataType::Timestamp(..)) = (op, beside) {
+        *expr = Expr::Cast(Cast::new(Box::new(expr.clone()), beside.clone()));
+        return Ok(beside.clone());
+    }
     let interval = match op {
         // The engine may take it for an instant.
         Plus if matches!(beside, DataType::Timestamp(..)) => parse(text),

@@ -56,6 +56,8 @@ use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
 
+pub use self::interval_parser::parse as interval_of;
+pub use self::time_texts::interval as interval_text;
 use super::wrong;
 use crate::error::Fault;
 

@@ -57,6 +57,12 @@ fn checked(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
 }
 
 pub fn is_integer(expr: &Expr, schema: &DFSchema) -> bool {
+    // Its type would be asked for through all that is nested in it, with a name for each.
+    if let Expr::ScalarFunction(call) = expr
+        && call.func.inner().is::<Checked>()
+    {
+        return true;
+    }
     expr.get_type(schema).is_ok_and(|kind| kind.is_signed_integer())
 }
 

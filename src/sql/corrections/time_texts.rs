@@ -178,7 +178,7 @@ fn clock(time_us: u64) -> String {
 }
 
 /// Fields that are not zero; a plus tells that a field is positive where the one before is negative.
-fn interval(of: IntervalMonthDayNano) -> String {
+pub fn interval(of: IntervalMonthDayNano) -> String {
     let mut written = String::new();
     let mut is_after_negative = false;
     for (count, unit) in [(of.months / 12, "year"), (of.months % 12, "mon"), (of.days, "day")] {

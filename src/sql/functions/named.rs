@@ -7,6 +7,10 @@ use datafusion::logical_expr::sqlparser::ast::{
     BinaryOperator, Expr, FunctionArg, FunctionArgExpr, Value,
 };
 
+use crate::rules::calendar::DAY_US;
+use crate::sql::corrections::{interval_of, interval_text};
+use crate::words::duration_text;
+
 /// What a function calls its arguments.
 pub struct Named {
     pub function: &'static str,
@@ -87,16 +91,18 @@ fn option(of: &Named, name: &str, value: Expr) -> Result<Expr> {
 fn word_of(value: Expr) -> std::result::Result<String, String> {
     match value {
         Expr::Interval(interval) => {
-            let shown = interval.to_string();
-            let mut length = word_of(*interval.value)?;
+            let mut written = word_of(*interval.value)?;
             if let Some(unit) = interval.leading_field {
-                length = format!("{length} {}", unit.to_string().to_lowercase());
+                written = format!("{written} {unit}");
             }
-            let is_of = |unit: &str| length.to_lowercase().contains(unit);
-            match is_of("mon") || is_of("year") || length.trim_start().starts_with('-') {
-                true => Err(format!("{shown} is not a positive interval of days and hours")),
-                false => Ok(length),
-            }
+            let length = interval_of(&written);
+            let length_us = length
+                .filter(|length| length.months == 0)
+                .map(|length| i64::from(length.days) * DAY_US + length.nanoseconds / 1000);
+            length_us.filter(|length_us| *length_us > 0).map(duration_text).ok_or_else(|| {
+                let shown = length.map_or(written, interval_text);
+                format!("INTERVAL '{shown}' is not a positive interval of days and hours")
+            })
         }
         Expr::Value(value) => match value.value {
             Value::Boolean(truth) => Ok(truth.to_string()),
