@@ -1,4 +1,4 @@
-//! Where scans are divided among partitions: ranges of the numbers of stores.
+//! The ranges of store numbers by which scans are divided into partitions.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use datafusion::scalar::ScalarValue;
 
 use super::ranges::STORE_NO;
 
-/// Where a chain's stores are cut into ranges: each begins with the store of such a number, but the
-/// first, which has all before.
+/// Ranges of store numbers without gaps: each but the first begins at its number in `starts`, and the
+/// first holds all lower ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cuts {
     starts: Vec<i32>,
@@ -40,7 +40,7 @@ impl Cuts {
         self.in_order_of_ids
     }
 
-    /// Those of the numbers, which ascend, that are in the range of that place.
+    /// The part of ascending `numbers` that lies in the range at `place`.
     pub fn within(&self, place: usize, numbers: &[i32]) -> Arc<[i32]> {
         let (from, to) = self.range(place);
         let at = |bound: i32| numbers.partition_point(|number| *number < bound);

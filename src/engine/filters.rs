@@ -1,4 +1,4 @@
-//! What the filters of a scan say of single columns.
+//! Values, and days, to which the filters of a scan restrict one column.
 
 use std::ops::RangeInclusive;
 
@@ -7,6 +7,8 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use datafusion::scalar::ScalarValue;
+
+use crate::rules::calendar::day_of;
 
 /// The values of the column that the filter lets through; `None` where it is about anything else.
 pub fn values_asked<'f>(filter: &'f Expr, name: &str) -> Option<Vec<&'f ScalarValue>> {
@@ -33,8 +35,8 @@ pub fn values_asked<'f>(filter: &'f Expr, name: &str) -> Option<Vec<&'f ScalarVa
     }
 }
 
-/// The instants, in microseconds, that a filter which compares the column with a constant lets through.
-pub fn instants_asked(filter: &Expr, name: &str) -> Option<RangeInclusive<i64>> {
+/// The UTC days whose instants a filter lets through that compares the column with a constant.
+pub fn days_asked(filter: &Expr, name: &str) -> Option<RangeInclusive<i64>> {
     let Expr::BinaryExpr(BinaryExpr { left, op, right }) = filter else { return None };
     let is_column = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name() == name);
     let (op, value) = match (left.as_ref(), right.as_ref()) {
@@ -44,11 +46,11 @@ pub fn instants_asked(filter: &Expr, name: &str) -> Option<RangeInclusive<i64>> 
     };
     let ScalarValue::TimestampMicrosecond(Some(at), _) = *value else { return None };
     match op {
-        Operator::Eq => Some(at..=at),
-        Operator::Gt => Some(at.saturating_add(1)..=i64::MAX),
-        Operator::GtEq => Some(at..=i64::MAX),
-        Operator::Lt => Some(i64::MIN..=at.saturating_sub(1)),
-        Operator::LtEq => Some(i64::MIN..=at),
+        Operator::Eq => Some(day_of(at)..=day_of(at)),
+        Operator::Gt => Some(day_of(at.saturating_add(1))..=i64::MAX),
+        Operator::GtEq => Some(day_of(at)..=i64::MAX),
+        Operator::Lt => Some(i64::MIN..=day_of(at.saturating_sub(1))),
+        Operator::LtEq => Some(i64::MIN..=day_of(at)),
         _ => None,
     }
 }

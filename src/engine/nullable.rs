@@ -69,7 +69,7 @@ fn join_type(plan: &Arc<dyn ExecutionPlan>) -> Option<JoinType> {
     hash.or_else(loops).or_else(merge)
 }
 
-/// Whether rows of the left side, and of the right one, may be missing in rows of the join.
+/// Whether the join may pad columns of its left side with nulls, and of its right side.
 fn nullable_sides(join_type: JoinType) -> (bool, bool) {
     match join_type {
         JoinType::Left => (false, true),

@@ -55,7 +55,7 @@ enum Reading {
     Of(usize),
 }
 
-/// How the rows of one store lie in the files of a table.
+/// How many rows a store has in a table, and their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowsOfStore {
     One,

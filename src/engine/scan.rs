@@ -32,9 +32,8 @@ use super::Stores;
 use super::cuts::Cuts;
 use super::few_stores::{FEW_STORES_MAX, FewStoresExec, StoreFiles};
 use super::files::{LocalFiles, LocalPath, location_of};
-use super::filters::{instants_asked, unqualified, values_asked};
+use super::filters::{days_asked, unqualified, values_asked};
 use super::ranges::{RowsOfStore, STORE_NO, StoreRangesExec};
-use crate::rules::calendar::day_of;
 use crate::tables::{Table, TableFile};
 
 /// Column of the ids.
@@ -128,7 +127,7 @@ impl TableFiles {
         self.table == Table::Polls && column.name() == POLLED_AT && self.files.iter().all(is_over)
     }
 
-    /// Files of days for which every filter that a day decides holds, and that those over instants reach.
+    /// Files of the days that no filter rules out, by the day or by its instants.
     fn files_of(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<&TableFile>> {
         let mut files: Vec<_> = self.files.iter().collect();
         let Some(name) = self.table.partition_column() else { return Ok(files) };
@@ -146,7 +145,9 @@ impl TableFiles {
             files.retain(|_| holds.next().flatten().unwrap_or(false));
         }
         if self.table == Table::Polls {
-            files.retain(|file| filters.iter().all(|filter| may_meet(file, filter)));
+            for days in filters.iter().filter_map(|filter| days_asked(filter, POLLED_AT)) {
+                files.retain(|file| file.day.is_none_or(|day| days.contains(&day)));
+            }
         }
         Ok(files)
     }
@@ -372,14 +373,6 @@ impl TableProvider for TableFiles {
             None => ranges,
         }))
     }
-}
-
-/// Whether a poll of the file's day can be of an instant that the filter lets through.
-fn may_meet(file: &TableFile, filter: &Expr) -> bool {
-    let (Some(day), Some(asked)) = (file.day, instants_asked(filter, POLLED_AT)) else {
-        return true;
-    };
-    (day_of(*asked.start())..=day_of(*asked.end())).contains(&day)
 }
 
 /// The files in their order, cut into at most so many runs of about the same size; one, at least.

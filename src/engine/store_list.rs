@@ -72,8 +72,7 @@ impl StoreList {
         self.with_prefix("", Some(id))
     }
 
-    /// Those whose ids start with a text and come after another; found and counted without a look at
-    /// each.
+    /// The stores whose ids start with `prefix` and come after `after`, by binary search.
     pub fn with_prefix(
         &self,
         prefix: &str,

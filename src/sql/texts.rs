@@ -111,7 +111,8 @@ fn of_one_type(part: &mut Expr) -> Vec<Vec<&mut Expr>> {
     }
 }
 
-fn is_comparison(op: Operator) -> bool {
+/// Whether an operator compares two values of one type.
+pub fn is_comparison(op: Operator) -> bool {
     use Operator as O;
     matches!(
         op,

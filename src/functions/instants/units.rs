@@ -57,6 +57,15 @@ impl Unit {
         })
     }
 
+    /// Microseconds of a unit that is always as long and begins with them in 1970.
+    pub fn length_us(self) -> Option<i64> {
+        match self {
+            Unit::Clock(length_us) => Some(length_us),
+            Unit::Day => Some(DAY_US),
+            _ => None,
+        }
+    }
+
     /// Whether the offset of a zone may change within it.
     pub fn is_of_days(self) -> bool {
         !matches!(self, Unit::Clock(_))

@@ -100,6 +100,11 @@ fn read_text(
     let Expr::Literal(value, _) = &*expr else { return Ok(kind) };
     let Some(text) = value.try_as_str().flatten() else { return Ok(kind) };
     if let (Minus, DataType::Timestamp(..)) = (op, beside) {
+        if text.contains(char::is_alphabetic) && parse(text).is_some() {
+            let sentence =
+                format!("'{text}' beside - is read as an instant; expected INTERVAL '{text}'");
+            return Err(wrong::error(Fault::Value, sentence));
+        }
         *expr = Expr::Cast(Cast::new(Box::new(expr.clone()), beside.clone()));
         return Ok(beside.clone());
     }

@@ -13,8 +13,8 @@ use datafusion::logical_expr::expr::{
 };
 use datafusion::logical_expr::logical_plan::{Projection, Subquery};
 use datafusion::logical_expr::{
-    Expr, ExprSchemable, LogicalPlan, Operator, WindowFrameBound, WindowFrameUnits,
-    WindowFunctionDefinition, lit, when,
+    Expr, ExprSchemable, LogicalPlan, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition,
+    lit, when,
 };
 use datafusion::scalar::ScalarValue;
 
@@ -23,6 +23,7 @@ use super::interval::is_interval;
 use super::interval_texts::read;
 use super::lengths::{is_field_by_field, key, length, sorted};
 use crate::error::Fault;
+use crate::sql::texts::is_comparison;
 use crate::sql::wrong;
 
 /// The same by lengths, where the expression itself compares intervals.
@@ -79,11 +80,6 @@ pub fn compared(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         Expr::WindowFunction(call) => of_window(*call, schema)?,
         expr => Transformed::no(expr),
     })
-}
-
-fn is_comparison(op: Operator) -> bool {
-    use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};
-    matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
 }
 
 /// Whether all are intervals, differences, or constants that may be read as such, and not all are

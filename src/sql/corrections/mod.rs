@@ -42,12 +42,11 @@ mod windows;
 #[cfg(test)]
 mod tests;
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
@@ -58,8 +57,7 @@ use datafusion::sql::parser::Statement;
 
 pub use self::interval_parser::parse as interval_of;
 pub use self::time_texts::interval as interval_text;
-use super::wrong;
-use crate::error::Fault;
+use super::dialect::{refused, until_broken};
 
 /// Says in terms that the engine carries out rightly what it would not.
 ///
@@ -112,18 +110,6 @@ pub fn register(context: &SessionContext) {
     if let Some(average) = context.state().aggregate_functions().get("avg") {
         let average = averages::Average::new(Arc::clone(average));
         context.register_udaf(AggregateUDF::from(average));
-    }
-}
-
-/// What the engine cannot be asked rightly.
-fn refused(sentence: impl Into<String>) -> DataFusionError {
-    wrong::error(Fault::NotSupported, sentence)
-}
-
-fn until_broken(walked: ControlFlow<DataFusionError>) -> Result<()> {
-    match walked {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(error) => Err(error),
     }
 }
 

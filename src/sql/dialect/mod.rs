@@ -49,11 +49,14 @@ pub fn register(session: &SessionContext) {
     intervals::register(session);
 }
 
-fn refused(sentence: impl Into<String>) -> DataFusionError {
+/// What neither the engine nor a rewriting can answer.
+pub fn refused(sentence: impl Into<String>) -> DataFusionError {
     wrong::error(Fault::NotSupported, sentence)
 }
 
-fn until_broken(walked: ControlFlow<DataFusionError>) -> Result<()> {
+/// # Errors
+/// The one that broke a visit off.
+pub fn until_broken(walked: ControlFlow<DataFusionError>) -> Result<()> {
     match walked {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
