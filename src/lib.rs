@@ -19,5 +19,7 @@ pub mod server;
 pub mod sql;
 pub mod tables;
 pub mod words;
+#[cfg(unix)]
+mod workers;
 
 pub use error::{Error, Result};

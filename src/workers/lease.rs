@@ -1,0 +1,220 @@
+//! A process that is lent for one piece of work, within its terms.
+//!
+//! Whoever drops a lease before the work is done ends the process, wherever it is.
+
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::sync::Arc;
+
+use tokio::net::UnixStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, sleep_until};
+
+use super::frames::{self, Frame};
+use super::memory::{Gauge, LOOK_PAUSE};
+use super::pool::Shared;
+use super::process::{START_TIME, Worker};
+
+/// Of a frame that answers, beside what the work may take.
+const FRAME_BYTES: usize = 16 << 20;
+
+/// What a piece of work may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    pub ends_at: Instant,
+    /// Memory that the process has more than when it was ready.
+    pub memory_bytes: usize,
+}
+
+/// Why work did not come to its end.
+#[derive(Debug)]
+pub enum Lost {
+    /// Its time was over, perhaps before it had a process.
+    Time,
+    /// It had more memory than it may have, or could not have as much as it wanted.
+    Memory,
+    /// Something else ended the process, as the system does where memory runs out.
+    Killed,
+    /// No process can be started.
+    Unstarted(String),
+    /// The process broke off, or said what it must not.
+    Broken(String),
+}
+
+/// A process that does one piece of work; dropped before [`Self::keep`], it ends.
+#[derive(Debug)]
+pub struct Lease {
+    /// None once it has ended.
+    lent: Option<(Worker, UnixStream)>,
+    pool: Arc<Shared>,
+    pub(super) terms: Terms,
+    next_look_at: Instant,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Lease {
+    /// # Errors
+    /// Where the system has no room to watch the socket.
+    pub fn on(
+        mut worker: Worker,
+        pool: Arc<Shared>,
+        turn: OwnedSemaphorePermit,
+        terms: Terms,
+    ) -> Result<Self, Lost> {
+        // Registered anew each time: it may be lent to a task of another runtime than before.
+        let socket =
+            worker.socket.take().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected));
+        match socket.and_then(UnixStream::from_std) {
+            Ok(socket) => {
+                let (lent, next_look_at) = (Some((worker, socket)), Instant::now() + LOOK_PAUSE);
+                Ok(Self { lent, pool, terms, next_look_at, _turn: turn })
+            }
+            Err(error) => {
+                pool.bury(worker);
+                Err(Lost::Broken(error.to_string()))
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub fn process(&self) -> Option<u32> {
+        self.lent.as_ref().map(|(worker, _)| worker.id())
+    }
+
+    /// Has the process hear a frame and answer it, unless it has before. The time that this takes comes
+    /// on top of what the terms give.
+    ///
+    /// # Errors
+    /// Where the process has ended, or takes too long.
+    pub async fn prepare(&mut self, frame: &Frame) -> Result<(), Lost> {
+        if self.lent.as_ref().is_some_and(|(worker, _)| worker.has_heard(frame)) {
+            return Ok(());
+        }
+        let begun_at = Instant::now();
+        let ends_at = std::mem::replace(&mut self.terms.ends_at, begun_at + START_TIME);
+        self.say(frame.kind, &[&frame.payload]).await?;
+        self.hear().await?;
+        self.terms.ends_at = ends_at + begun_at.elapsed();
+        if let Some((worker, _)) = &mut self.lent {
+            worker.note(frame);
+        }
+        Ok(())
+    }
+
+    /// Says one frame of these parts.
+    ///
+    /// # Errors
+    /// Where the process has ended, or the terms are over.
+    pub async fn say(&mut self, kind: u8, parts: &[&[u8]]) -> Result<(), Lost> {
+        let Some((worker, socket)) = &mut self.lent else { return Err(Lost::Killed) };
+        let max = worker.ready_bytes.saturating_add(self.terms.memory_bytes);
+        let broken = tokio::select! {
+            said = frames::send(socket, kind, parts) => match said {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            },
+            lost = over(&worker.gauge, max, self.terms.ends_at, &mut self.next_look_at) => {
+                return Err(lost);
+            }
+        };
+        Err(self.ended(broken).await)
+    }
+
+    /// Waits for the next frame.
+    ///
+    /// # Errors
+    /// Where the process has ended, or the terms are over.
+    pub async fn hear(&mut self) -> Result<Frame, Lost> {
+        let Some((worker, socket)) = &mut self.lent else { return Err(Lost::Killed) };
+        let max = worker.ready_bytes.saturating_add(self.terms.memory_bytes);
+        let bytes_max = self.terms.memory_bytes.saturating_add(FRAME_BYTES);
+        let broken = tokio::select! {
+            lost = over(&worker.gauge, max, self.terms.ends_at, &mut self.next_look_at) => {
+                return Err(lost);
+            }
+            heard = frames::receive(socket, bytes_max) => match heard {
+                Ok(frame) => return Ok(frame),
+                Err(error) => error,
+            },
+        };
+        Err(self.ended(broken).await)
+    }
+
+    /// Ends when the terms are over, for whoever waits for something else than the process.
+    pub async fn over(&mut self) -> Lost {
+        let Some((worker, _)) = &self.lent else { return Lost::Killed };
+        let max = worker.ready_bytes.saturating_add(self.terms.memory_bytes);
+        over(&worker.gauge, max, self.terms.ends_at, &mut self.next_look_at).await
+    }
+
+    /// The work has come to its end: the process may have other work.
+    pub fn keep(mut self) {
+        let Some((mut worker, socket)) = self.lent.take() else { return };
+        match socket.into_std() {
+            Ok(socket) => {
+                worker.socket = Some(socket);
+                worker.idle_since = std::time::Instant::now();
+                self.pool.give_back(worker);
+            }
+            Err(_) => self.pool.bury(worker),
+        }
+    }
+
+    /// Why a process ended that cannot be talked to any more.
+    async fn ended(&mut self, error: io::Error) -> Lost {
+        if error.kind() == io::ErrorKind::InvalidData {
+            return Lost::Broken(error.to_string());
+        }
+        let Some((worker, _)) = self.lent.take() else { return Lost::Killed };
+        self.pool.replace();
+        match tokio::task::spawn_blocking(|| worker.status()).await {
+            Ok(Ok(status)) => Lost::by(status),
+            Ok(Err(error)) => Lost::Broken(error.to_string()),
+            Err(error) => Lost::Broken(error.to_string()),
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some((worker, _)) = self.lent.take() {
+            tracing::debug!(process = worker.id(), "a process for queries is ended");
+            self.pool.bury(worker);
+        }
+    }
+}
+
+impl Lost {
+    fn by(status: ExitStatus) -> Self {
+        use rustix::process::Signal;
+        match status.signal() {
+            // Rust aborts where it cannot have memory, which a limit of the process sees to.
+            Some(signal) if signal == Signal::ABORT.as_raw() => Self::Memory,
+            Some(signal) if signal == Signal::KILL.as_raw() => Self::Killed,
+            _ => Self::Broken(format!("a process ended: {status}")),
+        }
+    }
+}
+
+/// Ends when a process has more memory than so much, or its time is over.
+async fn over(
+    gauge: &Gauge,
+    bytes_max: usize,
+    ends_at: Instant,
+    next_look_at: &mut Instant,
+) -> Lost {
+    loop {
+        let now = Instant::now();
+        if now >= ends_at {
+            return Lost::Time;
+        }
+        if now >= *next_look_at {
+            if gauge.bytes() > bytes_max {
+                return Lost::Memory;
+            }
+            *next_look_at = now + LOOK_PAUSE;
+        }
+        sleep_until(ends_at.min(*next_look_at)).await;
+    }
+}

@@ -1,0 +1,81 @@
+//! How much memory a process has, as the system counts it.
+
+use std::time::Duration;
+
+/// Between two looks at a process that works.
+pub const LOOK_PAUSE: Duration = Duration::from_millis(20);
+
+/// Tells the memory of one process; of no other, even if its number is given to another one.
+#[derive(Debug)]
+pub struct Gauge {
+    #[cfg(target_os = "linux")]
+    statm: std::fs::File,
+}
+
+impl Gauge {
+    /// # Errors
+    /// Where the process has ended.
+    #[cfg(target_os = "linux")]
+    pub fn of(process: u32) -> std::io::Result<Self> {
+        Ok(Self { statm: std::fs::File::open(format!("/proc/{process}/statm"))? })
+    }
+
+    /// # Errors
+    /// None here.
+    #[cfg(not(target_os = "linux"))]
+    pub fn of(_: u32) -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// Bytes that are in memory and of no file; 0 where the system does not tell, or the process has
+    /// ended.
+    #[cfg(target_os = "linux")]
+    pub fn bytes(&self) -> usize {
+        use std::os::unix::fs::FileExt;
+        let mut text = [0; 128];
+        let read = self.statm.read_at(&mut text, 0).unwrap_or_default();
+        let text = text.get(..read).and_then(|text| std::str::from_utf8(text).ok());
+        pages(text.unwrap_or_default()) * rustix::param::page_size()
+    }
+
+    /// The system does not tell.
+    #[cfg(not(target_os = "linux"))]
+    pub fn bytes(&self) -> usize {
+        0
+    }
+}
+
+/// From `size resident shared …`: shared are the pages of files, as those of the program itself.
+#[cfg(target_os = "linux")]
+fn pages(statm: &str) -> usize {
+    let mut numbers = statm.split(' ').skip(1).map(|number| number.trim().parse().unwrap_or(0));
+    let (resident, shared): (usize, usize) =
+        (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    resident.saturating_sub(shared)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_files_do_not_count() {
+        for (statm, expected) in [
+            ("5000 700 200 30 0 900 0\n", 500),
+            ("5000 200 700 30 0 900 0\n", 0),
+            ("0 0 0 0 0 0 0\n", 0),
+            ("", 0),
+        ] {
+            assert_eq!(pages(statm), expected, "{statm:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_process_has_written_to_counts() {
+        let gauge = Gauge::of(std::process::id()).unwrap();
+        let before = gauge.bytes();
+        let written = std::hint::black_box(vec![1_u8; 256 << 20]);
+        assert!(gauge.bytes() > before + (128 << 20), "{before}, then {}", gauge.bytes());
+        drop(written);
+    }
+}

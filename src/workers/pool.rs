@@ -1,0 +1,288 @@
+//! Processes that are ready to work, and those that are lent.
+//!
+//! One that was used last is lent first: it knows most of what is asked next. For one that ends another
+//! one is started at once.
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::pin::pin;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::{Instant, timeout_at};
+
+use super::frames::Frame;
+use super::lease::{Lease, Lost, Terms};
+use super::process::{Program, START_TIME, Worker};
+
+/// Processes that stay however long nobody asks.
+const WARM_MAX: usize = 2;
+/// After which those beyond that end.
+const IDLE_TIME: Duration = Duration::from_secs(30);
+/// Between two looks at those that are idle; as long as an allocator may take to give memory back.
+const TEND_PAUSE: Duration = Duration::from_secs(1);
+/// What a process may keep, beside what it had when it was ready, to be lent again.
+const KEPT_BYTES_MAX: usize = 150 << 20;
+
+/// What the pool gives turns to. Work of one kind does not wait for that of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    Short,
+    Long,
+}
+
+/// Processes of one program; ends them when it is dropped.
+#[derive(Debug)]
+pub struct Pool(Arc<Shared>);
+
+/// What a pool shares with the processes that it lends.
+#[derive(Debug)]
+pub struct Shared {
+    program: Program,
+    /// At most so many are lent for work of each kind.
+    short: Arc<Semaphore>,
+    long: Arc<Semaphore>,
+    at_once: usize,
+    state: Mutex<State>,
+    freed: Notify,
+    starts: mpsc::Sender<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The last used one last.
+    idle: Vec<Worker>,
+    /// Those that are starting, idle or lent.
+    alive: usize,
+    /// What a process hears before it works.
+    greetings: Vec<Frame>,
+    /// Why the last start failed.
+    failed: Option<String>,
+    is_closed: bool,
+}
+
+impl Pool {
+    /// Lends so many processes at once for work of each kind; starts none yet.
+    ///
+    /// # Errors
+    /// Where the system has no thread left.
+    pub fn new(program: Program, at_once: usize, greeting: Frame) -> io::Result<Self> {
+        let (starts, to_start) = mpsc::channel();
+        let shared = Arc::new(Shared {
+            program,
+            short: Arc::new(Semaphore::new(at_once)),
+            long: Arc::new(Semaphore::new(at_once)),
+            at_once,
+            state: Mutex::new(State { greetings: vec![greeting], ..State::default() }),
+            freed: Notify::new(),
+            starts,
+        });
+        let weak = Arc::downgrade(&shared);
+        // A process ends with the thread that started it: this one lives as long as the pool.
+        std::thread::Builder::new().name("workers".into()).spawn(move || keep(&weak, &to_start))?;
+        Ok(Self(shared))
+    }
+
+    /// Has every process that is started from now on hear the frames as well, in place of those said
+    /// so before; starts some.
+    pub fn warm(&self, greetings: impl IntoIterator<Item = Frame>) {
+        let mut state = self.0.state();
+        state.greetings.truncate(1);
+        state.greetings.extend(greetings);
+        let missing = self.0.warm().saturating_sub(state.alive);
+        (0..missing).for_each(|_| self.0.start_one(&mut state));
+    }
+
+    /// A process for one piece of work, when there is a turn for it.
+    ///
+    /// # Errors
+    /// Where there is none within the time, or none can be started.
+    pub async fn lease(&self, turn: Turn, mut terms: Terms) -> Result<Lease, Lost> {
+        let turns = match turn {
+            Turn::Short => &self.0.short,
+            Turn::Long => &self.0.long,
+        };
+        let turn = timeout_at(terms.ends_at, Arc::clone(turns).acquire_owned()).await;
+        let turn = turn.map_err(|_| Lost::Time)?;
+        let turn = turn.map_err(|_| Lost::Broken("there are no turns any more".into()))?;
+        // Whoever has a turn waits for nothing but a start, which is not the work's doing.
+        let begun_at = Instant::now();
+        let worker = timeout_at(begun_at + START_TIME, self.0.next_idle()).await;
+        let worker = worker.map_err(|_| Lost::Unstarted("it takes too long".into()))??;
+        terms.ends_at += begun_at.elapsed();
+        Lease::on(worker, Arc::clone(&self.0), turn, terms)
+    }
+
+    /// Ends all that are idle, and starts none any more.
+    pub fn close(&self) {
+        let idle = {
+            let mut state = self.0.state();
+            state.is_closed = true;
+            let idle = std::mem::take(&mut state.idle);
+            state.alive -= idle.len();
+            idle
+        };
+        drop(idle);
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn warm(&self) -> usize {
+        self.at_once.min(WARM_MAX)
+    }
+
+    /// Has one more started, where there may be one.
+    fn start_one(&self, state: &mut State) {
+        // As many as there are turns, so that whoever has a turn finds one.
+        if !state.is_closed && state.alive < 2 * self.at_once && self.starts.send(()).is_ok() {
+            state.alive += 1;
+        }
+    }
+
+    async fn next_idle(&self) -> Result<Worker, Lost> {
+        loop {
+            let mut freed = pin!(self.freed.notified());
+            // From now on nothing is missed.
+            freed.as_mut().enable();
+            if let Some(worker) = self.take_idle()? {
+                return Ok(worker);
+            }
+            freed.await;
+        }
+    }
+
+    fn take_idle(&self) -> Result<Option<Worker>, Lost> {
+        let mut state = self.state();
+        let mut found = None;
+        while found.is_none() {
+            let Some(mut worker) = state.idle.pop() else { break };
+            match worker.has_ended() {
+                false => found = Some(worker),
+                true => state.alive -= 1,
+            }
+        }
+        if let (None, 0, Some(failed)) = (&found, state.alive, state.failed.take()) {
+            return Err(Lost::Unstarted(failed));
+        }
+        if state.is_closed && found.is_none() {
+            return Err(Lost::Unstarted("the server is stopping".into()));
+        }
+        // So that nobody else waits for a start.
+        if state.idle.is_empty() {
+            self.start_one(&mut state);
+        }
+        Ok(found)
+    }
+
+    /// One that has done its work.
+    pub fn give_back(&self, worker: Worker) {
+        self.put(worker, |idle, worker| idle.push(worker));
+    }
+
+    fn put(&self, worker: Worker, put: impl FnOnce(&mut Vec<Worker>, Worker)) {
+        let mut state = self.state();
+        if state.is_closed {
+            drop(state);
+            return self.bury(worker);
+        }
+        put(&mut state.idle, worker);
+        drop(state);
+        self.freed.notify_one();
+    }
+
+    /// Ends a process, without waiting for it; another one takes its place.
+    pub fn bury(&self, mut worker: Worker) {
+        worker.kill();
+        self.replace();
+        // Where there is no thread the worker is dropped here.
+        let _ = std::thread::Builder::new().name("worker ends".into()).spawn(|| drop(worker));
+    }
+
+    /// One has gone.
+    pub fn replace(&self) {
+        let mut state = self.state();
+        state.alive -= 1;
+        if state.alive < self.warm() || state.idle.is_empty() {
+            self.start_one(&mut state);
+        }
+    }
+
+    /// Makes a process ready that was started.
+    fn make_ready(&self, mut worker: Worker) -> io::Result<()> {
+        let greetings = self.state().greetings.clone();
+        worker.greet(&greetings)?;
+        // Behind those that have worked before.
+        self.put(worker, |idle, worker| idle.insert(0, worker));
+        Ok(())
+    }
+
+    fn start_failed(&self, error: &io::Error) {
+        tracing::error!(%error, program = ?self.program.path, "a process for queries has not started");
+        let mut state = self.state();
+        state.alive -= 1;
+        state.failed = Some(error.to_string());
+        drop(state);
+        self.freed.notify_waiters();
+    }
+
+    /// Those that have ended, keep too much, or were not used for long.
+    fn take_away(&self) -> Vec<Worker> {
+        let mut state = self.state();
+        let mut surplus = state.alive.saturating_sub(self.warm());
+        let all = std::mem::take(&mut state.idle);
+        let mut away = Vec::new();
+        for mut worker in all {
+            let idle_for = worker.idle_since.elapsed();
+            let is_heavy = idle_for >= TEND_PAUSE
+                && worker.gauge.bytes() > worker.ready_bytes + KEPT_BYTES_MAX;
+            let is_surplus = surplus > 0 && idle_for >= IDLE_TIME;
+            if worker.has_ended() || is_heavy || is_surplus {
+                surplus = surplus.saturating_sub(1);
+                away.push(worker);
+            } else {
+                state.idle.push(worker);
+            }
+        }
+        state.alive -= away.len();
+        let missing = self.warm().saturating_sub(state.alive).min(away.len());
+        (0..missing).for_each(|_| self.start_one(&mut state));
+        away
+    }
+}
+
+/// Starts processes as they are asked for, and looks after those that are idle, as long as there is a
+/// pool.
+fn keep(pool: &Weak<Shared>, to_start: &mpsc::Receiver<()>) {
+    loop {
+        let asked = to_start.recv_timeout(TEND_PAUSE);
+        let Some(pool) = pool.upgrade() else { return };
+        match asked {
+            Ok(()) => start(&pool),
+            Err(RecvTimeoutError::Timeout) => drop(pool.take_away()),
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+fn start(pool: &Arc<Shared>) {
+    let worker = match Worker::start(&pool.program) {
+        Ok(worker) => worker,
+        Err(error) => return pool.start_failed(&error),
+    };
+    // On a thread of its own, so that the next one starts meanwhile.
+    let readying = std::thread::Builder::new().name("worker starts".into()).spawn({
+        let pool = Arc::clone(pool);
+        move || pool.make_ready(worker).unwrap_or_else(|error| pool.start_failed(&error))
+    });
+    if let Err(error) = readying {
+        pool.start_failed(&error);
+    }
+}

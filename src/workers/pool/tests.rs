@@ -1,0 +1,121 @@
+//! Pools of processes that say what they hear.
+
+use super::*;
+
+/// Answers each greeting, and then whatever it hears, by the same bytes.
+fn echoing(at_once: usize) -> Pool {
+    pool("exec cat <&0 >&0", at_once)
+}
+
+fn pool(script: &str, at_once: usize) -> Pool {
+    let arguments = vec!["-c".into(), script.into()];
+    let program = Program { path: "/bin/sh".into(), arguments };
+    Pool::new(program, at_once, Frame { kind: 1, payload: Vec::new() }).unwrap()
+}
+
+fn terms(time: Duration) -> Terms {
+    Terms { ends_at: Instant::now() + time, memory_bytes: 64 << 20 }
+}
+
+const LONG: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn the_process_that_was_used_last_is_lent_next() {
+    let pool = echoing(2);
+    let mut lease = pool.lease(Turn::Long, terms(LONG)).await.unwrap();
+    lease.say(5, &[b"a", b"bc"]).await.unwrap();
+    assert_eq!(lease.hear().await.unwrap(), Frame { kind: 5, payload: b"abc".to_vec() });
+    let process = lease.process().unwrap();
+    lease.keep();
+    let lease = pool.lease(Turn::Short, terms(LONG)).await.unwrap();
+    assert_eq!(lease.process(), Some(process));
+}
+
+#[tokio::test]
+async fn a_process_whose_time_is_over_gives_its_place_to_another() {
+    let pool = echoing(1);
+    let mut lease = pool.lease(Turn::Long, terms(LONG)).await.unwrap();
+    let process = lease.process();
+    lease.terms.ends_at = Instant::now();
+    assert!(matches!(lease.hear().await, Err(Lost::Time)));
+    drop(lease);
+    let lease = pool.lease(Turn::Long, terms(LONG)).await.unwrap();
+    assert_ne!(lease.process(), process);
+}
+
+#[tokio::test]
+async fn whoever_finds_no_turn_hears_that_the_time_is_over() {
+    let pool = echoing(1);
+    let held = pool.lease(Turn::Long, terms(LONG)).await.unwrap();
+    let waits = pool.lease(Turn::Long, terms(Duration::ZERO));
+    assert!(matches!(waits.await, Err(Lost::Time)));
+    // Work of the other kind has a turn of its own.
+    pool.lease(Turn::Short, terms(LONG)).await.unwrap().keep();
+    held.keep();
+}
+
+#[tokio::test]
+async fn what_makes_a_process_ready_is_heard_once() {
+    let pool = echoing(1);
+    let warm = Frame { kind: 2, payload: b"warm".to_vec() };
+    for _ in 0..2 {
+        let mut lease = pool.lease(Turn::Long, terms(LONG)).await.unwrap();
+        let (ends_at, process) = (lease.terms.ends_at, lease.process());
+        lease.prepare(&warm).await.unwrap();
+        assert!(lease.terms.ends_at >= ends_at);
+        lease.keep();
+        let heard = |worker: &Worker| worker.has_heard(&warm);
+        let state = pool.0.state();
+        let idle = state.idle.iter().find(|worker| Some(worker.id()) == process).unwrap();
+        assert!(heard(idle));
+    }
+}
+
+fn kill(process: u32) {
+    let process = rustix::process::Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+}
+
+#[tokio::test]
+async fn a_process_that_is_killed_is_told_and_the_next_one_works() {
+    let pool = echoing(1);
+    let mut lease = pool.lease(Turn::Long, terms(LONG)).await.unwrap();
+    kill(lease.process().unwrap());
+    assert!(matches!(lease.hear().await, Err(Lost::Killed)));
+    drop(lease);
+    // One that is idle as well.
+    let lease = pool.lease(Turn::Long, terms(LONG)).await.unwrap();
+    let process = lease.process().unwrap();
+    lease.keep();
+    kill(process);
+    let has_ended = || {
+        let mut state = pool.0.state();
+        let mut killed = state.idle.iter_mut().filter(|worker| worker.id() == process);
+        killed.all(|worker| worker.has_ended())
+    };
+    while !has_ended() {
+        tokio::task::yield_now().await;
+    }
+    let mut lease = pool.lease(Turn::Long, terms(LONG)).await.unwrap();
+    assert_ne!(lease.process(), Some(process));
+    lease.say(5, &[]).await.unwrap();
+    assert!(lease.hear().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_is_told() {
+    let program = Program { path: "/nowhere/uptally".into(), arguments: Vec::new() };
+    let pool = Pool::new(program, 1, Frame { kind: 1, payload: Vec::new() }).unwrap();
+    let lost = pool.lease(Turn::Long, terms(LONG)).await.unwrap_err();
+    assert!(matches!(lost, Lost::Unstarted(_)), "{lost:?}");
+}
+
+#[tokio::test]
+async fn a_pool_that_is_closed_starts_nothing() {
+    let pool = echoing(1);
+    pool.lease(Turn::Long, terms(LONG)).await.unwrap().keep();
+    pool.close();
+    let lost = pool.lease(Turn::Long, terms(LONG)).await.unwrap_err();
+    assert!(matches!(lost, Lost::Unstarted(_)), "{lost:?}");
+    assert!(pool.0.state().idle.is_empty());
+}

@@ -1,0 +1,143 @@
+//! One process, as the server sees it.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::frames::{self, Frame};
+use super::memory::Gauge;
+
+/// How long a process may take until it is ready to work.
+pub const START_TIME: Duration = Duration::from_secs(60);
+/// Of what a process says before it works.
+const GREETING_BYTES_MAX: usize = 1 << 20;
+/// Of the frames that made it ready, as many as are remembered.
+const HEARD_MAX: usize = 16;
+/// Of the server's environment; none of them is a secret.
+const VARIABLES: [&str; 4] = ["UPTALLY_LOG", "RUST_LOG", "RUST_BACKTRACE", "PATH"];
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub struct Program {
+    pub path: PathBuf,
+    pub arguments: Vec<OsString>,
+}
+
+/// A process that runs until this is dropped.
+#[derive(Debug)]
+pub struct Worker {
+    child: Child,
+    /// None while it is lent.
+    pub socket: Option<UnixStream>,
+    pub gauge: Gauge,
+    /// Its memory when it was ready to work.
+    pub ready_bytes: usize,
+    /// What made it ready, the last one last.
+    heard: VecDeque<Frame>,
+    /// Where it may write; goes with it.
+    _scratch: TempDir,
+    pub idle_since: Instant,
+}
+
+impl Worker {
+    /// Starts one, which ends with the thread that does.
+    ///
+    /// # Errors
+    /// Where the system has no process, socket or folder left.
+    pub fn start(program: &Program) -> io::Result<Self> {
+        let scratch = tempfile::Builder::new().prefix("uptally-").tempdir()?;
+        let (ours, theirs) = UnixStream::pair()?;
+        let mut command = Command::new(&program.path);
+        command
+            .arg0(env!("CARGO_PKG_NAME"))
+            .args(&program.arguments)
+            .env_clear()
+            .envs(VARIABLES.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
+            .env("TMPDIR", scratch.path())
+            .stdin(OwnedFd::from(theirs))
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            // A signal from the keyboard is for the server, which lets it finish its work.
+            .process_group(0);
+        let mut child = command.spawn()?;
+        let gauge = match Gauge::of(child.id()) {
+            Ok(gauge) => gauge,
+            Err(error) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(error);
+            }
+        };
+        let (socket, idle_since) = (Some(ours), Instant::now());
+        let heard = VecDeque::new();
+        Ok(Self { child, socket, gauge, ready_bytes: 0, heard, _scratch: scratch, idle_since })
+    }
+
+    /// Says the frames, each after the answer to the one before; then it is ready to work.
+    ///
+    /// # Errors
+    /// Where it ends instead, or takes too long.
+    pub fn greet(&mut self, greetings: &[Frame]) -> io::Result<()> {
+        let socket = self.socket.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+        socket.set_read_timeout(Some(START_TIME))?;
+        for greeting in greetings {
+            frames::write(socket, greeting.kind, &[&greeting.payload])?;
+            frames::read(socket, GREETING_BYTES_MAX)?;
+        }
+        socket.set_read_timeout(None)?;
+        socket.set_nonblocking(true)?;
+        greetings.iter().for_each(|greeting| self.note(greeting));
+        self.ready_bytes = self.gauge.bytes();
+        self.idle_since = Instant::now();
+        Ok(())
+    }
+
+    /// Whether it has heard what makes it ready for some work.
+    pub fn has_heard(&self, frame: &Frame) -> bool {
+        self.heard.contains(frame)
+    }
+
+    /// Remembers what it has heard.
+    pub fn note(&mut self, frame: &Frame) {
+        if self.heard.len() == HEARD_MAX {
+            self.heard.pop_front();
+        }
+        self.heard.push_back(frame.clone());
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Takes its cores away at once; its memory goes as it is waited for.
+    pub fn kill(&mut self) {
+        // One that has ended already cannot be killed.
+        let _ = self.child.kill();
+    }
+
+    /// How a process ended that has closed its socket.
+    pub fn status(mut self) -> io::Result<ExitStatus> {
+        self.kill();
+        self.child.wait()
+    }
+}
+
+impl Drop for Worker {
+    /// Waits until its memory is free.
+    fn drop(&mut self) {
+        self.kill();
+        let _ = self.child.wait();
+    }
+}
