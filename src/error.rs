@@ -60,7 +60,7 @@ impl From<String> for Wrong {
 }
 
 /// The kinds of what may be wrong with a query.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Fault {
     /// It is not SQL.
     Syntax,

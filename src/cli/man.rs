@@ -35,7 +35,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 fn write_all(command: &clap::Command, folder: &Path) -> Result<()> {
     let name = Man::new(command.clone()).get_filename();
     output::write(&page(command)?, Some(&folder.join(name)))?;
-    command.get_subcommands().try_for_each(|below| write_all(below, folder))
+    let mut shown = command.get_subcommands().filter(|below| !below.is_hide_set());
+    shown.try_for_each(|below| write_all(below, folder))
 }
 
 fn page(command: &clap::Command) -> Result<Vec<u8>> {

@@ -16,6 +16,8 @@ mod report;
 mod serve;
 mod signals;
 mod sql;
+#[cfg(unix)]
+mod worker;
 mod zones;
 
 use std::process::ExitCode;
@@ -65,6 +67,9 @@ enum Action {
     Zones(zones::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
+    #[cfg(unix)]
+    #[command(hide = true)]
+    Worker(worker::Arguments),
 }
 
 impl Action {
@@ -76,6 +81,15 @@ impl Action {
             Action::Report(arguments) => arguments.check().map_err(|wrong| ("report", wrong)),
             Action::Sql(arguments) => arguments.check().map_err(|wrong| ("sql", wrong)),
             _ => Ok(()),
+        }
+    }
+
+    /// Whether it starts its threads itself, after it has restricted what all of them may do.
+    fn starts_threads(&self) -> bool {
+        match self {
+            #[cfg(unix)]
+            Action::Worker(_) => true,
+            _ => false,
         }
     }
 }
@@ -96,6 +110,9 @@ pub fn run() -> ExitCode {
         wrong_flag(name, &wrong);
     }
     logging::to_stderr(&command.action);
+    if command.action.starts_threads() {
+        return exit_code(futures::executor::block_on(act(command.action)));
+    }
     let mut threads = tokio::runtime::Builder::new_multi_thread();
     // What is said to the service or at the prompt passes through them.
     let runtime = match threads.enable_all().thread_stack_size(STACK_BYTES).build() {
@@ -108,6 +125,11 @@ pub fn run() -> ExitCode {
     let done = runtime.block_on(act(command.action));
     // What nobody waits for any more, as a query that was stopped, holds nothing up.
     runtime.shutdown_background();
+    exit_code(done)
+}
+
+/// Says what went wrong.
+fn exit_code(done: Result<()>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -131,6 +153,8 @@ async fn act(action: Action) -> Result<()> {
         Action::Zones(arguments) => zones::run(&arguments).await,
         Action::Completions(arguments) => completions::run(&arguments),
         Action::Man(arguments) => man::run(&arguments),
+        #[cfg(unix)]
+        Action::Worker(arguments) => worker::run(&arguments),
     }
 }
 

@@ -151,6 +151,7 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
     };
     let mut settings = settings(arguments)?;
     settings.hosts.extend(arguments.listen.hosts(&addresses.http));
+    settings.worker = program();
     let data = data(arguments, stop.flag()).await?;
     let service = Service::open(data, settings)?;
     let reloads = tokio::spawn(reload_on(hangups, service.clone()));
@@ -274,6 +275,16 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
         origins: arguments.allow_origin.clone(),
         ..usual()
     })
+}
+
+/// This program, for processes of its own: the file that it was started from, also where that was
+/// replaced since.
+fn program() -> Option<PathBuf> {
+    let started_from = PathBuf::from("/proc/self/exe");
+    match started_from.exists() {
+        true => Some(started_from),
+        false => std::env::current_exe().ok().filter(|_| cfg!(unix)),
+    }
 }
 
 /// What holds where no flag says otherwise.

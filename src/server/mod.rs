@@ -39,6 +39,7 @@ mod places;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod problem;
+mod questions;
 mod reports;
 mod request;
 mod request_log;
@@ -73,6 +74,8 @@ pub use self::jobs::{Limits, Retention};
 pub use self::keyring::Keyring;
 pub use self::keys::{Key, KeyId, Keys, ROLES, Role};
 pub use self::origin::Origin;
+#[cfg(unix)]
+pub use self::questions::worker;
 pub use self::router::router;
 pub use self::routes::{ROUTES, Route};
 pub use self::service::Service;
@@ -137,7 +140,11 @@ pub async fn run(
     // So that nobody waits for it; whether there is data is for those to hear who ask.
     tokio::spawn({
         let service = service.clone();
-        async move { drop(service.catalog.newest().await) }
+        async move {
+            if let Ok(edition) = service.catalog.newest().await {
+                service.questions.warm(edition.version());
+            }
+        }
     });
     let (stopping, is_stopping) = tokio::sync::oneshot::channel::<()>();
     let stop = async {

@@ -1,8 +1,8 @@
 //! What every endpoint shares: the data, the reports, and what is set; a cheap handle.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -10,14 +10,13 @@ use warp::http::header::CONTENT_TYPE;
 use warp::http::{HeaderValue, Response, StatusCode};
 use warp::reply::Response as Reply;
 
-use super::catalog::{Catalog, Edition};
+use super::catalog::Catalog;
 use super::jobs::Jobs;
 use super::metrics::Metrics;
-use super::problem::Answer;
+use super::questions::Questions;
 use super::settings::Settings;
 use super::work::Work;
 use crate::error::Result;
-use crate::sql::{Database, Session};
 
 #[derive(Clone)]
 pub struct Service(Arc<Shared>);
@@ -30,9 +29,7 @@ pub struct Shared {
     pub jobs: Jobs,
     pub metrics: Metrics,
     pub work: Arc<Work>,
-    pub database: Arc<Database>,
-    /// Over the version of the data that was asked last.
-    session: Mutex<Option<(Arc<Edition>, Arc<Session>)>>,
+    pub questions: Questions,
     stopping: AtomicBool,
     stops: Notify,
 }
@@ -61,29 +58,19 @@ impl Service {
             settings.clock,
         )?;
         let metrics = Metrics::of(jobs.clone());
-        let database = Database::new(settings.sql);
-        let database = Arc::new(database.with_tables(jobs.tables()));
+        let program = settings.worker.clone();
+        let questions = Questions::open(data.clone(), &jobs, settings.sql, program)?;
         let (stopping, stops) = (AtomicBool::new(false), Notify::new());
-        let session = Mutex::default();
         let chain = settings.chain.clone().unwrap_or_else(|| name_of(&data));
-        let shared = Shared {
-            settings,
-            chain,
-            catalog,
-            jobs,
-            metrics,
-            work,
-            database,
-            session,
-            stopping,
-            stops,
-        };
+        let shared =
+            Shared { settings, chain, catalog, jobs, metrics, work, questions, stopping, stops };
         Ok(Self(Arc::new(shared)))
     }
 
     /// Lets what was decided reach the disk; triggers are refused from then on.
     pub fn close(&self) {
         self.stop_waiting();
+        self.questions.close();
         self.jobs.close();
     }
 
@@ -102,33 +89,6 @@ impl Service {
         if let Err(refused) = self.jobs.expire(at).await {
             tracing::warn!(?refused, "reports were not expired");
         }
-    }
-
-    /// A session over a version of the data; many who ask the same version share one.
-    ///
-    /// # Errors
-    /// Where the tables cannot be read.
-    pub async fn session_of(&self, edition: &Arc<Edition>) -> Answer<Arc<Session>> {
-        let last = || self.session.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some((of, session)) = &*last()
-            && Arc::ptr_eq(of, edition)
-        {
-            return Ok(Arc::clone(session));
-        }
-        let (database, of) = (Arc::clone(&self.database), Arc::clone(edition));
-        let session = self.work.compute(move || database.session(&of.dataset)).await?;
-        let session = Arc::new(session);
-        *last() = Some((Arc::clone(edition), Arc::clone(&session)));
-        Ok(session)
-    }
-
-    /// A session over the newest version of the data.
-    ///
-    /// # Errors
-    /// Where nothing was ever loaded, or the tables cannot be read.
-    pub async fn session(&self) -> Answer<Arc<Session>> {
-        let edition = self.catalog.newest().await?;
-        self.session_of(&edition).await
     }
 
     pub fn is_stopping(&self) -> bool {

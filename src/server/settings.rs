@@ -1,5 +1,6 @@
 //! What can be set about the service, with what holds where nothing is.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::audit::AuditLog;
@@ -34,6 +35,9 @@ pub struct Settings {
     pub header_bytes_max: usize,
     /// Of each question in SQL.
     pub sql: crate::sql::Limits,
+    /// The program whose processes answer questions in SQL; without one this process does. Only where
+    /// there are Unix sockets.
+    pub worker: Option<PathBuf>,
     /// Where there are none, everybody may do everything.
     pub keys: Option<Keyring>,
     /// Refuses clients that do not encrypt, where the protocol leaves it to them.
@@ -63,6 +67,7 @@ impl Default for Settings {
             body_bytes_max: 1 << 20,
             header_bytes_max: 16 << 10,
             sql: crate::sql::Limits::default(),
+            worker: None,
             keys: None,
             requires_tls: false,
             hosts: AllowedHosts::default(),

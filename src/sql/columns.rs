@@ -1,5 +1,6 @@
 //! What columns hold, with their units: those of table functions, and those of an answer.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -86,7 +87,7 @@ pub fn columns_of(function: &str) -> impl Iterator<Item = (&'static str, &'stati
 }
 
 /// What the columns of an answer hold, in order; `None` for what is computed, or has another name.
-pub struct Described(Vec<Option<&'static str>>);
+pub struct Described(Vec<Option<Cow<'static, str>>>);
 
 impl Described {
     /// By the tables and table functions that the plan takes its columns from.
@@ -96,15 +97,25 @@ impl Described {
             let of_function = COLUMNS.into_iter().find(|row| (row.0, row.1) == (table, name));
             of_function.map(|row| row.2).or_else(|| tables::description(table, name))
         };
-        Self(plan.schema().iter().map(column).collect())
+        let columns = plan.schema().iter().map(column);
+        Self(columns.map(|told| told.map(Cow::Borrowed)).collect())
+    }
+
+    /// As [`Self::texts`] gives them.
+    pub fn from_texts(texts: Vec<Option<String>>) -> Self {
+        Self(texts.into_iter().map(|told| told.map(Cow::Owned)).collect())
+    }
+
+    pub fn texts(self) -> Vec<Option<String>> {
+        self.0.into_iter().map(|told| told.map(Cow::into_owned)).collect()
     }
 
     /// The schema with a description in the metadata of each such field.
     pub fn schema(&self, schema: &Schema) -> SchemaRef {
-        let field = |(field, told): (&Arc<Field>, Option<&Option<&'static str>>)| {
+        let field = |(field, told): (&Arc<Field>, Option<&Option<Cow<'static, str>>>)| {
             let Some(Some(told)) = told else { return Arc::clone(field) };
             let mut metadata = field.metadata().clone();
-            metadata.insert(DESCRIPTION.to_owned(), (*told).to_owned());
+            metadata.insert(DESCRIPTION.to_owned(), told.to_string());
             Arc::new(field.as_ref().clone().with_metadata(metadata))
         };
         let told = self.0.iter().map(Some).chain(std::iter::repeat(None));

@@ -41,7 +41,8 @@ impl Limits {
         }
     }
 
-    pub(super) fn out_of_time(&self) -> Error {
+    /// What a query hears whose time is over.
+    pub fn out_of_time(&self) -> Error {
         Error::Limit(format!(
             "the query takes longer than {}, the limit of time ({TIME_FLAG})",
             humantime::format_duration(self.time)
@@ -56,7 +57,8 @@ impl Limits {
         ))
     }
 
-    pub(super) fn out_of_memory(&self, wanted: &str) -> Error {
+    /// What a query hears that cannot have more memory, for what it wanted it.
+    pub fn out_of_memory(&self, wanted: &str) -> Error {
         Error::Limit(format!(
             "the query needs more than {} MiB of memory, the limit (--sql-memory): {wanted}",
             self.memory_bytes >> 20

@@ -31,6 +31,11 @@ impl Cut {
     pub fn is_cut(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
+
+    /// Notes that there were more rows.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 /// The rows of a query, in batches. Dropping them ends the query.
@@ -151,7 +156,7 @@ async fn query(
         left -= taken.num_rows();
         let is_more = taken.num_rows() < batch.num_rows();
         if is_more {
-            cut.0.store(true, Ordering::Release);
+            cut.set();
         }
         let is_gone = taken.num_rows() > 0 && sender.send(Ok(taken)).await.is_err();
         if is_more || is_gone {

@@ -6,17 +6,14 @@
 use std::io::Cursor;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Field, Schema};
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use bytes::Bytes;
-use datafusion::common::{ParamValues, ScalarValue};
-use datafusion::logical_expr::LogicalPlan;
 
+use super::super::questions::Question;
 use super::mac::MacKey;
-use crate::error::{Error, Fault, Result, Wrong};
-use crate::rules::ZoneRules;
-use crate::sql::{Session, asked_wrongly, taken_as};
+use crate::error::{Error, Result};
+use crate::sql::Limits;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prepared {
@@ -62,67 +59,18 @@ impl Prepared {
         Some(Self { sql: std::str::from_utf8(sql).ok()?.to_owned(), values })
     }
 
-    /// The plan with the values that are bound, each of the type that the plan asks for.
+    /// The question over a version of the data, within the limits.
     ///
     /// # Errors
-    /// Where one is missing or cannot be of that type.
-    pub fn bind(&self, plan: LogicalPlan, zones: &ZoneRules) -> Result<LogicalPlan> {
-        let wanted = parameters(&plan)?;
-        let Some(values) = &self.values else {
+    /// Where the values cannot be written, as no batch of a client's is.
+    pub fn question(&self, version: u64, limits: Limits) -> Result<Question> {
+        let question = Question::new(version, self.sql.as_str(), limits);
+        match &self.values {
+            Some(values) => question.with_row(values),
             // One that has parameters fails as it runs, and names the first.
-            return Ok(plan);
-        };
-        if values.num_rows() != 1 {
-            return Err(not_one_row(values.num_rows()));
+            None => Ok(question),
         }
-        if values.num_columns() > wanted.fields().len() {
-            return Err(of_values(format!(
-                "{} values are bound to the statement; expected {}",
-                values.num_columns(),
-                wanted.fields().len()
-            )));
-        }
-        let value = |(place, parameter): (usize, &Field)| {
-            let column = values.column_by_name(parameter.name());
-            let column = column
-                .or_else(|| values.columns().get(place))
-                .ok_or_else(|| of_values(format!("no value is bound to {}", parameter.name())))?;
-            let value = ScalarValue::try_from_array(column, 0)?;
-            let name = parameter.name().trim_start_matches('$');
-            taken_as(zones, name, value, Some(parameter.data_type()))
-        };
-        let fields = wanted.fields().iter().map(AsRef::as_ref);
-        let named = fields.enumerate().map(|(place, parameter)| {
-            let name = parameter.name().trim_start_matches('$').to_owned();
-            Ok((name, value((place, parameter))?.into()))
-        });
-        Session::bind(plan, ParamValues::Map(named.collect::<Result<_>>()?))
     }
-}
-
-pub fn not_one_row(rows: usize) -> Error {
-    of_values(format!("{rows} rows of values are bound to the statement; expected one"))
-}
-
-/// The values that are bound are not those that the statement takes.
-pub fn of_values(sentence: String) -> Error {
-    Error::Query(Wrong::new(Fault::Parameter, sentence))
-}
-
-/// The open parameters of a plan, `$1` before `$2` before `$10` before `$name`; of type null where
-/// the plan takes any.
-///
-/// # Errors
-/// Where the same parameter would have to be of two types.
-pub fn parameters(plan: &LogicalPlan) -> Result<Schema> {
-    let types = plan.get_parameter_types();
-    let types = types.map_err(asked_wrongly)?;
-    let mut types: Vec<_> = types.into_iter().collect();
-    types.sort_by_key(|(name, _)| (name[1..].parse().unwrap_or(usize::MAX), name.clone()));
-    let fields = types
-        .into_iter()
-        .map(|(name, data_type)| Field::new(name, data_type.unwrap_or(DataType::Null), true));
-    Ok(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 #[cfg(test)]

@@ -12,9 +12,10 @@ use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt, future};
 use tonic::{Code, Status};
 
+use super::super::questions::Rows;
 use super::super::request_log::Entry;
 use super::{calls, status};
-use crate::sql::{Limits, Rows};
+use crate::sql::Limits;
 
 pub type FlightStream = Pin<Box<dyn Stream<Item = Result<FlightData, Status>> + Send>>;
 

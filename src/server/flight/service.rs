@@ -20,18 +20,18 @@ use arrow_flight::{
     IpcMessage, SchemaAsIpc, Ticket,
 };
 use bytes::Bytes;
-use datafusion::logical_expr::LogicalPlan;
 use futures::{Stream, TryStreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::super::Service;
+use super::super::questions::{Described, Question, Rows};
 use super::super::request_log::Entry;
-use super::handle::{Prepared, parameters};
+use super::handle::Prepared;
 use super::mac::MacKey;
 use super::rows::{self, FlightStream};
 use super::values::ValuesReader;
 use super::{calls, catalog, keys, status};
-use crate::sql::{Limits, Rows, Session};
+use crate::sql::{Limits, Session};
 
 /// Calls by which both statements and prepared statements are asked.
 const GET_FLIGHT_INFO: &str = "GetFlightInfo";
@@ -58,16 +58,27 @@ impl FlightSql {
         Prepared::from_handle(handle, &self.key).map_err(status::of)
     }
 
-    async fn session(&self) -> Answer<Arc<Session>> {
-        self.service.session().await.map_err(status::of_refusal)
+    /// The newest version of the data.
+    async fn version(&self) -> Answer<u64> {
+        let edition = self.service.catalog.newest().await.map_err(status::of_refusal)?;
+        Ok(edition.version())
     }
 
-    /// The statement as it would run now.
-    async fn plan(&self, prepared: &Prepared) -> Answer<(Arc<Session>, LogicalPlan)> {
-        let session = self.session().await?;
-        let plan = session.plan(&prepared.sql).await.map_err(status::of)?;
-        let plan = prepared.bind(plan, session.zones()).map_err(status::of)?;
-        Ok((session, plan))
+    /// What the newest version has.
+    async fn session(&self) -> Answer<Arc<Session>> {
+        let session = self.service.questions.session(self.version().await?).await;
+        session.map_err(|failure| status::of(failure.into()))
+    }
+
+    /// The statement as it would be asked now.
+    async fn question(&self, prepared: &Prepared) -> Answer<Question> {
+        let limits = self.service.questions.limits();
+        prepared.question(self.version().await?, limits).map_err(status::of)
+    }
+
+    async fn describe(&self, prepared: &Prepared) -> Answer<Described> {
+        let described = self.service.questions.describe(self.question(prepared).await?).await;
+        described.map_err(|failure| status::of(failure.into()))
     }
 
     /// A call that is about a statement.
@@ -79,10 +90,9 @@ impl FlightSql {
 
     /// What clients are told of the rows before they come.
     async fn columns(&self, prepared: &Prepared, mut entry: Entry) -> Answer<SchemaRef> {
-        let planned = self.plan(prepared).await;
-        calls::answered(&mut entry, &planned);
-        let (session, plan) = planned?;
-        Ok(rows::announced(&session.columns(plan)))
+        let described = self.describe(prepared).await;
+        calls::answered(&mut entry, &described);
+        Ok(rows::announced(&described?.columns))
     }
 
     async fn run(&self, prepared: &Prepared, mut entry: Entry) -> Answer<Response<FlightStream>> {
@@ -96,10 +106,9 @@ impl FlightSql {
 
     /// The rows of the statement, as it runs now.
     async fn begun(&self, prepared: &Prepared) -> Answer<(Rows, Limits)> {
-        let (session, plan) = self.plan(prepared).await?;
-        let limits = session.limits();
-        let rows = session.run(plan, limits).await.map_err(status::of)?;
-        Ok((rows, limits))
+        let rows = self.service.questions.run(self.question(prepared).await?).await;
+        let rows = rows.map_err(|failure| status::of(failure.into()))?;
+        Ok((rows, self.service.questions.limits()))
     }
 }
 
@@ -175,14 +184,13 @@ impl FlightSqlService for FlightSql {
     ) -> Answer<ActionCreatePreparedStatementResult> {
         let mut entry = self.begin(&request, "CreatePreparedStatement", &query.query);
         let prepared = Prepared { sql: query.query, values: None };
-        let planned = self.plan(&prepared).await;
-        calls::answered(&mut entry, &planned);
-        let (session, plan) = planned?;
-        let columns = rows::announced(&session.columns(plan.clone()));
+        let described = self.describe(&prepared).await;
+        calls::answered(&mut entry, &described);
+        let described = described?;
         Ok(ActionCreatePreparedStatementResult {
             prepared_statement_handle: self.sign(&prepared)?,
-            dataset_schema: schema_bytes(&columns)?,
-            parameter_schema: schema_bytes(&parameters(&plan).map_err(status::of)?)?,
+            dataset_schema: schema_bytes(&rows::announced(&described.columns))?,
+            parameter_schema: schema_bytes(&described.parameters)?,
         })
     }
 
@@ -239,7 +247,7 @@ impl FlightSqlService for FlightSql {
     ) -> Answer<i64> {
         let mut entry = self.begin(&request, "DoPut", &update.query);
         // What only reads could run, but it is no update; what does more says why it is refused.
-        let planned = self.plan(&Prepared { sql: update.query, values: None }).await;
+        let planned = self.describe(&Prepared { sql: update.query, values: None }).await;
         let refused = planned.map_or_else(
             |refused| refused,
             |_| Status::invalid_argument("the statement reads; expected to be asked as a query"),
@@ -320,7 +328,7 @@ impl FlightSqlService for FlightSql {
         query: CommandGetSqlInfo,
         request: Request<FlightDescriptor>,
     ) -> Answer<Response<FlightInfo>> {
-        let facts = catalog::facts(self.service.database.limits())?;
+        let facts = catalog::facts(self.service.questions.limits())?;
         info(&query.into_builder(&facts).schema(), request)
     }
 
@@ -329,7 +337,7 @@ impl FlightSqlService for FlightSql {
         query: CommandGetSqlInfo,
         _: Request<Ticket>,
     ) -> Answer<Response<<Self as FlightService>::DoGetStream>> {
-        let facts = catalog::facts(self.service.database.limits())?;
+        let facts = catalog::facts(self.service.questions.limits())?;
         taken(query.into_builder(&facts).build())
     }
 

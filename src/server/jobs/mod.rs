@@ -37,6 +37,8 @@ pub use self::record::{Ending, Finished, Settled};
 use self::renderings::Renderings;
 pub use self::renderings::{Coding, Rendering};
 pub use self::tables::tables_of;
+#[cfg(unix)]
+pub use self::tables::{Listed, read_report};
 use super::catalog::Catalog;
 use super::work::Work;
 use crate::error::{Error, Result};

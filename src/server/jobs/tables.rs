@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+#[cfg(unix)]
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::files::{Files, Written};
@@ -18,6 +20,97 @@ impl Jobs {
     pub fn tables(&self) -> Vec<NamedTable> {
         report_tables(Arc::new(Served(self.clone())))
     }
+}
+
+/// A report as another process is told of it.
+#[cfg(unix)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    pub id: String,
+    state: String,
+    data_version: u64,
+    now: i64,
+    options: String,
+    created_at: i64,
+    started_at: Option<i64>,
+    finished_at: Option<i64>,
+    stores: Option<u64>,
+    detail: Option<String>,
+    /// Size in bytes and checksum of the file of a complete one.
+    written: Option<(u64, String)>,
+}
+
+#[cfg(unix)]
+impl Listed {
+    fn of(job: &Job) -> Self {
+        let Report {
+            id,
+            state,
+            data_version,
+            now,
+            options,
+            created_at,
+            started_at,
+            finished_at,
+            stores,
+            detail,
+        } = of_job(job);
+        let written = job.finished().map(|it| (it.size_bytes, it.checksum));
+        Self {
+            id,
+            state: state.to_owned(),
+            data_version,
+            now,
+            options,
+            created_at,
+            started_at,
+            finished_at,
+            stores,
+            detail,
+            written,
+        }
+    }
+
+    pub fn report(&self) -> Report {
+        const STATES: [&str; 5] = ["queued", "running", "complete", "failed", "cancelled"];
+        let state = STATES.into_iter().find(|state| *state == self.state);
+        Report {
+            id: self.id.clone(),
+            state: state.unwrap_or("queued"),
+            data_version: self.data_version,
+            now: self.now,
+            options: self.options.clone(),
+            created_at: self.created_at,
+            started_at: self.started_at,
+            finished_at: self.finished_at,
+            stores: self.stores,
+            detail: self.detail.clone(),
+        }
+    }
+}
+
+#[cfg(unix)]
+impl Jobs {
+    /// All reports, newest first.
+    pub fn listed(&self) -> Vec<Listed> {
+        self.newest(None, usize::MAX).iter().map(|job| Listed::of(job)).collect()
+    }
+
+    /// Makes a report again whose file is broken.
+    pub fn look_at(&self, id: &str) {
+        if let Err(error) = Served(self.clone()).rows(id) {
+            tracing::warn!(error = error.sentence(), "a report cannot be looked at");
+        }
+    }
+}
+
+/// The rows of a complete report in a data folder; `None` where its file is not what it should be.
+#[cfg(unix)]
+pub fn read_report(data: &Path, listed: &Listed) -> Option<RecordBatch> {
+    let (size_bytes, checksum) = listed.written.clone()?;
+    let id = Uuid::try_parse(&listed.id).ok()?;
+    let files = Files::of_folder(data.join(super::super::REPORTS).join(FILES));
+    files.read(id, &Written { size_bytes, checksum })
 }
 
 /// The tables of a data folder's reports, for who reads it without a server.

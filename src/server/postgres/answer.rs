@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use datafusion_postgres::pgwire::api::portal::{Format, Portal, PortalExecutionState};
 use datafusion_postgres::pgwire::api::query::{
     ExtendedQueryHandler, SimpleQueryHandler, send_describe_response, send_ready_for_query,
@@ -26,20 +27,20 @@ use datafusion_postgres::pgwire::messages::startup::ParameterStatus;
 use futures::{Sink, SinkExt, StreamExt};
 
 use super::super::Service;
-use super::dialect::Client;
+use super::answerer::Form;
 use super::failure::error;
 use super::kept;
 use super::messages;
 use super::prepared::{Planner, Prepared};
 use super::rows::{self, WARNING};
 use super::settings;
-use super::statement::{Command, Said, asked};
+use super::statement::Command;
 
 pub struct Answers(Arc<Planner>);
 
 impl Answers {
     pub fn over(service: Service) -> Self {
-        Self(Arc::new(Planner::over(service)))
+        Self(Arc::new(Planner { service }))
     }
 
     /// Runs every statement of a text after the one before it was answered; returns how many rows
@@ -51,22 +52,21 @@ impl Answers {
         C::Error: Debug,
         PgWireError: From<<C as Sink<Message>>::Error>,
     {
-        let all = self.0.reader.read(text)?;
+        let all = self.0.read(text).await?;
         let mut rows_sent = None;
         if all.is_empty() {
             client.feed(Message::EmptyQueryResponse(EmptyQueryResponse::new())).await?;
         }
-        for said in all {
-            if let Said::Command(command) = &said {
+        for (place, command) in all.iter().enumerate() {
+            if let Some(command) = command {
                 let tag = obey(client, command).await?;
                 client.feed(Message::CommandComplete(tag.into())).await?;
                 continue;
             }
-            let who = Client { set: client.metadata(), types: &[] };
-            let Some(readings) = asked(said, &who)? else { continue };
             not_in_vain(client)?;
-            let (session, plan) = self.0.plan(&readings, text).await?;
-            let mut answer = rows::run(&session, plan, client, &Format::default()).await?;
+            let form = Form::new(place, client, &[]);
+            let question = self.0.question(client, text, (form, Bytes::new())).await?;
+            let mut answer = rows::run(&self.0, question, client, &Format::default()).await?;
             let fields = answer.row_schema().as_ref().clone();
             send_describe_response(client, &DescribePortalResponse::new(fields)).await?;
             let (sent, _) = send(client, &mut answer, usize::MAX).await?;
@@ -375,9 +375,10 @@ impl ExtendedQueryHandler for Answers {
             Prepared::Command(command) => Ok(Response::Execution(obey(client, command).await?)),
             Prepared::Question(question) => {
                 not_in_vain(client)?;
-                let (session, plan) = self.0.bound(question, portal).await?;
-                let answer =
-                    rows::run(&session, plan, client, &portal.result_column_format).await?;
+                let bound = question.bound(portal);
+                let question = self.0.question(client, question.text(), bound).await?;
+                let format = &portal.result_column_format;
+                let answer = rows::run(&self.0, question, client, format).await?;
                 Ok(Response::Query(answer))
             }
         }

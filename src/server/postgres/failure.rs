@@ -6,6 +6,7 @@ use datafusion::error::DataFusionError;
 use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError};
 
 use super::super::problem::Refusal;
+use super::super::questions::Failure;
 use crate::error::{Error, Fault};
 use crate::sql::{Limits, place_of};
 
@@ -16,6 +17,24 @@ pub fn error(code: &str, sentence: impl Into<String>) -> PgWireError {
 /// After which the connection is closed.
 pub fn fatal(code: &str, sentence: impl Into<String>) -> PgWireError {
     PgWireError::UserError(Box::new(ErrorInfo::new("FATAL".into(), code.into(), sentence.into())))
+}
+
+/// What crosses between processes.
+pub fn to_failure(failed: PgWireError) -> Failure {
+    let ErrorInfo { code, message: sentence, position, .. } = failed.into();
+    Failure::Postgres { code, sentence, position }
+}
+
+/// What came from another process, or from this one.
+pub fn of_failure(failure: Failure) -> PgWireError {
+    match failure {
+        Failure::Postgres { code, sentence, position } => {
+            let mut told = ErrorInfo::new("ERROR".into(), code, sentence);
+            told.position = position;
+            PgWireError::UserError(Box::new(told))
+        }
+        other => of(other.into()),
+    }
 }
 
 /// SQLSTATE of what went well.

@@ -2,14 +2,17 @@
 //!
 //! `connection` reads a client's messages, which `negotiation` may encrypt; `frames` holds each
 //! against the protocol before the protocol crate decodes it, and `checked` hands on what passed.
-//! `startup` lets a client in, after a wait where `throttle` says so. `statement` reads what it
-//! says and `dialect` what that means to PostgreSQL, `sessions` plans it over the newest data and
-//! the tables of `system`, `answer` runs it and sends the rows, `messages` logs what was said.
-//! Statements and portals are `kept`, `parameters` gives them their values, which `values` has
-//! checked. `settings` are those of a client's session, which `SET` and `SHOW` mean, and `failure`
-//! is what it hears instead. Knows nothing of how a query runs.
+//! `startup` lets a client in, after a wait where `throttle` says so. `answer` has what it says run
+//! and sends the rows, `messages` logs what was said. Statements and portals are `kept`. `settings` are
+//! those of a client's session, which `SET` and `SHOW` mean, and `failure` is what it hears instead.
+//!
+//! The `answerer` works where questions are answered, which is in another process: `statement` reads
+//! what clients say and `dialect` what that means to PostgreSQL, `sessions` plans it over the tables of
+//! `system`, and `parameters` gives it its values, which `values` has checked. Knows nothing of how a
+//! query runs.
 
 mod answer;
+mod answerer;
 mod checked;
 mod connection;
 mod dialect;
@@ -42,8 +45,10 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use self::answer::Answers;
+pub use self::answerer::{Answerer, Form};
 use self::connection::{Handlers, STARTUP_TIME};
 use self::startup::Startup;
+pub use self::statement::Outline;
 use super::accept::{Accepted, SQL_CONNECTIONS_MAX, connections};
 use super::{Bound, Service};
 

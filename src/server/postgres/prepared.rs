@@ -5,23 +5,21 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
-use datafusion::logical_expr::LogicalPlan;
-use datafusion::sql::parser::Statement;
+use bytes::Bytes;
 use datafusion_postgres::pgwire::api::portal::{Format, Portal};
 use datafusion_postgres::pgwire::api::results::FieldInfo;
 use datafusion_postgres::pgwire::api::stmt::QueryParser;
 use datafusion_postgres::pgwire::api::{ClientInfo, Type};
 use datafusion_postgres::pgwire::error::PgWireResult;
 
-use super::super::Service;
-use super::dialect::Client;
-use super::failure::{self, error, of_planning};
+use super::super::{Service, questions};
+use super::answerer::Form;
+use super::failure::{self, error};
 use super::messages;
-use super::parameters::{self, Parameter};
 use super::rows;
-use super::sessions::{self, Sessions};
-use super::statement::{Command, Reader, Said, asked};
-use crate::sql::Session;
+use super::settings::statement_time;
+use super::statement::{Command, Outline};
+use crate::sql::Limits;
 
 pub enum Prepared {
     Question(Box<Question>),
@@ -45,52 +43,56 @@ impl Prepared {
 
 pub struct Question {
     text: String,
-    readings: Vec<Statement>,
-    /// Over the data as it was when the question was prepared.
-    session: Arc<Session>,
-    plan: LogicalPlan,
-    parameters: Vec<Parameter>,
+    form: Form,
+    sent_as: Vec<Type>,
     columns: SchemaRef,
 }
 
-/// Reads and plans what clients say.
+impl Question {
+    /// As it is asked with the values of a portal.
+    pub fn bound<S: Clone>(&self, portal: &Portal<S>) -> (Form, Bytes) {
+        self.form.bound(portal)
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Has what clients say read, planned and run.
 pub struct Planner {
     pub service: Service,
-    pub reader: Reader,
-    sessions: Sessions,
 }
 
 impl Planner {
-    pub fn over(service: Service) -> Self {
-        let sessions = Sessions::over(service.clone());
-        Self { service, reader: Reader::new(), sessions }
+    /// The statements of a text: commands, and `None` where rows are asked for.
+    ///
+    /// # Errors
+    /// Where it is not SQL, says where.
+    pub async fn read(&self, text: &str) -> PgWireResult<Vec<Option<Command>>> {
+        let read = self.service.questions.read(text).await.map_err(failure::of_failure)?;
+        Ok(read.into_iter().map(Outline::into_command).collect())
     }
 
-    pub async fn plan(
+    /// What a client asks over the newest data, within its time.
+    ///
+    /// # Errors
+    /// Where nothing was ever loaded, or the tables cannot be read.
+    pub async fn question(
         &self,
-        readings: &[Statement],
+        client: &impl ClientInfo,
         text: &str,
-    ) -> PgWireResult<(Arc<Session>, LogicalPlan)> {
-        let session = self.sessions.newest().await?;
-        let plan = sessions::plan(&session, readings, text).await?;
-        Ok((session, plan))
+        (form, bytes): (Form, Bytes),
+    ) -> PgWireResult<questions::Question> {
+        let limits = self.limits(client);
+        let edition = self.service.catalog.newest().await.map_err(failure::of_refusal)?;
+        let question = questions::Question::new(edition.version(), text, limits);
+        Ok(question.of_postgres(form, bytes))
     }
 
-    /// The plan of a question with the values of its parameters, over the newest data.
-    pub async fn bound<S: Clone>(
-        &self,
-        question: &Question,
-        portal: &Portal<S>,
-    ) -> PgWireResult<(Arc<Session>, LogicalPlan)> {
-        let session = self.sessions.newest().await?;
-        let is_current = Arc::ptr_eq(&session, &question.session) && !reads_clock(&question.text);
-        let plan = match is_current {
-            true => question.plan.clone(),
-            false => sessions::plan(&session, &question.readings, &question.text).await?,
-        };
-        let values = parameters::bound(portal, &question.parameters, session.zones())?;
-        let plan = Session::bind(plan, values).map_err(failure::of)?;
-        Ok((session, plan))
+    /// Those of a client's question.
+    pub fn limits(&self, client: &impl ClientInfo) -> Limits {
+        self.service.questions.limits().at_most(statement_time(client.metadata()), None)
     }
 
     async fn parse(
@@ -99,41 +101,26 @@ impl Planner {
         text: &str,
         hints: &[Option<Type>],
     ) -> PgWireResult<Option<Arc<Prepared>>> {
-        let mut said = self.reader.read(text)?.into_iter();
+        let mut said = self.read(text).await?.into_iter();
         let (Some(first), None) = (said.next(), said.next()) else {
             return match text.trim_matches([';', ' ', '\n', '\t', '\r']).is_empty() {
                 true => Ok(None),
                 false => Err(error("42601", "expected one statement to prepare")),
             };
         };
-        if let Said::Command(command) = first {
+        if let Some(command) = first {
             return Ok(Some(Arc::new(Prepared::Command(command))));
         }
-        let who = Client { set: client.metadata(), types: hints };
-        let Some(readings) = asked(first, &who)? else { return Ok(None) };
-        let question = self.prepare(text, readings, hints).await?;
+        let form = Form::new(0, client, hints);
+        let question = self.question(client, text, (form.clone(), Bytes::new())).await?;
+        let described = self.service.questions.describe(question).await;
+        let described = described.map_err(failure::of_failure)?;
+        let sent_as = described.sent_as.into_iter();
+        let sent_as = sent_as.map(|oid| Type::from_oid(oid).unwrap_or(Type::UNKNOWN)).collect();
+        let (text, columns) = (text.to_owned(), described.columns);
+        let question = Question { text, form, sent_as, columns };
         Ok(Some(Arc::new(Prepared::Question(Box::new(question)))))
     }
-
-    async fn prepare(
-        &self,
-        text: &str,
-        readings: Vec<Statement>,
-        hints: &[Option<Type>],
-    ) -> PgWireResult<Question> {
-        let (session, plan) = self.plan(&readings, text).await?;
-        let parameters = parameters::of(&plan, hints, text)?;
-        let typed = plan.clone().with_param_values(parameters::nulls(&parameters)?);
-        let typed = typed.map_err(|wrong| of_planning(wrong, text))?;
-        let columns = session.columns(typed);
-        Ok(Question { text: text.to_owned(), readings, session, plan, parameters, columns })
-    }
-}
-
-/// Whether the plan may hold the time at which it was made, as the range of a table function does.
-fn reads_clock(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    ["now", "current_", "localtime", "_timestamp"].iter().any(|word| text.contains(word))
 }
 
 #[async_trait]
@@ -161,9 +148,7 @@ impl QueryParser for Planner {
     fn get_parameter_types(&self, prepared: &Arc<Prepared>) -> PgWireResult<Vec<Type>> {
         Ok(match prepared.as_ref() {
             Prepared::Command(_) => Vec::new(),
-            Prepared::Question(question) => {
-                question.parameters.iter().map(|parameter| parameter.sent_as.clone()).collect()
-            }
+            Prepared::Question(question) => question.sent_as.clone(),
         })
     }
 

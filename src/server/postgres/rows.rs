@@ -6,7 +6,6 @@ use arrow::array::{Array, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use arrow::error::ArrowError;
-use datafusion::logical_expr::LogicalPlan;
 use datafusion_postgres::arrow_pg::datatypes::arrow_schema_to_pg_fields;
 use datafusion_postgres::arrow_pg::encoder::encode_value;
 use datafusion_postgres::pgwire::api::ClientInfo;
@@ -17,25 +16,25 @@ use datafusion_postgres::pgwire::messages::data::DataRow;
 use datafusion_postgres::pgwire::types::format::FormatOptions;
 use futures::StreamExt;
 
+use super::super::questions::Question;
 use super::failure::{self, error};
-use super::settings::statement_time;
-use crate::sql::Session;
+use super::prepared::Planner;
 
 pub type Answer = QueryResponse;
 
 /// The severity of what is told after the rows and is no failure of them.
 pub const WARNING: &str = "WARNING";
 
-/// The rows of a plan, as they come; dropped, they end the query.
+/// The rows of a question, as they come; dropped, they end it.
 pub async fn run(
-    session: &Session,
-    plan: LogicalPlan,
+    planner: &Planner,
+    question: Question,
     client: &impl ClientInfo,
     format: &Format,
 ) -> PgWireResult<Answer> {
-    let limits = session.limits().at_most(statement_time(client.metadata()), None);
+    let limits = planner.limits(client);
     let options = Arc::new(FormatOptions::from_client_metadata(client.metadata()));
-    let rows = session.run(plan, limits).await.map_err(failure::of)?;
+    let rows = planner.service.questions.run(question).await.map_err(failure::of_failure)?;
     let columns = Arc::new(columns(&rows.schema(), format, Some(options))?);
     let cut = rows.cut();
     let end = futures::stream::once(async move { cut.is_cut().then(|| told_as_cut(limits.rows)) });

@@ -1,9 +1,10 @@
-//! Sessions over the newest data, with the system tables that clients of PostgreSQL look into.
+//! Sessions with the system tables that clients of PostgreSQL look into.
 //!
 //! The numbers by which those tables name things stay the same from one version of the data to the
-//! next: clients ask for a number in one query, and for what it stands for in another.
+//! next, and from one process to another: clients ask for a number in one query, and for what it stands
+//! for in another.
 
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, RwLock};
 
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::SchemaRef;
@@ -18,57 +19,30 @@ use datafusion_postgres::datafusion_pg_catalog::setup_pg_catalog;
 use datafusion_postgres::pgwire::error::PgWireResult;
 use tokio::sync::OnceCell;
 
-use super::super::Service;
 use super::failure;
 use super::system::{INFORMATION_SCHEMA, SystemTables};
 use crate::sql::{CATALOG, Session};
 
+#[derive(Default)]
 pub struct Sessions {
-    service: Service,
     shown: Shown,
     system_tables: OnceCell<SystemTables>,
-    /// With the version of the data that it is over.
-    newest: Mutex<Option<(u64, Arc<Session>)>>,
 }
 
 impl Sessions {
-    pub fn over(service: Service) -> Self {
-        let shown = Shown::default();
-        Self { service, shown, system_tables: OnceCell::new(), newest: Mutex::default() }
-    }
-
-    /// # Errors
-    /// Where nothing was ever loaded, or the tables cannot be read.
-    pub async fn newest(&self) -> PgWireResult<Arc<Session>> {
-        let edition = self.service.catalog.newest().await.map_err(failure::of_refusal)?;
-        if let Some(session) = self.kept(edition.version()) {
-            return Ok(session);
-        }
-        // One of its own: what it gets beside the tables is not for who asks otherwise.
-        let session = self.service.database.session(&edition.dataset).map_err(failure::of)?;
-        let tables = self.system_tables.get_or_try_init(|| SystemTables::of(self.shown.clone()));
-        let tables = tables.await.map_err(|error| failure::of(error.into()))?;
-        self.equip(&session, tables).map_err(|error| failure::of(error.into()))?;
-        let session = Arc::new(session);
-        let mut newest = self.newest.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        *newest = Some((edition.version(), Arc::clone(&session)));
-        Ok(session)
-    }
-
-    fn kept(&self, version: u64) -> Option<Arc<Session>> {
-        let newest = self.newest.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let (_, session) = newest.as_ref().filter(|(kept, _)| *kept == version)?;
-        Some(Arc::clone(session))
-    }
-
     /// Adds the system tables and functions, and has errors tell their place.
-    fn equip(&self, session: &Session, tables: &SystemTables) -> datafusion::error::Result<()> {
+    ///
+    /// # Errors
+    /// Where the tables cannot be planned.
+    pub async fn equip(&self, session: &Session) -> datafusion::error::Result<()> {
+        let tables = self.system_tables.get_or_try_init(|| SystemTables::of(self.shown.clone()));
+        let tables = tables.await?;
         let context = session.context();
         context.state_ref().write().config_mut().options_mut().sql_parser.collect_spans = true;
         setup_pg_catalog(context, CATALOG, EmptyContextProvider).map_err(|error| *error)?;
         tables.add_to(context)?;
         self.shown.show(Arc::clone(context.state().catalog_list()));
-        Ok(())
+        tables.number(context).await
     }
 }
 
@@ -117,15 +91,21 @@ impl Shown {
     }
 }
 
+fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort();
+    names
+}
+
 #[async_trait]
 impl CatalogInfo for Shown {
     async fn catalog_names(&self) -> Told<Vec<String>> {
-        Ok(self.catalogs().map_or(Vec::new(), |all| CatalogProviderList::catalog_names(&*all)))
+        let all = self.catalogs();
+        Ok(sorted(all.map_or(Vec::new(), |all| CatalogProviderList::catalog_names(&*all))))
     }
 
     async fn schema_names(&self, catalog: &str) -> Told<Option<Vec<String>>> {
         let catalog = self.catalogs().and_then(|catalogs| catalogs.catalog(catalog));
-        Ok(catalog.map(|catalog| catalog.schema_names()))
+        Ok(catalog.map(|catalog| sorted(catalog.schema_names())))
     }
 
     async fn table_names(&self, catalog: &str, schema: &str) -> Told<Option<Vec<String>>> {
@@ -134,11 +114,7 @@ impl CatalogInfo for Shown {
             return Ok(Some(Vec::new()));
         }
         let schema = self.schema(catalog, schema);
-        Ok(schema.map(|schema| {
-            let mut names = schema.table_names();
-            names.sort();
-            names
-        }))
+        Ok(schema.map(|schema| sorted(schema.table_names())))
     }
 
     async fn table_schema(

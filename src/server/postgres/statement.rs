@@ -10,6 +10,7 @@ use datafusion::sql::parser::{DFParserBuilder, ResetStatement, Statement};
 use datafusion::sql::sqlparser::ast::{self, DiscardObject, Expr, Set};
 use datafusion_postgres::datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use datafusion_postgres::pgwire::error::PgWireResult;
+use serde::{Deserialize, Serialize};
 
 use super::dialect::{self, Client};
 use super::failure::{self, error, of_planning};
@@ -38,6 +39,52 @@ pub enum Command {
     Discard,
     /// Means nothing here, and is answered by its tag.
     Nothing(&'static str),
+}
+
+/// What the server hears of a statement that a worker has read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outline {
+    /// It asks for rows.
+    Question,
+    Set(String, Option<String>),
+    Begin,
+    End(String),
+    Deallocate(Option<String>),
+    Discard,
+    Nothing(String),
+}
+
+/// Tags of commands.
+const TAGS: [&str; 8] =
+    ["CLOSE CURSOR", "COMMIT", "DISCARD", "RELEASE", "RESET", "ROLLBACK", "SAVEPOINT", "SET"];
+const UNLISTEN: &str = "UNLISTEN";
+
+impl Outline {
+    pub fn of(said: &Said) -> Self {
+        let Said::Command(command) = said else { return Self::Question };
+        match command.clone() {
+            Command::Set(name, value) => Self::Set(name, value),
+            Command::Begin => Self::Begin,
+            Command::End(tag) => Self::End(tag.to_owned()),
+            Command::Deallocate(name) => Self::Deallocate(name),
+            Command::Discard => Self::Discard,
+            Command::Nothing(tag) => Self::Nothing(tag.to_owned()),
+        }
+    }
+
+    /// What the server does about it; `None` where it asks for rows.
+    pub fn into_command(self) -> Option<Command> {
+        let known = |tag: String| TAGS.into_iter().find(|it| *it == tag).unwrap_or(UNLISTEN);
+        Some(match self {
+            Self::Question => return None,
+            Self::Set(name, value) => Command::Set(name, value),
+            Self::Begin => Command::Begin,
+            Self::End(tag) => Command::End(known(tag)),
+            Self::Deallocate(name) => Command::Deallocate(name),
+            Self::Discard => Command::Discard,
+            Self::Nothing(tag) => Command::Nothing(known(tag)),
+        })
+    }
 }
 
 pub struct Reader(PostgresCompatibilityParser);
@@ -158,7 +205,7 @@ fn command(statement: &ast::Statement) -> PgWireResult<Option<Command>> {
         S::Discard { .. } => Command::Nothing("DISCARD"),
         S::Deallocate { name, .. } => Command::Deallocate(deallocated(name)),
         S::Close { .. } => Command::Nothing("CLOSE CURSOR"),
-        S::UNLISTEN { .. } => Command::Nothing("UNLISTEN"),
+        S::UNLISTEN { .. } => Command::Nothing(UNLISTEN),
         S::Reset(_) => Command::Nothing("RESET"),
         _ => return Ok(None),
     }))
@@ -214,6 +261,9 @@ mod tests {
             })
             .collect();
         assert_eq!(read, commands, "{text}");
+        let said = Reader::new().read(text).unwrap();
+        let outlined = said.iter().filter_map(|said| Outline::of(said).into_command());
+        assert_eq!(outlined.collect::<Vec<_>>(), commands, "{text}");
     }
 
     #[test]

@@ -1,21 +1,17 @@
 //! The question: its text, the values of its parameters, and how the rows are wanted.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use datafusion::common::ParamValues;
-use datafusion::logical_expr::LogicalPlan;
-use datafusion::scalar::ScalarValue;
 use serde_json::{Map, Value};
 use warp::http::Method;
 use warp::http::header::ACCEPT;
 
 use super::super::problem::{Answer, Refusal};
+use super::super::questions::Question;
 use super::super::request::Request;
 use super::super::{download, negotiate};
-use crate::error::Result;
 use crate::report::Format;
-use crate::sql::{Limits, Session, asked_wrongly, taken_as};
+use crate::sql::Limits;
 use crate::words::{FORMATS, meaning};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -97,28 +93,13 @@ impl Ask {
         }
     }
 
-    /// The statement with its parameters.
-    pub async fn plan(&self, session: &Session, limits: Limits) -> Result<LogicalPlan> {
-        let plan = session.plan_within(&self.sql, limits).await?;
-        let Some(params) = &self.params else { return Ok(plan) };
-        let types = plan.get_parameter_types().map_err(asked_wrongly)?;
-        let typed = |name: String, value: &Value| -> Result<(String, ScalarValue)> {
-            let wanted = types.get(&format!("${name}")).and_then(Option::as_ref);
-            let value = taken_as(session.zones(), &name, scalar(value), wanted)?;
-            Ok((name, value))
-        };
-        let params: ParamValues = match params {
-            Value::Object(named) => {
-                let named = named.iter().map(|(name, value)| typed(name.clone(), value));
-                named.collect::<Result<HashMap<_, _>>>()?.into()
-            }
-            listed => {
-                let listed = listed.as_array().into_iter().flatten().enumerate();
-                let listed = listed.map(|(at, value)| Ok(typed((at + 1).to_string(), value)?.1));
-                listed.collect::<Result<Vec<_>>>()?.into()
-            }
-        };
-        Session::bind(plan, params)
+    /// The question over a version of the data, within the limits.
+    pub fn question(&self, version: u64, limits: Limits) -> Question {
+        let question = Question::new(version, self.sql.as_str(), limits);
+        match &self.params {
+            Some(params) => question.with_json(params.clone()),
+            None => question,
+        }
     }
 }
 
@@ -167,18 +148,6 @@ fn values(value: Value) -> std::result::Result<Option<Value>, String> {
     match each.iter().find(|value| value.is_array() || value.is_object()) {
         Some(nested) => Err(format!("{nested} is not a text, a number, true, false or null")),
         None => Ok(Some(value)),
-    }
-}
-
-fn scalar(value: &Value) -> ScalarValue {
-    match value {
-        Value::Bool(truth) => ScalarValue::Boolean(Some(*truth)),
-        Value::Number(number) => match number.as_i64() {
-            Some(whole) => ScalarValue::Int64(Some(whole)),
-            None => ScalarValue::Float64(number.as_f64()),
-        },
-        Value::String(text) => ScalarValue::Utf8(Some(text.clone())),
-        _ => ScalarValue::Null,
     }
 }
 

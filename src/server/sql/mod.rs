@@ -7,8 +7,6 @@
 mod ask;
 mod sending;
 
-use std::sync::Arc;
-
 use warp::http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
 use warp::http::{Method, StatusCode};
 use warp::reply::Response as Reply;
@@ -18,7 +16,8 @@ use super::catalog::Edition;
 use super::problem::Answer;
 use super::request::Request;
 use super::service::Service;
-use crate::sql::{Limits, Session};
+use crate::error::Error;
+use crate::sql::Limits;
 
 /// The question of a request in SQL; `None` where it has none.
 pub fn text(request: &Request) -> Option<String> {
@@ -30,28 +29,28 @@ pub async fn answer(service: &Service, request: &Request) -> Answer {
     let ask = Ask::of(request)?;
     let limits = service.settings.sql.at_most(ask.time, ask.rows);
     let edition = service.catalog.edition(ask.version).await?;
-    let session = service.session_of(&edition).await?;
-    let plan = sending::on_threads(service.work.handle(), {
-        let (session, ask) = (Arc::clone(&session), ask.clone());
-        async move { ask.plan(&session, limits).await }
-    });
-    let plan = plan.await?;
+    let question = ask.question(edition.version(), limits);
     // The same question has the same answer as long as there is no other data, unless it asks for
     // more than the data.
-    let tag = Session::is_repeatable(&plan).then(|| tag(&ask, &edition, limits));
-    if let (Some(tag), &Method::GET) = (&tag, &request.method)
-        && is_known(request, tag)
-    {
-        let mut reply = Reply::default();
-        *reply.status_mut() = StatusCode::NOT_MODIFIED;
-        return Ok(tagged(reply, tag));
+    let tag = tag(&ask, &edition, limits);
+    if request.method == Method::GET && is_known(request, &tag) {
+        let described = {
+            let (service, question) = (service.clone(), question.clone());
+            async move { service.questions.describe(question).await.map_err(Error::from) }
+        };
+        let described = sending::on_threads(service.work.handle(), described).await?;
+        if described.is_repeatable {
+            let mut reply = Reply::default();
+            *reply.status_mut() = StatusCode::NOT_MODIFIED;
+            return Ok(tagged(reply, &tag));
+        }
     }
     let folder = edition.dataset.folder().to_owned();
-    let question = sending::Question { session, plan, limits, format: ask.format, folder };
-    let reply = sending::reply(service.work.handle(), question).await?;
-    Ok(match &tag {
-        Some(tag) if request.method != Method::POST => tagged(reply, tag),
-        _ => reply,
+    let asked = sending::Asked { question, limits, format: ask.format, folder };
+    let (reply, is_repeatable) = sending::reply(service, asked).await?;
+    Ok(match is_repeatable && request.method != Method::POST {
+        true => tagged(reply, &tag),
+        false => reply,
     })
 }
 

@@ -14,7 +14,6 @@ use std::task::{Context, Poll};
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::DataType;
 use bytes::Bytes;
-use datafusion::logical_expr::LogicalPlan;
 use futures::{Stream, StreamExt};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -23,11 +22,12 @@ use warp::Reply as _;
 use warp::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use warp::reply::Response as Reply;
 
-use super::super::download;
+use super::super::questions::{Question, Rows};
 use super::super::reports::without_folder;
+use super::super::{Service, download};
 use crate::error::{Error, Result};
 use crate::report::{Format, Writer};
-use crate::sql::{Described, Limits, Rows, Session};
+use crate::sql::Limits;
 
 /// Says that rows were cut off, and by which limit.
 const CUT: HeaderName = HeaderName::from_static("uptally-cut");
@@ -37,9 +37,8 @@ const FIRST_BYTES_MAX: usize = 4 << 20;
 const PART_BYTES: usize = 64 << 10;
 const PARTS_AHEAD: usize = 2;
 
-pub struct Question {
-    pub session: Arc<Session>,
-    pub plan: LogicalPlan,
+pub struct Asked {
+    pub question: Question,
     pub limits: Limits,
     pub format: Format,
     /// Where the tables lie, which is nobody's business.
@@ -62,11 +61,15 @@ pub async fn on_threads<T: Send + 'static>(
     }
 }
 
+/// The answer, and whether it is the same whenever it is asked for over the same data.
+///
 /// # Errors
 /// Where the question cannot be answered, as far as that shows within the first part.
-pub async fn reply(threads: &Handle, question: Question) -> Result<Reply> {
-    let media_type = download::kind(question.format).media_type;
-    let (first, rest) = on_threads(threads, first_part(question)).await?;
+pub async fn reply(service: &Service, asked: Asked) -> Result<(Reply, bool)> {
+    let media_type = download::kind(asked.format).media_type;
+    let threads = service.work.handle();
+    let part = first_part(service.clone(), asked);
+    let (first, rest, is_repeatable) = on_threads(threads, part).await?;
     let (mut reply, cut) = match rest {
         Rest::Nothing { cut } => (Reply::new(first.into()), cut),
         Rest::More(writing) => {
@@ -80,7 +83,7 @@ pub async fn reply(threads: &Handle, question: Question) -> Result<Reply> {
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.extend(cut.and_then(|cut| HeaderValue::from_str(&cut).ok()).map(|cut| (CUT, cut)));
-    Ok(reply)
+    Ok((reply, is_repeatable))
 }
 
 enum Rest {
@@ -88,11 +91,11 @@ enum Rest {
     More(Box<Writing>),
 }
 
-async fn first_part(question: Question) -> Result<(Vec<u8>, Rest)> {
-    let Question { session, plan, limits, format, folder } = question;
-    let is_plan = matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_));
-    let described = Described::of(&plan);
-    let rows = session.run(plan, limits).await?;
+async fn first_part(service: Service, asked: Asked) -> Result<(Vec<u8>, Rest, bool)> {
+    let Asked { question, limits, format, folder } = asked;
+    let rows = service.questions.run(question).await?;
+    let (is_plan, is_repeatable) = (rows.head().is_plan, rows.head().is_repeatable);
+    let described = rows.head().descriptions();
     let writer = Writer::new(format, &described.schema(&rows.schema()))?;
     let mut writing = Writing { rows, writer, limits, folder: is_plan.then_some(folder) };
     let mut first = Vec::new();
@@ -100,11 +103,11 @@ async fn first_part(question: Question) -> Result<(Vec<u8>, Rest)> {
         if !writing.write_more().await? {
             writing.writer.finish()?;
             first.extend(writing.writer.take());
-            return Ok((first, Rest::Nothing { cut: writing.cut() }));
+            return Ok((first, Rest::Nothing { cut: writing.cut() }, is_repeatable));
         }
         first.extend(writing.writer.take());
     }
-    Ok((first, Rest::More(Box::new(writing))))
+    Ok((first, Rest::More(Box::new(writing)), is_repeatable))
 }
 
 /// Rows on their way into a format.

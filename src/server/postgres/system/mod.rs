@@ -12,7 +12,7 @@ use arrow::array::{ArrayRef, BooleanArray, Int16Array, Int32Array, RecordBatch, 
 use datafusion::catalog::information_schema::InformationSchemaProvider;
 use datafusion::catalog::{
     CatalogProvider, MemTable, MemoryCatalogProvider, MemoryCatalogProviderList,
-    MemorySchemaProvider, SchemaProvider,
+    MemorySchemaProvider, SchemaProvider, TableProvider,
 };
 use datafusion::datasource::ViewTable;
 use datafusion::error::Result;
@@ -41,6 +41,8 @@ const SCHEMAS: [(&str, &str); 2] = [
 
 /// The system tables, which tell of what `shown` has at the time when they are read.
 pub struct SystemTables {
+    /// Those that give numbers to what they list, in the order in which they are to be read.
+    numbering: Vec<Arc<dyn TableProvider>>,
     schemas: Vec<(&'static str, Arc<dyn SchemaProvider>)>,
     functions: Arc<described::Functions>,
 }
@@ -61,6 +63,10 @@ impl SystemTables {
                 hidden.register_table((*name).to_owned(), table)?;
             }
         }
+        let mut numbering = Vec::new();
+        for name in ["pg_database", "pg_namespace", "pg_class"] {
+            numbering.extend(stored.table(name).await?);
+        }
         hidden.register_table("settings".to_owned(), table(settings_rows()?)?)?;
         hidden.register_table("functions".to_owned(), table(functions_rows(&functions)?)?)?;
         catalog.register_schema(STORED, hidden)?;
@@ -77,7 +83,16 @@ impl SystemTables {
             }
             schemas.push((name, schema));
         }
-        Ok(Self { schemas, functions })
+        Ok(Self { numbering, schemas, functions })
+    }
+
+    /// Has everything numbered that is shown by now. Numbers are given in the order in which they are
+    /// first asked for, and one process must not differ from another.
+    pub async fn number(&self, context: &SessionContext) -> Result<()> {
+        for table in &self.numbering {
+            context.read_table(Arc::clone(table))?.collect().await?;
+        }
+        Ok(())
     }
 
     /// Adds the schemas, and the functions of PostgreSQL that its clients call.

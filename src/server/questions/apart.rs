@@ -1,0 +1,341 @@
+//! Questions that processes of their own answer: the server's side.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::messages::{self, wire};
+use super::{Described, Failure, Head, Question, Rows};
+use crate::error::{Error, Result};
+use crate::server::jobs::Jobs;
+use crate::sql::{Cut, Limits, STACK_BYTES};
+use crate::workers::{Frame, Lease, Lost, Pool, Program, Terms, Turn, frames};
+
+/// Name of the command that answers questions, with the folder behind it.
+const COMMAND: &str = "worker";
+/// Batches that wait for who takes them.
+const BATCHES_AHEAD: usize = 2;
+
+pub struct Workers {
+    pool: Pool,
+    jobs: Jobs,
+    limits: Limits,
+    /// The newest version that was asked for, and by whom.
+    asked: Mutex<Asked>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Asked {
+    version: Option<u64>,
+    by_engine: bool,
+    by_postgres: bool,
+}
+
+type Answer<T> = std::result::Result<T, Failure>;
+
+impl Workers {
+    /// # Errors
+    /// Where the system has no thread left.
+    pub fn new(path: PathBuf, folder: &Path, jobs: Jobs, limits: Limits) -> Result<Self> {
+        let no_thread = |error: std::io::Error| Error::Resource {
+            what: "cannot start a thread for processes of queries".into(),
+            source: error.into(),
+        };
+        let setup = wire::Setup {
+            time: limits.time,
+            rows: limits.rows,
+            memory_bytes: limits.memory_bytes,
+            at_once: limits.at_once,
+            data_bytes_max: data_bytes_max(limits),
+        };
+        let setup = frame(wire::SETUP, &setup).map_err(wire::unwritten)?;
+        let folder = std::path::absolute(folder);
+        let folder = folder.map_err(|error| Error::io("find", Path::new("."), error))?;
+        let program = Program { path, arguments: vec![COMMAND.into(), folder.into()] };
+        let pool = Pool::new(program, limits.at_once, setup).map_err(no_thread)?;
+        Ok(Self { pool, jobs, limits, asked: Mutex::default() })
+    }
+
+    /// Has processes ready for questions about a version.
+    pub fn warm(&self, version: u64) {
+        self.note(Asked { version: Some(version), by_engine: true, by_postgres: false });
+    }
+
+    pub fn close(&self) {
+        self.pool.close();
+    }
+
+    #[cfg(feature = "postgres")]
+    pub async fn read(&self, text: &str) -> Answer<Vec<crate::server::postgres::Outline>> {
+        let mut lease = self.lease(Turn::Short, self.limits).await?;
+        let answer = self.asked(&mut lease, self.limits, wire::READ, &[text.as_bytes()]).await?;
+        match answer.kind {
+            wire::STATEMENTS => {
+                let (statements, _) = read(answer)?;
+                lease.keep();
+                Ok(statements)
+            }
+            _ => Err(failed(lease, answer)),
+        }
+    }
+
+    pub async fn describe(&self, question: &Question) -> Answer<Described> {
+        let (answer, lease) = self.begun(Turn::Short, wire::DESCRIBE, question).await?;
+        match answer.kind {
+            wire::DESCRIBED => {
+                let described = Described::from_message(answer.payload).map_err(misunderstood)?;
+                lease.keep();
+                Ok(described)
+            }
+            _ => Err(failed(lease, answer)),
+        }
+    }
+
+    pub async fn run(&self, question: &Question) -> Answer<Rows> {
+        let (answer, lease) = self.begun(Turn::Long, wire::RUN, question).await?;
+        if answer.kind != wire::BEGUN {
+            return Err(failed(lease, answer));
+        }
+        let (head, schema): (Head, _) = read(answer)?;
+        let schema = messages::schema(&schema).map_err(misunderstood)?;
+        let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
+        let (cut, has_ended) = (Cut::default(), Arc::new(AtomicBool::new(false)));
+        let sending = Sending {
+            lease,
+            jobs: self.jobs.clone(),
+            limits: question.limits(self.limits),
+            sender,
+            cut: cut.clone(),
+            has_ended: Arc::clone(&has_ended),
+        };
+        // It ends with whoever takes the rows, or with the question's time.
+        drop(tokio::spawn(sending.send_all()));
+        Ok(Rows::apart(head, schema, cut, batches, has_ended))
+    }
+
+    /// A process with the question, and how it answers.
+    async fn begun(&self, turn: Turn, kind: u8, question: &Question) -> Answer<(Frame, Lease)> {
+        self.note(Asked {
+            version: Some(question.version),
+            by_engine: !question.is_postgres(),
+            by_postgres: question.is_postgres(),
+        });
+        let limits = question.limits(self.limits);
+        let mut lease = self.lease(turn, limits).await?;
+        let (version, is_postgres) = (question.version, question.is_postgres());
+        let warm = frame(wire::WARM, &wire::Warm { version, is_postgres });
+        let prepared = lease.prepare(&warm.map_err(wire::unwritten)?).await;
+        prepared.map_err(|lost| of_lost(lost, &limits))?;
+        let header = frames::header(question).map_err(wire::unwritten)?;
+        let answer = self.asked(&mut lease, limits, kind, &[&header, &question.bytes]).await?;
+        Ok((answer, lease))
+    }
+
+    /// Remembers what is asked, so that processes which start later are ready for it.
+    fn note(&self, now: Asked) {
+        let mut asked = self.asked.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let before = *asked;
+        // Older versions are asked now and then; most questions are about the newest.
+        asked.version = asked.version.max(now.version);
+        asked.by_engine |= now.by_engine;
+        asked.by_postgres |= now.by_postgres;
+        if *asked == before {
+            return;
+        }
+        let Some(version) = asked.version else { return };
+        let by = [(asked.by_engine, false), (asked.by_postgres, true)];
+        let warm = by.iter().filter(|(is_asked, _)| *is_asked);
+        let warm = warm.filter_map(|(_, is_postgres)| {
+            frame(wire::WARM, &wire::Warm { version, is_postgres: *is_postgres }).ok()
+        });
+        self.pool.warm(warm);
+    }
+
+    async fn lease(&self, turn: Turn, limits: Limits) -> Answer<Lease> {
+        // A time that no clock can tell is for ever.
+        let for_ever = Duration::from_secs(100 * 365 * 24 * 3600);
+        let ends_at = Instant::now() + limits.time.min(for_ever);
+        let terms = Terms { ends_at, memory_bytes: memory_bytes_max(self.limits) };
+        self.pool.lease(turn, terms).await.map_err(|lost| of_lost(lost, &limits).into())
+    }
+
+    /// The answer to a frame.
+    async fn asked(
+        &self,
+        lease: &mut Lease,
+        limits: Limits,
+        kind: u8,
+        parts: &[&[u8]],
+    ) -> Answer<Frame> {
+        let said = lease.say(kind, parts).await;
+        said.map_err(|lost| of_lost(lost, &limits))?;
+        Ok(answer(lease, &self.jobs, &limits).await?)
+    }
+}
+
+/// The next frame that is about the question, after those that the process asks meanwhile.
+async fn answer(lease: &mut Lease, jobs: &Jobs, limits: &Limits) -> Result<Frame> {
+    loop {
+        let frame = lease.hear().await.map_err(|lost| of_lost(lost, limits))?;
+        let told = match frame.kind {
+            wire::REPORTS => frames::header(&jobs.listed()).map_err(wire::unwritten)?,
+            wire::BROKEN_REPORT => {
+                let (jobs, id) = (jobs.clone(), frame.payload);
+                // It reads a file.
+                let looked = move || jobs.look_at(&String::from_utf8_lossy(&id));
+                drop(tokio::task::spawn_blocking(looked).await);
+                Vec::new()
+            }
+            _ => return Ok(frame),
+        };
+        lease.say(frame.kind, &[&told]).await.map_err(|lost| of_lost(lost, limits))?;
+    }
+}
+
+/// Rows on their way from a process to whoever takes them.
+struct Sending {
+    lease: Lease,
+    jobs: Jobs,
+    limits: Limits,
+    sender: mpsc::Sender<Result<arrow::array::RecordBatch>>,
+    cut: Cut,
+    has_ended: Arc<AtomicBool>,
+}
+
+/// How rows come to their end.
+enum End {
+    /// All were sent, or as many as there may be.
+    All,
+    /// Nobody takes them any more.
+    Gone,
+    /// The process tells why there are no more.
+    Failed(Failure),
+}
+
+impl Sending {
+    async fn send_all(mut self) {
+        let end = self.send_until_end().await;
+        match end {
+            Ok(End::All) => {
+                self.lease.keep();
+                self.has_ended.store(true, Ordering::Release);
+            }
+            // The process ends with its lease.
+            Ok(End::Gone) => {}
+            // The lease first: whoever takes no rows may not take the error for long.
+            Ok(End::Failed(failure)) => {
+                match failure.is_of_question() {
+                    true => self.lease.keep(),
+                    false => drop(self.lease),
+                }
+                drop(self.sender.send(Err(failure.into())).await);
+            }
+            Err(error) => {
+                drop(self.lease);
+                drop(self.sender.send(Err(error)).await);
+            }
+        }
+    }
+
+    async fn send_until_end(&mut self) -> Result<End> {
+        loop {
+            let frame = tokio::select! {
+                frame = answer(&mut self.lease, &self.jobs, &self.limits) => frame?,
+                () = self.sender.closed() => return Ok(End::Gone),
+            };
+            match frame.kind {
+                wire::BATCH => {
+                    let batch = messages::batch(frame.payload)?;
+                    let sent = tokio::select! {
+                        sent = self.sender.send(Ok(batch)) => sent,
+                        lost = self.lease.over() => return Err(of_lost(lost, &self.limits)),
+                    };
+                    if sent.is_err() {
+                        return Ok(End::Gone);
+                    }
+                }
+                wire::ENDED => {
+                    let (is_cut, _): (bool, _) = read(frame)?;
+                    if is_cut {
+                        self.cut.set();
+                    }
+                    return Ok(End::All);
+                }
+                wire::FAILED => {
+                    let (failure, _): (Failure, _) = read(frame)?;
+                    return Ok(End::Failed(failure));
+                }
+                other => return Err(Error::bug(format!("a worker says {other} amid rows"))),
+            }
+        }
+    }
+}
+
+fn frame(kind: u8, header: &impl serde::Serialize) -> std::io::Result<Frame> {
+    Ok(Frame { kind, payload: frames::header(header)? })
+}
+
+fn read<T: DeserializeOwned>(frame: Frame) -> Result<(T, bytes::Bytes)> {
+    frames::message(frame.payload).map_err(misunderstood)
+}
+
+fn misunderstood(error: impl std::fmt::Display) -> Error {
+    Error::bug(format!("what a worker says cannot be read: {error}"))
+}
+
+/// What a process tells of a question that it could not answer. It may have others, unless what is
+/// left of this one may still take cores and memory.
+fn failed(lease: Lease, answer: Frame) -> Failure {
+    if answer.kind != wire::FAILED {
+        return Error::bug(format!("a worker answers with {}", answer.kind)).into();
+    }
+    match read::<Failure>(answer) {
+        Ok((failure, _)) => {
+            if failure.is_of_question() {
+                lease.keep();
+            }
+            failure
+        }
+        Err(error) => error.into(),
+    }
+}
+
+/// What whoever asked hears of a process that did not answer.
+fn of_lost(lost: Lost, limits: &Limits) -> Error {
+    match lost {
+        Lost::Time => limits.out_of_time(),
+        Lost::Memory => limits.out_of_memory("expected a query that keeps or makes less at a time"),
+        Lost::Killed => Error::Resource {
+            what: "a process of a query was killed".into(),
+            source: "not by the server; the system does so where memory runs out".into(),
+        },
+        Lost::Unstarted(why) => Error::Resource {
+            what: "no process for a query can be started".into(),
+            source: why.into(),
+        },
+        Lost::Broken(why) => Error::bug(format!("a query broke off: {why}")),
+    }
+}
+
+/// What a process may have beside its memory when it is idle: operators have the limit, and what they
+/// hand on, decode and read with comes on top of it.
+fn memory_bytes_max(limits: Limits) -> usize {
+    const HANDED_ON: usize = 64 << 20;
+    limits.memory_bytes.saturating_add(limits.memory_bytes / 4).saturating_add(HANDED_ON)
+}
+
+/// Beyond which the system gives a process no memory, used or not: room for the stacks of its threads
+/// and for what the allocator sets aside.
+fn data_bytes_max(limits: Limits) -> usize {
+    const SET_ASIDE: usize = 4 << 30;
+    /// Beside those that compute: for reading files, and of a question that is just ending.
+    const THREADS: usize = 48;
+    let computing = std::thread::available_parallelism().map_or(1, usize::from);
+    let stacks = (2 * computing + THREADS).saturating_mul(STACK_BYTES);
+    memory_bytes_max(limits).saturating_add(SET_ASIDE).saturating_add(stacks)
+}

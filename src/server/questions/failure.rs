@@ -1,0 +1,129 @@
+//! Why a question has no answer, as it crosses between processes.
+
+use std::error::Error as _;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Fault, Wrong};
+
+/// An [`Error`], without what only the process knows where it happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Failure {
+    File(String),
+    Argument(String),
+    Query(Fault, String),
+    Limit(String),
+    /// What could not be had, and what the system says of it.
+    Resource(String, String),
+    Bug(String),
+    Interrupted,
+    /// As a client of PostgreSQL is told.
+    Postgres {
+        code: String,
+        sentence: String,
+        position: Option<String>,
+    },
+}
+
+impl Failure {
+    /// Whether nothing but the question is wrong, so that whoever found it may go on.
+    pub fn is_of_question(&self) -> bool {
+        /// SQLSTATE classes of questions that are wrong, as opposed to those of limits and the server.
+        const OF_QUESTION: [&str; 7] = ["08", "0A", "20", "21", "22", "25", "42"];
+        match self {
+            Self::Argument(_) | Self::Query(..) => true,
+            Self::Postgres { code, .. } => OF_QUESTION.iter().any(|class| code.starts_with(class)),
+            _ => false,
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::File(sentence) => Self::File(sentence),
+            Error::Argument(sentence) => Self::Argument(sentence),
+            Error::Query(wrong) => Self::Query(wrong.fault, wrong.sentence),
+            Error::Limit(sentence) => Self::Limit(sentence),
+            Error::Resource { what, source } => {
+                let mut causes = vec![source.to_string()];
+                let mut cause = source.source();
+                while let Some(error) = cause {
+                    causes.push(error.to_string());
+                    cause = error.source();
+                }
+                Self::Resource(what, causes.join(": "))
+            }
+            Error::Bug { what, source } => {
+                let cause = source.map(|cause| format!(": {cause}")).unwrap_or_default();
+                Self::Bug(what + &cause)
+            }
+            Error::Interrupted => Self::Interrupted,
+        }
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::File(sentence) => Self::File(sentence),
+            Failure::Argument(sentence) => Self::Argument(sentence),
+            Failure::Query(fault, sentence) => Self::Query(Wrong::new(fault, sentence)),
+            Failure::Limit(sentence) => Self::Limit(sentence),
+            Failure::Resource(what, source) => Self::Resource { what, source: source.into() },
+            Failure::Bug(what) => Self::bug(what),
+            Failure::Interrupted => Self::Interrupted,
+            Failure::Postgres { sentence, .. } => {
+                Self::bug(format!("only a client of PostgreSQL should hear that {sentence}"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_comes_out_as_it_went_in() {
+        let missing = || std::io::Error::other("no space left");
+        for error in [
+            Error::Argument("a".into()),
+            Error::Query(Wrong::new(Fault::DivisionByZero, "b")),
+            Error::Limit("c --sql-time".into()),
+            Error::Resource { what: "d".into(), source: missing().into() },
+            Error::bug("e"),
+            Error::Interrupted,
+        ] {
+            let sentence = error.sentence();
+            let failure = Failure::from(error);
+            let text = serde_json::to_string(&failure).unwrap();
+            let read: Failure = serde_json::from_str(&text).unwrap();
+            assert_eq!(read, failure);
+            let error = Error::from(read);
+            assert_eq!(error.sentence(), sentence);
+            assert_eq!(Failure::from(error), failure);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_question_is_told_from_limits_and_faults() {
+        let postgres = |code: &str| Failure::Postgres {
+            code: code.into(),
+            sentence: String::new(),
+            position: None,
+        };
+        for (failure, expected) in [
+            (Failure::Query(Fault::Syntax, String::new()), true),
+            (Failure::Limit(String::new()), false),
+            (Failure::Bug(String::new()), false),
+            (postgres("42P01"), true),
+            (postgres("2201W"), true),
+            (postgres("57014"), false),
+            (postgres("53200"), false),
+            (postgres("XX000"), false),
+        ] {
+            assert_eq!(failure.is_of_question(), expected, "{failure:?}");
+        }
+    }
+}

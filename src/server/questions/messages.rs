@@ -1,0 +1,287 @@
+//! What crosses between the server and a worker, in frames.
+
+use std::io::Cursor;
+
+use arrow::array::RecordBatch;
+use arrow::buffer::Buffer;
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::error::ArrowError;
+use arrow::ipc::reader::{StreamDecoder, StreamReader};
+use arrow::ipc::writer::StreamWriter;
+
+use crate::error::Result;
+
+/// A batch as an Arrow IPC stream of its own.
+///
+/// # Errors
+/// Where one of its types is unknown to Arrow IPC.
+pub fn of_batch(batch: &RecordBatch) -> Result<Vec<u8>> {
+    let bytes = Vec::with_capacity(batch.get_array_memory_size().min(BATCH_BYTES) + (4 << 10));
+    let mut writer = StreamWriter::try_new(bytes, &batch.schema())?;
+    writer.write(batch)?;
+    Ok(writer.into_inner()?)
+}
+
+/// A schema as an Arrow IPC stream without batches.
+///
+/// # Errors
+/// Where one of its types is unknown to Arrow IPC.
+pub fn of_schema(schema: &Schema) -> Result<Vec<u8>> {
+    Ok(StreamWriter::try_new(Vec::new(), schema)?.into_inner()?)
+}
+
+/// The batch of a stream that [`of_batch`] made. Its columns are parts of the bytes.
+///
+/// # Errors
+/// Where the bytes are another's.
+pub fn batch(bytes: Vec<u8>) -> std::result::Result<RecordBatch, ArrowError> {
+    let mut bytes = Buffer::from_vec(bytes);
+    let batch = StreamDecoder::new().decode(&mut bytes)?;
+    batch.ok_or_else(|| ArrowError::IpcError("a batch without rows or columns".into()))
+}
+
+/// The one row that is bound to a statement, of a stream that [`of_batch`] made.
+///
+/// # Errors
+/// Where the bytes are another's.
+pub fn row(bytes: &[u8]) -> Result<RecordBatch> {
+    let mut batches = StreamReader::try_new(Cursor::new(bytes), None)?;
+    let schema = batches.schema();
+    Ok(batches.next().transpose()?.unwrap_or_else(|| RecordBatch::new_empty(schema)))
+}
+
+/// The schema of a stream that [`of_schema`] made.
+///
+/// # Errors
+/// Where the bytes are another's.
+pub fn schema(bytes: &[u8]) -> std::result::Result<SchemaRef, ArrowError> {
+    Ok(StreamReader::try_new(Cursor::new(bytes), None)?.schema())
+}
+
+/// Of a batch as it crosses, roughly.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// Kinds of frames, and what of them only the two sides of a socket have in common.
+#[cfg(unix)]
+pub mod wire {
+    use std::io;
+    use std::sync::Arc;
+
+    use arrow::array::{Array, ArrayRef, AsArray};
+    use arrow::datatypes::DataType;
+    use serde::{Deserialize, Serialize};
+
+    use super::super::Described;
+    use super::*;
+    use crate::sql::Limits;
+    use crate::workers::frames;
+
+    /// The server's; each is answered.
+    pub const SETUP: u8 = 1;
+    pub const WARM: u8 = 2;
+    pub const READ: u8 = 3;
+    pub const DESCRIBE: u8 = 4;
+    pub const RUN: u8 = 5;
+    /// A worker's answers.
+    pub const READY: u8 = 16;
+    pub const STATEMENTS: u8 = 17;
+    pub const DESCRIBED: u8 = 18;
+    /// After it come batches, and an end.
+    pub const BEGUN: u8 = 19;
+    pub const BATCH: u8 = 20;
+    pub const ENDED: u8 = 21;
+    pub const FAILED: u8 = 22;
+    /// Asked by a worker while it works, and answered by the server under the same kind: the list of
+    /// reports, and to look at the file of one that is broken.
+    pub const REPORTS: u8 = 32;
+    pub const BROKEN_REPORT: u8 = 33;
+
+    /// [`SETUP`]
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Setup {
+        pub time: std::time::Duration,
+        pub rows: usize,
+        pub memory_bytes: usize,
+        pub at_once: usize,
+        /// Beyond which the system gives a worker no memory.
+        pub data_bytes_max: usize,
+    }
+
+    impl Setup {
+        pub fn limits(&self) -> Limits {
+            Limits {
+                time: self.time,
+                rows: self.rows,
+                memory_bytes: self.memory_bytes,
+                at_once: self.at_once,
+            }
+        }
+    }
+
+    /// [`WARM`]: the version of the data, and for whom.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Warm {
+        pub version: u64,
+        pub is_postgres: bool,
+    }
+
+    /// [`DESCRIBED`]: the columns stand behind it, and then the parameters.
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Header {
+        columns_bytes: usize,
+        sent_as: Vec<u32>,
+        is_repeatable: bool,
+    }
+
+    impl Described {
+        /// The header, and what stands behind it.
+        pub fn message(&self) -> Result<(Vec<u8>, Vec<u8>)> {
+            let mut behind = of_schema(&self.columns)?;
+            let header = Header {
+                columns_bytes: behind.len(),
+                sent_as: self.sent_as.clone(),
+                is_repeatable: self.is_repeatable,
+            };
+            behind.extend(of_schema(&self.parameters)?);
+            let header = frames::header(&header).map_err(unwritten)?;
+            Ok((header, behind))
+        }
+
+        pub fn from_message(payload: Vec<u8>) -> io::Result<Self> {
+            let (header, behind): (Header, _) = frames::message(payload)?;
+            let (columns, parameters) =
+                behind.split_at_checked(header.columns_bytes).ok_or(io::ErrorKind::InvalidData)?;
+            Ok(Self {
+                columns: schema(columns).map_err(io::Error::other)?,
+                parameters: schema(parameters).map_err(io::Error::other)?,
+                sent_as: header.sent_as,
+                is_repeatable: header.is_repeatable,
+            })
+        }
+    }
+
+    pub fn unwritten(error: io::Error) -> crate::Error {
+        crate::Error::bug(format!("what crosses to a worker cannot be written: {error}"))
+    }
+
+    /// The rows of a batch in parts that are not much larger than a frame should be, but at least a row.
+    pub fn parts(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> + '_ {
+        let columns = batch.columns().iter();
+        let bytes: usize = columns
+            .map(|column| column.to_data().get_slice_memory_size().unwrap_or_default())
+            .sum();
+        let parts = bytes.div_ceil(BATCH_BYTES).max(1);
+        let rows = batch.num_rows().div_ceil(parts).max(1);
+        let starts = (0..batch.num_rows().max(1)).step_by(rows);
+        starts.map(move |start| compact(&batch.slice(start, rows.min(batch.num_rows() - start))))
+    }
+
+    /// The same rows without what other rows have: Arrow IPC writes all bytes that views may show, also
+    /// those that no row shows.
+    fn compact(batch: &RecordBatch) -> RecordBatch {
+        let is_view = |column: &ArrayRef| {
+            matches!(column.data_type(), DataType::Utf8View | DataType::BinaryView)
+        };
+        if !batch.columns().iter().any(is_view) {
+            return batch.clone();
+        }
+        let columns = batch.columns().iter().map(|column| -> ArrayRef {
+            match column.data_type() {
+                DataType::Utf8View => Arc::new(column.as_string_view().gc()),
+                DataType::BinaryView => Arc::new(column.as_binary_view().gc()),
+                _ => Arc::clone(column),
+            }
+        });
+        let compacted = RecordBatch::try_new(batch.schema(), columns.collect());
+        // Only what had columns of its own has other ones now.
+        compacted.unwrap_or_else(|_| batch.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{
+        Array, ArrayRef, Int64Array, NullArray, RecordBatchOptions, StringArray, StringViewArray,
+    };
+    use arrow::datatypes::{DataType, Field};
+
+    use super::*;
+
+    fn batch_of(columns: &[(&str, ArrayRef)]) -> RecordBatch {
+        let columns = columns.iter().map(|(name, column)| (*name, Arc::clone(column), true));
+        RecordBatch::try_from_iter_with_nullable(columns).unwrap()
+    }
+
+    fn column(array: impl Array + 'static) -> ArrayRef {
+        Arc::new(array)
+    }
+
+    #[test]
+    fn a_batch_crosses_as_it_is() {
+        let rowless = RecordBatchOptions::new().with_row_count(Some(3));
+        let without_columns =
+            RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &rowless).unwrap();
+        for sent in [
+            batch_of(&[
+                ("a", column(Int64Array::from(vec![Some(1), None, Some(3)]))),
+                ("b", column(StringArray::from(vec![Some("x"), Some("é"), None]))),
+            ])
+            .slice(1, 2),
+            batch_of(&[("n", column(NullArray::new(2)))]),
+            batch_of(&[("v", column(StringViewArray::from(vec!["a", "longer than twelve"])))]),
+            RecordBatch::new_empty(Arc::new(Schema::new(vec![Field::new(
+                "a",
+                DataType::Int32,
+                false,
+            )]))),
+            without_columns,
+        ] {
+            assert_eq!(batch(of_batch(&sent).unwrap()).unwrap(), sent);
+            assert_eq!(row(&of_batch(&sent).unwrap()).unwrap(), sent);
+            assert_eq!(schema(&of_schema(&sent.schema()).unwrap()).unwrap(), sent.schema());
+        }
+        assert!(batch(b"no batch".to_vec()).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_large_crosses_in_parts() {
+        let texts =
+            StringArray::from_iter_values((0..100).map(|at| at.to_string().repeat(100_000)));
+        let whole = batch_of(&[("a", column(texts))]);
+        let parts: Vec<_> = wire::parts(&whole).collect();
+        assert!(parts.len() > 2, "{}", parts.len());
+        let together = arrow::compute::concat_batches(&whole.schema(), &parts).unwrap();
+        assert_eq!(together, whole);
+        assert!(parts.iter().all(|part| of_batch(part).unwrap().len() < 2 * BATCH_BYTES));
+        let none = whole.slice(0, 0);
+        assert_eq!(wire::parts(&none).collect::<Vec<_>>(), [none]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn bytes_that_no_row_shows_do_not_cross() {
+        let texts = StringViewArray::from_iter_values((0..100).map(|_| "x".repeat(100_000)));
+        let whole = batch_of(&[("a", column(texts))]);
+        let row = whole.slice(5, 1);
+        let part = wire::parts(&row).next().unwrap();
+        assert_eq!(part, row);
+        assert!(of_batch(&part).unwrap().len() < 200_000);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_described_crosses_as_it_is() {
+        use super::super::Described;
+        let described = Described {
+            columns: Arc::new(Schema::new(vec![Field::new("a", DataType::Utf8, true)])),
+            parameters: Arc::new(Schema::new(vec![Field::new("$1", DataType::Null, true)])),
+            sent_as: vec![25, 20],
+            is_repeatable: true,
+        };
+        let (header, behind) = described.message().unwrap();
+        assert_eq!(Described::from_message([header, behind].concat()).unwrap(), described);
+    }
+}

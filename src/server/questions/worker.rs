@@ -1,0 +1,238 @@
+//! Questions that processes of their own answer: what such a process does.
+//!
+//! It hears one question at a time over its standard input, and asks the server for the one thing that
+//! is the server's alone: the list of reports. A question that panics is told as a bug; its words go to
+//! the log, which is the server's.
+
+use std::collections::HashMap;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use arrow::array::RecordBatch;
+use bytes::Bytes;
+use futures::StreamExt;
+use serde::Serialize;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::answerer::Answerer;
+use super::messages::{self, wire};
+use super::{Failure, Question};
+use crate::error::{Error, Result};
+use crate::server::jobs::{Listed, read_report};
+use crate::sql::{Report, Reports, STACK_BYTES, report_tables};
+use crate::workers::child::{Line, end_with_parent, limit_memory};
+use crate::workers::{Frame, frames, sandbox};
+
+/// Answers questions about the tables of a folder until the server ends it.
+///
+/// # Errors
+/// Where no server has started it, or the system has no thread left.
+pub fn run(folder: &Path) -> Result<()> {
+    let failed = |error: io::Error| Error::Resource {
+        what: "a worker is started by `uptally serve` alone".into(),
+        source: error.into(),
+    };
+    end_with_parent();
+    let line = Arc::new(Line::over_stdin().map_err(failed)?);
+    let setup = line.hear().and_then(|frame| match frame.kind {
+        wire::SETUP => frames::message::<wire::Setup>(frame.payload),
+        _ => Err(io::ErrorKind::InvalidData.into()),
+    });
+    let (setup, _) = setup.map_err(failed)?;
+    limit_memory(setup.data_bytes_max);
+    let reports = Arc::new(Asked {
+        line: Arc::clone(&line),
+        folder: folder.to_owned(),
+        listed: Mutex::default(),
+    });
+    let answerer = Answerer::over(folder.to_owned(), report_tables(reports), setup.limits());
+    // Before there are other threads, which it would not hold for.
+    sandbox::enter(folder, &std::env::temp_dir());
+    let answering = std::thread::Builder::new().name("answers".into()).stack_size(STACK_BYTES);
+    let answering = answering.spawn(move || answer_all(&line, &answerer));
+    match answering.map_err(failed)?.join() {
+        Ok(ended) => ended.map_err(failed),
+        Err(_) => Err(Error::bug("a worker panicked")),
+    }
+}
+
+fn answer_all(line: &Line, answerer: &Answerer) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // A signal for all processes of a service is for the server, which lets them finish.
+    let _terminations = {
+        let _context = runtime.enter();
+        signal(SignalKind::terminate())?
+    };
+    line.say(wire::READY, &[])?;
+    while let Ok(asked) = line.hear() {
+        let worker = Worker { line, answerer, runtime: &runtime };
+        let answered = catch_unwind(AssertUnwindSafe(|| worker.answer(asked)));
+        match answered {
+            Ok(answered) => answered?,
+            // The hook has written down what it says.
+            Err(_) => fail(line, &Failure::Bug("a question panicked".into()))?,
+        }
+    }
+    // The server has gone.
+    Ok(())
+}
+
+struct Worker<'a> {
+    line: &'a Line,
+    answerer: &'a Answerer,
+    runtime: &'a Runtime,
+}
+
+impl Worker<'_> {
+    /// # Errors
+    /// Where the server has gone.
+    fn answer(&self, asked: Frame) -> io::Result<()> {
+        let answered = match asked.kind {
+            wire::WARM => self.warm(asked.payload),
+            wire::READ => self.read(asked.payload),
+            wire::DESCRIBE => self.describe(asked.payload),
+            wire::RUN => self.run(asked.payload),
+            // It came too late for whoever asked.
+            wire::REPORTS | wire::BROKEN_REPORT => return Ok(()),
+            kind => Err(Stopped::Failed(Failure::Bug(format!("a worker is asked {kind}")))),
+        };
+        match answered {
+            Ok(()) => Ok(()),
+            Err(Stopped::Failed(failure)) => fail(self.line, &failure),
+            Err(Stopped::Gone(error)) => Err(error),
+        }
+    }
+
+    fn warm(&self, payload: Vec<u8>) -> Answered {
+        let (warm, _): (wire::Warm, _) = frames::message(payload)?;
+        let session = self.answerer.session(warm.version, warm.is_postgres);
+        // What is wrong is said to whoever asks.
+        drop(self.runtime.block_on(session));
+        self.line.say(wire::READY, &[])?;
+        Ok(())
+    }
+
+    #[cfg(feature = "postgres")]
+    fn read(&self, payload: Vec<u8>) -> Answered {
+        let text = String::from_utf8(payload).map_err(io::Error::other)?;
+        let statements = self.answerer.read(&text)?;
+        self.say(wire::STATEMENTS, &statements, &[])
+    }
+
+    #[cfg(not(feature = "postgres"))]
+    fn read(&self, _: Vec<u8>) -> Answered {
+        Err(Stopped::Failed(Failure::Bug("a worker is asked for PostgreSQL".into())))
+    }
+
+    fn describe(&self, payload: Vec<u8>) -> Answered {
+        let question = question(payload)?;
+        let described = self.runtime.block_on(self.answerer.describe(&question))?;
+        let (header, behind) = described.message()?;
+        self.line.say(wire::DESCRIBED, &[&header, &behind])?;
+        Ok(())
+    }
+
+    fn run(&self, payload: Vec<u8>) -> Answered {
+        let question = question(payload)?;
+        self.runtime.block_on(self.send_rows(&question))
+    }
+
+    async fn send_rows(&self, question: &Question) -> Answered {
+        let (head, mut rows) = self.answerer.run(question).await?;
+        self.say(wire::BEGUN, &head, &messages::of_schema(&rows.schema())?)?;
+        while let Some(batch) = rows.next().await.transpose()? {
+            for part in wire::parts(&batch) {
+                self.line.say(wire::BATCH, &[&messages::of_batch(&part)?])?;
+            }
+        }
+        self.say(wire::ENDED, &rows.cut().is_cut(), &[])
+    }
+
+    fn say(&self, kind: u8, header: &impl Serialize, behind: &[u8]) -> Answered {
+        let header = frames::header(header)?;
+        self.line.say(kind, &[&header, behind])?;
+        Ok(())
+    }
+}
+
+fn fail(line: &Line, failure: &Failure) -> io::Result<()> {
+    line.say(wire::FAILED, &[&frames::header(failure)?])
+}
+
+fn question(payload: Vec<u8>) -> io::Result<Question> {
+    let (question, bytes): (Question, Bytes) = frames::message(payload)?;
+    Ok(Question { bytes, ..question })
+}
+
+type Answered = std::result::Result<(), Stopped>;
+
+/// Why a question was not answered to its end.
+enum Stopped {
+    /// Which the server is told.
+    Failed(Failure),
+    Gone(io::Error),
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<io::Error> for Stopped {
+    fn from(error: io::Error) -> Self {
+        Self::Gone(error)
+    }
+}
+
+/// Reports of the server, which lists them, and whose files are read here.
+struct Asked {
+    line: Arc<Line>,
+    folder: PathBuf,
+    /// Those that were listed last, by their ids.
+    listed: Mutex<HashMap<String, Listed>>,
+}
+
+impl std::fmt::Debug for Asked {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Asked")
+    }
+}
+
+impl Reports for Asked {
+    fn list(&self) -> Result<Vec<Report>> {
+        let frame = self.line.ask(wire::REPORTS, &[]).map_err(gone)?;
+        let (listed, _): (Vec<Listed>, _) = frames::message(frame.payload).map_err(gone)?;
+        let reports = listed.iter().map(Listed::report).collect();
+        let by_id = listed.into_iter().map(|listed| (listed.id.clone(), listed)).collect();
+        *self.listed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = by_id;
+        Ok(reports)
+    }
+
+    fn rows(&self, id: &str) -> Result<Option<RecordBatch>> {
+        let listed = {
+            let all = self.listed.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            all.get(id).cloned()
+        };
+        let Some(listed) = listed else { return Ok(None) };
+        let rows = read_report(&self.folder, &listed);
+        if rows.is_none() {
+            // It was removed since, or the server makes it again.
+            self.line.ask(wire::BROKEN_REPORT, &[id.as_bytes()]).map_err(gone)?;
+        }
+        Ok(rows)
+    }
+}
+
+fn gone(error: io::Error) -> Error {
+    Error::bug(format!("the server does not answer a worker: {error}"))
+}
