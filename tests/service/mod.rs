@@ -17,8 +17,10 @@ mod store_list;
 mod stores;
 mod survival;
 mod try_out;
+#[cfg(target_os = "linux")]
+mod workers;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -44,7 +46,14 @@ impl Served {
         Self::over(data, settings)
     }
 
-    pub fn over(data: TempDir, settings: Settings) -> Self {
+    /// Processes of their own answer questions in SQL, as in the command.
+    pub fn over(data: TempDir, mut settings: Settings) -> Self {
+        settings.worker = worker();
+        Self::in_process(data, settings)
+    }
+
+    /// This process answers them, unless the settings say otherwise.
+    pub fn in_process(data: TempDir, settings: Settings) -> Self {
         let service = Service::open(data.path().to_owned(), settings).unwrap();
         let router = router(service.clone());
         Self { data, service, router }
@@ -90,6 +99,11 @@ impl Served {
         assert_eq!(state, "complete");
         id
     }
+}
+
+/// The program whose processes answer questions in SQL.
+pub fn worker() -> Option<PathBuf> {
+    cfg!(unix).then(|| env!("CARGO_BIN_EXE_uptally").into())
 }
 
 pub struct Answer(Response<Bytes>);

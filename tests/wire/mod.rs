@@ -52,7 +52,8 @@ impl Wired {
         Self::over(data, settings).await
     }
 
-    async fn over(data: TempDir, settings: Settings) -> Self {
+    async fn over(data: TempDir, mut settings: Settings) -> Self {
+        settings.worker = crate::service::worker();
         let bind = || TcpListener::bind("127.0.0.1:0");
         let (flight, postgres) = (bind().await.unwrap(), bind().await.unwrap());
         let (at_flight, at_postgres) =
