@@ -25,6 +25,7 @@ use super::distinct::DistinctByBitmaps;
 use super::functions::{hours_options, resolved};
 use super::limits::Limits;
 use super::rows::Rows;
+use super::spool::Spools;
 use super::texts::{TextsAreRead, TextsBesideTimes};
 use super::wrong::{asked_wrongly, failed_within, no_value, with_names};
 use super::{corrections, depth, dialect, expansion, guard, memory, statement, tables, threads};
@@ -43,7 +44,7 @@ pub const SCHEMA: &str = "public";
 pub const INTERNAL: &str = "internal";
 
 /// What all queries of a process share: settings, functions, what is known of files and of the
-/// hours of stores, and turns.
+/// hours of stores, turns, and room for rows that wait for their clients.
 pub struct Database {
     state: SessionState,
     hours: Mutex<HoursOfVersions>,
@@ -51,6 +52,7 @@ pub struct Database {
     planner: SessionState,
     limits: Limits,
     turns: Turns,
+    spools: Spools,
     tables: Vec<NamedTable>,
 }
 
@@ -117,6 +119,7 @@ impl Database {
             hours: Mutex::default(),
             limits,
             turns: Turns::of(limits.at_once),
+            spools: Spools::new(limits.spool_bytes),
             tables: Vec::new(),
         }
     }
@@ -155,7 +158,8 @@ impl Database {
         super::functions::register(&context, &chain)?;
         let mut hours = self.hours.lock().unwrap_or_else(PoisonError::into_inner);
         functions::register_for_stores(&context, &hours.of(dataset));
-        Ok(Session { context, zones, limits: self.limits, turns: self.turns.clone() })
+        let spools = self.spools.in_folder(dataset.folder());
+        Ok(Session { context, zones, limits: self.limits, turns: self.turns.clone(), spools })
     }
 }
 
@@ -190,6 +194,7 @@ pub struct Session {
     zones: ZoneRules,
     limits: Limits,
     turns: Turns,
+    spools: Spools,
 }
 
 impl Session {
@@ -301,7 +306,7 @@ impl Session {
         let state = SessionStateBuilder::new_from_existing(self.context.state())
             .with_runtime_env(Arc::new(env))
             .build();
-        Rows::of(state, plan, limits, &self.turns.running).await
+        Rows::of(state, plan, limits, &self.turns.running, &self.spools).await
     }
 }
 
