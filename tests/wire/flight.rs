@@ -281,6 +281,31 @@ fn a_client_that_goes_gives_its_turn_back() {
 }
 
 #[test]
+fn clients_that_never_read_keep_nobody_waiting() {
+    block_on(async {
+        let limits = Limits { at_once: 1, time: Duration::from_secs(60), ..Limits::default() };
+        let wired = Wired::with(limited(limits)).await;
+        let many = "SELECT value, repeat('x', 100) AS text FROM range(0, 90000) ORDER BY 1";
+        let mut unread = Vec::new();
+        for _ in 0..8 {
+            let mut client = connect(&wired).await;
+            let info = client.execute(many.to_owned(), None).await.unwrap();
+            let mut answer = client.do_get(info.endpoint[0].ticket.clone().unwrap()).await.unwrap();
+            let first = answer.try_next().await.unwrap().unwrap();
+            unread.push((client, answer, first.num_rows()));
+        }
+        let mut client = connect(&wired).await;
+        assert_eq!(number(&asked(&mut client, "SELECT 1").await.unwrap()), 1);
+        let (_client, mut answer, mut found) = unread.swap_remove(3);
+        while let Some(batch) = answer.try_next().await.unwrap() {
+            assert_eq!(number(&batch), found as i64);
+            found += batch.num_rows();
+        }
+        assert_eq!(found, 90_000);
+    });
+}
+
+#[test]
 fn the_catalog_is_told() {
     block_on(async {
         let wired = Wired::with(Settings::default()).await;

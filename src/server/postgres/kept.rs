@@ -1,4 +1,5 @@
-//! The statements and portals that a connection keeps: a limited number, of limited size.
+//! The statements and portals that a connection keeps: a limited number, of limited size, of which
+//! fewer have rows that were not read.
 //!
 //! The protocol crate stores them and says neither how many they are nor how large.
 
@@ -13,6 +14,7 @@ use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
 use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
 use datafusion_postgres::pgwire::messages::extendedquery::{Bind, Parse};
 use futures::Sink;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::failure::error;
 use super::messages;
@@ -22,6 +24,8 @@ use super::prepared::{Planner, Prepared};
 const KEPT_MAX: usize = 1000;
 /// Of their names with texts or values.
 const KEPT_BYTES_MAX: usize = 16 << 20;
+/// Answers of a connection that were not read to their end: each holds some rows in memory.
+const OPEN_MAX: usize = 8;
 
 /// What a connection keeps.
 #[derive(Default)]
@@ -81,6 +85,33 @@ impl Sizes {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
+}
+
+struct Open(Arc<Semaphore>);
+
+impl Open {
+    fn new() -> Self {
+        Self(Arc::new(Semaphore::new(OPEN_MAX)))
+    }
+
+    fn take(&self) -> PgWireResult<OwnedSemaphorePermit> {
+        Arc::clone(&self.0).try_acquire_owned().map_err(|_| {
+            error(
+                "53400",
+                format!(
+                    "a connection has at most {OPEN_MAX} answers open; close portals that are done"
+                ),
+            )
+        })
+    }
+}
+
+/// A place for one more answer, until this is dropped.
+///
+/// # Errors
+/// Where too many are open.
+pub fn open_answer(client: &impl ClientInfo) -> PgWireResult<OwnedSemaphorePermit> {
+    client.session_extensions().get_or_insert_with(Open::new).take()
 }
 
 /// Prepares a statement, in place of the one of its name.
@@ -194,6 +225,16 @@ mod tests {
         sizes.put("statements", DEFAULT_NAME, 0).unwrap();
         assert_eq!(sizes.clear().len(), KEPT_MAX);
         sizes.put("statements", "again", 0).unwrap();
+    }
+
+    #[test]
+    fn a_connection_has_so_many_answers_open_and_more_where_one_is_closed() {
+        let open = Open::new();
+        let mut answers: Vec<_> = (0..OPEN_MAX).map(|_| open.take().unwrap()).collect();
+        let refused = open.take().unwrap_err().to_string();
+        assert!(refused.contains("53400") && refused.contains("8 answers"), "{refused}");
+        answers.pop();
+        assert!(open.take().is_ok());
     }
 
     #[test]

@@ -18,6 +18,7 @@ use datafusion_postgres::pgwire::types::format::FormatOptions;
 use futures::StreamExt;
 
 use super::failure::{self, error};
+use super::kept;
 use super::settings::statement_time;
 use crate::sql::Session;
 
@@ -27,6 +28,9 @@ pub type Answer = QueryResponse;
 pub const WARNING: &str = "WARNING";
 
 /// The rows of a plan, as they come; dropped, they end the query.
+///
+/// # Errors
+/// Where the plan cannot be carried out, or the client has too many answers open.
 pub async fn run(
     session: &Session,
     plan: LogicalPlan,
@@ -35,9 +39,10 @@ pub async fn run(
 ) -> PgWireResult<Answer> {
     let limits = session.limits().at_most(statement_time(client.metadata()), None);
     let options = Arc::new(FormatOptions::from_client_metadata(client.metadata()));
+    let open = kept::open_answer(client)?;
     let rows = session.run(plan, limits).await.map_err(failure::of)?;
     let columns = Arc::new(columns(&rows.schema(), format, Some(options))?);
-    let cut = rows.cut();
+    let (cut, deliveries) = (rows.cut(), rows.deliveries());
     let end = futures::stream::once(async move { cut.is_cut().then(|| told_as_cut(limits.rows)) });
     let sent = rows.flat_map({
         let columns = Arc::clone(&columns);
@@ -51,7 +56,11 @@ pub async fn run(
         }
     });
     let told = end.filter_map(|told| async { told.map(Err) });
-    Ok(QueryResponse::new(columns, sent.chain(told)))
+    let all = sent.chain(told).inspect(move |_| {
+        let _is_open = &open;
+        deliveries.count();
+    });
+    Ok(QueryResponse::new(columns, all))
 }
 
 /// Digits behind the point that `arrow-pg` can send, as of 0.16.
