@@ -94,7 +94,7 @@ mod tests {
         check(false, "SELECT age('2023-01-24')");
         check(false, "SELECT random()");
         check(false, "SELECT * FROM uptime('2023-01-24', now())");
-        check(false, "SELECT * FROM uptime(current_timestamp - INTERVAL '1 hour', '2100-01-01')");
+        check(false, "SELECT * FROM uptime(current_timestamp - INTERVAL '1 hour', current_timestamp)");
         check(false, "SELECT count(*) FROM polls WHERE polled_at > (SELECT Now())");
         check(false, "EXPLAIN SELECT now()");
     }
