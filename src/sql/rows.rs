@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use datafusion::execution::SessionState;
+use datafusion::execution::{SessionState, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use futures::{Stream, StreamExt};
@@ -75,7 +75,7 @@ impl Rows {
     }
 
     pub(super) async fn of(
-        state: SessionState,
+        (state, tasks): (SessionState, TaskContext),
         plan: LogicalPlan,
         limits: Limits,
         turns: &Arc<Semaphore>,
@@ -99,7 +99,7 @@ impl Rows {
             let (cut, progress) = (rows.cut.clone(), rows.progress.clone());
             let has_ended = Arc::clone(&rows.has_ended);
             async move {
-                let query = query(state, plan, limits, (planned, &progress), (&sender, &cut));
+                let query = query((state, tasks), plan, limits, (planned, &progress), (&sender, &cut));
                 let failed = match timeout_at(ends_at, query).await {
                     Ok(Ok(())) => return has_ended.store(true, Ordering::Release),
                     Ok(Err(error)) => error,
@@ -133,7 +133,7 @@ static NO_COLUMNS: std::sync::LazyLock<SchemaRef> =
 
 /// Runs the plan, and hands on its rows.
 async fn query(
-    state: SessionState,
+    (state, tasks): (SessionState, TaskContext),
     plan: LogicalPlan,
     limits: Limits,
     (planned, progress): (oneshot::Sender<SchemaRef>, &Progress),
@@ -142,7 +142,7 @@ async fn query(
     let failed = |error| failed_within(error, &limits);
     let plan = state.create_physical_plan(&plan).await.map_err(failed)?;
     progress.watch(&plan);
-    let mut batches = execute_stream(plan, state.task_ctx()).map_err(failed)?;
+    let mut batches = execute_stream(plan, Arc::new(tasks)).map_err(failed)?;
     drop(planned.send(batches.schema()));
     let mut left = limits.rows;
     while let Some(batch) = batches.next().await {
