@@ -84,7 +84,10 @@ mod tests {
     #[test]
     fn plans_that_stay_the_same_are_kept() {
         check(true, "SELECT count(*) FROM polls WHERE store_id = $1");
-        check(true, "SELECT date_trunc('day', starts_at) FROM uptime_by('hour', '2023-01-24', '2023-01-25')");
+        check(
+            true,
+            "SELECT date_trunc('day', starts_at) FROM uptime_by('hour', '2023-01-24', '2023-01-25')",
+        );
     }
 
     #[test]
@@ -94,7 +97,10 @@ mod tests {
         check(false, "SELECT age('2023-01-24')");
         check(false, "SELECT random()");
         check(false, "SELECT * FROM uptime('2023-01-24', now())");
-        check(false, "SELECT * FROM uptime(current_timestamp - INTERVAL '1 hour', '2100-01-01')");
+        check(
+            false,
+            "SELECT * FROM uptime(current_timestamp - INTERVAL '1 hour', current_timestamp)",
+        );
         check(false, "SELECT count(*) FROM polls WHERE polled_at > (SELECT Now())");
         check(false, "EXPLAIN SELECT now()");
     }

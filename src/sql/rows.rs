@@ -99,7 +99,8 @@ impl Rows {
             let (cut, progress) = (rows.cut.clone(), rows.progress.clone());
             let has_ended = Arc::clone(&rows.has_ended);
             async move {
-                let query = query((state, tasks), plan, limits, (planned, &progress), (&sender, &cut));
+                let query =
+                    query((state, tasks), plan, limits, (planned, &progress), (&sender, &cut));
                 let failed = match timeout_at(ends_at, query).await {
                     Ok(Ok(())) => return has_ended.store(true, Ordering::Release),
                     Ok(Err(error)) => error,
