@@ -25,6 +25,7 @@ mod guard;
 mod limits;
 mod memory;
 mod parameters;
+mod plans;
 mod progress;
 mod reports;
 mod rows;

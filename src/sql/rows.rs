@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
-use datafusion::execution::SessionState;
+use datafusion::execution::{SessionState, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use futures::{Stream, StreamExt};
@@ -96,7 +96,7 @@ impl Rows {
     }
 
     pub(super) async fn of(
-        state: SessionState,
+        (state, tasks): (SessionState, TaskContext),
         plan: LogicalPlan,
         limits: Limits,
         turns: &Arc<Semaphore>,
@@ -113,7 +113,13 @@ impl Rows {
             let (cut, progress) = (cut.clone(), progress.clone());
             async move {
                 let _computing: oneshot::Sender<()> = computing;
-                let query = query(state, plan, limits, (planned, &progress), (&mut writer, &cut));
+                let query = query(
+                    (state, tasks),
+                    plan,
+                    limits,
+                    (planned, &progress),
+                    (&mut writer, &cut),
+                );
                 let ended = timeout_at(ends_at, query).await;
                 writer.end(ended.unwrap_or_else(|_| Err(limits.out_of_time())));
             }
@@ -163,7 +169,7 @@ async fn watched(
 
 /// Runs the plan, and hands on its rows.
 async fn query(
-    state: SessionState,
+    (state, tasks): (SessionState, TaskContext),
     plan: LogicalPlan,
     limits: Limits,
     (planned, progress): (oneshot::Sender<SchemaRef>, &Progress),
@@ -172,7 +178,7 @@ async fn query(
     let failed = |error| failed_within(error, &limits);
     let plan = state.create_physical_plan(&plan).await.map_err(failed)?;
     progress.watch(&plan);
-    let mut batches = execute_stream(plan, state.task_ctx()).map_err(failed)?;
+    let mut batches = execute_stream(plan, Arc::new(tasks)).map_err(failed)?;
     drop(planned.send(batches.schema()));
     let mut left = limits.rows;
     while let Some(batch) = batches.next().await {
