@@ -6,11 +6,14 @@
 //! its own silent ones. Knows nothing of what is spoken.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
+
+use super::keys::KeyId;
+use crate::client::Client;
 
 /// One network takes one place of so many.
 const NETWORK_SHARE: usize = 4;
@@ -120,6 +123,15 @@ impl Drop for Place {
         // It is gone already where another client took the place.
         self.places.clients().all.remove(&self.number);
         self.places.freed.notify_one();
+    }
+}
+
+/// Who asks: the holder of the key where there is one, else the network.
+pub fn client(key: Option<KeyId>, address: Option<SocketAddr>) -> Client {
+    match (key, address) {
+        (Some(key), _) => Client::Key(key.bytes()),
+        (None, Some(address)) => Client::Network(network(address.ip())),
+        (None, None) => Client::Own,
     }
 }
 

@@ -27,8 +27,8 @@ use super::request_log::Entry;
 use super::routes::{self, Endpoint, Found, Route};
 use super::service::Service;
 use super::{
-    cors, dialects, docs, explain, gate, health, intake, openapi, reports, sql, store_list, stores,
-    trace, versions,
+    cors, dialects, docs, explain, gate, health, intake, openapi, places, reports, sql, store_list,
+    stores, trace, versions,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -137,6 +137,7 @@ async fn routed<B: Buf>(
             };
             let caller = gate::caller(&service.settings, &request, route.role);
             entry.set_key(caller.key);
+            let client = places::client(caller.key, head.client);
             let answered = async {
                 let role = caller.role?;
                 let request = whole(service, route, request, query, body).await?;
@@ -148,7 +149,7 @@ async fn routed<B: Buf>(
                 }
                 dispatch(service, route.endpoint, &request, role).await
             };
-            (Some(route), answered.await)
+            (Some(route), client.asks(answered).await)
         }
         Found::OtherMethods(methods) => {
             let methods = names(&methods);

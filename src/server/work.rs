@@ -7,18 +7,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::sync::Semaphore;
 
 use super::problem::{Answer, Refusal};
+use crate::client::Client;
 use crate::error::{Error, Result};
+use crate::fair::FairSemaphore;
 use crate::sql::STACK_BYTES;
 
-/// Queries that run at once; more of them wait, within their time.
+/// Queries that run at once; more of them wait, within their time, and each client has its share.
 const QUERIES_AT_ONCE: usize = 8;
 
 pub struct Work {
     runtime: Option<Runtime>,
-    queries: Arc<Semaphore>,
+    queries: Arc<FairSemaphore>,
     query_time: Duration,
 }
 
@@ -35,7 +36,7 @@ impl Work {
                 what: "cannot start threads for reports".into(),
                 source: error.into(),
             })?;
-        let queries = Arc::new(Semaphore::new(QUERIES_AT_ONCE));
+        let queries = Arc::new(FairSemaphore::new(QUERIES_AT_ONCE));
         Ok(Self { runtime: Some(runtime), queries, query_time })
     }
 
@@ -50,10 +51,10 @@ impl Work {
     ) -> Answer<T> {
         let limit = self.query_time;
         let asked = async {
-            let permit = Arc::clone(&self.queries).acquire_owned().await;
+            let slot = self.queries.acquire(Client::current()).await;
             // It works on where nobody waits for it any more, and keeps its turn until it is done.
             let work = async move {
-                let _permit = permit;
+                let _slot = slot;
                 work.await
             };
             self.handle().spawn(work).await
@@ -116,9 +117,10 @@ mod tests {
         has_started.recv().await.unwrap();
         client.abort();
         assert!(client.await.unwrap_err().is_cancelled());
-        assert_eq!(work.queries.available_permits(), QUERIES_AT_ONCE - 1);
+        assert_eq!(work.queries.free(), QUERIES_AT_ONCE - 1);
         finish.send(()).unwrap();
-        let all = work.queries.acquire_many(QUERIES_AT_ONCE as u32).await;
-        assert!(all.is_ok());
+        let clients = (0..QUERIES_AT_ONCE as u8).map(|number| Client::Key([number; 4]));
+        let all = clients.map(|client| work.queries.acquire(client));
+        assert_eq!(futures::future::join_all(all).await.len(), QUERIES_AT_ONCE);
     }
 }

@@ -11,7 +11,7 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use futures::{Stream, StreamExt};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::limits::Limits;
@@ -19,6 +19,7 @@ use super::progress::Progress;
 use super::threads::{Threads, turn};
 use super::wrong::failed_within;
 use crate::error::{Error, Result};
+use crate::fair::FairSemaphore;
 
 /// Batches that wait for who takes them.
 const BATCHES_AHEAD: usize = 2;
@@ -78,7 +79,7 @@ impl Rows {
         state: SessionState,
         plan: LogicalPlan,
         limits: Limits,
-        turns: &Arc<Semaphore>,
+        turns: &Arc<FairSemaphore>,
     ) -> Result<Self> {
         let ends_at = Instant::now() + limits.time;
         let turn = turn(turns, ends_at, &limits).await?;

@@ -16,7 +16,9 @@ use super::Inner;
 use super::files::Written;
 use super::job::{Job, State};
 use super::record::Ending;
+use crate::client::Client;
 use crate::error::{Error, Result};
+use crate::fair::{FairSemaphore, Slot};
 use crate::report::{Format, render};
 
 /// Bytes of renderings that are kept in memory.
@@ -39,20 +41,29 @@ pub struct Rendering {
 
 type Key = (Uuid, Format, Coding);
 
-/// Renderings that are made at once, each of another report.
+/// Renderings that are made at once, each of another report; each client has its share.
 const AT_ONCE: usize = 4;
+/// Reports that are told apart where one is made after the other.
+const GROUPS: usize = 64;
 
 pub struct Renderings {
     kept: Mutex<Kept>,
     /// The renderings of one report are made one after the other, so that many who ask for the same
     /// have it made once.
-    turns: [Arc<Semaphore>; AT_ONCE],
+    groups: [Arc<Semaphore>; GROUPS],
+    turns: Arc<FairSemaphore>,
+}
+
+/// One rendering at a time of its report, and one of a few altogether.
+struct Turn {
+    _group: Option<OwnedSemaphorePermit>,
+    _slot: Slot,
 }
 
 impl Default for Renderings {
     fn default() -> Self {
-        let turns = std::array::from_fn(|_| Arc::new(Semaphore::new(1)));
-        Self { kept: Mutex::default(), turns }
+        let groups = std::array::from_fn(|_| Arc::new(Semaphore::new(1)));
+        Self { kept: Mutex::default(), groups, turns: Arc::new(FairSemaphore::new(AT_ONCE)) }
     }
 }
 
@@ -68,9 +79,11 @@ impl Renderings {
         self.kept.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    async fn turn(&self, id: Uuid) -> Option<OwnedSemaphorePermit> {
-        let place = (id.as_u128() % AT_ONCE as u128) as usize;
-        Arc::clone(&self.turns[place]).acquire_owned().await.ok()
+    async fn turn(&self, id: Uuid) -> Turn {
+        let place = (id.as_u128() % GROUPS as u128) as usize;
+        // First, so that who waits for another's rendering of the report takes no slot meanwhile.
+        let group = Arc::clone(&self.groups[place]).acquire_owned().await.ok();
+        Turn { _group: group, _slot: self.turns.acquire(Client::current()).await }
     }
 
     fn find(&self, key: Key) -> Option<Arc<Rendering>> {

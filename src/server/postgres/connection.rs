@@ -23,7 +23,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::codec::Framed;
 
-use super::super::places::Place;
+use super::super::keys::Pass;
+use super::super::places::{self, Place};
 use super::answer::Answers;
 use super::checked::{Checked, hang_up};
 use super::frames::Phase;
@@ -110,6 +111,8 @@ async fn answer_next(socket: &mut Socket, handlers: &Handlers) -> std::io::Resul
     };
     let is_extended = message.is_extended_query();
     let is_last = matches!(message, Message::CancelRequest(_));
+    let key = socket.session_extensions().get::<Pass>().map(|pass| pass.key());
+    let client = places::client(key, Some(socket.socket_addr()));
     let answered = process_message(
         message,
         socket,
@@ -119,7 +122,7 @@ async fn answer_next(socket: &mut Socket, handlers: &Handlers) -> std::io::Resul
         Arc::new(NoopHandler),
         Arc::clone(&handlers.cancel),
     );
-    let Err(error) = answered.await else { return Ok(!is_last) };
+    let Err(error) = client.asks(answered).await else { return Ok(!is_last) };
     let told = told(error)?;
     if told.is_fatal() || phase != Phase::Session {
         return refuse(socket, told).await;

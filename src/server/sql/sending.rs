@@ -25,6 +25,7 @@ use warp::reply::Response as Reply;
 
 use super::super::download;
 use super::super::reports::without_folder;
+use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::report::{Format, Writer};
 use crate::sql::{Described, Limits, Rows, Session};
@@ -53,7 +54,7 @@ pub async fn on_threads<T: Send + 'static>(
 ) -> Result<T> {
     // Unlike a task, a set of tasks ends with who holds it.
     let mut tasks = JoinSet::new();
-    tasks.spawn_on(work, threads);
+    tasks.spawn_on(Client::current().asks(work), threads);
     match tasks.join_next().await {
         Some(Ok(made)) => made,
         broken => {

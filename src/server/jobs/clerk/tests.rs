@@ -42,7 +42,8 @@ fn trigger_at(
     };
     let repeatable = key.map(|key| Repeatable { key, fingerprint: [1; 32] });
     let (reply, answer) = oneshot::channel();
-    (Change::Trigger { settled, repeatable, at: 5, reply }, answer)
+    let client = Client::Own;
+    (Change::Trigger { settled, repeatable, client, at: 5, reply }, answer)
 }
 
 fn removal(id: Uuid) -> Change {
