@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::addresses::{HostPort, host_port, is_of_this_machine};
-use super::arguments::{at_least_one, duration_us, one_of};
+use super::arguments::{at_least_one, bytes, bytes_text, duration_us, one_of};
 use super::signals::{Hangups, Stop};
 use super::sql;
 use crate::error::{Error, Result};
@@ -84,10 +84,11 @@ pub struct Arguments {
         value_parser = one_of(COMPLETE_AS),
     )]
     complete_as: CompleteAs,
-    /// How long reports are kept, and how many, as 30d, 1000 or 30d,1000
+    /// How long reports are kept, how many, and of what size on disk together, as 30d, 1000, 10GB or
+    /// 30d,1000,10GB; the oldest go first
     #[arg(
         long,
-        value_name = "AGE,COUNT",
+        value_name = "AGE,COUNT,BYTES",
         default_value_t = usual().reports.retention,
         value_parser = retention,
     )]
@@ -327,13 +328,20 @@ fn header_bytes(text: &str) -> std::result::Result<usize, String> {
     number.ok_or_else(|| format!("expected a number from 1 to {HEADER_BYTES_MAX}"))
 }
 
-/// `30d`, `1000` or `30d,1000`; what is not said stays as it is by default.
+/// `30d`, `1000`, `10GB` or some of them with commas; what is not said stays as it is by default.
 fn retention(text: &str) -> std::result::Result<Retention, String> {
     let mut retention = usual().reports.retention;
     for part in text.split(',').map(str::trim) {
-        match part.parse() {
-            Ok(reports_max) => retention.reports_max = reports_max,
-            Err(_) => retention.age_us = duration_us(part)?,
+        if let Ok(reports_max) = part.parse() {
+            retention.reports_max = reports_max;
+        } else if let Ok(bytes) = bytes(part) {
+            retention.bytes_max = bytes as u64;
+        } else {
+            retention.age_us = duration_us(part).map_err(|_| {
+                format!(
+                    "{part:?} is neither an age like 30d, nor a number of reports, nor a size like 10GB"
+                )
+            })?;
         }
     }
     Ok(retention)
@@ -346,7 +354,8 @@ impl fmt::Display for Retention {
             0 => write!(formatter, "{}d", self.age_us / DAY_US)?,
             _ => formatter.write_str(&duration_text(self.age_us))?,
         }
-        write!(formatter, ",{}", self.reports_max)
+        let bytes_max = usize::try_from(self.bytes_max).unwrap_or(usize::MAX);
+        write!(formatter, ",{},{}", self.reports_max, bytes_text(bytes_max))
     }
 }
 
@@ -399,12 +408,17 @@ mod tests {
         for (text, expected) in [
             ("7d", Retention { age_us: 7 * DAY_US, ..usual }),
             ("5", Retention { reports_max: 5, ..usual }),
-            ("90m, 5", Retention { age_us: 5_400_000_000, reports_max: 5 }),
+            ("90m, 5", Retention { age_us: 5_400_000_000, reports_max: 5, ..usual }),
+            ("64MiB", Retention { bytes_max: 64 << 20, ..usual }),
+            (
+                "7d,5,1GB",
+                Retention { age_us: 7 * DAY_US, reports_max: 5, bytes_max: 1_000_000_000 },
+            ),
         ] {
             assert_eq!(retention(text), Ok(expected), "{text}");
             assert_eq!(retention(&expected.to_string()), Ok(expected), "{expected}");
         }
-        assert_eq!(usual.to_string(), "30d,1000");
+        assert_eq!(usual.to_string(), "30d,1000,10GB");
         assert!(retention("soon").is_err() && retention("").is_err());
     }
 

@@ -54,7 +54,11 @@ impl Default for Settings {
             chain: None,
             complete_as: CompleteAs::default(),
             reports: Limits {
-                retention: Retention { age_us: 30 * DAY_US, reports_max: 1000 },
+                retention: Retention {
+                    age_us: 30 * DAY_US,
+                    reports_max: 1000,
+                    bytes_max: 10_000_000_000,
+                },
                 queue_max: 64,
                 at_once: 4,
                 report_time: Duration::from_secs(600),

@@ -245,7 +245,7 @@ impl Turn {
 
     fn expire(&mut self, inner: &Inner, at: i64, reply: Option<Reply<usize>>) {
         let board = inner.board();
-        let mut due = board.due(at, inner.limits.retention);
+        let mut due = board.due(at, inner.limits.retention, |id| inner.files.kept(id));
         due.retain(|id| !self.is_opened(*id) && self.ended.insert(*id));
         for id in &due {
             self.removed.insert(*id);
