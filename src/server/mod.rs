@@ -15,6 +15,8 @@ mod bound;
 mod catalog;
 mod clock;
 mod cors;
+#[cfg(feature = "postgres")]
+mod deadline;
 mod dialects;
 mod docs;
 mod download;
@@ -34,7 +36,9 @@ mod listener;
 mod metrics;
 mod negotiate;
 mod openapi;
+mod opening;
 mod origin;
+mod pace;
 mod places;
 #[cfg(feature = "postgres")]
 mod postgres;

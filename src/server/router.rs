@@ -20,6 +20,7 @@ use warp::reply::Response as Reply;
 use super::audit::Listener;
 use super::host::AskedHost;
 use super::keys::Role;
+use super::listener::ProbesOnly;
 use super::origin::Initiator;
 use super::problem::{Answer, Refusal};
 use super::request::{Query, Request};
@@ -46,16 +47,19 @@ pub fn router(service: Service) -> BoxedFilter<(Reply,)> {
         .and(authority)
         .and(warp::header::headers_cloned())
         .and(warp::ext::optional::<SocketAddr>())
+        .and(warp::ext::optional::<ProbesOnly>())
         .map(
             |method: Method,
              path: FullPath,
              query: String,
              authority: Option<Authority>,
              headers: HeaderMap,
-             client: Option<SocketAddr>| {
+             client: Option<SocketAddr>,
+             probes_only: Option<ProbesOnly>| {
                 let path = path.as_str().to_owned();
                 let asked = AskedHost::read(authority.as_ref(), &headers);
-                Head { method, path, query, asked, headers, client }
+                let probes_only = probes_only.is_some();
+                Head { method, path, query, asked, headers, client, probes_only }
             },
         );
     head.and(warp::body::stream())
@@ -76,6 +80,8 @@ struct Head {
     headers: HeaderMap,
     /// Unknown where there is no connection, as in tests.
     client: Option<SocketAddr>,
+    /// Whether its connection is there to ask whether the service lives, and for nothing else.
+    probes_only: bool,
 }
 
 async fn answer<B: Buf>(
@@ -123,7 +129,7 @@ async fn routed<B: Buf>(
         intake::check_head(target_bytes, headers, settings.header_bytes_max).and_then(|()| {
             gate::admit(settings, head.asked.as_ref(), initiator, method, found.route())
         });
-    if let Err(refusal) = admitted {
+    if let Err(refusal) = admitted.and_then(|()| check_place(head, found.route())) {
         return (found.route(), Err(refusal));
     }
     match found {
@@ -163,6 +169,17 @@ async fn routed<B: Buf>(
             let detail = format!("there is nothing at {path:?}; /docs lists every path");
             (None, Err(Refusal::unknown(detail)))
         }
+    }
+}
+
+/// # Errors
+/// Where the connection is one of the reserve, and the request none that those are for.
+fn check_place(head: &Head, route: Option<&Route>) -> Answer<()> {
+    let is_probe =
+        route.is_some_and(|route| matches!(route.endpoint, Endpoint::Livez | Endpoint::Readyz));
+    match head.probes_only && !is_probe {
+        true => Err(Refusal::unavailable("all connections are taken; try again later")),
+        false => Ok(()),
     }
 }
 
@@ -265,4 +282,23 @@ fn other_methods(method: &Method, path: &str, methods: &str) -> Refusal {
 fn method_name(method: &Method) -> &'static str {
     const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"];
     KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Settings;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_of_the_reserve_is_for_probes_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let service = Service::open(folder.path().to_owned(), Settings::default()).unwrap();
+        let filter = router(service.clone());
+        for (path, expected) in [("/livez", 200), ("/metrics", 503), ("/nowhere", 503)] {
+            let request = warp::test::request().path(path).header("host", "localhost");
+            let reply = request.extension(ProbesOnly).reply(&filter).await;
+            assert_eq!(reply.status().as_u16(), expected, "{path}");
+        }
+        service.close();
+    }
 }
