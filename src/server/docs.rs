@@ -11,7 +11,7 @@ use warp::reply::Response as Reply;
 
 use super::problem::{Answer, Refusal};
 use super::request::Request;
-use super::service::content;
+use super::service::{IsCounted, content};
 
 const PAGE: &str = r##"<!doctype html>
 <html lang="en">
@@ -51,6 +51,7 @@ pub fn asset(request: &Request) -> Answer {
         Cow::Owned(bytes) => bytes.into(),
     };
     let mut reply = Response::new(bytes.into());
+    reply.extensions_mut().insert(IsCounted);
     let headers = reply.headers_mut();
     headers.extend(HeaderValue::from_str(&file.content_type).ok().map(|kind| (CONTENT_TYPE, kind)));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));

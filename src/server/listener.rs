@@ -5,6 +5,7 @@
 //! over 256 KiB or with more than 512 fields (431), a target of 64 KiB (414). The limits of the
 //! service are closer, so that only what is far beyond them is answered so.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +26,7 @@ use warp::reply::Response as Reply;
 
 use super::Bound;
 use super::accept::{Accepted, connections};
+use super::budget::Share;
 use super::opening::Opening;
 use super::pace::{Pace, STALL_TIME};
 use super::places::Place;
@@ -122,7 +124,14 @@ impl Connection {
             }
             let answer = begun.begin();
             let called = service.call(request);
-            async move { called.await.map(|reply| reply.map(|body| answer.of_body(body))) }
+            async move {
+                let mut reply = called.await?;
+                let share = reply.extensions_mut().remove::<Arc<Share>>();
+                if let Some(share) = share {
+                    answer.keep(share);
+                }
+                Ok::<_, Infallible>(reply.map(|body| answer.of_body(body)))
+            }
         });
         let stream = TokioIo::new(Opening::within(HEAD_TIME, stream));
         let builder = builder();

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use warp::hyper::body::{Body, Frame, SizeHint};
 
+use super::budget::Share;
 use super::places::Place;
 
 /// How long a client may take nothing of an answer that is there for it.
@@ -65,7 +66,7 @@ impl Pace {
             *count += 1;
             self.0.place.heard();
         });
-        Answer(Arc::new(UnderWay { pace: self.clone(), number }))
+        Answer(Arc::new(UnderWay { pace: self.clone(), number, share: OnceLock::new() }))
     }
 
     /// Ends when for so long a time no answer was under way.
@@ -114,6 +115,8 @@ pub struct Answer(Arc<UnderWay>);
 struct UnderWay {
     pace: Pace,
     number: u64,
+    /// The room that it has in memory.
+    share: OnceLock<Arc<Share>>,
 }
 
 impl Drop for UnderWay {
@@ -129,13 +132,18 @@ impl Drop for UnderWay {
 }
 
 impl Answer {
+    /// Keeps room in memory for as long as the answer is under way; once alone.
+    pub fn keep(&self, share: Arc<Share>) {
+        let _ = self.0.share.set(share);
+    }
+
     /// The answer's body, handed over in parts.
     pub fn of_body<B>(self, body: B) -> Paced<B> {
         Paced { body, rest: Bytes::new(), answer: self }
     }
 
     fn part(&self, bytes: Bytes) -> Bytes {
-        let UnderWay { pace, number } = &*self.0;
+        let UnderWay { pace, number, .. } = &*self.0;
         let mut handed_over = pace.handed_over();
         let now = Instant::now();
         let none = Parts { count: 0, since: now };
@@ -162,7 +170,7 @@ impl AsRef<[u8]> for Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        let UnderWay { pace, number } = &*self.answer;
+        let UnderWay { pace, number, .. } = &*self.answer;
         if let Some(parts) = pace.handed_over().by_answer.get_mut(number) {
             parts.count -= 1;
             parts.since = Instant::now();

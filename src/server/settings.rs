@@ -27,6 +27,8 @@ pub struct Settings {
     pub chain: Option<String>,
     pub complete_as: CompleteAs,
     pub reports: Limits,
+    /// Of the whole server.
+    pub memory_bytes: usize,
     /// How long a query about a store may take.
     pub query_time: Duration,
     pub body_bytes_max: usize,
@@ -63,6 +65,7 @@ impl Default for Settings {
                 at_once: 4,
                 report_time: Duration::from_secs(600),
             },
+            memory_bytes: 6 << 30,
             query_time: Duration::from_secs(30),
             body_bytes_max: 1 << 20,
             header_bytes_max: 16 << 10,

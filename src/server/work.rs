@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
+use super::budget::Budget;
 use super::problem::{Answer, Refusal};
 use crate::client::Client;
 use crate::error::{Error, Result};
@@ -21,10 +22,12 @@ pub struct Work {
     runtime: Option<Runtime>,
     queries: Arc<FairSemaphore>,
     query_time: Duration,
+    /// For what clients send and are sent.
+    pub budget: Arc<Budget>,
 }
 
 impl Work {
-    pub fn start(query_time: Duration) -> Result<Self> {
+    pub fn start(query_time: Duration, client_bytes_max: usize) -> Result<Self> {
         let threads = std::thread::available_parallelism().map_or(2, usize::from).max(2);
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads)
@@ -37,7 +40,8 @@ impl Work {
                 source: error.into(),
             })?;
         let queries = Arc::new(FairSemaphore::new(QUERIES_AT_ONCE));
-        Ok(Self { runtime: Some(runtime), queries, query_time })
+        let budget = Arc::new(Budget::of(client_bytes_max));
+        Ok(Self { runtime: Some(runtime), queries, query_time, budget })
     }
 
     pub fn handle(&self) -> &Handle {
@@ -100,7 +104,7 @@ mod tests {
 
     #[tokio::test]
     async fn work_keeps_its_turn_when_its_client_has_gone() {
-        let work = Arc::new(Work::start(Duration::from_secs(60)).unwrap());
+        let work = Arc::new(Work::start(Duration::from_secs(60), 0).unwrap());
         let (started, mut has_started) = tokio::sync::mpsc::channel(1);
         let (finish, may_finish) = mpsc::channel::<()>();
         let client = tokio::spawn({

@@ -18,6 +18,7 @@ mod status;
 mod timed;
 mod values;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_flight::flight_service_server::FlightServiceServer;
@@ -51,9 +52,10 @@ pub async fn serve(
         Ok(key) => key,
         Err(error) => return tracing::error!(%error, "Flight SQL has not started"),
     };
+    let budget = Arc::clone(&service.work.budget);
     let calls = FlightServiceServer::new(FlightSql::new(service.clone(), key))
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
-    let answers = InterceptedService::new(Timed(calls), keys);
+    let answers = InterceptedService::new(Timed { calls, budget }, keys);
     let served = Server::builder()
         .http2_keepalive_interval(Some(PING_PAUSE))
         .http2_keepalive_timeout(Some(HEAD_TIME))

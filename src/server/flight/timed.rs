@@ -1,9 +1,10 @@
-//! Calls of clients in time: each is sent whole within one, for the client that its key or its
-//! address tells, and counts among the answers of its connection.
+//! Calls of clients in time: each is sent whole within one, and within the memory for that, for the
+//! client that its key or its address tells, and counts among the answers of its connection.
 //!
 //! Knows nothing of what is asked.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,16 +16,21 @@ use tonic::server::NamedService;
 use warp::http::{Request, Response};
 use warp::hyper::body::{Body as _, Bytes, Frame, SizeHint};
 
+use super::super::budget::{Budget, Share};
 use super::super::keys::KeyId;
 use super::super::places;
 use super::connection::Peer;
+use super::status;
 
 /// From the head of a call to the end of what its client sends.
 const REQUEST_TIME: Duration = Duration::from_secs(30);
 
-/// A service whose calls must arrive in time.
+/// A service whose calls must arrive in time, and have room in memory while they do.
 #[derive(Clone)]
-pub struct Timed<S>(pub S);
+pub struct Timed<S> {
+    pub calls: S,
+    pub budget: Arc<Budget>,
+}
 
 impl<S: NamedService> NamedService for Timed<S> {
     const NAME: &'static str = S::NAME;
@@ -41,7 +47,7 @@ where
     type Future = BoxFuture<Response<Body>, S::Error>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(context)
+        self.calls.poll_ready(context)
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
@@ -50,7 +56,9 @@ where
         let client = places::client(key, peer.as_ref().map(|peer| peer.address));
         let answer = peer.map(|peer| peer.pace.begin());
         let ends_at = Instant::now() + REQUEST_TIME;
-        let called = self.0.call(request.map(|body| Body::new(Sent::by(ends_at, body))));
+        let share = self.budget.take(client, 0).ok();
+        let sent = |body| Body::new(Sent { body, deadline: Box::pin(sleep_until(ends_at)), share });
+        let called = self.calls.call(request.map(sent));
         Box::pin(client.asks(async move {
             let reply = called.await?;
             Ok(match answer {
@@ -61,16 +69,11 @@ where
     }
 }
 
-/// What a client sends; an error once its time is over.
+/// What a client sends; an error once its time is over, or there is no room for more.
 struct Sent {
     body: Body,
     deadline: Pin<Box<Sleep>>,
-}
-
-impl Sent {
-    fn by(ends_at: Instant, body: Body) -> Self {
-        Self { body, deadline: Box::pin(sleep_until(ends_at)) }
-    }
+    share: Option<Share>,
 }
 
 impl warp::hyper::body::Body for Sent {
@@ -85,6 +88,12 @@ impl warp::hyper::body::Body for Sent {
         if polled.is_pending() && self.deadline.as_mut().poll(context).is_ready() {
             let late = Status::deadline_exceeded("the request was not sent whole in time");
             return Poll::Ready(Some(Err(late)));
+        }
+        if let (Poll::Ready(Some(Ok(frame))), Some(share)) = (&polled, &mut self.share)
+            && let Some(bytes) = frame.data_ref()
+            && let Err(full) = share.grow(bytes.len())
+        {
+            return Poll::Ready(Some(Err(status::of(full))));
         }
         polled
     }
@@ -121,7 +130,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_that_is_never_sent_ends() {
-        let mut sent = Sent::by(Instant::now(), Body::new(Silent));
+        let deadline = Box::pin(sleep_until(Instant::now()));
+        let mut sent = Sent { body: Body::new(Silent), deadline, share: None };
         let frame = poll_fn(|context| Pin::new(&mut sent).poll_frame(context)).await;
         let late = frame.unwrap().map(drop).unwrap_err();
         assert_eq!(late.code(), tonic::Code::DeadlineExceeded);

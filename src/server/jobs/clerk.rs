@@ -35,12 +35,17 @@ pub struct Repeatable {
     pub fingerprint: [u8; 32],
 }
 
+/// A report that is asked for, by whom and when.
+pub struct Asked {
+    pub settled: Settled,
+    pub repeatable: Option<Repeatable>,
+    pub client: Client,
+    pub at: i64,
+}
+
 pub enum Change {
     Trigger {
-        settled: Settled,
-        repeatable: Option<Repeatable>,
-        client: Client,
-        at: i64,
+        asked: Asked,
         reply: Reply<Triggered>,
     },
     End {
@@ -120,9 +125,7 @@ impl Turn {
     /// Decides on one change; `false` where it is the last.
     fn take(&mut self, inner: &Inner, change: Change) -> bool {
         match change {
-            Change::Trigger { settled, repeatable, client, at, reply } => {
-                self.trigger(inner, settled, repeatable, (client, at), reply);
-            }
+            Change::Trigger { asked, reply } => self.trigger(inner, asked, reply),
             Change::End { job, ending } => self.end(inner, job, ending),
             Change::Remove { id, at, reply } => self.remove(inner, id, at, reply),
             Change::Expire { at, reply } => self.expire(inner, at, reply),
@@ -131,14 +134,8 @@ impl Turn {
         true
     }
 
-    fn trigger(
-        &mut self,
-        inner: &Inner,
-        settled: Settled,
-        repeatable: Option<Repeatable>,
-        (client, at): (Client, i64),
-        reply: Reply<Triggered>,
-    ) {
+    fn trigger(&mut self, inner: &Inner, asked: Asked, reply: Reply<Triggered>) {
+        let Asked { settled, repeatable, client, at } = asked;
         let board = inner.board();
         if let Some(given) = &repeatable {
             let before = self.remembered.get(&given.key).copied();

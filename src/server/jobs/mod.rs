@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 use self::board::Board;
 pub use self::board::{KEYS_OF_REPORT_MAX, Retention};
-use self::clerk::Change;
+use self::clerk::{Asked, Change};
 pub use self::clerk::{Removed, Repeatable, Triggered};
 use self::files::Files;
 pub use self::job::{Job, State, Step};
@@ -183,7 +183,8 @@ impl Jobs {
             return Ok(Triggered { job, is_new: false });
         }
         let (client, at) = (Client::current(), self.0.clock());
-        self.change(|reply| Change::Trigger { settled, repeatable, client, at, reply }).await
+        let asked = Asked { settled, repeatable, client, at };
+        self.change(|reply| Change::Trigger { asked, reply }).await
     }
 
     /// The report of a request that was sent before under its key; `None` where it was not.

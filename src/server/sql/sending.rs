@@ -33,7 +33,7 @@ use crate::sql::{Described, Limits, Rows, Session};
 /// Says that rows were cut off, and by which limit.
 const CUT: HeaderName = HeaderName::from_static("uptally-cut");
 /// Of the first part: most results are smaller, and have their outcome in the headers.
-const FIRST_BYTES_MAX: usize = 4 << 20;
+pub const FIRST_BYTES_MAX: usize = 4 << 20;
 /// Of each later part, roughly.
 const PART_BYTES: usize = 64 << 10;
 const PARTS_AHEAD: usize = 2;

@@ -20,7 +20,7 @@ fn jobs(folder: &std::path::Path) -> Jobs {
 
 fn within(folder: &std::path::Path, limits: Limits) -> Jobs {
     let time = limits.report_time;
-    let work = Arc::new(Work::start(time).unwrap());
+    let work = Arc::new(Work::start(time, usize::MAX).unwrap());
     let catalog = Arc::new(Catalog::over(folder.to_owned(), Arc::clone(&work)));
     Jobs::open(folder, limits, catalog, work, || 10).unwrap()
 }
@@ -42,8 +42,8 @@ fn trigger_at(
     };
     let repeatable = key.map(|key| Repeatable { key, fingerprint: [1; 32] });
     let (reply, answer) = oneshot::channel();
-    let client = Client::Own;
-    (Change::Trigger { settled, repeatable, client, at: 5, reply }, answer)
+    let asked = Asked { settled, repeatable, client: Client::Own, at: 5 };
+    (Change::Trigger { asked, reply }, answer)
 }
 
 fn removal(id: Uuid) -> Change {
@@ -181,8 +181,8 @@ fn no_client_fills_the_queue_alone() {
     let jobs = within(folder.path(), Limits { queue_max: 16, ..LIMITS });
     let asked = |now: i64, client: Client| {
         let (change, mut answer) = trigger_at(now, None);
-        let Change::Trigger { settled, repeatable, at, reply, .. } = change else { panic!() };
-        together(&jobs.0, [Change::Trigger { settled, repeatable, client, at, reply }]);
+        let Change::Trigger { asked, reply } = change else { panic!() };
+        together(&jobs.0, [Change::Trigger { asked: Asked { client, ..asked }, reply }]);
         answer.try_recv().unwrap().is_ok()
     };
     let (ann, bob) = (Client::Key([1; 4]), Client::Key([2; 4]));
