@@ -15,7 +15,6 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::Optimizer;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
-use tokio::sync::Semaphore;
 
 use super::by_number::ByNumber;
 use super::chain::Chain;
@@ -35,6 +34,7 @@ use crate::engine::{
     physical_rules,
 };
 use crate::error::{Error, Fault, Result, Wrong};
+use crate::fair::FairSemaphore;
 use crate::functions::{self, ChainHours};
 use crate::rules::ZoneRules;
 use crate::tables::Dataset;
@@ -57,16 +57,17 @@ pub struct Database {
     tables: Vec<NamedTable>,
 }
 
-/// So many queries run at once, and so many are planned, which is not to wait for those that run.
+/// So many queries run at once, and so many are planned, which is not to wait for those that run;
+/// each client has its share of both.
 #[derive(Clone)]
 struct Turns {
-    planning: Arc<Semaphore>,
-    running: Arc<Semaphore>,
+    planning: Arc<FairSemaphore>,
+    running: Arc<FairSemaphore>,
 }
 
 impl Turns {
     fn of(at_once: usize) -> Self {
-        let turns = || Arc::new(Semaphore::new(at_once));
+        let turns = || Arc::new(FairSemaphore::new(at_once));
         Self { planning: turns(), running: turns() }
     }
 }

@@ -15,7 +15,7 @@ use datafusion::execution::{SessionState, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use futures::{Stream, StreamExt};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
@@ -25,6 +25,7 @@ use super::spool::{Deliveries, Reader, Spools, Watch, Writer};
 use super::threads::{Threads, turn};
 use super::wrong::failed_within;
 use crate::error::{Error, Result};
+use crate::fair::FairSemaphore;
 
 /// Whether rows were cut off; known once they have ended.
 #[derive(Clone, Debug, Default)]
@@ -99,7 +100,7 @@ impl Rows {
         (state, tasks): (SessionState, TaskContext),
         plan: LogicalPlan,
         limits: Limits,
-        turns: &Arc<Semaphore>,
+        turns: &Arc<FairSemaphore>,
         spools: &Spools,
     ) -> Result<Self> {
         let ends_at = Instant::now() + limits.time;

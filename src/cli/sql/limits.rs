@@ -17,12 +17,15 @@ pub struct OfService {
     /// Rows that a query in SQL gives at most; more are cut off, and the answer says so
     #[arg(long, value_name = "ROWS", default_value_t = Limits::default().rows)]
     sql_rows: usize,
-    /// Memory of a query in SQL, as 512MiB; what does not fit goes to disk where it can
-    #[arg(long, value_name = "BYTES", default_value = "512MiB", value_parser = bytes)]
-    sql_memory: usize,
-    /// Queries in SQL that run at once; more of them wait, within their time
-    #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = at_least_one)]
-    sql_at_once: usize,
+    /// Memory of a query in SQL; what does not fit goes to disk where it can [default: 512MiB, or
+    /// what --memory has for each]
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub sql_memory: Option<usize>,
+    /// Queries in SQL that run at once; more of them wait, within their time. With four or more one
+    /// client leaves one to others, and takes half while others ask [default: 8, or as many as fit
+    /// into --memory]
+    #[arg(long, value_name = "COUNT", value_parser = at_least_one)]
+    pub sql_at_once: Option<usize>,
     /// Disk beside the tables for rows of a query that its client has not read yet; all queries
     /// together take four times as much. A query that has no more room waits, within its time
     #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = bytes)]
@@ -34,11 +37,12 @@ pub struct OfService {
 
 impl OfService {
     pub fn limits(&self) -> Limits {
+        let usual = Limits::default();
         Limits {
             time: self.sql_time,
             rows: self.sql_rows,
-            memory_bytes: self.sql_memory,
-            at_once: self.sql_at_once,
+            memory_bytes: self.sql_memory.unwrap_or(usual.memory_bytes),
+            at_once: self.sql_at_once.unwrap_or(usual.at_once),
             spool_bytes: self.sql_spool,
             idle_time: self.sql_idle,
         }

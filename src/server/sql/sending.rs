@@ -25,6 +25,7 @@ use warp::reply::Response as Reply;
 
 use super::super::download;
 use super::super::reports::without_folder;
+use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::report::{Format, Writer};
 use crate::sql::{Deliveries, Described, Limits, Rows, Session};
@@ -32,7 +33,7 @@ use crate::sql::{Deliveries, Described, Limits, Rows, Session};
 /// Says that rows were cut off, and by which limit.
 const CUT: HeaderName = HeaderName::from_static("uptally-cut");
 /// Of the first part: most results are smaller, and have their outcome in the headers.
-const FIRST_BYTES_MAX: usize = 4 << 20;
+pub const FIRST_BYTES_MAX: usize = 4 << 20;
 /// Of each later part, roughly.
 const PART_BYTES: usize = 64 << 10;
 const PARTS_AHEAD: usize = 2;
@@ -57,7 +58,7 @@ pub async fn on_threads<T: Send + 'static>(
 ) -> Result<T> {
     // Unlike a task, a set of tasks ends with who holds it.
     let mut tasks = JoinSet::new();
-    tasks.spawn_on(work, threads);
+    tasks.spawn_on(Client::current().asks(work), threads);
     match tasks.join_next().await {
         Some(Ok(made)) => made,
         broken => {
