@@ -114,13 +114,8 @@ impl Rows {
             let (cut, progress) = (cut.clone(), progress.clone());
             async move {
                 let _computing: oneshot::Sender<()> = computing;
-                let query = query(
-                    (state, tasks),
-                    plan,
-                    limits,
-                    (planned, &progress),
-                    (&mut writer, &cut),
-                );
+                let query =
+                    query((state, tasks), plan, limits, (planned, &progress), (&mut writer, &cut));
                 let ended = timeout_at(ends_at, query).await;
                 writer.end(ended.unwrap_or_else(|_| Err(limits.out_of_time())));
             }
