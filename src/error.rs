@@ -19,6 +19,9 @@ pub enum Error {
     /// Ask for less, or raise the limit that it names.
     #[error("{0}")]
     Limit(String),
+    /// Ask again later: others take up what it needs.
+    #[error("{0}")]
+    Busy(String),
     /// Free the resource: disk, permission, lock.
     #[error("{what}")]
     Resource {

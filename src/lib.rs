@@ -8,8 +8,10 @@
 
 mod atomic_file;
 pub mod cli;
+mod client;
 pub mod engine;
 pub mod error;
+mod fair;
 pub mod functions;
 pub mod generate;
 pub mod ingest;

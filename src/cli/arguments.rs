@@ -65,16 +65,36 @@ pub fn at_least_one(text: &str) -> Result<usize, String> {
     number.ok_or_else(|| "expected a number from 1 on".to_owned())
 }
 
-/// A number of bytes, also as `512MiB` or `2GiB`.
+/// Units of bytes; those whose name ends another's come after it.
+const BYTE_UNITS: [(&str, usize); 8] = [
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("kB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("B", 1),
+    ("", 1),
+];
+
+/// A number of bytes, also as `512MiB`, `2GiB` or `10GB`.
 pub fn bytes(text: &str) -> Result<usize, String> {
-    const UNITS: [(&str, usize); 4] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("", 0)];
-    let (digits, shift) = UNITS
+    let (digits, unit_bytes) = BYTE_UNITS
         .into_iter()
-        .find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, shift)))
-        .unwrap_or((text, 0));
+        .find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, bytes)))
+        .unwrap_or((text, 1));
     let bytes = digits.trim().parse::<usize>().ok();
-    let bytes = bytes.and_then(|number| number.checked_mul(1 << shift)).filter(|bytes| *bytes > 0);
+    let bytes = bytes.and_then(|number| number.checked_mul(unit_bytes)).filter(|bytes| *bytes > 0);
     bytes.ok_or_else(|| "expected a number of bytes like 512MiB".to_owned())
+}
+
+/// As [`bytes`] reads it, in the largest unit of which it is a whole number.
+pub fn bytes_text(bytes: usize) -> String {
+    let whole = BYTE_UNITS
+        .into_iter()
+        .filter(|(unit, unit_bytes)| !unit.is_empty() && bytes.is_multiple_of(*unit_bytes));
+    let (unit, unit_bytes) = whole.max_by_key(|(_, bytes)| *bytes).unwrap_or(("B", 1));
+    format!("{}{unit}", bytes / unit_bytes)
 }
 
 #[cfg(test)]
@@ -89,11 +109,21 @@ mod tests {
             ("512 MiB", Some(512 << 20)),
             ("2GiB", Some(2 << 30)),
             ("0", None),
-            ("2GB", None),
+            ("10GB", Some(10_000_000_000)),
+            ("5kB", Some(5_000)),
+            ("7B", Some(7)),
+            ("2TB", None),
             ("-1", None),
             ("99999999999GiB", None),
         ] {
             assert_eq!(bytes(text).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_written_as_they_are_read() {
+        for text in ["10GB", "2GiB", "512MiB", "3kB", "1023B"] {
+            assert_eq!(bytes_text(bytes(text).unwrap()), text);
         }
     }
 }

@@ -13,6 +13,7 @@ mod logging;
 mod man;
 mod output;
 mod report;
+mod retention;
 mod serve;
 mod signals;
 mod sql;

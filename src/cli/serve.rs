@@ -9,19 +9,19 @@ use std::time::Duration;
 use clap::Args;
 
 use super::addresses::{HostPort, host_port, is_of_this_machine};
-use super::arguments::{at_least_one, duration_us, one_of};
+use super::arguments::{at_least_one, bytes, duration_us, one_of};
+use super::retention::retention;
 use super::signals::{Hangups, Stop};
 use super::sql;
 use crate::error::{Error, Result};
 use crate::generate::{DEFAULT_END_US, Spec, generate};
 use crate::ingest::{Request, Watch, load};
-use crate::rules::calendar::DAY_US;
 use crate::server::{
     self, AllowedHosts, AuditLog, Bound, COMPLETE_AS, CompleteAs, HEADER_BYTES_MAX, Host, Keyring,
-    Limits, Listeners, Origin, Retention, Service, Settings,
+    Limits, Listeners, MemoryFlags, Origin, Retention, Service, Settings,
 };
 use crate::tables::{Dataset, WriteLock};
-use crate::words::{duration_text, word};
+use crate::words::word;
 
 const DEFAULT_DATA: &str = "data";
 
@@ -84,10 +84,11 @@ pub struct Arguments {
         value_parser = one_of(COMPLETE_AS),
     )]
     complete_as: CompleteAs,
-    /// How long reports are kept, and how many, as 30d, 1000 or 30d,1000
+    /// How long reports are kept, how many, and of what size on disk together, as 30d, 1000, 10GB or
+    /// 30d,1000,10GB; the oldest go first
     #[arg(
         long,
-        value_name = "AGE,COUNT",
+        value_name = "AGE,COUNT,BYTES",
         default_value_t = usual().reports.retention,
         value_parser = retention,
     )]
@@ -95,14 +96,10 @@ pub struct Arguments {
     /// Reports that may wait for their turn; with 0 one is taken on only while a turn is free
     #[arg(long, value_name = "COUNT", default_value_t = usual().reports.queue_max)]
     max_queue: usize,
-    /// Reports that are made at once
-    #[arg(
-        long,
-        value_name = "COUNT",
-        default_value_t = usual().reports.at_once,
-        value_parser = at_least_one,
-    )]
-    reports_at_once: usize,
+    /// Reports that are made at once; with four or more one client leaves one to others [default: 4,
+    /// or as many as fit into --memory]
+    #[arg(long, value_name = "COUNT", value_parser = at_least_one)]
+    reports_at_once: Option<usize>,
     /// How long a report may take
     #[arg(
         long,
@@ -119,6 +116,11 @@ pub struct Arguments {
         value_parser = duration,
     )]
     query_time: humantime::Duration,
+    /// Memory of the whole server, as 4GiB: for queries in SQL, reports, and what clients send and are
+    /// sent; what does not fit is refused for now, with 503 over HTTP [default: a quarter of the
+    /// machine's]
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    memory: Option<usize>,
     /// The largest body of a request
     #[arg(long, value_name = "BYTES", default_value_t = usual().body_bytes_max)]
     max_body: usize,
@@ -149,7 +151,12 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
         (Some(certificate), Some(key)) => Some(server::tls::acceptor(certificate, key)?),
         _ => None,
     };
-    let mut settings = settings(arguments)?;
+    let memory_bytes = arguments.memory.or_else(server::part_of_machine);
+    let (mut settings, lowered) = settings(arguments, memory_bytes)?;
+    if !lowered.is_empty() {
+        let lowered = lowered.join(" ");
+        eprintln!("note: to fit into the memory of the server (--memory), {lowered} holds");
+    }
     settings.hosts.extend(arguments.listen.hosts(&addresses.http));
     settings.worker = program();
     let data = data(arguments, stop.flag()).await?;
@@ -252,18 +259,20 @@ fn cannot_listen(address: &impl fmt::Display, error: std::io::Error) -> Error {
     Error::Resource { what, source: error.into() }
 }
 
-fn settings(arguments: &Arguments) -> Result<Settings> {
+/// What was asked for, in so much memory, and what was lowered for it.
+fn settings(arguments: &Arguments, memory_bytes: Option<usize>) -> Result<(Settings, Vec<String>)> {
     let mut hosts = AllowedHosts::default();
     hosts.extend(arguments.allow_host.iter().cloned());
-    Ok(Settings {
+    let mut settings = Settings {
         chain: arguments.chain.clone(),
         complete_as: arguments.complete_as,
         reports: Limits {
             retention: arguments.retain,
             queue_max: arguments.max_queue,
-            at_once: arguments.reports_at_once,
+            at_once: arguments.reports_at_once.unwrap_or(usual().reports.at_once),
             report_time: arguments.report_time.into(),
         },
+        memory_bytes: memory_bytes.unwrap_or(usual().memory_bytes),
         query_time: arguments.query_time.into(),
         sql: arguments.sql.limits(),
         body_bytes_max: arguments.max_body,
@@ -274,7 +283,13 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
         hosts,
         origins: arguments.allow_origin.clone(),
         ..usual()
-    })
+    };
+    let lowered = settings.fit_into_memory(MemoryFlags {
+        sql_memory: arguments.sql.sql_memory.is_some(),
+        sql_at_once: arguments.sql.sql_at_once.is_some(),
+        reports_at_once: arguments.reports_at_once.is_some(),
+    })?;
+    Ok((settings, lowered))
 }
 
 /// This program, for processes of its own: the file that it was started from, also where that was
@@ -338,29 +353,6 @@ fn header_bytes(text: &str) -> std::result::Result<usize, String> {
     number.ok_or_else(|| format!("expected a number from 1 to {HEADER_BYTES_MAX}"))
 }
 
-/// `30d`, `1000` or `30d,1000`; what is not said stays as it is by default.
-fn retention(text: &str) -> std::result::Result<Retention, String> {
-    let mut retention = usual().reports.retention;
-    for part in text.split(',').map(str::trim) {
-        match part.parse() {
-            Ok(reports_max) => retention.reports_max = reports_max,
-            Err(_) => retention.age_us = duration_us(part)?,
-        }
-    }
-    Ok(retention)
-}
-
-/// As `retention` reads it.
-impl fmt::Display for Retention {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.age_us % DAY_US {
-            0 => write!(formatter, "{}d", self.age_us / DAY_US)?,
-            _ => formatter.write_str(&duration_text(self.age_us))?,
-        }
-        write!(formatter, ",{}", self.reports_max)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::{Command, FromArgMatches};
@@ -371,7 +363,10 @@ mod tests {
         let given = Arguments::augment_args(Command::new("serve").no_binary_name(true))
             .try_get_matches_from(flags)
             .map_err(|error| error.to_string())?;
-        Ok(settings(&Arguments::from_arg_matches(&given).unwrap()).unwrap())
+        let given = Arguments::from_arg_matches(&given).unwrap();
+        settings(&given, given.memory)
+            .map(|(settings, _)| settings)
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -405,18 +400,13 @@ mod tests {
     }
 
     #[test]
-    fn retention_is_read_as_it_is_written() {
-        let usual = usual().reports.retention;
-        for (text, expected) in [
-            ("7d", Retention { age_us: 7 * DAY_US, ..usual }),
-            ("5", Retention { reports_max: 5, ..usual }),
-            ("90m, 5", Retention { age_us: 5_400_000_000, reports_max: 5 }),
-        ] {
-            assert_eq!(retention(text), Ok(expected), "{text}");
-            assert_eq!(retention(&expected.to_string()), Ok(expected), "{expected}");
-        }
-        assert_eq!(usual.to_string(), "30d,1000");
-        assert!(retention("soon").is_err() && retention("").is_err());
+    fn what_was_asked_for_has_to_fit_into_the_memory() {
+        let flags = ["--memory", "2GiB"];
+        let lowered = settings_of(&flags).unwrap();
+        assert_eq!((lowered.memory_bytes, lowered.reports.at_once), (2 << 30, 2));
+        let flags = [&flags[..], &["--sql-memory", "1GiB", "--sql-at-once", "3"]].concat();
+        let error = settings_of(&flags).unwrap_err();
+        assert!(error.contains("3 queries of 1024 MiB"), "{error}");
     }
 
     #[test]

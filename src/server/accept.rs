@@ -17,24 +17,35 @@ use super::places::{Full, Place, Places};
 pub const SQL_CONNECTIONS_MAX: usize = 512;
 /// After a failure that is not one connection's own, as where files are used up.
 const PAUSE: Duration = Duration::from_millis(50);
+/// Between two looks for a client that has to give its place up.
+const FULL_PAUSE: Duration = Duration::from_secs(1);
 
 /// A connection, and its place among them.
 pub struct Accepted {
     pub stream: TcpStream,
     pub client: SocketAddr,
     pub place: Place,
+    /// Whether the place is one of the reserve.
+    pub is_reserve: bool,
 }
 
 /// Every connection to the listening sockets, without an end.
 ///
-/// Where all places are taken by clients that were heard, the next client waits for one of them to
-/// go; a client whose network has its share of places is turned away.
-pub fn connections(listener: Bound, connections_max: usize) -> impl Stream<Item = Accepted> {
+/// Where all places are taken by clients that were heard, or those of the client's network are, it
+/// has a place of the reserve, from which the next one pushes it out. Without a reserve the next
+/// client waits for a place, and one whose network has its share is turned away.
+pub fn connections(
+    listener: Bound,
+    connections_max: usize,
+    reserve: usize,
+) -> impl Stream<Item = Accepted> {
     let places = Arc::new(Places::new(connections_max));
-    futures::stream::unfold((listener, places), |(listener, places)| async move {
+    let reserve = (reserve > 0).then(|| Arc::new(Places::yielding(reserve)));
+    let door = (listener, places, reserve);
+    futures::stream::unfold(door, |(listener, places, reserve)| async move {
         loop {
-            match accept(&listener, &places).await {
-                Ok(Some(accepted)) => return Some((accepted, (listener, places))),
+            match accept(&listener, &places, reserve.as_ref()).await {
+                Ok(Some(accepted)) => return Some((accepted, (listener, places, reserve))),
                 Ok(None) => {}
                 Err(error) => {
                     tracing::warn!(%error, "a connection was not accepted");
@@ -46,15 +57,28 @@ pub fn connections(listener: Bound, connections_max: usize) -> impl Stream<Item 
 }
 
 /// The next connection; `None` for one that is turned away.
-async fn accept(listener: &Bound, places: &Arc<Places>) -> std::io::Result<Option<Accepted>> {
+async fn accept(
+    listener: &Bound,
+    places: &Arc<Places>,
+    reserve: Option<&Arc<Places>>,
+) -> std::io::Result<Option<Accepted>> {
     let (stream, client) = listener.accept().await?;
     // Small answers must not wait for more to send.
     let _ = stream.set_nodelay(true);
     loop {
-        match places.take(client.ip()) {
-            Ok(place) => return Ok(Some(Accepted { stream, client, place })),
-            Err(Full::All) => places.freed().await,
-            Err(Full::Network) => {
+        let full = match places.take(client.ip()) {
+            Ok(place) => return Ok(Some(Accepted { stream, client, place, is_reserve: false })),
+            Err(full) => full,
+        };
+        if let Some(Ok(place)) = reserve.map(|reserve| reserve.take(client.ip())) {
+            return Ok(Some(Accepted { stream, client, place, is_reserve: true }));
+        }
+        match full {
+            Full::All => {
+                // Meanwhile somebody may have been idle for long enough.
+                let _ = tokio::time::timeout(FULL_PAUSE, places.freed()).await;
+            }
+            Full::Network => {
                 tracing::debug!(%client, "a connection beyond its network's share was closed");
                 return Ok(None);
             }
@@ -73,12 +97,28 @@ mod tests {
     async fn clients_that_say_nothing_keep_nobody_out() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut accepted = std::pin::pin!(connections(listener.into(), 2));
+        let mut accepted = std::pin::pin!(connections(listener.into(), 2, 0));
         let (mut clients, mut places) = (Vec::new(), Vec::new());
         for _ in 0..3 {
             clients.push(TcpStream::connect(address).await.unwrap());
             places.push(accepted.next().await.unwrap().place);
         }
         places[0].evicted().await;
+    }
+
+    #[tokio::test]
+    async fn who_comes_when_all_places_are_taken_has_one_of_the_reserve() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut accepted = std::pin::pin!(connections(listener.into(), 1, 1));
+        let (mut clients, mut all) = (Vec::new(), Vec::new());
+        for is_reserve in [false, true, true] {
+            clients.push(TcpStream::connect(address).await.unwrap());
+            let next = accepted.next().await.unwrap();
+            assert_eq!(next.is_reserve, is_reserve);
+            next.place.heard();
+            all.push(next.place);
+        }
+        all[1].evicted().await;
     }
 }

@@ -1,7 +1,9 @@
 //! `/docs`: Swagger UI over `/openapi.json`, from files in the binary; nothing comes from outside.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use utoipa_swagger_ui::{Config, serve};
 use warp::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
 use warp::http::{Response, StatusCode};
@@ -9,7 +11,7 @@ use warp::reply::Response as Reply;
 
 use super::problem::{Answer, Refusal};
 use super::request::Request;
-use super::service::content;
+use super::service::{IsCounted, content};
 
 const PAGE: &str = r##"<!doctype html>
 <html lang="en">
@@ -43,7 +45,13 @@ pub fn asset(request: &Request) -> Answer {
     let unknown = || Refusal::unknown(format!("there is nothing called {name:?} in the docs"));
     let found = serve(name, Arc::new(Config::from("/openapi.json"))).ok().flatten();
     let file = found.ok_or_else(unknown)?;
-    let mut reply = Response::new(file.bytes.into_owned().into());
+    // Clients that do not read their answers must not each keep a copy.
+    let bytes = match file.bytes {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => bytes.into(),
+    };
+    let mut reply = Response::new(bytes.into());
+    reply.extensions_mut().insert(IsCounted);
     let headers = reply.headers_mut();
     headers.extend(HeaderValue::from_str(&file.content_type).ok().map(|kind| (CONTENT_TYPE, kind)));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));

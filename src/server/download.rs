@@ -14,6 +14,7 @@ use super::jobs::{Coding, Rendering};
 use super::negotiate;
 use super::problem::{Answer, Refusal};
 use super::request::Request;
+use super::service::IsCounted;
 use crate::report::Format;
 
 /// What the file of a format is, for a client.
@@ -93,6 +94,7 @@ pub fn reply(
 fn assembled(status: StatusCode, headers: Vec<(HeaderName, String)>, body: Bytes) -> Reply {
     let mut reply = Response::new(body.into());
     *reply.status_mut() = status;
+    reply.extensions_mut().insert(IsCounted);
     for (name, value) in headers {
         if let Ok(value) = HeaderValue::from_str(&value) {
             reply.headers_mut().insert(name, value);

@@ -8,6 +8,7 @@ use futures::{Stream, StreamExt};
 use warp::http::header::{CONTENT_LENGTH, EXPECT};
 use warp::http::{HeaderMap, StatusCode};
 
+use super::budget::Share;
 use super::problem::{Answer, Refusal};
 
 /// What a limit of the head may be at most: hyper answers by itself to a longer target.
@@ -43,11 +44,13 @@ pub fn check_head(target_bytes: usize, headers: &HeaderMap, bytes_max: usize) ->
 /// The whole body.
 ///
 /// # Errors
-/// Where it is longer than the limit, or says that it will be, or breaks off.
+/// Where it is longer than the limit, or says that it will be, or breaks off; where there is no room
+/// for it.
 pub async fn read_body<B: Buf>(
     body: impl Stream<Item = Result<B, warp::Error>>,
     headers: &HeaderMap,
     bytes_max: usize,
+    share: &mut Share,
 ) -> Answer<bytes::Bytes> {
     let too_long = || {
         let detail = format!("the body is longer than {bytes_max} bytes, the limit of --max-body");
@@ -65,6 +68,7 @@ pub async fn read_body<B: Buf>(
             return Err(too_long());
         }
         let length = chunk.remaining();
+        share.grow(length)?;
         read.extend_from_slice(&chunk.copy_to_bytes(length));
     }
     Ok(read.freeze())

@@ -38,6 +38,10 @@ impl KeyId {
         let [first, second, third, fourth, ..] = *hash.as_bytes();
         Self([first, second, third, fourth])
     }
+
+    pub fn bytes(self) -> [u8; ID_DIGITS / 2] {
+        self.0
+    }
 }
 
 impl fmt::Display for KeyId {

@@ -5,20 +5,18 @@
 //! over 256 KiB or with more than 512 fields (431), a target of 64 KiB (414). The limits of the
 //! service are closer, so that only what is far beyond them is answered so.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::StreamExt;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use warp::filters::BoxedFilter;
 use warp::http::Request;
@@ -28,16 +26,21 @@ use warp::reply::Response as Reply;
 
 use super::Bound;
 use super::accept::{Accepted, connections};
+use super::budget::Share;
+use super::opening::Opening;
+use super::pace::{Pace, STALL_TIME};
 use super::places::Place;
 
 const CONNECTIONS_MAX: usize = 4096;
+/// Connections beside those, for who asks whether the service lives.
+const RESERVE: usize = 16;
 /// How long a client may take over a handshake, over the first bytes that tell HTTP/1 from HTTP/2,
 /// over the head of a request of HTTP/1, and over the answer to a ping of HTTP/2.
-const HEAD_TIME: Duration = Duration::from_secs(15);
+pub const HEAD_TIME: Duration = Duration::from_secs(15);
 /// Between two pings that ask whether a client of HTTP/2 is there still.
-const PING_PAUSE: Duration = Duration::from_secs(30);
+pub const PING_PAUSE: Duration = Duration::from_secs(30);
 /// Without a request, after which a client is asked to come again when it has one.
-const IDLE_TIME: Duration = Duration::from_secs(120);
+pub const IDLE_TIME: Duration = Duration::from_secs(120);
 /// What a head may take up before it is read at all; the service has closer limits of its own.
 const HEAD_BYTES_MAX: usize = 256 << 10;
 const HEAD_FIELDS_MAX: usize = 512;
@@ -51,16 +54,17 @@ pub async fn serve(
     drain_time: Duration,
 ) {
     let (stopping, _) = watch::channel(());
-    let mut accepted = Box::pin(connections(listener, CONNECTIONS_MAX));
+    let mut accepted = Box::pin(connections(listener, CONNECTIONS_MAX, RESERVE));
     let mut stop = std::pin::pin!(stop);
     loop {
-        let Accepted { stream, client, place } = tokio::select! {
+        let Accepted { stream, client, place, is_reserve } = tokio::select! {
             Some(accepted) = accepted.next() => accepted,
             () = &mut stop => break,
         };
         let (filter, stopping) = (filter.clone(), stopping.subscribe());
         let place = Arc::new(place);
-        let connection = Connection { client, filter, stopping, idle_time: IDLE_TIME, place };
+        let idle_time = IDLE_TIME;
+        let connection = Connection { client, filter, stopping, idle_time, place, is_reserve };
         tokio::spawn(connection.run(stream, tls.clone()));
     }
     // Nobody is kept waiting who would not be answered any more.
@@ -79,7 +83,13 @@ struct Connection {
     stopping: watch::Receiver<()>,
     idle_time: Duration,
     place: Arc<Place>,
+    /// Whether each request is told that it is [`ProbesOnly`].
+    is_reserve: bool,
 }
+
+/// Of a request on a connection that is there to ask whether the service lives, and for nothing else.
+#[derive(Clone, Copy)]
+pub struct ProbesOnly;
 
 impl Connection {
     async fn run(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
@@ -104,35 +114,53 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let service = TowerToHyperService::new(warp::service(self.filter.clone()));
-        let (asked, is_asked) = watch::channel(0);
-        let (client, place) = (self.client, Arc::clone(&self.place));
+        let (client, is_reserve) = (self.client, self.is_reserve);
+        let pace = Pace::of(Arc::clone(&self.place));
+        let begun = pace.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
-            place.heard();
             request.extensions_mut().insert(client);
-            let asked = Asked::counted_by(&asked);
-            let answer = service.call(request);
+            if is_reserve {
+                request.extensions_mut().insert(ProbesOnly);
+            }
+            let answer = begun.begin();
+            let called = service.call(request);
             async move {
-                let _asked = asked;
-                answer.await
+                let mut reply = called.await?;
+                let share = reply.extensions_mut().remove::<Arc<Share>>();
+                if let Some(share) = share {
+                    answer.keep(share);
+                }
+                Ok::<_, Infallible>(reply.map(|body| answer.of_body(body)))
             }
         });
         let stream = TokioIo::new(Opening::within(HEAD_TIME, stream));
         let builder = builder();
         let mut connection = std::pin::pin!(builder.serve_connection(stream, service));
-        let mut idle = std::pin::pin!(idle_for(self.idle_time, is_asked));
-        let mut goes_on = true;
-        let ended = loop {
+        let mut idle = std::pin::pin!(pace.idle_for(self.idle_time));
+        let mut is_leaving = false;
+        loop {
             tokio::select! {
-                ended = connection.as_mut() => break ended,
-                _ = self.stopping.changed(), if goes_on => {}
-                () = idle.as_mut(), if goes_on => {}
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, "a connection broke off");
+                    }
+                    return;
+                }
+                _ = self.stopping.changed(), if !is_leaving => {}
+                () = idle.as_mut() => {
+                    if is_leaving {
+                        return;
+                    }
+                }
+                () = pace.stalled(STALL_TIME) => {
+                    tracing::debug!("a client did not take its answer");
+                    return;
+                }
             }
-            // What was begun is finished.
-            goes_on = false;
+            // What was begun is finished, by a client that listens.
+            is_leaving = true;
             connection.as_mut().graceful_shutdown();
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%error, "a connection broke off");
+            idle.set(pace.idle_for(HEAD_TIME));
         }
     }
 }
@@ -154,177 +182,11 @@ fn builder() -> Builder<TokioExecutor> {
     builder
 }
 
-/// A request that is being answered.
-struct Asked(watch::Sender<usize>);
-
-impl Asked {
-    fn counted_by(count: &watch::Sender<usize>) -> Self {
-        count.send_modify(|count| *count += 1);
-        Self(count.clone())
-    }
-}
-
-impl Drop for Asked {
-    fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
-    }
-}
-
-/// Ends when so long a time has passed without a request.
-async fn idle_for(time: Duration, mut asked: watch::Receiver<usize>) {
-    while asked.wait_for(|count| *count == 0).await.is_ok() {
-        if tokio::time::timeout(time, asked.changed()).await.is_err() {
-            return;
-        }
-    }
-    // Nobody counts any more: the connection is about to end.
-    std::future::pending().await
-}
-
-/// What a client of HTTP/2 says first, whatever it wants.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// A stream whose first bytes must come in time: until they tell HTTP/1 from HTTP/2, nobody else
-/// looks at the clock.
-struct Opening<S> {
-    stream: S,
-    /// `None` once they are there.
-    deadline: Option<Pin<Box<Sleep>>>,
-    /// Bytes of the preface that were read.
-    read: usize,
-}
-
-impl<S> Opening<S> {
-    fn within(time: Duration, stream: S) -> Self {
-        Self { stream, deadline: Some(Box::pin(tokio::time::sleep(time))), read: 0 }
-    }
-
-    fn look_at(&mut self, bytes: &[u8]) {
-        let expected = &PREFACE[self.read..];
-        let is_preface = expected.iter().zip(bytes).all(|(expected, byte)| expected == byte);
-        self.read += bytes.len().min(expected.len());
-        if !is_preface || self.read == PREFACE.len() {
-            self.deadline = None;
-        }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Opening<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        let Some(deadline) = &mut self.deadline else { return read };
-        if read.is_pending() {
-            let late = || Err(std::io::ErrorKind::TimedOut.into());
-            return deadline.as_mut().poll(context).map(|()| late());
-        }
-        self.look_at(&buffer.filled()[before..]);
-        read
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Opening<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[std::io::IoSlice<'_>],
-    ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::opening::PREFACE;
     use super::super::places::Places;
     use super::*;
-
-    /// A client that says something and then nothing more, without going away.
-    struct Silent<'a>(&'a [u8]);
-
-    impl AsyncRead for Silent<'_> {
-        fn poll_read(
-            mut self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-            buffer: &mut ReadBuf<'_>,
-        ) -> Poll<std::io::Result<()>> {
-            if self.0.is_empty() {
-                return Poll::Pending;
-            }
-            // In two parts, wherever they are cut.
-            let (part, rest) = self.0.split_at(self.0.len().div_ceil(2));
-            buffer.put_slice(part);
-            self.0 = rest;
-            Poll::Ready(Ok(()))
-        }
-    }
-
-    /// Reads what the client said, and once more; whether that is cut off where no time is left.
-    async fn is_cut_off(said: &[u8]) -> bool {
-        let mut opening = Opening::within(Duration::ZERO, Silent(said));
-        std::future::poll_fn(|context| {
-            let mut bytes = [0; 64];
-            loop {
-                let mut buffer = ReadBuf::new(&mut bytes);
-                match Pin::new(&mut opening).poll_read(context, &mut buffer) {
-                    Poll::Ready(Ok(())) => {}
-                    Poll::Ready(Err(error)) => {
-                        assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
-                        return Poll::Ready(true);
-                    }
-                    Poll::Pending if opening.deadline.is_none() => return Poll::Ready(false),
-                    Poll::Pending => return Poll::Pending,
-                }
-            }
-        })
-        .await
-    }
-
-    #[tokio::test]
-    async fn time_is_idle_only_without_a_request() {
-        let (count, counted) = watch::channel(0);
-        let (first, second) = (Asked::counted_by(&count), Asked::counted_by(&count));
-        let mut idle = std::pin::pin!(idle_for(Duration::ZERO, counted));
-        let mut is_idle = async || {
-            // As long as it takes a timer that is due.
-            let due = tokio::time::timeout(Duration::from_millis(5), std::future::pending::<()>());
-            tokio::select! { () = idle.as_mut() => true, _ = due => false }
-        };
-        assert!(!is_idle().await);
-        drop(first);
-        assert!(!is_idle().await);
-        drop(second);
-        idle.await;
-    }
 
     /// What a client of HTTP/2 hears that answers every ping and asks for nothing: types of frames.
     fn heard_by_an_idle_client(address: std::net::SocketAddr) -> Vec<u8> {
@@ -365,19 +227,10 @@ mod tests {
         let place = Arc::new(places.take(address.ip()).ok().unwrap());
         let filter = warp::any().map(Reply::default).boxed();
         let idle_time = Duration::from_millis(100);
-        Connection { client, filter, stopping, idle_time, place }.run(stream, None).await;
+        let connection =
+            Connection { client, filter, stopping, idle_time, place, is_reserve: false };
+        connection.run(stream, None).await;
         let heard = heard.await.unwrap();
         assert!(heard.contains(&GO_AWAY), "{heard:?}");
-    }
-
-    #[tokio::test]
-    async fn a_client_that_does_not_say_what_it_speaks_is_cut_off() {
-        assert!(is_cut_off(b"").await);
-        assert!(is_cut_off(&PREFACE[..1]).await);
-        assert!(is_cut_off(&PREFACE[..PREFACE.len() - 1]).await);
-        assert!(!is_cut_off(PREFACE).await);
-        assert!(!is_cut_off(&[PREFACE, b"more"].concat()).await);
-        assert!(!is_cut_off(b"G").await);
-        assert!(!is_cut_off(b"PRINT / HTTP/1.1").await);
     }
 }

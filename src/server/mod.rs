@@ -6,15 +6,20 @@
 //! `reports`, `store_list`, `stores`, `explain`, `sql` and `versions` answer it, and `request_log`
 //! and `audit` write down who asked what. Reports are `jobs`, made on
 //! the threads of `work` from the data of the `catalog`; everybody else only looks at them.
+//! Connections have `places`, and `pace` and `deadline` see that nothing waits for a client for ever.
+//! `memory_shares` divides the memory, and `budget` counts what clients have of it.
 //! What the figures are is the engine's; nothing here computes one.
 
 mod accept;
 mod ask;
 mod audit;
 mod bound;
+mod budget;
 mod catalog;
 mod clock;
 mod cors;
+#[cfg(feature = "postgres")]
+mod deadline;
 mod dialects;
 mod docs;
 mod download;
@@ -31,10 +36,13 @@ pub mod key_file;
 mod keyring;
 mod keys;
 mod listener;
+mod memory_shares;
 mod metrics;
 mod negotiate;
 mod openapi;
+mod opening;
 mod origin;
+mod pace;
 mod places;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -73,6 +81,7 @@ pub use self::intake::HEADER_BYTES_MAX;
 pub use self::jobs::{Limits, Retention};
 pub use self::keyring::Keyring;
 pub use self::keys::{Key, KeyId, Keys, ROLES, Role};
+pub use self::memory_shares::{MemoryFlags, part_of_machine};
 pub use self::origin::Origin;
 #[cfg(unix)]
 pub use self::questions::worker;

@@ -1,25 +1,35 @@
 //! Places for connections: a limited number, of which silent clients keep nobody out.
 //!
 //! A client is silent until it was heard: until it sent a request, or was let in. While all places
-//! are taken, a new client takes the place of the client that has been silent the longest. One
-//! network takes a quarter of the places at most; beyond that its new clients take the places of
-//! its own silent ones. Knows nothing of what is spoken.
+//! are taken, a new client takes the place of the client that has been silent the longest, or else
+//! of the one that has been idle the longest, for half a minute at least. One network takes a quarter
+//! of the places at most; beyond that its new clients take the places of its own silent and idle
+//! ones. Knows nothing of what is spoken.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::keys::KeyId;
+use crate::client;
 
 /// One network takes one place of so many.
 const NETWORK_SHARE: usize = 4;
 /// Bits of an IPv6 address that tell one customer of a provider from another.
 const NETWORK_BITS: u32 = 64;
+/// How long a client is idle before another may take its place.
+const IDLE_TIME: Duration = Duration::from_secs(30);
 
 pub struct Places {
     places_max: usize,
     network_max: usize,
+    idle_time: Duration,
+    /// Whether all clients count as silent, whatever they do.
+    are_yielding: bool,
     clients: Mutex<Clients>,
     freed: Notify,
 }
@@ -33,8 +43,23 @@ struct Clients {
 
 struct Client {
     network: IpAddr,
-    was_heard: AtomicBool,
+    standing: Mutex<Standing>,
     evicted: Notify,
+}
+
+/// Silent comes before idle, and idle for longer before idle for less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    Silent,
+    /// It waits for nothing since then.
+    Idle(Instant),
+    Busy,
+}
+
+impl Client {
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Why there is no place.
@@ -58,15 +83,22 @@ impl Places {
         Self {
             places_max,
             network_max: places_max.div_ceil(NETWORK_SHARE),
+            idle_time: IDLE_TIME,
+            are_yielding: false,
             clients: Mutex::default(),
             freed: Notify::new(),
         }
     }
 
-    /// A free place, or that of a silent client.
+    /// Places from which the next client always pushes out the oldest one.
+    pub fn yielding(places_max: usize) -> Self {
+        Self { are_yielding: true, ..Self::new(places_max) }
+    }
+
+    /// A free place, or that of a client that is silent or idle.
     ///
     /// # Errors
-    /// Where no place is free and none of those clients is silent that would have to go.
+    /// Where no place is free and none of the clients that would have to go may.
     pub fn take(self: &Arc<Self>, address: IpAddr) -> Result<Place, Full> {
         let network = network(address);
         let mut clients = self.clients();
@@ -74,18 +106,24 @@ impl Places {
         // All clients of a proxy on this machine have its address.
         let is_crowded = of_network >= self.network_max && !address.to_canonical().is_loopback();
         if is_crowded || clients.all.len() >= self.places_max {
-            let may_go = |client: &Client| {
-                !client.was_heard.load(Ordering::Relaxed)
-                    && (!is_crowded || client.network == network)
+            let next = |(number, client): (&u64, &Arc<Client>)| {
+                let standing = *client.standing();
+                let may_go = match standing {
+                    Standing::Silent => true,
+                    Standing::Idle(since) => since.elapsed() >= self.idle_time,
+                    Standing::Busy => false,
+                };
+                (may_go && (!is_crowded || client.network == network))
+                    .then_some((standing, *number))
             };
-            let oldest = clients.all.iter().find(|(_, client)| may_go(client));
             let full = if is_crowded { Full::Network } else { Full::All };
-            let oldest = *oldest.ok_or(full)?.0;
-            if let Some(client) = clients.all.remove(&oldest) {
+            let (_, next) = clients.all.iter().filter_map(next).min().ok_or(full)?;
+            if let Some(client) = clients.all.remove(&next) {
                 client.evicted.notify_one();
             }
         }
-        let client = Client { network, was_heard: AtomicBool::new(false), evicted: Notify::new() };
+        let standing = Mutex::new(Standing::Silent);
+        let client = Client { network, standing, evicted: Notify::new() };
         let (number, client) = (clients.next_number, Arc::new(client));
         clients.next_number += 1;
         clients.all.insert(number, Arc::clone(&client));
@@ -103,9 +141,20 @@ impl Places {
 }
 
 impl Place {
-    /// From now on the place is the client's for as long as it stays.
+    /// From now on the place is the client's, until it is idle.
     pub fn heard(&self) {
-        self.client.was_heard.store(true, Ordering::Relaxed);
+        self.stand(Standing::Busy);
+    }
+
+    /// The client waits for nothing, and may come again.
+    pub fn idle(&self) {
+        self.stand(Standing::Idle(Instant::now()));
+    }
+
+    fn stand(&self, standing: Standing) {
+        if !self.places.are_yielding {
+            *self.client.standing() = standing;
+        }
     }
 
     /// Ends when another client has taken the place.
@@ -120,6 +169,15 @@ impl Drop for Place {
         // It is gone already where another client took the place.
         self.places.clients().all.remove(&self.number);
         self.places.freed.notify_one();
+    }
+}
+
+/// Who asks: the holder of the key where there is one, else the network.
+pub fn client(key: Option<KeyId>, address: Option<SocketAddr>) -> client::Client {
+    match (key, address) {
+        (Some(key), _) => client::Client::Key(key.bytes()),
+        (None, Some(address)) => client::Client::Network(network(address.ip())),
+        (None, None) => client::Client::Own,
     }
 }
 
@@ -167,6 +225,38 @@ mod tests {
         let fourth = take(&places, HERE).unwrap();
         assert!(!is_evicted(&all[0]).await && is_evicted(&all[1]).await);
         assert!(!is_evicted(&all[2]).await && !is_evicted(&fourth).await);
+    }
+
+    #[tokio::test]
+    async fn the_client_that_is_idle_the_longest_comes_after_the_silent_ones() {
+        let places = Places { idle_time: Duration::ZERO, ..Places::new(3) };
+        let places = Arc::new(places);
+        let all = [HERE; 3].map(|here| take(&places, here).unwrap());
+        all[2].idle();
+        all[0].idle();
+        let mut newer = Vec::new();
+        for (evicted, kept) in [(1, 2), (2, 0)] {
+            newer.push(take(&places, HERE).unwrap());
+            newer.iter().for_each(Place::heard);
+            assert!(is_evicted(&all[evicted]).await && !is_evicted(&all[kept]).await);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_was_just_heard_is_not_idle_yet() {
+        let places = places(1);
+        let first = take(&places, HERE).unwrap();
+        first.idle();
+        assert_eq!(take(&places, HERE).err(), Some(Full::All));
+    }
+
+    #[tokio::test]
+    async fn places_that_yield_are_never_kept() {
+        let places = Arc::new(Places::yielding(1));
+        let first = take(&places, HERE).unwrap();
+        first.heard();
+        let _second = take(&places, HERE).unwrap();
+        assert!(is_evicted(&first).await);
     }
 
     #[test]

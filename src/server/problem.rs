@@ -72,6 +72,7 @@ impl From<Error> for Refusal {
             Error::Argument(sentence) => Self::wrong(sentence),
             Error::Query(wrong) => Self::wrong(wrong.sentence),
             Error::Limit(sentence) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, sentence),
+            Error::Busy(sentence) => Self::unavailable(sentence),
             Error::Interrupted => Self::unavailable("the server is stopping"),
             Error::Resource { .. } => {
                 tracing::error!(error = error.sentence(), "a resource is missing");

@@ -4,6 +4,7 @@
 //! counts and logs what came of it. Knows no endpoint from inside.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Buf;
@@ -18,19 +19,24 @@ use warp::hyper::body::Body as _;
 use warp::reply::Response as Reply;
 
 use super::audit::Listener;
+use super::budget::Share;
 use super::host::AskedHost;
 use super::keys::Role;
+use super::listener::ProbesOnly;
 use super::origin::Initiator;
 use super::problem::{Answer, Refusal};
 use super::request::{Query, Request};
 use super::request_log::Entry;
 use super::routes::{self, Endpoint, Found, Route};
-use super::service::Service;
+use super::service::{IsCounted, Service};
 use super::{
-    cors, dialects, docs, explain, gate, health, intake, openapi, reports, sql, store_list, stores,
-    trace, versions,
+    cors, dialects, docs, explain, gate, health, intake, openapi, places, reports, sql, store_list,
+    stores, trace, versions,
 };
+use crate::client::Client;
 
+/// Of an answer that is not worth being counted.
+const SMALL_BYTES_MAX: usize = 16 << 10;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CONTENT_TYPE_OPTIONS: HeaderName = HeaderName::from_static("x-content-type-options");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -46,16 +52,19 @@ pub fn router(service: Service) -> BoxedFilter<(Reply,)> {
         .and(authority)
         .and(warp::header::headers_cloned())
         .and(warp::ext::optional::<SocketAddr>())
+        .and(warp::ext::optional::<ProbesOnly>())
         .map(
             |method: Method,
              path: FullPath,
              query: String,
              authority: Option<Authority>,
              headers: HeaderMap,
-             client: Option<SocketAddr>| {
+             client: Option<SocketAddr>,
+             probes_only: Option<ProbesOnly>| {
                 let path = path.as_str().to_owned();
                 let asked = AskedHost::read(authority.as_ref(), &headers);
-                Head { method, path, query, asked, headers, client }
+                let probes_only = probes_only.is_some();
+                Head { method, path, query, asked, headers, client, probes_only }
             },
         );
     head.and(warp::body::stream())
@@ -76,6 +85,8 @@ struct Head {
     headers: HeaderMap,
     /// Unknown where there is no connection, as in tests.
     client: Option<SocketAddr>,
+    /// Whether its connection is there to ask whether the service lives, and for nothing else.
+    probes_only: bool,
 }
 
 async fn answer<B: Buf>(
@@ -123,12 +134,12 @@ async fn routed<B: Buf>(
         intake::check_head(target_bytes, headers, settings.header_bytes_max).and_then(|()| {
             gate::admit(settings, head.asked.as_ref(), initiator, method, found.route())
         });
-    if let Err(refusal) = admitted {
+    if let Err(refusal) = admitted.and_then(|()| check_place(head, found.route())) {
         return (found.route(), Err(refusal));
     }
     match found {
         Found::Route(route, open) => {
-            let request = Request {
+            let mut request = Request {
                 method: method.clone(),
                 path: open,
                 query: Query::default(),
@@ -137,18 +148,22 @@ async fn routed<B: Buf>(
             };
             let caller = gate::caller(&service.settings, &request, route.role);
             entry.set_key(caller.key);
+            let client = places::client(caller.key, head.client);
             let answered = async {
                 let role = caller.role?;
-                let request = whole(service, route, request, query, body).await?;
+                let mut share = service.work.budget.take(client, 0)?;
+                request.query = Query::of(query)?;
+                let request = whole(service, route, request, body, &mut share).await?;
                 if entry.is_audited()
                     && route.endpoint == Endpoint::Sql
                     && let Some(sql) = sql::text(&request)
                 {
                     entry.set_sql(&sql);
                 }
-                dispatch(service, route.endpoint, &request, role).await
+                let reply = dispatch(service, route.endpoint, &request, role).await?;
+                counted(service, client, reply)
             };
-            (Some(route), answered.await)
+            (Some(route), client.asks(answered).await)
         }
         Found::OtherMethods(methods) => {
             let methods = names(&methods);
@@ -165,18 +180,29 @@ async fn routed<B: Buf>(
     }
 }
 
-/// The request with its query and, where the route takes one, its body, which is within its limit.
+/// # Errors
+/// Where the connection is one of the reserve, and the request none that those are for.
+fn check_place(head: &Head, route: Option<&Route>) -> Answer<()> {
+    let is_probe =
+        route.is_some_and(|route| matches!(route.endpoint, Endpoint::Livez | Endpoint::Readyz));
+    match head.probes_only && !is_probe {
+        true => Err(Refusal::unavailable("all connections are taken; try again later")),
+        false => Ok(()),
+    }
+}
+
+/// The request with its body, where the route takes one, which is within its limit.
 async fn whole<B: Buf>(
     service: &Service,
     route: &Route,
     mut request: Request,
-    query: &str,
     body: impl Stream<Item = Result<B, warp::Error>>,
+    share: &mut Share,
 ) -> Answer<Request> {
-    request.query = Query::of(query)?;
     if route.takes_body {
         let limit = service.settings.query_time;
-        let read = intake::read_body(body, &request.headers, service.settings.body_bytes_max);
+        let bytes_max = service.settings.body_bytes_max;
+        let read = intake::read_body(body, &request.headers, bytes_max, share);
         request.body = tokio::time::timeout(limit, read).await.map_err(|_| {
             let limit = humantime::format_duration(limit);
             let detail = format!("the body takes longer than {limit}, the limit of --query-time");
@@ -184,6 +210,23 @@ async fn whole<B: Buf>(
         })??;
     }
     Ok(request)
+}
+
+/// The answer, which has room in memory until its last byte has left.
+///
+/// # Errors
+/// Where there is no room.
+fn counted(service: &Service, client: Client, mut reply: Reply) -> Answer {
+    let bytes = match reply.body().size_hint().exact() {
+        _ if reply.extensions().get::<IsCounted>().is_some() => return Ok(reply),
+        Some(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
+        None => sql::STREAM_BYTES_MAX,
+    };
+    if bytes > SMALL_BYTES_MAX {
+        let share = service.work.budget.take(client, bytes)?;
+        reply.extensions_mut().insert(Arc::new(share));
+    }
+    Ok(reply)
 }
 
 async fn dispatch(service: &Service, endpoint: Endpoint, request: &Request, role: Role) -> Answer {
@@ -264,4 +307,38 @@ fn other_methods(method: &Method, path: &str, methods: &str) -> Refusal {
 fn method_name(method: &Method) -> &'static str {
     const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"];
     KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Settings;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_of_the_reserve_is_for_probes_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let service = Service::open(folder.path().to_owned(), Settings::default()).unwrap();
+        let filter = router(service.clone());
+        for (path, expected) in [("/livez", 200), ("/metrics", 503), ("/nowhere", 503)] {
+            let request = warp::test::request().path(path).header("host", "localhost");
+            let reply = request.extension(ProbesOnly).reply(&filter).await;
+            assert_eq!(reply.status().as_u16(), expected, "{path}");
+        }
+        service.close();
+    }
+
+    #[tokio::test]
+    async fn a_body_for_which_there_is_no_memory_is_refused_for_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings =
+            Settings { memory_bytes: 0, body_bytes_max: 64 << 20, ..Settings::default() };
+        let body_bytes = settings.client_bytes_max();
+        let service = Service::open(folder.path().to_owned(), settings).unwrap();
+        let request = warp::test::request().method("POST").path("/v1/sql");
+        let request = request.header("host", "localhost").body(vec![b' '; body_bytes]);
+        let reply = request.reply(&router(service.clone())).await;
+        assert_eq!(reply.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(reply.headers().contains_key("retry-after"));
+        service.close();
+    }
 }

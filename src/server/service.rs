@@ -48,7 +48,7 @@ impl Service {
     /// # Errors
     /// Where the folder cannot be written, or another server has it.
     pub fn open(data: PathBuf, settings: Settings) -> Result<Self> {
-        let work = Arc::new(Work::start(settings.query_time)?);
+        let work = Arc::new(Work::start(settings.query_time, settings.client_bytes_max())?);
         let catalog = Arc::new(Catalog::over(data.clone(), Arc::clone(&work)));
         let jobs = Jobs::open(
             &data.join(super::REPORTS),
@@ -128,6 +128,10 @@ fn name_of(folder: &Path) -> String {
     let found = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     found.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
+
+/// Of an answer whose bytes are counted already, or lie in the binary.
+#[derive(Clone, Copy)]
+pub struct IsCounted;
 
 /// A value as JSON, with a line end.
 pub fn json(status: StatusCode, value: &serde_json::Value) -> Reply {

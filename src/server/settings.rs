@@ -28,6 +28,8 @@ pub struct Settings {
     pub chain: Option<String>,
     pub complete_as: CompleteAs,
     pub reports: Limits,
+    /// Of the whole server.
+    pub memory_bytes: usize,
     /// How long a query about a store may take.
     pub query_time: Duration,
     pub body_bytes_max: usize,
@@ -58,11 +60,16 @@ impl Default for Settings {
             chain: None,
             complete_as: CompleteAs::default(),
             reports: Limits {
-                retention: Retention { age_us: 30 * DAY_US, reports_max: 1000 },
+                retention: Retention {
+                    age_us: 30 * DAY_US,
+                    reports_max: 1000,
+                    bytes_max: 10_000_000_000,
+                },
                 queue_max: 64,
                 at_once: 4,
                 report_time: Duration::from_secs(600),
             },
+            memory_bytes: 6 << 30,
             query_time: Duration::from_secs(30),
             body_bytes_max: 1 << 20,
             header_bytes_max: 16 << 10,

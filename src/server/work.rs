@@ -7,23 +7,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::sync::Semaphore;
 
+use super::budget::Budget;
 use super::problem::{Answer, Refusal};
+use crate::client::Client;
 use crate::error::{Error, Result};
+use crate::fair::FairSemaphore;
 use crate::sql::STACK_BYTES;
 
-/// Queries that run at once; more of them wait, within their time.
+/// Queries that run at once; more of them wait, within their time, and each client has its share.
 const QUERIES_AT_ONCE: usize = 8;
 
 pub struct Work {
     runtime: Option<Runtime>,
-    queries: Arc<Semaphore>,
+    queries: Arc<FairSemaphore>,
     query_time: Duration,
+    /// For what clients send and are sent.
+    pub budget: Arc<Budget>,
 }
 
 impl Work {
-    pub fn start(query_time: Duration) -> Result<Self> {
+    pub fn start(query_time: Duration, client_bytes_max: usize) -> Result<Self> {
         let threads = std::thread::available_parallelism().map_or(2, usize::from).max(2);
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads)
@@ -35,8 +39,9 @@ impl Work {
                 what: "cannot start threads for reports".into(),
                 source: error.into(),
             })?;
-        let queries = Arc::new(Semaphore::new(QUERIES_AT_ONCE));
-        Ok(Self { runtime: Some(runtime), queries, query_time })
+        let queries = Arc::new(FairSemaphore::new(QUERIES_AT_ONCE));
+        let budget = Arc::new(Budget::of(client_bytes_max));
+        Ok(Self { runtime: Some(runtime), queries, query_time, budget })
     }
 
     pub fn handle(&self) -> &Handle {
@@ -50,10 +55,10 @@ impl Work {
     ) -> Answer<T> {
         let limit = self.query_time;
         let asked = async {
-            let permit = Arc::clone(&self.queries).acquire_owned().await;
+            let slot = self.queries.acquire(Client::current()).await;
             // It works on where nobody waits for it any more, and keeps its turn until it is done.
             let work = async move {
-                let _permit = permit;
+                let _slot = slot;
                 work.await
             };
             self.handle().spawn(work).await
@@ -99,7 +104,7 @@ mod tests {
 
     #[tokio::test]
     async fn work_keeps_its_turn_when_its_client_has_gone() {
-        let work = Arc::new(Work::start(Duration::from_secs(60)).unwrap());
+        let work = Arc::new(Work::start(Duration::from_secs(60), 0).unwrap());
         let (started, mut has_started) = tokio::sync::mpsc::channel(1);
         let (finish, may_finish) = mpsc::channel::<()>();
         let client = tokio::spawn({
@@ -116,9 +121,10 @@ mod tests {
         has_started.recv().await.unwrap();
         client.abort();
         assert!(client.await.unwrap_err().is_cancelled());
-        assert_eq!(work.queries.available_permits(), QUERIES_AT_ONCE - 1);
+        assert_eq!(work.queries.free(), QUERIES_AT_ONCE - 1);
         finish.send(()).unwrap();
-        let all = work.queries.acquire_many(QUERIES_AT_ONCE as u32).await;
-        assert!(all.is_ok());
+        let clients = (0..QUERIES_AT_ONCE as u8).map(|number| Client::Key([number; 4]));
+        let all = clients.map(|client| work.queries.acquire(client));
+        assert_eq!(futures::future::join_all(all).await.len(), QUERIES_AT_ONCE);
     }
 }

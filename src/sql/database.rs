@@ -10,12 +10,11 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::ParamValues;
 use datafusion::error::DataFusionError;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::execution::{SessionState, SessionStateBuilder, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::Optimizer;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
-use tokio::sync::Semaphore;
 
 use super::by_number::ByNumber;
 use super::chain::Chain;
@@ -24,7 +23,9 @@ use super::cooperation::{JoinsGiveWay, stopping};
 use super::distinct::DistinctByBitmaps;
 use super::functions::{hours_options, resolved};
 use super::limits::Limits;
+use super::plans::{Plans, is_lasting};
 use super::rows::Rows;
+use super::spool::Spools;
 use super::texts::{TextsAreRead, TextsBesideTimes};
 use super::wrong::{asked_wrongly, failed_within, no_value, with_names};
 use super::{corrections, depth, dialect, expansion, guard, memory, statement, tables, threads};
@@ -33,6 +34,7 @@ use crate::engine::{
     physical_rules,
 };
 use crate::error::{Error, Fault, Result, Wrong};
+use crate::fair::FairSemaphore;
 use crate::functions::{self, ChainHours};
 use crate::rules::ZoneRules;
 use crate::tables::Dataset;
@@ -43,7 +45,7 @@ pub const SCHEMA: &str = "public";
 pub const INTERNAL: &str = "internal";
 
 /// What all queries of a process share: settings, functions, what is known of files and of the
-/// hours of stores, and turns.
+/// hours of stores, turns, and room for rows that wait for their clients.
 pub struct Database {
     state: SessionState,
     hours: Mutex<HoursOfVersions>,
@@ -51,19 +53,21 @@ pub struct Database {
     planner: SessionState,
     limits: Limits,
     turns: Turns,
+    spools: Spools,
     tables: Vec<NamedTable>,
 }
 
-/// So many queries run at once, and so many are planned, which is not to wait for those that run.
+/// So many queries run at once, and so many are planned, which is not to wait for those that run;
+/// each client has its share of both.
 #[derive(Clone)]
 struct Turns {
-    planning: Arc<Semaphore>,
-    running: Arc<Semaphore>,
+    planning: Arc<FairSemaphore>,
+    running: Arc<FairSemaphore>,
 }
 
 impl Turns {
     fn of(at_once: usize) -> Self {
-        let turns = || Arc::new(Semaphore::new(at_once));
+        let turns = || Arc::new(FairSemaphore::new(at_once));
         Self { planning: turns(), running: turns() }
     }
 }
@@ -117,6 +121,7 @@ impl Database {
             hours: Mutex::default(),
             limits,
             turns: Turns::of(limits.at_once),
+            spools: Spools::new(limits.spool_bytes, limits.spool_memory_bytes),
             tables: Vec::new(),
         }
     }
@@ -155,7 +160,9 @@ impl Database {
         super::functions::register(&context, &chain)?;
         let mut hours = self.hours.lock().unwrap_or_else(PoisonError::into_inner);
         functions::register_for_stores(&context, &hours.of(dataset));
-        Ok(Session { context, zones, limits: self.limits, turns: self.turns.clone() })
+        let spools = self.spools.in_folder(dataset.folder());
+        let (limits, turns) = (self.limits, self.turns.clone());
+        Ok(Session { context, zones, limits, turns, spools, plans: Arc::default() })
     }
 }
 
@@ -190,6 +197,8 @@ pub struct Session {
     zones: ZoneRules,
     limits: Limits,
     turns: Turns,
+    spools: Spools,
+    plans: Arc<Plans>,
 }
 
 impl Session {
@@ -217,17 +226,30 @@ impl Session {
         self.plan_within(sql, self.limits).await
     }
 
+    #[cfg(test)]
+    pub fn kept(&self, sql: &str) -> Option<LogicalPlan> {
+        self.plans.of(sql)
+    }
+
     /// As [`Self::plan`], within other limits.
     ///
     /// # Errors
     /// As those of [`Self::plan`].
     pub async fn plan_within(&self, sql: &str, limits: Limits) -> Result<LogicalPlan> {
+        if let Some(plan) = self.plans.of(sql) {
+            return Ok(plan);
+        }
         depth::bounded(sql)?;
         let (context, sql) = (self.context.clone(), sql.to_owned());
+        let plans = Arc::clone(&self.plans);
         let planned = async move {
             let state = context.state();
             let dialect = state.config_options().sql_parser.dialect;
-            planned(&context, state.sql_to_statement(&sql, &dialect)?).await
+            let planned = planned(&context, state.sql_to_statement(&sql, &dialect)?).await?;
+            if planned.is_lasting {
+                plans.keep(&sql, &planned.plan);
+            }
+            Ok(planned.plan)
         };
         let planned = threads::compute(&self.turns.planning, &limits, planned).await?;
         planned.map_err(|error| failed_within(error, &limits))
@@ -248,7 +270,7 @@ impl Session {
             Err(error) if matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)) => {
                 Err(failed_within(error, &self.limits))
             }
-            planned => Ok(planned),
+            planned => Ok(planned.map(|planned| planned.plan)),
         }
     }
 
@@ -295,20 +317,25 @@ impl Session {
         if let Some(open) = plan.get_parameter_names().map_err(asked_wrongly)?.iter().min() {
             return Err(Error::Query(no_value(open)));
         }
-        let shared = self.context.runtime_env();
+        let state = self.context.state();
         let memory_pool = memory::pool(limits.memory_bytes);
-        let env = RuntimeEnv { memory_pool, ..RuntimeEnv::clone(&shared) };
-        let state = SessionStateBuilder::new_from_existing(self.context.state())
-            .with_runtime_env(Arc::new(env))
-            .build();
-        Rows::of(state, plan, limits, &self.turns.running).await
+        let env = RuntimeEnv { memory_pool, ..RuntimeEnv::clone(state.runtime_env()) };
+        let tasks = TaskContext::from(&state).with_runtime(Arc::new(env));
+        Rows::of((state, tasks), plan, limits, &self.turns.running, &self.spools).await
     }
+}
+
+/// What a statement is planned as.
+struct Planned {
+    plan: LogicalPlan,
+    /// Whether it is the same whenever it is asked.
+    is_lasting: bool,
 }
 
 async fn planned(
     context: &SessionContext,
     statement: Statement,
-) -> datafusion::error::Result<LogicalPlan> {
+) -> datafusion::error::Result<Planned> {
     let planned = match planned_as_named(context, statement.clone()).await {
         Err(error) if statement::is_named_twice(&error) => {
             let mut named = statement;
@@ -317,16 +344,20 @@ async fn planned(
         }
         planned => planned,
     };
-    guard::planned(planned.map_err(|error| with_names(error, context))?)
+    let Planned { plan, is_lasting } = planned.map_err(|error| with_names(error, context))?;
+    Ok(Planned { plan: guard::planned(plan)?, is_lasting })
 }
 
 async fn planned_as_named(
     context: &SessionContext,
     mut statement: Statement,
-) -> datafusion::error::Result<LogicalPlan> {
+) -> datafusion::error::Result<Planned> {
     statement::prepare(&mut statement)?;
     expansion::bounded(&statement)?;
-    context.state().statement_to_plan(statement).await
+    let state = context.state();
+    let plan = state.statement_to_plan(statement.clone()).await?;
+    let is_lasting = is_lasting(&statement, &plan, &state);
+    Ok(Planned { plan, is_lasting })
 }
 
 #[cfg(test)]

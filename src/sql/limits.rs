@@ -7,7 +7,7 @@ use crate::error::Error;
 /// Limits of each query; what meets one is told which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// From the question to the last row.
+    /// From the question until the last row is computed.
     pub time: Duration,
     /// Rows of the result; more are cut off, and the result says so.
     pub rows: usize,
@@ -15,21 +15,36 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// Queries that run at once; more of them wait, within their time.
     pub at_once: usize,
+    /// Disk for rows that the client has not read yet; all queries together take four times as much.
+    pub spool_bytes: usize,
+    /// Memory for such rows, of all queries together, before they go to disk.
+    pub spool_memory_bytes: usize,
+    /// How long a client may take nothing of what there is for it.
+    pub idle_time: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { time: Duration::from_secs(10), rows: 100_000, memory_bytes: 512 << 20, at_once: 8 }
+        Self {
+            time: Duration::from_secs(10),
+            rows: 100_000,
+            memory_bytes: 512 << 20,
+            at_once: 8,
+            spool_bytes: 1 << 30,
+            spool_memory_bytes: 256 << 20,
+            idle_time: Duration::from_secs(60),
+        }
     }
 }
 
-/// The flag that sets the limit of time, as errors name it.
+/// The flags that set the limits of time, as errors name them.
 const TIME_FLAG: &str = "--sql-time";
+const IDLE_FLAG: &str = "--sql-idle";
 
 impl Limits {
-    /// Whether the sentence of an [`Error::Limit`] names the limit of time.
+    /// Whether the sentence of an [`Error::Limit`] names a limit of time.
     pub fn is_of_time(sentence: &str) -> bool {
-        sentence.contains(TIME_FLAG)
+        [TIME_FLAG, IDLE_FLAG].iter().any(|flag| sentence.contains(flag))
     }
 
     /// Those of a query that asks for less; it cannot have more.
@@ -46,6 +61,14 @@ impl Limits {
         Error::Limit(format!(
             "the query takes longer than {}, the limit of time ({TIME_FLAG})",
             humantime::format_duration(self.time)
+        ))
+    }
+
+    /// What a client hears that has not taken its rows in time.
+    pub fn out_of_patience(&self) -> Error {
+        Error::Limit(format!(
+            "no rows were taken for {}, the limit ({IDLE_FLAG}); what was left of the answer is gone",
+            humantime::format_duration(self.idle_time)
         ))
     }
 

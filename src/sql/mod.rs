@@ -4,7 +4,7 @@
 //! A [`Database`] is what all queries of a process share. A [`Session`] sees the tables at one
 //! version; it plans a statement ([`Session::plan`]), refusing whatever would change something or
 //! read anything else, and runs it ([`Session::run`]) until it ends, meets a limit, or nobody
-//! takes its rows any more. Knows nothing of who asks.
+//! wants its rows any more. Knows nothing of who asks.
 
 mod array_text;
 mod as_of;
@@ -25,9 +25,11 @@ mod guard;
 mod limits;
 mod memory;
 mod parameters;
+mod plans;
 mod progress;
 mod reports;
 mod rows;
+pub mod spool;
 mod statement;
 mod tables;
 mod texts;
@@ -49,5 +51,6 @@ pub use self::parameters::taken_as;
 pub use self::progress::{FilesRead, Progress};
 pub use self::reports::{Report, Reports, report_tables};
 pub use self::rows::{Cut, Rows};
+pub use self::spool::Deliveries;
 pub use self::threads::STACK_BYTES;
 pub use self::wrong::{asked_wrongly, place_of};

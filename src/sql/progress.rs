@@ -1,6 +1,6 @@
 //! How far a query has read, for whoever waits for its rows.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::physical_plan::FileScanConfig;
@@ -9,7 +9,16 @@ use datafusion::physical_plan::ExecutionPlan;
 
 /// Looks at the plan of a running query. What comes after the reading, a sort say, is not counted.
 #[derive(Clone, Debug, Default)]
-pub struct Progress(Arc<OnceLock<Arc<dyn ExecutionPlan>>>);
+pub struct Progress(Arc<Mutex<Watched>>);
+
+#[derive(Clone, Debug, Default)]
+enum Watched {
+    #[default]
+    Nothing,
+    Plan(Arc<dyn ExecutionPlan>),
+    /// How far it came; a plan holds what its operators do.
+    Ended(FilesRead),
+}
 
 /// Files, each as often as a part of it is to be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,24 +29,45 @@ pub struct FilesRead {
 
 impl Progress {
     pub(super) fn watch(&self, plan: &Arc<dyn ExecutionPlan>) {
-        drop(self.0.set(Arc::clone(plan)));
+        let mut watched = self.watched();
+        if matches!(*watched, Watched::Nothing) {
+            *watched = Watched::Plan(Arc::clone(plan));
+        }
+    }
+
+    /// The query has ended; its plan is let go.
+    pub(super) fn end(&self) {
+        let files = self.files();
+        let plan = std::mem::replace(&mut *self.watched(), Watched::Ended(files));
+        drop(plan);
     }
 
     /// Nothing of nothing before the query is planned.
     pub fn files(&self) -> FilesRead {
-        let mut files = FilesRead::default();
-        if let Some(plan) = self.0.get() {
-            let walked = plan.apply(|node| {
-                files.add(node.as_ref());
-                Ok(TreeNodeRecursion::Continue)
-            });
-            debug_assert!(walked.is_ok());
+        let watched = self.watched().clone();
+        match watched {
+            Watched::Nothing => FilesRead::default(),
+            Watched::Plan(plan) => FilesRead::of(&plan),
+            Watched::Ended(files) => files,
         }
-        files
+    }
+
+    fn watched(&self) -> MutexGuard<'_, Watched> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl FilesRead {
+    fn of(plan: &Arc<dyn ExecutionPlan>) -> Self {
+        let mut files = Self::default();
+        let walked = plan.apply(|node| {
+            files.add(node.as_ref());
+            Ok(TreeNodeRecursion::Continue)
+        });
+        debug_assert!(walked.is_ok());
+        files
+    }
+
     fn add(&mut self, node: &dyn ExecutionPlan) {
         let Some(scan) = node.downcast_ref::<DataSourceExec>() else { return };
         let Some(config) = scan.data_source().downcast_ref::<FileScanConfig>() else { return };

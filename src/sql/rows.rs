@@ -1,27 +1,31 @@
 //! The rows of a query, computed on threads of its own, until it ends, meets a limit, or is dropped.
+//!
+//! The query hands its rows to a spool, and ends when the last one is there, whether or not they were
+//! read: its threads, its memory and its turn are free while a client reads on.
 
+use std::future::pending;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
-use datafusion::execution::SessionState;
+use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::execution::{SessionState, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use futures::{Stream, StreamExt};
-use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 
 use super::limits::Limits;
 use super::progress::Progress;
+use super::spool::{Deliveries, Reader, Spools, Watch, Writer};
 use super::threads::{Threads, turn};
 use super::wrong::failed_within;
 use crate::error::{Error, Result};
-
-/// Batches that wait for who takes them.
-const BATCHES_AHEAD: usize = 2;
+use crate::fair::FairSemaphore;
 
 /// Whether rows were cut off; known once they have ended.
 #[derive(Clone, Debug, Default)]
@@ -41,15 +45,27 @@ impl Cut {
 /// The rows of a query, in batches. Dropping them ends the query.
 pub struct Rows {
     schema: SchemaRef,
-    batches: mpsc::Receiver<Result<RecordBatch>>,
+    batches: Reader,
     cut: Cut,
+    running: Arc<Running>,
+    _watch: JoinSet<()>,
+}
+
+/// What a query needs while it computes.
+struct Running {
+    /// None once it has ended.
+    threads: Mutex<Option<Threads>>,
     progress: Progress,
-    limits: Limits,
-    /// Whoever waits hears that the time is over when it is, whatever the query does.
-    time_is_over: Pin<Box<Sleep>>,
-    has_ended: Arc<AtomicBool>,
-    /// None once there are no more rows.
-    threads: Option<Threads>,
+}
+
+impl Running {
+    /// Ends the query where it has not ended, and gives its turn and its memory back.
+    fn end(&self) {
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if threads.is_some() {
+            self.progress.end();
+        }
+    }
 }
 
 impl Rows {
@@ -64,7 +80,13 @@ impl Rows {
 
     /// How much has been read for them so far.
     pub fn progress(&self) -> Progress {
-        self.progress.clone()
+        self.running.progress.clone()
+    }
+
+    /// For whoever sends them in parts that are smaller than batches: each counts as progress of a
+    /// client that may not be idle.
+    pub fn deliveries(&self) -> Deliveries {
+        self.batches.deliveries()
     }
 
     /// All of them, and whether there were more.
@@ -80,40 +102,34 @@ impl Rows {
     }
 
     pub(super) async fn of(
-        state: SessionState,
+        (state, tasks): (SessionState, TaskContext),
         plan: LogicalPlan,
         limits: Limits,
-        turns: &Arc<Semaphore>,
+        turns: &Arc<FairSemaphore>,
+        spools: &Spools,
     ) -> Result<Self> {
         let ends_at = Instant::now() + limits.time;
         let turn = turn(turns, ends_at, &limits).await?;
         let threads = Threads::start(state.config().target_partitions(), turn)?;
-        let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
+        let (mut writer, batches) = spools.open(limits.spool_bytes);
         let (planned, schema) = oneshot::channel();
-        let mut rows = Self {
-            schema: SchemaRef::clone(&NO_COLUMNS),
-            batches,
-            cut: Cut::default(),
-            progress: Progress::default(),
-            limits,
-            time_is_over: Box::pin(sleep_until(ends_at)),
-            has_ended: Arc::default(),
-            threads: None,
-        };
+        let (computing, computed) = oneshot::channel();
+        let (cut, progress) = (Cut::default(), Progress::default());
         threads.spawn({
-            let (cut, progress) = (rows.cut.clone(), rows.progress.clone());
-            let has_ended = Arc::clone(&rows.has_ended);
+            let (cut, progress) = (cut.clone(), progress.clone());
             async move {
-                let query = query(state, plan, limits, (planned, &progress), (&sender, &cut));
-                let failed = match timeout_at(ends_at, query).await {
-                    Ok(Ok(())) => return has_ended.store(true, Ordering::Release),
-                    Ok(Err(error)) => error,
-                    Err(_) => limits.out_of_time(),
-                };
-                drop(sender.send(Err(failed)).await);
+                let _computing: oneshot::Sender<()> = computing;
+                let query =
+                    query((state, tasks), plan, limits, (planned, &progress), (&mut writer, &cut));
+                let ended = timeout_at(ends_at, query).await;
+                writer.end(ended.unwrap_or_else(|_| Err(limits.out_of_time())));
             }
         });
-        rows.threads = Some(threads);
+        let running = Arc::new(Running { threads: Mutex::new(Some(threads)), progress });
+        let mut watch = JoinSet::new();
+        watch.spawn(watched(batches.watch(), Arc::clone(&running), computed, ends_at, limits));
+        let schema_of_none = Arc::new(Schema::empty());
+        let mut rows = Self { schema: schema_of_none, batches, cut, running, _watch: watch };
         match timeout_at(ends_at, schema).await {
             Ok(Ok(schema)) => rows.schema = schema,
             // It failed before it had one.
@@ -125,29 +141,45 @@ impl Rows {
         }
         Ok(rows)
     }
+}
 
-    /// No more rows come; the query ends, and gives its turn back.
-    fn end(&mut self) {
-        self.batches.close();
-        self.threads = None;
+/// Ends the query when its time is over, whatever it does; frees what it needs when it has ended; and
+/// frees its rows where the client takes none of them.
+async fn watched(
+    spool: Watch,
+    running: Arc<Running>,
+    computed: oneshot::Receiver<()>,
+    ends_at: Instant,
+    limits: Limits,
+) {
+    let over = async {
+        if timeout_at(ends_at, computed).await.is_err() {
+            spool.end(limits.out_of_time());
+        }
+        running.end();
+        pending::<()>().await;
+    };
+    tokio::select! {
+        () = over => {}
+        () = spool.client_is_idle(limits.idle_time) => {
+            spool.discard(limits.out_of_patience());
+            running.end();
+        }
     }
 }
 
-static NO_COLUMNS: std::sync::LazyLock<SchemaRef> =
-    std::sync::LazyLock::new(|| Arc::new(arrow::datatypes::Schema::empty()));
-
 /// Runs the plan, and hands on its rows.
 async fn query(
-    state: SessionState,
+    (state, tasks): (SessionState, TaskContext),
     plan: LogicalPlan,
     limits: Limits,
     (planned, progress): (oneshot::Sender<SchemaRef>, &Progress),
-    (sender, cut): (&mpsc::Sender<Result<RecordBatch>>, &Cut),
+    (writer, cut): (&mut Writer, &Cut),
 ) -> Result<()> {
     let failed = |error| failed_within(error, &limits);
     let plan = state.create_physical_plan(&plan).await.map_err(failed)?;
     progress.watch(&plan);
-    let mut batches = execute_stream(plan, state.task_ctx()).map_err(failed)?;
+    let mut batches = execute_stream(plan, Arc::new(tasks)).map_err(failed)?;
     drop(planned.send(batches.schema()));
     let mut left = limits.rows;
     while let Some(batch) = batches.next().await {
@@ -158,7 +190,7 @@ async fn query(
         if is_more {
             cut.set();
         }
-        let is_gone = taken.num_rows() > 0 && sender.send(Ok(taken)).await.is_err();
+        let is_gone = taken.num_rows() > 0 && writer.send(taken).await.is_err();
         if is_more || is_gone {
             break;
         }
@@ -170,28 +202,27 @@ impl Stream for Rows {
     type Item = Result<RecordBatch>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context) -> Poll<Option<Self::Item>> {
-        if self.threads.is_none() {
-            return Poll::Ready(None);
+        let next = ready!(self.batches.poll_next_unpin(context));
+        if !matches!(next, Some(Ok(_))) {
+            self.running.end();
         }
-        let failed = match self.batches.poll_recv(context) {
-            Poll::Ready(Some(Ok(batch))) => return Poll::Ready(Some(Ok(batch))),
-            Poll::Ready(Some(Err(failed))) => Some(failed),
-            Poll::Ready(None) if self.has_ended.load(Ordering::Acquire) => None,
-            // Part of the rows must not look like all of them.
-            Poll::Ready(None) => Some(Error::bug("a query broke off")),
-            Poll::Pending => {
-                ready!(self.time_is_over.as_mut().poll(context));
-                Some(self.limits.out_of_time())
-            }
-        };
-        self.end();
-        Poll::Ready(failed.map(Err))
+        Poll::Ready(next)
+    }
+}
+
+impl Drop for Rows {
+    /// Waits for nothing.
+    fn drop(&mut self) {
+        self.running.end();
     }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     use std::time::Duration;
+
+    use arrow::array::AsArray;
+    use arrow::datatypes::Int64Type;
 
     use super::super::Database;
     use super::*;
@@ -259,6 +290,86 @@ pub(super) mod tests {
         drop(rows);
         let next = session.run(session.plan("SELECT 1").await.unwrap(), limits).await.unwrap();
         assert_eq!(next.collect().await.unwrap().0.len(), 1);
+    }
+
+    const MANY: &str = "SELECT a.store_id, b.polled_at FROM polls a, polls b";
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn clients_that_never_read_keep_nobody_from_an_answer() {
+        for at_once in [1, 2] {
+            let limits = Limits { at_once, time: Duration::from_secs(60), ..Limits::default() };
+            let (_folder, session) = session(limits).await;
+            let mut unread = Vec::new();
+            for _ in 0..8 {
+                let plan = session.plan(MANY).await.unwrap();
+                unread.push(session.run(plan, limits).await.unwrap());
+            }
+            let ninth = session.run(session.plan("SELECT 1").await.unwrap(), limits).await.unwrap();
+            assert_eq!(ninth.collect().await.unwrap().0.len(), 1);
+            // Whoever reads after all has all rows up to the limit.
+            let (batches, is_cut) = unread.swap_remove(3).collect().await.unwrap();
+            let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+            assert_eq!((rows, is_cut), (limits.rows, true));
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_query_that_has_ended_lets_its_plan_go() {
+        let limits = Limits { at_once: 1, ..Limits::default() };
+        let (_folder, session) = session(limits).await;
+        let sql = "SELECT store_id, count(*) FROM polls WHERE active GROUP BY store_id";
+        let rows = session.run(session.plan(sql).await.unwrap(), limits).await.unwrap();
+        // It has the only turn, once the query before it has ended.
+        let next = session.run(session.plan("SELECT 1").await.unwrap(), limits).await.unwrap();
+        let progress = format!("{:?}", rows.progress());
+        assert!(progress.contains("Ended"), "{progress}");
+        assert!(rows.running.threads.lock().unwrap().is_none());
+        assert!(!rows.collect().await.unwrap().0.is_empty());
+        assert_eq!(next.collect().await.unwrap().0.len(), 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn rows_that_memory_has_no_room_for_come_back_from_disk() {
+        let limits = Limits { at_once: 1, time: Duration::from_secs(60), ..Limits::default() };
+        let (_folder, session) = session(limits).await;
+        let sql = "SELECT value, repeat('x', 1000) AS text FROM range(0, 40000) ORDER BY 1";
+        let rows = session.run(session.plan(sql).await.unwrap(), limits).await.unwrap();
+        let next = session.run(session.plan("SELECT 1").await.unwrap(), limits).await.unwrap();
+        assert_eq!(next.collect().await.unwrap().0.len(), 1);
+        let (batches, is_cut) = rows.collect().await.unwrap();
+        let values =
+            batches.iter().flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values());
+        assert!(values.copied().eq(0..40_000) && !is_cut);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_client_that_takes_nothing_loses_its_answer() {
+        let limits = Limits { idle_time: Duration::ZERO, at_once: 1, ..Limits::default() };
+        let (_folder, session) = session(limits).await;
+        let plan = session.plan("SELECT * FROM polls").await.unwrap();
+        let mut rows = session.run(plan, limits).await.unwrap();
+        // The watch ends when it has discarded the rows.
+        assert!(rows._watch.join_next().await.unwrap().is_ok());
+        let error = rows.next().await.unwrap().unwrap_err();
+        assert!(matches!(&error, Error::Limit(limit) if limit.contains("--sql-idle")), "{error}");
+        assert!(rows.next().await.is_none());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn without_room_for_its_rows_a_query_meets_the_limit_of_time() {
+        let usual = Limits { rows: usize::MAX, ..Limits::default() };
+        let limits = Limits { spool_bytes: 0, time: Duration::from_secs(2), at_once: 1, ..usual };
+        let (_folder, session) = session(limits).await;
+        let sql = "SELECT a.store_id FROM polls a, polls b, polls c";
+        let rows = session.run(session.plan(sql).await.unwrap(), limits).await.unwrap();
+        let patient = Limits { time: Duration::from_secs(60), ..limits };
+        let next = session.run(session.plan("SELECT 1").await.unwrap(), patient).await.unwrap();
+        assert_eq!(next.collect().await.unwrap().0.len(), 1);
+        let error = rows.collect().await.unwrap_err();
+        assert!(
+            matches!(&error, Error::Limit(limit) if limit.contains("limit of time")),
+            "{error}"
+        );
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -9,11 +9,13 @@ use std::cell::RefCell;
 use std::sync::{Arc, Weak};
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::limits::Limits;
+use crate::client::Client;
 use crate::error::{Error, Result};
+use crate::fair::{FairSemaphore, Slot};
 use crate::functions::Stop;
 
 /// Of a thread; room for the deepest statement in a build without optimisation.
@@ -24,11 +26,11 @@ const READING_THREADS_MAX: usize = 16;
 pub struct Threads {
     runtime: Option<Runtime>,
     stop: Stop,
-    _turn: Arc<OwnedSemaphorePermit>,
+    _turn: Arc<Slot>,
 }
 
 thread_local! {
-    static TURN: RefCell<Option<Arc<OwnedSemaphorePermit>>> = const { RefCell::new(None) };
+    static TURN: RefCell<Option<Arc<Slot>>> = const { RefCell::new(None) };
 }
 
 impl Threads {
@@ -36,7 +38,7 @@ impl Threads {
     ///
     /// # Errors
     /// Where the system has no thread left.
-    pub fn start(count: usize, turn: OwnedSemaphorePermit) -> Result<Self> {
+    pub fn start(count: usize, turn: Slot) -> Result<Self> {
         let (stop, turn) = (Stop::default(), Arc::new(turn));
         // Handles may outlive all threads, and must not keep the turn.
         let of_threads: Weak<_> = Arc::downgrade(&turn);
@@ -88,7 +90,7 @@ impl Drop for Threads {
 /// # Errors
 /// Where the time is over.
 pub async fn compute<T: Send + 'static>(
-    turns: &Arc<Semaphore>,
+    turns: &Arc<FairSemaphore>,
     limits: &Limits,
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T> {
@@ -102,17 +104,13 @@ pub async fn compute<T: Send + 'static>(
     }
 }
 
+/// A turn of the client that asks.
+///
 /// # Errors
 /// Where there is none within the time.
-pub async fn turn(
-    turns: &Arc<Semaphore>,
-    ends_at: Instant,
-    limits: &Limits,
-) -> Result<OwnedSemaphorePermit> {
-    match timeout_at(ends_at, Arc::clone(turns).acquire_owned()).await {
-        Ok(turn) => turn.map_err(|_| Error::bug("there are no turns any more")),
-        Err(_) => Err(limits.out_of_time()),
-    }
+pub async fn turn(turns: &Arc<FairSemaphore>, ends_at: Instant, limits: &Limits) -> Result<Slot> {
+    let turn = timeout_at(ends_at, turns.acquire(Client::current())).await;
+    turn.map_err(|_| limits.out_of_time())
 }
 
 #[cfg(test)]
@@ -124,7 +122,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_is_let_go_in_time_and_the_turn_when_the_work_ends() {
-        let turns = Arc::new(Semaphore::new(1));
+        let turns = Arc::new(FairSemaphore::new(1));
         let (finish, may_finish) = mpsc::channel::<()>();
         let limits = Limits { time: Duration::from_millis(50), ..Limits::default() };
         let stuck = compute(&turns, &limits, async move {
@@ -135,12 +133,12 @@ mod tests {
         // Nobody else has a turn while it works on.
         assert!(matches!(compute(&turns, &limits, async {}).await, Err(Error::Limit(_))));
         finish.send(()).unwrap();
-        assert!(turns.acquire().await.is_ok());
+        drop(turns.acquire(Client::Own).await);
     }
 
     #[tokio::test]
     async fn turns_come_back() {
-        let turns = Arc::new(Semaphore::new(1));
+        let turns = Arc::new(FairSemaphore::new(1));
         for made in 0..100 {
             assert_eq!(
                 compute(&turns, &Limits::default(), async move { made }).await.unwrap(),

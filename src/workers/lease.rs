@@ -8,13 +8,13 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 
 use tokio::net::UnixStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
 use super::frames::{self, Frame};
 use super::memory::{Gauge, LOOK_PAUSE};
 use super::pool::Shared;
 use super::process::{START_TIME, Worker};
+use crate::fair::Slot;
 
 /// Of a frame that answers, beside what the work may take.
 const FRAME_BYTES: usize = 16 << 20;
@@ -50,7 +50,7 @@ pub struct Lease {
     pool: Arc<Shared>,
     pub(super) terms: Terms,
     next_look_at: Instant,
-    _turn: OwnedSemaphorePermit,
+    _turn: Slot,
 }
 
 impl Lease {
@@ -59,7 +59,7 @@ impl Lease {
     pub fn on(
         mut worker: Worker,
         pool: Arc<Shared>,
-        turn: OwnedSemaphorePermit,
+        turn: Slot,
         terms: Terms,
     ) -> Result<Self, Lost> {
         // Registered anew each time: it may be lent to a task of another runtime than before.

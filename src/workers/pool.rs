@@ -12,12 +12,14 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use super::frames::Frame;
 use super::lease::{Lease, Lost, Terms};
 use super::process::{Program, START_TIME, Worker};
+use crate::client::Client;
+use crate::fair::FairSemaphore;
 
 /// Processes that stay however long nobody asks.
 const WARM_MAX: usize = 2;
@@ -43,9 +45,9 @@ pub struct Pool(Arc<Shared>);
 #[derive(Debug)]
 pub struct Shared {
     program: Program,
-    /// At most so many are lent for work of each kind.
-    short: Arc<Semaphore>,
-    long: Arc<Semaphore>,
+    /// At most so many are lent for work of each kind; each client has its share of both.
+    short: Arc<FairSemaphore>,
+    long: Arc<FairSemaphore>,
     at_once: usize,
     state: Mutex<State>,
     freed: Notify,
@@ -74,8 +76,8 @@ impl Pool {
         let (starts, to_start) = mpsc::channel();
         let shared = Arc::new(Shared {
             program,
-            short: Arc::new(Semaphore::new(at_once)),
-            long: Arc::new(Semaphore::new(at_once)),
+            short: Arc::new(FairSemaphore::new(at_once)),
+            long: Arc::new(FairSemaphore::new(at_once)),
             at_once,
             state: Mutex::new(State { greetings: vec![greeting], ..State::default() }),
             freed: Notify::new(),
@@ -97,7 +99,7 @@ impl Pool {
         (0..missing).for_each(|_| self.0.start_one(&mut state));
     }
 
-    /// A process for one piece of work, when there is a turn for it.
+    /// A process for one piece of work, when the client that asks has a turn for it.
     ///
     /// # Errors
     /// Where there is none within the time, or none can be started.
@@ -106,9 +108,8 @@ impl Pool {
             Turn::Short => &self.0.short,
             Turn::Long => &self.0.long,
         };
-        let turn = timeout_at(terms.ends_at, Arc::clone(turns).acquire_owned()).await;
+        let turn = timeout_at(terms.ends_at, turns.acquire(Client::current())).await;
         let turn = turn.map_err(|_| Lost::Time)?;
-        let turn = turn.map_err(|_| Lost::Broken("there are no turns any more".into()))?;
         // Whoever has a turn waits for nothing but a start, which is not the work's doing.
         let begun_at = Instant::now();
         let worker = timeout_at(begun_at + START_TIME, self.0.next_idle()).await;
@@ -127,6 +128,8 @@ impl Pool {
             idle
         };
         drop(idle);
+        // Whoever waits for a start hears that there is none.
+        self.0.freed.notify_waiters();
     }
 }
 
@@ -144,6 +147,8 @@ impl Shared {
         // As many as there are turns, so that whoever has a turn finds one.
         if !state.is_closed && state.alive < 2 * self.at_once && self.starts.send(()).is_ok() {
             state.alive += 1;
+            // What went wrong before is not what the next one hears.
+            state.failed = None;
         }
     }
 
@@ -169,7 +174,10 @@ impl Shared {
                 true => state.alive -= 1,
             }
         }
-        if let (None, 0, Some(failed)) = (&found, state.alive, state.failed.take()) {
+        if found.is_none()
+            && let Some(failed) = state.failed.take()
+        {
+            // One hears of it; for the others it is tried again.
             return Err(Lost::Unstarted(failed));
         }
         if state.is_closed && found.is_none() {

@@ -52,7 +52,7 @@ fn queries_that_never_give_way_keep_nobody_waiting() {
 #[test]
 fn a_query_ends_soon_after_its_client_has_gone() {
     let folder = TempDir::new().unwrap();
-    let flags = "--sql-at-once 1 --sql-time 80s --sql-rows 1000000000000";
+    let flags = "--sql-at-once 1 --sql-time 80s --sql-rows 1000000000000 --sql-spool 1MiB";
     let server = Process::start(folder.path(), flags);
     let address = server.url.strip_prefix("http://").unwrap();
     let rows = "SELECT a.store_id FROM polls a, range(0, 10000000000) b";
@@ -77,4 +77,22 @@ fn a_query_ends_soon_after_its_client_has_gone() {
         assert!(gone_at.elapsed() < Duration::from_secs(30), "{question}: {:?}", gone_at.elapsed());
         eprintln!("{question}: ended within {:?}", gone_at.elapsed());
     }
+}
+
+#[test]
+fn clients_that_never_read_keep_nobody_waiting() {
+    let folder = TempDir::new().unwrap();
+    let flags = "--sql-at-once 1 --sql-time 60s --sql-rows 60000";
+    let server = Process::start(folder.path(), flags);
+    let address = server.url.strip_prefix("http://").unwrap();
+    let unread = (0..8).map(|_| {
+        let mut client = TcpStream::connect(address).unwrap();
+        write!(client, "GET {} HTTP/1.1\r\nhost: {address}\r\n\r\n", path_of(LONG)).unwrap();
+        // Its query runs, and has the only turn.
+        client.read_exact(&mut [0; 1 << 10]).unwrap();
+        client
+    });
+    let unread: Vec<_> = unread.collect();
+    assert_eq!(curl(&server, "SELECT 1 AS a").1, b"a\n1\n");
+    drop(unread);
 }

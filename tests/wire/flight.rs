@@ -13,9 +13,10 @@ use arrow_flight::utils::batches_to_flight_data;
 use arrow_flight::{FlightDescriptor, FlightInfo, Ticket};
 use bytes::Bytes;
 use futures::TryStreamExt;
+use tempfile::TempDir;
 use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
-use uptally::server::Settings;
+use uptally::server::{Keyring, Role, Settings, key_file};
 use uptally::sql::Limits;
 
 use super::{
@@ -277,6 +278,66 @@ fn a_client_that_goes_gives_its_turn_back() {
         drop(answer);
         let next = tokio::time::timeout(Duration::from_secs(30), asked(&mut client, "SELECT 1"));
         assert_eq!(number(&next.await.unwrap().unwrap()), 1);
+    });
+}
+
+/// A client of its own connection that shows a key.
+async fn connect_with(wired: &Wired, key: &str) -> Client {
+    let mut client = connect(wired).await;
+    client.set_token(key.to_owned());
+    client
+}
+
+#[test]
+fn a_client_that_asks_a_lot_keeps_no_other_waiting() {
+    block_on(async {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("keys");
+        let [greedy, modest] =
+            [(); 2].map(|()| key_file::add(&path, Role::Read, None, "").unwrap().secret);
+        let keys = Some(Keyring::open(&path).unwrap());
+        let limits = Limits { at_once: 4, time: Duration::from_secs(60), ..Limits::default() };
+        let wired = Wired::with(Settings { keys, ..limited(limits) }).await;
+        let mut client = connect_with(&wired, &greedy).await;
+        let info = client.execute(ENDLESS.to_owned(), None).await.unwrap();
+        let ticket = info.endpoint[0].ticket.clone().unwrap();
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            held.push(client.do_get(ticket.clone()).await.unwrap());
+        }
+        let mut other = connect_with(&wired, &modest).await;
+        let answered = tokio::time::timeout(Duration::from_secs(30), asked(&mut other, "SELECT 1"));
+        let batch = tokio::select! {
+            biased;
+            _ = client.do_get(ticket) => panic!("one client has all turns"),
+            answered = answered => answered.unwrap().unwrap(),
+        };
+        assert_eq!(number(&batch), 1);
+    });
+}
+
+#[test]
+fn clients_that_never_read_keep_nobody_waiting() {
+    block_on(async {
+        let limits = Limits { at_once: 1, time: Duration::from_secs(60), ..Limits::default() };
+        let wired = Wired::with(limited(limits)).await;
+        let many = "SELECT value, repeat('x', 100) AS text FROM range(0, 90000) ORDER BY 1";
+        let mut unread = Vec::new();
+        for _ in 0..8 {
+            let mut client = connect(&wired).await;
+            let info = client.execute(many.to_owned(), None).await.unwrap();
+            let mut answer = client.do_get(info.endpoint[0].ticket.clone().unwrap()).await.unwrap();
+            let first = answer.try_next().await.unwrap().unwrap();
+            unread.push((client, answer, first.num_rows()));
+        }
+        let mut client = connect(&wired).await;
+        assert_eq!(number(&asked(&mut client, "SELECT 1").await.unwrap()), 1);
+        let (_client, mut answer, mut found) = unread.swap_remove(3);
+        while let Some(batch) = answer.try_next().await.unwrap() {
+            assert_eq!(number(&batch), found as i64);
+            found += batch.num_rows();
+        }
+        assert_eq!(found, 90_000);
     });
 }
 

@@ -228,6 +228,61 @@ fn a_query_that_is_cancelled_or_whose_client_goes_gives_its_turn_back() {
 }
 
 #[test]
+fn portals_that_are_read_in_part_keep_nobody_waiting() {
+    block_on(async {
+        let limits = Limits { at_once: 1, time: Duration::from_secs(60), ..Limits::default() };
+        let wired = Wired::with(limited(limits)).await;
+        let (mut client, _told) = connect(&wired, "").await.unwrap();
+        let (other, _told) = connect(&wired, "").await.unwrap();
+        let transaction = client.transaction().await.unwrap();
+        let many = "SELECT value FROM generate_series(1, 90000) ORDER BY 1";
+        let mut portals = Vec::new();
+        for _ in 0..8 {
+            let portal = transaction.bind(many, &[]).await.unwrap();
+            assert_eq!(transaction.query_portal(&portal, 1).await.unwrap().len(), 1);
+            portals.push(portal);
+        }
+        assert_eq!(rows(&other, "SELECT 1").await.unwrap(), ["1"]);
+        let rest = transaction.query_portal(&portals[3], 0).await.unwrap();
+        let rest = rest.iter().map(|row| row.get::<_, i64>(0));
+        assert!(rest.eq(2..=90_000));
+        // There is room for another one in place of that, and for no more.
+        let portal = transaction.bind(many, &[]).await.unwrap();
+        assert_eq!(transaction.query_portal(&portal, 1).await.unwrap().len(), 1);
+        let too_many = transaction.bind(many, &[]).await.unwrap();
+        let refused = transaction.query_portal(&too_many, 1).await.unwrap_err();
+        assert_eq!(refused.code().unwrap().code(), "53400", "{refused}");
+    });
+}
+
+#[test]
+fn a_client_that_takes_no_more_rows_loses_them() {
+    block_on(async {
+        let limits = Limits { idle_time: Duration::from_millis(1), ..Limits::default() };
+        let wired = Wired::with(limited(limits)).await;
+        let (mut client, _told) = connect(&wired, "").await.unwrap();
+        let transaction = client.transaction().await.unwrap();
+        let many = "SELECT value FROM generate_series(1, 90000) ORDER BY 1";
+        let portal = transaction.bind(many, &[]).await.unwrap();
+        let mut left = 90_000;
+        let lost = loop {
+            match transaction.query_portal(&portal, 10_000).await {
+                Ok(rows) => left -= rows.len(),
+                Err(lost) => break lost,
+            }
+            assert!(left > 0, "no row was lost");
+            // The client has other things to do.
+            tokio::time::timeout(Duration::from_millis(20), std::future::pending::<()>())
+                .await
+                .unwrap_err();
+        };
+        let lost = lost.as_db_error().unwrap();
+        assert_eq!(lost.code().code(), "57014", "{lost}");
+        assert!(lost.message().contains("--sql-idle"), "{lost}");
+    });
+}
+
+#[test]
 fn a_key_is_the_password() {
     block_on(async {
         let (settings, key) = locked();

@@ -11,27 +11,41 @@ use crate::sql::Limits;
 /// Of each query that a client of the service asks.
 #[derive(Debug, Args)]
 pub struct OfService {
-    /// How long a query in SQL may take, from the question to the last row
+    /// How long a query in SQL may take until its last row is computed
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     sql_time: Duration,
     /// Rows that a query in SQL gives at most; more are cut off, and the answer says so
     #[arg(long, value_name = "ROWS", default_value_t = Limits::default().rows)]
     sql_rows: usize,
-    /// Memory of a query in SQL, as 512MiB; what does not fit goes to disk where it can
-    #[arg(long, value_name = "BYTES", default_value = "512MiB", value_parser = bytes)]
-    sql_memory: usize,
-    /// Queries in SQL that run at once; more of them wait, within their time
-    #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = at_least_one)]
-    sql_at_once: usize,
+    /// Memory of a query in SQL; what does not fit goes to disk where it can [default: 512MiB, or
+    /// what --memory has for each]
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub sql_memory: Option<usize>,
+    /// Queries in SQL that run at once; more of them wait, within their time. With four or more one
+    /// client leaves one to others, and takes half while others ask [default: 8, or as many as fit
+    /// into --memory]
+    #[arg(long, value_name = "COUNT", value_parser = at_least_one)]
+    pub sql_at_once: Option<usize>,
+    /// Disk beside the tables for rows of a query that its client has not read yet; all queries
+    /// together take four times as much. A query that has no more room waits, within its time
+    #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = bytes)]
+    sql_spool: usize,
+    /// How long a client may take nothing of the rows that there are for it before it loses them
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    sql_idle: Duration,
 }
 
 impl OfService {
     pub fn limits(&self) -> Limits {
+        let usual = Limits::default();
         Limits {
             time: self.sql_time,
             rows: self.sql_rows,
-            memory_bytes: self.sql_memory,
-            at_once: self.sql_at_once,
+            memory_bytes: self.sql_memory.unwrap_or(usual.memory_bytes),
+            at_once: self.sql_at_once.unwrap_or(usual.at_once),
+            spool_bytes: self.sql_spool,
+            idle_time: self.sql_idle,
+            ..usual
         }
     }
 }
@@ -61,6 +75,9 @@ impl OfCommand {
             time: self.sql_time.unwrap_or(FOR_EVER),
             rows: self.sql_rows.unwrap_or(rows),
             memory_bytes: self.sql_memory,
+            // The command reads its rows itself, as fast as it writes them.
+            spool_bytes: 0,
+            idle_time: FOR_EVER,
             ..usual
         }
     }

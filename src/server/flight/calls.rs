@@ -1,17 +1,16 @@
 //! Calls as they are logged: those that plan a statement, and those that no key lets pass.
 
-use std::net::SocketAddr;
-
 use tonic::{Code, Extensions, Status};
 
 use super::super::Service;
 use super::super::audit::Listener;
 use super::super::keys::KeyId;
 use super::super::request_log::Entry;
+use super::connection::Peer;
 
 /// A call with its extensions, by which its connection and its key are known.
 pub fn begin(service: &Service, extensions: &Extensions, method: &'static str) -> Entry {
-    let client = extensions.get::<SocketAddr>().copied();
+    let client = extensions.get::<Peer>().map(|peer| peer.address);
     let mut entry = Entry::begin(&service.settings, Listener::Flight, client, method);
     entry.set_key(extensions.get::<KeyId>().copied());
     entry

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,10 +15,11 @@ use tonic::transport::server::Connected;
 
 use super::super::Bound;
 use super::super::accept::{Accepted, SQL_CONNECTIONS_MAX, connections};
+use super::super::listener::{HEAD_TIME, IDLE_TIME};
+use super::super::opening::Opening;
+use super::super::pace::{Pace, STALL_TIME};
 use super::super::places::Place;
 
-/// How long a client may take over a handshake of TLS.
-const HANDSHAKE_TIME: Duration = Duration::from_secs(15);
 /// Handshakes at once: all clients, and one that takes the place of another.
 const HANDSHAKES_MAX: usize = SQL_CONNECTIONS_MAX + 1;
 
@@ -26,10 +28,16 @@ impl<S: AsyncRead + AsyncWrite + Send> Speaks for S {}
 
 pub struct Connection {
     stream: Pin<Box<dyn Speaks>>,
-    client: SocketAddr,
-    place: Place,
-    /// `None` once the client was heard.
-    evicted: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    peer: Peer,
+    /// Ends when the connection has to; `None` once it has.
+    end: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+/// Whom a connection is to; each call has it as an extension.
+#[derive(Clone)]
+pub struct Peer {
+    pub address: SocketAddr,
+    pub pace: Pace,
 }
 
 /// Every connection of a listener that came through its handshake.
@@ -37,20 +45,20 @@ pub fn opened(
     listener: Bound,
     tls: Option<TlsAcceptor>,
 ) -> impl Stream<Item = std::io::Result<Connection>> {
-    connections(listener, SQL_CONNECTIONS_MAX)
+    connections(listener, SQL_CONNECTIONS_MAX, 0)
         .map(move |accepted| open(accepted, tls.clone()))
         .buffer_unordered(HANDSHAKES_MAX)
         .filter_map(|opened| async { opened.map(Ok) })
 }
 
 async fn open(accepted: Accepted, tls: Option<TlsAcceptor>) -> Option<Connection> {
-    let Accepted { stream, client, place } = accepted;
+    let Accepted { stream, client: address, place, .. } = accepted;
     let stream: Pin<Box<dyn Speaks>> = match tls {
-        None => Box::pin(stream),
-        Some(tls) => Box::pin(handshake(&tls, stream, &place).await?),
+        None => Box::pin(Opening::within(HEAD_TIME, stream)),
+        Some(tls) => Box::pin(Opening::within(HEAD_TIME, handshake(&tls, stream, &place).await?)),
     };
-    let evicted = Some(Box::pin(place.evicted()) as Pin<Box<dyn Future<Output = ()> + Send>>);
-    Some(Connection { stream, client, place, evicted })
+    let pace = Pace::of(Arc::new(place));
+    Some(Connection::new(stream, Peer { address, pace }, IDLE_TIME))
 }
 
 async fn handshake(
@@ -59,7 +67,7 @@ async fn handshake(
     place: &Place,
 ) -> Option<TlsStream<TcpStream>> {
     let shaken = tokio::select! {
-        shaken = tokio::time::timeout(HANDSHAKE_TIME, tls.accept(stream)) => shaken,
+        shaken = tokio::time::timeout(HEAD_TIME, tls.accept(stream)) => shaken,
         () = place.evicted() => {
             tracing::debug!("a silent client gave its place up");
             return None;
@@ -78,12 +86,42 @@ async fn handshake(
     }
 }
 
-impl Connected for Connection {
-    type ConnectInfo = SocketAddr;
+impl Connection {
+    /// Ends when another client has its place, when its client takes nothing of an answer, and when
+    /// it has had no call for the time.
+    fn new(stream: Pin<Box<dyn Speaks>>, peer: Peer, idle_time: Duration) -> Self {
+        let pace = peer.pace.clone();
+        let end = async move {
+            tokio::select! {
+                () = pace.evicted() => tracing::debug!("a silent client gave its place up"),
+                () = pace.stalled(STALL_TIME) => tracing::debug!("a client did not take its answer"),
+                () = pace.idle_for(idle_time) => tracing::debug!("a connection was idle"),
+            }
+        };
+        Self { stream, peer, end: Some(Box::pin(end)) }
+    }
 
-    /// Each call has it as an extension.
-    fn connect_info(&self) -> SocketAddr {
-        self.client
+    /// What was polled; an error where it is pending and the connection has to end.
+    fn unless_over<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        polled: Poll<std::io::Result<T>>,
+    ) -> Poll<std::io::Result<T>> {
+        if polled.is_pending()
+            && self.end.as_mut().is_none_or(|end| end.as_mut().poll(context).is_ready())
+        {
+            self.end = None;
+            return Poll::Ready(Err(std::io::ErrorKind::ConnectionAborted.into()));
+        }
+        polled
+    }
+}
+
+impl Connected for Connection {
+    type ConnectInfo = Peer;
+
+    fn connect_info(&self) -> Peer {
+        self.peer.clone()
     }
 }
 
@@ -94,14 +132,7 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
         let read = self.stream.as_mut().poll_read(context, buffer);
-        let Some(evicted) = &mut self.evicted else { return read };
-        if read.is_pending() {
-            let aborted = || Err(std::io::ErrorKind::ConnectionAborted.into());
-            return evicted.as_mut().poll(context).map(|()| aborted());
-        }
-        self.place.heard();
-        self.evicted = None;
-        read
+        self.unless_over(context, read)
     }
 }
 
@@ -111,7 +142,8 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
-        self.stream.as_mut().poll_write(context, bytes)
+        let written = self.stream.as_mut().poll_write(context, bytes);
+        self.unless_over(context, written)
     }
 
     fn poll_write_vectored(
@@ -119,7 +151,8 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         slices: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
-        self.stream.as_mut().poll_write_vectored(context, slices)
+        let written = self.stream.as_mut().poll_write_vectored(context, slices);
+        self.unless_over(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -130,7 +163,8 @@ impl AsyncWrite for Connection {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<std::io::Result<()>> {
-        self.stream.as_mut().poll_flush(context)
+        let flushed = self.stream.as_mut().poll_flush(context);
+        self.unless_over(context, flushed)
     }
 
     fn poll_shutdown(
@@ -138,5 +172,32 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
     ) -> Poll<std::io::Result<()>> {
         self.stream.as_mut().poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::super::super::places::Places;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_without_calls_ends_and_gives_its_place_back() {
+        let places = Arc::new(Places::new(1));
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let place = places.take(address.ip()).ok().unwrap();
+        place.heard();
+        let peer = Peer { address, pace: Pace::of(Arc::new(place)) };
+        let (mut client, server) = tokio::io::duplex(64);
+        let mut connection = Connection::new(Box::pin(server), peer, Duration::ZERO);
+        client.write_all(b"PRI").await.unwrap();
+        let mut said = Vec::new();
+        let ended = connection.read_to_end(&mut said).await.unwrap_err();
+        assert_eq!(ended.kind(), std::io::ErrorKind::ConnectionAborted);
+        assert_eq!(said, b"PRI");
+        assert!(places.take(address.ip()).is_err());
+        drop(connection);
+        assert!(places.take(address.ip()).is_ok());
     }
 }

@@ -1,6 +1,7 @@
 //! Arrow Flight SQL: what analysts ask in SQL, answered in Arrow.
 //!
-//! `keys` lets a call pass, `calls` logs it, `service` answers it: a statement is a ticket, and taking
+//! `connection` opens connections, and ends those not in use. `keys` lets a call pass, `timed` bounds
+//! how long it is sent, `calls` logs it, `service` answers it: a statement is a ticket, and taking
 //! the ticket runs it (`rows`). Nothing is kept between two calls: a prepared statement is its own
 //! `handle`, signed by `mac`, and the `values` bound to it are checked before they are decoded.
 //! `catalog` tells what there is, `status` what went wrong. Knows nothing of how a query runs.
@@ -14,23 +15,29 @@ mod mac;
 mod rows;
 mod service;
 mod status;
+mod timed;
 mod values;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_flight::flight_service_server::FlightServiceServer;
 use tokio_rustls::TlsAcceptor;
+use tonic::codegen::InterceptedService;
 use tonic::transport::Server;
 
 use self::mac::MacKey;
 use self::service::FlightSql;
+use self::timed::Timed;
+use super::listener::{HEAD_TIME, PING_PAUSE};
 use super::{Bound, Service};
 
 /// What clients ask for in the handshake of TLS.
 const ALPN: &[u8] = b"h2";
-/// Between two pings that ask whether a client is there still, and how long its answer may take.
-const PING_PAUSE: Duration = Duration::from_secs(30);
-const PING_TIME: Duration = Duration::from_secs(15);
+/// Of a call's message: a statement, or a handle with its values.
+const MESSAGE_BYTES_MAX: usize = 4 << 20;
+/// Calls at once of one connection.
+const CALLS_MAX: u32 = 64;
 
 /// Serves until the service stops; then lets what was begun be finished, within the time.
 pub async fn serve(
@@ -45,10 +52,14 @@ pub async fn serve(
         Ok(key) => key,
         Err(error) => return tracing::error!(%error, "Flight SQL has not started"),
     };
-    let answers = FlightServiceServer::with_interceptor(FlightSql::new(service.clone(), key), keys);
+    let budget = Arc::clone(&service.work.budget);
+    let calls = FlightServiceServer::new(FlightSql::new(service.clone(), key))
+        .max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let answers = InterceptedService::new(Timed { calls, budget }, keys);
     let served = Server::builder()
         .http2_keepalive_interval(Some(PING_PAUSE))
-        .http2_keepalive_timeout(Some(PING_TIME))
+        .http2_keepalive_timeout(Some(HEAD_TIME))
+        .max_concurrent_streams(CALLS_MAX)
         .add_service(answers)
         .serve_with_incoming_shutdown(connection::opened(listener, tls), service.stopped());
     let drained = async {

@@ -31,14 +31,14 @@ pub fn announced(schema: &Schema) -> SchemaRef {
 /// Every batch as it comes; dropped, they end the query. Clients show nothing beside the rows but an
 /// error, so that rows which the limit cuts end with one.
 pub fn stream(rows: Rows, limits: Limits, entry: Entry) -> FlightStream {
-    let (schema, cut) = (announced(&rows.schema()), rows.cut());
+    let (schema, cut, deliveries) = (announced(&rows.schema()), rows.cut(), rows.deliveries());
     let told = async move { cut.is_cut().then(|| Err(limits.out_of_rows())) };
     let told = futures::stream::once(told).filter_map(future::ready);
     let batches = rows.chain(told);
     let batches = batches.map_err(|error| FlightError::Tonic(Box::new(status::of(error))));
     let batches = logged(batches.boxed(), entry);
     let data = FlightDataEncoderBuilder::new().with_schema(schema).build(batches);
-    Box::pin(data.map_err(Status::from))
+    Box::pin(data.map_err(Status::from).inspect(move |_| deliveries.count()))
 }
 
 type Batch = Result<RecordBatch, FlightError>;

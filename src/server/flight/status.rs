@@ -15,6 +15,7 @@ pub fn of(error: Error) -> Status {
             Status::deadline_exceeded(sentence)
         }
         Error::Limit(sentence) => Status::resource_exhausted(sentence),
+        Error::Busy(sentence) => Status::unavailable(sentence),
         other => of_refusal(Refusal::from(other)),
     }
 }

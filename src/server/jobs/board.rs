@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::files::KeptFile;
 use super::job::{Job, State};
 use super::record::{Ending, Remembered};
 
@@ -25,11 +26,13 @@ pub struct Board {
     unreadable: HashSet<Uuid>,
 }
 
-/// How long reports are kept once they ended, and how many of them.
+/// How long reports are kept once they ended, how many of them, and of what size together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
     pub age_us: i64,
     pub reports_max: usize,
+    /// Of their files on disk.
+    pub bytes_max: u64,
 }
 
 impl Retention {
@@ -132,11 +135,19 @@ impl Board {
         self.by_sequence.values().filter(|job| !job.has_ended())
     }
 
-    /// Reports that ended too long ago at an instant, or before too many others.
-    pub fn due(&self, at: i64, retention: Retention) -> Vec<Uuid> {
+    /// Reports that ended too long ago at an instant, or before too many others, or whose files and
+    /// those of later ones are too large together. What is being read is left for the next time.
+    pub fn due(&self, at: i64, retention: Retention, kept: impl Fn(Uuid) -> KeptFile) -> Vec<Uuid> {
+        // They cannot go, but take up room.
+        let mut bytes: u64 = self.unreadable.iter().map(|id| kept(*id).bytes).sum();
         let ended = self.by_sequence.values().rev().filter(|job| job.has_ended());
         let due = ended.enumerate().filter(|(place, job)| {
-            *place >= retention.reports_max || retention.is_past_age(job, at)
+            let file = kept(job.id);
+            bytes = bytes.saturating_add(file.bytes);
+            let is_due = *place >= retention.reports_max
+                || bytes > retention.bytes_max
+                || retention.is_past_age(job, at);
+            is_due && !file.is_read
         });
         due.map(|(_, job)| job.id).collect()
     }
@@ -192,13 +203,41 @@ mod tests {
 
     #[track_caller]
     fn due(ended_at: &[Option<i64>], age_us: i64, reports_max: usize, expected: &[u128]) {
-        let mut due: Vec<_> = board(ended_at)
-            .due(100, Retention { age_us, reports_max })
-            .iter()
-            .map(|id| id.as_u128())
-            .collect();
+        let retention = Retention { age_us, reports_max, bytes_max: 0 };
+        check_due(&board(ended_at), retention, |_| KeptFile::default(), expected);
+    }
+
+    #[track_caller]
+    fn check_due(
+        board: &Board,
+        retention: Retention,
+        kept: impl Fn(Uuid) -> KeptFile,
+        expected: &[u128],
+    ) {
+        let due = board.due(100, retention, kept);
+        let mut due: Vec<_> = due.iter().map(|id| id.as_u128()).collect();
         due.sort_unstable();
         assert_eq!(due, expected);
+    }
+
+    /// Of four reports of 10 bytes each, the last of which still runs.
+    #[track_caller]
+    fn due_by_size(bytes_max: u64, read: Option<u128>, unreadable: &[u128], expected: &[u128]) {
+        let mut board = board(&[Some(97), Some(98), Some(99), None]);
+        unreadable.iter().for_each(|id| board.note_unreadable(Uuid::from_u128(*id)));
+        let retention = Retention { age_us: 1000, reports_max: 9, bytes_max };
+        let kept = |id: Uuid| KeptFile { bytes: 10, is_read: Some(id.as_u128()) == read };
+        check_due(&board, retention, kept, expected);
+    }
+
+    #[test]
+    fn the_oldest_go_where_files_are_too_large_together() {
+        due_by_size(30, None, &[], &[]);
+        due_by_size(29, None, &[], &[1]);
+        due_by_size(10, None, &[], &[1, 2]);
+        due_by_size(0, None, &[], &[1, 2, 3]);
+        due_by_size(10, Some(1), &[], &[2]);
+        due_by_size(30, None, &[7], &[1]);
     }
 
     #[test]

@@ -16,7 +16,8 @@ use super::board::{Board, KEYS_OF_REPORT_MAX};
 use super::job::{Job, State};
 use super::ledger::Entry;
 use super::record::{Ending, Remembered, Settled};
-use super::{Inner, Refused};
+use super::{Inner, Limits, Refused};
+use crate::client::Client;
 use crate::error::Error;
 
 /// The most changes that one sync is shared by.
@@ -34,11 +35,17 @@ pub struct Repeatable {
     pub fingerprint: [u8; 32],
 }
 
+/// A report that is asked for, by whom and when.
+pub struct Asked {
+    pub settled: Settled,
+    pub repeatable: Option<Repeatable>,
+    pub client: Client,
+    pub at: i64,
+}
+
 pub enum Change {
     Trigger {
-        settled: Settled,
-        repeatable: Option<Repeatable>,
-        at: i64,
+        asked: Asked,
         reply: Reply<Triggered>,
     },
     End {
@@ -95,6 +102,7 @@ struct Turn {
     removed: HashSet<Uuid>,
     /// Reports of the board that had not ended when the turn first asked.
     unfinished: Option<usize>,
+    unfinished_of: HashMap<Client, usize>,
 }
 
 /// Works until it is told to close.
@@ -117,9 +125,7 @@ impl Turn {
     /// Decides on one change; `false` where it is the last.
     fn take(&mut self, inner: &Inner, change: Change) -> bool {
         match change {
-            Change::Trigger { settled, repeatable, at, reply } => {
-                self.trigger(inner, settled, repeatable, at, reply);
-            }
+            Change::Trigger { asked, reply } => self.trigger(inner, asked, reply),
             Change::End { job, ending } => self.end(inner, job, ending),
             Change::Remove { id, at, reply } => self.remove(inner, id, at, reply),
             Change::Expire { at, reply } => self.expire(inner, at, reply),
@@ -128,14 +134,8 @@ impl Turn {
         true
     }
 
-    fn trigger(
-        &mut self,
-        inner: &Inner,
-        settled: Settled,
-        repeatable: Option<Repeatable>,
-        at: i64,
-        reply: Reply<Triggered>,
-    ) {
+    fn trigger(&mut self, inner: &Inner, asked: Asked, reply: Reply<Triggered>) {
+        let Asked { settled, repeatable, client, at } = asked;
         let board = inner.board();
         if let Some(given) = &repeatable {
             let before = self.remembered.get(&given.key).copied();
@@ -158,14 +158,14 @@ impl Turn {
         let same = same.filter(|job| !self.removed.contains(&job.id));
         let is_again = !is_opened && same.as_ref().is_some_and(|job| has_failed(job));
         let same_is_there = same.is_some() && !is_again;
-        let unfinished = *self.unfinished.get_or_insert_with(|| board.unfinished().count());
-        let is_full = unfinished + self.opened.len() >= inner.limits.unfinished_max();
-        if !same_is_there && is_full {
+        if !same_is_there && self.is_full(&board, inner.limits, client) {
             return self.effects.push(Effect::Refuse(Refused::QueueFull, reply));
         }
         let job = same.unwrap_or_else(|| {
             let sequence = board.next_sequence() + self.opened.len() as u64;
-            Arc::new(Job::new(Uuid::new_v4(), sequence, at, settled, State::Queued))
+            let mut job = Job::new(Uuid::new_v4(), sequence, at, settled, State::Queued);
+            job.client = client;
+            Arc::new(job)
         });
         let remembered = repeatable.map(|given| {
             (given.key, Remembered { fingerprint: given.fingerprint, id: job.id, at })
@@ -179,6 +179,18 @@ impl Turn {
         self.entries.push(Entry::Put(job.id, job.record(None)));
         self.opened.insert(key, Arc::clone(&job));
         self.effects.push(Effect::Start(job, is_again, remembered, reply));
+    }
+
+    /// Whether no more reports are taken on, of this client at least.
+    fn is_full(&mut self, board: &Board, limits: Limits, client: Client) -> bool {
+        let unfinished = *self.unfinished.get_or_insert_with(|| board.unfinished().count());
+        let of_client = *self
+            .unfinished_of
+            .entry(client)
+            .or_insert_with(|| board.unfinished().filter(|job| job.client == client).count());
+        let opened_of = self.opened.values().filter(|job| job.client == client).count();
+        unfinished + self.opened.len() >= limits.unfinished_max()
+            || of_client + opened_of >= limits.unfinished_of_client_max()
     }
 
     /// Writes the key down; the oldest of the report's keys goes where they are too many.
@@ -230,7 +242,7 @@ impl Turn {
 
     fn expire(&mut self, inner: &Inner, at: i64, reply: Option<Reply<usize>>) {
         let board = inner.board();
-        let mut due = board.due(at, inner.limits.retention);
+        let mut due = board.due(at, inner.limits.retention, |id| inner.files.kept(id));
         due.retain(|id| !self.is_opened(*id) && self.ended.insert(*id));
         for id in &due {
             self.removed.insert(*id);

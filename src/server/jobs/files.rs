@@ -3,10 +3,11 @@
 //! A file holds the laid-out report as Arrow; every other format is made from it on demand. Knows
 //! nothing of jobs but their ids.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
@@ -19,6 +20,23 @@ use crate::tables::{create_private, sync_folder};
 
 pub struct Files {
     folder: PathBuf,
+    known: Mutex<Known>,
+}
+
+/// What is known of the files without looking at them.
+#[derive(Default)]
+struct Known {
+    bytes: HashMap<Uuid, u64>,
+    /// How many read each file now.
+    readers: HashMap<Uuid, usize>,
+}
+
+/// A file of a report, or that there is none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KeptFile {
+    pub bytes: u64,
+    /// Whether somebody reads it now.
+    pub is_read: bool,
 }
 
 /// What the record says of a file.
@@ -32,12 +50,12 @@ pub struct Written {
 impl Files {
     pub fn in_folder(folder: PathBuf) -> Result<Self> {
         create_synced(&folder)?;
-        Ok(Self { folder })
+        Ok(Self::of_folder(folder))
     }
 
     /// To read alone.
     pub fn of_folder(folder: PathBuf) -> Self {
-        Self { folder }
+        Self { folder, known: Mutex::default() }
     }
 
     /// The report's file is on disk, synced, when this returns.
@@ -45,6 +63,7 @@ impl Files {
         let bytes = report::kept(report)?;
         let path = self.path(id);
         self.write_bytes(&path, &bytes).map_err(|error| Error::io("write", &path, error))?;
+        self.known().bytes.insert(id, bytes.len() as u64);
         let checksum = blake3::hash(&bytes).to_hex().to_string();
         Ok(Written { size_bytes: bytes.len() as u64, checksum })
     }
@@ -59,6 +78,7 @@ impl Files {
 
     /// The report; `None` where its file is gone or is not what was written.
     pub fn read(&self, id: Uuid, written: &Written) -> Option<RecordBatch> {
+        let _reading = self.begin_reading(id);
         let bytes = std::fs::read(self.path(id)).ok()?;
         let whole = bytes.len() as u64 == written.size_bytes
             && blake3::hash(&bytes).to_hex().as_str() == written.checksum;
@@ -75,16 +95,37 @@ impl Files {
     /// Best effort: a file that no record names is never read.
     pub fn remove(&self, id: Uuid) {
         let _ = std::fs::remove_file(self.path(id));
+        self.known().bytes.remove(&id);
     }
 
-    /// Removes what a server that was cut off left behind.
+    pub fn kept(&self, id: Uuid) -> KeptFile {
+        let known = self.known();
+        let bytes = known.bytes.get(&id).copied().unwrap_or(0);
+        KeptFile { bytes, is_read: known.readers.contains_key(&id) }
+    }
+
+    fn begin_reading(&self, id: Uuid) -> Reading<'_> {
+        *self.known().readers.entry(id).or_default() += 1;
+        Reading { files: self, id }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Removes what a server that was cut off left behind, and looks how large the rest is.
     pub fn remove_all_but(&self, named: &HashSet<Uuid>) -> Result<()> {
         let failed = |error| Error::io("read", &self.folder, error);
         for entry in std::fs::read_dir(&self.folder).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
+            let entry = entry.map_err(failed)?;
+            let path = entry.path();
             let id = path.file_stem().and_then(|name| Uuid::try_parse(name.to_str()?).ok());
-            if !id.is_some_and(|id| named.contains(&id)) {
-                let _ = std::fs::remove_file(&path);
+            match id.filter(|id| named.contains(id)) {
+                Some(id) => {
+                    let bytes = entry.metadata().map_err(failed)?.len();
+                    self.known().bytes.insert(id, bytes);
+                }
+                None => drop(std::fs::remove_file(&path)),
             }
         }
         Ok(())
@@ -92,6 +133,24 @@ impl Files {
 
     fn path(&self, id: Uuid) -> PathBuf {
         self.folder.join(format!("{id}.arrow"))
+    }
+}
+
+/// Counts somebody who reads a file, until this is dropped.
+struct Reading<'a> {
+    files: &'a Files,
+    id: Uuid,
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        let mut known = self.files.known();
+        if let Some(count) = known.readers.get_mut(&self.id) {
+            *count -= 1;
+            if *count == 0 {
+                known.readers.remove(&self.id);
+            }
+        }
     }
 }
 
@@ -112,6 +171,25 @@ fn create_synced(folder: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_those_of_the_files_and_readers_are_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let (known, unknown) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        for id in [known, unknown] {
+            std::fs::write(folder.path().join(format!("{id}.arrow")), "figures").unwrap();
+        }
+        let files = Files::in_folder(folder.path().to_owned()).unwrap();
+        files.remove_all_but(&HashSet::from([known])).unwrap();
+        assert_eq!((files.kept(known).bytes, files.kept(unknown).bytes), (7, 0));
+        let [first, second] = [known; 2].map(|id| files.begin_reading(id));
+        drop(first);
+        assert!(files.kept(known).is_read);
+        drop(second);
+        assert!(!files.kept(known).is_read);
+        files.remove(known);
+        assert_eq!(files.kept(known).bytes, 0);
+    }
 
     #[test]
     fn a_folder_is_created_with_those_above_it() {

@@ -7,6 +7,7 @@ use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use super::record::{Ending, Finished, Record, Settled};
+use crate::client::Client;
 
 pub struct Job {
     pub id: Uuid,
@@ -15,6 +16,8 @@ pub struct Job {
     pub created_at: i64,
     pub settled: Settled,
     pub key: [u8; 32],
+    /// Who asked first; not known of what was asked before the server started.
+    pub client: Client,
     /// What was asked, where its words are none of this version of the program.
     pub unread: Option<Value>,
     state: watch::Sender<State>,
@@ -40,7 +43,8 @@ impl Job {
     pub fn new(id: Uuid, sequence: u64, created_at: i64, settled: Settled, state: State) -> Self {
         let key = settled.key();
         let (state, stop) = (watch::Sender::new(state), Notify::new());
-        Self { id, sequence, created_at, settled, key, unread: None, state, stop }
+        let client = Client::Own;
+        Self { id, sequence, created_at, settled, key, client, unread: None, state, stop }
     }
 
     pub fn state(&self) -> State {

@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 use self::board::Board;
 pub use self::board::{KEYS_OF_REPORT_MAX, Retention};
-use self::clerk::Change;
+use self::clerk::{Asked, Change};
 pub use self::clerk::{Removed, Repeatable, Triggered};
 use self::files::Files;
 pub use self::job::{Job, State, Step};
@@ -41,6 +41,7 @@ pub use self::tables::tables_of;
 pub use self::tables::{Listed, read_report};
 use super::catalog::Catalog;
 use super::work::Work;
+use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::tables::sync_folder;
 
@@ -48,6 +49,9 @@ use crate::tables::sync_folder;
 const LEDGER: &str = "jobs.redb";
 /// The folder of the files, in that of the reports.
 const FILES: &str = "files";
+
+/// Of the reports that may run or wait, one of so many is not for a client that has all others.
+const RESERVED_SHARE: usize = 8;
 
 /// What bounds the reports.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +70,12 @@ impl Limits {
     /// way.
     fn unfinished_max(&self) -> usize {
         self.at_once.saturating_add(self.queue_max)
+    }
+
+    /// As many of one client: the last ones are for others.
+    fn unfinished_of_client_max(&self) -> usize {
+        let max = self.unfinished_max();
+        max - max / RESERVED_SHARE
     }
 }
 
@@ -174,8 +184,9 @@ impl Jobs {
         {
             return Ok(Triggered { job, is_new: false });
         }
-        let at = self.0.clock();
-        self.change(|reply| Change::Trigger { settled, repeatable, at, reply }).await
+        let (client, at) = (Client::current(), self.0.clock());
+        let asked = Asked { settled, repeatable, client, at };
+        self.change(|reply| Change::Trigger { asked, reply }).await
     }
 
     /// The report of a request that was sent before under its key; `None` where it was not.

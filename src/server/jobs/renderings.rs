@@ -12,11 +12,14 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
+use super::super::budget::Budget;
 use super::Inner;
 use super::files::Written;
 use super::job::{Job, State};
 use super::record::Ending;
+use crate::client::Client;
 use crate::error::{Error, Result};
+use crate::fair::{FairSemaphore, Slot};
 use crate::report::{Format, render};
 
 /// Bytes of renderings that are kept in memory.
@@ -39,20 +42,29 @@ pub struct Rendering {
 
 type Key = (Uuid, Format, Coding);
 
-/// Renderings that are made at once, each of another report.
+/// Renderings that are made at once, each of another report; each client has its share.
 const AT_ONCE: usize = 4;
+/// Reports that are told apart where one is made after the other.
+const GROUPS: usize = 64;
 
 pub struct Renderings {
     kept: Mutex<Kept>,
     /// The renderings of one report are made one after the other, so that many who ask for the same
     /// have it made once.
-    turns: [Arc<Semaphore>; AT_ONCE],
+    groups: [Arc<Semaphore>; GROUPS],
+    turns: Arc<FairSemaphore>,
+}
+
+/// One rendering at a time of its report, and one of a few altogether.
+struct Turn {
+    _group: Option<OwnedSemaphorePermit>,
+    _slot: Slot,
 }
 
 impl Default for Renderings {
     fn default() -> Self {
-        let turns = std::array::from_fn(|_| Arc::new(Semaphore::new(1)));
-        Self { kept: Mutex::default(), turns }
+        let groups = std::array::from_fn(|_| Arc::new(Semaphore::new(1)));
+        Self { kept: Mutex::default(), groups, turns: Arc::new(FairSemaphore::new(AT_ONCE)) }
     }
 }
 
@@ -68,9 +80,11 @@ impl Renderings {
         self.kept.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    async fn turn(&self, id: Uuid) -> Option<OwnedSemaphorePermit> {
-        let place = (id.as_u128() % AT_ONCE as u128) as usize;
-        Arc::clone(&self.turns[place]).acquire_owned().await.ok()
+    async fn turn(&self, id: Uuid) -> Turn {
+        let place = (id.as_u128() % GROUPS as u128) as usize;
+        // First, so that who waits for another's rendering of the report takes no slot meanwhile.
+        let group = Arc::clone(&self.groups[place]).acquire_owned().await.ok();
+        Turn { _group: group, _slot: self.turns.acquire(Client::current()).await }
     }
 
     fn find(&self, key: Key) -> Option<Arc<Rendering>> {
@@ -82,11 +96,27 @@ impl Renderings {
         Some(Arc::clone(rendering))
     }
 
+    /// The bytes, counted until nobody has them; those not used for longest make room.
+    ///
+    /// # Errors
+    /// Where there is no room although none are kept.
+    fn counted(&self, budget: &Arc<Budget>, bytes: Vec<u8>) -> Result<Bytes> {
+        loop {
+            match budget.take(Client::Own, bytes.len()) {
+                Ok(share) => return Ok(share.hold(bytes.into())),
+                Err(full) => {
+                    if !self.kept().forget_oldest() {
+                        return Err(full);
+                    }
+                }
+            }
+        }
+    }
+
     /// Keeps the rendering; those not used for longest make room.
-    fn keep(&self, key: Key, bytes: Vec<u8>) -> Arc<Rendering> {
+    fn keep(&self, key: Key, bytes: Bytes) -> Arc<Rendering> {
         let hash = blake3::hash(&bytes).to_hex();
-        let rendering =
-            Arc::new(Rendering { bytes: bytes.into(), etag: format!("\"{}\"", &hash[..32]) });
+        let rendering = Arc::new(Rendering { bytes, etag: format!("\"{}\"", &hash[..32]) });
         let mut kept = self.kept();
         kept.uses += 1;
         let use_now = kept.uses;
@@ -95,9 +125,7 @@ impl Renderings {
             kept.total_bytes -= before.bytes.len();
         }
         while kept.total_bytes > KEPT_BYTES_MAX && kept.renderings.len() > 1 {
-            let oldest = kept.renderings.iter().min_by_key(|(_, (last_use, _))| *last_use);
-            let Some(oldest) = oldest.map(|(key, _)| *key) else { break };
-            kept.remove(oldest);
+            kept.forget_oldest();
         }
         rendering
     }
@@ -111,6 +139,14 @@ impl Renderings {
 }
 
 impl Kept {
+    /// Forgets the one not used for longest; `false` where there is none.
+    fn forget_oldest(&mut self) -> bool {
+        let oldest = self.renderings.iter().min_by_key(|(_, (last_use, _))| *last_use);
+        let Some(oldest) = oldest.map(|(key, _)| *key) else { return false };
+        self.remove(oldest);
+        true
+    }
+
     fn remove(&mut self, key: Key) {
         if let Some((_, rendering)) = self.renderings.remove(&key) {
             self.total_bytes -= rendering.bytes.len();
@@ -118,11 +154,13 @@ impl Kept {
     }
 }
 
-/// Has the CSV of a report ready before anybody asks for it.
+/// Has the CSV of a report ready before anybody asks for it, where there is room.
 pub fn prepare(inner: &Inner, id: Uuid, report: &RecordBatch) -> Result<()> {
     inner.renderings.forget(id);
     let csv = render(report, Format::Csv)?;
-    inner.renderings.keep((id, Format::Csv, Coding::Identity), csv);
+    if let Ok(csv) = inner.renderings.counted(&inner.work.budget, csv) {
+        inner.renderings.keep((id, Format::Csv, Coding::Identity), csv);
+    }
     Ok(())
 }
 
@@ -163,6 +201,7 @@ fn make(
         None => {
             let Some(report) = read(inner, job) else { return Ok(None) };
             let bytes = render(&report, format)?;
+            let bytes = inner.renderings.counted(&inner.work.budget, bytes)?;
             inner.renderings.keep((job.id, format, Coding::Identity), bytes)
         }
     };
@@ -173,6 +212,7 @@ fn make(
     };
     let packed =
         packed.map_err(|error| Error::bug(format!("a report cannot be packed: {error}")))?;
+    let packed = inner.renderings.counted(&inner.work.budget, packed)?;
     Ok(Some(inner.renderings.keep((job.id, format, coding), packed)))
 }
 
@@ -203,13 +243,26 @@ mod tests {
         let renderings = Renderings::default();
         let key = |number| (Uuid::from_u128(number), Format::Csv, Coding::Identity);
         for number in 0..4 {
-            renderings.keep(key(number), vec![0; KEPT_BYTES_MAX / 4]);
+            renderings.keep(key(number), vec![0; KEPT_BYTES_MAX / 4].into());
         }
         assert!(renderings.find(key(0)).is_some());
-        renderings.keep(key(4), vec![0; KEPT_BYTES_MAX / 4]);
+        renderings.keep(key(4), vec![0; KEPT_BYTES_MAX / 4].into());
         assert!(renderings.find(key(1)).is_none() && renderings.find(key(0)).is_some());
         renderings.forget(Uuid::from_u128(0));
         assert!(renderings.find(key(0)).is_none());
         assert_eq!(renderings.kept().total_bytes, 3 * (KEPT_BYTES_MAX / 4));
+    }
+
+    #[test]
+    fn those_kept_make_room_where_there_is_no_more_memory() {
+        let (renderings, budget) = (Renderings::default(), Arc::new(Budget::of(80)));
+        let counted = |bytes| renderings.counted(&budget, vec![0; bytes]);
+        let first = counted(60).unwrap();
+        renderings.keep((Uuid::from_u128(0), Format::Csv, Coding::Identity), first);
+        // Somebody is sent it still.
+        let second = counted(60).unwrap();
+        assert!(matches!(counted(60), Err(Error::Busy(_))));
+        drop(second);
+        assert!(counted(70).is_ok() && counted(71).is_err());
     }
 }

@@ -1,10 +1,11 @@
-//! Makes the reports: takes them from the queue, a few at once, each within its time.
+//! Makes the reports: takes them from the queue, a few at once, each within its time. Clients take
+//! turns.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use arrow::array::RecordBatch;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::files::Written;
@@ -13,6 +14,7 @@ use super::record::{Ending, Finished};
 use super::{Inner, renderings};
 use crate::engine::{Engine, StoreCounts, answer};
 use crate::error::{Error, Result};
+use crate::fair::{Acquire, FairSemaphore, Slot};
 use crate::report::lay_out;
 
 /// Runs what is queued until nobody can queue any more.
@@ -21,18 +23,25 @@ pub async fn all(
     at_once: usize,
     mut queued: mpsc::UnboundedReceiver<Arc<Job>>,
 ) {
-    let turns = Arc::new(Semaphore::new(at_once));
+    let turns = Arc::new(FairSemaphore::new(at_once));
     while let Some(job) = queued.recv().await {
-        let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
-        let Some(inner) = inner.upgrade() else { return };
-        if inner.is_running_out.load(Ordering::Relaxed) {
-            return;
-        }
-        let started_at = inner.clock();
-        let running = State::Running { started_at, step: Step::Reading };
-        if job.go(|state| *state == State::Queued, running) {
-            inner.work.handle().spawn(one(Arc::clone(&inner), job, started_at, turn));
-        }
+        // Before the next job is looked at, so that a client's reports are made in its order.
+        let turn = turns.acquire(job.client);
+        tokio::spawn(in_turn(Weak::clone(&inner), job, turn));
+    }
+}
+
+/// Runs a report once it is its turn, unless nobody wants it any more.
+async fn in_turn(inner: Weak<Inner>, job: Arc<Job>, turn: Acquire) {
+    let turn = turn.await;
+    let Some(inner) = inner.upgrade() else { return };
+    if inner.is_running_out.load(Ordering::Relaxed) {
+        return;
+    }
+    let started_at = inner.clock();
+    let running = State::Running { started_at, step: Step::Reading };
+    if job.go(|state| *state == State::Queued, running) {
+        one(inner, job, started_at, turn).await;
     }
 }
 
@@ -43,7 +52,7 @@ struct Making {
     started_at: i64,
     /// Whether nobody wants it any more.
     is_given_up: AtomicBool,
-    _turn: OwnedSemaphorePermit,
+    _turn: Slot,
 }
 
 impl Making {
@@ -67,7 +76,7 @@ impl Making {
 }
 
 /// Runs one report to its end, and has the end recorded.
-async fn one(inner: Arc<Inner>, job: Arc<Job>, started_at: i64, turn: OwnedSemaphorePermit) {
+async fn one(inner: Arc<Inner>, job: Arc<Job>, started_at: i64, turn: Slot) {
     let making = Arc::new(Making {
         inner: Arc::clone(&inner),
         job: Arc::clone(&job),

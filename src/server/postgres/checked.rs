@@ -12,6 +12,8 @@ use bytes::{Buf, BytesMut};
 use datafusion_postgres::pgwire::error::PgWireError;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::super::deadline::Deadline;
+use super::super::pace::STALL_TIME;
 use super::frames::{Phase, first_message};
 
 /// Taken from the stream at once; memory grows with what has come, not with what was announced.
@@ -20,6 +22,8 @@ const CHUNK_BYTES: usize = 8 << 10;
 /// over bytes that nobody has read is reset, and the client may lose the answer.
 const LINGER_BYTES_MAX: usize = 8 << 20;
 const LINGER_TIME: Duration = Duration::from_secs(2);
+/// From the first byte of a message to its last.
+const MESSAGE_TIME: Duration = Duration::from_secs(60);
 
 pub struct Checked<S> {
     stream: S,
@@ -28,13 +32,24 @@ pub struct Checked<S> {
     read: BytesMut,
     /// Bytes at the front of `read` that belong to a checked message.
     checked: usize,
+    /// For the rest of a message that has begun.
+    rest: Deadline,
+    /// For the client to take what it is sent.
+    taken: Deadline,
 }
 
 impl<S> Checked<S> {
     /// A stream of which some bytes were read already.
     pub fn new(stream: S, read: &[u8], body_bytes_max: usize) -> Self {
-        let read = BytesMut::from(read);
-        Self { stream, phase: Phase::Startup, body_bytes_max, read, checked: 0 }
+        Self {
+            stream,
+            phase: Phase::Startup,
+            body_bytes_max,
+            read: BytesMut::from(read),
+            checked: 0,
+            rest: Deadline::of(MESSAGE_TIME),
+            taken: Deadline::of(STALL_TIME),
+        }
     }
 
     /// Says what the next message may be.
@@ -59,10 +74,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Checked<S> {
             let found = first_message(this.phase, &this.read, this.body_bytes_max);
             let found = found.map_err(|wrong| std::io::Error::other(PgWireError::from(wrong)))?;
             this.checked = found.unwrap_or(0);
-            if this.checked == 0 && ready!(this.poll_chunk(context))? == 0 {
+            if this.checked == 0 && ready!(this.poll_more(context))? == 0 {
                 return Poll::Ready(Ok(()));
             }
         }
+        this.rest.stop();
         let given = this.checked.min(buffer.remaining());
         buffer.put_slice(&this.read[..given]);
         this.read.advance(given);
@@ -72,6 +88,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for Checked<S> {
 }
 
 impl<S: AsyncRead + Unpin> Checked<S> {
+    /// Reads on, within the time for a message where one has begun.
+    fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
+        let polled = self.poll_chunk(context);
+        match polled {
+            Poll::Pending if !self.read.is_empty() => self.rest.hold(context, polled),
+            polled => polled,
+        }
+    }
+
     /// Reads on, and says how many bytes came; none at the end.
     fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
         let mut chunk = [MaybeUninit::uninit(); CHUNK_BYTES];
@@ -88,14 +113,16 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Checked<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.taken.hold(context, polled)
     }
 
     fn poll_flush(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let polled = Pin::new(&mut self.stream).poll_flush(context);
+        self.taken.hold(context, polled)
     }
 
     fn poll_shutdown(

@@ -11,7 +11,7 @@ use datafusion_postgres::pgwire::api::cancel::DefaultCancelHandler;
 use datafusion_postgres::pgwire::api::{
     ClientInfo, DefaultClient, NoopHandler, PgWireConnectionState as State,
 };
-use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError};
+use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
 use datafusion_postgres::pgwire::messages::{
     PgWireBackendMessage, PgWireFrontendMessage as Message,
 };
@@ -23,7 +23,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::codec::Framed;
 
-use super::super::places::Place;
+use super::super::keys::Pass;
+use super::super::places::{self, Place};
 use super::answer::Answers;
 use super::checked::{Checked, hang_up};
 use super::frames::Phase;
@@ -55,14 +56,14 @@ pub async fn run(
     handlers: &Handlers,
     place: &Place,
 ) -> std::io::Result<()> {
-    let started = start(stream, tls.as_ref(), handlers);
+    let started = start(stream, tls.as_ref(), handlers, place);
     let Ok(started) = tokio::time::timeout(handlers.startup_time, started).await else {
         tracing::debug!("a client was not let in within the time for it");
         return Ok(());
     };
     let Some(mut socket) = started? else { return Ok(()) };
     place.heard();
-    while answer_next(&mut socket, handlers).await? {}
+    while answer_next(&mut socket, handlers, place).await? {}
     Ok(())
 }
 
@@ -71,12 +72,13 @@ async fn start(
     stream: TcpStream,
     tls: Option<&TlsAcceptor>,
     handlers: &Handlers,
+    place: &Place,
 ) -> std::io::Result<Option<Socket>> {
     let address = stream.peer_addr()?;
     let Some(negotiated) = negotiate(stream, tls).await? else { return Ok(None) };
     let mut socket = framed(negotiated, address, handlers.body_bytes_max);
     while is_starting(&socket) {
-        if !answer_next(&mut socket, handlers).await? {
+        if !answer_next(&mut socket, handlers, place).await? {
             return Ok(None);
         }
     }
@@ -96,20 +98,30 @@ fn is_starting(socket: &Socket) -> bool {
 }
 
 /// Reads a message and answers it; `false` where it was the last one.
-async fn answer_next(socket: &mut Socket, handlers: &Handlers) -> std::io::Result<bool> {
+async fn answer_next(
+    socket: &mut Socket,
+    handlers: &Handlers,
+    place: &Place,
+) -> std::io::Result<bool> {
     let phase = match socket.state() {
         State::AwaitingStartup => Phase::Startup,
         State::AuthenticationInProgress => Phase::Password,
         _ => Phase::Session,
     };
     socket.get_mut().expect(phase);
-    let message = match socket.next().await {
+    let next = match phase {
+        Phase::Session => next_of_session(socket, place).await,
+        _ => socket.next().await,
+    };
+    let message = match next {
         None | Some(Ok(Message::Terminate(_))) => return Ok(false),
         Some(Ok(message)) => message,
         Some(Err(error)) => return refuse(socket, told(error)?).await,
     };
     let is_extended = message.is_extended_query();
     let is_last = matches!(message, Message::CancelRequest(_));
+    let key = socket.session_extensions().get::<Pass>().map(|pass| pass.key());
+    let client = places::client(key, Some(socket.socket_addr()));
     let answered = process_message(
         message,
         socket,
@@ -119,13 +131,21 @@ async fn answer_next(socket: &mut Socket, handlers: &Handlers) -> std::io::Resul
         Arc::new(NoopHandler),
         Arc::clone(&handlers.cancel),
     );
-    let Err(error) = answered.await else { return Ok(!is_last) };
+    let Err(error) = client.asks(answered).await else { return Ok(!is_last) };
     let told = told(error)?;
     if told.is_fatal() || phase != Phase::Session {
         return refuse(socket, told).await;
     }
     process_error(socket, PgWireError::UserError(Box::new(told)), is_extended).await?;
     Ok(true)
+}
+
+/// The next message; until it is there, the client is idle.
+async fn next_of_session(socket: &mut Socket, place: &Place) -> Option<PgWireResult<Message>> {
+    place.idle();
+    let next = socket.next().await;
+    place.heard();
+    next
 }
 
 /// What the client hears of an error.

@@ -54,7 +54,7 @@ pub fn code(failed: &PgWireError) -> &str {
 pub fn of(failed: Error) -> PgWireError {
     match failed {
         Error::Limit(sentence) if Limits::is_of_time(&sentence) => error("57014", sentence),
-        Error::Limit(sentence) => error("53200", sentence),
+        Error::Limit(sentence) | Error::Busy(sentence) => error("53200", sentence),
         Error::Argument(sentence) => error(code_of(Fault::Other), sentence),
         Error::Query(wrong) => error(code_of(wrong.fault), wrong.sentence),
         other => of_refusal(Refusal::from(other)),

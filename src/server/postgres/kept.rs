@@ -1,6 +1,8 @@
-//! The statements and portals that a connection keeps: a limited number, of limited size.
+//! The statements and portals that a connection keeps: a limited number, of limited size, of which
+//! fewer have rows that were not read.
 //!
-//! The protocol crate stores them and says neither how many they are nor how large.
+//! The protocol crate stores them and says neither how many they are nor how large. Those of all
+//! connections together have to fit into the memory of the server.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -13,15 +15,23 @@ use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
 use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
 use datafusion_postgres::pgwire::messages::extendedquery::{Bind, Parse};
 use futures::Sink;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::failure::error;
+use super::super::budget::{Budget, Share};
+use super::failure::{self, error};
 use super::messages;
 use super::prepared::{Planner, Prepared};
+use crate::client::Client;
 
 /// Statements of a connection, and portals.
 const KEPT_MAX: usize = 1000;
+/// What a plan takes, roughly, beside so many bytes for each byte of its text.
+const PLAN_BYTES: usize = 16 << 10;
+const PLAN_BYTES_OF_BYTE: usize = 16;
 /// Of their names with texts or values.
 const KEPT_BYTES_MAX: usize = 16 << 20;
+/// Answers of a connection that were not read to their end: each holds some rows in memory.
+const OPEN_MAX: usize = 8;
 
 /// What a connection keeps.
 #[derive(Default)]
@@ -30,9 +40,15 @@ struct Kept {
     portals: Sizes,
 }
 
-/// Sizes in bytes, by name.
+/// Sizes by name.
 #[derive(Default)]
-struct Sizes(Mutex<HashMap<String, usize>>);
+struct Sizes(Mutex<HashMap<String, Size>>);
+
+struct Size {
+    bytes: usize,
+    /// The room in the memory of all connections.
+    _share: Share,
+}
 
 impl Kept {
     fn by(client: &impl ClientInfo) -> Arc<Self> {
@@ -45,11 +61,11 @@ impl Sizes {
     ///
     /// # Errors
     /// Where there is too much; then nothing has changed.
-    fn put(&self, kind: &str, name: &str, bytes: usize) -> PgWireResult<()> {
+    fn put(&self, kind: &str, name: &str, bytes: usize, share: Share) -> PgWireResult<()> {
         let mut sizes = self.lock();
         let others = sizes.iter().filter(|(kept, _)| *kept != name);
         let (count, total) =
-            others.fold((1, 0), |(count, total), (_, size)| (count + 1, total + size));
+            others.fold((1, 0), |(count, total), (_, size)| (count + 1, total + size.bytes));
         let bytes = name.len() + bytes;
         if count > KEPT_MAX {
             return Err(error(
@@ -65,7 +81,7 @@ impl Sizes {
                 ),
             ));
         }
-        sizes.insert(name.to_owned(), bytes);
+        sizes.insert(name.to_owned(), Size { bytes, _share: share });
         Ok(())
     }
 
@@ -78,9 +94,36 @@ impl Sizes {
         self.lock().drain().map(|(name, _)| name).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Size>> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
+}
+
+struct Open(Arc<Semaphore>);
+
+impl Open {
+    fn new() -> Self {
+        Self(Arc::new(Semaphore::new(OPEN_MAX)))
+    }
+
+    fn take(&self) -> PgWireResult<OwnedSemaphorePermit> {
+        Arc::clone(&self.0).try_acquire_owned().map_err(|_| {
+            error(
+                "53400",
+                format!(
+                    "a connection has at most {OPEN_MAX} answers open; close portals that are done"
+                ),
+            )
+        })
+    }
+}
+
+/// A place for one more answer, until this is dropped.
+///
+/// # Errors
+/// Where too many are open.
+pub fn open_answer(client: &impl ClientInfo) -> PgWireResult<OwnedSemaphorePermit> {
+    client.session_extensions().get_or_insert_with(Open::new).take()
 }
 
 /// Prepares a statement, in place of the one of its name.
@@ -94,7 +137,12 @@ where
 {
     let name = message.name.as_deref().unwrap_or(DEFAULT_NAME);
     let bytes = message.query.len() + size_of_val(message.type_oids.as_slice());
-    if let Err(full) = Kept::by(client).statements.put("prepared statements", name, bytes) {
+    let taken = PLAN_BYTES + PLAN_BYTES_OF_BYTE * bytes;
+    let share = planner.service.work.budget.take(Client::current(), taken).map_err(failure::of);
+    let kept = Kept::by(client);
+    let put =
+        share.and_then(|share| kept.statements.put("prepared statements", name, bytes, share));
+    if let Err(full) = put {
         // Those that there is room for the planner logs itself.
         let mut entry = messages::begin_sql(&planner.service, client, "Parse", &message.query)?;
         messages::refused(&mut entry, &full);
@@ -115,7 +163,7 @@ where
 ///
 /// # Errors
 /// Where there is no such statement, or no room for a portal.
-pub fn bind<C>(client: &C, message: &Bind) -> PgWireResult<()>
+pub fn bind<C>(client: &C, budget: &Arc<Budget>, message: &Bind) -> PgWireResult<()>
 where
     C: ClientInfo + ClientPortalStore,
     C::PortalStore: PortalStore<Statement = Arc<Prepared>>,
@@ -130,7 +178,8 @@ where
     }
     let values = message.parameters.iter().flatten().map(|value| value.len());
     let bytes = values.sum::<usize>() + size_of_val(message.parameters.as_slice());
-    Kept::by(client).portals.put("portals", name, bytes)?;
+    let share = budget.take(Client::current(), bytes).map_err(failure::of)?;
+    Kept::by(client).portals.put("portals", name, bytes, share)?;
     match statement {
         Entry::Value(statement) => {
             let portal = Portal::try_new(message, statement)?;
@@ -181,28 +230,42 @@ where
 mod tests {
     use super::*;
 
+    fn nothing() -> Share {
+        Arc::new(Budget::of(0)).take(Client::Own, 0).unwrap()
+    }
+
     #[test]
     fn a_connection_keeps_so_many_and_takes_more_where_one_is_closed() {
         let sizes = Sizes::default();
         for number in 0..KEPT_MAX {
-            sizes.put("statements", &number.to_string(), 10).unwrap();
+            sizes.put("statements", &number.to_string(), 10, nothing()).unwrap();
         }
-        sizes.put("statements", "7", 20).unwrap();
-        let refused = sizes.put("statements", DEFAULT_NAME, 0).unwrap_err().to_string();
+        sizes.put("statements", "7", 20, nothing()).unwrap();
+        let refused = sizes.put("statements", DEFAULT_NAME, 0, nothing()).unwrap_err().to_string();
         assert!(refused.contains("53400") && refused.contains("1000 statements"), "{refused}");
         sizes.remove("7");
-        sizes.put("statements", DEFAULT_NAME, 0).unwrap();
+        sizes.put("statements", DEFAULT_NAME, 0, nothing()).unwrap();
         assert_eq!(sizes.clear().len(), KEPT_MAX);
-        sizes.put("statements", "again", 0).unwrap();
+        sizes.put("statements", "again", 0, nothing()).unwrap();
+    }
+
+    #[test]
+    fn a_connection_has_so_many_answers_open_and_more_where_one_is_closed() {
+        let open = Open::new();
+        let mut answers: Vec<_> = (0..OPEN_MAX).map(|_| open.take().unwrap()).collect();
+        let refused = open.take().unwrap_err().to_string();
+        assert!(refused.contains("53400") && refused.contains("8 answers"), "{refused}");
+        answers.pop();
+        assert!(open.take().is_ok());
     }
 
     #[test]
     fn a_connection_keeps_so_many_bytes() {
         let sizes = Sizes::default();
         let half = KEPT_BYTES_MAX / 2;
-        sizes.put("portals", "a", half).unwrap();
-        sizes.put("portals", "a", half + 1).unwrap();
-        assert!(sizes.put("portals", "b", half).is_err());
-        sizes.put("portals", "b", half - 10).unwrap();
+        sizes.put("portals", "a", half, nothing()).unwrap();
+        sizes.put("portals", "a", half + 1, nothing()).unwrap();
+        assert!(sizes.put("portals", "b", half, nothing()).is_err());
+        sizes.put("portals", "b", half - 10, nothing()).unwrap();
     }
 }

@@ -65,7 +65,7 @@ pub async fn serve(
     let handlers = Arc::new(handlers(service.clone()));
     let tls = tls.map(|tls| super::tls::speaking(&tls, &[ALPN]));
     let mut clients = JoinSet::new();
-    let mut accepted = std::pin::pin!(connections(listener, SQL_CONNECTIONS_MAX));
+    let mut accepted = std::pin::pin!(connections(listener, SQL_CONNECTIONS_MAX, 0));
     let mut stop = std::pin::pin!(service.stopped());
     loop {
         tokio::select! {

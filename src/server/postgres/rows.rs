@@ -18,6 +18,7 @@ use futures::StreamExt;
 
 use super::super::questions::Question;
 use super::failure::{self, error};
+use super::kept;
 use super::prepared::Planner;
 
 pub type Answer = QueryResponse;
@@ -26,6 +27,9 @@ pub type Answer = QueryResponse;
 pub const WARNING: &str = "WARNING";
 
 /// The rows of a question, as they come; dropped, they end it.
+///
+/// # Errors
+/// Where it cannot be planned or carried out, or the client has too many answers open.
 pub async fn run(
     planner: &Planner,
     question: Question,
@@ -34,9 +38,10 @@ pub async fn run(
 ) -> PgWireResult<Answer> {
     let limits = planner.limits(client);
     let options = Arc::new(FormatOptions::from_client_metadata(client.metadata()));
+    let open = kept::open_answer(client)?;
     let rows = planner.service.questions.run(question).await.map_err(failure::of_failure)?;
     let columns = Arc::new(columns(&rows.schema(), format, Some(options))?);
-    let cut = rows.cut();
+    let (cut, deliveries) = (rows.cut(), rows.deliveries());
     let end = futures::stream::once(async move { cut.is_cut().then(|| told_as_cut(limits.rows)) });
     let sent = rows.flat_map({
         let columns = Arc::clone(&columns);
@@ -50,7 +55,11 @@ pub async fn run(
         }
     });
     let told = end.filter_map(|told| async { told.map(Err) });
-    Ok(QueryResponse::new(columns, sent.chain(told)))
+    let all = sent.chain(told).inspect(move |_| {
+        let _is_open = &open;
+        deliveries.count();
+    });
+    Ok(QueryResponse::new(columns, all))
 }
 
 /// Digits behind the point that `arrow-pg` can send, as of 0.16.

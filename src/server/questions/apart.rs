@@ -1,30 +1,32 @@
 //! Questions that processes of their own answer: the server's side.
 
+use std::future::pending;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::pin::pin;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::messages::{self, wire};
 use super::{Described, Failure, Head, Question, Rows};
 use crate::error::{Error, Result};
 use crate::server::jobs::Jobs;
+use crate::sql::spool::{Spools, Watch, Writer};
 use crate::sql::{Cut, Limits, STACK_BYTES};
 use crate::workers::{Frame, Lease, Lost, Pool, Program, Terms, Turn, frames};
 
 /// Name of the command that answers questions, with the folder behind it.
 const COMMAND: &str = "worker";
-/// Batches that wait for who takes them.
-const BATCHES_AHEAD: usize = 2;
 
 pub struct Workers {
     pool: Pool,
     jobs: Jobs,
     limits: Limits,
+    /// Rows that were received and not read yet.
+    spools: Spools,
     /// The newest version that was asked for, and by whom.
     asked: Mutex<Asked>,
 }
@@ -56,9 +58,11 @@ impl Workers {
         let setup = frame(wire::SETUP, &setup).map_err(wire::unwritten)?;
         let folder = std::path::absolute(folder);
         let folder = folder.map_err(|error| Error::io("find", Path::new("."), error))?;
+        let spools = Spools::new(limits.spool_bytes, limits.spool_memory_bytes);
+        let spools = spools.in_folder(&folder);
         let program = Program { path, arguments: vec![COMMAND.into(), folder.into()] };
         let pool = Pool::new(program, limits.at_once, setup).map_err(no_thread)?;
-        Ok(Self { pool, jobs, limits, asked: Mutex::default() })
+        Ok(Self { pool, jobs, limits, spools, asked: Mutex::default() })
     }
 
     /// Has processes ready for questions about a version.
@@ -103,19 +107,13 @@ impl Workers {
         }
         let (head, schema): (Head, _) = read(answer)?;
         let schema = messages::schema(&schema).map_err(misunderstood)?;
-        let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
-        let (cut, has_ended) = (Cut::default(), Arc::new(AtomicBool::new(false)));
-        let sending = Sending {
-            lease,
-            jobs: self.jobs.clone(),
-            limits: question.limits(self.limits),
-            sender,
-            cut: cut.clone(),
-            has_ended: Arc::clone(&has_ended),
-        };
-        // It ends with whoever takes the rows, or with the question's time.
-        drop(tokio::spawn(sending.send_all()));
-        Ok(Rows::apart(head, schema, cut, batches, has_ended))
+        let limits = question.limits(self.limits);
+        let (writer, batches) = self.spools.open(limits.spool_bytes);
+        let (jobs, cut) = (self.jobs.clone(), Cut::default());
+        let receiving = Receiving { lease, jobs, limits, writer, cut: cut.clone() };
+        let mut tasks = JoinSet::new();
+        tasks.spawn(receiving.watched_by(batches.watch()));
+        Ok(Rows::apart(head, schema, cut, batches, tasks))
     }
 
     /// A process with the question, and how it answers.
@@ -197,19 +195,19 @@ async fn answer(lease: &mut Lease, jobs: &Jobs, limits: &Limits) -> Result<Frame
     }
 }
 
-/// Rows on their way from a process to whoever takes them.
-struct Sending {
+/// Rows on their way from a process into a spool, from which whoever asked reads them. The process has
+/// other work as soon as the last one is there.
+struct Receiving {
     lease: Lease,
     jobs: Jobs,
     limits: Limits,
-    sender: mpsc::Sender<Result<arrow::array::RecordBatch>>,
+    writer: Writer,
     cut: Cut,
-    has_ended: Arc<AtomicBool>,
 }
 
 /// How rows come to their end.
 enum End {
-    /// All were sent, or as many as there may be.
+    /// All were received, or as many as there may be.
     All,
     /// Nobody takes them any more.
     Gone,
@@ -217,42 +215,60 @@ enum End {
     Failed(Failure),
 }
 
-impl Sending {
-    async fn send_all(mut self) {
-        let end = self.send_until_end().await;
-        match end {
+impl Receiving {
+    /// Receives the rows, and frees them where the client takes none of them; dropped before the last
+    /// one is there, it ends the process.
+    async fn watched_by(self, spool: Watch) {
+        let limits = self.limits;
+        let mut receiving = pin!(async {
+            self.receive_all().await;
+            pending::<()>().await;
+        });
+        // What is received is not dropped before the client is told why.
+        tokio::select! {
+            () = &mut receiving => {}
+            () = spool.client_is_idle(limits.idle_time) => {
+                spool.discard(limits.out_of_patience());
+            }
+        }
+    }
+
+    async fn receive_all(mut self) {
+        // The process first, so that nobody waits for one who hears of the end.
+        let end = match self.receive_until_end().await {
             Ok(End::All) => {
                 self.lease.keep();
-                self.has_ended.store(true, Ordering::Release);
+                Ok(())
             }
-            // The process ends with its lease.
-            Ok(End::Gone) => {}
-            // The lease first: whoever takes no rows may not take the error for long.
+            Ok(End::Gone) => {
+                drop(self.lease);
+                Ok(())
+            }
             Ok(End::Failed(failure)) => {
                 match failure.is_of_question() {
                     true => self.lease.keep(),
                     false => drop(self.lease),
                 }
-                drop(self.sender.send(Err(failure.into())).await);
+                Err(failure.into())
             }
             Err(error) => {
                 drop(self.lease);
-                drop(self.sender.send(Err(error)).await);
+                Err(error)
             }
-        }
+        };
+        self.writer.end(end);
     }
 
-    async fn send_until_end(&mut self) -> Result<End> {
+    async fn receive_until_end(&mut self) -> Result<End> {
         loop {
-            let frame = tokio::select! {
-                frame = answer(&mut self.lease, &self.jobs, &self.limits) => frame?,
-                () = self.sender.closed() => return Ok(End::Gone),
-            };
+            let frame = answer(&mut self.lease, &self.jobs, &self.limits).await?;
             match frame.kind {
                 wire::BATCH => {
                     let batch = messages::batch(frame.payload)?;
+                    // It waits where there is no room, and then the process does.
                     let sent = tokio::select! {
-                        sent = self.sender.send(Ok(batch)) => sent,
+                        biased;
+                        sent = self.writer.send(batch) => sent,
                         lost = self.lease.over() => return Err(of_lost(lost, &self.limits)),
                     };
                     if sent.is_err() {

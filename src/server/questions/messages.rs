@@ -66,6 +66,7 @@ const BATCH_BYTES: usize = 4 << 20;
 pub mod wire {
     use std::io;
     use std::sync::Arc;
+    use std::time::Duration;
 
     use arrow::array::{Array, ArrayRef, AsArray};
     use arrow::datatypes::DataType;
@@ -75,6 +76,10 @@ pub mod wire {
     use super::*;
     use crate::sql::Limits;
     use crate::workers::frames;
+
+    /// Rows that a worker has computed and not sent yet.
+    const AHEAD_BYTES: usize = 8 << 20;
+    const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
     /// The server's; each is answered.
     pub const SETUP: u8 = 1;
@@ -99,7 +104,7 @@ pub mod wire {
     /// [`SETUP`]
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub struct Setup {
-        pub time: std::time::Duration,
+        pub time: Duration,
         pub rows: usize,
         pub memory_bytes: usize,
         pub at_once: usize,
@@ -114,6 +119,10 @@ pub mod wire {
                 rows: self.rows,
                 memory_bytes: self.memory_bytes,
                 at_once: self.at_once,
+                // The server takes all rows at once, and keeps them for the client.
+                spool_bytes: 0,
+                spool_memory_bytes: AHEAD_BYTES,
+                idle_time: FOR_EVER,
             }
         }
     }

@@ -2,21 +2,19 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-#[cfg(unix)]
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use futures::{Stream, StreamExt};
 #[cfg(unix)]
-use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::Head;
-#[cfg(unix)]
-use crate::error::Error;
 use crate::error::Result;
-use crate::sql::{self, Cut};
+#[cfg(unix)]
+use crate::sql::spool::Reader;
+use crate::sql::{self, Cut, Deliveries};
 
 /// Batches, in the order in which they were computed. Dropping them ends the question.
 pub struct Rows {
@@ -30,12 +28,10 @@ enum Batches {
     Here(Box<sql::Rows>),
     #[cfg(unix)]
     Apart {
-        batches: mpsc::Receiver<Result<RecordBatch>>,
-        /// Set before the last sender goes.
-        has_ended: Arc<AtomicBool>,
+        batches: Reader,
+        /// What receives them; it ends with them.
+        _receiving: JoinSet<()>,
     },
-    #[cfg(unix)]
-    Ended,
 }
 
 impl Rows {
@@ -44,16 +40,16 @@ impl Rows {
         Self { head, schema, cut, batches: Batches::Here(Box::new(rows)) }
     }
 
-    /// What is received, until it has ended.
+    /// What tasks receive from another process.
     #[cfg(unix)]
     pub fn apart(
         head: Head,
         schema: SchemaRef,
         cut: Cut,
-        batches: mpsc::Receiver<Result<RecordBatch>>,
-        has_ended: Arc<AtomicBool>,
+        batches: Reader,
+        receiving: JoinSet<()>,
     ) -> Self {
-        Self { head, schema, cut, batches: Batches::Apart { batches, has_ended } }
+        Self { head, schema, cut, batches: Batches::Apart { batches, _receiving: receiving } }
     }
 
     pub fn head(&self) -> &Head {
@@ -68,6 +64,16 @@ impl Rows {
     pub fn cut(&self) -> Cut {
         self.cut.clone()
     }
+
+    /// For whoever sends them in parts that are smaller than batches: each counts as progress of a
+    /// client that may not be idle.
+    pub fn deliveries(&self) -> Deliveries {
+        match &self.batches {
+            Batches::Here(rows) => rows.deliveries(),
+            #[cfg(unix)]
+            Batches::Apart { batches, .. } => batches.deliveries(),
+        }
+    }
 }
 
 impl Stream for Rows {
@@ -77,18 +83,7 @@ impl Stream for Rows {
         match &mut self.batches {
             Batches::Here(rows) => rows.poll_next_unpin(context),
             #[cfg(unix)]
-            Batches::Apart { batches, has_ended } => match batches.poll_recv(context) {
-                Poll::Ready(None) => {
-                    let has_ended = has_ended.load(Ordering::Acquire);
-                    self.batches = Batches::Ended;
-                    // Part of the rows must not look like all of them.
-                    let broken = (!has_ended).then(|| Err(Error::bug("a query broke off")));
-                    Poll::Ready(broken)
-                }
-                other => other,
-            },
-            #[cfg(unix)]
-            Batches::Ended => Poll::Ready(None),
+            Batches::Apart { batches, .. } => batches.poll_next_unpin(context),
         }
     }
 }
@@ -98,17 +93,20 @@ mod tests {
     use arrow::datatypes::Schema;
 
     use super::*;
+    use crate::sql::spool::Spools;
 
     async fn items(sent: usize, has_ended: bool) -> Vec<bool> {
-        let (sender, batches) = mpsc::channel(4);
+        let (mut writer, batches) = Spools::new(0, 1 << 20).open(0);
         let schema = Arc::new(Schema::empty());
         for _ in 0..sent {
-            sender.send(Ok(RecordBatch::new_empty(Arc::clone(&schema)))).await.unwrap();
+            writer.send(RecordBatch::new_empty(Arc::clone(&schema))).await.unwrap();
         }
-        drop(sender);
+        match has_ended {
+            true => writer.end(Ok(())),
+            false => drop(writer),
+        }
         let head = Head { descriptions: Vec::new(), is_plan: false, is_repeatable: true };
-        let has_ended = Arc::new(AtomicBool::new(has_ended));
-        let rows = Rows::apart(head, schema, Cut::default(), batches, has_ended);
+        let rows = Rows::apart(head, schema, Cut::default(), batches, JoinSet::new());
         rows.map(|item| item.is_ok()).collect().await
     }
 

@@ -19,6 +19,9 @@ use super::service::Service;
 use crate::error::Error;
 use crate::sql::Limits;
 
+/// What is in memory of an answer that is sent as it comes.
+pub const STREAM_BYTES_MAX: usize = sending::FIRST_BYTES_MAX + (1 << 20);
+
 /// The question of a request in SQL; `None` where it has none.
 pub fn text(request: &Request) -> Option<String> {
     Ask::of(request).ok().map(|ask| ask.sql)

@@ -4,12 +4,12 @@
 //! first part is sent when it is full and the rest as it comes: a cut is noted behind the last row
 //! then, and what goes wrong breaks the body off, so that nobody takes a part for the whole. Rows are
 //! computed and written on other threads than those that talk to clients, and no longer than
-//! somebody takes them.
+//! somebody wants them; a query does not wait for a client that reads slowly.
 
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::DataType;
@@ -25,17 +25,22 @@ use warp::reply::Response as Reply;
 use super::super::questions::{Question, Rows};
 use super::super::reports::without_folder;
 use super::super::{Service, download};
+use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::report::{Format, Writer};
-use crate::sql::Limits;
+use crate::sql::{Deliveries, Limits};
 
 /// Says that rows were cut off, and by which limit.
 const CUT: HeaderName = HeaderName::from_static("uptally-cut");
 /// Of the first part: most results are smaller, and have their outcome in the headers.
-const FIRST_BYTES_MAX: usize = 4 << 20;
+pub const FIRST_BYTES_MAX: usize = 4 << 20;
 /// Of each later part, roughly.
 const PART_BYTES: usize = 64 << 10;
 const PARTS_AHEAD: usize = 2;
+/// Bytes that are sent at once; a client that takes so few is not idle.
+const SENT_BYTES: usize = 256 << 10;
+/// Of the rows that are written at once, roughly: what is written waits for the client in memory.
+const WRITTEN_BYTES: usize = 512 << 10;
 
 pub struct Asked {
     pub question: Question,
@@ -52,7 +57,7 @@ pub async fn on_threads<T: Send + 'static>(
 ) -> Result<T> {
     // Unlike a task, a set of tasks ends with who holds it.
     let mut tasks = JoinSet::new();
-    tasks.spawn_on(work, threads);
+    tasks.spawn_on(Client::current().asks(work), threads);
     match tasks.join_next().await {
         Some(Ok(made)) => made,
         broken => {
@@ -74,9 +79,10 @@ pub async fn reply(service: &Service, asked: Asked) -> Result<(Reply, bool)> {
         Rest::Nothing { cut } => (Reply::new(first.into()), cut),
         Rest::More(writing) => {
             let (sender, parts) = mpsc::channel(PARTS_AHEAD);
+            let deliveries = writing.rows.deliveries();
             let mut tasks = JoinSet::new();
             tasks.spawn_on(writing.send_all(sender), threads);
-            let parts = Parts { first: Some(first.into()), parts, _writing: tasks };
+            let parts = Parts { part: first.into(), parts, deliveries, _writing: tasks };
             (warp::reply::stream(parts).into_response(), None)
         }
     };
@@ -97,7 +103,11 @@ async fn first_part(service: Service, asked: Asked) -> Result<(Vec<u8>, Rest, bo
     let (is_plan, is_repeatable) = (rows.head().is_plan, rows.head().is_repeatable);
     let described = rows.head().descriptions();
     let writer = Writer::new(format, &described.schema(&rows.schema()))?;
-    let mut writing = Writing { rows, writer, limits, folder: is_plan.then_some(folder) };
+    let folder = is_plan.then_some(folder);
+    // What has batches itself has those of the query.
+    let has_batches = matches!(format, Format::Arrow | Format::ArrowStream | Format::Parquet);
+    let bytes_at_once = if has_batches { usize::MAX } else { WRITTEN_BYTES };
+    let mut writing = Writing { rows, bytes_at_once, unwritten: None, writer, limits, folder };
     let mut first = Vec::new();
     while first.len() < FIRST_BYTES_MAX {
         if !writing.write_more().await? {
@@ -113,6 +123,10 @@ async fn first_part(service: Service, asked: Asked) -> Result<(Vec<u8>, Rest, bo
 /// Rows on their way into a format.
 struct Writing {
     rows: Rows,
+    /// Of a batch, roughly.
+    bytes_at_once: usize,
+    /// What is left of a batch.
+    unwritten: Option<Unwritten>,
     writer: Writer,
     limits: Limits,
     /// Where it must not show.
@@ -122,7 +136,13 @@ struct Writing {
 impl Writing {
     /// Whether there was more.
     async fn write_more(&mut self) -> Result<bool> {
-        let Some(batch) = self.rows.next().await.transpose()? else { return Ok(false) };
+        if self.unwritten.is_none() {
+            let batch = self.rows.next().await.transpose()?;
+            self.unwritten = batch.map(|batch| Unwritten::of(batch, self.bytes_at_once));
+        }
+        let Some(unwritten) = self.unwritten.take() else { return Ok(false) };
+        let (batch, rest) = unwritten.split();
+        self.unwritten = rest;
         match &self.folder {
             Some(folder) => self.writer.write(&without(&batch, folder)?)?,
             None => self.writer.write(&batch)?,
@@ -162,10 +182,36 @@ impl Writing {
     }
 }
 
+/// Rows of a batch, of which a number is written at once.
+struct Unwritten {
+    rows: RecordBatch,
+    at_once: usize,
+}
+
+impl Unwritten {
+    fn of(rows: RecordBatch, bytes_at_once: usize) -> Self {
+        let bytes = rows.get_array_memory_size().max(1);
+        let at_once = rows.num_rows().saturating_mul(bytes_at_once) / bytes;
+        Self { rows, at_once: at_once.max(1) }
+    }
+
+    /// Those to be written next, and the rest, if any.
+    fn split(self) -> (RecordBatch, Option<Self>) {
+        let Self { rows, at_once } = self;
+        if rows.num_rows() <= at_once {
+            return (rows, None);
+        }
+        let rest = rows.slice(at_once, rows.num_rows() - at_once);
+        (rows.slice(0, at_once), Some(Self { rows: rest, at_once }))
+    }
+}
+
 /// The body; the query ends with it.
 struct Parts {
-    first: Option<Bytes>,
+    /// What is not sent yet of a part.
+    part: Bytes,
     parts: mpsc::Receiver<Result<Bytes>>,
+    deliveries: Deliveries,
     _writing: JoinSet<()>,
 }
 
@@ -173,10 +219,15 @@ impl Stream for Parts {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context) -> Poll<Option<Self::Item>> {
-        match self.first.take() {
-            Some(first) => Poll::Ready(Some(Ok(first))),
-            None => self.parts.poll_recv(context),
+        if self.part.is_empty() {
+            match ready!(self.parts.poll_recv(context)) {
+                Some(Ok(part)) => self.part = part,
+                end => return Poll::Ready(end),
+            }
         }
+        self.deliveries.count();
+        let length = self.part.len().min(SENT_BYTES);
+        Poll::Ready(Some(Ok(self.part.split_to(length))))
     }
 }
 
@@ -191,4 +242,30 @@ fn without(batch: &RecordBatch, folder: &std::path::Path) -> Result<RecordBatch>
         Arc::new(texts.collect::<StringArray>())
     });
     Ok(RecordBatch::try_new(batch.schema(), columns.collect())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::Int64Array;
+
+    use super::*;
+
+    #[test]
+    fn a_large_batch_is_written_in_pieces() {
+        let column: ArrayRef = Arc::new(Int64Array::from_iter_values(0..200_000));
+        let batch = RecordBatch::try_from_iter([("a", column)]).unwrap();
+        let (mut pieces, mut left) =
+            (Vec::new(), Some(Unwritten::of(batch.clone(), WRITTEN_BYTES)));
+        while let Some(unwritten) = left {
+            let (piece, rest) = unwritten.split();
+            assert!(piece.num_rows() * 8 <= WRITTEN_BYTES);
+            pieces.push(piece);
+            left = rest;
+        }
+        let whole = arrow::compute::concat_batches(&batch.schema(), &pieces).unwrap();
+        assert!(pieces.len() == 4 && whole == batch, "{}", pieces.len());
+        let (small, rest) = Unwritten::of(batch.slice(0, 0), usize::MAX).split();
+        assert!(small.num_rows() == 0 && rest.is_none());
+        assert!(Unwritten::of(batch, usize::MAX).split().1.is_none());
+    }
 }

@@ -151,7 +151,9 @@ fn of_other(other: &(dyn std::error::Error + Send + Sync + 'static)) -> Cause {
         Some(Error::Limit(sentence) | Error::Argument(sentence)) => {
             Cause::Question(Wrong::new(Fault::Other, sentence.clone()))
         }
-        Some(Error::Interrupted) | None => Cause::Question(of_words(&plain(&other.to_string()))),
+        Some(Error::Interrupted | Error::Busy(_)) | None => {
+            Cause::Question(of_words(&plain(&other.to_string())))
+        }
     }
 }
 

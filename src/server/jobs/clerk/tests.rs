@@ -8,7 +8,7 @@ use crate::server::work::Work;
 
 /// Reports that nobody makes, and that are kept for a thousand microseconds.
 const LIMITS: Limits = Limits {
-    retention: Retention { age_us: 1000, reports_max: 9 },
+    retention: Retention { age_us: 1000, reports_max: 9, bytes_max: u64::MAX },
     queue_max: 9,
     at_once: 0,
     report_time: std::time::Duration::from_secs(60),
@@ -20,7 +20,7 @@ fn jobs(folder: &std::path::Path) -> Jobs {
 
 fn within(folder: &std::path::Path, limits: Limits) -> Jobs {
     let time = limits.report_time;
-    let work = Arc::new(Work::start(time).unwrap());
+    let work = Arc::new(Work::start(time, usize::MAX).unwrap());
     let catalog = Arc::new(Catalog::over(folder.to_owned(), Arc::clone(&work)));
     Jobs::open(folder, limits, catalog, work, || 10).unwrap()
 }
@@ -42,7 +42,8 @@ fn trigger_at(
     };
     let repeatable = key.map(|key| Repeatable { key, fingerprint: [1; 32] });
     let (reply, answer) = oneshot::channel();
-    (Change::Trigger { settled, repeatable, at: 5, reply }, answer)
+    let asked = Asked { settled, repeatable, client: Client::Own, at: 5 };
+    (Change::Trigger { asked, reply }, answer)
 }
 
 fn removal(id: Uuid) -> Change {
@@ -172,6 +173,21 @@ fn as_many_are_taken_on_as_have_a_turn_or_a_place_to_wait() {
         let expected: Vec<_> = (0..5).map(|place| place >= at_once + queue_max).collect();
         assert_eq!(refused, expected, "{at_once} at once, {queue_max} wait");
     }
+}
+
+#[test]
+fn no_client_fills_the_queue_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = within(folder.path(), Limits { queue_max: 16, ..LIMITS });
+    let asked = |now: i64, client: Client| {
+        let (change, mut answer) = trigger_at(now, None);
+        let Change::Trigger { asked, reply } = change else { panic!() };
+        together(&jobs.0, [Change::Trigger { asked: Asked { client, ..asked }, reply }]);
+        answer.try_recv().unwrap().is_ok()
+    };
+    let (ann, bob) = (Client::Key([1; 4]), Client::Key([2; 4]));
+    assert_eq!((0..16).filter(|now| asked(*now, ann)).count(), 14);
+    assert_eq!((16..32).filter(|now| asked(*now, bob)).count(), 2);
 }
 
 #[test]

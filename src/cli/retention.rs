@@ -1,0 +1,64 @@
+//! How `--retain` is written: an age, a number of reports, and a size.
+
+use std::fmt;
+
+use super::arguments::{bytes, bytes_text, duration_us};
+use crate::rules::calendar::DAY_US;
+use crate::server::{Retention, Settings};
+use crate::words::duration_text;
+
+/// `30d`, `1000`, `10GB` or some of them with commas; what is not said stays as it is by default.
+pub fn retention(text: &str) -> std::result::Result<Retention, String> {
+    let mut retention = Settings::default().reports.retention;
+    for part in text.split(',').map(str::trim) {
+        if let Ok(reports_max) = part.parse() {
+            retention.reports_max = reports_max;
+        } else if let Ok(bytes) = bytes(part) {
+            retention.bytes_max = bytes as u64;
+        } else {
+            retention.age_us = duration_us(part).map_err(|_| {
+                format!(
+                    "{part:?} is neither an age like 30d, nor a number of reports, nor a size like 10GB"
+                )
+            })?;
+        }
+    }
+    Ok(retention)
+}
+
+/// As `retention` reads it.
+impl fmt::Display for Retention {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.age_us % DAY_US {
+            0 => write!(formatter, "{}d", self.age_us / DAY_US)?,
+            _ => formatter.write_str(&duration_text(self.age_us))?,
+        }
+        let bytes_max = usize::try_from(self.bytes_max).unwrap_or(usize::MAX);
+        write!(formatter, ",{},{}", self.reports_max, bytes_text(bytes_max))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retention_is_read_as_it_is_written() {
+        let usual = Settings::default().reports.retention;
+        for (text, expected) in [
+            ("7d", Retention { age_us: 7 * DAY_US, ..usual }),
+            ("5", Retention { reports_max: 5, ..usual }),
+            ("90m, 5", Retention { age_us: 5_400_000_000, reports_max: 5, ..usual }),
+            ("64MiB", Retention { bytes_max: 64 << 20, ..usual }),
+            (
+                "7d,5,1GB",
+                Retention { age_us: 7 * DAY_US, reports_max: 5, bytes_max: 1_000_000_000 },
+            ),
+        ] {
+            assert_eq!(retention(text), Ok(expected), "{text}");
+            assert_eq!(retention(&expected.to_string()), Ok(expected), "{expected}");
+        }
+        assert_eq!(usual.to_string(), "30d,1000,10GB");
+        assert!(retention("soon").is_err() && retention("").is_err());
+    }
+}

@@ -1,0 +1,139 @@
+//! Calls of clients in time: each is sent whole within one, and within the memory for that, for the
+//! client that its key or its address tells, and counts among the answers of its connection.
+//!
+//! Knows nothing of what is asked.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep_until};
+use tonic::Status;
+use tonic::body::Body;
+use tonic::codegen::{BoxFuture, Service};
+use tonic::server::NamedService;
+use warp::http::{Request, Response};
+use warp::hyper::body::{Body as _, Bytes, Frame, SizeHint};
+
+use super::super::budget::{Budget, Share};
+use super::super::keys::KeyId;
+use super::super::places;
+use super::connection::Peer;
+use super::status;
+
+/// From the head of a call to the end of what its client sends.
+const REQUEST_TIME: Duration = Duration::from_secs(30);
+
+/// A service whose calls must arrive in time, and have room in memory while they do.
+#[derive(Clone)]
+pub struct Timed<S> {
+    pub calls: S,
+    pub budget: Arc<Budget>,
+}
+
+impl<S: NamedService> NamedService for Timed<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S> Service<Request<Body>> for Timed<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>> + 'static,
+    S::Error: 'static,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = BoxFuture<Response<Body>, S::Error>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.calls.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let peer = request.extensions().get::<Peer>().cloned();
+        let key = request.extensions().get::<KeyId>().copied();
+        let client = places::client(key, peer.as_ref().map(|peer| peer.address));
+        let answer = peer.map(|peer| peer.pace.begin());
+        let ends_at = Instant::now() + REQUEST_TIME;
+        let share = self.budget.take(client, 0).ok();
+        let sent = |body| Body::new(Sent { body, deadline: Box::pin(sleep_until(ends_at)), share });
+        let called = self.calls.call(request.map(sent));
+        Box::pin(client.asks(async move {
+            let reply = called.await?;
+            Ok(match answer {
+                Some(answer) => reply.map(|body| Body::new(answer.of_body(body))),
+                None => reply,
+            })
+        }))
+    }
+}
+
+/// What a client sends; an error once its time is over, or there is no room for more.
+struct Sent {
+    body: Body,
+    deadline: Pin<Box<Sleep>>,
+    share: Option<Share>,
+}
+
+impl warp::hyper::body::Body for Sent {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if polled.is_pending() && self.deadline.as_mut().poll(context).is_ready() {
+            let late = Status::deadline_exceeded("the request was not sent whole in time");
+            return Poll::Ready(Some(Err(late)));
+        }
+        if let (Poll::Ready(Some(Ok(frame))), Some(share)) = (&polled, &mut self.share)
+            && let Some(bytes) = frame.data_ref()
+            && let Err(full) = share.grow(bytes.len())
+        {
+            return Poll::Ready(Some(Err(status::of(full))));
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    /// A body of which nothing ever comes.
+    struct Silent;
+
+    impl warp::hyper::body::Body for Silent {
+        type Data = Bytes;
+        type Error = Status;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_never_sent_ends() {
+        let deadline = Box::pin(sleep_until(Instant::now()));
+        let mut sent = Sent { body: Body::new(Silent), deadline, share: None };
+        let frame = poll_fn(|context| Pin::new(&mut sent).poll_frame(context)).await;
+        let late = frame.unwrap().map(drop).unwrap_err();
+        assert_eq!(late.code(), tonic::Code::DeadlineExceeded);
+    }
+}

@@ -1,0 +1,154 @@
+//! The memory of the whole server, divided among queries in SQL, reports, and what clients send and
+//! are sent.
+//!
+//! Queries and reports are bounded by how many there are at once; the rest is the [`super::budget`].
+//! What a report takes is an estimate: it reads eight days of the chain, whatever is asked of it.
+
+use std::fmt::Display;
+
+use super::settings::Settings;
+use crate::error::{Error, Result};
+
+/// Of the machine's memory, the server has one part of so many unless it is said.
+const MACHINE_SHARE: usize = 4;
+/// What a report takes while it is made.
+const REPORT_BYTES: usize = 128 << 20;
+/// A query with less could not even sort.
+const QUERY_BYTES_MIN: usize = 16 << 20;
+/// Of the memory, one part of so many is for what clients send and are sent at least, and one for
+/// reports at most where nobody says how many.
+const PARTS: usize = 8;
+const CLIENT_BYTES_MIN: usize = 32 << 20;
+/// Of processes that wait for queries, all together.
+const IDLE_BYTES: usize = 64 << 20;
+
+/// Flags that were given, whose values are not lowered.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MemoryFlags {
+    pub sql_memory: bool,
+    pub sql_at_once: bool,
+    pub reports_at_once: bool,
+}
+
+/// The part of a machine's memory that the server has, where nobody says how much.
+pub fn part_of_machine() -> Option<usize> {
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    let machine = system.total_memory();
+    let machine = system.cgroup_limits().map_or(machine, |limits| machine.min(limits.total_memory));
+    usize::try_from(machine).ok().filter(|bytes| *bytes > 0).map(|bytes| bytes / MACHINE_SHARE)
+}
+
+impl Settings {
+    /// What is left for the bytes that clients send and are sent.
+    pub fn client_bytes_max(&self) -> usize {
+        let left = self.memory_bytes.saturating_sub(self.sql_bytes());
+        let left = left.saturating_sub(self.kept_bytes());
+        left.saturating_sub(self.report_bytes()).max(CLIENT_BYTES_MIN)
+    }
+
+    /// Lowers what was not asked for until all fits into the memory, and says what was lowered.
+    ///
+    /// # Errors
+    /// Where what was asked for does not fit.
+    pub fn fit_into_memory(&mut self, asked: MemoryFlags) -> Result<Vec<String>> {
+        let mut lowered = Vec::new();
+        let mut told = |flag: &str, value: &dyn Display| lowered.push(format!("{flag} {value}"));
+        let part = self.memory_bytes / PARTS;
+        self.sql.spool_memory_bytes = self.sql.spool_memory_bytes.min(part / 2);
+        let reports_max = (part / REPORT_BYTES).max(1);
+        if !asked.reports_at_once && self.reports.at_once > reports_max {
+            self.reports.at_once = reports_max;
+            told("--reports-at-once", &reports_max);
+        }
+        let for_sql = self.memory_bytes.saturating_sub(self.report_bytes());
+        let for_sql = for_sql.saturating_sub(part.max(CLIENT_BYTES_MIN));
+        let for_sql = for_sql.saturating_sub(self.kept_bytes());
+        if !asked.sql_memory && self.sql_bytes() > for_sql {
+            // In whole MiB, as it is told.
+            let mib = (for_sql / self.sql.at_once.max(1)).max(QUERY_BYTES_MIN) >> 20;
+            self.sql.memory_bytes = self.sql.memory_bytes.min(mib << 20);
+            told("--sql-memory", &format_args!("{}MiB", self.sql.memory_bytes >> 20));
+        }
+        if !asked.sql_at_once && self.sql_bytes() > for_sql {
+            self.sql.at_once = (for_sql / self.sql.memory_bytes.max(1)).max(1);
+            told("--sql-at-once", &self.sql.at_once);
+        }
+        if self.sql_bytes() > for_sql {
+            return Err(Error::Argument(self.too_little()));
+        }
+        Ok(lowered)
+    }
+
+    /// Of queries while they run.
+    fn sql_bytes(&self) -> usize {
+        self.sql.at_once.saturating_mul(self.sql.memory_bytes)
+    }
+
+    /// Of queries that have ended, or are still to come.
+    fn kept_bytes(&self) -> usize {
+        self.sql.spool_memory_bytes.saturating_add(IDLE_BYTES)
+    }
+
+    fn report_bytes(&self) -> usize {
+        self.reports.at_once.saturating_mul(REPORT_BYTES)
+    }
+
+    fn too_little(&self) -> String {
+        let mib = |bytes: usize| bytes.div_ceil(1 << 20);
+        format!(
+            "--memory is {} MiB, too little for {} queries of {} MiB (--sql-at-once, --sql-memory), {} \
+             reports of {} MiB (--reports-at-once) and an eighth for what clients send and are sent; \
+             give more to --memory, or less to the others",
+            mib(self.memory_bytes),
+            self.sql.at_once,
+            mib(self.sql.memory_bytes),
+            self.reports.at_once,
+            mib(REPORT_BYTES),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIB: usize = 1 << 30;
+
+    fn settings(memory_bytes: usize) -> Settings {
+        Settings { memory_bytes, ..Settings::default() }
+    }
+
+    #[track_caller]
+    fn check_lowered(memory_bytes: usize, asked: MemoryFlags, expected: &[&str]) {
+        let mut settings = settings(memory_bytes);
+        assert_eq!(settings.fit_into_memory(asked).unwrap(), expected);
+        let all = settings.sql_bytes() + settings.kept_bytes() + settings.report_bytes();
+        let all = all + settings.client_bytes_max();
+        assert_eq!(all, memory_bytes, "nothing is left over");
+    }
+
+    #[test]
+    fn what_was_not_asked_for_is_lowered_until_it_fits() {
+        let nothing = MemoryFlags::default();
+        check_lowered(8 * GIB, nothing, &[]);
+        check_lowered(Settings::default().memory_bytes, nothing, &[]);
+        check_lowered(4 * GIB, nothing, &["--sql-memory 344MiB"]);
+        check_lowered(2 * GIB, nothing, &["--reports-at-once 2", "--sql-memory 168MiB"]);
+        let asked = MemoryFlags { sql_memory: true, ..nothing };
+        check_lowered(4 * GIB, asked, &["--sql-at-once 5"]);
+    }
+
+    #[test]
+    fn what_was_asked_for_and_does_not_fit_is_refused() {
+        let asked = MemoryFlags { sql_memory: true, sql_at_once: true, reports_at_once: true };
+        let refused = settings(4 * GIB).fit_into_memory(asked).unwrap_err().to_string();
+        assert!(refused.contains("--memory is 4096 MiB, too little for 8 queries"), "{refused}");
+        assert!(settings(GIB / 16).fit_into_memory(MemoryFlags::default()).is_err());
+    }
+
+    #[test]
+    fn clients_have_something_whatever_is_set() {
+        assert_eq!(settings(0).client_bytes_max(), CLIENT_BYTES_MIN);
+    }
+}

@@ -1,0 +1,147 @@
+//! The first bytes of a connection, and the time within which they must come.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
+
+/// What a client of HTTP/2 says first, whatever it wants.
+pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A stream whose first bytes must come in time: until they tell HTTP/1 from HTTP/2, nobody else
+/// looks at the clock.
+pub struct Opening<S> {
+    stream: S,
+    /// `None` once they are there.
+    deadline: Option<Pin<Box<Sleep>>>,
+    /// Bytes of the preface that were read.
+    read: usize,
+}
+
+impl<S> Opening<S> {
+    pub fn within(time: Duration, stream: S) -> Self {
+        Self { stream, deadline: Some(Box::pin(tokio::time::sleep(time))), read: 0 }
+    }
+
+    fn look_at(&mut self, bytes: &[u8]) {
+        let expected = &PREFACE[self.read..];
+        let is_preface = expected.iter().zip(bytes).all(|(expected, byte)| expected == byte);
+        self.read += bytes.len().min(expected.len());
+        if !is_preface || self.read == PREFACE.len() {
+            self.deadline = None;
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Opening<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let Some(deadline) = &mut self.deadline else { return read };
+        if read.is_pending() {
+            let late = || Err(std::io::ErrorKind::TimedOut.into());
+            return deadline.as_mut().poll(context).map(|()| late());
+        }
+        self.look_at(&buffer.filled()[before..]);
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Opening<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[std::io::IoSlice<'_>],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A client that says something and then nothing more, without going away.
+    struct Silent<'a>(&'a [u8]);
+
+    impl AsyncRead for Silent<'_> {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<std::io::Result<()>> {
+            if self.0.is_empty() {
+                return Poll::Pending;
+            }
+            // In two parts, wherever they are cut.
+            let (part, rest) = self.0.split_at(self.0.len().div_ceil(2));
+            buffer.put_slice(part);
+            self.0 = rest;
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// Reads what the client said, and once more; whether that is cut off where no time is left.
+    async fn is_cut_off(said: &[u8]) -> bool {
+        let mut opening = Opening::within(Duration::ZERO, Silent(said));
+        std::future::poll_fn(|context| {
+            let mut bytes = [0; 64];
+            loop {
+                let mut buffer = ReadBuf::new(&mut bytes);
+                match Pin::new(&mut opening).poll_read(context, &mut buffer) {
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(error)) => {
+                        assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+                        return Poll::Ready(true);
+                    }
+                    Poll::Pending if opening.deadline.is_none() => return Poll::Ready(false),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_say_what_it_speaks_is_cut_off() {
+        assert!(is_cut_off(b"").await);
+        assert!(is_cut_off(&PREFACE[..1]).await);
+        assert!(is_cut_off(&PREFACE[..PREFACE.len() - 1]).await);
+        assert!(!is_cut_off(PREFACE).await);
+        assert!(!is_cut_off(&[PREFACE, b"more"].concat()).await);
+        assert!(!is_cut_off(b"G").await);
+        assert!(!is_cut_off(b"PRINT / HTTP/1.1").await);
+    }
+}

@@ -1,0 +1,140 @@
+//! Batches as they are kept: no larger than their rows, and as bytes of Arrow's stream format on disk.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, MutableArrayData, RecordBatch, RecordBatchOptions, make_array,
+};
+use arrow::ipc::reader::StreamReader;
+use arrow::ipc::writer::StreamWriter;
+
+use crate::error::{Error, Result};
+
+/// What buffers may hold beside the rows of a batch before these are copied out of them.
+const SPARE_BYTES_MAX: usize = 64 << 10;
+
+/// The same rows; copied where they are less than half of what their buffers hold, as those of a
+/// batch cut out of a larger one.
+///
+/// # Errors
+/// Where the copied columns do not fit their schema, which is a bug.
+pub fn compacted(batch: RecordBatch) -> Result<RecordBatch> {
+    let held_bytes = batch.get_array_memory_size();
+    if held_bytes <= SPARE_BYTES_MAX {
+        return Ok(batch);
+    }
+    let used_bytes = batch.columns().iter().map(used_bytes).fold(0, usize::saturating_add);
+    let bytes_max = used_bytes.saturating_mul(2).saturating_add(SPARE_BYTES_MAX);
+    if held_bytes <= bytes_max {
+        return Ok(batch);
+    }
+    let columns = batch.columns().iter().map(copied).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)
+}
+
+/// Texts that lists and structs hold as views are not counted.
+fn used_bytes(column: &ArrayRef) -> usize {
+    let data = column.to_data();
+    let seen_bytes = if let Some(texts) = column.as_string_view_opt() {
+        texts.total_buffer_bytes_used()
+    } else if let Some(texts) = column.as_binary_view_opt() {
+        texts.total_buffer_bytes_used()
+    } else {
+        0
+    };
+    data.get_slice_memory_size().map_or(usize::MAX, |bytes| bytes + seen_bytes)
+}
+
+fn copied(column: &ArrayRef) -> ArrayRef {
+    if let Some(texts) = column.as_string_view_opt() {
+        return Arc::new(texts.gc());
+    }
+    if let Some(texts) = column.as_binary_view_opt() {
+        return Arc::new(texts.gc());
+    }
+    let data = column.to_data();
+    let mut copy = MutableArrayData::new(vec![&data], false, data.len());
+    copy.extend(0, 0, data.len());
+    make_array(copy.freeze())
+}
+
+/// A stream of one batch, which [`decoded`] reads without any other.
+///
+/// # Errors
+/// Where the format has no place for a column.
+pub fn encoded(batch: &RecordBatch) -> Result<Vec<u8>> {
+    let mut writer = StreamWriter::try_new(Vec::new(), batch.schema_ref())?;
+    writer.write(batch)?;
+    Ok(writer.into_inner()?)
+}
+
+/// # Errors
+/// Where the bytes are not what was written.
+pub fn decoded(bytes: &[u8]) -> Result<RecordBatch> {
+    let batch = StreamReader::try_new(bytes, None)?.next();
+    Ok(batch.ok_or_else(|| Error::bug("rows that were put on disk are gone"))??)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{DictionaryArray, Int64Array, ListArray, StringArray, StringViewArray};
+    use arrow::datatypes::{Int32Type, Schema};
+
+    use super::*;
+
+    const ROWS: usize = 50_000;
+
+    fn columns() -> Vec<ArrayRef> {
+        let text = |row: usize| (row % 7 > 0).then(|| format!("the text of row {row}"));
+        let numbers = |row: usize| Some((0..row % 3).map(|at| Some(at as i32)));
+        vec![
+            Arc::new((0..ROWS as i64).map(Some).collect::<Int64Array>()),
+            Arc::new((0..ROWS).map(text).collect::<StringArray>()),
+            Arc::new((0..ROWS).map(text).collect::<StringViewArray>()),
+            Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>((0..ROWS).map(numbers))),
+            Arc::new(
+                ["a", "b", "a"]
+                    .into_iter()
+                    .cycle()
+                    .take(ROWS)
+                    .collect::<DictionaryArray<Int32Type>>(),
+            ),
+        ]
+    }
+
+    fn batch() -> RecordBatch {
+        let columns = columns().into_iter().enumerate();
+        RecordBatch::try_from_iter(columns.map(|(at, column)| (format!("c{at}"), column))).unwrap()
+    }
+
+    #[test]
+    fn a_slice_does_not_hold_the_whole() {
+        let slice = batch().slice(20_000, 10);
+        let kept = compacted(slice.clone()).unwrap();
+        assert_eq!(kept, slice);
+        assert!(kept.get_array_memory_size() < 64 << 10, "{}", kept.get_array_memory_size());
+    }
+
+    #[test]
+    fn what_is_held_for_its_rows_is_not_copied() {
+        let whole = batch();
+        let kept = compacted(whole.clone()).unwrap();
+        let is_same = |(kept, before): (&ArrayRef, &ArrayRef)| Arc::ptr_eq(kept, before);
+        assert!(kept.columns().iter().zip(whole.columns()).all(is_same));
+    }
+
+    #[test]
+    fn rows_come_back_as_they_were() {
+        let none = RecordBatch::try_new_with_options(
+            Arc::new(Schema::empty()),
+            Vec::new(),
+            &RecordBatchOptions::new().with_row_count(Some(3)),
+        );
+        for batch in [batch(), batch().slice(7, 100), batch().slice(0, 0), none.unwrap()] {
+            let bytes = encoded(&compacted(batch.clone()).unwrap()).unwrap();
+            assert_eq!(decoded(&bytes).unwrap(), batch);
+        }
+        assert!(decoded(b"").is_err());
+    }
+}

@@ -1,0 +1,237 @@
+//! A queue of batches between a query and its reader, in memory first and then on disk.
+//!
+//! So the query ends, and what it held is free, while a slow client still reads. Batches come back in
+//! the order in which they were sent. While there is room in memory, a batch passes through untouched.
+//! Without room anywhere the writer holds one batch, and waits until the reader takes it or room is
+//! given back. Knows nothing of where batches come from.
+
+mod encoding;
+mod files;
+mod queue;
+mod room;
+mod watch;
+
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
+
+use arrow::array::RecordBatch;
+use bytes::Bytes;
+use futures::Stream;
+use tokio::runtime::Handle;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use self::encoding::{compacted, decoded, encoded};
+use self::files::Files;
+use self::queue::{Entry, Gone, Next, Queue};
+use self::room::{Room, Taken, Total};
+pub use self::watch::{Deliveries, Watch};
+use crate::error::{Error, Result};
+
+/// Of one result; more goes to disk.
+const MEMORY_BYTES: usize = 16 << 20;
+/// On disk all results together take so many times what one may.
+const ALL_DISK: usize = 4;
+
+/// What all results of a process share.
+#[derive(Clone)]
+pub struct Spools {
+    memory: Total,
+    disk: Total,
+    memory_bytes: usize,
+    folder: PathBuf,
+}
+
+impl Spools {
+    /// Where the result of a query takes so many bytes of disk at most, and all results together so
+    /// many of memory.
+    pub fn new(disk_bytes: usize, all_memory_bytes: usize) -> Self {
+        Self::within(disk_bytes.saturating_mul(ALL_DISK), MEMORY_BYTES, all_memory_bytes)
+    }
+
+    fn within(all_disk_bytes: usize, memory_bytes: usize, all_memory_bytes: usize) -> Self {
+        let memory = Total::of_bytes(all_memory_bytes);
+        let disk = Total::of_bytes(all_disk_bytes);
+        Self { memory, disk, memory_bytes, folder: std::env::temp_dir() }
+    }
+
+    /// The same room, with files in the folder.
+    pub fn in_folder(&self, folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), ..self.clone() }
+    }
+
+    /// The two ends of a queue that takes so many bytes of disk at most. It is written on threads of
+    /// the runtime that this is called on, so that threads of a query never wait for each other.
+    pub fn open(&self, disk_bytes: usize) -> (Writer, Reader) {
+        let queue = Arc::new(Queue::default());
+        let writer = Writer {
+            queue: Arc::clone(&queue),
+            memory: self.memory.room(self.memory_bytes),
+            disk: Some(self.disk.room(disk_bytes)).filter(Room::is_there),
+            files: Arc::new(Files::in_folder(self.folder.clone())),
+            threads: Handle::current(),
+        };
+        (writer, Reader { queue, reading: None, room: None, is_over: false })
+    }
+}
+
+/// The end that batches are sent to; dropped without [`Writer::end`], the result has broken off.
+pub struct Writer {
+    queue: Arc<Queue>,
+    memory: Room,
+    /// `None` where there is none, or it failed.
+    disk: Option<Room>,
+    files: Arc<Files>,
+    threads: Handle,
+}
+
+impl Writer {
+    /// Adds a batch behind the others; waits while there is no room for it.
+    ///
+    /// # Errors
+    /// Where nobody takes it any more.
+    pub async fn send(&mut self, batch: RecordBatch) -> std::result::Result<(), Gone> {
+        // What cannot be copied is held as it is.
+        let batch = compacted(batch.clone()).unwrap_or(batch);
+        let held_bytes = batch.get_array_memory_size();
+        if let Some(room) = self.memory.try_take(held_bytes) {
+            return self.queue.push(Entry::Held { batch, room });
+        }
+        let bytes = self.encode(&batch).await;
+        if let Some(entry) = self.file(bytes.as_ref()).await {
+            return self.queue.push(entry);
+        }
+        // Files are gone as soon as they were read, where no more is written to them.
+        self.files.let_go();
+        self.queue.offer(batch.clone())?;
+        let freed = tokio::select! {
+            taken = self.queue.handed_over() => return taken,
+            room = self.memory.take(held_bytes) => Some(Entry::Held { batch, room }),
+            room = disk_room(self.disk.as_ref(), bytes.as_ref()) => {
+                self.write(bytes.as_ref(), room).await
+            }
+        };
+        match freed {
+            Some(entry) => self.queue.place_offered(entry),
+            None => self.queue.handed_over().await,
+        }
+    }
+
+    /// No batch comes any more; those that were sent can be read on.
+    pub fn end(self, end: Result<()>) {
+        self.queue.end(end);
+    }
+
+    /// `None` where there is no disk for it.
+    async fn encode(&mut self, batch: &RecordBatch) -> Option<Bytes> {
+        self.disk.as_ref()?;
+        let batch = batch.clone();
+        let bytes = self.threads.spawn_blocking(move || encoded(&batch)).await;
+        let bytes = bytes.map_err(|_| Error::bug("rows for the disk broke off")).flatten();
+        self.unless_failed(bytes).map(Bytes::from)
+    }
+
+    /// Writes the bytes where there is room for them now.
+    async fn file(&mut self, bytes: Option<&Bytes>) -> Option<Entry> {
+        let room = self.disk.as_ref()?.try_take(bytes?.len())?;
+        self.write(bytes, room).await
+    }
+
+    async fn write(&mut self, bytes: Option<&Bytes>, room: Taken) -> Option<Entry> {
+        let (files, bytes) = (Arc::clone(&self.files), bytes?.clone());
+        let filed = self.threads.spawn_blocking(move || files.write(&bytes, room)).await;
+        let filed = filed.map_err(|_| Error::bug("writing rows to disk broke off")).flatten();
+        self.unless_failed(filed).map(Entry::Filed)
+    }
+
+    /// After a failure the query goes on without the disk.
+    fn unless_failed<T>(&mut self, made: Result<T>) -> Option<T> {
+        made.inspect_err(|error| {
+            tracing::warn!(error = error.sentence(), "rows wait for their client without the disk");
+            self.disk = None;
+        })
+        .ok()
+    }
+}
+
+/// Room for the bytes; waits for ever where there is none to wait for.
+async fn disk_room(disk: Option<&Room>, bytes: Option<&Bytes>) -> Taken {
+    match (disk, bytes) {
+        (Some(disk), Some(bytes)) => disk.take(bytes.len()).await,
+        _ => std::future::pending().await,
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // Part of the rows must not look like all of them.
+        self.queue.end(Err(Error::bug("a query broke off")));
+    }
+}
+
+/// The end that batches are read from: in order, then the error that ended them, if any. Dropped, it
+/// frees what was not read.
+pub struct Reader {
+    queue: Arc<Queue>,
+    reading: Option<JoinHandle<Result<RecordBatch>>>,
+    /// Of the batch that was read last.
+    room: Option<Taken>,
+    is_over: bool,
+}
+
+impl Reader {
+    pub fn watch(&self) -> Watch {
+        Watch(Arc::clone(&self.queue))
+    }
+
+    pub fn deliveries(&self) -> Deliveries {
+        Deliveries(Arc::clone(&self.queue.deliveries))
+    }
+
+    fn take_next(&mut self, context: &mut Context) -> Poll<Option<Result<RecordBatch>>> {
+        self.room = None;
+        loop {
+            if let Some(reading) = &mut self.reading {
+                let read = ready!(Pin::new(reading).poll(context));
+                self.reading = None;
+                let broken = |_| Err(Error::bug("reading rows from disk broke off"));
+                return Poll::Ready(Some(read.unwrap_or_else(broken)));
+            }
+            match ready!(self.queue.next(context)) {
+                Next::Batch(batch, room) => {
+                    self.room = room;
+                    return Poll::Ready(Some(Ok(batch)));
+                }
+                Next::Filed(filed) => {
+                    self.reading = Some(spawn_blocking(move || decoded(&filed.read()?)));
+                }
+                Next::End(end) => return Poll::Ready(end.err().map(Err)),
+            }
+        }
+    }
+}
+
+impl Stream for Reader {
+    type Item = Result<RecordBatch>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context) -> Poll<Option<Self::Item>> {
+        if self.is_over {
+            return Poll::Ready(None);
+        }
+        let next = ready!(self.take_next(context));
+        self.is_over = !matches!(next, Some(Ok(_)));
+        self.queue.deliveries.fetch_add(1, Ordering::Relaxed);
+        Poll::Ready(next)
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.queue.discard(Error::bug("nobody reads the rows"));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+//! Room for rows that wait for their readers, in memory or on disk: of one result within that of all.
+
+use std::future::pending;
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// What room is counted in, so that it fits the permits of a semaphore.
+const UNIT_BYTES: usize = 1 << 10;
+
+/// Room of all results together.
+#[derive(Clone)]
+pub struct Total {
+    units: Arc<Semaphore>,
+    units_max: u32,
+}
+
+/// Room of one result.
+pub struct Room {
+    own: Arc<Semaphore>,
+    units_max: u32,
+    all: Arc<Semaphore>,
+}
+
+/// Room that is taken until this is dropped.
+pub struct Taken {
+    _own: OwnedSemaphorePermit,
+    _all: OwnedSemaphorePermit,
+}
+
+impl Total {
+    pub fn of_bytes(bytes: usize) -> Self {
+        let units_max = whole_units(bytes);
+        Self { units: Arc::new(Semaphore::new(units_max as usize)), units_max }
+    }
+
+    /// Room of so many bytes for one result, as far as the total has them.
+    pub fn room(&self, bytes: usize) -> Room {
+        let units_max = whole_units(bytes).min(self.units_max);
+        let own = Arc::new(Semaphore::new(units_max as usize));
+        Room { own, units_max, all: Arc::clone(&self.units) }
+    }
+}
+
+impl Room {
+    /// `None` where it is full.
+    pub fn try_take(&self, bytes: usize) -> Option<Taken> {
+        let units = self.units(bytes)?;
+        let own = Arc::clone(&self.own).try_acquire_many_owned(units).ok()?;
+        let all = Arc::clone(&self.all).try_acquire_many_owned(units).ok()?;
+        Some(Taken { _own: own, _all: all })
+    }
+
+    /// Waits while it is full; for ever where it never has so much.
+    pub async fn take(&self, bytes: usize) -> Taken {
+        let Some(units) = self.units(bytes) else { return pending().await };
+        let own = Arc::clone(&self.own).acquire_many_owned(units).await;
+        let all = Arc::clone(&self.all).acquire_many_owned(units).await;
+        match (own, all) {
+            (Ok(own), Ok(all)) => Taken { _own: own, _all: all },
+            // Nobody closes a semaphore.
+            _ => pending().await,
+        }
+    }
+
+    /// Whether it has any room, taken or free.
+    pub fn is_there(&self) -> bool {
+        self.units_max > 0
+    }
+
+    /// `None` where there are never so many.
+    fn units(&self, bytes: usize) -> Option<u32> {
+        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES).max(1)).ok()?;
+        (units <= self.units_max).then_some(units)
+    }
+}
+
+fn whole_units(bytes: usize) -> u32 {
+    u32::try_from(bytes / UNIT_BYTES).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn a_result_takes_its_own_room_within_that_of_all() {
+        let total = Total::of_bytes(10 * UNIT_BYTES);
+        let (first, second) = (total.room(6 * UNIT_BYTES), total.room(6 * UNIT_BYTES));
+        let taken = first.try_take(6 * UNIT_BYTES).unwrap();
+        assert!(first.try_take(1).is_none());
+        assert!(second.try_take(5 * UNIT_BYTES).is_none());
+        let _rest = second.try_take(4 * UNIT_BYTES).unwrap();
+        drop(taken);
+        // Where one of the two is full, nothing is taken of the other.
+        assert!(second.try_take(3 * UNIT_BYTES).is_none());
+        assert!(first.try_take(6 * UNIT_BYTES).is_some());
+        assert!(second.try_take(2 * UNIT_BYTES).is_some());
+    }
+
+    #[test]
+    fn who_waits_has_the_room_that_is_given_back() {
+        let total = Total::of_bytes(4 * UNIT_BYTES);
+        let (first, second) = (total.room(4 * UNIT_BYTES), total.room(4 * UNIT_BYTES));
+        let taken = first.try_take(3 * UNIT_BYTES).unwrap();
+        let mut waiting = Box::pin(second.take(2 * UNIT_BYTES));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        drop(taken);
+        assert!(waiting.now_or_never().is_some());
+    }
+
+    #[test]
+    fn more_than_there_ever_is_keeps_nobody_else_waiting() {
+        let total = Total::of_bytes(4 * UNIT_BYTES);
+        let (first, second) = (total.room(64 * UNIT_BYTES), total.room(UNIT_BYTES));
+        let mut waiting = Box::pin(first.take(5 * UNIT_BYTES));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        assert!(second.try_take(1).is_some());
+        assert!(total.room(UNIT_BYTES - 1).try_take(0).is_none());
+    }
+}

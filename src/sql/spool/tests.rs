@@ -1,0 +1,276 @@
+use std::time::Duration;
+
+use arrow::array::{ArrayRef, AsArray, Int64Array};
+use arrow::datatypes::Int64Type;
+use futures::{FutureExt, StreamExt};
+use tempfile::TempDir;
+use tokio::task::yield_now;
+
+use super::*;
+
+/// Of each batch, so that it takes some 8 KiB.
+const ROWS: i64 = 1000;
+const MANY: i64 = 100;
+const KIB: usize = 1 << 10;
+
+fn batch(number: i64) -> RecordBatch {
+    let column: ArrayRef = Arc::new(Int64Array::from_iter_values((0..ROWS).map(|_| number)));
+    RecordBatch::try_from_iter([("number", column)]).unwrap()
+}
+
+fn number_of(batch: &RecordBatch) -> i64 {
+    assert_eq!(batch.num_rows() as i64, ROWS);
+    batch.column(0).as_primitive::<Int64Type>().value(0)
+}
+
+/// Room for all results, of which each may take half of the memory.
+fn spools(folder: &TempDir, memory_kib: usize, disk_kib: usize) -> Spools {
+    let spools = Spools::within(disk_kib * KIB, memory_kib / 2 * KIB, memory_kib * KIB);
+    spools.in_folder(folder.path())
+}
+
+/// The numbers of the batches up to the end, and what that is.
+async fn read(reader: &mut Reader) -> (Vec<i64>, Option<Error>) {
+    let mut numbers = Vec::new();
+    while let Some(next) = reader.next().await {
+        match next {
+            Ok(batch) => numbers.push(number_of(&batch)),
+            Err(error) => return (numbers, Some(error)),
+        }
+    }
+    (numbers, None)
+}
+
+#[track_caller]
+fn check_all(read: (Vec<i64>, Option<Error>)) {
+    assert!(read.1.is_none(), "{:?}", read.1);
+    assert_eq!(read.0, (0..MANY).collect::<Vec<_>>());
+}
+
+/// Sends all batches, as a query does on its own threads.
+fn sent(mut writer: Writer) -> JoinHandle<std::result::Result<(), Gone>> {
+    tokio::spawn(async move {
+        for number in 0..MANY {
+            writer.send(batch(number)).await?;
+        }
+        writer.end(Ok(()));
+        Ok::<(), Gone>(())
+    })
+}
+
+/// Waits until the writer has a batch that there is no room for.
+async fn is_full(queue: &Queue) {
+    while queue.state().offered.is_none() {
+        yield_now().await;
+    }
+}
+
+/// How many batches wait in memory, and how many on disk.
+fn kept(queue: &Queue) -> (usize, usize) {
+    let state = queue.state();
+    let held = state.batches.iter().filter(|entry| matches!(entry, Entry::Held { .. })).count();
+    (held, state.batches.len() - held)
+}
+
+#[track_caller]
+fn check_free(spools: &Spools, memory_kib: usize, disk_kib: usize) {
+    for (total, kib) in [(&spools.memory, memory_kib), (&spools.disk, disk_kib)] {
+        assert!(kib == 0 || total.room(kib * KIB).try_take(kib * KIB).is_some(), "{kib}");
+    }
+}
+
+#[tokio::test]
+async fn a_batch_in_memory_is_handed_on_as_it_is() {
+    let folder = TempDir::new().unwrap();
+    let (mut writer, mut reader) = spools(&folder, 64, 0).open(0);
+    let sent = batch(5);
+    writer.send(sent.clone()).now_or_never().unwrap().unwrap();
+    let read = reader.next().now_or_never().unwrap().unwrap().unwrap();
+    assert!(Arc::ptr_eq(read.column(0), sent.column(0)));
+}
+
+#[tokio::test]
+async fn a_result_larger_than_memory_comes_back_whole_and_in_order() {
+    let folder = TempDir::new().unwrap();
+    let spools = spools(&folder, 64, 2 * KIB);
+    let (writer, mut reader) = spools.open(2 * KIB * KIB);
+    // Nobody reads, and yet it ends.
+    sent(writer).await.unwrap().unwrap();
+    let (held, filed) = kept(&reader.queue);
+    assert!(held > 0 && filed > 0 && held + filed == MANY as usize, "{held} {filed}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    check_all(read(&mut reader).await);
+    check_free(&spools, 64, 2 * KIB);
+}
+
+#[tokio::test]
+async fn memory_that_was_read_is_used_again_before_the_disk() {
+    let folder = TempDir::new().unwrap();
+    let (mut writer, mut reader) = spools(&folder, 64, 2 * KIB).open(2 * KIB * KIB);
+    for number in 0..MANY {
+        writer.send(batch(number)).await.unwrap();
+        assert_eq!(kept(&reader.queue), (1, 0));
+        assert_eq!(number_of(&reader.next().await.unwrap().unwrap()), number);
+    }
+}
+
+#[tokio::test]
+async fn a_writer_without_room_waits_for_its_reader_and_goes_on() {
+    let folder = TempDir::new().unwrap();
+    for (memory_kib, disk_kib) in [(0, 0), (64, 0), (0, 64), (64, 64)] {
+        let spools = spools(&folder, memory_kib, disk_kib);
+        let (writer, mut reader) = spools.open(disk_kib * KIB);
+        let queue = Arc::clone(&reader.queue);
+        let writing = sent(writer);
+        is_full(&queue).await;
+        assert!(!writing.is_finished());
+        check_all(read(&mut reader).await);
+        writing.await.unwrap().unwrap();
+        check_free(&spools, memory_kib, disk_kib);
+    }
+}
+
+#[tokio::test]
+async fn results_share_the_room_of_all() {
+    let folder = TempDir::new().unwrap();
+    // Each may take all of the disk.
+    let spools = spools(&folder, 64, 128);
+    let (first, mut first_rows) = spools.open(128 * KIB);
+    let (first_queue, first) = (Arc::clone(&first_rows.queue), sent(first));
+    is_full(&first_queue).await;
+    let (second, mut second_rows) = spools.open(128 * KIB);
+    let (second_queue, second) = (Arc::clone(&second_rows.queue), sent(second));
+    is_full(&second_queue).await;
+    assert_eq!(kept(&second_queue).1, 0);
+    // Without any room, who reads has rows all the same.
+    let next = second_rows.next().await.unwrap().unwrap();
+    assert_eq!(number_of(&next), 0);
+    let next = first_rows.next().await.unwrap().unwrap();
+    assert_eq!(number_of(&next), 0);
+    drop(first_rows);
+    assert_eq!(first.await.unwrap(), Err(Gone));
+    let (rest, error) = read(&mut second_rows).await;
+    assert!(error.is_none() && rest == (1..MANY).collect::<Vec<_>>(), "{rest:?} {error:?}");
+    second.await.unwrap().unwrap();
+    check_free(&spools, 64, 128);
+}
+
+#[tokio::test]
+async fn an_error_comes_behind_the_rows_before_it() {
+    let folder = TempDir::new().unwrap();
+    for memory_kib in [64, 0] {
+        let (mut writer, mut reader) = spools(&folder, memory_kib, KIB).open(KIB * KIB);
+        for number in 0..3 {
+            writer.send(batch(number)).await.unwrap();
+        }
+        writer.end(Err(Error::Limit("too much".into())));
+        let (numbers, error) = read(&mut reader).await;
+        assert_eq!(numbers, [0, 1, 2]);
+        assert!(matches!(error, Some(Error::Limit(_))), "{error:?}");
+        assert!(reader.next().await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_part_of_the_rows_does_not_look_like_all_of_them() {
+    let folder = TempDir::new().unwrap();
+    let (mut writer, mut reader) = spools(&folder, 64, 0).open(0);
+    writer.send(batch(0)).await.unwrap();
+    drop(writer);
+    let (numbers, error) = read(&mut reader).await;
+    assert_eq!(numbers, [0]);
+    assert!(matches!(error, Some(Error::Bug { .. })), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_reader_that_goes_frees_the_room_and_ends_the_writer() {
+    let folder = TempDir::new().unwrap();
+    for disk_kib in [0, 64] {
+        let spools = spools(&folder, 64, disk_kib);
+        let (writer, reader) = spools.open(disk_kib * KIB);
+        let (queue, writing) = (Arc::clone(&reader.queue), sent(writer));
+        is_full(&queue).await;
+        drop(reader);
+        assert_eq!(writing.await.unwrap(), Err(Gone));
+        check_free(&spools, 64, disk_kib);
+    }
+}
+
+#[tokio::test]
+async fn where_all_was_read_there_is_nothing_to_discard() {
+    let folder = TempDir::new().unwrap();
+    let (mut writer, mut reader) = spools(&folder, 64, 0).open(0);
+    writer.send(batch(0)).await.unwrap();
+    writer.end(Ok(()));
+    assert_eq!(number_of(&reader.next().await.unwrap().unwrap()), 0);
+    reader.watch().discard(Error::Limit("too slow".into()));
+    assert!(reader.next().await.is_none());
+}
+
+#[tokio::test]
+async fn the_batch_that_a_reader_has_is_counted_until_it_asks_for_the_next() {
+    let folder = TempDir::new().unwrap();
+    let spools = spools(&folder, 64, 0);
+    let (mut writer, mut reader) = spools.open(0);
+    writer.send(batch(0)).await.unwrap();
+    let _batch = reader.next().await.unwrap().unwrap();
+    assert!(spools.memory.room(64 * KIB).try_take(64 * KIB).is_none());
+    assert!(reader.next().now_or_never().is_none());
+    check_free(&spools, 64, 0);
+}
+
+#[tokio::test]
+async fn what_is_discarded_is_free_and_an_error_in_its_place() {
+    let folder = TempDir::new().unwrap();
+    let spools = spools(&folder, 64, 2 * KIB);
+    let (writer, mut reader) = spools.open(2 * KIB * KIB);
+    sent(writer).await.unwrap().unwrap();
+    reader.watch().discard(Error::Limit("too slow".into()));
+    check_free(&spools, 64, 2 * KIB);
+    let (numbers, error) = read(&mut reader).await;
+    assert!(numbers.is_empty() && matches!(error, Some(Error::Limit(_))), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_is_done_without() {
+    let folder = TempDir::new().unwrap();
+    let spools = spools(&folder, 64, KIB).in_folder(&folder.path().join("gone"));
+    let (writer, mut reader) = spools.open(KIB * KIB);
+    let writing = sent(writer);
+    is_full(&Arc::clone(&reader.queue)).await;
+    check_all(read(&mut reader).await);
+    writing.await.unwrap().unwrap();
+    check_free(&spools, 64, KIB);
+}
+
+/// For ever.
+async fn take_parts(deliveries: &Deliveries) {
+    loop {
+        deliveries.count();
+        yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_is_idle_that_takes_nothing_of_what_is_there() {
+    let folder = TempDir::new().unwrap();
+    let (mut writer, mut reader) = spools(&folder, 64, 0).open(0);
+    let watch = reader.watch();
+    // As long as it waits for rows, it is not.
+    assert!(reader.next().now_or_never().is_none());
+    let time = Duration::from_millis(20);
+    let is_idle = tokio::time::timeout(time, watch.client_is_idle(Duration::ZERO));
+    assert!(is_idle.await.is_err());
+    // Nor where it takes parts of a batch.
+    writer.send(batch(0)).await.unwrap();
+    let deliveries = reader.deliveries();
+    let is_idle = async {
+        tokio::select! {
+            biased;
+            () = take_parts(&deliveries) => {}
+            () = watch.client_is_idle(Duration::ZERO) => {}
+        }
+    };
+    assert!(tokio::time::timeout(time, is_idle).await.is_err());
+    watch.client_is_idle(Duration::ZERO).await;
+}

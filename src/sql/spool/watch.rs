@@ -1,0 +1,54 @@
+//! Whether a client takes what there is for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::queue::Queue;
+use crate::error::Error;
+
+/// Within the time that a client may take nothing, it is looked at so often.
+const LOOKS: u32 = 4;
+
+/// Counts what a client takes of an answer, for whoever sends it in smaller parts than batches.
+#[derive(Clone)]
+pub struct Deliveries(pub(super) Arc<AtomicU64>);
+
+impl Deliveries {
+    /// The client has taken a part, and wants the next one.
+    pub fn count(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Looks after a queue from beside it.
+pub struct Watch(pub(super) Arc<Queue>);
+
+impl Watch {
+    /// The error comes behind what was sent, unless the result has ended before.
+    pub fn end(&self, error: Error) {
+        self.0.end(Err(error));
+    }
+
+    /// The error comes in place of what was not read.
+    pub fn discard(&self, error: Error) {
+        self.0.discard(error);
+    }
+
+    /// Ends once the client has taken nothing for so long, though there was something to take.
+    pub async fn client_is_idle(&self, time: Duration) {
+        let pause = (time / LOOKS).max(Duration::from_millis(1));
+        let (mut seen, mut since) = (0, Instant::now());
+        loop {
+            sleep(pause).await;
+            let deliveries = self.0.deliveries.load(Ordering::Relaxed);
+            if deliveries != seen || self.0.is_empty() {
+                (seen, since) = (deliveries, Instant::now());
+            } else if since.elapsed() >= time {
+                return;
+            }
+        }
+    }
+}
