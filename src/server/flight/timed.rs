@@ -14,7 +14,7 @@ use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service};
 use tonic::server::NamedService;
 use warp::http::{Request, Response};
-use warp::hyper::body::{Body as _, Bytes, Frame, SizeHint};
+use warp::hyper::body::{Bytes, Frame, SizeHint};
 
 use super::super::budget::{Budget, Share};
 use super::super::keys::KeyId;

@@ -28,7 +28,7 @@ pub fn compacted(batch: RecordBatch) -> Result<RecordBatch> {
     if held_bytes <= bytes_max {
         return Ok(batch);
     }
-    let columns = batch.columns().iter().map(copied).collect();
+    let columns = batch.columns().iter().map(copied).collect::<Result<_>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)
 }
@@ -46,17 +46,19 @@ fn used_bytes(column: &ArrayRef) -> usize {
     data.get_slice_memory_size().map_or(usize::MAX, |bytes| bytes + seen_bytes)
 }
 
-fn copied(column: &ArrayRef) -> ArrayRef {
+/// # Errors
+/// Where its lengths overflow, which those of a part of it cannot.
+fn copied(column: &ArrayRef) -> Result<ArrayRef> {
     if let Some(texts) = column.as_string_view_opt() {
-        return Arc::new(texts.gc());
+        return Ok(Arc::new(texts.gc()));
     }
     if let Some(texts) = column.as_binary_view_opt() {
-        return Arc::new(texts.gc());
+        return Ok(Arc::new(texts.gc()));
     }
     let data = column.to_data();
     let mut copy = MutableArrayData::new(vec![&data], false, data.len());
-    copy.extend(0, 0, data.len());
-    make_array(copy.freeze())
+    copy.try_extend(0, 0, data.len())?;
+    Ok(make_array(copy.freeze()))
 }
 
 /// A stream of one batch, which [`decoded`] reads without any other.

@@ -73,7 +73,7 @@ impl Layout {
                 self.offsets(length, 8).and_then(|()| self.buffer(0))?;
             }
             DataType::Utf8View | DataType::BinaryView => {
-                self.buffer(length.checked_mul(16)?)?;
+                self.numbers(length, 16)?;
                 for _ in 0..self.variadic.next()? {
                     self.buffer(0)?;
                 }
@@ -111,6 +111,13 @@ impl Layout {
     /// Takes the offsets of an array: one more than elements, or none where it is empty.
     fn offsets(&mut self, length: usize, width: usize) -> Option<()> {
         let offsets = if length == 0 { 0 } else { length + 1 };
-        self.buffer(offsets.checked_mul(width)?)
+        self.numbers(offsets, width)
+    }
+
+    /// Takes a buffer of at least as many numbers, and no part of one: `arrow-data` panics where one
+    /// whose numbers it looks at has some bytes more.
+    fn numbers(&mut self, count: usize, width: usize) -> Option<()> {
+        let bytes = self.buffers.next()?;
+        (bytes >= count.checked_mul(width)? && bytes.is_multiple_of(width)).then_some(())
     }
 }

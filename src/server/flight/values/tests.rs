@@ -176,6 +176,14 @@ fn a_buffer_that_is_short_missing_or_shared_is_refused() {
 }
 
 #[test]
+fn a_part_of_an_offset_or_a_view_is_refused() {
+    check_refused(DataType::Utf8, &Claim::row(&[(0, 0), (0, 9), (16, 0)]));
+    check_refused(DataType::LargeBinary, &Claim::row(&[(0, 0), (0, 20), (24, 0)]));
+    let view = Claim { variadic: Some(vec![0]), ..Claim::row(&[(0, 0), (0, 17)]) };
+    check_refused(DataType::Utf8View, &view);
+}
+
+#[test]
 fn counts_of_variadic_buffers_are_those_of_the_views() {
     let view = Claim::row(&[(0, 0), (0, 16)]);
     check_taken(DataType::Utf8View, &Claim { variadic: Some(vec![0]), ..view.clone() });
