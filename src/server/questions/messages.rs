@@ -75,6 +75,7 @@ pub mod wire {
     use super::super::Described;
     use super::*;
     use crate::sql::Limits;
+    use crate::sql::spool::used_bytes;
     use crate::workers::frames;
 
     /// Rows that a worker has computed and not sent yet.
@@ -175,10 +176,7 @@ pub mod wire {
 
     /// The rows of a batch in parts that are not much larger than a frame should be, but at least a row.
     pub fn parts(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> + '_ {
-        let columns = batch.columns().iter();
-        let bytes: usize = columns
-            .map(|column| column.to_data().get_slice_memory_size().unwrap_or_default())
-            .sum();
+        let bytes = batch.columns().iter().map(used_bytes).fold(0, usize::saturating_add);
         let parts = bytes.div_ceil(BATCH_BYTES).max(1);
         let rows = batch.num_rows().div_ceil(parts).max(1);
         let starts = (0..batch.num_rows().max(1)).step_by(rows);
@@ -257,16 +255,20 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn what_is_large_crosses_in_parts() {
-        let texts =
-            StringArray::from_iter_values((0..100).map(|at| at.to_string().repeat(100_000)));
-        let whole = batch_of(&[("a", column(texts))]);
-        let parts: Vec<_> = wire::parts(&whole).collect();
-        assert!(parts.len() > 2, "{}", parts.len());
-        let together = arrow::compute::concat_batches(&whole.schema(), &parts).unwrap();
-        assert_eq!(together, whole);
-        assert!(parts.iter().all(|part| of_batch(part).unwrap().len() < 2 * BATCH_BYTES));
-        let none = whole.slice(0, 0);
-        assert_eq!(wire::parts(&none).collect::<Vec<_>>(), [none]);
+        let texts = || (0..100).map(|at| at.to_string().repeat(100_000));
+        for texts in [
+            column(StringArray::from_iter_values(texts())),
+            column(StringViewArray::from_iter_values(texts())),
+        ] {
+            let whole = batch_of(&[("a", texts)]);
+            let parts: Vec<_> = wire::parts(&whole).collect();
+            assert!(parts.len() > 2, "{}", parts.len());
+            let together = arrow::compute::concat_batches(&whole.schema(), &parts).unwrap();
+            assert_eq!(together, whole);
+            assert!(parts.iter().all(|part| of_batch(part).unwrap().len() < 2 * BATCH_BYTES));
+            let none = whole.slice(0, 0);
+            assert_eq!(wire::parts(&none).collect::<Vec<_>>(), [none]);
+        }
     }
 
     #[cfg(unix)]

@@ -33,8 +33,8 @@ pub fn compacted(batch: RecordBatch) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)
 }
 
-/// Texts that lists and structs hold as views are not counted.
-fn used_bytes(column: &ArrayRef) -> usize {
+/// What the rows of a column take; texts that lists and structs hold as views are not counted.
+pub fn used_bytes(column: &ArrayRef) -> usize {
     let data = column.to_data();
     let seen_bytes = if let Some(texts) = column.as_string_view_opt() {
         texts.total_buffer_bytes_used()

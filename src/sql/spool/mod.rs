@@ -23,6 +23,7 @@ use futures::Stream;
 use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+pub use self::encoding::used_bytes;
 use self::encoding::{compacted, decoded, encoded};
 use self::files::Files;
 use self::queue::{Entry, Gone, Next, Queue};
