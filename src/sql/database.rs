@@ -29,6 +29,7 @@ use super::spool::Spools;
 use super::texts::{TextsAreRead, TextsBesideTimes};
 use super::wrong::{asked_wrongly, failed_within, no_value, with_names};
 use super::{corrections, depth, dialect, expansion, guard, memory, statement, tables, threads};
+use crate::client::Client;
 use crate::engine::{
     GroupByRuns, JoinByStores, MergeForSort, ReduceByStores, Tables, hours_of_stores,
     physical_rules,
@@ -134,6 +135,12 @@ impl Database {
 
     pub fn limits(&self) -> Limits {
         self.limits
+    }
+
+    /// Ends when a query would have its turn at once. Threads keep theirs until they end: where there is
+    /// one turn, nothing of a query goes on then.
+    pub async fn turn_is_free(&self) {
+        drop(self.turns.running.acquire(Client::current()).await);
     }
 
     /// A session that sees the tables at the version of the dataset.

@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep_until};
@@ -100,6 +101,11 @@ impl Lease {
             worker.note(frame);
         }
         Ok(())
+    }
+
+    /// What is left of the work may take so long from now on.
+    pub fn set_time_left(&mut self, time: Duration) {
+        self.terms.ends_at = Instant::now() + time;
     }
 
     /// Says one frame of these parts.

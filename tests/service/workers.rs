@@ -101,6 +101,32 @@ fn a_question_that_no_pool_counts_ends_at_its_memory() {
 }
 
 #[test]
+fn nothing_goes_on_of_a_question_that_was_answered() {
+    let folder = TempDir::new().unwrap();
+    let server = Process::start(folder.path(), "--sql-time 60s --sql-at-once 1");
+    check_answers(&server);
+    let begun_at = Instant::now();
+    // One row is enough, while another one is still computed by a function that looks at no limit.
+    let enough = "(SELECT value AS a FROM range(0, 1)) UNION ALL \
+        (SELECT levenshtein(repeat('ab', 1500000 + value), repeat('ba', 1500000)) FROM range(0, 1)) \
+        LIMIT 1";
+    assert_eq!(ask(&server, enough), ("200".to_owned(), "a\n0\n".to_owned()));
+    assert!(begun_at.elapsed() < PATIENCE);
+    check_answers(&server);
+    wait_until("a process goes on", || !children(&server).into_iter().any(is_computing));
+}
+
+/// Whether a thread of a process computes now.
+fn is_computing(process: u32) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else { return false };
+    let stats =
+        threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("stat")).ok());
+    let is_running =
+        |stat: &str| stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" R"));
+    stats.into_iter().any(|stat| is_running(&stat))
+}
+
+#[test]
 fn a_process_that_is_killed_is_replaced() {
     let folder = TempDir::new().unwrap();
     let server = Process::start(folder.path(), "--sql-time 60s");

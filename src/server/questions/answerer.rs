@@ -109,6 +109,13 @@ impl Answerer {
         Ok(Described { columns: session.columns(plan), parameters, sent_as: vec![], is_repeatable })
     }
 
+    /// Ends when nothing of a question goes on that has ended: rows may have been enough before all that
+    /// computes them knew.
+    #[cfg(unix)]
+    pub async fn at_rest(&self) {
+        self.database.turn_is_free().await;
+    }
+
     /// # Errors
     /// Where it cannot be planned or carried out, or meets a limit before the first row.
     pub async fn run(&self, question: &Question) -> Answer<(Head, Rows)> {

@@ -21,6 +21,9 @@ use crate::workers::{Frame, Lease, Lost, Pool, Program, Terms, Turn, frames};
 /// Name of the command that answers questions, with the folder behind it.
 const COMMAND: &str = "worker";
 
+/// How long something may go on in a process after its question was answered.
+const REST_TIME: Duration = Duration::from_secs(1);
+
 pub struct Workers {
     pool: Pool,
     jobs: Jobs,
@@ -52,7 +55,6 @@ impl Workers {
             time: limits.time,
             rows: limits.rows,
             memory_bytes: limits.memory_bytes,
-            at_once: limits.at_once,
             data_bytes_max: data_bytes_max(limits),
         };
         let setup = frame(wire::SETUP, &setup).map_err(wire::unwritten)?;
@@ -84,7 +86,7 @@ impl Workers {
                 lease.keep();
                 Ok(statements)
             }
-            _ => Err(failed(lease, answer)),
+            _ => Err(refused(lease, answer)),
         }
     }
 
@@ -96,14 +98,18 @@ impl Workers {
                 lease.keep();
                 Ok(described)
             }
-            _ => Err(failed(lease, answer)),
+            _ => Err(refused(lease, answer)),
         }
     }
 
     pub async fn run(&self, question: &Question) -> Answer<Rows> {
         let (answer, lease) = self.begun(Turn::Long, wire::RUN, question).await?;
         if answer.kind != wire::BEGUN {
-            return Err(failed(lease, answer));
+            let failure = failure(answer);
+            if failure.is_of_question() {
+                keep_at_rest(lease, self.jobs.clone());
+            }
+            return Err(failure);
         }
         let (head, schema): (Head, _) = read(answer)?;
         let schema = messages::schema(&schema).map_err(misunderstood)?;
@@ -176,12 +182,18 @@ impl Workers {
     }
 }
 
-/// The next frame that is about the question, after those that the process asks meanwhile.
+/// As [`next_frame`], and what whoever asked hears where there is none.
 async fn answer(lease: &mut Lease, jobs: &Jobs, limits: &Limits) -> Result<Frame> {
+    next_frame(lease, jobs).await.map_err(|lost| of_lost(lost, limits))
+}
+
+/// The next frame that is about the question, after those that the process asks meanwhile.
+async fn next_frame(lease: &mut Lease, jobs: &Jobs) -> std::result::Result<Frame, Lost> {
     loop {
-        let frame = lease.hear().await.map_err(|lost| of_lost(lost, limits))?;
+        let frame = lease.hear().await?;
         let told = match frame.kind {
-            wire::REPORTS => frames::header(&jobs.listed()).map_err(wire::unwritten)?,
+            wire::REPORTS => frames::header(&jobs.listed())
+                .map_err(|error| Lost::Broken(format!("reports cannot be listed: {error}")))?,
             wire::BROKEN_REPORT => {
                 let (jobs, id) = (jobs.clone(), frame.payload);
                 // It reads a file.
@@ -191,12 +203,12 @@ async fn answer(lease: &mut Lease, jobs: &Jobs, limits: &Limits) -> Result<Frame
             }
             _ => return Ok(frame),
         };
-        lease.say(frame.kind, &[&told]).await.map_err(|lost| of_lost(lost, limits))?;
+        lease.say(frame.kind, &[&told]).await?;
     }
 }
 
-/// Rows on their way from a process into a spool, from which whoever asked reads them. The process has
-/// other work as soon as the last one is there.
+/// Rows on their way from a process into a spool, from which whoever asked reads them. The process may
+/// have other work once the last one is there.
 struct Receiving {
     lease: Lease,
     jobs: Jobs,
@@ -234,28 +246,19 @@ impl Receiving {
     }
 
     async fn receive_all(mut self) {
-        // The process first, so that nobody waits for one who hears of the end.
-        let end = match self.receive_until_end().await {
-            Ok(End::All) => {
-                self.lease.keep();
-                Ok(())
-            }
-            Ok(End::Gone) => {
-                drop(self.lease);
-                Ok(())
-            }
+        let (end, has_answered) = match self.receive_until_end().await {
+            Ok(End::All) => (Ok(()), true),
+            Ok(End::Gone) => (Ok(()), false),
             Ok(End::Failed(failure)) => {
-                match failure.is_of_question() {
-                    true => self.lease.keep(),
-                    false => drop(self.lease),
-                }
-                Err(failure.into())
+                let is_of_question = failure.is_of_question();
+                (Err(failure.into()), is_of_question)
             }
-            Err(error) => {
-                drop(self.lease);
-                Err(error)
-            }
+            Err(error) => (Err(error), false),
         };
+        match has_answered {
+            true => keep_at_rest(self.lease, self.jobs),
+            false => drop(self.lease),
+        }
         self.writer.end(end);
     }
 
@@ -304,21 +307,35 @@ fn misunderstood(error: impl std::fmt::Display) -> Error {
     Error::bug(format!("what a worker says cannot be read: {error}"))
 }
 
-/// What a process tells of a question that it could not answer. It may have others, unless what is
-/// left of this one may still take cores and memory.
-fn failed(lease: Lease, answer: Frame) -> Failure {
+/// What a process tells of a question that it could not answer.
+fn failure(answer: Frame) -> Failure {
     if answer.kind != wire::FAILED {
         return Error::bug(format!("a worker answers with {}", answer.kind)).into();
     }
-    match read::<Failure>(answer) {
-        Ok((failure, _)) => {
-            if failure.is_of_question() {
-                lease.keep();
-            }
-            failure
-        }
-        Err(error) => error.into(),
+    read::<Failure>(answer).map_or_else(Failure::from, |(failure, _)| failure)
+}
+
+/// As [`failure`], before anything ran. The process may have other questions, unless what is left of
+/// this one may still take cores and memory.
+fn refused(lease: Lease, answer: Frame) -> Failure {
+    let failure = failure(answer);
+    if failure.is_of_question() {
+        lease.keep();
     }
+    failure
+}
+
+/// Lets the process have other questions once nothing goes on of one that ran. Where something does for
+/// long, as of a query that needed few of its rows, the process ends.
+fn keep_at_rest(mut lease: Lease, jobs: Jobs) {
+    // Nobody waits for it, and it takes no longer than the time left.
+    drop(tokio::spawn(async move {
+        lease.set_time_left(REST_TIME);
+        let heard = next_frame(&mut lease, &jobs).await;
+        if heard.is_ok_and(|frame| frame.kind == wire::RESTED) {
+            lease.keep();
+        }
+    }));
 }
 
 /// What whoever asked hears of a process that did not answer.

@@ -97,6 +97,8 @@ pub mod wire {
     pub const BATCH: u8 = 20;
     pub const ENDED: u8 = 21;
     pub const FAILED: u8 = 22;
+    /// After the end or the failure of [`RUN`]: nothing of the question goes on any more.
+    pub const RESTED: u8 = 23;
     /// Asked by a worker while it works, and answered by the server under the same kind: the list of
     /// reports, and to look at the file of one that is broken.
     pub const REPORTS: u8 = 32;
@@ -108,7 +110,6 @@ pub mod wire {
         pub time: Duration,
         pub rows: usize,
         pub memory_bytes: usize,
-        pub at_once: usize,
         /// Beyond which the system gives a worker no memory.
         pub data_bytes_max: usize,
     }
@@ -119,7 +120,8 @@ pub mod wire {
                 time: self.time,
                 rows: self.rows,
                 memory_bytes: self.memory_bytes,
-                at_once: self.at_once,
+                // So that one has ended, with all its threads, before the next one runs.
+                at_once: 1,
                 // The server takes all rows at once, and keeps them for the client.
                 spool_bytes: 0,
                 spool_memory_bytes: AHEAD_BYTES,

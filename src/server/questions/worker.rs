@@ -90,6 +90,7 @@ impl Worker<'_> {
     /// # Errors
     /// Where the server has gone.
     fn answer(&self, asked: Frame) -> io::Result<()> {
+        let has_run = asked.kind == wire::RUN;
         let answered = match asked.kind {
             wire::WARM => self.warm(asked.payload),
             wire::READ => self.read(asked.payload),
@@ -100,10 +101,15 @@ impl Worker<'_> {
             kind => Err(Stopped::Failed(Failure::Bug(format!("a worker is asked {kind}")))),
         };
         match answered {
-            Ok(()) => Ok(()),
-            Err(Stopped::Failed(failure)) => fail(self.line, &failure),
-            Err(Stopped::Gone(error)) => Err(error),
+            Ok(()) => {}
+            Err(Stopped::Failed(failure)) => fail(self.line, &failure)?,
+            Err(Stopped::Gone(error)) => return Err(error),
         }
+        if has_run {
+            self.runtime.block_on(self.answerer.at_rest());
+            self.line.say(wire::RESTED, &[])?;
+        }
+        Ok(())
     }
 
     fn warm(&self, payload: Vec<u8>) -> Answered {
