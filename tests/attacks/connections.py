@@ -1,0 +1,219 @@
+"""Connections that are silent, slow or many, and what is said before encryption."""
+
+import ssl
+import time
+from contextlib import suppress
+
+import postgres_wire
+import wire
+from flight_wire import Client
+from floods import PREFACE, frame
+from registry import at_once, attack, drop, expect
+
+# Beyond the places that each listener of SQL has.
+SILENT = 600
+# A listener may take so long over the first bytes, over a handshake and over a head.
+OPENING_S = 15
+OPENING_CHECK_S = OPENING_S + 10
+
+
+def addresses(target):
+    return {"HTTP": target.http, "Flight SQL": target.flight, "PostgreSQL": target.postgres}
+
+
+@attack("silent connections, more than there are places, on every listener")
+def silent(target):
+    for address in addresses(target).values():
+        kept = []
+        at_once(16, lambda _, address=address, kept=kept: kept.extend(
+            wire.connect(address, target.source) for _ in range(target.size(SILENT, 2 * SILENT) // 16)
+        ))
+        target.hold(1.5, 20)
+        drop(kept)
+
+
+@attack("silent connections, more than there are places, to listeners with TLS", over="locked")
+def silent_with_tls(target):
+    silent(target)
+
+
+def drip(target, opened, said, every_s=0.2):
+    """Sends a byte at a time on many connections at once; in full, the server has to end each."""
+    count = target.size(60, 300)
+    kept = []
+    at_once(count, lambda _: kept.append(opened()))
+    began_s, place = time.monotonic(), 0
+    ends_s = began_s + target.size(1.5, OPENING_CHECK_S)
+    while time.monotonic() < ends_s and kept:
+        for connection in list(kept):
+            try:
+                connection.sendall(said[place % len(said)][:1] if isinstance(said, list) else said[place : place + 1])
+            except OSError:
+                kept.remove(connection)
+        place += 1
+        # What was said as a whole is no attack any more: the last byte is never said.
+        if not isinstance(said, list) and place >= len(said) - 1:
+            break
+        time.sleep(every_s)
+    if target.is_full:
+        time.sleep(max(0.0, ends_s - time.monotonic()))
+        left = [connection for connection in kept if not wire.is_closed(connection)]
+        target.record("slow connections left", len(left))
+        expect(not left, f"{len(left)} of {count} slow connections were still open after {OPENING_CHECK_S} s")
+    drop(kept)
+
+
+def endless_head(target):
+    head = f"GET /livez HTTP/1.1\r\nHost: {wire.host_of(target)}\r\n"
+    return head.encode() + b"X-Slow: " + b"x" * 4000
+
+
+@attack("heads of HTTP requests, a byte at a time")
+def slow_heads(target):
+    drip(target, lambda: wire.connect(target.http, target.source), endless_head(target))
+
+
+@attack("startups of PostgreSQL clients, a byte at a time")
+def slow_startups(target):
+    said = postgres_wire.startup(application_name="x" * 4000)
+    drip(target, lambda: wire.connect(target.postgres, target.source), said)
+
+
+@attack("the first bytes of HTTP/2 to the Flight listener, a byte at a time")
+def slow_prefaces(target):
+    drip(target, lambda: wire.connect(target.flight, target.source), PREFACE, every_s=0.5)
+
+
+@attack("heads of Flight calls, a byte at a time")
+def slow_calls(target):
+    said = frame(4, 0, 0) + frame(1, 0, 1, b"\x83\x87" + b"\x40\x01a\x7f\xff\xff" + b"x" * 4000)
+
+    def opened():
+        connection = wire.connect(target.flight, target.source)
+        connection.sendall(PREFACE)
+        return connection
+
+    drip(target, opened, said)
+
+
+def client_hello(protocols=("h2", "http/1.1")):
+    """The first bytes of a handshake of TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(list(protocols))
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    handshake = context.wrap_bio(incoming, outgoing)
+    with suppress(ssl.SSLWantReadError):
+        handshake.do_handshake()
+    return outgoing.read()
+
+
+def after_tls_request(target):
+    connection = wire.connect(target.postgres, target.source)
+    connection.sendall(postgres_wire.TLS_REQUEST)
+    connection.recv(1)
+    return connection
+
+
+@attack("handshakes of TLS, a byte at a time, on every listener", over="locked")
+def slow_handshakes(target):
+    hello = client_hello()
+    openings = [
+        lambda: wire.connect(target.http, target.source),
+        lambda: wire.connect(target.flight, target.source),
+        lambda: after_tls_request(target),
+    ]
+    at_once(3, lambda number: drip(target, openings[number], hello))
+
+
+@attack("heads of requests by HTTPS, a byte at a time", over="locked")
+def slow_heads_over_tls(target):
+    drip(target, lambda: wire.open_http(target), endless_head(target))
+
+
+@attack("connections that are opened and closed as fast as they go")
+def churn(target):
+    ends_s = time.monotonic() + target.size(1.5, 20)
+
+    def client(number):
+        address = list(addresses(target).values())[number % 3]
+        while time.monotonic() < ends_s:
+            wire.connect(address, target.source).close()
+
+    at_once(9, client)
+
+
+@attack("logins and calls as fast as they go, over TLS", over="locked")
+def handshakes(target):
+    ends_s = time.monotonic() + target.size(1.5, 20)
+
+    def client(number):
+        while time.monotonic() < ends_s:
+            if number % 3 == 0:
+                wire.open_http(target).close()
+            elif number % 3 == 1:
+                Client(target).socket.close()
+            else:
+                postgres_wire.open_postgres(target).close()
+
+    at_once(9, client)
+
+
+def injected(target, request, behind):
+    """What comes decrypted, unasked, where clear text was sent behind a request for TLS."""
+    with wire.connect(target.postgres, target.source) as connection:
+        connection.sendall(request + behind)
+        answer = connection.recv(1)
+        if answer != b"S":
+            # It was refused, and what was injected must not be answered after that.
+            return answer + wire.read_to_end(connection, 1)
+        try:
+            encrypted = target.tls().wrap_socket(connection)
+        except OSError:
+            return b""
+        return wire.read_to_end(encrypted, 1)
+
+
+@attack("clear text behind a request for TLS, taken as if it had come over TLS", over="locked")
+def injected_before_tls(target):
+    wire_of = postgres_wire
+    login = wire_of.startup() + wire_of.password(target.key) + wire_of.query("SELECT 1")
+    for request in (wire_of.TLS_REQUEST, wire_of.GSS_REQUEST + wire_of.TLS_REQUEST):
+        for behind in (login, wire_of.startup(), wire_of.query("SELECT 1"), b"\0"):
+            heard = injected(target, request, behind)
+            expect(b"Z\0\0\0\x05" not in heard, f"{behind[:20]!r} was let in")
+            expect(b"R\0\0\0\x08" not in heard, f"{behind[:20]!r} was answered: {heard[:60]!r}")
+
+
+@attack("passwords tried as fast as they go, on every listener", over="locked")
+def wrong_passwords(target):
+    ends_s = time.monotonic() + target.size(1.5, 20)
+
+    def client(number):
+        while time.monotonic() < ends_s:
+            if number % 3 == 0:
+                status, _, _ = wire.ask(target, "GET", "/v1/stores", headers={"Authorization": "Bearer upt_wrong"})
+                expect(status == 401, f"a wrong key was answered {status}")
+            elif number % 3 == 1:
+                with Client(target) as flight:
+                    flight.target = type(target)(**{**vars(target), "key": "upt_wrong"})
+                    status, _, _ = flight.call("ListActions", b"")
+                    expect(status == 16, f"a wrong key was answered {status}")
+            else:
+                with postgres_wire.open_postgres(target) as connection:
+                    connection.sendall(postgres_wire.startup() + postgres_wire.password("upt_wrong"))
+                    heard = wire.read_to_end(connection, 8)
+                    expect(b"Z\0\0\0\x05" not in heard, "a wrong password let a client in")
+
+    at_once(9, client)
+
+
+@attack("requests to cancel the statements of others")
+def cancels(target):
+    random = target.random("cancels")
+    for _ in range(target.size(100, 5000)):
+        with wire.connect(target.postgres, target.source) as connection:
+            secret = random.choice((4, 4, 32, 256))
+            body = random.randbytes(4) + random.randbytes(secret)
+            told = (80877102).to_bytes(4, "big") + body
+            connection.sendall((4 + len(told)).to_bytes(4, "big") + told)
