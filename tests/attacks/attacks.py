@@ -10,6 +10,7 @@ import argparse
 import multiprocessing
 import os
 import random
+import resource
 import subprocess
 import sys
 import tempfile
@@ -138,7 +139,7 @@ class Measured:
         selects = [
             max((one.took_s for one in self.asked if one.name == name), default=float("nan")) for name in SELECTS
         ]
-        cells = [self.words, f"{self.most_bytes / MIB:.0f}", f"{percentile(livez, 0.99) * 1000:.0f}", f"{max(livez) * 1000:.0f}"]
+        cells = [self.words, f"{self.took_s:.1f}", f"{self.most_bytes / MIB:.0f}", f"{percentile(livez, 0.99) * 1000:.0f}", f"{max(livez) * 1000:.0f}"]
         cells += [f"{took_s:.2f}" for took_s in selects]
         cells.append(", ".join(f"{name} {value:.0f}" if value >= 10 else f"{name} {value:.2g}" for name, value in self.figures.items()))
         cells.append("held" if not self.harms else "; ".join(self.harms))
@@ -146,11 +147,11 @@ class Measured:
 
 
 HEAD = (
-    "| attack | RSS at most, MiB | /livez p99, ms | at most, ms "
+    "| attack | took, s | RSS at most, MiB | /livez p99, ms | at most, ms "
     + "".join(f"| SELECT 1 by {name} at most, s " for name in SELECTS)
     + "| figures | |"
 )
-RULE = "|---" * (6 + len(SELECTS)) + "|"
+RULE = "|---" * (7 + len(SELECTS)) + "|"
 
 
 def judge(scale, measured):
@@ -196,13 +197,18 @@ def measure(scale, servers, words, work):
     return measured
 
 
-def led(work, target, *given):
-    """In a process of its own: calls `work`, and tells figures and harm by the pipe that comes last."""
-    *given, pipe = given
+def led(pipe, target, words, fuzz_s):
+    """In a process of its own: leads the attack, or fuzzes for so long; tells figures and harm."""
     os.nice(NICENESS)
+    # A connection is a file, and attackers open thousands; the server has what it was given.
+    files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files_max, files_max))
     harm = ""
     try:
-        work(target, *given)
+        if fuzz_s:
+            fuzz(next(fuzzer for fuzzer in FUZZERS if fuzzer.words == words), target, fuzz_s)
+        else:
+            next(one for one in ATTACKS if one.words == words).work(target)
     except Harm as error:
         harm = str(error)
     except Exception as error:  # noqa: BLE001 - an attack that could not be led is one that was not tried
@@ -211,11 +217,11 @@ def led(work, target, *given):
 
 
 class Attacker:
-    """A process that leads one attack."""
+    """A process that leads the attack of these words, or fuzzes for so long."""
 
-    def __init__(self, processes, work, target, *given):
+    def __init__(self, processes, target, words, fuzz_s=0):
         self.ours, theirs = processes.Pipe()
-        self.process = processes.Process(target=led, args=[work, target, *given, theirs], daemon=True)
+        self.process = processes.Process(target=led, args=[theirs, target, words, fuzz_s], daemon=True)
         self.process.start()
         theirs.close()
 
@@ -237,7 +243,7 @@ def lead_all(processes, arguments, scale, server):
                 scale,
                 [server],
                 one.words,
-                lambda one=one: Attacker(processes, one.work, server.target).outcome(scale.attack_s_max),
+                lambda one=one: Attacker(processes, server.target, one.words).outcome(scale.attack_s_max),
             )
 
 
@@ -250,13 +256,9 @@ def fuzz_all(processes, arguments, scale, server):
                 [server],
                 words,
                 lambda fuzzer=fuzzer: Attacker(
-                    processes, fuzz_by_words, server.target, fuzzer.words, arguments.fuzz_seconds
+                    processes, server.target, fuzzer.words, arguments.fuzz_seconds
                 ).outcome(arguments.fuzz_seconds + 60),
             )
-
-
-def fuzz_by_words(target, words, seconds):
-    fuzz(next(fuzzer for fuzzer in FUZZERS if fuzzer.words == words), target, seconds)
 
 
 def soak(processes, arguments, scale, servers):
@@ -271,7 +273,7 @@ def soak(processes, arguments, scale, servers):
                 left = left or chance.sample(ATTACKS, len(ATTACKS))
                 one = left.pop()
                 server = next(server for server in servers if server.over == one.over)
-                attacker = Attacker(processes, one.work, server.target)
+                attacker = Attacker(processes, server.target, one.words)
                 running.append((one, attacker, time.monotonic() + scale.attack_s_max))
                 count += 1
             multiprocessing.connection.wait([attacker.ours for _, attacker, _ in running], timeout=1)

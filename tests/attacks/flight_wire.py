@@ -14,10 +14,14 @@ SERVICE = "/arrow.flight.protocol.FlightService/"
 TYPES = "type.googleapis.com/arrow.flight.protocol.sql."
 COMMAND = 2  # the type of a descriptor
 DATA_BODY = 1000
+# Of a call that the server has ended without a status.
+RESET = -1
+ENDS = (h2.events.StreamEnded, h2.events.StreamReset)
+KEPT = (h2.events.DataReceived, h2.events.ResponseReceived, h2.events.TrailersReceived, *ENDS)
 OK, UNKNOWN, DEADLINE, EXHAUSTED, INTERNAL, UNAVAILABLE = 0, 2, 4, 8, 13, 14
 # What the transport itself tells of messages that are no calls, under the status of a bug.
 OF_TRANSPORT = ("Unexpected EOF decoding stream", "failed to decode Protobuf", "protocol error")
-KINDS = {OK: "rows", DEADLINE: "limit", EXHAUSTED: "limit", UNAVAILABLE: "busy"}
+KINDS = {OK: "rows", DEADLINE: "limit", EXHAUSTED: "limit", UNAVAILABLE: "busy", RESET: "closed"}
 
 
 def varint(number):
@@ -107,6 +111,7 @@ class Client:
         if tls:
             self.socket = tls.wrap_socket(self.socket)
         self.state = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
+        self.events = []
         self.state.initiate_connection()
         self.flush()
 
@@ -138,8 +143,8 @@ class Client:
         return call
 
     def send(self, call, data, has_ended=False):
-        """Sends bytes of a call as its window lets them through."""
-        while data:
+        """Sends bytes of a call as its window lets them through, until the server ends the call."""
+        while data and not self.has_ended(call):
             window = min(
                 self.state.local_flow_control_window(call), self.state.max_outbound_frame_size
             )
@@ -149,35 +154,42 @@ class Client:
             self.state.send_data(call, data[:window])
             data = data[window:]
             self.flush()
-        if has_ended:
+        if has_ended and not self.has_ended(call):
             self.state.end_stream(call)
             self.flush()
 
+    def has_ended(self, call):
+        return any(isinstance(event, ENDS) for event in self.events if event.stream_id == call)
+
     def take_events(self):
+        """Keeps what comes next of any call."""
         part = self.socket.recv(65536)
         if not part:
             raise ConnectionError("the server has closed the connection")
-        return self.state.receive_data(part)
+        for event in self.state.receive_data(part):
+            if isinstance(event, h2.events.ConnectionTerminated):
+                raise ConnectionError(f"the server has ended the connection: {event.error_code}")
+            if isinstance(event, h2.events.DataReceived):
+                self.state.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+            if isinstance(event, KEPT):
+                self.events.append(event)
+        self.flush()
 
     def finish(self, call):
         """Status, sentence and messages of a call that was sent."""
+        while not self.has_ended(call):
+            self.take_events()
+        mine = [event for event in self.events if event.stream_id == call]
+        self.events = [event for event in self.events if event.stream_id != call]
         data, told = b"", {}
-        while True:
-            for event in self.take_events():
-                if getattr(event, "stream_id", None) not in (None, call, 0):
-                    continue
-                if isinstance(event, h2.events.DataReceived):
-                    data += event.data
-                    self.state.acknowledge_received_data(event.flow_controlled_length, call)
-                elif isinstance(event, (h2.events.ResponseReceived, h2.events.TrailersReceived)):
-                    told.update(dict(event.headers))
-                elif isinstance(event, (h2.events.StreamReset, h2.events.ConnectionTerminated)):
-                    raise ConnectionError(f"the call was reset: {event.error_code}")
-                if isinstance(event, h2.events.StreamEnded):
-                    self.flush()
-                    status = int(told.get("grpc-status", UNKNOWN))
-                    return status, told.get("grpc-message", ""), unframed(data)
-            self.flush()
+        for event in mine:
+            if isinstance(event, h2.events.DataReceived):
+                data += event.data
+            elif isinstance(event, (h2.events.ResponseReceived, h2.events.TrailersReceived)):
+                told.update(dict(event.headers))
+        if "grpc-status" not in told:
+            return RESET, "the call was reset", []
+        return int(told["grpc-status"]), told.get("grpc-message", ""), unframed(data)
 
     def call(self, method, *messages, is_raw=False, **others):
         """Makes a call. Raw messages hold their frames already."""

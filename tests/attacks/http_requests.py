@@ -54,6 +54,15 @@ def smuggling(target):
     at_once(len(cases), client)
 
 
+@attack("targets of requests that are no paths, by every method")
+def targets(target):
+    for told in ("localhost", "localhost:80", "*", "((((", "http://localhost", "http:", "//", "?", "#", "/%", "/\\", "[::1]:x"):
+        for method in ("GET", "POST", "CONNECT", "OPTIONS", "TRACE", "PRI", "X" * 40):
+            request = f"{method} {told} HTTP/1.1\r\nHost: {host_of(target)}\r\nConnection: close\r\n\r\n"
+            heard = say(target, request.encode(), seconds=0.5)
+            expect(heard != b"", f"{method} {told} was not answered")
+
+
 @attack("paths and statements that point at files outside of the data")
 def traversal(target):
     secret = b"root:x:0"
@@ -170,7 +179,7 @@ def decompression(target):
             with flight_wire.Client(target) as client:
                 told = flight_wire.framed(bomb, is_compressed=True)
                 status, sentence, _ = client.call(method, told, is_raw=True, grpc_encoding=coding)
-                expect(status != 0, f"{coding} was taken by {method}: {sentence}")
+                expect(status != flight_wire.OK, f"{coding} was taken by {method}: {sentence}")
 
 
 @attack("Flight messages that are far too large")
@@ -184,6 +193,6 @@ def oversize_calls(target):
             told = (b"\0" + size.to_bytes(4, "big")) + bytes(1)
             flight.send(call, told)
             status, sentence, _ = flight.finish(call)
-            expect(status != 0, f"a message of {size} bytes was taken: {sentence}")
+            expect(status != flight_wire.OK, f"a message of {size} bytes was taken: {sentence}")
 
     at_once(8, client)
