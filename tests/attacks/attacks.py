@@ -11,50 +11,33 @@ import multiprocessing
 import os
 import random
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "tests" / "clients"))
-
-import browsers  # noqa: F401, E402 - registers its attacks
-import connections  # noqa: F401, E402
-import floods  # noqa: F401, E402
-import handles  # noqa: F401, E402
-import http_requests  # noqa: F401, E402
-import postgres_messages  # noqa: F401, E402
-import readers  # noqa: F401, E402
-import runaway  # noqa: E402
-from fuzzing import FUZZERS, case, fuzz  # noqa: E402
-from legitimate import LIVEZ, SELECTS, Legitimate, percentile  # noqa: E402
-from registry import ATTACKS, GIB, MIB, Harm, Target  # noqa: E402
-from serving import started  # noqa: E402
-from watch import Watch, memory_bytes  # noqa: E402
+# Each of these registers its attacks.
+import browsers  # noqa: F401
+import connections  # noqa: F401
+import credentials  # noqa: F401
+import floods  # noqa: F401
+import handles  # noqa: F401
+import http_requests  # noqa: F401
+import postgres_messages  # noqa: F401
+import readers  # noqa: F401
+import runaway
+from attacked import ROOT, Server
+from fuzzing import FUZZERS, case, fuzz
+from registry import ATTACKS, GIB, MIB, Harm, Target
+from results import HEAD, RULE, Measured, Scale, judge
+from watch import memory_bytes
 
 NICENESS = 10
 CALM_S = 60
 SOAK_AT_ONCE = 4
 # Bytes that may remain a minute after it.
 KEPT_BYTES = 150 * MIB
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How long and how large; bounds that are infinite are not judged."""
-
-    is_full: bool
-    settings: tuple
-    sql_time_s: float
-    attack_s_max: float
-    memory_bytes_max: float
-    livez_p99_s: float = float("inf")
-    livez_max_s: float = float("inf")
-    select_s: float = float("inf")
-    figures: dict = field(default_factory=dict)
 
 
 def scales(arguments):
@@ -66,116 +49,6 @@ def scales(arguments):
         return Scale(True, (), 10, 900, memory or machine_bytes / 4, 0.02, 0.2, 1.0, figures)
     settings = ("--sql-time", "2s", "--sql-memory", "64MiB", "--sql-at-once", "4")
     return Scale(False, settings, 2, 60, memory or 2 * GIB)
-
-
-def address(url):
-    host, _, port = url.split("//")[1].rpartition(":")
-    return host, int(port)
-
-
-class Server:
-    """A server with its watch and its legitimate clients, started again where it has died."""
-
-    LISTENERS = ("http", "flight", "postgres")
-
-    def __init__(self, processes, arguments, scale, over, folder):
-        self.processes, self.arguments, self.scale, self.over = processes, arguments, scale, over
-        self.folder = folder
-        self.running = None
-        self.start()
-
-    def start(self):
-        settings, key = list(self.scale.settings), None
-        if self.over == "locked":
-            keys = os.path.join(self.folder, "keys")
-            making = [self.arguments.uptally, "keys", "add", "--role", "run", keys]
-            key = subprocess.run(making, check=True, capture_output=True, text=True).stdout.strip()
-            tls = ROOT / "tests" / "service" / "tls"
-            settings += ["--keys", keys, "--tls-cert", str(tls / "certificate.pem"), "--tls-key", str(tls / "key.pem")]
-        self.running = started(
-            self.arguments.uptally, os.path.join(self.folder, "tables"), self.LISTENERS, *settings, log_level="info"
-        )
-        served = self.running.__enter__()
-        self.target = Target(
-            *map(address, served.urls),
-            pid=served.process.pid,
-            log=served.log,
-            sql_time_s=self.scale.sql_time_s,
-            key=key,
-            is_full=self.scale.is_full,
-            seed=self.arguments.seed,
-        )
-        self.watch = Watch(served.process, served.log)
-        self.clients = Legitimate(self.processes, self.target)
-        # What is kept from the first answers on is there from the start.
-        for _ in range(2):
-            self.clients.asked_since(time.monotonic())
-        self.start_bytes = memory_bytes(self.target.pid)
-
-    def end(self):
-        self.watch.end()
-        self.clients.end()
-        self.running.__exit__(None, None, None)
-
-    def revive(self):
-        if self.watch.process.poll() is not None:
-            self.end()
-            self.start()
-
-
-@dataclass
-class Measured:
-    """What was seen while something was led against a server."""
-
-    words: str
-    took_s: float
-    most_bytes: int
-    asked: list
-    figures: dict
-    harms: list
-
-    def row(self):
-        livez = [one.took_s for one in self.asked if one.name == LIVEZ] or [float("nan")]
-        selects = [
-            max((one.took_s for one in self.asked if one.name == name), default=float("nan")) for name in SELECTS
-        ]
-        cells = [self.words, f"{self.took_s:.1f}", f"{self.most_bytes / MIB:.0f}", f"{percentile(livez, 0.99) * 1000:.0f}", f"{max(livez) * 1000:.0f}"]
-        cells += [f"{took_s:.2f}" for took_s in selects]
-        cells.append(", ".join(f"{name} {value:.0f}" if value >= 10 else f"{name} {value:.2g}" for name, value in self.figures.items()))
-        cells.append("held" if not self.harms else "; ".join(self.harms))
-        return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
-
-
-HEAD = (
-    "| attack | took, s | RSS at most, MiB | /livez p99, ms | at most, ms "
-    + "".join(f"| SELECT 1 by {name} at most, s " for name in SELECTS)
-    + "| figures | |"
-)
-RULE = "|---" * (7 + len(SELECTS)) + "|"
-
-
-def judge(scale, measured):
-    """Adds the harms that legitimate clients and the watch saw."""
-    wrong = [one for one in measured.asked if one.wrong]
-    for name in sorted({one.name for one in wrong}):
-        of_name = [one for one in wrong if one.name == name]
-        measured.harms.append(f"{len(of_name)} questions of a legitimate client ({name}) failed, as {of_name[0].wrong[:200]}")
-    livez = [one.took_s for one in measured.asked if one.name == LIVEZ]
-    if livez and percentile(livez, 0.99) > scale.livez_p99_s:
-        measured.harms.append("/livez p99")
-    if livez and max(livez) > scale.livez_max_s:
-        measured.harms.append("/livez at most")
-    measured.harms += [
-        f"SELECT 1 by {name}"
-        for name in SELECTS
-        if any(one.took_s > scale.select_s for one in measured.asked if one.name == name)
-    ]
-    if measured.most_bytes > scale.memory_bytes_max:
-        measured.harms.append(f"memory of {measured.most_bytes / MIB:.0f} MiB")
-    for name, bound in scale.figures.items():
-        if measured.figures.get(name, 0) > bound:
-            measured.harms.append(name)
-    return measured
 
 
 def measure(scale, servers, words, work):
@@ -221,14 +94,20 @@ class Attacker:
 
     def __init__(self, processes, target, words, fuzz_s=0):
         self.ours, theirs = processes.Pipe()
-        self.process = processes.Process(target=led, args=[theirs, target, words, fuzz_s], daemon=True)
+        self.process = processes.Process(
+            target=led, args=[theirs, target, words, fuzz_s], daemon=True
+        )
         self.process.start()
         theirs.close()
 
     def outcome(self, seconds):
         """Figures and harms, within so long."""
         try:
-            figures, harm = self.ours.recv() if self.ours.poll(seconds) else ({}, f"not over after {seconds:.0f} s")
+            figures, harm = (
+                self.ours.recv()
+                if self.ours.poll(seconds)
+                else ({}, f"not over after {seconds:.0f} s")
+            )
         except EOFError:
             figures, harm = {}, "could not be led: the attacker has died"
         self.process.kill()
@@ -243,7 +122,9 @@ def lead_all(processes, arguments, scale, server):
                 scale,
                 [server],
                 one.words,
-                lambda one=one: Attacker(processes, server.target, one.words).outcome(scale.attack_s_max),
+                lambda one=one: Attacker(processes, server.target, one.words).outcome(
+                    scale.attack_s_max
+                ),
             )
 
 
@@ -276,21 +157,27 @@ def soak(processes, arguments, scale, servers):
                 attacker = Attacker(processes, server.target, one.words)
                 running.append((one, attacker, time.monotonic() + scale.attack_s_max))
                 count += 1
-            multiprocessing.connection.wait([attacker.ours for _, attacker, _ in running], timeout=1)
+            multiprocessing.connection.wait(
+                [attacker.ours for _, attacker, _ in running], timeout=1
+            )
             for place in list(running):
                 one, attacker, until_s = place
                 if attacker.ours.poll() or time.monotonic() > until_s:
                     running.remove(place)
                     _, told = attacker.outcome(0)
                     # A server that is busy with other attackers need not let each of them in.
-                    harms += [f"{one.words}: {harm}" for harm in told if "could not be led" not in harm]
+                    harms += [
+                        f"{one.words}: {harm}" for harm in told if "could not be led" not in harm
+                    ]
             if any(server.watch.process.poll() is not None for server in servers):
                 for _, attacker, _ in running:
                     attacker.outcome(0)
                 break
         return {"attacks": count}, harms
 
-    return measure(scale, servers, f"soak of {arguments.soak_minutes:g} minutes, all attacks mixed", work)
+    return measure(
+        scale, servers, f"soak of {arguments.soak_minutes:g} minutes, all attacks mixed", work
+    )
 
 
 def calm(scale, servers, after):
@@ -300,9 +187,16 @@ def calm(scale, servers, after):
     time.sleep(CALM_S)
 
     def work():
-        kept = {server.over: memory_bytes(server.target.pid) - server.start_bytes for server in servers}
-        harms = [f"{over} keeps memory" for over, kept_bytes in kept.items() if kept_bytes > KEPT_BYTES]
-        return {f"MiB more than at the start ({over})": kept_bytes / MIB for over, kept_bytes in kept.items()}, harms
+        kept = {
+            server.over: memory_bytes(server.target.pid) - server.start_bytes for server in servers
+        }
+        harms = [
+            f"{over} keeps memory" for over, kept_bytes in kept.items() if kept_bytes > KEPT_BYTES
+        ]
+        return {
+            f"MiB more than at the start ({over})": kept_bytes / MIB
+            for over, kept_bytes in kept.items()
+        }, harms
 
     yield measure(scale, servers, f"{CALM_S} s after {after}", work)
 
@@ -310,7 +204,10 @@ def calm(scale, servers, after):
 def lead(processes, arguments, scale, folder):
     """All that was measured."""
     measured = []
-    servers = [Server(processes, arguments, scale, over, os.path.join(folder, over)) for over in ("open", "locked")]
+    servers = [
+        Server(processes, arguments, scale, over, os.path.join(folder, over))
+        for over in ("open", "locked")
+    ]
     try:
         for server in servers:
             measured += lead_all(processes, arguments, scale, server)
@@ -328,15 +225,31 @@ def lead(processes, arguments, scale, folder):
 
 
 def read_arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("uptally", type=os.path.abspath)
     parser.add_argument("--full", action="store_true", help="full sizes, and bounds of time")
-    parser.add_argument("--only", default="", metavar="WORDS", help="only what has these words in its name")
-    parser.add_argument("--seed", type=int, help="of mutations and orders; any by default, 1 where small")
+    parser.add_argument(
+        "--only", default="", metavar="WORDS", help="only what has these words in its name"
+    )
+    parser.add_argument(
+        "--seed", type=int, help="of mutations and orders; any by default, 1 where small"
+    )
     parser.add_argument("--soak-minutes", type=float, help="30 in full, otherwise none")
-    parser.add_argument("--fuzz-seconds", type=float, help="of each listener and state; 600 in full, otherwise 3")
-    parser.add_argument("--memory-mib", type=float, help="bound of memory; a quarter of the machine in full, otherwise 2048")
-    parser.add_argument("--case", type=int, help="only prints the bytes of this case of the fuzzer that --only names")
+    parser.add_argument(
+        "--fuzz-seconds", type=float, help="of each listener and state; 600 in full, otherwise 3"
+    )
+    parser.add_argument(
+        "--memory-mib",
+        type=float,
+        help="bound of memory; a quarter of the machine in full, otherwise 2048",
+    )
+    parser.add_argument(
+        "--case",
+        type=int,
+        help="only prints the bytes of this case of the fuzzer that --only names",
+    )
     arguments = parser.parse_args()
     if arguments.seed is None:
         arguments.seed = random.randrange(1 << 32) if arguments.full else 1
@@ -353,8 +266,9 @@ def main():
         fuzzer = next(fuzzer for fuzzer in FUZZERS if arguments.only in fuzzer.words)
         target = Target(None, None, None, 0, "", 0, seed=arguments.seed)
         return print(case(fuzzer, target, arguments.case))
+    # Otherwise its servers would outlive a script that is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["attacks"])
     scale = scales(arguments)
     print(f"seed {arguments.seed}\n\n{HEAD}\n{RULE}", flush=True)
     began_s = time.monotonic()
@@ -365,7 +279,9 @@ def main():
             subprocess.run(loading, check=True, capture_output=True)
         measured = lead(processes, arguments, scale, folder)
     harmed = [one for one in measured if one.harms]
-    print(f"\nattacks: {len(measured) - len(harmed)} of {len(measured)} held in {time.monotonic() - began_s:.0f} s")
+    print(
+        f"\nattacks: {len(measured) - len(harmed)} of {len(measured)} held in {time.monotonic() - began_s:.0f} s"
+    )
     sys.exit(f"{len(harmed)} attacks did harm" if harmed or not measured else 0)
 
 

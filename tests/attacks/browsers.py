@@ -40,7 +40,9 @@ def forbidden(target, method, path, body, headers):
     status, told, answer = ask(target, method, path, body, headers)
     asked = f"{method} {path} with {headers}"
     expect(400 <= status < 500, f"{asked} was answered {status}: {answer[:100]!r}")
-    allowed = {name.lower(): value for name, value in told.items()}.get("access-control-allow-origin")
+    allowed = {name.lower(): value for name, value in told.items()}.get(
+        "access-control-allow-origin"
+    )
     expect(allowed is None, f"{asked} let other pages read the answer: {allowed}")
 
 
@@ -61,7 +63,11 @@ def rebinding(target):
     ident = wire.trigger(target, max_gap="7h")
     before = reports(target)
     for host in OTHER_HOSTS:
-        for request in [*guarded_requests(target, ident), ("GET", "/v1/reports", None), ("GET", "/v1/stores", None)]:
+        for request in [
+            *guarded_requests(target, ident),
+            ("GET", "/v1/reports", None),
+            ("GET", "/v1/stores", None),
+        ]:
             forbidden(target, *request, {"Host": host})
     # Several hosts, of which one is allowed; and a target that names another than the field.
     for lines in (
@@ -86,7 +92,9 @@ def cross_site(target):
     for method in ("POST", "DELETE"):
         asking = {"Origin": f"https://{EVIL}", "Access-Control-Request-Method": method}
         _, told, _ = ask(target, "OPTIONS", "/v1/reports", None, asking)
-        allowed = [value for name, value in told.items() if name.lower() == "access-control-allow-origin"]
+        allowed = [
+            value for name, value in told.items() if name.lower() == "access-control-allow-origin"
+        ]
         expect(not allowed, f"a preflight of another site was allowed: {allowed}")
 
 
@@ -108,6 +116,8 @@ def other_protocols(target):
         with wire.connect(address, target.source) as connection:
             connection.sendall(head.encode() + question)
             heard = wire.read_to_end(connection, 2)
-            expect(b"4711" not in heard, f"a request of HTTP was answered with rows: {heard[:100]!r}")
+            expect(
+                b"4711" not in heard, f"a request of HTTP was answered with rows: {heard[:100]!r}"
+            )
     heard = wire.say(target, question)
     expect(b"4711" not in heard, f"a startup was answered with rows: {heard[:100]!r}")

@@ -1,4 +1,4 @@
-"""Connections that are silent, slow or many, and what is said before encryption."""
+"""Connections that are silent, slow or many."""
 
 import ssl
 import time
@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import postgres_wire
 import wire
+from credentials import after_tls_request
 from flight_wire import Client
 from floods import PREFACE, frame
 from registry import at_once, attack, drop, expect
@@ -25,10 +26,14 @@ def addresses(target):
 def silent(target):
     for address in addresses(target).values():
         kept = []
-        at_once(16, lambda _, address=address, kept=kept: kept.extend(
-            wire.connect(address, target.source) for _ in range(target.size(SILENT, 2 * SILENT) // 16)
-        ))
-        target.hold(1.5, 20)
+        at_once(
+            16,
+            lambda _, address=address, kept=kept: kept.extend(
+                wire.connect(address, target.source)
+                for _ in range(target.size(SILENT, 2 * SILENT) // 16)
+            ),
+        )
+        target.hold(1, 20)
         drop(kept)
 
 
@@ -47,7 +52,11 @@ def drip(target, opened, said, every_s=0.2):
     while time.monotonic() < ends_s and kept:
         for connection in list(kept):
             try:
-                connection.sendall(said[place % len(said)][:1] if isinstance(said, list) else said[place : place + 1])
+                connection.sendall(
+                    said[place % len(said)][:1]
+                    if isinstance(said, list)
+                    else said[place : place + 1]
+                )
             except OSError:
                 kept.remove(connection)
         place += 1
@@ -59,7 +68,10 @@ def drip(target, opened, said, every_s=0.2):
         time.sleep(max(0.0, ends_s - time.monotonic()))
         left = [connection for connection in kept if not wire.is_closed(connection)]
         target.record("slow connections left", len(left))
-        expect(not left, f"{len(left)} of {count} slow connections were still open after {OPENING_CHECK_S} s")
+        expect(
+            not left,
+            f"{len(left)} of {count} slow connections were still open after {OPENING_CHECK_S} s",
+        )
     drop(kept)
 
 
@@ -108,20 +120,13 @@ def client_hello(protocols=("h2", "http/1.1")):
     return outgoing.read()
 
 
-def after_tls_request(target):
-    connection = wire.connect(target.postgres, target.source)
-    connection.sendall(postgres_wire.TLS_REQUEST)
-    connection.recv(1)
-    return connection
-
-
 @attack("handshakes of TLS, a byte at a time, on every listener", over="locked")
 def slow_handshakes(target):
     hello = client_hello()
     openings = [
         lambda: wire.connect(target.http, target.source),
         lambda: wire.connect(target.flight, target.source),
-        lambda: after_tls_request(target),
+        lambda: after_tls_request(target.postgres, target.source),
     ]
     at_once(3, lambda number: drip(target, openings[number], hello))
 
@@ -133,7 +138,7 @@ def slow_heads_over_tls(target):
 
 @attack("connections that are opened and closed as fast as they go")
 def churn(target):
-    ends_s = time.monotonic() + target.size(1.5, 20)
+    ends_s = time.monotonic() + target.size(1.0, 20)
 
     def client(number):
         address = list(addresses(target).values())[number % 3]
@@ -145,7 +150,7 @@ def churn(target):
 
 @attack("logins and calls as fast as they go, over TLS", over="locked")
 def handshakes(target):
-    ends_s = time.monotonic() + target.size(1.5, 20)
+    ends_s = time.monotonic() + target.size(1.0, 20)
 
     def client(number):
         while time.monotonic() < ends_s:
@@ -157,63 +162,3 @@ def handshakes(target):
                 postgres_wire.open_postgres(target).close()
 
     at_once(9, client)
-
-
-def injected(target, request, behind):
-    """What comes decrypted, unasked, where clear text was sent behind a request for TLS."""
-    with wire.connect(target.postgres, target.source) as connection:
-        connection.sendall(request + behind)
-        answer = connection.recv(1)
-        if answer != b"S":
-            # It was refused, and what was injected must not be answered after that.
-            return answer + wire.read_to_end(connection, 1)
-        try:
-            encrypted = target.tls().wrap_socket(connection)
-        except OSError:
-            return b""
-        return wire.read_to_end(encrypted, 1)
-
-
-@attack("clear text behind a request for TLS, taken as if it had come over TLS", over="locked")
-def injected_before_tls(target):
-    wire_of = postgres_wire
-    login = wire_of.startup() + wire_of.password(target.key) + wire_of.query("SELECT 1")
-    for request in (wire_of.TLS_REQUEST, wire_of.GSS_REQUEST + wire_of.TLS_REQUEST):
-        for behind in (login, wire_of.startup(), wire_of.query("SELECT 1"), b"\0"):
-            heard = injected(target, request, behind)
-            expect(b"Z\0\0\0\x05" not in heard, f"{behind[:20]!r} was let in")
-            expect(b"R\0\0\0\x08" not in heard, f"{behind[:20]!r} was answered: {heard[:60]!r}")
-
-
-@attack("passwords tried as fast as they go, on every listener", over="locked")
-def wrong_passwords(target):
-    ends_s = time.monotonic() + target.size(1.5, 20)
-
-    def client(number):
-        while time.monotonic() < ends_s:
-            if number % 3 == 0:
-                status, _, _ = wire.ask(target, "GET", "/v1/stores", headers={"Authorization": "Bearer upt_wrong"})
-                expect(status == 401, f"a wrong key was answered {status}")
-            elif number % 3 == 1:
-                with Client(target) as flight:
-                    flight.target = type(target)(**{**vars(target), "key": "upt_wrong"})
-                    status, _, _ = flight.call("ListActions", b"")
-                    expect(status == 16, f"a wrong key was answered {status}")
-            else:
-                with postgres_wire.open_postgres(target) as connection:
-                    connection.sendall(postgres_wire.startup() + postgres_wire.password("upt_wrong"))
-                    heard = wire.read_to_end(connection, 8)
-                    expect(b"Z\0\0\0\x05" not in heard, "a wrong password let a client in")
-
-    at_once(9, client)
-
-
-@attack("requests to cancel the statements of others")
-def cancels(target):
-    random = target.random("cancels")
-    for _ in range(target.size(100, 5000)):
-        with wire.connect(target.postgres, target.source) as connection:
-            secret = random.choice((4, 4, 32, 256))
-            body = random.randbytes(4) + random.randbytes(secret)
-            told = (80877102).to_bytes(4, "big") + body
-            connection.sendall((4 + len(told)).to_bytes(4, "big") + told)

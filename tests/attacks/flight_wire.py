@@ -203,7 +203,10 @@ class Client:
 
     def prepare(self, sql):
         """The handle of a prepared statement."""
-        told = action("CreatePreparedStatement", command("ActionCreatePreparedStatementRequest", field(1, sql.encode())))
+        told = action(
+            "CreatePreparedStatement",
+            command("ActionCreatePreparedStatementRequest", field(1, sql.encode())),
+        )
         status, sentence, results = self.call("DoAction", told)
         if status != OK:
             raise ConnectionError(f"{status} {sentence}")

@@ -15,7 +15,9 @@ END_STREAM, END_HEADERS, ACK = 1, 4, 1
 
 
 def frame(kind, flags, stream, payload=b""):
-    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+    return (
+        len(payload).to_bytes(3, "big") + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+    )
 
 
 def head(target, path="/livez", **others):
@@ -42,7 +44,9 @@ def calls():
 def resets(target, path):
     told = head(target, path)
     for stream in calls():
-        yield frame(HEADERS, END_HEADERS, stream, told) + frame(RESET, 0, stream, struct.pack(">I", 8))
+        yield frame(HEADERS, END_HEADERS, stream, told) + frame(
+            RESET, 0, stream, struct.pack(">I", 8)
+        )
 
 
 def calls_without_end(target, path):
@@ -107,7 +111,9 @@ def expanding_heads(target, path):
     yield frame(HEADERS, END_HEADERS | END_STREAM, 1, head(target, path) + long)
     for stream in calls():
         if stream > 1:
-            yield frame(HEADERS, END_HEADERS | END_STREAM, stream, head(target, path) + b"\xbe" * 8000)
+            yield frame(
+                HEADERS, END_HEADERS | END_STREAM, stream, head(target, path) + b"\xbe" * 8000
+            )
 
 
 def hpack_length(rest):
@@ -140,7 +146,7 @@ def flood(frames, is_read):
     """A function that floods both listeners of HTTP/2, and reads what they answer, or does not."""
 
     def work(target):
-        ends_s = time.monotonic() + target.size(1.0, 15)
+        ends_s = time.monotonic() + target.size(0.7, 15)
         listeners = (
             (lambda target: target.http, "/livez"),
             (lambda target: target.flight, CALL),

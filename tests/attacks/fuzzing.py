@@ -11,7 +11,8 @@ import pyarrow
 import flight_wire
 import postgres_wire
 import wire
-from connections import after_tls_request, client_hello
+from connections import client_hello
+from credentials import after_tls_request
 from floods import AWAY, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, SETTINGS
 from handles import messages, stream
 from mutation import Bytes, Number, Sized, big_endian, mutated, parts
@@ -63,7 +64,11 @@ def counted(width, *listed):
 
 
 def startup_tree(*settings):
-    pairs = [Bytes(one + b"\0") for pair in ((b"user", b"ann"), (b"database", b"uptally"), *settings) for one in pair]
+    pairs = [
+        Bytes(one + b"\0")
+        for pair in ((b"user", b"ann"), (b"database", b"uptally"), *settings)
+        for one in pair
+    ]
     return Sized(parts(Number(3 << 16, 4), *pairs, b"\0"), big_endian(4), counted=4)
 
 
@@ -74,13 +79,22 @@ def value_tree(value):
 def session_trees(random):
     """Messages of one session."""
     sql = random.choice(STATEMENTS)
-    values = [value_tree(one) for one in random.choice(((b"1", b"2"), (b"\0\0\0\7", b"\0" * 8), ()))]
+    values = [
+        value_tree(one) for one in random.choice(((b"1", b"2"), (b"\0\0\0\7", b"\0" * 8), ()))
+    ]
     types = [Number(random.choice((23, 25, 20, 1184, 1007, 0, 1700)), 4) for _ in values]
     formats = [Number(random.randrange(2), 2) for _ in values]
     return (
         typed(b"P", b"s\0", sql + b"\0", *counted(2, *types)),
         typed(b"D", b"S", b"s\0"),
-        typed(b"B", b"p\0", b"s\0", *counted(2, *formats), *counted(2, *values), *counted(2, Number(random.randrange(2), 2))),
+        typed(
+            b"B",
+            b"p\0",
+            b"s\0",
+            *counted(2, *formats),
+            *counted(2, *values),
+            *counted(2, Number(random.randrange(2), 2)),
+        ),
         typed(b"D", b"P", b"p\0"),
         typed(b"E", b"p\0", Number(random.choice((0, 1, 5)), 4)),
         typed(b"C", random.choice((b"S", b"P")), b"s\0"),
@@ -99,8 +113,12 @@ def session_trees(random):
 def before_password(random):
     cancel = Sized(parts(Number(80877102, 4), Number(1, 4), b"\0" * 4), big_endian(4), counted=4)
     request = Sized(parts(Number(random.choice((80877103, 80877104)), 4)), big_endian(4), counted=4)
-    start = startup_tree((b"application_name", b"x"), (b"client_encoding", b"UTF8"), (b"_pq_.x", b"1"))
-    first = random.choice(((start,), (request, start), (cancel,), (start, typed(b"p", b"upt_wrong\0"))))
+    start = startup_tree(
+        (b"application_name", b"x"), (b"client_encoding", b"UTF8"), (b"_pq_.x", b"1")
+    )
+    first = random.choice(
+        ((start,), (request, start), (cancel,), (start, typed(b"p", b"upt_wrong\0")))
+    )
     return parts(*first, *random.choice(((), session_trees(random))))
 
 
@@ -137,10 +155,12 @@ def request_tree(random):
     body = random.choice(BODIES)
     fields = [
         b"Host: localhost\r\n",
-        b"Accept: " + random.choice((b"*/*", b"text/csv", b"application/json;q=0.1, */*;q=0")) + b"\r\n",
+        b"Accept: "
+        + random.choice((b"*/*", b"text/csv", b"application/json;q=0.1, */*;q=0"))
+        + b"\r\n",
         b"Accept-Encoding: gzip, br;q=0.5\r\n",
         b"Range: bytes=0-10\r\n",
-        b"If-None-Match: \"x\", W/\"y\"\r\n",
+        b'If-None-Match: "x", W/"y"\r\n',
         b"Idempotency-Key: a\r\n",
         b"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n",
         b"Authorization: Basic YTpi\r\n",
@@ -163,7 +183,9 @@ def http_bug(heard):
 
 def proto(number, content):
     content = Bytes(content) if isinstance(content, bytes) else content
-    return Sized(content, lambda length: flight_wire.varint(number << 3 | 2) + flight_wire.varint(length))
+    return Sized(
+        content, lambda length: flight_wire.varint(number << 3 | 2) + flight_wire.varint(length)
+    )
 
 
 def any_tree(name, *content):
@@ -182,13 +204,19 @@ def call_tree(random):
     """A call's name and messages."""
     sql = random.choice(STATEMENTS)
     statement = any_tree("CommandStatementQuery", proto(1, sql))
-    prepared = any_tree("CommandPreparedStatementQuery", proto(1, len(sql).to_bytes(8, "little") + sql))
+    prepared = any_tree(
+        "CommandPreparedStatementQuery", proto(1, len(sql).to_bytes(8, "little") + sql)
+    )
     tables = any_tree("CommandGetTables", proto(2, b"%"), proto(3, b"pol%"))
     command = random.choice((statement, prepared, tables))
     descriptor = parts(b"\x08\x02", proto(2, command))
     creating = any_tree("ActionCreatePreparedStatementRequest", proto(1, sql))
     put = [
-        parts(*([proto(1, descriptor)] if first else []), proto(2, header), proto(flight_wire.DATA_BODY, body))
+        parts(
+            *([proto(1, descriptor)] if first else []),
+            proto(2, header),
+            proto(flight_wire.DATA_BODY, body),
+        )
         for first, (header, body) in zip((True, False), IPC)
     ]
     return random.choice(
@@ -265,14 +293,38 @@ def hello_tree(_):
 
 
 FUZZERS = (
-    Fuzzer("PostgreSQL after the login", "open", opened_session, lambda random: parts(*session_trees(random)), postgres_bug),
+    Fuzzer(
+        "PostgreSQL after the login",
+        "open",
+        opened_session,
+        lambda random: parts(*session_trees(random)),
+        postgres_bug,
+    ),
     Fuzzer("HTTP without keys", "open", wire.open_http, request_tree, http_bug),
     Fuzzer("Flight SQL without keys", "open", opened_flight, calls_tree, flight_bug),
-    Fuzzer("PostgreSQL before the password", "locked", postgres_wire.open_postgres, before_password, postgres_bug),
+    Fuzzer(
+        "PostgreSQL before the password",
+        "locked",
+        postgres_wire.open_postgres,
+        before_password,
+        postgres_bug,
+    ),
     Fuzzer("HTTP without a key", "locked", wire.open_http, request_tree, http_bug),
     Fuzzer("Flight SQL without a key", "locked", opened_flight, calls_tree, flight_bug),
-    Fuzzer("TLS of HTTP", "locked", lambda target: wire.connect(target.http, target.source), hello_tree, lambda _: b""),
-    Fuzzer("TLS of PostgreSQL", "locked", after_tls_request, hello_tree, lambda _: b""),
+    Fuzzer(
+        "TLS of HTTP",
+        "locked",
+        lambda target: wire.connect(target.http, target.source),
+        hello_tree,
+        lambda _: b"",
+    ),
+    Fuzzer(
+        "TLS of PostgreSQL",
+        "locked",
+        lambda target: after_tls_request(target.postgres, target.source),
+        hello_tree,
+        lambda _: b"",
+    ),
 )
 
 
@@ -314,7 +366,9 @@ def fuzz(fuzzer, target, seconds):
                 log_read += len(lines)
             failed = FAILURES.search(lines.decode(errors="replace"))
             if failed or told:
-                harms.append(f"seed {target.seed}, case {number} or one of {CLIENTS} before it: {told or failed[0]}")
+                harms.append(
+                    f"seed {target.seed}, case {number} or one of {CLIENTS} before it: {told or failed[0]}"
+                )
 
     threads = [threading.Thread(target=client, daemon=True) for _ in range(CLIENTS)]
     for thread in threads:

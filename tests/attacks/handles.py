@@ -38,7 +38,9 @@ def messages(told):
     try:
         while True:
             message = reader.read_next_message()
-            parts.append((message.metadata.to_pybytes(), message.body.to_pybytes() if message.body else b""))
+            parts.append(
+                (message.metadata.to_pybytes(), message.body.to_pybytes() if message.body else b"")
+            )
     except StopIteration:
         return parts
 
@@ -81,7 +83,9 @@ def use(client, forged):
         refused(client.call, "GetFlightInfo", field(1, 2) + field(2, told)),
         refused(client.call, "DoPut", *bound(told, messages(stream(values())))),
     ]
-    closing = action("ClosePreparedStatement", command("ActionClosePreparedStatementRequest", field(1, forged)))
+    closing = action(
+        "ClosePreparedStatement", command("ActionClosePreparedStatementRequest", field(1, forged))
+    )
     refused(client.call, "DoAction", closing)
     return statuses
 
@@ -97,7 +101,9 @@ def forged_handles(target):
     with Client(target) as client:
         for metadata, body in forgeries(target):
             parts = ((schema, b""), (metadata, body))
-            told = b"".join(CONTINUED + struct.pack("<I", len(one)) + one + more for one, more in parts)
+            told = b"".join(
+                CONTINUED + struct.pack("<I", len(one)) + one + more for one, more in parts
+            )
             statuses = use(client, handle(told))
             expect(OK not in statuses, "a handle that the server did not issue was taken")
 
@@ -112,7 +118,10 @@ def made_up_handles(target):
             flipped[random.randrange(len(flipped))] ^= 1 << random.randrange(8)
             made_up = random.randbytes(random.choice((0, 1, 7, 8, 40, 4096)))
             for forged in (bytes(flipped), made_up, mine[:-1], mine + b"\0"):
-                expect(OK not in use(client, forged), "a handle that the server did not issue was taken")
+                expect(
+                    OK not in use(client, forged),
+                    "a handle that the server did not issue was taken",
+                )
 
 
 @attack("a compressed handle of kilobytes that expands to more than a gigabyte")

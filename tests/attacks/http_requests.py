@@ -56,9 +56,24 @@ def smuggling(target):
 
 @attack("targets of requests that are no paths, by every method")
 def targets(target):
-    for told in ("localhost", "localhost:80", "*", "((((", "http://localhost", "http:", "//", "?", "#", "/%", "/\\", "[::1]:x"):
+    for told in (
+        "localhost",
+        "localhost:80",
+        "*",
+        "((((",
+        "http://localhost",
+        "http:",
+        "//",
+        "?",
+        "#",
+        "/%",
+        "/\\",
+        "[::1]:x",
+    ):
         for method in ("GET", "POST", "CONNECT", "OPTIONS", "TRACE", "PRI", "X" * 40):
-            request = f"{method} {told} HTTP/1.1\r\nHost: {host_of(target)}\r\nConnection: close\r\n\r\n"
+            request = (
+                f"{method} {told} HTTP/1.1\r\nHost: {host_of(target)}\r\nConnection: close\r\n\r\n"
+            )
             heard = say(target, request.encode(), seconds=0.5)
             expect(heard != b"", f"{method} {told} was not answered")
 
@@ -82,11 +97,17 @@ def traversal(target):
         f"http://localhost/{up}",
         "file:///etc/passwd",
     ):
-        heard = say(target, f"GET {path} HTTP/1.1\r\nHost: {host_of(target)}\r\nConnection: close\r\n\r\n".encode())
-        expect(secret not in heard and statuses(heard)[:1] != [200], f"{path} was answered {statuses(heard)}")
+        heard = say(
+            target,
+            f"GET {path} HTTP/1.1\r\nHost: {host_of(target)}\r\nConnection: close\r\n\r\n".encode(),
+        )
+        expect(
+            secret not in heard and statuses(heard)[:1] != [200],
+            f"{path} was answered {statuses(heard)}",
+        )
     for sql in (
         "SELECT * FROM '/etc/passwd'",
-        "SELECT * FROM \"/etc/passwd\"",
+        'SELECT * FROM "/etc/passwd"',
         "SELECT * FROM read_csv('/etc/passwd')",
         "SELECT * FROM parquet_metadata('/etc/passwd')",
         "SELECT pg_read_file('/etc/passwd')",
@@ -102,7 +123,10 @@ def traversal(target):
             expect(secret.decode() not in answer.detail, f"{sql} read a file")
             # PostgreSQL clients may set what they like of their own session.
             if not sql.startswith("SET"):
-                expect(answer.kind == "refused", f"{sql} was answered {answer.kind}: {answer.detail[:100]}")
+                expect(
+                    answer.kind == "refused",
+                    f"{sql} was answered {answer.kind}: {answer.detail[:100]}",
+                )
 
 
 @attack("line ends and terminal sequences that forge lines of the log")
@@ -110,11 +134,22 @@ def log_injection(target):
     forged = f"forged-{target.random('log').randrange(10**9)}"
     escape = "\x1b[2J"
     lines = f"\r\n{forged} INFO logged in {escape}"
-    for path in (f"/v1/stores/{quote(lines)}/uptime", f"/v1/reports/{quote(lines)}", f"/{quote(lines)}", f"/v1/sql?q={quote(lines)}"):
+    for path in (
+        f"/v1/stores/{quote(lines)}/uptime",
+        f"/v1/reports/{quote(lines)}",
+        f"/{quote(lines)}",
+        f"/v1/sql?q={quote(lines)}",
+    ):
         ask(target, "GET", path)
     for name in ("X-Request-Id", "Traceparent", "User-Agent", "Forwarded", "X-Forwarded-For"):
-        say(target, f"GET /livez HTTP/1.1\r\nHost: {host_of(target)}\r\n{name}: a\r {forged}{escape}\r\nConnection: close\r\n\r\n".encode())
-        say(target, f"GET /livez HTTP/1.1\r\nHost: {host_of(target)}\r\n{name}: a\n{forged}{escape}\r\nConnection: close\r\n\r\n".encode())
+        say(
+            target,
+            f"GET /livez HTTP/1.1\r\nHost: {host_of(target)}\r\n{name}: a\r {forged}{escape}\r\nConnection: close\r\n\r\n".encode(),
+        )
+        say(
+            target,
+            f"GET /livez HTTP/1.1\r\nHost: {host_of(target)}\r\n{name}: a\n{forged}{escape}\r\nConnection: close\r\n\r\n".encode(),
+        )
     for listener in (wire, postgres_wire, flight_wire):
         listener.ask_sql(target, f"SELECT '{lines}' FROM nothing{lines}")
     with postgres_wire.open_postgres(target) as connection, suppress(OSError):
@@ -123,7 +158,10 @@ def log_injection(target):
         wire.read_to_end(connection, 1)
     with open(target.log, "rb") as log:
         told = log.read()
-    expect(not any(line.startswith(forged.encode()) for line in told.splitlines()), "a line of the log was forged")
+    expect(
+        not any(line.startswith(forged.encode()) for line in told.splitlines()),
+        "a line of the log was forged",
+    )
     expect(escape.encode() not in told, "the log holds a terminal sequence")
 
 
@@ -167,7 +205,9 @@ def decompression(target):
     bomb = b"".join(compressor.compress(zeros) for _ in range(size_mib)) + compressor.flush()
     for coding in ("gzip", "deflate", "br", "zstd", "gzip, gzip"):
         for path in ("/v1/sql", "/v1/reports"):
-            status, _, body = ask(target, "POST", path, bomb[: 900 * KIB], {"Content-Encoding": coding})
+            status, _, body = ask(
+                target, "POST", path, bomb[: 900 * KIB], {"Content-Encoding": coding}
+            )
             expect(400 <= status < 500, f"{coding} was answered {status} {body[:100]!r}")
     # Many small encodings within each other.
     nested = bomb
@@ -196,3 +236,23 @@ def oversize_calls(target):
             expect(status != flight_wire.OK, f"a message of {size} bytes was taken: {sentence}")
 
     at_once(8, client)
+
+
+@attack("reports as fast as they go, each another one")
+def many_reports(target):
+    count = target.size(8, 500)
+
+    def client(number):
+        for asked in range(number, count, 4):
+            body = f'{{"max_gap": "{asked + 60}s"}}'.encode()
+            status, told, answer = ask(target, "POST", "/v1/reports", body)
+            expect(
+                status in (200, 202, 429, 503), f"a report was answered {status}: {answer[:100]!r}"
+            )
+            if status == 503:
+                expect(
+                    "retry-after" in map(str.lower, told),
+                    "a report was refused without Retry-After",
+                )
+
+    at_once(4, client)

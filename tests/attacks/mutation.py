@@ -4,8 +4,30 @@ from dataclasses import dataclass, replace
 
 NUMBERS = (0, 1, 2, 4, 7, 8, 127, 128, 255, 256, 1000, 32767, 32768, 65535, 65536, (1 << 24) - 1)
 NUMBERS += ((1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 40, 1 << 62, (1 << 63) - 1, (1 << 64) - 1)
-TEXTS = (b"", b"\0", b"\xff\xfe", b"'", b'"', b"$1", b"--", b"/*", b"%00", b"\r\n", b"\r\n\r\n", b"(" * 100)
-TEXTS += (b"9" * 400, "é€😀".encode(), b"\xc0\x80", b"NaN", b"-1", b"1e999", b"x" * 20_000, b"../" * 9)
+TEXTS = (
+    b"",
+    b"\0",
+    b"\xff\xfe",
+    b"'",
+    b'"',
+    b"$1",
+    b"--",
+    b"/*",
+    b"%00",
+    b"\r\n",
+    b"\r\n\r\n",
+    b"(" * 100,
+)
+TEXTS += (
+    b"9" * 400,
+    "é€😀".encode(),
+    b"\xc0\x80",
+    b"NaN",
+    b"-1",
+    b"1e999",
+    b"x" * 20_000,
+    b"../" * 9,
+)
 REPEATS_MAX = 200
 
 
@@ -85,7 +107,9 @@ def once(random, tree):
             return Parts((*tree.parts[:place], changed, *tree.parts[place + 1 :]))
         return rearranged(random, tree)
     if isinstance(tree, Number):
-        return replace(tree, value=random.choice((*NUMBERS, tree.value - 1, tree.value + 1, -tree.value)))
+        return replace(
+            tree, value=random.choice((*NUMBERS, tree.value - 1, tree.value + 1, -tree.value))
+        )
     return Bytes(changed_bytes(random, tree.value))
 
 

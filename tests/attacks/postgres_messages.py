@@ -82,7 +82,9 @@ def huge_startup(target):
     for length in (0x7FFFFFFF, 0xFFFFFFFF, 10_001, 64 * MIB, 7, 0):
         with open_postgres(target) as connection, suppress(OSError):
             connection.sendall(struct.pack(">I", length) + struct.pack(">i", 3 << 16))
-            expect(pour(connection, 16 * MIB) < 16 * MIB, f"a startup of {length} bytes was taken in")
+            expect(
+                pour(connection, 16 * MIB) < 16 * MIB, f"a startup of {length} bytes was taken in"
+            )
 
 
 def truncations(target):

@@ -32,12 +32,16 @@ def query(sql):
 
 
 def parse(name, sql, types=()):
-    return message(b"P", text(name) + text(sql) + struct.pack(f">h{len(types)}i", len(types), *types))
+    return message(
+        b"P", text(name) + text(sql) + struct.pack(f">h{len(types)}i", len(types), *types)
+    )
 
 
 def bind(portal, name, values=()):
     shown = b"".join(struct.pack(">i", len(value)) + value for value in values)
-    return message(b"B", text(portal) + text(name) + struct.pack(">hh", 0, len(values)) + shown + b"\0\0")
+    return message(
+        b"B", text(portal) + text(name) + struct.pack(">hh", 0, len(values)) + shown + b"\0\0"
+    )
 
 
 def describe(kind, name):

@@ -42,7 +42,11 @@ def unread_flight(target):
     def opened(_):
         client = flight_wire.Client(target, is_unread=True)
         call = client.begin("DoGet")
-        client.send(call, flight_wire.framed(flight_wire.ticket(flight_wire.statement(LONG))), has_ended=True)
+        client.send(
+            call,
+            flight_wire.framed(flight_wire.ticket(flight_wire.statement(LONG))),
+            has_ended=True,
+        )
         return client.socket
 
     keep(target, target.size(12, 40), opened)
@@ -110,7 +114,8 @@ def unread_downloads(target):
     wire.ask(target, "GET", f"/v1/reports/{ident}?wait=60s")
     paths = [f"/v1/reports/{ident}.{name}" for name in ("csv", "ndjson", "json", "parquet")]
     requests = "".join(
-        f"GET {paths[number % 4]} HTTP/1.1\r\nHost: {wire.host_of(target)}\r\n\r\n" for number in range(40)
+        f"GET {paths[number % 4]} HTTP/1.1\r\nHost: {wire.host_of(target)}\r\n\r\n"
+        for number in range(40)
     ).encode()
 
     def opened(_):
@@ -137,7 +142,9 @@ def endless_calls(target):
 
 @attack("bodies of HTTP requests that never end")
 def endless_bodies(target):
-    head = f"POST /v1/sql HTTP/1.1\r\nHost: {wire.host_of(target)}\r\nContent-Length: 1000000\r\n\r\n"
+    head = (
+        f"POST /v1/sql HTTP/1.1\r\nHost: {wire.host_of(target)}\r\nContent-Length: 1000000\r\n\r\n"
+    )
 
     def opened(_):
         connection = wire.open_http(target)

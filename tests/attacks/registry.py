@@ -52,6 +52,7 @@ class Target:
     log: str
     sql_time_s: float
     key: str | None = None
+    read_key: str | None = None
     is_full: bool = False
     seed: int = 1
     source: str = ATTACKER
@@ -96,7 +97,9 @@ def at_once(count, work):
         except Exception as error:  # noqa: BLE001 - told by the caller's thread
             harms.append(error)
 
-    threads = [threading.Thread(target=guarded, args=[number], daemon=True) for number in range(count)]
+    threads = [
+        threading.Thread(target=guarded, args=[number], daemon=True) for number in range(count)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

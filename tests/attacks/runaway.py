@@ -51,10 +51,14 @@ QUESTIONS = {
     "padding to gigabytes": "SELECT length(lpad('x', 2000000000, 'y')), length(rpad('x', 2000000000, 'y'))",
     "padding a row": "SELECT max(length(lpad(store_id, 1000000, 'y'))) FROM polls",
     "a list of long texts": "SELECT array_length(make_array(" + ", ".join([TEXT_60_MB] * 50) + "))",
-    "a struct of long texts": "SELECT named_struct(" + ", ".join(f"'f{n}', {TEXT_60_MB}" for n in range(50)) + ")",
+    "a struct of long texts": "SELECT named_struct("
+    + ", ".join(f"'f{n}', {TEXT_60_MB}" for n in range(50))
+    + ")",
     "a list of a billion": "SELECT array_length(array_repeat(array_repeat(1, 100000), 10000))",
     "a range as a list": "SELECT array_length(range(0, 5000000000))",
-    "lists joined": "SELECT array_length(array_concat(" + ", ".join(["range(0, 30000000)"] * 20) + "))",
+    "lists joined": "SELECT array_length(array_concat("
+    + ", ".join(["range(0, 30000000)"] * 20)
+    + "))",
     "lists compared": "SELECT array_length(array_intersect(range(0, 50000000), range(0, 50000000)))",
     "texts split": "SELECT array_length(string_to_array(repeat('a,', 100000000), ','))",
     "texts of lists": "SELECT length(array_to_string(array_repeat(repeat('x', 100000), 100000), ','))",
@@ -75,8 +79,11 @@ QUESTIONS = {
     "calls, deeply nested": "SELECT " + "abs(" * 3000 + "1" + ")" * 3000,
     "queries, deeply nested": "SELECT * FROM " + "(SELECT * FROM " * 1000 + "polls" + ") t" * 1000,
     "a long chain of operators": "SELECT " + " + ".join(["1"] * 20000),
-    "a long chain of conditions": "SELECT count(*) FROM polls WHERE " + " OR ".join(f"store_no = {n}" for n in range(10000)),
-    "a long list": "SELECT count(*) FROM polls WHERE store_no IN (" + ", ".join(map(str, range(50000))) + ")",
+    "a long chain of conditions": "SELECT count(*) FROM polls WHERE "
+    + " OR ".join(f"store_no = {n}" for n in range(10000)),
+    "a long list": "SELECT count(*) FROM polls WHERE store_no IN ("
+    + ", ".join(map(str, range(50000)))
+    + ")",
     "a long union": " UNION ALL ".join(["SELECT 1"] * 3000),
     "cases, deeply nested": "SELECT " + "CASE WHEN true THEN " * 1000 + "1" + " END" * 1000,
     "names that stand for names": names_for_names(40),
@@ -93,12 +100,17 @@ def ask(listener, target, words):
     """Asks, and records how much later than its limit the answer comes."""
     asked_s = time.monotonic()
     try:
-        answer = listener.ask_sql(target, QUESTIONS[words], timeout_s=target.sql_time_s + target.size(60, 20))
+        answer = listener.ask_sql(
+            target, QUESTIONS[words], timeout_s=target.sql_time_s + target.size(60, 20)
+        )
     except TimeoutError:
         raise Harm(f"{words}: not answered within {time.monotonic() - asked_s:.0f} s") from None
     took_s = time.monotonic() - asked_s
     target.record(LATE, max(0.0, took_s - target.sql_time_s) * 1000)
-    expect(answer.kind in REFUSALS, f"{words}: {answer.kind} by {listener.__name__}: {answer.detail[:300]}")
+    expect(
+        answer.kind in REFUSALS,
+        f"{words}: {answer.kind} by {listener.__name__}: {answer.detail[:300]}",
+    )
 
 
 @attack("runaway questions, many at once, on all listeners")
@@ -160,7 +172,11 @@ def gone_clients(target):
             plain.sendall(head.encode() + body)
         with flight_wire.Client(target) as flight:
             call = flight.begin("DoGet")
-            flight.send(call, flight_wire.framed(flight_wire.ticket(flight_wire.statement(sql))), has_ended=True)
+            flight.send(
+                call,
+                flight_wire.framed(flight_wire.ticket(flight_wire.statement(sql))),
+                has_ended=True,
+            )
 
     for _ in range(target.size(2, 10)):
         at_once(12, client)

@@ -9,7 +9,9 @@ from contextlib import suppress
 LOOK_EVERY_S = 0.1
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 # What no log of a server may hold, whatever clients send.
-FAILURES = re.compile(r"panicked|memory allocation of \d+ bytes failed|stack overflow|SIGSEGV", re.IGNORECASE)
+FAILURES = re.compile(
+    r"panicked|memory allocation of \d+ bytes failed|stack overflow|SIGSEGV", re.IGNORECASE
+)
 
 
 def parents():
