@@ -79,7 +79,10 @@ class Server:
         self.clients.end()
         self.running.__exit__(None, None, None)
 
+    def is_alive(self):
+        return self.watch.process.poll() is None
+
     def revive(self):
-        if self.watch.process.poll() is not None:
+        if not self.is_alive():
             self.end()
             self.start()

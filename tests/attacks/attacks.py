@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from multiprocessing.connection import wait
 
 # Each of these registers its attacks.
 import browsers  # noqa: F401
@@ -34,6 +35,7 @@ from results import HEAD, RULE, Measured, Scale, judge
 from watch import memory_bytes
 
 NICENESS = 10
+NOT_LED = "could not be led"
 CALM_S = 60
 SOAK_AT_ONCE = 4
 # Bytes that may remain a minute after it.
@@ -85,7 +87,7 @@ def led(pipe, target, words, fuzz_s):
     except Harm as error:
         harm = str(error)
     except Exception as error:  # noqa: BLE001 - an attack that could not be led is one that was not tried
-        harm = f"could not be led: {type(error).__name__}: {error}"
+        harm = f"{NOT_LED}: {type(error).__name__}: {error}"
     pipe.send((target.figures, harm))
 
 
@@ -102,17 +104,21 @@ class Attacker:
 
     def outcome(self, seconds):
         """Figures and harms, within so long."""
+        figures, harm = {}, f"not over after {seconds:.0f} s"
         try:
-            figures, harm = (
-                self.ours.recv()
-                if self.ours.poll(seconds)
-                else ({}, f"not over after {seconds:.0f} s")
-            )
+            if self.ours.poll(seconds):
+                figures, harm = self.ours.recv()
         except EOFError:
-            figures, harm = {}, "could not be led: the attacker has died"
+            harm = f"{NOT_LED}: the attacker has died"
+        self.end()
+        return figures, [harm] if harm else []
+
+    def has_told(self):
+        return self.ours.poll()
+
+    def end(self):
         self.process.kill()
         self.process.join()
-        return figures, [harm] if harm else []
 
 
 def lead_all(processes, arguments, scale, server):
@@ -146,38 +152,36 @@ def soak(processes, arguments, scale, servers):
     """All attacks mixed, a few at a time, in an order of chance, for so long."""
     chance = random.Random(arguments.seed)
     ends_s = time.monotonic() + arguments.soak_minutes * 60
+    deck = []
+
+    def begun():
+        nonlocal deck
+        deck = deck or chance.sample(ATTACKS, len(ATTACKS))
+        one = deck.pop()
+        server = next(server for server in servers if server.over == one.over)
+        attacker = Attacker(processes, server.target, one.words)
+        return one, attacker, time.monotonic() + scale.attack_s_max
 
     def work():
-        running, left, harms, count = [], [], [], 0
-        while time.monotonic() < ends_s or running:
-            while len(running) < SOAK_AT_ONCE and time.monotonic() < ends_s:
-                left = left or chance.sample(ATTACKS, len(ATTACKS))
-                one = left.pop()
-                server = next(server for server in servers if server.over == one.over)
-                attacker = Attacker(processes, server.target, one.words)
-                running.append((one, attacker, time.monotonic() + scale.attack_s_max))
+        running, late_ms, harms, count = [], 0.0, [], 0
+        while time.monotonic() < ends_s and all(server.is_alive() for server in servers):
+            while len(running) < SOAK_AT_ONCE:
+                running.append(begun())
                 count += 1
-            multiprocessing.connection.wait(
-                [attacker.ours for _, attacker, _ in running], timeout=1
-            )
-            for place in list(running):
-                one, attacker, until_s = place
-                if attacker.ours.poll() or time.monotonic() > until_s:
-                    running.remove(place)
-                    _, told = attacker.outcome(0)
-                    # A server that is busy with other attackers need not let each of them in.
-                    harms += [
-                        f"{one.words}: {harm}" for harm in told if "could not be led" not in harm
-                    ]
-            if any(server.watch.process.poll() is not None for server in servers):
-                for _, attacker, _ in running:
-                    attacker.outcome(0)
-                break
-        return {"attacks": count}, harms
+            wait([attacker.ours for _, attacker, _ in running], timeout=1)
+            for ended in [one for one in running if one[1].has_told() or one[2] < time.monotonic()]:
+                running.remove(ended)
+                one, attacker, _ = ended
+                figures, told = attacker.outcome(0)
+                late_ms = max(late_ms, figures.get(runaway.LATE, 0.0))
+                # A server that is busy with other attackers need not let each of them in.
+                harms += [f"{one.words}: {harm}" for harm in told if NOT_LED not in harm]
+        for _, attacker, _ in running:
+            attacker.end()
+        return {"attacks": count, runaway.LATE: late_ms}, harms
 
-    return measure(
-        scale, servers, f"soak of {arguments.soak_minutes:g} minutes, all attacks mixed", work
-    )
+    words = f"soak of {arguments.soak_minutes:g} minutes, all attacks mixed"
+    return measure(scale, servers, words, work)
 
 
 def calm(scale, servers, after):
@@ -238,7 +242,7 @@ def read_arguments():
     )
     parser.add_argument("--soak-minutes", type=float, help="30 in full, otherwise none")
     parser.add_argument(
-        "--fuzz-seconds", type=float, help="of each listener and state; 600 in full, otherwise 3"
+        "--fuzz-seconds", type=float, help="of each listener and state; 600 in full, otherwise 2"
     )
     parser.add_argument(
         "--memory-mib",
@@ -256,7 +260,7 @@ def read_arguments():
     if arguments.soak_minutes is None:
         arguments.soak_minutes = 30 if arguments.full else 0
     if arguments.fuzz_seconds is None:
-        arguments.fuzz_seconds = 600 if arguments.full else 3
+        arguments.fuzz_seconds = 600 if arguments.full else 2
     return arguments
 
 

@@ -12,7 +12,7 @@ from floods import PREFACE, frame
 from registry import at_once, attack, drop, expect
 
 # Beyond the places that each listener of SQL has.
-SILENT = 600
+SILENT = 528
 # A listener may take so long over the first bytes, over a handshake and over a head.
 OPENING_S = 15
 OPENING_CHECK_S = OPENING_S + 10
@@ -48,7 +48,7 @@ def drip(target, opened, said, every_s=0.2):
     kept = []
     at_once(count, lambda _: kept.append(opened()))
     began_s, place = time.monotonic(), 0
-    ends_s = began_s + target.size(1.5, OPENING_CHECK_S)
+    ends_s = began_s + target.size(1, OPENING_CHECK_S)
     while time.monotonic() < ends_s and kept:
         for connection in list(kept):
             try:

@@ -165,7 +165,7 @@ def many_statements(target):
                 name = f"s{number}"
                 connection.sendall(parse(name, text) + bind(name, name) + SYNC)
                 answer = answer_of(messages.until(b"Z")).must_not_be_bug(name)
-                if answer.kind != "rows" or time.monotonic() - started_s > target.size(6, 60):
+                if answer.kind != "rows" or time.monotonic() - started_s > target.size(3, 60):
                     break
             # Those that it has keep their memory for as long as it stays.
             target.hold(1, 10)
