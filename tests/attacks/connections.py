@@ -47,31 +47,22 @@ def drip(target, opened, said, every_s=0.2):
     count = target.size(60, 300)
     kept = []
     at_once(count, lambda _: kept.append(opened()))
-    began_s, place = time.monotonic(), 0
-    ends_s = began_s + target.size(1, OPENING_CHECK_S)
-    while time.monotonic() < ends_s and kept:
+    ends_s = time.monotonic() + target.size(1, OPENING_CHECK_S)
+    # The last byte is never said: what was said as a whole is no attack any more.
+    for byte in said[:-1]:
         for connection in list(kept):
             try:
-                connection.sendall(
-                    said[place % len(said)][:1]
-                    if isinstance(said, list)
-                    else said[place : place + 1]
-                )
+                connection.sendall(bytes([byte]))
             except OSError:
                 kept.remove(connection)
-        place += 1
-        # What was said as a whole is no attack any more: the last byte is never said.
-        if not isinstance(said, list) and place >= len(said) - 1:
+        if time.monotonic() > ends_s:
             break
         time.sleep(every_s)
     if target.is_full:
         time.sleep(max(0.0, ends_s - time.monotonic()))
-        left = [connection for connection in kept if not wire.is_closed(connection)]
-        target.record("slow connections left", len(left))
-        expect(
-            not left,
-            f"{len(left)} of {count} slow connections were still open after {OPENING_CHECK_S} s",
-        )
+        left = sum(not wire.is_closed(connection) for connection in kept)
+        target.record("slow connections left", left)
+        expect(left == 0, f"{left} of {count} slow connections were open after {OPENING_CHECK_S} s")
     drop(kept)
 
 

@@ -11,8 +11,8 @@ import wire
 from registry import LEGITIMATE
 
 QUESTION = "SELECT 1"
-# Work that others wait for may be late (409), and refused by a server that is full (503).
-WELL = (200, 409, 503)
+# Work that others wait for may be late (409), and refused by a server that is full (429, 503).
+WELL = (200, 409, 429, 503)
 
 
 @dataclass

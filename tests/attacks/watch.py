@@ -8,10 +8,9 @@ from contextlib import suppress
 
 LOOK_EVERY_S = 0.1
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-# What no log of a server may hold, whatever clients send.
-FAILURES = re.compile(
-    r"panicked|memory allocation of \d+ bytes failed|stack overflow|SIGSEGV", re.IGNORECASE
-)
+# What no log of a server may hold, whatever clients send. That the server itself aborts is seen by
+# its process.
+FAILURES = re.compile("panicked")
 
 
 def parents():
