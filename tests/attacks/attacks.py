@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import wait
 
 # Each of these registers its attacks.
@@ -205,6 +206,13 @@ def calm(scale, servers, after):
     yield measure(scale, servers, f"{CALM_S} s after {after}", work)
 
 
+def on_each(scale, servers, lead_on):
+    """What is led on each server; on all at once where no times are judged, to be done sooner."""
+    with ThreadPoolExecutor(1 if scale.is_full else len(servers)) as leaders:
+        led_on = leaders.map(lambda server: list(lead_on(server)), servers)
+        return [measured for of_server in led_on for measured in of_server]
+
+
 def lead(processes, arguments, scale, folder):
     """All that was measured."""
     measured = []
@@ -213,14 +221,16 @@ def lead(processes, arguments, scale, folder):
         for over in ("open", "locked")
     ]
     try:
-        for server in servers:
-            measured += lead_all(processes, arguments, scale, server)
+        measured += on_each(
+            scale, servers, lambda server: lead_all(processes, arguments, scale, server)
+        )
         measured += calm(scale, servers, "the attacks")
         if arguments.soak_minutes:
             measured.append(soak(processes, arguments, scale, servers))
             measured += calm(scale, servers, "the soak")
-        for server in servers:
-            measured += fuzz_all(processes, arguments, scale, server)
+        measured += on_each(
+            scale, servers, lambda server: fuzz_all(processes, arguments, scale, server)
+        )
         measured += calm(scale, servers, "fuzzing")
     finally:
         for server in servers:

@@ -83,7 +83,7 @@ def huge_startup(target):
         with open_postgres(target) as connection, suppress(OSError):
             connection.sendall(struct.pack(">I", length) + struct.pack(">i", 3 << 16))
             expect(
-                pour(connection, 16 * MIB) < 16 * MIB, f"a startup of {length} bytes was taken in"
+                pour(connection, 32 * MIB) < 32 * MIB, f"a startup of {length} bytes was taken in"
             )
 
 

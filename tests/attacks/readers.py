@@ -21,7 +21,7 @@ def keep(target, count, opened):
         kept.append(opened(number))
 
     at_once(count, client)
-    target.hold(target.sql_time_s + 1, 2 * target.sql_time_s)
+    target.hold(target.sql_time_s + 0.3, 2 * target.sql_time_s)
     for one in kept:
         with suppress(OSError):
             one.close()
