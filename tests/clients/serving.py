@@ -3,30 +3,69 @@
 import os
 import re
 import subprocess
+import tempfile
+import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-LISTENERS = {"flight": r"grpc://\S+", "postgres": r"postgres://\S+", "http": r"http://\S+"}
+LISTENERS = {"flight": r"grpc://\S+", "postgres": r"postgres://\S+", "http": r"https?://\S+"}
+# A server that is asked to stop finishes what it began, within a time of its own.
+STOP_S = 30
+LOOK_EVERY_S = 0.02
+
+
+@dataclass
+class Served:
+    """A server that listens: where, by which process, and the file of its log."""
+
+    urls: list
+    process: subprocess.Popen
+    log: str
 
 
 @contextmanager
 def serving(uptally, folder, listeners, *settings):
     """Where each of the listeners listens, on a port that is free; `http` always does."""
+    with started(uptally, folder, listeners, *settings) as served:
+        yield served.urls
+    assert served.process.returncode == 0, served.process.returncode
+
+
+@contextmanager
+def started(uptally, folder, listeners, *settings, log_level="warn"):
+    """A server, which is stopped at the end, or killed where it does not stop."""
     flags = [f"--{name}" for name in ("listen", *listeners) if name != "http"]
     anywhere = [word for flag in flags for word in (flag, "127.0.0.1:0")]
-    server = subprocess.Popen(
-        [uptally, "serve", "--data", folder, *anywhere, *settings],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "UPTALLY_LOG": "warn"},
-    )
+    with tempfile.NamedTemporaryFile(prefix="uptally-", suffix=".log") as log:
+        process = subprocess.Popen(
+            [uptally, "serve", "--data", folder, *anywhere, *settings],
+            stderr=log,
+            env={**os.environ, "UPTALLY_LOG": log_level},
+        )
+        try:
+            said = wait_for_listening(process, log.name)
+            yield Served([re.search(LISTENERS[name], said)[0] for name in listeners], process, log.name)
+        finally:
+            stop(process)
+
+
+def wait_for_listening(process, log):
+    """What it says until it listens; an error where it ends before that."""
+    while True:
+        has_ended = process.poll() is not None
+        with open(log, errors="replace") as lines:
+            said = lines.read()
+        if re.search(r"^listening on .*\n", said, re.MULTILINE):
+            return said
+        if has_ended:
+            raise RuntimeError(f"the server has not started: {said}")
+        time.sleep(LOOK_EVERY_S)
+
+
+def stop(process):
+    process.terminate()
     try:
-        said = ""
-        for line in server.stderr:
-            said += line
-            if line.startswith("listening on"):
-                break
-        yield [re.search(LISTENERS[name], said)[0] for name in listeners]
-    finally:
-        server.terminate()
-        ended_with = server.wait(timeout=30)
-    assert ended_with == 0, ended_with
+        process.wait(timeout=STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
