@@ -1,7 +1,8 @@
 //! The memory of the whole server, divided among queries in SQL, reports, and what clients send and
 //! are sent.
 //!
-//! Queries and reports are bounded by how many there are at once; the rest is the [`super::budget`].
+//! Queries and reports are bounded by how many there are at once. Rows that wait for clients have a
+//! part, and so have idle processes; the rest is the [`super::budget`].
 //! What a report takes is an estimate: it reads eight days of the chain, whatever is asked of it.
 
 use std::fmt::Display;

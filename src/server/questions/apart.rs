@@ -255,9 +255,10 @@ impl Receiving {
             }
             Err(error) => (Err(error), false),
         };
-        match has_answered {
-            true => keep_at_rest(self.lease, self.jobs),
-            false => drop(self.lease),
+        if has_answered {
+            keep_at_rest(self.lease, self.jobs);
+        } else {
+            drop(self.lease);
         }
         self.writer.end(end);
     }

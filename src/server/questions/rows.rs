@@ -101,9 +101,10 @@ mod tests {
         for _ in 0..sent {
             writer.send(RecordBatch::new_empty(Arc::clone(&schema))).await.unwrap();
         }
-        match has_ended {
-            true => writer.end(Ok(())),
-            false => drop(writer),
+        if has_ended {
+            writer.end(Ok(()));
+        } else {
+            drop(writer);
         }
         let head = Head { descriptions: Vec::new(), is_plan: false, is_repeatable: true };
         let rows = Rows::apart(head, schema, Cut::default(), batches, JoinSet::new());
