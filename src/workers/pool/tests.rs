@@ -55,6 +55,17 @@ async fn whoever_finds_no_turn_hears_that_the_time_is_over() {
 }
 
 #[tokio::test]
+async fn while_several_clients_have_turns_none_has_more_than_half() {
+    let pool = echoing(3);
+    let [ann, bob, cyd] = [1, 2, 3].map(|number| Client::Key([number; 4]));
+    let _of_ann = ann.asks(pool.lease(Turn::Long, terms(LONG))).await.unwrap();
+    let _of_bob = bob.asks(pool.lease(Turn::Long, terms(LONG))).await.unwrap();
+    let waits = ann.asks(pool.lease(Turn::Long, terms(Duration::ZERO)));
+    assert!(matches!(waits.await, Err(Lost::Time)));
+    assert!(cyd.asks(pool.lease(Turn::Long, terms(LONG))).await.is_ok());
+}
+
+#[tokio::test]
 async fn what_makes_a_process_ready_is_heard_once() {
     let pool = echoing(1);
     let warm = Frame { kind: 2, payload: b"warm".to_vec() };
