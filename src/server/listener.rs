@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use warp::filters::BoxedFilter;
-use warp::http::Request;
+use warp::http::{Request, Uri};
 use warp::hyper::body::Incoming;
 use warp::hyper::service::{Service, service_fn};
 use warp::reply::Response as Reply;
@@ -119,6 +119,10 @@ impl Connection {
         let begun = pace.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(client);
+            // `GET localhost`, or `CONNECT`: warp panics over a target without a path.
+            if request.uri().path_and_query().is_none() {
+                *request.uri_mut() = Uri::from_static("*");
+            }
             if is_reserve {
                 request.extensions_mut().insert(ProbesOnly);
             }

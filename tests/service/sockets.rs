@@ -69,6 +69,18 @@ fn a_body_that_nobody_asked_for_is_let_pass() {
 }
 
 #[test]
+fn a_target_without_a_path_is_nowhere() {
+    listening(waiting(), |address| {
+        for line in ["GET localhost HTTP/1.1", "POST 1:2 HTTP/1.1", "OPTIONS * HTTP/1.1"] {
+            let stream = connect(address);
+            (&stream).write_all(format!("{line}\r\nHost: localhost\r\n\r\n").as_bytes()).unwrap();
+            let (status, _) = answer(&stream);
+            assert!((400..500).contains(&status), "{line}: {status}");
+        }
+    });
+}
+
+#[test]
 fn a_body_that_says_it_is_too_long_is_not_waited_for() {
     listening(waiting(), |address| {
         let stream = connect(address);

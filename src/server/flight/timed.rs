@@ -111,6 +111,8 @@ impl warp::hyper::body::Body for Sent {
 mod tests {
     use std::future::poll_fn;
 
+    use warp::hyper::body::Body as _;
+
     use super::*;
 
     /// A body of which nothing ever comes.
