@@ -1,7 +1,5 @@
 //! Why a question has no answer, as it crosses between processes.
 
-use std::error::Error as _;
-
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Fault, Wrong};
