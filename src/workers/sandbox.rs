@@ -33,30 +33,100 @@ mod linux {
         ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError,
         RulesetStatus, Scope, path_beneath_rules,
     };
-    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
+    use seccompiler::{
+        BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+        SeccompRule, TargetArch,
+    };
 
     /// The newest that is asked for; of older kernels, what they have.
     const NEWEST: ABI = ABI::V6;
 
-    /// Calls that are refused: no query needs them, and who takes a query over would.
-    const REFUSED: [i64; 16] = [
+    /// Calls that are refused: no query needs them, and who takes a query over would. Landlock sees to
+    /// none of those that change whose files are and who may have them.
+    const REFUSED: &[i64] = &[
+        // Networks, and what other processes have in memory together.
         libc::SYS_socket,
         libc::SYS_connect,
         libc::SYS_bind,
         libc::SYS_listen,
         libc::SYS_accept,
         libc::SYS_accept4,
+        libc::SYS_shmget,
+        libc::SYS_shmat,
+        libc::SYS_semget,
+        libc::SYS_msgget,
+        libc::SYS_mq_open,
+        // Programs and other processes.
         libc::SYS_execve,
         libc::SYS_execveat,
         libc::SYS_ptrace,
         libc::SYS_process_vm_readv,
         libc::SYS_process_vm_writev,
         libc::SYS_pidfd_getfd,
+        libc::SYS_pidfd_send_signal,
         libc::SYS_kill,
+        // There an abort is this call.
+        #[cfg(not(target_env = "musl"))]
+        libc::SYS_tkill,
+        libc::SYS_rt_sigqueueinfo,
+        libc::SYS_rt_tgsigqueueinfo,
+        libc::SYS_setpriority,
+        libc::SYS_ioprio_set,
+        libc::SYS_sched_setaffinity,
+        libc::SYS_sched_setscheduler,
+        libc::SYS_sched_setparam,
+        libc::SYS_sched_setattr,
+        // Owners, rights, times and attributes of files.
+        libc::SYS_fchmod,
+        libc::SYS_fchmodat,
+        FCHMODAT2,
+        libc::SYS_fchown,
+        libc::SYS_fchownat,
+        #[cfg(not(target_arch = "riscv64"))]
+        libc::SYS_utimensat,
+        libc::SYS_setxattr,
+        libc::SYS_lsetxattr,
+        libc::SYS_fsetxattr,
+        SETXATTRAT,
+        libc::SYS_removexattr,
+        libc::SYS_lremovexattr,
+        libc::SYS_fremovexattr,
+        REMOVEXATTRAT,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_chmod,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_chown,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_lchown,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_utime,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_utimes,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_futimesat,
+        // Large parts of the kernel.
         libc::SYS_io_uring_setup,
         libc::SYS_bpf,
         libc::SYS_unshare,
+        libc::SYS_setns,
+        libc::SYS_open_by_handle_at,
+        libc::SYS_perf_event_open,
+        libc::SYS_userfaultfd,
+        libc::SYS_keyctl,
+        libc::SYS_add_key,
+        libc::SYS_request_key,
     ];
+    /// Numbers on all machines, which `libc` does not have for each of them, as of 0.2.
+    const FCHMODAT2: i64 = 452;
+    const SETXATTRAT: i64 = 463;
+    const REMOVEXATTRAT: i64 = 466;
+
+    /// With it, the same machine has the calls once more, for programs with short pointers.
+    #[cfg(target_arch = "x86_64")]
+    const X32: i64 = 0x4000_0000;
+    /// Those of [`REFUSED`] that have numbers of their own then, `execve` first.
+    #[cfg(target_arch = "x86_64")]
+    const REFUSED_X32: [i64; 7] = [520, 521, 524, 536, 539, 540, 545];
 
     pub fn restrict_files(read: &Path, written: &Path) -> Result<RulesetStatus, RulesetError> {
         let status = Ruleset::default()
@@ -74,7 +144,12 @@ mod linux {
     }
 
     pub fn restrict_calls() -> Result<(), seccompiler::Error> {
-        let calls: BTreeMap<_, _> = REFUSED.into_iter().map(|call| (call, Vec::new())).collect();
+        let mut calls: BTreeMap<_, _> = refused().map(|call| (call, Vec::new())).collect();
+        // Rust aborts by a signal to itself.
+        let own = u64::from(std::process::id());
+        calls.insert(libc::SYS_tgkill, vec![unless_first_is(own)?]);
+        // What a process asks of its own limits.
+        calls.insert(libc::SYS_prlimit64, vec![unless_first_is(0)?]);
         // As the system refuses what is not permitted.
         let refusal = SeccompAction::Errno(libc::EPERM.unsigned_abs());
         let filter = SeccompFilter::new(
@@ -87,10 +162,32 @@ mod linux {
         seccompiler::apply_filter(&program)
     }
 
+    #[cfg(target_arch = "x86_64")]
+    fn refused() -> impl Iterator<Item = i64> {
+        let once_more = [libc::SYS_tgkill, libc::SYS_prlimit64];
+        let short = REFUSED.iter().chain(&once_more).chain(&REFUSED_X32).map(|call| call | X32);
+        REFUSED.iter().copied().chain(short.collect::<Vec<_>>())
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn refused() -> impl Iterator<Item = i64> {
+        REFUSED.iter().copied()
+    }
+
+    /// Matches calls of which the first argument is another process than that.
+    fn unless_first_is(process: u64) -> Result<SeccompRule, seccompiler::BackendError> {
+        let is_other =
+            SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, process)?;
+        SeccompRule::new(vec![is_other])
+    }
+
     #[cfg(test)]
     mod tests {
         use std::net::{TcpListener, UdpSocket};
+        use std::os::unix::fs::{PermissionsExt, chown};
         use std::process::Command;
+
+        use rustix::process::{Pid, Resource, getpid, getrlimit, prlimit, test_kill_process};
 
         use super::*;
 
@@ -108,6 +205,11 @@ mod linux {
             thread.join().unwrap()
         }
 
+        /// Whether limits may be set; they stay as they are.
+        fn limits(process: Option<Pid>) -> bool {
+            prlimit(process, Resource::Core, getrlimit(Resource::Core)).is_ok()
+        }
+
         #[test]
         fn a_folder_is_read_another_written_and_nothing_else_reached() {
             let folders = tempfile::tempdir().unwrap();
@@ -118,6 +220,7 @@ mod linux {
             }
             std::fs::write(folders.path().join("secret"), "text").unwrap();
             let folder = folders.path().to_owned();
+            let anybody = std::fs::Permissions::from_mode(0o666);
             let reached = restricted(&read, &written, move || {
                 let file = |name: &str| folder.join(name);
                 [
@@ -131,10 +234,16 @@ mod linux {
                     ("listens", TcpListener::bind("127.0.0.1:0").is_ok()),
                     ("sends", UdpSocket::bind("127.0.0.1:0").is_ok()),
                     ("runs", Command::new("/bin/true").status().is_ok()),
+                    ("permits", std::fs::set_permissions(file("secret"), anybody).is_ok()),
+                    ("gives away", chown(file("secret"), None, None).is_ok()),
+                    ("signals", test_kill_process(getpid()).is_ok()),
+                    ("limits itself", limits(None)),
+                    ("limits others", limits(Some(getpid()))),
                 ]
             });
             for (what, is_done) in reached {
-                let is_own = ["reads", "lists", "writes", "removes"].contains(&what);
+                let is_own =
+                    ["reads", "lists", "writes", "removes", "limits itself"].contains(&what);
                 assert_eq!(is_done, is_own, "{what}");
             }
         }
