@@ -70,6 +70,14 @@ pub fn end_with_parent() {
     }
 }
 
+/// Where the machine's memory runs out, the system ends this process before the server.
+pub fn end_before_others() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = std::fs::write("/proc/self/oom_score_adj", "1000") {
+        tracing::debug!(%error, "where memory runs out, the server may end before its queries");
+    }
+}
+
 /// So much memory at most that is of no file, whether it is used or not, and no file with what was in
 /// it. An allocation beyond it fails, which ends the process.
 pub fn limit_memory(bytes: usize) {

@@ -214,6 +214,9 @@ fn processes_know_nothing_but_the_folder() {
             names.split_terminator('\0').map(|variable| variable.split('=').next().unwrap());
         let known = ["UPTALLY_LOG", "RUST_LOG", "RUST_BACKTRACE", "PATH", "TMPDIR"];
         assert!(names.clone().all(|name| known.contains(&name)), "{:?}", names.collect::<Vec<_>>());
+        // Where memory runs out, it goes before the server does.
+        let score = std::fs::read_to_string(format!("/proc/{process}/oom_score_adj")).unwrap();
+        assert_eq!(score, "1000\n");
         let command = std::fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap();
         let command: Vec<_> = command.split_terminator('\0').collect();
         let data = folder.path().join("data/sample-tables");

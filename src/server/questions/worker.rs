@@ -23,7 +23,7 @@ use super::{Failure, Question};
 use crate::error::{Error, Result};
 use crate::server::jobs::{Listed, read_report};
 use crate::sql::{Report, Reports, STACK_BYTES, report_tables};
-use crate::workers::child::{Line, end_with_parent, limit_memory};
+use crate::workers::child::{Line, end_before_others, end_with_parent, limit_memory};
 use crate::workers::{Frame, frames, sandbox};
 
 /// Answers questions about the tables of a folder until the server ends it.
@@ -36,6 +36,7 @@ pub fn run(folder: &Path) -> Result<()> {
         source: error.into(),
     };
     end_with_parent();
+    end_before_others();
     let line = Arc::new(Line::over_stdin().map_err(failed)?);
     let setup = line.hear().and_then(|frame| match frame.kind {
         wire::SETUP => frames::message::<wire::Setup>(frame.payload),
