@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::frames::{self, Frame};
 use super::memory::{Gauge, LOOK_PAUSE};
-use super::pool::Shared;
+use super::pool::{KEPT_BYTES_MAX, Shared};
 use super::process::{START_TIME, Worker};
 use crate::fair::Slot;
 
@@ -24,7 +24,7 @@ const FRAME_BYTES: usize = 16 << 20;
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
     pub ends_at: Instant,
-    /// Memory that the process has more than when it was ready.
+    /// Memory that the process has more than when it was ready, beside what is left of earlier work.
     pub memory_bytes: usize,
 }
 
@@ -50,6 +50,8 @@ pub struct Lease {
     lent: Option<(Worker, UnixStream)>,
     pool: Arc<Shared>,
     pub(super) terms: Terms,
+    /// Of the process.
+    pub(super) memory_bytes_max: usize,
     next_look_at: Instant,
     _turn: Slot,
 }
@@ -68,8 +70,9 @@ impl Lease {
             worker.socket.take().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected));
         match socket.and_then(UnixStream::from_std) {
             Ok(socket) => {
+                let memory_bytes_max = memory_bytes_max(&worker, terms);
                 let (lent, next_look_at) = (Some((worker, socket)), Instant::now() + LOOK_PAUSE);
-                Ok(Self { lent, pool, terms, next_look_at, _turn: turn })
+                Ok(Self { lent, pool, terms, memory_bytes_max, next_look_at, _turn: turn })
             }
             Err(error) => {
                 pool.bury(worker);
@@ -99,6 +102,7 @@ impl Lease {
         self.terms.ends_at = ends_at + begun_at.elapsed();
         if let Some((worker, _)) = &mut self.lent {
             worker.note(frame);
+            self.memory_bytes_max = memory_bytes_max(worker, self.terms);
         }
         Ok(())
     }
@@ -114,7 +118,7 @@ impl Lease {
     /// Where the process has ended, or the terms are over.
     pub async fn say(&mut self, kind: u8, parts: &[&[u8]]) -> Result<(), Lost> {
         let Some((worker, socket)) = &mut self.lent else { return Err(Lost::Killed) };
-        let max = worker.ready_bytes.saturating_add(self.terms.memory_bytes);
+        let max = self.memory_bytes_max;
         let broken = tokio::select! {
             said = frames::send(socket, kind, parts) => match said {
                 Ok(()) => return Ok(()),
@@ -133,7 +137,7 @@ impl Lease {
     /// Where the process has ended, or the terms are over.
     pub async fn hear(&mut self) -> Result<Frame, Lost> {
         let Some((worker, socket)) = &mut self.lent else { return Err(Lost::Killed) };
-        let max = worker.ready_bytes.saturating_add(self.terms.memory_bytes);
+        let max = self.memory_bytes_max;
         let bytes_max = self.terms.memory_bytes.saturating_add(FRAME_BYTES);
         let broken = tokio::select! {
             lost = over(&worker.gauge, max, self.terms.ends_at, &mut self.next_look_at) => {
@@ -150,7 +154,7 @@ impl Lease {
     /// Ends when the terms are over, for whoever waits for something else than the process.
     pub async fn over(&mut self) -> Lost {
         let Some((worker, _)) = &self.lent else { return Lost::Killed };
-        let max = worker.ready_bytes.saturating_add(self.terms.memory_bytes);
+        let max = self.memory_bytes_max;
         over(&worker.gauge, max, self.terms.ends_at, &mut self.next_look_at).await
     }
 
@@ -189,6 +193,13 @@ impl Drop for Lease {
             self.pool.bury(worker);
         }
     }
+}
+
+/// How much memory a process may have that is to work now. What is left of earlier work is not this
+/// one's doing, but no more of it than a process may keep.
+fn memory_bytes_max(worker: &Worker, terms: Terms) -> usize {
+    let kept_bytes = worker.gauge.bytes().saturating_sub(worker.ready_bytes).min(KEPT_BYTES_MAX);
+    worker.ready_bytes.saturating_add(kept_bytes).saturating_add(terms.memory_bytes)
 }
 
 impl Lost {

@@ -28,7 +28,7 @@ const IDLE_TIME: Duration = Duration::from_secs(30);
 /// Between two looks at those that are idle; as long as an allocator may take to give memory back.
 const TEND_PAUSE: Duration = Duration::from_secs(1);
 /// What a process may keep, beside what it had when it was ready, to be lent again.
-const KEPT_BYTES_MAX: usize = 150 << 20;
+pub const KEPT_BYTES_MAX: usize = 150 << 20;
 
 /// What the pool gives turns to. Work of one kind does not wait for that of the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -82,6 +82,32 @@ async fn what_makes_a_process_ready_is_heard_once() {
     }
 }
 
+/// Answers a greeting, grows, answers by an empty frame, and then echoes.
+#[cfg(target_os = "linux")]
+const GROWING: &str = r"
+    dd bs=5 count=1 <&0 >&0 2>/dev/null
+    dd bs=5 count=1 <&0 2>/dev/null
+    text=$(head -c 4000000 /dev/zero | tr '\0' x)
+    head -c 4 /dev/zero >&0
+    printf '\5' >&0
+    cat <&0 >&0
+    exit
+";
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_is_left_of_earlier_work_does_not_count_for_the_next() {
+    let pool = pool(GROWING, 1);
+    let mut lease = pool.lease(Turn::Long, terms(LONG)).await.unwrap();
+    let (process, max) = (lease.process(), lease.memory_bytes_max);
+    lease.say(5, &[]).await.unwrap();
+    lease.hear().await.unwrap();
+    lease.keep();
+    let lease = pool.lease(Turn::Long, terms(LONG)).await.unwrap();
+    assert_eq!(lease.process(), process);
+    assert!(lease.memory_bytes_max > max + 2_000_000, "{max}, then {}", lease.memory_bytes_max);
+}
+
 fn kill(process: u32) {
     let process = rustix::process::Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
     rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
