@@ -153,18 +153,21 @@ impl Shared {
     }
 
     async fn next_idle(&self) -> Result<Worker, Lost> {
+        let mut has_waited = false;
         loop {
             let mut freed = pin!(self.freed.notified());
             // From now on nothing is missed.
             freed.as_mut().enable();
-            if let Some(worker) = self.take_idle()? {
+            if let Some(worker) = self.take_idle(has_waited)? {
                 return Ok(worker);
             }
             freed.await;
+            has_waited = true;
         }
     }
 
-    fn take_idle(&self) -> Result<Option<Worker>, Lost> {
+    /// Has one started where that was the last. A start that failed is told to who has waited for one.
+    fn take_idle(&self, has_waited: bool) -> Result<Option<Worker>, Lost> {
         let mut state = self.state();
         let mut found = None;
         while found.is_none() {
@@ -175,6 +178,7 @@ impl Shared {
             }
         }
         if found.is_none()
+            && has_waited
             && let Some(failed) = state.failed.take()
         {
             // One hears of it; for the others it is tried again.

@@ -148,6 +148,13 @@ async fn a_program_that_is_not_there_is_told() {
 }
 
 #[tokio::test]
+async fn a_start_that_failed_while_nobody_waited_is_tried_again() {
+    let pool = echoing(1);
+    pool.0.state().failed = Some("too many processes".into());
+    pool.lease(Turn::Long, terms(LONG)).await.unwrap().keep();
+}
+
+#[tokio::test]
 async fn a_pool_that_is_closed_starts_nothing() {
     let pool = echoing(1);
     pool.lease(Turn::Long, terms(LONG)).await.unwrap().keep();
