@@ -12,6 +12,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 const LENGTH_BYTES: usize = size_of::<u32>();
 const START_BYTES: usize = LENGTH_BYTES + 1;
+/// Up to which one call of the system is worth more than a copy costs.
+const COPIED_BYTES_MAX: usize = 64 << 10;
 
 /// What one side says at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,11 +80,17 @@ pub fn read(stream: &mut impl Read, bytes_max: usize) -> Result<Frame> {
 /// # Errors
 /// As those of [`write()`].
 pub async fn send(stream: &mut (impl AsyncWrite + Unpin), kind: u8, parts: &[&[u8]]) -> Result<()> {
-    let start = start(kind, parts.iter().map(|part| part.len()).sum())?;
-    // What is asked is short; one call of the system is worth more than a copy costs.
-    let mut whole = start.to_vec();
-    parts.iter().for_each(|part| whole.extend_from_slice(part));
-    stream.write_all(&whole).await
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let mut whole = start(kind, length)?.to_vec();
+    if length <= COPIED_BYTES_MAX {
+        parts.iter().for_each(|part| whole.extend_from_slice(part));
+        return stream.write_all(&whole).await;
+    }
+    stream.write_all(&whole).await?;
+    for part in parts {
+        stream.write_all(part).await?;
+    }
+    Ok(())
 }
 
 /// As [`read()`], without keeping a thread.
@@ -130,15 +138,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_frame_is_read_as_it_was_written() {
-        let all: [&[&[u8]]; 3] = [&[], &[b"a"], &[b"", b"bc", b"", b"d"]];
+        let large = vec![b'l'; COPIED_BYTES_MAX];
+        let all: [&[&[u8]]; 4] = [&[], &[b"a"], &[b"", b"bc", b"", b"d"], &[b"a", b"", large.as_slice()]];
         for parts in all {
             let (mut written, mut sent) = (Vec::new(), Vec::new());
             write(&mut written, 7, parts).unwrap();
             send(&mut sent, 7, parts).await.unwrap();
             assert_eq!(written, sent);
             let frame = Frame { kind: 7, payload: parts.concat() };
-            assert_eq!(read(&mut written.as_slice(), 3).unwrap(), frame);
-            assert_eq!(receive(&mut sent.as_slice(), 3).await.unwrap(), frame);
+            let bytes = frame.payload.len();
+            assert_eq!(read(&mut written.as_slice(), bytes).unwrap(), frame);
+            assert_eq!(receive(&mut sent.as_slice(), bytes).await.unwrap(), frame);
         }
     }
 

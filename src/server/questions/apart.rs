@@ -192,8 +192,15 @@ async fn next_frame(lease: &mut Lease, jobs: &Jobs) -> std::result::Result<Frame
     loop {
         let frame = lease.hear().await?;
         let told = match frame.kind {
-            wire::REPORTS => frames::header(&jobs.listed())
-                .map_err(|error| Lost::Broken(format!("reports cannot be listed: {error}")))?,
+            wire::REPORTS => {
+                let jobs = jobs.clone();
+                // There may be many, of many stores each.
+                let listed = move || frames::header(&jobs.listed());
+                let listed = tokio::task::spawn_blocking(listed).await;
+                let listed = listed.map_err(std::io::Error::other).flatten();
+                listed
+                    .map_err(|error| Lost::Broken(format!("reports cannot be listed: {error}")))?
+            }
             wire::BROKEN_REPORT => {
                 let (jobs, id) = (jobs.clone(), frame.payload);
                 // It reads a file.
