@@ -139,7 +139,8 @@ mod tests {
     #[tokio::test]
     async fn a_frame_is_read_as_it_was_written() {
         let large = vec![b'l'; COPIED_BYTES_MAX];
-        let all: [&[&[u8]]; 4] = [&[], &[b"a"], &[b"", b"bc", b"", b"d"], &[b"a", b"", large.as_slice()]];
+        let all: [&[&[u8]]; 4] =
+            [&[], &[b"a"], &[b"", b"bc", b"", b"d"], &[b"a", b"", large.as_slice()]];
         for parts in all {
             let (mut written, mut sent) = (Vec::new(), Vec::new());
             write(&mut written, 7, parts).unwrap();
