@@ -1,4 +1,5 @@
-//! Takes away from a process, for good, what it has no use for: files but some, networks, programs.
+//! Takes away from a process, for good, what it has no use for: files but some, networks, programs,
+//! other processes.
 //!
 //! As far as the system can do that; where it cannot, the log says so and the process goes on.
 
@@ -93,6 +94,10 @@ mod linux {
         libc::SYS_fremovexattr,
         REMOVEXATTRAT,
         #[cfg(target_arch = "x86_64")]
+        libc::SYS_fork,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_vfork,
+        #[cfg(target_arch = "x86_64")]
         libc::SYS_chmod,
         #[cfg(target_arch = "x86_64")]
         libc::SYS_chown,
@@ -144,18 +149,29 @@ mod linux {
     }
 
     pub fn restrict_calls() -> Result<(), seccompiler::Error> {
+        // What it is to do is not in its arguments; where there is none, threads start by `clone`.
+        refuse([(libc::SYS_clone3, Vec::new())].into(), libc::ENOSYS)?;
         let mut calls: BTreeMap<_, _> = refused().map(|call| (call, Vec::new())).collect();
+        // Threads end with their process, and other processes would not.
+        let of_thread = SeccompCmpOp::MaskedEq(u64::from(libc::CLONE_THREAD.unsigned_abs()));
+        calls.insert(libc::SYS_clone, vec![where_first(of_thread, 0)?]);
         // Rust aborts by a signal to itself.
         let own = u64::from(std::process::id());
-        calls.insert(libc::SYS_tgkill, vec![unless_first_is(own)?]);
+        calls.insert(libc::SYS_tgkill, vec![where_first(SeccompCmpOp::Ne, own)?]);
         // What a process asks of its own limits.
-        calls.insert(libc::SYS_prlimit64, vec![unless_first_is(0)?]);
+        calls.insert(libc::SYS_prlimit64, vec![where_first(SeccompCmpOp::Ne, 0)?]);
         // As the system refuses what is not permitted.
-        let refusal = SeccompAction::Errno(libc::EPERM.unsigned_abs());
+        refuse(calls, libc::EPERM)
+    }
+
+    fn refuse(
+        calls: BTreeMap<i64, Vec<SeccompRule>>,
+        error: libc::c_int,
+    ) -> Result<(), seccompiler::Error> {
         let filter = SeccompFilter::new(
             calls,
             SeccompAction::Allow,
-            refusal,
+            SeccompAction::Errno(error.unsigned_abs()),
             TargetArch::try_from(std::env::consts::ARCH)?,
         )?;
         let program = BpfProgram::try_from(filter)?;
@@ -164,7 +180,7 @@ mod linux {
 
     #[cfg(target_arch = "x86_64")]
     fn refused() -> impl Iterator<Item = i64> {
-        let once_more = [libc::SYS_tgkill, libc::SYS_prlimit64];
+        let once_more = [libc::SYS_clone, libc::SYS_clone3, libc::SYS_tgkill, libc::SYS_prlimit64];
         let short = REFUSED.iter().chain(&once_more).chain(&REFUSED_X32).map(|call| call | X32);
         REFUSED.iter().copied().chain(short.collect::<Vec<_>>())
     }
@@ -174,11 +190,9 @@ mod linux {
         REFUSED.iter().copied()
     }
 
-    /// Matches calls of which the first argument is another process than that.
-    fn unless_first_is(process: u64) -> Result<SeccompRule, seccompiler::BackendError> {
-        let is_other =
-            SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, process)?;
-        SeccompRule::new(vec![is_other])
+    /// Matches calls by their first argument.
+    fn where_first(is: SeccompCmpOp, value: u64) -> Result<SeccompRule, seccompiler::BackendError> {
+        SeccompRule::new(vec![SeccompCondition::new(0, SeccompCmpArgLen::Dword, is, value)?])
     }
 
     #[cfg(test)]
@@ -237,13 +251,14 @@ mod linux {
                     ("permits", std::fs::set_permissions(file("secret"), anybody).is_ok()),
                     ("gives away", chown(file("secret"), None, None).is_ok()),
                     ("signals", test_kill_process(getpid()).is_ok()),
+                    ("starts threads", std::thread::spawn(|| 7).join().is_ok()),
                     ("limits itself", limits(None)),
                     ("limits others", limits(Some(getpid()))),
                 ]
             });
+            let own = ["reads", "lists", "writes", "removes", "starts threads", "limits itself"];
             for (what, is_done) in reached {
-                let is_own =
-                    ["reads", "lists", "writes", "removes", "limits itself"].contains(&what);
+                let is_own = own.contains(&what);
                 assert_eq!(is_done, is_own, "{what}");
             }
         }
