@@ -1,8 +1,9 @@
 //! Bytes that are kept in memory for clients: what they send, what they are sent, and what they have
 //! prepared.
 //!
-//! No client has more than half of them while another has any, nor all of them while it is alone.
-//! What does not fit is refused, never waited for. Knows nothing of what the bytes are.
+//! A client takes at most half of what others leave free, so that something is left for the next one,
+//! however many there are before. What clients keep between two requests has a part of its own. What
+//! does not fit is refused, never waited for. Knows nothing of what the bytes are.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,12 +13,14 @@ use bytes::Bytes;
 use crate::client::Client;
 use crate::error::{Error, Result};
 
-/// One byte of so many is for clients that have none.
-const RESERVED_SHARE: usize = 8;
+/// One byte of so many that others leave free is the most that one client takes.
+const CLIENT_SHARE: usize = 2;
 
 pub struct Budget {
     bytes_max: usize,
     taken: Mutex<Taken>,
+    /// What this is a part of: bytes that are taken here are taken there as well.
+    whole: Option<Arc<Self>>,
 }
 
 #[derive(Default)]
@@ -29,7 +32,18 @@ struct Taken {
 
 impl Budget {
     pub fn of(bytes_max: usize) -> Self {
-        Self { bytes_max, taken: Mutex::default() }
+        Self { bytes_max, taken: Mutex::default(), whole: None }
+    }
+
+    /// One part of so many, with the same rules within it.
+    pub fn part(self: &Arc<Self>, parts: usize) -> Self {
+        let whole = Some(Arc::clone(self));
+        Self { bytes_max: self.bytes_max / parts.max(1), taken: Mutex::default(), whole }
+    }
+
+    /// Of all clients together.
+    pub fn bytes_max(&self) -> usize {
+        self.bytes_max
     }
 
     /// Room for so many bytes of the client.
@@ -37,7 +51,9 @@ impl Budget {
     /// # Errors
     /// Where there is not as much.
     pub fn take(self: &Arc<Self>, client: Client, bytes: usize) -> Result<Share> {
-        let mut share = Share { budget: Arc::clone(self), client, bytes: 0 };
+        let whole = self.whole.as_ref().map(|whole| whole.take(client, 0)).transpose()?;
+        let whole = whole.map(Box::new);
+        let mut share = Share { budget: Arc::clone(self), client, bytes: 0, whole };
         share.grow(bytes)?;
         Ok(share)
     }
@@ -52,6 +68,8 @@ pub struct Share {
     budget: Arc<Budget>,
     client: Client,
     bytes: usize,
+    /// The same bytes of the budget that this one is a part of.
+    whole: Option<Box<Share>>,
 }
 
 impl Share {
@@ -60,25 +78,49 @@ impl Share {
     /// # Errors
     /// Where there is not as much; then nothing has changed.
     pub fn grow(&mut self, bytes: usize) -> Result<()> {
-        let Budget { bytes_max, .. } = *self.budget;
+        if let Some(whole) = &mut self.whole {
+            whole.grow(bytes)?;
+        }
+        if self.take(bytes) {
+            return Ok(());
+        }
+        if let Some(whole) = &mut self.whole {
+            whole.give_back(bytes);
+        }
+        Err(Error::Busy(
+            "the memory for what clients send and are sent is taken (--memory); try again later"
+                .to_owned(),
+        ))
+    }
+
+    /// Whether there was room for so many more, which is taken now.
+    fn take(&mut self, bytes: usize) -> bool {
         let mut taken = self.budget.taken();
         let of_client = taken.by_client.get(&self.client).copied().unwrap_or(0);
-        let are_others = taken.bytes > of_client;
-        let client_max =
-            if are_others { bytes_max / 2 } else { bytes_max - bytes_max / RESERVED_SHARE };
-        let (all, of_client) = (taken.bytes.saturating_add(bytes), of_client.saturating_add(bytes));
-        if bytes > 0 && (all > bytes_max || of_client > client_max) {
-            return Err(Error::Busy(
-                "the memory for what clients send and are sent is taken (--memory); try again later"
-                    .to_owned(),
-            ));
+        let of_others = taken.bytes.saturating_sub(of_client);
+        let client_max = self.budget.bytes_max.saturating_sub(of_others) / CLIENT_SHARE;
+        let of_client = of_client.saturating_add(bytes);
+        if bytes > 0 && of_client > client_max {
+            return false;
         }
-        taken.bytes = all;
+        taken.bytes += bytes;
         if of_client > 0 {
             taken.by_client.insert(self.client, of_client);
         }
         self.bytes += bytes;
-        Ok(())
+        true
+    }
+
+    fn give_back(&mut self, bytes: usize) {
+        let mut taken = self.budget.taken();
+        taken.bytes -= bytes;
+        self.bytes -= bytes;
+        if let Some(of_client) = taken.by_client.get_mut(&self.client) {
+            *of_client -= bytes;
+            if *of_client == 0 {
+                taken.by_client.remove(&self.client);
+            }
+        }
     }
 
     /// The bytes, which have this room until nobody has any part of them.
@@ -89,14 +131,7 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        let mut taken = self.budget.taken();
-        taken.bytes -= self.bytes;
-        if let Some(of_client) = taken.by_client.get_mut(&self.client) {
-            *of_client -= self.bytes;
-            if *of_client == 0 {
-                taken.by_client.remove(&self.client);
-            }
-        }
+        self.give_back(self.bytes);
     }
 }
 
@@ -117,31 +152,50 @@ mod tests {
 
     const ANN: Client = Client::Key([1; 4]);
     const BOB: Client = Client::Key([2; 4]);
+    const EVE: Client = Client::Key([3; 4]);
 
     fn budget() -> Arc<Budget> {
         Arc::new(Budget::of(80))
     }
 
+    /// Takes all that the client may have, byte by byte.
+    fn all_of(budget: &Arc<Budget>, client: Client) -> Share {
+        let mut share = budget.take(client, 0).unwrap();
+        while share.grow(1).is_ok() {}
+        share
+    }
+
     #[test]
-    fn a_client_alone_leaves_an_eighth() {
+    fn however_many_take_all_they_can_the_next_one_has_half_of_the_rest() {
         let budget = budget();
-        let mut share = budget.take(ANN, 70).unwrap();
-        assert!(share.grow(1).is_err());
-        assert!(budget.take(BOB, 10).is_ok());
-        drop(share);
-        assert!(budget.take(BOB, 71).is_err() && budget.take(BOB, 70).is_ok());
+        let shares = [ANN, BOB, EVE].map(|client| all_of(&budget, client));
+        assert_eq!(shares.each_ref().map(|share| share.bytes), [40, 20, 10]);
+        assert!(matches!(budget.take(BOB, 1), Err(Error::Busy(_))));
+        drop(shares);
+        assert!(budget.take(BOB, 41).is_err() && budget.take(BOB, 40).is_ok());
         assert_eq!(budget.taken().bytes, 0);
         assert!(budget.taken().by_client.is_empty());
     }
 
     #[test]
-    fn with_others_a_client_has_half_at_most() {
+    fn what_is_kept_leaves_the_rest_for_what_comes_and_goes() {
         let budget = budget();
-        let _of_ann = budget.take(ANN, 1).unwrap();
-        let _of_bob = budget.take(BOB, 40).unwrap();
-        assert!(matches!(budget.take(BOB, 1), Err(Error::Busy(_))));
-        assert!(budget.take(ANN, 39).is_ok());
-        assert!(budget.take(ANN, 40).is_err());
+        let kept = Arc::new(budget.part(4));
+        let shares = [ANN, BOB].map(|client| all_of(&kept, client));
+        assert_eq!((kept.taken().bytes, budget.taken().bytes), (15, 15));
+        assert!(budget.take(ANN, 20).is_ok() && budget.take(EVE, 22).is_ok());
+        drop(shares);
+        assert_eq!((kept.taken().bytes, budget.taken().bytes), (0, 0));
+    }
+
+    #[test]
+    fn a_part_has_no_room_where_the_whole_has_none() {
+        let budget = budget();
+        let _shares = [ANN, BOB].map(|client| all_of(&budget, client));
+        let kept = Arc::new(budget.part(1));
+        assert!(kept.take(EVE, 11).is_err());
+        assert_eq!((kept.taken().bytes, budget.taken().bytes), (0, 60));
+        assert!(kept.take(EVE, 10).is_ok());
     }
 
     #[test]

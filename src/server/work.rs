@@ -17,6 +17,8 @@ use crate::sql::STACK_BYTES;
 
 /// Queries that run at once; more of them wait, within their time, and each client has its share.
 const QUERIES_AT_ONCE: usize = 8;
+/// Of the budget, one part of so many is for what clients keep between two requests.
+const KEPT_PARTS: usize = 2;
 
 pub struct Work {
     runtime: Option<Runtime>,
@@ -24,6 +26,8 @@ pub struct Work {
     query_time: Duration,
     /// For what clients send and are sent.
     pub budget: Arc<Budget>,
+    /// The part of it for what they keep between two requests, which nothing but they gives back.
+    pub kept: Arc<Budget>,
 }
 
 impl Work {
@@ -41,7 +45,8 @@ impl Work {
             })?;
         let queries = Arc::new(FairSemaphore::new(QUERIES_AT_ONCE));
         let budget = Arc::new(Budget::of(client_bytes_max));
-        Ok(Self { runtime: Some(runtime), queries, query_time, budget })
+        let kept = Arc::new(budget.part(KEPT_PARTS));
+        Ok(Self { runtime: Some(runtime), queries, query_time, budget, kept })
     }
 
     pub fn handle(&self) -> &Handle {

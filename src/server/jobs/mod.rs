@@ -143,7 +143,7 @@ impl Jobs {
             board: RwLock::new(board),
             ledger,
             files,
-            renderings: Renderings::default(),
+            renderings: Renderings::within(&work.budget),
             changes,
             clerk: Mutex::default(),
             queue,

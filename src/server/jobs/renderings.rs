@@ -22,8 +22,10 @@ use crate::error::{Error, Result};
 use crate::fair::{FairSemaphore, Slot};
 use crate::report::{Format, render};
 
-/// Bytes of renderings that are kept in memory.
+/// Bytes of renderings that are kept in memory, and the part of what clients are sent that they are at
+/// most: others must find room without waiting for a rendering to be forgotten.
 const KEPT_BYTES_MAX: usize = 128 << 20;
+const KEPT_PARTS: usize = 8;
 
 /// How the bytes are packed for the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,6 +51,7 @@ const GROUPS: usize = 64;
 
 pub struct Renderings {
     kept: Mutex<Kept>,
+    kept_bytes_max: usize,
     /// The renderings of one report are made one after the other, so that many who ask for the same
     /// have it made once.
     groups: [Arc<Semaphore>; GROUPS],
@@ -61,13 +64,6 @@ struct Turn {
     _slot: Slot,
 }
 
-impl Default for Renderings {
-    fn default() -> Self {
-        let groups = std::array::from_fn(|_| Arc::new(Semaphore::new(1)));
-        Self { kept: Mutex::default(), groups, turns: Arc::new(FairSemaphore::new(AT_ONCE)) }
-    }
-}
-
 #[derive(Default)]
 struct Kept {
     renderings: HashMap<Key, (u64, Arc<Rendering>)>,
@@ -76,6 +72,14 @@ struct Kept {
 }
 
 impl Renderings {
+    /// None are kept yet, and of those to come a part of the budget at most.
+    pub fn within(budget: &Budget) -> Self {
+        let groups = std::array::from_fn(|_| Arc::new(Semaphore::new(1)));
+        let kept_bytes_max = KEPT_BYTES_MAX.min(budget.bytes_max() / KEPT_PARTS);
+        let turns = Arc::new(FairSemaphore::new(AT_ONCE));
+        Self { kept: Mutex::default(), kept_bytes_max, groups, turns }
+    }
+
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
@@ -124,7 +128,7 @@ impl Renderings {
         if let Some((_, before)) = kept.renderings.insert(key, (use_now, Arc::clone(&rendering))) {
             kept.total_bytes -= before.bytes.len();
         }
-        while kept.total_bytes > KEPT_BYTES_MAX && kept.renderings.len() > 1 {
+        while kept.total_bytes > self.kept_bytes_max && kept.renderings.len() > 1 {
             kept.forget_oldest();
         }
         rendering
@@ -240,22 +244,24 @@ mod tests {
 
     #[test]
     fn those_not_used_for_longest_make_room() {
-        let renderings = Renderings::default();
+        const BYTES_MAX: usize = 80;
+        let renderings = Renderings::within(&Budget::of(BYTES_MAX * KEPT_PARTS));
         let key = |number| (Uuid::from_u128(number), Format::Csv, Coding::Identity);
         for number in 0..4 {
-            renderings.keep(key(number), vec![0; KEPT_BYTES_MAX / 4].into());
+            renderings.keep(key(number), vec![0; BYTES_MAX / 4].into());
         }
         assert!(renderings.find(key(0)).is_some());
-        renderings.keep(key(4), vec![0; KEPT_BYTES_MAX / 4].into());
+        renderings.keep(key(4), vec![0; BYTES_MAX / 4].into());
         assert!(renderings.find(key(1)).is_none() && renderings.find(key(0)).is_some());
         renderings.forget(Uuid::from_u128(0));
         assert!(renderings.find(key(0)).is_none());
-        assert_eq!(renderings.kept().total_bytes, 3 * (KEPT_BYTES_MAX / 4));
+        assert_eq!(renderings.kept().total_bytes, 3 * (BYTES_MAX / 4));
     }
 
     #[test]
     fn those_kept_make_room_where_there_is_no_more_memory() {
-        let (renderings, budget) = (Renderings::default(), Arc::new(Budget::of(80)));
+        let budget = Arc::new(Budget::of(160));
+        let renderings = Renderings::within(&budget);
         let counted = |bytes| renderings.counted(&budget, vec![0; bytes]);
         let first = counted(60).unwrap();
         renderings.keep((Uuid::from_u128(0), Format::Csv, Coding::Identity), first);
@@ -263,6 +269,6 @@ mod tests {
         let second = counted(60).unwrap();
         assert!(matches!(counted(60), Err(Error::Busy(_))));
         drop(second);
-        assert!(counted(70).is_ok() && counted(71).is_err());
+        assert!(counted(80).is_ok() && counted(81).is_err());
     }
 }

@@ -293,7 +293,7 @@ impl ExtendedQueryHandler for Answers {
         C::Error: Debug,
         PgWireError: From<<C as Sink<Message>>::Error>,
     {
-        kept::bind(client, &self.0.service.work.budget, &message)?;
+        kept::bind(client, &self.0.service.work.kept, &message)?;
         client.send(Message::BindComplete(BindComplete::new())).await?;
         Ok(())
     }

@@ -138,7 +138,7 @@ where
     let name = message.name.as_deref().unwrap_or(DEFAULT_NAME);
     let bytes = message.query.len() + size_of_val(message.type_oids.as_slice());
     let taken = PLAN_BYTES + PLAN_BYTES_OF_BYTE * bytes;
-    let share = planner.service.work.budget.take(Client::current(), taken).map_err(failure::of);
+    let share = planner.service.work.kept.take(Client::current(), taken).map_err(failure::of);
     let kept = Kept::by(client);
     let put =
         share.and_then(|share| kept.statements.put("prepared statements", name, bytes, share));
