@@ -12,7 +12,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::client::Client;
+use crate::error::Error;
 
+/// Waiting requests of one client; more are refused, so that a flood is neither kept nor searched.
+const WAITING_MAX: usize = 256;
 /// From so many slots on, one is left to clients that hold none.
 const RESERVES_FROM: usize = 4;
 
@@ -60,6 +63,18 @@ struct Waiter {
     waker: Option<Waker>,
 }
 
+/// Too many requests of one client wait already.
+#[derive(Debug)]
+pub struct Crowded;
+
+impl From<Crowded> for Error {
+    fn from(_: Crowded) -> Self {
+        Self::Busy(format!(
+            "{WAITING_MAX} requests of this client wait for their turn already; try again later"
+        ))
+    }
+}
+
 impl FairSemaphore {
     /// Without any slots, everybody waits for ever.
     pub fn new(slots: usize) -> Self {
@@ -83,6 +98,15 @@ impl FairSemaphore {
         };
         woken.into_iter().for_each(Waker::wake);
         Acquire { semaphore: Some(Arc::clone(self)), client, ticket }
+    }
+
+    /// As [`Self::acquire`], for what clients may ask for without any other limit.
+    ///
+    /// # Errors
+    /// Where too many requests of the client wait already.
+    pub fn enqueue(self: &Arc<Self>, client: Client) -> Result<Acquire, Crowded> {
+        let waiting = self.state().clients.get(&client).map_or(0, |share| share.waiting.len());
+        if waiting < WAITING_MAX { Ok(self.acquire(client)) } else { Err(Crowded) }
     }
 
     /// Slots that nobody holds.
@@ -318,6 +342,18 @@ mod tests {
         drop(granted);
         assert_eq!(asked.semaphore.free(), 1);
         assert!(asked.semaphore.state().clients.is_empty());
+    }
+
+    #[test]
+    fn a_client_with_many_waiting_is_refused_and_others_are_not() {
+        let semaphore = Arc::new(FairSemaphore::new(1));
+        let _held = semaphore.acquire(ANN).now_or_never().unwrap();
+        let mut waiting: Vec<_> =
+            (0..WAITING_MAX).map(|_| semaphore.enqueue(ANN).unwrap()).collect();
+        assert!(semaphore.enqueue(ANN).is_err());
+        assert!(semaphore.enqueue(BOB).is_ok());
+        waiting.pop();
+        assert!(semaphore.enqueue(ANN).is_ok());
     }
 
     #[tokio::test]

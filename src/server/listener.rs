@@ -44,6 +44,8 @@ pub const IDLE_TIME: Duration = Duration::from_secs(120);
 /// What a head may take up before it is read at all; the service has closer limits of its own.
 const HEAD_BYTES_MAX: usize = 256 << 10;
 const HEAD_FIELDS_MAX: usize = 512;
+/// Requests at once of one connection; a client of HTTP/2 holds further ones back.
+const REQUESTS_MAX: u32 = 32;
 
 /// Accepts until the end of `stop`; then lets what was begun be finished, within the time.
 pub async fn serve(
@@ -182,6 +184,7 @@ fn builder() -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_PAUSE)
         .keep_alive_timeout(HEAD_TIME)
+        .max_concurrent_streams(REQUESTS_MAX)
         .max_header_list_size(HEAD_BYTES_MAX as u32);
     builder
 }

@@ -35,8 +35,10 @@ use super::{
 };
 use crate::client::Client;
 
-/// Of an answer that is not worth being counted.
-const SMALL_BYTES_MAX: usize = 16 << 10;
+/// What a request and its answer take beside their bytes, roughly.
+const REQUEST_BYTES: usize = 8 << 10;
+/// The head of a request is held by hyper, by warp and by the endpoint.
+const HEAD_COPIES: usize = 3;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CONTENT_TYPE_OPTIONS: HeaderName = HeaderName::from_static("x-content-type-options");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -87,6 +89,15 @@ struct Head {
     client: Option<SocketAddr>,
     /// Whether its connection is there to ask whether the service lives, and for nothing else.
     probes_only: bool,
+}
+
+impl Head {
+    /// What it takes while the request is answered, roughly.
+    fn bytes(&self) -> usize {
+        let fields = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+        let bytes = self.path.len() + self.query.len() + fields.sum::<usize>();
+        bytes * HEAD_COPIES + REQUEST_BYTES
+    }
 }
 
 async fn answer<B: Buf>(
@@ -151,7 +162,10 @@ async fn routed<B: Buf>(
             let client = places::client(caller.key, head.client);
             let answered = async {
                 let role = caller.role?;
-                let mut share = service.work.budget.take(client, 0)?;
+                // Whoever asks whether the service lives is answered however full it is.
+                let is_probe = is_probe(route);
+                let head_bytes = if is_probe { 0 } else { head.bytes() };
+                let mut share = service.work.budget.take(client, head_bytes)?;
                 request.query = Query::of(query)?;
                 let request = whole(service, route, request, body, &mut share).await?;
                 if entry.is_audited()
@@ -161,7 +175,7 @@ async fn routed<B: Buf>(
                     entry.set_sql(&sql);
                 }
                 let reply = dispatch(service, route.endpoint, &request, role).await?;
-                counted(service, client, reply)
+                if is_probe { Ok(reply) } else { counted(service, client, reply) }
             };
             (Some(route), client.asks(answered).await)
         }
@@ -180,12 +194,15 @@ async fn routed<B: Buf>(
     }
 }
 
+/// Whether it tells that the service lives, or is ready, and nothing else.
+fn is_probe(route: &Route) -> bool {
+    matches!(route.endpoint, Endpoint::Livez | Endpoint::Readyz)
+}
+
 /// # Errors
 /// Where the connection is one of the reserve, and the request none that those are for.
 fn check_place(head: &Head, route: Option<&Route>) -> Answer<()> {
-    let is_probe =
-        route.is_some_and(|route| matches!(route.endpoint, Endpoint::Livez | Endpoint::Readyz));
-    match head.probes_only && !is_probe {
+    match head.probes_only && !route.is_some_and(is_probe) {
         true => Err(Refusal::unavailable("all connections are taken; try again later")),
         false => Ok(()),
     }
@@ -222,10 +239,8 @@ fn counted(service: &Service, client: Client, mut reply: Reply) -> Answer {
         Some(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
         None => sql::STREAM_BYTES_MAX,
     };
-    if bytes > SMALL_BYTES_MAX {
-        let share = service.work.budget.take(client, bytes)?;
-        reply.extensions_mut().insert(Arc::new(share));
-    }
+    let share = service.work.budget.take(client, bytes.saturating_add(REQUEST_BYTES))?;
+    reply.extensions_mut().insert(Arc::new(share));
     Ok(reply)
 }
 
@@ -324,6 +339,24 @@ mod tests {
             let reply = request.extension(ProbesOnly).reply(&filter).await;
             assert_eq!(reply.status().as_u16(), expected, "{path}");
         }
+        service.close();
+    }
+
+    #[tokio::test]
+    async fn each_request_takes_memory_of_its_client_but_for_probes() {
+        let folder = tempfile::tempdir().unwrap();
+        let service = Service::open(folder.path().to_owned(), Settings::default()).unwrap();
+        let budget = &service.work.budget;
+        // Requests of tests come from no address.
+        let taken = budget.take(Client::Own, budget.bytes_max() / 2).unwrap();
+        let filter = router(service.clone());
+        let status = async |path: &str| {
+            let request = warp::test::request().path(path).header("host", "localhost");
+            request.reply(&filter).await.status().as_u16()
+        };
+        assert_eq!((status("/livez").await, status("/openapi.json").await), (200, 503));
+        drop(taken);
+        assert_eq!(status("/openapi.json").await, 200);
         service.close();
     }
 

@@ -53,14 +53,15 @@ impl Work {
         self.runtime.as_ref().expect("the threads run until the service is dropped").handle()
     }
 
-    /// What the work makes; refused where it takes too long.
+    /// What the work makes; refused where it takes too long, or too many requests of the client wait.
     pub async fn ask<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Answer<T> {
         let limit = self.query_time;
+        let queued = self.queries.enqueue(Client::current()).map_err(Error::from)?;
         let asked = async {
-            let slot = self.queries.acquire(Client::current()).await;
+            let slot = queued.await;
             // It works on where nobody waits for it any more, and keeps its turn until it is done.
             let work = async move {
                 let _slot = slot;

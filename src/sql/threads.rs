@@ -107,9 +107,9 @@ pub async fn compute<T: Send + 'static>(
 /// A turn of the client that asks.
 ///
 /// # Errors
-/// Where there is none within the time.
+/// Where there is none within the time, or too many requests of the client wait already.
 pub async fn turn(turns: &Arc<FairSemaphore>, ends_at: Instant, limits: &Limits) -> Result<Slot> {
-    let turn = timeout_at(ends_at, turns.acquire(Client::current())).await;
+    let turn = timeout_at(ends_at, turns.enqueue(Client::current())?).await;
     turn.map_err(|_| limits.out_of_time())
 }
 

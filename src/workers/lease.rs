@@ -33,6 +33,8 @@ pub struct Terms {
 pub enum Lost {
     /// Its time was over, perhaps before it had a process.
     Time,
+    /// Too much of its client waited before it.
+    Crowded,
     /// It had more memory than it may have, or could not have as much as it wanted.
     Memory,
     /// Something else ended the process, as the system does where memory runs out.

@@ -102,13 +102,15 @@ impl Pool {
     /// A process for one piece of work, when the client that asks has a turn for it.
     ///
     /// # Errors
-    /// Where there is none within the time, or none can be started.
+    /// Where there is none within the time, too many requests of the client wait already, or no process
+    /// can be started.
     pub async fn lease(&self, turn: Turn, mut terms: Terms) -> Result<Lease, Lost> {
         let turns = match turn {
             Turn::Short => &self.0.short,
             Turn::Long => &self.0.long,
         };
-        let turn = timeout_at(terms.ends_at, turns.acquire(Client::current())).await;
+        let queued = turns.enqueue(Client::current()).map_err(|_| Lost::Crowded)?;
+        let turn = timeout_at(terms.ends_at, queued).await;
         let turn = turn.map_err(|_| Lost::Time)?;
         // Whoever has a turn waits for nothing but a start, which is not the work's doing.
         let begun_at = Instant::now();

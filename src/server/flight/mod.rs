@@ -37,7 +37,7 @@ const ALPN: &[u8] = b"h2";
 /// Of a call's message: a statement, or a handle with its values.
 const MESSAGE_BYTES_MAX: usize = 4 << 20;
 /// Calls at once of one connection.
-const CALLS_MAX: u32 = 64;
+const CALLS_MAX: u32 = 32;
 
 /// Serves until the service stops; then lets what was begun be finished, within the time.
 pub async fn serve(

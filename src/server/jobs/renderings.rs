@@ -84,11 +84,13 @@ impl Renderings {
         self.kept.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    async fn turn(&self, id: Uuid) -> Turn {
+    /// # Errors
+    /// Where too many requests of the client wait already.
+    async fn turn(&self, id: Uuid) -> Result<Turn> {
         let place = (id.as_u128() % GROUPS as u128) as usize;
         // First, so that who waits for another's rendering of the report takes no slot meanwhile.
         let group = Arc::clone(&self.groups[place]).acquire_owned().await.ok();
-        Turn { _group: group, _slot: self.turns.acquire(Client::current()).await }
+        Ok(Turn { _group: group, _slot: self.turns.enqueue(Client::current())?.await })
     }
 
     fn find(&self, key: Key) -> Option<Arc<Rendering>> {
@@ -179,7 +181,7 @@ pub async fn rendering(
     if let Some(found) = inner.renderings.find(key) {
         return Ok(Some(found));
     }
-    let turn = inner.renderings.turn(job.id).await;
+    let turn = inner.renderings.turn(job.id).await?;
     if let Some(found) = inner.renderings.find(key) {
         return Ok(Some(found));
     }
