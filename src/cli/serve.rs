@@ -157,6 +157,11 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
         let lowered = lowered.join(" ");
         eprintln!("note: to fit into the memory of the server (--memory), {lowered} holds");
     }
+    if let Some(files) = server::raise_file_limit() {
+        eprintln!(
+            "note: {files} files may be open (ulimit -n), so that fewer connections are taken"
+        );
+    }
     settings.hosts.extend(arguments.listen.hosts(&addresses.http));
     settings.worker = program();
     let data = data(arguments, stop.flag()).await?;

@@ -27,6 +27,7 @@ use warp::reply::Response as Reply;
 use super::Bound;
 use super::accept::{Accepted, connections};
 use super::budget::Share;
+use super::descriptors::places;
 use super::opening::Opening;
 use super::pace::{Pace, STALL_TIME};
 use super::places::Place;
@@ -56,7 +57,7 @@ pub async fn serve(
     drain_time: Duration,
 ) {
     let (stopping, _) = watch::channel(());
-    let mut accepted = Box::pin(connections(listener, CONNECTIONS_MAX, RESERVE));
+    let mut accepted = Box::pin(connections(listener, places(CONNECTIONS_MAX), places(RESERVE)));
     let mut stop = std::pin::pin!(stop);
     loop {
         let Accepted { stream, client, place, is_reserve } = tokio::select! {

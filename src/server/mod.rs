@@ -7,7 +7,7 @@
 //! and `audit` write down who asked what. Reports are `jobs`, made on
 //! the threads of `work` from the data of the `catalog`; everybody else only looks at them.
 //! Connections have `places`, and `pace` and `deadline` see that nothing waits for a client for ever.
-//! `memory_shares` divides the memory, and `budget` counts what clients have of it.
+//! There are as many places as `descriptors` allow. `memory_shares` divides the memory, and `budget` counts what clients have of it.
 //! What the figures are is the engine's; nothing here computes one.
 
 mod accept;
@@ -20,6 +20,7 @@ mod clock;
 mod cors;
 #[cfg(feature = "postgres")]
 mod deadline;
+mod descriptors;
 mod dialects;
 mod docs;
 mod download;
@@ -76,6 +77,7 @@ use crate::sql::NamedTable;
 
 pub use self::audit::AuditLog;
 pub use self::bound::Bound;
+pub use self::descriptors::raise as raise_file_limit;
 pub use self::host::{AllowedHosts, Host};
 pub use self::intake::HEADER_BYTES_MAX;
 pub use self::jobs::{Limits, Retention};

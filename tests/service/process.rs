@@ -1,6 +1,7 @@
 //! The real process over a real socket, asked with `curl`.
 
 use std::io::{BufRead, BufReader, Read};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -26,7 +27,11 @@ impl Process {
 
     pub fn start_with<'a>(folder: &Path, arguments: impl IntoIterator<Item = &'a str>) -> Self {
         let all = ["serve", "--listen", "127.0.0.1:0"].into_iter().chain(arguments);
-        let mut command = uptally(all);
+        Self::start_by(folder, uptally(all))
+    }
+
+    /// Of a command that becomes the server.
+    fn start_by(folder: &Path, mut command: Command) -> Self {
         command
             .current_dir(folder)
             .env("UPTALLY_LOG", "warn")
@@ -89,6 +94,22 @@ pub fn curl(arguments: &[&str]) -> String {
         Command::new("curl").args(["-sS", "--max-time", "60"]).args(arguments).output().unwrap();
     assert!(run.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&run.stderr));
     String::from_utf8(run.stdout).unwrap()
+}
+
+#[test]
+fn few_files_are_fewer_connections_and_nobody_is_shut_out() {
+    let folder = TempDir::new().unwrap();
+    let serve = uptally(["serve", "--listen", "127.0.0.1:0"]);
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -n 256; exec \"$0\" \"$@\""]);
+    limited.arg(serve.get_program()).args(serve.get_args());
+    let server = Process::start_by(folder.path(), limited);
+    assert!(server.said.contains("256 files may be open"), "{}", server.said);
+    let address = server.url.trim_start_matches("http://");
+    // More than there are files for.
+    let _silent: Vec<_> = (0..300).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let livez = format!("{}/livez", server.url);
+    assert_eq!(curl(&["-o", "/dev/null", "-w", "%{http_code}", &livez]), "200");
 }
 
 fn report_id(answer: &str) -> String {

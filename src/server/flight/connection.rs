@@ -15,6 +15,7 @@ use tonic::transport::server::Connected;
 
 use super::super::Bound;
 use super::super::accept::{Accepted, SQL_CONNECTIONS_MAX, connections};
+use super::super::descriptors::places;
 use super::super::listener::{HEAD_TIME, IDLE_TIME};
 use super::super::opening::Opening;
 use super::super::pace::{Pace, STALL_TIME};
@@ -45,7 +46,7 @@ pub fn opened(
     listener: Bound,
     tls: Option<TlsAcceptor>,
 ) -> impl Stream<Item = std::io::Result<Connection>> {
-    connections(listener, SQL_CONNECTIONS_MAX, 0)
+    connections(listener, places(SQL_CONNECTIONS_MAX), 0)
         .map(move |accepted| open(accepted, tls.clone()))
         .buffer_unordered(HANDSHAKES_MAX)
         .filter_map(|opened| async { opened.map(Ok) })

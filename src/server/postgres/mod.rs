@@ -50,6 +50,7 @@ use self::connection::{Handlers, STARTUP_TIME};
 use self::startup::Startup;
 pub use self::statement::Outline;
 use super::accept::{Accepted, SQL_CONNECTIONS_MAX, connections};
+use super::descriptors::places;
 use super::{Bound, Service};
 
 /// What clients ask for in the handshake of TLS.
@@ -65,7 +66,7 @@ pub async fn serve(
     let handlers = Arc::new(handlers(service.clone()));
     let tls = tls.map(|tls| super::tls::speaking(&tls, &[ALPN]));
     let mut clients = JoinSet::new();
-    let mut accepted = std::pin::pin!(connections(listener, SQL_CONNECTIONS_MAX, 0));
+    let mut accepted = std::pin::pin!(connections(listener, places(SQL_CONNECTIONS_MAX), 0));
     let mut stop = std::pin::pin!(service.stopped());
     loop {
         tokio::select! {
