@@ -122,7 +122,8 @@ impl Database {
             hours: Mutex::default(),
             limits,
             turns: Turns::of(limits.at_once),
-            spools: Spools::new(limits.spool_bytes, limits.spool_memory_bytes),
+            spools: Spools::new(limits.spool_bytes, limits.spool_memory_bytes)
+                .with_rows_of(limits.row_bytes),
             tables: Vec::new(),
         }
     }

@@ -13,6 +13,8 @@ pub struct Limits {
     pub rows: usize,
     /// Memory of its operators; what does not fit is spilled to disk where it can be.
     pub memory_bytes: usize,
+    /// Of a row of the result, which is in memory whole however slowly its client reads.
+    pub row_bytes: usize,
     /// Queries that run at once; more of them wait, within their time.
     pub at_once: usize,
     /// Disk for rows that the client has not read yet; all queries together take four times as much.
@@ -29,6 +31,7 @@ impl Default for Limits {
             time: Duration::from_secs(10),
             rows: 100_000,
             memory_bytes: 512 << 20,
+            row_bytes: 16 << 20,
             at_once: 8,
             spool_bytes: 1 << 30,
             spool_memory_bytes: 256 << 20,

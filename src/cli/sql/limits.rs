@@ -75,6 +75,7 @@ impl OfCommand {
             time: self.sql_time.unwrap_or(FOR_EVER),
             rows: self.sql_rows.unwrap_or(rows),
             memory_bytes: self.sql_memory,
+            row_bytes: usize::MAX,
             // The command reads its rows itself, as fast as it writes them.
             spool_bytes: 0,
             idle_time: FOR_EVER,

@@ -62,7 +62,7 @@ impl Workers {
         let folder = std::path::absolute(folder);
         let folder = folder.map_err(|error| Error::io("find", Path::new("."), error))?;
         let spools = Spools::new(limits.spool_bytes, limits.spool_memory_bytes);
-        let spools = spools.in_folder(&folder);
+        let spools = spools.in_folder(&folder).with_rows_of(limits.row_bytes);
         let program = Program { path, arguments: vec![COMMAND.into(), folder.into()] };
         let pool = Pool::new(program, limits.at_once, setup).map_err(no_thread)?;
         Ok(Self { pool, jobs, limits, spools, asked: Mutex::default() })

@@ -120,6 +120,7 @@ pub mod wire {
                 time: self.time,
                 rows: self.rows,
                 memory_bytes: self.memory_bytes,
+                row_bytes: Limits::default().row_bytes,
                 // So that one has ended, with all its threads, before the next one runs.
                 at_once: 1,
                 // The server takes all rows at once, and keeps them for the client.

@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 
 /// What buffers may hold beside the rows of a batch before these are copied out of them.
 const SPARE_BYTES_MAX: usize = 64 << 10;
+/// Of a batch that is kept, roughly: parts are no larger than twice that, unless they are one row.
+const PART_BYTES: usize = 512 << 10;
 
 /// The same rows; copied where they are less than half of what their buffers hold, as those of a
 /// batch cut out of a larger one.
@@ -28,9 +30,54 @@ pub fn compacted(batch: RecordBatch) -> Result<RecordBatch> {
     if held_bytes <= bytes_max {
         return Ok(batch);
     }
+    copy(&batch)
+}
+
+/// The same rows in buffers of their own.
+fn copy(batch: &RecordBatch) -> Result<RecordBatch> {
     let columns = batch.columns().iter().map(copied).collect::<Result<_>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)
+}
+
+/// The same rows in parts that are small however wide or uneven they are.
+///
+/// # Errors
+/// Where a row takes more bytes than one may; where columns cannot be copied, which is a bug.
+pub fn parts(batch: RecordBatch, row_bytes_max: usize) -> Result<Vec<RecordBatch>> {
+    let (mut parts, mut left) = (Vec::new(), vec![batch]);
+    while let Some(batch) = left.pop() {
+        let (bytes, rows) = (part_bytes(&batch), batch.num_rows());
+        if bytes <= 2 * PART_BYTES {
+            parts.push(batch);
+        } else if rows > 1 {
+            // Copied, so that each is measured without what the others have.
+            let rows_at_once = rows.div_ceil(bytes.div_ceil(PART_BYTES)).max(1);
+            let starts: Vec<_> = (0..rows).step_by(rows_at_once).collect();
+            for start in starts.into_iter().rev() {
+                left.push(copy(&batch.slice(start, rows_at_once.min(rows - start)))?);
+            }
+        } else {
+            let row = copy(&batch)?;
+            if part_bytes(&row) > row_bytes_max {
+                return Err(Error::Limit(format!(
+                    "a row of the result takes more than {} MiB, the most that is sent; expected a query that gives less in a row",
+                    row_bytes_max >> 20
+                )));
+            }
+            parts.push(row);
+        }
+    }
+    Ok(parts)
+}
+
+/// What the rows take; values of dictionaries, which parts share, are not counted.
+fn part_bytes(batch: &RecordBatch) -> usize {
+    let bytes = batch.columns().iter().map(|column| match column.as_any_dictionary_opt() {
+        Some(words) => words.keys().to_data().get_slice_memory_size().unwrap_or(usize::MAX),
+        None => used_bytes(column),
+    });
+    bytes.fold(0, usize::saturating_add)
 }
 
 /// What the rows of a column take; texts that lists and structs hold as views are not counted.
@@ -116,6 +163,42 @@ mod tests {
         let kept = compacted(slice.clone()).unwrap();
         assert_eq!(kept, slice);
         assert!(kept.get_array_memory_size() < 64 << 10, "{}", kept.get_array_memory_size());
+    }
+
+    /// Lines of a text of so many bytes each.
+    fn texts(lengths: &[usize]) -> RecordBatch {
+        let texts: ArrayRef = Arc::new(StringArray::from_iter_values(
+            lengths.iter().map(|length| "x".repeat(*length)),
+        ));
+        RecordBatch::try_from_iter([("text", texts)]).unwrap()
+    }
+
+    #[track_caller]
+    fn check_parts(batch: &RecordBatch, count: std::ops::RangeInclusive<usize>) {
+        let parts = parts(batch.clone(), 4 << 20).unwrap();
+        assert!(count.contains(&parts.len()), "{} parts", parts.len());
+        assert_eq!(&arrow::compute::concat_batches(batch.schema_ref(), &parts).unwrap(), batch);
+        let is_small = |part: &RecordBatch| part_bytes(part) <= 2 * PART_BYTES;
+        assert!(parts.iter().all(|part| part.num_rows() == 1 || is_small(part)));
+    }
+
+    #[test]
+    fn a_large_batch_is_kept_in_small_parts() {
+        check_parts(&batch().slice(0, 1000), 1..=1);
+        check_parts(&batch(), 4..=64);
+        check_parts(&texts(&[10_000; 1000]), 10..=64);
+        // Most of it is one row.
+        let mut uneven = [100; 1000];
+        uneven[700] = 3 << 20;
+        check_parts(&texts(&uneven), 2..=64);
+        check_parts(&texts(&[3 << 20]), 1..=1);
+        check_parts(&texts(&[3 << 20, 3 << 20]).slice(1, 1), 1..=1);
+    }
+
+    #[test]
+    fn a_row_that_is_too_large_is_refused_with_what_is_expected() {
+        let refused = parts(texts(&[1, 5 << 20, 1]), 4 << 20).unwrap_err();
+        assert!(matches!(&refused, Error::Limit(sentence) if sentence.contains("more than 4 MiB")));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! So the query ends, and what it held is free, while a slow client still reads. Batches come back in
 //! the order in which they were sent. While there is room in memory, a batch passes through untouched.
+//! Large ones are cut into parts before, so that a reader holds little however wide rows are.
 //! Without room anywhere the writer holds one batch, and waits until the reader takes it or room is
 //! given back. Knows nothing of where batches come from.
 
@@ -24,7 +25,7 @@ use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 pub use self::encoding::used_bytes;
-use self::encoding::{compacted, decoded, encoded};
+use self::encoding::{compacted, decoded, encoded, parts};
 use self::files::Files;
 use self::queue::{Entry, Gone, Next, Queue};
 use self::room::{Room, Taken, Total};
@@ -42,6 +43,7 @@ pub struct Spools {
     memory: Total,
     disk: Total,
     memory_bytes: usize,
+    row_bytes_max: usize,
     folder: PathBuf,
 }
 
@@ -55,7 +57,13 @@ impl Spools {
     fn within(all_disk_bytes: usize, memory_bytes: usize, all_memory_bytes: usize) -> Self {
         let memory = Total::of_bytes(all_memory_bytes);
         let disk = Total::of_bytes(all_disk_bytes);
-        Self { memory, disk, memory_bytes, folder: std::env::temp_dir() }
+        let folder = std::env::temp_dir();
+        Self { memory, disk, memory_bytes, row_bytes_max: usize::MAX, folder }
+    }
+
+    /// The same room, for results whose rows take so many bytes at most.
+    pub fn with_rows_of(self, row_bytes_max: usize) -> Self {
+        Self { row_bytes_max, ..self }
     }
 
     /// The same room, with files in the folder.
@@ -71,6 +79,7 @@ impl Spools {
             queue: Arc::clone(&queue),
             memory: self.memory.room(self.memory_bytes),
             disk: Some(self.disk.room(disk_bytes)).filter(Room::is_there),
+            row_bytes_max: self.row_bytes_max,
             files: Arc::new(Files::in_folder(self.folder.clone())),
             threads: Handle::current(),
         };
@@ -84,16 +93,29 @@ pub struct Writer {
     memory: Room,
     /// `None` where there is none, or it failed.
     disk: Option<Room>,
+    row_bytes_max: usize,
     files: Arc<Files>,
     threads: Handle,
 }
 
 impl Writer {
-    /// Adds a batch behind the others; waits while there is no room for it.
+    /// Adds a batch behind the others; waits while there is no room for it. A row that is larger than
+    /// one may be ends the result with an error.
     ///
     /// # Errors
-    /// Where nobody takes it any more.
+    /// Where nobody takes it any more, or the result has ended so.
     pub async fn send(&mut self, batch: RecordBatch) -> std::result::Result<(), Gone> {
+        let parts = parts(batch, self.row_bytes_max).map_err(|error| {
+            self.queue.end(Err(error));
+            Gone
+        })?;
+        for part in parts {
+            self.send_part(part).await?;
+        }
+        Ok(())
+    }
+
+    async fn send_part(&mut self, batch: RecordBatch) -> std::result::Result<(), Gone> {
         // What cannot be copied is held as it is.
         let batch = compacted(batch.clone()).unwrap_or(batch);
         let held_bytes = batch.get_array_memory_size();

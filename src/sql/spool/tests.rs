@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use arrow::array::{ArrayRef, AsArray, Int64Array};
+use arrow::array::{ArrayRef, AsArray, Int64Array, StringArray};
 use arrow::datatypes::Int64Type;
 use futures::{FutureExt, StreamExt};
 use tempfile::TempDir;
@@ -169,6 +169,38 @@ async fn an_error_comes_behind_the_rows_before_it() {
         assert!(matches!(error, Some(Error::Limit(_))), "{error:?}");
         assert!(reader.next().await.is_none());
     }
+}
+
+#[tokio::test]
+async fn a_row_that_is_too_large_ends_the_result_with_its_limit() {
+    let folder = TempDir::new().unwrap();
+    let (mut writer, mut reader) = spools(&folder, 64, 0).with_rows_of(1 << 20).open(0);
+    writer.send(batch(0)).await.unwrap();
+    let text: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(2 << 20)]));
+    let large = RecordBatch::try_from_iter([("text", text)]).unwrap();
+    assert_eq!(writer.send(large).await, Err(Gone));
+    writer.end(Ok(()));
+    let (numbers, error) = read(&mut reader).await;
+    assert_eq!(numbers, [0]);
+    assert!(matches!(error, Some(Error::Limit(_))), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_large_batch_is_read_in_parts_without_room_for_it_in_memory() {
+    let folder = TempDir::new().unwrap();
+    let (mut writer, mut reader) = spools(&folder, 4 * KIB, 64 * KIB).open(64 * KIB * KIB);
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..1_000_000));
+    writer.send(RecordBatch::try_from_iter([("number", numbers)]).unwrap()).await.unwrap();
+    writer.end(Ok(()));
+    let (mut next, mut rows_max) = (0, 0);
+    while let Some(part) = reader.next().await {
+        let part = part.unwrap();
+        let expected: ArrayRef =
+            Arc::new(Int64Array::from_iter_values(next..next + part.num_rows() as i64));
+        assert_eq!(part.column(0), &expected);
+        (next, rows_max) = (next + part.num_rows() as i64, rows_max.max(part.num_rows()));
+    }
+    assert!(next == 1_000_000 && rows_max * 8 <= 1 << 20, "{next} {rows_max}");
 }
 
 #[tokio::test]
