@@ -22,8 +22,9 @@ use crate::error::{Error, Fault, Result, Wrong};
 
 /// What a note of missing rows is called, where the format has names.
 const CUT: &str = "uptally_cut";
-/// A row group is in memory until it is whole.
+/// A row group is in memory until it is whole: it ends with so many rows, or bytes.
 const ROW_GROUP_ROWS_MAX: usize = 128 << 10;
+const ROW_GROUP_BYTES_MAX: usize = 4 << 20;
 
 pub struct Writer(Kind);
 
@@ -91,7 +92,11 @@ impl Writer {
             Kind::Markdown(ready) => markdown_into(rows, ready).map_err(unfit),
             Kind::Json(writer) => writer.write(rows).map_err(unfit),
             Kind::Ndjson(writer) => writer.write(rows).map_err(unfit),
-            Kind::Parquet(writer) => writer.write(rows).map_err(unfit),
+            Kind::Parquet(writer) => {
+                writer.write(rows).map_err(unfit)?;
+                let is_full = writer.memory_size() > ROW_GROUP_BYTES_MAX;
+                if is_full { writer.flush().map_err(unfit) } else { Ok(()) }
+            }
             Kind::Arrow(writer) => writer.write(rows).map_err(unfit),
             Kind::ArrowStream(writer) => writer.write(rows).map_err(unfit),
             Kind::Table { rows: all, .. } => {
@@ -177,8 +182,8 @@ fn unfit(error: impl std::error::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use arrow::array::{
-        BooleanArray, Decimal128Array, Float64Array, Int64Array, ListArray, NullArray,
-        TimestampMicrosecondArray,
+        ArrayRef, BinaryArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, ListArray,
+        NullArray, TimestampMicrosecondArray,
     };
     use arrow::datatypes::Int64Type;
 
@@ -255,6 +260,31 @@ mod tests {
         assert_eq!(written(Format::Ndjson, &[], None), b"");
         let table = String::from_utf8(written(Format::Table, &[], None)).unwrap();
         assert_eq!(table.lines().count(), 4, "{table}");
+    }
+
+    #[test]
+    fn a_row_group_ends_when_it_is_large() {
+        // Nothing that packs well.
+        let noise = |number: u8| {
+            let mut bytes = vec![0; 1 << 20];
+            blake3::Hasher::new().update(&[number]).finalize_xof().fill(&mut bytes);
+            let column: ArrayRef = Arc::new(BinaryArray::from_vec(vec![bytes.as_slice()]));
+            RecordBatch::try_from_iter([("noise", column)]).unwrap()
+        };
+        let mut writer = Writer::new(Format::Parquet, &noise(0).schema()).unwrap();
+        let (mut bytes, mut part_max) = (Vec::new(), 0);
+        for number in 0..12 {
+            writer.write(&noise(number)).unwrap();
+            let part = writer.take();
+            part_max = part_max.max(part.len());
+            bytes.extend(part);
+        }
+        writer.finish().unwrap();
+        bytes.extend(writer.take());
+        let metadata = parquet::file::metadata::ParquetMetaDataReader::new()
+            .parse_and_finish(&bytes::Bytes::from(bytes))
+            .unwrap();
+        assert!(metadata.num_row_groups() > 1 && part_max < 2 * ROW_GROUP_BYTES_MAX);
     }
 
     #[test]

@@ -16,6 +16,10 @@ use crate::error::{Error, Result};
 /// One byte of so many that others leave free is the most that one client takes.
 const CLIENT_SHARE: usize = 2;
 
+/// What an answer that is rows holds beside them in memory: a batch, and what is made of it.
+#[cfg(any(feature = "flight", feature = "postgres"))]
+pub const ROWS_BYTES: usize = 2 << 20;
+
 pub struct Budget {
     bytes_max: usize,
     taken: Mutex<Taken>,

@@ -237,7 +237,8 @@ fn counted(service: &Service, client: Client, mut reply: Reply) -> Answer {
     let bytes = match reply.body().size_hint().exact() {
         _ if reply.extensions().get::<IsCounted>().is_some() => return Ok(reply),
         Some(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
-        None => sql::STREAM_BYTES_MAX,
+        // All others are small pages.
+        None => reply.extensions().get::<sql::StreamBytes>().map_or(0, |stream| stream.0),
     };
     let share = service.work.budget.take(client, bytes.saturating_add(REQUEST_BYTES))?;
     reply.extensions_mut().insert(Arc::new(share));

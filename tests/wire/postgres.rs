@@ -256,6 +256,28 @@ fn portals_that_are_read_in_part_keep_nobody_waiting() {
 }
 
 #[test]
+fn portals_that_are_read_in_part_take_memory_of_their_client() {
+    block_on(async {
+        // Of the least that there is for clients, one has 16 MiB.
+        let wired = Wired::with(Settings { memory_bytes: 0, ..Settings::default() }).await;
+        let (mut client, _told) = connect(&wired, "").await.unwrap();
+        let transaction = client.transaction().await.unwrap();
+        let many = "SELECT value FROM generate_series(1, 90000) ORDER BY 1";
+        let mut portals = Vec::new();
+        let refused = loop {
+            let portal = transaction.bind(many, &[]).await.unwrap();
+            match transaction.query_portal(&portal, 1).await {
+                Ok(_) => portals.push(portal),
+                Err(refused) => break refused,
+            }
+        };
+        assert_eq!((refused.code().unwrap().code(), portals.len()), ("53200", 7), "{refused}");
+        drop((portals, transaction));
+        assert_eq!(rows(&client, "SELECT 1").await.unwrap(), ["1"]);
+    });
+}
+
+#[test]
 fn a_client_that_takes_no_more_rows_loses_them() {
     block_on(async {
         let limits = Limits { idle_time: Duration::from_millis(1), ..Limits::default() };

@@ -12,6 +12,7 @@ use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt, future};
 use tonic::{Code, Status};
 
+use super::super::budget::Share;
 use super::super::questions::Rows;
 use super::super::request_log::Entry;
 use super::{calls, status};
@@ -28,9 +29,9 @@ pub fn announced(schema: &Schema) -> SchemaRef {
     Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
-/// Every batch as it comes; dropped, they end the query. Clients show nothing beside the rows but an
+/// Every batch as it comes; dropped, they end the query and give the share back. Clients show nothing beside the rows but an
 /// error, so that rows which the limit cuts end with one.
-pub fn stream(rows: Rows, limits: Limits, entry: Entry) -> FlightStream {
+pub fn stream(rows: Rows, limits: Limits, entry: Entry, share: Share) -> FlightStream {
     let (schema, cut, deliveries) = (announced(&rows.schema()), rows.cut(), rows.deliveries());
     let told = async move { cut.is_cut().then(|| Err(limits.out_of_rows())) };
     let told = futures::stream::once(told).filter_map(future::ready);
@@ -38,7 +39,10 @@ pub fn stream(rows: Rows, limits: Limits, entry: Entry) -> FlightStream {
     let batches = batches.map_err(|error| FlightError::Tonic(Box::new(status::of(error))));
     let batches = logged(batches.boxed(), entry);
     let data = FlightDataEncoderBuilder::new().with_schema(schema).build(batches);
-    Box::pin(data.map_err(Status::from).inspect(move |_| deliveries.count()))
+    Box::pin(data.map_err(Status::from).inspect(move |_| {
+        let _share = &share;
+        deliveries.count();
+    }))
 }
 
 type Batch = Result<RecordBatch, FlightError>;

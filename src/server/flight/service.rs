@@ -24,6 +24,7 @@ use futures::{Stream, TryStreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::super::Service;
+use super::super::budget::ROWS_BYTES;
 use super::super::questions::{Described, Question, Rows};
 use super::super::request_log::Entry;
 use super::handle::Prepared;
@@ -31,6 +32,7 @@ use super::mac::MacKey;
 use super::rows::{self, FlightStream};
 use super::values::ValuesReader;
 use super::{calls, catalog, keys, status};
+use crate::client::Client;
 use crate::sql::{Limits, Session};
 
 /// Calls by which both statements and prepared statements are asked.
@@ -96,12 +98,17 @@ impl FlightSql {
     }
 
     async fn run(&self, prepared: &Prepared, mut entry: Entry) -> Answer<Response<FlightStream>> {
-        let begun = self.begun(prepared).await;
+        let begun = async {
+            let share = self.service.work.budget.take(Client::current(), ROWS_BYTES);
+            let share = share.map_err(status::of)?;
+            Ok::<_, Status>((self.begun(prepared).await?, share))
+        };
+        let begun = begun.await;
         if begun.is_err() {
             calls::answered(&mut entry, &begun);
         }
-        let (rows, limits) = begun?;
-        Ok(Response::new(rows::stream(rows, limits, entry)))
+        let ((rows, limits), share) = begun?;
+        Ok(Response::new(rows::stream(rows, limits, entry, share)))
     }
 
     /// The rows of the statement, as it runs now.

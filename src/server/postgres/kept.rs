@@ -17,7 +17,7 @@ use datafusion_postgres::pgwire::messages::extendedquery::{Bind, Parse};
 use futures::Sink;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::super::budget::{Budget, Share};
+use super::super::budget::{Budget, ROWS_BYTES, Share};
 use super::failure::{self, error};
 use super::messages;
 use super::prepared::{Planner, Prepared};
@@ -118,12 +118,20 @@ impl Open {
     }
 }
 
-/// A place for one more answer, until this is dropped.
+/// An answer that is open until this is dropped.
+pub struct OpenAnswer {
+    _place: OwnedSemaphorePermit,
+    _share: Share,
+}
+
+/// Opens one more answer.
 ///
 /// # Errors
-/// Where too many are open.
-pub fn open_answer(client: &impl ClientInfo) -> PgWireResult<OwnedSemaphorePermit> {
-    client.session_extensions().get_or_insert_with(Open::new).take()
+/// Where too many are open, or there is no memory for its rows.
+pub fn open_answer(client: &impl ClientInfo, budget: &Arc<Budget>) -> PgWireResult<OpenAnswer> {
+    let place = client.session_extensions().get_or_insert_with(Open::new).take()?;
+    let share = budget.take(Client::current(), ROWS_BYTES).map_err(failure::of)?;
+    Ok(OpenAnswer { _place: place, _share: share })
 }
 
 /// Prepares a statement, in place of the one of its name.

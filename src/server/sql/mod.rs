@@ -19,8 +19,7 @@ use super::service::Service;
 use crate::error::Error;
 use crate::sql::Limits;
 
-/// What is in memory of an answer that is sent as it comes.
-pub const STREAM_BYTES_MAX: usize = sending::FIRST_BYTES_MAX + (1 << 20);
+pub use self::sending::StreamBytes;
 
 /// The question of a request in SQL; `None` where it has none.
 pub fn text(request: &Request) -> Option<String> {

@@ -33,7 +33,7 @@ use crate::sql::{Deliveries, Limits};
 /// Says that rows were cut off, and by which limit.
 const CUT: HeaderName = HeaderName::from_static("uptally-cut");
 /// Of the first part: most results are smaller, and have their outcome in the headers.
-pub const FIRST_BYTES_MAX: usize = 4 << 20;
+const FIRST_BYTES_MAX: usize = 4 << 20;
 /// Of each later part, roughly.
 const PART_BYTES: usize = 64 << 10;
 const PARTS_AHEAD: usize = 2;
@@ -41,6 +41,22 @@ const PARTS_AHEAD: usize = 2;
 const SENT_BYTES: usize = 256 << 10;
 /// Of the rows that are written at once, roughly: what is written waits for the client in memory.
 const WRITTEN_BYTES: usize = 512 << 10;
+
+/// What is in memory at most of an answer that is sent as it comes: the first part, and what is
+/// written and sent behind it.
+#[derive(Clone, Copy)]
+pub struct StreamBytes(pub usize);
+
+impl StreamBytes {
+    fn of_format(format: Format) -> Self {
+        let behind = match format {
+            Format::Parquet => 8 << 20,
+            Format::Arrow | Format::ArrowStream => 4 << 20,
+            _ => 1 << 20,
+        };
+        Self(FIRST_BYTES_MAX + behind)
+    }
+}
 
 pub struct Asked {
     pub question: Question,
@@ -71,7 +87,8 @@ pub async fn on_threads<T: Send + 'static>(
 /// # Errors
 /// Where the question cannot be answered, as far as that shows within the first part.
 pub async fn reply(service: &Service, asked: Asked) -> Result<(Reply, bool)> {
-    let media_type = download::kind(asked.format).media_type;
+    let format = asked.format;
+    let media_type = download::kind(format).media_type;
     let threads = service.work.handle();
     let part = first_part(service.clone(), asked);
     let (first, rest, is_repeatable) = on_threads(threads, part).await?;
@@ -83,7 +100,9 @@ pub async fn reply(service: &Service, asked: Asked) -> Result<(Reply, bool)> {
             let mut tasks = JoinSet::new();
             tasks.spawn_on(writing.send_all(sender), threads);
             let parts = Parts { part: first.into(), parts, deliveries, _writing: tasks };
-            (warp::reply::stream(parts).into_response(), None)
+            let mut reply = warp::reply::stream(parts).into_response();
+            reply.extensions_mut().insert(StreamBytes::of_format(format));
+            (reply, None)
         }
     };
     let headers = reply.headers_mut();
@@ -174,11 +193,23 @@ impl Writing {
             }
             part.extend(self.writer.take());
             if part.len() >= PART_BYTES || !is_more {
-                let sent = sender.send(Ok(std::mem::take(&mut part).into())).await;
-                is_more &= sent.is_ok();
+                is_more &= sent(std::mem::take(&mut part).into(), sender).await;
             }
         }
         Ok(())
+    }
+}
+
+/// Whether all of the part was taken; more is written once little of it is left.
+async fn sent(mut part: Bytes, sender: &mpsc::Sender<Result<Bytes>>) -> bool {
+    loop {
+        let next = part.split_to(part.len().min(SENT_BYTES));
+        if sender.send(Ok(next)).await.is_err() {
+            return false;
+        }
+        if part.is_empty() {
+            return true;
+        }
     }
 }
 
