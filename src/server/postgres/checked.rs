@@ -57,6 +57,13 @@ impl<S> Checked<S> {
         self.phase = phase;
     }
 
+    /// Gives the memory of earlier messages back, as far as nothing of the next one is there.
+    pub fn shrink(&mut self) {
+        if self.read.is_empty() {
+            self.read = BytesMut::new();
+        }
+    }
+
     pub fn stream_mut(&mut self) -> &mut S {
         &mut self.stream
     }
@@ -200,6 +207,20 @@ mod tests {
         assert_eq!(read(&mut stream, 100).await.unwrap(), b"S\0\0\0\x04");
         let refused = read(&mut stream, 100).await.unwrap_err().downcast::<PgWireError>();
         assert!(refused.unwrap().to_string().contains("no messages of type 'Z'"));
+    }
+
+    #[tokio::test]
+    async fn a_long_message_leaves_no_memory_behind() {
+        let long = [b"Q\0\x01\0\x04".as_slice(), &[b' '; (64 << 10) - 1], b"\0S"].concat();
+        // Its last bytes come with the first one of the next.
+        let mut stream = Checked::new(Slow(&long[1..]), &long[..1], 1 << 20);
+        stream.expect(Phase::Session);
+        assert_eq!(read(&mut stream, 1 << 20).await.unwrap().len(), long.len() - 1);
+        stream.shrink();
+        assert_eq!(&stream.read[..], b"S");
+        stream.read.clear();
+        stream.shrink();
+        assert_eq!(stream.read.capacity(), 0);
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use datafusion_postgres::pgwire::api::cancel::DefaultCancelHandler;
 use datafusion_postgres::pgwire::api::{
     ClientInfo, DefaultClient, NoopHandler, PgWireConnectionState as State,
@@ -143,9 +144,22 @@ async fn answer_next(
 /// The next message; until it is there, the client is idle.
 async fn next_of_session(socket: &mut Socket, place: &Place) -> Option<PgWireResult<Message>> {
     place.idle();
+    shrink(socket);
     let next = socket.next().await;
     place.heard();
     next
+}
+
+/// Gives the memory of what was said back: buffers stay as large as the largest row or message, and
+/// clients stay for as long as they like.
+fn shrink(socket: &mut Socket) {
+    if socket.read_buffer().is_empty() {
+        *socket.read_buffer_mut() = BytesMut::new();
+    }
+    if socket.write_buffer().is_empty() {
+        *socket.write_buffer_mut() = BytesMut::new();
+    }
+    socket.get_mut().shrink();
 }
 
 /// What the client hears of an error.
