@@ -29,7 +29,7 @@ use super::accept::{Accepted, connections};
 use super::budget::Share;
 use super::descriptors::places;
 use super::opening::Opening;
-use super::pace::{Pace, STALL_TIME};
+use super::pace::Pace;
 use super::places::Place;
 
 const CONNECTIONS_MAX: usize = 4096;
@@ -48,13 +48,24 @@ const HEAD_FIELDS_MAX: usize = 512;
 /// Requests at once of one connection; a client of HTTP/2 holds further ones back.
 const REQUESTS_MAX: u32 = 32;
 
+/// What has a time on the connections of a listener.
+#[derive(Clone, Copy)]
+pub struct Times {
+    /// Between the wish to stop and the end.
+    pub drain: Duration,
+    /// Without a request.
+    pub idle: Duration,
+    /// For a client that takes nothing of its answers.
+    pub stall: Duration,
+}
+
 /// Accepts until the end of `stop`; then lets what was begun be finished, within the time.
 pub async fn serve(
     listener: Bound,
     tls: Option<TlsAcceptor>,
     filter: BoxedFilter<(Reply,)>,
     stop: impl Future<Output = ()>,
-    drain_time: Duration,
+    times: Times,
 ) {
     let (stopping, _) = watch::channel(());
     let mut accepted = Box::pin(connections(listener, places(CONNECTIONS_MAX), places(RESERVE)));
@@ -66,14 +77,13 @@ pub async fn serve(
         };
         let (filter, stopping) = (filter.clone(), stopping.subscribe());
         let place = Arc::new(place);
-        let idle_time = IDLE_TIME;
-        let connection = Connection { client, filter, stopping, idle_time, place, is_reserve };
+        let connection = Connection { client, filter, stopping, times, place, is_reserve };
         tokio::spawn(connection.run(stream, tls.clone()));
     }
     // Nobody is kept waiting who would not be answered any more.
     drop(accepted);
     stopping.send_replace(());
-    if tokio::time::timeout(drain_time, stopping.closed()).await.is_err() {
+    if tokio::time::timeout(times.drain, stopping.closed()).await.is_err() {
         tracing::warn!("some requests were not answered before the server stopped");
     }
 }
@@ -84,7 +94,7 @@ struct Connection {
     filter: BoxedFilter<(Reply,)>,
     /// Changes when it is time to stop, and is held until the connection has ended.
     stopping: watch::Receiver<()>,
-    idle_time: Duration,
+    times: Times,
     place: Arc<Place>,
     /// Whether each request is told that it is [`ProbesOnly`].
     is_reserve: bool,
@@ -143,7 +153,7 @@ impl Connection {
         let stream = TokioIo::new(Opening::within(HEAD_TIME, stream));
         let builder = builder();
         let mut connection = std::pin::pin!(builder.serve_connection(stream, service));
-        let mut idle = std::pin::pin!(pace.idle_for(self.idle_time));
+        let mut idle = std::pin::pin!(pace.idle_for(self.times.idle));
         let mut is_leaving = false;
         loop {
             tokio::select! {
@@ -159,7 +169,7 @@ impl Connection {
                         return;
                     }
                 }
-                () = pace.stalled(STALL_TIME) => {
+                () = pace.stalled(self.times.stall) => {
                     tracing::debug!("a client did not take its answer");
                     return;
                 }
@@ -234,9 +244,12 @@ mod tests {
         let places = Arc::new(Places::new(1));
         let place = Arc::new(places.take(address.ip()).ok().unwrap());
         let filter = warp::any().map(Reply::default).boxed();
-        let idle_time = Duration::from_millis(100);
-        let connection =
-            Connection { client, filter, stopping, idle_time, place, is_reserve: false };
+        let times = Times {
+            drain: Duration::ZERO,
+            idle: Duration::from_millis(100),
+            stall: Duration::from_secs(60),
+        };
+        let connection = Connection { client, filter, stopping, times, place, is_reserve: false };
         connection.run(stream, None).await;
         let heard = heard.await.unwrap();
         assert!(heard.contains(&GO_AWAY), "{heard:?}");

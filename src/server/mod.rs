@@ -173,7 +173,9 @@ pub async fn run(
         Some(_) => router(service.clone()).map(tls::with_strict_transport).boxed(),
         None => router(service.clone()),
     };
-    let requests = listener::serve(listeners.http, tls, router, stop, DRAIN_TIME);
+    let (idle, stall) = (listener::IDLE_TIME, service.settings.stall_time());
+    let times = listener::Times { drain: DRAIN_TIME, idle, stall };
+    let requests = listener::serve(listeners.http, tls, router, stop, times);
     tokio::join!(requests, reports);
     while beside.join_next().await.is_some() {}
     expiry.abort();

@@ -19,8 +19,8 @@ use warp::hyper::body::{Body, Frame, SizeHint};
 use super::budget::Share;
 use super::places::Place;
 
-/// How long a client may take nothing of an answer that is there for it.
-pub const STALL_TIME: Duration = Duration::from_secs(60);
+/// Of several answers on a connection, one may be left alone for so many times as long as all.
+const ONE_TIMES: u32 = 10;
 /// Of the parts in which answers are handed over.
 const PART_BYTES: usize = 64 << 10;
 
@@ -79,15 +79,15 @@ impl Pace {
         }
     }
 
-    /// Ends when the client has taken nothing of an answer for so long a time.
+    /// Ends when the client has taken nothing of any answer that is there for it for so long a time, or
+    /// nothing of one of them for much longer: who reads two answers one after the other reads both.
     pub async fn stalled(&self, time: Duration) {
         loop {
-            let since = self.handed_over().since();
-            let due_at = since.unwrap_or_else(Instant::now) + time;
-            if since.is_some() && due_at <= Instant::now() {
+            let due_at = self.handed_over().due_at(time);
+            if due_at.is_some_and(|due_at| due_at <= Instant::now()) {
                 return;
             }
-            sleep_until(due_at).await;
+            sleep_until(due_at.unwrap_or_else(|| Instant::now() + time)).await;
         }
     }
 
@@ -103,9 +103,13 @@ impl Pace {
 }
 
 impl HandedOver {
-    /// Since when the client takes nothing of the answer that it has left alone for longest.
-    fn since(&self) -> Option<Instant> {
-        self.by_answer.values().filter(|parts| parts.count > 0).map(|parts| parts.since).min()
+    /// When the client has taken nothing for too long, unless it takes something before; `None` where
+    /// there is nothing for it.
+    fn due_at(&self, time: Duration) -> Option<Instant> {
+        let left = || self.by_answer.values().filter(|parts| parts.count > 0);
+        let all_since = left().map(|parts| parts.since).max()?;
+        let one_since = left().map(|parts| parts.since).min()?;
+        Some((all_since + time).min(one_since + time.saturating_mul(ONE_TIMES)))
     }
 }
 
@@ -274,6 +278,25 @@ mod tests {
             assert_eq!(body.size_hint().exact(), Some((bytes.len() - read.len()) as u64));
         }
         assert_eq!((read == bytes, parts), (true, 3));
+    }
+
+    #[test]
+    fn an_answer_that_is_left_alone_does_not_end_one_that_is_taken() {
+        let (start, time) = (Instant::now(), Duration::from_secs(60));
+        let due_s = |parts: &[(usize, u64)]| {
+            let parts = parts.iter().map(|&(count, since_s)| Parts {
+                count,
+                since: start + Duration::from_secs(since_s),
+            });
+            let by_answer = (1..).zip(parts).collect();
+            let due_at = HandedOver { next_number: 0, by_answer }.due_at(time);
+            due_at.map(|due_at| (due_at - start).as_secs())
+        };
+        assert_eq!(due_s(&[]), None);
+        assert_eq!(due_s(&[(0, 5)]), None);
+        assert_eq!(due_s(&[(1, 5), (0, 7)]), Some(65));
+        assert_eq!(due_s(&[(1, 0), (2, 50)]), Some(110));
+        assert_eq!(due_s(&[(1, 0), (2, 590)]), Some(600));
     }
 
     #[tokio::test]

@@ -54,6 +54,19 @@ pub struct Settings {
     pub clock: fn() -> i64,
 }
 
+/// How long a client may at least take nothing of an answer that is there for it.
+const STALL_TIME: Duration = Duration::from_secs(60);
+/// Longer than anybody waits, and short enough to be added to any instant.
+const STALL_TIME_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+
+impl Settings {
+    /// How long a client may take nothing of an answer, whatever it is. Rows wait for as long as is set
+    /// for them: the connection must not end before.
+    pub fn stall_time(&self) -> Duration {
+        self.sql.idle_time.clamp(STALL_TIME, STALL_TIME_MAX)
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -81,6 +94,20 @@ impl Default for Settings {
             origins: Vec::new(),
             audit: None,
             clock: || chrono::Utc::now().timestamp_micros(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_stays_while_its_rows_are_kept() {
+        for (idle_s, expected_s) in [(1, 60), (60, 60), (600, 600), (u64::MAX, 30 * 24 * 3600)] {
+            let mut settings = Settings::default();
+            settings.sql.idle_time = Duration::from_secs(idle_s);
+            assert_eq!(settings.stall_time(), Duration::from_secs(expected_s));
         }
     }
 }

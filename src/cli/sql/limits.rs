@@ -30,7 +30,8 @@ pub struct OfService {
     /// together take four times as much. A query that has no more room waits, within its time
     #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = bytes)]
     sql_spool: usize,
-    /// How long a client may take nothing of the rows that there are for it before it loses them
+    /// How long a client may take nothing of the rows that there are for it before it loses them; with
+    /// more than a minute, connections wait as long for a client that takes nothing of any answer
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     sql_idle: Duration,
 }

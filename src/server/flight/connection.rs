@@ -18,7 +18,7 @@ use super::super::accept::{Accepted, SQL_CONNECTIONS_MAX, connections};
 use super::super::descriptors::places;
 use super::super::listener::{HEAD_TIME, IDLE_TIME};
 use super::super::opening::Opening;
-use super::super::pace::{Pace, STALL_TIME};
+use super::super::pace::Pace;
 use super::super::places::Place;
 
 /// Handshakes at once: all clients, and one that takes the place of another.
@@ -45,21 +45,26 @@ pub struct Peer {
 pub fn opened(
     listener: Bound,
     tls: Option<TlsAcceptor>,
+    stall_time: Duration,
 ) -> impl Stream<Item = std::io::Result<Connection>> {
     connections(listener, places(SQL_CONNECTIONS_MAX), 0)
-        .map(move |accepted| open(accepted, tls.clone()))
+        .map(move |accepted| open(accepted, tls.clone(), stall_time))
         .buffer_unordered(HANDSHAKES_MAX)
         .filter_map(|opened| async { opened.map(Ok) })
 }
 
-async fn open(accepted: Accepted, tls: Option<TlsAcceptor>) -> Option<Connection> {
+async fn open(
+    accepted: Accepted,
+    tls: Option<TlsAcceptor>,
+    stall_time: Duration,
+) -> Option<Connection> {
     let Accepted { stream, client: address, place, .. } = accepted;
     let stream: Pin<Box<dyn Speaks>> = match tls {
         None => Box::pin(Opening::within(HEAD_TIME, stream)),
         Some(tls) => Box::pin(Opening::within(HEAD_TIME, handshake(&tls, stream, &place).await?)),
     };
     let pace = Pace::of(Arc::new(place));
-    Some(Connection::new(stream, Peer { address, pace }, IDLE_TIME))
+    Some(Connection::new(stream, Peer { address, pace }, IDLE_TIME, stall_time))
 }
 
 async fn handshake(
@@ -90,12 +95,17 @@ async fn handshake(
 impl Connection {
     /// Ends when another client has its place, when its client takes nothing of an answer, and when
     /// it has had no call for the time.
-    fn new(stream: Pin<Box<dyn Speaks>>, peer: Peer, idle_time: Duration) -> Self {
+    fn new(
+        stream: Pin<Box<dyn Speaks>>,
+        peer: Peer,
+        idle_time: Duration,
+        stall_time: Duration,
+    ) -> Self {
         let pace = peer.pace.clone();
         let end = async move {
             tokio::select! {
                 () = pace.evicted() => tracing::debug!("a silent client gave its place up"),
-                () = pace.stalled(STALL_TIME) => tracing::debug!("a client did not take its answer"),
+                () = pace.stalled(stall_time) => tracing::debug!("a client did not take its answer"),
                 () = pace.idle_for(idle_time) => tracing::debug!("a connection was idle"),
             }
         };
@@ -191,7 +201,7 @@ mod tests {
         place.heard();
         let peer = Peer { address, pace: Pace::of(Arc::new(place)) };
         let (mut client, server) = tokio::io::duplex(64);
-        let mut connection = Connection::new(Box::pin(server), peer, Duration::ZERO);
+        let mut connection = Connection::new(Box::pin(server), peer, Duration::ZERO, HEAD_TIME);
         client.write_all(b"PRI").await.unwrap();
         let mut said = Vec::new();
         let ended = connection.read_to_end(&mut said).await.unwrap_err();

@@ -56,12 +56,13 @@ pub async fn serve(
     let calls = FlightServiceServer::new(FlightSql::new(service.clone(), key))
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let answers = InterceptedService::new(Timed { calls, budget }, keys);
+    let opened = connection::opened(listener, tls, service.settings.stall_time());
     let served = Server::builder()
         .http2_keepalive_interval(Some(PING_PAUSE))
         .http2_keepalive_timeout(Some(HEAD_TIME))
         .max_concurrent_streams(CALLS_MAX)
         .add_service(answers)
-        .serve_with_incoming_shutdown(connection::opened(listener, tls), service.stopped());
+        .serve_with_incoming_shutdown(opened, service.stopped());
     let drained = async {
         service.stopped().await;
         tokio::time::sleep(drain_time).await;

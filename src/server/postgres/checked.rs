@@ -13,7 +13,6 @@ use datafusion_postgres::pgwire::error::PgWireError;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::super::deadline::Deadline;
-use super::super::pace::STALL_TIME;
 use super::frames::{Phase, first_message};
 
 /// Taken from the stream at once; memory grows with what has come, not with what was announced.
@@ -40,7 +39,7 @@ pub struct Checked<S> {
 
 impl<S> Checked<S> {
     /// A stream of which some bytes were read already.
-    pub fn new(stream: S, read: &[u8], body_bytes_max: usize) -> Self {
+    pub fn new(stream: S, read: &[u8], body_bytes_max: usize, stall_time: Duration) -> Self {
         Self {
             stream,
             phase: Phase::Startup,
@@ -48,7 +47,7 @@ impl<S> Checked<S> {
             read: BytesMut::from(read),
             checked: 0,
             rest: Deadline::of(MESSAGE_TIME),
-            taken: Deadline::of(STALL_TIME),
+            taken: Deadline::of(stall_time),
         }
     }
 
@@ -198,7 +197,7 @@ mod tests {
     #[tokio::test]
     async fn messages_are_let_through_one_by_one() {
         let client = Slow(b"\0\0\0Q\0\0\0\x0dSELECT 1\0S\0\0\0\x04Z");
-        let mut stream = Checked::new(client, b"\0\0\0\x09\0\x03", 100);
+        let mut stream = Checked::new(client, b"\0\0\0\x09\0\x03", 100, MESSAGE_TIME);
         assert_eq!(read(&mut stream, 100).await.unwrap(), b"\0\0\0\x09\0\x03\0\0\0");
         stream.expect(Phase::Session);
         // However small the parts are that they are taken in.
@@ -213,7 +212,7 @@ mod tests {
     async fn a_long_message_leaves_no_memory_behind() {
         let long = [b"Q\0\x01\0\x04".as_slice(), &[b' '; (64 << 10) - 1], b"\0S"].concat();
         // Its last bytes come with the first one of the next.
-        let mut stream = Checked::new(Slow(&long[1..]), &long[..1], 1 << 20);
+        let mut stream = Checked::new(Slow(&long[1..]), &long[..1], 1 << 20, MESSAGE_TIME);
         stream.expect(Phase::Session);
         assert_eq!(read(&mut stream, 1 << 20).await.unwrap().len(), long.len() - 1);
         stream.shrink();
@@ -225,7 +224,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_not_whole_at_the_end_is_not_let_through() {
-        let mut stream = Checked::new(Slow(b"Q\0\0\0\x0dSELECT"), b"", 100);
+        let mut stream = Checked::new(Slow(b"Q\0\0\0\x0dSELECT"), b"", 100, MESSAGE_TIME);
         stream.expect(Phase::Session);
         assert_eq!(read(&mut stream, 100).await.unwrap(), b"");
     }

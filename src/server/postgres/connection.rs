@@ -43,6 +43,8 @@ pub struct Handlers {
     pub cancel: Arc<DefaultCancelHandler>,
     pub body_bytes_max: usize,
     pub startup_time: Duration,
+    /// For a client that takes nothing of what it is sent.
+    pub stall_time: Duration,
 }
 
 type Socket = Framed<Checked<MaybeTls>, PgWireMessageServerCodec<Arc<Prepared>>>;
@@ -77,7 +79,7 @@ async fn start(
 ) -> std::io::Result<Option<Socket>> {
     let address = stream.peer_addr()?;
     let Some(negotiated) = negotiate(stream, tls).await? else { return Ok(None) };
-    let mut socket = framed(negotiated, address, handlers.body_bytes_max);
+    let mut socket = framed(negotiated, address, handlers);
     while is_starting(&socket) {
         if !answer_next(&mut socket, handlers, place).await? {
             return Ok(None);
@@ -86,10 +88,11 @@ async fn start(
     Ok(Some(socket))
 }
 
-fn framed(negotiated: Negotiated, address: SocketAddr, body_bytes_max: usize) -> Socket {
+fn framed(negotiated: Negotiated, address: SocketAddr, handlers: &Handlers) -> Socket {
     let Negotiated { stream, is_secure, read } = negotiated;
     let codec = PgWireMessageServerCodec::new(DefaultClient::new(address, is_secure));
-    let mut socket = Framed::new(Checked::new(stream, &read, body_bytes_max), codec);
+    let stream = Checked::new(stream, &read, handlers.body_bytes_max, handlers.stall_time);
+    let mut socket = Framed::new(stream, codec);
     socket.set_state(State::AwaitingStartup);
     socket
 }

@@ -140,6 +140,7 @@ fn handlers(service: Service) -> Handlers {
         startup: Arc::new(Startup::over(service.clone(), Arc::clone(&clients))),
         body_bytes_max: service.settings.body_bytes_max,
         startup_time: STARTUP_TIME,
+        stall_time: service.settings.stall_time(),
         answers: Arc::new(Answers::over(service)),
         cancel: Arc::new(DefaultCancelHandler::new(clients)),
     }
