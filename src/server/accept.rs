@@ -20,6 +20,15 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Between two looks for a client that has to give its place up.
 const FULL_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long a client says nothing before the system asks whether it is there, how long it waits for an
+/// answer, and how often it asks.
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+const ALIVE_TIME: Duration = Duration::from_secs(60);
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+const ALIVE_PAUSE: Duration = Duration::from_secs(10);
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+const ALIVE_ASKED_MAX: u32 = 6;
+
 /// A connection, and its place among them.
 pub struct Accepted {
     pub stream: TcpStream,
@@ -65,6 +74,7 @@ async fn accept(
     let (stream, client) = listener.accept().await?;
     // Small answers must not wait for more to send.
     let _ = stream.set_nodelay(true);
+    keep_alive(&stream);
     loop {
         let full = match places.take(client.ip()) {
             Ok(place) => return Ok(Some(Accepted { stream, client, place, is_reserve: false })),
@@ -86,6 +96,25 @@ async fn accept(
     }
 }
 
+/// Has the system find out that a client has gone without a word, as one whose machine was shut does:
+/// its connection ends, with all that was kept for it.
+#[cfg(unix)]
+fn keep_alive(stream: &TcpStream) {
+    use rustix::net::sockopt;
+    // Without it the connection is as good as any, for a client that goes as it should.
+    let _ = sockopt::set_socket_keepalive(stream, true);
+    #[cfg(any(target_os = "linux", target_os = "macos"))]
+    {
+        let _ = sockopt::set_tcp_keepidle(stream, ALIVE_TIME);
+        let _ = sockopt::set_tcp_keepintvl(stream, ALIVE_PAUSE);
+        let _ = sockopt::set_tcp_keepcnt(stream, ALIVE_ASKED_MAX);
+    }
+}
+
+/// The system's own time holds.
+#[cfg(not(unix))]
+fn keep_alive(_: &TcpStream) {}
+
 #[cfg(test)]
 mod tests {
     use futures::StreamExt;
@@ -104,6 +133,19 @@ mod tests {
             places.push(accepted.next().await.unwrap().place);
         }
         places[0].evicted().await;
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn the_system_asks_whether_a_client_is_there_still() {
+        use rustix::net::sockopt;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut accepted = std::pin::pin!(connections(listener.into(), 1, 0));
+        let _client = TcpStream::connect(address).await.unwrap();
+        let stream = accepted.next().await.unwrap().stream;
+        assert!(sockopt::socket_keepalive(&stream).unwrap());
+        assert_eq!(sockopt::tcp_keepidle(&stream).unwrap(), ALIVE_TIME);
     }
 
     #[tokio::test]
