@@ -1,7 +1,7 @@
 //! Who is let in: everybody where there are no keys, otherwise those whose password is one.
 //!
 //! The password crosses as it is, over TLS or within this machine alone: a challenge that hides it
-//! needs what this server does not keep, the key or a salted hash of it. Who gave wrong ones waits.
+//! needs what this server does not keep, the key or a salted hash of it. Wrong ones wait for their no.
 
 use std::fmt::Debug;
 use std::net::IpAddr;
@@ -57,17 +57,18 @@ impl Startup {
         }
     }
 
-    /// Who gave the password, after a wait where passwords of the same network were wrong.
+    /// Who gave the password.
     ///
     /// # Errors
-    /// Where it is not one of the keys, or one that has expired; the next wait is longer then.
+    /// Where it is not one of the keys, or one that has expired: after a wait where others of the same
+    /// network were wrong before.
     async fn admit(&self, keys: &Keyring, password: &str, address: IpAddr) -> Result<Pass, Denied> {
-        let clock = self.service.settings.clock;
-        tokio::time::sleep(self.throttle.delay(address, clock())).await;
-        let now = clock();
+        let now = (self.service.settings.clock)();
         let admitted = keys.admit(password, now);
         if admitted.is_err() {
+            let delay = self.throttle.delay(address, now);
             self.throttle.failed(address, now);
+            tokio::time::sleep(delay).await;
         }
         admitted
     }
@@ -179,5 +180,38 @@ impl StartupHandler for Startup {
             }
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::super::super::key_file;
+    use super::super::super::keys::Role;
+    use super::super::super::settings::Settings;
+    use super::*;
+
+    #[tokio::test]
+    async fn wrong_passwords_wait_and_right_ones_of_the_same_network_do_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        let right = key_file::add(&path, Role::Read, None, "").unwrap().secret;
+        let keys = Keyring::open(&path).unwrap();
+        // No time goes by.
+        let settings = Settings { clock: || 0, ..Settings::default() };
+        let service = Service::open(folder.path().join("data"), settings).unwrap();
+        let startup = Startup::over(service.clone(), Arc::new(ConnectionManager::new()));
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let mut waiting = 0;
+        for _ in 0..5 {
+            match startup.admit(&keys, "wrong", address).now_or_never() {
+                Some(admitted) => assert!(admitted.is_err()),
+                None => waiting += 1,
+            }
+        }
+        assert_eq!(waiting, 2);
+        assert!(startup.admit(&keys, &right, address).now_or_never().unwrap().is_ok());
+        service.close();
     }
 }

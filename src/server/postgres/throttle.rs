@@ -1,7 +1,8 @@
 //! Delays for those who gave wrong passwords, by network.
 //!
-//! A delay comes before the password is looked at, right or wrong: otherwise an answer that does
-//! not come at once would be a no already. Knows no clock: the instant is given.
+//! A right one is never delayed: whoever shares a network with a tool that has an old key would wait for
+//! it. Keys are random and long, so that none is found by trying; delays are for the server, which
+//! tools would ask again and again. Knows no clock: the instant is given.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
