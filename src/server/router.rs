@@ -163,7 +163,7 @@ async fn routed<B: Buf>(
             let answered = async {
                 let role = caller.role?;
                 // Whoever asks whether the service lives is answered however full it is.
-                let is_probe = is_probe(route);
+                let is_probe = route.is_probe();
                 let head_bytes = if is_probe { 0 } else { head.bytes() };
                 let mut share = service.work.budget.take(client, head_bytes)?;
                 request.query = Query::of(query)?;
@@ -194,15 +194,10 @@ async fn routed<B: Buf>(
     }
 }
 
-/// Whether it tells that the service lives, or is ready, and nothing else.
-fn is_probe(route: &Route) -> bool {
-    matches!(route.endpoint, Endpoint::Livez | Endpoint::Readyz)
-}
-
 /// # Errors
 /// Where the connection is one of the reserve, and the request none that those are for.
 fn check_place(head: &Head, route: Option<&Route>) -> Answer<()> {
-    match head.probes_only && !route.is_some_and(is_probe) {
+    match head.probes_only && !route.is_some_and(Route::is_probe) {
         true => Err(Refusal::unavailable("all connections are taken; try again later")),
         false => Ok(()),
     }

@@ -51,6 +51,11 @@ impl Route {
     pub fn is_guarded(&self) -> bool {
         self.method != Method::GET || self.role > READ || self.endpoint == Endpoint::Sql
     }
+
+    /// Returns true where an answer says that the service lives, or is ready, and nothing else.
+    pub fn is_probe(&self) -> bool {
+        matches!(self.endpoint, Endpoint::Livez | Endpoint::Readyz)
+    }
 }
 
 const fn get(path: &'static str, endpoint: Endpoint, role: Option<Role>) -> Route {

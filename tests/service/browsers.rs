@@ -63,7 +63,10 @@ fn without_keys_a_host_must_be_allowed() {
 
 async fn check_hosts(served: &Served, hosts: &[(&str, u16)]) {
     for (host, expected) in hosts {
-        let asked = served.ask("GET", "/livez", &[&format!("host: {host}")], "").await;
+        let fields = &[format!("host: {host}")];
+        let probe = served.ask("GET", "/livez", &[&fields[0]], "").await;
+        assert_eq!(probe.status(), 200, "{host:?}: {}", probe.text());
+        let asked = served.ask("GET", "/metrics", &[&fields[0]], "").await;
         assert_eq!(asked.status(), *expected, "{host:?}: {}", asked.text());
         match asked.status() {
             421 => assert!(asked.detail().contains("--allow-host "), "{}", asked.text()),
