@@ -19,8 +19,8 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 ///
 /// # Errors
 /// Where a host is asked for that is not allowed, unless keys are needed anyway (DNS rebinding) or
-/// nothing is told;
-/// and where a page of another site would change state or run SQL (cross-site request forgery).
+/// nothing is told; and where a page of another site would change state or run SQL (cross-site request
+/// forgery).
 pub fn admit(
     settings: &Settings,
     asked: Option<&AskedHost>,

@@ -68,7 +68,9 @@ impl Startup {
         if admitted.is_err() {
             let delay = self.throttle.delay(address, now);
             self.throttle.failed(address, now);
-            tokio::time::sleep(delay).await;
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
         }
         admitted
     }
@@ -194,13 +196,13 @@ mod tests {
 
     #[tokio::test]
     async fn wrong_passwords_wait_and_right_ones_of_the_same_network_do_not() {
-        let folder = tempfile::tempdir().unwrap();
+        let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let path = folder.path().join("keys");
         let right = key_file::add(&path, Role::Read, None, "").unwrap().secret;
         let keys = Keyring::open(&path).unwrap();
         // No time goes by.
         let settings = Settings { clock: || 0, ..Settings::default() };
-        let service = Service::open(folder.path().join("data"), settings).unwrap();
+        let service = Service::open(data.path().to_owned(), settings).unwrap();
         let startup = Startup::over(service.clone(), Arc::new(ConnectionManager::new()));
         let address = IpAddr::from([192, 0, 2, 1]);
         let mut waiting = 0;
