@@ -7,6 +7,8 @@
 
 use std::fmt::Display;
 
+use sysinfo::{ProcessRefreshKind, ProcessesToUpdate};
+
 use super::settings::Settings;
 use crate::error::{Error, Result};
 
@@ -16,6 +18,11 @@ const MACHINE_SHARE: usize = 4;
 const REPORT_BYTES: usize = 128 << 20;
 /// A query with less could not even sort.
 const QUERY_BYTES_MIN: usize = 16 << 20;
+/// Queries at once below which each has less memory rather than fewer run: one that fails for memory is
+/// worse than one that waits, and one alone keeps everybody else waiting.
+const QUERIES_MIN: usize = 2;
+/// Room for a query, a report, and what clients send and are sent at least.
+const MEMORY_BYTES_MIN: usize = 256 << 20;
 /// Of the memory, one part of so many is for what clients send and are sent at least, and one for
 /// reports at most where nobody says how many.
 const PARTS: usize = 8;
@@ -31,13 +38,26 @@ pub struct MemoryFlags {
     pub reports_at_once: bool,
 }
 
-/// The part of a machine's memory that the server has, where nobody says how much.
+/// The part of a machine's memory that the server has, where nobody says how much; on the smallest
+/// machines as much as it needs.
 pub fn part_of_machine() -> Option<usize> {
     let mut system = sysinfo::System::new();
     system.refresh_memory();
-    let machine = system.total_memory();
-    let machine = system.cgroup_limits().map_or(machine, |limits| machine.min(limits.total_memory));
-    usize::try_from(machine).ok().filter(|bytes| *bytes > 0).map(|bytes| bytes / MACHINE_SHARE)
+    let machine = usize::try_from(limit_of_group(&mut system).min(system.total_memory()));
+    let machine = machine.ok().filter(|bytes| *bytes > 0);
+    machine.map(|bytes| (bytes / MACHINE_SHARE).max(MEMORY_BYTES_MIN))
+}
+
+/// What the system lets this process have together with others, as in a container or a service with a
+/// limit.
+fn limit_of_group(system: &mut sysinfo::System) -> u64 {
+    let of_root = system.cgroup_limits().map(|limits| limits.total_memory);
+    let Ok(id) = sysinfo::get_current_pid() else { return of_root.unwrap_or(u64::MAX) };
+    let (ids, nothing) = ([id], ProcessRefreshKind::nothing());
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&ids), false, nothing);
+    let own = system.process(id).and_then(|process| process.cgroup_limits());
+    let limits = of_root.into_iter().chain(own.map(|limits| limits.total_memory));
+    limits.filter(|bytes| *bytes > 0).min().unwrap_or(u64::MAX)
 }
 
 impl Settings {
@@ -65,20 +85,34 @@ impl Settings {
         let for_sql = self.memory_bytes.saturating_sub(self.report_bytes());
         let for_sql = for_sql.saturating_sub(part.max(CLIENT_BYTES_MIN));
         let for_sql = for_sql.saturating_sub(self.kept_bytes());
+        let before = self.sql;
+        if !asked.sql_at_once {
+            self.run_fewer(for_sql, QUERIES_MIN);
+        }
         if !asked.sql_memory && self.sql_bytes() > for_sql {
             // In whole MiB, as it is told.
             let mib = (for_sql / self.sql.at_once.max(1)).max(QUERY_BYTES_MIN) >> 20;
             self.sql.memory_bytes = self.sql.memory_bytes.min(mib << 20);
-            told("--sql-memory", &format_args!("{}MiB", self.sql.memory_bytes >> 20));
         }
-        if !asked.sql_at_once && self.sql_bytes() > for_sql {
-            self.sql.at_once = (for_sql / self.sql.memory_bytes.max(1)).max(1);
+        if !asked.sql_at_once {
+            self.run_fewer(for_sql, 1);
+        }
+        if self.sql.at_once != before.at_once {
             told("--sql-at-once", &self.sql.at_once);
+        }
+        if self.sql.memory_bytes != before.memory_bytes {
+            told("--sql-memory", &format_args!("{}MiB", self.sql.memory_bytes >> 20));
         }
         if self.sql_bytes() > for_sql {
             return Err(Error::Argument(self.too_little()));
         }
         Ok(lowered)
+    }
+
+    /// Lowers the queries at once until they fit, but not below so many.
+    fn run_fewer(&mut self, bytes_max: usize, queries_min: usize) {
+        let fit = (bytes_max / self.sql.memory_bytes.max(1)).max(queries_min);
+        self.sql.at_once = self.sql.at_once.min(fit);
     }
 
     /// Of queries while they run.
@@ -98,22 +132,27 @@ impl Settings {
     fn too_little(&self) -> String {
         let mib = |bytes: usize| bytes.div_ceil(1 << 20);
         format!(
-            "--memory is {} MiB, too little for {} queries of {} MiB (--sql-at-once, --sql-memory), {} \
-             reports of {} MiB (--reports-at-once) and an eighth for what clients send and are sent; \
-             give more to --memory, or less to the others",
+            "--memory is {} MiB, too little for {} of {} MiB (--sql-at-once, --sql-memory), {} of {} \
+             MiB (--reports-at-once), rows that wait for clients and an eighth for what clients send \
+             and are sent; give more to --memory, or less to the others",
             mib(self.memory_bytes),
-            self.sql.at_once,
+            counted(self.sql.at_once, "query", "queries"),
             mib(self.sql.memory_bytes),
-            self.reports.at_once,
+            counted(self.reports.at_once, "report", "reports"),
             mib(REPORT_BYTES),
         )
     }
+}
+
+fn counted(count: usize, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const MIB: usize = 1 << 20;
     const GIB: usize = 1 << 30;
 
     fn settings(memory_bytes: usize) -> Settings {
@@ -134,10 +173,22 @@ mod tests {
         let nothing = MemoryFlags::default();
         check_lowered(8 * GIB, nothing, &[]);
         check_lowered(Settings::default().memory_bytes, nothing, &[]);
-        check_lowered(4 * GIB, nothing, &["--sql-memory 344MiB"]);
-        check_lowered(2 * GIB, nothing, &["--reports-at-once 2", "--sql-memory 168MiB"]);
-        let asked = MemoryFlags { sql_memory: true, ..nothing };
-        check_lowered(4 * GIB, asked, &["--sql-at-once 5"]);
+        // One that waits before one that fails.
+        check_lowered(4 * GIB, nothing, &["--sql-at-once 5"]);
+        check_lowered(2 * GIB, nothing, &["--reports-at-once 2", "--sql-at-once 2"]);
+        let one_report = "--reports-at-once 1";
+        check_lowered(GIB, nothing, &[one_report, "--sql-at-once 2", "--sql-memory 320MiB"]);
+        check_lowered(512 * MIB, nothing, &[one_report, "--sql-at-once 2", "--sql-memory 112MiB"]);
+        let asked = MemoryFlags { sql_at_once: true, ..nothing };
+        check_lowered(4 * GIB, asked, &["--sql-memory 344MiB"]);
+    }
+
+    #[test]
+    fn the_smallest_machine_runs_without_any_flag() {
+        assert!(part_of_machine().is_none_or(|bytes| bytes >= MEMORY_BYTES_MIN));
+        let mut smallest = settings(MEMORY_BYTES_MIN);
+        smallest.fit_into_memory(MemoryFlags::default()).unwrap();
+        assert_eq!((smallest.sql.at_once, smallest.sql.memory_bytes), (1, QUERY_BYTES_MIN));
     }
 
     #[test]
