@@ -2,9 +2,9 @@
 //!
 //! A client is silent until it was heard: until it sent a request, or was let in. While all places
 //! are taken, a new client takes the place of the client that has been silent the longest, or else
-//! of the one that has been idle the longest, for half a minute at least. One network takes a quarter
-//! of the places at most; beyond that its new clients take the places of its own silent and idle
-//! ones. Knows nothing of what is spoken.
+//! of the one that has been idle the longest, for half a minute at least. Once half of the places are
+//! taken, one network takes a quarter of them at most; beyond that its new clients take the places of
+//! its own silent and idle ones. Knows nothing of what is spoken.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::keys::KeyId;
 use crate::client;
 
-/// One network takes one place of so many.
+/// One network takes one place of so many, where there are not plenty.
 const NETWORK_SHARE: usize = 4;
 /// Bits of an IPv6 address that tell one customer of a provider from another.
 const NETWORK_BITS: u32 = 64;
@@ -103,8 +103,11 @@ impl Places {
         let network = network(address);
         let mut clients = self.clients();
         let of_network = clients.all.values().filter(|client| client.network == network).count();
+        // Many clients may share an address, which is nobody's harm while there are places.
+        let are_plenty = clients.all.len() < self.places_max / 2;
         // All clients of a proxy on this machine have its address.
-        let is_crowded = of_network >= self.network_max && !address.to_canonical().is_loopback();
+        let is_here = address.to_canonical().is_loopback();
+        let is_crowded = of_network >= self.network_max && !are_plenty && !is_here;
         if is_crowded || clients.all.len() >= self.places_max {
             let next = |(number, client): (&u64, &Arc<Client>)| {
                 let standing = *client.standing();
@@ -281,10 +284,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_network_has_more_than_a_quarter_only_while_places_are_plenty() {
+        let places = places(8);
+        let all = ["192.0.2.1"; 4].map(|address| take(&places, address).unwrap());
+        let fifth = take(&places, "192.0.2.1").unwrap();
+        assert!(is_evicted(&all[0]).await && !is_evicted(&all[1]).await);
+        assert!(!is_evicted(&fifth).await);
+    }
+
+    #[tokio::test]
     async fn a_network_takes_a_quarter_of_the_places() {
         let places = places(8);
         let [first, second] = ["192.0.2.1"; 2].map(|address| take(&places, address).unwrap());
-        let other = take(&places, "192.0.2.2").unwrap();
+        let [other, _another] =
+            ["192.0.2.2", "192.0.2.4"].map(|address| take(&places, address).unwrap());
         let third = take(&places, "::ffff:192.0.2.1").unwrap();
         assert!(is_evicted(&first).await && !is_evicted(&second).await);
         assert!(!is_evicted(&other).await);
