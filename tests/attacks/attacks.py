@@ -54,7 +54,7 @@ def scales(arguments):
     return Scale(False, settings, 2, 60, memory or 2 * GIB)
 
 
-def measure(scale, servers, words, work):
+def measure(scale, servers, words, work, memory_bytes=float("inf")):
     """Leads `work`, which returns figures and harms, and measures the servers meanwhile."""
     for server in servers:
         server.watch.taken_most_bytes()
@@ -66,7 +66,9 @@ def measure(scale, servers, words, work):
         asked += server.clients.asked_since(began_s)
         most_bytes = max(most_bytes, server.watch.taken_most_bytes())
         harms = harms + server.watch.harms()
-    measured = judge(scale, Measured(words, took_s, most_bytes, asked, figures, harms))
+    measured = judge(
+        scale, Measured(words, took_s, most_bytes, asked, figures, harms), memory_bytes
+    )
     print(measured.row(), flush=True)
     for server in servers:
         server.revive()
@@ -132,6 +134,7 @@ def lead_all(processes, arguments, scale, server):
                 lambda one=one: Attacker(processes, server.target, one.words).outcome(
                     scale.attack_s_max
                 ),
+                one.memory_bytes,
             )
 
 

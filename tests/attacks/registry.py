@@ -11,22 +11,26 @@ KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 # Attackers and legitimate clients are told apart by their addresses.
 ATTACKER, LEGITIMATE = "127.0.0.1", "127.0.0.2"
 ATTACKS = []
+# What a small server may have of attacks that ask for no work worth mentioning.
+USUAL_BYTES = 2 * GIB
 
 
 @dataclass(frozen=True)
 class Attack:
-    """One class of attacks. `over` is `open`, without keys, or `locked`, with keys and TLS."""
+    """One class of attacks. `over` is `open`, without keys, or `locked`, with keys and TLS. What a
+    small server may have of it is bounded by `memory_bytes` as well as by what was asked for."""
 
     words: str
     work: object
     over: str
+    memory_bytes: float
 
 
-def attack(words, over="open"):
+def attack(words, over="open", memory_bytes=USUAL_BYTES):
     """Registers a function of a `Target`; it raises `Harm` where an answer itself is the harm."""
 
     def registered(work):
-        ATTACKS.append(Attack(words, work, over))
+        ATTACKS.append(Attack(words, work, over, memory_bytes))
         return work
 
     return registered

@@ -66,7 +66,7 @@ HEAD = (
 RULE = "|---" * (7 + len(SELECTS)) + "|"
 
 
-def judge(scale, measured):
+def judge(scale, measured, memory_bytes):
     """Adds the harms that legitimate clients and the watch saw."""
     wrong = [one for one in measured.asked if one.wrong]
     for name in sorted({one.name for one in wrong}):
@@ -84,7 +84,8 @@ def judge(scale, measured):
         for name in SELECTS
         if any(one.took_s > scale.select_s for one in measured.asked if one.name == name)
     ]
-    if measured.most_bytes > scale.memory_bytes_max:
+    bound = scale.memory_bytes_max if scale.is_full else min(scale.memory_bytes_max, memory_bytes)
+    if measured.most_bytes > bound:
         measured.harms.append(f"memory of {measured.most_bytes / MIB:.0f} MiB")
     for name, bound in scale.figures.items():
         if measured.figures.get(name, 0) > bound:

@@ -14,6 +14,8 @@ LATE = "late ms"
 BUSY = "cores 1 s later"
 KEPT = "MiB 1 s later"
 
+# Such questions have all the memory that processes of queries may have.
+ALL = float("inf")
 TEXT_60_MB = "repeat('x', 60000000)"
 DOUBLING = """
     WITH RECURSIVE doubled AS (
@@ -113,7 +115,7 @@ def ask(listener, target, words):
     )
 
 
-@attack("runaway questions, many at once, on all listeners")
+@attack("runaway questions, many at once, on all listeners", memory_bytes=ALL)
 def many_at_once(target):
     words = list(QUESTIONS)
     target.random("runaway").shuffle(words)
@@ -126,26 +128,26 @@ def many_at_once(target):
     at_once(clients, client)
 
 
-@attack("the distance of two long texts, forty at once")
+@attack("the distance of two long texts, forty at once", memory_bytes=ALL)
 def distances(target):
     words = "distance of two long texts"
     at_once(target.size(8, 40), lambda number: ask(LISTENERS[number % 3], target, words))
 
 
-@attack("a doubling recursion, twelve at once")
+@attack("a doubling recursion, twelve at once", memory_bytes=ALL)
 def recursions(target):
     words = "a doubling recursion"
     at_once(target.size(6, 12), lambda number: ask(LISTENERS[number % 3], target, words))
 
 
-@attack("an overflow of offsets by a question that joins long texts")
+@attack("an overflow of offsets by a question that joins long texts", memory_bytes=ALL)
 def overflows(target):
     for listener in LISTENERS[: target.size(1, 3)]:
         ask(listener, target, "an overflow of offsets")
         ask(listener, target, "an overflow of offsets by grouping")
 
 
-@attack("runaway questions one by one, whose core and memory must be free a second later")
+@attack("runaway questions one by one, whose core and memory must be free a second later", memory_bytes=ALL)
 def one_by_one(target):
     words = list(QUESTIONS)
     for number, asked in enumerate(words[:: target.size(len(words) // 2, 1)]):
@@ -158,7 +160,7 @@ def one_by_one(target):
         target.record(BUSY, (processor_s(target.pid) - used_s) / 0.5)
 
 
-@attack("clients that ask something long and go away at once")
+@attack("clients that ask something long and go away at once", memory_bytes=ALL)
 def gone_clients(target):
     sql = QUESTIONS["cross joins"]
 
