@@ -53,8 +53,7 @@ pub fn parts(batch: RecordBatch, row_bytes_max: usize) -> Result<Vec<RecordBatch
         } else if rows > 1 {
             // Copied, so that each is measured without what the others have.
             let rows_at_once = rows.div_ceil(bytes.div_ceil(PART_BYTES)).max(1);
-            let starts: Vec<_> = (0..rows).step_by(rows_at_once).collect();
-            for start in starts.into_iter().rev() {
+            for start in (0..rows).step_by(rows_at_once).rev() {
                 left.push(copy(&batch.slice(start, rows_at_once.min(rows - start)))?);
             }
         } else {
