@@ -65,7 +65,7 @@ pub struct Arguments {
     /// --listen names; may be repeated
     #[arg(long, value_name = "NAME", value_parser = Host::parse)]
     allow_host: Vec<Host>,
-    /// Origin whose pages may ask from a browser, as https://dash.example:8443; may be repeated
+    /// Origin whose pages may ask from a browser, by scheme, host and port; may be repeated
     #[arg(long, value_name = "ORIGIN", value_parser = Origin::parse)]
     allow_origin: Vec<Origin>,
     /// Certificate chain in PEM
