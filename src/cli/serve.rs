@@ -116,9 +116,9 @@ pub struct Arguments {
         value_parser = duration,
     )]
     query_time: humantime::Duration,
-    /// Memory of the whole server, as 4GiB: for queries in SQL, reports, and what clients send and are
-    /// sent; what does not fit is refused for now, with 503 over HTTP [default: a quarter of the
-    /// machine's]
+    /// Memory that the server plans with, as 4GiB: for queries in SQL, reports, and what clients send
+    /// and are sent; what does not fit is refused for now, with 503 over HTTP [default: a quarter of
+    /// the machine's]
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     memory: Option<usize>,
     /// The largest body of a request
