@@ -28,7 +28,7 @@ struct Taken {
 }
 
 impl Budget {
-    pub fn of(bytes_max: usize) -> Self {
+    pub fn new(bytes_max: usize) -> Self {
         Self { bytes_max, taken: Mutex::default() }
     }
 
@@ -119,7 +119,7 @@ mod tests {
     const BOB: Client = Client::Key([2; 4]);
 
     fn budget() -> Arc<Budget> {
-        Arc::new(Budget::of(80))
+        Arc::new(Budget::new(80))
     }
 
     #[test]

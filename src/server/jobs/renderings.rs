@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn those_kept_make_room_where_there_is_no_more_memory() {
-        let (renderings, budget) = (Renderings::default(), Arc::new(Budget::of(80)));
+        let (renderings, budget) = (Renderings::default(), Arc::new(Budget::new(80)));
         let counted = |bytes| renderings.counted(&budget, vec![0; bytes]);
         let first = counted(60).unwrap();
         renderings.keep((Uuid::from_u128(0), Format::Csv, Coding::Identity), first);

@@ -34,6 +34,7 @@ use super::prepared::{Planner, Prepared};
 use super::rows::{self, WARNING};
 use super::settings;
 use super::statement::{Command, Said, asked};
+use crate::sql::Planned;
 
 pub struct Answers(Arc<Planner>);
 
@@ -65,7 +66,7 @@ impl Answers {
             let who = Client { set: client.metadata(), types: &[] };
             let Some(readings) = asked(said, &who)? else { continue };
             not_in_vain(client)?;
-            let (session, plan) = self.0.plan(&readings, text).await?;
+            let (session, Planned { plan, .. }) = self.0.plan(&readings, text).await?;
             let mut answer = rows::run(&session, plan, client, &Format::default()).await?;
             let fields = answer.row_schema().as_ref().clone();
             send_describe_response(client, &DescribePortalResponse::new(fields)).await?;

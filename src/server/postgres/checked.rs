@@ -47,8 +47,8 @@ impl<S> Checked<S> {
             body_bytes_max,
             read: BytesMut::from(read),
             checked: 0,
-            rest: Deadline::of(MESSAGE_TIME),
-            taken: Deadline::of(STALL_TIME),
+            rest: Deadline::new(MESSAGE_TIME),
+            taken: Deadline::new(STALL_TIME),
         }
     }
 

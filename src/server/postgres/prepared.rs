@@ -21,7 +21,7 @@ use super::parameters::{self, Parameter};
 use super::rows;
 use super::sessions::{self, Sessions};
 use super::statement::{Command, Reader, Said, asked};
-use crate::sql::Session;
+use crate::sql::{Planned, Session};
 
 pub enum Prepared {
     Question(Box<Question>),
@@ -48,7 +48,7 @@ pub struct Question {
     readings: Vec<Statement>,
     /// Over the data as it was when the question was prepared.
     session: Arc<Session>,
-    plan: LogicalPlan,
+    planned: Planned,
     parameters: Vec<Parameter>,
     columns: SchemaRef,
 }
@@ -70,10 +70,10 @@ impl Planner {
         &self,
         readings: &[Statement],
         text: &str,
-    ) -> PgWireResult<(Arc<Session>, LogicalPlan)> {
+    ) -> PgWireResult<(Arc<Session>, Planned)> {
         let session = self.sessions.newest().await?;
-        let plan = sessions::plan(&session, readings, text).await?;
-        Ok((session, plan))
+        let planned = sessions::plan(&session, readings, text).await?;
+        Ok((session, planned))
     }
 
     /// The plan of a question with the values of its parameters, over the newest data.
@@ -83,10 +83,10 @@ impl Planner {
         portal: &Portal<S>,
     ) -> PgWireResult<(Arc<Session>, LogicalPlan)> {
         let session = self.sessions.newest().await?;
-        let is_current = Arc::ptr_eq(&session, &question.session) && !reads_clock(&question.text);
+        let is_current = Arc::ptr_eq(&session, &question.session) && question.planned.is_lasting;
         let plan = match is_current {
-            true => question.plan.clone(),
-            false => sessions::plan(&session, &question.readings, &question.text).await?,
+            true => question.planned.plan.clone(),
+            false => sessions::plan(&session, &question.readings, &question.text).await?.plan,
         };
         let values = parameters::bound(portal, &question.parameters, session.zones())?;
         let plan = Session::bind(plan, values).map_err(failure::of)?;
@@ -121,19 +121,13 @@ impl Planner {
         readings: Vec<Statement>,
         hints: &[Option<Type>],
     ) -> PgWireResult<Question> {
-        let (session, plan) = self.plan(&readings, text).await?;
-        let parameters = parameters::of(&plan, hints, text)?;
-        let typed = plan.clone().with_param_values(parameters::nulls(&parameters)?);
+        let (session, planned) = self.plan(&readings, text).await?;
+        let parameters = parameters::of(&planned.plan, hints, text)?;
+        let typed = planned.plan.clone().with_param_values(parameters::nulls(&parameters)?);
         let typed = typed.map_err(|wrong| of_planning(wrong, text))?;
         let columns = session.columns(typed);
-        Ok(Question { text: text.to_owned(), readings, session, plan, parameters, columns })
+        Ok(Question { text: text.to_owned(), readings, session, planned, parameters, columns })
     }
-}
-
-/// Whether the plan may hold the time at which it was made, as the range of a table function does.
-fn reads_clock(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    ["now", "current_", "localtime", "_timestamp"].iter().any(|word| text.contains(word))
 }
 
 #[async_trait]
