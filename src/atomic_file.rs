@@ -13,11 +13,11 @@ pub fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// A temporary file that will take the place, with the owner and mode of the file that is there.
-/// Where there is none, it has `new_mode` (Unix), less what the umask takes away.
+/// A temporary file to take the place of another, with its owner and mode. Where there is no other,
+/// its mode is `new_mode` less the umask (Unix).
 ///
 /// # Errors
-/// Where the folder cannot be written, or the file that is there may not be changed.
+/// Where the folder cannot be written, or the file that is there is not writable.
 pub fn beside(place: &Path, new_mode: u32) -> Result<NamedTempFile> {
     let before = match OpenOptions::new().write(true).open(place) {
         Ok(before) => Some(before.metadata()?),

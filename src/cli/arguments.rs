@@ -88,7 +88,7 @@ pub fn bytes(text: &str) -> Result<usize, String> {
     bytes.ok_or_else(|| "expected a number of bytes like 512MiB".to_owned())
 }
 
-/// As [`bytes`] reads it, in the largest unit of which it is a whole number.
+/// As [`bytes()`] reads it, in the largest unit of which it is a whole number.
 pub fn bytes_text(bytes: usize) -> String {
     let whole = BYTE_UNITS
         .into_iter()

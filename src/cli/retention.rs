@@ -1,4 +1,4 @@
-//! How `--retain` is written: an age, a number of reports, and a size.
+//! The value of `--retain`: an age, a number of reports, and a size.
 
 use std::fmt;
 

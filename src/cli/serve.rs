@@ -65,7 +65,7 @@ pub struct Arguments {
     /// --listen names; may be repeated
     #[arg(long, value_name = "NAME", value_parser = Host::parse)]
     allow_host: Vec<Host>,
-    /// Origin whose pages may ask from a browser, as https://dash.example:8443; may be repeated
+    /// Origin whose pages may ask from a browser, by scheme, host and port; may be repeated
     #[arg(long, value_name = "ORIGIN", value_parser = Origin::parse)]
     allow_origin: Vec<Origin>,
     /// Certificate chain in PEM
@@ -84,7 +84,7 @@ pub struct Arguments {
         value_parser = one_of(COMPLETE_AS),
     )]
     complete_as: CompleteAs,
-    /// How long reports are kept, how many, and of what size on disk together, as 30d, 1000, 10GB or
+    /// Age, number and total size on disk of the reports that are kept, as 30d, 1000, 10GB or
     /// 30d,1000,10GB; the oldest go first
     #[arg(
         long,
@@ -116,9 +116,9 @@ pub struct Arguments {
         value_parser = duration,
     )]
     query_time: humantime::Duration,
-    /// Memory of the whole server, as 4GiB: for queries in SQL, reports, and what clients send and are
-    /// sent; what does not fit is refused for now, with 503 over HTTP [default: a quarter of the
-    /// machine's]
+    /// Memory that the server plans with, as 4GiB: for queries in SQL, reports, and what clients send
+    /// and are sent; what does not fit is refused for now, with 503 over HTTP [default: a quarter of
+    /// the machine's]
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     memory: Option<usize>,
     /// The largest body of a request
@@ -155,7 +155,7 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
     let (mut settings, lowered) = settings(arguments, memory_bytes)?;
     if !lowered.is_empty() {
         let lowered = lowered.join(" ");
-        eprintln!("note: to fit into the memory of the server (--memory), {lowered} holds");
+        eprintln!("note: to fit into the memory of the server (--memory), these hold: {lowered}");
     }
     if let Some(files) = server::raise_file_limit() {
         eprintln!(
@@ -264,7 +264,10 @@ fn cannot_listen(address: &impl fmt::Display, error: std::io::Error) -> Error {
     Error::Resource { what, source: error.into() }
 }
 
-/// What was asked for, in so much memory, and what was lowered for it.
+/// The settings that the flags ask for, and those that were lowered to fit into the memory.
+///
+/// # Errors
+/// Where a file that a flag names cannot be used, or what was asked for does not fit.
 fn settings(arguments: &Arguments, memory_bytes: Option<usize>) -> Result<(Settings, Vec<String>)> {
     let mut hosts = AllowedHosts::default();
     hosts.extend(arguments.allow_host.iter().cloned());
@@ -359,76 +362,4 @@ fn header_bytes(text: &str) -> std::result::Result<usize, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::{Command, FromArgMatches};
-
-    use super::*;
-
-    fn settings_of(flags: &[&str]) -> std::result::Result<Settings, String> {
-        let given = Arguments::augment_args(Command::new("serve").no_binary_name(true))
-            .try_get_matches_from(flags)
-            .map_err(|error| error.to_string())?;
-        let given = Arguments::from_arg_matches(&given).unwrap();
-        settings(&given, given.memory)
-            .map(|(settings, _)| settings)
-            .map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn without_flags_the_usual_holds() {
-        assert_eq!(format!("{:?}", settings_of(&[]).unwrap()), format!("{:?}", usual()));
-    }
-
-    #[test]
-    fn hosts_and_origins_are_read_as_they_are_asked_for() {
-        let flags = ["--allow-host", "A.example", "--allow-host", "[fe80::1]"];
-        let hosts = settings_of(&flags).unwrap().hosts;
-        for (host, expected) in
-            [("a.example", true), ("fe80::1", true), ("localhost", true), ("b.example", false)]
-        {
-            assert_eq!(hosts.contains(&Host::parse(host).unwrap()), expected, "{host}");
-        }
-        let origin = "https://dash.example";
-        let origins = settings_of(&["--allow-origin", origin]).unwrap().origins;
-        assert_eq!(origins, [Origin::parse(origin).unwrap()]);
-        for (flag, wrong, expected) in [
-            ("--allow-host", "http://a.example", "expected a host name or an address"),
-            ("--allow-host", "a.example:8000", "expected a host name or an address"),
-            ("--allow-host", "*", "expected a host name or an address"),
-            ("--allow-origin", "https://a.example/", "expected scheme, host and port alone"),
-            ("--allow-origin", "null", "expected scheme, host and port alone"),
-            ("--allow-origin", "*", "expected scheme, host and port alone"),
-        ] {
-            let error = settings_of(&[flag, wrong]).unwrap_err();
-            assert!(error.contains(expected), "{flag} {wrong}: {error}");
-        }
-    }
-
-    #[test]
-    fn what_was_asked_for_has_to_fit_into_the_memory() {
-        let flags = ["--memory", "2GiB"];
-        let lowered = settings_of(&flags).unwrap();
-        assert_eq!((lowered.memory_bytes, lowered.reports.at_once), (2 << 30, 2));
-        let flags = [&flags[..], &["--sql-memory", "1GiB", "--sql-at-once", "3"]].concat();
-        let error = settings_of(&flags).unwrap_err();
-        assert!(error.contains("3 queries of 1024 MiB"), "{error}");
-    }
-
-    #[test]
-    fn tls_cannot_be_required_without_a_certificate() {
-        let error = settings_of(&["--require-tls"]).unwrap_err();
-        assert!(error.contains("--tls-cert"), "{error}");
-        let flags = ["--require-tls", "--tls-cert", "a.pem", "--tls-key", "b.pem"];
-        assert!(settings_of(&flags).unwrap().requires_tls);
-        assert!(!settings_of(&flags[1..]).unwrap().requires_tls);
-    }
-
-    #[test]
-    fn a_head_is_no_larger_than_is_read() {
-        assert_eq!(settings_of(&["--max-header", "65534"]).unwrap().header_bytes_max, 65534);
-        for wrong in ["0", "65535", "x"] {
-            let error = settings_of(&["--max-header", wrong]).unwrap_err();
-            assert!(error.contains("expected a number from 1 to 65534"), "{error}");
-        }
-    }
-}
+mod tests;

@@ -19,7 +19,7 @@ impl Stop {
     /// Listens from now on.
     ///
     /// # Errors
-    /// Where the system lets nobody listen.
+    /// Where the system refuses to deliver signals.
     pub fn on_signals() -> Result<Self> {
         let stop = Self::default();
         let heard = stop.clone();
@@ -70,7 +70,7 @@ impl Hangups {
     /// Listens from now on.
     ///
     /// # Errors
-    /// Where the system lets nobody listen.
+    /// Where the system refuses to deliver signals.
     pub fn new() -> Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self { signal: signal(SignalKind::hangup()).map_err(unheard)? })

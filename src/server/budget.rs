@@ -35,7 +35,7 @@ struct Taken {
 }
 
 impl Budget {
-    pub fn of(bytes_max: usize) -> Self {
+    pub fn new(bytes_max: usize) -> Self {
         Self { bytes_max, taken: Mutex::default(), whole: None }
     }
 
@@ -159,7 +159,7 @@ mod tests {
     const EVE: Client = Client::Key([3; 4]);
 
     fn budget() -> Arc<Budget> {
-        Arc::new(Budget::of(80))
+        Arc::new(Budget::new(80))
     }
 
     /// Takes all that the client may have, byte by byte.

@@ -15,7 +15,7 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    pub fn of(time: Duration) -> Self {
+    pub fn new(time: Duration) -> Self {
         Self { time, sleep: None }
     }
 
@@ -48,7 +48,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_pending_for_too_long_is_an_error() {
-        let mut deadline = Deadline::of(Duration::ZERO);
+        let mut deadline = Deadline::new(Duration::ZERO);
         let late = poll_fn(|context| deadline.hold::<()>(context, Poll::Pending)).await;
         assert_eq!(late.unwrap_err().kind(), ErrorKind::TimedOut);
         let ready = poll_fn(|context| deadline.hold(context, Poll::Ready(Ok(7)))).await;

@@ -1,6 +1,6 @@
 //! The file of the keys: read, and changed by replacing it whole.
 //!
-//! What a line means is [`super::keys`]'s matter.
+//! What a line means is `super::keys`'s matter.
 
 use std::collections::HashSet;
 use std::fs::File;

@@ -128,7 +128,7 @@ impl Connection {
     {
         let service = TowerToHyperService::new(warp::service(self.filter.clone()));
         let (client, is_reserve) = (self.client, self.is_reserve);
-        let pace = Pace::of(Arc::clone(&self.place));
+        let pace = Pace::new(Arc::clone(&self.place));
         let begun = pace.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(client);

@@ -50,7 +50,7 @@ struct Parts {
 
 impl Pace {
     /// Of the connection that has the place.
-    pub fn of(place: Arc<Place>) -> Self {
+    pub fn new(place: Arc<Place>) -> Self {
         let (under_way, _) = watch::channel(0);
         Self(Arc::new(Shared { under_way, place, handed_over: Mutex::default() }))
     }
@@ -240,7 +240,7 @@ mod tests {
 
     fn pace() -> Pace {
         let places = Arc::new(Places::new(1));
-        Pace::of(Arc::new(places.take([127, 0, 0, 1].into()).ok().unwrap()))
+        Pace::new(Arc::new(places.take([127, 0, 0, 1].into()).ok().unwrap()))
     }
 
     async fn next<B: Body<Data = Bytes> + Unpin>(body: &mut Paced<B>) -> Option<Bytes> {

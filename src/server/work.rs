@@ -44,7 +44,7 @@ impl Work {
                 source: error.into(),
             })?;
         let queries = Arc::new(FairSemaphore::new(QUERIES_AT_ONCE));
-        let budget = Arc::new(Budget::of(client_bytes_max));
+        let budget = Arc::new(Budget::new(client_bytes_max));
         let kept = Arc::new(budget.part(KEPT_PARTS));
         Ok(Self { runtime: Some(runtime), queries, query_time, budget, kept })
     }

@@ -271,14 +271,14 @@ impl Session {
     pub async fn plan_statement(
         &self,
         statement: Statement,
-    ) -> Result<datafusion::error::Result<LogicalPlan>> {
+    ) -> Result<datafusion::error::Result<Planned>> {
         let context = self.context.clone();
         let planned = async move { planned(&context, statement).await };
         match threads::compute(&self.turns.planning, &self.limits, planned).await? {
             Err(error) if matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)) => {
                 Err(failed_within(error, &self.limits))
             }
-            planned => Ok(planned.map(|planned| planned.plan)),
+            planned => Ok(planned),
         }
     }
 
@@ -334,10 +334,10 @@ impl Session {
 }
 
 /// What a statement is planned as.
-struct Planned {
-    plan: LogicalPlan,
-    /// Whether it is the same whenever it is asked.
-    is_lasting: bool,
+pub struct Planned {
+    pub plan: LogicalPlan,
+    /// Whether it is the same whenever it is asked over the same data.
+    pub is_lasting: bool,
 }
 
 async fn planned(

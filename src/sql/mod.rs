@@ -42,7 +42,7 @@ mod bounds;
 mod examples;
 
 pub use self::columns::{Described, columns_of};
-pub use self::database::{CATALOG, Database, NamedTable, SCHEMA, Session};
+pub use self::database::{CATALOG, Database, NamedTable, Planned, SCHEMA, Session};
 pub use self::depth::bounded;
 pub use self::documented::documented;
 pub use self::functions::{RANGE_DAYS_MAX, hours_options, instants};

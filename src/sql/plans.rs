@@ -101,6 +101,8 @@ mod tests {
         check(false, "SELECT CURRENT_DATE");
         check(false, "SELECT age('2023-01-24')");
         check(false, "SELECT random()");
+        let until = "timestamptz '2023-01-24' + age('2023-01-24')";
+        check(false, &format!("SELECT * FROM uptime('2023-01-23', {until})"));
         check(false, "SELECT * FROM uptime('2023-01-24', now())");
         check(false, "SELECT * FROM uptime('2023-01-24', \"now\"())");
         check(

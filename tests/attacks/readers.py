@@ -89,6 +89,17 @@ def suspended_portals(target):
     keep(target, target.size(12, 40), opened)
 
 
+def keep_unread(target, connections, requests):
+    """Keeps connections over which much was asked and nothing is read."""
+
+    def opened(_):
+        connection = wire.open_http(target, is_unread=True)
+        connection.sendall(requests)
+        return connection
+
+    keep(target, connections, opened)
+
+
 @attack("answers that nobody reads: files of /docs on hundreds of connections")
 def unread_files(target):
     _, _, page = wire.ask(target, "GET", "/docs")
@@ -100,12 +111,7 @@ def unread_files(target):
         for number in range(50)
     ).encode()
 
-    def opened(_):
-        connection = wire.open_http(target, is_unread=True)
-        connection.sendall(requests)
-        return connection
-
-    keep(target, target.size(150, 730), opened)
+    keep_unread(target, target.size(150, 730), requests)
 
 
 @attack("downloads of a report that nobody reads")
@@ -118,12 +124,7 @@ def unread_downloads(target):
         for number in range(40)
     ).encode()
 
-    def opened(_):
-        connection = wire.open_http(target, is_unread=True)
-        connection.sendall(requests)
-        return connection
-
-    keep(target, target.size(100, 500), opened)
+    keep_unread(target, target.size(100, 500), requests)
 
 
 @attack("Flight calls that are begun and never ended")

@@ -4,6 +4,8 @@
 mod catalog;
 #[cfg(feature = "flight")]
 mod flight;
+#[cfg(feature = "flight")]
+mod handles;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "postgres")]

@@ -63,7 +63,7 @@ async fn open(
         None => Box::pin(Opening::within(HEAD_TIME, stream)),
         Some(tls) => Box::pin(Opening::within(HEAD_TIME, handshake(&tls, stream, &place).await?)),
     };
-    let pace = Pace::of(Arc::new(place));
+    let pace = Pace::new(Arc::new(place));
     Some(Connection::new(stream, Peer { address, pace }, IDLE_TIME, stall_time))
 }
 
@@ -199,7 +199,7 @@ mod tests {
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
         let place = places.take(address.ip()).ok().unwrap();
         place.heard();
-        let peer = Peer { address, pace: Pace::of(Arc::new(place)) };
+        let peer = Peer { address, pace: Pace::new(Arc::new(place)) };
         let (mut client, server) = tokio::io::duplex(64);
         let mut connection = Connection::new(Box::pin(server), peer, Duration::ZERO, HEAD_TIME);
         client.write_all(b"PRI").await.unwrap();

@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn those_not_used_for_longest_make_room() {
         const BYTES_MAX: usize = 80;
-        let renderings = Renderings::within(&Budget::of(BYTES_MAX * KEPT_PARTS));
+        let renderings = Renderings::within(&Budget::new(BYTES_MAX * KEPT_PARTS));
         let key = |number| (Uuid::from_u128(number), Format::Csv, Coding::Identity);
         for number in 0..4 {
             renderings.keep(key(number), vec![0; BYTES_MAX / 4].into());
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn those_kept_make_room_where_there_is_no_more_memory() {
-        let budget = Arc::new(Budget::of(160));
+        let budget = Arc::new(Budget::new(160));
         let renderings = Renderings::within(&budget);
         let counted = |bytes| renderings.counted(&budget, vec![0; bytes]);
         let first = counted(60).unwrap();

@@ -18,7 +18,7 @@ use super::failure::{self, error, of_planning, to_failure};
 use super::parameters::{self, Parameter};
 use super::sessions::{self, Sessions};
 use super::statement::{Outline, Reader, Said, asked};
-use crate::sql::Session;
+use crate::sql::{Planned, Session};
 
 /// One statement of a text, who asks it, and the values that it is bound to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -183,8 +183,9 @@ impl Answerer {
         if let Some(plan) = self.kept(&asked) {
             return Ok(plan);
         }
-        let plan = self.planned(session, &asked).await.map_err(to_failure)?;
-        if text.len() <= KEPT_BYTES_MAX && !reads_clock(text) {
+        let Planned { plan, is_lasting } =
+            self.planned(session, &asked).await.map_err(to_failure)?;
+        if text.len() <= KEPT_BYTES_MAX && is_lasting {
             let mut plans = locked(&self.plans);
             plans.truncate(PLANS_MAX - 1);
             plans.push_front((asked, plan.clone()));
@@ -201,7 +202,7 @@ impl Answerer {
         Some(plan)
     }
 
-    async fn planned(&self, session: &Session, question: &Asked) -> PgWireResult<LogicalPlan> {
+    async fn planned(&self, session: &Session, question: &Asked) -> PgWireResult<Planned> {
         let said = self.statements(&question.text)?.get(question.form.place).cloned();
         let said = said.ok_or_else(|| error("XX000", "a statement is not in its text"))?;
         let types = question.form.types();
@@ -248,12 +249,6 @@ impl Answerer {
     }
 }
 
-/// Whether the plan may hold the time at which it was made, as the range of a table function does.
-fn reads_clock(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    ["now", "current_", "localtime", "_timestamp"].iter().any(|word| text.contains(word))
-}
-
 fn locked<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
     kept.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
@@ -291,18 +286,6 @@ mod tests {
             if !bytes.is_empty() {
                 assert!(values.portal(bytes.slice(1..)).is_err());
             }
-        }
-    }
-
-    #[test]
-    fn texts_that_may_hold_the_time_are_planned_anew() {
-        for (text, expected) in [
-            ("SELECT 1", false),
-            ("SELECT Now()", true),
-            ("SELECT CURRENT_DATE", true),
-            ("SELECT count(*) FROM polls", false),
-        ] {
-            assert_eq!(reads_clock(text), expected, "{text}");
         }
     }
 }

@@ -46,8 +46,8 @@ impl<S> Checked<S> {
             body_bytes_max,
             read: BytesMut::from(read),
             checked: 0,
-            rest: Deadline::of(MESSAGE_TIME),
-            taken: Deadline::of(stall_time),
+            rest: Deadline::new(MESSAGE_TIME),
+            taken: Deadline::new(stall_time),
         }
     }
 

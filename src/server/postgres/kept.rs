@@ -239,7 +239,7 @@ mod tests {
     use super::*;
 
     fn nothing() -> Share {
-        Arc::new(Budget::of(0)).take(Client::Own, 0).unwrap()
+        Arc::new(Budget::new(0)).take(Client::Own, 0).unwrap()
     }
 
     #[test]

@@ -11,7 +11,6 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::{CatalogProviderList, SchemaProvider};
 use datafusion::datasource::TableType;
 use datafusion::error::DataFusionError;
-use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement;
 use datafusion_postgres::datafusion_pg_catalog::pg_catalog::catalog_info::CatalogInfo;
 use datafusion_postgres::datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
@@ -21,7 +20,7 @@ use tokio::sync::OnceCell;
 
 use super::failure;
 use super::system::{INFORMATION_SCHEMA, SystemTables};
-use crate::sql::{CATALOG, Session};
+use crate::sql::{CATALOG, Planned, Session};
 
 #[derive(Default)]
 pub struct Sessions {
@@ -50,15 +49,11 @@ impl Sessions {
 ///
 /// # Errors
 /// Where none can be, says what is wrong with the text as it was written.
-pub async fn plan(
-    session: &Session,
-    readings: &[Statement],
-    text: &str,
-) -> PgWireResult<LogicalPlan> {
+pub async fn plan(session: &Session, readings: &[Statement], text: &str) -> PgWireResult<Planned> {
     let mut wrong: Option<DataFusionError> = None;
     for reading in readings {
         match session.plan_statement(reading.clone()).await.map_err(failure::of)? {
-            Ok(plan) => return Ok(plan),
+            Ok(planned) => return Ok(planned),
             Err(error) => {
                 // The likeliest reading is the one whose error is of use.
                 wrong.get_or_insert(error);

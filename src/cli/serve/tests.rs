@@ -1,0 +1,71 @@
+//! Flags of `uptally serve` as settings.
+
+use clap::{Command, FromArgMatches};
+
+use super::*;
+
+fn settings_of(flags: &[&str]) -> std::result::Result<Settings, String> {
+    let given = Arguments::augment_args(Command::new("serve").no_binary_name(true))
+        .try_get_matches_from(flags)
+        .map_err(|error| error.to_string())?;
+    let given = Arguments::from_arg_matches(&given).unwrap();
+    settings(&given, given.memory).map(|(settings, _)| settings).map_err(|error| error.to_string())
+}
+
+#[test]
+fn without_flags_the_usual_holds() {
+    assert_eq!(format!("{:?}", settings_of(&[]).unwrap()), format!("{:?}", usual()));
+}
+
+#[test]
+fn hosts_and_origins_are_read_as_they_are_asked_for() {
+    let flags = ["--allow-host", "A.example", "--allow-host", "[fe80::1]"];
+    let hosts = settings_of(&flags).unwrap().hosts;
+    for (host, expected) in
+        [("a.example", true), ("fe80::1", true), ("localhost", true), ("b.example", false)]
+    {
+        assert_eq!(hosts.contains(&Host::parse(host).unwrap()), expected, "{host}");
+    }
+    let origin = "https://dash.example";
+    let origins = settings_of(&["--allow-origin", origin]).unwrap().origins;
+    assert_eq!(origins, [Origin::parse(origin).unwrap()]);
+    for (flag, wrong, expected) in [
+        ("--allow-host", "http://a.example", "expected a host name or an address"),
+        ("--allow-host", "a.example:8000", "expected a host name or an address"),
+        ("--allow-host", "*", "expected a host name or an address"),
+        ("--allow-origin", "https://a.example/", "expected scheme, host and port alone"),
+        ("--allow-origin", "null", "expected scheme, host and port alone"),
+        ("--allow-origin", "*", "expected scheme, host and port alone"),
+    ] {
+        let error = settings_of(&[flag, wrong]).unwrap_err();
+        assert!(error.contains(expected), "{flag} {wrong}: {error}");
+    }
+}
+
+#[test]
+fn what_was_asked_for_has_to_fit_into_the_memory() {
+    let flags = ["--memory", "2GiB"];
+    let lowered = settings_of(&flags).unwrap();
+    assert_eq!((lowered.memory_bytes, lowered.reports.at_once), (2 << 30, 2));
+    let flags = [&flags[..], &["--sql-memory", "1GiB", "--sql-at-once", "3"]].concat();
+    let error = settings_of(&flags).unwrap_err();
+    assert!(error.contains("3 queries of 1024 MiB"), "{error}");
+}
+
+#[test]
+fn tls_cannot_be_required_without_a_certificate() {
+    let error = settings_of(&["--require-tls"]).unwrap_err();
+    assert!(error.contains("--tls-cert"), "{error}");
+    let flags = ["--require-tls", "--tls-cert", "a.pem", "--tls-key", "b.pem"];
+    assert!(settings_of(&flags).unwrap().requires_tls);
+    assert!(!settings_of(&flags[1..]).unwrap().requires_tls);
+}
+
+#[test]
+fn a_head_is_no_larger_than_is_read() {
+    assert_eq!(settings_of(&["--max-header", "65534"]).unwrap().header_bytes_max, 65534);
+    for wrong in ["0", "65535", "x"] {
+        let error = settings_of(&["--max-header", wrong]).unwrap_err();
+        assert!(error.contains("expected a number from 1 to 65534"), "{error}");
+    }
+}
