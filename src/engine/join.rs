@@ -30,9 +30,9 @@ use futures::StreamExt;
 use futures::stream::try_unfold;
 
 use super::few_stores::FewStoresExec;
+use super::prefetch::PrefetchExec;
 use super::ranges::StoreRangesExec;
 use super::runs::StoreRunsExec;
-use super::started::StartedExec;
 use crate::error::broken;
 
 /// Joins by order in the place of hash joins of stores with what is known of each.
@@ -76,8 +76,8 @@ pub fn is_store_a_row(plan: &Arc<dyn ExecutionPlan>, column: usize) -> bool {
         let column = filter.projection().as_ref().map_or(column, |kept| kept[column]);
         return filter.fetch().is_none() && is_store_a_row(filter.input(), column);
     }
-    if let Some(started) = plan.downcast_ref::<StartedExec>() {
-        return is_store_a_row(started.plan(), column);
+    if let Some(prefetch) = plan.downcast_ref::<PrefetchExec>() {
+        return is_store_a_row(prefetch.plan(), column);
     }
     if plan.is::<StoreRunsExec>() {
         return column == 0;

@@ -21,10 +21,10 @@ use super::Asked;
 use super::cuts::Cuts;
 use super::join::JoinByStores;
 use super::order::MergeForSort;
+use super::prefetch::{PrefetchExec, Prefetched};
 use super::ranges::STORE_NO;
 use super::runs::GroupByRuns;
 use super::scan::TableFiles;
-use super::started::{Started, StartedExec};
 use super::steps::{self, ASKED_POLLS, Arguments, Step, Steps, TIMELINES, day, instant};
 use crate::error::{Error, Result};
 use crate::functions;
@@ -70,17 +70,18 @@ pub async fn figures(asked: &Asked) -> Result<RecordBatch> {
 
 /// The plans that make the figures, as text.
 pub async fn explain(asked: &Asked) -> Result<String> {
-    let Planned { started, report } = report(asked, false).await?;
+    let Planned { prefetched, report } = report(asked, false).await?;
     let report = report.create_physical_plan().await?;
     let text = |plan: &dyn ExecutionPlan| displayable(plan).indent(false).to_string();
-    let started = started.map(|started| text(started.plan().as_ref()));
-    let started = started.map(|plan| format!("\nStarted before the rest is planned:\n\n{plan}"));
-    Ok(text(report.as_ref()) + &started.unwrap_or_default())
+    let prefetched = prefetched.map(|prefetched| text(prefetched.plan().as_ref()));
+    let prefetched =
+        prefetched.map(|plan| format!("\nStarted before the rest is planned:\n\n{plan}"));
+    Ok(text(report.as_ref()) + &prefetched.unwrap_or_default())
 }
 
 /// The report as a plan over the tables, and over what of it runs by itself.
 struct Planned {
-    started: Option<Arc<StartedExec>>,
+    prefetched: Option<Arc<PrefetchExec>>,
     report: DataFrame,
 }
 
@@ -95,7 +96,7 @@ async fn report(asked: &Asked, starts: bool) -> Result<Planned> {
     let hours = SpawnedTask::spawn(async move { of_hours.make_hours().await });
     // Other queries may read more of it.
     let built_in = steps.queries.is_none();
-    let started = match scope == Scope::All && built_in {
+    let prefetched = match scope == Scope::All && built_in {
         true => Some(timelines(&steps, starts).await?),
         false => {
             steps.make_polls(scope).await?;
@@ -109,21 +110,21 @@ async fn report(asked: &Asked, starts: bool) -> Result<Planned> {
     let schema = report.schema().clone();
     let names = schema.fields().iter().map(|field| field.name().as_str());
     let columns: Vec<&str> = names.filter(|name| asked.question.wants(name)).collect();
-    Ok(Planned { started, report: report.select_columns(&columns)? })
+    Ok(Planned { prefetched, report: report.select_columns(&columns)? })
 }
 
 /// Makes known of `timelines` what the report reads. Most of the work is there, so that it begins
 /// while the rest is planned.
-async fn timelines(steps: &Steps, starts: bool) -> Result<Arc<StartedExec>> {
+async fn timelines(steps: &Steps, starts: bool) -> Result<Arc<PrefetchExec>> {
     steps.make(ASKED_POLLS, "asked_polls").await?;
     let timelines = DataFrame::new(steps.session.clone(), steps.relation(TIMELINES).await?);
     let timelines = timelines.select_columns(&["store_no", "timeline"])?;
     let context = Arc::new(timelines.task_ctx());
-    let timelines = Arc::new(StartedExec::of(timelines.create_physical_plan().await?));
+    let timelines = Arc::new(PrefetchExec::new(timelines.create_physical_plan().await?));
     if starts {
         timelines.start(&context)?;
     }
-    steps.register("timelines", Arc::new(Started(Arc::clone(&timelines))))?;
+    steps.register("timelines", Arc::new(Prefetched(Arc::clone(&timelines))))?;
     Ok(timelines)
 }
 

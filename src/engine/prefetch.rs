@@ -31,7 +31,7 @@ const BATCHES_AHEAD: usize = 16;
 
 /// What a plan makes, to be read once.
 #[derive(Debug)]
-pub struct StartedExec {
+pub struct PrefetchExec {
     plan: Arc<dyn ExecutionPlan>,
     /// Those that nobody has read yet.
     partitions: Mutex<Vec<Option<Partition>>>,
@@ -44,9 +44,9 @@ struct Partition {
     task: SpawnedTask<Result<()>>,
 }
 
-impl StartedExec {
+impl PrefetchExec {
     /// Of what is not started yet.
-    pub fn of(plan: Arc<dyn ExecutionPlan>) -> Self {
+    pub fn new(plan: Arc<dyn ExecutionPlan>) -> Self {
         Self { plan, partitions: Mutex::default() }
     }
 
@@ -84,18 +84,18 @@ async fn send_all(mut rows: SendableRecordBatchStream, into: Sender<RecordBatch>
     Ok(())
 }
 
-impl DisplayAs for StartedExec {
+impl DisplayAs for PrefetchExec {
     fn fmt_as(&self, _: DisplayFormatType, out: &mut fmt::Formatter) -> fmt::Result {
         let schema = self.schema();
         let names: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        write!(out, "StartedExec: [{}]", names.join(", "))
+        write!(out, "PrefetchExec: [{}]", names.join(", "))
     }
 }
 
 /// To the planner a leaf: what runs already is planned no more.
-impl ExecutionPlan for StartedExec {
+impl ExecutionPlan for PrefetchExec {
     fn name(&self) -> &str {
-        "StartedExec"
+        "PrefetchExec"
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {
@@ -137,10 +137,10 @@ impl ExecutionPlan for StartedExec {
 
 /// The relation as a query reads it.
 #[derive(Debug)]
-pub struct Started(pub Arc<StartedExec>);
+pub struct Prefetched(pub Arc<PrefetchExec>);
 
 #[async_trait]
-impl TableProvider for Started {
+impl TableProvider for Prefetched {
     fn schema(&self) -> SchemaRef {
         self.0.schema()
     }
@@ -178,10 +178,10 @@ mod tests {
 
     use super::*;
 
-    async fn started(query: &str) -> (Arc<StartedExec>, SessionContext) {
+    async fn started(query: &str) -> (Arc<PrefetchExec>, SessionContext) {
         let session = SessionContext::new();
         let plan = session.sql(query).await.unwrap().create_physical_plan().await.unwrap();
-        let started = StartedExec::of(plan);
+        let started = PrefetchExec::new(plan);
         started.start(&session.task_ctx()).unwrap();
         (Arc::new(started), session)
     }
@@ -190,7 +190,7 @@ mod tests {
     async fn a_query_reads_those_columns_that_it_asks_for() {
         let (made, session) =
             started("SELECT column1 AS a, column1 * 2 AS b FROM (VALUES (1), (2))").await;
-        session.register_table("made", Arc::new(Started(made))).unwrap();
+        session.register_table("made", Arc::new(Prefetched(made))).unwrap();
         let rows = session.sql("SELECT b FROM made WHERE b > 2").await.unwrap();
         let rows = rows.collect().await.unwrap();
         let rows = rows.iter().flat_map(|rows| rows.column(0).as_primitive::<Int64Type>().values());
