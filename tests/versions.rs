@@ -209,6 +209,6 @@ fn the_plan_neither_sorts_nor_repartitions_polls() {
     // Each thread's stores stay its own and in order, up to the figures.
     let moved = ["Repartition", "Coalesce", "HashJoin", "SortExec", "SortPreservingMerge"];
     assert!(!moved.iter().any(|step| plan.contains(step)), "{plan}");
-    assert!(plan.starts_with("InTurnExec"), "{plan}");
+    assert!(plan.starts_with("ProgressiveEvalExec"), "{plan}");
     assert_eq!(plan.matches("StoreJoinExec").count(), 3, "{plan}");
 }

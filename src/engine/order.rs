@@ -16,8 +16,8 @@ use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMerge
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
 use super::few_stores::FewStoresExec;
-use super::in_turn::InTurnExec;
 use super::join::is_store_a_row;
+use super::progressive_eval::ProgressiveEvalExec;
 use super::ranges::StoreRangesExec;
 
 /// Takes rows as they come in the place of sorts by what they are in order of.
@@ -34,7 +34,7 @@ impl PhysicalOptimizerRule for MergeForSort {
             let in_order = if let Some(sort) = node.downcast_ref::<SortExec>() {
                 in_place_of(sort)?
             } else if let Some(merge) = node.downcast_ref::<SortPreservingMergeExec>() {
-                in_turn(merge)
+                progressive_eval(merge)
             } else {
                 None
             };
@@ -80,15 +80,16 @@ fn in_place_of(sort: &SortExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
 
 /// The partitions one after another, in the place of a merge of sorted ones, where each is in order
 /// as it comes and all of it comes after the one before.
-fn in_turn(merge: &SortPreservingMergeExec) -> Option<Arc<dyn ExecutionPlan>> {
+fn progressive_eval(merge: &SortPreservingMergeExec) -> Option<Arc<dyn ExecutionPlan>> {
     let sort = merge.input().downcast_ref::<SortExec>()?;
     let by = sort.expr().first();
     let column = by.expr.downcast_ref::<Column>()?.index();
     // No two rows are of one store, so that only the first key counts.
     let is_ordered = !by.options.descending && is_store_a_row(sort.input(), column);
     let is_all = merge.fetch().is_none() && sort.fetch().is_none() && sort.preserve_partitioning();
-    let in_turn = || InTurnExec::of(Arc::clone(sort.input()), merge.expr().clone());
-    (is_ordered && is_all).then(|| Arc::new(in_turn()) as _)
+    let progressive_eval =
+        || ProgressiveEvalExec::new(Arc::clone(sort.input()), merge.expr().clone());
+    (is_ordered && is_all).then(|| Arc::new(progressive_eval()) as _)
 }
 
 fn in_order(

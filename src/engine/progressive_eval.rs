@@ -23,15 +23,15 @@ use futures::{Stream, StreamExt, TryStreamExt, stream};
 ///
 /// Unlike a merge it has no partition wait for those before it.
 #[derive(Debug)]
-pub struct InTurnExec {
+pub struct ProgressiveEvalExec {
     input: Arc<dyn ExecutionPlan>,
     order: LexOrdering,
     properties: Arc<PlanProperties>,
 }
 
-impl InTurnExec {
+impl ProgressiveEvalExec {
     /// Each partition is in that order, and so are they one after another.
-    pub fn of(input: Arc<dyn ExecutionPlan>, order: LexOrdering) -> Self {
+    pub fn new(input: Arc<dyn ExecutionPlan>, order: LexOrdering) -> Self {
         let mut equivalences = input.equivalence_properties().clone();
         equivalences.clear_per_partition_constants();
         equivalences.add_ordering(order.clone());
@@ -45,15 +45,15 @@ impl InTurnExec {
     }
 }
 
-impl DisplayAs for InTurnExec {
+impl DisplayAs for ProgressiveEvalExec {
     fn fmt_as(&self, _: DisplayFormatType, out: &mut fmt::Formatter) -> fmt::Result {
-        write!(out, "InTurnExec: [{}]", self.order)
+        write!(out, "ProgressiveEvalExec: [{}]", self.order)
     }
 }
 
-impl ExecutionPlan for InTurnExec {
+impl ExecutionPlan for ProgressiveEvalExec {
     fn name(&self) -> &str {
-        "InTurnExec"
+        "ProgressiveEvalExec"
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {
@@ -79,34 +79,34 @@ impl ExecutionPlan for InTurnExec {
         self: Arc<Self>,
         mut inputs: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(Self::of(inputs.swap_remove(0), self.order.clone())))
+        Ok(Arc::new(Self::new(inputs.swap_remove(0), self.order.clone())))
     }
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let partitions = self.input.output_partitioning().partition_count();
         let computed = (0..partitions).map(|partition| {
             let batches = self.input.execute(partition, Arc::clone(&context))?;
-            let memory = MemoryConsumer::new(format!("InTurnExec[{partition}]"));
+            let memory = MemoryConsumer::new(format!("ProgressiveEvalExec[{partition}]"));
             let memory = memory.register(context.memory_pool());
-            Ok(SpawnedTask::spawn(Held::all_of(batches, memory)))
+            Ok(SpawnedTask::spawn(PartitionBatches::collect(batches, memory)))
         });
         let computed = computed.collect::<Result<Vec<_>>>()?;
         let batches = stream::iter(computed).then(async |partition| -> Result<_> {
             let held = partition.join_unwind().await;
-            Ok(held.map_err(|error| exec_datafusion_err!("{error}"))??.released())
+            Ok(held.map_err(|error| exec_datafusion_err!("{error}"))??.into_stream())
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), batches.try_flatten())))
     }
 }
 
 /// What a partition has come to.
-struct Held {
+struct PartitionBatches {
     batches: Vec<RecordBatch>,
     memory: MemoryReservation,
 }
 
-impl Held {
-    async fn all_of(
+impl PartitionBatches {
+    async fn collect(
         mut rows: SendableRecordBatchStream,
         memory: MemoryReservation,
     ) -> Result<Self> {
@@ -118,7 +118,7 @@ impl Held {
         Ok(Self { batches, memory })
     }
 
-    fn released(self) -> impl Stream<Item = Result<RecordBatch>> {
+    fn into_stream(self) -> impl Stream<Item = Result<RecordBatch>> {
         stream::iter(self.batches).map(move |batch| {
             self.memory.shrink(get_record_batch_memory_size(&batch));
             Ok(batch)
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     /// What comes of partitions of batches, within so many bytes; and the bytes that are held then.
-    async fn in_turn(
+    async fn progressive_eval(
         partitions: &[&[&[i32]]],
         memory_bytes: usize,
     ) -> Result<(Vec<Vec<i32>>, usize)> {
@@ -155,8 +155,8 @@ mod tests {
         let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc()?;
         let context = Arc::new(TaskContext::default().with_runtime(Arc::clone(&runtime)));
         let order = PhysicalSortExpr::new_default(col("store_no", &input.schema())?);
-        let in_turn = InTurnExec::of(input, [order].into());
-        let rows: Vec<_> = in_turn.execute(0, context)?.try_collect().await?;
+        let progressive_eval = ProgressiveEvalExec::new(input, [order].into());
+        let rows: Vec<_> = progressive_eval.execute(0, context)?.try_collect().await?;
         let numbers = rows
             .iter()
             .map(|batch| batch.column(0).as_primitive::<Int32Type>().values().to_vec())
@@ -168,12 +168,12 @@ mod tests {
     async fn partitions_come_whole_and_in_their_order() {
         let partitions: &[&[&[i32]]] = &[&[&[1, 2], &[3]], &[], &[&[4], &[5, 6]]];
         let expected = vec![vec![1, 2], vec![3], vec![4], vec![5, 6]];
-        assert_eq!(in_turn(partitions, 1 << 20).await.unwrap(), (expected, 0));
+        assert_eq!(progressive_eval(partitions, 1 << 20).await.unwrap(), (expected, 0));
     }
 
     #[tokio::test]
     async fn what_is_held_counts() {
-        let error = in_turn(&[&[&[1; 1_000]], &[&[2; 1_000]]], 6_000).await.unwrap_err();
-        assert!(error.to_string().contains("InTurnExec"), "{error}");
+        let error = progressive_eval(&[&[&[1; 1_000]], &[&[2; 1_000]]], 6_000).await.unwrap_err();
+        assert!(error.to_string().contains("ProgressiveEvalExec"), "{error}");
     }
 }
