@@ -202,7 +202,7 @@ fn the_plan_neither_sorts_nor_repartitions_polls() {
             (at, _) = (depth(line), above.push(line.trim_start()));
         }
     }
-    let fold = above.iter().position(|line| line.starts_with("StoreRunsExec")).expect(&plan);
+    let fold = above.iter().position(|line| line.starts_with("SortedGroupExec")).expect(&plan);
     let keeps_in_place = ["StoreRangesExec: Range", "FilterExec", "InterleaveExec"];
     let stays = |line: &&str| keeps_in_place.iter().any(|step| line.starts_with(step));
     assert!(above[..fold].iter().all(stays), "{plan}");

@@ -30,9 +30,9 @@ use futures::StreamExt;
 use futures::stream::try_unfold;
 
 use super::few_stores::FewStoresExec;
+use super::group_by_store::SortedGroupExec;
 use super::prefetch::PrefetchExec;
 use super::ranges::StoreRangesExec;
-use super::runs::StoreRunsExec;
 use crate::error::broken;
 
 /// Joins by order in the place of hash joins of stores with what is known of each.
@@ -79,7 +79,7 @@ pub fn is_store_a_row(plan: &Arc<dyn ExecutionPlan>, column: usize) -> bool {
     if let Some(prefetch) = plan.downcast_ref::<PrefetchExec>() {
         return is_store_a_row(prefetch.plan(), column);
     }
-    if plan.is::<StoreRunsExec>() {
+    if plan.is::<SortedGroupExec>() {
         return column == 0;
     }
     if let Some(join) = plan.downcast_ref::<StoreJoinExec>() {

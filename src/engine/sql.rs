@@ -19,11 +19,11 @@ use datafusion::prelude::{SessionConfig, SessionContext, col, lit};
 
 use super::Asked;
 use super::cuts::Cuts;
+use super::group_by_store::GroupByStore;
 use super::join::JoinByStores;
 use super::order::MergeForSort;
 use super::prefetch::{PrefetchExec, Prefetched};
 use super::ranges::STORE_NO;
-use super::runs::GroupByRuns;
 use super::scan::TableFiles;
 use super::steps::{self, ASKED_POLLS, Arguments, Step, Steps, TIMELINES, day, instant};
 use crate::error::{Error, Result};
@@ -43,7 +43,7 @@ const RANGES_MAX: usize = 256;
 static PREPARED: LazyLock<SessionState> = LazyLock::new(|| {
     let rules = SessionStateBuilder::new()
         .with_default_features()
-        .with_physical_optimizer_rule(Arc::new(GroupByRuns))
+        .with_physical_optimizer_rule(Arc::new(GroupByStore))
         .with_physical_optimizer_rule(Arc::new(JoinByStores))
         .with_physical_optimizer_rule(Arc::new(MergeForSort));
     let session = SessionContext::new_with_state(rules.build());

@@ -14,33 +14,33 @@ use crate::error::broken;
 /// Rows and the store of each, ascending.
 pub type StoreRows = (RecordBatch, ScalarBuffer<i32>);
 
-pub struct Lanes(Vec<Lane>);
+pub struct SortedInputs(Vec<SortedInput>);
 
-impl Lanes {
+impl SortedInputs {
     /// Opens streams that are each in order of `column`, an `Int32` without nulls.
     pub async fn open(streams: Vec<SendableRecordBatchStream>, column: usize) -> Result<Self> {
-        let lane = |rows| Lane { rows, column, next: None, last: i32::MIN };
-        let mut lanes: Vec<_> = streams.into_iter().map(lane).collect();
-        try_join_all(lanes.iter_mut().map(Lane::fill)).await?;
-        Ok(Self(lanes))
+        let input = |rows| SortedInput { rows, column, next: None, last: i32::MIN };
+        let mut inputs: Vec<_> = streams.into_iter().map(input).collect();
+        try_join_all(inputs.iter_mut().map(SortedInput::fill)).await?;
+        Ok(Self(inputs))
     }
 
     /// The rows that are next; `None` after the last.
     pub async fn next(&mut self) -> Result<Option<StoreRows>> {
-        let begun = self.0.iter_mut().filter(|lane| lane.next.is_some());
-        let Some(behind) = begun.min_by_key(|lane| lane.first()) else { return Ok(None) };
+        let begun = self.0.iter_mut().filter(|input| input.next.is_some());
+        let Some(behind) = begun.min_by_key(|input| input.next_store()) else { return Ok(None) };
         let rows = behind.next.take();
         behind.fill().await?;
         Ok(rows)
     }
 
     /// The first store of which more rows may come; `None` where no rows are left.
-    pub fn open_from(&self) -> Option<i32> {
-        self.0.iter().filter_map(Lane::first).min()
+    pub fn min_open_store(&self) -> Option<i32> {
+        self.0.iter().filter_map(SortedInput::next_store).min()
     }
 }
 
-struct Lane {
+struct SortedInput {
     rows: SendableRecordBatchStream,
     column: usize,
     /// Has rows; none once the stream has ended.
@@ -49,7 +49,7 @@ struct Lane {
     last: i32,
 }
 
-impl Lane {
+impl SortedInput {
     async fn fill(&mut self) -> Result<()> {
         while self.next.is_none()
             && let Some(batch) = self.rows.next().await.transpose()?
@@ -67,7 +67,7 @@ impl Lane {
         Ok(())
     }
 
-    fn first(&self) -> Option<i32> {
+    fn next_store(&self) -> Option<i32> {
         self.next.as_ref().and_then(|(_, stores)| stores.first().copied())
     }
 }
@@ -97,18 +97,18 @@ mod tests {
     /// The batches in the order in which they come, each with the store that is open then.
     async fn drawn(streams: &[&str]) -> Result<String> {
         let streams = streams.iter().map(|drawn| stream(drawn)).collect();
-        let mut lanes = Lanes::open(streams, 0).await?;
+        let mut inputs = SortedInputs::open(streams, 0).await?;
         let mut drawn = Vec::new();
-        while let Some((_, stores)) = lanes.next().await? {
+        while let Some((_, stores)) = inputs.next().await? {
             let stores: Vec<_> = stores.iter().map(ToString::to_string).collect();
-            let open = lanes.open_from().map_or("end".to_owned(), |store| store.to_string());
+            let open = inputs.min_open_store().map_or("end".to_owned(), |store| store.to_string());
             drawn.push(format!("{} <{open}", stores.join(" ")));
         }
         Ok(drawn.join(", "))
     }
 
     #[tokio::test]
-    async fn the_lane_that_is_furthest_behind_comes_next() {
+    async fn the_input_that_is_furthest_behind_comes_next() {
         for (streams, expected) in [
             (&["1 2", "1 3"][..], "1 2 <1, 1 3 <end"),
             (&["3", "1 2 | 2 3", "2"], "1 2 <2, 2 3 <2, 2 <3, 3 <end"),

@@ -1,6 +1,8 @@
 //! Groups by store rows of files that are each in order of stores: none is looked up, and a group
 //! ends as soon as every file is past its store, so that few are held at a time.
 
+mod sorted_inputs;
+
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -33,38 +35,38 @@ use datafusion::scalar::ScalarValue;
 use futures::TryFutureExt;
 use futures::stream::try_unfold;
 
+use self::sorted_inputs::SortedInputs;
 use super::few_stores::FewStoresExec;
-use super::lanes::Lanes;
 use super::ranges::StoreRangesExec;
 use crate::error::broken;
 use crate::functions::{GroupRun, add_runs};
 
-/// Groups that are whole are handed on when there are so many.
-const GROUPS_HELD: usize = 1_024;
+/// Groups that are complete are handed on when there are so many.
+const EMITTED_GROUPS_MIN: usize = 1_024;
 /// Files that are read at once for a range of stores; with more, groups are looked up instead.
-const LANES_MAX: usize = 512;
+const INPUTS_MAX: usize = 512;
 
 /// Groups by runs in the place of aggregates by store over what can come in order of stores.
 #[derive(Debug)]
-pub struct GroupByRuns;
+pub struct GroupByStore;
 
-impl PhysicalOptimizerRule for GroupByRuns {
+impl PhysicalOptimizerRule for GroupByStore {
     fn optimize(
         &self,
         plan: Arc<dyn ExecutionPlan>,
         _: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let by_runs = plan.transform_up(|node| {
-            Ok(match StoreRunsExec::in_place_of(&node)? {
-                Some(by_runs) => Transformed::yes(Arc::new(by_runs) as _),
+        let grouped = plan.transform_up(|node| {
+            Ok(match SortedGroupExec::try_from_aggregate(&node)? {
+                Some(grouped) => Transformed::yes(Arc::new(grouped) as _),
                 None => Transformed::no(node),
             })
         });
-        by_runs.map(|plan| plan.data)
+        grouped.map(|plan| plan.data)
     }
 
     fn name(&self) -> &str {
-        "group_by_runs"
+        "group_by_store"
     }
 
     fn schema_check(&self) -> bool {
@@ -74,7 +76,7 @@ impl PhysicalOptimizerRule for GroupByRuns {
 
 /// The plan in parts, each with its rows in order of the column, which holds numbers of stores;
 /// `None` where it does not come from files in that order.
-fn lanes(
+fn split_sorted(
     plan: &Arc<dyn ExecutionPlan>,
     column: usize,
 ) -> Result<Option<Vec<Arc<dyn ExecutionPlan>>>> {
@@ -86,7 +88,7 @@ fn lanes(
         return Ok(scan.is_in_order(&[column]).then(|| vec![Arc::clone(plan)]));
     }
     if plan.is::<InterleaveExec>() {
-        let inputs = plan.children().into_iter().map(|input| lanes(input, column));
+        let inputs = plan.children().into_iter().map(|input| split_sorted(input, column));
         let inputs = inputs.collect::<Result<Option<Vec<_>>>>()?;
         return Ok(inputs.map(|inputs| inputs.into_iter().flatten().collect()));
     }
@@ -100,29 +102,29 @@ fn lanes(
     };
     let input = plan.children().first().copied();
     let (Some(below), Some(input)) = (below, input) else { return Ok(None) };
-    let Some(inputs) = lanes(input, below)? else { return Ok(None) };
+    let Some(inputs) = split_sorted(input, below)? else { return Ok(None) };
     let over = |input| replace_children_if_necessary(Arc::clone(plan), vec![input]);
     inputs.into_iter().map(over).collect::<Result<_>>().map(Some)
 }
 
-/// An aggregate by store over [`lanes`] of its input.
+/// An aggregate by store over [`split_sorted`] of its input.
 #[derive(Debug)]
-pub struct StoreRunsExec {
+pub struct SortedGroupExec {
     /// What it says about groups and aggregates holds; it does not run itself.
     aggregate: AggregateExec,
     input: Arc<dyn ExecutionPlan>,
     column: usize,
 }
 
-impl StoreRunsExec {
-    fn in_place_of(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Self>> {
+impl SortedGroupExec {
+    fn try_from_aggregate(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Self>> {
         let Some(aggregate) = plan.downcast_ref::<AggregateExec>() else { return Ok(None) };
-        let whole =
+        let complete =
             matches!(aggregate.mode(), AggregateMode::Single | AggregateMode::SinglePartitioned);
-        let of_runs = aggregate.aggr_expr().iter().all(|fold| {
-            fold.groups_accumulator_supported()
-                && !fold.is_distinct()
-                && fold.order_bys().is_empty()
+        let is_supported = aggregate.aggr_expr().iter().all(|expr| {
+            expr.groups_accumulator_supported()
+                && !expr.is_distinct()
+                && expr.order_bys().is_empty()
         });
         let [(key, _)] = aggregate.group_expr().expr() else { return Ok(None) };
         let single = aggregate.group_expr().is_single() && aggregate.limit_options().is_none();
@@ -131,26 +133,31 @@ impl StoreRunsExec {
             (schema.field(key.index()).data_type() == &DataType::Int32).then(|| key.index())
         };
         let Some(column) = key.downcast_ref::<Column>().and_then(number) else { return Ok(None) };
-        if !(whole && of_runs && single) {
+        if !(complete && is_supported && single) {
             return Ok(None);
         }
         let input = Arc::clone(aggregate.input());
-        let can_run = lanes(&input, column)?.is_some_and(|lanes| lanes.len() <= LANES_MAX);
-        Ok(can_run.then(|| Self { aggregate: aggregate.clone(), input, column }))
+        let is_sorted =
+            split_sorted(&input, column)?.is_some_and(|inputs| inputs.len() <= INPUTS_MAX);
+        Ok(is_sorted.then(|| Self { aggregate: aggregate.clone(), input, column }))
     }
 }
 
-impl DisplayAs for StoreRunsExec {
+impl DisplayAs for SortedGroupExec {
     fn fmt_as(&self, _: DisplayFormatType, out: &mut fmt::Formatter) -> fmt::Result {
-        let folds = self.aggregate.aggr_expr().iter().map(|fold| fold.name());
+        let aggregates = self.aggregate.aggr_expr().iter().map(|expr| expr.name());
         let [(_, key)] = self.aggregate.group_expr().expr() else { return Ok(()) };
-        write!(out, "StoreRunsExec: gby=[{key}], aggr=[{}]", folds.collect::<Vec<_>>().join(", "))
+        write!(
+            out,
+            "SortedGroupExec: gby=[{key}], aggr=[{}]",
+            aggregates.collect::<Vec<_>>().join(", ")
+        )
     }
 }
 
-impl ExecutionPlan for StoreRunsExec {
+impl ExecutionPlan for SortedGroupExec {
     fn name(&self) -> &str {
-        "StoreRunsExec"
+        "SortedGroupExec"
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {
@@ -181,37 +188,38 @@ impl ExecutionPlan for StoreRunsExec {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        let folds = self.aggregate.aggr_expr().iter().zip(self.aggregate.filter_expr());
-        let folds = folds.map(|(fold, filter)| {
-            Ok(Fold {
-                arguments: fold.expressions().into_iter().map(Argument::of).collect(),
+        let aggregates = self.aggregate.aggr_expr().iter().zip(self.aggregate.filter_expr());
+        let aggregates = aggregates.map(|(expr, filter)| {
+            Ok(AggregateState {
+                arguments: expr.expressions().into_iter().map(Argument::new).collect(),
                 filter: filter.clone(),
-                groups: fold.create_groups_accumulator()?,
+                groups: expr.create_groups_accumulator()?,
             })
         });
-        let Some(lanes) = lanes(&self.input, self.column)? else {
+        let Some(inputs) = split_sorted(&self.input, self.column)? else {
             return Err(broken("what could run in order of stores no longer can"));
         };
-        let rows = lanes.iter().map(|lane| lane.execute(partition, Arc::clone(&context)));
+        let rows = inputs.iter().map(|input| input.execute(partition, Arc::clone(&context)));
         // Files are opened and first rows read while others compute what these will be joined with.
-        let lanes = SpawnedTask::spawn(Lanes::open(rows.collect::<Result<_>>()?, self.column));
-        let folds = folds.collect::<Result<Vec<_>>>()?;
-        let memory = MemoryConsumer::new(format!("StoreRunsExec[{partition}]"));
+        let inputs =
+            SpawnedTask::spawn(SortedInputs::open(rows.collect::<Result<_>>()?, self.column));
+        let aggregates = aggregates.collect::<Result<Vec<_>>>()?;
+        let memory = MemoryConsumer::new(format!("SortedGroupExec[{partition}]"));
         let memory = memory.register(context.memory_pool());
         let schema = self.schema();
-        let runs = move |lanes| Runs {
+        let grouped = move |inputs| GroupedRows {
             schema,
-            lanes,
+            inputs,
             first: i32::MIN,
             has_rows: Vec::new(),
-            folds,
+            aggregates,
             memory,
         };
         let batches = async move {
-            let lanes =
-                lanes.join_unwind().await.map_err(|error| exec_datafusion_err!("{error}"))??;
-            Ok(try_unfold(runs(lanes), |mut runs| async move {
-                Ok(runs.next_batch().await?.map(|batch| (batch, runs)))
+            let inputs =
+                inputs.join_unwind().await.map_err(|error| exec_datafusion_err!("{error}"))??;
+            Ok(try_unfold(grouped(inputs), |mut grouped| async move {
+                Ok(grouped.next_batch().await?.map(|batch| (batch, grouped)))
             }))
         };
         let batches = batches.try_flatten_stream();
@@ -220,13 +228,13 @@ impl ExecutionPlan for StoreRunsExec {
 }
 
 /// An aggregate function on its way through the rows.
-struct Fold {
+struct AggregateState {
     arguments: Vec<Argument>,
     filter: Option<Arc<dyn PhysicalExpr>>,
     groups: Box<dyn GroupsAccumulator>,
 }
 
-fn column_of(expr: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> Result<ArrayRef> {
+fn evaluate(expr: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> Result<ArrayRef> {
     expr.evaluate(batch)?.into_array(batch.num_rows())
 }
 
@@ -237,7 +245,7 @@ enum Argument {
 }
 
 impl Argument {
-    fn of(expr: Arc<dyn PhysicalExpr>) -> Self {
+    fn new(expr: Arc<dyn PhysicalExpr>) -> Self {
         match expr.downcast_ref::<Literal>() {
             Some(literal) => Self::Constant(
                 literal.value().clone(),
@@ -249,7 +257,7 @@ impl Argument {
 
     fn column(&mut self, batch: &RecordBatch) -> Result<ArrayRef> {
         match self {
-            Self::Computed(expr) => column_of(expr, batch),
+            Self::Computed(expr) => evaluate(expr, batch),
             Self::Constant(value, column) => {
                 if column.len() < batch.num_rows() {
                     *column = value.to_array_of_size(batch.num_rows())?;
@@ -262,27 +270,28 @@ impl Argument {
 
 /// The groups that are being made: one for each number from the first that is held on, whether a
 /// store of that number has rows or not, so that no group has to be looked up.
-struct Runs {
+struct GroupedRows {
     schema: SchemaRef,
-    lanes: Lanes,
+    inputs: SortedInputs,
     /// Store of the first group that is held.
     first: i32,
     /// Of each group that is held.
     has_rows: Vec<bool>,
-    folds: Vec<Fold>,
+    aggregates: Vec<AggregateState>,
     memory: MemoryReservation,
 }
 
-impl Runs {
+impl GroupedRows {
     async fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         loop {
-            let open_from = self.lanes.open_from();
-            let whole = open_from.map_or(self.has_rows.len(), |open| self.place_of(open));
-            let whole = whole.min(self.has_rows.len());
-            if whole >= GROUPS_HELD || open_from.is_none() && whole > 0 {
-                return self.emitted(whole).map(Some);
+            let min_open_store = self.inputs.min_open_store();
+            let complete =
+                min_open_store.map_or(self.has_rows.len(), |open| self.group_of_store(open));
+            let complete = complete.min(self.has_rows.len());
+            if complete >= EMITTED_GROUPS_MIN || min_open_store.is_none() && complete > 0 {
+                return self.emitted(complete).map(Some);
             }
-            let Some((batch, stores)) = self.lanes.next().await? else {
+            let Some((batch, stores)) = self.inputs.next().await? else {
                 match self.has_rows.is_empty() {
                     true => return Ok(None),
                     false => continue,
@@ -295,36 +304,38 @@ impl Runs {
         }
     }
 
-    fn run_of(&self, store: i32, rows: Range<usize>) -> GroupRun {
-        GroupRun { group: self.place_of(store), rows }
+    fn group_run(&self, store: i32, rows: Range<usize>) -> GroupRun {
+        GroupRun { group: self.group_of_store(store), rows }
     }
 
     /// The group of a store, at or after the first.
-    fn place_of(&self, store: i32) -> usize {
+    fn group_of_store(&self, store: i32) -> usize {
         store.abs_diff(self.first) as usize
     }
 
     fn take(&mut self, batch: &RecordBatch, stores: &[i32]) -> Result<()> {
-        let runs: Vec<_> = runs(stores).map(|rows| self.run_of(stores[rows.start], rows)).collect();
+        let runs: Vec<_> =
+            equal_runs(stores).map(|rows| self.group_run(stores[rows.start], rows)).collect();
         let groups = runs.last().map_or(0, |last| last.group + 1).max(self.has_rows.len());
         self.has_rows.resize(groups, false);
         runs.iter().for_each(|run| self.has_rows[run.group] = true);
         let mut group_of = Vec::new();
         let mut held_bytes = 0;
-        for fold in &mut self.folds {
-            let values = fold.arguments.iter_mut().map(|argument| argument.column(batch));
+        for aggregate in &mut self.aggregates {
+            let values = aggregate.arguments.iter_mut().map(|argument| argument.column(batch));
             let values = values.collect::<Result<Vec<_>>>()?;
-            let filter = fold.filter.as_ref().map(|filter| column_of(filter, batch)).transpose()?;
+            let filter =
+                aggregate.filter.as_ref().map(|filter| evaluate(filter, batch)).transpose()?;
             let filter = filter.as_ref().map(|filter| filter.as_boolean());
             let is_added =
-                filter.is_none() && add_runs(fold.groups.as_mut(), &values, &runs, groups)?;
+                filter.is_none() && add_runs(aggregate.groups.as_mut(), &values, &runs, groups)?;
             if !is_added {
                 if group_of.is_empty() {
                     runs.iter().for_each(|run| group_of.resize(run.rows.end, run.group));
                 }
-                fold.groups.update_batch(&values, &group_of, filter, groups)?;
+                aggregate.groups.update_batch(&values, &group_of, filter, groups)?;
             }
-            held_bytes += fold.groups.size();
+            held_bytes += aggregate.groups.size();
         }
         self.memory.try_resize(held_bytes)
     }
@@ -336,12 +347,12 @@ impl Runs {
         let has_rows: BooleanArray = self.has_rows.drain(..groups).map(Some).collect();
         let stores = (self.first..).take(groups);
         let mut columns = vec![Arc::new(Int32Array::from_iter_values(stores)) as ArrayRef];
-        for fold in &mut self.folds {
-            columns.push(fold.groups.evaluate(emit_to)?);
+        for aggregate in &mut self.aggregates {
+            columns.push(aggregate.groups.evaluate(emit_to)?);
         }
         self.first = self.first.saturating_add_unsigned(groups as u32);
         if has_rows.false_count() > 0 {
-            let kept = columns.iter().map(|column| with_rows(column, &has_rows));
+            let kept = columns.iter().map(|column| without_empty_groups(column, &has_rows));
             columns = kept.collect::<Result<_>>()?;
         }
         Ok(RecordBatch::try_new(SchemaRef::clone(&self.schema), columns)?)
@@ -349,7 +360,7 @@ impl Runs {
 }
 
 /// The rows of each store, of stores that ascend.
-fn runs(stores: &[i32]) -> impl Iterator<Item = Range<usize>> {
+fn equal_runs(stores: &[i32]) -> impl Iterator<Item = Range<usize>> {
     let mut start = 0;
     std::iter::from_fn(move || {
         let store = *stores.get(start)?;
@@ -367,7 +378,7 @@ fn runs(stores: &[i32]) -> impl Iterator<Item = Range<usize>> {
 
 /// The column without the groups that have no rows. Their lists are empty, so that the others keep
 /// their values where they are.
-fn with_rows(column: &ArrayRef, has_rows: &BooleanArray) -> Result<ArrayRef> {
+fn without_empty_groups(column: &ArrayRef, has_rows: &BooleanArray) -> Result<ArrayRef> {
     let Some(lists) = column.as_list_opt::<i32>() else { return Ok(filter(column, has_rows)?) };
     let (item, offsets, values, nulls) = lists.clone().into_parts();
     let left_out = offsets.lengths().zip(has_rows.values()).filter(|(_, has_rows)| !has_rows);
