@@ -210,5 +210,5 @@ fn the_plan_neither_sorts_nor_repartitions_polls() {
     let moved = ["Repartition", "Coalesce", "HashJoin", "SortExec", "SortPreservingMerge"];
     assert!(!moved.iter().any(|step| plan.contains(step)), "{plan}");
     assert!(plan.starts_with("ProgressiveEvalExec"), "{plan}");
-    assert_eq!(plan.matches("StoreJoinExec").count(), 3, "{plan}");
+    assert_eq!(plan.matches("StoreMergeJoinExec").count(), 3, "{plan}");
 }

@@ -227,7 +227,7 @@ impl FewStoresExec {
 
     /// Whether each partition has one row a store in ascending order of the column, and all stores of
     /// a partition come before those of the next.
-    pub fn is_store_a_row(&self, column: usize) -> bool {
+    pub fn is_unique_by_store(&self, column: usize) -> bool {
         let is_id = Some(column) == self.files.place(STORE_ID) && self.cuts.is_in_order_of_ids();
         let is_key = Some(column) == self.files.place(STORE_NO) || is_id;
         is_key && self.files.files.len() <= 1 && self.files.rows_of_store() == RowsOfStore::One

@@ -16,7 +16,7 @@ use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMerge
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
 use super::few_stores::FewStoresExec;
-use super::join::is_store_a_row;
+use super::merge_join::is_unique_by_store;
 use super::progressive_eval::ProgressiveEvalExec;
 use super::ranges::StoreRangesExec;
 
@@ -63,7 +63,7 @@ fn in_place_of(sort: &SortExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let by = sort.expr().first();
     let column = by.expr.downcast_ref::<Column>().map(Column::index);
     // No two rows are of one store, so that only the first key counts.
-    let is_ordered = column.is_some_and(|column| is_store_a_row(sort.input(), column));
+    let is_ordered = column.is_some_and(|column| is_unique_by_store(sort.input(), column));
     if is_alone && is_ordered && !by.options.descending {
         return Ok(Some(Arc::clone(sort.input())));
     }
@@ -85,7 +85,7 @@ fn progressive_eval(merge: &SortPreservingMergeExec) -> Option<Arc<dyn Execution
     let by = sort.expr().first();
     let column = by.expr.downcast_ref::<Column>()?.index();
     // No two rows are of one store, so that only the first key counts.
-    let is_ordered = !by.options.descending && is_store_a_row(sort.input(), column);
+    let is_ordered = !by.options.descending && is_unique_by_store(sort.input(), column);
     let is_all = merge.fetch().is_none() && sort.fetch().is_none() && sort.preserve_partitioning();
     let progressive_eval =
         || ProgressiveEvalExec::new(Arc::clone(sort.input()), merge.expr().clone());

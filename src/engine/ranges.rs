@@ -136,7 +136,7 @@ impl StoreRangesExec {
 
     /// Whether each partition has one row a store in ascending order of the column, and all stores of
     /// a partition come before those of the next.
-    pub fn is_store_a_row(&self, column: usize) -> bool {
+    pub fn is_unique_by_store(&self, column: usize) -> bool {
         let schema = self.schema();
         let is_key = [STORE_NO, STORE_ID].contains(&schema.field(column).name().as_str());
         let files = self.scans[0].output_partitioning().partition_count();

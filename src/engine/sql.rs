@@ -20,7 +20,7 @@ use datafusion::prelude::{SessionConfig, SessionContext, col, lit};
 use super::Asked;
 use super::cuts::Cuts;
 use super::group_by_store::GroupByStore;
-use super::join::JoinByStores;
+use super::merge_join::MergeJoinByStore;
 use super::order::MergeForSort;
 use super::prefetch::{PrefetchExec, Prefetched};
 use super::ranges::STORE_NO;
@@ -44,7 +44,7 @@ static PREPARED: LazyLock<SessionState> = LazyLock::new(|| {
     let rules = SessionStateBuilder::new()
         .with_default_features()
         .with_physical_optimizer_rule(Arc::new(GroupByStore))
-        .with_physical_optimizer_rule(Arc::new(JoinByStores))
+        .with_physical_optimizer_rule(Arc::new(MergeJoinByStore))
         .with_physical_optimizer_rule(Arc::new(MergeForSort));
     let session = SessionContext::new_with_state(rules.build());
     functions::register(&session);

@@ -37,16 +37,16 @@ use crate::error::broken;
 
 /// Joins by order in the place of hash joins of stores with what is known of each.
 #[derive(Debug)]
-pub struct JoinByStores;
+pub struct MergeJoinByStore;
 
-impl PhysicalOptimizerRule for JoinByStores {
+impl PhysicalOptimizerRule for MergeJoinByStore {
     fn optimize(
         &self,
         plan: Arc<dyn ExecutionPlan>,
         _: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let joined = plan.transform_up(|node| {
-            Ok(match StoreJoinExec::in_place_of(&node) {
+            Ok(match StoreMergeJoinExec::try_from_hash_join(&node) {
                 Some(join) => Transformed::yes(Arc::new(join) as _),
                 None => Transformed::no(node),
             })
@@ -55,7 +55,7 @@ impl PhysicalOptimizerRule for JoinByStores {
     }
 
     fn name(&self) -> &str {
-        "join_by_stores"
+        "merge_join_by_store"
     }
 
     fn schema_check(&self) -> bool {
@@ -65,32 +65,32 @@ impl PhysicalOptimizerRule for JoinByStores {
 
 /// Whether each partition of the plan has one row a store in ascending order of the column, and all
 /// stores of a partition come before those of the next.
-pub fn is_store_a_row(plan: &Arc<dyn ExecutionPlan>, column: usize) -> bool {
+pub fn is_unique_by_store(plan: &Arc<dyn ExecutionPlan>, column: usize) -> bool {
     if let Some(scan) = plan.downcast_ref::<StoreRangesExec>() {
-        return scan.is_store_a_row(column);
+        return scan.is_unique_by_store(column);
     }
     if let Some(scan) = plan.downcast_ref::<FewStoresExec>() {
-        return scan.is_store_a_row(column);
+        return scan.is_unique_by_store(column);
     }
     if let Some(filter) = plan.downcast_ref::<FilterExec>() {
         let column = filter.projection().as_ref().map_or(column, |kept| kept[column]);
-        return filter.fetch().is_none() && is_store_a_row(filter.input(), column);
+        return filter.fetch().is_none() && is_unique_by_store(filter.input(), column);
     }
     if let Some(prefetch) = plan.downcast_ref::<PrefetchExec>() {
-        return is_store_a_row(prefetch.plan(), column);
+        return is_unique_by_store(prefetch.plan(), column);
     }
     if plan.is::<SortedGroupExec>() {
         return column == 0;
     }
-    if let Some(join) = plan.downcast_ref::<StoreJoinExec>() {
+    if let Some(join) = plan.downcast_ref::<StoreMergeJoinExec>() {
         return match join.columns[column] {
-            Source::Store(column) => is_store_a_row(&join.stores, column),
+            Source::Store(column) => is_unique_by_store(&join.stores, column),
             Source::Other(_) => false,
         };
     }
     let Some(projection) = plan.downcast_ref::<ProjectionExec>() else { return false };
     let kept = projection.expr()[column].expr.downcast_ref::<Column>();
-    kept.is_some_and(|kept| is_store_a_row(projection.input(), kept.index()))
+    kept.is_some_and(|kept| is_unique_by_store(projection.input(), kept.index()))
 }
 
 /// Where a column of the join comes from, and its place there.
@@ -102,7 +102,7 @@ enum Source {
 
 /// All rows of `stores`, each with the row of `others` for the same store, or nulls.
 #[derive(Debug)]
-pub struct StoreJoinExec {
+pub struct StoreMergeJoinExec {
     stores: Arc<dyn ExecutionPlan>,
     others: Arc<dyn ExecutionPlan>,
     /// Columns of the two by which they are joined.
@@ -111,9 +111,9 @@ pub struct StoreJoinExec {
     properties: Arc<PlanProperties>,
 }
 
-impl StoreJoinExec {
-    /// The join that does the same; `None` where it is of anything but [`is_store_a_row`].
-    pub fn in_place_of(plan: &Arc<dyn ExecutionPlan>) -> Option<Self> {
+impl StoreMergeJoinExec {
+    /// The join that does the same; `None` where it is of anything but [`is_unique_by_store`].
+    pub fn try_from_hash_join(plan: &Arc<dyn ExecutionPlan>) -> Option<Self> {
         let join = plan.downcast_ref::<HashJoinExec>()?;
         let partitions =
             |plan: &Arc<dyn ExecutionPlan>| plan.output_partitioning().partition_count();
@@ -133,7 +133,7 @@ impl StoreJoinExec {
         let number_in = |plan: &Arc<dyn ExecutionPlan>, key: &Arc<dyn PhysicalExpr>| {
             let column = key.downcast_ref::<Column>()?.index();
             let is_number = plan.schema().field(column).data_type() == &DataType::Int32;
-            (is_number && is_store_a_row(plan, column)).then_some(column)
+            (is_number && is_unique_by_store(plan, column)).then_some(column)
         };
         let on = [number_in(join.left(), store)?, number_in(join.right(), other)?];
         let of_stores = join.left().schema().fields().len();
@@ -156,20 +156,20 @@ impl StoreJoinExec {
     }
 }
 
-impl DisplayAs for StoreJoinExec {
+impl DisplayAs for StoreMergeJoinExec {
     fn fmt_as(&self, _: DisplayFormatType, out: &mut fmt::Formatter) -> fmt::Result {
         let [store, other] = self.on;
         let (stores, others) = (self.stores.schema(), self.others.schema());
         let (store, other) = (stores.field(store).name(), others.field(other).name());
         let names = self.schema();
         let names: Vec<_> = names.fields().iter().map(|field| field.name().as_str()).collect();
-        write!(out, "StoreJoinExec: on=[{store} = {other}], columns=[{}]", names.join(", "))
+        write!(out, "StoreMergeJoinExec: on=[{store} = {other}], columns=[{}]", names.join(", "))
     }
 }
 
-impl ExecutionPlan for StoreJoinExec {
+impl ExecutionPlan for StoreMergeJoinExec {
     fn name(&self) -> &str {
-        "StoreJoinExec"
+        "StoreMergeJoinExec"
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {
@@ -215,11 +215,11 @@ impl ExecutionPlan for StoreJoinExec {
         let others = self.others.execute(partition, Arc::clone(&context))?;
         let stores = self.stores.execute(partition, context)?;
         let [store, other] = self.on;
-        let join = Join {
+        let join = MergeJoinStream {
             schema: self.schema(),
             columns: self.columns.clone(),
-            stores: Side::of(stores, store),
-            others: Side::of(others, other),
+            stores: Side::new(stores, store),
+            others: Side::new(others, other),
         };
         let batches = try_unfold(join, |mut join| async move {
             Ok(join.next_batch().await?.map(|batch| (batch, join)))
@@ -228,14 +228,14 @@ impl ExecutionPlan for StoreJoinExec {
     }
 }
 
-struct Join {
+struct MergeJoinStream {
     schema: SchemaRef,
     columns: Vec<Source>,
     stores: Side,
     others: Side,
 }
 
-impl Join {
+impl MergeJoinStream {
     async fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         loop {
             self.stores.fill().await?;
@@ -243,7 +243,7 @@ impl Join {
             let Some(last_store) = self.stores.last() else { return Ok(None) };
             // Up to here both are known, and one of them is used up.
             let last = self.others.last().map_or(last_store, |last| last.min(last_store));
-            let (stores, others) = (self.stores.taken_to(last), self.others.taken_to(last));
+            let (stores, others) = (self.stores.take_through(last), self.others.take_through(last));
             if let Some(stores) = stores.filter(|stores| stores.num_rows() > 0) {
                 return self.joined(&stores, others.as_ref()).map(Some);
             }
@@ -251,12 +251,15 @@ impl Join {
     }
 
     fn joined(&self, stores: &RecordBatch, others: Option<&RecordBatch>) -> Result<RecordBatch> {
-        let places = others
-            .map(|others| places(&self.stores.numbers_in(stores), &self.others.numbers_in(others)));
+        let places = others.map(|others| {
+            matching_rows(&self.stores.stores_in(stores), &self.others.stores_in(others))
+        });
         let schema = self.others.rows.schema();
         let column = |source: &Source| match (*source, others, &places) {
             (Source::Store(at), ..) => Ok(Arc::clone(stores.column(at))),
-            (Source::Other(at), Some(others), Some(places)) => spread(others.column(at), places),
+            (Source::Other(at), Some(others), Some(places)) => {
+                take_matching(others.column(at), places)
+            }
             (Source::Other(at), ..) => {
                 Ok(new_null_array(schema.field(at).data_type(), stores.num_rows()))
             }
@@ -268,7 +271,7 @@ impl Join {
 }
 
 /// The row for each store among those of the others; both ascend.
-fn places(stores: &[i32], others: &[i32]) -> UInt32Array {
+fn matching_rows(stores: &[i32], others: &[i32]) -> UInt32Array {
     let mut next = 0;
     let place = |store: &i32| {
         while others.get(next).is_some_and(|other| other < store) {
@@ -280,16 +283,16 @@ fn places(stores: &[i32], others: &[i32]) -> UInt32Array {
 }
 
 /// The values at those places, which ascend.
-fn spread(column: &ArrayRef, places: &UInt32Array) -> Result<ArrayRef> {
+fn take_matching(column: &ArrayRef, places: &UInt32Array) -> Result<ArrayRef> {
     let lists = column.as_list_opt::<i32>();
-    match lists.and_then(|lists| spread_lists(lists, places)) {
+    match lists.and_then(|lists| take_matching_lists(lists, places)) {
         Some(lists) => Ok(Arc::new(lists?)),
         None => Ok(take(column, places, None)?),
     }
 }
 
 /// The same of lists, whose values stay where they are; `None` where one is left out.
-fn spread_lists(lists: &ListArray, places: &UInt32Array) -> Option<Result<ListArray>> {
+fn take_matching_lists(lists: &ListArray, places: &UInt32Array) -> Option<Result<ListArray>> {
     let none_is_left_out = places.iter().flatten().eq(0..lists.len() as u32);
     none_is_left_out.then(|| {
         let offsets = lists.value_offsets();
@@ -321,11 +324,11 @@ struct Side {
 }
 
 impl Side {
-    fn of(rows: SendableRecordBatchStream, column: usize) -> Self {
+    fn new(rows: SendableRecordBatchStream, column: usize) -> Self {
         Self { rows, column, next: None, has_ended: false, last: None }
     }
 
-    fn numbers_in(&self, batch: &RecordBatch) -> ScalarBuffer<i32> {
+    fn stores_in(&self, batch: &RecordBatch) -> ScalarBuffer<i32> {
         batch.column(self.column).as_primitive::<Int32Type>().values().clone()
     }
 
@@ -335,7 +338,7 @@ impl Side {
                 self.has_ended = true;
                 return Ok(());
             };
-            let numbers = self.numbers_in(&batch);
+            let numbers = self.stores_in(&batch);
             let Some(&last) = numbers.last() else { continue };
             let mut before = self.last;
             let is_out_of_order =
@@ -356,9 +359,9 @@ impl Side {
     }
 
     /// Takes the rows up to a store.
-    fn taken_to(&mut self, last: i32) -> Option<RecordBatch> {
+    fn take_through(&mut self, last: i32) -> Option<RecordBatch> {
         let batch = self.next.take()?;
-        let taken = self.numbers_in(&batch).partition_point(|number| *number <= last);
+        let taken = self.stores_in(&batch).partition_point(|number| *number <= last);
         let left = batch.num_rows() - taken;
         self.next = (left > 0).then(|| batch.slice(taken, left));
         Some(batch.slice(0, taken))

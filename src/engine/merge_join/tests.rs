@@ -26,7 +26,7 @@ fn side(drawn: &str) -> Side {
         Ok(RecordBatch::try_new(Arc::clone(&schema), columns).unwrap())
     };
     let batches: Vec<_> = drawn.split('|').map(batch).collect();
-    Side::of(Box::pin(RecordBatchStreamAdapter::new(schema, stream::iter(batches))), 0)
+    Side::new(Box::pin(RecordBatchStreamAdapter::new(schema, stream::iter(batches))), 0)
 }
 
 /// What the join makes, batch by batch: the store, what it is joined with and how long the list
@@ -36,7 +36,7 @@ async fn joined(stores: &str, others: &str) -> Result<String> {
     let columns = vec![Source::Store(0), Source::Other(1), Source::Other(2)];
     let fields = stores.rows.schema().fields().clone();
     let schema = Arc::new(Schema::new(fields));
-    let (mut join, mut batches) = (Join { schema, columns, stores, others }, Vec::new());
+    let (mut join, mut batches) = (MergeJoinStream { schema, columns, stores, others }, Vec::new());
     while let Some(batch) = join.next_batch().await? {
         batches.push(batch);
     }
@@ -86,8 +86,8 @@ fn lists_stay_where_they_are() {
     let lists = [Some(vec![Some(1), Some(2)]), None, Some(vec![Some(3)])];
     let lists = ListArray::from_iter_primitive::<Int32Type, _, _>(lists);
     let places = UInt32Array::from(vec![None, Some(0), None, Some(1), Some(2), None]);
-    let spread = spread_lists(&lists, &places).unwrap().unwrap();
-    assert_eq!(take(&lists, &places, None).unwrap().as_list::<i32>(), &spread);
-    assert_eq!(lists.values().to_data().buffers(), spread.values().to_data().buffers());
-    assert!(spread_lists(&lists, &UInt32Array::from(vec![0, 2])).is_none());
+    let taken = take_matching_lists(&lists, &places).unwrap().unwrap();
+    assert_eq!(take(&lists, &places, None).unwrap().as_list::<i32>(), &taken);
+    assert_eq!(lists.values().to_data().buffers(), take_matching.values().to_data().buffers());
+    assert!(take_matching_lists(&lists, &UInt32Array::from(vec![0, 2])).is_none());
 }
