@@ -21,9 +21,9 @@ use super::Asked;
 use super::cuts::Cuts;
 use super::group_by_store::GroupByStore;
 use super::merge_join::MergeJoinByStore;
-use super::order::MergeForSort;
 use super::prefetch::{PrefetchExec, Prefetched};
 use super::ranges::STORE_NO;
+use super::remove_sorts::RemoveSorts;
 use super::scan::TableFiles;
 use super::steps::{self, ASKED_POLLS, Arguments, Step, Steps, TIMELINES, day, instant};
 use crate::error::{Error, Result};
@@ -45,7 +45,7 @@ static PREPARED: LazyLock<SessionState> = LazyLock::new(|| {
         .with_default_features()
         .with_physical_optimizer_rule(Arc::new(GroupByStore))
         .with_physical_optimizer_rule(Arc::new(MergeJoinByStore))
-        .with_physical_optimizer_rule(Arc::new(MergeForSort));
+        .with_physical_optimizer_rule(Arc::new(RemoveSorts));
     let session = SessionContext::new_with_state(rules.build());
     functions::register(&session);
     session.state()

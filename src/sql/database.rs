@@ -31,7 +31,7 @@ use super::wrong::{asked_wrongly, failed_within, no_value, with_names};
 use super::{corrections, depth, dialect, expansion, guard, memory, statement, tables, threads};
 use crate::client::Client;
 use crate::engine::{
-    GroupByStore, MergeForSort, MergeJoinByStore, ReduceByStores, Tables, hours_of_stores,
+    GroupByStore, MergeJoinByStore, ReduceByStores, RemoveSorts, Tables, hours_of_stores,
     physical_rules,
 };
 use crate::error::{Error, Fault, Result, Wrong};
@@ -102,7 +102,7 @@ impl Database {
             .with_physical_optimizer_rule(Arc::new(ReduceByStores))
             .with_physical_optimizer_rule(Arc::new(GroupByStore))
             .with_physical_optimizer_rule(Arc::new(MergeJoinByStore))
-            .with_physical_optimizer_rule(Arc::new(MergeForSort))
+            .with_physical_optimizer_rule(Arc::new(RemoveSorts))
             .with_physical_optimizer_rule(Arc::new(ConstantsFit))
             .with_physical_optimizer_rule(Arc::new(JoinsGiveWay))
             .build();

@@ -22,29 +22,29 @@ use super::ranges::StoreRangesExec;
 
 /// Takes rows as they come in the place of sorts by what they are in order of.
 #[derive(Debug)]
-pub struct MergeForSort;
+pub struct RemoveSorts;
 
-impl PhysicalOptimizerRule for MergeForSort {
+impl PhysicalOptimizerRule for RemoveSorts {
     fn optimize(
         &self,
         plan: Arc<dyn ExecutionPlan>,
         _: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let merged = plan.transform_up(|node| {
-            let in_order = if let Some(sort) = node.downcast_ref::<SortExec>() {
-                in_place_of(sort)?
+            let replaced = if let Some(sort) = node.downcast_ref::<SortExec>() {
+                without_sort(sort)?
             } else if let Some(merge) = node.downcast_ref::<SortPreservingMergeExec>() {
                 progressive_eval(merge)
             } else {
                 None
             };
-            Ok(in_order.map_or(Transformed::no(node), Transformed::yes))
+            Ok(replaced.map_or(Transformed::no(node), Transformed::yes))
         });
         merged.map(|plan| plan.data)
     }
 
     fn name(&self) -> &str {
-        "merge_for_sort"
+        "remove_sorts"
     }
 
     fn schema_check(&self) -> bool {
@@ -53,7 +53,7 @@ impl PhysicalOptimizerRule for MergeForSort {
 }
 
 /// The input of the sort in its order; `None` where files are not in it.
-fn in_place_of(sort: &SortExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+fn without_sort(sort: &SortExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     // A sort that fetches few rows keeps no more than those; one of several partitions into one is
     // one of rows that follow no order of ranges.
     let is_alone = sort.input().output_partitioning().partition_count() == 1;
@@ -75,7 +75,7 @@ fn in_place_of(sort: &SortExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let Some(keys) = sort.expr().iter().map(key).collect::<Option<Vec<_>>>() else {
         return Ok(None);
     };
-    in_order(sort.input(), &keys)
+    sorted_by_files(sort.input(), &keys)
 }
 
 /// The partitions one after another, in the place of a merge of sorted ones, where each is in order
@@ -92,7 +92,7 @@ fn progressive_eval(merge: &SortPreservingMergeExec) -> Option<Arc<dyn Execution
     (is_ordered && is_all).then(|| Arc::new(progressive_eval()) as _)
 }
 
-fn in_order(
+fn sorted_by_files(
     plan: &Arc<dyn ExecutionPlan>,
     keys: &[usize],
 ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
@@ -113,6 +113,6 @@ fn in_order(
     };
     let input = plan.children().first().copied();
     let (Some(below), Some(input)) = (below, input) else { return Ok(None) };
-    let Some(input) = in_order(input, &below)? else { return Ok(None) };
+    let Some(input) = sorted_by_files(input, &below)? else { return Ok(None) };
     replace_children_if_necessary(Arc::clone(plan), vec![input]).map(Some)
 }
