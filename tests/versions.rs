@@ -203,7 +203,7 @@ fn the_plan_neither_sorts_nor_repartitions_polls() {
         }
     }
     let fold = above.iter().position(|line| line.starts_with("SortedGroupExec")).expect(&plan);
-    let keeps_in_place = ["StoreRangesExec: Range", "FilterExec", "InterleaveExec"];
+    let keeps_in_place = ["PartitionedScanExec: Range", "FilterExec", "InterleaveExec"];
     let stays = |line: &&str| keeps_in_place.iter().any(|step| line.starts_with(step));
     assert!(above[..fold].iter().all(stays), "{plan}");
     // Each thread's stores stay its own and in order, up to the figures.

@@ -30,9 +30,9 @@ use datafusion::scalar::ScalarValue;
 use futures::{StreamExt, stream};
 
 use super::Stores;
-use super::cuts::Cuts;
-use super::ranges::{RowsOfStore, STORE_NO};
+use super::partitioned_scan::{RowsPerStore, STORE_NO};
 use super::scan::STORE_ID;
+use super::store_ranges::StoreRanges;
 use crate::tables::{Table, TableFile, read_stores};
 
 /// Stores up to which a scan reads their pages alone. With more, most pages hold one of them.
@@ -80,8 +80,8 @@ impl StoreFiles {
         self.schema.index_of(name).ok()
     }
 
-    fn rows_of_store(&self) -> RowsOfStore {
-        RowsOfStore::in_table(self.table)
+    fn rows_per_store(&self) -> RowsPerStore {
+        RowsPerStore::in_table(self.table)
     }
 }
 
@@ -172,16 +172,16 @@ pub struct FewStoresExec {
     files: StoreFiles,
     /// Ascending.
     numbers: Arc<[i32]>,
-    cuts: Cuts,
+    ranges: StoreRanges,
     properties: Arc<PlanProperties>,
 }
 
 impl FewStoresExec {
     /// `numbers` ascend.
-    pub fn try_new(files: StoreFiles, numbers: Arc<[i32]>, cuts: Cuts) -> Result<Self> {
+    pub fn try_new(files: StoreFiles, numbers: Arc<[i32]>, ranges: StoreRanges) -> Result<Self> {
         let schema = &files.schema;
         let mut order = vec![PhysicalSortExpr::new_default(col(STORE_NO, schema)?)];
-        if let RowsOfStore::By(second) = files.rows_of_store()
+        if let RowsPerStore::SortedBy(second) = files.rows_per_store()
             && schema.index_of(second).is_ok()
         {
             order.push(PhysicalSortExpr::new_default(col(second, schema)?));
@@ -189,12 +189,12 @@ impl FewStoresExec {
         let order = LexOrdering::new(order);
         let properties = PlanProperties::new(
             EquivalenceProperties::new_with_orderings(Arc::clone(schema), order),
-            cuts.partitioning(schema)?,
+            ranges.partitioning(schema)?,
             EmissionType::Final,
             Boundedness::Bounded,
         );
         let properties = properties.with_scheduling_type(SchedulingType::Cooperative);
-        Ok(Self { files, numbers, cuts, properties: Arc::new(properties) })
+        Ok(Self { files, numbers, ranges, properties: Arc::new(properties) })
     }
 
     pub fn files(&self) -> &StoreFiles {
@@ -209,13 +209,13 @@ impl FewStoresExec {
     pub fn among(&self, numbers: &[i32]) -> Result<Self> {
         let both = self.numbers.iter().copied();
         let both = both.filter(|number| numbers.binary_search(number).is_ok()).collect();
-        Self::try_new(self.files.clone(), both, self.cuts.clone())
+        Self::try_new(self.files.clone(), both, self.ranges.clone())
     }
 
     /// Whether rows come in order of the columns.
     pub fn is_in_order(&self, keys: &[usize]) -> bool {
         let place = |name| self.files.place(name);
-        let RowsOfStore::By(second) = self.files.rows_of_store() else {
+        let RowsPerStore::SortedBy(second) = self.files.rows_per_store() else {
             return matches!(*keys, [key] if Some(key) == place(STORE_NO));
         };
         match *keys {
@@ -228,9 +228,9 @@ impl FewStoresExec {
     /// Whether each partition has one row a store in ascending order of the column, and all stores of
     /// a partition come before those of the next.
     pub fn is_unique_by_store(&self, column: usize) -> bool {
-        let is_id = Some(column) == self.files.place(STORE_ID) && self.cuts.is_in_order_of_ids();
+        let is_id = Some(column) == self.files.place(STORE_ID) && self.ranges.is_in_order_of_ids();
         let is_key = Some(column) == self.files.place(STORE_NO) || is_id;
-        is_key && self.files.files.len() <= 1 && self.files.rows_of_store() == RowsOfStore::One
+        is_key && self.files.files.len() <= 1 && self.files.rows_per_store() == RowsPerStore::One
     }
 }
 
@@ -294,7 +294,7 @@ impl ExecutionPlan for FewStoresExec {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        let numbers = self.cuts.within(partition, &self.numbers);
+        let numbers = self.ranges.within(partition, &self.numbers);
         Ok(stream_of(self.files.clone(), numbers, (partition, &context)))
     }
 }

@@ -19,7 +19,7 @@ use datafusion::physical_plan::unnest::UnnestExec;
 use super::Stores;
 use super::few_stores::FewStoresExec;
 use super::nullable::NullableExec;
-use super::ranges::{STORE_NO, StoreRangesExec};
+use super::partitioned_scan::{PartitionedScanExec, STORE_NO};
 use super::scan::STORE_ID;
 
 /// Where a column of stores' ids or numbers comes from.
@@ -51,7 +51,7 @@ impl<'p> Origin<'p> {
 /// anything else.
 pub fn origin(plan: &Arc<dyn ExecutionPlan>, column: usize) -> Option<Origin<'_>> {
     let is_key = [STORE_NO, STORE_ID].contains(&plan.schema().field(column).name().as_str());
-    if let Some(scan) = plan.downcast_ref::<StoreRangesExec>() {
+    if let Some(scan) = plan.downcast_ref::<PartitionedScanExec>() {
         let stores = &scan.reducible_files()?.stores;
         return is_key.then(|| Origin { scan: plan, stores, path: Vec::new(), is_whole: true });
     }

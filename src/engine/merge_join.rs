@@ -31,8 +31,8 @@ use futures::stream::try_unfold;
 
 use super::few_stores::FewStoresExec;
 use super::group_by_store::SortedGroupExec;
+use super::partitioned_scan::PartitionedScanExec;
 use super::prefetch::PrefetchExec;
-use super::ranges::StoreRangesExec;
 use crate::error::broken;
 
 /// Joins by order in the place of hash joins of stores with what is known of each.
@@ -66,7 +66,7 @@ impl PhysicalOptimizerRule for MergeJoinByStore {
 /// Whether each partition of the plan has one row a store in ascending order of the column, and all
 /// stores of a partition come before those of the next.
 pub fn is_unique_by_store(plan: &Arc<dyn ExecutionPlan>, column: usize) -> bool {
-    if let Some(scan) = plan.downcast_ref::<StoreRangesExec>() {
+    if let Some(scan) = plan.downcast_ref::<PartitionedScanExec>() {
         return scan.is_unique_by_store(column);
     }
     if let Some(scan) = plan.downcast_ref::<FewStoresExec>() {

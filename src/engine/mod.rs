@@ -7,7 +7,6 @@ pub mod frame;
 pub mod sql;
 pub mod store;
 
-mod cuts;
 mod few_stores;
 mod files;
 mod filters;
@@ -17,15 +16,16 @@ mod lineage;
 mod merge;
 mod merge_join;
 mod nullable;
+mod partitioned_scan;
 mod prefetch;
 mod progressive_eval;
-mod ranges;
 mod reduce;
 mod remove_sorts;
 mod scan;
 pub mod steps;
 mod store_keys;
 mod store_list;
+mod store_ranges;
 mod stores;
 
 use std::collections::HashMap;
@@ -42,7 +42,7 @@ pub use self::files::location_of;
 pub use self::group_by_store::GroupByStore;
 pub use self::hours::hours_of_stores;
 pub use self::merge_join::MergeJoinByStore;
-pub use self::ranges::STORE_NO;
+pub use self::partitioned_scan::STORE_NO;
 pub use self::reduce::{ReduceByStores, physical_rules};
 pub use self::remove_sorts::RemoveSorts;
 pub use self::scan::{STORE_ID, TableFiles};
@@ -157,9 +157,9 @@ impl Tables {
     /// Where the list of stores cannot be read.
     pub fn of(dataset: &Dataset, threads: usize) -> Result<Self> {
         let stores = Arc::new(Stores::read(dataset)?);
-        let cuts = stores.numbered().cuts(threads);
+        let ranges = stores.numbered().divided(threads);
         let provider = |table: Table| -> (Table, Arc<dyn TableProvider>) {
-            let files = TableFiles::new(table, dataset.files(table)).divided(&cuts);
+            let files = TableFiles::new(table, dataset.files(table)).partitioned_by(&ranges);
             (table, Arc::new(files.knowing(&stores)))
         };
         let tables = Table::VERSIONED.into_iter().chain([Table::Loads]);

@@ -31,7 +31,7 @@ use super::Stores;
 use super::few_stores::FewStoresExec;
 use super::lineage::{below, is_on_left, origin};
 use super::nullable::HideConstants;
-use super::ranges::{STORE_NO, StoreRangesExec};
+use super::partitioned_scan::{PartitionedScanExec, STORE_NO};
 use super::scan::STORE_ID;
 use super::store_keys::{CollectKeysExec, StoreKeys};
 use crate::tables::Table;
@@ -84,12 +84,12 @@ impl PhysicalOptimizerRule for BuildOfFewPolls {
 
 /// Rows of the files of polls that the plan scans.
 fn polls_read(plan: &Arc<dyn ExecutionPlan>) -> usize {
-    let files = match (plan.downcast_ref::<StoreRangesExec>(), plan.downcast_ref::<FewStoresExec>())
-    {
-        (Some(scan), _) => scan.reducible_files(),
-        (_, Some(_)) => return 0,
-        _ => return plan.children().into_iter().map(polls_read).sum(),
-    };
+    let files =
+        match (plan.downcast_ref::<PartitionedScanExec>(), plan.downcast_ref::<FewStoresExec>()) {
+            (Some(scan), _) => scan.reducible_files(),
+            (_, Some(_)) => return 0,
+            _ => return plan.children().into_iter().map(polls_read).sum(),
+        };
     let files = files.filter(|files| files.table == Table::Polls);
     files.map_or(0, |files| files.files.iter().filter_map(|file| file.rows).sum())
 }
@@ -232,14 +232,18 @@ fn reduced(
     column: usize,
     to: &Reduction,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    if let Some(scan) = plan.downcast_ref::<StoreRangesExec>() {
+    if let Some(scan) = plan.downcast_ref::<PartitionedScanExec>() {
         let stores = scan.reducible_files().map(|files| &files.stores);
         if !is_key(plan, column, stores, to) {
             return Ok(Arc::clone(plan));
         }
         let reduced = match to {
-            Reduction::To(numbers, _) => scan.of_stores(numbers)?.map(|scan| Arc::new(scan) as _),
-            Reduction::ToKeys(keys) => scan.of_keys(keys).map(|scan| Arc::new(scan) as _),
+            Reduction::To(numbers, _) => {
+                scan.restricted_to_stores(numbers)?.map(|scan| Arc::new(scan) as _)
+            }
+            Reduction::ToKeys(keys) => {
+                scan.restricted_by_keys(keys).map(|scan| Arc::new(scan) as _)
+            }
         };
         return Ok(reduced.unwrap_or_else(|| Arc::clone(plan)));
     }

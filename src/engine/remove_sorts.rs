@@ -17,8 +17,8 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
 use super::few_stores::FewStoresExec;
 use super::merge_join::is_unique_by_store;
+use super::partitioned_scan::PartitionedScanExec;
 use super::progressive_eval::ProgressiveEvalExec;
-use super::ranges::StoreRangesExec;
 
 /// Takes rows as they come in the place of sorts by what they are in order of.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ fn sorted_by_files(
     plan: &Arc<dyn ExecutionPlan>,
     keys: &[usize],
 ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    if let Some(scan) = plan.downcast_ref::<StoreRangesExec>() {
+    if let Some(scan) = plan.downcast_ref::<PartitionedScanExec>() {
         return Ok(scan.in_order(keys)?.map(|scan| Arc::new(scan) as _));
     }
     if let Some(scan) = plan.downcast_ref::<FewStoresExec>() {

@@ -29,11 +29,11 @@ use datafusion::scalar::ScalarValue;
 use object_store::ObjectMeta;
 
 use super::Stores;
-use super::cuts::Cuts;
 use super::few_stores::{FEW_STORES_MAX, FewStoresExec, StoreFiles};
 use super::files::{LocalFiles, LocalPath, location_of};
 use super::filters::{days_asked, unqualified, values_asked};
-use super::ranges::{RowsOfStore, STORE_NO, StoreRangesExec};
+use super::partitioned_scan::{PartitionedScanExec, RowsPerStore, STORE_NO};
+use super::store_ranges::StoreRanges;
 use crate::tables::{Table, TableFile};
 
 /// Column of the ids.
@@ -48,7 +48,7 @@ pub struct TableFiles {
     table: Table,
     schema: TableSchema,
     files: Vec<TableFile>,
-    cuts: Cuts,
+    ranges: StoreRanges,
     stores: Option<Arc<Stores>>,
 }
 
@@ -59,12 +59,12 @@ impl TableFiles {
         let schema = TableSchema::builder(table.file_schema())
             .with_table_partition_cols(partition.into_iter().collect::<Vec<_>>())
             .build();
-        Self { table, schema, files: files.to_vec(), cuts: Cuts::default(), stores: None }
+        Self { table, schema, files: files.to_vec(), ranges: StoreRanges::default(), stores: None }
     }
 
     /// Scans that read the numbers of stores are divided by them.
-    pub fn divided(mut self, cuts: &Cuts) -> Self {
-        self.cuts = cuts.clone();
+    pub fn partitioned_by(mut self, ranges: &StoreRanges) -> Self {
+        self.ranges = ranges.clone();
         self
     }
 
@@ -244,7 +244,7 @@ impl TableFiles {
         let files = self.store_files(&self.files_of(state, filters)?, Some(&read))?;
         let Some(files) = files else { return plan_err!("a table that knows no stores") };
         let schema = Arc::clone(&files.schema);
-        let rows = FewStoresExec::try_new(files, numbers.into(), self.cuts.clone())?;
+        let rows = FewStoresExec::try_new(files, numbers.into(), self.ranges.clone())?;
         let rows: Arc<dyn ExecutionPlan> = Arc::new(rows);
         if asked == read.len() {
             return Ok(rows);
@@ -358,16 +358,19 @@ impl TableProvider for TableFiles {
         }
         let of_range = |place: usize| {
             let mut filters = filters.to_vec();
-            let (from, to) = self.cuts.range(place);
+            let (from, to) = self.ranges.range(place);
             filters.extend(from.map(|from| logical_col(STORE_NO).gt_eq(lit(from))));
             filters.extend(to.map(|to| logical_col(STORE_NO).lt(lit(to))));
             // A limit counts rows of the range alone.
             let each = files.iter().map(|file| vec![*file]).collect();
             self.scan_of(state, each, (projection, &filters, None))
         };
-        let scans = (0..self.cuts.ranges()).map(of_range).collect::<Result<Vec<_>>>()?;
-        let ranges =
-            StoreRangesExec::try_new(scans, self.cuts.clone(), RowsOfStore::in_table(self.table))?;
+        let scans = (0..self.ranges.count()).map(of_range).collect::<Result<Vec<_>>>()?;
+        let ranges = PartitionedScanExec::try_new(
+            scans,
+            self.ranges.clone(),
+            RowsPerStore::in_table(self.table),
+        )?;
         Ok(Arc::new(match self.store_files(&files, projection)? {
             Some(files) => ranges.reducible(files),
             None => ranges,

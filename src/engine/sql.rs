@@ -18,14 +18,14 @@ use datafusion::physical_plan::{ExecutionPlan, displayable};
 use datafusion::prelude::{SessionConfig, SessionContext, col, lit};
 
 use super::Asked;
-use super::cuts::Cuts;
 use super::group_by_store::GroupByStore;
 use super::merge_join::MergeJoinByStore;
+use super::partitioned_scan::STORE_NO;
 use super::prefetch::{PrefetchExec, Prefetched};
-use super::ranges::STORE_NO;
 use super::remove_sorts::RemoveSorts;
 use super::scan::TableFiles;
 use super::steps::{self, ASKED_POLLS, Arguments, Step, Steps, TIMELINES, day, instant};
+use super::store_ranges::StoreRanges;
 use crate::error::{Error, Result};
 use crate::functions;
 use crate::rules::{Scope, Window};
@@ -130,10 +130,10 @@ async fn timelines(steps: &Steps, starts: bool) -> Result<Arc<PrefetchExec>> {
 
 /// A session over the tables at the asked version, with the functions of the rules.
 fn session(asked: &Asked) -> Result<SessionContext> {
-    let cuts = cuts(asked);
+    let ranges = store_ranges(asked);
     let config = SessionConfig::new()
         .with_batch_size(BATCH_ROWS)
-        .with_target_partitions(cuts.ranges())
+        .with_target_partitions(ranges.count())
         // Scans come divided by stores, and stay so.
         .with_repartition_file_scans(false)
         .with_round_robin_repartition(false)
@@ -153,7 +153,7 @@ fn session(asked: &Asked) -> Result<SessionContext> {
     functions::register_by_zones(&session, &asked.dataset.zone_rules()?);
     let asked_for = asked_for(asked);
     for table in Table::VERSIONED {
-        let files = TableFiles::new(table, asked.dataset.files(table)).divided(&cuts);
+        let files = TableFiles::new(table, asked.dataset.files(table)).partitioned_by(&ranges);
         let files = Arc::new(files);
         match &asked_for {
             Some(filter) if table.file_schema().index_of(STORE_NO).is_ok() => {
@@ -169,7 +169,7 @@ fn session(asked: &Asked) -> Result<SessionContext> {
 }
 
 /// One range of stores for each thread.
-fn cuts(asked: &Asked) -> Cuts {
+fn store_ranges(asked: &Asked) -> StoreRanges {
     // Below this, a second thread costs more than it saves.
     const DIVISIBLE_BYTES: u64 = 1 << 18;
     let polls = asked.files_of_days(Table::Polls);
@@ -179,7 +179,7 @@ fn cuts(asked: &Asked) -> Cuts {
         None if bytes < DIVISIBLE_BYTES => NonZeroUsize::MIN,
         None => available_parallelism().unwrap_or(NonZeroUsize::MIN),
     };
-    asked.stores.cuts(threads.get().min(RANGES_MAX))
+    asked.stores.divided(threads.get().min(RANGES_MAX))
 }
 
 /// Rows of the stores that are asked for; `None` where all are.

@@ -7,7 +7,7 @@ use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch, StringArra
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 
 use super::StoreCounts;
-use super::cuts::Cuts;
+use super::store_ranges::StoreRanges;
 use crate::error::{Error, Result};
 use crate::tables::{Dataset, Table};
 
@@ -63,7 +63,7 @@ impl NumberedStores {
     }
 
     /// Where to cut the stores into at most so many ranges of about the same number of polls.
-    pub fn cuts(&self, ranges_max: usize) -> Cuts {
+    pub fn divided(&self, ranges_max: usize) -> StoreRanges {
         // What a store costs that was hardly ever polled, in polls.
         const STORE_COST: i64 = 64;
         let polls = self.rows.column(2).as_primitive::<Int64Type>().values();
@@ -78,7 +78,7 @@ impl NumberedStores {
             }
             passed += cost;
         }
-        Cuts::at(starts, self.in_order_of_ids)
+        StoreRanges::from_starts(starts, self.in_order_of_ids)
     }
 }
 
@@ -219,16 +219,19 @@ mod tests {
     #[test]
     fn ranges_weigh_about_the_same() {
         let even = stores(&[(3, 900), (0, 900), (1, 900), (2, 900)]);
-        assert_eq!(even.numbered().cuts(2), Cuts::at(vec![2], false));
-        assert_eq!(even.numbered().cuts(9), Cuts::at(vec![1, 2, 3], false));
+        assert_eq!(even.numbered().divided(2), StoreRanges::from_starts(vec![2], false));
+        assert_eq!(even.numbered().divided(9), StoreRanges::from_starts(vec![1, 2, 3], false));
         let heavy = stores(&[(0, 90_000), (1, 900), (2, 900), (7, 0)]);
-        assert_eq!(heavy.numbered().cuts(2), Cuts::at(vec![1], true));
+        assert_eq!(heavy.numbered().divided(2), StoreRanges::from_starts(vec![1], true));
     }
 
     #[test]
     fn what_cannot_be_divided_is_one_range() {
         for (rows, ranges_max) in [(&[][..], 2), (&[(5, 900)], 2), (&[(0, 9), (1, 9)], 1)] {
-            assert_eq!(stores(rows).numbered().cuts(ranges_max), Cuts::at(vec![], true));
+            assert_eq!(
+                stores(rows).numbered().divided(ranges_max),
+                StoreRanges::from_starts(vec![], true)
+            );
         }
     }
 

@@ -139,7 +139,7 @@ fn so_do_those_of_more_days_than_are_read_at_once() {
 fn whole_scans(plan: &str, table: &str) -> usize {
     let scans = plan.lines().collect::<Vec<_>>();
     let is_whole = |pair: &&[&str]| {
-        pair[0].contains("StoreRangesExec")
+        pair[0].contains("PartitionedScanExec")
             && pair[1].contains(&format!("/{table}/"))
             && !pair[0].contains("of the keys of a join")
     };
@@ -162,7 +162,7 @@ fn a_filter_by_ids_reaches_every_table_below_a_function() {
                     let call = format!("{function}{RANGE}, 'scope={scope}')");
                     let sql = format!("SELECT * FROM {call} WHERE {filter}");
                     let plan = plan_of(&session, &sql).await;
-                    assert!(!plan.contains("StoreRangesExec"), "{sql}\n{plan}");
+                    assert!(!plan.contains("PartitionedScanExec"), "{sql}\n{plan}");
                     assert!(plan.contains("FewStoresExec: polls"), "{sql}\n{plan}");
                     assert!(!plan.contains("RepartitionExec"), "{sql}\n{plan}");
                 }
@@ -180,7 +180,7 @@ fn a_parameter_is_a_constant_once_it_is_bound() {
         let plan = Session::bind(session.plan(sql).await.unwrap(), values.to_vec()).unwrap();
         let plan = explained(&session, plan).await;
         assert!(plan.contains("FewStoresExec: polls"), "{plan}");
-        assert!(!plan.contains("StoreRangesExec"), "{plan}");
+        assert!(!plan.contains("PartitionedScanExec"), "{plan}");
     });
 }
 

@@ -37,7 +37,7 @@ use futures::stream::try_unfold;
 
 use self::sorted_inputs::SortedInputs;
 use super::few_stores::FewStoresExec;
-use super::ranges::StoreRangesExec;
+use super::partitioned_scan::PartitionedScanExec;
 use crate::error::broken;
 use crate::functions::{GroupRun, add_runs};
 
@@ -80,7 +80,7 @@ fn split_sorted(
     plan: &Arc<dyn ExecutionPlan>,
     column: usize,
 ) -> Result<Option<Vec<Arc<dyn ExecutionPlan>>>> {
-    if let Some(scan) = plan.downcast_ref::<StoreRangesExec>() {
+    if let Some(scan) = plan.downcast_ref::<PartitionedScanExec>() {
         let files = scan.files_in_order(column);
         return Ok(files.map(|files| files.into_iter().map(|file| Arc::new(file) as _).collect()));
     }

@@ -88,6 +88,6 @@ fn lists_stay_where_they_are() {
     let places = UInt32Array::from(vec![None, Some(0), None, Some(1), Some(2), None]);
     let taken = take_matching_lists(&lists, &places).unwrap().unwrap();
     assert_eq!(take(&lists, &places, None).unwrap().as_list::<i32>(), &taken);
-    assert_eq!(lists.values().to_data().buffers(), take_matching.values().to_data().buffers());
+    assert_eq!(lists.values().to_data().buffers(), taken.values().to_data().buffers());
     assert!(take_matching_lists(&lists, &UInt32Array::from(vec![0, 2])).is_none());
 }

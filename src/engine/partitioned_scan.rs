@@ -26,11 +26,11 @@ use datafusion::physical_plan::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::cuts::Cuts;
 use super::few_stores::{FewStoresExec, StoreFiles, of_scan, places_in_file, stream_of};
 use super::merge::merged;
 use super::scan::STORE_ID;
 use super::store_keys::StoreKeys;
+use super::store_ranges::StoreRanges;
 use crate::error::Error;
 use crate::tables::{Table, read_range};
 
@@ -48,27 +48,27 @@ pub const STORE_NO: &str = "store_no";
 #[derive(Clone, Copy, Debug)]
 enum Reading {
     /// One file after another.
-    InTurn,
+    Sequential,
     /// All of them, by store.
     Merged,
     /// One file alone.
-    Of(usize),
+    SingleFile(usize),
 }
 
 /// How many rows a store has in a table, and their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RowsOfStore {
+pub enum RowsPerStore {
     One,
     /// In order of the column, file after file.
-    By(&'static str),
+    SortedBy(&'static str),
     Any,
 }
 
-impl RowsOfStore {
+impl RowsPerStore {
     pub fn in_table(table: Table) -> Self {
         match table {
             // A file is a day.
-            Table::Polls => Self::By("polled_at"),
+            Table::Polls => Self::SortedBy("polled_at"),
             Table::Stores | Table::TimeZones => Self::One,
             _ => Self::Any,
         }
@@ -77,10 +77,10 @@ impl RowsOfStore {
 
 /// One scan for each range, of which partitions take the rows that are in it.
 #[derive(Debug)]
-pub struct StoreRangesExec {
+pub struct PartitionedScanExec {
     scans: Vec<Arc<dyn ExecutionPlan>>,
-    cuts: Cuts,
-    rows: RowsOfStore,
+    ranges: StoreRanges,
+    rows: RowsPerStore,
     reading: Reading,
     properties: Arc<PlanProperties>,
     /// What a scan of few stores reads; none where the table does not know its stores.
@@ -89,25 +89,25 @@ pub struct StoreRangesExec {
     keys: Option<Arc<StoreKeys>>,
 }
 
-impl StoreRangesExec {
+impl PartitionedScanExec {
     /// Each partition of the `scans` is of one file; they have a column [`STORE_NO`] without nulls.
     pub fn try_new(
         scans: Vec<Arc<dyn ExecutionPlan>>,
-        cuts: Cuts,
-        rows: RowsOfStore,
+        ranges: StoreRanges,
+        rows: RowsPerStore,
     ) -> Result<Self> {
-        if scans.len() != cuts.ranges() {
-            return plan_err!("{} scans for {} ranges of stores", scans.len(), cuts.ranges());
+        if scans.len() != ranges.count() {
+            return plan_err!("{} scans for {} ranges of stores", scans.len(), ranges.count());
         }
         let schema = scans[0].schema();
         let properties = PlanProperties::new(
             EquivalenceProperties::new(Arc::clone(&schema)),
-            cuts.partitioning(&schema)?,
+            ranges.partitioning(&schema)?,
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        let (reading, properties) = (Reading::InTurn, Arc::new(properties));
-        Ok(Self { scans, cuts, rows, reading, properties, files: None, keys: None })
+        let (reading, properties) = (Reading::Sequential, Arc::new(properties));
+        Ok(Self { scans, ranges, rows, reading, properties, files: None, keys: None })
     }
 
     /// The same, which may be reduced to few stores.
@@ -121,16 +121,16 @@ impl StoreRangesExec {
     }
 
     /// The scan of those stores alone, whose numbers ascend; `None` where it cannot be reduced.
-    pub fn of_stores(&self, numbers: &Arc<[i32]>) -> Result<Option<FewStoresExec>> {
+    pub fn restricted_to_stores(&self, numbers: &Arc<[i32]>) -> Result<Option<FewStoresExec>> {
         let Some(files) = self.files.clone() else { return Ok(None) };
-        FewStoresExec::try_new(files, Arc::clone(numbers), self.cuts.clone()).map(Some)
+        FewStoresExec::try_new(files, Arc::clone(numbers), self.ranges.clone()).map(Some)
     }
 
     /// The same scan, which waits for the keys and reads those stores alone where they are few;
     /// `None` where it cannot be reduced.
-    pub fn of_keys(&self, keys: &Arc<StoreKeys>) -> Option<Self> {
+    pub fn restricted_by_keys(&self, keys: &Arc<StoreKeys>) -> Option<Self> {
         self.reducible_files()?;
-        let same = self.read(self.reading, Arc::clone(&self.properties));
+        let same = self.with_reading(self.reading, Arc::clone(&self.properties));
         Some(Self { keys: Some(Arc::clone(keys)), ..same })
     }
 
@@ -140,7 +140,7 @@ impl StoreRangesExec {
         let schema = self.schema();
         let is_key = [STORE_NO, STORE_ID].contains(&schema.field(column).name().as_str());
         let files = self.scans[0].output_partitioning().partition_count();
-        is_key && files <= 1 && self.rows == RowsOfStore::One && self.cuts.is_in_order_of_ids()
+        is_key && files <= 1 && self.rows == RowsPerStore::One && self.ranges.is_in_order_of_ids()
     }
 
     /// The same file by file, each with its rows in order of the column; `None` where that is not
@@ -148,8 +148,9 @@ impl StoreRangesExec {
     pub fn files_in_order(&self, column: usize) -> Option<Vec<Self>> {
         let is_key = self.schema().field(column).name() == STORE_NO;
         let files = self.scans[0].output_partitioning().partition_count();
-        let of_file = |file| self.read(Reading::Of(file), Arc::clone(&self.properties));
-        (is_key && self.cuts.is_in_order_of_ids()).then(|| (0..files).map(of_file).collect())
+        let of_file =
+            |file| self.with_reading(Reading::SingleFile(file), Arc::clone(&self.properties));
+        (is_key && self.ranges.is_in_order_of_ids()).then(|| (0..files).map(of_file).collect())
     }
 
     /// The same with the rows of a partition in order of the columns; `None` where files are not.
@@ -158,11 +159,11 @@ impl StoreRangesExec {
         let names: Vec<_> = keys.iter().map(|&key| schema.field(key).name().as_str()).collect();
         let is_kept = match names[..] {
             [STORE_NO] => true,
-            [STORE_NO, second] => matches!(self.rows, RowsOfStore::By(by) if by == second),
+            [STORE_NO, second] => matches!(self.rows, RowsPerStore::SortedBy(by) if by == second),
             _ => false,
         };
         let few = self.scans[0].output_partitioning().partition_count() <= FILES_MERGED_MAX;
-        if !(is_kept && few && self.cuts.is_in_order_of_ids()) {
+        if !(is_kept && few && self.ranges.is_in_order_of_ids()) {
             return Ok(None);
         }
         let order = names.iter().map(|name| Ok(PhysicalSortExpr::new_default(col(name, &schema)?)));
@@ -173,13 +174,13 @@ impl StoreRangesExec {
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        Ok(Some(self.read(Reading::Merged, Arc::new(properties))))
+        Ok(Some(self.with_reading(Reading::Merged, Arc::new(properties))))
     }
 
-    fn read(&self, reading: Reading, properties: Arc<PlanProperties>) -> Self {
-        let (scans, cuts) = (self.scans.clone(), self.cuts.clone());
+    fn with_reading(&self, reading: Reading, properties: Arc<PlanProperties>) -> Self {
+        let (scans, ranges) = (self.scans.clone(), self.ranges.clone());
         let (files, keys) = (self.files.clone(), self.keys.clone());
-        Self { scans, cuts, rows: self.rows, reading, properties, files, keys }
+        Self { scans, ranges, rows: self.rows, reading, properties, files, keys }
     }
 
     /// The rows of the range, of all its stores.
@@ -190,23 +191,23 @@ impl StoreRangesExec {
     ) -> Result<SendableRecordBatchStream> {
         let schema = self.schema();
         let column = schema.index_of(STORE_NO)?;
-        let range = self.cuts.range(partition);
+        let range = self.ranges.range(partition);
         let scan = Arc::clone(&self.scans[partition]);
         let files = scan.output_partitioning().partition_count();
         let rows_of = move |file: usize| -> Result<SendableRecordBatchStream> {
             let rows = scan.execute(file, Arc::clone(&context))?;
-            let rows = rows.map(move |batch| within(batch?, column, range));
+            let rows = rows.map(move |batch| filter_to_range(batch?, column, range));
             Ok(Box::pin(RecordBatchStreamAdapter::new(scan.schema(), rows)))
         };
         match (self.reading, &self.files) {
-            (Reading::Of(file), Some(of_table)) if files > FILES_HELD_MAX => {
-                pages_of_range(of_table.clone(), file, range)
+            (Reading::SingleFile(file), Some(of_table)) if files > FILES_HELD_MAX => {
+                read_range_by_page(of_table.clone(), file, range)
             }
-            (Reading::Of(file), _) => rows_of(file),
+            (Reading::SingleFile(file), _) => rows_of(file),
             (Reading::Merged, _) => {
                 Ok(merged(schema, column, (0..files).map(rows_of).collect::<Result<_>>()?))
             }
-            (Reading::InTurn, _) => {
+            (Reading::Sequential, _) => {
                 let rows = stream::iter(0..files).map(rows_of).try_flatten();
                 Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
             }
@@ -214,17 +215,17 @@ impl StoreRangesExec {
     }
 }
 
-impl DisplayAs for StoreRangesExec {
+impl DisplayAs for PartitionedScanExec {
     fn fmt_as(&self, _: DisplayFormatType, out: &mut fmt::Formatter) -> fmt::Result {
         let merged = if matches!(self.reading, Reading::Merged) { ", merged" } else { "" };
         let keys = if self.keys.is_some() { ", of the keys of a join" } else { "" };
-        write!(out, "StoreRangesExec: {}{merged}{keys}", self.properties.partitioning)
+        write!(out, "PartitionedScanExec: {}{merged}{keys}", self.properties.partitioning)
     }
 }
 
-impl ExecutionPlan for StoreRangesExec {
+impl ExecutionPlan for PartitionedScanExec {
     fn name(&self) -> &str {
-        "StoreRangesExec"
+        "PartitionedScanExec"
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {
@@ -250,7 +251,10 @@ impl ExecutionPlan for StoreRangesExec {
         self: Arc<Self>,
         scans: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(Self { scans, ..self.read(self.reading, Arc::clone(&self.properties)) }))
+        Ok(Arc::new(Self {
+            scans,
+            ..self.with_reading(self.reading, Arc::clone(&self.properties))
+        }))
     }
 
     fn child_stats_requests(&self, _: Option<usize>) -> Vec<ChildStats> {
@@ -283,15 +287,16 @@ impl ExecutionPlan for StoreRangesExec {
             return self.rows_of_range(partition, context);
         };
         // Rows of few stores come in the order of any reading, all of them by the first file's.
-        let is_first = matches!(self.reading, Reading::InTurn | Reading::Merged | Reading::Of(0));
-        let (files, keys, cuts) = (files.clone(), Arc::clone(keys), self.cuts.clone());
-        let all = self.read(self.reading, Arc::clone(&self.properties));
+        let is_first =
+            matches!(self.reading, Reading::Sequential | Reading::Merged | Reading::SingleFile(0));
+        let (files, keys, ranges) = (files.clone(), Arc::clone(keys), self.ranges.clone());
+        let all = self.with_reading(self.reading, Arc::clone(&self.properties));
         let rows = stream::once(async move {
             match keys.collected().await {
                 None => all.rows_of_range(partition, context),
                 Some(numbers) => {
                     let numbers: Arc<[i32]> =
-                        if is_first { cuts.within(partition, &numbers) } else { Arc::default() };
+                        if is_first { ranges.within(partition, &numbers) } else { Arc::default() };
                     Ok(stream_of(files, numbers, (partition, &context)))
                 }
             }
@@ -301,7 +306,7 @@ impl ExecutionPlan for StoreRangesExec {
 }
 
 /// The rows of one of the files that are in the range, page by page.
-fn pages_of_range(
+fn read_range_by_page(
     StoreFiles { table, files, schema, .. }: StoreFiles,
     file: usize,
     range: (Option<i32>, Option<i32>),
@@ -313,7 +318,7 @@ fn pages_of_range(
         let columns = places_in_file(table, &schema);
         let batches = read_range(path, &columns, range, PAGE_BATCH_ROWS).map_err(external)?;
         let rows = batches.map(move |batch| {
-            within(of_scan(batch.map_err(external)?, &schema, day)?, column, range)
+            filter_to_range(of_scan(batch.map_err(external)?, &schema, day)?, column, range)
         });
         Ok::<_, DataFusionError>(stream::iter(rows))
     });
@@ -325,7 +330,7 @@ fn external(error: Error) -> DataFusionError {
 }
 
 /// The rows of the batch that are in the range; mostly all of them, which are not copied then.
-fn within(
+fn filter_to_range(
     batch: RecordBatch,
     column: usize,
     (from, to): (Option<i32>, Option<i32>),
@@ -354,17 +359,20 @@ mod tests {
 
     #[test]
     fn a_range_holds_its_own_stores_and_every_store_has_one() {
-        let cuts = Cuts::at(vec![3, 7], true);
+        let ranges = StoreRanges::from_starts(vec![3, 7], true);
         let numbers: ArrayRef = Arc::new(Int32Array::from(vec![9, 2, 3, 0, 6, 7]));
         let batch = RecordBatch::try_from_iter([(STORE_NO, numbers)]).unwrap();
         let held = |place: usize| {
-            let rows = within(batch.clone(), 0, cuts.range(place)).unwrap();
+            let rows = filter_to_range(batch.clone(), 0, ranges.range(place)).unwrap();
             rows.column(0).as_primitive::<Int32Type>().values().to_vec()
         };
         assert_eq!(
-            (0..cuts.ranges()).map(held).collect::<Vec<_>>(),
+            (0..ranges.count()).map(held).collect::<Vec<_>>(),
             [vec![2, 0], vec![3, 6], vec![9, 7]]
         );
-        assert_eq!(within(batch.clone(), 0, Cuts::default().range(0)).unwrap(), batch);
+        assert_eq!(
+            filter_to_range(batch.clone(), 0, StoreRanges::default().range(0)).unwrap(),
+            batch
+        );
     }
 }

@@ -9,25 +9,25 @@ use datafusion::physical_expr::expressions::col;
 use datafusion::physical_expr::{LexOrdering, Partitioning, PhysicalSortExpr, RangePartitioning};
 use datafusion::scalar::ScalarValue;
 
-use super::ranges::STORE_NO;
+use super::partitioned_scan::STORE_NO;
 
 /// Ranges of store numbers without gaps: each but the first begins at its number in `starts`, and the
 /// first holds all lower ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cuts {
+pub struct StoreRanges {
     starts: Vec<i32>,
     in_order_of_ids: bool,
 }
 
-impl Cuts {
+impl StoreRanges {
     /// `starts` ascend. `in_order_of_ids` tells whether the numbers of all stores ascend as their
     /// ids do, so that files in order of the one are in order of the other.
-    pub fn at(starts: Vec<i32>, in_order_of_ids: bool) -> Self {
+    pub fn from_starts(starts: Vec<i32>, in_order_of_ids: bool) -> Self {
         debug_assert!(starts.is_sorted_by(|left, right| left < right));
         Self { starts, in_order_of_ids }
     }
 
-    pub fn ranges(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.starts.len() + 1
     }
 
