@@ -31,8 +31,8 @@ use futures::{StreamExt, stream};
 
 use super::Stores;
 use super::partitioned_scan::{RowsPerStore, STORE_NO};
-use super::scan::STORE_ID;
 use super::store_ranges::StoreRanges;
+use super::table_files::STORE_ID;
 use crate::tables::{Table, TableFile, read_stores};
 
 /// Stores up to which a scan reads their pages alone. With more, most pages hold one of them.

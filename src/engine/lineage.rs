@@ -20,7 +20,7 @@ use super::Stores;
 use super::few_stores::FewStoresExec;
 use super::nullable::NullableExec;
 use super::partitioned_scan::{PartitionedScanExec, STORE_NO};
-use super::scan::STORE_ID;
+use super::table_files::STORE_ID;
 
 /// Where a column of stores' ids or numbers comes from.
 pub struct Origin<'p> {

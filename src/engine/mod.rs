@@ -8,11 +8,11 @@ pub mod sql;
 pub mod store;
 
 mod few_stores;
-mod files;
 mod filters;
 mod group_by_store;
 mod hours;
 mod lineage;
+mod local_parquet_reader;
 mod merge;
 mod merge_join;
 mod nullable;
@@ -21,12 +21,12 @@ mod prefetch;
 mod progressive_eval;
 mod reduce;
 mod remove_sorts;
-mod scan;
 pub mod steps;
 mod store_keys;
 mod store_list;
 mod store_ranges;
 mod stores;
+mod table_files;
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -38,16 +38,16 @@ use std::thread;
 use arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
 
-pub use self::files::location_of;
 pub use self::group_by_store::GroupByStore;
 pub use self::hours::hours_of_stores;
+pub use self::local_parquet_reader::object_path;
 pub use self::merge_join::MergeJoinByStore;
 pub use self::partitioned_scan::STORE_NO;
 pub use self::reduce::{ReduceByStores, physical_rules};
 pub use self::remove_sorts::RemoveSorts;
-pub use self::scan::{STORE_ID, TableFiles};
 pub use self::store_list::{ListedStore, StoreList};
 pub use self::stores::{NumberedStores, Stores};
+pub use self::table_files::{STORE_ID, TableFiles};
 use crate::error::{Error, Result};
 use crate::rules::calendar::day_of;
 use crate::rules::{Options, Window, ZoneName, ZoneRules};
@@ -160,7 +160,7 @@ impl Tables {
         let ranges = stores.numbered().divided(threads);
         let provider = |table: Table| -> (Table, Arc<dyn TableProvider>) {
             let files = TableFiles::new(table, dataset.files(table)).partitioned_by(&ranges);
-            (table, Arc::new(files.knowing(&stores)))
+            (table, Arc::new(files.with_stores(&stores)))
         };
         let tables = Table::VERSIONED.into_iter().chain([Table::Loads]);
         Ok(Self {

@@ -28,9 +28,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::few_stores::{FewStoresExec, StoreFiles, of_scan, places_in_file, stream_of};
 use super::merge::merged;
-use super::scan::STORE_ID;
 use super::store_keys::StoreKeys;
 use super::store_ranges::StoreRanges;
+use super::table_files::STORE_ID;
 use crate::error::Error;
 use crate::tables::{Table, read_range};
 
@@ -218,7 +218,7 @@ impl PartitionedScanExec {
 impl DisplayAs for PartitionedScanExec {
     fn fmt_as(&self, _: DisplayFormatType, out: &mut fmt::Formatter) -> fmt::Result {
         let merged = if matches!(self.reading, Reading::Merged) { ", merged" } else { "" };
-        let keys = if self.keys.is_some() { ", of the keys of a join" } else { "" };
+        let keys = if self.keys.is_some() { ", filtered by join keys" } else { "" };
         write!(out, "PartitionedScanExec: {}{merged}{keys}", self.properties.partitioning)
     }
 }

@@ -32,8 +32,8 @@ use super::few_stores::FewStoresExec;
 use super::lineage::{below, is_on_left, origin};
 use super::nullable::HideConstants;
 use super::partitioned_scan::{PartitionedScanExec, STORE_NO};
-use super::scan::STORE_ID;
 use super::store_keys::{CollectKeysExec, StoreKeys};
+use super::table_files::STORE_ID;
 use crate::tables::Table;
 
 /// The planner's rules, with the build side of joins chosen before rows are divided for them, and with

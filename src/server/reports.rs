@@ -133,7 +133,7 @@ async fn plan(service: &Service, ask: Ask) -> Answer {
 pub fn without_folder(plan: String, folder: &Path) -> String {
     // As the engine's store of files spells it, and as the system does.
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-    let stored = engine::location_of(&folder);
+    let stored = engine::object_path(&folder);
     let spelled = folder.to_string_lossy();
     let spellings = [&spelled, spelled.trim_start_matches('/'), stored.as_ref()];
     spellings

@@ -30,8 +30,8 @@ use object_store::ObjectMeta;
 
 use super::Stores;
 use super::few_stores::{FEW_STORES_MAX, FewStoresExec, StoreFiles};
-use super::files::{LocalFiles, LocalPath, location_of};
 use super::filters::{days_asked, unqualified, values_asked};
+use super::local_parquet_reader::{LocalParquetReaderFactory, LocalPath, object_path};
 use super::partitioned_scan::{PartitionedScanExec, RowsPerStore, STORE_NO};
 use super::store_ranges::StoreRanges;
 use crate::tables::{Table, TableFile};
@@ -70,7 +70,7 @@ impl TableFiles {
 
     /// For many questions: filters by ids of stores become filters by their numbers, which take less
     /// to read, and the planner learns how many rows there are.
-    pub fn knowing(mut self, stores: &Arc<Stores>) -> Self {
+    pub fn with_stores(mut self, stores: &Arc<Stores>) -> Self {
         self.stores = Some(Arc::clone(stores));
         self
     }
@@ -187,7 +187,7 @@ impl TableFiles {
         let url = ObjectStoreUrl::local_filesystem();
         let env = state.runtime_env();
         let footers = env.cache_manager.get_file_metadata_cache();
-        let readers = LocalFiles::keeping(footers);
+        let readers = LocalParquetReaderFactory::new(footers);
         let source = source.with_parquet_file_reader_factory(Arc::new(readers));
         let mut statistics = Statistics::new_unknown(self.schema.table_schema());
         if self.stores.is_some() {
@@ -285,7 +285,7 @@ impl TableFiles {
 
     fn partitioned(&self, file: &TableFile) -> PartitionedFile {
         let meta = ObjectMeta {
-            location: location_of(&file.path),
+            location: object_path(&file.path),
             last_modified: chrono::DateTime::UNIX_EPOCH,
             size: file.size_bytes,
             e_tag: None,

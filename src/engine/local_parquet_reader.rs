@@ -28,30 +28,30 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataR
 
 use crate::error::{Error, broken};
 
-/// Where a scanned file lies, as the operating system takes it: kept with the file, since a location of
+/// Where a scanned file lies, as the operating system takes it: cached with the file, since a location of
 /// an object store is text without control characters, and paths need not be.
 #[derive(Debug)]
 pub struct LocalPath(pub PathBuf);
 
-/// A name for the file in plans and in what is kept of footers; no two absolute paths share one.
-pub fn location_of(path: &Path) -> object_store::path::Path {
+/// A name for the file in plans and in what is cached of footers; no two absolute paths share one.
+pub fn object_path(path: &Path) -> object_store::path::Path {
     let parts = path.components().filter(|part| !matches!(part, Component::RootDir));
     parts.map(|part| PathPart::from(part.as_os_str().as_encoded_bytes())).collect()
 }
 
-/// Makes readers of local files, whose footers are kept for who reads them next.
+/// Makes readers of local files, whose footers are cached for who reads them next.
 #[derive(Debug)]
-pub struct LocalFiles {
+pub struct LocalParquetReaderFactory {
     footers: Arc<FileMetadataCache>,
 }
 
-impl LocalFiles {
-    pub fn keeping(footers: Arc<FileMetadataCache>) -> Self {
+impl LocalParquetReaderFactory {
+    pub fn new(footers: Arc<FileMetadataCache>) -> Self {
         Self { footers }
     }
 }
 
-impl ParquetFileReaderFactory for LocalFiles {
+impl ParquetFileReaderFactory for LocalParquetReaderFactory {
     fn create_reader(
         &self,
         partition: usize,
@@ -65,7 +65,7 @@ impl ParquetFileReaderFactory for LocalFiles {
                 file.object_meta.location
             )));
         };
-        Ok(Box::new(LocalFile {
+        Ok(Box::new(LocalParquetReader {
             path: path.clone(),
             listed: file.object_meta,
             file: None,
@@ -75,7 +75,7 @@ impl ParquetFileReaderFactory for LocalFiles {
     }
 }
 
-struct LocalFile {
+struct LocalParquetReader {
     path: PathBuf,
     listed: ObjectMeta,
     /// Open once something of it was asked for.
@@ -84,7 +84,7 @@ struct LocalFile {
     bytes_read: Count,
 }
 
-impl LocalFile {
+impl LocalParquetReader {
     fn read(&mut self, range: Range<u64>) -> parquet::errors::Result<Bytes> {
         let bytes = self.try_read(range).map_err(|error| unreadable(&self.path, error))?;
         self.bytes_read.add(bytes.len());
@@ -115,23 +115,23 @@ impl LocalFile {
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let opened = self.open().map(drop);
         opened.map_err(|error| unreadable(&self.path, error))?;
-        if let Some(kept) = self.kept_footer() {
-            return Ok(kept);
+        if let Some(cached) = self.cached_footer() {
+            return Ok(cached);
         }
         let footer = ParquetMetaDataReader::new()
             .with_page_index_policy(PageIndexPolicy::Optional)
             .parse_and_finish(self.open()?);
         let footer = Arc::new(footer.map_err(|error| unreadable(&self.path, error))?);
-        let kept = Arc::new(CachedParquetMetaData::new(Arc::clone(&footer)));
-        let kept = CachedFileMetadataEntry::new(self.listed.clone(), kept);
-        self.footers.put(&self.listed.location, kept);
+        let cached = Arc::new(CachedParquetMetaData::new(Arc::clone(&footer)));
+        let cached = CachedFileMetadataEntry::new(self.listed.clone(), cached);
+        self.footers.put(&self.listed.location, cached);
         Ok(footer)
     }
 
-    fn kept_footer(&self) -> Option<Arc<ParquetMetaData>> {
-        let kept = self.footers.get(&self.listed.location)?;
-        let footer = kept.file_metadata.as_any().downcast_ref::<CachedParquetMetaData>()?;
-        kept.is_valid_for(&self.listed).then(|| Arc::clone(footer.parquet_metadata()))
+    fn cached_footer(&self) -> Option<Arc<ParquetMetaData>> {
+        let cached = self.footers.get(&self.listed.location)?;
+        let footer = cached.file_metadata.as_any().downcast_ref::<CachedParquetMetaData>()?;
+        cached.is_valid_for(&self.listed).then(|| Arc::clone(footer.parquet_metadata()))
     }
 
     fn open(&mut self) -> io::Result<&mut File> {
@@ -149,7 +149,7 @@ fn unreadable(
     ParquetError::External(Box::new(Error::io("read", path, error)))
 }
 
-impl AsyncFileReader for LocalFile {
+impl AsyncFileReader for LocalParquetReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
         ready(self.read(range)).boxed()
     }
@@ -183,7 +183,7 @@ mod tests {
             ("/a/../b", "a/%2E%2E/b"),
             ("/a/%2E%2E/b", "a/%252E%252E/b"),
         ] {
-            assert_eq!(location_of(Path::new(path)).as_ref(), location, "{path}");
+            assert_eq!(object_path(Path::new(path)).as_ref(), location, "{path}");
         }
     }
 }
