@@ -29,7 +29,7 @@ use datafusion::physical_plan::{
 use datafusion::scalar::ScalarValue;
 use futures::{StreamExt, stream};
 
-use super::Stores;
+use super::StoreDirectory;
 use super::partitioned_scan::{RowsPerStore, STORE_NO};
 use super::store_ranges::StoreRanges;
 use super::table_files::STORE_ID;
@@ -49,7 +49,7 @@ pub struct StoreFiles {
     pub files: Arc<[TableFile]>,
     /// Columns of the scan; [`STORE_NO`] is one of them.
     pub schema: SchemaRef,
-    pub stores: Arc<Stores>,
+    pub stores: Arc<StoreDirectory>,
 }
 
 impl StoreFiles {

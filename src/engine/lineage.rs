@@ -16,7 +16,7 @@ use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::unnest::UnnestExec;
 
-use super::Stores;
+use super::StoreDirectory;
 use super::few_stores::FewStoresExec;
 use super::nullable::NullableExec;
 use super::partitioned_scan::{PartitionedScanExec, STORE_NO};
@@ -25,7 +25,7 @@ use super::table_files::STORE_ID;
 /// Where a column of stores' ids or numbers comes from.
 pub struct Origin<'p> {
     scan: &'p Arc<dyn ExecutionPlan>,
-    stores: &'p Arc<Stores>,
+    stores: &'p Arc<StoreDirectory>,
     /// Joins and groups passed on the way: below, two columns of one scan may be of different rows.
     path: Vec<*const ()>,
     /// Whether every row of the scan, and no other, is seen by the plan.
@@ -37,7 +37,7 @@ impl<'p> Origin<'p> {
         self.scan.downcast_ref()
     }
 
-    pub fn stores(&self) -> &'p Arc<Stores> {
+    pub fn stores(&self) -> &'p Arc<StoreDirectory> {
         self.stores
     }
 

@@ -4,13 +4,12 @@
 //! they say. Knows nothing of who asks.
 
 pub mod frame;
+pub mod single_store;
 pub mod sql;
-pub mod store;
 
 mod few_stores;
 mod filters;
 mod group_by_store;
-mod hours;
 mod lineage;
 mod local_parquet_reader;
 mod merge;
@@ -22,10 +21,11 @@ mod progressive_eval;
 mod reduce;
 mod remove_sorts;
 pub mod steps;
+mod store_directory;
+mod store_hours;
 mod store_keys;
 mod store_list;
 mod store_ranges;
-mod stores;
 mod table_files;
 
 use std::collections::HashMap;
@@ -39,14 +39,14 @@ use arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
 
 pub use self::group_by_store::GroupByStore;
-pub use self::hours::hours_of_stores;
 pub use self::local_parquet_reader::object_path;
 pub use self::merge_join::MergeJoinByStore;
 pub use self::partitioned_scan::STORE_NO;
 pub use self::reduce::{ReduceByStores, physical_rules};
 pub use self::remove_sorts::RemoveSorts;
+pub use self::store_directory::{NumberedStores, StoreDirectory};
+pub use self::store_hours::hours_of_stores;
 pub use self::store_list::{ListedStore, StoreList};
-pub use self::stores::{NumberedStores, Stores};
 pub use self::table_files::{STORE_ID, TableFiles};
 use crate::error::{Error, Result};
 use crate::rules::calendar::day_of;
@@ -156,7 +156,7 @@ impl Tables {
     /// # Errors
     /// Where the list of stores cannot be read.
     pub fn of(dataset: &Dataset, threads: usize) -> Result<Self> {
-        let stores = Arc::new(Stores::read(dataset)?);
+        let stores = Arc::new(StoreDirectory::read(dataset)?);
         let ranges = stores.numbered().divided(threads);
         let provider = |table: Table| -> (Table, Arc<dyn TableProvider>) {
             let files = TableFiles::new(table, dataset.files(table)).partitioned_by(&ranges);
@@ -220,7 +220,7 @@ impl Asked {
             (zone_rules, stores)
         });
         let (all, stores) = stores?;
-        store::default_zone(&zone_rules?, &question.options)?;
+        single_store::default_zone(&zone_rules?, &question.options)?;
         let now = question.now.or_else(|| all.last_polled_at()).ok_or_else(|| {
             Error::Argument("there is no poll to look back from; expected polls, or --now".into())
         })?;
@@ -254,8 +254,8 @@ fn asked_stores(
         let all = NumberedStores::read(dataset)?;
         return Ok((all.clone(), all));
     }
-    let all = Stores::read(dataset)?;
-    Ok((all.numbered().clone(), all.asked(&question.stores)?))
+    let all = StoreDirectory::read(dataset)?;
+    Ok((all.numbered().clone(), all.select(&question.stores)?))
 }
 
 fn polled_days(dataset: &Dataset) -> impl Iterator<Item = i64> + Clone {

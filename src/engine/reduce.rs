@@ -27,7 +27,7 @@ use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
 use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
 use datafusion::physical_plan::union::{InterleaveExec, UnionExec};
 
-use super::Stores;
+use super::StoreDirectory;
 use super::few_stores::FewStoresExec;
 use super::lineage::{below, is_on_left, origin};
 use super::nullable::HideConstants;
@@ -134,12 +134,12 @@ impl PhysicalOptimizerRule for ReduceByStores {
 #[derive(Clone)]
 enum Reduction {
     /// Numbers, ascending, and the stores that they are of.
-    To(Arc<[i32]>, Arc<Stores>),
+    To(Arc<[i32]>, Arc<StoreDirectory>),
     ToKeys(Arc<StoreKeys>),
 }
 
 impl Reduction {
-    fn stores(&self) -> &Arc<Stores> {
+    fn stores(&self) -> &Arc<StoreDirectory> {
         match self {
             Self::To(_, stores) => stores,
             Self::ToKeys(keys) => keys.stores(),
@@ -314,7 +314,7 @@ fn is_of_same_store(plan: &Arc<dyn ExecutionPlan>, left: usize, right: usize) ->
 fn is_key(
     scan: &Arc<dyn ExecutionPlan>,
     column: usize,
-    stores: Option<&Arc<Stores>>,
+    stores: Option<&Arc<StoreDirectory>>,
     to: &Reduction,
 ) -> bool {
     match scan.schema().field(column).name().as_str() {

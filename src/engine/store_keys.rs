@@ -19,7 +19,7 @@ use datafusion::physical_plan::{
 use futures::{StreamExt, stream};
 use tokio::sync::watch;
 
-use super::Stores;
+use super::StoreDirectory;
 use super::few_stores::FEW_STORES_MAX;
 
 /// Numbers of few stores, ascending; `None` of too many.
@@ -28,7 +28,7 @@ pub type Few = Option<Arc<[i32]>>;
 /// The keys of a build side, for the scans of the other side.
 #[derive(Debug)]
 pub struct StoreKeys {
-    stores: Arc<Stores>,
+    stores: Arc<StoreDirectory>,
     /// So far; `None` once there are too many.
     seen: Mutex<Option<BTreeSet<i32>>>,
     /// Partitions that have not ended.
@@ -38,7 +38,7 @@ pub struct StoreKeys {
 
 impl StoreKeys {
     /// Of so many partitions; ids are those of the stores.
-    pub fn new(stores: &Arc<Stores>, partitions: usize) -> Self {
+    pub fn new(stores: &Arc<StoreDirectory>, partitions: usize) -> Self {
         Self {
             stores: Arc::clone(stores),
             seen: Mutex::new(Some(BTreeSet::new())),
@@ -47,7 +47,7 @@ impl StoreKeys {
         }
     }
 
-    pub fn stores(&self) -> &Arc<Stores> {
+    pub fn stores(&self) -> &Arc<StoreDirectory> {
         &self.stores
     }
 
@@ -121,7 +121,11 @@ pub struct CollectKeysExec {
 
 impl CollectKeysExec {
     /// Of ids of the stores, or of their numbers.
-    pub fn new(input: &Arc<dyn ExecutionPlan>, column: usize, stores: &Arc<Stores>) -> Self {
+    pub fn new(
+        input: &Arc<dyn ExecutionPlan>,
+        column: usize,
+        stores: &Arc<StoreDirectory>,
+    ) -> Self {
         let partitions = input.output_partitioning().partition_count();
         let keys = Arc::new(StoreKeys::new(stores, partitions));
         Self { input: Arc::clone(input), column, keys }
@@ -217,7 +221,7 @@ mod tests {
         let schema = batch(&&[0][..]).schema();
         let input = MemorySourceConfig::try_new_exec(&partitions, schema, None).unwrap();
         let input = input as Arc<dyn ExecutionPlan>;
-        let stores = Arc::new(Stores::none());
+        let stores = Arc::new(StoreDirectory::empty());
         let collect = CollectKeysExec::new(&input, 0, &stores);
         for partition in 0..partitions.len() {
             let rows = collect.execute(partition, Arc::default()).unwrap();

@@ -5,7 +5,7 @@
 use arrow::array::{Array, AsArray, PrimitiveArray, RecordBatch, StringArray};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 
-use super::store::column;
+use super::single_store::column;
 use crate::error::Result;
 use crate::tables::{Dataset, Table};
 

@@ -28,7 +28,7 @@ use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::scalar::ScalarValue;
 use object_store::ObjectMeta;
 
-use super::Stores;
+use super::StoreDirectory;
 use super::few_stores::{FEW_STORES_MAX, FewStoresExec, StoreFiles};
 use super::filters::{days_asked, unqualified, values_asked};
 use super::local_parquet_reader::{LocalParquetReaderFactory, LocalPath, object_path};
@@ -49,7 +49,7 @@ pub struct TableFiles {
     schema: TableSchema,
     files: Vec<TableFile>,
     ranges: StoreRanges,
-    stores: Option<Arc<Stores>>,
+    stores: Option<Arc<StoreDirectory>>,
 }
 
 impl TableFiles {
@@ -70,13 +70,13 @@ impl TableFiles {
 
     /// For many questions: filters by ids of stores become filters by their numbers, which take less
     /// to read, and the planner learns how many rows there are.
-    pub fn with_stores(mut self, stores: &Arc<Stores>) -> Self {
+    pub fn with_stores(mut self, stores: &Arc<StoreDirectory>) -> Self {
         self.stores = Some(Arc::clone(stores));
         self
     }
 
     /// The stores, where rows bear their numbers and the table knows them.
-    pub fn stores(&self) -> Option<&Arc<Stores>> {
+    pub fn stores(&self) -> Option<&Arc<StoreDirectory>> {
         self.schema.table_schema().index_of(STORE_NO).ok()?;
         self.stores.as_ref()
     }

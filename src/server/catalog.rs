@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 
 use super::problem::{Answer, Refusal};
 use super::work::Work;
-use crate::engine::{StoreList, Stores};
+use crate::engine::{StoreDirectory, StoreList};
 use crate::error::Result;
 use crate::rules::ZoneName;
 use crate::tables::{Dataset, outdated_zone_rules};
@@ -21,7 +21,7 @@ pub struct Edition {
     pub latest_poll: Option<i64>,
     /// BLAKE3 of all that was ever loaded: two folders may count their versions alike.
     pub fingerprint: [u8; 32],
-    stores: Stores,
+    stores: StoreDirectory,
     /// Read when it is first asked for.
     list: OnceCell<Arc<StoreList>>,
 }
@@ -29,7 +29,7 @@ pub struct Edition {
 impl Edition {
     async fn open(folder: PathBuf, as_of: Option<u64>) -> Result<Option<Self>> {
         let Some(dataset) = Dataset::open(&folder, as_of).await? else { return Ok(None) };
-        let stores = Stores::read(&dataset)?;
+        let stores = StoreDirectory::read(&dataset)?;
         let latest_poll = stores.numbered().last_polled_at();
         let fingerprint = fingerprint(&dataset);
         Ok(Some(Self { dataset, latest_poll, fingerprint, stores, list: OnceCell::new() }))

@@ -9,7 +9,7 @@ use super::problem::{Answer, Refusal};
 use super::request::Request;
 use super::service::{Service, content};
 use super::stores::{self, StoreQuestion, fields, opening, state};
-use crate::engine::store::StoreHistory;
+use crate::engine::single_store::StoreHistory;
 use crate::rules::calendar::{DAY_US, offset_text};
 use crate::rules::explain::Stretch;
 use crate::rules::{Interpolation, NoData, Options, Poll, Scope};

@@ -8,7 +8,7 @@ use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray}
 
 use super::clock::Clock;
 use super::stores::{percent, state};
-use crate::engine::store::StoreHistory;
+use crate::engine::single_store::StoreHistory;
 use crate::error::Result;
 use crate::report::{Format, render};
 use crate::rules::Span;

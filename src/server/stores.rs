@@ -12,7 +12,7 @@ use super::request::Request;
 use super::service::Service;
 use super::store_csv;
 use super::wanted::Wanted;
-use crate::engine::store::StoreHistory;
+use crate::engine::single_store::StoreHistory;
 use crate::error::{Error, Result};
 use crate::rules::calendar::DAY_US;
 use crate::rules::figure::percent_hundredths;

@@ -19,7 +19,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::AnalyzerRule;
 
-use crate::engine::{STORE_ID, STORE_NO, Stores, TableFiles};
+use crate::engine::{STORE_ID, STORE_NO, StoreDirectory, TableFiles};
 
 /// Puts numbers in the place of ids wherever rows are grouped by ids, or ids counted.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ fn by_number(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
 }
 
 /// Column of numbers, and the stores that have them.
-type Number = (Column, Arc<Stores>);
+type Number = (Column, Arc<StoreDirectory>);
 
 /// `count(DISTINCT id)` as the count of numbers; anything else as it is.
 fn counted(fold: Expr, input: &LogicalPlan) -> Result<Expr> {
@@ -158,12 +158,12 @@ fn number_of(plan: &LogicalPlan, id: &Column) -> Option<Number> {
 /// The id of a store by its number, of one version of the data.
 #[derive(Debug)]
 struct StoreId {
-    stores: Arc<Stores>,
+    stores: Arc<StoreDirectory>,
     signature: Signature,
 }
 
 impl StoreId {
-    fn of(stores: Arc<Stores>) -> Self {
+    fn of(stores: Arc<StoreDirectory>) -> Self {
         let signature = Signature::exact(vec![DataType::Int32], Volatility::Immutable);
         Self { stores, signature }
     }

@@ -30,10 +30,10 @@ impl NumberedStores {
     /// # Errors
     /// Where they cannot be read.
     pub fn read(dataset: &Dataset) -> Result<Self> {
-        Self::of(&dataset.columns(Table::Stores, &Self::COLUMNS)?)
+        Self::from_rows(&dataset.columns(Table::Stores, &Self::COLUMNS)?)
     }
 
-    fn of(all: &RecordBatch) -> Result<Self> {
+    fn from_rows(all: &RecordBatch) -> Result<Self> {
         let places = Self::COLUMNS.map(|name| all.schema_ref().index_of(name));
         let places = places.into_iter().collect::<std::result::Result<Vec<_>, _>>()?;
         let stores = Self { rows: all.project(&places)?, in_order_of_ids: false };
@@ -84,32 +84,32 @@ impl NumberedStores {
 
 /// The stores of a dataset and their ids.
 #[derive(Clone, Debug)]
-pub struct Stores {
+pub struct StoreDirectory {
     ids: StringArray,
     numbered: NumberedStores,
     /// The row of each number, null where there is none; made when it is first asked for.
     row_of_number: Arc<OnceLock<UInt32Array>>,
 }
 
-impl Stores {
+impl StoreDirectory {
     /// All stores of a dataset.
     ///
     /// # Errors
     /// Where they cannot be read.
     pub fn read(dataset: &Dataset) -> Result<Self> {
-        Self::of(&dataset.rows(Table::Stores)?)
+        Self::from_rows(&dataset.rows(Table::Stores)?)
     }
 
-    fn of(rows: &RecordBatch) -> Result<Self> {
+    fn from_rows(rows: &RecordBatch) -> Result<Self> {
         let ids = rows.column(0).as_string::<i32>().clone();
-        Ok(Self { ids, numbered: NumberedStores::of(rows)?, row_of_number: Arc::default() })
+        Ok(Self { ids, numbered: NumberedStores::from_rows(rows)?, row_of_number: Arc::default() })
     }
 
     /// No stores.
     #[cfg(test)]
-    pub fn none() -> Self {
+    pub fn empty() -> Self {
         let rows = RecordBatch::new_empty(Table::Stores.file_schema());
-        Self::of(&rows).unwrap()
+        Self::from_rows(&rows).unwrap()
     }
 
     pub fn numbered(&self) -> &NumberedStores {
@@ -120,7 +120,7 @@ impl Stores {
     ///
     /// # Errors
     /// Where an id is of no store.
-    pub fn asked(&self, ids: &[String]) -> Result<NumberedStores> {
+    pub fn select(&self, ids: &[String]) -> Result<NumberedStores> {
         let mut rows = HashSet::new();
         for id in ids {
             let row = self.row_of(id);
@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     /// Stores `a`, `b` and so on of the numbers and as many polls.
-    fn stores(rows: &[(i32, i64)]) -> Stores {
+    fn stores(rows: &[(i32, i64)]) -> StoreDirectory {
         let ids = (b'a'..).map(|letter| char::from(letter).to_string());
         let instants = || {
             let polled = rows.iter().map(|(_, polls)| (*polls > 0).then_some(*polls));
@@ -202,7 +202,10 @@ mod tests {
             Arc::new(BooleanArray::from(vec![true; rows.len()])),
             Arc::new(BooleanArray::from(vec![false; rows.len()])),
         ];
-        Stores::of(&RecordBatch::try_new(Table::Stores.file_schema(), columns).unwrap()).unwrap()
+        StoreDirectory::from_rows(
+            &RecordBatch::try_new(Table::Stores.file_schema(), columns).unwrap(),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -239,7 +242,7 @@ mod tests {
     fn a_store_that_nobody_knows_is_an_error() {
         let known = stores(&[(4, 7), (2, 0)]);
         let asked =
-            |ids: &[&str]| known.asked(&ids.iter().map(|id| id.to_string()).collect::<Vec<_>>());
+            |ids: &[&str]| known.select(&ids.iter().map(|id| id.to_string()).collect::<Vec<_>>());
         assert_eq!(asked(&["b", "a", "b"]).unwrap().numbers(), [4, 2]);
         let counts = asked(&["b"]).unwrap().counts();
         assert_eq!((counts.stores, counts.without_polls, counts.without_time_zone), (1, 1, 1));

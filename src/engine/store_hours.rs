@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 
-use super::store::{week, zone};
+use super::single_store::{week, zone};
 use crate::error::{Error, Result};
 use crate::functions::{KnownHours, StoreHours};
 use crate::tables::{Dataset, Table};
