@@ -30,9 +30,9 @@ use object_store::ObjectMeta;
 
 use super::StoreDirectory;
 use super::few_stores::{FEW_STORES_MAX, FewStoresExec, StoreFiles};
-use super::filters::{days_asked, unqualified, values_asked};
 use super::local_parquet_reader::{LocalParquetReaderFactory, LocalPath, object_path};
 use super::partitioned_scan::{PartitionedScanExec, RowsPerStore, STORE_NO};
+use super::predicates::{day_range, literal_values, unqualified};
 use super::store_ranges::StoreRanges;
 use crate::tables::{Table, TableFile};
 
@@ -86,7 +86,7 @@ impl TableFiles {
     fn numbers_of(&self, filter: &Expr) -> Option<Vec<i32>> {
         let stores = self.stores()?;
         let mut numbers = Vec::new();
-        for id in values_asked(filter, STORE_ID)? {
+        for id in literal_values(filter, STORE_ID)? {
             // Null and what is no store let no row through.
             numbers.extend(id.try_as_str()?.and_then(|id| stores.number_of(id)));
         }
@@ -145,7 +145,7 @@ impl TableFiles {
             files.retain(|_| holds.next().flatten().unwrap_or(false));
         }
         if self.table == Table::Polls {
-            for days in filters.iter().filter_map(|filter| days_asked(filter, POLLED_AT)) {
+            for days in filters.iter().filter_map(|filter| day_range(filter, POLLED_AT)) {
                 files.retain(|file| file.day.is_none_or(|day| days.contains(&day)));
             }
         }

@@ -31,7 +31,7 @@ use super::wrong::{asked_wrongly, failed_within, no_value, with_names};
 use super::{corrections, depth, dialect, expansion, guard, memory, statement, tables, threads};
 use crate::client::Client;
 use crate::engine::{
-    GroupByStore, MergeJoinByStore, ReduceByStores, RemoveSorts, Tables, hours_of_stores,
+    GroupByStore, MergeJoinByStore, RemoveSorts, SemiJoinReduction, Tables, hours_of_stores,
     physical_rules,
 };
 use crate::error::{Error, Fault, Result, Wrong};
@@ -99,7 +99,7 @@ impl Database {
             .with_analyzer_rule(Arc::new(DistinctByBitmaps))
             .with_optimizer_rules(stopping(Optimizer::new().rules))
             .with_physical_optimizer_rules(physical_rules())
-            .with_physical_optimizer_rule(Arc::new(ReduceByStores))
+            .with_physical_optimizer_rule(Arc::new(SemiJoinReduction))
             .with_physical_optimizer_rule(Arc::new(GroupByStore))
             .with_physical_optimizer_rule(Arc::new(MergeJoinByStore))
             .with_physical_optimizer_rule(Arc::new(RemoveSorts))

@@ -41,7 +41,7 @@ use crate::tables::Table;
 pub fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
     let chosen = rules.iter().position(|rule| rule.name() == "join_selection");
-    rules.insert(chosen.map_or(0, |place| place + 1), Arc::new(BuildOfFewPolls));
+    rules.insert(chosen.map_or(0, |place| place + 1), Arc::new(BuildSideByPolls));
     rules.insert(0, Arc::new(HideConstants));
     rules
 }
@@ -49,9 +49,9 @@ pub fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
 /// Builds joins of stores of the side that reads fewer polls: the planner does not know how many
 /// rows a table function has.
 #[derive(Debug)]
-struct BuildOfFewPolls;
+struct BuildSideByPolls;
 
-impl PhysicalOptimizerRule for BuildOfFewPolls {
+impl PhysicalOptimizerRule for BuildSideByPolls {
     fn optimize(
         &self,
         plan: Arc<dyn ExecutionPlan>,
@@ -74,7 +74,7 @@ impl PhysicalOptimizerRule for BuildOfFewPolls {
     }
 
     fn name(&self) -> &str {
-        "build_of_few_polls"
+        "build_side_by_polls"
     }
 
     fn schema_check(&self) -> bool {
@@ -96,9 +96,9 @@ fn polls_read(plan: &Arc<dyn ExecutionPlan>) -> usize {
 
 /// Carries the stores of one side of a join over to the scans of the other.
 #[derive(Debug)]
-pub struct ReduceByStores;
+pub struct SemiJoinReduction;
 
-impl PhysicalOptimizerRule for ReduceByStores {
+impl PhysicalOptimizerRule for SemiJoinReduction {
     fn optimize(
         &self,
         plan: Arc<dyn ExecutionPlan>,
@@ -122,7 +122,7 @@ impl PhysicalOptimizerRule for ReduceByStores {
     }
 
     fn name(&self) -> &str {
-        "reduce_by_stores"
+        "semi_join_reduction"
     }
 
     fn schema_check(&self) -> bool {

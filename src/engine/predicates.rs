@@ -11,7 +11,7 @@ use datafusion::scalar::ScalarValue;
 use crate::rules::calendar::day_of;
 
 /// The values of the column that the filter lets through; `None` where it is about anything else.
-pub fn values_asked<'f>(filter: &'f Expr, name: &str) -> Option<Vec<&'f ScalarValue>> {
+pub fn literal_values<'f>(filter: &'f Expr, name: &str) -> Option<Vec<&'f ScalarValue>> {
     let is_column = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name() == name);
     let value = |expr: &'f Expr| match expr {
         Expr::Literal(value, _) => Some(value),
@@ -24,8 +24,8 @@ pub fn values_asked<'f>(filter: &'f Expr, name: &str) -> Option<Vec<&'f ScalarVa
         }
         // What the optimizer makes of a short list.
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
-            let mut either = values_asked(left, name)?;
-            either.extend(values_asked(right, name)?);
+            let mut either = literal_values(left, name)?;
+            either.extend(literal_values(right, name)?);
             Some(either)
         }
         Expr::InList(list) if is_column(&list.expr) && !list.negated => {
@@ -36,7 +36,7 @@ pub fn values_asked<'f>(filter: &'f Expr, name: &str) -> Option<Vec<&'f ScalarVa
 }
 
 /// The UTC days whose instants a filter lets through that compares the column with a constant.
-pub fn days_asked(filter: &Expr, name: &str) -> Option<RangeInclusive<i64>> {
+pub fn day_range(filter: &Expr, name: &str) -> Option<RangeInclusive<i64>> {
     let Expr::BinaryExpr(BinaryExpr { left, op, right }) = filter else { return None };
     let is_column = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name() == name);
     let (op, value) = match (left.as_ref(), right.as_ref()) {
