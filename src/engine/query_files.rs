@@ -24,19 +24,20 @@ use crate::functions;
 use crate::rules::{Interpolation, NoData, Options, Scope};
 
 /// A file of `queries/`, without its ending, and its text as built in.
-pub type Step = (&'static str, &'static str);
+pub type QueryFile = (&'static str, &'static str);
 
-pub const ASKED_POLLS: Step = ("asked_polls", include_str!("../../queries/asked_polls.sql"));
-const WEEKS: Step = ("weeks", include_str!("../../queries/weeks.sql"));
-const OPEN_HOURS: Step = ("open_hours", include_str!("../../queries/open_hours.sql"));
-pub const TIMELINES: Step = ("timelines", include_str!("../../queries/timelines.sql"));
-const POLL_LISTS: Step = ("poll_lists", include_str!("../../queries/poll_lists.sql"));
-const OF_DAYS: Step = ("timelines_of_days", include_str!("../../queries/timelines_of_days.sql"));
-const OF_INTERVALS: Step =
+pub const ASKED_POLLS: QueryFile = ("asked_polls", include_str!("../../queries/asked_polls.sql"));
+const WEEKS: QueryFile = ("weeks", include_str!("../../queries/weeks.sql"));
+const OPEN_HOURS: QueryFile = ("open_hours", include_str!("../../queries/open_hours.sql"));
+pub const TIMELINES: QueryFile = ("timelines", include_str!("../../queries/timelines.sql"));
+const POLL_LISTS: QueryFile = ("poll_lists", include_str!("../../queries/poll_lists.sql"));
+const OF_DAYS: QueryFile =
+    ("timelines_of_days", include_str!("../../queries/timelines_of_days.sql"));
+const OF_INTERVALS: QueryFile =
     ("timelines_of_intervals", include_str!("../../queries/timelines_of_intervals.sql"));
 
 /// What every question starts with, where no piece of time is filled on its own.
-pub const HISTORIES: [Step; 4] = [ASKED_POLLS, WEEKS, OPEN_HOURS, TIMELINES];
+pub const HISTORIES: [QueryFile; 4] = [ASKED_POLLS, WEEKS, OPEN_HOURS, TIMELINES];
 
 /// What the `$` names of the queries stand for.
 pub type Arguments = HashMap<&'static str, Expr>;
@@ -91,50 +92,50 @@ pub fn day(day: i64) -> Expr {
     lit(ScalarValue::Date32(Some(i32::try_from(day).unwrap_or(i32::MAX))))
 }
 
-/// Steps on their way into a session, which already has the tables; clones share it.
+/// QueryFiles on their way into a session, which already has the tables; clones share it.
 #[derive(Clone)]
-pub struct Steps {
+pub struct QueryFiles {
     pub session: SessionState,
     pub arguments: Arguments,
     /// Folder whose SQL files stand in for the built-in ones of the same name.
     pub queries: Option<PathBuf>,
 }
 
-impl Steps {
+impl QueryFiles {
     /// Makes `open_hours` and `timelines` known, from which every figure comes.
-    pub async fn make_histories(&self, scope: Scope) -> Result<()> {
-        self.make_hours().await?;
-        self.make_polls(scope).await?;
-        self.make_pieces(scope).await
+    pub async fn register_histories(&self, scope: Scope) -> Result<()> {
+        self.register_open_hours().await?;
+        self.register_polls(scope).await?;
+        self.register_scoped_timelines(scope).await
     }
 
     /// Makes `open_hours` known.
-    pub async fn make_hours(&self) -> Result<()> {
-        self.make(WEEKS, "weeks").await?;
-        self.make(OPEN_HOURS, "open_hours").await
+    pub async fn register_open_hours(&self) -> Result<()> {
+        self.register_view(WEEKS, "weeks").await?;
+        self.register_view(OPEN_HOURS, "open_hours").await
     }
 
     /// Makes `timelines` known, or what the pieces of the scope are filled from.
-    pub async fn make_polls(&self, scope: Scope) -> Result<()> {
-        self.make(ASKED_POLLS, "asked_polls").await?;
+    pub async fn register_polls(&self, scope: Scope) -> Result<()> {
+        self.register_view(ASKED_POLLS, "asked_polls").await?;
         match scope {
-            Scope::All => self.make(TIMELINES, "timelines").await,
-            Scope::Day | Scope::Interval => self.make(POLL_LISTS, "poll_lists").await,
+            Scope::All => self.register_view(TIMELINES, "timelines").await,
+            Scope::Day | Scope::Interval => self.register_view(POLL_LISTS, "poll_lists").await,
         }
     }
 
     /// Makes `timelines` known where each piece of time is filled on its own, from what the other two
     /// made.
-    pub async fn make_pieces(&self, scope: Scope) -> Result<()> {
+    pub async fn register_scoped_timelines(&self, scope: Scope) -> Result<()> {
         match scope {
             Scope::All => Ok(()),
-            Scope::Day => self.make(OF_DAYS, "timelines").await,
-            Scope::Interval => self.make(OF_INTERVALS, "timelines").await,
+            Scope::Day => self.register_view(OF_DAYS, "timelines").await,
+            Scope::Interval => self.register_view(OF_INTERVALS, "timelines").await,
         }
     }
 
     /// Makes the relation of a step known under a name.
-    pub async fn make(&self, step: Step, name: &str) -> Result<()> {
+    pub async fn register_view(&self, step: QueryFile, name: &str) -> Result<()> {
         let view = ViewTable::new(self.relation(step).await?, None);
         Ok(self.register(name, Arc::new(view))?)
     }
@@ -149,7 +150,7 @@ impl Steps {
         Ok(())
     }
 
-    pub async fn relation(&self, (file, built_in): Step) -> Result<LogicalPlan> {
+    pub async fn relation(&self, (file, built_in): QueryFile) -> Result<LogicalPlan> {
         let replaced = match &self.queries {
             Some(folder) => {
                 let path = folder.join(format!("{file}.sql"));
@@ -188,7 +189,7 @@ impl Steps {
 /// A built-in step, whose text is parsed once.
 pub fn statement(
     session: &SessionState,
-    (file, built_in): &Step,
+    (file, built_in): &QueryFile,
 ) -> datafusion::error::Result<Statement> {
     static PARSED: LazyLock<Mutex<HashMap<&str, Statement>>> = LazyLock::new(Mutex::default);
     let known = || PARSED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -217,7 +218,7 @@ fn with_placeholders(
     let bound = plan.transform_up_with_subqueries(|plan| {
         let names = NamePreserver::new(&plan);
         let bound = plan.map_expressions(|expr| {
-            // Steps before this one are part of its plan, and have long names and no placeholders left.
+            // Views before this one are part of its plan, and have long names and no placeholders left.
             if !expr.exists(stands)? {
                 return Ok(Transformed::no(expr));
             }

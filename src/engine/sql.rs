@@ -22,8 +22,10 @@ use super::group_by_store::GroupByStore;
 use super::merge_join::MergeJoinByStore;
 use super::partitioned_scan::STORE_NO;
 use super::prefetch::{PrefetchExec, Prefetched};
+use super::query_files::{
+    self, ASKED_POLLS, Arguments, QueryFile, QueryFiles, TIMELINES, day, instant,
+};
 use super::remove_sorts::RemoveSorts;
-use super::steps::{self, ASKED_POLLS, Arguments, Step, Steps, TIMELINES, day, instant};
 use super::store_ranges::StoreRanges;
 use super::table_files::TableFiles;
 use crate::error::{Error, Result};
@@ -31,8 +33,8 @@ use crate::functions;
 use crate::rules::{Scope, Window};
 use crate::tables::Table;
 
-const TALLIES: Step = ("tallies", include_str!("../../queries/tallies.sql"));
-const REPORT: Step = ("report", include_str!("../../queries/report.sql"));
+const TALLIES: QueryFile = ("tallies", include_str!("../../queries/tallies.sql"));
+const REPORT: QueryFile = ("report", include_str!("../../queries/report.sql"));
 
 /// Large enough that a batch costs little, small enough to stay in a core's cache.
 const BATCH_ROWS: usize = 8_192;
@@ -53,9 +55,9 @@ static PREPARED: LazyLock<SessionState> = LazyLock::new(|| {
 
 /// Makes what every report starts from; without this the first report does.
 pub fn prepare() {
-    for step in steps::HISTORIES.iter().chain([&TALLIES, &REPORT]) {
+    for step in query_files::HISTORIES.iter().chain([&TALLIES, &REPORT]) {
         // What cannot be read is told by the report that needs it.
-        let _ = steps::statement(&PREPARED, step);
+        let _ = query_files::statement(&PREPARED, step);
     }
 }
 
@@ -68,7 +70,7 @@ pub async fn figures(asked: &Asked) -> Result<RecordBatch> {
     Ok(concat_batches(&schema, &batches)?)
 }
 
-/// The plans that make the figures, as text.
+/// The plans that register_view the figures, as text.
 pub async fn explain(asked: &Asked) -> Result<String> {
     let Planned { prefetched, report } = report(asked, false).await?;
     let report = report.create_physical_plan().await?;
@@ -87,26 +89,26 @@ struct Planned {
 
 /// `starts` tells whether the latter begins.
 async fn report(asked: &Asked, starts: bool) -> Result<Planned> {
-    let steps = Steps {
+    let query_files = QueryFiles {
         session: session(asked)?.state(),
         arguments: arguments(asked)?,
         queries: asked.question.queries.clone(),
     };
-    let (scope, of_hours) = (asked.question.options.scope, steps.clone());
-    let hours = SpawnedTask::spawn(async move { of_hours.make_hours().await });
+    let (scope, of_hours) = (asked.question.options.scope, query_files.clone());
+    let hours = SpawnedTask::spawn(async move { of_hours.register_open_hours().await });
     // Other queries may read more of it.
-    let built_in = steps.queries.is_none();
+    let built_in = query_files.queries.is_none();
     let prefetched = match scope == Scope::All && built_in {
-        true => Some(timelines(&steps, starts).await?),
+        true => Some(timelines(&query_files, starts).await?),
         false => {
-            steps.make_polls(scope).await?;
+            query_files.register_polls(scope).await?;
             None
         }
     };
     hours.join().await.map_err(|error| Error::bug(error.to_string()))??;
-    steps.make_pieces(scope).await?;
-    steps.make(TALLIES, "tallies").await?;
-    let report = DataFrame::new(steps.session.clone(), steps.relation(REPORT).await?);
+    query_files.register_scoped_timelines(scope).await?;
+    query_files.register_view(TALLIES, "tallies").await?;
+    let report = DataFrame::new(query_files.session.clone(), query_files.relation(REPORT).await?);
     let schema = report.schema().clone();
     let names = schema.fields().iter().map(|field| field.name().as_str());
     let columns: Vec<&str> = names.filter(|name| asked.question.wants(name)).collect();
@@ -115,16 +117,17 @@ async fn report(asked: &Asked, starts: bool) -> Result<Planned> {
 
 /// Makes known of `timelines` what the report reads. Most of the work is there, so that it begins
 /// while the rest is planned.
-async fn timelines(steps: &Steps, starts: bool) -> Result<Arc<PrefetchExec>> {
-    steps.make(ASKED_POLLS, "asked_polls").await?;
-    let timelines = DataFrame::new(steps.session.clone(), steps.relation(TIMELINES).await?);
+async fn timelines(query_files: &QueryFiles, starts: bool) -> Result<Arc<PrefetchExec>> {
+    query_files.register_view(ASKED_POLLS, "asked_polls").await?;
+    let timelines =
+        DataFrame::new(query_files.session.clone(), query_files.relation(TIMELINES).await?);
     let timelines = timelines.select_columns(&["store_no", "timeline"])?;
     let context = Arc::new(timelines.task_ctx());
     let timelines = Arc::new(PrefetchExec::new(timelines.create_physical_plan().await?));
     if starts {
         timelines.start(&context)?;
     }
-    steps.register("timelines", Arc::new(Prefetched(Arc::clone(&timelines))))?;
+    query_files.register("timelines", Arc::new(Prefetched(Arc::clone(&timelines))))?;
     Ok(timelines)
 }
 
@@ -137,7 +140,7 @@ fn session(asked: &Asked) -> Result<SessionContext> {
         // Scans come divided by stores, and stay so.
         .with_repartition_file_scans(false)
         .with_round_robin_repartition(false)
-        // What windows make of a store is cheap to look up, and dear to compute once a column.
+        // What windows register_view of a store is cheap to look up, and dear to compute once a column.
         .set_bool("datafusion.optimizer.enable_leaf_expression_pushdown", false)
         // No join of the report leaves rows out, so that there is nothing to filter scans by.
         .set_bool("datafusion.optimizer.enable_dynamic_filter_pushdown", false)
@@ -193,7 +196,7 @@ fn arguments(asked: &Asked) -> Result<Arguments> {
     let start_of = |window: Window| instant(window.before(asked.now).starts_at());
     let range = (start_of(Window::LONGEST), instant(asked.now));
     let days = (day(asked.first_day), day(asked.last_day));
-    let mut arguments = steps::arguments(&asked.question.options, range, days)?;
+    let mut arguments = query_files::arguments(&asked.question.options, range, days)?;
     arguments.insert("day_ago", start_of(Window::LastDay));
     arguments.insert("hour_ago", start_of(Window::LastHour));
     Ok(arguments)

@@ -16,12 +16,12 @@ use futures::FutureExt;
 
 use super::database::{CATALOG, INTERNAL, SCHEMA};
 use crate::engine::Tables;
-use crate::engine::steps::{Arguments, Step, Steps};
+use crate::engine::query_files::{Arguments, QueryFile, QueryFiles};
 use crate::error::{Error, broken};
 use crate::rules::{Options, Scope};
 use crate::tables::{Dataset, Table};
 
-const STORES: Step = ("stores", include_str!("../../queries/stores.sql"));
+const STORES: QueryFile = ("stores", include_str!("../../queries/stores.sql"));
 
 /// What table functions and views are planned over.
 #[derive(Debug)]
@@ -38,14 +38,19 @@ impl Chain {
     }
 
     /// The last of the steps; those before it are planned as far as the question needs them.
-    pub fn plan(&self, arguments: Arguments, scope: Scope, steps: &[Step]) -> Result<LogicalPlan> {
+    pub fn plan(
+        &self,
+        arguments: Arguments,
+        scope: Scope,
+        steps: &[QueryFile],
+    ) -> Result<LogicalPlan> {
         let planned = async {
-            let known = self.steps(&self.tables.providers, arguments)?;
-            known.make_histories(scope).await?;
+            let known = self.query_files(&self.tables.providers, arguments)?;
+            known.register_histories(scope).await?;
             let (last, before) =
                 steps.split_last().ok_or_else(|| Error::bug("a question without a step"))?;
             for step in before {
-                known.make(*step, step.0).await?;
+                known.register_view(*step, step.0).await?;
             }
             known.relation(*last).await
         };
@@ -61,20 +66,20 @@ impl Chain {
         let zone = Options::default().default_time_zone.as_str();
         let arguments =
             Arguments::from([("default_time_zone", lit(zone)), ("zone_rules", lit(zone_edition))]);
-        let planned = async { self.steps(tables, arguments)?.relation(STORES).await };
+        let planned = async { self.query_files(tables, arguments)?.relation(STORES).await };
         Ok(ViewTable::new(at_once(planned)?, None))
     }
 
-    fn steps(
+    fn query_files(
         &self,
         tables: &[(Table, Arc<dyn TableProvider>)],
         arguments: Arguments,
-    ) -> crate::Result<Steps> {
+    ) -> crate::Result<QueryFiles> {
         let known = tables.iter().map(|(table, files)| (table.name(), Arc::clone(files)));
         let schema = schema_of(known)?;
         let builder = SessionStateBuilder::new_from_existing(self.planner.clone());
         let session = builder.with_catalog_list(catalogs_of([(SCHEMA, schema)])?).build();
-        Ok(Steps { session, arguments, queries: None })
+        Ok(QueryFiles { session, arguments, queries: None })
     }
 }
 

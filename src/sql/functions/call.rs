@@ -8,7 +8,7 @@ use datafusion::logical_expr::Expr;
 use datafusion::scalar::ScalarValue;
 
 use super::Kind;
-use crate::engine::steps::{day, instant};
+use crate::engine::query_files::{day, instant};
 use crate::engine::{Tables, first_day_to_read};
 use crate::functions::instants::instant_us;
 use crate::rules::calendar::{DAY_US, day_of};

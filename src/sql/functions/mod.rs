@@ -32,10 +32,10 @@ pub use self::open::{Callable, instants, resolved};
 use self::relation::TableFunctions;
 use super::as_of::{AS_OF, AsOf};
 use super::chain::Chain;
-use crate::engine::steps::{Arguments, Step, arguments};
+use crate::engine::query_files::{Arguments, QueryFile, arguments};
 use crate::rules::ZoneRules;
 
-const HISTORIES: Step = ("histories", include_str!("../../../queries/histories.sql"));
+const HISTORIES: QueryFile = ("histories", include_str!("../../../queries/histories.sql"));
 
 /// What a call is planned as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Kind {
     }
 
     /// The steps after `open_hours` and `timelines`.
-    fn steps(self) -> &'static [Step] {
+    fn steps(self) -> &'static [QueryFile] {
         match self {
             Self::Uptime => &[
                 HISTORIES,
