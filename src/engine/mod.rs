@@ -3,9 +3,9 @@
 //! Both answer in microseconds and must agree to the last of them; [`crate::report`] prints what
 //! they say. Knows nothing of who asks.
 
-pub mod frame;
+pub mod datafusion_report;
+pub mod polars_report;
 pub mod single_store;
-pub mod sql;
 
 mod few_stores;
 mod group_by_store;
@@ -115,7 +115,7 @@ pub struct StoreCounts {
 /// its own while the first tables are opened.
 pub fn prepare(engine: Engine) {
     match engine {
-        Engine::DataFusion => sql::prepare(),
+        Engine::DataFusion => datafusion_report::prepare(),
         Engine::Polars => {}
     }
 }
@@ -127,8 +127,8 @@ pub fn prepare(engine: Engine) {
 pub async fn answer(dataset: &Dataset, question: &Question, engine: Engine) -> Result<Answer> {
     let asked = Asked::of(dataset, question)?;
     let figures = match engine {
-        Engine::DataFusion => sql::figures(&asked).await?,
-        Engine::Polars => frame::figures(&asked).await?,
+        Engine::DataFusion => datafusion_report::figures(&asked).await?,
+        Engine::Polars => polars_report::figures(&asked).await?,
     };
     // What programs read of a file beside its columns.
     let schema = figures.schema().as_ref().clone();
@@ -184,7 +184,7 @@ impl Tables {
 pub async fn explain(dataset: &Dataset, question: &Question, engine: Engine) -> Result<String> {
     let asked = Asked::of(dataset, question)?;
     match engine {
-        Engine::DataFusion => sql::explain(&asked).await,
+        Engine::DataFusion => datafusion_report::explain(&asked).await,
         Engine::Polars => Err(Error::Argument(
             "--explain tells how the SQL engine answers; expected --engine datafusion".into(),
         )),
