@@ -10,7 +10,7 @@ use criterion::{BenchmarkId, Criterion, SamplingMode, criterion_group, criterion
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tokio::runtime::Runtime;
-use uptally::engine::{Engine, Question, answer};
+use uptally::engine::{Engine, ReportQuery, answer};
 use uptally::tables::{Dataset, Table};
 
 fn report(criterion: &mut Criterion) {
@@ -26,7 +26,7 @@ fn report(criterion: &mut Criterion) {
         let ask = |engine: Engine| {
             let dataset = open(&runtime, &tables);
             runtime.block_on(async {
-                answer(&dataset, &Question::default(), engine)
+                answer(&dataset, &ReportQuery::default(), engine)
                     .await
                     .expect("there is an answer")
                     .figures

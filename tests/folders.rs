@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sqllogictest::{AsyncDB, DBOutput};
 use tempfile::TempDir;
-use uptally::engine::{Question, answer};
+use uptally::engine::{ReportQuery, answer};
 use uptally::tables::Dataset;
 
 use crate::harness::{ENGINES, block_on, ingest, uptally};
@@ -74,7 +74,7 @@ async fn answers(data: &Path, files: &[&Path]) -> Vec<String> {
     let dataset = Dataset::open(data, None).await.unwrap().unwrap();
     let mut answers = Vec::new();
     for engine in ENGINES {
-        let answered = answer(&dataset, &Question::default(), engine).await;
+        let answered = answer(&dataset, &ReportQuery::default(), engine).await;
         let figures = answered.unwrap_or_else(|error| panic!("{data:?}: {}", error.sentence()));
         answers.push(format!("{:?}", figures.figures));
     }

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use tempfile::TempDir;
-use uptally::engine::{Engine, Question, answer};
+use uptally::engine::{Engine, ReportQuery, answer};
 use uptally::ingest::{Outcome, Request, Watch, load};
 use uptally::rules::{DailyHours, DefaultHours, Interpolation, NoData, Options, Scope, ZoneName};
 use uptally::tables::{Dataset, WriteLock};
@@ -71,7 +71,7 @@ pub async fn tables_of(chain: &Chain) -> (TempDir, Dataset) {
 }
 
 /// The judge's question as an engine is asked it.
-pub fn question(asked: &judge::Question) -> Question {
+pub fn question(asked: &judge::Question) -> ReportQuery {
     let options = Options {
         interpolation: match asked.interpolation {
             judge::Interpolation::Previous => Interpolation::Previous,
@@ -101,13 +101,13 @@ pub fn question(asked: &judge::Question) -> Question {
     };
     // However little there is to do, so that every chain is divided somewhere.
     let threads = NonZeroUsize::new(3);
-    Question { now: asked.now, options, extended: true, threads, ..Question::default() }
+    ReportQuery { now: asked.now, options, extended: true, threads, ..ReportQuery::default() }
 }
 
 /// What an engine says, in the judge's form; uptime, downtime and unknown add up to scheduled.
 pub async fn tallies(
     dataset: &Dataset,
-    question: &Question,
+    question: &ReportQuery,
     engine: Engine,
 ) -> Vec<(String, [Tally; 3])> {
     let figures = answer(dataset, question, engine).await.unwrap().figures;

@@ -11,7 +11,7 @@ use super::ingest::{LoadSettings, Rejection, conflicts, default_words, load_into
 use super::output::{self, Output};
 use super::signals::Stop;
 use super::zones;
-use crate::engine::{Answer, Engine, Question, answer, explain, prepare};
+use crate::engine::{Engine, ReportFigures, ReportQuery, answer, explain, prepare};
 use crate::error::{Error, Result};
 use crate::ingest::{Mode, Outcome};
 use crate::report::{Format, Layout, print};
@@ -169,8 +169,8 @@ async fn report_on(data: &Path, arguments: &Arguments, stop: &Stop) -> Result<()
     output.finish()
 }
 
-fn question(arguments: &Arguments) -> Question {
-    Question {
+fn question(arguments: &Arguments) -> ReportQuery {
+    ReportQuery {
         now: arguments.now,
         options: Options {
             interpolation: arguments.interpolation,
@@ -208,7 +208,7 @@ fn tell_load(outcome: &Outcome) {
 }
 
 /// From when the figures look back, and how many stores were given a default.
-fn tell_defaults(answer: &Answer, question: &Question, zone_edition: &str) {
+fn tell_defaults(answer: &ReportFigures, question: &ReportQuery, zone_edition: &str) {
     let counts = answer.stores;
     let now = chrono::DateTime::from_timestamp_micros(answer.now).unwrap_or_default();
     eprintln!(

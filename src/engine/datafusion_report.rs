@@ -17,7 +17,7 @@ use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 use datafusion::prelude::{SessionConfig, SessionContext, col, lit};
 
-use super::Asked;
+use super::ResolvedQuery;
 use super::group_by_store::GroupByStore;
 use super::merge_join::MergeJoinByStore;
 use super::partitioned_scan::STORE_NO;
@@ -61,8 +61,8 @@ pub fn prepare() {
     }
 }
 
-/// The figures, as [`super::Answer::figures`] describes them.
-pub async fn figures(asked: &Asked) -> Result<RecordBatch> {
+/// The figures, as [`super::ReportFigures::figures`] describes them.
+pub async fn figures(asked: &ResolvedQuery) -> Result<RecordBatch> {
     let Planned { report, .. } = report(asked, true).await?;
     let schema = Arc::new(report.schema().as_arrow().clone());
     let batches = report.collect().await?;
@@ -71,7 +71,7 @@ pub async fn figures(asked: &Asked) -> Result<RecordBatch> {
 }
 
 /// The plans that register_view the figures, as text.
-pub async fn explain(asked: &Asked) -> Result<String> {
+pub async fn explain(asked: &ResolvedQuery) -> Result<String> {
     let Planned { prefetched, report } = report(asked, false).await?;
     let report = report.create_physical_plan().await?;
     let text = |plan: &dyn ExecutionPlan| displayable(plan).indent(false).to_string();
@@ -88,7 +88,7 @@ struct Planned {
 }
 
 /// `starts` tells whether the latter begins.
-async fn report(asked: &Asked, starts: bool) -> Result<Planned> {
+async fn report(asked: &ResolvedQuery, starts: bool) -> Result<Planned> {
     let query_files = QueryFiles {
         session: session(asked)?.state(),
         arguments: arguments(asked)?,
@@ -132,7 +132,7 @@ async fn timelines(query_files: &QueryFiles, starts: bool) -> Result<Arc<Prefetc
 }
 
 /// A session over the tables at the asked version, with the functions of the rules.
-fn session(asked: &Asked) -> Result<SessionContext> {
+fn session(asked: &ResolvedQuery) -> Result<SessionContext> {
     let ranges = store_ranges(asked);
     let config = SessionConfig::new()
         .with_batch_size(BATCH_ROWS)
@@ -172,7 +172,7 @@ fn session(asked: &Asked) -> Result<SessionContext> {
 }
 
 /// One range of stores for each thread.
-fn store_ranges(asked: &Asked) -> StoreRanges {
+fn store_ranges(asked: &ResolvedQuery) -> StoreRanges {
     // Below this, a second thread costs more than it saves.
     const DIVISIBLE_BYTES: u64 = 1 << 18;
     let polls = asked.files_of_days(Table::Polls);
@@ -186,13 +186,13 @@ fn store_ranges(asked: &Asked) -> StoreRanges {
 }
 
 /// Rows of the stores that are asked for; `None` where all are.
-fn asked_for(asked: &Asked) -> Option<Expr> {
+fn asked_for(asked: &ResolvedQuery) -> Option<Expr> {
     let numbers = asked.stores.numbers().iter().map(|number| lit(*number));
     (!asked.question.stores.is_empty()).then(|| col(STORE_NO).in_list(numbers.collect(), false))
 }
 
 /// Those of every question, and where the shorter windows start.
-fn arguments(asked: &Asked) -> Result<Arguments> {
+fn arguments(asked: &ResolvedQuery) -> Result<Arguments> {
     let start_of = |window: Window| instant(window.before(asked.now).starts_at());
     let range = (start_of(Window::LONGEST), instant(asked.now));
     let days = (day(asked.first_day), day(asked.last_day));

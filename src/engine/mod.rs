@@ -65,7 +65,7 @@ pub enum Engine {
 
 /// What is asked of the tables.
 #[derive(Clone, Debug, Default)]
-pub struct Question {
+pub struct ReportQuery {
     /// Microseconds UTC; the latest poll of all stores where none is given.
     pub now: Option<i64>,
     pub options: Options,
@@ -80,7 +80,7 @@ pub struct Question {
     pub threads: Option<NonZeroUsize>,
 }
 
-impl Question {
+impl ReportQuery {
     /// Whether a column of the figures is asked for.
     fn wants(&self, column: &str) -> bool {
         let is_standard = |kind| column.starts_with(kind);
@@ -93,7 +93,7 @@ pub const ZONE_RULES: &str = "uptally_zone_rules";
 
 /// What the tables say.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct ReportFigures {
     /// `store_id`, then microseconds: `uptime_*` and `downtime_*` by window, and where extended
     /// `unknown_*` and `scheduled_*`; in ascending order of ids.
     pub figures: RecordBatch,
@@ -124,8 +124,12 @@ pub fn prepare(engine: Engine) {
 ///
 /// # Errors
 /// Where there is no poll to look back from and no `now`, or a store asked for is unknown.
-pub async fn answer(dataset: &Dataset, question: &Question, engine: Engine) -> Result<Answer> {
-    let asked = Asked::of(dataset, question)?;
+pub async fn answer(
+    dataset: &Dataset,
+    question: &ReportQuery,
+    engine: Engine,
+) -> Result<ReportFigures> {
+    let asked = ResolvedQuery::resolve(dataset, question)?;
     let figures = match engine {
         Engine::DataFusion => datafusion_report::figures(&asked).await?,
         Engine::Polars => polars_report::figures(&asked).await?,
@@ -135,7 +139,7 @@ pub async fn answer(dataset: &Dataset, question: &Question, engine: Engine) -> R
     let edition = dataset.zone_rules()?.edition().to_owned();
     let schema = schema.with_metadata(HashMap::from([(ZONE_RULES.to_owned(), edition)]));
     let figures = figures.with_schema(Arc::new(schema))?;
-    Ok(Answer { figures, now: asked.now, stores: asked.stores.counts() })
+    Ok(ReportFigures { figures, now: asked.now, stores: asked.stores.counts() })
 }
 
 /// The tables as any query may scan them, and what has to be known of them to plan one.
@@ -155,7 +159,7 @@ impl Tables {
     ///
     /// # Errors
     /// Where the list of stores cannot be read.
-    pub fn of(dataset: &Dataset, threads: usize) -> Result<Self> {
+    pub fn open(dataset: &Dataset, threads: usize) -> Result<Self> {
         let stores = Arc::new(StoreDirectory::read(dataset)?);
         let ranges = stores.numbered().divided(threads);
         let provider = |table: Table| -> (Table, Arc<dyn TableProvider>) {
@@ -181,8 +185,8 @@ impl Tables {
 ///
 /// # Errors
 /// As [`answer`].
-pub async fn explain(dataset: &Dataset, question: &Question, engine: Engine) -> Result<String> {
-    let asked = Asked::of(dataset, question)?;
+pub async fn explain(dataset: &Dataset, question: &ReportQuery, engine: Engine) -> Result<String> {
+    let asked = ResolvedQuery::resolve(dataset, question)?;
     match engine {
         Engine::DataFusion => datafusion_report::explain(&asked).await,
         Engine::Polars => Err(Error::Argument(
@@ -193,9 +197,9 @@ pub async fn explain(dataset: &Dataset, question: &Question, engine: Engine) -> 
 
 /// A question, settled against the tables.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct ResolvedQuery {
     pub dataset: Dataset,
-    pub question: Question,
+    pub question: ReportQuery,
     pub now: i64,
     /// First day whose polls have to be read: with what is carried into it, they tell the state of
     /// every store over the longest window.
@@ -205,8 +209,8 @@ pub struct Asked {
     pub stores: NumberedStores,
 }
 
-impl Asked {
-    fn of(dataset: &Dataset, question: &Question) -> Result<Self> {
+impl ResolvedQuery {
+    fn resolve(dataset: &Dataset, question: &ReportQuery) -> Result<Self> {
         // Both are read from files, so that neither waits for the other.
         let (zone_rules, stores) = thread::scope(|scope| {
             let read = || dataset.zone_rules();
@@ -248,7 +252,7 @@ impl Asked {
 /// All stores of a dataset, and those that the question asks for.
 fn asked_stores(
     dataset: &Dataset,
-    question: &Question,
+    question: &ReportQuery,
 ) -> Result<(NumberedStores, NumberedStores)> {
     if question.stores.is_empty() {
         let all = NumberedStores::read(dataset)?;

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
-use crate::engine::{Engine, Question};
+use crate::engine::{Engine, ReportQuery};
 use crate::report::{Format, Layout};
 use crate::rules::Options;
 use crate::words::{
@@ -82,8 +82,8 @@ impl Ask {
     }
 
     /// As an engine is asked, looking back from `now`.
-    pub fn question(&self, now: Option<i64>) -> Question {
-        Question {
+    pub fn question(&self, now: Option<i64>) -> ReportQuery {
+        ReportQuery {
             now,
             options: self.options,
             stores: self.stores.clone(),

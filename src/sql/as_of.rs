@@ -151,7 +151,7 @@ impl Then {
         let open = async || {
             let found = Dataset::open(&self.folder, Some(self.version)).await?;
             let dataset = found.ok_or_else(|| Error::bug("a version that was there is gone"))?;
-            Tables::of(&dataset, threads)
+            Tables::open(&dataset, threads)
         };
         self.opened.get_or_try_init(open).await
     }

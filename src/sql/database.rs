@@ -149,7 +149,7 @@ impl Database {
     /// # Errors
     /// Where the tables cannot be read.
     pub fn session(&self, dataset: &Dataset) -> Result<Session> {
-        let tables = Tables::of(dataset, self.state.config().target_partitions())?;
+        let tables = Tables::open(dataset, self.state.config().target_partitions())?;
         let zones = &tables.zone_rules;
         let planner = SessionContext::new_with_state(self.planner.clone());
         functions::register_by_zones(&planner, zones);

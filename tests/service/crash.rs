@@ -133,7 +133,7 @@ fn after_any_kill_every_id_is_known_and_every_report_whole() {
 fn expected(data: &Path, question: u64) -> Vec<u8> {
     block_on(async {
         let dataset = Dataset::open(data, None).await.unwrap().unwrap();
-        let asked = uptally::engine::Question { now: Some(now(question)), ..Default::default() };
+        let asked = uptally::engine::ReportQuery { now: Some(now(question)), ..Default::default() };
         let engine = uptally::engine::Engine::Polars;
         let figures = answer(&dataset, &asked, engine).await.unwrap().figures;
         render(&lay_out(&figures, Layout::default()).unwrap(), Format::Csv).unwrap()

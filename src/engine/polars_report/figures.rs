@@ -8,14 +8,14 @@ use arrow::datatypes::{DataType, Field, Schema};
 use polars::prelude::DataFrame;
 
 use super::{ReportFiles, tallies};
-use crate::engine::Asked;
+use crate::engine::ResolvedQuery;
 use crate::error::{Error, Result};
 use crate::tables::{Table, TableFile};
 
-/// The figures, as [`Answer::figures`](crate::engine::Answer::figures) describes them.
+/// The figures, as [`ReportFigures::figures`](crate::engine::ReportFigures::figures) describes them.
 ///
 /// Needs a multi-threaded runtime: the frames are collected on a thread that may block.
-pub async fn figures(asked: &Asked) -> Result<RecordBatch> {
+pub async fn figures(asked: &ResolvedQuery) -> Result<RecordBatch> {
     let files = report_files(asked)?;
     let (now, options) = (asked.now, asked.question.options);
     let only = (!asked.question.stores.is_empty()).then(|| asked.question.stores.clone());
@@ -29,7 +29,7 @@ pub async fn figures(asked: &Asked) -> Result<RecordBatch> {
     record_batch(frame, wanted)
 }
 
-fn report_files(asked: &Asked) -> Result<ReportFiles> {
+fn report_files(asked: &ResolvedQuery) -> Result<ReportFiles> {
     let paths = |files: Vec<&TableFile>| -> Vec<PathBuf> {
         files.into_iter().map(|file| file.path.clone()).collect()
     };
