@@ -25,7 +25,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::prelude::SessionContext;
 
-use super::stop::Stop;
+use super::cancellation::CancellationFlag;
 use crate::rules::calendar::DAY_US;
 
 /// What one call makes at most, of all rows of a batch.
@@ -177,7 +177,7 @@ impl Bounded {
     /// # Errors
     /// Where the call would make more than [`BYTES_MAX`].
     fn few_enough(&self, args: &ScalarFunctionArgs) -> Result<()> {
-        Stop::of_thread().unless_set()?;
+        CancellationFlag::current().unless_set()?;
         let amounts = args.args.iter().map(Amount::of).collect::<Result<Vec<_>>>()?;
         let of_array = |argument: &ColumnarValue| match argument {
             ColumnarValue::Array(array) => Some(array.len()),

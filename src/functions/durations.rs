@@ -11,8 +11,8 @@ use datafusion::common::exec_err;
 use datafusion::error::Result;
 
 use super::arguments::{instant, interval_text, range_between, state, text};
+use super::cancellation::CancellationFlag;
 use super::lists::Lists;
-use super::stop::Stop;
 use crate::rules::algebra;
 use crate::rules::calendar::instant_text;
 use crate::rules::{Span, Step};
@@ -47,9 +47,9 @@ fn durations(
     let timelines = Lists::new(&columns[0]);
     let mut durations = DurationMicrosecondBuilder::with_capacity(rows);
     let mut steps = Vec::new();
-    let stop = Stop::of_thread();
+    let cancellation = CancellationFlag::current();
     for row in 0..rows {
-        stop.unless_set()?;
+        cancellation.check()?;
         let (Some(name), Some(range)) = (text(&columns[1], row), range(columns, row)?) else {
             durations.append_null();
             continue;
@@ -90,9 +90,9 @@ pub fn downtime(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
 fn durations_over_all(columns: &[ArrayRef], rows: usize, active: bool) -> Result<ArrayRef> {
     let (timelines, ever) = (Lists::new(&columns[0]), Span::new(Step::EVER, Span::FOREVER));
     let mut durations = DurationMicrosecondBuilder::with_capacity(rows);
-    let (mut steps, stop) = (Vec::new(), Stop::of_thread());
+    let (mut steps, cancellation) = (Vec::new(), CancellationFlag::current());
     for row in 0..rows {
-        stop.unless_set()?;
+        cancellation.check()?;
         timelines.read_steps(row, Step::EVER, &mut steps);
         let range = ever.filter(|_| !timelines.is_null(row));
         let duration_us = |range| algebra::duration_in(&steps, Some(active), range);

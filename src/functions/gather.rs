@@ -15,7 +15,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Int64Type};
 use datafusion::error::Result;
 use datafusion::logical_expr::EmitTo;
 
-use super::stop::Stop;
+use super::cancellation::CancellationFlag;
 
 /// Rows of one batch, each of which travels between partitions as a number.
 pub trait Rows: Debug + Send + Sync + 'static {
@@ -145,11 +145,11 @@ impl<B: Rows> Gathered<B> {
         groups: usize,
         mut take: impl FnMut(&mut Vec<Part<'a, B>>),
     ) -> Result<()> {
-        let stop = Stop::of_thread();
+        let cancellation = CancellationFlag::current();
         let (runs, ends) = self.by_group(groups);
         let (mut parts, mut start) = (Vec::new(), 0);
         for end in ends {
-            stop.unless_set()?;
+            cancellation.check()?;
             parts.clear();
             parts.extend(
                 runs[start..end]

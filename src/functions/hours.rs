@@ -8,8 +8,8 @@ use datafusion::error::Result;
 use hashbrown::HashMap;
 
 use super::arguments::{Ranges, text};
+use super::cancellation::CancellationFlag;
 use super::lists::{Lists, SpanLists};
-use super::stop::Stop;
 use crate::rules::calendar::{DAY_US, instant_text};
 use crate::rules::opening::{local_days, open_spans};
 use crate::rules::{LocalClock, Span, Zone, ZoneRules};
@@ -17,10 +17,10 @@ use crate::rules::{LocalClock, Span, Zone, ZoneRules};
 pub fn open_spans_of(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let (weeks, ranges) = (Lists::new(&columns[0]), Ranges::new(&columns[2], &columns[3]));
     let snaps = columns.get(4).map(|column| column.as_boolean());
-    let (mut clocks, stop) = (Clocks::by(zones), Stop::of_thread());
+    let (mut clocks, cancellation) = (Clocks::by(zones), CancellationFlag::current());
     let mut spans = SpanLists::with_capacity(rows);
     for row in 0..rows {
-        stop.unless_set()?;
+        cancellation.check()?;
         let snap = snaps.is_some_and(|snaps| snaps.is_valid(row) && snaps.value(row));
         match (text(&columns[1], row), ranges.range(row)?) {
             (Some(zone), Some(Some(range))) => {
@@ -37,10 +37,10 @@ pub fn open_spans_of(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Re
 
 pub fn local_days_of(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let ranges = Ranges::new(&columns[1], &columns[2]);
-    let (mut clocks, stop) = (Clocks::by(zones), Stop::of_thread());
+    let (mut clocks, cancellation) = (Clocks::by(zones), CancellationFlag::current());
     let mut days = SpanLists::with_capacity(rows);
     for row in 0..rows {
-        stop.unless_set()?;
+        cancellation.check()?;
         match (text(&columns[0], row), ranges.range(row)?) {
             (Some(zone), Some(Some(range))) => {
                 days.push(Some(&local_days(clocks.over(zone, range)?, range)));

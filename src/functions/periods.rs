@@ -12,9 +12,9 @@ use arrow::datatypes::{DataType, Field, Fields};
 use datafusion::error::Result;
 
 use super::arguments::{state, state_name, text};
+use super::cancellation::CancellationFlag;
 use super::durations::{duration_type, range};
 use super::lists::{Lists, SpanLists, instant_type};
-use super::stop::Stop;
 use crate::rules::algebra::{clip_into, duration_in, fill_ends, known_stretches, ranges_into};
 use crate::rules::{Span, Step};
 
@@ -72,9 +72,9 @@ fn periods(
 ) -> Result<ArrayRef> {
     let (timelines, mut spans) = (Lists::new(&columns[0]), SpanLists::with_capacity(rows));
     let (mut steps, mut held) = (Vec::new(), Vec::new());
-    let stop = Stop::of_thread();
+    let cancellation = CancellationFlag::current();
     for row in 0..rows {
-        stop.unless_set()?;
+        cancellation.check()?;
         timelines.read_steps(row, Step::EVER, &mut steps);
         let state = text(&columns[1], row).map(state).transpose()?;
         let Some(state) = state else {
@@ -140,9 +140,9 @@ fn stretches(
 ) -> Result<ArrayRef> {
     let timelines = Lists::new(&columns[0]);
     let (mut lengths, mut all) = (Vec::with_capacity(rows), Vec::new());
-    let (mut steps, stop) = (Vec::new(), Stop::of_thread());
+    let (mut steps, cancellation) = (Vec::new(), CancellationFlag::current());
     for row in 0..rows {
-        stop.unless_set()?;
+        cancellation.check()?;
         timelines.read_steps(row, Step::EVER, &mut steps);
         if !change(row, &mut steps)? {
             lengths.push(None);
@@ -168,9 +168,9 @@ fn stretches(
 pub fn into_values(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let timelines = Lists::new(&columns[0]);
     let (mut lengths, mut states, mut durations) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut steps, stop) = (Vec::new(), Stop::of_thread());
+    let (mut steps, cancellation) = (Vec::new(), CancellationFlag::current());
     for row in 0..rows {
-        stop.unless_set()?;
+        cancellation.check()?;
         timelines.read_steps(row, Step::EVER, &mut steps);
         let known = known_stretches(&steps);
         let before = states.len();

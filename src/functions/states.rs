@@ -7,17 +7,17 @@ use arrow::array::{ArrayRef, BooleanBuilder, Int64Builder, StringBuilder};
 use datafusion::error::Result;
 
 use super::arguments::{Ranges, instant, state_name};
+use super::cancellation::CancellationFlag;
 use super::lists::{Lists, SpanLists, Timelines};
-use super::stop::Stop;
 use crate::rules::algebra::{and, clip_into, combine_into, negate, or, ranges_into};
 use crate::rules::{Span, Step};
 
 pub fn state_at(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let timelines = Lists::new(&columns[0]);
     let mut names = StringBuilder::with_capacity(rows, rows * "unknown".len());
-    let stop = Stop::of_thread();
+    let cancellation = CancellationFlag::current();
     for row in 0..rows {
-        stop.unless_set()?;
+        cancellation.check()?;
         match instant(&columns[1], row) {
             Some(at) => names.append_value(state_name(timelines.state_at(row, at))),
             None => names.append_null(),
@@ -29,9 +29,10 @@ pub fn state_at(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
 /// Null where the state is not known.
 pub fn live_at(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let timelines = Lists::new(&columns[0]);
-    let (mut live, stop) = (BooleanBuilder::with_capacity(rows), Stop::of_thread());
+    let (mut live, cancellation) =
+        (BooleanBuilder::with_capacity(rows), CancellationFlag::current());
     for row in 0..rows {
-        stop.unless_set()?;
+        cancellation.check()?;
         live.append_option(instant(&columns[1], row).and_then(|at| timelines.state_at(row, at)));
     }
     Ok(Arc::new(live.finish()))
@@ -49,9 +50,9 @@ fn counts(columns: &[ArrayRef], rows: usize, active: bool) -> Result<ArrayRef> {
     let timelines = Lists::new(&columns[0]);
     let mut counts = Int64Builder::with_capacity(rows);
     let (mut steps, mut held) = (Vec::new(), Vec::new());
-    let stop = Stop::of_thread();
+    let cancellation = CancellationFlag::current();
     for row in 0..rows {
-        stop.unless_set()?;
+        cancellation.check()?;
         timelines.read_steps(row, Step::EVER, &mut steps);
         ranges_into(&mut held, &steps, Some(active));
         counts.append_option((!timelines.is_null(row)).then_some(held.len() as i64));
@@ -75,9 +76,9 @@ fn ranges(columns: &[ArrayRef], rows: usize, state: Option<bool>) -> Result<Arra
     let timelines = Lists::new(&columns[0]);
     let mut spans = SpanLists::with_capacity(rows);
     let (mut steps, mut held) = (Vec::new(), Vec::new());
-    let stop = Stop::of_thread();
+    let cancellation = CancellationFlag::current();
     for row in 0..rows {
-        stop.unless_set()?;
+        cancellation.check()?;
         let bound = match columns {
             [_, from, to, ..] => Ranges::new(from, to).range(row)?,
             [_, from] => instant(from, row).map(|from| Span::new(from, Span::FOREVER)),
@@ -114,9 +115,9 @@ fn combined(
     let (lefts, rights) = (Lists::new(&columns[0]), Lists::new(&columns[1]));
     let mut made = Timelines::default();
     let (mut left, mut right, mut steps) = (Vec::new(), Vec::new(), Vec::new());
-    let stop = Stop::of_thread();
+    let cancellation = CancellationFlag::current();
     for row in 0..rows {
-        stop.unless_set()?;
+        cancellation.check()?;
         if lefts.is_null(row) && rights.is_null(row) {
             made.push(None);
             continue;
@@ -133,9 +134,9 @@ pub fn timeline_not(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let timelines = Lists::new(&columns[0]);
     let mut made = Timelines::default();
     let mut steps = Vec::new();
-    let stop = Stop::of_thread();
+    let cancellation = CancellationFlag::current();
     for row in 0..rows {
-        stop.unless_set()?;
+        cancellation.check()?;
         timelines.read_steps(row, Step::EVER, &mut steps);
         negate(&mut steps);
         made.push((!timelines.is_null(row)).then_some(&steps));
@@ -147,9 +148,9 @@ pub fn timeline_clip(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let (timelines, ranges) = (Lists::new(&columns[0]), Ranges::new(&columns[1], &columns[2]));
     let mut made = Timelines::default();
     let (mut steps, mut clipped) = (Vec::new(), Vec::new());
-    let stop = Stop::of_thread();
+    let cancellation = CancellationFlag::current();
     for row in 0..rows {
-        stop.unless_set()?;
+        cancellation.check()?;
         let range = ranges.range(row)?.filter(|_| !timelines.is_null(row));
         if let Some(range) = range {
             timelines.read_steps(row, Step::EVER, &mut steps);

@@ -9,17 +9,17 @@ use datafusion::common::exec_err;
 use datafusion::error::Result;
 
 use super::arguments::{Ranges, gap_us, interpolation, text};
+use super::cancellation::CancellationFlag;
 use super::lists::{Lists, Timelines};
-use super::stop::Stop;
 use crate::rules::Interpolation;
 use crate::rules::tally::{Tally, tally};
 use crate::rules::timeline::steps_within;
 
 pub fn timeline_within(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let (polls, pieces) = (Lists::new(&columns[0]), Lists::new(&columns[1]));
-    let (mut filled, stop) = (Timelines::default(), Stop::of_thread());
+    let (mut filled, cancellation) = (Timelines::default(), CancellationFlag::current());
     for row in 0..rows {
-        stop.unless_set()?;
+        cancellation.check()?;
         let how = match columns.get(2).and_then(|names| text(names, row)) {
             Some(name) => interpolation(name)?,
             None => Interpolation::default(),
@@ -92,9 +92,9 @@ fn tallies(
 ) -> Result<Vec<Option<Tally>>> {
     let (timelines, spans) = (Lists::new(timelines), Lists::new(spans));
     let ranges = Ranges::new(from, to);
-    let (mut steps, stop) = (Vec::new(), Stop::of_thread());
+    let (mut steps, cancellation) = (Vec::new(), CancellationFlag::current());
     let tally_of = |row: usize| {
-        stop.unless_set()?;
+        cancellation.check()?;
         let (Some(spans), Some(range)) = (spans.spans(row), ranges.range(row)?) else {
             return Ok(None);
         };

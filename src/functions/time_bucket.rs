@@ -15,12 +15,12 @@ use datafusion::logical_expr::{
 };
 
 use super::arguments::{interval_text, text};
+use super::cancellation::CancellationFlag;
 use super::documented::TIME_BUCKET;
 use super::durations::end_of;
 use super::hours::{Clocks, on_calendar};
 use super::lists::instant_type;
 use super::scalars::columns_of;
-use super::stop::Stop;
 use crate::rules::calendar::DAY_US;
 use crate::rules::{Bucket, LocalClock, Span, ZoneRules};
 
@@ -181,9 +181,9 @@ fn buckets(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<Array
     let asked = Asked::of(columns);
     let mut clocks = NearClocks { clocks: Clocks::by(zones), last: None };
     let (mut starts, mut width) = (Vec::with_capacity(rows), None);
-    let stop = Stop::of_thread();
+    let cancellation = CancellationFlag::current();
     for row in 0..rows {
-        stop.unless_set()?;
+        cancellation.check()?;
         let (Some(length), Some(at)) = (interval(Some(asked.widths), row), time(&columns[1], row))
         else {
             starts.push(None);

@@ -29,7 +29,7 @@ use datafusion::physical_plan::joins::{
 use datafusion::physical_plan::unnest::UnnestExec;
 
 use crate::error::broken;
-use crate::functions::Stop;
+use crate::functions::CancellationFlag;
 
 #[derive(Debug)]
 pub struct JoinsGiveWay;
@@ -116,7 +116,7 @@ impl PhysicalExpr for Awaited {
     }
 
     fn evaluate(&self, rows: &RecordBatch) -> Result<ColumnarValue> {
-        Stop::of_thread().unless_set()?;
+        CancellationFlag::current().check()?;
         self.0.evaluate(rows)
     }
 
@@ -162,7 +162,7 @@ impl OptimizerRule for Stopping {
         plan: LogicalPlan,
         config: &dyn OptimizerConfig,
     ) -> Result<Transformed<LogicalPlan>> {
-        Stop::of_thread().unless_set()?;
+        CancellationFlag::current().check()?;
         self.0.rewrite(plan, config)
     }
 }

@@ -1,7 +1,7 @@
 //! Threads of one query, or of the planning of one: nobody else's work waits for what it computes.
 //!
 //! A computation cannot be ended from outside. So whoever waits for it waits on other threads, and no
-//! longer than the limit of time allows; what is left of it sees the [`Stop`] or comes to its end, and
+//! longer than the limit of time allows; what is left of it sees the [`CancellationFlag`] or comes to its end, and
 //! keeps its turn until it has. Threads have long stacks, of which no more is memory than is used: a
 //! statement is walked through as deep as [`super::depth`] lets it be.
 
@@ -16,7 +16,7 @@ use super::limits::Limits;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::fair::{FairSemaphore, Slot};
-use crate::functions::Stop;
+use crate::functions::CancellationFlag;
 
 /// Of a thread; room for the deepest statement in a build without optimisation.
 pub const STACK_BYTES: usize = 64 << 20;
@@ -25,7 +25,7 @@ const READING_THREADS_MAX: usize = 16;
 
 pub struct Threads {
     runtime: Option<Runtime>,
-    stop: Stop,
+    cancellation: CancellationFlag,
     _turn: Arc<Slot>,
 }
 
@@ -39,13 +39,13 @@ impl Threads {
     /// # Errors
     /// Where the system has no thread left.
     pub fn start(count: usize, turn: Slot) -> Result<Self> {
-        let (stop, turn) = (Stop::default(), Arc::new(turn));
+        let (cancellation, turn) = (CancellationFlag::default(), Arc::new(turn));
         // Handles may outlive all threads, and must not keep the turn.
         let of_threads: Weak<_> = Arc::downgrade(&turn);
         let begin = {
-            let stop = stop.clone();
+            let cancellation = cancellation.clone();
             move || {
-                stop.carry();
+                cancellation.install();
                 TURN.with(|turn| turn.replace(of_threads.upgrade()));
             }
         };
@@ -63,7 +63,7 @@ impl Threads {
                 what: "cannot start threads for a query".into(),
                 source: error.into(),
             })?;
-        Ok(Self { runtime: Some(runtime), stop, _turn: turn })
+        Ok(Self { runtime: Some(runtime), cancellation, _turn: turn })
     }
 
     /// Begins the work, which ends with the threads at the latest.
@@ -77,7 +77,7 @@ impl Threads {
 impl Drop for Threads {
     /// Waits for nothing.
     fn drop(&mut self) {
-        self.stop.set();
+        self.cancellation.cancel();
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
@@ -127,7 +127,7 @@ mod tests {
         let limits = Limits { time: Duration::from_millis(50), ..Limits::default() };
         let stuck = compute(&turns, &limits, async move {
             may_finish.recv().unwrap();
-            Stop::of_thread().unless_set().unwrap_err();
+            CancellationFlag::current().check().unwrap_err();
         });
         assert!(matches!(stuck.await, Err(Error::Limit(_))));
         // Nobody else has a turn while it works on.

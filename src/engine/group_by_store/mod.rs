@@ -207,7 +207,7 @@ impl ExecutionPlan for SortedGroupExec {
         let memory = MemoryConsumer::new(format!("SortedGroupExec[{partition}]"));
         let memory = memory.register(context.memory_pool());
         let schema = self.schema();
-        let grouped = move |inputs| GroupedRows {
+        let grouped = move |inputs| GroupedStream {
             schema,
             inputs,
             first: i32::MIN,
@@ -270,7 +270,7 @@ impl Argument {
 
 /// The groups that are being made: one for each number from the first that is held on, whether a
 /// store of that number has rows or not, so that no group has to be looked up.
-struct GroupedRows {
+struct GroupedStream {
     schema: SchemaRef,
     inputs: SortedInputs,
     /// Store of the first group that is held.
@@ -281,7 +281,7 @@ struct GroupedRows {
     memory: MemoryReservation,
 }
 
-impl GroupedRows {
+impl GroupedStream {
     async fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         loop {
             let min_open_store = self.inputs.min_open_store();

@@ -17,9 +17,9 @@ use datafusion::error::Result;
 
 pub use self::aggregate::{HeartbeatAgg, RolledHeartbeats};
 use super::arguments::{instant, range_between};
+use super::cancellation::CancellationFlag;
 use super::durations::end_of;
 use super::lists::{Lists, SpanLists, Timelines, instant_type, spans_type};
-use super::stop::Stop;
 use crate::rules::algebra::duration_in;
 use crate::rules::calendar::instant_text;
 use crate::rules::heartbeat::Heartbeats;
@@ -110,9 +110,9 @@ pub fn as_timelines(column: &ArrayRef) -> Result<ArrayRef> {
         return Ok(Arc::clone(column));
     }
     let (beats, mut timelines) = (Column::new(column), Timelines::default());
-    let (mut steps, stop) = (Vec::new(), Stop::of_thread());
+    let (mut steps, cancellation) = (Vec::new(), CancellationFlag::current());
     for row in 0..column.len() {
-        stop.unless_set()?;
+        cancellation.check()?;
         let read = beats.read(row);
         read.iter().for_each(|beats| beats.steps_into(&mut steps));
         timelines.push(read.is_some().then_some(&steps));
@@ -156,9 +156,9 @@ fn each_after(
     mut take: impl FnMut(Option<Heartbeats>) -> Result<()>,
 ) -> Result<()> {
     let (beats, earlier) = (Column::new(&columns[0]), Column::new(&columns[1]));
-    let stop = Stop::of_thread();
+    let cancellation = CancellationFlag::current();
     for row in 0..rows {
-        stop.unless_set()?;
+        cancellation.check()?;
         let beats = match (beats.read(row), earlier.read(row)) {
             (Some(beats), Some(before)) => match beats.after(&before) {
                 Some(after) => Some(after),
@@ -181,9 +181,9 @@ fn each_after(
 pub fn trim_to(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let (beats, mut made) = (Column::new(&columns[0]), Built::with_capacity(rows));
     let lengths = columns.get(2).map(|column| column.as_primitive::<IntervalMonthDayNanoType>());
-    let stop = Stop::of_thread();
+    let cancellation = CancellationFlag::current();
     for row in 0..rows {
-        stop.unless_set()?;
+        cancellation.check()?;
         let Some(beats) = beats.read(row) else {
             made.push(None);
             continue;

@@ -16,8 +16,8 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
+use super::super::cancellation::CancellationFlag;
 use super::super::lists::instant_type;
-use super::super::stop::Stop;
 use super::lengths::{INTERVAL, taken_as_interval, truncated};
 use super::units::Unit;
 use super::zones::{Shift, Shifts};
@@ -198,9 +198,9 @@ impl DateTrunc {
         let units = units.as_string::<i32>();
         let times = times.as_primitive::<TimestampMicrosecondType>();
         let zones = zones.as_ref().map(|zones| zones.as_string::<i32>());
-        let (mut shifts, stop) = (Shifts::by(&self.zones), Stop::of_thread());
+        let (mut shifts, cancellation) = (Shifts::by(&self.zones), CancellationFlag::current());
         let each = (0..times.len()).map(|row| {
-            stop.unless_set()?;
+            cancellation.check()?;
             let is_null = zones.is_some_and(|zones| zones.is_null(row));
             if is_null || units.is_null(row) || times.is_null(row) {
                 return Ok(None);

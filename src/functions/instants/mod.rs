@@ -24,8 +24,8 @@ use datafusion::scalar::ScalarValue;
 
 pub use self::date_trunc::Rounded;
 pub use self::texts::{FromText, Read, instant_us, local_us};
+use super::cancellation::CancellationFlag;
 pub use super::lists::instant_type;
-use super::stop::Stop;
 use crate::error::{Fault, Wrong};
 use crate::rules::ZoneRules;
 
@@ -92,10 +92,10 @@ fn map_times(
         ColumnarValue::Scalar(other) => return exec_err!("{other} is not a time in microseconds"),
         ColumnarValue::Array(column) => column.as_primitive::<TimestampMicrosecondType>(),
     };
-    let stop = Stop::of_thread();
+    let cancellation = CancellationFlag::current();
     let mut mapped = TimestampMicrosecondBuilder::with_capacity(column.len());
     for at in column {
-        stop.unless_set()?;
+        cancellation.check()?;
         mapped.append_option(at.map(&mut each).transpose()?);
     }
     Ok(ColumnarValue::Array(Arc::new(mapped.finish().with_timezone_opt(zone))))

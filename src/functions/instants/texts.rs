@@ -13,8 +13,8 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
+use super::super::cancellation::CancellationFlag;
 use super::super::lists::instant_type;
-use super::super::stop::Stop;
 use super::{LOCAL_TIME, wrong_value};
 use crate::rules::calendar::DAY_US;
 use crate::rules::instant::{quoted, read_asked_instant, read_asked_local_time};
@@ -140,10 +140,10 @@ impl ScalarUDFImpl for FromText {
         let is_scalar = matches!(texts, ColumnarValue::Scalar(_));
         let texts = cast(&texts.to_array(1)?, &DataType::Utf8)?;
         let texts = texts.as_string::<i32>();
-        let stop = Stop::of_thread();
+        let cancellation = CancellationFlag::current();
         let mut times = TimestampMicrosecondBuilder::with_capacity(texts.len());
         for text in texts {
-            stop.unless_set()?;
+            cancellation.check()?;
             let time = text.map(|text| self.read.text(&self.zones, text));
             times.append_option(match time {
                 Some(Err(_)) if self.is_try => None,

@@ -12,8 +12,8 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
+use super::super::cancellation::CancellationFlag;
 use super::super::lists::instant_type;
-use super::super::stop::Stop;
 use super::zones::{Shift, Shifts};
 use super::{LOCAL_TIME, is_text, map_times, taken_as_instant};
 use crate::rules::ZoneRules;
@@ -89,11 +89,11 @@ impl ScalarUDFImpl for Timezone {
         };
         let times = times.to_array(zones.len())?;
         let times = times.as_primitive::<TimestampMicrosecondType>();
-        let (mut shifts, stop) = (Shifts::by(&self.zones), Stop::of_thread());
+        let (mut shifts, cancellation) = (Shifts::by(&self.zones), CancellationFlag::current());
         let names = zones.as_string_opt::<i32>();
         let offsets = zones.as_primitive_opt::<IntervalMonthDayNanoType>();
         let each = (0..zones.len()).map(|row| {
-            stop.unless_set()?;
+            cancellation.check()?;
             if zones.is_null(row) || times.is_null(row) {
                 return Ok(None);
             }

@@ -12,8 +12,8 @@ use super::super::hours::Clocks;
 use super::incidents::totals;
 use super::rows::{instants, list_of, lists, local_type};
 use crate::functions::arguments::{Ranges, text};
+use crate::functions::cancellation::CancellationFlag;
 use crate::functions::lists::{Lists, instant_type};
-use crate::functions::stop::Stop;
 use crate::rules::incident::incidents;
 use crate::rules::tally::{Tally, tally};
 use crate::rules::{Bucket, Poll, Span, Step, ZoneRules};
@@ -42,10 +42,10 @@ pub fn times_by(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<
     let [timelines, polls, spans] = [2, 3, 4].map(|at| Lists::new(&columns[at]));
     let ranges = Ranges::new(&columns[5], &columns[6]);
     let (mut lengths, mut all) = (Vec::with_capacity(rows), Filled::default());
-    let (mut calendars, stop) = (Calendars::by(zones), Stop::of_thread());
+    let (mut calendars, cancellation) = (Calendars::by(zones), CancellationFlag::current());
     let (mut steps, mut open) = (Vec::new(), Vec::new());
     for row in 0..rows {
-        stop.unless_set()?;
+        cancellation.check()?;
         let (bucket, zone) = (text(&columns[0], row), text(&columns[1], row));
         let (Some(bucket), Some(zone)) = (bucket, zone) else {
             lengths.push(0);
@@ -67,7 +67,7 @@ pub fn times_by(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<
             );
         }
         for bucket in buckets {
-            stop.unless_set()?;
+            cancellation.check()?;
             all.push(bucket, (&steps, &open, &polls));
         }
     }

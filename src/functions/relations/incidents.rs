@@ -9,8 +9,8 @@ use datafusion::error::Result;
 use super::super::hours::Clocks;
 use super::rows::{instants, list_of, lists};
 use crate::functions::arguments::{Ranges, text};
+use crate::functions::cancellation::CancellationFlag;
 use crate::functions::lists::{Lists, instant_type};
-use crate::functions::stop::Stop;
 use crate::rules::incident::{Incident, incidents};
 use crate::rules::{Span, ZoneRules};
 
@@ -97,9 +97,9 @@ fn each_store(
     let (timelines, spans) = (Lists::new(&columns[0]), Lists::new(&columns[1]));
     let ranges = Ranges::new(&columns[2], &columns[3]);
     let (mut steps, mut open) = (Vec::new(), Vec::new());
-    let stop = Stop::of_thread();
+    let cancellation = CancellationFlag::current();
     for row in 0..rows {
-        stop.unless_set()?;
+        cancellation.check()?;
         let (Some(range), Some(spans)) = (ranges.range(row)?.flatten(), spans.spans(row)) else {
             take(row, None, Vec::new())?;
             continue;

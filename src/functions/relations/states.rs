@@ -9,8 +9,8 @@ use datafusion::error::Result;
 
 use super::rows::{instants, list_of, lists};
 use crate::functions::arguments::{Ranges, gap_us, interpolation, text};
+use crate::functions::cancellation::CancellationFlag;
 use crate::functions::lists::{Lists, instant_type};
-use crate::functions::stop::Stop;
 use crate::rules::Interpolation;
 use crate::rules::state::{Origin, State, Stretch, stretches};
 use crate::rules::timeline::{shares, shares_within};
@@ -35,9 +35,9 @@ pub fn states_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let [polls, pieces, spans] = [0, 1, 2].map(|at| Lists::new(&columns[at]));
     let ranges = Ranges::new(&columns[3], &columns[4]);
     let (mut lengths, mut all) = (Vec::with_capacity(rows), Vec::new());
-    let stop = Stop::of_thread();
+    let cancellation = CancellationFlag::current();
     for row in 0..rows {
-        stop.unless_set()?;
+        cancellation.check()?;
         let before = all.len();
         if let (Some(range), Some(open)) = (ranges.range(row)?.flatten(), spans.spans(row)) {
             let how = text(&columns[5], row).map_or(Ok(Interpolation::default()), interpolation)?;

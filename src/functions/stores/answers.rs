@@ -222,7 +222,7 @@ pub fn to_store_time(
 ) -> Result<ArrayRef> {
     let mut times = TimestampMicrosecondBuilder::with_capacity(rows);
     for row in 0..rows {
-        schedules.stop.unless_set()?;
+        schedules.cancellation.check()?;
         let store = schedules.store(&columns[0], columns.get(2), row)?;
         times.append_option(match store.zip(instant(&columns[1], row)) {
             Some((store, at)) => {

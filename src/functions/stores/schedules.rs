@@ -9,8 +9,8 @@ use datafusion::error::Result;
 use super::{KnownHours, ReadOptions, StoreHours};
 use crate::error::broken;
 use crate::functions::arguments::text;
+use crate::functions::cancellation::CancellationFlag;
 use crate::functions::hours::{Clocks, on_calendar};
-use crate::functions::stop::Stop;
 use crate::rules::calendar::DAY_US;
 use crate::rules::schedule::Schedule;
 use crate::rules::{LocalClock, Options, Span, WeeklyHours, Zone, ZoneRules};
@@ -23,7 +23,7 @@ pub struct Schedules<'a> {
     /// Where the options of a text are.
     places: HashMap<String, usize>,
     clocks: Clocks,
-    pub stop: Stop,
+    pub cancellation: CancellationFlag,
     laid: HashMap<(&'a str, usize, i64), Schedule>,
 }
 
@@ -64,7 +64,7 @@ impl<'a> Schedules<'a> {
             options: vec![usual],
             places: HashMap::new(),
             clocks: Clocks::by(&known.zones),
-            stop: Stop::of_thread(),
+            cancellation: CancellationFlag::current(),
             laid: HashMap::new(),
         }
     }
@@ -152,7 +152,7 @@ impl<'a> Schedules<'a> {
     /// # Errors
     /// Where nobody waits for it any more.
     pub fn schedule(&mut self, store: Store<'a>, stretch: Span) -> Result<&Schedule> {
-        self.stop.unless_set()?;
+        self.cancellation.check()?;
         let key = (store.id, store.options, stretch.starts_at());
         if !self.laid.contains_key(&key) {
             if self.laid.len() >= Self::LAID_MAX {
