@@ -13,11 +13,13 @@ use datafusion::logical_expr::{
 use datafusion::physical_expr::expressions::Literal;
 use datafusion::scalar::ScalarValue;
 
+use super::accumulator::{
+    AnyAccumulator, FoldAccumulator, PollList, StateAgg, Timeline, WeeklyHours,
+};
 use super::arguments::{coerced, gap_us, interpolation};
 use super::documented::{Documented, POLL_LIST, STATE_AGG, TIMELINE, WEEKLY_HOURS};
-use super::fold::{Folding, Folds, PollList, StateAgg, Timeline, WeeklyHours};
-use super::gather::state_type;
-use super::lists::{poll_list_type, timeline_type, week_type};
+use super::encoding::lists::{poll_list_type, timeline_type, week_type};
+use super::grouping::state_type;
 use crate::rules::Interpolation;
 
 /// What the rows of a group become.
@@ -64,12 +66,12 @@ impl Aggregate {
         Self { fold, signature, documentation: fold.documented().documentation() }
     }
 
-    fn folding(&self, args: &AccumulatorArgs) -> Result<Box<dyn Folds>> {
+    fn folding(&self, args: &AccumulatorArgs) -> Result<Box<dyn AnyAccumulator>> {
         Ok(match self.fold {
-            Fold::Timeline => Box::new(Folding::of(self.timeline(args)?)),
-            Fold::StateAgg => Box::new(Folding::of(StateAgg)),
-            Fold::PollList => Box::new(Folding::of(PollList)),
-            Fold::WeeklyHours => Box::new(Folding::of(WeeklyHours)),
+            Fold::Timeline => Box::new(FoldAccumulator::new(self.timeline(args)?)),
+            Fold::StateAgg => Box::new(FoldAccumulator::new(StateAgg)),
+            Fold::PollList => Box::new(FoldAccumulator::new(PollList)),
+            Fold::WeeklyHours => Box::new(FoldAccumulator::new(WeeklyHours)),
         })
     }
 

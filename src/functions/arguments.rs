@@ -14,8 +14,8 @@ use datafusion::error::Result;
 use datafusion::scalar::ScalarValue;
 
 use super::documented::Documented;
+use super::encoding::lists::{instant_type, poll_list_type, spans_type, timeline_type, week_type};
 use super::heartbeats::{as_timelines, heartbeats_type};
-use super::lists::{instant_type, poll_list_type, spans_type, timeline_type, week_type};
 use crate::rules::calendar::{DAY_US, instant_text};
 use crate::rules::{Interpolation, Span};
 

@@ -12,7 +12,7 @@ use datafusion::error::Result;
 
 use super::arguments::{instant, interval_text, range_between, state, text};
 use super::cancellation::CancellationFlag;
-use super::lists::Lists;
+use super::encoding::lists::Lists;
 use crate::rules::algebra;
 use crate::rules::calendar::instant_text;
 use crate::rules::{Span, Step};

@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 
 use super::arguments::{Ranges, text};
 use super::cancellation::CancellationFlag;
-use super::lists::{Lists, SpanLists};
+use super::encoding::lists::{Lists, SpanLists};
 use crate::rules::calendar::{DAY_US, instant_text};
 use crate::rules::opening::{local_days, open_spans};
 use crate::rules::{LocalClock, Span, Zone, ZoneRules};

@@ -4,20 +4,18 @@
 //!
 //! Every function is described in [`documented`], by which its arguments are checked as well.
 
+mod accumulator;
 mod aggregates;
 mod arguments;
 mod bounded;
 mod cancellation;
 pub mod documented;
 mod durations;
-mod fold;
-mod gather;
+mod encoding;
+mod grouping;
 mod heartbeats;
 mod hours;
 pub mod instants;
-mod lists;
-mod numbers;
-mod packed;
 mod periods;
 pub mod relations;
 mod rollup;
@@ -35,14 +33,14 @@ use std::sync::Arc;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use datafusion::prelude::SessionContext;
 
+pub use self::accumulator::add_runs;
 use self::aggregates::{Aggregate, Fold};
 pub use self::arguments::gap_interval;
 pub use self::bounded::bound;
 pub use self::cancellation::CancellationFlag;
-pub use self::fold::add_runs;
-pub use self::gather::GroupRun;
+pub use self::encoding::lists::week_value;
+pub use self::grouping::GroupRun;
 use self::heartbeats::HeartbeatAgg;
-pub use self::lists::week_value;
 use self::rollup::Rollup;
 use self::scalars::{Function, SCALARS};
 pub use self::stores::{ChainHours, KnownHours, StoreHours};

@@ -14,7 +14,7 @@ use datafusion::error::Result;
 use super::arguments::{state, state_name, text};
 use super::cancellation::CancellationFlag;
 use super::durations::{duration_type, range};
-use super::lists::{Lists, SpanLists, instant_type};
+use super::encoding::lists::{Lists, SpanLists, instant_type};
 use crate::rules::algebra::{clip_into, duration_in, fill_ends, known_stretches, ranges_into};
 use crate::rules::{Span, Step};
 

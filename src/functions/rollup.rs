@@ -14,9 +14,9 @@ use datafusion::scalar::ScalarValue;
 
 use super::arguments::coerced;
 use super::documented::ROLLUP;
+use super::encoding::integer_lists::{IntegerLists, integer_list_type, integer_list_value};
+use super::encoding::lists::{Lists, Timelines};
 use super::heartbeats::RolledHeartbeats;
-use super::lists::{Lists, Timelines};
-use super::numbers::{Numbers, numbers_type, numbers_value};
 use crate::rules::Step;
 use crate::rules::calendar::instant_text;
 use crate::rules::rollup::rolled_up;
@@ -53,7 +53,7 @@ impl AggregateUDFImpl for Rollup {
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
-        Ok(vec![Arc::new(Field::new(format!("{}[parts]", args.name), numbers_type(), true))])
+        Ok(vec![Arc::new(Field::new(format!("{}[parts]", args.name), integer_list_type(), true))])
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
@@ -112,13 +112,13 @@ impl Accumulator for RolledTimelines {
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        let lists = Numbers::new(&states[0]);
+        let lists = IntegerLists::new(&states[0]);
         (0..states[0].len()).for_each(|row| self.packed.extend(lists.row(row)));
         Ok(())
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        Ok(vec![numbers_value(self.packed.clone())])
+        Ok(vec![integer_list_value(self.packed.clone())])
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {

@@ -12,8 +12,8 @@ use datafusion::logical_expr::{
 use super::arguments::{coerced, in_order};
 use super::documented::{self, Documented};
 use super::durations::duration_type;
+use super::encoding::lists::{spans_type, timeline_type};
 use super::heartbeats::heartbeats_type;
-use super::lists::{spans_type, timeline_type};
 use super::{durations, heartbeats, hours, periods, states, tallies};
 use crate::rules::ZoneRules;
 

@@ -8,7 +8,7 @@ use datafusion::error::Result;
 
 use super::arguments::{Ranges, instant, state_name};
 use super::cancellation::CancellationFlag;
-use super::lists::{Lists, SpanLists, Timelines};
+use super::encoding::lists::{Lists, SpanLists, Timelines};
 use crate::rules::algebra::{and, clip_into, combine_into, negate, or, ranges_into};
 use crate::rules::{Span, Step};
 

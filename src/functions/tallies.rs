@@ -10,7 +10,7 @@ use datafusion::error::Result;
 
 use super::arguments::{Ranges, gap_us, interpolation, text};
 use super::cancellation::CancellationFlag;
-use super::lists::{Lists, Timelines};
+use super::encoding::lists::{Lists, Timelines};
 use crate::rules::Interpolation;
 use crate::rules::tally::{Tally, tally};
 use crate::rules::timeline::steps_within;

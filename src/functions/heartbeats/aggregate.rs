@@ -16,7 +16,9 @@ use super::{Built, Column, heartbeats_type, instants};
 use crate::functions::arguments::{coerced, positive_us};
 use crate::functions::documented::HEARTBEAT_AGG;
 use crate::functions::durations::end_of;
-use crate::functions::numbers::{Numbers, numbers_type, numbers_value};
+use crate::functions::encoding::integer_lists::{
+    IntegerLists, integer_list_type, integer_list_value,
+};
 use crate::rules::calendar::instant_text;
 use crate::rules::heartbeat::Heartbeats;
 use crate::rules::{Span, Spans};
@@ -53,7 +55,7 @@ impl AggregateUDFImpl for HeartbeatAgg {
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
-        Ok(vec![Arc::new(Field::new(format!("{}[live]", args.name), numbers_type(), true))])
+        Ok(vec![Arc::new(Field::new(format!("{}[live]", args.name), integer_list_type(), true))])
     }
 
     fn accumulator(&self, _args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
@@ -189,7 +191,7 @@ impl Accumulator for Beating {
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        let lists = Numbers::new(&states[0]);
+        let lists = IntegerLists::new(&states[0]);
         for row in 0..states[0].len() {
             let [starts_at, ends_at, liveness_us, live @ ..] = lists.row(row) else { continue };
             let Some(range) = Span::new(*starts_at, *ends_at) else { continue };
@@ -205,7 +207,7 @@ impl Accumulator for Beating {
             state.extend([range.starts_at(), range.ends_at(), liveness_us]);
             state.extend(self.live.numbers());
         }
-        Ok(vec![numbers_value(state)])
+        Ok(vec![integer_list_value(state)])
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
@@ -243,7 +245,7 @@ impl Accumulator for RolledHeartbeats {
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        let lists = Numbers::new(&states[0]);
+        let lists = IntegerLists::new(&states[0]);
         for row in 0..states[0].len() {
             let [starts_at, ends_at, live @ ..] = lists.row(row) else { continue };
             Span::new(*starts_at, *ends_at).into_iter().for_each(|range| self.widen(range));
@@ -258,7 +260,7 @@ impl Accumulator for RolledHeartbeats {
             state.extend([range.starts_at(), range.ends_at()]);
             state.extend(self.live.numbers());
         }
-        Ok(vec![numbers_value(state)])
+        Ok(vec![integer_list_value(state)])
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {

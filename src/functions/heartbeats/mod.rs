@@ -19,7 +19,7 @@ pub use self::aggregate::{HeartbeatAgg, RolledHeartbeats};
 use super::arguments::{instant, range_between};
 use super::cancellation::CancellationFlag;
 use super::durations::end_of;
-use super::lists::{Lists, SpanLists, Timelines, instant_type, spans_type};
+use super::encoding::lists::{Lists, SpanLists, Timelines, instant_type, spans_type};
 use crate::rules::algebra::duration_in;
 use crate::rules::calendar::instant_text;
 use crate::rules::heartbeat::Heartbeats;

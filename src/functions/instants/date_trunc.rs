@@ -17,7 +17,7 @@ use datafusion::logical_expr::{
 use datafusion::scalar::ScalarValue;
 
 use super::super::cancellation::CancellationFlag;
-use super::super::lists::instant_type;
+use super::super::encoding::lists::instant_type;
 use super::lengths::{INTERVAL, taken_as_interval, truncated};
 use super::units::Unit;
 use super::zones::{Shift, Shifts};

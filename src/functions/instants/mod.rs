@@ -25,7 +25,7 @@ use datafusion::scalar::ScalarValue;
 pub use self::date_trunc::Rounded;
 pub use self::texts::{FromText, Read, instant_us, local_us};
 use super::cancellation::CancellationFlag;
-pub use super::lists::instant_type;
+pub use super::encoding::lists::instant_type;
 use crate::error::{Fault, Wrong};
 use crate::rules::ZoneRules;
 

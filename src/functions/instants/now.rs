@@ -10,7 +10,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
-use super::super::lists::instant_type;
+use super::super::encoding::lists::instant_type;
 use super::LOCAL_TIME;
 
 /// One and the same throughout a query.

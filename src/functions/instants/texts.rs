@@ -14,7 +14,7 @@ use datafusion::logical_expr::{
 use datafusion::scalar::ScalarValue;
 
 use super::super::cancellation::CancellationFlag;
-use super::super::lists::instant_type;
+use super::super::encoding::lists::instant_type;
 use super::{LOCAL_TIME, wrong_value};
 use crate::rules::calendar::DAY_US;
 use crate::rules::instant::{quoted, read_asked_instant, read_asked_local_time};

@@ -13,7 +13,7 @@ use datafusion::logical_expr::{
 use datafusion::scalar::ScalarValue;
 
 use super::super::cancellation::CancellationFlag;
-use super::super::lists::instant_type;
+use super::super::encoding::lists::instant_type;
 use super::zones::{Shift, Shifts};
 use super::{LOCAL_TIME, is_text, map_times, taken_as_instant};
 use crate::rules::ZoneRules;

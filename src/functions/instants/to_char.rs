@@ -11,7 +11,7 @@ use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-use super::super::lists::instant_type;
+use super::super::encoding::lists::instant_type;
 
 fn columnar(values: ArrayRef, rows: usize, of: &[ColumnarValue]) -> Result<ColumnarValue> {
     let is_scalar = of.iter().all(|value| matches!(value, ColumnarValue::Scalar(_)));

@@ -13,7 +13,7 @@ use super::incidents::totals;
 use super::rows::{instants, list_of, lists, local_type};
 use crate::functions::arguments::{Ranges, text};
 use crate::functions::cancellation::CancellationFlag;
-use crate::functions::lists::{Lists, instant_type};
+use crate::functions::encoding::lists::{Lists, instant_type};
 use crate::rules::incident::incidents;
 use crate::rules::tally::{Tally, tally};
 use crate::rules::{Bucket, Poll, Span, Step, ZoneRules};

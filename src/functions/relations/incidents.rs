@@ -10,7 +10,7 @@ use super::super::hours::Clocks;
 use super::rows::{instants, list_of, lists};
 use crate::functions::arguments::{Ranges, text};
 use crate::functions::cancellation::CancellationFlag;
-use crate::functions::lists::{Lists, instant_type};
+use crate::functions::encoding::lists::{Lists, instant_type};
 use crate::rules::incident::{Incident, incidents};
 use crate::rules::{Span, ZoneRules};
 

@@ -10,7 +10,7 @@ use datafusion::error::Result;
 use super::rows::{instants, list_of, lists};
 use crate::functions::arguments::{Ranges, gap_us, interpolation, text};
 use crate::functions::cancellation::CancellationFlag;
-use crate::functions::lists::{Lists, instant_type};
+use crate::functions::encoding::lists::{Lists, instant_type};
 use crate::rules::Interpolation;
 use crate::rules::state::{Origin, State, Stretch, stretches};
 use crate::rules::timeline::{shares, shares_within};

@@ -19,7 +19,7 @@ use hashbrown::HashMap;
 use self::schedules::Schedules;
 use super::arguments::coerced;
 use super::documented::{self, Documented};
-use super::lists::instant_type;
+use super::encoding::lists::instant_type;
 use super::scalars::columns_of;
 use crate::rules::{Options, WeeklyHours, Zone, ZoneRules};
 

@@ -7,20 +7,20 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
 use datafusion::scalar::ScalarValue;
 
-use super::gather::{Gathered, GroupRun, Part, Rows, lists_of_single_rows, passes};
-use super::lists::{PollLists, Timelines, Weeks};
-use super::packed::{ColumnRows, Openings, Polls, read_opening};
+use super::encoding::lists::{PollLists, Timelines, Weeks};
+use super::encoding::packed::{ColumnBatch, Openings, Polls, read_opening};
+use super::grouping::{GroupRun, GroupedRows, Part, RowBatch, passes, single_row_lists};
 use crate::rules::timeline::{
     PollRun, are_settled, observed_into, settle, steps_into, steps_of_runs_into,
 };
 use crate::rules::{Interpolation, Poll, Step};
 
 /// What the rows of a group become, and what they are until then.
-pub trait FoldRows: Send + Sync + 'static {
-    type Batch: ColumnRows;
+pub trait GroupFold: Send + Sync + 'static {
+    type Batch: ColumnBatch;
 
     /// A value for each of the first groups, whose rows stay.
-    fn folded(&self, rows: &Gathered<Self::Batch>, groups: usize) -> Result<ArrayRef>;
+    fn folded(&self, rows: &GroupedRows<Self::Batch>, groups: usize) -> Result<ArrayRef>;
 }
 
 /// Polls into the step function that a report reads.
@@ -38,10 +38,10 @@ pub struct PollList;
 /// Rows of business hours into a week.
 pub struct WeeklyHours;
 
-impl FoldRows for Timeline {
+impl GroupFold for Timeline {
     type Batch = Polls;
 
-    fn folded(&self, rows: &Gathered<Polls>, groups: usize) -> Result<ArrayRef> {
+    fn folded(&self, rows: &GroupedRows<Polls>, groups: usize) -> Result<ArrayRef> {
         let mut polls = Vec::new();
         timelines(rows, groups, |steps, runs| {
             if self.max_gap_us.is_none() && are_settled(runs) {
@@ -53,10 +53,10 @@ impl FoldRows for Timeline {
     }
 }
 
-impl FoldRows for StateAgg {
+impl GroupFold for StateAgg {
     type Batch = Polls;
 
-    fn folded(&self, rows: &Gathered<Polls>, groups: usize) -> Result<ArrayRef> {
+    fn folded(&self, rows: &GroupedRows<Polls>, groups: usize) -> Result<ArrayRef> {
         let mut polls = Vec::new();
         timelines(rows, groups, |steps, runs| {
             settle_into(&mut polls, runs);
@@ -65,12 +65,12 @@ impl FoldRows for StateAgg {
     }
 }
 
-impl FoldRows for PollList {
+impl GroupFold for PollList {
     type Batch = Polls;
 
-    fn folded(&self, rows: &Gathered<Polls>, groups: usize) -> Result<ArrayRef> {
+    fn folded(&self, rows: &GroupedRows<Polls>, groups: usize) -> Result<ArrayRef> {
         let (mut polls, mut lists) = (Vec::new(), PollLists::default());
-        rows.each(groups, |runs| {
+        rows.for_each_group(groups, |runs| {
             settle_into(&mut polls, runs);
             lists.push((!polls.is_empty()).then_some(&polls));
         })?;
@@ -78,12 +78,12 @@ impl FoldRows for PollList {
     }
 }
 
-impl FoldRows for WeeklyHours {
+impl GroupFold for WeeklyHours {
     type Batch = Openings;
 
-    fn folded(&self, rows: &Gathered<Openings>, groups: usize) -> Result<ArrayRef> {
+    fn folded(&self, rows: &GroupedRows<Openings>, groups: usize) -> Result<ArrayRef> {
         let (mut packed, mut weeks) = (Vec::new(), Weeks::default());
-        rows.each(groups, |parts| {
+        rows.for_each_group(groups, |parts| {
             packed.clear();
             parts.iter().for_each(|part| part.batch.pack(part.rows.clone(), &mut packed));
             packed.sort_unstable();
@@ -97,12 +97,12 @@ impl FoldRows for WeeklyHours {
 /// A timeline for each of the first groups, null where it has no polls; `fold` is given the runs of
 /// one in order of their first polls.
 fn timelines<'a>(
-    rows: &'a Gathered<Polls>,
+    rows: &'a GroupedRows<Polls>,
     groups: usize,
     mut fold: impl FnMut(&mut Vec<Step>, &[Part<'a, Polls>]),
 ) -> Result<ArrayRef> {
     let (mut steps, mut timelines) = (Vec::new(), Timelines::default());
-    rows.each(groups, |runs| {
+    rows.for_each_group(groups, |runs| {
         if runs.is_empty() {
             return timelines.push(None);
         }
@@ -125,30 +125,30 @@ fn settle_into(polls: &mut Vec<Poll>, runs: &[Part<Polls>]) {
 }
 
 /// A fold as the engine drives it, with groups or without.
-pub trait Folds: GroupsAccumulator + Accumulator {}
+pub trait AnyAccumulator: GroupsAccumulator + Accumulator {}
 
-impl<F: FoldRows> Folds for Folding<F> {}
+impl<F: GroupFold> AnyAccumulator for FoldAccumulator<F> {}
 
-pub struct Folding<F: FoldRows> {
+pub struct FoldAccumulator<F: GroupFold> {
     fold: F,
-    rows: Gathered<F::Batch>,
+    rows: GroupedRows<F::Batch>,
 }
 
-impl<F: FoldRows> std::fmt::Debug for Folding<F> {
+impl<F: GroupFold> std::fmt::Debug for FoldAccumulator<F> {
     fn fmt(&self, out: &mut std::fmt::Formatter) -> std::fmt::Result {
         self.rows.fmt(out)
     }
 }
 
-impl<F: FoldRows> Folding<F> {
-    pub fn of(fold: F) -> Self {
-        Self { fold, rows: Gathered::default() }
+impl<F: GroupFold> FoldAccumulator<F> {
+    pub fn new(fold: F) -> Self {
+        Self { fold, rows: GroupedRows::default() }
     }
 
     fn add_runs(&mut self, values: &[ArrayRef], runs: &[GroupRun], groups: usize) -> Result<bool> {
-        let all_count = counting::<F>(values, None).is_none();
+        let all_count = counted_rows::<F>(values, None).is_none();
         if all_count {
-            let batch = F::Batch::of(values, |_| true)?;
+            let batch = F::Batch::from_columns(values, |_| true)?;
             self.rows.add_runs(batch, runs.iter().cloned(), groups);
         }
         Ok(all_count)
@@ -164,13 +164,13 @@ pub fn add_runs(
     groups: usize,
 ) -> Result<bool> {
     let aggregate: &mut dyn Any = aggregate;
-    if let Some(folding) = aggregate.downcast_mut::<Folding<Timeline>>() {
+    if let Some(folding) = aggregate.downcast_mut::<FoldAccumulator<Timeline>>() {
         return folding.add_runs(values, runs, groups);
     }
-    if let Some(folding) = aggregate.downcast_mut::<Folding<PollList>>() {
+    if let Some(folding) = aggregate.downcast_mut::<FoldAccumulator<PollList>>() {
         return folding.add_runs(values, runs, groups);
     }
-    if let Some(folding) = aggregate.downcast_mut::<Folding<WeeklyHours>>() {
+    if let Some(folding) = aggregate.downcast_mut::<FoldAccumulator<WeeklyHours>>() {
         return folding.add_runs(values, runs, groups);
     }
     Ok(false)
@@ -178,18 +178,18 @@ pub fn add_runs(
 
 /// Whether a row counts, of those whose columns hold a null or that a filter looks at; `None` where
 /// all count.
-fn counting<'a, F: FoldRows>(
+fn counted_rows<'a, F: GroupFold>(
     values: &'a [ArrayRef],
     filter: Option<&'a BooleanArray>,
 ) -> Option<impl Fn(usize) -> bool + Copy + 'a> {
-    let columns = &values[..F::Batch::COLUMNS];
+    let columns = &values[..F::Batch::REQUIRED_COLUMNS];
     let all = filter.is_none() && columns.iter().all(|column| column.null_count() == 0);
     let counts =
         move |row| passes(filter, row) && columns.iter().all(|column| column.is_valid(row));
     (!all).then_some(counts)
 }
 
-impl<F: FoldRows> GroupsAccumulator for Folding<F> {
+impl<F: GroupFold> GroupsAccumulator for FoldAccumulator<F> {
     fn update_batch(
         &mut self,
         values: &[ArrayRef],
@@ -197,11 +197,13 @@ impl<F: FoldRows> GroupsAccumulator for Folding<F> {
         filter: Option<&BooleanArray>,
         groups: usize,
     ) -> Result<()> {
-        match counting::<F>(values, filter) {
+        match counted_rows::<F>(values, filter) {
             Some(counts) => {
-                self.rows.add(F::Batch::of(values, counts)?, group_of, groups, counts);
+                self.rows.add(F::Batch::from_columns(values, counts)?, group_of, groups, counts);
             }
-            None => self.rows.add(F::Batch::of(values, |_| true)?, group_of, groups, |_| true),
+            None => {
+                self.rows.add(F::Batch::from_columns(values, |_| true)?, group_of, groups, |_| true)
+            }
         }
         Ok(())
     }
@@ -217,16 +219,16 @@ impl<F: FoldRows> GroupsAccumulator for Folding<F> {
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
-        let groups = self.rows.emitted(emit_to);
+        let groups = self.rows.emitted_groups(emit_to);
         let folded = self.fold.folded(&self.rows, groups)?;
-        self.rows.forget(groups);
+        self.rows.drop_first(groups);
         Ok(folded)
     }
 
     fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
-        let groups = self.rows.emitted(emit_to);
-        let lists = self.rows.lists(groups)?;
-        self.rows.forget(groups);
+        let groups = self.rows.emitted_groups(emit_to);
+        let lists = self.rows.to_lists(groups)?;
+        self.rows.drop_first(groups);
         Ok(vec![lists])
     }
 
@@ -236,9 +238,9 @@ impl<F: FoldRows> GroupsAccumulator for Folding<F> {
         filter: Option<&BooleanArray>,
     ) -> Result<Vec<ArrayRef>> {
         let rows = values[0].len();
-        let counting = counting::<F>(values, filter);
-        let counts = |row| counting.is_none_or(|counts| counts(row));
-        Ok(vec![lists_of_single_rows(&F::Batch::of(values, counts)?, rows, counts)?])
+        let counted_rows = counted_rows::<F>(values, filter);
+        let counts = |row| counted_rows.is_none_or(|counts| counts(row));
+        Ok(vec![single_row_lists(&F::Batch::from_columns(values, counts)?, rows, counts)?])
     }
 
     fn size(&self) -> usize {
@@ -247,7 +249,7 @@ impl<F: FoldRows> GroupsAccumulator for Folding<F> {
 }
 
 /// The same without groups: all rows are of group 0, and stay, for a window asks after each row.
-impl<F: FoldRows> Accumulator for Folding<F> {
+impl<F: GroupFold> Accumulator for FoldAccumulator<F> {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         let group_of = vec![0; values[0].len()];
         GroupsAccumulator::update_batch(self, values, &group_of, None, 1)
@@ -263,7 +265,7 @@ impl<F: FoldRows> Accumulator for Folding<F> {
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        Ok(vec![ScalarValue::try_from_array(&self.rows.lists(1)?, 0)?])
+        Ok(vec![ScalarValue::try_from_array(&self.rows.to_lists(1)?, 0)?])
     }
 
     fn size(&self) -> usize {

@@ -18,7 +18,7 @@ use datafusion::logical_expr::EmitTo;
 use super::cancellation::CancellationFlag;
 
 /// Rows of one batch, each of which travels between partitions as a number.
-pub trait Rows: Debug + Send + Sync + 'static {
+pub trait RowBatch: Debug + Send + Sync + 'static {
     fn pack(&self, rows: Range<usize>, into: &mut Vec<i64>);
 
     fn unpack(packed: &[i64]) -> Self;
@@ -61,19 +61,19 @@ pub struct Part<'a, B> {
 
 /// Rows of many groups.
 #[derive(Debug)]
-pub struct Gathered<B> {
+pub struct GroupedRows<B> {
     batches: Vec<B>,
     runs: Vec<Run>,
     groups: usize,
 }
 
-impl<B> Default for Gathered<B> {
+impl<B> Default for GroupedRows<B> {
     fn default() -> Self {
         Self { batches: Vec::new(), runs: Vec::new(), groups: 0 }
     }
 }
 
-impl<B: Rows> Gathered<B> {
+impl<B: RowBatch> GroupedRows<B> {
     /// Adds those rows of a batch that count, each to its group of so many.
     pub fn add(
         &mut self,
@@ -127,8 +127,8 @@ impl<B: Rows> Gathered<B> {
         self.add(B::unpack(packed), &group_of_packed, groups, |row| !is_null[row]);
     }
 
-    /// How many groups are to be emitted.
-    pub fn emitted(&self, emit_to: EmitTo) -> usize {
+    /// How many groups are to be emitted_groups.
+    pub fn emitted_groups(&self, emit_to: EmitTo) -> usize {
         match emit_to {
             EmitTo::All => self.groups,
             EmitTo::First(groups) => groups,
@@ -183,7 +183,7 @@ impl<B: Rows> Gathered<B> {
     }
 
     /// Drops the first groups; later ones move down.
-    pub fn forget(&mut self, groups: usize) {
+    pub fn drop_first(&mut self, groups: usize) {
         self.groups = self.groups.saturating_sub(groups);
         self.runs.retain_mut(|run| {
             let stays = run.group() >= groups;
@@ -206,9 +206,9 @@ impl<B: Rows> Gathered<B> {
     }
 
     /// The rows of the first groups as lists, to be merged elsewhere; all rows stay.
-    pub fn lists(&self, groups: usize) -> Result<ArrayRef> {
+    pub fn to_lists(&self, groups: usize) -> Result<ArrayRef> {
         let (mut packed, mut lengths) = (Vec::new(), Vec::with_capacity(groups));
-        self.each(groups, |parts| {
+        self.for_each_group(groups, |parts| {
             let before = packed.len();
             parts.iter().for_each(|part| part.batch.pack(part.rows.clone(), &mut packed));
             lengths.push(packed.len() - before);
@@ -223,8 +223,8 @@ impl<B: Rows> Gathered<B> {
 }
 
 /// A list for each row of the batch: of itself, or of none where it does not count.
-pub fn lists_of_single_rows(
-    batch: &impl Rows,
+pub fn single_row_lists(
+    batch: &impl RowBatch,
     rows: usize,
     counts: impl Fn(usize) -> bool,
 ) -> Result<ArrayRef> {
@@ -266,7 +266,7 @@ mod tests {
     #[derive(Debug)]
     struct Numbers(Vec<i64>);
 
-    impl Rows for Numbers {
+    impl RowBatch for Numbers {
         fn pack(&self, rows: Range<usize>, into: &mut Vec<i64>) {
             into.extend_from_slice(&self.0[rows]);
         }
@@ -281,56 +281,62 @@ mod tests {
     }
 
     /// A batch of numbers and the group of each; those under zero do not count.
-    fn add(gathered: &mut Gathered<Numbers>, rows: &[(usize, i64)]) {
+    fn add(grouped: &mut GroupedRows<Numbers>, rows: &[(usize, i64)]) {
         let (group_of, numbers): (Vec<_>, Vec<_>) = rows.iter().copied().unzip();
         let groups = group_of.iter().max().map_or(0, |last| last + 1);
         let counts = numbers.clone();
-        gathered.add(Numbers(numbers), &group_of, groups, |row| counts[row] >= 0);
+        grouped.add(Numbers(numbers), &group_of, groups, |row| counts[row] >= 0);
     }
 
-    fn emitted(gathered: &mut Gathered<Numbers>, emit_to: EmitTo) -> Vec<Vec<i64>> {
-        let (mut groups, emitted) = (Vec::new(), gathered.emitted(emit_to));
-        let each = gathered.each(emitted, |parts| {
+    fn emitted_groups(grouped: &mut GroupedRows<Numbers>, emit_to: EmitTo) -> Vec<Vec<i64>> {
+        let (mut groups, emitted_groups) = (Vec::new(), grouped.emitted_groups(emit_to));
+        let each = grouped.for_each_group(emitted_groups, |parts| {
             let mut rows = Vec::new();
             parts.iter().for_each(|part| part.batch.pack(part.rows.clone(), &mut rows));
             groups.push(rows);
         });
         each.unwrap();
-        gathered.forget(emitted);
+        grouped.drop_first(emitted_groups);
         groups
     }
 
     #[test]
     fn rows_of_a_group_come_out_together_in_the_order_they_came() {
-        let mut gathered = Gathered::default();
-        add(&mut gathered, &[(1, 10), (1, 11), (0, 20), (1, 12), (2, 30)]);
-        add(&mut gathered, &[(0, 21), (1, 13)]);
-        add(&mut gathered, &[(2, 31), (2, 32)]);
-        assert_eq!(emitted(&mut gathered, EmitTo::First(2)), [vec![20, 21], vec![10, 11, 12, 13]]);
-        assert_eq!(gathered.batches.len(), 2);
-        add(&mut gathered, &[(1, 40)]);
-        assert_eq!(emitted(&mut gathered, EmitTo::All), [vec![30, 31, 32], vec![40]]);
-        assert_eq!(emitted(&mut gathered, EmitTo::All), Vec::<Vec<i64>>::new());
-        assert_eq!(gathered.batches.len(), 0);
+        let mut grouped = GroupedRows::default();
+        add(&mut grouped, &[(1, 10), (1, 11), (0, 20), (1, 12), (2, 30)]);
+        add(&mut grouped, &[(0, 21), (1, 13)]);
+        add(&mut grouped, &[(2, 31), (2, 32)]);
+        assert_eq!(
+            emitted_groups(&mut grouped, EmitTo::First(2)),
+            [vec![20, 21], vec![10, 11, 12, 13]]
+        );
+        assert_eq!(grouped.batches.len(), 2);
+        add(&mut grouped, &[(1, 40)]);
+        assert_eq!(emitted_groups(&mut grouped, EmitTo::All), [vec![30, 31, 32], vec![40]]);
+        assert_eq!(emitted_groups(&mut grouped, EmitTo::All), Vec::<Vec<i64>>::new());
+        assert_eq!(grouped.batches.len(), 0);
     }
 
     #[test]
     fn rows_that_do_not_count_are_left_out() {
-        let mut gathered = Gathered::default();
-        add(&mut gathered, &[(0, 1), (0, -1), (0, 2), (1, -1), (2, -1), (2, 3)]);
-        add(&mut gathered, &[(0, -1), (3, -1)]);
-        assert_eq!(gathered.batches.len(), 1);
-        assert_eq!(emitted(&mut gathered, EmitTo::All), [vec![1, 2], vec![], vec![3], vec![]]);
+        let mut grouped = GroupedRows::default();
+        add(&mut grouped, &[(0, 1), (0, -1), (0, 2), (1, -1), (2, -1), (2, 3)]);
+        add(&mut grouped, &[(0, -1), (3, -1)]);
+        assert_eq!(grouped.batches.len(), 1);
+        assert_eq!(
+            emitted_groups(&mut grouped, EmitTo::All),
+            [vec![1, 2], vec![], vec![3], vec![]]
+        );
     }
 
     #[test]
     fn states_merge_to_what_one_gathering_would_hold() {
-        let (mut left, mut right) = (Gathered::default(), Gathered::default());
+        let (mut left, mut right) = (GroupedRows::default(), GroupedRows::default());
         add(&mut left, &[(0, 1), (1, 2)]);
         add(&mut right, &[(0, 3), (0, 4)]);
-        let mut both = Gathered::default();
-        both.merge(&left.lists(2).unwrap(), &[1, 0], 2);
-        both.merge(&right.lists(1).unwrap().slice(0, 1), &[1], 2);
-        assert_eq!(emitted(&mut both, EmitTo::All), [vec![2], vec![1, 3, 4]]);
+        let mut both = GroupedRows::default();
+        both.merge(&left.to_lists(2).unwrap(), &[1, 0], 2);
+        both.merge(&right.to_lists(1).unwrap().slice(0, 1), &[1], 2);
+        assert_eq!(emitted_groups(&mut both, EmitTo::All), [vec![2], vec![1, 3, 4]]);
     }
 }

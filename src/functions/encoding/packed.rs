@@ -11,18 +11,18 @@ use datafusion::common::exec_err;
 use datafusion::common::utils::take_function_args;
 use datafusion::error::Result;
 
-use super::gather::{Part, Rows};
+use super::super::grouping::{Part, RowBatch};
 use crate::rules::timeline::PollRun;
 use crate::rules::{Opening, Poll, Weekday};
 
 /// Rows that an aggregate is given as columns.
-pub trait ColumnRows: Rows + Sized {
+pub trait ColumnBatch: RowBatch + Sized {
     /// How many of the columns come first that make a row none where they are null.
-    const COLUMNS: usize;
+    const REQUIRED_COLUMNS: usize;
 
     /// # Errors
     /// Where the values of a row that counts are out of range.
-    fn of(values: &[ArrayRef], counts: impl Fn(usize) -> bool) -> Result<Self>;
+    fn from_columns(values: &[ArrayRef], counts: impl Fn(usize) -> bool) -> Result<Self>;
 }
 
 /// Polls as columns hold them; where a row has a null, whatever they may be.
@@ -38,12 +38,12 @@ impl Polls {
     }
 }
 
-impl ColumnRows for Polls {
-    const COLUMNS: usize = 2;
+impl ColumnBatch for Polls {
+    const REQUIRED_COLUMNS: usize = 2;
 
     /// # Errors
     /// Where an instant is more than 73,000 years away, which leaves no bit for the status.
-    fn of(values: &[ArrayRef], _: impl Fn(usize) -> bool) -> Result<Self> {
+    fn from_columns(values: &[ArrayRef], _: impl Fn(usize) -> bool) -> Result<Self> {
         const FURTHEST: i64 = 1 << 61;
         let instants = values[0].as_primitive::<TimestampMicrosecondType>();
         // In one pass without a branch: what is near has neither of the two highest bits set.
@@ -62,7 +62,7 @@ impl ColumnRows for Polls {
     }
 }
 
-impl Rows for Polls {
+impl RowBatch for Polls {
     fn pack(&self, rows: Range<usize>, into: &mut Vec<i64>) {
         into.extend(self.polls(rows).map(Poll::bits));
     }
@@ -96,12 +96,12 @@ impl<'a> PollRun<'a> for Part<'a, Polls> {
 #[derive(Debug)]
 pub struct Openings(Vec<i64>);
 
-impl ColumnRows for Openings {
-    const COLUMNS: usize = 3;
+impl ColumnBatch for Openings {
+    const REQUIRED_COLUMNS: usize = 3;
 
     /// # Errors
     /// Where the numbers of a row that counts are no opening.
-    fn of(values: &[ArrayRef], counts: impl Fn(usize) -> bool) -> Result<Self> {
+    fn from_columns(values: &[ArrayRef], counts: impl Fn(usize) -> bool) -> Result<Self> {
         let [days, starts, ends] = take_function_args("weekly_hours", values)?;
         let days = days.as_primitive::<Int8Type>();
         let (starts, ends) = (starts.as_primitive::<Int32Type>(), ends.as_primitive::<Int32Type>());
@@ -123,7 +123,7 @@ impl ColumnRows for Openings {
     }
 }
 
-impl Rows for Openings {
+impl RowBatch for Openings {
     fn pack(&self, rows: Range<usize>, into: &mut Vec<i64>) {
         into.extend_from_slice(&self.0[rows]);
     }

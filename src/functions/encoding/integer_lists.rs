@@ -11,23 +11,23 @@ fn item() -> FieldRef {
     Arc::new(Field::new("item", DataType::Int64, false))
 }
 
-pub fn numbers_type() -> DataType {
+pub fn integer_list_type() -> DataType {
     DataType::List(item())
 }
 
-pub fn numbers_value(numbers: Vec<i64>) -> ScalarValue {
+pub fn integer_list_value(numbers: Vec<i64>) -> ScalarValue {
     let offsets = OffsetBuffer::from_lengths([numbers.len()]);
     let values = Arc::new(Int64Array::from(numbers));
     ScalarValue::List(Arc::new(ListArray::new(item(), offsets, values, None)))
 }
 
 /// A column of such lists.
-pub struct Numbers<'a> {
+pub struct IntegerLists<'a> {
     lists: &'a ListArray,
     values: &'a [i64],
 }
 
-impl<'a> Numbers<'a> {
+impl<'a> IntegerLists<'a> {
     pub fn new(column: &'a ArrayRef) -> Self {
         let lists = column.as_list::<i32>();
         Self { lists, values: lists.values().as_primitive::<Int64Type>().values() }
