@@ -14,7 +14,7 @@ use super::documented::{self, Documented};
 use super::durations::duration_type;
 use super::encoding::lists::{spans_type, timeline_type};
 use super::heartbeats::heartbeats_type;
-use super::{durations, heartbeats, hours, periods, states, tallies};
+use super::{durations, heartbeats, open_spans, periods, states, time_in_state};
 use crate::rules::ZoneRules;
 
 /// One function: what it is, and what makes a column of it from as many rows of its arguments.
@@ -68,11 +68,11 @@ const BIGINT: fn() -> DataType = || DataType::Int64;
 const TEXT: fn() -> DataType = || DataType::Utf8;
 
 pub const SCALARS: [Scalar; 29] = [
-    by_zones(&documented::OPEN_SPANS, spans_type, hours::open_spans_of),
-    by_zones(&documented::LOCAL_DAYS, spans_type, hours::local_days_of),
-    plain(&documented::TIMELINE_WITHIN, timeline_type, tallies::timeline_within),
-    plain(&documented::TIMES_IN, tallies::times_type, tallies::times_in),
-    plain(&documented::TIME_IN, BIGINT, tallies::time_in),
+    by_zones(&documented::OPEN_SPANS, spans_type, open_spans::open_spans_of),
+    by_zones(&documented::LOCAL_DAYS, spans_type, open_spans::local_days_of),
+    plain(&documented::TIMELINE_WITHIN, timeline_type, time_in_state::timeline_within),
+    plain(&documented::TIMES_IN, time_in_state::times_type, time_in_state::times_in),
+    plain(&documented::TIME_IN, BIGINT, time_in_state::time_in),
     plain(&documented::STATE_AT, TEXT, states::state_at),
     plain(&documented::LIVE_AT, BOOLEAN, states::live_at),
     plain(&documented::LIVE_RANGES, spans_type, states::live_ranges),

@@ -19,7 +19,7 @@ use super::cancellation::CancellationFlag;
 use super::documented::TIME_BUCKET;
 use super::durations::end_of;
 use super::encoding::lists::instant_type;
-use super::hours::{Clocks, on_calendar};
+use super::open_spans::{Clocks, on_calendar};
 use super::scalars::columns_of;
 use crate::rules::calendar::DAY_US;
 use crate::rules::{Bucket, LocalClock, Span, ZoneRules};

@@ -112,10 +112,10 @@ impl Database {
         corrections::register(&context);
         // Where files lie is nobody's business.
         context.deregister_udf("input_file_name");
-        functions::bound(&context);
+        functions::limit_outputs(&context);
         let state = context.state();
         let planner = SessionContext::new_with_state(state.clone());
-        functions::relations::register(&planner);
+        functions::internal::register(&planner);
         Self {
             state,
             planner: planner.state(),
@@ -153,7 +153,7 @@ impl Database {
         let zones = &tables.zone_rules;
         let planner = SessionContext::new_with_state(self.planner.clone());
         functions::register_by_zones(&planner, zones);
-        functions::relations::register_by_zones(&planner, zones);
+        functions::internal::register_by_zones(&planner, zones);
         let zones = zones.clone();
         let chain = Arc::new(Chain::new(planner.state(), dataset.clone(), tables));
         let catalogs = tables::catalogs(&chain, self.tables.clone())?;

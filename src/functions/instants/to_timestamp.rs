@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
 use datafusion::scalar::ScalarValue;
 
 use super::super::encoding::lists::instant_type;
-use super::super::hours::on_calendar;
+use super::super::open_spans::on_calendar;
 use super::{is_text, taken_as_instant, wrong_value};
 use crate::rules::ZoneRules;
 use crate::rules::calendar::{DAY_US, SECOND_US};

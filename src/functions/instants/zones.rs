@@ -8,7 +8,7 @@ use datafusion::error::Result;
 use hashbrown::HashMap;
 use hashbrown::hash_map::EntryRef;
 
-use super::super::hours::{clock_over, on_calendar};
+use super::super::open_spans::{clock_over, on_calendar};
 use super::wrong_value;
 use crate::rules::calendar::DAY_US;
 use crate::rules::instant::quoted;

@@ -11,7 +11,7 @@ use datafusion::error::Result;
 
 use super::schedules::{Schedules, Store};
 use crate::functions::arguments::{Ranges, instant, length_us};
-use crate::functions::hours::range_on_calendar;
+use crate::functions::open_spans::range_on_calendar;
 use crate::rules::Span;
 use crate::rules::calendar::DAY_US;
 use crate::rules::schedule::Schedule;

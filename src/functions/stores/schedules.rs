@@ -10,7 +10,7 @@ use super::{KnownHours, ReadOptions, StoreHours};
 use crate::error::broken;
 use crate::functions::arguments::text;
 use crate::functions::cancellation::CancellationFlag;
-use crate::functions::hours::{Clocks, on_calendar};
+use crate::functions::open_spans::{Clocks, on_calendar};
 use crate::rules::calendar::DAY_US;
 use crate::rules::schedule::Schedule;
 use crate::rules::{LocalClock, Options, Span, WeeklyHours, Zone, ZoneRules};

@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Field, Fields};
 use datafusion::common::exec_err;
 use datafusion::error::Result;
 
-use super::super::hours::Clocks;
+use super::super::open_spans::Clocks;
 use super::incidents::totals;
 use super::rows::{instants, list_of, lists, local_type};
 use crate::functions::arguments::{Ranges, text};

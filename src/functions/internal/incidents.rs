@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, BooleanArray, Int64Array, StructArray};
 use arrow::datatypes::{DataType, Field, Fields};
 use datafusion::error::Result;
 
-use super::super::hours::Clocks;
+use super::super::open_spans::Clocks;
 use super::rows::{instants, list_of, lists};
 use crate::functions::arguments::{Ranges, text};
 use crate::functions::cancellation::CancellationFlag;

@@ -1,4 +1,4 @@
-//! The engine's functions that make much of little, each with a bound of what one call makes.
+//! The engine's functions that make much of little, each with a limit_outputs of what one call makes.
 //!
 //! No pool counts what a function makes: `repeat('x', 2000000000)` or `range(1, 1000000000)` would
 //! take the memory of the process, while a query is planned as well as while it runs. What a call is
@@ -84,11 +84,11 @@ fn ranged(of: &[Amount], row: usize) -> i128 {
 }
 
 /// Puts the bounds around those of the functions that the session knows.
-pub fn bound(session: &SessionContext) {
+pub fn limit_outputs(session: &SessionContext) {
     let known = session.state();
     for (name, estimate) in MULTIPLIERS {
         if let Some(inner) = known.scalar_functions().get(*name) {
-            let bounded = Bounded { inner: Arc::clone(inner), estimate: *estimate };
+            let bounded = SizeLimited { inner: Arc::clone(inner), estimate: *estimate };
             session.register_udf(ScalarUDF::from(bounded));
         }
     }
@@ -167,16 +167,16 @@ fn bytes_of_item(array: &ArrayRef) -> i128 {
     }
 }
 
-/// A function of the engine within the bound.
-struct Bounded {
+/// A function of the engine within the limit_outputs.
+struct SizeLimited {
     inner: Arc<ScalarUDF>,
     estimate: Estimate,
 }
 
-impl Bounded {
+impl SizeLimited {
     /// # Errors
     /// Where the call would make more than [`BYTES_MAX`].
-    fn few_enough(&self, args: &ScalarFunctionArgs) -> Result<()> {
+    fn check_size(&self, args: &ScalarFunctionArgs) -> Result<()> {
         CancellationFlag::current().unless_set()?;
         let amounts = args.args.iter().map(Amount::of).collect::<Result<Vec<_>>>()?;
         let of_array = |argument: &ColumnarValue| match argument {
@@ -200,29 +200,29 @@ impl Bounded {
     }
 }
 
-impl Debug for Bounded {
+impl Debug for SizeLimited {
     fn fmt(&self, text: &mut fmt::Formatter) -> fmt::Result {
-        text.debug_tuple("Bounded").field(&self.inner).finish()
+        text.debug_tuple("SizeLimited").field(&self.inner).finish()
     }
 }
 
-impl PartialEq for Bounded {
+impl PartialEq for SizeLimited {
     fn eq(&self, other: &Self) -> bool {
         self.inner == other.inner
     }
 }
 
-impl Eq for Bounded {}
+impl Eq for SizeLimited {}
 
-impl Hash for Bounded {
+impl Hash for SizeLimited {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.inner.hash(state);
     }
 }
 
-impl ScalarUDFImpl for Bounded {
+impl ScalarUDFImpl for SizeLimited {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        self.few_enough(&args)?;
+        self.check_size(&args)?;
         self.inner.inner().invoke_with_args(args)
     }
 
@@ -312,7 +312,7 @@ mod tests {
 
     async fn made(sql: &str) -> Result<usize> {
         let session = SessionContext::new();
-        bound(&session);
+        limit_outputs(&session);
         let batches = session.sql(sql).await?.collect().await?;
         Ok(batches.iter().map(|batch| batch.num_rows()).sum())
     }
