@@ -17,7 +17,7 @@ use crate::rules::{LocalClock, Span, Zone, ZoneRules};
 pub fn open_spans_of(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let (weeks, ranges) = (Lists::new(&columns[0]), Ranges::new(&columns[2], &columns[3]));
     let snaps = columns.get(4).map(|column| column.as_boolean());
-    let (mut clocks, cancellation) = (Clocks::by(zones), CancellationFlag::current());
+    let (mut clocks, cancellation) = (Clocks::new(zones), CancellationFlag::current());
     let mut spans = SpanLists::with_capacity(rows);
     for row in 0..rows {
         cancellation.check()?;
@@ -37,7 +37,7 @@ pub fn open_spans_of(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Re
 
 pub fn local_days_of(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let ranges = Ranges::new(&columns[1], &columns[2]);
-    let (mut clocks, cancellation) = (Clocks::by(zones), CancellationFlag::current());
+    let (mut clocks, cancellation) = (Clocks::new(zones), CancellationFlag::current());
     let mut days = SpanLists::with_capacity(rows);
     for row in 0..rows {
         cancellation.check()?;
@@ -73,7 +73,7 @@ pub struct Clocks {
 type ClockKey = (Zone, i64, i64);
 
 impl Clocks {
-    pub fn by(rules: &ZoneRules) -> Self {
+    pub fn new(rules: &ZoneRules) -> Self {
         Self { rules: rules.clone(), zones: HashMap::new(), clocks: HashMap::new() }
     }
 

@@ -104,7 +104,7 @@ struct Amount {
 }
 
 impl Amount {
-    fn of(argument: &ColumnarValue) -> Result<Self> {
+    fn from_argument(argument: &ColumnarValue) -> Result<Self> {
         let array = match argument {
             ColumnarValue::Array(array) => Arc::clone(array),
             ColumnarValue::Scalar(value) => value.to_array_of_size(1)?,
@@ -178,7 +178,7 @@ impl SizeLimited {
     /// Where the call would make more than [`BYTES_MAX`].
     fn check_size(&self, args: &ScalarFunctionArgs) -> Result<()> {
         CancellationFlag::current().unless_set()?;
-        let amounts = args.args.iter().map(Amount::of).collect::<Result<Vec<_>>>()?;
+        let amounts = args.args.iter().map(Amount::from_argument).collect::<Result<Vec<_>>>()?;
         let of_array = |argument: &ColumnarValue| match argument {
             ColumnarValue::Array(array) => Some(array.len()),
             ColumnarValue::Scalar(_) => None,

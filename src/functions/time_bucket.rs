@@ -150,15 +150,15 @@ impl ScalarUDFImpl for TimeBucket {
 }
 
 /// The columns of a call.
-struct Asked<'a> {
+struct CallColumns<'a> {
     widths: &'a ArrayRef,
     time_zones: Option<&'a ArrayRef>,
     origins: Option<&'a ArrayRef>,
     offsets: Option<&'a ArrayRef>,
 }
 
-impl<'a> Asked<'a> {
-    fn of(columns: &'a [ArrayRef]) -> Self {
+impl<'a> CallColumns<'a> {
+    fn new(columns: &'a [ArrayRef]) -> Self {
         let of = |kind| {
             let mut options = columns[2..].iter();
             options.find(|column| detail_of(column.data_type()) == Some(kind))
@@ -178,8 +178,8 @@ fn interval(column: Option<&ArrayRef>, row: usize) -> Option<IntervalMonthDayNan
 }
 
 fn buckets(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-    let asked = Asked::of(columns);
-    let mut clocks = NearClocks { clocks: Clocks::by(zones), last: None };
+    let asked = CallColumns::new(columns);
+    let mut clocks = NearClocks { clocks: Clocks::new(zones), last: None };
     let (mut starts, mut width) = (Vec::with_capacity(rows), None);
     let cancellation = CancellationFlag::current();
     for row in 0..rows {
@@ -243,7 +243,7 @@ fn bucket_of(length: IntervalMonthDayNano) -> Result<Bucket> {
 
 /// Where the bucket of a time starts, as a time of the same kind.
 fn start(
-    asked: &Asked,
+    asked: &CallColumns,
     row: usize,
     bucket: Bucket,
     at: Time,
@@ -309,7 +309,7 @@ struct NearClock {
 
 impl NearClocks {
     /// Long enough for most questions, short enough for few changes.
-    const STRETCH_US: i64 = 1_461 * DAY_US;
+    const CLOCK_SPAN_US: i64 = 1_461 * DAY_US;
 
     fn near(&mut self, zone: &str, at: i64) -> Result<&LocalClock> {
         let is_right = |near: &NearClock| {
@@ -319,8 +319,8 @@ impl NearClocks {
             Some(near) => near,
             None => {
                 on_calendar(at)?;
-                let starts_at = at.div_euclid(Self::STRETCH_US) * Self::STRETCH_US;
-                let Some(stretch) = Span::new(starts_at, starts_at + Self::STRETCH_US) else {
+                let starts_at = at.div_euclid(Self::CLOCK_SPAN_US) * Self::CLOCK_SPAN_US;
+                let Some(stretch) = Span::new(starts_at, starts_at + Self::CLOCK_SPAN_US) else {
                     return exec_err!("time_bucket: a stretch of time is empty");
                 };
                 let clock = self.clocks.over(zone, stretch)?.clone();

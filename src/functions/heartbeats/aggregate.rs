@@ -104,7 +104,7 @@ impl Live {
         self.spans.iter().flat_map(|span| [span.starts_at(), span.ends_at()])
     }
 
-    fn of(&self, range: Span) -> Heartbeats {
+    fn within(&self, range: Span) -> Heartbeats {
         Heartbeats { range, live: Spans::union(self.spans.clone()) }
     }
 
@@ -211,7 +211,7 @@ impl Accumulator for Beating {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        value_of(self.asked.map(|asked| self.live.of(asked.range)))
+        value_of(self.asked.map(|asked| self.live.within(asked.range)))
     }
 
     fn size(&self) -> usize {
@@ -264,7 +264,7 @@ impl Accumulator for RolledHeartbeats {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        value_of(self.range.map(|range| self.live.of(range)))
+        value_of(self.range.map(|range| self.live.within(range)))
     }
 
     fn size(&self) -> usize {

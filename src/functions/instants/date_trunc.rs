@@ -34,7 +34,7 @@ pub struct DateTrunc {
 }
 
 impl DateTrunc {
-    pub fn by(zones: &ZoneRules) -> Self {
+    pub fn new(zones: &ZoneRules) -> Self {
         let signature = Signature::user_defined(Volatility::Immutable);
         let engines = datafusion::functions::datetime::date_trunc();
         Self { zones: zones.clone(), engines, signature }
@@ -198,7 +198,7 @@ impl DateTrunc {
         let units = units.as_string::<i32>();
         let times = times.as_primitive::<TimestampMicrosecondType>();
         let zones = zones.as_ref().map(|zones| zones.as_string::<i32>());
-        let (mut shifts, cancellation) = (Shifts::by(&self.zones), CancellationFlag::current());
+        let (mut shifts, cancellation) = (Shifts::new(&self.zones), CancellationFlag::current());
         let each = (0..times.len()).map(|row| {
             cancellation.check()?;
             let is_null = zones.is_some_and(|zones| zones.is_null(row));

@@ -42,10 +42,10 @@ pub fn register_by_zones(session: &SessionContext, zones: &ZoneRules) {
     for function in [
         ScalarUDF::from(now::Now::instant()),
         ScalarUDF::from(now::Now::local_time()),
-        ScalarUDF::from(timezone::Timezone::by(zones)),
-        ScalarUDF::from(date_trunc::DateTrunc::by(zones)),
+        ScalarUDF::from(timezone::Timezone::new(zones)),
+        ScalarUDF::from(date_trunc::DateTrunc::new(zones)),
         ScalarUDF::from(Rounded::to_digits()),
-        ScalarUDF::from(to_timestamp::ToTimestamp::by(zones)),
+        ScalarUDF::from(to_timestamp::ToTimestamp::new(zones)),
     ] {
         session.register_udf(function);
     }

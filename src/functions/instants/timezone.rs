@@ -27,7 +27,7 @@ pub struct Timezone {
 }
 
 impl Timezone {
-    pub fn by(zones: &ZoneRules) -> Self {
+    pub fn new(zones: &ZoneRules) -> Self {
         let signature = Signature::user_defined(Volatility::Immutable);
         Self { zones: zones.clone(), signature }
     }
@@ -89,7 +89,7 @@ impl ScalarUDFImpl for Timezone {
         };
         let times = times.to_array(zones.len())?;
         let times = times.as_primitive::<TimestampMicrosecondType>();
-        let (mut shifts, cancellation) = (Shifts::by(&self.zones), CancellationFlag::current());
+        let (mut shifts, cancellation) = (Shifts::new(&self.zones), CancellationFlag::current());
         let names = zones.as_string_opt::<i32>();
         let offsets = zones.as_primitive_opt::<IntervalMonthDayNanoType>();
         let each = (0..zones.len()).map(|row| {

@@ -26,7 +26,7 @@ pub struct ToTimestamp {
 }
 
 impl ToTimestamp {
-    pub fn by(zones: &ZoneRules) -> Self {
+    pub fn new(zones: &ZoneRules) -> Self {
         let signature = Signature::user_defined(Volatility::Immutable);
         let options = datafusion::config::ConfigOptions::default();
         let engines = datafusion::functions::datetime::to_timestamp(&options);

@@ -92,7 +92,7 @@ pub struct ZoneClock {
 
 impl ZoneClock {
     /// Rules are slow to read, and few questions reach further.
-    const STRETCH_US: i64 = 4 * 366 * DAY_US;
+    const CLOCK_SPAN_US: i64 = 4 * 366 * DAY_US;
 
     fn new(zone: Zone) -> Result<Self> {
         let clock = Self::from(&zone, 0)?;
@@ -100,14 +100,14 @@ impl ZoneClock {
     }
 
     fn from(zone: &Zone, starts_at: i64) -> Result<Arc<LocalClock>> {
-        match Span::new(starts_at, starts_at + Self::STRETCH_US) {
+        match Span::new(starts_at, starts_at + Self::CLOCK_SPAN_US) {
             Some(range) => Ok(clock_over(zone, range)),
             None => internal_err!("a stretch of years is empty"),
         }
     }
 
     fn over(&mut self, at: i64) -> Result<&LocalClock> {
-        let starts_at = at - at.rem_euclid(Self::STRETCH_US);
+        let starts_at = at - at.rem_euclid(Self::CLOCK_SPAN_US);
         if starts_at != self.starts_at {
             self.clock = Self::from(&self.zone, starts_at)?;
             self.starts_at = starts_at;
@@ -123,7 +123,7 @@ pub struct Shifts<'z> {
 }
 
 impl<'z> Shifts<'z> {
-    pub fn by(zones: &'z ZoneRules) -> Self {
+    pub fn new(zones: &'z ZoneRules) -> Self {
         Self { zones, known: HashMap::new() }
     }
 

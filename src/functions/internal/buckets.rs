@@ -42,7 +42,7 @@ pub fn times_by(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<
     let [timelines, polls, spans] = [2, 3, 4].map(|at| Lists::new(&columns[at]));
     let ranges = Ranges::new(&columns[5], &columns[6]);
     let (mut lengths, mut all) = (Vec::with_capacity(rows), Filled::default());
-    let (mut calendars, cancellation) = (Calendars::by(zones), CancellationFlag::current());
+    let (mut calendars, cancellation) = (Calendars::new(zones), CancellationFlag::current());
     let (mut steps, mut open) = (Vec::new(), Vec::new());
     for row in 0..rows {
         cancellation.check()?;
@@ -90,8 +90,8 @@ struct Cut {
 }
 
 impl Calendars {
-    fn by(zones: &ZoneRules) -> Self {
-        Self { clocks: Clocks::by(zones), cut: HashMap::new() }
+    fn new(zones: &ZoneRules) -> Self {
+        Self { clocks: Clocks::new(zones), cut: HashMap::new() }
     }
 
     fn cut(&mut self, bucket: &str, zone: &str, range: Span) -> Result<&[Cut]> {

@@ -32,7 +32,7 @@ pub fn list_type() -> DataType {
 
 pub fn incidents_in(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let (mut lengths, mut all) = (Vec::with_capacity(rows), Vec::new());
-    let (mut offsets, mut clocks) = ([Vec::new(), Vec::new()], Clocks::by(zones));
+    let (mut offsets, mut clocks) = ([Vec::new(), Vec::new()], Clocks::new(zones));
     each_store(columns, rows, |row, range, incidents| {
         lengths.push(incidents.len());
         let Some(range) = range.filter(|_| !incidents.is_empty()) else { return Ok(()) };

@@ -21,52 +21,56 @@ use crate::rules::ZoneRules;
 
 /// One function: its name, what it makes, and how.
 #[derive(Debug)]
-struct Maker {
+struct InternalScalar {
     name: &'static str,
     returns: fn() -> DataType,
     make: Compute,
 }
 
-static MAKERS: [Maker; 7] = [
+static INTERNAL_SCALARS: [InternalScalar; 7] = [
     // incidents_in(timeline, spans, from, to, time_zone): local times are by the zone.
-    Maker {
+    InternalScalar {
         name: "incidents_in",
         returns: incidents::list_type,
         make: Compute::ByZones(incidents::incidents_in),
     },
     // incident_totals_in(timeline, spans, from, to): how many, and the longest downtime of one.
-    Maker {
+    InternalScalar {
         name: "incident_totals_in",
         returns: incidents::totals_type,
         make: Compute::Plain(incidents::incident_totals_in),
     },
     // states_in(polls, pieces, spans, from, to, interpolation, max_gap): without pieces all of time
     // is one.
-    Maker {
+    InternalScalar {
         name: "states_in",
         returns: states::list_type,
         make: Compute::Plain(states::states_in),
     },
     // times_by(bucket, time_zone, timeline, polls, spans, from, to)
-    Maker {
+    InternalScalar {
         name: "times_by",
         returns: buckets::list_type,
         make: Compute::ByZones(buckets::times_by),
     },
     // local_text(instant, offset): the local time of an instant, with the offset, microseconds.
-    Maker {
+    InternalScalar {
         name: "local_text",
         returns: || DataType::Utf8,
         make: Compute::Plain(rows::local_text),
     },
     // offset_text(offset): an offset in microseconds as '-06:00'.
-    Maker {
+    InternalScalar {
         name: "offset_text",
         returns: || DataType::Utf8,
         make: Compute::Plain(rows::offset_text),
     },
     // percent(part, whole): with two decimals, as the report rounds it; null of nothing.
-    Maker { name: "percent", returns: || DataType::Float64, make: Compute::Plain(rows::percent) },
+    InternalScalar {
+        name: "percent",
+        returns: || DataType::Float64,
+        make: Compute::Plain(rows::percent),
+    },
 ];
 
 /// Makes the functions known to a session by their names; zones have the bundled rules.
@@ -76,18 +80,22 @@ pub fn register(session: &SessionContext) {
 
 /// Replaces those that read the rules of zones.
 pub fn register_by_zones(session: &SessionContext, zones: &ZoneRules) {
-    register_those(session, zones, |maker| maker.make.reads_zones());
+    register_those(session, zones, |scalar| scalar.make.reads_zones());
 }
 
-fn register_those(session: &SessionContext, zones: &ZoneRules, is_one: impl Fn(&&Maker) -> bool) {
-    for maker in MAKERS.iter().filter(is_one) {
+fn register_those(
+    session: &SessionContext,
+    zones: &ZoneRules,
+    is_one: impl Fn(&&InternalScalar) -> bool,
+) {
+    for scalar in INTERNAL_SCALARS.iter().filter(is_one) {
         let signature = Signature::user_defined(Volatility::Immutable);
         let zones = zones.clone();
-        session.register_udf(ScalarUDF::from(Function { name: maker.name, signature, zones }));
+        session.register_udf(ScalarUDF::from(Function { name: scalar.name, signature, zones }));
     }
 }
 
-/// A maker as DataFusion knows it.
+/// A scalar as DataFusion knows it.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Function {
     name: &'static str,
@@ -96,9 +104,9 @@ struct Function {
 }
 
 impl Function {
-    fn maker(&self) -> &'static Maker {
-        let found = MAKERS.iter().find(|maker| maker.name == self.name);
-        found.expect("a function is one of the makers")
+    fn scalar(&self) -> &'static InternalScalar {
+        let found = INTERNAL_SCALARS.iter().find(|scalar| scalar.name == self.name);
+        found.expect("a function is one of the internal scalars")
     }
 }
 
@@ -116,12 +124,12 @@ impl ScalarUDFImpl for Function {
     }
 
     fn return_type(&self, _given: &[DataType]) -> Result<DataType> {
-        Ok((self.maker().returns)())
+        Ok((self.scalar().returns)())
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let columns = ColumnarValue::values_to_arrays(&args.args)?;
         let rows = columns.first().map_or(args.number_rows, |column| column.len());
-        Ok(ColumnarValue::Array(self.maker().make.column(&self.zones, &columns, rows)?))
+        Ok(ColumnarValue::Array(self.scalar().make.column(&self.zones, &columns, rows)?))
     }
 }

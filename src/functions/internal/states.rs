@@ -16,7 +16,7 @@ use crate::rules::state::{Origin, State, Stretch, stretches};
 use crate::rules::timeline::{shares, shares_within};
 
 /// Stretches of all stores of a batch, which are in memory at once.
-const STRETCHES_MAX: usize = 8_000_000;
+const SEGMENTS_MAX: usize = 8_000_000;
 
 fn fields() -> Fields {
     Fields::from(vec![
@@ -50,9 +50,9 @@ pub fn states_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
             all.extend(stretches(range, &shares, &open.collect::<Vec<_>>()));
         }
         lengths.push(all.len() - before);
-        if all.len() > STRETCHES_MAX {
+        if all.len() > SEGMENTS_MAX {
             return resources_err!(
-                "states makes more than {STRETCHES_MAX} stretches of a few thousand stores; expected a shorter range"
+                "states makes more than {SEGMENTS_MAX} stretches of a few thousand stores; expected a shorter range"
             );
         }
     }

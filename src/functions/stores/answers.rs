@@ -28,7 +28,7 @@ fn ask<T>(
     for row in 0..rows {
         let store = schedules.store(&columns[0], columns.get(2), row)?;
         take(match store.zip(instant(&columns[1], row)) {
-            Some((store, at)) => ask(schedules.schedule(store, Schedules::stretch(at)?)?, at),
+            Some((store, at)) => ask(schedules.schedule(store, Schedules::chunk(at)?)?, at),
             None => None,
         });
     }
@@ -87,7 +87,7 @@ pub fn previous_close(
     previous(schedules, columns, rows, Schedule::previous_close)
 }
 
-/// A week comes again after seven days: what is not in the stretch of the instant is in the one
+/// A week comes again after seven days: what is not in the chunk of the instant is in the one
 /// before.
 fn previous(
     schedules: &mut Schedules,
@@ -102,12 +102,12 @@ fn previous(
             instants.append_null();
             continue;
         };
-        let stretch = Schedules::stretch(at)?;
-        let mut found = of(schedules.schedule(store, stretch)?, at);
+        let chunk = Schedules::chunk(at)?;
+        let mut found = of(schedules.schedule(store, chunk)?, at);
         if found.is_none()
-            && let Ok(before) = Schedules::stretch(stretch.starts_at() - 1)
+            && let Ok(before) = Schedules::chunk(chunk.starts_at() - 1)
         {
-            found = of(schedules.schedule(store, before)?, stretch.starts_at());
+            found = of(schedules.schedule(store, before)?, chunk.starts_at());
         }
         instants.append_option(found);
     }
@@ -139,11 +139,11 @@ fn open_us<'a>(schedules: &mut Schedules<'a>, store: Store<'a>, range: Span) -> 
     }
     let (mut total_us, mut at) = (0, range.starts_at());
     while at < range.ends_at() {
-        let stretch = Schedules::stretch(at)?;
-        if let Some(part) = stretch.within(range) {
-            total_us += schedules.schedule(store, stretch)?.open_us(part);
+        let chunk = Schedules::chunk(at)?;
+        if let Some(part) = chunk.within(range) {
+            total_us += schedules.schedule(store, chunk)?.open_us(part);
         }
-        at = stretch.ends_at();
+        at = chunk.ends_at();
     }
     Ok(total_us)
 }
@@ -190,7 +190,7 @@ fn deadline<'a>(
     length_us: i64,
 ) -> Result<Option<i64>> {
     const FURTHEST_US: i64 = 36_525 * DAY_US;
-    Schedules::stretch(from)?;
+    Schedules::chunk(from)?;
     if length_us <= 0 {
         return Ok(Some(from));
     }
@@ -203,14 +203,14 @@ fn deadline<'a>(
     let (mut left_us, mut at) = (length_us, from);
     while at - from < FURTHEST_US {
         // Beyond the last year that there is, no time passes.
-        let Ok(stretch) = Schedules::stretch(at) else { return Ok(None) };
-        let Some(part) = Span::new(at, stretch.ends_at()) else { return Ok(None) };
-        match schedules.schedule(store, stretch)?.passed(part, left_us) {
+        let Ok(chunk) = Schedules::chunk(at) else { return Ok(None) };
+        let Some(part) = Span::new(at, chunk.ends_at()) else { return Ok(None) };
+        match schedules.schedule(store, chunk)?.passed(part, left_us) {
             Ok(passed_at) if passed_at - from > FURTHEST_US => return Ok(None),
             Ok(passed_at) => return Ok(Some(passed_at)),
             Err(still_us) => left_us = still_us,
         }
-        at = stretch.ends_at();
+        at = chunk.ends_at();
     }
     Ok(None)
 }
@@ -226,8 +226,8 @@ pub fn to_store_time(
         let store = schedules.store(&columns[0], columns.get(2), row)?;
         times.append_option(match store.zip(instant(&columns[1], row)) {
             Some((store, at)) => {
-                let stretch = Schedules::stretch(at)?;
-                Some(schedules.clock(store, stretch)?.local_at(at))
+                let chunk = Schedules::chunk(at)?;
+                Some(schedules.clock(store, chunk)?.local_at(at))
             }
             None => None,
         });

@@ -182,7 +182,7 @@ impl ScalarUDFImpl for StoreFunction {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let (columns, rows) = columns_of(&args)?;
         let known = self.chain.known()?;
-        let mut schedules = Schedules::of(&known, self.chain.read_options);
+        let mut schedules = Schedules::new(&known, self.chain.read_options);
         let column = (self.scalar.compute)(&mut schedules, &columns, rows)?;
         Ok(ColumnarValue::Array(column))
     }

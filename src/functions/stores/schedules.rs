@@ -19,7 +19,7 @@ pub struct Schedules<'a> {
     known: &'a KnownHours,
     read_options: ReadOptions,
     /// The usual ones first.
-    options: Vec<Asked>,
+    options: Vec<ResolvedOptions>,
     /// Where the options of a text are.
     places: HashMap<String, usize>,
     clocks: Clocks,
@@ -28,15 +28,15 @@ pub struct Schedules<'a> {
 }
 
 /// Options, and what they make of stores without hours or without a zone.
-struct Asked {
+struct ResolvedOptions {
     options: Options,
     week: WeeklyHours,
     /// `None` where the rules of the data do not know it.
     zone: Option<Zone>,
 }
 
-impl Asked {
-    fn of(options: Options, zones: &ZoneRules) -> Self {
+impl ResolvedOptions {
+    fn new(options: Options, zones: &ZoneRules) -> Self {
         let zone = zones.zone(options.default_time_zone.as_str());
         Self { options, week: options.default_hours.week(), zone }
     }
@@ -52,18 +52,18 @@ pub struct Store<'a> {
 
 impl<'a> Schedules<'a> {
     /// What is laid out at once: long enough to serve many rows, short enough for one.
-    const STRETCH_US: i64 = 28 * DAY_US;
+    const CHUNK_US: i64 = 28 * DAY_US;
     /// More than a batch sorted by store or by time needs at once.
     const LAID_MAX: usize = 4_096;
 
-    pub fn of(known: &'a KnownHours, read_options: ReadOptions) -> Self {
-        let usual = Asked::of(Options::default(), &known.zones);
+    pub fn new(known: &'a KnownHours, read_options: ReadOptions) -> Self {
+        let usual = ResolvedOptions::new(Options::default(), &known.zones);
         Self {
             known,
             read_options,
             options: vec![usual],
             places: HashMap::new(),
-            clocks: Clocks::by(&known.zones),
+            clocks: Clocks::new(&known.zones),
             cancellation: CancellationFlag::current(),
             laid: HashMap::new(),
         }
@@ -97,7 +97,7 @@ impl<'a> Schedules<'a> {
             Ok(options) => options,
             Err(wrong) => return exec_err!("{wrong}"),
         };
-        self.options.push(Asked::of(options, &self.known.zones));
+        self.options.push(ResolvedOptions::new(options, &self.known.zones));
         let place = self.options.len() - 1;
         self.places.insert(text.to_owned(), place);
         Ok(place)
@@ -127,33 +127,32 @@ impl<'a> Schedules<'a> {
         }
     }
 
-    /// The clock of a store, right for instants of the stretch.
+    /// The clock of a store, right for instants of the chunk.
     ///
     /// # Errors
     /// Where nobody knows its zone.
-    pub fn clock(&mut self, store: Store, stretch: Span) -> Result<&LocalClock> {
+    pub fn clock(&mut self, store: Store, chunk: Span) -> Result<&LocalClock> {
         let zone = self.zone(store)?;
-        self.clocks.of_zone(&zone, Schedule::laid(stretch))
+        self.clocks.of_zone(&zone, Schedule::laid(chunk))
     }
 
-    /// The stretch that holds an instant.
+    /// The chunk that holds an instant.
     ///
     /// # Errors
     /// Where the instant has no date of four digits.
-    pub fn stretch(instant: i64) -> Result<Span> {
+    pub fn chunk(instant: i64) -> Result<Span> {
         on_calendar(instant)?;
-        let starts_at = instant.div_euclid(Self::STRETCH_US) * Self::STRETCH_US;
-        Span::new(starts_at, starts_at + Self::STRETCH_US)
-            .ok_or_else(|| broken("a stretch is empty"))
+        let starts_at = instant.div_euclid(Self::CHUNK_US) * Self::CHUNK_US;
+        Span::new(starts_at, starts_at + Self::CHUNK_US).ok_or_else(|| broken("a chunk is empty"))
     }
 
-    /// The schedule of a store, right for instants of the stretch.
+    /// The schedule of a store, right for instants of the chunk.
     ///
     /// # Errors
     /// Where nobody waits for it any more.
-    pub fn schedule(&mut self, store: Store<'a>, stretch: Span) -> Result<&Schedule> {
+    pub fn schedule(&mut self, store: Store<'a>, chunk: Span) -> Result<&Schedule> {
         self.cancellation.check()?;
-        let key = (store.id, store.options, stretch.starts_at());
+        let key = (store.id, store.options, chunk.starts_at());
         if !self.laid.contains_key(&key) {
             if self.laid.len() >= Self::LAID_MAX {
                 self.laid.clear();
@@ -161,8 +160,8 @@ impl<'a> Schedules<'a> {
             let zone = self.zone(store)?;
             let asked = &self.options[store.options];
             let week = store.hours.week.as_ref().unwrap_or(&asked.week);
-            let clock = self.clocks.of_zone(&zone, Schedule::laid(stretch))?;
-            let laid = Schedule::over(week, clock, stretch, asked.options.snap_end_of_day);
+            let clock = self.clocks.of_zone(&zone, Schedule::laid(chunk))?;
+            let laid = Schedule::over(week, clock, chunk, asked.options.snap_end_of_day);
             self.laid.insert(key, laid);
         }
         Ok(&self.laid[&key])
