@@ -19,11 +19,11 @@ use crate::rules::algebra::{clip_into, duration_in, fill_ends, known_stretches, 
 use crate::rules::{Span, Step};
 
 /// `list<struct<state, starts_at, ends_at>>`; an end is null where nothing bounds it.
-pub fn stretches_type() -> DataType {
-    DataType::List(item(stretch_fields()))
+pub fn segments_type() -> DataType {
+    DataType::List(item(segment_fields()))
 }
 
-fn stretch_fields() -> Fields {
+fn segment_fields() -> Fields {
     Fields::from(vec![
         Field::new("state", DataType::Utf8, false),
         Field::new("starts_at", instant_type(), true),
@@ -123,17 +123,17 @@ impl<'a> Filled<'a> {
 }
 
 pub fn state_timeline(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-    stretches(columns, rows, |_, _| Ok(true))
+    segments(columns, rows, |_, _| Ok(true))
 }
 
 pub fn interpolated_state_timeline(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     // The range is in the place where functions with a state have it.
     let with_state = [&columns[..1], &columns[..1], &columns[1..]].concat();
     let mut filled = Filled::new(columns.get(3));
-    stretches(columns, rows, |row, steps| filled.fill(row, range(&with_state, row)?, steps))
+    segments(columns, rows, |row, steps| filled.fill(row, range(&with_state, row)?, steps))
 }
 
-fn stretches(
+fn segments(
     columns: &[ArrayRef],
     rows: usize,
     mut change: impl FnMut(usize, &mut Vec<Step>) -> Result<bool>,
@@ -148,21 +148,21 @@ fn stretches(
             lengths.push(None);
             continue;
         }
-        let stretches = known_stretches(&steps);
-        lengths.push(Some(stretches.len()));
-        all.extend(stretches);
+        let segments = known_stretches(&steps);
+        lengths.push(Some(segments.len()));
+        all.extend(segments);
     }
     let states = all.iter().map(|(.., state)| Some(state_name(*state)));
     let instants = |open: i64, of: fn(&(i64, i64, Option<bool>)) -> i64| -> ArrayRef {
-        let instants = all.iter().map(|stretch| Some(of(stretch)).filter(|at| *at != open));
+        let instants = all.iter().map(|segment| Some(of(segment)).filter(|at| *at != open));
         Arc::new(instants.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
     };
     let columns: Vec<ArrayRef> = vec![
         Arc::new(states.collect::<StringArray>()),
-        instants(Step::EVER, |stretch| stretch.0),
-        instants(Span::FOREVER, |stretch| stretch.1),
+        instants(Step::EVER, |segment| segment.0),
+        instants(Span::FOREVER, |segment| segment.1),
     ];
-    lists(stretch_fields(), &lengths, columns)
+    lists(segment_fields(), &lengths, columns)
 }
 
 pub fn into_values(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
@@ -176,7 +176,7 @@ pub fn into_values(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
         let before = states.len();
         let within = known.first().zip(known.last()).map(|(first, last)| (first.0, last.1));
         for state in [Some(true), Some(false), None] {
-            if known.iter().any(|stretch| stretch.2 == state) {
+            if known.iter().any(|segment| segment.2 == state) {
                 states.push(Some(state_name(state)));
                 let within = within.and_then(|(from, to)| Span::new(from, to));
                 durations.push(match within {

@@ -92,10 +92,10 @@ pub const SCALARS: [Scalar; 29] = [
     ),
     plain(&documented::STATE_PERIODS, spans_type, periods::state_periods),
     plain(&documented::INTERPOLATED_STATE_PERIODS, spans_type, periods::interpolated_state_periods),
-    plain(&documented::STATE_TIMELINE, periods::stretches_type, periods::state_timeline),
+    plain(&documented::STATE_TIMELINE, periods::segments_type, periods::state_timeline),
     plain(
         &documented::INTERPOLATED_STATE_TIMELINE,
-        periods::stretches_type,
+        periods::segments_type,
         periods::interpolated_state_timeline,
     ),
     plain(&documented::INTO_VALUES, periods::values_type, periods::into_values),

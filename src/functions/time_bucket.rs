@@ -303,7 +303,7 @@ struct NearClocks {
 
 struct NearClock {
     zone: String,
-    stretch: Span,
+    span: Span,
     clock: LocalClock,
 }
 
@@ -313,18 +313,18 @@ impl NearClocks {
 
     fn near(&mut self, zone: &str, at: i64) -> Result<&LocalClock> {
         let is_right = |near: &NearClock| {
-            near.zone == zone && (near.stretch.starts_at()..near.stretch.ends_at()).contains(&at)
+            near.zone == zone && (near.span.starts_at()..near.span.ends_at()).contains(&at)
         };
         let near = match self.last.take().filter(is_right) {
             Some(near) => near,
             None => {
                 on_calendar(at)?;
                 let starts_at = at.div_euclid(Self::CLOCK_SPAN_US) * Self::CLOCK_SPAN_US;
-                let Some(stretch) = Span::new(starts_at, starts_at + Self::CLOCK_SPAN_US) else {
-                    return exec_err!("time_bucket: a stretch of time is empty");
+                let Some(span) = Span::new(starts_at, starts_at + Self::CLOCK_SPAN_US) else {
+                    return exec_err!("time_bucket: the span of a clock is empty");
                 };
-                let clock = self.clocks.over(zone, stretch)?.clone();
-                NearClock { zone: zone.to_owned(), stretch, clock }
+                let clock = self.clocks.over(zone, span)?.clone();
+                NearClock { zone: zone.to_owned(), span, clock }
             }
         };
         Ok(&self.last.insert(near).clock)

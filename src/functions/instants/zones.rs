@@ -102,7 +102,7 @@ impl ZoneClock {
     fn from(zone: &Zone, starts_at: i64) -> Result<Arc<LocalClock>> {
         match Span::new(starts_at, starts_at + Self::CLOCK_SPAN_US) {
             Some(range) => Ok(clock_over(zone, range)),
-            None => internal_err!("a stretch of years is empty"),
+            None => internal_err!("the span of a clock is empty"),
         }
     }
 
