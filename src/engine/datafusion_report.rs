@@ -1,7 +1,7 @@
-//! The report as SQL on DataFusion: each file of `queries/` makes one relation.
+//! Computes the report with SQL on DataFusion: each file of `queries/` defines one relation.
 //!
-//! Each thread answers for stores of its own, from the files to the figures: no poll is sorted, or
-//! passed from one to another.
+//! Partitions are ranges of stores from the scan to the figures, so polls are neither sorted nor
+//! repartitioned.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, LazyLock};
@@ -36,12 +36,12 @@ use crate::tables::Table;
 const TALLIES: QueryFile = ("tallies", include_str!("../../queries/tallies.sql"));
 const REPORT: QueryFile = ("report", include_str!("../../queries/report.sql"));
 
-/// Large enough that a batch costs little, small enough to stay in a core's cache.
+/// Large enough to amortize the cost of a batch, small enough for a core's cache.
 const BATCH_ROWS: usize = 8_192;
-/// More ranges of stores than this cost more than they save on any machine.
+/// Upper bound of partitions; more of them cost more than they save on any machine.
 const RANGES_MAX: usize = 256;
 
-/// What every report starts from: the functions, the rules of the planner, and no tables.
+/// Session state shared by all reports: functions and optimizer rules, but no tables.
 static PREPARED: LazyLock<SessionState> = LazyLock::new(|| {
     let rules = SessionStateBuilder::new()
         .with_default_features()
@@ -53,15 +53,16 @@ static PREPARED: LazyLock<SessionState> = LazyLock::new(|| {
     session.state()
 });
 
-/// Makes what every report starts from; without this the first report does.
+/// Initializes the shared session state and parses the built-in queries. Optional: the first report
+/// does so otherwise.
 pub fn prepare() {
     for step in query_files::HISTORIES.iter().chain([&TALLIES, &REPORT]) {
-        // What cannot be read is told by the report that needs it.
+        // The report that runs the query returns the error.
         let _ = query_files::statement(&PREPARED, step);
     }
 }
 
-/// The figures, as [`super::ReportFigures::figures`] describes them.
+/// Computes [`super::ReportFigures::figures`].
 pub async fn figures(asked: &ResolvedQuery) -> Result<RecordBatch> {
     let Planned { report, .. } = report(asked, true).await?;
     let schema = Arc::new(report.schema().as_arrow().clone());
@@ -70,7 +71,7 @@ pub async fn figures(asked: &ResolvedQuery) -> Result<RecordBatch> {
     Ok(concat_batches(&schema, &batches)?)
 }
 
-/// The plans that register_view the figures, as text.
+/// Returns the physical plans of the report as text.
 pub async fn explain(asked: &ResolvedQuery) -> Result<String> {
     let Planned { prefetched, report } = report(asked, false).await?;
     let report = report.create_physical_plan().await?;
@@ -81,13 +82,13 @@ pub async fn explain(asked: &ResolvedQuery) -> Result<String> {
     Ok(text(report.as_ref()) + &prefetched.unwrap_or_default())
 }
 
-/// The report as a plan over the tables, and over what of it runs by itself.
+/// Plan of the report, and the sub-plan that is prefetched while the rest is planned.
 struct Planned {
     prefetched: Option<Arc<PrefetchExec>>,
     report: DataFrame,
 }
 
-/// `starts` tells whether the latter begins.
+/// Plans the report; with `starts`, execution of the prefetched sub-plan begins at once.
 async fn report(asked: &ResolvedQuery, starts: bool) -> Result<Planned> {
     let query_files = QueryFiles {
         session: session(asked)?.state(),
@@ -96,7 +97,7 @@ async fn report(asked: &ResolvedQuery, starts: bool) -> Result<Planned> {
     };
     let (scope, of_hours) = (asked.question.options.scope, query_files.clone());
     let hours = SpawnedTask::spawn(async move { of_hours.register_open_hours().await });
-    // Other queries may read more of it.
+    // A replaced query may read columns of `timelines` that the prefetched sub-plan lacks.
     let built_in = query_files.queries.is_none();
     let prefetched = match scope == Scope::All && built_in {
         true => Some(timelines(&query_files, starts).await?),
@@ -115,8 +116,8 @@ async fn report(asked: &ResolvedQuery, starts: bool) -> Result<Planned> {
     Ok(Planned { prefetched, report: report.select_columns(&columns)? })
 }
 
-/// Makes known of `timelines` what the report reads. Most of the work is there, so that it begins
-/// while the rest is planned.
+/// Registers `timelines` with the columns that the report reads. Most of the work is there, so it
+/// starts executing while the rest is planned.
 async fn timelines(query_files: &QueryFiles, starts: bool) -> Result<Arc<PrefetchExec>> {
     query_files.register_view(ASKED_POLLS, "asked_polls").await?;
     let timelines =
@@ -131,21 +132,21 @@ async fn timelines(query_files: &QueryFiles, starts: bool) -> Result<Arc<Prefetc
     Ok(timelines)
 }
 
-/// A session over the tables at the asked version, with the functions of the rules.
+/// Creates a session over the tables at the version of the query.
 fn session(asked: &ResolvedQuery) -> Result<SessionContext> {
     let ranges = store_ranges(asked);
     let config = SessionConfig::new()
         .with_batch_size(BATCH_ROWS)
         .with_target_partitions(ranges.count())
-        // Scans come divided by stores, and stay so.
+        // Scans are already partitioned by store.
         .with_repartition_file_scans(false)
         .with_round_robin_repartition(false)
-        // What windows register_view of a store is cheap to look up, and dear to compute once a column.
+        // Looking up a window's result is cheap; computing it again for each column is not.
         .set_bool("datafusion.optimizer.enable_leaf_expression_pushdown", false)
-        // No join of the report leaves rows out, so that there is nothing to filter scans by.
+        // No join of the report drops rows, so there is nothing to filter scans by.
         .set_bool("datafusion.optimizer.enable_dynamic_filter_pushdown", false)
         .set_bool("datafusion.optimizer.prefer_existing_sort", true)
-        // A second pass finds nothing more to do, and takes as long.
+        // A second pass changes nothing and takes as long as the first.
         .set_usize("datafusion.optimizer.max_passes", 1);
     let state = SessionStateBuilder::new_from_existing(PREPARED.clone())
         .with_config(config)
@@ -171,9 +172,9 @@ fn session(asked: &ResolvedQuery) -> Result<SessionContext> {
     Ok(session)
 }
 
-/// One range of stores for each thread.
+/// Divides the stores into one range per thread.
 fn store_ranges(asked: &ResolvedQuery) -> StoreRanges {
-    // Below this, a second thread costs more than it saves.
+    // Smallest size that pays for a second thread.
     const DIVISIBLE_BYTES: u64 = 1 << 18;
     let polls = asked.files_of_days(Table::Polls);
     let bytes: u64 = polls.iter().map(|file| file.size_bytes).sum();
@@ -185,13 +186,13 @@ fn store_ranges(asked: &ResolvedQuery) -> StoreRanges {
     asked.stores.divided(threads.get().min(RANGES_MAX))
 }
 
-/// Rows of the stores that are asked for; `None` where all are.
+/// Predicate on `store_no` for the stores of the query; `None` if all stores are reported.
 fn asked_for(asked: &ResolvedQuery) -> Option<Expr> {
     let numbers = asked.stores.numbers().iter().map(|number| lit(*number));
     (!asked.question.stores.is_empty()).then(|| col(STORE_NO).in_list(numbers.collect(), false))
 }
 
-/// Those of every question, and where the shorter windows start.
+/// Arguments of the queries: the shared ones, and the starts of the shorter windows.
 fn arguments(asked: &ResolvedQuery) -> Result<Arguments> {
     let start_of = |window: Window| instant(window.before(asked.now).starts_at());
     let range = (start_of(Window::LONGEST), instant(asked.now));

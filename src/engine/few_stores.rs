@@ -1,7 +1,7 @@
-//! Scans of few stores: pages that hold none of them stay unread, and rows come in order of stores.
+//! Scan of few stores: skips pages without their rows, and returns rows sorted by store.
 //!
-//! A year is hundreds of files of which each gives a page or two: they are shared among threads, and
-//! their rows become one batch.
+//! A year consists of hundreds of files with one or two relevant pages each. Tasks share the files,
+//! and the rows of a partition become one batch.
 
 use std::fmt;
 use std::sync::Arc;
@@ -35,26 +35,26 @@ use super::store_ranges::StoreRanges;
 use super::table_files::STORE_ID;
 use crate::tables::{Table, TableFile, read_stores};
 
-/// Stores up to which a scan reads their pages alone. With more, most pages hold one of them.
+/// Largest number of stores for which this scan is used. With more, most pages hold one of them.
 pub const FEW_STORES_MAX: usize = 256;
-/// Rows of a batch that is handed on.
+/// Rows per output batch.
 const BATCH_ROWS: usize = 8_192;
-/// Files that one task reads before another has its turn.
+/// Number of files that a task reads before it yields.
 const FILES_OF_TASK: usize = 16;
 
-/// Files of a table that knows its stores, as a scan of few of them reads them.
+/// Files of a table with a store directory, and the columns to read from them.
 #[derive(Clone, Debug)]
 pub struct StoreFiles {
     pub table: Table,
     pub files: Arc<[TableFile]>,
-    /// Columns of the scan; [`STORE_NO`] is one of them.
+    /// Columns of the scan, including [`STORE_NO`].
     pub schema: SchemaRef,
     pub stores: Arc<StoreDirectory>,
 }
 
 impl StoreFiles {
-    /// The rows of the stores in ascending order of their numbers, which ascend as well; those of one
-    /// store in order of the files.
+    /// Reads the rows of the stores with these ascending `numbers`, sorted by number; rows of one
+    /// store keep the order of the files.
     async fn rows(self, numbers: Arc<[i32]>) -> Result<RecordBatch> {
         let schema = Arc::clone(&self.schema);
         if numbers.is_empty() {
@@ -85,7 +85,7 @@ impl StoreFiles {
     }
 }
 
-/// The rows of the stores in some of the files, with the columns of the scan.
+/// Reads the rows of the stores from some of the files, with the columns of the scan.
 fn rows_of(
     table: Table,
     files: &[TableFile],
@@ -103,14 +103,14 @@ fn rows_of(
     Ok(found)
 }
 
-/// Places of the columns of a scan in the files; the day is in the name of the folder.
+/// Indices in the files of a scan's columns, except for the day, which is not stored in the files.
 pub fn places_in_file(table: Table, schema: &SchemaRef) -> Vec<usize> {
     let in_files = table.file_schema();
     let names = schema.fields().iter().map(|field| field.name());
     names.filter_map(|name| in_files.index_of(name).ok()).collect()
 }
 
-/// Rows of a file as rows of a scan, with the day where it is asked for.
+/// Converts rows of a file to the schema of a scan, adding the day if the schema has it.
 pub fn of_scan(rows: RecordBatch, schema: &SchemaRef, day: Option<i64>) -> Result<RecordBatch> {
     let count = rows.num_rows();
     let column = |name: &str| match rows.column_by_name(name) {
@@ -134,7 +134,7 @@ fn in_order_of_stores(rows: RecordBatch) -> Result<RecordBatch> {
     Ok(take_record_batch(&rows, &UInt32Array::from(places))?)
 }
 
-/// The rows of one range of stores, as a stream.
+/// Streams the rows of one partition.
 pub fn stream_of(
     files: StoreFiles,
     numbers: Arc<[i32]>,
@@ -148,7 +148,7 @@ pub fn stream_of(
         memory.try_grow(get_record_batch_memory_size(&rows))?;
         let starts = (0..rows.num_rows()).step_by(BATCH_ROWS);
         let batches = starts.map(move |start| {
-            // Held as long as there are rows to come.
+            // Keeps the reservation until the last row is emitted.
             let _held = &memory;
             Ok(rows.slice(start, BATCH_ROWS.min(rows.num_rows() - start)))
         });
@@ -161,12 +161,15 @@ pub fn stream_of(
     Box::pin(RecordBatchStreamAdapter::new(schema, batches))
 }
 
-/// The rows of a few stores, in partitions by ranges of all stores.
+/// Scan of few stores, partitioned by ranges of all stores.
 ///
 /// ```text
 /// polls of 2023-01-24 ──page of store 7──┐
-/// polls of 2023-01-25 ──page of store 7──┴─▶ rows of store 7, in order of time
+/// polls of 2023-01-25 ──page of store 7──┴─▶ rows of store 7, sorted by time
 /// ```
+///
+/// Rows are sorted by store number, and those of one store by file. A partition is read as a whole;
+/// its memory is reserved in the pool.
 #[derive(Debug)]
 pub struct FewStoresExec {
     files: StoreFiles,
@@ -177,7 +180,7 @@ pub struct FewStoresExec {
 }
 
 impl FewStoresExec {
-    /// `numbers` ascend.
+    /// Creates a scan; `numbers` must ascend.
     pub fn try_new(files: StoreFiles, numbers: Arc<[i32]>, ranges: StoreRanges) -> Result<Self> {
         let schema = &files.schema;
         let mut order = vec![PhysicalSortExpr::new_default(col(STORE_NO, schema)?)];
@@ -205,14 +208,14 @@ impl FewStoresExec {
         &self.numbers
     }
 
-    /// The same with those stores alone that are among the numbers as well.
+    /// Restricts the scan further, to the stores that are also in `numbers`.
     pub fn among(&self, numbers: &[i32]) -> Result<Self> {
         let both = self.numbers.iter().copied();
         let both = both.filter(|number| numbers.binary_search(number).is_ok()).collect();
         Self::try_new(self.files.clone(), both, self.ranges.clone())
     }
 
-    /// Whether rows come in order of the columns.
+    /// True if the rows are sorted by the columns `keys`.
     pub fn is_in_order(&self, keys: &[usize]) -> bool {
         let place = |name| self.files.place(name);
         let RowsPerStore::SortedBy(second) = self.files.rows_per_store() else {
@@ -225,8 +228,8 @@ impl FewStoresExec {
         }
     }
 
-    /// Whether each partition has one row a store in ascending order of the column, and all stores of
-    /// a partition come before those of the next.
+    /// True if each partition has at most one row per store, ascending by `column`, and all stores
+    /// of a partition precede those of the next one.
     pub fn is_unique_by_store(&self, column: usize) -> bool {
         let is_id = Some(column) == self.files.place(STORE_ID) && self.ranges.is_in_order_of_ids();
         let is_key = Some(column) == self.files.place(STORE_NO) || is_id;
@@ -275,7 +278,7 @@ impl ExecutionPlan for FewStoresExec {
         Ok(self)
     }
 
-    /// About as many rows of a store as stores have by and large.
+    /// Estimates the average number of rows per store.
     fn statistics_from_inputs(
         &self,
         _: &[Arc<Statistics>],

@@ -1,4 +1,4 @@
-//! Follows columns that name stores through a plan, down to the scans that they come from.
+//! Column lineage: traces columns with store ids or numbers down to the scans that produce them.
 
 use std::sync::Arc;
 
@@ -22,13 +22,14 @@ use super::nullable::NullableExec;
 use super::partitioned_scan::{PartitionedScanExec, STORE_NO};
 use super::table_files::STORE_ID;
 
-/// Where a column of stores' ids or numbers comes from.
+/// Scan that produces a column of store ids or numbers.
 pub struct Origin<'p> {
     scan: &'p Arc<dyn ExecutionPlan>,
     stores: &'p Arc<StoreDirectory>,
-    /// Joins and groups passed on the way: below, two columns of one scan may be of different rows.
+    /// Joins and aggregates between the plan and the scan. Two columns of one scan belong to the
+    /// same row only if their paths are equal.
     path: Vec<*const ()>,
-    /// Whether every row of the scan, and no other, is seen by the plan.
+    /// True if the plan sees every row of the scan, and no others.
     pub is_whole: bool,
 }
 
@@ -41,14 +42,14 @@ impl<'p> Origin<'p> {
         self.stores
     }
 
-    /// Whether both are of the same row of the same scan, and so of the same store.
+    /// True if both columns come from the same row of the same scan, and so name the same store.
     pub fn is_of_same_row(&self, other: &Self) -> bool {
         Arc::ptr_eq(self.scan, other.scan) && self.path == other.path
     }
 }
 
-/// The scan whose ids or numbers of stores the column holds, in rows that have them; `None` of
-/// anything else.
+/// Traces a column to the scan whose store ids or numbers it holds; rows added by outer joins are
+/// excluded. `None` if the column holds anything else.
 pub fn origin(plan: &Arc<dyn ExecutionPlan>, column: usize) -> Option<Origin<'_>> {
     let is_key = [STORE_NO, STORE_ID].contains(&plan.schema().field(column).name().as_str());
     if let Some(scan) = plan.downcast_ref::<PartitionedScanExec>() {
@@ -75,8 +76,8 @@ pub fn origin(plan: &Arc<dyn ExecutionPlan>, column: usize) -> Option<Origin<'_>
     Some(origin)
 }
 
-/// Whether a column of the join is its left side's, and its place there; `None` where rows may have
-/// nulls for it, or it is no side's.
+/// Side of a join that a column comes from, true for the left one, and its index there. `None` if
+/// the join may pad that side with nulls, or the column comes from neither side.
 pub fn is_on_left(join: &HashJoinExec, column: usize) -> Option<(bool, usize)> {
     use JoinType::{Inner, Left, LeftAnti, LeftSemi, Right, RightAnti, RightSemi};
     let column = join.projection.as_ref().map_or(column, |kept| kept[column]);
@@ -93,8 +94,8 @@ pub fn is_on_left(join: &HashJoinExec, column: usize) -> Option<(bool, usize)> {
     }
 }
 
-/// The only input of the plan and the column there, where leaving out its rows of a store leaves out
-/// the plan's rows of the store, and no others; `None` of anything else.
+/// Returns the only input of a plan and the column there, if removing a store's rows from the input
+/// removes exactly that store's rows from the output; `None` otherwise.
 pub fn below(
     plan: &Arc<dyn ExecutionPlan>,
     column: usize,
@@ -126,7 +127,7 @@ pub fn below(
     (is_passed && plan.fetch().is_none()).then_some((input, column))
 }
 
-/// Place in the input of a column that is not unnested.
+/// Input index of a column that is not unnested.
 fn kept_by(unnest: &UnnestExec, column: usize) -> Option<usize> {
     let (schema, input) = (unnest.schema(), unnest.input().schema());
     let name = schema.field(column).name();

@@ -1,7 +1,8 @@
-//! Reads of local files on the thread that decodes them.
+//! Reads local Parquet files on the thread that decodes them.
 //!
-//! An object store hands each read to a thread of its own, and its bytes back: for files on a disk of
-//! this machine, most often in memory already, that takes longer than the reading.
+//! `object_store` moves each read to a blocking thread and its bytes back. For local files, which
+//! are mostly in the page cache, that takes longer than the read (apache/arrow-rs-object-store#693,
+//! apache/datafusion#19983). Remove this once local reads through `object_store` are as fast.
 
 use std::fs::File;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -28,18 +29,18 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataR
 
 use crate::error::{Error, broken};
 
-/// Where a scanned file lies, as the operating system takes it: cached with the file, since a location of
-/// an object store is text without control characters, and paths need not be.
+/// Path of a scanned file. Attached to the file, because the location in an object store cannot
+/// represent every path.
 #[derive(Debug)]
 pub struct LocalPath(pub PathBuf);
 
-/// A name for the file in plans and in what is cached of footers; no two absolute paths share one.
+/// Injective name of an absolute path, for plans and as the key of cached footers.
 pub fn object_path(path: &Path) -> object_store::path::Path {
     let parts = path.components().filter(|part| !matches!(part, Component::RootDir));
     parts.map(|part| PathPart::from(part.as_os_str().as_encoded_bytes())).collect()
 }
 
-/// Makes readers of local files, whose footers are cached for who reads them next.
+/// Creates readers of local files that share a cache of footers.
 #[derive(Debug)]
 pub struct LocalParquetReaderFactory {
     footers: Arc<FileMetadataCache>,
@@ -78,7 +79,7 @@ impl ParquetFileReaderFactory for LocalParquetReaderFactory {
 struct LocalParquetReader {
     path: PathBuf,
     listed: ObjectMeta,
-    /// Open once something of it was asked for.
+    /// Opened on the first read.
     file: Option<File>,
     footers: Arc<FileMetadataCache>,
     bytes_read: Count,
@@ -97,7 +98,7 @@ impl LocalParquetReader {
         let length = length.filter(|_| file.metadata().is_ok_and(|of| range.end <= of.len()));
         let Some(length) = length else { return Err(io::ErrorKind::UnexpectedEof.into()) };
         file.seek(SeekFrom::Start(range.start))?;
-        // No byte is written before it is read.
+        // Capacity only; the bytes are not zeroed before they are read.
         let mut bytes = Vec::with_capacity(length as usize);
         file.by_ref().take(length).read_to_end(&mut bytes)?;
         if bytes.len() as u64 != length {
@@ -106,9 +107,9 @@ impl LocalParquetReader {
         Ok(bytes)
     }
 
-    /// The footer, with the index of pages, which the planner asks for next.
+    /// Footer with the page index, which the planner asks for next.
     fn footer(&mut self) -> parquet::errors::Result<Arc<ParquetMetaData>> {
-        // Threads that read ranges of one file ask for it at the same time: one of them reads it.
+        // Concurrent readers of one file, as of different ranges, read its footer once.
         static READING: [Mutex<()>; 64] = [const { Mutex::new(()) }; 64];
         let place = BuildHasherDefault::<DefaultHasher>::default().hash_one(&self.path);
         let turn = &READING[place as usize % READING.len()];

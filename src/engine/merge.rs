@@ -1,5 +1,11 @@
-//! Streams that each come in order of stores, merged into one: run by run of a store's rows, not row
-//! by row.
+//! Merges streams that are sorted by store into one, by runs of rows with the same store.
+//!
+//! ```text
+//! 3a 3b 5c ┐
+//! 3d 7e    ┴──▶  3a 3b 3d 5c 7e
+//! ```
+//!
+//! `SortPreservingMergeExec` compares and copies row by row. Remove this when that is as fast.
 
 use std::ops::Range;
 
@@ -16,11 +22,13 @@ use futures::stream::try_unfold;
 
 use crate::error::broken;
 
-/// Rows of a merged batch, about; a store's last run may go beyond.
+/// Approximate number of rows per batch; the rows of the last store may exceed it.
 const BATCH_ROWS: usize = 8_192;
 
-/// The rows of all streams in order of `column`, an `Int32` without nulls, by which each is in order;
-/// those of one store in order of the streams.
+/// Merges streams that are each sorted by `column`, an `Int32` column without nulls.
+///
+/// Rows of one store keep the order of the streams, so the merge is stable. Fails if a stream is
+/// not sorted. Buffers one batch per stream, and the batches that the current output refers to.
 pub fn merged(
     schema: SchemaRef,
     column: usize,
@@ -64,15 +72,15 @@ impl Merge {
     }
 }
 
-/// A stream, and how far it was taken.
+/// Stream and the position reached in its current batch.
 struct Cursor {
     rows: SendableRecordBatchStream,
     column: usize,
-    /// The batch being taken, and the stores of its rows; none once the stream has ended.
+    /// Current batch and the stores of its rows; `None` once the stream has ended.
     batch: Option<(RecordBatch, ScalarBuffer<i32>)>,
     at: usize,
     has_ended: bool,
-    /// Rises with every batch.
+    /// Number of batches read.
     batches: usize,
 }
 
@@ -81,7 +89,7 @@ impl Cursor {
         Self { rows, column, batch: None, at: 0, has_ended: false, batches: 0 }
     }
 
-    /// Goes on to the next batch where this one has been taken.
+    /// Reads the next batch if the current one is used up.
     async fn fill(&mut self) -> Result<()> {
         while !self.has_ended && self.store().is_none() {
             let Some(batch) = self.rows.next().await.transpose()? else {
@@ -94,12 +102,12 @@ impl Cursor {
         Ok(())
     }
 
-    /// The store of the next row; `None` at the end of the batch.
+    /// Store of the next row; `None` at the end of the batch.
     fn store(&self) -> Option<i32> {
         self.batch.as_ref().and_then(|(_, stores)| stores.get(self.at).copied())
     }
 
-    /// The next rows that are of one store.
+    /// Takes the next rows that have the same store.
     fn take_run(&mut self) -> Range<usize> {
         let Some((_, stores)) = &self.batch else { return 0..0 };
         let start = self.at;
@@ -109,10 +117,10 @@ impl Cursor {
     }
 }
 
-/// Runs on their way into one batch.
+/// Runs that will be copied into one batch.
 #[derive(Default)]
 struct Pieces {
-    /// Batches that runs are of, each with its cursor's place and count.
+    /// Source batches, each identified by its cursor's index and batch number.
     batches: Vec<((usize, usize), RecordBatch)>,
     runs: Vec<(usize, Range<usize>)>,
     rows: usize,
@@ -162,7 +170,7 @@ mod tests {
 
     use super::*;
 
-    /// Batches as `3a 3b 5c | 7d`: stores and what their rows say.
+    /// Batches drawn as `3a 3b 5c | 7d`: stores, and the values of their rows.
     fn stream(drawn: &str) -> SendableRecordBatchStream {
         let batches: Vec<_> = drawn.split('|').map(batch).collect();
         let schema = batches[0].schema();

@@ -1,5 +1,15 @@
-//! Joins each store with what another relation says of it, where both have one row a store in order of
-//! stores: nothing is looked up, a batch goes on as soon as it is joined, and lists stay where they are.
+//! Merge join of stores with a relation that has at most one row per store, both sorted by store.
+//!
+//! ```text
+//! stores   others          output
+//! 1        1 ▶ a           1  a
+//! 3        2 ▶ b           3  null
+//! 4        4 ▶ c           4  c
+//! ```
+//!
+//! There is no hash table. A batch is emitted as soon as both inputs have moved past it, and list
+//! columns keep their values without copying. DataFusion's `SortMergeJoinExec` supports any keys
+//! and copies matched rows. Remove this operator when that costs less than 5 % of a report.
 
 use std::fmt;
 use std::sync::Arc;
@@ -35,7 +45,7 @@ use super::partitioned_scan::PartitionedScanExec;
 use super::prefetch::PrefetchExec;
 use crate::error::broken;
 
-/// Joins by order in the place of hash joins of stores with what is known of each.
+/// Replaces hash joins of stores with [`StoreMergeJoinExec`] if both sides are unique and sorted.
 #[derive(Debug)]
 pub struct MergeJoinByStore;
 
@@ -63,8 +73,8 @@ impl PhysicalOptimizerRule for MergeJoinByStore {
     }
 }
 
-/// Whether each partition of the plan has one row a store in ascending order of the column, and all
-/// stores of a partition come before those of the next.
+/// True if each partition has at most one row per store, ascending by `column`, and all stores of a
+/// partition precede those of the next one.
 pub fn is_unique_by_store(plan: &Arc<dyn ExecutionPlan>, column: usize) -> bool {
     if let Some(scan) = plan.downcast_ref::<PartitionedScanExec>() {
         return scan.is_unique_by_store(column);
@@ -93,33 +103,37 @@ pub fn is_unique_by_store(plan: &Arc<dyn ExecutionPlan>, column: usize) -> bool 
     kept.is_some_and(|kept| is_unique_by_store(projection.input(), kept.index()))
 }
 
-/// Where a column of the join comes from, and its place there.
+/// Input and index of an output column.
 #[derive(Clone, Copy, Debug)]
 enum Source {
     Store(usize),
     Other(usize),
 }
 
-/// All rows of `stores`, each with the row of `others` for the same store, or nulls.
+/// Left join: all rows of `stores`, each with the row of `others` for the same store, or nulls.
+///
+/// Sorted by store like `stores`. Both inputs must be sorted by an `Int32` key without duplicates;
+/// otherwise execution fails. Buffers one batch of each input.
 #[derive(Debug)]
 pub struct StoreMergeJoinExec {
     stores: Arc<dyn ExecutionPlan>,
     others: Arc<dyn ExecutionPlan>,
-    /// Columns of the two by which they are joined.
+    /// Indices of the join keys in `stores` and `others`.
     on: [usize; 2],
     columns: Vec<Source>,
     properties: Arc<PlanProperties>,
 }
 
 impl StoreMergeJoinExec {
-    /// The join that does the same; `None` where it is of anything but [`is_unique_by_store`].
+    /// Converts an equivalent hash join; `None` unless both sides are [unique](is_unique_by_store)
+    /// and the join is a plain left join.
     pub fn try_from_hash_join(plan: &Arc<dyn ExecutionPlan>) -> Option<Self> {
         let join = plan.downcast_ref::<HashJoinExec>()?;
         let partitions =
             |plan: &Arc<dyn ExecutionPlan>| plan.output_partitioning().partition_count();
         let is_aligned = match join.partition_mode() {
             PartitionMode::Partitioned => true,
-            // The planner's choice for a single partition.
+            // Mode that the planner chooses for a single partition.
             PartitionMode::CollectLeft => {
                 partitions(join.left()) == 1 && partitions(join.right()) == 1
             }
@@ -211,7 +225,7 @@ impl ExecutionPlan for StoreMergeJoinExec {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        // The others begin to work, where they do so unasked, while the stores are read.
+        // Executed first, because prefetched input starts working before it is polled.
         let others = self.others.execute(partition, Arc::clone(&context))?;
         let stores = self.stores.execute(partition, context)?;
         let [store, other] = self.on;
@@ -241,7 +255,7 @@ impl MergeJoinStream {
             self.stores.fill().await?;
             self.others.fill().await?;
             let Some(last_store) = self.stores.last() else { return Ok(None) };
-            // Up to here both are known, and one of them is used up.
+            // Both inputs are complete up to this store, and one of the batches ends there.
             let last = self.others.last().map_or(last_store, |last| last.min(last_store));
             let (stores, others) = (self.stores.take_through(last), self.others.take_through(last));
             if let Some(stores) = stores.filter(|stores| stores.num_rows() > 0) {
@@ -270,7 +284,7 @@ impl MergeJoinStream {
     }
 }
 
-/// The row for each store among those of the others; both ascend.
+/// For each store, the row of the same store in `others`, or null; both inputs ascend.
 fn matching_rows(stores: &[i32], others: &[i32]) -> UInt32Array {
     let mut next = 0;
     let place = |store: &i32| {
@@ -282,7 +296,7 @@ fn matching_rows(stores: &[i32], others: &[i32]) -> UInt32Array {
     stores.iter().map(place).collect()
 }
 
-/// The values at those places, which ascend.
+/// Takes the rows at ascending `places`; null places yield nulls.
 fn take_matching(column: &ArrayRef, places: &UInt32Array) -> Result<ArrayRef> {
     let lists = column.as_list_opt::<i32>();
     match lists.and_then(|lists| take_matching_lists(lists, places)) {
@@ -291,7 +305,7 @@ fn take_matching(column: &ArrayRef, places: &UInt32Array) -> Result<ArrayRef> {
     }
 }
 
-/// The same of lists, whose values stay where they are; `None` where one is left out.
+/// Takes lists without copying their values; `None` unless every list is taken.
 fn take_matching_lists(lists: &ListArray, places: &UInt32Array) -> Option<Result<ListArray>> {
     let none_is_left_out = places.iter().flatten().eq(0..lists.len() as u32);
     none_is_left_out.then(|| {
@@ -312,14 +326,14 @@ fn take_matching_lists(lists: &ListArray, places: &UInt32Array) -> Option<Result
     })
 }
 
-/// One input of a join.
+/// Input of a join.
 struct Side {
     rows: SendableRecordBatchStream,
     column: usize,
-    /// Rows that are not joined yet; none once the input has ended.
+    /// Rows that are not joined yet; `None` once the input has ended.
     next: Option<RecordBatch>,
     has_ended: bool,
-    /// Store of the last row so far.
+    /// Store of the last row that was read.
     last: Option<i32>,
 }
 
@@ -353,12 +367,12 @@ impl Side {
         Ok(())
     }
 
-    /// The last store of the rows that are not joined yet.
+    /// Last store of the unjoined rows.
     fn last(&self) -> Option<i32> {
         self.next.as_ref().and(self.last)
     }
 
-    /// Takes the rows up to a store.
+    /// Takes the unjoined rows up to and including a store.
     fn take_through(&mut self, last: i32) -> Option<RecordBatch> {
         let batch = self.next.take()?;
         let taken = self.stores_in(&batch).partition_point(|number| *number <= last);

@@ -1,7 +1,7 @@
-//! One door to two engines: the figures of a report, from the tables at one version.
+//! Computes the figures of a report from the tables at one version, on either of two engines.
 //!
-//! Both answer in microseconds and must agree to the last of them; [`crate::report`] prints what
-//! they say. Knows nothing of who asks.
+//! Both engines answer in microseconds and agree to the last one; [`crate::report`] prints the
+//! figures. Knows nothing about the client that asks.
 
 pub mod datafusion_report;
 pub mod polars_report;
@@ -53,56 +53,57 @@ use crate::rules::calendar::day_of;
 use crate::rules::{Options, Window, ZoneName, ZoneRules};
 use crate::tables::{Dataset, Table, TableFile};
 
-/// Which engine answers.
+/// Engine that computes a report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Engine {
-    /// `queries/*.sql` on DataFusion.
+    /// Runs `queries/*.sql` on DataFusion.
     #[default]
     DataFusion,
-    /// Lazy frames on Polars.
+    /// Runs lazy frames on Polars; independent of the SQL, and compared with it in tests.
     Polars,
 }
 
-/// What is asked of the tables.
+/// Parameters of a report.
 #[derive(Clone, Debug, Default)]
 pub struct ReportQuery {
-    /// Microseconds UTC; the latest poll of all stores where none is given.
+    /// Instant the report looks back from, microseconds UTC; the latest poll of all stores if
+    /// `None`.
     pub now: Option<i64>,
     pub options: Options,
-    /// The stores asked for; all where none is named.
+    /// Ids of the stores to report; all stores if empty.
     pub stores: Vec<String>,
-    /// Whether unknown and scheduled time are wanted as well.
+    /// Adds columns for unknown and scheduled time.
     pub extended: bool,
-    /// Folder whose SQL files stand in for the built-in ones of the same name.
+    /// Folder with SQL files that replace the built-in ones of the same name.
     pub queries: Option<PathBuf>,
-    /// How many threads the SQL engine divides the stores among; where none is given as many as
-    /// there are cores, and one where there is little to do. The figures are the same with any.
+    /// Number of threads among which the SQL engine divides the stores. `None` stands for the
+    /// number of cores, or 1 for a small dataset. The figures do not depend on it.
     pub threads: Option<NonZeroUsize>,
 }
 
 impl ReportQuery {
-    /// Whether a column of the figures is asked for.
+    /// True if the figures include the column.
     fn wants(&self, column: &str) -> bool {
         let is_standard = |kind| column.starts_with(kind);
         self.extended || ["store_id", "uptime", "downtime"].into_iter().any(is_standard)
     }
 }
 
-/// Key of the figures' metadata that names the edition of the time-zone rules.
+/// Key of the figures' schema metadata that names the edition of the time-zone rules.
 pub const ZONE_RULES: &str = "uptally_zone_rules";
 
-/// What the tables say.
+/// Figures of a report.
 #[derive(Clone, Debug)]
 pub struct ReportFigures {
-    /// `store_id`, then microseconds: `uptime_*` and `downtime_*` by window, and where extended
-    /// `unknown_*` and `scheduled_*`; in ascending order of ids.
+    /// `store_id`, then microseconds: `uptime_*` and `downtime_*` per window, and `unknown_*` and
+    /// `scheduled_*` too if the query is extended. Sorted by id, ascending.
     pub figures: RecordBatch,
-    /// Microseconds UTC.
+    /// Instant the report looks back from, microseconds UTC.
     pub now: i64,
     pub stores: StoreCounts,
 }
 
-/// Stores that the report covers, and how many of them were given a default.
+/// Number of stores in the report, and number of those that lack hours, a time zone or polls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StoreCounts {
     pub stores: usize,
@@ -111,8 +112,8 @@ pub struct StoreCounts {
     pub without_polls: usize,
 }
 
-/// Makes what an engine needs for any answer, whatever is asked of which tables; worth a thread of
-/// its own while the first tables are opened.
+/// Initializes the state that every report of an engine shares. Run it on a thread of its own while
+/// the first tables are opened.
 pub fn prepare(engine: Engine) {
     match engine {
         Engine::DataFusion => datafusion_report::prepare(),
@@ -120,10 +121,10 @@ pub fn prepare(engine: Engine) {
     }
 }
 
-/// Answers the question.
+/// Computes the report.
 ///
 /// # Errors
-/// Where there is no poll to look back from and no `now`, or a store asked for is unknown.
+/// [`Error::Argument`] if there is neither a poll nor a `now`, or if a requested store is unknown.
 pub async fn answer(
     dataset: &Dataset,
     question: &ReportQuery,
@@ -134,7 +135,7 @@ pub async fn answer(
         Engine::DataFusion => datafusion_report::figures(&asked).await?,
         Engine::Polars => polars_report::figures(&asked).await?,
     };
-    // What programs read of a file beside its columns.
+    // Programs that read the file find the edition there.
     let schema = figures.schema().as_ref().clone();
     let edition = dataset.zone_rules()?.edition().to_owned();
     let schema = schema.with_metadata(HashMap::from([(ZONE_RULES.to_owned(), edition)]));
@@ -142,23 +143,23 @@ pub async fn answer(
     Ok(ReportFigures { figures, now: asked.now, stores: asked.stores.counts() })
 }
 
-/// The tables as any query may scan them, and what has to be known of them to plan one.
+/// Table providers at one version, and the facts that planning a query needs.
 #[derive(Clone, Debug)]
 pub struct Tables {
     pub providers: Vec<(Table, Arc<dyn TableProvider>)>,
-    /// Of all stores, microseconds UTC.
+    /// Latest poll of all stores, microseconds UTC.
     pub latest_poll: Option<i64>,
     pub stores: usize,
-    /// Days on which there were polls, ascending, since 1970-01-01.
+    /// Days with polls, ascending, as days since 1970-01-01.
     pub days: Arc<[i64]>,
     pub zone_rules: ZoneRules,
 }
 
 impl Tables {
-    /// Scans are divided by stores among so many threads.
+    /// Opens the tables; scans of them are partitioned by store into at most `threads` ranges.
     ///
     /// # Errors
-    /// Where the list of stores cannot be read.
+    /// If the list of stores cannot be read.
     pub fn open(dataset: &Dataset, threads: usize) -> Result<Self> {
         let stores = Arc::new(StoreDirectory::read(dataset)?);
         let ranges = stores.numbered().divided(threads);
@@ -181,44 +182,42 @@ impl Tables {
     }
 }
 
-/// The plan by which the engine would answer, as text.
+/// Returns the physical plan of the report as text, without running it.
 ///
 /// # Errors
-/// As [`answer`].
+/// As for [`answer`], and if the engine is not DataFusion.
 pub async fn explain(dataset: &Dataset, question: &ReportQuery, engine: Engine) -> Result<String> {
     let asked = ResolvedQuery::resolve(dataset, question)?;
     match engine {
         Engine::DataFusion => datafusion_report::explain(&asked).await,
-        Engine::Polars => Err(Error::Argument(
-            "--explain tells how the SQL engine answers; expected --engine datafusion".into(),
-        )),
+        Engine::Polars => Err(Error::Argument("--explain requires --engine datafusion".into())),
     }
 }
 
-/// A question, settled against the tables.
+/// A report query with its defaults resolved against the tables.
 #[derive(Clone, Debug)]
 pub struct ResolvedQuery {
     pub dataset: Dataset,
     pub question: ReportQuery,
     pub now: i64,
-    /// First day whose polls have to be read: with what is carried into it, they tell the state of
-    /// every store over the longest window.
+    /// First day whose polls are read, since 1970-01-01. Its polls and its carried polls determine
+    /// the state of every store over the longest window.
     pub first_day: i64,
     pub last_day: i64,
-    /// Those asked for.
+    /// Stores of the report.
     pub stores: NumberedStores,
 }
 
 impl ResolvedQuery {
     fn resolve(dataset: &Dataset, question: &ReportQuery) -> Result<Self> {
-        // Both are read from files, so that neither waits for the other.
+        // Both read files, so they run concurrently.
         let (zone_rules, stores) = thread::scope(|scope| {
             let read = || dataset.zone_rules();
             let reading = thread::Builder::new().spawn_scoped(scope, read);
             let stores = asked_stores(dataset, question);
             let zone_rules = match reading {
                 Ok(reading) => reading.join().unwrap_or_else(|panic| resume_unwind(panic)),
-                // The system has no thread to give.
+                // No thread available: read it on this one.
                 Err(_) => read(),
             };
             (zone_rules, stores)
@@ -239,7 +238,7 @@ impl ResolvedQuery {
         })
     }
 
-    /// The files of polls, or of what is carried, that the question needs.
+    /// Files of polls or carried polls that the report reads.
     pub fn files_of_days(&self, table: Table) -> Vec<&TableFile> {
         let last_day = if table == Table::Carried { self.first_day } else { self.last_day };
         let asked = |file: &&TableFile| {
@@ -249,7 +248,7 @@ impl ResolvedQuery {
     }
 }
 
-/// All stores of a dataset, and those that the question asks for.
+/// Returns all stores of a dataset, and the stores of the query.
 fn asked_stores(
     dataset: &Dataset,
     question: &ReportQuery,
@@ -266,8 +265,9 @@ fn polled_days(dataset: &Dataset) -> impl Iterator<Item = i64> + Clone {
     dataset.files(Table::Polls).iter().filter_map(|file| file.day)
 }
 
-/// The last polled day not after `from_day`, or the first one of all: its polls, with what is carried
-/// into it, tell the state of every store from `from_day` on.
+/// Returns the last day with polls that is not after `from_day`, or else the first day with polls.
+/// The polls and carried polls from that day on determine the state of every store from `from_day`
+/// on.
 pub fn first_day_to_read(polled: impl Iterator<Item = i64> + Clone, from_day: i64) -> i64 {
     let first_day = polled.clone().filter(|day| *day <= from_day).max().or_else(|| polled.min());
     first_day.unwrap_or(from_day)

@@ -1,7 +1,16 @@
-//! Sides of outer joins whose rows may be missing: nothing of theirs is constant above the join.
+//! Hides constants on the nullable sides of outer joins, so that they do not hold above the join.
 //!
-//! The planner takes a column that is constant below such a join for constant above it, where it is
-//! null in the rows without a match, and leaves out sorts that it takes for needless then.
+//! A workaround: DataFusion keeps a column of the nullable side constant above the join, although
+//! rows without a match have nulls there, and then removes sorts that are needed. No upstream issue
+//! is known. Remove this when `HashJoinExec`, `NestedLoopJoinExec` and `SortMergeJoinExec` drop
+//! such constants from their equivalence properties.
+//!
+//! ```text
+//! HashJoinExec: Left                     HashJoinExec: Left
+//!   stores                         ──▶      stores
+//!   FilterExec: zone = 'UTC'                NullableExec
+//!                                             FilterExec: zone = 'UTC'
+//! ```
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +29,8 @@ use datafusion::physical_plan::{
     StatisticsArgs,
 };
 
-/// Hides constants of sides whose rows may be missing. Runs before sorts and divisions are planned.
+/// Inserts [`NullableExec`] on nullable sides that have constants. Runs before sorts and
+/// partitioning are planned.
 #[derive(Debug)]
 pub struct HideConstants;
 
@@ -69,7 +79,7 @@ fn join_type(plan: &Arc<dyn ExecutionPlan>) -> Option<JoinType> {
     hash.or_else(loops).or_else(merge)
 }
 
-/// Whether the join may pad columns of its left side with nulls, and of its right side.
+/// True for the left and for the right side if the join may pad its columns with nulls.
 fn nullable_sides(join_type: JoinType) -> (bool, bool) {
     match join_type {
         JoinType::Left => (false, true),
@@ -79,7 +89,7 @@ fn nullable_sides(join_type: JoinType) -> (bool, bool) {
     }
 }
 
-/// The rows of its input, of which no column is known to be constant.
+/// Passes its input on unchanged, with equivalence properties that contain no constants.
 #[derive(Debug)]
 pub struct NullableExec {
     input: Arc<dyn ExecutionPlan>,

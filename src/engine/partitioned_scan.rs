@@ -1,7 +1,13 @@
-//! Scans that are divided by stores: each partition holds stores of its own, from every file.
+//! Scan that is partitioned by store: each partition reads its stores' rows from every file.
 //!
-//! Ranges of `store_no` are declared to the planner as such. It then groups and joins by store
-//! without passing a row from one thread to another.
+//! ```text
+//!              stores 0–99    stores 100–…
+//! 2023-01-24   ███████████    ░░░░░░░░░░░░    █ partition 0
+//! 2023-01-25   ███████████    ░░░░░░░░░░░░    ░ partition 1
+//! ```
+//!
+//! The plan declares range partitioning by `store_no`, so DataFusion groups and joins by store
+//! without repartitioning.
 
 use std::fmt;
 use std::sync::Arc;
@@ -34,32 +40,33 @@ use super::table_files::STORE_ID;
 use crate::error::Error;
 use crate::tables::{Table, read_range};
 
-/// Files that are merged at once; more are sorted.
+/// Largest number of files that are merged; more files are sorted instead.
 const FILES_MERGED_MAX: usize = 64;
-/// Files up to which one that is read beside others is read at once; of more, each holds a page.
+/// Largest number of files that a partition reads concurrently by row group; if there are more,
+/// each one is read page by page.
 const FILES_HELD_MAX: usize = 64;
-/// Rows of a batch of a file of which a page is held.
+/// Rows per batch of a file that is read page by page.
 const PAGE_BATCH_ROWS: usize = 4_096;
 
-/// Column by whose ranges scans are divided.
+/// Column whose ranges partition the scans.
 pub const STORE_NO: &str = "store_no";
 
-/// How a partition takes the rows of several files.
+/// Order in which a partition reads several files.
 #[derive(Clone, Copy, Debug)]
 enum Reading {
     /// One file after another.
     Sequential,
-    /// All of them, by store.
+    /// All files, merged by store.
     Merged,
-    /// One file alone.
+    /// A single file, by index.
     SingleFile(usize),
 }
 
-/// How many rows a store has in a table, and their order.
+/// Number of rows per store in a table, and their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowsPerStore {
     One,
-    /// In order of the column, file after file.
+    /// Several rows per store, sorted by the column within a file and across files.
     SortedBy(&'static str),
     Any,
 }
@@ -67,7 +74,7 @@ pub enum RowsPerStore {
 impl RowsPerStore {
     pub fn in_table(table: Table) -> Self {
         match table {
-            // A file is a day.
+            // Each file holds one day.
             Table::Polls => Self::SortedBy("polled_at"),
             Table::Stores | Table::TimeZones => Self::One,
             _ => Self::Any,
@@ -75,7 +82,11 @@ impl RowsPerStore {
     }
 }
 
-/// One scan for each range, of which partitions take the rows that are in it.
+/// Range-partitioned scan: one input scan per range, whose rows outside the range are filtered out.
+///
+/// A batch that lies within the range, as most do, is passed on without copying. With `keys`, a
+/// partition waits until the build side of a join has collected its stores; if they are few, it
+/// reads only their pages.
 #[derive(Debug)]
 pub struct PartitionedScanExec {
     scans: Vec<Arc<dyn ExecutionPlan>>,
@@ -83,14 +94,15 @@ pub struct PartitionedScanExec {
     rows: RowsPerStore,
     reading: Reading,
     properties: Arc<PlanProperties>,
-    /// What a scan of few stores reads; none where the table does not know its stores.
+    /// Files for a scan of few stores; `None` if the table has no store directory.
     files: Option<StoreFiles>,
-    /// Stores without which the rest of the plan does as well; all where there are none.
+    /// Stores that the rest of the plan needs, known while it runs; `None` for all stores.
     keys: Option<Arc<StoreKeys>>,
 }
 
 impl PartitionedScanExec {
-    /// Each partition of the `scans` is of one file; they have a column [`STORE_NO`] without nulls.
+    /// Creates the scan. Each partition of a scan in `scans` reads one file; the scans must have a
+    /// column [`STORE_NO`] without nulls, and there must be one scan per range.
     pub fn try_new(
         scans: Vec<Arc<dyn ExecutionPlan>>,
         ranges: StoreRanges,
@@ -110,32 +122,32 @@ impl PartitionedScanExec {
         Ok(Self { scans, ranges, rows, reading, properties, files: None, keys: None })
     }
 
-    /// The same, which may be reduced to few stores.
+    /// Allows this scan to be restricted to few stores.
     pub fn reducible(self, files: StoreFiles) -> Self {
         Self { files: Some(files), ..self }
     }
 
-    /// None where it cannot be reduced, or was already.
+    /// `None` if the scan cannot be restricted to few stores, or already waits for join keys.
     pub fn reducible_files(&self) -> Option<&StoreFiles> {
         self.files.as_ref().filter(|_| self.keys.is_none())
     }
 
-    /// The scan of those stores alone, whose numbers ascend; `None` where it cannot be reduced.
+    /// A scan of the given stores only, ascending; `None` if this scan cannot be restricted.
     pub fn restricted_to_stores(&self, numbers: &Arc<[i32]>) -> Result<Option<FewStoresExec>> {
         let Some(files) = self.files.clone() else { return Ok(None) };
         FewStoresExec::try_new(files, Arc::clone(numbers), self.ranges.clone()).map(Some)
     }
 
-    /// The same scan, which waits for the keys and reads those stores alone where they are few;
-    /// `None` where it cannot be reduced.
+    /// This scan, waiting for join keys and restricted to them if they are few; `None` if it cannot
+    /// be restricted.
     pub fn restricted_by_keys(&self, keys: &Arc<StoreKeys>) -> Option<Self> {
         self.reducible_files()?;
         let same = self.with_reading(self.reading, Arc::clone(&self.properties));
         Some(Self { keys: Some(Arc::clone(keys)), ..same })
     }
 
-    /// Whether each partition has one row a store in ascending order of the column, and all stores of
-    /// a partition come before those of the next.
+    /// True if each partition has at most one row per store, ascending by `column`, and all stores
+    /// of a partition precede those of the next one.
     pub fn is_unique_by_store(&self, column: usize) -> bool {
         let schema = self.schema();
         let is_key = [STORE_NO, STORE_ID].contains(&schema.field(column).name().as_str());
@@ -143,8 +155,8 @@ impl PartitionedScanExec {
         is_key && files <= 1 && self.rows == RowsPerStore::One && self.ranges.is_in_order_of_ids()
     }
 
-    /// The same file by file, each with its rows in order of the column; `None` where that is not
-    /// [`STORE_NO`], or files are not in its order.
+    /// One scan per file, each sorted by `column`; `None` if that is not [`STORE_NO`] or the files
+    /// are not sorted by it.
     pub fn files_in_order(&self, column: usize) -> Option<Vec<Self>> {
         let is_key = self.schema().field(column).name() == STORE_NO;
         let files = self.scans[0].output_partitioning().partition_count();
@@ -153,7 +165,7 @@ impl PartitionedScanExec {
         (is_key && self.ranges.is_in_order_of_ids()).then(|| (0..files).map(of_file).collect())
     }
 
-    /// The same with the rows of a partition in order of the columns; `None` where files are not.
+    /// This scan with sorted partitions; `None` if the files are not sorted by the `keys`.
     pub fn in_order(&self, keys: &[usize]) -> Result<Option<Self>> {
         let schema = self.schema();
         let names: Vec<_> = keys.iter().map(|&key| schema.field(key).name().as_str()).collect();
@@ -183,7 +195,7 @@ impl PartitionedScanExec {
         Self { scans, ranges, rows: self.rows, reading, properties, files, keys }
     }
 
-    /// The rows of the range, of all its stores.
+    /// Rows of all stores of a partition.
     fn rows_of_range(
         &self,
         partition: usize,
@@ -263,7 +275,8 @@ impl ExecutionPlan for PartitionedScanExec {
         requests
     }
 
-    /// Each scan is of all files, so that the first knows what all partitions have together.
+    /// Every input scan covers all files, so the statistics of the first one hold for all
+    /// partitions together.
     fn statistics_from_inputs(
         &self,
         scans: &[Arc<Statistics>],
@@ -286,7 +299,8 @@ impl ExecutionPlan for PartitionedScanExec {
         let (Some(files), Some(keys)) = (&self.files, &self.keys) else {
             return self.rows_of_range(partition, context);
         };
-        // Rows of few stores come in the order of any reading, all of them by the first file's.
+        // Rows of few stores are sorted in a way that satisfies every reading, so the scan of the
+        // first file returns all of them.
         let is_first =
             matches!(self.reading, Reading::Sequential | Reading::Merged | Reading::SingleFile(0));
         let (files, keys, ranges) = (files.clone(), Arc::clone(keys), self.ranges.clone());
@@ -305,7 +319,7 @@ impl ExecutionPlan for PartitionedScanExec {
     }
 }
 
-/// The rows of one of the files that are in the range, page by page.
+/// Reads the rows of a file that lie in the range, page by page.
 fn read_range_by_page(
     StoreFiles { table, files, schema, .. }: StoreFiles,
     file: usize,
@@ -329,7 +343,7 @@ fn external(error: Error) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
 
-/// The rows of the batch that are in the range; mostly all of them, which are not copied then.
+/// Keeps the rows in the range; returns the batch itself if that is all of them.
 fn filter_to_range(
     batch: RecordBatch,
     column: usize,
@@ -338,7 +352,7 @@ fn filter_to_range(
     let numbers = batch.column(column).as_primitive::<Int32Type>().values();
     let (from, last) = (from.unwrap_or(i32::MIN), to.map_or(i32::MAX, |to| to - 1));
     let (least, most) = match numbers[..] {
-        // Mostly they ascend, which is quicker to see than which is the least.
+        // Sorted in most cases, which is faster to check than computing the minimum.
         [first, .., most] if numbers.is_sorted() => (first, most),
         _ => numbers.iter().fold((i32::MAX, i32::MIN), |(least, most), &number| {
             (least.min(number), most.max(number))

@@ -1,4 +1,4 @@
-//! Values, and days, to which the filters of a scan restrict one column.
+//! Extracts the values and days to which the filters of a scan restrict a column.
 
 use std::ops::RangeInclusive;
 
@@ -10,7 +10,7 @@ use datafusion::scalar::ScalarValue;
 
 use crate::rules::calendar::day_of;
 
-/// The values of the column that the filter lets through; `None` where it is about anything else.
+/// Values to which the filter restricts the column `name`; `None` for other filters.
 pub fn literal_values<'f>(filter: &'f Expr, name: &str) -> Option<Vec<&'f ScalarValue>> {
     let is_column = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name() == name);
     let value = |expr: &'f Expr| match expr {
@@ -22,7 +22,7 @@ pub fn literal_values<'f>(filter: &'f Expr, name: &str) -> Option<Vec<&'f Scalar
             let given = if is_column(left) { right } else { is_column(right).then_some(left)? };
             Some(vec![value(given)?])
         }
-        // What the optimizer makes of a short list.
+        // The optimizer rewrites a short list to this form.
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
             let mut either = literal_values(left, name)?;
             either.extend(literal_values(right, name)?);
@@ -35,7 +35,8 @@ pub fn literal_values<'f>(filter: &'f Expr, name: &str) -> Option<Vec<&'f Scalar
     }
 }
 
-/// The UTC days whose instants a filter lets through that compares the column with a constant.
+/// UTC days of the instants that satisfy a comparison of the column `name` with a literal; `None`
+/// for other filters.
 pub fn day_range(filter: &Expr, name: &str) -> Option<RangeInclusive<i64>> {
     let Expr::BinaryExpr(BinaryExpr { left, op, right }) = filter else { return None };
     let is_column = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name() == name);
@@ -55,7 +56,7 @@ pub fn day_range(filter: &Expr, name: &str) -> Option<RangeInclusive<i64>> {
     }
 }
 
-/// The filter with its columns free of the name that the query gave the table.
+/// Removes table qualifiers from the columns of a filter.
 pub fn unqualified(filter: Expr) -> Result<Expr> {
     let bare = filter.transform(|expr| {
         Ok(match expr {

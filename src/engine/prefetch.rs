@@ -1,4 +1,12 @@
-//! A relation whose rows are computed from when it is planned, while the query that reads it is not yet.
+//! Starts executing a sub-plan once it is planned, overlapping with planning the rest of the query.
+//!
+//! ```text
+//! planning   timelines ──▶ tallies ──▶ report ─┐
+//! executing            └──▶ timelines ─────────┴──▶ report reads the batches that are ready
+//! ```
+//!
+//! DataFusion plans a query as a whole before it executes any of it. Remove this when planning the
+//! rest of the report no longer shows in its total time.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,18 +34,21 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::error::broken;
 
-/// How many batches of a partition are ready before any is read.
+/// Number of batches per partition that may be ready before one is read.
 const BATCHES_AHEAD: usize = 16;
 
-/// What a plan makes, to be read once.
+/// Sub-plan whose partitions execute in tasks of their own, each of which can be read once.
+///
+/// A task waits while [`BATCHES_AHEAD`] batches are unread. Dropping the operator or a partition's
+/// stream cancels the task. An error is returned to the reader, after the batches before it.
 #[derive(Debug)]
 pub struct PrefetchExec {
     plan: Arc<dyn ExecutionPlan>,
-    /// Those that nobody has read yet.
+    /// Partitions that are not read yet.
     partitions: Mutex<Vec<Option<Partition>>>,
 }
 
-/// The batches of a partition, and the task that makes them.
+/// Batches of a partition, and the task that produces them.
 #[derive(Debug)]
 struct Partition {
     batches: Receiver<RecordBatch>,
@@ -45,12 +56,16 @@ struct Partition {
 }
 
 impl PrefetchExec {
-    /// Of what is not started yet.
+    /// Wraps a plan without starting it.
     pub fn new(plan: Arc<dyn ExecutionPlan>) -> Self {
         Self { plan, partitions: Mutex::default() }
     }
 
-    /// Starts every partition of the plan on a task of its own.
+    /// Starts each partition of the plan in a task of its own. Call it once, before any partition
+    /// is executed.
+    ///
+    /// # Errors
+    /// If a partition of the plan cannot be executed.
     pub fn start(&self, context: &Arc<TaskContext>) -> Result<()> {
         let start = |partition| {
             let rows = self.plan.execute(partition, Arc::clone(context))?;
@@ -68,7 +83,7 @@ impl PrefetchExec {
         self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What makes it.
+    /// The sub-plan.
     pub fn plan(&self) -> &Arc<dyn ExecutionPlan> {
         &self.plan
     }
@@ -77,7 +92,7 @@ impl PrefetchExec {
 async fn send_all(mut rows: SendableRecordBatchStream, into: Sender<RecordBatch>) -> Result<()> {
     while let Some(batch) = rows.try_next().await? {
         if into.send(batch).await.is_err() {
-            // Nobody waits for the rest.
+            // The reader was dropped.
             break;
         }
     }
@@ -92,7 +107,7 @@ impl DisplayAs for PrefetchExec {
     }
 }
 
-/// To the planner a leaf: what runs already is planned no more.
+/// A leaf, so that optimizer rules do not change a plan that is already running.
 impl ExecutionPlan for PrefetchExec {
     fn name(&self) -> &str {
         "PrefetchExec"
@@ -126,7 +141,7 @@ impl ExecutionPlan for PrefetchExec {
             return Err(broken(format!("partition {partition} was not started, or is read twice")));
         };
         let made = stream::poll_fn(move |context| batches.poll_recv(context)).map(Ok);
-        // An error comes after the batches before it.
+        // An error follows the batches before it.
         let failed = stream::once(task.join_unwind()).filter_map(async |ended| match ended {
             Ok(ended) => ended.err().map(Err),
             Err(error) => Some(exec_err!("{error}")),
@@ -135,7 +150,7 @@ impl ExecutionPlan for PrefetchExec {
     }
 }
 
-/// The relation as a query reads it.
+/// Table provider through which a query reads a prefetched plan.
 #[derive(Debug)]
 pub struct Prefetched(pub Arc<PrefetchExec>);
 

@@ -1,4 +1,13 @@
-//! Partitions of which each comes after the one before: all are computed at once, and handed on in turn.
+//! Progressive evaluation: concatenates partitions with ascending, disjoint key ranges.
+//!
+//! ```text
+//! partition 0   1 2 3  ┐
+//! partition 1   4 5    ├─ run concurrently ──▶  1 2 3 4 5 6
+//! partition 2   6      ┘
+//! ```
+//!
+//! A workaround for apache/datafusion#10316 and #15191; the pull request apache/datafusion#24546
+//! adds this operator. Remove it once a release replaces `SortPreservingMergeExec` so.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,9 +28,12 @@ use datafusion::physical_plan::{
 };
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
-/// One partition of all of the input's.
+/// Concatenates the partitions of its input in their order, without comparing keys.
 ///
-/// Unlike a merge it has no partition wait for those before it.
+/// All partitions run concurrently. Each one is buffered as a whole until those before it are
+/// emitted. Buffered batches are reserved in the memory pool; exceeding it is an error, since they
+/// do not spill. The first error, in the order of partitions, ends the output; dropping the stream
+/// cancels all partitions.
 #[derive(Debug)]
 pub struct ProgressiveEvalExec {
     input: Arc<dyn ExecutionPlan>,
@@ -30,7 +42,7 @@ pub struct ProgressiveEvalExec {
 }
 
 impl ProgressiveEvalExec {
-    /// Each partition is in that order, and so are they one after another.
+    /// Every partition of `input` must be sorted by `order`, and so must their concatenation.
     pub fn new(input: Arc<dyn ExecutionPlan>, order: LexOrdering) -> Self {
         let mut equivalences = input.equivalence_properties().clone();
         equivalences.clear_per_partition_constants();
@@ -99,7 +111,7 @@ impl ExecutionPlan for ProgressiveEvalExec {
     }
 }
 
-/// What a partition has come to.
+/// Buffered output of a partition.
 struct PartitionBatches {
     batches: Vec<RecordBatch>,
     memory: MemoryReservation,
@@ -138,7 +150,7 @@ mod tests {
 
     use super::*;
 
-    /// What comes of partitions of batches, within so many bytes; and the bytes that are held then.
+    /// Output of the partitions under a memory limit, and the bytes still reserved afterwards.
     async fn progressive_eval(
         partitions: &[&[&[i32]]],
         memory_bytes: usize,

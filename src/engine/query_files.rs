@@ -1,6 +1,6 @@
-//! The steps of a question: each file of `queries/` makes one relation of those before it.
+//! SQL files of `queries/`, each of which defines one relation over the relations before it.
 //!
-//! A report and an analyst's table function share all but their last steps.
+//! The report and the table functions share all files but the last ones.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::functions;
 use crate::rules::{Interpolation, NoData, Options, Scope};
 
-/// A file of `queries/`, without its ending, and its text as built in.
+/// File name without extension, and built-in text, of a file of `queries/`.
 pub type QueryFile = (&'static str, &'static str);
 
 pub const ASKED_POLLS: QueryFile = ("asked_polls", include_str!("../../queries/asked_polls.sql"));
@@ -36,16 +36,16 @@ const OF_DAYS: QueryFile =
 const OF_INTERVALS: QueryFile =
     ("timelines_of_intervals", include_str!("../../queries/timelines_of_intervals.sql"));
 
-/// What every question starts with, where no piece of time is filled on its own.
+/// Files that every query begins with if the scope is [`Scope::All`].
 pub const HISTORIES: [QueryFile; 4] = [ASKED_POLLS, WEEKS, OPEN_HOURS, TIMELINES];
 
-/// What the `$` names of the queries stand for.
+/// Values of the `$name` placeholders of the query files.
 pub type Arguments = HashMap<&'static str, Expr>;
 
-/// The arguments that every question has: its range and how polls are read.
+/// Arguments that all queries share: range, days and options.
 ///
 /// # Errors
-/// As [`functions::week_value`].
+/// As for [`functions::week_value`].
 pub fn arguments(
     options: &Options,
     (from, to): (Expr, Expr),
@@ -82,40 +82,42 @@ pub fn arguments(
     ]))
 }
 
-/// Microseconds UTC.
+/// Literal of an instant; microseconds UTC.
 pub fn instant(at: i64) -> Expr {
     lit(ScalarValue::TimestampMicrosecond(Some(at), Some("UTC".into())))
 }
 
-/// Days since 1970-01-01.
+/// Literal of a date; days since 1970-01-01.
 pub fn day(day: i64) -> Expr {
     lit(ScalarValue::Date32(Some(i32::try_from(day).unwrap_or(i32::MAX))))
 }
 
-/// QueryFiles on their way into a session, which already has the tables; clones share it.
+/// Session, with its tables registered, into which query files are planned. Clones share the
+/// session.
 #[derive(Clone)]
 pub struct QueryFiles {
     pub session: SessionState,
     pub arguments: Arguments,
-    /// Folder whose SQL files stand in for the built-in ones of the same name.
+    /// Folder with SQL files that replace the built-in ones of the same name.
     pub queries: Option<PathBuf>,
 }
 
 impl QueryFiles {
-    /// Makes `open_hours` and `timelines` known, from which every figure comes.
+    /// Registers `open_hours` and `timelines`, the base of every figure.
     pub async fn register_histories(&self, scope: Scope) -> Result<()> {
         self.register_open_hours().await?;
         self.register_polls(scope).await?;
         self.register_scoped_timelines(scope).await
     }
 
-    /// Makes `open_hours` known.
+    /// Registers `open_hours`.
     pub async fn register_open_hours(&self) -> Result<()> {
         self.register_view(WEEKS, "weeks").await?;
         self.register_view(OPEN_HOURS, "open_hours").await
     }
 
-    /// Makes `timelines` known, or what the pieces of the scope are filled from.
+    /// Registers `timelines` for [`Scope::All`], and for other scopes the `poll_lists` that
+    /// [`Self::register_scoped_timelines`] reads.
     pub async fn register_polls(&self, scope: Scope) -> Result<()> {
         self.register_view(ASKED_POLLS, "asked_polls").await?;
         match scope {
@@ -124,8 +126,8 @@ impl QueryFiles {
         }
     }
 
-    /// Makes `timelines` known where each piece of time is filled on its own, from what the other two
-    /// made.
+    /// Registers `timelines` for scopes that fill each day or opening separately. Requires
+    /// [`Self::register_open_hours`] and [`Self::register_polls`].
     pub async fn register_scoped_timelines(&self, scope: Scope) -> Result<()> {
         match scope {
             Scope::All => Ok(()),
@@ -134,13 +136,13 @@ impl QueryFiles {
         }
     }
 
-    /// Makes the relation of a step known under a name.
+    /// Plans a query file and registers it as a view called `name`.
     pub async fn register_view(&self, step: QueryFile, name: &str) -> Result<()> {
         let view = ViewTable::new(self.relation(step).await?, None);
         Ok(self.register(name, Arc::new(view))?)
     }
 
-    /// Makes a relation known that is no step.
+    /// Registers a relation that has no query file.
     pub fn register(
         &self,
         name: &str,
@@ -177,7 +179,7 @@ impl QueryFiles {
         })
     }
 
-    /// What an argument stands for.
+    /// Returns the value of a `$name` placeholder.
     fn argument(&self, id: &str) -> datafusion::error::Result<Expr> {
         match self.arguments.get(&id[1..]) {
             Some(argument) => Ok(argument.clone()),
@@ -186,7 +188,7 @@ impl QueryFiles {
     }
 }
 
-/// A built-in step, whose text is parsed once.
+/// Returns the parsed statement of a built-in file; each file is parsed once per process.
 pub fn statement(
     session: &SessionState,
     (file, built_in): &QueryFile,
@@ -205,7 +207,7 @@ fn parsed(session: &SessionState, sql: &str) -> datafusion::error::Result<Statem
     session.sql_to_statement(sql, &session.config().options().sql_parser.dialect)
 }
 
-/// The plan with what its placeholders stand for; unlike values of parameters, these are expressions.
+/// Replaces placeholders by expressions. DataFusion's own parameters accept values only.
 fn with_placeholders(
     plan: LogicalPlan,
     stands_for: impl Fn(&str) -> datafusion::error::Result<Expr>,
@@ -218,7 +220,8 @@ fn with_placeholders(
     let bound = plan.transform_up_with_subqueries(|plan| {
         let names = NamePreserver::new(&plan);
         let bound = plan.map_expressions(|expr| {
-            // Views before this one are part of its plan, and have long names and no placeholders left.
+            // Views of earlier files are part of this plan. Their placeholders are bound already,
+            // and saving long names again would be costly.
             if !expr.exists(stands)? {
                 return Ok(Transformed::no(expr));
             }

@@ -1,5 +1,10 @@
-//! Rows in order of stores, and a store's polls in order of time: files that are in that order are
-//! merged where the planner would sort their rows.
+//! Optimizer rule that removes sorts by store, or by store and instant, over files in that order.
+//!
+//! ```text
+//! SortPreservingMergeExec: store_id        ProgressiveEvalExec: store_id
+//!   SortExec: store_id               ──▶     StoreMergeJoinExec
+//!     StoreMergeJoinExec
+//! ```
 
 use std::sync::Arc;
 
@@ -20,7 +25,7 @@ use super::merge_join::is_unique_by_store;
 use super::partitioned_scan::PartitionedScanExec;
 use super::progressive_eval::ProgressiveEvalExec;
 
-/// Takes rows as they come in the place of sorts by what they are in order of.
+/// Removes sorts whose input is already in the requested order, or can be read in it.
 #[derive(Debug)]
 pub struct RemoveSorts;
 
@@ -52,17 +57,17 @@ impl PhysicalOptimizerRule for RemoveSorts {
     }
 }
 
-/// The input of the sort in its order; `None` where files are not in it.
+/// Returns the sort's input in the requested order; `None` if the files do not have that order.
 fn without_sort(sort: &SortExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    // A sort that fetches few rows keeps no more than those; one of several partitions into one is
-    // one of rows that follow no order of ranges.
+    // Top-k sorts are cheap. A sort that merges several partitions has input that does not follow
+    // store ranges.
     let is_alone = sort.input().output_partitioning().partition_count() == 1;
     if sort.fetch().is_some() || !(is_alone || sort.preserve_partitioning()) {
         return Ok(None);
     }
     let by = sort.expr().first();
     let column = by.expr.downcast_ref::<Column>().map(Column::index);
-    // No two rows are of one store, so that only the first key counts.
+    // Stores are unique, so only the first key matters.
     let is_ordered = column.is_some_and(|column| is_unique_by_store(sort.input(), column));
     if is_alone && is_ordered && !by.options.descending {
         return Ok(Some(Arc::clone(sort.input())));
@@ -78,13 +83,13 @@ fn without_sort(sort: &SortExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     sorted_by_files(sort.input(), &keys)
 }
 
-/// The partitions one after another, in the place of a merge of sorted ones, where each is in order
-/// as it comes and all of it comes after the one before.
+/// Replaces a merge of sorted partitions with their concatenation, if the partitions are sorted by
+/// store and their store ranges ascend.
 fn progressive_eval(merge: &SortPreservingMergeExec) -> Option<Arc<dyn ExecutionPlan>> {
     let sort = merge.input().downcast_ref::<SortExec>()?;
     let by = sort.expr().first();
     let column = by.expr.downcast_ref::<Column>()?.index();
-    // No two rows are of one store, so that only the first key counts.
+    // Stores are unique, so only the first key matters.
     let is_ordered = !by.options.descending && is_unique_by_store(sort.input(), column);
     let is_all = merge.fetch().is_none() && sort.fetch().is_none() && sort.preserve_partitioning();
     let progressive_eval =

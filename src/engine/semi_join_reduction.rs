@@ -1,15 +1,18 @@
-//! Semi-join reduction by stores: where one side of a join has few stores, the scans of the other
-//! side read no more than those.
+//! Semi-join reduction by store: if one side of a join has few stores, the scans of the other side
+//! read only those.
 //!
 //! ```text
 //! HashJoin on store_no                          HashJoin on store_no
 //!   FewStores: stores, store 7          ──▶       FewStores: stores, store 7
 //!   Aggregate by store_no                         Aggregate by store_no
-//!     StoreRanges: polls                            FewStores: polls, store 7
+//!     PartitionedScan: polls                        FewStores: polls, store 7
 //! ```
 //!
-//! Filters by constants are known to the scan of the side that they are about. The keys of any other
-//! build side are collected while it is built, and the scans of the other side wait for them.
+//! Stores named by literals are known while planning. The keys of any other build side are
+//! collected while it is built, and the scans of the other side wait for them.
+//!
+//! DataFusion's dynamic filters (apache/datafusion#7955, #25255) prune by row statistics and do not
+//! pass through aggregates. Remove this when they do, and prune pages as well.
 
 use std::sync::Arc;
 
@@ -36,8 +39,8 @@ use super::store_keys::{CollectKeysExec, StoreKeys};
 use super::table_files::STORE_ID;
 use crate::tables::Table;
 
-/// The planner's rules, with the build side of joins chosen before rows are divided for them, and with
-/// what is constant below outer joins hidden from all.
+/// Physical optimizer rules of DataFusion, extended: the build side of joins is chosen before rows
+/// are repartitioned, and constants below outer joins are hidden first of all.
 pub fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
     let chosen = rules.iter().position(|rule| rule.name() == "join_selection");
@@ -46,8 +49,8 @@ pub fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     rules
 }
 
-/// Builds joins of stores of the side that reads fewer polls: the planner does not know how many
-/// rows a table function has.
+/// Builds joins by store from the side that reads fewer polls. DataFusion cannot estimate the
+/// number of rows of a table function.
 #[derive(Debug)]
 struct BuildSideByPolls;
 
@@ -82,7 +85,7 @@ impl PhysicalOptimizerRule for BuildSideByPolls {
     }
 }
 
-/// Rows of the files of polls that the plan scans.
+/// Number of rows in the files of polls that the plan scans.
 fn polls_read(plan: &Arc<dyn ExecutionPlan>) -> usize {
     let files =
         match (plan.downcast_ref::<PartitionedScanExec>(), plan.downcast_ref::<FewStoresExec>()) {
@@ -94,7 +97,7 @@ fn polls_read(plan: &Arc<dyn ExecutionPlan>) -> usize {
     files.map_or(0, |files| files.files.iter().filter_map(|file| file.rows).sum())
 }
 
-/// Carries the stores of one side of a join over to the scans of the other.
+/// Restricts the scans on one side of a join to the stores of the other side.
 #[derive(Debug)]
 pub struct SemiJoinReduction;
 
@@ -104,7 +107,7 @@ impl PhysicalOptimizerRule for SemiJoinReduction {
         plan: Arc<dyn ExecutionPlan>,
         _: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        // What is executed again has other keys each time.
+        // A recursive term is executed repeatedly, with other keys each time.
         if plan.exists(|node| Ok(node.is::<RecursiveQueryExec>()))? {
             return Ok(plan);
         }
@@ -130,10 +133,10 @@ impl PhysicalOptimizerRule for SemiJoinReduction {
     }
 }
 
-/// Stores outside of which rows are of no use.
+/// Stores to which a plan is reduced; rows of other stores are not needed.
 #[derive(Clone)]
 enum Reduction {
-    /// Numbers, ascending, and the stores that they are of.
+    /// Ascending numbers, and the directory that they refer to.
     To(Arc<[i32]>, Arc<StoreDirectory>),
     ToKeys(Arc<StoreKeys>),
 }
@@ -147,7 +150,7 @@ impl Reduction {
     }
 }
 
-/// Column of a key, where it is one of ids or numbers of stores.
+/// Index of a join key that holds store ids or numbers; `None` for other keys.
 fn key_of(plan: &Arc<dyn ExecutionPlan>, key: &Arc<dyn PhysicalExpr>) -> Option<usize> {
     let column = key.downcast_ref::<Column>()?.index();
     origin(plan, column).map(|_| column)
@@ -157,7 +160,7 @@ fn column_of(key: &Arc<dyn PhysicalExpr>) -> Option<usize> {
     key.downcast_ref::<Column>().map(Column::index)
 }
 
-/// Whether rows of a side are dropped that match no row of the other.
+/// True if the join drops the rows of a side that have no match on the other side.
 fn is_reduced(join: &HashJoinExec, is_left: bool) -> bool {
     use JoinType::{Inner, Left, LeftAnti, LeftSemi, Right, RightAnti, RightSemi};
     let kind = join.join_type();
@@ -168,7 +171,7 @@ fn is_reduced(join: &HashJoinExec, is_left: bool) -> bool {
         }
 }
 
-/// Reduces each side to the few stores that scans of the other are known to read.
+/// Reduces each side to the few stores that scans of the other side name.
 fn by_constants(
     node: &Arc<dyn ExecutionPlan>,
     join: &HashJoinExec,
@@ -193,8 +196,8 @@ fn by_constants(
     replace_children_if_necessary(Arc::clone(node), sides.into()).map(Transformed::yes)
 }
 
-/// Has the scans of the probe side wait for the keys of the build side; `None` where that could not
-/// leave out polls.
+/// Makes the scans of the probe side wait for the keys of the build side; `None` if that cannot
+/// save reading polls.
 fn by_keys(
     node: &Arc<dyn ExecutionPlan>,
     join: &HashJoinExec,
@@ -205,7 +208,7 @@ fn by_keys(
     for (left, right) in join.on() {
         let (Some(left), Some(right)) = (column_of(left), column_of(right)) else { continue };
         let Some(probed) = origin(join.right(), right) else { continue };
-        // A build side of all stores leaves none out.
+        // A build side with all stores does not exclude any.
         let built = origin(join.left(), left);
         let leaves_out = built.is_none_or(|built| !built.is_whole);
         let same_type = |plan: &Arc<dyn ExecutionPlan>, column: usize| {
@@ -225,8 +228,8 @@ fn by_keys(
     Ok(None)
 }
 
-/// The plan without rows whose store, by that column, is left out; the same plan where that saves no
-/// reading. Rows of other stores may remain.
+/// Restricts the plan to stores of the reduction, by `column`; returns the same plan if that does
+/// not save reads. Rows of other stores may remain.
 fn reduced(
     plan: &Arc<dyn ExecutionPlan>,
     column: usize,
@@ -272,7 +275,7 @@ fn reduced(
     }
 }
 
-/// Reduces the side that the column is of, and the other by what it is joined with it on.
+/// Reduces the side that the column comes from, and the other side through the join keys.
 fn reduced_join(
     plan: &Arc<dyn ExecutionPlan>,
     join: &HashJoinExec,
@@ -304,13 +307,14 @@ fn reduced_join(
     replace_children_if_necessary(Arc::clone(plan), sides)
 }
 
-/// Whether both columns of a plan hold the id or the number of one store in each row.
+/// True if both columns hold the id or number of the same store in every row.
 fn is_of_same_store(plan: &Arc<dyn ExecutionPlan>, left: usize, right: usize) -> bool {
     let (left, right) = (origin(plan, left), origin(plan, right));
     left.zip(right).is_some_and(|(left, right)| left.is_of_same_row(&right))
 }
 
-/// Whether the column of a scan names stores by the numbers of the reduction, or by their ids.
+/// True if the column of a scan holds store numbers of the reduction, or the ids of the same
+/// directory.
 fn is_key(
     scan: &Arc<dyn ExecutionPlan>,
     column: usize,

@@ -1,6 +1,6 @@
-//! One store over any range: its polls and hours from the tables, put through the rules.
+//! Evaluates one store over any range: reads its polls and hours and applies the rules.
 //!
-//! Reads the pages that hold the store and no others. Knows nothing of who asks.
+//! Reads only the pages that contain the store. Knows nothing about the client that asks.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -23,17 +23,17 @@ use crate::rules::{
 };
 use crate::tables::{Dataset, Table, TableFile, read_stores};
 
-/// What the tables say of one store over a range.
+/// Polls, hours and options of one store over a range.
 ///
-/// Polls later than the end of the range are not looked at: it is the *now* of the question.
+/// The end of the range is the *now* of the query; later polls are ignored.
 pub struct StoreHistory {
     pub range: Span,
     pub options: Options,
     pub week: WeeklyHours,
-    /// Whether the hours are the default, for want of any in the data.
+    /// True if the data has no hours for the store, so the default applies.
     pub hours_are_default: bool,
     pub zone: Zone,
-    /// Whether the zone is the default, for want of one in the data.
+    /// True if the data has no time zone for the store, so the default applies.
     pub zone_is_default: bool,
     pub open: Spans,
     polls: Vec<Poll>,
@@ -41,7 +41,7 @@ pub struct StoreHistory {
 }
 
 impl StoreHistory {
-    /// Of the store of that number; blocks while it reads.
+    /// Reads the history of a store by its number. Blocks on file reads.
     pub fn read(dataset: &Dataset, store_no: i32, range: Span, options: Options) -> Result<Self> {
         let given_week = week(&of_store(dataset, Table::BusinessHours, store_no)?)?;
         let rules = dataset.zone_rules()?;
@@ -67,7 +67,7 @@ impl StoreHistory {
         })
     }
 
-    /// The step function over the range, cut to it: each stretch with its state.
+    /// Timeline over the range, as segments with their state; adjacent, and clipped to the range.
     pub fn timeline(&self) -> Vec<(Span, Option<bool>)> {
         let steps = self.steps();
         let of_step = |(at, step): (usize, &Step)| {
@@ -80,7 +80,7 @@ impl StoreHistory {
         }
     }
 
-    /// Unknown time is booked as the options say.
+    /// Time in each state within the openings; unknown time is counted as `no_data` says.
     pub fn tally(&self) -> Tally {
         let mut tally = tally(&self.steps(), self.open.iter().copied(), self.range);
         let unknown_us = std::mem::take(&mut tally.unknown_us);
@@ -96,7 +96,7 @@ impl StoreHistory {
         incidents(&self.steps(), &self.open, self.range)
     }
 
-    /// What decides each stretch of the range.
+    /// Segments of the range with the cause of each one's state.
     pub fn stretches(&self) -> Vec<Stretch> {
         let snap = self.options.snap_end_of_day;
         let openings = openings(&self.week, &self.clock, self.range, snap);
@@ -119,7 +119,7 @@ impl StoreHistory {
         }
     }
 
-    /// The pieces that are each filled from their own polls; `None` where all is one.
+    /// Spans that are filled separately; `None` if the whole range is filled as one.
     fn pieces(&self) -> Option<Vec<Span>> {
         match self.options.scope {
             Scope::All => None,
@@ -134,14 +134,14 @@ fn of_store(dataset: &Dataset, table: Table, store_no: i32) -> Result<RecordBatc
     rows_of(table, &dataset.files(table).iter().collect::<Vec<_>>(), &columns, store_no)
 }
 
-/// The store's rows of the files, in the order of the files.
+/// Rows of the store in the order of the files.
 fn rows_of(
     table: Table,
     files: &[&TableFile],
     columns: &[usize],
     store_no: i32,
 ) -> Result<RecordBatch> {
-    // Below so many files a thread takes longer to start than to read them.
+    // With fewer files, starting a thread takes longer than reading them.
     const FILES_OF_THREAD_MIN: usize = 32;
     let read = |files: &[&TableFile]| -> Result<Vec<RecordBatch>> {
         let each = files.iter().map(|file| read_stores(&file.path, columns, &[store_no]));
@@ -167,7 +167,7 @@ fn rows_of(
     Ok(concat_batches(&schema, &found)?)
 }
 
-/// The polls of the range and the last one before it, as a report of the range reads them.
+/// Polls of the range and the last poll before it, the same ones that a report of the range reads.
 fn polls(dataset: &Dataset, store_no: i32, range: Span) -> Result<Vec<Poll>> {
     let first_day = first_day_to_read(polled_days(dataset), day_of(range.starts_at()));
     let last_day = day_of(range.ends_at());
@@ -192,7 +192,7 @@ fn polls(dataset: &Dataset, store_no: i32, range: Span) -> Result<Vec<Poll>> {
     Ok(polls)
 }
 
-/// The business hours of one store's rows; `None` of none.
+/// Business hours in the rows of one store; `None` without rows.
 pub(super) fn week(rows: &RecordBatch) -> Result<Option<WeeklyHours>> {
     if rows.num_rows() == 0 {
         return Ok(None);
@@ -214,7 +214,7 @@ pub(super) fn column<'a>(rows: &'a RecordBatch, name: &str) -> Result<&'a ArrayR
     found.ok_or_else(|| Error::bug(format!("the tables have no column {name:?}")))
 }
 
-/// The time zone of one store's rows; `None` of none.
+/// Time zone in the rows of one store, the last one if there are several; `None` without rows.
 pub(super) fn zone(rows: &RecordBatch, rules: &ZoneRules) -> Result<Option<Zone>> {
     let Some(last) = rows.num_rows().checked_sub(1) else { return Ok(None) };
     let name = column(rows, "time_zone")?.as_string::<i32>().value(last);
@@ -222,10 +222,10 @@ pub(super) fn zone(rows: &RecordBatch, rules: &ZoneRules) -> Result<Option<Zone>
     zone.map(Some).ok_or_else(|| Error::bug(format!("the tables hold the time zone {name:?}")))
 }
 
-/// The zone of stores without one.
+/// Time zone for stores without one.
 ///
 /// # Errors
-/// Where the rules do not know it.
+/// [`Error::Argument`] if the zone rules do not contain it.
 pub(super) fn default_zone(rules: &ZoneRules, options: &Options) -> Result<Zone> {
     let name = options.default_time_zone;
     rules.zone(name.as_str()).ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! The stores of a report: which are asked for, and how they are divided among threads.
+//! Directory of the stores: lookup by id or number, selection, and division into ranges.
 
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
@@ -11,13 +11,12 @@ use super::store_ranges::StoreRanges;
 use crate::error::{Error, Result};
 use crate::tables::{Dataset, Table};
 
-/// What a report knows of its stores, in ascending order of ids: all but the ids, which take the
-/// most to read.
+/// Stores in ascending order of ids, without the ids, which are the largest column.
 #[derive(Clone, Debug)]
 pub struct NumberedStores {
-    /// Of the `stores` table, the [columns](Self::COLUMNS).
+    /// [Columns](Self::COLUMNS) of the `stores` table.
     rows: RecordBatch,
-    /// Whether the numbers of all stores, of which these may be a part, ascend.
+    /// True if the numbers of all stores in the dataset, not just of these, ascend with their ids.
     in_order_of_ids: bool,
 }
 
@@ -25,10 +24,10 @@ impl NumberedStores {
     const COLUMNS: [&str; 5] =
         ["store_no", "last_polled_at", "polls", "has_business_hours", "has_time_zone"];
 
-    /// All stores of a dataset.
+    /// Reads all stores of a dataset.
     ///
     /// # Errors
-    /// Where they cannot be read.
+    /// If the table cannot be read.
     pub fn read(dataset: &Dataset) -> Result<Self> {
         Self::from_rows(&dataset.columns(Table::Stores, &Self::COLUMNS)?)
     }
@@ -44,7 +43,7 @@ impl NumberedStores {
         self.rows.column(0).as_primitive::<Int32Type>().values()
     }
 
-    /// The latest poll of them all, microseconds UTC.
+    /// Latest poll of these stores, microseconds UTC; `None` if they were never polled.
     pub fn last_polled_at(&self) -> Option<i64> {
         arrow::compute::max(self.rows.column(1).as_primitive::<TimestampMicrosecondType>())
     }
@@ -62,9 +61,9 @@ impl NumberedStores {
         }
     }
 
-    /// Where to cut the stores into at most so many ranges of about the same number of polls.
+    /// Divides the stores into at most `ranges_max` ranges with similar numbers of polls.
     pub fn divided(&self, ranges_max: usize) -> StoreRanges {
-        // What a store costs that was hardly ever polled, in polls.
+        // Cost of a store with hardly any polls, in polls.
         const STORE_COST: i64 = 64;
         let polls = self.rows.column(2).as_primitive::<Int64Type>().values();
         let costs = polls.iter().map(|polls| polls + STORE_COST);
@@ -82,20 +81,20 @@ impl NumberedStores {
     }
 }
 
-/// The stores of a dataset and their ids.
+/// All stores of a dataset with their ids.
 #[derive(Clone, Debug)]
 pub struct StoreDirectory {
     ids: StringArray,
     numbered: NumberedStores,
-    /// The row of each number, null where there is none; made when it is first asked for.
+    /// Row of each number, null for numbers without a store; computed on first use.
     row_of_number: Arc<OnceLock<UInt32Array>>,
 }
 
 impl StoreDirectory {
-    /// All stores of a dataset.
+    /// Reads all stores of a dataset.
     ///
     /// # Errors
-    /// Where they cannot be read.
+    /// If the table cannot be read.
     pub fn read(dataset: &Dataset) -> Result<Self> {
         Self::from_rows(&dataset.rows(Table::Stores)?)
     }
@@ -105,7 +104,7 @@ impl StoreDirectory {
         Ok(Self { ids, numbered: NumberedStores::from_rows(rows)?, row_of_number: Arc::default() })
     }
 
-    /// No stores.
+    /// A directory without stores.
     #[cfg(test)]
     pub fn empty() -> Self {
         let rows = RecordBatch::new_empty(Table::Stores.file_schema());
@@ -116,10 +115,10 @@ impl StoreDirectory {
         &self.numbered
     }
 
-    /// Those of the ids, of which there is at least one.
+    /// Selects stores by id; `ids` must not be empty. Duplicates count once.
     ///
     /// # Errors
-    /// Where an id is of no store.
+    /// [`Error::Argument`] if an id is unknown.
     pub fn select(&self, ids: &[String]) -> Result<NumberedStores> {
         let mut rows = HashSet::new();
         for id in ids {
@@ -142,15 +141,15 @@ impl StoreDirectory {
         self.row_of(id).is_some()
     }
 
-    /// `None` where there is no such store.
+    /// Number of the store; `None` if the id is unknown.
     pub fn number_of(&self, id: &str) -> Option<i32> {
         self.row_of(id).map(|row| self.numbered.numbers()[row])
     }
 
-    /// The ids of the numbers; null where a number is null or of no store.
+    /// Ids of the numbers; null for a null or unknown number.
     ///
     /// # Errors
-    /// Where the ids are too long for one array.
+    /// If the ids exceed the size of one array.
     pub fn ids_of(&self, numbers: &Int32Array) -> arrow::error::Result<ArrayRef> {
         let known = self.row_of_number.get_or_init(|| {
             let last = self.numbered.numbers().iter().max();
@@ -186,7 +185,7 @@ mod tests {
 
     use super::*;
 
-    /// Stores `a`, `b` and so on of the numbers and as many polls.
+    /// Stores named `a`, `b` and so on, given as number and number of polls.
     fn stores(rows: &[(i32, i64)]) -> StoreDirectory {
         let ids = (b'a'..).map(|letter| char::from(letter).to_string());
         let instants = || {

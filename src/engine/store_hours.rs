@@ -1,4 +1,4 @@
-//! The hours and the zone of every store, for functions that take a store's id.
+//! Reads the hours and the time zone of every store, for functions that take a store id.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::functions::{KnownHours, StoreHours};
 use crate::tables::{Dataset, Table};
 
-/// Every store that the tables know. Blocks while it reads.
+/// Reads the hours of all stores. Blocks on file reads.
 pub fn hours_of_stores(dataset: &Dataset) -> Result<KnownHours> {
     let mut weeks = HashMap::new();
     for (store, rows) in by_store(&dataset.rows(Table::BusinessHours)?)? {
@@ -28,7 +28,7 @@ pub fn hours_of_stores(dataset: &Dataset) -> Result<KnownHours> {
     Ok(KnownHours { stores: hours.collect(), zones: rules })
 }
 
-/// The rows of each store, of a table that is sorted by store.
+/// Splits a table that is sorted by store into the rows of each store.
 fn by_store(rows: &RecordBatch) -> Result<Vec<(String, RecordBatch)>> {
     let ids = rows.column_by_name("store_id").and_then(|ids| ids.as_string_opt::<i32>());
     let ids = ids.ok_or_else(|| Error::bug("the tables have no column \"store_id\""))?;

@@ -1,6 +1,6 @@
-//! Every store of a dataset, with what is known of it without reading a poll.
+//! In-memory list of all stores with the facts that are known without reading polls.
 //!
-//! In memory as a whole: some fifty bytes a store. Knows nothing of who asks.
+//! Takes about fifty bytes per store. Knows nothing about the client that asks.
 
 use arrow::array::{Array, AsArray, PrimitiveArray, RecordBatch, StringArray};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
@@ -9,24 +9,24 @@ use super::single_store::column;
 use crate::error::Result;
 use crate::tables::{Dataset, Table};
 
-/// All stores, in ascending byte order of ids.
+/// All stores, sorted by id in ascending byte order.
 pub struct StoreList {
-    /// Of the table `stores`, the [columns](Self::COLUMNS).
+    /// [Columns](Self::COLUMNS) of the `stores` table.
     rows: RecordBatch,
-    /// For each store, the row of its time zone in `zones`; `None` where it has none.
+    /// Row of each store's time zone in `zones`; `None` for stores without one.
     zone_rows: Vec<Option<u32>>,
     zones: StringArray,
 }
 
-/// Instants are microseconds UTC.
+/// One store of the list. Instants are microseconds UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListedStore<'a> {
     pub id: &'a str,
-    /// `None` where a default counts.
+    /// `None` if the default applies.
     pub time_zone: Option<&'a str>,
-    /// Whether it has business hours of its own.
+    /// True if the store has business hours of its own.
     pub has_hours: bool,
-    /// `None` where it was never polled; so the last one.
+    /// `None`, like `last_polled_at`, if the store was never polled.
     pub first_polled_at: Option<i64>,
     pub last_polled_at: Option<i64>,
     pub polls: i64,
@@ -36,15 +36,18 @@ impl StoreList {
     const COLUMNS: [&str; 5] =
         ["store_id", "first_polled_at", "last_polled_at", "polls", "has_business_hours"];
 
+    /// Reads the list.
+    ///
     /// # Errors
-    /// Where the tables cannot be read.
+    /// If the tables cannot be read.
     pub fn read(dataset: &Dataset) -> Result<Self> {
         let stores = dataset.columns(Table::Stores, &Self::COLUMNS)?;
         let zones = dataset.columns(Table::TimeZones, &["store_id", "time_zone"])?;
         Self::join(&stores, &zones)
     }
 
-    /// Both are in order of ids; of several zones of a store the last one counts.
+    /// Joins stores with time zones; both are sorted by id. The last of several zones of a store
+    /// wins.
     fn join(stores: &RecordBatch, zones: &RecordBatch) -> Result<Self> {
         let columns = Self::COLUMNS.map(|name| Ok((name, column(stores, name)?.clone())));
         let columns = columns.into_iter().collect::<Result<Vec<_>>>()?;
@@ -67,12 +70,12 @@ impl StoreList {
         Ok(Self { rows, zone_rows, zones })
     }
 
-    /// Those whose ids come after a text.
+    /// Stores with ids greater than `id`.
     pub fn after(&self, id: &str) -> impl Iterator<Item = ListedStore<'_>> {
         self.with_prefix("", Some(id))
     }
 
-    /// The stores whose ids start with `prefix` and come after `after`, by binary search.
+    /// Stores whose ids start with `prefix` and are greater than `after`; found by binary search.
     pub fn with_prefix(
         &self,
         prefix: &str,
@@ -83,12 +86,12 @@ impl StoreList {
         (first.min(end)..end).map(|row| self.row(row))
     }
 
-    /// `None` where there is no such store.
+    /// Looks up a store; `None` if the id is unknown.
     pub fn store(&self, id: &str) -> Option<ListedStore<'_>> {
         self.with_prefix(id, None).next().filter(|store| store.id == id)
     }
 
-    /// The first row whose id is past a bound that holds for all later ones too.
+    /// First row for which `is_past` is true, by binary search; `is_past` must be monotonic.
     fn first_row(&self, is_past: impl Fn(&str) -> bool) -> usize {
         let ids = self.ids();
         let (mut low, mut high) = (0, ids.len());
@@ -128,7 +131,7 @@ mod tests {
 
     use super::*;
 
-    /// Stores with as many polls as their place, and the zones of some of them.
+    /// Stores with as many polls as their position, and time zones for some of them.
     fn list(ids: &[&str], zones: &[(&str, &str)]) -> StoreList {
         let polls: Int64Array = (0..ids.len() as i64).collect();
         let polled = || {

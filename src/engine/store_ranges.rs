@@ -1,4 +1,4 @@
-//! The ranges of store numbers by which scans are divided into partitions.
+//! Ranges of store numbers that partition the scans.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use datafusion::scalar::ScalarValue;
 
 use super::partitioned_scan::STORE_NO;
 
-/// Ranges of store numbers without gaps: each but the first begins at its number in `starts`, and the
-/// first holds all lower ones.
+/// Adjacent ranges that cover all store numbers. Each start in `starts` begins a range; the first
+/// range holds all lower numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreRanges {
     starts: Vec<i32>,
@@ -20,8 +20,8 @@ pub struct StoreRanges {
 }
 
 impl StoreRanges {
-    /// `starts` ascend. `in_order_of_ids` tells whether the numbers of all stores ascend as their
-    /// ids do, so that files in order of the one are in order of the other.
+    /// `starts` must ascend. `in_order_of_ids` states that the numbers of all stores ascend with
+    /// their ids, so that files sorted by id are also sorted by number.
     pub fn from_starts(starts: Vec<i32>, in_order_of_ids: bool) -> Self {
         debug_assert!(starts.is_sorted_by(|left, right| left < right));
         Self { starts, in_order_of_ids }
@@ -31,7 +31,7 @@ impl StoreRanges {
         self.starts.len() + 1
     }
 
-    /// The range of that place: first number, and the one after the last; `None` where it is open.
+    /// First number of a range, and the number after its last one; `None` for an open end.
     pub fn range(&self, place: usize) -> (Option<i32>, Option<i32>) {
         (place.checked_sub(1).map(|before| self.starts[before]), self.starts.get(place).copied())
     }
@@ -40,7 +40,7 @@ impl StoreRanges {
         self.in_order_of_ids
     }
 
-    /// The part of ascending `numbers` that lies in the range at `place`.
+    /// Returns the `numbers`, which must ascend, that lie in the range at index `place`.
     pub fn within(&self, place: usize, numbers: &[i32]) -> Arc<[i32]> {
         let (from, to) = self.range(place);
         let at = |bound: i32| numbers.partition_point(|number| *number < bound);

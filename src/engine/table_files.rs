@@ -1,4 +1,7 @@
-//! The Parquet files of one table at one version, as DataFusion scans them.
+//! Table provider for the Parquet files of one table at one version.
+//!
+//! Declares the sort order of files, their partitioning by store and their division by day, and
+//! prunes files, pages and stores by the filters of a query.
 
 use std::sync::Arc;
 
@@ -36,13 +39,13 @@ use super::predicates::{day_range, literal_values, unqualified};
 use super::store_ranges::StoreRanges;
 use crate::tables::{Table, TableFile};
 
-/// Column of the ids.
+/// Column of store ids.
 pub const STORE_ID: &str = "store_id";
 
-/// Column of the instants, of whose days files are.
+/// Column of instants by whose UTC days polls are divided into files.
 const POLLED_AT: &str = "polled_at";
 
-/// Files whose order and division by days the plan can rely on.
+/// Files of one table.
 #[derive(Debug)]
 pub struct TableFiles {
     table: Table,
@@ -62,32 +65,32 @@ impl TableFiles {
         Self { table, schema, files: files.to_vec(), ranges: StoreRanges::default(), stores: None }
     }
 
-    /// Scans that read the numbers of stores are divided by them.
+    /// Partitions scans by store if they read the store number.
     pub fn partitioned_by(mut self, ranges: &StoreRanges) -> Self {
         self.ranges = ranges.clone();
         self
     }
 
-    /// For many questions: filters by ids of stores become filters by their numbers, which take less
-    /// to read, and the planner learns how many rows there are.
+    /// Attaches the store directory: filters by id become filters by number, which read less, and
+    /// plans get row counts. Worthwhile if the tables serve many queries.
     pub fn with_stores(mut self, stores: &Arc<StoreDirectory>) -> Self {
         self.stores = Some(Arc::clone(stores));
         self
     }
 
-    /// The stores, where rows bear their numbers and the table knows them.
+    /// Store directory; `None` without one, or if rows have no store number.
     pub fn stores(&self) -> Option<&Arc<StoreDirectory>> {
         self.schema.table_schema().index_of(STORE_NO).ok()?;
         self.stores.as_ref()
     }
 
-    /// Numbers of the stores that the filter lets through, ascending; `None` where it asks for
-    /// anything but ids, or the table does not know its stores.
+    /// Numbers, ascending, of the stores that satisfy the filter; `None` if the filter does not
+    /// compare ids with literals, or there is no store directory.
     fn numbers_of(&self, filter: &Expr) -> Option<Vec<i32>> {
         let stores = self.stores()?;
         let mut numbers = Vec::new();
         for id in literal_values(filter, STORE_ID)? {
-            // Null and what is no store let no row through.
+            // Neither null nor an unknown id matches a row.
             numbers.extend(id.try_as_str()?.and_then(|id| stores.number_of(id)));
         }
         numbers.sort_unstable();
@@ -95,8 +98,7 @@ impl TableFiles {
         Some(numbers)
     }
 
-    /// Numbers of the stores that all filters by ids let through; `None` where there is no such
-    /// filter.
+    /// Numbers of the stores that satisfy all filters by id; `None` without such a filter.
     fn numbers_asked(&self, filters: &[Expr]) -> Option<Vec<i32>> {
         let mut asked = filters.iter().filter_map(|filter| self.numbers_of(filter));
         let first = asked.next()?;
@@ -106,14 +108,14 @@ impl TableFiles {
         }))
     }
 
-    /// Whether the division into files alone decides the filter.
+    /// True if the day of a file decides the filter.
     fn is_decided_by_day(&self, filter: &Expr) -> bool {
         let columns = filter.column_refs();
         let of_partition = |name: &str| Some(name) == self.table.partition_column();
         !columns.is_empty() && columns.iter().all(|column| of_partition(column.name()))
     }
 
-    /// Whether no poll of any file is later than an instant that the filter sets as the last.
+    /// True if the filter is an upper bound that no poll of any file exceeds.
     fn always_holds(&self, filter: &Expr) -> bool {
         let Expr::BinaryExpr(BinaryExpr { left, op: Operator::LtEq, right }) = filter else {
             return false;
@@ -127,7 +129,7 @@ impl TableFiles {
         self.table == Table::Polls && column.name() == POLLED_AT && self.files.iter().all(is_over)
     }
 
-    /// Files of the days that no filter rules out, by the day or by its instants.
+    /// Files that remain after pruning by day, through filters of the day or of the instant.
     fn files_of(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<&TableFile>> {
         let mut files: Vec<_> = self.files.iter().collect();
         let Some(name) = self.table.partition_column() else { return Ok(files) };
@@ -152,7 +154,7 @@ impl TableFiles {
         Ok(files)
     }
 
-    /// What rows have to meet by those filters that days alone do not decide.
+    /// Conjunction of the filters that the day of a file does not decide; `None` without any.
     fn predicate(
         &self,
         state: &dyn Session,
@@ -164,7 +166,7 @@ impl TableFiles {
         state.create_physical_expr(unqualified(all)?, &schema).map(Some)
     }
 
-    /// A scan of a partition for each group of files.
+    /// Creates a scan with one partition per group of files.
     fn scan_of(
         &self,
         state: &dyn Session,
@@ -204,7 +206,8 @@ impl TableFiles {
         Ok(DataSourceExec::from_data_source(config))
     }
 
-    /// The columns that are asked for, and the number of the store after them where it is not one.
+    /// Appends the store number to the projection if it is absent. Returns the original number of
+    /// columns and the new projection.
     fn with_number(&self, projection: Option<&Vec<usize>>) -> Result<(usize, Vec<usize>)> {
         let schema = self.schema.table_schema();
         let number = schema.index_of(STORE_NO)?;
@@ -216,7 +219,7 @@ impl TableFiles {
         Ok((asked, read))
     }
 
-    /// Files as a scan of few stores reads them; `None` where the table does not know its stores.
+    /// Files for a scan of few stores; `None` without a store directory.
     fn store_files(
         &self,
         files: &[&TableFile],
@@ -232,7 +235,7 @@ impl TableFiles {
         Ok(Some(StoreFiles { table: self.table, files, schema, stores: Arc::clone(stores) }))
     }
 
-    /// A scan of the pages of few stores.
+    /// Creates a scan of few stores, which reads only their pages.
     fn scan_of_few(
         &self,
         state: &dyn Session,
@@ -256,7 +259,7 @@ impl TableFiles {
         Ok(Arc::new(ProjectionExec::try_new((0..asked).map(column), rows)?))
     }
 
-    /// A scan of the stores whose ids the filters name, by their numbers.
+    /// Creates a scan that filters by the numbers of the stores that the filters name by id.
     async fn scan_of_stores(
         &self,
         state: &dyn Session,
@@ -274,7 +277,7 @@ impl TableFiles {
         let (asked, read) = self.with_number(projection)?;
         let groups = balanced(&self.files_of(state, &others)?, state.config().target_partitions());
         let rows = self.scan_of(state, groups, (Some(&read), &others, None))?;
-        // The planner hands it on to the scan.
+        // Filter pushdown moves it into the scan.
         let read_schema = DFSchema::try_from(rows.schema())?;
         let holds = state.create_physical_expr(by_number, &read_schema)?;
         let rows = FilterExecBuilder::new(holds, rows)
@@ -298,7 +301,7 @@ impl TableFiles {
             .with_extension(LocalPath(file.path.clone()))
     }
 
-    /// The order of each file; none where a group holds several files, one after another.
+    /// Sort order of each file. Does not hold for a group of several files.
     fn ordering(&self) -> Result<Option<LexOrdering>> {
         let schema = self.schema.table_schema();
         let sorted = self.table.sorted_by().iter().map(|name| {
@@ -330,7 +333,7 @@ impl TableProvider for TableFiles {
         };
         let decided = |filter: &&Expr| match is_decided(filter) {
             true => TableProviderFilterPushDown::Exact,
-            // What the statistics of pages can rule out is not read; the rest is filtered later.
+            // Page statistics prune; the remaining rows are filtered above the scan.
             false => TableProviderFilterPushDown::Inexact,
         };
         Ok(filters.iter().map(decided).collect())
@@ -361,7 +364,7 @@ impl TableProvider for TableFiles {
             let (from, to) = self.ranges.range(place);
             filters.extend(from.map(|from| logical_col(STORE_NO).gt_eq(lit(from))));
             filters.extend(to.map(|to| logical_col(STORE_NO).lt(lit(to))));
-            // A limit counts rows of the range alone.
+            // The limit applies to rows in the range only, so the inner scan must not see it.
             let each = files.iter().map(|file| vec![*file]).collect();
             self.scan_of(state, each, (projection, &filters, None))
         };
@@ -378,13 +381,14 @@ impl TableProvider for TableFiles {
     }
 }
 
-/// The files in their order, cut into at most so many runs of about the same size; one, at least.
+/// Divides the files, in their order, into at most `groups_max` groups of similar size; at least
+/// one.
 fn balanced<'a>(files: &[&'a TableFile], groups_max: usize) -> Vec<Vec<&'a TableFile>> {
     let total: u64 = files.iter().map(|file| file.size_bytes).sum();
     let mut groups: Vec<Vec<&TableFile>> = Vec::new();
     let (mut passed, mut last_group) = (0, None);
     for file in files {
-        // The run in which the middle of the file falls.
+        // Group into which the middle of the file falls.
         let middle = passed + file.size_bytes / 2;
         let group = middle * groups_max as u64 / total.max(1);
         match groups.last_mut() {

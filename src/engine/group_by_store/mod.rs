@@ -1,5 +1,18 @@
-//! Groups by store rows of files that are each in order of stores: none is looked up, and a group
-//! ends as soon as every file is past its store, so that few are held at a time.
+//! Sorted aggregation by store.
+//!
+//! The input files are sorted by store, so the group of a store is complete, and emitted, once
+//! every file has moved past that store. There is no hash table, and only the open groups are in
+//! memory.
+//!
+//! ```text
+//! day 1   3 3 5 7  ┐                   ┌ group 3: complete once no file is at 3 any more
+//! day 2   3 5 5 9  ├─ furthest behind ─┤ group 5
+//! day 3   5 7      ┘      first        └ groups 7 and 9: open
+//! ```
+//!
+//! DataFusion's counterpart is `AggregateExec` over ordered input (`GroupOrdering::Full`), which
+//! needs one merged, sorted stream. Remove this when that is as fast without copying rows for the
+//! merge.
 
 mod sorted_inputs;
 
@@ -41,12 +54,12 @@ use super::partitioned_scan::PartitionedScanExec;
 use crate::error::broken;
 use crate::functions::{GroupRun, add_runs};
 
-/// Groups that are complete are handed on when there are so many.
+/// Smallest number of complete groups that is emitted as a batch, except for the last batch.
 const EMITTED_GROUPS_MIN: usize = 1_024;
-/// Files that are read at once for a range of stores; with more, groups are looked up instead.
+/// Largest number of files read at once by a partition; with more files the hash aggregate stays.
 const INPUTS_MAX: usize = 512;
 
-/// Groups by runs in the place of aggregates by store over what can come in order of stores.
+/// Replaces aggregates by store with [`SortedGroupExec`] where the input is sorted by store.
 #[derive(Debug)]
 pub struct GroupByStore;
 
@@ -74,8 +87,8 @@ impl PhysicalOptimizerRule for GroupByStore {
     }
 }
 
-/// The plan in parts, each with its rows in order of the column, which holds numbers of stores;
-/// `None` where it does not come from files in that order.
+/// Splits a plan into inputs that are each sorted by `column`, which holds store numbers. `None` if
+/// the plan does not read files in that order.
 fn split_sorted(
     plan: &Arc<dyn ExecutionPlan>,
     column: usize,
@@ -107,10 +120,14 @@ fn split_sorted(
     inputs.into_iter().map(over).collect::<Result<_>>().map(Some)
 }
 
-/// An aggregate by store over [`split_sorted`] of its input.
+/// Aggregates by store over the [sorted inputs](split_sorted) of its input.
+///
+/// Output: one row per store with rows, ascending by store number; nulls and values as in the
+/// replaced [`AggregateExec`]. Fails if an input is out of order. Memory of the open groups is
+/// reserved in the pool and cannot be spilled.
 #[derive(Debug)]
 pub struct SortedGroupExec {
-    /// What it says about groups and aggregates holds; it does not run itself.
+    /// Source of the expressions, schema and properties; it is never executed.
     aggregate: AggregateExec,
     input: Arc<dyn ExecutionPlan>,
     column: usize,
@@ -200,7 +217,8 @@ impl ExecutionPlan for SortedGroupExec {
             return Err(broken("what could run in order of stores no longer can"));
         };
         let rows = inputs.iter().map(|input| input.execute(partition, Arc::clone(&context)));
-        // Files are opened and first rows read while others compute what these will be joined with.
+        // Opens files and reads first rows while other operators compute what these rows are joined
+        // with.
         let inputs =
             SpawnedTask::spawn(SortedInputs::open(rows.collect::<Result<_>>()?, self.column));
         let aggregates = aggregates.collect::<Result<Vec<_>>>()?;
@@ -227,7 +245,7 @@ impl ExecutionPlan for SortedGroupExec {
     }
 }
 
-/// An aggregate function on its way through the rows.
+/// Accumulator of one aggregate function, with its arguments and filter.
 struct AggregateState {
     arguments: Vec<Argument>,
     filter: Option<Arc<dyn PhysicalExpr>>,
@@ -240,7 +258,7 @@ fn evaluate(expr: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> Result<ArrayRe
 
 enum Argument {
     Computed(Arc<dyn PhysicalExpr>),
-    /// The same in every row; a column of as many rows as any batch had so far.
+    /// Same value in every row; holds the longest array that was needed so far.
     Constant(ScalarValue, ArrayRef),
 }
 
@@ -268,14 +286,14 @@ impl Argument {
     }
 }
 
-/// The groups that are being made: one for each number from the first that is held on, whether a
-/// store of that number has rows or not, so that no group has to be looked up.
+/// Open groups: one per store number from `first` on, including numbers without rows, so that the
+/// group of a store is found by subtraction.
 struct GroupedStream {
     schema: SchemaRef,
     inputs: SortedInputs,
-    /// Store of the first group that is held.
+    /// Store number of the first open group.
     first: i32,
-    /// Of each group that is held.
+    /// True for each open group that has rows.
     has_rows: Vec<bool>,
     aggregates: Vec<AggregateState>,
     memory: MemoryReservation,
@@ -308,7 +326,7 @@ impl GroupedStream {
         GroupRun { group: self.group_of_store(store), rows }
     }
 
-    /// The group of a store, at or after the first.
+    /// Index of the group of a store that is not less than `first`.
     fn group_of_store(&self, store: i32) -> usize {
         store.abs_diff(self.first) as usize
     }
@@ -340,7 +358,7 @@ impl GroupedStream {
         self.memory.try_resize(held_bytes)
     }
 
-    /// The first groups, of which those without rows are left out.
+    /// Emits the first `groups` groups, without those that have no rows.
     fn emitted(&mut self, groups: usize) -> Result<RecordBatch> {
         let is_last = groups == self.has_rows.len();
         let emit_to = if is_last { EmitTo::All } else { EmitTo::First(groups) };
@@ -359,12 +377,12 @@ impl GroupedStream {
     }
 }
 
-/// The rows of each store, of stores that ascend.
+/// Row ranges of equal values in sorted `stores`.
 fn equal_runs(stores: &[i32]) -> impl Iterator<Item = Range<usize>> {
     let mut start = 0;
     std::iter::from_fn(move || {
         let store = *stores.get(start)?;
-        // In steps that double, then by halves: most runs have a few dozen rows.
+        // Galloping search: most runs have a few dozen rows.
         let (mut last, mut step) = (start, 1);
         while stores.get(last + step) == Some(&store) {
             last += step;
@@ -376,8 +394,8 @@ fn equal_runs(stores: &[i32]) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// The column without the groups that have no rows. Their lists are empty, so that the others keep
-/// their values where they are.
+/// Removes the groups without rows. Their lists are empty, so the values of a list column are
+/// reused without copying.
 fn without_empty_groups(column: &ArrayRef, has_rows: &BooleanArray) -> Result<ArrayRef> {
     let Some(lists) = column.as_list_opt::<i32>() else { return Ok(filter(column, has_rows)?) };
     let (item, offsets, values, nulls) = lists.clone().into_parts();

@@ -1,5 +1,6 @@
-//! Streams that each come in order of stores, taken a batch at a time from the one that is furthest
-//! behind, so that of any store all rows come within a few batches.
+//! Reads several streams, each sorted by store, batch by batch, the furthest behind first.
+//!
+//! All rows of a store thus arrive within a few batches.
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::buffer::ScalarBuffer;
@@ -11,13 +12,13 @@ use futures::future::try_join_all;
 
 use crate::error::broken;
 
-/// Rows and the store of each, ascending.
+/// Rows, and the store number of each row, ascending.
 pub type StoreRows = (RecordBatch, ScalarBuffer<i32>);
 
 pub struct SortedInputs(Vec<SortedInput>);
 
 impl SortedInputs {
-    /// Opens streams that are each in order of `column`, an `Int32` without nulls.
+    /// Opens streams that are each sorted by `column`, an `Int32` column without nulls.
     pub async fn open(streams: Vec<SendableRecordBatchStream>, column: usize) -> Result<Self> {
         let input = |rows| SortedInput { rows, column, next: None, last: i32::MIN };
         let mut inputs: Vec<_> = streams.into_iter().map(input).collect();
@@ -25,7 +26,7 @@ impl SortedInputs {
         Ok(Self(inputs))
     }
 
-    /// The rows that are next; `None` after the last.
+    /// Returns the next batch of the stream that is furthest behind; `None` after the last batch.
     pub async fn next(&mut self) -> Result<Option<StoreRows>> {
         let begun = self.0.iter_mut().filter(|input| input.next.is_some());
         let Some(behind) = begun.min_by_key(|input| input.next_store()) else { return Ok(None) };
@@ -34,7 +35,7 @@ impl SortedInputs {
         Ok(rows)
     }
 
-    /// The first store of which more rows may come; `None` where no rows are left.
+    /// Smallest store that may still have rows; `None` if no rows are left.
     pub fn min_open_store(&self) -> Option<i32> {
         self.0.iter().filter_map(SortedInput::next_store).min()
     }
@@ -43,9 +44,9 @@ impl SortedInputs {
 struct SortedInput {
     rows: SendableRecordBatchStream,
     column: usize,
-    /// Has rows; none once the stream has ended.
+    /// Next batch, never empty; `None` once the stream has ended.
     next: Option<StoreRows>,
-    /// Store of the last row so far.
+    /// Store of the last row that was read.
     last: i32,
 }
 
@@ -81,7 +82,7 @@ mod tests {
 
     use super::*;
 
-    /// Batches as `3 3 5 | 7`: the stores of their rows.
+    /// Batches drawn as `3 3 5 | 7`: the stores of their rows.
     fn stream(drawn: &str) -> SendableRecordBatchStream {
         let batch = |drawn: &str| {
             let stores = drawn.split_whitespace().map(|store| store.parse().unwrap());
@@ -94,7 +95,7 @@ mod tests {
         Box::pin(RecordBatchStreamAdapter::new(schema, batches))
     }
 
-    /// The batches in the order in which they come, each with the store that is open then.
+    /// Draws the batches in output order, each with the smallest open store afterwards.
     async fn drawn(streams: &[&str]) -> Result<String> {
         let streams = streams.iter().map(|drawn| stream(drawn)).collect();
         let mut inputs = SortedInputs::open(streams, 0).await?;

@@ -1,4 +1,4 @@
-//! Which rows are a run, and what is left of lists where groups have no rows.
+//! Tests of run detection and of removing empty groups from lists.
 
 use super::*;
 
@@ -28,7 +28,7 @@ fn groups_without_rows_are_left_out_of_lists() {
     assert_eq!(kept.as_list::<i32>().values(), all.as_list::<i32>().values());
     let of_part = without_empty_groups(&all.slice(2, 4), &has_rows.slice(2, 4)).unwrap();
     assert_eq!(&of_part, &lists(&[Some(&[]), None, Some(&[3])]));
-    // A list that is not empty after all.
+    // A list outside the kept groups that is not empty.
     let has_rows = BooleanArray::from(vec![false, false, true, true, true, true, true]);
     let kept = without_empty_groups(&all, &has_rows).unwrap();
     assert_eq!(&kept, &lists(&[None, Some(&[]), None, Some(&[3]), Some(&[])]));

@@ -1,4 +1,4 @@
-//! Joins of drawn batches: which rows meet, and that lists stay where they are.
+//! Merge joins of drawn batches: matching rows, and lists that are not copied.
 
 use arrow::array::{Array, Int32Array};
 use arrow::datatypes::{Field, Schema};
@@ -6,7 +6,7 @@ use futures::stream;
 
 use super::*;
 
-/// Batches as `3 5 | 7`: stores, each with its tenfold, and with a list of as many values.
+/// Batches drawn as `3 5 | 7`: stores, each with its tenfold and a list of as many values.
 fn side(drawn: &str) -> Side {
     let item = Arc::new(Field::new_list_field(DataType::Int32, true));
     let lists = DataType::List(Arc::clone(&item));
@@ -29,8 +29,8 @@ fn side(drawn: &str) -> Side {
     Side::new(Box::pin(RecordBatchStreamAdapter::new(schema, stream::iter(batches))), 0)
 }
 
-/// What the join makes, batch by batch: the store, what it is joined with and how long the list
-/// of that is, `-` where there is none.
+/// Draws the output batch by batch: the store, its match, and the length of the match's list; `-`
+/// for no match.
 async fn joined(stores: &str, others: &str) -> Result<String> {
     let (stores, others) = (side(stores), side(others));
     let columns = vec![Source::Store(0), Source::Other(1), Source::Other(2)];
@@ -62,7 +62,7 @@ async fn each_store_is_joined_with_its_row() {
         ("1 2 3", "1 | 2 | 3", "1:10:1 | 2:20:2 | 3:30:3"),
         ("1 | 2 | 3", "1 2 3", "1:10:1 | 2:20:2 | 3:30:3"),
         ("1 4 | 6", "2 | 4 5 | 6 7", "1:-:- | 4:40:4 | 6:60:6"),
-        // One that is no store stands between two that are.
+        // A number without a store lies between two stores.
         ("1 3 5", "1 2 3 4", "1:10:1 3:30:3 | 5:-:-"),
         ("3 4", "0 1 2 3", "3:30:3 | 4:-:-"),
         ("1 | | 2", "| 1 2", "1:10:1 | 2:20:2"),
