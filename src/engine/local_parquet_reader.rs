@@ -61,10 +61,7 @@ impl ParquetFileReaderFactory for LocalParquetReaderFactory {
         metrics: &ExecutionPlanMetricsSet,
     ) -> Result<Box<dyn AsyncFileReader + Send>> {
         let Some(LocalPath(path)) = file.extension::<LocalPath>() else {
-            return Err(broken(format!(
-                "it is not known where {} lies",
-                file.object_meta.location
-            )));
+            return Err(broken(format!("{} has no local path", file.object_meta.location)));
         };
         Ok(Box::new(LocalParquetReader {
             path: path.clone(),

@@ -58,7 +58,10 @@ impl Merge {
         while pieces.rows < BATCH_ROWS {
             let Some(store) = self.cursors.iter().filter_map(Cursor::store).min() else { break };
             if store < self.last {
-                return Err(broken(format!("store {store} comes after store {}", self.last)));
+                return Err(broken(format!(
+                    "input is not sorted: store {store} follows store {}",
+                    self.last
+                )));
             }
             self.last = store;
             for (place, cursor) in self.cursors.iter_mut().enumerate() {

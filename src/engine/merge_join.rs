@@ -45,7 +45,7 @@ use super::partitioned_scan::PartitionedScanExec;
 use super::prefetch::PrefetchExec;
 use crate::error::broken;
 
-/// Replaces hash joins of stores with [`StoreMergeJoinExec`] if both sides are unique and sorted.
+/// Replaces hash joins of stores with `StoreMergeJoinExec` if both sides are unique and sorted.
 #[derive(Debug)]
 pub struct MergeJoinByStore;
 
@@ -359,7 +359,7 @@ impl Side {
                 |number: &&i32| before.replace(**number).is_some_and(|last| last >= **number);
             if let Some(number) = numbers.iter().find(is_out_of_order) {
                 return Err(broken(format!(
-                    "store number {number} comes twice, or after a later one"
+                    "input is not sorted: store number {number} is repeated or follows a greater one"
                 )));
             }
             (self.next, self.last) = (Some(batch), Some(last));

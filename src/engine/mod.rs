@@ -225,7 +225,7 @@ impl ResolvedQuery {
         let (all, stores) = stores?;
         single_store::default_zone(&zone_rules?, &question.options)?;
         let now = question.now.or_else(|| all.last_polled_at()).ok_or_else(|| {
-            Error::Argument("there is no poll to look back from; expected polls, or --now".into())
+            Error::Argument("there is no poll to look back from; load polls or specify now".into())
         })?;
         let from_day = day_of(Window::LONGEST.before(now).starts_at());
         Ok(Self {

@@ -138,7 +138,9 @@ impl ExecutionPlan for PrefetchExec {
     fn execute(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let unread = self.partitions().get_mut(partition).and_then(Option::take);
         let Some(Partition { mut batches, task }) = unread else {
-            return Err(broken(format!("partition {partition} was not started, or is read twice")));
+            return Err(broken(format!(
+                "partition {partition} was not started or was already read"
+            )));
         };
         let made = stream::poll_fn(move |context| batches.poll_recv(context)).map(Ok);
         // An error follows the batches before it.
@@ -211,7 +213,7 @@ mod tests {
         let rows = rows.iter().flat_map(|rows| rows.column(0).as_primitive::<Int64Type>().values());
         assert_eq!(rows.copied().collect::<Vec<_>>(), [4]);
         let again = session.sql("SELECT a FROM made").await.unwrap().collect().await;
-        assert!(again.unwrap_err().to_string().contains("read twice"));
+        assert!(again.unwrap_err().to_string().contains("already read"));
     }
 
     #[tokio::test]

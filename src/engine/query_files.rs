@@ -183,7 +183,7 @@ impl QueryFiles {
     fn argument(&self, id: &str) -> datafusion::error::Result<Expr> {
         match self.arguments.get(&id[1..]) {
             Some(argument) => Ok(argument.clone()),
-            None => plan_err!("there is no argument {id}"),
+            None => plan_err!("unknown argument {id}"),
         }
     }
 }

@@ -155,7 +155,9 @@ fn rows_of(
         let others: Vec<_> = others.map(|files| scope.spawn(move || read(files))).collect();
         let mut found = read(first)?;
         for other in others {
-            found.extend(other.join().map_err(|_| Error::bug("reading a store broke off"))??);
+            found.extend(
+                other.join().map_err(|_| Error::bug("a thread that reads a store panicked"))??,
+            );
         }
         Ok::<_, Error>(found)
     })?;

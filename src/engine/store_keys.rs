@@ -1,4 +1,4 @@
-//! The stores that the build side of a join has: known once it is built, before anything is probed.
+//! Stores on the build side of a join, collected while it is built and known before probing starts.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -22,22 +22,22 @@ use tokio::sync::watch;
 use super::StoreDirectory;
 use super::few_stores::FEW_STORES_MAX;
 
-/// Numbers of few stores, ascending; `None` of too many.
-pub type Few = Option<Arc<[i32]>>;
+/// Ascending numbers of few stores; `None` if there are too many.
+pub type FewStores = Option<Arc<[i32]>>;
 
-/// The keys of a build side, for the scans of the other side.
+/// Keys of a build side, awaited by the scans of the probe side.
 #[derive(Debug)]
 pub struct StoreKeys {
     stores: Arc<StoreDirectory>,
-    /// So far; `None` once there are too many.
+    /// Keys seen so far; `None` once there are too many.
     seen: Mutex<Option<BTreeSet<i32>>>,
-    /// Partitions that have not ended.
+    /// Number of partitions that have not ended.
     open: AtomicUsize,
-    collected: watch::Sender<Option<Few>>,
+    collected: watch::Sender<Option<FewStores>>,
 }
 
 impl StoreKeys {
-    /// Of so many partitions; ids are those of the stores.
+    /// Expects keys from this number of partitions; ids refer to the directory `stores`.
     pub fn new(stores: &Arc<StoreDirectory>, partitions: usize) -> Self {
         Self {
             stores: Arc::clone(stores),
@@ -51,18 +51,18 @@ impl StoreKeys {
         &self.stores
     }
 
-    /// Waits until all keys are known, or there are too many.
-    pub async fn collected(&self) -> Few {
+    /// Waits until all keys are collected, or there are too many.
+    pub async fn collected(&self) -> FewStores {
         let mut collected = self.collected.subscribe();
         let known = collected.wait_for(Option::is_some).await;
         known.ok().and_then(|known| known.clone()).flatten()
     }
 
-    /// Takes the keys of a batch: ids of stores, or their numbers.
+    /// Adds the keys of a batch, which are store ids or numbers.
     fn take(&self, keys: &ArrayRef) -> Result<()> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(numbers) = seen.as_mut() else { return Ok(()) };
-        // What is no store matches none.
+        // Unknown ids do not match any row.
         let number = |id: &str| self.stores.number_of(id);
         match keys.data_type() {
             DataType::Int32 => numbers.extend(keys.as_primitive::<Int32Type>().iter().flatten()),
@@ -72,7 +72,7 @@ impl StoreKeys {
             DataType::Utf8View => {
                 numbers.extend(keys.as_string_view().iter().flatten().filter_map(number));
             }
-            other => return internal_err!("{other} is no key of a store"),
+            other => return internal_err!("{other} is not a type of store keys"),
         }
         if numbers.len() > FEW_STORES_MAX {
             *seen = None;
@@ -97,7 +97,8 @@ impl StoreKeys {
     }
 }
 
-/// Gives up where a partition is dropped before its end: nobody is left waiting.
+/// Gives up the collection when a partition is dropped before its end, so that no scan waits
+/// forever.
 struct OpenPartition {
     keys: Arc<StoreKeys>,
     has_ended: bool,
@@ -111,7 +112,14 @@ impl Drop for OpenPartition {
     }
 }
 
-/// Passes rows on, and collects the stores in one of their columns.
+/// Passes its input on unchanged and collects the stores in one of its columns.
+///
+/// ```text
+/// HashJoinExec
+///   CollectKeysExec ── keys ──┐
+///     build side              │
+///   PartitionedScanExec ◀─────┘ waits, then reads the pages of those stores
+/// ```
 #[derive(Debug)]
 pub struct CollectKeysExec {
     input: Arc<dyn ExecutionPlan>,
@@ -120,7 +128,7 @@ pub struct CollectKeysExec {
 }
 
 impl CollectKeysExec {
-    /// Of ids of the stores, or of their numbers.
+    /// Collects from `column`, which holds store ids or numbers.
     pub fn new(
         input: &Arc<dyn ExecutionPlan>,
         column: usize,
@@ -210,8 +218,8 @@ mod tests {
 
     use super::*;
 
-    /// What is collected of partitions of batches, of which the last ones are not read.
-    async fn collected(partitions: &[&[&[i32]]], read: usize) -> Few {
+    /// Collects the keys of the partitions, reading only the first `read` of them.
+    async fn collected(partitions: &[&[&[i32]]], read: usize) -> FewStores {
         let batch = |numbers: &&[i32]| {
             let numbers: ArrayRef = Arc::new(Int32Array::from(numbers.to_vec()));
             RecordBatch::try_from_iter([("store_no", numbers)]).unwrap()

@@ -49,7 +49,7 @@ impl StoreRanges {
 
     pub fn partitioning(&self, schema: &SchemaRef) -> Result<Partitioning> {
         let key = PhysicalSortExpr::new_default(col(STORE_NO, schema)?);
-        let Some(key) = LexOrdering::new([key]) else { return plan_err!("no key to divide by") };
+        let Some(key) = LexOrdering::new([key]) else { return plan_err!("no partition key") };
         let point = |start: &i32| SplitPoint::new(vec![ScalarValue::Int32(Some(*start))]);
         let points = self.starts.iter().map(point).collect();
         RangePartitioning::try_new(key, points).map(Partitioning::Range)

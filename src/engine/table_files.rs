@@ -245,7 +245,7 @@ impl TableFiles {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let (asked, read) = self.with_number(projection)?;
         let files = self.store_files(&self.files_of(state, filters)?, Some(&read))?;
-        let Some(files) = files else { return plan_err!("a table that knows no stores") };
+        let Some(files) = files else { return plan_err!("the table has no store directory") };
         let schema = Arc::clone(&files.schema);
         let rows = FewStoresExec::try_new(files, numbers.into(), self.ranges.clone())?;
         let rows: Arc<dyn ExecutionPlan> = Arc::new(rows);
@@ -273,7 +273,7 @@ impl TableFiles {
             Some(logical_col(STORE_NO).in_list(numbers.collect(), false))
         };
         let by_number = conjunction(by_id.iter().filter_map(by_number));
-        let Some(by_number) = by_number else { return plan_err!("no filter names a store") };
+        let Some(by_number) = by_number else { return plan_err!("no filter compares a store id") };
         let (asked, read) = self.with_number(projection)?;
         let groups = balanced(&self.files_of(state, &others)?, state.config().target_partitions());
         let rows = self.scan_of(state, groups, (Some(&read), &others, None))?;

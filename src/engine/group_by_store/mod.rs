@@ -59,7 +59,7 @@ const EMITTED_GROUPS_MIN: usize = 1_024;
 /// Largest number of files read at once by a partition; with more files the hash aggregate stays.
 const INPUTS_MAX: usize = 512;
 
-/// Replaces aggregates by store with [`SortedGroupExec`] where the input is sorted by store.
+/// Replaces aggregates by store with `SortedGroupExec` where the input is sorted by store.
 #[derive(Debug)]
 pub struct GroupByStore;
 
@@ -214,7 +214,7 @@ impl ExecutionPlan for SortedGroupExec {
             })
         });
         let Some(inputs) = split_sorted(&self.input, self.column)? else {
-            return Err(broken("what could run in order of stores no longer can"));
+            return Err(broken("the input of a sorted aggregation is no longer sorted by store"));
         };
         let rows = inputs.iter().map(|input| input.execute(partition, Arc::clone(&context)));
         // Opens files and reads first rows while other operators compute what these rows are joined

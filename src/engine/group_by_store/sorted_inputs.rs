@@ -59,7 +59,7 @@ impl SortedInput {
             let (Some(&first), Some(&last)) = (stores.first(), stores.last()) else { continue };
             if first < self.last || !stores.is_sorted() {
                 return Err(broken(format!(
-                    "stores up to {} are followed by others before",
+                    "input is not sorted: a store before {} follows it",
                     self.last
                 )));
             }

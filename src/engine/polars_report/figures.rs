@@ -1,4 +1,4 @@
-//! The frame engine's answer in the form that both engines give.
+//! Converts the result of the Polars engine to the format that both engines return.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use crate::engine::ResolvedQuery;
 use crate::error::{Error, Result};
 use crate::tables::{Table, TableFile};
 
-/// The figures, as [`ReportFigures::figures`](crate::engine::ReportFigures::figures) describes them.
+/// Computes [`ReportFigures::figures`](crate::engine::ReportFigures::figures).
 ///
-/// Needs a multi-threaded runtime: the frames are collected on a thread that may block.
+/// Requires a multi-threaded runtime, because the frames are collected on a blocking thread.
 pub async fn figures(asked: &ResolvedQuery) -> Result<RecordBatch> {
     let files = report_files(asked)?;
     let (now, options) = (asked.now, asked.question.options);

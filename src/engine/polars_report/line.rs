@@ -1,14 +1,20 @@
-//! One line of time for all stores.
+//! A number line that holds the time ranges of all stores, one after another.
 //!
-//! A store's *origin* is where its range begins on the line; the next store's range begins one
-//! microsecond after the end of it. Thus spans of two stores never touch, and one sorted integer
-//! does for store and instant: unions and look-ups need no grouping, and no key but this.
+//! ```text
+//! store A              store B              store C
+//! ├──── range ────┤    ├──── range ────┤    ├──── range ────┤     origins at each ├
+//! ```
+//!
+//! The range of a store begins at its *origin*; the next range begins one microsecond after its
+//! end. Spans of two stores therefore never touch. One sorted integer represents store and instant,
+//! so unions and lookups need neither groups nor other keys.
 
 use polars::prelude::*;
 
 use crate::rules::Span;
 
-/// Column of positions at which the range of a row's store begins; a store's key as well.
+/// Column with the position at which the range of a row's store begins; it also identifies the
+/// store.
 pub(super) const ORIGIN: &str = "origin";
 
 #[derive(Clone, Copy)]
@@ -17,7 +23,7 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Positions stay below this, so that a poll far outside the range still has one.
+    /// Exclusive upper bound of positions that leaves room for polls far outside the range.
     const LENGTH_MAX_US: i64 = 1 << 62;
 
     pub fn over(range: Span) -> Self {
@@ -32,22 +38,22 @@ impl Line {
         self.range.ends_at() - self.range.starts_at()
     }
 
-    /// How many stores have room on the line: millions, for a range of a week.
+    /// Largest number of stores on the line: millions, for a range of a week.
     pub fn stores_max(self) -> usize {
         (Self::LENGTH_MAX_US / self.stride_us()) as usize
     }
 
-    /// Where the range of the store of that index begins.
+    /// Position at which the range of a store begins; `store` is its index.
     pub fn origin_of(self, store: Expr) -> Expr {
         store.cast(DataType::Int64) * lit(self.stride_us())
     }
 
-    /// The position of an instant of the row's store, which may lie outside the range.
+    /// Position of an instant of the row's store; the instant may lie outside the range.
     pub fn position_of(self, instant: Expr) -> Expr {
         col(ORIGIN) + (instant - lit(self.range.starts_at()))
     }
 
-    /// Where the range of the row's store ends.
+    /// Position at which the range of the row's store ends.
     pub fn end(self) -> Expr {
         col(ORIGIN) + lit(self.range_us())
     }
@@ -57,8 +63,8 @@ impl Line {
     }
 }
 
-/// For each left row, the right row of the last key at or before its own; nulls where none is.
-/// The right rows are in order of their keys.
+/// As-of join: for each left row, the right row with the last key that is not greater, or nulls.
+/// The right rows must be sorted by key.
 pub(super) fn at_or_before(
     left: LazyFrame,
     key: &str,
@@ -69,7 +75,7 @@ pub(super) fn at_or_before(
     let columns = right.into_columns();
     let column = |column: Column| lit(column.take_materialized_series().rechunk());
     let keys = columns.iter().filter(|column| column.name() == right_key).cloned().map(column);
-    // How many keys are not after it: one more than the place of the last of them.
+    // Number of keys that are not greater, which is the index of the last such key plus one.
     let count = |keys: Expr| keys.search_sorted(col(key), SearchSortedSide::Right, false);
     let counts: Vec<_> = keys.map(|keys| count(keys).alias(PLACE)).collect();
     let place = when(col(PLACE).gt(lit(0u32))).then(col(PLACE) - lit(1u32)).otherwise(lit(NULL));

@@ -1,8 +1,8 @@
-//! The report in lazy frames on Polars.
+//! Computes the report with lazy frames on Polars; the independent judge of the SQL engine.
 //!
-//! Shares no fold, expansion or overlap with the SQL engine, so that each can judge the other. All
-//! of it is one-dimensional: `line` lays the ranges of all stores end to end, and from there on
-//! polls, spans and windows are integers on one line. Knows nothing of Delta, versions or printing.
+//! Both engines fold polls, expand hours and intersect spans with code of their own. Here all of it
+//! is one-dimensional: `line` places the ranges of all stores one after another, and polls, spans
+//! and windows become integers on that line. Knows nothing about Delta, versions or printing.
 
 mod figures;
 mod line;
@@ -24,34 +24,33 @@ use self::line::Line;
 use self::stores::Stores;
 use crate::rules::{Options, Scope, Window, ZoneRules};
 
-/// Parquet files of one version of the tables, the ones a report must read. Any list may be empty.
+/// Parquet files that a report reads, at one version of the tables. Any list may be empty.
 #[derive(Clone, Debug)]
 pub struct ReportFiles {
-    /// `store_id`, `polled_at` (UTC), `active`: one file a UTC day, in order of days, each sorted
-    /// by store and instant, one poll an instant. May start before the asked range, and end after
-    /// it.
+    /// `store_id`, `polled_at` (UTC), `active`: one file per UTC day, sorted by day. Each file is
+    /// sorted by store and instant, and has one poll per instant. May cover more than the range.
     pub polls: Vec<PathBuf>,
-    /// The same columns: of each store at most its last poll before the first of those days.
+    /// Same columns; for each store at most its last poll before the first of those days.
     pub carried: Vec<PathBuf>,
-    /// `store_id`: the rows of the report.
+    /// `store_id`: the stores of the report.
     pub stores: Vec<PathBuf>,
     /// `store_id`, `day_of_week` (0 = Monday), `start_local_s`, `end_local_s`.
     pub business_hours: Vec<PathBuf>,
-    /// `store_id`, `time_zone` (IANA name), one row a store.
+    /// `store_id`, `time_zone` (IANA name); one row per store.
     pub time_zones: Vec<PathBuf>,
-    /// What the zones mean.
+    /// Rules of the time zones.
     pub zone_rules: ZoneRules,
 }
 
-/// The uptime, downtime, unknown and scheduled time of each store in each window before `now`.
+/// Computes uptime, downtime, unknown and scheduled time per store and window before `now`.
 ///
-/// Sorted by `store_id` bytewise; then `uptime_last_hour`, `uptime_last_day` and so on, in
-/// microseconds. `only` leaves the other stores out.
+/// Output: `store_id`, then `uptime_last_hour`, `uptime_last_day` and so on in microseconds, sorted
+/// by `store_id` bytewise. With `only`, other stores are left out.
 ///
-/// Blocks. On a single-threaded runtime of tokio Polars panics.
+/// Blocks. Polars panics on a single-threaded tokio runtime.
 ///
 /// # Errors
-/// Where a file cannot be read or lacks a column, or a time zone is unknown.
+/// If a file cannot be read or lacks a column, or if a time zone is unknown.
 pub fn tallies(
     files: &ReportFiles,
     now: i64,

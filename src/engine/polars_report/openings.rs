@@ -1,4 +1,4 @@
-//! Weekly hours laid onto the calendar, and the calendar's own days, by each store's local clock.
+//! Lays weekly hours and local days onto the calendar of each store's time zone.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use super::stores::Stores;
 use crate::rules::calendar::{DAY_S, DAY_US, HOUR_US, MINUTE_US, SECOND_US, day_of, weekday_of};
 use crate::rules::{DailyHours, DefaultHours, Options};
 
-/// When each store should be open within the range: united spans, sorted.
+/// Openings of each store within the range, as sorted, disjoint spans.
 pub(super) fn open_spans(
     files: &[PathBuf],
     stores: &Stores,
@@ -43,7 +43,7 @@ pub(super) fn open_spans(
     spans::union(concat(spans, UnionArgs::default())?).collect()
 }
 
-/// Seven rows of business hours for each of the stores.
+/// Seven rows of business hours per store.
 fn on_each_day(stores: LazyFrame, daily: DailyHours) -> PolarsResult<LazyFrame> {
     let time_s = |time_s: u32| vec![i64::from(time_s); 7];
     let week = df!(
@@ -54,12 +54,12 @@ fn on_each_day(stores: LazyFrame, daily: DailyHours) -> PolarsResult<LazyFrame> 
     Ok(stores.select([col(STORE_ID)]).cross_join(week.lazy(), None))
 }
 
-/// The range as one span of each of the stores.
+/// The range, as one span per store.
 fn whole_range(stores: LazyFrame, line: Line) -> LazyFrame {
     stores.select([col(ORIGIN), col(ORIGIN).alias("starts"), line.end().alias("ends")])
 }
 
-/// The local calendar days of each store within the range, sorted.
+/// Local calendar days of each store within the range, sorted.
 pub(super) fn local_days(stores: &Stores) -> PolarsResult<DataFrame> {
     let midnight = |day: Expr| stores.instant_of(day * lit(DAY_US));
     let days = stores.rows().cross_join(dates(stores.line())?, None).select([
@@ -71,13 +71,13 @@ pub(super) fn local_days(stores: &Stores) -> PolarsResult<DataFrame> {
     days.sort(["starts"], SortMultipleOptions::default()).collect()
 }
 
-/// Every local date, in any zone, of which an interval can reach into the range: `day`, counted
-/// from 1970-01-01, and `day_of_week`.
+/// Local dates, in any zone, whose openings can reach into the range: `day`, counted from
+/// 1970-01-01, and `day_of_week`.
 fn dates(line: Line) -> PolarsResult<LazyFrame> {
-    // No clock has ever been farther from UTC.
+    // No local clock has ever been farther from UTC.
     const FARTHEST_OFFSET_US: i64 = 16 * HOUR_US;
     let range = line.range();
-    // An interval ends with the date after the one on which it opens, at the latest.
+    // An opening ends no later than on the date after its start.
     let first = day_of(range.starts_at() - FARTHEST_OFFSET_US) - 1;
     let last = day_of(range.ends_at() + FARTHEST_OFFSET_US);
     let days: Vec<i64> = (first..=last).collect();
@@ -85,8 +85,8 @@ fn dates(line: Line) -> PolarsResult<LazyFrame> {
     Ok(df!("day" => days, "day_of_week" => weekdays)?.lazy())
 }
 
-/// Seconds from the midnight of the opening date to the end, which is on the next date where it is
-/// at or before the start.
+/// Seconds from midnight of the opening date to the end of the opening, which is on the next date
+/// if it is not after the start.
 fn end_from_midnight_s(snap_end_of_day: bool) -> Expr {
     let day_s = || lit(i64::from(DAY_S));
     let mut end_s = col("end_local_s");

@@ -1,8 +1,8 @@
-//! How long each state held within the open spans, by window.
+//! Computes the time in each state within the openings, by window.
 //!
-//! How long stores were up, or known to be up or down, from the start of the line to a position is
-//! a running sum. Over a span it has grown by as much as the state held within it, so that two
-//! look-ups a span do for an interval join.
+//! The time up, and the time with a known state, are running sums along the line. Their growth over
+//! a span is the time in that state within the span, so two lookups per span replace an interval
+//! join.
 
 use polars::prelude::*;
 
@@ -13,7 +13,7 @@ use crate::rules::{NoData, Window};
 
 const STATES: [&str; 4] = ["uptime", "downtime", "unknown", "scheduled"];
 
-/// One row a store: its id, then each state in each window.
+/// One row per store: its id, then each state in each window.
 pub(super) fn tallies(
     open: DataFrame,
     held: DataFrame,
@@ -42,7 +42,7 @@ fn column(state: &str, window: Window) -> String {
     format!("{state}_{}", window.name())
 }
 
-/// Adds what all stretches before each one come to: `known_before` and `up_before`.
+/// Adds the sums over all earlier segments: `known_before` and `up_before`.
 fn running_sums(held: LazyFrame) -> LazyFrame {
     let length_us = col("held_to") - col("held_from");
     let up_us = length_us.clone() * col("active").cast(DataType::Int64);
@@ -52,7 +52,7 @@ fn running_sums(held: LazyFrame) -> LazyFrame {
     ])
 }
 
-/// The spans, sorted, cut so that each lies within a window or outside it.
+/// Sorted spans, cut at the starts of windows.
 fn cut_at_window_starts(open: LazyFrame, line: Line) -> PolarsResult<LazyFrame> {
     let mut cuts_us = Window::ALL.map(|window| line.range_us() - window.length_us()).to_vec();
     cuts_us.push(line.range_us());
@@ -69,7 +69,8 @@ fn cut_at_window_starts(open: LazyFrame, line: Line) -> PolarsResult<LazyFrame> 
     Ok(concat(parts, UnionArgs::default())?.sort(["starts"], SortMultipleOptions::default()))
 }
 
-/// Adds the running sums at the positions of a sorted column: `known_until_` and `up_until_` it.
+/// Adds the running sums at the positions in a sorted column: `known_until_` and `up_until_`,
+/// followed by the column's name.
 fn sums_until(spans: LazyFrame, position: &str, held: &DataFrame) -> LazyFrame {
     let held_us = || earlier_of(col(position), col("held_to")) - col("held_from");
     let known = col("known_before") + held_us();
@@ -82,7 +83,7 @@ fn sums_until(spans: LazyFrame, position: &str, held: &DataFrame) -> LazyFrame {
         .drop(cols(["held_from", "held_to", "active", "known_before", "up_before"]))
 }
 
-/// Adds the states of each span, unknown time booked as asked.
+/// Adds the time in each state per span; unknown time is counted as `no_data` says.
 fn booked(spans: LazyFrame, no_data: NoData) -> LazyFrame {
     let grown = |sum: &str| col(format!("{sum}_until_ends")) - col(format!("{sum}_until_starts"));
     let scheduled = col("ends") - col("starts");

@@ -1,4 +1,4 @@
-//! From Parquet files to lazy frames of the columns that a report needs.
+//! Lazy scans of the Parquet columns that a report needs.
 
 use std::path::PathBuf;
 
@@ -23,13 +23,13 @@ pub(super) fn business_hours(
     table(files, &columns, only)
 }
 
-/// `polled_at` in microseconds; in the order of the files and of their rows.
+/// Polls with `polled_at` in microseconds, in the order of the files and their rows.
 pub(super) fn polls(files: &[PathBuf], only: Option<&[String]>) -> PolarsResult<LazyFrame> {
     table(files, &[("polled_at", DataType::Int64), ("active", DataType::Boolean)], only)
 }
 
-/// The store ids and the named columns as the given types; of the stores between the least and the
-/// greatest asked for, since that is what the statistics of files sorted by store can skip by.
+/// Scans store ids and the named columns as the given types. Restricted to stores between the least
+/// and the greatest id in `only`, which statistics of files sorted by store can prune.
 fn table(
     files: &[PathBuf],
     columns: &[(&str, DataType)],
@@ -42,7 +42,7 @@ fn table(
             columns().map(|(name, dtype)| Field::new(name.into(), dtype)).collect();
         return Ok(DataFrame::empty_with_schema(&schema).lazy());
     }
-    // A path is a name, whatever characters it holds; what it says of a day is not asked for.
+    // Paths are literal, and the day in a path is not a column here.
     let as_named = ScanArgsParquet {
         glob: false,
         hive_options: HiveOptions::new_disabled(),
@@ -56,7 +56,7 @@ fn table(
     Ok(rows.select(typed))
 }
 
-/// The files by their paths, or open where a path is not UTF-8, which Polars expects of paths.
+/// Paths of the files, or open files if a path is not UTF-8, as Polars requires of paths.
 fn sources(files: &[PathBuf]) -> PolarsResult<ScanSources> {
     if files.iter().all(|path| path.to_str().is_some()) {
         let paths = files.iter().map(|path| PlRefPath::try_from_path(path));
@@ -70,7 +70,7 @@ fn sources(files: &[PathBuf]) -> PolarsResult<ScanSources> {
     Ok(ScanSources::Files(files.into()))
 }
 
-/// `None` of no ids.
+/// `None` without ids.
 fn between_bounds(ids: &[String]) -> Option<Expr> {
     let (least, greatest) = (ids.iter().min()?, ids.iter().max()?);
     let id = || col(STORE_ID);

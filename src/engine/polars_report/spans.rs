@@ -1,11 +1,11 @@
-//! Frames of spans on the line: `origin` of the store, `starts`, `ends`; half-open, never empty.
+//! Frames of half-open, non-empty spans on the line: `origin` of the store, `starts`, `ends`.
 
 use polars::prelude::*;
 
 use super::line::{Line, ORIGIN, earlier_of, later_of};
 
-/// From spans of instants, in columns `starts_at` and `ends_at`, to their parts within the range;
-/// what is empty or negative is dropped.
+/// Converts spans of instants, `starts_at` and `ends_at`, to positions, clipped to the range. Drops
+/// empty and negative spans.
 pub(super) fn on_line(spans: LazyFrame, line: Line) -> LazyFrame {
     let range = line.range();
     let starts_at = later_of(col("starts_at"), lit(range.starts_at()));
@@ -19,7 +19,8 @@ pub(super) fn on_line(spans: LazyFrame, line: Line) -> LazyFrame {
         .filter(col("starts").lt(col("ends")))
 }
 
-/// The union, sorted: overlapping and touching spans become one, so that no instant counts twice.
+/// Union of the spans, sorted. Overlapping and adjacent spans are merged, so no instant counts
+/// twice.
 pub(super) fn union(spans: LazyFrame) -> LazyFrame {
     spans
         .sort(["starts"], SortMultipleOptions::default())

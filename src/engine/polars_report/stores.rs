@@ -1,4 +1,4 @@
-//! The stores of the report, their places on the line, and their clocks.
+//! Stores of the report with their origins and local clocks.
 
 use polars::prelude::*;
 
@@ -7,17 +7,19 @@ use super::line::{Line, ORIGIN};
 use super::scan::{self, STORE_ID};
 use crate::rules::{LocalClock, ZoneName, ZoneRules};
 
-/// One row a store, ids ascending: `store_id`, `origin`, and the offsets of its local clock.
+/// One row per store, sorted by id: `store_id`, `origin`, and the UTC offsets of its local clock.
 pub(super) struct Stores {
     rows: DataFrame,
     line: Line,
-    /// The most changes of offset that any of the zones has around the range.
+    /// Largest number of offset changes of any zone around the range.
     clock_changes: usize,
 }
 
 impl Stores {
+    /// Reads the stores and their clocks.
+    ///
     /// # Errors
-    /// Where a file cannot be read, a time zone is unknown, or the line too short for the stores.
+    /// If a file cannot be read, a time zone is unknown, or the stores do not fit on the line.
     pub fn read(
         files: &ReportFiles,
         line: Line,
@@ -69,7 +71,7 @@ impl Stores {
         self.line
     }
 
-    /// The instant at which the clock of the row's store shows the local time.
+    /// Instant at which the clock of the row's store shows a local time.
     pub fn instant_of(&self, local_us: Expr) -> Expr {
         let mut offset_us = col("first_offset_us");
         for change in 0..self.clock_changes {
@@ -95,8 +97,8 @@ fn clock(zone: &str, line: Line, rules: &ZoneRules) -> PolarsResult<(String, Loc
     Ok((zone.to_owned(), LocalClock::over(&known, line.range())))
 }
 
-/// One row a zone: `time_zone`, `first_offset_us`, and for each change of offset the first local
-/// time that is read by it and what it adds to the offset before; nulls where a zone has fewer.
+/// One row per zone: `time_zone`, `first_offset_us`, and for each change of offset its first local
+/// time and the difference to the offset before; nulls if a zone has fewer changes.
 fn offsets(clocks: Vec<(String, LocalClock)>) -> PolarsResult<(DataFrame, usize)> {
     let column = |name: String, of_clock: &dyn Fn(&LocalClock) -> Option<i64>| {
         let values: Vec<Option<i64>> = clocks.iter().map(|(_, clock)| of_clock(clock)).collect();

@@ -1,4 +1,4 @@
-//! Golden cases of the rules: a drawn chain, a question, and the minutes worked out by hand.
+//! Golden cases of the rules: a drawn chain, a query, and the expected minutes.
 
 mod drawn;
 mod openings;

@@ -1,8 +1,8 @@
-//! Polls folded into the stretches of the line that one status holds for.
+//! Folds polls into segments of the line with one status each.
 //!
-//! Both ways in end in frames of *runs*: polls of one status that follow each other and between
-//! which nothing can change, as `first` and `last` on the line, with the piece (`piece_starts`,
-//! `piece_ends`) that they fill. Nothing but a run's ends ever matters, and there are few runs.
+//! Both entry points produce frames of *runs*: consecutive polls of one status between which no
+//! change is possible, as positions `first` and `last`, with the span that they fill
+//! (`piece_starts`, `piece_ends`). Only the ends of a run matter, and there are few runs.
 
 use std::path::PathBuf;
 
@@ -14,11 +14,12 @@ use super::scan::{self, STORE_ID};
 use super::stores::Stores;
 use crate::rules::{Interpolation, Options};
 
-/// A gap of this length is as good as any longer one, and keeps sums within an `i64`.
+/// Longest gap; longer ones have the same effect, and sums stay within an `i64`.
 const MAX_GAP_MAX_US: i64 = 1 << 61;
 
-/// Stretches of the line, sorted: `held_from`, `held_to`, `active`. What none covers is unknown.
-/// Each store's range is one piece, filled from all its polls up to the range's end, which counts.
+/// Segments of the line, sorted: `held_from`, `held_to`, `active`; time without a segment is
+/// unknown. Each store's range is filled as one span, from all its polls up to and including the
+/// range's end.
 pub(super) fn over_all_time(
     files: &ReportFiles,
     stores: &Stores,
@@ -42,7 +43,7 @@ pub(super) fn over_all_time(
     held(runs, options).collect()
 }
 
-/// The same where each of the given spans is a piece, filled from the polls within it alone.
+/// Same output, with each of the given spans filled from the polls within it alone.
 pub(super) fn within(
     pieces: &DataFrame,
     files: &[PathBuf],
@@ -62,7 +63,7 @@ pub(super) fn within(
             .and(col("polled_at").lt(lit(line.range().ends_at())));
         let polls = with_origin(scan::polls(file, only)?.filter(is_in_range), stores)
             .select([line.position_of(col("polled_at")).alias("polled_at"), col("active")]);
-        // Rows of one file are in order of store and instant, hence of position.
+        // Rows of a file are sorted by store and instant, and therefore by position.
         let placed = line::at_or_before(polls, "polled_at", pieces.clone(), "piece_starts")
             .filter(col("polled_at").lt(col("piece_ends")));
         Ok(runs(placed, &["piece_starts", "piece_ends"], options))
@@ -70,7 +71,7 @@ pub(super) fn within(
     held(each_file(files, runs_of)?, options).collect()
 }
 
-/// One frame of what is made of each file, in their order. No file is read as a file without rows.
+/// Maps each file to a frame and concatenates them in order. Without files, maps an empty file.
 fn each_file(
     files: &[PathBuf],
     runs_of: impl Fn(&[PathBuf]) -> PolarsResult<LazyFrame>,
@@ -82,7 +83,7 @@ fn each_file(
     concat(by_file, UnionArgs::default())
 }
 
-/// The rows of the report's stores, with their origin, in the same order.
+/// Rows of the report's stores with their origins, in the same order.
 fn with_origin(rows: LazyFrame, stores: &Stores) -> LazyFrame {
     rows.join_builder()
         .with(stores.origins())
@@ -93,8 +94,8 @@ fn with_origin(rows: LazyFrame, stores: &Stores) -> LazyFrame {
         .finish()
 }
 
-/// Folds polls, in order, to runs: where the first of the owner's columns or the status changes, or
-/// where the gap lets nobody vouch for a while, a run ends and another begins.
+/// Folds sorted polls into runs. A run ends where the first of the owner's columns or the status
+/// changes, or where the time between polls exceeds what the gap permits.
 fn runs(polls: LazyFrame, owner: &[&str], options: &Options) -> LazyFrame {
     let before = |name: &str| col(name).shift(lit(1));
     let mut begins = col(owner[0]).neq(before(owner[0])).or(col("active").neq(before("active")));
@@ -114,11 +115,11 @@ fn runs(polls: LazyFrame, owner: &[&str], options: &Options) -> LazyFrame {
         .select(columns)
 }
 
-/// Each run's share of its piece: from where the run before gives way to where it does itself, cut
-/// to what it may vouch for.
+/// Span of its piece that each run decides: from the change before the run to the change after it,
+/// limited by the gap.
 ///
-/// Before a piece begins, all of a store's runs count as equally early and stay in the order given;
-/// the last of them has the first share that reaches into the piece.
+/// Runs of a store that lie before the piece count as equally early and keep their order; the last
+/// of them has the first span that reaches into the piece.
 fn held(runs: LazyFrame, options: &Options) -> LazyFrame {
     let in_order = SortMultipleOptions::default().with_maintain_order(true);
     let is_same_piece = col("piece_starts").eq(col("piece_starts").shift(lit(1)));
@@ -138,7 +139,7 @@ fn held(runs: LazyFrame, options: &Options) -> LazyFrame {
         .filter(col("held_from").lt(col("held_to")))
 }
 
-/// Where the earlier poll's status gives way to the later one's.
+/// Position at which the status changes between two polls.
 fn change_between(earlier_at: Expr, later_at: Expr, interpolation: Interpolation) -> Expr {
     match interpolation {
         Interpolation::Previous => later_at,

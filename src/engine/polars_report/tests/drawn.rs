@@ -1,4 +1,4 @@
-//! Draws a chain as text and its report as lines.
+//! Parses a drawn chain, and draws its report as lines.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use super::super::{ReportFiles, tallies};
 use crate::rules::calendar::{DAY_US, day_of};
 use crate::rules::{Options, Window, ZoneRules};
 
-/// A store's tally of one window, in microseconds.
+/// Tally of one store and window, in microseconds.
 #[derive(Debug, PartialEq)]
 pub struct Line {
     pub store_id: String,
@@ -28,8 +28,9 @@ impl fmt::Display for Line {
     }
 }
 
-/// Expected are some lines, as `A last_day 135 45 0`: up, down and unknown in minutes, or in
-/// microseconds with the suffix `us`. In every line they come to the scheduled time.
+/// Checks some lines of the report, written as `A last_day 135 45 0`: up, down and unknown in
+/// minutes, or in microseconds with the suffix `us`. In every line they must add up to the
+/// scheduled time.
 #[track_caller]
 pub fn check(chain: &str, options: Options, expected: &str) {
     let lines = report(chain, options, None);
@@ -53,15 +54,15 @@ fn amount_us(text: &str) -> i64 {
     }
 }
 
-/// The lines of the drawn chain, three a store.
+/// Report of a drawn chain, three lines per store.
 ///
-/// `now 2023-01-25 12:00` is the instant asked for; of a store A, `A poll 2023-01-25 10:14 up`,
+/// `now 2023-01-25 12:00` is the instant of the query; for a store A, `A poll 2023-01-25 10:14 up`,
 /// `A open Wed 9:00-12:00`, `A zone UTC` and `A seen` are rows.
 pub fn report(drawn: &str, options: Options, only: Option<&[&str]>) -> Vec<Line> {
     lines(&answer(drawn, options, only).unwrap())
 }
 
-/// Why there is no report.
+/// Error of a report that fails.
 pub fn refusal(drawn: &str) -> String {
     answer(drawn, Options::default(), None).unwrap_err().to_string()
 }
@@ -158,7 +159,7 @@ impl Chain {
         }
     }
 
-    /// The carried polls, and a file for each day from the first of the range on.
+    /// Writes the carried polls, and a file for each day from the first day of the range on.
     fn poll_files(&self, folder: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
         let first_day = day_of(Window::LONGEST.before(self.now).starts_at());
         let is_carried = |row: &&(String, i64, bool)| day_of(row.1) < first_day;
@@ -188,7 +189,7 @@ fn poll_rows(rows: &[&(String, i64, bool)]) -> DataFrame {
     frame
 }
 
-/// No file of no rows.
+/// Without rows, there is no file.
 fn file(path: PathBuf, frame: &mut DataFrame) -> Vec<PathBuf> {
     if frame.height() == 0 {
         return Vec::new();

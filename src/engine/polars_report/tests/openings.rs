@@ -1,4 +1,4 @@
-//! When a store should be open.
+//! Openings of a store.
 
 use super::drawn::{check, refusal};
 use crate::rules::{DailyHours, DefaultHours, Options, ZoneName};

@@ -1,4 +1,4 @@
-//! What holds between polls, before the first and after the last.
+//! State between polls, before the first and after the last.
 
 use super::drawn::check;
 use crate::rules::Interpolation::{Nearest, Next};

@@ -1,4 +1,4 @@
-//! How far a poll may be carried.
+//! Limits of the time for which a poll determines the state.
 
 use super::drawn::check;
 use super::{MINUTE_US, gap};
@@ -101,7 +101,8 @@ fn a_poll_vouches_no_further_than_the_gap() {
         Options { interpolation: Nearest, ..ten },
         "A last_hour 20 20 20; far last_hour 31 0 29",
     );
-    // Up on 11:00 to 11:10, down on 11:30 to 11:50; nobody on 11:10 to 11:11 for the one far apart.
+    // Up on 11:00 to 11:10, down on 11:30 to 11:50; 11:10 to 11:11 is unknown because the gap is
+    // exceeded.
     check(
         chain,
         Options { interpolation: Next, ..ten },
