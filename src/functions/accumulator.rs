@@ -1,4 +1,4 @@
-//! The rows of each group on their way into one value: gathered batch by batch, then folded.
+//! DataFusion accumulators that group rows batch by batch and fold each group into one value.
 
 use std::any::Any;
 
@@ -15,27 +15,27 @@ use crate::rules::timeline::{
 };
 use crate::rules::{Interpolation, Poll, Step};
 
-/// What the rows of a group become, and what they are until then.
+/// Fold of the rows of a group into one value.
 pub trait GroupFold: Send + Sync + 'static {
     type Batch: ColumnBatch;
 
-    /// A value for each of the first groups, whose rows stay.
+    /// Folds each of the first `groups` groups. Their rows stay.
     fn folded(&self, rows: &GroupedRows<Self::Batch>, groups: usize) -> Result<ArrayRef>;
 }
 
-/// Polls into the step function that a report reads.
+/// Folds polls into the timeline that a report reads.
 pub struct Timeline {
     pub interpolation: Interpolation,
     pub max_gap_us: Option<i64>,
 }
 
-/// Polls into the step function from the first to the last of them.
+/// Folds polls into a timeline from the first to the last poll.
 pub struct StateAgg;
 
-/// Polls into a list of them.
+/// Folds polls into a sorted list.
 pub struct PollList;
 
-/// Rows of business hours into a week.
+/// Folds rows of business hours into a weekly schedule.
 pub struct WeeklyHours;
 
 impl GroupFold for Timeline {
@@ -94,8 +94,8 @@ impl GroupFold for WeeklyHours {
     }
 }
 
-/// A timeline for each of the first groups, null where it has no polls; `fold` is given the runs of
-/// one in order of their first polls.
+/// Builds a timeline for each of the first groups, null for a group without polls. `fold` receives
+/// the runs of a group, sorted by their first polls.
 fn timelines<'a>(
     rows: &'a GroupedRows<Polls>,
     groups: usize,
@@ -107,7 +107,7 @@ fn timelines<'a>(
             return timelines.push(None);
         }
         let first_of = |run: &Part<Polls>| run.instants()[0];
-        // Those of several days come in any order of days.
+        // Runs of several days may arrive in any order of days.
         if !runs.is_sorted_by_key(first_of) {
             runs.sort_by_key(first_of);
         }
@@ -117,14 +117,14 @@ fn timelines<'a>(
     timelines.finish()
 }
 
-/// Replaces `polls` with those of the runs, settled.
+/// Replaces `polls` with the polls of the runs, sorted and without duplicates.
 fn settle_into(polls: &mut Vec<Poll>, runs: &[Part<Polls>]) {
     polls.clear();
     runs.iter().for_each(|run| polls.extend(run.batch.polls(run.rows.clone())));
     settle(polls);
 }
 
-/// A fold as the engine drives it, with groups or without.
+/// Accumulator that DataFusion can use with or without groups.
 pub trait AnyAccumulator: GroupsAccumulator + Accumulator {}
 
 impl<F: GroupFold> AnyAccumulator for FoldAccumulator<F> {}
@@ -155,8 +155,8 @@ impl<F: GroupFold> FoldAccumulator<F> {
     }
 }
 
-/// Adds rows that come in runs of their groups without naming the group of each; false where the
-/// aggregate is none of these folds, or not every row counts.
+/// Adds runs of rows, each of one group, which saves the group index of each row. Returns false,
+/// and adds nothing, if the aggregate is not one of these folds or if some row contains a null.
 pub fn add_runs(
     aggregate: &mut dyn GroupsAccumulator,
     values: &[ArrayRef],
@@ -176,8 +176,8 @@ pub fn add_runs(
     Ok(false)
 }
 
-/// Whether a row counts, of those whose columns hold a null or that a filter looks at; `None` where
-/// all count.
+/// Predicate for the rows that count: those that pass the filter and have no null in a required
+/// column. `None` if all rows count.
 fn counted_rows<'a, F: GroupFold>(
     values: &'a [ArrayRef],
     filter: Option<&'a BooleanArray>,
@@ -248,7 +248,8 @@ impl<F: GroupFold> GroupsAccumulator for FoldAccumulator<F> {
     }
 }
 
-/// The same without groups: all rows are of group 0, and stay, for a window asks after each row.
+/// Without groups, all rows belong to group 0. They stay after evaluation, because a window
+/// function evaluates after each row.
 impl<F: GroupFold> Accumulator for FoldAccumulator<F> {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         let group_of = vec![0; values[0].len()];

@@ -1,5 +1,6 @@
-//! `timeline`, `state_agg`, `poll_list` and `weekly_hours`: the rows of a group folded into one
-//! value. What travels between partitions are the rows, so that any grouping of any table will do.
+//! Aggregates `timeline`, `state_agg`, `poll_list` and `weekly_hours`.
+//!
+//! Partial states contain all rows, so any grouping of any table gives the same result.
 
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ use super::encoding::lists::{poll_list_type, timeline_type, week_type};
 use super::grouping::state_type;
 use crate::rules::Interpolation;
 
-/// What the rows of a group become.
+/// Kind of fold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fold {
     Timeline,
@@ -52,7 +53,7 @@ impl Fold {
     }
 }
 
-/// A fold as DataFusion knows it.
+/// `AggregateUDFImpl` of a fold.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Aggregate {
     fold: Fold,
@@ -87,7 +88,7 @@ impl Aggregate {
         Ok(Timeline { interpolation, max_gap_us })
     }
 
-    /// The value of an option; null where it is not given.
+    /// Value of an optional constant argument; null if it is absent.
     fn constant(&self, args: &AccumulatorArgs, at: usize) -> Result<ScalarValue> {
         let Some(expr) = args.exprs.get(at) else { return Ok(ScalarValue::Null) };
         match expr.downcast_ref::<Literal>() {

@@ -1,5 +1,4 @@
-//! What SQL passes: which types a function takes and what they become, and options, instants and
-//! ranges, from one value or row by row.
+//! Argument types, their coercion, and access to options, instants and ranges by row.
 
 use arrow::array::{
     Array, ArrayRef, AsArray, IntervalMonthDayNanoArray, TimestampMicrosecondArray,
@@ -19,12 +18,12 @@ use super::heartbeats::{as_timelines, heartbeats_type};
 use crate::rules::calendar::{DAY_US, instant_text};
 use crate::rules::{Interpolation, Span};
 
-/// One argument of a function.
+/// Argument of a function.
 #[derive(Debug)]
 pub struct Argument {
     pub name: &'static str,
     pub takes: Takes,
-    /// Optional ones come last.
+    /// Optional arguments come last.
     pub is_optional: bool,
     pub about: &'static str,
 }
@@ -39,21 +38,21 @@ impl Argument {
     }
 }
 
-/// What an argument may be.
+/// Kind of value that an argument accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
-    /// Any timestamp, date, or text that reads as one; without a zone it is UTC.
+    /// Timestamp, date, or text that parses as one; UTC without a time zone.
     Instant,
     Length,
-    /// An interval without months, or whole numbers of microseconds.
+    /// Interval without months, or an integer number of microseconds.
     OpenTime,
     Text,
     Boolean,
-    /// Whole numbers of any width that fit in one byte.
+    /// Integer of any width whose value fits in one byte.
     SmallInteger,
-    /// Whole numbers of any width that fit in four bytes.
+    /// Integer of any width whose value fits in four bytes.
     Integer,
-    /// Heartbeats as well, which are one within their range.
+    /// Timeline or heartbeats; heartbeats are a timeline within their range.
     Timeline,
     Heartbeats,
     Spans,
@@ -78,7 +77,7 @@ impl Takes {
         }
     }
 
-    /// The type that values of the given one are turned into; `None` where they are not taken.
+    /// Type to which a value of type `given` is coerced; `None` if it is not accepted.
     fn coerced(self, given: &DataType) -> Option<DataType> {
         use DataType::{Boolean, Date32, Date64, Duration, Interval, Null, Timestamp, Utf8View};
         let is_text = given.is_string() || is_dictionary_of_text(given);
@@ -127,8 +126,8 @@ fn is_dictionary_of_text(given: &DataType) -> bool {
     matches!(given, DataType::Dictionary(_, values) if values.is_string())
 }
 
-/// What a list is turned into that is to stand for a list of structs: one of nothing, or one of
-/// structs with fields of the same names, which may then be null.
+/// Type to which a list is coerced where a list of structs is wanted: lists of nulls, and lists of
+/// structs with the same field names, whose fields may become nullable.
 fn list_taken_as(given: &DataType, wanted: &DataType) -> Option<DataType> {
     if given == wanted {
         return Some(wanted.clone());
@@ -153,14 +152,15 @@ fn list_taken_as(given: &DataType, wanted: &DataType) -> Option<DataType> {
     is_taken.then(|| DataType::new_list(DataType::Struct(fields), true))
 }
 
-/// What a struct is turned into that is to stand for one of the same names.
+/// Type to which a struct is coerced where one with the same field names is wanted.
 fn struct_taken_as(given: &DataType, wanted: &DataType) -> Option<DataType> {
     let (DataType::Struct(fields), DataType::Struct(known)) = (given, wanted) else { return None };
     let is_known = |field: &FieldRef| known.find(field.name()).is_some();
     (fields.len() == known.len() && fields.iter().all(is_known)).then(|| wanted.clone())
 }
 
-/// Whether a call gives a state before its timeline, as older releases of TimescaleDB Toolkit do.
+/// True if a call passes the state before the timeline, as older releases of TimescaleDB Toolkit
+/// do.
 fn is_turned_round(function: &Documented, given: &[DataType]) -> bool {
     let is_held = |given: &DataType| given.is_nested();
     matches!(
@@ -170,11 +170,11 @@ fn is_turned_round(function: &Documented, given: &[DataType]) -> bool {
     )
 }
 
-/// The columns of a call in the order in which the function takes them, heartbeats as timelines
-/// where it takes these.
+/// Orders the columns of a call like the declared arguments, and converts heartbeats to timelines
+/// where a timeline is declared.
 ///
 /// # Errors
-/// None of columns that were [coerced].
+/// None if the columns were [coerced].
 pub fn in_order(function: &Documented, mut columns: Vec<ArrayRef>) -> Result<Vec<ArrayRef>> {
     let given: Vec<_> = columns.iter().map(|column| column.data_type().clone()).collect();
     if is_turned_round(function, &given) {
@@ -188,10 +188,10 @@ pub fn in_order(function: &Documented, mut columns: Vec<ArrayRef>) -> Result<Vec
     Ok(columns)
 }
 
-/// The types that the arguments of a call are turned into.
+/// Types to which the arguments of a call are coerced.
 ///
 /// # Errors
-/// Where there are more or fewer than the function takes, or one is of another kind.
+/// If the number of arguments or the type of one of them is wrong.
 pub fn coerced(function: &Documented, given: &[DataType]) -> Result<Vec<DataType>> {
     if is_turned_round(function, given) {
         let mut turned = given.to_vec();
@@ -233,7 +233,7 @@ pub fn interpolation(name: &str) -> Result<Interpolation> {
     }
 }
 
-/// The state of a name, as a step holds it.
+/// Parses the name of a state, as a step stores it.
 pub fn state(name: &str) -> Result<Option<bool>> {
     match name {
         "up" => Ok(Some(true)),
@@ -251,15 +251,18 @@ pub fn state_name(state: Option<bool>) -> &'static str {
     }
 }
 
-/// An interval in microseconds, days of 24 hours; months have no length.
+/// Length of a gap in microseconds, with days of 24 hours.
+///
+/// # Errors
+/// As for [`positive_us`].
 pub fn gap_us(gap: IntervalMonthDayNano) -> Result<i64> {
     positive_us("max_gap", gap)
 }
 
-/// The same of the argument of a name.
+/// Length of the positive interval argument `name` in microseconds, with days of 24 hours.
 ///
 /// # Errors
-/// Where it has months, or is not positive.
+/// If it contains months or is not positive.
 pub fn positive_us(name: &str, length: IntervalMonthDayNano) -> Result<i64> {
     match us_of(length) {
         Some(length_us) if length_us > 0 => Ok(length_us),
@@ -270,10 +273,10 @@ pub fn positive_us(name: &str, length: IntervalMonthDayNano) -> Result<i64> {
     }
 }
 
-/// An interval in microseconds, which may be of nothing or less.
+/// Length of the interval argument `name` in microseconds, which may be zero or negative.
 ///
 /// # Errors
-/// Where it has months.
+/// If it contains months.
 pub fn length_us(name: &str, length: IntervalMonthDayNano) -> Result<i64> {
     match us_of(length) {
         Some(length_us) => Ok(length_us),
@@ -294,7 +297,7 @@ pub fn interval_text(length: IntervalMonthDayNano) -> Result<String> {
     Ok(array_value_to_string(&length, 0)?)
 }
 
-/// The interval of so many microseconds.
+/// Interval of a length in microseconds.
 pub fn gap_interval(gap_us: i64) -> ScalarValue {
     let days = i32::try_from(gap_us / DAY_US).unwrap_or(i32::MAX);
     ScalarValue::IntervalMonthDayNano(Some(IntervalMonthDayNano::new(
@@ -304,7 +307,7 @@ pub fn gap_interval(gap_us: i64) -> ScalarValue {
     )))
 }
 
-/// The range between two columns of instants; `None` where one is null.
+/// Ranges between two columns of instants.
 pub struct Ranges<'a> {
     from: &'a TimestampMicrosecondArray,
     to: &'a TimestampMicrosecondArray,
@@ -315,10 +318,11 @@ impl<'a> Ranges<'a> {
         Self { from: from.as_primitive(), to: to.as_primitive() }
     }
 
-    /// The range as a span, which an empty range and one that ends before it starts have none of.
+    /// Range of a row: `None` if an instant is null, `Some(None)` if the range is empty or
+    /// reversed.
     ///
     /// # Errors
-    /// Where the range is longer than any time that can be counted.
+    /// If the length of the range exceeds an `i64`.
     pub fn range(&self, row: usize) -> Result<Option<Option<Span>>> {
         if self.from.is_null(row) || self.to.is_null(row) {
             return Ok(None);
@@ -327,10 +331,10 @@ impl<'a> Ranges<'a> {
     }
 }
 
-/// The range between two instants, which an empty range and a reversed one have none of.
+/// Range between two instants; `None` if it is empty or reversed.
 ///
 /// # Errors
-/// Where the range is longer than any time that can be counted.
+/// If the length of the range exceeds an `i64`.
 pub fn range_between(from: i64, to: i64) -> Result<Option<Span>> {
     if from < to && to.sub_checked(from).is_err() {
         let (from, to) = (instant_text(from), instant_text(to));
@@ -344,7 +348,7 @@ pub fn instant(column: &ArrayRef, row: usize) -> Option<i64> {
     instants.is_valid(row).then(|| instants.value(row))
 }
 
-/// A text, whether it is held as one or as a view.
+/// Text of a row in a `Utf8` or `Utf8View` column; `None` for null.
 pub fn text(column: &ArrayRef, row: usize) -> Option<&str> {
     if column.is_null(row) {
         return None;

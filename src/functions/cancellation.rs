@@ -1,8 +1,8 @@
-//! Whether whoever asked still waits.
+//! Cancellation of queries within a batch.
 //!
-//! An engine gives way to others between batches; a function may work on one batch for minutes. The
-//! threads of a query carry a [`CancellationFlag`], which functions look at row by row, so that a query whose
-//! time is over ends within a row. Threads that carry none, those of a report say, are never stopped.
+//! DataFusion checks for cancellation between batches, but a function may work on one batch for
+//! minutes. The threads of a query carry a [`CancellationFlag`], which functions check once per
+//! row. Threads without a flag, such as those of a report, are never cancelled.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ thread_local! {
     static CURRENT: RefCell<CancellationFlag> = RefCell::default();
 }
 
-/// Set once, by whoever waits no longer.
+/// Flag that is set once, when the client no longer waits for the result.
 #[derive(Clone, Debug, Default)]
 pub struct CancellationFlag(Arc<AtomicBool>);
 
@@ -24,18 +24,20 @@ impl CancellationFlag {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// What this thread does from now on, it does for whoever holds the cancellation.
+    /// Installs the flag on the current thread, for all functions that run on it from now on.
     pub fn install(&self) {
         CURRENT.with(|current| current.replace(self.clone()));
     }
 
-    /// The one that this thread carries.
+    /// Flag of the current thread; an unset one if none is installed.
     pub fn current() -> Self {
         CURRENT.with(|current| current.borrow().clone())
     }
 
+    /// Returns an error once the flag is set.
+    ///
     /// # Errors
-    /// Where nobody waits any more; nobody hears it.
+    /// If the query was cancelled. No client receives this error.
     pub fn check(&self) -> Result<()> {
         if self.0.load(Ordering::Relaxed) {
             return exec_err!("the query was cancelled");

@@ -1,4 +1,4 @@
-//! `duration_in` and `interpolated_duration_in`, as TimescaleDB Toolkit has them for its `state_agg`.
+//! `duration_in` and `interpolated_duration_in`, compatible with TimescaleDB Toolkit's `state_agg`.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::rules::algebra;
 use crate::rules::calendar::instant_text;
 use crate::rules::{Span, Step};
 
-/// Unlike an interval, a duration can be added up, compared and written to files.
+/// Type of results; unlike intervals, durations can be summed, compared and written to files.
 pub fn duration_type() -> DataType {
     DataType::Duration(TimeUnit::Microsecond)
 }
@@ -38,7 +38,7 @@ pub fn interpolated_duration_in(columns: &[ArrayRef], rows: usize) -> Result<Arr
     })
 }
 
-/// How long the states held, after `change` changed the steps of a row.
+/// Computes the time in a state per row, after `change` has modified the row's steps.
 fn durations(
     columns: &[ArrayRef],
     rows: usize,
@@ -63,10 +63,10 @@ fn durations(
     Ok(Arc::new(durations.finish()))
 }
 
-/// What is so long after an instant: months of the calendar and days of 24 hours, UTC.
+/// Adds an interval to an instant: calendar months, and days of 24 hours, in UTC.
 ///
 /// # Errors
-/// Where it is too far from today.
+/// If the result is not representable.
 pub fn end_of(start: i64, interval: IntervalMonthDayNano) -> Result<i64> {
     let utc = "+00:00".parse::<Tz>()?;
     match TimestampMicrosecondType::add_month_day_nano(start, interval, utc) {
@@ -78,7 +78,7 @@ pub fn end_of(start: i64, interval: IntervalMonthDayNano) -> Result<i64> {
     }
 }
 
-/// How long timelines are up or down over all time; null where that has no limit, or no timeline.
+/// Time that timelines are up or down; null if it is unbounded or the timeline is null.
 pub fn uptime(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     durations_over_all(columns, rows, true)
 }
@@ -101,8 +101,8 @@ fn durations_over_all(columns: &[ArrayRef], rows: usize, active: bool) -> Result
     Ok(Arc::new(durations.finish()))
 }
 
-/// The range of a row: from its start for its interval, without an interval for ever, without a
-/// start over all time. `None` where the start is null; an empty range has no span.
+/// Range of a row: from its start for its interval; unbounded without an interval, and all time
+/// without a start. `None` for a null start, `Some(None)` for an empty range.
 pub fn range(columns: &[ArrayRef], row: usize) -> Result<Option<Option<Span>>> {
     let Some(starts) = columns.get(2) else {
         return Ok(Some(Span::new(Step::EVER, Span::FOREVER)));

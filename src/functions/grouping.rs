@@ -1,9 +1,13 @@
-//! Remembers which rows are of which group, in whatever order they come.
+//! Collects rows by group, in any order of arrival.
 //!
-//! Rows stay in the batches that brought them until they are folded: eight bytes or so each, and
-//! sixteen for every run of them. A state keeps every row, for only all rows of a group tell its
-//! steps: dropping a poll that repeats a status would lose what it says once another partition's poll
-//! falls before it.
+//! ```text
+//! batch 0   rows 0..3 ▶ group 1   rows 3..4 ▶ group 0      runs of 16 bytes
+//! batch 1   rows 0..9 ▶ group 1                            refer to the batches
+//! ```
+//!
+//! Rows stay in their batches until they are folded. They take about eight bytes each, and sixteen
+//! bytes per run. A partial state contains every row: a poll that repeats the status before it
+//! matters if another partition has a poll between the two.
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -17,7 +21,7 @@ use datafusion::logical_expr::EmitTo;
 
 use super::cancellation::CancellationFlag;
 
-/// Rows of one batch, each of which travels between partitions as a number.
+/// Rows of one batch; partial states encode each row as an integer.
 pub trait RowBatch: Debug + Send + Sync + 'static {
     fn pack(&self, rows: Range<usize>, into: &mut Vec<i64>);
 
@@ -26,7 +30,7 @@ pub trait RowBatch: Debug + Send + Sync + 'static {
     fn size_bytes(&self) -> usize;
 }
 
-/// A [`GroupRun`] of one of the batches, in less memory.
+/// A [`GroupRun`] of one of the batches, in 16 bytes.
 #[derive(Clone, Copy, Debug)]
 struct Run {
     group: u32,
@@ -45,21 +49,21 @@ impl Run {
     }
 }
 
-/// Rows of a batch that come one after another for the same group; at least one.
+/// Consecutive rows of a batch that belong to one group; at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupRun {
     pub group: usize,
     pub rows: Range<usize>,
 }
 
-/// Some rows of a group.
+/// Rows of a group that come from one batch.
 #[derive(Debug)]
 pub struct Part<'a, B> {
     pub batch: &'a B,
     pub rows: Range<usize>,
 }
 
-/// Rows of many groups.
+/// Rows of all groups.
 #[derive(Debug)]
 pub struct GroupedRows<B> {
     batches: Vec<B>,
@@ -74,7 +78,8 @@ impl<B> Default for GroupedRows<B> {
 }
 
 impl<B: RowBatch> GroupedRows<B> {
-    /// Adds those rows of a batch that count, each to its group of so many.
+    /// Adds the rows of a batch for which `counts` is true, each to its group in `group_of`.
+    /// `groups` is the number of groups so far.
     pub fn add(
         &mut self,
         batch: B,
@@ -111,7 +116,7 @@ impl<B: RowBatch> GroupedRows<B> {
         }
     }
 
-    /// Adds lists that [`lists`](Self::lists) made.
+    /// Adds a partial state that [`to_lists`](Self::to_lists) returned.
     pub fn merge(&mut self, lists: &ArrayRef, group_of: &[usize], groups: usize) {
         let lists = lists.as_list::<i32>();
         let offsets = lists.value_offsets();
@@ -127,7 +132,7 @@ impl<B: RowBatch> GroupedRows<B> {
         self.add(B::unpack(packed), &group_of_packed, groups, |row| !is_null[row]);
     }
 
-    /// How many groups are to be emitted_groups.
+    /// Number of groups to emit.
     pub fn emitted_groups(&self, emit_to: EmitTo) -> usize {
         match emit_to {
             EmitTo::All => self.groups,
@@ -135,12 +140,12 @@ impl<B: RowBatch> GroupedRows<B> {
         }
     }
 
-    /// Hands the rows of each of the first groups to `take`, in order of groups, part by part as they
-    /// came; all rows stay.
+    /// Calls `take` with the parts of each of the first groups, in order of groups and of arrival.
+    /// All rows stay.
     ///
     /// # Errors
-    /// Where nobody waits for them any more.
-    pub fn each<'a>(
+    /// If the query was cancelled.
+    pub fn for_each_group<'a>(
         &'a self,
         groups: usize,
         mut take: impl FnMut(&mut Vec<Part<'a, B>>),
@@ -162,7 +167,7 @@ impl<B: RowBatch> GroupedRows<B> {
         Ok(())
     }
 
-    /// The runs of the first groups, by group and then as they came, and where those of each end.
+    /// Runs of the first groups, sorted by group and then by arrival, and the end of each group.
     fn by_group(&self, groups: usize) -> (Vec<Run>, Vec<usize>) {
         let asked = || self.runs.iter().filter(|run| run.group() < groups);
         let mut ends = vec![0; groups];
@@ -171,7 +176,7 @@ impl<B: RowBatch> GroupedRows<B> {
         for end in &mut ends {
             total += std::mem::replace(end, total);
         }
-        // Where each begins, until all its runs are in their places.
+        // Holds the start of each group until all its runs are placed.
         let nothing = Run { group: 0, batch: 0, start: 0, end: 0 };
         let mut runs = vec![nothing; total];
         for run in asked() {
@@ -182,7 +187,7 @@ impl<B: RowBatch> GroupedRows<B> {
         (runs, ends)
     }
 
-    /// Drops the first groups; later ones move down.
+    /// Removes the first groups; the others are renumbered from 0.
     pub fn drop_first(&mut self, groups: usize) {
         self.groups = self.groups.saturating_sub(groups);
         self.runs.retain_mut(|run| {
@@ -205,7 +210,7 @@ impl<B: RowBatch> GroupedRows<B> {
         self.batches.retain(|_| is_left.next().unwrap_or(true));
     }
 
-    /// The rows of the first groups as lists, to be merged elsewhere; all rows stay.
+    /// Encodes the first groups as a partial state, one list per group. All rows stay.
     pub fn to_lists(&self, groups: usize) -> Result<ArrayRef> {
         let (mut packed, mut lengths) = (Vec::new(), Vec::with_capacity(groups));
         self.for_each_group(groups, |parts| {
@@ -222,7 +227,7 @@ impl<B: RowBatch> GroupedRows<B> {
     }
 }
 
-/// A list for each row of the batch: of itself, or of none where it does not count.
+/// Encodes each row of a batch as a partial state of its own, empty if the row does not count.
 pub fn single_row_lists(
     batch: &impl RowBatch,
     rows: usize,
@@ -249,12 +254,12 @@ fn packed_item() -> FieldRef {
     Arc::new(Field::new("item", DataType::Int64, false))
 }
 
-/// Type of the state that travels between partitions.
+/// Type of a partial state.
 pub fn state_type() -> DataType {
     DataType::List(packed_item())
 }
 
-/// Whether an aggregate's `FILTER` lets the row through.
+/// True if the row passes an aggregate's `FILTER`.
 pub fn passes(filter: Option<&BooleanArray>, row: usize) -> bool {
     filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row))
 }
@@ -280,7 +285,7 @@ mod tests {
         }
     }
 
-    /// A batch of numbers and the group of each; those under zero do not count.
+    /// Adds numbers with their groups; negative numbers do not count.
     fn add(grouped: &mut GroupedRows<Numbers>, rows: &[(usize, i64)]) {
         let (group_of, numbers): (Vec<_>, Vec<_>) = rows.iter().copied().unzip();
         let groups = group_of.iter().max().map_or(0, |last| last + 1);

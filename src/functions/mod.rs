@@ -1,8 +1,8 @@
-//! The rules as SQL functions: aggregates that build a compact state of a store, and scalars that
-//! ask it. They are pure and carry no state, so that the same SQL runs wherever they are registered;
-//! those that take a store's id are given what the chain's hours are ([`register_for_stores`]).
+//! SQL functions: aggregates that fold polls into timelines, and scalars that evaluate them.
 //!
-//! Every function is described in [`documented`], by which its arguments are checked as well.
+//! The functions are pure, so any session can register them. Functions of a store id also need the
+//! hours of all stores ([`register_for_stores`]). [`documented`] describes every function and its
+//! arguments, which are checked against the description.
 
 mod accumulator;
 mod aggregates;
@@ -48,8 +48,8 @@ use self::stores::{STORE_SCALARS, StoreFunction};
 use self::time_bucket::TimeBucket;
 use crate::rules::ZoneRules;
 
-/// Makes the functions that need nothing but their arguments known to the session by their names;
-/// zones have the bundled rules.
+/// Registers the functions that depend on their arguments only. Time zones follow the bundled
+/// rules.
 pub fn register(session: &SessionContext) {
     for fold in Fold::ALL {
         session.register_udaf(AggregateUDF::from(Aggregate::new(fold)));
@@ -63,7 +63,7 @@ pub fn register(session: &SessionContext) {
     session.register_udf(ScalarUDF::from(TimeBucket::new(ZoneRules::bundled())));
 }
 
-/// Replaces those that read the rules of zones: a session's are of the version that it sees.
+/// Re-registers the functions that read time-zone rules, with the rules of the session's version.
 pub fn register_by_zones(session: &SessionContext, zones: &ZoneRules) {
     for scalar in SCALARS.into_iter().filter(|scalar| scalar.compute.reads_zones()) {
         session.register_udf(ScalarUDF::from(Function::new(scalar, zones.clone())));
@@ -72,7 +72,7 @@ pub fn register_by_zones(session: &SessionContext, zones: &ZoneRules) {
     session.register_udf(ScalarUDF::from(TimeBucket::new(zones.clone())));
 }
 
-/// Makes the functions that take a store's id known to the session.
+/// Registers the functions that take a store id.
 pub fn register_for_stores(session: &SessionContext, chain: &Arc<ChainHours>) {
     for scalar in STORE_SCALARS {
         let function = StoreFunction::new(scalar, Arc::clone(chain));

@@ -1,4 +1,4 @@
-//! `open_spans` and `local_days`: weeks and days laid onto the calendar of a zone.
+//! `open_spans` and `local_days`: schedules and local days laid onto the calendar of a zone.
 
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
@@ -26,7 +26,7 @@ pub fn open_spans_of(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Re
             (Some(zone), Some(Some(range))) => {
                 let clock = clocks.over(zone, range)?;
                 spans.push(Some(&open_spans(&weeks.week(row), clock, range, snap)));
-                few_enough(&spans)?;
+                check_span_count(&spans)?;
             }
             (Some(_), Some(None)) => spans.push(Some(&[])),
             _ => spans.push(None),
@@ -44,7 +44,7 @@ pub fn local_days_of(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Re
         match (text(&columns[0], row), ranges.range(row)?) {
             (Some(zone), Some(Some(range))) => {
                 days.push(Some(&local_days(clocks.over(zone, range)?, range)));
-                few_enough(&days)?;
+                check_span_count(&days)?;
             }
             (Some(_), Some(None)) => days.push(Some(&[])),
             _ => days.push(None),
@@ -53,8 +53,8 @@ pub fn local_days_of(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Re
     days.finish()
 }
 
-/// Keeps a batch of rows from taking the memory of the process, which no pool counts.
-fn few_enough(lists: &SpanLists) -> Result<()> {
+/// Limits the memory of a batch, which memory pools do not count.
+fn check_span_count(lists: &SpanLists) -> Result<()> {
     const SPANS_MAX: usize = 1 << 24;
     if lists.spans() > SPANS_MAX {
         return resources_err!("more than {SPANS_MAX} spans at once; expected shorter ranges");
@@ -62,14 +62,14 @@ fn few_enough(lists: &SpanLists) -> Result<()> {
     Ok(())
 }
 
-/// The clocks of a batch, found by the names of zones.
+/// Cache of the local clocks of a batch, by zone name.
 pub struct Clocks {
     rules: ZoneRules,
     zones: HashMap<String, Zone>,
     clocks: HashMap<ClockKey, Arc<LocalClock>>,
 }
 
-/// A zone and the ends of a range.
+/// Zone, and start and end of a range.
 type ClockKey = (Zone, i64, i64);
 
 impl Clocks {
@@ -77,8 +77,10 @@ impl Clocks {
         Self { rules: rules.clone(), zones: HashMap::new(), clocks: HashMap::new() }
     }
 
+    /// Clock of a named zone over a range.
+    ///
     /// # Errors
-    /// Where the zone has no IANA name, or as [`range_on_calendar`].
+    /// If the name is not a known IANA name, or as for [`range_on_calendar`].
     pub fn over(&mut self, zone: &str, range: Span) -> Result<&LocalClock> {
         let known = match self.zones.get(zone) {
             Some(known) => known.clone(),
@@ -94,8 +96,10 @@ impl Clocks {
         self.of_zone(&known, range)
     }
 
+    /// Clock of a zone over a range.
+    ///
     /// # Errors
-    /// As [`range_on_calendar`].
+    /// As for [`range_on_calendar`].
     pub fn of_zone(&mut self, zone: &Zone, range: Span) -> Result<&LocalClock> {
         range_on_calendar(range)?;
         let clock = self.clocks.entry((zone.clone(), range.starts_at(), range.ends_at()));
@@ -103,9 +107,10 @@ impl Clocks {
     }
 }
 
-/// The clock, which batches share, as a zone's rules are slow to read.
+/// Clock of a zone over a range, from a cache that batches share, because loading rules is slow.
 pub fn clock_over(zone: &Zone, range: Span) -> Arc<LocalClock> {
-    /// A question has one range and a few dozen zones; more is of functions called row by row.
+    /// A query has one range and a few dozen zones. More come from functions that are called row by
+    /// row.
     const CLOCKS_KEPT: usize = 4_096;
     static KEPT: LazyLock<Mutex<HashMap<ClockKey, Arc<LocalClock>>>> =
         LazyLock::new(Mutex::default);
@@ -116,7 +121,7 @@ pub fn clock_over(zone: &Zone, range: Span) -> Arc<LocalClock> {
     }
     let clock = Arc::new(LocalClock::over(zone, range));
     let mut kept = kept();
-    // Ranges move on, in a service: those of before are dropped some time.
+    // The ranges of a service move on, so old entries become useless.
     if kept.len() >= CLOCKS_KEPT {
         kept.clear();
     }
@@ -124,8 +129,10 @@ pub fn clock_over(zone: &Zone, range: Span) -> Arc<LocalClock> {
     clock
 }
 
+/// Checks the length and the years of a range.
+///
 /// # Errors
-/// Where the range is longer than 100 years, or not within the years 1 to 9999.
+/// If the range is longer than 100 years or not within the years 1 to 9999.
 pub fn range_on_calendar(range: Span) -> Result<()> {
     const LONGEST_US: i64 = 36_525 * DAY_US;
     let (from, to) = (range.starts_at(), range.ends_at());
@@ -138,8 +145,10 @@ pub fn range_on_calendar(range: Span) -> Result<()> {
     Ok(())
 }
 
+/// Checks the year of an instant.
+///
 /// # Errors
-/// Where the instant has no date of four digits.
+/// If the instant is not within the years 1 to 9999.
 pub fn on_calendar(instant: i64) -> Result<()> {
     const YEAR_1: i64 = -719_162 * DAY_US;
     const YEAR_10000: i64 = 2_932_897 * DAY_US;

@@ -1,9 +1,11 @@
-//! The engine's functions that make much of little, each with a limit_outputs of what one call makes.
+//! Limits on the output of DataFusion functions that can expand a small input.
 //!
-//! No pool counts what a function makes: `repeat('x', 2000000000)` or `range(1, 1000000000)` would
-//! take the memory of the process, while a query is planned as well as while it runs. What a call is
-//! going to make is estimated by its arguments before it makes anything, rather too much than too
-//! little; a call that makes less is the engine's own.
+//! Memory pools do not count what a function allocates: `repeat('x', 2000000000)` or `range(1,
+//! 1000000000)` would exhaust memory, both while planning and while executing. The size of a call's
+//! output is estimated from its arguments before the call, too high rather than too low.
+//!
+//! A workaround for apache/datafusion#5415. Remove this when functions reserve their output in the
+//! memory pool.
 
 use std::fmt::{self, Debug};
 use std::hash::{Hash, Hasher};
@@ -28,17 +30,17 @@ use datafusion::prelude::SessionContext;
 use super::cancellation::CancellationFlag;
 use crate::rules::calendar::DAY_US;
 
-/// What one call makes at most, of all rows of a batch.
+/// Largest output of one call, over all rows of a batch.
 pub const BYTES_MAX: i128 = 64 << 20;
 
-/// Bytes that a row makes of its arguments.
+/// Estimates the bytes that a row produces from its arguments.
 type Estimate = fn(&[Amount], usize) -> i128;
 
-/// Bytes of a value that has no length of its own, roughly.
+/// Approximate bytes of a value without a length.
 const VALUE_BYTES: i128 = 16;
-/// Bytes of a character at most.
+/// Largest number of bytes of a character.
 const CHARACTER_BYTES: i128 = 4;
-/// Characters of a part of a date at most, of which two of its pattern tell, as `%A`.
+/// Largest growth of a date pattern: two characters, as `%A`, can produce a long part of a date.
 const PATTERN_FACTOR: i128 = 32;
 
 const MULTIPLIERS: &[(&str, Estimate)] = &[
@@ -67,12 +69,12 @@ const MULTIPLIERS: &[(&str, Estimate)] = &[
     ("generate_series", ranged),
 ];
 
-/// A text in which every occurrence is replaced; all of it may be occurrences.
+/// Size of a text after replacing every occurrence, if the whole text consists of occurrences.
 fn replaced(text: i128, from: i128, to: i128) -> i128 {
     text + (text / from.max(1) + 1) * to
 }
 
-/// Values from the first argument, or 0, to the second by the third, or 1.
+/// Size of a sequence from the first argument, or 0, to the second, by the third, or 1.
 fn ranged(of: &[Amount], row: usize) -> i128 {
     let (from, to, step) = match of {
         [to] => (0, to.number(row), 1),
@@ -83,7 +85,7 @@ fn ranged(of: &[Amount], row: usize) -> i128 {
     ((to - from).abs() / step.abs().max(1) + 1) * VALUE_BYTES
 }
 
-/// Puts the bounds around those of the functions that the session knows.
+/// Wraps the expanding functions that the session has registered.
 pub fn limit_outputs(session: &SessionContext) {
     let known = session.state();
     for (name, estimate) in MULTIPLIERS {
@@ -94,12 +96,12 @@ pub fn limit_outputs(session: &SessionContext) {
     }
 }
 
-/// An argument, as far as it tells how much is made of it.
+/// Measure of an argument, as far as the size of the output depends on it.
 struct Amount {
-    /// Numbers, microseconds or lengths; a value for each row, or one for all.
+    /// Numbers, microseconds or lengths; one per row, or one for all rows.
     values: Int64Array,
     is_number: bool,
-    /// Of each of the length.
+    /// Bytes per unit of length.
     bytes: i128,
 }
 
@@ -118,14 +120,14 @@ impl Amount {
             }
             _ => match length(&array) {
                 Ok(lengths) => (whole(&lengths)?, false, bytes_of_item(&array)),
-                // It has no length, as a truth or a struct.
+                // Types without a length, such as booleans and structs.
                 Err(_) => (Int64Array::from_value(1, array.len()), false, VALUE_BYTES),
             },
         };
         Ok(Self { values, is_number, bytes })
     }
 
-    /// 0 where it is null.
+    /// Value of a row; 0 for null.
     fn number(&self, row: usize) -> i128 {
         let row = if self.values.len() == 1 { 0 } else { row };
         if self.values.is_null(row) { 0 } else { self.values.value(row).into() }
@@ -140,13 +142,13 @@ impl Amount {
     }
 }
 
-/// Numbers that are no whole ones are asked for no length.
+/// Casts numbers to `Int64`. Values that do not fit become null and count as 0.
 fn whole(numbers: &ArrayRef) -> Result<Int64Array> {
     let whole = cast(numbers, &DataType::Int64)?;
     Ok(whole.as_primitive().clone())
 }
 
-/// Intervals as microseconds, the shortest that a month may be.
+/// Intervals in microseconds, with the shortest possible months.
 fn lengths_us(intervals: &ArrayRef) -> Int64Array {
     let intervals = intervals.as_primitive::<IntervalMonthDayNanoType>();
     intervals.unary(|interval| {
@@ -155,7 +157,7 @@ fn lengths_us(intervals: &ArrayRef) -> Int64Array {
     })
 }
 
-/// Bytes of an item of a list, on average; a text's is a byte.
+/// Average bytes per item of a list; one byte per item of a text.
 fn bytes_of_item(array: &ArrayRef) -> i128 {
     match array.as_list_opt::<i32>() {
         Some(lists) => {
@@ -167,23 +169,25 @@ fn bytes_of_item(array: &ArrayRef) -> i128 {
     }
 }
 
-/// A function of the engine within the limit_outputs.
+/// DataFusion function with a limit on its output.
 struct SizeLimited {
     inner: Arc<ScalarUDF>,
     estimate: Estimate,
 }
 
 impl SizeLimited {
+    /// Checks the estimated size of the output.
+    ///
     /// # Errors
-    /// Where the call would make more than [`BYTES_MAX`].
+    /// If the call would produce more than [`BYTES_MAX`], or the query was cancelled.
     fn check_size(&self, args: &ScalarFunctionArgs) -> Result<()> {
-        CancellationFlag::current().unless_set()?;
+        CancellationFlag::current().check()?;
         let amounts = args.args.iter().map(Amount::from_argument).collect::<Result<Vec<_>>>()?;
         let of_array = |argument: &ColumnarValue| match argument {
             ColumnarValue::Array(array) => Some(array.len()),
             ColumnarValue::Scalar(_) => None,
         };
-        // Of constants alone there is one row, whatever the batch holds.
+        // A call with constants only has one row, whatever the number of rows in the batch.
         let rows = args.args.iter().filter_map(of_array).max().unwrap_or(1);
         let mut bytes = 0;
         for row in 0..rows {
@@ -265,7 +269,7 @@ impl ScalarUDFImpl for SizeLimited {
     }
 
     fn simplify(&self, args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
-        // Those put constants together while planning, without a call.
+        // `concat` folds constants while planning, without a call that is checked.
         if self.name().starts_with("concat") {
             return Ok(ExprSimplifyResult::Original(args));
         }

@@ -1,5 +1,7 @@
-//! `state_periods`, `state_timeline`, `into_values` and their interpolated kin, as TimescaleDB Toolkit
-//! has them for its `state_agg`: lists, a row of which `unnest` makes.
+//! `state_periods`, `state_timeline`, `into_values` and their interpolated variants, compatible
+//! with TimescaleDB Toolkit's `state_agg`.
+//!
+//! They return lists, which `unnest` turns into rows.
 
 use std::sync::Arc;
 
@@ -18,7 +20,7 @@ use super::encoding::lists::{Lists, SpanLists, instant_type};
 use crate::rules::algebra::{clip_into, duration_in, fill_ends, known_stretches, ranges_into};
 use crate::rules::{Span, Step};
 
-/// `list<struct<state, starts_at, ends_at>>`; an end is null where nothing bounds it.
+/// `list<struct<state, starts_at, ends_at>>`; an unbounded end is null.
 pub fn segments_type() -> DataType {
     DataType::List(item(segment_fields()))
 }
@@ -31,7 +33,7 @@ fn segment_fields() -> Fields {
     ])
 }
 
-/// `list<struct<state, duration>>`; a duration is null where it has no limit.
+/// `list<struct<state, duration>>`; an unbounded duration is null.
 pub fn values_type() -> DataType {
     DataType::List(item(value_fields()))
 }
@@ -47,7 +49,7 @@ fn item(fields: Fields) -> Arc<Field> {
     Arc::new(Field::new("item", DataType::Struct(fields), false))
 }
 
-/// Lists of so many structs each; null for `None`.
+/// Lists of the given lengths; `None` is null.
 fn lists(fields: Fields, lengths: &[Option<usize>], columns: Vec<ArrayRef>) -> Result<ArrayRef> {
     let values = Arc::new(StructArray::try_new(fields.clone(), columns, None)?);
     let offsets = OffsetBuffer::from_lengths(lengths.iter().map(|length| length.unwrap_or(0)));
@@ -64,7 +66,8 @@ pub fn interpolated_state_periods(columns: &[ArrayRef], rows: usize) -> Result<A
     periods(columns, rows, |row, steps| filled.fill(row, range(columns, row)?, steps))
 }
 
-/// The spans of a state, after `change` changed the steps of a row; null where that is false.
+/// Spans of a state per row, after `change` has modified the row's steps; null if `change` returns
+/// false.
 fn periods(
     columns: &[ArrayRef],
     rows: usize,
@@ -91,7 +94,7 @@ fn periods(
     spans.finish()
 }
 
-/// Buckets filled at their ends, from the bucket before and from their last state.
+/// Fills the start of a bucket from the bucket before it, and its end from its last state.
 struct Filled<'a> {
     earlier: Option<Lists<'a>>,
     before: Vec<Step>,
@@ -103,7 +106,7 @@ impl<'a> Filled<'a> {
         Self { earlier: earlier.map(Lists::new), before: Vec::new(), clipped: Vec::new() }
     }
 
-    /// The steps within the range, filled; false where the range is null.
+    /// Replaces `steps` with the filled steps within the range. Returns false if the range is null.
     fn fill(
         &mut self,
         row: usize,
@@ -127,7 +130,7 @@ pub fn state_timeline(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
 }
 
 pub fn interpolated_state_timeline(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-    // The range is in the place where functions with a state have it.
+    // Puts the range where functions with a state argument have it.
     let with_state = [&columns[..1], &columns[..1], &columns[1..]].concat();
     let mut filled = Filled::new(columns.get(3));
     segments(columns, rows, |row, steps| filled.fill(row, range(&with_state, row)?, steps))

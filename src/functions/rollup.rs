@@ -1,4 +1,4 @@
-//! `rollup`: timelines of parts of the time, or heartbeats of several ranges, as one.
+//! `rollup`: combines timelines of disjoint parts of time, or heartbeats of several ranges.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::rules::Step;
 use crate::rules::calendar::instant_text;
 use crate::rules::rollup::rolled_up;
 
-/// The aggregate as DataFusion knows it.
+/// `AggregateUDFImpl` of `rollup`.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Rollup {
     signature: Signature,
@@ -68,13 +68,13 @@ impl AggregateUDFImpl for Rollup {
     }
 }
 
-/// Timelines one after another, each as the number of its steps and two numbers a step.
+/// Concatenated timelines, each encoded as the number of its steps and two integers per step.
 #[derive(Debug, Default)]
 struct RolledTimelines {
     packed: Vec<i64>,
 }
 
-/// The state of a step as a number.
+/// States by their encoding.
 const STATES: [Option<bool>; 3] = [None, Some(false), Some(true)];
 
 impl RolledTimelines {

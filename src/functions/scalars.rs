@@ -1,4 +1,4 @@
-//! The scalars that need nothing but their arguments, and how DataFusion calls them.
+//! Scalar functions that depend on their arguments only, and their `ScalarUDFImpl`.
 
 use std::hash::{Hash, Hasher};
 
@@ -17,7 +17,7 @@ use super::heartbeats::heartbeats_type;
 use super::{durations, heartbeats, open_spans, periods, states, time_in_state};
 use crate::rules::ZoneRules;
 
-/// One function: what it is, and what makes a column of it from as many rows of its arguments.
+/// Description and implementation of a scalar function.
 #[derive(Debug)]
 pub struct Scalar {
     pub documented: &'static Documented,
@@ -25,11 +25,11 @@ pub struct Scalar {
     pub compute: Compute,
 }
 
-/// Makes a column of as many rows of arguments.
+/// Computes a column from argument columns with the given number of rows.
 #[derive(Clone, Copy, Debug)]
 pub enum Compute {
     Plain(fn(&[ArrayRef], usize) -> Result<ArrayRef>),
-    /// By the rules of zones.
+    /// Also takes the time-zone rules.
     ByZones(fn(&ZoneRules, &[ArrayRef], usize) -> Result<ArrayRef>),
 }
 
@@ -46,7 +46,7 @@ impl Compute {
     }
 }
 
-/// One that needs nothing but its arguments.
+/// Scalar that does not read time-zone rules.
 const fn plain(
     documented: &'static Documented,
     returns: fn() -> DataType,
@@ -107,7 +107,7 @@ pub const SCALARS: [Scalar; 29] = [
     plain(&documented::TRIM_TO, heartbeats_type, heartbeats::trim_to),
 ];
 
-/// A scalar as DataFusion knows it.
+/// `ScalarUDFImpl` of a scalar.
 #[derive(Debug)]
 pub struct Function {
     scalar: Scalar,
@@ -166,10 +166,10 @@ impl ScalarUDFImpl for Function {
     }
 }
 
-/// The arguments as columns, and how many rows they have.
+/// Argument columns and their number of rows.
 pub fn columns_of(args: &ScalarFunctionArgs) -> Result<(Vec<ArrayRef>, usize)> {
     let columns = ColumnarValue::values_to_arrays(&args.args)?;
-    // Of constants alone there is one row, whatever the batch holds.
+    // A call with constants only has one row, whatever the number of rows in the batch.
     let rows = columns.first().map_or(args.number_rows, |column| column.len());
     Ok((columns, rows))
 }

@@ -1,5 +1,6 @@
-//! `state_at`, `live_at`, `live_ranges` and the like, and the `timeline_*` functions: timelines asked,
-//! combined and cut. A null timeline is one of a store that was never polled: unknown over all time.
+//! `state_at`, `live_at`, `live_ranges` and similar functions, and the `timeline_*` functions.
+//!
+//! A null timeline is that of a store without polls: unknown at all times.
 
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ pub fn state_at(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     Ok(Arc::new(names.finish()))
 }
 
-/// Null where the state is not known.
+/// Null while the state is unknown.
 pub fn live_at(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let timelines = Lists::new(&columns[0]);
     let (mut live, cancellation) =

@@ -1,4 +1,4 @@
-//! Functions asked in SQL: what they say, what they take, and what they say to what they do not.
+//! Tests of the SQL functions: results, accepted argument types, and errors.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,10 +9,9 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use super::*;
 use crate::rules::{Opening, Weekday, WeeklyHours, ZoneRules};
 
-/// `up` is up until noon and down from then on, `gap` is known from 10 to 12 and up, `never` is of no
-/// poll; `noon` is an instant of
-/// the `day` before the `next`, `open` are spans from 9 to 17,
-/// and `ages_ago` and `ages_on` are the ends of what can be counted.
+/// `up` is up until noon and down afterwards; `gap` is known, and up, from 10 to 12; `never` has no
+/// polls. `noon` is an instant of the `day` before `next`, `open` are spans from 9 to 17, and
+/// `ages_ago` and `ages_on` are the extremes of representable time.
 const LINES: &str = "CREATE VIEW lines AS
     SELECT
         timeline(at, active) FILTER (WHERE line = 'up') AS up,
@@ -33,7 +32,7 @@ const LINES: &str = "CREATE VIEW lines AS
         ('gap', '2023-01-25 11:00:00', true)
     ) AS polls (line, at, active)";
 
-/// Counts how often the hours of its stores were read.
+/// Hours of a chain; counts how often they are read.
 fn chain(read: &Arc<AtomicUsize>) -> Arc<ChainHours> {
     let read = Arc::clone(read);
     let opening = |day, start_h: u32, end_h: u32| {
@@ -61,7 +60,7 @@ fn chain(read: &Arc<AtomicUsize>) -> Arc<ChainHours> {
     Arc::new(ChainHours::new(read, crate::sql::hours_options))
 }
 
-/// Small batches and several partitions, so that states are merged.
+/// Small batches and several partitions, so that partial states are merged.
 async fn session() -> SessionContext {
     session_of_batches(2).await
 }
@@ -75,7 +74,7 @@ async fn session_of_batches(rows: usize) -> SessionContext {
     session
 }
 
-/// The only value of a query; hours of 2023-01-25 as `12`, null as nothing.
+/// Only value of a query; hours of 2023-01-25 as `12`, null as nothing.
 async fn value(session: &SessionContext, sql: &str) -> Result<String, String> {
     let asked = async { session.sql(sql).await?.collect().await };
     let batches = asked.await.map_err(|error| error.strip_backtrace())?;
@@ -179,7 +178,7 @@ async fn durations_as_the_toolkit_counts_them() {
         ("duration_in(never, 'up')", "P0D"),
         ("duration_in(up, NULL)", ""),
         ("duration_in(up, 'up', NULL, INTERVAL '1 hour')", ""),
-        // The last status is carried to the end, that of the bucket before to the first poll.
+        // The last status continues to the end, and that of the bucket before to the first poll.
         ("interpolated_duration_in(seen, 'down', day, '1 day')", "PT43200S"),
         ("interpolated_duration_in(seen, 'unknown', day, '1 day')", "PT36000S"),
         ("interpolated_duration_in(seen, 'down', day, '1 day', seen)", "PT79200S"),
@@ -305,7 +304,7 @@ async fn a_timeline_is_made_of_any_table_in_any_order_and_as_a_window() {
 #[tokio::test]
 async fn hours_of_stores() {
     check_all(&[
-        // 2023-01-25 is a Wednesday; New York is five hours behind.
+        // 2023-01-25 is a Wednesday; New York is five hours behind UTC.
         ("is_open('weekdays', '2023-01-25 14:00:00')", "true"),
         ("is_open('weekdays', '2023-01-25 13:59:59.999999')", "false"),
         ("is_open('weekdays', '2023-01-25 22:00:00')", "false"),
@@ -338,7 +337,7 @@ async fn hours_of_stores() {
 #[tokio::test]
 async fn what_stores_say_is_what_their_spans_say() {
     let session = session_of_batches(512).await;
-    // Over two years and their changes of clocks, ranges of up to five months.
+    // Ranges of up to five months over two years, including changes of offset.
     let disagreeing = "
         SELECT count(*) FROM (
             SELECT

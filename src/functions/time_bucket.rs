@@ -1,4 +1,4 @@
-//! `time_bucket`, as TimescaleDB has it: where the bucket of an instant or a local time starts.
+//! `time_bucket`, compatible with TimescaleDB: the start of the bucket of an instant or local time.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use super::scalars::columns_of;
 use crate::rules::calendar::DAY_US;
 use crate::rules::{Bucket, LocalClock, Span, ZoneRules};
 
-/// The function as DataFusion knows it.
+/// `ScalarUDFImpl` of `time_bucket`.
 #[derive(Debug)]
 pub struct TimeBucket {
     zones: ZoneRules,
@@ -55,7 +55,7 @@ impl Hash for TimeBucket {
 
 const LOCAL: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
 
-/// What an argument is taken for, by its type, whatever its place after the first two.
+/// Meaning of an argument after the first two, determined by its type and not by its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Detail {
     TimeZone,
@@ -110,7 +110,7 @@ impl ScalarUDFImpl for TimeBucket {
         };
         let mut types = vec![interval.clone(), at];
         for (place, given) in options.iter().enumerate() {
-            // A null says nothing; it is of the type that stands in its place.
+            // A null takes the meaning of its position.
             let kind = match given {
                 DataType::Null => [Detail::TimeZone, Detail::Origin, Detail::Offset][place],
                 given => match detail_of(given) {
@@ -149,7 +149,7 @@ impl ScalarUDFImpl for TimeBucket {
     }
 }
 
-/// The columns of a call.
+/// Argument columns of a call.
 struct CallColumns<'a> {
     widths: &'a ArrayRef,
     time_zones: Option<&'a ArrayRef>,
@@ -209,7 +209,7 @@ fn buckets(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<Array
     })
 }
 
-/// Microseconds of an instant, a local time or a date; whether it is an instant.
+/// Instant, local time or date of a row in microseconds; `None` for null.
 fn time(column: &ArrayRef, row: usize) -> Option<Time> {
     if column.is_null(row) {
         return None;
@@ -241,7 +241,7 @@ fn bucket_of(length: IntervalMonthDayNano) -> Result<Bucket> {
     }
 }
 
-/// Where the bucket of a time starts, as a time of the same kind.
+/// Start of the bucket of a time; of the same kind as the time.
 fn start(
     asked: &CallColumns,
     row: usize,
@@ -251,7 +251,7 @@ fn start(
 ) -> Result<i64> {
     on_calendar(at.us)?;
     let zone = asked.time_zones.and_then(|zones| text(zones, row));
-    // A local time is of no zone: in one of its own it is bucketed as it is.
+    // A local time has no zone and is bucketed as it is.
     let zone = zone.filter(|_| at.is_instant);
     let origin = asked.origins.and_then(|origins| time(origins, row));
     let local_us = match zone {
@@ -295,7 +295,7 @@ fn negative(interval: IntervalMonthDayNano) -> Result<IntervalMonthDayNano> {
     }
 }
 
-/// Clocks that are right near an instant; the last one is at hand.
+/// Clocks that are valid near an instant; caches the last one.
 struct NearClocks {
     clocks: Clocks,
     last: Option<NearClock>,
@@ -308,7 +308,7 @@ struct NearClock {
 }
 
 impl NearClocks {
-    /// Long enough for most questions, short enough for few changes.
+    /// Long enough for most queries, short enough to contain few changes of offset.
     const CLOCK_SPAN_US: i64 = 1_461 * DAY_US;
 
     fn near(&mut self, zone: &str, at: i64) -> Result<&LocalClock> {

@@ -1,4 +1,4 @@
-//! `times_in`, `time_in` and `timeline_within`: how long states held within spans.
+//! `times_in`, `time_in` and `timeline_within`: time in each state within spans.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ pub fn timeline_within(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     filled.finish()
 }
 
-/// A struct of microseconds.
+/// Struct of microseconds.
 pub fn times_type() -> DataType {
     DataType::Struct(times_fields())
 }
@@ -84,7 +84,8 @@ pub fn time_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     Ok(Arc::new(times.finish()))
 }
 
-/// A null timeline is one without polls: all of it is unknown. Null spans, or no range, make none.
+/// Tally of each row. A null timeline is unknown at all times; the tally is `None` if the spans or
+/// the range are null.
 fn tallies(
     [timelines, spans]: [&ArrayRef; 2],
     [from, to]: [&ArrayRef; 2],

@@ -1,4 +1,4 @@
-//! The aggregates.
+//! Descriptions of the aggregates.
 
 use super::{Argument, Documented, Example, Kind, Takes};
 

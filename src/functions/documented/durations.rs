@@ -1,4 +1,4 @@
-//! The names that TimescaleDB Toolkit has for time in state.
+//! Descriptions of time in state, with the names of TimescaleDB Toolkit.
 
 use super::{Argument, Documented, Example, Kind, Takes};
 

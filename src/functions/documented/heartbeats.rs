@@ -1,4 +1,5 @@
-//! The names that TimescaleDB Toolkit has for heartbeats, of which timelines are asked as well.
+//! Descriptions of heartbeat functions, with the names of TimescaleDB Toolkit, some of which take
+//! timelines too.
 
 use super::{Argument, Documented, Example, Kind, Takes};
 

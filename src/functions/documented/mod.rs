@@ -1,5 +1,5 @@
-//! What each function is for, in words: one description serves the prompt, the catalog of the
-//! session, the check of arguments and the tests, which run every example.
+//! Description of every SQL function, which the prompt, the session's catalog, argument checks and
+//! tests share. The tests run every example.
 
 mod aggregates;
 mod durations;
@@ -26,7 +26,7 @@ pub use stores::*;
 pub enum Kind {
     Aggregate,
     Scalar,
-    /// Stands in `FROM`.
+    /// Called in `FROM`.
     Table,
 }
 
@@ -40,30 +40,30 @@ impl Kind {
     }
 }
 
-/// A function, described.
+/// Description of a function.
 #[derive(Debug)]
 pub struct Documented {
     pub name: &'static str,
     pub kind: Kind,
-    /// What it is or returns, in one sentence.
+    /// One sentence that says what the function computes.
     pub summary: &'static str,
     pub arguments: &'static [Argument],
-    /// Type and unit.
+    /// Type and unit of the result.
     pub returns: &'static str,
-    /// When the result is null, and what a null argument means.
+    /// Conditions for a null result, and the meaning of null arguments.
     pub nulls: &'static str,
     pub example: Example,
 }
 
-/// A query that shows the function, over values of its own or over the sample.
+/// Query that demonstrates the function, on literal values or on the sample data.
 #[derive(Clone, Copy, Debug)]
 pub struct Example {
     pub sql: &'static str,
-    /// As a table of text, every byte of it.
+    /// Exact output as a text table.
     pub output: &'static str,
 }
 
-/// The functions of every session; table functions are described where they are made.
+/// Functions of every session. Table functions are described where they are defined.
 pub const DOCUMENTED: [&Documented; 44] = [
     &TIMELINE,
     &STATE_AGG,
@@ -112,7 +112,7 @@ pub const DOCUMENTED: [&Documented; 44] = [
 ];
 
 impl Documented {
-    /// As it is called: `open_spans(weekly_hours, time_zone, from, to [, snap_end_of_day])`.
+    /// Signature such as `open_spans(weekly_hours, time_zone, from, to [, snap_end_of_day])`.
     pub fn signature(&self) -> String {
         let mut signature = format!("{}(", self.name);
         for (at, argument) in self.arguments.iter().enumerate() {
@@ -128,7 +128,7 @@ impl Documented {
         signature + ")"
     }
 
-    /// The same for DataFusion's catalog.
+    /// Converts the description for DataFusion's catalog.
     pub fn documentation(&self) -> Documentation {
         const SECTION: DocSection =
             DocSection { include: true, label: "Time in state", description: None };
@@ -146,7 +146,7 @@ impl Documented {
     }
 }
 
-/// The page that a prompt shows.
+/// Help page of the prompt.
 impl Display for Documented {
     fn fmt(&self, page: &mut fmt::Formatter) -> fmt::Result {
         writeln!(page, "{}   {}\n", self.signature(), self.kind.name())?;

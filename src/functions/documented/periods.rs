@@ -1,5 +1,4 @@
-//! The names that TimescaleDB Toolkit has for the periods of states, and for what is put together of
-//! several parts of the time.
+//! Descriptions of state periods and of `rollup`, with the names of TimescaleDB Toolkit.
 
 use super::{Argument, Documented, Example, Kind, Takes};
 

@@ -1,4 +1,4 @@
-//! The scalars that lay out hours and add up time.
+//! Descriptions of the scalars that lay out hours and sum up time.
 
 use super::{Argument, Documented, Example, Kind, Takes};
 

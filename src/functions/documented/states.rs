@@ -1,4 +1,4 @@
-//! The scalars that ask timelines, combine and cut them.
+//! Descriptions of the scalars that evaluate, combine and clip timelines.
 
 use super::{Argument, Documented, Example, Kind, Takes};
 

@@ -1,4 +1,4 @@
-//! The scalars that know the hours and the zone of a store.
+//! Descriptions of the scalars that take a store id.
 
 use super::{Argument, Documented, Example, Kind, Takes};
 

@@ -1,4 +1,4 @@
-//! Lists of whole numbers, which the states of aggregates travel as between partitions.
+//! Lists of `Int64`, the encoding of partial aggregate states.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub fn integer_list_value(numbers: Vec<i64>) -> ScalarValue {
     ScalarValue::List(Arc::new(ListArray::new(item(), offsets, values, None)))
 }
 
-/// A column of such lists.
+/// Column of integer lists.
 pub struct IntegerLists<'a> {
     lists: &'a ListArray,
     values: &'a [i64],
@@ -33,7 +33,7 @@ impl<'a> IntegerLists<'a> {
         Self { lists, values: lists.values().as_primitive::<Int64Type>().values() }
     }
 
-    /// None of a null.
+    /// Integers of a row; empty for null.
     pub fn row(&self, row: usize) -> &'a [i64] {
         if self.lists.is_null(row) {
             return &[];

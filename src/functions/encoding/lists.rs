@@ -1,4 +1,4 @@
-//! Steps, polls, spans and weeks as Arrow lists, one list a store.
+//! Timelines, polls, spans and weekly schedules as Arrow list arrays.
 
 use std::sync::Arc;
 
@@ -57,18 +57,18 @@ fn opening_fields() -> Fields {
     ])
 }
 
-/// `list<struct<starts_at, active>>`: `starts_at` is null in the first step, which nothing
-/// precedes; `active` is null where no poll vouches.
+/// `list<struct<starts_at, active>>`: `starts_at` is null in the first step, which has no start;
+/// `active` is null while the state is unknown.
 pub fn timeline_type() -> DataType {
     list_type(step_fields())
 }
 
-/// `list<struct<polled_at, active>>`, in order, one an instant.
+/// `list<struct<polled_at, active>>`, sorted, with one poll per instant.
 pub fn poll_list_type() -> DataType {
     list_type(poll_fields())
 }
 
-/// `list<struct<starts_at, ends_at>>`, half-open, in order; an end is null where nothing bounds it.
+/// `list<struct<starts_at, ends_at>>`, half-open and sorted; an unbounded end is null.
 pub fn spans_type() -> DataType {
     list_type(span_fields())
 }
@@ -78,7 +78,7 @@ pub fn week_type() -> DataType {
     list_type(opening_fields())
 }
 
-/// Lists of structs under construction: the offsets that all kinds share.
+/// Offsets and validity of a list array under construction.
 struct Offsets {
     lengths: Vec<usize>,
     valid: Vec<bool>,
@@ -102,7 +102,7 @@ impl Offsets {
     }
 }
 
-/// Timelines under construction, a row each.
+/// Builder of timelines, one per row.
 pub struct Timelines {
     offsets: Offsets,
     starts: Vec<i64>,
@@ -122,7 +122,7 @@ impl Default for Timelines {
 }
 
 impl Timelines {
-    /// A null for `None`.
+    /// Appends a row; `None` appends null.
     pub fn push(&mut self, row: Option<&[Step]>) {
         self.offsets.push(row.map(<[_]>::len));
         let steps = row.unwrap_or_default();
@@ -142,14 +142,14 @@ impl Timelines {
     }
 }
 
-/// Instants, null where they are left open.
+/// Array of instants in which `open` becomes null.
 fn instants(values: Vec<i64>, open: i64) -> ArrayRef {
     let bounded = values.contains(&open).then(|| values.iter().map(|at| *at != open));
     let bounded = bounded.map(|bounded| bounded.collect::<NullBuffer>());
     Arc::new(TimestampMicrosecondArray::new(values.into(), bounded).with_timezone("UTC"))
 }
 
-/// Lists of polls under construction, a row each.
+/// Builder of poll lists, one per row.
 pub struct PollLists {
     offsets: Offsets,
     instants: Vec<i64>,
@@ -163,7 +163,7 @@ impl Default for PollLists {
 }
 
 impl PollLists {
-    /// A null for `None`.
+    /// Appends a row; `None` appends null.
     pub fn push(&mut self, row: Option<&[Poll]>) {
         self.offsets.push(row.map(<[_]>::len));
         for poll in row.unwrap_or_default() {
@@ -178,7 +178,7 @@ impl PollLists {
     }
 }
 
-/// Lists of spans under construction, a row each.
+/// Builder of span lists, one per row.
 pub struct SpanLists {
     offsets: Offsets,
     starts: Vec<i64>,
@@ -187,13 +187,13 @@ pub struct SpanLists {
 
 impl SpanLists {
     pub fn with_capacity(rows: usize) -> Self {
-        // Two openings on most days of a week.
+        // Two openings on each day of a week.
         const SPANS_A_ROW: usize = 14;
         let spans = || Vec::with_capacity(rows * SPANS_A_ROW);
         Self { offsets: Offsets::new(), starts: spans(), ends: spans() }
     }
 
-    /// A null for `None`.
+    /// Appends a row; `None` appends null.
     pub fn push(&mut self, row: Option<&[Span]>) {
         self.offsets.push(row.map(<[_]>::len));
         let spans = row.unwrap_or_default();
@@ -201,7 +201,7 @@ impl SpanLists {
         self.ends.extend(spans.iter().map(|span| span.ends_at()));
     }
 
-    /// How many spans there are in all rows.
+    /// Total number of spans.
     pub fn spans(&self) -> usize {
         self.starts.len()
     }
@@ -212,7 +212,7 @@ impl SpanLists {
     }
 }
 
-/// Weeks under construction, a row each.
+/// Builder of weekly schedules, one per row.
 pub struct Weeks {
     offsets: Offsets,
     openings: Vec<Opening>,
@@ -225,7 +225,7 @@ impl Default for Weeks {
 }
 
 impl Weeks {
-    /// A null for `None`.
+    /// Appends a row; `None` appends null.
     pub fn push(&mut self, row: Option<impl Iterator<Item = Opening>>) {
         let (before, is_some) = (self.openings.len(), row.is_some());
         self.openings.extend(row.into_iter().flatten());
@@ -245,10 +245,10 @@ impl Weeks {
     }
 }
 
-/// One week as SQL passes it; null where it is always open.
+/// Weekly schedule as an SQL value; null if the store is always open.
 ///
 /// # Errors
-/// Never of a week that there is.
+/// None for valid schedules.
 pub fn week_value(week: &WeeklyHours) -> Result<ScalarValue> {
     let mut weeks = Weeks::default();
     weeks.push(match week {
@@ -258,22 +258,22 @@ pub fn week_value(week: &WeeklyHours) -> Result<ScalarValue> {
     Ok(ScalarValue::List(Arc::new(weeks.finish()?.as_list().clone())))
 }
 
-/// A column of lists, read row by row.
+/// Reader of a list column, by row.
 pub struct Lists<'a> {
     list: &'a ListArray,
     columns: &'a [ArrayRef],
-    /// Whether no column holds a null.
+    /// True if no column contains nulls.
     is_whole: bool,
-    /// Of steps, polls and spans.
+    /// First instant of steps, polls or spans.
     instants: Option<&'a TimestampMicrosecondArray>,
-    /// Of spans.
+    /// End of spans.
     ends: Option<&'a TimestampMicrosecondArray>,
-    /// Of steps and polls.
+    /// Status of steps or polls.
     active: Option<&'a BooleanArray>,
 }
 
 impl<'a> Lists<'a> {
-    /// `column` is of one of the types above.
+    /// Wraps a column whose type is one of the list types above.
     pub fn new(column: &'a ArrayRef) -> Self {
         let list = column.as_list::<i32>();
         let columns = list.values().as_struct().columns();
@@ -291,26 +291,27 @@ impl<'a> Lists<'a> {
         self.list.is_null(row)
     }
 
-    /// Places of a row's values; `None` where the list is null.
+    /// Indices of a row's values; `None` if the list is null.
     fn range(&self, row: usize) -> Option<std::ops::Range<usize>> {
         let offsets = self.list.value_offsets();
         self.list.is_valid(row).then(|| offsets[row] as usize..offsets[row + 1] as usize)
     }
 
-    /// Replaces `steps` with those of the row that may hold after `from`; none of a null list.
+    /// Replaces `steps` with the steps of the row that are in effect at or after `from`; with
+    /// nothing if the list is null.
     pub fn read_steps(&self, row: usize, from: i64, steps: &mut Vec<Step>) {
         steps.clear();
         let (Some(starts), Some(active)) = (self.instants, self.active) else { return };
         let Some(range) = self.range(row) else { return };
         let start_of = |at: usize| end_of(starts, at, Step::EVER);
-        // Later steps alone count from `from` on, and the one that holds there.
+        // Keeps the step in effect at `from` and all later ones.
         let (first, end) = (range.start, range.end);
         let passed = partition_point(first, end, |at| start_of(at) <= from);
         let later = passed.saturating_sub(1).max(first)..end;
         steps.extend(later.map(|at| Step { starts_at: start_of(at), active: status(active, at) }));
     }
 
-    /// The state of a row's steps at an instant; none is known of a null list.
+    /// State of a row's timeline at an instant; unknown if the list is null.
     pub fn state_at(&self, row: usize, instant: i64) -> Option<bool> {
         let (starts, active, range) = (self.instants?, self.active?, self.range(row)?);
         let passed =
@@ -332,7 +333,7 @@ impl<'a> Lists<'a> {
         Some(polls.map(|at| Poll::new(instants.value(at), active.value(at))).collect())
     }
 
-    /// A null list is a store without any hours: always open.
+    /// Weekly schedule of a row. Null means that no hours are known, so the store is always open.
     pub fn week(&self, row: usize) -> WeeklyHours {
         let days = self.columns[0].as_primitive::<Int8Type>();
         let starts = self.columns[1].as_primitive::<Int32Type>();
@@ -358,7 +359,7 @@ impl<'a> Lists<'a> {
     }
 }
 
-/// An instant, or what stands for one that is left open.
+/// Instant of a row, or `open` if it is null.
 fn end_of(instants: &TimestampMicrosecondArray, at: usize, open: i64) -> i64 {
     if instants.is_null(at) { open } else { instants.value(at) }
 }
@@ -367,7 +368,7 @@ fn status(active: &BooleanArray, at: usize) -> Option<bool> {
     active.is_valid(at).then(|| active.value(at))
 }
 
-/// The first place from `first` on, before `end`, at which `passed` no longer holds.
+/// First index in `first..end` for which `passed` is false, by binary search.
 fn partition_point(first: usize, end: usize, passed: impl Fn(usize) -> bool) -> usize {
     let (mut low, mut high) = (first, end);
     while low < high {

@@ -1,4 +1,4 @@
-//! Polls and openings, a batch of rows at a time, and as numbers of eight bytes that order as they do.
+//! Batches of polls and openings, and their encoding as sortable 64-bit integers.
 
 use std::iter::once;
 use std::ops::Range;
@@ -15,17 +15,19 @@ use super::super::grouping::{Part, RowBatch};
 use crate::rules::timeline::PollRun;
 use crate::rules::{Opening, Poll, Weekday};
 
-/// Rows that an aggregate is given as columns.
+/// Rows of an aggregate's argument columns.
 pub trait ColumnBatch: RowBatch + Sized {
-    /// How many of the columns come first that make a row none where they are null.
+    /// Number of leading columns that must be non-null for the row to count.
     const REQUIRED_COLUMNS: usize;
 
+    /// Reads the rows of a batch. Rows for which `counts` is false may contain any values.
+    ///
     /// # Errors
-    /// Where the values of a row that counts are out of range.
+    /// If a value of a row that counts is out of range.
     fn from_columns(values: &[ArrayRef], counts: impl Fn(usize) -> bool) -> Result<Self>;
 }
 
-/// Polls as columns hold them; where a row has a null, whatever they may be.
+/// Columns of polls; the values of rows with nulls are arbitrary.
 #[derive(Debug)]
 pub struct Polls {
     instants: ScalarBuffer<i64>,
@@ -42,11 +44,11 @@ impl ColumnBatch for Polls {
     const REQUIRED_COLUMNS: usize = 2;
 
     /// # Errors
-    /// Where an instant is more than 73,000 years away, which leaves no bit for the status.
+    /// If an instant is more than 73,000 years away, which leaves no bit for the status.
     fn from_columns(values: &[ArrayRef], _: impl Fn(usize) -> bool) -> Result<Self> {
         const FURTHEST: i64 = 1 << 61;
         let instants = values[0].as_primitive::<TimestampMicrosecondType>();
-        // In one pass without a branch: what is near has neither of the two highest bits set.
+        // One pass without branches: instants in range have neither of the two highest bits set.
         let from_furthest = |at: &i64| at.wrapping_add(FURTHEST) as u64;
         let bits = instants.values().iter().fold(0, |bits, at| bits | from_furthest(at));
         if bits >> 62 != 0 {
@@ -92,7 +94,7 @@ impl<'a> PollRun<'a> for Part<'a, Polls> {
     }
 }
 
-/// Rows of business hours, packed; zero where a row does not count.
+/// Packed rows of business hours; zero for a row that does not count.
 #[derive(Debug)]
 pub struct Openings(Vec<i64>);
 
@@ -100,7 +102,7 @@ impl ColumnBatch for Openings {
     const REQUIRED_COLUMNS: usize = 3;
 
     /// # Errors
-    /// Where the numbers of a row that counts are no opening.
+    /// If a row that counts is not a valid opening.
     fn from_columns(values: &[ArrayRef], counts: impl Fn(usize) -> bool) -> Result<Self> {
         let [days, starts, ends] = take_function_args("weekly_hours", values)?;
         let days = days.as_primitive::<Int8Type>();
@@ -139,14 +141,14 @@ impl RowBatch for Openings {
 
 const TIME_BITS: u32 = 20;
 
-/// `None` where the numbers are no opening.
+/// Packs an opening; `None` if it is not valid.
 fn packed_opening(day: i8, start_s: i32, end_s: i32) -> Option<i64> {
     let weekday = Weekday::from_monday_zero(u8::try_from(day).ok()?)?;
     Opening::new(weekday, u32::try_from(start_s).ok()?, u32::try_from(end_s).ok()?)?;
     Some(i64::from(day) << (2 * TIME_BITS) | i64::from(start_s) << TIME_BITS | i64::from(end_s))
 }
 
-/// The opening of the bits.
+/// Unpacks an opening.
 pub fn read_opening(packed: i64) -> Option<Opening> {
     let seconds = |bits: i64| (bits & ((1 << TIME_BITS) - 1)) as u32;
     let weekday = Weekday::from_monday_zero(u8::try_from(packed >> (2 * TIME_BITS)).ok()?)?;

@@ -1,4 +1,4 @@
-//! `heartbeat_agg`: instants folded into the live time of a range.
+//! `heartbeat_agg`: folds instants into the live spans of a range.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::rules::calendar::instant_text;
 use crate::rules::heartbeat::Heartbeats;
 use crate::rules::{Span, Spans};
 
-/// The aggregate as DataFusion knows it.
+/// `AggregateUDFImpl` of `heartbeat_agg`.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct HeartbeatAgg {
     signature: Signature,
@@ -67,16 +67,16 @@ impl AggregateUDFImpl for HeartbeatAgg {
     }
 }
 
-/// Spans in any order, united from time to time.
+/// Spans in any order, merged from time to time.
 #[derive(Debug, Default)]
 struct Live {
     spans: Vec<Span>,
-    /// How many there were after they were united last.
+    /// Number of spans after the last merge.
     united: usize,
 }
 
 impl Live {
-    /// Fewer are not worth uniting.
+    /// Smallest number of spans that is worth merging.
     const UNITED_FROM: usize = 1_024;
 
     fn add(&mut self, span: Option<Span>) {
@@ -95,7 +95,7 @@ impl Live {
         }
     }
 
-    /// Adds those of [`Self::numbers`].
+    /// Adds spans encoded by [`Self::numbers`].
     fn add_numbers(&mut self, numbers: &[i64]) {
         numbers.chunks_exact(2).for_each(|ends| self.add(Span::new(ends[0], ends[1])));
     }
@@ -113,21 +113,21 @@ impl Live {
     }
 }
 
-/// The value of the heartbeats; null of none.
+/// Heartbeats as a value; null for `None`.
 fn value_of(beats: Option<Heartbeats>) -> Result<ScalarValue> {
     let mut built = Built::with_capacity(1);
     built.push(beats.as_ref());
     ScalarValue::try_from_array(&built.finish()?, 0)
 }
 
-/// The heartbeats of a group on their way into one value.
+/// Accumulator of the heartbeats of a group.
 #[derive(Debug, Default)]
 struct Beating {
     asked: Option<Asked>,
     live: Live,
 }
 
-/// What is the same for all rows of a group.
+/// Arguments that must be equal for all rows of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Asked {
     range: Span,
@@ -219,7 +219,7 @@ impl Accumulator for Beating {
     }
 }
 
-/// Heartbeats of several ranges on their way into one value, whose range holds all of them.
+/// Accumulator of heartbeats with several ranges; the range of the result spans all of them.
 #[derive(Debug, Default)]
 pub struct RolledHeartbeats {
     range: Option<Span>,

@@ -1,5 +1,7 @@
-//! Heartbeats as TimescaleDB Toolkit has them: `heartbeat_agg`, and what is asked of it. Whatever asks
-//! timelines takes heartbeats, too: up while live, down while dead, unknown outside of their range.
+//! Heartbeats compatible with TimescaleDB Toolkit: `heartbeat_agg` and its accessors.
+//!
+//! Functions of timelines accept heartbeats too: up while live, down while dead, and unknown
+//! outside the range.
 
 mod aggregate;
 
@@ -33,13 +35,13 @@ fn fields() -> Fields {
     ])
 }
 
-/// `struct<starts_at, ends_at, live>`: the range, and the spans that start within it, the last of
-/// which may go on after it.
+/// `struct<starts_at, ends_at, live>`: the range, and the live spans that start within it; the last
+/// one may end after it.
 pub fn heartbeats_type() -> DataType {
     DataType::Struct(fields())
 }
 
-/// A column of heartbeats, read row by row.
+/// Reader of a heartbeats column, by row.
 struct Column<'a> {
     values: &'a StructArray,
     starts: &'a TimestampMicrosecondArray,
@@ -54,7 +56,7 @@ impl<'a> Column<'a> {
         Self { values, starts, ends, live: Lists::new(values.column(2)) }
     }
 
-    /// `None` of a null.
+    /// Heartbeats of a row; `None` for null.
     fn read(&self, row: usize) -> Option<Heartbeats> {
         let is_known = self.values.is_valid(row) && self.starts.is_valid(row);
         if !is_known || self.ends.is_null(row) {
@@ -66,7 +68,7 @@ impl<'a> Column<'a> {
     }
 }
 
-/// Heartbeats under construction, a row each.
+/// Builder of heartbeats, one per row.
 struct Built {
     starts: Vec<i64>,
     ends: Vec<i64>,
@@ -85,7 +87,7 @@ impl Built {
         }
     }
 
-    /// A null for `None`.
+    /// Appends a row; `None` appends null.
     fn push(&mut self, row: Option<&Heartbeats>) {
         self.starts.push(row.map_or(0, |row| row.range.starts_at()));
         self.ends.push(row.map_or(0, |row| row.range.ends_at()));
@@ -104,7 +106,7 @@ impl Built {
     }
 }
 
-/// Heartbeats as timelines; timelines as they are.
+/// Converts heartbeats to timelines; returns timelines unchanged.
 pub fn as_timelines(column: &ArrayRef) -> Result<ArrayRef> {
     if !matches!(column.data_type(), DataType::Struct(_)) {
         return Ok(Arc::clone(column));
@@ -149,7 +151,8 @@ fn interpolated(columns: &[ArrayRef], rows: usize, active: bool) -> Result<Array
     Ok(Arc::new(durations.finish()))
 }
 
-/// Hands on the heartbeats of each row with what those before, in the second column, go on with.
+/// Calls `take` with the heartbeats of each row and the live span that continues from the preceding
+/// heartbeats in the second column.
 fn each_after(
     columns: &[ArrayRef],
     rows: usize,
@@ -211,7 +214,7 @@ pub fn trim_to(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     made.finish()
 }
 
-/// The instants of a column, for who reads all of them.
+/// Column as an array of instants.
 fn instants(column: &ArrayRef) -> &TimestampMicrosecondArray {
     column.as_primitive::<TimestampMicrosecondType>()
 }

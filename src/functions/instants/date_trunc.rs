@@ -1,5 +1,7 @@
-//! `date_trunc(unit, time [, zone])` in whole numbers, where the engine would ask the rules of a zone
-//! row by row for UTC, and the rounding of `timestamp(3)`.
+//! `date_trunc(unit, time [, zone])` in integer arithmetic, and the rounding of `timestamp(3)`.
+//!
+//! DataFusion's `date_trunc` consults time-zone rules for every row, even in UTC. Remove this once
+//! it does not, and truncates by the zone rules of the dataset.
 
 use std::sync::Arc;
 
@@ -25,7 +27,8 @@ use super::{LOCAL_TIME, is_text, map_times, taken_as_instant};
 use crate::rules::ZoneRules;
 use crate::rules::calendar::DAY_US;
 
-/// Times of day, and times in zones of their own, are left to the engine.
+/// `date_trunc` of instants, local times and intervals. Times of day, and timestamps with other
+/// time zones, are passed to DataFusion's function.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct DateTrunc {
     zones: ZoneRules,
@@ -41,7 +44,7 @@ impl DateTrunc {
     }
 }
 
-/// Whether a time is cut here.
+/// True if this function truncates values of the type.
 fn is_ours(time: &DataType) -> bool {
     match time {
         DataType::Timestamp(TimeUnit::Microsecond, zone) => {
@@ -189,7 +192,7 @@ impl ScalarUDFImpl for DateTrunc {
 }
 
 impl DateTrunc {
-    /// Units or zones of which each row has its own.
+    /// Truncates rows with units or zones of their own.
     fn by_rows(&self, args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
         let columns = ColumnarValue::values_to_arrays(&args.args)?;
         let texts = |column: &ArrayRef| cast(column, &DataType::Utf8);
@@ -221,8 +224,8 @@ impl DateTrunc {
     }
 }
 
-/// A column cut to a unit that is always as long, where every time has a date: without a question for
-/// each row, the machine cuts several at once.
+/// Truncates a column to a unit of fixed length, if every value is within the supported years;
+/// `None` otherwise. Without branches per row, the loop vectorizes.
 fn of_one_length(unit: Unit, times: &ColumnarValue) -> Option<ColumnarValue> {
     let length_us = unit.length_us()?;
     let ColumnarValue::Array(times) = times else { return None };
@@ -235,15 +238,15 @@ fn of_one_length(unit: Unit, times: &ColumnarValue) -> Option<ColumnarValue> {
     Some(ColumnarValue::Array(Arc::new(cut.with_timezone_opt(times.timezone()))))
 }
 
-/// The instant at which the unit starts on the clock of a zone. Units shorter than a day keep the
-/// offset of the instant, so that the second pass of a fold stays the second.
+/// Instant at which the unit starts on the clock of a zone. Units shorter than a day keep the
+/// offset of the instant, so the second pass through a fold stays the second.
 fn start_in_zone(unit: Unit, shift: &mut Shift, at: i64) -> Result<i64> {
     let local = shift.local_at(at)?;
     let start = unit.start(local)?;
     if unit.is_of_days() { shift.instant_of(start) } else { Ok(at - (local - start)) }
 }
 
-/// A time to so many digits of the second, which casts to `timestamp(3)` call.
+/// Rounds a time to a number of digits of the second; casts to `timestamp(3)` call it.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Rounded(Signature);
 
@@ -287,7 +290,7 @@ impl ScalarUDFImpl for Rounded {
     }
 }
 
-/// Half away from 2000, as PostgreSQL counts.
+/// Rounds half away from 2000-01-01, as PostgreSQL does.
 fn rounded(at: i64, unit_us: i64) -> i64 {
     const YEAR_2000_US: i64 = 10_957 * DAY_US;
     let since_2000 = at.saturating_sub(YEAR_2000_US);

@@ -1,4 +1,4 @@
-//! `date_trunc` of intervals and of differences of instants, field by field.
+//! `date_trunc` of intervals and of differences between instants, field by field.
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use super::units::Unit;
 use super::wrong_value;
 use crate::rules::calendar::DAY_US;
 
-/// Months, days and nanoseconds.
+/// Interval of months, days and nanoseconds.
 pub const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
 
-/// Type that an interval or a difference is taken as; `None` of anything else.
+/// Type to which an interval or a difference is coerced; `None` for other types.
 pub fn taken_as_interval(given: &DataType) -> Option<DataType> {
     match given {
         DataType::Interval(_) => Some(INTERVAL),
@@ -28,11 +28,10 @@ pub fn taken_as_interval(given: &DataType) -> Option<DataType> {
     }
 }
 
-/// The intervals without what is smaller than the unit. Differences become intervals of days of 24
-/// hours.
+/// Truncates intervals to a unit. Differences become intervals with days of 24 hours.
 ///
 /// # Errors
-/// Where the unit is a week, of which a month has no whole number.
+/// If the unit is a week, because a month is not a whole number of weeks.
 pub fn truncated(unit: Unit, lengths: &ColumnarValue) -> Result<ColumnarValue> {
     let column = lengths.to_array(1)?;
     let truncated: ArrayRef = Arc::new(truncated_column(unit, &column)?);

@@ -1,6 +1,8 @@
-//! Instants and local times as PostgreSQL has them: `now()`, `AT TIME ZONE`, `date_trunc` in a zone,
-//! and what texts and numbers say. An instant is of type [`instant_type`], a local time of
-//! [`LOCAL_TIME`]; zones have the rules of the dataset's version.
+//! Instants and local times with PostgreSQL's semantics: `now()`, `AT TIME ZONE`, `date_trunc` in a
+//! zone, and parsing of text and numbers.
+//!
+//! An instant has type [`instant_type`], a local time [`LOCAL_TIME`]. Zones follow the rules of the
+//! dataset's version.
 
 mod date_trunc;
 mod lengths;
@@ -29,15 +31,15 @@ pub use super::encoding::lists::instant_type;
 use crate::error::{Fault, Wrong};
 use crate::rules::ZoneRules;
 
-/// Microseconds on a clock that nobody names.
+/// Timestamp without time zone, in microseconds.
 pub const LOCAL_TIME: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
 
-/// Makes the function known that needs nothing but its arguments.
+/// Registers the function that depends on its arguments only.
 pub fn register(session: &SessionContext) {
     session.register_udf(ScalarUDF::from(to_char::ToChar::postgres()));
 }
 
-/// Makes the functions known to the session, some in place of the engine's.
+/// Registers the functions that read time-zone rules, some in place of DataFusion's functions.
 pub fn register_by_zones(session: &SessionContext, zones: &ZoneRules) {
     for function in [
         ScalarUDF::from(now::Now::instant()),
@@ -51,7 +53,7 @@ pub fn register_by_zones(session: &SessionContext, zones: &ZoneRules) {
     }
 }
 
-/// Also one that a dictionary holds.
+/// True for types of text, including dictionaries of text.
 pub fn is_text(data_type: &DataType) -> bool {
     match data_type {
         DataType::Dictionary(_, values) => values.is_string(),
@@ -59,8 +61,8 @@ pub fn is_text(data_type: &DataType) -> bool {
     }
 }
 
-/// What an argument of any kind that stands for an instant becomes; `None` where it is a local time
-/// or nothing of the kind.
+/// Type to which an argument that denotes an instant is coerced; `None` for local times and other
+/// types.
 fn taken_as_instant(given: &DataType) -> Option<DataType> {
     let is_instant = matches!(
         given,
@@ -69,7 +71,7 @@ fn taken_as_instant(given: &DataType) -> Option<DataType> {
     (is_instant || is_text(given)).then(instant_type)
 }
 
-/// A value that cannot be what it was given as.
+/// Error of a value that is invalid for its type.
 fn wrong_value(sentence: impl Into<String>) -> DataFusionError {
     DataFusionError::External(Box::new(Wrong::new(Fault::Value, sentence)))
 }

@@ -1,4 +1,4 @@
-//! `now()` and `localtimestamp`: when the query began, as the columns hold it.
+//! `now()` and `localtimestamp`: the start of the query, in the type of the columns.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use datafusion::scalar::ScalarValue;
 use super::super::encoding::lists::instant_type;
 use super::LOCAL_TIME;
 
-/// One and the same throughout a query.
+/// Constant throughout a query.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Now {
     name: &'static str,
@@ -33,7 +33,7 @@ impl Now {
         Self::new("now", others.map(str::to_owned).to_vec(), instant_type())
     }
 
-    /// The same, in UTC.
+    /// Start of the query as a local time in UTC.
     pub fn local_time() -> Self {
         Self::new("localtimestamp", Vec::new(), LOCAL_TIME)
     }

@@ -1,5 +1,5 @@
-//! What a text says that is cast to an instant, a local time or a date: the same reader serves files,
-//! flags and parameters.
+//! Casts of text to instants, local times and dates, with the parser that reads files, flags and
+//! parameters.
 
 use std::sync::Arc;
 
@@ -20,18 +20,18 @@ use crate::rules::calendar::DAY_US;
 use crate::rules::instant::{quoted, read_asked_instant, read_asked_local_time};
 use crate::rules::{LocalClock, Span, ZoneRules};
 
-/// Microseconds UTC of the instant that a text says; a zone that it names is read by the rules.
+/// Parses an instant; microseconds UTC. Named zones follow `zones`.
 ///
 /// # Errors
-/// Says what was expected of the text.
+/// A sentence that says what was expected.
 pub fn instant_us(zones: &ZoneRules, text: &str) -> std::result::Result<i64, String> {
     read_asked_instant(text, |name, near| clock(zones, name, near))
 }
 
-/// Microseconds of the local time that a text says.
+/// Parses a local time; microseconds.
 ///
 /// # Errors
-/// As [`instant_us`].
+/// As for [`instant_us`].
 pub fn local_us(zones: &ZoneRules, text: &str) -> std::result::Result<i64, String> {
     read_asked_local_time(text, |name, near| clock(zones, name, near))
 }
@@ -40,17 +40,17 @@ fn clock(zones: &ZoneRules, name: &str, near: Span) -> Option<LocalClock> {
     Some(LocalClock::over(&zones.zone(name)?, near))
 }
 
-/// What a text is read as.
+/// Target of a parse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Read {
     Instant,
     LocalTime,
-    /// The one of a local time.
+    /// Date of a local time.
     Date,
 }
 
 impl Read {
-    /// What a text is read as that is cast to the type; `None` of a type of another kind.
+    /// Target of a cast of text to the type; `None` for other types.
     pub fn cast_to(data_type: &DataType) -> Option<Self> {
         match data_type {
             DataType::Timestamp(_, Some(_)) => Some(Self::Instant),
@@ -68,7 +68,7 @@ impl Read {
         }
     }
 
-    /// Microseconds, of a date those of its midnight.
+    /// Parses a text; microseconds, for a date those of its midnight.
     fn text(self, zones: &ZoneRules, text: &str) -> Result<i64> {
         match self {
             Self::Instant => instant_us(zones, text),
@@ -78,10 +78,10 @@ impl Read {
         .map_err(wrong_value)
     }
 
-    /// The value of a text.
+    /// Parses a text as a value.
     ///
     /// # Errors
-    /// As [`instant_us`].
+    /// As for [`instant_us`].
     pub fn value(self, zones: &ZoneRules, text: &str) -> Result<ScalarValue> {
         let zone = matches!(self, Self::Instant).then(|| "UTC".into());
         let time = ScalarValue::TimestampMicrosecond(Some(self.text(zones, text)?), zone);
@@ -98,12 +98,12 @@ fn date_us(zones: &ZoneRules, text: &str) -> std::result::Result<i64, String> {
     })
 }
 
-/// A function of texts, in place of the engine's cast.
+/// Function of text that replaces DataFusion's cast.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct FromText {
     zones: ZoneRules,
     read: Read,
-    /// Null where a text cannot be read.
+    /// If true, invalid text becomes null.
     is_try: bool,
     signature: Signature,
 }

@@ -1,4 +1,4 @@
-//! `timezone(zone, time)`, which is what `AT TIME ZONE` calls.
+//! `timezone(zone, time)`, to which `AT TIME ZONE` is rewritten.
 
 use std::sync::Arc;
 
@@ -18,8 +18,8 @@ use super::zones::{Shift, Shifts};
 use super::{LOCAL_TIME, is_text, map_times, taken_as_instant};
 use crate::rules::ZoneRules;
 
-/// Of an instant the local time in the zone, of a local time the instant. The zone is a name or an
-/// interval, the offset from UTC.
+/// Converts an instant to local time in the zone, and a local time to an instant. The zone is a
+/// name, or an interval that gives its offset from UTC.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Timezone {
     zones: ZoneRules,
@@ -112,7 +112,7 @@ impl ScalarUDFImpl for Timezone {
 }
 
 impl Timezone {
-    /// `None` of null.
+    /// `None` for null.
     fn shift(&self, zone: &ScalarValue) -> Result<Option<Shift>> {
         match zone {
             ScalarValue::IntervalMonthDayNano(offset) => offset.map(Shift::fixed).transpose(),

@@ -1,4 +1,4 @@
-//! `to_char` as PostgreSQL has it.
+//! `to_char` with PostgreSQL's formats.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -22,7 +22,8 @@ fn columnar(values: ArrayRef, rows: usize, of: &[ColumnarValue]) -> Result<Colum
     Ok(ColumnarValue::Array(values))
 }
 
-/// `to_char(at, 'YYYY-MM-DD HH24:MI')`; a format with a `%` is one of the engine's.
+/// `to_char(at, 'YYYY-MM-DD HH24:MI')`; a format that contains `%` is passed to DataFusion's
+/// function.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct ToChar {
     signature: Signature,
@@ -82,8 +83,8 @@ impl ScalarUDFImpl for ToChar {
 
 type Show = fn(NaiveDateTime) -> String;
 
-/// What stands in a format for parts of a time; of two that begin alike the longer is first. `FM`
-/// before one takes its leading zeros or blanks away.
+/// Patterns and their output; of two with the same prefix, the longer comes first. A preceding `FM`
+/// removes leading zeros and blanks.
 const PARTS: &[(&str, Show)] = &[
     ("IYYY", |at| format!("{:04}", at.iso_week().year())),
     ("YYYY", |at| format!("{:04}", at.year())),
@@ -142,7 +143,7 @@ fn shown(at: NaiveDateTime, format: &str) -> String {
             Some(after) => (true, after),
             None => (false, rest),
         };
-        // Small letters stand for numbers as well.
+        // Lower-case patterns denote numbers, too.
         let is_next = |name: &str| {
             after.starts_with(name)
                 || after.get(..name.len()).is_some_and(|given| {

@@ -1,4 +1,4 @@
-//! `to_timestamp`: the instant of so many seconds since 1970, or that a text says.
+//! `to_timestamp`: converts seconds since 1970, or text with a format, to an instant.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use super::{is_text, taken_as_instant, wrong_value};
 use crate::rules::ZoneRules;
 use crate::rules::calendar::{DAY_US, SECOND_US};
 
-/// Formats are those of the engine, with `%`.
+/// Formats are DataFusion's, with `%`.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct ToTimestamp {
     zones: ZoneRules,
@@ -100,7 +100,7 @@ impl ScalarUDFImpl for ToTimestamp {
     }
 }
 
-/// To the nearest microsecond, counted from 2000 as PostgreSQL counts.
+/// Converts seconds to microseconds, rounded half away from 2000-01-01, as PostgreSQL does.
 fn instant_of(seconds: f64) -> Result<i64> {
     const YEAR_2000_US: i64 = 10_957 * DAY_US;
     if !seconds.is_finite() {
@@ -111,8 +111,10 @@ fn instant_of(seconds: f64) -> Result<i64> {
     on_calendar(instant).map(|()| instant)
 }
 
+/// Checks that formats contain `%`.
+///
 /// # Errors
-/// Where a format is one of PostgreSQL's, which the engine would take for the text itself.
+/// If a format is one of PostgreSQL's; DataFusion would treat it as literal text.
 fn with_percents(formats: &[ColumnarValue]) -> Result<()> {
     for format in formats {
         let format = cast(&format.to_array(1)?, &DataType::Utf8)?;

@@ -1,4 +1,4 @@
-//! The parts of the calendar that times are cut to.
+//! Units of the calendar to which times are truncated.
 
 use chrono::{DateTime, Datelike, NaiveDate};
 use datafusion::error::Result;
@@ -6,16 +6,16 @@ use datafusion::error::Result;
 use super::wrong_value;
 use crate::rules::calendar::{DAY_US, HOUR_US, MINUTE_US, SECOND_US, day_of, weekday_of};
 
-/// A unit of `date_trunc`.
+/// Unit of `date_trunc`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// Of so many microseconds, none longer than an hour.
+    /// Length in microseconds, at most an hour.
     Clock(i64),
     Day,
     Week,
-    /// Of so many months, from the first of January on; a year at most.
+    /// Number of months from January on, at most twelve.
     Months(u32),
-    /// Of so many years; a century begins with the year 1, as in 2001.
+    /// Number of years; a century begins with year 1, like 2001.
     Years {
         count: i32,
         from: i32,
@@ -39,10 +39,10 @@ impl Unit {
         ("millennium", Unit::Years { count: 1000, from: 1 }),
     ];
 
-    /// A unit by its name in any case, also in the plural.
+    /// Parses the name of a unit, in any case, singular or plural.
     ///
     /// # Errors
-    /// Names those that there are.
+    /// Lists the known names.
     pub fn named(text: &str) -> Result<Self> {
         let name = text.trim().to_ascii_lowercase();
         let singular = match name.as_str() {
@@ -57,7 +57,7 @@ impl Unit {
         })
     }
 
-    /// Microseconds of a unit that is always as long and begins with them in 1970.
+    /// Length in microseconds, if the unit has a fixed length and is aligned with 1970-01-01.
     pub fn length_us(self) -> Option<i64> {
         match self {
             Unit::Clock(length_us) => Some(length_us),
@@ -66,17 +66,17 @@ impl Unit {
         }
     }
 
-    /// Whether the offset of a zone may change within it.
+    /// True if the offset of a zone may change within the unit.
     pub fn is_of_days(self) -> bool {
         !matches!(self, Unit::Clock(_))
     }
 
-    /// The start of the unit that holds a time of any clock.
+    /// Start of the unit that contains a time, which may be of any clock.
     ///
     /// # Errors
-    /// Where the time has no date.
+    /// If the time has no date.
     pub fn start(self, at: i64) -> Result<i64> {
-        // The days of a week before it can be told.
+        // A week may start up to seven days earlier.
         at.checked_sub(7 * DAY_US).ok_or_else(no_date)?;
         let date = || -> Result<NaiveDate> {
             let at = DateTime::from_timestamp_micros(at);
@@ -104,12 +104,12 @@ impl Unit {
         }
     }
 
-    /// The start of the unit after one that starts then.
+    /// Start of the unit after the one that starts at `starts_at`.
     ///
     /// # Errors
-    /// As those of [`Self::start`].
+    /// As for [`Self::start`].
     pub fn next(self, starts_at: i64) -> Result<i64> {
-        // Longer than the longest, and shorter than two of the shortest.
+        // Longer than the longest such unit, and shorter than two of the shortest.
         let step_us = match self {
             Unit::Clock(length_us) => length_us,
             Unit::Day => DAY_US,

@@ -1,4 +1,4 @@
-//! What the word behind `AT TIME ZONE` stands for: a zone with its rules, or a fixed offset.
+//! Parses the zone of `AT TIME ZONE`: a named zone with its rules, or a fixed offset.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::rules::calendar::DAY_US;
 use crate::rules::instant::quoted;
 use crate::rules::{LocalClock, Span, Zone, ZoneRules};
 
-/// Turns instants into local times and back.
+/// Converts between instants and local times.
 pub enum Shift {
     Zone(ZoneClock),
     /// Local time minus UTC, microseconds.
@@ -22,8 +22,10 @@ pub enum Shift {
 }
 
 impl Shift {
+    /// Parses the name of a zone.
+    ///
     /// # Errors
-    /// Where the rules know no such zone.
+    /// If the rules do not contain the zone.
     pub fn named(zones: &ZoneRules, text: &str) -> Result<Self> {
         let name = text.trim();
         if let Some(zone) = zones.zone(name) {
@@ -48,8 +50,10 @@ impl Shift {
         }))
     }
 
+    /// Converts an interval to a fixed offset.
+    ///
     /// # Errors
-    /// Where the interval is not of hours, minutes and seconds alone.
+    /// If the interval contains months or days.
     pub fn fixed(interval: IntervalMonthDayNano) -> Result<Self> {
         let offset_us = interval.nanoseconds / 1000;
         if interval.months != 0 || interval.days != 0 || offset_us.abs() >= DAY_US {
@@ -60,8 +64,10 @@ impl Shift {
         Ok(Self::Fixed(offset_us))
     }
 
+    /// Converts an instant to local time; microseconds.
+    ///
     /// # Errors
-    /// Where the instant is not within the years 1 to 9999.
+    /// If the instant is not within the years 1 to 9999.
     pub fn local_at(&mut self, instant_us: i64) -> Result<i64> {
         on_calendar(instant_us)?;
         Ok(match self {
@@ -70,10 +76,11 @@ impl Shift {
         })
     }
 
-    /// In a gap, forward by its length; in a fold, the earlier one.
+    /// Converts a local time to an instant. A skipped local time moves forward by the length of the
+    /// gap; an ambiguous one is the earlier instant.
     ///
     /// # Errors
-    /// Where the local time is not within the years 1 to 9999.
+    /// If the local time is not within the years 1 to 9999.
     pub fn instant_of(&mut self, local_us: i64) -> Result<i64> {
         on_calendar(local_us)?;
         Ok(match self {
@@ -83,7 +90,7 @@ impl Shift {
     }
 }
 
-/// The clock of a zone, read for a few years at a time.
+/// Clock of a zone, loaded for a few years at a time.
 pub struct ZoneClock {
     zone: Zone,
     starts_at: i64,
@@ -91,7 +98,7 @@ pub struct ZoneClock {
 }
 
 impl ZoneClock {
-    /// Rules are slow to read, and few questions reach further.
+    /// Loading rules is slow, and few queries cover a longer span.
     const CLOCK_SPAN_US: i64 = 4 * 366 * DAY_US;
 
     fn new(zone: Zone) -> Result<Self> {
@@ -116,7 +123,7 @@ impl ZoneClock {
     }
 }
 
-/// The zones that a batch of rows names.
+/// Cache of the zones that a batch names.
 pub struct Shifts<'z> {
     zones: &'z ZoneRules,
     known: HashMap<String, Shift>,
@@ -127,8 +134,10 @@ impl<'z> Shifts<'z> {
         Self { zones, known: HashMap::new() }
     }
 
+    /// Looks up or parses a zone.
+    ///
     /// # Errors
-    /// As [`Shift::named`].
+    /// As for [`Shift::named`].
     pub fn named(&mut self, text: &str) -> Result<&mut Shift> {
         match self.known.entry_ref(text) {
             EntryRef::Occupied(known) => Ok(known.into_mut()),

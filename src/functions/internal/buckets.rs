@@ -1,4 +1,4 @@
-//! `times_by`: the figures of a store by buckets of a local clock.
+//! `times_by`: figures of a store by buckets of local time.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::rules::incident::incidents;
 use crate::rules::tally::{Tally, tally};
 use crate::rules::{Bucket, Poll, Span, Step, ZoneRules};
 
-/// Buckets of all stores of a batch, which are in memory at once.
+/// Largest number of buckets of a batch, all of which are in memory at once.
 const BUCKETS_MAX: usize = 8_000_000;
 
 fn fields() -> Fields {
@@ -74,18 +74,18 @@ pub fn times_by(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<
     all.lists(lengths)
 }
 
-/// The buckets of a batch, each zone's made once.
+/// Cache of the buckets of each zone in a batch.
 struct Calendars {
     clocks: Clocks,
     cut: HashMap<(String, Span), Vec<Cut>>,
 }
 
-/// A bucket, cut to the range.
+/// Bucket, clipped to the range.
 struct Cut {
-    /// The local time at which it starts uncut.
+    /// Local time at which the unclipped bucket starts.
     local: i64,
     span: Span,
-    /// Local time minus UTC at the start of the span.
+    /// Local time minus UTC at the start of the span, microseconds.
     offset_us: i64,
 }
 
@@ -115,7 +115,7 @@ impl Calendars {
     }
 }
 
-/// Buckets with their figures.
+/// Columns of buckets and their figures.
 #[derive(Default)]
 struct Filled {
     locals: Vec<i64>,
@@ -123,7 +123,7 @@ struct Filled {
     starts: Vec<i64>,
     ends: Vec<i64>,
     totals: [Vec<i64>; 5],
-    /// `None` where there is no incident.
+    /// `None` without incidents.
     longest: Vec<Option<i64>>,
 }
 
@@ -155,8 +155,8 @@ impl Filled {
     }
 }
 
-/// The part of a history that decides a span: steps with the one that holds at its start and the
-/// one after its end, open spans that reach into it, and its own polls.
+/// Part of a history that determines a span: steps from the one in effect at its start to the one
+/// after its end, overlapping openings, and the polls within it.
 fn part<'a>(
     (steps, open, polls): (&'a [Step], &'a [Span], &'a [Poll]),
     span: Span,

@@ -1,4 +1,4 @@
-//! `incidents_in` and `incident_totals_in`: the outages of a store, and what they come to.
+//! `incidents_in` and `incident_totals_in`: the incidents of a store and their totals.
 
 use std::sync::Arc;
 
@@ -82,13 +82,13 @@ pub fn incident_totals_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef>
     Ok(Arc::new(StructArray::try_new(totals_fields(), columns, None)?))
 }
 
-/// How many there are, and the longest downtime of one; `None` where there is none.
+/// Number of incidents, and the longest downtime in microseconds; `None` without incidents.
 pub fn totals(incidents: &[Incident]) -> (i64, Option<i64>) {
     let longest_us = incidents.iter().map(|incident| incident.downtime_us).max();
     (incidents.len() as i64, longest_us)
 }
 
-/// Hands on each row with its range and incidents; a null has none.
+/// Calls `take` with the range and the incidents of each row; a row with a null has neither.
 fn each_store(
     columns: &[ArrayRef],
     rows: usize,

@@ -1,7 +1,7 @@
-//! What the table functions of analysts are made of: scalars that make a store's incidents,
-//! stretches and buckets of its history, a list a store.
+//! Scalars behind the table functions: incidents, segments and buckets of a store's history, as one
+//! list per store.
 //!
-//! `queries/` alone calls them, with arguments of just these types, so that they take no others.
+//! Only `queries/` calls them, always with exact types, so they do not coerce arguments.
 
 mod buckets;
 mod incidents;
@@ -19,7 +19,7 @@ use datafusion::prelude::SessionContext;
 use super::scalars::Compute;
 use crate::rules::ZoneRules;
 
-/// One function: its name, what it makes, and how.
+/// Internal scalar: its name, return type and implementation.
 #[derive(Debug)]
 struct InternalScalar {
     name: &'static str,
@@ -28,20 +28,20 @@ struct InternalScalar {
 }
 
 static INTERNAL_SCALARS: [InternalScalar; 7] = [
-    // incidents_in(timeline, spans, from, to, time_zone): local times are by the zone.
+    // incidents_in(timeline, spans, from, to, time_zone): local times are in the zone.
     InternalScalar {
         name: "incidents_in",
         returns: incidents::list_type,
         make: Compute::ByZones(incidents::incidents_in),
     },
-    // incident_totals_in(timeline, spans, from, to): how many, and the longest downtime of one.
+    // incident_totals_in(timeline, spans, from, to): number, and longest downtime of one incident.
     InternalScalar {
         name: "incident_totals_in",
         returns: incidents::totals_type,
         make: Compute::Plain(incidents::incident_totals_in),
     },
-    // states_in(polls, pieces, spans, from, to, interpolation, max_gap): without pieces all of time
-    // is one.
+    // states_in(polls, pieces, spans, from, to, interpolation, max_gap): null pieces stand for all
+    // time as one.
     InternalScalar {
         name: "states_in",
         returns: states::list_type,
@@ -53,19 +53,20 @@ static INTERNAL_SCALARS: [InternalScalar; 7] = [
         returns: buckets::list_type,
         make: Compute::ByZones(buckets::times_by),
     },
-    // local_text(instant, offset): the local time of an instant, with the offset, microseconds.
+    // local_text(instant, offset): local time of an instant, with its offset in microseconds.
     InternalScalar {
         name: "local_text",
         returns: || DataType::Utf8,
         make: Compute::Plain(rows::local_text),
     },
-    // offset_text(offset): an offset in microseconds as '-06:00'.
+    // offset_text(offset): formats an offset in microseconds as '-06:00'.
     InternalScalar {
         name: "offset_text",
         returns: || DataType::Utf8,
         make: Compute::Plain(rows::offset_text),
     },
-    // percent(part, whole): with two decimals, as the report rounds it; null of nothing.
+    // percent(part, whole): percentage with two decimals, rounded as in the report; null if whole
+    // is 0.
     InternalScalar {
         name: "percent",
         returns: || DataType::Float64,
@@ -73,12 +74,12 @@ static INTERNAL_SCALARS: [InternalScalar; 7] = [
     },
 ];
 
-/// Makes the functions known to a session by their names; zones have the bundled rules.
+/// Registers the scalars. Time zones follow the bundled rules.
 pub fn register(session: &SessionContext) {
     register_those(session, &ZoneRules::bundled(), |_| true);
 }
 
-/// Replaces those that read the rules of zones.
+/// Re-registers the scalars that read time-zone rules.
 pub fn register_by_zones(session: &SessionContext, zones: &ZoneRules) {
     register_those(session, zones, |scalar| scalar.make.reads_zones());
 }
@@ -95,7 +96,7 @@ fn register_those(
     }
 }
 
-/// A scalar as DataFusion knows it.
+/// `ScalarUDFImpl` of an internal scalar.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Function {
     name: &'static str,

@@ -1,4 +1,4 @@
-//! What the functions here share: lists of structs, a list a store, and shares of a whole.
+//! List builders, formatting and percentages shared by the internal scalars.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use datafusion::error::Result;
 use crate::rules::calendar;
 use crate::rules::figure::percent_hundredths;
 
-/// A list of structs, none of them and none of their fields null but for those named.
+/// Type of a list of structs, neither of which is null; fields are nullable as declared.
 pub fn list_of(fields: Fields) -> DataType {
     DataType::List(item(fields))
 }
@@ -22,19 +22,19 @@ fn item(fields: Fields) -> Arc<Field> {
     Arc::new(Field::new("item", DataType::Struct(fields), false))
 }
 
-/// Columns of a struct each, cut into lists of so many.
+/// Splits the columns of a struct into lists of the given lengths.
 pub fn lists(fields: Fields, lengths: Vec<usize>, columns: Vec<ArrayRef>) -> Result<ArrayRef> {
     let values = Arc::new(StructArray::try_new(fields.clone(), columns, None)?);
     let offsets = OffsetBuffer::from_lengths(lengths);
     Ok(Arc::new(ListArray::try_new(item(fields), offsets, values, None)?))
 }
 
-/// Microseconds of a local clock.
+/// Type of a local time in microseconds.
 pub fn local_type() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, None)
 }
 
-/// Microseconds UTC.
+/// Array of instants; microseconds UTC.
 pub fn instants(values: Vec<i64>) -> ArrayRef {
     Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC"))
 }

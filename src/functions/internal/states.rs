@@ -1,4 +1,4 @@
-//! `states_in`: the range of a store in stretches of one state and origin.
+//! `states_in`: segments of a store's range with one state and origin each.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::rules::Interpolation;
 use crate::rules::state::{Origin, State, Stretch, stretches};
 use crate::rules::timeline::{shares, shares_within};
 
-/// Stretches of all stores of a batch, which are in memory at once.
+/// Largest number of segments of a batch, all of which are in memory at once.
 const SEGMENTS_MAX: usize = 8_000_000;
 
 fn fields() -> Fields {

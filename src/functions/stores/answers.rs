@@ -1,4 +1,4 @@
-//! What the scalars answer, row by row.
+//! Implementations of the store scalars, row by row.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use crate::rules::Span;
 use crate::rules::calendar::DAY_US;
 use crate::rules::schedule::Schedule;
 
-/// Asks the schedule of each row's store about the row's instant; `None` where one is null or
-/// the store is unknown.
+/// Evaluates the schedule of each row's store at the row's instant; null if either is null or the
+/// store is unknown.
 fn ask<T>(
     schedules: &mut Schedules,
     columns: &[ArrayRef],
@@ -87,8 +87,8 @@ pub fn previous_close(
     previous(schedules, columns, rows, Schedule::previous_close)
 }
 
-/// A week comes again after seven days: what is not in the chunk of the instant is in the one
-/// before.
+/// A weekly schedule repeats after seven days, so the event is in the chunk of the instant or in
+/// the one before it.
 fn previous(
     schedules: &mut Schedules,
     columns: &[ArrayRef],
@@ -167,7 +167,7 @@ pub fn business_deadline(
     Ok(finished(instants))
 }
 
-/// An interval, or microseconds; `None` of a null.
+/// Length from an interval, or from microseconds; `None` for null.
 fn open_length_us(lengths: &ArrayRef, row: usize) -> Result<Option<i64>> {
     if lengths.is_null(row) {
         return Ok(None);
@@ -181,8 +181,8 @@ fn open_length_us(lengths: &ArrayRef, row: usize) -> Result<Option<i64>> {
     }
 }
 
-/// The first instant by which so much open time has passed; `None` where it does not within a
-/// century, or never.
+/// First instant by which the store has been open for `left_us`; `None` if that takes more than a
+/// century or never happens.
 fn deadline<'a>(
     schedules: &mut Schedules<'a>,
     store: Store<'a>,
@@ -202,7 +202,7 @@ fn deadline<'a>(
     }
     let (mut left_us, mut at) = (length_us, from);
     while at - from < FURTHEST_US {
-        // Beyond the last year that there is, no time passes.
+        // The calendar ends here, and no more open time follows.
         let Ok(chunk) = Schedules::chunk(at) else { return Ok(None) };
         let Some(part) = Span::new(at, chunk.ends_at()) else { return Ok(None) };
         match schedules.schedule(store, chunk)?.passed(part, left_us) {

@@ -1,5 +1,7 @@
-//! Scalars that take a store's id and know its hours and its zone, which are read when first asked
-//! for: `is_open`, `next_open`, `business_time`, `business_deadline` and the like.
+//! Scalars that take a store id and know the store's hours and zone: `is_open`, `next_open`,
+//! `business_time`, `business_deadline` and similar functions.
+//!
+//! The hours of all stores are read on first use.
 
 mod answers;
 mod schedules;
@@ -23,27 +25,27 @@ use super::encoding::lists::instant_type;
 use super::scalars::columns_of;
 use crate::rules::{Options, WeeklyHours, Zone, ZoneRules};
 
-/// The hours and the zone of one store; `None` of what the tables lack, which options stand in for.
+/// Hours and zone of a store; `None` if the tables lack them and the options' default applies.
 #[derive(Clone, Debug)]
 pub struct StoreHours {
     pub week: Option<WeeklyHours>,
     pub zone: Option<Zone>,
 }
 
-/// The hours of every store, and the rules by which default zones are read.
+/// Hours of all stores, and the rules for default zones.
 #[derive(Debug)]
 pub struct KnownHours {
     pub stores: HashMap<String, StoreHours>,
     pub zones: ZoneRules,
 }
 
-/// Reads the hours of every store; blocks while it does.
+/// Reads the hours of all stores; blocks.
 type Read = dyn Fn() -> crate::Result<KnownHours> + Send + Sync;
 
-/// Reads options like `default_hours=closed,snap_end_of_day=true`.
+/// Parses options such as `default_hours=closed,snap_end_of_day=true`.
 pub type ReadOptions = fn(&str) -> std::result::Result<Options, String>;
 
-/// The hours of every store of a chain, read once and shared by all who ask.
+/// Hours of all stores, read once and shared by all queries of a version.
 pub struct ChainHours {
     read: Box<Read>,
     read_options: ReadOptions,
@@ -58,7 +60,7 @@ impl ChainHours {
         Self { read: Box::new(read), read_options, known: Mutex::new(None) }
     }
 
-    /// What could not be read is read again by who asks next.
+    /// Hours of all stores. A failed read is repeated on the next call.
     fn known(&self) -> Result<Arc<KnownHours>> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = &*known {
@@ -78,7 +80,7 @@ impl Debug for ChainHours {
     }
 }
 
-/// One function: what it is, and what makes a column of it.
+/// Description and implementation of a store scalar.
 #[derive(Debug)]
 pub struct StoreScalar {
     pub documented: &'static Documented,
@@ -129,7 +131,7 @@ pub const STORE_SCALARS: [StoreScalar; 8] = [
     },
 ];
 
-/// A scalar over the stores of a chain, as DataFusion knows it.
+/// `ScalarUDFImpl` of a store scalar.
 #[derive(Debug)]
 pub struct StoreFunction {
     scalar: StoreScalar,
@@ -141,7 +143,7 @@ pub struct StoreFunction {
 impl StoreFunction {
     pub fn new(scalar: StoreScalar, chain: Arc<ChainHours>) -> Self {
         let documentation = scalar.documented.documentation();
-        // The same within a query, not for ever: the next version may have other hours.
+        // Constant within a query only: the next version may have other hours.
         let signature = Signature::user_defined(Volatility::Stable);
         Self { scalar, chain, signature, documentation }
     }

@@ -1,4 +1,4 @@
-//! The schedules that a batch of rows asks for, each laid out once.
+//! Cache of the schedules that a batch needs, each laid onto the calendar once.
 
 use std::collections::HashMap;
 
@@ -18,20 +18,20 @@ use crate::rules::{LocalClock, Options, Span, WeeklyHours, Zone, ZoneRules};
 pub struct Schedules<'a> {
     known: &'a KnownHours,
     read_options: ReadOptions,
-    /// The usual ones first.
+    /// The default options come first.
     options: Vec<ResolvedOptions>,
-    /// Where the options of a text are.
+    /// Index of the options that a text stands for.
     places: HashMap<String, usize>,
     clocks: Clocks,
     pub cancellation: CancellationFlag,
     laid: HashMap<(&'a str, usize, i64), Schedule>,
 }
 
-/// Options, and what they make of stores without hours or without a zone.
+/// Options, and the defaults they give to stores without hours or zone.
 struct ResolvedOptions {
     options: Options,
     week: WeeklyHours,
-    /// `None` where the rules of the data do not know it.
+    /// `None` if the rules of the dataset do not contain the default zone.
     zone: Option<Zone>,
 }
 
@@ -42,7 +42,7 @@ impl ResolvedOptions {
     }
 }
 
-/// A store that a row asks for, and the place of its options.
+/// Store of a row, and the index of its options.
 #[derive(Clone, Copy)]
 pub struct Store<'a> {
     id: &'a str,
@@ -51,9 +51,10 @@ pub struct Store<'a> {
 }
 
 impl<'a> Schedules<'a> {
-    /// What is laid out at once: long enough to serve many rows, short enough for one.
+    /// Span that is laid out at once: long enough to serve many rows, short enough for a single
+    /// one.
     const CHUNK_US: i64 = 28 * DAY_US;
-    /// More than a batch sorted by store or by time needs at once.
+    /// More than a batch that is sorted by store or by time needs at once.
     const LAID_MAX: usize = 4_096;
 
     pub fn new(known: &'a KnownHours, read_options: ReadOptions) -> Self {
@@ -69,10 +70,10 @@ impl<'a> Schedules<'a> {
         }
     }
 
-    /// The store of a row and its options, a text or nothing; `None` where nobody knows it.
+    /// Store of a row and its options, a text or null; `None` if the store is unknown.
     ///
     /// # Errors
-    /// Where the text is no options.
+    /// If the options are invalid.
     pub fn store(
         &mut self,
         ids: &ArrayRef,
@@ -127,29 +128,29 @@ impl<'a> Schedules<'a> {
         }
     }
 
-    /// The clock of a store, right for instants of the chunk.
+    /// Clock of a store, valid for instants of the chunk.
     ///
     /// # Errors
-    /// Where nobody knows its zone.
+    /// If its zone is unknown.
     pub fn clock(&mut self, store: Store, chunk: Span) -> Result<&LocalClock> {
         let zone = self.zone(store)?;
         self.clocks.of_zone(&zone, Schedule::laid(chunk))
     }
 
-    /// The chunk that holds an instant.
+    /// Chunk that contains an instant.
     ///
     /// # Errors
-    /// Where the instant has no date of four digits.
+    /// If the instant is not within the years 1 to 9999.
     pub fn chunk(instant: i64) -> Result<Span> {
         on_calendar(instant)?;
         let starts_at = instant.div_euclid(Self::CHUNK_US) * Self::CHUNK_US;
         Span::new(starts_at, starts_at + Self::CHUNK_US).ok_or_else(|| broken("a chunk is empty"))
     }
 
-    /// The schedule of a store, right for instants of the chunk.
+    /// Schedule of a store, valid for instants of the chunk.
     ///
     /// # Errors
-    /// Where nobody waits for it any more.
+    /// If the zone is unknown or the query was cancelled.
     pub fn schedule(&mut self, store: Store<'a>, chunk: Span) -> Result<&Schedule> {
         self.cancellation.check()?;
         let key = (store.id, store.options, chunk.starts_at());
