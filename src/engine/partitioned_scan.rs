@@ -54,7 +54,7 @@ pub const STORE_NO: &str = "store_no";
 /// Order in which a partition reads several files.
 #[derive(Clone, Copy, Debug)]
 enum Reading {
-    /// One file after another.
+    /// File after file.
     Sequential,
     /// All files, merged by store.
     Merged,
@@ -155,7 +155,7 @@ impl PartitionedScanExec {
         is_key && files <= 1 && self.rows == RowsPerStore::One && self.ranges.is_in_order_of_ids()
     }
 
-    /// One scan per file, each sorted by `column`; `None` if that is not [`STORE_NO`] or the files
+    /// Scans of the single files, each sorted by `column`; `None` if that is not [`STORE_NO`] or the files
     /// are not sorted by it.
     pub fn files_in_order(&self, column: usize) -> Option<Vec<Self>> {
         let is_key = self.schema().field(column).name() == STORE_NO;

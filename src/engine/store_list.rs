@@ -18,7 +18,7 @@ pub struct StoreList {
     zones: StringArray,
 }
 
-/// One store of the list. Instants are microseconds UTC.
+/// Store of the list. Instants are microseconds UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListedStore<'a> {
     pub id: &'a str,

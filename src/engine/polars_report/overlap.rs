@@ -13,7 +13,7 @@ use crate::rules::{NoData, Window};
 
 const STATES: [&str; 4] = ["uptime", "downtime", "unknown", "scheduled"];
 
-/// One row per store: its id, then each state in each window.
+/// Table with a row per store: its id, then each state in each window.
 pub(super) fn tallies(
     open: DataFrame,
     held: DataFrame,

@@ -7,7 +7,7 @@ use super::line::{Line, ORIGIN};
 use super::scan::{self, STORE_ID};
 use crate::rules::{LocalClock, ZoneName, ZoneRules};
 
-/// One row per store, sorted by id: `store_id`, `origin`, and the UTC offsets of its local clock.
+/// Rows of the stores, sorted by id: `store_id`, `origin`, and the UTC offsets of its local clock.
 pub(super) struct Stores {
     rows: DataFrame,
     line: Line,
@@ -97,7 +97,7 @@ fn clock(zone: &str, line: Line, rules: &ZoneRules) -> PolarsResult<(String, Loc
     Ok((zone.to_owned(), LocalClock::over(&known, line.range())))
 }
 
-/// One row per zone: `time_zone`, `first_offset_us`, and for each change of offset its first local
+/// Table with a row per zone: `time_zone`, `first_offset_us`, and for each change of offset its first local
 /// time and the difference to the offset before; nulls if a zone has fewer changes.
 fn offsets(clocks: Vec<(String, LocalClock)>) -> PolarsResult<(DataFrame, usize)> {
     let column = |name: String, of_clock: &dyn Fn(&LocalClock) -> Option<i64>| {

@@ -3,34 +3,34 @@
 use super::{Argument, Documented, Example, Kind, Takes};
 
 const POLLED_AT: Argument =
-    Argument::required("polled_at", Takes::Instant, "when the status was seen");
-const ACTIVE: Argument = Argument::required("active", Takes::Boolean, "whether it was up");
+    Argument::required("polled_at", Takes::Instant, "time of the observation");
+const ACTIVE: Argument = Argument::required("active", Takes::Boolean, "true if the store was up");
 
 pub const TIMELINE: Documented = Documented {
     name: "timeline",
     kind: Kind::Aggregate,
-    summary: "Folds polls into the state at every instant: a status holds until the next poll, the \
-              first one also before it, the last one for ever.",
+    summary: "Folds polls into a timeline: each status holds until the next poll, the first one \
+        also before it, and the last one forever.",
     arguments: &[
         POLLED_AT,
         ACTIVE,
         Argument::optional(
             "interpolation",
             Takes::Text,
-            "a constant: 'previous' (the default), 'nearest' or 'next', whose status holds \
-             between two polls",
+            "constant: poll whose status holds between two polls, 'previous' (the default), \
+             'nearest' or 'next'",
         ),
         Argument::optional(
             "max_gap",
             Takes::Length,
-            "a constant of days and hours: how long before and after itself a poll vouches; \
-             without it for ever",
+            "constant of days and hours: longest time before and after a poll for which its \
+             status holds; unlimited by default",
         ),
     ],
-    returns: "a timeline: list of {starts_at, active} in order; starts_at is null in the first step, \
-              which nothing precedes, active where no poll vouches",
-    nulls: "A row with a null is no poll; without any poll the timeline is null, which all functions \
-            read as unknown over all time.",
+    returns: "a timeline: list of {starts_at, active}, sorted; starts_at is null in the first \
+        step, active while the state is unknown",
+    nulls: "Rows with a null are ignored; without polls the timeline is null, which all functions \
+        treat as unknown at all times.",
     example: Example {
         sql: "\
 SELECT unnest(timeline(polled_at, active)) AS step
@@ -51,13 +51,13 @@ FROM (VALUES
 pub const STATE_AGG: Documented = Documented {
     name: "state_agg",
     kind: Kind::Aggregate,
-    summary: "Folds polls into a timeline from the first poll to the last, unknown before and after, as \
-              TimescaleDB Toolkit's state_agg(ts, value); the state is true or false, so write \
-              value = 'running'.",
+    summary: "Folds polls into a timeline from the first poll to the last, unknown before and \
+        after, like TimescaleDB Toolkit's state_agg(ts, value); states are booleans, so write \
+        value = 'running'.",
     arguments: &[POLLED_AT, ACTIVE],
-    returns: "a timeline; the last poll's status holds over no time, and is there for \
-              interpolated_duration_in to carry on",
-    nulls: "A row with a null is no poll; without any poll the timeline is null.",
+    returns: "a timeline; the last status has no duration and is continued by \
+        interpolated_duration_in",
+    nulls: "Rows with a null are ignored; without polls the timeline is null.",
     example: Example {
         sql: "\
 SELECT duration_in(state_agg(time, state = 'running'), 'up') AS running
@@ -81,11 +81,11 @@ FROM (VALUES
 pub const POLL_LIST: Documented = Documented {
     name: "poll_list",
     kind: Kind::Aggregate,
-    summary: "Gathers polls in order, one an instant: inactive where two of the same instant \
-              differ.",
+    summary: "Collects polls in a sorted list, one per instant: inactive if polls of an instant \
+        differ.",
     arguments: &[POLLED_AT, ACTIVE],
     returns: "a list of {polled_at, active}",
-    nulls: "A row with a null is no poll; without any poll the list is null.",
+    nulls: "Rows with a null are ignored; without polls the list is null.",
     example: Example {
         sql: "\
 SELECT unnest(poll_list(polled_at, active)) AS poll
@@ -107,23 +107,23 @@ FROM (VALUES
 pub const WEEKLY_HOURS: Documented = Documented {
     name: "weekly_hours",
     kind: Kind::Aggregate,
-    summary: "Folds the business hours of a store into its week.",
+    summary: "Folds the business hours of a store into a weekly schedule.",
     arguments: &[
-        Argument::required("day_of_week", Takes::SmallInteger, "0, Monday, to 6, Sunday"),
+        Argument::required("day_of_week", Takes::SmallInteger, "0 for Monday to 6 for Sunday"),
         Argument::required(
             "start_local_s",
             Takes::Integer,
-            "when it opens, seconds of local time after midnight",
+            "opening time, in seconds of local time after midnight",
         ),
         Argument::required(
             "end_local_s",
             Takes::Integer,
-            "when it closes, up to 86400; at or before the start it is the next day",
+            "closing time, up to 86400; on the next day if not after the start",
         ),
     ],
     returns: "a list of {day_of_week, start_local_s, end_local_s}",
-    nulls: "A row with a null opens nothing; without any row the week is null, which is that of a store \
-            that never closes.",
+    nulls: "Rows with a null are ignored; without rows the schedule is null, so the store never \
+        closes.",
     example: Example {
         sql: "\
 SELECT unnest(weekly_hours(day, opens_h * 3600, closes_h * 3600)) AS opening

@@ -5,30 +5,31 @@ use super::{Argument, Documented, Example, Kind, Takes};
 const A_TIMELINE: Argument = Argument::required(
     "timeline",
     Takes::Timeline,
-    "of state_agg(...) for the Toolkit's figures; null is unknown over all time",
+    "from state_agg(...) for the Toolkit's figures; null is unknown at all times",
 );
 const STATE: Argument = Argument::required("state", Takes::Text, "'up', 'down' or 'unknown'");
 
 pub const DURATION_IN: Documented = Documented {
     name: "duration_in",
     kind: Kind::Scalar,
-    summary: "How long a state held: in all, from an instant on, or from it for an interval. As in \
-              TimescaleDB Toolkit, but for the names of states; the state may come first.",
+    summary: "Time in a state: in total, from an instant on, or for an interval from it. Like \
+        TimescaleDB Toolkit's, except for the names of states; the state may be the first \
+        argument.",
     arguments: &[
         A_TIMELINE,
         STATE,
-        Argument::optional("start", Takes::Instant, "from when on; without it since ever"),
+        Argument::optional("start", Takes::Instant, "start of the range; unbounded by default"),
         Argument::optional(
             "interval",
             Takes::Length,
-            "for how long, months of the calendar and days of 24 hours; null or without it for \
-             ever",
+            "length of the range, in calendar months and days of 24 hours; unbounded by default \
+             or if null",
         ),
     ],
     returns: "a duration in microseconds (DURATION, which PostgreSQL clients see as an INTERVAL; \
               EXTRACT(epoch FROM ...) is its whole seconds)",
-    nulls: "Null where the state or the start is, and where the state holds for ever: give a start and \
-            an interval, or fold with state_agg.",
+    nulls: "Null if the state or the start is null, or if the time is unbounded: give a start and \
+        an interval, or fold with state_agg.",
     example: Example {
         sql: "\
 SELECT
@@ -54,9 +55,9 @@ FROM (
 pub const INTERPOLATED_DURATION_IN: Documented = Documented {
     name: "interpolated_duration_in",
     kind: Kind::Scalar,
-    summary: "How long a state held in one bucket of time, from its start to its end: before the first \
-              known state the last one of the bucket before holds, after the last known state that one. \
-              As in TimescaleDB Toolkit, but never beyond the bucket.",
+    summary: "Time in a state within a bucket of time: the last state of the bucket before holds \
+        until the first known state, and the last known state until the end. Like TimescaleDB \
+        Toolkit's, but never beyond the bucket.",
     arguments: &[
         A_TIMELINE,
         STATE,
@@ -64,18 +65,18 @@ pub const INTERPOLATED_DURATION_IN: Documented = Documented {
         Argument::required(
             "interval",
             Takes::Length,
-            "length of the bucket, months of the calendar and days of 24 hours",
+            "length of the bucket, in calendar months and days of 24 hours",
         ),
         Argument::optional(
             "prev",
             Takes::Timeline,
-            "timeline of the bucket before, as lag(...) gives it; without it nothing is known \
-             before the first poll",
+            "timeline of the bucket before, as from lag(...); without it the state before the \
+             first poll is unknown",
         ),
     ],
     returns: "a duration in microseconds, as duration_in returns it",
-    nulls: "Null where the state or the start is; a null timeline, of a bucket without polls, \
-            holds what prev ended with.",
+    nulls: "Null if the state or the start is null; a null timeline, of a bucket without polls, \
+        has the last state of prev.",
     example: Example {
         sql: "\
 SELECT

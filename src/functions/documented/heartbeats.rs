@@ -4,36 +4,41 @@
 use super::{Argument, Documented, Example, Kind, Takes};
 
 const HEARTBEATS: Argument =
-    Argument::required("heartbeats", Takes::Heartbeats, "of heartbeat_agg(...)");
+    Argument::required("heartbeats", Takes::Heartbeats, "from heartbeat_agg(...)");
 const EARLIER: Argument = Argument::required(
     "prev",
     Takes::Heartbeats,
-    "those of the range before, as lag(...) gives them; null where there are none",
+    "heartbeats of the range before, as from lag(...); null if there are none",
 );
 const LIVENESS: Argument = Argument::required(
     "timeline",
     Takes::Timeline,
-    "heartbeats of heartbeat_agg(...), or a timeline",
+    "heartbeats from heartbeat_agg(...), or a timeline",
 );
 
 pub const HEARTBEAT_AGG: Documented = Documented {
     name: "heartbeat_agg",
     kind: Kind::Aggregate,
-    summary: "Folds heartbeats into the time over which their sender was live, each for so long, and dead \
-              within the rest of a range, as TimescaleDB Toolkit's heartbeat_agg.",
+    summary: "Folds heartbeats into the time for which their sender was live, a fixed time per \
+        heartbeat, and dead for the rest of a range, like TimescaleDB Toolkit's heartbeat_agg.",
     arguments: &[
-        Argument::required("heartbeat", Takes::Instant, "when it was heard, within the range"),
-        Argument::required("start", Takes::Instant, "start of the range, the same for a group"),
+        Argument::required("heartbeat", Takes::Instant, "time of the heartbeat, within the range"),
+        Argument::required(
+            "start",
+            Takes::Instant,
+            "start of the range, the same for all rows of \
+            a group",
+        ),
         Argument::required("duration", Takes::Length, "length of the range"),
         Argument::required(
             "liveness",
             Takes::Length,
-            "how long a heartbeat vouches, days and hours",
+            "live time after each heartbeat, in days and hours",
         ),
     ],
-    returns: "heartbeats, which all functions take that take a timeline: up while live, down while dead, \
-              unknown outside of the range",
-    nulls: "A row with a null is no heartbeat; without any heartbeat the result is null.",
+    returns: "heartbeats, accepted wherever a timeline is: up while live, down while dead, \
+        unknown outside the range",
+    nulls: "Rows with a null are ignored; without heartbeats the result is null.",
     example: Example {
         sql: "\
 SELECT
@@ -61,11 +66,11 @@ FROM (
 pub const UPTIME_OF: Documented = Documented {
     name: "uptime",
     kind: Kind::Scalar,
-    summary: "How long heartbeats, or a timeline, were up in all; uptime(from, to) in FROM has the figures of \
-              stores.",
+    summary: "Total time that heartbeats or a timeline are up; for the figures of stores, use \
+        uptime(from, to) in FROM.",
     arguments: &[LIVENESS],
     returns: "a duration in microseconds, as duration_in returns it",
-    nulls: "Null where the timeline is, and where it is up for ever.",
+    nulls: "Null if the timeline is null or the time is unbounded.",
     example: Example {
         sql: "\
 SELECT uptime(state_agg(polled_at, active)) AS uptime
@@ -85,10 +90,10 @@ FROM (VALUES
 pub const DOWNTIME_OF: Documented = Documented {
     name: "downtime",
     kind: Kind::Scalar,
-    summary: "How long heartbeats, or a timeline, were down in all.",
+    summary: "Total time that heartbeats or a timeline are down.",
     arguments: &[LIVENESS],
     returns: "a duration in microseconds, as duration_in returns it",
-    nulls: "Null where the timeline is, and where it is down for ever.",
+    nulls: "Null if the timeline is null or the time is unbounded.",
     example: Example {
         sql: "\
 SELECT downtime(heartbeat_agg(heard_at, '2023-01-25', '1 day', '12 hours')) AS downtime
@@ -105,10 +110,11 @@ FROM (VALUES ('2023-01-25 10:00:00')) AS pings (heard_at);",
 pub const LIVE_AT: Documented = Documented {
     name: "live_at",
     kind: Kind::Scalar,
-    summary: "Whether heartbeats, or a timeline, are up at an instant.",
-    arguments: &[LIVENESS, Argument::required("instant", Takes::Instant, "when")],
+    summary: "True if heartbeats or a timeline are up at an instant.",
+    arguments: &[LIVENESS, Argument::required("instant", Takes::Instant, "instant to evaluate")],
     returns: "true or false",
-    nulls: "Null where an argument is, and where the state is unknown, as outside of the range of heartbeats.",
+    nulls: "Null if an argument is null or the state is unknown, as outside the range of \
+        heartbeats.",
     example: Example {
         sql: "\
 SELECT
@@ -131,10 +137,10 @@ FROM (
 pub const NUM_LIVE_RANGES: Documented = Documented {
     name: "num_live_ranges",
     kind: Kind::Scalar,
-    summary: "How many ranges live_ranges lists.",
+    summary: "Number of ranges that live_ranges returns.",
     arguments: &[LIVENESS],
     returns: "a number (BIGINT)",
-    nulls: "Null where the timeline is.",
+    nulls: "Null if the timeline is null.",
     example: Example {
         sql: "\
 SELECT num_live_ranges(timeline(polled_at, active)) AS live
@@ -155,10 +161,10 @@ FROM (VALUES
 pub const NUM_GAPS: Documented = Documented {
     name: "num_gaps",
     kind: Kind::Scalar,
-    summary: "How many ranges dead_ranges lists.",
+    summary: "Number of ranges that dead_ranges returns.",
     arguments: &[LIVENESS],
     returns: "a number (BIGINT)",
-    nulls: "Null where the timeline is.",
+    nulls: "Null if the timeline is null.",
     example: Example {
         sql: "\
 SELECT num_gaps(timeline(polled_at, active)) AS gaps
@@ -179,10 +185,11 @@ FROM (VALUES
 pub const INTERPOLATE: Documented = Documented {
     name: "interpolate",
     kind: Kind::Scalar,
-    summary: "Heartbeats with what the last one of the range before still vouches for.",
+    summary: "Adds the live time that the last heartbeat of the preceding range contributes to \
+        this range.",
     arguments: &[HEARTBEATS, EARLIER],
     returns: "heartbeats",
-    nulls: "Null where the heartbeats are; after a null they are as they were.",
+    nulls: "Null if the heartbeats are null; unchanged if prev is null.",
     example: Example {
         sql: "\
 SELECT day, live_ranges(interpolate(beats, lag(beats) OVER (ORDER BY day))) AS live
@@ -211,7 +218,7 @@ pub const INTERPOLATED_UPTIME: Documented = Documented {
     summary: "uptime(interpolate(heartbeats, prev)).",
     arguments: &[HEARTBEATS, EARLIER],
     returns: "a duration in microseconds, as duration_in returns it",
-    nulls: "Null where the heartbeats are.",
+    nulls: "Null if the heartbeats are null.",
     example: Example {
         sql: "\
 SELECT
@@ -242,7 +249,7 @@ pub const INTERPOLATED_DOWNTIME: Documented = Documented {
     summary: "downtime(interpolate(heartbeats, prev)).",
     arguments: &[HEARTBEATS, EARLIER],
     returns: "a duration in microseconds, as duration_in returns it",
-    nulls: "Null where the heartbeats are.",
+    nulls: "Null if the heartbeats are null.",
     example: Example {
         sql: "\
 SELECT interpolated_downtime(beats, NULL) AS downtime
@@ -262,22 +269,23 @@ FROM (
 pub const TRIM_TO: Documented = Documented {
     name: "trim_to",
     kind: Kind::Scalar,
-    summary: "Heartbeats within a part of their range; one that vouches into the part does so.",
+    summary: "Restricts heartbeats to a part of their range; live time that reaches into the part \
+        counts.",
     arguments: &[
         HEARTBEATS,
         Argument::optional(
             "start",
             Takes::Instant,
-            "start of the part; null or without it that of the range",
+            "start of the part; that of the range by default or if null",
         ),
         Argument::optional(
             "duration",
             Takes::Length,
-            "its length; null or without it to the end of the range",
+            "length of the part; to the end of the range by default or if null",
         ),
     ],
     returns: "heartbeats",
-    nulls: "Null where the heartbeats are, and of a part that ends before it starts.",
+    nulls: "Null if the heartbeats are null, or if the part ends before it starts.",
     example: Example {
         sql: "\
 SELECT unnest(live_ranges(trim_to(beats, '2023-01-25 10:30:00', '1 hour'))) AS live

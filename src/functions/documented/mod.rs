@@ -45,7 +45,7 @@ impl Kind {
 pub struct Documented {
     pub name: &'static str,
     pub kind: Kind,
-    /// One sentence that says what the function computes.
+    /// Sentence that says what the function computes.
     pub summary: &'static str,
     pub arguments: &'static [Argument],
     /// Type and unit of the result.

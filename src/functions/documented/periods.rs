@@ -3,32 +3,32 @@
 use super::{Argument, Documented, Example, Kind, Takes};
 
 const A_TIMELINE: Argument =
-    Argument::required("timeline", Takes::Timeline, "null is unknown over all time");
+    Argument::required("timeline", Takes::Timeline, "null is unknown at all times");
 const STATE: Argument = Argument::required("state", Takes::Text, "'up', 'down' or 'unknown'");
 const START: Argument = Argument::required("start", Takes::Instant, "start of the bucket");
 const LENGTH: Argument = Argument::required(
     "interval",
     Takes::Length,
-    "length of the bucket, months of the calendar and days of 24 hours",
+    "length of the bucket, in calendar months and days of 24 hours",
 );
 const EARLIER: Argument = Argument::optional(
     "prev",
     Takes::Timeline,
-    "timeline of the bucket before, as lag(...) gives it; without it nothing is known before the first \
-     poll",
+    "timeline of the bucket before, as from lag(...); without it the state before the first poll \
+     is unknown",
 );
 
 pub const UNKNOWN_RANGES: Documented = Documented {
     name: "unknown_ranges",
     kind: Kind::Scalar,
-    summary: "When the state of a timeline is unknown: over all time, or within a range.",
+    summary: "Spans in which the state of a timeline is unknown, in total or within a range.",
     arguments: &[
         A_TIMELINE,
-        Argument::optional("from", Takes::Instant, "cuts off what is before it"),
-        Argument::optional("to", Takes::Instant, "cuts off what is from it on"),
+        Argument::optional("from", Takes::Instant, "start of the range"),
+        Argument::optional("to", Takes::Instant, "end of the range, exclusive"),
     ],
     returns: "a list of {starts_at, ends_at}, as live_ranges returns it",
-    nulls: "Null where from or to is given and null; a null timeline is unknown over all time.",
+    nulls: "Null if from or to is null; a null timeline is unknown at all times.",
     example: Example {
         sql: "\
 SELECT unnest(
@@ -54,11 +54,11 @@ FROM (VALUES
 pub const STATE_PERIODS: Documented = Documented {
     name: "state_periods",
     kind: Kind::Scalar,
-    summary: "When a timeline is in a state, which may come first as well; what holds over no time is left \
-              out.",
+    summary: "Spans in which a timeline is in a state, which may also be the first argument; \
+        empty spans are left out.",
     arguments: &[A_TIMELINE, STATE],
     returns: "a list of {starts_at, ends_at}, as live_ranges returns it",
-    nulls: "Null where the state is; a null timeline is unknown over all time.",
+    nulls: "Null if the state is null; a null timeline is unknown at all times.",
     example: Example {
         sql: "\
 SELECT unnest(state_periods(state_agg(polled_at, active), 'down')) AS span
@@ -79,11 +79,11 @@ FROM (VALUES
 pub const INTERPOLATED_STATE_PERIODS: Documented = Documented {
     name: "interpolated_state_periods",
     kind: Kind::Scalar,
-    summary: "When a state held in one bucket of time, filled at its ends as interpolated_duration_in fills \
-              it.",
+    summary: "Spans of a state within a bucket of time, whose ends are filled as by \
+        interpolated_duration_in.",
     arguments: &[A_TIMELINE, STATE, START, LENGTH, EARLIER],
     returns: "a list of {starts_at, ends_at}, as live_ranges returns it",
-    nulls: "Null where the state, the start or the interval is.",
+    nulls: "Null if the state, the start or the interval is null.",
     example: Example {
         sql: "\
 SELECT unnest(interpolated_state_periods(state_agg(polled_at, active), 'down', '2023-01-25', '1 day')) AS span
@@ -103,11 +103,11 @@ FROM (VALUES
 pub const STATE_TIMELINE: Documented = Documented {
     name: "state_timeline",
     kind: Kind::Scalar,
-    summary: "A timeline stretch by stretch, from its first known state to its last one; of state_agg(...) the \
-              last may hold over no time. It may stand in FROM as well.",
+    summary: "Segments of a timeline from its first known state to its last one; the last segment \
+        of state_agg(...) may be empty. Can be called in FROM, too.",
     arguments: &[A_TIMELINE],
-    returns: "a list of {state, starts_at, ends_at}; an end is null where nothing bounds it",
-    nulls: "A null timeline has no stretches.",
+    returns: "a list of {state, starts_at, ends_at}; an unbounded end is null",
+    nulls: "A null timeline has no segments.",
     example: Example {
         sql: "\
 SELECT unnest(state_timeline(state_agg(polled_at, active))) AS stretch
@@ -130,10 +130,10 @@ FROM (VALUES
 pub const INTERPOLATED_STATE_TIMELINE: Documented = Documented {
     name: "interpolated_state_timeline",
     kind: Kind::Scalar,
-    summary: "One bucket of time stretch by stretch, filled at its ends as interpolated_duration_in fills it.",
+    summary: "Segments of a bucket of time, whose ends are filled as by interpolated_duration_in.",
     arguments: &[A_TIMELINE, START, LENGTH, EARLIER],
     returns: "a list of {state, starts_at, ends_at}",
-    nulls: "Null where the start or the interval is.",
+    nulls: "Null if the start or the interval is null.",
     example: Example {
         sql: "\
 SELECT unnest(interpolated_state_timeline(state_agg(polled_at, active), '2023-01-25', '1 day')) AS stretch
@@ -154,11 +154,11 @@ FROM (VALUES
 pub const INTO_VALUES: Documented = Documented {
     name: "into_values",
     kind: Kind::Scalar,
-    summary: "How long each state of a timeline held, from its first known state to its last one. It may \
-              stand in FROM as well.",
+    summary: "Time in each state of a timeline, from its first known state to its last one. Can \
+        be called in FROM, too.",
     arguments: &[A_TIMELINE],
-    returns: "a list of {state, duration}, of the states that occur, up first; a duration is null where it \
-              has no limit",
+    returns: "a list of {state, duration} for the states that occur, up first; an unbounded \
+        duration is null",
     nulls: "A null timeline has no states.",
     example: Example {
         sql: "\
@@ -181,16 +181,15 @@ FROM (VALUES
 pub const ROLLUP: Documented = Documented {
     name: "rollup",
     kind: Kind::Aggregate,
-    summary: "Timelines of parts of the time as one, such as those that state_agg makes of each day, and \
-              heartbeats of several ranges as those of one. The last poll of a part vouches until the next \
-              part.",
+    summary: "Combines timelines of disjoint parts of time, such as state_agg per day, or \
+        heartbeats of several ranges. The last status of a part holds until the next part.",
     arguments: &[Argument::required(
         "timeline",
         Takes::Timeline,
-        "one that overlaps no other of the group, or heartbeats",
+        "timeline that overlaps no other one of the group, or heartbeats",
     )],
     returns: "a timeline, or heartbeats",
-    nulls: "A null is left out; of nulls alone the result is null.",
+    nulls: "Nulls are ignored; the result is null if all values are.",
     example: Example {
         sql: "\
 SELECT uptime(rollup(states)) AS uptime
@@ -215,30 +214,30 @@ FROM (
 pub const TIME_BUCKET: Documented = Documented {
     name: "time_bucket",
     kind: Kind::Scalar,
-    summary: "Where the bucket of an instant, a local time or a date starts, as TimescaleDB's time_bucket. \
-              Buckets of days and hours are counted from Monday, 2000-01-03, those of months from January \
-              2000.",
+    summary: "Start of the bucket of an instant, a local time or a date, like TimescaleDB's \
+        time_bucket. Buckets of days and hours are aligned with Monday, 2000-01-03, those of \
+        months with January 2000.",
     arguments: &[
         Argument::required("width", Takes::Length, "an interval of months, or of days and hours"),
         Argument::required(
             "instant",
             Takes::Instant,
-            "what is in the bucket; a text without a zone is UTC",
+            "time in the bucket; a text without a time zone is UTC",
         ),
         Argument::optional(
             "timezone",
             Takes::Text,
-            "whose clock counts, of an instant; UTC without it",
+            "time zone in which an instant is bucketed; UTC by default",
         ),
         Argument::optional(
             "origin",
             Takes::Instant,
-            "where a bucket starts; of months the month alone counts",
+            "start of a bucket; for months, only the month matters",
         ),
-        Argument::optional("offset", Takes::Length, "by which all buckets start later"),
+        Argument::optional("offset", Takes::Length, "delay of the start of all buckets"),
     ],
-    returns: "a timestamp, a local time or a date, as it is given",
-    nulls: "Null where the width or the instant is; other nulls are as if they were not given.",
+    returns: "a timestamp, a local time or a date, like the argument",
+    nulls: "Null if the width or the instant is null; other nulls stand for the default.",
     example: Example {
         sql: "\
 SELECT

@@ -3,35 +3,33 @@
 use super::{Argument, Documented, Example, Kind, Takes};
 
 const FROM: Argument = Argument::required("from", Takes::Instant, "start of the range");
-const TO: Argument = Argument::required("to", Takes::Instant, "end of the range, not in it");
+const TO: Argument = Argument::required("to", Takes::Instant, "end of the range, exclusive");
 const TIME_ZONE: Argument =
     Argument::required("time_zone", Takes::Text, "an IANA name like 'America/Chicago'");
 const A_TIMELINE: Argument =
-    Argument::required("timeline", Takes::Timeline, "null is unknown over all time");
-const SPANS: Argument = Argument::required(
-    "spans",
-    Takes::Spans,
-    "the time that counts, in order, none overlapping another",
-);
+    Argument::required("timeline", Takes::Timeline, "null is unknown at all times");
+const SPANS: Argument =
+    Argument::required("spans", Takes::Spans, "time that counts, sorted and without overlaps");
 
 pub const OPEN_SPANS: Documented = Documented {
     name: "open_spans",
     kind: Kind::Scalar,
-    summary: "Lays a store's week onto the calendar, daylight saving and all: when it should be open \
-              within the range, of at most 100 years.",
+    summary: "Lays a weekly schedule onto the calendar of a time zone, including daylight saving: \
+        the openings within a range of at most 100 years.",
     arguments: &[
-        Argument::required("weekly_hours", Takes::Week, "null never closes"),
+        Argument::required("weekly_hours", Takes::Week, "null for a store that never closes"),
         TIME_ZONE,
         FROM,
         TO,
         Argument::optional(
             "snap_end_of_day",
             Takes::Boolean,
-            "whether ends from 23:59:00 on are read as 24:00; false without it",
+            "true to treat ends from 23:59:00 on as 24:00; false by default",
         ),
     ],
-    returns: "a list of {starts_at, ends_at}, UTC, half-open, in order, none touching another",
-    nulls: "Null where the time zone, from or to is.",
+    returns: "a list of {starts_at, ends_at}, UTC, half-open, sorted, neither overlapping nor \
+        adjacent",
+    nulls: "Null if the time zone, from or to is null.",
     example: Example {
         sql: "\
 SELECT unnest(open_spans(week, 'America/Chicago', '2023-03-11', '2023-03-13')) AS span
@@ -52,10 +50,11 @@ FROM (
 pub const LOCAL_DAYS: Documented = Documented {
     name: "local_days",
     kind: Kind::Scalar,
-    summary: "Cuts a range, of at most 100 years, into the calendar days of a time zone.",
+    summary: "Splits a range of at most 100 years into the calendar days of a time zone.",
     arguments: &[TIME_ZONE, FROM, TO],
-    returns: "a list of {starts_at, ends_at}, UTC, the first and the last cut to the range",
-    nulls: "Null where an argument is.",
+    returns: "a list of {starts_at, ends_at}, UTC; the first and the last day are clipped to the \
+        range",
+    nulls: "Null if an argument is null.",
     example: Example {
         sql: "\
 SELECT unnest(local_days('America/Chicago', '2023-03-12', '2023-03-13 12:00:00')) AS day;",
@@ -73,10 +72,11 @@ SELECT unnest(local_days('America/Chicago', '2023-03-12', '2023-03-13 12:00:00')
 pub const TIMELINE_WITHIN: Documented = Documented {
     name: "timeline_within",
     kind: Kind::Scalar,
-    summary: "Folds polls into a timeline of which each piece is filled from its own polls alone.",
+    summary: "Folds polls into a timeline in which each span is filled from the polls within it \
+        only.",
     arguments: &[
-        Argument::required("poll_list", Takes::PollList, "the polls"),
-        Argument::required("pieces", Takes::Spans, "in order, none overlapping another"),
+        Argument::required("poll_list", Takes::PollList, "polls from poll_list(...)"),
+        Argument::required("pieces", Takes::Spans, "spans to fill, sorted and without overlaps"),
         Argument::optional(
             "interpolation",
             Takes::Text,
@@ -85,11 +85,12 @@ pub const TIMELINE_WITHIN: Documented = Documented {
         Argument::optional(
             "max_gap",
             Takes::Length,
-            "how long before and after itself a poll vouches; null is for ever",
+            "longest time before and after a poll for which its status holds; unlimited by \
+             default or if null",
         ),
     ],
-    returns: "a timeline, unknown outside of the pieces",
-    nulls: "Null where the polls or the pieces are.",
+    returns: "a timeline, unknown outside the spans",
+    nulls: "Null if the polls or the spans are null.",
     example: Example {
         sql: "\
 SELECT unnest(
@@ -114,11 +115,11 @@ FROM (VALUES
 pub const TIMES_IN: Documented = Documented {
     name: "times_in",
     kind: Kind::Scalar,
-    summary: "How long each state held within the spans and the range.",
+    summary: "Time in each state within the spans and the range.",
     arguments: &[A_TIMELINE, SPANS, FROM, TO],
     returns: "a struct {up, down, unknown} of microseconds (BIGINT), which add up to the time of the \
               spans within the range",
-    nulls: "Null where the spans, from or to are.",
+    nulls: "Null if the spans, from or to are null.",
     example: Example {
         sql: "\
 SELECT times_in(
@@ -142,20 +143,20 @@ FROM (VALUES
 pub const TIME_IN: Documented = Documented {
     name: "time_in",
     kind: Kind::Scalar,
-    summary: "How long a state held within the spans and the range.",
+    summary: "Time in a state within the spans and the range.",
     arguments: &[
         A_TIMELINE,
         SPANS,
         Argument::required(
             "state",
             Takes::Text,
-            "'up', 'down', 'unknown', or 'open' for all of them",
+            "'up', 'down', 'unknown', or 'open' for their total",
         ),
         FROM,
         TO,
     ],
     returns: "microseconds (BIGINT)",
-    nulls: "Null where the spans, the state, from or to are.",
+    nulls: "Null if the spans, the state, from or to are null.",
     example: Example {
         sql: "\
 SELECT

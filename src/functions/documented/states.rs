@@ -3,20 +3,19 @@
 use super::{Argument, Documented, Example, Kind, Takes};
 
 const A_TIMELINE: Argument =
-    Argument::required("timeline", Takes::Timeline, "null is unknown over all time");
+    Argument::required("timeline", Takes::Timeline, "null is unknown at all times");
 const ANOTHER: Argument =
-    Argument::required("other", Takes::Timeline, "null is unknown over all time");
-const RANGE_FROM: Argument =
-    Argument::optional("from", Takes::Instant, "cuts off what is before it");
-const RANGE_TO: Argument = Argument::optional("to", Takes::Instant, "cuts off what is from it on");
+    Argument::required("other", Takes::Timeline, "null is unknown at all times");
+const RANGE_FROM: Argument = Argument::optional("from", Takes::Instant, "start of the range");
+const RANGE_TO: Argument = Argument::optional("to", Takes::Instant, "end of the range, exclusive");
 
 pub const STATE_AT: Documented = Documented {
     name: "state_at",
     kind: Kind::Scalar,
-    summary: "The state of a timeline at an instant.",
-    arguments: &[A_TIMELINE, Argument::required("instant", Takes::Instant, "when")],
+    summary: "State of a timeline at an instant.",
+    arguments: &[A_TIMELINE, Argument::required("instant", Takes::Instant, "instant to evaluate")],
     returns: "'up', 'down' or 'unknown' (text)",
-    nulls: "Null where the instant is; a null timeline is 'unknown'.",
+    nulls: "Null if the instant is null; a null timeline is 'unknown'.",
     example: Example {
         sql: "\
 SELECT at, state_at(states, at) AS state
@@ -49,12 +48,11 @@ ORDER BY at;",
 pub const LIVE_RANGES: Documented = Documented {
     name: "live_ranges",
     kind: Kind::Scalar,
-    summary: "When a timeline is up: all of it, or what is within a range.",
+    summary: "Spans in which a timeline is up, in total or within a range.",
     arguments: &[A_TIMELINE, RANGE_FROM, RANGE_TO],
-    returns: "a list of {starts_at, ends_at}, UTC, half-open, in order; starts_at is null where it is up \
-              since ever, ends_at where for ever, and neither within from and to; other functions take \
-              it as spans",
-    nulls: "Null where from or to is given and null; a null timeline has no ranges.",
+    returns: "a list of {starts_at, ends_at}, UTC, half-open, sorted; an unbounded end is null, \
+        which cannot occur within from and to; accepted as spans by other functions",
+    nulls: "Null if from or to is null; a null timeline has no ranges.",
     example: Example {
         sql: "\
 SELECT unnest(live_ranges(timeline(polled_at, active))) AS span
@@ -76,11 +74,11 @@ FROM (VALUES
 pub const DEAD_RANGES: Documented = Documented {
     name: "dead_ranges",
     kind: Kind::Scalar,
-    summary: "When a timeline is down: all of it, or what is within a range.",
+    summary: "Spans in which a timeline is down, in total or within a range.",
     arguments: &[A_TIMELINE, RANGE_FROM, RANGE_TO],
-    returns: "a list of {starts_at, ends_at}, as live_ranges returns it; what is unknown is in \
-              neither",
-    nulls: "Null where from or to is given and null; a null timeline has no ranges.",
+    returns: "a list of {starts_at, ends_at}, as live_ranges returns it; unknown time is in \
+        neither",
+    nulls: "Null if from or to is null; a null timeline has no ranges.",
     example: Example {
         sql: "\
 SELECT unnest(dead_ranges(timeline(polled_at, active), '2023-01-25', '2023-01-26')) AS span
@@ -100,10 +98,10 @@ FROM (VALUES
 pub const TIMELINE_AND: Documented = Documented {
     name: "timeline_and",
     kind: Kind::Scalar,
-    summary: "Down where either timeline is down, up where both are up, unknown elsewhere.",
+    summary: "Down while either timeline is down, up while both are up, otherwise unknown.",
     arguments: &[A_TIMELINE, ANOTHER],
     returns: "a timeline",
-    nulls: "Null where both are.",
+    nulls: "Null if both are null.",
     example: Example {
         sql: "\
 SELECT unnest(timeline_and(kitchen, till)) AS step
@@ -134,10 +132,10 @@ FROM (
 pub const TIMELINE_OR: Documented = Documented {
     name: "timeline_or",
     kind: Kind::Scalar,
-    summary: "Up where either timeline is up, down where both are down, unknown elsewhere.",
+    summary: "Up while either timeline is up, down while both are down, otherwise unknown.",
     arguments: &[A_TIMELINE, ANOTHER],
     returns: "a timeline",
-    nulls: "Null where both are.",
+    nulls: "Null if both are null.",
     example: Example {
         sql: "\
 SELECT unnest(timeline_or(first, second)) AS step
@@ -166,10 +164,10 @@ FROM (
 pub const TIMELINE_NOT: Documented = Documented {
     name: "timeline_not",
     kind: Kind::Scalar,
-    summary: "Up where the timeline is down, down where it is up, unknown where it is.",
+    summary: "Up while the timeline is down, down while it is up, otherwise unknown.",
     arguments: &[A_TIMELINE],
     returns: "a timeline",
-    nulls: "Null where the timeline is.",
+    nulls: "Null if the timeline is null.",
     example: Example {
         sql: "\
 SELECT unnest(timeline_not(timeline(polled_at, active))) AS step
@@ -190,14 +188,14 @@ FROM (VALUES
 pub const TIMELINE_CLIP: Documented = Documented {
     name: "timeline_clip",
     kind: Kind::Scalar,
-    summary: "The timeline within a range, unknown outside of it.",
+    summary: "Clips a timeline to a range; it is unknown outside.",
     arguments: &[
         A_TIMELINE,
         Argument::required("from", Takes::Instant, "start of the range"),
-        Argument::required("to", Takes::Instant, "end of the range, not in it"),
+        Argument::required("to", Takes::Instant, "end of the range, exclusive"),
     ],
     returns: "a timeline",
-    nulls: "Null where an argument is.",
+    nulls: "Null if an argument is null.",
     example: Example {
         sql: "\
 SELECT unnest(

@@ -2,24 +2,22 @@
 
 use super::{Argument, Documented, Example, Kind, Takes};
 
-const STORE_ID: Argument =
-    Argument::required("store_id", Takes::Text, "id of a store of the tables");
-const INSTANT: Argument = Argument::required("instant", Takes::Instant, "when");
+const STORE_ID: Argument = Argument::required("store_id", Takes::Text, "id of a store");
+const INSTANT: Argument = Argument::required("instant", Takes::Instant, "instant to evaluate");
 const OPTIONS: Argument = Argument::optional(
     "options",
     Takes::Text,
-    "'snap_end_of_day=true,default_hours=09:00-17:00,default_timezone=UTC', any of them, or by name: \
-     default_hours => 'closed'; they mean what they mean to the report",
+    "any of 'snap_end_of_day=true,default_hours=09:00-17:00,default_timezone=UTC', or by name, as \
+     in default_hours => 'closed'; same meaning as for the report",
 );
 
-const NULLS: &str =
-    "Null where an argument but the options is, and where the tables do not know the store.";
+const NULLS: &str = "Null if an argument other than options is null, or if the store is unknown.";
 
 pub const IS_OPEN: Documented = Documented {
     name: "is_open",
     kind: Kind::Scalar,
-    summary: "Whether a store should be open at an instant, by its hours and its zone; one without \
-              hours always is.",
+    summary: "True if a store should be open at an instant, by its hours and time zone; a store \
+        without hours is always open.",
     arguments: &[STORE_ID, INSTANT, OPTIONS],
     returns: "true or false",
     nulls: NULLS,
@@ -40,11 +38,11 @@ SELECT
 pub const NEXT_OPEN: Documented = Documented {
     name: "next_open",
     kind: Kind::Scalar,
-    summary: "When a store opens for the first time after an instant.",
+    summary: "First opening time of a store after an instant.",
     arguments: &[STORE_ID, INSTANT, OPTIONS],
     returns: "a timestamp, UTC, later than the instant",
-    nulls: "Null where an argument but the options is, where the tables do not know the store, and where it \
-            never opens, since it is always open or never.",
+    nulls: "Null if an argument other than options is null, if the store is unknown, or if it \
+        never opens because it is always open or always closed.",
     example: Example {
         sql: "SELECT next_open('1177941416522642976', '2023-01-24 18:00:00') AS opens_at;",
         output: "\
@@ -59,11 +57,11 @@ pub const NEXT_OPEN: Documented = Documented {
 pub const NEXT_CLOSE: Documented = Documented {
     name: "next_close",
     kind: Kind::Scalar,
-    summary: "When a store closes for the first time after an instant.",
+    summary: "First closing time of a store after an instant.",
     arguments: &[STORE_ID, INSTANT, OPTIONS],
     returns: "a timestamp, UTC, later than the instant",
-    nulls: "Null where an argument but the options is, where the tables do not know the store, and where it \
-            never closes.",
+    nulls: "Null if an argument other than options is null, if the store is unknown, or if it \
+        never closes.",
     example: Example {
         sql: "SELECT next_close('1177941416522642976', '2023-01-24 18:00:00') AS closes_at;",
         output: "\
@@ -78,11 +76,12 @@ pub const NEXT_CLOSE: Documented = Documented {
 pub const PREVIOUS_OPEN: Documented = Documented {
     name: "previous_open",
     kind: Kind::Scalar,
-    summary: "When a store opened for the last time up to an instant: while it is open, when it opened.",
+    summary: "Last opening time of a store up to an instant; while it is open, the start of that \
+        opening.",
     arguments: &[STORE_ID, INSTANT, OPTIONS],
     returns: "a timestamp, UTC, not later than the instant",
-    nulls: "Null where an argument but the options is, where the tables do not know the store, and where it \
-            never opens, since it is always open or never.",
+    nulls: "Null if an argument other than options is null, if the store is unknown, or if it \
+        never opens because it is always open or always closed.",
     example: Example {
         sql: "SELECT previous_open('1177941416522642976', '2023-01-24 18:00:00') AS opened_at;",
         output: "\
@@ -97,11 +96,11 @@ pub const PREVIOUS_OPEN: Documented = Documented {
 pub const PREVIOUS_CLOSE: Documented = Documented {
     name: "previous_close",
     kind: Kind::Scalar,
-    summary: "When a store closed for the last time up to an instant.",
+    summary: "Last closing time of a store up to an instant.",
     arguments: &[STORE_ID, INSTANT, OPTIONS],
     returns: "a timestamp, UTC, not later than the instant",
-    nulls: "Null where an argument but the options is, where the tables do not know the store, and where it \
-            never closes.",
+    nulls: "Null if an argument other than options is null, if the store is unknown, or if it \
+        never closes.",
     example: Example {
         sql: "SELECT previous_close('1177941416522642976', '2023-01-24 18:00:00') AS closed_at;",
         output: "\
@@ -116,21 +115,22 @@ pub const PREVIOUS_CLOSE: Documented = Documented {
 pub const BUSINESS_DEADLINE: Documented = Documented {
     name: "business_deadline",
     kind: Kind::Scalar,
-    summary: "The first instant by which a store was open for so long since another: where that is just \
-              what is left of an opening, its end. business_time(store_id, from, deadline) is the length.",
+    summary: "First instant by which a store has been open for a length of time since another \
+        instant; if an opening contains exactly the remaining time, its end. \
+        business_time(store_id, from, deadline) is the length.",
     arguments: &[
         STORE_ID,
-        Argument::required("from", Takes::Instant, "from when on open time counts"),
+        Argument::required("from", Takes::Instant, "instant from which open time counts"),
         Argument::required(
             "length",
             Takes::OpenTime,
-            "how long, days of 24 hours; of nothing or less it is from itself",
+            "open time, with days of 24 hours; if zero or negative, the result is from",
         ),
         OPTIONS,
     ],
     returns: "a timestamp, UTC, not earlier than from",
-    nulls: "Null where an argument but the options is, where the tables do not know the store, and where it \
-            is not open for so long within 100 years, as one that never opens.",
+    nulls: "Null if an argument other than options is null, if the store is unknown, or if it is \
+        not open for that long within 100 years.",
     example: Example {
         sql: "\
 SELECT
@@ -148,14 +148,14 @@ SELECT
 pub const BUSINESS_TIME: Documented = Documented {
     name: "business_time",
     kind: Kind::Scalar,
-    summary: "How long a store should be open within a range, of at most 100 years.",
+    summary: "Time for which a store should be open within a range of at most 100 years.",
     arguments: &[
         STORE_ID,
         Argument::required("from", Takes::Instant, "start of the range"),
         Argument::required(
             "to",
             Takes::Instant,
-            "end of the range, not in it; a range that ends before it starts has no time",
+            "end of the range, exclusive; a range that ends before it starts has no time",
         ),
         OPTIONS,
     ],
@@ -177,8 +177,8 @@ SELECT
 pub const TO_STORE_TIME: Documented = Documented {
     name: "to_store_time",
     kind: Kind::Scalar,
-    summary: "What the clock on a store's wall shows at an instant; in America/Chicago where the tables \
-              have no zone of it.",
+    summary: "Local time of a store at an instant, in America/Chicago if the data has no time \
+        zone for the store.",
     arguments: &[STORE_ID, INSTANT, OPTIONS],
     returns: "a timestamp without a zone",
     nulls: NULLS,
