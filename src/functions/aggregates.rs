@@ -96,7 +96,7 @@ impl Aggregate {
             None => {
                 let function = self.fold.documented();
                 let name = function.arguments[at].name;
-                plan_err!("{}: {name} has to be a constant", function.signature())
+                plan_err!("{}: {name} must be a constant", function.signature())
             }
         }
     }

@@ -69,11 +69,11 @@ impl Takes {
             Takes::Text => "a text",
             Takes::Boolean => "true or false, like status = 'active'",
             Takes::SmallInteger | Takes::Integer => "a whole number",
-            Takes::Timeline => "a timeline, as timeline(polled_at, active) makes one",
-            Takes::Heartbeats => "heartbeats, as heartbeat_agg(...) makes them",
-            Takes::Spans => "a list of spans, as open_spans(...) or live_ranges(...) make one",
-            Takes::PollList => "a list of polls, as poll_list(polled_at, active) makes one",
-            Takes::Week => "weekly hours, as weekly_hours(...) makes them",
+            Takes::Timeline => "a timeline, as from timeline(polled_at, active)",
+            Takes::Heartbeats => "heartbeats, as from heartbeat_agg(...)",
+            Takes::Spans => "a list of spans, as from open_spans(...) or live_ranges(...)",
+            Takes::PollList => "a list of polls, as from poll_list(polled_at, active)",
+            Takes::Week => "weekly hours, as from weekly_hours(...)",
         }
     }
 
@@ -216,7 +216,7 @@ pub fn coerced(function: &Documented, given: &[DataType]) -> Result<Vec<DataType
         .map(|(Argument { name, takes, .. }, given)| match takes.coerced(given) {
             Some(coerced) => Ok(coerced),
             None => plan_err!(
-                "{}: {name} has to be {}; it is of type {given}",
+                "{}: {name} must be {}, not of type {given}",
                 function.signature(),
                 takes.expected()
             ),

@@ -57,7 +57,7 @@ pub fn local_days_of(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Re
 fn check_span_count(lists: &SpanLists) -> Result<()> {
     const SPANS_MAX: usize = 1 << 24;
     if lists.spans() > SPANS_MAX {
-        return resources_err!("more than {SPANS_MAX} spans at once; expected shorter ranges");
+        return resources_err!("more than {SPANS_MAX} spans at once; use shorter ranges");
     }
     Ok(())
 }

@@ -94,7 +94,7 @@ impl ScalarUDFImpl for TimeBucket {
             matches!(width, DataType::Interval(_) | DataType::Duration(_) | DataType::Null);
         if !is_length && !width.is_string() {
             return wrong(format!(
-                "width has to be an interval like INTERVAL '5 minutes'; it is of type {width}"
+                "width must be an interval like INTERVAL '5 minutes', not of type {width}"
             ));
         }
         let at = match at {
@@ -104,7 +104,7 @@ impl ScalarUDFImpl for TimeBucket {
             at if at.is_string() => instant_type(),
             at => {
                 return wrong(format!(
-                    "instant has to be a timestamp, a date or a text like '2023-01-22 12:00:00'; it is of type {at}"
+                    "instant must be a timestamp, a date or a text like '2023-01-22 12:00:00', not of type {at}"
                 ));
             }
         };
@@ -117,7 +117,7 @@ impl ScalarUDFImpl for TimeBucket {
                     Some(kind) => kind,
                     None => {
                         return wrong(format!(
-                            "{given} is the type neither of a time zone nor of an origin nor of an offset"
+                            "an argument of type {given} is not a time zone, an origin or an offset"
                         ));
                     }
                 },
@@ -205,7 +205,7 @@ fn buckets(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<Array
             let starts = starts.into_iter().collect::<TimestampMicrosecondArray>();
             Arc::new(starts.with_timezone_opt(zone.clone()))
         }
-        other => return exec_err!("time_bucket: {other} is no type of an instant"),
+        other => return exec_err!("time_bucket: {other} is not a type of instants"),
     })
 }
 

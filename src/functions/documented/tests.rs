@@ -15,16 +15,16 @@ fn a_page_holds_all_that_is_known() {
     let page = "\
 next_open(store_id, instant [, options])   scalar
 
-When a store opens for the first time after an instant.
+First opening time of a store after an instant.
 
-  store_id  a text; id of a store of the tables
-  instant   a timestamp, a date or a text like '2023-01-22 12:00:00', UTC; when
-  options   a text; 'snap_end_of_day=true,default_hours=09:00-17:00,default_timezone=UTC', any of \
-them, or by name: default_hours => 'closed'; they mean what they mean to the report
+  store_id  a text; id of a store
+  instant   a timestamp, a date or a text like '2023-01-22 12:00:00', UTC; instant to evaluate
+  options   a text; any of 'snap_end_of_day=true,default_hours=09:00-17:00,default_timezone=UTC', or \
+by name, as in default_hours => 'closed'; same meaning as for the report
 
 returns  a timestamp, UTC, later than the instant
-nulls    Null where an argument but the options is, where the tables do not know the store, and where \
-it never opens, since it is always open or never.
+nulls    Null if an argument other than options is null, if the store is unknown, or if it never opens \
+because it is always open or always closed.
 
 SELECT next_open('1177941416522642976', '2023-01-24 18:00:00') AS opens_at;
 +----------------------+

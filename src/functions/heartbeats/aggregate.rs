@@ -138,7 +138,7 @@ impl Beating {
     fn ask(&mut self, asked: Asked) -> Result<()> {
         match self.asked.replace(asked) {
             Some(before) if before != asked => exec_err!(
-                "heartbeat_agg: the start, the duration and the liveness have to be the same for all rows of a group; group by them"
+                "heartbeat_agg: the start, the duration and the liveness must be the same for all rows of a group; group by them"
             ),
             _ => Ok(()),
         }

@@ -168,7 +168,7 @@ fn each_after(
                 None => {
                     let (ends, starts) = (before.range.ends_at(), beats.range.starts_at());
                     return exec_err!(
-                        "the heartbeats before end at {}, after those that they precede start, at {}; give the earlier ones second, as lag(...) OVER (ORDER BY ...) does",
+                        "the preceding heartbeats end at {}, after the start of the others at {}; pass the preceding ones second, as with lag(...) OVER (ORDER BY ...)",
                         instant_text(ends),
                         instant_text(starts)
                     );

@@ -68,8 +68,8 @@ fn cut(unit: Unit, of: IntervalMonthDayNano) -> Result<IntervalMonthDayNano> {
         Unit::Day => IntervalMonthDayNano::new(months, days, 0),
         Unit::Week => {
             return Err(wrong_value(
-                "date_trunc: an interval is not cut to weeks, of which a month has no whole \
-                 number; expected day, month or another unit",
+                "date_trunc: an interval cannot be truncated to weeks, because a month is not a \
+                 whole number of weeks; use day, month or another unit",
             ));
         }
         Unit::Months(count) => of_months(count as i32),

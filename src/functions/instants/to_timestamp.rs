@@ -104,7 +104,7 @@ impl ScalarUDFImpl for ToTimestamp {
 fn instant_of(seconds: f64) -> Result<i64> {
     const YEAR_2000_US: i64 = 10_957 * DAY_US;
     if !seconds.is_finite() {
-        return Err(wrong_value(format!("to_timestamp: {seconds} seconds are no instant")));
+        return Err(wrong_value(format!("to_timestamp: {seconds} seconds are not an instant")));
     }
     let since_2000 = (seconds - (YEAR_2000_US / SECOND_US) as f64) * SECOND_US as f64;
     let instant = (since_2000.round_ties_even() as i64).saturating_add(YEAR_2000_US);

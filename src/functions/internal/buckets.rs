@@ -63,7 +63,7 @@ pub fn times_by(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<
         lengths.push(buckets.len());
         if all.starts.len() + buckets.len() > BUCKETS_MAX {
             return exec_err!(
-                "uptime_by makes more than {BUCKETS_MAX} buckets of a few thousand stores, the limit; ask for a shorter range or longer buckets"
+                "uptime_by would return more than {BUCKETS_MAX} buckets for a few thousand stores; use a shorter range or longer buckets"
             );
         }
         for bucket in buckets {
