@@ -372,7 +372,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_range_holds_its_own_stores_and_every_store_has_one() {
+    fn ranges_partition_the_stores() {
         let ranges = StoreRanges::from_starts(vec![3, 7], true);
         let numbers: ArrayRef = Arc::new(Int32Array::from(vec![9, 2, 3, 0, 6, 7]));
         let batch = RecordBatch::try_from_iter([(STORE_NO, numbers)]).unwrap();

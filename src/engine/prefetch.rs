@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_query_reads_those_columns_that_it_asks_for() {
+    async fn a_query_reads_a_subset_of_the_columns_once() {
         let (made, session) =
             started("SELECT column1 AS a, column1 * 2 AS b FROM (VALUES (1), (2))").await;
         session.register_table("made", Arc::new(Prefetched(made))).unwrap();
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_fails_is_an_error_of_who_reads_it() {
+    async fn an_error_is_returned_to_the_reader() {
         let (made, session) = started("SELECT 6 / (3 - column1) AS a FROM (VALUES (1), (3))").await;
         let rows = made.execute(0, session.task_ctx()).unwrap();
         let error = rows.try_collect::<Vec<_>>().await.unwrap_err();

@@ -177,14 +177,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn partitions_come_whole_and_in_their_order() {
+    async fn partitions_are_concatenated_in_order() {
         let partitions: &[&[&[i32]]] = &[&[&[1, 2], &[3]], &[], &[&[4], &[5, 6]]];
         let expected = vec![vec![1, 2], vec![3], vec![4], vec![5, 6]];
         assert_eq!(progressive_eval(partitions, 1 << 20).await.unwrap(), (expected, 0));
     }
 
     #[tokio::test]
-    async fn what_is_held_counts() {
+    async fn buffered_batches_are_reserved_in_the_memory_pool() {
         let error = progressive_eval(&[&[&[1; 1_000]], &[&[2; 1_000]]], 6_000).await.unwrap_err();
         assert!(error.to_string().contains("ProgressiveEvalExec"), "{error}");
     }

@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_weigh_about_the_same() {
+    fn ranges_have_similar_numbers_of_polls() {
         let even = stores(&[(3, 900), (0, 900), (1, 900), (2, 900)]);
         assert_eq!(even.numbered().divided(2), StoreRanges::from_starts(vec![2], false));
         assert_eq!(even.numbered().divided(9), StoreRanges::from_starts(vec![1, 2, 3], false));
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_divided_is_one_range() {
+    fn indivisible_stores_are_a_single_range() {
         for (rows, ranges_max) in [(&[][..], 2), (&[(5, 900)], 2), (&[(0, 9), (1, 9)], 1)] {
             assert_eq!(
                 stores(rows).numbered().divided(ranges_max),
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_nobody_knows_is_an_error() {
+    fn an_unknown_store_is_an_error() {
         let known = stores(&[(4, 7), (2, 0)]);
         let asked =
             |ids: &[&str]| known.select(&ids.iter().map(|id| id.to_string()).collect::<Vec<_>>());

@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn too_many_keys_and_a_partition_that_nobody_reads_leave_none_waiting() {
+    async fn waiting_ends_with_too_many_keys_or_a_dropped_partition() {
         let many: Vec<i32> = (0..=FEW_STORES_MAX as i32).collect();
         assert_eq!(collected(&[&[&many[..]]], 1).await, None);
         assert_eq!(collected(&[&[&[1]], &[&[2]]], 1).await, None);

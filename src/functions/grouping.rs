@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_a_group_come_out_together_in_the_order_they_came() {
+    fn rows_of_a_group_keep_their_order() {
         let mut grouped = GroupedRows::default();
         add(&mut grouped, &[(1, 10), (1, 11), (0, 20), (1, 12), (2, 30)]);
         add(&mut grouped, &[(0, 21), (1, 13)]);
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn states_merge_to_what_one_gathering_would_hold() {
+    fn merged_states_equal_one_grouping_of_all_rows() {
         let (mut left, mut right) = (GroupedRows::default(), GroupedRows::default());
         add(&mut left, &[(0, 1), (1, 2)]);
         add(&mut right, &[(0, 3), (0, 4)]);

@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_would_make_too_much_makes_nothing() {
+    async fn a_call_with_too_large_an_output_fails_before_it_runs() {
         for sql in [
             "SELECT repeat('x', 2000000000)",
             "SELECT count(*) FROM range(0, 8000) WHERE length(repeat('x', value + 50000)) > 1",
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_makes_less_is_the_engines_own() {
+    async fn smaller_calls_return_the_engines_result() {
         for (sql, rows) in [
             ("SELECT repeat('x', 1000), repeat('x', NULL), repeat('x', -1)", 1),
             ("SELECT repeat('x', value) FROM range(0, 100)", 100),

@@ -189,7 +189,7 @@ async fn durations_as_the_toolkit_counts_them() {
 }
 
 #[tokio::test]
-async fn instants_and_texts_of_any_type_are_taken() {
+async fn instants_and_texts_of_any_type_are_accepted() {
     for instant in [
         "'2023-01-25 12:00:00'",
         "'2023-01-25T12:00:00Z'",
@@ -217,7 +217,7 @@ async fn instants_and_texts_of_any_type_are_taken() {
 }
 
 #[tokio::test]
-async fn what_is_not_taken_is_told_by_function_and_argument() {
+async fn errors_name_the_function_and_the_argument() {
     let session = session().await;
     for (asked, expected) in [
         ("state_at(up)", "state_at(timeline, instant) takes 2 arguments, not 1"),
@@ -264,7 +264,7 @@ async fn what_is_not_taken_is_told_by_function_and_argument() {
 }
 
 #[tokio::test]
-async fn a_timeline_is_made_of_any_table_in_any_order_and_as_a_window() {
+async fn timelines_fold_any_table_in_any_order_and_as_a_window() {
     let session = session().await;
     let many = "FROM (
             SELECT to_timestamp_micros(n * 7919 % 1000) AS at, n % 3 = 0 AS active, n % 5 AS part
@@ -338,7 +338,7 @@ async fn hours_of_stores() {
 }
 
 #[tokio::test]
-async fn what_stores_say_is_what_their_spans_say() {
+async fn store_scalars_agree_with_open_spans() {
     let session = session_of_batches(512).await;
     // Ranges of up to five months over two years, including changes of offset.
     let disagreeing = "
@@ -369,7 +369,7 @@ async fn what_stores_say_is_what_their_spans_say() {
 }
 
 #[tokio::test]
-async fn hours_are_read_once_and_only_when_asked_for() {
+async fn hours_are_read_once_on_first_use() {
     let read = Arc::new(AtomicUsize::new(0));
     let chain = chain(&read);
     for (asked, expected) in

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn the_signature_tells_what_may_be_left_out() {
+fn the_signature_shows_optional_arguments() {
     for (function, expected) in [
         (&TIMELINE, "timeline(polled_at, active [, interpolation [, max_gap]])"),
         (&STATE_AT, "state_at(timeline, instant)"),
@@ -11,7 +11,7 @@ fn the_signature_tells_what_may_be_left_out() {
 }
 
 #[test]
-fn a_page_holds_all_that_is_known() {
+fn the_page_shows_the_whole_description() {
     let page = "\
 next_open(store_id, instant [, options])   scalar
 
