@@ -39,8 +39,8 @@ use crate::tables::{Table, TableFile, read_stores};
 pub const FEW_STORES_MAX: usize = 256;
 /// Rows per output batch.
 const BATCH_ROWS: usize = 8_192;
-/// Number of files that a task reads before it yields.
-const FILES_OF_TASK: usize = 16;
+/// Number of files per task, so that the tasks of other queries run in between.
+const FILES_PER_TASK: usize = 16;
 
 /// Files of a table with a store directory, and the columns to read from them.
 #[derive(Clone, Debug)]
@@ -63,9 +63,9 @@ impl StoreFiles {
         let start = |files: &[TableFile]| {
             let (table, schema) = (self.table, Arc::clone(&self.schema));
             let (files, numbers) = (files.to_vec(), Arc::clone(&numbers));
-            SpawnedTask::spawn(async move { rows_of(table, &files, &schema, &numbers) })
+            SpawnedTask::spawn(async move { read_files(table, &files, &schema, &numbers) })
         };
-        let tasks: Vec<_> = self.files.chunks(FILES_OF_TASK).map(start).collect();
+        let tasks: Vec<_> = self.files.chunks(FILES_PER_TASK).map(start).collect();
         let mut found = Vec::new();
         for task in tasks {
             let read = task.join_unwind().await;
@@ -73,10 +73,10 @@ impl StoreFiles {
         }
         let rows = concat_batches(&schema, &found)?;
         drop(found);
-        in_order_of_stores(rows)
+        sorted_by_store(rows)
     }
 
-    fn place(&self, name: &str) -> Option<usize> {
+    fn column_index(&self, name: &str) -> Option<usize> {
         self.schema.index_of(name).ok()
     }
 
@@ -86,32 +86,36 @@ impl StoreFiles {
 }
 
 /// Reads the rows of the stores from some of the files, with the columns of the scan.
-fn rows_of(
+fn read_files(
     table: Table,
     files: &[TableFile],
     schema: &SchemaRef,
     numbers: &[i32],
 ) -> Result<Vec<RecordBatch>> {
-    let columns = places_in_file(table, schema);
+    let columns = file_column_indices(table, schema);
     let mut found = Vec::new();
     for file in files {
         let rows = read_stores(&file.path, &columns, numbers);
         for rows in rows.map_err(|error| DataFusionError::External(Box::new(error)))? {
-            found.push(of_scan(rows, schema, file.day)?);
+            found.push(to_scan_schema(rows, schema, file.day)?);
         }
     }
     Ok(found)
 }
 
 /// Indices in the files of a scan's columns, except for the day, which is not stored in the files.
-pub fn places_in_file(table: Table, schema: &SchemaRef) -> Vec<usize> {
+pub fn file_column_indices(table: Table, schema: &SchemaRef) -> Vec<usize> {
     let in_files = table.file_schema();
     let names = schema.fields().iter().map(|field| field.name());
     names.filter_map(|name| in_files.index_of(name).ok()).collect()
 }
 
 /// Converts rows of a file to the schema of a scan, adding the day if the schema has it.
-pub fn of_scan(rows: RecordBatch, schema: &SchemaRef, day: Option<i64>) -> Result<RecordBatch> {
+pub fn to_scan_schema(
+    rows: RecordBatch,
+    schema: &SchemaRef,
+    day: Option<i64>,
+) -> Result<RecordBatch> {
     let count = rows.num_rows();
     let column = |name: &str| match rows.column_by_name(name) {
         Some(column) => Ok(Arc::clone(column)),
@@ -123,7 +127,7 @@ pub fn of_scan(rows: RecordBatch, schema: &SchemaRef, day: Option<i64>) -> Resul
     Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
 }
 
-fn in_order_of_stores(rows: RecordBatch) -> Result<RecordBatch> {
+fn sorted_by_store(rows: RecordBatch) -> Result<RecordBatch> {
     let column = rows.schema_ref().index_of(STORE_NO)?;
     let numbers = rows.column(column).as_primitive::<Int32Type>().values();
     if numbers.is_sorted() {
@@ -135,7 +139,7 @@ fn in_order_of_stores(rows: RecordBatch) -> Result<RecordBatch> {
 }
 
 /// Streams the rows of one partition.
-pub fn stream_of(
+pub fn read_stores_stream(
     files: StoreFiles,
     numbers: Arc<[i32]>,
     (partition, context): (usize, &TaskContext),
@@ -209,7 +213,7 @@ impl FewStoresExec {
     }
 
     /// Restricts the scan further, to the stores that are also in `numbers`.
-    pub fn among(&self, numbers: &[i32]) -> Result<Self> {
+    pub fn intersect(&self, numbers: &[i32]) -> Result<Self> {
         let both = self.numbers.iter().copied();
         let both = both.filter(|number| numbers.binary_search(number).is_ok()).collect();
         Self::try_new(self.files.clone(), both, self.ranges.clone())
@@ -217,7 +221,7 @@ impl FewStoresExec {
 
     /// True if the rows are sorted by the columns `keys`.
     pub fn is_in_order(&self, keys: &[usize]) -> bool {
-        let place = |name| self.files.place(name);
+        let place = |name| self.files.column_index(name);
         let RowsPerStore::SortedBy(second) = self.files.rows_per_store() else {
             return matches!(*keys, [key] if Some(key) == place(STORE_NO));
         };
@@ -231,8 +235,9 @@ impl FewStoresExec {
     /// True if each partition has at most one row per store, ascending by `column`, and all stores
     /// of a partition precede those of the next one.
     pub fn is_unique_by_store(&self, column: usize) -> bool {
-        let is_id = Some(column) == self.files.place(STORE_ID) && self.ranges.is_in_order_of_ids();
-        let is_key = Some(column) == self.files.place(STORE_NO) || is_id;
+        let is_id =
+            Some(column) == self.files.column_index(STORE_ID) && self.ranges.is_in_order_of_ids();
+        let is_key = Some(column) == self.files.column_index(STORE_NO) || is_id;
         is_key && self.files.files.len() <= 1 && self.files.rows_per_store() == RowsPerStore::One
     }
 }
@@ -298,6 +303,6 @@ impl ExecutionPlan for FewStoresExec {
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
         let numbers = self.ranges.within(partition, &self.numbers);
-        Ok(stream_of(self.files.clone(), numbers, (partition, &context)))
+        Ok(read_stores_stream(self.files.clone(), numbers, (partition, &context)))
     }
 }

@@ -43,7 +43,7 @@ impl<'p> Origin<'p> {
     }
 
     /// True if both columns come from the same row of the same scan, and so name the same store.
-    pub fn is_of_same_row(&self, other: &Self) -> bool {
+    pub fn is_same_row(&self, other: &Self) -> bool {
         Arc::ptr_eq(self.scan, other.scan) && self.path == other.path
     }
 }
@@ -69,7 +69,7 @@ pub fn origin(plan: &Arc<dyn ExecutionPlan>, column: usize) -> Option<Origin<'_>
             *join.join_type() == if is_left { JoinType::Left } else { JoinType::Right };
         return Some(origin);
     }
-    let (input, column) = below(plan, column)?;
+    let (input, column) = traced_input(plan, column)?;
     let mut origin = origin(input, column)?;
     origin.is_whole &=
         !(plan.is::<FilterExec>() || plan.is::<AggregateExec>() || plan.is::<UnnestExec>());
@@ -96,7 +96,7 @@ pub fn is_on_left(join: &HashJoinExec, column: usize) -> Option<(bool, usize)> {
 
 /// Returns the only input of a plan and the column there, if removing a store's rows from the input
 /// removes exactly that store's rows from the output; `None` otherwise.
-pub fn below(
+pub fn traced_input(
     plan: &Arc<dyn ExecutionPlan>,
     column: usize,
 ) -> Option<(&Arc<dyn ExecutionPlan>, usize)> {
@@ -109,7 +109,7 @@ pub fn below(
         return Some((projection.input(), kept.index()));
     }
     if let Some(unnest) = plan.downcast_ref::<UnnestExec>() {
-        return Some((unnest.input(), kept_by(unnest, column)?));
+        return Some((unnest.input(), input_index(unnest, column)?));
     }
     if let Some(aggregate) = plan.downcast_ref::<AggregateExec>() {
         let groups = aggregate.group_expr();
@@ -128,7 +128,7 @@ pub fn below(
 }
 
 /// Input index of a column that is not unnested.
-fn kept_by(unnest: &UnnestExec, column: usize) -> Option<usize> {
+fn input_index(unnest: &UnnestExec, column: usize) -> Option<usize> {
     let (schema, input) = (unnest.schema(), unnest.input().schema());
     let name = schema.field(column).name();
     let mut named = input.fields().iter().enumerate().filter(|(_, field)| field.name() == name);

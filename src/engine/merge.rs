@@ -29,7 +29,7 @@ const BATCH_ROWS: usize = 8_192;
 ///
 /// Rows of one store keep the order of the streams, so the merge is stable. Fails if a stream is
 /// not sorted. Buffers one batch per stream, and the batches that the current output refers to.
-pub fn merged(
+pub fn merge_streams(
     schema: SchemaRef,
     column: usize,
     mut streams: Vec<SendableRecordBatchStream>,
@@ -54,8 +54,8 @@ struct Merge {
 impl Merge {
     async fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         try_join_all(self.cursors.iter_mut().map(Cursor::fill)).await?;
-        let mut pieces = Pieces::default();
-        while pieces.rows < BATCH_ROWS {
+        let mut runs = RunCopies::default();
+        while runs.rows < BATCH_ROWS {
             let Some(store) = self.cursors.iter().filter_map(Cursor::store).min() else { break };
             if store < self.last {
                 return Err(broken(format!(
@@ -66,12 +66,12 @@ impl Merge {
             self.last = store;
             for (place, cursor) in self.cursors.iter_mut().enumerate() {
                 while cursor.store() == Some(store) {
-                    pieces.push(place, cursor);
+                    runs.push(place, cursor);
                     cursor.fill().await?;
                 }
             }
         }
-        pieces.batch(&self.schema)
+        runs.batch(&self.schema)
     }
 }
 
@@ -122,14 +122,14 @@ impl Cursor {
 
 /// Runs that will be copied into one batch.
 #[derive(Default)]
-struct Pieces {
+struct RunCopies {
     /// Source batches, each identified by its cursor's index and batch number.
     batches: Vec<((usize, usize), RecordBatch)>,
     runs: Vec<(usize, Range<usize>)>,
     rows: usize,
 }
 
-impl Pieces {
+impl RunCopies {
     fn push(&mut self, place: usize, cursor: &mut Cursor) {
         let run = cursor.take_run();
         let Some((batch, _)) = &cursor.batch else { return };
@@ -194,7 +194,7 @@ mod tests {
 
     async fn drawn(streams: &[&str]) -> Result<String, DataFusionError> {
         let schema = batch("").schema();
-        let rows = merged(schema, 0, streams.iter().map(|drawn| stream(drawn)).collect());
+        let rows = merge_streams(schema, 0, streams.iter().map(|drawn| stream(drawn)).collect());
         let batches: Vec<_> = rows.try_collect().await?;
         let words = batches.iter().flat_map(|batch| {
             let stores = batch.column(0).as_primitive::<Int32Type>().values();

@@ -32,8 +32,10 @@ use datafusion::physical_plan::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::few_stores::{FewStoresExec, StoreFiles, of_scan, places_in_file, stream_of};
-use super::merge::merged;
+use super::few_stores::{
+    FewStoresExec, StoreFiles, file_column_indices, read_stores_stream, to_scan_schema,
+};
+use super::merge::merge_streams;
 use super::store_keys::StoreKeys;
 use super::store_ranges::StoreRanges;
 use super::table_files::STORE_ID;
@@ -196,7 +198,7 @@ impl PartitionedScanExec {
     }
 
     /// Rows of all stores of a partition.
-    fn rows_of_range(
+    fn read_partition(
         &self,
         partition: usize,
         context: Arc<TaskContext>,
@@ -217,7 +219,7 @@ impl PartitionedScanExec {
             }
             (Reading::SingleFile(file), _) => rows_of(file),
             (Reading::Merged, _) => {
-                Ok(merged(schema, column, (0..files).map(rows_of).collect::<Result<_>>()?))
+                Ok(merge_streams(schema, column, (0..files).map(rows_of).collect::<Result<_>>()?))
             }
             (Reading::Sequential, _) => {
                 let rows = stream::iter(0..files).map(rows_of).try_flatten();
@@ -297,7 +299,7 @@ impl ExecutionPlan for PartitionedScanExec {
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
         let (Some(files), Some(keys)) = (&self.files, &self.keys) else {
-            return self.rows_of_range(partition, context);
+            return self.read_partition(partition, context);
         };
         // Rows of few stores are sorted in a way that satisfies every reading, so the scan of the
         // first file returns all of them.
@@ -307,11 +309,11 @@ impl ExecutionPlan for PartitionedScanExec {
         let all = self.with_reading(self.reading, Arc::clone(&self.properties));
         let rows = stream::once(async move {
             match keys.collected().await {
-                None => all.rows_of_range(partition, context),
+                None => all.read_partition(partition, context),
                 Some(numbers) => {
                     let numbers: Arc<[i32]> =
                         if is_first { ranges.within(partition, &numbers) } else { Arc::default() };
-                    Ok(stream_of(files, numbers, (partition, &context)))
+                    Ok(read_stores_stream(files, numbers, (partition, &context)))
                 }
             }
         });
@@ -329,10 +331,10 @@ fn read_range_by_page(
     let of_scan_schema = Arc::clone(&schema);
     let rows = stream::once(async move {
         let (path, day) = (&files[file].path, files[file].day);
-        let columns = places_in_file(table, &schema);
+        let columns = file_column_indices(table, &schema);
         let batches = read_range(path, &columns, range, PAGE_BATCH_ROWS).map_err(external)?;
         let rows = batches.map(move |batch| {
-            filter_to_range(of_scan(batch.map_err(external)?, &schema, day)?, column, range)
+            filter_to_range(to_scan_schema(batch.map_err(external)?, &schema, day)?, column, range)
         });
         Ok::<_, DataFusionError>(stream::iter(rows))
     });

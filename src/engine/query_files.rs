@@ -31,9 +31,9 @@ const WEEKS: QueryFile = ("weeks", include_str!("../../queries/weeks.sql"));
 const OPEN_HOURS: QueryFile = ("open_hours", include_str!("../../queries/open_hours.sql"));
 pub const TIMELINES: QueryFile = ("timelines", include_str!("../../queries/timelines.sql"));
 const POLL_LISTS: QueryFile = ("poll_lists", include_str!("../../queries/poll_lists.sql"));
-const OF_DAYS: QueryFile =
+const TIMELINES_OF_DAYS: QueryFile =
     ("timelines_of_days", include_str!("../../queries/timelines_of_days.sql"));
-const OF_INTERVALS: QueryFile =
+const TIMELINES_OF_INTERVALS: QueryFile =
     ("timelines_of_intervals", include_str!("../../queries/timelines_of_intervals.sql"));
 
 /// Files that every query begins with if the scope is [`Scope::All`].
@@ -131,8 +131,8 @@ impl QueryFiles {
     pub async fn register_scoped_timelines(&self, scope: Scope) -> Result<()> {
         match scope {
             Scope::All => Ok(()),
-            Scope::Day => self.register_view(OF_DAYS, "timelines").await,
-            Scope::Interval => self.register_view(OF_INTERVALS, "timelines").await,
+            Scope::Day => self.register_view(TIMELINES_OF_DAYS, "timelines").await,
+            Scope::Interval => self.register_view(TIMELINES_OF_INTERVALS, "timelines").await,
         }
     }
 
@@ -166,12 +166,12 @@ impl QueryFiles {
         };
         let made = async {
             let statement = match &replaced {
-                Some(sql) => parsed(&self.session, sql)?,
+                Some(sql) => parse(&self.session, sql)?,
                 None => statement(&self.session, &(file, built_in))?,
             };
             let plan = self.session.statement_to_plan(statement).await?;
             SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).verify_plan(&plan)?;
-            with_placeholders(plan, |id| self.argument(id))
+            bind_placeholders(plan, |id| self.argument(id))
         };
         made.await.map_err(|error| match replaced.is_some() {
             true => Error::File(format!("\"{file}.sql\": {error}")),
@@ -198,17 +198,17 @@ pub fn statement(
     if let Some(statement) = known().get(file) {
         return Ok(statement.clone());
     }
-    let statement = parsed(session, built_in)?;
+    let statement = parse(session, built_in)?;
     known().insert(file, statement.clone());
     Ok(statement)
 }
 
-fn parsed(session: &SessionState, sql: &str) -> datafusion::error::Result<Statement> {
+fn parse(session: &SessionState, sql: &str) -> datafusion::error::Result<Statement> {
     session.sql_to_statement(sql, &session.config().options().sql_parser.dialect)
 }
 
 /// Replaces placeholders by expressions. DataFusion's own parameters accept values only.
-fn with_placeholders(
+fn bind_placeholders(
     plan: LogicalPlan,
     stands_for: impl Fn(&str) -> datafusion::error::Result<Expr>,
 ) -> datafusion::error::Result<LogicalPlan> {

@@ -32,7 +32,7 @@ use datafusion::physical_plan::union::{InterleaveExec, UnionExec};
 
 use super::StoreDirectory;
 use super::few_stores::FewStoresExec;
-use super::lineage::{below, is_on_left, origin};
+use super::lineage::{is_on_left, origin, traced_input};
 use super::nullable::HideConstants;
 use super::partitioned_scan::{PartitionedScanExec, STORE_NO};
 use super::store_keys::{CollectKeysExec, StoreKeys};
@@ -67,7 +67,7 @@ impl PhysicalOptimizerRule for BuildSideByPolls {
             let may_swap = matches!(join.join_type(), JoinType::Inner | JoinType::LeftSemi)
                 && *join.partition_mode() != PartitionMode::Auto;
             let is_by_store =
-                || join.on().iter().any(|(left, _)| key_of(join.left(), left).is_some());
+                || join.on().iter().any(|(left, _)| store_key(join.left(), left).is_some());
             if may_swap && is_by_store() && polls_read(join.left()) > polls_read(join.right()) {
                 return join.swap_inputs(*join.partition_mode()).map(Transformed::yes);
             }
@@ -112,12 +112,13 @@ impl PhysicalOptimizerRule for SemiJoinReduction {
             return Ok(plan);
         }
         let by_constants = plan.transform_up(|node| match node.downcast_ref::<HashJoinExec>() {
-            Some(join) => by_constants(&node, join),
+            Some(join) => reduce_by_literals(&node, join),
             None => Ok(Transformed::no(node)),
         })?;
         let by_keys = by_constants.data.transform_down(|node| {
             Ok(match node.downcast_ref::<HashJoinExec>() {
-                Some(join) => by_keys(&node, join)?.map_or(Transformed::no(node), Transformed::yes),
+                Some(join) => reduce_by_build_keys(&node, join)?
+                    .map_or(Transformed::no(node), Transformed::yes),
                 None => Transformed::no(node),
             })
         });
@@ -151,7 +152,7 @@ impl Reduction {
 }
 
 /// Index of a join key that holds store ids or numbers; `None` for other keys.
-fn key_of(plan: &Arc<dyn ExecutionPlan>, key: &Arc<dyn PhysicalExpr>) -> Option<usize> {
+fn store_key(plan: &Arc<dyn ExecutionPlan>, key: &Arc<dyn PhysicalExpr>) -> Option<usize> {
     let column = key.downcast_ref::<Column>()?.index();
     origin(plan, column).map(|_| column)
 }
@@ -161,7 +162,7 @@ fn column_of(key: &Arc<dyn PhysicalExpr>) -> Option<usize> {
 }
 
 /// True if the join drops the rows of a side that have no match on the other side.
-fn is_reduced(join: &HashJoinExec, is_left: bool) -> bool {
+fn drops_unmatched(join: &HashJoinExec, is_left: bool) -> bool {
     use JoinType::{Inner, Left, LeftAnti, LeftSemi, Right, RightAnti, RightSemi};
     let kind = join.join_type();
     !join.null_aware
@@ -172,7 +173,7 @@ fn is_reduced(join: &HashJoinExec, is_left: bool) -> bool {
 }
 
 /// Reduces each side to the few stores that scans of the other side name.
-fn by_constants(
+fn reduce_by_literals(
     node: &Arc<dyn ExecutionPlan>,
     join: &HashJoinExec,
 ) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
@@ -182,10 +183,10 @@ fn by_constants(
         for (from, to, from_key, to_key) in [(0, 1, left, right), (1, 0, right, left)] {
             let known = origin(&sides[from], from_key);
             let Some(scan) = known.as_ref().and_then(|known| known.few()) else { continue };
-            if is_reduced(join, to == 0) {
+            if drops_unmatched(join, to == 0) {
                 let (numbers, stores) =
                     (Arc::clone(scan.numbers()), Arc::clone(&scan.files().stores));
-                sides[to] = reduced(&sides[to], to_key, &Reduction::To(numbers, stores))?;
+                sides[to] = reduce(&sides[to], to_key, &Reduction::To(numbers, stores))?;
             }
         }
     }
@@ -198,11 +199,11 @@ fn by_constants(
 
 /// Makes the scans of the probe side wait for the keys of the build side; `None` if that cannot
 /// save reading polls.
-fn by_keys(
+fn reduce_by_build_keys(
     node: &Arc<dyn ExecutionPlan>,
     join: &HashJoinExec,
 ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    if !is_reduced(join, false) || polls_read(join.right()) == 0 {
+    if !drops_unmatched(join, false) || polls_read(join.right()) == 0 {
         return Ok(None);
     }
     for (left, right) in join.on() {
@@ -219,7 +220,7 @@ fn by_keys(
         }
         let collect = CollectKeysExec::new(join.left(), left, probed.stores());
         let keys = Reduction::ToKeys(Arc::clone(collect.keys()));
-        let probe = reduced(join.right(), right, &keys)?;
+        let probe = reduce(join.right(), right, &keys)?;
         if !Arc::ptr_eq(&probe, join.right()) {
             let sides = vec![Arc::new(collect) as _, probe];
             return replace_children_if_necessary(Arc::clone(node), sides).map(Some);
@@ -230,7 +231,7 @@ fn by_keys(
 
 /// Restricts the plan to stores of the reduction, by `column`; returns the same plan if that does
 /// not save reads. Rows of other stores may remain.
-fn reduced(
+fn reduce(
     plan: &Arc<dyn ExecutionPlan>,
     column: usize,
     to: &Reduction,
@@ -253,22 +254,22 @@ fn reduced(
     if let Some(scan) = plan.downcast_ref::<FewStoresExec>() {
         return Ok(match to {
             Reduction::To(numbers, _) if is_key(plan, column, Some(&scan.files().stores), to) => {
-                Arc::new(scan.among(numbers)?)
+                Arc::new(scan.intersect(numbers)?)
             }
             _ => Arc::clone(plan),
         });
     }
     if plan.is::<UnionExec>() || plan.is::<InterleaveExec>() {
-        let inputs = plan.children().into_iter().map(|input| reduced(input, column, to));
+        let inputs = plan.children().into_iter().map(|input| reduce(input, column, to));
         let inputs = inputs.collect::<Result<Vec<_>>>()?;
         return replace_children_if_necessary(Arc::clone(plan), inputs);
     }
     if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
-        return reduced_join(plan, join, column, to);
+        return reduce_join(plan, join, column, to);
     }
-    match below(plan, column) {
+    match traced_input(plan, column) {
         Some((input, column)) => {
-            let input = reduced(input, column, to)?;
+            let input = reduce(input, column, to)?;
             replace_children_if_necessary(Arc::clone(plan), vec![input])
         }
         None => Ok(Arc::clone(plan)),
@@ -276,7 +277,7 @@ fn reduced(
 }
 
 /// Reduces the side that the column comes from, and the other side through the join keys.
-fn reduced_join(
+fn reduce_join(
     plan: &Arc<dyn ExecutionPlan>,
     join: &HashJoinExec,
     column: usize,
@@ -290,16 +291,16 @@ fn reduced_join(
         false => [join.right(), join.left()],
     };
     let mut reduced_other = Arc::clone(other);
-    if is_reduced(join, !is_left) {
+    if drops_unmatched(join, !is_left) {
         for (left, right) in join.on() {
             let (here, there) = if is_left { (left, right) } else { (right, left) };
             let (Some(here), Some(there)) = (column_of(here), column_of(there)) else { continue };
-            if here == column || is_of_same_store(side, here, column) {
-                reduced_other = reduced(&reduced_other, there, to)?;
+            if here == column || names_same_store(side, here, column) {
+                reduced_other = reduce(&reduced_other, there, to)?;
             }
         }
     }
-    let reduced_side = reduced(side, column, to)?;
+    let reduced_side = reduce(side, column, to)?;
     let sides = match is_left {
         true => vec![reduced_side, reduced_other],
         false => vec![reduced_other, reduced_side],
@@ -308,9 +309,9 @@ fn reduced_join(
 }
 
 /// True if both columns hold the id or number of the same store in every row.
-fn is_of_same_store(plan: &Arc<dyn ExecutionPlan>, left: usize, right: usize) -> bool {
+fn names_same_store(plan: &Arc<dyn ExecutionPlan>, left: usize, right: usize) -> bool {
     let (left, right) = (origin(plan, left), origin(plan, right));
-    left.zip(right).is_some_and(|(left, right)| left.is_of_same_row(&right))
+    left.zip(right).is_some_and(|(left, right)| left.is_same_row(&right))
 }
 
 /// True if the column of a scan holds store numbers of the reduction, or the ids of the same

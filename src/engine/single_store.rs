@@ -43,9 +43,9 @@ pub struct StoreHistory {
 impl StoreHistory {
     /// Reads the history of a store by its number. Blocks on file reads.
     pub fn read(dataset: &Dataset, store_no: i32, range: Span, options: Options) -> Result<Self> {
-        let given_week = week(&of_store(dataset, Table::BusinessHours, store_no)?)?;
+        let given_week = week(&store_rows(dataset, Table::BusinessHours, store_no)?)?;
         let rules = dataset.zone_rules()?;
-        let given_zone = zone(&of_store(dataset, Table::TimeZones, store_no)?, &rules)?;
+        let given_zone = zone(&store_rows(dataset, Table::TimeZones, store_no)?, &rules)?;
         let (hours_are_default, zone_is_default) = (given_week.is_none(), given_zone.is_none());
         let week = given_week.unwrap_or_else(|| options.default_hours.week());
         let zone = match given_zone {
@@ -105,22 +105,26 @@ impl StoreHistory {
 
     fn steps(&self) -> Vec<Step> {
         let Options { interpolation, max_gap_us, .. } = self.options;
-        match self.pieces() {
+        match self.filled_spans() {
             None => steps(&self.polls, interpolation, max_gap_us),
-            Some(pieces) => steps_within(&self.polls, &pieces, interpolation, max_gap_us),
+            Some(filled_spans) => {
+                steps_within(&self.polls, &filled_spans, interpolation, max_gap_us)
+            }
         }
     }
 
     fn shares(&self) -> Vec<Share> {
         let Options { interpolation, max_gap_us, .. } = self.options;
-        match self.pieces() {
+        match self.filled_spans() {
             None => shares(&self.polls, interpolation, max_gap_us),
-            Some(pieces) => shares_within(&self.polls, &pieces, interpolation, max_gap_us),
+            Some(filled_spans) => {
+                shares_within(&self.polls, &filled_spans, interpolation, max_gap_us)
+            }
         }
     }
 
     /// Spans that are filled separately; `None` if the whole range is filled as one.
-    fn pieces(&self) -> Option<Vec<Span>> {
+    fn filled_spans(&self) -> Option<Vec<Span>> {
         match self.options.scope {
             Scope::All => None,
             Scope::Day => Some(local_days(&self.clock, self.range)),
@@ -129,13 +133,13 @@ impl StoreHistory {
     }
 }
 
-fn of_store(dataset: &Dataset, table: Table, store_no: i32) -> Result<RecordBatch> {
+fn store_rows(dataset: &Dataset, table: Table, store_no: i32) -> Result<RecordBatch> {
     let columns: Vec<_> = (0..table.file_schema().fields().len()).collect();
-    rows_of(table, &dataset.files(table).iter().collect::<Vec<_>>(), &columns, store_no)
+    read_store(table, &dataset.files(table).iter().collect::<Vec<_>>(), &columns, store_no)
 }
 
 /// Rows of the store in the order of the files.
-fn rows_of(
+fn read_store(
     table: Table,
     files: &[&TableFile],
     columns: &[usize],
@@ -179,7 +183,7 @@ fn polls(dataset: &Dataset, store_no: i32, range: Span) -> Result<Vec<Poll>> {
         let files: Vec<_> = dataset.files(table).iter().filter(is_asked).collect();
         let schema = table.file_schema();
         let columns = [schema.index_of("polled_at")?, schema.index_of("active")?];
-        rows_of(table, &files, &columns, store_no)
+        read_store(table, &files, &columns, store_no)
     };
     let carried = rows_of_days(Table::Carried, first_day)?;
     let asked = rows_of_days(Table::Polls, last_day)?;

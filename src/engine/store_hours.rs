@@ -12,15 +12,15 @@ use crate::tables::{Dataset, Table};
 /// Reads the hours of all stores. Blocks on file reads.
 pub fn hours_of_stores(dataset: &Dataset) -> Result<KnownHours> {
     let mut weeks = HashMap::new();
-    for (store, rows) in by_store(&dataset.rows(Table::BusinessHours)?)? {
+    for (store, rows) in split_by_store(&dataset.rows(Table::BusinessHours)?)? {
         weeks.extend(week(&rows)?.map(|week| (store, week)));
     }
     let rules = dataset.zone_rules()?;
     let mut zones = HashMap::new();
-    for (store, rows) in by_store(&dataset.rows(Table::TimeZones)?)? {
+    for (store, rows) in split_by_store(&dataset.rows(Table::TimeZones)?)? {
         zones.extend(zone(&rows, &rules)?.map(|zone| (store, zone)));
     }
-    let stores = by_store(&dataset.rows(Table::Stores)?)?;
+    let stores = split_by_store(&dataset.rows(Table::Stores)?)?;
     let hours = stores.into_iter().map(|(store, _)| {
         let (week, zone) = (weeks.remove(&store), zones.remove(&store));
         (store, StoreHours { week, zone })
@@ -29,7 +29,7 @@ pub fn hours_of_stores(dataset: &Dataset) -> Result<KnownHours> {
 }
 
 /// Splits a table that is sorted by store into the rows of each store.
-fn by_store(rows: &RecordBatch) -> Result<Vec<(String, RecordBatch)>> {
+fn split_by_store(rows: &RecordBatch) -> Result<Vec<(String, RecordBatch)>> {
     let ids = rows.column_by_name("store_id").and_then(|ids| ids.as_string_opt::<i32>());
     let ids = ids.ok_or_else(|| Error::bug("the tables have no column \"store_id\""))?;
     let (mut stores, mut start) = (Vec::new(), 0);

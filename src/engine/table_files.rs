@@ -86,7 +86,7 @@ impl TableFiles {
 
     /// Numbers, ascending, of the stores that satisfy the filter; `None` if the filter does not
     /// compare ids with literals, or there is no store directory.
-    fn numbers_of(&self, filter: &Expr) -> Option<Vec<i32>> {
+    fn store_numbers(&self, filter: &Expr) -> Option<Vec<i32>> {
         let stores = self.stores()?;
         let mut numbers = Vec::new();
         for id in literal_values(filter, STORE_ID)? {
@@ -99,8 +99,8 @@ impl TableFiles {
     }
 
     /// Numbers of the stores that satisfy all filters by id; `None` without such a filter.
-    fn numbers_asked(&self, filters: &[Expr]) -> Option<Vec<i32>> {
-        let mut asked = filters.iter().filter_map(|filter| self.numbers_of(filter));
+    fn filtered_stores(&self, filters: &[Expr]) -> Option<Vec<i32>> {
+        let mut asked = filters.iter().filter_map(|filter| self.store_numbers(filter));
         let first = asked.next()?;
         Some(asked.fold(first, |mut numbers, others| {
             numbers.retain(|number| others.binary_search(number).is_ok());
@@ -109,14 +109,14 @@ impl TableFiles {
     }
 
     /// True if the day of a file decides the filter.
-    fn is_decided_by_day(&self, filter: &Expr) -> bool {
+    fn is_day_filter(&self, filter: &Expr) -> bool {
         let columns = filter.column_refs();
         let of_partition = |name: &str| Some(name) == self.table.partition_column();
         !columns.is_empty() && columns.iter().all(|column| of_partition(column.name()))
     }
 
     /// True if the filter is an upper bound that no poll of any file exceeds.
-    fn always_holds(&self, filter: &Expr) -> bool {
+    fn is_always_true(&self, filter: &Expr) -> bool {
         let Expr::BinaryExpr(BinaryExpr { left, op: Operator::LtEq, right }) = filter else {
             return false;
         };
@@ -130,11 +130,11 @@ impl TableFiles {
     }
 
     /// Files that remain after pruning by day, through filters of the day or of the instant.
-    fn files_of(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<&TableFile>> {
+    fn pruned_files(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<&TableFile>> {
         let mut files: Vec<_> = self.files.iter().collect();
         let Some(name) = self.table.partition_column() else { return Ok(files) };
         let schema = Arc::new(Schema::new(vec![Field::new(name, DataType::Date32, true)]));
-        let by_day = filters.iter().filter(|filter| self.is_decided_by_day(filter));
+        let by_day = filters.iter().filter(|filter| self.is_day_filter(filter));
         for filter in by_day {
             let days: Date32Array =
                 files.iter().map(|file| file.day.map(|day| day as i32)).collect();
@@ -160,14 +160,14 @@ impl TableFiles {
         state: &dyn Session,
         filters: &[Expr],
     ) -> Result<Option<Arc<dyn PhysicalExpr>>> {
-        let filters = filters.iter().filter(|filter| !self.is_decided_by_day(filter)).cloned();
+        let filters = filters.iter().filter(|filter| !self.is_day_filter(filter)).cloned();
         let Some(all) = conjunction(filters) else { return Ok(None) };
         let schema = DFSchema::try_from(Arc::clone(self.schema.table_schema()))?;
         state.create_physical_expr(unqualified(all)?, &schema).map(Some)
     }
 
     /// Creates a scan with one partition per group of files.
-    fn scan_of(
+    fn parquet_scan(
         &self,
         state: &dyn Session,
         groups: Vec<Vec<&TableFile>>,
@@ -177,7 +177,7 @@ impl TableFiles {
         let one_file_each = groups.iter().all(|group| group.len() <= 1);
         let groups = groups
             .into_iter()
-            .map(|group| group.into_iter().map(|file| self.partitioned(file)).collect())
+            .map(|group| group.into_iter().map(|file| self.partitioned_file(file)).collect())
             .map(FileGroup::new)
             .collect();
         let options = state.table_options().parquet.clone();
@@ -208,7 +208,7 @@ impl TableFiles {
 
     /// Appends the store number to the projection if it is absent. Returns the original number of
     /// columns and the new projection.
-    fn with_number(&self, projection: Option<&Vec<usize>>) -> Result<(usize, Vec<usize>)> {
+    fn with_store_no(&self, projection: Option<&Vec<usize>>) -> Result<(usize, Vec<usize>)> {
         let schema = self.schema.table_schema();
         let number = schema.index_of(STORE_NO)?;
         let mut read = projection.cloned().unwrap_or_else(|| (0..schema.fields().len()).collect());
@@ -236,15 +236,15 @@ impl TableFiles {
     }
 
     /// Creates a scan of few stores, which reads only their pages.
-    fn scan_of_few(
+    fn few_stores_scan(
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
         filters: &[Expr],
         numbers: Vec<i32>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let (asked, read) = self.with_number(projection)?;
-        let files = self.store_files(&self.files_of(state, filters)?, Some(&read))?;
+        let (asked, read) = self.with_store_no(projection)?;
+        let files = self.store_files(&self.pruned_files(state, filters)?, Some(&read))?;
         let Some(files) = files else { return plan_err!("the table has no store directory") };
         let schema = Arc::clone(&files.schema);
         let rows = FewStoresExec::try_new(files, numbers.into(), self.ranges.clone())?;
@@ -260,23 +260,26 @@ impl TableFiles {
     }
 
     /// Creates a scan that filters by the numbers of the stores that the filters name by id.
-    async fn scan_of_stores(
+    async fn store_filter_scan(
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
         filters: &[Expr],
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let (by_id, others): (Vec<_>, Vec<_>) =
-            filters.iter().cloned().partition(|filter| self.numbers_of(filter).is_some());
+            filters.iter().cloned().partition(|filter| self.store_numbers(filter).is_some());
         let by_number = |filter| {
-            let numbers = self.numbers_of(filter)?.into_iter().map(lit);
+            let numbers = self.store_numbers(filter)?.into_iter().map(lit);
             Some(logical_col(STORE_NO).in_list(numbers.collect(), false))
         };
         let by_number = conjunction(by_id.iter().filter_map(by_number));
         let Some(by_number) = by_number else { return plan_err!("no filter compares a store id") };
-        let (asked, read) = self.with_number(projection)?;
-        let groups = balanced(&self.files_of(state, &others)?, state.config().target_partitions());
-        let rows = self.scan_of(state, groups, (Some(&read), &others, None))?;
+        let (asked, read) = self.with_store_no(projection)?;
+        let groups = balanced_groups(
+            &self.pruned_files(state, &others)?,
+            state.config().target_partitions(),
+        );
+        let rows = self.parquet_scan(state, groups, (Some(&read), &others, None))?;
         // Filter pushdown moves it into the scan.
         let read_schema = DFSchema::try_from(rows.schema())?;
         let holds = state.create_physical_expr(by_number, &read_schema)?;
@@ -286,7 +289,7 @@ impl TableFiles {
         Ok(Arc::new(rows))
     }
 
-    fn partitioned(&self, file: &TableFile) -> PartitionedFile {
+    fn partitioned_file(&self, file: &TableFile) -> PartitionedFile {
         let meta = ObjectMeta {
             location: object_path(&file.path),
             last_modified: chrono::DateTime::UNIX_EPOCH,
@@ -327,9 +330,9 @@ impl TableProvider for TableFiles {
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
         let is_decided = |filter: &Expr| {
-            self.is_decided_by_day(filter)
-                || self.always_holds(filter)
-                || self.numbers_of(filter).is_some()
+            self.is_day_filter(filter)
+                || self.is_always_true(filter)
+                || self.store_numbers(filter).is_some()
         };
         let decided = |filter: &&Expr| match is_decided(filter) {
             true => TableProviderFilterPushDown::Exact,
@@ -346,18 +349,18 @@ impl TableProvider for TableFiles {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        if let Some(numbers) = self.numbers_asked(filters) {
+        if let Some(numbers) = self.filtered_stores(filters) {
             return match numbers.len() {
-                0..=FEW_STORES_MAX => self.scan_of_few(state, projection, filters, numbers),
-                _ => self.scan_of_stores(state, projection, filters).await,
+                0..=FEW_STORES_MAX => self.few_stores_scan(state, projection, filters, numbers),
+                _ => self.store_filter_scan(state, projection, filters).await,
             };
         }
-        let files = self.files_of(state, filters)?;
+        let files = self.pruned_files(state, filters)?;
         let number = self.schema.table_schema().index_of(STORE_NO).ok();
         let is_read = number.is_some_and(|number| projection.is_none_or(|at| at.contains(&number)));
         if !is_read {
-            let groups = balanced(&files, state.config().target_partitions());
-            return self.scan_of(state, groups, (projection, filters, limit));
+            let groups = balanced_groups(&files, state.config().target_partitions());
+            return self.parquet_scan(state, groups, (projection, filters, limit));
         }
         let of_range = |place: usize| {
             let mut filters = filters.to_vec();
@@ -366,7 +369,7 @@ impl TableProvider for TableFiles {
             filters.extend(to.map(|to| logical_col(STORE_NO).lt(lit(to))));
             // The limit applies to rows in the range only, so the inner scan must not see it.
             let each = files.iter().map(|file| vec![*file]).collect();
-            self.scan_of(state, each, (projection, &filters, None))
+            self.parquet_scan(state, each, (projection, &filters, None))
         };
         let scans = (0..self.ranges.count()).map(of_range).collect::<Result<Vec<_>>>()?;
         let ranges = PartitionedScanExec::try_new(
@@ -383,7 +386,7 @@ impl TableProvider for TableFiles {
 
 /// Divides the files, in their order, into at most `groups_max` groups of similar size; at least
 /// one.
-fn balanced<'a>(files: &[&'a TableFile], groups_max: usize) -> Vec<Vec<&'a TableFile>> {
+fn balanced_groups<'a>(files: &[&'a TableFile], groups_max: usize) -> Vec<Vec<&'a TableFile>> {
     let total: u64 = files.iter().map(|file| file.size_bytes).sum();
     let mut groups: Vec<Vec<&TableFile>> = Vec::new();
     let (mut passed, mut last_group) = (0, None);
