@@ -7,7 +7,7 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
 use datafusion::scalar::ScalarValue;
 
-use super::encoding::lists::{PollLists, Timelines, Weeks};
+use super::encoding::lists::{PollListBuilder, TimelineBuilder, WeekBuilder};
 use super::encoding::packed::{ColumnBatch, Openings, Polls, read_opening};
 use super::grouping::{GroupRun, GroupedRows, Part, RowBatch, passes, single_row_lists};
 use crate::rules::timeline::{
@@ -69,7 +69,7 @@ impl GroupFold for PollList {
     type Batch = Polls;
 
     fn folded(&self, rows: &GroupedRows<Polls>, groups: usize) -> Result<ArrayRef> {
-        let (mut polls, mut lists) = (Vec::new(), PollLists::default());
+        let (mut polls, mut lists) = (Vec::new(), PollListBuilder::default());
         rows.for_each_group(groups, |runs| {
             settle_into(&mut polls, runs);
             lists.push((!polls.is_empty()).then_some(&polls));
@@ -82,7 +82,7 @@ impl GroupFold for WeeklyHours {
     type Batch = Openings;
 
     fn folded(&self, rows: &GroupedRows<Openings>, groups: usize) -> Result<ArrayRef> {
-        let (mut packed, mut weeks) = (Vec::new(), Weeks::default());
+        let (mut packed, mut weeks) = (Vec::new(), WeekBuilder::default());
         rows.for_each_group(groups, |parts| {
             packed.clear();
             parts.iter().for_each(|part| part.batch.pack(part.rows.clone(), &mut packed));
@@ -101,7 +101,7 @@ fn timelines<'a>(
     groups: usize,
     mut fold: impl FnMut(&mut Vec<Step>, &[Part<'a, Polls>]),
 ) -> Result<ArrayRef> {
-    let (mut steps, mut timelines) = (Vec::new(), Timelines::default());
+    let (mut steps, mut timelines) = (Vec::new(), TimelineBuilder::default());
     rows.for_each_group(groups, |runs| {
         if runs.is_empty() {
             return timelines.push(None);

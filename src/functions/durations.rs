@@ -12,7 +12,7 @@ use datafusion::error::Result;
 
 use super::arguments::{instant, interval_text, range_between, state, text};
 use super::cancellation::CancellationFlag;
-use super::encoding::lists::Lists;
+use super::encoding::lists::ListColumn;
 use crate::rules::algebra;
 use crate::rules::calendar::instant_text;
 use crate::rules::{Span, Step};
@@ -27,7 +27,7 @@ pub fn duration_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
 }
 
 pub fn interpolated_duration_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-    let earlier = columns.get(4).map(Lists::new);
+    let earlier = columns.get(4).map(ListColumn::new);
     let mut before = Vec::new();
     durations(columns, rows, |row, steps| {
         before.clear();
@@ -44,7 +44,7 @@ fn durations(
     rows: usize,
     mut change: impl FnMut(usize, &mut Vec<Step>),
 ) -> Result<ArrayRef> {
-    let timelines = Lists::new(&columns[0]);
+    let timelines = ListColumn::new(&columns[0]);
     let mut durations = DurationMicrosecondBuilder::with_capacity(rows);
     let mut steps = Vec::new();
     let cancellation = CancellationFlag::current();
@@ -88,7 +88,7 @@ pub fn downtime(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
 }
 
 fn durations_over_all(columns: &[ArrayRef], rows: usize, active: bool) -> Result<ArrayRef> {
-    let (timelines, ever) = (Lists::new(&columns[0]), Span::new(Step::EVER, Span::FOREVER));
+    let (timelines, ever) = (ListColumn::new(&columns[0]), Span::new(Step::EVER, Span::FOREVER));
     let mut durations = DurationMicrosecondBuilder::with_capacity(rows);
     let (mut steps, cancellation) = (Vec::new(), CancellationFlag::current());
     for row in 0..rows {

@@ -9,16 +9,16 @@ use hashbrown::HashMap;
 
 use super::arguments::{Ranges, text};
 use super::cancellation::CancellationFlag;
-use super::encoding::lists::{Lists, SpanLists};
+use super::encoding::lists::{ListColumn, SpanListBuilder};
 use crate::rules::calendar::{DAY_US, instant_text};
 use crate::rules::opening::{local_days, open_spans};
 use crate::rules::{LocalClock, Span, Zone, ZoneRules};
 
 pub fn open_spans_of(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-    let (weeks, ranges) = (Lists::new(&columns[0]), Ranges::new(&columns[2], &columns[3]));
+    let (weeks, ranges) = (ListColumn::new(&columns[0]), Ranges::new(&columns[2], &columns[3]));
     let snaps = columns.get(4).map(|column| column.as_boolean());
     let (mut clocks, cancellation) = (Clocks::new(zones), CancellationFlag::current());
-    let mut spans = SpanLists::with_capacity(rows);
+    let mut spans = SpanListBuilder::with_capacity(rows);
     for row in 0..rows {
         cancellation.check()?;
         let snap = snaps.is_some_and(|snaps| snaps.is_valid(row) && snaps.value(row));
@@ -38,7 +38,7 @@ pub fn open_spans_of(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Re
 pub fn local_days_of(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let ranges = Ranges::new(&columns[1], &columns[2]);
     let (mut clocks, cancellation) = (Clocks::new(zones), CancellationFlag::current());
-    let mut days = SpanLists::with_capacity(rows);
+    let mut days = SpanListBuilder::with_capacity(rows);
     for row in 0..rows {
         cancellation.check()?;
         match (text(&columns[0], row), ranges.range(row)?) {
@@ -54,7 +54,7 @@ pub fn local_days_of(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Re
 }
 
 /// Limits the memory of a batch, which memory pools do not count.
-fn check_span_count(lists: &SpanLists) -> Result<()> {
+fn check_span_count(lists: &SpanListBuilder) -> Result<()> {
     const SPANS_MAX: usize = 1 << 24;
     if lists.spans() > SPANS_MAX {
         return resources_err!("more than {SPANS_MAX} spans at once; use shorter ranges");

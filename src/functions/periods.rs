@@ -16,7 +16,7 @@ use datafusion::error::Result;
 use super::arguments::{state, state_name, text};
 use super::cancellation::CancellationFlag;
 use super::durations::{duration_type, range};
-use super::encoding::lists::{Lists, SpanLists, instant_type};
+use super::encoding::lists::{ListColumn, SpanListBuilder, instant_type};
 use crate::rules::algebra::{clip_into, duration_in, fill_ends, known_stretches, ranges_into};
 use crate::rules::{Span, Step};
 
@@ -73,7 +73,8 @@ fn periods(
     rows: usize,
     mut change: impl FnMut(usize, &mut Vec<Step>) -> Result<bool>,
 ) -> Result<ArrayRef> {
-    let (timelines, mut spans) = (Lists::new(&columns[0]), SpanLists::with_capacity(rows));
+    let (timelines, mut spans) =
+        (ListColumn::new(&columns[0]), SpanListBuilder::with_capacity(rows));
     let (mut steps, mut held) = (Vec::new(), Vec::new());
     let cancellation = CancellationFlag::current();
     for row in 0..rows {
@@ -96,14 +97,14 @@ fn periods(
 
 /// Fills the start of a bucket from the bucket before it, and its end from its last state.
 struct Filled<'a> {
-    earlier: Option<Lists<'a>>,
+    earlier: Option<ListColumn<'a>>,
     before: Vec<Step>,
     clipped: Vec<Step>,
 }
 
 impl<'a> Filled<'a> {
     fn new(earlier: Option<&'a ArrayRef>) -> Self {
-        Self { earlier: earlier.map(Lists::new), before: Vec::new(), clipped: Vec::new() }
+        Self { earlier: earlier.map(ListColumn::new), before: Vec::new(), clipped: Vec::new() }
     }
 
     /// Replaces `steps` with the filled steps within the range. Returns false if the range is null.
@@ -141,7 +142,7 @@ fn segments(
     rows: usize,
     mut change: impl FnMut(usize, &mut Vec<Step>) -> Result<bool>,
 ) -> Result<ArrayRef> {
-    let timelines = Lists::new(&columns[0]);
+    let timelines = ListColumn::new(&columns[0]);
     let (mut lengths, mut all) = (Vec::with_capacity(rows), Vec::new());
     let (mut steps, cancellation) = (Vec::new(), CancellationFlag::current());
     for row in 0..rows {
@@ -169,7 +170,7 @@ fn segments(
 }
 
 pub fn into_values(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-    let timelines = Lists::new(&columns[0]);
+    let timelines = ListColumn::new(&columns[0]);
     let (mut lengths, mut states, mut durations) = (Vec::new(), Vec::new(), Vec::new());
     let (mut steps, cancellation) = (Vec::new(), CancellationFlag::current());
     for row in 0..rows {

@@ -15,7 +15,7 @@ use datafusion::scalar::ScalarValue;
 use super::arguments::coerced;
 use super::documented::ROLLUP;
 use super::encoding::integer_lists::{IntegerLists, integer_list_type, integer_list_value};
-use super::encoding::lists::{Lists, Timelines};
+use super::encoding::lists::{ListColumn, TimelineBuilder};
 use super::heartbeats::RolledHeartbeats;
 use crate::rules::Step;
 use crate::rules::calendar::instant_text;
@@ -103,7 +103,7 @@ impl RolledTimelines {
 
 impl Accumulator for RolledTimelines {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let (lists, mut steps) = (Lists::new(&values[0]), Vec::new());
+        let (lists, mut steps) = (ListColumn::new(&values[0]), Vec::new());
         for row in (0..values[0].len()).filter(|row| !lists.is_null(*row)) {
             lists.read_steps(row, Step::EVER, &mut steps);
             self.add(&steps);
@@ -132,7 +132,7 @@ impl Accumulator for RolledTimelines {
                 );
             }
         };
-        let mut made = Timelines::default();
+        let mut made = TimelineBuilder::default();
         made.push((!timelines.is_empty()).then_some(&steps));
         ScalarValue::try_from_array(&made.finish()?, 0)
     }

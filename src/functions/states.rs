@@ -9,12 +9,12 @@ use datafusion::error::Result;
 
 use super::arguments::{Ranges, instant, state_name};
 use super::cancellation::CancellationFlag;
-use super::encoding::lists::{Lists, SpanLists, Timelines};
+use super::encoding::lists::{ListColumn, SpanListBuilder, TimelineBuilder};
 use crate::rules::algebra::{and, clip_into, combine_into, negate, or, ranges_into};
 use crate::rules::{Span, Step};
 
 pub fn state_at(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-    let timelines = Lists::new(&columns[0]);
+    let timelines = ListColumn::new(&columns[0]);
     let mut names = StringBuilder::with_capacity(rows, rows * "unknown".len());
     let cancellation = CancellationFlag::current();
     for row in 0..rows {
@@ -29,7 +29,7 @@ pub fn state_at(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
 
 /// Null while the state is unknown.
 pub fn live_at(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-    let timelines = Lists::new(&columns[0]);
+    let timelines = ListColumn::new(&columns[0]);
     let (mut live, cancellation) =
         (BooleanBuilder::with_capacity(rows), CancellationFlag::current());
     for row in 0..rows {
@@ -48,7 +48,7 @@ pub fn num_gaps(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
 }
 
 fn counts(columns: &[ArrayRef], rows: usize, active: bool) -> Result<ArrayRef> {
-    let timelines = Lists::new(&columns[0]);
+    let timelines = ListColumn::new(&columns[0]);
     let mut counts = Int64Builder::with_capacity(rows);
     let (mut steps, mut held) = (Vec::new(), Vec::new());
     let cancellation = CancellationFlag::current();
@@ -74,8 +74,8 @@ pub fn unknown_ranges(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
 }
 
 fn ranges(columns: &[ArrayRef], rows: usize, state: Option<bool>) -> Result<ArrayRef> {
-    let timelines = Lists::new(&columns[0]);
-    let mut spans = SpanLists::with_capacity(rows);
+    let timelines = ListColumn::new(&columns[0]);
+    let mut spans = SpanListBuilder::with_capacity(rows);
     let (mut steps, mut held) = (Vec::new(), Vec::new());
     let cancellation = CancellationFlag::current();
     for row in 0..rows {
@@ -113,8 +113,8 @@ fn combined(
     rows: usize,
     made_of: fn(Option<bool>, Option<bool>) -> Option<bool>,
 ) -> Result<ArrayRef> {
-    let (lefts, rights) = (Lists::new(&columns[0]), Lists::new(&columns[1]));
-    let mut made = Timelines::default();
+    let (lefts, rights) = (ListColumn::new(&columns[0]), ListColumn::new(&columns[1]));
+    let mut made = TimelineBuilder::default();
     let (mut left, mut right, mut steps) = (Vec::new(), Vec::new(), Vec::new());
     let cancellation = CancellationFlag::current();
     for row in 0..rows {
@@ -132,8 +132,8 @@ fn combined(
 }
 
 pub fn timeline_not(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-    let timelines = Lists::new(&columns[0]);
-    let mut made = Timelines::default();
+    let timelines = ListColumn::new(&columns[0]);
+    let mut made = TimelineBuilder::default();
     let mut steps = Vec::new();
     let cancellation = CancellationFlag::current();
     for row in 0..rows {
@@ -146,8 +146,8 @@ pub fn timeline_not(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
 }
 
 pub fn timeline_clip(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-    let (timelines, ranges) = (Lists::new(&columns[0]), Ranges::new(&columns[1], &columns[2]));
-    let mut made = Timelines::default();
+    let (timelines, ranges) = (ListColumn::new(&columns[0]), Ranges::new(&columns[1], &columns[2]));
+    let mut made = TimelineBuilder::default();
     let (mut steps, mut clipped) = (Vec::new(), Vec::new());
     let cancellation = CancellationFlag::current();
     for row in 0..rows {

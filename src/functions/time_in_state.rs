@@ -10,14 +10,14 @@ use datafusion::error::Result;
 
 use super::arguments::{Ranges, gap_us, interpolation, text};
 use super::cancellation::CancellationFlag;
-use super::encoding::lists::{Lists, Timelines};
+use super::encoding::lists::{ListColumn, TimelineBuilder};
 use crate::rules::Interpolation;
 use crate::rules::tally::{Tally, tally};
 use crate::rules::timeline::steps_within;
 
 pub fn timeline_within(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-    let (polls, pieces) = (Lists::new(&columns[0]), Lists::new(&columns[1]));
-    let (mut filled, cancellation) = (Timelines::default(), CancellationFlag::current());
+    let (polls, pieces) = (ListColumn::new(&columns[0]), ListColumn::new(&columns[1]));
+    let (mut filled, cancellation) = (TimelineBuilder::default(), CancellationFlag::current());
     for row in 0..rows {
         cancellation.check()?;
         let how = match columns.get(2).and_then(|names| text(names, row)) {
@@ -91,7 +91,7 @@ fn tallies(
     [from, to]: [&ArrayRef; 2],
     rows: usize,
 ) -> Result<Vec<Option<Tally>>> {
-    let (timelines, spans) = (Lists::new(timelines), Lists::new(spans));
+    let (timelines, spans) = (ListColumn::new(timelines), ListColumn::new(spans));
     let ranges = Ranges::new(from, to);
     let (mut steps, cancellation) = (Vec::new(), CancellationFlag::current());
     let tally_of = |row: usize| {

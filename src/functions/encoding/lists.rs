@@ -79,12 +79,12 @@ pub fn week_type() -> DataType {
 }
 
 /// Offsets and validity of a list array under construction.
-struct Offsets {
+struct ListOffsets {
     lengths: Vec<usize>,
     valid: Vec<bool>,
 }
 
-impl Offsets {
+impl ListOffsets {
     fn new() -> Self {
         Self { lengths: Vec::new(), valid: Vec::new() }
     }
@@ -103,17 +103,17 @@ impl Offsets {
 }
 
 /// Builder of timelines, one per row.
-pub struct Timelines {
-    offsets: Offsets,
+pub struct TimelineBuilder {
+    offsets: ListOffsets,
     starts: Vec<i64>,
     active: BooleanBufferBuilder,
     known: BooleanBufferBuilder,
 }
 
-impl Default for Timelines {
+impl Default for TimelineBuilder {
     fn default() -> Self {
         Self {
-            offsets: Offsets::new(),
+            offsets: ListOffsets::new(),
             starts: Vec::new(),
             active: BooleanBufferBuilder::new(0),
             known: BooleanBufferBuilder::new(0),
@@ -121,7 +121,7 @@ impl Default for Timelines {
     }
 }
 
-impl Timelines {
+impl TimelineBuilder {
     /// Appends a row; `None` appends null.
     pub fn push(&mut self, row: Option<&[Step]>) {
         self.offsets.push(row.map(<[_]>::len));
@@ -150,19 +150,19 @@ fn instants(values: Vec<i64>, open: i64) -> ArrayRef {
 }
 
 /// Builder of poll lists, one per row.
-pub struct PollLists {
-    offsets: Offsets,
+pub struct PollListBuilder {
+    offsets: ListOffsets,
     instants: Vec<i64>,
     active: BooleanBuilder,
 }
 
-impl Default for PollLists {
+impl Default for PollListBuilder {
     fn default() -> Self {
-        Self { offsets: Offsets::new(), instants: Vec::new(), active: BooleanBuilder::new() }
+        Self { offsets: ListOffsets::new(), instants: Vec::new(), active: BooleanBuilder::new() }
     }
 }
 
-impl PollLists {
+impl PollListBuilder {
     /// Appends a row; `None` appends null.
     pub fn push(&mut self, row: Option<&[Poll]>) {
         self.offsets.push(row.map(<[_]>::len));
@@ -179,18 +179,18 @@ impl PollLists {
 }
 
 /// Builder of span lists, one per row.
-pub struct SpanLists {
-    offsets: Offsets,
+pub struct SpanListBuilder {
+    offsets: ListOffsets,
     starts: Vec<i64>,
     ends: Vec<i64>,
 }
 
-impl SpanLists {
+impl SpanListBuilder {
     pub fn with_capacity(rows: usize) -> Self {
         // Two openings on each day of a week.
         const SPANS_A_ROW: usize = 14;
         let spans = || Vec::with_capacity(rows * SPANS_A_ROW);
-        Self { offsets: Offsets::new(), starts: spans(), ends: spans() }
+        Self { offsets: ListOffsets::new(), starts: spans(), ends: spans() }
     }
 
     /// Appends a row; `None` appends null.
@@ -213,18 +213,18 @@ impl SpanLists {
 }
 
 /// Builder of weekly schedules, one per row.
-pub struct Weeks {
-    offsets: Offsets,
+pub struct WeekBuilder {
+    offsets: ListOffsets,
     openings: Vec<Opening>,
 }
 
-impl Default for Weeks {
+impl Default for WeekBuilder {
     fn default() -> Self {
-        Self { offsets: Offsets::new(), openings: Vec::new() }
+        Self { offsets: ListOffsets::new(), openings: Vec::new() }
     }
 }
 
-impl Weeks {
+impl WeekBuilder {
     /// Appends a row; `None` appends null.
     pub fn push(&mut self, row: Option<impl Iterator<Item = Opening>>) {
         let (before, is_some) = (self.openings.len(), row.is_some());
@@ -250,7 +250,7 @@ impl Weeks {
 /// # Errors
 /// None for valid schedules.
 pub fn week_value(week: &WeeklyHours) -> Result<ScalarValue> {
-    let mut weeks = Weeks::default();
+    let mut weeks = WeekBuilder::default();
     weeks.push(match week {
         WeeklyHours::Always => None,
         WeeklyHours::Rows(rows) => Some(rows.iter().copied()),
@@ -259,7 +259,7 @@ pub fn week_value(week: &WeeklyHours) -> Result<ScalarValue> {
 }
 
 /// Reader of a list column, by row.
-pub struct Lists<'a> {
+pub struct ListColumn<'a> {
     list: &'a ListArray,
     columns: &'a [ArrayRef],
     /// True if no column contains nulls.
@@ -272,7 +272,7 @@ pub struct Lists<'a> {
     active: Option<&'a BooleanArray>,
 }
 
-impl<'a> Lists<'a> {
+impl<'a> ListColumn<'a> {
     /// Wraps a column whose type is one of the list types above.
     pub fn new(column: &'a ArrayRef) -> Self {
         let list = column.as_list::<i32>();

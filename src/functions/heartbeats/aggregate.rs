@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
-use super::{Built, Column, heartbeats_type, instants};
+use super::{HeartbeatBuilder, HeartbeatColumn, heartbeats_type, instants};
 use crate::functions::arguments::{coerced, positive_us};
 use crate::functions::documented::HEARTBEAT_AGG;
 use crate::functions::durations::end_of;
@@ -59,7 +59,7 @@ impl AggregateUDFImpl for HeartbeatAgg {
     }
 
     fn accumulator(&self, _args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        Ok(Box::new(Beating::default()))
+        Ok(Box::new(HeartbeatAccumulator::default()))
     }
 
     fn documentation(&self) -> Option<&Documentation> {
@@ -69,13 +69,13 @@ impl AggregateUDFImpl for HeartbeatAgg {
 
 /// Spans in any order, merged from time to time.
 #[derive(Debug, Default)]
-struct Live {
+struct LiveSpans {
     spans: Vec<Span>,
     /// Number of spans after the last merge.
     united: usize,
 }
 
-impl Live {
+impl LiveSpans {
     /// Smallest number of spans that is worth merging.
     const UNITED_FROM: usize = 1_024;
 
@@ -115,27 +115,27 @@ impl Live {
 
 /// Heartbeats as a value; null for `None`.
 fn value_of(beats: Option<Heartbeats>) -> Result<ScalarValue> {
-    let mut built = Built::with_capacity(1);
+    let mut built = HeartbeatBuilder::with_capacity(1);
     built.push(beats.as_ref());
     ScalarValue::try_from_array(&built.finish()?, 0)
 }
 
 /// Accumulator of the heartbeats of a group.
 #[derive(Debug, Default)]
-struct Beating {
-    asked: Option<Asked>,
-    live: Live,
+struct HeartbeatAccumulator {
+    asked: Option<GroupArguments>,
+    live: LiveSpans,
 }
 
 /// Arguments that must be equal for all rows of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Asked {
+struct GroupArguments {
     range: Span,
     liveness_us: i64,
 }
 
-impl Beating {
-    fn ask(&mut self, asked: Asked) -> Result<()> {
+impl HeartbeatAccumulator {
+    fn ask(&mut self, asked: GroupArguments) -> Result<()> {
         match self.asked.replace(asked) {
             Some(before) if before != asked => exec_err!(
                 "heartbeat_agg: the start, the duration and the liveness must be the same for all rows of a group; group by them"
@@ -144,8 +144,8 @@ impl Beating {
         }
     }
 
-    fn hear(&mut self, at: i64, asked: Asked) -> Result<()> {
-        let Asked { range, liveness_us } = asked;
+    fn hear(&mut self, at: i64, asked: GroupArguments) -> Result<()> {
+        let GroupArguments { range, liveness_us } = asked;
         if !(range.starts_at()..range.ends_at()).contains(&at) {
             return exec_err!(
                 "heartbeat_agg: the heartbeat at {} is not within the range from {} to {}; leave it out with WHERE or FILTER",
@@ -159,7 +159,7 @@ impl Beating {
     }
 }
 
-impl Accumulator for Beating {
+impl Accumulator for HeartbeatAccumulator {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         let [beats, starts] = [&values[0], &values[1]].map(instants);
         let [durations, livenesses] = [&values[2], &values[3]]
@@ -179,7 +179,7 @@ impl Accumulator for Beating {
                     let Some(range) = Span::new(starts_at, ends_at) else {
                         return exec_err!("heartbeat_agg: the duration is not positive");
                     };
-                    let asked = Asked { range, liveness_us };
+                    let asked = GroupArguments { range, liveness_us };
                     self.ask(asked)?;
                     last = Some((given, asked));
                     asked
@@ -195,7 +195,7 @@ impl Accumulator for Beating {
         for row in 0..states[0].len() {
             let [starts_at, ends_at, liveness_us, live @ ..] = lists.row(row) else { continue };
             let Some(range) = Span::new(*starts_at, *ends_at) else { continue };
-            self.ask(Asked { range, liveness_us: *liveness_us })?;
+            self.ask(GroupArguments { range, liveness_us: *liveness_us })?;
             self.live.add_numbers(live);
         }
         Ok(())
@@ -203,7 +203,7 @@ impl Accumulator for Beating {
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
         let mut state = Vec::new();
-        if let Some(Asked { range, liveness_us }) = self.asked {
+        if let Some(GroupArguments { range, liveness_us }) = self.asked {
             state.extend([range.starts_at(), range.ends_at(), liveness_us]);
             state.extend(self.live.numbers());
         }
@@ -223,7 +223,7 @@ impl Accumulator for Beating {
 #[derive(Debug, Default)]
 pub struct RolledHeartbeats {
     range: Option<Span>,
-    live: Live,
+    live: LiveSpans,
 }
 
 impl RolledHeartbeats {
@@ -236,7 +236,7 @@ impl RolledHeartbeats {
 
 impl Accumulator for RolledHeartbeats {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let beats = Column::new(&values[0]);
+        let beats = HeartbeatColumn::new(&values[0]);
         for beats in (0..values[0].len()).filter_map(|row| beats.read(row)) {
             self.widen(beats.range);
             beats.live.iter().for_each(|span| self.live.add(Some(*span)));

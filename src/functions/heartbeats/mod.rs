@@ -21,7 +21,9 @@ pub use self::aggregate::{HeartbeatAgg, RolledHeartbeats};
 use super::arguments::{instant, range_between};
 use super::cancellation::CancellationFlag;
 use super::durations::end_of;
-use super::encoding::lists::{Lists, SpanLists, Timelines, instant_type, spans_type};
+use super::encoding::lists::{
+    ListColumn, SpanListBuilder, TimelineBuilder, instant_type, spans_type,
+};
 use crate::rules::algebra::duration_in;
 use crate::rules::calendar::instant_text;
 use crate::rules::heartbeat::Heartbeats;
@@ -42,18 +44,18 @@ pub fn heartbeats_type() -> DataType {
 }
 
 /// Reader of a heartbeats column, by row.
-struct Column<'a> {
+struct HeartbeatColumn<'a> {
     values: &'a StructArray,
     starts: &'a TimestampMicrosecondArray,
     ends: &'a TimestampMicrosecondArray,
-    live: Lists<'a>,
+    live: ListColumn<'a>,
 }
 
-impl<'a> Column<'a> {
+impl<'a> HeartbeatColumn<'a> {
     fn new(column: &'a ArrayRef) -> Self {
         let values = column.as_struct();
         let [starts, ends] = [0, 1].map(|at| values.column(at).as_primitive());
-        Self { values, starts, ends, live: Lists::new(values.column(2)) }
+        Self { values, starts, ends, live: ListColumn::new(values.column(2)) }
     }
 
     /// Heartbeats of a row; `None` for null.
@@ -69,20 +71,20 @@ impl<'a> Column<'a> {
 }
 
 /// Builder of heartbeats, one per row.
-struct Built {
+struct HeartbeatBuilder {
     starts: Vec<i64>,
     ends: Vec<i64>,
-    live: SpanLists,
+    live: SpanListBuilder,
     valid: Vec<bool>,
 }
 
-impl Built {
+impl HeartbeatBuilder {
     fn with_capacity(rows: usize) -> Self {
         let instants = || Vec::with_capacity(rows);
         Self {
             starts: instants(),
             ends: instants(),
-            live: SpanLists::with_capacity(rows),
+            live: SpanListBuilder::with_capacity(rows),
             valid: Vec::with_capacity(rows),
         }
     }
@@ -111,7 +113,7 @@ pub fn as_timelines(column: &ArrayRef) -> Result<ArrayRef> {
     if !matches!(column.data_type(), DataType::Struct(_)) {
         return Ok(Arc::clone(column));
     }
-    let (beats, mut timelines) = (Column::new(column), Timelines::default());
+    let (beats, mut timelines) = (HeartbeatColumn::new(column), TimelineBuilder::default());
     let (mut steps, cancellation) = (Vec::new(), CancellationFlag::current());
     for row in 0..column.len() {
         cancellation.check()?;
@@ -123,7 +125,7 @@ pub fn as_timelines(column: &ArrayRef) -> Result<ArrayRef> {
 }
 
 pub fn interpolate(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-    let mut made = Built::with_capacity(rows);
+    let mut made = HeartbeatBuilder::with_capacity(rows);
     each_after(columns, rows, |beats| {
         made.push(beats.as_ref());
         Ok(())
@@ -158,7 +160,7 @@ fn each_after(
     rows: usize,
     mut take: impl FnMut(Option<Heartbeats>) -> Result<()>,
 ) -> Result<()> {
-    let (beats, earlier) = (Column::new(&columns[0]), Column::new(&columns[1]));
+    let (beats, earlier) = (HeartbeatColumn::new(&columns[0]), HeartbeatColumn::new(&columns[1]));
     let cancellation = CancellationFlag::current();
     for row in 0..rows {
         cancellation.check()?;
@@ -182,7 +184,8 @@ fn each_after(
 }
 
 pub fn trim_to(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-    let (beats, mut made) = (Column::new(&columns[0]), Built::with_capacity(rows));
+    let (beats, mut made) =
+        (HeartbeatColumn::new(&columns[0]), HeartbeatBuilder::with_capacity(rows));
     let lengths = columns.get(2).map(|column| column.as_primitive::<IntervalMonthDayNanoType>());
     let cancellation = CancellationFlag::current();
     for row in 0..rows {

@@ -13,7 +13,7 @@ use super::incidents::totals;
 use super::rows::{instants, list_of, lists, local_type};
 use crate::functions::arguments::{Ranges, text};
 use crate::functions::cancellation::CancellationFlag;
-use crate::functions::encoding::lists::{Lists, instant_type};
+use crate::functions::encoding::lists::{ListColumn, instant_type};
 use crate::rules::incident::incidents;
 use crate::rules::tally::{Tally, tally};
 use crate::rules::{Bucket, Poll, Span, Step, ZoneRules};
@@ -39,7 +39,7 @@ pub fn list_type() -> DataType {
 }
 
 pub fn times_by(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-    let [timelines, polls, spans] = [2, 3, 4].map(|at| Lists::new(&columns[at]));
+    let [timelines, polls, spans] = [2, 3, 4].map(|at| ListColumn::new(&columns[at]));
     let ranges = Ranges::new(&columns[5], &columns[6]);
     let (mut lengths, mut all) = (Vec::with_capacity(rows), Filled::default());
     let (mut calendars, cancellation) = (Calendars::new(zones), CancellationFlag::current());

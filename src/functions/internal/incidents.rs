@@ -10,7 +10,7 @@ use super::super::open_spans::Clocks;
 use super::rows::{instants, list_of, lists};
 use crate::functions::arguments::{Ranges, text};
 use crate::functions::cancellation::CancellationFlag;
-use crate::functions::encoding::lists::{Lists, instant_type};
+use crate::functions::encoding::lists::{ListColumn, instant_type};
 use crate::rules::incident::{Incident, incidents};
 use crate::rules::{Span, ZoneRules};
 
@@ -94,7 +94,7 @@ fn each_store(
     rows: usize,
     mut take: impl FnMut(usize, Option<Span>, Vec<Incident>) -> Result<()>,
 ) -> Result<()> {
-    let (timelines, spans) = (Lists::new(&columns[0]), Lists::new(&columns[1]));
+    let (timelines, spans) = (ListColumn::new(&columns[0]), ListColumn::new(&columns[1]));
     let ranges = Ranges::new(&columns[2], &columns[3]);
     let (mut steps, mut open) = (Vec::new(), Vec::new());
     let cancellation = CancellationFlag::current();

@@ -10,7 +10,7 @@ use datafusion::error::Result;
 use super::rows::{instants, list_of, lists};
 use crate::functions::arguments::{Ranges, gap_us, interpolation, text};
 use crate::functions::cancellation::CancellationFlag;
-use crate::functions::encoding::lists::{Lists, instant_type};
+use crate::functions::encoding::lists::{ListColumn, instant_type};
 use crate::rules::Interpolation;
 use crate::rules::state::{Origin, State, Stretch, stretches};
 use crate::rules::timeline::{shares, shares_within};
@@ -32,7 +32,7 @@ pub fn list_type() -> DataType {
 }
 
 pub fn states_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-    let [polls, pieces, spans] = [0, 1, 2].map(|at| Lists::new(&columns[at]));
+    let [polls, pieces, spans] = [0, 1, 2].map(|at| ListColumn::new(&columns[at]));
     let ranges = Ranges::new(&columns[3], &columns[4]);
     let (mut lengths, mut all) = (Vec::with_capacity(rows), Vec::new());
     let cancellation = CancellationFlag::current();
