@@ -62,7 +62,7 @@ pub fn state_periods(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
 }
 
 pub fn interpolated_state_periods(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-    let mut filled = Filled::new(columns.get(4));
+    let mut filled = GapFiller::new(columns.get(4));
     periods(columns, rows, |row, steps| filled.fill(row, range(columns, row)?, steps))
 }
 
@@ -96,13 +96,13 @@ fn periods(
 }
 
 /// Fills the start of a bucket from the bucket before it, and its end from its last state.
-struct Filled<'a> {
+struct GapFiller<'a> {
     earlier: Option<ListColumn<'a>>,
     before: Vec<Step>,
     clipped: Vec<Step>,
 }
 
-impl<'a> Filled<'a> {
+impl<'a> GapFiller<'a> {
     fn new(earlier: Option<&'a ArrayRef>) -> Self {
         Self { earlier: earlier.map(ListColumn::new), before: Vec::new(), clipped: Vec::new() }
     }
@@ -133,7 +133,7 @@ pub fn state_timeline(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
 pub fn interpolated_state_timeline(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     // Puts the range where functions with a state argument have it.
     let with_state = [&columns[..1], &columns[..1], &columns[1..]].concat();
-    let mut filled = Filled::new(columns.get(3));
+    let mut filled = GapFiller::new(columns.get(3));
     segments(columns, rows, |row, steps| filled.fill(row, range(&with_state, row)?, steps))
 }
 

@@ -6,7 +6,7 @@ use datafusion::scalar::ScalarValue;
 use super::array_text;
 use super::wrong::{asked_wrongly, of_parameter};
 use crate::error::{Error, Fault, Result, Wrong};
-use crate::functions::instants::Read;
+use crate::functions::instants::ParseTarget;
 use crate::rules::ZoneRules;
 
 /// The value of a parameter as the type that the plan expects of it, where there is one: a text may
@@ -42,7 +42,7 @@ pub fn taken_as(
         }
     }
     let taken = match value.try_as_str().flatten() {
-        Some(text) => match Read::cast_to(wanted) {
+        Some(text) => match ParseTarget::cast_to(wanted) {
             Some(read) => read.value(zones, text).and_then(|time| time.cast_to(wanted)),
             None if matches!(wanted, DataType::List(_)) => {
                 array_text::texts(text).and_then(|array| array.cast_to(wanted))

@@ -19,7 +19,7 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::scalar::ScalarValue;
 
-use crate::functions::instants::{FromText, Read, is_text};
+use crate::functions::instants::{ParseTarget, ParseText, is_text};
 use crate::rules::ZoneRules;
 
 /// Applied before types are settled: a constant text beside a time is one of the same type. The engine
@@ -61,7 +61,8 @@ pub fn beside_times(
             }
             let mut types = operands.iter().filter_map(|operand| operand.get_type(schema).ok());
             let time = types.find(|of| matches!(of, DataType::Timestamp(..)));
-            let Some((read, time)) = time.and_then(|of| Some((Read::cast_to(&of)?, of))) else {
+            let Some((read, time)) = time.and_then(|of| Some((ParseTarget::cast_to(&of)?, of)))
+            else {
                 continue;
             };
             for operand in &mut operands {
@@ -173,7 +174,7 @@ impl AnalyzerRule for TextsAreRead {
 
 fn may_read(part: &Expr) -> bool {
     match cast_of(part) {
-        Some((_, to, _)) => Read::cast_to(to).is_some(),
+        Some((_, to, _)) => ParseTarget::cast_to(to).is_some(),
         None => false,
     }
 }
@@ -194,7 +195,7 @@ fn cast_of(part: &Expr) -> Option<(&Expr, &DataType, bool)> {
 pub fn texts_read(whole: Expr, schema: &DFSchema, zones: &ZoneRules) -> Result<Transformed<Expr>> {
     whole.transform_up(|part| {
         let Some((inner, to, is_try)) = cast_of(&part) else { return Ok(Transformed::no(part)) };
-        let Some(read) = Read::cast_to(to) else { return Ok(Transformed::no(part)) };
+        let Some(read) = ParseTarget::cast_to(to) else { return Ok(Transformed::no(part)) };
         if !inner.get_type(schema).is_ok_and(|of| is_text(&of)) {
             return Ok(Transformed::no(part));
         }
@@ -206,7 +207,7 @@ pub fn texts_read(whole: Expr, schema: &DFSchema, zones: &ZoneRules) -> Result<T
                 Ok(None) => return Ok(Transformed::no(part)),
             },
             texts => {
-                let function = Arc::new(ScalarUDF::from(FromText::new(zones, read, is_try)));
+                let function = Arc::new(ScalarUDF::from(ParseText::new(zones, read, is_try)));
                 let call = function.call(vec![texts.clone()]);
                 match call.get_type(schema)? == *to {
                     true => call,
@@ -221,10 +222,10 @@ pub fn texts_read(whole: Expr, schema: &DFSchema, zones: &ZoneRules) -> Result<T
 /// The value of a constant text; `None` of null.
 fn constant(
     text: &ScalarValue,
-    read: Read,
+    target: ParseTarget,
     to: &DataType,
     zones: &ZoneRules,
 ) -> Result<Option<ScalarValue>> {
     let Some(text) = text.try_as_str().flatten() else { return Ok(None) };
-    read.value(zones, text)?.cast_to(to).map(Some)
+    target.value(zones, text)?.cast_to(to).map(Some)
 }

@@ -20,10 +20,10 @@ use datafusion::scalar::ScalarValue;
 
 use super::super::cancellation::CancellationFlag;
 use super::super::encoding::lists::instant_type;
-use super::lengths::{INTERVAL, taken_as_interval, truncated};
+use super::lengths::{INTERVAL, coerced_to_interval, truncated};
 use super::units::Unit;
-use super::zones::{Shift, Shifts};
-use super::{LOCAL_TIME, is_text, map_times, taken_as_instant};
+use super::zones::{UtcOffset, UtcOffsetCache};
+use super::{LOCAL_TIME, coerced_to_instant, is_text, map_times};
 use crate::rules::ZoneRules;
 use crate::rules::calendar::DAY_US;
 
@@ -45,7 +45,7 @@ impl DateTrunc {
 }
 
 /// True if this function truncates values of the type.
-fn is_ours(time: &DataType) -> bool {
+fn is_supported(time: &DataType) -> bool {
     match time {
         DataType::Timestamp(TimeUnit::Microsecond, zone) => {
             zone.as_deref().is_none_or(|zone| matches!(zone, "UTC" | "+00:00"))
@@ -88,12 +88,12 @@ impl ScalarUDFImpl for DateTrunc {
             (DataType::Timestamp(_, None), None) => LOCAL_TIME,
             (DataType::Timestamp(_, Some(of)), None) => {
                 let utc = DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::clone(of)));
-                if is_ours(&utc) { utc } else { time.clone() }
+                if is_supported(&utc) { utc } else { time.clone() }
             }
             (DataType::Time32(_) | DataType::Time64(_), None) => time.clone(),
             (time, zone) => {
-                let interval = taken_as_interval(time).filter(|_| zone.is_none());
-                match interval.or_else(|| taken_as_instant(time)) {
+                let interval = coerced_to_interval(time).filter(|_| zone.is_none());
+                match interval.or_else(|| coerced_to_instant(time)) {
                     Some(taken) => taken,
                     None => {
                         return plan_err!(
@@ -121,7 +121,7 @@ impl ScalarUDFImpl for DateTrunc {
         };
         let returns = args.return_type();
         let null = || Ok(ColumnarValue::Scalar(ScalarValue::try_new_null(returns)?));
-        if taken_as_interval(&time.data_type()).is_some() {
+        if coerced_to_interval(&time.data_type()).is_some() {
             return match unit {
                 ColumnarValue::Scalar(unit) => match unit.try_as_str().flatten() {
                     Some(unit) => truncated(Unit::named(unit)?, time),
@@ -132,14 +132,14 @@ impl ScalarUDFImpl for DateTrunc {
                 }
             };
         }
-        if !is_ours(&time.data_type()) {
+        if !is_supported(&time.data_type()) {
             return self.engines.invoke_with_args(args);
         }
         match (unit, zone) {
             (ColumnarValue::Scalar(unit), []) => match unit.try_as_str().flatten() {
                 Some(unit) => {
                     let unit = Unit::named(unit)?;
-                    match of_one_length(unit, time) {
+                    match truncate_fixed_length(unit, time) {
                         Some(cut) => Ok(cut),
                         None => map_times(time, returns, |at| unit.start(at)),
                     }
@@ -150,13 +150,13 @@ impl ScalarUDFImpl for DateTrunc {
                 match unit.try_as_str().flatten().zip(zone.try_as_str().flatten()) {
                     Some((unit, zone)) => {
                         let unit = Unit::named(unit)?;
-                        let mut shift = Shift::named(&self.zones, zone)?;
-                        map_times(time, returns, |at| start_in_zone(unit, &mut shift, at))
+                        let mut offset = UtcOffset::named(&self.zones, zone)?;
+                        map_times(time, returns, |at| start_in_zone(unit, &mut offset, at))
                     }
                     None => null(),
                 }
             }
-            _ => self.by_rows(&args),
+            _ => self.truncate_by_row(&args),
         }
     }
 
@@ -173,7 +173,7 @@ impl ScalarUDFImpl for DateTrunc {
         let (Ok(start), Ok(next)) = (unit.start(*at), unit.next(*at)) else {
             return Ok(PreimageResult::None);
         };
-        if start != *at || !is_ours(&cut.data_type()) {
+        if start != *at || !is_supported(&cut.data_type()) {
             return Ok(PreimageResult::None);
         }
         let bound = |at| ScalarValue::TimestampMicrosecond(Some(at), zone.clone());
@@ -193,7 +193,7 @@ impl ScalarUDFImpl for DateTrunc {
 
 impl DateTrunc {
     /// Truncates rows with units or zones of their own.
-    fn by_rows(&self, args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
+    fn truncate_by_row(&self, args: &ScalarFunctionArgs) -> Result<ColumnarValue> {
         let columns = ColumnarValue::values_to_arrays(&args.args)?;
         let texts = |column: &ArrayRef| cast(column, &DataType::Utf8);
         let (units, times) = (texts(&columns[0])?, &columns[1]);
@@ -201,7 +201,8 @@ impl DateTrunc {
         let units = units.as_string::<i32>();
         let times = times.as_primitive::<TimestampMicrosecondType>();
         let zones = zones.as_ref().map(|zones| zones.as_string::<i32>());
-        let (mut shifts, cancellation) = (Shifts::new(&self.zones), CancellationFlag::current());
+        let (mut offsets, cancellation) =
+            (UtcOffsetCache::new(&self.zones), CancellationFlag::current());
         let each = (0..times.len()).map(|row| {
             cancellation.check()?;
             let is_null = zones.is_some_and(|zones| zones.is_null(row));
@@ -210,7 +211,7 @@ impl DateTrunc {
             }
             let (unit, at) = (Unit::named(units.value(row))?, times.value(row));
             match zones {
-                Some(zones) => start_in_zone(unit, shifts.named(zones.value(row))?, at),
+                Some(zones) => start_in_zone(unit, offsets.named(zones.value(row))?, at),
                 None => unit.start(at),
             }
             .map(Some)
@@ -226,7 +227,7 @@ impl DateTrunc {
 
 /// Truncates a column to a unit of fixed length, if every value is within the supported years;
 /// `None` otherwise. Without branches per row, the loop vectorizes.
-fn of_one_length(unit: Unit, times: &ColumnarValue) -> Option<ColumnarValue> {
+fn truncate_fixed_length(unit: Unit, times: &ColumnarValue) -> Option<ColumnarValue> {
     let length_us = unit.length_us()?;
     let ColumnarValue::Array(times) = times else { return None };
     let times = times.as_primitive::<TimestampMicrosecondType>();
@@ -240,25 +241,27 @@ fn of_one_length(unit: Unit, times: &ColumnarValue) -> Option<ColumnarValue> {
 
 /// Instant at which the unit starts on the clock of a zone. Units shorter than a day keep the
 /// offset of the instant, so the second pass through a fold stays the second.
-fn start_in_zone(unit: Unit, shift: &mut Shift, at: i64) -> Result<i64> {
-    let local = shift.local_at(at)?;
+fn start_in_zone(unit: Unit, offset: &mut UtcOffset, at: i64) -> Result<i64> {
+    let local = offset.local_at(at)?;
     let start = unit.start(local)?;
-    if unit.is_of_days() { shift.instant_of(start) } else { Ok(at - (local - start)) }
+    if unit.spans_days() { offset.instant_of(start) } else { Ok(at - (local - start)) }
 }
 
 /// Rounds a time to a number of digits of the second; casts to `timestamp(3)` call it.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub struct Rounded(Signature);
+pub struct RoundToDigits(Signature);
 
-impl Rounded {
+impl RoundToDigits {
     pub const NAME: &str = "rounded_to_digits";
+}
 
-    pub fn to_digits() -> Self {
+impl Default for RoundToDigits {
+    fn default() -> Self {
         Self(Signature::user_defined(Volatility::Immutable))
     }
 }
 
-impl ScalarUDFImpl for Rounded {
+impl ScalarUDFImpl for RoundToDigits {
     fn name(&self) -> &'static str {
         Self::NAME
     }

@@ -13,14 +13,14 @@ use datafusion::logical_expr::ColumnarValue;
 use datafusion::scalar::ScalarValue;
 
 use super::units::Unit;
-use super::wrong_value;
+use super::value_error;
 use crate::rules::calendar::DAY_US;
 
 /// Interval of months, days and nanoseconds.
 pub const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
 
 /// Type to which an interval or a difference is coerced; `None` for other types.
-pub fn taken_as_interval(given: &DataType) -> Option<DataType> {
+pub fn coerced_to_interval(given: &DataType) -> Option<DataType> {
     match given {
         DataType::Interval(_) => Some(INTERVAL),
         DataType::Duration(_) => Some(DataType::Duration(TimeUnit::Microsecond)),
@@ -49,7 +49,7 @@ fn truncated_column(unit: Unit, column: &ArrayRef) -> Result<IntervalMonthDayNan
         let differences = column.as_primitive::<DurationMicrosecondType>().iter();
         let of_days = |us: i64| match i32::try_from(us / DAY_US) {
             Ok(days) => cut(IntervalMonthDayNano::new(0, days, us % DAY_US * 1_000)),
-            Err(_) => Err(wrong_value("date_trunc: the difference is longer than an interval")),
+            Err(_) => Err(value_error("date_trunc: the difference is longer than an interval")),
         };
         return differences.map(|us| us.map(of_days).transpose()).collect();
     }
@@ -67,7 +67,7 @@ fn cut(unit: Unit, of: IntervalMonthDayNano) -> Result<IntervalMonthDayNano> {
         }
         Unit::Day => IntervalMonthDayNano::new(months, days, 0),
         Unit::Week => {
-            return Err(wrong_value(
+            return Err(value_error(
                 "date_trunc: an interval cannot be truncated to weeks, because a month is not a \
                  whole number of weeks; use day, month or another unit",
             ));

@@ -24,8 +24,8 @@ use datafusion::logical_expr::{ColumnarValue, ScalarUDF};
 use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
 
-pub use self::date_trunc::Rounded;
-pub use self::texts::{FromText, Read, instant_us, local_us};
+pub use self::date_trunc::RoundToDigits;
+pub use self::texts::{ParseTarget, ParseText, instant_us, local_us};
 use super::cancellation::CancellationFlag;
 pub use super::encoding::lists::instant_type;
 use crate::error::{Fault, Wrong};
@@ -46,7 +46,7 @@ pub fn register_by_zones(session: &SessionContext, zones: &ZoneRules) {
         ScalarUDF::from(now::Now::local_time()),
         ScalarUDF::from(timezone::Timezone::new(zones)),
         ScalarUDF::from(date_trunc::DateTrunc::new(zones)),
-        ScalarUDF::from(Rounded::to_digits()),
+        ScalarUDF::from(RoundToDigits::default()),
         ScalarUDF::from(to_timestamp::ToTimestamp::new(zones)),
     ] {
         session.register_udf(function);
@@ -63,7 +63,7 @@ pub fn is_text(data_type: &DataType) -> bool {
 
 /// Type to which an argument that denotes an instant is coerced; `None` for local times and other
 /// types.
-fn taken_as_instant(given: &DataType) -> Option<DataType> {
+fn coerced_to_instant(given: &DataType) -> Option<DataType> {
     let is_instant = matches!(
         given,
         DataType::Timestamp(_, Some(_)) | DataType::Date32 | DataType::Date64 | DataType::Null
@@ -72,7 +72,7 @@ fn taken_as_instant(given: &DataType) -> Option<DataType> {
 }
 
 /// Error of a value that is invalid for its type.
-fn wrong_value(sentence: impl Into<String>) -> DataFusionError {
+fn value_error(sentence: impl Into<String>) -> DataFusionError {
     DataFusionError::External(Box::new(Wrong::new(Fault::Value, sentence)))
 }
 

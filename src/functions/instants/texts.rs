@@ -15,7 +15,7 @@ use datafusion::scalar::ScalarValue;
 
 use super::super::cancellation::CancellationFlag;
 use super::super::encoding::lists::instant_type;
-use super::{LOCAL_TIME, wrong_value};
+use super::{LOCAL_TIME, value_error};
 use crate::rules::calendar::DAY_US;
 use crate::rules::instant::{quoted, read_asked_instant, read_asked_local_time};
 use crate::rules::{LocalClock, Span, ZoneRules};
@@ -42,14 +42,14 @@ fn clock(zones: &ZoneRules, name: &str, near: Span) -> Option<LocalClock> {
 
 /// Target of a parse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Read {
+pub enum ParseTarget {
     Instant,
     LocalTime,
     /// Date of a local time.
     Date,
 }
 
-impl Read {
+impl ParseTarget {
     /// Target of a cast of text to the type; `None` for other types.
     pub fn cast_to(data_type: &DataType) -> Option<Self> {
         match data_type {
@@ -75,7 +75,7 @@ impl Read {
             Self::LocalTime => local_us(zones, text),
             Self::Date => date_us(zones, text),
         }
-        .map_err(wrong_value)
+        .map_err(value_error)
     }
 
     /// Parses a text as a value.
@@ -100,30 +100,30 @@ fn date_us(zones: &ZoneRules, text: &str) -> std::result::Result<i64, String> {
 
 /// Function of text that replaces DataFusion's cast.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub struct FromText {
+pub struct ParseText {
     zones: ZoneRules,
-    read: Read,
+    target: ParseTarget,
     /// If true, invalid text becomes null.
     is_try: bool,
     signature: Signature,
 }
 
-impl FromText {
-    pub fn new(zones: &ZoneRules, read: Read, is_try: bool) -> Self {
+impl ParseText {
+    pub fn new(zones: &ZoneRules, target: ParseTarget, is_try: bool) -> Self {
         let signature = Signature::any(1, Volatility::Immutable);
-        Self { zones: zones.clone(), read, is_try, signature }
+        Self { zones: zones.clone(), target, is_try, signature }
     }
 }
 
-impl ScalarUDFImpl for FromText {
+impl ScalarUDFImpl for ParseText {
     fn name(&self) -> &'static str {
-        match (self.read, self.is_try) {
-            (Read::Instant, false) => "instant_from_text",
-            (Read::Instant, true) => "try_instant_from_text",
-            (Read::LocalTime, false) => "local_time_from_text",
-            (Read::LocalTime, true) => "try_local_time_from_text",
-            (Read::Date, false) => "date_from_text",
-            (Read::Date, true) => "try_date_from_text",
+        match (self.target, self.is_try) {
+            (ParseTarget::Instant, false) => "instant_from_text",
+            (ParseTarget::Instant, true) => "try_instant_from_text",
+            (ParseTarget::LocalTime, false) => "local_time_from_text",
+            (ParseTarget::LocalTime, true) => "try_local_time_from_text",
+            (ParseTarget::Date, false) => "date_from_text",
+            (ParseTarget::Date, true) => "try_date_from_text",
         }
     }
 
@@ -132,7 +132,7 @@ impl ScalarUDFImpl for FromText {
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(self.read.data_type())
+        Ok(self.target.data_type())
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
@@ -144,15 +144,15 @@ impl ScalarUDFImpl for FromText {
         let mut times = TimestampMicrosecondBuilder::with_capacity(texts.len());
         for text in texts {
             cancellation.check()?;
-            let time = text.map(|text| self.read.text(&self.zones, text));
+            let time = text.map(|text| self.target.text(&self.zones, text));
             times.append_option(match time {
                 Some(Err(_)) if self.is_try => None,
                 time => time.transpose()?,
             });
         }
-        let zone = matches!(self.read, Read::Instant).then_some("UTC");
+        let zone = matches!(self.target, ParseTarget::Instant).then_some("UTC");
         let times: ArrayRef = Arc::new(times.finish().with_timezone_opt(zone));
-        let times = cast(&times, &self.read.data_type())?;
+        let times = cast(&times, &self.target.data_type())?;
         Ok(match is_scalar {
             true => ColumnarValue::Scalar(ScalarValue::try_from_array(&times, 0)?),
             false => ColumnarValue::Array(times),

@@ -14,8 +14,8 @@ use datafusion::scalar::ScalarValue;
 
 use super::super::cancellation::CancellationFlag;
 use super::super::encoding::lists::instant_type;
-use super::zones::{Shift, Shifts};
-use super::{LOCAL_TIME, is_text, map_times, taken_as_instant};
+use super::zones::{UtcOffset, UtcOffsetCache};
+use super::{LOCAL_TIME, coerced_to_instant, is_text, map_times};
 use crate::rules::ZoneRules;
 
 /// Converts an instant to local time in the zone, and a local time to an instant. The zone is a
@@ -53,7 +53,7 @@ impl ScalarUDFImpl for Timezone {
         };
         let time = match time {
             DataType::Timestamp(_, None) => LOCAL_TIME,
-            time => match taken_as_instant(time) {
+            time => match coerced_to_instant(time) {
                 Some(instant) => instant,
                 None => return plan_err!("AT TIME ZONE: expected an instant or a local time"),
             },
@@ -74,14 +74,14 @@ impl ScalarUDFImpl for Timezone {
         };
         let returns = args.return_type();
         let is_local = times.data_type() == LOCAL_TIME;
-        let shifted = |shift: &mut Shift, at| match is_local {
-            true => shift.instant_of(at),
-            false => shift.local_at(at),
+        let converted = |offset: &mut UtcOffset, at| match is_local {
+            true => offset.instant_of(at),
+            false => offset.local_at(at),
         };
         let zones = match zones {
             ColumnarValue::Scalar(zone) => {
-                return match self.shift(zone)? {
-                    Some(mut shift) => map_times(times, returns, |at| shifted(&mut shift, at)),
+                return match self.offset(zone)? {
+                    Some(mut offset) => map_times(times, returns, |at| converted(&mut offset, at)),
                     None => Ok(ColumnarValue::Scalar(ScalarValue::try_new_null(returns)?)),
                 };
             }
@@ -89,7 +89,8 @@ impl ScalarUDFImpl for Timezone {
         };
         let times = times.to_array(zones.len())?;
         let times = times.as_primitive::<TimestampMicrosecondType>();
-        let (mut shifts, cancellation) = (Shifts::new(&self.zones), CancellationFlag::current());
+        let (mut known, cancellation) =
+            (UtcOffsetCache::new(&self.zones), CancellationFlag::current());
         let names = zones.as_string_opt::<i32>();
         let offsets = zones.as_primitive_opt::<IntervalMonthDayNanoType>();
         let each = (0..zones.len()).map(|row| {
@@ -99,8 +100,8 @@ impl ScalarUDFImpl for Timezone {
             }
             let at = times.value(row);
             match (names, offsets) {
-                (Some(names), _) => shifted(shifts.named(names.value(row))?, at),
-                (_, Some(offsets)) => shifted(&mut Shift::fixed(offsets.value(row))?, at),
+                (Some(names), _) => converted(known.named(names.value(row))?, at),
+                (_, Some(offsets)) => converted(&mut UtcOffset::fixed(offsets.value(row))?, at),
                 _ => exec_err!("a zone is neither a text nor an interval"),
             }
             .map(Some)
@@ -113,12 +114,12 @@ impl ScalarUDFImpl for Timezone {
 
 impl Timezone {
     /// `None` for null.
-    fn shift(&self, zone: &ScalarValue) -> Result<Option<Shift>> {
+    fn offset(&self, zone: &ScalarValue) -> Result<Option<UtcOffset>> {
         match zone {
-            ScalarValue::IntervalMonthDayNano(offset) => offset.map(Shift::fixed).transpose(),
+            ScalarValue::IntervalMonthDayNano(offset) => offset.map(UtcOffset::fixed).transpose(),
             zone => {
                 let name = zone.try_as_str().flatten();
-                name.map(|name| Shift::named(&self.zones, name)).transpose()
+                name.map(|name| UtcOffset::named(&self.zones, name)).transpose()
             }
         }
     }

@@ -13,7 +13,7 @@ use datafusion::scalar::ScalarValue;
 
 use super::super::encoding::lists::instant_type;
 use super::super::open_spans::on_calendar;
-use super::{is_text, taken_as_instant, wrong_value};
+use super::{coerced_to_instant, is_text, value_error};
 use crate::rules::ZoneRules;
 use crate::rules::calendar::{DAY_US, SECOND_US};
 
@@ -51,7 +51,7 @@ impl ScalarUDFImpl for ToTimestamp {
             [seconds] if seconds.is_floating() => Ok(vec![DataType::Float64]),
             [seconds] if seconds.is_decimal() => Ok(vec![DataType::Decimal128(38, 6)]),
             [local @ DataType::Timestamp(_, None)] => Ok(vec![local.clone()]),
-            [instant] => match taken_as_instant(instant) {
+            [instant] => match coerced_to_instant(instant) {
                 Some(instant) => Ok(vec![instant]),
                 None => plan_err!("to_timestamp: {EXPECTED}"),
             },
@@ -68,7 +68,7 @@ impl ScalarUDFImpl for ToTimestamp {
 
     fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         if args.args.len() > 1 {
-            with_percents(&args.args[1..])?;
+            check_formats(&args.args[1..])?;
             let engines = DataType::Timestamp(arrow::datatypes::TimeUnit::Nanosecond, None);
             args.return_field =
                 Arc::new(args.return_field.as_ref().clone().with_data_type(engines));
@@ -104,7 +104,7 @@ impl ScalarUDFImpl for ToTimestamp {
 fn instant_of(seconds: f64) -> Result<i64> {
     const YEAR_2000_US: i64 = 10_957 * DAY_US;
     if !seconds.is_finite() {
-        return Err(wrong_value(format!("to_timestamp: {seconds} seconds are not an instant")));
+        return Err(value_error(format!("to_timestamp: {seconds} seconds are not an instant")));
     }
     let since_2000 = (seconds - (YEAR_2000_US / SECOND_US) as f64) * SECOND_US as f64;
     let instant = (since_2000.round_ties_even() as i64).saturating_add(YEAR_2000_US);
@@ -115,12 +115,12 @@ fn instant_of(seconds: f64) -> Result<i64> {
 ///
 /// # Errors
 /// If a format is one of PostgreSQL's; DataFusion would treat it as literal text.
-fn with_percents(formats: &[ColumnarValue]) -> Result<()> {
+fn check_formats(formats: &[ColumnarValue]) -> Result<()> {
     for format in formats {
         let format = cast(&format.to_array(1)?, &DataType::Utf8)?;
         for format in format.as_string::<i32>().iter().flatten() {
             if !format.contains('%') {
-                return Err(wrong_value(format!(
+                return Err(value_error(format!(
                     "to_timestamp: format {format:?} is not supported; expected one like \
                      '%Y-%m-%d %H:%M:%S'"
                 )));

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Datelike, NaiveDate};
 use datafusion::error::Result;
 
-use super::wrong_value;
+use super::value_error;
 use crate::rules::calendar::{DAY_US, HOUR_US, MINUTE_US, SECOND_US, day_of, weekday_of};
 
 /// Unit of `date_trunc`.
@@ -53,7 +53,7 @@ impl Unit {
         let found = Self::NAMES.into_iter().find(|(known, _)| *known == singular);
         found.map(|(_, unit)| unit).ok_or_else(|| {
             let known = Self::NAMES.map(|(known, _)| known).join(", ");
-            wrong_value(format!("date_trunc: unit {text:?} is not one of {known}"))
+            value_error(format!("date_trunc: unit {text:?} is not one of {known}"))
         })
     }
 
@@ -67,7 +67,7 @@ impl Unit {
     }
 
     /// True if the offset of a zone may change within the unit.
-    pub fn is_of_days(self) -> bool {
+    pub fn spans_days(self) -> bool {
         !matches!(self, Unit::Clock(_))
     }
 
@@ -77,13 +77,13 @@ impl Unit {
     /// If the time has no date.
     pub fn start(self, at: i64) -> Result<i64> {
         // A week may start up to seven days earlier.
-        at.checked_sub(7 * DAY_US).ok_or_else(no_date)?;
+        at.checked_sub(7 * DAY_US).ok_or_else(out_of_calendar)?;
         let date = || -> Result<NaiveDate> {
             let at = DateTime::from_timestamp_micros(at);
-            at.map(|at| at.date_naive()).ok_or_else(no_date)
+            at.map(|at| at.date_naive()).ok_or_else(out_of_calendar)
         };
         let first = |year, month| -> Result<i64> {
-            let first = NaiveDate::from_ymd_opt(year, month, 1).ok_or_else(no_date)?;
+            let first = NaiveDate::from_ymd_opt(year, month, 1).ok_or_else(out_of_calendar)?;
             Ok(i64::from(first.to_epoch_days()) * DAY_US)
         };
         match self {
@@ -117,12 +117,12 @@ impl Unit {
             Unit::Months(count) => i64::from(count) * 40 * DAY_US,
             Unit::Years { count, .. } => i64::from(count) * 380 * DAY_US,
         };
-        self.start(starts_at.checked_add(step_us).ok_or_else(no_date)?)
+        self.start(starts_at.checked_add(step_us).ok_or_else(out_of_calendar)?)
     }
 }
 
-fn no_date() -> datafusion::error::DataFusionError {
-    wrong_value("date_trunc: the time is not within the years 1 to 9999")
+fn out_of_calendar() -> datafusion::error::DataFusionError {
+    value_error("date_trunc: the time is not within the years 1 to 9999")
 }
 
 #[cfg(test)]

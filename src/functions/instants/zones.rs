@@ -9,19 +9,19 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::EntryRef;
 
 use super::super::open_spans::{clock_over, on_calendar};
-use super::wrong_value;
+use super::value_error;
 use crate::rules::calendar::DAY_US;
 use crate::rules::instant::quoted;
 use crate::rules::{LocalClock, Span, Zone, ZoneRules};
 
 /// Converts between instants and local times.
-pub enum Shift {
+pub enum UtcOffset {
     Zone(ZoneClock),
     /// Local time minus UTC, microseconds.
     Fixed(i64),
 }
 
-impl Shift {
+impl UtcOffset {
     /// Parses the name of a zone.
     ///
     /// # Errors
@@ -37,7 +37,7 @@ impl Shift {
         let quoted = quoted(text.as_bytes());
         let is_offset =
             name.starts_with(|sign: char| "+-<".contains(sign) || sign.is_ascii_digit());
-        Err(wrong_value(match is_offset {
+        Err(value_error(match is_offset {
             true => format!(
                 "{quoted} is not the name of a zone, and its sign would be read as PostgreSQL \
                  does, west of Greenwich; expected INTERVAL '+HH:MM', or an IANA name like \
@@ -57,7 +57,7 @@ impl Shift {
     pub fn fixed(interval: IntervalMonthDayNano) -> Result<Self> {
         let offset_us = interval.nanoseconds / 1000;
         if interval.months != 0 || interval.days != 0 || offset_us.abs() >= DAY_US {
-            return Err(wrong_value(
+            return Err(value_error(
                 "the interval of a zone is of days or longer; expected one like INTERVAL '+05:30'",
             ));
         }
@@ -124,12 +124,12 @@ impl ZoneClock {
 }
 
 /// Cache of the zones that a batch names.
-pub struct Shifts<'z> {
+pub struct UtcOffsetCache<'z> {
     zones: &'z ZoneRules,
-    known: HashMap<String, Shift>,
+    known: HashMap<String, UtcOffset>,
 }
 
-impl<'z> Shifts<'z> {
+impl<'z> UtcOffsetCache<'z> {
     pub fn new(zones: &'z ZoneRules) -> Self {
         Self { zones, known: HashMap::new() }
     }
@@ -137,11 +137,11 @@ impl<'z> Shifts<'z> {
     /// Looks up or parses a zone.
     ///
     /// # Errors
-    /// As for [`Shift::named`].
-    pub fn named(&mut self, text: &str) -> Result<&mut Shift> {
+    /// As for [`UtcOffset::named`].
+    pub fn named(&mut self, text: &str) -> Result<&mut UtcOffset> {
         match self.known.entry_ref(text) {
             EntryRef::Occupied(known) => Ok(known.into_mut()),
-            EntryRef::Vacant(unknown) => Ok(unknown.insert(Shift::named(self.zones, text)?)),
+            EntryRef::Vacant(unknown) => Ok(unknown.insert(UtcOffset::named(self.zones, text)?)),
         }
     }
 }

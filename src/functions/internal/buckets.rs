@@ -41,8 +41,8 @@ pub fn list_type() -> DataType {
 pub fn times_by(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let [timelines, polls, spans] = [2, 3, 4].map(|at| ListColumn::new(&columns[at]));
     let ranges = Ranges::new(&columns[5], &columns[6]);
-    let (mut lengths, mut all) = (Vec::with_capacity(rows), Filled::default());
-    let (mut calendars, cancellation) = (Calendars::new(zones), CancellationFlag::current());
+    let (mut lengths, mut all) = (Vec::with_capacity(rows), BucketColumns::default());
+    let (mut calendars, cancellation) = (BucketCache::new(zones), CancellationFlag::current());
     let (mut steps, mut open) = (Vec::new(), Vec::new());
     for row in 0..rows {
         cancellation.check()?;
@@ -75,13 +75,13 @@ pub fn times_by(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<
 }
 
 /// Cache of the buckets of each zone in a batch.
-struct Calendars {
+struct BucketCache {
     clocks: Clocks,
-    cut: HashMap<(String, Span), Vec<Cut>>,
+    cut: HashMap<(String, Span), Vec<LocalBucket>>,
 }
 
 /// Bucket, clipped to the range.
-struct Cut {
+struct LocalBucket {
     /// Local time at which the unclipped bucket starts.
     local: i64,
     span: Span,
@@ -89,12 +89,12 @@ struct Cut {
     offset_us: i64,
 }
 
-impl Calendars {
+impl BucketCache {
     fn new(zones: &ZoneRules) -> Self {
         Self { clocks: Clocks::new(zones), cut: HashMap::new() }
     }
 
-    fn cut(&mut self, bucket: &str, zone: &str, range: Span) -> Result<&[Cut]> {
+    fn cut(&mut self, bucket: &str, zone: &str, range: Span) -> Result<&[LocalBucket]> {
         let key = (zone.to_owned(), range);
         if !self.cut.contains_key(&key) {
             let bucket = match Bucket::parse(bucket) {
@@ -104,7 +104,7 @@ impl Calendars {
             let clock = self.clocks.over(zone, range)?;
             let offset_us = |at: i64| clock.local_at(at) - at;
             let buckets = bucket.cut(clock, range).into_iter();
-            let buckets = buckets.map(|(local, span)| Cut {
+            let buckets = buckets.map(|(local, span)| LocalBucket {
                 local,
                 span,
                 offset_us: offset_us(span.starts_at()),
@@ -117,7 +117,7 @@ impl Calendars {
 
 /// Columns of buckets and their figures.
 #[derive(Default)]
-struct Filled {
+struct BucketColumns {
     locals: Vec<i64>,
     offsets: Vec<i64>,
     starts: Vec<i64>,
@@ -127,10 +127,10 @@ struct Filled {
     longest: Vec<Option<i64>>,
 }
 
-impl Filled {
-    fn push(&mut self, bucket: &Cut, history: (&[Step], &[Span], &[Poll])) {
+impl BucketColumns {
+    fn push(&mut self, bucket: &LocalBucket, history: (&[Step], &[Span], &[Poll])) {
         let span = bucket.span;
-        let (steps, open, polls) = part(history, span);
+        let (steps, open, polls) = relevant_history(history, span);
         let Tally { up_us, down_us, unknown_us } = tally(steps, open.iter().copied(), span);
         let (incidents, longest_us) = totals(&incidents(steps, open, span));
         let totals = [up_us, down_us, unknown_us, polls.len() as i64, incidents];
@@ -157,7 +157,7 @@ impl Filled {
 
 /// Part of a history that determines a span: steps from the one in effect at its start to the one
 /// after its end, overlapping openings, and the polls within it.
-fn part<'a>(
+fn relevant_history<'a>(
     (steps, open, polls): (&'a [Step], &'a [Span], &'a [Poll]),
     span: Span,
 ) -> (&'a [Step], &'a [Span], &'a [Poll]) {

@@ -25,7 +25,7 @@ use self::parts::{
 };
 use super::wrong;
 use crate::error::Fault;
-use crate::functions::instants::Rounded;
+use crate::functions::instants::RoundToDigits;
 
 /// Every question means what it means to PostgreSQL.
 pub fn as_meant(statement: &mut Statement) {
@@ -197,7 +197,7 @@ fn in_microseconds(data_type: &mut DataType) -> Option<u64> {
 
 fn rounded(time: &Expr, digits: u64) -> Expr {
     let digits = number(i64::try_from(digits).unwrap_or(6));
-    call(Rounded::NAME, [time.clone(), digits])
+    call(RoundToDigits::NAME, [time.clone(), digits])
 }
 
 /// The function that a call without parentheses stands for, or with digits in them, as
