@@ -161,7 +161,7 @@ fn struct_taken_as(given: &DataType, wanted: &DataType) -> Option<DataType> {
 
 /// True if a call passes the state before the timeline, as older releases of TimescaleDB Toolkit
 /// do.
-fn is_turned_round(function: &Documented, given: &[DataType]) -> bool {
+fn has_state_first(function: &Documented, given: &[DataType]) -> bool {
     let is_held = |given: &DataType| given.is_nested();
     matches!(
         (function.arguments, given),
@@ -175,9 +175,9 @@ fn is_turned_round(function: &Documented, given: &[DataType]) -> bool {
 ///
 /// # Errors
 /// None if the columns were [coerced].
-pub fn in_order(function: &Documented, mut columns: Vec<ArrayRef>) -> Result<Vec<ArrayRef>> {
+pub fn ordered_columns(function: &Documented, mut columns: Vec<ArrayRef>) -> Result<Vec<ArrayRef>> {
     let given: Vec<_> = columns.iter().map(|column| column.data_type().clone()).collect();
-    if is_turned_round(function, &given) {
+    if has_state_first(function, &given) {
         columns.swap(0, 1);
     }
     for (column, argument) in columns.iter_mut().zip(function.arguments) {
@@ -193,7 +193,7 @@ pub fn in_order(function: &Documented, mut columns: Vec<ArrayRef>) -> Result<Vec
 /// # Errors
 /// If the number of arguments or the type of one of them is wrong.
 pub fn coerced(function: &Documented, given: &[DataType]) -> Result<Vec<DataType>> {
-    if is_turned_round(function, given) {
+    if has_state_first(function, given) {
         let mut turned = given.to_vec();
         turned.swap(0, 1);
         let mut types = coerced(function, &turned)?;

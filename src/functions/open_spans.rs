@@ -14,7 +14,7 @@ use crate::rules::calendar::{DAY_US, instant_text};
 use crate::rules::opening::{local_days, open_spans};
 use crate::rules::{LocalClock, Span, Zone, ZoneRules};
 
-pub fn open_spans_of(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+pub fn open_spans_column(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let (weeks, ranges) = (ListColumn::new(&columns[0]), Ranges::new(&columns[2], &columns[3]));
     let snaps = columns.get(4).map(|column| column.as_boolean());
     let (mut clocks, cancellation) = (Clocks::new(zones), CancellationFlag::current());
@@ -35,7 +35,7 @@ pub fn open_spans_of(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Re
     spans.finish()
 }
 
-pub fn local_days_of(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+pub fn local_days_column(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let ranges = Ranges::new(&columns[1], &columns[2]);
     let (mut clocks, cancellation) = (Clocks::new(zones), CancellationFlag::current());
     let mut days = SpanListBuilder::with_capacity(rows);
@@ -80,7 +80,7 @@ impl Clocks {
     /// Clock of a named zone over a range.
     ///
     /// # Errors
-    /// If the name is not a known IANA name, or as for [`range_on_calendar`].
+    /// If the name is not a known IANA name, or as for [`check_range`].
     pub fn over(&mut self, zone: &str, range: Span) -> Result<&LocalClock> {
         let known = match self.zones.get(zone) {
             Some(known) => known.clone(),
@@ -93,22 +93,22 @@ impl Clocks {
                 self.zones.entry(zone.to_owned()).insert(known).get().clone()
             }
         };
-        self.of_zone(&known, range)
+        self.over_zone(&known, range)
     }
 
     /// Clock of a zone over a range.
     ///
     /// # Errors
-    /// As for [`range_on_calendar`].
-    pub fn of_zone(&mut self, zone: &Zone, range: Span) -> Result<&LocalClock> {
-        range_on_calendar(range)?;
+    /// As for [`check_range`].
+    pub fn over_zone(&mut self, zone: &Zone, range: Span) -> Result<&LocalClock> {
+        check_range(range)?;
         let clock = self.clocks.entry((zone.clone(), range.starts_at(), range.ends_at()));
-        Ok(clock.or_insert_with(|| clock_over(zone, range)))
+        Ok(clock.or_insert_with(|| cached_clock(zone, range)))
     }
 }
 
 /// Clock of a zone over a range, from a cache that batches share, because loading rules is slow.
-pub fn clock_over(zone: &Zone, range: Span) -> Arc<LocalClock> {
+pub fn cached_clock(zone: &Zone, range: Span) -> Arc<LocalClock> {
     /// A query has one range and a few dozen zones. More come from functions that are called row by
     /// row.
     const CLOCKS_KEPT: usize = 4_096;
@@ -133,11 +133,11 @@ pub fn clock_over(zone: &Zone, range: Span) -> Arc<LocalClock> {
 ///
 /// # Errors
 /// If the range is longer than 100 years or not within the years 1 to 9999.
-pub fn range_on_calendar(range: Span) -> Result<()> {
+pub fn check_range(range: Span) -> Result<()> {
     const LONGEST_US: i64 = 36_525 * DAY_US;
     let (from, to) = (range.starts_at(), range.ends_at());
-    on_calendar(from)?;
-    on_calendar(to)?;
+    check_instant(from)?;
+    check_instant(to)?;
     if to - from > LONGEST_US {
         let (from, to) = (instant_text(from), instant_text(to));
         return exec_err!("the range from {from} to {to} is longer than 100 years");
@@ -149,7 +149,7 @@ pub fn range_on_calendar(range: Span) -> Result<()> {
 ///
 /// # Errors
 /// If the instant is not within the years 1 to 9999.
-pub fn on_calendar(instant: i64) -> Result<()> {
+pub fn check_instant(instant: i64) -> Result<()> {
     const YEAR_1: i64 = -719_162 * DAY_US;
     const YEAR_10000: i64 = 2_932_897 * DAY_US;
     if !(YEAR_1..=YEAR_10000).contains(&instant) {

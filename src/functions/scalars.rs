@@ -9,7 +9,7 @@ use datafusion::logical_expr::{
     ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
 
-use super::arguments::{coerced, in_order};
+use super::arguments::{coerced, ordered_columns};
 use super::documented::{self, Documented};
 use super::durations::duration_type;
 use super::encoding::lists::{spans_type, timeline_type};
@@ -68,8 +68,8 @@ const BIGINT: fn() -> DataType = || DataType::Int64;
 const TEXT: fn() -> DataType = || DataType::Utf8;
 
 pub const SCALARS: [Scalar; 29] = [
-    by_zones(&documented::OPEN_SPANS, spans_type, open_spans::open_spans_of),
-    by_zones(&documented::LOCAL_DAYS, spans_type, open_spans::local_days_of),
+    by_zones(&documented::OPEN_SPANS, spans_type, open_spans::open_spans_column),
+    by_zones(&documented::LOCAL_DAYS, spans_type, open_spans::local_days_column),
     plain(&documented::TIMELINE_WITHIN, timeline_type, time_in_state::timeline_within),
     plain(&documented::TIMES_IN, time_in_state::times_type, time_in_state::times_in),
     plain(&documented::TIME_IN, BIGINT, time_in_state::time_in),
@@ -157,7 +157,7 @@ impl ScalarUDFImpl for Function {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let (columns, rows) = columns_of(&args)?;
-        let columns = in_order(self.scalar.documented, columns)?;
+        let columns = ordered_columns(self.scalar.documented, columns)?;
         Ok(ColumnarValue::Array(self.scalar.compute.column(&self.zones, &columns, rows)?))
     }
 

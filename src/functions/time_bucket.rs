@@ -19,7 +19,7 @@ use super::cancellation::CancellationFlag;
 use super::documented::TIME_BUCKET;
 use super::durations::end_of;
 use super::encoding::lists::instant_type;
-use super::open_spans::{Clocks, on_calendar};
+use super::open_spans::{Clocks, check_instant};
 use super::scalars::columns_of;
 use crate::rules::calendar::DAY_US;
 use crate::rules::{Bucket, LocalClock, Span, ZoneRules};
@@ -249,7 +249,7 @@ fn start(
     at: Time,
     clocks: &mut NearClocks,
 ) -> Result<i64> {
-    on_calendar(at.us)?;
+    check_instant(at.us)?;
     let zone = asked.time_zones.and_then(|zones| text(zones, row));
     // A local time has no zone and is bucketed as it is.
     let zone = zone.filter(|_| at.is_instant);
@@ -260,7 +260,7 @@ fn start(
     };
     let origin_us = match (zone, origin) {
         (Some(zone), Some(origin)) if origin.is_instant => {
-            on_calendar(origin.us)?;
+            check_instant(origin.us)?;
             Some(clocks.near(zone, origin.us)?.local_at(origin.us))
         }
         (_, origin) => origin.map(|origin| origin.us),
@@ -318,7 +318,7 @@ impl NearClocks {
         let near = match self.last.take().filter(is_right) {
             Some(near) => near,
             None => {
-                on_calendar(at)?;
+                check_instant(at)?;
                 let starts_at = at.div_euclid(Self::CLOCK_SPAN_US) * Self::CLOCK_SPAN_US;
                 let Some(span) = Span::new(starts_at, starts_at + Self::CLOCK_SPAN_US) else {
                     return exec_err!("time_bucket: the span of a clock is empty");

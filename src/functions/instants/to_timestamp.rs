@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
 use datafusion::scalar::ScalarValue;
 
 use super::super::encoding::lists::instant_type;
-use super::super::open_spans::on_calendar;
+use super::super::open_spans::check_instant;
 use super::{coerced_to_instant, is_text, value_error};
 use crate::rules::ZoneRules;
 use crate::rules::calendar::{DAY_US, SECOND_US};
@@ -79,13 +79,13 @@ impl ScalarUDFImpl for ToTimestamp {
         let instants: TimestampMicrosecondArray = match seconds.data_type() {
             DataType::Int64 => seconds.as_primitive::<Int64Type>().try_unary(|s| {
                 let us = s.checked_mul(SECOND_US);
-                on_calendar(us.unwrap_or(i64::MAX)).map(|()| s * SECOND_US)
+                check_instant(us.unwrap_or(i64::MAX)).map(|()| s * SECOND_US)
             })?,
             DataType::Float64 => seconds.as_primitive::<Float64Type>().try_unary(instant_of)?,
             DataType::Decimal128(..) => {
                 seconds.as_primitive::<Decimal128Type>().try_unary(|us| {
                     let us = i64::try_from(us).unwrap_or(i64::MAX);
-                    on_calendar(us).map(|()| us)
+                    check_instant(us).map(|()| us)
                 })?
             }
             _ => return given.cast_to(&instant_type(), None),
@@ -108,7 +108,7 @@ fn instant_of(seconds: f64) -> Result<i64> {
     }
     let since_2000 = (seconds - (YEAR_2000_US / SECOND_US) as f64) * SECOND_US as f64;
     let instant = (since_2000.round_ties_even() as i64).saturating_add(YEAR_2000_US);
-    on_calendar(instant).map(|()| instant)
+    check_instant(instant).map(|()| instant)
 }
 
 /// Checks that formats contain `%`.

@@ -8,7 +8,7 @@ use datafusion::error::Result;
 use hashbrown::HashMap;
 use hashbrown::hash_map::EntryRef;
 
-use super::super::open_spans::{clock_over, on_calendar};
+use super::super::open_spans::{cached_clock, check_instant};
 use super::value_error;
 use crate::rules::calendar::DAY_US;
 use crate::rules::instant::quoted;
@@ -69,7 +69,7 @@ impl UtcOffset {
     /// # Errors
     /// If the instant is not within the years 1 to 9999.
     pub fn local_at(&mut self, instant_us: i64) -> Result<i64> {
-        on_calendar(instant_us)?;
+        check_instant(instant_us)?;
         Ok(match self {
             Self::Zone(zone) => zone.over(instant_us)?.local_at(instant_us),
             Self::Fixed(offset_us) => instant_us + *offset_us,
@@ -82,7 +82,7 @@ impl UtcOffset {
     /// # Errors
     /// If the local time is not within the years 1 to 9999.
     pub fn instant_of(&mut self, local_us: i64) -> Result<i64> {
-        on_calendar(local_us)?;
+        check_instant(local_us)?;
         Ok(match self {
             Self::Zone(zone) => zone.over(local_us)?.instant_of(local_us),
             Self::Fixed(offset_us) => local_us - *offset_us,
@@ -108,7 +108,7 @@ impl ZoneClock {
 
     fn from(zone: &Zone, starts_at: i64) -> Result<Arc<LocalClock>> {
         match Span::new(starts_at, starts_at + Self::CLOCK_SPAN_US) {
-            Some(range) => Ok(clock_over(zone, range)),
+            Some(range) => Ok(cached_clock(zone, range)),
             None => internal_err!("the span of a clock is empty"),
         }
     }

@@ -11,7 +11,7 @@ use datafusion::error::Result;
 
 use super::schedules::{Schedules, Store};
 use crate::functions::arguments::{Ranges, instant, length_us};
-use crate::functions::open_spans::range_on_calendar;
+use crate::functions::open_spans::check_range;
 use crate::rules::Span;
 use crate::rules::calendar::DAY_US;
 use crate::rules::schedule::Schedule;
@@ -133,7 +133,7 @@ pub fn business_time(
 }
 
 fn open_us<'a>(schedules: &mut Schedules<'a>, store: Store<'a>, range: Span) -> Result<i64> {
-    range_on_calendar(range)?;
+    check_range(range)?;
     if schedules.is_always_open(store) {
         return Ok(range.ends_at() - range.starts_at());
     }

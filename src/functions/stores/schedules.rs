@@ -10,7 +10,7 @@ use super::{KnownHours, ReadOptions, StoreHours};
 use crate::error::broken;
 use crate::functions::arguments::text;
 use crate::functions::cancellation::CancellationFlag;
-use crate::functions::open_spans::{Clocks, on_calendar};
+use crate::functions::open_spans::{Clocks, check_instant};
 use crate::rules::calendar::DAY_US;
 use crate::rules::schedule::Schedule;
 use crate::rules::{LocalClock, Options, Span, WeeklyHours, Zone, ZoneRules};
@@ -134,7 +134,7 @@ impl<'a> Schedules<'a> {
     /// If its zone is unknown.
     pub fn clock(&mut self, store: Store, chunk: Span) -> Result<&LocalClock> {
         let zone = self.zone(store)?;
-        self.clocks.of_zone(&zone, Schedule::laid(chunk))
+        self.clocks.over_zone(&zone, Schedule::laid(chunk))
     }
 
     /// Chunk that contains an instant.
@@ -142,7 +142,7 @@ impl<'a> Schedules<'a> {
     /// # Errors
     /// If the instant is not within the years 1 to 9999.
     pub fn chunk(instant: i64) -> Result<Span> {
-        on_calendar(instant)?;
+        check_instant(instant)?;
         let starts_at = instant.div_euclid(Self::CHUNK_US) * Self::CHUNK_US;
         Span::new(starts_at, starts_at + Self::CHUNK_US).ok_or_else(|| broken("a chunk is empty"))
     }
@@ -161,7 +161,7 @@ impl<'a> Schedules<'a> {
             let zone = self.zone(store)?;
             let asked = &self.options[store.options];
             let week = store.hours.week.as_ref().unwrap_or(&asked.week);
-            let clock = self.clocks.of_zone(&zone, Schedule::laid(chunk))?;
+            let clock = self.clocks.over_zone(&zone, Schedule::laid(chunk))?;
             let laid = Schedule::over(week, clock, chunk, asked.options.snap_end_of_day);
             self.laid.insert(key, laid);
         }
