@@ -359,7 +359,8 @@ impl Side {
                 |number: &&i32| before.replace(**number).is_some_and(|last| last >= **number);
             if let Some(number) = numbers.iter().find(is_out_of_order) {
                 return Err(broken(format!(
-                    "input is not sorted: store number {number} is repeated or follows a greater one"
+                    "input is not sorted: store number {number} is repeated or follows a greater \
+                     one"
                 )));
             }
             (self.next, self.last) = (Some(batch), Some(last));

@@ -157,8 +157,8 @@ impl PartitionedScanExec {
         is_key && files <= 1 && self.rows == RowsPerStore::One && self.ranges.is_in_order_of_ids()
     }
 
-    /// Scans of the single files, each sorted by `column`; `None` if that is not [`STORE_NO`] or the files
-    /// are not sorted by it.
+    /// Scans of the single files, each sorted by `column`; `None` if that is not [`STORE_NO`] or
+    /// the files are not sorted by it.
     pub fn files_in_order(&self, column: usize) -> Option<Vec<Self>> {
         let is_key = self.schema().field(column).name() == STORE_NO;
         let files = self.scans[0].output_partitioning().partition_count();

@@ -330,7 +330,8 @@ mod tests {
             "SELECT rpad('x', 2000000000, 'y')",
             "SELECT cardinality(range(1, 1000000000))",
             "SELECT cardinality(generate_series(1, 1000000000, 2))",
-            "SELECT cardinality(generate_series(TIMESTAMP '2000-01-01', TIMESTAMP '2020-01-01', INTERVAL '1 second'))",
+            "SELECT cardinality(generate_series(TIMESTAMP '2000-01-01', TIMESTAMP '2020-01-01', \
+             INTERVAL '1 second'))",
             "SELECT cardinality(array_repeat(1, 1000000000))",
             "SELECT cardinality(array_repeat([1, 2, 3], 100000000))",
             "SELECT cardinality(list_repeat('x', 1000000000))",
@@ -352,21 +353,25 @@ mod tests {
             ("SELECT repeat('x', 1000), repeat('x', NULL), repeat('x', -1)", 1),
             ("SELECT repeat('x', value) FROM range(0, 100)", 100),
             (
-                "SELECT lpad('x', 5), rpad('x', 5, 'ab'), replace('xx', 'x', 'yy'), replace('xx', '', 'y')",
+                "SELECT lpad('x', 5), rpad('x', 5, 'ab'), replace('xx', 'x', 'yy'), replace('xx', \
+                 '', 'y')",
                 1,
             ),
             ("SELECT range(5), range(1, 5), range(5, 1, -1), generate_series(1, 1000000)", 1),
             (
-                "SELECT unnest(generate_series(DATE '2023-01-01', DATE '2023-01-10', INTERVAL '1 day'))",
+                "SELECT unnest(generate_series(DATE '2023-01-01', DATE '2023-01-10', INTERVAL '1 \
+                 day'))",
                 10,
             ),
             ("SELECT array_repeat([1, 2], 3), array_resize([1], 3, 2), list_resize([1], 0)", 1),
             (
-                "SELECT array_to_string([1, 2], ','), concat('a', 1, NULL), concat_ws('-', 'a', 'b'), make_array()",
+                "SELECT array_to_string([1, 2], ','), concat('a', 1, NULL), concat_ws('-', 'a', \
+                 'b'), make_array()",
                 1,
             ),
             (
-                "SELECT regexp_replace('abc', 'b', 'x', 'g'), to_char(TIMESTAMP '2023-01-01', '%Y')",
+                "SELECT regexp_replace('abc', 'b', 'x', 'g'), to_char(TIMESTAMP '2023-01-01', \
+                 '%Y')",
                 1,
             ),
         ] {

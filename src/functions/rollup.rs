@@ -127,7 +127,8 @@ impl Accumulator for RolledTimelines {
             Ok(steps) => steps,
             Err(overlap) => {
                 return exec_err!(
-                    "rollup: two timelines have a state at {}; fold the polls of both with one state_agg, or combine the timelines with timeline_and or timeline_or",
+                    "rollup: two timelines have a state at {}; fold the polls of both with one \
+                     state_agg, or combine the timelines with timeline_and or timeline_or",
                     instant_text(overlap.at)
                 );
             }

@@ -207,7 +207,10 @@ async fn instants_and_texts_of_any_type_are_accepted() {
     check_all(&[
         ("state_at(up, DATE '2023-01-26')", "down"),
         ("time_in(up, open, arrow_cast('up', 'Utf8View'), day, next) / 3600000000", "3"),
-        ("time_in(up, open, arrow_cast('up', 'Dictionary(Int32, Utf8)'), day, next) / 3600000000", "3"),
+        (
+            "time_in(up, open, arrow_cast('up', 'Dictionary(Int32, Utf8)'), day, next) / 3600000000",
+            "3",
+        ),
         ("state_at([{active: true, starts_at: day}], noon)", "up"),
         ("state_at([{starts_at: day, active: false}, NULL], noon)", "unknown"),
         ("time_in(up, [{starts_at: day, ends_at: noon}], 'up', day, next) / 3600000000", "12"),

@@ -104,7 +104,8 @@ impl ScalarUDFImpl for TimeBucket {
             at if at.is_string() => instant_type(),
             at => {
                 return wrong(format!(
-                    "instant must be a timestamp, a date or a text like '2023-01-22 12:00:00', not of type {at}"
+                    "instant must be a timestamp, a date or a text like '2023-01-22 12:00:00', not \
+                     of type {at}"
                 ));
             }
         };

@@ -97,8 +97,8 @@ fn clock(zone: &str, line: Line, rules: &ZoneRules) -> PolarsResult<(String, Loc
     Ok((zone.to_owned(), LocalClock::over(&known, line.range())))
 }
 
-/// Table with a row per zone: `time_zone`, `first_offset_us`, and for each change of offset its first local
-/// time and the difference to the offset before; nulls if a zone has fewer changes.
+/// Table with a row per zone: `time_zone`, `first_offset_us`, and for each change of offset its
+/// first local time and the difference to the offset before; nulls if a zone has fewer changes.
 fn offsets(clocks: Vec<(String, LocalClock)>) -> PolarsResult<(DataFrame, usize)> {
     let column = |name: String, of_clock: &dyn Fn(&LocalClock) -> Option<i64>| {
         let values: Vec<Option<i64>> = clocks.iter().map(|(_, clock)| of_clock(clock)).collect();

@@ -116,8 +116,8 @@ impl ColumnBatch for Openings {
         }
         let wrong = (0..days.len()).find(|row| opening(*row).is_none()).unwrap_or_default();
         exec_err!(
-            "weekly_hours: day {}, {} s to {} s is not an opening; expected a day from 0 (Monday) to 6 \
-             (Sunday) and seconds of local time from 0 to 86400",
+            "weekly_hours: day {}, {} s to {} s is not an opening; expected a day from 0 (Monday) \
+             to 6 (Sunday) and seconds of local time from 0 to 86400",
             days.value(wrong),
             starts.value(wrong),
             ends.value(wrong)

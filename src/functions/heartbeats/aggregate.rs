@@ -138,7 +138,8 @@ impl HeartbeatAccumulator {
     fn ask(&mut self, asked: GroupArguments) -> Result<()> {
         match self.asked.replace(asked) {
             Some(before) if before != asked => exec_err!(
-                "heartbeat_agg: the start, the duration and the liveness must be the same for all rows of a group; group by them"
+                "heartbeat_agg: the start, the duration and the liveness must be the same for all \
+                 rows of a group; group by them"
             ),
             _ => Ok(()),
         }
@@ -148,7 +149,8 @@ impl HeartbeatAccumulator {
         let GroupArguments { range, liveness_us } = asked;
         if !(range.starts_at()..range.ends_at()).contains(&at) {
             return exec_err!(
-                "heartbeat_agg: the heartbeat at {} is not within the range from {} to {}; leave it out with WHERE or FILTER",
+                "heartbeat_agg: the heartbeat at {} is not within the range from {} to {}; leave \
+                 it out with WHERE or FILTER",
                 instant_text(at),
                 instant_text(range.starts_at()),
                 instant_text(range.ends_at())

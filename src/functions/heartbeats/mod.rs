@@ -170,7 +170,8 @@ fn each_after(
                 None => {
                     let (ends, starts) = (before.range.ends_at(), beats.range.starts_at());
                     return exec_err!(
-                        "the preceding heartbeats end at {}, after the start of the others at {}; pass the preceding ones second, as with lag(...) OVER (ORDER BY ...)",
+                        "the preceding heartbeats end at {}, after the start of the others at {}; \
+                         pass the preceding ones second, as with lag(...) OVER (ORDER BY ...)",
                         instant_text(ends),
                         instant_text(starts)
                     );

@@ -63,7 +63,8 @@ pub fn times_by(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<
         lengths.push(buckets.len());
         if all.starts.len() + buckets.len() > BUCKETS_MAX {
             return exec_err!(
-                "uptime_by would return more than {BUCKETS_MAX} buckets for a few thousand stores; use a shorter range or longer buckets"
+                "uptime_by would return more than {BUCKETS_MAX} buckets for a few thousand stores; \
+                 use a shorter range or longer buckets"
             );
         }
         for bucket in buckets {

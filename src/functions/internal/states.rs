@@ -52,7 +52,8 @@ pub fn states_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
         lengths.push(all.len() - before);
         if all.len() > SEGMENTS_MAX {
             return resources_err!(
-                "states would return more than {SEGMENTS_MAX} segments for a few thousand stores; use a shorter range"
+                "states would return more than {SEGMENTS_MAX} segments for a few thousand stores; \
+                 use a shorter range"
             );
         }
     }
