@@ -141,7 +141,7 @@ fn whole_scans(plan: &str, table: &str) -> usize {
     let is_whole = |pair: &&[&str]| {
         pair[0].contains("PartitionedScanExec")
             && pair[1].contains(&format!("/{table}/"))
-            && !pair[0].contains("of the keys of a join")
+            && !pair[0].contains("filtered by join keys")
     };
     scans.windows(2).filter(is_whole).count()
 }
