@@ -1,9 +1,9 @@
 //! Golden cases of the rules: a drawn chain, a query, and the expected minutes.
 
 mod drawn;
+mod max_gap;
 mod openings;
 mod polls;
-mod vouching;
 
 use self::drawn::{check, report};
 use crate::rules::Interpolation::{Nearest, Next};

@@ -2,7 +2,7 @@
 //!
 //! Both entry points produce frames of *runs*: consecutive polls of one status between which no
 //! change is possible, as positions `first` and `last`, with the span that they fill
-//! (`piece_starts`, `piece_ends`). Only the ends of a run matter, and there are few runs.
+//! (`fill_from`, `fill_to`). Only the ends of a run matter, and there are few runs.
 
 use std::path::PathBuf;
 
@@ -34,8 +34,8 @@ pub(super) fn over_all_time(
     };
     let all: Vec<PathBuf> = files.carried.iter().chain(&files.polls).cloned().collect();
     let runs = with_origin(each_file(&all, runs_of)?, stores).select([
-        col(ORIGIN).alias("piece_starts"),
-        line.end().alias("piece_ends"),
+        col(ORIGIN).alias("fill_from"),
+        line.end().alias("fill_to"),
         line.position_of(col("first")).alias("first"),
         line.position_of(col("last")).alias("last"),
         col("active"),
@@ -45,17 +45,17 @@ pub(super) fn over_all_time(
 
 /// Same output, with each of the given spans filled from the polls within it alone.
 pub(super) fn within(
-    pieces: &DataFrame,
+    fill_spans: &DataFrame,
     files: &[PathBuf],
     stores: &Stores,
     options: &Options,
     only: Option<&[String]>,
 ) -> PolarsResult<DataFrame> {
     let line = stores.line();
-    let pieces = pieces
+    let fill_spans = fill_spans
         .clone()
         .lazy()
-        .select([col("starts").alias("piece_starts"), col("ends").alias("piece_ends")])
+        .select([col("starts").alias("fill_from"), col("ends").alias("fill_to")])
         .collect()?;
     let runs_of = |file: &[PathBuf]| {
         let is_in_range = col("polled_at")
@@ -64,9 +64,9 @@ pub(super) fn within(
         let polls = with_origin(scan::polls(file, only)?.filter(is_in_range), stores)
             .select([line.position_of(col("polled_at")).alias("polled_at"), col("active")]);
         // Rows of a file are sorted by store and instant, and therefore by position.
-        let placed = line::at_or_before(polls, "polled_at", pieces.clone(), "piece_starts")
-            .filter(col("polled_at").lt(col("piece_ends")));
-        Ok(runs(placed, &["piece_starts", "piece_ends"], options))
+        let placed = line::at_or_before(polls, "polled_at", fill_spans.clone(), "fill_from")
+            .filter(col("polled_at").lt(col("fill_to")));
+        Ok(runs(placed, &["fill_from", "fill_to"], options))
     };
     held(each_file(files, runs_of)?, options).collect()
 }
@@ -115,26 +115,28 @@ fn runs(polls: LazyFrame, owner: &[&str], options: &Options) -> LazyFrame {
         .select(columns)
 }
 
-/// Span of its piece that each run decides: from the change before the run to the change after it,
-/// limited by the gap.
+/// Part of its fill span that each run decides: from the change before the run to the change after
+/// it, limited by the gap.
 ///
-/// Runs of a store that lie before the piece count as equally early and keep their order; the last
-/// of them has the first span that reaches into the piece.
+/// Runs of a store that lie before the fill span count as equally early and keep their order; the
+/// last of them has the first part that reaches into it.
 fn held(runs: LazyFrame, options: &Options) -> LazyFrame {
     let in_order = SortMultipleOptions::default().with_maintain_order(true);
-    let is_same_piece = col("piece_starts").eq(col("piece_starts").shift(lit(1)));
+    let is_same_fill = col("fill_from").eq(col("fill_from").shift(lit(1)));
     let takes_over = change_between(col("last").shift(lit(1)), col("first"), options.interpolation);
-    let share_from = col("takes_over").fill_null(col("piece_starts"));
-    let mut held_from = later_of(share_from, col("piece_starts"));
-    let mut held_to = col("gives_way").fill_null(col("piece_ends"));
+    let decides_from = col("change_before").fill_null(col("fill_from"));
+    let mut held_from = later_of(decides_from, col("fill_from"));
+    let mut held_to = col("change_after").fill_null(col("fill_to"));
     if let Some(gap) = max_gap_us(options) {
         held_from = later_of(held_from, col("first") - lit(gap));
         held_to = earlier_of(held_to, col("last") + lit(gap));
     }
-    runs.with_column(later_of(col("first"), col("piece_starts")).alias("seen_from"))
+    runs.with_column(later_of(col("first"), col("fill_from")).alias("seen_from"))
         .sort(["seen_from"], in_order)
-        .with_column(when(is_same_piece).then(takes_over).otherwise(lit(NULL)).alias("takes_over"))
-        .with_column(col("takes_over").shift(lit(-1)).alias("gives_way"))
+        .with_column(
+            when(is_same_fill).then(takes_over).otherwise(lit(NULL)).alias("change_before"),
+        )
+        .with_column(col("change_before").shift(lit(-1)).alias("change_after"))
         .select([held_from.alias("held_from"), held_to.alias("held_to"), col("active")])
         .filter(col("held_from").lt(col("held_to")))
 }

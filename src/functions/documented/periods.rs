@@ -110,7 +110,7 @@ pub const STATE_TIMELINE: Documented = Documented {
     nulls: "A null timeline has no segments.",
     example: Example {
         sql: "\
-SELECT unnest(state_timeline(state_agg(polled_at, active))) AS stretch
+SELECT unnest(state_timeline(state_agg(polled_at, active))) AS segment
 FROM (VALUES
     ('2023-01-25 10:14:00', true),
     ('2023-01-25 11:15:00', false),
@@ -118,7 +118,7 @@ FROM (VALUES
 ) AS seen (polled_at, active);",
         output: "\
 +-------------------------------------------------------------------------------+
-| stretch                                                                       |
+| segment                                                                       |
 +-------------------------------------------------------------------------------+
 | {state: up, starts_at: 2023-01-25T10:14:00Z, ends_at: 2023-01-25T11:15:00Z}   |
 | {state: down, starts_at: 2023-01-25T11:15:00Z, ends_at: 2023-01-25T12:16:00Z} |
@@ -136,14 +136,14 @@ pub const INTERPOLATED_STATE_TIMELINE: Documented = Documented {
     nulls: "Null if the start or the interval is null.",
     example: Example {
         sql: "\
-SELECT unnest(interpolated_state_timeline(state_agg(polled_at, active), '2023-01-25', '1 day')) AS stretch
+SELECT unnest(interpolated_state_timeline(state_agg(polled_at, active), '2023-01-25', '1 day')) AS segment
 FROM (VALUES
     ('2023-01-25 10:14:00', true),
     ('2023-01-25 11:15:00', false)
 ) AS seen (polled_at, active);",
         output: "\
 +-------------------------------------------------------------------------------+
-| stretch                                                                       |
+| segment                                                                       |
 +-------------------------------------------------------------------------------+
 | {state: up, starts_at: 2023-01-25T10:14:00Z, ends_at: 2023-01-25T11:15:00Z}   |
 | {state: down, starts_at: 2023-01-25T11:15:00Z, ends_at: 2023-01-26T00:00:00Z} |

@@ -40,8 +40,8 @@ static INTERNAL_SCALARS: [InternalScalar; 7] = [
         returns: incidents::totals_type,
         make: Compute::Plain(incidents::incident_totals_in),
     },
-    // states_in(polls, pieces, spans, from, to, interpolation, max_gap): null pieces stand for all
-    // time as one.
+    // states_in(polls, filled, spans, from, to, interpolation, max_gap): without `filled`, all time
+    // is filled as one span.
     InternalScalar {
         name: "states_in",
         returns: states::list_type,

@@ -32,7 +32,7 @@ pub fn list_type() -> DataType {
 }
 
 pub fn states_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-    let [polls, pieces, spans] = [0, 1, 2].map(|at| ListColumn::new(&columns[at]));
+    let [polls, filled, spans] = [0, 1, 2].map(|at| ListColumn::new(&columns[at]));
     let ranges = Ranges::new(&columns[3], &columns[4]);
     let (mut lengths, mut all) = (Vec::with_capacity(rows), Vec::new());
     let cancellation = CancellationFlag::current();
@@ -43,9 +43,9 @@ pub fn states_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
             let how = text(&columns[5], row).map_or(Ok(Interpolation::default()), interpolation)?;
             let gap = gap_of(&columns[6], row)?;
             let polls = polls.polls(row).unwrap_or_default();
-            let shares = match pieces.spans(row) {
+            let shares = match filled.spans(row) {
                 None => shares(&polls, how, gap),
-                Some(pieces) => shares_within(&polls, &pieces.collect::<Vec<_>>(), how, gap),
+                Some(filled) => shares_within(&polls, &filled.collect::<Vec<_>>(), how, gap),
             };
             all.extend(stretches(range, &shares, &open.collect::<Vec<_>>()));
         }
