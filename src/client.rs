@@ -1,19 +1,19 @@
-//! Who asks: the one by whom slots, queues and memory are shared out.
+//! Clients: the units among which permits, queues and memory are shared.
 //!
-//! A listener says who asks once, around the whole of an answer; what shares something out looks it
-//! up. It is no argument, for it means nothing to what lies between. A task that is spawned on the
-//! way starts as [`Client::Own`], unless it is told again. Knows no protocol.
+//! A listener sets the client once, around the whole response; whatever is shared looks it up. It
+//! is task-local, since it means nothing to the code in between. A spawned task starts as
+//! [`Client::Own`] unless its client is set again. Knows no protocol.
 
 use std::net::IpAddr;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Client {
-    /// This process itself, as for what it does at its start, or the person at its command line.
+    /// This process itself, or the user of its command line.
     #[default]
     Own,
-    /// The holder of a key, by the first bytes of the key's hash.
+    /// Holder of a key, identified by the first bytes of the key's hash.
     Key([u8; 4]),
-    /// A network, where there are no keys.
+    /// Network, if there are no keys.
     Network(IpAddr),
 }
 
@@ -22,13 +22,13 @@ tokio::task_local! {
 }
 
 impl Client {
-    /// The client that the current task works for.
+    /// Client that the current task works for.
     pub fn current() -> Self {
         CURRENT.try_with(|client| *client).unwrap_or_default()
     }
 
-    /// Does the work for this client.
-    pub async fn asks<T>(self, work: impl Future<Output = T>) -> T {
+    /// Runs the future on behalf of this client.
+    pub async fn scope<T>(self, work: impl Future<Output = T>) -> T {
         CURRENT.scope(self, work).await
     }
 }
@@ -38,9 +38,9 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn work_is_for_the_client_that_asks() {
+    async fn work_runs_for_its_client() {
         let client = Client::Key([1, 2, 3, 4]);
-        assert_eq!(client.asks(async { Client::current() }).await, client);
+        assert_eq!(client.scope(async { Client::current() }).await, client);
         assert_eq!(Client::current(), Client::Own);
     }
 }

@@ -1,4 +1,4 @@
-//! What can go wrong, by what a person can do about it.
+//! Errors, classified by what a person can do about them.
 
 use std::error::Error as StdError;
 use std::path::Path;
@@ -7,7 +7,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Fix the file: what is wrong, where, and what was expected.
+    /// Fix the file. Says what is wrong, where, and what to do.
     #[error("{0}")]
     File(String),
     /// Fix the argument.
@@ -15,90 +15,90 @@ pub enum Error {
     Argument(String),
     /// Fix the query.
     #[error("{0}")]
-    Query(Wrong),
-    /// Ask for less, or raise the limit that it names.
+    Query(QueryError),
+    /// Ask for less, or raise the limit.
     #[error("{0}")]
     Limit(String),
-    /// Ask again later: others take up what it needs.
+    /// Try again later: others use the resource.
     #[error("{0}")]
     Busy(String),
-    /// Free the resource: disk, permission, lock.
+    /// Free the resource: disk space, permission or lock.
     #[error("{what}")]
     Resource {
         what: String,
         #[source]
         source: Box<dyn StdError + Send + Sync>,
     },
-    /// Report a bug: something that the tables or the engine promise did not hold.
+    /// Report a bug: an invariant of the tables or the engine does not hold.
     #[error("{what}; this is a bug in uptally")]
     Bug {
         what: String,
         #[source]
         source: Option<Box<dyn StdError + Send + Sync>>,
     },
-    /// Somebody asked to stop.
+    /// The user cancelled the operation.
     #[error("interrupted; nothing was changed")]
     Interrupted,
 }
 
-/// What is wrong with a query: a sentence for a person, and of which kind it is for programs.
+/// Fault of a query: a sentence for people and a kind for programs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{sentence}")]
-pub struct Wrong {
+pub struct QueryError {
     pub fault: Fault,
     pub sentence: String,
 }
 
-impl Wrong {
+impl QueryError {
     pub fn new(fault: Fault, sentence: impl Into<String>) -> Self {
         Self { fault, sentence: sentence.into() }
     }
 }
 
-/// A sentence of no particular kind.
-impl From<String> for Wrong {
+/// Fault without a particular kind.
+impl From<String> for QueryError {
     fn from(sentence: String) -> Self {
         Self::new(Fault::Other, sentence)
     }
 }
 
-/// The kinds of what may be wrong with a query.
+/// Kinds of faults of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Fault {
-    /// It is not SQL.
+    /// Not valid SQL.
     Syntax,
     UnknownTable,
     UnknownColumn,
     AmbiguousColumn,
     DuplicateColumn,
     UnknownFunction,
-    /// It would do more than read.
+    /// Would change data.
     ReadOnly,
-    /// A value is not of its type, or not among those that are taken.
+    /// Value of the wrong type or outside of the accepted values.
     Value,
     DivisionByZero,
     OutOfRange,
-    /// A value of a parameter is missing, or there is one too many.
+    /// Missing or superfluous value of a parameter.
     Parameter,
     NotSupported,
-    /// An aggregate or a column stands where the groups do not allow it.
+    /// Aggregate or column that the grouping does not allow.
     Grouping,
-    /// A window function stands where none may, or a window is defined anew.
+    /// Window function or window definition in the wrong place.
     Window,
     UnknownWindow,
-    /// A position in `ORDER BY` or `GROUP BY` that is not in the select list.
+    /// Position in `ORDER BY` or `GROUP BY` beyond the select list.
     Position,
-    /// A subquery gives several rows where a value is expected.
+    /// Scalar subquery with several rows.
     SeveralRows,
-    /// A negative number of rows.
+    /// Negative number of rows.
     Limit,
-    /// A power or root that is no real number.
+    /// Power or root that is not a real number.
     Power,
     Other,
 }
 
 impl Error {
-    /// Something that cannot be done with a file, and why.
+    /// Failure to do something with a file.
     pub fn io(
         doing: &str,
         path: &Path,
@@ -111,7 +111,7 @@ impl Error {
         Self::Bug { what: what.into(), source: None }
     }
 
-    /// The sentence with its causes, for a person.
+    /// Message with its causes, for people.
     pub fn sentence(&self) -> String {
         let mut sentence = self.to_string();
         let mut cause = self.source();
@@ -135,12 +135,12 @@ impl From<datafusion::error::DataFusionError> for Error {
     }
 }
 
-/// Something that we promise the SQL engine and that does not hold: a bug, whatever was asked.
+/// Engine error for a broken invariant of ours: a bug, whatever the query.
 pub fn broken(what: impl Into<String>) -> datafusion::error::DataFusionError {
     datafusion::error::DataFusionError::External(Box::new(Error::bug(what)))
 }
 
-/// What could not be had, where that is what an engine's error began with.
+/// Resource error within the chain of an engine's error.
 fn resource_in(error: &(dyn StdError + 'static)) -> Option<Error> {
     let mut cause = Some(error);
     while let Some(found) = cause {

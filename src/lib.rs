@@ -1,26 +1,25 @@
-//! Time in state of stores: how long each was up, and how long down, while it should have been open.
+//! Time in state of stores: durations of uptime and downtime within business hours.
 //!
-//! In the order a poll travels: [`ingest`] checks CSV rows and [`tables`] keeps them as sorted
-//! Parquet under Delta logs; [`engine`] asks them for a report, in SQL over [`functions`] or in lazy
-//! frames; [`report`] lays the figures out, and [`cli`] and [`server`] hand them over, asked in the
-//! [`words`] of both. What the numbers mean is in
-//! [`rules`] alone; [`generate`] makes up a chain to try all of it on.
+//! Following a poll: [`ingest`] checks CSV rows, and [`tables`] stores them as sorted Parquet under
+//! Delta logs. [`engine`] computes figures from them, in SQL over [`functions`] or in lazy frames.
+//! [`report`] lays the figures out; [`cli`] and [`server`] deliver them, with options read by
+//! [`option_text`]. [`rules`] alone defines the figures; [`generate`] makes synthetic chains.
 
 mod atomic_file;
 pub mod cli;
 mod client;
 pub mod engine;
 pub mod error;
-mod fair;
+mod fair_semaphore;
 pub mod functions;
 pub mod generate;
 pub mod ingest;
+pub mod option_text;
 pub mod report;
 pub mod rules;
 pub mod server;
 pub mod sql;
 pub mod tables;
-pub mod words;
 #[cfg(unix)]
 mod workers;
 

@@ -92,7 +92,7 @@ fn a_header_that_does_not_fit_is_refused() {
     refused("store_id,timestamp_utc\na,b\n", "line 1: column \"status\" is missing");
     refused(
         "store_id,status,status,timestamp\na,b,c,d\n",
-        "line 1: column \"status\" stands twice",
+        "line 1: column \"status\" occurs twice",
     );
     refused("a,b\n1,2\n", "line 1: header \"a,b\" is not known");
     refused(b"\xff\xfes\0t\0", "is encoded in UTF-16LE; save it as UTF-8");

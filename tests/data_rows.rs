@@ -10,7 +10,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use tempfile::TempDir;
-use uptally::ingest::{Outcome, Request, Watch, load};
+use uptally::ingest::{LoadControl, Outcome, Request, load};
 use uptally::tables::WriteLock;
 
 use crate::harness::block_on;
@@ -94,8 +94,8 @@ async fn loaded(folder: &Path, files: &[String]) -> Outcome {
         loaded_at: LOADED_AT,
         ..Request::default()
     };
-    let watch = Watch { stopped: &AtomicBool::new(false), read: &|_| {} };
-    load(&request, &WriteLock::take(&data).unwrap(), &watch, |_| Ok(())).await.unwrap()
+    let control = LoadControl { stopped: &AtomicBool::new(false), on_read: &|_| {} };
+    load(&request, &WriteLock::take(&data).unwrap(), &control, |_| Ok(())).await.unwrap()
 }
 
 /// Loads the text, and the same with [`QUOTED_ROW`], in every compression at once: all are read, and

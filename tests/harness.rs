@@ -10,7 +10,7 @@ use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use tempfile::TempDir;
 use uptally::engine::{Engine, ReportQuery, answer};
-use uptally::ingest::{Outcome, Request, Watch, load};
+use uptally::ingest::{LoadControl, Outcome, Request, load};
 use uptally::rules::{DailyHours, DefaultHours, Interpolation, NoData, Options, Scope, ZoneName};
 use uptally::tables::{Dataset, WriteLock};
 
@@ -57,8 +57,8 @@ pub async fn ingest(data: &Path, paths: &[&Path]) -> uptally::Result<Outcome> {
         loaded_at: LOADED_AT,
         ..Request::default()
     };
-    let watch = Watch { stopped: &AtomicBool::new(false), read: &|_| {} };
-    load(&request, &WriteLock::take(data)?, &watch, |_| Ok(())).await
+    let control = LoadControl { stopped: &AtomicBool::new(false), on_read: &|_| {} };
+    load(&request, &WriteLock::take(data)?, &control, |_| Ok(())).await
 }
 
 /// The tables of a chain, in a folder that goes with them.

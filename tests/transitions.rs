@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use uptally::rules::opening::{local_days, open_spans};
-use uptally::rules::{LocalClock, Opening, Span, Weekday, WeeklyHours, ZoneRules};
+use uptally::rules::{HoursRow, LocalClock, Span, Weekday, WeeklyHours, ZoneRules};
 
 use crate::judge::Zone;
 use crate::judge::hours::{is_open, midnights, openings};
@@ -73,7 +73,7 @@ fn check(zone: Zone, rows: &[(u8, u32, u32)], range: (i64, i64)) {
     let rules = ZoneRules::bundled().zone(zone.name()).unwrap();
     let clock = LocalClock::over(&rules, span);
     let week = rows.iter().map(|&(day, start_s, end_s)| {
-        Opening::new(Weekday::from_monday_zero(day).unwrap(), start_s, end_s).unwrap()
+        HoursRow::new(Weekday::from_monday_zero(day).unwrap(), start_s, end_s).unwrap()
     });
     let open = open_spans(&WeeklyHours::Rows(week.collect()), &clock, span, false);
     let judged = openings(rows, zone, range, false);

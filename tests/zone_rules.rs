@@ -210,7 +210,7 @@ fn a_folder_of_rules_counts_where_it_is_the_newest() {
     fails(
         folder,
         "ingest more.csv --zone-rules 2099b",
-        "the zone rules 2099b know no America/Vancouver",
+        "the zone rules 2099b lack America/Vancouver",
     );
     let (said, _) = run(folder, "ingest mars.csv --zone-rules 2099a");
     assert!(
@@ -240,7 +240,7 @@ fn what_is_no_folder_of_rules_changes_nothing() {
         "nothing was loaded into \"data\" yet; run `uptally ingest` first",
     );
     assert!(!folder.join("data").exists());
-    fails(folder, &format!("{INGEST} --zone-rules ."), "does not tell its edition");
+    fails(folder, &format!("{INGEST} --zone-rules ."), "has no edition");
     fails(folder, "ingest polls.csv --zone-rules nowhere", "\"nowhere\": cannot read");
     fails(folder, "report --zone-rules .", "by `uptally zones update --zone-rules DIR`");
     fails(folder, "zones show Mars/Olympus", "\"Mars/Olympus\" is not a zone of the rules 2026f");

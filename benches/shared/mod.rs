@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use tokio::runtime::Runtime;
 use uptally::generate::{DEFAULT_END_US, Spec, generate};
-use uptally::ingest::{Outcome, Request, Watch, load};
+use uptally::ingest::{LoadControl, Outcome, Request, load};
 use uptally::tables::WriteLock;
 
 pub fn runtime() -> Runtime {
@@ -48,7 +48,7 @@ pub fn tables_of(stores: u32, days: u32) -> PathBuf {
 pub fn ingest(csv: &Path, tables: &Path) -> Outcome {
     let request =
         Request { paths: vec![csv.to_path_buf()], loaded_at: DEFAULT_END_US, ..Request::default() };
-    let watch = Watch { stopped: &AtomicBool::new(false), read: &|_| {} };
+    let control = LoadControl { stopped: &AtomicBool::new(false), on_read: &|_| {} };
     let lock = WriteLock::take(tables).expect("the tables can be written");
-    runtime().block_on(load(&request, &lock, &watch, |_| Ok(()))).expect("the chain is sound")
+    runtime().block_on(load(&request, &lock, &control, |_| Ok(()))).expect("the chain is sound")
 }

@@ -5,43 +5,43 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::engine::Engine;
+use crate::option_text::{self, Keywords};
 use crate::report::Format;
 use crate::rules::{Interpolation, NoData, Scope};
-use crate::words::{self, Words};
 
-pub use crate::words::{default_hours, duration_us, instant, time_zone};
+pub use crate::option_text::{default_hours, duration_us, instant, time_zone};
 
 /// A flag that takes one of a few words.
 pub fn one_of<T: Copy + Send + Sync + 'static>(
-    words: Words<T>,
+    words: Keywords<T>,
 ) -> impl TypedValueParser<Value = T> {
     PossibleValuesParser::new(words.iter().map(|(word, _)| *word))
-        .try_map(move |given| words::meaning(words, &given))
+        .try_map(move |given| option_text::parse_keyword(words, &given))
 }
 
 pub fn engine() -> impl TypedValueParser<Value = Engine> {
-    one_of(words::ENGINES)
+    one_of(option_text::ENGINES)
 }
 
 pub fn interpolation() -> impl TypedValueParser<Value = Interpolation> {
-    one_of(words::INTERPOLATIONS)
+    one_of(option_text::INTERPOLATIONS)
 }
 
 pub fn scope() -> impl TypedValueParser<Value = Scope> {
-    one_of(words::SCOPES)
+    one_of(option_text::SCOPES)
 }
 
 pub fn no_data() -> impl TypedValueParser<Value = NoData> {
-    one_of(words::NO_DATA)
+    one_of(option_text::NO_DATA)
 }
 
 pub fn format() -> impl TypedValueParser<Value = Format> {
-    one_of(words::FORMATS)
+    one_of(option_text::FORMATS)
 }
 
 /// Whether the columns are the extended ones.
 pub fn columns() -> impl TypedValueParser<Value = bool> {
-    one_of(words::COLUMNS)
+    one_of(option_text::COLUMNS)
 }
 
 /// A share from 0 to 1, also as `5%`.

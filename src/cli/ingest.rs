@@ -13,13 +13,13 @@ use super::signals::Stop;
 use super::zones::{self, change_text};
 use crate::error::Result;
 use crate::ingest::{
-    CONFLICTS_MAX, DefaultWords, Kind, Mode, Outcome, Replaced, Request, Unmatched, Watch, load,
-    rejects_csv, sources,
+    CONFLICTS_MAX, DefaultTexts, FileKind, LoadControl, Outcome, ReplaceMode, Replaced, Request,
+    Unmatched, load, rejects_csv, sources,
 };
+use crate::option_text::default_hours_text;
 use crate::report::Format;
 use crate::rules::{DefaultHours, Options};
 use crate::tables::WriteLock;
-use crate::words::default_hours_text;
 
 /// Loads CSV files into the tables, all or nothing; what was loaded before is left alone.
 ///
@@ -81,9 +81,9 @@ impl Arguments {
 pub async fn run(arguments: &Arguments) -> Result<()> {
     let stop = Stop::on_signals()?;
     let mode = match (arguments.merge, arguments.replace) {
-        (true, _) => Mode::Merge,
-        (false, true) => Mode::Replace,
-        (false, false) => Mode::Careful,
+        (true, _) => ReplaceMode::Merge,
+        (false, true) => ReplaceMode::Replace,
+        (false, false) => ReplaceMode::Careful,
     };
     let defaults = default_words(&Options::default());
     let settings = LoadSettings {
@@ -111,8 +111,8 @@ pub struct LoadSettings<'a> {
     /// Source of time-zone rules; the newest edition among them and the dataset's is adopted.
     pub zones: &'a zones::Source,
     /// Default hours and zone as text, for warnings about stores that fall back to them.
-    pub defaults: &'a DefaultWords,
-    pub mode: Mode,
+    pub defaults: &'a DefaultTexts,
+    pub mode: ReplaceMode,
     /// Longest wait for another load of the folder to end; zero fails at once.
     pub wait: Duration,
 }
@@ -130,7 +130,7 @@ pub async fn load_into(
     let bytes = sources(paths)?.iter().map(|source| source.size_bytes).sum();
     let lock = WriteLock::wait(data, settings.wait, stopped).await?;
     let bar = ProgressBar::new(bytes).with_style(bar_style());
-    let watch = Watch { stopped, read: &|bytes| bar.inc(bytes) };
+    let control = LoadControl { stopped, on_read: &|bytes| bar.inc(bytes) };
     let request = Request {
         paths: paths.to_vec(),
         max_reject_rate: settings.rejection.max_reject_rate,
@@ -142,25 +142,25 @@ pub async fn load_into(
         Some(file) => output::write(&rejects_csv(outcome, settings.defaults)?, Some(file)),
         None => Ok(()),
     };
-    let outcome = load(&request, &lock, &watch, rejected).await;
+    let outcome = load(&request, &lock, &control, rejected).await;
     bar.finish_and_clear();
     outcome
 }
 
 /// Default hours and zone of the options, as text.
-pub fn default_words(options: &Options) -> DefaultWords {
+pub fn default_words(options: &Options) -> DefaultTexts {
     let hours = match options.default_hours {
         DefaultHours::Always => "always open".to_owned(),
         DefaultHours::Closed => "closed".to_owned(),
         daily => format!("open {} every day", default_hours_text(daily)),
     };
-    DefaultWords { hours, zone: options.default_time_zone.as_str().to_owned() }
+    DefaultTexts { hours, zone: options.default_time_zone.as_str().to_owned() }
 }
 
 /// Says on stderr which stores count with a default because their rows were rejected, which files
 /// speak of other stores than the polls do, and whether conflicts were left out.
-pub fn tell_doubts(outcome: &Outcome, defaults: &DefaultWords) {
-    for (kind, what) in [(Kind::BusinessHours, "hours"), (Kind::TimeZones, "zone")] {
+pub fn tell_doubts(outcome: &Outcome, defaults: &DefaultTexts) {
+    for (kind, what) in [(FileKind::BusinessHours, "hours"), (FileKind::TimeZones, "zone")] {
         let of_kind = outcome.fallbacks.iter().filter(|fallback| fallback.kind == kind);
         let stores: Vec<_> = of_kind.map(|fallback| fallback.store.as_str()).collect();
         if !stores.is_empty() {
@@ -205,7 +205,7 @@ fn bar_style() -> ProgressStyle {
 }
 
 /// What a load did, line by line.
-fn summary(outcome: &Outcome, mode: Mode) -> String {
+fn summary(outcome: &Outcome, mode: ReplaceMode) -> String {
     let mut lines = Vec::new();
     for file in &outcome.files {
         let rejected = match file.rejected {
@@ -218,7 +218,7 @@ fn summary(outcome: &Outcome, mode: Mode) -> String {
             false => format!("{name:?}: {rows} rows of {kind}{rejected}"),
         });
     }
-    if outcome.files.iter().any(|file| !file.known && file.kind == Kind::Polls) {
+    if outcome.files.iter().any(|file| !file.known && file.kind == FileKind::Polls) {
         let polls = outcome.polls;
         lines.push(format!(
             "polls: {} loaded, {} duplicate, {} conflicting",
@@ -226,7 +226,7 @@ fn summary(outcome: &Outcome, mode: Mode) -> String {
         ));
     }
     for (kind, replaced) in
-        [(Kind::BusinessHours, &outcome.hours), (Kind::TimeZones, &outcome.zones)]
+        [(FileKind::BusinessHours, &outcome.hours), (FileKind::TimeZones, &outcome.zones)]
     {
         lines.extend(replaced.as_ref().map(|replaced| replaced_line(kind, replaced, mode)));
     }
@@ -236,13 +236,13 @@ fn summary(outcome: &Outcome, mode: Mode) -> String {
     lines.into_iter().map(|line| line + "\n").collect()
 }
 
-fn replaced_line(kind: Kind, replaced: &Replaced, mode: Mode) -> String {
+fn replaced_line(kind: FileKind, replaced: &Replaced, mode: ReplaceMode) -> String {
     let Replaced { rows_before, rows, stores_given, lost, .. } = replaced;
-    let those = if kind == Kind::TimeZones { ("that", "those") } else { ("those", "those") };
+    let those = if kind == FileKind::TimeZones { ("that", "those") } else { ("those", "those") };
     let of_whom = match mode {
-        Mode::Merge if *stores_given == 1 => format!(", {} of 1 store replaced", those.0),
-        Mode::Merge => format!(", {} of {stores_given} stores replaced", those.1),
-        Mode::Careful | Mode::Replace => String::new(),
+        ReplaceMode::Merge if *stores_given == 1 => format!(", {} of 1 store replaced", those.0),
+        ReplaceMode::Merge => format!(", {} of {stores_given} stores replaced", those.1),
+        ReplaceMode::Careful | ReplaceMode::Replace => String::new(),
     };
     let lost = match lost.len() {
         0 => String::new(),
@@ -272,10 +272,10 @@ pub fn conflicts(outcome: &Outcome) -> Option<String> {
     })
 }
 
-fn kind_words(kind: Kind) -> &'static str {
+fn kind_words(kind: FileKind) -> &'static str {
     match kind {
-        Kind::Polls => "polls",
-        Kind::BusinessHours => "business hours",
-        Kind::TimeZones => "time zones",
+        FileKind::Polls => "polls",
+        FileKind::BusinessHours => "business hours",
+        FileKind::TimeZones => "time zones",
     }
 }

@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 use super::arguments::{duration_us, instant, one_of};
 use super::output;
 use crate::error::{Error, Result};
+use crate::option_text::{instant_text, keyword};
 use crate::server::{Keys, ROLES, Role, key_file};
-use crate::words::{instant_text, word};
 
 const COMMENT_CHARS_MAX: usize = 200;
 
@@ -107,7 +107,7 @@ fn csv_of(keys: &Keys, now: i64) -> Result<Vec<u8>> {
         let (id, expires_at) = (key.id().to_string(), key.expires_at.map(instant_text));
         let is_expired = if key.is_expired(now) { "true" } else { "false" };
         let expires_at = expires_at.unwrap_or_default();
-        let record = [id.as_str(), word(ROLES, key.role), &expires_at, is_expired, &key.comment];
+        let record = [id.as_str(), keyword(ROLES, key.role), &expires_at, is_expired, &key.comment];
         writer.write_record(record).map_err(failed)?;
     }
     writer.into_inner().map_err(|_| Error::bug("a list of keys cannot be written as CSV"))

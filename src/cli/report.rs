@@ -13,8 +13,8 @@ use super::signals::Stop;
 use super::zones;
 use crate::engine::{Engine, ReportFigures, ReportQuery, answer, explain, prepare};
 use crate::error::{Error, Result};
-use crate::ingest::{Mode, Outcome};
-use crate::report::{Format, Layout, print};
+use crate::ingest::{Outcome, ReplaceMode};
+use crate::report::{Format, Layout, render_figures};
 use crate::rules::{DefaultHours, Interpolation, NoData, Options, Scope, ZoneName};
 use crate::tables::{Dataset, outdated_zone_rules};
 
@@ -136,7 +136,7 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
     let folder = folder.map_err(|error| Error::io("write to", &std::env::temp_dir(), error))?;
     let defaults = default_words(&question(arguments).options);
     let (rejection, zones) = (&arguments.rejection, &arguments.zones);
-    let (mode, wait) = (Mode::Careful, Duration::ZERO);
+    let (mode, wait) = (ReplaceMode::Careful, Duration::ZERO);
     let settings = LoadSettings { rejection, zones, defaults: &defaults, mode, wait };
     let loaded = load_into(folder.path(), &arguments.paths, &settings, stop.flag()).await?;
     arguments.zones.tell_older(&loaded.zone_rules)?;
@@ -164,7 +164,7 @@ async fn report_on(data: &Path, arguments: &Arguments, stop: &Stop) -> Result<()
     let answer = stop.unless(answer(&dataset, &question, arguments.engine)).await?;
     tell_defaults(&answer, &question, dataset.zone_rules()?.edition());
     let layout = Layout { extended: arguments.columns, exact: arguments.exact };
-    let report = print(&answer.figures, layout, format)?;
+    let report = render_figures(&answer.figures, layout, format)?;
     output.write(&report)?;
     output.finish()
 }

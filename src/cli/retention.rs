@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::arguments::{bytes, bytes_text, duration_us};
+use crate::option_text::duration_text;
 use crate::rules::calendar::DAY_US;
 use crate::server::{Retention, Settings};
-use crate::words::duration_text;
 
 /// `30d`, `1000`, `10GB` or some of them with commas; what is not said stays as it is by default.
 pub fn retention(text: &str) -> std::result::Result<Retention, String> {

@@ -15,13 +15,13 @@ use super::signals::{Hangups, Stop};
 use super::sql;
 use crate::error::{Error, Result};
 use crate::generate::{DEFAULT_END_US, Spec, generate};
-use crate::ingest::{Request, Watch, load};
+use crate::ingest::{LoadControl, Request, load};
+use crate::option_text::keyword;
 use crate::server::{
     self, AllowedHosts, AuditLog, Bound, COMPLETE_AS, CompleteAs, HEADER_BYTES_MAX, Host, Keyring,
     Limits, Listeners, MemoryFlags, Origin, Retention, Service, Settings,
 };
 use crate::tables::{Dataset, WriteLock};
-use crate::words::word;
 
 const DEFAULT_DATA: &str = "data";
 
@@ -80,7 +80,7 @@ pub struct Arguments {
     /// What `GET /get_report/{id}` answers to who takes anything
     #[arg(
         long,
-        default_value = word(COMPLETE_AS, usual().complete_as),
+        default_value = keyword(COMPLETE_AS, usual().complete_as),
         value_parser = one_of(COMPLETE_AS),
     )]
     complete_as: CompleteAs,
@@ -347,8 +347,8 @@ async fn load_sample(data: &Path, stopped: &AtomicBool) -> Result<()> {
         loaded_at: chrono::Utc::now().timestamp_micros(),
         ..Request::default()
     };
-    let watch = Watch { stopped, read: &|_| {} };
-    load(&request, &WriteLock::take(data)?, &watch, |_| Ok(())).await?;
+    let control = LoadControl { stopped, on_read: &|_| {} };
+    load(&request, &WriteLock::take(data)?, &control, |_| Ok(())).await?;
     Ok(())
 }
 

@@ -12,13 +12,15 @@ use arrow::datatypes::{Int8Type, Int32Type, TimestampMicrosecondType};
 use super::{first_day_to_read, polled_days};
 use crate::error::{Error, Result};
 use crate::rules::calendar::day_of;
-use crate::rules::explain::{Stretch, stretches};
+use crate::rules::explain::{Segment, explained_segments};
 use crate::rules::incident::{Incident, incidents};
 use crate::rules::opening::{local_days, open_spans, openings};
 use crate::rules::tally::{Tally, tally};
-use crate::rules::timeline::{Share, shares, shares_within, steps, steps_within};
+use crate::rules::timeline::{
+    PollSegment, poll_segments, poll_segments_within, steps, steps_within,
+};
 use crate::rules::{
-    LocalClock, NoData, Opening, Options, Poll, Scope, Span, Spans, Step, Weekday, WeeklyHours,
+    HoursRow, LocalClock, NoData, Options, Poll, Scope, Span, Spans, Step, Weekday, WeeklyHours,
     Zone, ZoneRules,
 };
 use crate::tables::{Dataset, Table, TableFile, read_stores};
@@ -97,10 +99,10 @@ impl StoreHistory {
     }
 
     /// Segments of the range with the cause of each one's state.
-    pub fn stretches(&self) -> Vec<Stretch> {
+    pub fn segments(&self) -> Vec<Segment> {
         let snap = self.options.snap_end_of_day;
         let openings = openings(&self.week, &self.clock, self.range, snap);
-        stretches(self.range, &self.shares(), &openings, &self.open, &self.clock)
+        explained_segments(self.range, &self.poll_segments(), &openings, &self.open, &self.clock)
     }
 
     fn steps(&self) -> Vec<Step> {
@@ -113,12 +115,12 @@ impl StoreHistory {
         }
     }
 
-    fn shares(&self) -> Vec<Share> {
+    fn poll_segments(&self) -> Vec<PollSegment> {
         let Options { interpolation, max_gap_us, .. } = self.options;
         match self.filled_spans() {
-            None => shares(&self.polls, interpolation, max_gap_us),
+            None => poll_segments(&self.polls, interpolation, max_gap_us),
             Some(filled_spans) => {
-                shares_within(&self.polls, &filled_spans, interpolation, max_gap_us)
+                poll_segments_within(&self.polls, &filled_spans, interpolation, max_gap_us)
             }
         }
     }
@@ -210,7 +212,7 @@ pub(super) fn week(rows: &RecordBatch) -> Result<Option<WeeklyHours>> {
         let weekday = Weekday::from_monday_zero(days.value(row).try_into().ok()?)?;
         let (start_s, end_s) =
             (starts.value(row).try_into().ok()?, ends.value(row).try_into().ok()?);
-        Opening::new(weekday, start_s, end_s)
+        HoursRow::new(weekday, start_s, end_s)
     };
     Ok(Some(WeeklyHours::Rows((0..rows.num_rows()).filter_map(opening).collect())))
 }

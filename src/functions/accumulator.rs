@@ -11,7 +11,7 @@ use super::encoding::lists::{PollListBuilder, TimelineBuilder, WeekBuilder};
 use super::encoding::packed::{ColumnBatch, Openings, Polls, read_opening};
 use super::grouping::{GroupRun, GroupedRows, Part, RowBatch, passes, single_row_lists};
 use crate::rules::timeline::{
-    PollRun, are_settled, observed_into, settle, steps_into, steps_of_runs_into,
+    PollRun, are_normalized, normalize, observed_steps_into, steps_into, steps_of_runs_into,
 };
 use crate::rules::{Interpolation, Poll, Step};
 
@@ -44,7 +44,7 @@ impl GroupFold for Timeline {
     fn folded(&self, rows: &GroupedRows<Polls>, groups: usize) -> Result<ArrayRef> {
         let mut polls = Vec::new();
         timelines(rows, groups, |steps, runs| {
-            if self.max_gap_us.is_none() && are_settled(runs) {
+            if self.max_gap_us.is_none() && are_normalized(runs) {
                 return steps_of_runs_into(steps, runs, self.interpolation);
             }
             settle_into(&mut polls, runs);
@@ -60,7 +60,7 @@ impl GroupFold for StateAgg {
         let mut polls = Vec::new();
         timelines(rows, groups, |steps, runs| {
             settle_into(&mut polls, runs);
-            observed_into(steps, &polls);
+            observed_steps_into(steps, &polls);
         })
     }
 }
@@ -121,7 +121,7 @@ fn timelines<'a>(
 fn settle_into(polls: &mut Vec<Poll>, runs: &[Part<Polls>]) {
     polls.clear();
     runs.iter().for_each(|run| polls.extend(run.batch.polls(run.rows.clone())));
-    settle(polls);
+    normalize(polls);
 }
 
 /// Accumulator that DataFusion can use with or without groups.

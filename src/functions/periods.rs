@@ -17,7 +17,7 @@ use super::arguments::{state, state_name, text};
 use super::cancellation::CancellationFlag;
 use super::durations::{duration_type, range};
 use super::encoding::lists::{ListColumn, SpanListBuilder, instant_type};
-use crate::rules::algebra::{clip_into, duration_in, fill_ends, known_stretches, ranges_into};
+use crate::rules::algebra::{clip_into, duration_in, fill_ends, known_segments, spans_into};
 use crate::rules::{Span, Step};
 
 /// `list<struct<state, starts_at, ends_at>>`; an unbounded end is null.
@@ -89,7 +89,7 @@ fn periods(
             spans.push(None);
             continue;
         }
-        ranges_into(&mut held, &steps, state);
+        spans_into(&mut held, &steps, state);
         spans.push(Some(&held));
     }
     spans.finish()
@@ -152,7 +152,7 @@ fn segments(
             lengths.push(None);
             continue;
         }
-        let segments = known_stretches(&steps);
+        let segments = known_segments(&steps);
         lengths.push(Some(segments.len()));
         all.extend(segments);
     }
@@ -176,7 +176,7 @@ pub fn into_values(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     for row in 0..rows {
         cancellation.check()?;
         timelines.read_steps(row, Step::EVER, &mut steps);
-        let known = known_stretches(&steps);
+        let known = known_segments(&steps);
         let before = states.len();
         let within = known.first().zip(known.last()).map(|(first, last)| (first.0, last.1));
         for state in [Some(true), Some(false), None] {

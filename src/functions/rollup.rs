@@ -19,7 +19,7 @@ use super::encoding::lists::{ListColumn, TimelineBuilder};
 use super::heartbeats::RolledHeartbeats;
 use crate::rules::Step;
 use crate::rules::calendar::instant_text;
-use crate::rules::rollup::rolled_up;
+use crate::rules::rollup::roll_up;
 
 /// `AggregateUDFImpl` of `rollup`.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -123,7 +123,7 @@ impl Accumulator for RolledTimelines {
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
         let timelines = self.timelines();
-        let steps = match rolled_up(&timelines) {
+        let steps = match roll_up(&timelines) {
             Ok(steps) => steps,
             Err(overlap) => {
                 return exec_err!(

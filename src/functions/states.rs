@@ -10,7 +10,7 @@ use datafusion::error::Result;
 use super::arguments::{Ranges, instant, state_name};
 use super::cancellation::CancellationFlag;
 use super::encoding::lists::{ListColumn, SpanListBuilder, TimelineBuilder};
-use crate::rules::algebra::{and, clip_into, combine_into, negate, or, ranges_into};
+use crate::rules::algebra::{and, clip_into, combine_into, negate, or, spans_into};
 use crate::rules::{Span, Step};
 
 pub fn state_at(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
@@ -55,7 +55,7 @@ fn counts(columns: &[ArrayRef], rows: usize, active: bool) -> Result<ArrayRef> {
     for row in 0..rows {
         cancellation.check()?;
         timelines.read_steps(row, Step::EVER, &mut steps);
-        ranges_into(&mut held, &steps, Some(active));
+        spans_into(&mut held, &steps, Some(active));
         counts.append_option((!timelines.is_null(row)).then_some(held.len() as i64));
     }
     Ok(Arc::new(counts.finish()))
@@ -92,7 +92,7 @@ fn ranges(columns: &[ArrayRef], rows: usize, state: Option<bool>) -> Result<Arra
         held.clear();
         if let Some(bound) = bound {
             timelines.read_steps(row, bound.starts_at(), &mut steps);
-            ranges_into(&mut held, &steps, state);
+            spans_into(&mut held, &steps, state);
             held.retain_mut(|span| span.within(bound).map(|within| *span = within).is_some());
         }
         spans.push(Some(&held));

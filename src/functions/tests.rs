@@ -7,7 +7,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use super::*;
-use crate::rules::{Opening, Weekday, WeeklyHours, ZoneRules};
+use crate::rules::{HoursRow, Weekday, WeeklyHours, ZoneRules};
 
 /// `up` is up until noon and down afterwards; `gap` is known, and up, from 10 to 12; `never` has no
 /// polls. `noon` is an instant of the `day` before `next`, `open` are spans from 9 to 17, and
@@ -36,7 +36,8 @@ const LINES: &str = "CREATE VIEW lines AS
 fn chain(read: &Arc<AtomicUsize>) -> Arc<ChainHours> {
     let read = Arc::clone(read);
     let opening = |day, start_h: u32, end_h: u32| {
-        Opening::new(Weekday::from_monday_zero(day).unwrap(), start_h * 3600, end_h * 3600).unwrap()
+        HoursRow::new(Weekday::from_monday_zero(day).unwrap(), start_h * 3600, end_h * 3600)
+            .unwrap()
     };
     let weekdays = (0..5).map(|day| opening(day, 9, 17)).collect();
     let nights = vec![opening(4, 18, 2), opening(5, 18, 2)];

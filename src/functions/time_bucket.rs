@@ -236,7 +236,7 @@ struct Time {
 fn bucket_of(length: IntervalMonthDayNano) -> Result<Bucket> {
     let days_us = i64::from(length.days).saturating_mul(DAY_US);
     let time_us = days_us.saturating_add(length.nanoseconds / 1000);
-    match Bucket::of(i64::from(length.months), time_us) {
+    match Bucket::new(i64::from(length.months), time_us) {
         Ok(bucket) => Ok(bucket),
         Err(what) => exec_err!("time_bucket: {} {what}", interval_text(length)?),
     }

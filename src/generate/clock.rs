@@ -1,22 +1,22 @@
-//! The clock hours that the polls of the chain fall into, and those in which nobody is polled.
+//! Clock hours of the polls, and blackouts during which no store is polled.
 
 use std::ops::Range;
 
 use chrono::{DateTime, Datelike};
 
-use super::dice::Dice;
+use super::random::Random;
 
 const HOUR_US: i64 = 3_600_000_000;
 const DAY_US: i64 = 24 * HOUR_US;
 
-/// At least one blackout falls into each three days.
+/// Each block of this length has at least one blackout.
 const BLOCK_HOURS: u32 = 72;
-/// No blackout is nearer to the ends of its block: blackouts never touch, nor hide the end.
+/// Distance of blackouts from the ends of their block, so that they never touch nor hide the end.
 const MARGIN_HOURS: u32 = 2;
-/// From so many days on, one blackout is a long one.
+/// Number of days from which one blackout is a long one.
 const LONG_FROM_DAYS: u32 = 14;
 
-/// The asked range `(starts_at_us, ends_at_us]` and the clock hours that it meets.
+/// Requested range `(starts_at_us, ends_at_us]` and the clock hours that it overlaps.
 #[derive(Debug)]
 pub struct Clock {
     pub starts_at_us: i64,
@@ -25,13 +25,13 @@ pub struct Clock {
     pub days: u32,
 }
 
-/// A whole hour of UTC; of the first and the last one only a part may be asked for.
+/// Clock hour of UTC; the first and the last may be requested only in part.
 #[derive(Debug)]
 pub struct ClockHour {
     pub starts_at_us: i64,
-    /// Of an instant in this hour what stands before the minutes: `2023-01-25 18:`.
+    /// Text of an instant in this hour up to the minutes: `2023-01-25 18:`.
     pub text: [u8; 14],
-    /// The whole fleet goes without polls.
+    /// True if no store is polled in this hour.
     pub is_blackout: bool,
 }
 
@@ -39,7 +39,7 @@ impl Clock {
     /// # Errors
     ///
     /// `InvalidInput` if the range leaves the years 1 to 9999.
-    pub fn new(dice: Dice, days: u32, ends_at_us: i64) -> std::io::Result<Clock> {
+    pub fn new(random: Random, days: u32, ends_at_us: i64) -> std::io::Result<Clock> {
         let too_far =
             || super::invalid(format!("end \"{ends_at_us}\" is not in the years 1 to 9999"));
         let starts_at_us = ends_at_us.checked_sub(i64::from(days) * DAY_US).ok_or_else(too_far)?;
@@ -48,7 +48,7 @@ impl Clock {
             .map(|hour| ClockHour::new(first_at_us + hour * HOUR_US))
             .collect::<Option<Vec<_>>>();
         let mut hours = hours.ok_or_else(too_far)?;
-        for blackout in blackouts(dice, days) {
+        for blackout in blackouts(random, days) {
             for hour in &mut hours[blackout.start as usize..blackout.end as usize] {
                 hour.is_blackout = true;
             }
@@ -68,22 +68,22 @@ impl ClockHour {
     }
 }
 
-/// The hours without polls, in ascending order.
-fn blackouts(dice: Dice, days: u32) -> impl Iterator<Item = Range<u32>> {
+/// Ranges of hours without polls, in ascending order.
+fn blackouts(random: Random, days: u32) -> impl Iterator<Item = Range<u32>> {
     let hours = days * 24;
     let whole_blocks = u64::from(hours / BLOCK_HOURS);
-    let long_block = (days >= LONG_FROM_DAYS).then(|| dice.below(whole_blocks) as u32);
+    let long_block = (days >= LONG_FROM_DAYS).then(|| random.below(whole_blocks) as u32);
     (0..hours.div_ceil(BLOCK_HOURS)).map(move |block| {
-        let dice = dice.with(u64::from(block));
+        let random = random.with(u64::from(block));
         let block_start = block * BLOCK_HOURS;
         let block_hours = BLOCK_HOURS.min(hours - block_start);
         let length = if long_block == Some(block) {
-            38 + dice.with(0).below(5) as u32
+            38 + random.with(0).below(5) as u32
         } else {
-            (3 + dice.with(0).below(8) as u32).min(block_hours / 4)
+            (3 + random.with(0).below(8) as u32).min(block_hours / 4)
         };
         let room = block_hours - length - 2 * MARGIN_HOURS;
-        let start = block_start + MARGIN_HOURS + dice.with(1).below(u64::from(room) + 1) as u32;
+        let start = block_start + MARGIN_HOURS + random.with(1).below(u64::from(room) + 1) as u32;
         start..start + length
     })
 }

@@ -1,62 +1,62 @@
-//! When a store does not answer: runs of hours, and for a few stores runs of days.
+//! Outages: runs of inactive polls over hours and, for a few stores, days.
 
-use super::dice::{Dice, Topic};
 use super::fleet::Quota;
+use super::random::{Random, Stream};
 use super::shuffle::Shuffle;
 
 const DAY_MINUTES: u32 = 24 * 60;
 const OUTAGE_MINUTES: u32 = 2 * 60;
 const OUTAGE_MINUTES_MORE: u64 = 12 * 60;
-const SPELL_BLOCK_DAYS_MAX: u32 = 7;
+const LONG_OUTAGE_BLOCK_DAYS_MAX: u32 = 7;
 
-/// How prone a store is to outages.
+/// Risk of outages of a store.
 #[derive(Debug, Clone, Copy)]
-pub struct Trouble {
-    /// Of a thousand days, how many have an outage of some hours.
+pub struct OutageRisk {
+    /// Days per thousand with an outage of some hours.
     days_per_mille: u16,
-    /// In each week (or in the whole of a shorter range) there is an outage of days.
-    has_spells: bool,
+    /// True if each week, or a shorter range as a whole, has an outage of days.
+    has_long_outages: bool,
 }
 
-/// Deals out troubles to polled stores by their index.
-pub struct Deal {
+/// Assigns risks to polled stores by index.
+pub struct Assignment {
     polled: u32,
-    with_spells: u32,
+    with_long_outages: u32,
     ranks: Shuffle,
 }
 
-impl Deal {
-    pub fn new(dice: Dice, polled: u32, quota: Quota) -> Deal {
-        Deal {
+impl Assignment {
+    pub fn new(random: Random, polled: u32, quota: Quota) -> Assignment {
+        Assignment {
             polled,
-            with_spells: quota.of(polled, 70),
-            ranks: Shuffle::new(dice.on(Topic::Troubles), u64::from(polled)),
+            with_long_outages: quota.share(polled, 70),
+            ranks: Shuffle::new(random.stream(Stream::Troubles), u64::from(polled)),
         }
     }
 
-    /// Spread evenly from the calmest store to the most troubled one, so that the share of outages
-    /// hardly depends on the seed.
-    pub fn trouble(&self, store_index: u32) -> Trouble {
+    /// Spreads risks evenly over the stores, so that the proportion of outages hardly depends on
+    /// the seed.
+    pub fn risk(&self, store_index: u32) -> OutageRisk {
         let rank = self.ranks.at(u64::from(store_index));
         let polled = u64::from(self.polled);
-        Trouble {
+        OutageRisk {
             days_per_mille: (230 + 770 * (2 * rank + 1) / (2 * polled)) as u16,
-            has_spells: polled - rank <= u64::from(self.with_spells),
+            has_long_outages: polled - rank <= u64::from(self.with_long_outages),
         }
     }
 }
 
-impl Trouble {
-    /// If the store is out in this minute of a range of so many days; `dice` are the store's own.
-    pub fn is_out(self, dice: Dice, minute: u32, days: u32) -> bool {
-        self.has_outage(dice.with(0), minute)
-            || (self.has_spells && in_spell(dice.with(1), minute, days))
+impl OutageRisk {
+    /// True if the store is out in this minute of a range of `days`; `random` is the store's own.
+    pub fn is_out(self, random: Random, minute: u32, days: u32) -> bool {
+        self.has_outage(random.with(0), minute)
+            || (self.has_long_outages && in_long_outage(random.with(1), minute, days))
     }
 
-    /// At most one outage a day, each store's day beginning at its own minute.
-    fn has_outage(self, dice: Dice, minute: u32) -> bool {
-        let minute = minute + dice.below(u64::from(DAY_MINUTES)) as u32;
-        let day = dice.with(u64::from(minute / DAY_MINUTES));
+    /// True during a short outage: at most one a day; each store's days begin at any minute.
+    fn has_outage(self, random: Random, minute: u32) -> bool {
+        let minute = minute + random.below(u64::from(DAY_MINUTES)) as u32;
+        let day = random.with(u64::from(minute / DAY_MINUTES));
         if day.below(1000) >= u64::from(self.days_per_mille) {
             return false;
         }
@@ -65,16 +65,16 @@ impl Trouble {
     }
 }
 
-/// Each block of days has one spell, of 35 to 60 % of its length.
-fn in_spell(dice: Dice, minute: u32, days: u32) -> bool {
-    let block_minutes = days.min(SPELL_BLOCK_DAYS_MAX) * DAY_MINUTES;
-    let block = dice.with(u64::from(minute / block_minutes));
+/// True during a long outage. Each block of days has one, of 35 to 60 % of its length.
+fn in_long_outage(random: Random, minute: u32, days: u32) -> bool {
+    let block_minutes = days.min(LONG_OUTAGE_BLOCK_DAYS_MAX) * DAY_MINUTES;
+    let block = random.with(u64::from(minute / block_minutes));
     let length = block_minutes * (35 + block.with(0).below(26) as u32) / 100;
     falls_within(block.with(1), minute % block_minutes, length, block_minutes)
 }
 
-/// If the minute is in a run of `length`, diced into `room`.
-fn falls_within(dice: Dice, minute: u32, length: u32, room: u32) -> bool {
-    let start = dice.below(u64::from(room - length) + 1) as u32;
+/// True if the minute is within a run of `length` at a random position in `room`.
+fn falls_within(random: Random, minute: u32, length: u32, room: u32) -> bool {
+    let start = random.below(u64::from(room - length) + 1) as u32;
     (start..start + length).contains(&minute)
 }

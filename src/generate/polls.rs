@@ -1,25 +1,25 @@
-//! The polls: who is asked when, and what the answer is.
+//! Polls: their instants and statuses.
 //!
-//! A slot is a visit of a store in a clock hour. Most slots hold a poll; which, and what poll,
-//! follows from the slot alone.
+//! A slot is a visit to a store in a clock hour. Most slots have a poll, which depends on nothing
+//! but the slot.
 
 use super::clock::{Clock, ClockHour};
-use super::dice::{Dice, Topic};
 use super::fleet::{Fleet, Store};
+use super::random::{Random, Stream};
 
 const SECOND_US: u32 = 1_000_000;
 const MINUTE_US: u32 = 60 * SECOND_US;
 const HOUR_MINUTES: u32 = 60;
 
-/// One visit in so many finds nobody.
+/// Inverse probability that a visit is missed.
 const MISSED_ONE_IN: u64 = 16;
-/// One poll in so many is stamped by a clock of whole seconds.
+/// Inverse probability that an instant has whole seconds.
 const WHOLE_SECOND_ONE_IN: u64 = 512;
-/// One poll in so many is inactive outside of any outage.
+/// Inverse probability that a poll outside of any outage is inactive.
 const FLICKER_ONE_IN: u64 = 64;
 
-/// The second within the hour by which each further twentieth of the polls has been made: most
-/// polls come soon after the full hour.
+/// Quantiles, in twentieths, of the second within the hour at which polls happen; most happen soon
+/// after the full hour.
 const TWENTIETHS_SECONDS: [u32; 21] = [
     2, 48, 77, 107, 139, 174, 206, 240, 277, 318, 359, 405, 450, 506, 570, 647, 747, 973, 1459,
     2308, 3600,
@@ -29,8 +29,8 @@ const TWENTIETHS_SECONDS: [u32; 21] = [
 pub struct Polls<'a> {
     pub fleet: &'a Fleet,
     pub clock: &'a Clock,
-    /// Those of the chain.
-    pub dice: Dice,
+    /// Generator of the chain.
+    pub random: Random,
 }
 
 #[derive(Debug)]
@@ -38,18 +38,18 @@ pub struct Poll<'a> {
     store: &'a Store,
     is_active: bool,
     hour: &'a ClockHour,
-    /// Since the hour began.
+    /// Time since the start of the hour.
     offset_us: u32,
 }
 
 impl<'a> Polls<'a> {
-    /// First every polled store, then the second visits of those that are polled twice.
+    /// Number of slots: first those of every polled store, then the second visits.
     pub fn slots(&self) -> u64 {
         let visits = u64::from(self.fleet.polled) + u64::from(self.fleet.twice);
         visits * self.clock.hours.len() as u64
     }
 
-    /// `None` where nobody was polled.
+    /// Poll of a slot; `None` if it has none.
     pub fn at(&self, slot: u64) -> Option<Poll<'a>> {
         let hours = self.clock.hours.len() as u64;
         let (visit, hour_index) = ((slot / hours) as u32, (slot % hours) as u32);
@@ -75,50 +75,50 @@ impl<'a> Polls<'a> {
         Some(Poll { store, is_active, hour, offset_us })
     }
 
-    /// The second clock hour misses nobody: a polled store has a poll.
+    /// True if the slot has no poll; never in the second hour, so that every polled store has one.
     fn is_missed(&self, store: &Store, visit: u32, hour_index: u32) -> bool {
         let is_silent = store.silent_from_hour.is_some_and(|from| hour_index >= from);
-        let dice = self.dice.on(Topic::Misses).with(u64::from(visit));
-        is_silent || (hour_index != 1 && dice.with(u64::from(hour_index)).one_in(MISSED_ONE_IN))
+        let random = self.random.stream(Stream::Misses).with(u64::from(visit));
+        is_silent || (hour_index != 1 && random.with(u64::from(hour_index)).one_in(MISSED_ONE_IN))
     }
 
-    /// The two polls of an hour are never at the same instant.
+    /// Time of a poll within its hour; the two polls of an hour always differ.
     fn offset_us(&self, store_index: u32, hour_index: u32, is_second: bool) -> u32 {
-        let dice = self.dice.on(Topic::Offsets).with(u64::from(store_index));
-        let dice = dice.with(u64::from(hour_index));
-        let first_us = offset_us(dice.with(0));
+        let random = self.random.stream(Stream::Offsets).with(u64::from(store_index));
+        let random = random.with(u64::from(hour_index));
+        let first_us = offset_us(random.with(0));
         if !is_second {
             return first_us;
         }
-        let second_us = offset_us(dice.with(1));
+        let second_us = offset_us(random.with(1));
         if second_us == first_us { first_us ^ 1 } else { second_us }
     }
 
     fn is_out(&self, store: &Store, store_index: u32, minute: u32) -> bool {
-        let dice = self.dice.on(Topic::Outages).with(u64::from(store_index));
-        store.trouble.is_some_and(|trouble| trouble.is_out(dice, minute, self.clock.days))
+        let random = self.random.stream(Stream::Outages).with(u64::from(store_index));
+        store.risk.is_some_and(|risk| risk.is_out(random, minute, self.clock.days))
     }
 
     fn flickers(&self, slot: u64) -> bool {
-        self.dice.on(Topic::Flickers).with(slot).one_in(FLICKER_ONE_IN)
+        self.random.stream(Stream::Flickers).with(slot).one_in(FLICKER_ONE_IN)
     }
 }
 
-/// Within one hour, spread as the twentieths say.
-fn offset_us(dice: Dice) -> u32 {
-    let twentieth = dice.with(0).below(20) as usize;
+/// Random time within an hour, distributed by the quantiles.
+fn offset_us(random: Random) -> u32 {
+    let twentieth = random.with(0).below(20) as usize;
     let from_us = TWENTIETHS_SECONDS[twentieth] * SECOND_US;
     let until_us = u64::from(TWENTIETHS_SECONDS[twentieth + 1]) * u64::from(SECOND_US);
-    let offset_us = from_us + dice.with(1).below(until_us - u64::from(from_us)) as u32;
-    if dice.with(2).one_in(WHOLE_SECOND_ONE_IN) {
+    let offset_us = from_us + random.with(1).below(until_us - u64::from(from_us)) as u32;
+    if random.with(2).one_in(WHOLE_SECOND_ONE_IN) {
         return offset_us - offset_us % SECOND_US;
     }
     offset_us
 }
 
 impl Poll<'_> {
-    /// As `4942703308319287092,active,2023-01-22 12:09:39.47922 UTC`.
-    pub fn print(&self, line: &mut Vec<u8>) {
+    /// Appends `4942703308319287092,active,2023-01-22 12:09:39.47922 UTC`.
+    pub fn append_to(&self, line: &mut Vec<u8>) {
         line.extend_from_slice(self.store.id.text());
         line.extend_from_slice(if self.is_active { b",active," } else { b",inactive," });
         line.extend_from_slice(&self.hour.text);
@@ -131,12 +131,12 @@ impl Poll<'_> {
     }
 }
 
-/// The two digits of a number below 100.
+/// Both digits of a number below 100.
 fn digits(number: u32) -> [u8; 2] {
     [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]
 }
 
-/// Without the zeros at the end, and without the point where nothing follows it.
+/// Appends the fraction without trailing zeros, and nothing if it is zero.
 fn print_fraction(fraction_us: u32, line: &mut Vec<u8>) {
     if fraction_us == 0 {
         return;

@@ -1,4 +1,4 @@
-//! The shape of a made-up chain.
+//! Properties of a generated chain.
 
 mod chain;
 
@@ -19,7 +19,7 @@ fn another_seed_gives_other_bytes() {
     assert!((0..3).all(|file| one[file] != other[file]));
 }
 
-/// FNV-1a over all three files. A change here changes every chain that people have made.
+/// FNV-1a over all three files. A change here changes every chain that was ever generated.
 #[test]
 fn the_bytes_of_a_seed_stay() {
     let bytes = chain(40, 15, 1).texts.concat().into_bytes();
@@ -30,12 +30,12 @@ fn the_bytes_of_a_seed_stay() {
 }
 
 #[test]
-fn the_default_end_is_that_of_the_real_chain() {
+fn the_default_end_has_a_fixed_instant() {
     assert_eq!(instant_us("2023-01-25 18:13:22.47922 UTC"), DEFAULT_END_US);
 }
 
 #[test]
-fn headers_and_row_counts_are_as_told() {
+fn headers_and_row_counts_match_the_files() {
     let chain = chain(25, 2, 1);
     let headers = chain.texts.each_ref().map(|text| text.lines().next());
     let expected = [
@@ -44,7 +44,7 @@ fn headers_and_row_counts_are_as_told() {
         "store_id,timezone_str",
     ];
     assert_eq!(headers, expected.map(Some));
-    let Written { polls, hours_rows, zone_rows } = chain.written;
+    let RowCounts { polls, hours_rows, zone_rows } = chain.written;
     let lines = chain.texts.map(|text| text.lines().count() as u64 - 1);
     assert_eq!(lines, [polls, hours_rows, zone_rows]);
 }
@@ -71,7 +71,7 @@ fn the_last_poll_is_exactly_at_the_end_and_all_are_in_the_range() {
 }
 
 #[test]
-fn stamps_drop_the_zeros_at_the_end_of_the_fraction() {
+fn fractions_have_no_trailing_zeros() {
     let chain = chain(100, 3, 2);
     let fraction_digits = chain.polls.iter().map(|row| {
         let stamp = row[2].strip_suffix(" UTC").unwrap();
@@ -121,7 +121,7 @@ fn the_whole_fleet_misses_hours_in_each_three_days() {
 }
 
 #[test]
-fn every_kind_of_store_occurs_from_twenty_on() {
+fn every_peculiarity_occurs_from_twenty_stores_on() {
     for seed in 0..6 {
         let chain = chain(20, 7, seed);
         assert_eq!(chain.ids().len(), 20);
@@ -142,7 +142,7 @@ fn every_kind_of_store_occurs_from_twenty_on() {
 }
 
 #[test]
-fn shares_of_kinds_are_kept() {
+fn proportions_of_peculiarities_hold() {
     let chain = chain(200, 7, 8);
     let uuids = chain.ids().iter().filter(|id| id.len() == 36).count();
     assert_eq!((chain.ids().len(), uuids), (200, 25));
@@ -157,7 +157,7 @@ fn shares_of_kinds_are_kept() {
     let late = |opening: &&(String, String)| opening.1.starts_with("23:59:");
     let late_percent = chain.openings().filter(late).count() * 100 / chain.openings().count();
     assert!((25..=35).contains(&late_percent));
-    // One an hour and store, a fifth more for those polled twice, less the blackout and the missed.
+    // One per hour and store, a fifth more for those polled twice, less blackouts and misses.
     assert!((150 * 198..200 * 198).contains(&chain.polls.len()));
 }
 
@@ -193,9 +193,9 @@ fn a_night_goes_on_only_after_a_day_that_ends_at_midnight() {
     }
 }
 
-/// In no order about half of the rows are above the row before them, and few are of its store.
+/// In random order half of the rows are greater than the one before, and few are of its store.
 #[test]
-fn rows_are_in_no_order() {
+fn rows_are_shuffled() {
     for text in &chain(200, 2, 7).texts {
         let rows = rows(text);
         for column in [0, rows[0].len() - 1] {
@@ -211,9 +211,9 @@ fn rows_are_in_no_order() {
 }
 
 #[test]
-fn a_shuffle_holds_each_number_once() {
+fn a_shuffle_is_a_permutation() {
     for len in (0..70).chain([1000, 1023, 1024, 1025]) {
-        let mut numbers: Vec<u64> = Shuffle::new(Dice::new(len), len).iter().collect();
+        let mut numbers: Vec<u64> = Shuffle::new(Random::new(len), len).iter().collect();
         numbers.sort_unstable();
         assert!(numbers.into_iter().eq(0..len));
     }
@@ -242,18 +242,18 @@ fn a_spec_beyond_the_limits_is_refused() {
 }
 
 #[test]
-fn a_draft_that_is_not_published_leaves_nothing() {
+fn an_unpublished_file_is_removed() {
     let folder = tempfile::tempdir().unwrap();
-    let order = Shuffle::new(Dice::new(1), 10);
-    let mut draft = Draft::create(folder.path(), "polls.csv").unwrap();
-    assert_eq!(draft.fill("a", &order, |_, _| Some(())).unwrap(), 10);
+    let order = Shuffle::new(Random::new(1), 10);
+    let mut file = StagedFile::create(folder.path(), "polls.csv").unwrap();
+    assert_eq!(file.write_rows("a", &order, |_, _| Some(())).unwrap(), 10);
     assert!(!folder.path().join("polls.csv").exists());
-    drop(draft);
+    drop(file);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]
-fn files_of_an_earlier_run_are_replaced_and_nothing_else_is_left() {
+fn a_second_run_replaces_the_files_of_the_first() {
     let folder = tempfile::tempdir().unwrap();
     let nested = folder.path().join("a/b");
     generate(&spec(30, 3, 1), &nested).unwrap();

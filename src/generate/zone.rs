@@ -1,11 +1,11 @@
-//! Which time zone a store is in: mostly one of the United States, now and then an odd one.
+//! Time zones of stores: mostly of the United States, with a few special ones.
 
-use super::dice::{Dice, Topic};
 use super::fleet::Quota;
+use super::random::{Random, Stream};
 use super::shuffle::Shuffle;
 
-/// IANA names and how many of a thousand stores are there. The odd ones: clocks that change at
-/// midnight or by half an hour, offsets off the hour, rules that were abolished or turned around.
+/// IANA names with stores per thousand. The special ones change at midnight or by half an hour,
+/// have offsets of a fraction of an hour, or have rules that were abolished or reversed.
 const ZONES: [(&str, u64); 16] = [
     ("America/New_York", 570),
     ("America/Los_Angeles", 225),
@@ -25,7 +25,7 @@ const ZONES: [(&str, u64); 16] = [
     ("Australia/Lord_Howe", 4),
 ];
 
-/// One of [`ZONES`], kept small since every store has one.
+/// Index into [`ZONES`], kept small since every store has one.
 #[derive(Debug, Clone, Copy)]
 pub struct Zone(u8);
 
@@ -35,35 +35,35 @@ impl Zone {
     }
 }
 
-/// Deals out zones to stores by their index.
-pub struct Deal {
+/// Assigns zones to stores by index.
+pub struct Assignment {
     without_zone: u32,
     ranks: Shuffle,
-    /// The first ranks get one zone each; 0 in a chain too small for that.
+    /// The first ranks get one zone each; 0 if the chain is too small.
     one_of_each: u32,
-    dice: Dice,
+    random: Random,
 }
 
-impl Deal {
-    pub fn new(dice: Dice, stores: u32, quota: Quota) -> Deal {
-        let without_zone = quota.of(stores, 50);
+impl Assignment {
+    pub fn new(random: Random, stores: u32, quota: Quota) -> Assignment {
+        let without_zone = quota.share(stores, 50);
         let fits = stores - without_zone >= ZONES.len() as u32;
-        Deal {
+        Assignment {
             without_zone,
-            ranks: Shuffle::new(dice.on(Topic::ZoneRanks), u64::from(stores)),
+            ranks: Shuffle::new(random.stream(Stream::ZoneRanks), u64::from(stores)),
             one_of_each: if fits { ZONES.len() as u32 } else { 0 },
-            dice: dice.on(Topic::Zones),
+            random: random.stream(Stream::Zones),
         }
     }
 
-    /// `None` for a store without a zone.
+    /// Zone of a store; `None` if it has none.
     pub fn zone(&self, store_index: u32) -> Option<Zone> {
         let rank = self.ranks.at(u64::from(store_index)) as u32;
         let rank = rank.checked_sub(self.without_zone)?;
         if rank < self.one_of_each {
             return Some(Zone(rank as u8));
         }
-        let mut left = self.dice.with(u64::from(store_index)).below(1000);
+        let mut left = self.random.with(u64::from(store_index)).below(1000);
         let zone = ZONES.iter().position(|&(_, per_mille)| {
             let is_here = left < per_mille;
             left = left.saturating_sub(per_mille);

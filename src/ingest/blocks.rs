@@ -1,4 +1,4 @@
-//! Cuts a file into blocks of whole CSV records, so that they can be read in parallel.
+//! Cuts a file into blocks of whole CSV records, to be parsed in parallel.
 
 use std::io::Read;
 
@@ -6,23 +6,23 @@ use super::encoding;
 use super::records::{RECORD_BYTES_MAX, count_line_ends, length_of_records};
 use crate::error::{Error, Result};
 
-/// Whole records, and where they stand in their file.
+/// Whole records and the line at which they begin.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Block {
     pub bytes: Vec<u8>,
-    /// Of the first byte; the file's first line is 1.
+    /// Line of the first byte; the file's first line is 1.
     pub line: u64,
-    /// The bytes are the start of one record, which is longer than the limit and left out otherwise.
-    pub is_cut: bool,
+    /// True for the start of a single record that exceeds the limit; its rest is skipped.
+    pub is_truncated: bool,
 }
 
 impl Block {
     pub fn new(bytes: Vec<u8>, line: u64) -> Self {
-        Self { bytes, line, is_cut: false }
+        Self { bytes, line, is_truncated: false }
     }
 }
 
-/// Reads a file block by block, and hashes what it read.
+/// Reads a file block by block and hashes its content.
 pub struct Blocks<'a> {
     label: String,
     source: Box<dyn Read + 'a>,
@@ -31,24 +31,24 @@ pub struct Blocks<'a> {
     record_bytes_max: usize,
     rest: Vec<u8>,
     line: u64,
-    /// What comes next is the rest of a record that was cut.
+    /// True while the rest of a truncated record is skipped.
     is_within_cut: bool,
     at_start: bool,
     at_end: bool,
 }
 
 const BLOCK_BYTES: usize = 1 << 20;
-/// A record with its line end is at most this long; its quoted fields end within [`RECORD_BYTES_MAX`].
+/// Longest record, with its line end. Quoted fields must end within [`RECORD_BYTES_MAX`].
 pub const BLOCK_BYTES_MAX: usize = 2 * RECORD_BYTES_MAX;
-/// How much of a longer record is kept, for whoever looks for it.
+/// Bytes of a truncated record that are kept for its reject.
 const CUT_BYTES: usize = 1 << 16;
 
 impl<'a> Blocks<'a> {
     pub fn new(label: String, source: Box<dyn Read + 'a>) -> Self {
-        Self::sized(label, source, BLOCK_BYTES)
+        Self::with_size(label, source, BLOCK_BYTES)
     }
 
-    pub(super) fn sized(label: String, source: Box<dyn Read + 'a>, block_size: usize) -> Self {
+    pub(super) fn with_size(label: String, source: Box<dyn Read + 'a>, block_size: usize) -> Self {
         Self {
             label,
             source,
@@ -63,16 +63,16 @@ impl<'a> Blocks<'a> {
         }
     }
 
-    /// BLAKE3 of all that was read so far, in hexadecimal.
+    /// BLAKE3 of everything read so far, in hexadecimal.
     pub fn content_hash(&self) -> String {
         self.hasher.finalize().to_hex().to_string()
     }
 
-    /// `None` at the end of the file. Blocks are empty while the rest of a record is left out that is
-    /// longer than the limit.
+    /// Returns the next block; `None` at the end of the file. Blocks are empty while the rest of a
+    /// truncated record is skipped.
     pub fn next_block(&mut self) -> Result<Option<Block>> {
         let mut bytes = std::mem::take(&mut self.rest);
-        if self.is_within_cut && !self.leave_out(&mut bytes)? {
+        if self.is_within_cut && !self.skip_truncated(&mut bytes)? {
             return Ok((!self.at_end).then(|| Block::new(Vec::new(), self.line)));
         }
         loop {
@@ -101,11 +101,11 @@ impl<'a> Blocks<'a> {
         Ok(Some(Block::new(bytes, line)))
     }
 
-    /// The start of a record that does not end within the bytes. Its quoted fields do, by the limit of
-    /// a quote, so that it ends with the next line end.
+    /// Truncates a record that does not end within the bytes. Its quoted fields do, by the limit on
+    /// quotes, so it ends at the next line end.
     fn cut(&mut self, mut bytes: Vec<u8>) -> Block {
         self.is_within_cut = true;
-        // A return at the end may be the first half of a line end.
+        // A trailing CR may be the first half of a CRLF.
         if bytes.last() == Some(&b'\r') {
             bytes.pop();
             self.rest.push(b'\r');
@@ -114,12 +114,12 @@ impl<'a> Blocks<'a> {
         self.line += count_line_ends(&bytes);
         bytes.truncate(CUT_BYTES);
         bytes.shrink_to_fit();
-        Block { bytes, line, is_cut: true }
+        Block { bytes, line, is_truncated: true }
     }
 
-    /// Drops the rest of a record that was cut, as far as it is within the next bytes; returns true
-    /// once it has ended, with what follows it in `bytes`.
-    fn leave_out(&mut self, bytes: &mut Vec<u8>) -> Result<bool> {
+    /// Skips the rest of a truncated record within the next bytes. Returns true once it has ended,
+    /// with the bytes after it in `bytes`.
+    fn skip_truncated(&mut self, bytes: &mut Vec<u8>) -> Result<bool> {
         self.fill(bytes)?;
         let Some(end) = memchr::memchr2(b'\n', b'\r', bytes) else {
             bytes.clear();
@@ -135,8 +135,8 @@ impl<'a> Blocks<'a> {
         Ok(true)
     }
 
-    /// Adds a block's worth of bytes, and as many as there are of a record that is longer, so that it
-    /// is searched for its end a few times only; no more than show that the record is too long.
+    /// Appends a block's worth of bytes. Doubles the length for longer records, so that their end
+    /// is searched for only a few times, up to the first byte beyond the limit.
     fn fill(&mut self, bytes: &mut Vec<u8>) -> Result<()> {
         let start = bytes.len();
         let room = (self.record_bytes_max + 1).saturating_sub(start);
@@ -161,7 +161,8 @@ mod tests {
 
     #[track_caller]
     fn check(content: &str, block_size: usize, expected: &[(u64, &str)]) {
-        let mut blocks = Blocks::sized("x.csv".into(), Box::new(content.as_bytes()), block_size);
+        let mut blocks =
+            Blocks::with_size("x.csv".into(), Box::new(content.as_bytes()), block_size);
         let mut found = Vec::new();
         while let Some(block) = blocks.next_block().unwrap() {
             found.push((block.line, String::from_utf8(block.bytes).unwrap()));
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_end_within_quotes_ends_no_record() {
+    fn a_line_end_within_quotes_does_not_end_a_record() {
         check("a,\"b\nc\"\nd,e\n", 10, &[(1, "a,\"b\nc\"\n"), (3, "d,e\n")]);
         check("a,\"b\"\"\nc\"\nd\n", 10, &[(1, "a,\"b\"\"\nc\"\n"), (3, "d\n")]);
         check("a,b\"\nc,d\"\n", 6, &[(1, "a,b\"\n"), (2, "c,d\"\n")]);
@@ -193,7 +194,7 @@ mod tests {
         check("a,\"b\nc,d\ne,f\n", 4, &[(1, "a,\"b\nc,d\ne,f\n")]);
         let rows = "x,y\n".repeat(RECORD_BYTES_MAX / 4);
         let content = format!("a,\"b\n{rows}{rows}");
-        let mut blocks = Blocks::sized("x.csv".into(), Box::new(content.as_bytes()), 1 << 16);
+        let mut blocks = Blocks::with_size("x.csv".into(), Box::new(content.as_bytes()), 1 << 16);
         let (mut length, mut last_line) = (0, 0);
         while let Some(block) = blocks.next_block().unwrap() {
             length += block.bytes.len();
@@ -203,16 +204,16 @@ mod tests {
         assert_eq!((length, last_line), (content.len(), 2 + RECORD_BYTES_MAX as u64 / 2));
     }
 
-    /// Blocks of at most eight bytes, empty ones left out; `>` marks what is cut.
+    /// Checks blocks of at most eight bytes, without empty ones; `>` marks a truncated record.
     #[track_caller]
     fn cuts(content: &str, expected: &[(u64, &str)]) {
         for block_size in 1..9 {
             let source = Box::new(content.as_bytes());
-            let mut blocks = Blocks::sized("x.csv".into(), source, block_size);
+            let mut blocks = Blocks::with_size("x.csv".into(), source, block_size);
             blocks.record_bytes_max = 8;
             let mut found = Vec::new();
             while let Some(block) = blocks.next_block().unwrap() {
-                let mark = if block.is_cut { ">" } else { "" };
+                let mark = if block.is_truncated { ">" } else { "" };
                 let text = String::from_utf8(block.bytes).unwrap();
                 let lines = text.split_inclusive('\n').zip(block.line..);
                 found.extend(lines.map(|(text, line)| (line, format!("{text}{mark}"))));
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_without_an_end_is_cut_and_those_after_it_are_whole() {
+    fn an_overlong_record_is_truncated_and_later_ones_are_whole() {
         cuts("a\n1234567\nb\n", &[(1, "a\n"), (2, "1234567\n"), (3, "b\n")]);
         for end in ["\n", "\r\n", "\r"] {
             for length in [9, 10, 16, 17, 18, 40] {
@@ -243,12 +244,12 @@ mod tests {
     fn a_line_without_an_end_is_not_kept_in_memory() {
         let content = std::io::repeat(b'x').take(3 * BLOCK_BYTES_MAX as u64);
         let content = content.chain(&b"\r\na,b\n"[..]);
-        let mut blocks = Blocks::sized("x.csv".into(), Box::new(content), 1 << 20);
+        let mut blocks = Blocks::with_size("x.csv".into(), Box::new(content), 1 << 20);
         let mut kept = Vec::new();
         while let Some(block) = blocks.next_block().unwrap() {
             assert!(block.bytes.capacity() <= 4 << 20);
             if !block.bytes.is_empty() {
-                kept.push((block.bytes.len(), block.line, block.is_cut));
+                kept.push((block.bytes.len(), block.line, block.is_truncated));
             }
         }
         assert_eq!(kept, [(CUT_BYTES, 1, true), (4, 2, false)]);

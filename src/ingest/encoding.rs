@@ -1,8 +1,8 @@
-//! Tells files that are no CSV in UTF-8 by their first bytes, and says what to do with them.
+//! Detection of files that are not UTF-8 CSV, by their first bytes.
 
 use crate::error::{Error, Result};
 
-/// What files of other formats begin with.
+/// Signatures of other formats, with advice.
 const FORMATS: [(&[u8], &str); 11] = [
     (b"PK\x03\x04", "a spreadsheet or a ZIP archive; save the sheet as CSV, or unpack the archive"),
     (b"\xd0\xcf\x11\xe0", "an Excel workbook; save the sheet as CSV"),
@@ -18,7 +18,7 @@ const FORMATS: [(&[u8], &str); 11] = [
 ];
 
 /// # Errors
-/// Where the start of a file is of another format or encoding: what it is and what to do.
+/// The bytes start a file of another format or encoding; says which, and how to convert it.
 pub fn check(label: &str, start: &[u8]) -> Result<()> {
     let refused = |what: &str| Err(Error::File(format!("{label:?} is {what}")));
     if let Some(encoding) = wide_encoding(start) {
@@ -34,7 +34,7 @@ pub fn check(label: &str, start: &[u8]) -> Result<()> {
     }
 }
 
-/// An encoding with more than one byte a character, by its mark or by where its zero bytes lie.
+/// Detects UTF-16 and UTF-32 by byte order mark or by the pattern of zero bytes.
 fn wide_encoding(start: &[u8]) -> Option<&'static str> {
     const LOOKED_AT: usize = 256;
     const FEWEST_LOOKED_AT: usize = 16;
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn wide_encodings_are_told_with_and_without_a_mark() {
+    fn wide_encodings_are_detected_with_and_without_a_mark() {
         let text = "store_id,status,timestamp_utc\ncafé €,active,2026-03-02 10:00:00 UTC\n";
         for mark in ["", "\u{feff}"] {
             let text = format!("{mark}{text}");

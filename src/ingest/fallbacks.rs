@@ -1,54 +1,54 @@
-//! Stores that will count with a default although a file speaks of them, or seems to.
+//! Stores that fall back to defaults although a file has, or seems to have, rows for them.
 
 use std::collections::{BTreeSet, HashSet};
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 
-use super::header::Kind;
-use super::read::{Content, ReadFile};
+use super::file_reader::{Content, ReadFile};
+use super::header::FileKind;
 use super::snapshots::Snapshots;
 
-/// A store that has no hours, or no zone, because all its rows were rejected.
+/// Store without hours or zone because all its rows were rejected.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fallback {
-    /// Hours or zones.
-    pub kind: Kind,
+    /// Business hours or time zones.
+    pub kind: FileKind,
     pub store: String,
 }
 
-/// A file of hours or zones most of whose ids are of no polled store.
+/// File of hours or zones most of whose ids match no polled store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unmatched {
     pub file: String,
-    pub kind: Kind,
-    /// Of no polled store, in order.
+    pub kind: FileKind,
+    /// Ids that match no polled store, sorted.
     pub ids: Vec<String>,
-    /// Different ids in the file.
+    /// Number of distinct ids in the file.
     pub ids_in_file: usize,
     pub likely_cause: &'static str,
 }
 
-/// Stores named by rejected rows of hours or zones that have none after the load.
+/// Stores that only have rejected rows of hours or zones.
 pub fn fallbacks(files: &[ReadFile], snapshots: &Snapshots) -> Vec<Fallback> {
     let hours: HashSet<&str> = snapshots.hours.ids().collect();
     let zones: HashSet<&str> = snapshots.zones.ids().collect();
     let mut fallbacks = BTreeSet::new();
     for file in files {
         let kind = file.content.kind();
-        let sound = match kind {
-            Kind::Polls => continue,
-            Kind::BusinessHours => &hours,
-            Kind::TimeZones => &zones,
+        let valid = match kind {
+            FileKind::Polls => continue,
+            FileKind::BusinessHours => &hours,
+            FileKind::TimeZones => &zones,
         };
         let named = file.rejects.iter().filter_map(|reject| reject.store.as_deref());
-        let without = named.filter(|id| !sound.contains(id));
+        let without = named.filter(|id| !valid.contains(id));
         fallbacks.extend(without.map(|id| Fallback { kind, store: id.to_owned() }));
     }
     fallbacks.into_iter().collect()
 }
 
-/// Stores with polls, in the tables and in the files.
+/// Stores with polls in the tables or in the files.
 pub fn polled_stores<'a>(
     table: Option<&'a RecordBatch>,
     files: &'a [ReadFile],
@@ -65,8 +65,8 @@ pub fn polled_stores<'a>(
     known.chain(batches.flat_map(|batch| batch.ids.iter())).collect()
 }
 
-/// The file's ids held against the polled stores; `None` where at least half of them match, of
-/// polls, and where nothing was polled yet.
+/// Compares the ids of a file with the polled stores. `None` if at least half of them match, for
+/// polls, or if there are no polls yet.
 pub fn unmatched(file: &ReadFile, polled: &HashSet<&str>) -> Option<Unmatched> {
     let rejected = file.rejects.iter().filter_map(|reject| reject.store.as_deref());
     let ids: BTreeSet<&str> = match &file.content {
@@ -81,53 +81,53 @@ pub fn unmatched(file: &ReadFile, polled: &HashSet<&str>) -> Option<Unmatched> {
     unmatched_ids(&file.label, file.content.kind(), &ids, polled)
 }
 
-/// As [`unmatched`], of a table's ids that came from the file.
+/// Like [`unmatched`], for the ids of a table that was loaded from the file.
 pub fn unmatched_ids(
     file: &str,
-    kind: Kind,
+    kind: FileKind,
     ids: &BTreeSet<&str>,
     polled: &HashSet<&str>,
 ) -> Option<Unmatched> {
-    let strangers: Vec<&str> = ids.iter().filter(|id| !polled.contains(*id)).copied().collect();
-    if polled.is_empty() || strangers.len() * 2 <= ids.len() {
+    let unknown: Vec<&str> = ids.iter().filter(|id| !polled.contains(*id)).copied().collect();
+    if polled.is_empty() || unknown.len() * 2 <= ids.len() {
         return None;
     }
     Some(Unmatched {
         file: file.to_owned(),
         kind,
-        likely_cause: likely_cause(&strangers, ids, polled),
-        ids: strangers.into_iter().map(str::to_owned).collect(),
+        likely_cause: likely_cause(&unknown, ids, polled),
+        ids: unknown.into_iter().map(str::to_owned).collect(),
         ids_in_file: ids.len(),
     })
 }
 
-/// Why ids that should be the same are not, by what most of them look like.
-fn likely_cause(strangers: &[&str], ids: &BTreeSet<&str>, polled: &HashSet<&str>) -> &'static str {
+/// Guesses why ids do not match, from the form of most of them.
+fn likely_cause(unknown: &[&str], ids: &BTreeSet<&str>, polled: &HashSet<&str>) -> &'static str {
     let unpolled_polls: Vec<&str> =
         polled.iter().filter(|id| !ids.contains(*id)).copied().collect();
     let either =
-        |is_such: &dyn Fn(&str) -> bool| most(strangers, is_such) || most(&unpolled_polls, is_such);
+        |is_such: &dyn Fn(&str) -> bool| most(unknown, is_such) || most(&unpolled_polls, is_such);
     let same = |spelled: &dyn Fn(&str) -> Option<String>| {
-        most(strangers, &|id: &str| spelled(id).is_some_and(|id| polled.contains(id.as_str())))
+        most(unknown, &|id: &str| spelled(id).is_some_and(|id| polled.contains(id.as_str())))
             || most(&unpolled_polls, &|id: &str| {
                 spelled(id).is_some_and(|id| ids.contains(id.as_str()))
             })
     };
     let folded: HashSet<String> = polled.iter().map(|id| id.to_lowercase()).collect();
     if either(&is_exponent) {
-        "a spreadsheet turned long ids into numbers like 1.14E+18; export them anew, as text"
+        "a spreadsheet turned long ids into numbers like 1.14E+18; export them again, as text"
     } else if either(&is_rounded) {
-        "a spreadsheet kept 15 digits of longer ids; export them anew, as text"
+        "a spreadsheet kept 15 digits of longer ids; export them again, as text"
     } else if same(&|id| id.strip_suffix(".0").map(str::to_owned)) {
-        "one of the files has ids as decimal numbers, like 42.0; export them anew, as text"
+        "one of the files has ids as decimal numbers, like 42.0; export them again, as text"
     } else if same(&|id| id.strip_prefix('0').map(|id| id.trim_start_matches('0').to_owned())) {
-        "leading zeros of ids are lost in one of the files; export them anew, as text"
+        "leading zeros of ids are lost in one of the files; export them again, as text"
     } else if same(&|id| Some(id.trim_matches(['"', '\'', '`', '=']).trim().to_owned())) {
-        "ids are quoted twice in one of the files; export them anew, without quotes of their own"
-    } else if most(strangers, &|id: &str| folded.contains(&id.to_lowercase())) {
-        "ids differ in upper and lower case, which counts; export them anew, in the same case"
+        "ids are quoted twice in one of the files; export them again, without quotes of their own"
+    } else if most(unknown, &|id: &str| folded.contains(&id.to_lowercase())) {
+        "ids differ in upper and lower case, which counts; export them again, in the same case"
     } else {
-        "the files are of different chains, or name stores otherwise than the polls do"
+        "the files are of different chains, or identify stores differently than the polls"
     }
 }
 
@@ -136,7 +136,7 @@ fn most(ids: &[&str], is_such: &dyn Fn(&str) -> bool) -> bool {
     count > 0 && count * 2 > ids.len()
 }
 
-/// Whether the id is a number as `1.14E+18`, also with a decimal comma.
+/// True for numbers such as `1.14E+18`, also with a decimal comma.
 fn is_exponent(id: &str) -> bool {
     let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let Some((number, exponent)) = id.split_once(['E', 'e']) else { return false };
@@ -145,7 +145,7 @@ fn is_exponent(id: &str) -> bool {
     is_digits(whole) && is_digits(fraction) && is_digits(exponent)
 }
 
-/// Whether the id is a number of more than 15 digits, of which those beyond are zeros.
+/// True for numbers of more than 15 digits that end in zeros from the 16th on.
 fn is_rounded(id: &str) -> bool {
     let (kept, lost) = id.split_at_checked(15).unwrap_or((id, ""));
     kept.bytes().all(|byte| byte.is_ascii_digit())
@@ -160,15 +160,15 @@ mod tests {
     #[track_caller]
     fn check(ids: &str, polled: &str, expected: Option<(&[&str], &str)>) {
         let (ids, polled) = (ids.split_whitespace().collect(), polled.split_whitespace().collect());
-        let found = unmatched_ids("x.csv", Kind::TimeZones, &ids, &polled);
+        let found = unmatched_ids("x.csv", FileKind::TimeZones, &ids, &polled);
         let found = found.as_ref().map(|found| {
-            let strangers = found.ids.iter().map(String::as_str).collect::<Vec<_>>();
-            (strangers, found.likely_cause)
+            let unknown = found.ids.iter().map(String::as_str).collect::<Vec<_>>();
+            (unknown, found.likely_cause)
         });
         match (found, expected) {
             (None, None) => {}
-            (Some((strangers, cause)), Some((expected, word))) => {
-                assert_eq!(strangers, expected);
+            (Some((unknown, cause)), Some((expected, word))) => {
+                assert_eq!(unknown, expected);
                 assert!(cause.contains(word), "{cause}");
             }
             (found, _) => panic!("{found:?}"),
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_told_where_most_of_them_match_no_polled_store() {
+    fn ids_are_reported_if_most_match_no_polled_store() {
         check("a b c d", "", None);
         check("a b c d", "a b", None);
         check("a b c", "a x y z", Some((&["b", "c"], "different chains")));

@@ -1,17 +1,17 @@
-//! One field of a row: from its text to its value, or what was expected instead.
+//! Parsers of single fields.
 
 use crate::rules::calendar::DAY_S;
+pub use crate::rules::instant::parse_instant_field as timestamp;
 use crate::rules::instant::quoted;
-pub use crate::rules::instant::read_instant as timestamp;
 use crate::rules::{DailyHours, Weekday, Zone, ZoneRules};
 
-/// What is wrong with a field, worded to follow the column's name.
-pub type Wrong = String;
+/// Reason why a field is invalid, worded to follow the column's name.
+pub type FieldError = String;
 
 pub const STORE_ID_BYTES_MAX: usize = 1024;
 
-/// Opaque text, trimmed.
-pub fn store_id(field: &[u8]) -> Result<&str, Wrong> {
+/// Parses a store id: opaque text, trimmed.
+pub fn store_id(field: &[u8]) -> Result<&str, FieldError> {
     let text =
         std::str::from_utf8(field).map_err(|_| format!("{} is not UTF-8", quoted(field)))?.trim();
     if text.is_empty() {
@@ -26,8 +26,8 @@ pub fn store_id(field: &[u8]) -> Result<&str, Wrong> {
     Ok(text)
 }
 
-/// `active`, `inactive` and what is also accepted for them, in any case.
-pub fn status(field: &[u8]) -> Result<bool, Wrong> {
+/// Parses `active`, `inactive` or a synonym, in any case; true if active.
+pub fn status(field: &[u8]) -> Result<bool, FieldError> {
     const ACTIVE: [&[u8]; 5] = [b"active", b"true", b"1", b"up", b"online"];
     const INACTIVE: [&[u8]; 5] = [b"inactive", b"false", b"0", b"down", b"offline"];
     let field = field.trim_ascii();
@@ -47,8 +47,8 @@ fn digits(field: &[u8]) -> Option<u32> {
     })
 }
 
-/// 0 (Monday) to 6, or the English name of a day, whole or short, in any case.
-pub fn weekday(field: &[u8]) -> Result<Weekday, Wrong> {
+/// Parses 0 (Monday) to 6 or the English name of a day, in full or abbreviated, in any case.
+pub fn weekday(field: &[u8]) -> Result<Weekday, FieldError> {
     const NAMES: [&[&str]; 7] = [
         &["0", "monday", "mon"],
         &["1", "tuesday", "tue", "tues"],
@@ -69,21 +69,21 @@ pub fn weekday(field: &[u8]) -> Result<Weekday, Wrong> {
     })
 }
 
-/// Seconds after midnight: `H:MM`, `HH:MM` or `HH:MM:SS`, or `h:MM[:SS] AM` and `PM`; below 24:00.
-pub fn start_time(field: &[u8]) -> Result<u32, Wrong> {
+/// Parses `H:MM`, `HH:MM`, `HH:MM:SS` or `h:MM[:SS] AM|PM` below 24:00 into seconds after midnight.
+pub fn start_time(field: &[u8]) -> Result<u32, FieldError> {
     time_of_day(field).filter(|time_s| *time_s < DAY_S).ok_or_else(|| {
         format!("{} is not a time of day; expected 00:00 to 23:59:59", quoted(field))
     })
 }
 
-/// As [`start_time`]; 24:00 is allowed.
-pub fn end_time(field: &[u8]) -> Result<u32, Wrong> {
+/// Like [`start_time`]; 24:00 is allowed.
+pub fn end_time(field: &[u8]) -> Result<u32, FieldError> {
     time_of_day(field)
         .ok_or_else(|| format!("{} is not a time of day; expected 00:00 to 24:00", quoted(field)))
 }
 
-/// Both in one text, as `09:00-17:00`; `None` where either is no time.
-pub fn daily_hours_of_text(text: &str) -> Option<DailyHours> {
+/// Parses hours such as `09:00-17:00`; `None` if either time is invalid.
+pub fn parse_daily_hours(text: &str) -> Option<DailyHours> {
     let (start, end) = text.split_once('-')?;
     DailyHours::new(start_time(start.as_bytes()).ok()?, end_time(end.as_bytes()).ok()?)
 }
@@ -93,19 +93,19 @@ fn time_of_day(field: &[u8]) -> Option<u32> {
     let Some((clock, is_afternoon)) = twelve_hour_clock(text) else {
         return clock_time_s(text);
     };
-    // 12 AM is midnight, 12 PM noon.
+    // 12 AM is midnight, 12 PM is noon.
     let time_s = clock_time_s(clock).filter(|time_s| (3600..13 * 3600).contains(time_s))?;
     Some(time_s % (DAY_S / 2) + if is_afternoon { DAY_S / 2 } else { 0 })
 }
 
-/// The time before `AM` or `PM`, and whether it is `PM`; `None` where neither follows.
+/// Splits off `AM` or `PM`, and returns true for `PM`; `None` if neither follows.
 fn twelve_hour_clock(text: &str) -> Option<(&str, bool)> {
     let (clock, half) = text.split_at_checked(text.len().checked_sub(2)?)?;
     let is_afternoon = half.eq_ignore_ascii_case("PM");
     (is_afternoon || half.eq_ignore_ascii_case("AM")).then(|| (clock.trim_end(), is_afternoon))
 }
 
-/// Seconds of `H:MM`, `HH:MM` or `HH:MM:SS`, up to 24:00.
+/// Parses `H:MM`, `HH:MM` or `HH:MM:SS` up to 24:00 into seconds.
 fn clock_time_s(text: &str) -> Option<u32> {
     let mut parts = text.as_bytes().split(|byte| *byte == b':');
     let (hour, minute) = (parts.next()?, parts.next()?);
@@ -122,8 +122,8 @@ fn clock_time_s(text: &str) -> Option<u32> {
     (minute < 60 && second < 60 && time_s <= DAY_S).then_some(time_s)
 }
 
-/// An IANA name, whatever its case.
-pub fn time_zone(field: &[u8], rules: &ZoneRules) -> Result<Zone, Wrong> {
+/// Parses an IANA name in any case.
+pub fn time_zone(field: &[u8], rules: &ZoneRules) -> Result<Zone, FieldError> {
     let known = std::str::from_utf8(field).ok().and_then(|name| rules.zone(name.trim()));
     known.ok_or_else(|| {
         format!("{} is not a time zone; expected an IANA name like America/Chicago", quoted(field))
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_field_is_named_with_what_was_expected() {
+    fn an_invalid_field_is_quoted_with_what_was_expected() {
         let wrong = status(b"asleep").unwrap_err();
         assert_eq!(wrong, "\"asleep\" is not one of active, inactive");
         assert!(

@@ -1,71 +1,71 @@
-//! Which kind of rows a file holds, told by its header.
+//! Headers: tell the kind of a file and the position of its columns.
 
 use super::blocks::{BLOCK_BYTES_MAX, Block};
 use super::records::{Fault, Record, count_line_ends, first_record};
 use super::rows::{BrokenRecord, Fields, each_record};
 use crate::error::{Error, Result};
 
-/// What the rows of a file are.
+/// Kind of the rows of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum FileKind {
     Polls,
     BusinessHours,
     TimeZones,
 }
 
-impl Kind {
-    const ALL: [Kind; 3] = [Kind::Polls, Kind::BusinessHours, Kind::TimeZones];
+impl FileKind {
+    const ALL: [FileKind; 3] = [FileKind::Polls, FileKind::BusinessHours, FileKind::TimeZones];
 
-    /// As it is written in `loads`.
+    /// Name of the kind in the table `loads`.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Polls => "polls",
-            Kind::BusinessHours => "business_hours",
-            Kind::TimeZones => "time_zones",
+            FileKind::Polls => "polls",
+            FileKind::BusinessHours => "business_hours",
+            FileKind::TimeZones => "time_zones",
         }
     }
 
-    fn words(self) -> &'static str {
+    fn plural(self) -> &'static str {
         match self {
-            Kind::Polls => "polls",
-            Kind::BusinessHours => "business hours",
-            Kind::TimeZones => "time zones",
+            FileKind::Polls => "polls",
+            FileKind::BusinessHours => "business hours",
+            FileKind::TimeZones => "time zones",
         }
     }
 
-    /// Names of each column, the proper one first.
+    /// Names of each column, the canonical one first.
     pub fn columns(self) -> &'static [&'static [&'static str]] {
         match self {
-            Kind::Polls => &[&["store_id"], &["timestamp_utc", "timestamp"], &["status"]],
-            Kind::BusinessHours => &[
+            FileKind::Polls => &[&["store_id"], &["timestamp_utc", "timestamp"], &["status"]],
+            FileKind::BusinessHours => &[
                 &["store_id"],
                 &["day_of_week", "dayofweek", "day"],
                 &["start_time_local"],
                 &["end_time_local"],
             ],
-            Kind::TimeZones => &[&["store_id"], &["timezone_str", "timezone", "tz"]],
+            FileKind::TimeZones => &[&["store_id"], &["timezone_str", "timezone", "tz"]],
         }
     }
 }
 
-/// Where a file keeps the columns of its kind.
+/// Positions of the columns in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
-    pub kind: Kind,
-    /// Position in a row, in the order of [`Kind::columns`].
+    pub kind: FileKind,
+    /// Positions in a row, in the order of [`FileKind::columns`].
     pub positions: Vec<usize>,
-    /// Fields of a row, extra columns among them.
+    /// Number of fields of a row, including extra columns.
     pub width: usize,
-    /// Of all columns, trimmed and in lower case.
+    /// Names of all columns, trimmed and in lower case.
     names: Vec<String>,
 }
 
 impl Header {
-    /// Takes the header off the start of a block; `None` where the block has blank rows alone. A line
-    /// like `sep=,`, by which spreadsheets tell the delimiter, may stand before it.
+    /// Removes the header from the start of a block; `None` if the block has only blank rows. Skips
+    /// a line such as `sep=,`, by which spreadsheets name the delimiter.
     ///
     /// # Errors
-    /// Where the first row is no header, or one that lacks a column or has one twice.
+    /// The first row is not a header, or a column is missing or occurs twice.
     pub fn take_from(label: &str, block: &mut Block) -> Result<Option<Self>> {
         let (mut found, mut start) = (None, 0);
         while found.is_none() && start < block.bytes.len() {
@@ -124,7 +124,7 @@ impl Header {
         }))
     }
 
-    /// `place` names the file and line in errors; names are trimmed and in lower case.
+    /// `place` names the file and line for errors; names are trimmed and in lower case.
     fn from_names(place: &str, names: Vec<String>) -> Result<Self> {
         let kind = likeliest_kind(&names).ok_or_else(|| unknown(place, &names))?;
         let mut positions = Vec::new();
@@ -135,7 +135,7 @@ impl Header {
                 Error::File(format!(
                     "{place}: column {:?} is missing; {} need {}",
                     aliases[0],
-                    kind.words(),
+                    kind.plural(),
                     wanted.join(", ")
                 ))
             })?;
@@ -143,7 +143,7 @@ impl Header {
             positions.extend(places.next());
             if let Some(again) = places.next() {
                 return Err(Error::File(format!(
-                    "{place}: column {found:?} stands twice, also as field {}; expected once",
+                    "{place}: column {found:?} occurs twice, again as field {}; remove one",
                     again + 1
                 )));
             }
@@ -151,14 +151,14 @@ impl Header {
         Ok(Self { kind, positions, width: names.len(), names })
     }
 
-    /// Name of the column at a position in a row; `None` behind the last one.
+    /// Name of the column at a position in a row; `None` beyond the last one.
     pub fn column(&self, position: usize) -> Option<&str> {
         let proper = self.positions.iter().position(|at| *at == position);
         let proper = proper.map(|column| self.kind.columns()[column][0]);
         proper.or_else(|| self.names.get(position).map(String::as_str))
     }
 
-    /// Whether the row is the header once more, as where exports were joined.
+    /// True if the row repeats the header, as in concatenated exports.
     pub fn is_repeated_by(&self, fields: Fields) -> bool {
         let is_name = |place: usize| {
             let name = self.names[place].as_bytes();
@@ -169,7 +169,7 @@ impl Header {
     }
 }
 
-/// The delimiter that a line like `sep=;` tells.
+/// Delimiter named by a line such as `sep=;`.
 fn separator(raw: &[u8]) -> Option<&[u8]> {
     let line = raw.trim_ascii();
     let line = line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\"")).unwrap_or(line);
@@ -188,19 +188,19 @@ fn other_delimiter(place: &str, delimiter: &[u8]) -> Error {
     Error::File(format!("{place}: fields are separated by {named}; export the file with commas"))
 }
 
-/// The kind that most columns speak for; `None` where nothing but a store does.
-fn likeliest_kind(names: &[String]) -> Option<Kind> {
+/// Kind that most columns match; `None` if no column other than the store's is known.
+fn likeliest_kind(names: &[String]) -> Option<FileKind> {
     let known =
         |aliases: &&&[&str]| aliases.iter().any(|alias| names.iter().any(|name| name == alias));
-    let present = |kind: Kind| kind.columns()[1..].iter().filter(known).count();
-    let missing = |kind: Kind| kind.columns().len() - 1 - present(kind);
-    Kind::ALL
+    let present = |kind: FileKind| kind.columns()[1..].iter().filter(known).count();
+    let missing = |kind: FileKind| kind.columns().len() - 1 - present(kind);
+    FileKind::ALL
         .into_iter()
         .filter(|&kind| present(kind) > 0)
         .min_by_key(|&kind| (missing(kind), usize::MAX - present(kind)))
 }
 
-/// What else than commas may divide a header, so that it is known.
+/// Delimiter, other than a comma, that makes the header a known one.
 fn delimiter_of(header: &str) -> Option<char> {
     let is_known = |delimiter: &char| {
         let name = |name: &str| name.trim_matches([' ', '"']).to_owned();
@@ -216,10 +216,10 @@ fn unknown(place: &str, names: &[String]) -> Error {
         return other_delimiter(place, delimiter.to_string().as_bytes());
     }
     let kind =
-        |kind: Kind| kind.columns().iter().map(|names| names[0]).collect::<Vec<_>>().join(",");
+        |kind: FileKind| kind.columns().iter().map(|names| names[0]).collect::<Vec<_>>().join(",");
     Error::File(format!(
         "{place}: header {header:?} is not known; expected {}",
-        Kind::ALL.map(kind).join(" or ")
+        FileKind::ALL.map(kind).join(" or ")
     ))
 }
 
@@ -228,7 +228,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(header: &str, expected: std::result::Result<(Kind, &[usize]), &str>) {
+    fn check(header: &str, expected: std::result::Result<(FileKind, &[usize]), &str>) {
         let mut block = Block::new(header.as_bytes().to_vec(), 1);
         let found = Header::take_from("x.csv", &mut block).map_err(|error| error.to_string());
         let found = found.as_ref().map(|header| {
@@ -240,44 +240,41 @@ mod tests {
 
     #[test]
     fn a_header_tells_the_kind_in_any_order_and_case() {
-        check("store_id,status,timestamp_utc", Ok((Kind::Polls, &[0, 2, 1])));
-        check("Status, Store_ID ,TIMESTAMP,note", Ok((Kind::Polls, &[1, 2, 0])));
+        check("store_id,status,timestamp_utc", Ok((FileKind::Polls, &[0, 2, 1])));
+        check("Status, Store_ID ,TIMESTAMP,note", Ok((FileKind::Polls, &[1, 2, 0])));
         check(
             "store_id,day,start_time_local,end_time_local",
-            Ok((Kind::BusinessHours, &[0, 1, 2, 3])),
+            Ok((FileKind::BusinessHours, &[0, 1, 2, 3])),
         );
         check(
             "dayOfWeek,store_id,end_time_local,start_time_local",
-            Ok((Kind::BusinessHours, &[1, 0, 3, 2])),
+            Ok((FileKind::BusinessHours, &[1, 0, 3, 2])),
         );
-        check("store_id,tz", Ok((Kind::TimeZones, &[0, 1])));
-        check("store_id,status,timestamp_utc,timezone", Ok((Kind::Polls, &[0, 2, 1])));
+        check("store_id,tz", Ok((FileKind::TimeZones, &[0, 1])));
+        check("store_id,status,timestamp_utc,timezone", Ok((FileKind::Polls, &[0, 2, 1])));
     }
 
     #[test]
     fn a_header_that_lacks_or_doubles_a_column_is_refused() {
         check(
             "store_id,timestamp_utc",
-            Err(
-                "\"x.csv\", line 1: column \"status\" is missing; polls need store_id, timestamp_utc, status",
-            ),
+            Err("\"x.csv\", line 1: column \"status\" is missing; polls need store_id, \
+                 timestamp_utc, status"),
         );
         check(
             "status,timestamp_utc",
-            Err(
-                "\"x.csv\", line 1: column \"store_id\" is missing; polls need store_id, timestamp_utc, status",
-            ),
+            Err("\"x.csv\", line 1: column \"store_id\" is missing; polls need store_id, \
+                 timestamp_utc, status"),
         );
         check(
             "store_id,status,timestamp_utc,Status",
-            Err(
-                "\"x.csv\", line 1: column \"status\" stands twice, also as field 4; expected once",
-            ),
+            Err("\"x.csv\", line 1: column \"status\" occurs twice, again as field 4; remove one"),
         );
         check(
             "a,b",
             Err("\"x.csv\", line 1: header \"a,b\" is not known; expected \
-                 store_id,timestamp_utc,status or store_id,day_of_week,start_time_local,end_time_local \
+                 store_id,timestamp_utc,status or \
+                 store_id,day_of_week,start_time_local,end_time_local \
                  or store_id,timezone_str"),
         );
     }
@@ -292,11 +289,12 @@ mod tests {
             ("SEP=\t\nstore_id\ttz", "tabs"),
         ] {
             let said = format!(
-                "\"x.csv\", line 1: fields are separated by {delimiter}; export the file with commas"
+                "\"x.csv\", line 1: fields are separated by {delimiter}; export the file with \
+                 commas"
             );
             check(header, Err(&said));
         }
-        check("sep=,\nstore_id,tz", Ok((Kind::TimeZones, &[0, 1])));
+        check("sep=,\nstore_id,tz", Ok((FileKind::TimeZones, &[0, 1])));
     }
 
     #[test]

@@ -1,28 +1,28 @@
-//! From CSV files to the next version of the tables, all or nothing.
+//! Ingestion: loads CSV files into the next version of the tables, all or nothing.
 //!
-//! Each file is read into checked rows and rejects; polls are merged into the
-//! days of the tables, hours and zones replace those before. Knows no engine.
+//! Each file is read into checked rows and rejects. Polls are merged into the days of the tables;
+//! business hours and time zones replace earlier ones. Knows no engine.
 
 mod blocks;
-mod carry;
+mod carried_polls;
 mod conflicts;
-mod days;
+mod day_merge;
 mod encoding;
 mod fallbacks;
 mod fields;
+mod file_reader;
 mod header;
 mod outcome;
+mod poll_batch;
 mod poll_files;
-mod polls;
-mod read;
 mod records;
 mod rejects;
 mod rows;
 mod snapshots;
 mod source;
-mod spill;
+mod spill_file;
+mod store_index;
 mod store_search;
-mod stores;
 mod zone_rules;
 mod zoneinfo;
 
@@ -32,45 +32,45 @@ use std::path::{Path, PathBuf};
 use arrow::array::RecordBatch;
 
 pub use conflicts::CONFLICTS_MAX;
-pub use days::Merged;
+pub use day_merge::MergeCounts;
 pub use fallbacks::{Fallback, Unmatched};
-pub use fields::daily_hours_of_text;
-pub use header::Kind;
+pub use fields::parse_daily_hours;
+pub use file_reader::LoadControl;
+pub use header::FileKind;
 pub use outcome::{FileOutcome, Outcome};
-pub use read::Watch;
-pub use rejects::{DefaultWords, Reject, rejects_csv};
-pub use snapshots::{Mode, Replaced};
+pub use rejects::{DefaultTexts, Reject, rejects_csv};
+pub use snapshots::{ReplaceMode, Replaced};
 pub use source::{Source, sources};
 pub use zone_rules::{RulesChange, differing_zones, update_zone_rules};
 pub use zoneinfo::read_zoneinfo;
 
 use self::conflicts::{PollFile, conflicts_batch};
-use self::polls::PollBatch;
-use self::read::{Content, Intake, ReadFile, read_file};
+use self::file_reader::{Content, ReadContext, ReadFile, read_file};
+use self::poll_batch::PollBatch;
 use self::snapshots::{Snapshot, Snapshots, business_hours, rejects_batch, time_zones};
-use self::spill::Spill;
-use self::stores::{Ids, PolledStores};
+use self::spill_file::SpillFile;
+use self::store_index::{PolledStores, StoreIndex};
 use crate::error::{Error, Result};
 use crate::rules::ZoneRules;
 use crate::rules::calendar::DAY_US;
 use crate::tables::{Change, Dataset, Load, Table, WriteLock, write_sorted};
 
-/// What is to be loaded, and how.
+/// Files to load, and how.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// CSV files, folders of them, or `-` for standard input.
     pub paths: Vec<PathBuf>,
-    /// The largest share of a file's rows that may be rejected, 0 to 1.
+    /// Largest share of a file's rows that may be rejected, from 0 to 1.
     pub max_reject_rate: f64,
-    /// The wall clock, microseconds UTC: polls more than 24 hours later are rejected.
+    /// Current time in microseconds UTC; polls more than 24 hours later are rejected.
     pub loaded_at: i64,
-    /// The newest rules of time zones at hand; the version keeps its own where these are not newer.
+    /// Zone rules to adopt if they are newer than those of the dataset.
     pub zone_rules: ZoneRules,
-    /// What becomes of the hours and zones of stores that the files do not name.
-    pub mode: Mode,
+    /// Treatment of the hours and zones of stores that the files do not mention.
+    pub mode: ReplaceMode,
 }
 
-/// Nothing, with the rules of time zones that the program brings.
+/// An empty load with the bundled zone rules.
 impl Default for Request {
     fn default() -> Self {
         Self {
@@ -78,45 +78,44 @@ impl Default for Request {
             max_reject_rate: 0.0,
             loaded_at: 0,
             zone_rules: ZoneRules::bundled(),
-            mode: Mode::default(),
+            mode: ReplaceMode::default(),
         }
     }
 }
 
 /// Loads the files into the folder as one new version.
 ///
-/// `rejected` hears of the rejects, and what comes of them, before it is decided whether they are too
-/// many.
+/// `rejected` is called with the rejects and their effects before the reject rate is checked.
 ///
 /// # Errors
-/// Nothing is changed where a file cannot be read, has too many rejects, would take the hours or zones
-/// of more stores than `mode` allows, or the folder cannot be written.
+/// A file cannot be read or has too many rejects, more stores would lose hours or zones than `mode`
+/// allows, or the folder cannot be written. The tables stay unchanged.
 pub async fn load(
     request: &Request,
     lock: &WriteLock,
-    watch: &Watch<'_>,
+    control: &LoadControl<'_>,
     rejected: impl FnOnce(&Outcome) -> Result<()>,
 ) -> Result<Outcome> {
     let dataset = Dataset::open(lock.folder(), None).await?;
     let dataset = dataset.as_ref();
-    let spill = Spill::beside(lock.folder());
-    let zone_rules = &zone_rules::adopted(dataset, &request.zone_rules)?;
+    let spill = SpillFile::new_in(lock.folder());
+    let zone_rules = &zone_rules::choose(dataset, &request.zone_rules)?;
     let latest_at = request.loaded_at + DAY_US;
-    let intake = Intake { latest_at, zone_rules, spill: &spill, watch };
+    let context = ReadContext { latest_at, zone_rules, spill: &spill, control };
     let mut files = Vec::new();
     for source in sources(&request.paths)? {
-        files.push(read_file(source.repeatable(lock.folder(), watch)?, intake)?);
-        PollBatch::make_room_in(files.iter_mut().flat_map(ReadFile::poll_batches), &spill)?;
+        files.push(read_file(source.repeatable(lock.folder(), control)?, context)?);
+        PollBatch::spill_all_if_large(files.iter_mut().flat_map(ReadFile::poll_batches), &spill)?;
     }
     let stores = dataset.map(|dataset| dataset.rows(Table::Stores)).transpose()?;
     let unmatched = unmatched(&files, stores.as_ref(), dataset)?;
-    let snapshots = Snapshots::of(&mut files, dataset, request.mode)?;
-    let known = known_contents(&files, dataset, &snapshots);
+    let snapshots = Snapshots::from_files(&mut files, dataset, request.mode)?;
+    let known = unchanged_files(&files, dataset, &snapshots);
     let mut outcome = Outcome::from_reading(&files, &known, dataset.map(Dataset::version));
     outcome.zone_rules = zone_rules.edition().to_owned();
     let mut known = known.into_iter();
     files.retain(|_| !known.next().unwrap_or(false));
-    outcome.tell_rows(&files, &snapshots, unmatched);
+    outcome.add_rows(&files, &snapshots, unmatched);
     rejected(&outcome)?;
     check_reject_rate(&files, request.max_reject_rate)?;
     if files.is_empty() {
@@ -126,9 +125,9 @@ pub async fn load(
     let mut loads: Vec<_> = files.iter().map(|file| load_row(file, request.loaded_at)).collect();
     loads.iter_mut().for_each(|load| load.zone_rules = Some(zone_rules.edition().to_owned()));
     let tables = Tables { dataset, stores, snapshots, folder: lock.folder() };
-    let mut change = tables.prepare(files, intake, &mut outcome)?;
-    zone_rules::keep(zone_rules, dataset, lock, &mut change)?;
-    watch.check()?;
+    let mut change = tables.prepare(files, context, &mut outcome)?;
+    zone_rules::write_if_changed(zone_rules, dataset, lock, &mut change)?;
+    control.check()?;
     outcome.version = Some(change.commit(dataset, lock, loads).await?);
     if let Some(before) =
         dataset.filter(|before| before.zone_edition(before.version()) != zone_rules.edition())
@@ -139,21 +138,21 @@ pub async fn load(
     Ok(outcome)
 }
 
-/// What the next version is made from, beside the polls of the files.
+/// Parts of the next version, except for the polls of the files.
 struct Tables<'a> {
     dataset: Option<&'a Dataset>,
-    /// The table of stores.
+    /// Rows of the table `stores`.
     stores: Option<RecordBatch>,
     snapshots: Snapshots,
     folder: &'a Path,
 }
 
 impl Tables<'_> {
-    /// Writes the files of the next version; no log names them yet.
+    /// Writes the files of the next version, without committing them.
     fn prepare(
         &self,
         files: Vec<ReadFile>,
-        intake: Intake,
+        context: ReadContext,
         outcome: &mut Outcome,
     ) -> Result<Change> {
         let (mut batches, mut poll_files) = (Vec::new(), Vec::new());
@@ -170,11 +169,11 @@ impl Tables<'_> {
             (hours.ids().collect(), zones.ids().collect());
         let of_batches = batches.iter().flat_map(|batch| batch.ids.iter());
         let ids = of_batches.chain(hours.ids()).chain(zones.ids());
-        let ids = Ids::new(self.stores.as_ref(), ids)?;
+        let ids = StoreIndex::new(self.stores.as_ref(), ids)?;
         let mut polled = PolledStores::new(&ids, self.stores.as_ref());
         let mut change = Change::default();
-        let (merged, conflicts) = days::merge(
-            (batches, intake),
+        let (merged, conflicts) = day_merge::merge(
+            (batches, context),
             self.dataset,
             (&ids, &mut polled),
             self.folder,
@@ -186,13 +185,13 @@ impl Tables<'_> {
             replace(&mut change, self.folder, Table::Stores, stores)?;
         }
         if let Snapshot::New(new) = hours
-            && !new.is_in_force
+            && !new.is_unchanged
         {
             let rows = business_hours(new, &ids)?;
             replace(&mut change, self.folder, Table::BusinessHours, rows)?;
         }
         if let Snapshot::New(new) = zones
-            && !new.is_in_force
+            && !new.is_unchanged
         {
             replace(&mut change, self.folder, Table::TimeZones, time_zones(new, &ids)?)?;
         }
@@ -202,7 +201,7 @@ impl Tables<'_> {
         }
         if !conflicts.is_empty() {
             let origin = (version, only_polls_before(self.dataset));
-            let rows = conflicts_batch(&conflicts, &poll_files, &ids, origin, intake)?;
+            let rows = conflicts_batch(&conflicts, &poll_files, &ids, origin, context)?;
             self.append(&mut change, Table::Conflicts, rows)?;
         }
         Ok(change)
@@ -222,21 +221,21 @@ fn replace(change: &mut Change, folder: &Path, table: Table, rows: RecordBatch) 
     Ok(())
 }
 
-/// The file that every poll of the tables came from; `None` where they came from several.
+/// File that all polls of the tables came from; `None` if there are several.
 fn only_polls_before(dataset: Option<&Dataset>) -> Option<&str> {
-    let mut polls = dataset?.loads().iter().filter(|load| load.kind == Kind::Polls.name());
+    let mut polls = dataset?.loads().iter().filter(|load| load.kind == FileKind::Polls.name());
     let first = polls.next()?.file.as_str();
     polls.all(|load| load.file == first).then_some(first)
 }
 
-/// Files of hours and zones whose ids match no polled store, for the most part: those of this load, and
-/// where it brings the first polls, those that were loaded before.
+/// Files of hours or zones most of whose ids match no polled store. Covers the files of this load
+/// and, if it brings the first polls, those loaded before.
 fn unmatched(
     files: &[ReadFile],
     stores: Option<&RecordBatch>,
     dataset: Option<&Dataset>,
 ) -> Result<Vec<Unmatched>> {
-    let is_polls = |file: &ReadFile| file.content.kind() == Kind::Polls;
+    let is_polls = |file: &ReadFile| file.content.kind() == FileKind::Polls;
     let dataset = dataset.filter(|_| fallbacks::polled_stores(stores, &[]).is_empty());
     if dataset.is_none() && files.iter().all(is_polls) {
         return Ok(Vec::new());
@@ -246,7 +245,7 @@ fn unmatched(
         files.iter().filter_map(|file| fallbacks::unmatched(file, &polled)).collect();
     let Some(dataset) = dataset else { return Ok(found) };
     for (kind, table) in
-        [(Kind::BusinessHours, Table::BusinessHours), (Kind::TimeZones, Table::TimeZones)]
+        [(FileKind::BusinessHours, Table::BusinessHours), (FileKind::TimeZones, Table::TimeZones)]
     {
         let mut before = dataset.loads().iter().rev().filter(|load| load.kind == kind.name());
         let Some(load) = before.next() else { continue };
@@ -259,9 +258,9 @@ fn unmatched(
     Ok(found)
 }
 
-/// Which files say nothing new: polls that were loaded at any time, and hours or zones that leave the
-/// table as it is; all of them with as few rejects as when they were loaded.
-fn known_contents(
+/// Flags files without new content: polls that were loaded before, and hours or zones that leave
+/// their table unchanged. Files with fewer rejects than before count as new.
+fn unchanged_files(
     files: &[ReadFile],
     dataset: Option<&Dataset>,
     snapshots: &Snapshots,
@@ -271,24 +270,24 @@ fn known_contents(
         .iter()
         .map(|load| (load.kind.as_str(), load.content_hash.as_str(), load.rejected))
         .collect();
-    let is_said_again = |kind: Kind| {
+    let is_repeated = |kind: FileKind| {
         let mut given = files.iter().filter(|file| file.content.kind() == kind);
-        snapshots.is_in_force(kind) && given.all(|file| loaded.contains(&content_of(file)))
+        snapshots.is_unchanged(kind) && given.all(|file| loaded.contains(&content_key(file)))
     };
-    let (hours, zones) = (is_said_again(Kind::BusinessHours), is_said_again(Kind::TimeZones));
+    let (hours, zones) = (is_repeated(FileKind::BusinessHours), is_repeated(FileKind::TimeZones));
     files
         .iter()
         .map(|file| match file.content.kind() {
-            Kind::Polls => !loaded.insert(content_of(file)),
-            Kind::BusinessHours => hours,
-            Kind::TimeZones => zones,
+            FileKind::Polls => !loaded.insert(content_key(file)),
+            FileKind::BusinessHours => hours,
+            FileKind::TimeZones => zones,
         })
         .collect()
 }
 
-/// What tells one content from another: kind, hash and number of rejects, since a later program may
-/// accept more rows of the same file.
-fn content_of(file: &ReadFile) -> (&str, &str, u64) {
+/// Identity of a content: kind, hash and number of rejects, since a later program may accept more
+/// rows of the same file.
+fn content_key(file: &ReadFile) -> (&str, &str, u64) {
     (file.content.kind().name(), &file.content_hash, file.rejects.len() as u64)
 }
 
@@ -304,9 +303,9 @@ fn check_reject_rate(files: &[ReadFile], max_reject_rate: f64) -> Result<()> {
         let more = rejected.saturating_sub(SHOWN);
         let more = if more > 0 { format!("\n  and {more} more") } else { String::new() };
         return Err(Error::File(format!(
-            "{:?}: {rejected} of {rows} rows break a rule, more than the {} % that --max-reject-rate allows; \
-             nothing was loaded:{shown}{more}\nsee them all with --rejects FILE, \
-             or load the sound rows with a higher --max-reject-rate",
+            "{:?}: {rejected} of {rows} rows break a rule, more than the {} % that \
+             --max-reject-rate allows; nothing was loaded:{shown}{more}\nsee them all with \
+             --rejects FILE, or load the valid rows with a higher --max-reject-rate",
             file.label,
             max_reject_rate * 100.0
         )));

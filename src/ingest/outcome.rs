@@ -1,33 +1,33 @@
-//! What a load did, for whoever asked for it.
+//! Outcome of a load, for reports to the user.
 
 use std::collections::HashSet;
 
-use super::days::Merged;
+use super::day_merge::MergeCounts;
 use super::fallbacks::{Fallback, Unmatched, fallbacks};
-use super::header::Kind;
-use super::read::ReadFile;
+use super::file_reader::ReadFile;
+use super::header::FileKind;
 use super::rejects::Reject;
 use super::snapshots::{Replaced, Snapshots};
 use super::zone_rules::RulesChange;
 
-/// What a load did.
+/// Outcome of a load.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
-    /// The dataset's version; `None` where there is none yet and nothing was loaded.
+    /// Version of the dataset; `None` if there is none yet and nothing was loaded.
     pub version: Option<u64>,
     pub files: Vec<FileOutcome>,
-    pub polls: Merged,
-    /// What became of business hours and of time zones, where the load brings some.
+    pub polls: MergeCounts,
+    /// Effects on business hours and time zones, if the load has any.
     pub hours: Option<Replaced>,
     pub zones: Option<Replaced>,
-    /// Stores whose time zone was given more than once, and differently.
+    /// Stores with several, differing time zones in the files.
     pub zone_conflicts: Vec<String>,
     pub rejects: Vec<Reject>,
-    /// Stores that count with a default because all their rows were rejected.
+    /// Stores that use a default because all their rows were rejected.
     pub fallbacks: Vec<Fallback>,
-    /// Files of hours and zones that speak of other stores than the polls do.
+    /// Files of hours or zones that mostly name stores without polls.
     pub unmatched: Vec<Unmatched>,
-    /// Edition of the version's zone rules, and what it changed where there were others before.
+    /// Edition of the version's zone rules, and the change if there were others before.
     pub zone_rules: String,
     pub rules_change: Option<RulesChange>,
 }
@@ -35,16 +35,16 @@ pub struct Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileOutcome {
     pub file: String,
-    pub kind: Kind,
+    pub kind: FileKind,
     pub rows: u64,
     pub rejected: u64,
-    /// The same content was loaded before, so that there was nothing to do.
+    /// True if the same content was loaded before, so that the file was skipped.
     pub known: bool,
 }
 
 impl Outcome {
-    /// Starts from what was read, before anything is loaded. `known` tells which files have a content
-    /// that was loaded before.
+    /// Starts from the files as read, before anything is loaded. `known` flags files whose content
+    /// was loaded before.
     pub(super) fn from_reading(files: &[ReadFile], known: &[bool], version: Option<u64>) -> Self {
         let file_outcome = |(file, &known): (&ReadFile, &bool)| {
             let (rows, rejected) = (file.rows, file.rejects.len() as u64);
@@ -55,23 +55,23 @@ impl Outcome {
         Self { version, files, ..Self::default() }
     }
 
-    /// What the files say that were not known before.
-    pub(super) fn tell_rows(
+    /// Adds the effects of files that are not known.
+    pub(super) fn add_rows(
         &mut self,
         files: &[ReadFile],
         snapshots: &Snapshots,
         unmatched: Vec<Unmatched>,
     ) {
         let has = |kind| files.iter().any(|file| file.content.kind() == kind);
-        if has(Kind::BusinessHours) {
+        if has(FileKind::BusinessHours) {
             self.hours = snapshots.hours.replaced().cloned();
         }
-        if has(Kind::TimeZones) {
+        if has(FileKind::TimeZones) {
             self.zones = snapshots.zones.replaced().cloned();
             self.zone_conflicts = snapshots.zone_conflicts.clone();
         }
         self.fallbacks = fallbacks(files, snapshots);
-        let without: HashSet<(Kind, &str)> = self
+        let without: HashSet<(FileKind, &str)> = self
             .fallbacks
             .iter()
             .map(|fallback| (fallback.kind, fallback.store.as_str()))

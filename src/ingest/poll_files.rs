@@ -1,4 +1,4 @@
-//! Files of polls: one partition read into memory, or written by threads of their own.
+//! Files of polls: reads a partition into memory, and writes partitions on threads of their own.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -11,26 +11,26 @@ use arrow::array::{
 };
 use arrow::datatypes::TimestampMicrosecondType;
 
-use super::stores::Ids;
+use super::store_index::StoreIndex;
 use crate::error::{Error, Result};
 use crate::rules::Poll;
 use crate::tables::{NewFile, Table, TableFile, read_all, write_sorted};
 
-/// Polls with the numbers of their stores, in order of both.
+/// Polls with store numbers, sorted by number and instant.
 pub type NumberedPolls = Vec<(u32, Poll)>;
 
-/// Rows that are to become a partition's file.
+/// Rows of a file to be written.
 pub struct Partition {
     pub table: Table,
     pub day: i64,
     pub polls: NumberedPolls,
 }
 
-/// The polls of a file.
+/// Reads the polls of a file.
 ///
 /// # Errors
-/// Where it cannot be read, or names a store that `stores` does not.
-pub fn read_polls(file: &TableFile, ids: &Ids) -> Result<NumberedPolls> {
+/// The file cannot be read, or contains a store that `ids` does not.
+pub fn read_polls(file: &TableFile, ids: &StoreIndex) -> Result<NumberedPolls> {
     let rows = read_all(Table::Polls, [file.path.as_path()])?;
     let stores = rows.column(0).as_string::<i32>();
     let instants = rows.column(2).as_primitive::<TimestampMicrosecondType>();
@@ -51,18 +51,18 @@ pub fn read_polls(file: &TableFile, ids: &Ids) -> Result<NumberedPolls> {
     Ok(polls)
 }
 
-/// Runs `work` with a function that has partitions written meanwhile, and returns the files.
-pub fn while_writing(
+/// Runs `work` with a function that queues partitions for writing. Returns the files.
+pub fn with_writers(
     folder: &Path,
-    ids: &Ids,
+    ids: &StoreIndex,
     work: impl FnOnce(&mut dyn FnMut(Partition) -> Result<()>) -> Result<()>,
 ) -> Result<Vec<NewFile>> {
     let (send, receive) = sync_channel::<Partition>(1);
     let receive = Mutex::new(receive);
     let write = || -> Result<Vec<NewFile>> {
         let mut written = Ok(Vec::new());
-        while let Some(partition) = next_of(&receive) {
-            // After a failure the rest is taken in and dropped, so that nobody waits for room.
+        while let Some(partition) = receive_next(&receive) {
+            // After a failure, drain the remaining partitions so that the sender is not blocked.
             if let Ok(files) = &mut written {
                 match write_polls(folder, ids, &partition) {
                     Ok(file) => files.push(file),
@@ -87,11 +87,11 @@ pub fn while_writing(
     })
 }
 
-fn next_of(receive: &Mutex<Receiver<Partition>>) -> Option<Partition> {
+fn receive_next(receive: &Mutex<Receiver<Partition>>) -> Option<Partition> {
     receive.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
-fn write_polls(folder: &Path, ids: &Ids, partition: &Partition) -> Result<NewFile> {
+fn write_polls(folder: &Path, ids: &StoreIndex, partition: &Partition) -> Result<NewFile> {
     const ROWS_AT_ONCE: usize = 1 << 16;
     let batches = partition.polls.chunks(ROWS_AT_ONCE).map(|polls| batch(ids, polls));
     let mut file = write_sorted(folder, partition.table, Some(partition.day), batches)?;
@@ -99,7 +99,7 @@ fn write_polls(folder: &Path, ids: &Ids, partition: &Partition) -> Result<NewFil
     Ok(file)
 }
 
-fn batch(ids: &Ids, polls: &[(u32, Poll)]) -> Result<RecordBatch> {
+fn batch(ids: &StoreIndex, polls: &[(u32, Poll)]) -> Result<RecordBatch> {
     let instants = polls.iter().map(|(_, poll)| poll.polled_at()).collect::<Vec<_>>();
     let columns: Vec<ArrayRef> = vec![
         Arc::new(polls.iter().map(|&(number, _)| Some(ids.id(number))).collect::<StringArray>()),
@@ -110,8 +110,8 @@ fn batch(ids: &Ids, polls: &[(u32, Poll)]) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(Table::Polls.file_schema(), columns)?)
 }
 
-/// Smallest and largest store and instant, as a Delta log spells them.
-fn bounds(ids: &Ids, polls: &[(u32, Poll)]) -> Option<serde_json::Value> {
+/// Smallest and largest store and instant, as statistics of a Delta log.
+fn bounds(ids: &StoreIndex, polls: &[(u32, Poll)]) -> Option<serde_json::Value> {
     let ((first, _), (last, _)) = (polls.first()?, polls.last()?);
     let instants = || polls.iter().map(|(_, poll)| poll.polled_at());
     let text = |instant: i64| {

@@ -1,48 +1,48 @@
-//! The one definition of a CSV record, by which files are cut into blocks and blocks into rows.
+//! CSV records: the single definition that cuts files into blocks and blocks into rows.
 //!
-//! A field that begins with a quote ends with the next quote that is not doubled (RFC 4180, section
-//! 2); every other quote is text. Lines end with LF, CRLF or CR. A record whose quote does not close
-//! before a comma or a line end is broken: its first line stands alone, and the next line begins the
-//! next record. Knows neither columns nor rejects.
+//! A field that begins with a quote ends at the next quote that is not doubled (RFC 4180, section
+//! 2); any other quote is text. Lines end with LF, CRLF or CR. A record is broken if a quote does
+//! not close before a comma or a line end. Only its first line is dropped then: the next line
+//! begins a new record. Knows neither columns nor rejects.
 
 use std::ops::Range;
 
-/// A quote that does not close within so many bytes of its record never does.
+/// A quoted field must close within this many bytes of its record.
 pub const RECORD_BYTES_MAX: usize = 1 << 24;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The record at the start of some bytes; lengths are in bytes from there.
+/// First record of some bytes; lengths are in bytes from their start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Record {
-    /// `length` without the line end, `next` with it.
+    /// `length` excludes the line end, `next` includes it.
     Whole { length: usize, next: usize },
-    /// As [`Record::Whole`], of the first line alone.
+    /// Like [`Record::Whole`], for the first line only.
     Broken { length: usize, next: usize, fault: Fault },
-    /// More bytes are needed to tell.
+    /// The record may go on in bytes that are not there yet.
     Incomplete,
 }
 
-/// Why a record cannot be split into fields.
+/// Reason why a record cannot be split into fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The quote that opens a field does not close on its line, nor before a delimiter on a later one.
+    /// A quote does not close on its line, nor before a delimiter on a later one.
     QuoteNotClosed,
-    /// Text stands between the quote that closes a field and the next delimiter, all on one line.
+    /// Text follows a closing quote before the next delimiter, all on one line.
     TextBehindQuote,
-    /// The record does not end within the limit of a block.
+    /// The record exceeds the limit of a block.
     TooLong,
 }
 
-/// A field without the quotes around it.
+/// Field without its enclosing quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
     pub bytes: Range<usize>,
-    /// Whether quotes within are doubled.
+    /// True if the field contains doubled quotes.
     pub has_doubled_quotes: bool,
 }
 
-/// Number of bytes of the byte order marks at the start of a line, where joined files leave them.
+/// Length of the byte order marks at the start of a line, which concatenated files leave there.
 pub fn marks_length(line: &[u8]) -> usize {
     let mut rest = line;
     while let Some(unmarked) = rest.strip_prefix(BYTE_ORDER_MARK) {
@@ -51,38 +51,38 @@ pub fn marks_length(line: &[u8]) -> usize {
     line.len() - rest.len()
 }
 
-/// Number of line ends; a CRLF is one.
+/// Counts line ends; a CRLF is one.
 pub fn count_line_ends(bytes: &[u8]) -> u64 {
     let feeds = memchr::memchr_iter(b'\n', bytes).count();
     let returns = memchr::memchr_iter(b'\r', bytes);
     (feeds + returns.filter(|at| bytes.get(at + 1) != Some(&b'\n')).count()) as u64
 }
 
-/// What failed records tell of those after them, so that no byte is searched again and again: a quoted
-/// field that reaches the end of its line before `until`, in bytes from the next record, is still
-/// open there, for the failed record was open at the same line ends.
+/// Knowledge from broken records that avoids quadratic search. A quoted field that reaches the end
+/// of its line before `until` is still open there, because the broken record was open at the same
+/// line ends. `until` counts bytes from the next record.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OpenQuote {
     until: usize,
-    /// The last record took the shortcut, so that its fields were not told in full.
+    /// True if the last record took this shortcut, so that its fields are incomplete.
     pub was_used: bool,
 }
 
 impl OpenQuote {
-    /// Moves on to the record that begins so many bytes later.
+    /// Moves on to the record that begins `next` bytes later.
     pub fn advance(&mut self, next: usize) {
         self.until = self.until.saturating_sub(next);
     }
 }
 
-/// [`first_record_after`] without anything known before.
+/// Like [`first_record_after`], without an [`OpenQuote`].
 pub fn first_record(bytes: &[u8], is_end: bool, found: impl FnMut(Field)) -> Record {
     first_record_after(&mut OpenQuote::default(), bytes, is_end, found)
 }
 
-/// Reads the first record of the bytes, which begin with one. `is_end` tells that nothing follows
-/// them. Fields are told as they are found: of a broken record those before the broken one, of which
-/// only those that end on the first line count.
+/// Parses the first record of the bytes, which must begin with one. `is_end` is true if no bytes
+/// follow. Passes each field to `found`; of a broken record those before the broken field, of which
+/// only those that end on the first line are valid.
 pub fn first_record_after(
     open: &mut OpenQuote,
     bytes: &[u8],
@@ -134,7 +134,7 @@ enum Quoted {
     Incomplete,
 }
 
-/// The field that begins behind an opening quote.
+/// Parses the field after an opening quote.
 fn quoted_field(open: &mut OpenQuote, bytes: &[u8], start: usize, is_end: bool) -> Quoted {
     let within = &bytes[..bytes.len().min(RECORD_BYTES_MAX)];
     let (mut searched, mut has_doubled_quotes) = (start, false);
@@ -165,10 +165,10 @@ fn quoted_field(open: &mut OpenQuote, bytes: &[u8], start: usize, is_end: bool) 
     }
 }
 
-/// The first line, broken; `closing_quote` is the one that text follows.
+/// Makes a broken record of the first line; `closing_quote` is the quote that text follows.
 fn broken(bytes: &[u8], is_end: bool, closing_quote: Option<usize>) -> Record {
     let length = memchr::memchr2(b'\n', b'\r', bytes).unwrap_or(bytes.len());
-    // A quote on a later line was more likely meant to open a field there.
+    // A quote on a later line more likely opens a field there.
     let fault = match closing_quote.is_some_and(|quote| quote < length) {
         true => Fault::TextBehindQuote,
         false => Fault::QuoteNotClosed,
@@ -179,7 +179,7 @@ fn broken(bytes: &[u8], is_end: bool, closing_quote: Option<usize>) -> Record {
     }
 }
 
-/// Start of the line after the one that ends at `end`; `None` where more bytes are needed to tell.
+/// Start of the line after `end`; `None` if more bytes are needed.
 fn line_end(bytes: &[u8], end: usize, is_end: bool) -> Option<usize> {
     match (bytes.get(end), bytes.get(end + 1)) {
         (Some(b'\r'), Some(b'\n')) => Some(end + 2),
@@ -189,11 +189,11 @@ fn line_end(bytes: &[u8], end: usize, is_end: bool) -> Option<usize> {
     }
 }
 
-/// Length of the whole and broken records at the start of the bytes, which begin with a record and
-/// more bytes may follow.
+/// Length of all whole and broken records in the bytes, which must begin with a record and may be
+/// followed by more.
 pub fn length_of_records(bytes: &[u8]) -> usize {
     if memchr::memchr(b'"', bytes).is_none() {
-        // A return at the end may be the first half of a line end.
+        // A trailing CR may be the first half of a CRLF.
         let told = bytes.strip_suffix(b"\r").unwrap_or(bytes);
         return memchr::memrchr2(b'\n', b'\r', told).map_or(0, |at| at + 1);
     }
@@ -213,8 +213,8 @@ pub fn length_of_records(bytes: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    /// Draws the first record: its fields between bars. Of a broken one the number of the broken field,
-    /// `!` where its quote does not close, `+` where text is behind the closing one, and the line.
+    /// Draws the first record as fields between bars. Draws a broken one as the number of the
+    /// broken field, `!` for an open quote or `+` for text after a closing one, and the line.
     fn drawn(text: &str) -> String {
         let mut fields = Vec::new();
         let record = first_record(text.as_bytes(), true, |field| fields.push(field));
@@ -284,8 +284,8 @@ mod tests {
     }
 
     #[test]
-    fn what_a_broken_record_tells_changes_no_record_after_it() {
-        // A field of each line opens on one line and closes on the next, so that none ever ends.
+    fn a_broken_record_does_not_change_later_ones() {
+        // A field of each line opens on it and closes on the next, so that no record is ever whole.
         let text = "a\",\"\n".repeat(2_000) + "b,c\n\"d\"\n";
         let (mut open, mut start, mut broken) = (OpenQuote::default(), 0, 0);
         while start < text.len() {

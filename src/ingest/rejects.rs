@@ -1,24 +1,24 @@
-//! Rows that break a rule: not loaded, and not lost.
+//! Rejects: rows that were not loaded, and why.
 
 use super::fallbacks::Unmatched;
-use super::header::Kind;
+use super::header::FileKind;
 use super::outcome::Outcome;
 use crate::error::{Error, Result};
 
-/// One row, or one field of it, that could not be loaded.
+/// Row that was not loaded because of one of its fields or as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reject {
     pub file: String,
     pub line: u64,
-    /// The column that broke the rule; empty where the row as a whole did.
+    /// Column at fault; empty if the row as a whole is.
     pub column: Box<str>,
     pub reason: String,
-    /// The row as it stood in the file, cut after 4,096 bytes.
+    /// Text of the row, truncated after 4,096 bytes.
     pub text: String,
-    /// The row's store, where its id can be read.
+    /// Store of the row, if its id is valid.
     pub store: Option<Box<str>>,
-    /// What the store has none of, for want of other rows, and so counts with a default.
-    pub falls_back: Option<Kind>,
+    /// Kind of row that the store has none of, so that a default applies.
+    pub falls_back: Option<FileKind>,
 }
 
 pub const TEXT_BYTES_MAX: usize = 4096;
@@ -48,30 +48,30 @@ impl std::fmt::Display for Reject {
     }
 }
 
-/// Default hours and zone as text: what counts for stores that have none of their own.
+/// Texts of the default hours and zone, for stores without any.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DefaultWords {
+pub struct DefaultTexts {
     pub hours: String,
     pub zone: String,
 }
 
-impl DefaultWords {
-    /// The default in place of missing rows of the kind; empty of polls, which have no default.
-    pub fn for_kind(&self, kind: Kind) -> &str {
+impl DefaultTexts {
+    /// Default for stores without rows of the kind; empty for polls, which have none.
+    pub fn for_kind(&self, kind: FileKind) -> &str {
         match kind {
-            Kind::Polls => "",
-            Kind::BusinessHours => &self.hours,
-            Kind::TimeZones => &self.zone,
+            FileKind::Polls => "",
+            FileKind::BusinessHours => &self.hours,
+            FileKind::TimeZones => &self.zone,
         }
     }
 }
 
-/// The rejects as CSV, with a header: where a store falls back to a default, each of its rows says to
-/// which; ids that match no polled store follow, where they are most of a file.
+/// Formats the rejects as CSV with a header. Each row of a store that falls back to a default names
+/// the default. Ids that match no polled store follow, if they are most of a file.
 ///
 /// # Errors
-/// None that an input can cause.
-pub fn rejects_csv(outcome: &Outcome, defaults: &DefaultWords) -> Result<Vec<u8>> {
+/// Fails only because of a bug.
+pub fn rejects_csv(outcome: &Outcome, defaults: &DefaultTexts) -> Result<Vec<u8>> {
     let failed = |error: csv::Error| Error::bug(format!("rejects do not fit into CSV: {error}"));
     let mut writer = csv::Writer::from_writer(Vec::new());
     let header = ["file", "line", "column", "reason", "text", "store_id", "falls_back_to"];

@@ -1,4 +1,4 @@
-//! The rows of a block: split into fields, and each field read or its row rejected.
+//! Rows of a block: splits records into fields and turns faulty ones into rejects.
 
 use std::ops::Range;
 
@@ -11,18 +11,18 @@ use super::records::{
 };
 use super::rejects::Reject;
 
-/// One row of a file.
+/// Row of a file.
 pub struct Row<'a> {
     file: &'a str,
     header: &'a Header,
     fields: Fields<'a>,
-    /// The row as it stands in the file, without its line end.
+    /// Text of the row, without its line end.
     raw: &'a [u8],
-    /// Line at which it starts.
+    /// Line on which it starts, from 1.
     line: u64,
 }
 
-/// Fields of a row, by where they lie in a text.
+/// Fields of a row, as ranges of a text.
 #[derive(Clone, Copy)]
 pub struct Fields<'a> {
     text: &'a [u8],
@@ -42,14 +42,14 @@ impl<'a> Fields<'a> {
         self.bounds.iter().map(move |bounds| &self.text[bounds.clone()])
     }
 
-    /// Whether nothing is in any field, as in blank lines and in rows that spreadsheets left empty.
+    /// True if every field is blank, as in blank lines and in empty rows of spreadsheets.
     pub fn are_blank(self) -> bool {
         self.iter().all(|field| field.trim_ascii().is_empty())
     }
 }
 
 impl<'a> Row<'a> {
-    /// Reads the column at this place of [`Kind::columns`](super::header::Kind::columns).
+    /// Parses the column at an index of [`FileKind::columns`](super::header::FileKind::columns).
     pub fn read<T>(
         &self,
         column: usize,
@@ -59,7 +59,7 @@ impl<'a> Row<'a> {
             .map_err(|reason| self.reject(self.header.kind.columns()[column][0], reason))
     }
 
-    /// The line on which the row starts, from 1.
+    /// Line on which the row starts, from 1.
     pub fn line(&self) -> u64 {
         self.line
     }
@@ -70,7 +70,7 @@ impl<'a> Row<'a> {
         reject
     }
 
-    /// `None` where the row has no id that can be read.
+    /// Store id of the row; `None` if it cannot be parsed.
     fn store(&self) -> Option<Box<str>> {
         let place = *self.header.positions.first()?;
         let field = (place < self.fields.len()).then(|| self.fields.field(place))?;
@@ -87,8 +87,8 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Hands on each row that has as many fields as the header; returns how many rows there were. Blank
-/// rows and repetitions of the header are none.
+/// Passes each row with as many fields as the header to `take`. Returns the number of rows, without
+/// blank ones and repetitions of the header.
 pub fn each_row(
     file: &str,
     header: &Header,
@@ -102,8 +102,8 @@ pub fn each_row(
             Ok(fields) => {
                 let row = Row { file, header, fields, raw, line };
                 let taken = row.check_width().and_then(|()| take(&row));
-                // A blank id and the name of a column break a rule of every kind of rows, so that sound
-                // rows need not be looked at.
+                // Blank rows and repeated headers fail every kind's checks, so that valid rows need
+                // no look.
                 let is_row =
                     taken.is_ok() || !(fields.are_blank() || header.is_repeated_by(fields));
                 rows += u64::from(is_row);
@@ -132,7 +132,7 @@ fn reject_of_broken(
     };
     let (column, reason) = match broken.fault {
         Fault::QuoteNotClosed => of_field(
-            "opens with a quote that does not close; close it, and double the quotes within the field",
+            "opens with a quote that does not close; close it, and double the quotes in the field",
         ),
         Fault::TextBehindQuote => of_field(
             "has text behind its closing quote; remove it, or double the quotes within the field",
@@ -147,7 +147,7 @@ fn reject_of_broken(
     Row { file, header, fields: whole, raw, line }.reject(column, reason)
 }
 
-/// A record that cannot be split.
+/// Record that cannot be split into fields.
 #[derive(Clone, Copy)]
 pub struct BrokenRecord<'a> {
     pub fault: Fault,
@@ -155,23 +155,23 @@ pub struct BrokenRecord<'a> {
     pub whole: Fields<'a>,
 }
 
-/// Hands on the fields of each record, its text, and the line it starts at.
+/// Passes each record to `each`: its fields, its text and the line on which it starts.
 pub fn each_record(block: &Block, mut each: impl FnMut(Result<Fields, BrokenRecord>, &[u8], u64)) {
-    if block.is_cut {
-        return cut_record(block, each);
+    if block.is_truncated {
+        return truncated_record(block, each);
     }
-    // Most exports quote nothing and end lines as we do: then a comma is where a field ends.
+    // Fast path: without quotes and CRs, every comma ends a field.
     match memchr::memchr2(b'"', b'\r', &block.bytes) {
-        None => each_plain(block, |fields, raw, line| each(Ok(fields), raw, line)),
-        Some(_) => each_general(block, each),
+        None => each_unquoted(block, |fields, raw, line| each(Ok(fields), raw, line)),
+        Some(_) => each_quoted(block, each),
     }
 }
 
-/// The record whose start the block is.
-fn cut_record(block: &Block, mut each: impl FnMut(Result<Fields, BrokenRecord>, &[u8], u64)) {
+/// Handles a block that is the start of a truncated record.
+fn truncated_record(block: &Block, mut each: impl FnMut(Result<Fields, BrokenRecord>, &[u8], u64)) {
     let raw = &block.bytes[marks_length(&block.bytes)..];
     let (mut fields, mut bounds, mut unescaped) = (Vec::new(), Vec::new(), Vec::new());
-    // The last field of what is left goes on behind it.
+    // The last field is truncated.
     first_record(raw, false, |field| fields.push(field));
     fields.pop_if(|field| field.bytes.end == raw.len());
     unescape(raw, &fields, &mut unescaped, &mut bounds);
@@ -179,8 +179,8 @@ fn cut_record(block: &Block, mut each: impl FnMut(Result<Fields, BrokenRecord>, 
     each(Err(BrokenRecord { fault: Fault::TooLong, whole }), raw, block.line);
 }
 
-/// Records of a block without quotes and carriage returns.
-fn each_plain(block: &Block, mut each: impl FnMut(Fields, &[u8], u64)) {
+/// Splits a block without quotes and CRs.
+fn each_unquoted(block: &Block, mut each: impl FnMut(Fields, &[u8], u64)) {
     let bytes = block.bytes.as_slice();
     let (mut bounds, mut start, mut line) = (Vec::new(), 0, block.line);
     while start < bytes.len() {
@@ -198,8 +198,8 @@ fn each_plain(block: &Block, mut each: impl FnMut(Fields, &[u8], u64)) {
     }
 }
 
-/// Records of a block by all the rules of CSV.
-fn each_general(block: &Block, mut each: impl FnMut(Result<Fields, BrokenRecord>, &[u8], u64)) {
+/// Splits a block by all rules of CSV.
+fn each_quoted(block: &Block, mut each: impl FnMut(Result<Fields, BrokenRecord>, &[u8], u64)) {
     let (mut fields, mut bounds, mut unescaped) = (Vec::new(), Vec::new(), Vec::new());
     let (mut rest, mut line) = (block.bytes.as_slice(), block.line);
     let mut open = OpenQuote::default();
@@ -216,7 +216,7 @@ fn each_general(block: &Block, mut each: impl FnMut(Result<Fields, BrokenRecord>
             Record::Incomplete => return,
         };
         let raw = &rest[marks_length(rest)..length];
-        // One that is open at the end of the line breaks it, however it goes on.
+        // A field that is open at the end of the first line is part of what is broken.
         fields.retain(|field| fault.is_none() || field.bytes.end < length);
         bounds.clear();
         let text = if fields.iter().any(|field| field.has_doubled_quotes) {
@@ -234,7 +234,7 @@ fn each_general(block: &Block, mut each: impl FnMut(Result<Fields, BrokenRecord>
     }
 }
 
-/// Copies fields one after another, with one quote for each doubled one.
+/// Appends the fields to `text`, with doubled quotes replaced by single ones.
 fn unescape(bytes: &[u8], fields: &[Field], text: &mut Vec<u8>, bounds: &mut Vec<Range<usize>>) {
     text.clear();
     for field in fields {

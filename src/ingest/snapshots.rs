@@ -1,4 +1,4 @@
-//! Business hours and time zones: tables that a load replaces, whole or for the stores it names.
+//! Business hours and time zones: tables that a load replaces, entirely or for the stores it names.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -8,55 +8,55 @@ use arrow::array::{
 };
 use arrow::datatypes::{Int8Type, Int32Type};
 
-use super::header::Kind;
-use super::read::{Content, ReadFile};
+use super::file_reader::{Content, ReadFile};
+use super::header::FileKind;
 use super::rejects::Reject;
-use super::stores::Ids;
+use super::store_index::StoreIndex;
 use crate::error::{Error, Result};
-use crate::rules::{Opening, Weekday};
+use crate::rules::{HoursRow, Weekday};
 use crate::tables::{Dataset, Table};
 
-/// What becomes of the hours or zones of stores that the files do not name.
+/// Treatment of the hours or zones of stores that the files do not mention.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// They are dropped, unless that is more than half of the stores that have any.
+pub enum ReplaceMode {
+    /// Drops them, unless more than half of the stores that had some would lose them.
     #[default]
     Careful,
-    /// They are dropped, however many they are.
+    /// Drops them.
     Replace,
-    /// They stay.
+    /// Keeps them.
     Merge,
 }
 
-/// What a load does to business hours or to time zones.
+/// Effect of a load on business hours or time zones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replaced {
     pub rows_before: u64,
     pub rows: u64,
-    /// Stores that had any before, and that the files have some for.
+    /// Stores that had rows before, and stores that the files have rows for.
     pub stores_before: u64,
     pub stores_given: u64,
-    /// Stores that had some and have none any more, in order of ids.
+    /// Stores that had rows and lost them, sorted by id.
     pub lost: Vec<String>,
 }
 
-/// A table's rows as they will be after the load.
+/// Rows of a table as of the next version.
 pub enum Snapshot<Row> {
     Known(Option<RecordBatch>),
     New(NewRows<Row>),
 }
 
 pub struct NewRows<Row> {
-    /// In order of stores.
+    /// Sorted by store.
     rows: Vec<(String, Row)>,
     pub replaced: Replaced,
-    /// Whether the table holds exactly these already.
-    pub is_in_force: bool,
+    /// True if the table already holds exactly these rows.
+    pub is_unchanged: bool,
 }
 
 impl<Row: Clone + PartialEq> Snapshot<Row> {
-    /// Both in order of stores.
-    fn of(given: Vec<(String, Row)>, before: Vec<(String, Row)>, mode: Mode) -> Self {
+    /// `given` and `before` must be sorted by store.
+    fn from_rows(given: Vec<(String, Row)>, before: Vec<(String, Row)>, mode: ReplaceMode) -> Self {
         let stores = |rows: &[(String, Row)]| rows.chunk_by(|a, b| a.0 == b.0).count() as u64;
         let mut replaced = Replaced {
             rows_before: before.len() as u64,
@@ -68,7 +68,7 @@ impl<Row: Clone + PartialEq> Snapshot<Row> {
         let others: Vec<_> = before.iter().filter(|(id, _)| !named.contains(id.as_str())).collect();
         drop(named);
         let mut rows = given;
-        if mode == Mode::Merge {
+        if mode == ReplaceMode::Merge {
             rows.extend(others.into_iter().cloned());
             rows.sort_by(|left, right| left.0.cmp(&right.0));
         } else {
@@ -76,12 +76,12 @@ impl<Row: Clone + PartialEq> Snapshot<Row> {
             replaced.lost.dedup();
         }
         replaced.rows = rows.len() as u64;
-        Self::New(NewRows { is_in_force: rows == before, rows, replaced })
+        Self::New(NewRows { is_unchanged: rows == before, rows, replaced })
     }
 }
 
 impl<Row> Snapshot<Row> {
-    /// Stores with a row; some more than once.
+    /// Stores with a row, possibly repeated.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         let (known, new) = match self {
             Self::Known(rows) => (rows.as_ref(), &[][..]),
@@ -91,13 +91,13 @@ impl<Row> Snapshot<Row> {
         known.flatten().chain(new.iter().map(|(id, _)| id.as_str()))
     }
 
-    /// `None` where the load has no such rows.
+    /// Effect of the load; `None` if it has no such rows.
     pub fn replaced(&self) -> Option<&Replaced> {
         self.new_rows().map(|new| &new.replaced)
     }
 
-    pub fn is_in_force(&self) -> bool {
-        self.new_rows().is_some_and(|new| new.is_in_force)
+    pub fn is_unchanged(&self) -> bool {
+        self.new_rows().is_some_and(|new| new.is_unchanged)
     }
 
     fn new_rows(&self) -> Option<&NewRows<Row>> {
@@ -108,18 +108,22 @@ impl<Row> Snapshot<Row> {
     }
 }
 
-/// Both tables.
+/// Business hours and time zones as of the next version.
 pub struct Snapshots {
-    pub hours: Snapshot<Opening>,
+    pub hours: Snapshot<HoursRow>,
     /// Rows are IANA names.
     pub zones: Snapshot<String>,
-    /// Stores whose time zone was given more than once, and differently.
+    /// Stores with several, differing time zones in the files.
     pub zone_conflicts: Vec<String>,
 }
 
 impl Snapshots {
-    /// Takes the rows of the files.
-    pub fn of(files: &mut [ReadFile], dataset: Option<&Dataset>, mode: Mode) -> Result<Self> {
+    /// Moves the rows out of the files.
+    pub fn from_files(
+        files: &mut [ReadFile],
+        dataset: Option<&Dataset>,
+        mode: ReplaceMode,
+    ) -> Result<Self> {
         let (mut hours, mut zones) = (None, None);
         for file in files {
             match &mut file.content {
@@ -137,7 +141,7 @@ impl Snapshots {
             Some(mut given) => {
                 given.sort_unstable();
                 given.dedup();
-                Snapshot::of(given, openings_of(hours_before.as_ref())?, mode)
+                Snapshot::from_rows(given, openings_of(hours_before.as_ref())?, mode)
             }
         };
         let zones_before = known(Table::TimeZones)?;
@@ -153,24 +157,24 @@ impl Snapshots {
                     last.insert(id, zone);
                 }
                 let given = last.into_iter().map(|(id, zone)| (id, zone.name().to_owned()));
-                Snapshot::of(given.collect(), zones_of(zones_before.as_ref()), mode)
+                Snapshot::from_rows(given.collect(), zones_of(zones_before.as_ref()), mode)
             }
         };
         Ok(Self { hours, zones, zone_conflicts: zone_conflicts.into_iter().collect() })
     }
 
-    pub fn is_in_force(&self, kind: Kind) -> bool {
+    pub fn is_unchanged(&self, kind: FileKind) -> bool {
         match kind {
-            Kind::Polls => false,
-            Kind::BusinessHours => self.hours.is_in_force(),
-            Kind::TimeZones => self.zones.is_in_force(),
+            FileKind::Polls => false,
+            FileKind::BusinessHours => self.hours.is_unchanged(),
+            FileKind::TimeZones => self.zones.is_unchanged(),
         }
     }
 
     /// # Errors
-    /// Where more than half of the stores that had hours or a zone would lose them, unasked.
-    pub fn check_losses(&self, mode: Mode) -> Result<()> {
-        if mode != Mode::Careful {
+    /// Most stores that had hours or a zone would lose them, and `mode` is careful.
+    pub fn check_losses(&self, mode: ReplaceMode) -> Result<()> {
+        if mode != ReplaceMode::Careful {
             return Ok(());
         }
         for (what, them, replaced) in [
@@ -181,9 +185,10 @@ impl Snapshots {
             if lost.len() as u64 * 2 > *stores_before {
                 let lost = lost.len();
                 return Err(Error::File(format!(
-                    "{lost} of the {stores_before} stores that have {what} would lose {them}, since the files \
-                     replace those of all stores; nothing was loaded; give --merge to replace only those of \
-                     the stores in the files, or --replace to drop the others"
+                    "{lost} of the {stores_before} stores that have {what} would lose {them}, \
+                     since the files replace those of all stores; nothing was loaded; give --merge \
+                     to replace only those of the stores in the files, or --replace to drop the \
+                     others"
                 )));
             }
         }
@@ -191,7 +196,7 @@ impl Snapshots {
     }
 }
 
-fn openings_of(table: Option<&RecordBatch>) -> Result<Vec<(String, Opening)>> {
+fn openings_of(table: Option<&RecordBatch>) -> Result<Vec<(String, HoursRow)>> {
     let Some(table) = table else { return Ok(Vec::new()) };
     let ids = table.column(0).as_string::<i32>();
     let days = table.column(2).as_primitive::<Int8Type>();
@@ -200,9 +205,9 @@ fn openings_of(table: Option<&RecordBatch>) -> Result<Vec<(String, Opening)>> {
         let weekday = Weekday::from_monday_zero(days.value(row).try_into().ok()?)?;
         let (start_s, end_s) =
             (starts.value(row).try_into().ok()?, ends.value(row).try_into().ok()?);
-        Opening::new(weekday, start_s, end_s)
+        HoursRow::new(weekday, start_s, end_s)
     };
-    let broken = |row| Error::bug(format!("row {row} of \"business_hours\" holds no hours"));
+    let broken = |row| Error::bug(format!("row {row} of \"business_hours\" is invalid"));
     let row = |row| Ok((ids.value(row).to_owned(), opening(row).ok_or_else(|| broken(row))?));
     (0..table.num_rows()).map(row).collect()
 }
@@ -215,8 +220,8 @@ fn zones_of(table: Option<&RecordBatch>) -> Vec<(String, String)> {
     rows.map(|(id, zone)| (id.to_owned(), zone.to_owned())).collect()
 }
 
-/// The table of business hours.
-pub fn business_hours(new: &NewRows<Opening>, ids: &Ids) -> Result<RecordBatch> {
+/// Rows of the table `business_hours`.
+pub fn business_hours(new: &NewRows<HoursRow>, ids: &StoreIndex) -> Result<RecordBatch> {
     let openings = || new.rows.iter().map(|(_, opening)| opening);
     let columns: Vec<ArrayRef> = vec![
         Arc::new(new.rows.iter().map(|(id, _)| Some(id)).collect::<StringArray>()),
@@ -228,8 +233,8 @@ pub fn business_hours(new: &NewRows<Opening>, ids: &Ids) -> Result<RecordBatch> 
     Ok(RecordBatch::try_new(Table::BusinessHours.file_schema(), columns)?)
 }
 
-/// The table of time zones.
-pub fn time_zones(new: &NewRows<String>, ids: &Ids) -> Result<RecordBatch> {
+/// Rows of the table `time_zones`.
+pub fn time_zones(new: &NewRows<String>, ids: &StoreIndex) -> Result<RecordBatch> {
     let columns: Vec<ArrayRef> = vec![
         Arc::new(new.rows.iter().map(|(id, _)| Some(id)).collect::<StringArray>()),
         Arc::new(store_nos(new, ids)?),
@@ -238,7 +243,7 @@ pub fn time_zones(new: &NewRows<String>, ids: &Ids) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(Table::TimeZones.file_schema(), columns)?)
 }
 
-fn store_nos<Row>(new: &NewRows<Row>, ids: &Ids) -> Result<Int32Array> {
+fn store_nos<Row>(new: &NewRows<Row>, ids: &StoreIndex) -> Result<Int32Array> {
     let numbers: HashMap<&str, u32> = ids.numbers();
     let store_no = |(id, _): &(String, Row)| {
         let number = numbers.get(id.as_str()).map(|number| ids.store_no(*number));
@@ -267,37 +272,37 @@ pub fn rejects_batch(rejects: &[Reject], version: u64) -> Result<RecordBatch> {
 mod tests {
     use super::*;
 
-    /// Draws rows as `a1 a2 b1`: a store of one letter and its row.
+    /// Reads rows drawn as `a1 a2 b1`: a store of one letter and its row.
     fn drawn(rows: &str) -> Vec<(String, String)> {
         let row = |word: &str| (word[..1].to_owned(), word[1..].to_owned());
         rows.split_whitespace().map(row).collect()
     }
 
     #[track_caller]
-    fn check(given: &str, before: &str, mode: Mode, expected: &str, lost: &[&str]) {
-        let Snapshot::New(new) = Snapshot::of(drawn(given), drawn(before), mode) else {
+    fn check(given: &str, before: &str, mode: ReplaceMode, expected: &str, lost: &[&str]) {
+        let Snapshot::New(new) = Snapshot::from_rows(drawn(given), drawn(before), mode) else {
             panic!("rows were given")
         };
         assert_eq!(
             (new.rows, new.replaced.lost),
             (drawn(expected), lost.iter().map(|id| id.to_string()).collect())
         );
-        assert_eq!(new.is_in_force, expected == before);
+        assert_eq!(new.is_unchanged, expected == before);
         assert_eq!(new.replaced.rows_before, drawn(before).len() as u64);
     }
 
     #[test]
     fn a_load_replaces_all_stores_or_those_that_it_names() {
         for (mode, all, lost) in [
-            (Mode::Careful, "b3 d1", ["a", "c"].as_slice()),
-            (Mode::Replace, "b3 d1", &["a", "c"]),
-            (Mode::Merge, "a1 a2 b3 c1 d1", &[]),
+            (ReplaceMode::Careful, "b3 d1", ["a", "c"].as_slice()),
+            (ReplaceMode::Replace, "b3 d1", &["a", "c"]),
+            (ReplaceMode::Merge, "a1 a2 b3 c1 d1", &[]),
         ] {
             check("b3 d1", "a1 a2 b1 b2 c1", mode, all, lost);
             check("a1 b1", "a1 b1", mode, "a1 b1", &[]);
             check("a1", "", mode, "a1", &[]);
         }
-        check("b1", "a1 b1", Mode::Merge, "a1 b1", &[]);
-        check("", "a1 b1", Mode::Merge, "a1 b1", &[]);
+        check("b1", "a1 b1", ReplaceMode::Merge, "a1 b1", &[]);
+        check("", "a1 b1", ReplaceMode::Merge, "a1 b1", &[]);
     }
 }

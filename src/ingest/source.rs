@@ -1,4 +1,4 @@
-//! The files to load: found in folders, opened whatever their compression.
+//! Files to load: found in folders and decompressed while reading.
 
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Seek, Write};
@@ -7,21 +7,21 @@ use std::sync::Arc;
 
 use flate2::read::MultiGzDecoder;
 
-use super::read::Watch;
+use super::file_reader::LoadControl;
 use crate::error::{Error, Result};
 
-/// A CSV file, plain or compressed.
+/// CSV file, plain or compressed.
 #[derive(Clone, Debug)]
 pub struct Source {
     pub path: PathBuf,
-    /// 0 of standard input and pipes.
+    /// 0 for standard input and pipes.
     pub size_bytes: u64,
     is_stdin: bool,
-    /// The content of what can be read once only.
+    /// Copy of an input that can be read only once.
     spooled: Option<Arc<File>>,
 }
 
-/// Stands for standard input.
+/// Path that stands for standard input.
 pub const STDIN: &str = "-";
 
 impl Source {
@@ -29,7 +29,7 @@ impl Source {
         Self { path, size_bytes, is_stdin, spooled: None }
     }
 
-    /// As it is named in messages and tables.
+    /// Name in messages and tables.
     pub fn label(&self) -> String {
         match self.is_stdin {
             true => "standard input".to_owned(),
@@ -37,9 +37,9 @@ impl Source {
         }
     }
 
-    /// A source that can be opened more than once: what is no regular file is copied to a nameless
-    /// one in the folder.
-    pub fn repeatable(self, folder: &Path, watch: &Watch) -> Result<Self> {
+    /// Makes the source readable more than once: copies anything but a regular file to an unnamed
+    /// file in the folder.
+    pub fn repeatable(self, folder: &Path, control: &LoadControl) -> Result<Self> {
         let is_file = !self.is_stdin && self.path.metadata().is_ok_and(|of| of.is_file());
         if is_file {
             return Ok(self);
@@ -53,7 +53,7 @@ impl Source {
         let mut spool = tempfile::tempfile_in(folder).map_err(unwritten)?;
         let mut buffer = vec![0; 1 << 18];
         loop {
-            watch.check()?;
+            control.check()?;
             match input.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(count) => spool.write_all(&buffer[..count]).map_err(unwritten)?,
@@ -71,10 +71,10 @@ impl Source {
         Ok(file)
     }
 
-    /// The decompressed content; `read` hears of every compressed byte taken from the disk.
+    /// Opens the decompressed content; `read` is called with the number of compressed bytes read.
     pub fn open<'a>(&self, read: &'a (dyn Fn(u64) + Sync)) -> Result<Box<dyn Read + 'a>> {
         let file = self.file().map_err(|error| Error::io("read", &self.path, error))?;
-        let mut file = Counted { file: BufReader::with_capacity(1 << 18, file), read };
+        let mut file = CountingReader { file: BufReader::with_capacity(1 << 18, file), read };
         let mut magic = Vec::with_capacity(4);
         let start = (&mut file).take(4).read_to_end(&mut magic);
         start.map_err(|error| Error::io("read", &self.path, error))?;
@@ -89,11 +89,11 @@ impl Source {
     }
 }
 
-/// The files themselves, standard input for `-`, and those of folders whose names end in `.csv`, `.csv.gz` or `.csv.zst`,
-/// in order of their names.
+/// Lists the sources: files as given, standard input for `-`, and the files of folders that end in
+/// `.csv`, `.csv.gz` or `.csv.zst`, sorted by name.
 ///
 /// # Errors
-/// Where a path does not exist, a folder holds no such file, or standard input is given twice.
+/// A path does not exist, a folder has no such file, or standard input is given twice.
 pub fn sources(paths: &[PathBuf]) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
     if paths.iter().filter(|path| path.as_os_str() == STDIN).count() > 1 {
@@ -109,7 +109,8 @@ pub fn sources(paths: &[PathBuf]) -> Result<Vec<Source>> {
             let files = csv_files(path)?;
             if files.is_empty() {
                 return Err(Error::File(format!(
-                    "{path:?} holds no CSV file; expected names that end in .csv, .csv.gz or .csv.zst"
+                    "{path:?} holds no CSV file; expected names that end in .csv, .csv.gz or \
+                     .csv.zst"
                 )));
             }
             sources.extend(files);
@@ -139,12 +140,12 @@ fn csv_files(folder: &Path) -> Result<Vec<Source>> {
     Ok(files)
 }
 
-struct Counted<'a> {
+struct CountingReader<'a> {
     file: BufReader<File>,
     read: &'a (dyn Fn(u64) + Sync),
 }
 
-impl Read for Counted<'_> {
+impl Read for CountingReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let count = self.file.read(buffer)?;
         (self.read)(count as u64);

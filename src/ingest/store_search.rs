@@ -1,4 +1,4 @@
-//! Finds the rows of some stores in blocks; of few stores, without splitting the other rows.
+//! Finds the rows of given stores in blocks; for few stores by text search, without splitting rows.
 
 use std::ops::Range;
 
@@ -8,16 +8,16 @@ use memchr::memmem::Finder;
 use super::blocks::Block;
 use super::records::count_line_ends;
 
-/// Stores whose rows are searched for.
+/// Stores whose rows to find.
 pub struct StoreSearch<'a> {
     ids: HashSet<&'a str>,
-    /// One for each id; none where it costs less to split all rows.
+    /// Finder for each id; empty if splitting all rows is cheaper.
     finders: Vec<Finder<'a>>,
 }
 
-/// Each id takes a pass of its own over the bytes; several passes cost as much as splitting rows.
+/// Each id takes a pass over the bytes; several passes cost as much as splitting rows.
 const FINDERS_MAX: usize = 4;
-/// Shorter ids are part of too many instants and other ids.
+/// Shorter ids occur in too many instants and other ids.
 const FINDER_BYTES_MIN: usize = 8;
 
 impl<'a> StoreSearch<'a> {
@@ -36,12 +36,12 @@ impl<'a> StoreSearch<'a> {
         self.ids.contains(id)
     }
 
-    /// Hands on whole records, in order and with their lines: all sound rows of the stores, and any
-    /// number of others.
+    /// Passes blocks of whole records, in order and with their lines, to `each`. They contain all
+    /// valid rows of the stores, and possibly others.
     pub fn each_part(&self, block: &Block, mut each: impl FnMut(&Block)) {
-        // With quotes, a line is not always a record, nor an id always spelled as it reads.
+        // With quotes, a line need not be a record, nor an id be spelled as it is.
         let has_quotes = || memchr::memchr(b'"', &block.bytes).is_some();
-        if self.finders.is_empty() || block.is_cut || has_quotes() {
+        if self.finders.is_empty() || block.is_truncated || has_quotes() {
             return each(block);
         }
         let (mut counted, mut line) = (0, block.line);
@@ -52,7 +52,7 @@ impl<'a> StoreSearch<'a> {
         }
     }
 
-    /// Lines that contain an id, in order and without their ends.
+    /// Lines that contain an id, sorted, without their line ends.
     fn lines(&self, bytes: &[u8]) -> Vec<Range<usize>> {
         let mut lines = Vec::new();
         for finder in &self.finders {
@@ -82,13 +82,13 @@ mod tests {
     use crate::ingest::blocks::Blocks;
     use crate::ingest::rows::each_record;
 
-    /// Two share bytes, and two hold what only a quoted field can.
+    /// Two ids share a prefix; two need quotes.
     const IDS: [&str; 4] = ["store-01", "store-011", "two\nlines", "5\" pizza"];
 
     /// Lines and fields of the rows of the stores.
     fn rows(text: &str, ids: &[&str], block_size: usize) -> Vec<(u64, Vec<Vec<u8>>)> {
         let content = Box::new(Cursor::new(text.as_bytes().to_vec()));
-        let mut blocks = Blocks::sized("x.csv".into(), content, block_size);
+        let mut blocks = Blocks::with_size("x.csv".into(), content, block_size);
         let (search, mut rows) = (StoreSearch::new(ids.iter().copied()), Vec::new());
         while let Some(block) = blocks.next_block().unwrap() {
             search.each_part(&block, |part| {
@@ -106,7 +106,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, lines: &[u64]) {
-        // An id too short to be searched for has all rows split.
+        // A short id disables the text search.
         let split = [IDS.as_slice(), &["a"]].concat();
         for block_size in [1, 2, 3, 5, 16, 64, 1 << 20] {
             let found = rows(text, &IDS, block_size);
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn only_lines_with_an_id_of_few_stores_are_handed_on() {
+    fn lines_without_the_id_of_few_stores_are_skipped() {
         let text = "a,1\nstore-01,1\r\n\rb,2\nb,store-011\n";
         let parts = |ids: &[&str], text: &str| {
             let (block, mut parts) = (Block::new(text.as_bytes().to_vec(), 7), Vec::new());
@@ -162,7 +162,7 @@ mod tests {
         ) {
             let text = pieces.concat();
             let text = if has_quotes { text } else { text.replace('"', "") };
-            // What begins like another format or encoding is told before rows are.
+            // A long first line keeps the content from looking like another format or encoding.
             let text = format!("{}\n{text}", "x".repeat(300));
             let lines = rows(&text, &[], 1 << 20);
             let lines: Vec<_> = lines.iter().map(|(line, _)| *line).collect();

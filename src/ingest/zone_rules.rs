@@ -1,4 +1,4 @@
-//! Which rules of time zones a version has: the newest at hand when it is made.
+//! Zone rules of a version: the newest available when it is made.
 
 use std::collections::BTreeSet;
 
@@ -11,25 +11,25 @@ use crate::tables::{
     zones_in_use,
 };
 
-/// Word for a load that changes the rules alone.
+/// Kind, in the table `loads`, of a load that changes only the rules.
 const KIND: &str = "zone_rules";
 
-/// Rules that took the place of others.
+/// Replacement of one edition by another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RulesChange {
     /// Editions.
     pub from: String,
     pub to: String,
-    /// Zones in use whose clocks the two set otherwise, from the first poll to ten years after the
-    /// last one; in ascending order.
+    /// Zones in use whose offsets differ, from the first poll to ten years after the last one, in
+    /// ascending order.
     pub zones: Vec<String>,
 }
 
-/// The rules of the next version: those offered where they are newer than its own.
+/// Chooses the rules of the next version: `offered` if newer than those of the dataset.
 ///
 /// # Errors
-/// Where those offered lack a zone in use.
-pub fn adopted(dataset: Option<&Dataset>, offered: &ZoneRules) -> Result<ZoneRules> {
+/// The offered rules lack a zone in use.
+pub fn choose(dataset: Option<&Dataset>, offered: &ZoneRules) -> Result<ZoneRules> {
     let Some(dataset) = dataset else { return Ok(offered.clone()) };
     let held = dataset.zone_rules()?;
     if !offered.is_newer_than(&held) {
@@ -38,15 +38,15 @@ pub fn adopted(dataset: Option<&Dataset>, offered: &ZoneRules) -> Result<ZoneRul
     let in_use = zones_in_use(dataset)?;
     match in_use.iter().find(|zone| offered.zone(zone).is_none()) {
         Some(missing) => Err(Error::Argument(format!(
-            "the zone rules {} know no {missing}, which stores use; choose rules with all names",
+            "the zone rules {} lack {missing}, which stores use; choose rules that have it",
             offered.edition()
         ))),
         None => Ok(offered.clone()),
     }
 }
 
-/// Writes the rules where the next version is the first to have them.
-pub fn keep(
+/// Writes the rules if the dataset does not hold them.
+pub fn write_if_changed(
     rules: &ZoneRules,
     dataset: Option<&Dataset>,
     lock: &WriteLock,
@@ -59,10 +59,10 @@ pub fn keep(
     }
 }
 
-/// What other rules a version has than the one before.
+/// Difference between the rules of two consecutive versions; `None` if the edition is the same.
 ///
 /// # Errors
-/// Where the tables cannot be read.
+/// The tables cannot be read.
 pub fn rules_change(before: &Dataset, after: &Dataset) -> Result<Option<RulesChange>> {
     let (old, new) = (before.zone_rules()?, after.zone_rules()?);
     if old.edition() == new.edition() {
@@ -73,11 +73,11 @@ pub fn rules_change(before: &Dataset, after: &Dataset) -> Result<Option<RulesCha
     Ok(Some(RulesChange { from, to, zones }))
 }
 
-/// Zones that the stores of a dataset use and whose clocks the two set otherwise, from the first poll
-/// to ten years after the last one; in ascending order.
+/// Zones in use whose offsets differ between the editions, from the first poll to ten years after
+/// the last one, in ascending order.
 ///
 /// # Errors
-/// Where the tables cannot be read.
+/// The tables cannot be read.
 pub fn differing_zones(
     dataset: &Dataset,
     rules: &ZoneRules,
@@ -88,15 +88,15 @@ pub fn differing_zones(
     let polled = polled_range(dataset)?;
     let range = polled.and_then(|span| Span::new(span.starts_at(), span.ends_at() + AHEAD_US));
     let Some(range) = range else { return Ok(Vec::new()) };
-    let differing = rules.differing(others, in_use.iter().map(String::as_str), range);
+    let differing = rules.names_that_differ(others, in_use.iter().map(String::as_str), range);
     Ok(differing.into_iter().map(str::to_owned).collect())
 }
 
-/// Makes a version that differs from the newest one in its rules alone; `None` where those offered
-/// are not newer. `source` says where they come from.
+/// Makes a version that changes only the zone rules; `None` if the offered ones are not newer.
+/// `source` is recorded as their origin.
 ///
 /// # Errors
-/// Where nothing was loaded, the rules lack a zone in use, or the folder cannot be written.
+/// Nothing is loaded, the rules lack a zone in use, or the folder cannot be written.
 pub async fn update_zone_rules(
     lock: &WriteLock,
     offered: &ZoneRules,
@@ -104,15 +104,14 @@ pub async fn update_zone_rules(
     loaded_at: i64,
 ) -> Result<Option<(u64, RulesChange)>> {
     let dataset = Dataset::open(lock.folder(), None).await?;
-    let dataset = dataset.ok_or_else(|| {
-        Error::Argument("nothing was loaded yet; run `uptally ingest` first".into())
-    })?;
-    let rules = adopted(Some(&dataset), offered)?;
+    let dataset = dataset
+        .ok_or_else(|| Error::Argument("no data loaded; run `uptally ingest` first".into()))?;
+    let rules = choose(Some(&dataset), offered)?;
     if !rules.is_newer_than(&dataset.zone_rules()?) {
         return Ok(None);
     }
     let mut change = Change::default();
-    keep(&rules, Some(&dataset), lock, &mut change)?;
+    write_if_changed(&rules, Some(&dataset), lock, &mut change)?;
     let load = Load {
         loaded_at,
         kind: KIND.to_owned(),
@@ -124,6 +123,6 @@ pub async fn update_zone_rules(
     };
     let version = change.commit(Some(&dataset), lock, vec![load]).await?;
     let after = Dataset::open(lock.folder(), Some(version)).await?;
-    let after = after.ok_or_else(|| Error::bug("the version that was made is gone"))?;
+    let after = after.ok_or_else(|| Error::bug("the new version is gone"))?;
     Ok(rules_change(&dataset, &after)?.map(|change| (version, change)))
 }

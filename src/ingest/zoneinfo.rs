@@ -1,4 +1,4 @@
-//! A folder of TZif files, as `/usr/share/zoneinfo` is, or the `zoneinfo` of Python's `tzdata`.
+//! Reads folders of TZif files such as `/usr/share/zoneinfo` or `zoneinfo` of Python's `tzdata`.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -9,16 +9,16 @@ use crate::error::{Error, Result};
 use crate::rules::zone::parse_edition;
 use crate::rules::{Zone, ZoneRules};
 
-/// Folders beside the names: the same zones again, with and without leap seconds.
+/// Subfolders that repeat all zones, with or without leap seconds.
 const OTHER_TREES: [&str; 3] = ["posix", "right", "uclibc"];
-/// Files that are a zone under no name of its own.
+/// TZif files that are not named after a zone.
 const NO_NAMES: [&str; 2] = ["localtime", "posixrules"];
 const TZIF_BYTES_MAX: u64 = 1 << 20;
 
-/// The rules of every zone in a folder.
+/// Reads the rules of every zone in a folder.
 ///
 /// # Errors
-/// Where the folder cannot be read, tells no edition, holds no zone, or a zone cannot be understood.
+/// The folder cannot be read, has no edition or no zones, or a zone is malformed.
 pub fn read_zoneinfo(folder: &Path) -> Result<ZoneRules> {
     let edition = edition(folder)?;
     let mut zones = Vec::new();
@@ -31,7 +31,7 @@ pub fn read_zoneinfo(folder: &Path) -> Result<ZoneRules> {
     Ok(ZoneRules::new(edition, zones))
 }
 
-/// By `tzdata.zi`, or by a file that holds nothing else.
+/// Edition named by `tzdata.zi` or by a version file.
 fn edition(folder: &Path) -> Result<String> {
     let mut given = None;
     for name in ["tzdata.zi", "+VERSION", "version"] {
@@ -48,19 +48,21 @@ fn edition(folder: &Path) -> Result<String> {
             None => given = given.or_else(|| Some(text.to_owned())),
         }
     }
-    // What cannot be listed is a plain failure.
+    // Report a missing or unreadable folder as such.
     std::fs::read_dir(folder).map_err(|error| Error::io("read", folder, error))?;
     Err(Error::File(match given {
         Some(text) => format!(
-            "{folder:?} is of the edition {text:?}, which is no release of the IANA like 2026f; name another folder"
+            "{folder:?} has edition {text:?}, which is not an IANA release like 2026f; name \
+             another folder"
         ),
         None => format!(
-            "{folder:?} does not tell its edition; name a folder with tzdata.zi or +VERSION, like /usr/share/zoneinfo"
+            "{folder:?} has no edition; name a folder with tzdata.zi or +VERSION, like \
+             /usr/share/zoneinfo"
         ),
     }))
 }
 
-/// Adds the zones of a folder, whose names begin with `prefix`.
+/// Adds the zones of a folder; `prefix` begins their names.
 fn read_into(folder: &Path, prefix: &str, zones: &mut Vec<(String, Arc<[u8]>)>) -> Result<()> {
     let failed = |error| Error::io("read", folder, error);
     for entry in std::fs::read_dir(folder).map_err(failed)? {
@@ -77,7 +79,7 @@ fn read_into(folder: &Path, prefix: &str, zones: &mut Vec<(String, Arc<[u8]>)>) 
             let tzif: Arc<[u8]> = tzif.into();
             if Zone::from_tzif(&name, Arc::clone(&tzif)).is_none() {
                 return Err(Error::File(format!(
-                    "{path:?} is broken TZif; install the zone rules anew"
+                    "{path:?} is not valid TZif; reinstall the zone rules"
                 )));
             }
             zones.push((name, tzif));
@@ -86,7 +88,7 @@ fn read_into(folder: &Path, prefix: &str, zones: &mut Vec<(String, Arc<[u8]>)>) 
     Ok(())
 }
 
-/// The bytes of a file; `None` of one that is not TZif, or a link to a folder or to nothing.
+/// Content of a file; `None` if it is not TZif or a link to a folder or to nothing.
 fn tzif(path: &Path) -> Result<Option<Vec<u8>>> {
     let Ok(metadata) = std::fs::metadata(path) else { return Ok(None) };
     if !metadata.is_file() || metadata.len() > TZIF_BYTES_MAX {
@@ -128,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_zone_is_left_out() {
+    fn files_that_are_not_zones_are_skipped() {
         let chicago = chicago();
         let folder = folder(&[
             ("+VERSION", b"2027a"),
@@ -154,14 +156,15 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_none_of_zones_is_refused_with_a_sentence() {
+    fn a_folder_without_zones_is_refused_with_a_sentence() {
         let chicago = chicago();
-        refused(&[], "does not tell its edition");
-        refused(&[("America/Chicago", &chicago)], "does not tell its edition");
-        refused(&[("tzdata.zi", b"# version unknown\n")], "\"unknown\", which is no release");
+        refused(&[], "has no edition");
+        refused(&[("America/Chicago", &chicago)], "has no edition");
+        let unknown = [("tzdata.zi", &b"# version unknown\n"[..])];
+        refused(&unknown, "\"unknown\", which is not an IANA release");
         refused(&[("tzdata.zi", b"\xff\xfe"), ("+VERSION", b"2027a")], "holds no time zones");
         let broken = [("+VERSION", &b"2027a"[..]), ("America/Chicago", &chicago[..99])];
-        refused(&broken, "is broken TZif");
+        refused(&broken, "is not valid TZif");
         let nowhere = read_zoneinfo(Path::new("/no/such/folder")).unwrap_err().sentence();
         assert!(nowhere.contains("cannot read"), "{nowhere}");
     }

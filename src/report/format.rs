@@ -1,4 +1,4 @@
-//! The formats, and a laid-out report in each of them.
+//! Formats, and the encoding of a report in each of them.
 
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
@@ -6,79 +6,79 @@ use std::thread::{self, available_parallelism};
 
 use arrow::array::RecordBatch;
 
-use super::layout::{Layout, for_programs, lay_out};
-use super::text::{csv_header_into, csv_into};
+use super::layout::{Layout, lay_out, with_doubles};
+use super::text_encoding::{csv_header_into, csv_into};
 use super::writer::Writer;
 use crate::error::Result;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// RFC 4180 with `\n` line ends; fields are quoted only where they have to be.
+    /// RFC 4180 with `\n` line ends; fields are quoted only if necessary.
     #[default]
     Csv,
-    /// One array of objects; times and percentages are numbers.
+    /// Array of objects; times and percentages are numbers.
     Json,
-    /// One object a line.
+    /// JSON objects, one per line.
     Ndjson,
     Parquet,
-    /// The Arrow IPC file format.
+    /// Arrow IPC file format.
     Arrow,
-    /// The Arrow IPC streaming format.
+    /// Arrow IPC streaming format.
     ArrowStream,
-    /// Columns and borders, for people.
+    /// Columns with borders, for terminals.
     Table,
-    /// A table of GitHub's kind.
+    /// Table in GitHub Flavored Markdown.
     Markdown,
 }
 
 impl Format {
-    /// Whether it is for programs alone.
+    /// True if only programs can read it.
     pub fn is_binary(self) -> bool {
         matches!(self, Self::Parquet | Self::Arrow | Self::ArrowStream)
     }
 }
 
-/// The bytes of a report; of the same report always the same.
+/// Encodes a report; equal reports give equal bytes.
 pub fn render(report: &RecordBatch, format: Format) -> Result<Vec<u8>> {
     match format {
-        Format::Csv => csv(report, |part| Ok(part.clone())),
-        _ => written(report, format),
+        Format::Csv => encode_csv(report, |part| Ok(part.clone())),
+        _ => encode_report(report, format),
     }
 }
 
-/// The bytes of the report that is made of an engine's figures.
-pub fn print(figures: &RecordBatch, layout: Layout, format: Format) -> Result<Vec<u8>> {
+/// Lays out an engine's figures and encodes the report.
+pub fn render_figures(figures: &RecordBatch, layout: Layout, format: Format) -> Result<Vec<u8>> {
     match format {
-        Format::Csv => csv(figures, |part| lay_out(part, layout)),
-        _ => written(&lay_out(figures, layout)?, format),
+        Format::Csv => encode_csv(figures, |part| lay_out(part, layout)),
+        _ => encode_report(&lay_out(figures, layout)?, format),
     }
 }
 
-/// A laid-out report to be kept, as an Arrow file: with its decimals, every format can be made of it.
-pub fn kept(report: &RecordBatch) -> Result<Vec<u8>> {
-    all_of(report, Format::Arrow)
+/// Encodes a report as an Arrow file, with decimals, from which any other format can be made.
+pub fn to_arrow_file(report: &RecordBatch) -> Result<Vec<u8>> {
+    encode(report, Format::Arrow)
 }
 
-fn written(report: &RecordBatch, format: Format) -> Result<Vec<u8>> {
+fn encode_report(report: &RecordBatch, format: Format) -> Result<Vec<u8>> {
     if format.is_binary() {
-        return all_of(&for_programs(report)?, format);
+        return encode(&with_doubles(report)?, format);
     }
-    all_of(report, format)
+    encode(report, format)
 }
 
-fn all_of(report: &RecordBatch, format: Format) -> Result<Vec<u8>> {
+fn encode(report: &RecordBatch, format: Format) -> Result<Vec<u8>> {
     let mut writer = Writer::new(format, &report.schema())?;
     writer.write(report)?;
     writer.finish()?;
     Ok(writer.take())
 }
 
-/// The lines of what is made of the rows, part by part on all cores.
-fn csv(
+/// Encodes the transformed rows as CSV, in chunks on all cores.
+fn encode_csv(
     rows: &RecordBatch,
-    made: impl Fn(&RecordBatch) -> Result<RecordBatch> + Sync,
+    transform: impl Fn(&RecordBatch) -> Result<RecordBatch> + Sync,
 ) -> Result<Vec<u8>> {
-    // For fewer, a thread takes longer to start than it saves.
+    // Fewer rows do not pay for starting a thread.
     const ROWS_MIN: usize = 4_096;
     let threads = available_parallelism().map_or(1, NonZeroUsize::get);
     let rows_each = rows.num_rows().div_ceil(threads).max(ROWS_MIN);
@@ -87,7 +87,7 @@ fn csv(
     let later: Vec<_> = (0..rows.num_rows()).step_by(rows_each).skip(1).map(part).collect();
     let lines = |part: &RecordBatch| -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        csv_into(&made(part)?, &mut bytes)?;
+        csv_into(&transform(part)?, &mut bytes)?;
         Ok(bytes)
     };
     thread::scope(|scope| {
@@ -96,14 +96,14 @@ fn csv(
             (part, thread)
         });
         let later: Vec<_> = later.collect();
-        let first = made(&first)?;
+        let first = transform(&first)?;
         let mut bytes = Vec::new();
         csv_header_into(&first.schema(), &mut bytes);
         csv_into(&first, &mut bytes)?;
         for (part, thread) in later {
             let lines = match thread {
                 Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
-                // The system has no thread to give.
+                // The thread could not be started.
                 Err(_) => lines(part),
             };
             bytes.extend_from_slice(&lines?);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     fn read(layout: Layout) -> RecordBatch {
-        let bytes = print(&figures(), layout, Format::Parquet).unwrap();
+        let bytes = render_figures(&figures(), layout, Format::Parquet).unwrap();
         let bytes = bytes::Bytes::from(bytes);
         ParquetRecordBatchReader::try_new(bytes, 8).unwrap().next().unwrap().unwrap()
     }
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_read_numbers_that_they_compute_with() {
+    fn binary_formats_have_doubles_with_units() {
         let rows = read(Layout { extended: true, exact: false });
         check(&rows, "uptime_last_hour", "minutes", 61.73);
         check(&rows, "downtime_last_week", "hours", 1.03);
@@ -167,8 +167,8 @@ mod tests {
     }
 
     #[test]
-    fn people_read_two_decimals() {
-        let csv = print(&figures(), Layout::default(), Format::Csv).unwrap();
+    fn csv_has_two_decimals() {
+        let csv = render_figures(&figures(), Layout::default(), Format::Csv).unwrap();
         let expected = "a,61.73,1.03,1.03,61.73,1.03,1.03\n";
         assert_eq!(String::from_utf8(csv).unwrap().lines().nth(1), Some(expected.trim_end()));
     }

@@ -1,4 +1,4 @@
-//! From exact microseconds to the columns of the report.
+//! Layout: turns exact microseconds into the columns of the report.
 
 use std::sync::Arc;
 
@@ -9,25 +9,25 @@ use arrow::datatypes::{
 
 use crate::error::{Error, Result};
 use crate::rules::Window;
-use crate::rules::figure::{hundredths, percent_hundredths, unit_us};
+use crate::rules::rounding::{hundredths, percent_hundredths, unit_us};
 
-/// Which columns, and in which unit.
+/// Columns of the report and their units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Layout {
     /// Adds `unknown`, `scheduled`, `uptime_pct` and `coverage_pct` for each window.
     pub extended: bool,
-    /// Times as whole microseconds in place of minutes and hours; percentages stay.
+    /// Times in integer microseconds instead of minutes and hours; percentages are unaffected.
     pub exact: bool,
 }
 
 const PRECISION: u8 = 18;
-/// Decimals of a printed figure.
+/// Decimal places of a rounded figure.
 pub(super) const SCALE: i8 = 2;
 
-/// The report's columns, made of an engine's figures.
+/// Builds the columns of the report from an engine's figures.
 ///
-/// Times of the last hour are minutes, those of the last day and week hours; two decimals, as
-/// decimals of scale 2. Percentages are null where there is nothing to take a share of.
+/// Times are decimals of scale 2: minutes for the last hour, hours for the last day and week.
+/// Percentages are null if the whole is zero.
 pub fn lay_out(figures: &RecordBatch, layout: Layout) -> Result<RecordBatch> {
     let mut columns: Vec<(String, ArrayRef)> =
         vec![("store_id".into(), Arc::clone(column(figures, "store_id")?))];
@@ -40,8 +40,8 @@ pub fn lay_out(figures: &RecordBatch, layout: Layout) -> Result<RecordBatch> {
         for window in Window::ALL {
             let name = format!("{kind}_{}", window.name());
             let times = column(figures, &name)?;
-            let printed = if layout.exact { Arc::clone(times) } else { printed(times, window)? };
-            columns.push((name, printed));
+            let rounded = if layout.exact { Arc::clone(times) } else { rounded(times, window)? };
+            columns.push((name, rounded));
         }
     }
     if layout.extended {
@@ -61,17 +61,17 @@ pub fn lay_out(figures: &RecordBatch, layout: Layout) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
 }
 
-fn printed(times: &ArrayRef, window: Window) -> Result<ArrayRef> {
+fn rounded(times: &ArrayRef, window: Window) -> Result<ArrayRef> {
     let unit_us = unit_us(window);
     let times = times.as_primitive::<Int64Type>();
     decimals(times.unary(|time_us| i128::from(hundredths(time_us, unit_us))))
 }
 
-/// A column for each window: the share that `of` makes of uptime, downtime and scheduled time.
+/// Columns, one per window: the percentage of `ratio(uptime, downtime, scheduled)`.
 fn percentages(
     figures: &RecordBatch,
     name: &str,
-    of: impl Fn(i64, i64, i64) -> (i64, i64),
+    ratio: impl Fn(i64, i64, i64) -> (i64, i64),
 ) -> Result<Vec<(String, ArrayRef)>> {
     let one = |window: Window| {
         let times = |kind: &str| -> Result<&Int64Array> {
@@ -79,7 +79,7 @@ fn percentages(
         };
         let (up, down, open) = (times("uptime")?, times("downtime")?, times("scheduled")?);
         let shares = (0..figures.num_rows()).map(|row| {
-            let (part_us, whole_us) = of(up.value(row), down.value(row), open.value(row));
+            let (part_us, whole_us) = ratio(up.value(row), down.value(row), open.value(row));
             percent_hundredths(part_us, whole_us)
         });
         let shares = shares.map(|share| share.map(i128::from)).collect();
@@ -88,9 +88,9 @@ fn percentages(
     Window::ALL.into_iter().map(one).collect()
 }
 
-/// The same report for programs that compute: decimals as doubles, each the nearest to its two
-/// decimals, and fields with their unit in the metadata.
-pub fn for_programs(report: &RecordBatch) -> Result<RecordBatch> {
+/// Report for programs: decimals become the nearest doubles, and fields name their unit in the
+/// metadata.
+pub fn with_doubles(report: &RecordBatch) -> Result<RecordBatch> {
     let columns: Vec<_> = report.columns().iter().map(doubles).collect();
     let fields = report.schema_ref().fields().iter().zip(&columns).map(|(field, column)| {
         let unit = unit_of(field.name(), field.data_type());
@@ -103,10 +103,10 @@ pub fn for_programs(report: &RecordBatch) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
 }
 
-/// Decimals as doubles; any other column as it is.
+/// Converts decimals to doubles; leaves other columns unchanged.
 fn doubles(column: &ArrayRef) -> ArrayRef {
     match column.as_primitive_opt::<Decimal128Type>() {
-        // A quotient of whole numbers that a double holds exactly is rounded once.
+        // A quotient of integers that a double represents exactly is rounded only once.
         Some(decimals) => {
             Arc::new(decimals.unary::<_, Float64Type>(|hundredths| hundredths as f64 / 100.0))
         }
@@ -114,7 +114,7 @@ fn doubles(column: &ArrayRef) -> ArrayRef {
     }
 }
 
-/// Unit of a figure; `None` for the id of the store.
+/// Unit of a figure; `None` for the store id.
 fn unit_of(name: &str, data_type: &DataType) -> Option<&'static str> {
     let window = Window::ALL.into_iter().find(|window| name.ends_with(window.name()))?;
     Some(match (data_type, window) {
@@ -141,8 +141,8 @@ fn column<'a>(figures: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef> {
     }
 }
 
-/// The columns that any report can have, printed; but for the id, null where it has not got them.
-pub fn widest_schema() -> SchemaRef {
+/// Schema with all columns that a report can have; all but the id are nullable.
+pub fn full_schema() -> SchemaRef {
     let mut fields = vec![Field::new("store_id", DataType::Utf8, false)];
     let decimal = DataType::Decimal128(PRECISION, SCALE);
     for kind in ["uptime", "downtime", "unknown", "scheduled", "uptime_pct", "coverage_pct"] {
@@ -152,14 +152,14 @@ pub fn widest_schema() -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// A laid-out report in the columns of [`widest_schema`]; exact times are printed.
-pub fn widest(report: &RecordBatch) -> Result<RecordBatch> {
-    let schema = widest_schema();
+/// Report with all columns of [`full_schema`], null where missing; exact times are rounded.
+pub fn with_all_columns(report: &RecordBatch) -> Result<RecordBatch> {
+    let schema = full_schema();
     let of_field = |field: &FieldRef| -> Result<ArrayRef> {
         let window = Window::ALL.into_iter().find(|window| field.name().ends_with(window.name()));
         match (report.column_by_name(field.name()), window) {
             (Some(column), Some(window)) if column.data_type() == &DataType::Int64 => {
-                printed(column, window)
+                rounded(column, window)
             }
             (Some(column), _) => Ok(Arc::clone(column)),
             (None, _) => Ok(new_null_array(field.data_type(), report.num_rows())),

@@ -1,13 +1,13 @@
-//! The report as it is handed out: figures laid out in columns, and written in a format.
+//! Report: lays figures out in columns and encodes them.
 //!
-//! Knows nothing of the engines: whoever gives the same figures gets the same bytes. Rows of other
-//! questions are written in the same formats, batch by batch.
+//! Knows nothing of the engines: equal figures give equal bytes. The rows of any other query are
+//! encoded in the same formats, batch by batch.
 
 mod format;
 mod layout;
-mod text;
+mod text_encoding;
 mod writer;
 
-pub use format::{Format, kept, print, render};
-pub use layout::{Layout, lay_out, widest, widest_schema};
+pub use format::{Format, render, render_figures, to_arrow_file};
+pub use layout::{Layout, full_schema, lay_out, with_all_columns};
 pub use writer::Writer;

@@ -1,7 +1,7 @@
-//! Writes rows of any columns in a format, batch by batch.
+//! Writer: encodes rows of any schema, batch by batch.
 //!
-//! Bytes are taken as they get ready: the rows are never in memory together, but for
-//! [`Format::Table`], whose widths depend on all of them.
+//! Bytes can be taken as soon as they are ready. Only [`Format::Table`] keeps all rows in memory,
+//! since its column widths depend on all of them.
 
 use std::sync::Arc;
 
@@ -17,20 +17,20 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 
 use super::Format;
-use super::text::{csv_header_into, csv_into, markdown_header_into, markdown_into};
-use crate::error::{Error, Fault, Result, Wrong};
+use super::text_encoding::{csv_header_into, csv_into, markdown_header_into, markdown_into};
+use crate::error::{Error, Fault, QueryError, Result};
 
-/// What a note of missing rows is called, where the format has names.
-const CUT: &str = "uptally_cut";
-/// A row group is in memory until it is whole: it ends with so many rows, or bytes.
+/// Name of a truncation note, in formats with names.
+const TRUNCATION_KEY: &str = "uptally_cut";
+/// Limits of a row group, which is in memory until it is complete.
 const ROW_GROUP_ROWS_MAX: usize = 128 << 10;
 const ROW_GROUP_BYTES_MAX: usize = 4 << 20;
 
-pub struct Writer(Kind);
+pub struct Writer(Encoder);
 
 type Json<F> = arrow::json::Writer<Vec<u8>, F>;
 
-enum Kind {
+enum Encoder {
     Csv(Vec<u8>),
     Markdown(Vec<u8>),
     Json(Box<Json<JsonArray>>),
@@ -43,39 +43,39 @@ enum Kind {
 
 impl Writer {
     /// # Errors
-    /// Where the format cannot hold columns of such types.
+    /// The format does not support the types of the columns.
     pub fn new(format: Format, schema: &SchemaRef) -> Result<Self> {
         let json = || JsonBuilder::new().with_explicit_nulls(true);
         Ok(Self(match format {
             Format::Csv => {
                 let mut ready = Vec::new();
                 csv_header_into(schema, &mut ready);
-                Kind::Csv(ready)
+                Encoder::Csv(ready)
             }
             Format::Markdown => {
                 let mut ready = Vec::new();
                 markdown_header_into(schema, &mut ready);
-                Kind::Markdown(ready)
+                Encoder::Markdown(ready)
             }
-            Format::Json => Kind::Json(Box::new(json().build(Vec::new()))),
-            Format::Ndjson => Kind::Ndjson(Box::new(json().build(Vec::new()))),
+            Format::Json => Encoder::Json(Box::new(json().build(Vec::new()))),
+            Format::Ndjson => Encoder::Ndjson(Box::new(json().build(Vec::new()))),
             Format::Parquet => {
                 let properties = WriterProperties::builder()
                     .set_compression(Compression::ZSTD(ZstdLevel::default()))
                     .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
-                    .set_key_value_metadata(Some(notes(schema)))
+                    .set_key_value_metadata(Some(key_value_metadata(schema)))
                     .build();
                 let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(schema), Some(properties));
-                Kind::Parquet(Box::new(writer.map_err(unfit)?))
+                Encoder::Parquet(Box::new(writer.map_err(unsupported)?))
             }
-            Format::Arrow => {
-                Kind::Arrow(Box::new(FileWriter::try_new(Vec::new(), schema).map_err(unfit)?))
-            }
+            Format::Arrow => Encoder::Arrow(Box::new(
+                FileWriter::try_new(Vec::new(), schema).map_err(unsupported)?,
+            )),
             Format::ArrowStream => {
-                let writer = StreamWriter::try_new(Vec::new(), schema).map_err(unfit)?;
-                Kind::ArrowStream(Box::new(writer))
+                let writer = StreamWriter::try_new(Vec::new(), schema).map_err(unsupported)?;
+                Encoder::ArrowStream(Box::new(writer))
             }
-            Format::Table => Kind::Table {
+            Format::Table => Encoder::Table {
                 schema: Arc::clone(schema),
                 rows: Vec::new(),
                 note: String::new(),
@@ -85,62 +85,65 @@ impl Writer {
     }
 
     /// # Errors
-    /// Where the format cannot hold columns of such types.
+    /// The format does not support the types of the columns.
     pub fn write(&mut self, rows: &RecordBatch) -> Result<()> {
         match &mut self.0 {
-            Kind::Csv(ready) => csv_into(rows, ready).map_err(unfit),
-            Kind::Markdown(ready) => markdown_into(rows, ready).map_err(unfit),
-            Kind::Json(writer) => writer.write(rows).map_err(unfit),
-            Kind::Ndjson(writer) => writer.write(rows).map_err(unfit),
-            Kind::Parquet(writer) => {
-                writer.write(rows).map_err(unfit)?;
+            Encoder::Csv(ready) => csv_into(rows, ready).map_err(unsupported),
+            Encoder::Markdown(ready) => markdown_into(rows, ready).map_err(unsupported),
+            Encoder::Json(writer) => writer.write(rows).map_err(unsupported),
+            Encoder::Ndjson(writer) => writer.write(rows).map_err(unsupported),
+            Encoder::Parquet(writer) => {
+                writer.write(rows).map_err(unsupported)?;
                 let is_full = writer.memory_size() > ROW_GROUP_BYTES_MAX;
-                if is_full { writer.flush().map_err(unfit) } else { Ok(()) }
+                if is_full { writer.flush().map_err(unsupported) } else { Ok(()) }
             }
-            Kind::Arrow(writer) => writer.write(rows).map_err(unfit),
-            Kind::ArrowStream(writer) => writer.write(rows).map_err(unfit),
-            Kind::Table { rows: all, .. } => {
+            Encoder::Arrow(writer) => writer.write(rows).map_err(unsupported),
+            Encoder::ArrowStream(writer) => writer.write(rows).map_err(unsupported),
+            Encoder::Table { rows: all, .. } => {
                 all.push(rows.clone());
                 Ok(())
             }
         }
     }
 
-    /// Says within the rows that there were more of them; the last thing before the end.
+    /// Notes that rows are missing; call it last before [`Self::finish`].
     ///
-    /// A line or a record of its own where the format is text, metadata where it has any.
+    /// Text formats get a line or a record of its own, others metadata.
     ///
     /// # Errors
-    /// Where the format has no place for it.
-    pub fn note_cut(&mut self, sentence: &str) -> Result<()> {
+    /// The format has no place for a note.
+    pub fn write_truncation_note(&mut self, sentence: &str) -> Result<()> {
         match &mut self.0 {
-            Kind::Csv(ready) => ready.extend_from_slice(format!("# {sentence}\n").as_bytes()),
-            Kind::Markdown(ready) => ready.extend_from_slice(format!("\n{sentence}\n").as_bytes()),
-            Kind::Table { note, .. } => *note = format!("{sentence}\n"),
-            Kind::Json(writer) => writer.write(&record(sentence)?)?,
-            Kind::Ndjson(writer) => writer.write(&record(sentence)?)?,
-            Kind::Parquet(writer) => {
-                writer.append_key_value_metadata(KeyValue::new(CUT.to_owned(), sentence.to_owned()))
+            Encoder::Csv(ready) => ready.extend_from_slice(format!("# {sentence}\n").as_bytes()),
+            Encoder::Markdown(ready) => {
+                ready.extend_from_slice(format!("\n{sentence}\n").as_bytes())
             }
-            Kind::Arrow(writer) => writer.write_metadata(CUT, sentence),
-            Kind::ArrowStream(_) => return Err(Error::Limit(sentence.to_owned())),
+            Encoder::Table { note, .. } => *note = format!("{sentence}\n"),
+            Encoder::Json(writer) => writer.write(&note_record(sentence)?)?,
+            Encoder::Ndjson(writer) => writer.write(&note_record(sentence)?)?,
+            Encoder::Parquet(writer) => writer.append_key_value_metadata(KeyValue::new(
+                TRUNCATION_KEY.to_owned(),
+                sentence.to_owned(),
+            )),
+            Encoder::Arrow(writer) => writer.write_metadata(TRUNCATION_KEY, sentence),
+            Encoder::ArrowStream(_) => return Err(Error::Limit(sentence.to_owned())),
         }
         Ok(())
     }
 
-    /// Writes what comes after the last row.
+    /// Writes the end of the format.
     pub fn finish(&mut self) -> Result<()> {
         match &mut self.0 {
-            Kind::Csv(_) | Kind::Markdown(_) => {}
-            Kind::Json(writer) => {
+            Encoder::Csv(_) | Encoder::Markdown(_) => {}
+            Encoder::Json(writer) => {
                 writer.finish()?;
                 writer.get_mut().push(b'\n');
             }
-            Kind::Ndjson(writer) => writer.finish()?,
-            Kind::Parquet(writer) => drop(writer.finish().map_err(unfit)?),
-            Kind::Arrow(writer) => writer.finish()?,
-            Kind::ArrowStream(writer) => writer.finish()?,
-            Kind::Table { schema, rows, note, ready } => {
+            Encoder::Ndjson(writer) => writer.finish()?,
+            Encoder::Parquet(writer) => drop(writer.finish().map_err(unsupported)?),
+            Encoder::Arrow(writer) => writer.finish()?,
+            Encoder::ArrowStream(writer) => writer.finish()?,
+            Encoder::Table { schema, rows, note, ready } => {
                 let table = pretty_format_batches_with_schema(Arc::clone(schema), rows)?;
                 *ready = format!("{table}\n{note}").into_bytes();
                 rows.clear();
@@ -149,34 +152,34 @@ impl Writer {
         Ok(())
     }
 
-    /// The bytes that got ready since they were taken last.
+    /// Returns the bytes written since the last call.
     pub fn take(&mut self) -> Vec<u8> {
         std::mem::take(match &mut self.0 {
-            Kind::Csv(ready) | Kind::Markdown(ready) | Kind::Table { ready, .. } => ready,
-            Kind::Json(writer) => writer.get_mut(),
-            Kind::Ndjson(writer) => writer.get_mut(),
-            // It counts what it wrote by itself.
-            Kind::Parquet(writer) => writer.inner_mut(),
-            Kind::Arrow(writer) => writer.get_mut(),
-            Kind::ArrowStream(writer) => writer.get_mut(),
+            Encoder::Csv(ready) | Encoder::Markdown(ready) | Encoder::Table { ready, .. } => ready,
+            Encoder::Json(writer) => writer.get_mut(),
+            Encoder::Ndjson(writer) => writer.get_mut(),
+            // The writer counts its bytes itself.
+            Encoder::Parquet(writer) => writer.inner_mut(),
+            Encoder::Arrow(writer) => writer.get_mut(),
+            Encoder::ArrowStream(writer) => writer.get_mut(),
         })
     }
 }
 
-/// What the schema says beside the columns, for readers of Parquet that know no Arrow.
-fn notes(schema: &Schema) -> Vec<KeyValue> {
+/// Metadata of the schema, for readers of Parquet that do not know Arrow.
+fn key_value_metadata(schema: &Schema) -> Vec<KeyValue> {
     let notes = schema.metadata().iter();
     notes.map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect()
 }
 
-fn record(sentence: &str) -> std::result::Result<RecordBatch, ArrowError> {
-    let schema = Schema::new(vec![Field::new(CUT, DataType::Utf8, false)]);
+fn note_record(sentence: &str) -> std::result::Result<RecordBatch, ArrowError> {
+    let schema = Schema::new(vec![Field::new(TRUNCATION_KEY, DataType::Utf8, false)]);
     RecordBatch::try_new(Arc::new(schema), vec![Arc::new(StringArray::from(vec![sentence]))])
 }
 
-fn unfit(error: impl std::error::Error) -> Error {
+fn unsupported(error: impl std::error::Error) -> Error {
     let sentence = format!("the format cannot hold these columns: {error}");
-    Error::Query(Wrong::new(Fault::NotSupported, sentence))
+    Error::Query(QueryError::new(Fault::NotSupported, sentence))
 }
 
 #[cfg(test)]
@@ -208,7 +211,7 @@ mod tests {
             .unwrap()
     }
 
-    /// Taken after every step, as a stream takes them.
+    /// Encodes batches, taking the bytes after every step as a stream does.
     fn written(format: Format, batches: &[RecordBatch], note: Option<&str>) -> Vec<u8> {
         let mut writer = Writer::new(format, &rows().schema()).unwrap();
         let mut bytes = writer.take();
@@ -216,7 +219,7 @@ mod tests {
             writer.write(batch).unwrap();
             bytes.extend(writer.take());
         }
-        note.map_or(Ok(()), |note| writer.note_cut(note)).unwrap();
+        note.map_or(Ok(()), |note| writer.write_truncation_note(note)).unwrap();
         writer.finish().unwrap();
         bytes.extend(writer.take());
         bytes
@@ -229,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn every_type_has_a_spelling_and_a_cut_is_noted() {
+    fn every_type_is_encoded_and_truncation_is_noted() {
         check(
             Format::Csv,
             "text,whole,decimal,float,truth,at,list,none\n\
@@ -253,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_a_header_is_written_of_no_rows() {
+    fn only_a_header_is_written_without_rows() {
         let header = "text,whole,decimal,float,truth,at,list,none\n";
         assert_eq!(written(Format::Csv, &[], None), header.as_bytes());
         assert_eq!(written(Format::Json, &[], None), b"[]\n");
@@ -263,8 +266,8 @@ mod tests {
     }
 
     #[test]
-    fn a_row_group_ends_when_it_is_large() {
-        // Nothing that packs well.
+    fn a_large_row_group_is_flushed() {
+        // Incompressible bytes.
         let noise = |number: u8| {
             let mut bytes = vec![0; 1 << 20];
             blake3::Hasher::new().update(&[number]).finalize_xof().fill(&mut bytes);
@@ -288,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_taken_in_parts_are_whole() {
+    fn files_taken_in_parts_are_complete() {
         let (batches, bytes) = ([rows(), rows()], |format| {
             bytes::Bytes::from(written(format, &[rows(), rows()], None))
         });
@@ -315,6 +318,6 @@ mod tests {
         let metadata =
             parquet::file::metadata::ParquetMetaDataReader::new().parse_and_finish(&cut).unwrap();
         let notes = metadata.file_metadata().key_value_metadata().unwrap();
-        assert!(notes.iter().any(|note| note.key == CUT), "{notes:?}");
+        assert!(notes.iter().any(|note| note.key == TRUNCATION_KEY), "{notes:?}");
     }
 }

@@ -1,13 +1,13 @@
-//! Step functions asked, combined and cut: what can be made of the states of stores.
+//! Queries and set operations on step functions.
 //!
-//! States combine in three-valued logic, whose third value is unknown: what one side decides alone
-//! is known, whatever the other. No steps at all are unknown over all time.
+//! States combine in Kleene's three-valued logic, with unknown as the third value. An empty slice
+//! of steps is unknown at all times.
 
 use super::span::Span;
 use super::timeline::Step;
 
-/// All time in stretches of one state, in order; unknown before the first step.
-pub fn stretches(steps: &[Step]) -> impl Iterator<Item = (Span, Option<bool>)> {
+/// Divides all time into segments of one state, in order; unknown before the first step.
+pub fn segments(steps: &[Step]) -> impl Iterator<Item = (Span, Option<bool>)> {
     let first_at = steps.first().map_or(Span::FOREVER, |step| step.starts_at);
     let before = Span::new(Step::EVER, first_at).map(|span| (span, None));
     before.into_iter().chain(steps.iter().enumerate().filter_map(|(at, step)| {
@@ -16,16 +16,16 @@ pub fn stretches(steps: &[Step]) -> impl Iterator<Item = (Span, Option<bool>)> {
     }))
 }
 
-/// The state that holds at an instant.
+/// State at an instant; `None` if unknown.
 pub fn state_at(steps: &[Step], instant: i64) -> Option<bool> {
     let passed = steps.partition_point(|step| step.starts_at <= instant);
     state_after(steps, passed)
 }
 
-/// Replaces `into` with the stretches of the state, those that touch as one.
-pub fn ranges_into(into: &mut Vec<Span>, steps: &[Step], state: Option<bool>) {
+/// Replaces `into` with the spans during which `state` holds, adjacent ones merged.
+pub fn spans_into(into: &mut Vec<Span>, steps: &[Step], state: Option<bool>) {
     into.clear();
-    for (span, _) in stretches(steps).filter(|(_, active)| *active == state) {
+    for (span, _) in segments(steps).filter(|(_, active)| *active == state) {
         let joined = match into.last() {
             Some(last) if last.ends_at() == span.starts_at() => {
                 Span::new(last.starts_at(), span.ends_at())
@@ -39,26 +39,26 @@ pub fn ranges_into(into: &mut Vec<Span>, steps: &[Step], state: Option<bool>) {
     }
 }
 
-/// What is known of all time in stretches of one state, in order, from the first known state to the
-/// last one; a state that holds over no time at the end is there where it is another.
-pub fn known_stretches(steps: &[Step]) -> Vec<(i64, i64, Option<bool>)> {
+/// Segments `(starts_at, ends_at, state)` from the first known state to the last known one, merged
+/// and in order. A last step without duration is kept if its state differs from the one before.
+pub fn known_segments(steps: &[Step]) -> Vec<(i64, i64, Option<bool>)> {
     let known = |step: &Step| step.active.is_some();
     let (first, last) = (steps.iter().position(known), steps.iter().rposition(known));
     let (Some(first), Some(last)) = (first, last) else { return Vec::new() };
-    let mut stretches: Vec<(i64, i64, Option<bool>)> = Vec::new();
+    let mut segments: Vec<(i64, i64, Option<bool>)> = Vec::new();
     for at in first..=last {
         let Step { starts_at, active } = steps[at];
         let ends_at = steps.get(at + 1).map_or(Span::FOREVER, |next| next.starts_at);
-        match stretches.last_mut() {
+        match segments.last_mut() {
             Some((_, end, state)) if *end == starts_at && *state == active => *end = ends_at,
             _ if starts_at == ends_at && at < last => {}
-            _ => stretches.push((starts_at, ends_at, active)),
+            _ => segments.push((starts_at, ends_at, active)),
         }
     }
-    stretches
+    segments
 }
 
-/// Down where either is, up where both are.
+/// Conjunction: down if either is down, up if both are up.
 pub fn and(left: Option<bool>, right: Option<bool>) -> Option<bool> {
     match (left, right) {
         (Some(false), _) | (_, Some(false)) => Some(false),
@@ -67,7 +67,7 @@ pub fn and(left: Option<bool>, right: Option<bool>) -> Option<bool> {
     }
 }
 
-/// Up where either is, down where both are.
+/// Disjunction: up if either is up, down if both are down.
 pub fn or(left: Option<bool>, right: Option<bool>) -> Option<bool> {
     match (left, right) {
         (Some(true), _) | (_, Some(true)) => Some(true),
@@ -76,50 +76,51 @@ pub fn or(left: Option<bool>, right: Option<bool>) -> Option<bool> {
     }
 }
 
-/// Replaces `into` with what the states of both make at every instant.
+/// Replaces `into` with the step function `combine(left(t), right(t))`.
 pub fn combine_into(
     into: &mut Vec<Step>,
     left: &[Step],
     right: &[Step],
-    made_of: impl Fn(Option<bool>, Option<bool>) -> Option<bool>,
+    combine: impl Fn(Option<bool>, Option<bool>) -> Option<bool>,
 ) {
     into.clear();
-    let (mut of_left, mut of_right) = (0, 0);
+    let (mut left_passed, mut right_passed) = (0, 0);
     let mut next_at = Some(Step::EVER);
     while let Some(at) = next_at {
         let is_passed = |step: &Step| step.starts_at <= at;
-        of_left += left[of_left..].iter().take_while(|step| is_passed(step)).count();
-        of_right += right[of_right..].iter().take_while(|step| is_passed(step)).count();
-        hold(into, at, made_of(state_after(left, of_left), state_after(right, of_right)));
-        let nexts = [left.get(of_left), right.get(of_right)];
+        left_passed += left[left_passed..].iter().take_while(|step| is_passed(step)).count();
+        right_passed += right[right_passed..].iter().take_while(|step| is_passed(step)).count();
+        let state = combine(state_after(left, left_passed), state_after(right, right_passed));
+        push_step(into, at, state);
+        let nexts = [left.get(left_passed), right.get(right_passed)];
         next_at = nexts.into_iter().flatten().map(|step| step.starts_at).min();
     }
 }
 
-/// Up becomes down and down up; what is unknown stays so.
+/// Swaps up and down; unknown stays unknown.
 pub fn negate(steps: &mut [Step]) {
     for step in steps {
         step.active = step.active.map(|active| !active);
     }
 }
 
-/// Replaces `into` with the steps within the range, unknown outside; `None` is an empty range.
+/// Replaces `into` with the steps cut to the range, unknown outside; `None` is an empty range.
 pub fn clip_into(into: &mut Vec<Step>, steps: &[Step], range: Option<Span>) {
     into.clear();
-    hold(into, Step::EVER, None);
+    push_step(into, Step::EVER, None);
     let Some(range) = range else { return };
-    for (span, state) in stretches(steps) {
+    for (span, state) in segments(steps) {
         if let Some(span) = span.within(range) {
-            hold(into, span.starts_at(), state);
+            push_step(into, span.starts_at(), state);
         }
     }
     if range.ends_at() < Span::FOREVER {
-        hold(into, range.ends_at(), None);
+        push_step(into, range.ends_at(), None);
     }
 }
 
-/// Fills what is unknown at the ends: before the first known state with the last one known of the
-/// steps before, after the last known state with that.
+/// Fills unknown time at both ends: before the first known state with the last known state of
+/// `before`, after the last known state with that state.
 pub fn fill_ends(steps: &mut Vec<Step>, before: &[Step]) {
     let carried = before.iter().rev().find_map(|step| step.active);
     let known = steps.iter().position(|step| step.active.is_some());
@@ -130,9 +131,9 @@ pub fn fill_ends(steps: &mut Vec<Step>, before: &[Step]) {
     }
 }
 
-/// How long the state holds within the range, microseconds; `None` where that has no limit.
+/// Microseconds for which the state holds within the range; `None` if unbounded.
 pub fn duration_in(steps: &[Step], state: Option<bool>, range: Span) -> Option<i64> {
-    let held = stretches(steps).filter(|(_, active)| *active == state);
+    let held = segments(steps).filter(|(_, active)| *active == state);
     let mut spans = held.filter_map(|(span, _)| span.within(range));
     spans.try_fold(0, |total_us: i64, span| {
         let is_open = span.starts_at() == Step::EVER || span.ends_at() == Span::FOREVER;
@@ -141,13 +142,13 @@ pub fn duration_in(steps: &[Step], state: Option<bool>, range: Span) -> Option<i
     })
 }
 
-/// The state after so many steps have passed.
+/// State after the first `passed` steps.
 fn state_after(steps: &[Step], passed: usize) -> Option<bool> {
     passed.checked_sub(1).and_then(|last| steps[last].active)
 }
 
-/// From an instant on, not before the last step; no two neighbours alike.
-fn hold(steps: &mut Vec<Step>, starts_at: i64, active: Option<bool>) {
+/// Appends a step, replacing one at the same instant; drops it if the state does not change.
+fn push_step(steps: &mut Vec<Step>, starts_at: i64, active: Option<bool>) {
     steps.pop_if(|last| last.starts_at == starts_at);
     if steps.last().is_none_or(|last| last.active != active) {
         steps.push(Step { starts_at, active });
@@ -156,7 +157,7 @@ fn hold(steps: &mut Vec<Step>, starts_at: i64, active: Option<bool>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::drawn::{drawn, drawn_spans, span, steps};
+    use super::super::tests::drawing::{draw_spans, draw_steps, parse_span, parse_steps};
     use super::*;
 
     #[test]
@@ -170,32 +171,32 @@ mod tests {
             ("", 5, None),
             ("5+", 4, None),
         ] {
-            assert_eq!(state_at(&steps(given), instant), expected, "{given} at {instant}");
+            assert_eq!(state_at(&parse_steps(given), instant), expected, "{given} at {instant}");
         }
     }
 
     #[test]
-    fn ranges_of_a_state_are_open_where_nothing_bounds_them() {
+    fn spans_of_a_state_are_unbounded_at_the_ends() {
         for (given, up, down) in [
             ("", "", ""),
             ("+", "..", ""),
             ("+ 9-", "..9", "9.."),
             ("? 5+ 9- 12+ 15?", "5..9 12..15", "9..12"),
-            // A step over no time neither is a range nor divides one.
+            // A step without duration is not a span and does not divide one.
             ("? 5+ 9- 9?", "5..9", ""),
             ("+ 5- 5+ 9?", "..9", ""),
         ] {
             let ranges = |state| {
                 let mut ranges = Vec::new();
-                ranges_into(&mut ranges, &steps(given), Some(state));
-                drawn_spans(&ranges)
+                spans_into(&mut ranges, &parse_steps(given), Some(state));
+                draw_spans(&ranges)
             };
             assert_eq!((ranges(true).as_str(), ranges(false).as_str()), (up, down), "{given}");
         }
     }
 
     #[test]
-    fn known_stretches_go_from_the_first_known_state_to_the_last() {
+    fn known_segments_go_from_the_first_known_state_to_the_last() {
         for (given, expected) in [
             ("", ""),
             ("?", ""),
@@ -213,8 +214,8 @@ mod tests {
                 };
                 format!("{from}..{to}{state}")
             };
-            let found: Vec<_> = known_stretches(&steps(given)).into_iter().map(drawn).collect();
-            assert_eq!(found.join(" "), expected, "{given}");
+            let found = known_segments(&parse_steps(given)).into_iter().map(drawn);
+            assert_eq!(found.collect::<Vec<_>>().join(" "), expected, "{given}");
         }
     }
 
@@ -222,15 +223,15 @@ mod tests {
     fn check_combined(left: &str, right: &str, both: &str, either: &str) {
         for (left, right) in [(left, right), (right, left)] {
             let mut made = Vec::new();
-            combine_into(&mut made, &steps(left), &steps(right), and);
-            assert_eq!(drawn(&made), both, "{left} and {right}");
-            combine_into(&mut made, &steps(left), &steps(right), or);
-            assert_eq!(drawn(&made), either, "{left} or {right}");
+            combine_into(&mut made, &parse_steps(left), &parse_steps(right), and);
+            assert_eq!(draw_steps(&made), both, "{left} and {right}");
+            combine_into(&mut made, &parse_steps(left), &parse_steps(right), or);
+            assert_eq!(draw_steps(&made), either, "{left} or {right}");
         }
     }
 
     #[test]
-    fn what_one_side_decides_alone_is_known() {
+    fn one_known_side_may_decide_the_result() {
         check_combined("+ 5-", "+ 9-", "+ 5-", "+ 9-");
         check_combined("+ 5- 9+", "?", "? 5- 9?", "+ 5? 9+");
         check_combined("+ 5- 9+", "", "? 5- 9?", "+ 5? 9+");
@@ -241,13 +242,13 @@ mod tests {
 
     #[test]
     fn not_swaps_up_and_down_and_leaves_unknown() {
-        let mut negated = steps("? 5+ 9- 12?");
+        let mut negated = parse_steps("? 5+ 9- 12?");
         negate(&mut negated);
-        assert_eq!(drawn(&negated), "? 5- 9+ 12?");
+        assert_eq!(draw_steps(&negated), "? 5- 9+ 12?");
     }
 
     #[test]
-    fn outside_of_a_clip_nothing_is_known() {
+    fn time_outside_of_a_clip_is_unknown() {
         for (given, range, expected) in [
             ("+ 9-", "5..12", "? 5+ 9- 12?"),
             ("+ 9-", "9..12", "? 9- 12?"),
@@ -257,12 +258,12 @@ mod tests {
             ("+ 9-", "5..", "? 5+ 9-"),
         ] {
             let mut clipped = Vec::new();
-            clip_into(&mut clipped, &steps(given), Some(span(range)));
-            assert_eq!(drawn(&clipped), expected, "{given} in {range}");
+            clip_into(&mut clipped, &parse_steps(given), Some(parse_span(range)));
+            assert_eq!(draw_steps(&clipped), expected, "{given} in {range}");
         }
-        let mut clipped = steps("+");
-        clip_into(&mut clipped, &steps("+ 9-"), None);
-        assert_eq!(drawn(&clipped), "?");
+        let mut clipped = parse_steps("+");
+        clip_into(&mut clipped, &parse_steps("+ 9-"), None);
+        assert_eq!(draw_steps(&clipped), "?");
     }
 
     #[test]
@@ -275,14 +276,14 @@ mod tests {
             ("", "? 1- 2?", "-"),
             ("?", "", "?"),
         ] {
-            let mut filled = steps(given);
-            fill_ends(&mut filled, &steps(before));
-            assert_eq!(drawn(&filled), expected, "{given} after {before}");
+            let mut filled = parse_steps(given);
+            fill_ends(&mut filled, &parse_steps(before));
+            assert_eq!(draw_steps(&filled), expected, "{given} after {before}");
         }
     }
 
     #[test]
-    fn a_duration_without_a_limit_is_none() {
+    fn an_unbounded_duration_is_none() {
         for (given, state, range, expected) in [
             ("? 5+ 9- 12?", Some(true), "..", Some(4)),
             ("? 5+ 9- 12?", Some(false), "10..", Some(2)),
@@ -294,7 +295,7 @@ mod tests {
             ("", Some(true), "..", Some(0)),
             ("", None, "2..5", Some(3)),
         ] {
-            let found = duration_in(&steps(given), state, span(range));
+            let found = duration_in(&parse_steps(given), state, parse_span(range));
             assert_eq!(found, expected, "{state:?} of {given} in {range}");
         }
     }

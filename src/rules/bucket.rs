@@ -1,4 +1,4 @@
-//! A range in buckets of a local clock: minutes, hours, days, weeks, months or any number of them.
+//! Buckets: a range cut into equal parts of the local calendar, from seconds to centuries.
 
 use chrono::{Datelike, NaiveDate};
 
@@ -6,16 +6,15 @@ use super::calendar::{DAY_US, HOUR_US, MINUTE_US, SECOND_US, day_of};
 use super::span::Span;
 use super::zone::LocalClock;
 
-/// A length of the calendar, as the clock on the wall counts it: a day has 23 to 25 hours, and the
-/// hour that a clock shows twice lasts two.
+/// Length of a bucket in local time: a day has 23 to 25 hours, and an ambiguous hour lasts two.
 ///
-/// Buckets of time are counted from Monday, 2000-01-03, those of months from January 2000, so that
-/// weeks start on Mondays and quarters in January, April, July and October.
+/// Buckets of time are aligned to Monday, 2000-01-03, and buckets of months to January 2000. Weeks
+/// therefore start on Mondays, and quarters in January, April, July and October.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Bucket {
-    /// Microseconds of the local clock; at least a second.
+    /// Microseconds of local time; at least a second.
     Time(i64),
-    /// At least one.
+    /// Number of months; at least one.
     Months(i32),
 }
 
@@ -30,7 +29,7 @@ impl Bucket {
     pub const WEEK: Self = Self::Time(7 * DAY_US);
     pub const MONTH: Self = Self::Months(1);
 
-    /// Units of a length, each with its other spellings; all may end in an s.
+    /// Units with their spellings, each also with a plural s.
     const UNITS: [(&[&str], Self); 12] = [
         (&["microsecond", "us"], Self::Time(1)),
         (&["millisecond", "ms"], Self::Time(1_000)),
@@ -46,14 +45,15 @@ impl Bucket {
         (&["century", "centurie"], Self::Months(1200)),
     ];
 
-    /// `day`, `5 minutes`, `1h 30m`, `1 quarter`.
+    /// Parses a length such as `day`, `5 minutes`, `1h 30m` or `1 quarter`.
     ///
     /// # Errors
-    /// Says what was expected of the text.
+    /// A sentence that quotes the text and says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "{text:?} is not a bucket; expected minute, hour, day, week, month, quarter, year or an interval like '5 minutes'"
+                "{text:?} is not a bucket; expected minute, hour, day, week, month, quarter, year \
+                 or an interval like '5 minutes'"
             )
         };
         let (mut time_us, mut months) = (0_i64, 0_i64);
@@ -78,14 +78,14 @@ impl Bucket {
         if text.trim().is_empty() {
             return Err(wrong());
         }
-        Self::of(months, time_us).map_err(|what| format!("{text:?} {what}"))
+        Self::new(months, time_us).map_err(|what| format!("{text:?} {what}"))
     }
 
-    /// Of a length in months and microseconds, one of which is nothing.
+    /// Builds a bucket from a length in months or in microseconds; the other must be 0.
     ///
     /// # Errors
-    /// Says what is wrong with the length, to be put behind it.
-    pub fn of(months: i64, time_us: i64) -> Result<Self, &'static str> {
+    /// A predicate that the caller puts after the quoted text.
+    pub fn new(months: i64, time_us: i64) -> Result<Self, &'static str> {
         const MONTHS_MAX: i64 = 12_000;
         match (months, time_us) {
             (0, SECOND_US..=Self::LONGEST_US) => Ok(Self::Time(time_us)),
@@ -109,7 +109,7 @@ impl Bucket {
         Self::UNITS.into_iter().find(|unit| is_it(unit.0)).map(|(_, unit)| unit)
     }
 
-    /// As [`Self::parse`] reads it.
+    /// Formats the length so that [`Self::parse`] reads it back.
     pub fn text(self) -> String {
         match self {
             Self::Months(months) => format!("{months} months"),
@@ -118,7 +118,7 @@ impl Bucket {
         }
     }
 
-    /// At least as many as there are in a range of the length.
+    /// Upper bound of the number of buckets in a range of the given length.
     pub fn count_within(self, range_us: i64) -> i64 {
         let shortest_us = match self {
             Self::Time(length_us) => length_us,
@@ -127,7 +127,7 @@ impl Bucket {
         range_us / shortest_us + 2
     }
 
-    /// Microseconds of the local clock at which the bucket of a local time starts.
+    /// Local time, in microseconds, at which the bucket of a local time starts.
     pub fn start_of(self, local_us: i64) -> i64 {
         match self {
             Self::Time(_) => self.start_from(TIME_ORIGIN_US, local_us),
@@ -135,7 +135,7 @@ impl Bucket {
         }
     }
 
-    /// The same where buckets are counted from another local time, or from the month that holds it.
+    /// Like [`Self::start_of`], aligned to `origin_us` or to the month that contains it.
     pub fn start_from(self, origin_us: i64, local_us: i64) -> i64 {
         match self {
             Self::Time(length_us) => {
@@ -149,23 +149,23 @@ impl Bucket {
         }
     }
 
-    /// Where the bucket after the one that starts there does.
-    fn after(self, start_us: i64) -> i64 {
+    /// Local time at which the next bucket starts.
+    fn next_start(self, start_us: i64) -> i64 {
         match self {
             Self::Time(length_us) => start_us + length_us,
             Self::Months(months) => start_of_month(month_of(start_us) + i64::from(months)),
         }
     }
 
-    /// The buckets of the range, the first and the last cut to it, each with the local time at which
-    /// it starts uncut.
+    /// Cuts the range into buckets, each with the local time at which the uncut bucket starts. The
+    /// first and the last are cut to the range.
     ///
-    /// A bucket starts when the clock first shows its start, or is past it where that is left out. Of
-    /// a time that is shown twice, buckets shorter than it start again in its second pass.
+    /// A bucket whose start falls into a gap starts at the end of the gap. Buckets shorter than a
+    /// fold start again in its second pass.
     pub fn cut(self, clock: &LocalClock, range: Span) -> Vec<(i64, Span)> {
         let mut starts = self.starts(clock, range);
         starts.extend(self.second_passes(clock, range));
-        // Of those that start at one instant, the last one in order of local times stays.
+        // Of several that start at one instant, the one with the latest local time stays.
         starts.sort_by_key(|(starts_at, _)| *starts_at);
         let ends = starts.iter().skip(1).map(|(starts_at, _)| *starts_at);
         let ends: Vec<_> = ends.chain([Span::FOREVER]).collect();
@@ -176,15 +176,15 @@ impl Bucket {
         spans.collect()
     }
 
-    /// Instants at which buckets start that reach into the range, and their local times.
+    /// Instants, with their local times, at which buckets start that overlap the range.
     fn starts(self, clock: &LocalClock, range: Span) -> Vec<(i64, i64)> {
         let mut starts = Vec::new();
-        // The bucket before, too: where clocks go back, the range may start in its second pass.
+        // Include the bucket before: the range may start in the second pass of a fold.
         let mut local = self.start_of(self.start_of(clock.local_at(range.starts_at())) - 1);
         let mut starts_at = self.starts_at(clock, local);
         while starts_at < range.ends_at() {
             starts.push((starts_at, local));
-            local = self.after(local);
+            local = self.next_start(local);
             starts_at = self.starts_at(clock, local).max(starts_at);
         }
         starts
@@ -192,16 +192,16 @@ impl Bucket {
 
     fn starts_at(self, clock: &LocalClock, local: i64) -> i64 {
         let instant = clock.instant_of(local);
-        if !self.is_of_a_day() || clock.local_at(instant) == local {
+        if !self.is_shorter_than_a_day() || clock.local_at(instant) == local {
             return instant;
         }
-        // Left out: those parts of a day that are in a gap begin where the clock goes on.
+        // The start is in a gap; parts of a day begin at the transition.
         let passed = clock.changes().partition_point(|change| change.at <= instant);
         let change = passed.checked_sub(1).map(|last| clock.changes()[last].at);
         change.map_or(instant, |change_at| instant.min(change_at))
     }
 
-    /// Starts of buckets in the second passes of times that are shown twice.
+    /// Starts of buckets within the second passes of folds.
     fn second_passes(self, clock: &LocalClock, range: Span) -> Vec<(i64, i64)> {
         let (mut starts, mut before_us) = (Vec::new(), clock.first_offset_us());
         for change in clock.changes() {
@@ -211,28 +211,28 @@ impl Bucket {
             if !matches!(self, Self::Time(length_us) if length_us < to - from) || !is_near {
                 continue;
             }
-            // The one that is under way as the second pass begins, and those within it.
+            // The bucket in progress when the second pass begins, and those that start within it.
             let mut local = self.start_of(from);
             while local < to {
                 starts.push((local.max(from) - change.offset_us, local));
-                local = self.after(local);
+                local = self.next_start(local);
             }
         }
         starts
     }
 
-    fn is_of_a_day(self) -> bool {
+    fn is_shorter_than_a_day(self) -> bool {
         matches!(self, Self::Time(length_us) if length_us < DAY_US)
     }
 }
 
-/// The month that holds a local time, counted from year 0.
+/// Month of a local time, counted from year 0.
 fn month_of(local_us: i64) -> i64 {
     let date = i32::try_from(day_of(local_us)).ok().and_then(NaiveDate::from_epoch_days);
     date.map_or(0, |date| i64::from(date.year()) * 12 + i64::from(date.month0()))
 }
 
-/// Local microseconds of the midnight at which a month starts.
+/// Local time, in microseconds, of the midnight at which a month starts.
 fn start_of_month(month: i64) -> i64 {
     let year = i32::try_from(month.div_euclid(12)).ok();
     let date =

@@ -1,24 +1,24 @@
-//! Days and weekdays by integer arithmetic on instants; day 0 is 1970-01-01.
+//! Days and weekdays by integer arithmetic; day 0 is 1970-01-01.
 
 pub const SECOND_US: i64 = 1_000_000;
 pub const MINUTE_US: i64 = 60 * SECOND_US;
 pub const HOUR_US: i64 = 60 * MINUTE_US;
 pub const DAY_US: i64 = 24 * HOUR_US;
-/// Seconds of a calendar day as clocks on the wall count it.
+/// Seconds of a day in local time, without transitions.
 pub const DAY_S: u32 = 86_400;
 
-/// The day that holds an instant of the same clock (UTC instant and UTC day, or local and local).
+/// Day of an instant: the UTC day of a UTC instant, the local day of a local time.
 pub fn day_of(instant_us: i64) -> i64 {
     instant_us.div_euclid(DAY_US)
 }
 
-/// Monday is 0, Sunday 6.
+/// Weekday of a day; 0 is Monday, 6 is Sunday.
 pub fn weekday_of(day: i64) -> u8 {
     // 1970-01-01 was a Thursday.
     (day + 3).rem_euclid(7) as u8
 }
 
-/// An instant in RFC 3339, to the microsecond.
+/// Formats an instant as RFC 3339 in UTC, to the microsecond.
 pub fn instant_text(instant_us: i64) -> String {
     match chrono::DateTime::from_timestamp_micros(instant_us) {
         Some(instant) => instant.to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
@@ -26,7 +26,7 @@ pub fn instant_text(instant_us: i64) -> String {
     }
 }
 
-/// Local time minus UTC as `-06:00`; with seconds where there are any, as before standard time.
+/// Formats local time minus UTC as `-06:00`, with seconds if there are any.
 pub fn offset_text(offset_us: i64) -> String {
     let sign = if offset_us < 0 { '-' } else { '+' };
     let offset_s = offset_us.abs() / SECOND_US;
@@ -37,8 +37,8 @@ pub fn offset_text(offset_us: i64) -> String {
     }
 }
 
-/// The local time of an instant by a clock of that offset, in RFC 3339, with as many digits of the
-/// second as it needs: `2023-11-05T01:30:00-05:00`.
+/// Formats an instant as local time at the offset, in RFC 3339 with as few digits of the second as
+/// possible: `2023-11-05T01:30:00-05:00`.
 pub fn local_text(instant_us: i64, offset_us: i64) -> String {
     let local = instant_us.checked_add(offset_us).and_then(chrono::DateTime::from_timestamp_micros);
     match local {

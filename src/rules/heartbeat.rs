@@ -1,18 +1,18 @@
-//! Heartbeats: who was heard of is live for a while, and dead within a range while nobody hears.
+//! Heartbeats: each makes its sender live for a while; the rest of the range is dead.
 
 use super::span::{Span, Spans};
 use super::timeline::Step;
 
-/// The live time of a range. The last live span may go on after the range, for the one that follows.
+/// Live time of a range. The last live span may end after the range, to be carried into the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heartbeats {
     pub range: Span,
-    /// None starts outside of the range.
+    /// Every span starts within the range.
     pub live: Spans,
 }
 
 impl Heartbeats {
-    /// The steps within the range: up while live, down while dead; unknown outside.
+    /// Replaces `into` with the steps: up while live, down while dead, unknown outside.
     pub fn steps_into(&self, into: &mut Vec<Step>) {
         into.clear();
         into.push(Step { starts_at: Step::EVER, active: None });
@@ -30,8 +30,8 @@ impl Heartbeats {
         into.push(Step { starts_at: self.range.ends_at(), active: None });
     }
 
-    /// With what the range before goes on with; `None` where that does not end before this starts.
-    pub fn after(&self, before: &Self) -> Option<Self> {
+    /// Adds live time carried over from `before`; `None` unless it ends before this range.
+    pub fn interpolate(&self, before: &Self) -> Option<Self> {
         if before.range.ends_at() > self.range.starts_at() {
             return None;
         }
@@ -41,8 +41,8 @@ impl Heartbeats {
         Some(Self { range: self.range, live: Spans::union(live) })
     }
 
-    /// Those within a part of the range; `None` where it is no part of it.
-    pub fn trimmed(&self, range: Span) -> Option<Self> {
+    /// Cuts to a part of the range; `None` if `range` is not within it.
+    pub fn trim_to(&self, range: Span) -> Option<Self> {
         if range.within(self.range) != Some(range) {
             return None;
         }
@@ -55,20 +55,20 @@ impl Heartbeats {
 
 #[cfg(test)]
 mod tests {
-    use super::super::drawn::{drawn, span};
+    use super::super::tests::drawing::{draw_steps, parse_span};
     use super::*;
 
-    /// A range `0..20` and live spans `3..7 9..12`.
+    /// Reads a range as `0..20` and live spans as `3..7 9..12`.
     fn beats(range: &str, live: &str) -> Heartbeats {
-        let live = live.split_whitespace().map(span).collect();
-        Heartbeats { range: span(range), live: Spans::union(live) }
+        let live = live.split_whitespace().map(parse_span).collect();
+        Heartbeats { range: parse_span(range), live: Spans::union(live) }
     }
 
     #[track_caller]
     fn check(found: &Heartbeats, expected: &str) {
         let mut steps = Vec::new();
         found.steps_into(&mut steps);
-        assert_eq!(drawn(&steps), expected);
+        assert_eq!(draw_steps(&steps), expected);
     }
 
     #[test]
@@ -81,23 +81,24 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_on_from_before_is_live() {
+    fn live_time_is_carried_into_the_next_range() {
         let next = beats("20..40", "22..25");
-        check(&next.after(&beats("0..20", "18..21")).unwrap(), "? 20+ 21- 22+ 25- 40?");
-        check(&next.after(&beats("0..20", "18..23")).unwrap(), "? 20+ 25- 40?");
-        check(&next.after(&beats("0..20", "18..20")).unwrap(), "? 20- 22+ 25- 40?");
-        check(&next.after(&beats("0..20", "")).unwrap(), "? 20- 22+ 25- 40?");
-        check(&next.after(&beats("0..10", "8..60")).unwrap(), "? 20+ 40?");
-        assert_eq!(next.after(&beats("0..21", "")), None);
+        check(&next.interpolate(&beats("0..20", "18..21")).unwrap(), "? 20+ 21- 22+ 25- 40?");
+        check(&next.interpolate(&beats("0..20", "18..23")).unwrap(), "? 20+ 25- 40?");
+        check(&next.interpolate(&beats("0..20", "18..20")).unwrap(), "? 20- 22+ 25- 40?");
+        check(&next.interpolate(&beats("0..20", "")).unwrap(), "? 20- 22+ 25- 40?");
+        check(&next.interpolate(&beats("0..10", "8..60")).unwrap(), "? 20+ 40?");
+        assert_eq!(next.interpolate(&beats("0..21", "")), None);
     }
 
     #[test]
-    fn a_part_is_as_it_was_in_the_whole() {
+    fn trimming_keeps_the_states_of_the_part() {
         let whole = beats("0..40", "3..7 9..12 30..50");
-        check(&whole.trimmed(span("5..10")).unwrap(), "? 5+ 7- 9+ 10?");
-        check(&whole.trimmed(span("12..30")).unwrap(), "? 12- 30?");
-        assert_eq!(whole.trimmed(span("5..10")).unwrap().live.last(), Some(&span("9..12")));
-        assert_eq!(whole.trimmed(span("5..41")), None);
-        assert_eq!(whole.trimmed(span("0..40")), Some(whole.clone()));
+        let part = whole.trim_to(parse_span("5..10")).unwrap();
+        check(&part, "? 5+ 7- 9+ 10?");
+        assert_eq!(part.live.last(), Some(&parse_span("9..12")));
+        check(&whole.trim_to(parse_span("12..30")).unwrap(), "? 12- 30?");
+        assert_eq!(whole.trim_to(parse_span("5..41")), None);
+        assert_eq!(whole.trim_to(parse_span("0..40")), Some(whole.clone()));
     }
 }

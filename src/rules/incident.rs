@@ -1,21 +1,21 @@
-//! Outages: when a store was down, how long of it while it should have been open.
+//! Incidents: periods during which a store was down while it should have been open.
 
 use super::span::Span;
 use super::tally::tally;
 use super::timeline::Step;
 
-/// A maximal run of `inactive`, from its first to its last instant within a range.
+/// Longest span without any state but down, cut to a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Incident {
     pub span: Span,
-    /// Scheduled open time within it, microseconds; positive.
+    /// Open time within the span, in microseconds; positive.
     pub downtime_us: i64,
-    /// Whether it still runs at the end of the range.
+    /// True if the incident has not ended within the range.
     pub is_open: bool,
 }
 
-/// The incidents within the range, in order. Closed hours do not split one, and one without any
-/// open time is none. Spans come in order and do not overlap.
+/// Incidents within the range, in order. Closed hours do not split an incident, and one without
+/// open time is left out. `open` must be sorted and disjoint.
 pub fn incidents(steps: &[Step], open: &[Span], range: Span) -> Vec<Incident> {
     let runs = steps.iter().enumerate().filter(|(_, step)| step.active == Some(false));
     let listed = runs.filter_map(|(at, step)| {
@@ -25,7 +25,7 @@ pub fn incidents(steps: &[Step], open: &[Span], range: Span) -> Vec<Incident> {
         let first = open.partition_point(|open| open.ends_at() <= span.starts_at());
         let after = open.partition_point(|open| open.starts_at() < span.ends_at());
         let downtime_us = tally(steps, open[first..after].iter().copied(), span).down_us;
-        // What nobody vouches for from the end on has not ended there.
+        // Unknown from the end on: the incident has not ended there.
         let is_cut = next.is_some_and(|next| next.active.is_none());
         let is_open = ends_at > range.ends_at() || ends_at == range.ends_at() && is_cut;
         (downtime_us > 0).then_some(Incident { span, downtime_us, is_open })
@@ -39,8 +39,8 @@ mod tests {
     use super::super::timeline::{Poll, steps};
     use super::*;
 
-    /// Polls as `5+ 9-`, open spans and range as `3..7`; incidents as `3..7=4`, with a `!` where
-    /// one is open.
+    /// Reads polls as `5+ 9-`, open spans and range as `3..7`. Draws incidents as `3..7=4`, with a
+    /// `!` if open.
     #[track_caller]
     fn check(polls: &str, open: &str, range: &str, expected: &str) {
         let poll = |word: &str| {
@@ -72,26 +72,26 @@ mod tests {
     }
 
     #[test]
-    fn closed_hours_do_not_split_it_and_do_not_count() {
+    fn closed_hours_neither_split_an_incident_nor_count() {
         check("0+ 10- 50+", "0..20 40..60", "0..100", "10..50=20");
     }
 
     #[test]
-    fn one_without_open_time_is_none() {
+    fn an_outage_without_open_time_is_not_an_incident() {
         check("0+ 20- 40+", "0..20 40..60", "0..100", "");
     }
 
     #[test]
-    fn it_is_cut_to_the_range_and_open_where_it_goes_on() {
+    fn an_incident_is_cut_to_the_range_and_open_if_it_goes_on() {
         check("0- 50+", "0..100", "10..40", "10..40=30!");
         check("0- 40+", "0..100", "10..40", "10..40=30");
         check("0+ 30-", "0..100", "0..40", "30..40=10!");
-        // The first status reaches back.
+        // The first status is backfilled.
         check("30- 35+", "0..100", "10..40", "10..35=25");
     }
 
     #[test]
-    fn one_that_is_cut_off_at_the_end_of_what_is_known_is_open() {
+    fn an_incident_before_unknown_time_is_open() {
         let range = Span::new(0, 9).unwrap();
         let down = Step { starts_at: 3, active: Some(false) };
         let is_open = |after: Step| incidents(&[down, after], &[range], range)[0].is_open;

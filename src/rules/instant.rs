@@ -1,8 +1,8 @@
-//! Reads instants: the one parser behind files, flags, HTTP and SQL.
+//! Parsing of instants, the same for files, flags, HTTP and SQL.
 //!
 //! An instant is a date, a time of day and a zone, in the extended or the basic form of ISO 8601:
-//! `2023-01-22 12:09:39.388884 UTC`, `2023-01-22T12:09Z`, `20230122T130939+0100`. Without a zone it
-//! is UTC. Knows no zone rules: the caller brings the clock of a named zone.
+//! `2023-01-22 12:09:39.388884 UTC`, `2023-01-22T12:09Z`, `20230122T130939+0100`. The zone defaults
+//! to UTC. Knows no zone rules: the caller supplies the clock of a named zone.
 
 use chrono::NaiveDate;
 
@@ -10,70 +10,70 @@ use super::calendar::{DAY_US, HOUR_US, MINUTE_US, SECOND_US};
 use super::span::Span;
 use super::zone::LocalClock;
 
-/// Reads a field of a file: microseconds UTC, digits beyond the microsecond truncated.
+/// Parses a field of a file into microseconds UTC; further digits are truncated.
 ///
 /// # Errors
-/// A text without a time of day, or with the name of a zone. Worded to follow a column's name.
-pub fn read_instant(field: &[u8]) -> Result<i64, String> {
+/// The text has no time of day, names a zone, or is malformed. Worded to follow a column's name.
+pub fn parse_instant_field(field: &[u8]) -> Result<i64, String> {
     let field = field.trim_ascii();
-    if let Some(instant) = read_plain(field) {
+    if let Some(instant) = parse_plain(field) {
         return Ok(instant);
     }
-    match read(field) {
+    match parse(field) {
         Ok(Local { has_time: true, local_us, zone: Zone::Offset(offset_us) }) => {
-            in_range(local_us - offset_us).ok_or(Wrong::NotAnInstant)
+            in_range(local_us - offset_us).ok_or(Fault::NotAnInstant)
         }
-        Ok(Local { has_time: false, .. }) => Err(Wrong::NoTime),
-        Ok(Local { zone: Zone::Named(_), .. }) => Err(Wrong::NamedZone),
-        Err(wrong) => Err(wrong),
+        Ok(Local { has_time: false, .. }) => Err(Fault::NoTime),
+        Ok(Local { zone: Zone::Named(_), .. }) => Err(Fault::NamedZone),
+        Err(fault) => Err(fault),
     }
-    .map_err(|wrong| wrong.sentence(field))
+    .map_err(|fault| fault.sentence(field))
 }
 
-/// Reads what a person asks for: as [`read_instant`], and a date alone is its midnight; the name of
-/// a zone may follow a local time.
+/// Parses an instant from a person or a program. Like [`parse_instant_field`], but a date alone is
+/// its midnight, and the name of a zone may follow a local time.
 ///
-/// `clock` returns the clock of a zone over a span, `None` where no zone has the name.
+/// `clock` returns the clock of a zone over a span, or `None` for an unknown zone.
 ///
 /// # Errors
-/// Worded to follow a flag's or a parameter's name.
-pub fn read_asked_instant(
+/// The text is malformed or its zone unknown. Worded to follow a flag's or a parameter's name.
+pub fn parse_instant(
     text: &str,
     clock: impl FnOnce(&str, Span) -> Option<LocalClock>,
 ) -> Result<i64, String> {
     let text = text.trim();
-    let instant = read(text.as_bytes()).and_then(|local| match local.zone {
-        Zone::Offset(offset_us) => in_range(local.local_us - offset_us).ok_or(Wrong::NotAnInstant),
+    let instant = parse(text.as_bytes()).and_then(|local| match local.zone {
+        Zone::Offset(offset_us) => in_range(local.local_us - offset_us).ok_or(Fault::NotAnInstant),
         Zone::Named(name) => {
-            let near = Span::new(local.local_us, local.local_us + 1).ok_or(Wrong::NotAnInstant)?;
-            let clock = clock(name, near).ok_or(Wrong::UnknownZone)?;
-            in_range(clock.instant_of(local.local_us)).ok_or(Wrong::NotAnInstant)
+            let near = Span::new(local.local_us, local.local_us + 1).ok_or(Fault::NotAnInstant)?;
+            let clock = clock(name, near).ok_or(Fault::UnknownZone)?;
+            in_range(clock.instant_of(local.local_us)).ok_or(Fault::NotAnInstant)
         }
     });
-    instant.map_err(|wrong| wrong.sentence(text.as_bytes()))
+    instant.map_err(|fault| fault.sentence(text.as_bytes()))
 }
 
-/// Reads a time on a local clock: microseconds as that clock counts them. A zone behind it says
-/// nothing, as in PostgreSQL, but has to be one.
+/// Parses a local time into microseconds of that clock. A zone behind it is validated, but ignored
+/// as in PostgreSQL.
 ///
 /// # Errors
-/// As [`read_asked_instant`].
-pub fn read_asked_local_time(
+/// Like [`parse_instant`].
+pub fn parse_local_time(
     text: &str,
     clock: impl FnOnce(&str, Span) -> Option<LocalClock>,
 ) -> Result<i64, String> {
     let text = text.trim();
-    let local = read(text.as_bytes()).and_then(|local| match local.zone {
+    let local = parse(text.as_bytes()).and_then(|local| match local.zone {
         Zone::Named(name) => {
-            let near = Span::new(local.local_us, local.local_us + 1).ok_or(Wrong::NotAnInstant)?;
-            clock(name, near).map(|_| local.local_us).ok_or(Wrong::UnknownZone)
+            let near = Span::new(local.local_us, local.local_us + 1).ok_or(Fault::NotAnInstant)?;
+            clock(name, near).map(|_| local.local_us).ok_or(Fault::UnknownZone)
         }
         Zone::Offset(_) => Ok(local.local_us),
     });
-    local.map_err(|wrong| wrong.sentence(text.as_bytes()))
+    local.map_err(|fault| fault.sentence(text.as_bytes()))
 }
 
-/// A text as a person sees it, cut where it is long.
+/// Quotes a text for an error message, shortened if long.
 pub fn quoted(text: &[u8]) -> String {
     const CHARS_MAX: usize = 80;
     let text = String::from_utf8_lossy(text);
@@ -84,7 +84,7 @@ pub fn quoted(text: &[u8]) -> String {
 }
 
 #[derive(Clone, Copy)]
-enum Wrong {
+enum Fault {
     NotAnInstant,
     NoTime,
     LeapSecond,
@@ -92,32 +92,30 @@ enum Wrong {
     UnknownZone,
 }
 
-impl Wrong {
+impl Fault {
     fn sentence(self, text: &[u8]) -> String {
         const LIKE: &str = "expected one like 2023-01-22 12:09:39.388884 UTC";
         let text = quoted(text);
         match self {
-            Wrong::NotAnInstant => format!("{text} is not an instant; {LIKE}"),
-            Wrong::NoTime => format!("{text} has no time of day; {LIKE}"),
-            Wrong::LeapSecond => {
-                format!("{text} is a leap second, which UTC here does not count; write second 59")
+            Fault::NotAnInstant => format!("{text} is not an instant; {LIKE}"),
+            Fault::NoTime => format!("{text} has no time of day; {LIKE}"),
+            Fault::LeapSecond => {
+                format!("{text} is a leap second; write second 59 instead")
             }
-            Wrong::NamedZone => {
-                format!(
-                    "{text} names a zone; expected UTC or an offset like +01:00 behind the time"
-                )
+            Fault::NamedZone => {
+                format!("{text} names a zone; use UTC or an offset like +01:00 behind the time")
             }
-            Wrong::UnknownZone => {
+            Fault::UnknownZone => {
                 format!(
-                    "{text} is not an instant: its zone is unknown; expected UTC, an offset like \
-                     +01:00, or an IANA name like America/Chicago"
+                    "{text} is not an instant: its zone is unknown; use UTC, an offset like +01:00 \
+                     or an IANA name like America/Chicago"
                 )
             }
         }
     }
 }
 
-/// What a text says, before its zone is applied.
+/// Parsed text before its zone is applied.
 struct Local<'a> {
     local_us: i64,
     has_time: bool,
@@ -125,13 +123,13 @@ struct Local<'a> {
 }
 
 enum Zone<'a> {
-    /// Local time minus UTC, microseconds.
+    /// Local time minus UTC, in microseconds.
     Offset(i64),
     Named(&'a str),
 }
 
-/// The form of most exports alone, as fast as the digits can be read.
-fn read_plain(field: &[u8]) -> Option<i64> {
+/// Fast path for the form of most exports.
+fn parse_plain(field: &[u8]) -> Option<i64> {
     let field = field.strip_suffix(b" UTC").unwrap_or(field);
     let (seconds, fraction) = field.split_at_checked(19)?;
     let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b' ', h0, h1, b':', n0, n1, b':', s0, s1] =
@@ -155,10 +153,10 @@ fn read_plain(field: &[u8]) -> Option<i64> {
     Some(i64::from(date.to_epoch_days()) * DAY_US + time_s * SECOND_US + i64::from(micros))
 }
 
-/// Any form.
-fn read(text: &[u8]) -> Result<Local<'_>, Wrong> {
+/// Parses any form.
+fn parse(text: &[u8]) -> Result<Local<'_>, Fault> {
     let mut rest = Rest(text);
-    let (day_us, is_extended) = rest.date().ok_or(Wrong::NotAnInstant)?;
+    let (day_us, is_extended) = rest.date().ok_or(Fault::NotAnInstant)?;
     let time_us = match rest.0 {
         [b'T' | b't' | b' ', b'0'..=b'9', ..] => {
             rest.0 = &rest.0[1..];
@@ -166,11 +164,11 @@ fn read(text: &[u8]) -> Result<Local<'_>, Wrong> {
         }
         _ => None,
     };
-    let zone = rest.zone().ok_or(Wrong::NotAnInstant)?;
+    let zone = rest.zone().ok_or(Fault::NotAnInstant)?;
     Ok(Local { local_us: day_us + time_us.unwrap_or(0), has_time: time_us.is_some(), zone })
 }
 
-/// What is left of a text; each method takes one part off its front.
+/// Remainder of a text; each method consumes a part from the front.
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
@@ -185,7 +183,7 @@ impl<'a> Rest<'a> {
         number(digits)
     }
 
-    /// Microseconds of its midnight, and whether it is in the extended form.
+    /// Midnight of the date in microseconds, and true if it is in the extended form.
     fn date(&mut self) -> Option<(i64, bool)> {
         let year = self.digits(4).filter(|year| *year > 0)?;
         let is_extended = self.byte(b'-').is_some();
@@ -197,10 +195,10 @@ impl<'a> Rest<'a> {
         Some((i64::from(date.to_epoch_days()) * DAY_US, is_extended))
     }
 
-    /// Microseconds after midnight; seconds may be missing.
-    fn time(&mut self, is_extended: bool) -> Result<i64, Wrong> {
-        let (time_us, is_leap) = self.time_and_leap(is_extended).ok_or(Wrong::NotAnInstant)?;
-        if is_leap { Err(Wrong::LeapSecond) } else { Ok(time_us) }
+    /// Microseconds after midnight; seconds are optional.
+    fn time(&mut self, is_extended: bool) -> Result<i64, Fault> {
+        let (time_us, is_leap) = self.time_and_leap(is_extended).ok_or(Fault::NotAnInstant)?;
+        if is_leap { Err(Fault::LeapSecond) } else { Ok(time_us) }
     }
 
     fn time_and_leap(&mut self, is_extended: bool) -> Option<(i64, bool)> {
@@ -228,7 +226,7 @@ impl<'a> Rest<'a> {
         fraction_us(fraction)
     }
 
-    /// The zone, which is all that is left.
+    /// Parses the rest as a zone.
     fn zone(&mut self) -> Option<Zone<'a>> {
         let zone = self.0.trim_ascii_start();
         let is_apart = zone.len() < self.0.len();
@@ -249,7 +247,7 @@ impl<'a> Rest<'a> {
     }
 }
 
-/// `01`, `0100` or `01:00`, in microseconds.
+/// Parses `01`, `0100` or `01:00` into microseconds.
 fn offset_us(text: &[u8]) -> Option<i64> {
     let mut rest = Rest(text);
     let hours = rest.digits(2).filter(|hours| *hours < 24)?;
@@ -263,7 +261,7 @@ fn offset_us(text: &[u8]) -> Option<i64> {
     rest.0.is_empty().then(|| i64::from(hours) * HOUR_US + i64::from(minutes) * MINUTE_US)
 }
 
-/// More than nine digits are no fraction that anybody meant.
+/// Microseconds of a fraction of one to nine digits.
 fn fraction_us(digits: &[u8]) -> Option<u32> {
     if digits.is_empty() || digits.len() > 9 {
         return None;
@@ -272,7 +270,7 @@ fn fraction_us(digits: &[u8]) -> Option<u32> {
     Some(nanos / 1000)
 }
 
-/// At most nine digits.
+/// Parses at most nine digits.
 fn number(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0u32, |number, byte| {
         let digit = byte.wrapping_sub(b'0');
@@ -280,7 +278,7 @@ fn number(digits: &[u8]) -> Option<u32> {
     })
 }
 
-/// The instant, where its year in UTC has four digits.
+/// Returns the instant if its year in UTC has four digits.
 fn in_range(instant_us: i64) -> Option<i64> {
     /// 0001-01-01 and 10000-01-01, midnight UTC.
     const YEARS_US: std::ops::Range<i64> = -719_162 * DAY_US..2_932_897 * DAY_US;

@@ -1,11 +1,11 @@
-//! A week laid onto the calendar: united spans of UTC, daylight saving and all.
+//! Openings: weekly business hours laid onto the calendar of a zone, across its transitions.
 
+use super::business_hours::{HoursRow, WeeklyHours};
 use super::calendar::{DAY_US, SECOND_US, day_of, weekday_of};
 use super::span::{Span, Spans};
-use super::week::{Opening, WeeklyHours};
 use super::zone::LocalClock;
 
-/// When the store should be open, within the range.
+/// Union of the store's openings within the range.
 pub fn open_spans(
     week: &WeeklyHours,
     clock: &LocalClock,
@@ -18,41 +18,41 @@ pub fn open_spans(
     Spans::union(spans)
 }
 
-/// One row of business hours on one of its dates.
+/// Opening that one row of business hours makes on one date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Opened {
-    pub row: Opening,
-    /// The local date on which it opens, days since 1970-01-01.
+pub struct Opening {
+    pub row: HoursRow,
+    /// Local date on which it starts, days since 1970-01-01.
     pub on_day: i64,
-    /// Cut to the range.
+    /// Span in UTC, cut to the range.
     pub span: Span,
 }
 
-/// What [`open_spans`] unites, in no order; none of a store that is always open.
+/// Openings that [`open_spans`] unites, unordered; empty if the store is always open.
 pub fn openings(
     week: &WeeklyHours,
     clock: &LocalClock,
     range: Span,
     snap_end_of_day: bool,
-) -> Vec<Opened> {
+) -> Vec<Opening> {
     let mut openings = Vec::new();
     if let WeeklyHours::Rows(rows) = week {
         each_opening(rows, clock, range, snap_end_of_day, |row, on_day, span| {
-            openings.push(Opened { row, on_day, span });
+            openings.push(Opening { row, on_day, span });
         });
     }
     openings
 }
 
 fn each_opening(
-    rows: &[Opening],
+    rows: &[HoursRow],
     clock: &LocalClock,
     range: Span,
     snap_end_of_day: bool,
-    mut opens: impl FnMut(Opening, i64, Span),
+    mut opens: impl FnMut(HoursRow, i64, Span),
 ) {
     // An interval that reaches into the range may open up to two dates before it, and a gap can
-    // carry it a date further; and none that opens on a later date than the range's last reaches back.
+    // carry it one further. None that opens after the last date of the range reaches back into it.
     let first_day = day_of(clock.local_at(range.starts_at())) - 3;
     let last_day = day_of(clock.local_at(range.ends_at())) + 1;
     for row in rows {
@@ -67,15 +67,15 @@ fn each_opening(
     }
 }
 
-/// `None` where a change of clocks leaves nothing of the interval.
-fn opened_on(row: Opening, day: i64, clock: &LocalClock, snap_end_of_day: bool) -> Option<Span> {
+/// `None` if a transition leaves nothing of the interval.
+fn opened_on(row: HoursRow, day: i64, clock: &LocalClock, snap_end_of_day: bool) -> Option<Span> {
     let midnight = day * DAY_US;
     let start = midnight + i64::from(row.start_s()) * SECOND_US;
     let end = midnight + i64::from(row.end_from_midnight_s(snap_end_of_day)) * SECOND_US;
     Span::new(clock.instant_of(start), clock.instant_of(end))
 }
 
-/// The store-local calendar days of the range, the first and the last cut to it.
+/// Local calendar days that the range touches, the first and the last cut to it.
 pub fn local_days(clock: &LocalClock, range: Span) -> Vec<Span> {
     let first_day = day_of(clock.local_at(range.starts_at())) - 1;
     let last_day = day_of(clock.local_at(range.ends_at())) + 1;

@@ -1,33 +1,33 @@
-//! What may be asked of a report beside its *now*.
+//! Options of a report, except for its *now*.
 
-use super::week::{DailyHours, WeeklyHours};
+use super::business_hours::{DailyHours, WeeklyHours};
 use super::zone::ZoneName;
 
-/// What holds between two polls.
+/// State between two polls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Interpolation {
-    /// The earlier poll's status, until the later poll.
+    /// Status of the earlier poll.
     #[default]
     Previous,
-    /// The status of whichever poll is nearer.
+    /// Status of the nearer poll.
     Nearest,
-    /// The later poll's status, from the earlier poll on.
+    /// Status of the later poll.
     Next,
 }
 
-/// How far a poll may be carried.
+/// Time across which a poll may be carried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Scope {
-    /// Over all time.
+    /// Without limit.
     #[default]
     All,
-    /// Within the store-local calendar day.
+    /// Local calendar day.
     Day,
-    /// Within the united business interval.
+    /// Opening, after overlapping and adjacent ones are united.
     Interval,
 }
 
-/// What time that no poll vouches for is booked as.
+/// State that unknown time counts as.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum NoData {
     #[default]
@@ -36,19 +36,19 @@ pub enum NoData {
     Up,
 }
 
-/// When a store without business hours is open.
+/// Hours of a store without business hours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DefaultHours {
     #[default]
     Always,
-    /// Never: none of its time counts.
+    /// Never open: none of its time counts.
     Closed,
     /// In the store's zone.
     Daily(DailyHours),
 }
 
 impl DefaultHours {
-    /// What stands for the week of such a store.
+    /// The equivalent weekly hours.
     pub fn week(self) -> WeeklyHours {
         match self {
             DefaultHours::Always => WeeklyHours::Always,
@@ -61,13 +61,13 @@ impl DefaultHours {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Options {
     pub interpolation: Interpolation,
-    /// A poll vouches only this long before and after itself; microseconds, positive.
+    /// Longest time, before and after itself, that a poll covers; microseconds, positive.
     pub max_gap_us: Option<i64>,
     pub scope: Scope,
     pub no_data: NoData,
     /// Reads ends from 23:59:00 on as 24:00.
     pub snap_end_of_day: bool,
-    /// Hours of stores without any.
+    /// Hours of stores without business hours.
     pub default_hours: DefaultHours,
     /// Zone of stores without one.
     pub default_time_zone: ZoneName,

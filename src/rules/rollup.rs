@@ -1,28 +1,28 @@
-//! Timelines of parts of the time, as one over all of it.
+//! Rollup of timelines of parts of the time into one of all of it.
 
 use super::span::Span;
 use super::timeline::Step;
 
-/// Two of the timelines know the state of one instant, and may differ.
+/// Error: two timelines know the state at one instant and may differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overlap {
     pub at: i64,
 }
 
-/// What a timeline knows: from its first known state to the end of its last one.
+/// Known part of a timeline: from its first known state to the end of its last one.
 #[derive(Clone, Copy, Debug)]
 struct Extent {
     from: i64,
     to: i64,
-    /// The first state.
+    /// State of the first known step.
     first: Option<bool>,
-    /// The state that holds over no time at the end, and until the next timeline begins.
+    /// State of a last step without duration, which holds until the next timeline begins.
     carried: Option<bool>,
 }
 
 impl Extent {
-    /// `None` where nothing is known.
-    fn of(steps: &[Step]) -> Option<Self> {
+    /// `None` if nothing is known.
+    fn from_steps(steps: &[Step]) -> Option<Self> {
         let first = steps.iter().position(|step| step.active.is_some())?;
         let last = steps.iter().rposition(|step| step.active.is_some())?;
         let to = steps.get(last + 1).map_or(Span::FOREVER, |step| step.starts_at);
@@ -31,15 +31,15 @@ impl Extent {
     }
 }
 
-/// The steps of all timelines; between two of them the last state of the earlier one holds on where
-/// it is there over no time, as the last poll's is in `state_agg`.
+/// Concatenates timelines in order of time. A last step without duration, as `state_agg` makes of
+/// the last poll, is carried to the next timeline; other gaps are unknown.
 ///
 /// # Errors
-/// Where two overlap.
-pub fn rolled_up(timelines: &[Vec<Step>]) -> Result<Vec<Step>, Overlap> {
-    let extents = timelines.iter().filter_map(|steps| Some((Extent::of(steps)?, steps)));
+/// Two timelines overlap.
+pub fn roll_up(timelines: &[Vec<Step>]) -> Result<Vec<Step>, Overlap> {
+    let extents = timelines.iter().filter_map(|steps| Some((Extent::from_steps(steps)?, steps)));
     let mut parts: Vec<_> = extents.collect();
-    // Of those at one instant alone, one that is down comes last: an outage seen is an outage.
+    // Of timelines of one instant, a down one sorts last: conflicting polls are inactive.
     parts.sort_by_key(|(extent, _)| (extent.from, extent.to, extent.first == Some(false)));
     let mut all: Vec<Step> = Vec::new();
     let mut before: Option<Extent> = None;
@@ -59,14 +59,14 @@ pub fn rolled_up(timelines: &[Vec<Step>]) -> Result<Vec<Step>, Overlap> {
 }
 
 fn append(all: &mut Vec<Step>, steps: &[Step], extent: Extent, carried: Option<bool>) {
-    // What was unknown from the end of the one before on is known now, or carried from there.
+    // Unknown time after the preceding timeline is known now, or carried from there.
     if let Some(end) = all.pop_if(|last| last.active.is_none())
         && carried.is_none()
         && end.starts_at < extent.from
     {
         all.push(end);
     }
-    // A last poll that repeated a status is a step of its own no longer.
+    // A last poll that repeated a status no longer needs a step.
     while let [.., before, last] = all[..]
         && before.active == last.active
     {
@@ -75,7 +75,7 @@ fn append(all: &mut Vec<Step>, steps: &[Step], extent: Extent, carried: Option<b
     if all.is_empty() && extent.from > Step::EVER {
         all.push(Step { starts_at: Step::EVER, active: None });
     }
-    // A state over no time is replaced by the one that follows.
+    // A step without duration is replaced by the one that follows.
     while all.pop_if(|last| last.starts_at == extent.from).is_some() {}
     for step in steps.iter().filter(|step| step.starts_at >= extent.from) {
         let is_end = step.starts_at == extent.to;
@@ -87,14 +87,14 @@ fn append(all: &mut Vec<Step>, steps: &[Step], extent: Extent, carried: Option<b
 
 #[cfg(test)]
 mod tests {
-    use super::super::drawn::{drawn, steps};
-    use super::super::timeline::{Poll, observed_into, settle};
+    use super::super::tests::drawing::{draw_steps, parse_steps};
+    use super::super::timeline::{Poll, normalize, observed_steps_into};
     use super::*;
 
     #[track_caller]
     fn check(parts: &[&str], expected: &str) {
-        let parts: Vec<_> = parts.iter().map(|part| steps(part)).collect();
-        let found = rolled_up(&parts).map(|all| drawn(&all));
+        let parts: Vec<_> = parts.iter().map(|part| parse_steps(part)).collect();
+        let found = roll_up(&parts).map(|all| draw_steps(&all));
         assert_eq!(
             found.as_deref().map_err(|overlap| overlap.at.to_string()),
             match expected {
@@ -108,7 +108,7 @@ mod tests {
     fn the_last_state_holds_until_the_next_timeline() {
         check(&["? 5+ 9- 9?", "? 12+ 15?"], "? 5+ 9- 12+ 15?");
         check(&["? 12+ 15?", "? 5+ 9- 9?"], "? 5+ 9- 12+ 15?");
-        // Where it does not, nothing is known between them.
+        // Without a carried state the gap is unknown.
         check(&["? 5+ 9?", "? 12- 15?"], "? 5+ 9? 12- 15?");
         check(&["? 5+ 9?", "? 9+ 15?"], "? 5+ 15?");
         check(&["? 5+ 5?", "? 9- 9?"], "? 5+ 9- 9?");
@@ -118,21 +118,21 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_for_ever_comes_first_or_last() {
+    fn unbounded_timelines_come_first_or_last() {
         check(&["+ 5- 5?", "? 9+"], "+ 5- 9+");
         check(&["+ 9-", "? 5+ 7?"], "!5");
     }
 
     #[test]
-    fn timelines_that_overlap_are_none_of_one() {
+    fn overlapping_timelines_are_refused() {
         check(&["? 5+ 9?", "? 8- 12?"], "!8");
         check(&["? 5+ 9- 9?", "? 9+ 12?"], "!9");
         check(&["? 5+ 5?", "? 5- 5?"], "? 5- 5?");
     }
 
-    /// Polls cut anywhere are, part by part and then together, what they are at once.
+    /// Polls cut anywhere and rolled up equal all polls at once.
     #[test]
-    fn any_parts_of_polls_make_what_all_of_them_make() {
+    fn rolled_up_parts_equal_the_whole() {
         let mut seed = 7_u64;
         let mut draw = |below: u64| {
             seed = seed
@@ -143,22 +143,22 @@ mod tests {
         for _ in 0..2_000 {
             let mut polls: Vec<_> =
                 (0..draw(12)).map(|_| Poll::new(draw(40) as i64, draw(2) == 0)).collect();
-            settle(&mut polls);
+            normalize(&mut polls);
             let mut parts = Vec::new();
             let mut rest = &polls[..];
             while !rest.is_empty() {
                 let (part, later) = rest.split_at(1 + draw(rest.len() as u64) as usize);
                 let mut steps = Vec::new();
-                observed_into(&mut steps, part);
+                observed_steps_into(&mut steps, part);
                 parts.push(steps);
                 rest = later;
             }
             let parts_count = parts.len();
             parts.rotate_left(draw(parts_count as u64 + 1) as usize);
             let mut whole = Vec::new();
-            observed_into(&mut whole, &polls);
-            let found = rolled_up(&parts).unwrap();
-            assert_eq!(drawn(&found), drawn(&whole), "{parts:?}");
+            observed_steps_into(&mut whole, &polls);
+            let found = roll_up(&parts).unwrap();
+            assert_eq!(draw_steps(&found), draw_steps(&whole), "{parts:?}");
         }
     }
 }

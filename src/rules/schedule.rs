@@ -1,47 +1,42 @@
-//! One store's hours around some stretch of time, to be asked about any instant of it.
+//! Business hours of one store around a span, to look up openings and closings near an instant.
 
+use super::business_hours::WeeklyHours;
 use super::calendar::DAY_US;
 use super::opening::open_spans;
 use super::span::{Span, Spans};
-use super::week::WeeklyHours;
 use super::zone::LocalClock;
 
-/// When a store is open from the start of a stretch of time until [`Schedule::AHEAD_US`] after it.
+/// Open time from the start of a span until [`Schedule::LOOKAHEAD_US`] after its end.
 #[derive(Clone, Debug)]
 pub enum Schedule {
     Always,
-    Laid {
+    Openings {
         open: Spans,
-        /// From which the hours are laid out; a span that starts here may have begun before.
+        /// Start of the laid-out time; an opening that starts here may have begun before.
         starts_at: i64,
-        /// To which the hours are laid out; a span that ends here may go on.
+        /// End of the laid-out time; an opening that ends here may go on.
         ends_at: i64,
     },
 }
 
 impl Schedule {
-    /// How far an instant looks ahead. A week comes again after seven days, and a change of clocks
-    /// can leave out an opening of it, but not for weeks in a row.
-    pub const AHEAD_US: i64 = 22 * DAY_US;
+    /// Distance over which to look ahead. Weekly hours repeat after seven days; a gap can swallow
+    /// an opening, but not for weeks in a row.
+    pub const LOOKAHEAD_US: i64 = 22 * DAY_US;
 
-    /// What the clock has to be right for.
-    pub fn laid(stretch: Span) -> Span {
-        Span::new(stretch.starts_at(), stretch.ends_at().saturating_add(Self::AHEAD_US))
-            .unwrap_or(stretch)
+    /// Span that the clock must cover for a schedule of the given span.
+    pub fn clock_span(span: Span) -> Span {
+        Span::new(span.starts_at(), span.ends_at().saturating_add(Self::LOOKAHEAD_US))
+            .unwrap_or(span)
     }
 
-    pub fn over(
-        week: &WeeklyHours,
-        clock: &LocalClock,
-        stretch: Span,
-        snap_end_of_day: bool,
-    ) -> Self {
-        let laid = Self::laid(stretch);
+    pub fn new(week: &WeeklyHours, clock: &LocalClock, span: Span, snap_end_of_day: bool) -> Self {
+        let laid = Self::clock_span(span);
         match week {
             WeeklyHours::Always => Schedule::Always,
             WeeklyHours::Rows(_) => {
                 let open = open_spans(week, clock, laid, snap_end_of_day);
-                Schedule::Laid { open, starts_at: laid.starts_at(), ends_at: laid.ends_at() }
+                Schedule::Openings { open, starts_at: laid.starts_at(), ends_at: laid.ends_at() }
             }
         }
     }
@@ -49,52 +44,52 @@ impl Schedule {
     pub fn is_open(&self, instant: i64) -> bool {
         match self {
             Schedule::Always => true,
-            Schedule::Laid { open, .. } => {
+            Schedule::Openings { open, .. } => {
                 let ended = open.partition_point(|span| span.ends_at() <= instant);
                 open.get(ended).is_some_and(|span| span.starts_at() <= instant)
             }
         }
     }
 
-    /// When it opens for the first time after the instant; `None` where it never does.
+    /// First instant after `instant` at which the store opens; `None` if it never does.
     pub fn next_open(&self, instant: i64) -> Option<i64> {
-        let Schedule::Laid { open, .. } = self else { return None };
+        let Schedule::Openings { open, .. } = self else { return None };
         let started = open.partition_point(|span| span.starts_at() <= instant);
         open.get(started).map(|span| span.starts_at())
     }
 
-    /// When it closes for the first time after the instant; `None` where it never does.
+    /// First instant after `instant` at which the store closes; `None` if it never does.
     pub fn next_close(&self, instant: i64) -> Option<i64> {
-        let Schedule::Laid { open, ends_at, .. } = self else { return None };
+        let Schedule::Openings { open, ends_at, .. } = self else { return None };
         let ended = open.partition_point(|span| span.ends_at() <= instant);
         open.get(ended).map(|span| span.ends_at()).filter(|closes_at| closes_at < ends_at)
     }
 
-    /// When it opened for the last time up to the instant; `None` where that is before the stretch.
+    /// Last opening at or before `instant`; `None` if it is before the span.
     pub fn previous_open(&self, instant: i64) -> Option<i64> {
-        let Schedule::Laid { open, starts_at, .. } = self else { return None };
+        let Schedule::Openings { open, starts_at, .. } = self else { return None };
         let started = open.partition_point(|span| span.starts_at() <= instant);
         let last = open[..started].last().map(|span| span.starts_at());
         last.filter(|opened_at| opened_at > starts_at)
     }
 
-    /// When it closed for the last time up to the instant; `None` where that is before the stretch.
+    /// Last closing at or before `instant`; `None` if it is before the span.
     pub fn previous_close(&self, instant: i64) -> Option<i64> {
-        let Schedule::Laid { open, .. } = self else { return None };
+        let Schedule::Openings { open, .. } = self else { return None };
         let ended = open.partition_point(|span| span.ends_at() <= instant);
         open[..ended].last().map(|span| span.ends_at())
     }
 
-    /// When so much open time has passed within the range, which lies within the stretch.
+    /// Instant by which `length_us` of open time has passed within the range, a part of the span.
     ///
     /// # Errors
-    /// With what is left of the length where the range has less.
-    pub fn passed(&self, range: Span, length_us: i64) -> Result<i64, i64> {
+    /// The remaining length in microseconds, if the range has less open time.
+    pub fn after_open_time(&self, range: Span, length_us: i64) -> Result<i64, i64> {
         let mut left_us = length_us;
         let always = [range];
         let open = match self {
             Schedule::Always => &always[..],
-            Schedule::Laid { open, .. } => &**open,
+            Schedule::Openings { open, .. } => &**open,
         };
         let ended = open.partition_point(|span| span.ends_at() <= range.starts_at());
         for span in open[ended..].iter().map_while(|span| span.within(range)) {
@@ -107,12 +102,12 @@ impl Schedule {
         Err(left_us)
     }
 
-    /// Open time within the range, which lies within the stretch; microseconds.
+    /// Open time in microseconds within the range, which must be within the span.
     pub fn open_us(&self, range: Span) -> i64 {
         let length_us = |span: Span| span.ends_at() - span.starts_at();
         match self {
             Schedule::Always => length_us(range),
-            Schedule::Laid { open, .. } => {
+            Schedule::Openings { open, .. } => {
                 let ended = open.partition_point(|span| span.ends_at() <= range.starts_at());
                 let within = open[ended..].iter().map_while(|span| span.within(range));
                 within.map(length_us).sum()
@@ -123,29 +118,29 @@ impl Schedule {
 
 #[cfg(test)]
 mod tests {
+    use super::super::business_hours::{HoursRow, Weekday};
     use super::super::calendar::HOUR_US;
-    use super::super::week::{Opening, Weekday};
     use super::*;
 
     /// Midnight UTC of a Monday: 2023-01-09.
     const MONDAY: i64 = 19_366 * DAY_US;
 
-    /// Rows as day, hour, hour; in UTC, from Monday on.
+    /// Reads rows of day, start hour and end hour; UTC, from Monday on.
     fn schedule(rows: &[(u8, u32, u32)]) -> Schedule {
         let opening = |&(day, start_h, end_h): &(u8, u32, u32)| {
-            Opening::new(Weekday::from_monday_zero(day).unwrap(), start_h * 3600, end_h * 3600)
+            HoursRow::new(Weekday::from_monday_zero(day).unwrap(), start_h * 3600, end_h * 3600)
         };
         let week = WeeklyHours::Rows(rows.iter().filter_map(opening).collect());
         over(&week)
     }
 
     fn over(week: &WeeklyHours) -> Schedule {
-        let stretch = Span::new(MONDAY, MONDAY + 7 * DAY_US).unwrap();
-        let clock = LocalClock::over(&chrono_tz::UTC.into(), Schedule::laid(stretch));
-        Schedule::over(week, &clock, stretch, false)
+        let span = Span::new(MONDAY, MONDAY + 7 * DAY_US).unwrap();
+        let clock = LocalClock::over(&chrono_tz::UTC.into(), Schedule::clock_span(span));
+        Schedule::new(week, &clock, span, false)
     }
 
-    /// Hours after Monday's midnight; what is asked, then the answers.
+    /// Checks the answers at an hour; hours count from Monday's midnight.
     #[track_caller]
     fn check(
         schedule: &Schedule,
@@ -177,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_always_open_never_opens_or_closes() {
+    fn an_always_open_store_never_opens_or_closes() {
         check(&over(&WeeklyHours::Always), 10, true, None, None);
         let all_days: Vec<_> = (0..7).map(|day| (day, 0, 24)).collect();
         check(&schedule(&all_days), 10, true, None, None);
@@ -199,7 +194,7 @@ mod tests {
         let nine_to_five = schedule(&[(0, 9, 17), (2, 9, 17)]);
         let hours = |at: Option<i64>| at.map(|at| (at - MONDAY) / HOUR_US);
         for (at_h, opened, closed) in [
-            // Before the stretch nothing is known.
+            // Nothing is known before the span.
             (8, None, None),
             (9, Some(9), None),
             (17, Some(9), Some(17)),
@@ -210,7 +205,7 @@ mod tests {
             assert_eq!(hours(nine_to_five.previous_open(at)), opened, "opened before {at_h}");
             assert_eq!(hours(nine_to_five.previous_close(at)), closed, "closed before {at_h}");
         }
-        // What is open as the stretch starts may have opened before.
+        // An opening at the start of the span may have begun before.
         assert_eq!(schedule(&[(0, 0, 9)]).previous_open(MONDAY + HOUR_US), None);
     }
 
@@ -225,7 +220,7 @@ mod tests {
             (17, 57, 1, Err(1)),
         ] {
             let range = Span::new(MONDAY + from_h * HOUR_US, MONDAY + to_h * HOUR_US).unwrap();
-            let passed = nine_to_five.passed(range, length_h * HOUR_US);
+            let passed = nine_to_five.after_open_time(range, length_h * HOUR_US);
             let found = passed.map(|at| (at - MONDAY) / HOUR_US).map_err(|left| left / HOUR_US);
             assert_eq!(found, expected_h, "{length_h} from {from_h}");
         }

@@ -1,6 +1,6 @@
-//! Half-open stretches of time, and unions of them.
+//! Half-open spans of time, and unions of them.
 
-/// `[starts_at, ends_at)` in microseconds UTC; never empty.
+/// Span `[starts_at, ends_at)` in microseconds UTC; never empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
     starts_at: i64,
@@ -8,10 +8,10 @@ pub struct Span {
 }
 
 impl Span {
-    /// End of a span that nothing ends.
+    /// End of an unbounded span.
     pub const FOREVER: i64 = i64::MAX;
 
-    /// `None` where the end is not after the start.
+    /// `None` if the end is not after the start.
     pub fn new(starts_at: i64, ends_at: i64) -> Option<Self> {
         (starts_at < ends_at).then_some(Self { starts_at, ends_at })
     }
@@ -24,18 +24,18 @@ impl Span {
         self.ends_at
     }
 
-    /// The part within the other span; `None` where they share no instant.
+    /// Intersection; `None` if it is empty.
     pub fn within(self, other: Span) -> Option<Self> {
         Self::new(self.starts_at.max(other.starts_at), self.ends_at.min(other.ends_at))
     }
 }
 
-/// Spans in order of time, none touching another.
+/// Sorted spans that neither overlap nor touch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spans(Vec<Span>);
 
 impl Spans {
-    /// The union: overlapping and touching spans become one, so that no instant counts twice.
+    /// Merges overlapping and touching spans, so that no instant counts twice.
     pub fn union(mut spans: Vec<Span>) -> Self {
         spans.sort_unstable();
         spans.dedup_by(|next, kept| {
@@ -48,7 +48,7 @@ impl Spans {
         Self(spans)
     }
 
-    /// The parts within the range.
+    /// Intersection with the range.
     pub fn within(mut self, range: Span) -> Self {
         self.0 = self.0.into_iter().filter_map(|span| span.within(range)).collect();
         self

@@ -1,9 +1,9 @@
-//! How long each state held while the store should have been open.
+//! Time in state: duration of each state during a store's open time.
 
 use super::span::Span;
 use super::timeline::Step;
 
-/// Microseconds of open time by state; together they are the open time of the range, always.
+/// Open time by state, in microseconds; the sum is always the open time of the range.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     pub up_us: i64,
@@ -12,7 +12,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Scheduled open time.
+    /// Open time in all states.
     pub fn open_us(self) -> i64 {
         self.up_us + self.down_us + self.unknown_us
     }
@@ -26,8 +26,8 @@ impl Tally {
     }
 }
 
-/// Adds up the states of the step function over the parts of the open spans within the range.
-/// No steps at all leave everything unknown. Spans come in order and do not overlap.
+/// Adds up the time in each state within the open spans, cut to the range. Without steps all of it
+/// is unknown. `open` must be sorted and disjoint.
 pub fn tally(steps: &[Step], open: impl IntoIterator<Item = Span>, range: Span) -> Tally {
     let mut tally = Tally::default();
     let mut at =
@@ -60,7 +60,7 @@ mod tests {
         (hour * 60 + minute) * 2 * HALF_MINUTE
     }
 
-    /// Open 09:00 to 12:00; expected in half minutes.
+    /// Open from 09:00 to 12:00; `expected` is in half minutes.
     #[track_caller]
     fn check(polls: &[Poll], how: Interpolation, gap: Option<i64>, expected: (i64, i64, i64)) {
         let open = Span::new(at(9, 0), at(12, 0)).unwrap();
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn the_example_of_the_task() {
+    fn two_polls_in_three_open_hours() {
         let polls = [Poll::new(at(10, 14), true), Poll::new(at(11, 15), false)];
         check(&polls, Previous, None, (270, 90, 0));
         check(&polls, Nearest, None, (209, 151, 0));

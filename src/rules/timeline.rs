@@ -1,16 +1,16 @@
-//! The state of a store at every instant: polls, and the step function that they make.
+//! Timelines: the step function state(t) of a store, built from its polls.
 
 use super::options::Interpolation;
 use super::span::Span;
 
-/// One status seen at one instant, in eight bytes: the instant above, the status in the lowest bit.
+/// Status of a store at an instant, packed into eight bytes with the status in the lowest bit.
 ///
-/// Polls order by instant, and an inactive one before an active one of the same instant.
+/// Polls order by instant, with inactive before active at the same instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Poll(i64);
 
 impl Poll {
-    /// The instant in microseconds UTC, within 73,000 years of 1970.
+    /// The instant is in microseconds UTC and must be within 73,000 years of 1970.
     pub fn new(polled_at: i64, active: bool) -> Self {
         debug_assert!(polled_at.unsigned_abs() < 1 << 61);
         Self(polled_at << 1 | i64::from(active))
@@ -33,17 +33,17 @@ impl Poll {
     }
 }
 
-/// Puts polls in order and leaves one an instant: inactive where statuses differ, since an outage
-/// seen is an outage.
-pub fn settle(polls: &mut Vec<Poll>) {
+/// Sorts polls and keeps one per instant: inactive if statuses conflict. The result is called
+/// normalized.
+pub fn normalize(polls: &mut Vec<Poll>) {
     if !polls.is_sorted() {
         polls.sort_unstable();
     }
     polls.dedup_by_key(|poll| poll.polled_at());
 }
 
-/// From `starts_at` on, until the next step: active, inactive, or `None` where no poll vouches.
-/// The first step starts at [`Step::EVER`].
+/// State from `starts_at` until the next step: up, down, or `None` for unknown. The first step of a
+/// timeline starts at [`Step::EVER`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
     pub starts_at: i64,
@@ -51,18 +51,18 @@ pub struct Step {
 }
 
 impl Step {
-    /// Start of a step that nothing precedes.
+    /// Start of a step without a predecessor.
     pub const EVER: i64 = i64::MIN;
 }
 
-/// The step function of settled polls over all time; empty without polls.
+/// Step function of normalized polls over all time; empty without polls.
 pub fn steps(polls: &[Poll], interpolation: Interpolation, max_gap_us: Option<i64>) -> Vec<Step> {
     let mut steps = Vec::new();
     steps_into(&mut steps, polls, interpolation, max_gap_us);
     steps
 }
 
-/// Replaces `into` with [`steps`], in the memory it has.
+/// Like [`steps`], reusing the memory of `into`.
 pub fn steps_into(
     into: &mut Vec<Step>,
     polls: &[Poll],
@@ -70,21 +70,21 @@ pub fn steps_into(
     max_gap_us: Option<i64>,
 ) {
     into.clear();
-    let mut steps = Steps(std::mem::take(into));
+    let mut steps = StepsBuilder(std::mem::take(into));
     steps.fill(polls, (Step::EVER, i64::MAX), interpolation, max_gap_us);
     *into = steps.0;
 }
 
-/// Polls of one store that come one after another, at least one.
+/// Run of consecutive polls of one store; not empty.
 pub trait PollRun<'a> {
     fn instants(&self) -> &'a [i64];
 
-    /// 64 to a word, the first in the lowest bit; what is left of the last word says nothing.
+    /// 64 statuses per word, the first in the lowest bit; unused bits are arbitrary.
     fn statuses(&self) -> impl Iterator<Item = u64>;
 }
 
-/// Whether polls that come in runs are settled: each after the one before.
-pub fn are_settled<'a>(runs: &[impl PollRun<'a>]) -> bool {
+/// True if the runs, taken together, are normalized: instants strictly ascend.
+pub fn are_normalized<'a>(runs: &[impl PollRun<'a>]) -> bool {
     let mut last_at = i64::MIN;
     runs.iter().all(|run| {
         let instants = run.instants();
@@ -94,15 +94,15 @@ pub fn are_settled<'a>(runs: &[impl PollRun<'a>]) -> bool {
     })
 }
 
-/// Replaces `into` with [`steps`] of settled polls that come in runs, each of which vouches until the
-/// next one. Polls that repeat a status are not looked at.
+/// Replaces `into` with the [`steps`] of normalized runs without a maximum gap. Skips polls that
+/// repeat a status.
 pub fn steps_of_runs_into<'a>(
     into: &mut Vec<Step>,
     runs: &[impl PollRun<'a>],
     interpolation: Interpolation,
 ) {
     into.clear();
-    // The poll before.
+    // The preceding poll.
     let (mut last_at, mut status) = (Step::EVER, false);
     for run in runs {
         for (instants, words) in run.instants().chunks(64).zip(run.statuses()) {
@@ -111,7 +111,7 @@ pub fn steps_of_runs_into<'a>(
                 status = words & 1 == 1;
                 into.push(Step { starts_at: Step::EVER, active: Some(status) });
             }
-            // A bit for each poll that says otherwise than the one before.
+            // One bit for each poll whose status differs from the preceding one.
             let mut changes =
                 (words ^ (words << 1 | u64::from(status))) & u64::MAX >> (64 - instants.len());
             while changes != 0 {
@@ -127,10 +127,10 @@ pub fn steps_of_runs_into<'a>(
     }
 }
 
-/// Replaces `into` with what settled polls say from the first to the last of them, each until the
-/// next; unknown before and after. The last poll's status holds over no time, but is there, whether it
-/// repeats the one before or not.
-pub fn observed_into(into: &mut Vec<Step>, polls: &[Poll]) {
+/// Replaces `into` with the state from the first to the last of the normalized polls, unknown
+/// before and after. The last status has no duration but keeps its step, even if it repeats the one
+/// before.
+pub fn observed_steps_into(into: &mut Vec<Step>, polls: &[Poll]) {
     into.clear();
     let Some(last) = polls.last() else { return };
     into.push(Step { starts_at: Step::EVER, active: None });
@@ -146,86 +146,90 @@ pub fn observed_into(into: &mut Vec<Step>, polls: &[Poll]) {
     into.push(Step { starts_at: last.polled_at(), active: None });
 }
 
-/// The step function of settled polls where each piece is filled from its own polls alone.
+/// Like [`steps`] without polls reaching beyond their scope; scopes are sorted and disjoint.
 pub fn steps_within(
     polls: &[Poll],
-    pieces: &[Span],
+    scopes: &[Span],
     interpolation: Interpolation,
     max_gap_us: Option<i64>,
 ) -> Vec<Step> {
-    let mut steps = Steps::default();
+    let mut steps = StepsBuilder::default();
     let mut rest = polls;
-    for piece in pieces {
-        rest = &rest[rest.partition_point(|poll| poll.polled_at() < piece.starts_at())..];
+    for scope in scopes {
+        rest = &rest[rest.partition_point(|poll| poll.polled_at() < scope.starts_at())..];
         let (own, later) =
-            rest.split_at(rest.partition_point(|poll| poll.polled_at() < piece.ends_at()));
-        steps.fill(own, (piece.starts_at(), piece.ends_at()), interpolation, max_gap_us);
+            rest.split_at(rest.partition_point(|poll| poll.polled_at() < scope.ends_at()));
+        steps.fill(own, (scope.starts_at(), scope.ends_at()), interpolation, max_gap_us);
         rest = later;
     }
     steps.0
 }
 
-/// The time over which one poll's status holds.
+/// Segment over which the status of one poll holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Share {
+pub struct PollSegment {
     pub poll: Poll,
     pub span: Span,
 }
 
-/// Which poll makes which part of [`steps`]; in order, none overlapping another.
-pub fn shares(polls: &[Poll], interpolation: Interpolation, max_gap_us: Option<i64>) -> Vec<Share> {
-    shares_of(polls, (Step::EVER, i64::MAX), interpolation, max_gap_us).collect()
-}
-
-/// Which poll makes which part of [`steps_within`].
-pub fn shares_within(
+/// Segments that make up [`steps`], each with its poll; sorted and disjoint.
+pub fn poll_segments(
     polls: &[Poll],
-    pieces: &[Span],
     interpolation: Interpolation,
     max_gap_us: Option<i64>,
-) -> Vec<Share> {
-    let of_piece = pieces.iter().flat_map(|piece| {
-        let first = polls.partition_point(|poll| poll.polled_at() < piece.starts_at());
-        let last = polls.partition_point(|poll| poll.polled_at() < piece.ends_at());
-        let bounds = (piece.starts_at(), piece.ends_at());
-        shares_of(&polls[first..last], bounds, interpolation, max_gap_us)
-    });
-    of_piece.collect()
+) -> Vec<PollSegment> {
+    segments_between(polls, (Step::EVER, i64::MAX), interpolation, max_gap_us).collect()
 }
 
-/// What each poll vouches for within the bounds; what is empty is left out.
+/// Segments that make up [`steps_within`], each with its poll; sorted and disjoint.
+pub fn poll_segments_within(
+    polls: &[Poll],
+    scopes: &[Span],
+    interpolation: Interpolation,
+    max_gap_us: Option<i64>,
+) -> Vec<PollSegment> {
+    let of_scope = scopes.iter().flat_map(|scope| {
+        let first = polls.partition_point(|poll| poll.polled_at() < scope.starts_at());
+        let last = polls.partition_point(|poll| poll.polled_at() < scope.ends_at());
+        let bounds = (scope.starts_at(), scope.ends_at());
+        segments_between(&polls[first..last], bounds, interpolation, max_gap_us)
+    });
+    of_scope.collect()
+}
+
+/// Segments of the polls within the bounds; empty ones are left out.
 #[inline]
-fn shares_of(
+fn segments_between(
     polls: &[Poll],
     (from, to): (i64, i64),
     interpolation: Interpolation,
     max_gap_us: Option<i64>,
-) -> impl Iterator<Item = Share> {
-    let mut share_from = from;
+) -> impl Iterator<Item = PollSegment> {
+    let mut segment_from = from;
     polls.iter().enumerate().filter_map(move |(at, poll)| {
         let polled_at = poll.polled_at();
-        let share_to = match polls.get(at + 1) {
+        let segment_to = match polls.get(at + 1) {
             Some(next) => change_between(polled_at, next.polled_at(), interpolation),
             None => to,
         };
-        let (vouched_from, vouched_to) = match max_gap_us {
+        let (covered_from, covered_to) = match max_gap_us {
             Some(gap) => (
-                share_from.max(polled_at.saturating_sub(gap)),
-                share_to.min(polled_at.saturating_add(gap)),
+                segment_from.max(polled_at.saturating_sub(gap)),
+                segment_to.min(polled_at.saturating_add(gap)),
             ),
-            None => (share_from, share_to),
+            None => (segment_from, segment_to),
         };
-        share_from = share_to;
-        Some(Share { poll: *poll, span: Span::new(vouched_from, vouched_to)? })
+        segment_from = segment_to;
+        Some(PollSegment { poll: *poll, span: Span::new(covered_from, covered_to)? })
     })
 }
 
-/// Steps under construction: no two neighbours alike, the first from [`Step::EVER`].
+/// Steps under construction: neighbours differ, and the first is at [`Step::EVER`].
 #[derive(Default)]
-struct Steps(Vec<Step>);
+struct StepsBuilder(Vec<Step>);
 
-impl Steps {
-    /// Appends what the polls vouch for within the bounds, and what they leave open as unknown.
+impl StepsBuilder {
+    /// Appends the segments of the polls within the bounds; uncovered time is unknown.
     fn fill(
         &mut self,
         polls: &[Poll],
@@ -233,29 +237,29 @@ impl Steps {
         interpolation: Interpolation,
         max_gap_us: Option<i64>,
     ) {
-        let mut stretch: Option<(i64, i64, bool)> = None;
-        for share in shares_of(polls, bounds, interpolation, max_gap_us) {
+        let mut pending: Option<(i64, i64, bool)> = None;
+        for segment in segments_between(polls, bounds, interpolation, max_gap_us) {
             let (from, to, active) =
-                (share.span.starts_at(), share.span.ends_at(), share.poll.active());
-            match &mut stretch {
-                // Shares that follow each other and say the same are held as one.
+                (segment.span.starts_at(), segment.span.ends_at(), segment.poll.active());
+            match &mut pending {
+                // Merge adjacent segments with the same status.
                 Some((_, end, status)) if *end == from && *status == active => *end = to,
                 _ => {
-                    let before = stretch.replace((from, to, active));
+                    let before = pending.replace((from, to, active));
                     before.into_iter().for_each(|(from, to, active)| self.hold(from, to, active));
                 }
             }
         }
-        if let Some((from, to, active)) = stretch {
+        if let Some((from, to, active)) = pending {
             self.hold(from, to, active);
         }
     }
 
-    /// The status over `[from, to)`, unknown after it and between it and the step before.
+    /// Appends the status over `[from, to)`; the time before and after it is unknown.
     fn hold(&mut self, from: i64, to: i64, active: bool) {
         match self.0.last_mut() {
             None if from > Step::EVER => self.0.push(Step { starts_at: Step::EVER, active: None }),
-            // The unknown that was left open after the stretch before turns out to be empty.
+            // The unknown time after the preceding segment turns out to be empty.
             Some(open) if open.starts_at == from && open.active.is_none() => {
                 self.0.pop();
             }
@@ -270,7 +274,7 @@ impl Steps {
     }
 }
 
-/// Where the earlier poll's status gives way to the later one's.
+/// Instant at which the status changes between two consecutive polls.
 fn change_between(earlier_at: i64, later_at: i64, interpolation: Interpolation) -> i64 {
     match interpolation {
         Interpolation::Previous => later_at,

@@ -1,9 +1,9 @@
-//! The stretches of time that a report looks back over.
+//! The windows of a report.
 
 use super::calendar::HOUR_US;
 use super::span::Span;
 
-/// Half-open, in elapsed (UTC) time, ending at *now*.
+/// Half-open span of elapsed time that ends at *now*.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Window {
     LastHour,
@@ -13,10 +13,10 @@ pub enum Window {
 
 impl Window {
     pub const ALL: [Window; 3] = [Window::LastHour, Window::LastDay, Window::LastWeek];
-    /// The one that holds the others: what a report has to read.
+    /// Longest window, which contains the others.
     pub const LONGEST: Window = Window::LastWeek;
 
-    /// As it ends the names of columns.
+    /// Suffix of the names of columns.
     pub fn name(self) -> &'static str {
         match self {
             Window::LastHour => "last_hour",
@@ -25,7 +25,7 @@ impl Window {
         }
     }
 
-    /// Microseconds before *now* at which it starts.
+    /// Length in microseconds of elapsed time.
     pub fn length_us(self) -> i64 {
         match self {
             Window::LastHour => HOUR_US,

@@ -1,7 +1,7 @@
-//! From local clocks to instants: the one place that reads time-zone rules.
+//! Time zones: local times to instants and back.
 //!
-//! In a gap the local time moves forward by the length of the gap, in a fold the earlier instant
-//! is taken (RFC 5545, section 3.3.5).
+//! A local time in a gap moves forward by the length of the gap; an ambiguous local time, in a
+//! fold, means the earlier instant (RFC 5545, section 3.3.5).
 
 mod edition;
 mod name;
@@ -17,11 +17,11 @@ pub use self::offsets::Zone;
 use super::calendar::DAY_US;
 use super::span::Span;
 
-/// The offsets of one zone over a range of time.
+/// Offsets of one zone over a range of time.
 ///
-/// A local time reads as the offset of the last rule that starts at or before it. A rule's first
-/// local time is that of its instant on whichever of the two clocks shows the later time: this
-/// leaves the times of a gap, and the first pass of a fold, to the rule before.
+/// A local time is read with the offset of the last change whose `local_from` is not after it.
+/// `local_from` is the later of the local times before and after the change, which leaves the gap,
+/// and the first pass of a fold, to the offset before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalClock {
     first_offset_us: i64,
@@ -30,17 +30,16 @@ pub struct LocalClock {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OffsetChange {
-    /// Instant from which the offset holds, UTC.
+    /// Instant from which the offset holds, in microseconds UTC.
     pub at: i64,
     /// First local time that is read with the offset.
     pub local_from: i64,
-    /// Local time minus UTC.
+    /// Local time minus UTC, in microseconds.
     pub offset_us: i64,
 }
 
 impl LocalClock {
-    /// The clock of a zone, right for every local time shown within the range, and for two days
-    /// before and after it.
+    /// Clock of a zone, correct for local times within the range and two days before and after it.
     pub fn over(zone: &Zone, range: Span) -> Self {
         const MARGIN_US: i64 = 4 * DAY_US;
         let from = range.starts_at().saturating_sub(MARGIN_US);
@@ -55,7 +54,7 @@ impl LocalClock {
         Self { first_offset_us, changes: changes.collect() }
     }
 
-    /// Offset that holds before the first change.
+    /// Offset before the first change.
     pub fn first_offset_us(&self) -> i64 {
         self.first_offset_us
     }
@@ -64,13 +63,13 @@ impl LocalClock {
         &self.changes
     }
 
-    /// The instant at which the local time is shown.
+    /// Instant of a local time, with gaps and folds resolved.
     pub fn instant_of(&self, local_us: i64) -> i64 {
         let read = self.changes.partition_point(|change| change.local_from <= local_us);
         local_us - self.offset_after(read)
     }
 
-    /// The local time shown at an instant.
+    /// Local time at an instant.
     pub fn local_at(&self, instant_us: i64) -> i64 {
         let passed = self.changes.partition_point(|change| change.at <= instant_us);
         instant_us + self.offset_after(passed)

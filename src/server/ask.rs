@@ -7,12 +7,12 @@ use std::borrow::Cow;
 use serde_json::{Map, Value, json};
 
 use crate::engine::{Engine, ReportQuery};
-use crate::report::{Format, Layout};
-use crate::rules::Options;
-use crate::words::{
-    self, COLUMNS, ENGINES, FORMATS, INTERPOLATIONS, NO_DATA, SCOPES, Words, default_hours_text,
+use crate::option_text::{
+    self, COLUMNS, ENGINES, FORMATS, INTERPOLATIONS, Keywords, NO_DATA, SCOPES, default_hours_text,
     duration_text, instant_text,
 };
+use crate::report::{Format, Layout};
+use crate::rules::Options;
 
 /// The most stores that one report may name.
 pub const STORES_NAMED_MAX: usize = 10_000;
@@ -58,7 +58,7 @@ impl Ask {
             return Ok(is_option(name));
         }
         match name {
-            "now" => self.now = Some(words::instant(&with_plus(text(value)?))?),
+            "now" => self.now = Some(option_text::instant(&with_plus(text(value)?))?),
             "as_of" => self.as_of = Some(version(value)?),
             "engine" => self.engine = word(ENGINES, value)?,
             "store" => self.stores = stores(value)?,
@@ -74,9 +74,10 @@ impl Ask {
     /// What is asked, but for data and *now*, in the words in which it could be asked again.
     pub fn describe(&self) -> Value {
         let mut described = describe_options(&self.options);
-        described.insert("engine".into(), json!(words::word(ENGINES, self.engine)));
+        described.insert("engine".into(), json!(option_text::keyword(ENGINES, self.engine)));
         described.insert("store".into(), json!(self.stores));
-        described.insert("columns".into(), json!(words::word(COLUMNS, self.layout.extended)));
+        described
+            .insert("columns".into(), json!(option_text::keyword(COLUMNS, self.layout.extended)));
         described.insert("exact".into(), json!(self.layout.exact));
         Value::Object(described)
     }
@@ -114,11 +115,11 @@ pub fn with_plus(text: &str) -> Cow<'_, str> {
 /// name.
 pub fn set_option(options: &mut Options, name: &str, value: &Value) -> Result<bool, String> {
     match value {
-        _ if !words::OPTIONS.contains(&name) => Ok(false),
+        _ if !option_text::OPTIONS.contains(&name) => Ok(false),
         Value::Bool(truth) if name == "snap_end_of_day" => {
-            words::set_option(options, name, &truth.to_string())
+            option_text::set_option(options, name, &truth.to_string())
         }
-        value => words::set_option(options, name, text(value)?),
+        value => option_text::set_option(options, name, text(value)?),
     }
 }
 
@@ -126,10 +127,10 @@ pub fn set_option(options: &mut Options, name: &str, value: &Value) -> Result<bo
 pub fn describe_options(options: &Options) -> Map<String, Value> {
     let mut described = Map::new();
     let mut put = |name: &str, value: Value| described.insert(name.into(), value);
-    put("interpolation", json!(words::word(INTERPOLATIONS, options.interpolation)));
+    put("interpolation", json!(option_text::keyword(INTERPOLATIONS, options.interpolation)));
     put("max_gap", json!(options.max_gap_us.map(duration_text)));
-    put("scope", json!(words::word(SCOPES, options.scope)));
-    put("no_data", json!(words::word(NO_DATA, options.no_data)));
+    put("scope", json!(option_text::keyword(SCOPES, options.scope)));
+    put("no_data", json!(option_text::keyword(NO_DATA, options.no_data)));
     put("snap_end_of_day", json!(options.snap_end_of_day));
     put("default_hours", json!(default_hours_text(options.default_hours)));
     put("default_timezone", json!(options.default_time_zone.as_str()));
@@ -162,8 +163,8 @@ fn text(value: &Value) -> Result<&str, String> {
     value.as_str().ok_or_else(|| format!("{value} is not a text"))
 }
 
-fn word<T: Copy>(words: Words<T>, value: &Value) -> Result<T, String> {
-    words::meaning(words, text(value)?)
+fn word<T: Copy>(words: Keywords<T>, value: &Value) -> Result<T, String> {
+    option_text::parse_keyword(words, text(value)?)
 }
 
 fn truth(value: &Value) -> Result<bool, String> {

@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer};
 
 use super::keys::KeyId;
 use crate::error::{Error, Result};
-use crate::words::instant_text;
+use crate::option_text::instant_text;
 
 /// Of a path or a text of SQL; what is longer is cut, and ends with an ellipsis.
 const TEXT_BYTES_MAX: usize = 4 << 10;

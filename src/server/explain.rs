@@ -1,5 +1,5 @@
 //! `GET /v1/explain`: which poll, row of business hours, rule of the zone and option made each
-//! stretch of a store's figure.
+//! segment of a store's figure.
 
 use serde_json::{Value, json};
 use warp::http::StatusCode;
@@ -10,12 +10,12 @@ use super::request::Request;
 use super::service::{Service, content};
 use super::stores::{self, StoreQuestion, fields, opening, state};
 use crate::engine::single_store::StoreHistory;
+use crate::option_text::{NO_DATA, duration_text, instant_text, keyword};
 use crate::rules::calendar::{DAY_US, offset_text};
-use crate::rules::explain::Stretch;
+use crate::rules::explain::Segment;
 use crate::rules::{Interpolation, NoData, Options, Poll, Scope};
-use crate::words::{NO_DATA, duration_text, instant_text, word};
 
-/// The longest range of one answer: it has a stretch for every poll.
+/// The longest range of one answer: it has a segment for every poll.
 const RANGE_DAYS_MAX: i64 = 31;
 
 pub async fn explain(service: &Service, request: &Request) -> Answer {
@@ -26,10 +26,10 @@ pub async fn explain(service: &Service, request: &Request) -> Answer {
         StoreQuestion::of(service, request, store.to_owned(), &named, RANGE_DAYS_MAX).await?;
     let tell = |mut history: StoreHistory, clock: &Clock| {
         let figures = stores::figures(&history);
-        let stretches = history.stretches();
+        let segments = history.segments();
         let polled = Polled::of(&mut history);
-        let stretches = stretches.iter().map(|stretch| told(stretch, &history, &polled, clock));
-        fields(json!({ "figures": figures, "stretches": stretches.collect::<Vec<_>>() }))
+        let segments = segments.iter().map(|segment| told(segment, &history, &polled, clock));
+        fields(json!({ "figures": figures, "stretches": segments.collect::<Vec<_>>() }))
     };
     let body = service.work.compute(move || question.json(tell));
     Ok(content(StatusCode::OK, "application/json", body.await?))
@@ -40,41 +40,41 @@ struct Polled {
     /// Whether there is a poll up to the end of the range.
     ever: bool,
     /// However far a poll vouches; in order.
-    without_max_gap: Vec<Stretch>,
+    without_max_gap: Vec<Segment>,
 }
 
 impl Polled {
     fn of(history: &mut StoreHistory) -> Self {
         let asked = history.options;
         history.options.max_gap_us = None;
-        let without_max_gap = history.stretches();
+        let without_max_gap = history.segments();
         history.options.scope = Scope::All;
-        let ever = history.stretches().iter().any(|stretch| stretch.poll.is_some());
+        let ever = history.segments().iter().any(|segment| segment.poll.is_some());
         history.options = asked;
         Self { ever, without_max_gap }
     }
 
-    /// Whether a poll is in the piece of the range that the stretch is in.
-    fn in_piece_of(&self, stretch: &Stretch) -> bool {
-        let at = stretch.span.starts_at();
+    /// Whether a poll is in the piece of the range that the segment is in.
+    fn in_piece_of(&self, segment: &Segment) -> bool {
+        let at = segment.span.starts_at();
         let place = self.without_max_gap.partition_point(|other| other.span.ends_at() <= at);
         self.without_max_gap.get(place).is_some_and(|other| other.poll.is_some())
     }
 }
 
-fn told(stretch: &Stretch, history: &StoreHistory, polled: &Polled, clock: &Clock) -> Value {
+fn told(segment: &Segment, history: &StoreHistory, polled: &Polled, clock: &Clock) -> Value {
     let options = &history.options;
-    let mut told = clock.bounds(stretch.span);
-    told["length_us"] = json!(stretch.span.ends_at() - stretch.span.starts_at());
-    told["state"] = json!(state(stretch.poll.map(Poll::active)));
-    told["is_open"] = json!(stretch.is_open);
-    told["counts_as"] = json!(counts_as(stretch, options));
-    told["poll"] = stretch.poll.map_or(Value::Null, |poll| {
+    let mut told = clock.bounds(segment.span);
+    told["length_us"] = json!(segment.span.ends_at() - segment.span.starts_at());
+    told["state"] = json!(state(segment.poll.map(Poll::active)));
+    told["is_open"] = json!(segment.is_open);
+    told["counts_as"] = json!(counts_as(segment, options));
+    told["poll"] = segment.poll.map_or(Value::Null, |poll| {
         let status = if poll.active() { "active" } else { "inactive" };
         json!({ "polled_at": clock.text(poll.polled_at()), "status": status })
     });
-    told["option"] = json!(option(stretch, options, polled, clock));
-    let hours = stretch.opened_by.iter().map(|(row, on_day)| {
+    told["option"] = json!(option(segment, options, polled, clock));
+    let hours = segment.opened_by.iter().map(|(row, on_day)| {
         let mut told = opening(*row);
         told["opens_on"] = json!(instant_text(on_day * DAY_US)[..10]);
         told
@@ -83,26 +83,26 @@ fn told(stretch: &Stretch, history: &StoreHistory, polled: &Polled, clock: &Cloc
     told["zone_rule"] = json!({
         "time_zone": history.zone.name(),
         "is_default": history.zone_is_default,
-        "utc_offset": offset_text(stretch.offset_us),
+        "utc_offset": offset_text(segment.offset_us),
     });
     told
 }
 
 /// The column of the report that it adds to; `null` while the store is closed.
-fn counts_as(stretch: &Stretch, options: &Options) -> Option<&'static str> {
-    let counted = match (stretch.poll.map(Poll::active), options.no_data) {
+fn counts_as(segment: &Segment, options: &Options) -> Option<&'static str> {
+    let counted = match (segment.poll.map(Poll::active), options.no_data) {
         (Some(true), _) | (None, NoData::Up) => "uptime",
         (Some(false), _) | (None, NoData::Down) => "downtime",
         (None, NoData::Unknown) => "unknown",
     };
-    stretch.is_open.then_some(counted)
+    segment.is_open.then_some(counted)
 }
 
-/// The option by which the state holds over the stretch, as a sentence.
-fn option(stretch: &Stretch, options: &Options, polled: &Polled, clock: &Clock) -> String {
-    let Some(poll) = stretch.poll else { return of_unknown(stretch, options, polled) };
+/// The option by which the state holds over the segment, as a sentence.
+fn option(segment: &Segment, options: &Options, polled: &Polled, clock: &Clock) -> String {
+    let Some(poll) = segment.poll else { return of_unknown(segment, options, polled) };
     let at = clock.text(poll.polled_at());
-    let is_before = stretch.span.ends_at() <= poll.polled_at();
+    let is_before = segment.span.ends_at() <= poll.polled_at();
     match (is_before, options.interpolation) {
         (true, Interpolation::Previous) => {
             format!(
@@ -129,13 +129,13 @@ fn option(stretch: &Stretch, options: &Options, polled: &Polled, clock: &Clock) 
     }
 }
 
-fn of_unknown(stretch: &Stretch, options: &Options, polled: &Polled) -> String {
+fn of_unknown(segment: &Segment, options: &Options, polled: &Polled) -> String {
     let why = match (options.scope, options.max_gap_us) {
         _ if !polled.ever => "the store was not polled up to the end of the range".to_owned(),
-        (Scope::Interval, _) if !stretch.is_open => {
+        (Scope::Interval, _) if !segment.is_open => {
             "scope = interval: no business interval, so no poll is asked".to_owned()
         }
-        (_, Some(gap_us)) if polled.in_piece_of(stretch) => {
+        (_, Some(gap_us)) if polled.in_piece_of(segment) => {
             format!("max_gap = {}: no poll is that near", duration_text(gap_us))
         }
         (Scope::Interval, _) => {
@@ -144,5 +144,5 @@ fn of_unknown(stretch: &Stretch, options: &Options, polled: &Polled) -> String {
         (Scope::Day, _) => "scope = day: no poll on this local day".to_owned(),
         (Scope::All, _) => "no poll vouches".to_owned(),
     };
-    format!("{why}; no_data = {}", word(NO_DATA, options.no_data))
+    format!("{why}; no_data = {}", keyword(NO_DATA, options.no_data))
 }

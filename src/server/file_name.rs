@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of reports: the caller says whose figures a file holds and of which instant.
 
-use crate::words::instant_text;
+use crate::option_text::instant_text;
 
 /// Characters of a chain's name that are kept.
 const CHAIN_CHARS_MAX: usize = 64;

@@ -11,7 +11,7 @@ use super::problem::{Answer, Refusal};
 use super::request::Request;
 use super::routes::Route;
 use super::settings::Settings;
-use crate::words::word;
+use crate::option_text::keyword;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
@@ -104,6 +104,6 @@ fn unauthorized(detail: impl Into<String>) -> Refusal {
 }
 
 pub fn forbidden(role: Role, needed: Role) -> Refusal {
-    let (role, needed) = (word(ROLES, role), word(ROLES, needed));
+    let (role, needed) = (keyword(ROLES, role), keyword(ROLES, needed));
     Refusal::new(StatusCode::FORBIDDEN, format!("the key has the role {role}; expected {needed}"))
 }

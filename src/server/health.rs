@@ -22,7 +22,7 @@ pub async fn readyz(service: &Service) -> Answer {
         return Err(Refusal::unavailable("reports cannot be recorded; the server's log says why"));
     }
     let edition = service.catalog.newest().await?;
-    if !edition.dataset.is_there() {
+    if !edition.dataset.exists() {
         tracing::error!(folder = ?edition.dataset.folder(), "the data is not where it was");
         return Err(Refusal::unavailable("the data cannot be read; the server's log says why"));
     }

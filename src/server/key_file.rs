@@ -123,7 +123,7 @@ fn replace(path: &Path, content: &[u8]) -> Result<()> {
 
 /// Keeps other commands from changing files of the folder meanwhile, where the system locks folders.
 fn lock(path: &Path) -> Option<File> {
-    let folder = File::open(atomic_file::folder(path)).ok()?;
+    let folder = File::open(atomic_file::parent_folder(path)).ok()?;
     folder.lock().ok()?;
     Some(folder)
 }

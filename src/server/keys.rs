@@ -9,7 +9,7 @@ use std::path::Path;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use crate::error::{self, Error};
-use crate::words::{Words, instant, instant_text, meaning, word};
+use crate::option_text::{Keywords, instant, instant_text, keyword, parse_keyword};
 
 /// What a key lets its holder do; each role may do what those before it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,7 +22,8 @@ pub enum Role {
     Admin,
 }
 
-pub const ROLES: Words<Role> = &[("read", Role::Read), ("run", Role::Run), ("admin", Role::Admin)];
+pub const ROLES: Keywords<Role> =
+    &[("read", Role::Read), ("run", Role::Run), ("admin", Role::Admin)];
 
 /// Digits of a key's hash that are its id.
 const ID_DIGITS: usize = 8;
@@ -82,7 +83,7 @@ impl Key {
     pub fn parse(line: &str) -> Result<Self, String> {
         let (fields, comment) = line.split_once('#').unwrap_or((line, ""));
         let mut fields = fields.split_whitespace();
-        let role = meaning(ROLES, fields.next().unwrap_or_default())?;
+        let role = parse_keyword(ROLES, fields.next().unwrap_or_default())?;
         let hash = blake3::Hash::from_hex(fields.next().unwrap_or_default())
             .map_err(|_| "expected a role and a hash of 64 hexadecimal digits")?;
         let (mut expires_at, mut words) = (None, Vec::new());
@@ -128,7 +129,7 @@ impl Key {
 /// The line of the key in its file, without the line end.
 impl fmt::Display for Key {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} {}", word(ROLES, self.role), self.hash.to_hex())?;
+        write!(formatter, "{} {}", keyword(ROLES, self.role), self.hash.to_hex())?;
         if let Some(expires_at) = self.expires_at {
             write!(formatter, " {EXPIRES}={}", instant_text(expires_at))?;
         }

@@ -20,8 +20,8 @@ use super::request::{Request, unknown_report};
 use super::service::{Service, content, json};
 use super::{download, file_name, gate};
 use crate::engine;
+use crate::option_text::duration_us;
 use crate::report::Format;
-use crate::words::duration_us;
 
 /// The longest that a client may have its question held.
 const WAIT_MAX: Duration = Duration::from_secs(60);

@@ -177,7 +177,7 @@ async fn routed<B: Buf>(
                 let reply = dispatch(service, route.endpoint, &request, role).await?;
                 if is_probe { Ok(reply) } else { counted(service, client, reply) }
             };
-            (Some(route), client.asks(answered).await)
+            (Some(route), client.scope(answered).await)
         }
         Found::OtherMethods(methods) => {
             let methods = names(&methods);

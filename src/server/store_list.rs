@@ -16,9 +16,9 @@ use super::service::Service;
 use super::wanted::Wanted;
 use crate::engine::{ListedStore, StoreList};
 use crate::error::Result;
+use crate::option_text::{Keywords, instant_text, parse_keyword, time_zone};
 use crate::report::{Format, render};
 use crate::rules::Options;
-use crate::words::{Words, instant_text, meaning, time_zone};
 
 pub const PAGE_STORES: usize = 100;
 pub const PAGE_STORES_MAX: usize = 10_000;
@@ -204,8 +204,8 @@ impl Question {
 }
 
 fn truth(text: &str) -> std::result::Result<bool, String> {
-    const TRUTHS: Words<bool> = &[("true", true), ("false", false)];
-    meaning(TRUTHS, text)
+    const TRUTHS: Keywords<bool> = &[("true", true), ("false", false)];
+    parse_keyword(TRUTHS, text)
 }
 
 /// The zone that counts.

@@ -15,8 +15,8 @@ use super::wanted::Wanted;
 use crate::engine::single_store::StoreHistory;
 use crate::error::{Error, Result};
 use crate::rules::calendar::DAY_US;
-use crate::rules::figure::percent_hundredths;
-use crate::rules::{Opening, Options, Span, WeeklyHours, Window, Zone, ZoneRules};
+use crate::rules::rounding::percent_hundredths;
+use crate::rules::{HoursRow, Options, Span, WeeklyHours, Window, Zone, ZoneRules};
 
 /// The longest range of one answer.
 const RANGE_DAYS_MAX: i64 = 366;
@@ -269,7 +269,7 @@ pub fn state(active: Option<bool>) -> &'static str {
 }
 
 /// A row of business hours, as it was loaded, or of the default ones.
-pub fn opening(row: Opening) -> Value {
+pub fn opening(row: HoursRow) -> Value {
     json!({
         "day_of_week": row.weekday().to_monday_zero(),
         "start_time_local": clock(row.start_s()),

@@ -12,7 +12,7 @@ use super::budget::Budget;
 use super::problem::{Answer, Refusal};
 use crate::client::Client;
 use crate::error::{Error, Result};
-use crate::fair::FairSemaphore;
+use crate::fair_semaphore::FairSemaphore;
 use crate::sql::STACK_BYTES;
 
 /// Queries that run at once; more of them wait, within their time, and each client has its share.
@@ -59,7 +59,7 @@ impl Work {
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Answer<T> {
         let limit = self.query_time;
-        let queued = self.queries.enqueue(Client::current()).map_err(Error::from)?;
+        let queued = self.queries.acquire_bounded(Client::current()).map_err(Error::from)?;
         let asked = async {
             let slot = queued.await;
             // It works on where nobody waits for it any more, and keeps its turn until it is done.

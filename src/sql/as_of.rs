@@ -21,9 +21,9 @@ use super::functions::{Callable, instant_of};
 use super::reports;
 use crate::engine::Tables;
 use crate::error::Error;
+use crate::option_text::instant_text;
 use crate::rules::ZoneRules;
 use crate::tables::{Dataset, Table};
-use crate::words::instant_text;
 
 pub const AS_OF: &str = "as_of";
 

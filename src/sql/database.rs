@@ -34,8 +34,8 @@ use crate::engine::{
     GroupByStore, MergeJoinByStore, RemoveSorts, SemiJoinReduction, Tables, hours_of_stores,
     physical_rules,
 };
-use crate::error::{Error, Fault, Result, Wrong};
-use crate::fair::FairSemaphore;
+use crate::error::{Error, Fault, QueryError, Result};
+use crate::fair_semaphore::FairSemaphore;
 use crate::functions::{self, ChainHours};
 use crate::rules::ZoneRules;
 use crate::tables::Dataset;
@@ -295,7 +295,7 @@ impl Session {
         };
         if let Some(surplus) = given.iter().filter(|name| !wanted.contains(*name)).min() {
             let sentence = format!("a value is given for {surplus}, which the statement has not");
-            return Err(Error::Query(Wrong::new(Fault::Parameter, sentence)));
+            return Err(Error::Query(QueryError::new(Fault::Parameter, sentence)));
         }
         let bound = plan.with_param_values(values).and_then(resolved);
         bound.map_err(asked_wrongly)

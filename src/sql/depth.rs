@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect, PostgreSqlDia
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
-use crate::error::{Error, Fault, Result, Wrong};
+use crate::error::{Error, Fault, QueryError, Result};
 
 /// Operators of one expression, or queries put together by `UNION`, on the longest way down.
 pub const DEEP_MAX: usize = 256;
@@ -22,7 +22,7 @@ pub fn bounded(sql: &str) -> Result<()> {
     for dialect in dialects {
         let tokens = Tokenizer::new(dialect, sql).tokenize().unwrap_or_default();
         if depth(&tokens) > DEEP_MAX {
-            return Err(Error::Query(Wrong::new(
+            return Err(Error::Query(QueryError::new(
                 Fault::Other,
                 format!(
                     "the statement is deeper than {DEEP_MAX} operators or queries in one another, the limit; expected a list, as in IN (…) or VALUES, or several statements"

@@ -7,7 +7,7 @@ use arrow::util::pretty::pretty_format_batches;
 
 use super::{Database, Limits, Session, documented};
 use crate::functions::documented::Kind;
-use crate::ingest::{Request, Watch, load};
+use crate::ingest::{LoadControl, Request, load};
 use crate::tables::{Dataset, WriteLock};
 
 /// A session over the sample, whose tables live as long as the folder.
@@ -20,8 +20,8 @@ async fn sample() -> (tempfile::TempDir, Session) {
         loaded_at: i64::MAX / 2,
         ..Request::default()
     };
-    let watch = Watch { stopped: &AtomicBool::new(false), read: &|_| {} };
-    load(&request, &WriteLock::take(folder.path()).unwrap(), &watch, |_| Ok(())).await.unwrap();
+    let control = LoadControl { stopped: &AtomicBool::new(false), on_read: &|_| {} };
+    load(&request, &WriteLock::take(folder.path()).unwrap(), &control, |_| Ok(())).await.unwrap();
     let dataset = Dataset::open(folder.path(), None).await.unwrap().unwrap();
     let database = Database::new(Limits::default());
     (folder, database.session(&dataset).unwrap())

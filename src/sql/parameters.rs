@@ -5,7 +5,7 @@ use datafusion::scalar::ScalarValue;
 
 use super::array_text;
 use super::wrong::{asked_wrongly, of_parameter};
-use crate::error::{Error, Fault, Result, Wrong};
+use crate::error::{Error, Fault, QueryError, Result};
 use crate::functions::instants::ParseTarget;
 use crate::rules::ZoneRules;
 
@@ -27,7 +27,7 @@ pub fn taken_as(
         let sentence = format!(
             "${name}: {value} is not an instant; expected a text like '2023-01-22 12:09:39'"
         );
-        return Err(Error::Query(Wrong::new(Fault::Value, sentence)));
+        return Err(Error::Query(QueryError::new(Fault::Value, sentence)));
     }
     if wanted.is_integer() {
         let fraction = match value.try_as_str().flatten() {

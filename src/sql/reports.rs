@@ -50,7 +50,7 @@ const DESCRIPTIONS: [(&str, &str, &str); 14] = [
 /// The same for every column, the figures of a report among them.
 pub fn descriptions() -> Vec<[String; 3]> {
     let told = DESCRIPTIONS.into_iter().map(|row| <[&str; 3]>::from(row).map(str::to_owned));
-    let figures = report::widest_schema();
+    let figures = report::full_schema();
     let figures = figures.fields().iter().filter(|field| field.name() != "store_id");
     let figures =
         figures.map(|field| [ROWS.to_owned(), field.name().clone(), told_of(field.name())]);
@@ -188,7 +188,7 @@ struct ReportRows(Arc<dyn Reports>);
 
 static ROWS_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     let mut fields = vec![Arc::new(Field::new("report_id", DataType::Utf8, false))];
-    fields.extend(report::widest_schema().fields().iter().cloned());
+    fields.extend(report::full_schema().fields().iter().cloned());
     Arc::new(Schema::new(fields))
 });
 
@@ -277,7 +277,7 @@ impl PartitionStream for Files {
 fn rows_of(reports: &dyn Reports, id: &str) -> Result<Option<RecordBatch>> {
     // It may have been forgotten since it was listed.
     let Some(rows) = reports.rows(id).map_err(unavailable)? else { return Ok(None) };
-    let rows = report::widest(&rows).map_err(unavailable)?;
+    let rows = report::with_all_columns(&rows).map_err(unavailable)?;
     let ids: ArrayRef = Arc::new(StringArray::from(vec![id; rows.num_rows()]));
     let columns = [ids].into_iter().chain(rows.columns().iter().cloned()).collect();
     Ok(Some(RecordBatch::try_new(Arc::clone(&ROWS_SCHEMA), columns)?))

@@ -25,7 +25,7 @@ use super::spool::{Deliveries, Reader, Spools, Watch, Writer};
 use super::threads::{Threads, turn};
 use super::wrong::failed_within;
 use crate::error::{Error, Result};
-use crate::fair::FairSemaphore;
+use crate::fair_semaphore::FairSemaphore;
 
 /// Whether rows were cut off; known once they have ended.
 #[derive(Clone, Debug, Default)]
@@ -227,7 +227,7 @@ pub(super) mod tests {
     use super::super::Database;
     use super::*;
     use crate::generate::{DEFAULT_END_US, Spec, generate};
-    use crate::ingest::{Request, Watch, load};
+    use crate::ingest::{LoadControl, Request, load};
     use crate::sql::Session;
     use crate::tables::{Dataset, WriteLock};
 
@@ -240,8 +240,8 @@ pub(super) mod tests {
         let loaded_at = DEFAULT_END_US;
         let request =
             Request { paths: vec![files], max_reject_rate: 0.01, loaded_at, ..Request::default() };
-        let watch = Watch { stopped: &AtomicBool::new(false), read: &|_| {} };
-        load(&request, &WriteLock::take(&data).unwrap(), &watch, |_| Ok(())).await.unwrap();
+        let control = LoadControl { stopped: &AtomicBool::new(false), on_read: &|_| {} };
+        load(&request, &WriteLock::take(&data).unwrap(), &control, |_| Ok(())).await.unwrap();
         let dataset = Dataset::open(&data, None).await.unwrap().unwrap();
         let database = Database::new(limits);
         (folder, database.session(&dataset).unwrap())

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use super::limits::Limits;
 use crate::client::Client;
 use crate::error::{Error, Result};
-use crate::fair::{FairSemaphore, Slot};
+use crate::fair_semaphore::{FairSemaphore, Permit};
 use crate::functions::CancellationFlag;
 
 /// Of a thread; room for the deepest statement in a build without optimisation.
@@ -26,11 +26,11 @@ const READING_THREADS_MAX: usize = 16;
 pub struct Threads {
     runtime: Option<Runtime>,
     cancellation: CancellationFlag,
-    _turn: Arc<Slot>,
+    _turn: Arc<Permit>,
 }
 
 thread_local! {
-    static TURN: RefCell<Option<Arc<Slot>>> = const { RefCell::new(None) };
+    static TURN: RefCell<Option<Arc<Permit>>> = const { RefCell::new(None) };
 }
 
 impl Threads {
@@ -38,7 +38,7 @@ impl Threads {
     ///
     /// # Errors
     /// Where the system has no thread left.
-    pub fn start(count: usize, turn: Slot) -> Result<Self> {
+    pub fn start(count: usize, turn: Permit) -> Result<Self> {
         let (cancellation, turn) = (CancellationFlag::default(), Arc::new(turn));
         // Handles may outlive all threads, and must not keep the turn.
         let of_threads: Weak<_> = Arc::downgrade(&turn);
@@ -108,8 +108,8 @@ pub async fn compute<T: Send + 'static>(
 ///
 /// # Errors
 /// Where there is none within the time, or too many requests of the client wait already.
-pub async fn turn(turns: &Arc<FairSemaphore>, ends_at: Instant, limits: &Limits) -> Result<Slot> {
-    let turn = timeout_at(ends_at, turns.enqueue(Client::current())?).await;
+pub async fn turn(turns: &Arc<FairSemaphore>, ends_at: Instant, limits: &Limits) -> Result<Permit> {
+    let turn = timeout_at(ends_at, turns.acquire_bounded(Client::current())?).await;
     turn.map_err(|_| limits.out_of_time())
 }
 

@@ -1,4 +1,4 @@
-//! All tables at one version, and the change from one version to the next.
+//! Dataset: all tables at one version, and the commit of the next one.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -12,34 +12,34 @@ use arrow::datatypes::{FieldRef, Int64Type, TimestampMicrosecondType};
 use futures::future::try_join_all;
 use tokio::task::JoinSet;
 
-use super::lock::WriteLock;
-use super::log::{TableFile, TableLog, listed_files, newest_version};
+use super::delta_log::{TableFile, TableLog, cached_files, newest_version};
 use super::parquet_files::{NewFile, read_all, read_columns, write_sorted};
 use super::schema::Table;
+use super::write_lock::WriteLock;
 use super::zone_rules::read_zone_rules;
 use crate::error::{Error, Result};
 use crate::rules::ZoneRules;
 
-/// One file of one load.
+/// File of a load.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Load {
-    /// Version of the dataset that the load made.
+    /// Version that the load made.
     pub version: u64,
-    /// Microseconds UTC.
+    /// Instant of the load in microseconds UTC.
     pub loaded_at: i64,
-    /// What the rows are: `polls`, `business_hours` or `time_zones`.
+    /// Kind of the rows: `polls`, `business_hours` or `time_zones`.
     pub kind: String,
     pub file: String,
     /// BLAKE3 of the decompressed content, in hexadecimal.
     pub content_hash: String,
-    /// Data rows read, rejected ones among them.
+    /// Data rows read, including rejected ones.
     pub rows: u64,
     pub rejected: u64,
-    /// Edition of the zone rules that the version has; `None` of those by earlier programs.
+    /// Edition of the version's zone rules; `None` if written by a program before they were stored.
     pub zone_rules: Option<String>,
 }
 
-/// Every table, pinned to one version of the dataset. Cheap to clone.
+/// All tables, pinned to one version. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Dataset {
     folder: PathBuf,
@@ -51,23 +51,23 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// The newest version, or an older one; `None` where nothing was ever loaded.
+    /// Opens the newest version or `as_of`; `None` if nothing was ever loaded.
     ///
     /// # Errors
-    /// Where the folder cannot be read, or never had the version asked for.
+    /// The folder cannot be read, or has no such version.
     pub async fn open(folder: &Path, as_of: Option<u64>) -> Result<Option<Self>> {
-        // Engines name files by their absolute paths.
+        // Engines identify files by absolute paths.
         let folder =
             std::path::absolute(folder).map_err(|error| Error::io("read", folder, error))?;
-        let Some((version, loads)) = files_of_loads(&folder, as_of).await? else {
+        let Some((version, loads)) = open_loads(&folder, as_of).await? else {
             return Ok(None);
         };
-        let rows = rows_of_loads(&loads)?;
+        let rows = read_loads(&loads)?;
         let mut files = HashMap::from([(Table::Loads, loads)]);
         let table_versions = table_versions(&rows);
         let mut logs = JoinSet::new();
         for (&table, &version) in &table_versions {
-            match listed_files(&folder, table, version) {
+            match cached_files(&folder, table, version) {
                 Some(listed) => drop(files.insert(table, listed)),
                 None => drop(logs.spawn(read_log(folder.clone(), table, version))),
             }
@@ -79,14 +79,14 @@ impl Dataset {
         Ok(Some(Self {
             folder,
             version,
-            loads: loads_of(&rows).into(),
+            loads: parse_loads(&rows).into(),
             table_versions: Arc::new(table_versions),
             files: Arc::new(files),
             zone_rules: Arc::default(),
         }))
     }
 
-    /// Rises by one with every load.
+    /// Version number; increases by one with every load.
     pub fn version(&self) -> u64 {
         self.version
     }
@@ -95,30 +95,30 @@ impl Dataset {
         &self.folder
     }
 
-    /// Whether no later version was there at the moment of asking; costs one look at the disk.
+    /// True if there is no later version at this moment; costs one file system call.
     pub fn is_newest(&self) -> bool {
         !TableLog::has_version(&self.folder, Table::Loads, self.version + 1)
     }
 
-    /// Whether what names this version is on the disk still; costs one look at it.
-    pub fn is_there(&self) -> bool {
+    /// True if the commit of this version is still on disk; costs one file system call.
+    pub fn exists(&self) -> bool {
         TableLog::has_version(&self.folder, Table::Loads, self.version)
     }
 
-    /// Every file ever loaded, oldest first.
+    /// All files ever loaded, oldest first.
     pub fn loads(&self) -> &[Load] {
         &self.loads
     }
 
-    /// In order of days; empty for a table that was never written.
+    /// Files of a table, sorted by day; empty if the table was never written.
     pub fn files(&self, table: Table) -> &[TableFile] {
         self.files.get(&table).map_or(&[], Vec::as_slice)
     }
 
-    /// What the time zones of this version mean; read when first asked for.
+    /// Zone rules of this version, read on first use.
     ///
     /// # Errors
-    /// Where they cannot be read.
+    /// The files cannot be read.
     pub fn zone_rules(&self) -> Result<ZoneRules> {
         if let Some(known) = self.zone_rules.get() {
             return Ok(known.clone());
@@ -127,33 +127,30 @@ impl Dataset {
         Ok(self.zone_rules.get_or_init(|| read).clone())
     }
 
-    /// The edition of the zone rules of this version, or of one before it; read from no file.
+    /// Edition of the zone rules of this version or an earlier one, without reading any file.
     pub fn zone_edition(&self, version: u64) -> String {
         let of_version = self.loads.iter().rev().find(|load| load.version <= version);
         let edition = of_version.and_then(|load| load.zone_rules.clone());
         edition.unwrap_or_else(|| ZoneRules::built_in().edition().to_owned())
     }
 
-    /// All rows of a table that fits in memory.
+    /// Reads all rows of a table; they must fit in memory.
     pub fn rows(&self, table: Table) -> Result<RecordBatch> {
         read_all(table, self.files(table).iter().map(|file| file.path.as_path()))
     }
 
-    /// Some columns of all rows, in the order that they have in the table.
+    /// Reads some columns of all rows, in the order of the table.
     pub fn columns(&self, table: Table, columns: &[&str]) -> Result<RecordBatch> {
         read_columns(table, columns, self.files(table).iter().map(|file| file.path.as_path()))
     }
 }
 
-/// The newest version of `loads` or an older one, and its files; `None` where nothing was ever loaded.
-async fn files_of_loads(
-    folder: &Path,
-    as_of: Option<u64>,
-) -> Result<Option<(u64, Vec<TableFile>)>> {
+/// Opens the table `loads` at the newest version or `as_of`; `None` if nothing was ever loaded.
+async fn open_loads(folder: &Path, as_of: Option<u64>) -> Result<Option<(u64, Vec<TableFile>)>> {
     if let Some(newest) = newest_version(folder, Table::Loads)
         && newest > 0
         && as_of.is_none_or(|asked| asked == newest)
-        && let Some(listed) = listed_files(folder, Table::Loads, newest)
+        && let Some(listed) = cached_files(folder, Table::Loads, newest)
     {
         return Ok(Some((newest, listed)));
     }
@@ -175,27 +172,27 @@ async fn files_of_loads(
     Ok(Some((log.version(), log.files()?)))
 }
 
-/// The files of a table at a version, by its log.
+/// Files of a table at a version, replayed from its log.
 async fn read_log(folder: PathBuf, table: Table, version: u64) -> Result<(Table, Vec<TableFile>)> {
     let log = TableLog::open(&folder, table, Some(version)).await?;
     let log = log.ok_or_else(|| missing(&folder, table))?;
     Ok((table, log.files()?))
 }
 
-/// What one load changes: for each table written, the files that stay and those that come.
+/// Changes of a load: for each table written, the files to keep and the new ones.
 #[derive(Default)]
 pub struct Change {
     tables: Vec<(Table, Vec<TableFile>, Vec<NewFile>)>,
 }
 
 impl Change {
-    /// The table's next version holds exactly these.
+    /// Sets the complete files of the table's next version.
     pub fn set(&mut self, table: Table, kept: Vec<TableFile>, new: Vec<NewFile>) {
         self.tables.push((table, kept, new));
     }
 
-    /// Makes the change the dataset's next version, whole or not at all, and returns its number.
-    /// The versions in `loads` are set to it.
+    /// Commits the change atomically as the next version of the dataset, and returns its number.
+    /// Sets it in `loads`.
     pub async fn commit(
         self,
         before: Option<&Dataset>,
@@ -216,7 +213,7 @@ impl Change {
         let version = log.version() + 1;
         loads.iter_mut().for_each(|load| load.version = version);
         let rows = loads_batch(&loads, &versions)?;
-        let earlier = before.map(|dataset| rows_of_loads(dataset.files(Table::Loads)));
+        let earlier = before.map(|dataset| read_loads(dataset.files(Table::Loads)));
         let earlier = earlier.transpose()?;
         let batches = earlier.into_iter().chain([rows]).map(Ok);
         let file = write_sorted(folder, Table::Loads, None, batches)?;
@@ -233,8 +230,8 @@ async fn open_or_create(folder: &Path, table: Table) -> Result<TableLog> {
     }
 }
 
-/// The rows of `loads`; nulls in columns that the program which wrote them did not know.
-fn rows_of_loads(files: &[TableFile]) -> Result<RecordBatch> {
+/// Reads the rows of `loads`; columns missing in older files are null.
+fn read_loads(files: &[TableFile]) -> Result<RecordBatch> {
     let rows = read_all(Table::Loads, files.iter().map(|file| file.path.as_path()))?;
     let schema = Table::Loads.file_schema();
     let column = |field: &FieldRef| match rows.column_by_name(field.name()) {
@@ -256,7 +253,7 @@ fn table_versions(rows: &RecordBatch) -> HashMap<Table, u64> {
     Table::VERSIONED.into_iter().filter_map(version).collect()
 }
 
-fn loads_of(rows: &RecordBatch) -> Vec<Load> {
+fn parse_loads(rows: &RecordBatch) -> Vec<Load> {
     let count = |name: &str, row: usize| {
         rows.column_by_name(name).map_or(0, |column| column.as_primitive::<Int64Type>().value(row))
             as u64
@@ -316,7 +313,7 @@ fn loads_batch(loads: &[Load], versions: &HashMap<Table, u64>) -> Result<RecordB
 
 fn no_version(asked: u64, newest: u64) -> Error {
     Error::Argument(match newest {
-        0 => format!("there is no version {asked}: nothing was loaded yet"),
+        0 => format!("there is no version {asked}: no data loaded"),
         newest => format!("there is no version {asked}; expected 1 to {newest}"),
     })
 }

@@ -1,24 +1,24 @@
-//! The tables: sorted Parquet files under Delta logs, all named by one version of the dataset.
+//! Storage: sorted Parquet files under Delta logs, tied together by the version of the dataset.
 //!
-//! A load may change several tables, each with a log of its own. The commit to `loads`, made
-//! last, names the version of each; every reader starts there. Knows nothing of reports.
+//! A load may change several tables, each with its own log. The final commit, to `loads`, records
+//! the version of each table; every reader starts there. Knows nothing of reports.
 
 mod dataset;
-mod footers;
-mod listing;
-mod lock;
-mod log;
+mod delta_log;
+mod footer_cache;
+mod page_pruning;
 mod parquet_files;
 mod schema;
-mod store_rows;
+mod snapshot_cache;
+mod write_lock;
 mod zone_rules;
 
 pub use dataset::{Change, Dataset, Load};
-pub use lock::WriteLock;
-pub use log::TableFile;
+pub use delta_log::TableFile;
+pub use page_pruning::{read_range, read_stores};
 pub use parquet_files::{NewFile, create_private, read_all, sync_folder, write_sorted};
 pub use schema::Table;
-pub use store_rows::{read_range, read_stores};
+pub use write_lock::WriteLock;
 pub use zone_rules::{
     outdated_zone_rules, polled_range, zone_rules_batch, zone_rules_hash, zones_in_use,
 };

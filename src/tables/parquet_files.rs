@@ -1,4 +1,4 @@
-//! Parquet files of a table: written sorted, synced, and described for the log.
+//! Parquet files of a table: sorted, synced, and described for the log.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -18,24 +18,24 @@ use uuid::Uuid;
 use super::schema::Table;
 use crate::error::{Error, Result};
 
-/// A file on disk that no log names yet; removed again when dropped before it is [kept](Self::keep).
+/// File that is not committed yet; removed when dropped, unless [kept](Self::keep).
 #[derive(Debug)]
 pub struct NewFile {
     pub table: Table,
-    /// Relative to the table's folder.
+    /// Path relative to the table's folder.
     pub name: String,
     pub path: PathBuf,
     pub rows: usize,
     pub size_bytes: u64,
-    /// The partition it belongs to, days since 1970-01-01.
+    /// Partition, as days since 1970-01-01.
     pub day: Option<i64>,
-    /// Bounds of the sort columns, for readers that skip files by them: `{"minValues": …}`.
+    /// Bounds of the sort columns for file pruning: `{"minValues": …}`.
     pub stats: Option<serde_json::Value>,
     kept: bool,
 }
 
 impl NewFile {
-    /// From now on a log names it.
+    /// Keeps the file, once it is committed.
     pub fn keep(mut self) {
         self.kept = true;
     }
@@ -44,13 +44,13 @@ impl NewFile {
 impl Drop for NewFile {
     fn drop(&mut self) {
         if !self.kept {
-            // Best effort: a file that no log names is never read.
+            // Best effort: uncommitted files are never read.
             let _ = std::fs::remove_file(&self.path);
         }
     }
 }
 
-/// Writes batches, already in the order of [`Table::sorted_by`], as one synced file.
+/// Writes batches, sorted by [`Table::sorted_by`], to one synced file.
 pub fn write_sorted(
     data: &Path,
     table: Table,
@@ -60,7 +60,7 @@ pub fn write_sorted(
     let folder = data.join(table.name());
     let name = match (table.partition_column(), day) {
         (Some(column), Some(day)) => {
-            format!("{column}={}/{}.parquet", date_text(day), Uuid::new_v4())
+            format!("{column}={}/{}.parquet", format_date(day), Uuid::new_v4())
         }
         _ => format!("{}.parquet", Uuid::new_v4()),
     };
@@ -115,10 +115,10 @@ fn properties(table: Table) -> WriterProperties {
         .collect();
     WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        // Ids of a few hundred thousand stores stay one dictionary.
+        // A few hundred thousand ids still fit one dictionary.
         .set_dictionary_page_size_limit(16 << 20)
         .set_statistics_enabled(EnabledStatistics::Page)
-        // Instants in order differ little: their deltas decode faster than any general compression.
+        // Deltas of sorted instants are small, and decode faster than general-purpose compression.
         .set_column_encoding(ColumnPath::from("polled_at"), Encoding::DELTA_BINARY_PACKED)
         .set_column_dictionary_enabled(ColumnPath::from("polled_at"), false)
         .set_column_compression(ColumnPath::from("polled_at"), Compression::UNCOMPRESSED)
@@ -126,7 +126,7 @@ fn properties(table: Table) -> WriterProperties {
         .build()
 }
 
-/// All rows of the files, in their order.
+/// Reads all rows of the files, in their order.
 pub fn read_all<'a>(
     table: Table,
     paths: impl IntoIterator<Item = &'a Path>,
@@ -136,7 +136,7 @@ pub fn read_all<'a>(
     read_columns(table, &columns, paths)
 }
 
-/// Some columns of all rows of the files, in the order that they have in the table.
+/// Reads some columns of all rows of the files, in the order of the table.
 pub fn read_columns<'a>(
     table: Table,
     columns: &[&str],
@@ -150,7 +150,7 @@ pub fn read_columns<'a>(
             .and_then(|builder| {
                 let columns =
                     ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
-                // Buffers are made for whole batches.
+                // The reader allocates buffers for whole batches.
                 let rows = builder.metadata().file_metadata().num_rows().clamp(1, ROWS_AT_ONCE);
                 builder.with_projection(columns).with_batch_size(rows as usize).build()
             })
@@ -163,15 +163,15 @@ pub fn read_columns<'a>(
         Some(batch) => batch.schema(),
         None => {
             let all = table.file_schema();
-            let is_asked = |place: &usize| columns.contains(&all.field(*place).name().as_str());
-            Arc::new(all.project(&(0..all.fields().len()).filter(is_asked).collect::<Vec<_>>())?)
+            let matches = |place: &usize| columns.contains(&all.field(*place).name().as_str());
+            Arc::new(all.project(&(0..all.fields().len()).filter(matches).collect::<Vec<_>>())?)
         }
     };
     Ok(concat_batches(&Arc::clone(&schema), &batches)?)
 }
 
-/// Creates a folder for its owner alone (Unix: mode 0700), with all that is missing above it; what is
-/// there keeps its mode.
+/// Creates a folder and its missing parents for the owner only (mode 0700 on Unix). Existing
+/// folders keep their mode.
 pub fn create_private(folder: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
@@ -180,21 +180,21 @@ pub fn create_private(folder: &Path) -> std::io::Result<()> {
     builder.create(folder)
 }
 
-/// Makes new names in a folder survive a power cut.
+/// Syncs a folder, so that new names in it survive a power loss.
 pub fn sync_folder(folder: &Path) -> Result<()> {
     File::open(folder)
         .and_then(|folder| folder.sync_all())
         .map_err(|error| Error::io("sync", folder, error))
 }
 
-/// A day as `YYYY-MM-DD`.
-pub fn date_text(day: i64) -> String {
+/// Formats a day as `YYYY-MM-DD`.
+pub fn format_date(day: i64) -> String {
     let days = i32::try_from(day).unwrap_or(i32::MAX);
     chrono::NaiveDate::from_epoch_days(days)
         .map_or_else(|| day.to_string(), |date| date.to_string())
 }
 
-/// The day of `YYYY-MM-DD`.
-pub fn day_of_text(date: &str) -> Option<i64> {
+/// Parses `YYYY-MM-DD` into days since 1970-01-01.
+pub fn parse_date(date: &str) -> Option<i64> {
     date.parse::<chrono::NaiveDate>().ok().map(|date| i64::from(date.to_epoch_days()))
 }

@@ -1,35 +1,35 @@
-//! Names, columns and order of each table.
+//! Names, columns and sort order of the tables.
 
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
-/// Every table of a dataset.
+/// Table of a dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Table {
-    /// One row a store and instant, in one file a UTC day, sorted by store, then instant.
+    /// Polls, one row per store and instant; one file per UTC day, sorted by store, then instant.
     Polls,
-    /// For each day of `polls`, every store's last poll before that day: what a report of that
-    /// day on has to know of all the history before it.
+    /// Carried polls: for each day of `polls`, the last poll of every store before that day. A
+    /// report from that day on needs no earlier files.
     Carried,
-    /// One row for every store that was ever polled, or has hours or a zone.
+    /// Stores, one row each if it was ever polled, or has hours or a zone.
     Stores,
-    /// The latest business hours, whole.
+    /// Latest business hours.
     BusinessHours,
-    /// The latest time zones, whole.
+    /// Latest time zones.
     TimeZones,
     /// Rows that were not loaded, and why.
     Rejects,
-    /// Polls that contradict another of the same store and instant, up to a limit a load.
+    /// Polls that contradict another of the same store and instant, up to a limit per load.
     Conflicts,
-    /// The rules of every time zone of one edition, as TZif; none in versions of earlier programs.
+    /// TZif data of every zone of one edition; empty in versions written by earlier programs.
     ZoneRules,
-    /// Every file loaded, and the version of each table that its load left behind.
+    /// Files loaded, with the resulting version of each table.
     Loads,
 }
 
 impl Table {
-    /// Those whose versions a commit to `loads` names.
+    /// Tables whose versions are recorded in `loads`.
     pub const VERSIONED: [Table; 8] = [
         Table::Polls,
         Table::Carried,
@@ -41,7 +41,7 @@ impl Table {
         Table::ZoneRules,
     ];
 
-    /// Name in SQL, and of its folder.
+    /// Name in SQL and of the folder.
     pub fn name(self) -> &'static str {
         match self {
             Table::Polls => "polls",
@@ -56,7 +56,7 @@ impl Table {
         }
     }
 
-    /// The UTC date by which files are divided; a column of the table, but not of its files.
+    /// UTC date by which files are partitioned; a column of the table, but not of its files.
     pub fn partition_column(self) -> Option<&'static str> {
         match self {
             Table::Polls => Some("polled_on"),
@@ -65,7 +65,7 @@ impl Table {
         }
     }
 
-    /// Columns by which each file is sorted, ascending; text by its bytes.
+    /// Columns by which each file is sorted, ascending; text by bytes.
     pub fn sorted_by(self) -> &'static [&'static str] {
         match self {
             Table::Polls => &["store_id", "polled_at"],
@@ -78,8 +78,8 @@ impl Table {
 
     /// Columns of the files.
     ///
-    /// `store_no` is a store's number within the dataset, given once and kept: shorter to group and
-    /// join by than its id.
+    /// `store_no` numbers the stores of the dataset. Assigned once and kept, it is shorter to group
+    /// and join by than the id.
     pub fn file_schema(self) -> SchemaRef {
         let text = |name: &str| Field::new(name, DataType::Utf8, false);
         let number = |name: &str| Field::new(name, DataType::Int32, false);
@@ -124,7 +124,7 @@ impl Table {
                 text("column"),
                 text("reason"),
                 text("text"),
-                // Earlier programs did not write it.
+                // Nullable: missing in files of earlier programs.
                 Field::new("store_id", DataType::Utf8, true),
             ],
             Table::Conflicts => vec![
@@ -151,7 +151,7 @@ impl Table {
                     count("rows"),
                     count("rejected"),
                 ];
-                // Those that earlier programs did not write are nullable, and last.
+                // Columns missing in files of earlier programs are nullable and come last.
                 let version = |table: Table| {
                     let is_later = matches!(table, Table::Conflicts | Table::ZoneRules);
                     Field::new(table.version_column(), DataType::Int64, is_later)
@@ -164,7 +164,7 @@ impl Table {
         Arc::new(Schema::new(fields))
     }
 
-    /// Columns as SQL sees them: those of the files, then the partition column.
+    /// Columns in SQL: those of the files, then the partition column.
     pub fn schema(self) -> SchemaRef {
         let mut fields = self.file_schema().fields().to_vec();
         let partition = self.partition_column();
@@ -172,7 +172,7 @@ impl Table {
         Arc::new(Schema::new(fields))
     }
 
-    /// Column of `loads` that names this table's version.
+    /// Column of `loads` with the version of this table.
     pub fn version_column(self) -> String {
         format!("{}_version", self.name())
     }

@@ -1,5 +1,4 @@
-//! The rules of time zones that a version of a dataset keeps, so that its answers stay what they are
-//! whichever program asks.
+//! Zone rules of a dataset, stored so that its answers do not depend on the program's edition.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,10 +12,10 @@ use super::schema::Table;
 use crate::error::{Error, Result};
 use crate::rules::{Span, ZoneName, ZoneRules};
 
-/// The rows of a whole edition, in order of names.
+/// Rows of the table `zone_rules` for an edition, sorted by name.
 ///
 /// # Errors
-/// None that an input can cause.
+/// Fails only because of a bug.
 pub fn zone_rules_batch(rules: &ZoneRules) -> Result<RecordBatch> {
     let names = rules.names();
     let tzifs = names.iter().map(|name| rules.tzif(name));
@@ -40,7 +39,7 @@ pub fn zone_rules_hash(rules: &ZoneRules) -> String {
     hasher.finalize().to_hex().to_string()
 }
 
-/// What a version's files of [`Table::ZoneRules`] say; edition 2025b where there are none.
+/// Reads the zone rules of a version; edition 2025b if it has none.
 pub(super) fn read_zone_rules(dataset: &Dataset) -> Result<ZoneRules> {
     let files = dataset.files(Table::ZoneRules);
     if files.is_empty() {
@@ -57,7 +56,7 @@ pub(super) fn read_zone_rules(dataset: &Dataset) -> Result<ZoneRules> {
     Ok(ZoneRules::new(edition, zones.map(|(name, tzif)| (name.to_owned(), tzif.into()))))
 }
 
-/// A sentence where the newest version of a dataset has older rules than the program brings.
+/// Warning if the newest version has older zone rules than this program.
 pub fn outdated_zone_rules(dataset: &Dataset) -> Option<String> {
     let (held, bundled) = (dataset.zone_edition(dataset.version()), ZoneRules::bundled());
     let is_old = held.as_str() < bundled.edition() && dataset.is_newest();
@@ -70,11 +69,10 @@ pub fn outdated_zone_rules(dataset: &Dataset) -> Option<String> {
     })
 }
 
-/// The zones that count for the stores of a dataset, in ascending order: their own, and the default
-/// where a store has none.
+/// Zones of the stores, in ascending order, including the default if a store has no zone.
 ///
 /// # Errors
-/// Where the tables cannot be read.
+/// The tables cannot be read.
 pub fn zones_in_use(dataset: &Dataset) -> Result<BTreeSet<String>> {
     let zones = dataset.columns(Table::TimeZones, &["time_zone"])?;
     let zones = zones.column(0).as_string::<i32>();
@@ -87,10 +85,10 @@ pub fn zones_in_use(dataset: &Dataset) -> Result<BTreeSet<String>> {
     Ok(in_use.into_iter().map(str::to_owned).collect())
 }
 
-/// From the first poll of all stores to the last; `None` where there is none.
+/// Span from the first to the last poll of all stores; `None` without polls.
 ///
 /// # Errors
-/// Where the tables cannot be read.
+/// The tables cannot be read.
 pub fn polled_range(dataset: &Dataset) -> Result<Option<Span>> {
     let polled = dataset.columns(Table::Stores, &["first_polled_at", "last_polled_at"])?;
     let instants = |name: &str| {

@@ -15,7 +15,7 @@ use super::frames::{self, Frame};
 use super::memory::{Gauge, LOOK_PAUSE};
 use super::pool::{KEPT_BYTES_MAX, Shared};
 use super::process::{START_TIME, Worker};
-use crate::fair::Slot;
+use crate::fair_semaphore::Permit;
 
 /// Of a frame that answers, beside what the work may take.
 const FRAME_BYTES: usize = 16 << 20;
@@ -55,7 +55,7 @@ pub struct Lease {
     /// Of the process.
     pub(super) memory_bytes_max: usize,
     next_look_at: Instant,
-    _turn: Slot,
+    _turn: Permit,
 }
 
 impl Lease {
@@ -64,7 +64,7 @@ impl Lease {
     pub fn on(
         mut worker: Worker,
         pool: Arc<Shared>,
-        turn: Slot,
+        turn: Permit,
         terms: Terms,
     ) -> Result<Self, Lost> {
         // Registered anew each time: it may be lent to a task of another runtime than before.

@@ -19,7 +19,7 @@ use super::frames::Frame;
 use super::lease::{Lease, Lost, Terms};
 use super::process::{Program, START_TIME, Worker};
 use crate::client::Client;
-use crate::fair::FairSemaphore;
+use crate::fair_semaphore::FairSemaphore;
 
 /// Processes that stay however long nobody asks.
 const WARM_MAX: usize = 2;
@@ -109,7 +109,7 @@ impl Pool {
             Turn::Short => &self.0.short,
             Turn::Long => &self.0.long,
         };
-        let queued = turns.enqueue(Client::current()).map_err(|_| Lost::Crowded)?;
+        let queued = turns.acquire_bounded(Client::current()).map_err(|_| Lost::Crowded)?;
         let turn = timeout_at(terms.ends_at, queued).await;
         let turn = turn.map_err(|_| Lost::Time)?;
         // Whoever has a turn waits for nothing but a start, which is not the work's doing.

@@ -31,7 +31,7 @@ fn check_open(hours: &str, zone: &str, now: &str, minutes: &str) {
 }
 
 #[test]
-fn the_example_of_the_task() {
+fn two_polls_in_three_open_hours() {
     let task = || store(SUNDAY_MORNING, UTC, TASK_POLLS);
     let at_noon = || ask("2023-01-22 12:00");
     check(task(), at_noon(), DAY, "135 / 45 / 0");

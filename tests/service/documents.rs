@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use uptally::option_text::OPTIONS;
 use uptally::server::ROUTES;
-use uptally::words::OPTIONS;
 
 use super::{Served, waiting};
 use crate::harness::block_on;

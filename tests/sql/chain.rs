@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use tempfile::TempDir;
-use uptally::ingest::{Request, Watch, load as ingest};
+use uptally::ingest::{LoadControl, Request, load as ingest};
 use uptally::rules::calendar::DAY_US;
 use uptally::tables::{Dataset, WriteLock};
 
@@ -24,8 +24,8 @@ pub async fn load_into(data: &Path) -> Dataset {
             loaded_at: (DAY_BEFORE_LOADS + number) * DAY_US,
             ..Request::default()
         };
-        let watch = Watch { stopped: &AtomicBool::new(false), read: &|_| {} };
-        ingest(&request, &WriteLock::take(data).unwrap(), &watch, |_| Ok(())).await.unwrap();
+        let control = LoadControl { stopped: &AtomicBool::new(false), on_read: &|_| {} };
+        ingest(&request, &WriteLock::take(data).unwrap(), &control, |_| Ok(())).await.unwrap();
     }
     Dataset::open(data, None).await.unwrap().unwrap()
 }

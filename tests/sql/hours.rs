@@ -3,8 +3,8 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use uptally::option_text::instant_text;
 use uptally::sql::{Database, Limits, Session};
-use uptally::words::instant_text;
 
 use super::agreement::{clock, rows};
 use super::value::Value;

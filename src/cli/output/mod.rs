@@ -18,8 +18,8 @@ pub use self::naming::{format_for, must_be};
 use self::place::Place;
 use crate::atomic_file;
 use crate::error::{Error, Result};
+use crate::option_text::{FORMATS, keyword};
 use crate::report::Format;
-use crate::words::{FORMATS, word};
 
 /// Of files that are created, less what the umask takes away.
 const NEW_MODE: u32 = 0o666;
@@ -97,7 +97,7 @@ impl Output {
                 Sink::Stream(OpenOptions::new().append(true).open(path).map_err(failed)?)
             }
             Place::File(place) => {
-                let file = atomic_file::beside(&place, NEW_MODE).map_err(failed)?;
+                let file = atomic_file::create_beside(&place, NEW_MODE).map_err(failed)?;
                 Sink::New { file, place }
             }
         };
@@ -114,7 +114,7 @@ impl Output {
         match format.is_binary() && output.is_terminal() {
             true => Err(Error::Argument(format!(
                 "{} is not for a terminal; name a file to write to",
-                word(FORMATS, format)
+                keyword(FORMATS, format)
             ))),
             false => Ok(output),
         }

@@ -5,8 +5,8 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use crate::option_text::{FORMATS, Keywords, keyword};
 use crate::report::Format;
-use crate::words::{FORMATS, Words, word};
 
 /// How the bytes of a file are compressed as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,14 +16,14 @@ pub enum Compression {
     Zstd,
 }
 
-const COMPRESSIONS: Words<Compression> = &[
+const COMPRESSIONS: Keywords<Compression> = &[
     ("gz", Compression::Gzip),
     ("gzip", Compression::Gzip),
     ("zst", Compression::Zstd),
     ("zstd", Compression::Zstd),
 ];
 
-const ENDINGS: Words<Format> = &[
+const ENDINGS: Keywords<Format> = &[
     ("csv", Format::Csv),
     ("json", Format::Json),
     ("ndjson", Format::Ndjson),
@@ -79,7 +79,7 @@ pub fn format_for(
             return Err(format!(
                 "{file:?} ends in .{}, which is not {}; leave --format out, or name a .{} file",
                 named.ending,
-                word(FORMATS, asked),
+                keyword(FORMATS, asked),
                 ending_of(asked)
             ));
         }
@@ -90,7 +90,7 @@ pub fn format_for(
     if format.is_binary() && named.compression != Compression::None {
         return Err(format!(
             "{file:?}: files of format {} are not compressed as a whole; name a .{} file",
-            word(FORMATS, format),
+            keyword(FORMATS, format),
             ending_of(format)
         ));
     }
@@ -105,7 +105,7 @@ pub fn must_be(what: &str, format: Format, file: &Path) -> std::result::Result<(
     match named(file)?.format {
         Some(ending) if !can_be_named(format, ending) => Err(format!(
             "{file:?}: {what} written as {}; name a .{} file",
-            word(FORMATS, format),
+            keyword(FORMATS, format),
             ending_of(format)
         )),
         _ => Ok(()),
@@ -147,12 +147,12 @@ fn can_be_named(format: Format, ending: Format) -> bool {
     format == ending || (ending == Format::Table && !format.is_binary())
 }
 
-fn of_ending<T: Copy>(known: Words<T>, ending: &str) -> Option<T> {
+fn of_ending<T: Copy>(known: Keywords<T>, ending: &str) -> Option<T> {
     known.iter().find(|(known, _)| known.eq_ignore_ascii_case(ending)).map(|(_, value)| *value)
 }
 
 fn ending_of(format: Format) -> &'static str {
-    word(ENDINGS, format)
+    keyword(ENDINGS, format)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::atomic_file::folder;
+use crate::atomic_file::parent_folder;
 use crate::error::{Error, Result};
 
 /// Links that lead to each other; as many as Linux follows.
@@ -58,7 +58,7 @@ impl Place {
             Err(error)
                 if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
             {
-                let folder = folder(&path);
+                let folder = parent_folder(&path);
                 match folder.metadata() {
                     Ok(found) if found.is_dir() => Ok(Self::File(path)),
                     Ok(_) => wrong(format!("{named:?}: {folder:?} is not a folder")),
@@ -77,7 +77,7 @@ impl Place {
 /// Its link tells the file behind it. Whoever follows that opens the file anew, and overwrites what
 /// others have written to it.
 fn descriptor(path: &Path) -> Option<Place> {
-    let folder = folder(path).canonicalize().ok()?;
+    let folder = parent_folder(path).canonicalize().ok()?;
     let is_of_process = folder.starts_with("/proc") && folder.ends_with("fd");
     if !is_of_process && folder != Path::new("/dev/fd") {
         return None;

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::option_text::{FORMATS, parse_keyword};
 use crate::report::Format;
-use crate::words::{FORMATS, meaning};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -118,7 +118,7 @@ pub fn parse(line: &str) -> Result<Command, String> {
         "\\d" if given.is_none() => Command::Tables,
         ".schema" | "\\d" => Command::Schema(given),
         ".mode" => {
-            let mode = given.map(|given| meaning(FORMATS, &given));
+            let mode = given.map(|given| parse_keyword(FORMATS, &given));
             Command::Mode(mode.transpose().map_err(|wrong| format!("{name}: {wrong}"))?)
         }
         ".once" => Command::Once(needed("a file")?.into()),

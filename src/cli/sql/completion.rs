@@ -10,8 +10,8 @@ use reedline::{Completer, Span, Suggestion};
 use super::commands::SPELLINGS;
 use super::functions;
 use super::input::tokens;
+use crate::option_text::FORMATS;
 use crate::sql::Session;
-use crate::words::FORMATS;
 
 /// The words that questions are made of; what only changes things is not among them.
 const KEYWORDS: [&str; 62] = [

@@ -13,12 +13,12 @@ use super::functions;
 use super::input::{Action, Input, Step};
 use super::limits::OfCommand;
 use crate::cli::output;
-use crate::error::{Error, Result, Wrong};
+use crate::error::{Error, QueryError, Result};
+use crate::option_text::{FORMATS, keyword};
 use crate::report::{Format, Writer};
 use crate::server;
 use crate::sql::{Database, Limits, Session, columns_of as columns_of_function};
 use crate::tables::{Dataset, outdated_zone_rules};
-use crate::words::{FORMATS, word};
 
 /// Files that read files that read files.
 const FILES_DEEP_MAX: usize = 16;
@@ -132,7 +132,7 @@ impl Shell {
             let placed = |error| match (error, file) {
                 (Error::Query(wrong), Some(file)) => {
                     let sentence = format!("{file:?}, line {line}: {wrong}");
-                    Error::Query(Wrong { sentence, ..wrong })
+                    Error::Query(QueryError { sentence, ..wrong })
                 }
                 (Error::Argument(wrong), Some(file)) => {
                     Error::Argument(format!("{file:?}, line {line}: {wrong}"))
@@ -239,7 +239,7 @@ impl Shell {
                 let columns = columns_of(table.as_deref());
                 self.look_up(&columns).await?;
             }
-            Command::Mode(None) => eprintln!("mode {}", word(FORMATS, self.format)),
+            Command::Mode(None) => eprintln!("mode {}", keyword(FORMATS, self.format)),
             Command::Mode(Some(format)) => self.format = format,
             Command::Once(file) => {
                 output::can_be_written(&file)?;

@@ -28,7 +28,7 @@ const TASK_WITHOUT_POLLS: &str = "
     A open Wed 9:00-12:00";
 
 #[test]
-fn the_example_of_the_task() {
+fn two_polls_in_three_open_hours() {
     let previous = Options::default();
     check(TASK, previous, "A last_hour 15 45 0; A last_day 135 45 0; A last_week 135 45 0");
     let nearest = Options { interpolation: Nearest, ..previous };

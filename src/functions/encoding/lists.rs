@@ -13,7 +13,7 @@ use arrow::datatypes::{
 use datafusion::error::Result;
 use datafusion::scalar::ScalarValue;
 
-use crate::rules::{Opening, Poll, Span, Step, Weekday, WeeklyHours};
+use crate::rules::{HoursRow, Poll, Span, Step, Weekday, WeeklyHours};
 
 /// Microseconds UTC.
 pub fn instant_type() -> DataType {
@@ -215,7 +215,7 @@ impl SpanListBuilder {
 /// Builder of weekly schedules, one per row.
 pub struct WeekBuilder {
     offsets: ListOffsets,
-    openings: Vec<Opening>,
+    openings: Vec<HoursRow>,
 }
 
 impl Default for WeekBuilder {
@@ -226,7 +226,7 @@ impl Default for WeekBuilder {
 
 impl WeekBuilder {
     /// Appends a row; `None` appends null.
-    pub fn push(&mut self, row: Option<impl Iterator<Item = Opening>>) {
+    pub fn push(&mut self, row: Option<impl Iterator<Item = HoursRow>>) {
         let (before, is_some) = (self.openings.len(), row.is_some());
         self.openings.extend(row.into_iter().flatten());
         self.offsets.push(is_some.then_some(self.openings.len() - before));
@@ -340,7 +340,7 @@ impl<'a> ListColumn<'a> {
         let ends = self.columns[2].as_primitive::<Int32Type>();
         let opening = |at: usize| {
             let weekday = Weekday::from_monday_zero(days.value(at).try_into().ok()?)?;
-            Opening::new(
+            HoursRow::new(
                 weekday,
                 starts.value(at).try_into().ok()?,
                 ends.value(at).try_into().ok()?,

@@ -13,7 +13,7 @@ use datafusion::error::Result;
 
 use super::super::grouping::{Part, RowBatch};
 use crate::rules::timeline::PollRun;
-use crate::rules::{Opening, Poll, Weekday};
+use crate::rules::{HoursRow, Poll, Weekday};
 
 /// Rows of an aggregate's argument columns.
 pub trait ColumnBatch: RowBatch + Sized {
@@ -144,13 +144,13 @@ const TIME_BITS: u32 = 20;
 /// Packs an opening; `None` if it is not valid.
 fn packed_opening(day: i8, start_s: i32, end_s: i32) -> Option<i64> {
     let weekday = Weekday::from_monday_zero(u8::try_from(day).ok()?)?;
-    Opening::new(weekday, u32::try_from(start_s).ok()?, u32::try_from(end_s).ok()?)?;
+    HoursRow::new(weekday, u32::try_from(start_s).ok()?, u32::try_from(end_s).ok()?)?;
     Some(i64::from(day) << (2 * TIME_BITS) | i64::from(start_s) << TIME_BITS | i64::from(end_s))
 }
 
 /// Unpacks an opening.
-pub fn read_opening(packed: i64) -> Option<Opening> {
+pub fn read_opening(packed: i64) -> Option<HoursRow> {
     let seconds = |bits: i64| (bits & ((1 << TIME_BITS) - 1)) as u32;
     let weekday = Weekday::from_monday_zero(u8::try_from(packed >> (2 * TIME_BITS)).ok()?)?;
-    Opening::new(weekday, seconds(packed >> TIME_BITS), seconds(packed))
+    HoursRow::new(weekday, seconds(packed >> TIME_BITS), seconds(packed))
 }

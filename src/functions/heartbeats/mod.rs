@@ -165,7 +165,7 @@ fn each_after(
     for row in 0..rows {
         cancellation.check()?;
         let beats = match (beats.read(row), earlier.read(row)) {
-            (Some(beats), Some(before)) => match beats.after(&before) {
+            (Some(beats), Some(before)) => match beats.interpolate(&before) {
                 Some(after) => Some(after),
                 None => {
                     let (ends, starts) = (before.range.ends_at(), beats.range.starts_at());
@@ -203,7 +203,7 @@ pub fn trim_to(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
             None => beats.range.ends_at(),
         };
         let range = range_between(starts_at, ends_at)?;
-        let trimmed = range.map(|range| match beats.trimmed(range) {
+        let trimmed = range.map(|range| match beats.trim_to(range) {
             Some(trimmed) => Ok(trimmed),
             None => exec_err!(
                 "trim_to: {} to {} is not within the range of the heartbeats, {} to {}",

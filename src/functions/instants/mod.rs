@@ -28,7 +28,7 @@ pub use self::date_trunc::RoundToDigits;
 pub use self::texts::{ParseTarget, ParseText, instant_us, local_us};
 use super::cancellation::CancellationFlag;
 pub use super::encoding::lists::instant_type;
-use crate::error::{Fault, Wrong};
+use crate::error::{Fault, QueryError};
 use crate::rules::ZoneRules;
 
 /// Timestamp without time zone, in microseconds.
@@ -73,7 +73,7 @@ fn coerced_to_instant(given: &DataType) -> Option<DataType> {
 
 /// Error of a value that is invalid for its type.
 fn value_error(sentence: impl Into<String>) -> DataFusionError {
-    DataFusionError::External(Box::new(Wrong::new(Fault::Value, sentence)))
+    DataFusionError::External(Box::new(QueryError::new(Fault::Value, sentence)))
 }
 
 /// Applies a function to each time; null stays null.

@@ -17,7 +17,7 @@ use super::super::cancellation::CancellationFlag;
 use super::super::encoding::lists::instant_type;
 use super::{LOCAL_TIME, value_error};
 use crate::rules::calendar::DAY_US;
-use crate::rules::instant::{quoted, read_asked_instant, read_asked_local_time};
+use crate::rules::instant::{parse_instant, parse_local_time, quoted};
 use crate::rules::{LocalClock, Span, ZoneRules};
 
 /// Parses an instant; microseconds UTC. Named zones follow `zones`.
@@ -25,7 +25,7 @@ use crate::rules::{LocalClock, Span, ZoneRules};
 /// # Errors
 /// A sentence that says what was expected.
 pub fn instant_us(zones: &ZoneRules, text: &str) -> std::result::Result<i64, String> {
-    read_asked_instant(text, |name, near| clock(zones, name, near))
+    parse_instant(text, |name, near| clock(zones, name, near))
 }
 
 /// Parses a local time; microseconds.
@@ -33,7 +33,7 @@ pub fn instant_us(zones: &ZoneRules, text: &str) -> std::result::Result<i64, Str
 /// # Errors
 /// As for [`instant_us`].
 pub fn local_us(zones: &ZoneRules, text: &str) -> std::result::Result<i64, String> {
-    read_asked_local_time(text, |name, near| clock(zones, name, near))
+    parse_local_time(text, |name, near| clock(zones, name, near))
 }
 
 fn clock(zones: &ZoneRules, name: &str, near: Span) -> Option<LocalClock> {

@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Field, Fields, Int64Type, TimeUnit, TimestampMi
 use datafusion::error::Result;
 
 use crate::rules::calendar;
-use crate::rules::figure::percent_hundredths;
+use crate::rules::rounding::percent_hundredths;
 
 /// Type of a list of structs, neither of which is null; fields are nullable as declared.
 pub fn list_of(fields: Fields) -> DataType {

@@ -12,8 +12,8 @@ use crate::functions::arguments::{Ranges, gap_us, interpolation, text};
 use crate::functions::cancellation::CancellationFlag;
 use crate::functions::encoding::lists::{ListColumn, instant_type};
 use crate::rules::Interpolation;
-use crate::rules::state::{Origin, State, Stretch, stretches};
-use crate::rules::timeline::{shares, shares_within};
+use crate::rules::state::{Origin, State, StateSegment, state_segments};
+use crate::rules::timeline::{poll_segments, poll_segments_within};
 
 /// Largest number of segments of a batch, all of which are in memory at once.
 const SEGMENTS_MAX: usize = 8_000_000;
@@ -43,11 +43,11 @@ pub fn states_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
             let how = text(&columns[5], row).map_or(Ok(Interpolation::default()), interpolation)?;
             let gap = gap_of(&columns[6], row)?;
             let polls = polls.polls(row).unwrap_or_default();
-            let shares = match filled.spans(row) {
-                None => shares(&polls, how, gap),
-                Some(filled) => shares_within(&polls, &filled.collect::<Vec<_>>(), how, gap),
+            let poll_segments = match filled.spans(row) {
+                None => poll_segments(&polls, how, gap),
+                Some(filled) => poll_segments_within(&polls, &filled.collect::<Vec<_>>(), how, gap),
             };
-            all.extend(stretches(range, &shares, &open.collect::<Vec<_>>()));
+            all.extend(state_segments(range, &poll_segments, &open.collect::<Vec<_>>()));
         }
         lengths.push(all.len() - before);
         if all.len() > SEGMENTS_MAX {
@@ -58,13 +58,13 @@ pub fn states_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
         }
     }
     let columns: Vec<ArrayRef> = vec![
-        instants(all.iter().map(|stretch: &Stretch| stretch.span.starts_at()).collect()),
-        instants(all.iter().map(|stretch| stretch.span.ends_at()).collect()),
+        instants(all.iter().map(|segment: &StateSegment| segment.span.starts_at()).collect()),
+        instants(all.iter().map(|segment| segment.span.ends_at()).collect()),
         Arc::new(
-            all.iter().map(|stretch| Some(state_name(stretch.state))).collect::<StringArray>(),
+            all.iter().map(|segment| Some(state_name(segment.state))).collect::<StringArray>(),
         ),
         Arc::new(
-            all.iter().map(|stretch| stretch.origin.map(origin_name)).collect::<StringArray>(),
+            all.iter().map(|segment| segment.origin.map(origin_name)).collect::<StringArray>(),
         ),
     ];
     lists(fields(), lengths, columns)

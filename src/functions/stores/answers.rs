@@ -205,7 +205,7 @@ fn deadline<'a>(
         // The calendar ends here, and no more open time follows.
         let Ok(chunk) = Schedules::chunk(at) else { return Ok(None) };
         let Some(part) = Span::new(at, chunk.ends_at()) else { return Ok(None) };
-        match schedules.schedule(store, chunk)?.passed(part, left_us) {
+        match schedules.schedule(store, chunk)?.after_open_time(part, left_us) {
             Ok(passed_at) if passed_at - from > FURTHEST_US => return Ok(None),
             Ok(passed_at) => return Ok(Some(passed_at)),
             Err(still_us) => left_us = still_us,

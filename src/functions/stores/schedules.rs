@@ -134,7 +134,7 @@ impl<'a> Schedules<'a> {
     /// If its zone is unknown.
     pub fn clock(&mut self, store: Store, chunk: Span) -> Result<&LocalClock> {
         let zone = self.zone(store)?;
-        self.clocks.over_zone(&zone, Schedule::laid(chunk))
+        self.clocks.over_zone(&zone, Schedule::clock_span(chunk))
     }
 
     /// Chunk that contains an instant.
@@ -161,8 +161,8 @@ impl<'a> Schedules<'a> {
             let zone = self.zone(store)?;
             let asked = &self.options[store.options];
             let week = store.hours.week.as_ref().unwrap_or(&asked.week);
-            let clock = self.clocks.over_zone(&zone, Schedule::laid(chunk))?;
-            let laid = Schedule::over(week, clock, chunk, asked.options.snap_end_of_day);
+            let clock = self.clocks.over_zone(&zone, Schedule::clock_span(chunk))?;
+            let laid = Schedule::new(week, clock, chunk, asked.options.snap_end_of_day);
             self.laid.insert(key, laid);
         }
         Ok(&self.laid[&key])

@@ -1,26 +1,26 @@
-//! A made-up chain, read back from its files.
+//! A generated chain, read back from its files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use chrono::NaiveDateTime;
 
-use super::super::{DEFAULT_END_US, Spec, Written, generate};
+use super::super::{DEFAULT_END_US, RowCounts, Spec, generate};
 
 pub const HOUR_US: i64 = 3_600_000_000;
 pub const DAY_US: i64 = 24 * HOUR_US;
 
 type Rows = Vec<Vec<String>>;
-/// Of each day the openings in order.
+/// Openings of each day, in order.
 type Week = BTreeMap<String, Vec<(String, String)>>;
 
-/// The files as text, and what they hold by store.
+/// Files as text, with their content by store.
 pub struct Chain {
     pub spec: Spec,
     pub texts: [String; 3],
-    pub written: Written,
+    pub written: RowCounts,
     pub polls: Rows,
-    /// Of each store its polls in order of time: instant and if active.
+    /// Polls of each store in order of time: the instant, and true if active.
     pub polled: BTreeMap<String, Vec<(i64, bool)>>,
     pub weeks: BTreeMap<String, Week>,
     pub zones: BTreeMap<String, String>,
@@ -96,7 +96,7 @@ impl Chain {
         self.polled.values().filter(is_twice).count()
     }
 
-    /// How many stores fall silent within so many days of the start.
+    /// Number of stores that fall silent within `days` of the start.
     pub fn silent_within(&self, days: i64) -> usize {
         let until_us = self.spec.ends_at_us - (i64::from(self.spec.days) - days) * DAY_US;
         let is_silent = |polls: &&Vec<(i64, bool)>| polls.last().unwrap().0 < until_us;
@@ -126,7 +126,7 @@ impl Chain {
         inactive.count() * 100 / self.polls.len()
     }
 
-    /// Of the inactive polls, how many of a hundred come after another one.
+    /// Percentage of inactive polls that follow an inactive one.
     pub fn inactive_in_runs_percent(&self) -> usize {
         let pairs = self.polled.values().flat_map(|polls| polls.windows(2));
         let (after_inactive, all) =
@@ -146,7 +146,7 @@ impl Chain {
         runs.max().unwrap() / HOUR_US
     }
 
-    /// The lengths of the times in which no store was polled, whole clock hours.
+    /// Lengths, in clock hours, of the times without any poll.
     pub fn blackout_hours(&self) -> Vec<i64> {
         let instants = self.polled.values().flatten();
         let hours: BTreeSet<i64> = instants.map(|poll| poll.0.div_euclid(HOUR_US)).collect();

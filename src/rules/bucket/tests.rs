@@ -8,7 +8,7 @@ fn us(text: &str) -> i64 {
     at.and_utc().timestamp_micros()
 }
 
-/// The local starts of the buckets, each with its length in hours; they fill the range.
+/// Draws the local start of each bucket and its length in hours; buckets must fill the range.
 #[track_caller]
 fn check(bucket: Bucket, zone: Tz, (from, to): (&str, &str), expected: &str) {
     let range = Span::new(us(from), us(to)).unwrap();
@@ -37,7 +37,7 @@ fn days_weeks_and_months_are_local_and_cut_to_the_range() {
 }
 
 #[test]
-fn where_clocks_change_a_bucket_is_shorter_or_longer() {
+fn buckets_are_shorter_or_longer_at_transitions() {
     let spring = ("2023-03-12 06:00", "2023-03-13 05:00");
     check(Bucket::DAY, CHICAGO, spring, "03-12T00=23");
     check(Bucket::HOUR, CHICAGO, ("2023-03-12 07:00", "2023-03-12 09:00"), "03-12T01=1 03-12T03=1");
@@ -48,7 +48,7 @@ fn where_clocks_change_a_bucket_is_shorter_or_longer() {
         "11-05T00=1 11-05T01=2 11-05T02=1",
     );
     check(Bucket::HOUR, CHICAGO, ("2023-11-05 07:00", "2023-11-05 07:30"), "11-05T01=0.5");
-    // Half an hour ahead: what is an hour there starts between two of ours.
+    // Kolkata is half an hour off UTC, so its hours start between two UTC hours.
     check(
         Bucket::HOUR,
         chrono_tz::Asia::Kolkata,
@@ -112,7 +112,7 @@ fn any_number_of_a_unit_is_counted_from_2000() {
 }
 
 #[test]
-fn buckets_shorter_than_what_a_clock_shows_twice_start_twice() {
+fn buckets_shorter_than_a_fold_start_twice() {
     let fall = ("2023-11-05 06:00", "2023-11-05 08:30");
     check(
         bucket("30m"),
@@ -124,7 +124,7 @@ fn buckets_shorter_than_what_a_clock_shows_twice_start_twice() {
     check(bucket("90m"), CHICAGO, fall, "11-05T00=0.5 11-05T01=2");
 }
 
-/// At every minute around changes of clocks, the bucket is that of the time on the clock.
+/// At every minute around transitions, the bucket is that of the local time.
 #[test]
 fn the_clock_is_within_the_bucket_at_every_minute() {
     for (zone, day) in [

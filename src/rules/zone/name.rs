@@ -1,18 +1,18 @@
-//! The name of a zone, apart from any rules.
+//! Names of zones, apart from any rules.
 
 use std::fmt;
 
 use super::edition::{built_in, bundled};
 
-/// The name of a zone that this program knows, in its proper spelling; the rules of a dataset's
-/// version tell what it means there ([`super::ZoneRules::zone`]).
+/// Proper name of a zone that this program knows. Its rules come from the dataset's version
+/// ([`super::ZoneRules::zone`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ZoneName(&'static str);
 
 impl ZoneName {
     pub const CHICAGO: Self = Self("America/Chicago");
 
-    /// The name in any case; `None` where no edition at hand has such a zone.
+    /// Parses a name in any case; `None` if neither edition has such a zone.
     pub fn parse(text: &str) -> Option<Self> {
         let of_built_in = || built_in(text).map(chrono_tz::Tz::name);
         bundled(text).map(|(name, _)| name).or_else(of_built_in).map(Self)

@@ -1,4 +1,4 @@
-//! The offsets of one zone at every instant, from either of two origins.
+//! UTC offsets of one zone over time, from TZif or from `chrono-tz`.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -11,37 +11,37 @@ use jiff::tz::TimeZone;
 
 use crate::rules::calendar::{HOUR_US, SECOND_US};
 
-/// A zone with its rules; cheap to clone. Two are equal where their names and rules are.
+/// Zone with its rules; cheap to clone. Equal if names and rules are equal.
 #[derive(Clone)]
-pub struct Zone(Arc<Named>);
+pub struct Zone(Arc<Inner>);
 
-struct Named {
+struct Inner {
     name: String,
     origin: Origin,
 }
 
 enum Origin {
-    /// TZif (RFC 9636), with the POSIX rule at its end.
+    /// TZif data (RFC 9636), with the POSIX TZ string in its footer.
     Tzif { bytes: Arc<[u8]>, rules: TimeZone },
-    /// Edition 2025b as it is compiled in, without rules beyond the last change that it lists.
+    /// Edition 2025b from `chrono-tz`; the last listed offset holds from then on.
     BuiltIn(Tz),
 }
 
 impl Zone {
-    /// `None` where the bytes are no TZif.
+    /// `None` if the bytes are not valid TZif.
     pub fn from_tzif(name: &str, bytes: Arc<[u8]>) -> Option<Self> {
         let rules = TimeZone::tzif(name, &bytes).ok()?;
         let origin = Origin::Tzif { bytes, rules };
-        Some(Self(Arc::new(Named { name: name.to_owned(), origin })))
+        Some(Self(Arc::new(Inner { name: name.to_owned(), origin })))
     }
 
-    /// In its proper spelling.
+    /// Proper name.
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// Local time minus UTC at an instant; beyond the years that the origin knows, that of the nearest
-    /// which it knows.
+    /// Local time minus UTC at an instant, in microseconds. Out-of-range instants are clamped to
+    /// the years that the source supports.
     pub fn offset_us(&self, at: i64) -> i64 {
         match &self.0.origin {
             Origin::Tzif { rules, .. } => tzif_offset_us(rules, timestamp(at)),
@@ -49,8 +49,8 @@ impl Zone {
         }
     }
 
-    /// Every change of the offset after `from` and not after `to`: its instant, and the offset from
-    /// then on; in order.
+    /// Changes of the offset after `from` and up to and including `to`, in order: the instant and
+    /// the new offset.
     pub fn changes(&self, from: i64, to: i64) -> Vec<(i64, i64)> {
         match &self.0.origin {
             Origin::Tzif { rules, .. } => tzif_changes(rules, from, to),
@@ -58,19 +58,19 @@ impl Zone {
         }
     }
 
-    /// Whether both show the same time at every instant of the range.
-    pub fn shows_as(&self, other: &Self, from: i64, to: i64) -> bool {
+    /// True if both zones show the same local time at every instant of the range.
+    pub fn agrees_with(&self, other: &Self, from: i64, to: i64) -> bool {
         self == other
             || (self.offset_us(from) == other.offset_us(from)
                 && self.changes(from, to) == other.changes(from, to))
     }
 }
 
-/// Edition 2025b.
+/// The zone as of edition 2025b.
 impl From<Tz> for Zone {
     fn from(zone: Tz) -> Self {
         let name = zone.name().to_owned();
-        Self(Arc::new(Named { name, origin: Origin::BuiltIn(zone) }))
+        Self(Arc::new(Inner { name, origin: Origin::BuiltIn(zone) }))
     }
 }
 
@@ -102,7 +102,7 @@ impl fmt::Debug for Zone {
     }
 }
 
-/// The whole second of an instant: rules change at those alone.
+/// Second of an instant, clamped to jiff's range; offsets change only at whole seconds.
 fn timestamp(at: i64) -> Timestamp {
     let second = at.div_euclid(SECOND_US);
     let nearest = if second < 0 { Timestamp::MIN } else { Timestamp::MAX };
@@ -118,7 +118,7 @@ fn tzif_changes(rules: &TimeZone, from: i64, to: i64) -> Vec<(i64, i64)> {
     let mut before_us = tzif_offset_us(rules, from);
     let instants = rules.following(from).map(|transition| transition.timestamp());
     let within = instants.take_while(|at| at.as_microsecond() <= to);
-    // Other transitions change the abbreviation alone.
+    // Other transitions change only the abbreviation.
     let changed = within.filter_map(|at| {
         let offset_us = tzif_offset_us(rules, at);
         let changes = offset_us != before_us;
@@ -129,7 +129,7 @@ fn tzif_changes(rules: &TimeZone, from: i64, to: i64) -> Vec<(i64, i64)> {
 }
 
 fn built_in_changes(zone: Tz, from: i64, to: i64) -> Vec<(i64, i64)> {
-    // Rules change at most every few hours, so that an hour's step cannot jump over two.
+    // Offsets change at most every few hours, so a step of one hour never skips two changes.
     const STEP_US: i64 = HOUR_US;
     let (mut changes, mut at) = (Vec::new(), from);
     let mut before_us = built_in_offset_us(zone, from);
@@ -145,10 +145,10 @@ fn built_in_changes(zone: Tz, from: i64, to: i64) -> Vec<(i64, i64)> {
     changes
 }
 
-/// The instant of the change of offset that happens after `before_at` and not after `after_at`.
+/// Finds the change of offset after `before_at` and up to and including `after_at`.
 fn change_between(zone: Tz, before_at: i64, after_at: i64) -> i64 {
     let before_us = built_in_offset_us(zone, before_at);
-    // Rules change at whole seconds.
+    // Offsets change at whole seconds.
     let (mut low_s, mut high_s) = (before_at.div_euclid(SECOND_US), after_at.div_euclid(SECOND_US));
     while high_s - low_s > 1 {
         let middle_s = low_s + (high_s - low_s) / 2;

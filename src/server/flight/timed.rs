@@ -59,7 +59,7 @@ where
         let share = self.budget.take(client, 0).ok();
         let sent = |body| Body::new(Sent { body, deadline: Box::pin(sleep_until(ends_at)), share });
         let called = self.calls.call(request.map(sent));
-        Box::pin(client.asks(async move {
+        Box::pin(client.scope(async move {
             let reply = called.await?;
             Ok(match answer {
                 Some(answer) => reply.map(|body| Body::new(answer.of_body(body))),

@@ -60,7 +60,7 @@ impl Files {
 
     /// The report's file is on disk, synced, when this returns.
     pub fn write(&self, id: Uuid, report: &RecordBatch) -> Result<Written> {
-        let bytes = report::kept(report)?;
+        let bytes = report::to_arrow_file(report)?;
         let path = self.path(id);
         self.write_bytes(&path, &bytes).map_err(|error| Error::io("write", &path, error))?;
         self.known().bytes.insert(id, bytes.len() as u64);

@@ -19,7 +19,7 @@ use super::job::{Job, State};
 use super::record::Ending;
 use crate::client::Client;
 use crate::error::{Error, Result};
-use crate::fair::{FairSemaphore, Slot};
+use crate::fair_semaphore::{FairSemaphore, Permit};
 use crate::report::{Format, render};
 
 /// Bytes of renderings that are kept in memory, and the part of what clients are sent that they are at
@@ -61,7 +61,7 @@ pub struct Renderings {
 /// One rendering at a time of its report, and one of a few altogether.
 struct Turn {
     _group: Option<OwnedSemaphorePermit>,
-    _slot: Slot,
+    _slot: Permit,
 }
 
 #[derive(Default)]
@@ -90,7 +90,7 @@ impl Renderings {
         let place = (id.as_u128() % GROUPS as u128) as usize;
         // First, so that who waits for another's rendering of the report takes no slot meanwhile.
         let group = Arc::clone(&self.groups[place]).acquire_owned().await.ok();
-        Ok(Turn { _group: group, _slot: self.turns.enqueue(Client::current())?.await })
+        Ok(Turn { _group: group, _slot: self.turns.acquire_bounded(Client::current())?.await })
     }
 
     fn find(&self, key: Key) -> Option<Arc<Rendering>> {

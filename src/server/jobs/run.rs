@@ -14,7 +14,7 @@ use super::record::{Ending, Finished};
 use super::{Inner, renderings};
 use crate::engine::{Engine, StoreCounts, answer};
 use crate::error::{Error, Result};
-use crate::fair::{Acquire, FairSemaphore, Slot};
+use crate::fair_semaphore::{Acquire, FairSemaphore, Permit};
 use crate::report::lay_out;
 
 /// Runs what is queued until nobody can queue any more.
@@ -52,7 +52,7 @@ struct Making {
     started_at: i64,
     /// Whether nobody wants it any more.
     is_given_up: AtomicBool,
-    _turn: Slot,
+    _turn: Permit,
 }
 
 impl Making {
@@ -76,7 +76,7 @@ impl Making {
 }
 
 /// Runs one report to its end, and has the end recorded.
-async fn one(inner: Arc<Inner>, job: Arc<Job>, started_at: i64, turn: Slot) {
+async fn one(inner: Arc<Inner>, job: Arc<Job>, started_at: i64, turn: Permit) {
     let making = Arc::new(Making {
         inner: Arc::clone(&inner),
         job: Arc::clone(&job),

@@ -7,7 +7,7 @@ use super::super::jobs::{Ending, State};
 use super::super::keys::Role;
 use super::super::request::Request;
 use super::super::service::Service;
-use crate::words::instant_text;
+use crate::option_text::instant_text;
 
 /// Reports that are looked at for a complete one, newest first.
 const REPORTS_MAX: usize = 200;

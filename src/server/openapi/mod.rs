@@ -21,7 +21,7 @@ use super::keys::ROLES;
 use super::request::Request;
 use super::routes::{ROUTES, Route};
 use super::service::{Service, content};
-use crate::words::word;
+use crate::option_text::keyword;
 
 pub async fn reply(service: &Service, request: &Request) -> Reply {
     let examples = Examples::of(service, request).await;
@@ -77,7 +77,7 @@ fn operation(route: &Route, examples: &Examples) -> Value {
     let mut notes: Vec<_> = told.note.into_iter().collect();
     if let Some(role) = route.role {
         operation["security"] = json!([{ "bearer": [] }, { "key": [] }, {}]);
-        notes.push(format!("Where the server has keys, needs the role {}.", word(ROLES, role)));
+        notes.push(format!("Where the server has keys, needs the role {}.", keyword(ROLES, role)));
     }
     if !notes.is_empty() {
         operation["description"] = json!(notes.join(" "));

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::rules::{Window, ZoneRules};
-use crate::words::{
-    COLUMNS, DEFAULT_HOURS, ENGINES, FORMATS, INTERPOLATIONS, NO_DATA, SCOPES, Words,
+use crate::option_text::{
+    COLUMNS, DEFAULT_HOURS, ENGINES, FORMATS, INTERPOLATIONS, Keywords, NO_DATA, SCOPES,
 };
+use crate::rules::{Window, ZoneRules};
 
 pub fn schemas() -> Value {
     json!({
@@ -295,7 +295,7 @@ fn or_null(kind: &str) -> Value {
     json!({ "type": [kind, "null"] })
 }
 
-fn words<T>(words: Words<T>) -> Value {
+fn words<T>(words: Keywords<T>) -> Value {
     let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
     json!({ "type": "string", "enum": words })
 }

@@ -8,7 +8,7 @@ use super::operations::{
     Operation, answer, described, named, number, operation, parameter, query, required, text, words,
 };
 use super::problem;
-use crate::words::FORMATS;
+use crate::option_text::FORMATS;
 
 /// A question that any data answers.
 const EXAMPLE: &str = "SELECT store_id, polls FROM stores ORDER BY store_id LIMIT 10";

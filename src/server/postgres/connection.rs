@@ -135,7 +135,7 @@ async fn answer_next(
         Arc::new(NoopHandler),
         Arc::clone(&handlers.cancel),
     );
-    let Err(error) = client.asks(answered).await else { return Ok(!is_last) };
+    let Err(error) = client.scope(answered).await else { return Ok(!is_last) };
     let told = told(error)?;
     if told.is_fatal() || phase != Phase::Session {
         return refuse(socket, told).await;

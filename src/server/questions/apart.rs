@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::messages::{self, wire};
 use super::{Described, Failure, Head, Question, Rows};
 use crate::error::{Error, Result};
-use crate::fair::Crowded;
+use crate::fair_semaphore::QueueFull;
 use crate::server::jobs::Jobs;
 use crate::sql::spool::{Spools, Watch, Writer};
 use crate::sql::{Cut, Limits, STACK_BYTES};
@@ -351,7 +351,7 @@ fn keep_at_rest(mut lease: Lease, jobs: Jobs) {
 fn of_lost(lost: Lost, limits: &Limits) -> Error {
     match lost {
         Lost::Time => limits.out_of_time(),
-        Lost::Crowded => Crowded.into(),
+        Lost::Crowded => QueueFull.into(),
         Lost::Memory => limits.out_of_memory("expected a query that keeps or makes less at a time"),
         Lost::Killed => Error::Resource {
             what: "a process of a query was killed".into(),

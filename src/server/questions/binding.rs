@@ -8,7 +8,7 @@ use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::logical_expr::LogicalPlan;
 use serde_json::Value;
 
-use crate::error::{Error, Fault, Result, Wrong};
+use crate::error::{Error, Fault, QueryError, Result};
 use crate::sql::{Session, asked_wrongly, taken_as};
 
 /// The plan with an array for `$1`, or an object for `$name`.
@@ -87,7 +87,7 @@ pub fn not_one_row(rows: usize) -> Error {
 
 /// The values that are bound are not those that the statement takes.
 pub fn of_values(sentence: String) -> Error {
-    Error::Query(Wrong::new(Fault::Parameter, sentence))
+    Error::Query(QueryError::new(Fault::Parameter, sentence))
 }
 
 /// The open parameters of a plan, `$1` before `$2` before `$10` before `$name`; of type null where

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Fault, Wrong};
+use crate::error::{Error, Fault, QueryError};
 
 /// An [`Error`], without what only the process knows where it happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,7 +68,7 @@ impl From<Failure> for Error {
         match failure {
             Failure::File(sentence) => Self::File(sentence),
             Failure::Argument(sentence) => Self::Argument(sentence),
-            Failure::Query(fault, sentence) => Self::Query(Wrong::new(fault, sentence)),
+            Failure::Query(fault, sentence) => Self::Query(QueryError::new(fault, sentence)),
             Failure::Limit(sentence) => Self::Limit(sentence),
             Failure::Busy(sentence) => Self::Busy(sentence),
             Failure::Resource(what, source) => Self::Resource { what, source: source.into() },
@@ -90,7 +90,7 @@ mod tests {
         let missing = || std::io::Error::other("no space left");
         for error in [
             Error::Argument("a".into()),
-            Error::Query(Wrong::new(Fault::DivisionByZero, "b")),
+            Error::Query(QueryError::new(Fault::DivisionByZero, "b")),
             Error::Limit("c --sql-time".into()),
             Error::Busy("later".into()),
             Error::Resource { what: "d".into(), source: missing().into() },

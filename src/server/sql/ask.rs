@@ -10,9 +10,9 @@ use super::super::problem::{Answer, Refusal};
 use super::super::questions::Question;
 use super::super::request::Request;
 use super::super::{download, negotiate};
+use crate::option_text::{FORMATS, parse_keyword};
 use crate::report::Format;
 use crate::sql::Limits;
-use crate::words::{FORMATS, meaning};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ask {
@@ -67,7 +67,7 @@ impl Ask {
                 "sql" => ask.sql = text(&value).map_err(placed)?.to_owned(),
                 "params" => ask.params = values(value).map_err(placed)?,
                 "format" => {
-                    let format = text(&value).and_then(|word| meaning(FORMATS, word));
+                    let format = text(&value).and_then(|word| parse_keyword(FORMATS, word));
                     ask.format = format.map_err(placed)?;
                 }
                 "timeout_ms" => {

@@ -73,7 +73,7 @@ pub async fn on_threads<T: Send + 'static>(
 ) -> Result<T> {
     // Unlike a task, a set of tasks ends with who holds it.
     let mut tasks = JoinSet::new();
-    tasks.spawn_on(Client::current().asks(work), threads);
+    tasks.spawn_on(Client::current().scope(work), threads);
     match tasks.join_next().await {
         Some(Ok(made)) => made,
         broken => {
@@ -188,7 +188,7 @@ impl Writing {
         while is_more {
             is_more = self.write_more().await?;
             if !is_more {
-                self.cut().map_or(Ok(()), |cut| self.writer.note_cut(&cut))?;
+                self.cut().map_or(Ok(()), |cut| self.writer.write_truncation_note(&cut))?;
                 self.writer.finish()?;
             }
             part.extend(self.writer.take());

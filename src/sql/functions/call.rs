@@ -11,9 +11,9 @@ use super::Kind;
 use crate::engine::query_files::{day, instant};
 use crate::engine::{Tables, first_day_to_read};
 use crate::functions::instants::instant_us;
+use crate::option_text::{OPTIONS, duration_us, instant_text, set_option, time_zone};
 use crate::rules::calendar::{DAY_US, day_of};
 use crate::rules::{Bucket, Options, Span, Window, ZoneName, ZoneRules};
-use crate::words::{OPTIONS, duration_us, instant_text, set_option, time_zone};
 
 /// The longest range of one call.
 pub const RANGE_DAYS_MAX: i64 = 3_660;
@@ -177,11 +177,11 @@ fn bucket_of(expr: &Expr) -> std::result::Result<Bucket, String> {
         ScalarValue::IntervalMonthDayNano(Some(length)) => {
             let days_us = i64::from(length.days).saturating_mul(DAY_US);
             let time_us = days_us.saturating_add(length.nanoseconds / 1000);
-            Bucket::of(i64::from(length.months), time_us)
+            Bucket::new(i64::from(length.months), time_us)
                 .map_err(|what| format!("{} {what}", shown(value)))
         }
         ScalarValue::DurationMicrosecond(Some(time_us)) => {
-            Bucket::of(0, *time_us).map_err(|what| format!("{} {what}", shown(value)))
+            Bucket::new(0, *time_us).map_err(|what| format!("{} {what}", shown(value)))
         }
         _ => Bucket::parse(&word(expr)?),
     }

@@ -1,7 +1,7 @@
 //! Options of the scalars that know the hours of stores, as one text.
 
+use crate::option_text::set_option;
 use crate::rules::Options;
-use crate::words::set_option;
 
 /// Options that such scalars have a use for.
 pub const HOURS_OPTIONS: [&str; 3] = ["snap_end_of_day", "default_hours", "default_timezone"];

@@ -7,9 +7,9 @@ use datafusion::logical_expr::sqlparser::ast::{
     BinaryOperator, Expr, FunctionArg, FunctionArgExpr, Value,
 };
 
+use crate::option_text::duration_text;
 use crate::rules::calendar::DAY_US;
 use crate::sql::corrections::{interval_of, interval_text};
-use crate::words::duration_text;
 
 /// What a function calls its arguments.
 pub struct Named {

@@ -95,14 +95,14 @@ impl<'a> Printed<'a> {
 
     /// What Arrow keeps of others: an error of ours, or one of the engine.
     fn external(&mut self) -> Option<DataFusionError> {
-        match self.0.starts_with("Wrong") {
+        match self.0.starts_with("QueryError") {
             true => self.wrong(),
             false => self.error(),
         }
     }
 
     fn wrong(&mut self) -> Option<DataFusionError> {
-        self.skip("Wrong { fault: ")?;
+        self.skip("QueryError { fault: ")?;
         let name = self.name();
         let fault = FAULTS.into_iter().find(|fault| format!("{fault:?}") == name)?;
         self.skip(", sentence: ")?;

@@ -3,7 +3,7 @@
 //! Here alone is known how DataFusion words what it says, and none of its words reach a person unless
 //! they read like ours: [`phrases`] knows those that analysts meet, [`types`] names types as SQL does,
 //! and what is left of the engine's own language becomes a sentence of ours, its words a line of the
-//! log. Errors of our own that have a kind go through the engine as [`Wrong`]s ([`error`]).
+//! log. Errors of our own that have a kind go through the engine as [`QueryError`]s ([`error`]).
 
 mod debugged;
 mod names;
@@ -24,11 +24,11 @@ use parquet::errors::ParquetError;
 pub use self::names::with_names;
 use self::plain::{is_code, is_plain, plain, with_small_letter};
 use super::limits::Limits;
-use crate::error::{Error, Fault, Wrong};
+use crate::error::{Error, Fault, QueryError};
 
 /// An error of a kind, on its way through DataFusion.
 pub fn error(fault: Fault, sentence: impl Into<String>) -> DataFusionError {
-    DataFusionError::External(Box::new(Wrong::new(fault, sentence)))
+    DataFusionError::External(Box::new(QueryError::new(fault, sentence)))
 }
 
 /// What is wrong with a question that could not be planned or answered.
@@ -76,7 +76,7 @@ fn lost_a_column(error: &DataFusionError) -> bool {
 
 /// What an error of the engine comes from.
 enum Cause {
-    Question(Wrong),
+    Question(QueryError),
     /// What more was wanted for.
     Memory(String),
     /// What could not be had, and what the system says of it.
@@ -102,7 +102,7 @@ fn cause(root: &DataFusionError) -> Cause {
                 of_syntax(words)
             }
             ParserError::RecursionLimitExceeded => {
-                Wrong::new(Fault::Syntax, "the statement nests too deep")
+                QueryError::new(Fault::Syntax, "the statement nests too deep")
             }
         }),
         E::NotImplemented(words) => Cause::Question(not_supported(words)),
@@ -128,7 +128,7 @@ fn cause(root: &DataFusionError) -> Cause {
 }
 
 fn of_other(other: &(dyn std::error::Error + Send + Sync + 'static)) -> Cause {
-    if let Some(wrong) = other.downcast_ref::<Wrong>() {
+    if let Some(wrong) = other.downcast_ref::<QueryError>() {
         return Cause::Question(wrong.clone());
     }
     if let Some(error) = other.downcast_ref::<DataFusionError>() {
@@ -149,7 +149,7 @@ fn of_other(other: &(dyn std::error::Error + Send + Sync + 'static)) -> Cause {
         Some(Error::Resource { what, source }) => Cause::Resource(what.clone(), source.to_string()),
         Some(Error::File(sentence)) => file(sentence),
         Some(Error::Limit(sentence) | Error::Argument(sentence)) => {
-            Cause::Question(Wrong::new(Fault::Other, sentence.clone()))
+            Cause::Question(QueryError::new(Fault::Other, sentence.clone()))
         }
         Some(Error::Interrupted | Error::Busy(_)) | None => {
             Cause::Question(of_words(&plain(&other.to_string())))
@@ -162,15 +162,15 @@ fn of_arrow(wrong: &ArrowError) -> Cause {
     Cause::Question(match wrong {
         A::DivideByZero => division_by_zero(),
         A::ArithmeticOverflow(words) => {
-            Wrong { fault: Fault::OutOfRange, ..of_words(&plain(words)) }
+            QueryError { fault: Fault::OutOfRange, ..of_words(&plain(words)) }
         }
         A::DictionaryKeyOverflowError | A::RunEndIndexOverflowError | A::OffsetOverflowError(_) => {
             let sentence = "the values of a column are too long together; expected fewer at once";
-            Wrong::new(Fault::OutOfRange, sentence)
+            QueryError::new(Fault::OutOfRange, sentence)
         }
         A::CastError(words) | A::ParseError(words) => match of_words(&plain(words)) {
-            wrong @ Wrong { fault: Fault::OutOfRange, .. } => wrong,
-            wrong => Wrong { fault: Fault::Value, ..wrong },
+            wrong @ QueryError { fault: Fault::OutOfRange, .. } => wrong,
+            wrong => QueryError { fault: Fault::Value, ..wrong },
         },
         A::NotYetImplemented(words) => not_supported(words),
         A::InvalidArgumentError(words)
@@ -228,7 +228,7 @@ fn system_error(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 /// What is told by words alone.
-fn of_words(words: &str) -> Wrong {
+fn of_words(words: &str) -> QueryError {
     if let Some(wrong) = names::of_function(words) {
         return wrong;
     }
@@ -238,11 +238,11 @@ fn of_words(words: &str) -> Wrong {
     };
     if let Some(name) = quoted("table '", " not found") {
         let sentence = format!("there is no table {:?}", names::short(name));
-        return Wrong::new(Fault::UnknownTable, sentence);
+        return QueryError::new(Fault::UnknownTable, sentence);
     }
     if let Some(name) = quoted("table function '", " not found") {
         let sentence = format!("there is no table function {name:?}");
-        return Wrong::new(Fault::UnknownFunction, sentence);
+        return QueryError::new(Fault::UnknownFunction, sentence);
     }
     if let Some(name) = quoted("Placeholder '", " was not provided") {
         return no_value(name);
@@ -267,18 +267,18 @@ fn of_words(words: &str) -> Wrong {
             () if words.starts_with("Error parsing") => Fault::Value,
             () => Fault::Other,
         };
-        Wrong::new(fault, with_small_letter(&said))
+        QueryError::new(fault, with_small_letter(&said))
     })
 }
 
 /// What the engine has no words of ours for.
-fn cannot_carry_out() -> Wrong {
+fn cannot_carry_out() -> QueryError {
     let sentence = "the SQL engine cannot carry out this statement; say it in another way, or in \
         several steps by WITH";
-    Wrong::new(Fault::NotSupported, sentence)
+    QueryError::new(Fault::NotSupported, sentence)
 }
 
-fn not_supported(words: &str) -> Wrong {
+fn not_supported(words: &str) -> QueryError {
     let words = plain(words);
     if let Some(wrong) = phrases::known(&words).filter(|wrong| is_plain(&wrong.sentence)) {
         return wrong;
@@ -288,12 +288,14 @@ fn not_supported(words: &str) -> Wrong {
     let node = node.and_then(|node| node.split(|sign: char| !sign.is_alphanumeric()).next());
     if let Some(node) = node.filter(|node| !node.is_empty() && !is_code(node)) {
         let sentence = format!("not supported: {}; say it in another way", node.to_uppercase());
-        return Wrong::new(Fault::NotSupported, sentence);
+        return QueryError::new(Fault::NotSupported, sentence);
     }
     match of_words(&words) {
-        Wrong { fault: Fault::NotSupported, sentence } => Wrong::new(Fault::NotSupported, sentence),
-        Wrong { sentence, .. } => {
-            Wrong::new(Fault::NotSupported, format!("not supported: {sentence}"))
+        QueryError { fault: Fault::NotSupported, sentence } => {
+            QueryError::new(Fault::NotSupported, sentence)
+        }
+        QueryError { sentence, .. } => {
+            QueryError::new(Fault::NotSupported, format!("not supported: {sentence}"))
         }
     }
 }
@@ -308,27 +310,27 @@ fn wanted(words: &str) -> String {
 }
 
 /// A parameter without a value.
-pub fn no_value(name: &str) -> Wrong {
+pub fn no_value(name: &str) -> QueryError {
     let name = name.trim_start_matches('$');
-    Wrong::new(Fault::Parameter, format!("no value is given for ${name}"))
+    QueryError::new(Fault::Parameter, format!("no value is given for ${name}"))
 }
 
 /// What is wrong with the value of a parameter.
-pub fn of_parameter(name: &str, error: Error) -> Wrong {
+pub fn of_parameter(name: &str, error: Error) -> QueryError {
     let name = name.trim_start_matches('$');
     let fault = match &error {
         Error::Query(wrong) => wrong.fault,
         _ => Fault::Value,
     };
-    Wrong::new(fault, format!("${name}: {}", error.sentence()))
+    QueryError::new(fault, format!("${name}: {}", error.sentence()))
 }
 
-fn division_by_zero() -> Wrong {
-    Wrong::new(Fault::DivisionByZero, "division by zero")
+fn division_by_zero() -> QueryError {
+    QueryError::new(Fault::DivisionByZero, "division by zero")
 }
 
 /// `Expected: an expression, found: FROM at Line: 1, Column: 8` in the words of a person.
-fn of_syntax(words: &str) -> Wrong {
+fn of_syntax(words: &str) -> QueryError {
     let words = words
         .replace("Expected: ", "expected ")
         .replace(", found: ", ", found ")
@@ -336,13 +338,13 @@ fn of_syntax(words: &str) -> Wrong {
         .replace(", Column: ", ", column ");
     if let Some(found) = phrases::captured("No infix parser for token {} at {}", &words) {
         let sentence = format!("not SQL: the operator at {} is not known", found[1]);
-        return Wrong::new(Fault::Syntax, sentence);
+        return QueryError::new(Fault::Syntax, sentence);
     }
     if words.contains("an SQL statement, found TABLE ") {
         let sentence = "TABLE alone is not read here; expected SELECT * FROM and the table";
-        return Wrong::new(Fault::Syntax, sentence);
+        return QueryError::new(Fault::Syntax, sentence);
     }
-    Wrong::new(Fault::Syntax, format!("not SQL: {words}"))
+    QueryError::new(Fault::Syntax, format!("not SQL: {words}"))
 }
 
 /// Where in its text a question is wrong; `None` where it was not read from one.

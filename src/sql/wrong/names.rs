@@ -8,9 +8,9 @@ use datafusion::prelude::SessionContext;
 use super::super::database::{CATALOG, SCHEMA};
 use super::of_words;
 use super::plain::plain;
-use crate::error::{Fault, Wrong};
+use crate::error::{Fault, QueryError};
 
-pub fn of_columns(wrong: &SchemaError) -> Wrong {
+pub fn of_columns(wrong: &SchemaError) -> QueryError {
     let name = |column: &Column| column.quoted_flat_name();
     match wrong {
         // A name that the engine made while it took a subquery apart.
@@ -29,14 +29,14 @@ pub fn of_columns(wrong: &SchemaError) -> Wrong {
                     format!("there is no column {}; expected one of {}", name(field), some(&known))
                 }
             };
-            Wrong::new(Fault::UnknownColumn, sentence)
+            QueryError::new(Fault::UnknownColumn, sentence)
         }
-        SchemaError::AmbiguousReference { field } => Wrong::new(
+        SchemaError::AmbiguousReference { field } => QueryError::new(
             Fault::AmbiguousColumn,
             format!("there are several columns {}; expected TABLE.{}", name(field), field.name()),
         ),
         SchemaError::DuplicateQualifiedField { name, .. }
-        | SchemaError::DuplicateUnqualifiedField { name } => Wrong::new(
+        | SchemaError::DuplicateUnqualifiedField { name } => QueryError::new(
             Fault::DuplicateColumn,
             format!("there would be two columns {name:?}; expected AS and another name for one"),
         ),
@@ -44,9 +44,9 @@ pub fn of_columns(wrong: &SchemaError) -> Wrong {
 }
 
 /// A subquery that the engine cannot take apart.
-pub fn cannot_refer() -> Wrong {
+pub fn cannot_refer() -> QueryError {
     let sentence = "a subquery cannot refer so to the query around it; say it as a join";
-    Wrong::new(Fault::NotSupported, sentence)
+    QueryError::new(Fault::NotSupported, sentence)
 }
 
 fn is_made(column: &Column) -> bool {
@@ -55,7 +55,7 @@ fn is_made(column: &Column) -> bool {
 }
 
 /// A function that is not there, and the one that was probably meant.
-pub fn of_function(words: &str) -> Option<Wrong> {
+pub fn of_function(words: &str) -> Option<QueryError> {
     let (name, rest) = words.strip_prefix("Invalid function '")?.split_once('\'')?;
     let remedy = REMEDIES.iter().find(|(known, _)| *known == name).map(|(_, remedy)| *remedy);
     let nearest = rest.split('\'').nth(1).filter(|nearest| *nearest != name);
@@ -64,7 +64,7 @@ pub fn of_function(words: &str) -> Option<Wrong> {
         (None, Some(nearest)) => format!("; did you mean {nearest}?"),
         (None, None) => String::new(),
     };
-    Some(Wrong::new(Fault::UnknownFunction, format!("there is no function {name:?}{hint}")))
+    Some(QueryError::new(Fault::UnknownFunction, format!("there is no function {name:?}{hint}")))
 }
 
 const ROWS_AS_JSON: &str =

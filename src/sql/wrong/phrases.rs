@@ -2,21 +2,21 @@
 
 use super::phrasebook::{MALFORMED, PHRASES, Phrase};
 use super::types::in_sql;
-use crate::error::{Fault, Wrong};
+use crate::error::{Fault, QueryError};
 
 /// The sentence for what the engine says, where it is known.
-pub fn known(words: &str) -> Option<Wrong> {
+pub fn known(words: &str) -> Option<QueryError> {
     if let Some(wrong) = of_signatures(words).or_else(|| of_expression(words)) {
         return Some(wrong);
     }
     PHRASES.iter().find_map(|Phrase(pattern, fault, sentence)| {
         let found = captured(pattern, words)?;
-        Some(Wrong::new(*fault, filled(sentence, &found)))
+        Some(QueryError::new(*fault, filled(sentence, &found)))
     })
 }
 
 /// A function with several signatures tells of each why it does not fit.
-fn of_signatures(words: &str) -> Option<Wrong> {
+fn of_signatures(words: &str) -> Option<QueryError> {
     let found = captured("Function '{}' failed to match any signature, errors: {}", words)?;
     let (function, errors) = (found[0], found[1]);
     let requires = format!("Function '{function}' requires ");
@@ -35,7 +35,7 @@ fn of_signatures(words: &str) -> Option<Wrong> {
     if let Some(given) = given {
         let (given, expected) = (in_sql(given), expected.join(", "));
         let sentence = format!("there is no {function} of {given}; expected {expected}");
-        return Some(Wrong::new(Fault::UnknownFunction, sentence));
+        return Some(QueryError::new(Fault::UnknownFunction, sentence));
     }
     let expects = format!("Function '{function}' expects ");
     let mut counts: Vec<_> = errors
@@ -50,11 +50,11 @@ fn of_signatures(words: &str) -> Option<Wrong> {
         true => format!("{function} does not take such arguments"),
         false => format!("{function} takes {} arguments, not {given}", counts.join(" or ")),
     };
-    Some(Wrong::new(Fault::UnknownFunction, sentence))
+    Some(QueryError::new(Fault::UnknownFunction, sentence))
 }
 
 /// Parsers of regular expressions draw what is wrong, and say it last.
-fn of_expression(words: &str) -> Option<Wrong> {
+fn of_expression(words: &str) -> Option<QueryError> {
     if !words.contains("regex parse error:") {
         return None;
     }
@@ -62,7 +62,7 @@ fn of_expression(words: &str) -> Option<Wrong> {
     let (_, reason) = words.rsplit_once("error: ")?;
     let end = reason.find(['\n', '\\', '~', '"']).unwrap_or(reason.len());
     let sentence = format!("{MALFORMED}: {}", reason[..end].trim());
-    Some(Wrong::new(Fault::Value, sentence))
+    Some(QueryError::new(Fault::Value, sentence))
 }
 
 /// What stands at each `{}` of a pattern; the last one takes as much as there is.

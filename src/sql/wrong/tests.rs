@@ -11,7 +11,7 @@ fn asked(error: DataFusionError) -> Error {
 #[track_caller]
 fn check(error: DataFusionError, fault: Fault, sentence: &str) {
     match asked(error) {
-        Error::Query(wrong) => assert_eq!(wrong, Wrong::new(fault, sentence)),
+        Error::Query(wrong) => assert_eq!(wrong, QueryError::new(fault, sentence)),
         other => panic!("{other:?} is not about the question"),
     }
 }
@@ -83,7 +83,7 @@ fn every_kind(words: &str) -> Vec<DataFusionError> {
         E::Execution(text()),
         E::ResourcesExhausted(text()),
         E::External(text().into()),
-        E::External(Box::new(Wrong::new(Fault::Value, "no"))),
+        E::External(Box::new(QueryError::new(Fault::Value, "no"))),
         E::Context(text(), Box::new(E::Internal(text()))),
         E::Substrait(text()),
         E::Collection(vec![E::Plan(text()), E::Internal(text())]),
@@ -134,7 +134,7 @@ fn arrow(words: &str) -> Vec<ArrowError> {
         A::NotYetImplemented(text()),
         A::ExternalError(text().into()),
         A::ExternalError(Box::new(DataFusionError::Internal(text()))),
-        A::ExternalError(Box::new(Wrong::new(Fault::Value, "no"))),
+        A::ExternalError(Box::new(QueryError::new(Fault::Value, "no"))),
         A::CastError(text()),
         A::MemoryError(text()),
         A::ParseError(text()),

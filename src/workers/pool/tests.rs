@@ -58,11 +58,11 @@ async fn whoever_finds_no_turn_hears_that_the_time_is_over() {
 async fn while_several_clients_have_turns_none_has_more_than_half() {
     let pool = echoing(3);
     let [ann, bob, cyd] = [1, 2, 3].map(|number| Client::Key([number; 4]));
-    let _of_ann = ann.asks(pool.lease(Turn::Long, terms(LONG))).await.unwrap();
-    let _of_bob = bob.asks(pool.lease(Turn::Long, terms(LONG))).await.unwrap();
-    let waits = ann.asks(pool.lease(Turn::Long, terms(Duration::ZERO)));
+    let _of_ann = ann.scope(pool.lease(Turn::Long, terms(LONG))).await.unwrap();
+    let _of_bob = bob.scope(pool.lease(Turn::Long, terms(LONG))).await.unwrap();
+    let waits = ann.scope(pool.lease(Turn::Long, terms(Duration::ZERO)));
     assert!(matches!(waits.await, Err(Lost::Time)));
-    assert!(cyd.asks(pool.lease(Turn::Long, terms(LONG))).await.is_ok());
+    assert!(cyd.scope(pool.lease(Turn::Long, terms(LONG))).await.is_ok());
 }
 
 #[tokio::test]

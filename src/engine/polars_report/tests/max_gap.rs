@@ -74,7 +74,7 @@ fn each_united_business_interval_is_filled_from_its_own_polls() {
 }
 
 #[test]
-fn a_poll_vouches_no_further_than_the_gap() {
+fn a_poll_covers_no_more_than_the_gap() {
     let chain = "
         now 2023-01-25 12:00
         A poll 2023-01-25 11:10 up

@@ -1,57 +1,57 @@
-//! The polls of a load, merged day by day into the files of the tables.
+//! Merges the polls of a load into the tables, day by day.
 //!
-//! A day's polls are one file, written anew where a load adds to it. With each goes what every
-//! store carries into that day, so that no reader has to go further back.
+//! The polls of a day are one file, rewritten by a load that adds to it. Beside it lie the carried
+//! polls of that day, so that no reader has to look further back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::carry::Carry;
-use super::conflicts::{Conflicts, Instant};
-use super::poll_files::{NumberedPolls, Partition, read_polls, while_writing};
-use super::polls::{DayPoll, PollBatch};
-use super::read::Intake;
-use super::spill::Spill;
-use super::stores::{Ids, PolledStores};
+use super::carried_polls::CarriedPolls;
+use super::conflicts::{Conflict, Conflicts};
+use super::file_reader::ReadContext;
+use super::poll_batch::{DayPoll, PollBatch};
+use super::poll_files::{NumberedPolls, Partition, read_polls, with_writers};
+use super::spill_file::SpillFile;
+use super::store_index::{PolledStores, StoreIndex};
 use crate::error::Result;
 use crate::rules::Poll;
 use crate::tables::{Change, Dataset, NewFile, Table, TableFile};
 
-/// What became of the sound polls of a load.
+/// Outcome of the valid polls of a load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Merged {
-    /// Instants at which the store was not known to be polled.
+pub struct MergeCounts {
+    /// New instants of a store.
     pub loaded: u64,
-    /// Polls that say again what is known.
+    /// Polls that repeat a known one.
     pub duplicates: u64,
-    /// Polls that say otherwise of a known instant, which is inactive then.
+    /// Polls that contradict a known one; the instant counts as inactive.
     pub conflicts: u64,
 }
 
-/// Merges the batches into the dataset's days, and adds what that changes; tells the conflicts.
+/// Merges the batches into the days of the dataset, and adds the new files to `change`.
 pub fn merge(
-    (batches, intake): (Vec<PollBatch>, Intake),
+    (batches, context): (Vec<PollBatch>, ReadContext),
     dataset: Option<&Dataset>,
-    (ids, polled): (&Ids, &mut PolledStores),
+    (ids, polled): (&StoreIndex, &mut PolledStores),
     folder: &Path,
     change: &mut Change,
-) -> Result<(Merged, Conflicts)> {
-    let mut fresh = FreshPolls::new(batches, intake.spill, ids);
+) -> Result<(MergeCounts, Conflicts)> {
+    let mut fresh = NewPolls::new(batches, context.spill, ids);
     let Some(first_day) = fresh.days().min() else { return Ok(Default::default()) };
     let polls = files_by_day(dataset, Table::Polls);
     let carried = files_by_day(dataset, Table::Carried);
     let known_days = polls.range(first_day..).map(|(day, _)| *day);
     let days: BTreeSet<i64> = known_days.chain(fresh.days()).collect();
-    let mut carry = Carry::new(ids, polls.clone(), carried.clone());
-    let (mut merged, mut conflicts) = (Merged::default(), Conflicts::default());
-    let new = while_writing(folder, ids, |write| {
+    let mut carried_polls = CarriedPolls::new(ids, polls.clone(), carried.clone());
+    let (mut merged, mut conflicts) = (MergeCounts::default(), Conflicts::default());
+    let new = with_writers(folder, ids, |write| {
         for day in days {
-            intake.watch.check()?;
-            if let Some(into) = carry.carried_into(day)? {
+            context.control.check()?;
+            if let Some(into) = carried_polls.carried_into(day)? {
                 write(Partition { table: Table::Carried, day, polls: into })?;
             }
             let Some(new) = fresh.take(day)? else {
-                carry.after_day(day, None);
+                carried_polls.finish_day(day, None);
                 continue;
             };
             let known = polls.get(&day).map(|file| read_polls(file, ids)).transpose()?;
@@ -60,7 +60,7 @@ pub fn merge(
                 DayMerge { polled, merged, conflicts, rows: Vec::new(), changed: false };
             day_polls.merge(&known.unwrap_or_default(), &new, day);
             let (rows, changed) = (day_polls.rows, day_polls.changed);
-            carry.after_day(day, Some(&rows));
+            carried_polls.finish_day(day, Some(&rows));
             if changed {
                 write(Partition { table: Table::Polls, day, polls: rows })?;
             }
@@ -90,17 +90,17 @@ fn replace_days(
     }
 }
 
-/// The sound polls of a load, day by day.
-struct FreshPolls<'a> {
+/// Sound polls of a load, by day.
+struct NewPolls<'a> {
     batches: Vec<PollBatch>,
-    spill: &'a Spill,
-    /// For each batch, the stores' numbers by those that the batch gave them.
+    spill: &'a SpillFile,
+    /// For each batch, store numbers of the load by those of the batch.
     numbers: Vec<Vec<u32>>,
 }
 
-impl<'a> FreshPolls<'a> {
-    /// `ids` holds every store of the batches.
-    fn new(batches: Vec<PollBatch>, spill: &'a Spill, ids: &Ids) -> Self {
+impl<'a> NewPolls<'a> {
+    /// `ids` must contain every store of the batches.
+    fn new(batches: Vec<PollBatch>, spill: &'a SpillFile, ids: &StoreIndex) -> Self {
         let of_batch = |batch: &PollBatch| {
             batch.ids.iter().map(|id| ids.number(id).expect("every store is numbered")).collect()
         };
@@ -111,8 +111,7 @@ impl<'a> FreshPolls<'a> {
         self.batches.iter().flat_map(|batch| batch.days())
     }
 
-    /// The polls of a day in order, those said more than once as often as they were; `None` where
-    /// there are none.
+    /// Removes and returns the polls of a day in order, with repetitions; `None` if there are none.
     fn take(&mut self, day: i64) -> Result<Option<Vec<DayPoll>>> {
         let mut polls = Vec::new();
         for (batch, numbers) in self.batches.iter_mut().zip(&self.numbers) {
@@ -126,18 +125,18 @@ impl<'a> FreshPolls<'a> {
     }
 }
 
-/// One day's polls as they come together.
+/// Merge of one day's polls.
 struct DayMerge<'a> {
     polled: &'a mut PolledStores,
-    merged: &'a mut Merged,
+    merged: &'a mut MergeCounts,
     conflicts: &'a mut Conflicts,
     rows: NumberedPolls,
-    /// Whether the rows are others than those known before.
+    /// True if the rows differ from those known before.
     changed: bool,
 }
 
 impl DayMerge<'_> {
-    /// Both in order; of `known` no two are of one store and instant.
+    /// Merges sorted polls; `known` must not contain two of the same store and instant.
     fn merge(&mut self, known: &[(u32, Poll)], new: &[DayPoll], day: i64) {
         self.rows.reserve(known.len() + new.len());
         let mut known = known.iter().copied().peekable();
@@ -154,27 +153,28 @@ impl DayMerge<'_> {
         self.rows.extend(known);
     }
 
-    /// Adds the polls of one store and instant; `poll` is the first of them, inactive if any is.
+    /// Adds polls of the same store and instant; `poll` is the first, inactive if any of them is.
     fn add(&mut self, store: u32, poll: Poll, same: &[DayPoll], known: Option<Poll>) {
-        let said = known.unwrap_or(poll);
-        let agreeing = same.iter().filter(|again| again.active() == said.active()).count() as u64;
+        let prevailing = known.unwrap_or(poll);
+        let agreeing =
+            same.iter().filter(|again| again.active() == prevailing.active()).count() as u64;
         let contradicting = same.len() - agreeing as usize;
         if contradicting > 0 {
             self.merged.conflicts += contradicting as u64;
-            let (polled_at, said) = (poll.polled_at(), said.active());
+            let (polled_at, prevailing) = (poll.polled_at(), prevailing.active());
             let is_known = known.is_some();
-            self.conflicts.add(Instant { store, polled_at, said, is_known, contradicting });
+            self.conflicts.add(Conflict { store, polled_at, prevailing, is_known, contradicting });
         }
         if known.is_some() {
             self.merged.duplicates += agreeing;
-            self.changed |= poll < said;
+            self.changed |= poll < prevailing;
         } else {
             self.merged.duplicates += agreeing - 1;
             self.merged.loaded += 1;
             self.polled.count(store, poll.polled_at());
             self.changed = true;
         }
-        self.rows.push((store, poll.min(said)));
+        self.rows.push((store, poll.min(prevailing)));
     }
 }
 
@@ -182,7 +182,7 @@ impl DayMerge<'_> {
 mod tests {
     use super::*;
 
-    /// Draws rows of store 0 on day 0 as `5+ 9-`.
+    /// Reads rows of store 0 on day 0, drawn as `5+ 9-`.
     fn drawn(rows: &str) -> Vec<DayPoll> {
         let row = |word: &str| {
             let (at, status) = word.split_at(word.len() - 1);
@@ -196,8 +196,8 @@ mod tests {
     #[track_caller]
     fn check(known: &str, new: &str, expected: &str, counts: (u64, u64, u64), changed: bool) {
         let known: Vec<_> = drawn(known).into_iter().map(|row| (0, row.poll(0))).collect();
-        let ids = Ids::new(None, ["a"].into_iter()).unwrap();
-        let (mut polled, mut merged) = (PolledStores::new(&ids, None), Merged::default());
+        let ids = StoreIndex::new(None, ["a"].into_iter()).unwrap();
+        let (mut polled, mut merged) = (PolledStores::new(&ids, None), MergeCounts::default());
         let mut conflicts = Conflicts::default();
         let mut day = DayMerge {
             polled: &mut polled,
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_poll_said_again_changes_nothing() {
+    fn a_repeated_poll_changes_nothing() {
         check("5+ 9-", "5+ 9- 9-", "5+ 9-", (0, 3, 0), false);
         check("", "5+ 5+ 5+", "5+", (1, 2, 0), true);
     }

@@ -1,10 +1,9 @@
-//! The printed figure: the one place where a number is rounded.
+//! Rounding of figures for output; numbers are rounded nowhere else.
 
 use super::calendar::{HOUR_US, MINUTE_US};
 use super::window::Window;
 
-/// Microseconds of the unit in which a window's figures are printed: minutes for the last hour,
-/// hours for the others.
+/// Unit of a window's figures, in microseconds: minutes for the last hour, hours for the others.
 pub fn unit_us(window: Window) -> i64 {
     match window {
         Window::LastHour => MINUTE_US,
@@ -12,9 +11,9 @@ pub fn unit_us(window: Window) -> i64 {
     }
 }
 
-/// Hundredths of the unit, rounded half up.
+/// Converts a duration to hundredths of the unit, rounded half up.
 pub fn hundredths(total_us: i64, unit_us: i64) -> i64 {
-    // Half the unit, and hundreds of years, without the slow division of wide numbers.
+    // Fast path without 128-bit division: even units, and durations of up to centuries.
     if unit_us % 2 == 0
         && let Some(total) = total_us.checked_mul(100)
         && let Some(total) = total.checked_add(unit_us / 2)
@@ -24,7 +23,7 @@ pub fn hundredths(total_us: i64, unit_us: i64) -> i64 {
     rounded_half_up(i128::from(total_us) * 100, i128::from(unit_us))
 }
 
-/// Hundredths of a percent, rounded half up; `None` where there is nothing to take a share of.
+/// Share in hundredths of a percent, rounded half up; `None` if the whole is not positive.
 pub fn percent_hundredths(part_us: i64, whole_us: i64) -> Option<i64> {
     (whole_us > 0).then(|| rounded_half_up(i128::from(part_us) * 10_000, i128::from(whole_us)))
 }
@@ -47,7 +46,7 @@ mod tests {
         assert_eq!(hundredths(604_800_000_000, HOUR_US), 16_800);
         assert_eq!(hundredths(-300_000, MINUTE_US), 0);
         assert_eq!(hundredths(-300_001, MINUTE_US), -1);
-        // Odd units, and times too long for 64 bits, are divided in more of them.
+        // Odd units and very long durations take the 128-bit path.
         assert_eq!((hundredths(1, 3), hundredths(1, 7)), (33, 14));
         assert_eq!(hundredths(i64::MAX, HOUR_US), 256_204_778_802);
     }

@@ -1,5 +1,5 @@
-//! The rows of a few stores, or of a range of them, out of sorted files, by their page indexes: all
-//! other pages stay unread.
+//! Page pruning: reads some stores, or a range of them, from sorted files by their page indexes,
+//! without reading other pages.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -17,19 +17,19 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 
-use super::footers::footer;
+use super::footer_cache::read_footer;
 use crate::error::{Error, Result};
 
-/// Place of `store_no` in the files of every table that has it.
-const STORE_NO_PLACE: usize = 1;
-/// Rows that are decoded at once, about those of a page.
+/// Index of the column `store_no` in the files of every table that has it.
+const STORE_NO_COLUMN: usize = 1;
+/// Rows decoded at once, about one page.
 const ROWS_AT_ONCE: usize = 20_480;
 
-/// The rows of the stores in one file, in the order of the file, with those columns of the file and
-/// `store_no`; columns keep the order of the file. `numbers` ascend.
+/// Reads the rows of the stores from one file, in file order. Returns the given columns and
+/// `store_no`, in file order as well. `numbers` must ascend.
 ///
 /// # Errors
-/// Where the file cannot be read.
+/// The file cannot be read.
 pub fn read_stores(path: &Path, columns: &[usize], numbers: &[i32]) -> Result<Vec<RecordBatch>> {
     let unreadable = |error: ParquetError| Error::io("read", path, error);
     let file = File::open(path).map_err(|error| Error::io("read", path, error))?;
@@ -42,18 +42,18 @@ fn read_file(
     columns: &[usize],
     numbers: &[i32],
 ) -> std::result::Result<Vec<RecordBatch>, ParquetError> {
-    let metadata = footer(path, &file)?;
+    let metadata = read_footer(path, &file)?;
     let rows = metadata.metadata().file_metadata().num_rows() as usize;
-    let is_asked = |least: i32, most: i32| {
+    let matches = |least: i32, most: i32| {
         let first = numbers.partition_point(|number| *number < least);
         numbers.get(first).is_some_and(|number| *number <= most)
     };
-    let pages = pages_of(metadata.metadata(), is_asked);
+    let pages = matching_pages(metadata.metadata(), matches);
     let read = pages.as_ref().map_or(rows, |pages| pages.iter().map(Range::len).sum());
     if read == 0 {
         return Ok(Vec::new());
     }
-    let leaves = columns.iter().copied().chain([STORE_NO_PLACE]);
+    let leaves = columns.iter().copied().chain([STORE_NO_COLUMN]);
     let mask = ProjectionMask::leaves(metadata.parquet_schema(), leaves);
     let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
         .with_projection(mask)
@@ -62,23 +62,23 @@ fn read_file(
         let selection = RowSelection::from_consecutive_ranges(pages.into_iter(), rows);
         builder = builder.with_row_selection(selection);
     }
-    let place = columns.iter().filter(|column| **column < STORE_NO_PLACE).count();
+    let place = columns.iter().filter(|column| **column < STORE_NO_COLUMN).count();
     let mut found = Vec::new();
     for batch in builder.build()? {
         let batch = batch?;
-        let is_asked = among(batch.column(place).as_primitive::<Int32Type>().values(), numbers);
-        if is_asked.true_count() > 0 {
-            found.push(filter_record_batch(&batch, &is_asked)?);
+        let matches = store_mask(batch.column(place).as_primitive::<Int32Type>().values(), numbers);
+        if matches.true_count() > 0 {
+            found.push(filter_record_batch(&batch, &matches)?);
         }
     }
     Ok(found)
 }
 
-/// The rows of one file on those pages that may hold stores from `from` on and before `to`, with those
-/// columns of the file. A page of each column is held at a time, and no file stays open.
+/// Reads the pages that may contain stores in `[from, to)`, with the given columns; their other
+/// rows are included. Holds one page per column at a time, and no file open.
 ///
 /// # Errors
-/// Where the file cannot be read.
+/// The file cannot be read.
 pub fn read_range(
     path: &Path,
     columns: &[usize],
@@ -89,15 +89,15 @@ pub fn read_range(
     let unreadable = move |error: ParquetError| Error::io("read", &named, error);
     let open = || -> std::result::Result<_, ParquetError> {
         let file = File::open(path)?;
-        let metadata = footer(path, &file)?;
+        let metadata = read_footer(path, &file)?;
         let rows = metadata.metadata().file_metadata().num_rows() as usize;
-        let is_asked = |least: i32, most: i32| {
+        let matches = |least: i32, most: i32| {
             from.is_none_or(|from| most >= from) && to.is_none_or(|to| least < to)
         };
-        let pages = pages_of(metadata.metadata(), is_asked);
+        let pages = matching_pages(metadata.metadata(), matches);
         let leaves = columns.iter().copied();
         let mask = ProjectionMask::leaves(metadata.parquet_schema(), leaves);
-        let closed = ClosedFile { path: path.to_owned(), length: file.metadata()?.len() };
+        let closed = ReopenedFile { path: path.to_owned(), length: file.metadata()?.len() };
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(closed, metadata)
             .with_projection(mask)
             .with_batch_size(rows_at_once);
@@ -111,14 +111,14 @@ pub fn read_range(
     Ok(batches.map(move |batch| batch.map_err(|error| unreadable(error.into()))))
 }
 
-/// A file that is opened for each read alone: who reads hundreds by turns would meet the limit of open
-/// files.
-struct ClosedFile {
+/// File that is opened for each read, so that hundreds of concurrent readers stay below the limit
+/// of open files.
+struct ReopenedFile {
     path: PathBuf,
     length: u64,
 }
 
-impl ClosedFile {
+impl ReopenedFile {
     fn open_at(&self, start: u64) -> std::io::Result<File> {
         let mut file = File::open(&self.path)?;
         file.seek(SeekFrom::Start(start))?;
@@ -126,13 +126,13 @@ impl ClosedFile {
     }
 }
 
-impl Length for ClosedFile {
+impl Length for ReopenedFile {
     fn len(&self) -> u64 {
         self.length
     }
 }
 
-impl ChunkReader for ClosedFile {
+impl ChunkReader for ReopenedFile {
     type T = File;
 
     fn get_read(&self, start: u64) -> std::result::Result<File, ParquetError> {
@@ -149,35 +149,35 @@ impl ChunkReader for ClosedFile {
     }
 }
 
-/// Tells of each row whether its store is one of the numbers, which ascend.
-fn among(stores: &[i32], numbers: &[i32]) -> BooleanArray {
-    let mut is_asked = BooleanBufferBuilder::new(stores.len());
+/// Mask of the rows whose store is in `numbers`, which must ascend.
+fn store_mask(stores: &[i32], numbers: &[i32]) -> BooleanArray {
+    let mut matches = BooleanBufferBuilder::new(stores.len());
     for run in stores.chunk_by(|left, right| left == right) {
-        is_asked.append_n(run.len(), numbers.binary_search(&run[0]).is_ok());
+        matches.append_n(run.len(), numbers.binary_search(&run[0]).is_ok());
     }
-    BooleanArray::new(is_asked.finish(), None)
+    BooleanArray::new(matches.finish(), None)
 }
 
-/// Rows of the pages that may hold a store that is asked for, by the bounds of each page; `None` where
-/// the file does not tell.
-fn pages_of(
+/// Row ranges of the pages whose bounds satisfy the predicate; `None` if the file has no page
+/// index.
+fn matching_pages(
     metadata: &ParquetMetaData,
-    is_asked: impl Fn(i32, i32) -> bool,
+    matches: impl Fn(i32, i32) -> bool,
 ) -> Option<Vec<Range<usize>>> {
     let (columns, offsets) = (metadata.column_index()?, metadata.offset_index()?);
     let mut pages: Vec<Range<usize>> = Vec::new();
     let mut group_start = 0;
     for (group, rows) in metadata.row_groups().iter().enumerate() {
         let rows = rows.num_rows() as usize;
-        let ColumnIndexMetaData::INT32(bounds) = columns.get(group)?.get(STORE_NO_PLACE)? else {
+        let ColumnIndexMetaData::INT32(bounds) = columns.get(group)?.get(STORE_NO_COLUMN)? else {
             return None;
         };
-        let locations = offsets.get(group)?.get(STORE_NO_PLACE)?.page_locations();
+        let locations = offsets.get(group)?.get(STORE_NO_COLUMN)?.page_locations();
         for (page, location) in locations.iter().enumerate() {
-            // A bound that is missing leaves the page in.
+            // Without a bound the page may match.
             let least = bounds.min_value(page).copied().unwrap_or(i32::MIN);
             let most = bounds.max_value(page).copied().unwrap_or(i32::MAX);
-            if !is_asked(least, most) {
+            if !matches(least, most) {
                 continue;
             }
             let start = group_start + location.first_row_index as usize;
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
     use crate::tables::{Table, write_sorted};
 
-    /// So many polls of each store as its number says: store 7 has seven.
+    /// Polls of stores 0 to `stores`, as many of each as its number says: store 7 has seven.
     fn polls(stores: usize) -> RecordBatch {
         let rows: Vec<(usize, i64)> =
             (0..stores).flat_map(|store| (0..store as i64).map(move |at| (store, at))).collect();
@@ -225,9 +225,9 @@ mod tests {
     }
 
     #[test]
-    fn stores_are_found_whole_and_alone() {
+    fn all_rows_of_the_stores_and_no_others_are_read() {
         let folder = tempfile::tempdir().unwrap();
-        // More rows than one page holds, so that there is something to leave out.
+        // More rows than a page holds, so that pages can be pruned.
         let file = write_sorted(folder.path(), Table::Polls, Some(0), [Ok(polls(300))]).unwrap();
         for store in [1, 150, 299] {
             assert_eq!(rows(&file.path, &[0, 2, 3], &[store]), store as usize);
@@ -236,9 +236,9 @@ mod tests {
         for unknown in [&[][..], &[-1], &[0], &[300, 301]] {
             assert_eq!(rows(&file.path, &[2], unknown), 0, "{unknown:?}");
         }
-        let footer = footer(&file.path, &File::open(&file.path).unwrap()).unwrap();
-        let is_asked = |least, most| [10, 299].iter().any(|number| (least..=most).contains(number));
-        let pages = pages_of(footer.metadata(), is_asked).unwrap();
+        let footer = read_footer(&file.path, &File::open(&file.path).unwrap()).unwrap();
+        let matches = |least, most| [10, 299].iter().any(|number| (least..=most).contains(number));
+        let pages = matching_pages(footer.metadata(), matches).unwrap();
         let read: usize = pages.iter().map(Range::len).sum();
         assert!(read > 0 && read < 300 * 299 / 2, "{read} rows are read");
     }
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_come_in_the_order_of_the_file_with_the_number() {
+    fn columns_come_in_file_order_with_the_store_number() {
         let folder = tempfile::tempdir().unwrap();
         let file = write_sorted(folder.path(), Table::Polls, Some(0), [Ok(polls(9))]).unwrap();
         for (columns, expected) in [

@@ -1,4 +1,4 @@
-//! The right to change a data folder: one process holds it at a time.
+//! Write lock of a data folder, held by one process at a time.
 
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
@@ -11,32 +11,32 @@ use tokio::time::Instant;
 use super::parquet_files::create_private;
 use crate::error::{Error, Result};
 
-/// An exclusive lock on a data folder, released when dropped.
+/// Exclusive lock on a data folder, released on drop.
 pub struct WriteLock {
     folder: PathBuf,
     _file: File,
 }
 
-/// As long as any path within a data folder, temporary files of commits included.
+/// Longest path within a data folder, including temporary files of commits.
 const LONGEST_WITHIN: &str =
     "carried/carried_into=0000-00-00/00000000-0000-0000-0000-000000000000.parquet.temporary";
 
 impl WriteLock {
-    /// Creates the folder where there is none, for its owner alone.
+    /// Locks the folder, creating it for the owner only if it is missing.
     ///
     /// # Errors
-    /// Where the folder cannot be written, or another process is loading into it.
+    /// The folder cannot be written, or another process holds the lock.
     pub fn take(folder: &Path) -> Result<Self> {
         let busy = "another uptally is loading into it; try again later";
         Self::try_take(folder)?.ok_or_else(|| Error::io("write", folder, busy))
     }
 
-    /// As [`Self::take`], but waits up to `patience` for another process to finish.
+    /// Like [`Self::take`], but waits up to `patience` for another process to finish.
     ///
     /// # Errors
-    /// Where the folder cannot be written, is still being loaded into at the end, or `stopped` is set.
+    /// The folder cannot be written, the lock is still held at the end, or `stopped` is set.
     pub async fn wait(folder: &Path, patience: Duration, stopped: &AtomicBool) -> Result<Self> {
-        // File locks of the operating system wait for ever or not at all.
+        // File locks of the operating system have no timeout: poll.
         const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(50);
         if patience.is_zero() {
             let busy =
@@ -61,10 +61,10 @@ impl WriteLock {
         }
     }
 
-    /// `None` where another process holds it.
+    /// Tries to lock the folder; `None` if another process holds the lock.
     fn try_take(folder: &Path) -> Result<Option<Self>> {
         let failed = |error| Error::io("create", folder, error);
-        // Without dots, which cannot be created.
+        // Without `.` and `..`, which cannot be created.
         let whole = std::path::absolute(folder).map_err(failed)?;
         check_length(&whole)?;
         create_private(&whole).map_err(failed)?;
@@ -82,7 +82,7 @@ impl WriteLock {
     }
 }
 
-/// Refuses an absolute path to a folder whose name, or the path of a file within it, the operating system does not take.
+/// Refuses a folder if its path, or that of any file within it, is too long for the file system.
 fn check_length(folder: &Path) -> Result<()> {
     let is_there = |folder: &&Path| folder.is_dir();
     let Some(existing) = folder.ancestors().find(is_there) else { return Ok(()) };
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_waited_for_as_long_as_asked() {
+    fn a_held_lock_is_waited_for_up_to_the_patience() {
         let folder = tempfile::tempdir().unwrap();
         let never = AtomicBool::new(false);
         let wait = |patience, stopped| WriteLock::wait(folder.path(), patience, stopped);
@@ -131,7 +131,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_new_folder_is_its_owners_alone_and_one_that_is_there_keeps_its_mode() {
+    fn a_new_folder_is_private_and_an_existing_one_keeps_its_mode() {
         use std::fs::Permissions;
         use std::os::unix::fs::{MetadataExt, PermissionsExt};
         let root = tempfile::tempdir().unwrap();

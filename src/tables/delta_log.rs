@@ -1,4 +1,4 @@
-//! One table's Delta log: which files it holds at a version, and the commit that changes them.
+//! Delta log of one table: its files at a version, and commits.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -17,36 +17,36 @@ use deltalake_core::table::state::DeltaTableState;
 use deltalake_core::{DeltaTable, DeltaTableError, ensure_table_uri};
 use object_store::local::LocalFileSystem;
 
-use super::listing;
-use super::parquet_files::{NewFile, date_text, day_of_text, sync_folder};
+use super::parquet_files::{NewFile, format_date, parse_date, sync_folder};
 use super::schema::Table;
+use super::snapshot_cache;
 use crate::error::{Error, Result};
 
-/// Folder of a table's commits.
+/// Folder of the commits of a table.
 const LOG: &str = "_delta_log";
 
-/// A Parquet file that a version of a table holds.
+/// Parquet file in a version of a table.
 #[derive(Clone, Debug)]
 pub struct TableFile {
     pub path: PathBuf,
     pub size_bytes: u64,
-    /// The partition it belongs to, days since 1970-01-01.
+    /// Partition, as days since 1970-01-01.
     pub day: Option<i64>,
-    /// No poll in it is later, microseconds UTC; `None` of other tables, or where it is unknown.
+    /// Upper bound of `polled_at` in microseconds UTC; `None` if unknown, and for other tables.
     pub last_at: Option<i64>,
-    /// `None` where it is unknown.
+    /// Number of rows; `None` if unknown.
     pub rows: Option<usize>,
     add: Add,
 }
 
 impl TableFile {
-    fn of(table: Table, folder: &Path, add: Add) -> Self {
+    fn from_add(table: Table, folder: &Path, add: Add) -> Self {
         let day = table
             .partition_column()
-            .and_then(|column| add.partition_values.get(column)?.as_deref().and_then(day_of_text));
+            .and_then(|column| add.partition_values.get(column)?.as_deref().and_then(parse_date));
         let stats = add.stats.as_deref();
         let stats = stats.and_then(|text| serde_json::from_str(text).ok());
-        // A URI, which has other signs than letters, digits and a few more written as numbers.
+        // The path is percent-encoded, as in a URI.
         let path = object_store::path::Path::from_url_path(&add.path);
         Self {
             path: folder.join(path.as_ref().map_or(add.path.as_str(), AsRef::as_ref)),
@@ -59,33 +59,33 @@ impl TableFile {
     }
 }
 
-fn in_order(mut files: Vec<TableFile>) -> Vec<TableFile> {
+fn by_day(mut files: Vec<TableFile>) -> Vec<TableFile> {
     files.sort_by(|left, right| (left.day, &left.path).cmp(&(right.day, &right.path)));
     files
 }
 
-/// The files of a version in order of days, where they are listed beside the log.
-pub fn listed_files(data: &Path, table: Table, version: Version) -> Option<Vec<TableFile>> {
+/// Files of a version, sorted by day, from the snapshot cache; `None` if it is not cached.
+pub fn cached_files(data: &Path, table: Table, version: Version) -> Option<Vec<TableFile>> {
     let folder = data.join(table.name());
-    let files = listing::read(&folder, version)?.into_iter();
-    Some(in_order(files.map(|add| TableFile::of(table, &folder, add)).collect()))
+    let files = snapshot_cache::read(&folder, version)?.into_iter();
+    Some(by_day(files.map(|add| TableFile::from_add(table, &folder, add)).collect()))
 }
 
-/// The version of the last commit in a table's log, by the names of its files, which the log keeps
-/// all of; `None` where there is none.
+/// Version of the last commit, from the names of the log's files; `None` if there is none. The log
+/// keeps all of its files.
 pub fn newest_version(data: &Path, table: Table) -> Option<Version> {
     let commits = std::fs::read_dir(data.join(table.name()).join(LOG)).ok()?.flatten();
     commits.filter_map(|commit| version_of(commit.file_name().to_str()?)).max()
 }
 
-/// The version that a file of a log commits; `None` of what is no commit.
+/// Version that a file of the log commits; `None` if it is not a commit.
 fn version_of(name: &str) -> Option<Version> {
     let digits = name.strip_suffix(".json")?;
     let is_version = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
     is_version.then(|| digits.parse().ok()).flatten()
 }
 
-/// One table, open at one version.
+/// Table at one version.
 pub struct TableLog {
     table: Table,
     folder: PathBuf,
@@ -93,7 +93,7 @@ pub struct TableLog {
 }
 
 impl TableLog {
-    /// The newest version where none is given; `None` where there is no such table.
+    /// Opens the given version, or else the newest one; `None` if there is no such table.
     pub async fn open(data: &Path, table: Table, version: Option<Version>) -> Result<Option<Self>> {
         let folder = data.join(table.name());
         if !folder.join(LOG).is_dir() {
@@ -112,7 +112,7 @@ impl TableLog {
         }
     }
 
-    /// Whether the version was committed.
+    /// True if the version was committed.
     pub fn has_version(data: &Path, table: Table, version: Version) -> bool {
         data.join(table.name()).join(LOG).join(format!("{version:020}.json")).exists()
     }
@@ -126,7 +126,7 @@ impl TableLog {
             .with_table_name(table.name())
             .with_columns(delta_columns(table))
             .with_partition_columns(table.partition_column())
-            // Old versions stay reachable: reports are made again as of them.
+            // Keep all versions: reports as of an old one must remain possible.
             .with_configuration([("delta.enableExpiredLogCleanup", Some("false"))])
             .await
             .map_err(|error| unwritable(&folder, error))?;
@@ -140,7 +140,7 @@ impl TableLog {
         self.delta.version().unwrap_or_default()
     }
 
-    /// In order of days.
+    /// Files of this version, sorted by day.
     pub fn files(&self) -> Result<Vec<TableFile>> {
         let state = self.delta.snapshot().map_err(|error| unreadable(&self.folder, error))?;
         let adds = state.log_data().into_iter().map(|view| Add {
@@ -152,11 +152,11 @@ impl TableLog {
             stats: view.stats(),
             ..Default::default()
         });
-        Ok(in_order(adds.map(|add| TableFile::of(self.table, &self.folder, add)).collect()))
+        Ok(by_day(adds.map(|add| TableFile::from_add(self.table, &self.folder, add)).collect()))
     }
 
-    /// Commits a version that holds exactly `kept` and `new`, whatever this one holds: a load that
-    /// was cut off after its commit here and before the one to `loads` is undone on the way.
+    /// Commits a version that holds exactly `kept` and `new`, regardless of this one's files. This
+    /// undoes a load that was interrupted between its commit here and the one to `loads`.
     pub async fn commit(&self, kept: &[TableFile], new: &[&NewFile]) -> Result<Version> {
         let state = self.delta.snapshot().map_err(|error| unreadable(&self.folder, error))?;
         let held: HashSet<_> =
@@ -170,7 +170,7 @@ impl TableLog {
             .collect();
         let restored = kept.iter().filter(|file| !held.contains(&file.add.path));
         actions.extend(restored.map(|file| Action::Add(file.add.clone())));
-        actions.extend(new.iter().map(|file| Action::Add(add_of(file))));
+        actions.extend(new.iter().map(|file| Action::Add(to_add(file))));
         actions.extend(self.new_columns(state)?);
         let operation = DeltaOperation::Write {
             mode: SaveMode::Overwrite,
@@ -185,14 +185,14 @@ impl TableLog {
         self.sync()?;
         let version = committed.version();
         let files = kept.iter().map(|file| file.add.clone());
-        let files = files.chain(new.iter().map(|file| add_of(file))).collect();
-        if let Err(error) = listing::write(&self.folder, version, files) {
-            tracing::debug!("{:?}: no list of files was written: {error}", self.folder);
+        let files = files.chain(new.iter().map(|file| to_add(file))).collect();
+        if let Err(error) = snapshot_cache::write(&self.folder, version, files) {
+            tracing::debug!("{:?}: cannot cache the list of files: {error}", self.folder);
         }
         Ok(version)
     }
 
-    /// The table's columns anew, where an earlier program created it with fewer.
+    /// Action that adds columns missing from a table that an earlier program created.
     fn new_columns(&self, state: &DeltaTableState) -> Result<Option<Action>> {
         let (known, columns) = (state.schema(), delta_columns(self.table));
         if columns.iter().all(|column| known.field(column.name()).is_some()) {
@@ -205,7 +205,7 @@ impl TableLog {
         Ok(Some(Action::Metadata(metadata)))
     }
 
-    /// The object store does not sync; what a commit promises has to survive a power cut.
+    /// Syncs the newest commit, which the object store does not, so that it survives a power loss.
     fn sync(&self) -> Result<()> {
         let log = self.folder.join(LOG);
         let entries = std::fs::read_dir(&log).map_err(|error| Error::io("read", &log, error))?;
@@ -223,15 +223,15 @@ impl TableLog {
     }
 }
 
-/// The log in a table's folder, through a store whose root is that folder: only names of our own
-/// making stand in URLs, so that the path to the folder may hold any character.
+/// Log store rooted at the table's folder. URLs contain only our own names then, so that the path
+/// to the folder may contain any character.
 fn log_store(folder: &Path) -> std::result::Result<LogStoreRef, DeltaTableError> {
     let store = LocalFileSystem::new_with_prefix(folder)?;
     logstore_with(Arc::new(store), &ensure_table_uri("file:///")?, StorageConfig::default())
 }
 
-/// The greatest `polled_at` that a file's statistics tell; `None` where they tell it only to the
-/// millisecond, as those that a Delta library made up again do.
+/// Upper bound of `polled_at` in a file's statistics. `None` unless exact to the microsecond;
+/// statistics rewritten by a Delta library are truncated to the millisecond.
 fn last_at(stats: &serde_json::Value) -> Option<i64> {
     let last_at = stats.get("maxValues")?.get("polled_at")?.as_str()?;
     let (_, fraction) = last_at.rsplit_once('.')?;
@@ -245,9 +245,9 @@ fn rows(stats: &serde_json::Value) -> Option<usize> {
     usize::try_from(stats.get("numRecords")?.as_u64()?).ok()
 }
 
-fn add_of(file: &NewFile) -> Add {
+fn to_add(file: &NewFile) -> Add {
     let partition_values = match (file.table.partition_column(), file.day) {
-        (Some(column), Some(day)) => HashMap::from([(column.to_owned(), Some(date_text(day)))]),
+        (Some(column), Some(day)) => HashMap::from([(column.to_owned(), Some(format_date(day)))]),
         _ => HashMap::new(),
     };
     let mut stats = serde_json::json!({ "numRecords": file.rows });
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_told_by_the_names_of_commits_alone() {
+    fn versions_come_from_the_names_of_commits() {
         for (name, version) in [
             ("00000000000000000012.json", Some(12)),
             ("00000000000000000012.checkpoint.parquet", None),
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bound_counts_only_where_it_is_exact() {
+    fn a_bound_counts_only_if_it_is_exact() {
         check("1970-01-01T00:00:01.000002Z", Some(1_000_002));
         check("1969-12-31T23:59:59.999999Z", Some(-1));
         check("1970-01-01T00:00:01.002Z", None);

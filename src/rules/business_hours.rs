@@ -1,4 +1,4 @@
-//! A store's week of business hours, in local time, before any calendar or zone.
+//! Weekly business hours of a store, in local time.
 
 use super::calendar::DAY_S;
 
@@ -6,7 +6,7 @@ use super::calendar::DAY_S;
 pub struct Weekday(u8);
 
 impl Weekday {
-    /// 0 is Monday, 6 Sunday; `None` beyond.
+    /// 0 is Monday, 6 is Sunday; `None` for any other number.
     pub fn from_monday_zero(day: u8) -> Option<Self> {
         (day < 7).then_some(Self(day))
     }
@@ -16,16 +16,16 @@ impl Weekday {
     }
 }
 
-/// One row of business hours: the store opens on the weekday at `start_s`, seconds after midnight.
+/// Row of business hours: the store opens on `weekday` at `start_s`, seconds after local midnight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Opening {
+pub struct HoursRow {
     weekday: Weekday,
     start_s: u32,
     end_s: u32,
 }
 
-impl Opening {
-    /// `None` where the start is not within the day or the end is after 24:00.
+impl HoursRow {
+    /// `None` if the start is not within the day, or if the end is after 24:00.
     pub fn new(weekday: Weekday, start_s: u32, end_s: u32) -> Option<Self> {
         (start_s < DAY_S && end_s <= DAY_S).then_some(Self { weekday, start_s, end_s })
     }
@@ -38,12 +38,12 @@ impl Opening {
         self.start_s
     }
 
-    /// As given: at or before the start it means the next day.
+    /// End as given; at or before the start it means the next day.
     pub fn end_s(self) -> u32 {
         self.end_s
     }
 
-    /// Seconds from the midnight of the opening day to the end; past 24:00 where the end is at or
+    /// Seconds from the midnight of the opening day to the end; past 24:00 if the end is at or
     /// before the start. `snap_end_of_day` reads ends from 23:59:00 on as 24:00.
     pub fn end_from_midnight_s(self, snap_end_of_day: bool) -> u32 {
         const SNAPS_FROM_S: u32 = DAY_S - 60;
@@ -52,35 +52,35 @@ impl Opening {
     }
 }
 
-/// The business hours of one store.
+/// Business hours of one store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WeeklyHours {
     Always,
-    Rows(Vec<Opening>),
+    Rows(Vec<HoursRow>),
 }
 
-/// The same opening on each day of the week.
+/// Same hours on each day of the week.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct DailyHours(Opening);
+pub struct DailyHours(HoursRow);
 
 impl DailyHours {
-    /// Seconds after midnight; `None` as of [`Opening::new`].
+    /// Seconds after midnight; `None` under the conditions of [`HoursRow::new`].
     pub fn new(start_s: u32, end_s: u32) -> Option<Self> {
-        Opening::new(Weekday(0), start_s, end_s).map(Self)
+        HoursRow::new(Weekday(0), start_s, end_s).map(Self)
     }
 
     pub fn start_s(self) -> u32 {
         self.0.start_s
     }
 
-    /// As given: at or before the start it means the next day.
+    /// End as given; at or before the start it means the next day.
     pub fn end_s(self) -> u32 {
         self.0.end_s
     }
 
-    /// A row for each day, from Monday on.
-    pub fn rows(self) -> Vec<Opening> {
-        (0..7).map(|day| Opening { weekday: Weekday(day), ..self.0 }).collect()
+    /// Seven rows, from Monday on.
+    pub fn rows(self) -> Vec<HoursRow> {
+        (0..7).map(|day| HoursRow { weekday: Weekday(day), ..self.0 }).collect()
     }
 }
 
@@ -90,7 +90,7 @@ mod tests {
 
     #[track_caller]
     fn check(start_s: u32, end_s: u32, snap: bool, expected_s: u32) {
-        let opening = Opening::new(Weekday(0), start_s, end_s).unwrap();
+        let opening = HoursRow::new(Weekday(0), start_s, end_s).unwrap();
         assert_eq!(opening.end_from_midnight_s(snap), expected_s);
     }
 
@@ -121,10 +121,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_row_has_no_spelling() {
+    fn invalid_rows_cannot_be_built() {
         assert_eq!(Weekday::from_monday_zero(7), None);
-        assert_eq!(Opening::new(Weekday(0), DAY_S, DAY_S), None);
-        assert_eq!(Opening::new(Weekday(0), 0, DAY_S + 1), None);
+        assert_eq!(HoursRow::new(Weekday(0), DAY_S, DAY_S), None);
+        assert_eq!(HoursRow::new(Weekday(0), 0, DAY_S + 1), None);
         assert_eq!(DailyHours::new(DAY_S, DAY_S), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Every store known to a load, numbered in the order of ids, and what is known of its polls.
+//! All stores of a load, numbered in the order of their ids, with counts of their polls.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -9,22 +9,22 @@ use arrow::array::{
 };
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 
-use super::polls::STORES_MAX;
+use super::poll_batch::STORES_MAX;
 use crate::error::{Error, Result};
 use crate::tables::Table;
 
-/// Ids in ascending order of bytes; what this load calls a store's number is its place.
-pub struct Ids {
+/// Ids in ascending byte order; the position is the store's number within the load.
+pub struct StoreIndex {
     ids: Vec<String>,
-    /// Numbers that the dataset knows the stores by.
+    /// `store_no` of each store in the dataset.
     store_nos: Vec<i32>,
 }
 
-impl Ids {
-    /// The stores of the `stores` table, which keep their numbers, and new ones.
+impl StoreIndex {
+    /// Indexes the stores of the table `stores`, which keep their `store_no`, and new ones.
     ///
     /// # Errors
-    /// Where there are more stores than can be numbered.
+    /// There are too many stores.
     pub fn new<'a>(
         table: Option<&'a RecordBatch>,
         new: impl Iterator<Item = &'a str>,
@@ -33,7 +33,7 @@ impl Ids {
             let (ids, numbers) = (table.column(0).as_string::<i32>(), table.column(1));
             ids.iter().flatten().zip(numbers.as_primitive::<Int32Type>().values().iter().copied())
         });
-        // Most ids come many times: each is put in order once.
+        // Ids repeat a lot: deduplicate before sorting.
         let new: HashSet<&str> = new.collect();
         let mut numbered: BTreeMap<&str, Option<i32>> =
             new.into_iter().map(|id| (id, None)).collect();
@@ -67,7 +67,7 @@ impl Ids {
         self.store_nos[number as usize]
     }
 
-    /// Every store's number by its id, for those who look up many.
+    /// Numbers by id, for many look-ups.
     pub fn numbers(&self) -> HashMap<&str, u32> {
         self.ids.iter().map(String::as_str).zip(0..).collect()
     }
@@ -77,7 +77,7 @@ impl Ids {
     }
 }
 
-/// First and last poll of each store, and how many there are, by its number.
+/// First poll, last poll and number of polls of each store, by its number.
 pub struct PolledStores(Vec<Polled>);
 
 #[derive(Clone, Copy)]
@@ -88,8 +88,8 @@ struct Polled {
 }
 
 impl PolledStores {
-    /// What the `stores` table knows of them.
-    pub fn new(ids: &Ids, table: Option<&RecordBatch>) -> Self {
+    /// Starts from the table `stores`.
+    pub fn new(ids: &StoreIndex, table: Option<&RecordBatch>) -> Self {
         let never = Polled { first_at: i64::MAX, last_at: i64::MIN, polls: 0 };
         let mut stores = Self(vec![never; ids.len()]);
         let Some(table) = table else { return stores };
@@ -107,7 +107,7 @@ impl PolledStores {
         stores
     }
 
-    /// Counts a poll that the tables did not hold before.
+    /// Counts a poll that is new to the tables.
     pub fn count(&mut self, number: u32, polled_at: i64) {
         let polled = &mut self.0[number as usize];
         polled.first_at = polled.first_at.min(polled_at);
@@ -115,10 +115,10 @@ impl PolledStores {
         polled.polls += 1;
     }
 
-    /// The rows of the `stores` table: stores that were ever polled, or have hours or a zone.
+    /// Rows of the table `stores`: stores that have polls, hours or a zone.
     pub fn rows(
         &self,
-        ids: &Ids,
+        ids: &StoreIndex,
         hours: &HashSet<&str>,
         zones: &HashSet<&str>,
     ) -> Result<RecordBatch> {

@@ -1,4 +1,4 @@
-//! Reads files into checked rows: one thread decompresses and cuts, the others split and check.
+//! Reads files into checked rows: one thread decompresses and cuts blocks, the others parse them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -7,27 +7,27 @@ use std::thread::{available_parallelism, scope};
 
 use super::blocks::{Block, Blocks};
 use super::fields;
-use super::header::{Header, Kind};
-use super::polls::{PollBatch, read_poll};
+use super::header::{FileKind, Header};
+use super::poll_batch::{PollBatch, read_poll};
 use super::rejects::Reject;
 use super::rows::{Row, each_row};
 use super::source::Source;
-use super::spill::Spill;
+use super::spill_file::SpillFile;
 use super::store_search::StoreSearch;
 use crate::error::{Error, Result};
-use crate::rules::{Opening, Zone, ZoneRules};
+use crate::rules::{HoursRow, Zone, ZoneRules};
 
-/// What a load tells the outside, and hears from it.
-pub struct Watch<'a> {
-    /// Set by whoever wants the load to stop.
+/// Cancellation and progress of a load.
+pub struct LoadControl<'a> {
+    /// Cancels the load once true.
     pub stopped: &'a AtomicBool,
-    /// Hears how many bytes of the files on disk were just read.
-    pub read: &'a (dyn Fn(u64) + Sync),
+    /// Called with the number of bytes just read from the files on disk.
+    pub on_read: &'a (dyn Fn(u64) + Sync),
 }
 
-impl Watch<'_> {
+impl LoadControl<'_> {
     /// # Errors
-    /// [`Error::Interrupted`] where somebody asked to stop.
+    /// [`Error::Interrupted`] if the load was cancelled.
     pub fn check(&self) -> Result<()> {
         match self.stopped.load(Ordering::Relaxed) {
             true => Err(Error::Interrupted),
@@ -36,7 +36,7 @@ impl Watch<'_> {
     }
 }
 
-/// Checked rows of one file.
+/// Checked rows of a file.
 pub struct ReadFile {
     pub source: Source,
     pub label: String,
@@ -44,12 +44,12 @@ pub struct ReadFile {
     pub content_hash: String,
     pub rows: u64,
     pub content: Content,
-    /// In order of lines.
+    /// Sorted by line.
     pub rejects: Vec<Reject>,
 }
 
 impl ReadFile {
-    /// None of hours and zones.
+    /// Batches of polls; empty for hours and zones.
     pub fn poll_batches(&mut self) -> &mut [PollBatch] {
         match &mut self.content {
             Content::Polls(batches) => batches,
@@ -60,62 +60,63 @@ impl ReadFile {
 
 pub enum Content {
     Polls(Vec<PollBatch>),
-    BusinessHours(Vec<(String, Opening)>),
-    /// In the order of the file: of several rows of one store, the last one wins.
+    BusinessHours(Vec<(String, HoursRow)>),
+    /// In file order; the last row of a store wins.
     TimeZones(Vec<(String, Zone)>),
 }
 
 impl Content {
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> FileKind {
         match self {
-            Content::Polls(_) => Kind::Polls,
-            Content::BusinessHours(_) => Kind::BusinessHours,
-            Content::TimeZones(_) => Kind::TimeZones,
+            Content::Polls(_) => FileKind::Polls,
+            Content::BusinessHours(_) => FileKind::BusinessHours,
+            Content::TimeZones(_) => FileKind::TimeZones,
         }
     }
 }
 
-/// How many rejects a load keeps; a file with more is not one that was meant to be loaded.
+/// Rejects that a load keeps; a file with more is most likely the wrong one.
 pub const REJECTS_MAX: usize = 1_000_000;
 
-/// What reading needs beside the file.
+/// Everything that reading needs besides the file.
 #[derive(Clone, Copy)]
-pub struct Intake<'a> {
-    /// Polls later than this are rejected.
+pub struct ReadContext<'a> {
+    /// Later polls are rejected.
     pub latest_at: i64,
-    /// Zones that they do not know are rejected.
+    /// Zones unknown to these rules are rejected.
     pub zone_rules: &'a ZoneRules,
-    pub spill: &'a Spill,
-    pub watch: &'a Watch<'a>,
+    pub spill: &'a SpillFile,
+    pub control: &'a LoadControl<'a>,
 }
 
 /// Reads one file.
 ///
 /// # Errors
-/// Where the file cannot be read or decompressed, is empty or has no header that is known.
-pub fn read_file(source: Source, intake: Intake) -> Result<ReadFile> {
+/// The file cannot be read or decompressed, is empty, or has no known header.
+pub fn read_file(source: Source, context: ReadContext) -> Result<ReadFile> {
     let label = source.label();
-    let mut blocks = Blocks::new(label.clone(), source.open(intake.watch.read)?);
+    let mut blocks = Blocks::new(label.clone(), source.open(context.control.on_read)?);
     let (header, first) = header(&label, &mut blocks)?;
-    let mut file = Reading { label: &label, header: &header, first: Some(first), blocks, intake };
+    let mut file = Reading { label: &label, header: &header, first: Some(first), blocks, context };
     let mut rejects = Vec::new();
     let (rows, content) = match header.kind {
-        Kind::Polls => {
+        FileKind::Polls => {
             let (rows, batches) = file.polls(&mut rejects)?;
             (rows, Content::Polls(batches))
         }
-        Kind::BusinessHours => {
+        FileKind::BusinessHours => {
             let (rows, hours) = file.rows(&mut rejects, opening)?;
             (rows, Content::BusinessHours(hours))
         }
-        Kind::TimeZones => {
-            let (rows, zones) = file.rows(&mut rejects, |row| time_zone(row, intake.zone_rules))?;
+        FileKind::TimeZones => {
+            let (rows, zones) =
+                file.rows(&mut rejects, |row| time_zone(row, context.zone_rules))?;
             (rows, Content::TimeZones(zones))
         }
     };
-    if rows == 0 && header.kind != Kind::Polls {
-        // Taken at its word it would leave every store without hours or a zone.
-        return Err(Error::File(format!("{label:?} has a header and no rows; expected rows")));
+    if rows == 0 && header.kind != FileKind::Polls {
+        // Loading it would take the hours or zone away from every store.
+        return Err(Error::File(format!("{label:?} has a header but no rows; check the export")));
     }
     rejects.sort_unstable();
     let content_hash = file.blocks.content_hash();
@@ -123,31 +124,31 @@ pub fn read_file(source: Source, intake: Intake) -> Result<ReadFile> {
     Ok(ReadFile { source, content_hash, label, rows, content, rejects })
 }
 
-/// Reads a file of polls that was read before: `see` hears of each sound poll of the stores, as store,
-/// instant, status and line, in no order. Returns the hash of the content.
+/// Reads a file of polls again. Calls `see` with the store, instant, status and line of each valid
+/// poll of `stores`, unordered. Returns the hash of the content.
 ///
 /// # Errors
-/// As [`read_file`].
-pub fn polls_again(
+/// Like [`read_file`].
+pub fn reread_polls(
     source: &Source,
-    intake: Intake,
+    context: ReadContext,
     stores: &StoreSearch,
     see: impl Fn(&str, i64, bool, u64) + Sync,
 ) -> Result<String> {
     let label = source.label();
-    let mut blocks = Blocks::new(label.clone(), source.open(intake.watch.read)?);
+    let mut blocks = Blocks::new(label.clone(), source.open(context.control.on_read)?);
     let (header, first) = header(&label, &mut blocks)?;
-    let mut file = Reading { label: &label, header: &header, first: Some(first), blocks, intake };
+    let mut file = Reading { label: &label, header: &header, first: Some(first), blocks, context };
     let read = |row: &Row| -> std::result::Result<(), Reject> {
         if stores.contains(row.read(0, fields::store_id)?) {
-            let (id, polled_at, active) = read_poll(row, intake.latest_at)?;
+            let (id, polled_at, active) = read_poll(row, context.latest_at)?;
             see(id, polled_at, active, row.line());
         }
         Ok(())
     };
     file.in_parallel(|_: &mut Worker<()>, block| {
         stores.each_part(block, |part| {
-            // Rejects were listed when the file was read first.
+            // Rejects were reported when the file was first read.
             each_row(&label, &header, part, &mut Vec::new(), read);
         });
         Ok(())
@@ -155,7 +156,7 @@ pub fn polls_again(
     Ok(file.blocks.content_hash())
 }
 
-/// The header, and what is left of the block that it was in.
+/// Reads the header, and returns it with the rest of its block.
 fn header(label: &str, blocks: &mut Blocks) -> Result<(Header, Block)> {
     while let Some(mut block) = blocks.next_block()? {
         if let Some(header) = Header::take_from(label, &mut block)? {
@@ -165,13 +166,13 @@ fn header(label: &str, blocks: &mut Blocks) -> Result<(Header, Block)> {
     Err(Error::File(format!("{label:?} is empty; expected a header and rows")))
 }
 
-fn opening(row: &Row) -> std::result::Result<(String, Opening), Reject> {
+fn opening(row: &Row) -> std::result::Result<(String, HoursRow), Reject> {
     let id = row.read(0, fields::store_id)?;
     let weekday = row.read(1, fields::weekday)?;
     let start_s = row.read(2, fields::start_time)?;
     let end_s = row.read(3, fields::end_time)?;
-    let opening = Opening::new(weekday, start_s, end_s);
-    let opening = opening.ok_or_else(|| row.reject("", "is no interval of a day".into()))?;
+    let opening = HoursRow::new(weekday, start_s, end_s);
+    let opening = opening.ok_or_else(|| row.reject("", "has invalid business hours".into()))?;
     Ok((id.to_owned(), opening))
 }
 
@@ -180,26 +181,26 @@ fn time_zone(row: &Row, rules: &ZoneRules) -> std::result::Result<(String, Zone)
     Ok((id.to_owned(), row.read(1, |field| fields::time_zone(field, rules))?))
 }
 
-/// A file whose header is known, block by block.
+/// File whose header has been read.
 struct Reading<'a> {
     label: &'a str,
     header: &'a Header,
     first: Option<Block>,
     blocks: Blocks<'a>,
-    intake: Intake<'a>,
+    context: ReadContext<'a>,
 }
 
 impl Reading<'_> {
-    /// `None` at the end of the file, or an error where somebody asked to stop.
+    /// Next block; `None` at the end of the file, an error if the load was cancelled.
     fn next_block(&mut self) -> Result<Option<Block>> {
-        self.intake.watch.check()?;
+        self.context.control.check()?;
         match self.first.take() {
             Some(block) => Ok(Some(block)),
             None => self.blocks.next_block(),
         }
     }
 
-    /// Reads each row; returns how many there were, and those that are sound, in their order.
+    /// Parses all rows; returns their number and the valid ones in file order.
     fn rows<T: Send>(
         &mut self,
         rejects: &mut Vec<Reject>,
@@ -207,36 +208,36 @@ impl Reading<'_> {
     ) -> Result<(u64, Vec<T>)> {
         let (label, header) = (self.label, self.header);
         let workers = self.in_parallel(|worker: &mut Worker<Vec<(u64, Vec<T>)>>, block| {
-            let mut sound = Vec::new();
+            let mut valid = Vec::new();
             let take = |row: &Row| -> std::result::Result<(), Reject> {
-                sound.push(read(row)?);
+                valid.push(read(row)?);
                 Ok(())
             };
             worker.rows += each_row(label, header, block, &mut worker.rejects, take);
-            worker.sound.push((block.line, sound));
+            worker.valid.push((block.line, valid));
             Ok(())
         })?;
-        let (rows, mut sound) = gathered(workers, rejects);
-        sound.sort_unstable_by_key(|(line, _)| *line);
+        let (rows, mut valid) = merge_workers(workers, rejects);
+        valid.sort_unstable_by_key(|(line, _)| *line);
         check_rejects(label, rejects.len())?;
-        Ok((rows, sound.into_iter().flat_map(|(_, rows)| rows).collect()))
+        Ok((rows, valid.into_iter().flat_map(|(_, rows)| rows).collect()))
     }
 
-    /// Each worker fills a batch of its own, so that none waits for another.
+    /// Parses polls; each worker fills its own batch, so that none waits for another.
     fn polls(&mut self, rejects: &mut Vec<Reject>) -> Result<(u64, Vec<PollBatch>)> {
-        let (label, header, intake) = (self.label, self.header, self.intake);
+        let (label, header, context) = (self.label, self.header, self.context);
         let workers = self.in_parallel(|worker: &mut Worker<PollBatch>, block| {
-            let take = |row: &Row| worker.sound.take(row, intake.latest_at);
+            let take = |row: &Row| worker.valid.take(row, context.latest_at);
             worker.rows += each_row(label, header, block, &mut worker.rejects, take);
-            worker.sound.make_room(intake.spill)
+            worker.valid.spill_if_large(context.spill)
         })?;
         let workers = workers.into_iter().map(Worker::listed).collect();
-        let gathered = gathered(workers, rejects);
+        let merged = merge_workers(workers, rejects);
         check_rejects(label, rejects.len())?;
-        Ok(gathered)
+        Ok(merged)
     }
 
-    /// Reads the blocks on as many threads as there are cores, each of which has a state of its own.
+    /// Passes the blocks to one worker per core, each with its own state.
     fn in_parallel<S: Default + Send>(
         &mut self,
         take: impl Fn(&mut Worker<S>, &Block) -> Result<()> + Sync,
@@ -247,8 +248,8 @@ impl Reading<'_> {
         let receive = Mutex::new(receive);
         let work = || -> Result<Worker<S>> {
             let (mut worker, mut taken) = (Worker::default(), Ok(()));
-            while let Some(block) = next_of(&receive) {
-                // Where the load is lost, the rest of the blocks still has to go somewhere.
+            while let Some(block) = receive_next(&receive) {
+                // After a failure, drain the remaining blocks so that the sender is not blocked.
                 if taken.is_ok() && worker.rejects.len() <= REJECTS_MAX {
                     taken = take(&mut worker, &block);
                 }
@@ -274,32 +275,32 @@ impl Reading<'_> {
     }
 }
 
-/// What one thread made of the blocks that came to it.
+/// Result of one thread.
 #[derive(Default)]
 struct Worker<S> {
     rows: u64,
-    sound: S,
+    valid: S,
     rejects: Vec<Reject>,
 }
 
 impl<S> Worker<S> {
     fn listed(self) -> Worker<Vec<S>> {
-        Worker { rows: self.rows, sound: vec![self.sound], rejects: self.rejects }
+        Worker { rows: self.rows, valid: vec![self.valid], rejects: self.rejects }
     }
 }
 
-/// How many rows the workers read, and what they found sound.
-fn gathered<S>(workers: Vec<Worker<Vec<S>>>, rejects: &mut Vec<Reject>) -> (u64, Vec<S>) {
-    let (mut rows, mut sound) = (0, Vec::new());
+/// Combines the results of the workers: the number of rows and the valid ones.
+fn merge_workers<S>(workers: Vec<Worker<Vec<S>>>, rejects: &mut Vec<Reject>) -> (u64, Vec<S>) {
+    let (mut rows, mut valid) = (0, Vec::new());
     for worker in workers {
         rows += worker.rows;
-        sound.extend(worker.sound);
+        valid.extend(worker.valid);
         rejects.extend(worker.rejects);
     }
-    (rows, sound)
+    (rows, valid)
 }
 
-fn next_of(blocks: &Mutex<Receiver<Block>>) -> Option<Block> {
+fn receive_next(blocks: &Mutex<Receiver<Block>>) -> Option<Block> {
     blocks.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
@@ -307,7 +308,7 @@ fn check_rejects(label: &str, rejects: usize) -> Result<()> {
     match rejects > REJECTS_MAX {
         true => Err(Error::File(format!(
             "{label:?}: more than {REJECTS_MAX} rows break a rule; \
-             expected a file of another kind of rows"
+             check that it is the right file"
         ))),
         false => Ok(()),
     }

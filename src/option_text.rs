@@ -1,35 +1,35 @@
-//! How a question is spelled: the words, instants and durations that every face understands alike.
+//! Texts of options: keywords, instants and durations, the same for flags, HTTP and SQL.
 //!
-//! Knows neither flags nor JSON: the faces bring the text and say where it stood.
+//! Knows neither flags nor JSON: callers supply the text and name its origin in errors.
 
 use crate::engine::Engine;
-use crate::ingest::daily_hours_of_text;
+use crate::ingest::parse_daily_hours;
 use crate::report::Format;
 use crate::rules::calendar::DAY_US;
 pub use crate::rules::calendar::instant_text;
-use crate::rules::instant::read_asked_instant;
+use crate::rules::instant::parse_instant;
 use crate::rules::{
     DefaultHours, Interpolation, LocalClock, NoData, Options, Scope, ZoneName, ZoneRules,
 };
 
-/// The words of an option, each with what it means.
-pub type Words<T> = &'static [(&'static str, T)];
+/// Keywords of an option with their values.
+pub type Keywords<T> = &'static [(&'static str, T)];
 
-pub const ENGINES: Words<Engine> =
+pub const ENGINES: Keywords<Engine> =
     &[("datafusion", Engine::DataFusion), ("polars", Engine::Polars)];
-pub const INTERPOLATIONS: Words<Interpolation> = &[
+pub const INTERPOLATIONS: Keywords<Interpolation> = &[
     ("previous", Interpolation::Previous),
     ("nearest", Interpolation::Nearest),
     ("next", Interpolation::Next),
 ];
-pub const SCOPES: Words<Scope> =
+pub const SCOPES: Keywords<Scope> =
     &[("all", Scope::All), ("day", Scope::Day), ("interval", Scope::Interval)];
-pub const NO_DATA: Words<NoData> =
+pub const NO_DATA: Keywords<NoData> =
     &[("unknown", NoData::Unknown), ("down", NoData::Down), ("up", NoData::Up)];
-/// Those beside daily hours.
-pub const DEFAULT_HOURS: Words<DefaultHours> =
+/// Keywords besides daily hours.
+pub const DEFAULT_HOURS: Keywords<DefaultHours> =
     &[("always", DefaultHours::Always), ("closed", DefaultHours::Closed)];
-pub const FORMATS: Words<Format> = &[
+pub const FORMATS: Keywords<Format> = &[
     ("csv", Format::Csv),
     ("json", Format::Json),
     ("ndjson", Format::Ndjson),
@@ -39,27 +39,27 @@ pub const FORMATS: Words<Format> = &[
     ("table", Format::Table),
     ("markdown", Format::Markdown),
 ];
-/// Whether the columns are the extended ones.
-pub const COLUMNS: Words<bool> = &[("standard", false), ("extended", true)];
+/// True for the extended columns.
+pub const COLUMNS: Keywords<bool> = &[("standard", false), ("extended", true)];
 
-/// What the word means.
+/// Value of a keyword.
 ///
 /// # Errors
-/// Names the words that there are.
-pub fn meaning<T: Copy>(words: Words<T>, given: &str) -> Result<T, String> {
-    let found = words.iter().find(|(word, _)| *word == given);
+/// A sentence that lists the known keywords.
+pub fn parse_keyword<T: Copy>(keywords: Keywords<T>, given: &str) -> Result<T, String> {
+    let found = keywords.iter().find(|(word, _)| *word == given);
     found.map(|(_, value)| *value).ok_or_else(|| {
-        let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        let known: Vec<_> = keywords.iter().map(|(word, _)| *word).collect();
         format!("{given:?} is not one of {}", known.join(", "))
     })
 }
 
-/// The word that means the value.
-pub fn word<T: Copy + PartialEq>(words: Words<T>, value: T) -> &'static str {
-    words.iter().find(|(_, meant)| *meant == value).map_or("", |(word, _)| word)
+/// Keyword of a value.
+pub fn keyword<T: Copy + PartialEq>(keywords: Keywords<T>, value: T) -> &'static str {
+    keywords.iter().find(|(_, meant)| *meant == value).map_or("", |(word, _)| word)
 }
 
-/// Names of the options that say what the numbers mean.
+/// Names of the options that affect figures.
 pub const OPTIONS: [&str; 7] = [
     "interpolation",
     "max_gap",
@@ -70,18 +70,18 @@ pub const OPTIONS: [&str; 7] = [
     "default_timezone",
 ];
 
-/// Takes one of them; `false` where there is none of that name.
+/// Sets an option by name; `false` if there is no option of that name.
 ///
 /// # Errors
-/// Says what was expected of the text.
+/// A sentence that says what is wrong with the text.
 pub fn set_option(options: &mut Options, name: &str, text: &str) -> Result<bool, String> {
-    const TRUTHS: Words<bool> = &[("true", true), ("false", false)];
+    const TRUTHS: Keywords<bool> = &[("true", true), ("false", false)];
     match name {
-        "interpolation" => options.interpolation = meaning(INTERPOLATIONS, text)?,
+        "interpolation" => options.interpolation = parse_keyword(INTERPOLATIONS, text)?,
         "max_gap" => options.max_gap_us = Some(duration_us(text)?),
-        "scope" => options.scope = meaning(SCOPES, text)?,
-        "no_data" => options.no_data = meaning(NO_DATA, text)?,
-        "snap_end_of_day" => options.snap_end_of_day = meaning(TRUTHS, text)?,
+        "scope" => options.scope = parse_keyword(SCOPES, text)?,
+        "no_data" => options.no_data = parse_keyword(NO_DATA, text)?,
+        "snap_end_of_day" => options.snap_end_of_day = parse_keyword(TRUTHS, text)?,
         "default_hours" => options.default_hours = default_hours(text)?,
         "default_timezone" => options.default_time_zone = time_zone(text)?,
         _ => return Ok(false),
@@ -89,17 +89,17 @@ pub fn set_option(options: &mut Options, name: &str, text: &str) -> Result<bool,
     Ok(true)
 }
 
-/// Microseconds UTC of an instant; a date alone is its midnight, and without a zone it is UTC. A zone
-/// that it names is read by the bundled rules.
+/// Parses an instant into microseconds UTC. A date alone is its midnight, the zone defaults to UTC,
+/// and named zones are read by the bundled rules.
 ///
 /// # Errors
-/// Says what was expected of the text.
+/// A sentence that says what is wrong with the text.
 pub fn instant(text: &str) -> Result<i64, String> {
     let rules = ZoneRules::bundled();
-    read_asked_instant(text, |zone, near| Some(LocalClock::over(&rules.zone(zone)?, near)))
+    parse_instant(text, |zone, near| Some(LocalClock::over(&rules.zone(zone)?, near)))
 }
 
-/// Microseconds of a duration like `2h`, `90m` or `1h 30m`; positive.
+/// Parses a positive duration such as `2h`, `90m` or `1h 30m` into microseconds.
 pub fn duration_us(text: &str) -> Result<i64, String> {
     const LONGEST_US: i64 = 36_525 * DAY_US;
     let expected = "expected a duration like 2h, 90m or 1h 30m";
@@ -110,31 +110,31 @@ pub fn duration_us(text: &str) -> Result<i64, String> {
     }
 }
 
-/// A duration as [`duration_us`] reads it.
+/// Formats a duration so that [`duration_us`] reads it back.
 pub fn duration_text(duration_us: i64) -> String {
     let duration = std::time::Duration::from_micros(duration_us.unsigned_abs());
     humantime::format_duration(duration).to_string()
 }
 
-/// The hours of stores without any: a word, or daily ones like `09:00-17:00`.
+/// Parses default hours: a keyword, or daily hours such as `09:00-17:00`.
 pub fn default_hours(text: &str) -> Result<DefaultHours, String> {
-    let daily = || daily_hours_of_text(text).map(DefaultHours::Daily);
-    meaning(DEFAULT_HOURS, text).ok().or_else(daily).ok_or_else(|| {
+    let daily = || parse_daily_hours(text).map(DefaultHours::Daily);
+    parse_keyword(DEFAULT_HOURS, text).ok().or_else(daily).ok_or_else(|| {
         format!("{text:?} is not one of always, closed, or daily hours like 09:00-17:00")
     })
 }
 
-/// Hours as [`default_hours`] reads them.
+/// Formats hours so that [`default_hours`] reads them back.
 pub fn default_hours_text(hours: DefaultHours) -> String {
     match hours {
         DefaultHours::Daily(daily) => {
             format!("{}-{}", time_text(daily.start_s()), time_text(daily.end_s()))
         }
-        named => word(DEFAULT_HOURS, named).to_owned(),
+        named => keyword(DEFAULT_HOURS, named).to_owned(),
     }
 }
 
-/// `09:00`, and `09:00:30` where there are seconds.
+/// Formats a time of day as `09:00`, or as `09:00:30` if there are seconds.
 fn time_text(time_s: u32) -> String {
     let (hours, minutes, seconds) = (time_s / 3600, time_s / 60 % 60, time_s % 60);
     match seconds {
@@ -143,7 +143,7 @@ fn time_text(time_s: u32) -> String {
     }
 }
 
-/// The name of a zone, whatever its case.
+/// Parses the name of a zone in any case.
 pub fn time_zone(text: &str) -> Result<ZoneName, String> {
     ZoneName::parse(text).ok_or_else(|| "expected an IANA name like America/Chicago".to_owned())
 }
@@ -182,12 +182,12 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_word_hears_the_known_ones() {
-        assert_eq!(meaning(SCOPES, "day"), Ok(Scope::Day));
+    fn an_unknown_keyword_is_answered_with_the_known_ones() {
+        assert_eq!(parse_keyword(SCOPES, "day"), Ok(Scope::Day));
         assert_eq!(
-            meaning(SCOPES, "week"),
+            parse_keyword(SCOPES, "week"),
             Err("\"week\" is not one of all, day, interval".into())
         );
-        assert_eq!(word(SCOPES, Scope::Interval), "interval");
+        assert_eq!(keyword(SCOPES, Scope::Interval), "interval");
     }
 }

@@ -1,45 +1,44 @@
-//! What every store carries from one day into the next: its last poll before it.
+//! Carried polls: the last poll of each store before a day, kept in that day's file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::poll_files::{NumberedPolls, read_polls};
-use super::stores::Ids;
+use super::store_index::StoreIndex;
 use crate::error::Result;
 use crate::rules::Poll;
 use crate::tables::TableFile;
 
-/// Goes through days in order, and knows what is carried into each.
-pub struct Carry<'a> {
-    ids: &'a Ids,
+/// Visits days in ascending order and computes the polls carried into each.
+pub struct CarriedPolls<'a> {
+    ids: &'a StoreIndex,
     polls: BTreeMap<i64, &'a TableFile>,
     carried: BTreeMap<i64, &'a TableFile>,
-    /// Days of the tables, and those that this load adds.
+    /// Days of the tables and of this load so far.
     days: BTreeSet<i64>,
-    /// Last polls of the days that this load changed so far.
+    /// Last polls of the days that this load has changed so far.
     fresh: LastPolls,
-    /// Day gone through last, and every store's last poll at its end.
+    /// Last visited day, with the last poll of every store at its end.
     after: Option<(i64, LastPolls)>,
 }
 
-impl<'a> Carry<'a> {
+impl<'a> CarriedPolls<'a> {
     pub fn new(
-        ids: &'a Ids,
+        ids: &'a StoreIndex,
         polls: BTreeMap<i64, &'a TableFile>,
         carried: BTreeMap<i64, &'a TableFile>,
     ) -> Self {
         let days = polls.keys().copied().collect();
-        Self { ids, polls, carried, days, fresh: LastPolls::none(ids), after: None }
+        Self { ids, polls, carried, days, fresh: LastPolls::empty(ids), after: None }
     }
 
-    /// What is carried into the day, where the tables do not say so already.
+    /// Polls carried into the day; `None` if the tables already hold the same.
     ///
-    /// A day that the tables hold has its row set; polls added before it can only be later than
-    /// what is carried into it, never earlier.
+    /// Polls that this load adds before a known day can only be later than those carried into it.
     pub fn carried_into(&mut self, day: i64) -> Result<Option<NumberedPolls>> {
         let known = self.polls.contains_key(&day);
         let mut into = match known {
-            true => self.table_says(day)?,
-            false => self.after_day_before(day)?,
+            true => self.stored_carried(day)?,
+            false => self.after_preceding_day(day)?,
         };
         let changed = into.overlay(&self.fresh) || !known;
         let rows = changed.then(|| into.rows()).filter(|rows| !rows.is_empty());
@@ -49,37 +48,37 @@ impl<'a> Carry<'a> {
         Ok(rows)
     }
 
-    /// Goes on from the day: with its polls where this load changed them; without, the day's own
-    /// polls stay unread until a later day asks.
-    pub fn after_day(&mut self, day: i64, polls: Option<&NumberedPolls>) {
+    /// Advances past the day, with its polls if this load changed them. Otherwise the day's file is
+    /// read only if a later day needs it.
+    pub fn finish_day(&mut self, day: i64, polls: Option<&NumberedPolls>) {
         match (polls, &mut self.after) {
             (Some(polls), Some((_, after))) => {
-                after.see_all(polls);
-                self.fresh.see_all(polls);
+                after.observe_all(polls);
+                self.fresh.observe_all(polls);
             }
             _ => self.after = None,
         }
         debug_assert!(self.after.as_ref().is_none_or(|(after, _)| *after == day));
     }
 
-    fn table_says(&self, day: i64) -> Result<LastPolls> {
-        let mut polls = LastPolls::none(self.ids);
+    fn stored_carried(&self, day: i64) -> Result<LastPolls> {
+        let mut polls = LastPolls::empty(self.ids);
         if let Some(file) = self.carried.get(&day) {
-            polls.see_all(&read_polls(file, self.ids)?);
+            polls.observe_all(&read_polls(file, self.ids)?);
         }
         Ok(polls)
     }
 
-    fn after_day_before(&mut self, day: i64) -> Result<LastPolls> {
+    fn after_preceding_day(&mut self, day: i64) -> Result<LastPolls> {
         let Some(before) = self.days.range(..day).next_back().copied() else {
-            return Ok(LastPolls::none(self.ids));
+            return Ok(LastPolls::empty(self.ids));
         };
         match self.after.take() {
             Some((after, polls)) if after == before => Ok(polls),
             _ => {
-                let mut polls = self.table_says(before)?;
+                let mut polls = self.stored_carried(before)?;
                 if let Some(file) = self.polls.get(&before) {
-                    polls.see_all(&read_polls(file, self.ids)?);
+                    polls.observe_all(&read_polls(file, self.ids)?);
                 }
                 Ok(polls)
             }
@@ -87,16 +86,16 @@ impl<'a> Carry<'a> {
     }
 }
 
-/// The last poll of each store, by its number.
+/// Last poll of each store, by its number.
 struct LastPolls(Vec<Option<Poll>>);
 
 impl LastPolls {
-    fn none(ids: &Ids) -> Self {
+    fn empty(ids: &StoreIndex) -> Self {
         Self(vec![None; ids.len()])
     }
 
-    /// The later poll is kept, of one instant the inactive one; says whether it is another now.
-    fn see(&mut self, number: u32, poll: Poll) -> bool {
+    /// Keeps the later poll, or the inactive one of an instant; returns true if it was replaced.
+    fn observe(&mut self, number: u32, poll: Poll) -> bool {
         let last = &mut self.0[number as usize];
         let replaces = last.is_none_or(|last| {
             poll.polled_at() > last.polled_at()
@@ -108,16 +107,16 @@ impl LastPolls {
         replaces
     }
 
-    fn see_all(&mut self, polls: &NumberedPolls) {
+    fn observe_all(&mut self, polls: &NumberedPolls) {
         for &(number, poll) in polls {
-            self.see(number, poll);
+            self.observe(number, poll);
         }
     }
 
     fn overlay(&mut self, other: &LastPolls) -> bool {
         let mut changed = false;
         for (number, poll) in other.rows() {
-            changed |= self.see(number, poll);
+            changed |= self.observe(number, poll);
         }
         changed
     }

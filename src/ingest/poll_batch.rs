@@ -1,4 +1,4 @@
-//! Polls on their way from rows to files: eight bytes each, gathered by store and UTC day.
+//! Polls between rows and files: eight bytes each, grouped by store and UTC day.
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
@@ -8,20 +8,20 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use super::fields;
 use super::rejects::Reject;
 use super::rows::Row;
-use super::spill::{Place, Spill};
+use super::spill_file::{SpillFile, SpillRange};
 use crate::error::Error;
 use crate::rules::Poll;
 use crate::rules::calendar::{DAY_US, day_of};
 
-/// A poll within its day: the store's number above, then the time of day, then the status; so that
-/// they order by store, then instant, an inactive one before an active one.
+/// Poll within a day: the store's number in the upper bits, then the time of day, then the status.
+/// Polls order by store, then instant, with inactive before active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DayPoll(u64);
 
 const STATUS_BITS: u32 = 1;
 /// A day has 86,400,000,000 microseconds.
 const TIME_BITS: u32 = 37;
-/// What the bits above the time of day can number.
+/// Number of stores that the upper bits can hold.
 pub const STORES_MAX: u32 = 1 << (64 - TIME_BITS - STATUS_BITS);
 
 impl DayPoll {
@@ -60,22 +60,22 @@ impl DayPoll {
         Self(bits)
     }
 
-    /// Whether both are of one store and instant.
+    /// True if both are of the same store and instant.
     pub fn same_instant(self, other: Self) -> bool {
         self.0 | 1 == other.0 | 1
     }
 }
 
-/// Text ids, each known by the number of its first appearance.
+/// Interns ids: each has the number of its first appearance.
 #[derive(Default)]
-pub struct StoreIds {
+pub struct IdInterner {
     text: String,
     places: HashTable<IdPlace>,
     ends: Vec<usize>,
     hasher: DefaultHashBuilder,
 }
 
-/// Where the text of an id lies: looked up for every row, so that it is found beside the number.
+/// Range of an id's text, kept beside its number to make look-ups local.
 #[derive(Clone, Copy)]
 struct IdPlace {
     start: usize,
@@ -84,12 +84,12 @@ struct IdPlace {
 }
 
 impl IdPlace {
-    fn of(self, text: &str) -> &str {
+    fn get(self, text: &str) -> &str {
         &text[self.start..self.start + self.bytes as usize]
     }
 }
 
-impl StoreIds {
+impl IdInterner {
     pub fn len(&self) -> usize {
         self.ends.len()
     }
@@ -107,26 +107,26 @@ impl StoreIds {
     pub fn number(&mut self, id: &str) -> u32 {
         let Self { text, places, ends, hasher } = self;
         let hash = hasher.hash_one(id);
-        if let Some(place) = places.find(hash, |place| place.of(text) == id) {
+        if let Some(place) = places.find(hash, |place| place.get(text) == id) {
             return place.number;
         }
         let place =
             IdPlace { start: text.len(), bytes: id.len() as u32, number: ends.len() as u32 };
         text.push_str(id);
         ends.push(text.len());
-        places.insert_unique(hash, place, |place| hasher.hash_one(place.of(text)));
+        places.insert_unique(hash, place, |place| hasher.hash_one(place.get(text)));
         place.number
     }
 }
 
-/// The store, the instant and whether it was active; no instant is later than `latest_at`.
+/// Parses the store id, the instant and the status; rejects instants after `latest_at`.
 pub fn read_poll<'a>(row: &Row<'a>, latest_at: i64) -> Result<(&'a str, i64, bool), Reject> {
     let id = row.read(0, fields::store_id)?;
     let polled_at = row.read(1, |field| {
         let polled_at = fields::timestamp(field)?;
         match polled_at > latest_at {
             true => Err(format!(
-                "{:?} is more than 24 hours after this machine's clock; expected an instant in the past",
+                "{:?} is more than 24 hours in the future; check the clock that wrote it",
                 String::from_utf8_lossy(field)
             )),
             false => Ok(polled_at),
@@ -135,26 +135,26 @@ pub fn read_poll<'a>(row: &Row<'a>, latest_at: i64) -> Result<(&'a str, i64, boo
     Ok((id, polled_at, row.read(2, fields::status)?))
 }
 
-/// Polls of some rows, in no order, by day; stores numbered by the batch's own ids.
+/// Unordered polls by UTC day; stores are numbered by the batch's own ids.
 #[derive(Default)]
 pub struct PollBatch {
-    pub ids: StoreIds,
+    pub ids: IdInterner,
     days: HashMap<i64, DayPolls>,
     in_memory: usize,
 }
 
-/// Polls of a day: in memory, and where others were put aside.
+/// Polls of a day, in memory and spilled.
 #[derive(Default)]
 struct DayPolls {
     polls: Vec<DayPoll>,
-    aside: Vec<Place>,
+    spilled: Vec<SpillRange>,
 }
 
-/// How many polls a batch holds in memory, and all finished ones together: 128 MiB of them.
+/// Polls that one batch, or all finished ones together, may hold in memory: 128 MiB.
 const IN_MEMORY_MAX: usize = 1 << 24;
 
 impl PollBatch {
-    /// Reads one row; `latest_at` is the last instant that a sound clock can have shown.
+    /// Parses a row and adds its poll; rejects instants after `latest_at`.
     pub fn take(&mut self, row: &Row, latest_at: i64) -> Result<(), Reject> {
         let (id, polled_at, active) = read_poll(row, latest_at)?;
         let store = self.ids.number(id);
@@ -165,31 +165,31 @@ impl PollBatch {
         Ok(())
     }
 
-    /// Puts the polls aside where they have become many.
-    pub fn make_room(&mut self, spill: &Spill) -> Result<(), Error> {
+    /// Spills the polls if there are too many in memory.
+    pub fn spill_if_large(&mut self, spill: &SpillFile) -> Result<(), Error> {
         match self.in_memory > IN_MEMORY_MAX {
-            true => self.put_aside(spill),
+            true => self.spill(spill),
             false => Ok(()),
         }
     }
 
-    /// Puts aside the polls of all batches where together they have become many.
-    pub fn make_room_in<'a>(
+    /// Spills the polls of all batches if there are too many in memory together.
+    pub fn spill_all_if_large<'a>(
         batches: impl Iterator<Item = &'a mut PollBatch>,
-        spill: &Spill,
+        spill: &SpillFile,
     ) -> Result<(), Error> {
         let mut batches: Vec<_> = batches.collect();
         if batches.iter().map(|batch| batch.in_memory).sum::<usize>() > IN_MEMORY_MAX {
             for batch in &mut batches {
-                batch.put_aside(spill)?;
+                batch.spill(spill)?;
             }
         }
         Ok(())
     }
 
-    fn put_aside(&mut self, spill: &Spill) -> Result<(), Error> {
+    fn spill(&mut self, spill: &SpillFile) -> Result<(), Error> {
         for day in self.days.values_mut().filter(|day| !day.polls.is_empty()) {
-            day.aside.push(spill.put(&std::mem::take(&mut day.polls))?);
+            day.spilled.push(spill.write(&std::mem::take(&mut day.polls))?);
         }
         self.in_memory = 0;
         Ok(())
@@ -199,11 +199,11 @@ impl PollBatch {
         self.days.keys().copied()
     }
 
-    /// The polls of a day, which the batch no longer holds then.
-    pub fn take_day(&mut self, day: i64, spill: &Spill) -> Result<Vec<DayPoll>, Error> {
-        let DayPolls { mut polls, aside } = self.days.remove(&day).unwrap_or_default();
-        for place in aside {
-            spill.read(place, &mut polls)?;
+    /// Removes and returns the polls of a day.
+    pub fn take_day(&mut self, day: i64, spill: &SpillFile) -> Result<Vec<DayPoll>, Error> {
+        let DayPolls { mut polls, spilled } = self.days.remove(&day).unwrap_or_default();
+        for range in spilled {
+            spill.read(range, &mut polls)?;
         }
         Ok(polls)
     }
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_store_keeps_the_number_of_its_first_appearance() {
-        let mut ids = StoreIds::default();
+        let mut ids = IdInterner::default();
         let numbers: Vec<_> =
             ["b", "", "a", "b", "🍕", "a"].iter().map(|id| ids.number(id)).collect();
         assert_eq!(numbers, [0, 1, 2, 0, 3, 2]);

@@ -1,6 +1,6 @@
-//! The files of a table's newest version in one list beside its log, so that opening replays no log.
+//! Cached file list of a table's newest version, kept beside its log to avoid replaying it.
 //!
-//! The log alone counts: a list that is missing, of another version or broken is as good as none.
+//! The log is authoritative: a missing, outdated or corrupt list is ignored.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use deltalake_core::kernel::{Add, Version};
 use serde::{Deserialize, Serialize};
 
-/// Delta libraries leave alone what begins with an underscore.
+/// Delta libraries ignore names that begin with an underscore.
 const FOLDER: &str = "_files";
 
 #[derive(Serialize, Deserialize)]
-struct Listing {
+struct CachedSnapshot {
     version: Version,
     files: Vec<Add>,
 }
@@ -21,22 +21,22 @@ fn path_of(table: &Path, version: Version) -> PathBuf {
     table.join(FOLDER).join(format!("{version:020}.json"))
 }
 
-/// The files of a version; `None` where no list of them is at hand.
+/// Files of a version; `None` if they are not cached.
 pub fn read(table: &Path, version: Version) -> Option<Vec<Add>> {
     let text = std::fs::read(path_of(table, version)).ok()?;
-    let listing: Listing = serde_json::from_slice(&text).ok()?;
-    (listing.version == version).then_some(listing.files)
+    let cached: CachedSnapshot = serde_json::from_slice(&text).ok()?;
+    (cached.version == version).then_some(cached.files)
 }
 
-/// Keeps the list of a version in place of those before.
+/// Caches the files of a version and removes older lists.
 ///
 /// # Errors
-/// Where it cannot be written, which no load has to fail for.
+/// The list cannot be written, which is no reason to fail a load.
 pub fn write(table: &Path, version: Version, files: Vec<Add>) -> std::io::Result<()> {
     let folder = table.join(FOLDER);
     std::fs::create_dir_all(&folder)?;
     let mut written = tempfile::NamedTempFile::new_in(&folder)?;
-    serde_json::to_writer(&mut written, &Listing { version, files })?;
+    serde_json::to_writer(&mut written, &CachedSnapshot { version, files })?;
     written.flush()?;
     let path = path_of(table, version);
     written.persist(&path)?;
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_list_is_kept_and_a_broken_one_is_none() {
+    fn the_newest_list_is_kept_and_a_corrupt_one_is_ignored() {
         let table = tempfile::tempdir().unwrap();
         let names = |version| {
             read(table.path(), version)

@@ -1,4 +1,4 @@
-//! Rows as text: CSV, and tables in Markdown.
+//! Encoding of rows as CSV and Markdown.
 
 use arrow::array::{
     Array, ArrayRef, AsArray, Decimal128Array, Int64Array, RecordBatch, StringArray,
@@ -20,11 +20,11 @@ pub fn csv_header_into(schema: &Schema, bytes: &mut Vec<u8>) {
     bytes.push(b'\n');
 }
 
-/// Rows as RFC 4180 has them; a null is nothing, an empty text is quoted.
+/// Appends rows by RFC 4180; a null is an empty field, an empty text is quoted.
 pub fn csv_into(rows: &RecordBatch, bytes: &mut Vec<u8>) -> Result<(), ArrowError> {
-    /// Of most figures and ids, with what parts them.
+    /// Length of most fields, with the delimiter.
     const FIELD_BYTES: usize = 10;
-    let columns = rows.columns().iter().map(Column::of).collect::<Result<Vec<_>, _>>()?;
+    let columns = rows.columns().iter().map(Column::new).collect::<Result<Vec<_>, _>>()?;
     bytes.reserve(rows.num_rows() * columns.len() * FIELD_BYTES);
     for row in 0..rows.num_rows() {
         for (at, column) in columns.iter().enumerate() {
@@ -36,7 +36,7 @@ pub fn csv_into(rows: &RecordBatch, bytes: &mut Vec<u8>) -> Result<(), ArrowErro
     Ok(())
 }
 
-/// Appends a field, in quotes where RFC 4180 demands it.
+/// Appends a field, quoted if RFC 4180 requires it.
 fn quoted_into(text: &str, bytes: &mut Vec<u8>) {
     let is_special = |byte: &u8| matches!(byte, b',' | b'"' | b'\n' | b'\r');
     if text.is_empty() || text.as_bytes().iter().any(is_special) {
@@ -48,18 +48,18 @@ fn quoted_into(text: &str, bytes: &mut Vec<u8>) {
     }
 }
 
-/// A column by what it holds; what reports are made of is written without a detour.
+/// Column by type, with fast paths for the types of reports.
 enum Column<'a> {
     Text(&'a StringArray),
     Whole(&'a Int64Array),
-    /// Two decimals, few enough digits for an `i64`.
+    /// Two decimal places, and few enough digits for an `i64`.
     Decimal(&'a Decimal128Array),
-    /// Its nulls, where it has any: those of a column of nulls alone as well.
+    /// Logical nulls, which include those of a column of type null.
     Other(Option<NullBuffer>, ArrayFormatter<'a>),
 }
 
 impl<'a> Column<'a> {
-    fn of(column: &'a ArrayRef) -> Result<Self, ArrowError> {
+    fn new(column: &'a ArrayRef) -> Result<Self, ArrowError> {
         Ok(match column.data_type() {
             DataType::Utf8 => Self::Text(column.as_string()),
             DataType::Int64 => Self::Whole(column.as_primitive()),
@@ -68,7 +68,7 @@ impl<'a> Column<'a> {
         })
     }
 
-    /// Appends the value of the row; nothing for a null.
+    /// Appends the value of a row; nothing for a null.
     fn write(&self, row: usize, bytes: &mut Vec<u8>) -> Result<(), ArrowError> {
         match self {
             Self::Text(texts) if texts.is_valid(row) => quoted_into(texts.value(row), bytes),
@@ -99,7 +99,7 @@ fn hundredths_into(hundredths: i64, bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(&[b'.', b'0' + rest / 10, b'0' + rest % 10]);
 }
 
-/// Names of columns, and below them on which side their values stand.
+/// Appends the names of the columns and their alignment.
 pub fn markdown_header_into(schema: &Schema, bytes: &mut Vec<u8>) {
     let names = schema.fields().iter().map(|field| field.name().as_str());
     markdown_line_into(names, bytes);
@@ -109,7 +109,7 @@ pub fn markdown_header_into(schema: &Schema, bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(b"|\n");
 }
 
-/// An empty text is quoted, so that it is told from a null, which is nothing.
+/// Appends rows; a null is empty, an empty text is `""`.
 pub fn markdown_into(rows: &RecordBatch, bytes: &mut Vec<u8>) -> Result<(), ArrowError> {
     let columns = rows.columns().iter().map(|column| ArrayFormatter::try_new(column, &OPTIONS));
     let columns = columns.collect::<Result<Vec<_>, _>>()?;

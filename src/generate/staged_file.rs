@@ -1,4 +1,4 @@
-//! A file that gets its name when it is complete.
+//! Files that get their final name once they are complete.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -8,35 +8,35 @@ use super::shuffle::Shuffle;
 
 const BUFFER_BYTES: usize = 1 << 18;
 
-/// Lies under a temporary name in the folder of its final one; dropped unpublished, it is removed.
-pub struct Draft {
+/// File under a temporary name beside its final one; removed on drop unless published.
+pub struct StagedFile {
     temporary: PathBuf,
     published: PathBuf,
     out: BufWriter<File>,
 }
 
-impl Draft {
-    pub fn create(folder: &Path, name: &str) -> io::Result<Draft> {
+impl StagedFile {
+    pub fn create(folder: &Path, name: &str) -> io::Result<StagedFile> {
         let temporary = folder.join(format!(".{name}.{}.partial", std::process::id()));
         let out = BufWriter::with_capacity(BUFFER_BYTES, File::create(&temporary)?);
-        Ok(Draft { temporary, published: folder.join(name), out })
+        Ok(StagedFile { temporary, published: folder.join(name), out })
     }
 
-    /// Writes the header and the rows of all slots in that order, and returns how many rows.
+    /// Writes the header and the rows of all slots in order, and returns the number of rows.
     ///
-    /// `print` appends the row of a slot without its line end; `None` where the slot holds no row.
-    pub fn fill(
+    /// `append_row` appends the row of a slot without line end, or returns `None` if there is none.
+    pub fn write_rows(
         &mut self,
         header: &str,
         order: &Shuffle,
-        print: impl Fn(u64, &mut Vec<u8>) -> Option<()>,
+        append_row: impl Fn(u64, &mut Vec<u8>) -> Option<()>,
     ) -> io::Result<u64> {
         writeln!(self.out, "{header}")?;
         let mut rows = 0;
         let mut line = Vec::with_capacity(128);
         for slot in order.iter() {
             line.clear();
-            if print(slot, &mut line).is_some() {
+            if append_row(slot, &mut line).is_some() {
                 line.push(b'\n');
                 self.out.write_all(&line)?;
                 rows += 1;
@@ -51,9 +51,9 @@ impl Draft {
     }
 }
 
-impl Drop for Draft {
+impl Drop for StagedFile {
     fn drop(&mut self) {
-        // Gone already when published; when not, there is nobody left to tell.
+        // Already gone if published; otherwise an error cannot be reported.
         let _ = fs::remove_file(&self.temporary);
     }
 }
