@@ -170,13 +170,17 @@ impl Shared {
 
     /// Has one started where that was the last. A start that failed is told to who has waited for one.
     fn take_idle(&self, has_waited: bool) -> Result<Option<Worker>, Lost> {
+        // Dropped after the lock: their folders are removed.
+        let mut ended = Vec::new();
         let mut state = self.state();
         let mut found = None;
         while found.is_none() {
             let Some(mut worker) = state.idle.pop() else { break };
-            match worker.has_ended() {
-                false => found = Some(worker),
-                true => state.alive -= 1,
+            if worker.has_ended() {
+                state.alive -= 1;
+                ended.push(worker);
+            } else {
+                found = Some(worker);
             }
         }
         if found.is_none()
