@@ -88,11 +88,11 @@ impl Lease {
         self.lent.as_ref().map(|(worker, _)| worker.id())
     }
 
-    /// Has the process hear a frame and answer it, unless it has before. The time that this takes comes
-    /// on top of what the terms give.
+    /// Has the process hear a frame and answer it by one of the same kind, unless it has before. The
+    /// time that this takes comes on top of what the terms give.
     ///
     /// # Errors
-    /// Where the process has ended, or takes too long.
+    /// Where the process has ended, says something else, or takes too long.
     pub async fn prepare(&mut self, frame: &Frame) -> Result<(), Lost> {
         if self.lent.as_ref().is_some_and(|(worker, _)| worker.has_heard(frame)) {
             return Ok(());
@@ -100,7 +100,8 @@ impl Lease {
         let begun_at = Instant::now();
         let ends_at = std::mem::replace(&mut self.terms.ends_at, begun_at + START_TIME);
         self.say(frame.kind, &[&frame.payload]).await?;
-        self.hear().await?;
+        let answer = self.hear().await?.of_kind(frame.kind);
+        answer.map_err(|error| Lost::Broken(error.to_string()))?;
         self.terms.ends_at = ends_at + begun_at.elapsed();
         if let Some((worker, _)) = &mut self.lent {
             worker.note(frame);

@@ -80,14 +80,13 @@ pub mod wire {
     const AHEAD_BYTES: usize = 8 << 20;
     const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-    /// The server's; each is answered.
+    /// The server's; each is answered, the first two under the same kind.
     pub const SETUP: u8 = 1;
     pub const WARM: u8 = 2;
     pub const READ: u8 = 3;
     pub const DESCRIBE: u8 = 4;
     pub const RUN: u8 = 5;
     /// A worker's answers.
-    pub const READY: u8 = 16;
     pub const STATEMENTS: u8 = 17;
     pub const DESCRIBED: u8 = 18;
     /// After it come batches, and an end.

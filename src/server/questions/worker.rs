@@ -67,7 +67,7 @@ fn answer_all(line: &Line, answerer: &Answerer) -> io::Result<()> {
         let _context = runtime.enter();
         signal(SignalKind::terminate())?
     };
-    line.say(wire::READY, &[])?;
+    line.say(wire::SETUP, &[])?;
     while let Ok(asked) = line.hear() {
         let worker = Worker { line, answerer, runtime: &runtime };
         let answered = catch_unwind(AssertUnwindSafe(|| worker.answer(asked)));
@@ -118,7 +118,7 @@ impl Worker<'_> {
         let session = self.answerer.session(warm.version, warm.is_postgres);
         // What is wrong is said to whoever asks.
         drop(self.runtime.block_on(session));
-        self.line.say(wire::READY, &[])?;
+        self.line.say(wire::WARM, &[])?;
         Ok(())
     }
 

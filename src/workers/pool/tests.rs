@@ -148,6 +148,18 @@ async fn a_program_that_is_not_there_is_told() {
 }
 
 #[tokio::test]
+async fn a_process_that_answers_something_else_is_not_lent() {
+    let pool = pool(r"printf '\0\0\0\0\7' >&0; exec cat <&0 >/dev/null", 1);
+    let lost = pool.lease(Turn::Long, terms(LONG)).await.unwrap_err();
+    assert!(matches!(&lost, Lost::Unstarted(why) if why.contains("kind 7")), "{lost:?}");
+    let pool = echoing(1);
+    let mut lease = pool.lease(Turn::Long, terms(LONG)).await.unwrap();
+    lease.say(5, &[]).await.unwrap();
+    let lost = lease.prepare(&Frame { kind: 2, payload: Vec::new() }).await.unwrap_err();
+    assert!(matches!(&lost, Lost::Broken(why) if why.contains("kind 5")), "{lost:?}");
+}
+
+#[tokio::test]
 async fn a_start_that_failed_while_nobody_waited_is_tried_again() {
     let pool = echoing(1);
     pool.0.state().failed = Some("too many processes".into());
