@@ -70,6 +70,16 @@ pub fn end_with_parent() {
     }
 }
 
+/// From now on a panic ends this process, once its words are in the log: the server takes its exit for
+/// a bug, and an abort for want of memory.
+pub fn exit_on_panic() {
+    let log = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        log(panic);
+        std::process::exit(101);
+    }));
+}
+
 /// Where the machine's memory runs out, the system ends this process before the server.
 pub fn end_before_others() {
     #[cfg(target_os = "linux")]

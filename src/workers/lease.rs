@@ -209,7 +209,8 @@ impl Lost {
     fn by(status: ExitStatus) -> Self {
         use rustix::process::Signal;
         match status.signal() {
-            // Rust aborts where it cannot have memory, which a limit of the process sees to.
+            // Rust aborts where it cannot have memory, which a limit of the process sees to. So it does
+            // where a stack overflows, which nothing but the log tells.
             Some(signal) if signal == Signal::ABORT.as_raw() => Self::Memory,
             Some(signal) if signal == Signal::KILL.as_raw() => Self::Killed,
             _ => Self::Broken(format!("a process ended: {status}")),

@@ -1,12 +1,11 @@
 //! Questions that processes of their own answer: what such a process does.
 //!
 //! It hears one question at a time over its standard input, and asks the server for the one thing that
-//! is the server's alone: the list of reports. A question that panics is told as a bug; its words go to
-//! the log, which is the server's.
+//! is the server's alone: the list of reports. A panic ends it; its words go to the log, which is the
+//! server's.
 
 use std::collections::HashMap;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -23,7 +22,9 @@ use super::{Failure, Question};
 use crate::error::{Error, Result};
 use crate::server::jobs::{Listed, read_report};
 use crate::sql::{Report, Reports, STACK_BYTES, report_tables};
-use crate::workers::child::{Line, end_before_others, end_with_parent, limit_memory};
+use crate::workers::child::{
+    Line, end_before_others, end_with_parent, exit_on_panic, limit_memory,
+};
 use crate::workers::{Frame, frames, sandbox};
 
 /// Answers questions about the tables of a folder until the server ends it.
@@ -35,6 +36,7 @@ pub fn run(folder: &Path) -> Result<()> {
         what: "a worker is started by `uptally serve` alone".into(),
         source: error.into(),
     };
+    exit_on_panic();
     end_with_parent();
     end_before_others();
     let line = Arc::new(Line::over_stdin().map_err(failed)?);
@@ -69,13 +71,7 @@ fn answer_all(line: &Line, answerer: &Answerer) -> io::Result<()> {
     };
     line.say(wire::SETUP, &[])?;
     while let Ok(asked) = line.hear() {
-        let worker = Worker { line, answerer, runtime: &runtime };
-        let answered = catch_unwind(AssertUnwindSafe(|| worker.answer(asked)));
-        match answered {
-            Ok(answered) => answered?,
-            // The hook has written down what it says.
-            Err(_) => fail(line, &Failure::Bug("a question panicked".into()))?,
-        }
+        Worker { line, answerer, runtime: &runtime }.answer(asked)?;
     }
     // The server has gone.
     Ok(())

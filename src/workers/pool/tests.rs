@@ -139,6 +139,39 @@ async fn a_process_that_is_killed_is_told_and_the_next_one_works() {
     assert!(lease.hear().await.is_ok());
 }
 
+/// Answers a greeting, hears a frame, and ends.
+async fn lost_by(end: &str) -> Lost {
+    const HEARD: &str = "dd bs=5 count=1 <&0 >&0 2>/dev/null; dd bs=5 count=1 <&0 >/dev/null 2>&1";
+    let pool = pool(&format!("{HEARD}; {end}"), 1);
+    let mut lease = pool.lease(Turn::Long, terms(LONG)).await.unwrap();
+    lease.say(5, &[]).await.unwrap();
+    lease.hear().await.unwrap_err()
+}
+
+#[tokio::test]
+async fn an_abort_is_for_want_of_memory_and_an_exit_a_bug() {
+    let aborted = lost_by("kill -s ABRT $$").await;
+    assert!(matches!(aborted, Lost::Memory), "{aborted:?}");
+    let exited = lost_by("exit 101").await;
+    assert!(matches!(&exited, Lost::Broken(why) if why.contains("101")), "{exited:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_process_that_grows_beyond_its_terms_is_lost_to_its_memory() {
+    let pool = pool(GROWING, 1);
+    let terms = Terms { memory_bytes: 1 << 20, ..terms(LONG) };
+    let mut lease = pool.lease(Turn::Long, terms).await.unwrap();
+    lease.say(5, &[]).await.unwrap();
+    // It may answer before it is looked at.
+    let lost = loop {
+        if let Err(lost) = lease.hear().await {
+            break lost;
+        }
+    };
+    assert!(matches!(lost, Lost::Memory), "{lost:?}");
+}
+
 #[tokio::test]
 async fn a_program_that_is_not_there_is_told() {
     let program = Program { path: "/nowhere/uptally".into(), arguments: Vec::new() };
