@@ -13,8 +13,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::frames::{self, Frame};
 use super::memory::{Gauge, LOOK_PAUSE};
-use super::pool::{KEPT_BYTES_MAX, Shared};
-use super::process::{START_TIME, Worker};
+use super::pool::Shared;
+use super::process::{KEPT_BYTES_MAX, START_TIME, Worker};
 use crate::fair::Slot;
 
 /// Of a frame that answers, beside what the work may take.
@@ -171,6 +171,14 @@ impl Lease {
                 self.pool.give_back(worker);
             }
             Err(_) => self.pool.bury(worker),
+        }
+    }
+
+    /// As [`Self::keep`], but the process ends where it keeps much memory: that is free at once, not when
+    /// the process has been idle.
+    pub fn keep_if_light(self) {
+        if !self.lent.as_ref().is_some_and(|(worker, _)| worker.is_heavy()) {
+            self.keep();
         }
     }
 

@@ -27,8 +27,6 @@ const WARM_MAX: usize = 2;
 const IDLE_TIME: Duration = Duration::from_secs(30);
 /// Between two looks at those that are idle; as long as an allocator may take to give memory back.
 const TEND_PAUSE: Duration = Duration::from_secs(1);
-/// What a process may keep, beside what it had when it was ready, to be lent again.
-pub const KEPT_BYTES_MAX: usize = 150 << 20;
 
 /// What the pool gives turns to. Work of one kind does not wait for that of the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,8 +257,7 @@ impl Shared {
         let mut away = Vec::new();
         for mut worker in all {
             let idle_for = worker.idle_since.elapsed();
-            let is_heavy = idle_for >= TEND_PAUSE
-                && worker.gauge.bytes() > worker.ready_bytes + KEPT_BYTES_MAX;
+            let is_heavy = idle_for >= TEND_PAUSE && worker.is_heavy();
             let is_surplus = surplus > 0 && idle_for >= IDLE_TIME;
             if worker.has_ended() || is_heavy || is_surplus {
                 surplus = surplus.saturating_sub(1);

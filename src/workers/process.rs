@@ -17,6 +17,8 @@ use super::memory::Gauge;
 
 /// How long a process may take until it is ready to work.
 pub const START_TIME: Duration = Duration::from_secs(60);
+/// What a process may keep of earlier work, beside what it had when it was ready, to be lent again.
+pub const KEPT_BYTES_MAX: usize = 150 << 20;
 /// Of what a process says before it works.
 const GREETING_BYTES_MAX: usize = 1 << 20;
 /// Of the frames that made it ready, as many as are remembered.
@@ -116,6 +118,10 @@ impl Worker {
 
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    pub fn is_heavy(&self) -> bool {
+        self.gauge.bytes() > self.ready_bytes.saturating_add(KEPT_BYTES_MAX)
     }
 
     pub fn has_ended(&mut self) -> bool {

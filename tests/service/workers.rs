@@ -162,16 +162,19 @@ fn is_busy(process: u32) -> bool {
 }
 
 #[test]
-fn a_question_that_is_wrong_costs_no_process() {
+fn a_question_that_is_wrong_or_wants_too_much_costs_no_process() {
     let folder = TempDir::new().unwrap();
     let server = Process::start(folder.path(), "--sql-time 60s");
     check_answers(&server);
     let before = children(&server);
-    for wrong in
-        ["SELEKT 1", "SELECT nowhere FROM polls", "SELECT 1 / (value - 5) FROM range(0, 9)"]
-    {
+    for (wrong, expected) in [
+        ("SELEKT 1", "400"),
+        ("SELECT nowhere FROM polls", "400"),
+        ("SELECT 1 / (value - 5) FROM range(0, 9)", "400"),
+        ("SELECT repeat('x', 2000000000)", "422"),
+    ] {
         let (status, answer) = ask(&server, wrong);
-        assert_eq!(status, "400", "{wrong}: {answer}");
+        assert_eq!(status, expected, "{wrong}: {answer}");
     }
     check_answers(&server);
     assert!(children(&server).is_superset(&before));

@@ -87,7 +87,7 @@ impl Workers {
                 lease.keep();
                 Ok(statements)
             }
-            _ => Err(refused(lease, answer)),
+            _ => Err(refused(lease, &self.jobs, answer)),
         }
     }
 
@@ -99,18 +99,14 @@ impl Workers {
                 lease.keep();
                 Ok(described)
             }
-            _ => Err(refused(lease, answer)),
+            _ => Err(refused(lease, &self.jobs, answer)),
         }
     }
 
     pub async fn run(&self, question: &Question) -> Answer<Rows> {
         let (answer, lease) = self.begun(Turn::Long, wire::RUN, question).await?;
         if answer.kind != wire::BEGUN {
-            let failure = failure(answer);
-            if failure.is_of_question() {
-                keep_at_rest(lease, self.jobs.clone());
-            }
-            return Err(failure);
+            return Err(refused(lease, &self.jobs, answer));
         }
         let (head, schema): (Head, _) = read(answer)?;
         let schema = messages::schema(&schema).map_err(misunderstood)?;
@@ -254,21 +250,27 @@ impl Receiving {
     }
 
     async fn receive_all(mut self) {
-        let (end, has_answered) = match self.receive_until_end().await {
-            Ok(End::All) => (Ok(()), true),
-            Ok(End::Gone) => (Ok(()), false),
-            Ok(End::Failed(failure)) => {
-                let is_of_question = failure.is_of_question();
-                (Err(failure.into()), is_of_question)
+        let end = self.receive_until_end().await;
+        let Self { lease, jobs, writer, .. } = self;
+        let end = match end {
+            Ok(End::All) => {
+                keep_at_rest(lease, jobs, Lease::keep);
+                Ok(())
             }
-            Err(error) => (Err(error), false),
+            Ok(End::Failed(failure)) => {
+                keep_after(&failure, lease, jobs);
+                Err(failure.into())
+            }
+            Ok(End::Gone) => {
+                drop(lease);
+                Ok(())
+            }
+            Err(error) => {
+                drop(lease);
+                Err(error)
+            }
         };
-        if has_answered {
-            keep_at_rest(self.lease, self.jobs);
-        } else {
-            drop(self.lease);
-        }
-        self.writer.end(end);
+        writer.end(end);
     }
 
     async fn receive_until_end(&mut self) -> Result<End> {
@@ -324,25 +326,30 @@ fn failure(answer: Frame) -> Failure {
     read::<Failure>(answer).map_or_else(Failure::from, |(failure, _)| failure)
 }
 
-/// As [`failure`], before anything ran. The process may have other questions, unless what is left of
-/// this one may still take cores and memory.
-fn refused(lease: Lease, answer: Frame) -> Failure {
+/// As [`failure`], before the first row.
+fn refused(lease: Lease, jobs: &Jobs, answer: Frame) -> Failure {
     let failure = failure(answer);
-    if failure.is_of_question() {
-        lease.keep();
-    }
+    keep_after(&failure, lease, jobs.clone());
     failure
 }
 
-/// Lets the process have other questions once nothing goes on of one that ran. Where something does for
+/// Ends a process that failed where the process is at fault, or keeps much memory; otherwise it may
+/// have other questions.
+fn keep_after(failure: &Failure, lease: Lease, jobs: Jobs) {
+    if failure.is_of_question() {
+        keep_at_rest(lease, jobs, Lease::keep_if_light);
+    }
+}
+
+/// Lets the process have other questions once nothing goes on of the last one. Where something does for
 /// long, as of a query that needed few of its rows, the process ends.
-fn keep_at_rest(mut lease: Lease, jobs: Jobs) {
+fn keep_at_rest(mut lease: Lease, jobs: Jobs, keep: fn(Lease)) {
     // Nobody waits for it, and it takes no longer than the time left.
     drop(tokio::spawn(async move {
         lease.set_time_left(REST_TIME);
         let heard = next_frame(&mut lease, &jobs).await;
         if heard.is_ok_and(|frame| frame.kind == wire::RESTED) {
-            lease.keep();
+            keep(lease);
         }
     }));
 }

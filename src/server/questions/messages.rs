@@ -94,7 +94,7 @@ pub mod wire {
     pub const BATCH: u8 = 20;
     pub const ENDED: u8 = 21;
     pub const FAILED: u8 = 22;
-    /// After the end or the failure of [`RUN`]: nothing of the question goes on any more.
+    /// After the end of [`RUN`], and after [`FAILED`]: nothing of the question goes on any more.
     pub const RESTED: u8 = 23;
     /// Asked by a worker while it works, and answered by the server under the same kind: the list of
     /// reports, and to look at the file of one that is broken.

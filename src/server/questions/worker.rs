@@ -87,7 +87,7 @@ impl Worker<'_> {
     /// # Errors
     /// Where the server has gone.
     fn answer(&self, asked: Frame) -> io::Result<()> {
-        let has_run = asked.kind == wire::RUN;
+        let may_go_on = asked.kind == wire::RUN;
         let answered = match asked.kind {
             wire::WARM => self.warm(asked.payload),
             wire::READ => self.read(asked.payload),
@@ -98,15 +98,15 @@ impl Worker<'_> {
             kind => Err(Stopped::Failed(Failure::Bug(format!("a worker is asked {kind}")))),
         };
         match answered {
+            Ok(()) if !may_go_on => return Ok(()),
             Ok(()) => {}
-            Err(Stopped::Failed(failure)) => fail(self.line, &failure)?,
+            Err(Stopped::Failed(failure)) => {
+                self.line.say(wire::FAILED, &[&frames::header(&failure)?])?;
+            }
             Err(Stopped::Gone(error)) => return Err(error),
         }
-        if has_run {
-            self.runtime.block_on(self.answerer.at_rest());
-            self.line.say(wire::RESTED, &[])?;
-        }
-        Ok(())
+        self.runtime.block_on(self.answerer.at_rest());
+        self.line.say(wire::RESTED, &[])
     }
 
     fn warm(&self, payload: Vec<u8>) -> Answered {
@@ -159,10 +159,6 @@ impl Worker<'_> {
         self.line.say(kind, &[&header, behind])?;
         Ok(())
     }
-}
-
-fn fail(line: &Line, failure: &Failure) -> io::Result<()> {
-    line.say(wire::FAILED, &[&frames::header(failure)?])
 }
 
 fn question(payload: Vec<u8>) -> io::Result<Question> {
