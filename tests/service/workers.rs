@@ -196,6 +196,12 @@ fn is_worker(process: &u32) -> bool {
     command.split(|byte| *byte == 0).any(|argument| argument == b"worker")
 }
 
+fn niceness(process: u32) -> i32 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    // After the name, which may hold anything, and 16 other fields.
+    stat.rsplit(')').next().unwrap().split_whitespace().nth(16).unwrap().parse().unwrap()
+}
+
 #[test]
 fn processes_know_nothing_but_the_folder() {
     let folder = TempDir::new().unwrap();
@@ -210,6 +216,7 @@ fn processes_know_nothing_but_the_folder() {
     assert_eq!(curl(&["-H", &header, "-d", "SELECT 1 AS a", &url]), "a\n1\n");
     let workers: Vec<_> = children(&server).into_iter().filter(is_worker).collect();
     assert!(!workers.is_empty());
+    let lowered = (niceness(server.child.id()) + 5).min(19);
     for process in workers {
         let names = std::fs::read(format!("/proc/{process}/environ")).unwrap();
         let names = String::from_utf8(names).unwrap();
@@ -220,6 +227,7 @@ fn processes_know_nothing_but_the_folder() {
         // Where memory runs out, it goes before the server does.
         let score = std::fs::read_to_string(format!("/proc/{process}/oom_score_adj")).unwrap();
         assert_eq!(score, "1000\n");
+        assert_eq!(niceness(process), lowered);
         let command = std::fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap();
         let command: Vec<_> = command.split_terminator('\0').collect();
         let data = folder.path().join("data/sample-tables");

@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::server::jobs::{Listed, read_report};
 use crate::sql::{Report, Reports, STACK_BYTES, report_tables};
 use crate::workers::child::{
-    Line, end_before_others, end_with_parent, exit_on_panic, limit_memory,
+    Line, end_before_others, end_with_parent, exit_on_panic, limit_memory, lower_priority,
 };
 use crate::workers::{Frame, frames, sandbox};
 
@@ -37,6 +37,7 @@ pub fn run(folder: &Path) -> Result<()> {
         source: error.into(),
     };
     exit_on_panic();
+    lower_priority();
     end_with_parent();
     end_before_others();
     let line = Arc::new(Line::over_stdin().map_err(failed)?);
