@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use super::frames::{self, Frame};
 use super::memory::{Gauge, LOOK_PAUSE};
 use super::pool::Shared;
-use super::process::{KEPT_BYTES_MAX, START_TIME, Worker};
+use super::process::{START_TIME, Worker};
 use crate::fair::Slot;
 
 /// Of a frame that answers, beside what the work may take.
@@ -24,7 +24,7 @@ const FRAME_BYTES: usize = 16 << 20;
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
     pub ends_at: Instant,
-    /// Memory that the process has more than when it was ready, beside what is left of earlier work.
+    /// Memory that the process has more than when it was ready.
     pub memory_bytes: usize,
 }
 
@@ -72,7 +72,7 @@ impl Lease {
             worker.socket.take().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected));
         match socket.and_then(UnixStream::from_std) {
             Ok(socket) => {
-                let memory_bytes_max = memory_bytes_max(&worker, terms);
+                let memory_bytes_max = memory_bytes_max(&worker, &pool, terms);
                 let (lent, next_look_at) = (Some((worker, socket)), Instant::now() + LOOK_PAUSE);
                 Ok(Self { lent, pool, terms, memory_bytes_max, next_look_at, _turn: turn })
             }
@@ -105,7 +105,7 @@ impl Lease {
         self.terms.ends_at = ends_at + begun_at.elapsed();
         if let Some((worker, _)) = &mut self.lent {
             worker.note(frame);
-            self.memory_bytes_max = memory_bytes_max(worker, self.terms);
+            self.memory_bytes_max = memory_bytes_max(worker, &self.pool, self.terms);
         }
         Ok(())
     }
@@ -177,7 +177,8 @@ impl Lease {
     /// As [`Self::keep`], but the process ends where it keeps much memory: that is free at once, not when
     /// the process has been idle.
     pub fn keep_if_light(self) {
-        if !self.lent.as_ref().is_some_and(|(worker, _)| worker.is_heavy()) {
+        let kept_bytes = self.lent.as_ref().map_or(0, |(worker, _)| worker.kept_bytes());
+        if kept_bytes <= self.pool.kept_bytes_max {
             self.keep();
         }
     }
@@ -206,11 +207,11 @@ impl Drop for Lease {
     }
 }
 
-/// How much memory a process may have that is to work now. What is left of earlier work is not this
-/// one's doing, but no more of it than a process may keep.
-fn memory_bytes_max(worker: &Worker, terms: Terms) -> usize {
-    let kept_bytes = worker.gauge.bytes().saturating_sub(worker.ready_bytes).min(KEPT_BYTES_MAX);
-    worker.ready_bytes.saturating_add(kept_bytes).saturating_add(terms.memory_bytes)
+/// How much memory a process may have that is to work now. Where larger work has just left much, which
+/// is not this one's doing, it may have as much more as an idle one.
+fn memory_bytes_max(worker: &Worker, pool: &Shared, terms: Terms) -> usize {
+    let with_kept = worker.kept_bytes().saturating_add(pool.kept_bytes_max);
+    worker.ready_bytes.saturating_add(terms.memory_bytes.max(with_kept))
 }
 
 impl Lost {

@@ -47,6 +47,8 @@ pub struct Shared {
     short: Arc<FairSemaphore>,
     long: Arc<FairSemaphore>,
     at_once: usize,
+    /// What an idle process may keep.
+    pub(super) kept_bytes_max: usize,
     state: Mutex<State>,
     freed: Notify,
     starts: mpsc::Sender<()>,
@@ -66,17 +68,24 @@ struct State {
 }
 
 impl Pool {
-    /// Lends so many processes at once for work of each kind; starts none yet.
+    /// Lends so many processes at once for work of each kind; starts none yet. One that keeps more bytes
+    /// than `kept_bytes_max` of earlier work is replaced while it is idle.
     ///
     /// # Errors
     /// Where the system has no thread left.
-    pub fn new(program: Program, at_once: usize, greeting: Frame) -> io::Result<Self> {
+    pub fn new(
+        program: Program,
+        at_once: usize,
+        kept_bytes_max: usize,
+        greeting: Frame,
+    ) -> io::Result<Self> {
         let (starts, to_start) = mpsc::channel();
         let shared = Arc::new(Shared {
             program,
             short: Arc::new(FairSemaphore::new(at_once)),
             long: Arc::new(FairSemaphore::new(at_once)),
             at_once,
+            kept_bytes_max,
             state: Mutex::new(State { greetings: vec![greeting], ..State::default() }),
             freed: Notify::new(),
             starts,
@@ -257,7 +266,7 @@ impl Shared {
         let mut away = Vec::new();
         for mut worker in all {
             let idle_for = worker.idle_since.elapsed();
-            let is_heavy = idle_for >= TEND_PAUSE && worker.is_heavy();
+            let is_heavy = idle_for >= TEND_PAUSE && worker.kept_bytes() > self.kept_bytes_max;
             let is_surplus = surplus > 0 && idle_for >= IDLE_TIME;
             if worker.has_ended() || is_heavy || is_surplus {
                 surplus = surplus.saturating_sub(1);

@@ -17,8 +17,6 @@ use super::memory::Gauge;
 
 /// How long a process may take until it is ready to work.
 pub const START_TIME: Duration = Duration::from_secs(60);
-/// What a process may keep of earlier work, beside what it had when it was ready, to be lent again.
-pub const KEPT_BYTES_MAX: usize = 150 << 20;
 /// Of what a process says before it works.
 const GREETING_BYTES_MAX: usize = 1 << 20;
 /// Of the frames that made it ready, as many as are remembered.
@@ -120,8 +118,9 @@ impl Worker {
         self.child.id()
     }
 
-    pub fn is_heavy(&self) -> bool {
-        self.gauge.bytes() > self.ready_bytes.saturating_add(KEPT_BYTES_MAX)
+    /// What it keeps of earlier work, beside what it had when it was ready.
+    pub fn kept_bytes(&self) -> usize {
+        self.gauge.bytes().saturating_sub(self.ready_bytes)
     }
 
     pub fn has_ended(&mut self) -> bool {

@@ -15,6 +15,7 @@ use super::{Described, Failure, Head, Question, Rows};
 use crate::error::{Error, Result};
 use crate::fair::Crowded;
 use crate::server::jobs::Jobs;
+use crate::server::memory_shares::beside_bytes;
 use crate::sql::spool::{Spools, Watch, Writer};
 use crate::sql::{Cut, Limits, STACK_BYTES};
 use crate::workers::{Frame, Lease, Lost, Pool, Program, Terms, Turn, frames};
@@ -64,7 +65,8 @@ impl Workers {
         let spools = Spools::new(limits.spool_bytes, limits.spool_memory_bytes);
         let spools = spools.in_folder(&folder).with_rows_of(limits.row_bytes);
         let program = Program { path, arguments: vec![COMMAND.into(), folder.into()] };
-        let pool = Pool::new(program, limits.at_once, setup).map_err(no_thread)?;
+        let kept_bytes_max = beside_bytes(limits.memory_bytes) / 2;
+        let pool = Pool::new(program, limits.at_once, kept_bytes_max, setup).map_err(no_thread)?;
         Ok(Self { pool, jobs, limits, spools, asked: Mutex::default() })
     }
 
@@ -161,7 +163,12 @@ impl Workers {
         // A time that no clock can tell is for ever.
         let for_ever = Duration::from_secs(100 * 365 * 24 * 3600);
         let ends_at = Instant::now() + limits.time.min(for_ever);
-        let terms = Terms { ends_at, memory_bytes: memory_bytes_max(self.limits) };
+        let memory_bytes = match turn {
+            // Nothing runs.
+            Turn::Short => beside_bytes(self.limits.memory_bytes),
+            Turn::Long => memory_bytes_max(self.limits),
+        };
+        let terms = Terms { ends_at, memory_bytes };
         self.pool.lease(turn, terms).await.map_err(|lost| of_lost(lost, &limits).into())
     }
 
@@ -372,11 +379,9 @@ fn of_lost(lost: Lost, limits: &Limits) -> Error {
     }
 }
 
-/// What a process may have beside its memory when it is idle: operators have the limit, and what they
-/// hand on, decode and read with comes on top of it.
+/// What a process that runs a question may have more than when it was ready: operators have the limit.
 fn memory_bytes_max(limits: Limits) -> usize {
-    const HANDED_ON: usize = 64 << 20;
-    limits.memory_bytes.saturating_add(limits.memory_bytes / 4).saturating_add(HANDED_ON)
+    limits.memory_bytes.saturating_add(beside_bytes(limits.memory_bytes))
 }
 
 /// Beyond which the system gives a process no memory, used or not: room for the stacks of its threads
