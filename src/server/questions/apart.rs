@@ -18,7 +18,7 @@ use crate::server::jobs::Jobs;
 use crate::server::memory_shares::beside_bytes;
 use crate::sql::spool::{Spools, Watch, Writer};
 use crate::sql::{Cut, Limits, STACK_BYTES};
-use crate::workers::{Frame, Lease, Lost, Pool, Program, Terms, Turn, frames};
+use crate::workers::{Frame, Lease, Lost, Pool, Program, Terms, Turn, frames, sandbox};
 
 /// Name of the command that answers questions, with the folder behind it.
 const COMMAND: &str = "worker";
@@ -53,6 +53,13 @@ impl Workers {
             what: "cannot start a thread for processes of queries".into(),
             source: error.into(),
         };
+        let missing = sandbox::missing().map_err(no_thread)?;
+        if !missing.is_empty() {
+            tracing::warn!(
+                missing = missing.join(", "),
+                "what takes over a query can reach more than the tables"
+            );
+        }
         let setup = wire::Setup {
             time: limits.time,
             rows: limits.rows,

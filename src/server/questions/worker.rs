@@ -53,8 +53,8 @@ pub fn run(folder: &Path) -> Result<()> {
         listed: Mutex::default(),
     });
     let answerer = Answerer::over(folder.to_owned(), report_tables(reports), setup.limits());
-    // Before there are other threads, which it would not hold for.
-    sandbox::enter(folder, &std::env::temp_dir());
+    // Before there are other threads, which it would not hold for. What it lacks the server has told.
+    drop(sandbox::enter(folder, &std::env::temp_dir()));
     let answering = std::thread::Builder::new().name("answers".into()).stack_size(STACK_BYTES);
     let answering = answering.spawn(move || answer_all(&line, &answerer));
     match answering.map_err(failed)?.join() {
