@@ -138,9 +138,10 @@ impl Database {
         self.limits
     }
 
-    /// Ends when a query would have its turn at once. Threads keep theirs until they end: where there is
-    /// one turn, nothing of a query goes on then.
-    pub async fn turn_is_free(&self) {
+    /// Ends when a query would have its turns at once. Threads keep theirs until they end: where there is
+    /// one of each, nothing of a query goes on then, nor of planning it.
+    pub async fn turns_are_free(&self) {
+        drop(self.turns.planning.acquire(Client::current()).await);
         drop(self.turns.running.acquire(Client::current()).await);
     }
 

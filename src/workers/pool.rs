@@ -27,8 +27,6 @@ const WARM_MAX: usize = 2;
 const IDLE_TIME: Duration = Duration::from_secs(30);
 /// Between two looks at those that are idle; as long as an allocator may take to give memory back.
 const TEND_PAUSE: Duration = Duration::from_secs(1);
-/// What a process may keep, beside what it had when it was ready, to be lent again.
-pub const KEPT_BYTES_MAX: usize = 150 << 20;
 
 /// What the pool gives turns to. Work of one kind does not wait for that of the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +47,8 @@ pub struct Shared {
     short: Arc<FairSemaphore>,
     long: Arc<FairSemaphore>,
     at_once: usize,
+    /// What an idle process may keep.
+    pub(super) kept_bytes_max: usize,
     state: Mutex<State>,
     freed: Notify,
     starts: mpsc::Sender<()>,
@@ -68,17 +68,24 @@ struct State {
 }
 
 impl Pool {
-    /// Lends so many processes at once for work of each kind; starts none yet.
+    /// Lends so many processes at once for work of each kind; starts none yet. One that keeps more bytes
+    /// than `kept_bytes_max` of earlier work is replaced while it is idle.
     ///
     /// # Errors
     /// Where the system has no thread left.
-    pub fn new(program: Program, at_once: usize, greeting: Frame) -> io::Result<Self> {
+    pub fn new(
+        program: Program,
+        at_once: usize,
+        kept_bytes_max: usize,
+        greeting: Frame,
+    ) -> io::Result<Self> {
         let (starts, to_start) = mpsc::channel();
         let shared = Arc::new(Shared {
             program,
             short: Arc::new(FairSemaphore::new(at_once)),
             long: Arc::new(FairSemaphore::new(at_once)),
             at_once,
+            kept_bytes_max,
             state: Mutex::new(State { greetings: vec![greeting], ..State::default() }),
             freed: Notify::new(),
             starts,
@@ -170,13 +177,17 @@ impl Shared {
 
     /// Has one started where that was the last. A start that failed is told to who has waited for one.
     fn take_idle(&self, has_waited: bool) -> Result<Option<Worker>, Lost> {
+        // Dropped after the lock: their folders are removed.
+        let mut ended = Vec::new();
         let mut state = self.state();
         let mut found = None;
         while found.is_none() {
             let Some(mut worker) = state.idle.pop() else { break };
-            match worker.has_ended() {
-                false => found = Some(worker),
-                true => state.alive -= 1,
+            if worker.has_ended() {
+                state.alive -= 1;
+                ended.push(worker);
+            } else {
+                found = Some(worker);
             }
         }
         if found.is_none()
@@ -255,8 +266,7 @@ impl Shared {
         let mut away = Vec::new();
         for mut worker in all {
             let idle_for = worker.idle_since.elapsed();
-            let is_heavy = idle_for >= TEND_PAUSE
-                && worker.gauge.bytes() > worker.ready_bytes + KEPT_BYTES_MAX;
+            let is_heavy = idle_for >= TEND_PAUSE && worker.kept_bytes() > self.kept_bytes_max;
             let is_surplus = surplus > 0 && idle_for >= IDLE_TIME;
             if worker.has_ended() || is_heavy || is_surplus {
                 surplus = surplus.saturating_sub(1);

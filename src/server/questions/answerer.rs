@@ -113,7 +113,7 @@ impl Answerer {
     /// computes them knew.
     #[cfg(unix)]
     pub async fn at_rest(&self) {
-        self.database.turn_is_free().await;
+        self.database.turns_are_free().await;
     }
 
     /// # Errors

@@ -25,12 +25,13 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Whether nothing but the question is wrong, so that whoever found it may go on.
+    /// Whether the question is wrong or meets a limit, so that the process that tells it can answer
+    /// others.
     pub fn is_of_question(&self) -> bool {
-        /// SQLSTATE classes of questions that are wrong, as opposed to those of limits and the server.
-        const OF_QUESTION: [&str; 7] = ["08", "0A", "20", "21", "22", "25", "42"];
+        /// SQLSTATE classes and codes of such questions, as opposed to those of the server.
+        const OF_QUESTION: [&str; 9] = ["08", "0A", "20", "21", "22", "25", "42", "53", "57014"];
         match self {
-            Self::Argument(_) | Self::Query(..) => true,
+            Self::Argument(_) | Self::Query(..) | Self::Limit(_) | Self::Busy(_) => true,
             Self::Postgres { code, .. } => OF_QUESTION.iter().any(|class| code.starts_with(class)),
             _ => false,
         }
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_question_is_told_from_limits_and_faults() {
+    fn what_is_wrong_with_a_question_is_told_from_faults_of_the_server() {
         let postgres = |code: &str| Failure::Postgres {
             code: code.into(),
             sentence: String::new(),
@@ -117,12 +118,14 @@ mod tests {
         };
         for (failure, expected) in [
             (Failure::Query(Fault::Syntax, String::new()), true),
-            (Failure::Limit(String::new()), false),
+            (Failure::Limit(String::new()), true),
+            (Failure::Resource(String::new(), String::new()), false),
             (Failure::Bug(String::new()), false),
             (postgres("42P01"), true),
             (postgres("2201W"), true),
-            (postgres("57014"), false),
-            (postgres("53200"), false),
+            (postgres("57014"), true),
+            (postgres("53200"), true),
+            (postgres("57P03"), false),
             (postgres("XX000"), false),
         ] {
             assert_eq!(failure.is_of_question(), expected, "{failure:?}");

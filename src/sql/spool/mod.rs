@@ -24,7 +24,7 @@ use futures::Stream;
 use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-pub use self::encoding::used_bytes;
+pub use self::encoding::{copied, has_views, used_bytes};
 use self::encoding::{compacted, decoded, encoded, parts};
 use self::files::Files;
 use self::queue::{Entry, Gone, Next, Queue};
