@@ -194,6 +194,21 @@ async fn a_process_that_answers_something_else_is_not_lent() {
 }
 
 #[tokio::test]
+async fn as_many_processes_start_as_leases_need_and_one_to_spare() {
+    let pool = echoing(4);
+    let (short, long) =
+        tokio::join!(pool.lease(Turn::Short, terms(LONG)), pool.lease(Turn::Long, terms(LONG)));
+    let leases = [short.unwrap(), long.unwrap()];
+    let alive = pool.0.state().alive;
+    assert!((2..=3).contains(&alive), "{alive}");
+    // Each lease that ends its process has it replaced once.
+    drop(leases);
+    let state = pool.0.state();
+    assert!(state.alive <= 3, "{}", state.alive);
+    assert_eq!(state.waiting, 0);
+}
+
+#[tokio::test]
 async fn a_start_that_failed_while_nobody_waited_is_tried_again() {
     let pool = echoing(1);
     pool.0.state().failed = Some("too many processes".into());
