@@ -275,13 +275,10 @@ impl Receiving {
                 keep_after(&failure, lease, jobs);
                 Err(failure.into())
             }
-            Ok(End::Gone) => {
+            // The process is still at work.
+            other => {
                 drop(lease);
-                Ok(())
-            }
-            Err(error) => {
-                drop(lease);
-                Err(error)
+                other.map(drop)
             }
         };
         writer.end(end);

@@ -24,8 +24,8 @@ use futures::Stream;
 use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-pub use self::encoding::{copied, has_views, used_bytes};
 use self::encoding::{compacted, decoded, encoded, parts};
+pub use self::encoding::{copied, has_views, used_bytes};
 use self::files::Files;
 use self::queue::{Entry, Gone, Next, Queue};
 use self::room::{Room, Taken, Total};
