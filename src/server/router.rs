@@ -65,7 +65,6 @@ pub fn router(service: Service) -> BoxedFilter<(Reply,)> {
              probes_only: Option<ProbesOnly>| {
                 let path = path.as_str().to_owned();
                 let asked = AskedHost::read(authority.as_ref(), &headers);
-                let probes_only = probes_only.is_some();
                 Head { method, path, query, asked, headers, client, probes_only }
             },
         );
@@ -87,8 +86,8 @@ struct Head {
     headers: HeaderMap,
     /// Unknown where there is no connection, as in tests.
     client: Option<SocketAddr>,
-    /// Whether its connection is there to ask whether the service lives, and for nothing else.
-    probes_only: bool,
+    /// Where its connection is there to ask whether the service lives, and for nothing else.
+    probes_only: Option<ProbesOnly>,
 }
 
 impl Head {
@@ -197,9 +196,11 @@ async fn routed<B: Buf>(
 /// # Errors
 /// Where the connection is one of the reserve, and the request none that those are for.
 fn check_place(head: &Head, route: Option<&Route>) -> Answer<()> {
-    match head.probes_only && !route.is_some_and(Route::is_probe) {
-        true => Err(Refusal::unavailable("all connections are taken; try again later")),
-        false => Ok(()),
+    match head.probes_only {
+        Some(ProbesOnly(full)) if !route.is_some_and(Route::is_probe) => {
+            Err(Refusal::unavailable(full.sentence()))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -323,6 +324,7 @@ fn method_name(method: &Method) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::super::Settings;
+    use super::super::places::Full;
     use super::*;
 
     #[tokio::test]
@@ -330,10 +332,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let service = Service::open(folder.path().to_owned(), Settings::default()).unwrap();
         let filter = router(service.clone());
-        for (path, expected) in [("/livez", 200), ("/metrics", 503), ("/nowhere", 503)] {
+        for (path, full, expected, said) in [
+            ("/livez", Full::All, 200, ""),
+            ("/metrics", Full::All, 503, "all connections are taken"),
+            ("/metrics", Full::Network, 503, "your network has its share"),
+            ("/nowhere", Full::All, 503, "all connections are taken"),
+        ] {
             let request = warp::test::request().path(path).header("host", "localhost");
-            let reply = request.extension(ProbesOnly).reply(&filter).await;
+            let reply = request.extension(ProbesOnly(full)).reply(&filter).await;
             assert_eq!(reply.status().as_u16(), expected, "{path}");
+            let body = String::from_utf8_lossy(reply.body());
+            assert!(body.contains(said), "{body}");
         }
         service.close();
     }

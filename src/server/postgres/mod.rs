@@ -49,7 +49,7 @@ pub use self::answerer::{Answerer, Form};
 use self::connection::{Handlers, STARTUP_TIME};
 use self::startup::Startup;
 pub use self::statement::Outline;
-use super::accept::{Accepted, SQL_CONNECTIONS_MAX, connections};
+use super::accept::{Accepted, RESERVE, SQL_CONNECTIONS_MAX, connections};
 use super::descriptors::places;
 use super::{Bound, Service};
 
@@ -66,7 +66,8 @@ pub async fn serve(
     let handlers = Arc::new(handlers(service.clone()));
     let tls = tls.map(|tls| super::tls::speaking(&tls, &[ALPN]));
     let mut clients = JoinSet::new();
-    let mut accepted = std::pin::pin!(connections(listener, places(SQL_CONNECTIONS_MAX), 0));
+    let accepted = connections(listener, places(SQL_CONNECTIONS_MAX), places(RESERVE));
+    let mut accepted = std::pin::pin!(accepted);
     let mut stop = std::pin::pin!(service.stopped());
     loop {
         tokio::select! {
@@ -91,19 +92,15 @@ async fn talk(
     handlers: Arc<Handlers>,
     service: Service,
 ) {
-    let Accepted { stream, place, .. } = accepted;
+    let Accepted { stream, place, full, .. } = accepted;
     let talked = async {
         let (stream, other) = doubled(stream)?;
-        let mut talk = std::pin::pin!(connection::run(stream, tls, &handlers, &place));
+        let mut talk = std::pin::pin!(connection::run(stream, tls, &handlers, &place, full));
         tokio::select! {
             // What a client said before it went, as a request to cancel, is heard.
             biased;
             talked = &mut talk => return talked,
             () = gone(&other) => return Ok(()),
-            () = place.evicted() => {
-                tracing::debug!("a silent client gave its place up");
-                return Ok(());
-            }
             () = service.stopped() => {}
         }
         // It hears the end of what the client says, once it has answered.
