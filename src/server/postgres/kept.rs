@@ -21,6 +21,7 @@ use super::super::budget::{Budget, ROWS_BYTES, Share};
 use super::failure::{self, error};
 use super::messages;
 use super::prepared::{Planner, Prepared};
+use super::suspended::Suspended;
 use crate::client::Client;
 
 /// Statements of a connection, and portals.
@@ -48,6 +49,8 @@ struct Size {
     bytes: usize,
     /// The room in the memory of all connections.
     _share: Share,
+    /// Of a portal that was read in part.
+    suspended: Option<Suspended>,
 }
 
 impl Kept {
@@ -81,7 +84,7 @@ impl Sizes {
                 ),
             ));
         }
-        sizes.insert(name.to_owned(), Size { bytes, _share: share });
+        sizes.insert(name.to_owned(), Size { bytes, _share: share, suspended: None });
         Ok(())
     }
 
@@ -196,6 +199,18 @@ where
         Entry::Empty => client.portal_store().put_empty_portal(name),
     }
     Ok(())
+}
+
+/// The portal's client has all rows that it asked for, and may come for more.
+pub fn suspend_portal(client: &impl ClientInfo, name: &str, suspended: Suspended) {
+    if let Some(portal) = Kept::by(client).portals.lock().get_mut(name) {
+        portal.suspended = Some(suspended);
+    }
+}
+
+/// The portal's client comes for more rows; `None` where it was not suspended.
+pub fn resume_portal(client: &impl ClientInfo, name: &str) -> Option<Suspended> {
+    Kept::by(client).portals.lock().get_mut(name)?.suspended.take()
 }
 
 pub fn close_portal<C>(client: &C, name: &str)

@@ -3,7 +3,8 @@
 //! `connection` reads a client's messages, which `negotiation` may encrypt; `frames` holds each
 //! against the protocol before the protocol crate decodes it, and `checked` hands on what passed.
 //! `startup` lets a client in, after a wait where `throttle` says so. `answer` has what it says run
-//! and sends the rows, `messages` logs what was said. Statements and portals are `kept`. `settings` are
+//! and sends the rows, `messages` logs what was said. Statements and portals are `kept`, and portals
+//! `suspended` while their clients read. `settings` are
 //! those of a client's session, which `SET` and `SHOW` mean, and `failure` is what it hears instead.
 //!
 //! The `answerer` works where questions are answered, which is in another process: `statement` reads
@@ -28,6 +29,7 @@ mod sessions;
 mod settings;
 mod startup;
 mod statement;
+mod suspended;
 mod system;
 mod throttle;
 mod values;

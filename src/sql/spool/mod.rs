@@ -15,7 +15,6 @@ mod watch;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use arrow::array::RecordBatch;
@@ -210,7 +209,7 @@ impl Reader {
     }
 
     pub fn deliveries(&self) -> Deliveries {
-        Deliveries(Arc::clone(&self.queue.deliveries))
+        self.queue.deliveries.clone()
     }
 
     fn take_next(&mut self, context: &mut Context) -> Poll<Option<Result<RecordBatch>>> {
@@ -245,7 +244,7 @@ impl Stream for Reader {
         }
         let next = ready!(self.take_next(context));
         self.is_over = !matches!(next, Some(Ok(_)));
-        self.queue.deliveries.fetch_add(1, Ordering::Relaxed);
+        self.queue.deliveries.count();
         Poll::Ready(next)
     }
 }

@@ -306,3 +306,18 @@ async fn a_client_is_idle_that_takes_nothing_of_what_is_there() {
     assert!(tokio::time::timeout(time, is_idle).await.is_err());
     watch.client_is_idle(Duration::ZERO).await;
 }
+
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn a_client_is_not_idle_that_has_all_it_asked_for() {
+    let folder = TempDir::new().unwrap();
+    let (mut writer, reader) = spools(&folder, 64, 0).open(0);
+    let (watch, deliveries) = (reader.watch(), reader.deliveries());
+    writer.send(batch(0)).await.unwrap();
+    deliveries.suspend();
+    let time = Duration::from_millis(20);
+    let is_idle = tokio::time::timeout(time, watch.client_is_idle(Duration::ZERO));
+    assert!(is_idle.await.is_err());
+    deliveries.resume();
+    watch.client_is_idle(Duration::ZERO).await;
+}
