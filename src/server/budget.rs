@@ -50,6 +50,12 @@ impl Budget {
         self.bytes_max
     }
 
+    /// Bytes that the client has.
+    #[cfg(feature = "postgres")]
+    pub fn bytes_of(&self, client: Client) -> usize {
+        self.taken().by_client.get(&client).copied().unwrap_or(0)
+    }
+
     /// Room for so many bytes of the client.
     ///
     /// # Errors

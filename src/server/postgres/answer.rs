@@ -31,6 +31,7 @@ use futures::{Sink, SinkExt, StreamExt};
 use super::super::Service;
 use super::answerer::Form;
 use super::failure::error;
+use super::idle::IdleSessions;
 use super::kept;
 use super::messages;
 use super::prepared::{Planner, Prepared};
@@ -42,8 +43,8 @@ use super::suspended::{Suspended, suspended_time};
 pub struct Answers(Arc<Planner>);
 
 impl Answers {
-    pub fn over(service: Service) -> Self {
-        Self(Arc::new(Planner { service }))
+    pub fn new(service: Service, idle: IdleSessions) -> Self {
+        Self(Arc::new(Planner { service, idle }))
     }
 
     /// Runs every statement of a text after the one before it was answered; returns how many rows
@@ -330,7 +331,7 @@ impl ExtendedQueryHandler for Answers {
         C::Error: Debug,
         PgWireError: From<<C as Sink<Message>>::Error>,
     {
-        kept::bind(client, &self.0.service.work.kept, &message)?;
+        kept::bind(client, &self.0, &message).await?;
         client.send(Message::BindComplete(BindComplete::new())).await?;
         Ok(())
     }

@@ -30,9 +30,12 @@ use super::answer::Answers;
 use super::checked::{Checked, LINGER_TIME, hang_up};
 use super::failure::fatal;
 use super::frames::Phase;
+use super::idle::IdleSessions;
+use super::kept;
 use super::negotiation::{Negotiated, negotiate};
 use super::prepared::Prepared;
 use super::startup::Startup;
+use crate::client::Client;
 
 /// How long a client may take until it is let in.
 pub const STARTUP_TIME: Duration = Duration::from_secs(10);
@@ -40,12 +43,15 @@ pub const STARTUP_TIME: Duration = Duration::from_secs(10);
 /// What a client hears whose session ends because it was idle.
 const IDLE_FOR_PLACE: &str =
     "the session was idle, and others need its place among the connections; connect again";
+const IDLE_FOR_MEMORY: &str =
+    "the session was idle, and others need the memory of its statements; connect again";
 
 /// What answers the messages of all clients.
 pub struct Handlers {
     pub startup: Arc<Startup>,
     pub answers: Arc<Answers>,
     pub cancel: Arc<DefaultCancelHandler>,
+    pub idle: IdleSessions,
     pub body_bytes_max: usize,
     pub startup_time: Duration,
     /// For a client that takes nothing of what it is sent.
@@ -132,7 +138,7 @@ async fn answer_next(
     };
     socket.get_mut().expect(phase);
     let next = match phase {
-        Phase::Session => next_of_session(socket, place).await,
+        Phase::Session => next_of_session(socket, handlers, place).await,
         _ => socket.next().await,
     };
     let message = match next {
@@ -142,8 +148,7 @@ async fn answer_next(
     };
     let is_extended = message.is_extended_query();
     let is_last = matches!(message, Message::CancelRequest(_));
-    let key = socket.session_extensions().get::<Pass>().map(|pass| pass.key());
-    let client = places::client(key, Some(socket.socket_addr()));
+    let client = client(socket);
     let answered = process_message(
         message,
         socket,
@@ -162,14 +167,36 @@ async fn answer_next(
     Ok(true)
 }
 
-/// The next message. Until it is there the client is idle, and an error where others need its place.
-async fn next_of_session(socket: &mut Socket, place: &Place) -> Option<PgWireResult<Message>> {
+fn client(socket: &Socket) -> Client {
+    let key = socket.session_extensions().get::<Pass>().map(|pass| pass.key());
+    places::client(key, Some(socket.socket_addr()))
+}
+
+/// The next message. Until it is there the client is idle, and an error where others need its place, or
+/// the memory of what it keeps.
+async fn next_of_session(
+    socket: &mut Socket,
+    handlers: &Handlers,
+    place: &Place,
+) -> Option<PgWireResult<Message>> {
     place.idle();
     shrink(socket);
+    let mut idle = kept::is_any(socket).then(|| handlers.idle.enter(client(socket)));
+    let others_need_memory = async {
+        match &mut idle {
+            Some(idle) => idle.evicted().await,
+            None => std::future::pending().await,
+        }
+    };
     let next = tokio::select! {
         biased;
         next = socket.next() => next,
         () = place.evicted() => Some(Err(fatal("57P05", IDLE_FOR_PLACE))),
+        eviction = others_need_memory => {
+            kept::forget_all(socket);
+            drop(eviction);
+            Some(Err(fatal("57P05", IDLE_FOR_MEMORY)))
+        }
     };
     place.heard();
     next
@@ -319,6 +346,55 @@ mod tests {
         };
         let (ran, ()) = tokio::join!(run(stream, None, &handlers, &place, None), told);
         ran.unwrap();
+        service.close();
+    }
+
+    /// Prepares a statement that keeps little.
+    async fn prepare(client: &mut TcpStream) -> (char, String) {
+        client.write_all(b"P\0\0\0\x0es\0BEGIN\0\0\0S\0\0\0\x04").await.unwrap();
+        heard(client).await
+    }
+
+    #[tokio::test]
+    async fn an_idle_session_ends_where_another_client_needs_the_memory_of_its_statements() {
+        let (_folder, service) = service();
+        let idle = IdleSessions::new(Duration::ZERO);
+        let answers = Arc::new(Answers::new(service.clone(), idle.clone()));
+        let handlers = Handlers { idle, answers, ..super::super::handlers(service.clone()) };
+        // Others leave room for one statement and not for two.
+        let (kept, mut others) = (&service.work.kept, Vec::new());
+        let mut left = kept.bytes_max();
+        for number in 0.. {
+            let bytes = (left - (40 << 10)).min(left / 2);
+            others.push(kept.take(Client::Key([number; 4]), bytes).unwrap());
+            left -= bytes;
+            if left == 40 << 10 {
+                break;
+            }
+        }
+        let places = Arc::new(Places::new(2));
+        let place = || places.take([127, 0, 0, 1].into()).unwrap();
+        let (mut first, first_stream) = connected().await;
+        let (mut second, second_stream) = connected().await;
+        let (first_place, second_place) = (place(), place());
+        let told = async {
+            first.write_all(STARTUP).await.unwrap();
+            heard_as(&mut first, 'Z').await;
+            assert_eq!(prepare(&mut first).await.0, '1');
+            heard_as(&mut first, 'Z').await;
+            second.write_all(STARTUP).await.unwrap();
+            heard_as(&mut second, 'Z').await;
+            let (kind, payload) = prepare(&mut second).await;
+            assert_eq!(kind, '1', "{payload}");
+            check_fatal(&heard_as(&mut first, 'E').await, "57P05", "the memory of its statements");
+            drop((first, second));
+        };
+        let (ran, also_ran, ()) = tokio::join!(
+            run(first_stream, None, &handlers, &first_place, None),
+            run(second_stream, None, &handlers, &second_place, None),
+            told
+        );
+        ran.and(also_ran).unwrap();
         service.close();
     }
 

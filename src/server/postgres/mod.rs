@@ -3,8 +3,8 @@
 //! `connection` reads a client's messages, which `negotiation` may encrypt; `frames` holds each
 //! against the protocol before the protocol crate decodes it, and `checked` hands on what passed.
 //! `startup` lets a client in, after a wait where `throttle` says so. `answer` has what it says run
-//! and sends the rows, `messages` logs what was said. Statements and portals are `kept`, and portals
-//! `suspended` while their clients read. `settings` are
+//! and sends the rows, `messages` logs what was said. Statements and portals are `kept`, by sessions
+//! that are `idle` until others need the memory; portals are `suspended` while their clients read. `settings` are
 //! those of a client's session, which `SET` and `SHOW` mean, and `failure` is what it hears instead.
 //!
 //! The `answerer` works where questions are answered, which is in another process: `statement` reads
@@ -19,6 +19,7 @@ mod connection;
 mod dialect;
 mod failure;
 mod frames;
+mod idle;
 mod kept;
 mod messages;
 mod negotiation;
@@ -49,6 +50,7 @@ use tokio_rustls::TlsAcceptor;
 use self::answer::Answers;
 pub use self::answerer::{Answerer, Form};
 use self::connection::{Handlers, STARTUP_TIME};
+use self::idle::{IDLE_TIME, IdleSessions};
 use self::startup::Startup;
 pub use self::statement::Outline;
 use super::accept::{Accepted, RESERVE, SQL_CONNECTIONS_MAX, connections};
@@ -135,12 +137,14 @@ async fn gone(stream: &TcpStream) {
 
 fn handlers(service: Service) -> Handlers {
     let clients = Arc::new(ConnectionManager::new());
+    let idle = IdleSessions::new(IDLE_TIME);
     Handlers {
         startup: Arc::new(Startup::over(service.clone(), Arc::clone(&clients))),
         body_bytes_max: service.settings.body_bytes_max,
         startup_time: STARTUP_TIME,
         stall_time: service.settings.stall_time(),
-        answers: Arc::new(Answers::over(service)),
+        answers: Arc::new(Answers::new(service, idle.clone())),
+        idle,
         cancel: Arc::new(DefaultCancelHandler::new(clients)),
     }
 }

@@ -15,6 +15,7 @@ use datafusion_postgres::pgwire::error::PgWireResult;
 use super::super::{Service, questions};
 use super::answerer::Form;
 use super::failure::{self, error};
+use super::idle::IdleSessions;
 use super::messages;
 use super::rows;
 use super::settings::statement_time;
@@ -62,6 +63,7 @@ impl Question {
 /// Has what clients say read, planned and run.
 pub struct Planner {
     pub service: Service,
+    pub idle: IdleSessions,
 }
 
 impl Planner {
