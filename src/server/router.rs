@@ -110,7 +110,7 @@ async fn answer<B: Buf>(
     let mut entry =
         Entry::begin(&service.settings, Listener::Http, head.client, head.method.as_str());
     entry.set_request_id(&id);
-    entry.set_path(&head.path, &head.query);
+    entry.set_asked_path(&head.path, &head.query);
     let mut body = std::pin::pin!(body.fuse());
     let (route, answered) = routed(service, head, &initiator, body.as_mut(), &mut entry).await;
     let mut reply = answered.unwrap_or_else(Refusal::into_reply);
@@ -161,6 +161,7 @@ async fn routed<B: Buf>(
             let client = places::client(caller.key, head.client);
             let answered = async {
                 let role = caller.role?;
+                entry.set_path(path, query);
                 // Whoever asks whether the service lives is answered however full it is.
                 let is_probe = route.is_probe();
                 let head_bytes = if is_probe { 0 } else { head.bytes() };

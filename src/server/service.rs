@@ -67,11 +67,14 @@ impl Service {
         Ok(Self(Arc::new(shared)))
     }
 
-    /// Lets what was decided reach the disk; triggers are refused from then on.
+    /// Lets what was decided and logged reach the disk; triggers are refused from then on.
     pub fn close(&self) {
         self.stop_waiting();
         self.questions.close();
         self.jobs.close();
+        if let Some(audit) = &self.settings.audit {
+            audit.flush();
+        }
     }
 
     /// Reads the file of the keys again, and goes on in the audit log that has its name now.
