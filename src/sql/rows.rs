@@ -269,7 +269,7 @@ pub(super) mod tests {
     async fn a_query_that_takes_too_long_ends_and_names_the_limit() {
         let limits = Limits { time: Duration::from_millis(200), ..Limits::default() };
         let error = asked(limits, ENDLESS_JOIN).await.unwrap_err();
-        assert!(matches!(&error, Error::Limit(limit) if limit.contains("200ms")), "{error}");
+        assert!(matches!(&error, Error::Timeout(limit) if limit.contains("200ms")), "{error}");
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -351,7 +351,7 @@ pub(super) mod tests {
         // The watch ends when it has discarded the rows.
         assert!(rows._watch.join_next().await.unwrap().is_ok());
         let error = rows.next().await.unwrap().unwrap_err();
-        assert!(matches!(&error, Error::Limit(limit) if limit.contains("--sql-idle")), "{error}");
+        assert!(matches!(&error, Error::Timeout(limit) if limit.contains("--sql-idle")), "{error}");
         assert!(rows.next().await.is_none());
     }
 
@@ -367,7 +367,7 @@ pub(super) mod tests {
         assert_eq!(next.collect().await.unwrap().0.len(), 1);
         let error = rows.collect().await.unwrap_err();
         assert!(
-            matches!(&error, Error::Limit(limit) if limit.contains("limit of time")),
+            matches!(&error, Error::Timeout(limit) if limit.contains("limit of time")),
             "{error}"
         );
     }
