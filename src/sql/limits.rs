@@ -58,6 +58,16 @@ impl Limits {
         ))
     }
 
+    /// What a query hears whose time is over while its rows wait for room.
+    pub fn out_of_spool(&self) -> Error {
+        Error::Limit(format!(
+            "the client has not taken the result within {}, and what waits for it takes {} MiB on disk, \
+             the limit (--sql-spool); read faster, or ask for less",
+            humantime::format_duration(self.time),
+            self.spool_bytes >> 20
+        ))
+    }
+
     /// What a client hears that has not taken its rows in time.
     pub fn out_of_patience(&self) -> Error {
         Error::Timeout(format!(

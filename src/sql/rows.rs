@@ -122,7 +122,8 @@ impl Rows {
                 let query =
                     query((state, tasks), plan, limits, (planned, &progress), (&mut writer, &cut));
                 let ended = timeout_at(ends_at, query).await;
-                writer.end(ended.unwrap_or_else(|_| Err(limits.out_of_time())));
+                let is_full = writer.is_full();
+                writer.end(ended.unwrap_or_else(|_| Err(late(&limits, is_full))));
             }
         });
         let running = Arc::new(Running { threads: Mutex::new(Some(threads)), progress });
@@ -143,6 +144,15 @@ impl Rows {
     }
 }
 
+/// What a query hears at its deadline, by whether its rows had no room left. Where there is never any on
+/// disk, nobody could give it more.
+fn late(limits: &Limits, is_full: bool) -> Error {
+    match is_full && limits.spool_bytes > 0 {
+        true => limits.out_of_spool(),
+        false => limits.out_of_time(),
+    }
+}
+
 /// Ends the query when its time is over, whatever it does; frees what it needs when it has ended; and
 /// frees its rows where the client takes none of them.
 async fn watched(
@@ -154,7 +164,7 @@ async fn watched(
 ) {
     let over = async {
         if timeout_at(ends_at, computed).await.is_err() {
-            spool.end(limits.out_of_time());
+            spool.end(late(&limits, spool.is_full()));
         }
         running.end();
         pending::<()>().await;
@@ -368,6 +378,29 @@ pub(super) mod tests {
         let error = rows.collect().await.unwrap_err();
         assert!(
             matches!(&error, Error::Timeout(limit) if limit.contains("limit of time")),
+            "{error}"
+        );
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_query_that_waits_for_room_at_its_deadline_names_the_limit_of_the_room() {
+        let usual = Limits { rows: usize::MAX, ..Limits::default() };
+        let limits = Limits {
+            spool_bytes: 1 << 20,
+            spool_memory_bytes: 1 << 20,
+            time: Duration::from_secs(2),
+            at_once: 1,
+            ..usual
+        };
+        let (_folder, session) = session(limits).await;
+        let sql = "SELECT a.store_id FROM polls a, polls b, polls c";
+        let rows = session.run(session.plan(sql).await.unwrap(), limits).await.unwrap();
+        let patient = Limits { time: Duration::from_secs(60), ..limits };
+        let next = session.run(session.plan("SELECT 1").await.unwrap(), patient).await.unwrap();
+        assert_eq!(next.collect().await.unwrap().0.len(), 1);
+        let error = rows.collect().await.unwrap_err();
+        assert!(
+            matches!(&error, Error::Limit(limit) if limit.contains("1 MiB on disk, the limit (--sql-spool)")),
             "{error}"
         );
     }

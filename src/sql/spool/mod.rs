@@ -141,6 +141,11 @@ impl Writer {
         }
     }
 
+    /// Whether a batch has no room, so that the writer waits for the reader.
+    pub fn is_full(&self) -> bool {
+        self.queue.is_full()
+    }
+
     /// No batch comes any more; those that were sent can be read on.
     pub fn end(self, end: Result<()>) {
         self.queue.end(end);

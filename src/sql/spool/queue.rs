@@ -112,6 +112,11 @@ impl Queue {
         self.taken.notify_one();
     }
 
+    /// Whether a batch has no room, and waits for the reader to take it.
+    pub fn is_full(&self) -> bool {
+        self.state().offered.is_some()
+    }
+
     /// Whether there is nothing that a reader could take.
     pub fn is_empty(&self) -> bool {
         let state = self.state();

@@ -55,6 +55,11 @@ impl Deliveries {
 pub struct Watch(pub(super) Arc<Queue>);
 
 impl Watch {
+    /// Whether a batch has no room, so that the writer waits for the reader.
+    pub fn is_full(&self) -> bool {
+        self.0.is_full()
+    }
+
     /// The error comes behind what was sent, unless the result has ended before.
     pub fn end(&self, error: Error) {
         self.0.end(Err(error));
