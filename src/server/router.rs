@@ -36,7 +36,7 @@ use super::{
 use crate::client::Client;
 
 /// What a request and its answer take beside their bytes, roughly.
-const REQUEST_BYTES: usize = 8 << 10;
+pub const REQUEST_BYTES: usize = 8 << 10;
 /// The head of a request is held by hyper, by warp and by the endpoint.
 const HEAD_COPIES: usize = 3;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -233,9 +233,10 @@ async fn whole<B: Buf>(
 fn counted(service: &Service, client: Client, mut reply: Reply) -> Answer {
     let bytes = match reply.body().size_hint().exact() {
         _ if reply.extensions().get::<IsCounted>().is_some() => return Ok(reply),
+        _ if reply.extensions().get::<Arc<Share>>().is_some() => return Ok(reply),
         Some(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
-        // All others are small pages.
-        None => reply.extensions().get::<sql::StreamBytes>().map_or(0, |stream| stream.0),
+        // Small pages.
+        None => 0,
     };
     let share = service.work.budget.take(client, bytes.saturating_add(REQUEST_BYTES))?;
     reply.extensions_mut().insert(Arc::new(share));

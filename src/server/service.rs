@@ -132,7 +132,8 @@ fn name_of(folder: &Path) -> String {
     found.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// Of an answer whose bytes are counted already, or lie in the binary.
+/// Of an answer whose bytes are counted already, or lie in the binary. One that has room of its own has a
+/// share of the budget in place of this.
 #[derive(Clone, Copy)]
 pub struct IsCounted;
 

@@ -19,8 +19,6 @@ use super::service::Service;
 use crate::error::Error;
 use crate::sql::Limits;
 
-pub use self::sending::StreamBytes;
-
 /// The question of a request in SQL; `None` where it has none.
 pub fn text(request: &Request) -> Option<String> {
     Ask::of(request).ok().map(|ask| ask.sql)
