@@ -187,6 +187,8 @@ impl Answerer {
             self.planned(session, &asked).await.map_err(to_failure)?;
         if text.len() <= KEPT_BYTES_MAX && is_lasting {
             let mut plans = locked(&self.plans);
+            // Two that planned it at the same time have the same.
+            plans.retain(|(of, _)| *of != asked);
             plans.truncate(PLANS_MAX - 1);
             plans.push_front((asked, plan.clone()));
         }
