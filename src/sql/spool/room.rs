@@ -24,8 +24,8 @@ pub struct Room {
 
 /// Room that is taken until this is dropped.
 pub struct Taken {
-    _own: OwnedSemaphorePermit,
-    _all: OwnedSemaphorePermit,
+    own: OwnedSemaphorePermit,
+    all: OwnedSemaphorePermit,
 }
 
 impl Total {
@@ -48,7 +48,7 @@ impl Room {
         let units = self.units(bytes)?;
         let own = Arc::clone(&self.own).try_acquire_many_owned(units).ok()?;
         let all = Arc::clone(&self.all).try_acquire_many_owned(units).ok()?;
-        Some(Taken { _own: own, _all: all })
+        Some(Taken { own, all })
     }
 
     /// Waits while it is full; for ever where it never has so much.
@@ -57,7 +57,7 @@ impl Room {
         let own = Arc::clone(&self.own).acquire_many_owned(units).await;
         let all = Arc::clone(&self.all).acquire_many_owned(units).await;
         match (own, all) {
-            (Ok(own), Ok(all)) => Taken { _own: own, _all: all },
+            (Ok(own), Ok(all)) => Taken { own, all },
             // Nobody closes a semaphore.
             _ => pending().await,
         }
@@ -70,9 +70,23 @@ impl Room {
 
     /// `None` where there are never so many.
     fn units(&self, bytes: usize) -> Option<u32> {
-        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES).max(1)).ok()?;
+        let units = u32::try_from(units_for(bytes)).ok()?;
         (units <= self.units_max).then_some(units)
     }
+}
+
+impl Taken {
+    /// Gives back what is more than so many bytes take.
+    pub fn shrink(&mut self, bytes: usize) {
+        for taken in [&mut self.own, &mut self.all] {
+            let surplus = taken.num_permits().saturating_sub(units_for(bytes));
+            drop(taken.split(surplus));
+        }
+    }
+}
+
+fn units_for(bytes: usize) -> usize {
+    bytes.div_ceil(UNIT_BYTES).max(1)
 }
 
 fn whole_units(bytes: usize) -> u32 {
@@ -98,6 +112,19 @@ mod tests {
         assert!(second.try_take(3 * UNIT_BYTES).is_none());
         assert!(first.try_take(6 * UNIT_BYTES).is_some());
         assert!(second.try_take(2 * UNIT_BYTES).is_some());
+    }
+
+    #[test]
+    fn room_that_is_not_needed_is_given_back() {
+        let total = Total::of_bytes(4 * UNIT_BYTES);
+        let (first, second) = (total.room(4 * UNIT_BYTES), total.room(4 * UNIT_BYTES));
+        let mut taken = first.try_take(4 * UNIT_BYTES).unwrap();
+        taken.shrink(UNIT_BYTES + 1);
+        assert!(second.try_take(3 * UNIT_BYTES).is_none());
+        let rest = second.try_take(2 * UNIT_BYTES).unwrap();
+        taken.shrink(8 * UNIT_BYTES);
+        drop((taken, rest));
+        assert!(first.try_take(4 * UNIT_BYTES).is_some());
     }
 
     #[test]
