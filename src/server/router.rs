@@ -124,7 +124,7 @@ async fn answer<B: Buf>(
     finish(&mut reply, &id);
     cors::share(reply.headers_mut(), &initiator, origins);
     let (route, status) = (route.map_or("none", |route| route.path), reply.status().as_u16());
-    service.metrics.answered((method_name(&head.method), route), status, started.elapsed());
+    service.metrics.answered(method_name(&head.method), route, status, started.elapsed());
     entry.route = Some(route);
     entry.answered(status.to_string());
     reply
@@ -166,7 +166,7 @@ async fn routed<B: Buf>(
                 let is_probe = route.is_probe();
                 let head_bytes = if is_probe { 0 } else { head.bytes() };
                 let mut share = service.work.budget.take(client, head_bytes)?;
-                request.query = Query::of(query)?;
+                request.query = Query::parse(query)?;
                 let request = whole(service, route, request, body, &mut share).await?;
                 if entry.is_audited()
                     && route.endpoint == Endpoint::Sql

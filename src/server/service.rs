@@ -57,7 +57,7 @@ impl Service {
             Arc::clone(&work),
             settings.clock,
         )?;
-        let metrics = Metrics::of(jobs.clone());
+        let metrics = Metrics::new(jobs.clone());
         let program = settings.worker.clone();
         let questions = Questions::open(data.clone(), &jobs, settings.sql, program)?;
         let (stopping, stops) = (AtomicBool::new(false), Notify::new());

@@ -101,16 +101,16 @@ impl Rows {
         Ok((batches, self.cut.is_cut()))
     }
 
-    pub(super) async fn of(
-        (state, tasks): (SessionState, TaskContext),
-        plan: LogicalPlan,
-        limits: Limits,
+    /// The rows of a query that runs from now on, once it has a turn.
+    pub(super) async fn start(
+        query: Query,
         turns: &Arc<FairSemaphore>,
         spools: &Spools,
     ) -> Result<Self> {
+        let limits = query.limits;
         let ends_at = Instant::now() + limits.time;
         let turn = turn(turns, ends_at, &limits).await?;
-        let threads = Threads::start(state.config().target_partitions(), turn)?;
+        let threads = Threads::start(query.state.config().target_partitions(), turn)?;
         let (mut writer, batches) = spools.open(limits.spool_bytes);
         let (planned, schema) = oneshot::channel();
         let (computing, computed) = oneshot::channel();
@@ -119,9 +119,8 @@ impl Rows {
             let (cut, progress) = (cut.clone(), progress.clone());
             async move {
                 let _computing: oneshot::Sender<()> = computing;
-                let query =
-                    query((state, tasks), plan, limits, (planned, &progress), (&mut writer, &cut));
-                let ended = timeout_at(ends_at, query).await;
+                let running = query.run(planned, &progress, &mut writer, &cut);
+                let ended = timeout_at(ends_at, running).await;
                 let is_full = writer.is_full();
                 writer.end(ended.unwrap_or_else(|_| Err(late(&limits, is_full))));
             }
@@ -178,34 +177,45 @@ async fn watched(
     }
 }
 
-/// Runs the plan, and hands on its rows.
-async fn query(
-    (state, tasks): (SessionState, TaskContext),
-    plan: LogicalPlan,
-    limits: Limits,
-    (planned, progress): (oneshot::Sender<SchemaRef>, &Progress),
-    (writer, cut): (&mut Writer, &Cut),
-) -> Result<()> {
-    let failed = |error| failed_within(error, &limits);
-    let plan = state.create_physical_plan(&plan).await.map_err(failed)?;
-    progress.watch(&plan);
-    let mut batches = execute_stream(plan, Arc::new(tasks)).map_err(failed)?;
-    drop(planned.send(batches.schema()));
-    let mut left = limits.rows;
-    while let Some(batch) = batches.next().await {
-        let batch = batch.map_err(failed)?;
-        let taken = batch.slice(0, batch.num_rows().min(left));
-        left -= taken.num_rows();
-        let is_more = taken.num_rows() < batch.num_rows();
-        if is_more {
-            cut.set();
+/// A plan, and all that it is carried out with.
+pub struct Query {
+    pub plan: LogicalPlan,
+    pub state: SessionState,
+    pub tasks: TaskContext,
+    pub limits: Limits,
+}
+
+impl Query {
+    /// Runs the plan: tells the schema of its rows first, and hands these on.
+    async fn run(
+        self,
+        planned: oneshot::Sender<SchemaRef>,
+        progress: &Progress,
+        writer: &mut Writer,
+        cut: &Cut,
+    ) -> Result<()> {
+        let Self { plan, state, tasks, limits } = self;
+        let failed = |error| failed_within(error, &limits);
+        let plan = state.create_physical_plan(&plan).await.map_err(failed)?;
+        progress.watch(&plan);
+        let mut batches = execute_stream(plan, Arc::new(tasks)).map_err(failed)?;
+        drop(planned.send(batches.schema()));
+        let mut left = limits.rows;
+        while let Some(batch) = batches.next().await {
+            let batch = batch.map_err(failed)?;
+            let taken = batch.slice(0, batch.num_rows().min(left));
+            left -= taken.num_rows();
+            let is_more = taken.num_rows() < batch.num_rows();
+            if is_more {
+                cut.set();
+            }
+            let is_gone = taken.num_rows() > 0 && writer.send(taken).await.is_err();
+            if is_more || is_gone {
+                break;
+            }
         }
-        let is_gone = taken.num_rows() > 0 && writer.send(taken).await.is_err();
-        if is_more || is_gone {
-            break;
-        }
+        Ok(())
     }
-    Ok(())
 }
 
 impl Stream for Rows {

@@ -69,7 +69,7 @@ impl Answers {
             }
             not_in_vain(client)?;
             let form = Form::new(place, client, &[]);
-            let question = self.0.question(client, text, (form, Bytes::new())).await?;
+            let question = self.0.question(client, text, form, Bytes::new()).await?;
             let answer = rows::run(&self.0, question, client, &Format::default()).await?;
             let mut rows = answer.rows;
             let fields = rows.row_schema().as_ref().clone();
@@ -142,8 +142,8 @@ impl Answers {
             Prepared::Command(command) => Ok(Begun::Command(obey(client, command).await?)),
             Prepared::Question(question) => {
                 not_in_vain(client)?;
-                let bound = question.bound(portal);
-                let question = self.0.question(client, question.text(), bound).await?;
+                let (form, values) = question.bound(portal);
+                let question = self.0.question(client, question.text(), form, values).await?;
                 let format = &portal.result_column_format;
                 Ok(Begun::Question(rows::run(&self.0, question, client, format).await?))
             }

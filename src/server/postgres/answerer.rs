@@ -152,7 +152,7 @@ impl Answerer {
     /// Where it is not SQL, says where; where it is too deep.
     pub fn read(&self, text: &str) -> Result<Vec<Outline>, Failure> {
         let statements = self.statements(text).map_err(to_failure)?;
-        Ok(statements.iter().map(Outline::of).collect())
+        Ok(statements.iter().map(Outline::from_said).collect())
     }
 
     fn statements(&self, text: &str) -> PgWireResult<Arc<Vec<Said>>> {

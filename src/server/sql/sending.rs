@@ -181,7 +181,7 @@ impl Writing {
     async fn write_more(&mut self) -> Result<bool> {
         if self.unwritten.is_none() {
             let batch = self.rows.next().await.transpose()?;
-            self.unwritten = batch.map(|batch| Unwritten::of(batch, self.bytes_at_once));
+            self.unwritten = batch.map(|batch| Unwritten::new(batch, self.bytes_at_once));
         }
         let Some(unwritten) = self.unwritten.take() else { return Ok(false) };
         let (batch, rest) = unwritten.split();
@@ -244,7 +244,7 @@ struct Unwritten {
 }
 
 impl Unwritten {
-    fn of(rows: RecordBatch, bytes_at_once: usize) -> Self {
+    fn new(rows: RecordBatch, bytes_at_once: usize) -> Self {
         let bytes = rows.get_array_memory_size().max(1);
         let at_once = rows.num_rows().saturating_mul(bytes_at_once) / bytes;
         Self { rows, at_once: at_once.max(1) }
@@ -329,7 +329,7 @@ mod tests {
         let column: ArrayRef = Arc::new(Int64Array::from_iter_values(0..200_000));
         let batch = RecordBatch::try_from_iter([("a", column)]).unwrap();
         let (mut pieces, mut left) =
-            (Vec::new(), Some(Unwritten::of(batch.clone(), WRITTEN_BYTES)));
+            (Vec::new(), Some(Unwritten::new(batch.clone(), WRITTEN_BYTES)));
         while let Some(unwritten) = left {
             let (piece, rest) = unwritten.split();
             assert!(piece.num_rows() * 8 <= WRITTEN_BYTES);
@@ -338,8 +338,8 @@ mod tests {
         }
         let whole = arrow::compute::concat_batches(&batch.schema(), &pieces).unwrap();
         assert!(pieces.len() == 4 && whole == batch, "{}", pieces.len());
-        let (small, rest) = Unwritten::of(batch.slice(0, 0), usize::MAX).split();
+        let (small, rest) = Unwritten::new(batch.slice(0, 0), usize::MAX).split();
         assert!(small.num_rows() == 0 && rest.is_none());
-        assert!(Unwritten::of(batch, usize::MAX).split().1.is_none());
+        assert!(Unwritten::new(batch, usize::MAX).split().1.is_none());
     }
 }

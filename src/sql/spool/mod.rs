@@ -58,8 +58,8 @@ impl Spools {
     }
 
     fn within(all_disk_bytes: usize, memory_bytes: usize, all_memory_bytes: usize) -> Self {
-        let memory = Total::of_bytes(all_memory_bytes);
-        let disk = Total::of_bytes(all_disk_bytes);
+        let memory = Total::new(all_memory_bytes);
+        let disk = Total::new(all_disk_bytes);
         let folder = std::env::temp_dir();
         let (row_bytes_max, is_failing) = (usize::MAX, Arc::default());
         Self { memory, disk, memory_bytes, row_bytes_max, folder, is_failing }

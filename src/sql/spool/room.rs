@@ -29,7 +29,7 @@ pub struct Taken {
 }
 
 impl Total {
-    pub fn of_bytes(bytes: usize) -> Self {
+    pub fn new(bytes: usize) -> Self {
         let units_max = whole_units(bytes);
         Self { units: Arc::new(Semaphore::new(units_max as usize)), units_max }
     }
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_result_takes_its_own_room_within_that_of_all() {
-        let total = Total::of_bytes(10 * UNIT_BYTES);
+        let total = Total::new(10 * UNIT_BYTES);
         let (first, second) = (total.room(6 * UNIT_BYTES), total.room(6 * UNIT_BYTES));
         let taken = first.try_take(6 * UNIT_BYTES).unwrap();
         assert!(first.try_take(1).is_none());
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn room_that_is_not_needed_is_given_back() {
-        let total = Total::of_bytes(4 * UNIT_BYTES);
+        let total = Total::new(4 * UNIT_BYTES);
         let (first, second) = (total.room(4 * UNIT_BYTES), total.room(4 * UNIT_BYTES));
         let mut taken = first.try_take(4 * UNIT_BYTES).unwrap();
         taken.shrink(UNIT_BYTES + 1);
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn who_waits_has_the_room_that_is_given_back() {
-        let total = Total::of_bytes(4 * UNIT_BYTES);
+        let total = Total::new(4 * UNIT_BYTES);
         let (first, second) = (total.room(4 * UNIT_BYTES), total.room(4 * UNIT_BYTES));
         let taken = first.try_take(3 * UNIT_BYTES).unwrap();
         let mut waiting = Box::pin(second.take(2 * UNIT_BYTES));
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn more_than_there_ever_is_keeps_nobody_else_waiting() {
-        let total = Total::of_bytes(4 * UNIT_BYTES);
+        let total = Total::new(4 * UNIT_BYTES);
         let (first, second) = (total.room(64 * UNIT_BYTES), total.room(UNIT_BYTES));
         let mut waiting = Box::pin(first.take(5 * UNIT_BYTES));
         assert!(waiting.as_mut().now_or_never().is_none());
