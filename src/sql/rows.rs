@@ -101,16 +101,16 @@ impl Rows {
         Ok((batches, self.cut.is_cut()))
     }
 
-    pub(super) async fn of(
-        (state, tasks): (SessionState, TaskContext),
-        plan: LogicalPlan,
-        limits: Limits,
+    /// The rows of a query that runs from now on, once it has a turn.
+    pub(super) async fn start(
+        query: Query,
         turns: &Arc<FairSemaphore>,
         spools: &Spools,
     ) -> Result<Self> {
+        let limits = query.limits;
         let ends_at = Instant::now() + limits.time;
         let turn = turn(turns, ends_at, &limits).await?;
-        let threads = Threads::start(state.config().target_partitions(), turn)?;
+        let threads = Threads::start(query.state.config().target_partitions(), turn)?;
         let (mut writer, batches) = spools.open(limits.spool_bytes);
         let (planned, schema) = oneshot::channel();
         let (computing, computed) = oneshot::channel();
@@ -119,10 +119,10 @@ impl Rows {
             let (cut, progress) = (cut.clone(), progress.clone());
             async move {
                 let _computing: oneshot::Sender<()> = computing;
-                let query =
-                    query((state, tasks), plan, limits, (planned, &progress), (&mut writer, &cut));
-                let ended = timeout_at(ends_at, query).await;
-                writer.end(ended.unwrap_or_else(|_| Err(limits.out_of_time())));
+                let running = query.run(planned, &progress, &mut writer, &cut);
+                let ended = timeout_at(ends_at, running).await;
+                let is_full = writer.is_full();
+                writer.end(ended.unwrap_or_else(|_| Err(late(&limits, is_full))));
             }
         });
         let running = Arc::new(Running { threads: Mutex::new(Some(threads)), progress });
@@ -143,6 +143,15 @@ impl Rows {
     }
 }
 
+/// What a query hears at its deadline, by whether its rows had no room left. Where there is never any on
+/// disk, nobody could give it more.
+fn late(limits: &Limits, is_full: bool) -> Error {
+    match is_full && limits.spool_bytes > 0 {
+        true => limits.out_of_spool(),
+        false => limits.out_of_time(),
+    }
+}
+
 /// Ends the query when its time is over, whatever it does; frees what it needs when it has ended; and
 /// frees its rows where the client takes none of them.
 async fn watched(
@@ -154,7 +163,7 @@ async fn watched(
 ) {
     let over = async {
         if timeout_at(ends_at, computed).await.is_err() {
-            spool.end(limits.out_of_time());
+            spool.end(late(&limits, spool.is_full()));
         }
         running.end();
         pending::<()>().await;
@@ -168,34 +177,45 @@ async fn watched(
     }
 }
 
-/// Runs the plan, and hands on its rows.
-async fn query(
-    (state, tasks): (SessionState, TaskContext),
-    plan: LogicalPlan,
-    limits: Limits,
-    (planned, progress): (oneshot::Sender<SchemaRef>, &Progress),
-    (writer, cut): (&mut Writer, &Cut),
-) -> Result<()> {
-    let failed = |error| failed_within(error, &limits);
-    let plan = state.create_physical_plan(&plan).await.map_err(failed)?;
-    progress.watch(&plan);
-    let mut batches = execute_stream(plan, Arc::new(tasks)).map_err(failed)?;
-    drop(planned.send(batches.schema()));
-    let mut left = limits.rows;
-    while let Some(batch) = batches.next().await {
-        let batch = batch.map_err(failed)?;
-        let taken = batch.slice(0, batch.num_rows().min(left));
-        left -= taken.num_rows();
-        let is_more = taken.num_rows() < batch.num_rows();
-        if is_more {
-            cut.set();
+/// A plan, and all that it is carried out with.
+pub struct Query {
+    pub plan: LogicalPlan,
+    pub state: SessionState,
+    pub tasks: TaskContext,
+    pub limits: Limits,
+}
+
+impl Query {
+    /// Runs the plan: tells the schema of its rows first, and hands these on.
+    async fn run(
+        self,
+        planned: oneshot::Sender<SchemaRef>,
+        progress: &Progress,
+        writer: &mut Writer,
+        cut: &Cut,
+    ) -> Result<()> {
+        let Self { plan, state, tasks, limits } = self;
+        let failed = |error| failed_within(error, &limits);
+        let plan = state.create_physical_plan(&plan).await.map_err(failed)?;
+        progress.watch(&plan);
+        let mut batches = execute_stream(plan, Arc::new(tasks)).map_err(failed)?;
+        drop(planned.send(batches.schema()));
+        let mut left = limits.rows;
+        while let Some(batch) = batches.next().await {
+            let batch = batch.map_err(failed)?;
+            let taken = batch.slice(0, batch.num_rows().min(left));
+            left -= taken.num_rows();
+            let is_more = taken.num_rows() < batch.num_rows();
+            if is_more {
+                cut.set();
+            }
+            let is_gone = taken.num_rows() > 0 && writer.send(taken).await.is_err();
+            if is_more || is_gone {
+                break;
+            }
         }
-        let is_gone = taken.num_rows() > 0 && writer.send(taken).await.is_err();
-        if is_more || is_gone {
-            break;
-        }
+        Ok(())
     }
-    Ok(())
 }
 
 impl Stream for Rows {
@@ -269,7 +289,7 @@ pub(super) mod tests {
     async fn a_query_that_takes_too_long_ends_and_names_the_limit() {
         let limits = Limits { time: Duration::from_millis(200), ..Limits::default() };
         let error = asked(limits, ENDLESS_JOIN).await.unwrap_err();
-        assert!(matches!(&error, Error::Limit(limit) if limit.contains("200ms")), "{error}");
+        assert!(matches!(&error, Error::Timeout(limit) if limit.contains("200ms")), "{error}");
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -351,7 +371,7 @@ pub(super) mod tests {
         // The watch ends when it has discarded the rows.
         assert!(rows._watch.join_next().await.unwrap().is_ok());
         let error = rows.next().await.unwrap().unwrap_err();
-        assert!(matches!(&error, Error::Limit(limit) if limit.contains("--sql-idle")), "{error}");
+        assert!(matches!(&error, Error::Timeout(limit) if limit.contains("--sql-idle")), "{error}");
         assert!(rows.next().await.is_none());
     }
 
@@ -367,7 +387,30 @@ pub(super) mod tests {
         assert_eq!(next.collect().await.unwrap().0.len(), 1);
         let error = rows.collect().await.unwrap_err();
         assert!(
-            matches!(&error, Error::Limit(limit) if limit.contains("limit of time")),
+            matches!(&error, Error::Timeout(limit) if limit.contains("limit of time")),
+            "{error}"
+        );
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_query_that_waits_for_room_at_its_deadline_names_the_limit_of_the_room() {
+        let usual = Limits { rows: usize::MAX, ..Limits::default() };
+        let limits = Limits {
+            spool_bytes: 1 << 20,
+            spool_memory_bytes: 1 << 20,
+            time: Duration::from_secs(2),
+            at_once: 1,
+            ..usual
+        };
+        let (_folder, session) = session(limits).await;
+        let sql = "SELECT a.store_id FROM polls a, polls b, polls c";
+        let rows = session.run(session.plan(sql).await.unwrap(), limits).await.unwrap();
+        let patient = Limits { time: Duration::from_secs(60), ..limits };
+        let next = session.run(session.plan("SELECT 1").await.unwrap(), patient).await.unwrap();
+        assert_eq!(next.collect().await.unwrap().0.len(), 1);
+        let error = rows.collect().await.unwrap_err();
+        assert!(
+            matches!(&error, Error::Limit(limit) if limit.contains("1 MiB on disk, the limit (--sql-spool)")),
             "{error}"
         );
     }

@@ -122,7 +122,7 @@ impl Answerer {
         let open = self.planned(question).await?;
         let Planned { session, plan } = self.bound(open, question)?;
         let head = Head {
-            descriptions: Descriptions::of(&plan).texts(),
+            descriptions: Descriptions::from_plan(&plan).texts(),
             is_plan: matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_)),
             is_repeatable: Session::is_repeatable(&plan),
         };

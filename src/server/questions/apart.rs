@@ -275,13 +275,10 @@ impl Receiving {
                 keep_after(&failure, lease, jobs);
                 Err(failure.into())
             }
-            Ok(End::Gone) => {
+            // The process is still at work.
+            other => {
                 drop(lease);
-                Ok(())
-            }
-            Err(error) => {
-                drop(lease);
-                Err(error)
+                other.map(drop)
             }
         };
         writer.end(end);
@@ -297,7 +294,10 @@ impl Receiving {
                     let sent = tokio::select! {
                         biased;
                         sent = self.writer.send(batch) => sent,
-                        lost = self.lease.over() => return Err(of_lost(lost, &self.limits)),
+                        lost = self.lease.over() => return Err(match lost {
+                            Lost::Time if self.writer.is_full() => self.limits.out_of_spool(),
+                            lost => of_lost(lost, &self.limits),
+                        }),
                     };
                     if sent.is_err() {
                         return Ok(End::Gone);

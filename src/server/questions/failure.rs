@@ -11,6 +11,7 @@ pub enum Failure {
     Argument(String),
     Query(Fault, String),
     Limit(String),
+    Timeout(String),
     Busy(String),
     /// What could not be had, and what the system says of it.
     Resource(String, String),
@@ -45,6 +46,7 @@ impl From<Error> for Failure {
             Error::Argument(sentence) => Self::Argument(sentence),
             Error::Query(wrong) => Self::Query(wrong.fault, wrong.sentence),
             Error::Limit(sentence) => Self::Limit(sentence),
+            Error::Timeout(sentence) => Self::Timeout(sentence),
             Error::Busy(sentence) => Self::Busy(sentence),
             Error::Resource { what, source } => {
                 let mut causes = vec![source.to_string()];
@@ -71,6 +73,7 @@ impl From<Failure> for Error {
             Failure::Argument(sentence) => Self::Argument(sentence),
             Failure::Query(fault, sentence) => Self::Query(Wrong::new(fault, sentence)),
             Failure::Limit(sentence) => Self::Limit(sentence),
+            Failure::Timeout(sentence) => Self::Timeout(sentence),
             Failure::Busy(sentence) => Self::Busy(sentence),
             Failure::Resource(what, source) => Self::Resource { what, source: source.into() },
             Failure::Bug(what) => Self::bug(what),
@@ -92,7 +95,8 @@ mod tests {
         for error in [
             Error::Argument("a".into()),
             Error::Query(Wrong::new(Fault::DivisionByZero, "b")),
-            Error::Limit("c --sql-time".into()),
+            Error::Limit("c --sql-memory".into()),
+            Error::Timeout("c --sql-time".into()),
             Error::Busy("later".into()),
             Error::Resource { what: "d".into(), source: missing().into() },
             Error::bug("e"),
