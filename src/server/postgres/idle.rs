@@ -63,9 +63,9 @@ impl IdleSessions {
     pub async fn evict(&self, may_go: impl Fn(Client) -> bool) -> bool {
         let freed = {
             let mut waiting = self.waiting();
-            let is_long = |session: &Session| session.since.elapsed() >= self.0.idle_time;
-            let mut sessions = waiting.sessions.iter();
-            let found = sessions.find(|(_, session)| is_long(session) && may_go(session.client));
+            let found = waiting.sessions.iter().find(|(_, session)| {
+                session.since.elapsed() >= self.0.idle_time && may_go(session.client)
+            });
             let found = found.map(|(number, _)| *number);
             let session = found.and_then(|number| waiting.sessions.remove(&number));
             let Some(session) = session else { return false };

@@ -3,9 +3,10 @@
 //! `connection` reads a client's messages, which `negotiation` may encrypt; `frames` holds each
 //! against the protocol before the protocol crate decodes it, and `checked` hands on what passed.
 //! `startup` lets a client in, after a wait where `throttle` says so. `answer` has what it says run
-//! and sends the rows, `messages` logs what was said. Statements and portals are `kept`, by sessions
-//! that are `idle` until others need the memory; portals are `suspended` while their clients read. `settings` are
-//! those of a client's session, which `SET` and `SHOW` mean, and `failure` is what it hears instead.
+//! and sends the rows, `commands` are about its session, `messages` logs what was said. Statements and
+//! portals are `kept`, by sessions that are `idle` until others need the memory; portals are `suspended`
+//! while their clients read. `settings` are those of a client's session, which `SET` and `SHOW` mean,
+//! and `failure` is what it hears instead.
 //!
 //! The `answerer` works where questions are answered, which is in another process: `statement` reads
 //! what clients say and `dialect` what that means to PostgreSQL, `sessions` plans it over the tables of
@@ -15,6 +16,7 @@
 mod answer;
 mod answerer;
 mod checked;
+mod commands;
 mod connection;
 mod dialect;
 mod failure;
