@@ -83,7 +83,8 @@ fn no_route_answers_under_a_host_that_is_not_allowed() {
         let others = [("GET", "/nowhere"), ("GET", "/docs/"), ("PUT", "/livez"), ("OPTIONS", "/")];
         let others = others.map(|(method, path)| (method, path.to_owned()));
         // Probes come by any name, and tell nothing but that the server is up.
-        let is_probe = |method, path: &str| method == "GET" && ["/livez", "/readyz"].contains(&path);
+        let is_probe =
+            |method, path: &str| method == "GET" && ["/livez", "/readyz"].contains(&path);
         for (method, path) in targets().chain(others) {
             if is_probe(method, &path) {
                 let found = status(&served, method, &path, &["host: evil.example"]).await;

@@ -273,8 +273,7 @@ mod tests {
             let mut portal =
                 Portal::<()>::new_cursor(String::new(), Arc::new(StoredStatement::default()));
             portal.parameter_format = formats;
-            portal.parameters =
-                parameters.iter().map(|value| value.map(|text| Bytes::from(text))).collect();
+            portal.parameters = parameters.iter().map(|value| value.map(Bytes::from)).collect();
             let (form, bytes) = form().bound(&portal);
             let text = serde_json::to_string(&form).unwrap();
             let form: Form = serde_json::from_str(&text).unwrap();

@@ -1,7 +1,5 @@
 //! Batches as they are kept: no larger than their rows, and as bytes of Arrow's stream format on disk.
 
-use std::sync::Arc;
-
 use arrow::array::{
     Array, ArrayData, ArrayRef, AsArray, BinaryViewArray, MutableArrayData, RecordBatch,
     RecordBatchOptions, StringViewArray, make_array,
@@ -149,6 +147,8 @@ pub fn decoded(bytes: &[u8]) -> Result<RecordBatch> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use arrow::array::{DictionaryArray, Int64Array, ListArray, StringArray, StringViewArray};
     use arrow::datatypes::{Int32Type, Schema};
 
