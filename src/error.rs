@@ -19,6 +19,9 @@ pub enum Error {
     /// Ask for less, or raise the limit.
     #[error("{0}")]
     Limit(String),
+    /// The same of a limit of time, which may be met later or not at all.
+    #[error("{0}")]
+    Timeout(String),
     /// Try again later: others use the resource.
     #[error("{0}")]
     Busy(String),

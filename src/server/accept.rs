@@ -15,6 +15,9 @@ use super::places::{Full, Place, Places};
 /// Connections at once to each listener for those who ask in SQL.
 #[cfg(any(feature = "flight", feature = "postgres"))]
 pub const SQL_CONNECTIONS_MAX: usize = 512;
+/// Connections beside those of a listener, for clients that are asked to come again and for those who
+/// may be heard however many others are there.
+pub const RESERVE: usize = 16;
 /// After a failure that is not one connection's own, as where files are used up.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Between two looks for a client that has to give its place up.
@@ -34,8 +37,8 @@ pub struct Accepted {
     pub stream: TcpStream,
     pub client: SocketAddr,
     pub place: Place,
-    /// Whether the place is one of the reserve.
-    pub is_reserve: bool,
+    /// Why the place is one of the reserve, where it is.
+    pub full: Option<Full>,
 }
 
 /// Every connection to the listening sockets, without an end.
@@ -77,11 +80,11 @@ async fn accept(
     keep_alive(&stream);
     loop {
         let full = match places.take(client.ip()) {
-            Ok(place) => return Ok(Some(Accepted { stream, client, place, is_reserve: false })),
+            Ok(place) => return Ok(Some(Accepted { stream, client, place, full: None })),
             Err(full) => full,
         };
         if let Some(Ok(place)) = reserve.map(|reserve| reserve.take(client.ip())) {
-            return Ok(Some(Accepted { stream, client, place, is_reserve: true }));
+            return Ok(Some(Accepted { stream, client, place, full: Some(full) }));
         }
         match full {
             Full::All => {
@@ -154,10 +157,10 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let mut accepted = std::pin::pin!(connections(listener.into(), 1, 1));
         let (mut clients, mut all) = (Vec::new(), Vec::new());
-        for is_reserve in [false, true, true] {
+        for full in [None, Some(Full::All), Some(Full::All)] {
             clients.push(TcpStream::connect(address).await.unwrap());
             let next = accepted.next().await.unwrap();
-            assert_eq!(next.is_reserve, is_reserve);
+            assert_eq!(next.full, full);
             next.place.heard();
             all.push(next.place);
         }

@@ -42,7 +42,7 @@ pub struct Ask {
 impl Ask {
     /// # Errors
     /// Names the field that is unknown or whose value is none, and what was expected.
-    pub fn of(fields: &Map<String, Value>) -> Result<Self, String> {
+    pub fn from_fields(fields: &Map<String, Value>) -> Result<Self, String> {
         let mut ask = Self::default();
         for (name, value) in fields {
             if !ask.set(name, value).map_err(|wrong| format!("{name}: {wrong}"))? {
@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     fn ask(fields: Value) -> Result<Ask, String> {
-        Ask::of(fields.as_object().unwrap())
+        Ask::from_fields(fields.as_object().unwrap())
     }
 
     #[test]

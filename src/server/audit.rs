@@ -1,14 +1,18 @@
 //! The audit log: who asked what, when, and with what outcome, as a file of JSON lines.
 //!
 //! A line is appended by a single write, so that lines of several processes never mix. Neither keys
-//! nor results are in it. What cannot be written is lost: the log of the server says so once, and how
-//! many lines are missing when it can be written again.
+//! nor results are in it. A thread of its own writes, so that a slow disk keeps no client waiting. What
+//! cannot be written, or not in time, is lost: the log of the server says so once, and how many lines
+//! are missing when it can be written again.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Error as IoError, ErrorKind, Write};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, Instant};
 
 use serde::{Serialize, Serializer};
 
@@ -17,7 +21,15 @@ use crate::error::{Error, Result};
 use crate::option_text::instant_text;
 
 /// Of a path or a text of SQL; what is longer is cut, and ends with an ellipsis.
-const TEXT_BYTES_MAX: usize = 4 << 10;
+pub const TEXT_BYTES_MAX: usize = 4 << 10;
+/// Of the path of a request that was not let in: whoever has no key must not fill the disk.
+pub const REFUSED_BYTES_MAX: usize = 256;
+/// Lines that wait to be written; further ones are lost.
+const LINES_AHEAD_MAX: usize = 1024;
+/// How long the end of the server waits for them.
+const FLUSH_TIME: Duration = Duration::from_secs(2);
+/// Between two tries to have them written.
+const FLUSH_PAUSE: Duration = Duration::from_millis(10);
 /// Of a file that is created: who asks for what is nobody else's business.
 #[cfg(unix)]
 const NEW_MODE: u32 = 0o600;
@@ -70,11 +82,11 @@ fn as_instant<S: Serializer>(at: &i64, serializer: S) -> std::result::Result<S::
     serializer.serialize_str(&instant_text(*at))
 }
 
-/// The text as it is written; cut where it is too long.
-pub fn cut(text: &str) -> String {
-    match text.len() <= TEXT_BYTES_MAX {
+/// The text as it is written; cut where it is longer than so many bytes.
+pub fn cut(text: &str, bytes_max: usize) -> String {
+    match text.len() <= bytes_max {
         true => text.to_owned(),
-        false => format!("{}…", &text[..text.floor_char_boundary(TEXT_BYTES_MAX)]),
+        false => format!("{}…", &text[..text.floor_char_boundary(bytes_max)]),
     }
 }
 
@@ -84,37 +96,119 @@ pub struct AuditLog(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    path: PathBuf,
-    sink: Mutex<Sink<File>>,
+    orders: SyncSender<Order>,
+    shared: Arc<Shared>,
+}
+
+/// What the thread that writes hears beside its orders.
+#[derive(Debug, Default)]
+struct Shared {
+    /// Lines for which there was no room since it last looked.
+    lost: AtomicU64,
+    /// Whether the file was given another name since then.
+    is_rotated: AtomicBool,
+}
+
+#[derive(Debug)]
+enum Order {
+    Write(Box<Line>),
+    /// Nothing but to look at what is shared.
+    Look,
+    /// Tells when everything before it was written.
+    Flush(SyncSender<()>),
 }
 
 impl AuditLog {
     /// Appends to the file, which may not be there yet.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// Where it cannot be written, or the system has no thread left.
     pub fn open(path: &Path) -> Result<Self> {
         let file = appended(path).map_err(|error| Error::io("write", path, error))?;
-        Ok(Self(Arc::new(Inner { path: path.to_owned(), sink: Mutex::new(Sink::over(file)) })))
+        let path = path.to_owned();
+        let reopened = move || {
+            let file = appended(&path);
+            file.inspect_err(|error| {
+                tracing::error!(file = ?path, %error, "the audit log was not opened anew");
+            })
+        };
+        Self::start(file, reopened, LINES_AHEAD_MAX)
+    }
+
+    fn start<W: Write + Send + 'static>(
+        output: W,
+        reopened: impl Fn() -> std::io::Result<W> + Send + 'static,
+        lines_ahead_max: usize,
+    ) -> Result<Self> {
+        let (orders, heard) = sync_channel(lines_ahead_max);
+        let shared = Arc::new(Shared::default());
+        let sink = Sink::new(output);
+        let thread = std::thread::Builder::new().name("audit".into());
+        let started = thread.spawn({
+            let shared = Arc::clone(&shared);
+            move || write_all(sink, &heard, &shared, reopened)
+        });
+        started.map_err(|error| Error::Resource {
+            what: "cannot start a thread for the audit log".into(),
+            source: error.into(),
+        })?;
+        Ok(Self(Arc::new(Inner { orders, shared })))
     }
 
     /// Goes on in the file that has the name now: another one, where the log was rotated. Where that
     /// cannot be opened, the log of the server says so, and lines go to the file from before.
     pub fn reopen(&self) {
-        match appended(&self.0.path) {
-            Ok(file) => self.sink().replace(file),
-            Err(error) => {
-                tracing::error!(file = ?self.0.path, %error, "the audit log was not opened anew");
-            }
+        self.0.shared.is_rotated.store(true, Ordering::Release);
+        // Where there is no room for it, the thread has other reasons to look.
+        let _ = self.0.orders.try_send(Order::Look);
+    }
+
+    /// Has the line written, or loses it; waits for neither.
+    pub fn write(&self, line: Line) {
+        if self.0.orders.try_send(Order::Write(Box::new(line))).is_err()
+            && self.0.shared.lost.fetch_add(1, Ordering::Relaxed) == 0
+        {
+            tracing::error!("the audit log is written too slowly; lines are lost");
         }
     }
 
-    pub fn write(&self, line: &Line) {
-        self.sink().write(line);
+    /// Waits until the lines so far are written, but not for a disk that hangs.
+    pub fn flush(&self) {
+        let (done, is_done) = sync_channel(1);
+        let (mut order, ends_at) = (Order::Flush(done), Instant::now() + FLUSH_TIME);
+        while let Err(TrySendError::Full(unsent)) = self.0.orders.try_send(order) {
+            if Instant::now() >= ends_at {
+                return;
+            }
+            order = unsent;
+            std::thread::sleep(FLUSH_PAUSE);
+        }
+        let _ = is_done.recv_timeout(ends_at.saturating_duration_since(Instant::now()));
     }
+}
 
-    fn sink(&self) -> MutexGuard<'_, Sink<File>> {
-        self.0.sink.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+/// Obeys until nobody gives orders any more.
+fn write_all<W: Write>(
+    mut sink: Sink<W>,
+    orders: &Receiver<Order>,
+    shared: &Shared,
+    reopened: impl Fn() -> std::io::Result<W>,
+) {
+    for order in orders {
+        sink.lost += shared.lost.swap(0, Ordering::Relaxed);
+        if shared.is_rotated.swap(false, Ordering::Acquire)
+            && let Ok(output) = reopened()
+        {
+            sink.replace(output);
+        }
+        match order {
+            Order::Write(line) => sink.write(&line),
+            Order::Look => {}
+            // Whoever asked may wait no longer.
+            Order::Flush(done) => {
+                let _ = done.send(());
+            }
+        }
     }
 }
 
@@ -136,7 +230,7 @@ struct Sink<W> {
 }
 
 impl<W: Write> Sink<W> {
-    fn over(output: W) -> Self {
+    fn new(output: W) -> Self {
         Self { output, lost: 0, is_cut: false }
     }
 
@@ -185,86 +279,4 @@ impl<W: Write> Sink<W> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::VecDeque;
-
-    use super::*;
-    use crate::server::keys::{Key, Role};
-
-    fn line(method: &str) -> Line {
-        Line {
-            at: 1_893_456_000_000_001,
-            listener: Listener::Http,
-            client: Some("127.0.0.1:5000".parse().unwrap()),
-            key: None,
-            request_id: None,
-            method: method.to_owned(),
-            path: Some("/livez".to_owned()),
-            sql: None,
-            status: "200".to_owned(),
-            rows: None,
-            took_ms: 1.5,
-        }
-    }
-
-    #[test]
-    fn a_line_has_every_field() {
-        let mut sink = Sink::over(Vec::new());
-        let key = Key::new(Role::Read, "a", None, "").id();
-        sink.write(&line("GET"));
-        let sql = Some("SELECT '\n'".to_owned());
-        sink.write(&Line { key: Some(key), sql, rows: Some(1), ..line("POST") });
-        let written = String::from_utf8(sink.output).unwrap();
-        let expected = [
-            r#"{"at":"2030-01-01T00:00:00.000001Z","listener":"http","client":"127.0.0.1:5000","key":null,"request_id":null,"method":"GET","path":"/livez","sql":null,"status":"200","rows":null,"took_ms":1.5}"#.to_owned(),
-            format!(
-                r#"{{"at":"2030-01-01T00:00:00.000001Z","listener":"http","client":"127.0.0.1:5000","key":"{key}","request_id":null,"method":"POST","path":"/livez","sql":"SELECT '\n'","status":"200","rows":1,"took_ms":1.5}}"#
-            ),
-        ];
-        assert_eq!(written.lines().collect::<Vec<_>>(), expected);
-    }
-
-    #[test]
-    fn a_long_text_is_cut_between_two_characters() {
-        let most = "a".repeat(TEXT_BYTES_MAX);
-        assert_eq!(cut(&most), most);
-        assert_eq!(cut(&format!("{most}b")), format!("{most}…"));
-        let umlauts = format!("a{}", "ü".repeat(TEXT_BYTES_MAX));
-        assert_eq!(cut(&umlauts), format!("a{}…", "ü".repeat(TEXT_BYTES_MAX / 2 - 1)));
-    }
-
-    /// Takes as many bytes of each write as the script says; none where it fails.
-    struct Disk {
-        script: VecDeque<Option<usize>>,
-        written: Vec<u8>,
-    }
-
-    impl Write for Disk {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            let Some(taken) = self.script.pop_front().unwrap_or(Some(usize::MAX)) else {
-                return Err(ErrorKind::StorageFull.into());
-            };
-            let taken = taken.min(bytes.len());
-            self.written.extend_from_slice(&bytes[..taken]);
-            Ok(taken)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn a_full_disk_loses_lines_and_mixes_none() {
-        let script = [None, Some(7), None, Some(usize::MAX)].into();
-        let mut sink = Sink::over(Disk { script, written: Vec::new() });
-        for (method, lost) in [("A", 1), ("B", 2), ("C", 3), ("D", 0), ("E", 0)] {
-            sink.write(&line(method));
-            assert_eq!(sink.lost, lost, "{method}");
-        }
-        let written = String::from_utf8(sink.output.written).unwrap();
-        let lines: Vec<_> = written.lines().collect();
-        assert_eq!((lines.len(), lines[0]), (3, "{\"at\":\""));
-        assert!(lines[1].contains("\"method\":\"D\"") && lines[2].contains("\"method\":\"E\""));
-    }
-}
+mod tests;

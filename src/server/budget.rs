@@ -50,6 +50,12 @@ impl Budget {
         self.bytes_max
     }
 
+    /// Bytes that the client has.
+    #[cfg(feature = "postgres")]
+    pub fn bytes_of(&self, client: Client) -> usize {
+        self.taken().by_client.get(&client).copied().unwrap_or(0)
+    }
+
     /// Room for so many bytes of the client.
     ///
     /// # Errors
@@ -95,6 +101,22 @@ impl Share {
             "the memory for what clients send and are sent is taken (--memory); try again later"
                 .to_owned(),
         ))
+    }
+
+    /// Makes it room for so many bytes, which may be fewer than before.
+    ///
+    /// # Errors
+    /// Where there is not as much; then nothing has changed.
+    pub fn resize(&mut self, bytes: usize) -> Result<()> {
+        if let Some(more) = bytes.checked_sub(self.bytes) {
+            return self.grow(more);
+        }
+        let fewer = self.bytes - bytes;
+        if let Some(whole) = &mut self.whole {
+            whole.give_back(fewer);
+        }
+        self.give_back(fewer);
+        Ok(())
     }
 
     /// Whether there was room for so many more, which is taken now.
@@ -200,6 +222,20 @@ mod tests {
         assert!(kept.take(EVE, 11).is_err());
         assert_eq!((kept.taken().bytes, budget.taken().bytes), (0, 60));
         assert!(kept.take(EVE, 10).is_ok());
+    }
+
+    #[test]
+    fn a_share_becomes_larger_and_smaller() {
+        let budget = budget();
+        let kept = Arc::new(budget.part(2));
+        let mut share = kept.take(ANN, 5).unwrap();
+        for (bytes, expected) in [(20, 20), (21, 20), (3, 3), (0, 0), (7, 7)] {
+            assert_eq!(share.resize(bytes).is_ok(), bytes == expected, "{bytes}");
+            assert_eq!((kept.taken().bytes, budget.taken().bytes), (expected, expected));
+        }
+        drop(share);
+        assert_eq!((kept.taken().bytes, budget.taken().bytes), (0, 0));
+        assert!(kept.taken().by_client.is_empty() && budget.taken().by_client.is_empty());
     }
 
     #[test]

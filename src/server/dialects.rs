@@ -177,7 +177,7 @@ async fn csv(
         return Ok(None);
     };
     let name = Some(file_name::attachment(name));
-    let reply = download::reply(request, &rendering, (Format::Csv, coding), name)?;
+    let reply = download::reply(request, &rendering, Format::Csv, coding, name)?;
     Ok(Some(with_status(reply, "Complete")))
 }
 

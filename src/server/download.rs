@@ -55,7 +55,8 @@ pub fn coding(request: &Request, format: Format) -> Coding {
 pub fn reply(
     request: &Request,
     rendering: &Rendering,
-    (format, coding): (Format, Coding),
+    format: Format,
+    coding: Coding,
     disposition: Option<String>,
 ) -> Answer {
     let mut headers = vec![

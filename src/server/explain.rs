@@ -23,11 +23,11 @@ pub async fn explain(service: &Service, request: &Request) -> Answer {
     let store = store.ok_or_else(|| Refusal::wrong("store: is missing; expected a store's id"))?;
     let named = ["store", "clock"];
     let question =
-        StoreQuestion::of(service, request, store.to_owned(), &named, RANGE_DAYS_MAX).await?;
+        StoreQuestion::read(service, request, store.to_owned(), &named, RANGE_DAYS_MAX).await?;
     let tell = |mut history: StoreHistory, clock: &Clock| {
         let figures = stores::figures(&history);
         let segments = history.segments();
-        let polled = Polled::of(&mut history);
+        let polled = Polled::read(&mut history);
         let segments = segments.iter().map(|segment| told(segment, &history, &polled, clock));
         fields(json!({ "figures": figures, "stretches": segments.collect::<Vec<_>>() }))
     };
@@ -44,7 +44,7 @@ struct Polled {
 }
 
 impl Polled {
-    fn of(history: &mut StoreHistory) -> Self {
+    fn read(history: &mut StoreHistory) -> Self {
         let asked = history.options;
         history.options.max_gap_us = None;
         let without_max_gap = history.segments();

@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
 use super::key_file;
+#[cfg(feature = "flight")]
+use super::keys::Key;
 use super::keys::{Denied, Keys, Pass};
 use crate::error::{Error, Result};
 use crate::rules::calendar::SECOND_US;
@@ -66,6 +68,16 @@ impl Keyring {
     /// Where the key was removed, or has expired.
     pub fn readmit(&self, pass: &Pass, now: i64) -> std::result::Result<Pass, Denied> {
         self.keys(now).readmit(pass, now)
+    }
+
+    /// A key for the context, the same for all servers that have the same keys, in whichever order;
+    /// `None` where there is none. Whoever holds all keys can derive it as well.
+    #[cfg(feature = "flight")]
+    pub fn derive_key(&self, context: &str, now: i64) -> Option<[u8; 32]> {
+        let mut hashes: Vec<_> = self.keys(now).iter().map(Key::hash).collect();
+        hashes.sort_unstable();
+        hashes.dedup();
+        (!hashes.is_empty()).then(|| blake3::derive_key(context, hashes.as_flattened()))
     }
 
     /// Reads the file again, whether or not it looks changed.

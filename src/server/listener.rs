@@ -25,16 +25,14 @@ use warp::hyper::service::{Service, service_fn};
 use warp::reply::Response as Reply;
 
 use super::Bound;
-use super::accept::{Accepted, connections};
+use super::accept::{Accepted, RESERVE, connections};
 use super::budget::Share;
 use super::descriptors::places;
 use super::opening::Opening;
 use super::pace::Pace;
-use super::places::Place;
+use super::places::{Full, Place};
 
 const CONNECTIONS_MAX: usize = 4096;
-/// Connections beside those, for who asks whether the service lives.
-const RESERVE: usize = 16;
 /// How long a client may take over a handshake, over the first bytes that tell HTTP/1 from HTTP/2,
 /// over the head of a request of HTTP/1, and over the answer to a ping of HTTP/2.
 pub const HEAD_TIME: Duration = Duration::from_secs(15);
@@ -71,13 +69,13 @@ pub async fn serve(
     let mut accepted = Box::pin(connections(listener, places(CONNECTIONS_MAX), places(RESERVE)));
     let mut stop = std::pin::pin!(stop);
     loop {
-        let Accepted { stream, client, place, is_reserve } = tokio::select! {
+        let Accepted { stream, client, place, full } = tokio::select! {
             Some(accepted) = accepted.next() => accepted,
             () = &mut stop => break,
         };
         let (filter, stopping) = (filter.clone(), stopping.subscribe());
         let place = Arc::new(place);
-        let connection = Connection { client, filter, stopping, times, place, is_reserve };
+        let connection = Connection { client, filter, stopping, times, place, full };
         tokio::spawn(connection.run(stream, tls.clone()));
     }
     // Nobody is kept waiting who would not be answered any more.
@@ -96,13 +94,14 @@ struct Connection {
     stopping: watch::Receiver<()>,
     times: Times,
     place: Arc<Place>,
-    /// Whether each request is told that it is [`ProbesOnly`].
-    is_reserve: bool,
+    /// Why each request is told that it is [`ProbesOnly`], where it is.
+    full: Option<Full>,
 }
 
-/// Of a request on a connection that is there to ask whether the service lives, and for nothing else.
+/// Of a request on a connection that is there to ask whether the service lives, and for nothing else:
+/// why there is no other place for it.
 #[derive(Clone, Copy)]
-pub struct ProbesOnly;
+pub struct ProbesOnly(pub Full);
 
 impl Connection {
     async fn run(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
@@ -127,7 +126,7 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let service = TowerToHyperService::new(warp::service(self.filter.clone()));
-        let (client, is_reserve) = (self.client, self.is_reserve);
+        let (client, full) = (self.client, self.full);
         let pace = Pace::new(Arc::clone(&self.place));
         let begun = pace.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
@@ -136,8 +135,8 @@ impl Connection {
             if request.uri().path_and_query().is_none() {
                 *request.uri_mut() = Uri::from_static("*");
             }
-            if is_reserve {
-                request.extensions_mut().insert(ProbesOnly);
+            if let Some(full) = full {
+                request.extensions_mut().insert(ProbesOnly(full));
             }
             let answer = begun.begin();
             let called = service.call(request);
@@ -249,7 +248,7 @@ mod tests {
             idle: Duration::from_millis(100),
             stall: Duration::from_secs(60),
         };
-        let connection = Connection { client, filter, stopping, times, place, is_reserve: false };
+        let connection = Connection { client, filter, stopping, times, place, full: None };
         connection.run(stream, None).await;
         let heard = heard.await.unwrap();
         assert!(heard.contains(&GO_AWAY), "{heard:?}");

@@ -1,8 +1,9 @@
 //! The memory of the whole server, divided among queries in SQL, reports, and what clients send and
 //! are sent.
 //!
-//! Queries and reports are bounded by how many there are at once. Rows that wait for clients have a
-//! part, and so have idle processes; the rest is the [`super::budget`].
+//! Queries and reports are bounded by how many there are at once. For each query there may be two
+//! processes: the one that runs it, and one that is idle or only plans. Rows that wait for clients have
+//! a part; the rest is the [`super::budget`].
 //! What a report takes is an estimate: it reads eight days of the chain, whatever is asked of it.
 
 use std::fmt::Display;
@@ -22,13 +23,19 @@ const QUERY_BYTES_MIN: usize = 16 << 20;
 /// worse than one that waits, and one alone keeps everybody else waiting.
 const QUERIES_MIN: usize = 2;
 /// Room for a query, a report, and what clients send and are sent at least.
-const MEMORY_BYTES_MIN: usize = 256 << 20;
+const MEMORY_BYTES_MIN: usize = 512 << 20;
 /// Of the memory, one part of so many is for what clients send and are sent at least, and one for
 /// reports at most where nobody says how many.
 const PARTS: usize = 8;
 const CLIENT_BYTES_MIN: usize = 32 << 20;
-/// Of processes that wait for queries, all together.
-const IDLE_BYTES: usize = 64 << 20;
+/// Of a process that is ready for questions, roughly.
+const READY_BYTES: usize = 32 << 20;
+
+/// What a process takes at most beside [`READY_BYTES`] and the memory of a query's operators: what it
+/// keeps of the tables, plans, decodes and hands on.
+pub fn beside_bytes(query_bytes: usize) -> usize {
+    (query_bytes / 4).saturating_add(64 << 20)
+}
 
 /// Flags that were given, whose values are not lowered.
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,7 +71,7 @@ impl Settings {
     /// What is left for the bytes that clients send and are sent.
     pub fn client_bytes_max(&self) -> usize {
         let left = self.memory_bytes.saturating_sub(self.sql_bytes());
-        let left = left.saturating_sub(self.kept_bytes());
+        let left = left.saturating_sub(self.sql.spool_memory_bytes);
         left.saturating_sub(self.report_bytes()).max(CLIENT_BYTES_MIN)
     }
 
@@ -84,18 +91,17 @@ impl Settings {
         }
         let for_sql = self.memory_bytes.saturating_sub(self.report_bytes());
         let for_sql = for_sql.saturating_sub(part.max(CLIENT_BYTES_MIN));
-        let for_sql = for_sql.saturating_sub(self.kept_bytes());
+        let for_sql = for_sql.saturating_sub(self.sql.spool_memory_bytes);
         let before = self.sql;
-        if !asked.sql_at_once {
-            self.run_fewer(for_sql, QUERIES_MIN);
-        }
-        if !asked.sql_memory && self.sql_bytes() > for_sql {
-            // In whole MiB, as it is told.
-            let mib = (for_sql / self.sql.at_once.max(1)).max(QUERY_BYTES_MIN) >> 20;
-            self.sql.memory_bytes = self.sql.memory_bytes.min(mib << 20);
-        }
-        if !asked.sql_at_once {
-            self.run_fewer(for_sql, 1);
+        for queries_min in [QUERIES_MIN, 1] {
+            if !asked.sql_at_once {
+                let fit = for_sql / self.query_bytes().max(1);
+                self.sql.at_once = self.sql.at_once.min(fit.max(queries_min));
+            }
+            if !asked.sql_memory {
+                let each = for_sql / self.sql.at_once.max(1);
+                self.sql.memory_bytes = before.memory_bytes.min(query_memory(each));
+            }
         }
         if self.sql.at_once != before.at_once {
             told("--sql-at-once", &self.sql.at_once);
@@ -109,20 +115,15 @@ impl Settings {
         Ok(lowered)
     }
 
-    /// Lowers the queries at once until they fit, but not below so many.
-    fn run_fewer(&mut self, bytes_max: usize, queries_min: usize) {
-        let fit = (bytes_max / self.sql.memory_bytes.max(1)).max(queries_min);
-        self.sql.at_once = self.sql.at_once.min(fit);
-    }
-
-    /// Of queries while they run.
+    /// Of all processes for queries.
     fn sql_bytes(&self) -> usize {
-        self.sql.at_once.saturating_mul(self.sql.memory_bytes)
+        self.sql.at_once.saturating_mul(self.query_bytes())
     }
 
-    /// Of queries that have ended, or are still to come.
-    fn kept_bytes(&self) -> usize {
-        self.sql.spool_memory_bytes.saturating_add(IDLE_BYTES)
+    /// Of a query while it runs, in one of its two processes.
+    fn query_bytes(&self) -> usize {
+        let process = READY_BYTES.saturating_add(beside_bytes(self.sql.memory_bytes));
+        self.sql.memory_bytes.saturating_add(process.saturating_mul(2))
     }
 
     fn report_bytes(&self) -> usize {
@@ -132,9 +133,9 @@ impl Settings {
     fn too_little(&self) -> String {
         let mib = |bytes: usize| bytes.div_ceil(1 << 20);
         format!(
-            "--memory is {} MiB, too little for {} of {} MiB (--sql-at-once, --sql-memory), {} of {} \
-             MiB (--reports-at-once), rows that wait for clients and an eighth for what clients send \
-             and are sent; give more to --memory, or less to the others",
+            "--memory is {} MiB, too little for {} of {} MiB (--sql-at-once, --sql-memory) with their \
+             processes, {} of {} MiB (--reports-at-once), rows that wait for clients and an eighth for \
+             what clients send and are sent; give more to --memory, or less to the others",
             mib(self.memory_bytes),
             counted(self.sql.at_once, "query", "queries"),
             mib(self.sql.memory_bytes),
@@ -142,6 +143,13 @@ impl Settings {
             mib(REPORT_BYTES),
         )
     }
+}
+
+/// Memory of a query that takes so much with its processes, in whole MiB, as it is told.
+fn query_memory(bytes: usize) -> usize {
+    // Both processes have a quarter of it beside it.
+    let left = bytes.saturating_sub(2 * (READY_BYTES + beside_bytes(0)));
+    ((left / 3 * 2) & !((1 << 20) - 1)).max(QUERY_BYTES_MIN)
 }
 
 fn counted(count: usize, one: &str, several: &str) -> String {
@@ -163,7 +171,7 @@ mod tests {
     fn check_lowered(memory_bytes: usize, asked: MemoryFlags, expected: &[&str]) {
         let mut settings = settings(memory_bytes);
         assert_eq!(settings.fit_into_memory(asked).unwrap(), expected);
-        let all = settings.sql_bytes() + settings.kept_bytes() + settings.report_bytes();
+        let all = settings.sql_bytes() + settings.sql.spool_memory_bytes + settings.report_bytes();
         let all = all + settings.client_bytes_max();
         assert_eq!(all, memory_bytes, "nothing is left over");
     }
@@ -171,16 +179,18 @@ mod tests {
     #[test]
     fn what_was_not_asked_for_is_lowered_until_it_fits() {
         let nothing = MemoryFlags::default();
-        check_lowered(8 * GIB, nothing, &[]);
+        check_lowered(16 * GIB, nothing, &[]);
         check_lowered(Settings::default().memory_bytes, nothing, &[]);
         // One that waits before one that fails.
-        check_lowered(4 * GIB, nothing, &["--sql-at-once 5"]);
-        check_lowered(2 * GIB, nothing, &["--reports-at-once 2", "--sql-at-once 2"]);
+        check_lowered(8 * GIB, nothing, &["--sql-at-once 6"]);
+        check_lowered(4 * GIB, nothing, &["--sql-at-once 2"]);
+        let two_reports = "--reports-at-once 2";
+        check_lowered(2 * GIB, nothing, &[two_reports, "--sql-at-once 2", "--sql-memory 341MiB"]);
         let one_report = "--reports-at-once 1";
-        check_lowered(GIB, nothing, &[one_report, "--sql-at-once 2", "--sql-memory 320MiB"]);
-        check_lowered(512 * MIB, nothing, &[one_report, "--sql-at-once 2", "--sql-memory 112MiB"]);
+        check_lowered(GIB, nothing, &[one_report, "--sql-at-once 2", "--sql-memory 106MiB"]);
+        check_lowered(512 * MIB, nothing, &[one_report, "--sql-at-once 1", "--sql-memory 64MiB"]);
         let asked = MemoryFlags { sql_at_once: true, ..nothing };
-        check_lowered(4 * GIB, asked, &["--sql-memory 344MiB"]);
+        check_lowered(4 * GIB, asked, &["--sql-memory 106MiB"]);
     }
 
     #[test]
@@ -188,7 +198,7 @@ mod tests {
         assert!(part_of_machine().is_none_or(|bytes| bytes >= MEMORY_BYTES_MIN));
         let mut smallest = settings(MEMORY_BYTES_MIN);
         smallest.fit_into_memory(MemoryFlags::default()).unwrap();
-        assert_eq!((smallest.sql.at_once, smallest.sql.memory_bytes), (1, QUERY_BYTES_MIN));
+        assert_eq!((smallest.sql.at_once, smallest.sql.memory_bytes), (1, 64 * MIB));
     }
 
     #[test]

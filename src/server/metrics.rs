@@ -41,7 +41,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    pub fn of(jobs: Jobs) -> Self {
+    pub fn new(jobs: Jobs) -> Self {
         let mut registry = Registry::with_prefix("uptally");
         let requests = Family::<Asked, Counter>::default();
         registry.register("http_requests", "Requests answered", requests.clone());
@@ -56,12 +56,7 @@ impl Metrics {
     }
 
     /// A request was answered.
-    pub fn answered(
-        &self,
-        (method, route): (&'static str, &'static str),
-        status: u16,
-        took: Duration,
-    ) {
+    pub fn answered(&self, method: &'static str, route: &'static str, status: u16, took: Duration) {
         self.requests.get_or_create(&Asked { method, route, status }).inc();
         self.seconds.get_or_create(&OfRoute { route }).observe(took.as_secs_f64());
     }

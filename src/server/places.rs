@@ -63,12 +63,24 @@ impl Client {
 }
 
 /// Why there is no place.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Full {
     /// The client's network has its share, and none of its clients is silent.
     Network,
     /// All places are taken, and no client is silent.
     All,
+}
+
+impl Full {
+    /// What the client hears, where it can be told.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Network => {
+                "your network has its share of the connections; close some, or try again later"
+            }
+            Self::All => "all connections are taken; try again later",
+        }
+    }
 }
 
 /// A place, free again once this is dropped.

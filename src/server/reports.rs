@@ -102,7 +102,7 @@ pub fn job(service: &Service, id: Uuid) -> Answer<Arc<Job>> {
 
 /// `POST /v1/reports`
 pub async fn create(service: &Service, request: &Request) -> Answer {
-    let ask = Ask::of(&request.fields().await?).map_err(Refusal::wrong)?;
+    let ask = Ask::from_fields(&request.fields().await?).map_err(Refusal::wrong)?;
     if ask.explain {
         return plan(service, ask).await;
     }
@@ -224,7 +224,7 @@ pub async fn download(service: &Service, request: &Request) -> Answer {
         && let Some(rendering) = service.jobs.rendering(&job, format, coding).await?
     {
         let name = file_name::attachment_of_chain(&service.chain, job.settled.now, ending);
-        return download::reply(request, &rendering, (format, coding), Some(name));
+        return download::reply(request, &rendering, format, coding, Some(name));
     }
     Err(not_there(&job))
 }

@@ -112,7 +112,7 @@ pub fn unknown_report(id: impl std::fmt::Display) -> Refusal {
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    pub fn of(text: &str) -> Answer<Self> {
+    pub fn parse(text: &str) -> Answer<Self> {
         let pairs = serde_urlencoded::from_str(text);
         pairs.map(Self).map_err(|error| Refusal::wrong(format!("the query is malformed: {error}")))
     }

@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::audit::{self, AuditLog, Line, Listener};
+use super::audit::{AuditLog, Line, Listener, REFUSED_BYTES_MAX, TEXT_BYTES_MAX, cut};
 use super::keys::KeyId;
 use super::settings::Settings;
 
@@ -62,16 +62,26 @@ impl Entry {
         self.audit.is_some()
     }
 
+    /// What is kept of a path before the request is let in.
+    pub fn set_asked_path(&mut self, path: &str, query: &str) {
+        self.keep_path(path, query, REFUSED_BYTES_MAX);
+    }
+
+    /// Of a request that was let in.
     pub fn set_path(&mut self, path: &str, query: &str) {
+        self.keep_path(path, query, TEXT_BYTES_MAX);
+    }
+
+    fn keep_path(&mut self, path: &str, query: &str, bytes_max: usize) {
         if self.is_audited() {
             let separator = if query.is_empty() { "" } else { "?" };
-            self.line.path = Some(audit::cut(&format!("{path}{separator}{query}")));
+            self.line.path = Some(cut(&format!("{path}{separator}{query}"), bytes_max));
         }
     }
 
     pub fn set_sql(&mut self, sql: &str) {
         if self.is_audited() {
-            self.line.sql = Some(audit::cut(sql));
+            self.line.sql = Some(cut(sql, TEXT_BYTES_MAX));
         }
     }
 
@@ -105,7 +115,7 @@ impl Drop for Entry {
             "answered"
         );
         if let Some(audit) = &self.audit {
-            audit.write(line);
+            audit.write(line.clone());
         }
     }
 }

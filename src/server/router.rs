@@ -36,7 +36,7 @@ use super::{
 use crate::client::Client;
 
 /// What a request and its answer take beside their bytes, roughly.
-const REQUEST_BYTES: usize = 8 << 10;
+pub const REQUEST_BYTES: usize = 8 << 10;
 /// The head of a request is held by hyper, by warp and by the endpoint.
 const HEAD_COPIES: usize = 3;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -65,7 +65,6 @@ pub fn router(service: Service) -> BoxedFilter<(Reply,)> {
              probes_only: Option<ProbesOnly>| {
                 let path = path.as_str().to_owned();
                 let asked = AskedHost::read(authority.as_ref(), &headers);
-                let probes_only = probes_only.is_some();
                 Head { method, path, query, asked, headers, client, probes_only }
             },
         );
@@ -87,8 +86,8 @@ struct Head {
     headers: HeaderMap,
     /// Unknown where there is no connection, as in tests.
     client: Option<SocketAddr>,
-    /// Whether its connection is there to ask whether the service lives, and for nothing else.
-    probes_only: bool,
+    /// Where its connection is there to ask whether the service lives, and for nothing else.
+    probes_only: Option<ProbesOnly>,
 }
 
 impl Head {
@@ -111,7 +110,7 @@ async fn answer<B: Buf>(
     let mut entry =
         Entry::begin(&service.settings, Listener::Http, head.client, head.method.as_str());
     entry.set_request_id(&id);
-    entry.set_path(&head.path, &head.query);
+    entry.set_asked_path(&head.path, &head.query);
     let mut body = std::pin::pin!(body.fuse());
     let (route, answered) = routed(service, head, &initiator, body.as_mut(), &mut entry).await;
     let mut reply = answered.unwrap_or_else(Refusal::into_reply);
@@ -125,7 +124,7 @@ async fn answer<B: Buf>(
     finish(&mut reply, &id);
     cors::share(reply.headers_mut(), &initiator, origins);
     let (route, status) = (route.map_or("none", |route| route.path), reply.status().as_u16());
-    service.metrics.answered((method_name(&head.method), route), status, started.elapsed());
+    service.metrics.answered(method_name(&head.method), route, status, started.elapsed());
     entry.route = Some(route);
     entry.answered(status.to_string());
     reply
@@ -162,11 +161,12 @@ async fn routed<B: Buf>(
             let client = places::client(caller.key, head.client);
             let answered = async {
                 let role = caller.role?;
+                entry.set_path(path, query);
                 // Whoever asks whether the service lives is answered however full it is.
                 let is_probe = route.is_probe();
                 let head_bytes = if is_probe { 0 } else { head.bytes() };
                 let mut share = service.work.budget.take(client, head_bytes)?;
-                request.query = Query::of(query)?;
+                request.query = Query::parse(query)?;
                 let request = whole(service, route, request, body, &mut share).await?;
                 if entry.is_audited()
                     && route.endpoint == Endpoint::Sql
@@ -197,9 +197,11 @@ async fn routed<B: Buf>(
 /// # Errors
 /// Where the connection is one of the reserve, and the request none that those are for.
 fn check_place(head: &Head, route: Option<&Route>) -> Answer<()> {
-    match head.probes_only && !route.is_some_and(Route::is_probe) {
-        true => Err(Refusal::unavailable("all connections are taken; try again later")),
-        false => Ok(()),
+    match head.probes_only {
+        Some(ProbesOnly(full)) if !route.is_some_and(Route::is_probe) => {
+            Err(Refusal::unavailable(full.sentence()))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -231,9 +233,10 @@ async fn whole<B: Buf>(
 fn counted(service: &Service, client: Client, mut reply: Reply) -> Answer {
     let bytes = match reply.body().size_hint().exact() {
         _ if reply.extensions().get::<IsCounted>().is_some() => return Ok(reply),
+        _ if reply.extensions().get::<Arc<Share>>().is_some() => return Ok(reply),
         Some(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
-        // All others are small pages.
-        None => reply.extensions().get::<sql::StreamBytes>().map_or(0, |stream| stream.0),
+        // Small pages.
+        None => 0,
     };
     let share = service.work.budget.take(client, bytes.saturating_add(REQUEST_BYTES))?;
     reply.extensions_mut().insert(Arc::new(share));
@@ -323,6 +326,7 @@ fn method_name(method: &Method) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::super::Settings;
+    use super::super::places::Full;
     use super::*;
 
     #[tokio::test]
@@ -330,10 +334,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let service = Service::open(folder.path().to_owned(), Settings::default()).unwrap();
         let filter = router(service.clone());
-        for (path, expected) in [("/livez", 200), ("/metrics", 503), ("/nowhere", 503)] {
+        for (path, full, expected, said) in [
+            ("/livez", Full::All, 200, ""),
+            ("/metrics", Full::All, 503, "all connections are taken"),
+            ("/metrics", Full::Network, 503, "your network has its share"),
+            ("/nowhere", Full::All, 503, "all connections are taken"),
+        ] {
             let request = warp::test::request().path(path).header("host", "localhost");
-            let reply = request.extension(ProbesOnly).reply(&filter).await;
+            let reply = request.extension(ProbesOnly(full)).reply(&filter).await;
             assert_eq!(reply.status().as_u16(), expected, "{path}");
+            let body = String::from_utf8_lossy(reply.body());
+            assert!(body.contains(said), "{body}");
         }
         service.close();
     }

@@ -57,7 +57,7 @@ impl Service {
             Arc::clone(&work),
             settings.clock,
         )?;
-        let metrics = Metrics::of(jobs.clone());
+        let metrics = Metrics::new(jobs.clone());
         let program = settings.worker.clone();
         let questions = Questions::open(data.clone(), &jobs, settings.sql, program)?;
         let (stopping, stops) = (AtomicBool::new(false), Notify::new());
@@ -67,11 +67,14 @@ impl Service {
         Ok(Self(Arc::new(shared)))
     }
 
-    /// Lets what was decided reach the disk; triggers are refused from then on.
+    /// Lets what was decided and logged reach the disk; triggers are refused from then on.
     pub fn close(&self) {
         self.stop_waiting();
         self.questions.close();
         self.jobs.close();
+        if let Some(audit) = &self.settings.audit {
+            audit.flush();
+        }
     }
 
     /// Reads the file of the keys again, and goes on in the audit log that has its name now.
@@ -129,7 +132,8 @@ fn name_of(folder: &Path) -> String {
     found.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// Of an answer whose bytes are counted already, or lie in the binary.
+/// Of an answer whose bytes are counted already, or lie in the binary. One that has room of its own has a
+/// share of the budget in place of this.
 #[derive(Clone, Copy)]
 pub struct IsCounted;
 

@@ -82,7 +82,7 @@ impl Default for Settings {
                 at_once: 4,
                 report_time: Duration::from_secs(600),
             },
-            memory_bytes: 6 << 30,
+            memory_bytes: 10 << 30,
             query_time: Duration::from_secs(30),
             body_bytes_max: 1 << 20,
             header_bytes_max: 16 << 10,

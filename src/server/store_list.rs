@@ -35,7 +35,7 @@ pub const COLUMNS: [&str; 7] = [
 const CURSOR_CHECK_DIGITS: usize = 6;
 
 pub async fn list(service: &Service, request: &Request) -> Answer {
-    let (question, wanted) = (Question::of(request)?, Wanted::of(request)?);
+    let (question, wanted) = (Question::read(request)?, Wanted::read(request)?);
     let edition = service.catalog.edition(question.as_of).await?;
     let tag = tag(request, &edition, wanted)?;
     if is_known(request, &tag) {
@@ -112,7 +112,7 @@ struct Question {
 impl Question {
     /// # Errors
     /// Names the parameter that is unknown or has no such value, and what was expected.
-    fn of(request: &Request) -> Answer<Self> {
+    fn read(request: &Request) -> Answer<Self> {
         let mut question = Self {
             limit: PAGE_STORES,
             after: None,

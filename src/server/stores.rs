@@ -41,7 +41,7 @@ impl StoreQuestion {
     ///
     /// # Errors
     /// Where the store or a name is unknown, a value is none, or the range is empty or too long.
-    pub async fn of(
+    pub async fn read(
         service: &Service,
         request: &Request,
         store: String,
@@ -94,12 +94,12 @@ impl StoreQuestion {
 
     async fn of_path(service: &Service, request: &Request) -> Answer<Self> {
         let store = request.path.first().cloned().unwrap_or_default();
-        Self::of(service, request, store, &OF_PATH, RANGE_DAYS_MAX).await
+        Self::read(service, request, store, &OF_PATH, RANGE_DAYS_MAX).await
     }
 
     /// The answer in the form that the client wants.
     async fn answer_of_path(service: &Service, request: &Request, told: Told) -> Answer {
-        let wanted = Wanted::of(request)?;
+        let wanted = Wanted::read(request)?;
         let question = Self::of_path(service, request).await?;
         let body = service.work.compute(move || match wanted {
             Wanted::Json => question.json(|history, clock| (told.json)(&history, clock)),

@@ -21,7 +21,7 @@ impl Wanted {
     ///
     /// # Errors
     /// Where `format` is given and neither of the two.
-    pub fn of(request: &Request) -> Answer<Self> {
+    pub fn read(request: &Request) -> Answer<Self> {
         match Self::asked(request)? {
             Some(wanted) => Ok(wanted),
             None => Ok(Self::accepted(request, [Self::Json, Self::Csv]).unwrap_or(Self::Json)),

@@ -28,7 +28,10 @@ async fn the_time_is_over_within_one_batch_as_well() {
          FROM (SELECT weekly_hours(1::tinyint, 0, value) FROM range(1, 8000) GROUP BY value) AS a(weekly_hours)",
     ] {
         let error = ask(&session, sql, short).await.expect_err(sql);
-        assert!(matches!(&error, Error::Limit(limit) if limit.contains("300ms")), "{sql}: {error}");
+        assert!(
+            matches!(&error, Error::Timeout(limit) if limit.contains("300ms")),
+            "{sql}: {error}"
+        );
         // The only turn comes back as soon as the query has ended, long before it would have.
         assert_eq!(ask(&session, "SELECT 1", limits).await.unwrap(), 1, "{sql}");
     }

@@ -79,7 +79,7 @@ fn by_number(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
     let columns = named.map(|((place, stores), (table, field))| {
         let made = Expr::Column(Column::from(made.schema().qualified_field(place)));
         let value = match stores {
-            Some(stores) => ScalarUDF::from(StoreId::of(stores)).call(vec![made]),
+            Some(stores) => ScalarUDF::from(StoreId::new(stores)).call(vec![made]),
             None => made,
         };
         value.alias_qualified(table.cloned(), field.name())
@@ -163,7 +163,7 @@ struct StoreId {
 }
 
 impl StoreId {
-    fn of(stores: Arc<StoreDirectory>) -> Self {
+    fn new(stores: Arc<StoreDirectory>) -> Self {
         let signature = Signature::exact(vec![DataType::Int32], Volatility::Immutable);
         Self { stores, signature }
     }

@@ -91,7 +91,7 @@ pub struct Described(Vec<Option<Cow<'static, str>>>);
 
 impl Described {
     /// By the tables and table functions that the plan takes its columns from.
-    pub fn of(plan: &LogicalPlan) -> Self {
+    pub fn from_plan(plan: &LogicalPlan) -> Self {
         let column = |(table, field): (Option<&TableReference>, &Arc<Field>)| {
             let (table, name) = (table?.table(), field.name());
             let of_function = COLUMNS.into_iter().find(|row| (row.0, row.1) == (table, name));
@@ -156,7 +156,7 @@ mod tests {
             ("SELECT count(*) FROM polls", &[false]),
         ] {
             let plan = session.plan(sql).await.unwrap();
-            let described = Described::of(&plan);
+            let described = Described::from_plan(&plan);
             let rows = session.run(plan, Limits::default()).await.unwrap();
             let schema = described.schema(&rows.schema());
             let found: Vec<_> = schema

@@ -24,7 +24,7 @@ use super::distinct::DistinctByBitmaps;
 use super::functions::{hours_options, resolved};
 use super::limits::Limits;
 use super::plans::{Plans, is_lasting};
-use super::rows::Rows;
+use super::rows::{Query, Rows};
 use super::spool::Spools;
 use super::texts::{TextsAreRead, TextsBesideTimes};
 use super::wrong::{asked_wrongly, failed_within, no_value, with_names};
@@ -67,7 +67,7 @@ struct Turns {
 }
 
 impl Turns {
-    fn of(at_once: usize) -> Self {
+    fn new(at_once: usize) -> Self {
         let turns = || Arc::new(FairSemaphore::new(at_once));
         Self { planning: turns(), running: turns() }
     }
@@ -121,7 +121,7 @@ impl Database {
             planner: planner.state(),
             hours: Mutex::default(),
             limits,
-            turns: Turns::of(limits.at_once),
+            turns: Turns::new(limits.at_once),
             spools: Spools::new(limits.spool_bytes, limits.spool_memory_bytes)
                 .with_rows_of(limits.row_bytes),
             tables: Vec::new(),
@@ -138,9 +138,10 @@ impl Database {
         self.limits
     }
 
-    /// Ends when a query would have its turn at once. Threads keep theirs until they end: where there is
-    /// one turn, nothing of a query goes on then.
-    pub async fn turn_is_free(&self) {
+    /// Ends when a query would have its turns at once. Threads keep theirs until they end: where there is
+    /// one of each, nothing of a query goes on then, nor of planning it.
+    pub async fn turns_are_free(&self) {
+        drop(self.turns.planning.acquire(Client::current()).await);
         drop(self.turns.running.acquire(Client::current()).await);
     }
 
@@ -329,7 +330,8 @@ impl Session {
         let memory_pool = memory::pool(limits.memory_bytes);
         let env = RuntimeEnv { memory_pool, ..RuntimeEnv::clone(state.runtime_env()) };
         let tasks = TaskContext::from(&state).with_runtime(Arc::new(env));
-        Rows::of((state, tasks), plan, limits, &self.turns.running, &self.spools).await
+        let query = Query { plan, state, tasks, limits };
+        Rows::start(query, &self.turns.running, &self.spools).await
     }
 }
 

@@ -40,16 +40,7 @@ impl Default for Limits {
     }
 }
 
-/// The flags that set the limits of time, as errors name them.
-const TIME_FLAG: &str = "--sql-time";
-const IDLE_FLAG: &str = "--sql-idle";
-
 impl Limits {
-    /// Whether the sentence of an [`Error::Limit`] names a limit of time.
-    pub fn is_of_time(sentence: &str) -> bool {
-        [TIME_FLAG, IDLE_FLAG].iter().any(|flag| sentence.contains(flag))
-    }
-
     /// Those of a query that asks for less; it cannot have more.
     pub fn at_most(self, time: Option<Duration>, rows: Option<usize>) -> Self {
         Self {
@@ -61,16 +52,26 @@ impl Limits {
 
     /// What a query hears whose time is over.
     pub fn out_of_time(&self) -> Error {
-        Error::Limit(format!(
-            "the query takes longer than {}, the limit of time ({TIME_FLAG})",
+        Error::Timeout(format!(
+            "the query takes longer than {}, the limit of time (--sql-time)",
             humantime::format_duration(self.time)
+        ))
+    }
+
+    /// What a query hears whose time is over while its rows wait for room.
+    pub fn out_of_spool(&self) -> Error {
+        Error::Limit(format!(
+            "the client has not taken the result within {}, and what waits for it takes {} MiB on disk, \
+             the limit (--sql-spool); read faster, or ask for less",
+            humantime::format_duration(self.time),
+            self.spool_bytes >> 20
         ))
     }
 
     /// What a client hears that has not taken its rows in time.
     pub fn out_of_patience(&self) -> Error {
-        Error::Limit(format!(
-            "no rows were taken for {}, the limit ({IDLE_FLAG}); what was left of the answer is gone",
+        Error::Timeout(format!(
+            "no rows were taken for {}, the limit (--sql-idle); what was left of the answer is gone",
             humantime::format_duration(self.idle_time)
         ))
     }

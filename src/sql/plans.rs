@@ -35,6 +35,8 @@ impl Plans {
             return;
         }
         let mut plans = self.held();
+        // Two that planned it at the same time have the same.
+        plans.retain(|(of, _)| of != sql);
         plans.truncate(STATEMENTS_MAX - 1);
         plans.push_front((sql.to_owned(), plan.clone()));
     }
@@ -111,6 +113,18 @@ mod tests {
         );
         check(false, "SELECT count(*) FROM polls WHERE polled_at > (SELECT Now())");
         check(false, "EXPLAIN SELECT now()");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_plan_that_two_have_made_is_kept_once() {
+        let (_folder, session) = session(Limits::default()).await;
+        let plan = session.plan("SELECT 1").await.unwrap();
+        let plans = super::Plans::default();
+        for sql in ["SELECT 1", "SELECT 1", "SELECT 2", "SELECT 1"] {
+            plans.keep(sql, &plan);
+        }
+        let kept: Vec<_> = plans.held().iter().map(|(sql, _)| sql.clone()).collect();
+        assert_eq!(kept, ["SELECT 1", "SELECT 2"]);
     }
 
     #[tokio::test(flavor = "multi_thread")]

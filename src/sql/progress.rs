@@ -47,7 +47,7 @@ impl Progress {
         let watched = self.watched().clone();
         match watched {
             Watched::Nothing => FilesRead::default(),
-            Watched::Plan(plan) => FilesRead::of(&plan),
+            Watched::Plan(plan) => FilesRead::from_plan(&plan),
             Watched::Ended(files) => files,
         }
     }
@@ -58,7 +58,7 @@ impl Progress {
 }
 
 impl FilesRead {
-    fn of(plan: &Arc<dyn ExecutionPlan>) -> Self {
+    fn from_plan(plan: &Arc<dyn ExecutionPlan>) -> Self {
         let mut files = Self::default();
         let walked = plan.apply(|node| {
             files.add(node.as_ref());

@@ -129,9 +129,9 @@ mod tests {
             may_finish.recv().unwrap();
             CancellationFlag::current().check().unwrap_err();
         });
-        assert!(matches!(stuck.await, Err(Error::Limit(_))));
+        assert!(matches!(stuck.await, Err(Error::Timeout(_))));
         // Nobody else has a turn while it works on.
-        assert!(matches!(compute(&turns, &limits, async {}).await, Err(Error::Limit(_))));
+        assert!(matches!(compute(&turns, &limits, async {}).await, Err(Error::Timeout(_))));
         finish.send(()).unwrap();
         drop(turns.acquire(Client::Own).await);
     }

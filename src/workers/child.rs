@@ -70,6 +70,25 @@ pub fn end_with_parent() {
     }
 }
 
+/// Where cores are scarce, those who talk to clients come before this thread and those that it starts:
+/// a start would delay probes otherwise.
+pub fn lower_priority() {
+    const NICE: i32 = 5;
+    if let Err(error) = rustix::process::nice(NICE) {
+        tracing::debug!(%error, "processes for queries compete with the server");
+    }
+}
+
+/// From now on a panic ends this process, once its words are in the log: the server takes its exit for
+/// a bug, and an abort for want of memory.
+pub fn exit_on_panic() {
+    let log = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        log(panic);
+        std::process::exit(101);
+    }));
+}
+
 /// Where the machine's memory runs out, the system ends this process before the server.
 pub fn end_before_others() {
     #[cfg(target_os = "linux")]

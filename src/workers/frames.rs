@@ -22,6 +22,18 @@ pub struct Frame {
     pub payload: Vec<u8>,
 }
 
+impl Frame {
+    /// # Errors
+    /// Where it is of another kind.
+    pub fn of_kind(self, kind: u8) -> Result<Self> {
+        if self.kind == kind {
+            return Ok(self);
+        }
+        let wrong = format!("a frame of kind {}; expected one of kind {kind}", self.kind);
+        Err(Error::new(ErrorKind::InvalidData, wrong))
+    }
+}
+
 type Start = [u8; START_BYTES];
 
 fn start(kind: u8, length: usize) -> Result<Start> {

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::frames::{self, Frame};
 use super::memory::{Gauge, LOOK_PAUSE};
-use super::pool::{KEPT_BYTES_MAX, Shared};
+use super::pool::Shared;
 use super::process::{START_TIME, Worker};
 use crate::fair_semaphore::Permit;
 
@@ -24,7 +24,7 @@ const FRAME_BYTES: usize = 16 << 20;
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
     pub ends_at: Instant,
-    /// Memory that the process has more than when it was ready, beside what is left of earlier work.
+    /// Memory that the process has more than when it was ready.
     pub memory_bytes: usize,
 }
 
@@ -72,7 +72,7 @@ impl Lease {
             worker.socket.take().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected));
         match socket.and_then(UnixStream::from_std) {
             Ok(socket) => {
-                let memory_bytes_max = memory_bytes_max(&worker, terms);
+                let memory_bytes_max = memory_bytes_max(&worker, &pool, terms);
                 let (lent, next_look_at) = (Some((worker, socket)), Instant::now() + LOOK_PAUSE);
                 Ok(Self { lent, pool, terms, memory_bytes_max, next_look_at, _turn: turn })
             }
@@ -88,11 +88,11 @@ impl Lease {
         self.lent.as_ref().map(|(worker, _)| worker.id())
     }
 
-    /// Has the process hear a frame and answer it, unless it has before. The time that this takes comes
-    /// on top of what the terms give.
+    /// Has the process hear a frame and answer it by one of the same kind, unless it has before. The
+    /// time that this takes comes on top of what the terms give.
     ///
     /// # Errors
-    /// Where the process has ended, or takes too long.
+    /// Where the process has ended, says something else, or takes too long.
     pub async fn prepare(&mut self, frame: &Frame) -> Result<(), Lost> {
         if self.lent.as_ref().is_some_and(|(worker, _)| worker.has_heard(frame)) {
             return Ok(());
@@ -100,11 +100,12 @@ impl Lease {
         let begun_at = Instant::now();
         let ends_at = std::mem::replace(&mut self.terms.ends_at, begun_at + START_TIME);
         self.say(frame.kind, &[&frame.payload]).await?;
-        self.hear().await?;
+        let answer = self.hear().await?.of_kind(frame.kind);
+        answer.map_err(|error| Lost::Broken(error.to_string()))?;
         self.terms.ends_at = ends_at + begun_at.elapsed();
         if let Some((worker, _)) = &mut self.lent {
             worker.note(frame);
-            self.memory_bytes_max = memory_bytes_max(worker, self.terms);
+            self.memory_bytes_max = memory_bytes_max(worker, &self.pool, self.terms);
         }
         Ok(())
     }
@@ -173,6 +174,15 @@ impl Lease {
         }
     }
 
+    /// As [`Self::keep`], but the process ends where it keeps much memory: that is free at once, not when
+    /// the process has been idle.
+    pub fn keep_if_light(self) {
+        let kept_bytes = self.lent.as_ref().map_or(0, |(worker, _)| worker.kept_bytes());
+        if kept_bytes <= self.pool.kept_bytes_max {
+            self.keep();
+        }
+    }
+
     /// Why a process ended that cannot be talked to any more.
     async fn ended(&mut self, error: io::Error) -> Lost {
         if error.kind() == io::ErrorKind::InvalidData {
@@ -197,18 +207,19 @@ impl Drop for Lease {
     }
 }
 
-/// How much memory a process may have that is to work now. What is left of earlier work is not this
-/// one's doing, but no more of it than a process may keep.
-fn memory_bytes_max(worker: &Worker, terms: Terms) -> usize {
-    let kept_bytes = worker.gauge.bytes().saturating_sub(worker.ready_bytes).min(KEPT_BYTES_MAX);
-    worker.ready_bytes.saturating_add(kept_bytes).saturating_add(terms.memory_bytes)
+/// How much memory a process may have that is to work now. Where larger work has just left much, which
+/// is not this one's doing, it may have as much more as an idle one.
+fn memory_bytes_max(worker: &Worker, pool: &Shared, terms: Terms) -> usize {
+    let with_kept = worker.kept_bytes().saturating_add(pool.kept_bytes_max);
+    worker.ready_bytes.saturating_add(terms.memory_bytes.max(with_kept))
 }
 
 impl Lost {
     fn by(status: ExitStatus) -> Self {
         use rustix::process::Signal;
         match status.signal() {
-            // Rust aborts where it cannot have memory, which a limit of the process sees to.
+            // Rust aborts where it cannot have memory, which a limit of the process sees to. So it does
+            // where a stack overflows, which nothing but the log tells.
             Some(signal) if signal == Signal::ABORT.as_raw() => Self::Memory,
             Some(signal) if signal == Signal::KILL.as_raw() => Self::Killed,
             _ => Self::Broken(format!("a process ended: {status}")),

@@ -27,8 +27,6 @@ const WARM_MAX: usize = 2;
 const IDLE_TIME: Duration = Duration::from_secs(30);
 /// Between two looks at those that are idle; as long as an allocator may take to give memory back.
 const TEND_PAUSE: Duration = Duration::from_secs(1);
-/// What a process may keep, beside what it had when it was ready, to be lent again.
-pub const KEPT_BYTES_MAX: usize = 150 << 20;
 
 /// What the pool gives turns to. Work of one kind does not wait for that of the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +47,8 @@ pub struct Shared {
     short: Arc<FairSemaphore>,
     long: Arc<FairSemaphore>,
     at_once: usize,
+    /// What an idle process may keep.
+    pub(super) kept_bytes_max: usize,
     state: Mutex<State>,
     freed: Notify,
     starts: mpsc::Sender<()>,
@@ -60,6 +60,9 @@ struct State {
     idle: Vec<Worker>,
     /// Those that are starting, idle or lent.
     alive: usize,
+    starting: usize,
+    /// Leases that wait for a process.
+    waiting: usize,
     /// What a process hears before it works.
     greetings: Vec<Frame>,
     /// Why the last start failed.
@@ -68,17 +71,24 @@ struct State {
 }
 
 impl Pool {
-    /// Lends so many processes at once for work of each kind; starts none yet.
+    /// Lends so many processes at once for work of each kind; starts none yet. One that keeps more bytes
+    /// than `kept_bytes_max` of earlier work is replaced while it is idle.
     ///
     /// # Errors
     /// Where the system has no thread left.
-    pub fn new(program: Program, at_once: usize, greeting: Frame) -> io::Result<Self> {
+    pub fn new(
+        program: Program,
+        at_once: usize,
+        kept_bytes_max: usize,
+        greeting: Frame,
+    ) -> io::Result<Self> {
         let (starts, to_start) = mpsc::channel();
         let shared = Arc::new(Shared {
             program,
             short: Arc::new(FairSemaphore::new(at_once)),
             long: Arc::new(FairSemaphore::new(at_once)),
             at_once,
+            kept_bytes_max,
             state: Mutex::new(State { greetings: vec![greeting], ..State::default() }),
             freed: Notify::new(),
             starts,
@@ -95,8 +105,7 @@ impl Pool {
         let mut state = self.0.state();
         state.greetings.truncate(1);
         state.greetings.extend(greetings);
-        let missing = self.0.warm().saturating_sub(state.alive);
-        (0..missing).for_each(|_| self.0.start_one(&mut state));
+        self.0.start_missing(&mut state);
     }
 
     /// A process for one piece of work, when the client that asks has a turn for it.
@@ -144,39 +153,60 @@ impl Shared {
         self.at_once.min(WARM_MAX)
     }
 
-    /// Has one more started, where there may be one.
-    fn start_one(&self, state: &mut State) {
+    /// Has as many started as leases wait for, and a spare one where none is idle, so that the next
+    /// lease need not wait.
+    fn start_missing(&self, state: &mut State) {
+        let spare = usize::from(state.idle.is_empty() && state.alive > 0);
+        let wanted = (state.waiting + spare).max(self.warm().saturating_sub(state.alive));
         // As many as there are turns, so that whoever has a turn finds one.
-        if !state.is_closed && state.alive < 2 * self.at_once && self.starts.send(()).is_ok() {
+        let free = (2 * self.at_once).saturating_sub(state.alive);
+        for _ in 0..wanted.saturating_sub(state.starting).min(free) {
+            if state.is_closed || self.starts.send(()).is_err() {
+                return;
+            }
             state.alive += 1;
+            state.starting += 1;
             // What went wrong before is not what the next one hears.
             state.failed = None;
         }
     }
 
     async fn next_idle(&self) -> Result<Worker, Lost> {
-        let mut has_waited = false;
+        let mut waiting = None;
         loop {
             let mut freed = pin!(self.freed.notified());
             // From now on nothing is missed.
             freed.as_mut().enable();
-            if let Some(worker) = self.take_idle(has_waited)? {
+            let found = self.take_idle(waiting.is_some())?;
+            if found.is_some() {
+                waiting = None;
+            } else if waiting.is_none() {
+                waiting = Some(Waiting::new(self));
+            }
+            self.start_missing(&mut self.state());
+            if let Some(worker) = found {
                 return Ok(worker);
             }
             freed.await;
-            has_waited = true;
         }
     }
 
-    /// Has one started where that was the last. A start that failed is told to who has waited for one.
+    /// Takes the process that was used last, if one is idle.
+    ///
+    /// # Errors
+    /// A start that failed, to a lease that has waited for one.
     fn take_idle(&self, has_waited: bool) -> Result<Option<Worker>, Lost> {
+        // Dropped after the lock: their folders are removed.
+        let mut ended = Vec::new();
         let mut state = self.state();
         let mut found = None;
         while found.is_none() {
             let Some(mut worker) = state.idle.pop() else { break };
-            match worker.has_ended() {
-                false => found = Some(worker),
-                true => state.alive -= 1,
+            if worker.has_ended() {
+                state.alive -= 1;
+                ended.push(worker);
+            } else {
+                found = Some(worker);
             }
         }
         if found.is_none()
@@ -189,25 +219,21 @@ impl Shared {
         if state.is_closed && found.is_none() {
             return Err(Lost::Unstarted("the server is stopping".into()));
         }
-        // So that nobody else waits for a start.
-        if state.idle.is_empty() {
-            self.start_one(&mut state);
-        }
         Ok(found)
     }
 
     /// One that has done its work.
     pub fn give_back(&self, worker: Worker) {
-        self.put(worker, |idle, worker| idle.push(worker));
+        self.put(worker, |state, worker| state.idle.push(worker));
     }
 
-    fn put(&self, worker: Worker, put: impl FnOnce(&mut Vec<Worker>, Worker)) {
+    fn put(&self, worker: Worker, put: impl FnOnce(&mut State, Worker)) {
         let mut state = self.state();
         if state.is_closed {
             drop(state);
             return self.bury(worker);
         }
-        put(&mut state.idle, worker);
+        put(&mut state, worker);
         drop(state);
         self.freed.notify_one();
     }
@@ -224,9 +250,7 @@ impl Shared {
     pub fn replace(&self) {
         let mut state = self.state();
         state.alive -= 1;
-        if state.alive < self.warm() || state.idle.is_empty() {
-            self.start_one(&mut state);
-        }
+        self.start_missing(&mut state);
     }
 
     /// Makes a process ready that was started.
@@ -234,7 +258,10 @@ impl Shared {
         let greetings = self.state().greetings.clone();
         worker.greet(&greetings)?;
         // Behind those that have worked before.
-        self.put(worker, |idle, worker| idle.insert(0, worker));
+        self.put(worker, |state, worker| {
+            state.starting -= 1;
+            state.idle.insert(0, worker);
+        });
         Ok(())
     }
 
@@ -242,6 +269,7 @@ impl Shared {
         tracing::error!(%error, program = ?self.program.path, "a process for queries has not started");
         let mut state = self.state();
         state.alive -= 1;
+        state.starting -= 1;
         state.failed = Some(error.to_string());
         drop(state);
         self.freed.notify_waiters();
@@ -255,8 +283,7 @@ impl Shared {
         let mut away = Vec::new();
         for mut worker in all {
             let idle_for = worker.idle_since.elapsed();
-            let is_heavy = idle_for >= TEND_PAUSE
-                && worker.gauge.bytes() > worker.ready_bytes + KEPT_BYTES_MAX;
+            let is_heavy = idle_for >= TEND_PAUSE && worker.kept_bytes() > self.kept_bytes_max;
             let is_surplus = surplus > 0 && idle_for >= IDLE_TIME;
             if worker.has_ended() || is_heavy || is_surplus {
                 surplus = surplus.saturating_sub(1);
@@ -266,9 +293,26 @@ impl Shared {
             }
         }
         state.alive -= away.len();
-        let missing = self.warm().saturating_sub(state.alive).min(away.len());
-        (0..missing).for_each(|_| self.start_one(&mut state));
+        if !away.is_empty() {
+            self.start_missing(&mut state);
+        }
         away
+    }
+}
+
+/// A lease that waits for a process, counted until this is dropped.
+struct Waiting<'a>(&'a Shared);
+
+impl<'a> Waiting<'a> {
+    fn new(pool: &'a Shared) -> Self {
+        pool.state().waiting += 1;
+        Self(pool)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.state().waiting -= 1;
     }
 }
 

@@ -81,16 +81,17 @@ impl Worker {
         Ok(Self { child, socket, gauge, ready_bytes: 0, heard, _scratch: scratch, idle_since })
     }
 
-    /// Says the frames, each after the answer to the one before; then it is ready to work.
+    /// Says the frames, each after the answer to the one before, which is of the same kind; then it is
+    /// ready to work.
     ///
     /// # Errors
-    /// Where it ends instead, or takes too long.
+    /// Where it ends or says something else instead, or takes too long.
     pub fn greet(&mut self, greetings: &[Frame]) -> io::Result<()> {
         let socket = self.socket.as_mut().ok_or(io::ErrorKind::NotConnected)?;
         socket.set_read_timeout(Some(START_TIME))?;
         for greeting in greetings {
             frames::write(socket, greeting.kind, &[&greeting.payload])?;
-            frames::read(socket, GREETING_BYTES_MAX)?;
+            frames::read(socket, GREETING_BYTES_MAX)?.of_kind(greeting.kind)?;
         }
         socket.set_read_timeout(None)?;
         socket.set_nonblocking(true)?;
@@ -115,6 +116,11 @@ impl Worker {
 
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What it keeps of earlier work, beside what it had when it was ready.
+    pub fn kept_bytes(&self) -> usize {
+        self.gauge.bytes().saturating_sub(self.ready_bytes)
     }
 
     pub fn has_ended(&mut self) -> bool {

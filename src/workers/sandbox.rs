@@ -1,28 +1,40 @@
 //! Takes away from a process, for good, what it has no use for: files but some, networks, programs,
 //! other processes.
 //!
-//! As far as the system can do that; where it cannot, the log says so and the process goes on.
+//! As far as the system can do that; where it cannot, the process goes on.
 
+use std::io;
 use std::path::Path;
 
 /// From now on this thread and those that it starts read below one folder and write below another one,
-/// and reach nothing else.
+/// and reach nothing else. Returns what the system lacks for that.
 #[cfg(target_os = "linux")]
-pub fn enter(read: &Path, written: &Path) {
-    match linux::restrict_files(read, written) {
-        Ok(landlock::RulesetStatus::FullyEnforced) => {}
-        Ok(status) => tracing::debug!(?status, "queries are kept from other files in part"),
-        Err(error) => tracing::debug!(%error, "queries are not kept from other files"),
-    }
-    if let Err(error) = linux::restrict_calls() {
-        tracing::debug!(%error, "queries are not kept from networks and programs");
-    }
+pub fn enter(read: &Path, written: &Path) -> Vec<String> {
+    let files = match linux::restrict_files(read, written) {
+        Ok(landlock::RulesetStatus::NotEnforced) => Some("Landlock".to_owned()),
+        // Older kernels keep it from less.
+        Ok(_) => None,
+        Err(error) => Some(format!("Landlock ({error})")),
+    };
+    let calls = linux::restrict_calls().err().map(|error| format!("seccomp ({error})"));
+    files.into_iter().chain(calls).collect()
 }
 
 /// Takes nothing away here.
 #[cfg(not(target_os = "linux"))]
-pub fn enter(_: &Path, _: &Path) {
-    tracing::debug!("queries are not kept from other files here");
+pub fn enter(_: &Path, _: &Path) -> Vec<String> {
+    vec!["Landlock".to_owned(), "seccomp".to_owned()]
+}
+
+/// What the system lacks for [`enter`], tried on a thread that ends.
+///
+/// # Errors
+/// Where the system has no thread left.
+pub fn missing() -> io::Result<Vec<String>> {
+    let folder = std::env::temp_dir();
+    let trying = std::thread::Builder::new().name("sandbox".into());
+    let trying = trying.spawn(move || enter(&folder, &folder))?;
+    trying.join().map_err(|_| io::Error::other("a thread panicked"))
 }
 
 #[cfg(target_os = "linux")]
@@ -213,7 +225,8 @@ mod linux {
         ) -> T {
             let (read, written) = (read.to_owned(), written.to_owned());
             let thread = std::thread::spawn(move || {
-                super::super::enter(&read, &written);
+                let missing = super::super::enter(&read, &written);
+                assert!(missing.is_empty(), "{missing:?}");
                 then()
             });
             thread.join().unwrap()

@@ -24,6 +24,8 @@ class Server:
     """A server with its watch and its legitimate clients, started again where it has died."""
 
     LISTENERS = ("http", "flight", "postgres")
+    # As shells and services limit a process unless they are told otherwise.
+    FEW_FILES = 1024
 
     def __init__(self, processes, arguments, scale, over, folder):
         self.processes, self.arguments, self.scale, self.over = processes, arguments, scale, over
@@ -51,6 +53,7 @@ class Server:
             self.LISTENERS,
             *settings,
             log_level="info",
+            files_max=self.FEW_FILES if self.over == "few-files" else None,
         )
         served = self.running.__enter__()
         self.target = Target(

@@ -26,12 +26,13 @@ import credentials  # noqa: F401
 import floods  # noqa: F401
 import handles  # noqa: F401
 import http_requests  # noqa: F401
+import neighbours
 import postgres_messages  # noqa: F401
 import readers  # noqa: F401
 import runaway
 from attacked import ROOT, Server
 from fuzzing import FUZZERS, case, fuzz
-from registry import ATTACKS, GIB, MIB, Harm, Target
+from registry import ATTACKS, GIB, MIB, SERVERS, Harm, Target
 from results import HEAD, RULE, Measured, Scale, judge
 from watch import memory_bytes
 
@@ -48,10 +49,16 @@ def scales(arguments):
     memory = arguments.memory_mib * MIB if arguments.memory_mib else None
     if arguments.full:
         # A quarter of the machine is what a server takes without a setting.
-        figures = {runaway.LATE: 200, runaway.BUSY: 0.5, runaway.KEPT: KEPT_BYTES / MIB}
+        figures = {
+            runaway.LATE: 200,
+            runaway.BUSY: 0.5,
+            runaway.KEPT: KEPT_BYTES / MIB,
+            neighbours.SELECT_S: 1.0,
+        }
         return Scale(True, (), 10, 900, memory or machine_bytes / 4, 0.02, 0.2, 1.0, figures)
     settings = ("--sql-time", "2s", "--sql-memory", "64MiB", "--sql-at-once", "4")
-    return Scale(False, settings, 2, 60, memory or 2 * GIB)
+    # However slow a machine is, a client that waits so long starves.
+    return Scale(False, settings, 2, 60, memory or 2 * GIB, select_s=10.0)
 
 
 def measure(scale, servers, words, work, memory_bytes=float("inf")):
@@ -221,7 +228,7 @@ def lead(processes, arguments, scale, folder):
     measured = []
     servers = [
         Server(processes, arguments, scale, over, os.path.join(folder, over))
-        for over in ("open", "locked")
+        for over in SERVERS
     ]
     try:
         measured += on_each(
@@ -290,7 +297,7 @@ def main():
     print(f"seed {arguments.seed}\n\n{HEAD}\n{RULE}", flush=True)
     began_s = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        for over in ("open", "locked"):
+        for over in SERVERS:
             tables = os.path.join(folder, over, "tables")
             loading = [arguments.uptally, "ingest", "--data", tables, ROOT / "data" / "sample"]
             subprocess.run(loading, check=True, capture_output=True)

@@ -37,6 +37,29 @@ def silent(target):
         drop(kept)
 
 
+@attack("silent and idle connections to a server that may open few files", over="few-files")
+def few_files(target):
+    request = f"GET /livez HTTP/1.1\r\nHost: {wire.host_of(target)}\r\n\r\n".encode()
+    kept = []
+
+    def heard(_):
+        # Together fewer than there are places: one that was heard keeps its place.
+        for _ in range(16):
+            connection = wire.connect(target.http, target.source)
+            kept.append(connection)
+            connection.sendall(request)
+            connection.recv(1)
+
+    def never_heard(_):
+        # Together more than there are files.
+        kept.extend(wire.connect(target.http, target.source) for _ in range(80))
+
+    at_once(16, heard)
+    at_once(16, never_heard)
+    target.hold(1, 20)
+    drop(kept)
+
+
 @attack("silent connections, more than there are places, to listeners with TLS", over="locked")
 def silent_with_tls(target):
     silent(target)

@@ -7,7 +7,7 @@ from contextlib import suppress
 import hpack
 
 import wire
-from registry import at_once, attack
+from registry import at_once, attack, drop
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RESET, SETTINGS, PUSH, PING, AWAY, WINDOW, CONTINUATION = range(10)
@@ -199,3 +199,39 @@ FLOODS = {
 }
 for words, (frames, is_read) in FLOODS.items():
     attack(f"a flood of HTTP/2: {words}")(flood(frames, is_read))
+
+# Of a connection; a server lets fewer of them begin.
+STREAMS = 200
+# Joins all with all, so that it takes its time.
+SLOW = "SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b WHERE a.value + b.value < 0"
+# Small enough to be made at once, and too large for the window that the client opens.
+SMALL = "SELECT repeat('x', 16000) AS x"
+
+
+def ask_at_once(target, sql, connections, window):
+    """Asks on as many streams as there may be, and reads nothing of the answers."""
+    told = head(target, wire.sql_path(sql))
+    asked = b"".join(
+        frame(HEADERS, END_HEADERS | END_STREAM, 2 * number + 1, told) for number in range(STREAMS)
+    )
+    kept = []
+
+    def client(_):
+        connection = open_frames(lambda target: target.http, target)
+        kept.append(connection)
+        # The window of each stream.
+        connection.sendall(frame(SETTINGS, 0, 0, struct.pack(">HI", 4, window)) + asked)
+
+    at_once(connections, client)
+    target.hold(target.sql_time_s + 0.3, 2 * target.sql_time_s)
+    drop(kept)
+
+
+@attack("hundreds of requests on each of many connections of HTTP/2, for queries that take their time")
+def slow_streams(target):
+    ask_at_once(target, SLOW, target.size(20, 100), 65535)
+
+
+@attack("hundreds of small answers on each of many connections of HTTP/2, which nobody reads")
+def unread_streams(target):
+    ask_at_once(target, SMALL, target.size(20, 200), 0)

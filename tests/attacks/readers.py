@@ -89,6 +89,30 @@ def suspended_portals(target):
     keep(target, target.size(12, 40), opened)
 
 
+# Rows of many columns, in batches of some 30 MB.
+WIDE = f"SELECT {', '.join(['value'] + [f'repeat(chr(97 + {n}), 500) AS c{n}' for n in range(8)])} FROM generate_series(1, 20000)"
+
+
+@attack("portals over wide rows, as many as a connection may have, suspended after a row and kept")
+def wide_portals(target):
+    def opened(_):
+        connection = postgres_wire.log_in(target)
+        told = postgres_wire
+        messages = told.Messages(connection)
+        connection.sendall(told.query("BEGIN"))
+        messages.until(b"Z")
+        for number in range(8):
+            portal = f"p{number}"
+            asked = told.parse("", WIDE) + told.bind(portal, "") + told.execute(portal, 1)
+            connection.sendall(asked + told.FLUSH)
+            # There may be no room for one more.
+            if messages.until(b"sE")[-1][0] == b"E":
+                break
+        return connection
+
+    keep(target, target.size(6, 40), opened)
+
+
 def keep_unread(target, connections, requests):
     """Keeps connections over which much was asked and nothing is read."""
 

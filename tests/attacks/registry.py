@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 # Attackers and legitimate clients are told apart by their addresses.
 ATTACKER, LEGITIMATE = "127.0.0.1", "127.0.0.2"
+# Servers: without keys; with keys and TLS; and without keys where few files may be open.
+SERVERS = ("open", "locked", "few-files")
 ATTACKS = []
 # What a small server may have of attacks that ask for no work worth mentioning.
 USUAL_BYTES = 2 * GIB
@@ -17,8 +19,8 @@ USUAL_BYTES = 2 * GIB
 
 @dataclass(frozen=True)
 class Attack:
-    """One class of attacks. `over` is `open`, without keys, or `locked`, with keys and TLS. What a
-    small server may have of it is bounded by `memory_bytes` as well as by what was asked for."""
+    """One class of attacks. `over` is one of `SERVERS`. What a small server may have of it is bounded by
+    `memory_bytes` as well as by what was asked for."""
 
     words: str
     work: object

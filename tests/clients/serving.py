@@ -32,13 +32,17 @@ def serving(uptally, folder, listeners, *settings):
 
 
 @contextmanager
-def started(uptally, folder, listeners, *settings, log_level="warn"):
-    """A server, which is stopped at the end, or killed where it does not stop."""
+def started(uptally, folder, listeners, *settings, log_level="warn", files_max=None):
+    """A server, which is stopped at the end, or killed where it does not stop. Where `files_max` is
+    given, it may open so many files."""
     flags = [f"--{name}" for name in ("listen", *listeners) if name != "http"]
     anywhere = [word for flag in flags for word in (flag, "127.0.0.1:0")]
+    command = [uptally, "serve", "--data", folder, *anywhere, *settings]
+    if files_max is not None:
+        command = ["bash", "-c", f'ulimit -n {files_max} && exec "$0" "$@"', *command]
     with tempfile.NamedTemporaryFile(prefix="uptally-", suffix=".log") as log:
         process = subprocess.Popen(
-            [uptally, "serve", "--data", folder, *anywhere, *settings],
+            command,
             stderr=log,
             env={**os.environ, "UPTALLY_LOG": log_level},
         )

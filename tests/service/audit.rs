@@ -23,9 +23,10 @@ fn a_line_tells_who_asked_what_and_how_it_went() {
         let (file, log) = (folder.path().join("keys"), folder.path().join("audit.ndjson"));
         let key = key_file::add(&file, Role::Read, None, "").unwrap();
         let expired = key_file::add(&file, Role::Read, Some(1), "").unwrap();
+        let audit = AuditLog::open(&log).unwrap();
         let settings = Settings {
             keys: Some(Keyring::open(&file).unwrap()),
-            audit: Some(AuditLog::open(&log).unwrap()),
+            audit: Some(audit.clone()),
             ..waiting()
         };
         let served = Served::with(settings).await;
@@ -52,6 +53,7 @@ fn a_line_tells_who_asked_what_and_how_it_went() {
             ("BREW", "/nowhere", vec![], "", &nobody, "404", Value::Null),
         ] {
             let answer = served.ask(method, path, &headers, body).await;
+            audit.flush();
             let line = lines(&log).pop().unwrap();
             assert_eq!(answer.status().to_string(), status, "{method} {path} {}", answer.text());
             for (field, expected) in [
@@ -75,6 +77,14 @@ fn a_line_tells_who_asked_what_and_how_it_went() {
             assert!(!text.contains(&key.secret));
         }
         assert_eq!(text.lines().count(), 12);
+        // Whoever is not let in leaves little.
+        let path = format!("/v1/reports?name={}", "a".repeat(5000));
+        for (headers, bytes_max) in [(vec![], 256), (vec![right], 4096)] {
+            served.ask("GET", &path, &headers, "").await;
+            audit.flush();
+            let line = lines(&log).pop().unwrap();
+            assert_eq!(line["path"], format!("{}…", &path[..bytes_max]), "{line}");
+        }
     });
 }
 
@@ -101,14 +111,21 @@ fn a_rotated_log_goes_on_in_the_file_that_has_the_name() {
     let (log, rotated) = (folder.path().join("audit"), folder.path().join("audit.1"));
     let server = Process::start(folder.path(), "--audit-log audit");
     let at = format!("{}/livez", server.url);
+    let wait_for = |path: &Path, count: usize| {
+        while lines(path).len() < count {
+            std::thread::yield_now();
+        }
+    };
     curl(&[&at]);
     assert_eq!(std::fs::metadata(&log).unwrap().mode() & 0o777, 0o600);
+    wait_for(&log, 1);
     let first = lines(&log);
     assert_eq!(first.len(), 1);
     let client = first[0]["client"].as_str().unwrap();
     assert!(client.starts_with("127.0.0.1:"), "{client}");
     std::fs::rename(&log, &rotated).unwrap();
     curl(&[&at]);
+    wait_for(&rotated, 2);
     assert_eq!((lines(&rotated).len(), log.exists()), (2, false));
     server.signal("HUP");
     while !log.exists() || lines(&log).is_empty() {

@@ -100,30 +100,46 @@ fn a_question_that_no_pool_counts_ends_at_its_memory() {
     }
 }
 
+/// Waits until one of the processes has ended, sooner than one does that nobody uses.
+#[track_caller]
+fn wait_for_end(server: &Process, processes: &BTreeSet<u32>) {
+    let begun_at = Instant::now();
+    wait_until("all processes go on", || !children(server).is_superset(processes));
+    assert!(begun_at.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn a_question_that_nothing_in_its_process_counts_ends_with_it() {
+    let folder = TempDir::new().unwrap();
+    let limits = "--sql-memory 64MiB --sql-time 60s --sql-at-once 1";
+    let server = Process::start(folder.path(), limits);
+    check_answers(&server);
+    let before = children(&server);
+    // A batch of 64 MB, which no operator holds, becomes one of six times as much.
+    let large = "SELECT max(length(a || a || a || a || a || a)) \
+        FROM (SELECT repeat('x', 8000 + value % 2) AS a FROM range(0, 8000)) AS texts";
+    let (status, answer) = ask(&server, large);
+    assert_eq!(status, "422", "{answer}");
+    assert!(answer.contains("--sql-memory"), "{answer}");
+    wait_for_end(&server, &before);
+    check_answers(&server);
+}
+
 #[test]
 fn nothing_goes_on_of_a_question_that_was_answered() {
     let folder = TempDir::new().unwrap();
     let server = Process::start(folder.path(), "--sql-time 60s --sql-at-once 1");
     check_answers(&server);
-    let begun_at = Instant::now();
-    // One row is enough, while another one is still computed by a function that looks at no limit.
-    let enough = "(SELECT value AS a FROM range(0, 1)) UNION ALL \
-        (SELECT levenshtein(repeat('ab', 1500000 + value), repeat('ba', 1500000)) FROM range(0, 1)) \
-        LIMIT 1";
-    assert_eq!(ask(&server, enough), ("200".to_owned(), "a\n0\n".to_owned()));
-    assert!(begun_at.elapsed() < PATIENCE);
+    let before = children(&server);
+    // One row is enough, while another one is still computed by a function that looks at no limit. The
+    // first takes long enough for the second to begin, on another core.
+    let enough = "(SELECT levenshtein(repeat('ab', 3000 + value), repeat('ba', 3000)) AS a \
+        FROM range(0, 1)) UNION ALL \
+        (SELECT levenshtein(repeat('ab', 1500000 + value), repeat('ba', 1500000 + value)) \
+        FROM range(0, 1)) LIMIT 1";
+    assert_eq!(ask(&server, enough), ("200".to_owned(), "a\n2\n".to_owned()));
+    wait_for_end(&server, &before);
     check_answers(&server);
-    wait_until("a process goes on", || !children(&server).into_iter().any(is_computing));
-}
-
-/// Whether a thread of a process computes now.
-fn is_computing(process: u32) -> bool {
-    let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else { return false };
-    let stats =
-        threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("stat")).ok());
-    let is_running =
-        |stat: &str| stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" R"));
-    stats.into_iter().any(|stat| is_running(&stat))
 }
 
 #[test]
@@ -134,6 +150,7 @@ fn a_process_that_is_killed_is_replaced() {
     let before = children(&server);
     assert!(!before.is_empty());
     before.iter().copied().for_each(kill);
+    wait_until("a killed process goes on", || children(&server).is_disjoint(&before));
     check_answers(&server);
     // So is one that works.
     let url = format!("{}{}", server.url, path_of(super::sql::ENDLESS_JOIN));
@@ -162,16 +179,19 @@ fn is_busy(process: u32) -> bool {
 }
 
 #[test]
-fn a_question_that_is_wrong_costs_no_process() {
+fn a_question_that_is_wrong_or_wants_too_much_costs_no_process() {
     let folder = TempDir::new().unwrap();
     let server = Process::start(folder.path(), "--sql-time 60s");
     check_answers(&server);
     let before = children(&server);
-    for wrong in
-        ["SELEKT 1", "SELECT nowhere FROM polls", "SELECT 1 / (value - 5) FROM range(0, 9)"]
-    {
+    for (wrong, expected) in [
+        ("SELEKT 1", "400"),
+        ("SELECT nowhere FROM polls", "400"),
+        ("SELECT 1 / (value - 5) FROM range(0, 9)", "400"),
+        ("SELECT repeat('x', 2000000000)", "422"),
+    ] {
         let (status, answer) = ask(&server, wrong);
-        assert_eq!(status, "400", "{wrong}: {answer}");
+        assert_eq!(status, expected, "{wrong}: {answer}");
     }
     check_answers(&server);
     assert!(children(&server).is_superset(&before));
@@ -193,6 +213,12 @@ fn is_worker(process: &u32) -> bool {
     command.split(|byte| *byte == 0).any(|argument| argument == b"worker")
 }
 
+fn niceness(process: u32) -> i32 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    // After the name, which may hold anything, and 16 other fields.
+    stat.rsplit(')').next().unwrap().split_whitespace().nth(16).unwrap().parse().unwrap()
+}
+
 #[test]
 fn processes_know_nothing_but_the_folder() {
     let folder = TempDir::new().unwrap();
@@ -207,6 +233,7 @@ fn processes_know_nothing_but_the_folder() {
     assert_eq!(curl(&["-H", &header, "-d", "SELECT 1 AS a", &url]), "a\n1\n");
     let workers: Vec<_> = children(&server).into_iter().filter(is_worker).collect();
     assert!(!workers.is_empty());
+    let lowered = (niceness(server.child.id()) + 5).min(19);
     for process in workers {
         let names = std::fs::read(format!("/proc/{process}/environ")).unwrap();
         let names = String::from_utf8(names).unwrap();
@@ -214,9 +241,10 @@ fn processes_know_nothing_but_the_folder() {
             names.split_terminator('\0').map(|variable| variable.split('=').next().unwrap());
         let known = ["UPTALLY_LOG", "RUST_LOG", "RUST_BACKTRACE", "PATH", "TMPDIR"];
         assert!(names.clone().all(|name| known.contains(&name)), "{:?}", names.collect::<Vec<_>>());
-        // Where memory runs out, it goes before the server does.
-        let score = std::fs::read_to_string(format!("/proc/{process}/oom_score_adj")).unwrap();
-        assert_eq!(score, "1000\n");
+        // Where memory runs out, it goes before the server does, as soon as it has begun.
+        let score = || std::fs::read_to_string(format!("/proc/{process}/oom_score_adj")).unwrap();
+        wait_until("the system ends the server first", || score() == "1000\n");
+        assert_eq!(niceness(process), lowered);
         let command = std::fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap();
         let command: Vec<_> = command.split_terminator('\0').collect();
         let data = folder.path().join("data/sample-tables");
@@ -232,8 +260,8 @@ fn processes_know_nothing_but_the_folder() {
 #[test]
 fn what_does_not_fit_into_memory_goes_to_disk() {
     let folder = TempDir::new().unwrap();
-    let server = Process::start(folder.path(), "--sql-memory 16MiB --sql-time 60s --sql-rows 3");
-    let sorted = "SELECT value % 7 AS a, repeat('x', 100) || value AS b FROM range(0, 400000) \
+    let server = Process::start(folder.path(), "--sql-memory 128MiB --sql-time 60s --sql-rows 3");
+    let sorted = "SELECT value % 7 AS a, repeat('x', 100) || value AS b FROM range(0, 1000000) \
         ORDER BY b DESC";
     let (status, answer) = ask(&server, sorted);
     assert_eq!(status, "200", "{answer}");

@@ -8,7 +8,7 @@ use arrow_flight::utils::batches_to_flight_data;
 use arrow_flight::{FlightDescriptor, Ticket};
 use bytes::Bytes;
 use tonic::Code;
-use uptally::server::Settings;
+use uptally::server::{Keyring, Role, Settings, key_file};
 
 use super::Wired;
 use super::flight::{asked, code, connect, number};
@@ -106,5 +106,26 @@ fn a_handle_of_another_server_is_refused() {
         let ticket = prepared.execute().await.unwrap().endpoint[0].ticket.clone().unwrap();
         let error = connect(&second).await.do_get(ticket).await.map(drop).unwrap_err();
         assert_eq!(code(&error), Code::InvalidArgument, "{error}");
+    });
+}
+
+#[test]
+fn a_handle_of_another_server_with_the_same_keys_is_taken() {
+    block_on(async {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("keys");
+        let key = key_file::add(&path, Role::Read, None, "").unwrap().secret;
+        let settings =
+            || Settings { keys: Some(Keyring::open(&path).unwrap()), ..Settings::default() };
+        let (first, second) = (Wired::with(settings()).await, Wired::with(settings()).await);
+        let mut clients = Vec::new();
+        for wired in [&first, &second] {
+            let mut client = connect(wired).await;
+            client.set_token(key.clone());
+            clients.push(client);
+        }
+        let mut prepared = clients[0].prepare("SELECT 1".to_owned(), None).await.unwrap();
+        let ticket = prepared.execute().await.unwrap().endpoint[0].ticket.clone().unwrap();
+        assert!(clients[1].do_get(ticket).await.is_ok());
     });
 }

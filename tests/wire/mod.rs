@@ -93,9 +93,14 @@ fn locked() -> (Settings, String) {
 fn audited(folder: &TempDir) -> (Settings, key_file::NewKey, impl Fn() -> Vec<serde_json::Value>) {
     let [file, log] = ["keys", "audit"].map(|name| folder.path().join(name));
     let key = key_file::add(&file, Role::Read, None, "").unwrap();
-    let (keys, audit) = (Some(Keyring::open(&file).unwrap()), Some(AuditLog::open(&log).unwrap()));
-    let settings = Settings { keys, audit, ..Settings::default() };
-    (settings, key, move || crate::service::audit::lines(&log))
+    let audit = AuditLog::open(&log).unwrap();
+    let keys = Some(Keyring::open(&file).unwrap());
+    let settings = Settings { keys, audit: Some(audit.clone()), ..Settings::default() };
+    let lines = move || {
+        audit.flush();
+        crate::service::audit::lines(&log)
+    };
+    (settings, key, lines)
 }
 
 /// Checks that lines tell of these methods, texts, statuses and counts of rows, by the key or none.

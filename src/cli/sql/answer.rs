@@ -83,7 +83,7 @@ pub async fn answer(
     let is_on_terminal = output.is_terminal();
     let mut bar = Bar::new();
     let (plan, params) = bar.during(question.plan(session)).await?;
-    let described = Described::of(&plan);
+    let described = Described::from_plan(&plan);
     let mut rows = bar.during(session.run(plan, limits)).await?;
     let cut = rows.cut();
     bar.watch(rows.progress());

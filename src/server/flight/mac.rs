@@ -1,40 +1,90 @@
 //! Message authentication codes of what the server hands out and clients hand back.
 //!
-//! A code is keyed BLAKE3 under a key of the process, so that nothing is decoded which this process
-//! did not make. Knows nothing of what is authenticated.
+//! A code is keyed BLAKE3, under a key of the process, or one that all servers with the same keys for
+//! clients have: calls of a client may be answered by one after the other. Knows nothing of what is
+//! authenticated.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
+use super::super::Settings;
 use super::super::key_file::random_bits;
+use super::super::keyring::Keyring;
 use crate::error::Result;
 
 const CODE_BYTES: usize = blake3::OUT_LEN;
+/// What the key of several servers is derived for.
+const CONTEXT: &str = "uptally 2026 handles of prepared statements";
+/// Keys of one process: when the keys for clients change, what was handed out before stays valid.
+const KEYS_MAX: usize = 8;
 
-/// The key of one process; it is never written anywhere.
-pub struct MacKey([u8; blake3::KEY_LEN]);
+/// The keys of one process; they are never written anywhere.
+pub struct MacKeys {
+    /// What the newest key is derived from; `None` where it is random.
+    source: Option<Source>,
+    /// The newest first.
+    keys: Mutex<VecDeque<MacKey>>,
+}
 
-impl MacKey {
+struct Source {
+    keyring: Keyring,
+    clock: fn() -> i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct MacKey([u8; blake3::KEY_LEN]);
+
+impl MacKeys {
     /// # Errors
     /// Where the system has no randomness.
-    pub fn random() -> Result<Self> {
-        Ok(Self(random_bits()?))
+    pub fn new(settings: &Settings) -> Result<Self> {
+        let keyring = settings.keys.clone();
+        let source = keyring.map(|keyring| Source { keyring, clock: settings.clock });
+        // Also where another one is derived, which is not where no key for clients is left.
+        let keys = Mutex::new(VecDeque::from([MacKey(random_bits()?)]));
+        Ok(Self { source, keys })
     }
 
     /// The message followed by its code.
     pub fn sign(&self, mut message: Vec<u8>) -> Bytes {
-        let code = self.code(&message);
-        message.extend_from_slice(code.as_bytes());
+        // There is always one.
+        if let Some(key) = self.current().front() {
+            message.extend_from_slice(key.code(&message).as_bytes());
+        }
         message.into()
     }
 
-    /// The message without its code; `None` where the code is not that of this key. Takes as long for
-    /// any code.
+    /// The message without its code; `None` where the code is not that of a key of this process. Takes
+    /// as long for any code.
     pub fn verify<'a>(&self, signed: &'a [u8]) -> Option<&'a [u8]> {
         let (message, code) = signed.split_last_chunk::<CODE_BYTES>()?;
+        let code = blake3::Hash::from_bytes(*code);
         // Hashes compare in constant time.
-        (self.code(message) == blake3::Hash::from_bytes(*code)).then_some(message)
+        let is_known = self.current().iter().any(|key| key.code(message) == code);
+        is_known.then_some(message)
     }
 
+    /// All keys, the one first that the keys for clients give now.
+    fn current(&self) -> MutexGuard<'_, VecDeque<MacKey>> {
+        let derived = self
+            .source
+            .as_ref()
+            .and_then(|Source { keyring, clock }| keyring.derive_key(CONTEXT, clock()).map(MacKey));
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(derived) = derived
+            && keys.front() != Some(&derived)
+        {
+            keys.retain(|key| *key != derived);
+            keys.truncate(KEYS_MAX - 1);
+            keys.push_front(derived);
+        }
+        keys
+    }
+}
+
+impl MacKey {
     fn code(&self, message: &[u8]) -> blake3::Hash {
         blake3::keyed_hash(&self.0, message)
     }
@@ -42,29 +92,79 @@ impl MacKey {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use super::super::super::key_file;
+    use super::super::super::keys::Role;
     use super::*;
 
+    fn random() -> MacKeys {
+        MacKeys::new(&Settings::default()).unwrap()
+    }
+
+    /// Of a server that has the file.
+    fn derived(file: &Path) -> MacKeys {
+        let keys = Some(Keyring::open(file).unwrap());
+        MacKeys::new(&Settings { keys, ..Settings::default() }).unwrap()
+    }
+
     #[test]
-    fn a_message_is_verified_by_the_key_that_signed_it() {
-        let (key, other) = (MacKey::random().unwrap(), MacKey::random().unwrap());
+    fn a_message_is_verified_by_the_process_that_signed_it() {
+        let (keys, others) = (random(), random());
         for message in [&b""[..], b"SELECT 1", &[0; 4096]] {
-            let signed = key.sign(message.to_vec());
-            assert_eq!(key.verify(&signed), Some(message));
-            assert_eq!(other.verify(&signed), None);
+            let signed = keys.sign(message.to_vec());
+            assert_eq!(keys.verify(&signed), Some(message));
+            assert_eq!(others.verify(&signed), None);
         }
     }
 
     #[test]
     fn a_message_changed_in_any_byte_is_refused() {
-        let key = MacKey::random().unwrap();
-        let signed = key.sign(b"SELECT $1".to_vec());
+        let keys = random();
+        let signed = keys.sign(b"SELECT $1".to_vec());
         for place in 0..signed.len() {
             let mut forged = signed.to_vec();
             forged[place] ^= 1;
-            assert_eq!(key.verify(&forged), None, "byte {place}");
-            assert_eq!(key.verify(&signed[..place]), None, "cut at {place}");
-            assert_eq!(key.verify(&signed[place + 1..]), None, "begun after {place}");
+            assert_eq!(keys.verify(&forged), None, "byte {place}");
+            assert_eq!(keys.verify(&signed[..place]), None, "cut at {place}");
+            assert_eq!(keys.verify(&signed[place + 1..]), None, "begun after {place}");
         }
-        assert_eq!(key.verify(&[&signed[..], &[0]].concat()), None);
+        assert_eq!(keys.verify(&[&signed[..], &[0]].concat()), None);
+    }
+
+    #[test]
+    fn servers_with_the_same_keys_for_clients_verify_what_each_other_signed() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, copy, other] = ["keys", "copy", "other"].map(|name| folder.path().join(name));
+        for file in [&file, &file, &other] {
+            key_file::add(file, Role::Read, None, "").unwrap();
+        }
+        // In another order, and with the same mode.
+        std::fs::copy(&file, &copy).unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
+        let lines: Vec<_> = text.lines().rev().collect();
+        std::fs::write(&copy, lines.join("\n")).unwrap();
+        let signed = derived(&file).sign(b"SELECT 1".to_vec());
+        assert_eq!(derived(&copy).verify(&signed), Some(&b"SELECT 1"[..]));
+        assert_eq!(derived(&other).verify(&signed), None);
+        assert_eq!(random().verify(&signed), None);
+    }
+
+    #[test]
+    fn what_was_signed_stays_valid_when_the_keys_for_clients_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("keys");
+        key_file::add(&file, Role::Read, None, "").unwrap();
+        let keyring = Keyring::open(&file).unwrap();
+        let settings = Settings { keys: Some(keyring.clone()), ..Settings::default() };
+        let keys = MacKeys::new(&settings).unwrap();
+        let before = keys.sign(b"before".to_vec());
+        key_file::add(&file, Role::Read, None, "").unwrap();
+        keyring.reload();
+        let after = keys.sign(b"after".to_vec());
+        assert!(keys.verify(&before).is_some() && keys.verify(&after).is_some());
+        // As a server that started since.
+        let newer = derived(&file);
+        assert!(newer.verify(&before).is_none() && newer.verify(&after).is_some());
     }
 }

@@ -26,7 +26,7 @@ use tokio_rustls::TlsAcceptor;
 use tonic::codegen::InterceptedService;
 use tonic::transport::Server;
 
-use self::mac::MacKey;
+use self::mac::MacKeys;
 use self::service::FlightSql;
 use self::timed::Timed;
 use super::listener::{HEAD_TIME, PING_PAUSE};
@@ -48,12 +48,12 @@ pub async fn serve(
 ) {
     let tls = tls.map(|tls| super::tls::speaking(&tls, &[ALPN]));
     let keys = keys::Gate::over(service.clone());
-    let key = match MacKey::random() {
-        Ok(key) => key,
+    let handle_keys = match MacKeys::new(&service.settings) {
+        Ok(keys) => keys,
         Err(error) => return tracing::error!(%error, "Flight SQL has not started"),
     };
     let budget = Arc::clone(&service.work.budget);
-    let calls = FlightServiceServer::new(FlightSql::new(service.clone(), key))
+    let calls = FlightServiceServer::new(FlightSql::new(service.clone(), handle_keys))
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let answers = InterceptedService::new(Timed { calls, budget }, keys);
     let opened = connection::opened(listener, tls, service.settings.stall_time());

@@ -28,7 +28,7 @@ use super::super::budget::ROWS_BYTES;
 use super::super::questions::{Described, Question, Rows};
 use super::super::request_log::Entry;
 use super::handle::Prepared;
-use super::mac::MacKey;
+use super::mac::MacKeys;
 use super::rows::{self, FlightStream};
 use super::values::ValuesReader;
 use super::{calls, catalog, keys, status};
@@ -41,23 +41,23 @@ const DO_GET: &str = "DoGet";
 
 pub struct FlightSql {
     service: Service,
-    /// Signs the handles of prepared statements.
-    key: MacKey,
+    /// Sign the handles of prepared statements.
+    handle_keys: MacKeys,
 }
 
 type Answer<T> = Result<T, Status>;
 
 impl FlightSql {
-    pub fn new(service: Service, key: MacKey) -> Self {
-        Self { service, key }
+    pub fn new(service: Service, handle_keys: MacKeys) -> Self {
+        Self { service, handle_keys }
     }
 
     fn sign(&self, prepared: &Prepared) -> Answer<Bytes> {
-        prepared.to_handle(&self.key).map_err(status::of)
+        prepared.to_handle(&self.handle_keys).map_err(status::of)
     }
 
     fn verify(&self, handle: &[u8]) -> Answer<Prepared> {
-        Prepared::from_handle(handle, &self.key).map_err(status::of)
+        Prepared::from_handle(handle, &self.handle_keys).map_err(status::of)
     }
 
     /// The newest version of the data.

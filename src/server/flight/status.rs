@@ -4,16 +4,13 @@ use tonic::Status;
 
 use super::super::problem::Refusal;
 use crate::error::Error;
-use crate::sql::Limits;
 
 /// The client reads what it can mend itself; what it cannot is logged, once.
 pub fn of(error: Error) -> Status {
     match error {
         Error::Argument(sentence) => Status::invalid_argument(sentence),
         Error::Query(wrong) => Status::invalid_argument(wrong.sentence),
-        Error::Limit(sentence) if Limits::is_of_time(&sentence) => {
-            Status::deadline_exceeded(sentence)
-        }
+        Error::Timeout(sentence) => Status::deadline_exceeded(sentence),
         Error::Limit(sentence) => Status::resource_exhausted(sentence),
         Error::Busy(sentence) => Status::unavailable(sentence),
         other => of_refusal(Refusal::from(other)),

@@ -54,7 +54,7 @@ pub struct Record {
 impl Record {
     /// The question; `None` where the words are none of this version of the program.
     pub fn settled(&self) -> Option<Settled> {
-        let ask = Ask::of(self.options.as_object()?).ok()?;
+        let ask = Ask::from_fields(self.options.as_object()?).ok()?;
         let zone_rules = self.zone_rules.clone();
         let Self { version, fingerprint, now, .. } = *self;
         Some(Settled { version, fingerprint, zone_rules, now, ask })

@@ -42,7 +42,7 @@ pub struct Listed {
 
 #[cfg(unix)]
 impl Listed {
-    fn of(job: &Job) -> Self {
+    fn from_job(job: &Job) -> Self {
         let Report {
             id,
             state,
@@ -93,7 +93,7 @@ impl Listed {
 impl Jobs {
     /// All reports, newest first.
     pub fn listed(&self) -> Vec<Listed> {
-        self.newest(None, usize::MAX).iter().map(|job| Listed::of(job)).collect()
+        self.newest(None, usize::MAX).iter().map(|job| Listed::from_job(job)).collect()
     }
 
     /// Makes a report again whose file is broken.

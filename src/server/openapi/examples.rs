@@ -24,7 +24,7 @@ pub struct Examples {
 }
 
 impl Examples {
-    pub async fn of(service: &Service, request: &Request) -> Self {
+    pub async fn read(service: &Service, request: &Request) -> Self {
         if gate::caller(&service.settings, request, Some(Role::Read)).role.is_err() {
             return Self::default();
         }

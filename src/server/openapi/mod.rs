@@ -24,7 +24,7 @@ use super::service::{Service, content};
 use crate::option_text::keyword;
 
 pub async fn reply(service: &Service, request: &Request) -> Reply {
-    let examples = Examples::of(service, request).await;
+    let examples = Examples::read(service, request).await;
     content(StatusCode::OK, "application/json", document(&examples).to_string() + "\n")
 }
 

@@ -10,7 +10,9 @@ use datafusion_postgres::pgwire::api::portal::{Format, Portal, PortalExecutionSt
 use datafusion_postgres::pgwire::api::query::{
     ExtendedQueryHandler, SimpleQueryHandler, send_describe_response, send_ready_for_query,
 };
-use datafusion_postgres::pgwire::api::results::{DescribePortalResponse, Response, Tag};
+use datafusion_postgres::pgwire::api::results::{
+    DescribePortalResponse, QueryResponse, Response, Tag,
+};
 use datafusion_postgres::pgwire::api::store::{Entry, PortalStore};
 use datafusion_postgres::pgwire::api::{
     ClientInfo, ClientPortalStore, ConnectionHandle, DEFAULT_NAME, PgWireConnectionState,
@@ -23,24 +25,23 @@ use datafusion_postgres::pgwire::messages::extendedquery::{
 };
 use datafusion_postgres::pgwire::messages::response::{EmptyQueryResponse, TransactionStatus};
 use datafusion_postgres::pgwire::messages::simplequery::Query;
-use datafusion_postgres::pgwire::messages::startup::ParameterStatus;
 use futures::{Sink, SinkExt, StreamExt};
 
 use super::super::Service;
 use super::answerer::Form;
-use super::failure::error;
+use super::commands::{not_in_vain, obey};
+use super::idle::IdleSessions;
 use super::kept;
 use super::messages;
 use super::prepared::{Planner, Prepared};
 use super::rows::{self, WARNING};
-use super::settings;
-use super::statement::Command;
+use super::suspended::{Suspended, suspended_time};
 
 pub struct Answers(Arc<Planner>);
 
 impl Answers {
-    pub fn over(service: Service) -> Self {
-        Self(Arc::new(Planner { service }))
+    pub fn new(service: Service, idle: IdleSessions) -> Self {
+        Self(Arc::new(Planner { service, idle }))
     }
 
     /// Runs every statement of a text after the one before it was answered; returns how many rows
@@ -65,11 +66,12 @@ impl Answers {
             }
             not_in_vain(client)?;
             let form = Form::new(place, client, &[]);
-            let question = self.0.question(client, text, (form, Bytes::new())).await?;
-            let mut answer = rows::run(&self.0, question, client, &Format::default()).await?;
-            let fields = answer.row_schema().as_ref().clone();
+            let question = self.0.question(client, text, form, Bytes::new()).await?;
+            let answer = rows::run(&self.0, question, client, &Format::default()).await?;
+            let mut rows = answer.rows;
+            let fields = rows.row_schema().as_ref().clone();
             send_describe_response(client, &DescribePortalResponse::new(fields)).await?;
-            let (sent, _) = send(client, &mut answer, usize::MAX).await?;
+            let (sent, _) = send(client, &mut rows, usize::MAX).await?;
             *rows_sent.get_or_insert(0) += sent;
             let tag = Tag::new("SELECT").with_rows(sent);
             client.feed(Message::CommandComplete(tag.into())).await?;
@@ -91,24 +93,32 @@ impl Answers {
         C::Error: Debug,
         PgWireError: From<<C as Sink<Message>>::Error>,
     {
+        let mut deliveries = kept::resume_portal(client, &portal.name).map(Suspended::resume);
         let state = portal.state();
         let mut state = state.lock().await;
         if matches!(*state, PortalExecutionState::Initial) {
-            match ExtendedQueryHandler::do_query(self, client, portal, rows_max).await? {
-                Response::Query(answer) => *state = PortalExecutionState::Suspended(answer),
-                Response::Execution(tag) => {
+            match self.begin(client, portal).await? {
+                Begun::Question(answer) => {
+                    *state = PortalExecutionState::Suspended(answer.rows);
+                    deliveries = Some(answer.deliveries);
+                }
+                Begun::Command(tag) => {
                     *state = PortalExecutionState::Finished;
                     client.feed(Message::CommandComplete(tag.into())).await?;
                     return Ok(None);
                 }
-                _ => return Err(error("XX000", "a statement is neither question nor command")),
             }
         }
         let (sent, is_over) = match &mut *state {
-            PortalExecutionState::Suspended(answer) => send(client, answer, rows_max).await?,
+            PortalExecutionState::Suspended(rows) => send(client, rows, rows_max).await?,
             _ => (0, true),
         };
         if !is_over {
+            if let Some(deliveries) = deliveries {
+                let time = suspended_time(&self.0.service.settings);
+                let suspended = Suspended::new(portal.state(), deliveries, time);
+                kept::suspend_portal(client, &portal.name, suspended);
+            }
             client.feed(Message::PortalSuspended(PortalSuspended::new())).await?;
             return Ok(Some(sent));
         }
@@ -117,12 +127,37 @@ impl Answers {
         client.feed(Message::CommandComplete(tag.into())).await?;
         Ok(Some(sent))
     }
+
+    /// Obeys a command, or begins to answer a question over the newest data.
+    async fn begin<C>(&self, client: &mut C, portal: &Portal<Arc<Prepared>>) -> PgWireResult<Begun>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Arc<Prepared>>,
+        PgWireError: From<<C as Sink<Message>>::Error>,
+    {
+        match portal.statement.statement.as_ref() {
+            Prepared::Command(command) => Ok(Begun::Command(obey(client, command).await?)),
+            Prepared::Question(question) => {
+                not_in_vain(client)?;
+                let (form, values) = question.bound(portal);
+                let question = self.0.question(client, question.text(), form, values).await?;
+                let format = &portal.result_column_format;
+                Ok(Begun::Question(rows::run(&self.0, question, client, format).await?))
+            }
+        }
+    }
+}
+
+/// What comes of a bound statement that is run.
+enum Begun {
+    Question(rows::Answer),
+    Command(Tag),
 }
 
 /// Sends rows, but no more than that; returns how many, and whether they are all.
 async fn send<C>(
     client: &mut C,
-    answer: &mut rows::Answer,
+    rows: &mut QueryResponse,
     rows_max: usize,
 ) -> PgWireResult<(usize, bool)>
 where
@@ -131,7 +166,7 @@ where
 {
     let mut sent = 0;
     while sent < rows_max {
-        match answer.data_rows().next().await {
+        match rows.data_rows().next().await {
             Some(Ok(row)) => {
                 client.feed(Message::DataRow(row)).await?;
                 sent += 1;
@@ -144,66 +179,6 @@ where
         }
     }
     Ok((sent, false))
-}
-
-/// Does what a command says about the session, which is little: there is nothing to change, so
-/// that a transaction is only remembered.
-async fn obey<C>(client: &mut C, command: &Command) -> PgWireResult<Tag>
-where
-    C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin,
-    C::PortalStore: PortalStore,
-    PgWireError: From<<C as Sink<Message>>::Error>,
-{
-    let status = client.transaction_status();
-    Ok(match command {
-        Command::End(tag) => {
-            client.set_transaction_status(TransactionStatus::Idle);
-            match status {
-                TransactionStatus::Error => Tag::new("ROLLBACK"),
-                _ => Tag::new(tag),
-            }
-        }
-        // So that what is rolled back to before a failure goes on.
-        Command::Nothing("ROLLBACK") => {
-            client.set_transaction_status(status.to_idle_state().to_in_transaction_state());
-            Tag::new("ROLLBACK")
-        }
-        _ if status == TransactionStatus::Error => return Err(in_vain()),
-        Command::Begin => {
-            client.set_transaction_status(status.to_in_transaction_state());
-            Tag::new("BEGIN")
-        }
-        Command::Nothing(tag) => Tag::new(tag),
-        Command::Deallocate(name) => {
-            kept::deallocate(client, name.as_deref());
-            Tag::new(if name.is_some() { "DEALLOCATE" } else { "DEALLOCATE ALL" })
-        }
-        Command::Discard => {
-            kept::deallocate(client, None);
-            kept::close_portals(client);
-            Tag::new("DISCARD ALL")
-        }
-        Command::Set(name, value) => {
-            let told = settings::set(name, value.as_deref(), client.metadata_mut())?;
-            if let Some((name, value)) = told {
-                let told = ParameterStatus::new(name.to_owned(), value);
-                client.feed(Message::ParameterStatus(told)).await?;
-            }
-            Tag::new("SET")
-        }
-    })
-}
-
-/// Refuses questions in a transaction that has failed, as clients expect.
-fn not_in_vain(client: &impl ClientInfo) -> PgWireResult<()> {
-    match client.transaction_status() {
-        TransactionStatus::Error => Err(in_vain()),
-        _ => Ok(()),
-    }
-}
-
-fn in_vain() -> PgWireError {
-    error("25P02", "the transaction has failed; expected ROLLBACK")
 }
 
 /// Does the work, unless the client asks on another connection to cancel it.
@@ -293,7 +268,7 @@ impl ExtendedQueryHandler for Answers {
         C::Error: Debug,
         PgWireError: From<<C as Sink<Message>>::Error>,
     {
-        kept::bind(client, &self.0.service.work.kept, &message)?;
+        kept::bind(client, &self.0, &message).await?;
         client.send(Message::BindComplete(BindComplete::new())).await?;
         Ok(())
     }
@@ -358,7 +333,6 @@ impl ExtendedQueryHandler for Answers {
         Ok(())
     }
 
-    /// Obeys a command, or begins to answer a question over the newest data.
     async fn do_query<C>(
         &self,
         client: &mut C,
@@ -371,16 +345,9 @@ impl ExtendedQueryHandler for Answers {
         C::Error: Debug,
         PgWireError: From<<C as Sink<Message>>::Error>,
     {
-        match portal.statement.statement.as_ref() {
-            Prepared::Command(command) => Ok(Response::Execution(obey(client, command).await?)),
-            Prepared::Question(question) => {
-                not_in_vain(client)?;
-                let bound = question.bound(portal);
-                let question = self.0.question(client, question.text(), bound).await?;
-                let format = &portal.result_column_format;
-                let answer = rows::run(&self.0, question, client, format).await?;
-                Ok(Response::Query(answer))
-            }
-        }
+        Ok(match self.begin(client, portal).await? {
+            Begun::Question(answer) => Response::Query(answer.rows),
+            Begun::Command(tag) => Response::Execution(tag),
+        })
     }
 }

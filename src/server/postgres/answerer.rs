@@ -152,7 +152,7 @@ impl Answerer {
     /// Where it is not SQL, says where; where it is too deep.
     pub fn read(&self, text: &str) -> Result<Vec<Outline>, Failure> {
         let statements = self.statements(text).map_err(to_failure)?;
-        Ok(statements.iter().map(Outline::of).collect())
+        Ok(statements.iter().map(Outline::from_said).collect())
     }
 
     fn statements(&self, text: &str) -> PgWireResult<Arc<Vec<Said>>> {
@@ -187,6 +187,8 @@ impl Answerer {
             self.planned(session, &asked).await.map_err(to_failure)?;
         if text.len() <= KEPT_BYTES_MAX && is_lasting {
             let mut plans = locked(&self.plans);
+            // Two that planned it at the same time have the same.
+            plans.retain(|(of, _)| *of != asked);
             plans.truncate(PLANS_MAX - 1);
             plans.push_front((asked, plan.clone()));
         }
@@ -271,8 +273,7 @@ mod tests {
             let mut portal =
                 Portal::<()>::new_cursor(String::new(), Arc::new(StoredStatement::default()));
             portal.parameter_format = formats;
-            portal.parameters =
-                parameters.iter().map(|value| value.map(|text| Bytes::from(text))).collect();
+            portal.parameters = parameters.iter().map(|value| value.map(Bytes::from)).collect();
             let (form, bytes) = form().bound(&portal);
             let text = serde_json::to_string(&form).unwrap();
             let form: Form = serde_json::from_str(&text).unwrap();

@@ -20,7 +20,7 @@ const CHUNK_BYTES: usize = 8 << 10;
 /// What is read of a client whose message was refused, and how long: a connection that is closed
 /// over bytes that nobody has read is reset, and the client may lose the answer.
 const LINGER_BYTES_MAX: usize = 8 << 20;
-const LINGER_TIME: Duration = Duration::from_secs(2);
+pub const LINGER_TIME: Duration = Duration::from_secs(2);
 /// From the first byte of a message to its last.
 const MESSAGE_TIME: Duration = Duration::from_secs(60);
 

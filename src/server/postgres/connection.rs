@@ -25,22 +25,33 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::codec::Framed;
 
 use super::super::keys::Pass;
-use super::super::places::{self, Place};
+use super::super::places::{self, Full, Place};
 use super::answer::Answers;
-use super::checked::{Checked, hang_up};
+use super::checked::{Checked, LINGER_TIME, hang_up};
+use super::failure::fatal;
 use super::frames::Phase;
+use super::idle::IdleSessions;
+use super::kept;
 use super::negotiation::{Negotiated, negotiate};
 use super::prepared::Prepared;
 use super::startup::Startup;
+use crate::client::Client;
 
 /// How long a client may take until it is let in.
 pub const STARTUP_TIME: Duration = Duration::from_secs(10);
+
+/// What a client hears whose session ends because it was idle.
+const IDLE_FOR_PLACE: &str =
+    "the session was idle, and others need its place among the connections; connect again";
+const IDLE_FOR_MEMORY: &str =
+    "the session was idle, and others need the memory of its statements; connect again";
 
 /// What answers the messages of all clients.
 pub struct Handlers {
     pub startup: Arc<Startup>,
     pub answers: Arc<Answers>,
     pub cancel: Arc<DefaultCancelHandler>,
+    pub idle: IdleSessions,
     pub body_bytes_max: usize,
     pub startup_time: Duration,
     /// For a client that takes nothing of what it is sent.
@@ -49,7 +60,8 @@ pub struct Handlers {
 
 type Socket = Framed<Checked<MaybeTls>, PgWireMessageServerCodec<Arc<Prepared>>>;
 
-/// Answers until the client goes, or is refused.
+/// Answers until the client goes, is refused, or has been idle where others need its place. Where all
+/// places are full, it may ask to cancel a query, and is refused otherwise.
 ///
 /// # Errors
 /// Where the connection breaks off.
@@ -58,9 +70,17 @@ pub async fn run(
     tls: Option<TlsAcceptor>,
     handlers: &Handlers,
     place: &Place,
+    full: Option<Full>,
 ) -> std::io::Result<()> {
-    let started = start(stream, tls.as_ref(), handlers, place);
-    let Ok(started) = tokio::time::timeout(handlers.startup_time, started).await else {
+    let started = start(stream, tls.as_ref(), handlers, place, full);
+    let started = tokio::select! {
+        started = tokio::time::timeout(handlers.startup_time, started) => started,
+        () = place.evicted() => {
+            tracing::debug!("a silent client gave its place up");
+            return Ok(());
+        }
+    };
+    let Ok(started) = started else {
         tracing::debug!("a client was not let in within the time for it");
         return Ok(());
     };
@@ -76,10 +96,14 @@ async fn start(
     tls: Option<&TlsAcceptor>,
     handlers: &Handlers,
     place: &Place,
+    full: Option<Full>,
 ) -> std::io::Result<Option<Socket>> {
     let address = stream.peer_addr()?;
     let Some(negotiated) = negotiate(stream, tls).await? else { return Ok(None) };
     let mut socket = framed(negotiated, address, handlers);
+    if let Some(full) = full {
+        socket.session_extensions().insert(full);
+    }
     while is_starting(&socket) {
         if !answer_next(&mut socket, handlers, place).await? {
             return Ok(None);
@@ -114,7 +138,7 @@ async fn answer_next(
     };
     socket.get_mut().expect(phase);
     let next = match phase {
-        Phase::Session => next_of_session(socket, place).await,
+        Phase::Session => next_of_session(socket, handlers, place).await,
         _ => socket.next().await,
     };
     let message = match next {
@@ -124,8 +148,7 @@ async fn answer_next(
     };
     let is_extended = message.is_extended_query();
     let is_last = matches!(message, Message::CancelRequest(_));
-    let key = socket.session_extensions().get::<Pass>().map(|pass| pass.key());
-    let client = places::client(key, Some(socket.socket_addr()));
+    let client = client(socket);
     let answered = process_message(
         message,
         socket,
@@ -144,11 +167,37 @@ async fn answer_next(
     Ok(true)
 }
 
-/// The next message; until it is there, the client is idle.
-async fn next_of_session(socket: &mut Socket, place: &Place) -> Option<PgWireResult<Message>> {
+fn client(socket: &Socket) -> Client {
+    let key = socket.session_extensions().get::<Pass>().map(|pass| pass.key());
+    places::client(key, Some(socket.socket_addr()))
+}
+
+/// The next message. Until it is there the client is idle, and an error where others need its place, or
+/// the memory of what it keeps.
+async fn next_of_session(
+    socket: &mut Socket,
+    handlers: &Handlers,
+    place: &Place,
+) -> Option<PgWireResult<Message>> {
     place.idle();
     shrink(socket);
-    let next = socket.next().await;
+    let mut idle = kept::is_any(socket).then(|| handlers.idle.enter(client(socket)));
+    let others_need_memory = async {
+        match &mut idle {
+            Some(idle) => idle.evicted().await,
+            None => std::future::pending().await,
+        }
+    };
+    let next = tokio::select! {
+        biased;
+        next = socket.next() => next,
+        () = place.evicted() => Some(Err(fatal("57P05", IDLE_FOR_PLACE))),
+        eviction = others_need_memory => {
+            kept::forget_all(socket);
+            drop(eviction);
+            Some(Err(fatal("57P05", IDLE_FOR_MEMORY)))
+        }
+    };
     place.heard();
     next
 }
@@ -177,33 +226,15 @@ fn told(error: PgWireError) -> std::io::Result<ErrorInfo> {
     }
 }
 
-/// Says why, and closes the connection.
+/// Says why, and closes the connection; a client that does not listen is not waited for.
 async fn refuse(socket: &mut Socket, told: ErrorInfo) -> std::io::Result<bool> {
-    socket.send(PgWireBackendMessage::ErrorResponse(told.into())).await?;
-    hang_up(socket.get_mut().stream_mut()).await;
+    let said = socket.send(PgWireBackendMessage::ErrorResponse(told.into()));
+    if let Ok(said) = tokio::time::timeout(LINGER_TIME, said).await {
+        said?;
+        hang_up(socket.get_mut().stream_mut()).await;
+    }
     Ok(false)
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::net::TcpListener;
-
-    use super::super::super::places::Places;
-    use super::super::super::{Service, Settings};
-    use super::*;
-
-    #[tokio::test]
-    async fn a_client_that_says_nothing_is_let_go() {
-        let folder = tempfile::tempdir().unwrap();
-        let service = Service::open(folder.path().to_owned(), Settings::default()).unwrap();
-        let handlers =
-            Handlers { startup_time: Duration::ZERO, ..super::super::handlers(service.clone()) };
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (stream, address) = listener.accept().await.unwrap();
-        let place = Arc::new(Places::new(1)).take(address.ip()).unwrap();
-        run(stream, None, &handlers, &place).await.unwrap();
-        assert_eq!(client.peek(&mut [0]).await.unwrap(), 0);
-        service.close();
-    }
-}
+mod tests;

@@ -8,7 +8,7 @@ use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError};
 use super::super::problem::Refusal;
 use super::super::questions::Failure;
 use crate::error::{Error, Fault};
-use crate::sql::{Limits, place_of};
+use crate::sql::place_of;
 
 pub fn error(code: &str, sentence: impl Into<String>) -> PgWireError {
     PgWireError::UserError(Box::new(ErrorInfo::new("ERROR".into(), code.into(), sentence.into())))
@@ -53,7 +53,7 @@ pub fn code(failed: &PgWireError) -> &str {
 /// The client reads what it can mend itself; what it cannot is logged, once.
 pub fn of(failed: Error) -> PgWireError {
     match failed {
-        Error::Limit(sentence) if Limits::is_of_time(&sentence) => error("57014", sentence),
+        Error::Timeout(sentence) => error("57014", sentence),
         Error::Limit(sentence) | Error::Busy(sentence) => error("53200", sentence),
         Error::Argument(sentence) => error(code_of(Fault::Other), sentence),
         Error::Query(wrong) => error(code_of(wrong.fault), wrong.sentence),
@@ -115,6 +115,19 @@ fn position(text: &str, place: Location) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sql::Limits;
+
+    #[test]
+    fn limits_of_time_have_a_code_of_their_own_whatever_their_sentence_says() {
+        let limits = Limits::default();
+        for (limit, expected) in [
+            (limits.out_of_time(), "57014"),
+            (limits.out_of_patience(), "57014"),
+            (limits.out_of_memory("for a column \"--sql-time\""), "53200"),
+        ] {
+            assert_eq!(code(&of(limit)), expected);
+        }
+    }
 
     #[test]
     fn a_place_is_counted_in_characters() {

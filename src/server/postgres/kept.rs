@@ -21,6 +21,7 @@ use super::super::budget::{Budget, ROWS_BYTES, Share};
 use super::failure::{self, error};
 use super::messages;
 use super::prepared::{Planner, Prepared};
+use super::suspended::Suspended;
 use crate::client::Client;
 
 /// Statements of a connection, and portals.
@@ -48,6 +49,8 @@ struct Size {
     bytes: usize,
     /// The room in the memory of all connections.
     _share: Share,
+    /// Of a portal that was read in part.
+    suspended: Option<Suspended>,
 }
 
 impl Kept {
@@ -81,7 +84,7 @@ impl Sizes {
                 ),
             ));
         }
-        sizes.insert(name.to_owned(), Size { bytes, _share: share });
+        sizes.insert(name.to_owned(), Size { bytes, _share: share, suspended: None });
         Ok(())
     }
 
@@ -134,6 +137,32 @@ pub fn open_answer(client: &impl ClientInfo, budget: &Arc<Budget>) -> PgWireResu
     Ok(OpenAnswer { _place: place, _share: share })
 }
 
+/// Room for so many bytes that the current client keeps. Where there is none, sessions end that are
+/// idle: the client's own, and those of clients that keep as much as it would.
+///
+/// # Errors
+/// Where there is no room even so.
+async fn room(planner: &Planner, bytes: usize) -> PgWireResult<Share> {
+    let (client, budget) = (Client::current(), &planner.service.work.kept);
+    loop {
+        let full = match budget.take(client, bytes) {
+            Ok(share) => return Ok(share),
+            Err(full) => full,
+        };
+        let wanted = budget.bytes_of(client).saturating_add(bytes);
+        let may_go = |other: Client| other == client || budget.bytes_of(other) >= wanted;
+        if !planner.idle.evict(may_go).await {
+            return Err(failure::of(full));
+        }
+    }
+}
+
+/// Whether the client keeps anything.
+pub fn is_any(client: &impl ClientInfo) -> bool {
+    let kept = Kept::by(client);
+    !kept.statements.lock().is_empty() || !kept.portals.lock().is_empty()
+}
+
 /// Prepares a statement, in place of the one of its name.
 ///
 /// # Errors
@@ -146,7 +175,7 @@ where
     let name = message.name.as_deref().unwrap_or(DEFAULT_NAME);
     let bytes = message.query.len() + size_of_val(message.type_oids.as_slice());
     let taken = PLAN_BYTES + PLAN_BYTES_OF_BYTE * bytes;
-    let share = planner.service.work.kept.take(Client::current(), taken).map_err(failure::of);
+    let share = room(planner.as_ref(), taken).await;
     let kept = Kept::by(client);
     let put =
         share.and_then(|share| kept.statements.put("prepared statements", name, bytes, share));
@@ -171,7 +200,7 @@ where
 ///
 /// # Errors
 /// Where there is no such statement, or no room for a portal.
-pub fn bind<C>(client: &C, budget: &Arc<Budget>, message: &Bind) -> PgWireResult<()>
+pub async fn bind<C>(client: &C, planner: &Planner, message: &Bind) -> PgWireResult<()>
 where
     C: ClientInfo + ClientPortalStore,
     C::PortalStore: PortalStore<Statement = Arc<Prepared>>,
@@ -186,7 +215,7 @@ where
     }
     let values = message.parameters.iter().flatten().map(|value| value.len());
     let bytes = values.sum::<usize>() + size_of_val(message.parameters.as_slice());
-    let share = budget.take(Client::current(), bytes).map_err(failure::of)?;
+    let share = room(planner, bytes).await?;
     Kept::by(client).portals.put("portals", name, bytes, share)?;
     match statement {
         Entry::Value(statement) => {
@@ -196,6 +225,18 @@ where
         Entry::Empty => client.portal_store().put_empty_portal(name),
     }
     Ok(())
+}
+
+/// The portal's client has all rows that it asked for, and may come for more.
+pub fn suspend_portal(client: &impl ClientInfo, name: &str, suspended: Suspended) {
+    if let Some(portal) = Kept::by(client).portals.lock().get_mut(name) {
+        portal.suspended = Some(suspended);
+    }
+}
+
+/// The portal's client comes for more rows; `None` where it was not suspended.
+pub fn resume_portal(client: &impl ClientInfo, name: &str) -> Option<Suspended> {
+    Kept::by(client).portals.lock().get_mut(name)?.suspended.take()
 }
 
 pub fn close_portal<C>(client: &C, name: &str)
@@ -215,6 +256,16 @@ where
 {
     Kept::by(client).portals.clear();
     client.portal_store().clear_portals();
+}
+
+/// Forgets all that the client keeps.
+pub fn forget_all<C>(client: &C)
+where
+    C: ClientInfo + ClientPortalStore,
+    C::PortalStore: PortalStore,
+{
+    close_portals(client);
+    deallocate(client, None);
 }
 
 /// Forgets the statement of a name, or all.

@@ -3,8 +3,10 @@
 //! `connection` reads a client's messages, which `negotiation` may encrypt; `frames` holds each
 //! against the protocol before the protocol crate decodes it, and `checked` hands on what passed.
 //! `startup` lets a client in, after a wait where `throttle` says so. `answer` has what it says run
-//! and sends the rows, `messages` logs what was said. Statements and portals are `kept`. `settings` are
-//! those of a client's session, which `SET` and `SHOW` mean, and `failure` is what it hears instead.
+//! and sends the rows, `commands` are about its session, `messages` logs what was said. Statements and
+//! portals are `kept`, by sessions that are `idle` until others need the memory; portals are `suspended`
+//! while their clients read. `settings` are those of a client's session, which `SET` and `SHOW` mean,
+//! and `failure` is what it hears instead.
 //!
 //! The `answerer` works where questions are answered, which is in another process: `statement` reads
 //! what clients say and `dialect` what that means to PostgreSQL, `sessions` plans it over the tables of
@@ -14,10 +16,12 @@
 mod answer;
 mod answerer;
 mod checked;
+mod commands;
 mod connection;
 mod dialect;
 mod failure;
 mod frames;
+mod idle;
 mod kept;
 mod messages;
 mod negotiation;
@@ -28,6 +32,7 @@ mod sessions;
 mod settings;
 mod startup;
 mod statement;
+mod suspended;
 mod system;
 mod throttle;
 mod values;
@@ -47,9 +52,10 @@ use tokio_rustls::TlsAcceptor;
 use self::answer::Answers;
 pub use self::answerer::{Answerer, Form};
 use self::connection::{Handlers, STARTUP_TIME};
+use self::idle::{IDLE_TIME, IdleSessions};
 use self::startup::Startup;
 pub use self::statement::Outline;
-use super::accept::{Accepted, SQL_CONNECTIONS_MAX, connections};
+use super::accept::{Accepted, RESERVE, SQL_CONNECTIONS_MAX, connections};
 use super::descriptors::places;
 use super::{Bound, Service};
 
@@ -66,7 +72,8 @@ pub async fn serve(
     let handlers = Arc::new(handlers(service.clone()));
     let tls = tls.map(|tls| super::tls::speaking(&tls, &[ALPN]));
     let mut clients = JoinSet::new();
-    let mut accepted = std::pin::pin!(connections(listener, places(SQL_CONNECTIONS_MAX), 0));
+    let accepted = connections(listener, places(SQL_CONNECTIONS_MAX), places(RESERVE));
+    let mut accepted = std::pin::pin!(accepted);
     let mut stop = std::pin::pin!(service.stopped());
     loop {
         tokio::select! {
@@ -91,19 +98,15 @@ async fn talk(
     handlers: Arc<Handlers>,
     service: Service,
 ) {
-    let Accepted { stream, place, .. } = accepted;
+    let Accepted { stream, place, full, .. } = accepted;
     let talked = async {
         let (stream, other) = doubled(stream)?;
-        let mut talk = std::pin::pin!(connection::run(stream, tls, &handlers, &place));
+        let mut talk = std::pin::pin!(connection::run(stream, tls, &handlers, &place, full));
         tokio::select! {
             // What a client said before it went, as a request to cancel, is heard.
             biased;
             talked = &mut talk => return talked,
             () = gone(&other) => return Ok(()),
-            () = place.evicted() => {
-                tracing::debug!("a silent client gave its place up");
-                return Ok(());
-            }
             () = service.stopped() => {}
         }
         // It hears the end of what the client says, once it has answered.
@@ -136,12 +139,14 @@ async fn gone(stream: &TcpStream) {
 
 fn handlers(service: Service) -> Handlers {
     let clients = Arc::new(ConnectionManager::new());
+    let idle = IdleSessions::new(IDLE_TIME);
     Handlers {
         startup: Arc::new(Startup::over(service.clone(), Arc::clone(&clients))),
         body_bytes_max: service.settings.body_bytes_max,
         startup_time: STARTUP_TIME,
         stall_time: service.settings.stall_time(),
-        answers: Arc::new(Answers::over(service)),
+        answers: Arc::new(Answers::new(service, idle.clone())),
+        idle,
         cancel: Arc::new(DefaultCancelHandler::new(clients)),
     }
 }

@@ -15,6 +15,7 @@ use datafusion_postgres::pgwire::error::PgWireResult;
 use super::super::{Service, questions};
 use super::answerer::Form;
 use super::failure::{self, error};
+use super::idle::IdleSessions;
 use super::messages;
 use super::rows;
 use super::settings::statement_time;
@@ -62,6 +63,7 @@ impl Question {
 /// Has what clients say read, planned and run.
 pub struct Planner {
     pub service: Service,
+    pub idle: IdleSessions,
 }
 
 impl Planner {
@@ -82,7 +84,8 @@ impl Planner {
         &self,
         client: &impl ClientInfo,
         text: &str,
-        (form, bytes): (Form, Bytes),
+        form: Form,
+        bytes: Bytes,
     ) -> PgWireResult<questions::Question> {
         let limits = self.limits(client);
         let edition = self.service.catalog.newest().await.map_err(failure::of_refusal)?;
@@ -112,7 +115,7 @@ impl Planner {
             return Ok(Some(Arc::new(Prepared::Command(command))));
         }
         let form = Form::new(0, client, hints);
-        let question = self.question(client, text, (form.clone(), Bytes::new())).await?;
+        let question = self.question(client, text, form.clone(), Bytes::new()).await?;
         let described = self.service.questions.describe(question).await;
         let described = described.map_err(failure::of_failure)?;
         let sent_as = described.sent_as.into_iter();

@@ -20,8 +20,13 @@ use super::super::questions::Question;
 use super::failure::{self, error};
 use super::kept;
 use super::prepared::Planner;
+use crate::sql::Deliveries;
 
-pub type Answer = QueryResponse;
+/// The rows of an answer, and a count of those that its client has taken.
+pub struct Answer {
+    pub rows: QueryResponse,
+    pub deliveries: Deliveries,
+}
 
 /// The severity of what is told after the rows and is no failure of them.
 pub const WARNING: &str = "WARNING";
@@ -42,6 +47,7 @@ pub async fn run(
     let rows = planner.service.questions.run(question).await.map_err(failure::of_failure)?;
     let columns = Arc::new(columns(&rows.schema(), format, Some(options))?);
     let (cut, deliveries) = (rows.cut(), rows.deliveries());
+    let delivered = deliveries.clone();
     let end = futures::stream::once(async move { cut.is_cut().then(|| told_as_cut(limits.rows)) });
     let sent = rows.flat_map({
         let columns = Arc::clone(&columns);
@@ -57,9 +63,9 @@ pub async fn run(
     let told = end.filter_map(|told| async { told.map(Err) });
     let all = sent.chain(told).inspect(move |_| {
         let _is_open = &open;
-        deliveries.count();
+        delivered.count();
     });
-    Ok(QueryResponse::new(columns, all))
+    Ok(Answer { rows: QueryResponse::new(columns, all), deliveries })
 }
 
 /// Digits behind the point that `arrow-pg` can send, as of 0.16.

@@ -34,7 +34,7 @@ impl Sessions {
     /// # Errors
     /// Where the tables cannot be planned.
     pub async fn equip(&self, session: &Session) -> datafusion::error::Result<()> {
-        let tables = self.system_tables.get_or_try_init(|| SystemTables::of(self.shown.clone()));
+        let tables = self.system_tables.get_or_try_init(|| SystemTables::new(self.shown.clone()));
         let tables = tables.await?;
         let context = session.context();
         context.state_ref().write().config_mut().options_mut().sql_parser.collect_spans = true;
@@ -145,7 +145,7 @@ mod tests {
     async fn system_tables_that_are_taken_for_empty_have_no_rows() {
         let config = SessionConfig::new().with_default_catalog_and_schema(CATALOG, SCHEMA);
         let context = SessionContext::new_with_config(config);
-        SystemTables::of(Shown::default()).await.unwrap().add_to(&context).unwrap();
+        SystemTables::new(Shown::default()).await.unwrap().add_to(&context).unwrap();
         for name in EMPTY {
             let table = context.table(format!("pg_catalog.{name}")).await.unwrap();
             assert_eq!(table.count().await.unwrap(), 0, "{name}");

@@ -23,6 +23,7 @@ use futures::{Sink, SinkExt};
 use super::super::Service;
 use super::super::keyring::Keyring;
 use super::super::keys::{Denied, Pass};
+use super::super::places::Full;
 use super::super::request_log::Entry;
 use super::failure::{SUCCESSFUL, fatal};
 use super::messages;
@@ -89,7 +90,19 @@ impl Startup {
         } else {
             return Ok(());
         };
-        let failed = fatal("28000", sentence);
+        self.refused(client, fatal("28000", sentence))
+    }
+
+    /// # Errors
+    /// Where there is no place for the client.
+    fn check_place(&self, client: &impl ClientInfo) -> PgWireResult<()> {
+        match client.session_extensions().get::<Full>() {
+            Some(full) => self.refused(client, fatal("53300", full.sentence())),
+            None => Ok(()),
+        }
+    }
+
+    fn refused(&self, client: &impl ClientInfo, failed: PgWireError) -> PgWireResult<()> {
         messages::refused(&mut messages::begin(&self.service, client, STARTUP), &failed);
         Err(failed)
     }
@@ -151,6 +164,7 @@ impl StartupHandler for Startup {
         match (message, &self.service.settings.keys) {
             (PgWireFrontendMessage::Startup(startup), keys) => {
                 self.check_encryption(client)?;
+                self.check_place(client)?;
                 auth::protocol_negotiation(client, &startup).await?;
                 auth::save_startup_parameters_to_metadata(client, &startup);
                 if keys.is_none() {

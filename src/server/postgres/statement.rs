@@ -60,7 +60,7 @@ const TAGS: [&str; 8] =
 const UNLISTEN: &str = "UNLISTEN";
 
 impl Outline {
-    pub fn of(said: &Said) -> Self {
+    pub fn from_said(said: &Said) -> Self {
         let Said::Command(command) = said else { return Self::Question };
         match command.clone() {
             Command::Set(name, value) => Self::Set(name, value),
@@ -262,7 +262,7 @@ mod tests {
             .collect();
         assert_eq!(read, commands, "{text}");
         let said = Reader::new().read(text).unwrap();
-        let outlined = said.iter().filter_map(|said| Outline::of(said).into_command());
+        let outlined = said.iter().filter_map(|said| Outline::from_said(said).into_command());
         assert_eq!(outlined.collect::<Vec<_>>(), commands, "{text}");
     }
 

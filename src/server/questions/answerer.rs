@@ -113,7 +113,7 @@ impl Answerer {
     /// computes them knew.
     #[cfg(unix)]
     pub async fn at_rest(&self) {
-        self.database.turn_is_free().await;
+        self.database.turns_are_free().await;
     }
 
     /// # Errors
@@ -122,7 +122,7 @@ impl Answerer {
         let open = self.planned(question).await?;
         let Planned { session, plan } = self.bound(open, question)?;
         let head = Head {
-            descriptions: Descriptions::of(&plan).texts(),
+            descriptions: Descriptions::from_plan(&plan).texts(),
             is_plan: matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_)),
             is_repeatable: Session::is_repeatable(&plan),
         };

@@ -15,9 +15,10 @@ use super::{Described, Failure, Head, Question, Rows};
 use crate::error::{Error, Result};
 use crate::fair_semaphore::QueueFull;
 use crate::server::jobs::Jobs;
+use crate::server::memory_shares::beside_bytes;
 use crate::sql::spool::{Spools, Watch, Writer};
 use crate::sql::{Cut, Limits, STACK_BYTES};
-use crate::workers::{Frame, Lease, Lost, Pool, Program, Terms, Turn, frames};
+use crate::workers::{Frame, Lease, Lost, Pool, Program, Terms, Turn, frames, sandbox};
 
 /// Name of the command that answers questions, with the folder behind it.
 const COMMAND: &str = "worker";
@@ -52,6 +53,13 @@ impl Workers {
             what: "cannot start a thread for processes of queries".into(),
             source: error.into(),
         };
+        let missing = sandbox::missing().map_err(no_thread)?;
+        if !missing.is_empty() {
+            tracing::warn!(
+                missing = missing.join(", "),
+                "what takes over a query can reach more than the tables"
+            );
+        }
         let setup = wire::Setup {
             time: limits.time,
             rows: limits.rows,
@@ -64,7 +72,8 @@ impl Workers {
         let spools = Spools::new(limits.spool_bytes, limits.spool_memory_bytes);
         let spools = spools.in_folder(&folder).with_rows_of(limits.row_bytes);
         let program = Program { path, arguments: vec![COMMAND.into(), folder.into()] };
-        let pool = Pool::new(program, limits.at_once, setup).map_err(no_thread)?;
+        let kept_bytes_max = beside_bytes(limits.memory_bytes) / 2;
+        let pool = Pool::new(program, limits.at_once, kept_bytes_max, setup).map_err(no_thread)?;
         Ok(Self { pool, jobs, limits, spools, asked: Mutex::default() })
     }
 
@@ -87,7 +96,7 @@ impl Workers {
                 lease.keep();
                 Ok(statements)
             }
-            _ => Err(refused(lease, answer)),
+            _ => Err(refused(lease, &self.jobs, answer)),
         }
     }
 
@@ -99,18 +108,14 @@ impl Workers {
                 lease.keep();
                 Ok(described)
             }
-            _ => Err(refused(lease, answer)),
+            _ => Err(refused(lease, &self.jobs, answer)),
         }
     }
 
     pub async fn run(&self, question: &Question) -> Answer<Rows> {
         let (answer, lease) = self.begun(Turn::Long, wire::RUN, question).await?;
         if answer.kind != wire::BEGUN {
-            let failure = failure(answer);
-            if failure.is_of_question() {
-                keep_at_rest(lease, self.jobs.clone());
-            }
-            return Err(failure);
+            return Err(refused(lease, &self.jobs, answer));
         }
         let (head, schema): (Head, _) = read(answer)?;
         let schema = messages::schema(&schema).map_err(misunderstood)?;
@@ -165,7 +170,12 @@ impl Workers {
         // A time that no clock can tell is for ever.
         let for_ever = Duration::from_secs(100 * 365 * 24 * 3600);
         let ends_at = Instant::now() + limits.time.min(for_ever);
-        let terms = Terms { ends_at, memory_bytes: memory_bytes_max(self.limits) };
+        let memory_bytes = match turn {
+            // Nothing runs.
+            Turn::Short => beside_bytes(self.limits.memory_bytes),
+            Turn::Long => memory_bytes_max(self.limits),
+        };
+        let terms = Terms { ends_at, memory_bytes };
         self.pool.lease(turn, terms).await.map_err(|lost| of_lost(lost, &limits).into())
     }
 
@@ -254,21 +264,24 @@ impl Receiving {
     }
 
     async fn receive_all(mut self) {
-        let (end, has_answered) = match self.receive_until_end().await {
-            Ok(End::All) => (Ok(()), true),
-            Ok(End::Gone) => (Ok(()), false),
-            Ok(End::Failed(failure)) => {
-                let is_of_question = failure.is_of_question();
-                (Err(failure.into()), is_of_question)
+        let end = self.receive_until_end().await;
+        let Self { lease, jobs, writer, .. } = self;
+        let end = match end {
+            Ok(End::All) => {
+                keep_at_rest(lease, jobs, Lease::keep);
+                Ok(())
             }
-            Err(error) => (Err(error), false),
+            Ok(End::Failed(failure)) => {
+                keep_after(&failure, lease, jobs);
+                Err(failure.into())
+            }
+            // The process is still at work.
+            other => {
+                drop(lease);
+                other.map(drop)
+            }
         };
-        if has_answered {
-            keep_at_rest(self.lease, self.jobs);
-        } else {
-            drop(self.lease);
-        }
-        self.writer.end(end);
+        writer.end(end);
     }
 
     async fn receive_until_end(&mut self) -> Result<End> {
@@ -281,7 +294,10 @@ impl Receiving {
                     let sent = tokio::select! {
                         biased;
                         sent = self.writer.send(batch) => sent,
-                        lost = self.lease.over() => return Err(of_lost(lost, &self.limits)),
+                        lost = self.lease.over() => return Err(match lost {
+                            Lost::Time if self.writer.is_full() => self.limits.out_of_spool(),
+                            lost => of_lost(lost, &self.limits),
+                        }),
                     };
                     if sent.is_err() {
                         return Ok(End::Gone);
@@ -324,25 +340,30 @@ fn failure(answer: Frame) -> Failure {
     read::<Failure>(answer).map_or_else(Failure::from, |(failure, _)| failure)
 }
 
-/// As [`failure`], before anything ran. The process may have other questions, unless what is left of
-/// this one may still take cores and memory.
-fn refused(lease: Lease, answer: Frame) -> Failure {
+/// As [`failure`], before the first row.
+fn refused(lease: Lease, jobs: &Jobs, answer: Frame) -> Failure {
     let failure = failure(answer);
-    if failure.is_of_question() {
-        lease.keep();
-    }
+    keep_after(&failure, lease, jobs.clone());
     failure
 }
 
-/// Lets the process have other questions once nothing goes on of one that ran. Where something does for
+/// Ends a process that failed where the process is at fault, or keeps much memory; otherwise it may
+/// have other questions.
+fn keep_after(failure: &Failure, lease: Lease, jobs: Jobs) {
+    if failure.is_of_question() {
+        keep_at_rest(lease, jobs, Lease::keep_if_light);
+    }
+}
+
+/// Lets the process have other questions once nothing goes on of the last one. Where something does for
 /// long, as of a query that needed few of its rows, the process ends.
-fn keep_at_rest(mut lease: Lease, jobs: Jobs) {
+fn keep_at_rest(mut lease: Lease, jobs: Jobs, keep: fn(Lease)) {
     // Nobody waits for it, and it takes no longer than the time left.
     drop(tokio::spawn(async move {
         lease.set_time_left(REST_TIME);
         let heard = next_frame(&mut lease, &jobs).await;
         if heard.is_ok_and(|frame| frame.kind == wire::RESTED) {
-            lease.keep();
+            keep(lease);
         }
     }));
 }
@@ -365,11 +386,9 @@ fn of_lost(lost: Lost, limits: &Limits) -> Error {
     }
 }
 
-/// What a process may have beside its memory when it is idle: operators have the limit, and what they
-/// hand on, decode and read with comes on top of it.
+/// What a process that runs a question may have more than when it was ready: operators have the limit.
 fn memory_bytes_max(limits: Limits) -> usize {
-    const HANDED_ON: usize = 64 << 20;
-    limits.memory_bytes.saturating_add(limits.memory_bytes / 4).saturating_add(HANDED_ON)
+    limits.memory_bytes.saturating_add(beside_bytes(limits.memory_bytes))
 }
 
 /// Beyond which the system gives a process no memory, used or not: room for the stacks of its threads

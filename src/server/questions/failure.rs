@@ -11,6 +11,7 @@ pub enum Failure {
     Argument(String),
     Query(Fault, String),
     Limit(String),
+    Timeout(String),
     Busy(String),
     /// What could not be had, and what the system says of it.
     Resource(String, String),
@@ -25,12 +26,13 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Whether nothing but the question is wrong, so that whoever found it may go on.
+    /// Whether the question is wrong or meets a limit, so that the process that tells it can answer
+    /// others.
     pub fn is_of_question(&self) -> bool {
-        /// SQLSTATE classes of questions that are wrong, as opposed to those of limits and the server.
-        const OF_QUESTION: [&str; 7] = ["08", "0A", "20", "21", "22", "25", "42"];
+        /// SQLSTATE classes and codes of such questions, as opposed to those of the server.
+        const OF_QUESTION: [&str; 9] = ["08", "0A", "20", "21", "22", "25", "42", "53", "57014"];
         match self {
-            Self::Argument(_) | Self::Query(..) => true,
+            Self::Argument(_) | Self::Query(..) | Self::Limit(_) | Self::Busy(_) => true,
             Self::Postgres { code, .. } => OF_QUESTION.iter().any(|class| code.starts_with(class)),
             _ => false,
         }
@@ -44,6 +46,7 @@ impl From<Error> for Failure {
             Error::Argument(sentence) => Self::Argument(sentence),
             Error::Query(wrong) => Self::Query(wrong.fault, wrong.sentence),
             Error::Limit(sentence) => Self::Limit(sentence),
+            Error::Timeout(sentence) => Self::Timeout(sentence),
             Error::Busy(sentence) => Self::Busy(sentence),
             Error::Resource { what, source } => {
                 let mut causes = vec![source.to_string()];
@@ -70,6 +73,7 @@ impl From<Failure> for Error {
             Failure::Argument(sentence) => Self::Argument(sentence),
             Failure::Query(fault, sentence) => Self::Query(QueryError::new(fault, sentence)),
             Failure::Limit(sentence) => Self::Limit(sentence),
+            Failure::Timeout(sentence) => Self::Timeout(sentence),
             Failure::Busy(sentence) => Self::Busy(sentence),
             Failure::Resource(what, source) => Self::Resource { what, source: source.into() },
             Failure::Bug(what) => Self::bug(what),
@@ -91,7 +95,8 @@ mod tests {
         for error in [
             Error::Argument("a".into()),
             Error::Query(QueryError::new(Fault::DivisionByZero, "b")),
-            Error::Limit("c --sql-time".into()),
+            Error::Limit("c --sql-memory".into()),
+            Error::Timeout("c --sql-time".into()),
             Error::Busy("later".into()),
             Error::Resource { what: "d".into(), source: missing().into() },
             Error::bug("e"),
@@ -109,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_question_is_told_from_limits_and_faults() {
+    fn what_is_wrong_with_a_question_is_told_from_faults_of_the_server() {
         let postgres = |code: &str| Failure::Postgres {
             code: code.into(),
             sentence: String::new(),
@@ -117,12 +122,14 @@ mod tests {
         };
         for (failure, expected) in [
             (Failure::Query(Fault::Syntax, String::new()), true),
-            (Failure::Limit(String::new()), false),
+            (Failure::Limit(String::new()), true),
+            (Failure::Resource(String::new(), String::new()), false),
             (Failure::Bug(String::new()), false),
             (postgres("42P01"), true),
             (postgres("2201W"), true),
-            (postgres("57014"), false),
-            (postgres("53200"), false),
+            (postgres("57014"), true),
+            (postgres("53200"), true),
+            (postgres("57P03"), false),
             (postgres("XX000"), false),
         ] {
             assert_eq!(failure.is_of_question(), expected, "{failure:?}");

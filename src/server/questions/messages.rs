@@ -68,28 +68,25 @@ pub mod wire {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use arrow::array::{Array, ArrayRef, AsArray};
-    use arrow::datatypes::DataType;
     use serde::{Deserialize, Serialize};
 
     use super::super::Described;
     use super::*;
     use crate::sql::Limits;
-    use crate::sql::spool::used_bytes;
+    use crate::sql::spool::{copied, has_views, used_bytes};
     use crate::workers::frames;
 
     /// Rows that a worker has computed and not sent yet.
     const AHEAD_BYTES: usize = 8 << 20;
     const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-    /// The server's; each is answered.
+    /// The server's; each is answered, the first two under the same kind.
     pub const SETUP: u8 = 1;
     pub const WARM: u8 = 2;
     pub const READ: u8 = 3;
     pub const DESCRIBE: u8 = 4;
     pub const RUN: u8 = 5;
     /// A worker's answers.
-    pub const READY: u8 = 16;
     pub const STATEMENTS: u8 = 17;
     pub const DESCRIBED: u8 = 18;
     /// After it come batches, and an end.
@@ -97,7 +94,7 @@ pub mod wire {
     pub const BATCH: u8 = 20;
     pub const ENDED: u8 = 21;
     pub const FAILED: u8 = 22;
-    /// After the end or the failure of [`RUN`]: nothing of the question goes on any more.
+    /// After the end of [`RUN`], and after [`FAILED`]: nothing of the question goes on any more.
     pub const RESTED: u8 = 23;
     /// Asked by a worker while it works, and answered by the server under the same kind: the list of
     /// reports, and to look at the file of one that is broken.
@@ -189,21 +186,12 @@ pub mod wire {
     /// The same rows without what other rows have: Arrow IPC writes all bytes that views may show, also
     /// those that no row shows.
     fn compact(batch: &RecordBatch) -> RecordBatch {
-        let is_view = |column: &ArrayRef| {
-            matches!(column.data_type(), DataType::Utf8View | DataType::BinaryView)
-        };
-        if !batch.columns().iter().any(is_view) {
-            return batch.clone();
-        }
-        let columns = batch.columns().iter().map(|column| -> ArrayRef {
-            match column.data_type() {
-                DataType::Utf8View => Arc::new(column.as_string_view().gc()),
-                DataType::BinaryView => Arc::new(column.as_binary_view().gc()),
-                _ => Arc::clone(column),
-            }
+        let columns = batch.columns().iter().map(|column| {
+            if has_views(&column.to_data()) { copied(column) } else { Ok(Arc::clone(column)) }
         });
-        let compacted = RecordBatch::try_new(batch.schema(), columns.collect());
-        // Only what had columns of its own has other ones now.
+        let columns = columns.collect::<Result<_>>();
+        let compacted = columns.and_then(|it| Ok(RecordBatch::try_new(batch.schema(), it)?));
+        // As one without columns, which has nothing to copy.
         compacted.unwrap_or_else(|_| batch.clone())
     }
 }
@@ -213,8 +201,10 @@ mod tests {
     use std::sync::Arc;
 
     use arrow::array::{
-        Array, ArrayRef, Int64Array, NullArray, RecordBatchOptions, StringArray, StringViewArray,
+        Array, ArrayRef, Int64Array, ListArray, NullArray, RecordBatchOptions, StringArray,
+        StringViewArray, StructArray,
     };
+    use arrow::buffer::OffsetBuffer;
     use arrow::datatypes::{DataType, Field};
 
     use super::*;
@@ -277,12 +267,19 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn bytes_that_no_row_shows_do_not_cross() {
-        let texts = StringViewArray::from_iter_values((0..100).map(|_| "x".repeat(100_000)));
-        let whole = batch_of(&[("a", column(texts))]);
-        let row = whole.slice(5, 1);
-        let part = wire::parts(&row).next().unwrap();
-        assert_eq!(part, row);
-        assert!(of_batch(&part).unwrap().len() < 200_000);
+        let texts =
+            column(StringViewArray::from_iter_values((0..100).map(|_| "x".repeat(100_000))));
+        let field = Arc::new(Field::new("text", DataType::Utf8View, true));
+        let structs = column(StructArray::from(vec![(field, Arc::clone(&texts))]));
+        let item = Arc::new(Field::new_list_field(structs.data_type().clone(), true));
+        let lengths = OffsetBuffer::from_lengths([1; 100]);
+        let lists = column(ListArray::new(item, lengths, Arc::clone(&structs), None));
+        for column in [texts, structs, lists] {
+            let row = batch_of(&[("a", column)]).slice(5, 1);
+            let part = wire::parts(&row).next().unwrap();
+            assert_eq!(part, row);
+            assert!(of_batch(&part).unwrap().len() < 200_000, "{}", row.schema());
+        }
     }
 
     #[cfg(unix)]

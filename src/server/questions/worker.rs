@@ -1,12 +1,11 @@
 //! Questions that processes of their own answer: what such a process does.
 //!
 //! It hears one question at a time over its standard input, and asks the server for the one thing that
-//! is the server's alone: the list of reports. A question that panics is told as a bug; its words go to
-//! the log, which is the server's.
+//! is the server's alone: the list of reports. A panic ends it; its words go to the log, which is the
+//! server's.
 
 use std::collections::HashMap;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -23,7 +22,9 @@ use super::{Failure, Question};
 use crate::error::{Error, Result};
 use crate::server::jobs::{Listed, read_report};
 use crate::sql::{Report, Reports, STACK_BYTES, report_tables};
-use crate::workers::child::{Line, end_before_others, end_with_parent, limit_memory};
+use crate::workers::child::{
+    Line, end_before_others, end_with_parent, exit_on_panic, limit_memory, lower_priority,
+};
 use crate::workers::{Frame, frames, sandbox};
 
 /// Answers questions about the tables of a folder until the server ends it.
@@ -35,6 +36,8 @@ pub fn run(folder: &Path) -> Result<()> {
         what: "a worker is started by `uptally serve` alone".into(),
         source: error.into(),
     };
+    exit_on_panic();
+    lower_priority();
     end_with_parent();
     end_before_others();
     let line = Arc::new(Line::over_stdin().map_err(failed)?);
@@ -50,8 +53,8 @@ pub fn run(folder: &Path) -> Result<()> {
         listed: Mutex::default(),
     });
     let answerer = Answerer::over(folder.to_owned(), report_tables(reports), setup.limits());
-    // Before there are other threads, which it would not hold for.
-    sandbox::enter(folder, &std::env::temp_dir());
+    // Before there are other threads, which it would not hold for. What it lacks the server has told.
+    drop(sandbox::enter(folder, &std::env::temp_dir()));
     let answering = std::thread::Builder::new().name("answers".into()).stack_size(STACK_BYTES);
     let answering = answering.spawn(move || answer_all(&line, &answerer));
     match answering.map_err(failed)?.join() {
@@ -67,15 +70,9 @@ fn answer_all(line: &Line, answerer: &Answerer) -> io::Result<()> {
         let _context = runtime.enter();
         signal(SignalKind::terminate())?
     };
-    line.say(wire::READY, &[])?;
+    line.say(wire::SETUP, &[])?;
     while let Ok(asked) = line.hear() {
-        let worker = Worker { line, answerer, runtime: &runtime };
-        let answered = catch_unwind(AssertUnwindSafe(|| worker.answer(asked)));
-        match answered {
-            Ok(answered) => answered?,
-            // The hook has written down what it says.
-            Err(_) => fail(line, &Failure::Bug("a question panicked".into()))?,
-        }
+        Worker { line, answerer, runtime: &runtime }.answer(asked)?;
     }
     // The server has gone.
     Ok(())
@@ -91,7 +88,7 @@ impl Worker<'_> {
     /// # Errors
     /// Where the server has gone.
     fn answer(&self, asked: Frame) -> io::Result<()> {
-        let has_run = asked.kind == wire::RUN;
+        let may_go_on = asked.kind == wire::RUN;
         let answered = match asked.kind {
             wire::WARM => self.warm(asked.payload),
             wire::READ => self.read(asked.payload),
@@ -102,15 +99,15 @@ impl Worker<'_> {
             kind => Err(Stopped::Failed(Failure::Bug(format!("a worker is asked {kind}")))),
         };
         match answered {
+            Ok(()) if !may_go_on => return Ok(()),
             Ok(()) => {}
-            Err(Stopped::Failed(failure)) => fail(self.line, &failure)?,
+            Err(Stopped::Failed(failure)) => {
+                self.line.say(wire::FAILED, &[&frames::header(&failure)?])?;
+            }
             Err(Stopped::Gone(error)) => return Err(error),
         }
-        if has_run {
-            self.runtime.block_on(self.answerer.at_rest());
-            self.line.say(wire::RESTED, &[])?;
-        }
-        Ok(())
+        self.runtime.block_on(self.answerer.at_rest());
+        self.line.say(wire::RESTED, &[])
     }
 
     fn warm(&self, payload: Vec<u8>) -> Answered {
@@ -118,7 +115,7 @@ impl Worker<'_> {
         let session = self.answerer.session(warm.version, warm.is_postgres);
         // What is wrong is said to whoever asks.
         drop(self.runtime.block_on(session));
-        self.line.say(wire::READY, &[])?;
+        self.line.say(wire::WARM, &[])?;
         Ok(())
     }
 
@@ -163,10 +160,6 @@ impl Worker<'_> {
         self.line.say(kind, &[&header, behind])?;
         Ok(())
     }
-}
-
-fn fail(line: &Line, failure: &Failure) -> io::Result<()> {
-    line.say(wire::FAILED, &[&frames::header(failure)?])
 }
 
 fn question(payload: Vec<u8>) -> io::Result<Question> {

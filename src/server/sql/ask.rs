@@ -31,7 +31,7 @@ impl Ask {
     ///
     /// # Errors
     /// Names what is no option, or has not the value that it should.
-    pub fn of(request: &Request) -> Answer<Self> {
+    pub fn read(request: &Request) -> Answer<Self> {
         let mut fields = Map::new();
         for (name, value) in request.query.each()? {
             let name = if name == "q" { "sql" } else { name };
@@ -55,10 +55,13 @@ impl Ask {
             }
         }
         let wished = wished(request);
-        Self::of_fields(fields, wished).map_err(Refusal::wrong)
+        Self::from_fields(fields, wished).map_err(Refusal::wrong)
     }
 
-    fn of_fields(fields: Map<String, Value>, wished: Format) -> std::result::Result<Self, String> {
+    fn from_fields(
+        fields: Map<String, Value>,
+        wished: Format,
+    ) -> std::result::Result<Self, String> {
         let (sql, params) = (String::new(), None);
         let mut ask = Self { sql, params, format: wished, time: None, rows: None, version: None };
         for (name, value) in fields {
@@ -160,7 +163,7 @@ mod tests {
     #[track_caller]
     fn check(fields: Value, expected: std::result::Result<Ask, &str>) {
         let Value::Object(fields) = fields else { panic!("are fields") };
-        assert_eq!(Ask::of_fields(fields, Format::Csv), expected.map_err(str::to_owned));
+        assert_eq!(Ask::from_fields(fields, Format::Csv), expected.map_err(str::to_owned));
     }
 
     fn asked(sql: &str) -> Ask {

@@ -19,16 +19,14 @@ use super::service::Service;
 use crate::error::Error;
 use crate::sql::Limits;
 
-pub use self::sending::StreamBytes;
-
 /// The question of a request in SQL; `None` where it has none.
 pub fn text(request: &Request) -> Option<String> {
-    Ask::of(request).ok().map(|ask| ask.sql)
+    Ask::read(request).ok().map(|ask| ask.sql)
 }
 
 /// `GET` and `POST /v1/sql`
 pub async fn answer(service: &Service, request: &Request) -> Answer {
-    let ask = Ask::of(request)?;
+    let ask = Ask::read(request)?;
     let limits = service.settings.sql.at_most(ask.time, ask.rows);
     let edition = service.catalog.edition(ask.version).await?;
     let question = ask.question(edition.version(), limits);

@@ -22,8 +22,10 @@ use warp::Reply as _;
 use warp::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use warp::reply::Response as Reply;
 
+use super::super::budget::{Budget, Share};
 use super::super::questions::{Question, Rows};
 use super::super::reports::without_folder;
+use super::super::router::REQUEST_BYTES;
 use super::super::{Service, download};
 use crate::client::Client;
 use crate::error::{Error, Result};
@@ -42,19 +44,43 @@ const SENT_BYTES: usize = 256 << 10;
 /// Of the rows that are written at once, roughly: what is written waits for the client in memory.
 const WRITTEN_BYTES: usize = 512 << 10;
 
-/// What is in memory at most of an answer that is sent as it comes: the first part, and what is
-/// written and sent behind it.
-#[derive(Clone, Copy)]
-pub struct StreamBytes(pub usize);
+/// What is in memory of an answer beside its first part: rows that are written, and what is sent behind
+/// that part.
+fn behind_bytes(format: Format) -> usize {
+    match format {
+        Format::Parquet => 8 << 20,
+        Format::Arrow | Format::ArrowStream => 4 << 20,
+        _ => 1 << 20,
+    }
+}
 
-impl StreamBytes {
-    fn of_format(format: Format) -> Self {
-        let behind = match format {
-            Format::Parquet => 8 << 20,
-            Format::Arrow | Format::ArrowStream => 4 << 20,
-            _ => 1 << 20,
-        };
-        Self(FIRST_BYTES_MAX + behind)
+/// The first part of an answer, which has room in memory as it grows.
+struct FirstPart {
+    bytes: Vec<u8>,
+    behind_bytes: usize,
+    share: Share,
+}
+
+impl FirstPart {
+    /// # Errors
+    /// Where there is no memory for what is made before the first byte.
+    fn new(budget: &Arc<Budget>, format: Format) -> Result<Self> {
+        let behind_bytes = behind_bytes(format) + REQUEST_BYTES;
+        let share = budget.take(Client::current(), behind_bytes)?;
+        Ok(Self { bytes: Vec::new(), behind_bytes, share })
+    }
+
+    /// # Errors
+    /// Where there is no memory for them.
+    fn extend(&mut self, bytes: &[u8]) -> Result<()> {
+        self.bytes.extend_from_slice(bytes);
+        self.share.resize(self.bytes.len() + self.behind_bytes)
+    }
+
+    /// There is nothing behind it.
+    fn end(mut self) -> Result<Self> {
+        self.share.resize(self.bytes.len() + REQUEST_BYTES)?;
+        Ok(self)
     }
 }
 
@@ -87,24 +113,22 @@ pub async fn on_threads<T: Send + 'static>(
 /// # Errors
 /// Where the question cannot be answered, as far as that shows within the first part.
 pub async fn reply(service: &Service, asked: Asked) -> Result<(Reply, bool)> {
-    let format = asked.format;
-    let media_type = download::kind(format).media_type;
+    let media_type = download::kind(asked.format).media_type;
     let threads = service.work.handle();
     let part = first_part(service.clone(), asked);
-    let (first, rest, is_repeatable) = on_threads(threads, part).await?;
+    let (FirstPart { bytes, share, .. }, rest, is_repeatable) = on_threads(threads, part).await?;
     let (mut reply, cut) = match rest {
-        Rest::Nothing { cut } => (Reply::new(first.into()), cut),
+        Rest::Nothing { cut } => (Reply::new(bytes.into()), cut),
         Rest::More(writing) => {
             let (sender, parts) = mpsc::channel(PARTS_AHEAD);
             let deliveries = writing.rows.deliveries();
             let mut tasks = JoinSet::new();
             tasks.spawn_on(writing.send_all(sender), threads);
-            let parts = Parts { part: first.into(), parts, deliveries, _writing: tasks };
-            let mut reply = warp::reply::stream(parts).into_response();
-            reply.extensions_mut().insert(StreamBytes::of_format(format));
-            (reply, None)
+            let parts = Parts { part: bytes.into(), parts, deliveries, _writing: tasks };
+            (warp::reply::stream(parts).into_response(), None)
         }
     };
+    reply.extensions_mut().insert(Arc::new(share));
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.extend(cut.and_then(|cut| HeaderValue::from_str(&cut).ok()).map(|cut| (CUT, cut)));
@@ -116,9 +140,10 @@ enum Rest {
     More(Box<Writing>),
 }
 
-async fn first_part(service: Service, asked: Asked) -> Result<(Vec<u8>, Rest, bool)> {
+async fn first_part(service: Service, asked: Asked) -> Result<(FirstPart, Rest, bool)> {
     let Asked { question, limits, format, folder } = asked;
     let rows = service.questions.run(question).await?;
+    let mut first = FirstPart::new(&service.work.budget, format)?;
     let (is_plan, is_repeatable) = (rows.head().is_plan, rows.head().is_repeatable);
     let described = rows.head().descriptions();
     let writer = Writer::new(format, &described.schema(&rows.schema()))?;
@@ -127,14 +152,13 @@ async fn first_part(service: Service, asked: Asked) -> Result<(Vec<u8>, Rest, bo
     let has_batches = matches!(format, Format::Arrow | Format::ArrowStream | Format::Parquet);
     let bytes_at_once = if has_batches { usize::MAX } else { WRITTEN_BYTES };
     let mut writing = Writing { rows, bytes_at_once, unwritten: None, writer, limits, folder };
-    let mut first = Vec::new();
-    while first.len() < FIRST_BYTES_MAX {
+    while first.bytes.len() < FIRST_BYTES_MAX {
         if !writing.write_more().await? {
             writing.writer.finish()?;
-            first.extend(writing.writer.take());
-            return Ok((first, Rest::Nothing { cut: writing.cut() }, is_repeatable));
+            first.extend(&writing.writer.take())?;
+            return Ok((first.end()?, Rest::Nothing { cut: writing.cut() }, is_repeatable));
         }
-        first.extend(writing.writer.take());
+        first.extend(&writing.writer.take())?;
     }
     Ok((first, Rest::More(Box::new(writing)), is_repeatable))
 }
@@ -157,7 +181,7 @@ impl Writing {
     async fn write_more(&mut self) -> Result<bool> {
         if self.unwritten.is_none() {
             let batch = self.rows.next().await.transpose()?;
-            self.unwritten = batch.map(|batch| Unwritten::of(batch, self.bytes_at_once));
+            self.unwritten = batch.map(|batch| Unwritten::new(batch, self.bytes_at_once));
         }
         let Some(unwritten) = self.unwritten.take() else { return Ok(false) };
         let (batch, rest) = unwritten.split();
@@ -220,7 +244,7 @@ struct Unwritten {
 }
 
 impl Unwritten {
-    fn of(rows: RecordBatch, bytes_at_once: usize) -> Self {
+    fn new(rows: RecordBatch, bytes_at_once: usize) -> Self {
         let bytes = rows.get_array_memory_size().max(1);
         let at_once = rows.num_rows().saturating_mul(bytes_at_once) / bytes;
         Self { rows, at_once: at_once.max(1) }
@@ -282,11 +306,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_answer_takes_memory_as_it_is_made() {
+        // A client has half of it.
+        let budget = Arc::new(Budget::new(8 << 20));
+        let is_free = |bytes: usize| budget.take(Client::Own, bytes).is_ok();
+        let mut first = FirstPart::new(&budget, Format::Csv).unwrap();
+        assert!(is_free(2 << 20) && !is_free(3 << 20));
+        assert!(FirstPart::new(&budget, Format::Arrow).is_err());
+        first.extend(&vec![b' '; 1 << 20]).unwrap();
+        assert!(is_free(1 << 20) && !is_free(2 << 20));
+        let first = first.end().unwrap();
+        assert!(is_free(2 << 20) && !is_free(3 << 20));
+        drop(first.bytes);
+        assert!(!is_free(3 << 20));
+        drop(first.share);
+        let mut first = FirstPart::new(&budget, Format::Csv).unwrap();
+        assert!(matches!(first.extend(&vec![b' '; 3 << 20]), Err(Error::Busy(_))));
+    }
+
+    #[test]
     fn a_large_batch_is_written_in_pieces() {
         let column: ArrayRef = Arc::new(Int64Array::from_iter_values(0..200_000));
         let batch = RecordBatch::try_from_iter([("a", column)]).unwrap();
         let (mut pieces, mut left) =
-            (Vec::new(), Some(Unwritten::of(batch.clone(), WRITTEN_BYTES)));
+            (Vec::new(), Some(Unwritten::new(batch.clone(), WRITTEN_BYTES)));
         while let Some(unwritten) = left {
             let (piece, rest) = unwritten.split();
             assert!(piece.num_rows() * 8 <= WRITTEN_BYTES);
@@ -295,8 +338,8 @@ mod tests {
         }
         let whole = arrow::compute::concat_batches(&batch.schema(), &pieces).unwrap();
         assert!(pieces.len() == 4 && whole == batch, "{}", pieces.len());
-        let (small, rest) = Unwritten::of(batch.slice(0, 0), usize::MAX).split();
+        let (small, rest) = Unwritten::new(batch.slice(0, 0), usize::MAX).split();
         assert!(small.num_rows() == 0 && rest.is_none());
-        assert!(Unwritten::of(batch, usize::MAX).split().1.is_none());
+        assert!(Unwritten::new(batch, usize::MAX).split().1.is_none());
     }
 }

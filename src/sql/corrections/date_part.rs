@@ -114,7 +114,7 @@ fn named(unit: &ScalarValue) -> Option<String> {
 fn unit_of(name: &str, kind: &DataType) -> Result<Option<Unit>> {
     const CALENDAR: [&str; 7] = ["w", "week", "weeks", "isoyear", "doy", "dow", "isodow"];
     const NANOSECOND: [&str; 2] = ["nanosecond", "nanoseconds"];
-    let unit = Unit::of(name);
+    let unit = Unit::parse(name);
     let is_of_calendar = CALENDAR.contains(&name);
     let is_of_clock = unit.is_some_and(Unit::is_of_clock) || NANOSECOND.contains(&name);
     let (has_part, value, expected) = match kind {
@@ -169,7 +169,7 @@ enum Unit {
 }
 
 impl Unit {
-    fn of(name: &str) -> Option<Self> {
+    fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "epoch" => Self::Epoch,
             "us" | "usec" | "usecs" | "usecond" | "useconds" | "microsecond" | "microseconds" => {
@@ -320,7 +320,7 @@ mod tests {
     #[track_caller]
     fn check(unit: &str, months: i32, days: i32, nanoseconds: i64, expected: f64) {
         let interval = IntervalMonthDayNano::new(months, days, nanoseconds);
-        let unit = Unit::of(unit).unwrap();
+        let unit = Unit::parse(unit).unwrap();
         let found = match unit.kind() {
             DataType::Float64 => unit.fraction_of(interval),
             _ => f64::from(unit.whole_of(interval)),
@@ -377,7 +377,7 @@ mod tests {
             ("millennium", 2000, 2),
             ("millennium", 2001, 3),
         ] {
-            assert_eq!(Unit::of(unit).unwrap().of_year(year), expected, "{unit} of {year}");
+            assert_eq!(Unit::parse(unit).unwrap().of_year(year), expected, "{unit} of {year}");
         }
     }
 

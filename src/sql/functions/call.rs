@@ -34,7 +34,7 @@ pub struct Call {
 impl Call {
     /// # Errors
     /// Names the argument that is none, and what was expected.
-    pub fn of(kind: Kind, arguments: &[Expr], tables: &Tables) -> Result<Self> {
+    pub fn read(kind: Kind, arguments: &[Expr], tables: &Tables) -> Result<Self> {
         let (bucket, rest) = match (kind, arguments) {
             (Kind::UptimeBy, [bucket, rest @ ..]) => match bucket_of(bucket) {
                 Ok(bucket) => (Some(bucket), rest),

@@ -139,7 +139,7 @@ impl Callable for ChainFunction {
     }
 
     fn plan(&self, arguments: &[Expr]) -> Result<LogicalPlan> {
-        self.of(&Call::of(self.kind, arguments, &self.chain.tables)?)
+        self.of(&Call::read(self.kind, arguments, &self.chain.tables)?)
     }
 
     fn columns(&self, _: &[Expr]) -> Result<DFSchemaRef> {

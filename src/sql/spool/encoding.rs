@@ -1,10 +1,11 @@
 //! Batches as they are kept: no larger than their rows, and as bytes of Arrow's stream format on disk.
 
-use std::sync::Arc;
-
 use arrow::array::{
-    Array, ArrayRef, AsArray, MutableArrayData, RecordBatch, RecordBatchOptions, make_array,
+    Array, ArrayData, ArrayRef, AsArray, BinaryViewArray, MutableArrayData, RecordBatch,
+    RecordBatchOptions, StringViewArray, make_array,
 };
+use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 
@@ -79,32 +80,52 @@ fn part_bytes(batch: &RecordBatch) -> usize {
     bytes.fold(0, usize::saturating_add)
 }
 
-/// What the rows of a column take; texts that lists and structs hold as views are not counted.
+/// Bytes of the rows of a column; of a slice of lists, those of all their items.
 pub fn used_bytes(column: &ArrayRef) -> usize {
     let data = column.to_data();
-    let seen_bytes = if let Some(texts) = column.as_string_view_opt() {
-        texts.total_buffer_bytes_used()
-    } else if let Some(texts) = column.as_binary_view_opt() {
-        texts.total_buffer_bytes_used()
-    } else {
-        0
-    };
-    data.get_slice_memory_size().map_or(usize::MAX, |bytes| bytes + seen_bytes)
+    let bytes = data.get_slice_memory_size().unwrap_or(usize::MAX);
+    bytes.saturating_add(viewed_bytes(&data))
 }
 
+/// Bytes outside the views, which `get_slice_memory_size` does not count.
+fn viewed_bytes(data: &ArrayData) -> usize {
+    let own = match data.data_type() {
+        DataType::Utf8View => StringViewArray::from(data.clone()).total_buffer_bytes_used(),
+        DataType::BinaryView => BinaryViewArray::from(data.clone()).total_buffer_bytes_used(),
+        _ => 0,
+    };
+    data.child_data().iter().map(viewed_bytes).fold(own, usize::saturating_add)
+}
+
+/// Whether an array or one nested in it consists of views.
+pub fn has_views(data: &ArrayData) -> bool {
+    matches!(data.data_type(), DataType::Utf8View | DataType::BinaryView)
+        || data.child_data().iter().any(has_views)
+}
+
+/// Copies the rows of a column, and no byte that none of them shows.
+///
 /// # Errors
 /// Where its lengths overflow, which those of a part of it cannot.
-fn copied(column: &ArrayRef) -> Result<ArrayRef> {
-    if let Some(texts) = column.as_string_view_opt() {
-        return Ok(Arc::new(texts.gc()));
-    }
-    if let Some(texts) = column.as_binary_view_opt() {
-        return Ok(Arc::new(texts.gc()));
-    }
+pub fn copied(column: &ArrayRef) -> Result<ArrayRef> {
     let data = column.to_data();
     let mut copy = MutableArrayData::new(vec![&data], false, data.len());
     copy.try_extend(0, 0, data.len())?;
-    Ok(make_array(copy.freeze()))
+    Ok(make_array(compact_views(copy.freeze())?))
+}
+
+/// Removes bytes that no view shows, in nested arrays as well.
+fn compact_views(data: ArrayData) -> std::result::Result<ArrayData, ArrowError> {
+    match data.data_type() {
+        DataType::Utf8View => Ok(StringViewArray::from(data).gc().into_data()),
+        DataType::BinaryView => Ok(BinaryViewArray::from(data).gc().into_data()),
+        _ if has_views(&data) => {
+            let children = data.child_data().iter().cloned().map(compact_views);
+            let children = children.collect::<std::result::Result<_, _>>()?;
+            data.into_builder().child_data(children).build()
+        }
+        _ => Ok(data),
+    }
 }
 
 /// A stream of one batch, which [`decoded`] reads without any other.
@@ -126,6 +147,8 @@ pub fn decoded(bytes: &[u8]) -> Result<RecordBatch> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use arrow::array::{DictionaryArray, Int64Array, ListArray, StringArray, StringViewArray};
     use arrow::datatypes::{Int32Type, Schema};
 

@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn bytes_come_back_and_their_room_with_the_last_of_a_file() {
         let folder = tempfile::tempdir().unwrap();
-        let room = Total::of_bytes(2 << 10).room(2 << 10);
+        let room = Total::new(2 << 10).room(2 << 10);
         let files = Files::in_folder(folder.path().to_owned());
         let [first, second] = [b"first", b"other"]
             .map(|bytes| files.write(bytes, room.try_take(bytes.len()).unwrap()).unwrap());
@@ -127,7 +127,7 @@ mod tests {
     fn a_folder_that_takes_nothing_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let gone = folder.path().join("gone");
-        let taken = Total::of_bytes(1 << 10).room(1 << 10).try_take(1).unwrap();
+        let taken = Total::new(1 << 10).room(1 << 10).try_take(1).unwrap();
         let error = Files::in_folder(gone).write(b"bytes", taken).err().unwrap();
         assert!(matches!(&error, Error::Resource { what, .. } if what.contains("gone")), "{error}");
     }

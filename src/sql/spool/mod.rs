@@ -15,17 +15,16 @@ mod watch;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use arrow::array::RecordBatch;
-use bytes::Bytes;
 use futures::Stream;
 use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-pub use self::encoding::used_bytes;
 use self::encoding::{compacted, decoded, encoded, parts};
+pub use self::encoding::{copied, has_views, used_bytes};
 use self::files::Files;
 use self::queue::{Entry, Gone, Next, Queue};
 use self::room::{Room, Taken, Total};
@@ -34,6 +33,8 @@ use crate::error::{Error, Result};
 
 /// Of one result; more goes to disk.
 const MEMORY_BYTES: usize = 16 << 20;
+/// What a batch takes on disk beside what it holds in memory, at most: its schema, roughly.
+const SCHEMA_BYTES: usize = 4 << 10;
 /// On disk all results together take so many times what one may.
 const ALL_DISK: usize = 4;
 
@@ -45,6 +46,8 @@ pub struct Spools {
     memory_bytes: usize,
     row_bytes_max: usize,
     folder: PathBuf,
+    /// Whether the last one that was written to disk was not, which was told.
+    is_failing: Arc<AtomicBool>,
 }
 
 impl Spools {
@@ -55,10 +58,11 @@ impl Spools {
     }
 
     fn within(all_disk_bytes: usize, memory_bytes: usize, all_memory_bytes: usize) -> Self {
-        let memory = Total::of_bytes(all_memory_bytes);
-        let disk = Total::of_bytes(all_disk_bytes);
+        let memory = Total::new(all_memory_bytes);
+        let disk = Total::new(all_disk_bytes);
         let folder = std::env::temp_dir();
-        Self { memory, disk, memory_bytes, row_bytes_max: usize::MAX, folder }
+        let (row_bytes_max, is_failing) = (usize::MAX, Arc::default());
+        Self { memory, disk, memory_bytes, row_bytes_max, folder, is_failing }
     }
 
     /// The same room, for results whose rows take so many bytes at most.
@@ -81,6 +85,7 @@ impl Spools {
             disk: Some(self.disk.room(disk_bytes)).filter(Room::is_there),
             row_bytes_max: self.row_bytes_max,
             files: Arc::new(Files::in_folder(self.folder.clone())),
+            is_failing: Arc::clone(&self.is_failing),
             threads: Handle::current(),
         };
         (writer, Reader { queue, reading: None, room: None, is_over: false })
@@ -95,6 +100,7 @@ pub struct Writer {
     disk: Option<Room>,
     row_bytes_max: usize,
     files: Arc<Files>,
+    is_failing: Arc<AtomicBool>,
     threads: Handle,
 }
 
@@ -122,8 +128,11 @@ impl Writer {
         if let Some(room) = self.memory.try_take(held_bytes) {
             return self.queue.push(Entry::Held { batch, room });
         }
-        let bytes = self.encode(&batch).await;
-        if let Some(entry) = self.file(bytes.as_ref()).await {
+        let disk_bytes = held_bytes.saturating_add(SCHEMA_BYTES);
+        let room = self.disk.as_ref().and_then(|disk| disk.try_take(disk_bytes));
+        if let Some(room) = room
+            && let Some(entry) = self.write(&batch, room).await
+        {
             return self.queue.push(entry);
         }
         // Files are gone as soon as they were read, where no more is written to them.
@@ -132,9 +141,7 @@ impl Writer {
         let freed = tokio::select! {
             taken = self.queue.handed_over() => return taken,
             room = self.memory.take(held_bytes) => Some(Entry::Held { batch, room }),
-            room = disk_room(self.disk.as_ref(), bytes.as_ref()) => {
-                self.write(bytes.as_ref(), room).await
-            }
+            room = disk_room(self.disk.as_ref(), disk_bytes) => self.write(&batch, room).await,
         };
         match freed {
             Some(entry) => self.queue.place_offered(entry),
@@ -142,48 +149,46 @@ impl Writer {
         }
     }
 
+    /// Whether a batch has no room, so that the writer waits for the reader.
+    pub fn is_full(&self) -> bool {
+        self.queue.is_full()
+    }
+
     /// No batch comes any more; those that were sent can be read on.
     pub fn end(self, end: Result<()>) {
         self.queue.end(end);
     }
 
-    /// `None` where there is no disk for it.
-    async fn encode(&mut self, batch: &RecordBatch) -> Option<Bytes> {
-        self.disk.as_ref()?;
-        let batch = batch.clone();
-        let bytes = self.threads.spawn_blocking(move || encoded(&batch)).await;
-        let bytes = bytes.map_err(|_| Error::bug("rows for the disk broke off")).flatten();
-        self.unless_failed(bytes).map(Bytes::from)
-    }
-
-    /// Writes the bytes where there is room for them now.
-    async fn file(&mut self, bytes: Option<&Bytes>) -> Option<Entry> {
-        let room = self.disk.as_ref()?.try_take(bytes?.len())?;
-        self.write(bytes, room).await
-    }
-
-    async fn write(&mut self, bytes: Option<&Bytes>, room: Taken) -> Option<Entry> {
-        let (files, bytes) = (Arc::clone(&self.files), bytes?.clone());
-        let filed = self.threads.spawn_blocking(move || files.write(&bytes, room)).await;
-        let filed = filed.map_err(|_| Error::bug("writing rows to disk broke off")).flatten();
-        self.unless_failed(filed).map(Entry::Filed)
-    }
-
-    /// After a failure the query goes on without the disk.
-    fn unless_failed<T>(&mut self, made: Result<T>) -> Option<T> {
-        made.inspect_err(|error| {
-            tracing::warn!(error = error.sentence(), "rows wait for their client without the disk");
-            self.disk = None;
-        })
-        .ok()
+    /// Writes the batch to disk, and gives back what it does not need of the room. `None` after a
+    /// failure; then the query goes on without the disk.
+    async fn write(&mut self, batch: &RecordBatch, mut room: Taken) -> Option<Entry> {
+        let (files, batch) = (Arc::clone(&self.files), batch.clone());
+        let filed = self.threads.spawn_blocking(move || {
+            let bytes = encoded(&batch)?;
+            room.shrink(bytes.len());
+            files.write(&bytes, room)
+        });
+        let filed = filed.await.map_err(|_| Error::bug("writing rows to disk broke off")).flatten();
+        let was_failing = self.is_failing.swap(filed.is_err(), Ordering::Relaxed);
+        match filed {
+            Ok(filed) => Some(Entry::Filed(filed)),
+            Err(error) => {
+                if !was_failing {
+                    let error = error.sentence();
+                    tracing::warn!(error, "rows wait for their clients without the disk");
+                }
+                self.disk = None;
+                None
+            }
+        }
     }
 }
 
-/// Room for the bytes; waits for ever where there is none to wait for.
-async fn disk_room(disk: Option<&Room>, bytes: Option<&Bytes>) -> Taken {
-    match (disk, bytes) {
-        (Some(disk), Some(bytes)) => disk.take(bytes.len()).await,
-        _ => std::future::pending().await,
+/// Room for so many bytes; waits for ever where there is none to wait for.
+async fn disk_room(disk: Option<&Room>, bytes: usize) -> Taken {
+    match disk {
+        Some(disk) => disk.take(bytes).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -210,7 +215,7 @@ impl Reader {
     }
 
     pub fn deliveries(&self) -> Deliveries {
-        Deliveries(Arc::clone(&self.queue.deliveries))
+        self.queue.deliveries.clone()
     }
 
     fn take_next(&mut self, context: &mut Context) -> Poll<Option<Result<RecordBatch>>> {
@@ -245,7 +250,7 @@ impl Stream for Reader {
         }
         let next = ready!(self.take_next(context));
         self.is_over = !matches!(next, Some(Ok(_)));
-        self.queue.deliveries.fetch_add(1, Ordering::Relaxed);
+        self.queue.deliveries.count();
         Poll::Ready(next)
     }
 }

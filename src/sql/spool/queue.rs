@@ -1,8 +1,7 @@
 //! Batches on their way, in order, and what comes behind the last of them.
 
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use arrow::array::RecordBatch;
@@ -10,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::files::Filed;
 use super::room::Taken;
+use super::watch::Deliveries;
 use crate::error::{Error, Result};
 
 /// A queue, as its two ends and its watch share it.
@@ -18,7 +18,7 @@ pub struct Queue {
     state: Mutex<State>,
     /// Told when the batch that was offered is taken, or the queue closed.
     taken: Notify,
-    pub deliveries: Arc<AtomicU64>,
+    pub deliveries: Deliveries,
 }
 
 #[derive(Default)]
@@ -110,6 +110,11 @@ impl Queue {
         drop(state);
         drop(unread);
         self.taken.notify_one();
+    }
+
+    /// Whether a batch has no room, and waits for the reader to take it.
+    pub fn is_full(&self) -> bool {
+        self.state().offered.is_some()
     }
 
     /// Whether there is nothing that a reader could take.

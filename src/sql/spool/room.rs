@@ -24,12 +24,12 @@ pub struct Room {
 
 /// Room that is taken until this is dropped.
 pub struct Taken {
-    _own: OwnedSemaphorePermit,
-    _all: OwnedSemaphorePermit,
+    own: OwnedSemaphorePermit,
+    all: OwnedSemaphorePermit,
 }
 
 impl Total {
-    pub fn of_bytes(bytes: usize) -> Self {
+    pub fn new(bytes: usize) -> Self {
         let units_max = whole_units(bytes);
         Self { units: Arc::new(Semaphore::new(units_max as usize)), units_max }
     }
@@ -48,7 +48,7 @@ impl Room {
         let units = self.units(bytes)?;
         let own = Arc::clone(&self.own).try_acquire_many_owned(units).ok()?;
         let all = Arc::clone(&self.all).try_acquire_many_owned(units).ok()?;
-        Some(Taken { _own: own, _all: all })
+        Some(Taken { own, all })
     }
 
     /// Waits while it is full; for ever where it never has so much.
@@ -57,7 +57,7 @@ impl Room {
         let own = Arc::clone(&self.own).acquire_many_owned(units).await;
         let all = Arc::clone(&self.all).acquire_many_owned(units).await;
         match (own, all) {
-            (Ok(own), Ok(all)) => Taken { _own: own, _all: all },
+            (Ok(own), Ok(all)) => Taken { own, all },
             // Nobody closes a semaphore.
             _ => pending().await,
         }
@@ -70,9 +70,23 @@ impl Room {
 
     /// `None` where there are never so many.
     fn units(&self, bytes: usize) -> Option<u32> {
-        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES).max(1)).ok()?;
+        let units = u32::try_from(units_for(bytes)).ok()?;
         (units <= self.units_max).then_some(units)
     }
+}
+
+impl Taken {
+    /// Gives back what is more than so many bytes take.
+    pub fn shrink(&mut self, bytes: usize) {
+        for taken in [&mut self.own, &mut self.all] {
+            let surplus = taken.num_permits().saturating_sub(units_for(bytes));
+            drop(taken.split(surplus));
+        }
+    }
+}
+
+fn units_for(bytes: usize) -> usize {
+    bytes.div_ceil(UNIT_BYTES).max(1)
 }
 
 fn whole_units(bytes: usize) -> u32 {
@@ -87,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_result_takes_its_own_room_within_that_of_all() {
-        let total = Total::of_bytes(10 * UNIT_BYTES);
+        let total = Total::new(10 * UNIT_BYTES);
         let (first, second) = (total.room(6 * UNIT_BYTES), total.room(6 * UNIT_BYTES));
         let taken = first.try_take(6 * UNIT_BYTES).unwrap();
         assert!(first.try_take(1).is_none());
@@ -101,8 +115,21 @@ mod tests {
     }
 
     #[test]
+    fn room_that_is_not_needed_is_given_back() {
+        let total = Total::new(4 * UNIT_BYTES);
+        let (first, second) = (total.room(4 * UNIT_BYTES), total.room(4 * UNIT_BYTES));
+        let mut taken = first.try_take(4 * UNIT_BYTES).unwrap();
+        taken.shrink(UNIT_BYTES + 1);
+        assert!(second.try_take(3 * UNIT_BYTES).is_none());
+        let rest = second.try_take(2 * UNIT_BYTES).unwrap();
+        taken.shrink(8 * UNIT_BYTES);
+        drop((taken, rest));
+        assert!(first.try_take(4 * UNIT_BYTES).is_some());
+    }
+
+    #[test]
     fn who_waits_has_the_room_that_is_given_back() {
-        let total = Total::of_bytes(4 * UNIT_BYTES);
+        let total = Total::new(4 * UNIT_BYTES);
         let (first, second) = (total.room(4 * UNIT_BYTES), total.room(4 * UNIT_BYTES));
         let taken = first.try_take(3 * UNIT_BYTES).unwrap();
         let mut waiting = Box::pin(second.take(2 * UNIT_BYTES));
@@ -113,7 +140,7 @@ mod tests {
 
     #[test]
     fn more_than_there_ever_is_keeps_nobody_else_waiting() {
-        let total = Total::of_bytes(4 * UNIT_BYTES);
+        let total = Total::new(4 * UNIT_BYTES);
         let (first, second) = (total.room(64 * UNIT_BYTES), total.room(UNIT_BYTES));
         let mut waiting = Box::pin(first.take(5 * UNIT_BYTES));
         assert!(waiting.as_mut().now_or_never().is_none());

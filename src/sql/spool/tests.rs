@@ -1,3 +1,4 @@
+use std::sync::Mutex;
 use std::time::Duration;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, StringArray};
@@ -275,6 +276,60 @@ async fn a_disk_that_fails_is_done_without() {
     check_free(&spools, 64, KIB);
 }
 
+#[tokio::test]
+async fn nothing_is_encoded_for_a_disk_that_is_full() {
+    let folder = TempDir::new().unwrap();
+    let spools = spools(&folder, 0, 64);
+    let _all = spools.disk.room(64 * KIB).try_take(64 * KIB).unwrap();
+    let (mut writer, reader) = spools.open(64 * KIB);
+    let mut sending = Box::pin(writer.send(batch(0)));
+    // Encoding would wait for another thread.
+    assert!(sending.as_mut().now_or_never().is_none());
+    assert!(reader.queue.is_full());
+}
+
+/// What is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_is_told_once() {
+    let log = Log::default();
+    let written = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || log.clone()).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let folder = TempDir::new().unwrap();
+    let gone = folder.path().join("gone");
+    let spools = spools(&folder, 0, KIB).in_folder(&gone);
+    for warnings in [1, 1, 1, 2] {
+        if warnings == 2 {
+            // It works again, and fails anew.
+            std::fs::create_dir(&gone).unwrap();
+            let (mut writer, _reader) = spools.open(KIB * KIB);
+            writer.send(batch(0)).await.unwrap();
+            drop(writer);
+            std::fs::remove_dir(&gone).unwrap();
+        }
+        let (writer, mut reader) = spools.open(KIB * KIB);
+        let writing = sent(writer);
+        check_all(read(&mut reader).await);
+        writing.await.unwrap().unwrap();
+        let written = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(written.matches("without the disk").count(), warnings, "{written}");
+    }
+}
+
 /// For ever.
 async fn take_parts(deliveries: &Deliveries) {
     loop {
@@ -304,5 +359,20 @@ async fn a_client_is_idle_that_takes_nothing_of_what_is_there() {
         }
     };
     assert!(tokio::time::timeout(time, is_idle).await.is_err());
+    watch.client_is_idle(Duration::ZERO).await;
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn a_client_is_not_idle_that_has_all_it_asked_for() {
+    let folder = TempDir::new().unwrap();
+    let (mut writer, reader) = spools(&folder, 64, 0).open(0);
+    let (watch, deliveries) = (reader.watch(), reader.deliveries());
+    writer.send(batch(0)).await.unwrap();
+    deliveries.suspend();
+    let time = Duration::from_millis(20);
+    let is_idle = tokio::time::timeout(time, watch.client_is_idle(Duration::ZERO));
+    assert!(is_idle.await.is_err());
+    deliveries.resume();
     watch.client_is_idle(Duration::ZERO).await;
 }

@@ -148,7 +148,7 @@ fn of_other(other: &(dyn std::error::Error + Send + Sync + 'static)) -> Cause {
         Some(Error::Bug { what, .. }) => Cause::Ours(what.clone()),
         Some(Error::Resource { what, source }) => Cause::Resource(what.clone(), source.to_string()),
         Some(Error::File(sentence)) => file(sentence),
-        Some(Error::Limit(sentence) | Error::Argument(sentence)) => {
+        Some(Error::Limit(sentence) | Error::Timeout(sentence) | Error::Argument(sentence)) => {
             Cause::Question(QueryError::new(Fault::Other, sentence.clone()))
         }
         Some(Error::Interrupted | Error::Busy(_)) | None => {

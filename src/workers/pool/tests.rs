@@ -10,7 +10,7 @@ fn echoing(at_once: usize) -> Pool {
 fn pool(script: &str, at_once: usize) -> Pool {
     let arguments = vec!["-c".into(), script.into()];
     let program = Program { path: "/bin/sh".into(), arguments };
-    Pool::new(program, at_once, Frame { kind: 1, payload: Vec::new() }).unwrap()
+    Pool::new(program, at_once, 1 << 20, Frame { kind: 1, payload: Vec::new() }).unwrap()
 }
 
 fn terms(time: Duration) -> Terms {
@@ -96,16 +96,17 @@ const GROWING: &str = r"
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn what_is_left_of_earlier_work_does_not_count_for_the_next() {
+async fn work_that_may_take_little_may_follow_larger_work() {
     let pool = pool(GROWING, 1);
     let mut lease = pool.lease(Turn::Long, terms(LONG)).await.unwrap();
-    let (process, max) = (lease.process(), lease.memory_bytes_max);
+    let (process, ready) = (lease.process(), lease.memory_bytes_max - lease.terms.memory_bytes);
     lease.say(5, &[]).await.unwrap();
     lease.hear().await.unwrap();
     lease.keep();
-    let lease = pool.lease(Turn::Long, terms(LONG)).await.unwrap();
+    let little = Terms { memory_bytes: 1 << 20, ..terms(LONG) };
+    let lease = pool.lease(Turn::Long, little).await.unwrap();
     assert_eq!(lease.process(), process);
-    assert!(lease.memory_bytes_max > max + 2_000_000, "{max}, then {}", lease.memory_bytes_max);
+    assert!(lease.memory_bytes_max > ready + 3_000_000, "{ready}, then {}", lease.memory_bytes_max);
 }
 
 fn kill(process: u32) {
@@ -139,12 +140,72 @@ async fn a_process_that_is_killed_is_told_and_the_next_one_works() {
     assert!(lease.hear().await.is_ok());
 }
 
+/// Answers a greeting, hears a frame, and ends.
+async fn lost_by(end: &str) -> Lost {
+    const HEARD: &str = "dd bs=5 count=1 <&0 >&0 2>/dev/null; dd bs=5 count=1 <&0 >/dev/null 2>&1";
+    let pool = pool(&format!("{HEARD}; {end}"), 1);
+    let mut lease = pool.lease(Turn::Long, terms(LONG)).await.unwrap();
+    lease.say(5, &[]).await.unwrap();
+    lease.hear().await.unwrap_err()
+}
+
+#[tokio::test]
+async fn an_abort_is_for_want_of_memory_and_an_exit_a_bug() {
+    let aborted = lost_by("kill -s ABRT $$").await;
+    assert!(matches!(aborted, Lost::Memory), "{aborted:?}");
+    let exited = lost_by("exit 101").await;
+    assert!(matches!(&exited, Lost::Broken(why) if why.contains("101")), "{exited:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_process_that_grows_beyond_its_terms_is_lost_to_its_memory() {
+    let pool = pool(GROWING, 1);
+    let terms = Terms { memory_bytes: 1 << 20, ..terms(LONG) };
+    let mut lease = pool.lease(Turn::Long, terms).await.unwrap();
+    lease.say(5, &[]).await.unwrap();
+    // It may answer before it is looked at.
+    let lost = loop {
+        if let Err(lost) = lease.hear().await {
+            break lost;
+        }
+    };
+    assert!(matches!(lost, Lost::Memory), "{lost:?}");
+}
+
 #[tokio::test]
 async fn a_program_that_is_not_there_is_told() {
     let program = Program { path: "/nowhere/uptally".into(), arguments: Vec::new() };
-    let pool = Pool::new(program, 1, Frame { kind: 1, payload: Vec::new() }).unwrap();
+    let pool = Pool::new(program, 1, 1 << 20, Frame { kind: 1, payload: Vec::new() }).unwrap();
     let lost = pool.lease(Turn::Long, terms(LONG)).await.unwrap_err();
     assert!(matches!(lost, Lost::Unstarted(_)), "{lost:?}");
+}
+
+#[tokio::test]
+async fn a_process_that_answers_something_else_is_not_lent() {
+    let pool = pool(r"printf '\0\0\0\0\7' >&0; exec cat <&0 >/dev/null", 1);
+    let lost = pool.lease(Turn::Long, terms(LONG)).await.unwrap_err();
+    assert!(matches!(&lost, Lost::Unstarted(why) if why.contains("kind 7")), "{lost:?}");
+    let pool = echoing(1);
+    let mut lease = pool.lease(Turn::Long, terms(LONG)).await.unwrap();
+    lease.say(5, &[]).await.unwrap();
+    let lost = lease.prepare(&Frame { kind: 2, payload: Vec::new() }).await.unwrap_err();
+    assert!(matches!(&lost, Lost::Broken(why) if why.contains("kind 5")), "{lost:?}");
+}
+
+#[tokio::test]
+async fn as_many_processes_start_as_leases_need_and_one_to_spare() {
+    let pool = echoing(4);
+    let (short, long) =
+        tokio::join!(pool.lease(Turn::Short, terms(LONG)), pool.lease(Turn::Long, terms(LONG)));
+    let leases = [short.unwrap(), long.unwrap()];
+    let alive = pool.0.state().alive;
+    assert!((2..=3).contains(&alive), "{alive}");
+    // Each lease that ends its process has it replaced once.
+    drop(leases);
+    let state = pool.0.state();
+    assert!(state.alive <= 3, "{}", state.alive);
+    assert_eq!(state.waiting, 0);
 }
 
 #[tokio::test]

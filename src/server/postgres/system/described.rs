@@ -65,7 +65,7 @@ const RETURNED: [(&str, (i32, &str)); 7] = [
 ];
 
 impl Own {
-    fn of(place: usize, function: &'static Documented) -> Self {
+    fn new(place: usize, function: &'static Documented) -> Self {
         let prefix = |(begins, of): &(&str, (i32, &str))| {
             function.returns.starts_with(begins).then_some(of.0)
         };
@@ -129,7 +129,7 @@ pub fn functions(tables: &PgCatalogStaticTables) -> Result<Functions> {
             }
         }
     }
-    let own = documented().enumerate().map(|(place, function)| Own::of(place, function)).collect();
+    let own = documented().enumerate().map(|(place, function)| Own::new(place, function)).collect();
     Ok(Functions { own, oids })
 }
 

@@ -48,7 +48,7 @@ pub struct SystemTables {
 }
 
 impl SystemTables {
-    pub async fn of(shown: impl CatalogInfo) -> Result<Self> {
+    pub async fn new(shown: impl CatalogInfo) -> Result<Self> {
         let tables = Arc::new(PgCatalogStaticTables::try_new()?);
         let functions = Arc::new(functions(&tables)?);
         let stored = PgCatalogSchemaProvider::try_new(shown, tables, EmptyContextProvider)?;

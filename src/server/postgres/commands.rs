@@ -1,0 +1,75 @@
+//! Commands about a client's own session, of which the server remembers little.
+
+use datafusion_postgres::pgwire::api::results::Tag;
+use datafusion_postgres::pgwire::api::store::PortalStore;
+use datafusion_postgres::pgwire::api::{ClientInfo, ClientPortalStore};
+use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
+use datafusion_postgres::pgwire::messages::PgWireBackendMessage as Message;
+use datafusion_postgres::pgwire::messages::response::TransactionStatus;
+use datafusion_postgres::pgwire::messages::startup::ParameterStatus;
+use futures::{Sink, SinkExt};
+
+use super::failure::error;
+use super::kept;
+use super::settings;
+use super::statement::Command;
+
+/// Does what a command says about the session, which is little: there is nothing to change, so
+/// that a transaction is only remembered.
+pub async fn obey<C>(client: &mut C, command: &Command) -> PgWireResult<Tag>
+where
+    C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin,
+    C::PortalStore: PortalStore,
+    PgWireError: From<<C as Sink<Message>>::Error>,
+{
+    let status = client.transaction_status();
+    Ok(match command {
+        Command::End(tag) => {
+            client.set_transaction_status(TransactionStatus::Idle);
+            match status {
+                TransactionStatus::Error => Tag::new("ROLLBACK"),
+                _ => Tag::new(tag),
+            }
+        }
+        // So that what is rolled back to before a failure goes on.
+        Command::Nothing("ROLLBACK") => {
+            client.set_transaction_status(status.to_idle_state().to_in_transaction_state());
+            Tag::new("ROLLBACK")
+        }
+        _ if status == TransactionStatus::Error => return Err(in_vain()),
+        Command::Begin => {
+            client.set_transaction_status(status.to_in_transaction_state());
+            Tag::new("BEGIN")
+        }
+        Command::Nothing(tag) => Tag::new(tag),
+        Command::Deallocate(name) => {
+            kept::deallocate(client, name.as_deref());
+            Tag::new(if name.is_some() { "DEALLOCATE" } else { "DEALLOCATE ALL" })
+        }
+        Command::Discard => {
+            kept::deallocate(client, None);
+            kept::close_portals(client);
+            Tag::new("DISCARD ALL")
+        }
+        Command::Set(name, value) => {
+            let told = settings::set(name, value.as_deref(), client.metadata_mut())?;
+            if let Some((name, value)) = told {
+                let told = ParameterStatus::new(name.to_owned(), value);
+                client.feed(Message::ParameterStatus(told)).await?;
+            }
+            Tag::new("SET")
+        }
+    })
+}
+
+/// Refuses questions in a transaction that has failed, as clients expect.
+pub fn not_in_vain(client: &impl ClientInfo) -> PgWireResult<()> {
+    match client.transaction_status() {
+        TransactionStatus::Error => Err(in_vain()),
+        _ => Ok(()),
+    }
+}
+
+fn in_vain() -> PgWireError {
+    error("25P02", "the transaction has failed; expected ROLLBACK")
+}

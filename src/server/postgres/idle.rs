@@ -1,0 +1,162 @@
+//! Sessions that wait for their clients and keep statements meanwhile. Where another client needs the
+//! memory, the one that has been idle the longest ends.
+//!
+//! Knows nothing of what sessions keep.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::client::Client;
+
+/// How long a session is idle before it may have to end.
+pub const IDLE_TIME: Duration = Duration::from_secs(60);
+
+/// Sessions that are idle; a cheap handle.
+#[derive(Clone)]
+pub struct IdleSessions(Arc<Inner>);
+
+struct Inner {
+    idle_time: Duration,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    next_number: u64,
+    /// By number, so that those that are idle the longest come first.
+    sessions: BTreeMap<u64, Session>,
+}
+
+struct Session {
+    client: Client,
+    since: Instant,
+    evict: oneshot::Sender<Eviction>,
+}
+
+/// Asks a session to end; dropped once the session has freed what it kept.
+pub struct Eviction {
+    _freed: oneshot::Sender<()>,
+}
+
+impl IdleSessions {
+    /// Sessions that may be evicted once they were idle for so long.
+    pub fn new(idle_time: Duration) -> Self {
+        Self(Arc::new(Inner { idle_time, waiting: Mutex::default() }))
+    }
+
+    /// A session of the client is idle from now on, until the result is dropped.
+    pub fn enter(&self, client: Client) -> Idle {
+        let (evict, evicted) = oneshot::channel();
+        let mut waiting = self.waiting();
+        let number = waiting.next_number;
+        waiting.next_number += 1;
+        waiting.sessions.insert(number, Session { client, since: Instant::now(), evict });
+        Idle { sessions: self.clone(), number, evicted }
+    }
+
+    /// Evicts the session that has been idle the longest, of the clients for which `may_go` holds, and
+    /// waits until it has freed what it kept. Returns `false` where there is none.
+    pub async fn evict(&self, may_go: impl Fn(Client) -> bool) -> bool {
+        let freed = {
+            let mut waiting = self.waiting();
+            let found = waiting.sessions.iter().find(|(_, session)| {
+                session.since.elapsed() >= self.0.idle_time && may_go(session.client)
+            });
+            let found = found.map(|(number, _)| *number);
+            let session = found.and_then(|number| waiting.sessions.remove(&number));
+            let Some(session) = session else { return false };
+            let (sender, freed) = oneshot::channel();
+            // Where it is idle no longer, nothing is freed, and the next one is asked.
+            drop(session.evict.send(Eviction { _freed: sender }));
+            freed
+        };
+        // It is never told anything: what it waits for is dropped.
+        let _ = freed.await;
+        true
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A session while it is idle.
+pub struct Idle {
+    sessions: IdleSessions,
+    number: u64,
+    evicted: oneshot::Receiver<Eviction>,
+}
+
+impl Idle {
+    /// Ends when the session has to.
+    pub async fn evicted(&mut self) -> Eviction {
+        match (&mut self.evicted).await {
+            Ok(eviction) => eviction,
+            // It is not asked to before it is told.
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Idle {
+    fn drop(&mut self) {
+        self.sessions.waiting().sessions.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    const ANN: Client = Client::Key([1; 4]);
+    const BOB: Client = Client::Key([2; 4]);
+
+    fn anybody(_: Client) -> bool {
+        true
+    }
+
+    #[tokio::test]
+    async fn the_session_that_is_idle_the_longest_ends_first() {
+        let sessions = IdleSessions::new(Duration::ZERO);
+        let [mut first, mut second] = [ANN, BOB].map(|client| sessions.enter(client));
+        let mut evicting = Box::pin(sessions.evict(anybody));
+        assert!(evicting.as_mut().now_or_never().is_none());
+        let eviction = first.evicted().now_or_never().unwrap();
+        assert!(second.evicted().now_or_never().is_none());
+        // It has not freed anything yet.
+        assert!(evicting.as_mut().now_or_never().is_none());
+        drop(eviction);
+        assert!(evicting.await);
+    }
+
+    #[tokio::test]
+    async fn sessions_that_may_not_go_or_are_idle_for_a_moment_stay() {
+        let sessions = IdleSessions::new(Duration::ZERO);
+        let [_first, mut second] = [ANN, BOB].map(|client| sessions.enter(client));
+        let mut evicting = Box::pin(sessions.evict(|client| client == BOB));
+        assert!(evicting.as_mut().now_or_never().is_none());
+        assert!(second.evicted().now_or_never().is_some());
+        assert!(evicting.await);
+        assert!(!sessions.evict(|client| client == BOB).await);
+        let sessions = IdleSessions::new(IDLE_TIME);
+        let _session = sessions.enter(ANN);
+        assert!(!sessions.evict(anybody).await);
+    }
+
+    #[tokio::test]
+    async fn a_session_that_goes_on_is_not_waited_for() {
+        let sessions = IdleSessions::new(Duration::ZERO);
+        let session = sessions.enter(ANN);
+        let mut evicting = Box::pin(sessions.evict(anybody));
+        assert!(evicting.as_mut().now_or_never().is_none());
+        drop(session);
+        assert!(evicting.await);
+        assert!(!sessions.evict(anybody).await);
+    }
+}
