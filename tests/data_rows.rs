@@ -32,7 +32,7 @@ fn header() -> String {
     format!("store_id,timestamp_utc,status,{NOTE}")
 }
 
-/// Rules of SEMANTICS.md, as far as the drawn files touch them.
+/// Rules of docs/semantics.md, as far as the drawn files touch them.
 #[derive(Debug, Default, PartialEq)]
 struct Rows {
     rows: u64,
