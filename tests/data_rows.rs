@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use uptally::ingest::{Outcome, Request, Watch, load};
 use uptally::tables::WriteLock;
 
-use crate::harness::block_on;
+use crate::harness::{block_on, drawn};
 use crate::judge::records::judged;
 
 /// 2100-01-01, later than any poll.
@@ -185,12 +185,7 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 200,
-        max_shrink_iters: 200,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(drawn(200, 200))]
 
     #[test]
     fn no_row_vanishes(text in text(), first in 0..3usize) {
