@@ -8,6 +8,9 @@
 //! The user's own data, in the default folder, and everything else in the current folder must be as
 //! before.
 
+#[expect(dead_code, reason = "its main function is for those who copy it")]
+#[path = "../../examples/library/src/main.rs"]
+mod library;
 mod pages;
 mod terminal;
 
@@ -18,7 +21,7 @@ use tempfile::TempDir;
 
 use self::pages::{Page, pages};
 use self::terminal::{Terminal, USUAL_ADDRESS, sessions};
-use crate::harness::uptally;
+use crate::harness::{block_on, ingest, uptally};
 
 /// Every file below a folder, with its bytes; folders have none.
 fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -58,20 +61,26 @@ fn is_of_a_checkout(command: &str) -> Result<bool, String> {
     }
 }
 
+/// Copies the files of a folder of this checkout to the same place in another one.
+fn copy_files(folder: &str, checkout: &Path) {
+    std::fs::create_dir_all(checkout.join(folder)).unwrap();
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            let copy = checkout.join(folder).join(path.file_name().unwrap());
+            std::fs::copy(&path, copy).unwrap();
+        }
+    }
+}
+
 /// Follows a document in a checkout whose user has loaded data; returns how many commands ran.
 ///
 /// # Errors
 /// Says which command, or what it leaves behind, is not as it should be.
 fn follow(document: &str) -> Result<usize, String> {
     let folder = TempDir::new().unwrap();
-    let sample = folder.path().join("data/sample");
-    std::fs::create_dir_all(&sample).unwrap();
-    for entry in
-        std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample")).unwrap()
-    {
-        let path = entry.unwrap().path();
-        std::fs::copy(&path, sample.join(path.file_name().unwrap())).unwrap();
-    }
+    copy_files("data/sample", folder.path());
+    copy_files("examples", folder.path());
     let loaded = uptally(["ingest", "data/sample"]).current_dir(folder.path()).output().unwrap();
     assert!(loaded.status.success());
     let before = contents(folder.path());
@@ -149,6 +158,18 @@ fn a_tour_that_is_not_clean_is_found_out() {
     check("$ uptally report --data nowhere", "no data in \"nowhere\"; run `uptally ingest` first");
     check("$ tests/nothing/run --all", "there is no tests/nothing/run");
     check("$ cargo nothing", "cargo nothing: ");
+}
+
+#[test]
+fn the_library_prints_what_the_command_does() {
+    let data = TempDir::new().unwrap();
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample");
+    let printed = block_on(async {
+        ingest(data.path(), &[sample.as_path()]).await.unwrap();
+        library::report(data.path()).await.unwrap()
+    });
+    let command = uptally(["report", "--data", data.path().to_str().unwrap()]).output().unwrap();
+    assert_eq!(String::from_utf8(printed), String::from_utf8(command.stdout));
 }
 
 #[test]
