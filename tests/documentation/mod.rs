@@ -173,6 +173,28 @@ fn the_library_prints_what_the_command_does() {
 }
 
 #[test]
+fn every_function_that_the_prompt_lists_is_described() {
+    let folder = TempDir::new().unwrap();
+    let (data, commands) = (folder.path().join("data"), folder.path().join("commands"));
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample");
+    block_on(ingest(&data, &[sample.as_path()])).unwrap();
+    std::fs::write(&commands, "\\h\n").unwrap();
+    let (data, commands) = (data.to_str().unwrap(), commands.to_str().unwrap());
+    let listed = uptally(["sql", "--data", data, "-f", commands]).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let ours = listed.lines().take_while(|line| !line.is_empty());
+    let names: Vec<_> = ours.filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(names.len() > 40, "{listed}");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/sql.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    for name in names {
+        let is_named =
+            [format!("`{name}`"), format!("`{name}(")].iter().any(|at| page.contains(at));
+        assert!(is_named, "{name}");
+    }
+}
+
+#[test]
 fn the_sample_is_what_the_generator_makes() {
     let folder = TempDir::new().unwrap();
     let spec = ["generate", "--stores", "40", "--days", "7", "--seed", "1", "sample"];

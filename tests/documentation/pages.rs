@@ -193,6 +193,29 @@ fn paths_that_documents_name_are_there() {
     assert_none(&wrong);
 }
 
+/// The first column of the tables of a page, without their backticks.
+fn first_column(text: &str) -> impl Iterator<Item = &str> {
+    prose(text).filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+}
+
+#[test]
+fn the_operators_that_are_described_are_those_of_the_engine() {
+    let page = fs::read_to_string(root().join("docs/query-engine.md")).unwrap();
+    let described: BTreeSet<_> =
+        first_column(&page).filter(|name| name.ends_with("Exec")).map(str::to_owned).collect();
+    let mut found = BTreeSet::new();
+    for path in files("src", ".rs") {
+        let text = fs::read_to_string(path).unwrap();
+        let after = text.split("\nimpl ExecutionPlan for ").skip(1);
+        found.extend(after.filter_map(|rest| rest.split_whitespace().next().map(str::to_owned)));
+    }
+    assert_eq!(described, found);
+    for name in found {
+        let is_heading = |line: &str| line.starts_with("### ") && line.ends_with(&name);
+        assert!(page.lines().any(is_heading), "{name}");
+    }
+}
+
 #[test]
 fn rules_that_are_cited_are_there() {
     let semantics = fs::read_to_string(root().join("docs/semantics.md")).unwrap();
