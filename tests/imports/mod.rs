@@ -105,7 +105,7 @@ fn differences(rows: &[Row], found: &Edges) -> Vec<String> {
     let mut differences = Vec::new();
     for ((from, to), place) in found {
         let listed = rows.iter().find(|(name, _)| name == from);
-        if !listed.is_some_and(|(_, names)| names.contains(to)) {
+        if listed.is_none_or(|(_, names)| !names.contains(to)) {
             differences.push(format!("{place}: {from} → {to} is not in ARCHITECTURE.md"));
         }
     }
