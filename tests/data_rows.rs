@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use uptally::ingest::{LoadControl, Outcome, Request, load};
 use uptally::tables::WriteLock;
 
-use crate::harness::block_on;
+use crate::harness::{block_on, drawn};
 use crate::judge::records::judged;
 
 /// 2100-01-01, later than any poll.
@@ -32,7 +32,7 @@ fn header() -> String {
     format!("store_id,timestamp_utc,status,{NOTE}")
 }
 
-/// Rules of SEMANTICS.md, as far as the drawn files touch them.
+/// Rules of docs/semantics.md, as far as the drawn files touch them.
 #[derive(Debug, Default, PartialEq)]
 struct Rows {
     rows: u64,
@@ -185,12 +185,7 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 200,
-        max_shrink_iters: 200,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(drawn(200, 200))]
 
     #[test]
     fn no_row_vanishes(text in text(), first in 0..3usize) {

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
+use proptest::test_runner::Config;
 use tempfile::TempDir;
 use uptally::engine::{Engine, ReportQuery, answer};
 use uptally::ingest::{LoadControl, Outcome, Request, load};
@@ -20,6 +21,17 @@ pub const ENGINES: [Engine; 2] = [Engine::DataFusion, Engine::Polars];
 
 /// A wall clock later than any poll of a test: 2100-01-01.
 const LOADED_AT: i64 = 4_102_444_800_000_000;
+
+/// How properties are drawn: as many cases as `PROPTEST_CASES` says, or as are usual.
+///
+/// Seeds of failures are kept in `proptest-regressions`, and drawn first from then on.
+pub fn drawn(usual_cases: u32, max_shrink_iters: u32) -> Config {
+    let config = Config { max_shrink_iters, ..Config::default() };
+    if std::env::var_os("PROPTEST_CASES").is_some() {
+        return config;
+    }
+    Config { cases: usual_cases, ..config }
+}
 
 /// The three CSV files of a chain.
 pub fn write_chain(chain: &Chain, folder: &Path) {

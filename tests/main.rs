@@ -10,6 +10,7 @@ mod files;
 mod folders;
 mod golden;
 mod harness;
+mod imports;
 mod judge;
 mod loads;
 mod prompt;

@@ -5,7 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::harness::{ENGINES, block_on, ingest, question, tables_of, tallies, write_chain};
+use crate::harness::{ENGINES, block_on, drawn, ingest, question, tables_of, tallies, write_chain};
 use crate::judge::{Chain, DefaultHours, Interpolation, NoData, Question, Scope, Zone, judge};
 
 const SECOND: i64 = 1_000_000;
@@ -132,12 +132,7 @@ pub fn questions() -> impl Strategy<Value = Question> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 6,
-        max_shrink_iters: 40,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(drawn(6, 40))]
 
     #[test]
     fn both_engines_say_what_the_judge_says(

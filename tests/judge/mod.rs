@@ -1,4 +1,4 @@
-//! Judges the uptime of stores by reading the rules of SEMANTICS.md one instant at a time.
+//! Judges the uptime of stores by reading the rules of docs/semantics.md one instant at a time.
 //!
 //! Every instant at which an answer could change is an edge. Between two neighbouring edges nothing
 //! changes, so the first instant of a stretch answers for the whole of it, and the sums are exact.

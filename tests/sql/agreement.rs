@@ -7,7 +7,7 @@ use uptally::option_text::instant_text;
 use uptally::sql::{Database, Limits, Session};
 
 use super::value::Value;
-use crate::harness::{block_on, tables_of};
+use crate::harness::{block_on, drawn, tables_of};
 use crate::judge::{DefaultHours, Interpolation, NoData, Question, Scope, Tally, judge};
 use crate::properties::{chains, questions};
 
@@ -123,12 +123,7 @@ fn differing(bucket: &str, range: &str, options: &str) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 2,
-        max_shrink_iters: 8,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(drawn(2, 8))]
 
     #[test]
     fn table_functions_say_what_the_judge_says(

@@ -1,26 +1,17 @@
-//! Every command of the documentation, run as it is written, in one shell.
-//!
-//! A `console` block is a session: lines that start with `$ ` are typed, the lines below each are
-//! what it prints to stdout, `…` standing for any lines; nothing below means anything goes. All
-//! blocks share one terminal, as a newcomer's do: what one exports, the later ones see. The service
-//! listens on a port that is free, and must be stopped in the block that starts it. The user's own
-//! data, in the default folder, and everything else in the current folder must be as before.
+//! A newcomer's terminal: a shell that types the commands of a document, one after another.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::harness::uptally;
-
 /// Where the service listens when nobody says otherwise.
-const USUAL_ADDRESS: &str = "localhost:8000";
+pub const USUAL_ADDRESS: &str = "localhost:8000";
 
 /// Commands with the lines expected below them.
-fn sessions(document: &str) -> Vec<Vec<(String, Vec<String>)>> {
+pub fn sessions(document: &str) -> Vec<Vec<(String, Vec<String>)>> {
     let mut sessions: Vec<Vec<(String, Vec<String>)>> = Vec::new();
     let mut inside = false;
     for line in document.lines() {
@@ -55,7 +46,7 @@ fn matches(expected: &[String], found: &[&str]) -> bool {
 }
 
 /// A shell in a folder, with the binary on its path.
-struct Terminal {
+pub struct Terminal {
     shell: Child,
     typed: ChildStdin,
     told: BufReader<ChildStdout>,
@@ -78,7 +69,7 @@ struct Done {
 }
 
 impl Terminal {
-    fn open(folder: &Path) -> Self {
+    pub fn open(folder: &Path) -> Self {
         let binary = Path::new(env!("CARGO_BIN_EXE_uptally"));
         let paths = [binary.parent().unwrap().to_path_buf()];
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -154,7 +145,7 @@ impl Terminal {
     }
 
     /// Types a command of the documentation.
-    fn follow(&mut self, command: &str, expected: &[String]) -> Result<(), String> {
+    pub fn follow(&mut self, command: &str, expected: &[String]) -> Result<(), String> {
         let command = command.replace("cargo run -- ", "uptally ");
         if let Some(serve) = command.strip_suffix(" &") {
             return self.serve(serve.strip_prefix("uptally serve").unwrap());
@@ -178,7 +169,7 @@ impl Terminal {
     }
 
     /// What may not be there at the end of a block.
-    fn end_block(&mut self) -> Result<(), String> {
+    pub fn end_block(&mut self) -> Result<(), String> {
         self.address = None;
         match self.run(":").running {
             0 => Ok(()),
@@ -192,117 +183,5 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         let _ = writeln!(self.typed, "kill -9 $(jobs -p); exit");
         let _ = self.shell.wait();
-    }
-}
-
-/// Every file below a folder, with its bytes; folders have none.
-fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(contents(&path));
-            found.insert(path, Vec::new());
-        } else {
-            let bytes = std::fs::read(&path).unwrap();
-            found.insert(path, bytes);
-        }
-    }
-    found
-}
-
-/// Follows a document in a checkout whose user has loaded data; returns how many commands ran.
-///
-/// # Errors
-/// Says which command, or what it leaves behind, is not as it should be.
-fn follow(document: &str) -> Result<usize, String> {
-    let folder = TempDir::new().unwrap();
-    let sample = folder.path().join("data/sample");
-    std::fs::create_dir_all(&sample).unwrap();
-    for entry in
-        std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample")).unwrap()
-    {
-        let path = entry.unwrap().path();
-        std::fs::copy(&path, sample.join(path.file_name().unwrap())).unwrap();
-    }
-    let loaded = uptally(["ingest", "data/sample"]).current_dir(folder.path()).output().unwrap();
-    assert!(loaded.status.success());
-    let before = contents(folder.path());
-    let mut terminal = Terminal::open(folder.path());
-    let mut ran = 0;
-    for session in sessions(document) {
-        for (command, expected) in session {
-            // Building and testing is what runs this test.
-            if ["cargo test", "cargo build --release", "cargo bench"]
-                .iter()
-                .any(|prefix| command.starts_with(prefix))
-            {
-                continue;
-            }
-            ran += 1;
-            terminal.follow(&command, &expected)?;
-        }
-        terminal.end_block()?;
-    }
-    drop(terminal);
-    let after = contents(folder.path());
-    let is_same = |path: &PathBuf| before.get(path) == after.get(path);
-    match before.keys().chain(after.keys()).find(|path| !is_same(path)) {
-        None => Ok(ran),
-        Some(path) => {
-            let path = path.strip_prefix(folder.path()).unwrap();
-            Err(format!("{path:?} was changed, or left behind"))
-        }
-    }
-}
-
-#[test]
-fn the_commands_of_the_readme_print_what_it_says() {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let ran = follow(&std::fs::read_to_string(readme).unwrap());
-    assert!(ran.clone().is_ok_and(|ran| ran >= 40), "{ran:?}");
-}
-
-#[test]
-fn a_tour_that_is_not_clean_is_found_out() {
-    #[track_caller]
-    fn check(commands: &str, expected: &str) {
-        let document = format!("```console\n{}\n```\n", commands.replace('\n', "\n$ "));
-        let found = follow(&document).unwrap_err();
-        assert!(found.contains(expected), "{commands}: {found}");
-    }
-    let keys =
-        "$ uptally keys add --role run tour-keys > tour-key\nuptally serve --keys tour-keys &";
-    check("$ uptally serve --data tour &", "a block leaves a server running");
-    check(
-        "$ uptally serve --data tour &\nuptally serve --data other &",
-        "a server is running already",
-    );
-    check(
-        &format!("{keys}\ncurl -sf -X POST {USUAL_ADDRESS}/trigger-report"),
-        "curl -sf -X POST localhost:8000/trigger-report: ",
-    );
-    check(
-        "$ uptally generate --stores 20 --days 2 --seed 7 chain\nuptally ingest --replace chain\nrm -r chain",
-        "\"data/",
-    );
-    check("$ uptally report -o report.csv", "\"report.csv\" was changed, or left behind");
-    check(&format!("$ curl -s {USUAL_ADDRESS}/livez"), "no server is running");
-    check("$ uptally report --data nowhere", "no data in \"nowhere\"; run `uptally ingest` first");
-}
-
-#[test]
-fn the_sample_is_what_the_generator_makes() {
-    let folder = TempDir::new().unwrap();
-    let spec = ["generate", "--stores", "40", "--days", "7", "--seed", "1", "sample"];
-    let made = uptally(spec).current_dir(folder.path()).status().unwrap();
-    assert!(made.success());
-    for name in ["store_status.csv", "menu_hours.csv", "timezones.csv"] {
-        let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample").join(name);
-        let committed = std::fs::read(committed).unwrap();
-        assert!(
-            committed == std::fs::read(folder.path().join("sample").join(name)).unwrap(),
-            "{name}"
-        );
     }
 }

@@ -1,0 +1,211 @@
+//! Every command of the documentation, run as it is written; and what documents say of the files
+//! around them.
+//!
+//! A `console` block is a session: lines that start with `$ ` are typed, the lines below each are
+//! what it prints to stdout, `…` standing for any lines; nothing below means anything goes. All
+//! blocks of a document share one terminal, as a newcomer's do: what one exports, the later ones
+//! see. The service listens on a port that is free, and must be stopped in the block that starts it.
+//! The user's own data, in the default folder, and everything else in the current folder must be as
+//! before.
+
+#[expect(dead_code, reason = "its main function is for those who copy it")]
+#[path = "../../examples/library/src/main.rs"]
+mod library;
+mod pages;
+mod terminal;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use self::pages::{Page, pages};
+use self::terminal::{Terminal, USUAL_ADDRESS, sessions};
+use crate::harness::{block_on, ingest, uptally};
+
+/// Every file below a folder, with its bytes; folders have none.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(contents(&path));
+            found.insert(path, Vec::new());
+        } else {
+            let bytes = std::fs::read(&path).unwrap();
+            found.insert(path, bytes);
+        }
+    }
+    found
+}
+
+/// Whether the command builds or tests a checkout, which is what runs this test.
+///
+/// # Errors
+/// Where it is a script that is not there.
+fn is_of_a_checkout(command: &str) -> Result<bool, String> {
+    const OF_CARGO: [&str; 8] = ["bench", "build", "clippy", "deny", "doc", "fmt", "fuzz", "test"];
+    let mut words = command.split_whitespace().skip_while(|word| word.contains('='));
+    match words.next() {
+        Some("cargo") => {
+            let of_cargo = words.find(|word| !word.starts_with('+')).unwrap_or_default();
+            Ok(OF_CARGO.contains(&of_cargo))
+        }
+        Some(script) if [".ci/", "benches/", "tests/"].iter().any(|at| script.starts_with(at)) => {
+            match Path::new(env!("CARGO_MANIFEST_DIR")).join(script).is_file() {
+                true => Ok(true),
+                false => Err(format!("{command}: there is no {script}")),
+            }
+        }
+        _ => Ok(false),
+    }
+}
+
+/// Copies the files of a folder of this checkout to the same place in another one.
+fn copy_files(folder: &str, checkout: &Path) {
+    std::fs::create_dir_all(checkout.join(folder)).unwrap();
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            let copy = checkout.join(folder).join(path.file_name().unwrap());
+            std::fs::copy(&path, copy).unwrap();
+        }
+    }
+}
+
+/// Follows a document in a checkout whose user has loaded data; returns how many commands ran.
+///
+/// # Errors
+/// Says which command, or what it leaves behind, is not as it should be.
+fn follow(document: &str) -> Result<usize, String> {
+    let folder = TempDir::new().unwrap();
+    copy_files("data/sample", folder.path());
+    copy_files("examples", folder.path());
+    let loaded = uptally(["ingest", "data/sample"]).current_dir(folder.path()).output().unwrap();
+    assert!(loaded.status.success());
+    let before = contents(folder.path());
+    let mut terminal = Terminal::open(folder.path());
+    let mut ran = 0;
+    for session in sessions(document) {
+        for (command, expected) in session {
+            if is_of_a_checkout(&command)? {
+                continue;
+            }
+            ran += 1;
+            terminal.follow(&command, &expected)?;
+        }
+        terminal.end_block()?;
+    }
+    drop(terminal);
+    let after = contents(folder.path());
+    let is_same = |path: &PathBuf| before.get(path) == after.get(path);
+    match before.keys().chain(after.keys()).find(|path| !is_same(path)) {
+        None => Ok(ran),
+        Some(path) => {
+            let path = path.strip_prefix(folder.path()).unwrap();
+            Err(format!("{path:?} was changed, or left behind"))
+        }
+    }
+}
+
+/// Documents are followed at the same time, each in a checkout of its own.
+#[test]
+fn the_commands_of_the_documents_print_what_they_say() {
+    let pages: Vec<Page> =
+        pages().into_iter().filter(|page| !sessions(&page.text).is_empty()).collect();
+    let followed: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            pages.iter().map(|page| scope.spawn(move || follow(&page.text))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let mut ran = 0;
+    let mut wrong = Vec::new();
+    for (page, followed) in pages.iter().zip(followed) {
+        match followed {
+            Ok(commands) => ran += commands,
+            Err(sentence) => wrong.push(format!("{}: {sentence}", page.name)),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(ran >= 100, "{ran}");
+}
+
+#[test]
+fn a_tour_that_is_not_clean_is_found_out() {
+    #[track_caller]
+    fn check(commands: &str, expected: &str) {
+        let document = format!("```console\n{}\n```\n", commands.replace('\n', "\n$ "));
+        let found = follow(&document).unwrap_err();
+        assert!(found.contains(expected), "{commands}: {found}");
+    }
+    let keys =
+        "$ uptally keys add --role run tour-keys > tour-key\nuptally serve --keys tour-keys &";
+    check("$ uptally serve --data tour &", "a block leaves a server running");
+    check(
+        "$ uptally serve --data tour &\nuptally serve --data other &",
+        "a server is running already",
+    );
+    check(
+        &format!("{keys}\ncurl -sf -X POST {USUAL_ADDRESS}/trigger-report"),
+        "curl -sf -X POST localhost:8000/trigger-report: ",
+    );
+    check(
+        "$ uptally generate --stores 20 --days 2 --seed 7 chain\nuptally ingest --replace chain\nrm -r chain",
+        "\"data/",
+    );
+    check("$ uptally report -o report.csv", "\"report.csv\" was changed, or left behind");
+    check(&format!("$ curl -s {USUAL_ADDRESS}/livez"), "no server is running");
+    check("$ uptally report --data nowhere", "no data in \"nowhere\"; run `uptally ingest` first");
+    check("$ tests/nothing/run --all", "there is no tests/nothing/run");
+    check("$ cargo nothing", "cargo nothing: ");
+}
+
+#[test]
+fn the_library_prints_what_the_command_does() {
+    let data = TempDir::new().unwrap();
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample");
+    let printed = block_on(async {
+        ingest(data.path(), &[sample.as_path()]).await.unwrap();
+        library::report(data.path()).await.unwrap()
+    });
+    let command = uptally(["report", "--data", data.path().to_str().unwrap()]).output().unwrap();
+    assert_eq!(String::from_utf8(printed), String::from_utf8(command.stdout));
+}
+
+#[test]
+fn every_function_that_the_prompt_lists_is_described() {
+    let folder = TempDir::new().unwrap();
+    let (data, commands) = (folder.path().join("data"), folder.path().join("commands"));
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample");
+    block_on(ingest(&data, &[sample.as_path()])).unwrap();
+    std::fs::write(&commands, "\\h\n").unwrap();
+    let (data, commands) = (data.to_str().unwrap(), commands.to_str().unwrap());
+    let listed = uptally(["sql", "--data", data, "-f", commands]).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let ours = listed.lines().take_while(|line| !line.is_empty());
+    let names: Vec<_> = ours.filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(names.len() > 40, "{listed}");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/sql.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    for name in names {
+        let is_named =
+            [format!("`{name}`"), format!("`{name}(")].iter().any(|at| page.contains(at));
+        assert!(is_named, "{name}");
+    }
+}
+
+#[test]
+fn the_sample_is_what_the_generator_makes() {
+    let folder = TempDir::new().unwrap();
+    let spec = ["generate", "--stores", "40", "--days", "7", "--seed", "1", "sample"];
+    let made = uptally(spec).current_dir(folder.path()).status().unwrap();
+    assert!(made.success());
+    for name in ["store_status.csv", "menu_hours.csv", "timezones.csv"] {
+        let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample").join(name);
+        let committed = std::fs::read(committed).unwrap();
+        assert!(
+            committed == std::fs::read(folder.path().join("sample").join(name)).unwrap(),
+            "{name}"
+        );
+    }
+}
