@@ -25,12 +25,12 @@ use warp::hyper::service::{Service, service_fn};
 use warp::reply::Response as Reply;
 
 use super::Bound;
-use super::accept::{Accepted, RESERVE, connections};
 use super::budget::Share;
 use super::descriptors::places;
 use super::opening::Opening;
 use super::pace::Pace;
 use super::places::{Full, Place};
+use super::tcp::{Accepted, RESERVED_CONNECTIONS, connections};
 
 const CONNECTIONS_MAX: usize = 4096;
 /// How long a client may take over a handshake, over the first bytes that tell HTTP/1 from HTTP/2,
@@ -66,7 +66,8 @@ pub async fn serve(
     times: Times,
 ) {
     let (stopping, _) = watch::channel(());
-    let mut accepted = Box::pin(connections(listener, places(CONNECTIONS_MAX), places(RESERVE)));
+    let mut accepted =
+        Box::pin(connections(listener, places(CONNECTIONS_MAX), places(RESERVED_CONNECTIONS)));
     let mut stop = std::pin::pin!(stop);
     loop {
         let Accepted { stream, client, place, full } = tokio::select! {

@@ -10,7 +10,6 @@
 //! There are as many places as `descriptors` allow. `memory_shares` divides the memory, and `budget` counts what clients have of it.
 //! What the figures are is the engine's; nothing here computes one.
 
-mod accept;
 mod ask;
 mod audit;
 mod bound;
@@ -60,6 +59,7 @@ mod sql;
 mod store_csv;
 mod store_list;
 mod stores;
+mod tcp;
 pub mod tls;
 mod trace;
 mod versions;

@@ -14,12 +14,12 @@ use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
 use super::super::Bound;
-use super::super::accept::{Accepted, SQL_CONNECTIONS_MAX, connections};
 use super::super::descriptors::places;
 use super::super::listener::{HEAD_TIME, IDLE_TIME};
 use super::super::opening::Opening;
 use super::super::pace::Pace;
 use super::super::places::Place;
+use super::super::tcp::{Accepted, SQL_CONNECTIONS_MAX, connections};
 
 /// Handshakes at once: all clients, and one that takes the place of another.
 const HANDSHAKES_MAX: usize = SQL_CONNECTIONS_MAX + 1;

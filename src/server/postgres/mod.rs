@@ -55,8 +55,8 @@ use self::connection::{Handlers, STARTUP_TIME};
 use self::idle::{IDLE_TIME, IdleSessions};
 use self::startup::Startup;
 pub use self::statement::Outline;
-use super::accept::{Accepted, RESERVE, SQL_CONNECTIONS_MAX, connections};
 use super::descriptors::places;
+use super::tcp::{Accepted, RESERVED_CONNECTIONS, SQL_CONNECTIONS_MAX, connections};
 use super::{Bound, Service};
 
 /// What clients ask for in the handshake of TLS.
@@ -72,7 +72,7 @@ pub async fn serve(
     let handlers = Arc::new(handlers(service.clone()));
     let tls = tls.map(|tls| super::tls::speaking(&tls, &[ALPN]));
     let mut clients = JoinSet::new();
-    let accepted = connections(listener, places(SQL_CONNECTIONS_MAX), places(RESERVE));
+    let accepted = connections(listener, places(SQL_CONNECTIONS_MAX), places(RESERVED_CONNECTIONS));
     let mut accepted = std::pin::pin!(accepted);
     let mut stop = std::pin::pin!(service.stopped());
     loop {

@@ -17,7 +17,7 @@ use super::places::{Full, Place, Places};
 pub const SQL_CONNECTIONS_MAX: usize = 512;
 /// Connections beside those of a listener, for clients that are asked to come again and for those who
 /// may be heard however many others are there.
-pub const RESERVE: usize = 16;
+pub const RESERVED_CONNECTIONS: usize = 16;
 /// After a failure that is not one connection's own, as where files are used up.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Between two looks for a client that has to give its place up.
