@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::ask;
+use super::report_request;
 use crate::option_text;
 use crate::rules::calendar::offset_text;
 use crate::rules::instant::parse_instant;
@@ -40,7 +40,7 @@ impl ClockChoice {
 /// # Errors
 /// Says what was expected of the text.
 pub fn instant_in(zone: Option<&Zone>, text: &str) -> Result<i64, String> {
-    let text = ask::with_plus(text.trim());
+    let text = report_request::restore_plus(text.trim());
     // A text that names a zone already does not take a second one.
     let local = zone.and_then(|zone| {
         let clock = |name: &str, near| (name == zone.name()).then(|| LocalClock::over(zone, near));

@@ -11,9 +11,9 @@ use warp::http::header::{ACCEPT, HeaderName};
 use warp::http::{HeaderValue, Method, StatusCode};
 use warp::reply::Response as Reply;
 
-use super::ask::{self, Ask};
 use super::jobs::{Coding, Ending, Job, State};
 use super::problem::{Answer, Refusal};
+use super::report_request::{self, ReportRequest};
 use super::request::{Request, report_id};
 use super::service::{Service, content, json};
 use super::settings::CompleteAs;
@@ -25,7 +25,7 @@ const REPORT_STATUS: HeaderName = HeaderName::from_static("x-report-status");
 
 /// `POST /trigger-report`, and `/trigger_report` by either method.
 pub async fn trigger(service: &Service) -> Answer {
-    let triggered = reports::trigger(service, Ask::default(), None).await?;
+    let triggered = reports::trigger(service, ReportRequest::default(), None).await?;
     Ok(json(StatusCode::OK, &json!({ "report_id": triggered.job.id })))
 }
 
@@ -196,10 +196,10 @@ fn completed(job: &Job) -> Value {
         "status": "Completed",
         "filepath": format!("reports/{}", store_report(job.id)),
         "report_id": job.id,
-        "now": ask::instant(job.settled.now),
+        "now": report_request::instant_json(job.settled.now),
     });
     if let Some(finished) = job.finished() {
-        completed["completed_at"] = ask::instant(finished.finished_at);
+        completed["completed_at"] = report_request::instant_json(finished.finished_at);
         completed["stores"] = json!(finished.stores);
     }
     completed

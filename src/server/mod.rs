@@ -10,7 +10,6 @@
 //! There are as many places as `descriptors` allow. `memory_shares` divides the memory, and `budget` counts what clients have of it.
 //! What the figures are is the engine's; nothing here computes one.
 
-mod ask;
 mod audit;
 mod bound;
 mod budget;
@@ -48,6 +47,7 @@ mod places;
 mod postgres;
 mod problem;
 mod questions;
+mod report_request;
 mod reports;
 mod request;
 mod request_log;

@@ -10,12 +10,12 @@ use warp::http::StatusCode;
 use warp::http::header::{HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use warp::reply::Response as Reply;
 
-use super::ask::{self, Ask};
 use super::jobs::{
     Ending, Finished, Found, Job, Refused, Removed, Repeatable, Settled, State, Step, Triggered,
 };
 use super::keys::Role;
 use super::problem::{Answer, Refusal};
+use super::report_request::{self, ReportRequest};
 use super::request::{Request, unknown_report};
 use super::service::{Service, content, json};
 use super::{download, file_name, gate};
@@ -44,14 +44,14 @@ const FORMATS: [Format; 8] = [
 /// The report that answers what is asked, made now or before.
 pub async fn trigger(
     service: &Service,
-    ask: Ask,
+    wanted: ReportRequest,
     repeatable: Option<Repeatable>,
 ) -> Answer<Triggered> {
     let before = repeatable.as_ref().and_then(|given| service.jobs.triggered_before(given));
     let triggered = match before {
         Some(before) => before,
         None => {
-            let settled = settle(service, ask).await?;
+            let settled = settle(service, wanted).await?;
             service.jobs.trigger(settled, repeatable).await
         }
     };
@@ -65,21 +65,21 @@ pub async fn trigger(
 }
 
 /// Fixes the data and *now*, so that the question has one answer.
-async fn settle(service: &Service, ask: Ask) -> Answer<Settled> {
-    let edition = service.catalog.edition(ask.as_of).await?;
-    if let Some(unknown) = ask.stores.iter().find(|id| !edition.has_store(id)) {
+async fn settle(service: &Service, wanted: ReportRequest) -> Answer<Settled> {
+    let edition = service.catalog.edition(wanted.as_of).await?;
+    if let Some(unknown) = wanted.stores.iter().find(|id| !edition.has_store(id)) {
         return Err(Refusal::wrong(format!(
             "store: there is no store {unknown:?} in the data; /v1/stores lists them"
         )));
     }
-    edition.knows(ask.options.default_time_zone)?;
-    let now = ask.now.or(edition.latest_poll).ok_or_else(|| {
+    edition.knows(wanted.options.default_time_zone)?;
+    let now = wanted.now.or(edition.latest_poll).ok_or_else(|| {
         Refusal::wrong("there is no poll to look back from; expected polls, or the option now")
     })?;
-    let ask = Ask { now: None, as_of: None, ..ask };
+    let wanted = ReportRequest { now: None, as_of: None, ..wanted };
     let (version, fingerprint) = (edition.version(), edition.fingerprint);
     let zone_rules = edition.dataset.zone_edition(version);
-    Ok(Settled { version, fingerprint, zone_rules, now, ask })
+    Ok(Settled { version, fingerprint, zone_rules, now, request: wanted })
 }
 
 /// The report of an id that was given out.
@@ -102,13 +102,13 @@ pub fn job(service: &Service, id: Uuid) -> Answer<Arc<Job>> {
 
 /// `POST /v1/reports`
 pub async fn create(service: &Service, request: &Request) -> Answer {
-    let ask = Ask::from_fields(&request.fields().await?).map_err(Refusal::wrong)?;
-    if ask.explain {
-        return plan(service, ask).await;
+    let wanted = ReportRequest::from_fields(&request.fields().await?).map_err(Refusal::wrong)?;
+    if wanted.explain {
+        return plan(service, wanted).await;
     }
-    let repeatable = repeatable(request, &ask)?;
-    let format = ask.format;
-    let job = trigger(service, ask, repeatable).await?.job;
+    let repeatable = repeatable(request, &wanted)?;
+    let format = wanted.format;
+    let job = trigger(service, wanted, repeatable).await?.job;
     let mut body = described(&job);
     body["links"]["download"] = json!(file_path(job.id, format));
     let mut reply = json(StatusCode::ACCEPTED, &body);
@@ -120,10 +120,12 @@ pub async fn create(service: &Service, request: &Request) -> Answer {
 }
 
 /// The plan in place of the report, as with `uptally report --explain`.
-async fn plan(service: &Service, ask: Ask) -> Answer {
-    let edition = service.catalog.edition(ask.as_of).await?;
+async fn plan(service: &Service, wanted: ReportRequest) -> Answer {
+    let edition = service.catalog.edition(wanted.as_of).await?;
     let plan = service.work.ask(async move {
-        let plan = engine::explain(&edition.dataset, &ask.question(ask.now), ask.engine).await?;
+        let plan =
+            engine::explain(&edition.dataset, &wanted.report_query(wanted.now), wanted.engine)
+                .await?;
         Ok(without_folder(plan, edition.dataset.folder()))
     });
     Ok(content(StatusCode::OK, "text/plain; charset=utf-8", plan.await?))
@@ -142,7 +144,7 @@ pub fn without_folder(plan: String, folder: &Path) -> String {
         .fold(plan, |plan, spelling| plan.replace(*spelling, "DATA"))
 }
 
-fn repeatable(request: &Request, ask: &Ask) -> Answer<Option<Repeatable>> {
+fn repeatable(request: &Request, wanted: &ReportRequest) -> Answer<Option<Repeatable>> {
     let Some(key) = request.headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     let key =
         key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= IDEMPOTENCY_KEY_BYTES_MAX);
@@ -151,7 +153,7 @@ fn repeatable(request: &Request, ask: &Ask) -> Answer<Option<Repeatable>> {
             "Idempotency-Key: expected 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible ASCII characters"
         ))
     })?;
-    let asked = format!("{:?} {:?} {}", ask.now, ask.as_of, ask.describe());
+    let asked = format!("{:?} {:?} {}", wanted.now, wanted.as_of, wanted.to_json());
     let fingerprint = *blake3::hash(asked.as_bytes()).as_bytes();
     Ok(Some(Repeatable { key: key.to_owned(), fingerprint }))
 }
@@ -292,10 +294,10 @@ fn described(job: &Job) -> Value {
         "progress": 0.0,
         "data_version": settled.version,
         "zone_rules": settled.zone_rules,
-        "now": ask::instant(settled.now),
+        "now": report_request::instant_json(settled.now),
         "options": job.options(),
-        "stores_named": settled.ask.stores.len(),
-        "created_at": ask::instant(job.created_at),
+        "stores_named": settled.request.stores.len(),
+        "created_at": report_request::instant_json(job.created_at),
         "started_at": null,
         "finished_at": null,
         "stores": null,
@@ -310,10 +312,10 @@ fn described(job: &Job) -> Value {
                 Step::Reading => 0.1,
                 Step::Writing => 0.9,
             });
-            described["started_at"] = ask::instant(started_at);
+            described["started_at"] = report_request::instant_json(started_at);
         }
         State::Ended(ending) => {
-            described["finished_at"] = ask::instant(ending.finished_at());
+            described["finished_at"] = report_request::instant_json(ending.finished_at());
             described["progress"] = json!(1.0);
             describe_ending(&mut described, &ending);
         }
@@ -325,7 +327,7 @@ fn describe_ending(described: &mut Value, ending: &Ending) {
     match ending {
         Ending::Complete(finished) => {
             described["state"] = json!("complete");
-            described["started_at"] = ask::instant(finished.started_at);
+            described["started_at"] = report_request::instant_json(finished.started_at);
             described["stores"] = counts(finished);
         }
         Ending::Failed { detail, .. } => {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::ask::{describe_options, set_option};
 use super::catalog::Edition;
 use super::clock::{Clock, ClockChoice, instant_in};
 use super::problem::{Answer, Refusal};
+use super::report_request::{options_json, set_option};
 use super::request::Request;
 use super::service::Service;
 use super::store_csv;
@@ -139,7 +139,7 @@ impl StoreQuestion {
         asked.insert("from".into(), json!(clock.text(self.range.starts_at())));
         asked.insert("to".into(), json!(clock.text(self.range.ends_at())));
         asked.insert("data_version".into(), json!(self.edition.version()));
-        asked.insert("options".into(), Value::Object(describe_options(&self.options)));
+        asked.insert("options".into(), Value::Object(options_json(&self.options)));
         let zone_edition = self.edition.dataset.zone_edition(self.edition.version());
         asked.insert("zone_rules".into(), json!(zone_edition));
         asked.insert("time_zone".into(), json!(history.zone.name()));

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use warp::http::StatusCode;
 
-use super::ask;
 use super::problem::{Answer, Refusal};
+use super::report_request;
 use super::request::Request;
 use super::service::{Service, json};
 use crate::rules::ZoneRules;
@@ -40,7 +40,7 @@ fn described(dataset: &Dataset, loads: &[Load]) -> Value {
     let files: Vec<_> = loads.iter().map(file).collect();
     json!({
         "version": loads[0].version,
-        "loaded_at": ask::instant(loads[0].loaded_at),
+        "loaded_at": report_request::instant_json(loads[0].loaded_at),
         "zone_rules": dataset.zone_edition(loads[0].version),
         "files": files,
     })

@@ -49,7 +49,7 @@ fn the_document_has_every_option_where_it_can_be_given() {
     block_on(async {
         let served = Served::with(waiting()).await;
         let document = served.get("/openapi.json").await.json();
-        let asked = &document["components"]["schemas"]["Ask"]["properties"];
+        let asked = &document["components"]["schemas"]["ReportRequest"]["properties"];
         let stores = ["uptime", "timeline", "incidents", "hours"];
         let paths = stores.map(|last| format!("/v1/stores/{{id}}/{last}"));
         for name in OPTIONS {

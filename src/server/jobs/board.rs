@@ -172,8 +172,8 @@ impl Board {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::ask::Ask;
     use crate::server::jobs::record::Settled;
+    use crate::server::report_request::ReportRequest;
 
     /// Reports 1, 2, … that were cancelled at the given instants; `None` still runs.
     fn board(ended_at: &[Option<i64>]) -> Board {
@@ -184,7 +184,7 @@ mod tests {
                 fingerprint: [0; 32],
                 zone_rules: String::new(),
                 now: sequence as i64,
-                ask: Ask::default(),
+                request: ReportRequest::default(),
             };
             let state = match ended_at {
                 Some(finished_at) => State::Ended(Ending::Cancelled { finished_at: *finished_at }),

@@ -73,7 +73,7 @@ impl Job {
 
     /// What was asked, in the words in which it could be asked again.
     pub fn options(&self) -> Value {
-        self.unread.clone().unwrap_or_else(|| self.settled.ask.describe())
+        self.unread.clone().unwrap_or_else(|| self.settled.request.to_json())
     }
 
     pub(super) fn set(&self, state: State) {

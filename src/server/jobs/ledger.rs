@@ -256,7 +256,7 @@ mod tests {
     use super::*;
 
     fn record(sequence: u64) -> Record {
-        let options = crate::server::ask::Ask::default().describe();
+        let options = crate::server::report_request::ReportRequest::default().to_json();
         Record {
             sequence,
             created_at: 5,

@@ -347,7 +347,7 @@ fn board_of(ledger: &Ledger) -> Result<Board> {
             fingerprint: record.fingerprint,
             zone_rules: record.zone_rules.clone(),
             now: record.now,
-            ask: super::ask::Ask::default(),
+            request: super::report_request::ReportRequest::default(),
         });
         let state = record.ending.clone().map_or(State::Queued, State::Ended);
         let mut job = Job::new(id, record.sequence, record.created_at, settled, state);

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::super::ask::Ask;
+use super::super::report_request::ReportRequest;
 use crate::engine::StoreCounts;
 use crate::rules::ZoneRules;
 
@@ -19,13 +19,13 @@ pub struct Settled {
     pub zone_rules: String,
     /// Microseconds UTC.
     pub now: i64,
-    pub ask: Ask,
+    pub request: ReportRequest,
 }
 
 impl Settled {
     /// What makes two reports the same one.
     pub fn key(&self) -> [u8; 32] {
-        let said = format!("{} {} {}", self.version, self.now, self.ask.describe());
+        let said = format!("{} {} {}", self.version, self.now, self.request.to_json());
         let mut hasher = blake3::Hasher::new();
         *hasher.update(&self.fingerprint).update(said.as_bytes()).finalize().as_bytes()
     }
@@ -45,7 +45,7 @@ pub struct Record {
     #[serde(default = "built_in_edition")]
     pub zone_rules: String,
     pub now: i64,
-    /// As [`Ask::describe`] words it.
+    /// As [`ReportRequest::to_json`] words it.
     pub options: Value,
     /// How it ended; a report without it is run again when the server starts.
     pub ending: Option<Ending>,
@@ -54,10 +54,10 @@ pub struct Record {
 impl Record {
     /// The question; `None` where the words are none of this version of the program.
     pub fn settled(&self) -> Option<Settled> {
-        let ask = Ask::from_fields(self.options.as_object()?).ok()?;
+        let request = ReportRequest::from_fields(self.options.as_object()?).ok()?;
         let zone_rules = self.zone_rules.clone();
         let Self { version, fingerprint, now, .. } = *self;
-        Some(Settled { version, fingerprint, zone_rules, now, ask })
+        Some(Settled { version, fingerprint, zone_rules, now, request })
     }
 }
 

@@ -58,7 +58,7 @@ struct Making {
 impl Making {
     fn give_up(&self, work: &AbortHandle) {
         self.is_given_up.store(true, Ordering::Relaxed);
-        match self.job.settled.ask.engine {
+        match self.job.settled.request.engine {
             Engine::DataFusion => work.abort(),
             // Its threads cannot be stopped: they finish what nobody will see, in their turn.
             Engine::Polars => {}
@@ -130,12 +130,12 @@ async fn make(making: Arc<Making>) -> Result<Finished> {
     let edition = edition.ok_or_else(|| {
         Error::Argument("the data that it was asked of is no longer there".into())
     })?;
-    let question = settled.ask.question(Some(settled.now));
-    let answer = answer(&edition.dataset, &question, settled.ask.engine).await?;
+    let question = settled.request.report_query(Some(settled.now));
+    let answer = answer(&edition.dataset, &question, settled.request.engine).await?;
     making.go_on()?;
     let writing = State::Running { started_at: *started_at, step: Step::Writing };
     job.go(|state| matches!(state, State::Running { .. }), writing);
-    let report = lay_out(&answer.figures, settled.ask.layout)?;
+    let report = lay_out(&answer.figures, settled.request.layout)?;
     let written = write(&making, report).await?;
     Ok(finished(written, answer.stores, *started_at, inner.clock()))
 }

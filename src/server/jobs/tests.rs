@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::record::Record;
 use super::*;
-use crate::server::ask::Ask;
+use crate::server::report_request::ReportRequest;
 
 const UNKNOWN_OPTIONS: Uuid = Uuid::from_u128(1);
 const UNKNOWN_RECORD: Uuid = Uuid::from_u128(2);
@@ -15,7 +15,7 @@ fn default_question() -> Settled {
         fingerprint: [0; 32],
         zone_rules: String::new(),
         now: 7,
-        ask: Ask::default(),
+        request: ReportRequest::default(),
     }
 }
 
@@ -77,7 +77,7 @@ async fn a_question_that_cannot_be_read_answers_no_other_and_is_kept() {
 
 #[test]
 fn a_question_from_before_an_option_is_the_one_that_leaves_it_at_its_default() {
-    let mut options = Ask::default().describe();
+    let mut options = ReportRequest::default().to_json();
     assert!(options.as_object_mut().unwrap().remove("default_hours").is_some());
     let record = Record {
         sequence: 1,

@@ -64,7 +64,8 @@ fn created(examples: &Examples, report: Value) -> Operation {
     if let Some(now) = &examples.now {
         example["now"] = json!(now);
     }
-    let content = json!({ "application/json": { "schema": named("Ask"), "example": example } });
+    let content =
+        json!({ "application/json": { "schema": named("ReportRequest"), "example": example } });
     let plan = answer("The plan, where that was asked for", &[("text/plain", text())]);
     let key = json!({
         "type": "string", "minLength": 1, "maxLength": 255,

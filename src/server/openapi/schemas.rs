@@ -40,7 +40,7 @@ pub fn schemas() -> Value {
             "enum": ZoneRules::bundled().names(),
             "description": "IANA name",
         },
-        "Ask": ask(),
+        "ReportRequest": report_request(),
         "Question": {
             "type": "object",
             "required": ["sql"],
@@ -116,7 +116,7 @@ fn default_hours() -> Value {
 }
 
 /// The body of a trigger: every option of `uptally report` that names no file.
-fn ask() -> Value {
+fn report_request() -> Value {
     json!({
         "type": "object",
         "additionalProperties": false,

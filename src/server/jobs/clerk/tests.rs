@@ -2,8 +2,8 @@
 
 use super::super::{Jobs, Limits, Retention};
 use super::*;
-use crate::server::ask::Ask;
 use crate::server::catalog::Catalog;
+use crate::server::report_request::ReportRequest;
 use crate::server::work::Work;
 
 /// Reports that nobody makes, and that are kept for a thousand microseconds.
@@ -38,7 +38,7 @@ fn trigger_at(
         fingerprint: [0; 32],
         zone_rules: String::new(),
         now,
-        ask: Ask::default(),
+        request: ReportRequest::default(),
     };
     let repeatable = key.map(|key| Repeatable { key, fingerprint: [1; 32] });
     let (reply, answer) = oneshot::channel();
@@ -126,7 +126,7 @@ async fn what_is_too_much_once_a_report_ended_is_forgotten() {
         fingerprint: [0; 32],
         zone_rules: String::new(),
         now: 9,
-        ask: Ask::default(),
+        request: ReportRequest::default(),
     };
     let third = jobs.trigger(other, None).await.unwrap().job.id;
     assert_eq!(jobs.0.board().ids(), [second.id, third].into());

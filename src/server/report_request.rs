@@ -18,12 +18,12 @@ use crate::rules::Options;
 pub const STORES_NAMED_MAX: usize = 10_000;
 
 /// Flags of the command line that are about the machine it runs on, or about loading.
-const NOT_OVER_HTTP: [&str; 7] =
+const COMMAND_LINE_ONLY: [&str; 7] =
     ["data", "max_reject_rate", "output", "queries", "rejects", "threads", "zone_rules"];
 
 /// A report as it is asked for, before it is settled which data and which *now* it is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Ask {
+pub struct ReportRequest {
     /// Microseconds UTC; the latest poll of the data where none is given.
     pub now: Option<i64>,
     /// Version of the data; the newest where none is given.
@@ -39,17 +39,17 @@ pub struct Ask {
     pub explain: bool,
 }
 
-impl Ask {
+impl ReportRequest {
     /// # Errors
     /// Names the field that is unknown or whose value is none, and what was expected.
     pub fn from_fields(fields: &Map<String, Value>) -> Result<Self, String> {
-        let mut ask = Self::default();
+        let mut request = Self::default();
         for (name, value) in fields {
-            if !ask.set(name, value).map_err(|wrong| format!("{name}: {wrong}"))? {
+            if !request.set(name, value).map_err(|wrong| format!("{name}: {wrong}"))? {
                 return Err(unknown(name));
             }
         }
-        Ok(ask)
+        Ok(request)
     }
 
     /// Takes one option; `false` where there is none of that name. `null` leaves the default.
@@ -58,22 +58,22 @@ impl Ask {
             return Ok(is_option(name));
         }
         match name {
-            "now" => self.now = Some(option_text::instant(&with_plus(text(value)?))?),
+            "now" => self.now = Some(option_text::instant(&restore_plus(text(value)?))?),
             "as_of" => self.as_of = Some(version(value)?),
-            "engine" => self.engine = word(ENGINES, value)?,
+            "engine" => self.engine = keyword(ENGINES, value)?,
             "store" => self.stores = stores(value)?,
-            "columns" => self.layout.extended = word(COLUMNS, value)?,
-            "exact" => self.layout.exact = truth(value)?,
-            "format" => self.format = word(FORMATS, value)?,
-            "explain" => self.explain = truth(value)?,
+            "columns" => self.layout.extended = keyword(COLUMNS, value)?,
+            "exact" => self.layout.exact = boolean(value)?,
+            "format" => self.format = keyword(FORMATS, value)?,
+            "explain" => self.explain = boolean(value)?,
             _ => return set_option(&mut self.options, name, value),
         }
         Ok(true)
     }
 
     /// What is asked, but for data and *now*, in the words in which it could be asked again.
-    pub fn describe(&self) -> Value {
-        let mut described = describe_options(&self.options);
+    pub fn to_json(&self) -> Value {
+        let mut described = options_json(&self.options);
         described.insert("engine".into(), json!(option_text::keyword(ENGINES, self.engine)));
         described.insert("store".into(), json!(self.stores));
         described
@@ -83,7 +83,7 @@ impl Ask {
     }
 
     /// As an engine is asked, looking back from `now`.
-    pub fn question(&self, now: Option<i64>) -> ReportQuery {
+    pub fn report_query(&self, now: Option<i64>) -> ReportQuery {
         ReportQuery {
             now,
             options: self.options,
@@ -97,7 +97,7 @@ impl Ask {
 
 /// An instant with an offset whose plus came as a blank, as it does in a query or a form that does
 /// not encode it, with the plus; any other text as it is.
-pub fn with_plus(text: &str) -> Cow<'_, str> {
+pub fn restore_plus(text: &str) -> Cow<'_, str> {
     let Some((time, offset)) = text.rsplit_once(' ') else { return text.into() };
     let is_offset = match offset.as_bytes() {
         [hours @ .., b':', _, _] if hours.len() == 2 => true,
@@ -124,7 +124,7 @@ pub fn set_option(options: &mut Options, name: &str, value: &Value) -> Result<bo
 }
 
 /// The options in the words in which they could be given.
-pub fn describe_options(options: &Options) -> Map<String, Value> {
+pub fn options_json(options: &Options) -> Map<String, Value> {
     let mut described = Map::new();
     let mut put = |name: &str, value: Value| described.insert(name.into(), value);
     put("interpolation", json!(option_text::keyword(INTERPOLATIONS, options.interpolation)));
@@ -138,18 +138,18 @@ pub fn describe_options(options: &Options) -> Map<String, Value> {
 }
 
 /// An instant as JSON shows it.
-pub fn instant(instant_us: i64) -> Value {
+pub fn instant_json(instant_us: i64) -> Value {
     Value::String(instant_text(instant_us))
 }
 
 fn is_option(name: &str) -> bool {
-    const BESIDE: [&str; 8] =
+    const REPORT_FIELDS: [&str; 8] =
         ["now", "as_of", "engine", "store", "columns", "exact", "format", "explain"];
-    BESIDE.contains(&name) || describe_options(&Options::default()).contains_key(name)
+    REPORT_FIELDS.contains(&name) || options_json(&Options::default()).contains_key(name)
 }
 
 fn unknown(name: &str) -> String {
-    if NOT_OVER_HTTP.contains(&name) {
+    if COMMAND_LINE_ONLY.contains(&name) {
         return format!(
             "{name}: is an option of the command line alone; what the server reads, writes and uses is set where it is started"
         );
@@ -163,11 +163,11 @@ fn text(value: &Value) -> Result<&str, String> {
     value.as_str().ok_or_else(|| format!("{value} is not a text"))
 }
 
-fn word<T: Copy>(words: Keywords<T>, value: &Value) -> Result<T, String> {
+fn keyword<T: Copy>(words: Keywords<T>, value: &Value) -> Result<T, String> {
     option_text::parse_keyword(words, text(value)?)
 }
 
-fn truth(value: &Value) -> Result<bool, String> {
+fn boolean(value: &Value) -> Result<bool, String> {
     match value {
         Value::Bool(truth) => Ok(*truth),
         Value::String(word) if word == "true" => Ok(true),
@@ -204,13 +204,13 @@ fn stores(value: &Value) -> Result<Vec<String>, String> {
 mod tests {
     use super::*;
 
-    fn ask(fields: Value) -> Result<Ask, String> {
-        Ask::from_fields(fields.as_object().unwrap())
+    fn parse(fields: Value) -> Result<ReportRequest, String> {
+        ReportRequest::from_fields(fields.as_object().unwrap())
     }
 
     #[test]
     fn a_question_is_described_in_the_words_that_ask_it() {
-        let asked = ask(json!({
+        let asked = parse(json!({
             "engine": "polars", "interpolation": "nearest", "max_gap": "90m", "scope": "day",
             "no_data": "down", "snap_end_of_day": true, "default_hours": "18:00-02:00",
             "default_timezone": "Asia/Kolkata", "store": ["b", "a", "b"], "columns": "extended",
@@ -218,13 +218,13 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(asked.stores, ["a", "b"]);
-        assert_eq!(ask(asked.describe()), Ok(asked));
-        assert_eq!(ask(Ask::default().describe()), Ok(Ask::default()));
+        assert_eq!(parse(asked.to_json()), Ok(asked));
+        assert_eq!(parse(ReportRequest::default().to_json()), Ok(ReportRequest::default()));
     }
 
     #[track_caller]
     fn refused(fields: Value, sentence: &str) {
-        let wrong = ask(fields).unwrap_err();
+        let wrong = parse(fields).unwrap_err();
         assert!(wrong.contains(sentence), "{wrong}");
     }
 
