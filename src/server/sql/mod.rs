@@ -1,17 +1,17 @@
 //! `/v1/sql`: any question in SQL, its rows sent as they come.
 //!
-//! [`ask`] reads the question, [`sending`] sends the rows. What may be asked, and the limits of it,
+//! [`sql_request`] reads the question, [`sending`] sends the rows. What may be asked, and the limits of it,
 //! are those of [`crate::sql`]: a query that meets the limit of time or of memory is refused with 422
 //! and the limit's name; one that meets the limit of rows is cut off, and says so.
 
-mod ask;
 mod sending;
+mod sql_request;
 
 use warp::http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
 use warp::http::{Method, StatusCode};
 use warp::reply::Response as Reply;
 
-use self::ask::Ask;
+use self::sql_request::SqlRequest;
 use super::catalog::Edition;
 use super::problem::Answer;
 use super::request::Request;
@@ -21,18 +21,18 @@ use crate::sql::Limits;
 
 /// The question of a request in SQL; `None` where it has none.
 pub fn text(request: &Request) -> Option<String> {
-    Ask::read(request).ok().map(|ask| ask.sql)
+    SqlRequest::read(request).ok().map(|wanted| wanted.sql)
 }
 
 /// `GET` and `POST /v1/sql`
 pub async fn answer(service: &Service, request: &Request) -> Answer {
-    let ask = Ask::read(request)?;
-    let limits = service.settings.sql.at_most(ask.time, ask.rows);
-    let edition = service.catalog.edition(ask.version).await?;
-    let question = ask.question(edition.version(), limits);
+    let wanted = SqlRequest::read(request)?;
+    let limits = service.settings.sql.at_most(wanted.time, wanted.rows);
+    let edition = service.catalog.edition(wanted.version).await?;
+    let question = wanted.question(edition.version(), limits);
     // The same question has the same answer as long as there is no other data, unless it asks for
     // more than the data.
-    let tag = tag(&ask, &edition, limits);
+    let tag = tag(&wanted, &edition, limits);
     if request.method == Method::GET && is_known(request, &tag) {
         let described = {
             let (service, question) = (service.clone(), question.clone());
@@ -46,7 +46,7 @@ pub async fn answer(service: &Service, request: &Request) -> Answer {
         }
     }
     let folder = edition.dataset.folder().to_owned();
-    let asked = sending::Asked { question, limits, format: ask.format, folder };
+    let asked = sending::Asked { question, limits, format: wanted.format, folder };
     let (reply, is_repeatable) = sending::reply(service, asked).await?;
     Ok(match is_repeatable && request.method != Method::POST {
         true => tagged(reply, &tag),
@@ -55,15 +55,15 @@ pub async fn answer(service: &Service, request: &Request) -> Answer {
 }
 
 /// Weak: rows in no order that was asked for may come in another one.
-fn tag(ask: &Ask, edition: &Edition, limits: Limits) -> String {
-    let format = super::download::kind(ask.format).ending;
+fn tag(wanted: &SqlRequest, edition: &Edition, limits: Limits) -> String {
+    let format = super::download::kind(wanted.format).ending;
     let asked = format!(
         "{} {} {format} {} {:?} {}",
         env!("CARGO_PKG_VERSION"),
         edition.version(),
         limits.rows,
-        ask.params,
-        ask.sql
+        wanted.params,
+        wanted.sql
     );
     let mut hasher = blake3::Hasher::new();
     hasher.update(&edition.fingerprint).update(asked.as_bytes());

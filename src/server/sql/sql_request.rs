@@ -15,7 +15,7 @@ use crate::report::Format;
 use crate::sql::Limits;
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ask {
+pub struct SqlRequest {
     pub sql: String,
     /// An array for `$1`, an object for `$name`.
     pub params: Option<Value>,
@@ -25,7 +25,7 @@ pub struct Ask {
     pub version: Option<u64>,
 }
 
-impl Ask {
+impl SqlRequest {
     /// From the query of a `GET`; from a body that is SQL, with options in the query; or from one that
     /// is a JSON object.
     ///
@@ -54,33 +54,34 @@ impl Ask {
                 fields.insert("sql".to_owned(), body.into());
             }
         }
-        let wished = wished(request);
-        Self::from_fields(fields, wished).map_err(Refusal::wrong)
+        let default_format = accepted_format(request);
+        Self::from_fields(fields, default_format).map_err(Refusal::wrong)
     }
 
     fn from_fields(
         fields: Map<String, Value>,
-        wished: Format,
+        default_format: Format,
     ) -> std::result::Result<Self, String> {
         let (sql, params) = (String::new(), None);
-        let mut ask = Self { sql, params, format: wished, time: None, rows: None, version: None };
+        let mut request =
+            Self { sql, params, format: default_format, time: None, rows: None, version: None };
         for (name, value) in fields {
             let placed = |wrong: String| format!("{name}: {wrong}");
             match name.as_str() {
-                "sql" => ask.sql = text(&value).map_err(placed)?.to_owned(),
-                "params" => ask.params = values(value).map_err(placed)?,
+                "sql" => request.sql = text(&value).map_err(placed)?.to_owned(),
+                "params" => request.params = values(value).map_err(placed)?,
                 "format" => {
                     let format = text(&value).and_then(|word| parse_keyword(FORMATS, word));
-                    ask.format = format.map_err(placed)?;
+                    request.format = format.map_err(placed)?;
                 }
                 "timeout_ms" => {
-                    ask.time = Some(Duration::from_millis(whole(&value, 1).map_err(placed)?));
+                    request.time = Some(Duration::from_millis(integer(&value, 1).map_err(placed)?));
                 }
                 "max_rows" => {
-                    let rows = whole(&value, 0).map_err(placed)?;
-                    ask.rows = Some(usize::try_from(rows).unwrap_or(usize::MAX));
+                    let rows = integer(&value, 0).map_err(placed)?;
+                    request.rows = Some(usize::try_from(rows).unwrap_or(usize::MAX));
                 }
-                "version" => ask.version = Some(whole(&value, 1).map_err(placed)?),
+                "version" => request.version = Some(integer(&value, 1).map_err(placed)?),
                 _ => {
                     return Err(format!(
                         "{name}: is not one of sql (q in a path), params, format, timeout_ms, max_rows, version"
@@ -88,11 +89,11 @@ impl Ask {
                 }
             }
         }
-        match ask.sql.trim().is_empty() {
+        match request.sql.trim().is_empty() {
             true => {
                 Err("expected a statement, as the body, as its field sql, or as ?q=".to_owned())
             }
-            false => Ok(ask),
+            false => Ok(request),
         }
     }
 
@@ -107,7 +108,7 @@ impl Ask {
 }
 
 /// What the client would rather have; CSV where it takes anything.
-fn wished(request: &Request) -> Format {
+fn accepted_format(request: &Request) -> Format {
     let offered =
         FORMATS.iter().map(|(_, format)| *format).filter(|format| *format != Format::Table);
     let offered: Vec<_> = offered.map(|format| (media_type(format), format)).collect();
@@ -128,7 +129,7 @@ fn text(value: &Value) -> std::result::Result<&str, String> {
 }
 
 /// Also as text, as a query has it.
-fn whole(value: &Value, least: u64) -> std::result::Result<u64, String> {
+fn integer(value: &Value, least: u64) -> std::result::Result<u64, String> {
     let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
     let number = number.filter(|number| (least..=i64::MAX as u64).contains(number));
     number.ok_or_else(|| format!("expected a whole number from {least} on"))
@@ -161,19 +162,19 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(fields: Value, expected: std::result::Result<Ask, &str>) {
+    fn check(fields: Value, expected: std::result::Result<SqlRequest, &str>) {
         let Value::Object(fields) = fields else { panic!("are fields") };
-        assert_eq!(Ask::from_fields(fields, Format::Csv), expected.map_err(str::to_owned));
+        assert_eq!(SqlRequest::from_fields(fields, Format::Csv), expected.map_err(str::to_owned));
     }
 
-    fn asked(sql: &str) -> Ask {
+    fn asked(sql: &str) -> SqlRequest {
         let (sql, params) = (sql.to_owned(), None);
-        Ask { sql, params, format: Format::Csv, time: None, rows: None, version: None }
+        SqlRequest { sql, params, format: Format::Csv, time: None, rows: None, version: None }
     }
 
     #[test]
     fn every_option_is_taken_as_json_and_as_text() {
-        let whole = Ask {
+        let whole = SqlRequest {
             params: Some(json!([1, "a", null])),
             format: Format::Markdown,
             time: Some(Duration::from_millis(500)),
