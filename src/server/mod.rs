@@ -1,7 +1,7 @@
 //! `uptally serve`: reports and stores by HTTP.
 //!
 //! In the order a request travels: `listener` accepts it, `router` finds its line in `routes`
-//! and holds it against limits, and `gate` against its `host`, the `origin` of the page that sends
+//! and holds it against limits, and `authorization` against its `host`, the `origin` of the page that sends
 //! it and the `keyring` (the `keys` of a `key_file`); `dialects` (older services' ways of asking),
 //! `reports`, `store_list`, `stores`, `explain`, `sql` and `versions` answer it, and `request_log`
 //! and `audit` write down who asked what. Reports are `jobs`, made on
@@ -11,6 +11,7 @@
 //! What the figures are is the engine's; nothing here computes one.
 
 mod audit;
+mod authorization;
 mod bound;
 mod budget;
 mod catalog;
@@ -26,7 +27,6 @@ mod explain;
 mod file_name;
 #[cfg(feature = "flight")]
 mod flight;
-mod gate;
 mod health;
 mod host;
 mod intake;

@@ -18,7 +18,7 @@ use super::problem::{Answer, Refusal};
 use super::report_request::{self, ReportRequest};
 use super::request::{Request, unknown_report};
 use super::service::{Service, content, json};
-use super::{download, file_name, gate};
+use super::{authorization, download, file_name};
 use crate::engine;
 use crate::option_text::duration_us;
 use crate::report::Format;
@@ -247,7 +247,7 @@ pub fn not_there(job: &Job) -> Refusal {
 pub async fn delete(service: &Service, request: &Request, role: Role) -> Answer {
     let id = request.id()?;
     if job(service, id)?.has_ended() && role < Role::Admin {
-        return Err(gate::forbidden(role, Role::Admin));
+        return Err(authorization::forbidden(role, Role::Admin));
     }
     match service.jobs.remove(id).await.map_err(refusal)? {
         Removed::Cancelled | Removed::Forgotten => {

@@ -1,6 +1,6 @@
 //! From a request to its answer: the one warp filter of the service.
 //!
-//! Finds the route, holds the request against the limits and the gate, has the endpoint answer, and
+//! Finds the route, holds the request against the limits and the authorization, has the endpoint answer, and
 //! counts and logs what came of it. Knows no endpoint from inside.
 
 use std::net::SocketAddr;
@@ -30,8 +30,8 @@ use super::request_log::Entry;
 use super::routes::{self, Endpoint, Found, Route};
 use super::service::{IsCounted, Service};
 use super::{
-    cors, dialects, docs, explain, gate, health, intake, openapi, places, reports, sql, store_list,
-    stores, trace, versions,
+    authorization, cors, dialects, docs, explain, health, intake, openapi, places, reports, sql,
+    store_list, stores, trace, versions,
 };
 use crate::client::Client;
 
@@ -142,7 +142,7 @@ async fn routed<B: Buf>(
     let (target_bytes, settings) = (path.len() + query.len(), &service.settings);
     let admitted =
         intake::check_head(target_bytes, headers, settings.header_bytes_max).and_then(|()| {
-            gate::admit(settings, head.asked.as_ref(), initiator, method, found.route())
+            authorization::admit(settings, head.asked.as_ref(), initiator, method, found.route())
         });
     if let Err(refusal) = admitted.and_then(|()| check_place(head, found.route())) {
         return (found.route(), Err(refusal));
@@ -156,7 +156,7 @@ async fn routed<B: Buf>(
                 headers: headers.clone(),
                 body: bytes::Bytes::new(),
             };
-            let caller = gate::caller(&service.settings, &request, route.role);
+            let caller = authorization::caller(&service.settings, &request, route.role);
             entry.set_key(caller.key);
             let client = places::client(caller.key, head.client);
             let answered = async {

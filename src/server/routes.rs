@@ -1,4 +1,4 @@
-//! Every path that is answered: one line each, read by the router, the gate, the metrics and the
+//! Every path that is answered: one line each, read by the router, the authorization, the metrics and the
 //! OpenAPI document alike.
 
 use warp::http::Method;

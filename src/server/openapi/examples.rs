@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::super::gate;
+use super::super::authorization;
 use super::super::jobs::{Ending, State};
 use super::super::keys::Role;
 use super::super::request::Request;
@@ -25,7 +25,7 @@ pub struct Examples {
 
 impl Examples {
     pub async fn read(service: &Service, request: &Request) -> Self {
-        if gate::caller(&service.settings, request, Some(Role::Read)).role.is_err() {
+        if authorization::caller(&service.settings, request, Some(Role::Read)).role.is_err() {
             return Self::default();
         }
         let reports = service.jobs.newest(None, REPORTS_MAX);
