@@ -30,8 +30,8 @@ use super::request_log::Entry;
 use super::routes::{self, Endpoint, Found, Route};
 use super::service::{IsCounted, Service};
 use super::{
-    authorization, cors, dialects, docs, explain, health, intake, openapi, places, reports, sql,
-    store_list, stores, trace, versions,
+    authorization, cors, dialects, docs, explain, health, openapi, places, reports, request_limits,
+    sql, store_list, stores, trace, versions,
 };
 use crate::client::Client;
 
@@ -114,8 +114,8 @@ async fn answer<B: Buf>(
     let mut body = std::pin::pin!(body.fuse());
     let (route, answered) = routed(service, head, &initiator, body.as_mut(), &mut entry).await;
     let mut reply = answered.unwrap_or_else(Refusal::into_reply);
-    if intake::may_send_the_rest(&head.headers, reply.status()) {
-        let rest = intake::let_pass(body);
+    if request_limits::drains_rest(&head.headers, reply.status()) {
+        let rest = request_limits::drain(body);
         let _ = tokio::time::timeout(service.settings.query_time, rest).await;
     }
     if head.method == Method::HEAD {
@@ -140,8 +140,8 @@ async fn routed<B: Buf>(
     let Head { method, path, query, headers, .. } = head;
     let found = routes::find(method, path);
     let (target_bytes, settings) = (path.len() + query.len(), &service.settings);
-    let admitted =
-        intake::check_head(target_bytes, headers, settings.header_bytes_max).and_then(|()| {
+    let admitted = request_limits::check_head(target_bytes, headers, settings.header_bytes_max)
+        .and_then(|()| {
             authorization::admit(settings, head.asked.as_ref(), initiator, method, found.route())
         });
     if let Err(refusal) = admitted.and_then(|()| check_place(head, found.route())) {
@@ -216,7 +216,7 @@ async fn whole<B: Buf>(
     if route.takes_body {
         let limit = service.settings.query_time;
         let bytes_max = service.settings.body_bytes_max;
-        let read = intake::read_body(body, &request.headers, bytes_max, share);
+        let read = request_limits::read_body(body, &request.headers, bytes_max, share);
         request.body = tokio::time::timeout(limit, read).await.map_err(|_| {
             let limit = humantime::format_duration(limit);
             let detail = format!("the body takes longer than {limit}, the limit of --query-time");

@@ -15,7 +15,7 @@ use super::problem::{Answer, Refusal};
 pub const HEADER_BYTES_MAX: usize = 65_534;
 const HEADER_FIELDS_MAX: usize = 100;
 /// What is read of a body that the answer does not depend on.
-const PASSING_BYTES_MAX: usize = 8 << 20;
+const DRAINED_BYTES_MAX: usize = 8 << 20;
 
 /// Holds path and query, and with the header fields the whole head, against its limits.
 pub fn check_head(target_bytes: usize, headers: &HeaderMap, bytes_max: usize) -> Answer<()> {
@@ -76,21 +76,21 @@ pub async fn read_body<B: Buf>(
 
 /// Whether a client that is answered may first send the rest of its body: many do not listen
 /// before, and a connection that is cut off meanwhile loses the answer.
-pub fn may_send_the_rest(headers: &HeaderMap, status: StatusCode) -> bool {
+pub fn drains_rest(headers: &HeaderMap, status: StatusCode) -> bool {
     let is_about_the_body =
         matches!(status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT);
-    let is_long = declared_bytes(headers).is_some_and(|bytes| bytes > PASSING_BYTES_MAX as u64);
+    let is_long = declared_bytes(headers).is_some_and(|bytes| bytes > DRAINED_BYTES_MAX as u64);
     // Who asks before it sends is told not to.
     !is_about_the_body && !is_long && !headers.contains_key(EXPECT)
 }
 
 /// Reads to the end of a body, or as much of it as is let pass.
-pub async fn let_pass<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>>) {
+pub async fn drain<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>>) {
     let mut body = std::pin::pin!(body);
     let mut passed = 0;
     while let Some(Ok(chunk)) = body.next().await {
         passed += chunk.remaining();
-        if passed > PASSING_BYTES_MAX {
+        if passed > DRAINED_BYTES_MAX {
             return;
         }
     }
