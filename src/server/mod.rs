@@ -2,7 +2,7 @@
 //!
 //! In the order a request travels: `listener` accepts it, `router` finds its line in `routes`
 //! and holds it against limits, and `authorization` against its `host`, the `origin` of the page that sends
-//! it and the `keyring` (the `keys` of a `key_file`); `dialects` (older services' ways of asking),
+//! it and the `keyring` (the `keys` of a `key_file`); `legacy_api` (older services' ways of asking),
 //! `reports`, `store_list`, `stores`, `explain`, `sql` and `versions` answer it, and `request_log`
 //! and `audit` write down who asked what. Reports are `jobs`, made on
 //! the threads of `work` from the data of the `catalog`; everybody else only looks at them.
@@ -20,7 +20,6 @@ mod cors;
 #[cfg(feature = "postgres")]
 mod deadline;
 mod descriptors;
-mod dialects;
 mod docs;
 mod download;
 mod explain;
@@ -33,6 +32,7 @@ mod jobs;
 pub mod key_file;
 mod keyring;
 mod keys;
+mod legacy_api;
 mod listener;
 mod memory_shares;
 mod metrics;

@@ -30,8 +30,8 @@ use super::request_log::Entry;
 use super::routes::{self, Endpoint, Found, Route};
 use super::service::{IsCounted, Service};
 use super::{
-    authorization, cors, dialects, docs, explain, health, openapi, places, reports, request_limits,
-    sql, store_list, stores, trace, versions,
+    authorization, cors, docs, explain, health, legacy_api, openapi, places, reports,
+    request_limits, sql, store_list, stores, trace, versions,
 };
 use crate::client::Client;
 
@@ -245,11 +245,13 @@ fn counted(service: &Service, client: Client, mut reply: Reply) -> Answer {
 
 async fn dispatch(service: &Service, endpoint: Endpoint, request: &Request, role: Role) -> Answer {
     match endpoint {
-        Endpoint::TriggerDashed | Endpoint::TriggerUnderscored => dialects::trigger(service).await,
-        Endpoint::ReportDashed => dialects::dashed(service, request).await,
-        Endpoint::ReportByName => dialects::by_name(service, request).await,
-        Endpoint::ReportByPath => dialects::by_path(service, request).await,
-        Endpoint::DownloadByPath => dialects::download_by_path(service, request).await,
+        Endpoint::TriggerDashed | Endpoint::TriggerUnderscored => {
+            legacy_api::trigger(service).await
+        }
+        Endpoint::ReportDashed => legacy_api::dashed(service, request).await,
+        Endpoint::ReportByName => legacy_api::by_name(service, request).await,
+        Endpoint::ReportByPath => legacy_api::by_path(service, request).await,
+        Endpoint::DownloadByPath => legacy_api::download_by_path(service, request).await,
         Endpoint::CreateReport => reports::create(service, request).await,
         Endpoint::ListReports => reports::list(service, request),
         Endpoint::ShowReport => reports::show(service, request).await,
