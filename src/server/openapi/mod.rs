@@ -5,7 +5,7 @@
 //! Swagger UI fills in, it can send.
 
 mod examples;
-mod older_operations;
+mod legacy_operations;
 mod operations;
 mod report_operations;
 mod schemas;
@@ -61,7 +61,7 @@ fn document(examples: &Examples) -> Value {
 }
 
 fn operation(route: &Route, examples: &Examples) -> Value {
-    let told = operations::of(route, examples);
+    let told = operations::describe(route, examples);
     // An endpoint may be asked by several methods, but not by one method at several paths.
     let name = format!("{}_{:?}", route.method.as_str().to_lowercase(), route.endpoint);
     let mut responses = told.responses;

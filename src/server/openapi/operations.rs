@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::routes::{Endpoint, Route};
 use super::examples::Examples;
-use super::{older_operations, report_operations, sql_operation, store_operations};
+use super::{legacy_operations, report_operations, sql_operation, store_operations};
 
 pub struct Operation {
     pub tag: &'static str,
@@ -18,31 +18,31 @@ pub struct Operation {
     pub responses: Map<String, Value>,
 }
 
-pub fn of(route: &Route, examples: &Examples) -> Operation {
+pub fn describe(route: &Route, examples: &Examples) -> Operation {
     match route.endpoint {
         Endpoint::TriggerDashed
         | Endpoint::TriggerUnderscored
         | Endpoint::ReportDashed
         | Endpoint::ReportByName
         | Endpoint::ReportByPath
-        | Endpoint::DownloadByPath => older_operations::of(route, examples),
+        | Endpoint::DownloadByPath => legacy_operations::describe(route, examples),
         Endpoint::CreateReport
         | Endpoint::ListReports
         | Endpoint::ShowReport
         | Endpoint::DownloadReport
-        | Endpoint::DeleteReport => report_operations::of(route.endpoint, examples),
+        | Endpoint::DeleteReport => report_operations::describe(route.endpoint, examples),
         Endpoint::ListStores
         | Endpoint::Uptime
         | Endpoint::Timeline
         | Endpoint::Incidents
         | Endpoint::Hours
-        | Endpoint::Explain => store_operations::of(route.endpoint, examples),
-        Endpoint::Sql => sql_operation::of(route),
-        _ => of_service(route.endpoint),
+        | Endpoint::Explain => store_operations::describe(route.endpoint, examples),
+        Endpoint::Sql => sql_operation::describe(route),
+        _ => service_operation(route.endpoint),
     }
 }
 
-fn of_service(endpoint: Endpoint) -> Operation {
+fn service_operation(endpoint: Endpoint) -> Operation {
     let told =
         |summary, parameters, answer| operation("service", summary, parameters, [("200", answer)]);
     let kind = |media_type, schema| answer("As asked", &[(media_type, schema)]);
@@ -144,7 +144,7 @@ pub fn number(least: i64, greatest: i64) -> Value {
     json!({ "type": "integer", "minimum": least, "maximum": greatest })
 }
 
-pub fn words(words: &[&str]) -> Value {
+pub fn one_of(words: &[&str]) -> Value {
     json!({ "type": "string", "enum": words })
 }
 

@@ -6,12 +6,12 @@ use super::super::jobs::KEYS_OF_REPORT_MAX;
 use super::super::routes::Endpoint;
 use super::examples::Examples;
 use super::operations::{
-    Operation, answer, described, named, number, operation, parameter, query, report_id, required,
-    text, uuid, words,
+    Operation, answer, described, named, number, one_of, operation, parameter, query, report_id,
+    required, text, uuid,
 };
 use super::problem;
 
-pub fn of(endpoint: Endpoint, examples: &Examples) -> Operation {
+pub fn describe(endpoint: Endpoint, examples: &Examples) -> Operation {
     let told = |summary, parameters, answers: Vec<(&'static str, Value)>| {
         operation("reports", summary, parameters, answers)
     };
@@ -101,7 +101,7 @@ fn downloaded(examples: &Examples, missing: [(&'static str, Value); 2]) -> Opera
         ("text/plain", lines()),
         ("text/markdown", lines()),
     ];
-    let format = words(&["csv", "json", "ndjson", "parquet", "arrow", "arrows", "txt", "md"]);
+    let format = one_of(&["csv", "json", "ndjson", "parquet", "arrow", "arrows", "txt", "md"]);
     let format = required(parameter("path", "format", format), "Kind of file", Some("csv"));
     let header = |name| parameter("header", name, text());
     let known = json!({ "description": "The client has it already" });

@@ -50,7 +50,7 @@ pub fn schemas() -> Value {
                     "type": ["array", "object", "null"],
                     "description": "An array for $1 and on, an object for $name",
                 },
-                "format": words(FORMATS),
+                "format": one_of(FORMATS),
                 "timeout_ms": { "type": "integer", "minimum": 1, "description": "Milliseconds" },
                 "max_rows": { "type": "integer", "minimum": 0 },
                 "version": { "type": "integer", "minimum": 1 },
@@ -110,7 +110,7 @@ fn default_hours() -> Value {
     let time = "([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?";
     let daily = format!("^{time}-({time}|24:00(:00)?)$");
     json!({
-        "anyOf": [words(DEFAULT_HOURS), { "type": "string", "pattern": daily }],
+        "anyOf": [one_of(DEFAULT_HOURS), { "type": "string", "pattern": daily }],
         "description": "always, closed, or daily hours like 09:00-17:00, in local time",
     })
 }
@@ -122,12 +122,12 @@ fn report_request() -> Value {
         "additionalProperties": false,
         "properties": {
             "now": named("Instant"),
-            "engine": words(ENGINES),
-            "interpolation": words(INTERPOLATIONS),
+            "engine": one_of(ENGINES),
+            "interpolation": one_of(INTERPOLATIONS),
             "max_gap": named("Duration"),
-            "scope": words(SCOPES),
-            "no_data": words(NO_DATA),
-            "snap_end_of_day": truth(),
+            "scope": one_of(SCOPES),
+            "no_data": one_of(NO_DATA),
+            "snap_end_of_day": boolean(),
             "default_hours": named("DefaultHours"),
             "default_timezone": named("TimeZone"),
             "store": {
@@ -135,13 +135,13 @@ fn report_request() -> Value {
                 "description": "Ids of the stores to report on; all without it",
             },
             "as_of": { "type": "integer", "minimum": 1 },
-            "columns": words(COLUMNS),
+            "columns": one_of(COLUMNS),
             "exact": {
                 "type": "boolean",
                 "description": "Times as whole microseconds in place of minutes and hours",
             },
-            "format": words(FORMATS),
-            "explain": truth(),
+            "format": one_of(FORMATS),
+            "explain": boolean(),
         },
     })
 }
@@ -208,8 +208,8 @@ fn listed_store() -> Value {
     object(json!({
         "store_id": text(),
         "time_zone": { "type": "string", "description": "The zone that counts, IANA name" },
-        "uses_default_time_zone": truth(),
-        "uses_default_hours": truth(),
+        "uses_default_time_zone": boolean(),
+        "uses_default_hours": boolean(),
         "first_polled_at": instant("Its earliest poll, UTC; null where it was never polled"),
         "last_polled_at": instant("Its latest poll, UTC; null where it was never polled"),
         "polls": { "type": "integer", "description": "How many polls there are of it" },
@@ -231,8 +231,8 @@ fn percent() -> Value {
 fn of_store(added: Value) -> Value {
     let mut told = json!({
         "store_id": text(), "from": text(), "to": text(), "data_version": number(),
-        "options": { "type": "object" }, "zone_rules": zone_rules(), "time_zone": text(), "time_zone_is_default": truth(),
-        "hours_are_default": truth(), "always_open": truth(),
+        "options": { "type": "object" }, "zone_rules": zone_rules(), "time_zone": text(), "time_zone_is_default": boolean(),
+        "hours_are_default": boolean(), "always_open": boolean(),
     });
     extend(&mut told, added);
     object(told)
@@ -246,11 +246,11 @@ fn span(added: Value) -> Value {
 
 fn stretch() -> Value {
     span(json!({
-        "length_us": time_us("Length of the stretch"), "state": state(), "is_open": truth(),
+        "length_us": time_us("Length of the stretch"), "state": state(), "is_open": boolean(),
         "counts_as": or_null("string"), "poll": or_null("object"), "option": text(),
         "business_hours": list(named("Opening")),
         "zone_rule": object(json!({
-            "time_zone": text(), "is_default": truth(), "utc_offset": text(),
+            "time_zone": text(), "is_default": boolean(), "utc_offset": text(),
         })),
     }))
 }
@@ -295,7 +295,7 @@ fn or_null(kind: &str) -> Value {
     json!({ "type": [kind, "null"] })
 }
 
-fn words<T>(words: Keywords<T>) -> Value {
+fn one_of<T>(words: Keywords<T>) -> Value {
     let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
     json!({ "type": "string", "enum": words })
 }
@@ -316,6 +316,6 @@ fn number() -> Value {
     json!({ "type": "integer" })
 }
 
-fn truth() -> Value {
+fn boolean() -> Value {
     json!({ "type": "boolean" })
 }

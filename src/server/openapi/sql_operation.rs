@@ -5,7 +5,8 @@ use warp::http::Method;
 
 use super::super::routes::Route;
 use super::operations::{
-    Operation, answer, described, named, number, operation, parameter, query, required, text, words,
+    Operation, answer, described, named, number, one_of, operation, parameter, query, required,
+    text,
 };
 use super::problem;
 use crate::option_text::FORMATS;
@@ -17,7 +18,7 @@ const EXAMPLE_WITH_PARAMETER: &str =
 
 /// A `GET` asks in the query. A `POST` asks in its body, where that is JSON with its options; those
 /// of a body that is SQL stand in the query.
-pub fn of(route: &Route) -> Operation {
+pub fn describe(route: &Route) -> Operation {
     let kinds = [
         ("text/csv", text()),
         ("application/json", json!({ "type": "array", "items": { "type": "object" } })),
@@ -40,7 +41,7 @@ pub fn of(route: &Route) -> Operation {
     );
     let mut parameters = vec![
         params,
-        query("format", words(&formats)),
+        query("format", one_of(&formats)),
         described(query("timeout_ms", number(1, i64::MAX)), "Milliseconds"),
         query("max_rows", number(0, i64::MAX)),
         query("version", number(1, i64::MAX)),

@@ -7,28 +7,29 @@ use super::super::store_csv;
 use super::super::store_list::{self, PAGE_STORES, PAGE_STORES_MAX};
 use super::examples::Examples;
 use super::operations::{
-    Operation, answer, described, named, number, operation, parameter, query, required, text, words,
+    Operation, answer, described, named, number, one_of, operation, parameter, query, required,
+    text,
 };
 use super::problem;
 
-const WHERE_FROM: &str = "Id of a store; `GET /v1/stores` lists them";
+const ID_DESCRIPTION: &str = "Id of a store; `GET /v1/stores` lists them";
 
-pub fn of(endpoint: Endpoint, examples: &Examples) -> Operation {
+pub fn describe(endpoint: Endpoint, examples: &Examples) -> Operation {
     match endpoint {
         Endpoint::ListStores => list(),
         Endpoint::Explain => {
             let summary = "Which poll, hours, zone rule and option made each stretch of a figure";
-            let store = required(query("store", id()), WHERE_FROM, examples.store.as_deref());
+            let store = required(query("store", id()), ID_DESCRIPTION, examples.store.as_deref());
             let mut parameters = vec![store];
             parameters.extend(range_and_options(examples));
             let told = answer(summary, &[("application/json", named("Explanation"))]);
             operation("stores", summary, parameters, [("200", told), missing()])
         }
-        _ => of_one(endpoint, examples),
+        _ => single_store(endpoint, examples),
     }
 }
 
-fn of_one(endpoint: Endpoint, examples: &Examples) -> Operation {
+fn single_store(endpoint: Endpoint, examples: &Examples) -> Operation {
     let (summary, schema, columns) = match endpoint {
         Endpoint::Uptime => (
             "How long a store was up and down while it should have been open",
@@ -44,7 +45,7 @@ fn of_one(endpoint: Endpoint, examples: &Examples) -> Operation {
         _ => ("When a store should have been open", "Hours", store_csv::HOURS.as_slice()),
     };
     let store = parameter("path", "id", id());
-    let mut parameters = vec![required(store, WHERE_FROM, examples.store.as_deref())];
+    let mut parameters = vec![required(store, ID_DESCRIPTION, examples.store.as_deref())];
     parameters.extend(range_and_options(examples));
     parameters.push(format());
     let kinds = [("application/json", named(schema)), ("text/csv", csv(columns))];
@@ -52,7 +53,7 @@ fn of_one(endpoint: Endpoint, examples: &Examples) -> Operation {
 }
 
 fn list() -> Operation {
-    let truth = || json!({ "type": "boolean" });
+    let boolean = || json!({ "type": "boolean" });
     let of_list = |name, schema, description: &str| described(query(name, schema), description);
     let limit = format!("Stores of a page; {PAGE_STORES} without it");
     let parameters = vec![
@@ -67,11 +68,15 @@ fn list() -> Operation {
         of_list("time_zone", named("TimeZone"), "Those whose clock it is, also by default"),
         of_list(
             "uses_default_time_zone",
-            truth(),
+            boolean(),
             "Those with or without a time zone of their own",
         ),
-        of_list("uses_default_hours", truth(), "Those with or without business hours of their own"),
-        of_list("never_polled", truth(), "Those without or with polls"),
+        of_list(
+            "uses_default_hours",
+            boolean(),
+            "Those with or without business hours of their own",
+        ),
+        of_list("never_polled", boolean(), "Those without or with polls"),
         of_list("as_of", number(1, i64::MAX), "Version of the data; the newest without it"),
         format(),
         parameter("header", "If-None-Match", text()),
@@ -100,10 +105,10 @@ fn range_and_options(examples: &Examples) -> Vec<Value> {
         described(query("from", named("Instant")), from),
         to,
         query("as_of", number(1, i64::MAX)),
-        query("interpolation", words(&["previous", "nearest", "next"])),
+        query("interpolation", one_of(&["previous", "nearest", "next"])),
         query("max_gap", named("Duration")),
-        query("scope", words(&["all", "day", "interval"])),
-        query("no_data", words(&["unknown", "down", "up"])),
+        query("scope", one_of(&["all", "day", "interval"])),
+        query("no_data", one_of(&["unknown", "down", "up"])),
         query("snap_end_of_day", json!({ "type": "boolean" })),
         query("default_hours", named("DefaultHours")),
         query("default_timezone", named("TimeZone")),
@@ -113,7 +118,7 @@ fn range_and_options(examples: &Examples) -> Vec<Value> {
 
 fn format() -> Value {
     let description = "Kind of the answer; without it as `Accept` prefers, or else JSON";
-    described(query("format", words(&["csv", "json"])), description)
+    described(query("format", one_of(&["csv", "json"])), description)
 }
 
 fn csv(columns: &[&str]) -> Value {

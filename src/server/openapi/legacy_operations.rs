@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 use super::super::routes::{Endpoint, Route};
 use super::examples::Examples;
 use super::operations::{
-    Operation, answer, described, named, operation, query, report_id, required, text, uuid, words,
+    Operation, answer, described, named, one_of, operation, query, report_id, required, text, uuid,
 };
 use super::problem;
 use warp::http::Method;
 
-const WHERE_FROM: &str = "Id of a report, as `/trigger_report` answered it";
+const ID_DESCRIPTION: &str = "Id of a report, as `/trigger_report` answered it";
 
-pub fn of(route: &Route, examples: &Examples) -> Operation {
+pub fn describe(route: &Route, examples: &Examples) -> Operation {
     let told = |summary, parameters, answer: Value| {
         let missing = [("404", problem("No such report")), ("410", problem("It has expired"))];
         operation(
@@ -31,14 +31,14 @@ pub fn of(route: &Route, examples: &Examples) -> Operation {
     match route.endpoint {
         Endpoint::ReportDashed | Endpoint::ReportByPath => told(
             "How far a report is, or the report",
-            vec![report_id(examples), query("format", words(&["csv", "json"]))],
+            vec![report_id(examples), query("format", one_of(&["csv", "json"]))],
             status_or_csv(),
         ),
         Endpoint::ReportByName => {
             let id = examples.report.map(|id| id.to_string());
             let in_query = query("report_id", uuid());
             let in_query = match route.method == Method::GET {
-                true => required(in_query, WHERE_FROM, id.as_deref()),
+                true => required(in_query, ID_DESCRIPTION, id.as_deref()),
                 false => described(in_query, "In place of the body"),
             };
             Operation {
@@ -82,7 +82,7 @@ pub fn of(route: &Route, examples: &Examples) -> Operation {
 /// Forms are filled in field by field, so that the example stands with the field there.
 fn body(id: Option<&str>) -> Value {
     let mut field = uuid();
-    field["description"] = json!(WHERE_FROM);
+    field["description"] = json!(ID_DESCRIPTION);
     let mut json = json!({ "schema": named("ReportId") });
     if let Some(id) = id {
         field["example"] = json!(id);
@@ -92,7 +92,7 @@ fn body(id: Option<&str>) -> Value {
         "type": "object", "required": ["report_id"], "properties": { "report_id": field },
     }});
     json!({
-        "description": WHERE_FROM,
+        "description": ID_DESCRIPTION,
         "content": {
             "application/x-www-form-urlencoded": form,
             "multipart/form-data": form,
