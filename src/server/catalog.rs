@@ -7,8 +7,8 @@ use std::sync::{Arc, RwLock};
 
 use tokio::sync::OnceCell;
 
+use super::compute_pool::ComputePool;
 use super::problem::{Answer, Refusal};
-use super::work::Work;
 use crate::engine::{StoreDirectory, StoreList};
 use crate::error::Result;
 use crate::rules::ZoneName;
@@ -61,10 +61,10 @@ impl Edition {
     }
 
     /// All stores, with what is known of each without reading a poll.
-    pub async fn stores(&self, work: &Work) -> Answer<Arc<StoreList>> {
+    pub async fn stores(&self, compute: &ComputePool) -> Answer<Arc<StoreList>> {
         let read = || {
             let dataset = self.dataset.clone();
-            work.compute(move || StoreList::read(&dataset).map(Arc::new))
+            compute.run_blocking(move || StoreList::read(&dataset).map(Arc::new))
         };
         self.list.get_or_try_init(read).await.cloned()
     }
@@ -91,12 +91,12 @@ pub struct Catalog {
     newest: RwLock<Option<Arc<Edition>>>,
     /// Held while a version is opened, so that many who ask open it once.
     opening: tokio::sync::Mutex<()>,
-    work: Arc<Work>,
+    compute: Arc<ComputePool>,
 }
 
 impl Catalog {
-    pub fn over(folder: PathBuf, work: Arc<Work>) -> Self {
-        Self { folder, newest: RwLock::default(), opening: tokio::sync::Mutex::default(), work }
+    pub fn over(folder: PathBuf, compute: Arc<ComputePool>) -> Self {
+        Self { folder, newest: RwLock::default(), opening: tokio::sync::Mutex::default(), compute }
     }
 
     /// The newest version.
@@ -111,7 +111,7 @@ impl Catalog {
         if let Some(edition) = self.current() {
             return Ok(edition);
         }
-        let opened = self.work.ask(Edition::open(self.folder.clone(), None)).await?;
+        let opened = self.compute.run(Edition::open(self.folder.clone(), None)).await?;
         let edition = Arc::new(opened.ok_or_else(nothing_loaded)?);
         if let Some(warning) = outdated_zone_rules(&edition.dataset) {
             tracing::warn!("{warning}");
@@ -126,7 +126,7 @@ impl Catalog {
         let newest = self.newest().await?;
         match as_of {
             Some(version) if version != newest.version() => {
-                let opened = self.work.ask(Edition::open(self.folder.clone(), as_of)).await?;
+                let opened = self.compute.run(Edition::open(self.folder.clone(), as_of)).await?;
                 Ok(Arc::new(opened.ok_or_else(nothing_loaded)?))
             }
             _ => Ok(newest),

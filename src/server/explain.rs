@@ -31,7 +31,7 @@ pub async fn explain(service: &Service, request: &Request) -> Answer {
         let segments = segments.iter().map(|segment| told(segment, &history, &polled, clock));
         fields(json!({ "figures": figures, "stretches": segments.collect::<Vec<_>>() }))
     };
-    let body = service.work.compute(move || question.json(tell));
+    let body = service.compute.run_blocking(move || question.json(tell));
     Ok(content(StatusCode::OK, "application/json", body.await?))
 }
 

@@ -5,7 +5,7 @@
 //! it and the `keyring` (the `keys` of a `key_file`); `legacy_api` (older services' ways of asking),
 //! `reports`, `store_list`, `stores`, `explain`, `sql` and `versions` answer it, and `request_log`
 //! and `audit` write down who asked what. Reports are `jobs`, made on
-//! the threads of `work` from the data of the `catalog`; everybody else only looks at them.
+//! the threads of `compute_pool` from the data of the `catalog`; everybody else only looks at them.
 //! Connections have `places`, and `pace` and `deadline` see that nothing waits for a client for ever.
 //! There are as many places as `descriptors` allow. `memory_shares` divides the memory, and `budget` counts what clients have of it.
 //! What the figures are is the engine's; nothing here computes one.
@@ -16,6 +16,7 @@ mod bound;
 mod budget;
 mod catalog;
 mod clock;
+mod compute_pool;
 mod cors;
 #[cfg(feature = "postgres")]
 mod deadline;
@@ -64,7 +65,6 @@ pub mod tls;
 mod trace;
 mod versions;
 mod wanted;
-mod work;
 
 use std::path::Path;
 use std::time::Duration;
@@ -140,12 +140,12 @@ pub async fn run(
     #[cfg(feature = "flight")]
     if let Some(listener) = listeners.flight {
         let served = flight::serve(listener, tls.clone(), service.clone(), DRAIN_TIME);
-        beside.spawn_on(served, service.work.handle());
+        beside.spawn_on(served, service.compute.handle());
     }
     #[cfg(feature = "postgres")]
     if let Some(listener) = listeners.postgres {
         let served = postgres::serve(listener, tls.clone(), service.clone(), DRAIN_TIME);
-        beside.spawn_on(served, service.work.handle());
+        beside.spawn_on(served, service.compute.handle());
     }
     let expiry = tokio::spawn(expire_now_and_then(service.clone()));
     // So that nobody waits for it; whether there is data is for those to hear who ask.

@@ -122,7 +122,7 @@ pub async fn create(service: &Service, request: &Request) -> Answer {
 /// The plan in place of the report, as with `uptally report --explain`.
 async fn plan(service: &Service, wanted: ReportRequest) -> Answer {
     let edition = service.catalog.edition(wanted.as_of).await?;
-    let plan = service.work.ask(async move {
+    let plan = service.compute.run(async move {
         let plan =
             engine::explain(&edition.dataset, &wanted.report_query(wanted.now), wanted.engine)
                 .await?;

@@ -165,7 +165,7 @@ async fn routed<B: Buf>(
                 // Whoever asks whether the service lives is answered however full it is.
                 let is_probe = route.is_probe();
                 let head_bytes = if is_probe { 0 } else { head.bytes() };
-                let mut share = service.work.budget.take(client, head_bytes)?;
+                let mut share = service.compute.budget.take(client, head_bytes)?;
                 request.query = Query::parse(query)?;
                 let request = whole(service, route, request, body, &mut share).await?;
                 if entry.is_audited()
@@ -238,7 +238,7 @@ fn counted(service: &Service, client: Client, mut reply: Reply) -> Answer {
         // Small pages.
         None => 0,
     };
-    let share = service.work.budget.take(client, bytes.saturating_add(REQUEST_BYTES))?;
+    let share = service.compute.budget.take(client, bytes.saturating_add(REQUEST_BYTES))?;
     reply.extensions_mut().insert(Arc::new(share));
     Ok(reply)
 }
@@ -355,7 +355,7 @@ mod tests {
     async fn each_request_takes_memory_of_its_client_but_for_probes() {
         let folder = tempfile::tempdir().unwrap();
         let service = Service::open(folder.path().to_owned(), Settings::default()).unwrap();
-        let budget = &service.work.budget;
+        let budget = &service.compute.budget;
         // Requests of tests come from no address.
         let taken = budget.take(Client::Own, budget.bytes_max() / 2).unwrap();
         let filter = router(service.clone());

@@ -11,11 +11,11 @@ use warp::http::{HeaderValue, Response, StatusCode};
 use warp::reply::Response as Reply;
 
 use super::catalog::Catalog;
+use super::compute_pool::ComputePool;
 use super::jobs::Jobs;
 use super::metrics::Metrics;
 use super::questions::Questions;
 use super::settings::Settings;
-use super::work::Work;
 use crate::error::Result;
 
 #[derive(Clone)]
@@ -28,7 +28,7 @@ pub struct Shared {
     pub catalog: Arc<Catalog>,
     pub jobs: Jobs,
     pub metrics: Metrics,
-    pub work: Arc<Work>,
+    pub compute: Arc<ComputePool>,
     pub questions: Questions,
     stopping: AtomicBool,
     stops: Notify,
@@ -48,13 +48,14 @@ impl Service {
     /// # Errors
     /// Where the folder cannot be written, or another server has it.
     pub fn open(data: PathBuf, settings: Settings) -> Result<Self> {
-        let work = Arc::new(Work::start(settings.query_time, settings.client_bytes_max())?);
-        let catalog = Arc::new(Catalog::over(data.clone(), Arc::clone(&work)));
+        let compute =
+            Arc::new(ComputePool::start(settings.query_time, settings.client_bytes_max())?);
+        let catalog = Arc::new(Catalog::over(data.clone(), Arc::clone(&compute)));
         let jobs = Jobs::open(
             &data.join(super::REPORTS),
             settings.reports,
             Arc::clone(&catalog),
-            Arc::clone(&work),
+            Arc::clone(&compute),
             settings.clock,
         )?;
         let metrics = Metrics::new(jobs.clone());
@@ -63,7 +64,7 @@ impl Service {
         let (stopping, stops) = (AtomicBool::new(false), Notify::new());
         let chain = settings.chain.clone().unwrap_or_else(|| name_of(&data));
         let shared =
-            Shared { settings, chain, catalog, jobs, metrics, work, questions, stopping, stops };
+            Shared { settings, chain, catalog, jobs, metrics, compute, questions, stopping, stops };
         Ok(Self(Arc::new(shared)))
     }
 

@@ -43,8 +43,8 @@ pub async fn list(service: &Service, request: &Request) -> Answer {
         *reply.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(with_headers(reply, [(ETAG, tag)]));
     }
-    let (stores, version) = (edition.stores(&service.work).await?, edition.version());
-    let page = service.work.compute(move || {
+    let (stores, version) = (edition.stores(&service.compute).await?, edition.version());
+    let page = service.compute.run_blocking(move || {
         let page = question.page(&stores);
         let cursor = page.next.then(|| page.stores.last().map(|last| cursor_after(last.id)));
         let body = match wanted {

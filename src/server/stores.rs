@@ -78,7 +78,7 @@ impl StoreQuestion {
             ClockChoice::Utc => None,
             ClockChoice::Zone(name) => Some(zone(&edition, name.as_str())?),
             ClockChoice::Store => {
-                let stores = edition.stores(&service.work).await?;
+                let stores = edition.stores(&service.compute).await?;
                 let named = stores.store(&store).and_then(|store| store.time_zone);
                 let name = named.unwrap_or(options.default_time_zone.as_str());
                 Some(zone(&edition, name)?)
@@ -101,7 +101,7 @@ impl StoreQuestion {
     async fn answer_of_path(service: &Service, request: &Request, told: Told) -> Answer {
         let wanted = Wanted::read(request)?;
         let question = Self::of_path(service, request).await?;
-        let body = service.work.compute(move || match wanted {
+        let body = service.compute.run_blocking(move || match wanted {
             Wanted::Json => question.json(|history, clock| (told.json)(&history, clock)),
             Wanted::Csv => {
                 let history = question.history()?;

@@ -52,7 +52,7 @@ pub async fn serve(
         Ok(keys) => keys,
         Err(error) => return tracing::error!(%error, "Flight SQL has not started"),
     };
-    let budget = Arc::clone(&service.work.budget);
+    let budget = Arc::clone(&service.compute.budget);
     let calls = FlightServiceServer::new(FlightSql::new(service.clone(), handle_keys))
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let answers = InterceptedService::new(Timed { calls, budget }, keys);

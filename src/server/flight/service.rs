@@ -99,7 +99,7 @@ impl FlightSql {
 
     async fn run(&self, prepared: &Prepared, mut entry: Entry) -> Answer<Response<FlightStream>> {
         let begun = async {
-            let share = self.service.work.budget.take(Client::current(), ROWS_BYTES);
+            let share = self.service.compute.budget.take(Client::current(), ROWS_BYTES);
             let share = share.map_err(status::of)?;
             Ok::<_, Status>((self.begun(prepared).await?, share))
         };

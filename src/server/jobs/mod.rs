@@ -40,7 +40,7 @@ pub use self::tables::tables_of;
 #[cfg(unix)]
 pub use self::tables::{Listed, read_report};
 use super::catalog::Catalog;
-use super::work::Work;
+use super::compute_pool::ComputePool;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::tables::sync_folder;
@@ -114,7 +114,7 @@ struct Inner {
     queue: queue::UnboundedSender<Arc<Job>>,
     limits: Limits,
     catalog: Arc<Catalog>,
-    work: Arc<Work>,
+    compute: Arc<ComputePool>,
     /// Microseconds UTC.
     clock: fn() -> i64,
     /// Whether those that wait are left to the next start.
@@ -130,7 +130,7 @@ impl Jobs {
         folder: &Path,
         limits: Limits,
         catalog: Arc<Catalog>,
-        work: Arc<Work>,
+        compute: Arc<ComputePool>,
         clock: fn() -> i64,
     ) -> Result<Self> {
         let files = Files::in_folder(folder.join(FILES))?;
@@ -143,13 +143,13 @@ impl Jobs {
             board: RwLock::new(board),
             ledger,
             files,
-            renderings: Renderings::within(&work.budget),
+            renderings: Renderings::within(&compute.budget),
             changes,
             clerk: Mutex::default(),
             queue,
             limits,
             catalog,
-            work,
+            compute,
             clock,
             is_running_out: AtomicBool::new(false),
         });
@@ -167,7 +167,7 @@ impl Jobs {
         *jobs.0.clerk.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(started);
         inner.board().unfinished().for_each(|job| inner.enqueue(Arc::clone(job)));
         let runs = run::all(Arc::downgrade(&inner), limits.at_once, queued);
-        inner.work.handle().spawn(runs);
+        inner.compute.handle().spawn(runs);
         Ok(jobs)
     }
 

@@ -164,7 +164,7 @@ impl Kept {
 pub fn prepare(inner: &Inner, id: Uuid, report: &RecordBatch) -> Result<()> {
     inner.renderings.forget(id);
     let csv = render(report, Format::Csv)?;
-    if let Ok(csv) = inner.renderings.counted(&inner.work.budget, csv) {
+    if let Ok(csv) = inner.renderings.counted(&inner.compute.budget, csv) {
         inner.renderings.keep((id, Format::Csv, Coding::Identity), csv);
     }
     Ok(())
@@ -192,7 +192,7 @@ pub async fn rendering(
             make(&inner, &job, format, coding)
         }
     };
-    let made = inner.work.handle().spawn_blocking(work).await;
+    let made = inner.compute.handle().spawn_blocking(work).await;
     made.unwrap_or_else(|error| Err(Error::bug(format!("a rendering broke off: {error}"))))
 }
 
@@ -207,7 +207,7 @@ fn make(
         None => {
             let Some(report) = read(inner, job) else { return Ok(None) };
             let bytes = render(&report, format)?;
-            let bytes = inner.renderings.counted(&inner.work.budget, bytes)?;
+            let bytes = inner.renderings.counted(&inner.compute.budget, bytes)?;
             inner.renderings.keep((job.id, format, Coding::Identity), bytes)
         }
     };
@@ -218,7 +218,7 @@ fn make(
     };
     let packed =
         packed.map_err(|error| Error::bug(format!("a report cannot be packed: {error}")))?;
-    let packed = inner.renderings.counted(&inner.work.budget, packed)?;
+    let packed = inner.renderings.counted(&inner.compute.budget, packed)?;
     Ok(Some(inner.renderings.keep((job.id, format, coding), packed)))
 }
 

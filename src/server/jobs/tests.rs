@@ -51,9 +51,9 @@ fn open(folder: &Path) -> Jobs {
     let time = Duration::from_secs(60);
     let retention = Retention { age_us: 1000, reports_max: 9, bytes_max: u64::MAX };
     let limits = Limits { retention, queue_max: 9, at_once: 1, report_time: time };
-    let work = Arc::new(Work::start(time, usize::MAX).unwrap());
-    let catalog = Arc::new(Catalog::over(folder.to_owned(), Arc::clone(&work)));
-    Jobs::open(folder, limits, catalog, work, || 10).unwrap()
+    let compute = Arc::new(ComputePool::start(time, usize::MAX).unwrap());
+    let catalog = Arc::new(Catalog::over(folder.to_owned(), Arc::clone(&compute)));
+    Jobs::open(folder, limits, catalog, compute, || 10).unwrap()
 }
 
 #[tokio::test]

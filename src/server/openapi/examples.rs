@@ -36,7 +36,7 @@ impl Examples {
         };
         let loaded_at = edition.dataset.loads().last().map(|load| load.loaded_at);
         let now = edition.latest_poll.map_or(loaded_at, |_| None).map(instant_text);
-        let stores = edition.stores(&service.work).await.ok();
+        let stores = edition.stores(&service.compute).await.ok();
         let store = stores.and_then(|stores| {
             let is_plain = |id: &str| id.bytes().all(|byte| byte.is_ascii_alphanumeric());
             let plain = || stores.after("").filter(|store| is_plain(store.id));

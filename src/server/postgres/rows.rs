@@ -43,7 +43,7 @@ pub async fn run(
 ) -> PgWireResult<Answer> {
     let limits = planner.limits(client);
     let options = Arc::new(FormatOptions::from_client_metadata(client.metadata()));
-    let open = kept::open_answer(client, &planner.service.work.budget)?;
+    let open = kept::open_answer(client, &planner.service.compute.budget)?;
     let rows = planner.service.questions.run(question).await.map_err(failure::of_failure)?;
     let columns = Arc::new(columns(&rows.schema(), format, Some(options))?);
     let (cut, deliveries) = (rows.cut(), rows.deliveries());

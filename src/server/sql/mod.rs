@@ -38,7 +38,7 @@ pub async fn answer(service: &Service, request: &Request) -> Answer {
             let (service, question) = (service.clone(), question.clone());
             async move { service.questions.describe(question).await.map_err(Error::from) }
         };
-        let described = sending::on_threads(service.work.handle(), described).await?;
+        let described = sending::on_threads(service.compute.handle(), described).await?;
         if described.is_repeatable {
             let mut reply = Reply::default();
             *reply.status_mut() = StatusCode::NOT_MODIFIED;

@@ -114,7 +114,7 @@ pub async fn on_threads<T: Send + 'static>(
 /// Where the question cannot be answered, as far as that shows within the first part.
 pub async fn reply(service: &Service, asked: Asked) -> Result<(Reply, bool)> {
     let media_type = download::kind(asked.format).media_type;
-    let threads = service.work.handle();
+    let threads = service.compute.handle();
     let part = first_part(service.clone(), asked);
     let (FirstPart { bytes, share, .. }, rest, is_repeatable) = on_threads(threads, part).await?;
     let (mut reply, cut) = match rest {
@@ -143,7 +143,7 @@ enum Rest {
 async fn first_part(service: Service, asked: Asked) -> Result<(FirstPart, Rest, bool)> {
     let Asked { question, limits, format, folder } = asked;
     let rows = service.questions.run(question).await?;
-    let mut first = FirstPart::new(&service.work.budget, format)?;
+    let mut first = FirstPart::new(&service.compute.budget, format)?;
     let (is_plan, is_repeatable) = (rows.head().is_plan, rows.head().is_repeatable);
     let described = rows.head().descriptions();
     let writer = Writer::new(format, &described.schema(&rows.schema()))?;

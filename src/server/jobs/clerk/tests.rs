@@ -3,8 +3,8 @@
 use super::super::{Jobs, Limits, Retention};
 use super::*;
 use crate::server::catalog::Catalog;
+use crate::server::compute_pool::ComputePool;
 use crate::server::report_request::ReportRequest;
-use crate::server::work::Work;
 
 /// Reports that nobody makes, and that are kept for a thousand microseconds.
 const LIMITS: Limits = Limits {
@@ -20,9 +20,9 @@ fn jobs(folder: &std::path::Path) -> Jobs {
 
 fn within(folder: &std::path::Path, limits: Limits) -> Jobs {
     let time = limits.report_time;
-    let work = Arc::new(Work::start(time, usize::MAX).unwrap());
-    let catalog = Arc::new(Catalog::over(folder.to_owned(), Arc::clone(&work)));
-    Jobs::open(folder, limits, catalog, work, || 10).unwrap()
+    let compute = Arc::new(ComputePool::start(time, usize::MAX).unwrap());
+    let catalog = Arc::new(Catalog::over(folder.to_owned(), Arc::clone(&compute)));
+    Jobs::open(folder, limits, catalog, compute, || 10).unwrap()
 }
 
 fn trigger(key: Option<String>) -> (Change, oneshot::Receiver<Result<Triggered, Refused>>) {

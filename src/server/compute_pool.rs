@@ -20,7 +20,7 @@ const QUERIES_AT_ONCE: usize = 8;
 /// Of the budget, one part of so many is for what clients keep between two requests.
 const KEPT_PARTS: usize = 2;
 
-pub struct Work {
+pub struct ComputePool {
     runtime: Option<Runtime>,
     queries: Arc<FairSemaphore>,
     query_time: Duration,
@@ -30,7 +30,7 @@ pub struct Work {
     pub kept: Arc<Budget>,
 }
 
-impl Work {
+impl ComputePool {
     pub fn start(query_time: Duration, client_bytes_max: usize) -> Result<Self> {
         let threads = std::thread::available_parallelism().map_or(2, usize::from).max(2);
         let runtime = Builder::new_multi_thread()
@@ -54,7 +54,7 @@ impl Work {
     }
 
     /// What the work makes; refused where it takes too long, or too many requests of the client wait.
-    pub async fn ask<T: Send + 'static>(
+    pub async fn run<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Answer<T> {
@@ -79,13 +79,13 @@ impl Work {
         }
     }
 
-    /// As [`Self::ask`], for work that never waits.
-    pub async fn compute<T: Send + 'static>(
+    /// As [`Self::run`], for work that never waits.
+    pub async fn run_blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Answer<T> {
         let handle = self.handle().clone();
-        self.ask(async move {
+        self.run(async move {
             let done = handle.spawn_blocking(work).await;
             done.unwrap_or_else(|error| Err(Error::bug(format!("a query broke off: {error}"))))
         })
@@ -93,7 +93,7 @@ impl Work {
     }
 }
 
-impl Drop for Work {
+impl Drop for ComputePool {
     fn drop(&mut self) {
         // Whoever drops it may be a thread that must not wait.
         if let Some(runtime) = self.runtime.take() {
@@ -110,13 +110,13 @@ mod tests {
 
     #[tokio::test]
     async fn work_keeps_its_turn_when_its_client_has_gone() {
-        let work = Arc::new(Work::start(Duration::from_secs(60), 0).unwrap());
+        let pool = Arc::new(ComputePool::start(Duration::from_secs(60), 0).unwrap());
         let (started, mut has_started) = tokio::sync::mpsc::channel(1);
         let (finish, may_finish) = mpsc::channel::<()>();
         let client = tokio::spawn({
-            let work = Arc::clone(&work);
+            let pool = Arc::clone(&pool);
             async move {
-                let computed = work.compute(move || {
+                let computed = pool.run_blocking(move || {
                     started.blocking_send(()).unwrap();
                     may_finish.recv().unwrap();
                     Ok(())
@@ -127,10 +127,10 @@ mod tests {
         has_started.recv().await.unwrap();
         client.abort();
         assert!(client.await.unwrap_err().is_cancelled());
-        assert_eq!(work.queries.free(), QUERIES_AT_ONCE - 1);
+        assert_eq!(pool.queries.free(), QUERIES_AT_ONCE - 1);
         finish.send(()).unwrap();
         let clients = (0..QUERIES_AT_ONCE as u8).map(|number| Client::Key([number; 4]));
-        let all = clients.map(|client| work.queries.acquire(client));
+        let all = clients.map(|client| pool.queries.acquire(client));
         assert_eq!(futures::future::join_all(all).await.len(), QUERIES_AT_ONCE);
     }
 }
