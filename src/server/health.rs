@@ -15,10 +15,10 @@ pub fn livez() -> Reply {
 
 /// There is data to report on where it was found, and triggers would be written down.
 pub async fn readyz(service: &Service) -> Answer {
-    if service.is_stopping() || !service.jobs.are_open() {
+    if service.is_stopping() || !service.jobs.accept_changes() {
         return Err(Refusal::unavailable("the server is stopping"));
     }
-    if !service.jobs.are_written().await {
+    if !service.jobs.can_record().await {
         return Err(Refusal::unavailable("reports cannot be recorded; the server's log says why"));
     }
     let edition = service.catalog.newest().await?;

@@ -196,7 +196,7 @@ fn completed(job: &Job) -> Value {
         "status": "Completed",
         "filepath": format!("reports/{}", store_report(job.id)),
         "report_id": job.id,
-        "now": report_request::instant_json(job.settled.now),
+        "now": report_request::instant_json(job.resolved.now),
     });
     if let Some(finished) = job.finished() {
         completed["completed_at"] = report_request::instant_json(finished.finished_at);

@@ -165,7 +165,7 @@ pub async fn run(
     };
     let reports = async {
         let _ = is_stopping.await;
-        if tokio::time::timeout(DRAIN_TIME, service.jobs.run_out()).await.is_err() {
+        if tokio::time::timeout(DRAIN_TIME, service.jobs.drain()).await.is_err() {
             tracing::warn!("some reports were not finished; they are made after the next start");
         }
     };

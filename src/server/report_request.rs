@@ -21,7 +21,7 @@ pub const STORES_NAMED_MAX: usize = 10_000;
 const COMMAND_LINE_ONLY: [&str; 7] =
     ["data", "max_reject_rate", "output", "queries", "rejects", "threads", "zone_rules"];
 
-/// A report as it is asked for, before it is settled which data and which *now* it is about.
+/// A report as it is asked for, before it is resolved which data and which *now* it is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ReportRequest {
     /// Microseconds UTC; the latest poll of the data where none is given.

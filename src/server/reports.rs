@@ -11,7 +11,8 @@ use warp::http::header::{HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use warp::reply::Response as Reply;
 
 use super::jobs::{
-    Ending, Finished, Found, Job, Refused, Removed, Repeatable, Settled, State, Step, Triggered,
+    Ending, Finished, Found, Job, Refused, Removed, Repeatable, ResolvedRequest, State, Step,
+    Triggered,
 };
 use super::keys::Role;
 use super::problem::{Answer, Refusal};
@@ -51,8 +52,8 @@ pub async fn trigger(
     let triggered = match before {
         Some(before) => before,
         None => {
-            let settled = settle(service, wanted).await?;
-            service.jobs.trigger(settled, repeatable).await
+            let resolved = resolve(service, wanted).await?;
+            service.jobs.trigger(resolved, repeatable).await
         }
     };
     let outcome = match &triggered {
@@ -65,7 +66,7 @@ pub async fn trigger(
 }
 
 /// Fixes the data and *now*, so that the question has one answer.
-async fn settle(service: &Service, wanted: ReportRequest) -> Answer<Settled> {
+async fn resolve(service: &Service, wanted: ReportRequest) -> Answer<ResolvedRequest> {
     let edition = service.catalog.edition(wanted.as_of).await?;
     if let Some(unknown) = wanted.stores.iter().find(|id| !edition.has_store(id)) {
         return Err(Refusal::wrong(format!(
@@ -79,7 +80,7 @@ async fn settle(service: &Service, wanted: ReportRequest) -> Answer<Settled> {
     let wanted = ReportRequest { now: None, as_of: None, ..wanted };
     let (version, fingerprint) = (edition.version(), edition.fingerprint);
     let zone_rules = edition.dataset.zone_edition(version);
-    Ok(Settled { version, fingerprint, zone_rules, now, request: wanted })
+    Ok(ResolvedRequest { version, fingerprint, zone_rules, now, request: wanted })
 }
 
 /// The report of an id that was given out.
@@ -96,7 +97,7 @@ pub fn job(service: &Service, id: Uuid) -> Answer<Arc<Job>> {
             );
             Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, detail))
         }
-        Found::Never => Err(unknown_report(id)),
+        Found::Unknown => Err(unknown_report(id)),
     }
 }
 
@@ -225,7 +226,7 @@ pub async fn download(service: &Service, request: &Request) -> Answer {
     if job.finished().is_some()
         && let Some(rendering) = service.jobs.rendering(&job, format, coding).await?
     {
-        let name = file_name::attachment_of_chain(&service.chain, job.settled.now, ending);
+        let name = file_name::attachment_of_chain(&service.chain, job.resolved.now, ending);
         return download::reply(request, &rendering, format, coding, Some(name));
     }
     Err(not_there(&job))
@@ -287,16 +288,16 @@ fn listed(job: &Job) -> Value {
 
 /// All there is to say of a report.
 fn described(job: &Job) -> Value {
-    let settled = &job.settled;
+    let resolved = &job.resolved;
     let mut described = json!({
         "id": job.id,
         "state": "queued",
         "progress": 0.0,
-        "data_version": settled.version,
-        "zone_rules": settled.zone_rules,
-        "now": report_request::instant_json(settled.now),
+        "data_version": resolved.version,
+        "zone_rules": resolved.zone_rules,
+        "now": report_request::instant_json(resolved.now),
         "options": job.options(),
-        "stores_named": settled.request.stores.len(),
+        "stores_named": resolved.request.stores.len(),
         "created_at": report_request::instant_json(job.created_at),
         "started_at": null,
         "finished_at": null,

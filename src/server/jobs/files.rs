@@ -20,12 +20,12 @@ use crate::tables::{create_private, sync_folder};
 
 pub struct Files {
     folder: PathBuf,
-    known: Mutex<Known>,
+    stats: Mutex<FileStats>,
 }
 
 /// What is known of the files without looking at them.
 #[derive(Default)]
-struct Known {
+struct FileStats {
     bytes: HashMap<Uuid, u64>,
     /// How many read each file now.
     readers: HashMap<Uuid, usize>,
@@ -48,14 +48,14 @@ pub struct Written {
 }
 
 impl Files {
-    pub fn in_folder(folder: PathBuf) -> Result<Self> {
+    pub fn create(folder: PathBuf) -> Result<Self> {
         create_synced(&folder)?;
-        Ok(Self::of_folder(folder))
+        Ok(Self::read_only(folder))
     }
 
     /// To read alone.
-    pub fn of_folder(folder: PathBuf) -> Self {
-        Self { folder, known: Mutex::default() }
+    pub fn read_only(folder: PathBuf) -> Self {
+        Self { folder, stats: Mutex::default() }
     }
 
     /// The report's file is on disk, synced, when this returns.
@@ -63,7 +63,7 @@ impl Files {
         let bytes = report::to_arrow_file(report)?;
         let path = self.path(id);
         self.write_bytes(&path, &bytes).map_err(|error| Error::io("write", &path, error))?;
-        self.known().bytes.insert(id, bytes.len() as u64);
+        self.stats().bytes.insert(id, bytes.len() as u64);
         let checksum = blake3::hash(&bytes).to_hex().to_string();
         Ok(Written { size_bytes: bytes.len() as u64, checksum })
     }
@@ -95,22 +95,22 @@ impl Files {
     /// Best effort: a file that no record names is never read.
     pub fn remove(&self, id: Uuid) {
         let _ = std::fs::remove_file(self.path(id));
-        self.known().bytes.remove(&id);
+        self.stats().bytes.remove(&id);
     }
 
     pub fn kept(&self, id: Uuid) -> KeptFile {
-        let known = self.known();
-        let bytes = known.bytes.get(&id).copied().unwrap_or(0);
-        KeptFile { bytes, is_read: known.readers.contains_key(&id) }
+        let stats = self.stats();
+        let bytes = stats.bytes.get(&id).copied().unwrap_or(0);
+        KeptFile { bytes, is_read: stats.readers.contains_key(&id) }
     }
 
-    fn begin_reading(&self, id: Uuid) -> Reading<'_> {
-        *self.known().readers.entry(id).or_default() += 1;
-        Reading { files: self, id }
+    fn begin_reading(&self, id: Uuid) -> ReadGuard<'_> {
+        *self.stats().readers.entry(id).or_default() += 1;
+        ReadGuard { files: self, id }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn stats(&self) -> MutexGuard<'_, FileStats> {
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Removes what a server that was cut off left behind, and looks how large the rest is.
@@ -123,7 +123,7 @@ impl Files {
             match id.filter(|id| named.contains(id)) {
                 Some(id) => {
                     let bytes = entry.metadata().map_err(failed)?.len();
-                    self.known().bytes.insert(id, bytes);
+                    self.stats().bytes.insert(id, bytes);
                 }
                 None => drop(std::fs::remove_file(&path)),
             }
@@ -137,18 +137,18 @@ impl Files {
 }
 
 /// Counts somebody who reads a file, until this is dropped.
-struct Reading<'a> {
+struct ReadGuard<'a> {
     files: &'a Files,
     id: Uuid,
 }
 
-impl Drop for Reading<'_> {
+impl Drop for ReadGuard<'_> {
     fn drop(&mut self) {
-        let mut known = self.files.known();
-        if let Some(count) = known.readers.get_mut(&self.id) {
+        let mut stats = self.files.stats();
+        if let Some(count) = stats.readers.get_mut(&self.id) {
             *count -= 1;
             if *count == 0 {
-                known.readers.remove(&self.id);
+                stats.readers.remove(&self.id);
             }
         }
     }
@@ -179,7 +179,7 @@ mod tests {
         for id in [known, unknown] {
             std::fs::write(folder.path().join(format!("{id}.arrow")), "figures").unwrap();
         }
-        let files = Files::in_folder(folder.path().to_owned()).unwrap();
+        let files = Files::create(folder.path().to_owned()).unwrap();
         files.remove_all_but(&HashSet::from([known])).unwrap();
         assert_eq!((files.kept(known).bytes, files.kept(unknown).bytes), (7, 0));
         let [first, second] = [known; 2].map(|id| files.begin_reading(id));

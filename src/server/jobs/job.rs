@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
-use super::record::{Ending, Finished, Record, Settled};
+use super::record::{Ending, Finished, Record, ResolvedRequest};
 use crate::client::Client;
 
 pub struct Job {
@@ -14,7 +14,7 @@ pub struct Job {
     pub sequence: u64,
     /// Microseconds UTC.
     pub created_at: i64,
-    pub settled: Settled,
+    pub resolved: ResolvedRequest,
     pub key: [u8; 32],
     /// Who asked first; not known of what was asked before the server started.
     pub client: Client,
@@ -22,7 +22,7 @@ pub struct Job {
     pub unread: Option<Value>,
     state: watch::Sender<State>,
     /// Told when somebody cancels.
-    pub(super) stop: Notify,
+    pub(super) cancelled: Notify,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,11 +40,17 @@ pub enum Step {
 }
 
 impl Job {
-    pub fn new(id: Uuid, sequence: u64, created_at: i64, settled: Settled, state: State) -> Self {
-        let key = settled.key();
-        let (state, stop) = (watch::Sender::new(state), Notify::new());
+    pub fn new(
+        id: Uuid,
+        sequence: u64,
+        created_at: i64,
+        resolved: ResolvedRequest,
+        state: State,
+    ) -> Self {
+        let key = resolved.key();
+        let (state, cancelled) = (watch::Sender::new(state), Notify::new());
         let client = Client::Own;
-        Self { id, sequence, created_at, settled, key, client, unread: None, state, stop }
+        Self { id, sequence, created_at, resolved, key, client, unread: None, state, cancelled }
     }
 
     pub fn state(&self) -> State {
@@ -73,15 +79,15 @@ impl Job {
 
     /// What was asked, in the words in which it could be asked again.
     pub fn options(&self) -> Value {
-        self.unread.clone().unwrap_or_else(|| self.settled.request.to_json())
+        self.unread.clone().unwrap_or_else(|| self.resolved.request.to_json())
     }
 
-    pub(super) fn set(&self, state: State) {
+    pub(super) fn set_state(&self, state: State) {
         self.state.send_replace(state);
     }
 
     /// Goes from one state to another, unless it is in neither any more.
-    pub(super) fn go(&self, from: impl Fn(&State) -> bool, to: State) -> bool {
+    pub(super) fn transition(&self, from: impl Fn(&State) -> bool, to: State) -> bool {
         self.state.send_if_modified(|state| {
             let goes = from(state);
             if goes {
@@ -107,10 +113,10 @@ impl Job {
         Record {
             sequence: self.sequence,
             created_at: self.created_at,
-            version: self.settled.version,
-            fingerprint: self.settled.fingerprint,
-            zone_rules: self.settled.zone_rules.clone(),
-            now: self.settled.now,
+            version: self.resolved.version,
+            fingerprint: self.resolved.fingerprint,
+            zone_rules: self.resolved.zone_rules.clone(),
+            now: self.resolved.now,
             options: self.options(),
             ending,
         }

@@ -1,22 +1,22 @@
 //! Reports as jobs that survive: asked for once, made once, kept until they expire.
 //!
-//! A trigger becomes a [`record`] in the [`ledger`], synced before anybody hears its id; the
-//! [`clerk`] is the only one who changes either ledger or [`board`]. [`run`] makes the report on
+//! A trigger becomes a [`record`] in the [`database`], synced before anybody hears its id; the
+//! [`writer`] is the only one who changes either database or [`index`]. [`runner`] makes the report on
 //! threads of its own and [`files`] keeps it; [`renderings`] turns it into the bytes of a format.
 //! When the server starts, what has no ending runs again under its id. Knows nothing of HTTP.
 
-mod board;
-mod clerk;
+mod database;
 mod files;
+mod index;
 mod job;
-mod ledger;
+mod offline;
 mod record;
 mod renderings;
-mod run;
+mod runner;
 mod tables;
 #[cfg(test)]
 mod tests;
-mod unserved;
+mod writer;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,19 +26,19 @@ use std::time::Duration;
 use tokio::sync::{mpsc as queue, oneshot};
 use uuid::Uuid;
 
-use self::board::Board;
-pub use self::board::{KEYS_OF_REPORT_MAX, Retention};
-use self::clerk::{Asked, Change};
-pub use self::clerk::{Removed, Repeatable, Triggered};
+use self::database::JobDatabase;
 use self::files::Files;
+use self::index::JobIndex;
+pub use self::index::{KEYS_OF_REPORT_MAX, Retention};
 pub use self::job::{Job, State, Step};
-use self::ledger::Ledger;
-pub use self::record::{Ending, Finished, Settled};
+pub use self::record::{Ending, Finished, ResolvedRequest};
 use self::renderings::Renderings;
 pub use self::renderings::{Coding, Rendering};
 pub use self::tables::tables_of;
 #[cfg(unix)]
-pub use self::tables::{Listed, read_report};
+pub use self::tables::{ListedReport, read_report};
+use self::writer::{Change, TriggerRequest};
+pub use self::writer::{Removed, Repeatable, Triggered};
 use super::catalog::Catalog;
 use super::compute_pool::ComputePool;
 use crate::client::Client;
@@ -46,7 +46,7 @@ use crate::error::{Error, Result};
 use crate::tables::sync_folder;
 
 /// The records, in the folder of the reports.
-const LEDGER: &str = "jobs.redb";
+const DATABASE: &str = "jobs.redb";
 /// The folder of the files, in that of the reports.
 const FILES: &str = "files";
 
@@ -97,7 +97,7 @@ pub enum Found {
     Gone,
     /// It is one's whose record this version of the program cannot read.
     Unreadable,
-    Never,
+    Unknown,
 }
 
 /// The reports, for whoever asks; a cheap handle.
@@ -105,12 +105,12 @@ pub enum Found {
 pub struct Jobs(Arc<Inner>);
 
 struct Inner {
-    board: RwLock<Board>,
-    ledger: Ledger,
+    index: RwLock<JobIndex>,
+    database: JobDatabase,
     files: Files,
     renderings: Renderings,
     changes: mpsc::Sender<Change>,
-    clerk: Mutex<Option<std::thread::JoinHandle<()>>>,
+    writer: Mutex<Option<std::thread::JoinHandle<()>>>,
     queue: queue::UnboundedSender<Arc<Job>>,
     limits: Limits,
     catalog: Arc<Catalog>,
@@ -118,7 +118,7 @@ struct Inner {
     /// Microseconds UTC.
     clock: fn() -> i64,
     /// Whether those that wait are left to the next start.
-    is_running_out: AtomicBool,
+    is_draining: AtomicBool,
 }
 
 impl Jobs {
@@ -133,40 +133,40 @@ impl Jobs {
         compute: Arc<ComputePool>,
         clock: fn() -> i64,
     ) -> Result<Self> {
-        let files = Files::in_folder(folder.join(FILES))?;
-        let ledger = Ledger::open(&folder.join(LEDGER))?;
+        let files = Files::create(folder.join(FILES))?;
+        let database = JobDatabase::open(&folder.join(DATABASE))?;
         sync_folder(folder)?;
-        let board = board_of(&ledger)?;
+        let index = load_index(&database)?;
         let (changes, changed) = mpsc::channel();
         let (queue, queued) = queue::unbounded_channel();
         let inner = Arc::new(Inner {
-            board: RwLock::new(board),
-            ledger,
+            index: RwLock::new(index),
+            database,
             files,
-            renderings: Renderings::within(&compute.budget),
+            renderings: Renderings::new(&compute.budget),
             changes,
-            clerk: Mutex::default(),
+            writer: Mutex::default(),
             queue,
             limits,
             catalog,
             compute,
             clock,
-            is_running_out: AtomicBool::new(false),
+            is_draining: AtomicBool::new(false),
         });
         let jobs = Self(Arc::clone(&inner));
-        inner.files.remove_all_but(&inner.board().ids())?;
-        let clerk = std::thread::Builder::new().name("clerk".into());
-        let started = clerk.spawn({
+        inner.files.remove_all_but(&inner.index().ids())?;
+        let writer = std::thread::Builder::new().name("job-writer".into());
+        let started = writer.spawn({
             let inner = Arc::clone(&inner);
-            move || clerk::work(&inner, &changed)
+            move || writer::run(&inner, &changed)
         });
         let started = started.map_err(|error| Error::Resource {
             what: "cannot start a thread for the records of reports".into(),
             source: error.into(),
         })?;
-        *jobs.0.clerk.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(started);
-        inner.board().unfinished().for_each(|job| inner.enqueue(Arc::clone(job)));
-        let runs = run::all(Arc::downgrade(&inner), limits.at_once, queued);
+        *jobs.0.writer.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(started);
+        inner.index().unfinished().for_each(|job| inner.enqueue(Arc::clone(job)));
+        let runs = runner::run_queue(Arc::downgrade(&inner), limits.at_once, queued);
         inner.compute.handle().spawn(runs);
         Ok(jobs)
     }
@@ -174,10 +174,11 @@ impl Jobs {
     /// The report that answers the question, made now or before.
     pub async fn trigger(
         &self,
-        settled: Settled,
+        resolved: ResolvedRequest,
         repeatable: Option<Repeatable>,
     ) -> std::result::Result<Triggered, Refused> {
-        let same = self.0.board().same(&settled.key()).filter(|job| !self.0.is_past_age(job));
+        let same =
+            self.0.index().equivalent(&resolved.key()).filter(|job| !self.0.is_past_age(job));
         if repeatable.is_none()
             && let Some(job) = same
             && !matches!(job.state(), State::Ended(Ending::Failed { .. }))
@@ -185,7 +186,7 @@ impl Jobs {
             return Ok(Triggered { job, is_new: false });
         }
         let (client, at) = (Client::current(), self.0.clock());
-        let asked = Asked { settled, repeatable, client, at };
+        let asked = TriggerRequest { resolved, repeatable, client, at };
         self.change(|reply| Change::Trigger { asked, reply }).await
     }
 
@@ -194,9 +195,9 @@ impl Jobs {
         &self,
         repeatable: &Repeatable,
     ) -> Option<std::result::Result<Triggered, Refused>> {
-        let board = self.0.board();
-        let before = board.remembered(&repeatable.key)?;
-        let job = board.job(before.id);
+        let index = self.0.index();
+        let before = index.remembered(&repeatable.key)?;
+        let job = index.job(before.id);
         if job.as_ref().is_some_and(|job| self.0.is_past_age(job)) {
             return None;
         }
@@ -209,19 +210,19 @@ impl Jobs {
     }
 
     pub fn find(&self, id: Uuid) -> Result<Found> {
-        if let Some(job) = self.0.board().job(id) {
+        if let Some(job) = self.0.index().job(id) {
             return Ok(if self.0.is_past_age(&job) { Found::Gone } else { Found::Job(job) });
         }
-        if self.0.board().is_unreadable(id) {
+        if self.0.index().is_unreadable(id) {
             return Ok(Found::Unreadable);
         }
-        Ok(if self.0.ledger.gone_at(id)?.is_some() { Found::Gone } else { Found::Never })
+        Ok(if self.0.database.gone_at(id)?.is_some() { Found::Gone } else { Found::Unknown })
     }
 
     /// Newest first, those before the sequence number.
     pub fn newest(&self, before: Option<u64>, count: usize) -> Vec<Arc<Job>> {
         let (at, retention) = (self.0.clock(), self.0.limits.retention);
-        self.0.board().newest(before, count, |job| !retention.is_past_age(job, at))
+        self.0.index().newest(before, count, |job| !retention.is_past_age(job, at))
     }
 
     /// Cancels a report that has not ended and forgets one that has.
@@ -247,26 +248,26 @@ impl Jobs {
 
     /// How many reports are in each state.
     pub fn counts(&self) -> [(&'static str, i64); 5] {
-        self.0.board().counts()
+        self.0.index().counts()
     }
 
     /// Whether reports can be written down; where that failed, it is tried.
-    pub async fn are_written(&self) -> bool {
-        let ledger = &self.0.ledger;
-        ledger.is_there() && (!ledger.is_failing() || self.expire(self.0.clock()).await.is_ok())
+    pub async fn can_record(&self) -> bool {
+        let database = &self.0.database;
+        database.is_there() && (!database.is_failing() || self.expire(self.0.clock()).await.is_ok())
     }
 
     /// Whether changes are taken.
-    pub fn are_open(&self) -> bool {
-        let clerk = self.0.clerk.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        clerk.as_ref().is_some_and(|clerk| !clerk.is_finished())
+    pub fn accept_changes(&self) -> bool {
+        let writer = self.0.writer.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        writer.as_ref().is_some_and(|writer| !writer.is_finished())
     }
 
     /// Starts no report any more, and returns when those that run have ended.
-    pub async fn run_out(&self) {
-        self.0.is_running_out.store(true, Ordering::Relaxed);
+    pub async fn drain(&self) {
+        self.0.is_draining.store(true, Ordering::Relaxed);
         let running = |job: &&Arc<Job>| matches!(job.state(), State::Running { .. });
-        let running: Vec<_> = self.0.board().unfinished().filter(running).cloned().collect();
+        let running: Vec<_> = self.0.index().unfinished().filter(running).cloned().collect();
         for job in running {
             job.ended().await;
         }
@@ -275,14 +276,14 @@ impl Jobs {
     /// Lets what was decided reach the disk, and changes nothing from then on.
     pub fn close(&self) {
         let _ = self.0.changes.send(Change::Close);
-        let clerk = self.0.clerk.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
-        let _ = clerk.map(std::thread::JoinHandle::join);
-        self.0.ledger.close();
+        let writer = self.0.writer.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        let _ = writer.map(std::thread::JoinHandle::join);
+        self.0.database.close();
     }
 
     async fn change<T>(
         &self,
-        change: impl FnOnce(clerk::Reply<T>) -> Change,
+        change: impl FnOnce(writer::Reply<T>) -> Change,
     ) -> std::result::Result<T, Refused> {
         let (reply, answer) = oneshot::channel();
         self.0.changes.send(change(reply)).map_err(|_| Refused::Stopping)?;
@@ -291,12 +292,12 @@ impl Jobs {
 }
 
 impl Inner {
-    fn board(&self) -> RwLockReadGuard<'_, Board> {
-        self.board.read().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn index(&self) -> RwLockReadGuard<'_, JobIndex> {
+        self.index.read().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn board_mut(&self) -> RwLockWriteGuard<'_, Board> {
-        self.board.write().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn index_mut(&self) -> RwLockWriteGuard<'_, JobIndex> {
+        self.index.write().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn clock(&self) -> i64 {
@@ -318,31 +319,31 @@ impl Inner {
     fn is_past_age(&self, job: &Job) -> bool {
         let is_past = self.limits.retention.is_past_age(job, self.clock());
         if is_past {
-            self.clear_away();
+            self.expire_due();
         }
         is_past
     }
 
     /// Has what is due forgotten, after the changes that were asked for before.
-    fn clear_away(&self) {
+    fn expire_due(&self) {
         let _ = self.changes.send(Change::Expire { at: self.clock(), reply: None });
     }
 
     fn forget(&self, id: Uuid) {
-        self.board_mut().take_down(id);
+        self.index_mut().remove(id);
         self.renderings.forget(id);
         self.files.remove(id);
     }
 }
 
-/// What the ledger keeps.
-fn board_of(ledger: &Ledger) -> Result<Board> {
-    let mut board = Board::default();
-    let kept = ledger.kept()?;
+/// What the database keeps.
+fn load_index(database: &JobDatabase) -> Result<JobIndex> {
+    let mut index = JobIndex::default();
+    let kept = database.read_all()?;
     for (id, record) in kept.reports {
-        let settled = record.settled();
-        let unread = settled.is_none().then(|| record.options.clone());
-        let settled = settled.unwrap_or_else(|| Settled {
+        let resolved = record.resolved();
+        let unread = resolved.is_none().then(|| record.options.clone());
+        let resolved = resolved.unwrap_or_else(|| ResolvedRequest {
             version: record.version,
             fingerprint: record.fingerprint,
             zone_rules: record.zone_rules.clone(),
@@ -350,13 +351,13 @@ fn board_of(ledger: &Ledger) -> Result<Board> {
             request: super::report_request::ReportRequest::default(),
         });
         let state = record.ending.clone().map_or(State::Queued, State::Ended);
-        let mut job = Job::new(id, record.sequence, record.created_at, settled, state);
+        let mut job = Job::new(id, record.sequence, record.created_at, resolved, state);
         job.unread = unread;
-        board.post(Arc::new(job));
+        index.insert(Arc::new(job));
     }
-    kept.unreadable.into_iter().for_each(|id| board.note_unreadable(id));
+    kept.unreadable.into_iter().for_each(|id| index.note_unreadable(id));
     for (key, remembered) in kept.remembered {
-        board.remember(key, remembered);
+        index.remember(key, remembered);
     }
-    Ok(board)
+    Ok(index)
 }

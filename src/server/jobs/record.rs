@@ -1,6 +1,6 @@
 //! A report as it is remembered: what was asked, and how it ended.
 //!
-//! Pure data; [`super::ledger`] keeps it on disk.
+//! Pure data; [`super::database`] keeps it on disk.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use crate::rules::ZoneRules;
 
 /// A question that has one answer: of which data, and looking back from when.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settled {
+pub struct ResolvedRequest {
     pub version: u64,
     /// Of the data: a version of the same number may be another's.
     pub fingerprint: [u8; 32],
@@ -22,7 +22,7 @@ pub struct Settled {
     pub request: ReportRequest,
 }
 
-impl Settled {
+impl ResolvedRequest {
     /// What makes two reports the same one.
     pub fn key(&self) -> [u8; 32] {
         let said = format!("{} {} {}", self.version, self.now, self.request.to_json());
@@ -53,11 +53,11 @@ pub struct Record {
 
 impl Record {
     /// The question; `None` where the words are none of this version of the program.
-    pub fn settled(&self) -> Option<Settled> {
+    pub fn resolved(&self) -> Option<ResolvedRequest> {
         let request = ReportRequest::from_fields(self.options.as_object()?).ok()?;
         let zone_rules = self.zone_rules.clone();
         let Self { version, fingerprint, now, .. } = *self;
-        Some(Settled { version, fingerprint, zone_rules, now, request })
+        Some(ResolvedRequest { version, fingerprint, zone_rules, now, request })
     }
 }
 

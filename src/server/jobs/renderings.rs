@@ -45,7 +45,7 @@ pub struct Rendering {
 type Key = (Uuid, Format, Coding);
 
 /// Renderings that are made at once, each of another report; each client has its share.
-const AT_ONCE: usize = 4;
+const RENDERED_AT_ONCE: usize = 4;
 /// Reports that are told apart where one is made after the other.
 const GROUPS: usize = 64;
 
@@ -55,13 +55,13 @@ pub struct Renderings {
     /// The renderings of one report are made one after the other, so that many who ask for the same
     /// have it made once.
     groups: [Arc<Semaphore>; GROUPS],
-    turns: Arc<FairSemaphore>,
+    permits: Arc<FairSemaphore>,
 }
 
 /// One rendering at a time of its report, and one of a few altogether.
-struct Turn {
+struct RenderPermit {
     _group: Option<OwnedSemaphorePermit>,
-    _slot: Permit,
+    _permit: Permit,
 }
 
 #[derive(Default)]
@@ -73,11 +73,11 @@ struct Kept {
 
 impl Renderings {
     /// None are kept yet, and of those to come a part of the budget at most.
-    pub fn within(budget: &Budget) -> Self {
+    pub fn new(budget: &Budget) -> Self {
         let groups = std::array::from_fn(|_| Arc::new(Semaphore::new(1)));
         let kept_bytes_max = KEPT_BYTES_MAX.min(budget.bytes_max() / KEPT_PARTS);
-        let turns = Arc::new(FairSemaphore::new(AT_ONCE));
-        Self { kept: Mutex::default(), kept_bytes_max, groups, turns }
+        let permits = Arc::new(FairSemaphore::new(RENDERED_AT_ONCE));
+        Self { kept: Mutex::default(), kept_bytes_max, groups, permits }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -86,11 +86,14 @@ impl Renderings {
 
     /// # Errors
     /// Where too many requests of the client wait already.
-    async fn turn(&self, id: Uuid) -> Result<Turn> {
+    async fn acquire(&self, id: Uuid) -> Result<RenderPermit> {
         let place = (id.as_u128() % GROUPS as u128) as usize;
         // First, so that who waits for another's rendering of the report takes no slot meanwhile.
         let group = Arc::clone(&self.groups[place]).acquire_owned().await.ok();
-        Ok(Turn { _group: group, _slot: self.turns.acquire_bounded(Client::current())?.await })
+        Ok(RenderPermit {
+            _group: group,
+            _permit: self.permits.acquire_bounded(Client::current())?.await,
+        })
     }
 
     fn find(&self, key: Key) -> Option<Arc<Rendering>> {
@@ -106,7 +109,7 @@ impl Renderings {
     ///
     /// # Errors
     /// Where there is no room although none are kept.
-    fn counted(&self, budget: &Arc<Budget>, bytes: Vec<u8>) -> Result<Bytes> {
+    fn take_memory(&self, budget: &Arc<Budget>, bytes: Vec<u8>) -> Result<Bytes> {
         loop {
             match budget.take(Client::Own, bytes.len()) {
                 Ok(share) => return Ok(share.hold(bytes.into())),
@@ -161,10 +164,10 @@ impl Kept {
 }
 
 /// Has the CSV of a report ready before anybody asks for it, where there is room.
-pub fn prepare(inner: &Inner, id: Uuid, report: &RecordBatch) -> Result<()> {
+pub fn prerender_csv(inner: &Inner, id: Uuid, report: &RecordBatch) -> Result<()> {
     inner.renderings.forget(id);
     let csv = render(report, Format::Csv)?;
-    if let Ok(csv) = inner.renderings.counted(&inner.compute.budget, csv) {
+    if let Ok(csv) = inner.renderings.take_memory(&inner.compute.budget, csv) {
         inner.renderings.keep((id, Format::Csv, Coding::Identity), csv);
     }
     Ok(())
@@ -181,14 +184,14 @@ pub async fn rendering(
     if let Some(found) = inner.renderings.find(key) {
         return Ok(Some(found));
     }
-    let turn = inner.renderings.turn(job.id).await?;
+    let permit = inner.renderings.acquire(job.id).await?;
     if let Some(found) = inner.renderings.find(key) {
         return Ok(Some(found));
     }
     let work = {
         let (inner, job) = (Arc::clone(inner), Arc::clone(job));
         move || {
-            let _turn = turn;
+            let _permit = permit;
             make(&inner, &job, format, coding)
         }
     };
@@ -207,7 +210,7 @@ fn make(
         None => {
             let Some(report) = read(inner, job) else { return Ok(None) };
             let bytes = render(&report, format)?;
-            let bytes = inner.renderings.counted(&inner.compute.budget, bytes)?;
+            let bytes = inner.renderings.take_memory(&inner.compute.budget, bytes)?;
             inner.renderings.keep((job.id, format, Coding::Identity), bytes)
         }
     };
@@ -218,7 +221,7 @@ fn make(
     };
     let packed =
         packed.map_err(|error| Error::bug(format!("a report cannot be packed: {error}")))?;
-    let packed = inner.renderings.counted(&inner.compute.budget, packed)?;
+    let packed = inner.renderings.take_memory(&inner.compute.budget, packed)?;
     Ok(Some(inner.renderings.keep((job.id, format, coding), packed)))
 }
 
@@ -228,7 +231,7 @@ pub fn read(inner: &Arc<Inner>, job: &Arc<Job>) -> Option<RecordBatch> {
     let written = Written { size_bytes: finished.size_bytes, checksum: finished.checksum.clone() };
     let read = inner.files.read(job.id, &written);
     let is_still_it = |state: &State| *state == State::Ended(Ending::Complete(finished.clone()));
-    if read.is_none() && job.go(is_still_it, State::Queued) {
+    if read.is_none() && job.transition(is_still_it, State::Queued) {
         inner.enqueue(Arc::clone(job));
     }
     read
@@ -247,7 +250,7 @@ mod tests {
     #[test]
     fn those_not_used_for_longest_make_room() {
         const BYTES_MAX: usize = 80;
-        let renderings = Renderings::within(&Budget::new(BYTES_MAX * KEPT_PARTS));
+        let renderings = Renderings::new(&Budget::new(BYTES_MAX * KEPT_PARTS));
         let key = |number| (Uuid::from_u128(number), Format::Csv, Coding::Identity);
         for number in 0..4 {
             renderings.keep(key(number), vec![0; BYTES_MAX / 4].into());
@@ -263,14 +266,14 @@ mod tests {
     #[test]
     fn those_kept_make_room_where_there_is_no_more_memory() {
         let budget = Arc::new(Budget::new(160));
-        let renderings = Renderings::within(&budget);
-        let counted = |bytes| renderings.counted(&budget, vec![0; bytes]);
-        let first = counted(60).unwrap();
+        let renderings = Renderings::new(&budget);
+        let take_memory = |bytes| renderings.take_memory(&budget, vec![0; bytes]);
+        let first = take_memory(60).unwrap();
         renderings.keep((Uuid::from_u128(0), Format::Csv, Coding::Identity), first);
         // Somebody is sent it still.
-        let second = counted(60).unwrap();
-        assert!(matches!(counted(60), Err(Error::Busy(_))));
+        let second = take_memory(60).unwrap();
+        assert!(matches!(take_memory(60), Err(Error::Busy(_))));
         drop(second);
-        assert!(counted(80).is_ok() && counted(81).is_err());
+        assert!(take_memory(80).is_ok() && take_memory(81).is_err());
     }
 }

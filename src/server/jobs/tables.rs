@@ -11,21 +11,21 @@ use uuid::Uuid;
 use super::files::{Files, Written};
 use super::job::{Job, State};
 use super::record::{Ending, Record};
-use super::{FILES, Found, Jobs, LEDGER, renderings, unserved};
+use super::{DATABASE, FILES, Found, Jobs, offline, renderings};
 use crate::error::Result;
 use crate::sql::{NamedTable, Report, Reports, report_tables};
 
 impl Jobs {
     /// The reports, and the rows of those that are complete.
     pub fn tables(&self) -> Vec<NamedTable> {
-        report_tables(Arc::new(Served(self.clone())))
+        report_tables(Arc::new(LiveReports(self.clone())))
     }
 }
 
 /// A report as another process is told of it.
 #[cfg(unix)]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Listed {
+pub struct ListedReport {
     pub id: String,
     state: String,
     data_version: u64,
@@ -41,7 +41,7 @@ pub struct Listed {
 }
 
 #[cfg(unix)]
-impl Listed {
+impl ListedReport {
     fn from_job(job: &Job) -> Self {
         let Report {
             id,
@@ -54,7 +54,7 @@ impl Listed {
             finished_at,
             stores,
             detail,
-        } = of_job(job);
+        } = report_from_job(job);
         let written = job.finished().map(|it| (it.size_bytes, it.checksum));
         Self {
             id,
@@ -92,13 +92,13 @@ impl Listed {
 #[cfg(unix)]
 impl Jobs {
     /// All reports, newest first.
-    pub fn listed(&self) -> Vec<Listed> {
-        self.newest(None, usize::MAX).iter().map(|job| Listed::from_job(job)).collect()
+    pub fn listed(&self) -> Vec<ListedReport> {
+        self.newest(None, usize::MAX).iter().map(|job| ListedReport::from_job(job)).collect()
     }
 
     /// Makes a report again whose file is broken.
-    pub fn look_at(&self, id: &str) {
-        if let Err(error) = Served(self.clone()).rows(id) {
+    pub fn requeue_if_broken(&self, id: &str) {
+        if let Err(error) = LiveReports(self.clone()).rows(id) {
             tracing::warn!(error = error.sentence(), "a report cannot be looked at");
         }
     }
@@ -106,30 +106,30 @@ impl Jobs {
 
 /// The rows of a complete report in a data folder; `None` where its file is not what it should be.
 #[cfg(unix)]
-pub fn read_report(data: &Path, listed: &Listed) -> Option<RecordBatch> {
+pub fn read_report(data: &Path, listed: &ListedReport) -> Option<RecordBatch> {
     let (size_bytes, checksum) = listed.written.clone()?;
     let id = Uuid::try_parse(&listed.id).ok()?;
-    let files = Files::of_folder(data.join(super::super::REPORTS).join(FILES));
+    let files = Files::read_only(data.join(super::super::REPORTS).join(FILES));
     files.read(id, &Written { size_bytes, checksum })
 }
 
 /// The tables of a data folder's reports, for who reads it without a server.
 pub fn tables_of(reports: &Path) -> Vec<NamedTable> {
-    report_tables(Arc::new(Unserved(reports.to_owned())))
+    report_tables(Arc::new(OfflineReports(reports.to_owned())))
 }
 
-struct Served(Jobs);
+struct LiveReports(Jobs);
 
-impl std::fmt::Debug for Served {
+impl std::fmt::Debug for LiveReports {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Served")
+        formatter.write_str("LiveReports")
     }
 }
 
-impl Reports for Served {
+impl Reports for LiveReports {
     fn list(&self) -> Result<Vec<Report>> {
         let jobs = self.0.newest(None, usize::MAX);
-        Ok(jobs.iter().map(|job| of_job(job)).collect())
+        Ok(jobs.iter().map(|job| report_from_job(job)).collect())
     }
 
     fn rows(&self, id: &str) -> Result<Option<RecordBatch>> {
@@ -143,24 +143,24 @@ impl Reports for Served {
 
 /// Looked up anew each time, so that a server may take the folder in between.
 #[derive(Debug)]
-struct Unserved(PathBuf);
+struct OfflineReports(PathBuf);
 
-impl Unserved {
+impl OfflineReports {
     fn kept(&self) -> Result<Vec<(Uuid, Record)>> {
-        let path = self.0.join(LEDGER);
+        let path = self.0.join(DATABASE);
         if !path.exists() {
             return Ok(Vec::new());
         }
-        let mut reports = unserved::kept_in(&path)?.reports;
+        let mut reports = offline::read_records(&path)?.reports;
         reports.sort_by_key(|(_, record)| std::cmp::Reverse(record.sequence));
         Ok(reports)
     }
 }
 
-impl Reports for Unserved {
+impl Reports for OfflineReports {
     fn list(&self) -> Result<Vec<Report>> {
         let kept = self.kept()?;
-        Ok(kept.iter().map(|(id, record)| of_record(*id, record)).collect())
+        Ok(kept.iter().map(|(id, record)| report_from_record(*id, record)).collect())
     }
 
     fn rows(&self, id: &str) -> Result<Option<RecordBatch>> {
@@ -171,21 +171,21 @@ impl Reports for Unserved {
         };
         let written =
             Written { size_bytes: finished.size_bytes, checksum: finished.checksum.clone() };
-        Ok(Files::of_folder(self.0.join(FILES)).read(*id, &written))
+        Ok(Files::read_only(self.0.join(FILES)).read(*id, &written))
     }
 }
 
-fn of_job(job: &Job) -> Report {
+fn report_from_job(job: &Job) -> Report {
     let state = job.state();
     let ending = if let State::Ended(ending) = &state { Some(ending.clone()) } else { None };
-    let mut report = of_record(job.id, &job.record(ending));
+    let mut report = report_from_record(job.id, &job.record(ending));
     if let State::Running { started_at, .. } = state {
         (report.state, report.started_at) = ("running", Some(started_at));
     }
     report
 }
 
-fn of_record(id: Uuid, record: &Record) -> Report {
+fn report_from_record(id: Uuid, record: &Record) -> Report {
     let mut report = Report {
         id: id.to_string(),
         state: "queued",

@@ -9,8 +9,8 @@ use crate::server::report_request::ReportRequest;
 const UNKNOWN_OPTIONS: Uuid = Uuid::from_u128(1);
 const UNKNOWN_RECORD: Uuid = Uuid::from_u128(2);
 
-fn default_question() -> Settled {
-    Settled {
+fn default_question() -> ResolvedRequest {
+    ResolvedRequest {
         version: 1,
         fingerprint: [0; 32],
         zone_rules: String::new(),
@@ -32,7 +32,10 @@ fn of_another_version(folder: &Path) {
         ending: None,
     };
     let path = folder.join("jobs.redb");
-    Ledger::open(&path).unwrap().write(&[ledger::Entry::Put(UNKNOWN_OPTIONS, record)]).unwrap();
+    JobDatabase::open(&path)
+        .unwrap()
+        .write(&[database::Entry::Put(UNKNOWN_OPTIONS, record)])
+        .unwrap();
     let database = redb::Database::open(&path).unwrap();
     let change = database.begin_write().unwrap();
     let table = redb::TableDefinition::<u128, &[u8]>::new("reports");
@@ -62,13 +65,13 @@ async fn a_question_that_cannot_be_read_answers_no_other_and_is_kept() {
     of_another_version(folder.path());
     for _start in 0..2 {
         let jobs = open(folder.path());
-        let job = jobs.0.board().job(UNKNOWN_OPTIONS).unwrap();
+        let job = jobs.0.index().job(UNKNOWN_OPTIONS).unwrap();
         job.ended_within(Duration::from_secs(60)).await;
         let State::Ended(Ending::Failed { detail, .. }) = job.state() else { panic!() };
         assert!(detail.contains("cannot be read by this version"), "{detail}");
         let other = jobs.trigger(default_question(), None).await.unwrap().job;
         assert_ne!(other.id, UNKNOWN_OPTIONS);
-        let kept = jobs.0.ledger.kept().unwrap().reports;
+        let kept = jobs.0.database.read_all().unwrap().reports;
         let (_, record) = kept.into_iter().find(|(id, _)| *id == UNKNOWN_OPTIONS).unwrap();
         assert_eq!(record.options, json!({ "engine": "abacus" }));
         jobs.close();
@@ -89,9 +92,9 @@ fn a_question_from_before_an_option_is_the_one_that_leaves_it_at_its_default() {
         options,
         ending: None,
     };
-    let settled = record.settled().unwrap();
-    assert_eq!(settled, default_question());
-    assert_eq!(settled.key(), default_question().key());
+    let resolved = record.resolved().unwrap();
+    assert_eq!(resolved, default_question());
+    assert_eq!(resolved.key(), default_question().key());
 }
 
 #[tokio::test]
@@ -100,6 +103,6 @@ async fn a_record_that_cannot_be_read_keeps_its_id_and_its_file() {
     of_another_version(folder.path());
     let jobs = open(folder.path());
     assert!(matches!(jobs.find(UNKNOWN_RECORD).unwrap(), Found::Unreadable));
-    assert!(matches!(jobs.find(Uuid::from_u128(3)).unwrap(), Found::Never));
+    assert!(matches!(jobs.find(Uuid::from_u128(3)).unwrap(), Found::Unknown));
     assert!(file(folder.path()).exists());
 }

@@ -215,7 +215,7 @@ async fn next_frame(lease: &mut Lease, jobs: &Jobs) -> std::result::Result<Frame
             wire::BROKEN_REPORT => {
                 let (jobs, id) = (jobs.clone(), frame.payload);
                 // It reads a file.
-                let looked = move || jobs.look_at(&String::from_utf8_lossy(&id));
+                let looked = move || jobs.requeue_if_broken(&String::from_utf8_lossy(&id));
                 drop(tokio::task::spawn_blocking(looked).await);
                 Vec::new()
             }

@@ -20,7 +20,7 @@ use super::answerer::Answerer;
 use super::messages::{self, wire};
 use super::{Failure, Question};
 use crate::error::{Error, Result};
-use crate::server::jobs::{Listed, read_report};
+use crate::server::jobs::{ListedReport, read_report};
 use crate::sql::{Report, Reports, STACK_BYTES, report_tables};
 use crate::workers::child::{
     Line, end_before_others, end_with_parent, exit_on_panic, limit_memory, lower_priority,
@@ -199,7 +199,7 @@ struct Asked {
     line: Arc<Line>,
     folder: PathBuf,
     /// Those that were listed last, by their ids.
-    listed: Mutex<HashMap<String, Listed>>,
+    listed: Mutex<HashMap<String, ListedReport>>,
 }
 
 impl std::fmt::Debug for Asked {
@@ -211,8 +211,8 @@ impl std::fmt::Debug for Asked {
 impl Reports for Asked {
     fn list(&self) -> Result<Vec<Report>> {
         let frame = self.line.ask(wire::REPORTS, &[]).map_err(gone)?;
-        let (listed, _): (Vec<Listed>, _) = frames::message(frame.payload).map_err(gone)?;
-        let reports = listed.iter().map(Listed::report).collect();
+        let (listed, _): (Vec<ListedReport>, _) = frames::message(frame.payload).map_err(gone)?;
+        let reports = listed.iter().map(ListedReport::report).collect();
         let by_id = listed.into_iter().map(|listed| (listed.id.clone(), listed)).collect();
         *self.listed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = by_id;
         Ok(reports)

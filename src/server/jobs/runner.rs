@@ -1,5 +1,5 @@
 //! Makes the reports: takes them from the queue, a few at once, each within its time. Clients take
-//! turns.
+//! permits.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -18,57 +18,57 @@ use crate::fair_semaphore::{Acquire, FairSemaphore, Permit};
 use crate::report::lay_out;
 
 /// Runs what is queued until nobody can queue any more.
-pub async fn all(
+pub async fn run_queue(
     inner: Weak<Inner>,
     at_once: usize,
     mut queued: mpsc::UnboundedReceiver<Arc<Job>>,
 ) {
-    let turns = Arc::new(FairSemaphore::new(at_once));
+    let permits = Arc::new(FairSemaphore::new(at_once));
     while let Some(job) = queued.recv().await {
         // Before the next job is looked at, so that a client's reports are made in its order.
-        let turn = turns.acquire(job.client);
-        tokio::spawn(in_turn(Weak::clone(&inner), job, turn));
+        let permit = permits.acquire(job.client);
+        tokio::spawn(run_when_permitted(Weak::clone(&inner), job, permit));
     }
 }
 
-/// Runs a report once it is its turn, unless nobody wants it any more.
-async fn in_turn(inner: Weak<Inner>, job: Arc<Job>, turn: Acquire) {
-    let turn = turn.await;
+/// Runs a report once it has its permit, unless nobody wants it any more.
+async fn run_when_permitted(inner: Weak<Inner>, job: Arc<Job>, permit: Acquire) {
+    let permit = permit.await;
     let Some(inner) = inner.upgrade() else { return };
-    if inner.is_running_out.load(Ordering::Relaxed) {
+    if inner.is_draining.load(Ordering::Relaxed) {
         return;
     }
     let started_at = inner.clock();
     let running = State::Running { started_at, step: Step::Reading };
-    if job.go(|state| *state == State::Queued, running) {
-        one(inner, job, started_at, turn).await;
+    if job.transition(|state| *state == State::Queued, running) {
+        run_job(inner, job, started_at, permit).await;
     }
 }
 
-/// One making of a report; its turn is over when the last thread that works on it lets go of it.
-struct Making {
+/// One attempt at a report; its permit is free again when the last thread that works on it ends.
+struct Attempt {
     inner: Arc<Inner>,
     job: Arc<Job>,
     started_at: i64,
     /// Whether nobody wants it any more.
-    is_given_up: AtomicBool,
-    _turn: Permit,
+    is_aborted: AtomicBool,
+    _permit: Permit,
 }
 
-impl Making {
-    fn give_up(&self, work: &AbortHandle) {
-        self.is_given_up.store(true, Ordering::Relaxed);
-        match self.job.settled.request.engine {
-            Engine::DataFusion => work.abort(),
-            // Its threads cannot be stopped: they finish what nobody will see, in their turn.
+impl Attempt {
+    fn abort(&self, task: &AbortHandle) {
+        self.is_aborted.store(true, Ordering::Relaxed);
+        match self.job.resolved.request.engine {
+            Engine::DataFusion => task.abort(),
+            // Its threads cannot be stopped: they finish what nobody will see, under their permit.
             Engine::Polars => {}
         }
     }
 
     /// # Errors
     /// Where nobody wants it any more.
-    fn go_on(&self) -> Result<()> {
-        match self.is_given_up.load(Ordering::Relaxed) {
+    fn check_aborted(&self) -> Result<()> {
+        match self.is_aborted.load(Ordering::Relaxed) {
             true => Err(Error::Interrupted),
             false => Ok(()),
         }
@@ -76,20 +76,20 @@ impl Making {
 }
 
 /// Runs one report to its end, and has the end recorded.
-async fn one(inner: Arc<Inner>, job: Arc<Job>, started_at: i64, turn: Permit) {
-    let making = Arc::new(Making {
+async fn run_job(inner: Arc<Inner>, job: Arc<Job>, started_at: i64, permit: Permit) {
+    let attempt = Arc::new(Attempt {
         inner: Arc::clone(&inner),
         job: Arc::clone(&job),
         started_at,
-        is_given_up: AtomicBool::new(false),
-        _turn: turn,
+        is_aborted: AtomicBool::new(false),
+        _permit: permit,
     });
-    let made = tokio::spawn(make(Arc::clone(&making)));
-    let work = made.abort_handle();
+    let made = tokio::spawn(compute_report(Arc::clone(&attempt)));
+    let task = made.abort_handle();
     let limit = inner.limits.report_time;
     let made = tokio::select! {
         made = tokio::time::timeout(limit, made) => made,
-        () = job.stop.notified() => return making.give_up(&work),
+        () = job.cancelled.notified() => return attempt.abort(&task),
     };
     let ending = match made {
         Ok(Ok(Ok(finished))) => Ending::Complete(finished),
@@ -106,7 +106,7 @@ async fn one(inner: Arc<Inner>, job: Arc<Job>, started_at: i64, turn: Permit) {
             failed(&inner, "the report broke off; this is a bug in uptally")
         }
         Err(_) => {
-            making.give_up(&work);
+            attempt.abort(&task);
             let limit = humantime::format_duration(limit);
             failed(&inner, format!("took longer than {limit}, the limit of --report-time"))
         }
@@ -118,36 +118,36 @@ fn failed(inner: &Inner, detail: impl Into<String>) -> Ending {
     Ending::Failed { finished_at: inner.clock(), detail: detail.into() }
 }
 
-async fn make(making: Arc<Making>) -> Result<Finished> {
-    let Making { inner, job, started_at, .. } = &*making;
-    let settled = &job.settled;
+async fn compute_report(attempt: Arc<Attempt>) -> Result<Finished> {
+    let Attempt { inner, job, started_at, .. } = &*attempt;
+    let resolved = &job.resolved;
     if job.unread.is_some() {
         let sentence = "what was asked cannot be read by this version of uptally";
         return Err(Error::Argument(sentence.into()));
     }
-    let edition = inner.catalog.version(settled.version).await?;
-    let edition = edition.filter(|edition| edition.fingerprint == settled.fingerprint);
+    let edition = inner.catalog.version(resolved.version).await?;
+    let edition = edition.filter(|edition| edition.fingerprint == resolved.fingerprint);
     let edition = edition.ok_or_else(|| {
         Error::Argument("the data that it was asked of is no longer there".into())
     })?;
-    let question = settled.request.report_query(Some(settled.now));
-    let answer = answer(&edition.dataset, &question, settled.request.engine).await?;
-    making.go_on()?;
+    let question = resolved.request.report_query(Some(resolved.now));
+    let answer = answer(&edition.dataset, &question, resolved.request.engine).await?;
+    attempt.check_aborted()?;
     let writing = State::Running { started_at: *started_at, step: Step::Writing };
-    job.go(|state| matches!(state, State::Running { .. }), writing);
-    let report = lay_out(&answer.figures, settled.request.layout)?;
-    let written = write(&making, report).await?;
+    job.transition(|state| matches!(state, State::Running { .. }), writing);
+    let report = lay_out(&answer.figures, resolved.request.layout)?;
+    let written = write(&attempt, report).await?;
     Ok(finished(written, answer.stores, *started_at, inner.clock()))
 }
 
 /// Writes the report's file, and has its CSV ready for whoever waits for it.
-async fn write(making: &Arc<Making>, report: RecordBatch) -> Result<Written> {
-    let making = Arc::clone(making);
+async fn write(attempt: &Arc<Attempt>, report: RecordBatch) -> Result<Written> {
+    let attempt = Arc::clone(attempt);
     let write = move || {
-        making.go_on()?;
-        let Making { inner, job, .. } = &*making;
+        attempt.check_aborted()?;
+        let Attempt { inner, job, .. } = &*attempt;
         let written = inner.files.write(job.id, &report)?;
-        renderings::prepare(inner, job.id, &report)?;
+        renderings::prerender_csv(inner, job.id, &report)?;
         Ok(written)
     };
     let done = tokio::task::spawn_blocking(write).await;

@@ -1,4 +1,4 @@
-//! The one thread that changes reports: writes to the ledger, then to the board, then answers.
+//! The one thread that changes reports: writes to the database, then to the index, then answers.
 //!
 //! Changes that wait for each other's sync to end are written together, so that many clients cost
 //! one sync. Nothing is told to anybody before it is on disk.
@@ -12,18 +12,18 @@ use std::sync::{Arc, mpsc};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::board::{Board, KEYS_OF_REPORT_MAX};
+use super::database::Entry;
+use super::index::{JobIndex, KEYS_OF_REPORT_MAX};
 use super::job::{Job, State};
-use super::ledger::Entry;
-use super::record::{Ending, Remembered, Settled};
+use super::record::{Ending, Remembered, ResolvedRequest};
 use super::{Inner, Limits, Refused};
 use crate::client::Client;
 use crate::error::Error;
 
 /// The most changes that one sync is shared by.
-const TOGETHER_MAX: usize = 256;
+const BATCH_CHANGES_MAX: usize = 256;
 // So that the keys which one turn adds never push out each other.
-const _: () = assert!(TOGETHER_MAX <= KEYS_OF_REPORT_MAX);
+const _: () = assert!(BATCH_CHANGES_MAX <= KEYS_OF_REPORT_MAX);
 
 pub type Reply<T> = oneshot::Sender<Result<T, Refused>>;
 
@@ -36,8 +36,8 @@ pub struct Repeatable {
 }
 
 /// A report that is asked for, by whom and when.
-pub struct Asked {
-    pub settled: Settled,
+pub struct TriggerRequest {
+    pub resolved: ResolvedRequest,
     pub repeatable: Option<Repeatable>,
     pub client: Client,
     pub at: i64,
@@ -45,7 +45,7 @@ pub struct Asked {
 
 pub enum Change {
     Trigger {
-        asked: Asked,
+        asked: TriggerRequest,
         reply: Reply<Triggered>,
     },
     End {
@@ -92,38 +92,38 @@ enum Effect {
 
 /// What one turn has decided but not written.
 #[derive(Default)]
-struct Turn {
+struct Batch {
     entries: Vec<Entry>,
     effects: Vec<Effect>,
     opened: HashMap<[u8; 32], Arc<Job>>,
     remembered: HashMap<String, Remembered>,
     ended: HashSet<Uuid>,
-    /// Cancelled or forgotten: they answer nobody any more, although the board has them yet.
+    /// Cancelled or forgotten: they answer nobody any more, although the index has them yet.
     removed: HashSet<Uuid>,
-    /// Reports of the board that had not ended when the turn first asked.
+    /// Reports of the index that had not ended when the turn first asked.
     unfinished: Option<usize>,
     unfinished_of: HashMap<Client, usize>,
 }
 
 /// Works until it is told to close.
-pub fn work(inner: &Inner, changes: &mpsc::Receiver<Change>) {
+pub fn run(inner: &Inner, changes: &mpsc::Receiver<Change>) {
     while let Ok(first) = changes.recv() {
-        let mut turn = Turn::default();
-        let mut open = turn.take(inner, first);
-        while open && turn.effects.len() < TOGETHER_MAX {
+        let mut batch = Batch::default();
+        let mut open = batch.add(inner, first);
+        while open && batch.effects.len() < BATCH_CHANGES_MAX {
             let Ok(next) = changes.try_recv() else { break };
-            open = turn.take(inner, next);
+            open = batch.add(inner, next);
         }
-        turn.finish(inner);
+        batch.finish(inner);
         if !open {
             return;
         }
     }
 }
 
-impl Turn {
+impl Batch {
     /// Decides on one change; `false` where it is the last.
-    fn take(&mut self, inner: &Inner, change: Change) -> bool {
+    fn add(&mut self, inner: &Inner, change: Change) -> bool {
         match change {
             Change::Trigger { asked, reply } => self.trigger(inner, asked, reply),
             Change::End { job, ending } => self.end(inner, job, ending),
@@ -134,15 +134,15 @@ impl Turn {
         true
     }
 
-    fn trigger(&mut self, inner: &Inner, asked: Asked, reply: Reply<Triggered>) {
-        let Asked { settled, repeatable, client, at } = asked;
-        let board = inner.board();
+    fn trigger(&mut self, inner: &Inner, asked: TriggerRequest, reply: Reply<Triggered>) {
+        let TriggerRequest { resolved, repeatable, client, at } = asked;
+        let index = inner.index();
         if let Some(given) = &repeatable {
             let before = self.remembered.get(&given.key).copied();
-            let before = before.or_else(|| board.remembered(&given.key));
-            if let Some(before) = before.filter(|before| !self.is_forgotten(&board, before.id)) {
+            let before = before.or_else(|| index.remembered(&given.key));
+            if let Some(before) = before.filter(|before| !self.is_forgotten(&index, before.id)) {
                 let opened = self.opened.values().find(|job| job.id == before.id).cloned();
-                let effect = match opened.or_else(|| board.job(before.id)) {
+                let effect = match opened.or_else(|| index.job(before.id)) {
                     Some(job) if before.fingerprint == given.fingerprint => {
                         Effect::Known(job, None, reply)
                     }
@@ -151,19 +151,19 @@ impl Turn {
                 return self.effects.push(effect);
             }
         }
-        let key = settled.key();
+        let key = resolved.key();
         let opened = self.opened.get(&key).cloned();
         let is_opened = opened.is_some();
-        let same = opened.or_else(|| board.same(&key));
+        let same = opened.or_else(|| index.equivalent(&key));
         let same = same.filter(|job| !self.removed.contains(&job.id));
         let is_again = !is_opened && same.as_ref().is_some_and(|job| has_failed(job));
         let same_is_there = same.is_some() && !is_again;
-        if !same_is_there && self.is_full(&board, inner.limits, client) {
+        if !same_is_there && self.is_full(&index, inner.limits, client) {
             return self.effects.push(Effect::Refuse(Refused::QueueFull, reply));
         }
         let job = same.unwrap_or_else(|| {
-            let sequence = board.next_sequence() + self.opened.len() as u64;
-            let mut job = Job::new(Uuid::new_v4(), sequence, at, settled, State::Queued);
+            let sequence = index.next_sequence() + self.opened.len() as u64;
+            let mut job = Job::new(Uuid::new_v4(), sequence, at, resolved, State::Queued);
             job.client = client;
             Arc::new(job)
         });
@@ -171,7 +171,7 @@ impl Turn {
             (given.key, Remembered { fingerprint: given.fingerprint, id: job.id, at })
         });
         if let Some((key, remembered)) = &remembered {
-            self.remember(&board, key, *remembered);
+            self.remember(&index, key, *remembered);
         }
         if same_is_there {
             return self.effects.push(Effect::Known(job, remembered, reply));
@@ -182,35 +182,35 @@ impl Turn {
     }
 
     /// Whether no more reports are taken on, of this client at least.
-    fn is_full(&mut self, board: &Board, limits: Limits, client: Client) -> bool {
-        let unfinished = *self.unfinished.get_or_insert_with(|| board.unfinished().count());
+    fn is_full(&mut self, index: &JobIndex, limits: Limits, client: Client) -> bool {
+        let unfinished = *self.unfinished.get_or_insert_with(|| index.unfinished().count());
         let of_client = *self
             .unfinished_of
             .entry(client)
-            .or_insert_with(|| board.unfinished().filter(|job| job.client == client).count());
+            .or_insert_with(|| index.unfinished().filter(|job| job.client == client).count());
         let opened_of = self.opened.values().filter(|job| job.client == client).count();
         unfinished + self.opened.len() >= limits.unfinished_max()
             || of_client + opened_of >= limits.unfinished_of_client_max()
     }
 
     /// Writes the key down; the oldest of the report's keys goes where they are too many.
-    fn remember(&mut self, board: &Board, key: &str, remembered: Remembered) {
+    fn remember(&mut self, index: &JobIndex, key: &str, remembered: Remembered) {
         let new = self.remembered.values().filter(|new| new.id == remembered.id).count();
-        let place = (board.keys_of(remembered.id).len() + new).checked_sub(KEYS_OF_REPORT_MAX);
-        if let Some(oldest) = place.and_then(|place| board.keys_of(remembered.id).nth(place)) {
+        let place = (index.keys_of(remembered.id).len() + new).checked_sub(KEYS_OF_REPORT_MAX);
+        if let Some(oldest) = place.and_then(|place| index.keys_of(remembered.id).nth(place)) {
             self.entries.push(Entry::Unremember(oldest.to_owned()));
         }
         self.entries.push(Entry::Remember(key.to_owned(), remembered));
         self.remembered.insert(key.to_owned(), remembered);
     }
 
-    /// Whether nothing will be left of the report after this turn.
-    fn is_forgotten(&self, board: &Board, id: Uuid) -> bool {
-        self.removed.contains(&id) && board.job(id).is_some_and(|job| job.has_ended())
+    /// Whether nothing will be left of the report after this batch.
+    fn is_forgotten(&self, index: &JobIndex, id: Uuid) -> bool {
+        self.removed.contains(&id) && index.job(id).is_some_and(|job| job.has_ended())
     }
 
     fn end(&mut self, inner: &Inner, job: Arc<Job>, ending: Ending) {
-        if inner.board().job(job.id).is_none() {
+        if inner.index().job(job.id).is_none() {
             // It was forgotten while it was made again.
             return inner.forget(job.id);
         }
@@ -221,7 +221,7 @@ impl Turn {
     }
 
     fn remove(&mut self, inner: &Inner, id: Uuid, at: i64, reply: Reply<Removed>) {
-        let Some(job) = inner.board().job(id) else {
+        let Some(job) = inner.index().job(id) else {
             return self.effects.push(Effect::NotThere(reply));
         };
         let removed = if job.has_ended() { Removed::Forgotten } else { Removed::Cancelled };
@@ -231,7 +231,7 @@ impl Turn {
         }
         self.removed.insert(id);
         match removed {
-            Removed::Forgotten => self.bury(&inner.board(), id, at),
+            Removed::Forgotten => self.bury(&inner.index(), id, at),
             Removed::Cancelled => {
                 let ending = Ending::Cancelled { finished_at: at };
                 self.entries.push(Entry::Put(id, job.record(Some(ending))));
@@ -241,12 +241,12 @@ impl Turn {
     }
 
     fn expire(&mut self, inner: &Inner, at: i64, reply: Option<Reply<usize>>) {
-        let board = inner.board();
-        let mut due = board.due(at, inner.limits.retention, |id| inner.files.kept(id));
+        let index = inner.index();
+        let mut due = index.due(at, inner.limits.retention, |id| inner.files.kept(id));
         due.retain(|id| !self.is_opened(*id) && self.ended.insert(*id));
         for id in &due {
             self.removed.insert(*id);
-            self.bury(&board, *id, at);
+            self.bury(&index, *id, at);
         }
         self.effects.push(Effect::Expired(due, reply));
     }
@@ -256,18 +256,18 @@ impl Turn {
         self.opened.values().any(|job| job.id == id)
     }
 
-    fn bury(&mut self, board: &Board, id: Uuid, at: i64) {
+    fn bury(&mut self, index: &JobIndex, id: Uuid, at: i64) {
         let new = self.remembered.extract_if(|_, remembered| remembered.id == id);
-        let keys = board.keys_of(id).map(str::to_owned).chain(new.map(|(key, _)| key)).collect();
+        let keys = index.keys_of(id).map(str::to_owned).chain(new.map(|(key, _)| key)).collect();
         self.entries.push(Entry::Bury(id, at, keys));
     }
 
     fn finish(self, inner: &Inner) {
         // Where the disk failed, who looks for what is due also looks whether it is well again.
-        let is_trial = inner.ledger.is_failing()
+        let is_trial = inner.database.is_failing()
             && self.effects.iter().any(|effect| matches!(effect, Effect::Expired(..)));
         let writes = is_trial || !self.entries.is_empty();
-        let written = if writes { inner.ledger.write(&self.entries) } else { Ok(()) };
+        let written = if writes { inner.database.write(&self.entries) } else { Ok(()) };
         match written {
             Ok(()) => self.effects.into_iter().for_each(|effect| effect.happen(inner)),
             Err(error) => {
@@ -290,9 +290,9 @@ impl Effect {
             Effect::Start(job, is_again, remembered, reply) => {
                 remember(inner, remembered);
                 if is_again {
-                    job.set(State::Queued);
+                    job.set_state(State::Queued);
                 } else {
-                    inner.board_mut().post(Arc::clone(&job));
+                    inner.index_mut().insert(Arc::clone(&job));
                 }
                 inner.enqueue(Arc::clone(&job));
                 let _ = reply.send(Ok(Triggered { job, is_new: true }));
@@ -304,15 +304,15 @@ impl Effect {
             Effect::Refuse(refused, reply) => drop(reply.send(Err(refused))),
             Effect::End(job, ending) => {
                 // Before anybody sees that it ended: what they ask for then comes after it.
-                inner.clear_away();
-                job.set(State::Ended(ending));
+                inner.expire_due();
+                job.set_state(State::Ended(ending));
             }
             Effect::Remove(job, removed, at, reply) => {
                 match removed {
                     Removed::Cancelled => {
-                        inner.clear_away();
-                        job.set(State::Ended(Ending::Cancelled { finished_at: at }));
-                        job.stop.notify_one();
+                        inner.expire_due();
+                        job.set_state(State::Ended(Ending::Cancelled { finished_at: at }));
+                        job.cancelled.notify_one();
                     }
                     Removed::Forgotten => inner.forget(job.id),
                 }
@@ -337,7 +337,7 @@ impl Effect {
             // Nobody is told that it is complete; after a restart it runs again.
             Effect::End(job, _) => {
                 let (finished_at, detail) = (inner.clock(), error.to_string());
-                job.set(State::Ended(Ending::Failed { finished_at, detail }));
+                job.set_state(State::Ended(Ending::Failed { finished_at, detail }));
             }
             Effect::Remove(.., reply) | Effect::NotThere(reply) => drop(reply.send(Err(refused()))),
             Effect::Expired(_, reply) => drop(reply.map(|reply| reply.send(Err(refused())))),
@@ -347,6 +347,6 @@ impl Effect {
 
 fn remember(inner: &Inner, remembered: Option<(String, Remembered)>) {
     if let Some((key, remembered)) = remembered {
-        inner.board_mut().remember(key, remembered);
+        inner.index_mut().remember(key, remembered);
     }
 }

@@ -24,7 +24,7 @@ const GONE: TableDefinition<u128, i64> = TableDefinition::new("gone");
 /// Fingerprint of the request and id of its report, by the key that the client gave.
 const IDEMPOTENCY_KEYS: TableDefinition<&str, &[u8]> = TableDefinition::new("idempotency_keys");
 
-pub struct Ledger {
+pub struct JobDatabase {
     path: PathBuf,
     /// `None` once it is closed, and while it cannot be opened again.
     database: RwLock<Option<Database>>,
@@ -46,7 +46,7 @@ pub enum Entry {
 
 /// What is on disk.
 #[derive(Default)]
-pub struct Kept {
+pub struct StoredRecords {
     pub reports: Vec<(Uuid, Record)>,
     /// Reports whose records are none of this version of the program.
     pub unreadable: Vec<Uuid>,
@@ -54,7 +54,7 @@ pub struct Kept {
     pub remembered: Vec<(String, Remembered)>,
 }
 
-impl Ledger {
+impl JobDatabase {
     /// # Errors
     /// Where the file cannot be written, is none of redb's, or belongs to a server that runs.
     pub fn open(path: &Path) -> Result<Self> {
@@ -64,12 +64,12 @@ impl Ledger {
             }
             error => Error::io("open", path, error),
         })?;
-        let ledger = Self::over(path, Some(database));
-        ledger.create_tables().map_err(|error| Error::io("write", path, error))?;
-        Ok(ledger)
+        let jobs = Self::new(path, Some(database));
+        jobs.create_tables().map_err(|error| Error::io("write", path, error))?;
+        Ok(jobs)
     }
 
-    fn over(path: &Path, database: Option<Database>) -> Self {
+    fn new(path: &Path, database: Option<Database>) -> Self {
         Self {
             path: path.to_owned(),
             database: RwLock::new(database),
@@ -176,8 +176,8 @@ impl Ledger {
     }
 
     /// Everything that is kept; reports in no order.
-    pub fn kept(&self) -> Result<Kept> {
-        let mut kept = Kept::default();
+    pub fn read_all(&self) -> Result<StoredRecords> {
+        let mut kept = StoredRecords::default();
         self.begin_read().and_then(|read| read_into(&read, &mut kept)).map_err(unread)?;
         Ok(kept)
     }
@@ -196,7 +196,7 @@ fn create(path: &Path) -> std::result::Result<Database, redb::DatabaseError> {
 /// Adds the records.
 pub(super) fn read_into(
     read: &ReadTransaction,
-    kept: &mut Kept,
+    kept: &mut StoredRecords,
 ) -> std::result::Result<(), redb::Error> {
     for row in read.open_table(REPORTS)?.iter()? {
         let (id, record) = row?;
@@ -275,8 +275,8 @@ mod tests {
         let path = folder.path().join("jobs.redb");
         let (kept, buried) = (Uuid::new_v4(), Uuid::new_v4());
         let remembered = Remembered { fingerprint: [3; 32], id: kept, at: 4 };
-        let ledger = Ledger::open(&path).unwrap();
-        ledger
+        let database = JobDatabase::open(&path).unwrap();
+        database
             .write(&[
                 Entry::Put(kept, record(1)),
                 Entry::Put(buried, record(2)),
@@ -284,15 +284,15 @@ mod tests {
                 Entry::Remember("b".into(), Remembered { id: buried, ..remembered }),
             ])
             .unwrap();
-        ledger.write(&[Entry::Bury(buried, 9, vec!["b".into()])]).unwrap();
-        drop(ledger);
-        let ledger = Ledger::open(&path).unwrap();
-        let on_disk = ledger.kept().unwrap();
+        database.write(&[Entry::Bury(buried, 9, vec!["b".into()])]).unwrap();
+        drop(database);
+        let database = JobDatabase::open(&path).unwrap();
+        let on_disk = database.read_all().unwrap();
         assert_eq!(on_disk.reports.len(), 1);
         assert_eq!((on_disk.reports[0].0, on_disk.reports[0].1.now), (kept, 7));
         assert_eq!(on_disk.remembered, [("a".to_owned(), remembered)]);
-        assert_eq!(ledger.gone_at(buried).unwrap(), Some(9));
-        assert_eq!(ledger.gone_at(kept).unwrap(), None);
+        assert_eq!(database.gone_at(buried).unwrap(), Some(9));
+        assert_eq!(database.gone_at(kept).unwrap(), None);
     }
 
     #[cfg(unix)]
@@ -303,10 +303,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("jobs.redb");
         let mode = || path.metadata().unwrap().mode() & 0o777;
-        drop(Ledger::open(&path).unwrap());
+        drop(JobDatabase::open(&path).unwrap());
         assert_eq!(mode(), 0o600);
         std::fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
-        drop(Ledger::open(&path).unwrap());
+        drop(JobDatabase::open(&path).unwrap());
         assert_eq!(mode(), 0o640);
     }
 
@@ -314,8 +314,8 @@ mod tests {
     fn a_second_server_is_kept_out_of_the_folder() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("jobs.redb");
-        let _first = Ledger::open(&path).unwrap();
-        let error = Ledger::open(&path).err().unwrap();
+        let _first = JobDatabase::open(&path).unwrap();
+        let error = JobDatabase::open(&path).err().unwrap();
         assert!(error.sentence().contains("another uptally serves this folder"), "{error:?}");
     }
 
@@ -367,18 +367,18 @@ mod tests {
         let is_broken = Arc::clone(&disk.is_broken);
         let database = Database::builder().create_with_backend(disk).unwrap();
         let path = folder.path().join("later/jobs.redb");
-        let ledger = Ledger::over(&path, Some(database));
+        let database = JobDatabase::new(&path, Some(database));
         let entry = [Entry::Put(Uuid::from_u128(1), record(1))];
-        ledger.write(&entry).unwrap();
+        database.write(&entry).unwrap();
         is_broken.store(true, Ordering::Relaxed);
-        assert!(ledger.write(&entry).is_err() && ledger.is_failing());
-        assert!(ledger.write(&[]).is_err() && ledger.is_failing());
+        assert!(database.write(&entry).is_err() && database.is_failing());
+        assert!(database.write(&[]).is_err() && database.is_failing());
         std::fs::create_dir(folder.path().join("later")).unwrap();
-        ledger.write(&entry).unwrap();
-        assert!(!ledger.is_failing());
-        assert_eq!(ledger.kept().unwrap().reports.len(), 1);
-        ledger.close();
-        assert!(ledger.write(&entry).is_err());
-        Ledger::open(&path).unwrap();
+        database.write(&entry).unwrap();
+        assert!(!database.is_failing());
+        assert_eq!(database.read_all().unwrap().reports.len(), 1);
+        database.close();
+        assert!(database.write(&entry).is_err());
+        JobDatabase::open(&path).unwrap();
     }
 }

@@ -33,7 +33,7 @@ fn trigger_at(
     now: i64,
     key: Option<String>,
 ) -> (Change, oneshot::Receiver<Result<Triggered, Refused>>) {
-    let settled = Settled {
+    let resolved = ResolvedRequest {
         version: 1,
         fingerprint: [0; 32],
         zone_rules: String::new(),
@@ -42,7 +42,7 @@ fn trigger_at(
     };
     let repeatable = key.map(|key| Repeatable { key, fingerprint: [1; 32] });
     let (reply, answer) = oneshot::channel();
-    let asked = Asked { settled, repeatable, client: Client::Own, at: 5 };
+    let asked = TriggerRequest { resolved, repeatable, client: Client::Own, at: 5 };
     (Change::Trigger { asked, reply }, answer)
 }
 
@@ -56,9 +56,9 @@ fn expiry() -> Change {
 }
 
 fn together(inner: &Inner, changes: impl IntoIterator<Item = Change>) {
-    let mut turn = Turn::default();
-    changes.into_iter().for_each(|change| assert!(turn.take(inner, change)));
-    turn.finish(inner);
+    let mut batch = Batch::default();
+    changes.into_iter().for_each(|change| assert!(batch.add(inner, change)));
+    batch.finish(inner);
 }
 
 fn triggered(inner: &Inner, key: Option<String>) -> Arc<Job> {
@@ -77,9 +77,9 @@ fn failed(inner: &Inner) -> Arc<Job> {
 /// What is known now is what is known after a restart.
 #[track_caller]
 fn known(inner: &Inner, expected: &[Uuid]) {
-    let kept = inner.ledger.kept().unwrap().reports;
+    let kept = inner.database.read_all().unwrap().reports;
     assert_eq!(kept.iter().map(|(id, _)| *id).collect::<Vec<_>>(), expected);
-    assert_eq!(inner.board().ids(), expected.iter().copied().collect());
+    assert_eq!(inner.index().ids(), expected.iter().copied().collect());
 }
 
 #[test]
@@ -121,7 +121,7 @@ async fn what_is_too_much_once_a_report_ended_is_forgotten() {
     jobs.0.changes.send(Change::End { job: Arc::clone(&second), ending }).unwrap();
     second.ended_within(LIMITS.report_time).await;
     // Changes are made in their order: this one comes after what the end brought about.
-    let other = Settled {
+    let other = ResolvedRequest {
         version: 1,
         fingerprint: [0; 32],
         zone_rules: String::new(),
@@ -129,8 +129,8 @@ async fn what_is_too_much_once_a_report_ended_is_forgotten() {
         request: ReportRequest::default(),
     };
     let third = jobs.trigger(other, None).await.unwrap().job.id;
-    assert_eq!(jobs.0.board().ids(), [second.id, third].into());
-    assert_eq!(jobs.0.ledger.gone_at(first).unwrap(), Some(10));
+    assert_eq!(jobs.0.index().ids(), [second.id, third].into());
+    assert_eq!(jobs.0.database.gone_at(first).unwrap(), Some(10));
 }
 
 #[test]
@@ -138,11 +138,11 @@ fn what_was_forgotten_while_it_was_made_again_stays_so() {
     let folder = tempfile::tempdir().unwrap();
     let jobs = jobs(folder.path());
     let job = failed(&jobs.0);
-    let mut turn = Turn::default();
-    turn.take(&jobs.0, expiry());
+    let mut batch = Batch::default();
+    batch.add(&jobs.0, expiry());
     // As a reader does who finds its file broken.
-    job.set(State::Queued);
-    turn.finish(&jobs.0);
+    job.set_state(State::Queued);
+    batch.finish(&jobs.0);
     let ending = Ending::Failed { finished_at: 9, detail: String::new() };
     together(&jobs.0, [Change::End { job, ending }]);
     known(&jobs.0, &[]);
@@ -182,7 +182,7 @@ fn no_client_fills_the_queue_alone() {
     let asked = |now: i64, client: Client| {
         let (change, mut answer) = trigger_at(now, None);
         let Change::Trigger { asked, reply } = change else { panic!() };
-        together(&jobs.0, [Change::Trigger { asked: Asked { client, ..asked }, reply }]);
+        together(&jobs.0, [Change::Trigger { asked: TriggerRequest { client, ..asked }, reply }]);
         answer.try_recv().unwrap().is_ok()
     };
     let (ann, bob) = (Client::Key([1; 4]), Client::Key([2; 4]));
@@ -197,14 +197,14 @@ fn the_oldest_keys_of_a_report_are_forgotten() {
     let count = KEYS_OF_REPORT_MAX + 3;
     // Names in no order, so that it is not theirs that counts.
     let keys: Vec<_> = (0..count).map(|at| format!("{}", at * 7919 % 1000)).collect();
-    for some in keys.chunks(TOGETHER_MAX) {
+    for some in keys.chunks(BATCH_CHANGES_MAX) {
         together(&jobs.0, some.iter().map(|key| trigger(Some(key.clone())).0));
     }
-    let mut kept: Vec<_> = jobs.0.ledger.kept().unwrap().remembered;
+    let mut kept: Vec<_> = jobs.0.database.read_all().unwrap().remembered;
     kept.sort_by_key(|(key, _)| keys.iter().position(|other| other == key));
     let kept: Vec<_> = kept.into_iter().map(|(key, _)| key).collect();
     assert_eq!(kept, keys[3..]);
-    let in_memory = |key: &String| jobs.0.board().remembered(key).is_some();
+    let in_memory = |key: &String| jobs.0.index().remembered(key).is_some();
     assert_eq!(keys.iter().filter(|key| in_memory(key)).count(), KEYS_OF_REPORT_MAX);
     assert!(!in_memory(&keys[2]) && in_memory(&keys[3]));
 }

@@ -9,14 +9,14 @@ use std::path::Path;
 use redb::backends::FileBackend;
 use redb::{Builder, DatabaseError, ReadOnlyDatabase, ReadableDatabase};
 
-use super::ledger::{Kept, read_into};
+use super::database::{StoredRecords, read_into};
 use crate::error::{Error, Result};
 
 /// What is kept in the file.
 ///
 /// # Errors
 /// Where a server has it open, or it is not whole.
-pub fn kept_in(path: &Path) -> Result<Kept> {
+pub fn read_records(path: &Path) -> Result<StoredRecords> {
     let failed = |source: Box<dyn std::error::Error + Send + Sync>| {
         Error::io("read the reports", path, source)
     };
@@ -42,7 +42,7 @@ pub fn kept_in(path: &Path) -> Result<Kept> {
     }
 }
 
-fn read(path: &Path) -> std::result::Result<Kept, redb::Error> {
+fn read(path: &Path) -> std::result::Result<StoredRecords, redb::Error> {
     match ReadOnlyDatabase::open(path) {
         Ok(database) => records(&database),
         Err(DatabaseError::RepairAborted) => {
@@ -55,8 +55,8 @@ fn read(path: &Path) -> std::result::Result<Kept, redb::Error> {
     }
 }
 
-fn records(database: &impl ReadableDatabase) -> std::result::Result<Kept, redb::Error> {
-    let mut kept = Kept::default();
+fn records(database: &impl ReadableDatabase) -> std::result::Result<StoredRecords, redb::Error> {
+    let mut kept = StoredRecords::default();
     read_into(&database.begin_read()?, &mut kept)?;
     Ok(kept)
 }
@@ -65,7 +65,7 @@ fn records(database: &impl ReadableDatabase) -> std::result::Result<Kept, redb::
 mod tests {
     use uuid::Uuid;
 
-    use super::super::ledger::{Entry, Ledger};
+    use super::super::database::{Entry, JobDatabase};
     use super::super::record::Record;
     use super::*;
 
@@ -85,41 +85,41 @@ mod tests {
     }
 
     /// A file as a live server has it, with so many records.
-    fn live(folder: &Path, records: u64) -> (Ledger, Vec<u8>) {
+    fn live(folder: &Path, records: u64) -> (JobDatabase, Vec<u8>) {
         let path = folder.join("live.redb");
-        let ledger = Ledger::open(&path).unwrap();
+        let database = JobDatabase::open(&path).unwrap();
         for sequence in 0..records {
-            ledger
+            database
                 .write(&[Entry::Put(Uuid::from_u128(sequence.into()), record(sequence))])
                 .unwrap();
         }
         let bytes = std::fs::read(&path).unwrap();
-        (ledger, bytes)
+        (database, bytes)
     }
 
     #[test]
     fn a_copy_of_a_live_file_is_read_and_stays_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
-        let (ledger, bytes) = live(folder.path(), 20);
+        let (database, bytes) = live(folder.path(), 20);
         let copy = folder.path().join("copy.redb");
         std::fs::write(&copy, &bytes).unwrap();
         for _ in 0..2 {
-            assert_eq!(kept_in(&copy).unwrap().reports.len(), 20);
+            assert_eq!(read_records(&copy).unwrap().reports.len(), 20);
             assert_eq!(std::fs::read(&copy).unwrap(), bytes);
         }
-        let error = kept_in(&folder.path().join("live.redb")).err().unwrap().sentence();
+        let error = read_records(&folder.path().join("live.redb")).err().unwrap().sentence();
         assert!(error.contains("a server has them open"), "{error}");
-        drop(ledger);
-        assert_eq!(kept_in(&folder.path().join("live.redb")).unwrap().reports.len(), 20);
+        drop(database);
+        assert_eq!(read_records(&folder.path().join("live.redb")).unwrap().reports.len(), 20);
         // The next server mends its own file.
-        assert_eq!(Ledger::open(&copy).unwrap().kept().unwrap().reports.len(), 20);
+        assert_eq!(JobDatabase::open(&copy).unwrap().read_all().unwrap().reports.len(), 20);
     }
 
     #[test]
     fn a_copy_that_is_not_whole_is_told_as_such() {
         let folder = tempfile::tempdir().unwrap();
-        let (ledger, live) = live(folder.path(), 20);
-        drop(ledger);
+        let (database, live) = live(folder.path(), 20);
+        drop(database);
         let closed = std::fs::read(folder.path().join("live.redb")).unwrap();
         let copy = folder.path().join("copy.redb");
         for bytes in [live, closed] {
@@ -127,7 +127,7 @@ mod tests {
                 [0, 1, 64, 320, 4096, 5000, bytes.len() / 2, bytes.len() - 4096, bytes.len() - 1]
             {
                 std::fs::write(&copy, &bytes[..length]).unwrap();
-                if let Err(error) = kept_in(&copy) {
+                if let Err(error) = read_records(&copy) {
                     let error = error.sentence();
                     assert!(error.contains("copy it again"), "{length}: {error}");
                 }
@@ -135,10 +135,10 @@ mod tests {
             }
             for length in [0, 64, 4096, bytes.len() / 2] {
                 std::fs::write(&copy, &bytes[..length]).unwrap();
-                assert!(kept_in(&copy).is_err(), "{length} bytes");
+                assert!(read_records(&copy).is_err(), "{length} bytes");
             }
         }
         std::fs::write(&copy, "no database at all, but a text").unwrap();
-        assert!(kept_in(&copy).err().unwrap().sentence().contains("copy it again"));
+        assert!(read_records(&copy).err().unwrap().sentence().contains("copy it again"));
     }
 }

@@ -1,6 +1,6 @@
-//! The reports that are known, in memory: what the ledger has on disk, ready to be looked up.
+//! The reports that are known, in memory: what the database has on disk, ready to be looked up.
 //!
-//! Changed by the [`super::clerk`] alone, after the change is on disk.
+//! Changed by the [`super::writer`] alone, after the change is on disk.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::record::{Ending, Remembered};
 pub const KEYS_OF_REPORT_MAX: usize = 512;
 
 #[derive(Default)]
-pub struct Board {
+pub struct JobIndex {
     by_id: HashMap<Uuid, Arc<Job>>,
     by_key: HashMap<[u8; 32], Arc<Job>>,
     by_sequence: BTreeMap<u64, Arc<Job>>,
@@ -42,13 +42,13 @@ impl Retention {
     }
 }
 
-impl Board {
+impl JobIndex {
     pub fn job(&self, id: Uuid) -> Option<Arc<Job>> {
         self.by_id.get(&id).cloned()
     }
 
     /// The report that answers the question; none where that was cancelled.
-    pub fn same(&self, key: &[u8; 32]) -> Option<Arc<Job>> {
+    pub fn equivalent(&self, key: &[u8; 32]) -> Option<Arc<Job>> {
         let job = self.by_key.get(key)?;
         let cancelled = matches!(job.state(), State::Ended(Ending::Cancelled { .. }));
         (!cancelled).then(|| Arc::clone(job))
@@ -93,7 +93,7 @@ impl Board {
         self.by_sequence.last_key_value().map_or(1, |(last, _)| last + 1)
     }
 
-    pub fn post(&mut self, job: Arc<Job>) {
+    pub fn insert(&mut self, job: Arc<Job>) {
         self.by_id.insert(job.id, Arc::clone(&job));
         self.by_sequence.insert(job.sequence, Arc::clone(&job));
         if job.unread.is_some() {
@@ -107,7 +107,7 @@ impl Board {
         }
     }
 
-    pub fn take_down(&mut self, id: Uuid) {
+    pub fn remove(&mut self, id: Uuid) {
         let Some(job) = self.by_id.remove(&id) else { return };
         self.by_sequence.remove(&job.sequence);
         if self.by_key.get(&job.key).is_some_and(|of_key| of_key.id == id) {
@@ -172,14 +172,14 @@ impl Board {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::jobs::record::Settled;
+    use crate::server::jobs::record::ResolvedRequest;
     use crate::server::report_request::ReportRequest;
 
     /// Reports 1, 2, … that were cancelled at the given instants; `None` still runs.
-    fn board(ended_at: &[Option<i64>]) -> Board {
-        let mut board = Board::default();
+    fn index(ended_at: &[Option<i64>]) -> JobIndex {
+        let mut index = JobIndex::default();
         for (sequence, ended_at) in (1..).zip(ended_at) {
-            let settled = Settled {
+            let resolved = ResolvedRequest {
                 version: 1,
                 fingerprint: [0; 32],
                 zone_rules: String::new(),
@@ -190,31 +190,31 @@ mod tests {
                 Some(finished_at) => State::Ended(Ending::Cancelled { finished_at: *finished_at }),
                 None => State::Queued,
             };
-            board.post(Arc::new(Job::new(
+            index.insert(Arc::new(Job::new(
                 Uuid::from_u128(sequence.into()),
                 sequence,
                 0,
-                settled,
+                resolved,
                 state,
             )));
         }
-        board
+        index
     }
 
     #[track_caller]
     fn due(ended_at: &[Option<i64>], age_us: i64, reports_max: usize, expected: &[u128]) {
         let retention = Retention { age_us, reports_max, bytes_max: 0 };
-        check_due(&board(ended_at), retention, |_| KeptFile::default(), expected);
+        check_due(&index(ended_at), retention, |_| KeptFile::default(), expected);
     }
 
     #[track_caller]
     fn check_due(
-        board: &Board,
+        index: &JobIndex,
         retention: Retention,
         kept: impl Fn(Uuid) -> KeptFile,
         expected: &[u128],
     ) {
-        let due = board.due(100, retention, kept);
+        let due = index.due(100, retention, kept);
         let mut due: Vec<_> = due.iter().map(|id| id.as_u128()).collect();
         due.sort_unstable();
         assert_eq!(due, expected);
@@ -223,11 +223,11 @@ mod tests {
     /// Of four reports of 10 bytes each, the last of which still runs.
     #[track_caller]
     fn due_by_size(bytes_max: u64, read: Option<u128>, unreadable: &[u128], expected: &[u128]) {
-        let mut board = board(&[Some(97), Some(98), Some(99), None]);
-        unreadable.iter().for_each(|id| board.note_unreadable(Uuid::from_u128(*id)));
+        let mut index = index(&[Some(97), Some(98), Some(99), None]);
+        unreadable.iter().for_each(|id| index.note_unreadable(Uuid::from_u128(*id)));
         let retention = Retention { age_us: 1000, reports_max: 9, bytes_max };
         let kept = |id: Uuid| KeptFile { bytes: 10, is_read: Some(id.as_u128()) == read };
-        check_due(&board, retention, kept, expected);
+        check_due(&index, retention, kept, expected);
     }
 
     #[test]
@@ -250,9 +250,9 @@ mod tests {
 
     #[test]
     fn the_list_is_newest_first_and_goes_on_where_it_ended() {
-        let board = board(&[None, None, None, None]);
+        let index = index(&[None, None, None, None]);
         let page = |before, count| -> Vec<_> {
-            let wanted = board.newest(before, count, |job| job.sequence != 3);
+            let wanted = index.newest(before, count, |job| job.sequence != 3);
             wanted.iter().map(|job| job.sequence).collect()
         };
         assert_eq!(page(None, 2), [4, 2]);
