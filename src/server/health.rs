@@ -21,15 +21,15 @@ pub async fn readyz(service: &Service) -> Answer {
     if !service.jobs.can_record().await {
         return Err(Refusal::unavailable("reports cannot be recorded; the server's log says why"));
     }
-    let edition = service.catalog.newest().await?;
-    if !edition.dataset.exists() {
-        tracing::error!(folder = ?edition.dataset.folder(), "the data is not where it was");
+    let snapshot = service.snapshots.newest().await?;
+    if !snapshot.dataset.exists() {
+        tracing::error!(folder = ?snapshot.dataset.folder(), "the data is not where it was");
         return Err(Refusal::unavailable("the data cannot be read; the server's log says why"));
     }
     let ready = json!({
         "status": "ready",
-        "data_version": edition.version(),
-        "stores": edition.store_count(),
+        "data_version": snapshot.version(),
+        "stores": snapshot.store_count(),
     });
     Ok(json(StatusCode::OK, &ready))
 }

@@ -5,7 +5,7 @@
 //! it and the `keyring` (the `keys` of a `key_file`); `legacy_api` (older services' ways of asking),
 //! `reports`, `store_list`, `stores`, `explain`, `sql` and `versions` answer it, and `request_log`
 //! and `audit` write down who asked what. Reports are `jobs`, made on
-//! the threads of `compute_pool` from the data of the `catalog`; everybody else only looks at them.
+//! the threads of `compute_pool` from the data of the `snapshots`; everybody else only looks at them.
 //! Connections have `places`, and `pace` and `deadline` see that nothing waits for a client for ever.
 //! There are as many places as `descriptors` allow. `memory_shares` divides the memory, and `budget` counts what clients have of it.
 //! What the figures are is the engine's; nothing here computes one.
@@ -14,7 +14,6 @@ mod audit;
 mod authorization;
 mod bound;
 mod budget;
-mod catalog;
 mod clock;
 mod compute_pool;
 mod cors;
@@ -56,6 +55,7 @@ mod router;
 mod routes;
 mod service;
 mod settings;
+mod snapshots;
 mod sql;
 mod store_csv;
 mod store_list;
@@ -152,8 +152,8 @@ pub async fn run(
     tokio::spawn({
         let service = service.clone();
         async move {
-            if let Ok(edition) = service.catalog.newest().await {
-                service.questions.warm(edition.version());
+            if let Ok(snapshot) = service.snapshots.newest().await {
+                service.questions.warm(snapshot.version());
             }
         }
     });

@@ -67,19 +67,19 @@ pub async fn trigger(
 
 /// Fixes the data and *now*, so that the question has one answer.
 async fn resolve(service: &Service, wanted: ReportRequest) -> Answer<ResolvedRequest> {
-    let edition = service.catalog.edition(wanted.as_of).await?;
-    if let Some(unknown) = wanted.stores.iter().find(|id| !edition.has_store(id)) {
+    let snapshot = service.snapshots.at(wanted.as_of).await?;
+    if let Some(unknown) = wanted.stores.iter().find(|id| !snapshot.has_store(id)) {
         return Err(Refusal::wrong(format!(
             "store: there is no store {unknown:?} in the data; /v1/stores lists them"
         )));
     }
-    edition.knows(wanted.options.default_time_zone)?;
-    let now = wanted.now.or(edition.latest_poll).ok_or_else(|| {
+    snapshot.check_zone(wanted.options.default_time_zone)?;
+    let now = wanted.now.or(snapshot.latest_poll).ok_or_else(|| {
         Refusal::wrong("there is no poll to look back from; expected polls, or the option now")
     })?;
     let wanted = ReportRequest { now: None, as_of: None, ..wanted };
-    let (version, fingerprint) = (edition.version(), edition.fingerprint);
-    let zone_rules = edition.dataset.zone_edition(version);
+    let (version, fingerprint) = (snapshot.version(), snapshot.fingerprint);
+    let zone_rules = snapshot.dataset.zone_edition(version);
     Ok(ResolvedRequest { version, fingerprint, zone_rules, now, request: wanted })
 }
 
@@ -122,12 +122,12 @@ pub async fn create(service: &Service, request: &Request) -> Answer {
 
 /// The plan in place of the report, as with `uptally report --explain`.
 async fn plan(service: &Service, wanted: ReportRequest) -> Answer {
-    let edition = service.catalog.edition(wanted.as_of).await?;
+    let snapshot = service.snapshots.at(wanted.as_of).await?;
     let plan = service.compute.run(async move {
         let plan =
-            engine::explain(&edition.dataset, &wanted.report_query(wanted.now), wanted.engine)
+            engine::explain(&snapshot.dataset, &wanted.report_query(wanted.now), wanted.engine)
                 .await?;
-        Ok(without_folder(plan, edition.dataset.folder()))
+        Ok(without_folder(plan, snapshot.dataset.folder()))
     });
     Ok(content(StatusCode::OK, "text/plain; charset=utf-8", plan.await?))
 }

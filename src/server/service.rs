@@ -10,12 +10,12 @@ use warp::http::header::CONTENT_TYPE;
 use warp::http::{HeaderValue, Response, StatusCode};
 use warp::reply::Response as Reply;
 
-use super::catalog::Catalog;
 use super::compute_pool::ComputePool;
 use super::jobs::Jobs;
 use super::metrics::Metrics;
 use super::questions::Questions;
 use super::settings::Settings;
+use super::snapshots::Snapshots;
 use crate::error::Result;
 
 #[derive(Clone)]
@@ -25,7 +25,7 @@ pub struct Shared {
     pub settings: Settings,
     /// What downloads are called after.
     pub chain: String,
-    pub catalog: Arc<Catalog>,
+    pub snapshots: Arc<Snapshots>,
     pub jobs: Jobs,
     pub metrics: Metrics,
     pub compute: Arc<ComputePool>,
@@ -50,11 +50,11 @@ impl Service {
     pub fn open(data: PathBuf, settings: Settings) -> Result<Self> {
         let compute =
             Arc::new(ComputePool::start(settings.query_time, settings.client_bytes_max())?);
-        let catalog = Arc::new(Catalog::over(data.clone(), Arc::clone(&compute)));
+        let snapshots = Arc::new(Snapshots::new(data.clone(), Arc::clone(&compute)));
         let jobs = Jobs::open(
             &data.join(super::REPORTS),
             settings.reports,
-            Arc::clone(&catalog),
+            Arc::clone(&snapshots),
             Arc::clone(&compute),
             settings.clock,
         )?;
@@ -63,8 +63,17 @@ impl Service {
         let questions = Questions::open(data.clone(), &jobs, settings.sql, program)?;
         let (stopping, stops) = (AtomicBool::new(false), Notify::new());
         let chain = settings.chain.clone().unwrap_or_else(|| name_of(&data));
-        let shared =
-            Shared { settings, chain, catalog, jobs, metrics, compute, questions, stopping, stops };
+        let shared = Shared {
+            settings,
+            chain,
+            snapshots,
+            jobs,
+            metrics,
+            compute,
+            questions,
+            stopping,
+            stops,
+        };
         Ok(Self(Arc::new(shared)))
     }
 

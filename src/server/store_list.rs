@@ -8,11 +8,11 @@ use warp::http::StatusCode;
 use warp::http::header::{CACHE_CONTROL, ETAG, HeaderName, HeaderValue, LINK, VARY};
 use warp::reply::Response as Reply;
 
-use super::catalog::Edition;
 use super::download::is_known;
 use super::problem::{Answer, Refusal};
 use super::request::Request;
 use super::service::Service;
+use super::snapshots::Snapshot;
 use super::wanted::Wanted;
 use crate::engine::{ListedStore, StoreList};
 use crate::error::Result;
@@ -36,14 +36,14 @@ const CURSOR_CHECK_DIGITS: usize = 6;
 
 pub async fn list(service: &Service, request: &Request) -> Answer {
     let (question, wanted) = (Question::read(request)?, Wanted::read(request)?);
-    let edition = service.catalog.edition(question.as_of).await?;
-    let tag = tag(request, &edition, wanted)?;
+    let snapshot = service.snapshots.at(question.as_of).await?;
+    let tag = tag(request, &snapshot, wanted)?;
     if is_known(request, &tag) {
         let mut reply = Reply::default();
         *reply.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(with_headers(reply, [(ETAG, tag)]));
     }
-    let (stores, version) = (edition.stores(&service.compute).await?, edition.version());
+    let (stores, version) = (snapshot.stores(&service.compute).await?, snapshot.version());
     let page = service.compute.run_blocking(move || {
         let page = question.page(&stores);
         let cursor = page.next.then(|| page.stores.last().map(|last| cursor_after(last.id)));
@@ -74,10 +74,10 @@ fn with_headers(
 }
 
 /// The same question has the same answer as long as there is no other data.
-fn tag(request: &Request, edition: &Edition, wanted: Wanted) -> Answer<String> {
+fn tag(request: &Request, snapshot: &Snapshot, wanted: Wanted) -> Answer<String> {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(&edition.fingerprint);
-    let (program, version) = (env!("CARGO_PKG_VERSION"), edition.version());
+    hasher.update(&snapshot.fingerprint);
+    let (program, version) = (env!("CARGO_PKG_VERSION"), snapshot.version());
     hasher.update(format!("{program} {version} {}", wanted.word()).as_bytes());
     hasher.update(format!("{:?}", request.query.each()?).as_bytes());
     Ok(format!("\"{}\"", &hasher.finalize().to_hex()[..32]))

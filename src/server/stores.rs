@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::catalog::Edition;
 use super::clock::{Clock, ClockChoice, instant_in};
 use super::problem::{Answer, Refusal};
 use super::report_request::{options_json, set_option};
 use super::request::Request;
 use super::service::Service;
+use super::snapshots::Snapshot;
 use super::store_csv;
 use super::wanted::Wanted;
 use crate::engine::single_store::StoreHistory;
@@ -24,7 +24,7 @@ const RANGE_DAYS_MAX: i64 = 366;
 /// A store, the range asked about, and how to read it.
 pub struct StoreQuestion {
     pub store: String,
-    pub edition: Arc<Edition>,
+    pub snapshot: Arc<Snapshot>,
     pub range: Span,
     pub options: Options,
     /// Whose clock prints instants; UTC where it is nobody's.
@@ -67,29 +67,29 @@ impl StoreQuestion {
                 }
             }
         }
-        let edition = service.catalog.edition(as_of).await?;
-        if !edition.has_store(&store) {
+        let snapshot = service.snapshots.at(as_of).await?;
+        if !snapshot.has_store(&store) {
             return Err(Refusal::unknown(format!(
                 "there is no store {store:?} in the data; /v1/stores lists them"
             )));
         }
-        edition.knows(options.default_time_zone)?;
+        snapshot.check_zone(options.default_time_zone)?;
         let zone = match clock {
             ClockChoice::Utc => None,
-            ClockChoice::Zone(name) => Some(zone(&edition, name.as_str())?),
+            ClockChoice::Zone(name) => Some(zone(&snapshot, name.as_str())?),
             ClockChoice::Store => {
-                let stores = edition.stores(&service.compute).await?;
+                let stores = snapshot.stores(&service.compute).await?;
                 let named = stores.store(&store).and_then(|store| store.time_zone);
                 let name = named.unwrap_or(options.default_time_zone.as_str());
-                Some(zone(&edition, name)?)
+                Some(zone(&snapshot, name)?)
             }
         };
         let read = |name: &str, text: Option<&str>| {
             let read = text.map(|text| instant_in(zone.as_ref(), text)).transpose();
             read.map_err(|wrong| Refusal::wrong(format!("{name}: {wrong}")))
         };
-        let range = range(read("from", from)?, read("to", to)?, edition.latest_poll, days_max)?;
-        Ok(Self { store, edition, range, options, zone })
+        let range = range(read("from", from)?, read("to", to)?, snapshot.latest_poll, days_max)?;
+        Ok(Self { store, snapshot, range, options, zone })
     }
 
     async fn of_path(service: &Service, request: &Request) -> Answer<Self> {
@@ -113,9 +113,9 @@ impl StoreQuestion {
 
     /// Blocks while it reads.
     fn history(&self) -> Result<StoreHistory> {
-        let number = self.edition.store_number(&self.store);
+        let number = self.snapshot.store_number(&self.store);
         let number = number.ok_or_else(|| Error::bug("a store without a number"))?;
-        StoreHistory::read(&self.edition.dataset, number, self.range, self.options)
+        StoreHistory::read(&self.snapshot.dataset, number, self.range, self.options)
     }
 
     fn clock(&self) -> Clock {
@@ -138,9 +138,9 @@ impl StoreQuestion {
         asked.insert("store_id".into(), json!(self.store));
         asked.insert("from".into(), json!(clock.text(self.range.starts_at())));
         asked.insert("to".into(), json!(clock.text(self.range.ends_at())));
-        asked.insert("data_version".into(), json!(self.edition.version()));
+        asked.insert("data_version".into(), json!(self.snapshot.version()));
         asked.insert("options".into(), Value::Object(options_json(&self.options)));
-        let zone_edition = self.edition.dataset.zone_edition(self.edition.version());
+        let zone_edition = self.snapshot.dataset.zone_edition(self.snapshot.version());
         asked.insert("zone_rules".into(), json!(zone_edition));
         asked.insert("time_zone".into(), json!(history.zone.name()));
         asked.insert("time_zone_is_default".into(), json!(history.zone_is_default));
@@ -151,8 +151,8 @@ impl StoreQuestion {
 }
 
 /// A zone by the rules of the data, or, where they do not know it, by the bundled ones.
-fn zone(edition: &Edition, name: &str) -> Result<Zone> {
-    let found = edition.dataset.zone_rules()?.zone(name);
+fn zone(snapshot: &Snapshot, name: &str) -> Result<Zone> {
+    let found = snapshot.dataset.zone_rules()?.zone(name);
     let found = found.or_else(|| ZoneRules::bundled().zone(name));
     found.ok_or_else(|| Error::bug(format!("no zone rules know the time zone {name:?}")))
 }

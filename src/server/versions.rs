@@ -20,14 +20,14 @@ pub async fn list(service: &Service, request: &Request) -> Answer {
     let limit = limit.ok_or_else(|| {
         Refusal::wrong(format!("limit: expected a number from 1 to {VERSIONS_MAX}"))
     })?;
-    let edition = service.catalog.newest().await?;
-    let loads = edition.dataset.loads();
+    let snapshot = service.snapshots.newest().await?;
+    let loads = snapshot.dataset.loads();
     let versions: Vec<_> =
         loads.chunk_by(|left, right| left.version == right.version).rev().take(limit).collect();
-    let dataset = &edition.dataset;
+    let dataset = &snapshot.dataset;
     let versions: Vec<_> = versions.into_iter().map(|loads| described(dataset, loads)).collect();
     let body = json!({
-        "newest": edition.version(),
+        "newest": snapshot.version(),
         "bundled_zone_rules": ZoneRules::bundled().edition(),
         "warning": outdated_zone_rules(dataset),
         "versions": versions,

@@ -62,7 +62,7 @@ impl FlightSql {
 
     /// The newest version of the data.
     async fn version(&self) -> Answer<u64> {
-        let edition = self.service.catalog.newest().await.map_err(status::of_refusal)?;
+        let edition = self.service.snapshots.newest().await.map_err(status::of_refusal)?;
         Ok(edition.version())
     }
 

@@ -39,8 +39,8 @@ pub use self::tables::tables_of;
 pub use self::tables::{ListedReport, read_report};
 use self::writer::{Change, TriggerRequest};
 pub use self::writer::{Removed, Repeatable, Triggered};
-use super::catalog::Catalog;
 use super::compute_pool::ComputePool;
+use super::snapshots::Snapshots;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::tables::sync_folder;
@@ -113,7 +113,7 @@ struct Inner {
     writer: Mutex<Option<std::thread::JoinHandle<()>>>,
     queue: queue::UnboundedSender<Arc<Job>>,
     limits: Limits,
-    catalog: Arc<Catalog>,
+    snapshots: Arc<Snapshots>,
     compute: Arc<ComputePool>,
     /// Microseconds UTC.
     clock: fn() -> i64,
@@ -129,7 +129,7 @@ impl Jobs {
     pub fn open(
         folder: &Path,
         limits: Limits,
-        catalog: Arc<Catalog>,
+        snapshots: Arc<Snapshots>,
         compute: Arc<ComputePool>,
         clock: fn() -> i64,
     ) -> Result<Self> {
@@ -148,7 +148,7 @@ impl Jobs {
             writer: Mutex::default(),
             queue,
             limits,
-            catalog,
+            snapshots,
             compute,
             clock,
             is_draining: AtomicBool::new(false),

@@ -125,13 +125,13 @@ async fn compute_report(attempt: Arc<Attempt>) -> Result<Finished> {
         let sentence = "what was asked cannot be read by this version of uptally";
         return Err(Error::Argument(sentence.into()));
     }
-    let edition = inner.catalog.version(resolved.version).await?;
-    let edition = edition.filter(|edition| edition.fingerprint == resolved.fingerprint);
-    let edition = edition.ok_or_else(|| {
+    let snapshot = inner.snapshots.open_for_report(resolved.version).await?;
+    let snapshot = snapshot.filter(|snapshot| snapshot.fingerprint == resolved.fingerprint);
+    let snapshot = snapshot.ok_or_else(|| {
         Error::Argument("the data that it was asked of is no longer there".into())
     })?;
     let question = resolved.request.report_query(Some(resolved.now));
-    let answer = answer(&edition.dataset, &question, resolved.request.engine).await?;
+    let answer = answer(&snapshot.dataset, &question, resolved.request.engine).await?;
     attempt.check_aborted()?;
     let writing = State::Running { started_at: *started_at, step: Step::Writing };
     job.transition(|state| matches!(state, State::Running { .. }), writing);

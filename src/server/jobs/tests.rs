@@ -55,8 +55,8 @@ fn open(folder: &Path) -> Jobs {
     let retention = Retention { age_us: 1000, reports_max: 9, bytes_max: u64::MAX };
     let limits = Limits { retention, queue_max: 9, at_once: 1, report_time: time };
     let compute = Arc::new(ComputePool::start(time, usize::MAX).unwrap());
-    let catalog = Arc::new(Catalog::over(folder.to_owned(), Arc::clone(&compute)));
-    Jobs::open(folder, limits, catalog, compute, || 10).unwrap()
+    let snapshots = Arc::new(Snapshots::new(folder.to_owned(), Arc::clone(&compute)));
+    Jobs::open(folder, limits, snapshots, compute, || 10).unwrap()
 }
 
 #[tokio::test]

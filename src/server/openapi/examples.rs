@@ -31,12 +31,12 @@ impl Examples {
         let reports = service.jobs.newest(None, REPORTS_MAX);
         let is_complete = |state| matches!(state, State::Ended(Ending::Complete(_)));
         let report = reports.iter().find(|job| is_complete(job.state())).map(|job| job.id);
-        let Ok(edition) = service.catalog.newest().await else {
+        let Ok(snapshot) = service.snapshots.newest().await else {
             return Self { report, ..Self::default() };
         };
-        let loaded_at = edition.dataset.loads().last().map(|load| load.loaded_at);
-        let now = edition.latest_poll.map_or(loaded_at, |_| None).map(instant_text);
-        let stores = edition.stores(&service.compute).await.ok();
+        let loaded_at = snapshot.dataset.loads().last().map(|load| load.loaded_at);
+        let now = snapshot.latest_poll.map_or(loaded_at, |_| None).map(instant_text);
+        let stores = snapshot.stores(&service.compute).await.ok();
         let store = stores.and_then(|stores| {
             let is_plain = |id: &str| id.bytes().all(|byte| byte.is_ascii_alphanumeric());
             let plain = || stores.after("").filter(|store| is_plain(store.id));

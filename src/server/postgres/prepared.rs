@@ -88,7 +88,7 @@ impl Planner {
         bytes: Bytes,
     ) -> PgWireResult<questions::Question> {
         let limits = self.limits(client);
-        let edition = self.service.catalog.newest().await.map_err(failure::of_refusal)?;
+        let edition = self.service.snapshots.newest().await.map_err(failure::of_refusal)?;
         let question = questions::Question::new(edition.version(), text, limits);
         Ok(question.of_postgres(form, bytes))
     }

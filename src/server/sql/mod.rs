@@ -12,10 +12,10 @@ use warp::http::{Method, StatusCode};
 use warp::reply::Response as Reply;
 
 use self::sql_request::SqlRequest;
-use super::catalog::Edition;
 use super::problem::Answer;
 use super::request::Request;
 use super::service::Service;
+use super::snapshots::Snapshot;
 use crate::error::Error;
 use crate::sql::Limits;
 
@@ -28,11 +28,11 @@ pub fn text(request: &Request) -> Option<String> {
 pub async fn answer(service: &Service, request: &Request) -> Answer {
     let wanted = SqlRequest::read(request)?;
     let limits = service.settings.sql.at_most(wanted.time, wanted.rows);
-    let edition = service.catalog.edition(wanted.version).await?;
-    let question = wanted.question(edition.version(), limits);
+    let snapshot = service.snapshots.at(wanted.version).await?;
+    let question = wanted.question(snapshot.version(), limits);
     // The same question has the same answer as long as there is no other data, unless it asks for
     // more than the data.
-    let tag = tag(&wanted, &edition, limits);
+    let tag = tag(&wanted, &snapshot, limits);
     if request.method == Method::GET && is_known(request, &tag) {
         let described = {
             let (service, question) = (service.clone(), question.clone());
@@ -45,7 +45,7 @@ pub async fn answer(service: &Service, request: &Request) -> Answer {
             return Ok(tagged(reply, &tag));
         }
     }
-    let folder = edition.dataset.folder().to_owned();
+    let folder = snapshot.dataset.folder().to_owned();
     let asked = sending::Asked { question, limits, format: wanted.format, folder };
     let (reply, is_repeatable) = sending::reply(service, asked).await?;
     Ok(match is_repeatable && request.method != Method::POST {
@@ -55,18 +55,18 @@ pub async fn answer(service: &Service, request: &Request) -> Answer {
 }
 
 /// Weak: rows in no order that was asked for may come in another one.
-fn tag(wanted: &SqlRequest, edition: &Edition, limits: Limits) -> String {
+fn tag(wanted: &SqlRequest, snapshot: &Snapshot, limits: Limits) -> String {
     let format = super::download::kind(wanted.format).ending;
     let asked = format!(
         "{} {} {format} {} {:?} {}",
         env!("CARGO_PKG_VERSION"),
-        edition.version(),
+        snapshot.version(),
         limits.rows,
         wanted.params,
         wanted.sql
     );
     let mut hasher = blake3::Hasher::new();
-    hasher.update(&edition.fingerprint).update(asked.as_bytes());
+    hasher.update(&snapshot.fingerprint).update(asked.as_bytes());
     format!("W/\"{}\"", &hasher.finalize().to_hex()[..32])
 }
 

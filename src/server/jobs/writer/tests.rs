@@ -2,9 +2,9 @@
 
 use super::super::{Jobs, Limits, Retention};
 use super::*;
-use crate::server::catalog::Catalog;
 use crate::server::compute_pool::ComputePool;
 use crate::server::report_request::ReportRequest;
+use crate::server::snapshots::Snapshots;
 
 /// Reports that nobody makes, and that are kept for a thousand microseconds.
 const LIMITS: Limits = Limits {
@@ -21,8 +21,8 @@ fn jobs(folder: &std::path::Path) -> Jobs {
 fn within(folder: &std::path::Path, limits: Limits) -> Jobs {
     let time = limits.report_time;
     let compute = Arc::new(ComputePool::start(time, usize::MAX).unwrap());
-    let catalog = Arc::new(Catalog::over(folder.to_owned(), Arc::clone(&compute)));
-    Jobs::open(folder, limits, catalog, compute, || 10).unwrap()
+    let snapshots = Arc::new(Snapshots::new(folder.to_owned(), Arc::clone(&compute)));
+    Jobs::open(folder, limits, snapshots, compute, || 10).unwrap()
 }
 
 fn trigger(key: Option<String>) -> (Change, oneshot::Receiver<Result<Triggered, Refused>>) {

@@ -15,7 +15,7 @@ use crate::rules::ZoneName;
 use crate::tables::{Dataset, outdated_zone_rules};
 
 /// One version of the data, with what every question about it needs.
-pub struct Edition {
+pub struct Snapshot {
     pub dataset: Dataset,
     /// Microseconds UTC; `None` where no store was ever polled.
     pub latest_poll: Option<i64>,
@@ -26,7 +26,7 @@ pub struct Edition {
     list: OnceCell<Arc<StoreList>>,
 }
 
-impl Edition {
+impl Snapshot {
     async fn open(folder: PathBuf, as_of: Option<u64>) -> Result<Option<Self>> {
         let Some(dataset) = Dataset::open(&folder, as_of).await? else { return Ok(None) };
         let stores = StoreDirectory::read(&dataset)?;
@@ -49,7 +49,7 @@ impl Edition {
 
     /// # Errors
     /// Where the rules of this version know no zone of that name.
-    pub fn knows(&self, zone: ZoneName) -> Answer<()> {
+    pub fn check_zone(&self, zone: ZoneName) -> Answer<()> {
         let rules = self.dataset.zone_rules()?;
         match rules.zone(zone.as_str()) {
             Some(_) => Ok(()),
@@ -86,16 +86,16 @@ fn fingerprint(dataset: &Dataset) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-pub struct Catalog {
+pub struct Snapshots {
     folder: PathBuf,
-    newest: RwLock<Option<Arc<Edition>>>,
+    newest: RwLock<Option<Arc<Snapshot>>>,
     /// Held while a version is opened, so that many who ask open it once.
     opening: tokio::sync::Mutex<()>,
     compute: Arc<ComputePool>,
 }
 
-impl Catalog {
-    pub fn over(folder: PathBuf, compute: Arc<ComputePool>) -> Self {
+impl Snapshots {
+    pub fn new(folder: PathBuf, compute: Arc<ComputePool>) -> Self {
         Self { folder, newest: RwLock::default(), opening: tokio::sync::Mutex::default(), compute }
     }
 
@@ -103,30 +103,30 @@ impl Catalog {
     ///
     /// # Errors
     /// Where nothing was ever loaded.
-    pub async fn newest(&self) -> Answer<Arc<Edition>> {
-        if let Some(edition) = self.current() {
-            return Ok(edition);
+    pub async fn newest(&self) -> Answer<Arc<Snapshot>> {
+        if let Some(snapshot) = self.current() {
+            return Ok(snapshot);
         }
         let _opening = self.opening.lock().await;
-        if let Some(edition) = self.current() {
-            return Ok(edition);
+        if let Some(snapshot) = self.current() {
+            return Ok(snapshot);
         }
-        let opened = self.compute.run(Edition::open(self.folder.clone(), None)).await?;
-        let edition = Arc::new(opened.ok_or_else(nothing_loaded)?);
-        if let Some(warning) = outdated_zone_rules(&edition.dataset) {
+        let opened = self.compute.run(Snapshot::open(self.folder.clone(), None)).await?;
+        let snapshot = Arc::new(opened.ok_or_else(nothing_loaded)?);
+        if let Some(warning) = outdated_zone_rules(&snapshot.dataset) {
             tracing::warn!("{warning}");
         }
         *self.newest.write().unwrap_or_else(|poisoned| poisoned.into_inner()) =
-            Some(Arc::clone(&edition));
-        Ok(edition)
+            Some(Arc::clone(&snapshot));
+        Ok(snapshot)
     }
 
     /// The version asked for; the newest where none is.
-    pub async fn edition(&self, as_of: Option<u64>) -> Answer<Arc<Edition>> {
+    pub async fn at(&self, as_of: Option<u64>) -> Answer<Arc<Snapshot>> {
         let newest = self.newest().await?;
         match as_of {
             Some(version) if version != newest.version() => {
-                let opened = self.compute.run(Edition::open(self.folder.clone(), as_of)).await?;
+                let opened = self.compute.run(Snapshot::open(self.folder.clone(), as_of)).await?;
                 Ok(Arc::new(opened.ok_or_else(nothing_loaded)?))
             }
             _ => Ok(newest),
@@ -135,17 +135,17 @@ impl Catalog {
 
     /// The version of a report that runs, on the threads of reports already: it has the report's
     /// time, not a query's.
-    pub async fn version(&self, version: u64) -> Result<Option<Arc<Edition>>> {
-        match self.current().filter(|edition| edition.version() == version) {
-            Some(edition) => Ok(Some(edition)),
-            None => Ok(Edition::open(self.folder.clone(), Some(version)).await?.map(Arc::new)),
+    pub async fn open_for_report(&self, version: u64) -> Result<Option<Arc<Snapshot>>> {
+        match self.current().filter(|snapshot| snapshot.version() == version) {
+            Some(snapshot) => Ok(Some(snapshot)),
+            None => Ok(Snapshot::open(self.folder.clone(), Some(version)).await?.map(Arc::new)),
         }
     }
 
     /// The newest version as far as it was opened before and no load has made a later one.
-    fn current(&self) -> Option<Arc<Edition>> {
+    fn current(&self) -> Option<Arc<Snapshot>> {
         let newest = self.newest.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
-        newest.filter(|edition| edition.dataset.is_newest())
+        newest.filter(|snapshot| snapshot.dataset.is_newest())
     }
 }
 
