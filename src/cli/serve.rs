@@ -18,8 +18,8 @@ use crate::generate::{DEFAULT_END_US, Spec, generate};
 use crate::ingest::{LoadControl, Request, load};
 use crate::option_text::keyword;
 use crate::server::{
-    self, AllowedHosts, AuditLog, Bound, COMPLETE_AS, CompleteAs, HEADER_BYTES_MAX, Host, Keyring,
-    Limits, Listeners, MemoryFlags, Origin, Retention, Service, Settings,
+    self, AllowedHosts, AuditLog, COMPLETE_AS, CompleteAs, HEADER_BYTES_MAX, Host, Keyring, Limits,
+    Listeners, ListeningSockets, MemoryFlags, Origin, Retention, Service, Settings,
 };
 use crate::tables::{Dataset, WriteLock};
 
@@ -241,7 +241,7 @@ async fn resolved(named: Option<&HostPort>) -> Result<Option<Vec<SocketAddr>>> {
 
 /// Listens, and says where.
 #[cfg(any(feature = "flight", feature = "postgres"))]
-async fn told(what: &str, addresses: Option<Vec<SocketAddr>>) -> Result<Option<Bound>> {
+async fn told(what: &str, addresses: Option<Vec<SocketAddr>>) -> Result<Option<ListeningSockets>> {
     let Some(addresses) = addresses else { return Ok(None) };
     let bound = listen(&addresses).await?;
     let told = bound.addresses().map_err(|error| cannot_listen(&addresses[0], error))?;
@@ -249,8 +249,8 @@ async fn told(what: &str, addresses: Option<Vec<SocketAddr>>) -> Result<Option<B
     Ok(Some(bound))
 }
 
-async fn listen(addresses: &[SocketAddr]) -> Result<Bound> {
-    let bound = Bound::at(addresses).await;
+async fn listen(addresses: &[SocketAddr]) -> Result<ListeningSockets> {
+    let bound = ListeningSockets::bind(addresses).await;
     bound.map_err(|(address, error)| cannot_listen(&address, error))
 }
 

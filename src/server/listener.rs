@@ -59,7 +59,7 @@ pub struct Times {
 
 /// Accepts until the end of `stop`; then lets what was begun be finished, within the time.
 pub async fn serve(
-    listener: Bound,
+    listener: ListeningSockets,
     tls: Option<TlsAcceptor>,
     filter: BoxedFilter<(Reply,)>,
     stop: impl Future<Output = ()>,

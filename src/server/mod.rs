@@ -12,7 +12,6 @@
 
 mod audit;
 mod authorization;
-mod bound;
 mod budget;
 mod clock;
 mod compute_pool;
@@ -34,6 +33,7 @@ mod keyring;
 mod keys;
 mod legacy_api;
 mod listener;
+mod listening_sockets;
 mod memory_shares;
 mod metrics;
 mod negotiate;
@@ -76,12 +76,12 @@ use warp::Filter;
 use crate::sql::NamedTable;
 
 pub use self::audit::AuditLog;
-pub use self::bound::Bound;
 pub use self::descriptors::raise as raise_file_limit;
 pub use self::host::{AllowedHosts, Host};
 pub use self::jobs::{Limits, Retention};
 pub use self::keyring::Keyring;
 pub use self::keys::{Key, KeyId, Keys, ROLES, Role};
+pub use self::listening_sockets::ListeningSockets;
 pub use self::memory_shares::{MemoryFlags, part_of_machine};
 pub use self::origin::Origin;
 #[cfg(unix)]
@@ -106,11 +106,11 @@ pub fn report_tables(data: &Path) -> Vec<NamedTable> {
 
 /// Where clients are waited for.
 pub struct Listeners {
-    pub http: Bound,
+    pub http: ListeningSockets,
     #[cfg(feature = "flight")]
-    pub flight: Option<Bound>,
+    pub flight: Option<ListeningSockets>,
     #[cfg(feature = "postgres")]
-    pub postgres: Option<Bound>,
+    pub postgres: Option<ListeningSockets>,
 }
 
 impl From<TcpListener> for Listeners {

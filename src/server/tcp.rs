@@ -47,7 +47,7 @@ pub struct Accepted {
 /// has a place of the reserve, from which the next one pushes it out. Without a reserve the next
 /// client waits for a place, and one whose network has its share is turned away.
 pub fn connections(
-    listener: Bound,
+    listener: ListeningSockets,
     connections_max: usize,
     reserve: usize,
 ) -> impl Stream<Item = Accepted> {
@@ -70,7 +70,7 @@ pub fn connections(
 
 /// The next connection; `None` for one that is turned away.
 async fn accept(
-    listener: &Bound,
+    listener: &ListeningSockets,
     places: &Arc<Places>,
     reserve: Option<&Arc<Places>>,
 ) -> std::io::Result<Option<Accepted>> {

@@ -43,7 +43,7 @@ pub struct Peer {
 
 /// Every connection of a listener that came through its handshake.
 pub fn opened(
-    listener: Bound,
+    listener: ListeningSockets,
     tls: Option<TlsAcceptor>,
     stall_time: Duration,
 ) -> impl Stream<Item = std::io::Result<Connection>> {

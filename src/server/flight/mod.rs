@@ -30,7 +30,7 @@ use self::mac::MacKeys;
 use self::service::FlightSql;
 use self::timed::Timed;
 use super::listener::{HEAD_TIME, PING_PAUSE};
-use super::{Bound, Service};
+use super::{ListeningSockets, Service};
 
 /// What clients ask for in the handshake of TLS.
 const ALPN: &[u8] = b"h2";
@@ -41,7 +41,7 @@ const CALLS_MAX: u32 = 32;
 
 /// Serves until the service stops; then lets what was begun be finished, within the time.
 pub async fn serve(
-    listener: Bound,
+    listener: ListeningSockets,
     tls: Option<TlsAcceptor>,
     service: Service,
     drain_time: Duration,

@@ -57,14 +57,14 @@ use self::startup::Startup;
 pub use self::statement::Outline;
 use super::descriptors::places;
 use super::tcp::{Accepted, RESERVED_CONNECTIONS, SQL_CONNECTIONS_MAX, connections};
-use super::{Bound, Service};
+use super::{ListeningSockets, Service};
 
 /// What clients ask for in the handshake of TLS.
 const ALPN: &[u8] = b"postgresql";
 
 /// Serves until the service stops; then lets what was begun be finished, within the time.
 pub async fn serve(
-    listener: Bound,
+    listener: ListeningSockets,
     tls: Option<TlsAcceptor>,
     service: Service,
     drain_time: Duration,

@@ -8,35 +8,35 @@ use std::task::Poll;
 use tokio::net::{TcpListener, TcpStream};
 
 /// How often other addresses are tried at the port that the system gave the first one.
-const PORTS_TRIED_MAX: usize = 16;
+const PORT_ATTEMPTS_MAX: usize = 16;
 
 /// At least one listening socket.
 #[derive(Debug)]
-pub struct Bound(Vec<TcpListener>);
+pub struct ListeningSockets(Vec<TcpListener>);
 
-impl Bound {
+impl ListeningSockets {
     /// Listens at all of the addresses; where the first asks for any port, all have the one it gets.
     ///
     /// Addresses that this machine does not have are left out, unless it has none of them.
     ///
     /// # Errors
     /// Says at which address nobody can listen.
-    pub async fn at(addresses: &[SocketAddr]) -> Result<Self, (SocketAddr, io::Error)> {
+    pub async fn bind(addresses: &[SocketAddr]) -> Result<Self, (SocketAddr, io::Error)> {
         let mut tried = 0;
         loop {
             tried += 1;
             let any_port = addresses.iter().all(|address| address.port() == 0);
-            match Self::at_one_port(addresses).await {
+            match Self::bind_at_one_port(addresses).await {
                 Err((_, error))
                     if any_port
                         && error.kind() == io::ErrorKind::AddrInUse
-                        && tried < PORTS_TRIED_MAX => {}
+                        && tried < PORT_ATTEMPTS_MAX => {}
                 bound => return bound,
             }
         }
     }
 
-    async fn at_one_port(addresses: &[SocketAddr]) -> Result<Self, (SocketAddr, io::Error)> {
+    async fn bind_at_one_port(addresses: &[SocketAddr]) -> Result<Self, (SocketAddr, io::Error)> {
         let (mut bound, mut missing) = (Vec::<TcpListener>::new(), None);
         for address in addresses {
             let mut address = *address;
@@ -45,7 +45,7 @@ impl Bound {
             }
             match TcpListener::bind(address).await {
                 Ok(listener) => bound.push(listener),
-                Err(error) if is_of_the_port(&error) => return Err((address, error)),
+                Err(error) if concerns_port(&error) => return Err((address, error)),
                 Err(error) => missing = missing.or(Some((address, error))),
             }
         }
@@ -74,13 +74,13 @@ impl Bound {
     }
 }
 
-impl From<TcpListener> for Bound {
+impl From<TcpListener> for ListeningSockets {
     fn from(listener: TcpListener) -> Self {
         Self(vec![listener])
     }
 }
 
 /// Whether every machine would say so, as where the port is taken; not for want of the address.
-fn is_of_the_port(error: &io::Error) -> bool {
+fn concerns_port(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
 }
