@@ -27,9 +27,9 @@ use warp::reply::Response as Reply;
 use super::Bound;
 use super::budget::Share;
 use super::descriptors::places;
-use super::opening::Opening;
 use super::pace::Pace;
 use super::places::{Full, Place};
+use super::preface::PrefaceTimeout;
 use super::tcp::{Accepted, RESERVED_CONNECTIONS, connections};
 
 const CONNECTIONS_MAX: usize = 4096;
@@ -150,7 +150,7 @@ impl Connection {
                 Ok::<_, Infallible>(reply.map(|body| answer.of_body(body)))
             }
         });
-        let stream = TokioIo::new(Opening::within(HEAD_TIME, stream));
+        let stream = TokioIo::new(PrefaceTimeout::new(HEAD_TIME, stream));
         let builder = builder();
         let mut connection = std::pin::pin!(builder.serve_connection(stream, service));
         let mut idle = std::pin::pin!(pace.idle_for(self.times.idle));
@@ -202,8 +202,8 @@ fn builder() -> Builder<TokioExecutor> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::opening::PREFACE;
     use super::super::places::Places;
+    use super::super::preface::PREFACE;
     use super::*;
 
     /// What a client of HTTP/2 hears that answers every ping and asks for nothing: types of frames.

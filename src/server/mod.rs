@@ -38,12 +38,12 @@ mod memory_shares;
 mod metrics;
 mod negotiate;
 mod openapi;
-mod opening;
 mod origin;
 mod pace;
 mod places;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod preface;
 mod problem;
 mod questions;
 mod report_request;

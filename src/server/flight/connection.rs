@@ -16,9 +16,9 @@ use tonic::transport::server::Connected;
 use super::super::Bound;
 use super::super::descriptors::places;
 use super::super::listener::{HEAD_TIME, IDLE_TIME};
-use super::super::opening::Opening;
 use super::super::pace::Pace;
 use super::super::places::Place;
+use super::super::preface::PrefaceTimeout;
 use super::super::tcp::{Accepted, SQL_CONNECTIONS_MAX, connections};
 
 /// Handshakes at once: all clients, and one that takes the place of another.
@@ -60,8 +60,10 @@ async fn open(
 ) -> Option<Connection> {
     let Accepted { stream, client: address, place, .. } = accepted;
     let stream: Pin<Box<dyn Speaks>> = match tls {
-        None => Box::pin(Opening::within(HEAD_TIME, stream)),
-        Some(tls) => Box::pin(Opening::within(HEAD_TIME, handshake(&tls, stream, &place).await?)),
+        None => Box::pin(PrefaceTimeout::new(HEAD_TIME, stream)),
+        Some(tls) => {
+            Box::pin(PrefaceTimeout::new(HEAD_TIME, handshake(&tls, stream, &place).await?))
+        }
     };
     let pace = Pace::new(Arc::new(place));
     Some(Connection::new(stream, Peer { address, pace }, IDLE_TIME, stall_time))

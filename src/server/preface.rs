@@ -12,7 +12,7 @@ pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A stream whose first bytes must come in time: until they tell HTTP/1 from HTTP/2, nobody else
 /// looks at the clock.
-pub struct Opening<S> {
+pub struct PrefaceTimeout<S> {
     stream: S,
     /// `None` once they are there.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -20,12 +20,12 @@ pub struct Opening<S> {
     read: usize,
 }
 
-impl<S> Opening<S> {
-    pub fn within(time: Duration, stream: S) -> Self {
+impl<S> PrefaceTimeout<S> {
+    pub fn new(time: Duration, stream: S) -> Self {
         Self { stream, deadline: Some(Box::pin(tokio::time::sleep(time))), read: 0 }
     }
 
-    fn look_at(&mut self, bytes: &[u8]) {
+    fn match_preface(&mut self, bytes: &[u8]) {
         let expected = &PREFACE[self.read..];
         let is_preface = expected.iter().zip(bytes).all(|(expected, byte)| expected == byte);
         self.read += bytes.len().min(expected.len());
@@ -35,7 +35,7 @@ impl<S> Opening<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Opening<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for PrefaceTimeout<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -48,12 +48,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Opening<S> {
             let late = || Err(std::io::ErrorKind::TimedOut.into());
             return deadline.as_mut().poll(context).map(|()| late());
         }
-        self.look_at(&buffer.filled()[before..]);
+        self.match_preface(&buffer.filled()[before..]);
         read
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Opening<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for PrefaceTimeout<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -115,18 +115,18 @@ mod tests {
 
     /// Reads what the client said, and once more; whether that is cut off where no time is left.
     async fn is_cut_off(said: &[u8]) -> bool {
-        let mut opening = Opening::within(Duration::ZERO, Silent(said));
+        let mut stream = PrefaceTimeout::new(Duration::ZERO, Silent(said));
         std::future::poll_fn(|context| {
             let mut bytes = [0; 64];
             loop {
                 let mut buffer = ReadBuf::new(&mut bytes);
-                match Pin::new(&mut opening).poll_read(context, &mut buffer) {
+                match Pin::new(&mut stream).poll_read(context, &mut buffer) {
                     Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(error)) => {
                         assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
                         return Poll::Ready(true);
                     }
-                    Poll::Pending if opening.deadline.is_none() => return Poll::Ready(false),
+                    Poll::Pending if stream.deadline.is_none() => return Poll::Ready(false),
                     Poll::Pending => return Poll::Pending,
                 }
             }
