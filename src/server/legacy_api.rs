@@ -15,9 +15,9 @@ use super::jobs::{Coding, Ending, Job, State};
 use super::problem::{Answer, Refusal};
 use super::report_request::{self, ReportRequest};
 use super::request::{Request, report_id};
+use super::response_format::ResponseFormat;
 use super::service::{Service, content, json};
 use super::settings::CompleteAs;
-use super::wanted::Wanted;
 use super::{download, file_name, negotiate, reports};
 use crate::report::Format;
 
@@ -52,15 +52,15 @@ fn progress(service: &Service, id: Uuid) -> Answer<Progress> {
 /// `GET /get-report/{id}?format=csv|json`
 pub async fn dashed(service: &Service, request: &Request) -> Answer {
     let id = request.id()?;
-    let wanted = Wanted::asked(request)?.unwrap_or(Wanted::Csv);
+    let wanted = ResponseFormat::from_query(request)?.unwrap_or(ResponseFormat::Csv);
     match progress(service, id)? {
         Progress::Running => Ok(status("Running", json!({ "status": "Running" }))),
         Progress::Failed(detail) => Ok(failed(&detail)),
         Progress::Complete(job) => match wanted {
-            Wanted::Csv => {
+            ResponseFormat::Csv => {
                 csv_or_running(service, request, &job, &format!("report_{id}.csv")).await
             }
-            Wanted::Json => {
+            ResponseFormat::Json => {
                 let Some(text) = text(service, &job).await? else { return Ok(running_again()) };
                 Ok(json(StatusCode::OK, &json!({ "status": "Complete", "data": text })))
             }
@@ -87,7 +87,7 @@ pub async fn by_name(service: &Service, request: &Request) -> Answer {
 /// `GET /get_report/{id}`: the CSV, or where the client asks for JSON, where the CSV is.
 pub async fn by_path(service: &Service, request: &Request) -> Answer {
     let id = request.id()?;
-    let wanted = match Wanted::asked(request)? {
+    let wanted = match ResponseFormat::from_query(request)? {
         Some(wanted) => wanted,
         None => accepted_format(service, request),
     };
@@ -101,8 +101,8 @@ pub async fn by_path(service: &Service, request: &Request) -> Answer {
         }
         Progress::Failed(detail) => Ok(failed(&detail)),
         Progress::Complete(job) => match wanted {
-            Wanted::Csv => csv_or_running(service, request, &job, &store_report(id)).await,
-            Wanted::Json => Ok(status("Complete", completed(&job))),
+            ResponseFormat::Csv => csv_or_running(service, request, &job, &store_report(id)).await,
+            ResponseFormat::Json => Ok(status("Complete", completed(&job))),
         },
     }
 }
@@ -126,12 +126,12 @@ pub async fn download_by_path(service: &Service, request: &Request) -> Answer {
 }
 
 /// What the client would rather have, or where it takes either alike, the server.
-fn accepted_format(service: &Service, request: &Request) -> Wanted {
+fn accepted_format(service: &Service, request: &Request) -> ResponseFormat {
     let offered = match service.settings.complete_as {
-        CompleteAs::Csv => [Wanted::Csv, Wanted::Json],
-        CompleteAs::Json => [Wanted::Json, Wanted::Csv],
+        CompleteAs::Csv => [ResponseFormat::Csv, ResponseFormat::Json],
+        CompleteAs::Json => [ResponseFormat::Json, ResponseFormat::Csv],
     };
-    Wanted::accepted(request, offered).unwrap_or(offered[0])
+    ResponseFormat::from_accept(request, offered).unwrap_or(offered[0])
 }
 
 fn wants_text(request: &Request) -> bool {

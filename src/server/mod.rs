@@ -51,6 +51,7 @@ mod reports;
 mod request;
 mod request_limits;
 mod request_log;
+mod response_format;
 mod router;
 mod routes;
 mod service;
@@ -64,7 +65,6 @@ mod tcp;
 pub mod tls;
 mod trace;
 mod versions;
-mod wanted;
 
 use std::path::Path;
 use std::time::Duration;

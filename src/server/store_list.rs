@@ -11,9 +11,9 @@ use warp::reply::Response as Reply;
 use super::download::is_known;
 use super::problem::{Answer, Refusal};
 use super::request::Request;
+use super::response_format::ResponseFormat;
 use super::service::Service;
 use super::snapshots::Snapshot;
-use super::wanted::Wanted;
 use crate::engine::{ListedStore, StoreList};
 use crate::error::Result;
 use crate::option_text::{Keywords, instant_text, parse_keyword, time_zone};
@@ -35,7 +35,7 @@ pub const COLUMNS: [&str; 7] = [
 const CURSOR_CHECK_DIGITS: usize = 6;
 
 pub async fn list(service: &Service, request: &Request) -> Answer {
-    let (question, wanted) = (Question::read(request)?, Wanted::read(request)?);
+    let (question, wanted) = (Question::read(request)?, ResponseFormat::read(request)?);
     let snapshot = service.snapshots.at(question.as_of).await?;
     let tag = tag(request, &snapshot, wanted)?;
     if is_known(request, &tag) {
@@ -48,8 +48,8 @@ pub async fn list(service: &Service, request: &Request) -> Answer {
         let page = question.page(&stores);
         let cursor = page.next.then(|| page.stores.last().map(|last| cursor_after(last.id)));
         let body = match wanted {
-            Wanted::Json => page.json(version, cursor.as_ref().and_then(Option::as_deref)),
-            Wanted::Csv => page.csv()?,
+            ResponseFormat::Json => page.json(version, cursor.as_ref().and_then(Option::as_deref)),
+            ResponseFormat::Csv => page.csv()?,
         };
         Ok((body, cursor.flatten()))
     });
@@ -74,7 +74,7 @@ fn with_headers(
 }
 
 /// The same question has the same answer as long as there is no other data.
-fn tag(request: &Request, snapshot: &Snapshot, wanted: Wanted) -> Answer<String> {
+fn tag(request: &Request, snapshot: &Snapshot, wanted: ResponseFormat) -> Answer<String> {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&snapshot.fingerprint);
     let (program, version) = (env!("CARGO_PKG_VERSION"), snapshot.version());

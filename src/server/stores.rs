@@ -8,10 +8,10 @@ use super::clock::{Clock, ClockChoice, instant_in};
 use super::problem::{Answer, Refusal};
 use super::report_request::{options_json, set_option};
 use super::request::Request;
+use super::response_format::ResponseFormat;
 use super::service::Service;
 use super::snapshots::Snapshot;
 use super::store_csv;
-use super::wanted::Wanted;
 use crate::engine::single_store::StoreHistory;
 use crate::error::{Error, Result};
 use crate::rules::calendar::DAY_US;
@@ -99,11 +99,11 @@ impl StoreQuestion {
 
     /// The answer in the form that the client wants.
     async fn answer_of_path(service: &Service, request: &Request, told: Told) -> Answer {
-        let wanted = Wanted::read(request)?;
+        let wanted = ResponseFormat::read(request)?;
         let question = Self::of_path(service, request).await?;
         let body = service.compute.run_blocking(move || match wanted {
-            Wanted::Json => question.json(|history, clock| (told.json)(&history, clock)),
-            Wanted::Csv => {
+            ResponseFormat::Json => question.json(|history, clock| (told.json)(&history, clock)),
+            ResponseFormat::Csv => {
                 let history = question.history()?;
                 (told.csv)(&question.store, &history, &question.clock())
             }

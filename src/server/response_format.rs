@@ -11,25 +11,25 @@ use super::{download, negotiate};
 use crate::report::Format;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum ResponseFormat {
     Csv,
     Json,
 }
 
-impl Wanted {
+impl ResponseFormat {
     /// JSON where the client asks for neither.
     ///
     /// # Errors
     /// Where `format` is given and neither of the two.
     pub fn read(request: &Request) -> Answer<Self> {
-        match Self::asked(request)? {
+        match Self::from_query(request)? {
             Some(wanted) => Ok(wanted),
-            None => Ok(Self::accepted(request, [Self::Json, Self::Csv]).unwrap_or(Self::Json)),
+            None => Ok(Self::from_accept(request, [Self::Json, Self::Csv]).unwrap_or(Self::Json)),
         }
     }
 
     /// The one that the query names.
-    pub fn asked(request: &Request) -> Answer<Option<Self>> {
+    pub fn from_query(request: &Request) -> Answer<Option<Self>> {
         match request.query.one("format")? {
             None => Ok(None),
             Some("csv") => Ok(Some(Self::Csv)),
@@ -42,14 +42,14 @@ impl Wanted {
 
     /// The one that `Accept` prefers; of both alike the first one offered. `None` where it names
     /// neither.
-    pub fn accepted(request: &Request, offered: [Self; 2]) -> Option<Self> {
+    pub fn from_accept(request: &Request, offered: [Self; 2]) -> Option<Self> {
         let accept = request.header_list(ACCEPT);
-        let kinds = offered.map(Self::kind);
-        let preferred = negotiate::preferred(accept.as_deref(), &kinds)?;
-        offered.into_iter().find(|wanted| wanted.kind() == preferred)
+        let media_types = offered.map(Self::media_type);
+        let preferred = negotiate::preferred(accept.as_deref(), &media_types)?;
+        offered.into_iter().find(|wanted| wanted.media_type() == preferred)
     }
 
-    fn kind(self) -> &'static str {
+    fn media_type(self) -> &'static str {
         match self {
             Self::Csv => "text/csv",
             Self::Json => "application/json",
@@ -67,7 +67,7 @@ impl Wanted {
     pub fn reply(self, body: Vec<u8>) -> Reply {
         let media_type = match self {
             Self::Csv => download::kind(Format::Csv).media_type,
-            Self::Json => self.kind(),
+            Self::Json => self.media_type(),
         };
         let mut reply: Response<_> = content(StatusCode::OK, media_type, body);
         reply.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
