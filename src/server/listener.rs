@@ -24,7 +24,7 @@ use warp::hyper::body::Incoming;
 use warp::hyper::service::{Service, service_fn};
 use warp::reply::Response as Reply;
 
-use super::Bound;
+use super::ListeningSockets;
 use super::budget::Share;
 use super::descriptors::places;
 use super::pace::Pace;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::Stream;
 use tokio::net::TcpStream;
 
-use super::Bound;
+use super::ListeningSockets;
 use super::places::{Full, Place, Places};
 
 /// Connections at once to each listener for those who ask in SQL.

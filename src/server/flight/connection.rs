@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
-use super::super::Bound;
+use super::super::ListeningSockets;
 use super::super::descriptors::places;
 use super::super::listener::{HEAD_TIME, IDLE_TIME};
 use super::super::pace::Pace;
