@@ -18,7 +18,7 @@ use super::service::IsCounted;
 use crate::report::Format;
 
 /// What the file of a format is, for a client.
-pub struct Kind {
+pub struct FileType {
     /// As the path ends.
     pub ending: &'static str,
     pub media_type: &'static str,
@@ -26,8 +26,8 @@ pub struct Kind {
     packs: bool,
 }
 
-pub fn kind(format: Format) -> Kind {
-    let kind = |ending, media_type, packs| Kind { ending, media_type, packs };
+pub fn file_type(format: Format) -> FileType {
+    let kind = |ending, media_type, packs| FileType { ending, media_type, packs };
     match format {
         Format::Csv => kind("csv", "text/csv; charset=utf-8", true),
         Format::Json => kind("json", "application/json", true),
@@ -47,7 +47,7 @@ pub fn coding(request: &Request, format: Format) -> Coding {
         return Coding::Identity;
     }
     let accepted = request.header_list(ACCEPT_ENCODING);
-    if kind(format).packs { negotiate::coding(accepted.as_deref()) } else { Coding::Identity }
+    if file_type(format).packs { negotiate::coding(accepted.as_deref()) } else { Coding::Identity }
 }
 
 /// The rendering, a part of it, or that the client has it already. The disposition is that of
@@ -69,7 +69,7 @@ pub fn reply(
         return Ok(assembled(StatusCode::NOT_MODIFIED, headers, Bytes::new()));
     }
     headers.push((ACCEPT_RANGES, "bytes".to_owned()));
-    headers.push((CONTENT_TYPE, kind(format).media_type.to_owned()));
+    headers.push((CONTENT_TYPE, file_type(format).media_type.to_owned()));
     match coding {
         Coding::Identity => {}
         Coding::Gzip => headers.push((CONTENT_ENCODING, "gzip".to_owned())),

@@ -216,9 +216,9 @@ fn wait(request: &Request) -> Answer<Option<Duration>> {
 /// `GET /v1/reports/{id}.{format}`
 pub async fn download(service: &Service, request: &Request) -> Answer {
     let ending = request.path.get(1).map_or("", String::as_str);
-    let format = FORMATS.into_iter().find(|format| download::kind(*format).ending == ending);
+    let format = FORMATS.into_iter().find(|format| download::file_type(*format).ending == ending);
     let format = format.ok_or_else(|| {
-        let endings: Vec<_> = FORMATS.map(|format| download::kind(format).ending).to_vec();
+        let endings: Vec<_> = FORMATS.map(|format| download::file_type(format).ending).to_vec();
         Refusal::unknown(format!("{ending:?} is not one of {}", endings.join(", ")))
     })?;
     let job = job(service, request.id()?)?;
@@ -353,13 +353,13 @@ fn counts(finished: &Finished) -> Value {
 fn links(job: &Job) -> Value {
     let mut links = json!({ "self": format!("/v1/reports/{}", job.id) });
     for format in FORMATS {
-        links[download::kind(format).ending] = json!(file_path(job.id, format));
+        links[download::file_type(format).ending] = json!(file_path(job.id, format));
     }
     links
 }
 
 fn file_path(id: Uuid, format: Format) -> String {
-    format!("/v1/reports/{id}.{}", download::kind(format).ending)
+    format!("/v1/reports/{id}.{}", download::file_type(format).ending)
 }
 
 /// Where a page ended: the sequence number of its last report, and digits that show whether the

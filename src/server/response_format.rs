@@ -66,7 +66,7 @@ impl ResponseFormat {
     /// What was written in this form, with the header that says on what it depends.
     pub fn reply(self, body: Vec<u8>) -> Reply {
         let media_type = match self {
-            Self::Csv => download::kind(Format::Csv).media_type,
+            Self::Csv => download::file_type(Format::Csv).media_type,
             Self::Json => self.media_type(),
         };
         let mut reply: Response<_> = content(StatusCode::OK, media_type, body);

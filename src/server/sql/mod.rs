@@ -56,7 +56,7 @@ pub async fn answer(service: &Service, request: &Request) -> Answer {
 
 /// Weak: rows in no order that was asked for may come in another one.
 fn tag(wanted: &SqlRequest, snapshot: &Snapshot, limits: Limits) -> String {
-    let format = super::download::kind(wanted.format).ending;
+    let format = super::download::file_type(wanted.format).ending;
     let asked = format!(
         "{} {} {format} {} {:?} {}",
         env!("CARGO_PKG_VERSION"),

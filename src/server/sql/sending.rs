@@ -113,7 +113,7 @@ pub async fn on_threads<T: Send + 'static>(
 /// # Errors
 /// Where the question cannot be answered, as far as that shows within the first part.
 pub async fn reply(service: &Service, asked: Asked) -> Result<(Reply, bool)> {
-    let media_type = download::kind(asked.format).media_type;
+    let media_type = download::file_type(asked.format).media_type;
     let threads = service.compute.handle();
     let part = first_part(service.clone(), asked);
     let (FirstPart { bytes, share, .. }, rest, is_repeatable) = on_threads(threads, part).await?;

@@ -120,7 +120,7 @@ fn accepted_format(request: &Request) -> Format {
 }
 
 fn media_type(format: Format) -> &'static str {
-    let media_type = download::kind(format).media_type;
+    let media_type = download::file_type(format).media_type;
     media_type.split(';').next().unwrap_or(media_type)
 }
 
