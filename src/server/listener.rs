@@ -27,9 +27,9 @@ use warp::reply::Response as Reply;
 use super::ListeningSockets;
 use super::budget::Share;
 use super::descriptors::places;
-use super::pace::Pace;
 use super::places::{Full, Place};
 use super::preface::PrefaceTimeout;
+use super::response_tracker::ResponseTracker;
 use super::tcp::{Accepted, RESERVED_CONNECTIONS, connections};
 
 const CONNECTIONS_MAX: usize = 4096;
@@ -128,8 +128,8 @@ impl Connection {
     {
         let service = TowerToHyperService::new(warp::service(self.filter.clone()));
         let (client, full) = (self.client, self.full);
-        let pace = Pace::new(Arc::clone(&self.place));
-        let begun = pace.clone();
+        let tracker = ResponseTracker::new(Arc::clone(&self.place));
+        let begun = tracker.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(client);
             // `GET localhost`, or `CONNECT`: warp panics over a target without a path.
@@ -145,15 +145,15 @@ impl Connection {
                 let mut reply = called.await?;
                 let share = reply.extensions_mut().remove::<Arc<Share>>();
                 if let Some(share) = share {
-                    answer.keep(share);
+                    answer.hold(share);
                 }
-                Ok::<_, Infallible>(reply.map(|body| answer.of_body(body)))
+                Ok::<_, Infallible>(reply.map(|body| answer.track_body(body)))
             }
         });
         let stream = TokioIo::new(PrefaceTimeout::new(HEAD_TIME, stream));
         let builder = builder();
         let mut connection = std::pin::pin!(builder.serve_connection(stream, service));
-        let mut idle = std::pin::pin!(pace.idle_for(self.times.idle));
+        let mut idle = std::pin::pin!(tracker.idle_for(self.times.idle));
         let mut is_leaving = false;
         loop {
             tokio::select! {
@@ -169,7 +169,7 @@ impl Connection {
                         return;
                     }
                 }
-                () = pace.stalled(self.times.stall) => {
+                () = tracker.stalled(self.times.stall) => {
                     tracing::debug!("a client did not take its answer");
                     return;
                 }
@@ -177,7 +177,7 @@ impl Connection {
             // What was begun is finished, by a client that listens.
             is_leaving = true;
             connection.as_mut().graceful_shutdown();
-            idle.set(pace.idle_for(HEAD_TIME));
+            idle.set(tracker.idle_for(HEAD_TIME));
         }
     }
 }

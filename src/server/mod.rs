@@ -39,7 +39,6 @@ mod metrics;
 mod negotiate;
 mod openapi;
 mod origin;
-mod pace;
 mod places;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -52,6 +51,7 @@ mod request;
 mod request_limits;
 mod request_log;
 mod response_format;
+mod response_tracker;
 mod router;
 mod routes;
 mod service;

@@ -16,9 +16,9 @@ use tonic::transport::server::Connected;
 use super::super::ListeningSockets;
 use super::super::descriptors::places;
 use super::super::listener::{HEAD_TIME, IDLE_TIME};
-use super::super::pace::Pace;
 use super::super::places::Place;
 use super::super::preface::PrefaceTimeout;
+use super::super::response_tracker::ResponseTracker;
 use super::super::tcp::{Accepted, SQL_CONNECTIONS_MAX, connections};
 
 /// Handshakes at once: all clients, and one that takes the place of another.
@@ -38,7 +38,7 @@ pub struct Connection {
 #[derive(Clone)]
 pub struct Peer {
     pub address: SocketAddr,
-    pub pace: Pace,
+    pub pace: ResponseTracker,
 }
 
 /// Every connection of a listener that came through its handshake.
@@ -65,7 +65,7 @@ async fn open(
             Box::pin(PrefaceTimeout::new(HEAD_TIME, handshake(&tls, stream, &place).await?))
         }
     };
-    let pace = Pace::new(Arc::new(place));
+    let pace = ResponseTracker::new(Arc::new(place));
     Some(Connection::new(stream, Peer { address, pace }, IDLE_TIME, stall_time))
 }
 
@@ -201,7 +201,7 @@ mod tests {
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
         let place = places.take(address.ip()).ok().unwrap();
         place.heard();
-        let peer = Peer { address, pace: Pace::new(Arc::new(place)) };
+        let peer = Peer { address, pace: ResponseTracker::new(Arc::new(place)) };
         let (mut client, server) = tokio::io::duplex(64);
         let mut connection = Connection::new(Box::pin(server), peer, Duration::ZERO, HEAD_TIME);
         client.write_all(b"PRI").await.unwrap();

@@ -62,7 +62,7 @@ where
         Box::pin(client.scope(async move {
             let reply = called.await?;
             Ok(match answer {
-                Some(answer) => reply.map(|body| Body::new(answer.of_body(body))),
+                Some(answer) => reply.map(|body| Body::new(answer.track_body(body))),
                 None => reply,
             })
         }))

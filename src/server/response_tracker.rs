@@ -20,60 +20,64 @@ use super::budget::Share;
 use super::places::Place;
 
 /// Of several answers on a connection, one may be left alone for so many times as long as all.
-const ONE_TIMES: u32 = 10;
+const SINGLE_STALL_FACTOR: u32 = 10;
 /// Of the parts in which answers are handed over.
 const PART_BYTES: usize = 64 << 10;
 
 /// What is known of the answers of a connection; a cheap handle.
 #[derive(Clone)]
-pub struct Pace(Arc<Shared>);
+pub struct ResponseTracker(Arc<Shared>);
 
 struct Shared {
-    under_way: watch::Sender<usize>,
+    in_flight: watch::Sender<usize>,
     place: Arc<Place>,
-    handed_over: Mutex<HandedOver>,
+    pending: Mutex<PendingParts>,
 }
 
 #[derive(Default)]
-struct HandedOver {
+struct PendingParts {
     next_number: u64,
-    by_answer: BTreeMap<u64, Parts>,
+    by_response: BTreeMap<u64, ResponseParts>,
 }
 
 /// Parts of an answer that have not left.
 #[derive(Clone, Copy)]
-struct Parts {
+struct ResponseParts {
     count: usize,
     /// When the last one left, or the first one was handed over.
     since: Instant,
 }
 
-impl Pace {
+impl ResponseTracker {
     /// Of the connection that has the place.
     pub fn new(place: Arc<Place>) -> Self {
-        let (under_way, _) = watch::channel(0);
-        Self(Arc::new(Shared { under_way, place, handed_over: Mutex::default() }))
+        let (in_flight, _) = watch::channel(0);
+        Self(Arc::new(Shared { in_flight, place, pending: Mutex::default() }))
     }
 
     /// A request has come.
-    pub fn begin(&self) -> Answer {
+    pub fn begin(&self) -> TrackedResponse {
         let number = {
-            let mut handed_over = self.handed_over();
-            handed_over.next_number += 1;
-            handed_over.next_number
+            let mut pending = self.pending();
+            pending.next_number += 1;
+            pending.next_number
         };
-        self.0.under_way.send_modify(|count| {
+        self.0.in_flight.send_modify(|count| {
             *count += 1;
             self.0.place.heard();
         });
-        Answer(Arc::new(UnderWay { pace: self.clone(), number, share: OnceLock::new() }))
+        TrackedResponse(Arc::new(InFlight {
+            tracker: self.clone(),
+            number,
+            share: OnceLock::new(),
+        }))
     }
 
     /// Ends when for so long a time no answer was under way.
     pub async fn idle_for(&self, time: Duration) {
-        let mut under_way = self.0.under_way.subscribe();
-        while under_way.wait_for(|count| *count == 0).await.is_ok() {
-            if timeout(time, under_way.changed()).await.is_err() {
+        let mut in_flight = self.0.in_flight.subscribe();
+        while in_flight.wait_for(|count| *count == 0).await.is_ok() {
+            if timeout(time, in_flight.changed()).await.is_err() {
                 return;
             }
         }
@@ -83,7 +87,7 @@ impl Pace {
     /// nothing of one of them for much longer: who reads two answers one after the other reads both.
     pub async fn stalled(&self, time: Duration) {
         loop {
-            let due_at = self.handed_over().due_at(time);
+            let due_at = self.pending().due_at(time);
             if due_at.is_some_and(|due_at| due_at <= Instant::now()) {
                 return;
             }
@@ -97,73 +101,73 @@ impl Pace {
         self.0.place.evicted().await;
     }
 
-    fn handed_over(&self) -> MutexGuard<'_, HandedOver> {
-        self.0.handed_over.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pending(&self) -> MutexGuard<'_, PendingParts> {
+        self.0.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl HandedOver {
+impl PendingParts {
     /// When the client has taken nothing for too long, unless it takes something before; `None` where
     /// there is nothing for it.
     fn due_at(&self, time: Duration) -> Option<Instant> {
-        let left = || self.by_answer.values().filter(|parts| parts.count > 0);
+        let left = || self.by_response.values().filter(|parts| parts.count > 0);
         let all_since = left().map(|parts| parts.since).max()?;
         let one_since = left().map(|parts| parts.since).min()?;
-        Some((all_since + time).min(one_since + time.saturating_mul(ONE_TIMES)))
+        Some((all_since + time).min(one_since + time.saturating_mul(SINGLE_STALL_FACTOR)))
     }
 }
 
 /// An answer that is under way until this, its body and all parts of that are dropped.
-pub struct Answer(Arc<UnderWay>);
+pub struct TrackedResponse(Arc<InFlight>);
 
-struct UnderWay {
-    pace: Pace,
+struct InFlight {
+    tracker: ResponseTracker,
     number: u64,
     /// The room that it has in memory.
     share: OnceLock<Arc<Share>>,
 }
 
-impl Drop for UnderWay {
+impl Drop for InFlight {
     fn drop(&mut self) {
-        self.pace.handed_over().by_answer.remove(&self.number);
-        self.pace.0.under_way.send_modify(|count| {
+        self.tracker.pending().by_response.remove(&self.number);
+        self.tracker.0.in_flight.send_modify(|count| {
             *count -= 1;
             if *count == 0 {
-                self.pace.0.place.idle();
+                self.tracker.0.place.idle();
             }
         });
     }
 }
 
-impl Answer {
+impl TrackedResponse {
     /// Keeps room in memory for as long as the answer is under way; once alone.
-    pub fn keep(&self, share: Arc<Share>) {
+    pub fn hold(&self, share: Arc<Share>) {
         let _ = self.0.share.set(share);
     }
 
     /// The answer's body, handed over in parts.
-    pub fn of_body<B>(self, body: B) -> Paced<B> {
-        Paced { body, rest: Bytes::new(), answer: self }
+    pub fn track_body<B>(self, body: B) -> TrackedBody<B> {
+        TrackedBody { body, rest: Bytes::new(), response: self }
     }
 
     fn part(&self, bytes: Bytes) -> Bytes {
-        let UnderWay { pace, number, .. } = &*self.0;
-        let mut handed_over = pace.handed_over();
+        let InFlight { tracker, number, .. } = &*self.0;
+        let mut pending = tracker.pending();
         let now = Instant::now();
-        let none = Parts { count: 0, since: now };
-        let parts = handed_over.by_answer.entry(*number).or_insert(none);
+        let none = ResponseParts { count: 0, since: now };
+        let parts = pending.by_response.entry(*number).or_insert(none);
         if parts.count == 0 {
             parts.since = now;
         }
         parts.count += 1;
-        Bytes::from_owner(Part { bytes, answer: Arc::clone(&self.0) })
+        Bytes::from_owner(Part { bytes, response: Arc::clone(&self.0) })
     }
 }
 
 /// Bytes that tell when nobody has them any more.
 struct Part {
     bytes: Bytes,
-    answer: Arc<UnderWay>,
+    response: Arc<InFlight>,
 }
 
 impl AsRef<[u8]> for Part {
@@ -174,8 +178,8 @@ impl AsRef<[u8]> for Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        let UnderWay { pace, number, .. } = &*self.answer;
-        if let Some(parts) = pace.handed_over().by_answer.get_mut(number) {
+        let InFlight { tracker, number, .. } = &*self.response;
+        if let Some(parts) = tracker.pending().by_response.get_mut(number) {
             parts.count -= 1;
             parts.since = Instant::now();
         }
@@ -183,14 +187,14 @@ impl Drop for Part {
 }
 
 /// A body in parts.
-pub struct Paced<B> {
+pub struct TrackedBody<B> {
     body: B,
     /// Of the frame that is handed over.
     rest: Bytes,
-    answer: Answer,
+    response: TrackedResponse,
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Body for Paced<B> {
+impl<B: Body<Data = Bytes> + Unpin> Body for TrackedBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
@@ -210,7 +214,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Paced<B> {
             }
         }
         let part = this.rest.split_to(this.rest.len().min(PART_BYTES));
-        Poll::Ready(Some(Ok(Frame::data(this.answer.part(part)))))
+        Poll::Ready(Some(Ok(Frame::data(this.response.part(part)))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -238,12 +242,12 @@ mod tests {
     use super::super::places::Places;
     use super::*;
 
-    fn pace() -> Pace {
+    fn tracker() -> ResponseTracker {
         let places = Arc::new(Places::new(1));
-        Pace::new(Arc::new(places.take([127, 0, 0, 1].into()).ok().unwrap()))
+        ResponseTracker::new(Arc::new(places.take([127, 0, 0, 1].into()).ok().unwrap()))
     }
 
-    async fn next<B: Body<Data = Bytes> + Unpin>(body: &mut Paced<B>) -> Option<Bytes> {
+    async fn next<B: Body<Data = Bytes> + Unpin>(body: &mut TrackedBody<B>) -> Option<Bytes> {
         let frame = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await?;
         frame.ok()?.into_data().ok()
     }
@@ -256,9 +260,9 @@ mod tests {
 
     #[tokio::test]
     async fn time_is_idle_only_without_an_answer() {
-        let pace = pace();
-        let (first, second) = (pace.begin(), pace.begin());
-        let mut idle = std::pin::pin!(pace.idle_for(Duration::ZERO));
+        let tracker = tracker();
+        let (first, second) = (tracker.begin(), tracker.begin());
+        let mut idle = std::pin::pin!(tracker.idle_for(Duration::ZERO));
         assert!(!has_ended(idle.as_mut()).await);
         drop(first);
         assert!(!has_ended(idle.as_mut()).await);
@@ -269,7 +273,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_is_whole_in_its_parts() {
         let bytes: Vec<u8> = (0..PART_BYTES * 2 + 7).map(|place| place as u8).collect();
-        let mut body = pace().begin().of_body(Reply::new(bytes.clone().into()).into_body());
+        let mut body = tracker().begin().track_body(Reply::new(bytes.clone().into()).into_body());
         assert_eq!(body.size_hint().exact(), Some(bytes.len() as u64));
         let (mut read, mut parts) = (Vec::new(), 0);
         while !body.is_end_stream() {
@@ -284,12 +288,12 @@ mod tests {
     fn an_answer_that_is_left_alone_does_not_end_one_that_is_taken() {
         let (start, time) = (Instant::now(), Duration::from_secs(60));
         let due_s = |parts: &[(usize, u64)]| {
-            let parts = parts.iter().map(|&(count, since_s)| Parts {
+            let parts = parts.iter().map(|&(count, since_s)| ResponseParts {
                 count,
                 since: start + Duration::from_secs(since_s),
             });
-            let by_answer = (1..).zip(parts).collect();
-            let due_at = HandedOver { next_number: 0, by_answer }.due_at(time);
+            let by_response = (1..).zip(parts).collect();
+            let due_at = PendingParts { next_number: 0, by_response }.due_at(time);
             due_at.map(|due_at| (due_at - start).as_secs())
         };
         assert_eq!(due_s(&[]), None);
@@ -301,17 +305,17 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_stalls_while_a_part_is_left_and_is_under_way_until_the_last_has_gone() {
-        let pace = pace();
-        let mut body = pace.begin().of_body(Reply::new("figures".into()).into_body());
-        assert!(!has_ended(pace.stalled(Duration::from_secs(60))).await);
+        let tracker = tracker();
+        let mut body = tracker.begin().track_body(Reply::new("figures".into()).into_body());
+        assert!(!has_ended(tracker.stalled(Duration::from_secs(60))).await);
         let part = next(&mut body).await.unwrap();
-        pace.stalled(Duration::ZERO).await;
+        tracker.stalled(Duration::ZERO).await;
         let copy = part.clone();
         drop((body, part));
-        pace.stalled(Duration::ZERO).await;
-        assert!(pace.idle_for(Duration::ZERO).now_or_never().is_none());
+        tracker.stalled(Duration::ZERO).await;
+        assert!(tracker.idle_for(Duration::ZERO).now_or_never().is_none());
         drop(copy);
-        assert!(pace.handed_over().by_answer.is_empty());
-        pace.idle_for(Duration::ZERO).await;
+        assert!(tracker.pending().by_response.is_empty());
+        tracker.idle_for(Duration::ZERO).await;
     }
 }
