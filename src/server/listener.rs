@@ -26,8 +26,8 @@ use warp::reply::Response as Reply;
 
 use super::ListeningSockets;
 use super::budget::Share;
-use super::descriptors::places;
-use super::places::{Full, Place};
+use super::connection_permits::{ConnectionPermit, Full};
+use super::file_descriptors::connections_max;
 use super::preface::PrefaceTimeout;
 use super::response_tracker::ResponseTracker;
 use super::tcp::{Accepted, RESERVED_CONNECTIONS, connections};
@@ -66,17 +66,20 @@ pub async fn serve(
     times: Times,
 ) {
     let (stopping, _) = watch::channel(());
-    let mut accepted =
-        Box::pin(connections(listener, places(CONNECTIONS_MAX), places(RESERVED_CONNECTIONS)));
+    let mut accepted = Box::pin(connections(
+        listener,
+        connections_max(CONNECTIONS_MAX),
+        connections_max(RESERVED_CONNECTIONS),
+    ));
     let mut stop = std::pin::pin!(stop);
     loop {
-        let Accepted { stream, client, place, full } = tokio::select! {
+        let Accepted { stream, client, permit, full } = tokio::select! {
             Some(accepted) = accepted.next() => accepted,
             () = &mut stop => break,
         };
         let (filter, stopping) = (filter.clone(), stopping.subscribe());
-        let place = Arc::new(place);
-        let connection = Connection { client, filter, stopping, times, place, full };
+        let permit = Arc::new(permit);
+        let connection = Connection { client, filter, stopping, times, permit, full };
         tokio::spawn(connection.run(stream, tls.clone()));
     }
     // Nobody is kept waiting who would not be answered any more.
@@ -94,7 +97,7 @@ struct Connection {
     /// Changes when it is time to stop, and is held until the connection has ended.
     stopping: watch::Receiver<()>,
     times: Times,
-    place: Arc<Place>,
+    permit: Arc<ConnectionPermit>,
     /// Why each request is told that it is [`ProbesOnly`], where it is.
     full: Option<Full>,
 }
@@ -106,10 +109,10 @@ pub struct ProbesOnly(pub Full);
 
 impl Connection {
     async fn run(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
-        let evicted = self.place.evicted();
+        let evicted = self.permit.evicted();
         tokio::select! {
             () = self.open(stream, tls) => {}
-            () = evicted => tracing::debug!("a silent client gave its place up"),
+            () = evicted => tracing::debug!("a silent client gave its permit up"),
         }
     }
 
@@ -128,7 +131,7 @@ impl Connection {
     {
         let service = TowerToHyperService::new(warp::service(self.filter.clone()));
         let (client, full) = (self.client, self.full);
-        let tracker = ResponseTracker::new(Arc::clone(&self.place));
+        let tracker = ResponseTracker::new(Arc::clone(&self.permit));
         let begun = tracker.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(client);
@@ -202,7 +205,7 @@ fn builder() -> Builder<TokioExecutor> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::places::Places;
+    use super::super::connection_permits::ConnectionPermits;
     use super::super::preface::PREFACE;
     use super::*;
 
@@ -241,15 +244,15 @@ mod tests {
         let heard = tokio::task::spawn_blocking(move || heard_by_an_idle_client(address));
         let (stream, client) = listener.accept().await.unwrap();
         let (_stop, stopping) = watch::channel(());
-        let places = Arc::new(Places::new(1));
-        let place = Arc::new(places.take(address.ip()).ok().unwrap());
+        let permits = Arc::new(ConnectionPermits::new(1));
+        let permit = Arc::new(permits.take(address.ip()).ok().unwrap());
         let filter = warp::any().map(Reply::default).boxed();
         let times = Times {
             drain: Duration::ZERO,
             idle: Duration::from_millis(100),
             stall: Duration::from_secs(60),
         };
-        let connection = Connection { client, filter, stopping, times, place, full: None };
+        let connection = Connection { client, filter, stopping, times, permit, full: None };
         connection.run(stream, None).await;
         let heard = heard.await.unwrap();
         assert!(heard.contains(&GO_AWAY), "{heard:?}");

@@ -6,8 +6,8 @@
 //! `reports`, `store_list`, `stores`, `explain`, `sql` and `versions` answer it, and `request_log`
 //! and `audit` write down who asked what. Reports are `jobs`, made on
 //! the threads of `compute_pool` from the data of the `snapshots`; everybody else only looks at them.
-//! Connections have `places`, and `pace` and `deadline` see that nothing waits for a client for ever.
-//! There are as many places as `descriptors` allow. `memory_shares` divides the memory, and `budget` counts what clients have of it.
+//! Connections have `connection_permits`, and `response_tracker` and `deadline` see that nothing waits for a client for ever.
+//! There are as many places as `file_descriptors` allow. `memory_shares` divides the memory, and `budget` counts what clients have of it.
 //! What the figures are is the engine's; nothing here computes one.
 
 mod audit;
@@ -15,13 +15,14 @@ mod authorization;
 mod budget;
 mod clock;
 mod compute_pool;
+mod connection_permits;
 mod cors;
 #[cfg(feature = "postgres")]
 mod deadline;
-mod descriptors;
 mod docs;
 mod download;
 mod explain;
+mod file_descriptors;
 mod file_name;
 #[cfg(feature = "flight")]
 mod flight;
@@ -39,7 +40,6 @@ mod metrics;
 mod negotiate;
 mod openapi;
 mod origin;
-mod places;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod preface;
@@ -76,7 +76,7 @@ use warp::Filter;
 use crate::sql::NamedTable;
 
 pub use self::audit::AuditLog;
-pub use self::descriptors::raise as raise_file_limit;
+pub use self::file_descriptors::raise as raise_file_limit;
 pub use self::host::{AllowedHosts, Host};
 pub use self::jobs::{Limits, Retention};
 pub use self::keyring::Keyring;

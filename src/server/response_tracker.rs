@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use warp::hyper::body::{Body, Frame, SizeHint};
 
 use super::budget::Share;
-use super::places::Place;
+use super::connection_permits::ConnectionPermit;
 
 /// Of several answers on a connection, one may be left alone for so many times as long as all.
 const SINGLE_STALL_FACTOR: u32 = 10;
@@ -30,7 +30,7 @@ pub struct ResponseTracker(Arc<Shared>);
 
 struct Shared {
     in_flight: watch::Sender<usize>,
-    place: Arc<Place>,
+    permit: Arc<ConnectionPermit>,
     pending: Mutex<PendingParts>,
 }
 
@@ -50,9 +50,9 @@ struct ResponseParts {
 
 impl ResponseTracker {
     /// Of the connection that has the place.
-    pub fn new(place: Arc<Place>) -> Self {
+    pub fn new(permit: Arc<ConnectionPermit>) -> Self {
         let (in_flight, _) = watch::channel(0);
-        Self(Arc::new(Shared { in_flight, place, pending: Mutex::default() }))
+        Self(Arc::new(Shared { in_flight, permit, pending: Mutex::default() }))
     }
 
     /// A request has come.
@@ -64,7 +64,7 @@ impl ResponseTracker {
         };
         self.0.in_flight.send_modify(|count| {
             *count += 1;
-            self.0.place.heard();
+            self.0.permit.heard();
         });
         TrackedResponse(Arc::new(InFlight {
             tracker: self.clone(),
@@ -98,7 +98,7 @@ impl ResponseTracker {
     /// Ends when another client has taken the connection's place.
     #[cfg(feature = "flight")]
     pub async fn evicted(&self) {
-        self.0.place.evicted().await;
+        self.0.permit.evicted().await;
     }
 
     fn pending(&self) -> MutexGuard<'_, PendingParts> {
@@ -133,7 +133,7 @@ impl Drop for InFlight {
         self.tracker.0.in_flight.send_modify(|count| {
             *count -= 1;
             if *count == 0 {
-                self.tracker.0.place.idle();
+                self.tracker.0.permit.idle();
             }
         });
     }
@@ -239,12 +239,12 @@ mod tests {
     use futures::FutureExt;
     use warp::reply::Response as Reply;
 
-    use super::super::places::Places;
+    use super::super::connection_permits::ConnectionPermits;
     use super::*;
 
     fn tracker() -> ResponseTracker {
-        let places = Arc::new(Places::new(1));
-        ResponseTracker::new(Arc::new(places.take([127, 0, 0, 1].into()).ok().unwrap()))
+        let permits = Arc::new(ConnectionPermits::new(1));
+        ResponseTracker::new(Arc::new(permits.take([127, 0, 0, 1].into()).ok().unwrap()))
     }
 
     async fn next<B: Body<Data = Bytes> + Unpin>(body: &mut TrackedBody<B>) -> Option<Bytes> {

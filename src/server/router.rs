@@ -30,7 +30,7 @@ use super::request_log::Entry;
 use super::routes::{self, Endpoint, Found, Route};
 use super::service::{IsCounted, Service};
 use super::{
-    authorization, cors, docs, explain, health, legacy_api, openapi, places, reports,
+    authorization, connection_permits, cors, docs, explain, health, legacy_api, openapi, reports,
     request_limits, sql, store_list, stores, trace, versions,
 };
 use crate::client::Client;
@@ -158,7 +158,7 @@ async fn routed<B: Buf>(
             };
             let caller = authorization::caller(&service.settings, &request, route.role);
             entry.set_key(caller.key);
-            let client = places::client(caller.key, head.client);
+            let client = connection_permits::client(caller.key, head.client);
             let answered = async {
                 let role = caller.role?;
                 entry.set_path(path, query);
@@ -328,7 +328,7 @@ fn method_name(method: &Method) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::super::Settings;
-    use super::super::places::Full;
+    use super::super::connection_permits::Full;
     use super::*;
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use futures::Stream;
 use tokio::net::TcpStream;
 
 use super::ListeningSockets;
-use super::places::{Full, Place, Places};
+use super::connection_permits::{ConnectionPermit, ConnectionPermits, Full};
 
 /// Connections at once to each listener for those who ask in SQL.
 #[cfg(any(feature = "flight", feature = "postgres"))]
@@ -36,7 +36,7 @@ const ALIVE_ASKED_MAX: u32 = 6;
 pub struct Accepted {
     pub stream: TcpStream,
     pub client: SocketAddr,
-    pub place: Place,
+    pub permit: ConnectionPermit,
     /// Why the place is one of the reserve, where it is.
     pub full: Option<Full>,
 }
@@ -51,13 +51,13 @@ pub fn connections(
     connections_max: usize,
     reserve: usize,
 ) -> impl Stream<Item = Accepted> {
-    let places = Arc::new(Places::new(connections_max));
-    let reserve = (reserve > 0).then(|| Arc::new(Places::yielding(reserve)));
-    let door = (listener, places, reserve);
-    futures::stream::unfold(door, |(listener, places, reserve)| async move {
+    let permits = Arc::new(ConnectionPermits::new(connections_max));
+    let reserve = (reserve > 0).then(|| Arc::new(ConnectionPermits::evicting_oldest(reserve)));
+    let door = (listener, permits, reserve);
+    futures::stream::unfold(door, |(listener, permits, reserve)| async move {
         loop {
-            match accept(&listener, &places, reserve.as_ref()).await {
-                Ok(Some(accepted)) => return Some((accepted, (listener, places, reserve))),
+            match accept(&listener, &permits, reserve.as_ref()).await {
+                Ok(Some(accepted)) => return Some((accepted, (listener, permits, reserve))),
                 Ok(None) => {}
                 Err(error) => {
                     tracing::warn!(%error, "a connection was not accepted");
@@ -71,25 +71,25 @@ pub fn connections(
 /// The next connection; `None` for one that is turned away.
 async fn accept(
     listener: &ListeningSockets,
-    places: &Arc<Places>,
-    reserve: Option<&Arc<Places>>,
+    permits: &Arc<ConnectionPermits>,
+    reserve: Option<&Arc<ConnectionPermits>>,
 ) -> std::io::Result<Option<Accepted>> {
     let (stream, client) = listener.accept().await?;
     // Small answers must not wait for more to send.
     let _ = stream.set_nodelay(true);
     keep_alive(&stream);
     loop {
-        let full = match places.take(client.ip()) {
-            Ok(place) => return Ok(Some(Accepted { stream, client, place, full: None })),
+        let full = match permits.take(client.ip()) {
+            Ok(permit) => return Ok(Some(Accepted { stream, client, permit, full: None })),
             Err(full) => full,
         };
-        if let Some(Ok(place)) = reserve.map(|reserve| reserve.take(client.ip())) {
-            return Ok(Some(Accepted { stream, client, place, full: Some(full) }));
+        if let Some(Ok(permit)) = reserve.map(|reserve| reserve.take(client.ip())) {
+            return Ok(Some(Accepted { stream, client, permit, full: Some(full) }));
         }
         match full {
             Full::All => {
                 // Meanwhile somebody may have been idle for long enough.
-                let _ = tokio::time::timeout(FULL_PAUSE, places.freed()).await;
+                let _ = tokio::time::timeout(FULL_PAUSE, permits.released()).await;
             }
             Full::Network => {
                 tracing::debug!(%client, "a connection beyond its network's share was closed");
@@ -130,12 +130,12 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut accepted = std::pin::pin!(connections(listener.into(), 2, 0));
-        let (mut clients, mut places) = (Vec::new(), Vec::new());
+        let (mut clients, mut permits) = (Vec::new(), Vec::new());
         for _ in 0..3 {
             clients.push(TcpStream::connect(address).await.unwrap());
-            places.push(accepted.next().await.unwrap().place);
+            permits.push(accepted.next().await.unwrap().permit);
         }
-        places[0].evicted().await;
+        permits[0].evicted().await;
     }
 
     #[cfg(target_os = "linux")]
@@ -161,8 +161,8 @@ mod tests {
             clients.push(TcpStream::connect(address).await.unwrap());
             let next = accepted.next().await.unwrap();
             assert_eq!(next.full, full);
-            next.place.heard();
-            all.push(next.place);
+            next.permit.heard();
+            all.push(next.permit);
         }
         all[1].evicted().await;
     }

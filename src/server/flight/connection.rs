@@ -14,9 +14,9 @@ use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
 use super::super::ListeningSockets;
-use super::super::descriptors::places;
+use super::super::connection_permits::ConnectionPermit;
+use super::super::file_descriptors::connections_max;
 use super::super::listener::{HEAD_TIME, IDLE_TIME};
-use super::super::places::Place;
 use super::super::preface::PrefaceTimeout;
 use super::super::response_tracker::ResponseTracker;
 use super::super::tcp::{Accepted, SQL_CONNECTIONS_MAX, connections};
@@ -47,7 +47,7 @@ pub fn opened(
     tls: Option<TlsAcceptor>,
     stall_time: Duration,
 ) -> impl Stream<Item = std::io::Result<Connection>> {
-    connections(listener, places(SQL_CONNECTIONS_MAX), 0)
+    connections(listener, connections_max(SQL_CONNECTIONS_MAX), 0)
         .map(move |accepted| open(accepted, tls.clone(), stall_time))
         .buffer_unordered(HANDSHAKES_MAX)
         .filter_map(|opened| async { opened.map(Ok) })
@@ -58,7 +58,7 @@ async fn open(
     tls: Option<TlsAcceptor>,
     stall_time: Duration,
 ) -> Option<Connection> {
-    let Accepted { stream, client: address, place, .. } = accepted;
+    let Accepted { stream, client: address, permit: place, .. } = accepted;
     let stream: Pin<Box<dyn Speaks>> = match tls {
         None => Box::pin(PrefaceTimeout::new(HEAD_TIME, stream)),
         Some(tls) => {
@@ -72,7 +72,7 @@ async fn open(
 async fn handshake(
     tls: &TlsAcceptor,
     stream: TcpStream,
-    place: &Place,
+    place: &ConnectionPermit,
 ) -> Option<TlsStream<TcpStream>> {
     let shaken = tokio::select! {
         shaken = tokio::time::timeout(HEAD_TIME, tls.accept(stream)) => shaken,
@@ -192,12 +192,12 @@ impl AsyncWrite for Connection {
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    use super::super::super::places::Places;
+    use super::super::super::connection_permits::ConnectionPermits;
     use super::*;
 
     #[tokio::test]
     async fn a_connection_without_calls_ends_and_gives_its_place_back() {
-        let places = Arc::new(Places::new(1));
+        let places = Arc::new(ConnectionPermits::new(1));
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
         let place = places.take(address.ip()).ok().unwrap();
         place.heard();

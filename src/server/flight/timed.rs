@@ -17,8 +17,8 @@ use warp::http::{Request, Response};
 use warp::hyper::body::{Bytes, Frame, SizeHint};
 
 use super::super::budget::{Budget, Share};
+use super::super::connection_permits;
 use super::super::keys::KeyId;
-use super::super::places;
 use super::connection::Peer;
 use super::status;
 
@@ -53,7 +53,7 @@ where
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let peer = request.extensions().get::<Peer>().cloned();
         let key = request.extensions().get::<KeyId>().copied();
-        let client = places::client(key, peer.as_ref().map(|peer| peer.address));
+        let client = connection_permits::client(key, peer.as_ref().map(|peer| peer.address));
         let answer = peer.map(|peer| peer.pace.begin());
         let ends_at = Instant::now() + REQUEST_TIME;
         let share = self.budget.take(client, 0).ok();

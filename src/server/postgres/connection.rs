@@ -24,8 +24,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::codec::Framed;
 
+use super::super::connection_permits::{self, ConnectionPermit, Full};
 use super::super::keys::Pass;
-use super::super::places::{self, Full, Place};
 use super::answer::Answers;
 use super::checked::{Checked, LINGER_TIME, hang_up};
 use super::failure::fatal;
@@ -69,7 +69,7 @@ pub async fn run(
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
     handlers: &Handlers,
-    place: &Place,
+    place: &ConnectionPermit,
     full: Option<Full>,
 ) -> std::io::Result<()> {
     let started = start(stream, tls.as_ref(), handlers, place, full);
@@ -95,7 +95,7 @@ async fn start(
     stream: TcpStream,
     tls: Option<&TlsAcceptor>,
     handlers: &Handlers,
-    place: &Place,
+    place: &ConnectionPermit,
     full: Option<Full>,
 ) -> std::io::Result<Option<Socket>> {
     let address = stream.peer_addr()?;
@@ -129,7 +129,7 @@ fn is_starting(socket: &Socket) -> bool {
 async fn answer_next(
     socket: &mut Socket,
     handlers: &Handlers,
-    place: &Place,
+    place: &ConnectionPermit,
 ) -> std::io::Result<bool> {
     let phase = match socket.state() {
         State::AwaitingStartup => Phase::Startup,
@@ -169,7 +169,7 @@ async fn answer_next(
 
 fn client(socket: &Socket) -> Client {
     let key = socket.session_extensions().get::<Pass>().map(|pass| pass.key());
-    places::client(key, Some(socket.socket_addr()))
+    connection_permits::client(key, Some(socket.socket_addr()))
 }
 
 /// The next message. Until it is there the client is idle, and an error where others need its place, or
@@ -177,7 +177,7 @@ fn client(socket: &Socket) -> Client {
 async fn next_of_session(
     socket: &mut Socket,
     handlers: &Handlers,
-    place: &Place,
+    place: &ConnectionPermit,
 ) -> Option<PgWireResult<Message>> {
     place.idle();
     shrink(socket);

@@ -55,7 +55,7 @@ use self::connection::{Handlers, STARTUP_TIME};
 use self::idle::{IDLE_TIME, IdleSessions};
 use self::startup::Startup;
 pub use self::statement::Outline;
-use super::descriptors::places;
+use super::file_descriptors::connections_max;
 use super::tcp::{Accepted, RESERVED_CONNECTIONS, SQL_CONNECTIONS_MAX, connections};
 use super::{ListeningSockets, Service};
 
@@ -72,7 +72,11 @@ pub async fn serve(
     let handlers = Arc::new(handlers(service.clone()));
     let tls = tls.map(|tls| super::tls::speaking(&tls, &[ALPN]));
     let mut clients = JoinSet::new();
-    let accepted = connections(listener, places(SQL_CONNECTIONS_MAX), places(RESERVED_CONNECTIONS));
+    let accepted = connections(
+        listener,
+        connections_max(SQL_CONNECTIONS_MAX),
+        connections_max(RESERVED_CONNECTIONS),
+    );
     let mut accepted = std::pin::pin!(accepted);
     let mut stop = std::pin::pin!(service.stopped());
     loop {
@@ -98,7 +102,7 @@ async fn talk(
     handlers: Arc<Handlers>,
     service: Service,
 ) {
-    let Accepted { stream, place, full, .. } = accepted;
+    let Accepted { stream, permit: place, full, .. } = accepted;
     let talked = async {
         let (stream, other) = doubled(stream)?;
         let mut talk = std::pin::pin!(connection::run(stream, tls, &handlers, &place, full));

@@ -21,9 +21,9 @@ use datafusion_postgres::pgwire::messages::{PgWireBackendMessage, PgWireFrontend
 use futures::{Sink, SinkExt};
 
 use super::super::Service;
+use super::super::connection_permits::Full;
 use super::super::keyring::Keyring;
 use super::super::keys::{Denied, Pass};
-use super::super::places::Full;
 use super::super::request_log::Entry;
 use super::failure::{SUCCESSFUL, fatal};
 use super::messages;

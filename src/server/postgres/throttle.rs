@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use super::super::places::network;
+use super::super::connection_permits::network;
 
 /// A network without a failure for so long begins anew.
 const MEMORY_US: i64 = 60_000_000;

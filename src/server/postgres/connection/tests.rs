@@ -4,7 +4,7 @@ use futures::FutureExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::super::super::places::Places;
+use super::super::super::connection_permits::ConnectionPermits;
 use super::super::super::{Service, Settings};
 use super::*;
 
@@ -57,7 +57,7 @@ async fn a_client_without_a_place_hears_why() {
         [(Full::All, "all connections are taken"), (Full::Network, "your network has its share")]
     {
         let (mut client, stream) = connected().await;
-        let place = Arc::new(Places::new(1)).take([127, 0, 0, 1].into()).unwrap();
+        let place = Arc::new(ConnectionPermits::new(1)).take([127, 0, 0, 1].into()).unwrap();
         client.write_all(STARTUP).await.unwrap();
         let told = async {
             let (kind, payload) = heard(&mut client).await;
@@ -80,7 +80,7 @@ async fn a_query_can_be_cancelled_where_all_places_are_taken() {
     let cancel = Arc::new(DefaultCancelHandler::new(clients));
     let handlers = Handlers { cancel, ..super::super::handlers(service.clone()) };
     let (mut client, stream) = connected().await;
-    let place = Arc::new(Places::new(1)).take([127, 0, 0, 1].into()).unwrap();
+    let place = Arc::new(ConnectionPermits::new(1)).take([127, 0, 0, 1].into()).unwrap();
     let request = [16_i32, 80_877_102, 7, 9].map(i32::to_be_bytes).concat();
     client.write_all(&request).await.unwrap();
     run(stream, None, &handlers, &place, Some(Full::All)).await.unwrap();
@@ -92,7 +92,7 @@ async fn a_query_can_be_cancelled_where_all_places_are_taken() {
 async fn an_idle_client_whose_place_another_needs_hears_so() {
     let (_folder, service) = service();
     let handlers = super::super::handlers(service.clone());
-    let places = Arc::new(Places::yielding(1));
+    let places = Arc::new(ConnectionPermits::evicting_oldest(1));
     let place = places.take([127, 0, 0, 1].into()).unwrap();
     let (mut client, stream) = connected().await;
     client.write_all(STARTUP).await.unwrap();
@@ -131,7 +131,7 @@ async fn an_idle_session_ends_where_another_client_needs_the_memory_of_its_state
             break;
         }
     }
-    let places = Arc::new(Places::new(2));
+    let places = Arc::new(ConnectionPermits::new(2));
     let place = || places.take([127, 0, 0, 1].into()).unwrap();
     let (mut first, first_stream) = connected().await;
     let (mut second, second_stream) = connected().await;
@@ -166,7 +166,7 @@ async fn a_client_that_says_nothing_is_let_go() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (stream, address) = listener.accept().await.unwrap();
-    let place = Arc::new(Places::new(1)).take(address.ip()).unwrap();
+    let place = Arc::new(ConnectionPermits::new(1)).take(address.ip()).unwrap();
     run(stream, None, &handlers, &place, None).await.unwrap();
     assert_eq!(client.peek(&mut [0]).await.unwrap(), 0);
     service.close();

@@ -24,14 +24,14 @@ const NETWORK_BITS: u32 = 64;
 /// How long a client is idle before another may take its place.
 const IDLE_TIME: Duration = Duration::from_secs(30);
 
-pub struct Places {
-    places_max: usize,
+pub struct ConnectionPermits {
+    permits_max: usize,
     network_max: usize,
     idle_time: Duration,
     /// Whether all clients count as silent, whatever they do.
-    are_yielding: bool,
+    always_evict_oldest: bool,
     clients: Mutex<Clients>,
-    freed: Notify,
+    released: Notify,
 }
 
 #[derive(Default)]
@@ -43,13 +43,13 @@ struct Clients {
 
 struct Client {
     network: IpAddr,
-    standing: Mutex<Standing>,
+    activity: Mutex<Activity>,
     evicted: Notify,
 }
 
 /// Silent comes before idle, and idle for longer before idle for less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Standing {
+enum Activity {
     Silent,
     /// It waits for nothing since then.
     Idle(Instant),
@@ -57,8 +57,8 @@ enum Standing {
 }
 
 impl Client {
-    fn standing(&self) -> MutexGuard<'_, Standing> {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    fn activity(&self) -> MutexGuard<'_, Activity> {
+        self.activity.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -84,52 +84,52 @@ impl Full {
 }
 
 /// A place, free again once this is dropped.
-pub struct Place {
+pub struct ConnectionPermit {
     number: u64,
     client: Arc<Client>,
-    places: Arc<Places>,
+    permits: Arc<ConnectionPermits>,
 }
 
-impl Places {
-    pub fn new(places_max: usize) -> Self {
+impl ConnectionPermits {
+    pub fn new(permits_max: usize) -> Self {
         Self {
-            places_max,
-            network_max: places_max.div_ceil(NETWORK_SHARE),
+            permits_max,
+            network_max: permits_max.div_ceil(NETWORK_SHARE),
             idle_time: IDLE_TIME,
-            are_yielding: false,
+            always_evict_oldest: false,
             clients: Mutex::default(),
-            freed: Notify::new(),
+            released: Notify::new(),
         }
     }
 
     /// Places from which the next client always pushes out the oldest one.
-    pub fn yielding(places_max: usize) -> Self {
-        Self { are_yielding: true, ..Self::new(places_max) }
+    pub fn evicting_oldest(permits_max: usize) -> Self {
+        Self { always_evict_oldest: true, ..Self::new(permits_max) }
     }
 
     /// A free place, or that of a client that is silent or idle.
     ///
     /// # Errors
     /// Where no place is free and none of the clients that would have to go may.
-    pub fn take(self: &Arc<Self>, address: IpAddr) -> Result<Place, Full> {
+    pub fn take(self: &Arc<Self>, address: IpAddr) -> Result<ConnectionPermit, Full> {
         let network = network(address);
         let mut clients = self.clients();
         let of_network = clients.all.values().filter(|client| client.network == network).count();
         // Many clients may share an address, which is nobody's harm while there are places.
-        let are_plenty = clients.all.len() < self.places_max / 2;
+        let are_plenty = clients.all.len() < self.permits_max / 2;
         // All clients of a proxy on this machine have its address.
         let is_here = address.to_canonical().is_loopback();
         let is_crowded = of_network >= self.network_max && !are_plenty && !is_here;
-        if is_crowded || clients.all.len() >= self.places_max {
+        if is_crowded || clients.all.len() >= self.permits_max {
             let next = |(number, client): (&u64, &Arc<Client>)| {
-                let standing = *client.standing();
-                let may_go = match standing {
-                    Standing::Silent => true,
-                    Standing::Idle(since) => since.elapsed() >= self.idle_time,
-                    Standing::Busy => false,
+                let activity = *client.activity();
+                let may_go = match activity {
+                    Activity::Silent => true,
+                    Activity::Idle(since) => since.elapsed() >= self.idle_time,
+                    Activity::Busy => false,
                 };
                 (may_go && (!is_crowded || client.network == network))
-                    .then_some((standing, *number))
+                    .then_some((activity, *number))
             };
             let full = if is_crowded { Full::Network } else { Full::All };
             let (_, next) = clients.all.iter().filter_map(next).min().ok_or(full)?;
@@ -137,17 +137,17 @@ impl Places {
                 client.evicted.notify_one();
             }
         }
-        let standing = Mutex::new(Standing::Silent);
-        let client = Client { network, standing, evicted: Notify::new() };
+        let activity = Mutex::new(Activity::Silent);
+        let client = Client { network, activity, evicted: Notify::new() };
         let (number, client) = (clients.next_number, Arc::new(client));
         clients.next_number += 1;
         clients.all.insert(number, Arc::clone(&client));
-        Ok(Place { number, client, places: Arc::clone(self) })
+        Ok(ConnectionPermit { number, client, permits: Arc::clone(self) })
     }
 
     /// Ends when a place was given back, possibly one before this was called.
-    pub async fn freed(&self) {
-        self.freed.notified().await;
+    pub async fn released(&self) {
+        self.released.notified().await;
     }
 
     fn clients(&self) -> MutexGuard<'_, Clients> {
@@ -155,20 +155,20 @@ impl Places {
     }
 }
 
-impl Place {
+impl ConnectionPermit {
     /// From now on the place is the client's, until it is idle.
     pub fn heard(&self) {
-        self.stand(Standing::Busy);
+        self.set_activity(Activity::Busy);
     }
 
     /// The client waits for nothing, and may come again.
     pub fn idle(&self) {
-        self.stand(Standing::Idle(Instant::now()));
+        self.set_activity(Activity::Idle(Instant::now()));
     }
 
-    fn stand(&self, standing: Standing) {
-        if !self.places.are_yielding {
-            *self.client.standing() = standing;
+    fn set_activity(&self, activity: Activity) {
+        if !self.permits.always_evict_oldest {
+            *self.client.activity() = activity;
         }
     }
 
@@ -179,11 +179,11 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         // It is gone already where another client took the place.
-        self.places.clients().all.remove(&self.number);
-        self.places.freed.notify_one();
+        self.permits.clients().all.remove(&self.number);
+        self.permits.released.notify_one();
     }
 }
 
@@ -215,108 +215,108 @@ mod tests {
     /// An address of this machine, of which all places may be.
     const HERE: &str = "127.0.0.1";
 
-    fn places(places_max: usize) -> Arc<Places> {
-        Arc::new(Places::new(places_max))
+    fn permits(permits_max: usize) -> Arc<ConnectionPermits> {
+        Arc::new(ConnectionPermits::new(permits_max))
     }
 
-    fn take(places: &Arc<Places>, address: &str) -> Result<Place, Full> {
-        places.take(address.parse().unwrap())
+    fn take(permits: &Arc<ConnectionPermits>, address: &str) -> Result<ConnectionPermit, Full> {
+        permits.take(address.parse().unwrap())
     }
 
     /// Whether another client has taken the place.
-    async fn is_evicted(place: &Place) -> bool {
+    async fn is_evicted(permit: &ConnectionPermit) -> bool {
         tokio::select! {
             biased;
-            () = place.evicted() => true,
+            () = permit.evicted() => true,
             () = std::future::ready(()) => false,
         }
     }
 
     #[tokio::test]
     async fn the_client_that_is_silent_the_longest_gives_its_place_up() {
-        let places = places(3);
-        let all = [HERE; 3].map(|here| take(&places, here).unwrap());
+        let permits = permits(3);
+        let all = [HERE; 3].map(|here| take(&permits, here).unwrap());
         all[0].heard();
-        let fourth = take(&places, HERE).unwrap();
+        let fourth = take(&permits, HERE).unwrap();
         assert!(!is_evicted(&all[0]).await && is_evicted(&all[1]).await);
         assert!(!is_evicted(&all[2]).await && !is_evicted(&fourth).await);
     }
 
     #[tokio::test]
     async fn the_client_that_is_idle_the_longest_comes_after_the_silent_ones() {
-        let places = Places { idle_time: Duration::ZERO, ..Places::new(3) };
-        let places = Arc::new(places);
-        let all = [HERE; 3].map(|here| take(&places, here).unwrap());
+        let permits = ConnectionPermits { idle_time: Duration::ZERO, ..ConnectionPermits::new(3) };
+        let permits = Arc::new(permits);
+        let all = [HERE; 3].map(|here| take(&permits, here).unwrap());
         all[2].idle();
         all[0].idle();
         let mut newer = Vec::new();
         for (evicted, kept) in [(1, 2), (2, 0)] {
-            newer.push(take(&places, HERE).unwrap());
-            newer.iter().for_each(Place::heard);
+            newer.push(take(&permits, HERE).unwrap());
+            newer.iter().for_each(ConnectionPermit::heard);
             assert!(is_evicted(&all[evicted]).await && !is_evicted(&all[kept]).await);
         }
     }
 
     #[tokio::test]
     async fn who_was_just_heard_is_not_idle_yet() {
-        let places = places(1);
-        let first = take(&places, HERE).unwrap();
+        let permits = permits(1);
+        let first = take(&permits, HERE).unwrap();
         first.idle();
-        assert_eq!(take(&places, HERE).err(), Some(Full::All));
+        assert_eq!(take(&permits, HERE).err(), Some(Full::All));
     }
 
     #[tokio::test]
     async fn places_that_yield_are_never_kept() {
-        let places = Arc::new(Places::yielding(1));
-        let first = take(&places, HERE).unwrap();
+        let permits = Arc::new(ConnectionPermits::evicting_oldest(1));
+        let first = take(&permits, HERE).unwrap();
         first.heard();
-        let _second = take(&places, HERE).unwrap();
+        let _second = take(&permits, HERE).unwrap();
         assert!(is_evicted(&first).await);
     }
 
     #[test]
     fn without_silent_clients_a_place_must_be_given_back() {
-        let places = places(2);
-        let all = [HERE; 2].map(|here| take(&places, here).unwrap());
-        all.iter().for_each(Place::heard);
-        assert_eq!(take(&places, HERE).err(), Some(Full::All));
+        let permits = permits(2);
+        let all = [HERE; 2].map(|here| take(&permits, here).unwrap());
+        all.iter().for_each(ConnectionPermit::heard);
+        assert_eq!(take(&permits, HERE).err(), Some(Full::All));
         let [first, _second] = all;
         drop(first);
-        assert!(take(&places, HERE).is_ok());
+        assert!(take(&permits, HERE).is_ok());
     }
 
     #[test]
     fn the_place_of_an_evicted_client_is_given_back_once() {
-        let places = places(1);
-        let first = take(&places, HERE).unwrap();
-        let second = take(&places, HERE).unwrap();
+        let permits = permits(1);
+        let first = take(&permits, HERE).unwrap();
+        let second = take(&permits, HERE).unwrap();
         second.heard();
         drop(first);
-        assert_eq!(take(&places, HERE).err(), Some(Full::All));
+        assert_eq!(take(&permits, HERE).err(), Some(Full::All));
     }
 
     #[tokio::test]
     async fn a_network_has_more_than_a_quarter_only_while_places_are_plenty() {
-        let places = places(8);
-        let all = ["192.0.2.1"; 4].map(|address| take(&places, address).unwrap());
-        let fifth = take(&places, "192.0.2.1").unwrap();
+        let permits = permits(8);
+        let all = ["192.0.2.1"; 4].map(|address| take(&permits, address).unwrap());
+        let fifth = take(&permits, "192.0.2.1").unwrap();
         assert!(is_evicted(&all[0]).await && !is_evicted(&all[1]).await);
         assert!(!is_evicted(&fifth).await);
     }
 
     #[tokio::test]
     async fn a_network_takes_a_quarter_of_the_places() {
-        let places = places(8);
-        let [first, second] = ["192.0.2.1"; 2].map(|address| take(&places, address).unwrap());
+        let permits = permits(8);
+        let [first, second] = ["192.0.2.1"; 2].map(|address| take(&permits, address).unwrap());
         let [other, _another] =
-            ["192.0.2.2", "192.0.2.4"].map(|address| take(&places, address).unwrap());
-        let third = take(&places, "::ffff:192.0.2.1").unwrap();
+            ["192.0.2.2", "192.0.2.4"].map(|address| take(&permits, address).unwrap());
+        let third = take(&permits, "::ffff:192.0.2.1").unwrap();
         assert!(is_evicted(&first).await && !is_evicted(&second).await);
         assert!(!is_evicted(&other).await);
         second.heard();
         third.heard();
-        assert_eq!(take(&places, "192.0.2.1").err(), Some(Full::Network));
-        assert!(take(&places, "192.0.2.3").is_ok());
+        assert_eq!(take(&permits, "192.0.2.1").err(), Some(Full::Network));
+        assert!(take(&permits, "192.0.2.3").is_ok());
     }
 
     #[test]

@@ -32,11 +32,11 @@ pub fn raise() -> Option<usize> {
 }
 
 /// As many of a listener's usual places as there are descriptors for, one at least.
-pub fn places(usual: usize) -> usize {
-    limit().map_or(usual, |limit| places_within(usual, limit))
+pub fn connections_max(usual: usize) -> usize {
+    limit().map_or(usual, |limit| connections_within(usual, limit))
 }
 
-fn places_within(usual: usize, limit: usize) -> usize {
+fn connections_within(usual: usize, limit: usize) -> usize {
     let connections = limit - OTHERS_WANTED.min(limit / 2);
     let scaled = usual.saturating_mul(connections) / CONNECTIONS_WANTED;
     scaled.min(usual).max(1)
@@ -66,8 +66,8 @@ mod tests {
             (256, [92, 1, 11]),
             (0, [1, 1, 1]),
         ] {
-            let places = [4096, 16, 512].map(|usual| places_within(usual, limit));
-            assert_eq!(places, expected, "of {limit}");
+            let connections = [4096, 16, 512].map(|usual| connections_within(usual, limit));
+            assert_eq!(connections, expected, "of {limit}");
         }
     }
 }
