@@ -7,7 +7,7 @@
 //! and `audit` write down who asked what. Reports are `jobs`, made on
 //! the threads of `compute_pool` from the data of the `snapshots`; everybody else only looks at them.
 //! Connections have `connection_permits`, and `response_tracker` and `deadline` see that nothing waits for a client for ever.
-//! There are as many places as `file_descriptors` allow. `memory_shares` divides the memory, and `budget` counts what clients have of it.
+//! There are as many places as `file_descriptors` allow. `memory_limits` divides the memory, and `budget` counts what clients have of it.
 //! What the figures are is the engine's; nothing here computes one.
 
 mod audit;
@@ -35,7 +35,7 @@ mod keys;
 mod legacy_api;
 mod listener;
 mod listening_sockets;
-mod memory_shares;
+mod memory_limits;
 mod metrics;
 mod negotiate;
 mod openapi;
@@ -82,7 +82,7 @@ pub use self::jobs::{Limits, Retention};
 pub use self::keyring::Keyring;
 pub use self::keys::{Key, KeyId, Keys, ROLES, Role};
 pub use self::listening_sockets::ListeningSockets;
-pub use self::memory_shares::{MemoryFlags, part_of_machine};
+pub use self::memory_limits::{MemoryFlags, part_of_machine};
 pub use self::origin::Origin;
 #[cfg(unix)]
 pub use self::questions::worker;

@@ -15,7 +15,7 @@ use super::{Described, Failure, Head, Question, Rows};
 use crate::error::{Error, Result};
 use crate::fair_semaphore::QueueFull;
 use crate::server::jobs::Jobs;
-use crate::server::memory_shares::beside_bytes;
+use crate::server::memory_limits::beside_bytes;
 use crate::sql::spool::{Spools, Watch, Writer};
 use crate::sql::{Cut, Limits, STACK_BYTES};
 use crate::workers::{Frame, Lease, Lost, Pool, Program, Terms, Turn, frames, sandbox};
