@@ -44,7 +44,7 @@ mod origin;
 mod postgres;
 mod preface;
 mod problem;
-mod questions;
+mod queries;
 mod report_request;
 mod reports;
 mod request;
@@ -85,7 +85,7 @@ pub use self::listening_sockets::ListeningSockets;
 pub use self::memory_limits::{MemoryFlags, part_of_machine};
 pub use self::origin::Origin;
 #[cfg(unix)]
-pub use self::questions::worker;
+pub use self::queries::worker;
 pub use self::request_limits::HEADER_BYTES_MAX;
 pub use self::router::router;
 pub use self::routes::{ROUTES, Route};
@@ -153,7 +153,7 @@ pub async fn run(
         let service = service.clone();
         async move {
             if let Ok(snapshot) = service.snapshots.newest().await {
-                service.questions.warm(snapshot.version());
+                service.queries.warm(snapshot.version());
             }
         }
     });

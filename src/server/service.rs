@@ -13,7 +13,7 @@ use warp::reply::Response as Reply;
 use super::compute_pool::ComputePool;
 use super::jobs::Jobs;
 use super::metrics::Metrics;
-use super::questions::Questions;
+use super::queries::QueryService;
 use super::settings::Settings;
 use super::snapshots::Snapshots;
 use crate::error::Result;
@@ -29,7 +29,7 @@ pub struct Shared {
     pub jobs: Jobs,
     pub metrics: Metrics,
     pub compute: Arc<ComputePool>,
-    pub questions: Questions,
+    pub queries: QueryService,
     stopping: AtomicBool,
     stops: Notify,
 }
@@ -60,27 +60,18 @@ impl Service {
         )?;
         let metrics = Metrics::new(jobs.clone());
         let program = settings.worker.clone();
-        let questions = Questions::open(data.clone(), &jobs, settings.sql, program)?;
+        let queries = QueryService::open(data.clone(), &jobs, settings.sql, program)?;
         let (stopping, stops) = (AtomicBool::new(false), Notify::new());
         let chain = settings.chain.clone().unwrap_or_else(|| name_of(&data));
-        let shared = Shared {
-            settings,
-            chain,
-            snapshots,
-            jobs,
-            metrics,
-            compute,
-            questions,
-            stopping,
-            stops,
-        };
+        let shared =
+            Shared { settings, chain, snapshots, jobs, metrics, compute, queries, stopping, stops };
         Ok(Self(Arc::new(shared)))
     }
 
     /// Lets what was decided and logged reach the disk; triggers are refused from then on.
     pub fn close(&self) {
         self.stop_waiting();
-        self.questions.close();
+        self.queries.close();
         self.jobs.close();
         if let Some(audit) = &self.settings.audit {
             audit.flush();

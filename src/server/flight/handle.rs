@@ -9,7 +9,7 @@ use arrow_flight::FlightData;
 use arrow_flight::utils::batches_to_flight_data;
 use bytes::Bytes;
 
-use super::super::questions::Question;
+use super::super::queries::SqlQuery;
 use super::mac::MacKeys;
 use super::values::ValuesReader;
 use crate::error::{Error, Result};
@@ -72,8 +72,8 @@ impl Prepared {
     ///
     /// # Errors
     /// Where the values cannot be written, as no batch of a client's is.
-    pub fn question(&self, version: u64, limits: Limits) -> Result<Question> {
-        let question = Question::new(version, self.sql.as_str(), limits);
+    pub fn question(&self, version: u64, limits: Limits) -> Result<SqlQuery> {
+        let question = SqlQuery::new(version, self.sql.as_str(), limits);
         match &self.values {
             Some(values) => question.with_row(values),
             // One that has parameters fails as it runs, and names the first.

@@ -13,7 +13,7 @@ use futures::{Stream, StreamExt, TryStreamExt, future};
 use tonic::{Code, Status};
 
 use super::super::budget::Share;
-use super::super::questions::Rows;
+use super::super::queries::Rows;
 use super::super::request_log::Entry;
 use super::{calls, status};
 use crate::sql::Limits;

@@ -25,7 +25,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::super::Service;
 use super::super::budget::ROWS_BYTES;
-use super::super::questions::{Described, Question, Rows};
+use super::super::queries::{Described, Rows, SqlQuery};
 use super::super::request_log::Entry;
 use super::handle::Prepared;
 use super::mac::MacKeys;
@@ -68,18 +68,18 @@ impl FlightSql {
 
     /// What the newest version has.
     async fn session(&self) -> Answer<Arc<Session>> {
-        let session = self.service.questions.session(self.version().await?).await;
+        let session = self.service.queries.session(self.version().await?).await;
         session.map_err(|failure| status::of(failure.into()))
     }
 
     /// The statement as it would be asked now.
-    async fn question(&self, prepared: &Prepared) -> Answer<Question> {
-        let limits = self.service.questions.limits();
+    async fn question(&self, prepared: &Prepared) -> Answer<SqlQuery> {
+        let limits = self.service.queries.limits();
         prepared.question(self.version().await?, limits).map_err(status::of)
     }
 
     async fn describe(&self, prepared: &Prepared) -> Answer<Described> {
-        let described = self.service.questions.describe(self.question(prepared).await?).await;
+        let described = self.service.queries.describe(self.question(prepared).await?).await;
         described.map_err(|failure| status::of(failure.into()))
     }
 
@@ -113,9 +113,9 @@ impl FlightSql {
 
     /// The rows of the statement, as it runs now.
     async fn begun(&self, prepared: &Prepared) -> Answer<(Rows, Limits)> {
-        let rows = self.service.questions.run(self.question(prepared).await?).await;
+        let rows = self.service.queries.run(self.question(prepared).await?).await;
         let rows = rows.map_err(|failure| status::of(failure.into()))?;
-        Ok((rows, self.service.questions.limits()))
+        Ok((rows, self.service.queries.limits()))
     }
 }
 
@@ -335,7 +335,7 @@ impl FlightSqlService for FlightSql {
         query: CommandGetSqlInfo,
         request: Request<FlightDescriptor>,
     ) -> Answer<Response<FlightInfo>> {
-        let facts = catalog::facts(self.service.questions.limits())?;
+        let facts = catalog::facts(self.service.queries.limits())?;
         info(&query.into_builder(&facts).schema(), request)
     }
 
@@ -344,7 +344,7 @@ impl FlightSqlService for FlightSql {
         query: CommandGetSqlInfo,
         _: Request<Ticket>,
     ) -> Answer<Response<<Self as FlightService>::DoGetStream>> {
-        let facts = catalog::facts(self.service.questions.limits())?;
+        let facts = catalog::facts(self.service.queries.limits())?;
         taken(query.into_builder(&facts).build())
     }
 

@@ -12,7 +12,7 @@ use datafusion_postgres::pgwire::api::{ClientInfo, Type};
 use datafusion_postgres::pgwire::error::PgWireResult;
 use serde::{Deserialize, Serialize};
 
-use super::super::questions::Failure;
+use super::super::queries::Failure;
 use super::dialect::Client;
 use super::failure::{self, error, of_planning, to_failure};
 use super::parameters::{self, Parameter};

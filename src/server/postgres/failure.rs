@@ -6,7 +6,7 @@ use datafusion::error::DataFusionError;
 use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError};
 
 use super::super::problem::Refusal;
-use super::super::questions::Failure;
+use super::super::queries::Failure;
 use crate::error::{Error, Fault};
 use crate::sql::place_of;
 

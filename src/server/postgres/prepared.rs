@@ -12,7 +12,7 @@ use datafusion_postgres::pgwire::api::stmt::QueryParser;
 use datafusion_postgres::pgwire::api::{ClientInfo, Type};
 use datafusion_postgres::pgwire::error::PgWireResult;
 
-use super::super::{Service, questions};
+use super::super::{Service, queries};
 use super::answerer::Form;
 use super::failure::{self, error};
 use super::idle::IdleSessions;
@@ -72,7 +72,7 @@ impl Planner {
     /// # Errors
     /// Where it is not SQL, says where.
     pub async fn read(&self, text: &str) -> PgWireResult<Vec<Option<Command>>> {
-        let read = self.service.questions.read(text).await.map_err(failure::of_failure)?;
+        let read = self.service.queries.read(text).await.map_err(failure::of_failure)?;
         Ok(read.into_iter().map(Outline::into_command).collect())
     }
 
@@ -86,16 +86,16 @@ impl Planner {
         text: &str,
         form: Form,
         bytes: Bytes,
-    ) -> PgWireResult<questions::Question> {
+    ) -> PgWireResult<queries::SqlQuery> {
         let limits = self.limits(client);
         let edition = self.service.snapshots.newest().await.map_err(failure::of_refusal)?;
-        let question = questions::Question::new(edition.version(), text, limits);
-        Ok(question.of_postgres(form, bytes))
+        let question = queries::SqlQuery::new(edition.version(), text, limits);
+        Ok(question.with_postgres_form(form, bytes))
     }
 
     /// Those of a client's question.
     pub fn limits(&self, client: &impl ClientInfo) -> Limits {
-        self.service.questions.limits().at_most(statement_time(client.metadata()), None)
+        self.service.queries.limits().at_most(statement_time(client.metadata()), None)
     }
 
     async fn parse(
@@ -116,7 +116,7 @@ impl Planner {
         }
         let form = Form::new(0, client, hints);
         let question = self.question(client, text, form.clone(), Bytes::new()).await?;
-        let described = self.service.questions.describe(question).await;
+        let described = self.service.queries.describe(question).await;
         let described = described.map_err(failure::of_failure)?;
         let sent_as = described.sent_as.into_iter();
         let sent_as = sent_as.map(|oid| Type::from_oid(oid).unwrap_or(Type::UNKNOWN)).collect();

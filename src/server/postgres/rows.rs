@@ -16,7 +16,7 @@ use datafusion_postgres::pgwire::messages::data::DataRow;
 use datafusion_postgres::pgwire::types::format::FormatOptions;
 use futures::StreamExt;
 
-use super::super::questions::Question;
+use super::super::queries::SqlQuery;
 use super::failure::{self, error};
 use super::kept;
 use super::prepared::Planner;
@@ -37,14 +37,14 @@ pub const WARNING: &str = "WARNING";
 /// Where it cannot be planned or carried out, or the client has too many answers open.
 pub async fn run(
     planner: &Planner,
-    question: Question,
+    question: SqlQuery,
     client: &impl ClientInfo,
     format: &Format,
 ) -> PgWireResult<Answer> {
     let limits = planner.limits(client);
     let options = Arc::new(FormatOptions::from_client_metadata(client.metadata()));
     let open = kept::open_answer(client, &planner.service.compute.budget)?;
-    let rows = planner.service.questions.run(question).await.map_err(failure::of_failure)?;
+    let rows = planner.service.queries.run(question).await.map_err(failure::of_failure)?;
     let columns = Arc::new(columns(&rows.schema(), format, Some(options))?);
     let (cut, deliveries) = (rows.cut(), rows.deliveries());
     let delivered = deliveries.clone();

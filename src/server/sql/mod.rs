@@ -1,6 +1,6 @@
-//! `/v1/sql`: any question in SQL, its rows sent as they come.
+//! `/v1/sql`: any query in SQL, its rows sent as they come.
 //!
-//! [`sql_request`] reads the question, [`sending`] sends the rows. What may be asked, and the limits of it,
+//! [`sql_request`] reads the query, [`sending`] sends the rows. What may be asked, and the limits of it,
 //! are those of [`crate::sql`]: a query that meets the limit of time or of memory is refused with 422
 //! and the limit's name; one that meets the limit of rows is cut off, and says so.
 
@@ -19,7 +19,7 @@ use super::snapshots::Snapshot;
 use crate::error::Error;
 use crate::sql::Limits;
 
-/// The question of a request in SQL; `None` where it has none.
+/// The query of a request in SQL; `None` where it has none.
 pub fn text(request: &Request) -> Option<String> {
     SqlRequest::read(request).ok().map(|wanted| wanted.sql)
 }
@@ -29,14 +29,14 @@ pub async fn answer(service: &Service, request: &Request) -> Answer {
     let wanted = SqlRequest::read(request)?;
     let limits = service.settings.sql.at_most(wanted.time, wanted.rows);
     let snapshot = service.snapshots.at(wanted.version).await?;
-    let question = wanted.question(snapshot.version(), limits);
-    // The same question has the same answer as long as there is no other data, unless it asks for
+    let query = wanted.query(snapshot.version(), limits);
+    // The same query has the same answer as long as there is no other data, unless it asks for
     // more than the data.
     let tag = tag(&wanted, &snapshot, limits);
     if request.method == Method::GET && is_known(request, &tag) {
         let described = {
-            let (service, question) = (service.clone(), question.clone());
-            async move { service.questions.describe(question).await.map_err(Error::from) }
+            let (service, query) = (service.clone(), query.clone());
+            async move { service.queries.describe(query).await.map_err(Error::from) }
         };
         let described = sending::on_threads(service.compute.handle(), described).await?;
         if described.is_repeatable {
@@ -46,7 +46,7 @@ pub async fn answer(service: &Service, request: &Request) -> Answer {
         }
     }
     let folder = snapshot.dataset.folder().to_owned();
-    let asked = sending::Asked { question, limits, format: wanted.format, folder };
+    let asked = sending::Asked { query, limits, format: wanted.format, folder };
     let (reply, is_repeatable) = sending::reply(service, asked).await?;
     Ok(match is_repeatable && request.method != Method::POST {
         true => tagged(reply, &tag),

@@ -1,4 +1,4 @@
-//! The rows of a question on their way to a client.
+//! The rows of a query on their way to a client.
 //!
 //! What fits into the first part is sent as a whole, with headers that tell the outcome. Of more, the
 //! first part is sent when it is full and the rest as it comes: a cut is noted behind the last row
@@ -23,7 +23,7 @@ use warp::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use warp::reply::Response as Reply;
 
 use super::super::budget::{Budget, Share};
-use super::super::questions::{Question, Rows};
+use super::super::queries::{Rows, SqlQuery};
 use super::super::reports::without_folder;
 use super::super::router::REQUEST_BYTES;
 use super::super::{Service, download};
@@ -85,7 +85,7 @@ impl FirstPart {
 }
 
 pub struct Asked {
-    pub question: Question,
+    pub query: SqlQuery,
     pub limits: Limits,
     pub format: Format,
     /// Where the tables lie, which is nobody's business.
@@ -111,7 +111,7 @@ pub async fn on_threads<T: Send + 'static>(
 /// The answer, and whether it is the same whenever it is asked for over the same data.
 ///
 /// # Errors
-/// Where the question cannot be answered, as far as that shows within the first part.
+/// Where the query cannot be answered, as far as that shows within the first part.
 pub async fn reply(service: &Service, asked: Asked) -> Result<(Reply, bool)> {
     let media_type = download::file_type(asked.format).media_type;
     let threads = service.compute.handle();
@@ -141,8 +141,8 @@ enum Rest {
 }
 
 async fn first_part(service: Service, asked: Asked) -> Result<(FirstPart, Rest, bool)> {
-    let Asked { question, limits, format, folder } = asked;
-    let rows = service.questions.run(question).await?;
+    let Asked { query, limits, format, folder } = asked;
+    let rows = service.queries.run(query).await?;
     let mut first = FirstPart::new(&service.compute.budget, format)?;
     let (is_plan, is_repeatable) = (rows.head().is_plan, rows.head().is_repeatable);
     let described = rows.head().descriptions();

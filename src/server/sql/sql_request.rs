@@ -1,4 +1,4 @@
-//! The question: its text, the values of its parameters, and how the rows are wanted.
+//! The query: its text, the values of its parameters, and how the rows are wanted.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use warp::http::Method;
 use warp::http::header::ACCEPT;
 
 use super::super::problem::{Answer, Refusal};
-use super::super::questions::Question;
+use super::super::queries::SqlQuery;
 use super::super::request::Request;
 use super::super::{download, negotiate};
 use crate::option_text::{FORMATS, parse_keyword};
@@ -97,12 +97,12 @@ impl SqlRequest {
         }
     }
 
-    /// The question over a version of the data, within the limits.
-    pub fn question(&self, version: u64, limits: Limits) -> Question {
-        let question = Question::new(version, self.sql.as_str(), limits);
+    /// The query over a version of the data, within the limits.
+    pub fn query(&self, version: u64, limits: Limits) -> SqlQuery {
+        let query = SqlQuery::new(version, self.sql.as_str(), limits);
         match &self.params {
-            Some(params) => question.with_json(params.clone()),
-            None => question,
+            Some(params) => query.with_json(params.clone()),
+            None => query,
         }
     }
 }

@@ -37,7 +37,7 @@ use flatbuffers::VerifierOptions;
 
 use self::layout::Layout;
 use self::types::{FIELDS_MAX, check_field};
-use super::super::questions::{not_one_row, of_values};
+use super::super::queries::{not_one_row, wrong_values};
 use crate::error::{Error, Result};
 
 /// Metadata and bodies of all messages that bind values to one statement; as much as the body of a
@@ -149,5 +149,5 @@ impl ValuesReader {
 }
 
 fn refused(reason: &str) -> Error {
-    of_values(format!("the values cannot be bound: {reason}"))
+    wrong_values(format!("the values cannot be bound: {reason}"))
 }

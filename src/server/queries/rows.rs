@@ -1,4 +1,4 @@
-//! The rows of a question, wherever they are computed.
+//! The rows of a query, wherever they are computed.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::sql::spool::Reader;
 use crate::sql::{self, Cut, Deliveries};
 
-/// Batches, in the order in which they were computed. Dropping them ends the question.
+/// Batches, in the order in which they were computed. Dropping them ends the query.
 pub struct Rows {
     head: Head,
     schema: SchemaRef,
@@ -25,9 +25,9 @@ pub struct Rows {
 }
 
 enum Batches {
-    Here(Box<sql::Rows>),
+    Local(Box<sql::Rows>),
     #[cfg(unix)]
-    Apart {
+    Worker {
         batches: Reader,
         /// What receives them; it ends with them.
         _receiving: JoinSet<()>,
@@ -35,21 +35,21 @@ enum Batches {
 }
 
 impl Rows {
-    pub fn here(head: Head, rows: sql::Rows) -> Self {
+    pub fn local(head: Head, rows: sql::Rows) -> Self {
         let (schema, cut) = (rows.schema(), rows.cut());
-        Self { head, schema, cut, batches: Batches::Here(Box::new(rows)) }
+        Self { head, schema, cut, batches: Batches::Local(Box::new(rows)) }
     }
 
     /// What tasks receive from another process.
     #[cfg(unix)]
-    pub fn apart(
+    pub fn from_worker(
         head: Head,
         schema: SchemaRef,
         cut: Cut,
         batches: Reader,
         receiving: JoinSet<()>,
     ) -> Self {
-        Self { head, schema, cut, batches: Batches::Apart { batches, _receiving: receiving } }
+        Self { head, schema, cut, batches: Batches::Worker { batches, _receiving: receiving } }
     }
 
     pub fn head(&self) -> &Head {
@@ -69,9 +69,9 @@ impl Rows {
     /// client that may not be idle.
     pub fn deliveries(&self) -> Deliveries {
         match &self.batches {
-            Batches::Here(rows) => rows.deliveries(),
+            Batches::Local(rows) => rows.deliveries(),
             #[cfg(unix)]
-            Batches::Apart { batches, .. } => batches.deliveries(),
+            Batches::Worker { batches, .. } => batches.deliveries(),
         }
     }
 }
@@ -81,9 +81,9 @@ impl Stream for Rows {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context) -> Poll<Option<Self::Item>> {
         match &mut self.batches {
-            Batches::Here(rows) => rows.poll_next_unpin(context),
+            Batches::Local(rows) => rows.poll_next_unpin(context),
             #[cfg(unix)]
-            Batches::Apart { batches, .. } => batches.poll_next_unpin(context),
+            Batches::Worker { batches, .. } => batches.poll_next_unpin(context),
         }
     }
 }
@@ -107,7 +107,7 @@ mod tests {
             drop(writer);
         }
         let head = Head { descriptions: Vec::new(), is_plan: false, is_repeatable: true };
-        let rows = Rows::apart(head, schema, Cut::default(), batches, JoinSet::new());
+        let rows = Rows::from_worker(head, schema, Cut::default(), batches, JoinSet::new());
         rows.map(|item| item.is_ok()).collect().await
     }
 

@@ -58,7 +58,7 @@ pub fn with_row(session: &Session, plan: LogicalPlan, values: &RecordBatch) -> R
         return Err(not_one_row(values.num_rows()));
     }
     if values.num_columns() > wanted.fields().len() {
-        return Err(of_values(format!(
+        return Err(wrong_values(format!(
             "{} values are bound to the statement; expected {}",
             values.num_columns(),
             wanted.fields().len()
@@ -68,7 +68,7 @@ pub fn with_row(session: &Session, plan: LogicalPlan, values: &RecordBatch) -> R
         let column = values.column_by_name(parameter.name());
         let column = column
             .or_else(|| values.columns().get(place))
-            .ok_or_else(|| of_values(format!("no value is bound to {}", parameter.name())))?;
+            .ok_or_else(|| wrong_values(format!("no value is bound to {}", parameter.name())))?;
         let value = ScalarValue::try_from_array(column, 0)?;
         let name = parameter.name().trim_start_matches('$');
         taken_as(session.zones(), name, value, Some(parameter.data_type()))
@@ -82,11 +82,11 @@ pub fn with_row(session: &Session, plan: LogicalPlan, values: &RecordBatch) -> R
 }
 
 pub fn not_one_row(rows: usize) -> Error {
-    of_values(format!("{rows} rows of values are bound to the statement; expected one"))
+    wrong_values(format!("{rows} rows of values are bound to the statement; expected one"))
 }
 
 /// The values that are bound are not those that the statement takes.
-pub fn of_values(sentence: String) -> Error {
+pub fn wrong_values(sentence: String) -> Error {
     Error::Query(QueryError::new(Fault::Parameter, sentence))
 }
 

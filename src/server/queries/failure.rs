@@ -1,4 +1,4 @@
-//! Why a question has no answer, as it crosses between processes.
+//! Why a query has no answer, as it crosses between processes.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,14 +26,17 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Whether the question is wrong or meets a limit, so that the process that tells it can answer
+    /// Whether the query is wrong or meets a limit, so that the process that tells it can answer
     /// others.
-    pub fn is_of_question(&self) -> bool {
-        /// SQLSTATE classes and codes of such questions, as opposed to those of the server.
-        const OF_QUESTION: [&str; 9] = ["08", "0A", "20", "21", "22", "25", "42", "53", "57014"];
+    pub fn is_client_error(&self) -> bool {
+        /// SQLSTATE classes and codes of such queries, as opposed to those of the server.
+        const CLIENT_ERROR_CODES: [&str; 9] =
+            ["08", "0A", "20", "21", "22", "25", "42", "53", "57014"];
         match self {
             Self::Argument(_) | Self::Query(..) | Self::Limit(_) | Self::Busy(_) => true,
-            Self::Postgres { code, .. } => OF_QUESTION.iter().any(|class| code.starts_with(class)),
+            Self::Postgres { code, .. } => {
+                CLIENT_ERROR_CODES.iter().any(|class| code.starts_with(class))
+            }
             _ => false,
         }
     }
@@ -132,7 +135,7 @@ mod tests {
             (postgres("57P03"), false),
             (postgres("XX000"), false),
         ] {
-            assert_eq!(failure.is_of_question(), expected, "{failure:?}");
+            assert_eq!(failure.is_client_error(), expected, "{failure:?}");
         }
     }
 }

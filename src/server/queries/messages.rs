@@ -15,7 +15,7 @@ use crate::error::Result;
 ///
 /// # Errors
 /// Where one of its types is unknown to Arrow IPC.
-pub fn of_batch(batch: &RecordBatch) -> Result<Vec<u8>> {
+pub fn batch_to_ipc(batch: &RecordBatch) -> Result<Vec<u8>> {
     let bytes = Vec::with_capacity(batch.get_array_memory_size().min(BATCH_BYTES) + (4 << 10));
     let mut writer = StreamWriter::try_new(bytes, &batch.schema())?;
     writer.write(batch)?;
@@ -26,35 +26,35 @@ pub fn of_batch(batch: &RecordBatch) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// Where one of its types is unknown to Arrow IPC.
-pub fn of_schema(schema: &Schema) -> Result<Vec<u8>> {
+pub fn schema_to_ipc(schema: &Schema) -> Result<Vec<u8>> {
     Ok(StreamWriter::try_new(Vec::new(), schema)?.into_inner()?)
 }
 
-/// The batch of a stream that [`of_batch`] made. Its columns are parts of the bytes.
+/// The batch of a stream that [`batch_to_ipc`] made. Its columns are parts of the bytes.
 ///
 /// # Errors
 /// Where the bytes are another's.
-pub fn batch(bytes: Vec<u8>) -> std::result::Result<RecordBatch, ArrowError> {
+pub fn read_batch(bytes: Vec<u8>) -> std::result::Result<RecordBatch, ArrowError> {
     let mut bytes = Buffer::from_vec(bytes);
     let batch = StreamDecoder::new().decode(&mut bytes)?;
     batch.ok_or_else(|| ArrowError::IpcError("a batch without rows or columns".into()))
 }
 
-/// The one row that is bound to a statement, of a stream that [`of_batch`] made.
+/// The one row that is bound to a statement, of a stream that [`batch_to_ipc`] made.
 ///
 /// # Errors
 /// Where the bytes are another's.
-pub fn row(bytes: &[u8]) -> Result<RecordBatch> {
+pub fn read_row(bytes: &[u8]) -> Result<RecordBatch> {
     let mut batches = StreamReader::try_new(Cursor::new(bytes), None)?;
     let schema = batches.schema();
     Ok(batches.next().transpose()?.unwrap_or_else(|| RecordBatch::new_empty(schema)))
 }
 
-/// The schema of a stream that [`of_schema`] made.
+/// The schema of a stream that [`schema_to_ipc`] made.
 ///
 /// # Errors
 /// Where the bytes are another's.
-pub fn schema(bytes: &[u8]) -> std::result::Result<SchemaRef, ArrowError> {
+pub fn read_schema(bytes: &[u8]) -> std::result::Result<SchemaRef, ArrowError> {
     Ok(StreamReader::try_new(Cursor::new(bytes), None)?.schema())
 }
 
@@ -94,8 +94,8 @@ pub mod wire {
     pub const BATCH: u8 = 20;
     pub const ENDED: u8 = 21;
     pub const FAILED: u8 = 22;
-    /// After the end of [`RUN`], and after [`FAILED`]: nothing of the question goes on any more.
-    pub const RESTED: u8 = 23;
+    /// After the end of [`RUN`], and after [`FAILED`]: nothing of the query goes on any more.
+    pub const IDLE: u8 = 23;
     /// Asked by a worker while it works, and answered by the server under the same kind: the list of
     /// reports, and to look at the file of one that is broken.
     pub const REPORTS: u8 = 32;
@@ -146,14 +146,14 @@ pub mod wire {
     impl Described {
         /// The header, and what stands behind it.
         pub fn message(&self) -> Result<(Vec<u8>, Vec<u8>)> {
-            let mut behind = of_schema(&self.columns)?;
+            let mut behind = schema_to_ipc(&self.columns)?;
             let header = Header {
                 columns_bytes: behind.len(),
                 sent_as: self.sent_as.clone(),
                 is_repeatable: self.is_repeatable,
             };
-            behind.extend(of_schema(&self.parameters)?);
-            let header = frames::header(&header).map_err(unwritten)?;
+            behind.extend(schema_to_ipc(&self.parameters)?);
+            let header = frames::header(&header).map_err(unencodable)?;
             Ok((header, behind))
         }
 
@@ -162,15 +162,15 @@ pub mod wire {
             let (columns, parameters) =
                 behind.split_at_checked(header.columns_bytes).ok_or(io::ErrorKind::InvalidData)?;
             Ok(Self {
-                columns: schema(columns).map_err(io::Error::other)?,
-                parameters: schema(parameters).map_err(io::Error::other)?,
+                columns: read_schema(columns).map_err(io::Error::other)?,
+                parameters: read_schema(parameters).map_err(io::Error::other)?,
                 sent_as: header.sent_as,
                 is_repeatable: header.is_repeatable,
             })
         }
     }
 
-    pub fn unwritten(error: io::Error) -> crate::Error {
+    pub fn unencodable(error: io::Error) -> crate::Error {
         crate::Error::bug(format!("what crosses to a worker cannot be written: {error}"))
     }
 
@@ -238,11 +238,14 @@ mod tests {
             )]))),
             without_columns,
         ] {
-            assert_eq!(batch(of_batch(&sent).unwrap()).unwrap(), sent);
-            assert_eq!(row(&of_batch(&sent).unwrap()).unwrap(), sent);
-            assert_eq!(schema(&of_schema(&sent.schema()).unwrap()).unwrap(), sent.schema());
+            assert_eq!(read_batch(batch_to_ipc(&sent).unwrap()).unwrap(), sent);
+            assert_eq!(read_row(&batch_to_ipc(&sent).unwrap()).unwrap(), sent);
+            assert_eq!(
+                read_schema(&schema_to_ipc(&sent.schema()).unwrap()).unwrap(),
+                sent.schema()
+            );
         }
-        assert!(batch(b"no batch".to_vec()).is_err());
+        assert!(read_batch(b"no batch".to_vec()).is_err());
     }
 
     #[cfg(unix)]
@@ -258,7 +261,7 @@ mod tests {
             assert!(parts.len() > 2, "{}", parts.len());
             let together = arrow::compute::concat_batches(&whole.schema(), &parts).unwrap();
             assert_eq!(together, whole);
-            assert!(parts.iter().all(|part| of_batch(part).unwrap().len() < 2 * BATCH_BYTES));
+            assert!(parts.iter().all(|part| batch_to_ipc(part).unwrap().len() < 2 * BATCH_BYTES));
             let none = whole.slice(0, 0);
             assert_eq!(wire::parts(&none).collect::<Vec<_>>(), [none]);
         }
@@ -278,7 +281,7 @@ mod tests {
             let row = batch_of(&[("a", column)]).slice(5, 1);
             let part = wire::parts(&row).next().unwrap();
             assert_eq!(part, row);
-            assert!(of_batch(&part).unwrap().len() < 200_000, "{}", row.schema());
+            assert!(batch_to_ipc(&part).unwrap().len() < 200_000, "{}", row.schema());
         }
     }
 

@@ -1,4 +1,4 @@
-//! Questions that processes of their own answer: the server's side.
+//! QueryService that processes of their own answer: the server's side.
 
 use std::future::pending;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::messages::{self, wire};
-use super::{Described, Failure, Head, Question, Rows};
+use super::{Described, Failure, Head, Rows, SqlQuery};
 use crate::error::{Error, Result};
 use crate::fair_semaphore::QueueFull;
 use crate::server::jobs::Jobs;
@@ -20,24 +20,24 @@ use crate::sql::spool::{Spools, Watch, Writer};
 use crate::sql::{Cut, Limits, STACK_BYTES};
 use crate::workers::{Frame, Lease, Lost, Pool, Program, Terms, Turn, frames, sandbox};
 
-/// Name of the command that answers questions, with the folder behind it.
+/// Name of the command that answers queries, with the folder behind it.
 const COMMAND: &str = "worker";
 
-/// How long something may go on in a process after its question was answered.
+/// How long something may go on in a process after its query was answered.
 const REST_TIME: Duration = Duration::from_secs(1);
 
-pub struct Workers {
+pub struct WorkerClient {
     pool: Pool,
     jobs: Jobs,
     limits: Limits,
     /// Rows that were received and not read yet.
     spools: Spools,
     /// The newest version that was asked for, and by whom.
-    asked: Mutex<Asked>,
+    target: Mutex<WarmTarget>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Asked {
+struct WarmTarget {
     version: Option<u64>,
     by_engine: bool,
     by_postgres: bool,
@@ -45,7 +45,7 @@ struct Asked {
 
 type Answer<T> = std::result::Result<T, Failure>;
 
-impl Workers {
+impl WorkerClient {
     /// # Errors
     /// Where the system has no thread left.
     pub fn new(path: PathBuf, folder: &Path, jobs: Jobs, limits: Limits) -> Result<Self> {
@@ -66,7 +66,7 @@ impl Workers {
             memory_bytes: limits.memory_bytes,
             data_bytes_max: data_bytes_max(limits),
         };
-        let setup = frame(wire::SETUP, &setup).map_err(wire::unwritten)?;
+        let setup = frame(wire::SETUP, &setup).map_err(wire::unencodable)?;
         let folder = std::path::absolute(folder);
         let folder = folder.map_err(|error| Error::io("find", Path::new("."), error))?;
         let spools = Spools::new(limits.spool_bytes, limits.spool_memory_bytes);
@@ -74,12 +74,12 @@ impl Workers {
         let program = Program { path, arguments: vec![COMMAND.into(), folder.into()] };
         let kept_bytes_max = beside_bytes(limits.memory_bytes) / 2;
         let pool = Pool::new(program, limits.at_once, kept_bytes_max, setup).map_err(no_thread)?;
-        Ok(Self { pool, jobs, limits, spools, asked: Mutex::default() })
+        Ok(Self { pool, jobs, limits, spools, target: Mutex::default() })
     }
 
-    /// Has processes ready for questions about a version.
+    /// Has processes ready for queries about a version.
     pub fn warm(&self, version: u64) {
-        self.note(Asked { version: Some(version), by_engine: true, by_postgres: false });
+        self.note(WarmTarget { version: Some(version), by_engine: true, by_postgres: false });
     }
 
     pub fn close(&self) {
@@ -89,76 +89,76 @@ impl Workers {
     #[cfg(feature = "postgres")]
     pub async fn read(&self, text: &str) -> Answer<Vec<crate::server::postgres::Outline>> {
         let mut lease = self.lease(Turn::Short, self.limits).await?;
-        let answer = self.asked(&mut lease, self.limits, wire::READ, &[text.as_bytes()]).await?;
+        let answer = self.exchange(&mut lease, self.limits, wire::READ, &[text.as_bytes()]).await?;
         match answer.kind {
             wire::STATEMENTS => {
                 let (statements, _) = read(answer)?;
                 lease.keep();
                 Ok(statements)
             }
-            _ => Err(refused(lease, &self.jobs, answer)),
+            _ => Err(take_failure(lease, &self.jobs, answer)),
         }
     }
 
-    pub async fn describe(&self, question: &Question) -> Answer<Described> {
-        let (answer, lease) = self.begun(Turn::Short, wire::DESCRIBE, question).await?;
+    pub async fn describe(&self, query: &SqlQuery) -> Answer<Described> {
+        let (answer, lease) = self.start(Turn::Short, wire::DESCRIBE, query).await?;
         match answer.kind {
             wire::DESCRIBED => {
-                let described = Described::from_message(answer.payload).map_err(misunderstood)?;
+                let described = Described::from_message(answer.payload).map_err(malformed)?;
                 lease.keep();
                 Ok(described)
             }
-            _ => Err(refused(lease, &self.jobs, answer)),
+            _ => Err(take_failure(lease, &self.jobs, answer)),
         }
     }
 
-    pub async fn run(&self, question: &Question) -> Answer<Rows> {
-        let (answer, lease) = self.begun(Turn::Long, wire::RUN, question).await?;
+    pub async fn run(&self, query: &SqlQuery) -> Answer<Rows> {
+        let (answer, lease) = self.start(Turn::Long, wire::RUN, query).await?;
         if answer.kind != wire::BEGUN {
-            return Err(refused(lease, &self.jobs, answer));
+            return Err(take_failure(lease, &self.jobs, answer));
         }
         let (head, schema): (Head, _) = read(answer)?;
-        let schema = messages::schema(&schema).map_err(misunderstood)?;
-        let limits = question.limits(self.limits);
+        let schema = messages::read_schema(&schema).map_err(malformed)?;
+        let limits = query.limits(self.limits);
         let (writer, batches) = self.spools.open(limits.spool_bytes);
         let (jobs, cut) = (self.jobs.clone(), Cut::default());
-        let receiving = Receiving { lease, jobs, limits, writer, cut: cut.clone() };
+        let receiving = RowReceiver { lease, jobs, limits, writer, cut: cut.clone() };
         let mut tasks = JoinSet::new();
-        tasks.spawn(receiving.watched_by(batches.watch()));
-        Ok(Rows::apart(head, schema, cut, batches, tasks))
+        tasks.spawn(receiving.run(batches.watch()));
+        Ok(Rows::from_worker(head, schema, cut, batches, tasks))
     }
 
-    /// A process with the question, and how it answers.
-    async fn begun(&self, turn: Turn, kind: u8, question: &Question) -> Answer<(Frame, Lease)> {
-        self.note(Asked {
-            version: Some(question.version),
-            by_engine: !question.is_postgres(),
-            by_postgres: question.is_postgres(),
+    /// A process with the query, and how it answers.
+    async fn start(&self, turn: Turn, kind: u8, query: &SqlQuery) -> Answer<(Frame, Lease)> {
+        self.note(WarmTarget {
+            version: Some(query.version),
+            by_engine: !query.is_postgres(),
+            by_postgres: query.is_postgres(),
         });
-        let limits = question.limits(self.limits);
+        let limits = query.limits(self.limits);
         let mut lease = self.lease(turn, limits).await?;
-        let (version, is_postgres) = (question.version, question.is_postgres());
+        let (version, is_postgres) = (query.version, query.is_postgres());
         let warm = frame(wire::WARM, &wire::Warm { version, is_postgres });
-        let prepared = lease.prepare(&warm.map_err(wire::unwritten)?).await;
-        prepared.map_err(|lost| of_lost(lost, &limits))?;
-        let header = frames::header(question).map_err(wire::unwritten)?;
-        let answer = self.asked(&mut lease, limits, kind, &[&header, &question.bytes]).await?;
+        let prepared = lease.prepare(&warm.map_err(wire::unencodable)?).await;
+        prepared.map_err(|lost| lost_error(lost, &limits))?;
+        let header = frames::header(query).map_err(wire::unencodable)?;
+        let answer = self.exchange(&mut lease, limits, kind, &[&header, &query.bytes]).await?;
         Ok((answer, lease))
     }
 
     /// Remembers what is asked, so that processes which start later are ready for it.
-    fn note(&self, now: Asked) {
-        let mut asked = self.asked.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let before = *asked;
-        // Older versions are asked now and then; most questions are about the newest.
-        asked.version = asked.version.max(now.version);
-        asked.by_engine |= now.by_engine;
-        asked.by_postgres |= now.by_postgres;
-        if *asked == before {
+    fn note(&self, now: WarmTarget) {
+        let mut target = self.target.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let before = *target;
+        // Older versions are asked now and then; most queries are about the newest.
+        target.version = target.version.max(now.version);
+        target.by_engine |= now.by_engine;
+        target.by_postgres |= now.by_postgres;
+        if *target == before {
             return;
         }
-        let Some(version) = asked.version else { return };
-        let by = [(asked.by_engine, false), (asked.by_postgres, true)];
+        let Some(version) = target.version else { return };
+        let by = [(target.by_engine, false), (target.by_postgres, true)];
         let warm = by.iter().filter(|(is_asked, _)| *is_asked);
         let warm = warm.filter_map(|(_, is_postgres)| {
             frame(wire::WARM, &wire::Warm { version, is_postgres: *is_postgres }).ok()
@@ -176,11 +176,11 @@ impl Workers {
             Turn::Long => memory_bytes_max(self.limits),
         };
         let terms = Terms { ends_at, memory_bytes };
-        self.pool.lease(turn, terms).await.map_err(|lost| of_lost(lost, &limits).into())
+        self.pool.lease(turn, terms).await.map_err(|lost| lost_error(lost, &limits).into())
     }
 
     /// The answer to a frame.
-    async fn asked(
+    async fn exchange(
         &self,
         lease: &mut Lease,
         limits: Limits,
@@ -188,17 +188,17 @@ impl Workers {
         parts: &[&[u8]],
     ) -> Answer<Frame> {
         let said = lease.say(kind, parts).await;
-        said.map_err(|lost| of_lost(lost, &limits))?;
+        said.map_err(|lost| lost_error(lost, &limits))?;
         Ok(answer(lease, &self.jobs, &limits).await?)
     }
 }
 
 /// As [`next_frame`], and what whoever asked hears where there is none.
 async fn answer(lease: &mut Lease, jobs: &Jobs, limits: &Limits) -> Result<Frame> {
-    next_frame(lease, jobs).await.map_err(|lost| of_lost(lost, limits))
+    next_frame(lease, jobs).await.map_err(|lost| lost_error(lost, limits))
 }
 
-/// The next frame that is about the question, after those that the process asks meanwhile.
+/// The next frame that is about the query, after those that the process asks meanwhile.
 async fn next_frame(lease: &mut Lease, jobs: &Jobs) -> std::result::Result<Frame, Lost> {
     loop {
         let frame = lease.hear().await?;
@@ -227,7 +227,7 @@ async fn next_frame(lease: &mut Lease, jobs: &Jobs) -> std::result::Result<Frame
 
 /// Rows on their way from a process into a spool, from which whoever asked reads them. The process may
 /// have other work once the last one is there.
-struct Receiving {
+struct RowReceiver {
     lease: Lease,
     jobs: Jobs,
     limits: Limits,
@@ -236,7 +236,7 @@ struct Receiving {
 }
 
 /// How rows come to their end.
-enum End {
+enum StreamEnd {
     /// All were received, or as many as there may be.
     All,
     /// Nobody takes them any more.
@@ -245,10 +245,10 @@ enum End {
     Failed(Failure),
 }
 
-impl Receiving {
+impl RowReceiver {
     /// Receives the rows, and frees them where the client takes none of them; dropped before the last
     /// one is there, it ends the process.
-    async fn watched_by(self, spool: Watch) {
+    async fn run(self, spool: Watch) {
         let limits = self.limits;
         let mut receiving = pin!(async {
             self.receive_all().await;
@@ -267,12 +267,12 @@ impl Receiving {
         let end = self.receive_until_end().await;
         let Self { lease, jobs, writer, .. } = self;
         let end = match end {
-            Ok(End::All) => {
-                keep_at_rest(lease, jobs, Lease::keep);
+            Ok(StreamEnd::All) => {
+                return_when_idle(lease, jobs, Lease::keep);
                 Ok(())
             }
-            Ok(End::Failed(failure)) => {
-                keep_after(&failure, lease, jobs);
+            Ok(StreamEnd::Failed(failure)) => {
+                return_after(&failure, lease, jobs);
                 Err(failure.into())
             }
             // The process is still at work.
@@ -284,23 +284,23 @@ impl Receiving {
         writer.end(end);
     }
 
-    async fn receive_until_end(&mut self) -> Result<End> {
+    async fn receive_until_end(&mut self) -> Result<StreamEnd> {
         loop {
             let frame = answer(&mut self.lease, &self.jobs, &self.limits).await?;
             match frame.kind {
                 wire::BATCH => {
-                    let batch = messages::batch(frame.payload)?;
+                    let batch = messages::read_batch(frame.payload)?;
                     // It waits where there is no room, and then the process does.
                     let sent = tokio::select! {
                         biased;
                         sent = self.writer.send(batch) => sent,
                         lost = self.lease.over() => return Err(match lost {
                             Lost::Time if self.writer.is_full() => self.limits.out_of_spool(),
-                            lost => of_lost(lost, &self.limits),
+                            lost => lost_error(lost, &self.limits),
                         }),
                     };
                     if sent.is_err() {
-                        return Ok(End::Gone);
+                        return Ok(StreamEnd::Gone);
                     }
                 }
                 wire::ENDED => {
@@ -308,11 +308,11 @@ impl Receiving {
                     if is_cut {
                         self.cut.set();
                     }
-                    return Ok(End::All);
+                    return Ok(StreamEnd::All);
                 }
                 wire::FAILED => {
                     let (failure, _): (Failure, _) = read(frame)?;
-                    return Ok(End::Failed(failure));
+                    return Ok(StreamEnd::Failed(failure));
                 }
                 other => return Err(Error::bug(format!("a worker says {other} amid rows"))),
             }
@@ -325,14 +325,14 @@ fn frame(kind: u8, header: &impl serde::Serialize) -> std::io::Result<Frame> {
 }
 
 fn read<T: DeserializeOwned>(frame: Frame) -> Result<(T, bytes::Bytes)> {
-    frames::message(frame.payload).map_err(misunderstood)
+    frames::message(frame.payload).map_err(malformed)
 }
 
-fn misunderstood(error: impl std::fmt::Display) -> Error {
+fn malformed(error: impl std::fmt::Display) -> Error {
     Error::bug(format!("what a worker says cannot be read: {error}"))
 }
 
-/// What a process tells of a question that it could not answer.
+/// What a process tells of a query that it could not answer.
 fn failure(answer: Frame) -> Failure {
     if answer.kind != wire::FAILED {
         return Error::bug(format!("a worker answers with {}", answer.kind)).into();
@@ -341,35 +341,35 @@ fn failure(answer: Frame) -> Failure {
 }
 
 /// As [`failure`], before the first row.
-fn refused(lease: Lease, jobs: &Jobs, answer: Frame) -> Failure {
+fn take_failure(lease: Lease, jobs: &Jobs, answer: Frame) -> Failure {
     let failure = failure(answer);
-    keep_after(&failure, lease, jobs.clone());
+    return_after(&failure, lease, jobs.clone());
     failure
 }
 
 /// Ends a process that failed where the process is at fault, or keeps much memory; otherwise it may
-/// have other questions.
-fn keep_after(failure: &Failure, lease: Lease, jobs: Jobs) {
-    if failure.is_of_question() {
-        keep_at_rest(lease, jobs, Lease::keep_if_light);
+/// have other queries.
+fn return_after(failure: &Failure, lease: Lease, jobs: Jobs) {
+    if failure.is_client_error() {
+        return_when_idle(lease, jobs, Lease::keep_if_light);
     }
 }
 
-/// Lets the process have other questions once nothing goes on of the last one. Where something does for
+/// Lets the process have other queries once nothing goes on of the last one. Where something does for
 /// long, as of a query that needed few of its rows, the process ends.
-fn keep_at_rest(mut lease: Lease, jobs: Jobs, keep: fn(Lease)) {
+fn return_when_idle(mut lease: Lease, jobs: Jobs, keep: fn(Lease)) {
     // Nobody waits for it, and it takes no longer than the time left.
     drop(tokio::spawn(async move {
         lease.set_time_left(REST_TIME);
         let heard = next_frame(&mut lease, &jobs).await;
-        if heard.is_ok_and(|frame| frame.kind == wire::RESTED) {
+        if heard.is_ok_and(|frame| frame.kind == wire::IDLE) {
             keep(lease);
         }
     }));
 }
 
 /// What whoever asked hears of a process that did not answer.
-fn of_lost(lost: Lost, limits: &Limits) -> Error {
+fn lost_error(lost: Lost, limits: &Limits) -> Error {
     match lost {
         Lost::Time => limits.out_of_time(),
         Lost::Crowded => QueueFull.into(),
@@ -386,7 +386,7 @@ fn of_lost(lost: Lost, limits: &Limits) -> Error {
     }
 }
 
-/// What a process that runs a question may have more than when it was ready: operators have the limit.
+/// What a process that runs a query may have more than when it was ready: operators have the limit.
 fn memory_bytes_max(limits: Limits) -> usize {
     limits.memory_bytes.saturating_add(beside_bytes(limits.memory_bytes))
 }
@@ -395,7 +395,7 @@ fn memory_bytes_max(limits: Limits) -> usize {
 /// and for what the allocator sets aside.
 fn data_bytes_max(limits: Limits) -> usize {
     const SET_ASIDE: usize = 4 << 30;
-    /// Beside those that compute: for reading files, and of a question that is just ending.
+    /// Beside those that compute: for reading files, and of a query that is just ending.
     const THREADS: usize = 48;
     let computing = std::thread::available_parallelism().map_or(1, usize::from);
     let stacks = (2 * computing + THREADS).saturating_mul(STACK_BYTES);

@@ -1,19 +1,19 @@
 //! What clients ask in SQL, as all listeners ask it.
 //!
-//! A [`Question`] is a text with the values bound to it; it is [`Described`], or its [`Rows`] come. The
-//! [`Answerer`] does both: in processes of their own (`apart` is the server's side of them, `worker` is
+//! A [`SqlQuery`] is a text with the values bound to it; it is [`Described`], or its [`Rows`] come. The
+//! [`LocalExecutor`] does both: in processes of their own (`worker_client` is the server's side of them, `worker` is
 //! theirs, `messages` cross between the two), or, where there are none, in this one. Nothing that a
 //! client says is parsed, planned, bound or run elsewhere. Knows nothing of the listeners.
 
-mod answerer;
-#[cfg(unix)]
-mod apart;
 mod binding;
 mod failure;
+mod local_executor;
 mod messages;
 mod rows;
 #[cfg(unix)]
 pub mod worker;
+#[cfg(unix)]
+mod worker_client;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,10 +24,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use self::answerer::Answerer;
 #[cfg(feature = "flight")]
-pub use self::binding::{not_one_row, of_values};
+pub use self::binding::{not_one_row, wrong_values};
 pub use self::failure::Failure;
+use self::local_executor::LocalExecutor;
 pub use self::rows::Rows;
 use super::jobs::Jobs;
 #[cfg(feature = "postgres")]
@@ -37,7 +37,7 @@ use crate::sql::{Described as Descriptions, Limits};
 
 /// What is asked, over which version of the data, and within which limits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Question {
+pub struct SqlQuery {
     version: u64,
     sql: String,
     time: Duration,
@@ -61,7 +61,7 @@ enum Form {
     Postgres(postgres::Form),
 }
 
-impl Question {
+impl SqlQuery {
     pub fn new(version: u64, sql: impl Into<String>, limits: Limits) -> Self {
         let (time, rows_max) = (limits.time, limits.rows);
         let (form, bytes) = (Form::Open, Bytes::new());
@@ -78,12 +78,12 @@ impl Question {
     /// # Errors
     /// Where the row cannot be written as Arrow IPC.
     pub fn with_row(self, row: &RecordBatch) -> Result<Self> {
-        Ok(Self { form: Form::Row, bytes: messages::of_batch(row)?.into(), ..self })
+        Ok(Self { form: Form::Row, bytes: messages::batch_to_ipc(row)?.into(), ..self })
     }
 
     /// One statement of a text, as a client of PostgreSQL means it.
     #[cfg(feature = "postgres")]
-    pub fn of_postgres(self, form: postgres::Form, bytes: Bytes) -> Self {
+    pub fn with_postgres_form(self, form: postgres::Form, bytes: Bytes) -> Self {
         Self { form: Form::Postgres(form), bytes, ..self }
     }
 
@@ -100,7 +100,7 @@ impl Question {
     }
 }
 
-/// What is told of a question before it runs.
+/// What is told of a query before it runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Described {
     pub columns: SchemaRef,
@@ -111,7 +111,7 @@ pub struct Described {
     pub is_repeatable: bool,
 }
 
-/// What is told of a question as its rows begin.
+/// What is told of a query as its rows begin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// What each column holds.
@@ -129,14 +129,14 @@ impl Head {
 }
 
 /// Whom to ask; a server has one.
-pub struct Questions {
-    here: Answerer,
+pub struct QueryService {
+    local: LocalExecutor,
     limits: Limits,
     #[cfg(unix)]
-    apart: Option<apart::Workers>,
+    workers: Option<worker_client::WorkerClient>,
 }
 
-impl Questions {
+impl QueryService {
     /// Over the tables of a folder, in processes of the program where one is given.
     ///
     /// # Errors
@@ -151,19 +151,21 @@ impl Questions {
         let _ = program;
         Ok(Self {
             #[cfg(unix)]
-            apart: program
-                .map(|program| apart::Workers::new(program, &folder, jobs.clone(), limits))
+            workers: program
+                .map(|program| {
+                    worker_client::WorkerClient::new(program, &folder, jobs.clone(), limits)
+                })
                 .transpose()?,
-            here: Answerer::over(folder, jobs.tables(), limits),
+            local: LocalExecutor::new(folder, jobs.tables(), limits),
             limits,
         })
     }
 
-    /// Has processes ready for questions about a version.
+    /// Has processes ready for queries about a version.
     pub fn warm(&self, version: u64) {
         #[cfg(unix)]
-        if let Some(apart) = &self.apart {
-            apart.warm(version);
+        if let Some(workers) = &self.workers {
+            workers.warm(version);
         }
         #[cfg(not(unix))]
         let _ = version;
@@ -171,8 +173,8 @@ impl Questions {
 
     pub fn close(&self) {
         #[cfg(unix)]
-        if let Some(apart) = &self.apart {
-            apart.close();
+        if let Some(workers) = &self.workers {
+            workers.close();
         }
     }
 
@@ -185,7 +187,7 @@ impl Questions {
         &self,
         version: u64,
     ) -> std::result::Result<std::sync::Arc<crate::sql::Session>, Failure> {
-        self.here.session(version, false).await
+        self.local.session(version, false).await
     }
 
     /// The statements of a text.
@@ -195,33 +197,33 @@ impl Questions {
     #[cfg(feature = "postgres")]
     pub async fn read(&self, text: &str) -> std::result::Result<Vec<postgres::Outline>, Failure> {
         #[cfg(unix)]
-        if let Some(apart) = &self.apart {
-            return apart.read(text).await;
+        if let Some(workers) = &self.workers {
+            return workers.read(text).await;
         }
-        self.here.read(text)
+        self.local.read(text)
     }
 
     /// # Errors
     /// Where it cannot be planned, or takes too long.
-    pub async fn describe(&self, question: Question) -> std::result::Result<Described, Failure> {
+    pub async fn describe(&self, query: SqlQuery) -> std::result::Result<Described, Failure> {
         #[cfg(unix)]
-        if let Some(apart) = &self.apart {
-            return apart.describe(&question).await;
+        if let Some(workers) = &self.workers {
+            return workers.describe(&query).await;
         }
-        self.here.describe(&question).await
+        self.local.describe(&query).await
     }
 
     /// Its rows, as they come.
     ///
     /// # Errors
     /// Where it cannot be planned or carried out, or meets a limit before the first row.
-    pub async fn run(&self, question: Question) -> std::result::Result<Rows, Failure> {
+    pub async fn run(&self, query: SqlQuery) -> std::result::Result<Rows, Failure> {
         #[cfg(unix)]
-        if let Some(apart) = &self.apart {
-            return apart.run(&question).await;
+        if let Some(workers) = &self.workers {
+            return workers.run(&query).await;
         }
-        let (head, rows) = self.here.run(&question).await?;
-        Ok(Rows::here(head, rows))
+        let (head, rows) = self.local.run(&query).await?;
+        Ok(Rows::local(head, rows))
     }
 
     pub fn limits(&self) -> Limits {

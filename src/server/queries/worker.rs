@@ -1,6 +1,6 @@
-//! Questions that processes of their own answer: what such a process does.
+//! QueryService that processes of their own answer: what such a process does.
 //!
-//! It hears one question at a time over its standard input, and asks the server for the one thing that
+//! It hears one query at a time over its standard input, and asks the server for the one thing that
 //! is the server's alone: the list of reports. A panic ends it; its words go to the log, which is the
 //! server's.
 
@@ -16,9 +16,9 @@ use serde::Serialize;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::answerer::Answerer;
+use super::local_executor::LocalExecutor;
 use super::messages::{self, wire};
-use super::{Failure, Question};
+use super::{Failure, SqlQuery};
 use crate::error::{Error, Result};
 use crate::server::jobs::{ListedReport, read_report};
 use crate::sql::{Report, Reports, STACK_BYTES, report_tables};
@@ -27,7 +27,7 @@ use crate::workers::child::{
 };
 use crate::workers::{Frame, frames, sandbox};
 
-/// Answers questions about the tables of a folder until the server ends it.
+/// Answers queries about the tables of a folder until the server ends it.
 ///
 /// # Errors
 /// Where no server has started it, or the system has no thread left.
@@ -47,23 +47,23 @@ pub fn run(folder: &Path) -> Result<()> {
     });
     let (setup, _) = setup.map_err(failed)?;
     limit_memory(setup.data_bytes_max);
-    let reports = Arc::new(Asked {
+    let reports = Arc::new(ServerReports {
         line: Arc::clone(&line),
         folder: folder.to_owned(),
         listed: Mutex::default(),
     });
-    let answerer = Answerer::over(folder.to_owned(), report_tables(reports), setup.limits());
+    let executor = LocalExecutor::new(folder.to_owned(), report_tables(reports), setup.limits());
     // Before there are other threads, which it would not hold for. What it lacks the server has told.
     drop(sandbox::enter(folder, &std::env::temp_dir()));
     let answering = std::thread::Builder::new().name("answers".into()).stack_size(STACK_BYTES);
-    let answering = answering.spawn(move || answer_all(&line, &answerer));
+    let answering = answering.spawn(move || serve(&line, &executor));
     match answering.map_err(failed)?.join() {
         Ok(ended) => ended.map_err(failed),
         Err(_) => Err(Error::bug("a worker panicked")),
     }
 }
 
-fn answer_all(line: &Line, answerer: &Answerer) -> io::Result<()> {
+fn serve(line: &Line, executor: &LocalExecutor) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // A signal for all processes of a service is for the server, which lets them finish.
     let _terminations = {
@@ -72,7 +72,7 @@ fn answer_all(line: &Line, answerer: &Answerer) -> io::Result<()> {
     };
     line.say(wire::SETUP, &[])?;
     while let Ok(asked) = line.hear() {
-        Worker { line, answerer, runtime: &runtime }.answer(asked)?;
+        Worker { line, executor, runtime: &runtime }.answer(asked)?;
     }
     // The server has gone.
     Ok(())
@@ -80,7 +80,7 @@ fn answer_all(line: &Line, answerer: &Answerer) -> io::Result<()> {
 
 struct Worker<'a> {
     line: &'a Line,
-    answerer: &'a Answerer,
+    executor: &'a LocalExecutor,
     runtime: &'a Runtime,
 }
 
@@ -96,23 +96,23 @@ impl Worker<'_> {
             wire::RUN => self.run(asked.payload),
             // It came too late for whoever asked.
             wire::REPORTS | wire::BROKEN_REPORT => return Ok(()),
-            kind => Err(Stopped::Failed(Failure::Bug(format!("a worker is asked {kind}")))),
+            kind => Err(Aborted::Failed(Failure::Bug(format!("a worker is asked {kind}")))),
         };
         match answered {
             Ok(()) if !may_go_on => return Ok(()),
             Ok(()) => {}
-            Err(Stopped::Failed(failure)) => {
+            Err(Aborted::Failed(failure)) => {
                 self.line.say(wire::FAILED, &[&frames::header(&failure)?])?;
             }
-            Err(Stopped::Gone(error)) => return Err(error),
+            Err(Aborted::Gone(error)) => return Err(error),
         }
-        self.runtime.block_on(self.answerer.at_rest());
-        self.line.say(wire::RESTED, &[])
+        self.runtime.block_on(self.executor.wait_until_idle());
+        self.line.say(wire::IDLE, &[])
     }
 
     fn warm(&self, payload: Vec<u8>) -> Answered {
         let (warm, _): (wire::Warm, _) = frames::message(payload)?;
-        let session = self.answerer.session(warm.version, warm.is_postgres);
+        let session = self.executor.session(warm.version, warm.is_postgres);
         // What is wrong is said to whoever asks.
         drop(self.runtime.block_on(session));
         self.line.say(wire::WARM, &[])?;
@@ -122,34 +122,34 @@ impl Worker<'_> {
     #[cfg(feature = "postgres")]
     fn read(&self, payload: Vec<u8>) -> Answered {
         let text = String::from_utf8(payload).map_err(io::Error::other)?;
-        let statements = self.answerer.read(&text)?;
+        let statements = self.executor.read(&text)?;
         self.say(wire::STATEMENTS, &statements, &[])
     }
 
     #[cfg(not(feature = "postgres"))]
     fn read(&self, _: Vec<u8>) -> Answered {
-        Err(Stopped::Failed(Failure::Bug("a worker is asked for PostgreSQL".into())))
+        Err(Aborted::Failed(Failure::Bug("a worker is asked for PostgreSQL".into())))
     }
 
     fn describe(&self, payload: Vec<u8>) -> Answered {
-        let question = question(payload)?;
-        let described = self.runtime.block_on(self.answerer.describe(&question))?;
+        let query = query(payload)?;
+        let described = self.runtime.block_on(self.executor.describe(&query))?;
         let (header, behind) = described.message()?;
         self.line.say(wire::DESCRIBED, &[&header, &behind])?;
         Ok(())
     }
 
     fn run(&self, payload: Vec<u8>) -> Answered {
-        let question = question(payload)?;
-        self.runtime.block_on(self.send_rows(&question))
+        let query = query(payload)?;
+        self.runtime.block_on(self.send_rows(&query))
     }
 
-    async fn send_rows(&self, question: &Question) -> Answered {
-        let (head, mut rows) = self.answerer.run(question).await?;
-        self.say(wire::BEGUN, &head, &messages::of_schema(&rows.schema())?)?;
+    async fn send_rows(&self, query: &SqlQuery) -> Answered {
+        let (head, mut rows) = self.executor.run(query).await?;
+        self.say(wire::BEGUN, &head, &messages::schema_to_ipc(&rows.schema())?)?;
         while let Some(batch) = rows.next().await.transpose()? {
             for part in wire::parts(&batch) {
-                self.line.say(wire::BATCH, &[&messages::of_batch(&part)?])?;
+                self.line.say(wire::BATCH, &[&messages::batch_to_ipc(&part)?])?;
             }
         }
         self.say(wire::ENDED, &rows.cut().is_cut(), &[])
@@ -162,53 +162,53 @@ impl Worker<'_> {
     }
 }
 
-fn question(payload: Vec<u8>) -> io::Result<Question> {
-    let (question, bytes): (Question, Bytes) = frames::message(payload)?;
-    Ok(Question { bytes, ..question })
+fn query(payload: Vec<u8>) -> io::Result<SqlQuery> {
+    let (query, bytes): (SqlQuery, Bytes) = frames::message(payload)?;
+    Ok(SqlQuery { bytes, ..query })
 }
 
-type Answered = std::result::Result<(), Stopped>;
+type Answered = std::result::Result<(), Aborted>;
 
-/// Why a question was not answered to its end.
-enum Stopped {
+/// Why a query was not answered to its end.
+enum Aborted {
     /// Which the server is told.
     Failed(Failure),
     Gone(io::Error),
 }
 
-impl From<Failure> for Stopped {
+impl From<Failure> for Aborted {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
     }
 }
 
-impl From<Error> for Stopped {
+impl From<Error> for Aborted {
     fn from(error: Error) -> Self {
         Self::Failed(error.into())
     }
 }
 
-impl From<io::Error> for Stopped {
+impl From<io::Error> for Aborted {
     fn from(error: io::Error) -> Self {
         Self::Gone(error)
     }
 }
 
-/// Reports of the server, which lists them, and whose files are read here.
-struct Asked {
+/// Reports of the server, which lists them, and whose files are read local.
+struct ServerReports {
     line: Arc<Line>,
     folder: PathBuf,
     /// Those that were listed last, by their ids.
     listed: Mutex<HashMap<String, ListedReport>>,
 }
 
-impl std::fmt::Debug for Asked {
+impl std::fmt::Debug for ServerReports {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Asked")
+        formatter.write_str("ServerReports")
     }
 }
 
-impl Reports for Asked {
+impl Reports for ServerReports {
     fn list(&self) -> Result<Vec<Report>> {
         let frame = self.line.ask(wire::REPORTS, &[]).map_err(gone)?;
         let (listed, _): (Vec<ListedReport>, _) = frames::message(frame.payload).map_err(gone)?;

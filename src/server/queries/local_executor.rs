@@ -1,4 +1,4 @@
-//! Describes and runs questions, in the process that it is in.
+//! Describes and runs queries, in the process that it is in.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use arrow::datatypes::Schema;
 use datafusion::logical_expr::LogicalPlan;
 use tokio::sync::Mutex;
 
-use super::{Described, Failure, Form, Head, Question, binding, messages};
+use super::{Described, Failure, Form, Head, SqlQuery, binding, messages};
 #[cfg(feature = "postgres")]
 use crate::server::postgres;
 use crate::sql::{Database, Described as Descriptions, Limits, NamedTable, Rows, Session};
@@ -18,7 +18,7 @@ use crate::tables::Dataset;
 /// Versions of the data whose sessions are kept, by each way of asking.
 const SESSIONS_MAX: usize = 4;
 
-pub struct Answerer {
+pub struct LocalExecutor {
     folder: PathBuf,
     database: Database,
     /// Those asked for last first.
@@ -33,7 +33,7 @@ struct Kept {
     session: Arc<Session>,
 }
 
-/// The plan of a question, and the session that it is over.
+/// The plan of a query, and the session that it is over.
 struct Planned {
     session: Arc<Session>,
     plan: LogicalPlan,
@@ -41,9 +41,9 @@ struct Planned {
 
 type Answer<T> = Result<T, Failure>;
 
-impl Answerer {
+impl LocalExecutor {
     /// Over the tables of a folder, and those beside them.
-    pub fn over(folder: PathBuf, tables: Vec<NamedTable>, limits: Limits) -> Self {
+    pub fn new(folder: PathBuf, tables: Vec<NamedTable>, limits: Limits) -> Self {
         Self {
             folder,
             database: Database::new(limits).with_tables(tables),
@@ -82,10 +82,10 @@ impl Answerer {
         Ok(session)
     }
 
-    /// As of [`super::Questions::read`].
+    /// As of [`super::QueryService::read`].
     ///
     /// # Errors
-    /// As those of [`super::Questions::read`].
+    /// As those of [`super::QueryService::read`].
     #[cfg(feature = "postgres")]
     pub fn read(&self, text: &str) -> Answer<Vec<postgres::Outline>> {
         self.postgres.read(text)
@@ -93,66 +93,66 @@ impl Answerer {
 
     /// # Errors
     /// Where it cannot be planned, or takes too long.
-    pub async fn describe(&self, question: &Question) -> Answer<Described> {
-        let open = self.planned(question).await?;
+    pub async fn describe(&self, query: &SqlQuery) -> Answer<Described> {
+        let open = self.planned(query).await?;
         #[cfg(feature = "postgres")]
-        if let Form::Postgres(form) = &question.form {
+        if let Form::Postgres(form) = &query.form {
             let is_repeatable = Session::is_repeatable(&open.plan);
-            let typed = postgres::Answerer::typed(open.plan, form, &question.sql)?;
+            let typed = postgres::Answerer::typed(open.plan, form, &query.sql)?;
             let columns = open.session.columns(typed.plan);
             let (parameters, sent_as) = (Arc::new(Schema::empty()), typed.sent_as);
             return Ok(Described { columns, parameters, sent_as, is_repeatable });
         }
         let parameters = Arc::new(binding::parameters(&open.plan)?);
-        let Planned { session, plan } = self.bound(open, question)?;
+        let Planned { session, plan } = self.bound(open, query)?;
         let is_repeatable = Session::is_repeatable(&plan);
         Ok(Described { columns: session.columns(plan), parameters, sent_as: vec![], is_repeatable })
     }
 
-    /// Ends when nothing of a question goes on that has ended: rows may have been enough before all that
+    /// Ends when nothing of a query goes on that has ended: rows may have been enough before all that
     /// computes them knew.
     #[cfg(unix)]
-    pub async fn at_rest(&self) {
+    pub async fn wait_until_idle(&self) {
         self.database.turns_are_free().await;
     }
 
     /// # Errors
     /// Where it cannot be planned or carried out, or meets a limit before the first row.
-    pub async fn run(&self, question: &Question) -> Answer<(Head, Rows)> {
-        let open = self.planned(question).await?;
-        let Planned { session, plan } = self.bound(open, question)?;
+    pub async fn run(&self, query: &SqlQuery) -> Answer<(Head, Rows)> {
+        let open = self.planned(query).await?;
+        let Planned { session, plan } = self.bound(open, query)?;
         let head = Head {
             descriptions: Descriptions::from_plan(&plan).texts(),
             is_plan: matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_)),
             is_repeatable: Session::is_repeatable(&plan),
         };
-        let rows = session.run(plan, question.limits(session.limits())).await?;
+        let rows = session.run(plan, query.limits(session.limits())).await?;
         Ok((head, rows))
     }
 
     /// The plan, its parameters open.
-    async fn planned(&self, question: &Question) -> Answer<Planned> {
-        let session = self.session(question.version, question.is_postgres()).await?;
-        let limits = question.limits(session.limits());
-        let plan = match &question.form {
+    async fn planned(&self, query: &SqlQuery) -> Answer<Planned> {
+        let session = self.session(query.version, query.is_postgres()).await?;
+        let limits = query.limits(session.limits());
+        let plan = match &query.form {
             #[cfg(feature = "postgres")]
             Form::Postgres(form) => {
-                self.postgres.plan(&session, question.version, &question.sql, form).await?
+                self.postgres.plan(&session, query.version, &query.sql, form).await?
             }
-            _ => session.plan_within(&question.sql, limits).await?,
+            _ => session.plan_within(&query.sql, limits).await?,
         };
         Ok(Planned { session, plan })
     }
 
-    fn bound(&self, open: Planned, question: &Question) -> Answer<Planned> {
+    fn bound(&self, open: Planned, query: &SqlQuery) -> Answer<Planned> {
         let Planned { session, plan } = open;
-        let plan = match &question.form {
+        let plan = match &query.form {
             Form::Open => plan,
             Form::Json(values) => binding::with_json(&session, plan, values)?,
-            Form::Row => binding::with_row(&session, plan, &messages::row(&question.bytes)?)?,
+            Form::Row => binding::with_row(&session, plan, &messages::read_row(&query.bytes)?)?,
             #[cfg(feature = "postgres")]
             Form::Postgres(form) => {
-                let (text, bytes) = (&question.sql, &question.bytes);
+                let (text, bytes) = (&query.sql, &query.bytes);
                 postgres::Answerer::bound(&session, plan, form, text, bytes)?
             }
         };
