@@ -10,22 +10,22 @@ use super::frames::{self, Frame};
 
 /// The socket to the server; frames of several threads are not mixed.
 #[derive(Debug)]
-pub struct Line {
+pub struct ServerSocket {
     reader: Mutex<UnixStream>,
     writer: Mutex<UnixStream>,
 }
 
-impl Line {
+impl ServerSocket {
     /// # Errors
     /// Where the system has no descriptor left.
-    pub fn over_stdin() -> io::Result<Self> {
+    pub fn from_stdin() -> io::Result<Self> {
         let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
         Ok(Self { writer: Mutex::new(socket.try_clone()?), reader: Mutex::new(socket) })
     }
 
     /// # Errors
     /// Where the server has gone.
-    pub fn say(&self, kind: u8, parts: &[&[u8]]) -> io::Result<()> {
+    pub fn send(&self, kind: u8, parts: &[&[u8]]) -> io::Result<()> {
         frames::write(&mut *locked(&self.writer), kind, parts)
     }
 
@@ -33,7 +33,7 @@ impl Line {
     ///
     /// # Errors
     /// Where the server has gone.
-    pub fn hear(&self) -> io::Result<Frame> {
+    pub fn receive(&self) -> io::Result<Frame> {
         frames::read(&mut *locked(&self.reader), usize::MAX)
     }
 
@@ -41,9 +41,9 @@ impl Line {
     ///
     /// # Errors
     /// Where the server has gone.
-    pub fn ask(&self, kind: u8, parts: &[&[u8]]) -> io::Result<Frame> {
+    pub fn call(&self, kind: u8, parts: &[&[u8]]) -> io::Result<Frame> {
         let mut reader = locked(&self.reader);
-        self.say(kind, parts)?;
+        self.send(kind, parts)?;
         let answer = frames::read(&mut *reader, usize::MAX)?;
         if answer.kind != kind {
             // The work was over, and this is the next: nobody could do it any more.

@@ -25,7 +25,7 @@ pub struct Frame {
 impl Frame {
     /// # Errors
     /// Where it is of another kind.
-    pub fn of_kind(self, kind: u8) -> Result<Self> {
+    pub fn expect_kind(self, kind: u8) -> Result<Self> {
         if self.kind == kind {
             return Ok(self);
         }

@@ -12,7 +12,7 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep_until};
 
 use super::frames::{self, Frame};
-use super::memory::{Gauge, LOOK_PAUSE};
+use super::memory::{CHECK_INTERVAL, MemoryGauge};
 use super::pool::Shared;
 use super::process::{START_TIME, Worker};
 use crate::fair_semaphore::Permit;
@@ -30,17 +30,17 @@ pub struct Terms {
 
 /// Why work did not come to its end.
 #[derive(Debug)]
-pub enum Lost {
+pub enum LeaseError {
     /// Its time was over, perhaps before it had a process.
     Time,
     /// Too much of its client waited before it.
-    Crowded,
+    QueueFull,
     /// It had more memory than it may have, or could not have as much as it wanted.
     Memory,
     /// Something else ended the process, as the system does where memory runs out.
     Killed,
     /// No process can be started.
-    Unstarted(String),
+    StartFailed(String),
     /// The process broke off, or said what it must not.
     Broken(String),
 }
@@ -54,31 +54,32 @@ pub struct Lease {
     pub(super) terms: Terms,
     /// Of the process.
     pub(super) memory_bytes_max: usize,
-    next_look_at: Instant,
-    _turn: Permit,
+    next_check_at: Instant,
+    _permit: Permit,
 }
 
 impl Lease {
     /// # Errors
     /// Where the system has no room to watch the socket.
-    pub fn on(
+    pub fn new(
         mut worker: Worker,
         pool: Arc<Shared>,
-        turn: Permit,
+        permit: Permit,
         terms: Terms,
-    ) -> Result<Self, Lost> {
+    ) -> Result<Self, LeaseError> {
         // Registered anew each time: it may be lent to a task of another runtime than before.
         let socket =
             worker.socket.take().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected));
         match socket.and_then(UnixStream::from_std) {
             Ok(socket) => {
                 let memory_bytes_max = memory_bytes_max(&worker, &pool, terms);
-                let (lent, next_look_at) = (Some((worker, socket)), Instant::now() + LOOK_PAUSE);
-                Ok(Self { lent, pool, terms, memory_bytes_max, next_look_at, _turn: turn })
+                let (lent, next_check_at) =
+                    (Some((worker, socket)), Instant::now() + CHECK_INTERVAL);
+                Ok(Self { lent, pool, terms, memory_bytes_max, next_check_at, _permit: permit })
             }
             Err(error) => {
-                pool.bury(worker);
-                Err(Lost::Broken(error.to_string()))
+                pool.discard(worker);
+                Err(LeaseError::Broken(error.to_string()))
             }
         }
     }
@@ -93,15 +94,15 @@ impl Lease {
     ///
     /// # Errors
     /// Where the process has ended, says something else, or takes too long.
-    pub async fn prepare(&mut self, frame: &Frame) -> Result<(), Lost> {
-        if self.lent.as_ref().is_some_and(|(worker, _)| worker.has_heard(frame)) {
+    pub async fn prepare(&mut self, frame: &Frame) -> Result<(), LeaseError> {
+        if self.lent.as_ref().is_some_and(|(worker, _)| worker.is_prepared_for(frame)) {
             return Ok(());
         }
         let begun_at = Instant::now();
         let ends_at = std::mem::replace(&mut self.terms.ends_at, begun_at + START_TIME);
-        self.say(frame.kind, &[&frame.payload]).await?;
-        let answer = self.hear().await?.of_kind(frame.kind);
-        answer.map_err(|error| Lost::Broken(error.to_string()))?;
+        self.send(frame.kind, &[&frame.payload]).await?;
+        let answer = self.receive().await?.expect_kind(frame.kind);
+        answer.map_err(|error| LeaseError::Broken(error.to_string()))?;
         self.terms.ends_at = ends_at + begun_at.elapsed();
         if let Some((worker, _)) = &mut self.lent {
             worker.note(frame);
@@ -119,15 +120,15 @@ impl Lease {
     ///
     /// # Errors
     /// Where the process has ended, or the terms are over.
-    pub async fn say(&mut self, kind: u8, parts: &[&[u8]]) -> Result<(), Lost> {
-        let Some((worker, socket)) = &mut self.lent else { return Err(Lost::Killed) };
+    pub async fn send(&mut self, kind: u8, parts: &[&[u8]]) -> Result<(), LeaseError> {
+        let Some((worker, socket)) = &mut self.lent else { return Err(LeaseError::Killed) };
         let max = self.memory_bytes_max;
         let broken = tokio::select! {
             said = frames::send(socket, kind, parts) => match said {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             },
-            lost = over(&worker.gauge, max, self.terms.ends_at, &mut self.next_look_at) => {
+            lost = terms_exceeded(&worker.gauge, max, self.terms.ends_at, &mut self.next_check_at) => {
                 return Err(lost);
             }
         };
@@ -138,12 +139,12 @@ impl Lease {
     ///
     /// # Errors
     /// Where the process has ended, or the terms are over.
-    pub async fn hear(&mut self) -> Result<Frame, Lost> {
-        let Some((worker, socket)) = &mut self.lent else { return Err(Lost::Killed) };
+    pub async fn receive(&mut self) -> Result<Frame, LeaseError> {
+        let Some((worker, socket)) = &mut self.lent else { return Err(LeaseError::Killed) };
         let max = self.memory_bytes_max;
         let bytes_max = self.terms.memory_bytes.saturating_add(FRAME_BYTES);
         let broken = tokio::select! {
-            lost = over(&worker.gauge, max, self.terms.ends_at, &mut self.next_look_at) => {
+            lost = terms_exceeded(&worker.gauge, max, self.terms.ends_at, &mut self.next_check_at) => {
                 return Err(lost);
             }
             heard = frames::receive(socket, bytes_max) => match heard {
@@ -155,10 +156,10 @@ impl Lease {
     }
 
     /// Ends when the terms are over, for whoever waits for something else than the process.
-    pub async fn over(&mut self) -> Lost {
-        let Some((worker, _)) = &self.lent else { return Lost::Killed };
+    pub async fn expired(&mut self) -> LeaseError {
+        let Some((worker, _)) = &self.lent else { return LeaseError::Killed };
         let max = self.memory_bytes_max;
-        over(&worker.gauge, max, self.terms.ends_at, &mut self.next_look_at).await
+        terms_exceeded(&worker.gauge, max, self.terms.ends_at, &mut self.next_check_at).await
     }
 
     /// The work has come to its end: the process may have other work.
@@ -170,7 +171,7 @@ impl Lease {
                 worker.idle_since = std::time::Instant::now();
                 self.pool.give_back(worker);
             }
-            Err(_) => self.pool.bury(worker),
+            Err(_) => self.pool.discard(worker),
         }
     }
 
@@ -184,16 +185,16 @@ impl Lease {
     }
 
     /// Why a process ended that cannot be talked to any more.
-    async fn ended(&mut self, error: io::Error) -> Lost {
+    async fn ended(&mut self, error: io::Error) -> LeaseError {
         if error.kind() == io::ErrorKind::InvalidData {
-            return Lost::Broken(error.to_string());
+            return LeaseError::Broken(error.to_string());
         }
-        let Some((worker, _)) = self.lent.take() else { return Lost::Killed };
+        let Some((worker, _)) = self.lent.take() else { return LeaseError::Killed };
         self.pool.replace();
         match tokio::task::spawn_blocking(|| worker.status()).await {
-            Ok(Ok(status)) => Lost::by(status),
-            Ok(Err(error)) => Lost::Broken(error.to_string()),
-            Err(error) => Lost::Broken(error.to_string()),
+            Ok(Ok(status)) => LeaseError::from_status(status),
+            Ok(Err(error)) => LeaseError::Broken(error.to_string()),
+            Err(error) => LeaseError::Broken(error.to_string()),
         }
     }
 }
@@ -202,7 +203,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         if let Some((worker, _)) = self.lent.take() {
             tracing::debug!(process = worker.id(), "a process for queries is ended");
-            self.pool.bury(worker);
+            self.pool.discard(worker);
         }
     }
 }
@@ -214,8 +215,8 @@ fn memory_bytes_max(worker: &Worker, pool: &Shared, terms: Terms) -> usize {
     worker.ready_bytes.saturating_add(terms.memory_bytes.max(with_kept))
 }
 
-impl Lost {
-    fn by(status: ExitStatus) -> Self {
+impl LeaseError {
+    fn from_status(status: ExitStatus) -> Self {
         use rustix::process::Signal;
         match status.signal() {
             // Rust aborts where it cannot have memory, which a limit of the process sees to. So it does
@@ -228,23 +229,23 @@ impl Lost {
 }
 
 /// Ends when a process has more memory than so much, or its time is over.
-async fn over(
-    gauge: &Gauge,
+async fn terms_exceeded(
+    gauge: &MemoryGauge,
     bytes_max: usize,
     ends_at: Instant,
-    next_look_at: &mut Instant,
-) -> Lost {
+    next_check_at: &mut Instant,
+) -> LeaseError {
     loop {
         let now = Instant::now();
         if now >= ends_at {
-            return Lost::Time;
+            return LeaseError::Time;
         }
-        if now >= *next_look_at {
+        if now >= *next_check_at {
             if gauge.bytes() > bytes_max {
-                return Lost::Memory;
+                return LeaseError::Memory;
             }
-            *next_look_at = now + LOOK_PAUSE;
+            *next_check_at = now + CHECK_INTERVAL;
         }
-        sleep_until(ends_at.min(*next_look_at)).await;
+        sleep_until(ends_at.min(*next_check_at)).await;
     }
 }

@@ -3,27 +3,27 @@
 use std::time::Duration;
 
 /// Between two looks at a process that works.
-pub const LOOK_PAUSE: Duration = Duration::from_millis(20);
+pub const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Tells the memory of one process; of no other, even if its number is given to another one.
 #[derive(Debug)]
-pub struct Gauge {
+pub struct MemoryGauge {
     #[cfg(target_os = "linux")]
     statm: std::fs::File,
 }
 
-impl Gauge {
+impl MemoryGauge {
     /// # Errors
     /// Where the process has ended.
     #[cfg(target_os = "linux")]
-    pub fn of(process: u32) -> std::io::Result<Self> {
+    pub fn new(process: u32) -> std::io::Result<Self> {
         Ok(Self { statm: std::fs::File::open(format!("/proc/{process}/statm"))? })
     }
 
     /// # Errors
     /// None here.
     #[cfg(not(target_os = "linux"))]
-    pub fn of(_: u32) -> std::io::Result<Self> {
+    pub fn new(_: u32) -> std::io::Result<Self> {
         Ok(Self {})
     }
 
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn what_a_process_has_written_to_counts() {
-        let gauge = Gauge::of(std::process::id()).unwrap();
+        let gauge = MemoryGauge::new(std::process::id()).unwrap();
         let before = gauge.bytes();
         let written = std::hint::black_box(vec![1_u8; 256 << 20]);
         assert!(gauge.bytes() > before + (128 << 20), "{before}, then {}", gauge.bytes());

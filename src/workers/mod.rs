@@ -16,6 +16,6 @@ mod process;
 pub mod sandbox;
 
 pub use self::frames::Frame;
-pub use self::lease::{Lease, Lost, Terms};
-pub use self::pool::{Pool, Turn};
+pub use self::lease::{Lease, LeaseError, Terms};
+pub use self::pool::{Pool, WorkKind};
 pub use self::process::Program;

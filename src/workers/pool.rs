@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use super::frames::Frame;
-use super::lease::{Lease, Lost, Terms};
+use super::lease::{Lease, LeaseError, Terms};
 use super::process::{Program, START_TIME, Worker};
 use crate::client::Client;
 use crate::fair_semaphore::FairSemaphore;
@@ -26,11 +26,11 @@ const WARM_MAX: usize = 2;
 /// After which those beyond that end.
 const IDLE_TIME: Duration = Duration::from_secs(30);
 /// Between two looks at those that are idle; as long as an allocator may take to give memory back.
-const TEND_PAUSE: Duration = Duration::from_secs(1);
+const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the pool gives turns to. Work of one kind does not wait for that of the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum WorkKind {
     Short,
     Long,
 }
@@ -50,7 +50,7 @@ pub struct Shared {
     /// What an idle process may keep.
     pub(super) kept_bytes_max: usize,
     state: Mutex<State>,
-    freed: Notify,
+    available: Notify,
     starts: mpsc::Sender<()>,
 }
 
@@ -90,12 +90,14 @@ impl Pool {
             at_once,
             kept_bytes_max,
             state: Mutex::new(State { greetings: vec![greeting], ..State::default() }),
-            freed: Notify::new(),
+            available: Notify::new(),
             starts,
         });
         let weak = Arc::downgrade(&shared);
         // A process ends with the thread that started it: this one lives as long as the pool.
-        std::thread::Builder::new().name("workers".into()).spawn(move || keep(&weak, &to_start))?;
+        std::thread::Builder::new()
+            .name("workers".into())
+            .spawn(move || maintain(&weak, &to_start))?;
         Ok(Self(shared))
     }
 
@@ -113,20 +115,21 @@ impl Pool {
     /// # Errors
     /// Where there is none within the time, too many requests of the client wait already, or no process
     /// can be started.
-    pub async fn lease(&self, turn: Turn, mut terms: Terms) -> Result<Lease, Lost> {
-        let turns = match turn {
-            Turn::Short => &self.0.short,
-            Turn::Long => &self.0.long,
+    pub async fn lease(&self, kind: WorkKind, mut terms: Terms) -> Result<Lease, LeaseError> {
+        let permits = match kind {
+            WorkKind::Short => &self.0.short,
+            WorkKind::Long => &self.0.long,
         };
-        let queued = turns.acquire_bounded(Client::current()).map_err(|_| Lost::Crowded)?;
-        let turn = timeout_at(terms.ends_at, queued).await;
-        let turn = turn.map_err(|_| Lost::Time)?;
+        let queued =
+            permits.acquire_bounded(Client::current()).map_err(|_| LeaseError::QueueFull)?;
+        let permit = timeout_at(terms.ends_at, queued).await;
+        let permit = permit.map_err(|_| LeaseError::Time)?;
         // Whoever has a turn waits for nothing but a start, which is not the work's doing.
         let begun_at = Instant::now();
         let worker = timeout_at(begun_at + START_TIME, self.0.next_idle()).await;
-        let worker = worker.map_err(|_| Lost::Unstarted("it takes too long".into()))??;
+        let worker = worker.map_err(|_| LeaseError::StartFailed("it takes too long".into()))??;
         terms.ends_at += begun_at.elapsed();
-        Lease::on(worker, Arc::clone(&self.0), turn, terms)
+        Lease::new(worker, Arc::clone(&self.0), permit, terms)
     }
 
     /// Ends all that are idle, and starts none any more.
@@ -140,7 +143,7 @@ impl Pool {
         };
         drop(idle);
         // Whoever waits for a start hears that there is none.
-        self.0.freed.notify_waiters();
+        self.0.available.notify_waiters();
     }
 }
 
@@ -171,12 +174,12 @@ impl Shared {
         }
     }
 
-    async fn next_idle(&self) -> Result<Worker, Lost> {
+    async fn next_idle(&self) -> Result<Worker, LeaseError> {
         let mut waiting = None;
         loop {
-            let mut freed = pin!(self.freed.notified());
+            let mut available = pin!(self.available.notified());
             // From now on nothing is missed.
-            freed.as_mut().enable();
+            available.as_mut().enable();
             let found = self.take_idle(waiting.is_some())?;
             if found.is_some() {
                 waiting = None;
@@ -187,7 +190,7 @@ impl Shared {
             if let Some(worker) = found {
                 return Ok(worker);
             }
-            freed.await;
+            available.await;
         }
     }
 
@@ -195,7 +198,7 @@ impl Shared {
     ///
     /// # Errors
     /// A start that failed, to a lease that has waited for one.
-    fn take_idle(&self, has_waited: bool) -> Result<Option<Worker>, Lost> {
+    fn take_idle(&self, has_waited: bool) -> Result<Option<Worker>, LeaseError> {
         // Dropped after the lock: their folders are removed.
         let mut ended = Vec::new();
         let mut state = self.state();
@@ -214,10 +217,10 @@ impl Shared {
             && let Some(failed) = state.failed.take()
         {
             // One hears of it; for the others it is tried again.
-            return Err(Lost::Unstarted(failed));
+            return Err(LeaseError::StartFailed(failed));
         }
         if state.is_closed && found.is_none() {
-            return Err(Lost::Unstarted("the server is stopping".into()));
+            return Err(LeaseError::StartFailed("the server is stopping".into()));
         }
         Ok(found)
     }
@@ -231,15 +234,15 @@ impl Shared {
         let mut state = self.state();
         if state.is_closed {
             drop(state);
-            return self.bury(worker);
+            return self.discard(worker);
         }
         put(&mut state, worker);
         drop(state);
-        self.freed.notify_one();
+        self.available.notify_one();
     }
 
     /// Ends a process, without waiting for it; another one takes its place.
-    pub fn bury(&self, mut worker: Worker) {
+    pub fn discard(&self, mut worker: Worker) {
         worker.kill();
         self.replace();
         // Where there is no thread the worker is dropped here.
@@ -256,7 +259,7 @@ impl Shared {
     /// Makes a process ready that was started.
     fn make_ready(&self, mut worker: Worker) -> io::Result<()> {
         let greetings = self.state().greetings.clone();
-        worker.greet(&greetings)?;
+        worker.handshake(&greetings)?;
         // Behind those that have worked before.
         self.put(worker, |state, worker| {
             state.starting -= 1;
@@ -272,18 +275,19 @@ impl Shared {
         state.starting -= 1;
         state.failed = Some(error.to_string());
         drop(state);
-        self.freed.notify_waiters();
+        self.available.notify_waiters();
     }
 
     /// Those that have ended, keep too much, or were not used for long.
-    fn take_away(&self) -> Vec<Worker> {
+    fn take_surplus(&self) -> Vec<Worker> {
         let mut state = self.state();
         let mut surplus = state.alive.saturating_sub(self.warm());
         let all = std::mem::take(&mut state.idle);
         let mut away = Vec::new();
         for mut worker in all {
             let idle_for = worker.idle_since.elapsed();
-            let is_heavy = idle_for >= TEND_PAUSE && worker.kept_bytes() > self.kept_bytes_max;
+            let is_heavy =
+                idle_for >= MAINTENANCE_INTERVAL && worker.kept_bytes() > self.kept_bytes_max;
             let is_surplus = surplus > 0 && idle_for >= IDLE_TIME;
             if worker.has_ended() || is_heavy || is_surplus {
                 surplus = surplus.saturating_sub(1);
@@ -318,13 +322,13 @@ impl Drop for Waiting<'_> {
 
 /// Starts processes as they are asked for, and looks after those that are idle, as long as there is a
 /// pool.
-fn keep(pool: &Weak<Shared>, to_start: &mpsc::Receiver<()>) {
+fn maintain(pool: &Weak<Shared>, to_start: &mpsc::Receiver<()>) {
     loop {
-        let asked = to_start.recv_timeout(TEND_PAUSE);
+        let asked = to_start.recv_timeout(MAINTENANCE_INTERVAL);
         let Some(pool) = pool.upgrade() else { return };
         match asked {
             Ok(()) => start(&pool),
-            Err(RecvTimeoutError::Timeout) => drop(pool.take_away()),
+            Err(RecvTimeoutError::Timeout) => drop(pool.take_surplus()),
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }

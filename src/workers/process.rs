@@ -13,14 +13,14 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::frames::{self, Frame};
-use super::memory::Gauge;
+use super::memory::MemoryGauge;
 
 /// How long a process may take until it is ready to work.
 pub const START_TIME: Duration = Duration::from_secs(60);
 /// Of what a process says before it works.
-const GREETING_BYTES_MAX: usize = 1 << 20;
+const HANDSHAKE_BYTES_MAX: usize = 1 << 20;
 /// Of the frames that made it ready, as many as are remembered.
-const HEARD_MAX: usize = 16;
+const PREPARED_MAX: usize = 16;
 /// Of the server's environment; none of them is a secret.
 const VARIABLES: [&str; 4] = ["UPTALLY_LOG", "RUST_LOG", "RUST_BACKTRACE", "PATH"];
 
@@ -37,11 +37,11 @@ pub struct Worker {
     child: Child,
     /// None while it is lent.
     pub socket: Option<UnixStream>,
-    pub gauge: Gauge,
+    pub gauge: MemoryGauge,
     /// Its memory when it was ready to work.
     pub ready_bytes: usize,
     /// What made it ready, the last one last.
-    heard: VecDeque<Frame>,
+    prepared: VecDeque<Frame>,
     /// Where it may write; goes with it.
     _scratch: TempDir,
     pub idle_since: Instant,
@@ -68,7 +68,7 @@ impl Worker {
             // A signal from the keyboard is for the server, which lets it finish its work.
             .process_group(0);
         let mut child = command.spawn()?;
-        let gauge = match Gauge::of(child.id()) {
+        let gauge = match MemoryGauge::new(child.id()) {
             Ok(gauge) => gauge,
             Err(error) => {
                 let _ = child.kill();
@@ -77,8 +77,8 @@ impl Worker {
             }
         };
         let (socket, idle_since) = (Some(ours), Instant::now());
-        let heard = VecDeque::new();
-        Ok(Self { child, socket, gauge, ready_bytes: 0, heard, _scratch: scratch, idle_since })
+        let prepared = VecDeque::new();
+        Ok(Self { child, socket, gauge, ready_bytes: 0, prepared, _scratch: scratch, idle_since })
     }
 
     /// Says the frames, each after the answer to the one before, which is of the same kind; then it is
@@ -86,12 +86,12 @@ impl Worker {
     ///
     /// # Errors
     /// Where it ends or says something else instead, or takes too long.
-    pub fn greet(&mut self, greetings: &[Frame]) -> io::Result<()> {
+    pub fn handshake(&mut self, greetings: &[Frame]) -> io::Result<()> {
         let socket = self.socket.as_mut().ok_or(io::ErrorKind::NotConnected)?;
         socket.set_read_timeout(Some(START_TIME))?;
         for greeting in greetings {
             frames::write(socket, greeting.kind, &[&greeting.payload])?;
-            frames::read(socket, GREETING_BYTES_MAX)?.of_kind(greeting.kind)?;
+            frames::read(socket, HANDSHAKE_BYTES_MAX)?.expect_kind(greeting.kind)?;
         }
         socket.set_read_timeout(None)?;
         socket.set_nonblocking(true)?;
@@ -102,16 +102,16 @@ impl Worker {
     }
 
     /// Whether it has heard what makes it ready for some work.
-    pub fn has_heard(&self, frame: &Frame) -> bool {
-        self.heard.contains(frame)
+    pub fn is_prepared_for(&self, frame: &Frame) -> bool {
+        self.prepared.contains(frame)
     }
 
-    /// Remembers what it has heard.
+    /// Remembers what it has prepared.
     pub fn note(&mut self, frame: &Frame) {
-        if self.heard.len() == HEARD_MAX {
-            self.heard.pop_front();
+        if self.prepared.len() == PREPARED_MAX {
+            self.prepared.pop_front();
         }
-        self.heard.push_back(frame.clone());
+        self.prepared.push_back(frame.clone());
     }
 
     pub fn id(&self) -> u32 {

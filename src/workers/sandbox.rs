@@ -166,12 +166,12 @@ mod linux {
         let mut calls: BTreeMap<_, _> = refused().map(|call| (call, Vec::new())).collect();
         // Threads end with their process, and other processes would not.
         let of_thread = SeccompCmpOp::MaskedEq(u64::from(libc::CLONE_THREAD.unsigned_abs()));
-        calls.insert(libc::SYS_clone, vec![where_first(of_thread, 0)?]);
+        calls.insert(libc::SYS_clone, vec![first_argument(of_thread, 0)?]);
         // Rust aborts by a signal to itself.
         let own = u64::from(std::process::id());
-        calls.insert(libc::SYS_tgkill, vec![where_first(SeccompCmpOp::Ne, own)?]);
+        calls.insert(libc::SYS_tgkill, vec![first_argument(SeccompCmpOp::Ne, own)?]);
         // What a process asks of its own limits.
-        calls.insert(libc::SYS_prlimit64, vec![where_first(SeccompCmpOp::Ne, 0)?]);
+        calls.insert(libc::SYS_prlimit64, vec![first_argument(SeccompCmpOp::Ne, 0)?]);
         // As the system refuses what is not permitted.
         refuse(calls, libc::EPERM)
     }
@@ -203,7 +203,10 @@ mod linux {
     }
 
     /// Matches calls by their first argument.
-    fn where_first(is: SeccompCmpOp, value: u64) -> Result<SeccompRule, seccompiler::BackendError> {
+    fn first_argument(
+        is: SeccompCmpOp,
+        value: u64,
+    ) -> Result<SeccompRule, seccompiler::BackendError> {
         SeccompRule::new(vec![SeccompCondition::new(0, SeccompCmpArgLen::Dword, is, value)?])
     }
 

@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::server::jobs::{ListedReport, read_report};
 use crate::sql::{Report, Reports, STACK_BYTES, report_tables};
 use crate::workers::child::{
-    Line, end_before_others, end_with_parent, exit_on_panic, limit_memory, lower_priority,
+    ServerSocket, end_before_others, end_with_parent, exit_on_panic, limit_memory, lower_priority,
 };
 use crate::workers::{Frame, frames, sandbox};
 
@@ -40,8 +40,8 @@ pub fn run(folder: &Path) -> Result<()> {
     lower_priority();
     end_with_parent();
     end_before_others();
-    let line = Arc::new(Line::over_stdin().map_err(failed)?);
-    let setup = line.hear().and_then(|frame| match frame.kind {
+    let line = Arc::new(ServerSocket::from_stdin().map_err(failed)?);
+    let setup = line.receive().and_then(|frame| match frame.kind {
         wire::SETUP => frames::message::<wire::Setup>(frame.payload),
         _ => Err(io::ErrorKind::InvalidData.into()),
     });
@@ -63,15 +63,15 @@ pub fn run(folder: &Path) -> Result<()> {
     }
 }
 
-fn serve(line: &Line, executor: &LocalExecutor) -> io::Result<()> {
+fn serve(line: &ServerSocket, executor: &LocalExecutor) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // A signal for all processes of a service is for the server, which lets them finish.
     let _terminations = {
         let _context = runtime.enter();
         signal(SignalKind::terminate())?
     };
-    line.say(wire::SETUP, &[])?;
-    while let Ok(asked) = line.hear() {
+    line.send(wire::SETUP, &[])?;
+    while let Ok(asked) = line.receive() {
         Worker { line, executor, runtime: &runtime }.answer(asked)?;
     }
     // The server has gone.
@@ -79,7 +79,7 @@ fn serve(line: &Line, executor: &LocalExecutor) -> io::Result<()> {
 }
 
 struct Worker<'a> {
-    line: &'a Line,
+    line: &'a ServerSocket,
     executor: &'a LocalExecutor,
     runtime: &'a Runtime,
 }
@@ -102,12 +102,12 @@ impl Worker<'_> {
             Ok(()) if !may_go_on => return Ok(()),
             Ok(()) => {}
             Err(Aborted::Failed(failure)) => {
-                self.line.say(wire::FAILED, &[&frames::header(&failure)?])?;
+                self.line.send(wire::FAILED, &[&frames::header(&failure)?])?;
             }
             Err(Aborted::Gone(error)) => return Err(error),
         }
         self.runtime.block_on(self.executor.wait_until_idle());
-        self.line.say(wire::IDLE, &[])
+        self.line.send(wire::IDLE, &[])
     }
 
     fn warm(&self, payload: Vec<u8>) -> Answered {
@@ -115,7 +115,7 @@ impl Worker<'_> {
         let session = self.executor.session(warm.version, warm.is_postgres);
         // What is wrong is said to whoever asks.
         drop(self.runtime.block_on(session));
-        self.line.say(wire::WARM, &[])?;
+        self.line.send(wire::WARM, &[])?;
         Ok(())
     }
 
@@ -123,7 +123,7 @@ impl Worker<'_> {
     fn read(&self, payload: Vec<u8>) -> Answered {
         let text = String::from_utf8(payload).map_err(io::Error::other)?;
         let statements = self.executor.read(&text)?;
-        self.say(wire::STATEMENTS, &statements, &[])
+        self.send(wire::STATEMENTS, &statements, &[])
     }
 
     #[cfg(not(feature = "postgres"))]
@@ -135,7 +135,7 @@ impl Worker<'_> {
         let query = query(payload)?;
         let described = self.runtime.block_on(self.executor.describe(&query))?;
         let (header, behind) = described.message()?;
-        self.line.say(wire::DESCRIBED, &[&header, &behind])?;
+        self.line.send(wire::DESCRIBED, &[&header, &behind])?;
         Ok(())
     }
 
@@ -146,18 +146,18 @@ impl Worker<'_> {
 
     async fn send_rows(&self, query: &SqlQuery) -> Answered {
         let (head, mut rows) = self.executor.run(query).await?;
-        self.say(wire::BEGUN, &head, &messages::schema_to_ipc(&rows.schema())?)?;
+        self.send(wire::BEGUN, &head, &messages::schema_to_ipc(&rows.schema())?)?;
         while let Some(batch) = rows.next().await.transpose()? {
             for part in wire::parts(&batch) {
-                self.line.say(wire::BATCH, &[&messages::batch_to_ipc(&part)?])?;
+                self.line.send(wire::BATCH, &[&messages::batch_to_ipc(&part)?])?;
             }
         }
-        self.say(wire::ENDED, &rows.cut().is_cut(), &[])
+        self.send(wire::ENDED, &rows.cut().is_cut(), &[])
     }
 
-    fn say(&self, kind: u8, header: &impl Serialize, behind: &[u8]) -> Answered {
+    fn send(&self, kind: u8, header: &impl Serialize, behind: &[u8]) -> Answered {
         let header = frames::header(header)?;
-        self.line.say(kind, &[&header, behind])?;
+        self.line.send(kind, &[&header, behind])?;
         Ok(())
     }
 }
@@ -196,7 +196,7 @@ impl From<io::Error> for Aborted {
 
 /// Reports of the server, which lists them, and whose files are read local.
 struct ServerReports {
-    line: Arc<Line>,
+    line: Arc<ServerSocket>,
     folder: PathBuf,
     /// Those that were listed last, by their ids.
     listed: Mutex<HashMap<String, ListedReport>>,
@@ -210,7 +210,7 @@ impl std::fmt::Debug for ServerReports {
 
 impl Reports for ServerReports {
     fn list(&self) -> Result<Vec<Report>> {
-        let frame = self.line.ask(wire::REPORTS, &[]).map_err(gone)?;
+        let frame = self.line.call(wire::REPORTS, &[]).map_err(gone)?;
         let (listed, _): (Vec<ListedReport>, _) = frames::message(frame.payload).map_err(gone)?;
         let reports = listed.iter().map(ListedReport::report).collect();
         let by_id = listed.into_iter().map(|listed| (listed.id.clone(), listed)).collect();
@@ -227,7 +227,7 @@ impl Reports for ServerReports {
         let rows = read_report(&self.folder, &listed);
         if rows.is_none() {
             // It was removed since, or the server makes it again.
-            self.line.ask(wire::BROKEN_REPORT, &[id.as_bytes()]).map_err(gone)?;
+            self.line.call(wire::BROKEN_REPORT, &[id.as_bytes()]).map_err(gone)?;
         }
         Ok(rows)
     }

@@ -18,7 +18,7 @@ use crate::server::jobs::Jobs;
 use crate::server::memory_limits::beside_bytes;
 use crate::sql::spool::{Spools, Watch, Writer};
 use crate::sql::{Cut, Limits, STACK_BYTES};
-use crate::workers::{Frame, Lease, Lost, Pool, Program, Terms, Turn, frames, sandbox};
+use crate::workers::{Frame, Lease, LeaseError, Pool, Program, Terms, WorkKind, frames, sandbox};
 
 /// Name of the command that answers queries, with the folder behind it.
 const COMMAND: &str = "worker";
@@ -88,7 +88,7 @@ impl WorkerClient {
 
     #[cfg(feature = "postgres")]
     pub async fn read(&self, text: &str) -> Answer<Vec<crate::server::postgres::Outline>> {
-        let mut lease = self.lease(Turn::Short, self.limits).await?;
+        let mut lease = self.lease(WorkKind::Short, self.limits).await?;
         let answer = self.exchange(&mut lease, self.limits, wire::READ, &[text.as_bytes()]).await?;
         match answer.kind {
             wire::STATEMENTS => {
@@ -101,7 +101,7 @@ impl WorkerClient {
     }
 
     pub async fn describe(&self, query: &SqlQuery) -> Answer<Described> {
-        let (answer, lease) = self.start(Turn::Short, wire::DESCRIBE, query).await?;
+        let (answer, lease) = self.start(WorkKind::Short, wire::DESCRIBE, query).await?;
         match answer.kind {
             wire::DESCRIBED => {
                 let described = Described::from_message(answer.payload).map_err(malformed)?;
@@ -113,7 +113,7 @@ impl WorkerClient {
     }
 
     pub async fn run(&self, query: &SqlQuery) -> Answer<Rows> {
-        let (answer, lease) = self.start(Turn::Long, wire::RUN, query).await?;
+        let (answer, lease) = self.start(WorkKind::Long, wire::RUN, query).await?;
         if answer.kind != wire::BEGUN {
             return Err(take_failure(lease, &self.jobs, answer));
         }
@@ -129,14 +129,14 @@ impl WorkerClient {
     }
 
     /// A process with the query, and how it answers.
-    async fn start(&self, turn: Turn, kind: u8, query: &SqlQuery) -> Answer<(Frame, Lease)> {
+    async fn start(&self, work: WorkKind, kind: u8, query: &SqlQuery) -> Answer<(Frame, Lease)> {
         self.note(WarmTarget {
             version: Some(query.version),
             by_engine: !query.is_postgres(),
             by_postgres: query.is_postgres(),
         });
         let limits = query.limits(self.limits);
-        let mut lease = self.lease(turn, limits).await?;
+        let mut lease = self.lease(work, limits).await?;
         let (version, is_postgres) = (query.version, query.is_postgres());
         let warm = frame(wire::WARM, &wire::Warm { version, is_postgres });
         let prepared = lease.prepare(&warm.map_err(wire::unencodable)?).await;
@@ -166,17 +166,17 @@ impl WorkerClient {
         self.pool.warm(warm);
     }
 
-    async fn lease(&self, turn: Turn, limits: Limits) -> Answer<Lease> {
+    async fn lease(&self, kind: WorkKind, limits: Limits) -> Answer<Lease> {
         // A time that no clock can tell is for ever.
         let for_ever = Duration::from_secs(100 * 365 * 24 * 3600);
         let ends_at = Instant::now() + limits.time.min(for_ever);
-        let memory_bytes = match turn {
+        let memory_bytes = match kind {
             // Nothing runs.
-            Turn::Short => beside_bytes(self.limits.memory_bytes),
-            Turn::Long => memory_bytes_max(self.limits),
+            WorkKind::Short => beside_bytes(self.limits.memory_bytes),
+            WorkKind::Long => memory_bytes_max(self.limits),
         };
         let terms = Terms { ends_at, memory_bytes };
-        self.pool.lease(turn, terms).await.map_err(|lost| lost_error(lost, &limits).into())
+        self.pool.lease(kind, terms).await.map_err(|lost| lost_error(lost, &limits).into())
     }
 
     /// The answer to a frame.
@@ -187,7 +187,7 @@ impl WorkerClient {
         kind: u8,
         parts: &[&[u8]],
     ) -> Answer<Frame> {
-        let said = lease.say(kind, parts).await;
+        let said = lease.send(kind, parts).await;
         said.map_err(|lost| lost_error(lost, &limits))?;
         Ok(answer(lease, &self.jobs, &limits).await?)
     }
@@ -199,9 +199,9 @@ async fn answer(lease: &mut Lease, jobs: &Jobs, limits: &Limits) -> Result<Frame
 }
 
 /// The next frame that is about the query, after those that the process asks meanwhile.
-async fn next_frame(lease: &mut Lease, jobs: &Jobs) -> std::result::Result<Frame, Lost> {
+async fn next_frame(lease: &mut Lease, jobs: &Jobs) -> std::result::Result<Frame, LeaseError> {
     loop {
-        let frame = lease.hear().await?;
+        let frame = lease.receive().await?;
         let told = match frame.kind {
             wire::REPORTS => {
                 let jobs = jobs.clone();
@@ -209,8 +209,9 @@ async fn next_frame(lease: &mut Lease, jobs: &Jobs) -> std::result::Result<Frame
                 let listed = move || frames::header(&jobs.listed());
                 let listed = tokio::task::spawn_blocking(listed).await;
                 let listed = listed.map_err(std::io::Error::other).flatten();
-                listed
-                    .map_err(|error| Lost::Broken(format!("reports cannot be listed: {error}")))?
+                listed.map_err(|error| {
+                    LeaseError::Broken(format!("reports cannot be listed: {error}"))
+                })?
             }
             wire::BROKEN_REPORT => {
                 let (jobs, id) = (jobs.clone(), frame.payload);
@@ -221,7 +222,7 @@ async fn next_frame(lease: &mut Lease, jobs: &Jobs) -> std::result::Result<Frame
             }
             _ => return Ok(frame),
         };
-        lease.say(frame.kind, &[&told]).await?;
+        lease.send(frame.kind, &[&told]).await?;
     }
 }
 
@@ -294,8 +295,8 @@ impl RowReceiver {
                     let sent = tokio::select! {
                         biased;
                         sent = self.writer.send(batch) => sent,
-                        lost = self.lease.over() => return Err(match lost {
-                            Lost::Time if self.writer.is_full() => self.limits.out_of_spool(),
+                        lost = self.lease.expired() => return Err(match lost {
+                            LeaseError::Time if self.writer.is_full() => self.limits.out_of_spool(),
                             lost => lost_error(lost, &self.limits),
                         }),
                     };
@@ -369,20 +370,22 @@ fn return_when_idle(mut lease: Lease, jobs: Jobs, keep: fn(Lease)) {
 }
 
 /// What whoever asked hears of a process that did not answer.
-fn lost_error(lost: Lost, limits: &Limits) -> Error {
+fn lost_error(lost: LeaseError, limits: &Limits) -> Error {
     match lost {
-        Lost::Time => limits.out_of_time(),
-        Lost::Crowded => QueueFull.into(),
-        Lost::Memory => limits.out_of_memory("expected a query that keeps or makes less at a time"),
-        Lost::Killed => Error::Resource {
+        LeaseError::Time => limits.out_of_time(),
+        LeaseError::QueueFull => QueueFull.into(),
+        LeaseError::Memory => {
+            limits.out_of_memory("expected a query that keeps or makes less at a time")
+        }
+        LeaseError::Killed => Error::Resource {
             what: "a process of a query was killed".into(),
             source: "not by the server; the system does so where memory runs out".into(),
         },
-        Lost::Unstarted(why) => Error::Resource {
+        LeaseError::StartFailed(why) => Error::Resource {
             what: "no process for a query can be started".into(),
             source: why.into(),
         },
-        Lost::Broken(why) => Error::bug(format!("a query broke off: {why}")),
+        LeaseError::Broken(why) => Error::bug(format!("a query broke off: {why}")),
     }
 }
 

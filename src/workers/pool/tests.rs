@@ -22,35 +22,35 @@ const LONG: Duration = Duration::from_secs(60);
 #[tokio::test]
 async fn the_process_that_was_used_last_is_lent_next() {
     let pool = echoing(2);
-    let mut lease = pool.lease(Turn::Long, terms(LONG)).await.unwrap();
-    lease.say(5, &[b"a", b"bc"]).await.unwrap();
-    assert_eq!(lease.hear().await.unwrap(), Frame { kind: 5, payload: b"abc".to_vec() });
+    let mut lease = pool.lease(WorkKind::Long, terms(LONG)).await.unwrap();
+    lease.send(5, &[b"a", b"bc"]).await.unwrap();
+    assert_eq!(lease.receive().await.unwrap(), Frame { kind: 5, payload: b"abc".to_vec() });
     let process = lease.process().unwrap();
     lease.keep();
-    let lease = pool.lease(Turn::Short, terms(LONG)).await.unwrap();
+    let lease = pool.lease(WorkKind::Short, terms(LONG)).await.unwrap();
     assert_eq!(lease.process(), Some(process));
 }
 
 #[tokio::test]
 async fn a_process_whose_time_is_over_gives_its_place_to_another() {
     let pool = echoing(1);
-    let mut lease = pool.lease(Turn::Long, terms(LONG)).await.unwrap();
+    let mut lease = pool.lease(WorkKind::Long, terms(LONG)).await.unwrap();
     let process = lease.process();
     lease.terms.ends_at = Instant::now();
-    assert!(matches!(lease.hear().await, Err(Lost::Time)));
+    assert!(matches!(lease.receive().await, Err(LeaseError::Time)));
     drop(lease);
-    let lease = pool.lease(Turn::Long, terms(LONG)).await.unwrap();
+    let lease = pool.lease(WorkKind::Long, terms(LONG)).await.unwrap();
     assert_ne!(lease.process(), process);
 }
 
 #[tokio::test]
 async fn whoever_finds_no_turn_hears_that_the_time_is_over() {
     let pool = echoing(1);
-    let held = pool.lease(Turn::Long, terms(LONG)).await.unwrap();
-    let waits = pool.lease(Turn::Long, terms(Duration::ZERO));
-    assert!(matches!(waits.await, Err(Lost::Time)));
+    let held = pool.lease(WorkKind::Long, terms(LONG)).await.unwrap();
+    let waits = pool.lease(WorkKind::Long, terms(Duration::ZERO));
+    assert!(matches!(waits.await, Err(LeaseError::Time)));
     // Work of the other kind has a turn of its own.
-    pool.lease(Turn::Short, terms(LONG)).await.unwrap().keep();
+    pool.lease(WorkKind::Short, terms(LONG)).await.unwrap().keep();
     held.keep();
 }
 
@@ -58,11 +58,11 @@ async fn whoever_finds_no_turn_hears_that_the_time_is_over() {
 async fn while_several_clients_have_turns_none_has_more_than_half() {
     let pool = echoing(3);
     let [ann, bob, cyd] = [1, 2, 3].map(|number| Client::Key([number; 4]));
-    let _of_ann = ann.scope(pool.lease(Turn::Long, terms(LONG))).await.unwrap();
-    let _of_bob = bob.scope(pool.lease(Turn::Long, terms(LONG))).await.unwrap();
-    let waits = ann.scope(pool.lease(Turn::Long, terms(Duration::ZERO)));
-    assert!(matches!(waits.await, Err(Lost::Time)));
-    assert!(cyd.scope(pool.lease(Turn::Long, terms(LONG))).await.is_ok());
+    let _of_ann = ann.scope(pool.lease(WorkKind::Long, terms(LONG))).await.unwrap();
+    let _of_bob = bob.scope(pool.lease(WorkKind::Long, terms(LONG))).await.unwrap();
+    let waits = ann.scope(pool.lease(WorkKind::Long, terms(Duration::ZERO)));
+    assert!(matches!(waits.await, Err(LeaseError::Time)));
+    assert!(cyd.scope(pool.lease(WorkKind::Long, terms(LONG))).await.is_ok());
 }
 
 #[tokio::test]
@@ -70,12 +70,12 @@ async fn what_makes_a_process_ready_is_heard_once() {
     let pool = echoing(1);
     let warm = Frame { kind: 2, payload: b"warm".to_vec() };
     for _ in 0..2 {
-        let mut lease = pool.lease(Turn::Long, terms(LONG)).await.unwrap();
+        let mut lease = pool.lease(WorkKind::Long, terms(LONG)).await.unwrap();
         let (ends_at, process) = (lease.terms.ends_at, lease.process());
         lease.prepare(&warm).await.unwrap();
         assert!(lease.terms.ends_at >= ends_at);
         lease.keep();
-        let heard = |worker: &Worker| worker.has_heard(&warm);
+        let heard = |worker: &Worker| worker.is_prepared_for(&warm);
         let state = pool.0.state();
         let idle = state.idle.iter().find(|worker| Some(worker.id()) == process).unwrap();
         assert!(heard(idle));
@@ -98,13 +98,13 @@ const GROWING: &str = r"
 #[tokio::test]
 async fn work_that_may_take_little_may_follow_larger_work() {
     let pool = pool(GROWING, 1);
-    let mut lease = pool.lease(Turn::Long, terms(LONG)).await.unwrap();
+    let mut lease = pool.lease(WorkKind::Long, terms(LONG)).await.unwrap();
     let (process, ready) = (lease.process(), lease.memory_bytes_max - lease.terms.memory_bytes);
-    lease.say(5, &[]).await.unwrap();
-    lease.hear().await.unwrap();
+    lease.send(5, &[]).await.unwrap();
+    lease.receive().await.unwrap();
     lease.keep();
     let little = Terms { memory_bytes: 1 << 20, ..terms(LONG) };
-    let lease = pool.lease(Turn::Long, little).await.unwrap();
+    let lease = pool.lease(WorkKind::Long, little).await.unwrap();
     assert_eq!(lease.process(), process);
     assert!(lease.memory_bytes_max > ready + 3_000_000, "{ready}, then {}", lease.memory_bytes_max);
 }
@@ -117,12 +117,12 @@ fn kill(process: u32) {
 #[tokio::test]
 async fn a_process_that_is_killed_is_told_and_the_next_one_works() {
     let pool = echoing(1);
-    let mut lease = pool.lease(Turn::Long, terms(LONG)).await.unwrap();
+    let mut lease = pool.lease(WorkKind::Long, terms(LONG)).await.unwrap();
     kill(lease.process().unwrap());
-    assert!(matches!(lease.hear().await, Err(Lost::Killed)));
+    assert!(matches!(lease.receive().await, Err(LeaseError::Killed)));
     drop(lease);
     // One that is idle as well.
-    let lease = pool.lease(Turn::Long, terms(LONG)).await.unwrap();
+    let lease = pool.lease(WorkKind::Long, terms(LONG)).await.unwrap();
     let process = lease.process().unwrap();
     lease.keep();
     kill(process);
@@ -134,27 +134,27 @@ async fn a_process_that_is_killed_is_told_and_the_next_one_works() {
     while !has_ended() {
         tokio::task::yield_now().await;
     }
-    let mut lease = pool.lease(Turn::Long, terms(LONG)).await.unwrap();
+    let mut lease = pool.lease(WorkKind::Long, terms(LONG)).await.unwrap();
     assert_ne!(lease.process(), Some(process));
-    lease.say(5, &[]).await.unwrap();
-    assert!(lease.hear().await.is_ok());
+    lease.send(5, &[]).await.unwrap();
+    assert!(lease.receive().await.is_ok());
 }
 
 /// Answers a greeting, hears a frame, and ends.
-async fn lost_by(end: &str) -> Lost {
+async fn lost_by(end: &str) -> LeaseError {
     const HEARD: &str = "dd bs=5 count=1 <&0 >&0 2>/dev/null; dd bs=5 count=1 <&0 >/dev/null 2>&1";
     let pool = pool(&format!("{HEARD}; {end}"), 1);
-    let mut lease = pool.lease(Turn::Long, terms(LONG)).await.unwrap();
-    lease.say(5, &[]).await.unwrap();
-    lease.hear().await.unwrap_err()
+    let mut lease = pool.lease(WorkKind::Long, terms(LONG)).await.unwrap();
+    lease.send(5, &[]).await.unwrap();
+    lease.receive().await.unwrap_err()
 }
 
 #[tokio::test]
 async fn an_abort_is_for_want_of_memory_and_an_exit_a_bug() {
     let aborted = lost_by("kill -s ABRT $$").await;
-    assert!(matches!(aborted, Lost::Memory), "{aborted:?}");
+    assert!(matches!(aborted, LeaseError::Memory), "{aborted:?}");
     let exited = lost_by("exit 101").await;
-    assert!(matches!(&exited, Lost::Broken(why) if why.contains("101")), "{exited:?}");
+    assert!(matches!(&exited, LeaseError::Broken(why) if why.contains("101")), "{exited:?}");
 }
 
 #[cfg(target_os = "linux")]
@@ -162,42 +162,44 @@ async fn an_abort_is_for_want_of_memory_and_an_exit_a_bug() {
 async fn a_process_that_grows_beyond_its_terms_is_lost_to_its_memory() {
     let pool = pool(GROWING, 1);
     let terms = Terms { memory_bytes: 1 << 20, ..terms(LONG) };
-    let mut lease = pool.lease(Turn::Long, terms).await.unwrap();
-    lease.say(5, &[]).await.unwrap();
+    let mut lease = pool.lease(WorkKind::Long, terms).await.unwrap();
+    lease.send(5, &[]).await.unwrap();
     // It may answer before it is looked at.
     let lost = loop {
-        if let Err(lost) = lease.hear().await {
+        if let Err(lost) = lease.receive().await {
             break lost;
         }
     };
-    assert!(matches!(lost, Lost::Memory), "{lost:?}");
+    assert!(matches!(lost, LeaseError::Memory), "{lost:?}");
 }
 
 #[tokio::test]
 async fn a_program_that_is_not_there_is_told() {
     let program = Program { path: "/nowhere/uptally".into(), arguments: Vec::new() };
     let pool = Pool::new(program, 1, 1 << 20, Frame { kind: 1, payload: Vec::new() }).unwrap();
-    let lost = pool.lease(Turn::Long, terms(LONG)).await.unwrap_err();
-    assert!(matches!(lost, Lost::Unstarted(_)), "{lost:?}");
+    let lost = pool.lease(WorkKind::Long, terms(LONG)).await.unwrap_err();
+    assert!(matches!(lost, LeaseError::StartFailed(_)), "{lost:?}");
 }
 
 #[tokio::test]
 async fn a_process_that_answers_something_else_is_not_lent() {
     let pool = pool(r"printf '\0\0\0\0\7' >&0; exec cat <&0 >/dev/null", 1);
-    let lost = pool.lease(Turn::Long, terms(LONG)).await.unwrap_err();
-    assert!(matches!(&lost, Lost::Unstarted(why) if why.contains("kind 7")), "{lost:?}");
+    let lost = pool.lease(WorkKind::Long, terms(LONG)).await.unwrap_err();
+    assert!(matches!(&lost, LeaseError::StartFailed(why) if why.contains("kind 7")), "{lost:?}");
     let pool = echoing(1);
-    let mut lease = pool.lease(Turn::Long, terms(LONG)).await.unwrap();
-    lease.say(5, &[]).await.unwrap();
+    let mut lease = pool.lease(WorkKind::Long, terms(LONG)).await.unwrap();
+    lease.send(5, &[]).await.unwrap();
     let lost = lease.prepare(&Frame { kind: 2, payload: Vec::new() }).await.unwrap_err();
-    assert!(matches!(&lost, Lost::Broken(why) if why.contains("kind 5")), "{lost:?}");
+    assert!(matches!(&lost, LeaseError::Broken(why) if why.contains("kind 5")), "{lost:?}");
 }
 
 #[tokio::test]
 async fn as_many_processes_start_as_leases_need_and_one_to_spare() {
     let pool = echoing(4);
-    let (short, long) =
-        tokio::join!(pool.lease(Turn::Short, terms(LONG)), pool.lease(Turn::Long, terms(LONG)));
+    let (short, long) = tokio::join!(
+        pool.lease(WorkKind::Short, terms(LONG)),
+        pool.lease(WorkKind::Long, terms(LONG))
+    );
     let leases = [short.unwrap(), long.unwrap()];
     let alive = pool.0.state().alive;
     assert!((2..=3).contains(&alive), "{alive}");
@@ -212,15 +214,15 @@ async fn as_many_processes_start_as_leases_need_and_one_to_spare() {
 async fn a_start_that_failed_while_nobody_waited_is_tried_again() {
     let pool = echoing(1);
     pool.0.state().failed = Some("too many processes".into());
-    pool.lease(Turn::Long, terms(LONG)).await.unwrap().keep();
+    pool.lease(WorkKind::Long, terms(LONG)).await.unwrap().keep();
 }
 
 #[tokio::test]
 async fn a_pool_that_is_closed_starts_nothing() {
     let pool = echoing(1);
-    pool.lease(Turn::Long, terms(LONG)).await.unwrap().keep();
+    pool.lease(WorkKind::Long, terms(LONG)).await.unwrap().keep();
     pool.close();
-    let lost = pool.lease(Turn::Long, terms(LONG)).await.unwrap_err();
-    assert!(matches!(lost, Lost::Unstarted(_)), "{lost:?}");
+    let lost = pool.lease(WorkKind::Long, terms(LONG)).await.unwrap_err();
+    assert!(matches!(lost, LeaseError::StartFailed(_)), "{lost:?}");
     assert!(pool.0.state().idle.is_empty());
 }
