@@ -1,9 +1,9 @@
-//! The audit log: who asked what, when, and with what outcome, as a file of JSON lines.
+//! Audit log: a file of JSON lines that tell who sent which request, when, and its outcome.
 //!
-//! A line is appended by a single write, so that lines of several processes never mix. Neither keys
-//! nor results are in it. A thread of its own writes, so that a slow disk keeps no client waiting. What
-//! cannot be written, or not in time, is lost: the log of the server says so once, and how many lines
-//! are missing when it can be written again.
+//! Each line is appended by a single write, so that lines of several processes never interleave.
+//! The log contains neither keys nor results. A separate thread writes, so that a slow disk delays
+//! no client. Lines that cannot be written, or not in time, are lost: the server's log reports the
+//! failure once, and the number of lost lines when writing works again.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Error as IoError, ErrorKind, Write};
@@ -20,21 +20,22 @@ use super::keys::KeyId;
 use crate::error::{Error, Result};
 use crate::option_text::instant_text;
 
-/// Of a path or a text of SQL; what is longer is cut, and ends with an ellipsis.
+/// Bytes kept of a path or of SQL; longer text is truncated and ends with an ellipsis.
 pub const TEXT_BYTES_MAX: usize = 4 << 10;
-/// Of the path of a request that was not let in: whoever has no key must not fill the disk.
+/// Bytes kept of the path of a request that was not admitted, so that strangers cannot fill the
+/// disk.
 pub const REFUSED_BYTES_MAX: usize = 256;
-/// Lines that wait to be written; further ones are lost.
+/// Lines that may wait to be written; further ones are lost.
 const LINES_AHEAD_MAX: usize = 1024;
-/// How long the end of the server waits for them.
+/// Longest time that shutdown waits for pending lines.
 const FLUSH_TIME: Duration = Duration::from_secs(2);
-/// Between two tries to have them written.
+/// Pause between two attempts to queue a flush.
 const FLUSH_PAUSE: Duration = Duration::from_millis(10);
-/// Of a file that is created: who asks for what is nobody else's business.
+/// Mode of a new file: requests are private to its owner.
 #[cfg(unix)]
 const NEW_MODE: u32 = 0o600;
 
-/// By which way in a request came.
+/// Listener that received a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Listener {
@@ -57,22 +58,22 @@ impl Listener {
     }
 }
 
-/// A line of the file. Every line has every field; what is not known is null.
+/// Line of the file. It has every field; an unknown value is null.
 #[derive(Clone, Debug, Serialize)]
 pub struct Line {
-    /// When the request came, microseconds UTC; written in RFC 3339.
+    /// Arrival of the request in microseconds UTC; written as RFC 3339.
     #[serde(serialize_with = "as_instant")]
     pub at: i64,
     pub listener: Listener,
     pub client: Option<SocketAddr>,
     pub key: Option<KeyId>,
     pub request_id: Option<String>,
-    /// The method of HTTP, the call of Flight SQL or the message of PostgreSQL.
+    /// HTTP method, Flight SQL call or PostgreSQL message.
     pub method: String,
-    /// Of HTTP, with the query.
+    /// HTTP path with its query.
     pub path: Option<String>,
     pub sql: Option<String>,
-    /// The listener's own: `200`, `INVALID_ARGUMENT`, `42601`.
+    /// Status in the listener's own terms: `200`, `INVALID_ARGUMENT`, `42601`.
     pub status: String,
     pub rows: Option<u64>,
     pub took_ms: f64,
@@ -82,7 +83,7 @@ fn as_instant<S: Serializer>(at: &i64, serializer: S) -> std::result::Result<S::
     serializer.serialize_str(&instant_text(*at))
 }
 
-/// The text as it is written; cut where it is longer than so many bytes.
+/// Truncates text that is longer than `bytes_max`, at a character boundary.
 pub fn cut(text: &str, bytes_max: usize) -> String {
     match text.len() <= bytes_max {
         true => text.to_owned(),
@@ -90,7 +91,7 @@ pub fn cut(text: &str, bytes_max: usize) -> String {
     }
 }
 
-/// A file of lines that is open; a cheap handle.
+/// Open audit log; a cheap handle.
 #[derive(Clone, Debug)]
 pub struct AuditLog(Arc<Inner>);
 
@@ -100,29 +101,29 @@ struct Inner {
     shared: Arc<Shared>,
 }
 
-/// What the thread that writes hears beside its orders.
+/// State that the writing thread reads besides its orders.
 #[derive(Debug, Default)]
 struct Shared {
-    /// Lines for which there was no room since it last looked.
+    /// Lines dropped for lack of room since the thread last looked.
     lost: AtomicU64,
-    /// Whether the file was given another name since then.
+    /// Set when the file has been renamed since the thread last looked.
     is_rotated: AtomicBool,
 }
 
 #[derive(Debug)]
 enum Order {
     Write(Box<Line>),
-    /// Nothing but to look at what is shared.
+    /// Only asks the thread to read the shared state.
     Look,
-    /// Tells when everything before it was written.
+    /// Reports that everything before it was written.
     Flush(SyncSender<()>),
 }
 
 impl AuditLog {
-    /// Appends to the file, which may not be there yet.
+    /// Appends to the file, and creates it if it is missing.
     ///
     /// # Errors
-    /// Where it cannot be written, or the system has no thread left.
+    /// If it cannot be written, or the system has no thread left.
     pub fn open(path: &Path) -> Result<Self> {
         let file = appended(path).map_err(|error| Error::io("write", path, error))?;
         let path = path.to_owned();
@@ -155,15 +156,15 @@ impl AuditLog {
         Ok(Self(Arc::new(Inner { orders, shared })))
     }
 
-    /// Goes on in the file that has the name now: another one, where the log was rotated. Where that
-    /// cannot be opened, the log of the server says so, and lines go to the file from before.
+    /// Reopens the path after log rotation. If that fails, the server's log says so, and lines go
+    /// to the old file.
     pub fn reopen(&self) {
         self.0.shared.is_rotated.store(true, Ordering::Release);
-        // Where there is no room for it, the thread has other reasons to look.
+        // If the queue is full, the thread will look anyway.
         let _ = self.0.orders.try_send(Order::Look);
     }
 
-    /// Has the line written, or loses it; waits for neither.
+    /// Queues the line or drops it; never blocks.
     pub fn write(&self, line: Line) {
         if self.0.orders.try_send(Order::Write(Box::new(line))).is_err()
             && self.0.shared.lost.fetch_add(1, Ordering::Relaxed) == 0
@@ -172,7 +173,7 @@ impl AuditLog {
         }
     }
 
-    /// Waits until the lines so far are written, but not for a disk that hangs.
+    /// Waits until all lines so far are written, but not for a disk that hangs.
     pub fn flush(&self) {
         let (done, is_done) = sync_channel(1);
         let (mut order, ends_at) = (Order::Flush(done), Instant::now() + FLUSH_TIME);
@@ -187,7 +188,7 @@ impl AuditLog {
     }
 }
 
-/// Obeys until nobody gives orders any more.
+/// Handles orders until all senders are gone.
 fn write_all<W: Write>(
     mut sink: Sink<W>,
     orders: &Receiver<Order>,
@@ -204,7 +205,7 @@ fn write_all<W: Write>(
         match order {
             Order::Write(line) => sink.write(&line),
             Order::Look => {}
-            // Whoever asked may wait no longer.
+            // The caller may have stopped waiting.
             Order::Flush(done) => {
                 let _ = done.send(());
             }
@@ -220,12 +221,12 @@ fn appended(path: &Path) -> std::io::Result<File> {
     options.open(path)
 }
 
-/// Takes lines, and counts those that it could not write.
+/// Writes lines, and counts the ones that it could not write.
 #[derive(Debug)]
 struct Sink<W> {
     output: W,
     lost: u64,
-    /// Whether the last line lacks its end.
+    /// Set if the last line was written in part.
     is_cut: bool,
 }
 

@@ -1,5 +1,4 @@
-//! Who may pass: the host that a request asks for, the page that sends it, and its key against the
-//! role that its route asks for.
+//! Authorization of requests: the host they name, the page that sends them, and their key's role.
 
 use warp::http::header::{AUTHORIZATION, HeaderName, WWW_AUTHENTICATE};
 use warp::http::{Method, StatusCode};
@@ -15,11 +14,11 @@ use crate::option_text::keyword;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// Admits a request of any path and method, before anything is done for it.
+/// Admits a request of any path and method, before any work is done for it.
 ///
 /// # Errors
-/// Where a host is asked for that is not allowed, unless keys are needed anyway (DNS rebinding) or
-/// nothing is told; and where a page of another site would change state or run SQL (cross-site request
+/// If there are no keys and the host is not allowed (DNS rebinding), except for probes, which
+/// reveal nothing; or if a page of another site would change state or run SQL (cross-site request
 /// forgery).
 pub fn admit(
     settings: &Settings,
@@ -28,7 +27,7 @@ pub fn admit(
     method: &Method,
     route: Option<&Route>,
 ) -> Answer<()> {
-    // Balancers ask probes by names of their own, or by none, and these tell nothing to anybody.
+    // Load balancers send probes with host names of their own or none, and probes reveal nothing.
     if settings.keys.is_none() && !route.is_some_and(Route::is_probe) {
         check_host(settings, asked)?;
     }
@@ -62,17 +61,17 @@ fn check_host(settings: &Settings, asked: Option<&AskedHost>) -> Answer<()> {
     Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, detail))
 }
 
-/// Who asks.
+/// Identity and role of a client.
 pub struct Caller {
-    /// Of the key that was presented, also where it may not do what is asked; `None` where it was not
-    /// looked at, or is not one of the server's.
+    /// Id of the presented key, even if its role does not suffice; `None` if the route needs no key
+    /// or the key is not known.
     pub key: Option<KeyId>,
-    /// Without keys everybody is an admin; refused where the key is missing, unknown or expired, or
-    /// its role may not do what is asked.
+    /// Role of the key. Without keys everybody is an admin; refused if the key is missing, unknown,
+    /// expired or of a lesser role.
     pub role: Answer<Role>,
 }
 
-/// Who asks for what needs the role.
+/// Authenticates the request for a route that needs the role.
 pub fn caller(settings: &Settings, request: &Request, needed: Option<Role>) -> Caller {
     let (Some(keys), Some(needed)) = (&settings.keys, needed) else {
         return Caller { key: None, role: Ok(Role::Admin) };

@@ -1,9 +1,8 @@
-//! Bytes that are kept in memory for clients: what they send, what they are sent, and what they have
-//! prepared.
+//! Memory budget for bytes held for clients: requests, responses and prepared statements.
 //!
-//! A client takes at most half of what others leave free, so that something is left for the next one,
-//! however many there are before. What clients keep between two requests has a part of its own. What
-//! does not fit is refused, never waited for. Knows nothing of what the bytes are.
+//! A client takes at most half of what others leave free, so that some is left for the next one.
+//! Bytes that clients keep between requests have a part of their own. Requests for more are
+//! refused, never queued. Knows nothing of what the bytes mean.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,24 +12,24 @@ use bytes::Bytes;
 use crate::client::Client;
 use crate::error::{Error, Result};
 
-/// One byte of so many that others leave free is the most that one client takes.
+/// A client takes at most 1/`CLIENT_SHARE` of the bytes that others leave free.
 const CLIENT_SHARE: usize = 2;
 
-/// What an answer that is rows holds beside them in memory: a batch, and what is made of it.
+/// Memory that a response of rows needs besides its bytes: a batch and its encoding.
 #[cfg(any(feature = "flight", feature = "postgres"))]
 pub const ROWS_BYTES: usize = 2 << 20;
 
 pub struct Budget {
     bytes_max: usize,
     taken: Mutex<Taken>,
-    /// What this is a part of: bytes that are taken here are taken there as well.
+    /// Budget that this one is a part of: bytes taken here are taken there as well.
     whole: Option<Arc<Self>>,
 }
 
 #[derive(Default)]
 struct Taken {
     bytes: usize,
-    /// Of clients that have any.
+    /// Bytes per client, for clients that hold any.
     by_client: HashMap<Client, usize>,
 }
 
@@ -39,27 +38,27 @@ impl Budget {
         Self { bytes_max, taken: Mutex::default(), whole: None }
     }
 
-    /// One part of so many, with the same rules within it.
+    /// Carves out 1/`parts` of the budget, with the same rules within it.
     pub fn part(self: &Arc<Self>, parts: usize) -> Self {
         let whole = Some(Arc::clone(self));
         Self { bytes_max: self.bytes_max / parts.max(1), taken: Mutex::default(), whole }
     }
 
-    /// Of all clients together.
+    /// Bytes for all clients together.
     pub fn bytes_max(&self) -> usize {
         self.bytes_max
     }
 
-    /// Bytes that the client has.
+    /// Bytes that the client holds.
     #[cfg(feature = "postgres")]
     pub fn bytes_of(&self, client: Client) -> usize {
         self.taken().by_client.get(&client).copied().unwrap_or(0)
     }
 
-    /// Room for so many bytes of the client.
+    /// Reserves bytes for the client.
     ///
     /// # Errors
-    /// Where there is not as much.
+    /// [`Error::Busy`] if fewer are free.
     pub fn take(self: &Arc<Self>, client: Client, bytes: usize) -> Result<Share> {
         let whole = self.whole.as_ref().map(|whole| whole.take(client, 0)).transpose()?;
         let whole = whole.map(Box::new);
@@ -73,20 +72,20 @@ impl Budget {
     }
 }
 
-/// Room for bytes, free again once this is dropped.
+/// Reserved bytes; released on drop.
 pub struct Share {
     budget: Arc<Budget>,
     client: Client,
     bytes: usize,
-    /// The same bytes of the budget that this one is a part of.
+    /// The same bytes of the parent budget.
     whole: Option<Box<Share>>,
 }
 
 impl Share {
-    /// Makes room for more.
+    /// Reserves more bytes.
     ///
     /// # Errors
-    /// Where there is not as much; then nothing has changed.
+    /// If fewer are free; then nothing has changed.
     pub fn grow(&mut self, bytes: usize) -> Result<()> {
         if let Some(whole) = &mut self.whole {
             whole.grow(bytes)?;
@@ -103,10 +102,10 @@ impl Share {
         ))
     }
 
-    /// Makes it room for so many bytes, which may be fewer than before.
+    /// Resizes the reservation, to more or fewer bytes.
     ///
     /// # Errors
-    /// Where there is not as much; then nothing has changed.
+    /// If fewer are free; then nothing has changed.
     pub fn resize(&mut self, bytes: usize) -> Result<()> {
         if let Some(more) = bytes.checked_sub(self.bytes) {
             return self.grow(more);
@@ -119,7 +118,7 @@ impl Share {
         Ok(())
     }
 
-    /// Whether there was room for so many more, which is taken now.
+    /// Reserves the bytes if they are free, and returns whether they were.
     fn take(&mut self, bytes: usize) -> bool {
         let mut taken = self.budget.taken();
         let of_client = taken.by_client.get(&self.client).copied().unwrap_or(0);
@@ -149,7 +148,7 @@ impl Share {
         }
     }
 
-    /// The bytes, which have this room until nobody has any part of them.
+    /// Ties the reservation to the bytes: it is released when their last clone is dropped.
     pub fn hold(self, bytes: Bytes) -> Bytes {
         Bytes::from_owner(Held { bytes, _share: self })
     }

@@ -1,4 +1,4 @@
-//! The clock of an answer about a store: how it reads dates and local times, and prints instants.
+//! Clock of an answer about a store: parses dates and local times, and formats instants.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::rules::calendar::offset_text;
 use crate::rules::instant::parse_instant;
 use crate::rules::{LocalClock, Span, Zone, ZoneName};
 
-/// Whose clock is asked for.
+/// Zone by whose clock a request wants its answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClockChoice {
     #[default]
@@ -19,7 +19,7 @@ pub enum ClockChoice {
 
 impl ClockChoice {
     /// # Errors
-    /// Says what was expected of the text.
+    /// States the expected form.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text {
             _ if text.eq_ignore_ascii_case("utc") => Ok(Self::Utc),
@@ -33,15 +33,15 @@ impl ClockChoice {
     }
 }
 
-/// Microseconds UTC of an instant in a query; without a zone of its own it is by the clock of the
-/// zone, and a date alone is its midnight. Of a local time that is shown twice it is the earlier
-/// instant; one that is left out moves forward by the length of the gap.
+/// Parses an instant of a query as microseconds UTC. Without an offset it is a local time in the
+/// zone; a date alone is its midnight. An ambiguous local time is its earlier instant; a skipped
+/// one moves forward by the length of the gap.
 ///
 /// # Errors
-/// Says what was expected of the text.
+/// States the expected form.
 pub fn instant_in(zone: Option<&Zone>, text: &str) -> Result<i64, String> {
     let text = report_request::restore_plus(text.trim());
-    // A text that names a zone already does not take a second one.
+    // Text with an offset must not get a second one.
     let local = zone.and_then(|zone| {
         let clock = |name: &str, near| (name == zone.name()).then(|| LocalClock::over(zone, near));
         parse_instant(&format!("{text} {}", zone.name()), clock).ok()
@@ -49,19 +49,19 @@ pub fn instant_in(zone: Option<&Zone>, text: &str) -> Result<i64, String> {
     local.map_or_else(|| option_text::instant(&text), Ok)
 }
 
-/// Prints instants, however far from the range of a question.
+/// Formats instants, however far they are from the range of the request.
 pub enum Clock {
     Utc,
     Local(Zone),
 }
 
 impl Clock {
-    /// By the clock of the zone; without one in UTC.
+    /// Clock of the zone; UTC without one.
     pub fn from_zone(zone: Option<&Zone>) -> Self {
         zone.map_or(Self::Utc, |zone| Self::Local(zone.clone()))
     }
 
-    /// As `2023-01-25T18:13:22.479220Z`, or as `2023-01-25T12:13:22.479220-06:00`.
+    /// Formats as `2023-01-25T18:13:22.479220Z`, or as `2023-01-25T12:13:22.479220-06:00`.
     pub fn text(&self, instant_us: i64) -> String {
         let Self::Local(zone) = self else { return option_text::instant_text(instant_us) };
         let offset_us = zone.offset_us(instant_us);
@@ -103,7 +103,7 @@ mod tests {
         ] {
             reads("Asia/Tokyo", instant, "2023-01-20T10:00:00.000000Z");
         }
-        // 02:30 is left out, and 01:30 shown twice; a midnight is left out as well.
+        // 02:30 is skipped and 01:30 ambiguous; a midnight is skipped as well.
         reads("America/Chicago", "2023-03-12 02:30", "2023-03-12T08:30:00.000000Z");
         reads("America/Chicago", "2023-11-05 01:30", "2023-11-05T06:30:00.000000Z");
         reads("Africa/Cairo", "2023-04-28", "2023-04-27T22:00:00.000000Z");

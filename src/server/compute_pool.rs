@@ -1,7 +1,7 @@
-//! Where reports are made and the rows of queries written: threads of their own, so that those which
-//! talk to clients never compute. All of them share the machine: an answer that takes work may wait for its turn.
+//! Threads that compute reports and encode rows, apart from the threads that serve connections,
+//! which never compute. All work shares the machine: a request may wait for a permit.
 //!
-//! Knows nothing of what it runs.
+//! Knows nothing of the work it runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,18 +15,19 @@ use crate::error::{Error, Result};
 use crate::fair_semaphore::FairSemaphore;
 use crate::sql::STACK_BYTES;
 
-/// Queries that run at once; more of them wait, within their time, and each client has its share.
+/// Queries about stores that run at once; further ones wait within their time, shared among
+/// clients.
 const QUERIES_AT_ONCE: usize = 8;
-/// Of the budget, one part of so many is for what clients keep between two requests.
+/// The budget for what clients keep between requests is 1/`KEPT_PARTS` of the whole.
 const KEPT_PARTS: usize = 2;
 
 pub struct ComputePool {
     runtime: Option<Runtime>,
     queries: Arc<FairSemaphore>,
     query_time: Duration,
-    /// For what clients send and are sent.
+    /// Memory for requests and responses.
     pub budget: Arc<Budget>,
-    /// The part of it for what they keep between two requests, which nothing but they gives back.
+    /// Part of the budget for what clients keep between requests; only they release it.
     pub kept: Arc<Budget>,
 }
 
@@ -53,7 +54,10 @@ impl ComputePool {
         self.runtime.as_ref().expect("the threads run until the service is dropped").handle()
     }
 
-    /// What the work makes; refused where it takes too long, or too many requests of the client wait.
+    /// Runs a future on the pool and returns its output. Dropping the call leaves the work running.
+    ///
+    /// # Errors
+    /// [`Refusal`] if it takes longer than the query time, or too many requests of the client wait.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T>> + Send + 'static,
@@ -62,7 +66,7 @@ impl ComputePool {
         let queued = self.queries.acquire_bounded(Client::current()).map_err(Error::from)?;
         let asked = async {
             let slot = queued.await;
-            // It works on where nobody waits for it any more, and keeps its turn until it is done.
+            // Work that nobody waits for any more keeps its permit until it is done.
             let work = async move {
                 let _slot = slot;
                 work.await
@@ -79,7 +83,7 @@ impl ComputePool {
         }
     }
 
-    /// As [`Self::run`], for work that never waits.
+    /// Like [`Self::run`], for work that blocks.
     pub async fn run_blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,
@@ -95,7 +99,7 @@ impl ComputePool {
 
 impl Drop for ComputePool {
     fn drop(&mut self) {
-        // Whoever drops it may be a thread that must not wait.
+        // A thread that must not block may drop the pool.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

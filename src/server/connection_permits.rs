@@ -1,10 +1,10 @@
-//! Places for connections: a limited number, of which silent clients keep nobody out.
+//! Permits for connections: a limited number, which silent clients cannot exhaust.
 //!
-//! A client is silent until it was heard: until it sent a request, or was let in. While all places
-//! are taken, a new client takes the place of the client that has been silent the longest, or else
-//! of the one that has been idle the longest, for half a minute at least. Once half of the places are
-//! taken, one network takes a quarter of them at most; beyond that its new clients take the places of
-//! its own silent and idle ones. Knows nothing of what is spoken.
+//! A client is silent until it has sent a request or was authenticated. While all permits are
+//! taken, a new client evicts the client that has been silent the longest, or else the one that has
+//! been idle the longest, for at least half a minute. Once half of the permits are taken, a network
+//! holds at most a quarter of them; beyond that its new clients evict its own silent and idle ones.
+//! Knows no protocol.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -17,18 +17,18 @@ use tokio::time::Instant;
 use super::keys::KeyId;
 use crate::client;
 
-/// One network takes one place of so many, where there are not plenty.
+/// While permits are scarce, a network holds at most 1/`NETWORK_SHARE` of them.
 const NETWORK_SHARE: usize = 4;
-/// Bits of an IPv6 address that tell one customer of a provider from another.
+/// Leading bits of an IPv6 address that tell one customer of a provider from another.
 const NETWORK_BITS: u32 = 64;
-/// How long a client is idle before another may take its place.
+/// Idle time after which another client may take the permit.
 const IDLE_TIME: Duration = Duration::from_secs(30);
 
 pub struct ConnectionPermits {
     permits_max: usize,
     network_max: usize,
     idle_time: Duration,
-    /// Whether all clients count as silent, whatever they do.
+    /// Treats all clients as silent, whatever they do.
     always_evict_oldest: bool,
     clients: Mutex<Clients>,
     released: Notify,
@@ -36,7 +36,7 @@ pub struct ConnectionPermits {
 
 #[derive(Default)]
 struct Clients {
-    /// By number, so that older clients come first.
+    /// Clients by number, oldest first.
     all: BTreeMap<u64, Arc<Client>>,
     next_number: u64,
 }
@@ -47,11 +47,11 @@ struct Client {
     evicted: Notify,
 }
 
-/// Silent comes before idle, and idle for longer before idle for less.
+/// Eviction order: silent before idle, longer idle before shorter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Activity {
     Silent,
-    /// It waits for nothing since then.
+    /// Has awaited nothing since this instant.
     Idle(Instant),
     Busy,
 }
@@ -62,17 +62,17 @@ impl Client {
     }
 }
 
-/// Why there is no place.
+/// Reason why no permit is available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Full {
-    /// The client's network has its share, and none of its clients is silent.
+    /// The client's network has its share, and none of its clients can be evicted.
     Network,
-    /// All places are taken, and no client is silent.
+    /// All permits are taken, and no client can be evicted.
     All,
 }
 
 impl Full {
-    /// What the client hears, where it can be told.
+    /// Sentence for the client, where it can be told.
     pub fn sentence(self) -> &'static str {
         match self {
             Self::Network => {
@@ -83,7 +83,7 @@ impl Full {
     }
 }
 
-/// A place, free again once this is dropped.
+/// Permit of a connection; released on drop.
 pub struct ConnectionPermit {
     number: u64,
     client: Arc<Client>,
@@ -102,22 +102,22 @@ impl ConnectionPermits {
         }
     }
 
-    /// Places from which the next client always pushes out the oldest one.
+    /// Permits of which the next client always evicts the oldest.
     pub fn evicting_oldest(permits_max: usize) -> Self {
         Self { always_evict_oldest: true, ..Self::new(permits_max) }
     }
 
-    /// A free place, or that of a client that is silent or idle.
+    /// Acquires a free permit, or evicts a silent or idle client for it.
     ///
     /// # Errors
-    /// Where no place is free and none of the clients that would have to go may.
+    /// If no permit is free and no client may be evicted.
     pub fn take(self: &Arc<Self>, address: IpAddr) -> Result<ConnectionPermit, Full> {
         let network = network(address);
         let mut clients = self.clients();
         let of_network = clients.all.values().filter(|client| client.network == network).count();
-        // Many clients may share an address, which is nobody's harm while there are places.
+        // Many clients may share an address, which harms nobody while permits are plentiful.
         let are_plenty = clients.all.len() < self.permits_max / 2;
-        // All clients of a proxy on this machine have its address.
+        // All clients of a local proxy have its address.
         let is_here = address.to_canonical().is_loopback();
         let is_crowded = of_network >= self.network_max && !are_plenty && !is_here;
         if is_crowded || clients.all.len() >= self.permits_max {
@@ -145,7 +145,7 @@ impl ConnectionPermits {
         Ok(ConnectionPermit { number, client, permits: Arc::clone(self) })
     }
 
-    /// Ends when a place was given back, possibly one before this was called.
+    /// Completes when a permit is released, possibly one from before the call.
     pub async fn released(&self) {
         self.released.notified().await;
     }
@@ -156,12 +156,12 @@ impl ConnectionPermits {
 }
 
 impl ConnectionPermit {
-    /// From now on the place is the client's, until it is idle.
+    /// Marks the client as busy: it keeps its permit until it is idle.
     pub fn heard(&self) {
         self.set_activity(Activity::Busy);
     }
 
-    /// The client waits for nothing, and may come again.
+    /// Marks the client as idle: it awaits nothing and may be evicted later.
     pub fn idle(&self) {
         self.set_activity(Activity::Idle(Instant::now()));
     }
@@ -172,7 +172,7 @@ impl ConnectionPermit {
         }
     }
 
-    /// Ends when another client has taken the place.
+    /// Completes when another client has taken the permit.
     pub fn evicted(&self) -> impl Future<Output = ()> + Send + use<> {
         let client = Arc::clone(&self.client);
         async move { client.evicted.notified().await }
@@ -181,13 +181,13 @@ impl ConnectionPermit {
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        // It is gone already where another client took the place.
+        // After an eviction it has been removed already.
         self.permits.clients().all.remove(&self.number);
         self.permits.released.notify_one();
     }
 }
 
-/// Who asks: the holder of the key where there is one, else the network.
+/// Client that permits and budgets are counted for: the key's holder, or else the network.
 pub fn client(key: Option<KeyId>, address: Option<SocketAddr>) -> client::Client {
     match (key, address) {
         (Some(key), _) => client::Client::Key(key.bytes()),
@@ -196,8 +196,8 @@ pub fn client(key: Option<KeyId>, address: Option<SocketAddr>) -> client::Client
     }
 }
 
-/// The addresses that one client can be expected to have at its disposal: an address of IPv4, the
-/// first half of one of IPv6.
+/// Addresses that a single client is likely to control: an IPv4 address, or the first half of an
+/// IPv6 address.
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
@@ -212,7 +212,7 @@ pub fn network(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    /// An address of this machine, of which all places may be.
+    /// Loopback address, which may hold all permits.
     const HERE: &str = "127.0.0.1";
 
     fn permits(permits_max: usize) -> Arc<ConnectionPermits> {
@@ -223,7 +223,7 @@ mod tests {
         permits.take(address.parse().unwrap())
     }
 
-    /// Whether another client has taken the place.
+    /// Returns true if another client has taken the permit.
     async fn is_evicted(permit: &ConnectionPermit) -> bool {
         tokio::select! {
             biased;

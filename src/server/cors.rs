@@ -1,6 +1,6 @@
-//! Cross-origin resource sharing: what browsers hand on to pages of origins that are allowed.
+//! Cross-origin resource sharing: what browsers pass on to pages of allowed origins.
 //!
-//! Credentials are never allowed: there are no cookies, and a key is a field that a page sets
+//! Credentials are never allowed: there are no cookies, and a page sets the key's header field
 //! itself. Knows no route.
 
 use warp::http::header::{
@@ -12,15 +12,15 @@ use warp::reply::Response as Reply;
 
 use super::origin::{Initiator, Origin};
 
-/// Fields that a page may set beside those that every page may.
+/// Request fields that a page may set besides the CORS-safelisted ones.
 const REQUEST_FIELDS: &str = "authorization, content-type, idempotency-key, if-none-match, if-range, prefer, range, traceparent, x-api-key";
-/// Fields that a page may see beside those that every page may.
+/// Response fields that a page may read besides the CORS-safelisted ones.
 const ANSWER_FIELDS: &str = "accept-ranges, allow, content-disposition, content-encoding, content-range, etag, link, location, retry-after, uptally-cut, www-authenticate, x-report-status, x-request-id";
-/// How long a browser need not ask again.
+/// Time for which a browser may cache a preflight.
 const PREFLIGHT_SECONDS: u64 = 600;
 
-/// Answer to a browser that asks by `OPTIONS` before a page may send a request; `None` where that
-/// is not asked, or the page's origin is not allowed.
+/// Answers a preflight request (`OPTIONS`); `None` if the request is none, or its origin is not
+/// allowed.
 pub fn preflight(initiator: &Initiator, headers: &HeaderMap, methods: &str) -> Option<Reply> {
     let is_allowed = matches!(initiator, Initiator::Allowed(_));
     if !is_allowed || !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
@@ -35,12 +35,12 @@ pub fn preflight(initiator: &Initiator, headers: &HeaderMap, methods: &str) -> O
     Some(reply)
 }
 
-/// Lets the page that asked see an answer where its origin is allowed.
+/// Lets the page read the response if its origin is allowed.
 pub fn share(answered: &mut HeaderMap, initiator: &Initiator, allowed: &[Origin]) {
     if allowed.is_empty() {
         return;
     }
-    // Also of an answer to others: a cache must not hand it to a page that may see its own.
+    // Also on responses to others: a cache must not serve them to a page that may read its own.
     answered.append(VARY, HeaderValue::from_static("Origin"));
     if let Initiator::Allowed(origin) = initiator {
         answered.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());

@@ -1,4 +1,4 @@
-//! A deadline for what a client has to do next on its connection.
+//! Deadline for a client's next step on its connection.
 
 use std::io::{ErrorKind, Result};
 use std::pin::Pin;
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tokio::time::{Sleep, sleep};
 
-/// The time runs while something is waited for.
+/// Time limit that runs while something is pending.
 pub struct Deadline {
     time: Duration,
-    /// `None` while nothing is waited for.
+    /// `None` while nothing is pending.
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
@@ -19,7 +19,7 @@ impl Deadline {
         Self { time, sleep: None }
     }
 
-    /// What was polled; an error where it has been pending for longer than the time.
+    /// Passes a poll through; an error once it has been pending for longer than the limit.
     pub fn hold<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -34,7 +34,7 @@ impl Deadline {
         sleep.as_mut().poll(context).map(|()| Err(ErrorKind::TimedOut.into()))
     }
 
-    /// Nothing is waited for any more.
+    /// Stops the time: nothing is pending.
     pub fn stop(&mut self) {
         self.sleep = None;
     }

@@ -1,4 +1,5 @@
-//! `/docs`: Swagger UI over `/openapi.json`, from files in the binary; nothing comes from outside.
+//! `/docs`: Swagger UI over `/openapi.json`, from files in the binary; nothing is loaded from
+//! elsewhere.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -30,7 +31,8 @@ const PAGE: &str = r##"<!doctype html>
 </html>
 "##;
 
-/// Only what this server sends may run or be asked, and no page may show this one within itself.
+/// Content security policy: only this server's files run, it alone is contacted, and no page may
+/// frame it.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'";
 
@@ -45,7 +47,7 @@ pub fn asset(request: &Request) -> Answer {
     let unknown = || Refusal::unknown(format!("there is nothing called {name:?} in the docs"));
     let found = serve(name, Arc::new(Config::from("/openapi.json"))).ok().flatten();
     let file = found.ok_or_else(unknown)?;
-    // Clients that do not read their answers must not each keep a copy.
+    // Clients that read slowly must not each keep a copy.
     let bytes = match file.bytes {
         Cow::Borrowed(bytes) => Bytes::from_static(bytes),
         Cow::Owned(bytes) => bytes.into(),

@@ -1,6 +1,6 @@
-//! Bytes of a report on their way to a client: entity tags, ranges and codings (RFC 9110).
+//! Downloads of reports: entity tags, ranges and content codings (RFC 9110).
 //!
-//! Knows no dialect: who asks says what the file is called and of what kind it is.
+//! Knows no endpoint: the caller gives the file's name and format.
 
 use bytes::Bytes;
 use warp::http::header::{
@@ -17,12 +17,12 @@ use super::request::Request;
 use super::service::IsCounted;
 use crate::report::Format;
 
-/// What the file of a format is, for a client.
+/// File type of a format.
 pub struct FileType {
-    /// As the path ends.
+    /// File extension, without the dot.
     pub ending: &'static str,
     pub media_type: &'static str,
-    /// Whether packing it again makes it smaller.
+    /// Set if compression makes it smaller.
     packs: bool,
 }
 
@@ -40,8 +40,8 @@ pub fn file_type(format: Format) -> FileType {
     }
 }
 
-/// The coding in which the client gets a format. A part is sent as it is: cut out of a packed file it
-/// could not be unpacked by itself.
+/// Content coding for a format. A range is sent uncompressed: a part of a compressed file cannot be
+/// decompressed by itself.
 pub fn coding(request: &Request, format: Format) -> Coding {
     if request.header(RANGE).is_some() {
         return Coding::Identity;
@@ -50,7 +50,7 @@ pub fn coding(request: &Request, format: Format) -> Coding {
     if file_type(format).packs { negotiate::coding(accepted.as_deref()) } else { Coding::Identity }
 }
 
-/// The rendering, a part of it, or that the client has it already. The disposition is that of
+/// Responds with the rendering, a range of it, or 304. The disposition comes from
 /// [`super::file_name`].
 pub fn reply(
     request: &Request,
@@ -62,7 +62,7 @@ pub fn reply(
     let mut headers = vec![
         (ETAG, rendering.etag.clone()),
         (VARY, "Accept, Accept-Encoding".to_owned()),
-        // Kept, but asked about: a report can be forgotten.
+        // Cached, but revalidated: a report can be forgotten.
         (CACHE_CONTROL, "private, no-cache".to_owned()),
     ];
     if is_known(request, &rendering.etag) {
@@ -112,7 +112,7 @@ pub fn is_known(request: &Request, etag: &str) -> bool {
 #[derive(Debug, PartialEq, Eq)]
 enum Asked {
     Whole,
-    /// Both ends are in it.
+    /// Inclusive at both ends.
     Part {
         first: usize,
         last: usize,
@@ -120,7 +120,8 @@ enum Asked {
     Nothing,
 }
 
-/// A range that is none, or several of them, ask for the whole, as does one of another version.
+/// Parses `Range`. The whole is sent for a malformed range, for several, and if `If-Range` names
+/// another version.
 fn asked_range(request: &Request, etag: &str, total: usize) -> Asked {
     let range = request.header(RANGE).and_then(|range| range.strip_prefix("bytes="));
     let is_of_this = request.header(IF_RANGE).is_none_or(|tag| tag == etag);
@@ -134,7 +135,7 @@ fn part(range: &str, total: usize) -> Asked {
     let Some((first, last)) = range.trim().split_once('-') else { return Asked::Whole };
     let number = |digits: &str| {
         let all_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-        // A number too large to be read is larger than any file.
+        // A number too large to parse exceeds any file.
         all_digits.then(|| digits.parse().unwrap_or(usize::MAX))
     };
     match (number(first), number(last)) {

@@ -1,5 +1,5 @@
-//! `GET /v1/explain`: which poll, row of business hours, rule of the zone and option made each
-//! segment of a store's figure.
+//! `GET /v1/explain`: the poll, business hours, zone rule and option behind each segment of a
+//! figure.
 
 use serde_json::{Value, json};
 use warp::http::StatusCode;
@@ -15,7 +15,7 @@ use crate::rules::calendar::{DAY_US, offset_text};
 use crate::rules::explain::Segment;
 use crate::rules::{Interpolation, NoData, Options, Poll, Scope};
 
-/// The longest range of one answer: it has a segment for every poll.
+/// Longest range of an answer: it has a segment for every poll.
 const RANGE_DAYS_MAX: i64 = 31;
 
 pub async fn explain(service: &Service, request: &Request) -> Answer {
@@ -35,11 +35,11 @@ pub async fn explain(service: &Service, request: &Request) -> Answer {
     Ok(content(StatusCode::OK, "application/json", body.await?))
 }
 
-/// Where there would be a state if less were asked of the polls: why there is none.
+/// Polls of the store regardless of limits on vouching: they tell why a segment has no state.
 struct Polled {
-    /// Whether there is a poll up to the end of the range.
+    /// Set if there is a poll up to the end of the range.
     ever: bool,
-    /// However far a poll vouches; in order.
+    /// Segments as if `max_gap` were unlimited, in order.
     without_max_gap: Vec<Segment>,
 }
 
@@ -54,7 +54,7 @@ impl Polled {
         Self { ever, without_max_gap }
     }
 
-    /// Whether a poll is in the piece of the range that the segment is in.
+    /// Returns true if the scope that contains the segment has a poll.
     fn in_piece_of(&self, segment: &Segment) -> bool {
         let at = segment.span.starts_at();
         let place = self.without_max_gap.partition_point(|other| other.span.ends_at() <= at);
@@ -88,7 +88,7 @@ fn told(segment: &Segment, history: &StoreHistory, polled: &Polled, clock: &Cloc
     told
 }
 
-/// The column of the report that it adds to; `null` while the store is closed.
+/// Column of the report that the segment adds to; `None` while the store is closed.
 fn counts_as(segment: &Segment, options: &Options) -> Option<&'static str> {
     let counted = match (segment.poll.map(Poll::active), options.no_data) {
         (Some(true), _) | (None, NoData::Up) => "uptime",
@@ -98,7 +98,7 @@ fn counts_as(segment: &Segment, options: &Options) -> Option<&'static str> {
     segment.is_open.then_some(counted)
 }
 
-/// The option by which the state holds over the segment, as a sentence.
+/// Sentence about the option that decides the segment's state.
 fn option(segment: &Segment, options: &Options, polled: &Polled, clock: &Clock) -> String {
     let Some(poll) = segment.poll else { return of_unknown(segment, options, polled) };
     let at = clock.text(poll.polled_at());

@@ -1,15 +1,15 @@
-//! File descriptors: how many this process may have open, and how many connections that allows.
+//! Limit of open file descriptors, and the number of connections that it allows.
 //!
-//! A process without a descriptor left accepts nobody, so that no rule about places would hold.
-//! Knows nothing of what is spoken.
+//! Without a free descriptor a process accepts nobody, so that permits of connections would be
+//! moot. Knows no protocol.
 
-/// Of all places of all listeners; a connection of PostgreSQL takes two.
+/// Descriptors for connections of all listeners; a PostgreSQL connection takes two.
 const CONNECTIONS_WANTED: usize = 4096 + 16 + 512 + 2 * (512 + 16);
-/// Of tables, rows on disk, logs and processes for queries; half of them all where there are few.
+/// Descriptors for tables, spools, logs and worker processes; half of the limit if it is low.
 const OTHERS_WANTED: usize = 2048;
 
-/// Raises the soft limit of this process to what the service wants, where the hard limit allows it.
-/// Returns the limit where it is lower still.
+/// Raises the soft limit of this process to what the service needs, up to the hard limit. Returns
+/// the limit if it is still lower.
 #[cfg(unix)]
 pub fn raise() -> Option<usize> {
     use rustix::process::{Resource, getrlimit, setrlimit};
@@ -25,13 +25,13 @@ pub fn raise() -> Option<usize> {
     self::limit().filter(|limit| *limit < wanted)
 }
 
-/// Nothing limits them.
+/// Does nothing: there is no limit.
 #[cfg(not(unix))]
 pub fn raise() -> Option<usize> {
     None
 }
 
-/// As many of a listener's usual places as there are descriptors for, one at least.
+/// Connections of a listener: the usual number, scaled down to the descriptors, at least one.
 pub fn connections_max(usual: usize) -> usize {
     limit().map_or(usual, |limit| connections_within(usual, limit))
 }

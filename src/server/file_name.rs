@@ -1,21 +1,22 @@
-//! Names under which clients save downloads, and the header that offers them (RFC 6266).
+//! File names of downloads, and the header that offers them (RFC 6266).
 //!
-//! Knows nothing of reports: the caller says whose figures a file holds and of which instant.
+//! Knows nothing of reports: the caller gives the chain and the instant.
 
 use crate::option_text::instant_text;
 
-/// Characters of a chain's name that are kept.
+/// Characters kept of a chain's name.
 const CHAIN_CHARS_MAX: usize = 64;
 
-/// The header's value for a name in ASCII, as it is.
+/// `Content-Disposition` for an ASCII name, as it is.
 pub fn attachment(name: &str) -> String {
     format!("attachment; filename=\"{name}\"")
 }
 
-/// The header's value for figures of a chain at an instant: `uptally_<chain>_20230125T180900Z.csv`.
+/// `Content-Disposition` for figures of a chain at an instant:
+/// `uptally_<chain>_20230125T180900Z.csv`.
 ///
-/// A chain's name beyond ASCII letters, digits, `.` and `-` stands in `filename*` (RFC 8187) as it
-/// is, but for characters that no file's name may have, and in `filename` with underscores.
+/// If the chain's name has characters besides ASCII letters, digits, `.` and `-`, `filename*` (RFC
+/// 8187) has them, except those that are unsafe in file names; `filename` has underscores instead.
 pub fn attachment_of_chain(chain: &str, now: i64, ending: &str) -> String {
     let stamp = stamp(now);
     let named = |chain: &str| match chain {
@@ -31,14 +32,14 @@ pub fn attachment_of_chain(chain: &str, now: i64, ending: &str) -> String {
     }
 }
 
-/// The second of an instant, in the basic form of ISO 8601.
+/// Instant to the second in the basic format of ISO 8601.
 fn stamp(instant_us: i64) -> String {
     let text = instant_text(instant_us);
     let second = text.split('.').next().unwrap_or_default();
     format!("{}Z", second.replace(['-', ':'], ""))
 }
 
-/// The text with one underscore for each run of characters that are not kept, and none at its ends.
+/// Replaces each run of characters that are not kept by an underscore, and trims both ends.
 fn allowed(text: &str, is_kept: fn(char) -> bool) -> String {
     let mut kept = String::new();
     for character in text.chars().take(CHAIN_CHARS_MAX) {
@@ -51,11 +52,10 @@ fn allowed(text: &str, is_kept: fn(char) -> bool) -> String {
     kept.trim_matches(['.', ' ', '_']).to_owned()
 }
 
-/// Whether every system takes the character in a file's name and shows it where it stands.
+/// Returns true if every system accepts the character in a file name and displays it in place.
 fn is_allowed(character: char) -> bool {
     const ON_SOME_SYSTEMS: &str = "/\\:*?\"<>|%";
-    // Marks of direction and other characters without a shape of their own, by which a name can
-    // look like another one.
+    // Directional marks and other invisible characters, which can make a name look like another.
     let is_invisible = matches!(character,
         '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{ffff}');
@@ -66,7 +66,7 @@ fn is_plain(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_')
 }
 
-/// With every byte encoded that RFC 8187 does not let stand, and some that it does.
+/// Percent-encodes all bytes that RFC 8187 does not allow, and some that it does.
 fn percent_encoded(text: &str) -> String {
     let encoded = |byte: u8| match is_plain(char::from(byte)) {
         true => char::from(byte).to_string(),

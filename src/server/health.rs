@@ -1,4 +1,4 @@
-//! Whether the service lives, whether it is ready, and how it does.
+//! Health endpoints: liveness, readiness and metrics.
 
 use serde_json::json;
 use warp::http::StatusCode;
@@ -8,12 +8,12 @@ use super::metrics;
 use super::problem::{Answer, Refusal};
 use super::service::{Service, content, json};
 
-/// The process answers; asks nothing of data or reports.
+/// `GET /livez`: the process responds; touches neither data nor reports.
 pub fn livez() -> Reply {
     json(StatusCode::OK, &json!({ "status": "alive" }))
 }
 
-/// There is data to report on where it was found, and triggers would be written down.
+/// `GET /readyz`: the data can be read, and triggers would be recorded.
 pub async fn readyz(service: &Service) -> Answer {
     if service.is_stopping() || !service.jobs.accept_changes() {
         return Err(Refusal::unavailable("the server is stopping"));

@@ -1,9 +1,8 @@
-//! Hosts that requests ask for, and those that are answered where there are no keys.
+//! Hosts that requests name, and the ones that are allowed without keys.
 //!
 //! DNS rebinding: a page of `evil.example` points its own name at this machine once it is loaded,
-//! and then asks as if it were of the same origin. Its requests still name `evil.example` as their
-//! host. An address in place of a name needs no look-up and cannot be rebound. Knows neither
-//! routes nor keys.
+//! and then sends requests as if they were same-origin. They still name `evil.example` as their
+//! host. An address needs no look-up and cannot be rebound. Knows neither routes nor keys.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,23 +12,24 @@ use warp::host::Authority;
 use warp::http::HeaderMap;
 use warp::http::header::HOST;
 
-/// Longest name of the DNS (RFC 1035, section 2.3.4).
+/// Longest DNS name (RFC 1035, section 2.3.4).
 const NAME_BYTES_MAX: usize = 253;
 
-/// Host in its one spelling, without a port.
+/// Host in its canonical spelling, without a port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Host {
     /// Never IPv4-mapped.
     Address(IpAddr),
-    /// In lower case, without the dot at its end.
+    /// Lower case, without a trailing dot.
     Name(String),
 }
 
 impl Host {
-    /// `uptally.example`, `127.0.0.1`, `[::1]` or `::1`, in any case, also with a dot at its end.
+    /// Parses `uptally.example`, `127.0.0.1`, `[::1]` or `::1`, in any case, with or without a
+    /// trailing dot.
     ///
     /// # Errors
-    /// Says what was expected.
+    /// States the expected form.
     pub fn parse(text: &str) -> Result<Self, String> {
         let expected =
             || "expected a host name or an address without a port, like uptally.example".to_owned();
@@ -58,7 +58,7 @@ impl From<IpAddr> for Host {
     }
 }
 
-/// As it stands in an address: IPv6 in brackets.
+/// Formats as in a URL: IPv6 in brackets.
 impl fmt::Display for Host {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -69,18 +69,18 @@ impl fmt::Display for Host {
     }
 }
 
-/// Host and port that a request asks for.
+/// Host and port that a request names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AskedHost {
     pub host: Host,
-    /// `None` stands for the port of the scheme.
+    /// `None` means the port of the scheme.
     pub port: Option<u16>,
 }
 
 impl AskedHost {
     /// Host of a request, given the authority of its target or its first `Host` field.
     ///
-    /// `None` where there is none, where it is malformed, and where there are several `Host` fields.
+    /// `None` if it is missing, malformed, or there are several `Host` fields.
     pub fn read(authority: Option<&Authority>, headers: &HeaderMap) -> Option<Self> {
         match headers.get_all(HOST).iter().nth(1) {
             Some(_) => None,
@@ -88,7 +88,7 @@ impl AskedHost {
         }
     }
 
-    /// `host` or `host:port` without user information; the port may be empty (RFC 3986).
+    /// Parses `host` or `host:port` without user information; the port may be empty (RFC 3986).
     pub fn parse(text: &str) -> Option<Self> {
         let host_bytes = match text.rfind(']') {
             Some(bracket) => bracket + 1,
@@ -98,7 +98,7 @@ impl AskedHost {
         let port = match port.strip_prefix(':') {
             None if !port.is_empty() => return None,
             None | Some("") => None,
-            // The number alone would allow a sign.
+            // Parsing as a number alone would accept a sign.
             Some(digits) if !digits.bytes().all(|byte| byte.is_ascii_digit()) => return None,
             Some(digits) => Some(digits.parse().ok()?),
         };
@@ -106,7 +106,7 @@ impl AskedHost {
     }
 }
 
-/// Hosts that are answered where there are no keys; `localhost`, `127.0.0.1` and `[::1]` always are.
+/// Hosts that are served without keys; always `localhost`, `127.0.0.1` and `[::1]`.
 #[derive(Clone, Debug)]
 pub struct AllowedHosts {
     hosts: BTreeSet<Host>,
@@ -128,7 +128,8 @@ impl Default for AllowedHosts {
     }
 }
 
-/// An unspecified address (`0.0.0.0`, `[::]`) stands for every address, and for no name.
+/// Adds hosts. An unspecified address (`0.0.0.0`, `[::]`) stands for every address, and for no
+/// name.
 impl Extend<Host> for AllowedHosts {
     fn extend<I: IntoIterator<Item = Host>>(&mut self, hosts: I) {
         for host in hosts {
@@ -164,7 +165,7 @@ mod tests {
             ("[0:0:0:0:0:0:0:1]", "[::1]"),
             ("[FE80::A]", "[fe80::a]"),
             ("[::ffff:127.0.0.1]", "127.0.0.1"),
-            // Browsers turn these into addresses before they ask; to us they are names.
+            // Browsers turn these into addresses before they send; to us they are names.
             ("2130706433", "2130706433"),
             ("0x7f.1", "0x7f.1"),
         ] {

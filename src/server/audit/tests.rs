@@ -44,7 +44,7 @@ fn a_long_text_is_cut_between_two_characters() {
     assert_eq!(cut("aüüü", 4), "aü…");
 }
 
-/// Takes as many bytes of each write as the script says; none where it fails.
+/// Accepts as many bytes per write as the script says; fails where it says none.
 struct Disk {
     script: VecDeque<Option<usize>>,
     written: Vec<u8>,
@@ -79,7 +79,7 @@ fn a_full_disk_loses_lines_and_mixes_none() {
     assert!(lines[1].contains("\"method\":\"D\"") && lines[2].contains("\"method\":\"E\""));
 }
 
-/// A disk that tells of each write, and finishes none of them before it may.
+/// Disk that reports each write, and completes none before it is allowed to.
 struct Hanging {
     begun: SyncSender<()>,
     may_finish: Receiver<()>,
@@ -88,7 +88,7 @@ struct Hanging {
 
 impl Write for Hanging {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        // Nobody listens once all may finish.
+        // The receiver is gone once all writes may complete.
         let _ = self.begun.send(());
         let _ = self.may_finish.recv();
         self.written.lock().unwrap().extend_from_slice(bytes);
