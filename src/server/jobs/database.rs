@@ -1,9 +1,8 @@
-//! The records on disk, in redb: one file, changed in transactions that are synced before they end.
+//! Job records on disk, in redb: one file, changed in transactions that are synced at commit.
 //!
-//! redb rather than SQLite: what is kept is a map from id to record, without any query; redb is that
-//! map and no more, in safe Rust, with no C to build and no SQL to word. Its commits are atomic and
-//! synced by default, and a lock on its file keeps a second server out of the same folder. Knows
-//! nothing of what a report is.
+//! redb rather than SQLite: the data is a map from id to record, without queries; redb is that map
+//! and no more, in safe Rust, without C or SQL. Commits are atomic and synced by default, and a
+//! file lock keeps a second server out of the folder. Knows nothing of what a report is.
 
 use std::path::{Path, PathBuf};
 use std::sync::RwLock;
@@ -19,14 +18,14 @@ use crate::error::{Error, Result};
 
 /// Records by id.
 const REPORTS: TableDefinition<u128, &[u8]> = TableDefinition::new("reports");
-/// Ids whose reports were forgotten, each with when: they are answered as gone, never as unknown.
+/// Ids of forgotten reports with the instant: they are answered with 410, never 404.
 const GONE: TableDefinition<u128, i64> = TableDefinition::new("gone");
-/// Fingerprint of the request and id of its report, by the key that the client gave.
+/// Fingerprint of the request and id of its report, by idempotency key.
 const IDEMPOTENCY_KEYS: TableDefinition<&str, &[u8]> = TableDefinition::new("idempotency_keys");
 
 pub struct JobDatabase {
     path: PathBuf,
-    /// `None` once it is closed, and while it cannot be opened again.
+    /// `None` once closed, and while reopening fails.
     database: RwLock<Option<Database>>,
     is_closed: AtomicBool,
     is_failing: AtomicBool,
@@ -34,29 +33,31 @@ pub struct JobDatabase {
 
 type Redb<T> = std::result::Result<T, redb::Error>;
 
-/// One change of the records.
+/// Mutation of the records.
 #[derive(Clone, Debug)]
 pub enum Entry {
     Put(Uuid, Record),
     Remember(String, Remembered),
     Unremember(String),
-    /// In place of the record comes the instant at which it went, and its keys go with it.
+    /// Replaces the record by the instant of its removal, and removes its keys.
     Bury(Uuid, i64, Vec<String>),
 }
 
-/// What is on disk.
+/// Contents of the database.
 #[derive(Default)]
 pub struct StoredRecords {
     pub reports: Vec<(Uuid, Record)>,
-    /// Reports whose records are none of this version of the program.
+    /// Reports whose records this version of the program cannot parse.
     pub unreadable: Vec<Uuid>,
     /// Oldest first.
     pub remembered: Vec<(String, Remembered)>,
 }
 
 impl JobDatabase {
+    /// Opens the database, and creates it if it is missing.
+    ///
     /// # Errors
-    /// Where the file cannot be written, is none of redb's, or belongs to a server that runs.
+    /// If the file cannot be written, is not a redb database, or a server has it open.
     pub fn open(path: &Path) -> Result<Self> {
         let database = create(path).map_err(|error| match error {
             redb::DatabaseError::DatabaseAlreadyOpen => {
@@ -98,13 +99,13 @@ impl JobDatabase {
         Ok(database.begin_read()?)
     }
 
-    /// Lets go of the file, so that another server may have it; nothing is read or written then.
+    /// Closes the file, so that another server may open it; later reads and writes fail.
     pub fn close(&self) {
         self.is_closed.store(true, Ordering::Relaxed);
         *self.database.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = None;
     }
 
-    /// Makes all the changes or none; they are on disk, synced, when this returns.
+    /// Commits all entries or none; they are synced to disk on return.
     pub fn write(&self, entries: &[Entry]) -> Result<()> {
         let written = self.commit(entries).or_else(|error| {
             tracing::warn!(%error, "the records of reports are opened again");
@@ -115,23 +116,24 @@ impl JobDatabase {
         written.map_err(unwritten)
     }
 
-    /// Whether the last write failed.
+    /// Returns true if the last write failed.
     pub fn is_failing(&self) -> bool {
         self.is_failing.load(Ordering::Relaxed)
     }
 
-    /// Whether the file is where it was opened: an open one takes writes even where it is gone.
+    /// Returns true if the file still exists: an open file accepts writes even after it was
+    /// removed.
     pub fn is_there(&self) -> bool {
         self.path.exists()
     }
 
-    /// After one failure redb refuses everything until it is opened anew.
+    /// Reopens the database: after one failure redb refuses everything else.
     fn reopen(&self) -> Redb<()> {
         let mut database = self.database.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         if self.is_closed.load(Ordering::Relaxed) {
             return Err(redb::Error::DatabaseClosed);
         }
-        // It has the lock of the file as long as it is there.
+        // The old handle holds the file lock until it is dropped.
         *database = None;
         *database = Some(create(&self.path)?);
         Ok(())
@@ -166,7 +168,7 @@ impl JobDatabase {
         Ok(change.commit()?)
     }
 
-    /// When the report went; `None` where it never was, or is still there.
+    /// Instant at which the report was forgotten; `None` if it never existed, or still does.
     pub fn gone_at(&self, id: Uuid) -> Result<Option<i64>> {
         let read = || -> Redb<_> {
             let gone = self.begin_read()?.open_table(GONE)?;
@@ -175,7 +177,7 @@ impl JobDatabase {
         read().map_err(unread)
     }
 
-    /// Everything that is kept; reports in no order.
+    /// Reads everything; reports are in no order.
     pub fn read_all(&self) -> Result<StoredRecords> {
         let mut kept = StoredRecords::default();
         self.begin_read().and_then(|read| read_into(&read, &mut kept)).map_err(unread)?;
@@ -183,7 +185,7 @@ impl JobDatabase {
     }
 }
 
-/// Opens the file; one that is not there is made for its owner alone, empty, which redb takes for new.
+/// Opens the file. A missing one is created empty, for its owner alone, which redb takes for new.
 fn create(path: &Path) -> std::result::Result<Database, redb::DatabaseError> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(false);
@@ -193,7 +195,7 @@ fn create(path: &Path) -> std::result::Result<Database, redb::DatabaseError> {
     Database::create(path)
 }
 
-/// Adds the records.
+/// Appends the records of a transaction.
 pub(super) fn read_into(
     read: &ReadTransaction,
     kept: &mut StoredRecords,
@@ -233,7 +235,7 @@ fn remembered_of(bytes: &[u8]) -> Option<Remembered> {
     Some(Remembered {
         fingerprint: fingerprint.try_into().ok()?,
         id: Uuid::from_slice(id).ok()?,
-        // Not written by the first versions.
+        // The first versions did not write it.
         at: at.try_into().map_or(0, i64::from_le_bytes),
     })
 }
@@ -319,7 +321,7 @@ mod tests {
         assert!(error.sentence().contains("another uptally serves this folder"), "{error:?}");
     }
 
-    /// A disk that fails from some instant on.
+    /// Disk that fails from some point on.
     #[derive(Debug, Default)]
     struct Disk {
         memory: redb::backends::InMemoryBackend,

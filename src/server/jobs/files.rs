@@ -1,6 +1,6 @@
-//! The files of finished reports: written whole or not at all, and checked before they are used.
+//! Files of finished reports: written atomically, and verified before they are used.
 //!
-//! A file holds the laid-out report as Arrow; every other format is made from it on demand. Knows
+//! A file holds the laid-out report as Arrow; other formats are encoded from it on demand. Knows
 //! nothing of jobs but their ids.
 
 use std::collections::{HashMap, HashSet};
@@ -23,27 +23,27 @@ pub struct Files {
     stats: Mutex<FileStats>,
 }
 
-/// What is known of the files without looking at them.
+/// Facts about the files that need no look at the disk.
 #[derive(Default)]
 struct FileStats {
     bytes: HashMap<Uuid, u64>,
-    /// How many read each file now.
+    /// Number of current readers of each file.
     readers: HashMap<Uuid, usize>,
 }
 
-/// A file of a report, or that there is none.
+/// Size and use of a report's file; zero if there is none.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct KeptFile {
     pub bytes: u64,
-    /// Whether somebody reads it now.
+    /// Set while somebody reads it.
     pub is_read: bool,
 }
 
-/// What the record says of a file.
+/// Size and checksum of a file, as in the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
     pub size_bytes: u64,
-    /// BLAKE3, in hexadecimal.
+    /// BLAKE3, as hexadecimal digits.
     pub checksum: String,
 }
 
@@ -53,12 +53,12 @@ impl Files {
         Ok(Self::read_only(folder))
     }
 
-    /// To read alone.
+    /// Opens a folder for reading alone.
     pub fn read_only(folder: PathBuf) -> Self {
         Self { folder, stats: Mutex::default() }
     }
 
-    /// The report's file is on disk, synced, when this returns.
+    /// Writes the report's file; it is synced to disk on return.
     pub fn write(&self, id: Uuid, report: &RecordBatch) -> Result<Written> {
         let bytes = report::to_arrow_file(report)?;
         let path = self.path(id);
@@ -76,7 +76,7 @@ impl Files {
         File::open(&self.folder)?.sync_all()
     }
 
-    /// The report; `None` where its file is gone or is not what was written.
+    /// Reads the report; `None` if its file is missing or differs from what was written.
     pub fn read(&self, id: Uuid, written: &Written) -> Option<RecordBatch> {
         let _reading = self.begin_reading(id);
         let bytes = std::fs::read(self.path(id)).ok()?;
@@ -92,7 +92,7 @@ impl Files {
         concat_batches(&schema, &batches).ok()
     }
 
-    /// Best effort: a file that no record names is never read.
+    /// Removes the file if it can: a file that no record names is never read.
     pub fn remove(&self, id: Uuid) {
         let _ = std::fs::remove_file(self.path(id));
         self.stats().bytes.remove(&id);
@@ -113,7 +113,7 @@ impl Files {
         self.stats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Removes what a server that was cut off left behind, and looks how large the rest is.
+    /// Removes files that an interrupted server left behind, and notes the size of the others.
     pub fn remove_all_but(&self, named: &HashSet<Uuid>) -> Result<()> {
         let failed = |error| Error::io("read", &self.folder, error);
         for entry in std::fs::read_dir(&self.folder).map_err(failed)? {
@@ -136,7 +136,7 @@ impl Files {
     }
 }
 
-/// Counts somebody who reads a file, until this is dropped.
+/// Counts a reader of a file until dropped.
 struct ReadGuard<'a> {
     files: &'a Files,
     id: Uuid,
@@ -154,13 +154,13 @@ impl Drop for ReadGuard<'_> {
     }
 }
 
-/// Creates the folder for its owner alone, with all that is missing above it; the names survive a
-/// power cut.
+/// Creates the folder and all missing ones above it for their owner alone; the entries survive a
+/// power failure.
 fn create_synced(folder: &Path) -> Result<()> {
     let missing = folder.ancestors().take_while(|above| !above.exists()).count();
     create_private(folder).map_err(|error| Error::io("create", folder, error))?;
-    // The name of a folder stands in the one above it. Two of them even where nothing is missing: a
-    // server may have been cut off between creating and syncing.
+    // A folder's entry is in its parent. Sync two parents even if nothing is missing: a server may
+    // have been interrupted between creation and sync.
     for above in folder.ancestors().skip(1).take(missing.max(2)) {
         let is_here = above.as_os_str().is_empty();
         sync_folder(if is_here { Path::new(".") } else { above })?;

@@ -1,6 +1,6 @@
-//! The reports that are known, in memory: what the database has on disk, ready to be looked up.
+//! Index in memory of the reports that the database holds.
 //!
-//! Changed by the [`super::writer`] alone, after the change is on disk.
+//! Only [`super::writer`] changes it, after the change is on disk.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::files::KeptFile;
 use super::job::{Job, State};
 use super::record::{Ending, Remembered};
 
-/// Keys that are remembered of one report; the oldest is forgotten for the next.
+/// Idempotency keys that are remembered of a report; the oldest gives way to the next.
 pub const KEYS_OF_REPORT_MAX: usize = 512;
 
 #[derive(Default)]
@@ -22,21 +22,21 @@ pub struct JobIndex {
     remembered: HashMap<String, Remembered>,
     /// The keys of each report, oldest first.
     keys: HashMap<Uuid, VecDeque<String>>,
-    /// Reports whose records are none of this version of the program.
+    /// Reports whose records this version of the program cannot parse.
     unreadable: HashSet<Uuid>,
 }
 
-/// How long reports are kept once they ended, how many of them, and of what size together.
+/// Limits on finished reports: their age, number and total size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
     pub age_us: i64,
     pub reports_max: usize,
-    /// Of their files on disk.
+    /// Total size of the files on disk.
     pub bytes_max: u64,
 }
 
 impl Retention {
-    /// Whether the report ended too long ago at an instant, microseconds UTC.
+    /// Returns true if the report ended too long before the instant, microseconds UTC.
     pub fn is_past_age(self, job: &Job, at: i64) -> bool {
         job.finished_at().is_some_and(|ended_at| ended_at < at.saturating_sub(self.age_us))
     }
@@ -47,14 +47,14 @@ impl JobIndex {
         self.by_id.get(&id).cloned()
     }
 
-    /// The report that answers the question; none where that was cancelled.
+    /// Report for an equal request, by its key; `None` if that report was cancelled.
     pub fn equivalent(&self, key: &[u8; 32]) -> Option<Arc<Job>> {
         let job = self.by_key.get(key)?;
         let cancelled = matches!(job.state(), State::Ended(Ending::Cancelled { .. }));
         (!cancelled).then(|| Arc::clone(job))
     }
 
-    /// Reports that are there, whether they can be shown or not.
+    /// Ids of all reports, readable or not.
     pub fn ids(&self) -> HashSet<Uuid> {
         self.by_id.keys().chain(&self.unreadable).copied().collect()
     }
@@ -71,7 +71,7 @@ impl JobIndex {
         self.remembered.get(key).copied()
     }
 
-    /// The newest key of its report.
+    /// Adds the key as the newest of its report.
     pub fn remember(&mut self, key: String, remembered: Remembered) {
         let keys = self.keys.entry(remembered.id).or_default();
         keys.push_back(key.clone());
@@ -83,7 +83,7 @@ impl JobIndex {
         self.remembered.insert(key, remembered);
     }
 
-    /// Keys that clients gave with requests for the report, oldest first.
+    /// Idempotency keys of the report, oldest first.
     pub fn keys_of(&self, id: Uuid) -> impl ExactSizeIterator<Item = &str> {
         let keys = self.keys.get(&id).unwrap_or(const { &VecDeque::new() });
         keys.iter().map(String::as_str)
@@ -97,10 +97,10 @@ impl JobIndex {
         self.by_id.insert(job.id, Arc::clone(&job));
         self.by_sequence.insert(job.sequence, Arc::clone(&job));
         if job.unread.is_some() {
-            // It is not known what it answers.
+            // Its request is unknown, so that it equals no other.
             return;
         }
-        // A question is asked anew only where its report was cancelled: the newest one answers.
+        // An equal request makes a new report only after a cancellation: the newest one answers.
         let newest = self.by_key.entry(job.key).or_insert_with(|| Arc::clone(&job));
         if newest.sequence < job.sequence {
             *newest = job;
@@ -118,7 +118,7 @@ impl JobIndex {
         }
     }
 
-    /// Newest first, those before the sequence number that are wanted.
+    /// Reports before the sequence number that match, newest first.
     pub fn newest(
         &self,
         before: Option<u64>,
@@ -130,15 +130,15 @@ impl JobIndex {
         wanted.take(count).cloned().collect()
     }
 
-    /// In the order in which they were asked for.
+    /// Unfinished reports, in the order of their triggers.
     pub fn unfinished(&self) -> impl Iterator<Item = &Arc<Job>> {
         self.by_sequence.values().filter(|job| !job.has_ended())
     }
 
-    /// Reports that ended too long ago at an instant, or before too many others, or whose files and
-    /// those of later ones are too large together. What is being read is left for the next time.
+    /// Reports to forget at an instant: too old, too many after them, or too large together with
+    /// later ones. A file that is being read waits for the next time.
     pub fn due(&self, at: i64, retention: Retention, kept: impl Fn(Uuid) -> KeptFile) -> Vec<Uuid> {
-        // They cannot go, but take up room.
+        // They cannot be removed, but take up room.
         let mut bytes: u64 = self.unreadable.iter().map(|id| kept(*id).bytes).sum();
         let ended = self.by_sequence.values().rev().filter(|job| job.has_ended());
         let due = ended.enumerate().filter(|(place, job)| {
@@ -152,7 +152,7 @@ impl JobIndex {
         due.map(|(_, job)| job.id).collect()
     }
 
-    /// How many reports are in each state: queued, running, complete, failed, cancelled.
+    /// Number of reports in each state: queued, running, complete, failed, cancelled.
     pub fn counts(&self) -> [(&'static str, i64); 5] {
         let mut counts = ["queued", "running", "complete", "failed", "cancelled"].map(|s| (s, 0));
         for job in self.by_id.values() {
@@ -175,7 +175,7 @@ mod tests {
     use crate::server::jobs::record::ResolvedRequest;
     use crate::server::report_request::ReportRequest;
 
-    /// Reports 1, 2, … that were cancelled at the given instants; `None` still runs.
+    /// Reports 1, 2, … that were cancelled at the given instants; `None` is still queued.
     fn index(ended_at: &[Option<i64>]) -> JobIndex {
         let mut index = JobIndex::default();
         for (sequence, ended_at) in (1..).zip(ended_at) {
@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(due, expected);
     }
 
-    /// Of four reports of 10 bytes each, the last of which still runs.
+    /// Checks four reports of 10 bytes each, the last of which is unfinished.
     #[track_caller]
     fn due_by_size(bytes_max: u64, read: Option<u128>, unreadable: &[u128], expected: &[u128]) {
         let mut index = index(&[Some(97), Some(98), Some(99), None]);

@@ -1,4 +1,4 @@
-//! One report in memory: what it answers, and how far it is.
+//! Job: a report in memory, with its request and state.
 
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ pub struct Job {
     pub created_at: i64,
     pub resolved: ResolvedRequest,
     pub key: [u8; 32],
-    /// Who asked first; not known of what was asked before the server started.
+    /// Client of the first trigger; unknown for triggers from before the server started.
     pub client: Client,
-    /// What was asked, where its words are none of this version of the program.
+    /// Options that this version of the program cannot parse.
     pub unread: Option<Value>,
     state: watch::Sender<State>,
-    /// Told when somebody cancels.
+    /// Notified on cancellation.
     pub(super) cancelled: Notify,
 }
 
@@ -32,7 +32,7 @@ pub enum State {
     Ended(Ending),
 }
 
-/// What a running report is at.
+/// Phase of a running report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     Reading,
@@ -61,7 +61,7 @@ impl Job {
         matches!(*self.state.borrow(), State::Ended(_))
     }
 
-    /// Microseconds UTC; `None` while it has not ended.
+    /// Microseconds UTC; `None` until the report has ended.
     pub fn finished_at(&self) -> Option<i64> {
         match &*self.state.borrow() {
             State::Ended(ending) => Some(ending.finished_at()),
@@ -69,7 +69,7 @@ impl Job {
         }
     }
 
-    /// The finished report; `None` while it runs, and where it failed or was cancelled.
+    /// Facts of a complete report; `None` otherwise.
     pub fn finished(&self) -> Option<Finished> {
         match &*self.state.borrow() {
             State::Ended(Ending::Complete(finished)) => Some(finished.clone()),
@@ -77,7 +77,7 @@ impl Job {
         }
     }
 
-    /// What was asked, in the words in which it could be asked again.
+    /// Options of the request, in the form in which they could be sent again.
     pub fn options(&self) -> Value {
         self.unread.clone().unwrap_or_else(|| self.resolved.request.to_json())
     }
@@ -86,7 +86,7 @@ impl Job {
         self.state.send_replace(state);
     }
 
-    /// Goes from one state to another, unless it is in neither any more.
+    /// Changes the state if it matches, and returns whether it did.
     pub(super) fn transition(&self, from: impl Fn(&State) -> bool, to: State) -> bool {
         self.state.send_if_modified(|state| {
             let goes = from(state);
@@ -97,15 +97,15 @@ impl Job {
         })
     }
 
-    /// Returns when the report ended, or when the time is over.
+    /// Completes when the report has ended, or after the time.
     pub async fn ended_within(&self, time: Duration) {
         let _ = tokio::time::timeout(time, self.ended()).await;
     }
 
-    /// Returns when the report ended.
+    /// Completes when the report has ended.
     pub async fn ended(&self) {
         let mut state = self.state.subscribe();
-        // It fails only where nobody has the report any more.
+        // Fails only if the job is gone.
         let _ = state.wait_for(|state| matches!(state, State::Ended(_))).await;
     }
 

@@ -1,9 +1,9 @@
-//! Reports as jobs that survive: asked for once, made once, kept until they expire.
+//! Durable jobs: a report is triggered once, computed once, and kept until it expires.
 //!
-//! A trigger becomes a [`record`] in the [`database`], synced before anybody hears its id; the
-//! [`writer`] is the only one who changes either database or [`index`]. [`runner`] makes the report on
-//! threads of its own and [`files`] keeps it; [`renderings`] turns it into the bytes of a format.
-//! When the server starts, what has no ending runs again under its id. Knows nothing of HTTP.
+//! A trigger becomes a [`record`] in the [`database`], synced before the client is told its id; the
+//! [`writer`] alone changes the database and the [`index`]. The [`runner`] computes the report on
+//! threads of the pool, and [`files`] holds it; [`renderings`] encodes it in a format. When the
+//! server starts, unfinished reports run again under their ids. Knows nothing of HTTP.
 
 mod database;
 mod files;
@@ -45,62 +45,62 @@ use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::tables::sync_folder;
 
-/// The records, in the folder of the reports.
+/// Database, in the folder of the reports.
 const DATABASE: &str = "jobs.redb";
-/// The folder of the files, in that of the reports.
+/// Folder of the files, in that of the reports.
 const FILES: &str = "files";
 
-/// Of the reports that may run or wait, one of so many is not for a client that has all others.
+/// 1/`RESERVED_SHARE` of the unfinished reports is reserved for clients besides the busiest.
 const RESERVED_SHARE: usize = 8;
 
-/// What bounds the reports.
+/// Limits on reports.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub retention: Retention,
-    /// Reports that wait for their turn; where it is 0, one is taken on only if a turn is free.
+    /// Reports that may wait for a permit; with 0, a trigger is accepted only if a permit is free.
     pub queue_max: usize,
-    /// Reports that are made at once; none where it is 0.
+    /// Reports that run at once; none if it is 0.
     pub at_once: usize,
-    /// How long one may take.
+    /// Longest time that a report may run.
     pub report_time: Duration,
 }
 
 impl Limits {
-    /// Reports that run or wait. Counted together, so that one that is about to run is in nobody's
-    /// way.
+    /// Limit on queued and running reports. They count together, so that one about to run takes no
+    /// place.
     fn unfinished_max(&self) -> usize {
         self.at_once.saturating_add(self.queue_max)
     }
 
-    /// As many of one client: the last ones are for others.
+    /// Limit for a single client; the rest is reserved for others.
     fn unfinished_of_client_max(&self) -> usize {
         let max = self.unfinished_max();
         max - max / RESERVED_SHARE
     }
 }
 
-/// Why a change was not made.
+/// Reason why a change was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
     QueueFull,
-    /// The key was given with a request for something else.
+    /// The idempotency key came with a different request before.
     OtherRequest,
     NotThere,
     Unwritten(String),
     Stopping,
 }
 
-/// What became of an id.
+/// Result of looking up an id.
 pub enum Found {
     Job(Arc<Job>),
-    /// It was a report's once.
+    /// A report had the id once.
     Gone,
-    /// It is one's whose record this version of the program cannot read.
+    /// The report's record cannot be parsed by this version of the program.
     Unreadable,
     Unknown,
 }
 
-/// The reports, for whoever asks; a cheap handle.
+/// All reports; a cheap handle.
 #[derive(Clone)]
 pub struct Jobs(Arc<Inner>);
 
@@ -115,17 +115,17 @@ struct Inner {
     limits: Limits,
     snapshots: Arc<Snapshots>,
     compute: Arc<ComputePool>,
-    /// Microseconds UTC.
+    /// Returns microseconds UTC.
     clock: fn() -> i64,
-    /// Whether those that wait are left to the next start.
+    /// Set once queued reports are left to the next start.
     is_draining: AtomicBool,
 }
 
 impl Jobs {
-    /// Opens the folder's reports and runs those that have no ending.
+    /// Opens the reports of a folder, and runs the unfinished ones.
     ///
     /// # Errors
-    /// Where the folder cannot be written, or another server has it.
+    /// If the folder cannot be written, or another server has it open.
     pub fn open(
         folder: &Path,
         limits: Limits,
@@ -171,7 +171,8 @@ impl Jobs {
         Ok(jobs)
     }
 
-    /// The report that answers the question, made now or before.
+    /// Returns the report for the request, a new one or an equal earlier one; its record is on disk
+    /// by then.
     pub async fn trigger(
         &self,
         resolved: ResolvedRequest,
@@ -190,7 +191,7 @@ impl Jobs {
         self.change(|reply| Change::Trigger { asked, reply }).await
     }
 
-    /// The report of a request that was sent before under its key; `None` where it was not.
+    /// Report of an earlier request with the idempotency key; `None` if there was none.
     pub fn triggered_before(
         &self,
         repeatable: &Repeatable,
@@ -219,24 +220,24 @@ impl Jobs {
         Ok(if self.0.database.gone_at(id)?.is_some() { Found::Gone } else { Found::Unknown })
     }
 
-    /// Newest first, those before the sequence number.
+    /// Reports before the sequence number, newest first.
     pub fn newest(&self, before: Option<u64>, count: usize) -> Vec<Arc<Job>> {
         let (at, retention) = (self.0.clock(), self.0.limits.retention);
         self.0.index().newest(before, count, |job| !retention.is_past_age(job, at))
     }
 
-    /// Cancels a report that has not ended and forgets one that has.
+    /// Cancels an unfinished report, or forgets a finished one.
     pub async fn remove(&self, id: Uuid) -> std::result::Result<Removed, Refused> {
         let at = self.0.clock();
         self.change(|reply| Change::Remove { id, at, reply }).await
     }
 
-    /// Forgets what is due at an instant, and says how many reports that were.
+    /// Forgets the reports that are due at an instant, microseconds UTC, and returns their number.
     pub async fn expire(&self, at: i64) -> std::result::Result<usize, Refused> {
         self.change(|reply| Change::Expire { at, reply: Some(reply) }).await
     }
 
-    /// The bytes of a finished report; `None` where its file is broken, and the report runs again.
+    /// Encodes a finished report; `None` if its file is broken, and the report runs again.
     pub async fn rendering(
         &self,
         job: &Arc<Job>,
@@ -246,24 +247,24 @@ impl Jobs {
         renderings::rendering(&self.0, job, format, coding).await
     }
 
-    /// How many reports are in each state.
+    /// Number of reports in each state.
     pub fn counts(&self) -> [(&'static str, i64); 5] {
         self.0.index().counts()
     }
 
-    /// Whether reports can be written down; where that failed, it is tried.
+    /// Returns true if changes can be written; after a failure it tries again.
     pub async fn can_record(&self) -> bool {
         let database = &self.0.database;
         database.is_there() && (!database.is_failing() || self.expire(self.0.clock()).await.is_ok())
     }
 
-    /// Whether changes are taken.
+    /// Returns true until the jobs are closed.
     pub fn accept_changes(&self) -> bool {
         let writer = self.0.writer.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         writer.as_ref().is_some_and(|writer| !writer.is_finished())
     }
 
-    /// Starts no report any more, and returns when those that run have ended.
+    /// Starts no more reports, and completes when the running ones have ended.
     pub async fn drain(&self) {
         self.0.is_draining.store(true, Ordering::Relaxed);
         let running = |job: &&Arc<Job>| matches!(job.state(), State::Running { .. });
@@ -273,7 +274,7 @@ impl Jobs {
         }
     }
 
-    /// Lets what was decided reach the disk, and changes nothing from then on.
+    /// Writes pending changes, and refuses later ones. Blocks until they are on disk.
     pub fn close(&self) {
         let _ = self.0.changes.send(Change::Close);
         let writer = self.0.writer.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
@@ -305,8 +306,7 @@ impl Inner {
     }
 
     fn enqueue(&self, job: Arc<Job>) {
-        // Nobody takes from the queue only when the threads of reports are gone; then the report
-        // runs after the next start.
+        // Sending fails only when the pool is gone; the report then runs after the next start.
         let _ = self.queue.send(job);
     }
 
@@ -314,8 +314,7 @@ impl Inner {
         let _ = self.changes.send(Change::End { job, ending });
     }
 
-    /// Whether the report is to be forgotten for its age, which then happens before any change that
-    /// is asked for from now on.
+    /// Returns true if the report is too old, and queues its removal ahead of any later change.
     fn is_past_age(&self, job: &Job) -> bool {
         let is_past = self.limits.retention.is_past_age(job, self.clock());
         if is_past {
@@ -324,7 +323,7 @@ impl Inner {
         is_past
     }
 
-    /// Has what is due forgotten, after the changes that were asked for before.
+    /// Queues the removal of reports that are due, after earlier changes.
     fn expire_due(&self) {
         let _ = self.changes.send(Change::Expire { at: self.clock(), reply: None });
     }
@@ -336,7 +335,7 @@ impl Inner {
     }
 }
 
-/// What the database keeps.
+/// Builds the index from the database.
 fn load_index(database: &JobDatabase) -> Result<JobIndex> {
     let mut index = JobIndex::default();
     let kept = database.read_all()?;

@@ -1,5 +1,5 @@
-//! The records of a folder that no server has open, which reading never changes: what a copy of a live
-//! folder or a server that was cut off left unfinished is mended in a private copy.
+//! Records of a folder that no server has open. Reading never changes the file: what a copy of a
+//! live folder or an interrupted server left unfinished is repaired in a private copy.
 
 use std::fs::File;
 use std::io::{ErrorKind, Seek};
@@ -12,17 +12,17 @@ use redb::{Builder, DatabaseError, ReadOnlyDatabase, ReadableDatabase};
 use super::database::{StoredRecords, read_into};
 use crate::error::{Error, Result};
 
-/// What is kept in the file.
+/// Reads all records of the file.
 ///
 /// # Errors
-/// Where a server has it open, or it is not whole.
+/// If a server has it open, or it is damaged.
 pub fn read_records(path: &Path) -> Result<StoredRecords> {
     let failed = |source: Box<dyn std::error::Error + Send + Sync>| {
         Error::io("read the reports", path, source)
     };
     let torn =
         "the file is not whole, as when it is copied while a server writes to it; copy it again";
-    // What is wrong in a file beyond its checksums is nobody's promise.
+    // redb may panic on damage that its checksums do not cover.
     match catch_unwind(AssertUnwindSafe(|| read(path))) {
         Ok(Ok(kept)) => Ok(kept),
         Ok(Err(redb::Error::DatabaseAlreadyOpen)) => {
@@ -84,7 +84,7 @@ mod tests {
         }
     }
 
-    /// A file as a live server has it, with so many records.
+    /// File as it is while a server has it open, with so many records.
     fn live(folder: &Path, records: u64) -> (JobDatabase, Vec<u8>) {
         let path = folder.join("live.redb");
         let database = JobDatabase::open(&path).unwrap();
@@ -111,7 +111,7 @@ mod tests {
         assert!(error.contains("a server has them open"), "{error}");
         drop(database);
         assert_eq!(read_records(&folder.path().join("live.redb")).unwrap().reports.len(), 20);
-        // The next server mends its own file.
+        // The next server repairs its own file.
         assert_eq!(JobDatabase::open(&copy).unwrap().read_all().unwrap().reports.len(), 20);
     }
 

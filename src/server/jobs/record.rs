@@ -1,6 +1,6 @@
-//! A report as it is remembered: what was asked, and how it ended.
+//! Record of a report: its request, and how it ended.
 //!
-//! Pure data; [`super::database`] keeps it on disk.
+//! Pure data; [`super::database`] stores it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,13 +9,13 @@ use super::super::report_request::ReportRequest;
 use crate::engine::StoreCounts;
 use crate::rules::ZoneRules;
 
-/// A question that has one answer: of which data, and looking back from when.
+/// Request with the version and *now* fixed, so that it has a single answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolvedRequest {
     pub version: u64,
-    /// Of the data: a version of the same number may be another's.
+    /// Fingerprint of the data: other data may count to the same version.
     pub fingerprint: [u8; 32],
-    /// Edition of the version's zone rules.
+    /// Edition of the zone rules of that version.
     pub zone_rules: String,
     /// Microseconds UTC.
     pub now: i64,
@@ -23,7 +23,7 @@ pub struct ResolvedRequest {
 }
 
 impl ResolvedRequest {
-    /// What makes two reports the same one.
+    /// Key that is equal for equal reports.
     pub fn key(&self) -> [u8; 32] {
         let said = format!("{} {} {}", self.version, self.now, self.request.to_json());
         let mut hasher = blake3::Hasher::new();
@@ -31,28 +31,28 @@ impl ResolvedRequest {
     }
 }
 
-/// All that is on disk of a report, but its file.
+/// Everything on disk about a report, except its file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Record {
-    /// The order of the list: more than that of every report that was there when it was asked for.
-    /// What the newest had is given again once that is forgotten.
+    /// Position in the list: greater than that of all reports at the time of the trigger. The
+    /// newest one's is reused once it is forgotten.
     pub sequence: u64,
-    /// Microseconds UTC, as all instants here.
+    /// Microseconds UTC, like all instants here.
     pub created_at: i64,
     pub version: u64,
     pub fingerprint: [u8; 32],
-    /// Earlier programs had no other than those built in.
+    /// Versions of the program without the field had only the built-in edition.
     #[serde(default = "built_in_edition")]
     pub zone_rules: String,
     pub now: i64,
-    /// As [`ReportRequest::to_json`] words it.
+    /// As from [`ReportRequest::to_json`].
     pub options: Value,
-    /// How it ended; a report without it is run again when the server starts.
+    /// Outcome; a report without it runs again when the server starts.
     pub ending: Option<Ending>,
 }
 
 impl Record {
-    /// The question; `None` where the words are none of this version of the program.
+    /// Resolved request; `None` if this version of the program cannot parse the options.
     pub fn resolved(&self) -> Option<ResolvedRequest> {
         let request = ReportRequest::from_fields(self.options.as_object()?).ok()?;
         let zone_rules = self.zone_rules.clone();
@@ -71,7 +71,7 @@ pub enum Ending {
     Complete(Finished),
     Failed {
         finished_at: i64,
-        /// A sentence for a person.
+        /// Sentence for a person.
         detail: String,
     },
     Cancelled {
@@ -88,13 +88,13 @@ impl Ending {
     }
 }
 
-/// A report whose file is on disk.
+/// Facts of a report whose file is on disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finished {
     pub started_at: i64,
     pub finished_at: i64,
     pub size_bytes: u64,
-    /// BLAKE3 of the file, in hexadecimal.
+    /// BLAKE3 of the file, as hexadecimal digits.
     pub checksum: String,
     pub stores: usize,
     pub without_hours: usize,
@@ -113,12 +113,12 @@ impl Finished {
     }
 }
 
-/// A key that a client gave its request, so that sending it again is safe.
+/// Idempotency key of a request, so that repeating it is safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Remembered {
-    /// Of what was asked with the key.
+    /// Fingerprint of the request that came with the key.
     pub fingerprint: [u8; 32],
     pub id: uuid::Uuid,
-    /// When it was given, microseconds UTC.
+    /// Instant of that request, microseconds UTC.
     pub at: i64,
 }

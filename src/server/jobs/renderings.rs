@@ -1,6 +1,7 @@
-//! The bytes of finished reports, by format and coding: made on demand, a bounded number kept.
+//! Renderings of finished reports by format and content coding: encoded on demand, cached up to a
+//! size.
 //!
-//! The same report, format and coding are always the same bytes, so that a rendering has a strong
+//! A report, format and coding always give the same bytes, so that a rendering has the same strong
 //! entity tag wherever and whenever it is made.
 
 use std::collections::HashMap;
@@ -22,12 +23,12 @@ use crate::error::{Error, Result};
 use crate::fair_semaphore::{FairSemaphore, Permit};
 use crate::report::{Format, render};
 
-/// Bytes of renderings that are kept in memory, and the part of what clients are sent that they are at
-/// most: others must find room without waiting for a rendering to be forgotten.
+/// Size of the cache: at most so many bytes, and 1/`KEPT_PARTS` of the budget, so that other
+/// responses find room without evicting renderings.
 const KEPT_BYTES_MAX: usize = 128 << 20;
 const KEPT_PARTS: usize = 8;
 
-/// How the bytes are packed for the way.
+/// Content coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Coding {
     Identity,
@@ -38,27 +39,26 @@ pub enum Coding {
 #[derive(Debug)]
 pub struct Rendering {
     pub bytes: Bytes,
-    /// A strong entity tag, quotes and all.
+    /// Strong entity tag with its quotes.
     pub etag: String,
 }
 
 type Key = (Uuid, Format, Coding);
 
-/// Renderings that are made at once, each of another report; each client has its share.
+/// Renderings made at once, each of another report; clients share the permits.
 const RENDERED_AT_ONCE: usize = 4;
-/// Reports that are told apart where one is made after the other.
+/// Number of semaphores over which reports are spread.
 const GROUPS: usize = 64;
 
 pub struct Renderings {
     kept: Mutex<Kept>,
     kept_bytes_max: usize,
-    /// The renderings of one report are made one after the other, so that many who ask for the same
-    /// have it made once.
+    /// Serializes the renderings of a report, so that many requests for the same make it once.
     groups: [Arc<Semaphore>; GROUPS],
     permits: Arc<FairSemaphore>,
 }
 
-/// One rendering at a time of its report, and one of a few altogether.
+/// Right to render: exclusive for the report, and one of a few altogether.
 struct RenderPermit {
     _group: Option<OwnedSemaphorePermit>,
     _permit: Permit,
@@ -72,7 +72,7 @@ struct Kept {
 }
 
 impl Renderings {
-    /// None are kept yet, and of those to come a part of the budget at most.
+    /// Empty cache of at most a part of the budget.
     pub fn new(budget: &Budget) -> Self {
         let groups = std::array::from_fn(|_| Arc::new(Semaphore::new(1)));
         let kept_bytes_max = KEPT_BYTES_MAX.min(budget.bytes_max() / KEPT_PARTS);
@@ -85,10 +85,10 @@ impl Renderings {
     }
 
     /// # Errors
-    /// Where too many requests of the client wait already.
+    /// If too many requests of the client wait already.
     async fn acquire(&self, id: Uuid) -> Result<RenderPermit> {
         let place = (id.as_u128() % GROUPS as u128) as usize;
-        // First, so that who waits for another's rendering of the report takes no slot meanwhile.
+        // First, so that waiting for another rendering of the report holds no permit.
         let group = Arc::clone(&self.groups[place]).acquire_owned().await.ok();
         Ok(RenderPermit {
             _group: group,
@@ -105,10 +105,11 @@ impl Renderings {
         Some(Arc::clone(rendering))
     }
 
-    /// The bytes, counted until nobody has them; those not used for longest make room.
+    /// Reserves memory for the bytes until they are dropped; evicts the least recently used
+    /// renderings for it.
     ///
     /// # Errors
-    /// Where there is no room although none are kept.
+    /// If there is no room although the cache is empty.
     fn take_memory(&self, budget: &Arc<Budget>, bytes: Vec<u8>) -> Result<Bytes> {
         loop {
             match budget.take(Client::Own, bytes.len()) {
@@ -122,7 +123,7 @@ impl Renderings {
         }
     }
 
-    /// Keeps the rendering; those not used for longest make room.
+    /// Caches the rendering, and evicts the least recently used ones beyond the limit.
     fn keep(&self, key: Key, bytes: Bytes) -> Arc<Rendering> {
         let hash = blake3::hash(&bytes).to_hex();
         let rendering = Arc::new(Rendering { bytes, etag: format!("\"{}\"", &hash[..32]) });
@@ -148,7 +149,7 @@ impl Renderings {
 }
 
 impl Kept {
-    /// Forgets the one not used for longest; `false` where there is none.
+    /// Evicts the least recently used rendering; `false` if there is none.
     fn forget_oldest(&mut self) -> bool {
         let oldest = self.renderings.iter().min_by_key(|(_, (last_use, _))| *last_use);
         let Some(oldest) = oldest.map(|(key, _)| *key) else { return false };
@@ -163,7 +164,7 @@ impl Kept {
     }
 }
 
-/// Has the CSV of a report ready before anybody asks for it, where there is room.
+/// Encodes the report as CSV ahead of requests, if there is room.
 pub fn prerender_csv(inner: &Inner, id: Uuid, report: &RecordBatch) -> Result<()> {
     inner.renderings.forget(id);
     let csv = render(report, Format::Csv)?;
@@ -173,7 +174,7 @@ pub fn prerender_csv(inner: &Inner, id: Uuid, report: &RecordBatch) -> Result<()
     Ok(())
 }
 
-/// The bytes of a finished report; `None` where its file is broken, and the report runs again.
+/// Encodes a finished report; `None` if its file is broken, and the report runs again.
 pub async fn rendering(
     inner: &Arc<Inner>,
     job: &Arc<Job>,
@@ -225,7 +226,7 @@ fn make(
     Ok(Some(inner.renderings.keep((job.id, format, coding), packed)))
 }
 
-/// The report from its file; where that is broken, the report goes back to the queue.
+/// Reads the report from its file; if that is broken, requeues the report.
 pub fn read(inner: &Arc<Inner>, job: &Arc<Job>) -> Option<RecordBatch> {
     let finished = job.finished()?;
     let written = Written { size_bytes: finished.size_bytes, checksum: finished.checksum.clone() };
@@ -270,7 +271,7 @@ mod tests {
         let take_memory = |bytes| renderings.take_memory(&budget, vec![0; bytes]);
         let first = take_memory(60).unwrap();
         renderings.keep((Uuid::from_u128(0), Format::Csv, Coding::Identity), first);
-        // Somebody is sent it still.
+        // A response still holds it.
         let second = take_memory(60).unwrap();
         assert!(matches!(take_memory(60), Err(Error::Busy(_))));
         drop(second);

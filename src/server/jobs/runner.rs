@@ -1,5 +1,4 @@
-//! Makes the reports: takes them from the queue, a few at once, each within its time. Clients take
-//! permits.
+//! Runs queued reports, a few at once, each within its time limit. Clients share the permits.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -17,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::fair_semaphore::{Acquire, FairSemaphore, Permit};
 use crate::report::lay_out;
 
-/// Runs what is queued until nobody can queue any more.
+/// Runs queued reports until all senders are gone.
 pub async fn run_queue(
     inner: Weak<Inner>,
     at_once: usize,
@@ -25,13 +24,13 @@ pub async fn run_queue(
 ) {
     let permits = Arc::new(FairSemaphore::new(at_once));
     while let Some(job) = queued.recv().await {
-        // Before the next job is looked at, so that a client's reports are made in its order.
+        // Before the next job is received, so that a client's reports run in order.
         let permit = permits.acquire(job.client);
         tokio::spawn(run_when_permitted(Weak::clone(&inner), job, permit));
     }
 }
 
-/// Runs a report once it has its permit, unless nobody wants it any more.
+/// Runs a report once it has a permit, unless it was cancelled meanwhile.
 async fn run_when_permitted(inner: Weak<Inner>, job: Arc<Job>, permit: Acquire) {
     let permit = permit.await;
     let Some(inner) = inner.upgrade() else { return };
@@ -45,12 +44,12 @@ async fn run_when_permitted(inner: Weak<Inner>, job: Arc<Job>, permit: Acquire) 
     }
 }
 
-/// One attempt at a report; its permit is free again when the last thread that works on it ends.
+/// Attempt at a report; its permit is released when the last thread that works on it ends.
 struct Attempt {
     inner: Arc<Inner>,
     job: Arc<Job>,
     started_at: i64,
-    /// Whether nobody wants it any more.
+    /// Set once the result is not wanted any more.
     is_aborted: AtomicBool,
     _permit: Permit,
 }
@@ -60,13 +59,13 @@ impl Attempt {
         self.is_aborted.store(true, Ordering::Relaxed);
         match self.job.resolved.request.engine {
             Engine::DataFusion => task.abort(),
-            // Its threads cannot be stopped: they finish what nobody will see, under their permit.
+            // Polars threads cannot be stopped: they finish under their permit.
             Engine::Polars => {}
         }
     }
 
     /// # Errors
-    /// Where nobody wants it any more.
+    /// [`Error::Interrupted`] if the attempt was aborted.
     fn check_aborted(&self) -> Result<()> {
         match self.is_aborted.load(Ordering::Relaxed) {
             true => Err(Error::Interrupted),
@@ -75,7 +74,7 @@ impl Attempt {
     }
 }
 
-/// Runs one report to its end, and has the end recorded.
+/// Runs a report to its end, and queues the outcome for the writer.
 async fn run_job(inner: Arc<Inner>, job: Arc<Job>, started_at: i64, permit: Permit) {
     let attempt = Arc::new(Attempt {
         inner: Arc::clone(&inner),
@@ -97,7 +96,7 @@ async fn run_job(inner: Arc<Inner>, job: Arc<Job>, started_at: i64, permit: Perm
             tracing::error!(id = %job.id, error = error.sentence(), "a report failed");
             match error {
                 Error::Argument(sentence) => failed(&inner, sentence),
-                // Where files lie is nobody's business.
+                // Error messages may name folders, which clients must not see.
                 _ => failed(&inner, "the server could not make it; its log says why"),
             }
         }
@@ -140,7 +139,7 @@ async fn compute_report(attempt: Arc<Attempt>) -> Result<Finished> {
     Ok(finished(written, answer.stores, *started_at, inner.clock()))
 }
 
-/// Writes the report's file, and has its CSV ready for whoever waits for it.
+/// Writes the report's file, and prepares its CSV.
 async fn write(attempt: &Arc<Attempt>, report: RecordBatch) -> Result<Written> {
     let attempt = Arc::clone(attempt);
     let write = move || {

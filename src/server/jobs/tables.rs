@@ -1,4 +1,4 @@
-//! Reports for SQL: those of a server that runs, and those of a folder that none serves.
+//! Reports as SQL tables: of a running server, or of an offline folder.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use crate::error::Result;
 use crate::sql::{NamedTable, Report, Reports, report_tables};
 
 impl Jobs {
-    /// The reports, and the rows of those that are complete.
+    /// Tables of the reports, and of the rows of complete ones.
     pub fn tables(&self) -> Vec<NamedTable> {
         report_tables(Arc::new(LiveReports(self.clone())))
     }
 }
 
-/// A report as another process is told of it.
+/// Report as worker processes are told of it.
 #[cfg(unix)]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListedReport {
@@ -36,7 +36,7 @@ pub struct ListedReport {
     finished_at: Option<i64>,
     stores: Option<u64>,
     detail: Option<String>,
-    /// Size in bytes and checksum of the file of a complete one.
+    /// Size in bytes and checksum of a complete report's file.
     written: Option<(u64, String)>,
 }
 
@@ -96,7 +96,7 @@ impl Jobs {
         self.newest(None, usize::MAX).iter().map(|job| ListedReport::from_job(job)).collect()
     }
 
-    /// Makes a report again whose file is broken.
+    /// Reads the report, and requeues it if its file is broken.
     pub fn requeue_if_broken(&self, id: &str) {
         if let Err(error) = LiveReports(self.clone()).rows(id) {
             tracing::warn!(error = error.sentence(), "a report cannot be looked at");
@@ -104,7 +104,7 @@ impl Jobs {
     }
 }
 
-/// The rows of a complete report in a data folder; `None` where its file is not what it should be.
+/// Rows of a complete report in a data folder; `None` if its file is broken.
 #[cfg(unix)]
 pub fn read_report(data: &Path, listed: &ListedReport) -> Option<RecordBatch> {
     let (size_bytes, checksum) = listed.written.clone()?;
@@ -113,7 +113,7 @@ pub fn read_report(data: &Path, listed: &ListedReport) -> Option<RecordBatch> {
     files.read(id, &Written { size_bytes, checksum })
 }
 
-/// The tables of a data folder's reports, for who reads it without a server.
+/// Tables of the reports in an offline data folder.
 pub fn tables_of(reports: &Path) -> Vec<NamedTable> {
     report_tables(Arc::new(OfflineReports(reports.to_owned())))
 }
@@ -141,7 +141,7 @@ impl Reports for LiveReports {
     }
 }
 
-/// Looked up anew each time, so that a server may take the folder in between.
+/// Reads the folder anew for each query, so that a server may take it in between.
 #[derive(Debug)]
 struct OfflineReports(PathBuf);
 

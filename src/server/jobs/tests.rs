@@ -1,4 +1,4 @@
-//! Reports of another version of the program, which may know more options and other records.
+//! Records of another version of the program, with unknown options and unknown fields.
 
 use serde_json::json;
 
@@ -19,7 +19,7 @@ fn default_question() -> ResolvedRequest {
     }
 }
 
-/// A folder with a report that has an option, and one that has a record, which nobody here knows.
+/// Creates a folder with a report that has an unknown option, and one whose record is unknown.
 fn of_another_version(folder: &Path) {
     let record = Record {
         sequence: 1,

@@ -1,7 +1,7 @@
-//! The one thread that changes reports: writes to the database, then to the index, then answers.
+//! Writer thread: applies changes to the database, then to the index, then replies.
 //!
-//! Changes that wait for each other's sync to end are written together, so that many clients cost
-//! one sync. Nothing is told to anybody before it is on disk.
+//! Changes that arrive during a sync are committed together (group commit), so that many clients
+//! cost one sync. Nothing is reported to anybody before it is on disk.
 
 #[cfg(test)]
 mod tests;
@@ -20,22 +20,22 @@ use super::{Inner, Limits, Refused};
 use crate::client::Client;
 use crate::error::Error;
 
-/// The most changes that one sync is shared by.
+/// Most changes in a commit.
 const BATCH_CHANGES_MAX: usize = 256;
-// So that the keys which one turn adds never push out each other.
+// Keys added by one batch must never evict each other.
 const _: () = assert!(BATCH_CHANGES_MAX <= KEYS_OF_REPORT_MAX);
 
 pub type Reply<T> = oneshot::Sender<Result<T, Refused>>;
 
-/// A request that the client may send again under its key.
+/// Idempotency key of a request that may be repeated.
 #[derive(Clone, Debug)]
 pub struct Repeatable {
     pub key: String,
-    /// Of what is asked.
+    /// Fingerprint of the request.
     pub fingerprint: [u8; 32],
 }
 
-/// A report that is asked for, by whom and when.
+/// Trigger of a report, with its client and instant.
 pub struct TriggerRequest {
     pub resolved: ResolvedRequest,
     pub repeatable: Option<Repeatable>,
@@ -52,7 +52,7 @@ pub enum Change {
         job: Arc<Job>,
         ending: Ending,
     },
-    /// Cancels what has not ended and forgets what has.
+    /// Cancels an unfinished report, or forgets a finished one.
     Remove {
         id: Uuid,
         at: i64,
@@ -65,11 +65,11 @@ pub enum Change {
     Close,
 }
 
-/// The report that answers a trigger.
+/// Report for a trigger.
 #[derive(Clone)]
 pub struct Triggered {
     pub job: Arc<Job>,
-    /// Whether it will be made for this trigger.
+    /// Set if this trigger makes the report run.
     pub is_new: bool,
 }
 
@@ -79,7 +79,7 @@ pub enum Removed {
     Forgotten,
 }
 
-/// What follows once the entries are on disk.
+/// Change to apply and reply to send once the entries are on disk.
 enum Effect {
     Start(Arc<Job>, bool, Option<(String, Remembered)>, Reply<Triggered>),
     Known(Arc<Job>, Option<(String, Remembered)>, Reply<Triggered>),
@@ -90,7 +90,7 @@ enum Effect {
     Expired(Vec<Uuid>, Option<Reply<usize>>),
 }
 
-/// What one turn has decided but not written.
+/// Changes that were decided but not written.
 #[derive(Default)]
 struct Batch {
     entries: Vec<Entry>,
@@ -98,14 +98,14 @@ struct Batch {
     opened: HashMap<[u8; 32], Arc<Job>>,
     remembered: HashMap<String, Remembered>,
     ended: HashSet<Uuid>,
-    /// Cancelled or forgotten: they answer nobody any more, although the index has them yet.
+    /// Cancelled or forgotten: they answer no request, although the index still has them.
     removed: HashSet<Uuid>,
-    /// Reports of the index that had not ended when the turn first asked.
+    /// Unfinished reports in the index when the batch first asked.
     unfinished: Option<usize>,
     unfinished_of: HashMap<Client, usize>,
 }
 
-/// Works until it is told to close.
+/// Handles changes until [`Change::Close`].
 pub fn run(inner: &Inner, changes: &mpsc::Receiver<Change>) {
     while let Ok(first) = changes.recv() {
         let mut batch = Batch::default();
@@ -122,7 +122,7 @@ pub fn run(inner: &Inner, changes: &mpsc::Receiver<Change>) {
 }
 
 impl Batch {
-    /// Decides on one change; `false` where it is the last.
+    /// Decides on a change; `false` for the last one.
     fn add(&mut self, inner: &Inner, change: Change) -> bool {
         match change {
             Change::Trigger { asked, reply } => self.trigger(inner, asked, reply),
@@ -181,7 +181,7 @@ impl Batch {
         self.effects.push(Effect::Start(job, is_again, remembered, reply));
     }
 
-    /// Whether no more reports are taken on, of this client at least.
+    /// Returns true if no more reports are accepted, at least from this client.
     fn is_full(&mut self, index: &JobIndex, limits: Limits, client: Client) -> bool {
         let unfinished = *self.unfinished.get_or_insert_with(|| index.unfinished().count());
         let of_client = *self
@@ -193,7 +193,7 @@ impl Batch {
             || of_client + opened_of >= limits.unfinished_of_client_max()
     }
 
-    /// Writes the key down; the oldest of the report's keys goes where they are too many.
+    /// Records the key; beyond the limit, the report's oldest key is removed.
     fn remember(&mut self, index: &JobIndex, key: &str, remembered: Remembered) {
         let new = self.remembered.values().filter(|new| new.id == remembered.id).count();
         let place = (index.keys_of(remembered.id).len() + new).checked_sub(KEYS_OF_REPORT_MAX);
@@ -204,14 +204,14 @@ impl Batch {
         self.remembered.insert(key.to_owned(), remembered);
     }
 
-    /// Whether nothing will be left of the report after this batch.
+    /// Returns true if the report is gone after this batch.
     fn is_forgotten(&self, index: &JobIndex, id: Uuid) -> bool {
         self.removed.contains(&id) && index.job(id).is_some_and(|job| job.has_ended())
     }
 
     fn end(&mut self, inner: &Inner, job: Arc<Job>, ending: Ending) {
         if inner.index().job(job.id).is_none() {
-            // It was forgotten while it was made again.
+            // The report was forgotten while it ran again.
             return inner.forget(job.id);
         }
         if !job.has_ended() && self.ended.insert(job.id) {
@@ -226,7 +226,7 @@ impl Batch {
         };
         let removed = if job.has_ended() { Removed::Forgotten } else { Removed::Cancelled };
         if self.is_opened(id) || !self.ended.insert(id) {
-            // Something else in this turn changes it already; the client is free to ask again.
+            // Another change in this batch affects it; the client may try again.
             return self.effects.push(Effect::NotThere(reply));
         }
         self.removed.insert(id);
@@ -251,7 +251,7 @@ impl Batch {
         self.effects.push(Effect::Expired(due, reply));
     }
 
-    /// Whether this turn will have the report made, anew or again.
+    /// Returns true if this batch makes the report run.
     fn is_opened(&self, id: Uuid) -> bool {
         self.opened.values().any(|job| job.id == id)
     }
@@ -263,7 +263,7 @@ impl Batch {
     }
 
     fn finish(self, inner: &Inner) {
-        // Where the disk failed, who looks for what is due also looks whether it is well again.
+        // While the disk fails, an expiry also probes it.
         let is_trial = inner.database.is_failing()
             && self.effects.iter().any(|effect| matches!(effect, Effect::Expired(..)));
         let writes = is_trial || !self.entries.is_empty();
@@ -278,13 +278,13 @@ impl Batch {
     }
 }
 
-/// A report that failed is made again, under its id, when somebody asks for it again.
+/// Returns true if the report failed: an equal request runs it again under its id.
 fn has_failed(job: &Job) -> bool {
     matches!(job.state(), State::Ended(Ending::Failed { .. }))
 }
 
 impl Effect {
-    /// What was decided is on disk.
+    /// Applies the change, which is on disk.
     fn happen(self, inner: &Inner) {
         match self {
             Effect::Start(job, is_again, remembered, reply) => {
@@ -303,7 +303,7 @@ impl Effect {
             }
             Effect::Refuse(refused, reply) => drop(reply.send(Err(refused))),
             Effect::End(job, ending) => {
-                // Before anybody sees that it ended: what they ask for then comes after it.
+                // Before the end is visible, so that later requests are handled after the expiry.
                 inner.expire_due();
                 job.set_state(State::Ended(ending));
             }
@@ -326,7 +326,7 @@ impl Effect {
         }
     }
 
-    /// What was decided could not be written.
+    /// Reports that the change could not be written.
     fn fail(self, inner: &Inner, error: &Error) {
         let refused = || Refused::Unwritten(error.to_string());
         match self {
@@ -334,7 +334,7 @@ impl Effect {
                 drop(reply.send(Err(refused())));
             }
             Effect::Refuse(why, reply) => drop(reply.send(Err(why))),
-            // Nobody is told that it is complete; after a restart it runs again.
+            // It is not reported as complete, and runs again after a restart.
             Effect::End(job, _) => {
                 let (finished_at, detail) = (inner.clock(), error.to_string());
                 job.set_state(State::Ended(Ending::Failed { finished_at, detail }));

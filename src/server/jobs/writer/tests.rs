@@ -1,4 +1,4 @@
-//! What is decided in one turn, and what becomes of it.
+//! Decisions of a batch, and their effects.
 
 use super::super::{Jobs, Limits, Retention};
 use super::*;
@@ -6,7 +6,7 @@ use crate::server::compute_pool::ComputePool;
 use crate::server::report_request::ReportRequest;
 use crate::server::snapshots::Snapshots;
 
-/// Reports that nobody makes, and that are kept for a thousand microseconds.
+/// Runs no reports, and keeps them for a thousand microseconds.
 const LIMITS: Limits = Limits {
     retention: Retention { age_us: 1000, reports_max: 9, bytes_max: u64::MAX },
     queue_max: 9,
@@ -50,7 +50,7 @@ fn removal(id: Uuid) -> Change {
     Change::Remove { id, at: 10, reply: oneshot::channel().0 }
 }
 
-/// As the clock alone would bring it about only a while after instant 10.
+/// Expiry that the clock alone would only cause some time after instant 10.
 fn expiry() -> Change {
     Change::Expire { at: 2000, reply: None }
 }
@@ -74,7 +74,7 @@ fn failed(inner: &Inner) -> Arc<Job> {
     job
 }
 
-/// What is known now is what is known after a restart.
+/// Checks that the index and the database hold the same reports.
 #[track_caller]
 fn known(inner: &Inner, expected: &[Uuid]) {
     let kept = inner.database.read_all().unwrap().reports;
@@ -120,7 +120,7 @@ async fn what_is_too_much_once_a_report_ended_is_forgotten() {
     let ending = Ending::Failed { finished_at: 9, detail: String::new() };
     jobs.0.changes.send(Change::End { job: Arc::clone(&second), ending }).unwrap();
     second.ended_within(LIMITS.report_time).await;
-    // Changes are made in their order: this one comes after what the end brought about.
+    // Changes are handled in order: this one follows the expiry after the end.
     let other = ResolvedRequest {
         version: 1,
         fingerprint: [0; 32],
@@ -140,7 +140,7 @@ fn what_was_forgotten_while_it_was_made_again_stays_so() {
     let job = failed(&jobs.0);
     let mut batch = Batch::default();
     batch.add(&jobs.0, expiry());
-    // As a reader does who finds its file broken.
+    // Like a reader that finds the file broken.
     job.set_state(State::Queued);
     batch.finish(&jobs.0);
     let ending = Ending::Failed { finished_at: 9, detail: String::new() };
@@ -164,7 +164,7 @@ fn as_many_are_taken_on_as_have_a_turn_or_a_place_to_wait() {
         let folder = tempfile::tempdir().unwrap();
         let jobs = within(folder.path(), Limits { at_once, queue_max, ..LIMITS });
         let (changes, answers): (Vec<_>, Vec<_>) = (0..5).map(|now| trigger_at(now, None)).unzip();
-        // In one turn, so that none of them ends before the last is asked for.
+        // In one batch, so that none ends before the last trigger.
         together(&jobs.0, changes);
         let refused = |mut answer: oneshot::Receiver<Result<Triggered, Refused>>| {
             matches!(answer.try_recv().unwrap(), Err(Refused::QueueFull))
@@ -195,7 +195,7 @@ fn the_oldest_keys_of_a_report_are_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let jobs = jobs(folder.path());
     let count = KEYS_OF_REPORT_MAX + 3;
-    // Names in no order, so that it is not theirs that counts.
+    // Keys in no sorted order, so that sorting cannot pass for age.
     let keys: Vec<_> = (0..count).map(|at| format!("{}", at * 7919 % 1000)).collect();
     for some in keys.chunks(BATCH_CHANGES_MAX) {
         together(&jobs.0, some.iter().map(|key| trigger(Some(key.clone())).0));
