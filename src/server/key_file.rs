@@ -1,6 +1,6 @@
-//! The file of the keys: read, and changed by replacing it whole.
+//! File of API keys: read as a whole, and changed by atomic replacement.
 //!
-//! What a line means is `super::keys`'s matter.
+//! [`super::keys`] defines its lines.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -14,24 +14,24 @@ use crate::atomic_file;
 use crate::error::{Error, Result};
 
 const PREFIX: &str = "upt_";
-/// Of a file that is created: it tells nobody else who has keys.
+/// Mode of a new file: private to its owner.
 const NEW_MODE: u32 = 0o600;
-/// Lets the group and others write.
+/// Mode bits that let the group or others write.
 #[cfg(unix)]
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
-/// A key that was made; it is not written anywhere.
+/// New key; only its hash is stored.
 #[derive(Debug)]
 pub struct NewKey {
     pub secret: String,
     pub id: KeyId,
 }
 
-/// The keys of the file, for a server that trusts it.
+/// Reads the keys for a server, which must trust the file.
 ///
 /// # Errors
-/// Where the file cannot be read, a line of it is not a key, or, on Unix, others than its owner can
-/// write it.
+/// If the file cannot be read, a line is not a key, or, on Unix, others than its owner can write
+/// it.
 pub fn read(path: &Path) -> Result<Keys> {
     let failed = |error| Error::io("read", path, error);
     let mut file = File::open(path).map_err(failed)?;
@@ -41,19 +41,19 @@ pub fn read(path: &Path) -> Result<Keys> {
     Keys::parse(path, &text)
 }
 
-/// The keys of the file, for who looks at it.
+/// Reads the keys for display.
 ///
 /// # Errors
-/// Where the file cannot be read, or a line of it is not a key.
+/// If the file cannot be read, or a line is not a key.
 pub fn list(path: &Path) -> Result<Keys> {
     let text = std::fs::read_to_string(path).map_err(|error| Error::io("read", path, error))?;
     Keys::parse(path, &text)
 }
 
-/// 256 bits that nobody can guess.
+/// 256 unpredictable bits.
 ///
 /// # Errors
-/// Where the system has no randomness.
+/// If the system has no randomness.
 pub(super) fn random_bits() -> Result<[u8; 32]> {
     let mut bits = [0; 32];
     let random = aws_lc_rs::default_provider().secure_random;
@@ -64,11 +64,11 @@ pub(super) fn random_bits() -> Result<[u8; 32]> {
     Ok(bits)
 }
 
-/// Adds a key to the file, which may not be there yet and keeps its hash alone. It is refused from
-/// `expires_at` on, microseconds UTC; the comment is one line.
+/// Adds a key, and creates the file if it is missing; only the key's hash is stored. It is refused
+/// from `expires_at` on, microseconds UTC; the comment is a single line.
 ///
 /// # Errors
-/// Where the file cannot be written or the system has no randomness.
+/// If the file cannot be written, or the system has no randomness.
 pub fn add(path: &Path, role: Role, expires_at: Option<i64>, comment: &str) -> Result<NewKey> {
     let bits = random_bits()?;
     let digits: String = bits.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -80,7 +80,7 @@ pub fn add(path: &Path, role: Role, expires_at: Option<i64>, comment: &str) -> R
         Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(Error::io("read", path, error)),
     };
-    // What people wrote may lack its line end.
+    // A file edited by hand may lack its last line end.
     if content.last().is_some_and(|last| *last != b'\n') {
         content.push(b'\n');
     }
@@ -89,10 +89,11 @@ pub fn add(path: &Path, role: Role, expires_at: Option<i64>, comment: &str) -> R
     Ok(NewKey { secret, id: key.id() })
 }
 
-/// Removes the key with the id, and leaves every other line as it is. Returns how many keys are left.
+/// Removes the key with the id and leaves every other line as it is. Returns the number of keys
+/// left.
 ///
 /// # Errors
-/// Where none or several keys have the id, and as [`list`]; or the file cannot be written.
+/// If no key or several have the id, for the reasons of [`list`], or if the file cannot be written.
 pub fn remove(path: &Path, id: &str) -> Result<usize> {
     let _lock = lock(path);
     let text = std::fs::read_to_string(path).map_err(|error| Error::io("read", path, error))?;
@@ -121,7 +122,7 @@ fn replace(path: &Path, content: &[u8]) -> Result<()> {
     atomic_file::replace(path, content, NEW_MODE).map_err(|error| Error::io("write", path, error))
 }
 
-/// Keeps other commands from changing files of the folder meanwhile, where the system locks folders.
+/// Locks the folder against other commands, if the system locks folders.
 fn lock(path: &Path) -> Option<File> {
     let folder = File::open(atomic_file::parent_folder(path)).ok()?;
     folder.lock().ok()?;
@@ -247,7 +248,7 @@ mod tests {
                 assert!(sentence.contains(&format!("mode {given:04o}")), "{sentence}");
                 assert!(sentence.contains("run `chmod go-w "), "{sentence}");
             }
-            // Whoever mends the file must be able to look at it and to change it.
+            // An administrator must be able to inspect and repair the file.
             assert!(list(&path).is_ok());
             add(&path, Role::Read, None, "").unwrap();
             assert_eq!(mode(), given, "changing the file keeps its mode");

@@ -1,9 +1,8 @@
-//! The keys of a server that runs: read again where their file has changed.
+//! Keys of a running server, reread when their file changes.
 //!
-//! The file is looked at when a key is presented, at most once a second, and when the server is asked
-//! to reload. Reading it again must not lock anybody out by a slip: a file that cannot be read, is
-//! not one of keys, or can be written by others than its owner leaves the keys from before in force,
-//! and the log says so.
+//! The file is checked when a key is presented, at most once a second, and on a reload. A mistake
+//! must lock nobody out: if the file cannot be read, is malformed, or can be written by others than
+//! its owner, the previous keys stay in force, and the log says so.
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
@@ -17,10 +16,10 @@ use super::keys::{Denied, Keys, Pass};
 use crate::error::{Error, Result};
 use crate::rules::calendar::SECOND_US;
 
-/// Between two looks at the file.
+/// Shortest time between two checks of the file.
 const LOOK_PAUSE_US: i64 = SECOND_US;
 
-/// The keys of a file, as it is now; a cheap handle.
+/// Current keys of a file; a cheap handle.
 #[derive(Clone, Debug)]
 pub struct Keyring(Arc<Inner>);
 
@@ -33,7 +32,7 @@ struct Inner {
 #[derive(Debug)]
 struct State {
     keys: Arc<Keys>,
-    /// Of the file when it was last read, or should have been; `None` where it was not there.
+    /// Stamp of the file at the last read, successful or not; `None` if the file was missing.
     stamp: Option<Stamp>,
     /// Microseconds UTC.
     looked_at: Option<i64>,
@@ -41,7 +40,7 @@ struct State {
 
 impl Keyring {
     /// # Errors
-    /// Where the file cannot be read, holds no key, or can be written by others than its owner.
+    /// If the file cannot be read, holds no key, or can be written by others than its owner.
     pub fn open(path: &Path) -> Result<Self> {
         let stamp = Stamp::of_file(path);
         let keys = key_file::read(path)?;
@@ -54,24 +53,24 @@ impl Keyring {
         Ok(Self(Arc::new(Inner { path: path.to_owned(), state: Mutex::new(state) })))
     }
 
-    /// Who presents the key at an instant, microseconds UTC.
+    /// Authenticates a key at an instant, microseconds UTC.
     ///
     /// # Errors
-    /// Where the key is not there, or has expired.
+    /// If the key is unknown, or has expired.
     pub fn admit(&self, presented: &str, now: i64) -> std::result::Result<Pass, Denied> {
         self.keys(now).admit(presented, now)
     }
 
-    /// The same for who was admitted before.
+    /// Authenticates a holder again who was admitted before.
     ///
     /// # Errors
-    /// Where the key was removed, or has expired.
+    /// If the key was removed, or has expired.
     pub fn readmit(&self, pass: &Pass, now: i64) -> std::result::Result<Pass, Denied> {
         self.keys(now).readmit(pass, now)
     }
 
-    /// A key for the context, the same for all servers that have the same keys, in whichever order;
-    /// `None` where there is none. Whoever holds all keys can derive it as well.
+    /// Derives a key for the context, equal for all servers with the same set of keys; `None`
+    /// without keys. Anybody who holds all keys can derive it as well.
     #[cfg(feature = "flight")]
     pub fn derive_key(&self, context: &str, now: i64) -> Option<[u8; 32]> {
         let mut hashes: Vec<_> = self.keys(now).iter().map(Key::hash).collect();
@@ -80,7 +79,7 @@ impl Keyring {
         (!hashes.is_empty()).then(|| blake3::derive_key(context, hashes.as_flattened()))
     }
 
-    /// Reads the file again, whether or not it looks changed.
+    /// Reads the file again, even if it looks unchanged.
     pub fn reload(&self) {
         let mut state = self.state();
         let stamp = Stamp::of_file(&self.0.path);
@@ -89,7 +88,7 @@ impl Keyring {
 
     fn keys(&self, now: i64) -> Arc<Keys> {
         let mut state = self.state();
-        // A clock that was set back must not put the next look off.
+        // A clock that was set back must not postpone the next check.
         let is_recent =
             |looked_at: i64| (0..LOOK_PAUSE_US).contains(&now.saturating_sub(looked_at));
         if !state.looked_at.is_some_and(is_recent) {
@@ -103,7 +102,7 @@ impl Keyring {
     }
 
     fn read_into(&self, state: &mut State, stamp: Option<Stamp>) {
-        // Also where reading fails, so that one change of the file is told once.
+        // Also if reading fails, so that each change of the file is reported once.
         state.stamp = stamp;
         match key_file::read(&self.0.path) {
             Ok(keys) => {
@@ -128,13 +127,13 @@ impl Keyring {
     }
 }
 
-/// Changes whenever the file is written, replaced, or given another mode or owner.
+/// Differs whenever the file is written, replaced, or given another mode or owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Stamp {
     modified_at: Option<SystemTime>,
     size_bytes: u64,
-    /// Number of the file, its mode, and the instant at which anything of it changed: seconds and
-    /// nanoseconds. The mode has a place of its own, for clocks of file systems that are coarse.
+    /// Inode, mode and change time in seconds and nanoseconds. The mode stands separately for file
+    /// systems with coarse clocks.
     #[cfg(unix)]
     inode: (u64, u32, i64, i64),
 }

@@ -1,7 +1,7 @@
-//! API keys: kept as hashes, compared in constant time, and valid until they expire.
+//! API keys: stored as hashes, compared in constant time, valid until they expire.
 //!
-//! A key is 256 random bits, so that its plain BLAKE3 hash tells nothing of it; what people choose
-//! would need a slow hash. Knows nothing of HTTP, nor of when a file changes.
+//! A key is 256 random bits, so that its plain BLAKE3 hash reveals nothing; passwords would need a
+//! slow hash. Knows neither HTTP nor when a file changes.
 
 use std::fmt;
 use std::path::Path;
@@ -11,7 +11,7 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use crate::error::{self, Error};
 use crate::option_text::{Keywords, instant, instant_text, keyword, parse_keyword};
 
-/// What a key lets its holder do; each role may do what those before it may.
+/// Role of a key; each includes the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// Read reports, stores and metrics.
@@ -25,12 +25,12 @@ pub enum Role {
 pub const ROLES: Keywords<Role> =
     &[("read", Role::Read), ("run", Role::Run), ("admin", Role::Admin)];
 
-/// Digits of a key's hash that are its id.
+/// Digits of a key's hash in its id.
 const ID_DIGITS: usize = 8;
-/// Before the instant from which on a key is refused.
+/// Name of the field for the expiry.
 const EXPIRES: &str = "expires";
 
-/// Name of a key in lists and logs: the first four bytes of its hash, as hexadecimal digits.
+/// Id of a key in lists and logs: the first four bytes of its hash, as hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyId([u8; ID_DIGITS / 2]);
 
@@ -57,29 +57,29 @@ impl serde::Serialize for KeyId {
     }
 }
 
-/// A key as its file knows it.
+/// Key as the file stores it.
 #[derive(Clone, Debug)]
 pub struct Key {
     pub role: Role,
-    /// Microseconds UTC from which on it is refused; `None` where it is valid for ever.
+    /// Expiry in microseconds UTC, exclusive; `None` for a key without one.
     pub expires_at: Option<i64>,
-    /// One line; empty where there is none.
+    /// Single line, or empty.
     pub comment: String,
     hash: blake3::Hash,
 }
 
 impl Key {
-    /// The comment must not have a line break.
+    /// The comment must not contain a line break.
     pub fn new(role: Role, secret: &str, expires_at: Option<i64>, comment: &str) -> Self {
         let hash = blake3::hash(secret.as_bytes());
         Self { role, expires_at, comment: comment.trim().to_owned(), hash }
     }
 
-    /// Reads `ROLE HASH [expires=INSTANT] [# COMMENT]`. Words before the `#`, which earlier versions
-    /// ignored, count as comment.
+    /// Parses `ROLE HASH [expires=INSTANT] [# COMMENT]`. Words before the `#` count as comment:
+    /// earlier versions ignored them.
     ///
     /// # Errors
-    /// Says what was expected.
+    /// States the expected form.
     pub fn parse(line: &str) -> Result<Self, String> {
         let (fields, comment) = line.split_once('#').unwrap_or((line, ""));
         let mut fields = fields.split_whitespace();
@@ -97,7 +97,7 @@ impl Key {
                     let expiry = instant(text).map_err(|wrong| format!("{EXPIRES}: {wrong}"))?;
                     expires_at = Some(expiry);
                 }
-                // Taken for a comment, a misspelt expiry would make the key valid for ever.
+                // Read as a comment, a misspelt expiry would make the key valid for ever.
                 Some((name, _)) => {
                     return Err(format!("{name:?} is not {EXPIRES}; write `#` before a comment"));
                 }
@@ -116,7 +116,7 @@ impl Key {
         self.expires_at.is_some_and(|expires_at| now >= expires_at)
     }
 
-    /// Whether the text is the key's id, or more digits of its hash.
+    /// Returns true if the text is the key's id, or a longer prefix of its hash.
     pub fn is_named(&self, id: &str) -> bool {
         id.len() >= ID_DIGITS && self.hash.to_hex().starts_with(&id.to_ascii_lowercase())
     }
@@ -126,7 +126,7 @@ impl Key {
     }
 }
 
-/// The line of the key in its file, without the line end.
+/// Formats the key's line in the file, without the line end.
 impl fmt::Display for Key {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} {}", keyword(ROLES, self.role), self.hash.to_hex())?;
@@ -140,22 +140,21 @@ impl fmt::Display for Key {
     }
 }
 
-/// The lines of a file that are keys, with their numbers from 1; empty lines and those that begin
-/// with `#` are not.
+/// Lines of a file that hold keys, with line numbers from 1; empty lines and comments are skipped.
 fn key_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let lines = (1..).zip(text.lines().map(str::trim));
     lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
 }
 
-/// The keys of a file.
+/// Keys of a file.
 #[derive(Clone, Debug, Default)]
 pub struct Keys(Vec<Key>);
 
 impl Keys {
-    /// Reads the text of the file at the path; without any key in it, nobody is admitted.
+    /// Parses the text of the file at the path; without keys it admits nobody.
     ///
     /// # Errors
-    /// Names the first line that is not a key.
+    /// Names the first malformed line.
     pub fn parse(path: &Path, text: &str) -> error::Result<Self> {
         let keys = key_lines(text).map(|(number, line)| {
             Key::parse(line)
@@ -176,18 +175,19 @@ impl Keys {
         self.0.is_empty()
     }
 
-    /// Who presents the key at an instant, microseconds UTC. Takes as long for any key.
+    /// Authenticates a key at an instant, microseconds UTC. Takes the same time for any key.
     ///
     /// # Errors
-    /// Where the key is not there, or has expired.
+    /// If the key is unknown, or has expired.
     pub fn admit(&self, presented: &str, now: i64) -> Result<Pass, Denied> {
         self.admit_hash(blake3::hash(presented.as_bytes()), now)
     }
 
-    /// The same for who was admitted before: the key may have been removed, or have expired.
+    /// Authenticates a holder again who was admitted before: the key may have been removed or
+    /// expired.
     ///
     /// # Errors
-    /// As [`Self::admit`].
+    /// For the reasons of [`Self::admit`].
     pub fn readmit(&self, pass: &Pass, now: i64) -> Result<Pass, Denied> {
         self.admit_hash(pass.hash, now)
     }
@@ -207,7 +207,7 @@ impl Keys {
     }
 }
 
-/// Who was admitted.
+/// Proof of an admission: the key and its role.
 #[derive(Clone, Copy, Debug)]
 pub struct Pass {
     pub role: Role,
@@ -220,7 +220,7 @@ impl Pass {
     }
 }
 
-/// Why a key does not count.
+/// Reason why a key is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denied {
     Unknown,
@@ -228,7 +228,7 @@ pub enum Denied {
 }
 
 impl Denied {
-    /// The id of the key, where it is one of the server's.
+    /// Id of the key, if the server has it.
     pub fn key(self) -> Option<KeyId> {
         match self {
             Self::Unknown => None,
@@ -272,7 +272,7 @@ mod tests {
             ("  run\tHASH  ", None, "", "run HASH"),
             ("admin HASH # of Ann", None, "of Ann", "admin HASH # of Ann"),
             ("run HASH#till #7", None, "till #7", "run HASH # till #7"),
-            // As earlier versions took it.
+            // Format of earlier versions.
             ("run HASH of Ann", None, "of Ann", "run HASH # of Ann"),
             (
                 "run HASH expires=2030-01-01 # till",

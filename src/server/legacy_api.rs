@@ -1,7 +1,7 @@
-//! Five older services' ways of asking for a report, so that their clients work unchanged.
+//! Report APIs of five older services, so that their clients work unchanged.
 //!
-//! They trigger without options and differ in where the id stands and how the answer is worded.
-//! What a report is, and its bytes, are the native API's.
+//! They trigger reports without options, and differ in the place of the id and the shape of the
+//! response. Reports and their bytes are those of the native API.
 
 use std::sync::Arc;
 
@@ -23,17 +23,17 @@ use crate::report::Format;
 
 const REPORT_STATUS: HeaderName = HeaderName::from_static("x-report-status");
 
-/// `POST /trigger-report`, and `/trigger_report` by either method.
+/// `POST /trigger-report`, and `/trigger_report` with either method.
 pub async fn trigger(service: &Service) -> Answer {
     let triggered = reports::trigger(service, ReportRequest::default(), None).await?;
     Ok(json(StatusCode::OK, &json!({ "report_id": triggered.job.id })))
 }
 
-/// How far a report is, for a client that knows three answers.
+/// Progress of a report, for clients that know three answers.
 enum Progress {
     Running,
     Complete(Arc<Job>),
-    /// A sentence for a person.
+    /// Sentence for a person.
     Failed(String),
 }
 
@@ -68,7 +68,7 @@ pub async fn dashed(service: &Service, request: &Request) -> Answer {
     }
 }
 
-/// `/get_report` by either method, the id in the query or in a form or JSON body.
+/// `/get_report` with either method; the id is in the query, a form or a JSON body.
 pub async fn by_name(service: &Service, request: &Request) -> Answer {
     let id = named_id(request).await?;
     match progress(service, id)? {
@@ -84,7 +84,7 @@ pub async fn by_name(service: &Service, request: &Request) -> Answer {
     }
 }
 
-/// `GET /get_report/{id}`: the CSV, or where the client asks for JSON, where the CSV is.
+/// `GET /get_report/{id}`: the CSV, or for clients that ask for JSON, its location.
 pub async fn by_path(service: &Service, request: &Request) -> Answer {
     let id = request.id()?;
     let wanted = match ResponseFormat::from_query(request)? {
@@ -107,8 +107,8 @@ pub async fn by_path(service: &Service, request: &Request) -> Answer {
     }
 }
 
-/// `GET /download_report?file_path=reports/store_report_{id}.csv`: the path is a name that was
-/// given out, and opens nothing.
+/// `GET /download_report?file_path=reports/store_report_{id}.csv`: the path is a name from an
+/// earlier response, and opens no file.
 pub async fn download_by_path(service: &Service, request: &Request) -> Answer {
     let path = request.query.one("file_path")?;
     let path = path.ok_or_else(|| Refusal::wrong("file_path: is missing from the query"))?;
@@ -125,7 +125,7 @@ pub async fn download_by_path(service: &Service, request: &Request) -> Answer {
     Err(reports::not_there(&job).with(REPORT_STATUS, word))
 }
 
-/// What the client would rather have, or where it takes either alike, the server.
+/// Format that the client prefers; on a tie, the one that the server prefers.
 fn accepted_format(service: &Service, request: &Request) -> ResponseFormat {
     let offered = match service.settings.complete_as {
         CompleteAs::Csv => [ResponseFormat::Csv, ResponseFormat::Json],
@@ -140,7 +140,7 @@ fn wants_text(request: &Request) -> bool {
     negotiate::preferred(accept.as_deref(), &offered) == Some("text/plain")
 }
 
-/// The id in the query, or else in the body of a POST.
+/// Id in the query, or else in the body of a POST.
 async fn named_id(request: &Request) -> Answer<Uuid> {
     if let Some(id) = request.query.one("report_id")? {
         return report_id(id);
@@ -164,8 +164,8 @@ async fn csv_or_running(
     Ok(csv(service, request, job, name).await?.unwrap_or_else(running_again))
 }
 
-/// The report as CSV, with the header by which a client tells it from a status; `None` where its
-/// file is broken and being made again.
+/// Report as CSV, with the header field that tells it from a status; `None` if its file is broken
+/// and the report runs again.
 async fn csv(
     service: &Service,
     request: &Request,
@@ -190,7 +190,7 @@ fn store_report(id: Uuid) -> String {
     format!("store_report_{id}.csv")
 }
 
-/// What the client of the fifth dialect reads: where the file is, and about what it tells.
+/// Body for clients of the fifth service: the file's location, and what the figures are about.
 fn completed(job: &Job) -> Value {
     let mut completed = json!({
         "status": "Completed",
@@ -209,7 +209,7 @@ fn failed(detail: &str) -> Reply {
     status("Failed", json!({ "status": "Failed", "message": detail }))
 }
 
-/// The file was found broken, and is being made again.
+/// Response for a report that runs again because its file is broken.
 fn running_again() -> Reply {
     status("Running", json!({ "status": "Running", "message": "Running" }))
 }

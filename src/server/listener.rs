@@ -1,9 +1,9 @@
-//! Connections: accepted, plain or with TLS, until it is time to stop, and then let go gently.
+//! HTTP connections: accepted, plain or with TLS, and closed gracefully on shutdown.
 //!
-//! Knows nothing of what is answered. What hyper refuses before it is a request here, it answers by
-//! itself with a status and no body, and offers no way to say more: what is no HTTP (400), a head
-//! over 256 KiB or with more than 512 fields (431), a target of 64 KiB (414). The limits of the
-//! service are closer, so that only what is far beyond them is answered so.
+//! Knows nothing of responses. hyper answers what is not a valid request by itself, with a status
+//! and without a body: no HTTP (400), a head over 256 KiB or with more than 512 fields (431), a
+//! target of 64 KiB (414). The limits of the service are tighter, so that only requests far beyond
+//! them get such answers.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -33,31 +33,32 @@ use super::response_tracker::ResponseTracker;
 use super::tcp::{Accepted, RESERVED_CONNECTIONS, connections};
 
 const CONNECTIONS_MAX: usize = 4096;
-/// How long a client may take over a handshake, over the first bytes that tell HTTP/1 from HTTP/2,
-/// over the head of a request of HTTP/1, and over the answer to a ping of HTTP/2.
+/// Time limit for a handshake, for the first bytes that tell HTTP/1 from HTTP/2, for the head of an
+/// HTTP/1 request, and for the answer to an HTTP/2 ping.
 pub const HEAD_TIME: Duration = Duration::from_secs(15);
-/// Between two pings that ask whether a client of HTTP/2 is there still.
+/// Pause between two HTTP/2 pings.
 pub const PING_PAUSE: Duration = Duration::from_secs(30);
-/// Without a request, after which a client is asked to come again when it has one.
+/// Time without a request after which the connection is closed.
 pub const IDLE_TIME: Duration = Duration::from_secs(120);
-/// What a head may take up before it is read at all; the service has closer limits of its own.
+/// Largest head that is read at all; the service has tighter limits.
 const HEAD_BYTES_MAX: usize = 256 << 10;
 const HEAD_FIELDS_MAX: usize = 512;
-/// Requests at once of one connection; a client of HTTP/2 holds further ones back.
+/// Concurrent requests on a connection; HTTP/2 clients queue further ones.
 const REQUESTS_MAX: u32 = 32;
 
-/// What has a time on the connections of a listener.
+/// Time limits for connections of a listener.
 #[derive(Clone, Copy)]
 pub struct Times {
-    /// Between the wish to stop and the end.
+    /// From the signal to stop until the end.
     pub drain: Duration,
     /// Without a request.
     pub idle: Duration,
-    /// For a client that takes nothing of its answers.
+    /// Without progress of any response.
     pub stall: Duration,
 }
 
-/// Accepts until the end of `stop`; then lets what was begun be finished, within the time.
+/// Accepts connections until `stop` completes; then lets requests in flight finish, within the
+/// drain time.
 pub async fn serve(
     listener: ListeningSockets,
     tls: Option<TlsAcceptor>,
@@ -82,7 +83,7 @@ pub async fn serve(
         let connection = Connection { client, filter, stopping, times, permit, full };
         tokio::spawn(connection.run(stream, tls.clone()));
     }
-    // Nobody is kept waiting who would not be answered any more.
+    // Closes the sockets, so that new clients are refused at once.
     drop(accepted);
     stopping.send_replace(());
     if tokio::time::timeout(times.drain, stopping.closed()).await.is_err() {
@@ -91,19 +92,19 @@ pub async fn serve(
 }
 
 struct Connection {
-    /// Told to the filter as an extension of each request.
+    /// Passed to the filter as an extension of each request.
     client: SocketAddr,
     filter: BoxedFilter<(Reply,)>,
-    /// Changes when it is time to stop, and is held until the connection has ended.
+    /// Changes when it is time to stop; held until the connection has ended.
     stopping: watch::Receiver<()>,
     times: Times,
     permit: Arc<ConnectionPermit>,
-    /// Why each request is told that it is [`ProbesOnly`], where it is.
+    /// Reason why only probes are answered on this connection, if so.
     full: Option<Full>,
 }
 
-/// Of a request on a connection that is there to ask whether the service lives, and for nothing else:
-/// why there is no other place for it.
+/// Extension of requests on a connection that may only probe: the reason why it has no regular
+/// permit.
 #[derive(Clone, Copy)]
 pub struct ProbesOnly(pub Full);
 
@@ -135,7 +136,7 @@ impl Connection {
         let begun = tracker.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(client);
-            // `GET localhost`, or `CONNECT`: warp panics over a target without a path.
+            // `GET localhost`, or `CONNECT`: warp panics on a target without a path.
             if request.uri().path_and_query().is_none() {
                 *request.uri_mut() = Uri::from_static("*");
             }
@@ -177,7 +178,7 @@ impl Connection {
                     return;
                 }
             }
-            // What was begun is finished, by a client that listens.
+            // Requests in flight finish if the client reads on.
             is_leaving = true;
             connection.as_mut().graceful_shutdown();
             idle.set(tracker.idle_for(HEAD_TIME));
@@ -209,7 +210,7 @@ mod tests {
     use super::super::preface::PREFACE;
     use super::*;
 
-    /// What a client of HTTP/2 hears that answers every ping and asks for nothing: types of frames.
+    /// Types of the frames sent to an HTTP/2 client that answers pings and requests nothing.
     fn heard_by_an_idle_client(address: std::net::SocketAddr) -> Vec<u8> {
         use std::io::{Read, Write};
         const SETTINGS: u8 = 4;
@@ -228,7 +229,7 @@ mod tests {
             heard.push(head[3]);
             if head[4] & ACK == 0 && [SETTINGS, PING].contains(&head[3]) {
                 let payload = if head[3] == PING { payload.as_slice() } else { &[] };
-                // It may have hung up by now.
+                // The server may have closed the connection by now.
                 let _ = stream.write_all(&frame(head[3], ACK, payload));
             }
         }

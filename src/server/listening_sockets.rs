@@ -1,4 +1,4 @@
-//! Listening sockets that serve alike: a host name has an address for each family of the internet.
+//! Listening sockets that serve alike: a host name may have an IPv4 and an IPv6 address.
 
 use std::future::poll_fn;
 use std::io;
@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use tokio::net::{TcpListener, TcpStream};
 
-/// How often other addresses are tried at the port that the system gave the first one.
+/// Attempts to find a port that is free at all addresses.
 const PORT_ATTEMPTS_MAX: usize = 16;
 
 /// At least one listening socket.
@@ -15,12 +15,12 @@ const PORT_ATTEMPTS_MAX: usize = 16;
 pub struct ListeningSockets(Vec<TcpListener>);
 
 impl ListeningSockets {
-    /// Listens at all of the addresses; where the first asks for any port, all have the one it gets.
+    /// Listens on all addresses; if they ask for any port, all get the same.
     ///
-    /// Addresses that this machine does not have are left out, unless it has none of them.
+    /// Addresses that this machine does not have are skipped, unless it has none of them.
     ///
     /// # Errors
-    /// Says at which address nobody can listen.
+    /// Names an address and why listening on it failed.
     pub async fn bind(addresses: &[SocketAddr]) -> Result<Self, (SocketAddr, io::Error)> {
         let mut tried = 0;
         loop {
@@ -59,12 +59,12 @@ impl ListeningSockets {
         }
     }
 
-    /// Where clients are waited for.
+    /// Local addresses of the sockets.
     pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
         self.0.iter().map(TcpListener::local_addr).collect()
     }
 
-    /// The next connection to any of them; nothing is lost where this is dropped before.
+    /// Accepts the next connection on any of the sockets. Cancel-safe.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         poll_fn(|context| {
             let polled = self.0.iter().map(|listener| listener.poll_accept(context));
@@ -80,7 +80,7 @@ impl From<TcpListener> for ListeningSockets {
     }
 }
 
-/// Whether every machine would say so, as where the port is taken; not for want of the address.
+/// Returns true if the error is about the port, not about an address that this machine lacks.
 fn concerns_port(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
 }

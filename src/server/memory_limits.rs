@@ -1,10 +1,9 @@
-//! The memory of the whole server, divided among queries in SQL, reports, and what clients send and
-//! are sent.
+//! Division of the server's memory among SQL queries, reports, and requests and responses.
 //!
-//! Queries and reports are bounded by how many there are at once. For each query there may be two
-//! processes: the one that runs it, and one that is idle or only plans. Rows that wait for clients have
-//! a part; the rest is the [`super::budget`].
-//! What a report takes is an estimate: it reads eight days of the chain, whatever is asked of it.
+//! Queries and reports are bounded by their number. Each query may have two processes: one that
+//! runs it, and one that is idle or only plans. Spools have a part; the rest is the
+//! [`super::budget`]. The memory of a report is an estimate: it reads eight days of the chain,
+//! whatever its options.
 
 use std::fmt::Display;
 
@@ -13,31 +12,31 @@ use sysinfo::{ProcessRefreshKind, ProcessesToUpdate};
 use super::settings::Settings;
 use crate::error::{Error, Result};
 
-/// Of the machine's memory, the server has one part of so many unless it is said.
+/// The server uses 1/`MACHINE_SHARE` of the machine's memory by default.
 const MACHINE_SHARE: usize = 4;
-/// What a report takes while it is made.
+/// Memory of a running report.
 const REPORT_BYTES: usize = 128 << 20;
 /// A query with less could not even sort.
 const QUERY_BYTES_MIN: usize = 16 << 20;
-/// Queries at once below which each has less memory rather than fewer run: one that fails for memory is
-/// worse than one that waits, and one alone keeps everybody else waiting.
+/// Below this number, queries get less memory rather than fewer at once: running out of memory is
+/// worse than waiting, but a single permit makes everybody wait.
 const QUERIES_MIN: usize = 2;
-/// Room for a query, a report, and what clients send and are sent at least.
+/// Room for a query, a report, requests and responses.
 const MEMORY_BYTES_MIN: usize = 512 << 20;
-/// Of the memory, one part of so many is for what clients send and are sent at least, and one for
-/// reports at most where nobody says how many.
+/// Requests and responses get at least 1/`PARTS` of the memory; reports get at most as much by
+/// default.
 const PARTS: usize = 8;
 const CLIENT_BYTES_MIN: usize = 32 << 20;
-/// Of a process that is ready for questions, roughly.
+/// Memory of a worker process that is ready, roughly.
 const READY_BYTES: usize = 32 << 20;
 
-/// What a process takes at most beside [`READY_BYTES`] and the memory of a query's operators: what it
-/// keeps of the tables, plans, decodes and hands on.
+/// Most memory of a process besides [`READY_BYTES`] and the query's operators: table metadata,
+/// plans, decoded and outgoing batches.
 pub fn beside_bytes(query_bytes: usize) -> usize {
     (query_bytes / 4).saturating_add(64 << 20)
 }
 
-/// Flags that were given, whose values are not lowered.
+/// Flags given explicitly; their values are not lowered.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MemoryFlags {
     pub sql_memory: bool,
@@ -45,8 +44,8 @@ pub struct MemoryFlags {
     pub reports_at_once: bool,
 }
 
-/// The part of a machine's memory that the server has, where nobody says how much; on the smallest
-/// machines as much as it needs.
+/// Default memory of the server: a part of the machine's, or as much as it needs on the smallest
+/// ones.
 pub fn part_of_machine() -> Option<usize> {
     let mut system = sysinfo::System::new();
     system.refresh_memory();
@@ -55,8 +54,7 @@ pub fn part_of_machine() -> Option<usize> {
     machine.map(|bytes| (bytes / MACHINE_SHARE).max(MEMORY_BYTES_MIN))
 }
 
-/// What the system lets this process have together with others, as in a container or a service with a
-/// limit.
+/// Memory limit of the control group, as of a container or a service.
 fn limit_of_group(system: &mut sysinfo::System) -> u64 {
     let of_root = system.cgroup_limits().map(|limits| limits.total_memory);
     let Ok(id) = sysinfo::get_current_pid() else { return of_root.unwrap_or(u64::MAX) };
@@ -68,17 +66,17 @@ fn limit_of_group(system: &mut sysinfo::System) -> u64 {
 }
 
 impl Settings {
-    /// What is left for the bytes that clients send and are sent.
+    /// Memory left for requests and responses.
     pub fn client_bytes_max(&self) -> usize {
         let left = self.memory_bytes.saturating_sub(self.sql_bytes());
         let left = left.saturating_sub(self.sql.spool_memory_bytes);
         left.saturating_sub(self.report_bytes()).max(CLIENT_BYTES_MIN)
     }
 
-    /// Lowers what was not asked for until all fits into the memory, and says what was lowered.
+    /// Lowers defaults until all fits into the memory, and returns a sentence for each change.
     ///
     /// # Errors
-    /// Where what was asked for does not fit.
+    /// If the explicit flags do not fit.
     pub fn fit_into_memory(&mut self, asked: MemoryFlags) -> Result<Vec<String>> {
         let mut lowered = Vec::new();
         let mut told = |flag: &str, value: &dyn Display| lowered.push(format!("{flag} {value}"));
@@ -115,12 +113,12 @@ impl Settings {
         Ok(lowered)
     }
 
-    /// Of all processes for queries.
+    /// Memory of all worker processes.
     fn sql_bytes(&self) -> usize {
         self.sql.at_once.saturating_mul(self.query_bytes())
     }
 
-    /// Of a query while it runs, in one of its two processes.
+    /// Memory of a running query, in one of its two processes.
     fn query_bytes(&self) -> usize {
         let process = READY_BYTES.saturating_add(beside_bytes(self.sql.memory_bytes));
         self.sql.memory_bytes.saturating_add(process.saturating_mul(2))
@@ -145,9 +143,9 @@ impl Settings {
     }
 }
 
-/// Memory of a query that takes so much with its processes, in whole MiB, as it is told.
+/// Query memory that fits into `bytes` with its processes, in whole MiB.
 fn query_memory(bytes: usize) -> usize {
-    // Both processes have a quarter of it beside it.
+    // Both processes need a quarter of it on top.
     let left = bytes.saturating_sub(2 * (READY_BYTES + beside_bytes(0)));
     ((left / 3 * 2) & !((1 << 20) - 1)).max(QUERY_BYTES_MIN)
 }
@@ -181,7 +179,7 @@ mod tests {
         let nothing = MemoryFlags::default();
         check_lowered(16 * GIB, nothing, &[]);
         check_lowered(Settings::default().memory_bytes, nothing, &[]);
-        // One that waits before one that fails.
+        // Fewer at once before less memory.
         check_lowered(8 * GIB, nothing, &["--sql-at-once 6"]);
         check_lowered(4 * GIB, nothing, &["--sql-at-once 2"]);
         let two_reports = "--reports-at-once 2";

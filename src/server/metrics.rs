@@ -1,4 +1,4 @@
-//! Counts and times for Prometheus; by route and state, never by store or report.
+//! Prometheus metrics: counts and durations by route and state, never by store or report.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -55,13 +55,13 @@ impl Metrics {
         Self { registry: Mutex::new(registry), requests, seconds, triggers }
     }
 
-    /// A request was answered.
+    /// Counts a response, with the time since its request.
     pub fn answered(&self, method: &'static str, route: &'static str, status: u16, took: Duration) {
         self.requests.get_or_create(&Asked { method, route, status }).inc();
         self.seconds.get_or_create(&OfRoute { route }).observe(took.as_secs_f64());
     }
 
-    /// A report was asked for: `new`, `known` or `refused`.
+    /// Counts a trigger as `new`, `known` or `refused`.
     pub fn triggered(&self, outcome: &'static str) {
         self.triggers.get_or_create(&Outcome { outcome }).inc();
     }
@@ -75,7 +75,7 @@ impl Metrics {
     }
 }
 
-/// How many reports are in each state, counted when somebody looks.
+/// Gauge of reports by state, counted at each scrape.
 struct States(Jobs);
 
 impl std::fmt::Debug for States {

@@ -1,14 +1,15 @@
-//! `uptally serve`: reports and stores by HTTP.
+//! `uptally serve`: reports and stores over HTTP.
 //!
-//! In the order a request travels: `listener` accepts it, `router` finds its line in `routes`
-//! and holds it against limits, and `authorization` against its `host`, the `origin` of the page that sends
-//! it and the `keyring` (the `keys` of a `key_file`); `legacy_api` (older services' ways of asking),
-//! `reports`, `store_list`, `stores`, `explain`, `sql` and `versions` answer it, and `request_log`
-//! and `audit` write down who asked what. Reports are `jobs`, made on
-//! the threads of `compute_pool` from the data of the `snapshots`; everybody else only looks at them.
-//! Connections have `connection_permits`, and `response_tracker` and `deadline` see that nothing waits for a client for ever.
-//! There are as many places as `file_descriptors` allow. `memory_limits` divides the memory, and `budget` counts what clients have of it.
-//! What the figures are is the engine's; nothing here computes one.
+//! In the order a request travels: `listener` accepts it. `router` finds its line in `routes`, and
+//! checks `request_limits` and its `authorization`: its `host`, the `origin` of the page that sends
+//! it, and its key in the `keyring` (the `keys` of a `key_file`). `reports`, `store_list`,
+//! `stores`, `explain`, `sql`, `versions` and, for clients of older services, `legacy_api` answer
+//! it; `request_log` and `audit` record it.
+//!
+//! Reports are `jobs`, computed on the `compute_pool` from `snapshots` of the data. Connections
+//! hold `connection_permits`, as many as `file_descriptors` allow; `response_tracker` and
+//! `deadline` end those of stalled clients. `memory_limits` divides the memory, and `budget` counts
+//! what clients hold of it. The figures come from the engine; nothing here computes one.
 
 mod audit;
 mod authorization;
@@ -92,19 +93,19 @@ pub use self::routes::{ROUTES, Route};
 pub use self::service::Service;
 pub use self::settings::{COMPLETE_AS, CompleteAs, Settings};
 
-/// The folder of the reports, in that of the tables.
+/// Folder of the reports, in that of the tables.
 const REPORTS: &str = "reports";
-/// Between the wish to stop and the end, for requests and reports that were begun.
+/// Time for requests and reports in flight after the signal to stop.
 const DRAIN_TIME: Duration = Duration::from_secs(8);
-/// Between two looks for reports that are due to be forgotten.
+/// Pause between two expiries of reports.
 const EXPIRY_PAUSE: Duration = Duration::from_secs(600);
 
-/// The reports of a data folder as tables in SQL, for who reads it without a server.
+/// SQL tables of the reports in an offline data folder.
 pub fn report_tables(data: &Path) -> Vec<NamedTable> {
     jobs::tables_of(&data.join(REPORTS))
 }
 
-/// Where clients are waited for.
+/// Listening sockets of the service.
 pub struct Listeners {
     pub http: ListeningSockets,
     #[cfg(feature = "flight")]
@@ -126,16 +127,16 @@ impl From<TcpListener> for Listeners {
     }
 }
 
-/// Serves on the listeners until `stop` ends; then finishes what was begun, and returns.
+/// Serves on the listeners until `stop` completes; then finishes requests and reports in flight.
 ///
-/// Reports that wait by then, or take too long, are made after the next start.
+/// Reports that are queued by then, or run too long, run again after the next start.
 pub async fn run(
     listeners: Listeners,
     tls: Option<TlsAcceptor>,
     service: Service,
     stop: impl Future<Output = ()>,
 ) {
-    // On the threads of the work: what they send is encoded there as well.
+    // On the compute pool: what they send is encoded there as well.
     let mut beside = tokio::task::JoinSet::<()>::new();
     #[cfg(feature = "flight")]
     if let Some(listener) = listeners.flight {
@@ -148,7 +149,7 @@ pub async fn run(
         beside.spawn_on(served, service.compute.handle());
     }
     let expiry = tokio::spawn(expire_now_and_then(service.clone()));
-    // So that nobody waits for it; whether there is data is for those to hear who ask.
+    // Warms the cache in the background; a request reports it if there is no data.
     tokio::spawn({
         let service = service.clone();
         async move {

@@ -1,18 +1,18 @@
-//! What a client would rather have, by its `Accept` and `Accept-Encoding` (RFC 9110, section 12).
+//! Content negotiation by `Accept` and `Accept-Encoding` (RFC 9110, section 12).
 //!
 //! Knows neither reports nor endpoints.
 
 use super::jobs::Coding;
 
-/// How much a client wants something: the weight in thousandths, and how exactly it named it.
+/// Preference of a client: the weight in thousandths, and the specificity of the range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Wish {
     weight: u32,
     exactness: u8,
 }
 
-/// The media type that is wanted most; of those wanted alike the one named most exactly, and then
-/// the earliest of the list. `None` where the client asks for none of them.
+/// Preferred media type of those offered: the highest weight, then the most specific range, then
+/// the order of the offer. `None` if the client accepts none of them by name.
 pub fn preferred<'a>(accept: Option<&str>, offered: &[&'a str]) -> Option<&'a str> {
     let accept = accept?;
     let wished = offered.iter().filter_map(|kind| Some((wish(accept, kind)?, *kind)));
@@ -25,7 +25,7 @@ pub fn preferred<'a>(accept: Option<&str>, offered: &[&'a str]) -> Option<&'a st
         .map(|(_, kind)| kind)
 }
 
-/// The wish of the most exact range that covers the media type; `*/*` has no exactness.
+/// Preference by the most specific range that covers the media type; `*/*` has no specificity.
 fn wish(accept: &str, kind: &str) -> Option<Wish> {
     let main = kind.split('/').next().unwrap_or_default();
     let wishes = items(accept).filter_map(|(range, weight)| {
@@ -42,7 +42,7 @@ fn wish(accept: &str, kind: &str) -> Option<Wish> {
     wishes.max_by_key(|wish| wish.exactness)
 }
 
-/// The coding that is wanted most; zstd rather than gzip where the client takes either.
+/// Preferred content coding; zstd rather than gzip on a tie.
 pub fn coding(accept_encoding: Option<&str>) -> Coding {
     let Some(accepted) = accept_encoding else { return Coding::Identity };
     let weight_of = |name: &str| {
@@ -58,7 +58,7 @@ pub fn coding(accept_encoding: Option<&str>) -> Coding {
     }
 }
 
-/// The items of a list with their weights in thousandths.
+/// Items of a list with their weights in thousandths.
 fn items(list: &str) -> impl Iterator<Item = (&str, u32)> {
     list.split(',').map(|item| {
         let mut parts = item.split(';').map(str::trim);

@@ -1,9 +1,9 @@
-//! Origins of pages, and what a request tells of the page that sends it.
+//! Origins of pages, and what a request reveals about the page that sends it.
 //!
-//! A browser lets any page send requests anywhere, and only keeps their answers from it. It says
-//! which page asks: by `Origin` (RFC 6454), but not in every `GET`, and by `Sec-Fetch-Site` (Fetch
-//! Metadata) to HTTPS and to this machine. Other clients send neither. Knows neither routes nor
-//! keys.
+//! A browser lets any page send requests anywhere, and only withholds the responses. It names the
+//! page's origin in `Origin` (RFC 6454), though not for every `GET`, and its relation in
+//! `Sec-Fetch-Site` (Fetch Metadata) to HTTPS and to this machine. Other clients send neither.
+//! Knows neither routes nor keys.
 
 use std::fmt;
 
@@ -17,18 +17,18 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Scheme, host and port of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// In lower case.
+    /// Lower case.
     scheme: String,
     host: Host,
-    /// `None` for the port of the scheme.
+    /// `None` for the scheme's port.
     port: Option<u16>,
 }
 
 impl Origin {
-    /// `https://dash.example`, `http://[::1]:3000`; not `null`.
+    /// Parses `https://dash.example` or `http://[::1]:3000`; not `null`.
     ///
     /// # Errors
-    /// Says what was expected.
+    /// States the expected form.
     pub fn parse(text: &str) -> Result<Self, String> {
         let expected =
             || "expected scheme, host and port alone, like https://dash.example:8443".to_owned();
@@ -42,9 +42,9 @@ impl Origin {
         Ok(Self { scheme, host, port })
     }
 
-    /// Returns true for an origin of the host itself, by HTTP or HTTPS.
+    /// Returns true for an origin on the host itself, over HTTP or HTTPS.
     ///
-    /// By which of them the host was asked is not known where a proxy ends TLS.
+    /// The scheme is unknown where a proxy ends TLS.
     fn is_of(&self, asked: &AskedHost) -> bool {
         let usual_port = usual_port(&self.scheme);
         let asked_port = asked.port.filter(|port| Some(*port) != usual_port);
@@ -52,7 +52,7 @@ impl Origin {
     }
 }
 
-/// As browsers write it.
+/// Formats as browsers do.
 impl fmt::Display for Origin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}://{}", self.scheme, self.host)?;
@@ -68,19 +68,19 @@ fn usual_port(scheme: &str) -> Option<u16> {
     }
 }
 
-/// What makes a client send a request.
+/// Initiator of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Initiator {
-    /// A page of this server, a person who typed the address, or a client that is no browser.
+    /// Page of this server, a typed address, or a client that is not a browser.
     SameOrigin,
-    /// A page of an origin that is allowed, as `Origin` names it.
+    /// Page of an allowed origin, as `Origin` names it.
     Allowed(HeaderValue),
-    /// A page of another origin, or of several; `None` where the request does not name it.
+    /// Page of another origin, or of several; `None` if the request does not name it.
     CrossSite(Option<Origin>),
 }
 
 impl Initiator {
-    /// Reads `Origin` and `Sec-Fetch-Site`; what is malformed or given twice is of another site.
+    /// Reads `Origin` and `Sec-Fetch-Site`; malformed or repeated fields count as cross-site.
     pub fn read(headers: &HeaderMap, asked: Option<&AskedHost>, allowed: &[Origin]) -> Self {
         let mut origins = headers.get_all(ORIGIN).iter();
         if let Some(value) = origins.next() {
@@ -167,7 +167,7 @@ mod tests {
         }
     }
 
-    /// How a request to `localhost:8000` with these fields is taken, while `https://dash.example` is
+    /// Checks a request to `localhost:8000` with these fields, while `https://dash.example` is
     /// allowed.
     #[track_caller]
     fn check(fields: &[(&'static str, &'static str)], expected: &str) {

@@ -1,4 +1,4 @@
-//! The first bytes of a connection, and the time within which they must come.
+//! First bytes of a connection, and the time limit for them.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -7,16 +7,16 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-/// What a client of HTTP/2 says first, whatever it wants.
+/// Connection preface of HTTP/2 clients (RFC 9113, section 3.4).
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A stream whose first bytes must come in time: until they tell HTTP/1 from HTTP/2, nobody else
-/// looks at the clock.
+/// Stream whose first bytes must arrive in time: until they tell HTTP/1 from HTTP/2, hyper has no
+/// timeout.
 pub struct PrefaceTimeout<S> {
     stream: S,
-    /// `None` once they are there.
+    /// `None` once they have arrived.
     deadline: Option<Pin<Box<Sleep>>>,
-    /// Bytes of the preface that were read.
+    /// Bytes of the preface read so far.
     read: usize,
 }
 
@@ -93,7 +93,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for PrefaceTimeout<S> {
 mod tests {
     use super::*;
 
-    /// A client that says something and then nothing more, without going away.
+    /// Client that sends something, then nothing, and stays connected.
     struct Silent<'a>(&'a [u8]);
 
     impl AsyncRead for Silent<'_> {
@@ -105,7 +105,7 @@ mod tests {
             if self.0.is_empty() {
                 return Poll::Pending;
             }
-            // In two parts, wherever they are cut.
+            // In two parts, split anywhere.
             let (part, rest) = self.0.split_at(self.0.len().div_ceil(2));
             buffer.put_slice(part);
             self.0 = rest;
@@ -113,7 +113,7 @@ mod tests {
         }
     }
 
-    /// Reads what the client said, and once more; whether that is cut off where no time is left.
+    /// Reads what the client sent, and again; returns true if that times out with no time left.
     async fn is_cut_off(said: &[u8]) -> bool {
         let mut stream = PrefaceTimeout::new(Duration::ZERO, Silent(said));
         std::future::poll_fn(|context| {

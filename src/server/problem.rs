@@ -1,5 +1,4 @@
-//! What a client hears when it cannot have what it asked for: a status and a sentence, in the form
-//! of RFC 9457.
+//! Refusals of requests: a status and a sentence, in the form of RFC 9457 (problem details).
 
 use serde_json::json;
 use warp::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
@@ -10,7 +9,7 @@ use crate::error::Error;
 
 pub type Answer<T = Reply> = std::result::Result<T, Refusal>;
 
-/// A status, a sentence for a person, and the headers that go with them.
+/// Status, sentence for a person, and header fields.
 #[derive(Clone, Debug)]
 pub struct Refusal {
     pub status: StatusCode,
@@ -23,7 +22,7 @@ impl Refusal {
         Self { status, detail: detail.into(), headers: Vec::new() }
     }
 
-    /// Something in the request does not say what it should.
+    /// 400: something in the request is not as it should be.
     pub fn wrong(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
@@ -32,7 +31,7 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
-    /// The server cannot do it now, and may be able to later.
+    /// 503: the server cannot do it now, but may be able to later.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).after_seconds(1)
     }
@@ -42,7 +41,7 @@ impl Refusal {
         self
     }
 
-    /// When it is worth asking again.
+    /// Adds `Retry-After`.
     pub fn after_seconds(self, seconds: u64) -> Self {
         self.with(RETRY_AFTER, &seconds.to_string())
     }
@@ -66,7 +65,7 @@ impl Refusal {
 }
 
 impl From<Error> for Refusal {
-    /// The client sees the sentence of what it can mend itself; what it cannot is logged, once.
+    /// The client sees the sentence of an error that it can fix; others are logged, once.
     fn from(error: Error) -> Self {
         match error {
             Error::Argument(sentence) => Self::wrong(sentence),

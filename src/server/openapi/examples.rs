@@ -1,4 +1,4 @@
-//! What the docs fill in: ids that exist, so that every operation can be tried out as it stands.
+//! Examples for the docs: ids that exist, so that every operation can be tried out as it stands.
 
 use uuid::Uuid;
 
@@ -9,17 +9,17 @@ use super::super::request::Request;
 use super::super::service::Service;
 use crate::option_text::instant_text;
 
-/// Reports that are looked at for a complete one, newest first.
+/// Newest reports that are searched for a complete one.
 const REPORTS_MAX: usize = 200;
 
-/// Nothing, where there is no data, or the client may not read it.
+/// Ids for examples; none if there is no data, or the client may not read it.
 #[derive(Default)]
 pub struct Examples {
-    /// A store's id, rather one that was polled and is written without signs that a path encodes.
+    /// Id of a store, preferably one that was polled and needs no encoding in a path.
     pub store: Option<String>,
-    /// The newest complete report.
+    /// Newest complete report.
     pub report: Option<Uuid>,
-    /// An instant to look back from, where there is no poll that would be it.
+    /// Latest poll as *now*, if there is any.
     pub now: Option<String>,
 }
 
@@ -41,7 +41,7 @@ impl Examples {
             let is_plain = |id: &str| id.bytes().all(|byte| byte.is_ascii_alphanumeric());
             let plain = || stores.after("").filter(|store| is_plain(store.id));
             let polled = plain().find(|store| store.polls > 0);
-            // A browser takes these for steps to another path.
+            // Browsers treat these as relative path segments.
             let mut others = stores.after("").filter(|store| ![".", ".."].contains(&store.id));
             let found = polled.or_else(|| plain().next()).or_else(|| others.next());
             found.map(|store| store.id.to_owned())

@@ -1,4 +1,4 @@
-//! The older services' ways of asking in the document.
+//! The legacy API in the document.
 
 use serde_json::{Value, json};
 
@@ -79,7 +79,7 @@ pub fn describe(route: &Route, examples: &Examples) -> Operation {
     }
 }
 
-/// Forms are filled in field by field, so that the example stands with the field there.
+/// Swagger UI fills forms in field by field, so that each field has an example.
 fn body(id: Option<&str>) -> Value {
     let mut field = uuid();
     field["description"] = json!(ID_DESCRIPTION);
@@ -101,7 +101,7 @@ fn body(id: Option<&str>) -> Value {
     })
 }
 
-/// Where the id that was answered leads to.
+/// Link from the id in a response to the operation that takes it.
 fn link(operation: &str, parameter: &str) -> Value {
     json!({ "operationId": operation, "parameters": { parameter: "$response.body#/report_id" } })
 }

@@ -1,8 +1,8 @@
-//! `/openapi.json`: what can be asked and what comes back, as an OpenAPI 3.1 document.
+//! `/openapi.json`: the API as an OpenAPI 3.1 document.
 //!
-//! Paths, methods and roles are read off [`ROUTES`], so that no route can be missing; what stands
-//! in [`operations`] is what a line of a table cannot tell. Examples name what is in the data: what
-//! Swagger UI fills in, it can send.
+//! Paths, methods and roles come from [`ROUTES`], so that no route can be missing; [`operations`]
+//! adds what its lines do not tell. Examples exist in the data: a request that Swagger UI fills in
+//! has an answer.
 
 mod examples;
 mod legacy_operations;
@@ -62,7 +62,7 @@ fn document(examples: &Examples) -> Value {
 
 fn operation(route: &Route, examples: &Examples) -> Value {
     let told = operations::describe(route, examples);
-    // An endpoint may be asked by several methods, but not by one method at several paths.
+    // An endpoint may have several methods, but not several paths with the same method.
     let name = format!("{}_{:?}", route.method.as_str().to_lowercase(), route.endpoint);
     let mut responses = told.responses;
     responses.insert("default".into(), problem("What went wrong, in a sentence"));

@@ -1,7 +1,7 @@
-//! What each endpoint takes and gives, beyond its line among the routes.
+//! Parameters and responses of each endpoint, beyond its line among the routes.
 //!
-//! A parameter has an example where leaving it out is not possible, and nowhere else: Swagger UI
-//! fills examples in, and all of them together have to be a question with an answer.
+//! Only required parameters have an example: Swagger UI fills examples in, and all of them together
+//! must make a valid request.
 
 use serde_json::{Map, Value, json};
 
@@ -105,14 +105,13 @@ pub fn query(name: &str, schema: Value) -> Value {
     parameter("query", name, schema)
 }
 
-/// With a sentence that says what it is for, or what it has to be.
+/// Adds a sentence about the parameter's meaning or form.
 pub fn described(mut parameter: Value, description: &str) -> Value {
     parameter["description"] = json!(description);
     parameter
 }
 
-/// A parameter that cannot be left out; the description says where to get one, should there be no
-/// example.
+/// Required parameter; the description says where to get a value, should there be no example.
 pub fn required(parameter: Value, description: &str, example: Option<&str>) -> Value {
     let mut required = described(parameter, description);
     required["required"] = json!(true);
@@ -122,7 +121,7 @@ pub fn required(parameter: Value, description: &str, example: Option<&str>) -> V
     required
 }
 
-/// The id of a report, in the path.
+/// Id of a report, in the path.
 pub fn report_id(examples: &Examples) -> Value {
     let id = examples.report.map(|id| id.to_string());
     required(
@@ -148,7 +147,7 @@ pub fn one_of(words: &[&str]) -> Value {
     json!({ "type": "string", "enum": words })
 }
 
-/// A schema of [`super::schemas`].
+/// Reference to a schema of [`super::schemas`].
 pub fn named(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }

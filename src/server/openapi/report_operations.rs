@@ -1,4 +1,4 @@
-//! The native API of reports in the document.
+//! The native report API in the document.
 
 use serde_json::{Value, json};
 
@@ -48,7 +48,7 @@ pub fn describe(endpoint: Endpoint, examples: &Examples) -> Operation {
         _ => {
             let gone = json!({ "description": "Cancelled, or forgotten where it had ended" });
             let answers = [("204", gone)].into_iter().chain(missing());
-            // Without an example, so that nobody forgets a report by trying things out.
+            // No example, so that nobody forgets a report by trying things out.
             let id = required(
                 parameter("path", "id", uuid()),
                 "Id of the report that is to go; `GET /v1/reports` lists them",

@@ -1,4 +1,4 @@
-//! The shapes of what is asked and answered.
+//! JSON schemas of requests and responses.
 
 use serde_json::{Value, json};
 
@@ -105,7 +105,7 @@ pub fn schemas() -> Value {
     })
 }
 
-/// A word, or daily hours.
+/// Keyword, or daily hours.
 fn default_hours() -> Value {
     let time = "([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?";
     let daily = format!("^{time}-({time}|24:00(:00)?)$");
@@ -115,7 +115,7 @@ fn default_hours() -> Value {
     })
 }
 
-/// The body of a trigger: every option of `uptally report` that names no file.
+/// Body of a trigger: every option of `uptally report` that names no file.
 fn report_request() -> Value {
     json!({
         "type": "object",
@@ -182,7 +182,7 @@ fn figures() -> Value {
     })
 }
 
-/// A row of a report in JSON; the columns beyond uptime and downtime are the extended ones.
+/// Row of a report in JSON; the columns besides uptime and downtime are the extended ones.
 fn report_row() -> Value {
     let mut properties = json!({ "store_id": text() });
     for window in Window::ALL {
@@ -227,7 +227,7 @@ fn percent() -> Value {
     })
 }
 
-/// What every answer about a store says, and what this one adds.
+/// Properties common to all answers about a store, and those of this one.
 fn of_store(added: Value) -> Value {
     let mut told = json!({
         "store_id": text(), "from": text(), "to": text(), "data_version": number(),
@@ -265,7 +265,7 @@ fn version() -> Value {
     }))
 }
 
-/// The edition of the rules by which time zones are read.
+/// Edition of the time-zone rules.
 fn zone_rules() -> Value {
     json!({ "type": "string", "examples": [ZoneRules::bundled().edition()] })
 }
@@ -276,7 +276,7 @@ fn extend(told: &mut Value, added: Value) {
     }
 }
 
-/// An object that has all of the properties.
+/// Object with all properties required.
 fn object(properties: Value) -> Value {
     let required: Vec<_> =
         properties.as_object().into_iter().flat_map(|named| named.keys().cloned()).collect();

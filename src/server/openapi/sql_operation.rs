@@ -11,13 +11,13 @@ use super::operations::{
 use super::problem;
 use crate::option_text::FORMATS;
 
-/// A question that any data answers.
+/// Query that any data answers.
 const EXAMPLE: &str = "SELECT store_id, polls FROM stores ORDER BY store_id LIMIT 10";
 const EXAMPLE_WITH_PARAMETER: &str =
     "SELECT store_id, polls FROM stores WHERE polls >= $1 ORDER BY store_id LIMIT 10";
 
-/// A `GET` asks in the query. A `POST` asks in its body, where that is JSON with its options; those
-/// of a body that is SQL stand in the query.
+/// Describes `/v1/sql`. A `GET` has the statement and options in its query. A `POST` has them in a
+/// JSON body, or the statement as its body and the options in the query.
 pub fn describe(route: &Route) -> Operation {
     let kinds = [
         ("text/csv", text()),

@@ -1,4 +1,4 @@
-//! The stores in the document.
+//! The store endpoints in the document.
 
 use serde_json::{Value, json};
 
