@@ -1,6 +1,6 @@
-//! What a client asks of a report: the options of `uptally report` under their JSON names.
+//! Request for a report: the options of `uptally report` under their JSON names.
 //!
-//! Knows neither jobs nor HTTP: it turns values into a question and a question into values.
+//! Knows neither jobs nor HTTP: it converts between JSON values and a [`ReportQuery`].
 
 use std::borrow::Cow;
 
@@ -14,34 +14,34 @@ use crate::option_text::{
 use crate::report::{Format, Layout};
 use crate::rules::Options;
 
-/// The most stores that one report may name.
+/// Most stores that a report may name.
 pub const STORES_NAMED_MAX: usize = 10_000;
 
-/// Flags of the command line that are about the machine it runs on, or about loading.
+/// Flags of the command line that concern its machine, or loading.
 const COMMAND_LINE_ONLY: [&str; 7] =
     ["data", "max_reject_rate", "output", "queries", "rejects", "threads", "zone_rules"];
 
-/// A report as it is asked for, before it is resolved which data and which *now* it is about.
+/// Request for a report, before its version and *now* are fixed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ReportRequest {
-    /// Microseconds UTC; the latest poll of the data where none is given.
+    /// Microseconds UTC; `None` for the latest poll of the data.
     pub now: Option<i64>,
-    /// Version of the data; the newest where none is given.
+    /// Version of the data; `None` for the newest.
     pub as_of: Option<u64>,
     pub engine: Engine,
     pub options: Options,
-    /// In ascending order, each once; all where none is named.
+    /// Ascending and distinct; empty for all stores.
     pub stores: Vec<String>,
     pub layout: Layout,
-    /// The format that the client means to download; no part of what is asked of the data.
+    /// Format that the client means to download; it does not affect the figures.
     pub format: Format,
-    /// Whether the plan is asked for in place of the report.
+    /// Set if the plan is requested instead of the report.
     pub explain: bool,
 }
 
 impl ReportRequest {
     /// # Errors
-    /// Names the field that is unknown or whose value is none, and what was expected.
+    /// Names the unknown or malformed field, and states what is expected.
     pub fn from_fields(fields: &Map<String, Value>) -> Result<Self, String> {
         let mut request = Self::default();
         for (name, value) in fields {
@@ -52,7 +52,7 @@ impl ReportRequest {
         Ok(request)
     }
 
-    /// Takes one option; `false` where there is none of that name. `null` leaves the default.
+    /// Sets an option; `false` if there is none of that name. `null` leaves the default.
     pub fn set(&mut self, name: &str, value: &Value) -> Result<bool, String> {
         if value.is_null() {
             return Ok(is_option(name));
@@ -71,7 +71,8 @@ impl ReportRequest {
         Ok(true)
     }
 
-    /// What is asked, but for data and *now*, in the words in which it could be asked again.
+    /// Options that affect the figures, except version and *now*, in the form in which they can be
+    /// sent.
     pub fn to_json(&self) -> Value {
         let mut described = options_json(&self.options);
         described.insert("engine".into(), json!(option_text::keyword(ENGINES, self.engine)));
@@ -82,7 +83,7 @@ impl ReportRequest {
         Value::Object(described)
     }
 
-    /// As an engine is asked, looking back from `now`.
+    /// Query for an engine, looking back from `now`.
     pub fn report_query(&self, now: Option<i64>) -> ReportQuery {
         ReportQuery {
             now,
@@ -95,8 +96,8 @@ impl ReportRequest {
     }
 }
 
-/// An instant with an offset whose plus came as a blank, as it does in a query or a form that does
-/// not encode it, with the plus; any other text as it is.
+/// Restores the plus of an offset that was decoded as a space, as in a query or form that does not
+/// encode it; leaves other text as it is.
 pub fn restore_plus(text: &str) -> Cow<'_, str> {
     let Some((time, offset)) = text.rsplit_once(' ') else { return text.into() };
     let is_offset = match offset.as_bytes() {
@@ -104,15 +105,14 @@ pub fn restore_plus(text: &str) -> Cow<'_, str> {
         digits => matches!(digits.len(), 2 | 4),
     };
     let is_offset = is_offset && offset.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
-    // Behind a date alone it is a time of day.
+    // After a date alone it is a time of day.
     match is_offset && time.contains(['T', 't', ':']) {
         true => format!("{time}+{offset}").into(),
         false => text.into(),
     }
 }
 
-/// Takes one of the options that say what the numbers mean; `false` where there is none of that
-/// name.
+/// Sets an option of the rules; `false` if there is none of that name.
 pub fn set_option(options: &mut Options, name: &str, value: &Value) -> Result<bool, String> {
     match value {
         _ if !option_text::OPTIONS.contains(&name) => Ok(false),
@@ -123,7 +123,7 @@ pub fn set_option(options: &mut Options, name: &str, value: &Value) -> Result<bo
     }
 }
 
-/// The options in the words in which they could be given.
+/// Options of the rules in the form in which they can be sent.
 pub fn options_json(options: &Options) -> Map<String, Value> {
     let mut described = Map::new();
     let mut put = |name: &str, value: Value| described.insert(name.into(), value);
@@ -137,7 +137,7 @@ pub fn options_json(options: &Options) -> Map<String, Value> {
     described
 }
 
-/// An instant as JSON shows it.
+/// Instant in its JSON form.
 pub fn instant_json(instant_us: i64) -> Value {
     Value::String(instant_text(instant_us))
 }

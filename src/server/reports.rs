@@ -1,4 +1,4 @@
-//! The native API of reports: `/v1/reports`.
+//! Native report API: `/v1/reports`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::engine;
 use crate::option_text::duration_us;
 use crate::report::Format;
 
-/// The longest that a client may have its question held.
+/// Longest time that a client may have its request held.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 const PAGE_REPORTS_MAX: usize = 200;
 const CURSOR_CHECK_DIGITS: usize = 6;
@@ -42,7 +42,7 @@ const FORMATS: [Format; 8] = [
     Format::Markdown,
 ];
 
-/// The report that answers what is asked, made now or before.
+/// Returns the report for the request, a new one or an equal earlier one.
 pub async fn trigger(
     service: &Service,
     wanted: ReportRequest,
@@ -65,7 +65,7 @@ pub async fn trigger(
     triggered.map_err(refusal)
 }
 
-/// Fixes the data and *now*, so that the question has one answer.
+/// Fixes version and *now*, so that the request has a single answer.
 async fn resolve(service: &Service, wanted: ReportRequest) -> Answer<ResolvedRequest> {
     let snapshot = service.snapshots.at(wanted.as_of).await?;
     if let Some(unknown) = wanted.stores.iter().find(|id| !snapshot.has_store(id)) {
@@ -83,7 +83,10 @@ async fn resolve(service: &Service, wanted: ReportRequest) -> Answer<ResolvedReq
     Ok(ResolvedRequest { version, fingerprint, zone_rules, now, request: wanted })
 }
 
-/// The report of an id that was given out.
+/// Report of an id.
+///
+/// # Errors
+/// 404 for an unknown id, 410 for a forgotten report, 500 for an unreadable record.
 pub fn job(service: &Service, id: Uuid) -> Answer<Arc<Job>> {
     match service.jobs.find(id)? {
         Found::Job(job) => Ok(job),
@@ -120,7 +123,7 @@ pub async fn create(service: &Service, request: &Request) -> Answer {
     Ok(reply)
 }
 
-/// The plan in place of the report, as with `uptally report --explain`.
+/// Plan instead of the report, like `uptally report --explain`.
 async fn plan(service: &Service, wanted: ReportRequest) -> Answer {
     let snapshot = service.snapshots.at(wanted.as_of).await?;
     let plan = service.compute.run(async move {
@@ -132,9 +135,9 @@ async fn plan(service: &Service, wanted: ReportRequest) -> Answer {
     Ok(content(StatusCode::OK, "text/plain; charset=utf-8", plan.await?))
 }
 
-/// Where files lie is nobody's business.
+/// Replaces the folder's path in the plan, which clients must not see.
 pub fn without_folder(plan: String, folder: &Path) -> String {
-    // As the engine's store of files spells it, and as the system does.
+    // As the object store spells it, and as the system does.
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let stored = engine::object_path(&folder);
     let spelled = folder.to_string_lossy();
@@ -181,7 +184,7 @@ pub fn list(service: &Service, request: &Request) -> Answer {
     Ok(json(StatusCode::OK, &json!({ "reports": reports, "next_cursor": next.flatten() })))
 }
 
-/// `GET /v1/reports/{id}`, held where the client would rather wait.
+/// `GET /v1/reports/{id}`, held while the client wants to wait.
 pub async fn show(service: &Service, request: &Request) -> Answer {
     let job = job(service, request.id()?)?;
     if let Some(time) = wait(request)? {
@@ -209,7 +212,7 @@ fn wait(request: &Request) -> Answer<Option<Duration>> {
     let seconds = preferences.split([',', ';']).find_map(|preference| {
         preference.trim().strip_prefix("wait=")?.trim_matches('"').parse::<u64>().ok()
     });
-    // What is only preferred is not refused.
+    // A mere preference is clamped, not refused.
     Ok(seconds.map(|seconds| Duration::from_secs(seconds).min(WAIT_MAX)))
 }
 
@@ -232,7 +235,7 @@ pub async fn download(service: &Service, request: &Request) -> Answer {
     Err(not_there(&job))
 }
 
-/// Why there is no file of the report.
+/// Refusal for a report without a file.
 pub fn not_there(job: &Job) -> Refusal {
     let conflict = |detail: String| Refusal::new(StatusCode::CONFLICT, detail);
     match job.state() {
@@ -244,7 +247,7 @@ pub fn not_there(job: &Job) -> Refusal {
     }
 }
 
-/// `DELETE /v1/reports/{id}`: who may run reports may cancel one, an admin may forget one.
+/// `DELETE /v1/reports/{id}`: the role `run` may cancel a report, `admin` may forget one.
 pub async fn delete(service: &Service, request: &Request, role: Role) -> Answer {
     let id = request.id()?;
     if job(service, id)?.has_ended() && role < Role::Admin {
@@ -278,7 +281,7 @@ fn refusal(refused: Refused) -> Refusal {
     }
 }
 
-/// As in a list, where names of thousands of stores would be too long.
+/// Report in a list: without the ids of stores, which may be thousands.
 fn listed(job: &Job) -> Value {
     let mut listed = described(job);
     let options = listed["options"].as_object_mut();
@@ -286,7 +289,7 @@ fn listed(job: &Job) -> Value {
     listed
 }
 
-/// All there is to say of a report.
+/// Report with all its fields.
 fn described(job: &Job) -> Value {
     let resolved = &job.resolved;
     let mut described = json!({
@@ -339,7 +342,7 @@ fn describe_ending(described: &mut Value, ending: &Ending) {
     }
 }
 
-/// Stores in the report, and how many of them were given a default.
+/// Number of stores in the report, and of those with defaults.
 fn counts(finished: &Finished) -> Value {
     let counts = finished.counts();
     json!({
@@ -362,14 +365,14 @@ fn file_path(id: Uuid, format: Format) -> String {
     format!("/v1/reports/{id}.{}", download::file_type(format).ending)
 }
 
-/// Where a page ended: the sequence number of its last report, and digits that show whether the
-/// cursor was made up or lost a part.
+/// Cursor of a page: the sequence number of its last report, and a checksum against invented or
+/// truncated cursors.
 fn cursor_of(sequence: u64) -> String {
     let check = blake3::hash(&sequence.to_le_bytes()).to_hex();
     format!("{sequence:x}{}", &check[..CURSOR_CHECK_DIGITS])
 }
 
-/// `None` where the text is no cursor.
+/// Sequence number of a cursor; `None` if it is malformed.
 fn sequence_of(cursor: &str) -> Option<u64> {
     let place = cursor.len().checked_sub(CURSOR_CHECK_DIGITS)?;
     let sequence = u64::from_str_radix(cursor.get(..place)?, 16).ok()?;

@@ -1,4 +1,4 @@
-//! A request as the endpoints see it: path, query, headers and body.
+//! Request as endpoints see it: path, query, header and body.
 //!
 //! Knows no endpoint.
 
@@ -14,11 +14,11 @@ use super::problem::{Answer, Refusal};
 #[derive(Debug)]
 pub struct Request {
     pub method: Method,
-    /// What stood in the places of the route's path that are open, decoded, in their order.
+    /// Decoded parameters of the route's path, in order.
     pub path: Vec<String>,
     pub query: Query,
     pub headers: HeaderMap,
-    /// Empty where the endpoint takes none.
+    /// Empty if the endpoint takes none.
     pub body: bytes::Bytes,
 }
 
@@ -27,19 +27,19 @@ impl Request {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// All values of a header as one list.
+    /// Values of a repeated header field, joined by commas.
     pub fn header_list(&self, name: HeaderName) -> Option<String> {
         let values = self.headers.get_all(name);
         let values: Vec<_> = values.iter().filter_map(|value| value.to_str().ok()).collect();
         (!values.is_empty()).then(|| values.join(", "))
     }
 
-    /// The id in the path.
+    /// Report id in the path.
     pub fn id(&self) -> Answer<Uuid> {
         report_id(self.path.first().map_or("", String::as_str))
     }
 
-    /// The fields of a JSON object or of a form; none of an empty body.
+    /// Fields of a JSON object or a form; empty for an empty body.
     pub async fn fields(&self) -> Answer<Map<String, Value>> {
         if self.body.trim_ascii().is_empty() {
             return Ok(Map::new());
@@ -67,7 +67,7 @@ impl Request {
     }
 }
 
-/// The parts of a multipart form that is there as a whole, by name.
+/// Fields of a complete multipart form, by name.
 async fn parts(content_type: &str, body: bytes::Bytes) -> multer::Result<Vec<(String, String)>> {
     let boundary = multer::parse_boundary(content_type)?;
     let body = futures::stream::once(async { Ok::<_, Infallible>(body) });
@@ -95,7 +95,7 @@ fn given_twice(name: &str) -> Refusal {
     Refusal::wrong(format!("{name}: is given more than once"))
 }
 
-/// A report's id, in the one form in which it was given out; any other text is unknown.
+/// Parses a report's id, in the form in which it was issued; 404 for any other text.
 pub fn report_id(text: &str) -> Answer<Uuid> {
     let id = Uuid::try_parse(text).ok().filter(|id| id.to_string() == text);
     id.ok_or_else(|| unknown_report(text))
@@ -107,7 +107,7 @@ pub fn unknown_report(id: impl std::fmt::Display) -> Refusal {
     ))
 }
 
-/// The pairs of a query.
+/// Name-value pairs of a query string.
 #[derive(Debug, Default)]
 pub struct Query(Vec<(String, String)>);
 
@@ -117,7 +117,7 @@ impl Query {
         pairs.map(Self).map_err(|error| Refusal::wrong(format!("the query is malformed: {error}")))
     }
 
-    /// The value of a name that may be given once.
+    /// Value of a name; refused if it is repeated.
     pub fn one(&self, name: &str) -> Answer<Option<&str>> {
         let mut values = self.0.iter().filter(|(given, _)| given == name);
         let first = values.next();
@@ -127,7 +127,7 @@ impl Query {
         }
     }
 
-    /// Every pair, each name once.
+    /// All pairs; refused if a name is repeated.
     pub fn each(&self) -> Answer<Vec<(&str, &str)>> {
         for (name, _) in &self.0 {
             self.one(name)?;
@@ -136,7 +136,7 @@ impl Query {
     }
 }
 
-/// The text with `%41` and the like read as the bytes they stand for; `None` where that is no text.
+/// Decodes percent-encoding; `None` if the result is not UTF-8.
 pub fn decoded(segment: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.as_bytes();

@@ -1,7 +1,7 @@
-//! What is taken in of a request: a head and a body within their limits.
+//! Limits on a request's head and body.
 //!
-//! The limits of the head lie below those at which hyper answers by itself, without a word of
-//! explanation: see [`super::listener`]. Knows neither routes nor endpoints.
+//! The limits of the head lie below those at which hyper answers by itself, without a sentence: see
+//! [`super::listener`]. Knows neither routes nor endpoints.
 
 use bytes::{Buf, BytesMut};
 use futures::{Stream, StreamExt};
@@ -11,13 +11,13 @@ use warp::http::{HeaderMap, StatusCode};
 use super::budget::Share;
 use super::problem::{Answer, Refusal};
 
-/// What a limit of the head may be at most: hyper answers by itself to a longer target.
+/// Largest value for the limit of the head: hyper refuses longer targets by itself.
 pub const HEADER_BYTES_MAX: usize = 65_534;
 const HEADER_FIELDS_MAX: usize = 100;
-/// What is read of a body that the answer does not depend on.
+/// Bytes that are drained of a body whose content does not matter.
 const DRAINED_BYTES_MAX: usize = 8 << 20;
 
-/// Holds path and query, and with the header fields the whole head, against its limits.
+/// Checks the size of path and query, and of the whole head.
 pub fn check_head(target_bytes: usize, headers: &HeaderMap, bytes_max: usize) -> Answer<()> {
     if target_bytes > bytes_max {
         let detail =
@@ -41,11 +41,10 @@ pub fn check_head(target_bytes: usize, headers: &HeaderMap, bytes_max: usize) ->
     Ok(())
 }
 
-/// The whole body.
+/// Reads the whole body.
 ///
 /// # Errors
-/// Where it is longer than the limit, or says that it will be, or breaks off; where there is no room
-/// for it.
+/// If it exceeds the limit or declares to, if it ends early, or if the budget has no room for it.
 pub async fn read_body<B: Buf>(
     body: impl Stream<Item = Result<B, warp::Error>>,
     headers: &HeaderMap,
@@ -74,17 +73,17 @@ pub async fn read_body<B: Buf>(
     Ok(read.freeze())
 }
 
-/// Whether a client that is answered may first send the rest of its body: many do not listen
-/// before, and a connection that is cut off meanwhile loses the answer.
+/// Returns true if the rest of the body should be drained before the connection closes: many
+/// clients do not read before they have sent all, and would lose the response.
 pub fn drains_rest(headers: &HeaderMap, status: StatusCode) -> bool {
     let is_about_the_body =
         matches!(status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT);
     let is_long = declared_bytes(headers).is_some_and(|bytes| bytes > DRAINED_BYTES_MAX as u64);
-    // Who asks before it sends is told not to.
+    // `Expect: 100-continue`: the client is told not to send.
     !is_about_the_body && !is_long && !headers.contains_key(EXPECT)
 }
 
-/// Reads to the end of a body, or as much of it as is let pass.
+/// Reads and discards a body up to a limit.
 pub async fn drain<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>>) {
     let mut body = std::pin::pin!(body);
     let mut passed = 0;

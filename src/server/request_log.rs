@@ -1,5 +1,5 @@
-//! Requests as they are logged, by whichever listener they came: a line in the log of the server, and
-//! one in the audit log where there is one.
+//! Log entries of requests on any listener: a line in the server's log, and one in the audit log if
+//! there is one.
 //!
 //! Knows no protocol.
 
@@ -10,14 +10,14 @@ use super::audit::{AuditLog, Line, Listener, REFUSED_BYTES_MAX, TEXT_BYTES_MAX, 
 use super::keys::KeyId;
 use super::settings::Settings;
 
-/// The status of a request whose client did not wait for the answer.
+/// Status of a request whose client left before the response.
 const CLIENT_GONE: &str = "client_gone";
 
-/// A request that is being answered; logged when it is dropped.
+/// Request in progress; logged on drop.
 pub struct Entry {
-    /// The path of the route, which tells less than the path.
+    /// Route's pattern, which reveals less than the path.
     pub route: Option<&'static str>,
-    /// `None` while it is not answered.
+    /// `None` until answered.
     status: Option<String>,
     audit: Option<AuditLog>,
     started_at: Instant,
@@ -25,7 +25,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Begins when the request has come.
+    /// Starts an entry on arrival of the request.
     pub fn begin(
         settings: &Settings,
         listener: Listener,
@@ -57,17 +57,17 @@ impl Entry {
         self.line.request_id = Some(id.to_owned());
     }
 
-    /// Whether anybody wants to know more than the log of the server tells.
+    /// Returns true if there is an audit log.
     pub fn is_audited(&self) -> bool {
         self.audit.is_some()
     }
 
-    /// What is kept of a path before the request is let in.
+    /// Notes a bounded prefix of the path before the request is admitted.
     pub fn set_asked_path(&mut self, path: &str, query: &str) {
         self.keep_path(path, query, REFUSED_BYTES_MAX);
     }
 
-    /// Of a request that was let in.
+    /// Notes the path of an admitted request.
     pub fn set_path(&mut self, path: &str, query: &str) {
         self.keep_path(path, query, TEXT_BYTES_MAX);
     }
@@ -90,7 +90,7 @@ impl Entry {
         *self.line.rows.get_or_insert(0) += rows as u64;
     }
 
-    /// The request was answered so, unless it was said before how.
+    /// Notes the status, unless there is one already.
     pub fn answered(&mut self, status: impl Into<String>) {
         self.status.get_or_insert_with(|| status.into());
     }

@@ -1,4 +1,4 @@
-//! Whether a client gets JSON or CSV, where an answer comes in both: by `format=`, else by `Accept`.
+//! Choice between JSON and CSV for endpoints that offer both: by `format=`, else by `Accept`.
 
 use warp::http::header::{ACCEPT, HeaderValue, VARY};
 use warp::http::{Response, StatusCode};
@@ -17,10 +17,10 @@ pub enum ResponseFormat {
 }
 
 impl ResponseFormat {
-    /// JSON where the client asks for neither.
+    /// Format of a request; JSON by default.
     ///
     /// # Errors
-    /// Where `format` is given and neither of the two.
+    /// If `format` is neither.
     pub fn read(request: &Request) -> Answer<Self> {
         match Self::from_query(request)? {
             Some(wanted) => Ok(wanted),
@@ -28,7 +28,7 @@ impl ResponseFormat {
         }
     }
 
-    /// The one that the query names.
+    /// Format that `format=` names.
     pub fn from_query(request: &Request) -> Answer<Option<Self>> {
         match request.query.one("format")? {
             None => Ok(None),
@@ -40,8 +40,7 @@ impl ResponseFormat {
         }
     }
 
-    /// The one that `Accept` prefers; of both alike the first one offered. `None` where it names
-    /// neither.
+    /// Format that `Accept` prefers; the first one offered on a tie. `None` if it names neither.
     pub fn from_accept(request: &Request, offered: [Self; 2]) -> Option<Self> {
         let accept = request.header_list(ACCEPT);
         let media_types = offered.map(Self::media_type);
@@ -63,7 +62,7 @@ impl ResponseFormat {
         }
     }
 
-    /// What was written in this form, with the header that says on what it depends.
+    /// Response in this format, with `Vary`.
     pub fn reply(self, body: Vec<u8>) -> Reply {
         let media_type = match self {
             Self::Csv => download::file_type(Format::Csv).media_type,

@@ -1,9 +1,10 @@
-//! The answers of a connection: how many are under way, and whether the client takes them.
+//! Tracker of a connection's responses: how many are in flight, and whether the client makes
+//! progress.
 //!
-//! An answer is under way from its request until its last byte has left for the system's buffers of
-//! the connection. It stalls while the client takes nothing of it: that is seen by the parts that it
-//! is handed over in, each of which tells when it has left, whatever protocol and encryption lie
-//! between. Knows nothing of what is answered.
+//! A response is in flight from its request until its last byte has left for the system's send
+//! buffer. It stalls while the client takes nothing of it. Bodies are handed over in parts that
+//! report when they are dropped, so that this works with any protocol and encryption in between.
+//! Knows nothing of the content.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -19,12 +20,12 @@ use warp::hyper::body::{Body, Frame, SizeHint};
 use super::budget::Share;
 use super::connection_permits::ConnectionPermit;
 
-/// Of several answers on a connection, one may be left alone for so many times as long as all.
+/// Among several responses, one may stall for so many times the limit for all.
 const SINGLE_STALL_FACTOR: u32 = 10;
-/// Of the parts in which answers are handed over.
+/// Size of the parts in which bodies are handed over.
 const PART_BYTES: usize = 64 << 10;
 
-/// What is known of the answers of a connection; a cheap handle.
+/// Tracker of a connection's responses; a cheap handle.
 #[derive(Clone)]
 pub struct ResponseTracker(Arc<Shared>);
 
@@ -40,22 +41,22 @@ struct PendingParts {
     by_response: BTreeMap<u64, ResponseParts>,
 }
 
-/// Parts of an answer that have not left.
+/// Parts of a response that have not left.
 #[derive(Clone, Copy)]
 struct ResponseParts {
     count: usize,
-    /// When the last one left, or the first one was handed over.
+    /// Instant at which the last part left, or the first one was handed over.
     since: Instant,
 }
 
 impl ResponseTracker {
-    /// Of the connection that has the place.
+    /// Tracker for the connection with this permit.
     pub fn new(permit: Arc<ConnectionPermit>) -> Self {
         let (in_flight, _) = watch::channel(0);
         Self(Arc::new(Shared { in_flight, permit, pending: Mutex::default() }))
     }
 
-    /// A request has come.
+    /// Starts a response, on arrival of its request.
     pub fn begin(&self) -> TrackedResponse {
         let number = {
             let mut pending = self.pending();
@@ -73,7 +74,7 @@ impl ResponseTracker {
         }))
     }
 
-    /// Ends when for so long a time no answer was under way.
+    /// Completes when no response was in flight for the time.
     pub async fn idle_for(&self, time: Duration) {
         let mut in_flight = self.0.in_flight.subscribe();
         while in_flight.wait_for(|count| *count == 0).await.is_ok() {
@@ -83,8 +84,8 @@ impl ResponseTracker {
         }
     }
 
-    /// Ends when the client has taken nothing of any answer that is there for it for so long a time, or
-    /// nothing of one of them for much longer: who reads two answers one after the other reads both.
+    /// Completes when the client has taken nothing of any pending response for the time, or nothing
+    /// of one for much longer: clients may read responses one after the other.
     pub async fn stalled(&self, time: Duration) {
         loop {
             let due_at = self.pending().due_at(time);
@@ -95,7 +96,7 @@ impl ResponseTracker {
         }
     }
 
-    /// Ends when another client has taken the connection's place.
+    /// Completes when another client has taken the permit.
     #[cfg(feature = "flight")]
     pub async fn evicted(&self) {
         self.0.permit.evicted().await;
@@ -107,8 +108,8 @@ impl ResponseTracker {
 }
 
 impl PendingParts {
-    /// When the client has taken nothing for too long, unless it takes something before; `None` where
-    /// there is nothing for it.
+    /// Instant at which the connection counts as stalled without further progress; `None` if
+    /// nothing is pending.
     fn due_at(&self, time: Duration) -> Option<Instant> {
         let left = || self.by_response.values().filter(|parts| parts.count > 0);
         let all_since = left().map(|parts| parts.since).max()?;
@@ -117,13 +118,13 @@ impl PendingParts {
     }
 }
 
-/// An answer that is under way until this, its body and all parts of that are dropped.
+/// Response that is in flight until this, its body and all parts of that are dropped.
 pub struct TrackedResponse(Arc<InFlight>);
 
 struct InFlight {
     tracker: ResponseTracker,
     number: u64,
-    /// The room that it has in memory.
+    /// Memory reserved for it.
     share: OnceLock<Arc<Share>>,
 }
 
@@ -140,12 +141,12 @@ impl Drop for InFlight {
 }
 
 impl TrackedResponse {
-    /// Keeps room in memory for as long as the answer is under way; once alone.
+    /// Holds reserved memory while the response is in flight; once only.
     pub fn hold(&self, share: Arc<Share>) {
         let _ = self.0.share.set(share);
     }
 
-    /// The answer's body, handed over in parts.
+    /// Wraps the body, to hand it over in parts.
     pub fn track_body<B>(self, body: B) -> TrackedBody<B> {
         TrackedBody { body, rest: Bytes::new(), response: self }
     }
@@ -164,7 +165,7 @@ impl TrackedResponse {
     }
 }
 
-/// Bytes that tell when nobody has them any more.
+/// Bytes that report when the last reference is dropped.
 struct Part {
     bytes: Bytes,
     response: Arc<InFlight>,
@@ -186,10 +187,10 @@ impl Drop for Part {
     }
 }
 
-/// A body in parts.
+/// Body that is handed over in parts.
 pub struct TrackedBody<B> {
     body: B,
-    /// Of the frame that is handed over.
+    /// Rest of the current frame.
     rest: Bytes,
     response: TrackedResponse,
 }
@@ -252,9 +253,9 @@ mod tests {
         frame.ok()?.into_data().ok()
     }
 
-    /// Whether it has ended by now.
+    /// Returns true if it has completed by now.
     async fn has_ended(work: impl Future<Output = ()>) -> bool {
-        // As long as it takes a timer that is due.
+        // Long enough for a timer that is due.
         timeout(Duration::from_millis(5), work).await.is_ok()
     }
 

@@ -1,7 +1,7 @@
-//! From a request to its answer: the one warp filter of the service.
+//! Router: from a request to its response, the one warp filter of the service.
 //!
-//! Finds the route, holds the request against the limits and the authorization, has the endpoint answer, and
-//! counts and logs what came of it. Knows no endpoint from inside.
+//! Finds the route, checks limits and authorization, calls the endpoint, and counts and logs the
+//! outcome. Knows no endpoint from inside.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -35,18 +35,18 @@ use super::{
 };
 use crate::client::Client;
 
-/// What a request and its answer take beside their bytes, roughly.
+/// Memory of a request and its response besides their bytes, roughly.
 pub const REQUEST_BYTES: usize = 8 << 10;
-/// The head of a request is held by hyper, by warp and by the endpoint.
+/// Copies of a request's head: hyper, warp and the endpoint hold one each.
 const HEAD_COPIES: usize = 3;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CONTENT_TYPE_OPTIONS: HeaderName = HeaderName::from_static("x-content-type-options");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// Answers every request, whatever it is; never rejects.
+/// Answers every request; never rejects.
 pub fn router(service: Service) -> BoxedFilter<(Reply,)> {
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
-    // Rejects a host that is malformed, and two that differ.
+    // Rejects a malformed host, and two that differ.
     let authority = warp::host::optional().or(warp::any().map(|| None::<Authority>)).unify();
     let head = warp::method()
         .and(warp::path::full())
@@ -76,22 +76,22 @@ pub fn router(service: Service) -> BoxedFilter<(Reply,)> {
         .boxed()
 }
 
-/// What came before the body.
+/// Request without its body.
 struct Head {
     method: Method,
     path: String,
     query: String,
-    /// `None` where the request does not name one host.
+    /// `None` if the request does not name exactly one host.
     asked: Option<AskedHost>,
     headers: HeaderMap,
-    /// Unknown where there is no connection, as in tests.
+    /// `None` without a connection, as in tests.
     client: Option<SocketAddr>,
-    /// Where its connection is there to ask whether the service lives, and for nothing else.
+    /// Set if the connection may only probe.
     probes_only: Option<ProbesOnly>,
 }
 
 impl Head {
-    /// What it takes while the request is answered, roughly.
+    /// Memory while the request is answered, roughly.
     fn bytes(&self) -> usize {
         let fields = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
         let bytes = self.path.len() + self.query.len() + fields.sum::<usize>();
@@ -162,7 +162,7 @@ async fn routed<B: Buf>(
             let answered = async {
                 let role = caller.role?;
                 entry.set_path(path, query);
-                // Whoever asks whether the service lives is answered however full it is.
+                // Probes are answered however full the budget is.
                 let is_probe = route.is_probe();
                 let head_bytes = if is_probe { 0 } else { head.bytes() };
                 let mut share = service.compute.budget.take(client, head_bytes)?;
@@ -195,7 +195,7 @@ async fn routed<B: Buf>(
 }
 
 /// # Errors
-/// Where the connection is one of the reserve, and the request none that those are for.
+/// If the connection holds a reserved permit, and the request is not a probe.
 fn check_place(head: &Head, route: Option<&Route>) -> Answer<()> {
     match head.probes_only {
         Some(ProbesOnly(full)) if !route.is_some_and(Route::is_probe) => {
@@ -205,7 +205,10 @@ fn check_place(head: &Head, route: Option<&Route>) -> Answer<()> {
     }
 }
 
-/// The request with its body, where the route takes one, which is within its limit.
+/// Request with its body, if the route takes one.
+///
+/// # Errors
+/// If the body is too large or too slow.
 async fn whole<B: Buf>(
     service: &Service,
     route: &Route,
@@ -226,10 +229,10 @@ async fn whole<B: Buf>(
     Ok(request)
 }
 
-/// The answer, which has room in memory until its last byte has left.
+/// Reserves memory for the response until its last byte has left.
 ///
 /// # Errors
-/// Where there is no room.
+/// If the budget has no room.
 fn counted(service: &Service, client: Client, mut reply: Reply) -> Answer {
     let bytes = match reply.body().size_hint().exact() {
         _ if reply.extensions().get::<IsCounted>().is_some() => return Ok(reply),
@@ -274,7 +277,7 @@ async fn dispatch(service: &Service, endpoint: Endpoint, request: &Request, role
     }
 }
 
-/// To the path without the slashes at its end, by the same method and with the same body.
+/// Permanent redirect to the path without trailing slashes; method and body stay.
 fn moved(path: &str, query: &str) -> Reply {
     let target = match query {
         "" => path.to_owned(),
@@ -286,7 +289,7 @@ fn moved(path: &str, query: &str) -> Reply {
     reply
 }
 
-/// As it is, but for the body, whose length is told.
+/// Response to `HEAD`: no body, but its length.
 fn without_body(reply: Reply) -> Reply {
     let length = reply.body().size_hint().exact();
     let (mut head, _) = reply.into_parts();
@@ -298,14 +301,14 @@ fn finish(reply: &mut Reply, id: &str) {
     let headers = reply.headers_mut();
     headers.extend(HeaderValue::from_str(id).ok().map(|id| (REQUEST_ID, id)));
     headers.insert(CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // Pages of other sites cannot embed an answer. What CORS allows, they can still fetch.
+    // Pages of other sites cannot embed a response; those that CORS allows can still fetch it.
     headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
 }
 
-/// The methods as a list, with `HEAD` wherever `GET` is.
+/// Methods as a list, with `HEAD` wherever `GET` is.
 fn names(methods: &[&'static Method]) -> String {
     let mut names: Vec<_> = methods.iter().map(|method| method.as_str()).collect();
     if names.contains(&"GET") {
@@ -319,7 +322,7 @@ fn other_methods(method: &Method, path: &str, methods: &str) -> Refusal {
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, detail).with(ALLOW, methods)
 }
 
-/// One of few words, so that nobody can make labels up.
+/// Method as a metric label: a fixed set, so that clients cannot invent labels.
 fn method_name(method: &Method) -> &'static str {
     const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"];
     KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
@@ -356,7 +359,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let service = Service::open(folder.path().to_owned(), Settings::default()).unwrap();
         let budget = &service.compute.budget;
-        // Requests of tests come from no address.
+        // Requests of tests have no address.
         let taken = budget.take(Client::Own, budget.bytes_max() / 2).unwrap();
         let filter = router(service.clone());
         let status = async |path: &str| {

@@ -1,11 +1,11 @@
-//! Every path that is answered: one line each, read by the router, the authorization, the metrics and the
-//! OpenAPI document alike.
+//! Routes: a line for every path, shared by the router, authorization, metrics and the OpenAPI
+//! document.
 
 use warp::http::Method;
 
 use super::keys::Role;
 
-/// One thing that can be asked for.
+/// Operation of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     TriggerDashed,
@@ -37,22 +37,22 @@ pub enum Endpoint {
 
 pub struct Route {
     pub method: Method,
-    /// `{name}` stands for a segment, `{name}.{name}` for one with a dot in it.
+    /// `{name}` matches a segment, `{name}.{name}` one with a dot in it.
     pub path: &'static str,
     pub endpoint: Endpoint,
-    /// Who may ask; `None` for everybody, even without a key.
+    /// Role that is needed; `None` for everybody, even without a key.
     pub role: Option<Role>,
     pub takes_body: bool,
 }
 
 impl Route {
-    /// Returns true where a request changes state or runs a client's SQL, whatever its method: the
-    /// pages of other sites may not send it.
+    /// Returns true if a request changes state or runs a client's SQL, whatever its method: pages
+    /// of other sites may not send it.
     pub fn is_guarded(&self) -> bool {
         self.method != Method::GET || self.role > READ || self.endpoint == Endpoint::Sql
     }
 
-    /// Returns true where an answer says that the service lives, or is ready, and nothing else.
+    /// Returns true if a response says only that the service is alive or ready.
     pub fn is_probe(&self) -> bool {
         matches!(self.endpoint, Endpoint::Livez | Endpoint::Readyz)
     }
@@ -106,12 +106,12 @@ pub static ROUTES: &[Route] = &[
     get("/docs/{file}", Endpoint::DocsAsset, None),
 ];
 
-/// What a path leads to.
+/// Result of looking up a path.
 pub enum Found {
     Route(&'static Route, Vec<String>),
-    /// The path is there, but not for this method.
+    /// The path exists, but not with this method.
     OtherMethods(Vec<&'static Method>),
-    /// The path is there without the slashes at its end.
+    /// The path exists without trailing slashes.
     WithoutSlash(String),
     Nothing,
 }
@@ -125,7 +125,7 @@ impl Found {
     }
 }
 
-/// The route of a request; `HEAD` is answered wherever `GET` is.
+/// Finds the route of a request; `HEAD` is answered wherever `GET` is.
 pub fn find(method: &Method, path: &str) -> Found {
     let mut others = Vec::new();
     for route in ROUTES {
@@ -146,7 +146,8 @@ pub fn find(method: &Method, path: &str) -> Found {
     }
 }
 
-/// What stands in the open places of the pattern, decoded; `None` where the path is another one.
+/// Matches the path against a pattern, and returns its decoded parameters; `None` if it does not
+/// match.
 fn matched(pattern: &str, path: &str) -> Option<Vec<String>> {
     let mut open = Vec::new();
     let mut given = path.strip_prefix('/')?.split('/');
@@ -158,7 +159,7 @@ fn matched(pattern: &str, path: &str) -> Option<Vec<String>> {
                 open.push(super::request::decoded(id)?);
                 open.push(super::request::decoded(format)?);
             }
-            // Only an id with a format has a dot: a store's id may hold any character.
+            // Only report ids with a format have a dot: a store's id may hold any character.
             "{id}" if pattern.ends_with("reports/{id}") && segment.contains('.') => return None,
             name if name.starts_with('{') => {
                 let segment = super::request::decoded(segment)?;

@@ -1,4 +1,4 @@
-//! What every endpoint shares: the data, the reports, and what is set; a cheap handle.
+//! State shared by all endpoints: data, reports and settings; a cheap handle.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub struct Service(Arc<Shared>);
 
 pub struct Shared {
     pub settings: Settings,
-    /// What downloads are called after.
+    /// Chain's name in file names of downloads.
     pub chain: String,
     pub snapshots: Arc<Snapshots>,
     pub jobs: Jobs,
@@ -43,10 +43,10 @@ impl std::ops::Deref for Service {
 }
 
 impl Service {
-    /// Opens the tables of a folder and the reports beside them.
+    /// Opens the tables of a folder, and the reports beside them.
     ///
     /// # Errors
-    /// Where the folder cannot be written, or another server has it.
+    /// If the folder cannot be written, or another server has it open.
     pub fn open(data: PathBuf, settings: Settings) -> Result<Self> {
         let compute =
             Arc::new(ComputePool::start(settings.query_time, settings.client_bytes_max())?);
@@ -68,7 +68,7 @@ impl Service {
         Ok(Self(Arc::new(shared)))
     }
 
-    /// Lets what was decided and logged reach the disk; triggers are refused from then on.
+    /// Writes pending changes and log lines to disk; refuses later triggers.
     pub fn close(&self) {
         self.stop_waiting();
         self.queries.close();
@@ -78,7 +78,7 @@ impl Service {
         }
     }
 
-    /// Reads the file of the keys again, and goes on in the audit log that has its name now.
+    /// Rereads the key file, and reopens the audit log.
     pub fn reload(&self) {
         if let Some(keys) = &self.settings.keys {
             keys.reload();
@@ -99,13 +99,13 @@ impl Service {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// Those who wait for a report are answered at once from now on.
+    /// Ends all waiting for reports at once, now and later.
     pub fn stop_waiting(&self) {
         self.stopping.store(true, Ordering::Relaxed);
         self.stops.notify_waiters();
     }
 
-    /// Ends when the service begins to stop.
+    /// Completes when the service begins to stop.
     pub async fn stopped(&self) {
         let stops = self.stops.notified();
         if !self.is_stopping() {
@@ -113,7 +113,7 @@ impl Service {
         }
     }
 
-    /// Waits for the work, but no longer than the time and not while the service stops.
+    /// Waits for a future, but no longer than the time, and not while the service stops.
     pub async fn wait(&self, time: Duration, work: impl Future<Output = ()>) {
         let stops = self.stops.notified();
         if self.is_stopping() {
@@ -127,18 +127,18 @@ impl Service {
     }
 }
 
-/// The name of the folder itself, however its path says where it is.
+/// Name of the folder itself, however the path is written.
 fn name_of(folder: &Path) -> String {
     let found = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     found.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// Of an answer whose bytes are counted already, or lie in the binary. One that has room of its own has a
-/// share of the budget in place of this.
+/// Marks a response whose bytes are counted already, or static. One with a reservation of its own
+/// carries a [`Share`](super::budget::Share) instead.
 #[derive(Clone, Copy)]
 pub struct IsCounted;
 
-/// A value as JSON, with a line end.
+/// Response with a JSON value and a line end.
 pub fn json(status: StatusCode, value: &serde_json::Value) -> Reply {
     content(status, "application/json", value.to_string() + "\n")
 }

@@ -1,4 +1,4 @@
-//! What can be set about the service, with what holds where nothing is.
+//! Settings of the service, with their defaults.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::keyring::Keyring;
 use super::origin::Origin;
 use crate::rules::calendar::DAY_US;
 
-/// What `GET /get_report/{id}` answers where the client takes anything.
+/// Response of `GET /get_report/{id}` to clients that accept anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CompleteAs {
     #[default]
@@ -24,44 +24,43 @@ pub const COMPLETE_AS: crate::option_text::Keywords<CompleteAs> =
 
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The chain's name, as downloads are called; that of the folder of the tables where none is given.
+    /// Chain's name in file names; `None` for the name of the tables' folder.
     pub chain: Option<String>,
     pub complete_as: CompleteAs,
     pub reports: Limits,
-    /// Of the whole server.
+    /// Memory of the whole server.
     pub memory_bytes: usize,
-    /// How long a query about a store may take.
+    /// Longest time for a query about a store.
     pub query_time: Duration,
     pub body_bytes_max: usize,
-    /// Of all header fields together.
+    /// Limit for a request's head.
     pub header_bytes_max: usize,
-    /// Of each question in SQL.
+    /// Limits of each SQL query.
     pub sql: crate::sql::Limits,
-    /// The program whose processes answer questions in SQL; without one this process does. Only where
-    /// there are Unix sockets.
+    /// Program of the worker processes; without it, this process runs SQL. Needs Unix sockets.
     pub worker: Option<PathBuf>,
-    /// Where there are none, everybody may do everything.
+    /// Without keys, everybody may do everything.
     pub keys: Option<Keyring>,
-    /// Refuses clients that do not encrypt, where the protocol leaves it to them.
+    /// Refuses clients without TLS, where the protocol leaves that to them.
     pub requires_tls: bool,
-    /// Hosts that requests may ask for where there are no keys.
+    /// Hosts that are served without keys.
     pub hosts: AllowedHosts,
-    /// Origins whose pages may ask for everything that pages of this server may.
+    /// Origins whose pages may do everything that pages of this server may.
     pub origins: Vec<Origin>,
-    /// Where every request is written down.
+    /// Log of all requests.
     pub audit: Option<AuditLog>,
     /// Microseconds UTC.
     pub clock: fn() -> i64,
 }
 
-/// How long a client may at least take nothing of an answer that is there for it.
+/// Shortest limit for a client that takes nothing of a response.
 const STALL_TIME: Duration = Duration::from_secs(60);
 /// Longer than anybody waits, and short enough to be added to any instant.
 const STALL_TIME_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 
 impl Settings {
-    /// How long a client may take nothing of an answer, whatever it is. Rows wait for as long as is set
-    /// for them: the connection must not end before.
+    /// Time for which a client may take nothing of a response. It exceeds the limit for rows, so
+    /// that a query ends before its connection.
     pub fn stall_time(&self) -> Duration {
         self.sql.idle_time.clamp(STALL_TIME, STALL_TIME_MAX)
     }

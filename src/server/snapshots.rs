@@ -1,4 +1,4 @@
-//! Which data there is: the newest version, found anew whenever a load made one, and older ones.
+//! Snapshots of the data: the newest version, reopened after each load, and older ones.
 //!
 //! Knows nothing of reports or HTTP.
 
@@ -14,15 +14,15 @@ use crate::error::Result;
 use crate::rules::ZoneName;
 use crate::tables::{Dataset, outdated_zone_rules};
 
-/// One version of the data, with what every question about it needs.
+/// Opened version of the data, with the facts that every request needs.
 pub struct Snapshot {
     pub dataset: Dataset,
-    /// Microseconds UTC; `None` where no store was ever polled.
+    /// Microseconds UTC; `None` if no store was ever polled.
     pub latest_poll: Option<i64>,
-    /// BLAKE3 of all that was ever loaded: two folders may count their versions alike.
+    /// BLAKE3 of all loads: two folders may count to the same version.
     pub fingerprint: [u8; 32],
     stores: StoreDirectory,
-    /// Read when it is first asked for.
+    /// Read on first use.
     list: OnceCell<Arc<StoreList>>,
 }
 
@@ -48,7 +48,7 @@ impl Snapshot {
     }
 
     /// # Errors
-    /// Where the rules of this version know no zone of that name.
+    /// If the zone rules of this version have no such zone.
     pub fn check_zone(&self, zone: ZoneName) -> Answer<()> {
         let rules = self.dataset.zone_rules()?;
         match rules.zone(zone.as_str()) {
@@ -60,7 +60,7 @@ impl Snapshot {
         }
     }
 
-    /// All stores, with what is known of each without reading a poll.
+    /// All stores, with the facts that need no polls.
     pub async fn stores(&self, compute: &ComputePool) -> Answer<Arc<StoreList>> {
         let read = || {
             let dataset = self.dataset.clone();
@@ -69,7 +69,7 @@ impl Snapshot {
         self.list.get_or_try_init(read).await.cloned()
     }
 
-    /// Within this version; `None` where there is no such store.
+    /// Number within this version; `None` if there is no such store.
     pub fn store_number(&self, id: &str) -> Option<i32> {
         self.stores.number_of(id)
     }
@@ -89,7 +89,7 @@ fn fingerprint(dataset: &Dataset) -> [u8; 32] {
 pub struct Snapshots {
     folder: PathBuf,
     newest: RwLock<Option<Arc<Snapshot>>>,
-    /// Held while a version is opened, so that many who ask open it once.
+    /// Held while a version is opened, so that concurrent requests open it once.
     opening: tokio::sync::Mutex<()>,
     compute: Arc<ComputePool>,
 }
@@ -99,10 +99,10 @@ impl Snapshots {
         Self { folder, newest: RwLock::default(), opening: tokio::sync::Mutex::default(), compute }
     }
 
-    /// The newest version.
+    /// Newest version.
     ///
     /// # Errors
-    /// Where nothing was ever loaded.
+    /// If no data were loaded.
     pub async fn newest(&self) -> Answer<Arc<Snapshot>> {
         if let Some(snapshot) = self.current() {
             return Ok(snapshot);
@@ -121,7 +121,10 @@ impl Snapshots {
         Ok(snapshot)
     }
 
-    /// The version asked for; the newest where none is.
+    /// Version that is requested, or the newest.
+    ///
+    /// # Errors
+    /// If there is no such version.
     pub async fn at(&self, as_of: Option<u64>) -> Answer<Arc<Snapshot>> {
         let newest = self.newest().await?;
         match as_of {
@@ -133,8 +136,8 @@ impl Snapshots {
         }
     }
 
-    /// The version of a report that runs, on the threads of reports already: it has the report's
-    /// time, not a query's.
+    /// Version for a running report, opened on its own thread: it has the report's time limit, not
+    /// a query's.
     pub async fn open_for_report(&self, version: u64) -> Result<Option<Arc<Snapshot>>> {
         match self.current().filter(|snapshot| snapshot.version() == version) {
             Some(snapshot) => Ok(Some(snapshot)),
@@ -142,14 +145,14 @@ impl Snapshots {
         }
     }
 
-    /// The newest version as far as it was opened before and no load has made a later one.
+    /// Newest version, if it is open and no later load has been made.
     fn current(&self) -> Option<Arc<Snapshot>> {
         let newest = self.newest.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
         newest.filter(|snapshot| snapshot.dataset.is_newest())
     }
 }
 
-/// Says no folder: whoever asks may be a stranger.
+/// Does not name the folder, which clients must not see.
 fn nothing_loaded() -> Refusal {
     Refusal::unavailable("nothing was loaded yet; run `uptally ingest` first")
 }

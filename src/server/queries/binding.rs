@@ -1,4 +1,4 @@
-//! The values that are bound to a statement, each as the plan takes it.
+//! Binding of parameter values to a plan, each cast to the type that the plan expects.
 
 use std::collections::HashMap;
 
@@ -11,10 +11,10 @@ use serde_json::Value;
 use crate::error::{Error, Fault, QueryError, Result};
 use crate::sql::{Session, asked_wrongly, taken_as};
 
-/// The plan with an array for `$1`, or an object for `$name`.
+/// Binds an array to `$1` and on, or an object to `$name`.
 ///
 /// # Errors
-/// Where one is missing, surplus, or cannot be of the type that the plan asks for.
+/// If a value is missing, surplus, or cannot be cast to the parameter's type.
 pub fn with_json(session: &Session, plan: LogicalPlan, values: &Value) -> Result<LogicalPlan> {
     let types = plan.get_parameter_types().map_err(asked_wrongly)?;
     let typed = |name: String, value: &Value| -> Result<(String, ScalarValue)> {
@@ -48,10 +48,11 @@ fn scalar(value: &Value) -> ScalarValue {
     }
 }
 
-/// The plan with the values of a row, by name or else by place.
+/// Binds the values of a row, by column name or else by position.
 ///
 /// # Errors
-/// Where it is not one row, or a value is missing or cannot be of the type that the plan asks for.
+/// If there is not exactly one row, or a value is missing or cannot be cast to the parameter's
+/// type.
 pub fn with_row(session: &Session, plan: LogicalPlan, values: &RecordBatch) -> Result<LogicalPlan> {
     let wanted = parameters(&plan)?;
     if values.num_rows() != 1 {
@@ -85,16 +86,16 @@ pub fn not_one_row(rows: usize) -> Error {
     wrong_values(format!("{rows} rows of values are bound to the statement; expected one"))
 }
 
-/// The values that are bound are not those that the statement takes.
+/// Error for values that do not match the statement's parameters.
 pub fn wrong_values(sentence: String) -> Error {
     Error::Query(QueryError::new(Fault::Parameter, sentence))
 }
 
-/// The open parameters of a plan, `$1` before `$2` before `$10` before `$name`; of type null where
-/// the plan takes any.
+/// Open parameters of a plan, `$1` before `$2` before `$10` before `$name`; of type null where any
+/// type is accepted.
 ///
 /// # Errors
-/// Where the same parameter would have to be of two types.
+/// If a parameter would need two types.
 pub fn parameters(plan: &LogicalPlan) -> Result<Schema> {
     let types = plan.get_parameter_types();
     let types = types.map_err(asked_wrongly)?;

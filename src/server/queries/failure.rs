@@ -1,10 +1,10 @@
-//! Why a query has no answer, as it crosses between processes.
+//! Failure of a query, in a form that crosses processes.
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Fault, QueryError};
 
-/// An [`Error`], without what only the process knows where it happened.
+/// [`Error`] without the sources that exist only in the process where it happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Failure {
     File(String),
@@ -13,11 +13,11 @@ pub enum Failure {
     Limit(String),
     Timeout(String),
     Busy(String),
-    /// What could not be had, and what the system says of it.
+    /// Description of the resource, and the system's error.
     Resource(String, String),
     Bug(String),
     Interrupted,
-    /// As a client of PostgreSQL is told.
+    /// Error response for a PostgreSQL client.
     Postgres {
         code: String,
         sentence: String,
@@ -26,10 +26,10 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Whether the query is wrong or meets a limit, so that the process that tells it can answer
+    /// Returns true if the query is at fault or exceeds a limit, so that the process can run
     /// others.
     pub fn is_client_error(&self) -> bool {
-        /// SQLSTATE classes and codes of such queries, as opposed to those of the server.
+        /// SQLSTATE classes and codes of such failures.
         const CLIENT_ERROR_CODES: [&str; 9] =
             ["08", "0A", "20", "21", "22", "25", "42", "53", "57014"];
         match self {

@@ -1,4 +1,4 @@
-//! Describes and runs queries, in the process that it is in.
+//! Executor of queries in this process.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -15,13 +15,13 @@ use crate::server::postgres;
 use crate::sql::{Database, Described as Descriptions, Limits, NamedTable, Rows, Session};
 use crate::tables::Dataset;
 
-/// Versions of the data whose sessions are kept, by each way of asking.
+/// Versions of the data whose sessions are cached, for each SQL dialect.
 const SESSIONS_MAX: usize = 4;
 
 pub struct LocalExecutor {
     folder: PathBuf,
     database: Database,
-    /// Those asked for last first.
+    /// Most recently used first.
     sessions: Mutex<VecDeque<Kept>>,
     #[cfg(feature = "postgres")]
     postgres: postgres::Answerer,
@@ -33,7 +33,7 @@ struct Kept {
     session: Arc<Session>,
 }
 
-/// The plan of a query, and the session that it is over.
+/// Plan of a query, and its session.
 struct Planned {
     session: Arc<Session>,
     plan: LogicalPlan,
@@ -42,7 +42,7 @@ struct Planned {
 type Answer<T> = Result<T, Failure>;
 
 impl LocalExecutor {
-    /// Over the tables of a folder, and those beside them.
+    /// Executes queries over the tables of a folder, and the given ones.
     pub fn new(folder: PathBuf, tables: Vec<NamedTable>, limits: Limits) -> Self {
         Self {
             folder,
@@ -53,12 +53,12 @@ impl LocalExecutor {
         }
     }
 
-    /// Over a version of the data; those who ask one version share a session.
+    /// Session at a version of the data; queries at the same version share it.
     ///
     /// # Errors
-    /// Where the tables cannot be read, or never had the version.
+    /// If the tables cannot be read, or never had the version.
     pub async fn session(&self, version: u64, is_postgres: bool) -> Answer<Arc<Session>> {
-        // Held while one is opened, so that many who ask open it once.
+        // Held while a session is opened, so that concurrent queries open it once.
         let mut sessions = self.sessions.lock().await;
         let is_asked = |kept: &Kept| (kept.version, kept.is_postgres) == (version, is_postgres);
         if let Some(at) = sessions.iter().position(is_asked)
@@ -82,17 +82,17 @@ impl LocalExecutor {
         Ok(session)
     }
 
-    /// As of [`super::QueryService::read`].
+    /// Like [`super::QueryService::read`].
     ///
     /// # Errors
-    /// As those of [`super::QueryService::read`].
+    /// For the same reasons.
     #[cfg(feature = "postgres")]
     pub fn read(&self, text: &str) -> Answer<Vec<postgres::Outline>> {
         self.postgres.read(text)
     }
 
     /// # Errors
-    /// Where it cannot be planned, or takes too long.
+    /// If the query cannot be planned, or not in time.
     pub async fn describe(&self, query: &SqlQuery) -> Answer<Described> {
         let open = self.planned(query).await?;
         #[cfg(feature = "postgres")]
@@ -109,15 +109,15 @@ impl LocalExecutor {
         Ok(Described { columns: session.columns(plan), parameters, sent_as: vec![], is_repeatable })
     }
 
-    /// Ends when nothing of a query goes on that has ended: rows may have been enough before all that
-    /// computes them knew.
+    /// Completes when nothing of a finished query runs any more: producers may notice late that
+    /// enough rows were read.
     #[cfg(unix)]
     pub async fn wait_until_idle(&self) {
         self.database.turns_are_free().await;
     }
 
     /// # Errors
-    /// Where it cannot be planned or carried out, or meets a limit before the first row.
+    /// If the query cannot be planned or run, or exceeds a limit before the first row.
     pub async fn run(&self, query: &SqlQuery) -> Answer<(Head, Rows)> {
         let open = self.planned(query).await?;
         let Planned { session, plan } = self.bound(open, query)?;
@@ -130,7 +130,7 @@ impl LocalExecutor {
         Ok((head, rows))
     }
 
-    /// The plan, its parameters open.
+    /// Plan with its parameters unbound.
     async fn planned(&self, query: &SqlQuery) -> Answer<Planned> {
         let session = self.session(query.version, query.is_postgres()).await?;
         let limits = query.limits(session.limits());

@@ -1,4 +1,4 @@
-//! What crosses between the server and a worker, in frames.
+//! Messages between the server and a worker, in frames.
 
 use std::io::Cursor;
 
@@ -11,10 +11,10 @@ use arrow::ipc::writer::StreamWriter;
 
 use crate::error::Result;
 
-/// A batch as an Arrow IPC stream of its own.
+/// Encodes a batch as an Arrow IPC stream of its own.
 ///
 /// # Errors
-/// Where one of its types is unknown to Arrow IPC.
+/// If Arrow IPC does not support one of its types.
 pub fn batch_to_ipc(batch: &RecordBatch) -> Result<Vec<u8>> {
     let bytes = Vec::with_capacity(batch.get_array_memory_size().min(BATCH_BYTES) + (4 << 10));
     let mut writer = StreamWriter::try_new(bytes, &batch.schema())?;
@@ -22,46 +22,46 @@ pub fn batch_to_ipc(batch: &RecordBatch) -> Result<Vec<u8>> {
     Ok(writer.into_inner()?)
 }
 
-/// A schema as an Arrow IPC stream without batches.
+/// Encodes a schema as an Arrow IPC stream without batches.
 ///
 /// # Errors
-/// Where one of its types is unknown to Arrow IPC.
+/// If Arrow IPC does not support one of its types.
 pub fn schema_to_ipc(schema: &Schema) -> Result<Vec<u8>> {
     Ok(StreamWriter::try_new(Vec::new(), schema)?.into_inner()?)
 }
 
-/// The batch of a stream that [`batch_to_ipc`] made. Its columns are parts of the bytes.
+/// Decodes a stream from [`batch_to_ipc`]. The columns share the bytes.
 ///
 /// # Errors
-/// Where the bytes are another's.
+/// If the bytes are not such a stream.
 pub fn read_batch(bytes: Vec<u8>) -> std::result::Result<RecordBatch, ArrowError> {
     let mut bytes = Buffer::from_vec(bytes);
     let batch = StreamDecoder::new().decode(&mut bytes)?;
     batch.ok_or_else(|| ArrowError::IpcError("a batch without rows or columns".into()))
 }
 
-/// The one row that is bound to a statement, of a stream that [`batch_to_ipc`] made.
+/// Decodes the row that is bound to a statement, a stream from [`batch_to_ipc`].
 ///
 /// # Errors
-/// Where the bytes are another's.
+/// If the bytes are not such a stream.
 pub fn read_row(bytes: &[u8]) -> Result<RecordBatch> {
     let mut batches = StreamReader::try_new(Cursor::new(bytes), None)?;
     let schema = batches.schema();
     Ok(batches.next().transpose()?.unwrap_or_else(|| RecordBatch::new_empty(schema)))
 }
 
-/// The schema of a stream that [`schema_to_ipc`] made.
+/// Decodes a stream from [`schema_to_ipc`].
 ///
 /// # Errors
-/// Where the bytes are another's.
+/// If the bytes are not such a stream.
 pub fn read_schema(bytes: &[u8]) -> std::result::Result<SchemaRef, ArrowError> {
     Ok(StreamReader::try_new(Cursor::new(bytes), None)?.schema())
 }
 
-/// Of a batch as it crosses, roughly.
+/// Size of an encoded batch, roughly.
 const BATCH_BYTES: usize = 4 << 20;
 
-/// Kinds of frames, and what of them only the two sides of a socket have in common.
+/// Kinds of frames, and the messages that only the two ends of a socket share.
 #[cfg(unix)]
 pub mod wire {
     use std::io;
@@ -76,28 +76,28 @@ pub mod wire {
     use crate::sql::spool::{copied, has_views, used_bytes};
     use crate::workers::frames;
 
-    /// Rows that a worker has computed and not sent yet.
+    /// Rows that a worker computes ahead of sending.
     const AHEAD_BYTES: usize = 8 << 20;
     const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-    /// The server's; each is answered, the first two under the same kind.
+    /// Requests of the server; the first two are answered with the same kind.
     pub const SETUP: u8 = 1;
     pub const WARM: u8 = 2;
     pub const READ: u8 = 3;
     pub const DESCRIBE: u8 = 4;
     pub const RUN: u8 = 5;
-    /// A worker's answers.
+    /// Responses of a worker.
     pub const STATEMENTS: u8 = 17;
     pub const DESCRIBED: u8 = 18;
-    /// After it come batches, and an end.
+    /// Followed by batches, and an end.
     pub const BEGUN: u8 = 19;
     pub const BATCH: u8 = 20;
     pub const ENDED: u8 = 21;
     pub const FAILED: u8 = 22;
-    /// After the end of [`RUN`], and after [`FAILED`]: nothing of the query goes on any more.
+    /// After the end of [`RUN`], and after [`FAILED`]: nothing of the query runs any more.
     pub const IDLE: u8 = 23;
-    /// Asked by a worker while it works, and answered by the server under the same kind: the list of
-    /// reports, and to look at the file of one that is broken.
+    /// Requests of a worker while it works, answered with the same kind: the list of reports, and
+    /// to check a report whose file looks broken.
     pub const REPORTS: u8 = 32;
     pub const BROKEN_REPORT: u8 = 33;
 
@@ -107,7 +107,7 @@ pub mod wire {
         pub time: Duration,
         pub rows: usize,
         pub memory_bytes: usize,
-        /// Beyond which the system gives a worker no memory.
+        /// Memory limit that the system enforces on a worker.
         pub data_bytes_max: usize,
     }
 
@@ -118,9 +118,9 @@ pub mod wire {
                 rows: self.rows,
                 memory_bytes: self.memory_bytes,
                 row_bytes: Limits::default().row_bytes,
-                // So that one has ended, with all its threads, before the next one runs.
+                // So that a query has ended, with all its threads, before the next one runs.
                 at_once: 1,
-                // The server takes all rows at once, and keeps them for the client.
+                // The server receives all rows at once, and spools them for the client.
                 spool_bytes: 0,
                 spool_memory_bytes: AHEAD_BYTES,
                 idle_time: FOR_EVER,
@@ -128,14 +128,14 @@ pub mod wire {
         }
     }
 
-    /// [`WARM`]: the version of the data, and for whom.
+    /// [`WARM`]: version of the data, and the SQL dialect.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub struct Warm {
         pub version: u64,
         pub is_postgres: bool,
     }
 
-    /// [`DESCRIBED`]: the columns stand behind it, and then the parameters.
+    /// [`DESCRIBED`]: header, followed by the columns and then the parameters.
     #[derive(Debug, Serialize, Deserialize)]
     struct Header {
         columns_bytes: usize,
@@ -144,7 +144,7 @@ pub mod wire {
     }
 
     impl Described {
-        /// The header, and what stands behind it.
+        /// Header, and the bytes that follow it.
         pub fn message(&self) -> Result<(Vec<u8>, Vec<u8>)> {
             let mut behind = schema_to_ipc(&self.columns)?;
             let header = Header {
@@ -174,7 +174,8 @@ pub mod wire {
         crate::Error::bug(format!("what crosses to a worker cannot be written: {error}"))
     }
 
-    /// The rows of a batch in parts that are not much larger than a frame should be, but at least a row.
+    /// Splits a batch into parts that are not much larger than a frame should be, of at least a
+    /// row.
     pub fn parts(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> + '_ {
         let bytes = batch.columns().iter().map(used_bytes).fold(0, usize::saturating_add);
         let parts = bytes.div_ceil(BATCH_BYTES).max(1);
@@ -183,15 +184,15 @@ pub mod wire {
         starts.map(move |start| compact(&batch.slice(start, rows.min(batch.num_rows() - start))))
     }
 
-    /// The same rows without what other rows have: Arrow IPC writes all bytes that views may show, also
-    /// those that no row shows.
+    /// Copies the rows without unreferenced bytes: Arrow IPC writes all bytes of view buffers,
+    /// including those that no row shows.
     fn compact(batch: &RecordBatch) -> RecordBatch {
         let columns = batch.columns().iter().map(|column| {
             if has_views(&column.to_data()) { copied(column) } else { Ok(Arc::clone(column)) }
         });
         let columns = columns.collect::<Result<_>>();
         let compacted = columns.and_then(|it| Ok(RecordBatch::try_new(batch.schema(), it)?));
-        // As one without columns, which has nothing to copy.
+        // For instance a batch without columns, which has nothing to copy.
         compacted.unwrap_or_else(|_| batch.clone())
     }
 }

@@ -1,9 +1,10 @@
-//! What clients ask in SQL, as all listeners ask it.
+//! SQL queries of clients, for all listeners.
 //!
-//! A [`SqlQuery`] is a text with the values bound to it; it is [`Described`], or its [`Rows`] come. The
-//! [`LocalExecutor`] does both: in processes of their own (`worker_client` is the server's side of them, `worker` is
-//! theirs, `messages` cross between the two), or, where there are none, in this one. Nothing that a
-//! client says is parsed, planned, bound or run elsewhere. Knows nothing of the listeners.
+//! A [`SqlQuery`] is a statement with the values bound to it; it is [`Described`], or its [`Rows`]
+//! are streamed. The [`LocalExecutor`] does both, in worker processes (`worker_client` is the
+//! server's end, `worker` is theirs, `messages` cross between them), or without those in this
+//! process. Nothing that a client sends is parsed, planned, bound or run elsewhere. Knows no
+//! listener.
 
 mod binding;
 mod failure;
@@ -35,7 +36,7 @@ use super::postgres;
 use crate::error::Result;
 use crate::sql::{Described as Descriptions, Limits};
 
-/// What is asked, over which version of the data, and within which limits.
+/// Statement with its version of the data and its limits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SqlQuery {
     version: u64,
@@ -43,19 +44,19 @@ pub struct SqlQuery {
     time: Duration,
     rows_max: usize,
     form: Form,
-    /// The values, where they are not in the form; beside the header of a message.
+    /// Values that are not in the form; sent behind the header of a message.
     #[serde(skip)]
     bytes: Bytes,
 }
 
-/// How a text is read, and which values are bound to it.
+/// Dialect of the statement, and the values bound to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Form {
-    /// Its parameters stay open.
+    /// Parameters stay unbound.
     Open,
     /// An array for `$1`, an object for `$name`.
     Json(Value),
-    /// One row, as an Arrow IPC stream.
+    /// Single row, as an Arrow IPC stream.
     Row,
     #[cfg(feature = "postgres")]
     Postgres(postgres::Form),
@@ -68,20 +69,20 @@ impl SqlQuery {
         Self { version, sql: sql.into(), time, rows_max, form, bytes }
     }
 
-    /// With an array for `$1`, or an object for `$name`.
+    /// Binds an array to `$1` and on, or an object to `$name`.
     pub fn with_json(self, values: Value) -> Self {
         Self { form: Form::Json(values), ..self }
     }
 
-    /// With a row whose columns are the values, by name or else by place.
+    /// Binds a row whose columns are the values, by name or else by position.
     ///
     /// # Errors
-    /// Where the row cannot be written as Arrow IPC.
+    /// If the row cannot be encoded as Arrow IPC.
     pub fn with_row(self, row: &RecordBatch) -> Result<Self> {
         Ok(Self { form: Form::Row, bytes: messages::batch_to_ipc(row)?.into(), ..self })
     }
 
-    /// One statement of a text, as a client of PostgreSQL means it.
+    /// Takes one statement of a text, in the form of the PostgreSQL protocol.
     #[cfg(feature = "postgres")]
     pub fn with_postgres_form(self, form: postgres::Form, bytes: Bytes) -> Self {
         Self { form: Form::Postgres(form), bytes, ..self }
@@ -100,25 +101,25 @@ impl SqlQuery {
     }
 }
 
-/// What is told of a query before it runs.
+/// Description of a query before it runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Described {
     pub columns: SchemaRef,
-    /// `$1` before `$2` before `$10` before `$name`; of type null where any is taken.
+    /// `$1` before `$2` before `$10` before `$name`; of type null where any type is accepted.
     pub parameters: SchemaRef,
-    /// Numbers of the types as which clients of PostgreSQL send their values.
+    /// OIDs of the types as which PostgreSQL clients send the values.
     pub sent_as: Vec<u32>,
     pub is_repeatable: bool,
 }
 
-/// What is told of a query as its rows begin.
+/// Facts about a query that precede its rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
-    /// What each column holds.
+    /// Description of each column, if there is one.
     pub descriptions: Vec<Option<String>>,
-    /// Whether the rows are a plan, which names files.
+    /// Set if the rows are a plan, which names files.
     pub is_plan: bool,
-    /// Whether they are the same whenever they are asked for over the same data.
+    /// Set if the same data always give the same rows.
     pub is_repeatable: bool,
 }
 
@@ -128,7 +129,7 @@ impl Head {
     }
 }
 
-/// Whom to ask; a server has one.
+/// Service that runs queries; a server has one.
 pub struct QueryService {
     local: LocalExecutor,
     limits: Limits,
@@ -137,10 +138,10 @@ pub struct QueryService {
 }
 
 impl QueryService {
-    /// Over the tables of a folder, in processes of the program where one is given.
+    /// Serves queries over the tables of a folder, in processes of the program if one is given.
     ///
     /// # Errors
-    /// Where the system has no thread left.
+    /// If the system has no thread left.
     pub fn open(
         folder: PathBuf,
         jobs: &Jobs,
@@ -161,7 +162,7 @@ impl QueryService {
         })
     }
 
-    /// Has processes ready for queries about a version.
+    /// Prepares processes for queries at a version.
     pub fn warm(&self, version: u64) {
         #[cfg(unix)]
         if let Some(workers) = &self.workers {
@@ -178,10 +179,10 @@ impl QueryService {
         }
     }
 
-    /// What a version of the data has, for whoever lists it.
+    /// Session at a version, for listing tables and functions.
     ///
     /// # Errors
-    /// Where the tables cannot be read.
+    /// If the tables cannot be read.
     #[cfg(feature = "flight")]
     pub async fn session(
         &self,
@@ -190,10 +191,10 @@ impl QueryService {
         self.local.session(version, false).await
     }
 
-    /// The statements of a text.
+    /// Statements of a text.
     ///
     /// # Errors
-    /// Where it is not SQL, says where; where it is too deep.
+    /// If it is not valid SQL, with the position, or nests too deeply.
     #[cfg(feature = "postgres")]
     pub async fn read(&self, text: &str) -> std::result::Result<Vec<postgres::Outline>, Failure> {
         #[cfg(unix)]
@@ -204,7 +205,7 @@ impl QueryService {
     }
 
     /// # Errors
-    /// Where it cannot be planned, or takes too long.
+    /// If the query cannot be planned, or not in time.
     pub async fn describe(&self, query: SqlQuery) -> std::result::Result<Described, Failure> {
         #[cfg(unix)]
         if let Some(workers) = &self.workers {
@@ -213,10 +214,10 @@ impl QueryService {
         self.local.describe(&query).await
     }
 
-    /// Its rows, as they come.
+    /// Runs the query and streams its rows.
     ///
     /// # Errors
-    /// Where it cannot be planned or carried out, or meets a limit before the first row.
+    /// If the query cannot be planned or run, or exceeds a limit before the first row.
     pub async fn run(&self, query: SqlQuery) -> std::result::Result<Rows, Failure> {
         #[cfg(unix)]
         if let Some(workers) = &self.workers {

@@ -1,4 +1,4 @@
-//! The rows of a query, wherever they are computed.
+//! Rows of a query, from this process or a worker.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::sql::spool::Reader;
 use crate::sql::{self, Cut, Deliveries};
 
-/// Batches, in the order in which they were computed. Dropping them ends the query.
+/// Batches in the order of execution. Dropping them cancels the query.
 pub struct Rows {
     head: Head,
     schema: SchemaRef,
@@ -29,7 +29,7 @@ enum Batches {
     #[cfg(unix)]
     Worker {
         batches: Reader,
-        /// What receives them; it ends with them.
+        /// Tasks that receive the batches; aborted with them.
         _receiving: JoinSet<()>,
     },
 }
@@ -40,7 +40,7 @@ impl Rows {
         Self { head, schema, cut, batches: Batches::Local(Box::new(rows)) }
     }
 
-    /// What tasks receive from another process.
+    /// Rows that tasks receive from a worker.
     #[cfg(unix)]
     pub fn from_worker(
         head: Head,
@@ -60,13 +60,13 @@ impl Rows {
         Arc::clone(&self.schema)
     }
 
-    /// Tells, after the last batch, whether there were more than the limit.
+    /// Tells, after the last batch, whether rows beyond the limit were cut off.
     pub fn cut(&self) -> Cut {
         self.cut.clone()
     }
 
-    /// For whoever sends them in parts that are smaller than batches: each counts as progress of a
-    /// client that may not be idle.
+    /// Progress marks for senders of parts smaller than batches: each counts as activity of the
+    /// client.
     pub fn deliveries(&self) -> Deliveries {
         match &self.batches {
             Batches::Local(rows) => rows.deliveries(),

@@ -1,8 +1,7 @@
-//! QueryService that processes of their own answer: what such a process does.
+//! Worker process: its end of the queries.
 //!
-//! It hears one query at a time over its standard input, and asks the server for the one thing that
-//! is the server's alone: the list of reports. A panic ends it; its words go to the log, which is the
-//! server's.
+//! It receives one query at a time on its standard input, and requests from the server what only
+//! the server has: the list of reports. A panic ends it, with a message in the server's log.
 
 use std::collections::HashMap;
 use std::io;
@@ -27,10 +26,10 @@ use crate::workers::child::{
 };
 use crate::workers::{Frame, frames, sandbox};
 
-/// Answers queries about the tables of a folder until the server ends it.
+/// Runs queries over the tables of a folder until the server ends the process.
 ///
 /// # Errors
-/// Where no server has started it, or the system has no thread left.
+/// If no server has started it, or the system has no thread left.
 pub fn run(folder: &Path) -> Result<()> {
     let failed = |error: io::Error| Error::Resource {
         what: "a worker is started by `uptally serve` alone".into(),
@@ -53,7 +52,8 @@ pub fn run(folder: &Path) -> Result<()> {
         listed: Mutex::default(),
     });
     let executor = LocalExecutor::new(folder.to_owned(), report_tables(reports), setup.limits());
-    // Before there are other threads, which it would not hold for. What it lacks the server has told.
+    // The sandbox applies to the calling thread and its children, so enter it before others start.
+    // The server has logged what the system lacks.
     drop(sandbox::enter(folder, &std::env::temp_dir()));
     let answering = std::thread::Builder::new().name("answers".into()).stack_size(STACK_BYTES);
     let answering = answering.spawn(move || serve(&line, &executor));
@@ -65,7 +65,7 @@ pub fn run(folder: &Path) -> Result<()> {
 
 fn serve(line: &ServerSocket, executor: &LocalExecutor) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    // A signal for all processes of a service is for the server, which lets them finish.
+    // A termination signal to the whole service is for the server, which lets workers finish.
     let _terminations = {
         let _context = runtime.enter();
         signal(SignalKind::terminate())?
@@ -74,7 +74,7 @@ fn serve(line: &ServerSocket, executor: &LocalExecutor) -> io::Result<()> {
     while let Ok(asked) = line.receive() {
         Worker { line, executor, runtime: &runtime }.answer(asked)?;
     }
-    // The server has gone.
+    // The server is gone.
     Ok(())
 }
 
@@ -86,7 +86,7 @@ struct Worker<'a> {
 
 impl Worker<'_> {
     /// # Errors
-    /// Where the server has gone.
+    /// If the server is gone.
     fn answer(&self, asked: Frame) -> io::Result<()> {
         let may_go_on = asked.kind == wire::RUN;
         let answered = match asked.kind {
@@ -94,7 +94,7 @@ impl Worker<'_> {
             wire::READ => self.read(asked.payload),
             wire::DESCRIBE => self.describe(asked.payload),
             wire::RUN => self.run(asked.payload),
-            // It came too late for whoever asked.
+            // Answer that came too late for its query.
             wire::REPORTS | wire::BROKEN_REPORT => return Ok(()),
             kind => Err(Aborted::Failed(Failure::Bug(format!("a worker is asked {kind}")))),
         };
@@ -113,7 +113,7 @@ impl Worker<'_> {
     fn warm(&self, payload: Vec<u8>) -> Answered {
         let (warm, _): (wire::Warm, _) = frames::message(payload)?;
         let session = self.executor.session(warm.version, warm.is_postgres);
-        // What is wrong is said to whoever asks.
+        // Errors are reported by the query itself.
         drop(self.runtime.block_on(session));
         self.line.send(wire::WARM, &[])?;
         Ok(())
@@ -169,9 +169,9 @@ fn query(payload: Vec<u8>) -> io::Result<SqlQuery> {
 
 type Answered = std::result::Result<(), Aborted>;
 
-/// Why a query was not answered to its end.
+/// Reason why a query did not finish.
 enum Aborted {
-    /// Which the server is told.
+    /// Failure that the server is told.
     Failed(Failure),
     Gone(io::Error),
 }
@@ -194,11 +194,11 @@ impl From<io::Error> for Aborted {
     }
 }
 
-/// Reports of the server, which lists them, and whose files are read local.
+/// Reports of the server: it lists them, and their files are read here.
 struct ServerReports {
     line: Arc<ServerSocket>,
     folder: PathBuf,
-    /// Those that were listed last, by their ids.
+    /// Reports of the last list, by id.
     listed: Mutex<HashMap<String, ListedReport>>,
 }
 
@@ -226,7 +226,7 @@ impl Reports for ServerReports {
         let Some(listed) = listed else { return Ok(None) };
         let rows = read_report(&self.folder, &listed);
         if rows.is_none() {
-            // It was removed since, or the server makes it again.
+            // It was removed since, or the server runs it again.
             self.line.call(wire::BROKEN_REPORT, &[id.as_bytes()]).map_err(gone)?;
         }
         Ok(rows)

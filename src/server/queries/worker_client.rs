@@ -1,4 +1,4 @@
-//! QueryService that processes of their own answer: the server's side.
+//! Queries in worker processes: the server's end.
 
 use std::future::pending;
 use std::path::{Path, PathBuf};
@@ -20,19 +20,19 @@ use crate::sql::spool::{Spools, Watch, Writer};
 use crate::sql::{Cut, Limits, STACK_BYTES};
 use crate::workers::{Frame, Lease, LeaseError, Pool, Program, Terms, WorkKind, frames, sandbox};
 
-/// Name of the command that answers queries, with the folder behind it.
+/// Command of a worker process, followed by the folder.
 const COMMAND: &str = "worker";
 
-/// How long something may go on in a process after its query was answered.
+/// Time for which parts of a query may run on after its end.
 const REST_TIME: Duration = Duration::from_secs(1);
 
 pub struct WorkerClient {
     pool: Pool,
     jobs: Jobs,
     limits: Limits,
-    /// Rows that were received and not read yet.
+    /// Rows that were received but not read yet.
     spools: Spools,
-    /// The newest version that was asked for, and by whom.
+    /// Newest version that was queried, and the dialects that were used.
     target: Mutex<WarmTarget>,
 }
 
@@ -47,7 +47,7 @@ type Answer<T> = std::result::Result<T, Failure>;
 
 impl WorkerClient {
     /// # Errors
-    /// Where the system has no thread left.
+    /// If the system has no thread left.
     pub fn new(path: PathBuf, folder: &Path, jobs: Jobs, limits: Limits) -> Result<Self> {
         let no_thread = |error: std::io::Error| Error::Resource {
             what: "cannot start a thread for processes of queries".into(),
@@ -77,7 +77,7 @@ impl WorkerClient {
         Ok(Self { pool, jobs, limits, spools, target: Mutex::default() })
     }
 
-    /// Has processes ready for queries about a version.
+    /// Prepares processes for queries at a version.
     pub fn warm(&self, version: u64) {
         self.note(WarmTarget { version: Some(version), by_engine: true, by_postgres: false });
     }
@@ -128,7 +128,7 @@ impl WorkerClient {
         Ok(Rows::from_worker(head, schema, cut, batches, tasks))
     }
 
-    /// A process with the query, and how it answers.
+    /// Leases a process, sends it the query, and returns its first answer.
     async fn start(&self, work: WorkKind, kind: u8, query: &SqlQuery) -> Answer<(Frame, Lease)> {
         self.note(WarmTarget {
             version: Some(query.version),
@@ -146,11 +146,11 @@ impl WorkerClient {
         Ok((answer, lease))
     }
 
-    /// Remembers what is asked, so that processes which start later are ready for it.
+    /// Notes version and dialect of a query, so that later processes start prepared for it.
     fn note(&self, now: WarmTarget) {
         let mut target = self.target.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let before = *target;
-        // Older versions are asked now and then; most queries are about the newest.
+        // Old versions are queried now and then; most queries are about the newest.
         target.version = target.version.max(now.version);
         target.by_engine |= now.by_engine;
         target.by_postgres |= now.by_postgres;
@@ -167,11 +167,11 @@ impl WorkerClient {
     }
 
     async fn lease(&self, kind: WorkKind, limits: Limits) -> Answer<Lease> {
-        // A time that no clock can tell is for ever.
+        // Too far for the clock to represent.
         let for_ever = Duration::from_secs(100 * 365 * 24 * 3600);
         let ends_at = Instant::now() + limits.time.min(for_ever);
         let memory_bytes = match kind {
-            // Nothing runs.
+            // Only planning, no operators.
             WorkKind::Short => beside_bytes(self.limits.memory_bytes),
             WorkKind::Long => memory_bytes_max(self.limits),
         };
@@ -179,7 +179,7 @@ impl WorkerClient {
         self.pool.lease(kind, terms).await.map_err(|lost| lost_error(lost, &limits).into())
     }
 
-    /// The answer to a frame.
+    /// Sends a frame and receives the answer.
     async fn exchange(
         &self,
         lease: &mut Lease,
@@ -193,19 +193,19 @@ impl WorkerClient {
     }
 }
 
-/// As [`next_frame`], and what whoever asked hears where there is none.
+/// Like [`next_frame`], with the error for the client.
 async fn answer(lease: &mut Lease, jobs: &Jobs, limits: &Limits) -> Result<Frame> {
     next_frame(lease, jobs).await.map_err(|lost| lost_error(lost, limits))
 }
 
-/// The next frame that is about the query, after those that the process asks meanwhile.
+/// Next frame about the query, after requests of the process for reports.
 async fn next_frame(lease: &mut Lease, jobs: &Jobs) -> std::result::Result<Frame, LeaseError> {
     loop {
         let frame = lease.receive().await?;
         let told = match frame.kind {
             wire::REPORTS => {
                 let jobs = jobs.clone();
-                // There may be many, of many stores each.
+                // There may be many, with many stores each.
                 let listed = move || frames::header(&jobs.listed());
                 let listed = tokio::task::spawn_blocking(listed).await;
                 let listed = listed.map_err(std::io::Error::other).flatten();
@@ -226,8 +226,8 @@ async fn next_frame(lease: &mut Lease, jobs: &Jobs) -> std::result::Result<Frame
     }
 }
 
-/// Rows on their way from a process into a spool, from which whoever asked reads them. The process may
-/// have other work once the last one is there.
+/// Receiver that moves rows from a process into a spool. The process is returned to the pool after
+/// the last one.
 struct RowReceiver {
     lease: Lease,
     jobs: Jobs,
@@ -236,26 +236,26 @@ struct RowReceiver {
     cut: Cut,
 }
 
-/// How rows come to their end.
+/// End of a stream of rows.
 enum StreamEnd {
-    /// All were received, or as many as there may be.
+    /// All rows were received, or as many as the limit allows.
     All,
-    /// Nobody takes them any more.
+    /// The reader is gone.
     Gone,
-    /// The process tells why there are no more.
+    /// The process reports a failure.
     Failed(Failure),
 }
 
 impl RowReceiver {
-    /// Receives the rows, and frees them where the client takes none of them; dropped before the last
-    /// one is there, it ends the process.
+    /// Receives the rows, and discards them if the client reads none for too long. Dropping this
+    /// before the last row ends the process.
     async fn run(self, spool: Watch) {
         let limits = self.limits;
         let mut receiving = pin!(async {
             self.receive_all().await;
             pending::<()>().await;
         });
-        // What is received is not dropped before the client is told why.
+        // The rows are not dropped before the client is told the reason.
         tokio::select! {
             () = &mut receiving => {}
             () = spool.client_is_idle(limits.idle_time) => {
@@ -291,7 +291,7 @@ impl RowReceiver {
             match frame.kind {
                 wire::BATCH => {
                     let batch = messages::read_batch(frame.payload)?;
-                    // It waits where there is no room, and then the process does.
+                    // Backpressure: a full spool blocks here, and thereby the process.
                     let sent = tokio::select! {
                         biased;
                         sent = self.writer.send(batch) => sent,
@@ -333,7 +333,7 @@ fn malformed(error: impl std::fmt::Display) -> Error {
     Error::bug(format!("what a worker says cannot be read: {error}"))
 }
 
-/// What a process tells of a query that it could not answer.
+/// Failure that a process reports for a query.
 fn failure(answer: Frame) -> Failure {
     if answer.kind != wire::FAILED {
         return Error::bug(format!("a worker answers with {}", answer.kind)).into();
@@ -341,25 +341,25 @@ fn failure(answer: Frame) -> Failure {
     read::<Failure>(answer).map_or_else(Failure::from, |(failure, _)| failure)
 }
 
-/// As [`failure`], before the first row.
+/// Like [`failure`], before the first row; returns the process to the pool if it may be reused.
 fn take_failure(lease: Lease, jobs: &Jobs, answer: Frame) -> Failure {
     let failure = failure(answer);
     return_after(&failure, lease, jobs.clone());
     failure
 }
 
-/// Ends a process that failed where the process is at fault, or keeps much memory; otherwise it may
-/// have other queries.
+/// Returns the process to the pool if the query was at fault and the process keeps little memory;
+/// otherwise ends it.
 fn return_after(failure: &Failure, lease: Lease, jobs: Jobs) {
     if failure.is_client_error() {
         return_when_idle(lease, jobs, Lease::keep_if_light);
     }
 }
 
-/// Lets the process have other queries once nothing goes on of the last one. Where something does for
-/// long, as of a query that needed few of its rows, the process ends.
+/// Returns the process to the pool once nothing of the query runs any more. Ends it if something
+/// runs on for too long, as after a query that needed few of its rows.
 fn return_when_idle(mut lease: Lease, jobs: Jobs, keep: fn(Lease)) {
-    // Nobody waits for it, and it takes no longer than the time left.
+    // Detached: it takes no longer than the time left.
     drop(tokio::spawn(async move {
         lease.set_time_left(REST_TIME);
         let heard = next_frame(&mut lease, &jobs).await;
@@ -369,7 +369,7 @@ fn return_when_idle(mut lease: Lease, jobs: Jobs, keep: fn(Lease)) {
     }));
 }
 
-/// What whoever asked hears of a process that did not answer.
+/// Error for a client whose process did not answer.
 fn lost_error(lost: LeaseError, limits: &Limits) -> Error {
     match lost {
         LeaseError::Time => limits.out_of_time(),
@@ -389,16 +389,17 @@ fn lost_error(lost: LeaseError, limits: &Limits) -> Error {
     }
 }
 
-/// What a process that runs a query may have more than when it was ready: operators have the limit.
+/// Memory of a process while it runs a query, beyond its size when ready; operators are limited by
+/// themselves.
 fn memory_bytes_max(limits: Limits) -> usize {
     limits.memory_bytes.saturating_add(beside_bytes(limits.memory_bytes))
 }
 
-/// Beyond which the system gives a process no memory, used or not: room for the stacks of its threads
-/// and for what the allocator sets aside.
+/// Memory limit enforced by the system: includes thread stacks and memory that the allocator
+/// reserves.
 fn data_bytes_max(limits: Limits) -> usize {
     const SET_ASIDE: usize = 4 << 30;
-    /// Beside those that compute: for reading files, and of a query that is just ending.
+    /// Threads besides the computing ones: for reading files, and for a query that is just ending.
     const THREADS: usize = 48;
     let computing = std::thread::available_parallelism().map_or(1, usize::from);
     let stacks = (2 * computing + THREADS).saturating_mul(STACK_BYTES);
