@@ -149,7 +149,7 @@ pub async fn run(
         beside.spawn_on(served, service.compute.handle());
     }
     let expiry = tokio::spawn(expire_now_and_then(service.clone()));
-    // Warms the cache in the background; a request reports it if there is no data.
+    // In the background; if there is no data, requests report that.
     tokio::spawn({
         let service = service.clone();
         async move {

@@ -1,4 +1,4 @@
-//! Answers about one store as rows of CSV: what the JSON lists, with the store's id in each row.
+//! CSV answers about one store: the lists of the JSON, with the store's id in each row.
 //!
 //! Durations are microseconds, instants by the clock of the answer, percentages with two decimals.
 
@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::report::{Format, render};
 use crate::rules::Span;
 
-/// Columns in their order, as the document describes them.
+/// Columns in order, as in the API document.
 pub const UPTIME: [&str; 9] = [
     "store_id",
     "from",
@@ -29,7 +29,7 @@ pub const TIMELINE: [&str; 4] = ["store_id", "starts_at", "ends_at", "state"];
 pub const INCIDENTS: [&str; 5] = ["store_id", "starts_at", "ends_at", "downtime_us", "is_open"];
 pub const HOURS: [&str; 3] = ["store_id", "starts_at", "ends_at"];
 
-/// One row.
+/// Single row.
 pub fn uptime(store: &str, history: &StoreHistory, clock: &Clock) -> Result<Vec<u8>> {
     let tally = history.tally();
     let known_us = tally.up_us + tally.down_us;
@@ -47,7 +47,7 @@ pub fn uptime(store: &str, history: &StoreHistory, clock: &Clock) -> Result<Vec<
     csv(UPTIME, columns)
 }
 
-/// One row a state.
+/// Row per state.
 pub fn timeline(store: &str, history: &StoreHistory, clock: &Clock) -> Result<Vec<u8>> {
     let steps = history.timeline();
     let mut columns = spans(store, steps.iter().map(|(span, _)| *span), clock);
@@ -55,7 +55,7 @@ pub fn timeline(store: &str, history: &StoreHistory, clock: &Clock) -> Result<Ve
     csv(TIMELINE, columns)
 }
 
-/// One row an incident.
+/// Row per incident.
 pub fn incidents(store: &str, history: &StoreHistory, clock: &Clock) -> Result<Vec<u8>> {
     let incidents = history.incidents();
     let mut columns = spans(store, incidents.iter().map(|incident| incident.span), clock);
@@ -65,7 +65,7 @@ pub fn incidents(store: &str, history: &StoreHistory, clock: &Clock) -> Result<V
     csv(INCIDENTS, columns)
 }
 
-/// One row for each interval over which it should have been open.
+/// Row per span over which the store should have been open.
 pub fn hours(store: &str, history: &StoreHistory, clock: &Clock) -> Result<Vec<u8>> {
     csv(HOURS, spans(store, history.open.iter().copied(), clock))
 }

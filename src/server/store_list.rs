@@ -1,4 +1,4 @@
-//! `GET /v1/stores`: every store of the data, in byte order of ids, page by page.
+//! `GET /v1/stores`: every store of the data, in byte order of ids, paginated.
 
 use std::sync::Arc;
 
@@ -59,7 +59,7 @@ pub async fn list(service: &Service, request: &Request) -> Answer {
     Ok(with_headers(reply, link.map(|link| (LINK, link))))
 }
 
-/// With the headers, and those of every answer of the list.
+/// Adds the given headers, and those common to all responses of the list.
 fn with_headers(
     mut reply: Reply,
     headers: impl IntoIterator<Item = (HeaderName, String)>,
@@ -73,7 +73,7 @@ fn with_headers(
     reply
 }
 
-/// The same question has the same answer as long as there is no other data.
+/// Entity tag: the same query on the same data gives the same page.
 fn tag(request: &Request, snapshot: &Snapshot, wanted: ResponseFormat) -> Answer<String> {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&snapshot.fingerprint);
@@ -83,7 +83,7 @@ fn tag(request: &Request, snapshot: &Snapshot, wanted: ResponseFormat) -> Answer
     Ok(format!("\"{}\"", &hasher.finalize().to_hex()[..32]))
 }
 
-/// The same question for the page that comes next (RFC 8288).
+/// Link to the next page (RFC 8288).
 fn next_link(request: &Request, cursor: &str) -> Answer<String> {
     let mut pairs = request.query.each()?;
     pairs.retain(|(name, _)| *name != "cursor");
@@ -94,13 +94,13 @@ fn next_link(request: &Request, cursor: &str) -> Answer<String> {
     Ok(format!("</v1/stores?{query}>; rel=\"next\""))
 }
 
-/// Which stores are asked for, and which page of them.
+/// Filter and page of the list.
 struct Question {
     limit: usize,
-    /// The id that the page comes after.
+    /// Id that precedes the page.
     after: Option<String>,
     prefix: String,
-    /// What ids contain, whatever the case of ASCII letters.
+    /// Substring of ids, ignoring the case of ASCII letters.
     part: String,
     time_zone: Option<String>,
     uses_default_time_zone: Option<bool>,
@@ -111,7 +111,7 @@ struct Question {
 
 impl Question {
     /// # Errors
-    /// Names the parameter that is unknown or has no such value, and what was expected.
+    /// Names the unknown or malformed parameter, and states what is expected.
     fn read(request: &Request) -> Answer<Self> {
         let mut question = Self {
             limit: PAGE_STORES,
@@ -157,7 +157,7 @@ impl Question {
                     format!("{value:?} is not the number of a version; /v1/versions lists them")
                 })?);
             }
-            // Read beside.
+            // Read separately.
             "format" => {}
             _ => {
                 return Err("is not a parameter here; expected limit, cursor, prefix, q, time_zone, uses_default_time_zone, uses_default_hours, never_polled, as_of or format".to_owned());
@@ -176,7 +176,7 @@ impl Question {
         Page { stores: page, total, next }
     }
 
-    /// Whether some stores with the prefix may not be wanted.
+    /// Returns true if a store with the prefix may be filtered out.
     fn has_filters(&self) -> bool {
         let Self {
             limit: _,
@@ -208,7 +208,7 @@ fn truth(text: &str) -> std::result::Result<bool, String> {
     parse_keyword(TRUTHS, text)
 }
 
-/// The zone that counts.
+/// Effective zone of the store.
 fn zone<'a>(store: &ListedStore<'a>) -> &'a str {
     store.time_zone.unwrap_or_else(|| Options::default().default_time_zone.as_str())
 }
@@ -217,7 +217,7 @@ struct Page<'a> {
     stores: Vec<ListedStore<'a>>,
     /// Stores on all pages.
     total: usize,
-    /// Whether there are later pages.
+    /// Set if there are later pages.
     next: bool,
 }
 
@@ -267,15 +267,15 @@ fn described(store: &ListedStore<'_>) -> Value {
     })
 }
 
-/// Where a page ended: the bytes of its last id in hexadecimal, and digits that show whether the
-/// cursor was made up or lost a part.
+/// Cursor of a page: its last id in hexadecimal, and a checksum against invented or truncated
+/// cursors.
 fn cursor_after(id: &str) -> String {
     let digits: String = id.bytes().map(|byte| format!("{byte:02x}")).collect();
     let check = blake3::hash(id.as_bytes()).to_hex();
     format!("{digits}{}", &check[..CURSOR_CHECK_DIGITS])
 }
 
-/// `None` where the text is no cursor.
+/// Id of a cursor; `None` if it is malformed.
 fn id_of(cursor: &str) -> Option<String> {
     let digits = cursor.as_bytes().get(..cursor.len().checked_sub(CURSOR_CHECK_DIGITS)?)?;
     let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();

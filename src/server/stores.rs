@@ -1,4 +1,4 @@
-//! One store: `/v1/stores/{id}/uptime`, `/timeline`, `/incidents` and `/hours`.
+//! Single stores: `/v1/stores/{id}/uptime`, `/timeline`, `/incidents` and `/hours`.
 
 use std::sync::Arc;
 
@@ -18,29 +18,29 @@ use crate::rules::calendar::DAY_US;
 use crate::rules::rounding::percent_hundredths;
 use crate::rules::{HoursRow, Options, Span, WeeklyHours, Window, Zone, ZoneRules};
 
-/// The longest range of one answer.
+/// Longest range of an answer.
 const RANGE_DAYS_MAX: i64 = 366;
 
-/// A store, the range asked about, and how to read it.
+/// Query about a store: its range and options.
 pub struct StoreQuestion {
     pub store: String,
     pub snapshot: Arc<Snapshot>,
     pub range: Span,
     pub options: Options,
-    /// Whose clock prints instants; UTC where it is nobody's.
+    /// Zone of the clock that formats instants; `None` for UTC.
     zone: Option<Zone>,
 }
 
-/// Parameters of the answers that come as JSON and as CSV, by a clock that is asked for.
+/// Parameters of endpoints that answer in JSON and CSV, by a chosen clock.
 const OF_PATH: [&str; 2] = ["clock", "format"];
 
 impl StoreQuestion {
-    /// From the query: `from` and `to`, `as_of`, and the options that say what the numbers mean.
-    /// Without `to` the range ends at the latest poll of all stores, without `from` it is a week.
-    /// The names are those of other parameters, of which `clock` is read here.
+    /// Reads `from` and `to`, `as_of`, and the options of the rules. Without `to` the range ends at
+    /// the latest poll of all stores; without `from` it is a week. `names` are further parameters;
+    /// of these, `clock` is read here.
     ///
     /// # Errors
-    /// Where the store or a name is unknown, a value is none, or the range is empty or too long.
+    /// If the store or a name is unknown, a value is malformed, or the range is empty or too long.
     pub async fn read(
         service: &Service,
         request: &Request,
@@ -97,7 +97,7 @@ impl StoreQuestion {
         Self::read(service, request, store, &OF_PATH, RANGE_DAYS_MAX).await
     }
 
-    /// The answer in the form that the client wants.
+    /// Answers in the format that the client wants.
     async fn answer_of_path(service: &Service, request: &Request, told: Told) -> Answer {
         let wanted = ResponseFormat::read(request)?;
         let question = Self::of_path(service, request).await?;
@@ -111,7 +111,7 @@ impl StoreQuestion {
         Ok(wanted.reply(body.await?))
     }
 
-    /// Blocks while it reads.
+    /// Reads the store's history. Blocks.
     fn history(&self) -> Result<StoreHistory> {
         let number = self.snapshot.store_number(&self.store);
         let number = number.ok_or_else(|| Error::bug("a store without a number"))?;
@@ -122,7 +122,7 @@ impl StoreQuestion {
         Clock::from_zone(self.zone.as_ref())
     }
 
-    /// What the answer makes of the store's history, beside what was asked; blocks while it reads.
+    /// Object with the query, and what `tell` makes of the history. Blocks.
     pub fn json(
         &self,
         tell: impl FnOnce(StoreHistory, &Clock) -> Map<String, Value>,
@@ -150,7 +150,7 @@ impl StoreQuestion {
     }
 }
 
-/// A zone by the rules of the data, or, where they do not know it, by the bundled ones.
+/// Zone by the rules of the data, or else by the bundled ones.
 fn zone(snapshot: &Snapshot, name: &str) -> Result<Zone> {
     let found = snapshot.dataset.zone_rules()?.zone(name);
     let found = found.or_else(|| ZoneRules::bundled().zone(name));
@@ -184,20 +184,20 @@ fn range(from: Option<i64>, to: Option<i64>, latest: Option<i64>, days_max: i64)
     Ok(range)
 }
 
-/// How one answer is told.
+/// JSON and CSV forms of an answer.
 #[derive(Clone, Copy)]
 struct Told {
     json: fn(&StoreHistory, &Clock) -> Map<String, Value>,
     csv: fn(&str, &StoreHistory, &Clock) -> Result<Vec<u8>>,
 }
 
-/// How long the store was up, down and unknown while it should have been open.
+/// Time for which the store was up, down and unknown while it should have been open.
 pub async fn uptime(service: &Service, request: &Request) -> Answer {
     let json = |history: &StoreHistory, _: &Clock| fields(figures(history));
     StoreQuestion::answer_of_path(service, request, Told { json, csv: store_csv::uptime }).await
 }
 
-/// The figures of a range, as the exact report has them.
+/// Figures of the range, as in an exact report.
 pub fn figures(history: &StoreHistory) -> Value {
     let tally = history.tally();
     let known_us = tally.up_us + tally.down_us;
@@ -211,7 +211,7 @@ pub fn figures(history: &StoreHistory) -> Value {
     })
 }
 
-/// Its state at every instant, whether open or not.
+/// State at every instant, whether open or not.
 pub async fn timeline(service: &Service, request: &Request) -> Answer {
     let json = |history: &StoreHistory, clock: &Clock| {
         let step = |(span, active): (Span, Option<bool>)| {
@@ -225,7 +225,7 @@ pub async fn timeline(service: &Service, request: &Request) -> Answer {
     StoreQuestion::answer_of_path(service, request, Told { json, csv: store_csv::timeline }).await
 }
 
-/// When it was down, and how long of it while it should have been open.
+/// Spans in which it was down, and their time within business hours.
 pub async fn incidents(service: &Service, request: &Request) -> Answer {
     let json = |history: &StoreHistory, clock: &Clock| {
         let incidents = history.incidents().into_iter().map(|incident| {
@@ -240,7 +240,7 @@ pub async fn incidents(service: &Service, request: &Request) -> Answer {
     StoreQuestion::answer_of_path(service, request, Told { json, csv: store_csv::incidents }).await
 }
 
-/// Its week in local time, and when that means it should have been open.
+/// Business hours in local time, and the openings that follow.
 pub async fn hours(service: &Service, request: &Request) -> Answer {
     let json = |history: &StoreHistory, clock: &Clock| {
         let week: Vec<_> = match &history.week {
@@ -268,7 +268,7 @@ pub fn state(active: Option<bool>) -> &'static str {
     }
 }
 
-/// A row of business hours, as it was loaded, or of the default ones.
+/// Row of business hours, as loaded or by default.
 pub fn opening(row: HoursRow) -> Value {
     json!({
         "day_of_week": row.weekday().to_monday_zero(),
@@ -281,7 +281,7 @@ fn clock(time_s: u32) -> String {
     format!("{:02}:{:02}:{:02}", time_s / 3600, time_s / 60 % 60, time_s % 60)
 }
 
-/// With two decimals; `None` where there is nothing to take a share of.
+/// Percentage with two decimals; `None` if the whole is zero.
 pub fn percent(part_us: i64, whole_us: i64) -> Option<f64> {
     percent_hundredths(part_us, whole_us).map(|share| share as f64 / 100.0)
 }

@@ -1,6 +1,6 @@
-//! Connections: accepted one after another, a limited number at once.
+//! TCP connections: accepted one after another, up to a limit.
 //!
-//! Knows nothing of what is spoken.
+//! Knows no protocol.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,19 +12,17 @@ use tokio::net::TcpStream;
 use super::ListeningSockets;
 use super::connection_permits::{ConnectionPermit, ConnectionPermits, Full};
 
-/// Connections at once to each listener for those who ask in SQL.
+/// Concurrent connections to each SQL listener.
 #[cfg(any(feature = "flight", feature = "postgres"))]
 pub const SQL_CONNECTIONS_MAX: usize = 512;
-/// Connections beside those of a listener, for clients that are asked to come again and for those who
-/// may be heard however many others are there.
+/// Connections beyond the limit of a listener, for refusals and for probes.
 pub const RESERVED_CONNECTIONS: usize = 16;
-/// After a failure that is not one connection's own, as where files are used up.
+/// Pause after an error that is not about one connection, for instance without free descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Between two looks for a client that has to give its place up.
+/// Pause between two attempts to evict a client.
 const FULL_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long a client says nothing before the system asks whether it is there, how long it waits for an
-/// answer, and how often it asks.
+/// TCP keepalive: idle time before the first probe, time between probes, and their number.
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 const ALIVE_TIME: Duration = Duration::from_secs(60);
 #[cfg(any(target_os = "linux", target_os = "macos"))]
@@ -32,20 +30,20 @@ const ALIVE_PAUSE: Duration = Duration::from_secs(10);
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 const ALIVE_ASKED_MAX: u32 = 6;
 
-/// A connection, and its place among them.
+/// Connection and its permit.
 pub struct Accepted {
     pub stream: TcpStream,
     pub client: SocketAddr,
     pub permit: ConnectionPermit,
-    /// Why the place is one of the reserve, where it is.
+    /// Reason why the permit is a reserved one, if it is.
     pub full: Option<Full>,
 }
 
-/// Every connection to the listening sockets, without an end.
+/// Endless stream of connections to the sockets.
 ///
-/// Where all places are taken by clients that were heard, or those of the client's network are, it
-/// has a place of the reserve, from which the next one pushes it out. Without a reserve the next
-/// client waits for a place, and one whose network has its share is turned away.
+/// If no regular permit is available, a connection gets a reserved one, from which the next client
+/// evicts it. Without reserved ones the next client waits for a permit, and is turned away if its
+/// network has its share.
 pub fn connections(
     listener: ListeningSockets,
     connections_max: usize,
@@ -68,14 +66,14 @@ pub fn connections(
     })
 }
 
-/// The next connection; `None` for one that is turned away.
+/// Accepts a connection; `None` if it was turned away.
 async fn accept(
     listener: &ListeningSockets,
     permits: &Arc<ConnectionPermits>,
     reserve: Option<&Arc<ConnectionPermits>>,
 ) -> std::io::Result<Option<Accepted>> {
     let (stream, client) = listener.accept().await?;
-    // Small answers must not wait for more to send.
+    // Small responses must not wait for more data.
     let _ = stream.set_nodelay(true);
     keep_alive(&stream);
     loop {
@@ -88,7 +86,7 @@ async fn accept(
         }
         match full {
             Full::All => {
-                // Meanwhile somebody may have been idle for long enough.
+                // Meanwhile a client may have become idle for long enough.
                 let _ = tokio::time::timeout(FULL_PAUSE, permits.released()).await;
             }
             Full::Network => {
@@ -99,12 +97,12 @@ async fn accept(
     }
 }
 
-/// Has the system find out that a client has gone without a word, as one whose machine was shut does:
-/// its connection ends, with all that was kept for it.
+/// Enables TCP keepalive, so that the system detects vanished clients: their connections end and
+/// release what they hold.
 #[cfg(unix)]
 fn keep_alive(stream: &TcpStream) {
     use rustix::net::sockopt;
-    // Without it the connection is as good as any, for a client that goes as it should.
+    // Clients that disconnect properly need no keepalive.
     let _ = sockopt::set_socket_keepalive(stream, true);
     #[cfg(any(target_os = "linux", target_os = "macos"))]
     {
@@ -114,7 +112,7 @@ fn keep_alive(stream: &TcpStream) {
     }
 }
 
-/// The system's own time holds.
+/// Keeps the system's default.
 #[cfg(not(unix))]
 fn keep_alive(_: &TcpStream) {}
 

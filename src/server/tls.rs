@@ -1,4 +1,4 @@
-//! The certificate and key of the service, from PEM files, and what answers over TLS carry.
+//! TLS: certificate and key of the service from PEM files, and HSTS.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 /// Two years, as hstspreload.org recommends.
 const STRICT_TRANSPORT: &str = "max-age=63072000";
 
-/// The same, for clients that speak something else than HTTP.
+/// Acceptor for other protocols than HTTP, by ALPN.
 #[cfg(any(feature = "flight", feature = "postgres"))]
 pub fn speaking(acceptor: &TlsAcceptor, protocols: &[&[u8]]) -> TlsAcceptor {
     let mut config = ServerConfig::clone(acceptor.config());
@@ -26,7 +26,7 @@ pub fn speaking(acceptor: &TlsAcceptor, protocols: &[&[u8]]) -> TlsAcceptor {
 }
 
 /// # Errors
-/// Where a file cannot be read, holds nothing of the kind, or they do not belong together.
+/// If a file cannot be read or contains nothing of the kind, or certificate and key do not match.
 pub fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor> {
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>)
@@ -47,7 +47,7 @@ pub fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// Adds HSTS (RFC 6797): browsers come back over TLS alone.
+/// Adds HSTS (RFC 6797): browsers will return over TLS only.
 pub fn with_strict_transport(mut reply: Reply) -> Reply {
     let strict = HeaderValue::from_static(STRICT_TRANSPORT);
     reply.headers_mut().insert(STRICT_TRANSPORT_SECURITY, strict);

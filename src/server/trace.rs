@@ -1,4 +1,4 @@
-//! The id of a request: that of the trace it belongs to, or one of its own (W3C Trace Context).
+//! Request ids: the trace id of W3C Trace Context, or a random one.
 
 use uuid::Uuid;
 use warp::http::HeaderMap;
@@ -9,7 +9,7 @@ pub fn request_id(headers: &HeaderMap) -> String {
     given.and_then(trace_id).unwrap_or_else(|| Uuid::new_v4().simple().to_string())
 }
 
-/// The trace of a `traceparent`; `None` where that is malformed, which is to be ignored.
+/// Trace id of a `traceparent`; `None` if it is malformed, which is ignored.
 fn trace_id(traceparent: &str) -> Option<String> {
     let is_hex = |text: &str, length| {
         text.len() == length

@@ -1,4 +1,4 @@
-//! `GET /v1/versions`: what was loaded, newest first.
+//! `GET /v1/versions`: the loads, newest first.
 
 use serde_json::{Value, json};
 use warp::http::StatusCode;
@@ -35,7 +35,7 @@ pub async fn list(service: &Service, request: &Request) -> Answer {
     Ok(json(StatusCode::OK, &body))
 }
 
-/// The loads that made one version.
+/// Loads of a version.
 fn described(dataset: &Dataset, loads: &[Load]) -> Value {
     let files: Vec<_> = loads.iter().map(file).collect();
     json!({
@@ -47,7 +47,7 @@ fn described(dataset: &Dataset, loads: &[Load]) -> Value {
 }
 
 fn file(load: &Load) -> Value {
-    // The name alone: where a file lay is nobody's business.
+    // File name without its folder, which clients must not see.
     let name = load.file.rsplit(['/', '\\']).next().unwrap_or_default();
     json!({
         "name": name,

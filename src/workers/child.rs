@@ -1,5 +1,5 @@
-//! What a process does for its part: it talks to the server over its standard input, lives no longer
-//! than it, and has limits of its own behind those that the server watches.
+//! Worker's end of the contract: talks to the server on its standard input, dies with it, and has
+//! limits of its own behind those that the server enforces.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use super::frames::{self, Frame};
 
-/// The socket to the server; frames of several threads are not mixed.
+/// Socket to the server; frames of several threads do not interleave.
 #[derive(Debug)]
 pub struct ServerSocket {
     reader: Mutex<UnixStream>,
@@ -17,36 +17,36 @@ pub struct ServerSocket {
 
 impl ServerSocket {
     /// # Errors
-    /// Where the system has no descriptor left.
+    /// If the system has no descriptor left.
     pub fn from_stdin() -> io::Result<Self> {
         let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
         Ok(Self { writer: Mutex::new(socket.try_clone()?), reader: Mutex::new(socket) })
     }
 
     /// # Errors
-    /// Where the server has gone.
+    /// If the server is gone.
     pub fn send(&self, kind: u8, parts: &[&[u8]]) -> io::Result<()> {
         frames::write(&mut *locked(&self.writer), kind, parts)
     }
 
-    /// The next thing that the server says.
+    /// Receives the next frame.
     ///
     /// # Errors
-    /// Where the server has gone.
+    /// If the server is gone.
     pub fn receive(&self) -> io::Result<Frame> {
         frames::read(&mut *locked(&self.reader), usize::MAX)
     }
 
-    /// What the server answers to a question about its own things, asked while nobody else hears it.
+    /// Sends a request to the server and receives its answer, while no other thread reads.
     ///
     /// # Errors
-    /// Where the server has gone.
+    /// If the server is gone.
     pub fn call(&self, kind: u8, parts: &[&[u8]]) -> io::Result<Frame> {
         let mut reader = locked(&self.reader);
         self.send(kind, parts)?;
         let answer = frames::read(&mut *reader, usize::MAX)?;
         if answer.kind != kind {
-            // The work was over, and this is the next: nobody could do it any more.
+            // The query was over, and this frame is the next one, which nobody would answer.
             tracing::error!("the server answers something else than it was asked");
             std::process::exit(1);
         }
@@ -58,8 +58,8 @@ fn locked(stream: &Mutex<UnixStream>) -> MutexGuard<'_, UnixStream> {
     stream.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// Ends this process when the thread that started it ends; elsewhere than on Linux, when the socket
-/// does.
+/// Kills this process when the thread that started it ends; outside Linux it ends when the socket
+/// closes.
 pub fn end_with_parent() {
     #[cfg(target_os = "linux")]
     {
@@ -70,8 +70,8 @@ pub fn end_with_parent() {
     }
 }
 
-/// Where cores are scarce, those who talk to clients come before this thread and those that it starts:
-/// a start would delay probes otherwise.
+/// Lowers the priority of this thread and its children: where cores are scarce, the threads that
+/// serve connections come first, and a starting worker does not delay probes.
 pub fn lower_priority() {
     const NICE: i32 = 5;
     if let Err(error) = rustix::process::nice(NICE) {
@@ -79,8 +79,8 @@ pub fn lower_priority() {
     }
 }
 
-/// From now on a panic ends this process, once its words are in the log: the server takes its exit for
-/// a bug, and an abort for want of memory.
+/// Makes a panic exit the process after its message is logged: the server takes an exit for a bug,
+/// and an abort for lack of memory.
 pub fn exit_on_panic() {
     let log = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -89,7 +89,7 @@ pub fn exit_on_panic() {
     }));
 }
 
-/// Where the machine's memory runs out, the system ends this process before the server.
+/// Makes the kernel's OOM killer end this process before the server.
 pub fn end_before_others() {
     #[cfg(target_os = "linux")]
     if let Err(error) = std::fs::write("/proc/self/oom_score_adj", "1000") {
@@ -97,13 +97,13 @@ pub fn end_before_others() {
     }
 }
 
-/// So much memory at most that is of no file, whether it is used or not, and no file with what was in
-/// it. An allocation beyond it fails, which ends the process.
+/// Limits anonymous memory, used or not, and disables core dumps. An allocation beyond the limit
+/// fails, which aborts the process.
 pub fn limit_memory(bytes: usize) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let data = u64::try_from(bytes).unwrap_or(u64::MAX);
     for (resource, limit) in [(Resource::Data, data), (Resource::Core, 0)] {
-        // What is limited further already stays so.
+        // Lower limits stay.
         let limit = getrlimit(resource).maximum.map_or(limit, |maximum| maximum.min(limit));
         let limit = Rlimit { current: Some(limit), maximum: Some(limit) };
         if let Err(error) = setrlimit(resource, limit) {

@@ -1,7 +1,6 @@
-//! Frames on the socket between the server and a worker: the length of what follows, its kind, and
-//! that many bytes.
+//! Frames on the socket between the server and a worker: length of the payload, kind, and payload.
 //!
-//! A message is a header in JSON and bytes behind it, which are never JSON.
+//! The payload of a message is a JSON header, and binary data behind it.
 
 use std::io::{Error, ErrorKind, IoSlice, Read, Result, Write};
 
@@ -12,10 +11,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 const LENGTH_BYTES: usize = size_of::<u32>();
 const START_BYTES: usize = LENGTH_BYTES + 1;
-/// Up to which one call of the system is worth more than a copy costs.
+/// Largest frame for which a copy costs less than another system call.
 const COPIED_BYTES_MAX: usize = 64 << 10;
 
-/// What one side says at a time.
+/// Unit of communication.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     pub kind: u8,
@@ -24,7 +23,7 @@ pub struct Frame {
 
 impl Frame {
     /// # Errors
-    /// Where it is of another kind.
+    /// If it is of another kind.
     pub fn expect_kind(self, kind: u8) -> Result<Self> {
         if self.kind == kind {
             return Ok(self);
@@ -43,7 +42,7 @@ fn start(kind: u8, length: usize) -> Result<Start> {
     Ok([a, b, c, d, kind])
 }
 
-/// The kind, and the length of what follows.
+/// Kind and length of the payload.
 fn started([a, b, c, d, kind]: Start, bytes_max: usize) -> Result<(u8, usize)> {
     let length = usize::try_from(u32::from_le_bytes([a, b, c, d])).unwrap_or(usize::MAX);
     match length <= bytes_max {
@@ -52,10 +51,10 @@ fn started([a, b, c, d, kind]: Start, bytes_max: usize) -> Result<(u8, usize)> {
     }
 }
 
-/// Writes the parts as one frame, by one call of the system where that takes all.
+/// Writes the parts as one frame, with one system call if that takes all.
 ///
 /// # Errors
-/// Where the other side has gone.
+/// If the other end is gone.
 pub fn write(stream: &mut impl Write, kind: u8, parts: &[&[u8]]) -> Result<()> {
     let start = start(kind, parts.iter().map(|part| part.len()).sum())?;
     let mut slices: Vec<_> = std::iter::once(start.as_slice())
@@ -74,10 +73,10 @@ pub fn write(stream: &mut impl Write, kind: u8, parts: &[&[u8]]) -> Result<()> {
     Ok(())
 }
 
-/// Waits for a frame of at most so many bytes.
+/// Reads a frame of at most `bytes_max` bytes. Blocks.
 ///
 /// # Errors
-/// Where the other side has gone, or claims a longer one.
+/// If the other end is gone, or announces a longer one.
 pub fn read(stream: &mut impl Read, bytes_max: usize) -> Result<Frame> {
     let mut start = Start::default();
     stream.read_exact(&mut start)?;
@@ -87,10 +86,10 @@ pub fn read(stream: &mut impl Read, bytes_max: usize) -> Result<Frame> {
     Ok(Frame { kind, payload })
 }
 
-/// As [`write()`], without keeping a thread.
+/// Like [`write()`], asynchronously.
 ///
 /// # Errors
-/// As those of [`write()`].
+/// For the same reasons.
 pub async fn send(stream: &mut (impl AsyncWrite + Unpin), kind: u8, parts: &[&[u8]]) -> Result<()> {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     let mut whole = start(kind, length)?.to_vec();
@@ -105,10 +104,10 @@ pub async fn send(stream: &mut (impl AsyncWrite + Unpin), kind: u8, parts: &[&[u
     Ok(())
 }
 
-/// As [`read()`], without keeping a thread.
+/// Like [`read()`], asynchronously.
 ///
 /// # Errors
-/// As those of [`read()`].
+/// For the same reasons.
 pub async fn receive(stream: &mut (impl AsyncRead + Unpin), bytes_max: usize) -> Result<Frame> {
     let mut start = Start::default();
     stream.read_exact(&mut start).await?;
@@ -118,10 +117,10 @@ pub async fn receive(stream: &mut (impl AsyncRead + Unpin), bytes_max: usize) ->
     Ok(Frame { kind, payload })
 }
 
-/// A header as a message begins with it.
+/// Encodes a header as the beginning of a message.
 ///
 /// # Errors
-/// Where it cannot be written as JSON.
+/// If it cannot be written as JSON.
 pub fn header(header: &impl Serialize) -> Result<Vec<u8>> {
     let mut message = vec![0; LENGTH_BYTES];
     serde_json::to_writer(&mut message, header)?;
@@ -131,10 +130,10 @@ pub fn header(header: &impl Serialize) -> Result<Vec<u8>> {
     Ok(message)
 }
 
-/// The header of a message, and what stands behind it.
+/// Decodes a message into its header and the bytes behind it.
 ///
 /// # Errors
-/// Where it is no message, or its header another.
+/// If it is malformed, or has another header.
 pub fn message<T: DeserializeOwned>(payload: Vec<u8>) -> Result<(T, Bytes)> {
     let broken = || Error::new(ErrorKind::InvalidData, "a message without a header");
     let payload = Bytes::from(payload);

@@ -1,6 +1,6 @@
-//! A process that is lent for one piece of work, within its terms.
+//! Lease of a process for one piece of work, within terms.
 //!
-//! Whoever drops a lease before the work is done ends the process, wherever it is.
+//! Dropping a lease before the work is done ends the process at once.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -17,42 +17,42 @@ use super::pool::Shared;
 use super::process::{START_TIME, Worker};
 use crate::fair_semaphore::Permit;
 
-/// Of a frame that answers, beside what the work may take.
+/// Size of an answer's frame, besides the memory of the work.
 const FRAME_BYTES: usize = 16 << 20;
 
-/// What a piece of work may take.
+/// Limits of a piece of work.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
     pub ends_at: Instant,
-    /// Memory that the process has more than when it was ready.
+    /// Memory of the process beyond its size when it was ready.
     pub memory_bytes: usize,
 }
 
-/// Why work did not come to its end.
+/// Reason why work did not finish.
 #[derive(Debug)]
 pub enum LeaseError {
-    /// Its time was over, perhaps before it had a process.
+    /// The deadline passed, perhaps before a process was free.
     Time,
-    /// Too much of its client waited before it.
+    /// Too many requests of its client wait already.
     QueueFull,
-    /// It had more memory than it may have, or could not have as much as it wanted.
+    /// The process exceeded its memory, or an allocation failed.
     Memory,
-    /// Something else ended the process, as the system does where memory runs out.
+    /// Something else killed the process, such as the system's OOM killer.
     Killed,
     /// No process can be started.
     StartFailed(String),
-    /// The process broke off, or said what it must not.
+    /// The process exited, or sent something unexpected.
     Broken(String),
 }
 
-/// A process that does one piece of work; dropped before [`Self::keep`], it ends.
+/// Process leased for one piece of work; it ends if dropped before [`Self::keep`].
 #[derive(Debug)]
 pub struct Lease {
-    /// None once it has ended.
+    /// `None` once the process has ended.
     lent: Option<(Worker, UnixStream)>,
     pool: Arc<Shared>,
     pub(super) terms: Terms,
-    /// Of the process.
+    /// Limit of the whole process.
     pub(super) memory_bytes_max: usize,
     next_check_at: Instant,
     _permit: Permit,
@@ -60,14 +60,14 @@ pub struct Lease {
 
 impl Lease {
     /// # Errors
-    /// Where the system has no room to watch the socket.
+    /// If the system cannot watch the socket.
     pub fn new(
         mut worker: Worker,
         pool: Arc<Shared>,
         permit: Permit,
         terms: Terms,
     ) -> Result<Self, LeaseError> {
-        // Registered anew each time: it may be lent to a task of another runtime than before.
+        // Registered for each lease, since the runtime may be another one.
         let socket =
             worker.socket.take().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected));
         match socket.and_then(UnixStream::from_std) {
@@ -89,11 +89,11 @@ impl Lease {
         self.lent.as_ref().map(|(worker, _)| worker.id())
     }
 
-    /// Has the process hear a frame and answer it by one of the same kind, unless it has before. The
-    /// time that this takes comes on top of what the terms give.
+    /// Sends the process a frame that it must answer with the same kind, unless it has done so
+    /// before. The time for this does not count against the terms.
     ///
     /// # Errors
-    /// Where the process has ended, says something else, or takes too long.
+    /// If the process has ended, sends something else, or takes too long.
     pub async fn prepare(&mut self, frame: &Frame) -> Result<(), LeaseError> {
         if self.lent.as_ref().is_some_and(|(worker, _)| worker.is_prepared_for(frame)) {
             return Ok(());
@@ -111,15 +111,15 @@ impl Lease {
         Ok(())
     }
 
-    /// What is left of the work may take so long from now on.
+    /// Sets the deadline to so long from now.
     pub fn set_time_left(&mut self, time: Duration) {
         self.terms.ends_at = Instant::now() + time;
     }
 
-    /// Says one frame of these parts.
+    /// Sends a frame of the parts.
     ///
     /// # Errors
-    /// Where the process has ended, or the terms are over.
+    /// If the process has ended, or the terms are exceeded.
     pub async fn send(&mut self, kind: u8, parts: &[&[u8]]) -> Result<(), LeaseError> {
         let Some((worker, socket)) = &mut self.lent else { return Err(LeaseError::Killed) };
         let max = self.memory_bytes_max;
@@ -135,10 +135,10 @@ impl Lease {
         Err(self.ended(broken).await)
     }
 
-    /// Waits for the next frame.
+    /// Receives the next frame.
     ///
     /// # Errors
-    /// Where the process has ended, or the terms are over.
+    /// If the process has ended, or the terms are exceeded.
     pub async fn receive(&mut self) -> Result<Frame, LeaseError> {
         let Some((worker, socket)) = &mut self.lent else { return Err(LeaseError::Killed) };
         let max = self.memory_bytes_max;
@@ -155,14 +155,14 @@ impl Lease {
         Err(self.ended(broken).await)
     }
 
-    /// Ends when the terms are over, for whoever waits for something else than the process.
+    /// Completes when the terms are exceeded, for callers that wait for something else.
     pub async fn expired(&mut self) -> LeaseError {
         let Some((worker, _)) = &self.lent else { return LeaseError::Killed };
         let max = self.memory_bytes_max;
         terms_exceeded(&worker.gauge, max, self.terms.ends_at, &mut self.next_check_at).await
     }
 
-    /// The work has come to its end: the process may have other work.
+    /// Returns the process to the pool: its work is done.
     pub fn keep(mut self) {
         let Some((mut worker, socket)) = self.lent.take() else { return };
         match socket.into_std() {
@@ -175,8 +175,8 @@ impl Lease {
         }
     }
 
-    /// As [`Self::keep`], but the process ends where it keeps much memory: that is free at once, not when
-    /// the process has been idle.
+    /// Like [`Self::keep`], but ends a process that retains much memory, which is freed at once
+    /// rather than when the process is idle.
     pub fn keep_if_light(self) {
         let kept_bytes = self.lent.as_ref().map_or(0, |(worker, _)| worker.kept_bytes());
         if kept_bytes <= self.pool.kept_bytes_max {
@@ -184,7 +184,7 @@ impl Lease {
         }
     }
 
-    /// Why a process ended that cannot be talked to any more.
+    /// Reason why a process ended that does not respond any more.
     async fn ended(&mut self, error: io::Error) -> LeaseError {
         if error.kind() == io::ErrorKind::InvalidData {
             return LeaseError::Broken(error.to_string());
@@ -208,8 +208,8 @@ impl Drop for Lease {
     }
 }
 
-/// How much memory a process may have that is to work now. Where larger work has just left much, which
-/// is not this one's doing, it may have as much more as an idle one.
+/// Memory limit for the process during the next work. Memory retained from earlier work counts as
+/// much as an idle process may keep.
 fn memory_bytes_max(worker: &Worker, pool: &Shared, terms: Terms) -> usize {
     let with_kept = worker.kept_bytes().saturating_add(pool.kept_bytes_max);
     worker.ready_bytes.saturating_add(terms.memory_bytes.max(with_kept))
@@ -219,8 +219,8 @@ impl LeaseError {
     fn from_status(status: ExitStatus) -> Self {
         use rustix::process::Signal;
         match status.signal() {
-            // Rust aborts where it cannot have memory, which a limit of the process sees to. So it does
-            // where a stack overflows, which nothing but the log tells.
+            // Rust aborts if an allocation fails, for instance at the process's limit. It also
+            // aborts on a stack overflow, which only the log tells apart.
             Some(signal) if signal == Signal::ABORT.as_raw() => Self::Memory,
             Some(signal) if signal == Signal::KILL.as_raw() => Self::Killed,
             _ => Self::Broken(format!("a process ended: {status}")),
@@ -228,7 +228,7 @@ impl LeaseError {
     }
 }
 
-/// Ends when a process has more memory than so much, or its time is over.
+/// Completes when the process exceeds its memory, or at the deadline.
 async fn terms_exceeded(
     gauge: &MemoryGauge,
     bytes_max: usize,

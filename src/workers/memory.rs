@@ -1,11 +1,11 @@
-//! How much memory a process has, as the system counts it.
+//! Memory of a process, as the system counts it.
 
 use std::time::Duration;
 
-/// Between two looks at a process that works.
+/// Interval between two checks of a working process.
 pub const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Tells the memory of one process; of no other, even if its number is given to another one.
+/// Reads the memory of a process; never of another one that reuses its number.
 #[derive(Debug)]
 pub struct MemoryGauge {
     #[cfg(target_os = "linux")]
@@ -14,21 +14,20 @@ pub struct MemoryGauge {
 
 impl MemoryGauge {
     /// # Errors
-    /// Where the process has ended.
+    /// If the process has ended.
     #[cfg(target_os = "linux")]
     pub fn new(process: u32) -> std::io::Result<Self> {
         Ok(Self { statm: std::fs::File::open(format!("/proc/{process}/statm"))? })
     }
 
     /// # Errors
-    /// None here.
+    /// Never.
     #[cfg(not(target_os = "linux"))]
     pub fn new(_: u32) -> std::io::Result<Self> {
         Ok(Self {})
     }
 
-    /// Bytes that are in memory and of no file; 0 where the system does not tell, or the process has
-    /// ended.
+    /// Resident anonymous memory in bytes; 0 if unknown, or the process has ended.
     #[cfg(target_os = "linux")]
     pub fn bytes(&self) -> usize {
         use std::os::unix::fs::FileExt;
@@ -38,14 +37,14 @@ impl MemoryGauge {
         pages(text.unwrap_or_default()) * rustix::param::page_size()
     }
 
-    /// The system does not tell.
+    /// Unknown on this system.
     #[cfg(not(target_os = "linux"))]
     pub fn bytes(&self) -> usize {
         0
     }
 }
 
-/// From `size resident shared …`: shared are the pages of files, as those of the program itself.
+/// Parses `size resident shared …`; shared are the pages of files, such as the program's.
 #[cfg(target_os = "linux")]
 fn pages(statm: &str) -> usize {
     let mut numbers = statm.split(' ').skip(1).map(|number| number.trim().parse().unwrap_or(0));

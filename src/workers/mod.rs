@@ -1,11 +1,10 @@
-//! Processes that work for the server, one piece of work at a time each, so that the operating
-//! system enforces what one may take.
+//! Worker processes: each does one piece of work at a time, so that the operating system enforces
+//! its limits.
 //!
-//! In the order a piece of work travels: [`Pool`] lends a [`Lease`] on a `process`, `frames` cross
-//! the socket between the two, and the lease ends the process at its deadline, where it grows too
-//! large (`memory`), or when it is dropped before the work is done. In the process itself, [`child`]
-//! reads the socket and binds its life to the server's, and [`sandbox`] takes away what it has no
-//! use for. Knows nothing of the work.
+//! In the order in which work travels: [`Pool`] leases a process ([`Lease`]), `frames` cross the
+//! socket between the two, and the lease ends the process at its deadline, when it grows too large
+//! (`memory`), or when dropped before the work is done. In the process, [`child`] reads the socket
+//! and binds its life to the server's, and [`sandbox`] restricts it. Knows nothing of the work.
 
 pub mod child;
 pub mod frames;

@@ -1,7 +1,7 @@
-//! Processes that are ready to work, and those that are lent.
+//! Pool of processes, idle or leased.
 //!
-//! One that was used last is lent first: it knows most of what is asked next. For one that ends another
-//! one is started at once.
+//! The most recently used one is leased first: it has most of the next query's data in memory. A
+//! process that ends is replaced at once.
 
 #[cfg(test)]
 mod tests;
@@ -21,33 +21,33 @@ use super::process::{Program, START_TIME, Worker};
 use crate::client::Client;
 use crate::fair_semaphore::FairSemaphore;
 
-/// Processes that stay however long nobody asks.
+/// Processes that stay however long they are idle.
 const WARM_MAX: usize = 2;
-/// After which those beyond that end.
+/// Idle time after which further processes end.
 const IDLE_TIME: Duration = Duration::from_secs(30);
-/// Between two looks at those that are idle; as long as an allocator may take to give memory back.
+/// Interval between two checks of idle processes; allocators take as long to return memory.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What the pool gives turns to. Work of one kind does not wait for that of the other.
+/// Kind of work; each has permits of its own, so that neither waits for the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WorkKind {
     Short,
     Long,
 }
 
-/// Processes of one program; ends them when it is dropped.
+/// Pool of processes of a program; ends them on drop.
 #[derive(Debug)]
 pub struct Pool(Arc<Shared>);
 
-/// What a pool shares with the processes that it lends.
+/// State that a pool shares with its leases.
 #[derive(Debug)]
 pub struct Shared {
     program: Program,
-    /// At most so many are lent for work of each kind; each client has its share of both.
+    /// Permits for leases of each kind, shared among clients.
     short: Arc<FairSemaphore>,
     long: Arc<FairSemaphore>,
     at_once: usize,
-    /// What an idle process may keep.
+    /// Memory that an idle process may retain.
     pub(super) kept_bytes_max: usize,
     state: Mutex<State>,
     available: Notify,
@@ -56,26 +56,26 @@ pub struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The last used one last.
+    /// Most recently used last.
     idle: Vec<Worker>,
-    /// Those that are starting, idle or lent.
+    /// Processes that are starting, idle or leased.
     alive: usize,
     starting: usize,
     /// Leases that wait for a process.
     waiting: usize,
-    /// What a process hears before it works.
+    /// Frames that prepare a process for work.
     greetings: Vec<Frame>,
-    /// Why the last start failed.
+    /// Error of the last start.
     failed: Option<String>,
     is_closed: bool,
 }
 
 impl Pool {
-    /// Lends so many processes at once for work of each kind; starts none yet. One that keeps more bytes
-    /// than `kept_bytes_max` of earlier work is replaced while it is idle.
+    /// Pool of at most `at_once` leases for each kind of work; starts no process yet. A process
+    /// that retains more than `kept_bytes_max` of earlier work is replaced while it is idle.
     ///
     /// # Errors
-    /// Where the system has no thread left.
+    /// If the system has no thread left.
     pub fn new(
         program: Program,
         at_once: usize,
@@ -94,15 +94,15 @@ impl Pool {
             starts,
         });
         let weak = Arc::downgrade(&shared);
-        // A process ends with the thread that started it: this one lives as long as the pool.
+        // Processes end with the thread that started them: this one lives as long as the pool.
         std::thread::Builder::new()
             .name("workers".into())
             .spawn(move || maintain(&weak, &to_start))?;
         Ok(Self(shared))
     }
 
-    /// Has every process that is started from now on hear the frames as well, in place of those said
-    /// so before; starts some.
+    /// Prepares every process started from now on with these frames too, instead of earlier ones;
+    /// starts some.
     pub fn warm(&self, greetings: impl IntoIterator<Item = Frame>) {
         let mut state = self.0.state();
         state.greetings.truncate(1);
@@ -110,11 +110,11 @@ impl Pool {
         self.0.start_missing(&mut state);
     }
 
-    /// A process for one piece of work, when the client that asks has a turn for it.
+    /// Leases a process once the client has a permit for the kind of work.
     ///
     /// # Errors
-    /// Where there is none within the time, too many requests of the client wait already, or no process
-    /// can be started.
+    /// At the deadline, if too many requests of the client wait already, or if no process can be
+    /// started.
     pub async fn lease(&self, kind: WorkKind, mut terms: Terms) -> Result<Lease, LeaseError> {
         let permits = match kind {
             WorkKind::Short => &self.0.short,
@@ -124,7 +124,8 @@ impl Pool {
             permits.acquire_bounded(Client::current()).map_err(|_| LeaseError::QueueFull)?;
         let permit = timeout_at(terms.ends_at, queued).await;
         let permit = permit.map_err(|_| LeaseError::Time)?;
-        // Whoever has a turn waits for nothing but a start, which is not the work's doing.
+        // With a permit there is nothing to wait for but a start, which does not count against the
+        // work.
         let begun_at = Instant::now();
         let worker = timeout_at(begun_at + START_TIME, self.0.next_idle()).await;
         let worker = worker.map_err(|_| LeaseError::StartFailed("it takes too long".into()))??;
@@ -132,7 +133,7 @@ impl Pool {
         Lease::new(worker, Arc::clone(&self.0), permit, terms)
     }
 
-    /// Ends all that are idle, and starts none any more.
+    /// Ends the idle processes, and starts no more.
     pub fn close(&self) {
         let idle = {
             let mut state = self.0.state();
@@ -142,7 +143,7 @@ impl Pool {
             idle
         };
         drop(idle);
-        // Whoever waits for a start hears that there is none.
+        // Leases that wait for a start learn that there is none.
         self.0.available.notify_waiters();
     }
 }
@@ -156,12 +157,12 @@ impl Shared {
         self.at_once.min(WARM_MAX)
     }
 
-    /// Has as many started as leases wait for, and a spare one where none is idle, so that the next
-    /// lease need not wait.
+    /// Starts as many processes as leases wait for, and a spare one if none is idle, so that the
+    /// next lease need not wait.
     fn start_missing(&self, state: &mut State) {
         let spare = usize::from(state.idle.is_empty() && state.alive > 0);
         let wanted = (state.waiting + spare).max(self.warm().saturating_sub(state.alive));
-        // As many as there are turns, so that whoever has a turn finds one.
+        // As many as there are permits, so that each permit finds a process.
         let free = (2 * self.at_once).saturating_sub(state.alive);
         for _ in 0..wanted.saturating_sub(state.starting).min(free) {
             if state.is_closed || self.starts.send(()).is_err() {
@@ -169,7 +170,7 @@ impl Shared {
             }
             state.alive += 1;
             state.starting += 1;
-            // What went wrong before is not what the next one hears.
+            // The next lease must not see an earlier error.
             state.failed = None;
         }
     }
@@ -178,7 +179,7 @@ impl Shared {
         let mut waiting = None;
         loop {
             let mut available = pin!(self.available.notified());
-            // From now on nothing is missed.
+            // Registers for notifications before looking, so that none is missed.
             available.as_mut().enable();
             let found = self.take_idle(waiting.is_some())?;
             if found.is_some() {
@@ -194,12 +195,12 @@ impl Shared {
         }
     }
 
-    /// Takes the process that was used last, if one is idle.
+    /// Takes the most recently used idle process, if any.
     ///
     /// # Errors
-    /// A start that failed, to a lease that has waited for one.
+    /// The error of a failed start, if the lease has waited for one.
     fn take_idle(&self, has_waited: bool) -> Result<Option<Worker>, LeaseError> {
-        // Dropped after the lock: their folders are removed.
+        // Dropped after the lock is released: dropping removes their folders.
         let mut ended = Vec::new();
         let mut state = self.state();
         let mut found = None;
@@ -216,7 +217,7 @@ impl Shared {
             && has_waited
             && let Some(failed) = state.failed.take()
         {
-            // One hears of it; for the others it is tried again.
+            // A single lease gets the error; for others the start is tried again.
             return Err(LeaseError::StartFailed(failed));
         }
         if state.is_closed && found.is_none() {
@@ -225,7 +226,7 @@ impl Shared {
         Ok(found)
     }
 
-    /// One that has done its work.
+    /// Returns a process whose work is done.
     pub fn give_back(&self, worker: Worker) {
         self.put(worker, |state, worker| state.idle.push(worker));
     }
@@ -241,22 +242,22 @@ impl Shared {
         self.available.notify_one();
     }
 
-    /// Ends a process, without waiting for it; another one takes its place.
+    /// Kills a process without waiting for its end; starts another.
     pub fn discard(&self, mut worker: Worker) {
         worker.kill();
         self.replace();
-        // Where there is no thread the worker is dropped here.
+        // Without a thread the worker is dropped here.
         let _ = std::thread::Builder::new().name("worker ends".into()).spawn(|| drop(worker));
     }
 
-    /// One has gone.
+    /// Accounts for a process that ended; starts another.
     pub fn replace(&self) {
         let mut state = self.state();
         state.alive -= 1;
         self.start_missing(&mut state);
     }
 
-    /// Makes a process ready that was started.
+    /// Prepares a process that was started.
     fn make_ready(&self, mut worker: Worker) -> io::Result<()> {
         let greetings = self.state().greetings.clone();
         worker.handshake(&greetings)?;
@@ -278,7 +279,7 @@ impl Shared {
         self.available.notify_waiters();
     }
 
-    /// Those that have ended, keep too much, or were not used for long.
+    /// Removes idle processes that have ended, retain too much, or were not used for long.
     fn take_surplus(&self) -> Vec<Worker> {
         let mut state = self.state();
         let mut surplus = state.alive.saturating_sub(self.warm());
@@ -304,7 +305,7 @@ impl Shared {
     }
 }
 
-/// A lease that waits for a process, counted until this is dropped.
+/// Counts a lease that waits for a process, until dropped.
 struct Waiting<'a>(&'a Shared);
 
 impl<'a> Waiting<'a> {
@@ -320,8 +321,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Starts processes as they are asked for, and looks after those that are idle, as long as there is a
-/// pool.
+/// Starts processes on request, and maintains the idle ones, as long as the pool exists.
 fn maintain(pool: &Weak<Shared>, to_start: &mpsc::Receiver<()>) {
     loop {
         let asked = to_start.recv_timeout(MAINTENANCE_INTERVAL);
@@ -339,7 +339,7 @@ fn start(pool: &Arc<Shared>) {
         Ok(worker) => worker,
         Err(error) => return pool.start_failed(&error),
     };
-    // On a thread of its own, so that the next one starts meanwhile.
+    // On its own thread, so that the next one starts meanwhile.
     let readying = std::thread::Builder::new().name("worker starts".into()).spawn({
         let pool = Arc::clone(pool);
         move || pool.make_ready(worker).unwrap_or_else(|error| pool.start_failed(&error))

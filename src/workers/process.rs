@@ -1,4 +1,4 @@
-//! One process, as the server sees it.
+//! Worker process, as the server sees it.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -15,43 +15,43 @@ use tempfile::TempDir;
 use super::frames::{self, Frame};
 use super::memory::MemoryGauge;
 
-/// How long a process may take until it is ready to work.
+/// Longest time until a process is ready for work.
 pub const START_TIME: Duration = Duration::from_secs(60);
-/// Of what a process says before it works.
+/// Largest frame of a handshake.
 const HANDSHAKE_BYTES_MAX: usize = 1 << 20;
-/// Of the frames that made it ready, as many as are remembered.
+/// Number of preparing frames that are remembered.
 const PREPARED_MAX: usize = 16;
-/// Of the server's environment; none of them is a secret.
+/// Variables passed on from the server's environment; none is secret.
 const VARIABLES: [&str; 4] = ["UPTALLY_LOG", "RUST_LOG", "RUST_BACKTRACE", "PATH"];
 
-/// What to start.
+/// Program to start.
 #[derive(Clone, Debug)]
 pub struct Program {
     pub path: PathBuf,
     pub arguments: Vec<OsString>,
 }
 
-/// A process that runs until this is dropped.
+/// Process that runs until dropped.
 #[derive(Debug)]
 pub struct Worker {
     child: Child,
-    /// None while it is lent.
+    /// `None` while leased.
     pub socket: Option<UnixStream>,
     pub gauge: MemoryGauge,
-    /// Its memory when it was ready to work.
+    /// Memory when it was ready for work.
     pub ready_bytes: usize,
-    /// What made it ready, the last one last.
+    /// Frames that prepared it, the latest last.
     prepared: VecDeque<Frame>,
-    /// Where it may write; goes with it.
+    /// Temporary folder that it may write to; removed with it.
     _scratch: TempDir,
     pub idle_since: Instant,
 }
 
 impl Worker {
-    /// Starts one, which ends with the thread that does.
+    /// Starts a process, which ends with the calling thread.
     ///
     /// # Errors
-    /// Where the system has no process, socket or folder left.
+    /// If the system has no process, socket or folder left.
     pub fn start(program: &Program) -> io::Result<Self> {
         let scratch = tempfile::Builder::new().prefix("uptally-").tempdir()?;
         let (ours, theirs) = UnixStream::pair()?;
@@ -65,7 +65,7 @@ impl Worker {
             .stdin(OwnedFd::from(theirs))
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
-            // A signal from the keyboard is for the server, which lets it finish its work.
+            // Signals from the keyboard are for the server, which lets the process finish.
             .process_group(0);
         let mut child = command.spawn()?;
         let gauge = match MemoryGauge::new(child.id()) {
@@ -81,11 +81,11 @@ impl Worker {
         Ok(Self { child, socket, gauge, ready_bytes: 0, prepared, _scratch: scratch, idle_since })
     }
 
-    /// Says the frames, each after the answer to the one before, which is of the same kind; then it is
-    /// ready to work.
+    /// Sends the frames one by one, each after the answer to the previous, which is of the same
+    /// kind.
     ///
     /// # Errors
-    /// Where it ends or says something else instead, or takes too long.
+    /// If the process ends, sends something else, or takes too long.
     pub fn handshake(&mut self, greetings: &[Frame]) -> io::Result<()> {
         let socket = self.socket.as_mut().ok_or(io::ErrorKind::NotConnected)?;
         socket.set_read_timeout(Some(START_TIME))?;
@@ -101,12 +101,12 @@ impl Worker {
         Ok(())
     }
 
-    /// Whether it has heard what makes it ready for some work.
+    /// Returns true if the frame has prepared it.
     pub fn is_prepared_for(&self, frame: &Frame) -> bool {
         self.prepared.contains(frame)
     }
 
-    /// Remembers what it has prepared.
+    /// Remembers a frame that prepared it.
     pub fn note(&mut self, frame: &Frame) {
         if self.prepared.len() == PREPARED_MAX {
             self.prepared.pop_front();
@@ -118,7 +118,7 @@ impl Worker {
         self.child.id()
     }
 
-    /// What it keeps of earlier work, beside what it had when it was ready.
+    /// Memory retained from earlier work, beyond its size when ready.
     pub fn kept_bytes(&self) -> usize {
         self.gauge.bytes().saturating_sub(self.ready_bytes)
     }
@@ -127,13 +127,13 @@ impl Worker {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Takes its cores away at once; its memory goes as it is waited for.
+    /// Kills the process; its memory is freed by the time it has been waited for.
     pub fn kill(&mut self) {
-        // One that has ended already cannot be killed.
+        // A process that has ended cannot be killed.
         let _ = self.child.kill();
     }
 
-    /// How a process ended that has closed its socket.
+    /// Exit status of a process that has closed its socket.
     pub fn status(mut self) -> io::Result<ExitStatus> {
         self.kill();
         self.child.wait()

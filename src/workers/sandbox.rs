@@ -1,18 +1,18 @@
-//! Takes away from a process, for good, what it has no use for: files but some, networks, programs,
-//! other processes.
+//! Sandbox: irrevocably takes from a process access to most files, networks, programs and other
+//! processes.
 //!
-//! As far as the system can do that; where it cannot, the process goes on.
+//! Best effort: where the system cannot do that, the process runs on.
 
 use std::io;
 use std::path::Path;
 
-/// From now on this thread and those that it starts read below one folder and write below another one,
-/// and reach nothing else. Returns what the system lacks for that.
+/// Restricts this thread and its children to reading below one folder and writing below another.
+/// Returns the features that the system lacks.
 #[cfg(target_os = "linux")]
 pub fn enter(read: &Path, written: &Path) -> Vec<String> {
     let files = match linux::restrict_files(read, written) {
         Ok(landlock::RulesetStatus::NotEnforced) => Some("Landlock".to_owned()),
-        // Older kernels keep it from less.
+        // Older kernels enforce less.
         Ok(_) => None,
         Err(error) => Some(format!("Landlock ({error})")),
     };
@@ -20,16 +20,16 @@ pub fn enter(read: &Path, written: &Path) -> Vec<String> {
     files.into_iter().chain(calls).collect()
 }
 
-/// Takes nothing away here.
+/// Restricts nothing on this system.
 #[cfg(not(target_os = "linux"))]
 pub fn enter(_: &Path, _: &Path) -> Vec<String> {
     vec!["Landlock".to_owned(), "seccomp".to_owned()]
 }
 
-/// What the system lacks for [`enter`], tried on a thread that ends.
+/// Features that the system lacks for [`enter`], tried on a thread that ends.
 ///
 /// # Errors
-/// Where the system has no thread left.
+/// If the system has no thread left.
 pub fn missing() -> io::Result<Vec<String>> {
     let folder = std::env::temp_dir();
     let trying = std::thread::Builder::new().name("sandbox".into());
@@ -51,13 +51,13 @@ mod linux {
         SeccompRule, TargetArch,
     };
 
-    /// The newest that is asked for; of older kernels, what they have.
+    /// Newest ABI that is requested; older kernels apply what they know.
     const NEWEST: ABI = ABI::V6;
 
-    /// Calls that are refused: no query needs them, and who takes a query over would. Landlock sees to
-    /// none of those that change whose files are and who may have them.
+    /// System calls that are refused: no query needs them, but an attacker would. Landlock does not
+    /// cover those that change owners and permissions of files.
     const REFUSED: &[i64] = &[
-        // Networks, and what other processes have in memory together.
+        // Networks, and memory shared with other processes.
         libc::SYS_socket,
         libc::SYS_connect,
         libc::SYS_bind,
@@ -78,7 +78,7 @@ mod linux {
         libc::SYS_pidfd_getfd,
         libc::SYS_pidfd_send_signal,
         libc::SYS_kill,
-        // There an abort is this call.
+        // On musl an abort needs this call.
         #[cfg(not(target_env = "musl"))]
         libc::SYS_tkill,
         libc::SYS_rt_sigqueueinfo,
@@ -89,7 +89,7 @@ mod linux {
         libc::SYS_sched_setscheduler,
         libc::SYS_sched_setparam,
         libc::SYS_sched_setattr,
-        // Owners, rights, times and attributes of files.
+        // Owners, permissions, times and attributes of files.
         libc::SYS_fchmod,
         libc::SYS_fchmodat,
         FCHMODAT2,
@@ -121,7 +121,7 @@ mod linux {
         libc::SYS_utimes,
         #[cfg(target_arch = "x86_64")]
         libc::SYS_futimesat,
-        // Large parts of the kernel.
+        // Large attack surface in the kernel.
         libc::SYS_io_uring_setup,
         libc::SYS_bpf,
         libc::SYS_unshare,
@@ -133,15 +133,15 @@ mod linux {
         libc::SYS_add_key,
         libc::SYS_request_key,
     ];
-    /// Numbers on all machines, which `libc` does not have for each of them, as of 0.2.
+    /// System call numbers of all machines, which `libc` 0.2 lacks on some.
     const FCHMODAT2: i64 = 452;
     const SETXATTRAT: i64 = 463;
     const REMOVEXATTRAT: i64 = 466;
 
-    /// With it, the same machine has the calls once more, for programs with short pointers.
+    /// x32: the same machine has the calls again, for programs with short pointers.
     #[cfg(target_arch = "x86_64")]
     const X32: i64 = 0x4000_0000;
-    /// Those of [`REFUSED`] that have numbers of their own then, `execve` first.
+    /// Calls of [`REFUSED`] that have their own x32 numbers, `execve` first.
     #[cfg(target_arch = "x86_64")]
     const REFUSED_X32: [i64; 7] = [520, 521, 524, 536, 539, 540, 545];
 
@@ -161,18 +161,19 @@ mod linux {
     }
 
     pub fn restrict_calls() -> Result<(), seccompiler::Error> {
-        // What it is to do is not in its arguments; where there is none, threads start by `clone`.
+        // Its flags are behind a pointer, which seccomp cannot read; without it, threads start by
+        // `clone`.
         refuse([(libc::SYS_clone3, Vec::new())].into(), libc::ENOSYS)?;
         let mut calls: BTreeMap<_, _> = refused().map(|call| (call, Vec::new())).collect();
-        // Threads end with their process, and other processes would not.
+        // Threads end with their process; child processes would not.
         let of_thread = SeccompCmpOp::MaskedEq(u64::from(libc::CLONE_THREAD.unsigned_abs()));
         calls.insert(libc::SYS_clone, vec![first_argument(of_thread, 0)?]);
         // Rust aborts by a signal to itself.
         let own = u64::from(std::process::id());
         calls.insert(libc::SYS_tgkill, vec![first_argument(SeccompCmpOp::Ne, own)?]);
-        // What a process asks of its own limits.
+        // A process may query its own limits.
         calls.insert(libc::SYS_prlimit64, vec![first_argument(SeccompCmpOp::Ne, 0)?]);
-        // As the system refuses what is not permitted.
+        // The error of operations that are not permitted.
         refuse(calls, libc::EPERM)
     }
 
@@ -220,7 +221,7 @@ mod linux {
 
         use super::*;
 
-        /// On a thread, which alone is restricted.
+        /// Runs on a thread, which alone is restricted.
         fn restricted<T: Send + 'static>(
             read: &Path,
             written: &Path,
@@ -235,7 +236,7 @@ mod linux {
             thread.join().unwrap()
         }
 
-        /// Whether limits may be set; they stay as they are.
+        /// Returns true if limits may be set; leaves them as they are.
         fn limits(process: Option<Pid>) -> bool {
             prlimit(process, Resource::Core, getrlimit(Resource::Core)).is_ok()
         }

@@ -1,8 +1,8 @@
-//! `/v1/sql`: any query in SQL, its rows sent as they come.
+//! `/v1/sql`: any SQL query, its rows streamed.
 //!
-//! [`sql_request`] reads the query, [`sending`] sends the rows. What may be asked, and the limits of it,
-//! are those of [`crate::sql`]: a query that meets the limit of time or of memory is refused with 422
-//! and the limit's name; one that meets the limit of rows is cut off, and says so.
+//! [`sql_request`] reads the query, [`sending`] sends the rows. Statements and limits are those of
+//! [`crate::sql`]: a query that exceeds its time or memory is refused with 422 and the limit's
+//! name; one that exceeds the limit of rows is truncated, and says so.
 
 mod sending;
 mod sql_request;
@@ -19,7 +19,7 @@ use super::snapshots::Snapshot;
 use crate::error::Error;
 use crate::sql::Limits;
 
-/// The query of a request in SQL; `None` where it has none.
+/// Statement of a request; `None` if it has none.
 pub fn text(request: &Request) -> Option<String> {
     SqlRequest::read(request).ok().map(|wanted| wanted.sql)
 }
@@ -30,8 +30,7 @@ pub async fn answer(service: &Service, request: &Request) -> Answer {
     let limits = service.settings.sql.at_most(wanted.time, wanted.rows);
     let snapshot = service.snapshots.at(wanted.version).await?;
     let query = wanted.query(snapshot.version(), limits);
-    // The same query has the same answer as long as there is no other data, unless it asks for
-    // more than the data.
+    // The same query on the same data gives the same rows, unless it reads more than the data.
     let tag = tag(&wanted, &snapshot, limits);
     if request.method == Method::GET && is_known(request, &tag) {
         let described = {
@@ -54,7 +53,7 @@ pub async fn answer(service: &Service, request: &Request) -> Answer {
     })
 }
 
-/// Weak: rows in no order that was asked for may come in another one.
+/// Entity tag. Weak: without `ORDER BY`, rows may come in another order.
 fn tag(wanted: &SqlRequest, snapshot: &Snapshot, limits: Limits) -> String {
     let format = super::download::file_type(wanted.format).ending;
     let asked = format!(

@@ -1,10 +1,10 @@
-//! The rows of a query on their way to a client.
+//! Streams the rows of a query to a client.
 //!
-//! What fits into the first part is sent as a whole, with headers that tell the outcome. Of more, the
-//! first part is sent when it is full and the rest as it comes: a cut is noted behind the last row
-//! then, and what goes wrong breaks the body off, so that nobody takes a part for the whole. Rows are
-//! computed and written on other threads than those that talk to clients, and no longer than
-//! somebody wants them; a query does not wait for a client that reads slowly.
+//! A result that fits into the first part is sent as a whole, with headers that tell the outcome.
+//! Otherwise the first part is sent when it is full, and the rest as it comes; a truncation is then
+//! noted behind the last row, and an error aborts the body, so that no client takes a part for the
+//! whole. Rows are computed and encoded on the compute pool, and no longer than the client stays; a
+//! query does not wait for a client that reads slowly.
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -32,20 +32,19 @@ use crate::error::{Error, Result};
 use crate::report::{Format, Writer};
 use crate::sql::{Deliveries, Limits};
 
-/// Says that rows were cut off, and by which limit.
+/// Header that tells of truncated rows, and the limit.
 const CUT: HeaderName = HeaderName::from_static("uptally-cut");
-/// Of the first part: most results are smaller, and have their outcome in the headers.
+/// Size of the first part: most results are smaller, and have their outcome in the headers.
 const FIRST_BYTES_MAX: usize = 4 << 20;
-/// Of each later part, roughly.
+/// Size of each later part, roughly.
 const PART_BYTES: usize = 64 << 10;
 const PARTS_AHEAD: usize = 2;
-/// Bytes that are sent at once; a client that takes so few is not idle.
+/// Bytes sent at once; a client that takes so few is not idle.
 const SENT_BYTES: usize = 256 << 10;
-/// Of the rows that are written at once, roughly: what is written waits for the client in memory.
+/// Size of rows encoded at once, roughly: the encoded bytes wait for the client in memory.
 const WRITTEN_BYTES: usize = 512 << 10;
 
-/// What is in memory of an answer beside its first part: rows that are written, and what is sent behind
-/// that part.
+/// Memory of a response besides its first part: encoded rows, and parts on their way.
 fn behind_bytes(format: Format) -> usize {
     match format {
         Format::Parquet => 8 << 20,
@@ -54,7 +53,7 @@ fn behind_bytes(format: Format) -> usize {
     }
 }
 
-/// The first part of an answer, which has room in memory as it grows.
+/// First part of a response; reserves memory as it grows.
 struct FirstPart {
     bytes: Vec<u8>,
     behind_bytes: usize,
@@ -63,7 +62,7 @@ struct FirstPart {
 
 impl FirstPart {
     /// # Errors
-    /// Where there is no memory for what is made before the first byte.
+    /// If there is no memory for what precedes the first byte.
     fn new(budget: &Arc<Budget>, format: Format) -> Result<Self> {
         let behind_bytes = behind_bytes(format) + REQUEST_BYTES;
         let share = budget.take(Client::current(), behind_bytes)?;
@@ -71,13 +70,13 @@ impl FirstPart {
     }
 
     /// # Errors
-    /// Where there is no memory for them.
+    /// If there is no memory for the bytes.
     fn extend(&mut self, bytes: &[u8]) -> Result<()> {
         self.bytes.extend_from_slice(bytes);
         self.share.resize(self.bytes.len() + self.behind_bytes)
     }
 
-    /// There is nothing behind it.
+    /// Releases what is reserved for later parts: there are none.
     fn end(mut self) -> Result<Self> {
         self.share.resize(self.bytes.len() + REQUEST_BYTES)?;
         Ok(self)
@@ -88,16 +87,16 @@ pub struct Asked {
     pub query: SqlQuery,
     pub limits: Limits,
     pub format: Format,
-    /// Where the tables lie, which is nobody's business.
+    /// Folder of the tables, which clients must not see.
     pub folder: PathBuf,
 }
 
-/// What the work makes, on the threads; stopped where nobody waits for it any more.
+/// Runs a future on the pool; aborted when the caller drops this.
 pub async fn on_threads<T: Send + 'static>(
     threads: &Handle,
     work: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
-    // Unlike a task, a set of tasks ends with who holds it.
+    // Unlike a task, a set of tasks is aborted when its holder drops it.
     let mut tasks = JoinSet::new();
     tasks.spawn_on(Client::current().scope(work), threads);
     match tasks.join_next().await {
@@ -108,10 +107,10 @@ pub async fn on_threads<T: Send + 'static>(
     }
 }
 
-/// The answer, and whether it is the same whenever it is asked for over the same data.
+/// Response, and whether the same data always give the same rows.
 ///
 /// # Errors
-/// Where the query cannot be answered, as far as that shows within the first part.
+/// If the query fails before the first part is sent.
 pub async fn reply(service: &Service, asked: Asked) -> Result<(Reply, bool)> {
     let media_type = download::file_type(asked.format).media_type;
     let threads = service.compute.handle();
@@ -148,7 +147,7 @@ async fn first_part(service: Service, asked: Asked) -> Result<(FirstPart, Rest, 
     let described = rows.head().descriptions();
     let writer = Writer::new(format, &described.schema(&rows.schema()))?;
     let folder = is_plan.then_some(folder);
-    // What has batches itself has those of the query.
+    // Formats with batches keep those of the query.
     let has_batches = matches!(format, Format::Arrow | Format::ArrowStream | Format::Parquet);
     let bytes_at_once = if has_batches { usize::MAX } else { WRITTEN_BYTES };
     let mut writing = Writing { rows, bytes_at_once, unwritten: None, writer, limits, folder };
@@ -163,21 +162,21 @@ async fn first_part(service: Service, asked: Asked) -> Result<(FirstPart, Rest, 
     Ok((first, Rest::More(Box::new(writing)), is_repeatable))
 }
 
-/// Rows on their way into a format.
+/// Encoder of rows, with its state.
 struct Writing {
     rows: Rows,
-    /// Of a batch, roughly.
+    /// Bytes of a batch encoded at once, roughly.
     bytes_at_once: usize,
-    /// What is left of a batch.
+    /// Rest of a batch.
     unwritten: Option<Unwritten>,
     writer: Writer,
     limits: Limits,
-    /// Where it must not show.
+    /// Folder to remove from plans.
     folder: Option<PathBuf>,
 }
 
 impl Writing {
-    /// Whether there was more.
+    /// Encodes more rows; returns false after the last.
     async fn write_more(&mut self) -> Result<bool> {
         if self.unwritten.is_none() {
             let batch = self.rows.next().await.transpose()?;
@@ -224,7 +223,7 @@ impl Writing {
     }
 }
 
-/// Whether all of the part was taken; more is written once little of it is left.
+/// Sends the part; returns true if the client took it. Completes when little of it is left.
 async fn sent(mut part: Bytes, sender: &mpsc::Sender<Result<Bytes>>) -> bool {
     loop {
         let next = part.split_to(part.len().min(SENT_BYTES));
@@ -237,7 +236,7 @@ async fn sent(mut part: Bytes, sender: &mpsc::Sender<Result<Bytes>>) -> bool {
     }
 }
 
-/// Rows of a batch, of which a number is written at once.
+/// Rest of a batch, encoded by a number of rows at once.
 struct Unwritten {
     rows: RecordBatch,
     at_once: usize,
@@ -250,7 +249,7 @@ impl Unwritten {
         Self { rows, at_once: at_once.max(1) }
     }
 
-    /// Those to be written next, and the rest, if any.
+    /// Rows to encode next, and the rest, if any.
     fn split(self) -> (RecordBatch, Option<Self>) {
         let Self { rows, at_once } = self;
         if rows.num_rows() <= at_once {
@@ -261,9 +260,9 @@ impl Unwritten {
     }
 }
 
-/// The body; the query ends with it.
+/// Body; dropping it cancels the query.
 struct Parts {
-    /// What is not sent yet of a part.
+    /// Unsent rest of a part.
     part: Bytes,
     parts: mpsc::Receiver<Result<Bytes>>,
     deliveries: Deliveries,
@@ -286,7 +285,7 @@ impl Stream for Parts {
     }
 }
 
-/// Rows of a plan, without the folder that its scans name.
+/// Rows of a plan without the folder that its scans name.
 fn without(batch: &RecordBatch, folder: &std::path::Path) -> Result<RecordBatch> {
     let columns = batch.columns().iter().map(|column| -> ArrayRef {
         if column.data_type() != &DataType::Utf8 {
@@ -307,7 +306,7 @@ mod tests {
 
     #[test]
     fn an_answer_takes_memory_as_it_is_made() {
-        // A client has half of it.
+        // A client may have half of it.
         let budget = Arc::new(Budget::new(8 << 20));
         let is_free = |bytes: usize| budget.take(Client::Own, bytes).is_ok();
         let mut first = FirstPart::new(&budget, Format::Csv).unwrap();

@@ -1,4 +1,4 @@
-//! The query: its text, the values of its parameters, and how the rows are wanted.
+//! Request with an SQL query: its statement, parameter values, and the format of the rows.
 
 use std::time::Duration;
 
@@ -26,11 +26,11 @@ pub struct SqlRequest {
 }
 
 impl SqlRequest {
-    /// From the query of a `GET`; from a body that is SQL, with options in the query; or from one that
-    /// is a JSON object.
+    /// Reads the query of a `GET`; a body of SQL, with options in the query; or a body that is a
+    /// JSON object.
     ///
     /// # Errors
-    /// Names what is no option, or has not the value that it should.
+    /// Names the unknown or malformed option.
     pub fn read(request: &Request) -> Answer<Self> {
         let mut fields = Map::new();
         for (name, value) in request.query.each()? {
@@ -41,7 +41,7 @@ impl SqlRequest {
             let body = str::from_utf8(&request.body)
                 .map_err(|_| Refusal::wrong("the body is not UTF-8"))?
                 .trim();
-            // No statement starts so.
+            // No SQL statement begins like this.
             if body.starts_with('{') {
                 match serde_json::from_str(body) {
                     Ok(Value::Object(given)) => fields.extend(given),
@@ -97,7 +97,7 @@ impl SqlRequest {
         }
     }
 
-    /// The query over a version of the data, within the limits.
+    /// Query at a version of the data, within the limits.
     pub fn query(&self, version: u64, limits: Limits) -> SqlQuery {
         let query = SqlQuery::new(version, self.sql.as_str(), limits);
         match &self.params {
@@ -107,7 +107,7 @@ impl SqlRequest {
     }
 }
 
-/// What the client would rather have; CSV where it takes anything.
+/// Format that `Accept` prefers; CSV if the client accepts anything.
 fn accepted_format(request: &Request) -> Format {
     let offered =
         FORMATS.iter().map(|(_, format)| *format).filter(|format| *format != Format::Table);
@@ -128,14 +128,14 @@ fn text(value: &Value) -> std::result::Result<&str, String> {
     value.as_str().ok_or_else(|| format!("{value} is not a text"))
 }
 
-/// Also as text, as a query has it.
+/// Parses an integer, also from text, as a query string has it.
 fn integer(value: &Value, least: u64) -> std::result::Result<u64, String> {
     let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
     let number = number.filter(|number| (least..=i64::MAX as u64).contains(number));
     number.ok_or_else(|| format!("expected a whole number from {least} on"))
 }
 
-/// Also as the text of JSON, as a query has it.
+/// Parses parameter values, also from JSON text, as a query string has it.
 fn values(value: Value) -> std::result::Result<Option<Value>, String> {
     let value = match value {
         Value::String(text) => {

@@ -1,8 +1,8 @@
-//! Pools of processes that say what they hear.
+//! Pools of processes that echo.
 
 use super::*;
 
-/// Answers each greeting, and then whatever it hears, by the same bytes.
+/// Pool of processes that answer with the same bytes.
 fn echoing(at_once: usize) -> Pool {
     pool("exec cat <&0 >&0", at_once)
 }
@@ -49,7 +49,7 @@ async fn whoever_finds_no_turn_hears_that_the_time_is_over() {
     let held = pool.lease(WorkKind::Long, terms(LONG)).await.unwrap();
     let waits = pool.lease(WorkKind::Long, terms(Duration::ZERO));
     assert!(matches!(waits.await, Err(LeaseError::Time)));
-    // Work of the other kind has a turn of its own.
+    // The other kind of work has its own permits.
     pool.lease(WorkKind::Short, terms(LONG)).await.unwrap().keep();
     held.keep();
 }
@@ -82,7 +82,7 @@ async fn what_makes_a_process_ready_is_heard_once() {
     }
 }
 
-/// Answers a greeting, grows, answers by an empty frame, and then echoes.
+/// Answers a greeting, grows, answers with an empty frame, and then echoes.
 #[cfg(target_os = "linux")]
 const GROWING: &str = r"
     dd bs=5 count=1 <&0 >&0 2>/dev/null
@@ -121,7 +121,7 @@ async fn a_process_that_is_killed_is_told_and_the_next_one_works() {
     kill(lease.process().unwrap());
     assert!(matches!(lease.receive().await, Err(LeaseError::Killed)));
     drop(lease);
-    // One that is idle as well.
+    // Idle processes too.
     let lease = pool.lease(WorkKind::Long, terms(LONG)).await.unwrap();
     let process = lease.process().unwrap();
     lease.keep();
@@ -140,7 +140,7 @@ async fn a_process_that_is_killed_is_told_and_the_next_one_works() {
     assert!(lease.receive().await.is_ok());
 }
 
-/// Answers a greeting, hears a frame, and ends.
+/// Error of a process that answers a greeting, receives a frame, and ends.
 async fn lost_by(end: &str) -> LeaseError {
     const HEARD: &str = "dd bs=5 count=1 <&0 >&0 2>/dev/null; dd bs=5 count=1 <&0 >/dev/null 2>&1";
     let pool = pool(&format!("{HEARD}; {end}"), 1);
@@ -164,7 +164,7 @@ async fn a_process_that_grows_beyond_its_terms_is_lost_to_its_memory() {
     let terms = Terms { memory_bytes: 1 << 20, ..terms(LONG) };
     let mut lease = pool.lease(WorkKind::Long, terms).await.unwrap();
     lease.send(5, &[]).await.unwrap();
-    // It may answer before it is looked at.
+    // It may answer before the check.
     let lost = loop {
         if let Err(lost) = lease.receive().await {
             break lost;
