@@ -130,7 +130,7 @@ impl AuditLog {
         let reopened = move || {
             let file = appended(&path);
             file.inspect_err(|error| {
-                tracing::error!(file = ?path, %error, "the audit log was not opened anew");
+                tracing::error!(file = ?path, %error, "the audit log was not reopened");
             })
         };
         Self::start(file, reopened, LINES_AHEAD_MAX)
@@ -245,7 +245,7 @@ impl<W: Write> Sink<W> {
             Ok(()) if self.lost > 0 => {
                 tracing::warn!(
                     lost = self.lost,
-                    "the audit log is written again; lines are missing"
+                    "the audit log can be written again; lines were lost"
                 );
                 self.lost = 0;
             }

@@ -97,7 +97,7 @@ impl Share {
             whole.give_back(bytes);
         }
         Err(Error::Busy(
-            "the memory for what clients send and are sent is taken (--memory); try again later"
+            "the memory for requests and responses is in use (--memory); try again later"
                 .to_owned(),
         ))
     }

@@ -75,7 +75,9 @@ impl ComputePool {
         };
         match tokio::time::timeout(limit, asked).await {
             Ok(Ok(made)) => Ok(made?),
-            Ok(Err(error)) => Err(Error::bug(format!("a query broke off: {error}")).into()),
+            Ok(Err(error)) => {
+                Err(Error::bug(format!("a query ended unexpectedly: {error}")).into())
+            }
             Err(_) => Err(Refusal::unavailable(format!(
                 "the answer takes longer than {}, the limit of --query-time",
                 humantime::format_duration(limit)
@@ -91,7 +93,9 @@ impl ComputePool {
         let handle = self.handle().clone();
         self.run(async move {
             let done = handle.spawn_blocking(work).await;
-            done.unwrap_or_else(|error| Err(Error::bug(format!("a query broke off: {error}"))))
+            done.unwrap_or_else(|error| {
+                Err(Error::bug(format!("a query ended unexpectedly: {error}")))
+            })
         })
         .await
     }

@@ -133,7 +133,7 @@ fn of_unknown(segment: &Segment, options: &Options, polled: &Polled) -> String {
     let why = match (options.scope, options.max_gap_us) {
         _ if !polled.ever => "the store was not polled up to the end of the range".to_owned(),
         (Scope::Interval, _) if !segment.is_open => {
-            "scope = interval: no business interval, so no poll is asked".to_owned()
+            "scope = interval: outside business hours, so no poll counts".to_owned()
         }
         (_, Some(gap_us)) if polled.in_piece_of(segment) => {
             format!("max_gap = {}: no poll is that near", duration_text(gap_us))

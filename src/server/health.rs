@@ -23,7 +23,7 @@ pub async fn readyz(service: &Service) -> Answer {
     }
     let snapshot = service.snapshots.newest().await?;
     if !snapshot.dataset.exists() {
-        tracing::error!(folder = ?snapshot.dataset.folder(), "the data is not where it was");
+        tracing::error!(folder = ?snapshot.dataset.folder(), "the data folder is missing");
         return Err(Refusal::unavailable("the data cannot be read; the server's log says why"));
     }
     let ready = json!({

@@ -102,7 +102,7 @@ pub fn remove(path: &Path, id: &str) -> Result<usize> {
     let named: HashSet<_> = named.map(Key::hash).collect();
     if named.is_empty() {
         return Err(Error::Argument(format!(
-            "{path:?} has no key with the id {id:?}; `uptally keys list` tells their ids"
+            "{path:?} has no key with the id {id:?}; `uptally keys list` shows the ids"
         )));
     }
     if named.len() > 1 {
@@ -209,7 +209,7 @@ mod tests {
         let kept = std::fs::read_to_string(&path).unwrap();
         assert_eq!(kept, format!("# of the office\n\n{second} of Ann\n#{first}"));
         let gone = remove(&path, &made[0].id.to_string()).unwrap_err().sentence();
-        assert!(gone.contains("`uptally keys list` tells their ids"), "{gone}");
+        assert!(gone.contains("`uptally keys list` shows the ids"), "{gone}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), kept);
         assert_eq!(remove(&path, &made[1].id.to_string()).unwrap(), 0);
         assert!(read(&path).unwrap().is_empty());

@@ -109,15 +109,20 @@ impl Keyring {
                 let count = keys.len();
                 state.keys = Arc::new(keys);
                 match count {
-                    0 => tracing::warn!(file = ?self.0.path, "no key is left; nobody is let in"),
+                    0 => {
+                        tracing::warn!(file = ?self.0.path, "no key is left; every key is refused")
+                    }
                     _ => {
-                        tracing::info!(file = ?self.0.path, keys = count, "the keys were read again")
+                        tracing::info!(file = ?self.0.path, keys = count, "the keys were reloaded")
                     }
                 }
             }
             Err(error) => {
                 let error = error.sentence();
-                tracing::error!(error, "the keys were not read again; those from before hold");
+                tracing::error!(
+                    error,
+                    "the keys were not reloaded; the previous ones stay in force"
+                );
             }
         }
     }

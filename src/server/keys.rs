@@ -240,7 +240,7 @@ impl Denied {
 impl fmt::Display for Denied {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown => formatter.write_str("the key is not one of this server's"),
+            Self::Unknown => formatter.write_str("the key is not known to this server"),
             Self::Expired { key, at } => {
                 let at = instant_text(*at);
                 write!(formatter, "the key {key} expired at {at}; ask for a new one")

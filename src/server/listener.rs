@@ -113,7 +113,7 @@ impl Connection {
         let evicted = self.permit.evicted();
         tokio::select! {
             () = self.open(stream, tls) => {}
-            () = evicted => tracing::debug!("a silent client gave its permit up"),
+            () = evicted => tracing::debug!("a silent client was evicted"),
         }
     }
 
@@ -163,7 +163,7 @@ impl Connection {
             tokio::select! {
                 ended = connection.as_mut() => {
                     if let Err(error) = ended {
-                        tracing::debug!(%error, "a connection broke off");
+                        tracing::debug!(%error, "a connection failed");
                     }
                     return;
                 }
@@ -174,7 +174,7 @@ impl Connection {
                     }
                 }
                 () = tracker.stalled(self.times.stall) => {
-                    tracing::debug!("a client did not take its answer");
+                    tracing::debug!("a client stalled");
                     return;
                 }
             }

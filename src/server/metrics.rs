@@ -48,9 +48,9 @@ impl Metrics {
         // From a tenth of a millisecond to about seven minutes.
         let of_route = || Histogram::new(exponential_buckets(0.0001, 4.0, 12));
         let seconds: Family<_, _, fn() -> Histogram> = Family::new_with_constructor(of_route);
-        registry.register("http_request_seconds", "Time to the answer", seconds.clone());
+        registry.register("http_request_seconds", "Time from request to response", seconds.clone());
         let triggers = Family::<Outcome, Counter>::default();
-        registry.register("triggers", "Reports asked for, by what became of it", triggers.clone());
+        registry.register("triggers", "Report triggers by outcome", triggers.clone());
         registry.register_collector(Box::new(States(jobs)));
         Self { registry: Mutex::new(registry), requests, seconds, triggers }
     }

@@ -167,7 +167,7 @@ pub async fn run(
     let reports = async {
         let _ = is_stopping.await;
         if tokio::time::timeout(DRAIN_TIME, service.jobs.drain()).await.is_err() {
-            tracing::warn!("some reports were not finished; they are made after the next start");
+            tracing::warn!("some reports did not finish; they run again after the next start");
         }
     };
     let router = match tls {

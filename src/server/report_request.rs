@@ -151,7 +151,7 @@ fn is_option(name: &str) -> bool {
 fn unknown(name: &str) -> String {
     if COMMAND_LINE_ONLY.contains(&name) {
         return format!(
-            "{name}: is an option of the command line alone; what the server reads, writes and uses is set where it is started"
+            "{name}: is an option of the command line; set it when starting the server"
         );
     }
     format!(

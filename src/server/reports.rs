@@ -74,9 +74,10 @@ async fn resolve(service: &Service, wanted: ReportRequest) -> Answer<ResolvedReq
         )));
     }
     snapshot.check_zone(wanted.options.default_time_zone)?;
-    let now = wanted.now.or(snapshot.latest_poll).ok_or_else(|| {
-        Refusal::wrong("there is no poll to look back from; expected polls, or the option now")
-    })?;
+    let now = wanted
+        .now
+        .or(snapshot.latest_poll)
+        .ok_or_else(|| Refusal::wrong("no poll to look back from; load polls or specify now"))?;
     let wanted = ReportRequest { now: None, as_of: None, ..wanted };
     let (version, fingerprint) = (snapshot.version(), snapshot.fingerprint);
     let zone_rules = snapshot.dataset.zone_edition(version);
@@ -173,7 +174,7 @@ pub fn list(service: &Service, request: &Request) -> Answer {
     })?;
     let before = match request.query.one("cursor")? {
         Some(cursor) => Some(sequence_of(cursor).ok_or_else(|| {
-            Refusal::wrong(format!("cursor: {cursor:?} is none that this list gave out"))
+            Refusal::wrong(format!("cursor: {cursor:?} is not from this list; expected a next_cursor, or nothing for the first page"))
         })?),
         None => None,
     };
@@ -265,16 +266,15 @@ pub async fn delete(service: &Service, request: &Request, role: Role) -> Answer 
 fn refusal(refused: Refused) -> Refusal {
     match refused {
         Refused::QueueFull => {
-            let detail =
-                "too many reports wait for their turn, as --max-queue says; try again later";
+            let detail = "too many reports are queued (--max-queue); try again later";
             Refusal::new(StatusCode::TOO_MANY_REQUESTS, detail).after_seconds(2)
         }
         Refused::OtherRequest => Refusal::new(
             StatusCode::UNPROCESSABLE_ENTITY,
-            "Idempotency-Key: was given before, with a request for something else",
+            "Idempotency-Key: came with a different request before; use a new key",
         ),
         Refused::NotThere => {
-            Refusal::new(StatusCode::CONFLICT, "the report is changing; ask again")
+            Refusal::new(StatusCode::CONFLICT, "the report is changing; try again")
         }
         Refused::Unwritten(sentence) => Refusal::unavailable(sentence),
         Refused::Stopping => Refusal::unavailable("the server is stopping"),

@@ -49,19 +49,20 @@ impl Request {
         if kind.eq_ignore_ascii_case("multipart/form-data") {
             let pairs = parts(content_type, self.body.clone()).await;
             return each_once(pairs.map_err(|error| {
-                Refusal::wrong(format!("the body is no multipart form: {error}"))
+                Refusal::wrong(format!("the body is not a multipart form: {error}"))
             })?);
         }
         let is_form = kind.eq_ignore_ascii_case("application/x-www-form-urlencoded");
         if is_form && !self.body.trim_ascii_start().starts_with(b"{") {
             let pairs = serde_urlencoded::from_bytes(&self.body);
             return each_once(
-                pairs.map_err(|error| Refusal::wrong(format!("the body is no form: {error}")))?,
+                pairs
+                    .map_err(|error| Refusal::wrong(format!("the body is not a form: {error}")))?,
             );
         }
         match serde_json::from_slice(&self.body) {
             Ok(Value::Object(fields)) => Ok(fields),
-            Ok(_) => Err(Refusal::wrong("the body is JSON, but no object of options")),
+            Ok(_) => Err(Refusal::wrong("the body is JSON, but not an object of options")),
             Err(error) => Err(Refusal::wrong(format!("the body is not JSON: {error}"))),
         }
     }

@@ -62,7 +62,7 @@ pub async fn read_body<B: Buf>(
     let mut body = std::pin::pin!(body);
     while let Some(chunk) = body.next().await {
         let mut chunk =
-            chunk.map_err(|error| Refusal::wrong(format!("the body broke off: {error}")))?;
+            chunk.map_err(|error| Refusal::wrong(format!("the body ended early: {error}")))?;
         if read.len() + chunk.remaining() > bytes_max {
             return Err(too_long());
         }

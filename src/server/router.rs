@@ -318,7 +318,7 @@ fn names(methods: &[&'static Method]) -> String {
 }
 
 fn other_methods(method: &Method, path: &str, methods: &str) -> Refusal {
-    let detail = format!("{path:?} is not there for {method}; expected {methods}");
+    let detail = format!("{path:?} does not allow {method}; expected {methods}");
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, detail).with(ALLOW, methods)
 }
 

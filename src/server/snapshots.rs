@@ -54,7 +54,7 @@ impl Snapshot {
         match rules.zone(zone.as_str()) {
             Some(_) => Ok(()),
             None => Err(Refusal::wrong(format!(
-                "default_timezone: the zone rules {} of the data know no {zone}",
+                "default_timezone: the zone rules {} of the data have no zone {zone}",
                 rules.edition()
             ))),
         }
@@ -154,5 +154,5 @@ impl Snapshots {
 
 /// Does not name the folder, which clients must not see.
 fn nothing_loaded() -> Refusal {
-    Refusal::unavailable("nothing was loaded yet; run `uptally ingest` first")
+    Refusal::unavailable("no data loaded; run `uptally ingest` first")
 }

@@ -142,7 +142,7 @@ impl Question {
             "cursor" => {
                 let after = id_of(value);
                 self.after = Some(
-                    after.ok_or_else(|| format!("{value:?} is none that this list gave out; expected a next_cursor, or nothing for the first page"))?,
+                    after.ok_or_else(|| format!("{value:?} is not from this list; expected a next_cursor, or nothing for the first page"))?,
                 );
             }
             "prefix" => self.prefix = value.to_owned(),

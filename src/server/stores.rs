@@ -160,7 +160,7 @@ fn zone(snapshot: &Snapshot, name: &str) -> Result<Zone> {
 fn unknown(name: &str, named: &[&str]) -> Refusal {
     let beside = named.iter().map(|name| format!(", {name}")).collect::<String>();
     Refusal::wrong(format!(
-        "{name}: is not an option here; expected from, to, as_of{beside}, or an option of a report that says what the numbers mean, like max_gap"
+        "{name}: is not an option here; expected from, to, as_of{beside}, or an option of the figures, like max_gap"
     ))
 }
 
@@ -170,9 +170,9 @@ fn version(text: &str) -> Answer<u64> {
 }
 
 fn range(from: Option<i64>, to: Option<i64>, latest: Option<i64>, days_max: i64) -> Answer<Span> {
-    let to = to.or(latest).ok_or_else(|| {
-        Refusal::wrong("to: there is no poll to look back from; expected an instant")
-    })?;
+    let to = to
+        .or(latest)
+        .ok_or_else(|| Refusal::wrong("to: no poll to look back from; load polls or specify to"))?;
     let from = from.unwrap_or(to - Window::LONGEST.length_us());
     let range = Span::new(from, to)
         .ok_or_else(|| Refusal::wrong("from: is not before to; expected an earlier instant"))?;

@@ -47,7 +47,7 @@ impl ServerSocket {
         let answer = frames::read(&mut *reader, usize::MAX)?;
         if answer.kind != kind {
             // The query was over, and this frame is the next one, which nobody would answer.
-            tracing::error!("the server answers something else than it was asked");
+            tracing::error!("the server answered a different request");
             std::process::exit(1);
         }
         Ok(answer)
@@ -65,7 +65,7 @@ pub fn end_with_parent() {
     {
         let kill = Some(rustix::process::Signal::KILL);
         if let Err(error) = rustix::process::set_parent_process_death_signal(kill) {
-            tracing::debug!(%error, "a process for queries may outlive the server");
+            tracing::debug!(%error, "a worker process may outlive the server");
         }
     }
 }
@@ -75,7 +75,7 @@ pub fn end_with_parent() {
 pub fn lower_priority() {
     const NICE: i32 = 5;
     if let Err(error) = rustix::process::nice(NICE) {
-        tracing::debug!(%error, "processes for queries compete with the server");
+        tracing::debug!(%error, "worker processes compete with the server");
     }
 }
 
@@ -93,7 +93,7 @@ pub fn exit_on_panic() {
 pub fn end_before_others() {
     #[cfg(target_os = "linux")]
     if let Err(error) = std::fs::write("/proc/self/oom_score_adj", "1000") {
-        tracing::debug!(%error, "where memory runs out, the server may end before its queries");
+        tracing::debug!(%error, "if memory runs out, the system may end the server before its workers");
     }
 }
 
@@ -107,7 +107,7 @@ pub fn limit_memory(bytes: usize) {
         let limit = getrlimit(resource).maximum.map_or(limit, |maximum| maximum.min(limit));
         let limit = Rlimit { current: Some(limit), maximum: Some(limit) };
         if let Err(error) = setrlimit(resource, limit) {
-            tracing::debug!(%error, ?resource, "a process for queries has no limit of its own");
+            tracing::debug!(%error, ?resource, "a worker process has no limit of its own");
         }
     }
 }

@@ -202,7 +202,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some((worker, _)) = self.lent.take() {
-            tracing::debug!(process = worker.id(), "a process for queries is ended");
+            tracing::debug!(process = worker.id(), "a worker process is ended");
             self.pool.discard(worker);
         }
     }

@@ -270,7 +270,7 @@ impl Shared {
     }
 
     fn start_failed(&self, error: &io::Error) {
-        tracing::error!(%error, program = ?self.program.path, "a process for queries has not started");
+        tracing::error!(%error, program = ?self.program.path, "a worker process did not start");
         let mut state = self.state();
         state.alive -= 1;
         state.starting -= 1;

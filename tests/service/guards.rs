@@ -94,7 +94,7 @@ fn a_key_is_refused_from_its_expiry_on_and_within_a_second_of_its_removal() {
         let refused = ask(&removed, EXPIRES_AT + SECOND).await;
         assert_eq!(
             (refused.status(), refused.detail().as_str()),
-            (401, "the key is not one of this server's")
+            (401, "the key is not known to this server")
         );
     });
 }

@@ -64,7 +64,7 @@ fn a_list_names_keys_that_can_be_removed_and_never_shows_them() {
     assert!(succeeded && printed.is_empty() && said.is_empty(), "{printed} {said}");
     assert_eq!(listed(folder), lines[1..]);
     let (_, said, succeeded) = keys(folder, &["remove", id, "keys"]);
-    assert!(!succeeded && said.contains("`uptally keys list` tells their ids"), "{said}");
+    assert!(!succeeded && said.contains("`uptally keys list` shows the ids"), "{said}");
     let (_, said, succeeded) = keys(folder, &["remove", &lines[1][0], "keys"]);
     assert!(succeeded && said.contains("no key is left"), "{said}");
     assert_eq!(listed(folder), [[""; 0]; 0]);
@@ -100,13 +100,13 @@ fn a_server_takes_changes_of_its_keys_on_and_lives_through_sighup() {
     let before = std::fs::read(&path).unwrap();
     std::fs::write(&path, "root abc\n").unwrap();
     server.signal("HUP");
-    let told = server.says("were not read again");
+    let told = server.says("were not reloaded");
     assert!(told.contains("is not one of read, run, admin"), "{told}");
     assert_eq!(status(&server, &second), "200");
     std::fs::write(&path, before).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o620)).unwrap();
     server.signal("HUP");
-    while !server.says("were not read again").contains("chmod go-w") {}
+    while !server.says("were not reloaded").contains("chmod go-w") {}
     assert_eq!(status(&server, &first), "200");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     let id = listed(folder.path())[0][0].clone();

@@ -262,10 +262,10 @@ fn what_is_missing_or_malformed_is_named() {
             (post("/get_report", &[], "{\"report_id\": 7}"), "report_id: 7 is not a text"),
             (post("/get_report", &[], "report"), "the body is not JSON"),
             (post("/get_report", MULTIPART, "--cut--\r\n"), "report_id: is missing"),
-            (post("/get_report", MULTIPART, "report_id=ID"), "the body is no multipart form"),
+            (post("/get_report", MULTIPART, "report_id=ID"), "the body is not a multipart form"),
             (
                 post("/get_report", &["content-type: multipart/form-data"], PARTS),
-                "the body is no multipart form",
+                "the body is not a multipart form",
             ),
             (post("/get_report", FORM, "report_id=a&report_id=b"), "report_id: is given more than"),
             (get("/download_report", &[]), "file_path: is missing"),

@@ -294,7 +294,7 @@ fn an_option_that_is_none_is_refused_before_anything_runs() {
             (r#"{"store": ["nobody"]}"#, "store: there is no store \"nobody\" in the data"),
             (r#"{"as_of": 7}"#, "there is no version 7; expected 1 to 1"),
             (r#"{"now": 5}"#, "now: 5 is not a text"),
-            ("[]", "the body is JSON, but no object of options"),
+            ("[]", "the body is JSON, but not an object of options"),
             ("{", "the body is not JSON"),
         ] {
             let answer = served.ask("POST", "/v1/reports", &[], body).await;

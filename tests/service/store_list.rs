@@ -222,7 +222,7 @@ fn what_cannot_be_asked_of_the_list_is_named() {
         let cursor = served.get("/v1/stores?limit=1").await.json()["next_cursor"].clone();
         let cursor = cursor.as_str().unwrap().to_owned();
         let near = [&cursor[1..], &cursor.to_uppercase(), &format!("{cursor}0"), "", "x", "%C3%A9"];
-        let cursors = near.map(|near| (format!("cursor={near}"), "none that this list gave out"));
+        let cursors = near.map(|near| (format!("cursor={near}"), "not from this list"));
         let others = [
             ("limit=0", "expected a number from 1 to 10000"),
             ("limit=10001", "expected a number from 1 to 10000"),

@@ -124,7 +124,7 @@ fn a_stretch_in_unknown_state_has_its_true_reason() {
         }
         let week = "from=2023-01-20T00:00:00Z&to=2023-01-22T00:00:00Z";
         let far = "max_gap = 1m: no poll is that near; no_data = unknown";
-        let closed = "scope = interval: no business interval, so no poll is asked";
+        let closed = "scope = interval: outside business hours, so no poll counts";
         let closed = format!("{closed}; no_data = unknown");
         for is_open in [false, true] {
             let query = format!("{week}&max_gap=1m");

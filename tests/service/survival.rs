@@ -144,7 +144,9 @@ fn a_request_sent_again_under_its_key_is_one_request() {
         assert_eq!(send(&served, "a", "{}").await.json()["id"], first);
         let other = send(&served, "a", r#"{"exact": true}"#).await;
         assert_eq!(other.status(), 422);
-        assert!(other.detail().starts_with("Idempotency-Key: was given before"));
+        assert!(
+            other.detail().starts_with("Idempotency-Key: came with a different request before")
+        );
         // The key stands for what was asked then, whatever the newest data is by now.
         let polls = served.data.path().join("more.csv");
         std::fs::write(&polls, "store_id,status,timestamp_utc\nn,up,2023-01-26 00:00:00\n")

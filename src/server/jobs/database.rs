@@ -108,7 +108,7 @@ impl JobDatabase {
     /// Commits all entries or none; they are synced to disk on return.
     pub fn write(&self, entries: &[Entry]) -> Result<()> {
         let written = self.commit(entries).or_else(|error| {
-            tracing::warn!(%error, "the records of reports are opened again");
+            tracing::warn!(%error, "the records of reports are being reopened");
             self.reopen()?;
             self.commit(entries)
         });

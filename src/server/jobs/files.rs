@@ -83,7 +83,7 @@ impl Files {
         let whole = bytes.len() as u64 == written.size_bytes
             && blake3::hash(&bytes).to_hex().as_str() == written.checksum;
         if !whole {
-            tracing::warn!(%id, "the file of a report is broken and will be made again");
+            tracing::warn!(%id, "the file of a report is broken; the report will run again");
             return None;
         }
         let reader = FileReader::try_new(Cursor::new(bytes), None).ok()?;

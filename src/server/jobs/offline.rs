@@ -21,12 +21,12 @@ pub fn read_records(path: &Path) -> Result<StoredRecords> {
         Error::io("read the reports", path, source)
     };
     let torn =
-        "the file is not whole, as when it is copied while a server writes to it; copy it again";
+        "the file is damaged, as when it was copied while a server wrote to it; copy it again";
     // redb may panic on damage that its checksums do not cover.
     match catch_unwind(AssertUnwindSafe(|| read(path))) {
         Ok(Ok(kept)) => Ok(kept),
         Ok(Err(redb::Error::DatabaseAlreadyOpen)) => {
-            Err(failed("a server has them open; ask it, by POST /v1/sql".into()))
+            Err(failed("a server has them open; query it with POST /v1/sql".into()))
         }
         Ok(Err(redb::Error::Io(error)))
             if !matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidData) =>
@@ -35,7 +35,7 @@ pub fn read_records(path: &Path) -> Result<StoredRecords> {
         }
         Ok(Err(error @ redb::Error::UpgradeRequired(_))) => Err(failed(error.into())),
         Ok(Err(error)) => {
-            tracing::debug!(%error, "{path:?} is not whole");
+            tracing::debug!(%error, "{path:?} is damaged");
             Err(failed(torn.into()))
         }
         Err(_) => Err(failed(torn.into())),

@@ -197,7 +197,7 @@ pub async fn rendering(
         }
     };
     let made = inner.compute.handle().spawn_blocking(work).await;
-    made.unwrap_or_else(|error| Err(Error::bug(format!("a rendering broke off: {error}"))))
+    made.unwrap_or_else(|error| Err(Error::bug(format!("rendering ended unexpectedly: {error}"))))
 }
 
 fn make(
@@ -221,7 +221,7 @@ fn make(
         Coding::Zstd => zstd::encode_all(plain.bytes.as_ref(), zstd::DEFAULT_COMPRESSION_LEVEL),
     };
     let packed =
-        packed.map_err(|error| Error::bug(format!("a report cannot be packed: {error}")))?;
+        packed.map_err(|error| Error::bug(format!("a report cannot be compressed: {error}")))?;
     let packed = inner.renderings.take_memory(&inner.compute.budget, packed)?;
     Ok(Some(inner.renderings.keep((job.id, format, coding), packed)))
 }

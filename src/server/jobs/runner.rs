@@ -97,12 +97,12 @@ async fn run_job(inner: Arc<Inner>, job: Arc<Job>, started_at: i64, permit: Perm
             match error {
                 Error::Argument(sentence) => failed(&inner, sentence),
                 // Error messages may name folders, which clients must not see.
-                _ => failed(&inner, "the server could not make it; its log says why"),
+                _ => failed(&inner, "the server could not compute it; its log says why"),
             }
         }
         Ok(Err(broken)) => {
-            tracing::error!(id = %job.id, %broken, "a report broke off");
-            failed(&inner, "the report broke off; this is a bug in uptally")
+            tracing::error!(id = %job.id, %broken, "a report ended unexpectedly");
+            failed(&inner, "the report ended unexpectedly; this is a bug in uptally")
         }
         Err(_) => {
             attempt.abort(&task);
@@ -121,14 +121,13 @@ async fn compute_report(attempt: Arc<Attempt>) -> Result<Finished> {
     let Attempt { inner, job, started_at, .. } = &*attempt;
     let resolved = &job.resolved;
     if job.unread.is_some() {
-        let sentence = "what was asked cannot be read by this version of uptally";
+        let sentence = "the options cannot be read by this version of uptally";
         return Err(Error::Argument(sentence.into()));
     }
     let snapshot = inner.snapshots.open_for_report(resolved.version).await?;
     let snapshot = snapshot.filter(|snapshot| snapshot.fingerprint == resolved.fingerprint);
-    let snapshot = snapshot.ok_or_else(|| {
-        Error::Argument("the data that it was asked of is no longer there".into())
-    })?;
+    let snapshot = snapshot
+        .ok_or_else(|| Error::Argument("the version of the data is no longer there".into()))?;
     let question = resolved.request.report_query(Some(resolved.now));
     let answer = answer(&snapshot.dataset, &question, resolved.request.engine).await?;
     attempt.check_aborted()?;
@@ -150,7 +149,9 @@ async fn write(attempt: &Arc<Attempt>, report: RecordBatch) -> Result<Written> {
         Ok(written)
     };
     let done = tokio::task::spawn_blocking(write).await;
-    done.unwrap_or_else(|error| Err(Error::bug(format!("writing a report broke off: {error}"))))
+    done.unwrap_or_else(|error| {
+        Err(Error::bug(format!("writing a report ended unexpectedly: {error}")))
+    })
 }
 
 fn finished(written: Written, stores: StoreCounts, started_at: i64, finished_at: i64) -> Finished {

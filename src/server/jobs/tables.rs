@@ -99,7 +99,7 @@ impl Jobs {
     /// Reads the report, and requeues it if its file is broken.
     pub fn requeue_if_broken(&self, id: &str) {
         if let Err(error) = LiveReports(self.clone()).rows(id) {
-            tracing::warn!(error = error.sentence(), "a report cannot be looked at");
+            tracing::warn!(error = error.sentence(), "a report cannot be checked");
         }
     }
 }

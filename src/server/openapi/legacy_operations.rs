@@ -10,11 +10,12 @@ use super::operations::{
 use super::problem;
 use warp::http::Method;
 
-const ID_DESCRIPTION: &str = "Id of a report, as `/trigger_report` answered it";
+const ID_DESCRIPTION: &str = "Id of a report, from `/trigger_report`";
 
 pub fn describe(route: &Route, examples: &Examples) -> Operation {
     let told = |summary, parameters, answer: Value| {
-        let missing = [("404", problem("No such report")), ("410", problem("It has expired"))];
+        let missing =
+            [("404", problem("No such report")), ("410", problem("The report has expired"))];
         operation(
             "older clients",
             summary,
@@ -24,13 +25,13 @@ pub fn describe(route: &Route, examples: &Examples) -> Operation {
     };
     let status_or_csv = || {
         answer(
-            "How far it is, or the report",
+            "Progress, or the report",
             &[("application/json", named("Status")), ("text/csv", text()), ("text/plain", text())],
         )
     };
     match route.endpoint {
         Endpoint::ReportDashed | Endpoint::ReportByPath => told(
-            "How far a report is, or the report",
+            "Progress of a report, or the report",
             vec![report_id(examples), query("format", one_of(&["csv", "json"]))],
             status_or_csv(),
         ),
@@ -39,12 +40,12 @@ pub fn describe(route: &Route, examples: &Examples) -> Operation {
             let in_query = query("report_id", uuid());
             let in_query = match route.method == Method::GET {
                 true => required(in_query, ID_DESCRIPTION, id.as_deref()),
-                false => described(in_query, "In place of the body"),
+                false => described(in_query, "Instead of the body"),
             };
             Operation {
                 body: Some(body(id.as_deref())),
                 ..told(
-                    "How far a report is, or the report; the id in the query, a form or JSON",
+                    "Progress of a report, or the report; the id in the query, a form or JSON",
                     vec![in_query],
                     status_or_csv(),
                 )
@@ -54,26 +55,25 @@ pub fn describe(route: &Route, examples: &Examples) -> Operation {
             let name = examples.report.map(|id| format!("reports/store_report_{id}.csv"));
             let path = required(
                 query("file_path", text()),
-                "The `filepath` that `GET /get_report/{id}` answers to clients that want JSON",
+                "The `filepath` that `GET /get_report/{id}` returns to clients that want JSON",
                 name.as_deref(),
             );
             let mut told = told(
-                "The report whose name was given out",
+                "Report by the file name of an earlier response",
                 vec![path],
                 answer("The report", &[("text/csv", text())]),
             );
-            told.responses.insert("409".into(), problem("It is not complete"));
+            told.responses.insert("409".into(), problem("The report is not complete yet"));
             told
         }
         _ => {
-            let mut answer =
-                answer("The id to ask with", &[("application/json", named("ReportId"))]);
+            let mut answer = answer("Id of the report", &[("application/json", named("ReportId"))]);
             answer["links"] = json!({
                 "get_report/{id}": link("get_ReportByPath", "path.id"),
                 "get-report/{id}": link("get_ReportDashed", "path.id"),
                 "get_report": link("get_ReportByName", "query.report_id"),
             });
-            let summary = "Asks for the report without options";
+            let summary = "Trigger a report without options";
             operation("older clients", summary, vec![], [("200", answer)])
         }
     }

@@ -43,11 +43,11 @@ fn document(examples: &Examples) -> Value {
             "license": { "name": "MIT", "identifier": "MIT" },
         },
         "tags": [
-            { "name": "reports", "description": "The native API" },
-            { "name": "stores", "description": "The stores, and each over any range" },
-            { "name": "sql", "description": "Any question in SQL" },
-            { "name": "service", "description": "How the service does" },
-            { "name": "older clients", "description": "Five older services' ways of asking" },
+            { "name": "reports", "description": "Native report API" },
+            { "name": "stores", "description": "List of stores, and figures of each over any range" },
+            { "name": "sql", "description": "SQL queries" },
+            { "name": "service", "description": "Health, metrics and documents" },
+            { "name": "older clients", "description": "Report APIs of five older services" },
         ],
         "paths": paths,
         "components": {
@@ -65,7 +65,7 @@ fn operation(route: &Route, examples: &Examples) -> Value {
     // An endpoint may have several methods, but not several paths with the same method.
     let name = format!("{}_{:?}", route.method.as_str().to_lowercase(), route.endpoint);
     let mut responses = told.responses;
-    responses.insert("default".into(), problem("What went wrong, in a sentence"));
+    responses.insert("default".into(), problem("Sentence about the problem"));
     let mut operation = json!({
         "operationId": name,
         "tags": [told.tag],
@@ -77,7 +77,8 @@ fn operation(route: &Route, examples: &Examples) -> Value {
     let mut notes: Vec<_> = told.note.into_iter().collect();
     if let Some(role) = route.role {
         operation["security"] = json!([{ "bearer": [] }, { "key": [] }, {}]);
-        notes.push(format!("Where the server has keys, needs the role {}.", keyword(ROLES, role)));
+        notes
+            .push(format!("If the server has keys, this needs the role {}.", keyword(ROLES, role)));
     }
     if !notes.is_empty() {
         operation["description"] = json!(notes.join(" "));

@@ -49,21 +49,25 @@ fn service_operation(endpoint: Endpoint) -> Operation {
     let object = || json!({ "type": "object" });
     match endpoint {
         Endpoint::Versions => told(
-            "What was loaded, newest first",
+            "Loads, newest first",
             vec![query("limit", number(1, 1000))],
             kind("application/json", named("Versions")),
         ),
         Endpoint::Livez => {
-            told("Whether the process answers", vec![], kind("application/json", object()))
+            told("Liveness: the process responds", vec![], kind("application/json", object()))
         }
-        Endpoint::Readyz => {
-            told("Whether there is data to report on", vec![], kind("application/json", object()))
-        }
-        Endpoint::Metrics => {
-            told("Counts and times", vec![], kind("application/openmetrics-text", text()))
-        }
+        Endpoint::Readyz => told(
+            "Readiness: data can be read, and triggers recorded",
+            vec![],
+            kind("application/json", object()),
+        ),
+        Endpoint::Metrics => told(
+            "Prometheus metrics: counts and durations",
+            vec![],
+            kind("application/openmetrics-text", text()),
+        ),
         Endpoint::OpenApi => told(
-            "This document; its examples name a store and a report of the data, where the client may read it",
+            "This document; its examples name a store and a report of the data, if the client may read it",
             vec![],
             kind("application/json", object()),
         ),
@@ -72,9 +76,9 @@ fn service_operation(endpoint: Endpoint) -> Operation {
             let file =
                 required(file, "Name of a file that `/docs` refers to", Some("swagger-ui.css"));
             let any = answer("A file of the docs", &[("*/*", text())]);
-            told("A file that the docs need", vec![file], any)
+            told("File of the docs page", vec![file], any)
         }
-        _ => told("These docs, to try out", vec![], kind("text/html", text())),
+        _ => told("Interactive docs", vec![], kind("text/html", text())),
     }
 }
 
@@ -126,7 +130,7 @@ pub fn report_id(examples: &Examples) -> Value {
     let id = examples.report.map(|id| id.to_string());
     required(
         parameter("path", "id", uuid()),
-        "Id of a report: `POST /v1/reports` gives one out, `GET /v1/reports` lists them",
+        "Id of a report: `POST /v1/reports` returns one, `GET /v1/reports` lists them",
         id.as_deref(),
     )
 }

@@ -75,7 +75,7 @@ pub fn schemas() -> Value {
             "incidents": list(span(json!({
                 "downtime_us": time_us("Scheduled open time within the incident"),
                 "is_open": {
-                    "type": "boolean", "description": "Whether it still ran at the end of the range",
+                    "type": "boolean", "description": "True if it was ongoing at the end of the range",
                 },
             }))),
         })),
@@ -132,13 +132,13 @@ fn report_request() -> Value {
             "default_timezone": named("TimeZone"),
             "store": {
                 "type": "array", "items": text(),
-                "description": "Ids of the stores to report on; all without it",
+                "description": "Ids of the stores to report on; all by default",
             },
             "as_of": { "type": "integer", "minimum": 1 },
             "columns": one_of(COLUMNS),
             "exact": {
                 "type": "boolean",
-                "description": "Times as whole microseconds in place of minutes and hours",
+                "description": "Times as whole microseconds instead of minutes and hours",
             },
             "format": one_of(FORMATS),
             "explain": boolean(),
@@ -157,10 +157,10 @@ fn report() -> Value {
         "zone_rules": zone_rules(),
         "now": text(),
         "options": {
-            "type": "object", "description": "In a list without the ids of the stores",
+            "type": "object", "description": "Without the ids of stores in a list",
         },
         "stores_named": {
-            "type": "integer", "description": "Stores that were asked for; 0 for all",
+            "type": "integer", "description": "Number of requested stores; 0 for all",
         },
         "created_at": text(),
         "started_at": or_null("string"),
@@ -175,7 +175,7 @@ fn figures() -> Value {
     json!({
         "uptime_us": time_us("Scheduled open time in which the store was up"),
         "downtime_us": time_us("Scheduled open time in which it was down"),
-        "unknown_us": time_us("Scheduled open time of which no poll tells"),
+        "unknown_us": time_us("Scheduled open time without a known state"),
         "scheduled_us": time_us("Time in which it should have been open, the sum of the others"),
         "uptime_pct": percent(),
         "coverage_pct": percent(),
@@ -207,12 +207,12 @@ fn listed_store() -> Value {
     let instant = |description: &str| json!({ "type": ["string", "null"], "format": "date-time", "description": description });
     object(json!({
         "store_id": text(),
-        "time_zone": { "type": "string", "description": "The zone that counts, IANA name" },
+        "time_zone": { "type": "string", "description": "Effective time zone, IANA name" },
         "uses_default_time_zone": boolean(),
         "uses_default_hours": boolean(),
-        "first_polled_at": instant("Its earliest poll, UTC; null where it was never polled"),
-        "last_polled_at": instant("Its latest poll, UTC; null where it was never polled"),
-        "polls": { "type": "integer", "description": "How many polls there are of it" },
+        "first_polled_at": instant("Earliest poll, UTC; null if it was never polled"),
+        "last_polled_at": instant("Latest poll, UTC; null if it was never polled"),
+        "polls": { "type": "integer", "description": "Number of its polls" },
     }))
 }
 
@@ -223,7 +223,7 @@ fn time_us(description: &str) -> Value {
 fn percent() -> Value {
     json!({
         "type": ["number", "null"],
-        "description": "Percent with two decimals; null where there is nothing to take a share of",
+        "description": "Percent with two decimals; null if the time is zero",
     })
 }
 
@@ -246,7 +246,7 @@ fn span(added: Value) -> Value {
 
 fn stretch() -> Value {
     span(json!({
-        "length_us": time_us("Length of the stretch"), "state": state(), "is_open": boolean(),
+        "length_us": time_us("Length of the segment"), "state": state(), "is_open": boolean(),
         "counts_as": or_null("string"), "poll": or_null("object"), "option": text(),
         "business_hours": list(named("Opening")),
         "zone_rule": object(json!({

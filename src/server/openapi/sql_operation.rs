@@ -30,7 +30,7 @@ pub fn describe(route: &Route) -> Operation {
         ("text/plain", text()),
     ];
     let mut rows = answer(
-        "The rows. Where they are cut off, the header uptally-cut says so, or, where the first of them were sent before that was known, the last line, record or metadata uptally_cut.",
+        "The rows. If they are truncated, the header uptally-cut says so; if the first rows were sent before that was known, the last line, record or metadata uptally_cut does.",
         &kinds,
     );
     rows["headers"] = json!({ "uptally-cut": { "schema": text() } });
@@ -49,7 +49,7 @@ pub fn describe(route: &Route) -> Operation {
     ];
     if route.method == Method::GET {
         let q = query("q", json!({ "type": "string", "minLength": 1 }));
-        parameters.insert(0, required(q, "A statement in SQL", Some(EXAMPLE)));
+        parameters.insert(0, required(q, "SQL statement", Some(EXAMPLE)));
     }
     let body = json!({ "required": true, "content": {
         "application/json": {
@@ -59,17 +59,17 @@ pub fn describe(route: &Route) -> Operation {
         "application/sql": { "schema": text(), "example": EXAMPLE },
         "text/plain": { "schema": text(), "example": EXAMPLE },
     }});
-    let known = json!({ "description": "The client has it already" });
+    let known = json!({ "description": "Not modified" });
     let answers = [
         ("200", rows),
         ("304", known),
-        ("422", problem("The limit of time or of memory was met; the sentence names it")),
+        ("422", problem("The query exceeded its time or memory; the sentence names the limit")),
     ];
-    let summary = "Asks a question in SQL, read-only and within limits";
+    let summary = "Run an SQL query, read-only and within limits";
     Operation {
         body: Some(body),
         note: Some(
-            "Columns of table functions that are lengths of time, `open`, `up`, `down`, `unknown`, `longest` and `downtime`, are whole microseconds: `up / 60000000` are minutes."
+            "Durations in columns of table functions, `open`, `up`, `down`, `unknown`, `longest` and `downtime`, are whole microseconds: `up / 60000000` is minutes."
                 .to_owned(),
         ),
         ..operation("sql", summary, parameters, answers)

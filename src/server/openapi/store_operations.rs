@@ -18,7 +18,8 @@ pub fn describe(endpoint: Endpoint, examples: &Examples) -> Operation {
     match endpoint {
         Endpoint::ListStores => list(),
         Endpoint::Explain => {
-            let summary = "Which poll, hours, zone rule and option made each stretch of a figure";
+            let summary =
+                "Poll, business hours, zone rule and option behind each segment of a figure";
             let store = required(query("store", id()), ID_DESCRIPTION, examples.store.as_deref());
             let mut parameters = vec![store];
             parameters.extend(range_and_options(examples));
@@ -32,17 +33,23 @@ pub fn describe(endpoint: Endpoint, examples: &Examples) -> Operation {
 fn single_store(endpoint: Endpoint, examples: &Examples) -> Operation {
     let (summary, schema, columns) = match endpoint {
         Endpoint::Uptime => (
-            "How long a store was up and down while it should have been open",
+            "Time for which a store was up and down while it should have been open",
             "Uptime",
             store_csv::UPTIME.as_slice(),
         ),
         Endpoint::Timeline => {
-            ("A store's state at every instant", "Timeline", store_csv::TIMELINE.as_slice())
+            ("State of a store at every instant", "Timeline", store_csv::TIMELINE.as_slice())
         }
-        Endpoint::Incidents => {
-            ("When a store was down", "Incidents", store_csv::INCIDENTS.as_slice())
-        }
-        _ => ("When a store should have been open", "Hours", store_csv::HOURS.as_slice()),
+        Endpoint::Incidents => (
+            "Incidents of a store: spans in which it was down",
+            "Incidents",
+            store_csv::INCIDENTS.as_slice(),
+        ),
+        _ => (
+            "Business hours of a store, and when it should have been open",
+            "Hours",
+            store_csv::HOURS.as_slice(),
+        ),
     };
     let store = parameter("path", "id", id());
     let mut parameters = vec![required(store, ID_DESCRIPTION, examples.store.as_deref())];
@@ -55,48 +62,52 @@ fn single_store(endpoint: Endpoint, examples: &Examples) -> Operation {
 fn list() -> Operation {
     let boolean = || json!({ "type": "boolean" });
     let of_list = |name, schema, description: &str| described(query(name, schema), description);
-    let limit = format!("Stores of a page; {PAGE_STORES} without it");
+    let limit = format!("Stores on a page; {PAGE_STORES} by default");
     let parameters = vec![
         of_list("limit", number(1, PAGE_STORES_MAX as i64), &limit),
         of_list(
             "cursor",
             json!({ "type": "string", "pattern": "^([0-9a-f]{2})+[0-9a-f]{6}$" }),
-            "The `next_cursor` of the page before",
+            "`next_cursor` of the previous page",
         ),
-        of_list("prefix", text(), "Those whose id starts with it"),
-        of_list("q", text(), "Those whose id contains it, in any case of ASCII letters"),
-        of_list("time_zone", named("TimeZone"), "Those whose clock it is, also by default"),
+        of_list("prefix", text(), "Only stores whose id starts with it"),
+        of_list(
+            "q",
+            text(),
+            "Only stores whose id contains it, ignoring the case of ASCII letters",
+        ),
+        of_list("time_zone", named("TimeZone"), "Only stores in this time zone, also by default"),
         of_list(
             "uses_default_time_zone",
             boolean(),
-            "Those with or without a time zone of their own",
+            "Only stores without, or with, a time zone of their own",
         ),
         of_list(
             "uses_default_hours",
             boolean(),
-            "Those with or without business hours of their own",
+            "Only stores without, or with, business hours of their own",
         ),
-        of_list("never_polled", boolean(), "Those without or with polls"),
-        of_list("as_of", number(1, i64::MAX), "Version of the data; the newest without it"),
+        of_list("never_polled", boolean(), "Only stores without, or with, polls"),
+        of_list("as_of", number(1, i64::MAX), "Version of the data; the newest by default"),
         format(),
         parameter("header", "If-None-Match", text()),
     ];
     let kinds = [("application/json", named("StoreList")), ("text/csv", csv(&store_list::COLUMNS))];
     let mut page = answer("A page", &kinds);
-    let link = "The page that comes next, where there is one, as rel=\"next\"";
+    let link = "The next page, if there is one, as rel=\"next\"";
     page["headers"] = json!({
         "Link": { "description": link, "schema": text() },
         "ETag": { "schema": text() },
     });
-    let known = json!({ "description": "The client has it already" });
-    let summary = "The stores of the data, in byte order of their ids";
+    let known = json!({ "description": "Not modified" });
+    let summary = "Stores of the data, in byte order of their ids";
     operation("stores", summary, parameters, [("200", page), ("304", known)])
 }
 
 fn range_and_options(examples: &Examples) -> Vec<Value> {
-    let from = "Where the range starts: an instant like 2023-01-24T12:00:00Z, a local time, or a date, which is its midnight; a week before its end without it";
-    let to = "Where it ends, likewise; at the latest poll of all stores without it";
-    let clock = "Whose clock reads dates and local times without a zone, and prints instants: utc (the default), store, or a time zone";
+    let from = "Start of the range: an instant like 2023-01-24T12:00:00Z, a local time, or a date, which is its midnight; by default a week before the end";
+    let to = "End of the range, likewise; by default the latest poll of all stores";
+    let clock = "Clock by which dates and local times are read and instants printed: utc (the default), store, or a time zone";
     let mut to = described(query("to", named("Instant")), to);
     if let Some(now) = &examples.now {
         to["example"] = json!(now);
@@ -117,7 +128,7 @@ fn range_and_options(examples: &Examples) -> Vec<Value> {
 }
 
 fn format() -> Value {
-    let description = "Kind of the answer; without it as `Accept` prefers, or else JSON";
+    let description = "Response format; by default as `Accept` prefers, or else JSON";
     described(query("format", one_of(&["csv", "json"])), description)
 }
 

@@ -81,9 +81,9 @@ impl From<Failure> for Error {
             Failure::Resource(what, source) => Self::Resource { what, source: source.into() },
             Failure::Bug(what) => Self::bug(what),
             Failure::Interrupted => Self::Interrupted,
-            Failure::Postgres { sentence, .. } => {
-                Self::bug(format!("only a client of PostgreSQL should hear that {sentence}"))
-            }
+            Failure::Postgres { sentence, .. } => Self::bug(format!(
+                "an error for a PostgreSQL client reached another one: {sentence}"
+            )),
         }
     }
 }

@@ -69,7 +69,7 @@ impl LocalExecutor {
             return Ok(session);
         }
         let dataset = Dataset::open(&self.folder, Some(version)).await?;
-        let dataset = dataset.ok_or_else(|| Failure::Bug("a version that is not there".into()))?;
+        let dataset = dataset.ok_or_else(|| Failure::Bug("the version does not exist".into()))?;
         let session = self.database.session(&dataset)?;
         #[cfg(feature = "postgres")]
         if is_postgres {

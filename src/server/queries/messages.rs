@@ -171,7 +171,7 @@ pub mod wire {
     }
 
     pub fn unencodable(error: io::Error) -> crate::Error {
-        crate::Error::bug(format!("what crosses to a worker cannot be written: {error}"))
+        crate::Error::bug(format!("a message to a worker cannot be encoded: {error}"))
     }
 
     /// Splits a batch into parts that are not much larger than a frame should be, of at least a

@@ -32,7 +32,7 @@ use crate::workers::{Frame, frames, sandbox};
 /// If no server has started it, or the system has no thread left.
 pub fn run(folder: &Path) -> Result<()> {
     let failed = |error: io::Error| Error::Resource {
-        what: "a worker is started by `uptally serve` alone".into(),
+        what: "only `uptally serve` starts workers".into(),
         source: error.into(),
     };
     exit_on_panic();
@@ -96,7 +96,9 @@ impl Worker<'_> {
             wire::RUN => self.run(asked.payload),
             // Answer that came too late for its query.
             wire::REPORTS | wire::BROKEN_REPORT => return Ok(()),
-            kind => Err(Aborted::Failed(Failure::Bug(format!("a worker is asked {kind}")))),
+            kind => Err(Aborted::Failed(Failure::Bug(format!(
+                "a worker received a frame of kind {kind}"
+            )))),
         };
         match answered {
             Ok(()) if !may_go_on => return Ok(()),
@@ -128,7 +130,7 @@ impl Worker<'_> {
 
     #[cfg(not(feature = "postgres"))]
     fn read(&self, _: Vec<u8>) -> Answered {
-        Err(Aborted::Failed(Failure::Bug("a worker is asked for PostgreSQL".into())))
+        Err(Aborted::Failed(Failure::Bug("this worker is built without PostgreSQL".into())))
     }
 
     fn describe(&self, payload: Vec<u8>) -> Answered {
@@ -234,5 +236,5 @@ impl Reports for ServerReports {
 }
 
 fn gone(error: io::Error) -> Error {
-    Error::bug(format!("the server does not answer a worker: {error}"))
+    Error::bug(format!("the server did not answer a worker: {error}"))
 }

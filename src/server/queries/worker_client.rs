@@ -50,14 +50,14 @@ impl WorkerClient {
     /// If the system has no thread left.
     pub fn new(path: PathBuf, folder: &Path, jobs: Jobs, limits: Limits) -> Result<Self> {
         let no_thread = |error: std::io::Error| Error::Resource {
-            what: "cannot start a thread for processes of queries".into(),
+            what: "cannot start a thread for worker processes".into(),
             source: error.into(),
         };
         let missing = sandbox::missing().map_err(no_thread)?;
         if !missing.is_empty() {
             tracing::warn!(
                 missing = missing.join(", "),
-                "what takes over a query can reach more than the tables"
+                "the sandbox is incomplete; an attacker in a worker could reach more than the tables"
             );
         }
         let setup = wire::Setup {
@@ -315,7 +315,11 @@ impl RowReceiver {
                     let (failure, _): (Failure, _) = read(frame)?;
                     return Ok(StreamEnd::Failed(failure));
                 }
-                other => return Err(Error::bug(format!("a worker says {other} amid rows"))),
+                other => {
+                    return Err(Error::bug(format!(
+                        "a worker sent a frame of kind {other} among rows"
+                    )));
+                }
             }
         }
     }
@@ -330,13 +334,14 @@ fn read<T: DeserializeOwned>(frame: Frame) -> Result<(T, bytes::Bytes)> {
 }
 
 fn malformed(error: impl std::fmt::Display) -> Error {
-    Error::bug(format!("what a worker says cannot be read: {error}"))
+    Error::bug(format!("a message of a worker cannot be decoded: {error}"))
 }
 
 /// Failure that a process reports for a query.
 fn failure(answer: Frame) -> Failure {
     if answer.kind != wire::FAILED {
-        return Error::bug(format!("a worker answers with {}", answer.kind)).into();
+        return Error::bug(format!("a worker answered with a frame of kind {}", answer.kind))
+            .into();
     }
     read::<Failure>(answer).map_or_else(Failure::from, |(failure, _)| failure)
 }
@@ -378,14 +383,13 @@ fn lost_error(lost: LeaseError, limits: &Limits) -> Error {
             limits.out_of_memory("expected a query that keeps or makes less at a time")
         }
         LeaseError::Killed => Error::Resource {
-            what: "a process of a query was killed".into(),
-            source: "not by the server; the system does so where memory runs out".into(),
+            what: "a worker process was killed".into(),
+            source: "not by the server; the system does so when memory runs out".into(),
         },
-        LeaseError::StartFailed(why) => Error::Resource {
-            what: "no process for a query can be started".into(),
-            source: why.into(),
-        },
-        LeaseError::Broken(why) => Error::bug(format!("a query broke off: {why}")),
+        LeaseError::StartFailed(why) => {
+            Error::Resource { what: "no worker process can be started".into(), source: why.into() }
+        }
+        LeaseError::Broken(why) => Error::bug(format!("a query ended unexpectedly: {why}")),
     }
 }
 

@@ -101,9 +101,10 @@ pub async fn on_threads<T: Send + 'static>(
     tasks.spawn_on(Client::current().scope(work), threads);
     match tasks.join_next().await {
         Some(Ok(made)) => made,
-        broken => {
-            Err(Error::bug(format!("a query broke off: {:?}", broken.map(|made| made.err()))))
-        }
+        broken => Err(Error::bug(format!(
+            "a query ended unexpectedly: {:?}",
+            broken.map(|made| made.err())
+        ))),
     }
 }
 
@@ -200,7 +201,7 @@ impl Writing {
 
     async fn send_all(mut self: Box<Self>, sender: mpsc::Sender<Result<Bytes>>) {
         if let Err(error) = self.send_parts(&sender).await {
-            tracing::warn!(error = error.sentence(), "an answer in SQL was broken off");
+            tracing::warn!(error = error.sentence(), "an SQL response was aborted");
             drop(sender.send(Err(error)).await);
         }
     }

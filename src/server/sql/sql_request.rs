@@ -45,7 +45,7 @@ impl SqlRequest {
             if body.starts_with('{') {
                 match serde_json::from_str(body) {
                     Ok(Value::Object(given)) => fields.extend(given),
-                    Ok(_) => return Err(Refusal::wrong("the body is JSON, but no object")),
+                    Ok(_) => return Err(Refusal::wrong("the body is JSON, but not an object")),
                     Err(error) => {
                         return Err(Refusal::wrong(format!("the body is not JSON: {error}")));
                     }
