@@ -75,9 +75,7 @@ impl ComputePool {
         };
         match tokio::time::timeout(limit, asked).await {
             Ok(Ok(made)) => Ok(made?),
-            Ok(Err(error)) => {
-                Err(Error::bug(format!("a query ended unexpectedly: {error}")).into())
-            }
+            Ok(Err(error)) => Err(Error::bug(format!("a query aborted: {error}")).into()),
             Err(_) => Err(Refusal::unavailable(format!(
                 "the answer takes longer than {}, the limit of --query-time",
                 humantime::format_duration(limit)
@@ -93,9 +91,7 @@ impl ComputePool {
         let handle = self.handle().clone();
         self.run(async move {
             let done = handle.spawn_blocking(work).await;
-            done.unwrap_or_else(|error| {
-                Err(Error::bug(format!("a query ended unexpectedly: {error}")))
-            })
+            done.unwrap_or_else(|error| Err(Error::bug(format!("a query aborted: {error}"))))
         })
         .await
     }

@@ -197,7 +197,7 @@ pub async fn rendering(
         }
     };
     let made = inner.compute.handle().spawn_blocking(work).await;
-    made.unwrap_or_else(|error| Err(Error::bug(format!("rendering ended unexpectedly: {error}"))))
+    made.unwrap_or_else(|error| Err(Error::bug(format!("rendering aborted: {error}"))))
 }
 
 fn make(

@@ -101,8 +101,8 @@ async fn run_job(inner: Arc<Inner>, job: Arc<Job>, started_at: i64, permit: Perm
             }
         }
         Ok(Err(broken)) => {
-            tracing::error!(id = %job.id, %broken, "a report ended unexpectedly");
-            failed(&inner, "the report ended unexpectedly; this is a bug in uptally")
+            tracing::error!(id = %job.id, %broken, "a report aborted");
+            failed(&inner, "the report aborted; this is a bug in uptally")
         }
         Err(_) => {
             attempt.abort(&task);
@@ -149,9 +149,7 @@ async fn write(attempt: &Arc<Attempt>, report: RecordBatch) -> Result<Written> {
         Ok(written)
     };
     let done = tokio::task::spawn_blocking(write).await;
-    done.unwrap_or_else(|error| {
-        Err(Error::bug(format!("writing a report ended unexpectedly: {error}")))
-    })
+    done.unwrap_or_else(|error| Err(Error::bug(format!("writing a report aborted: {error}"))))
 }
 
 fn finished(written: Written, stores: StoreCounts, started_at: i64, finished_at: i64) -> Finished {

@@ -18,8 +18,7 @@ pub fn describe(endpoint: Endpoint, examples: &Examples) -> Operation {
     match endpoint {
         Endpoint::ListStores => list(),
         Endpoint::Explain => {
-            let summary =
-                "Poll, business hours, zone rule and option behind each segment of a figure";
+            let summary = "Poll, hours, zone rule and option behind each segment of a figure";
             let store = required(query("store", id()), ID_DESCRIPTION, examples.store.as_deref());
             let mut parameters = vec![store];
             parameters.extend(range_and_options(examples));
@@ -40,16 +39,10 @@ fn single_store(endpoint: Endpoint, examples: &Examples) -> Operation {
         Endpoint::Timeline => {
             ("State of a store at every instant", "Timeline", store_csv::TIMELINE.as_slice())
         }
-        Endpoint::Incidents => (
-            "Incidents of a store: spans in which it was down",
-            "Incidents",
-            store_csv::INCIDENTS.as_slice(),
-        ),
-        _ => (
-            "Business hours of a store, and when it should have been open",
-            "Hours",
-            store_csv::HOURS.as_slice(),
-        ),
+        Endpoint::Incidents => {
+            ("Spans in which a store was down", "Incidents", store_csv::INCIDENTS.as_slice())
+        }
+        _ => ("Business hours and openings of a store", "Hours", store_csv::HOURS.as_slice()),
     };
     let store = parameter("path", "id", id());
     let mut parameters = vec![required(store, ID_DESCRIPTION, examples.store.as_deref())];
@@ -70,24 +63,12 @@ fn list() -> Operation {
             json!({ "type": "string", "pattern": "^([0-9a-f]{2})+[0-9a-f]{6}$" }),
             "`next_cursor` of the previous page",
         ),
-        of_list("prefix", text(), "Only stores whose id starts with it"),
-        of_list(
-            "q",
-            text(),
-            "Only stores whose id contains it, ignoring the case of ASCII letters",
-        ),
-        of_list("time_zone", named("TimeZone"), "Only stores in this time zone, also by default"),
-        of_list(
-            "uses_default_time_zone",
-            boolean(),
-            "Only stores without, or with, a time zone of their own",
-        ),
-        of_list(
-            "uses_default_hours",
-            boolean(),
-            "Only stores without, or with, business hours of their own",
-        ),
-        of_list("never_polled", boolean(), "Only stores without, or with, polls"),
+        of_list("prefix", text(), "Stores whose id starts with it"),
+        of_list("q", text(), "Stores whose id contains it, ignoring the case of ASCII letters"),
+        of_list("time_zone", named("TimeZone"), "Stores in this time zone, also by default"),
+        of_list("uses_default_time_zone", boolean(), "Stores without, or with, their own zone"),
+        of_list("uses_default_hours", boolean(), "Stores without, or with, their own hours"),
+        of_list("never_polled", boolean(), "Stores without, or with, polls"),
         of_list("as_of", number(1, i64::MAX), "Version of the data; the newest by default"),
         format(),
         parameter("header", "If-None-Match", text()),

@@ -209,9 +209,8 @@ async fn next_frame(lease: &mut Lease, jobs: &Jobs) -> std::result::Result<Frame
                 let listed = move || frames::header(&jobs.listed());
                 let listed = tokio::task::spawn_blocking(listed).await;
                 let listed = listed.map_err(std::io::Error::other).flatten();
-                listed.map_err(|error| {
-                    LeaseError::Broken(format!("reports cannot be listed: {error}"))
-                })?
+                listed
+                    .map_err(|error| LeaseError::Broken(format!("cannot list reports: {error}")))?
             }
             wire::BROKEN_REPORT => {
                 let (jobs, id) = (jobs.clone(), frame.payload);
@@ -226,8 +225,7 @@ async fn next_frame(lease: &mut Lease, jobs: &Jobs) -> std::result::Result<Frame
     }
 }
 
-/// Receiver that moves rows from a process into a spool. The process is returned to the pool after
-/// the last one.
+/// Moves rows from a process into a spool; after the last one, the process returns to the pool.
 struct RowReceiver {
     lease: Lease,
     jobs: Jobs,
@@ -315,11 +313,7 @@ impl RowReceiver {
                     let (failure, _): (Failure, _) = read(frame)?;
                     return Ok(StreamEnd::Failed(failure));
                 }
-                other => {
-                    return Err(Error::bug(format!(
-                        "a worker sent a frame of kind {other} among rows"
-                    )));
-                }
+                other => return Err(Error::bug(format!("a worker sent frame {other} among rows"))),
             }
         }
     }
@@ -340,8 +334,7 @@ fn malformed(error: impl std::fmt::Display) -> Error {
 /// Failure that a process reports for a query.
 fn failure(answer: Frame) -> Failure {
     if answer.kind != wire::FAILED {
-        return Error::bug(format!("a worker answered with a frame of kind {}", answer.kind))
-            .into();
+        return Error::bug(format!("a worker answered with frame {}", answer.kind)).into();
     }
     read::<Failure>(answer).map_or_else(Failure::from, |(failure, _)| failure)
 }
@@ -353,8 +346,7 @@ fn take_failure(lease: Lease, jobs: &Jobs, answer: Frame) -> Failure {
     failure
 }
 
-/// Returns the process to the pool if the query was at fault and the process keeps little memory;
-/// otherwise ends it.
+/// Returns the process to the pool if the query was at fault and little memory is retained.
 fn return_after(failure: &Failure, lease: Lease, jobs: Jobs) {
     if failure.is_client_error() {
         return_when_idle(lease, jobs, Lease::keep_if_light);
@@ -389,18 +381,16 @@ fn lost_error(lost: LeaseError, limits: &Limits) -> Error {
         LeaseError::StartFailed(why) => {
             Error::Resource { what: "no worker process can be started".into(), source: why.into() }
         }
-        LeaseError::Broken(why) => Error::bug(format!("a query ended unexpectedly: {why}")),
+        LeaseError::Broken(why) => Error::bug(format!("a query aborted: {why}")),
     }
 }
 
-/// Memory of a process while it runs a query, beyond its size when ready; operators are limited by
-/// themselves.
+/// Memory limit of a process that runs a query, beyond its size when ready.
 fn memory_bytes_max(limits: Limits) -> usize {
     limits.memory_bytes.saturating_add(beside_bytes(limits.memory_bytes))
 }
 
-/// Memory limit enforced by the system: includes thread stacks and memory that the allocator
-/// reserves.
+/// Memory limit enforced by the system; includes thread stacks and the reserve of the allocator.
 fn data_bytes_max(limits: Limits) -> usize {
     const SET_ASIDE: usize = 4 << 30;
     /// Threads besides the computing ones: for reading files, and for a query that is just ending.

@@ -101,10 +101,7 @@ pub async fn on_threads<T: Send + 'static>(
     tasks.spawn_on(Client::current().scope(work), threads);
     match tasks.join_next().await {
         Some(Ok(made)) => made,
-        broken => Err(Error::bug(format!(
-            "a query ended unexpectedly: {:?}",
-            broken.map(|made| made.err())
-        ))),
+        broken => Err(Error::bug(format!("a query aborted: {:?}", broken.map(|made| made.err())))),
     }
 }
 
