@@ -22,8 +22,7 @@ use crate::option_text::instant_text;
 
 /// Bytes kept of a path or of SQL; longer text is truncated and ends with an ellipsis.
 pub const TEXT_BYTES_MAX: usize = 4 << 10;
-/// Bytes kept of the path of a request that was not admitted, so that strangers cannot fill the
-/// disk.
+/// Bytes kept of the path of a request that was not admitted, so that none fills the disk.
 pub const REFUSED_BYTES_MAX: usize = 256;
 /// Lines that may wait to be written; further ones are lost.
 const LINES_AHEAD_MAX: usize = 1024;

@@ -63,8 +63,7 @@ fn check_host(settings: &Settings, asked: Option<&AskedHost>) -> Answer<()> {
 
 /// Identity and role of a client.
 pub struct Caller {
-    /// Id of the presented key, even if its role does not suffice; `None` if the route needs no key
-    /// or the key is not known.
+    /// Id of the presented key, even if its role does not suffice; `None` if unknown or not needed.
     pub key: Option<KeyId>,
     /// Role of the key. Without keys everybody is an admin; refused if the key is missing, unknown,
     /// expired or of a lesser role.

@@ -15,8 +15,7 @@ use crate::error::{Error, Result};
 use crate::fair_semaphore::FairSemaphore;
 use crate::sql::STACK_BYTES;
 
-/// Queries about stores that run at once; further ones wait within their time, shared among
-/// clients.
+/// Queries about stores that run at once; further ones wait, with a share for each client.
 const QUERIES_AT_ONCE: usize = 8;
 /// The budget for what clients keep between requests is 1/`KEPT_PARTS` of the whole.
 const KEPT_PARTS: usize = 2;

@@ -196,8 +196,7 @@ pub fn client(key: Option<KeyId>, address: Option<SocketAddr>) -> client::Client
     }
 }
 
-/// Addresses that a single client is likely to control: an IPv4 address, or the first half of an
-/// IPv6 address.
+/// Addresses of a single client: an IPv4 address, or the first half of an IPv6 address.
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {

@@ -19,8 +19,7 @@ const ANSWER_FIELDS: &str = "accept-ranges, allow, content-disposition, content-
 /// Time for which a browser may cache a preflight.
 const PREFLIGHT_SECONDS: u64 = 600;
 
-/// Answers a preflight request (`OPTIONS`); `None` if the request is none, or its origin is not
-/// allowed.
+/// Answers a preflight request (`OPTIONS`) of an allowed origin; `None` for other requests.
 pub fn preflight(initiator: &Initiator, headers: &HeaderMap, methods: &str) -> Option<Reply> {
     let is_allowed = matches!(initiator, Initiator::Allowed(_));
     if !is_allowed || !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {

@@ -1,5 +1,4 @@
-//! `/docs`: Swagger UI over `/openapi.json`, from files in the binary; nothing is loaded from
-//! elsewhere.
+//! `/docs`: Swagger UI over `/openapi.json`, from files in the binary; nothing else is loaded.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -31,8 +30,7 @@ const PAGE: &str = r##"<!doctype html>
 </html>
 "##;
 
-/// Content security policy: only this server's files run, it alone is contacted, and no page may
-/// frame it.
+/// Content security policy: only this server's files run or are contacted; no page may frame it.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'";
 

@@ -40,8 +40,7 @@ pub fn file_type(format: Format) -> FileType {
     }
 }
 
-/// Content coding for a format. A range is sent uncompressed: a part of a compressed file cannot be
-/// decompressed by itself.
+/// Content coding for a format. Ranges are sent uncompressed, so that each can be read by itself.
 pub fn coding(request: &Request, format: Format) -> Coding {
     if request.header(RANGE).is_some() {
         return Coding::Identity;
@@ -50,8 +49,7 @@ pub fn coding(request: &Request, format: Format) -> Coding {
     if file_type(format).packs { negotiate::coding(accepted.as_deref()) } else { Coding::Identity }
 }
 
-/// Responds with the rendering, a range of it, or 304. The disposition comes from
-/// [`super::file_name`].
+/// Responds with the rendering, a range of it, or 304; [`super::file_name`] has the disposition.
 pub fn reply(
     request: &Request,
     rendering: &Rendering,
@@ -120,8 +118,7 @@ enum Asked {
     Nothing,
 }
 
-/// Parses `Range`. The whole is sent for a malformed range, for several, and if `If-Range` names
-/// another version.
+/// Parses `Range`; the whole for a malformed one, for several, or if `If-Range` does not match.
 fn asked_range(request: &Request, etag: &str, total: usize) -> Asked {
     let range = request.header(RANGE).and_then(|range| range.strip_prefix("bytes="));
     let is_of_this = request.header(IF_RANGE).is_none_or(|tag| tag == etag);

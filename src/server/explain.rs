@@ -1,5 +1,4 @@
-//! `GET /v1/explain`: the poll, business hours, zone rule and option behind each segment of a
-//! figure.
+//! `GET /v1/explain`: the poll, hours, zone rule and option behind each segment of a figure.
 
 use serde_json::{Value, json};
 use warp::http::StatusCode;

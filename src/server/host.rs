@@ -128,8 +128,7 @@ impl Default for AllowedHosts {
     }
 }
 
-/// Adds hosts. An unspecified address (`0.0.0.0`, `[::]`) stands for every address, and for no
-/// name.
+/// An unspecified address (`0.0.0.0`, `[::]`) stands for every address, and for no name.
 impl Extend<Host> for AllowedHosts {
     fn extend<I: IntoIterator<Item = Host>>(&mut self, hosts: I) {
         for host in hosts {

@@ -30,8 +30,7 @@ pub struct NewKey {
 /// Reads the keys for a server, which must trust the file.
 ///
 /// # Errors
-/// If the file cannot be read, a line is not a key, or, on Unix, others than its owner can write
-/// it.
+/// If the file cannot be read, has a malformed line, or, on Unix, is writable by others.
 pub fn read(path: &Path) -> Result<Keys> {
     let failed = |error| Error::io("read", path, error);
     let mut file = File::open(path).map_err(failed)?;
@@ -89,8 +88,7 @@ pub fn add(path: &Path, role: Role, expires_at: Option<i64>, comment: &str) -> R
     Ok(NewKey { secret, id: key.id() })
 }
 
-/// Removes the key with the id and leaves every other line as it is. Returns the number of keys
-/// left.
+/// Removes the key with the id, and keeps every other line. Returns the number of keys left.
 ///
 /// # Errors
 /// If no key or several have the id, for the reasons of [`list`], or if the file cannot be written.

@@ -183,8 +183,7 @@ impl Keys {
         self.admit_hash(blake3::hash(presented.as_bytes()), now)
     }
 
-    /// Authenticates a holder again who was admitted before: the key may have been removed or
-    /// expired.
+    /// Authenticates a holder again: the key may have been removed or expired since.
     ///
     /// # Errors
     /// For the reasons of [`Self::admit`].

@@ -57,8 +57,7 @@ pub struct Times {
     pub stall: Duration,
 }
 
-/// Accepts connections until `stop` completes; then lets requests in flight finish, within the
-/// drain time.
+/// Accepts connections until `stop` completes; then requests in flight may finish in time.
 pub async fn serve(
     listener: ListeningSockets,
     tls: Option<TlsAcceptor>,
@@ -103,8 +102,7 @@ struct Connection {
     full: Option<Full>,
 }
 
-/// Extension of requests on a connection that may only probe: the reason why it has no regular
-/// permit.
+/// Extension of requests on a connection that may only probe: why it has no regular permit.
 #[derive(Clone, Copy)]
 pub struct ProbesOnly(pub Full);
 

@@ -23,8 +23,7 @@ const QUERY_BYTES_MIN: usize = 16 << 20;
 const QUERIES_MIN: usize = 2;
 /// Room for a query, a report, requests and responses.
 const MEMORY_BYTES_MIN: usize = 512 << 20;
-/// Requests and responses get at least 1/`PARTS` of the memory; reports get at most as much by
-/// default.
+/// Least part of requests and responses, and most of reports by default: 1/`PARTS` of the memory.
 const PARTS: usize = 8;
 const CLIENT_BYTES_MIN: usize = 32 << 20;
 /// Memory of a worker process that is ready, roughly.
@@ -44,8 +43,7 @@ pub struct MemoryFlags {
     pub reports_at_once: bool,
 }
 
-/// Default memory of the server: a part of the machine's, or as much as it needs on the smallest
-/// ones.
+/// Default memory of the server: a part of the machine's, or the minimum on the smallest ones.
 pub fn part_of_machine() -> Option<usize> {
     let mut system = sysinfo::System::new();
     system.refresh_memory();

@@ -167,8 +167,7 @@ mod tests {
         }
     }
 
-    /// Checks a request to `localhost:8000` with these fields, while `https://dash.example` is
-    /// allowed.
+    /// Checks a request to `localhost:8000` with these fields; `https://dash.example` is allowed.
     #[track_caller]
     fn check(fields: &[(&'static str, &'static str)], expected: &str) {
         let mut headers = HeaderMap::new();

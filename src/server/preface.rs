@@ -10,8 +10,7 @@ use tokio::time::Sleep;
 /// Connection preface of HTTP/2 clients (RFC 9113, section 3.4).
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Stream whose first bytes must arrive in time: until they tell HTTP/1 from HTTP/2, hyper has no
-/// timeout.
+/// Stream whose first bytes must arrive in time: hyper sets no timer before it knows the version.
 pub struct PrefaceTimeout<S> {
     stream: S,
     /// `None` once they have arrived.

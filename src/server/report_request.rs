@@ -71,8 +71,7 @@ impl ReportRequest {
         Ok(true)
     }
 
-    /// Options that affect the figures, except version and *now*, in the form in which they can be
-    /// sent.
+    /// Options that affect the figures, except version and *now*, in the form of a request.
     pub fn to_json(&self) -> Value {
         let mut described = options_json(&self.options);
         described.insert("engine".into(), json!(option_text::keyword(ENGINES, self.engine)));

@@ -365,8 +365,7 @@ fn file_path(id: Uuid, format: Format) -> String {
     format!("/v1/reports/{id}.{}", download::file_type(format).ending)
 }
 
-/// Cursor of a page: the sequence number of its last report, and a checksum against invented or
-/// truncated cursors.
+/// Cursor of a page: its last report's sequence number, and a checksum against made-up cursors.
 fn cursor_of(sequence: u64) -> String {
     let check = blake3::hash(&sequence.to_le_bytes()).to_hex();
     format!("{sequence:x}{}", &check[..CURSOR_CHECK_DIGITS])

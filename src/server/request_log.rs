@@ -1,5 +1,4 @@
-//! Log entries of requests on any listener: a line in the server's log, and one in the audit log if
-//! there is one.
+//! Log entries of requests on any listener: lines in the server's log, and in an audit log.
 //!
 //! Knows no protocol.
 

@@ -1,5 +1,4 @@
-//! Tracker of a connection's responses: how many are in flight, and whether the client makes
-//! progress.
+//! Tracker of a connection's responses: the number in flight, and the client's progress.
 //!
 //! A response is in flight from its request until its last byte has left for the system's send
 //! buffer. It stalls while the client takes nothing of it. Bodies are handed over in parts that
@@ -108,8 +107,7 @@ impl ResponseTracker {
 }
 
 impl PendingParts {
-    /// Instant at which the connection counts as stalled without further progress; `None` if
-    /// nothing is pending.
+    /// Instant at which the connection counts as stalled; `None` if nothing is pending.
     fn due_at(&self, time: Duration) -> Option<Instant> {
         let left = || self.by_response.values().filter(|parts| parts.count > 0);
         let all_since = left().map(|parts| parts.since).max()?;

@@ -1,5 +1,4 @@
-//! Routes: a line for every path, shared by the router, authorization, metrics and the OpenAPI
-//! document.
+//! Routes: a line for every path, shared by router, authorization, metrics and API document.
 
 use warp::http::Method;
 
@@ -146,8 +145,7 @@ pub fn find(method: &Method, path: &str) -> Found {
     }
 }
 
-/// Matches the path against a pattern, and returns its decoded parameters; `None` if it does not
-/// match.
+/// Decoded parameters of the path under a pattern; `None` if it does not match.
 fn matched(pattern: &str, path: &str) -> Option<Vec<String>> {
     let mut open = Vec::new();
     let mut given = path.strip_prefix('/')?.split('/');

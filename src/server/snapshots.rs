@@ -136,8 +136,7 @@ impl Snapshots {
         }
     }
 
-    /// Version for a running report, opened on its own thread: it has the report's time limit, not
-    /// a query's.
+    /// Version for a running report, opened on its thread and within its time, not a query's.
     pub async fn open_for_report(&self, version: u64) -> Result<Option<Arc<Snapshot>>> {
         match self.current().filter(|snapshot| snapshot.version() == version) {
             Some(snapshot) => Ok(Some(snapshot)),

@@ -267,8 +267,7 @@ fn described(store: &ListedStore<'_>) -> Value {
     })
 }
 
-/// Cursor of a page: its last id in hexadecimal, and a checksum against invented or truncated
-/// cursors.
+/// Cursor of a page: its last id in hexadecimal, and a checksum against made-up cursors.
 fn cursor_after(id: &str) -> String {
     let digits: String = id.bytes().map(|byte| format!("{byte:02x}")).collect();
     let check = blake3::hash(id.as_bytes()).to_hex();

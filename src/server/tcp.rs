@@ -97,8 +97,7 @@ async fn accept(
     }
 }
 
-/// Enables TCP keepalive, so that the system detects vanished clients: their connections end and
-/// release what they hold.
+/// Enables TCP keepalive, so that connections of vanished clients end and release what they hold.
 #[cfg(unix)]
 fn keep_alive(stream: &TcpStream) {
     use rustix::net::sockopt;

@@ -58,8 +58,7 @@ fn locked(stream: &Mutex<UnixStream>) -> MutexGuard<'_, UnixStream> {
     stream.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// Kills this process when the thread that started it ends; outside Linux it ends when the socket
-/// closes.
+/// Kills this process when the thread that started it ends, on Linux; elsewhere the socket closes.
 pub fn end_with_parent() {
     #[cfg(target_os = "linux")]
     {

@@ -1,5 +1,4 @@
-//! Worker processes: each does one piece of work at a time, so that the operating system enforces
-//! its limits.
+//! Worker processes: each does one piece of work at a time, within limits that the system enforces.
 //!
 //! In the order in which work travels: [`Pool`] leases a process ([`Lease`]), `frames` cross the
 //! socket between the two, and the lease ends the process at its deadline, when it grows too large

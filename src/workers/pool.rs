@@ -101,8 +101,7 @@ impl Pool {
         Ok(Self(shared))
     }
 
-    /// Prepares every process started from now on with these frames too, instead of earlier ones;
-    /// starts some.
+    /// Prepares later processes with these frames too, instead of earlier ones; starts some.
     pub fn warm(&self, greetings: impl IntoIterator<Item = Frame>) {
         let mut state = self.0.state();
         state.greetings.truncate(1);
@@ -113,8 +112,7 @@ impl Pool {
     /// Leases a process once the client has a permit for the kind of work.
     ///
     /// # Errors
-    /// At the deadline, if too many requests of the client wait already, or if no process can be
-    /// started.
+    /// At the deadline, if too many requests of the client wait, or if no process can be started.
     pub async fn lease(&self, kind: WorkKind, mut terms: Terms) -> Result<Lease, LeaseError> {
         let permits = match kind {
             WorkKind::Short => &self.0.short,
@@ -124,8 +122,7 @@ impl Pool {
             permits.acquire_bounded(Client::current()).map_err(|_| LeaseError::QueueFull)?;
         let permit = timeout_at(terms.ends_at, queued).await;
         let permit = permit.map_err(|_| LeaseError::Time)?;
-        // With a permit there is nothing to wait for but a start, which does not count against the
-        // work.
+        // With a permit, only a start is left to wait for; it does not count against the work.
         let begun_at = Instant::now();
         let worker = timeout_at(begun_at + START_TIME, self.0.next_idle()).await;
         let worker = worker.map_err(|_| LeaseError::StartFailed("it takes too long".into()))??;

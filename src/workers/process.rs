@@ -81,8 +81,7 @@ impl Worker {
         Ok(Self { child, socket, gauge, ready_bytes: 0, prepared, _scratch: scratch, idle_since })
     }
 
-    /// Sends the frames one by one, each after the answer to the previous, which is of the same
-    /// kind.
+    /// Sends the frames one by one, each after the answer to the previous, of the same kind.
     ///
     /// # Errors
     /// If the process ends, sends something else, or takes too long.

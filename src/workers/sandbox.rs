@@ -1,5 +1,4 @@
-//! Sandbox: irrevocably takes from a process access to most files, networks, programs and other
-//! processes.
+//! Sandbox: takes from a process, for good, most files, networks, programs and other processes.
 //!
 //! Best effort: where the system cannot do that, the process runs on.
 
@@ -161,8 +160,7 @@ mod linux {
     }
 
     pub fn restrict_calls() -> Result<(), seccompiler::Error> {
-        // Its flags are behind a pointer, which seccomp cannot read; without it, threads start by
-        // `clone`.
+        // Its flags are behind a pointer, which seccomp cannot read; threads then start by `clone`.
         refuse([(libc::SYS_clone3, Vec::new())].into(), libc::ENOSYS)?;
         let mut calls: BTreeMap<_, _> = refused().map(|call| (call, Vec::new())).collect();
         // Threads end with their process; child processes would not.

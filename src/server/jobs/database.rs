@@ -121,8 +121,7 @@ impl JobDatabase {
         self.is_failing.load(Ordering::Relaxed)
     }
 
-    /// Returns true if the file still exists: an open file accepts writes even after it was
-    /// removed.
+    /// Returns true if the file still exists: a removed file accepts writes while it is open.
     pub fn is_there(&self) -> bool {
         self.path.exists()
     }

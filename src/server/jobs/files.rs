@@ -154,8 +154,7 @@ impl Drop for ReadGuard<'_> {
     }
 }
 
-/// Creates the folder and all missing ones above it for their owner alone; the entries survive a
-/// power failure.
+/// Creates the folder and all missing parents for their owner alone, synced to disk.
 fn create_synced(folder: &Path) -> Result<()> {
     let missing = folder.ancestors().take_while(|above| !above.exists()).count();
     create_private(folder).map_err(|error| Error::io("create", folder, error))?;

@@ -66,8 +66,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Limit on queued and running reports. They count together, so that one about to run takes no
-    /// place.
+    /// Limit on queued and running reports together, so that starting one changes nothing.
     fn unfinished_max(&self) -> usize {
         self.at_once.saturating_add(self.queue_max)
     }
@@ -171,8 +170,7 @@ impl Jobs {
         Ok(jobs)
     }
 
-    /// Returns the report for the request, a new one or an equal earlier one; its record is on disk
-    /// by then.
+    /// Returns the report for the request, a new one or an equal earlier one, once it is on disk.
     pub async fn trigger(
         &self,
         resolved: ResolvedRequest,

@@ -1,5 +1,4 @@
-//! Renderings of finished reports by format and content coding: encoded on demand, cached up to a
-//! size.
+//! Renderings of finished reports by format and content coding: encoded on demand, cached in part.
 //!
 //! A report, format and coding always give the same bytes, so that a rendering has the same strong
 //! entity tag wherever and whenever it is made.
@@ -105,8 +104,7 @@ impl Renderings {
         Some(Arc::clone(rendering))
     }
 
-    /// Reserves memory for the bytes until they are dropped; evicts the least recently used
-    /// renderings for it.
+    /// Reserves memory until the bytes are dropped; evicts least recently used renderings for it.
     ///
     /// # Errors
     /// If there is no room although the cache is empty.

@@ -51,8 +51,7 @@ fn scalar(value: &Value) -> ScalarValue {
 /// Binds the values of a row, by column name or else by position.
 ///
 /// # Errors
-/// If there is not exactly one row, or a value is missing or cannot be cast to the parameter's
-/// type.
+/// If there is not exactly one row, or a value is missing or cannot be cast to its type.
 pub fn with_row(session: &Session, plan: LogicalPlan, values: &RecordBatch) -> Result<LogicalPlan> {
     let wanted = parameters(&plan)?;
     if values.num_rows() != 1 {
@@ -91,8 +90,7 @@ pub fn wrong_values(sentence: String) -> Error {
     Error::Query(QueryError::new(Fault::Parameter, sentence))
 }
 
-/// Open parameters of a plan, `$1` before `$2` before `$10` before `$name`; of type null where any
-/// type is accepted.
+/// Open parameters of a plan, `$1` before `$2` before `$10` before `$name`; null type for any.
 ///
 /// # Errors
 /// If a parameter would need two types.

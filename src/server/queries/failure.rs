@@ -26,8 +26,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Returns true if the query is at fault or exceeds a limit, so that the process can run
-    /// others.
+    /// Returns true if the query is at fault or exceeds a limit: the process can run others.
     pub fn is_client_error(&self) -> bool {
         /// SQLSTATE classes and codes of such failures.
         const CLIENT_ERROR_CODES: [&str; 9] =

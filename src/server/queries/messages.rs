@@ -174,8 +174,7 @@ pub mod wire {
         crate::Error::bug(format!("a message to a worker cannot be encoded: {error}"))
     }
 
-    /// Splits a batch into parts that are not much larger than a frame should be, of at least a
-    /// row.
+    /// Splits a batch into parts of roughly a frame's size, each of at least a row.
     pub fn parts(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> + '_ {
         let bytes = batch.columns().iter().map(used_bytes).fold(0, usize::saturating_add);
         let parts = bytes.div_ceil(BATCH_BYTES).max(1);

@@ -65,8 +65,7 @@ impl Rows {
         self.cut.clone()
     }
 
-    /// Progress marks for senders of parts smaller than batches: each counts as activity of the
-    /// client.
+    /// Progress marks for senders of smaller parts: each counts as activity of the client.
     pub fn deliveries(&self) -> Deliveries {
         match &self.batches {
             Batches::Local(rows) => rows.deliveries(),
