@@ -3,7 +3,7 @@
 use warp::http::header::{AUTHORIZATION, HeaderName, WWW_AUTHENTICATE};
 use warp::http::{Method, StatusCode};
 
-use super::host::AskedHost;
+use super::host::RequestedHost;
 use super::keys::{KeyId, ROLES, Role};
 use super::origin::Initiator;
 use super::problem::{Answer, Refusal};
@@ -22,7 +22,7 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// forgery).
 pub fn admit(
     settings: &Settings,
-    asked: Option<&AskedHost>,
+    asked: Option<&RequestedHost>,
     initiator: &Initiator,
     method: &Method,
     route: Option<&Route>,
@@ -47,7 +47,7 @@ pub fn admit(
     }
 }
 
-fn check_host(settings: &Settings, asked: Option<&AskedHost>) -> Answer<()> {
+fn check_host(settings: &Settings, asked: Option<&RequestedHost>) -> Answer<()> {
     let asked = asked.ok_or_else(|| {
         Refusal::wrong("expected one Host field of a host and a port, like localhost:8000")
     })?;

@@ -75,14 +75,14 @@ pub fn reply(
     }
     headers.extend(disposition.map(|disposition| (CONTENT_DISPOSITION, disposition)));
     let total = rendering.bytes.len();
-    match asked_range(request, &rendering.etag, total) {
-        Asked::Whole => Ok(assembled(StatusCode::OK, headers, rendering.bytes.clone())),
-        Asked::Part { first, last } => {
+    match requested_range(request, &rendering.etag, total) {
+        RequestedRange::Whole => Ok(assembled(StatusCode::OK, headers, rendering.bytes.clone())),
+        RequestedRange::Part { first, last } => {
             headers.push((CONTENT_RANGE, format!("bytes {first}-{last}/{total}")));
             let part = rendering.bytes.slice(first..=last);
             Ok(assembled(StatusCode::PARTIAL_CONTENT, headers, part))
         }
-        Asked::Nothing => Err(Refusal::new(
+        RequestedRange::Unsatisfiable => Err(Refusal::new(
             StatusCode::RANGE_NOT_SATISFIABLE,
             format!("the range lies outside of the file, which has {total} bytes"),
         )
@@ -108,28 +108,28 @@ pub fn is_known(request: &Request, etag: &str) -> bool {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Asked {
+enum RequestedRange {
     Whole,
     /// Inclusive at both ends.
     Part {
         first: usize,
         last: usize,
     },
-    Nothing,
+    Unsatisfiable,
 }
 
 /// Parses `Range`; the whole for a malformed one, for several, or if `If-Range` does not match.
-fn asked_range(request: &Request, etag: &str, total: usize) -> Asked {
+fn requested_range(request: &Request, etag: &str, total: usize) -> RequestedRange {
     let range = request.header(RANGE).and_then(|range| range.strip_prefix("bytes="));
     let is_of_this = request.header(IF_RANGE).is_none_or(|tag| tag == etag);
     match range {
-        Some(range) if is_of_this => part(range, total),
-        _ => Asked::Whole,
+        Some(range) if is_of_this => parse_range(range, total),
+        _ => RequestedRange::Whole,
     }
 }
 
-fn part(range: &str, total: usize) -> Asked {
-    let Some((first, last)) = range.trim().split_once('-') else { return Asked::Whole };
+fn parse_range(range: &str, total: usize) -> RequestedRange {
+    let Some((first, last)) = range.trim().split_once('-') else { return RequestedRange::Whole };
     let number = |digits: &str| {
         let all_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
         // A number too large to parse exceeds any file.
@@ -137,19 +137,19 @@ fn part(range: &str, total: usize) -> Asked {
     };
     match (number(first), number(last)) {
         (Some(first), _) if last.is_empty() && first < total => {
-            Asked::Part { first, last: total - 1 }
+            RequestedRange::Part { first, last: total - 1 }
         }
-        (Some(first), Some(last)) if last < first => Asked::Whole,
+        (Some(first), Some(last)) if last < first => RequestedRange::Whole,
         (Some(first), Some(last)) if first < total => {
-            Asked::Part { first, last: last.min(total - 1) }
+            RequestedRange::Part { first, last: last.min(total - 1) }
         }
         (None, Some(length)) if first.is_empty() && length > 0 && total > 0 => {
-            Asked::Part { first: total.saturating_sub(length), last: total - 1 }
+            RequestedRange::Part { first: total.saturating_sub(length), last: total - 1 }
         }
-        (Some(_), Some(_)) => Asked::Nothing,
-        (Some(_), None) if last.is_empty() => Asked::Nothing,
-        (None, Some(_)) if first.is_empty() => Asked::Nothing,
-        _ => Asked::Whole,
+        (Some(_), Some(_)) => RequestedRange::Unsatisfiable,
+        (Some(_), None) if last.is_empty() => RequestedRange::Unsatisfiable,
+        (None, Some(_)) if first.is_empty() => RequestedRange::Unsatisfiable,
+        _ => RequestedRange::Whole,
     }
 }
 
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_range_is_cut_to_the_file() {
-        let some = |first, last| Asked::Part { first, last };
+        let some = |first, last| RequestedRange::Part { first, last };
         for (range, expected) in [
             ("0-0", some(0, 0)),
             ("2-4", some(2, 4)),
@@ -167,16 +167,16 @@ mod tests {
             ("-3", some(7, 9)),
             ("-30", some(0, 9)),
             ("8-99999999999999999999999", some(8, 9)),
-            ("10-", Asked::Nothing),
-            ("10-12", Asked::Nothing),
-            ("-0", Asked::Nothing),
-            ("4-2", Asked::Whole),
-            ("0-1,3-4", Asked::Whole),
-            ("-", Asked::Whole),
-            ("a-b", Asked::Whole),
+            ("10-", RequestedRange::Unsatisfiable),
+            ("10-12", RequestedRange::Unsatisfiable),
+            ("-0", RequestedRange::Unsatisfiable),
+            ("4-2", RequestedRange::Whole),
+            ("0-1,3-4", RequestedRange::Whole),
+            ("-", RequestedRange::Whole),
+            ("a-b", RequestedRange::Whole),
         ] {
-            assert_eq!(part(range, 10), expected, "{range}");
+            assert_eq!(parse_range(range, 10), expected, "{range}");
         }
-        assert_eq!(part("-3", 0), Asked::Nothing);
+        assert_eq!(parse_range("-3", 0), RequestedRange::Unsatisfiable);
     }
 }

@@ -7,7 +7,7 @@ use super::clock::Clock;
 use super::problem::{Answer, Refusal};
 use super::request::Request;
 use super::service::{Service, content};
-use super::stores::{self, StoreQuestion, fields, opening, state};
+use super::stores::{self, StoreQuery, fields, opening, state};
 use crate::engine::single_store::StoreHistory;
 use crate::option_text::{NO_DATA, duration_text, instant_text, keyword};
 use crate::rules::calendar::{DAY_US, offset_text};
@@ -21,16 +21,17 @@ pub async fn explain(service: &Service, request: &Request) -> Answer {
     let store = request.query.one("store")?;
     let store = store.ok_or_else(|| Refusal::wrong("store: is missing; expected a store's id"))?;
     let named = ["store", "clock"];
-    let question =
-        StoreQuestion::read(service, request, store.to_owned(), &named, RANGE_DAYS_MAX).await?;
+    let query =
+        StoreQuery::read(service, request, store.to_owned(), &named, RANGE_DAYS_MAX).await?;
     let tell = |mut history: StoreHistory, clock: &Clock| {
         let figures = stores::figures(&history);
         let segments = history.segments();
         let polled = Polled::read(&mut history);
-        let segments = segments.iter().map(|segment| told(segment, &history, &polled, clock));
+        let segments =
+            segments.iter().map(|segment| segment_json(segment, &history, &polled, clock));
         fields(json!({ "figures": figures, "stretches": segments.collect::<Vec<_>>() }))
     };
-    let body = service.compute.run_blocking(move || question.json(tell));
+    let body = service.compute.run_blocking(move || query.json(tell));
     Ok(content(StatusCode::OK, "application/json", body.await?))
 }
 
@@ -61,7 +62,12 @@ impl Polled {
     }
 }
 
-fn told(segment: &Segment, history: &StoreHistory, polled: &Polled, clock: &Clock) -> Value {
+fn segment_json(
+    segment: &Segment,
+    history: &StoreHistory,
+    polled: &Polled,
+    clock: &Clock,
+) -> Value {
     let options = &history.options;
     let mut told = clock.bounds(segment.span);
     told["length_us"] = json!(segment.span.ends_at() - segment.span.starts_at());
@@ -99,7 +105,7 @@ fn counts_as(segment: &Segment, options: &Options) -> Option<&'static str> {
 
 /// Sentence about the option that decides the segment's state.
 fn option(segment: &Segment, options: &Options, polled: &Polled, clock: &Clock) -> String {
-    let Some(poll) = segment.poll else { return of_unknown(segment, options, polled) };
+    let Some(poll) = segment.poll else { return unknown_reason(segment, options, polled) };
     let at = clock.text(poll.polled_at());
     let is_before = segment.span.ends_at() <= poll.polled_at();
     match (is_before, options.interpolation) {
@@ -128,7 +134,7 @@ fn option(segment: &Segment, options: &Options, polled: &Polled, clock: &Clock) 
     }
 }
 
-fn of_unknown(segment: &Segment, options: &Options, polled: &Polled) -> String {
+fn unknown_reason(segment: &Segment, options: &Options, polled: &Polled) -> String {
     let why = match (options.scope, options.max_gap_us) {
         _ if !polled.ever => "the store was not polled up to the end of the range".to_owned(),
         (Scope::Interval, _) if !segment.is_open => {

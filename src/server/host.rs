@@ -71,13 +71,13 @@ impl fmt::Display for Host {
 
 /// Host and port that a request names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AskedHost {
+pub struct RequestedHost {
     pub host: Host,
     /// `None` means the port of the scheme.
     pub port: Option<u16>,
 }
 
-impl AskedHost {
+impl RequestedHost {
     /// Host of a request, given the authority of its target or its first `Host` field.
     ///
     /// `None` if it is missing, malformed, or there are several `Host` fields.
@@ -221,7 +221,7 @@ mod tests {
             (":80", None),
             ("", None),
         ] {
-            let read = AskedHost::parse(text).map(|asked| (asked.host.to_string(), asked.port));
+            let read = RequestedHost::parse(text).map(|asked| (asked.host.to_string(), asked.port));
             let read = read.as_ref().map(|(host, port)| (host.as_str(), *port));
             assert_eq!(read, expected, "{text}");
         }
@@ -231,8 +231,8 @@ mod tests {
     fn a_request_asks_for_one_host() {
         let authority = Authority::from_static("localhost:8000");
         for (fields, expected) in [
-            (vec![], AskedHost::parse("localhost:8000")),
-            (vec!["localhost:8000"], AskedHost::parse("localhost:8000")),
+            (vec![], RequestedHost::parse("localhost:8000")),
+            (vec!["localhost:8000"], RequestedHost::parse("localhost:8000")),
             (vec!["localhost:8000", "localhost:8000"], None),
             (vec!["localhost:8000", "evil.example"], None),
         ] {
@@ -240,8 +240,8 @@ mod tests {
             for &field in &fields {
                 headers.append(HOST, HeaderValue::from_static(field));
             }
-            assert_eq!(AskedHost::read(Some(&authority), &headers), expected, "{fields:?}");
-            assert_eq!(AskedHost::read(None, &headers), None, "{fields:?}");
+            assert_eq!(RequestedHost::read(Some(&authority), &headers), expected, "{fields:?}");
+            assert_eq!(RequestedHost::read(None, &headers), None, "{fields:?}");
         }
     }
 

@@ -122,7 +122,7 @@ pub async fn download_by_path(service: &Service, request: &Request) -> Answer {
         return Ok(reply);
     }
     let word = if job.has_ended() { "Failed" } else { "Running" };
-    Err(reports::not_there(&job).with(REPORT_STATUS, word))
+    Err(reports::no_file(&job).with(REPORT_STATUS, word))
 }
 
 /// Format that the client prefers; on a tie, the one that the server prefers.

@@ -17,39 +17,39 @@ use super::jobs::Jobs;
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Asked {
+struct RequestLabels {
     method: &'static str,
     route: &'static str,
     status: u16,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfRoute {
+struct RouteLabels {
     route: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Outcome {
+struct OutcomeLabel {
     outcome: &'static str,
 }
 
 pub struct Metrics {
     registry: Mutex<Registry>,
-    requests: Family<Asked, Counter>,
-    seconds: Family<OfRoute, Histogram, fn() -> Histogram>,
-    triggers: Family<Outcome, Counter>,
+    requests: Family<RequestLabels, Counter>,
+    seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    triggers: Family<OutcomeLabel, Counter>,
 }
 
 impl Metrics {
     pub fn new(jobs: Jobs) -> Self {
         let mut registry = Registry::with_prefix("uptally");
-        let requests = Family::<Asked, Counter>::default();
+        let requests = Family::<RequestLabels, Counter>::default();
         registry.register("http_requests", "Requests answered", requests.clone());
         // From a tenth of a millisecond to about seven minutes.
         let of_route = || Histogram::new(exponential_buckets(0.0001, 4.0, 12));
         let seconds: Family<_, _, fn() -> Histogram> = Family::new_with_constructor(of_route);
         registry.register("http_request_seconds", "Time from request to response", seconds.clone());
-        let triggers = Family::<Outcome, Counter>::default();
+        let triggers = Family::<OutcomeLabel, Counter>::default();
         registry.register("triggers", "Report triggers by outcome", triggers.clone());
         registry.register_collector(Box::new(States(jobs)));
         Self { registry: Mutex::new(registry), requests, seconds, triggers }
@@ -57,13 +57,13 @@ impl Metrics {
 
     /// Counts a response, with the time since its request.
     pub fn answered(&self, method: &'static str, route: &'static str, status: u16, took: Duration) {
-        self.requests.get_or_create(&Asked { method, route, status }).inc();
-        self.seconds.get_or_create(&OfRoute { route }).observe(took.as_secs_f64());
+        self.requests.get_or_create(&RequestLabels { method, route, status }).inc();
+        self.seconds.get_or_create(&RouteLabels { route }).observe(took.as_secs_f64());
     }
 
     /// Counts a trigger as `new`, `known` or `refused`.
     pub fn triggered(&self, outcome: &'static str) {
-        self.triggers.get_or_create(&Outcome { outcome }).inc();
+        self.triggers.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
     pub fn text(&self) -> String {

@@ -6,7 +6,7 @@ use super::jobs::Coding;
 
 /// Preference of a client: the weight in thousandths, and the specificity of the range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Wish {
+struct Preference {
     weight: u32,
     exactness: u8,
 }
@@ -15,20 +15,21 @@ struct Wish {
 /// the order of the offer. `None` if the client accepts none of them by name.
 pub fn preferred<'a>(accept: Option<&str>, offered: &[&'a str]) -> Option<&'a str> {
     let accept = accept?;
-    let wished = offered.iter().filter_map(|kind| Some((wish(accept, kind)?, *kind)));
-    let wished = wished.filter(|(wish, _)| wish.weight > 0 && wish.exactness > 0);
-    wished
-        .fold(None, |best: Option<(Wish, &str)>, (wish, kind)| match best {
-            Some((best_wish, _)) if best_wish >= wish => best,
-            _ => Some((wish, kind)),
+    let preferences = offered.iter().filter_map(|kind| Some((preference(accept, kind)?, *kind)));
+    let preferences =
+        preferences.filter(|(preference, _)| preference.weight > 0 && preference.exactness > 0);
+    preferences
+        .fold(None, |best: Option<(Preference, &str)>, (preference, kind)| match best {
+            Some((best_preference, _)) if best_preference >= preference => best,
+            _ => Some((preference, kind)),
         })
         .map(|(_, kind)| kind)
 }
 
 /// Preference by the most specific range that covers the media type; `*/*` has no specificity.
-fn wish(accept: &str, kind: &str) -> Option<Wish> {
+fn preference(accept: &str, kind: &str) -> Option<Preference> {
     let main = kind.split('/').next().unwrap_or_default();
-    let wishes = items(accept).filter_map(|(range, weight)| {
+    let preferences = items(accept).filter_map(|(range, weight)| {
         let exactness = match range {
             range if range.eq_ignore_ascii_case(kind) => 2,
             "*/*" => 0,
@@ -37,9 +38,9 @@ fn wish(accept: &str, kind: &str) -> Option<Wish> {
                 covered.eq_ignore_ascii_case(main).then_some(1)?
             }
         };
-        Some(Wish { weight, exactness })
+        Some(Preference { weight, exactness })
     });
-    wishes.max_by_key(|wish| wish.exactness)
+    preferences.max_by_key(|preference| preference.exactness)
 }
 
 /// Preferred content coding; zstd rather than gzip on a tie.

@@ -10,7 +10,7 @@ use std::fmt;
 use warp::http::header::{HeaderName, ORIGIN};
 use warp::http::{HeaderMap, HeaderValue};
 
-use super::host::{AskedHost, Host};
+use super::host::{Host, RequestedHost};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -35,8 +35,8 @@ impl Origin {
         let (scheme, asked) = text.split_once("://").ok_or_else(expected)?;
         let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
             && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-        let AskedHost { host, port } =
-            AskedHost::parse(asked).filter(|_| is_scheme).ok_or_else(expected)?;
+        let RequestedHost { host, port } =
+            RequestedHost::parse(asked).filter(|_| is_scheme).ok_or_else(expected)?;
         let scheme = scheme.to_ascii_lowercase();
         let port = port.filter(|port| Some(*port) != usual_port(&scheme));
         Ok(Self { scheme, host, port })
@@ -45,7 +45,7 @@ impl Origin {
     /// Returns true for an origin on the host itself, over HTTP or HTTPS.
     ///
     /// The scheme is unknown where a proxy ends TLS.
-    fn is_of(&self, asked: &AskedHost) -> bool {
+    fn is_of(&self, asked: &RequestedHost) -> bool {
         let usual_port = usual_port(&self.scheme);
         let asked_port = asked.port.filter(|port| Some(*port) != usual_port);
         usual_port.is_some() && self.host == asked.host && self.port == asked_port
@@ -81,7 +81,7 @@ pub enum Initiator {
 
 impl Initiator {
     /// Reads `Origin` and `Sec-Fetch-Site`; malformed or repeated fields count as cross-site.
-    pub fn read(headers: &HeaderMap, asked: Option<&AskedHost>, allowed: &[Origin]) -> Self {
+    pub fn read(headers: &HeaderMap, asked: Option<&RequestedHost>, allowed: &[Origin]) -> Self {
         let mut origins = headers.get_all(ORIGIN).iter();
         if let Some(value) = origins.next() {
             let origin = value.to_str().ok().and_then(|text| Origin::parse(text).ok());
@@ -162,7 +162,7 @@ mod tests {
             ("http://localhost.evil.com:8000", "localhost:8000", false),
             ("chrome-extension://localhost", "localhost", false),
         ] {
-            let read = Origin::parse(origin).unwrap().is_of(&AskedHost::parse(asked).unwrap());
+            let read = Origin::parse(origin).unwrap().is_of(&RequestedHost::parse(asked).unwrap());
             assert_eq!(read, expected, "{origin} of {asked}");
         }
     }
@@ -175,7 +175,7 @@ mod tests {
             headers.append(name, HeaderValue::from_static(value));
         }
         let allowed = [Origin::parse("https://dash.example").unwrap()];
-        let asked = AskedHost::parse("localhost:8000");
+        let asked = RequestedHost::parse("localhost:8000");
         let found = match Initiator::read(&headers, asked.as_ref(), &allowed) {
             Initiator::SameOrigin => "same origin".to_owned(),
             Initiator::Allowed(origin) => format!("allowed {}", origin.to_str().unwrap()),

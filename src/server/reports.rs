@@ -114,7 +114,7 @@ pub async fn create(service: &Service, request: &Request) -> Answer {
     let repeatable = repeatable(request, &wanted)?;
     let format = wanted.format;
     let job = trigger(service, wanted, repeatable).await?.job;
-    let mut body = described(&job);
+    let mut body = report_json(&job);
     body["links"]["download"] = json!(file_path(job.id, format));
     let mut reply = json(StatusCode::ACCEPTED, &body);
     let headers = reply.headers_mut();
@@ -173,15 +173,15 @@ pub fn list(service: &Service, request: &Request) -> Answer {
         Refusal::wrong(format!("limit: expected a number from 1 to {PAGE_REPORTS_MAX}"))
     })?;
     let before = match request.query.one("cursor")? {
-        Some(cursor) => Some(sequence_of(cursor).ok_or_else(|| {
+        Some(cursor) => Some(decode_cursor(cursor).ok_or_else(|| {
             Refusal::wrong(format!("cursor: {cursor:?} is not from this list; expected a next_cursor, or nothing for the first page"))
         })?),
         None => None,
     };
     let jobs = service.jobs.newest(before, limit + 1);
     let page = &jobs[..jobs.len().min(limit)];
-    let next = (jobs.len() > limit).then(|| page.last().map(|job| cursor_of(job.sequence)));
-    let reports: Vec<_> = page.iter().map(|job| listed(job)).collect();
+    let next = (jobs.len() > limit).then(|| page.last().map(|job| encode_cursor(job.sequence)));
+    let reports: Vec<_> = page.iter().map(|job| list_entry(job)).collect();
     Ok(json(StatusCode::OK, &json!({ "reports": reports, "next_cursor": next.flatten() })))
 }
 
@@ -191,7 +191,7 @@ pub async fn show(service: &Service, request: &Request) -> Answer {
     if let Some(time) = wait(request)? {
         service.wait(time, job.ended_within(time)).await;
     }
-    let mut reply = json(StatusCode::OK, &described(&job));
+    let mut reply = json(StatusCode::OK, &report_json(&job));
     if !job.has_ended() {
         reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
@@ -233,11 +233,11 @@ pub async fn download(service: &Service, request: &Request) -> Answer {
         let name = file_name::attachment_of_chain(&service.chain, job.resolved.now, ending);
         return download::reply(request, &rendering, format, coding, Some(name));
     }
-    Err(not_there(&job))
+    Err(no_file(&job))
 }
 
 /// Refusal for a report without a file.
-pub fn not_there(job: &Job) -> Refusal {
+pub fn no_file(job: &Job) -> Refusal {
     let conflict = |detail: String| Refusal::new(StatusCode::CONFLICT, detail);
     match job.state() {
         State::Ended(Ending::Failed { detail, .. }) => {
@@ -282,15 +282,15 @@ fn refusal(refused: Refused) -> Refusal {
 }
 
 /// Report in a list: without the ids of stores, which may be thousands.
-fn listed(job: &Job) -> Value {
-    let mut listed = described(job);
+fn list_entry(job: &Job) -> Value {
+    let mut listed = report_json(job);
     let options = listed["options"].as_object_mut();
     drop(options.and_then(|options| options.remove("store")));
     listed
 }
 
 /// Report with all its fields.
-fn described(job: &Job) -> Value {
+fn report_json(job: &Job) -> Value {
     let resolved = &job.resolved;
     let mut described = json!({
         "id": job.id,
@@ -366,14 +366,14 @@ fn file_path(id: Uuid, format: Format) -> String {
 }
 
 /// Cursor of a page: its last report's sequence number, and a checksum against made-up cursors.
-fn cursor_of(sequence: u64) -> String {
+fn encode_cursor(sequence: u64) -> String {
     let check = blake3::hash(&sequence.to_le_bytes()).to_hex();
     format!("{sequence:x}{}", &check[..CURSOR_CHECK_DIGITS])
 }
 
 /// Sequence number of a cursor; `None` if it is malformed.
-fn sequence_of(cursor: &str) -> Option<u64> {
+fn decode_cursor(cursor: &str) -> Option<u64> {
     let place = cursor.len().checked_sub(CURSOR_CHECK_DIGITS)?;
     let sequence = u64::from_str_radix(cursor.get(..place)?, 16).ok()?;
-    (cursor_of(sequence) == cursor).then_some(sequence)
+    (encode_cursor(sequence) == cursor).then_some(sequence)
 }

@@ -138,7 +138,7 @@ impl Query {
 }
 
 /// Decodes percent-encoding; `None` if the result is not UTF-8.
-pub fn decoded(segment: &str) -> Option<String> {
+pub fn percent_decode(segment: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
@@ -164,9 +164,9 @@ mod tests {
 
     #[test]
     fn a_path_is_decoded_or_refused() {
-        assert_eq!(decoded("a%2Fb%20%F0%9F%8D%95"), Some("a/b 🍕".into()));
+        assert_eq!(percent_decode("a%2Fb%20%F0%9F%8D%95"), Some("a/b 🍕".into()));
         for wrong in ["%", "%4", "%zz", "%ff"] {
-            assert_eq!(decoded(wrong), None, "{wrong}");
+            assert_eq!(percent_decode(wrong), None, "{wrong}");
         }
     }
 

@@ -20,7 +20,7 @@ use warp::reply::Response as Reply;
 
 use super::audit::Listener;
 use super::budget::Share;
-use super::host::AskedHost;
+use super::host::RequestedHost;
 use super::keys::Role;
 use super::listener::ProbesOnly;
 use super::origin::Initiator;
@@ -64,7 +64,7 @@ pub fn router(service: Service) -> BoxedFilter<(Reply,)> {
              client: Option<SocketAddr>,
              probes_only: Option<ProbesOnly>| {
                 let path = path.as_str().to_owned();
-                let asked = AskedHost::read(authority.as_ref(), &headers);
+                let asked = RequestedHost::read(authority.as_ref(), &headers);
                 Head { method, path, query, asked, headers, client, probes_only }
             },
         );
@@ -82,7 +82,7 @@ struct Head {
     path: String,
     query: String,
     /// `None` if the request does not name exactly one host.
-    asked: Option<AskedHost>,
+    asked: Option<RequestedHost>,
     headers: HeaderMap,
     /// `None` without a connection, as in tests.
     client: Option<SocketAddr>,
@@ -112,7 +112,8 @@ async fn answer<B: Buf>(
     entry.set_request_id(&id);
     entry.set_asked_path(&head.path, &head.query);
     let mut body = std::pin::pin!(body.fuse());
-    let (route, answered) = routed(service, head, &initiator, body.as_mut(), &mut entry).await;
+    let (route, answered) =
+        route_request(service, head, &initiator, body.as_mut(), &mut entry).await;
     let mut reply = answered.unwrap_or_else(Refusal::into_reply);
     if request_limits::drains_rest(&head.headers, reply.status()) {
         let rest = request_limits::drain(body);
@@ -121,7 +122,7 @@ async fn answer<B: Buf>(
     if head.method == Method::HEAD {
         reply = without_body(reply);
     }
-    finish(&mut reply, &id);
+    add_headers(&mut reply, &id);
     cors::share(reply.headers_mut(), &initiator, origins);
     let (route, status) = (route.map_or("none", |route| route.path), reply.status().as_u16());
     service.metrics.answered(method_name(&head.method), route, status, started.elapsed());
@@ -130,7 +131,7 @@ async fn answer<B: Buf>(
     reply
 }
 
-async fn routed<B: Buf>(
+async fn route_request<B: Buf>(
     service: &Service,
     head: &Head,
     initiator: &Initiator,
@@ -144,7 +145,7 @@ async fn routed<B: Buf>(
         .and_then(|()| {
             authorization::admit(settings, head.asked.as_ref(), initiator, method, found.route())
         });
-    if let Err(refusal) = admitted.and_then(|()| check_place(head, found.route())) {
+    if let Err(refusal) = admitted.and_then(|()| check_probe(head, found.route())) {
         return (found.route(), Err(refusal));
     }
     match found {
@@ -167,7 +168,7 @@ async fn routed<B: Buf>(
                 let head_bytes = if is_probe { 0 } else { head.bytes() };
                 let mut share = service.compute.budget.take(client, head_bytes)?;
                 request.query = Query::parse(query)?;
-                let request = whole(service, route, request, body, &mut share).await?;
+                let request = read_request(service, route, request, body, &mut share).await?;
                 if entry.is_audited()
                     && route.endpoint == Endpoint::Sql
                     && let Some(sql) = sql::text(&request)
@@ -175,7 +176,7 @@ async fn routed<B: Buf>(
                     entry.set_sql(&sql);
                 }
                 let reply = dispatch(service, route.endpoint, &request, role).await?;
-                if is_probe { Ok(reply) } else { counted(service, client, reply) }
+                if is_probe { Ok(reply) } else { reserve_memory(service, client, reply) }
             };
             (Some(route), client.scope(answered).await)
         }
@@ -184,9 +185,9 @@ async fn routed<B: Buf>(
             let preflight = (*method == Method::OPTIONS)
                 .then(|| cors::preflight(initiator, headers, &methods))
                 .flatten();
-            (None, preflight.ok_or_else(|| other_methods(method, path, &methods)))
+            (None, preflight.ok_or_else(|| method_not_allowed(method, path, &methods)))
         }
-        Found::WithoutSlash(shorter) => (None, Ok(moved(&shorter, query))),
+        Found::WithoutSlash(shorter) => (None, Ok(redirect(&shorter, query))),
         Found::Nothing => {
             let detail = format!("there is nothing at {path:?}; /docs lists every path");
             (None, Err(Refusal::unknown(detail)))
@@ -196,7 +197,7 @@ async fn routed<B: Buf>(
 
 /// # Errors
 /// If the connection holds a reserved permit, and the request is not a probe.
-fn check_place(head: &Head, route: Option<&Route>) -> Answer<()> {
+fn check_probe(head: &Head, route: Option<&Route>) -> Answer<()> {
     match head.probes_only {
         Some(ProbesOnly(full)) if !route.is_some_and(Route::is_probe) => {
             Err(Refusal::unavailable(full.sentence()))
@@ -209,7 +210,7 @@ fn check_place(head: &Head, route: Option<&Route>) -> Answer<()> {
 ///
 /// # Errors
 /// If the body is too large or too slow.
-async fn whole<B: Buf>(
+async fn read_request<B: Buf>(
     service: &Service,
     route: &Route,
     mut request: Request,
@@ -233,7 +234,7 @@ async fn whole<B: Buf>(
 ///
 /// # Errors
 /// If the budget has no room.
-fn counted(service: &Service, client: Client, mut reply: Reply) -> Answer {
+fn reserve_memory(service: &Service, client: Client, mut reply: Reply) -> Answer {
     let bytes = match reply.body().size_hint().exact() {
         _ if reply.extensions().get::<IsCounted>().is_some() => return Ok(reply),
         _ if reply.extensions().get::<Arc<Share>>().is_some() => return Ok(reply),
@@ -278,7 +279,7 @@ async fn dispatch(service: &Service, endpoint: Endpoint, request: &Request, role
 }
 
 /// Permanent redirect to the path without trailing slashes; method and body stay.
-fn moved(path: &str, query: &str) -> Reply {
+fn redirect(path: &str, query: &str) -> Reply {
     let target = match query {
         "" => path.to_owned(),
         query => format!("{path}?{query}"),
@@ -297,7 +298,7 @@ fn without_body(reply: Reply) -> Reply {
     Reply::from_parts(head, bytes::Bytes::new().into())
 }
 
-fn finish(reply: &mut Reply, id: &str) {
+fn add_headers(reply: &mut Reply, id: &str) {
     let headers = reply.headers_mut();
     headers.extend(HeaderValue::from_str(id).ok().map(|id| (REQUEST_ID, id)));
     headers.insert(CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -317,7 +318,7 @@ fn names(methods: &[&'static Method]) -> String {
     names.join(", ")
 }
 
-fn other_methods(method: &Method, path: &str, methods: &str) -> Refusal {
+fn method_not_allowed(method: &Method, path: &str, methods: &str) -> Refusal {
     let detail = format!("{path:?} does not allow {method}; expected {methods}");
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, detail).with(ALLOW, methods)
 }

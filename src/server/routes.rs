@@ -128,7 +128,7 @@ impl Found {
 pub fn find(method: &Method, path: &str) -> Found {
     let mut others = Vec::new();
     for route in ROUTES {
-        let Some(open) = matched(route.path, path) else { continue };
+        let Some(open) = match_path(route.path, path) else { continue };
         let answers =
             route.method == *method || (*method == Method::HEAD && route.method == Method::GET);
         if answers {
@@ -137,7 +137,7 @@ pub fn find(method: &Method, path: &str) -> Found {
         others.push(&route.method);
     }
     let shorter = path.trim_end_matches('/');
-    let is_there = || ROUTES.iter().any(|route| matched(route.path, shorter).is_some());
+    let is_there = || ROUTES.iter().any(|route| match_path(route.path, shorter).is_some());
     match others.is_empty() {
         false => Found::OtherMethods(others),
         true if shorter.len() < path.len() && is_there() => Found::WithoutSlash(shorter.to_owned()),
@@ -146,7 +146,7 @@ pub fn find(method: &Method, path: &str) -> Found {
 }
 
 /// Decoded parameters of the path under a pattern; `None` if it does not match.
-fn matched(pattern: &str, path: &str) -> Option<Vec<String>> {
+fn match_path(pattern: &str, path: &str) -> Option<Vec<String>> {
     let mut open = Vec::new();
     let mut given = path.strip_prefix('/')?.split('/');
     for expected in pattern.strip_prefix('/')?.split('/') {
@@ -154,13 +154,13 @@ fn matched(pattern: &str, path: &str) -> Option<Vec<String>> {
         match expected {
             "{id}.{format}" => {
                 let (id, format) = segment.split_once('.')?;
-                open.push(super::request::decoded(id)?);
-                open.push(super::request::decoded(format)?);
+                open.push(super::request::percent_decode(id)?);
+                open.push(super::request::percent_decode(format)?);
             }
             // Only report ids with a format have a dot: a store's id may hold any character.
             "{id}" if pattern.ends_with("reports/{id}") && segment.contains('.') => return None,
             name if name.starts_with('{') => {
-                let segment = super::request::decoded(segment)?;
+                let segment = super::request::percent_decode(segment)?;
                 (!segment.is_empty()).then_some(())?;
                 open.push(segment);
             }

@@ -62,7 +62,7 @@ impl Service {
         let program = settings.worker.clone();
         let queries = QueryService::open(data.clone(), &jobs, settings.sql, program)?;
         let (stopping, stops) = (AtomicBool::new(false), Notify::new());
-        let chain = settings.chain.clone().unwrap_or_else(|| name_of(&data));
+        let chain = settings.chain.clone().unwrap_or_else(|| folder_name(&data));
         let shared =
             Shared { settings, chain, snapshots, jobs, metrics, compute, queries, stopping, stops };
         Ok(Self(Arc::new(shared)))
@@ -128,7 +128,7 @@ impl Service {
 }
 
 /// Name of the folder itself, however the path is written.
-fn name_of(folder: &Path) -> String {
+fn folder_name(folder: &Path) -> String {
     let found = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     found.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }

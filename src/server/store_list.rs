@@ -35,8 +35,8 @@ pub const COLUMNS: [&str; 7] = [
 const CURSOR_CHECK_DIGITS: usize = 6;
 
 pub async fn list(service: &Service, request: &Request) -> Answer {
-    let (question, wanted) = (Question::read(request)?, ResponseFormat::read(request)?);
-    let snapshot = service.snapshots.at(question.as_of).await?;
+    let (list, wanted) = (ListQuery::read(request)?, ResponseFormat::read(request)?);
+    let snapshot = service.snapshots.at(list.as_of).await?;
     let tag = tag(request, &snapshot, wanted)?;
     if is_known(request, &tag) {
         let mut reply = Reply::default();
@@ -45,8 +45,8 @@ pub async fn list(service: &Service, request: &Request) -> Answer {
     }
     let (stores, version) = (snapshot.stores(&service.compute).await?, snapshot.version());
     let page = service.compute.run_blocking(move || {
-        let page = question.page(&stores);
-        let cursor = page.next.then(|| page.stores.last().map(|last| cursor_after(last.id)));
+        let page = list.page(&stores);
+        let cursor = page.next.then(|| page.stores.last().map(|last| encode_cursor(last.id)));
         let body = match wanted {
             ResponseFormat::Json => page.json(version, cursor.as_ref().and_then(Option::as_deref)),
             ResponseFormat::Csv => page.csv()?,
@@ -95,7 +95,7 @@ fn next_link(request: &Request, cursor: &str) -> Answer<String> {
 }
 
 /// Filter and page of the list.
-struct Question {
+struct ListQuery {
     limit: usize,
     /// Id that precedes the page.
     after: Option<String>,
@@ -109,11 +109,11 @@ struct Question {
     as_of: Option<u64>,
 }
 
-impl Question {
+impl ListQuery {
     /// # Errors
     /// Names the unknown or malformed parameter, and states what is expected.
     fn read(request: &Request) -> Answer<Self> {
-        let mut question = Self {
+        let mut list = Self {
             limit: PAGE_STORES,
             after: None,
             prefix: String::new(),
@@ -125,10 +125,10 @@ impl Question {
             as_of: None,
         };
         for (name, value) in request.query.each()? {
-            let set = question.set(name, value);
+            let set = list.set(name, value);
             set.map_err(|wrong| Refusal::wrong(format!("{name}: {wrong}")))?;
         }
-        Ok(question)
+        Ok(list)
     }
 
     fn set(&mut self, name: &str, value: &str) -> std::result::Result<(), String> {
@@ -140,7 +140,7 @@ impl Question {
                     .ok_or_else(|| format!("expected a number from 1 to {PAGE_STORES_MAX}"))?;
             }
             "cursor" => {
-                let after = id_of(value);
+                let after = decode_cursor(value);
                 self.after = Some(
                     after.ok_or_else(|| format!("{value:?} is not from this list; expected a next_cursor, or nothing for the first page"))?,
                 );
@@ -268,19 +268,19 @@ fn described(store: &ListedStore<'_>) -> Value {
 }
 
 /// Cursor of a page: its last id in hexadecimal, and a checksum against made-up cursors.
-fn cursor_after(id: &str) -> String {
+fn encode_cursor(id: &str) -> String {
     let digits: String = id.bytes().map(|byte| format!("{byte:02x}")).collect();
     let check = blake3::hash(id.as_bytes()).to_hex();
     format!("{digits}{}", &check[..CURSOR_CHECK_DIGITS])
 }
 
 /// Id of a cursor; `None` if it is malformed.
-fn id_of(cursor: &str) -> Option<String> {
+fn decode_cursor(cursor: &str) -> Option<String> {
     let digits = cursor.as_bytes().get(..cursor.len().checked_sub(CURSOR_CHECK_DIGITS)?)?;
     let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
     let bytes = digits.chunks(2).map(byte).collect::<Option<Vec<_>>>()?;
     let id = String::from_utf8(bytes).ok()?;
-    (cursor_after(&id) == cursor).then_some(id)
+    (encode_cursor(&id) == cursor).then_some(id)
 }
 
 #[cfg(test)]
@@ -290,16 +290,16 @@ mod tests {
     #[test]
     fn a_cursor_leads_back_to_its_id_and_nothing_else_does() {
         for id in ["1177941416522642976", "a", "Döner König", "🍕", "a,b\n"] {
-            let cursor = cursor_after(id);
-            assert_eq!(id_of(&cursor).as_deref(), Some(id), "{cursor}");
+            let cursor = encode_cursor(id);
+            assert_eq!(decode_cursor(&cursor).as_deref(), Some(id), "{cursor}");
             let near =
                 [&cursor[1..], &cursor[2..], &cursor.to_uppercase(), &format!("61{cursor}"), ""];
             for near in near.into_iter().filter(|near| **near != cursor) {
-                assert_eq!(id_of(near), None, "{near}");
+                assert_eq!(decode_cursor(near), None, "{near}");
             }
         }
         for garbled in ["é", "ééééé", "+61aaaaaa", "zz000000", "000000"] {
-            assert_eq!(id_of(garbled), None, "{garbled}");
+            assert_eq!(decode_cursor(garbled), None, "{garbled}");
         }
     }
 }

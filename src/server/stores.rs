@@ -22,7 +22,7 @@ use crate::rules::{HoursRow, Options, Span, WeeklyHours, Window, Zone, ZoneRules
 const RANGE_DAYS_MAX: i64 = 366;
 
 /// Query about a store: its range and options.
-pub struct StoreQuestion {
+pub struct StoreQuery {
     pub store: String,
     pub snapshot: Arc<Snapshot>,
     pub range: Span,
@@ -32,11 +32,11 @@ pub struct StoreQuestion {
 }
 
 /// Parameters of endpoints that answer in JSON and CSV, by a chosen clock.
-const OF_PATH: [&str; 2] = ["clock", "format"];
+const PATH_PARAMETERS: [&str; 2] = ["clock", "format"];
 
-impl StoreQuestion {
+impl StoreQuery {
     /// Reads `from` and `to`, `as_of`, and the options of the rules. Without `to` the range ends at
-    /// the latest poll of all stores; without `from` it is a week. `names` are further parameters;
+    /// the latest poll of all stores; without `from` it is a week. `named` are further parameters;
     /// of these, `clock` is read here.
     ///
     /// # Errors
@@ -92,20 +92,20 @@ impl StoreQuestion {
         Ok(Self { store, snapshot, range, options, zone })
     }
 
-    async fn of_path(service: &Service, request: &Request) -> Answer<Self> {
+    async fn from_path(service: &Service, request: &Request) -> Answer<Self> {
         let store = request.path.first().cloned().unwrap_or_default();
-        Self::read(service, request, store, &OF_PATH, RANGE_DAYS_MAX).await
+        Self::read(service, request, store, &PATH_PARAMETERS, RANGE_DAYS_MAX).await
     }
 
     /// Answers in the format that the client wants.
-    async fn answer_of_path(service: &Service, request: &Request, told: Told) -> Answer {
+    async fn answer(service: &Service, request: &Request, forms: AnswerForms) -> Answer {
         let wanted = ResponseFormat::read(request)?;
-        let question = Self::of_path(service, request).await?;
+        let query = Self::from_path(service, request).await?;
         let body = service.compute.run_blocking(move || match wanted {
-            ResponseFormat::Json => question.json(|history, clock| (told.json)(&history, clock)),
+            ResponseFormat::Json => query.json(|history, clock| (forms.json)(&history, clock)),
             ResponseFormat::Csv => {
-                let history = question.history()?;
-                (told.csv)(&question.store, &history, &question.clock())
+                let history = query.history()?;
+                (forms.csv)(&query.store, &history, &query.clock())
             }
         });
         Ok(wanted.reply(body.await?))
@@ -186,7 +186,7 @@ fn range(from: Option<i64>, to: Option<i64>, latest: Option<i64>, days_max: i64)
 
 /// JSON and CSV forms of an answer.
 #[derive(Clone, Copy)]
-struct Told {
+struct AnswerForms {
     json: fn(&StoreHistory, &Clock) -> Map<String, Value>,
     csv: fn(&str, &StoreHistory, &Clock) -> Result<Vec<u8>>,
 }
@@ -194,7 +194,7 @@ struct Told {
 /// Time for which the store was up, down and unknown while it should have been open.
 pub async fn uptime(service: &Service, request: &Request) -> Answer {
     let json = |history: &StoreHistory, _: &Clock| fields(figures(history));
-    StoreQuestion::answer_of_path(service, request, Told { json, csv: store_csv::uptime }).await
+    StoreQuery::answer(service, request, AnswerForms { json, csv: store_csv::uptime }).await
 }
 
 /// Figures of the range, as in an exact report.
@@ -222,7 +222,7 @@ pub async fn timeline(service: &Service, request: &Request) -> Answer {
         let steps: Vec<_> = history.timeline().into_iter().map(step).collect();
         fields(json!({ "timeline": steps }))
     };
-    StoreQuestion::answer_of_path(service, request, Told { json, csv: store_csv::timeline }).await
+    StoreQuery::answer(service, request, AnswerForms { json, csv: store_csv::timeline }).await
 }
 
 /// Spans in which it was down, and their time within business hours.
@@ -237,7 +237,7 @@ pub async fn incidents(service: &Service, request: &Request) -> Answer {
         let incidents: Vec<_> = incidents.collect();
         fields(json!({ "incidents": incidents }))
     };
-    StoreQuestion::answer_of_path(service, request, Told { json, csv: store_csv::incidents }).await
+    StoreQuery::answer(service, request, AnswerForms { json, csv: store_csv::incidents }).await
 }
 
 /// Business hours in local time, and the openings that follow.
@@ -250,7 +250,7 @@ pub async fn hours(service: &Service, request: &Request) -> Answer {
         let open: Vec<_> = history.open.iter().map(|span| clock.bounds(*span)).collect();
         fields(json!({ "weekly_hours": week, "open": open }))
     };
-    StoreQuestion::answer_of_path(service, request, Told { json, csv: store_csv::hours }).await
+    StoreQuery::answer(service, request, AnswerForms { json, csv: store_csv::hours }).await
 }
 
 pub fn fields(object: Value) -> Map<String, Value> {

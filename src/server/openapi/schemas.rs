@@ -41,7 +41,7 @@ pub fn schemas() -> Value {
             "description": "IANA name",
         },
         "ReportRequest": report_request(),
-        "Question": {
+        "SqlRequest": {
             "type": "object",
             "required": ["sql"],
             "properties": {

@@ -53,7 +53,7 @@ pub fn describe(route: &Route) -> Operation {
     }
     let body = json!({ "required": true, "content": {
         "application/json": {
-            "schema": named("Question"),
+            "schema": named("SqlRequest"),
             "example": { "sql": EXAMPLE_WITH_PARAMETER, "params": [0], "format": "json" },
         },
         "application/sql": { "schema": text(), "example": EXAMPLE },

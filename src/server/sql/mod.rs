@@ -1,11 +1,11 @@
 //! `/v1/sql`: any SQL query, its rows streamed.
 //!
-//! [`sql_request`] reads the query, [`sending`] sends the rows. Statements and limits are those of
+//! [`sql_request`] reads the query, [`streaming`] sends the rows. Statements and limits are those of
 //! [`crate::sql`]: a query that exceeds its time or memory is refused with 422 and the limit's
 //! name; one that exceeds the limit of rows is truncated, and says so.
 
-mod sending;
 mod sql_request;
+mod streaming;
 
 use warp::http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
 use warp::http::{Method, StatusCode};
@@ -37,7 +37,7 @@ pub async fn answer(service: &Service, request: &Request) -> Answer {
             let (service, query) = (service.clone(), query.clone());
             async move { service.queries.describe(query).await.map_err(Error::from) }
         };
-        let described = sending::on_threads(service.compute.handle(), described).await?;
+        let described = streaming::run_cancellable(service.compute.handle(), described).await?;
         if described.is_repeatable {
             let mut reply = Reply::default();
             *reply.status_mut() = StatusCode::NOT_MODIFIED;
@@ -45,8 +45,8 @@ pub async fn answer(service: &Service, request: &Request) -> Answer {
         }
     }
     let folder = snapshot.dataset.folder().to_owned();
-    let asked = sending::Asked { query, limits, format: wanted.format, folder };
-    let (reply, is_repeatable) = sending::reply(service, asked).await?;
+    let streamed = streaming::StreamedQuery { query, limits, format: wanted.format, folder };
+    let (reply, is_repeatable) = streaming::reply(service, streamed).await?;
     Ok(match is_repeatable && request.method != Method::POST {
         true => tagged(reply, &tag),
         false => reply,
@@ -56,7 +56,7 @@ pub async fn answer(service: &Service, request: &Request) -> Answer {
 /// Entity tag. Weak: without `ORDER BY`, rows may come in another order.
 fn tag(wanted: &SqlRequest, snapshot: &Snapshot, limits: Limits) -> String {
     let format = super::download::file_type(wanted.format).ending;
-    let asked = format!(
+    let identity = format!(
         "{} {} {format} {} {:?} {}",
         env!("CARGO_PKG_VERSION"),
         snapshot.version(),
@@ -65,7 +65,7 @@ fn tag(wanted: &SqlRequest, snapshot: &Snapshot, limits: Limits) -> String {
         wanted.sql
     );
     let mut hasher = blake3::Hasher::new();
-    hasher.update(&snapshot.fingerprint).update(asked.as_bytes());
+    hasher.update(&snapshot.fingerprint).update(identity.as_bytes());
     format!("W/\"{}\"", &hasher.finalize().to_hex()[..32])
 }
 

@@ -42,10 +42,10 @@ const PARTS_AHEAD: usize = 2;
 /// Bytes sent at once; a client that takes so few is not idle.
 const SENT_BYTES: usize = 256 << 10;
 /// Size of rows encoded at once, roughly: the encoded bytes wait for the client in memory.
-const WRITTEN_BYTES: usize = 512 << 10;
+const ENCODED_BYTES: usize = 512 << 10;
 
 /// Memory of a response besides its first part: encoded rows, and parts on their way.
-fn behind_bytes(format: Format) -> usize {
+fn later_bytes(format: Format) -> usize {
     match format {
         Format::Parquet => 8 << 20,
         Format::Arrow | Format::ArrowStream => 4 << 20,
@@ -56,7 +56,7 @@ fn behind_bytes(format: Format) -> usize {
 /// First part of a response; reserves memory as it grows.
 struct FirstPart {
     bytes: Vec<u8>,
-    behind_bytes: usize,
+    later_bytes: usize,
     share: Share,
 }
 
@@ -64,16 +64,16 @@ impl FirstPart {
     /// # Errors
     /// If there is no memory for what precedes the first byte.
     fn new(budget: &Arc<Budget>, format: Format) -> Result<Self> {
-        let behind_bytes = behind_bytes(format) + REQUEST_BYTES;
-        let share = budget.take(Client::current(), behind_bytes)?;
-        Ok(Self { bytes: Vec::new(), behind_bytes, share })
+        let later_bytes = later_bytes(format) + REQUEST_BYTES;
+        let share = budget.take(Client::current(), later_bytes)?;
+        Ok(Self { bytes: Vec::new(), later_bytes, share })
     }
 
     /// # Errors
     /// If there is no memory for the bytes.
     fn extend(&mut self, bytes: &[u8]) -> Result<()> {
         self.bytes.extend_from_slice(bytes);
-        self.share.resize(self.bytes.len() + self.behind_bytes)
+        self.share.resize(self.bytes.len() + self.later_bytes)
     }
 
     /// Releases what is reserved for later parts: there are none.
@@ -83,7 +83,7 @@ impl FirstPart {
     }
 }
 
-pub struct Asked {
+pub struct StreamedQuery {
     pub query: SqlQuery,
     pub limits: Limits,
     pub format: Format,
@@ -92,7 +92,7 @@ pub struct Asked {
 }
 
 /// Runs a future on the pool; aborted when the caller drops this.
-pub async fn on_threads<T: Send + 'static>(
+pub async fn run_cancellable<T: Send + 'static>(
     threads: &Handle,
     work: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
@@ -109,18 +109,19 @@ pub async fn on_threads<T: Send + 'static>(
 ///
 /// # Errors
 /// If the query fails before the first part is sent.
-pub async fn reply(service: &Service, asked: Asked) -> Result<(Reply, bool)> {
-    let media_type = download::file_type(asked.format).media_type;
+pub async fn reply(service: &Service, streamed: StreamedQuery) -> Result<(Reply, bool)> {
+    let media_type = download::file_type(streamed.format).media_type;
     let threads = service.compute.handle();
-    let part = first_part(service.clone(), asked);
-    let (FirstPart { bytes, share, .. }, rest, is_repeatable) = on_threads(threads, part).await?;
+    let part = first_part(service.clone(), streamed);
+    let (FirstPart { bytes, share, .. }, rest, is_repeatable) =
+        run_cancellable(threads, part).await?;
     let (mut reply, cut) = match rest {
         Rest::Nothing { cut } => (Reply::new(bytes.into()), cut),
-        Rest::More(writing) => {
+        Rest::More(encoder) => {
             let (sender, parts) = mpsc::channel(PARTS_AHEAD);
-            let deliveries = writing.rows.deliveries();
+            let deliveries = encoder.rows.deliveries();
             let mut tasks = JoinSet::new();
-            tasks.spawn_on(writing.send_all(sender), threads);
+            tasks.spawn_on(encoder.send_all(sender), threads);
             let parts = Parts { part: bytes.into(), parts, deliveries, _writing: tasks };
             (warp::reply::stream(parts).into_response(), None)
         }
@@ -134,11 +135,11 @@ pub async fn reply(service: &Service, asked: Asked) -> Result<(Reply, bool)> {
 
 enum Rest {
     Nothing { cut: Option<String> },
-    More(Box<Writing>),
+    More(Box<RowEncoder>),
 }
 
-async fn first_part(service: Service, asked: Asked) -> Result<(FirstPart, Rest, bool)> {
-    let Asked { query, limits, format, folder } = asked;
+async fn first_part(service: Service, streamed: StreamedQuery) -> Result<(FirstPart, Rest, bool)> {
+    let StreamedQuery { query, limits, format, folder } = streamed;
     let rows = service.queries.run(query).await?;
     let mut first = FirstPart::new(&service.compute.budget, format)?;
     let (is_plan, is_repeatable) = (rows.head().is_plan, rows.head().is_repeatable);
@@ -147,42 +148,42 @@ async fn first_part(service: Service, asked: Asked) -> Result<(FirstPart, Rest, 
     let folder = is_plan.then_some(folder);
     // Formats with batches keep those of the query.
     let has_batches = matches!(format, Format::Arrow | Format::ArrowStream | Format::Parquet);
-    let bytes_at_once = if has_batches { usize::MAX } else { WRITTEN_BYTES };
-    let mut writing = Writing { rows, bytes_at_once, unwritten: None, writer, limits, folder };
+    let bytes_at_once = if has_batches { usize::MAX } else { ENCODED_BYTES };
+    let mut encoder = RowEncoder { rows, bytes_at_once, pending: None, writer, limits, folder };
     while first.bytes.len() < FIRST_BYTES_MAX {
-        if !writing.write_more().await? {
-            writing.writer.finish()?;
-            first.extend(&writing.writer.take())?;
-            return Ok((first.end()?, Rest::Nothing { cut: writing.cut() }, is_repeatable));
+        if !encoder.encode_more().await? {
+            encoder.writer.finish()?;
+            first.extend(&encoder.writer.take())?;
+            return Ok((first.end()?, Rest::Nothing { cut: encoder.cut() }, is_repeatable));
         }
-        first.extend(&writing.writer.take())?;
+        first.extend(&encoder.writer.take())?;
     }
-    Ok((first, Rest::More(Box::new(writing)), is_repeatable))
+    Ok((first, Rest::More(Box::new(encoder)), is_repeatable))
 }
 
 /// Encoder of rows, with its state.
-struct Writing {
+struct RowEncoder {
     rows: Rows,
     /// Bytes of a batch encoded at once, roughly.
     bytes_at_once: usize,
     /// Rest of a batch.
-    unwritten: Option<Unwritten>,
+    pending: Option<PendingRows>,
     writer: Writer,
     limits: Limits,
     /// Folder to remove from plans.
     folder: Option<PathBuf>,
 }
 
-impl Writing {
+impl RowEncoder {
     /// Encodes more rows; returns false after the last.
-    async fn write_more(&mut self) -> Result<bool> {
-        if self.unwritten.is_none() {
+    async fn encode_more(&mut self) -> Result<bool> {
+        if self.pending.is_none() {
             let batch = self.rows.next().await.transpose()?;
-            self.unwritten = batch.map(|batch| Unwritten::new(batch, self.bytes_at_once));
+            self.pending = batch.map(|batch| PendingRows::new(batch, self.bytes_at_once));
         }
-        let Some(unwritten) = self.unwritten.take() else { return Ok(false) };
-        let (batch, rest) = unwritten.split();
-        self.unwritten = rest;
+        let Some(pending) = self.pending.take() else { return Ok(false) };
+        let (batch, rest) = pending.split();
+        self.pending = rest;
         match &self.folder {
             Some(folder) => self.writer.write(&without(&batch, folder)?)?,
             None => self.writer.write(&batch)?,
@@ -207,14 +208,14 @@ impl Writing {
         let mut part = Vec::new();
         let mut is_more = true;
         while is_more {
-            is_more = self.write_more().await?;
+            is_more = self.encode_more().await?;
             if !is_more {
                 self.cut().map_or(Ok(()), |cut| self.writer.write_truncation_note(&cut))?;
                 self.writer.finish()?;
             }
             part.extend(self.writer.take());
             if part.len() >= PART_BYTES || !is_more {
-                is_more &= sent(std::mem::take(&mut part).into(), sender).await;
+                is_more &= send_part(std::mem::take(&mut part).into(), sender).await;
             }
         }
         Ok(())
@@ -222,7 +223,7 @@ impl Writing {
 }
 
 /// Sends the part; returns true if the client took it. Completes when little of it is left.
-async fn sent(mut part: Bytes, sender: &mpsc::Sender<Result<Bytes>>) -> bool {
+async fn send_part(mut part: Bytes, sender: &mpsc::Sender<Result<Bytes>>) -> bool {
     loop {
         let next = part.split_to(part.len().min(SENT_BYTES));
         if sender.send(Ok(next)).await.is_err() {
@@ -235,12 +236,12 @@ async fn sent(mut part: Bytes, sender: &mpsc::Sender<Result<Bytes>>) -> bool {
 }
 
 /// Rest of a batch, encoded by a number of rows at once.
-struct Unwritten {
+struct PendingRows {
     rows: RecordBatch,
     at_once: usize,
 }
 
-impl Unwritten {
+impl PendingRows {
     fn new(rows: RecordBatch, bytes_at_once: usize) -> Self {
         let bytes = rows.get_array_memory_size().max(1);
         let at_once = rows.num_rows().saturating_mul(bytes_at_once) / bytes;
@@ -326,17 +327,17 @@ mod tests {
         let column: ArrayRef = Arc::new(Int64Array::from_iter_values(0..200_000));
         let batch = RecordBatch::try_from_iter([("a", column)]).unwrap();
         let (mut pieces, mut left) =
-            (Vec::new(), Some(Unwritten::new(batch.clone(), WRITTEN_BYTES)));
-        while let Some(unwritten) = left {
-            let (piece, rest) = unwritten.split();
-            assert!(piece.num_rows() * 8 <= WRITTEN_BYTES);
+            (Vec::new(), Some(PendingRows::new(batch.clone(), ENCODED_BYTES)));
+        while let Some(pending) = left {
+            let (piece, rest) = pending.split();
+            assert!(piece.num_rows() * 8 <= ENCODED_BYTES);
             pieces.push(piece);
             left = rest;
         }
         let whole = arrow::compute::concat_batches(&batch.schema(), &pieces).unwrap();
         assert!(pieces.len() == 4 && whole == batch, "{}", pieces.len());
-        let (small, rest) = Unwritten::new(batch.slice(0, 0), usize::MAX).split();
+        let (small, rest) = PendingRows::new(batch.slice(0, 0), usize::MAX).split();
         assert!(small.num_rows() == 0 && rest.is_none());
-        assert!(Unwritten::new(batch, usize::MAX).split().1.is_none());
+        assert!(PendingRows::new(batch, usize::MAX).split().1.is_none());
     }
 }
