@@ -1,6 +1,6 @@
 //! File of API keys: read as a whole, and changed by atomic replacement.
 //!
-//! [`super::keys`] defines its lines.
+//! `super::keys` defines its lines.
 
 use std::collections::HashSet;
 use std::fs::File;

@@ -245,8 +245,7 @@ enum StreamEnd {
 }
 
 impl RowReceiver {
-    /// Receives the rows, and discards them if the client reads none for too long. Dropping this
-    /// before the last row ends the process.
+    /// Receives the rows; discards them if the client is idle. Dropping this ends the process.
     async fn run(self, spool: Watch) {
         let limits = self.limits;
         let mut receiving = pin!(async {
@@ -353,8 +352,7 @@ fn return_after(failure: &Failure, lease: Lease, jobs: Jobs) {
     }
 }
 
-/// Returns the process to the pool once nothing of the query runs any more. Ends it if something
-/// runs on for too long, as after a query that needed few of its rows.
+/// Returns the process to the pool once nothing of the query runs; ends it if that takes too long.
 fn return_when_idle(mut lease: Lease, jobs: Jobs, keep: fn(Lease)) {
     // Detached: it takes no longer than the time left.
     drop(tokio::spawn(async move {
