@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn however_many_take_all_they_can_the_next_one_has_half_of_the_rest() {
+    fn the_next_client_gets_half_of_what_greedy_ones_leave() {
         let budget = budget();
         let shares = [ANN, BOB, EVE].map(|client| all_of(&budget, client));
         assert_eq!(shares.each_ref().map(|share| share.bytes), [40, 20, 10]);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_leaves_the_rest_for_what_comes_and_goes() {
+    fn retained_bytes_leave_the_rest_for_requests() {
         let budget = budget();
         let kept = Arc::new(budget.part(4));
         let shares = [ANN, BOB].map(|client| all_of(&kept, client));
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_has_no_room_where_the_whole_has_none() {
+    fn a_part_is_full_when_the_whole_is_full() {
         let budget = budget();
         let _shares = [ANN, BOB].map(|client| all_of(&budget, client));
         let kept = Arc::new(budget.part(1));
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_have_their_room_until_the_last_part_of_them_is_gone() {
+    fn bytes_are_reserved_until_the_last_clone_is_dropped() {
         let budget = budget();
         let bytes = budget.take(ANN, 7).unwrap().hold(Bytes::from_static(b"figures"));
         let part = bytes.slice(2..4);

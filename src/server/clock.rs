@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plus_that_became_a_blank_is_a_plus() {
+    fn a_plus_that_became_a_space_is_restored() {
         for text in [
             "2023-01-20T00:00:00 01:00",
             "2023-01-20 00:00:00 01:00",

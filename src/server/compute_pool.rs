@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn work_keeps_its_turn_when_its_client_has_gone() {
+    async fn work_keeps_its_permit_when_its_client_is_gone() {
         let pool = Arc::new(ComputePool::start(Duration::from_secs(60), 0).unwrap());
         let (started, mut has_started) = tokio::sync::mpsc::channel(1);
         let (finish, may_finish) = mpsc::channel::<()>();

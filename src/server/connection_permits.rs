@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_client_that_is_silent_the_longest_gives_its_place_up() {
+    async fn the_longest_silent_client_is_evicted() {
         let permits = permits(3);
         let all = [HERE; 3].map(|here| take(&permits, here).unwrap());
         all[0].heard();
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_client_that_is_idle_the_longest_comes_after_the_silent_ones() {
+    async fn idle_clients_are_evicted_after_silent_ones_longest_first() {
         let permits = ConnectionPermits { idle_time: Duration::ZERO, ..ConnectionPermits::new(3) };
         let permits = Arc::new(permits);
         let all = [HERE; 3].map(|here| take(&permits, here).unwrap());
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_was_just_heard_is_not_idle_yet() {
+    async fn a_client_that_was_just_busy_is_not_idle_yet() {
         let permits = permits(1);
         let first = take(&permits, HERE).unwrap();
         first.idle();
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn places_that_yield_are_never_kept() {
+    async fn reserved_permits_are_always_evicted() {
         let permits = Arc::new(ConnectionPermits::evicting_oldest(1));
         let first = take(&permits, HERE).unwrap();
         first.heard();
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn without_silent_clients_a_place_must_be_given_back() {
+    fn without_silent_clients_a_permit_must_be_released() {
         let permits = permits(2);
         let all = [HERE; 2].map(|here| take(&permits, here).unwrap());
         all.iter().for_each(ConnectionPermit::heard);
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_of_an_evicted_client_is_given_back_once() {
+    fn the_permit_of_an_evicted_client_is_released_once() {
         let permits = permits(1);
         let first = take(&permits, HERE).unwrap();
         let second = take(&permits, HERE).unwrap();
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_network_has_more_than_a_quarter_only_while_places_are_plenty() {
+    async fn a_network_holds_more_than_a_quarter_only_while_permits_are_plentiful() {
         let permits = permits(8);
         let all = ["192.0.2.1"; 4].map(|address| take(&permits, address).unwrap());
         let fifth = take(&permits, "192.0.2.1").unwrap();
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_network_takes_a_quarter_of_the_places() {
+    async fn a_network_holds_a_quarter_of_the_permits() {
         let permits = permits(8);
         let [first, second] = ["192.0.2.1"; 2].map(|address| take(&permits, address).unwrap());
         let [other, _another] =

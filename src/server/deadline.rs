@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_is_pending_for_too_long_is_an_error() {
+    async fn a_poll_that_is_pending_too_long_is_an_error() {
         let mut deadline = Deadline::new(Duration::ZERO);
         let late = poll_fn(|context| deadline.hold::<()>(context, Poll::Pending)).await;
         assert_eq!(late.unwrap_err().kind(), ErrorKind::TimedOut);

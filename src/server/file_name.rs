@@ -104,14 +104,14 @@ mod tests {
     }
 
     #[test]
-    fn a_name_beyond_ascii_is_offered_as_it_is_beside_a_plain_one() {
+    fn a_name_beyond_ascii_has_an_ascii_fallback() {
         check("Döner König", "D_ner_K_nig", Some("D%C3%B6ner%20K%C3%B6nig"));
         check("東京", "", Some("%E6%9D%B1%E4%BA%AC"));
         check("a'b;c=d", "a_b_c_d", Some("a%27b%3Bc%3Dd"));
     }
 
     #[test]
-    fn a_name_holds_nothing_that_a_header_or_a_system_would_take_otherwise() {
+    fn a_name_has_no_character_with_a_meaning_to_headers_or_systems() {
         for (chain, plain) in [
             ("../../etc/passwd", "etc_passwd"),
             ("a\"; filename=\"b.exe", "a_filename_b.exe"),

@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_has_a_line_of_its_own_also_after_one_without_an_end() {
+    fn a_new_key_starts_a_line_even_after_an_unterminated_one() {
         let (_folder, path) = file();
         let first = add(&path, Role::Read, None, "").unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
@@ -229,7 +229,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_file_that_others_can_write_is_refused_and_says_how_to_mend_it() {
+    fn a_file_that_others_can_write_is_refused_with_a_remedy() {
         use std::fs::Permissions;
         use std::os::unix::fs::{MetadataExt, PermissionsExt};
         let (_folder, path) = file();

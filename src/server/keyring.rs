@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_back_does_not_put_the_next_look_off() {
+    fn a_clock_that_is_set_back_does_not_postpone_the_next_check() {
         let served = Served::new();
         assert!(served.is_admitted(&served.first, 100 * LOOK_PAUSE_US));
         let second = key_file::add(&served.path, Role::Run, None, "").unwrap();
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_to_reload_does_not_wait() {
+    fn a_reload_does_not_wait() {
         let served = Served::new();
         assert!(served.is_admitted(&served.first, 0));
         let second = key_file::add(&served.path, Role::Run, None, "").unwrap();
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_one_of_keys_leaves_those_from_before() {
+    fn a_malformed_file_leaves_the_previous_keys_in_force() {
         let served = Served::new();
         let before = std::fs::read(&served.path).unwrap();
         let is_left = || {
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_key_that_is_removed_lets_nobody_in() {
+    fn removing_the_last_key_admits_nobody() {
         let served = Served::new();
         let pass = served.keyring.admit(&served.first.secret, 0).unwrap();
         assert!(served.keyring.readmit(&pass, 0).is_ok());

@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_idle_client_is_asked_to_come_again() {
+    async fn an_idle_connection_is_closed_gracefully() {
         use warp::Filter;
         const GO_AWAY: u8 = 7;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_asked_for_is_lowered_until_it_fits() {
+    fn defaults_are_lowered_until_they_fit() {
         let nothing = MemoryFlags::default();
         check_lowered(16 * GIB, nothing, &[]);
         check_lowered(Settings::default().memory_bytes, nothing, &[]);
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_for_and_does_not_fit_is_refused() {
+    fn explicit_flags_that_do_not_fit_are_refused() {
         let asked = MemoryFlags { sql_memory: true, sql_at_once: true, reports_at_once: true };
         let refused = settings(4 * GIB).fit_into_memory(asked).unwrap_err().to_string();
         assert!(refused.contains("--memory is 4096 MiB, too little for 8 queries"), "{refused}");
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_have_something_whatever_is_set() {
+    fn clients_have_memory_whatever_is_set() {
         assert_eq!(settings(0).client_bytes_max(), CLIENT_BYTES_MIN);
     }
 }

@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kind_that_is_named_and_weighed_most_is_preferred() {
+    fn the_most_specific_and_heaviest_media_type_is_preferred() {
         kind("*/*", None);
         kind("application/json", Some("application/json"));
         kind("application/json, text/plain, */*", Some("application/json"));

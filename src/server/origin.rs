@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_that_are_no_browsers_are_of_no_other_site() {
+    fn clients_besides_browsers_are_not_cross_site() {
         check(&[], "same origin");
         check(&[("referer", "https://evil.example/")], "same origin");
     }
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_name_this_server_is_of_another_site() {
+    fn a_request_that_names_another_host_is_cross_site() {
         let own = ("origin", "http://localhost:8000");
         for site in ["cross-site", "same-site", "Same-Origin", "", "anything"] {
             check(&[("sec-fetch-site", site)], "cross-site");
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_host_no_origin_is_its_own() {
+    fn without_a_host_every_origin_is_cross_site() {
         let mut headers = HeaderMap::new();
         let initiator = |headers: &HeaderMap| Initiator::read(headers, None, &[]);
         assert_eq!(initiator(&headers), Initiator::SameOrigin);

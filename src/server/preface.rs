@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_does_not_say_what_it_speaks_is_cut_off() {
+    async fn a_client_that_sends_no_preface_times_out() {
         assert!(is_cut_off(b"").await);
         assert!(is_cut_off(&PREFACE[..1]).await);
         assert!(is_cut_off(&PREFACE[..PREFACE.len() - 1]).await);

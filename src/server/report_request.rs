@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_is_described_in_the_words_that_ask_it() {
+    fn a_request_survives_its_json_form() {
         let asked = parse(json!({
             "engine": "polars", "interpolation": "nearest", "max_gap": "90m", "scope": "day",
             "no_data": "down", "snap_end_of_day": true, "default_hours": "18:00-02:00",
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_option_is_refused_with_a_sentence() {
+    fn an_unknown_or_malformed_option_is_refused_with_a_sentence() {
         refused(json!({"max_gab": "2h"}), "max_gab: is not an option of a report");
         refused(json!({"output": "/etc/passwd"}), "output: is an option of the command line alone");
         refused(json!({"scope": "week"}), "scope: \"week\" is not one of all, day, interval");

@@ -104,7 +104,7 @@ pub fn report_id(text: &str) -> Answer<Uuid> {
 
 pub fn unknown_report(id: impl std::fmt::Display) -> Refusal {
     Refusal::unknown(format!(
-        "there is no report \"{id}\"; POST /v1/reports asks for one, GET /v1/reports lists them"
+        "there is no report \"{id}\"; POST /v1/reports triggers one, GET /v1/reports lists them"
     ))
 }
 

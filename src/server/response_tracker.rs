@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_left_alone_does_not_end_one_that_is_taken() {
+    fn a_stalled_response_does_not_end_one_that_progresses() {
         let (start, time) = (Instant::now(), Duration::from_secs(60));
         let due_s = |parts: &[(usize, u64)]| {
             let parts = parts.iter().map(|&(count, since_s)| ResponseParts {
@@ -303,7 +303,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_stalls_while_a_part_is_left_and_is_under_way_until_the_last_has_gone() {
+    async fn a_response_stalls_while_a_part_is_pending_and_is_in_flight_until_the_last_is_dropped()
+    {
         let tracker = tracker();
         let mut body = tracker.begin().track_body(Reply::new("figures".into()).into_body());
         assert!(!has_ended(tracker.stalled(Duration::from_secs(60))).await);

@@ -336,7 +336,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_connection_of_the_reserve_is_for_probes_alone() {
+    async fn a_reserved_connection_serves_only_probes() {
         let folder = tempfile::tempdir().unwrap();
         let service = Service::open(folder.path().to_owned(), Settings::default()).unwrap();
         let filter = router(service.clone());
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_request_takes_memory_of_its_client_but_for_probes() {
+    async fn each_request_but_probes_takes_memory_of_its_client() {
         let folder = tempfile::tempdir().unwrap();
         let service = Service::open(folder.path().to_owned(), Settings::default()).unwrap();
         let budget = &service.compute.budget;
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_for_which_there_is_no_memory_is_refused_for_now() {
+    async fn a_body_beyond_the_budget_is_refused_for_now() {
         let folder = tempfile::tempdir().unwrap();
         let settings =
             Settings { memory_bytes: 0, body_bytes_max: 64 << 20, ..Settings::default() };

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_leads_to_its_endpoint_with_what_stood_in_it() {
+    fn a_path_leads_to_its_endpoint_with_its_parameters() {
         check(Method::GET, "/get_report/x", Some((Endpoint::ReportByPath, &["x"])));
         check(Method::HEAD, "/v1/reports/x.csv", Some((Endpoint::DownloadReport, &["x", "csv"])));
         check(Method::GET, "/v1/reports/x", Some((Endpoint::ShowReport, &["x"])));
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slash_too_many_is_told_from_another_path() {
+    fn a_trailing_slash_differs_from_an_unknown_path() {
         for (path, expected) in [
             ("/docs/", Some("/docs")),
             ("/docs///", Some("/docs")),
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn another_method_is_told_from_another_path() {
+    fn a_wrong_method_differs_from_an_unknown_path() {
         let found = find(&Method::DELETE, "/trigger_report");
         let Found::OtherMethods(methods) = found else { panic!("is a route") };
         assert_eq!(methods, [&Method::GET, &Method::POST]);

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn clients_that_say_nothing_keep_nobody_out() {
+    async fn silent_clients_are_evicted() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut accepted = std::pin::pin!(connections(listener.into(), 2, 0));
@@ -137,7 +137,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn the_system_asks_whether_a_client_is_there_still() {
+    async fn connections_have_tcp_keepalive() {
         use rustix::net::sockopt;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_comes_when_all_places_are_taken_has_one_of_the_reserve() {
+    async fn a_client_beyond_the_permits_gets_a_reserved_one() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut accepted = std::pin::pin!(connections(listener.into(), 1, 1));

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_that_claims_too_much_is_not_read() {
+    fn a_frame_that_announces_too_much_is_not_read() {
         let claims = [0xff, 0xff, 0xff, 0xff, 1];
         let error = read(&mut claims.as_slice(), 1 << 20).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidData);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_its_header_and_what_stands_behind() {
+    fn a_message_is_its_header_and_the_bytes_behind() {
         let mut payload = header(&("é", 5)).unwrap();
         payload.extend(b"behind");
         let (header, behind) = message::<(String, u8)>(payload).unwrap();

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_process_has_written_to_counts() {
+    fn written_pages_count() {
         let gauge = MemoryGauge::new(std::process::id()).unwrap();
         let before = gauge.bytes();
         let written = std::hint::black_box(vec![1_u8; 256 << 20]);

@@ -66,7 +66,7 @@ impl Write for Disk {
 }
 
 #[test]
-fn a_full_disk_loses_lines_and_mixes_none() {
+fn a_full_disk_loses_lines_and_interleaves_none() {
     let script = [None, Some(7), None, Some(usize::MAX)].into();
     let mut sink = Sink::new(Disk { script, written: Vec::new() });
     for (method, lost) in [("A", 1), ("B", 2), ("C", 3), ("D", 0), ("E", 0)] {
@@ -101,7 +101,7 @@ impl Write for Hanging {
 }
 
 #[test]
-fn a_disk_that_hangs_keeps_nobody_waiting_and_loses_what_there_is_no_room_for() {
+fn a_disk_that_hangs_delays_nobody_and_loses_lines_beyond_the_queue() {
     let written = Arc::new(Mutex::new(Vec::new()));
     let ((begun, has_begun), (finish, may_finish)) = (sync_channel(0), sync_channel(0));
     let disk = Hanging { begun, may_finish, written: Arc::clone(&written) };

@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_there_after_opening_again() {
+    fn written_records_survive_reopening() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("jobs.redb");
         let (kept, buried) = (Uuid::new_v4(), Uuid::new_v4());
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_that_failed_is_made_in_the_file_opened_again() {
+    fn a_failed_write_is_repeated_in_the_reopened_file() {
         let folder = tempfile::tempdir().unwrap();
         let disk = Disk::default();
         let is_broken = Arc::clone(&disk.is_broken);

@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_is_newest_first_and_goes_on_where_it_ended() {
+    fn the_list_is_newest_first_and_continues_after_a_page() {
         let index = index(&[None, None, None, None]);
         let page = |before, count| -> Vec<_> {
             let wanted = index.newest(before, count, |job| job.sequence != 3);

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_that_is_not_whole_is_told_as_such() {
+    fn a_damaged_copy_is_reported_as_such() {
         let folder = tempfile::tempdir().unwrap();
         let (database, live) = live(folder.path(), 20);
         drop(database);

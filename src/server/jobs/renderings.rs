@@ -247,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn those_not_used_for_longest_make_room() {
+    fn least_recently_used_renderings_are_evicted() {
         const BYTES_MAX: usize = 80;
         let renderings = Renderings::new(&Budget::new(BYTES_MAX * KEPT_PARTS));
         let key = |number| (Uuid::from_u128(number), Format::Csv, Coding::Identity);
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn those_kept_make_room_where_there_is_no_more_memory() {
+    fn cached_renderings_are_evicted_when_memory_is_full() {
         let budget = Arc::new(Budget::new(160));
         let renderings = Renderings::new(&budget);
         let take_memory = |bytes| renderings.take_memory(&budget, vec![0; bytes]);

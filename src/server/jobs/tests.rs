@@ -60,7 +60,7 @@ fn open(folder: &Path) -> Jobs {
 }
 
 #[tokio::test]
-async fn a_question_that_cannot_be_read_answers_no_other_and_is_kept() {
+async fn a_request_that_cannot_be_parsed_equals_no_other_and_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     of_another_version(folder.path());
     for _start in 0..2 {
@@ -79,7 +79,7 @@ async fn a_question_that_cannot_be_read_answers_no_other_and_is_kept() {
 }
 
 #[test]
-fn a_question_from_before_an_option_is_the_one_that_leaves_it_at_its_default() {
+fn a_request_from_before_an_option_equals_one_with_its_default() {
     let mut options = ReportRequest::default().to_json();
     assert!(options.as_object_mut().unwrap().remove("default_hours").is_some());
     let record = Record {

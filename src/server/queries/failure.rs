@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_question_is_told_from_faults_of_the_server() {
+    fn faults_of_a_query_differ_from_faults_of_the_server() {
         let postgres = |code: &str| Failure::Postgres {
             code: code.into(),
             sentence: String::new(),

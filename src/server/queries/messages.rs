@@ -250,7 +250,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_is_large_crosses_in_parts() {
+    fn a_large_batch_is_sent_in_parts() {
         let texts = || (0..100).map(|at| at.to_string().repeat(100_000));
         for texts in [
             column(StringArray::from_iter_values(texts())),
@@ -269,7 +269,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn bytes_that_no_row_shows_do_not_cross() {
+    fn unreferenced_bytes_are_not_sent() {
         let texts =
             column(StringViewArray::from_iter_values((0..100).map(|_| "x".repeat(100_000))));
         let field = Arc::new(Field::new("text", DataType::Utf8View, true));
@@ -287,7 +287,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_is_described_crosses_as_it_is() {
+    fn a_description_survives_its_message() {
         use super::super::Described;
         let described = Described {
             columns: Arc::new(Schema::new(vec![Field::new("a", DataType::Utf8, true)])),

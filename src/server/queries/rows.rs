@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn part_of_the_rows_does_not_look_like_all_of_them() {
+    async fn truncated_rows_differ_from_complete_ones() {
         assert_eq!(items(2, true).await, [true, true]);
         assert_eq!(items(2, false).await, [true, true, false]);
         assert_eq!(items(0, false).await, [false]);

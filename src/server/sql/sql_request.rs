@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn an_option_that_is_none_is_refused() {
+    fn an_unknown_option_is_refused() {
         check(json!({}), Err("expected a statement, as the body, as its field sql, or as ?q="));
         check(json!({ "sql": 5 }), Err("sql: 5 is not a text"));
         check(

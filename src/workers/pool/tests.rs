@@ -20,7 +20,7 @@ fn terms(time: Duration) -> Terms {
 const LONG: Duration = Duration::from_secs(60);
 
 #[tokio::test]
-async fn the_process_that_was_used_last_is_lent_next() {
+async fn the_most_recently_used_process_is_leased_next() {
     let pool = echoing(2);
     let mut lease = pool.lease(WorkKind::Long, terms(LONG)).await.unwrap();
     lease.send(5, &[b"a", b"bc"]).await.unwrap();
@@ -32,7 +32,7 @@ async fn the_process_that_was_used_last_is_lent_next() {
 }
 
 #[tokio::test]
-async fn a_process_whose_time_is_over_gives_its_place_to_another() {
+async fn a_process_past_its_deadline_is_replaced() {
     let pool = echoing(1);
     let mut lease = pool.lease(WorkKind::Long, terms(LONG)).await.unwrap();
     let process = lease.process();
@@ -44,7 +44,7 @@ async fn a_process_whose_time_is_over_gives_its_place_to_another() {
 }
 
 #[tokio::test]
-async fn whoever_finds_no_turn_hears_that_the_time_is_over() {
+async fn a_lease_without_a_permit_fails_at_its_deadline() {
     let pool = echoing(1);
     let held = pool.lease(WorkKind::Long, terms(LONG)).await.unwrap();
     let waits = pool.lease(WorkKind::Long, terms(Duration::ZERO));
@@ -55,7 +55,7 @@ async fn whoever_finds_no_turn_hears_that_the_time_is_over() {
 }
 
 #[tokio::test]
-async fn while_several_clients_have_turns_none_has_more_than_half() {
+async fn among_several_clients_none_holds_more_than_half_of_the_permits() {
     let pool = echoing(3);
     let [ann, bob, cyd] = [1, 2, 3].map(|number| Client::Key([number; 4]));
     let _of_ann = ann.scope(pool.lease(WorkKind::Long, terms(LONG))).await.unwrap();
@@ -66,7 +66,7 @@ async fn while_several_clients_have_turns_none_has_more_than_half() {
 }
 
 #[tokio::test]
-async fn what_makes_a_process_ready_is_heard_once() {
+async fn a_process_is_prepared_once_per_frame() {
     let pool = echoing(1);
     let warm = Frame { kind: 2, payload: b"warm".to_vec() };
     for _ in 0..2 {
@@ -96,7 +96,7 @@ const GROWING: &str = r"
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn work_that_may_take_little_may_follow_larger_work() {
+async fn small_work_may_follow_larger_work() {
     let pool = pool(GROWING, 1);
     let mut lease = pool.lease(WorkKind::Long, terms(LONG)).await.unwrap();
     let (process, ready) = (lease.process(), lease.memory_bytes_max - lease.terms.memory_bytes);
@@ -115,7 +115,7 @@ fn kill(process: u32) {
 }
 
 #[tokio::test]
-async fn a_process_that_is_killed_is_told_and_the_next_one_works() {
+async fn a_killed_process_is_reported_and_the_next_one_works() {
     let pool = echoing(1);
     let mut lease = pool.lease(WorkKind::Long, terms(LONG)).await.unwrap();
     kill(lease.process().unwrap());
@@ -150,7 +150,7 @@ async fn lost_by(end: &str) -> LeaseError {
 }
 
 #[tokio::test]
-async fn an_abort_is_for_want_of_memory_and_an_exit_a_bug() {
+async fn an_abort_means_lack_of_memory_and_an_exit_a_bug() {
     let aborted = lost_by("kill -s ABRT $$").await;
     assert!(matches!(aborted, LeaseError::Memory), "{aborted:?}");
     let exited = lost_by("exit 101").await;
@@ -174,7 +174,7 @@ async fn a_process_that_grows_beyond_its_terms_is_lost_to_its_memory() {
 }
 
 #[tokio::test]
-async fn a_program_that_is_not_there_is_told() {
+async fn a_missing_program_is_reported() {
     let program = Program { path: "/nowhere/uptally".into(), arguments: Vec::new() };
     let pool = Pool::new(program, 1, 1 << 20, Frame { kind: 1, payload: Vec::new() }).unwrap();
     let lost = pool.lease(WorkKind::Long, terms(LONG)).await.unwrap_err();
@@ -182,7 +182,7 @@ async fn a_program_that_is_not_there_is_told() {
 }
 
 #[tokio::test]
-async fn a_process_that_answers_something_else_is_not_lent() {
+async fn a_process_that_answers_another_kind_is_not_leased() {
     let pool = pool(r"printf '\0\0\0\0\7' >&0; exec cat <&0 >/dev/null", 1);
     let lost = pool.lease(WorkKind::Long, terms(LONG)).await.unwrap_err();
     assert!(matches!(&lost, LeaseError::StartFailed(why) if why.contains("kind 7")), "{lost:?}");

@@ -83,7 +83,7 @@ fn known(inner: &Inner, expected: &[Uuid]) {
 }
 
 #[test]
-fn what_is_forgotten_answers_nobody_who_asks_at_the_same_time() {
+fn a_forgotten_report_does_not_answer_a_concurrent_trigger() {
     for change in [|_| expiry(), removal] {
         let folder = tempfile::tempdir().unwrap();
         let jobs = jobs(folder.path());
@@ -97,7 +97,7 @@ fn what_is_forgotten_answers_nobody_who_asks_at_the_same_time() {
 }
 
 #[test]
-fn what_is_made_again_is_not_forgotten_at_the_same_time() {
+fn a_rerun_report_is_not_forgotten_concurrently() {
     for change in [|_| expiry(), removal] {
         let folder = tempfile::tempdir().unwrap();
         let jobs = jobs(folder.path());
@@ -109,7 +109,7 @@ fn what_is_made_again_is_not_forgotten_at_the_same_time() {
 }
 
 #[tokio::test]
-async fn what_is_too_much_once_a_report_ended_is_forgotten() {
+async fn reports_beyond_the_retention_are_forgotten_when_another_ends() {
     let folder = tempfile::tempdir().unwrap();
     let retention = Retention { reports_max: 1, ..LIMITS.retention };
     let jobs = within(folder.path(), Limits { retention, ..LIMITS });
@@ -134,7 +134,7 @@ async fn what_is_too_much_once_a_report_ended_is_forgotten() {
 }
 
 #[test]
-fn what_was_forgotten_while_it_was_made_again_stays_so() {
+fn a_report_forgotten_while_it_ran_again_stays_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let jobs = jobs(folder.path());
     let job = failed(&jobs.0);
@@ -149,7 +149,7 @@ fn what_was_forgotten_while_it_was_made_again_stays_so() {
 }
 
 #[test]
-fn a_cancelled_report_answers_nobody_who_asks_at_the_same_time() {
+fn a_cancelled_report_does_not_answer_a_concurrent_trigger() {
     let folder = tempfile::tempdir().unwrap();
     let jobs = jobs(folder.path());
     let old = triggered(&jobs.0, None).id;
@@ -159,7 +159,7 @@ fn a_cancelled_report_answers_nobody_who_asks_at_the_same_time() {
 }
 
 #[test]
-fn as_many_are_taken_on_as_have_a_turn_or_a_place_to_wait() {
+fn as_many_reports_are_accepted_as_may_run_or_wait() {
     for (at_once, queue_max) in [(1, 0), (0, 1), (2, 1), (0, 0)] {
         let folder = tempfile::tempdir().unwrap();
         let jobs = within(folder.path(), Limits { at_once, queue_max, ..LIMITS });
