@@ -17,8 +17,8 @@ use crate::sql::STACK_BYTES;
 
 /// Queries about stores that run at once; further ones wait, with a share for each client.
 const QUERIES_AT_ONCE: usize = 8;
-/// The budget for what clients keep between requests is 1/`KEPT_PARTS` of the whole.
-const KEPT_PARTS: usize = 2;
+/// The budget for what clients keep between requests is 1/`RETAINED_PARTS` of the whole.
+const RETAINED_PARTS: usize = 2;
 
 pub struct ComputePool {
     runtime: Option<Runtime>,
@@ -27,7 +27,7 @@ pub struct ComputePool {
     /// Memory for requests and responses.
     pub budget: Arc<Budget>,
     /// Part of the budget for what clients keep between requests; only they release it.
-    pub kept: Arc<Budget>,
+    pub retained: Arc<Budget>,
 }
 
 impl ComputePool {
@@ -45,8 +45,8 @@ impl ComputePool {
             })?;
         let queries = Arc::new(FairSemaphore::new(QUERIES_AT_ONCE));
         let budget = Arc::new(Budget::new(client_bytes_max));
-        let kept = Arc::new(budget.part(KEPT_PARTS));
-        Ok(Self { runtime: Some(runtime), queries, query_time, budget, kept })
+        let retained = Arc::new(budget.part(RETAINED_PARTS));
+        Ok(Self { runtime: Some(runtime), queries, query_time, budget, retained })
     }
 
     pub fn handle(&self) -> &Handle {

@@ -55,7 +55,7 @@ impl Polled {
     }
 
     /// Returns true if the scope that contains the segment has a poll.
-    fn in_piece_of(&self, segment: &Segment) -> bool {
+    fn has_poll_in_scope(&self, segment: &Segment) -> bool {
         let at = segment.span.starts_at();
         let place = self.without_max_gap.partition_point(|other| other.span.ends_at() <= at);
         self.without_max_gap.get(place).is_some_and(|other| other.poll.is_some())
@@ -140,7 +140,7 @@ fn unknown_reason(segment: &Segment, options: &Options, polled: &Polled) -> Stri
         (Scope::Interval, _) if !segment.is_open => {
             "scope = interval: outside business hours, so no poll counts".to_owned()
         }
-        (_, Some(gap_us)) if polled.in_piece_of(segment) => {
+        (_, Some(gap_us)) if polled.has_poll_in_scope(segment) => {
             format!("max_gap = {}: no poll is that near", duration_text(gap_us))
         }
         (Scope::Interval, _) => {

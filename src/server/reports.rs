@@ -273,10 +273,10 @@ fn refusal(refused: Refused) -> Refusal {
             StatusCode::UNPROCESSABLE_ENTITY,
             "Idempotency-Key: came with a different request before; use a new key",
         ),
-        Refused::NotThere => {
+        Refused::Conflict => {
             Refusal::new(StatusCode::CONFLICT, "the report is changing; try again")
         }
-        Refused::Unwritten(sentence) => Refusal::unavailable(sentence),
+        Refused::NotRecorded(sentence) => Refusal::unavailable(sentence),
         Refused::Stopping => Refusal::unavailable("the server is stopping"),
     }
 }

@@ -178,8 +178,8 @@ impl Lease {
     /// Like [`Self::keep`], but ends a process that retains much memory, which is freed at once
     /// rather than when the process is idle.
     pub fn keep_if_light(self) {
-        let kept_bytes = self.lent.as_ref().map_or(0, |(worker, _)| worker.kept_bytes());
-        if kept_bytes <= self.pool.kept_bytes_max {
+        let retained_bytes = self.lent.as_ref().map_or(0, |(worker, _)| worker.retained_bytes());
+        if retained_bytes <= self.pool.retained_bytes_max {
             self.keep();
         }
     }
@@ -211,8 +211,8 @@ impl Drop for Lease {
 /// Memory limit for the process during the next work. Memory retained from earlier work counts as
 /// much as an idle process may keep.
 fn memory_bytes_max(worker: &Worker, pool: &Shared, terms: Terms) -> usize {
-    let with_kept = worker.kept_bytes().saturating_add(pool.kept_bytes_max);
-    worker.ready_bytes.saturating_add(terms.memory_bytes.max(with_kept))
+    let with_retained = worker.retained_bytes().saturating_add(pool.retained_bytes_max);
+    worker.ready_bytes.saturating_add(terms.memory_bytes.max(with_retained))
 }
 
 impl LeaseError {

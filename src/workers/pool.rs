@@ -48,7 +48,7 @@ pub struct Shared {
     long: Arc<FairSemaphore>,
     at_once: usize,
     /// Memory that an idle process may retain.
-    pub(super) kept_bytes_max: usize,
+    pub(super) retained_bytes_max: usize,
     state: Mutex<State>,
     available: Notify,
     starts: mpsc::Sender<()>,
@@ -72,14 +72,14 @@ struct State {
 
 impl Pool {
     /// Pool of at most `at_once` leases for each kind of work; starts no process yet. A process
-    /// that retains more than `kept_bytes_max` of earlier work is replaced while it is idle.
+    /// that retains more than `retained_bytes_max` of earlier work is replaced while it is idle.
     ///
     /// # Errors
     /// If the system has no thread left.
     pub fn new(
         program: Program,
         at_once: usize,
-        kept_bytes_max: usize,
+        retained_bytes_max: usize,
         greeting: Frame,
     ) -> io::Result<Self> {
         let (starts, to_start) = mpsc::channel();
@@ -88,7 +88,7 @@ impl Pool {
             short: Arc::new(FairSemaphore::new(at_once)),
             long: Arc::new(FairSemaphore::new(at_once)),
             at_once,
-            kept_bytes_max,
+            retained_bytes_max,
             state: Mutex::new(State { greetings: vec![greeting], ..State::default() }),
             available: Notify::new(),
             starts,
@@ -284,8 +284,8 @@ impl Shared {
         let mut away = Vec::new();
         for mut worker in all {
             let idle_for = worker.idle_since.elapsed();
-            let is_heavy =
-                idle_for >= MAINTENANCE_INTERVAL && worker.kept_bytes() > self.kept_bytes_max;
+            let is_heavy = idle_for >= MAINTENANCE_INTERVAL
+                && worker.retained_bytes() > self.retained_bytes_max;
             let is_surplus = surplus > 0 && idle_for >= IDLE_TIME;
             if worker.has_ended() || is_heavy || is_surplus {
                 surplus = surplus.saturating_sub(1);

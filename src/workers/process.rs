@@ -118,7 +118,7 @@ impl Worker {
     }
 
     /// Memory retained from earlier work, beyond its size when ready.
-    pub fn kept_bytes(&self) -> usize {
+    pub fn retained_bytes(&self) -> usize {
         self.gauge.bytes().saturating_sub(self.ready_bytes)
     }
 

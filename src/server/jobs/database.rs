@@ -178,9 +178,9 @@ impl JobDatabase {
 
     /// Reads everything; reports are in no order.
     pub fn read_all(&self) -> Result<StoredRecords> {
-        let mut kept = StoredRecords::default();
-        self.begin_read().and_then(|read| read_into(&read, &mut kept)).map_err(unread)?;
-        Ok(kept)
+        let mut records = StoredRecords::default();
+        self.begin_read().and_then(|read| read_into(&read, &mut records)).map_err(unread)?;
+        Ok(records)
     }
 }
 
@@ -197,26 +197,26 @@ fn create(path: &Path) -> std::result::Result<Database, redb::DatabaseError> {
 /// Appends the records of a transaction.
 pub(super) fn read_into(
     read: &ReadTransaction,
-    kept: &mut StoredRecords,
+    records: &mut StoredRecords,
 ) -> std::result::Result<(), redb::Error> {
     for row in read.open_table(REPORTS)?.iter()? {
         let (id, record) = row?;
         let id = Uuid::from_u128(id.value());
         match serde_json::from_slice(record.value()) {
-            Ok(record) => kept.reports.push((id, record)),
+            Ok(record) => records.reports.push((id, record)),
             Err(error) => {
                 tracing::error!(%id, %error, "a record cannot be read");
-                kept.unreadable.push(id);
+                records.unreadable.push(id);
             }
         }
     }
     for row in read.open_table(IDEMPOTENCY_KEYS)?.iter()? {
         let (key, remembered) = row?;
         if let Some(remembered) = remembered_of(remembered.value()) {
-            kept.remembered.push((key.value().to_owned(), remembered));
+            records.remembered.push((key.value().to_owned(), remembered));
         }
     }
-    kept.remembered.sort_by_key(|(_, remembered)| remembered.at);
+    records.remembered.sort_by_key(|(_, remembered)| remembered.at);
     Ok(())
 }
 

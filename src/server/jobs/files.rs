@@ -33,7 +33,7 @@ struct FileStats {
 
 /// Size and use of a report's file; zero if there is none.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct KeptFile {
+pub struct FileUsage {
     pub bytes: u64,
     /// Set while somebody reads it.
     pub is_read: bool,
@@ -98,10 +98,10 @@ impl Files {
         self.stats().bytes.remove(&id);
     }
 
-    pub fn kept(&self, id: Uuid) -> KeptFile {
+    pub fn usage(&self, id: Uuid) -> FileUsage {
         let stats = self.stats();
         let bytes = stats.bytes.get(&id).copied().unwrap_or(0);
-        KeptFile { bytes, is_read: stats.readers.contains_key(&id) }
+        FileUsage { bytes, is_read: stats.readers.contains_key(&id) }
     }
 
     fn begin_reading(&self, id: Uuid) -> ReadGuard<'_> {
@@ -180,14 +180,14 @@ mod tests {
         }
         let files = Files::create(folder.path().to_owned()).unwrap();
         files.remove_all_but(&HashSet::from([known])).unwrap();
-        assert_eq!((files.kept(known).bytes, files.kept(unknown).bytes), (7, 0));
+        assert_eq!((files.usage(known).bytes, files.usage(unknown).bytes), (7, 0));
         let [first, second] = [known; 2].map(|id| files.begin_reading(id));
         drop(first);
-        assert!(files.kept(known).is_read);
+        assert!(files.usage(known).is_read);
         drop(second);
-        assert!(!files.kept(known).is_read);
+        assert!(!files.usage(known).is_read);
         files.remove(known);
-        assert_eq!(files.kept(known).bytes, 0);
+        assert_eq!(files.usage(known).bytes, 0);
     }
 
     #[test]

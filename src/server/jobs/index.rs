@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::files::KeptFile;
+use super::files::FileUsage;
 use super::job::{Job, State};
 use super::record::{Ending, Remembered};
 
@@ -137,12 +137,17 @@ impl JobIndex {
 
     /// Reports to forget at an instant: too old, too many after them, or too large together with
     /// later ones. A file that is being read waits for the next time.
-    pub fn due(&self, at: i64, retention: Retention, kept: impl Fn(Uuid) -> KeptFile) -> Vec<Uuid> {
+    pub fn due(
+        &self,
+        at: i64,
+        retention: Retention,
+        usage: impl Fn(Uuid) -> FileUsage,
+    ) -> Vec<Uuid> {
         // They cannot be removed, but take up room.
-        let mut bytes: u64 = self.unreadable.iter().map(|id| kept(*id).bytes).sum();
+        let mut bytes: u64 = self.unreadable.iter().map(|id| usage(*id).bytes).sum();
         let ended = self.by_sequence.values().rev().filter(|job| job.has_ended());
         let due = ended.enumerate().filter(|(place, job)| {
-            let file = kept(job.id);
+            let file = usage(job.id);
             bytes = bytes.saturating_add(file.bytes);
             let is_due = *place >= retention.reports_max
                 || bytes > retention.bytes_max
@@ -204,17 +209,17 @@ mod tests {
     #[track_caller]
     fn due(ended_at: &[Option<i64>], age_us: i64, reports_max: usize, expected: &[u128]) {
         let retention = Retention { age_us, reports_max, bytes_max: 0 };
-        check_due(&index(ended_at), retention, |_| KeptFile::default(), expected);
+        check_due(&index(ended_at), retention, |_| FileUsage::default(), expected);
     }
 
     #[track_caller]
     fn check_due(
         index: &JobIndex,
         retention: Retention,
-        kept: impl Fn(Uuid) -> KeptFile,
+        usage: impl Fn(Uuid) -> FileUsage,
         expected: &[u128],
     ) {
-        let due = index.due(100, retention, kept);
+        let due = index.due(100, retention, usage);
         let mut due: Vec<_> = due.iter().map(|id| id.as_u128()).collect();
         due.sort_unstable();
         assert_eq!(due, expected);
@@ -226,8 +231,8 @@ mod tests {
         let mut index = index(&[Some(97), Some(98), Some(99), None]);
         unreadable.iter().for_each(|id| index.note_unreadable(Uuid::from_u128(*id)));
         let retention = Retention { age_us: 1000, reports_max: 9, bytes_max };
-        let kept = |id: Uuid| KeptFile { bytes: 10, is_read: Some(id.as_u128()) == read };
-        check_due(&index, retention, kept, expected);
+        let usage = |id: Uuid| FileUsage { bytes: 10, is_read: Some(id.as_u128()) == read };
+        check_due(&index, retention, usage, expected);
     }
 
     #[test]

@@ -84,8 +84,8 @@ pub enum Refused {
     QueueFull,
     /// The idempotency key came with a different request before.
     OtherRequest,
-    NotThere,
-    Unwritten(String),
+    Conflict,
+    NotRecorded(String),
     Stopping,
 }
 
@@ -336,8 +336,8 @@ impl Inner {
 /// Builds the index from the database.
 fn load_index(database: &JobDatabase) -> Result<JobIndex> {
     let mut index = JobIndex::default();
-    let kept = database.read_all()?;
-    for (id, record) in kept.reports {
+    let records = database.read_all()?;
+    for (id, record) in records.reports {
         let resolved = record.resolved();
         let unread = resolved.is_none().then(|| record.options.clone());
         let resolved = resolved.unwrap_or_else(|| ResolvedRequest {
@@ -352,8 +352,8 @@ fn load_index(database: &JobDatabase) -> Result<JobIndex> {
         job.unread = unread;
         index.insert(Arc::new(job));
     }
-    kept.unreadable.into_iter().for_each(|id| index.note_unreadable(id));
-    for (key, remembered) in kept.remembered {
+    records.unreadable.into_iter().for_each(|id| index.note_unreadable(id));
+    for (key, remembered) in records.remembered {
         index.remember(key, remembered);
     }
     Ok(index)

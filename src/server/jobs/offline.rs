@@ -24,7 +24,7 @@ pub fn read_records(path: &Path) -> Result<StoredRecords> {
         "the file is damaged, as when it was copied while a server wrote to it; copy it again";
     // redb may panic on damage that its checksums do not cover.
     match catch_unwind(AssertUnwindSafe(|| read(path))) {
-        Ok(Ok(kept)) => Ok(kept),
+        Ok(Ok(records)) => Ok(records),
         Ok(Err(redb::Error::DatabaseAlreadyOpen)) => {
             Err(failed("a server has them open; query it with POST /v1/sql".into()))
         }
@@ -56,9 +56,9 @@ fn read(path: &Path) -> std::result::Result<StoredRecords, redb::Error> {
 }
 
 fn records(database: &impl ReadableDatabase) -> std::result::Result<StoredRecords, redb::Error> {
-    let mut kept = StoredRecords::default();
-    read_into(&database.begin_read()?, &mut kept)?;
-    Ok(kept)
+    let mut records = StoredRecords::default();
+    read_into(&database.begin_read()?, &mut records)?;
+    Ok(records)
 }
 
 #[cfg(test)]

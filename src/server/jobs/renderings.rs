@@ -22,10 +22,10 @@ use crate::error::{Error, Result};
 use crate::fair_semaphore::{FairSemaphore, Permit};
 use crate::report::{Format, render};
 
-/// Size of the cache: at most so many bytes, and 1/`KEPT_PARTS` of the budget, so that other
+/// Size of the cache: at most so many bytes, and 1/`CACHE_PARTS` of the budget, so that other
 /// responses find room without evicting renderings.
-const KEPT_BYTES_MAX: usize = 128 << 20;
-const KEPT_PARTS: usize = 8;
+const CACHE_BYTES_MAX: usize = 128 << 20;
+const CACHE_PARTS: usize = 8;
 
 /// Content coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,8 +50,8 @@ const RENDERED_AT_ONCE: usize = 4;
 const GROUPS: usize = 64;
 
 pub struct Renderings {
-    kept: Mutex<Kept>,
-    kept_bytes_max: usize,
+    cache: Mutex<Cache>,
+    cache_bytes_max: usize,
     /// Serializes the renderings of a report, so that many requests for the same make it once.
     groups: [Arc<Semaphore>; GROUPS],
     permits: Arc<FairSemaphore>,
@@ -64,7 +64,7 @@ struct RenderPermit {
 }
 
 #[derive(Default)]
-struct Kept {
+struct Cache {
     renderings: HashMap<Key, (u64, Arc<Rendering>)>,
     total_bytes: usize,
     uses: u64,
@@ -74,13 +74,13 @@ impl Renderings {
     /// Empty cache of at most a part of the budget.
     pub fn new(budget: &Budget) -> Self {
         let groups = std::array::from_fn(|_| Arc::new(Semaphore::new(1)));
-        let kept_bytes_max = KEPT_BYTES_MAX.min(budget.bytes_max() / KEPT_PARTS);
+        let cache_bytes_max = CACHE_BYTES_MAX.min(budget.bytes_max() / CACHE_PARTS);
         let permits = Arc::new(FairSemaphore::new(RENDERED_AT_ONCE));
-        Self { kept: Mutex::default(), kept_bytes_max, groups, permits }
+        Self { cache: Mutex::default(), cache_bytes_max, groups, permits }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// # Errors
@@ -96,10 +96,10 @@ impl Renderings {
     }
 
     fn find(&self, key: Key) -> Option<Arc<Rendering>> {
-        let mut kept = self.kept();
-        kept.uses += 1;
-        let use_now = kept.uses;
-        let (last_use, rendering) = kept.renderings.get_mut(&key)?;
+        let mut cache = self.cache();
+        cache.uses += 1;
+        let use_now = cache.uses;
+        let (last_use, rendering) = cache.renderings.get_mut(&key)?;
         *last_use = use_now;
         Some(Arc::clone(rendering))
     }
@@ -113,7 +113,7 @@ impl Renderings {
             match budget.take(Client::Own, bytes.len()) {
                 Ok(share) => return Ok(share.hold(bytes.into())),
                 Err(full) => {
-                    if !self.kept().forget_oldest() {
+                    if !self.cache().evict_oldest() {
                         return Err(full);
                     }
                 }
@@ -122,33 +122,33 @@ impl Renderings {
     }
 
     /// Caches the rendering, and evicts the least recently used ones beyond the limit.
-    fn keep(&self, key: Key, bytes: Bytes) -> Arc<Rendering> {
+    fn insert(&self, key: Key, bytes: Bytes) -> Arc<Rendering> {
         let hash = blake3::hash(&bytes).to_hex();
         let rendering = Arc::new(Rendering { bytes, etag: format!("\"{}\"", &hash[..32]) });
-        let mut kept = self.kept();
-        kept.uses += 1;
-        let use_now = kept.uses;
-        kept.total_bytes += rendering.bytes.len();
-        if let Some((_, before)) = kept.renderings.insert(key, (use_now, Arc::clone(&rendering))) {
-            kept.total_bytes -= before.bytes.len();
+        let mut cache = self.cache();
+        cache.uses += 1;
+        let use_now = cache.uses;
+        cache.total_bytes += rendering.bytes.len();
+        if let Some((_, before)) = cache.renderings.insert(key, (use_now, Arc::clone(&rendering))) {
+            cache.total_bytes -= before.bytes.len();
         }
-        while kept.total_bytes > self.kept_bytes_max && kept.renderings.len() > 1 {
-            kept.forget_oldest();
+        while cache.total_bytes > self.cache_bytes_max && cache.renderings.len() > 1 {
+            cache.evict_oldest();
         }
         rendering
     }
 
     pub fn forget(&self, id: Uuid) {
-        let mut kept = self.kept();
+        let mut cache = self.cache();
         let of_report: Vec<_> =
-            kept.renderings.keys().filter(|(report, ..)| *report == id).copied().collect();
-        of_report.into_iter().for_each(|key| kept.remove(key));
+            cache.renderings.keys().filter(|(report, ..)| *report == id).copied().collect();
+        of_report.into_iter().for_each(|key| cache.remove(key));
     }
 }
 
-impl Kept {
+impl Cache {
     /// Evicts the least recently used rendering; `false` if there is none.
-    fn forget_oldest(&mut self) -> bool {
+    fn evict_oldest(&mut self) -> bool {
         let oldest = self.renderings.iter().min_by_key(|(_, (last_use, _))| *last_use);
         let Some(oldest) = oldest.map(|(key, _)| *key) else { return false };
         self.remove(oldest);
@@ -167,7 +167,7 @@ pub fn prerender_csv(inner: &Inner, id: Uuid, report: &RecordBatch) -> Result<()
     inner.renderings.forget(id);
     let csv = render(report, Format::Csv)?;
     if let Ok(csv) = inner.renderings.take_memory(&inner.compute.budget, csv) {
-        inner.renderings.keep((id, Format::Csv, Coding::Identity), csv);
+        inner.renderings.insert((id, Format::Csv, Coding::Identity), csv);
     }
     Ok(())
 }
@@ -210,7 +210,7 @@ fn make(
             let Some(report) = read(inner, job) else { return Ok(None) };
             let bytes = render(&report, format)?;
             let bytes = inner.renderings.take_memory(&inner.compute.budget, bytes)?;
-            inner.renderings.keep((job.id, format, Coding::Identity), bytes)
+            inner.renderings.insert((job.id, format, Coding::Identity), bytes)
         }
     };
     let packed = match coding {
@@ -221,7 +221,7 @@ fn make(
     let packed =
         packed.map_err(|error| Error::bug(format!("a report cannot be compressed: {error}")))?;
     let packed = inner.renderings.take_memory(&inner.compute.budget, packed)?;
-    Ok(Some(inner.renderings.keep((job.id, format, coding), packed)))
+    Ok(Some(inner.renderings.insert((job.id, format, coding), packed)))
 }
 
 /// Reads the report from its file; if that is broken, requeues the report.
@@ -249,17 +249,17 @@ mod tests {
     #[test]
     fn least_recently_used_renderings_are_evicted() {
         const BYTES_MAX: usize = 80;
-        let renderings = Renderings::new(&Budget::new(BYTES_MAX * KEPT_PARTS));
+        let renderings = Renderings::new(&Budget::new(BYTES_MAX * CACHE_PARTS));
         let key = |number| (Uuid::from_u128(number), Format::Csv, Coding::Identity);
         for number in 0..4 {
-            renderings.keep(key(number), vec![0; BYTES_MAX / 4].into());
+            renderings.insert(key(number), vec![0; BYTES_MAX / 4].into());
         }
         assert!(renderings.find(key(0)).is_some());
-        renderings.keep(key(4), vec![0; BYTES_MAX / 4].into());
+        renderings.insert(key(4), vec![0; BYTES_MAX / 4].into());
         assert!(renderings.find(key(1)).is_none() && renderings.find(key(0)).is_some());
         renderings.forget(Uuid::from_u128(0));
         assert!(renderings.find(key(0)).is_none());
-        assert_eq!(renderings.kept().total_bytes, 3 * (BYTES_MAX / 4));
+        assert_eq!(renderings.cache().total_bytes, 3 * (BYTES_MAX / 4));
     }
 
     #[test]
@@ -268,7 +268,7 @@ mod tests {
         let renderings = Renderings::new(&budget);
         let take_memory = |bytes| renderings.take_memory(&budget, vec![0; bytes]);
         let first = take_memory(60).unwrap();
-        renderings.keep((Uuid::from_u128(0), Format::Csv, Coding::Identity), first);
+        renderings.insert((Uuid::from_u128(0), Format::Csv, Coding::Identity), first);
         // A response still holds it.
         let second = take_memory(60).unwrap();
         assert!(matches!(take_memory(60), Err(Error::Busy(_))));

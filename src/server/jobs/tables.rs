@@ -146,7 +146,7 @@ impl Reports for LiveReports {
 struct OfflineReports(PathBuf);
 
 impl OfflineReports {
-    fn kept(&self) -> Result<Vec<(Uuid, Record)>> {
+    fn records(&self) -> Result<Vec<(Uuid, Record)>> {
         let path = self.0.join(DATABASE);
         if !path.exists() {
             return Ok(Vec::new());
@@ -159,13 +159,13 @@ impl OfflineReports {
 
 impl Reports for OfflineReports {
     fn list(&self) -> Result<Vec<Report>> {
-        let kept = self.kept()?;
-        Ok(kept.iter().map(|(id, record)| report_from_record(*id, record)).collect())
+        let records = self.records()?;
+        Ok(records.iter().map(|(id, record)| report_from_record(*id, record)).collect())
     }
 
     fn rows(&self, id: &str) -> Result<Option<RecordBatch>> {
-        let kept = self.kept()?;
-        let found = kept.iter().find(|(kept, _)| kept.to_string() == id);
+        let records = self.records()?;
+        let found = records.iter().find(|(kept, _)| kept.to_string() == id);
         let Some((id, Record { ending: Some(Ending::Complete(finished)), .. })) = found else {
             return Ok(None);
         };

@@ -86,7 +86,7 @@ enum Effect {
     Refuse(Refused, Reply<Triggered>),
     End(Arc<Job>, Ending),
     Remove(Arc<Job>, Removed, i64, Reply<Removed>),
-    NotThere(Reply<Removed>),
+    Conflict(Reply<Removed>),
     Expired(Vec<Uuid>, Option<Reply<usize>>),
 }
 
@@ -222,12 +222,12 @@ impl Batch {
 
     fn remove(&mut self, inner: &Inner, id: Uuid, at: i64, reply: Reply<Removed>) {
         let Some(job) = inner.index().job(id) else {
-            return self.effects.push(Effect::NotThere(reply));
+            return self.effects.push(Effect::Conflict(reply));
         };
         let removed = if job.has_ended() { Removed::Forgotten } else { Removed::Cancelled };
         if self.is_opened(id) || !self.ended.insert(id) {
             // Another change in this batch affects it; the client may try again.
-            return self.effects.push(Effect::NotThere(reply));
+            return self.effects.push(Effect::Conflict(reply));
         }
         self.removed.insert(id);
         match removed {
@@ -242,7 +242,7 @@ impl Batch {
 
     fn expire(&mut self, inner: &Inner, at: i64, reply: Option<Reply<usize>>) {
         let index = inner.index();
-        let mut due = index.due(at, inner.limits.retention, |id| inner.files.kept(id));
+        let mut due = index.due(at, inner.limits.retention, |id| inner.files.usage(id));
         due.retain(|id| !self.is_opened(*id) && self.ended.insert(*id));
         for id in &due {
             self.removed.insert(*id);
@@ -318,7 +318,7 @@ impl Effect {
                 }
                 let _ = reply.send(Ok(removed));
             }
-            Effect::NotThere(reply) => drop(reply.send(Err(Refused::NotThere))),
+            Effect::Conflict(reply) => drop(reply.send(Err(Refused::Conflict))),
             Effect::Expired(ids, reply) => {
                 ids.iter().for_each(|id| inner.forget(*id));
                 let _ = reply.map(|reply| reply.send(Ok(ids.len())));
@@ -328,7 +328,7 @@ impl Effect {
 
     /// Reports that the change could not be written.
     fn fail(self, inner: &Inner, error: &Error) {
-        let refused = || Refused::Unwritten(error.to_string());
+        let refused = || Refused::NotRecorded(error.to_string());
         match self {
             Effect::Start(_, _, _, reply) | Effect::Known(_, _, reply) => {
                 drop(reply.send(Err(refused())));
@@ -339,7 +339,7 @@ impl Effect {
                 let (finished_at, detail) = (inner.clock(), error.to_string());
                 job.set_state(State::Ended(Ending::Failed { finished_at, detail }));
             }
-            Effect::Remove(.., reply) | Effect::NotThere(reply) => drop(reply.send(Err(refused()))),
+            Effect::Remove(.., reply) | Effect::Conflict(reply) => drop(reply.send(Err(refused()))),
             Effect::Expired(_, reply) => drop(reply.map(|reply| reply.send(Err(refused())))),
         }
     }

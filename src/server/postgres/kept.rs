@@ -143,7 +143,7 @@ pub fn open_answer(client: &impl ClientInfo, budget: &Arc<Budget>) -> PgWireResu
 /// # Errors
 /// Where there is no room even so.
 async fn room(planner: &Planner, bytes: usize) -> PgWireResult<Share> {
-    let (client, budget) = (Client::current(), &planner.service.compute.kept);
+    let (client, budget) = (Client::current(), &planner.service.compute.retained);
     loop {
         let full = match budget.take(client, bytes) {
             Ok(share) => return Ok(share),

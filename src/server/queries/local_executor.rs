@@ -22,12 +22,12 @@ pub struct LocalExecutor {
     folder: PathBuf,
     database: Database,
     /// Most recently used first.
-    sessions: Mutex<VecDeque<Kept>>,
+    sessions: Mutex<VecDeque<CachedSession>>,
     #[cfg(feature = "postgres")]
     postgres: postgres::Answerer,
 }
 
-struct Kept {
+struct CachedSession {
     version: u64,
     is_postgres: bool,
     session: Arc<Session>,
@@ -60,12 +60,13 @@ impl LocalExecutor {
     pub async fn session(&self, version: u64, is_postgres: bool) -> Answer<Arc<Session>> {
         // Held while a session is opened, so that concurrent queries open it once.
         let mut sessions = self.sessions.lock().await;
-        let is_asked = |kept: &Kept| (kept.version, kept.is_postgres) == (version, is_postgres);
+        let is_asked =
+            |cached: &CachedSession| (cached.version, cached.is_postgres) == (version, is_postgres);
         if let Some(at) = sessions.iter().position(is_asked)
-            && let Some(kept) = sessions.remove(at)
+            && let Some(cached) = sessions.remove(at)
         {
-            let session = Arc::clone(&kept.session);
-            sessions.push_front(kept);
+            let session = Arc::clone(&cached.session);
+            sessions.push_front(cached);
             return Ok(session);
         }
         let dataset = Dataset::open(&self.folder, Some(version)).await?;
@@ -77,8 +78,8 @@ impl LocalExecutor {
         }
         let session = Arc::new(session);
         sessions.truncate(2 * SESSIONS_MAX - 1);
-        let kept = Arc::clone(&session);
-        sessions.push_front(Kept { version, is_postgres, session: kept });
+        let cached = Arc::clone(&session);
+        sessions.push_front(CachedSession { version, is_postgres, session: cached });
         Ok(session)
     }
 

@@ -72,8 +72,9 @@ impl WorkerClient {
         let spools = Spools::new(limits.spool_bytes, limits.spool_memory_bytes);
         let spools = spools.in_folder(&folder).with_rows_of(limits.row_bytes);
         let program = Program { path, arguments: vec![COMMAND.into(), folder.into()] };
-        let kept_bytes_max = beside_bytes(limits.memory_bytes) / 2;
-        let pool = Pool::new(program, limits.at_once, kept_bytes_max, setup).map_err(no_thread)?;
+        let retained_bytes_max = beside_bytes(limits.memory_bytes) / 2;
+        let pool =
+            Pool::new(program, limits.at_once, retained_bytes_max, setup).map_err(no_thread)?;
         Ok(Self { pool, jobs, limits, spools, target: Mutex::default() })
     }
 

@@ -121,7 +121,7 @@ async fn an_idle_session_ends_where_another_client_needs_the_memory_of_its_state
     let answers = Arc::new(Answers::new(service.clone(), idle.clone()));
     let handlers = Handlers { idle, answers, ..super::super::handlers(service.clone()) };
     // Others leave room for one statement and not for two.
-    let (kept, mut others) = (&service.compute.kept, Vec::new());
+    let (kept, mut others) = (&service.compute.retained, Vec::new());
     let mut left = kept.bytes_max();
     for number in 0.. {
         let bytes = (left - (40 << 10)).min(left / 2);
