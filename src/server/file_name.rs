@@ -15,8 +15,8 @@ pub fn attachment(name: &str) -> String {
 /// `Content-Disposition` for figures of a chain at an instant:
 /// `uptally_<chain>_20230125T180900Z.csv`.
 ///
-/// If the chain's name has characters besides ASCII letters, digits, `.` and `-`, `filename*` (RFC
-/// 8187) has them, except those that are unsafe in file names; `filename` has underscores instead.
+/// If the chain's name goes beyond ASCII letters, digits, `.` and `-`, `filename*` has it, without
+/// characters that are unsafe in file names (RFC 8187); `filename` has underscores instead.
 pub fn attachment_of_chain(chain: &str, now: i64, ending: &str) -> String {
     let stamp = stamp(now);
     let named = |chain: &str| match chain {

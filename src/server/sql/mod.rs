@@ -1,7 +1,7 @@
 //! `/v1/sql`: any SQL query, its rows streamed.
 //!
-//! [`sql_request`] reads the query, [`streaming`] sends the rows. Statements and limits are those of
-//! [`crate::sql`]: a query that exceeds its time or memory is refused with 422 and the limit's
+//! [`sql_request`] reads the query, [`streaming`] sends the rows. Statements and limits are those
+//! of [`crate::sql`]: a query that exceeds its time or memory is refused with 422 and the limit's
 //! name; one that exceeds the limit of rows is truncated, and says so.
 
 mod sql_request;
