@@ -42,8 +42,8 @@ pub fn handle_is_same_again(signed: &[u8]) -> Option<bool> {
 pub const STATEMENT_DEPTH_MAX: usize = 2 * (sql::DEEP_MAX + 8);
 
 /// Parses and prepares statements as if they were to be planned. Returns the largest number of
-/// expressions and queries within one another; `None` if the check of the depth or the parser refuses
-/// them.
+/// statements, expressions and queries within one another; `None` if the check of the depth or the
+/// parser refuses them.
 ///
 /// Needs a stack of [`STACK_BYTES`].
 pub fn statement_depth(text: &str) -> Option<usize> {
@@ -56,15 +56,25 @@ pub fn statement_depth(text: &str) -> Option<usize> {
 fn depth_of_parsed(text: &str, dialect: &dyn Dialect) -> Option<usize> {
     let parser = DFParserBuilder::new(text).with_dialect(dialect).build();
     let statements = parser.ok()?.parse_statements().ok()?;
-    let mut depth = Depth::default();
+    let mut deepest = 0;
     for mut statement in statements {
-        if let Statement::Statement(plain) = &statement {
-            let _ = plain.visit(&mut depth);
-        }
+        deepest = deepest.max(depth_of(&statement));
         // Whether it can be planned does not matter here.
         drop(sql::prepare(&mut statement));
     }
-    Some(depth.deepest)
+    Some(deepest)
+}
+
+fn depth_of(mut statement: &Statement) -> usize {
+    let (mut depth, mut explained) = (Depth::default(), 0);
+    while let Statement::Explain(explain) = statement {
+        statement = &explain.statement;
+        explained += 1;
+    }
+    if let Statement::Statement(plain) = statement {
+        let _ = plain.visit(&mut depth);
+    }
+    explained + depth.deepest
 }
 
 #[derive(Default)]
