@@ -27,6 +27,8 @@ mod file_descriptors;
 mod file_name;
 #[cfg(feature = "flight")]
 mod flight;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod health;
 mod host;
 mod jobs;

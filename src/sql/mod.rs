@@ -43,6 +43,8 @@ mod examples;
 
 pub use self::columns::{Described, columns_of};
 pub use self::database::{CATALOG, Database, NamedTable, Planned, SCHEMA, Session};
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::depth::DEEP_MAX;
 pub use self::depth::bounded;
 pub use self::documented::documented;
 pub use self::functions::{RANGE_DAYS_MAX, hours_options, instants};
@@ -52,5 +54,7 @@ pub use self::progress::{FilesRead, Progress};
 pub use self::reports::{Report, Reports, report_tables};
 pub use self::rows::{Cut, Rows};
 pub use self::spool::Deliveries;
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::statement::prepare;
 pub use self::threads::STACK_BYTES;
 pub use self::wrong::{asked_wrongly, place_of};
