@@ -4,7 +4,7 @@ use serde_json::Value;
 use warp::http::header::{CONTENT_TYPE, HeaderValue};
 use warp::http::{HeaderMap, Method};
 
-use super::ask::Ask;
+use super::report_request::ReportRequest;
 use super::request::{Query, Request};
 
 #[cfg(feature = "flight")]
@@ -26,9 +26,9 @@ fn request(body: &[u8], content_type: &'static str) -> Request {
 pub fn report_options(body: &[u8], content_type: &'static str) -> Option<(Value, Value)> {
     let request = request(body, content_type);
     let fields = futures::executor::block_on(request.fields()).ok()?;
-    let described = Ask::from_fields(&fields).ok()?.describe();
-    let again = described.as_object().and_then(|fields| Ask::from_fields(fields).ok());
-    Some((described, again.map_or(Value::Null, |ask| ask.describe())))
+    let described = ReportRequest::from_fields(&fields).ok()?.to_json();
+    let again = described.as_object().and_then(|fields| ReportRequest::from_fields(fields).ok());
+    Some((described, again.map_or(Value::Null, |request| request.to_json())))
 }
 
 /// Statement of a body of `/v1/sql`; `None` if the body is refused.
