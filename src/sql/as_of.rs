@@ -16,9 +16,9 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::scalar::ScalarValue;
 use tokio::sync::OnceCell;
 
-use super::chain::Chain;
 use super::functions::{Callable, instant_of};
-use super::reports;
+use super::internal_catalog::Chain;
+use super::report_tables;
 use crate::engine::Tables;
 use crate::error::Error;
 use crate::option_text::instant_text;
@@ -102,7 +102,7 @@ fn named(table: &Expr) -> Result<Table> {
     let Some(named) = named else {
         return plan_err!("as_of: expected the name of a table, as in as_of('polls', 3)");
     };
-    if reports::NAMES.contains(&named) {
+    if report_tables::NAMES.contains(&named) {
         return plan_err!("as_of: {named} are kept beside the data, and have no versions");
     }
     let found = TABLES.into_iter().find(|table| table.name() == named);

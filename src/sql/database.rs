@@ -16,19 +16,22 @@ use datafusion::optimizer::Optimizer;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 
-use super::by_number::ByNumber;
-use super::chain::Chain;
-use super::constants::ConstantsFit;
-use super::cooperation::{JoinsGiveWay, stopping};
-use super::distinct::DistinctByBitmaps;
+use super::cancellation::{JoinsGiveWay, stopping};
+use super::constant_size::ConstantsFit;
+use super::count_distinct::DistinctByBitmaps;
+use super::errors::{asked_wrongly, failed_within, no_value, with_names};
 use super::functions::{hours_options, resolved};
+use super::group_by_store_number::ByNumber;
+use super::internal_catalog::Chain;
 use super::limits::Limits;
-use super::plans::{Plans, is_lasting};
+use super::plan_cache::{Plans, is_lasting};
 use super::rows::{Query, Rows};
 use super::spool::Spools;
-use super::texts::{TextsAreRead, TextsBesideTimes};
-use super::wrong::{asked_wrongly, failed_within, no_value, with_names};
-use super::{corrections, depth, dialect, expansion, guard, memory, statement, tables, threads};
+use super::time_casts::{TextsAreRead, TextsBesideTimes};
+use super::{
+    corrections, cte_expansion, dialect, memory, read_only, statement, statement_depth, tables,
+    threads,
+};
 use crate::client::Client;
 use crate::engine::{
     GroupByStore, MergeJoinByStore, RemoveSorts, SemiJoinReduction, Tables, hours_of_stores,
@@ -248,7 +251,7 @@ impl Session {
         if let Some(plan) = self.plans.of(sql) {
             return Ok(plan);
         }
-        depth::bounded(sql)?;
+        statement_depth::bounded(sql)?;
         let (context, sql) = (self.context.clone(), sql.to_owned());
         let plans = Arc::clone(&self.plans);
         let planned = async move {
@@ -265,7 +268,7 @@ impl Session {
     }
 
     /// As [`Self::plan`], of a statement that was parsed elsewhere, as deep as
-    /// [`depth::bounded`] lets it be; the inner error tells the place where that kept it.
+    /// [`statement_depth::bounded`] lets it be; the inner error tells the place where that kept it.
     ///
     /// # Errors
     /// As those of [`Self::plan`]; the outer one where a limit is met.
@@ -314,7 +317,7 @@ impl Session {
     /// Whether the plan gives the same rows whenever it runs over the same data: it asks neither for
     /// the time nor for chance, nor for a table beside the data.
     pub fn is_repeatable(plan: &LogicalPlan) -> bool {
-        guard::is_repeatable(plan)
+        read_only::is_repeatable(plan)
     }
 
     /// The rows of a plan, within the limits; wait for them no longer than those allow.
@@ -322,7 +325,7 @@ impl Session {
     /// # Errors
     /// Where the plan cannot be carried out, or a limit is met before the first row.
     pub async fn run(&self, plan: LogicalPlan, limits: Limits) -> Result<Rows> {
-        let plan = guard::read_only(plan).map_err(asked_wrongly)?;
+        let plan = read_only::read_only(plan).map_err(asked_wrongly)?;
         if let Some(open) = plan.get_parameter_names().map_err(asked_wrongly)?.iter().min() {
             return Err(Error::Query(no_value(open)));
         }
@@ -355,7 +358,7 @@ async fn planned(
         planned => planned,
     };
     let Planned { plan, is_lasting } = planned.map_err(|error| with_names(error, context))?;
-    Ok(Planned { plan: guard::planned(plan)?, is_lasting })
+    Ok(Planned { plan: read_only::planned(plan)?, is_lasting })
 }
 
 async fn planned_as_named(
@@ -363,7 +366,7 @@ async fn planned_as_named(
     mut statement: Statement,
 ) -> datafusion::error::Result<Planned> {
     statement::prepare(&mut statement)?;
-    expansion::bounded(&statement)?;
+    cte_expansion::bounded(&statement)?;
     let state = context.state();
     let plan = state.statement_to_plan(statement.clone()).await?;
     let is_lasting = is_lasting(&statement, &plan, &state);

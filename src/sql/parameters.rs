@@ -3,8 +3,8 @@
 use arrow::datatypes::DataType;
 use datafusion::scalar::ScalarValue;
 
-use super::array_text;
-use super::wrong::{asked_wrongly, of_parameter};
+use super::array_literals;
+use super::errors::{asked_wrongly, of_parameter};
 use crate::error::{Error, Fault, QueryError, Result};
 use crate::functions::instants::ParseTarget;
 use crate::rules::ZoneRules;
@@ -45,7 +45,7 @@ pub fn taken_as(
         Some(text) => match ParseTarget::cast_to(wanted) {
             Some(read) => read.value(zones, text).and_then(|time| time.cast_to(wanted)),
             None if matches!(wanted, DataType::List(_)) => {
-                array_text::texts(text).and_then(|array| array.cast_to(wanted))
+                array_literals::texts(text).and_then(|array| array.cast_to(wanted))
             }
             None => value.cast_to(wanted),
         },

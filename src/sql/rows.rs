@@ -19,11 +19,11 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
+use super::errors::failed_within;
 use super::limits::Limits;
 use super::progress::Progress;
 use super::spool::{Deliveries, Reader, Spools, Watch, Writer};
 use super::threads::{Threads, turn};
-use super::wrong::failed_within;
 use crate::error::{Error, Result};
 use crate::fair_semaphore::FairSemaphore;
 

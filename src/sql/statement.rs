@@ -15,8 +15,8 @@ use datafusion::sql::sqlparser::ast::{
     VisitMut as _, VisitorMut,
 };
 
-use super::dialect::parts::{call, null, number};
-use super::{corrections, dialect, functions, guard};
+use super::dialect::ast_nodes::{call, null, number};
+use super::{corrections, dialect, functions, read_only};
 
 const TABLES: &str = "SELECT table_name, table_type FROM information_schema.tables \
     WHERE table_schema = 'public' ORDER BY table_name";
@@ -43,7 +43,7 @@ pub fn prepare(statement: &mut Statement) -> Result<()> {
         Statement::Explain(explained) => prepare(&mut explained.statement)?,
         // Before anything is wrong with the file that it names.
         Statement::CopyTo(_) | Statement::CreateExternalTable(_) => {
-            return Err(guard::would_change());
+            return Err(read_only::would_change());
         }
         _ => {}
     }

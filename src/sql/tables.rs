@@ -10,8 +10,8 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use datafusion::catalog::{CatalogProviderList, MemTable, TableProvider};
 use datafusion::error::Result;
 
-use super::chain::{Chain, catalogs_of, schema_of};
 use super::database::{INTERNAL, NamedTable, SCHEMA};
+use super::internal_catalog::{Chain, catalogs_of, schema_of};
 use crate::tables::Table;
 
 /// What each table and column says: name of the table, of the column or nothing for the table itself,
@@ -124,8 +124,8 @@ pub fn description(table: &str, column: &str) -> Option<&'static str> {
 
 fn descriptions() -> Result<Arc<dyn TableProvider>> {
     let told = DESCRIPTIONS.into_iter().map(|row| <[&str; 3]>::from(row).map(str::to_owned));
-    let told = told.chain(super::columns::descriptions());
-    let told: Vec<_> = told.chain(super::reports::descriptions()).collect();
+    let told = told.chain(super::column_descriptions::descriptions());
+    let told: Vec<_> = told.chain(super::report_tables::descriptions()).collect();
     let column = |of: fn(&[String; 3]) -> &String| -> ArrayRef {
         Arc::new(told.iter().map(|row| Some(of(row))).collect::<StringArray>())
     };

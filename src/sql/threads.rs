@@ -3,7 +3,7 @@
 //! A computation cannot be ended from outside. So whoever waits for it waits on other threads, and
 //! no longer than the limit of time allows; what is left of it sees the [`CancellationFlag`] or
 //! comes to its end, and keeps its turn until it has. Threads have long stacks, of which no more is
-//! memory than is used: a statement is walked through as deep as [`super::depth`] lets it be.
+//! memory than is used: a statement is walked through as deep as [`super::statement_depth`] lets it be.
 
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};

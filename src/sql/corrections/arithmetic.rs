@@ -20,10 +20,10 @@ use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use super::interval::{MONTH_DAY_NANO, by_columns, intervals, is_interval};
+use super::interval_literals::read;
 use super::interval_parser::parse;
-use super::interval_texts::read;
 use crate::error::Fault;
-use crate::sql::wrong;
+use crate::sql::errors;
 
 #[derive(Debug)]
 pub struct Arithmetic;
@@ -250,7 +250,7 @@ fn settled(months: f64, days: f64, time_us: f64) -> Result<IntervalMonthDayNano>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::corrections::engine::answer;
+    use crate::sql::corrections::tests::uncorrected::answer;
 
     const HOUR_NS: i64 = 3_600_000_000_000;
 

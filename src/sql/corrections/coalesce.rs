@@ -79,7 +79,7 @@ impl ScalarUDFImpl for Coalesce {
 
 #[cfg(test)]
 mod tests {
-    use crate::sql::corrections::engine::answer;
+    use crate::sql::corrections::tests::uncorrected::answer;
 
     /// Once it does, this file can go.
     #[test]

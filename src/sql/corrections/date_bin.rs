@@ -13,7 +13,7 @@ use datafusion::logical_expr::{
 
 use super::interval::MONTH_DAY_NANO;
 use crate::error::Fault;
-use crate::sql::wrong;
+use crate::sql::errors;
 
 /// As the engine's function, but for intervals with months.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -63,7 +63,7 @@ impl ScalarUDFImpl for DateBin {
 
 #[cfg(test)]
 mod tests {
-    use crate::sql::corrections::engine::answer;
+    use crate::sql::corrections::tests::uncorrected::answer;
 
     /// Once it does not, this file can go.
     #[test]

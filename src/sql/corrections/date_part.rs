@@ -19,7 +19,7 @@ use datafusion::logical_expr::{
 
 use super::interval::{by_columns, intervals, is_interval};
 use crate::error::Fault;
-use crate::sql::wrong;
+use crate::sql::errors;
 
 const SECOND_NS: i64 = 1_000_000_000;
 const MINUTE_NS: i64 = 60 * SECOND_NS;
@@ -315,7 +315,7 @@ mod tests {
     use arrow::datatypes::TimeUnit;
 
     use super::*;
-    use crate::sql::corrections::engine::answer;
+    use crate::sql::corrections::tests::uncorrected::answer;
 
     #[track_caller]
     fn check(unit: &str, months: i32, days: i32, nanoseconds: i64, expected: f64) {

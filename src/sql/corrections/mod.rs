@@ -7,37 +7,35 @@
 //! types are settled ([`analyzer_rules`]).
 
 mod arithmetic;
-mod averages;
-mod casts;
+mod cast_rounding;
 mod coalesce;
-mod compared;
 mod date_bin;
 mod date_part;
-#[cfg(test)]
-mod engine;
-mod extremes;
+mod integer_overflow;
+mod integer_sums;
 mod interval;
+mod interval_averages;
+mod interval_comparisons;
+mod interval_extremes;
+mod interval_lengths;
+mod interval_literals;
 mod interval_parser;
-mod interval_texts;
-mod lengths;
-mod negatives;
-mod overflow;
-mod powers;
-mod remainders;
-mod rounding;
-mod sums;
-mod time_texts;
+mod negation;
+mod postgres_casts;
+mod power_operator;
+mod remainder_operator;
+mod time_text;
 
-mod arrays;
-mod calls;
-mod listed;
-mod multiplicity;
-mod quantified;
-mod recursion;
-mod similar;
-mod subqueries;
-mod values;
-mod windows;
+mod aggregate_subqueries;
+mod array_casts;
+mod multiset_operators;
+mod named_windows;
+mod quantified_comparisons;
+mod recursive_ctes;
+mod similar_to;
+mod subquery_predicates;
+mod values_subqueries;
+mod window_arguments;
 
 #[cfg(test)]
 mod tests;
@@ -56,7 +54,7 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
 
 pub use self::interval_parser::parse as interval_of;
-pub use self::time_texts::interval as interval_text;
+pub use self::time_text::interval as interval_text;
 use super::dialect::{refused, until_broken};
 
 /// Says in terms that the engine carries out rightly what it would not.
@@ -65,31 +63,31 @@ use super::dialect::{refused, until_broken};
 /// Where it cannot be said so.
 pub fn of_statement(statement: &mut Statement) -> Result<()> {
     let Statement::Statement(statement) = statement else { return Ok(()) };
-    interval_texts::rewrite(statement)?;
-    powers::rewrite(statement);
-    remainders::rewrite(statement);
-    negatives::rewrite(statement);
-    similar::as_expressions(statement)?;
-    calls::complete(statement)?;
-    recursion::kept_whole(statement)?;
-    windows::spelled_out(statement)?;
-    values::as_selects(statement)?;
-    arrays::as_written(statement)?;
-    quantified::as_bounds(statement)?;
-    subqueries::as_counts(statement)
+    interval_literals::rewrite(statement)?;
+    power_operator::rewrite(statement);
+    remainder_operator::rewrite(statement);
+    negation::rewrite(statement);
+    similar_to::as_expressions(statement)?;
+    window_arguments::complete(statement)?;
+    recursive_ctes::kept_whole(statement)?;
+    named_windows::spelled_out(statement)?;
+    values_subqueries::as_selects(statement)?;
+    array_casts::as_written(statement)?;
+    quantified_comparisons::as_bounds(statement)?;
+    subquery_predicates::as_counts(statement)
 }
 
 /// Rules for plans in the order in which they are applied, the engine's own among them.
 pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
-        vec![Arc::new(casts::CastsAsMeant), Arc::new(lengths::IntervalsByLength)];
+        vec![Arc::new(postgres_casts::CastsAsMeant), Arc::new(interval_lengths::IntervalsByLength)];
     // They settle the types.
     rules.extend(Analyzer::new().rules);
-    rules.push(Arc::new(overflow::IntegersInRange));
-    rules.push(Arc::new(remainders::RemaindersAsMeant));
-    rules.push(Arc::new(multiplicity::CountsEquals));
-    rules.push(Arc::new(arrays::TextsAreArrays));
-    rules.push(Arc::new(time_texts::TimesAsText));
+    rules.push(Arc::new(integer_overflow::IntegersInRange));
+    rules.push(Arc::new(remainder_operator::RemaindersAsMeant));
+    rules.push(Arc::new(multiset_operators::CountsEquals));
+    rules.push(Arc::new(array_casts::TextsAreArrays));
+    rules.push(Arc::new(time_text::TimesAsText));
     rules
 }
 
@@ -97,7 +95,7 @@ pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
 pub fn register(context: &SessionContext) {
     let state = context.state_ref();
     let _ = state.write().register_expr_planner(Arc::new(arithmetic::Arithmetic));
-    negatives::register(context);
+    negation::register(context);
     if let Some(bin) = context.state().scalar_functions().get("date_bin") {
         context.register_udf(ScalarUDF::from(date_bin::DateBin(Arc::clone(bin))));
     }
@@ -108,7 +106,7 @@ pub fn register(context: &SessionContext) {
         context.register_udf(ScalarUDF::from(coalesce::Coalesce(Arc::clone(coalesce))));
     }
     if let Some(average) = context.state().aggregate_functions().get("avg") {
-        let average = averages::Average::new(Arc::clone(average));
+        let average = interval_averages::Average::new(Arc::clone(average));
         context.register_udaf(AggregateUDF::from(average));
     }
 }

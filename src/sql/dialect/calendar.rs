@@ -18,7 +18,7 @@ use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
 
 use crate::error::Fault;
-use crate::sql::wrong;
+use crate::sql::errors;
 
 pub fn register(session: &SessionContext) {
     session.register_udf(ScalarUDF::from(Age(Signature::user_defined(Volatility::Immutable))));

@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-use super::parts::{call, cast, number, text_of};
+use super::ast_nodes::{call, cast, number, text_of};
 use super::{refused, until_broken};
 
 /// # Errors

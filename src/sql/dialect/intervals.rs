@@ -14,11 +14,11 @@ use datafusion::logical_expr::{
 use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, FunctionArguments};
 
+use super::ast_nodes::{call, number};
 use super::calendar::answered;
-use super::parts::{call, number};
 use crate::error::Fault;
 use crate::rules::calendar::DAY_US;
-use crate::sql::wrong;
+use crate::sql::errors;
 
 const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
 const MONTH_DAYS: i64 = 30;

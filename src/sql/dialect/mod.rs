@@ -3,12 +3,12 @@
 //!
 //! What is a fault of the engine rather than another meaning is put right in `sql::corrections`.
 
+pub mod ast_nodes;
 mod calendar;
-mod calls;
 mod clauses;
-mod groups;
+mod function_calls;
+mod grouping_sets;
 mod intervals;
-pub mod parts;
 
 use std::ops::ControlFlow;
 
@@ -20,10 +20,10 @@ use datafusion::sql::sqlparser::ast::{
     SelectItem, Value, VisitMut, VisitorMut,
 };
 
-use self::parts::{
+use self::ast_nodes::{
     call, called, cast, elements, empty_call, number, text, text_of, truth, type_named,
 };
-use super::wrong;
+use super::errors;
 use crate::error::Fault;
 use crate::functions::instants::RoundToDigits;
 
@@ -39,8 +39,8 @@ pub fn as_meant(statement: &mut Statement) {
 pub fn completed(statement: &mut Statement) -> Result<()> {
     let Statement::Statement(statement) = statement else { return Ok(()) };
     clauses::said(statement)?;
-    groups::said(statement)?;
-    calls::said(statement)
+    grouping_sets::said(statement)?;
+    function_calls::said(statement)
 }
 
 /// Functions of PostgreSQL that no other can be said by.
@@ -51,7 +51,7 @@ pub fn register(session: &SessionContext) {
 
 /// What neither the engine nor a rewriting can answer.
 pub fn refused(sentence: impl Into<String>) -> DataFusionError {
-    wrong::error(Fault::NotSupported, sentence)
+    errors::error(Fault::NotSupported, sentence)
 }
 
 /// # Errors

@@ -4,13 +4,13 @@
 //! sees through it: only the days of the range are read, and only the columns that are asked for are
 //! made. Polls later than the end of a range are not looked at: it is the *now* of the question.
 
-mod call;
-mod called;
-mod hours;
-mod latest;
-mod named;
-mod open;
-mod relation;
+mod arguments;
+mod call_syntax;
+mod deferred_call;
+mod hours_options;
+mod latest_poll;
+mod named_arguments;
+mod relation_planner;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,17 +21,17 @@ use datafusion::logical_expr::{Expr, LogicalPlan, ScalarUDF};
 use datafusion::prelude::{SessionContext, lit};
 use datafusion::scalar::ScalarValue;
 
-use self::call::Call;
-pub use self::call::{RANGE_DAYS_MAX, instant_of};
-pub use self::called::as_called;
-pub use self::hours::hours_options;
-use self::latest::LatestPoll;
-use self::named::Named;
-use self::open::Known;
-pub use self::open::{Callable, instants, resolved};
-use self::relation::TableFunctions;
+use self::arguments::Call;
+pub use self::arguments::{RANGE_DAYS_MAX, instant_of};
+pub use self::call_syntax::as_called;
+use self::deferred_call::Known;
+pub use self::deferred_call::{Callable, instants, resolved};
+pub use self::hours_options::hours_options;
+use self::latest_poll::LatestPoll;
+use self::named_arguments::Named;
+use self::relation_planner::TableFunctions;
 use super::as_of::{AS_OF, AsOf};
-use super::chain::Chain;
+use super::internal_catalog::Chain;
 use crate::engine::query_files::{Arguments, QueryFile, arguments};
 use crate::rules::ZoneRules;
 

@@ -6,11 +6,11 @@
 //! Without room anywhere the writer holds one batch, and waits until the reader takes it or room is
 //! given back. Knows nothing of where batches come from.
 
+mod budget;
 mod encoding;
-mod files;
+mod idle_watch;
 mod queue;
-mod room;
-mod watch;
+mod spill_files;
 
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -23,12 +23,12 @@ use futures::Stream;
 use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use self::budget::{Room, Taken, Total};
 use self::encoding::{compacted, decoded, encoded, parts};
 pub use self::encoding::{copied, has_views, used_bytes};
-use self::files::Files;
+pub use self::idle_watch::{Deliveries, Watch};
 use self::queue::{Entry, Gone, Next, Queue};
-use self::room::{Room, Taken, Total};
-pub use self::watch::{Deliveries, Watch};
+use self::spill_files::Files;
 use crate::error::{Error, Result};
 
 /// Of one result; more goes to disk.

@@ -7,9 +7,9 @@ use std::task::{Context, Poll, Waker};
 use arrow::array::RecordBatch;
 use tokio::sync::Notify;
 
-use super::files::Filed;
-use super::room::Taken;
-use super::watch::Deliveries;
+use super::budget::Taken;
+use super::idle_watch::Deliveries;
+use super::spill_files::Filed;
 use crate::error::{Error, Result};
 
 /// A queue, as its two ends and its watch share it.

@@ -1,0 +1,361 @@
+//! What is wrong with a question: the engine's errors as a sentence for a person, and its kind.
+//!
+//! Here alone is known how DataFusion words what it says, and none of its words reach a person unless
+//! they read like ours: [`phrases`] knows those that analysts meet, [`types`] names types as SQL does,
+//! and what is left of the engine's own language becomes a sentence of ours, its words a line of the
+//! log. Errors of our own that have a kind go through the engine as [`QueryError`]s ([`error`]).
+
+mod debug_format;
+mod message_patterns;
+mod messages;
+mod sql_types;
+mod unknown_names;
+mod wording;
+
+#[cfg(test)]
+mod tests;
+
+use arrow::error::ArrowError;
+use datafusion::common::Location;
+use datafusion::error::DataFusionError;
+use datafusion::sql::sqlparser::parser::ParserError;
+use parquet::errors::ParquetError;
+
+pub use self::unknown_names::with_names;
+use self::wording::{is_code, is_plain, plain, with_small_letter};
+use super::limits::Limits;
+use crate::error::{Error, Fault, QueryError};
+
+/// An error of a kind, on its way through DataFusion.
+pub fn error(fault: Fault, sentence: impl Into<String>) -> DataFusionError {
+    DataFusionError::External(Box::new(QueryError::new(fault, sentence)))
+}
+
+/// What is wrong with a question that could not be planned or answered.
+pub fn asked_wrongly(error: DataFusionError) -> Error {
+    told(error, |wanted| {
+        Error::Limit(format!("the query needs more memory than there is: {wanted}"))
+    })
+}
+
+/// As [`asked_wrongly`], of a question with limits.
+pub fn failed_within(error: DataFusionError, limits: &Limits) -> Error {
+    told(error, |wanted| limits.out_of_memory(wanted))
+}
+
+fn told(error: DataFusionError, out_of_memory: impl FnOnce(&str) -> Error) -> Error {
+    tracing::debug!(%error, "a question failed");
+    let cause = match lost_a_column(&error) {
+        true => Cause::Question(unknown_names::cannot_refer()),
+        false => cause(error.find_root()),
+    };
+    match cause {
+        Cause::Question(wrong) => Error::Query(wrong),
+        Cause::Memory(wanted) => out_of_memory(&wanted),
+        Cause::Resource(what, found) => Error::Resource { what, source: found.into() },
+        Cause::Ours(what) => Error::bug(what),
+        Cause::Bug => {
+            tracing::error!(%error, "the SQL engine failed");
+            Error::bug("the SQL engine failed")
+        }
+    }
+}
+
+/// Whether a rule of the optimizer does not find a column that planning has found.
+fn lost_a_column(error: &DataFusionError) -> bool {
+    match error {
+        DataFusionError::Context(words, within) => {
+            let is_of_rule = words.starts_with("Optimizer rule ");
+            let is_of_columns = matches!(within.find_root(), DataFusionError::SchemaError(..));
+            (is_of_rule && is_of_columns) || lost_a_column(within)
+        }
+        DataFusionError::Diagnostic(_, within) => lost_a_column(within),
+        _ => false,
+    }
+}
+
+/// What an error of the engine comes from.
+enum Cause {
+    Question(QueryError),
+    /// What more was wanted for.
+    Memory(String),
+    /// What could not be had, and what the system says of it.
+    Resource(String, String),
+    /// Something that we promise does not hold.
+    Ours(String),
+    Bug,
+}
+
+fn file(found: impl Into<String>) -> Cause {
+    Cause::Resource("cannot read a file of the tables".to_owned(), found.into())
+}
+
+fn cause(root: &DataFusionError) -> Cause {
+    use DataFusionError as E;
+    match root {
+        E::ArrowError(wrong, _) => of_arrow(wrong),
+        E::ParquetError(wrong) => of_parquet(wrong),
+        E::ObjectStore(wrong) => file(system_error(wrong.as_ref())),
+        E::IoError(wrong) => file(wrong.to_string()),
+        E::SQL(wrong, _) => Cause::Question(match &**wrong {
+            ParserError::ParserError(words) | ParserError::TokenizerError(words) => {
+                of_syntax(words)
+            }
+            ParserError::RecursionLimitExceeded => {
+                QueryError::new(Fault::Syntax, "the statement nests too deep")
+            }
+        }),
+        E::NotImplemented(words) => Cause::Question(not_supported(words)),
+        E::Internal(words) => {
+            let known = messages::known(&plain(words)).filter(|wrong| is_plain(&wrong.sentence));
+            Cause::Question(known.unwrap_or_else(cannot_carry_out))
+        }
+        E::SchemaError(wrong, _) => Cause::Question(unknown_names::of_columns(wrong)),
+        E::Plan(words)
+        | E::Execution(words)
+        | E::Configuration(words)
+        | E::Substrait(words)
+        | E::Ffi(words) => Cause::Question(of_words(&plain(words))),
+        E::ExecutionJoin(_) => Cause::Bug,
+        E::ResourcesExhausted(words) => Cause::Memory(wanted(words)),
+        E::External(other) => of_other(other.as_ref()),
+        E::Context(_, error) | E::Diagnostic(_, error) => cause(error),
+        E::Shared(error) => cause(error),
+        E::Collection(errors) => {
+            errors.first().map_or(Cause::Bug, |first| cause(first.find_root()))
+        }
+    }
+}
+
+fn of_other(other: &(dyn std::error::Error + Send + Sync + 'static)) -> Cause {
+    if let Some(wrong) = other.downcast_ref::<QueryError>() {
+        return Cause::Question(wrong.clone());
+    }
+    if let Some(error) = other.downcast_ref::<DataFusionError>() {
+        return cause(error.find_root());
+    }
+    if let Some(error) = other.downcast_ref::<ArrowError>() {
+        return of_arrow(error);
+    }
+    if let Some(error) = other.downcast_ref::<ParquetError>() {
+        return of_parquet(error);
+    }
+    if let Some(error) = other.downcast_ref::<std::io::Error>() {
+        return file(error.to_string());
+    }
+    match other.downcast_ref::<Error>() {
+        Some(Error::Query(wrong)) => Cause::Question(wrong.clone()),
+        Some(Error::Bug { what, .. }) => Cause::Ours(what.clone()),
+        Some(Error::Resource { what, source }) => Cause::Resource(what.clone(), source.to_string()),
+        Some(Error::File(sentence)) => file(sentence),
+        Some(Error::Limit(sentence) | Error::Timeout(sentence) | Error::Argument(sentence)) => {
+            Cause::Question(QueryError::new(Fault::Other, sentence.clone()))
+        }
+        Some(Error::Interrupted | Error::Busy(_)) | None => {
+            Cause::Question(of_words(&plain(&other.to_string())))
+        }
+    }
+}
+
+fn of_arrow(wrong: &ArrowError) -> Cause {
+    use ArrowError as A;
+    Cause::Question(match wrong {
+        A::DivideByZero => division_by_zero(),
+        A::ArithmeticOverflow(words) => {
+            QueryError { fault: Fault::OutOfRange, ..of_words(&plain(words)) }
+        }
+        A::DictionaryKeyOverflowError | A::RunEndIndexOverflowError | A::OffsetOverflowError(_) => {
+            let sentence = "the values of a column are too long together; expected fewer at once";
+            QueryError::new(Fault::OutOfRange, sentence)
+        }
+        A::CastError(words) | A::ParseError(words) => match of_words(&plain(words)) {
+            wrong @ QueryError { fault: Fault::OutOfRange, .. } => wrong,
+            wrong => QueryError { fault: Fault::Value, ..wrong },
+        },
+        A::NotYetImplemented(words) => not_supported(words),
+        A::InvalidArgumentError(words)
+        | A::ComputeError(words)
+        | A::SchemaError(words)
+        | A::CsvError(words)
+        | A::JsonError(words)
+        | A::AvroError(words)
+        | A::IpcError(words)
+        | A::CDataInterface(words) => match words.strip_prefix(debug_format::OF_FILTER) {
+            Some(printed) => return of_filter(printed),
+            None => of_words(&plain(words)),
+        },
+        A::ParquetError(words) => match words.contains(debug_format::OF_FILTER) {
+            true => return of_parquet(&ParquetError::ArrowError(words.clone())),
+            false => return file("it is damaged"),
+        },
+        A::IoError(_, error) => return file(error.to_string()),
+        A::MemoryError(words) => return Cause::Memory(wanted(words)),
+        A::ExternalError(other) => return of_other(other.as_ref()),
+    })
+}
+
+/// A filter that reads while it filters fails as if the file did.
+fn of_parquet(wrong: &ParquetError) -> Cause {
+    match wrong {
+        ParquetError::External(other) => of_other(other.as_ref()),
+        ParquetError::General(words) | ParquetError::ArrowError(words) => {
+            match words.split_once(debug_format::OF_FILTER) {
+                Some((_, printed)) => of_filter(printed),
+                None => file("it is damaged"),
+            }
+        }
+        _ => file("it is damaged"),
+    }
+}
+
+fn of_filter(printed: &str) -> Cause {
+    match debug_format::read(printed) {
+        Some(error) => cause(error.find_root()),
+        None => Cause::Question(cannot_carry_out()),
+    }
+}
+
+/// What the system says of a file, without the engine's words around it.
+fn system_error(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = Some(error);
+    while let Some(found) = cause {
+        if let Some(found) = found.downcast_ref::<std::io::Error>() {
+            return found.to_string();
+        }
+        cause = found.source();
+    }
+    "it is not there, or cannot be read".to_owned()
+}
+
+/// What is told by words alone.
+fn of_words(words: &str) -> QueryError {
+    if let Some(wrong) = unknown_names::of_function(words) {
+        return wrong;
+    }
+    let quoted = |before: &str, after: &str| {
+        let (name, rest) = words.strip_prefix(before)?.split_once('\'')?;
+        rest.starts_with(after).then_some(name)
+    };
+    if let Some(name) = quoted("table '", " not found") {
+        let sentence = format!("there is no table {:?}", unknown_names::short(name));
+        return QueryError::new(Fault::UnknownTable, sentence);
+    }
+    if let Some(name) = quoted("table function '", " not found") {
+        let sentence = format!("there is no table function {name:?}");
+        return QueryError::new(Fault::UnknownFunction, sentence);
+    }
+    if let Some(name) = quoted("Placeholder '", " was not provided") {
+        return no_value(name);
+    }
+    if let Some(name) = words.strip_prefix("No value found for placeholder with ") {
+        let name = name.trim_start_matches("name ").trim_start_matches("id ");
+        return no_value(name);
+    }
+    if words.starts_with("Divide by zero") {
+        return division_by_zero();
+    }
+    let known = messages::known(words).filter(|wrong| is_plain(&wrong.sentence));
+    known.unwrap_or_else(|| {
+        let said = sql_types::in_sql(&words.replace('\n', " "));
+        // Steps of a plan are in quotes, as what a person wrote may be.
+        if !is_plain(&said) || words.starts_with("Plan: [") {
+            return cannot_carry_out();
+        }
+        let fault = match () {
+            () if words.contains("verflow") || words.contains("out of range") => Fault::OutOfRange,
+            () if words.contains("laceholder") => Fault::Parameter,
+            () if words.starts_with("Error parsing") => Fault::Value,
+            () => Fault::Other,
+        };
+        QueryError::new(fault, with_small_letter(&said))
+    })
+}
+
+/// What the engine has no words of ours for.
+fn cannot_carry_out() -> QueryError {
+    let sentence = "the SQL engine cannot carry out this statement; say it in another way, or in \
+        several steps by WITH";
+    QueryError::new(Fault::NotSupported, sentence)
+}
+
+fn not_supported(words: &str) -> QueryError {
+    let words = plain(words);
+    if let Some(wrong) = messages::known(&words).filter(|wrong| is_plain(&wrong.sentence)) {
+        return wrong;
+    }
+    let node = words.strip_prefix("Unsupported ast node ");
+    let node = node.map(|node| node.strip_prefix("in sqltorel: ").unwrap_or(node));
+    let node = node.and_then(|node| node.split(|sign: char| !sign.is_alphanumeric()).next());
+    if let Some(node) = node.filter(|node| !node.is_empty() && !is_code(node)) {
+        let sentence = format!("not supported: {}; say it in another way", node.to_uppercase());
+        return QueryError::new(Fault::NotSupported, sentence);
+    }
+    match of_words(&words) {
+        QueryError { fault: Fault::NotSupported, sentence } => {
+            QueryError::new(Fault::NotSupported, sentence)
+        }
+        QueryError { sentence, .. } => {
+            QueryError::new(Fault::NotSupported, format!("not supported: {sentence}"))
+        }
+    }
+}
+
+/// What memory was wanted for, in the engine's words where they are ours.
+fn wanted(words: &str) -> String {
+    let words = plain(words);
+    match is_plain(&words) && !words.contains('[') {
+        true => words,
+        false => "expected less to sort, group or join at once".to_owned(),
+    }
+}
+
+/// A parameter without a value.
+pub fn no_value(name: &str) -> QueryError {
+    let name = name.trim_start_matches('$');
+    QueryError::new(Fault::Parameter, format!("no value is given for ${name}"))
+}
+
+/// What is wrong with the value of a parameter.
+pub fn of_parameter(name: &str, error: Error) -> QueryError {
+    let name = name.trim_start_matches('$');
+    let fault = match &error {
+        Error::Query(wrong) => wrong.fault,
+        _ => Fault::Value,
+    };
+    QueryError::new(fault, format!("${name}: {}", error.sentence()))
+}
+
+fn division_by_zero() -> QueryError {
+    QueryError::new(Fault::DivisionByZero, "division by zero")
+}
+
+/// `Expected: an expression, found: FROM at Line: 1, Column: 8` in the words of a person.
+fn of_syntax(words: &str) -> QueryError {
+    let words = words
+        .replace("Expected: ", "expected ")
+        .replace(", found: ", ", found ")
+        .replace(" at Line: ", " at line ")
+        .replace(", Column: ", ", column ");
+    if let Some(found) = messages::captured("No infix parser for token {} at {}", &words) {
+        let sentence = format!("not SQL: the operator at {} is not known", found[1]);
+        return QueryError::new(Fault::Syntax, sentence);
+    }
+    if words.contains("an SQL statement, found TABLE ") {
+        let sentence = "TABLE alone is not read here; expected SELECT * FROM and the table";
+        return QueryError::new(Fault::Syntax, sentence);
+    }
+    QueryError::new(Fault::Syntax, format!("not SQL: {words}"))
+}
+
+/// Where in its text a question is wrong; `None` where it was not read from one.
+pub fn place_of(failed: &DataFusionError) -> Option<Location> {
+    if let Some(span) = failed.diagnostic().and_then(|diagnostic| diagnostic.span) {
+        return Some(span.start).filter(|start| start.line > 0);
+    }
+    // The parser says it in words alone.
+    let sentence = failed.to_string();
+    let (_, place) = sentence.rsplit_once(" at Line: ")?;
+    let (line, column) = place.split_once(", Column: ")?;
+    let digits = column.find(|sign: char| !sign.is_ascii_digit()).unwrap_or(column.len());
+    Some(Location { line: line.parse().ok()?, column: column[..digits].parse().ok()? })
+}

@@ -1,0 +1,100 @@
+//! Which statements may run: those that read the tables, and nothing else.
+
+use datafusion::common::plan_err;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion, TreeNodeVisitor};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::context::SQLOptions;
+use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
+
+use super::{errors, report_tables};
+use crate::error::Fault;
+
+/// The plan, if it only reads.
+///
+/// # Errors
+/// Where it would create, change, copy or set anything.
+pub fn read_only(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let options =
+        SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    match options.verify_plan(&plan) {
+        Ok(()) => Ok(plan),
+        Err(_) => Err(would_change()),
+    }
+}
+
+/// What a statement hears that would do more than read.
+pub fn would_change() -> DataFusionError {
+    let sentence = "the tables are read-only: expected a statement that reads them, like SELECT";
+    errors::error(Fault::ReadOnly, sentence)
+}
+
+/// A plan as it leaves the planner, if it only reads and is within bounds.
+///
+/// # Errors
+/// As those of [`read_only`] and [`small_enough`].
+pub fn planned(plan: LogicalPlan) -> Result<LogicalPlan> {
+    small_enough(&plan)?;
+    read_only(plan)
+}
+
+/// Names that stand for queries of names make a plan that is far larger than its text, and whatever
+/// optimises it grows with it.
+///
+/// # Errors
+/// Where the plan has more steps than are allowed, or more that follow each other.
+fn small_enough(plan: &LogicalPlan) -> Result<()> {
+    plan.visit_with_subqueries(&mut Steps::default()).map(drop)
+}
+
+/// Those of a plan that were walked through.
+#[derive(Default)]
+struct Steps {
+    all: usize,
+    deep: usize,
+}
+
+impl Steps {
+    const MAX: usize = 4_000;
+    const DEEP_MAX: usize = 400;
+}
+
+impl<'n> TreeNodeVisitor<'n> for Steps {
+    type Node = LogicalPlan;
+
+    fn f_down(&mut self, _: &'n LogicalPlan) -> Result<TreeNodeRecursion> {
+        (self.all, self.deep) = (self.all + 1, self.deep + 1);
+        if self.all > Self::MAX {
+            return plan_err!("the query has more than {} steps, the limit", Self::MAX);
+        }
+        if self.deep > Self::DEEP_MAX {
+            let max = Self::DEEP_MAX;
+            return plan_err!("the query has more than {max} steps one after another, the limit");
+        }
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn f_up(&mut self, _: &'n LogicalPlan) -> Result<TreeNodeRecursion> {
+        self.deep -= 1;
+        Ok(TreeNodeRecursion::Continue)
+    }
+}
+
+/// Whether the plan gives the same rows whenever it runs over the same data.
+pub fn is_repeatable(plan: &LogicalPlan) -> bool {
+    let mut is_repeatable = true;
+    let walked = plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            is_repeatable &= !report_tables::NAMES.contains(&scan.table_name.table());
+        }
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                if let Expr::ScalarFunction(function) = expr {
+                    let volatility = function.func.signature().volatility;
+                    is_repeatable &= volatility == Volatility::Immutable;
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    });
+    walked.is_ok() && is_repeatable
+}

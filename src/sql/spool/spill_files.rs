@@ -1,0 +1,134 @@
+//! Batches on disk, in nameless files that are gone once their batches were read, or the process ended.
+//!
+//! Blocks whoever calls.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::budget::Taken;
+use crate::error::{Error, Result};
+
+/// Bytes after which another file is begun, so that the disk of what was read comes back.
+const FILE_BYTES: u64 = 64 << 20;
+
+/// Files of one result.
+pub struct Files {
+    folder: PathBuf,
+    current: Mutex<Option<Arc<Segment>>>,
+}
+
+/// Bytes in one of the files.
+pub struct Filed {
+    segment: Arc<Segment>,
+    offset_bytes: u64,
+    length: usize,
+}
+
+struct Segment {
+    content: Mutex<Content>,
+}
+
+struct Content {
+    file: File,
+    length_bytes: u64,
+    /// Given back with the file.
+    taken: Vec<Taken>,
+}
+
+impl Files {
+    /// Nothing is created before the first bytes are written.
+    pub fn in_folder(folder: PathBuf) -> Self {
+        Self { folder, current: Mutex::default() }
+    }
+
+    /// Writes bytes behind the others; the room for them is taken until their file is gone.
+    ///
+    /// # Errors
+    /// Where the disk does not take them.
+    pub fn write(&self, bytes: &[u8], taken: Taken) -> Result<Filed> {
+        let failed = |error| Error::io("write rows", &self.folder, error);
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let segment = match current.take() {
+            Some(segment) => segment,
+            None => Arc::new(Segment::new(&self.folder).map_err(failed)?),
+        };
+        let mut content = segment.content.lock().unwrap_or_else(PoisonError::into_inner);
+        let offset_bytes = content.length_bytes;
+        content.append(bytes, taken).map_err(failed)?;
+        let is_full = content.length_bytes >= FILE_BYTES;
+        drop(content);
+        *current = (!is_full).then(|| Arc::clone(&segment));
+        Ok(Filed { segment, offset_bytes, length: bytes.len() })
+    }
+
+    /// Begins another file with the next bytes.
+    pub fn let_go(&self) {
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl Filed {
+    /// # Errors
+    /// Where the disk does not give them back.
+    pub fn read(&self) -> Result<Vec<u8>> {
+        let mut content = self.segment.content.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bytes = vec![0; self.length];
+        content.file.seek(SeekFrom::Start(self.offset_bytes)).map_err(unread)?;
+        content.file.read_exact(&mut bytes).map_err(unread)?;
+        Ok(bytes)
+    }
+}
+
+fn unread(error: std::io::Error) -> Error {
+    Error::Resource { what: "cannot read rows back from disk".into(), source: error.into() }
+}
+
+impl Segment {
+    fn new(folder: &Path) -> std::io::Result<Self> {
+        let file = tempfile::tempfile_in(folder)?;
+        Ok(Self { content: Mutex::new(Content { file, length_bytes: 0, taken: Vec::new() }) })
+    }
+}
+
+impl Content {
+    fn append(&mut self, bytes: &[u8], taken: Taken) -> std::io::Result<()> {
+        self.file.seek(SeekFrom::Start(self.length_bytes))?;
+        self.file.write_all(bytes)?;
+        self.length_bytes += bytes.len() as u64;
+        self.taken.push(taken);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::budget::Total;
+    use super::*;
+
+    #[test]
+    fn bytes_come_back_and_their_room_with_the_last_of_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let room = Total::new(2 << 10).room(2 << 10);
+        let files = Files::in_folder(folder.path().to_owned());
+        let [first, second] = [b"first", b"other"]
+            .map(|bytes| files.write(bytes, room.try_take(bytes.len()).unwrap()).unwrap());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert_eq!(second.read().unwrap(), b"other");
+        assert_eq!(first.read().unwrap(), b"first");
+        drop((first, second));
+        assert!(room.try_take(1).is_none());
+        files.let_go();
+        assert!(room.try_take(2 << 10).is_some());
+    }
+
+    #[test]
+    fn a_folder_that_takes_nothing_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let gone = folder.path().join("gone");
+        let taken = Total::new(1 << 10).room(1 << 10).try_take(1).unwrap();
+        let error = Files::in_folder(gone).write(b"bytes", taken).err().unwrap();
+        assert!(matches!(&error, Error::Resource { what, .. } if what.contains("gone")), "{error}");
+    }
+}
