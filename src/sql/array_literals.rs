@@ -8,7 +8,7 @@ use super::errors;
 use crate::error::Fault;
 
 /// Arrays in one another, as many as PostgreSQL takes.
-const DEEP_MAX: usize = 6;
+const DEPTH_MAX: usize = 6;
 
 /// An item of an array, as it is written.
 #[derive(Debug, PartialEq)]
@@ -75,7 +75,7 @@ impl Rest<'_> {
         }
         loop {
             items.push(match self.0.chars().next()? {
-                '{' if deep < DEEP_MAX => Item::List(self.list(deep + 1)?),
+                '{' if deep < DEPTH_MAX => Item::List(self.list(deep + 1)?),
                 '"' => Item::Text(self.quoted()?),
                 _ => self.bare()?,
             });

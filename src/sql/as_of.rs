@@ -17,7 +17,7 @@ use datafusion::scalar::ScalarValue;
 use tokio::sync::OnceCell;
 
 use super::functions::{Callable, instant_of};
-use super::internal_catalog::Chain;
+use super::internal_catalog::InternalCatalog;
 use super::report_tables;
 use crate::engine::Tables;
 use crate::error::Error;
@@ -39,7 +39,7 @@ const TABLES: [Table; 7] = [
 ];
 
 #[derive(Debug)]
-pub struct AsOf(pub Arc<Chain>);
+pub struct AsOf(pub Arc<InternalCatalog>);
 
 impl Callable for AsOf {
     fn name(&self) -> &'static str {
@@ -114,8 +114,8 @@ fn named(table: &Expr) -> Result<Table> {
 }
 
 /// The version that is meant; none is later than the session's own.
-fn version_of(chain: &Chain, then: &ScalarValue) -> Result<u64> {
-    let dataset = &chain.dataset;
+fn version_of(internal: &InternalCatalog, then: &ScalarValue) -> Result<u64> {
+    let dataset = &internal.dataset;
     let newest = dataset.version();
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if then.data_type().is_integer() || then.try_as_str().flatten().is_some_and(is_number) {
@@ -127,7 +127,7 @@ fn version_of(chain: &Chain, then: &ScalarValue) -> Result<u64> {
             _ => plan_err!("as_of: there is no version {then}; expected 1 to {newest}"),
         };
     }
-    let at = match instant_of(then, &chain.tables.zone_rules) {
+    let at = match instant_of(then, &internal.tables.zone_rules) {
         Ok(at) => at,
         Err(wrong) => return plan_err!("as_of: {wrong}, or the number of a version"),
     };

@@ -32,9 +32,9 @@ use crate::error::broken;
 use crate::functions::CancellationFlag;
 
 #[derive(Debug)]
-pub struct JoinsGiveWay;
+pub struct CooperativeJoins;
 
-impl PhysicalOptimizerRule for JoinsGiveWay {
+impl PhysicalOptimizerRule for CooperativeJoins {
     fn optimize(
         &self,
         plan: Arc<dyn ExecutionPlan>,
@@ -45,7 +45,7 @@ impl PhysicalOptimizerRule for JoinsGiveWay {
                 return Ok(Transformed::no(node));
             }
             let node = match node.downcast_ref::<NestedLoopJoinExec>() {
-                Some(join) => awaited(join)?,
+                Some(join) => with_cancellable_condition(join)?,
                 None => node,
             };
             Ok(Transformed::yes(Arc::new(CooperativeExec::new(node)) as _))
@@ -54,7 +54,7 @@ impl PhysicalOptimizerRule for JoinsGiveWay {
     }
 
     fn name(&self) -> &str {
-        "joins_give_way"
+        "cooperative_joins"
     }
 
     fn schema_check(&self) -> bool {
@@ -72,9 +72,9 @@ fn multiplies(node: &dyn ExecutionPlan) -> bool {
 }
 
 /// The same join, whose condition fails once nobody waits.
-fn awaited(join: &NestedLoopJoinExec) -> Result<Arc<dyn ExecutionPlan>> {
+fn with_cancellable_condition(join: &NestedLoopJoinExec) -> Result<Arc<dyn ExecutionPlan>> {
     let filter = join.filter().map(|filter| {
-        let condition = Arc::new(Awaited(Arc::clone(filter.expression())));
+        let condition = Arc::new(CancellableCondition(Arc::clone(filter.expression())));
         JoinFilter::new(condition, filter.column_indices().to_vec(), Arc::clone(filter.schema()))
     });
     let (left, right) = (Arc::clone(join.left()), Arc::clone(join.right()));
@@ -86,27 +86,27 @@ fn awaited(join: &NestedLoopJoinExec) -> Result<Arc<dyn ExecutionPlan>> {
 
 /// A condition, as long as somebody waits for what it decides.
 #[derive(Debug, Eq)]
-struct Awaited(Arc<dyn PhysicalExpr>);
+struct CancellableCondition(Arc<dyn PhysicalExpr>);
 
-impl Hash for Awaited {
+impl Hash for CancellableCondition {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         self.0.hash(hasher);
     }
 }
 
-impl PartialEq for Awaited {
+impl PartialEq for CancellableCondition {
     fn eq(&self, other: &Self) -> bool {
         self.0.eq(&other.0)
     }
 }
 
-impl fmt::Display for Awaited {
+impl fmt::Display for CancellableCondition {
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
         self.0.fmt(out)
     }
 }
 
-impl PhysicalExpr for Awaited {
+impl PhysicalExpr for CancellableCondition {
     fn data_type(&self, input: &Schema) -> Result<DataType> {
         self.0.data_type(input)
     }
@@ -141,14 +141,14 @@ impl PhysicalExpr for Awaited {
 type Rule = Arc<dyn OptimizerRule + Send + Sync>;
 
 /// The rules, none of which begins once nobody waits for the plan.
-pub fn stopping(rules: Vec<Rule>) -> Vec<Rule> {
-    rules.into_iter().map(|rule| Arc::new(Stopping(rule)) as Rule).collect()
+pub fn cancellable_rules(rules: Vec<Rule>) -> Vec<Rule> {
+    rules.into_iter().map(|rule| Arc::new(CancellableRule(rule)) as Rule).collect()
 }
 
 #[derive(Debug)]
-struct Stopping(Rule);
+struct CancellableRule(Rule);
 
-impl OptimizerRule for Stopping {
+impl OptimizerRule for CancellableRule {
     fn name(&self) -> &str {
         self.0.name()
     }

@@ -87,15 +87,15 @@ pub fn columns_of(function: &str) -> impl Iterator<Item = (&'static str, &'stati
 }
 
 /// What the columns of an answer hold, in order; `None` for what is computed, or has another name.
-pub struct Described(Vec<Option<Cow<'static, str>>>);
+pub struct ColumnDescriptions(Vec<Option<Cow<'static, str>>>);
 
-impl Described {
+impl ColumnDescriptions {
     /// By the tables and table functions that the plan takes its columns from.
     pub fn from_plan(plan: &LogicalPlan) -> Self {
         let column = |(table, field): (Option<&TableReference>, &Arc<Field>)| {
             let (table, name) = (table?.table(), field.name());
-            let of_function = COLUMNS.into_iter().find(|row| (row.0, row.1) == (table, name));
-            of_function.map(|row| row.2).or_else(|| tables::description(table, name))
+            let unknown_function = COLUMNS.into_iter().find(|row| (row.0, row.1) == (table, name));
+            unknown_function.map(|row| row.2).or_else(|| tables::description(table, name))
         };
         let columns = plan.schema().iter().map(column);
         Self(columns.map(|told| told.map(Cow::Borrowed)).collect())
@@ -156,7 +156,7 @@ mod tests {
             ("SELECT count(*) FROM polls", &[false]),
         ] {
             let plan = session.plan(sql).await.unwrap();
-            let described = Described::from_plan(&plan);
+            let described = ColumnDescriptions::from_plan(&plan);
             let rows = session.run(plan, Limits::default()).await.unwrap();
             let schema = described.schema(&rows.schema());
             let found: Vec<_> = schema

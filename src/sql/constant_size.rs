@@ -19,9 +19,9 @@ use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
 const BYTES_MAX: usize = 512 << 20;
 
 #[derive(Debug)]
-pub struct ConstantsFit;
+pub struct ConstantSizeLimit;
 
-impl PhysicalOptimizerRule for ConstantsFit {
+impl PhysicalOptimizerRule for ConstantSizeLimit {
     fn optimize(
         &self,
         plan: Arc<dyn ExecutionPlan>,
@@ -39,7 +39,7 @@ impl PhysicalOptimizerRule for ConstantsFit {
     }
 
     fn name(&self) -> &str {
-        "constants_fit"
+        "constant_size_limit"
     }
 
     fn schema_check(&self) -> bool {

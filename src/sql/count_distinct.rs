@@ -22,9 +22,9 @@ use roaring::RoaringBitmap;
 
 /// Puts [`CountDistinct`] in the place of `count(DISTINCT n)`.
 #[derive(Debug)]
-pub struct DistinctByBitmaps;
+pub struct BitmapCountDistinct;
 
-impl AnalyzerRule for DistinctByBitmaps {
+impl AnalyzerRule for BitmapCountDistinct {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         let rewritten = plan.transform_up_with_subqueries(|plan| {
             let LogicalPlan::Aggregate(aggregate) = &plan else { return Ok(Transformed::no(plan)) };
@@ -49,7 +49,7 @@ impl AnalyzerRule for DistinctByBitmaps {
     }
 
     fn name(&self) -> &str {
-        "distinct_by_bitmaps"
+        "bitmap_count_distinct"
     }
 }
 

@@ -17,10 +17,10 @@ const RELATIONS_MAX: u64 = 4_000;
 
 /// # Errors
 /// Where the statement would read more than [`RELATIONS_MAX`] relations.
-pub fn bounded(statement: &Statement) -> Result<()> {
+pub fn check_expansion(statement: &Statement) -> Result<()> {
     let plain = match statement {
         Statement::Statement(plain) => plain,
-        Statement::Explain(explained) => return bounded(&explained.statement),
+        Statement::Explain(explained) => return check_expansion(&explained.statement),
         _ => return Ok(()),
     };
     let mut expansion = Expansion::default();
@@ -111,7 +111,7 @@ mod tests {
 
     fn is_bounded(sql: &str) -> bool {
         let parsed = DFParserBuilder::new(sql).build().unwrap().parse_statements().unwrap();
-        bounded(&parsed[0]).is_ok()
+        check_expansion(&parsed[0]).is_ok()
     }
 
     fn doubled(names: usize, read: &str) -> String {

@@ -23,9 +23,9 @@ use crate::engine::{STORE_ID, STORE_NO, StoreDirectory, TableFiles};
 
 /// Puts numbers in the place of ids wherever rows are grouped by ids, or ids counted.
 #[derive(Debug)]
-pub struct ByNumber;
+pub struct GroupByStoreNumber;
 
-impl AnalyzerRule for ByNumber {
+impl AnalyzerRule for GroupByStoreNumber {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         let rewritten = plan.transform_up_with_subqueries(|plan| {
             let LogicalPlan::Aggregate(aggregate) = &plan else { return Ok(Transformed::no(plan)) };
@@ -38,7 +38,7 @@ impl AnalyzerRule for ByNumber {
     }
 
     fn name(&self) -> &str {
-        "by_number"
+        "group_by_store_number"
     }
 }
 

@@ -25,14 +25,14 @@ const STORES: QueryFile = ("stores", include_str!("../../queries/stores.sql"));
 
 /// What table functions and views are planned over.
 #[derive(Debug)]
-pub struct Chain {
+pub struct InternalCatalog {
     /// Knows the functions that only `queries/` call.
     planner: SessionState,
     pub dataset: Dataset,
     pub tables: Tables,
 }
 
-impl Chain {
+impl InternalCatalog {
     pub fn new(planner: SessionState, dataset: Dataset, tables: Tables) -> Self {
         Self { planner, dataset, tables }
     }

@@ -51,7 +51,7 @@ impl Limits {
     }
 
     /// What a query hears whose time is over.
-    pub fn out_of_time(&self) -> Error {
+    pub fn time_exceeded(&self) -> Error {
         Error::Timeout(format!(
             "the query takes longer than {}, the limit of time (--sql-time)",
             humantime::format_duration(self.time)
@@ -59,7 +59,7 @@ impl Limits {
     }
 
     /// What a query hears whose time is over while its rows wait for room.
-    pub fn out_of_spool(&self) -> Error {
+    pub fn spool_exceeded(&self) -> Error {
         Error::Limit(format!(
             "the client has not taken the result within {}, and what waits for it takes {} MiB on disk, \
              the limit (--sql-spool); read faster, or ask for less",
@@ -69,7 +69,7 @@ impl Limits {
     }
 
     /// What a client hears that has not taken its rows in time.
-    pub fn out_of_patience(&self) -> Error {
+    pub fn idle_time_exceeded(&self) -> Error {
         Error::Timeout(format!(
             "no rows were taken for {}, the limit (--sql-idle); what was left of the answer is gone",
             humantime::format_duration(self.idle_time)
@@ -77,7 +77,7 @@ impl Limits {
     }
 
     /// What a client hears that shows an error and nothing else.
-    pub fn out_of_rows(&self) -> Error {
+    pub fn rows_exceeded(&self) -> Error {
         Error::Limit(format!(
             "the result has more than {} rows, the limit (--sql-rows); expected a LIMIT, or a query that gives less",
             self.rows

@@ -14,7 +14,7 @@ const NAMED: NonZeroUsize = NonZeroUsize::new(3).unwrap();
 
 /// So much for all operators together, of which those that can spill have equal shares.
 pub fn pool(bytes: usize) -> Arc<dyn MemoryPool> {
-    Arc::new(TrackConsumersPool::new(KeepsMoving(FairSpillPool::new(bytes)), NAMED))
+    Arc::new(TrackConsumersPool::new(RepartitionExemptPool(FairSpillPool::new(bytes)), NAMED))
 }
 
 /// Rows on their way from thread to thread always have room.
@@ -23,19 +23,19 @@ pub fn pool(bytes: usize) -> Arc<dyn MemoryPool> {
 /// threads write at a time; its reader then waits for more rows in the one while the next lie in the
 /// other, and the query never ends. No more than a few batches a channel are ever on their way.
 #[derive(Debug)]
-struct KeepsMoving(FairSpillPool);
+struct RepartitionExemptPool(FairSpillPool);
 
-fn moves_rows(consumer: &MemoryConsumer) -> bool {
+fn is_repartition(consumer: &MemoryConsumer) -> bool {
     consumer.name().starts_with("RepartitionExec[")
 }
 
-impl fmt::Display for KeepsMoving {
+impl fmt::Display for RepartitionExemptPool {
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
         self.0.fmt(out)
     }
 }
 
-impl MemoryPool for KeepsMoving {
+impl MemoryPool for RepartitionExemptPool {
     fn name(&self) -> &str {
         self.0.name()
     }
@@ -58,7 +58,7 @@ impl MemoryPool for KeepsMoving {
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
         let grown = self.0.try_grow(reservation, additional);
-        if grown.is_err() && moves_rows(reservation.consumer()) {
+        if grown.is_err() && is_repartition(reservation.consumer()) {
             self.0.grow(reservation, additional);
             return Ok(());
         }

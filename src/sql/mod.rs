@@ -39,16 +39,16 @@ mod time_casts;
 #[cfg(test)]
 mod tests;
 
-pub use self::column_descriptions::{Described, columns_of};
-pub use self::database::{CATALOG, Database, NamedTable, Planned, SCHEMA, Session};
-pub use self::errors::{asked_wrongly, place_of};
+pub use self::column_descriptions::{ColumnDescriptions, columns_of};
+pub use self::database::{CATALOG, Database, NamedTable, PlannedStatement, SCHEMA, Session};
+pub use self::errors::{error_location, query_error};
 pub use self::function_docs::documented;
-pub use self::functions::{RANGE_DAYS_MAX, hours_options, instants};
+pub use self::functions::{RANGE_DAYS_MAX, hours_options, instant_parameters};
 pub use self::limits::Limits;
-pub use self::parameters::taken_as;
+pub use self::parameters::coerce_parameter;
 pub use self::progress::{FilesRead, Progress};
 pub use self::report_tables::{Report, Reports, report_tables};
-pub use self::rows::{Cut, Rows};
+pub use self::rows::{Rows, Truncation};
 pub use self::spool::Deliveries;
-pub use self::statement_depth::bounded;
+pub use self::statement_depth::check_depth;
 pub use self::threads::STACK_BYTES;

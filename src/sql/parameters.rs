@@ -4,7 +4,7 @@ use arrow::datatypes::DataType;
 use datafusion::scalar::ScalarValue;
 
 use super::array_literals;
-use super::errors::{asked_wrongly, of_parameter};
+use super::errors::{parameter_error, query_error};
 use crate::error::{Error, Fault, QueryError, Result};
 use crate::functions::instants::ParseTarget;
 use crate::rules::ZoneRules;
@@ -15,7 +15,7 @@ use crate::rules::ZoneRules;
 ///
 /// # Errors
 /// Where it cannot be of that type.
-pub fn taken_as(
+pub fn coerce_parameter(
     zones: &ZoneRules,
     name: &str,
     value: ScalarValue,
@@ -51,7 +51,7 @@ pub fn taken_as(
         },
         None => value.cast_to(wanted),
     };
-    taken.map_err(|error| Error::Query(of_parameter(name, asked_wrongly(error))))
+    taken.map_err(|error| Error::Query(parameter_error(name, query_error(error))))
 }
 
 #[cfg(test)]
@@ -60,7 +60,7 @@ mod tests {
 
     #[track_caller]
     fn check(value: ScalarValue, wanted: &DataType, expected: Option<ScalarValue>) {
-        let taken = taken_as(&ZoneRules::bundled(), "1", value.clone(), Some(wanted));
+        let taken = coerce_parameter(&ZoneRules::bundled(), "1", value.clone(), Some(wanted));
         assert_eq!(taken.ok(), expected, "{value:?}");
     }
 

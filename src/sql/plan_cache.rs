@@ -18,11 +18,11 @@ const BYTES_MAX: usize = 4 << 10;
 
 /// Those of one session, the last first.
 #[derive(Default)]
-pub struct Plans(Mutex<VecDeque<(String, LogicalPlan)>>);
+pub struct PlanCache(Mutex<VecDeque<(String, LogicalPlan)>>);
 
-impl Plans {
-    pub fn of(&self, sql: &str) -> Option<LogicalPlan> {
-        let mut plans = self.held();
+impl PlanCache {
+    pub fn find(&self, sql: &str) -> Option<LogicalPlan> {
+        let mut plans = self.lock();
         let at = plans.iter().position(|(of, _)| of == sql)?;
         let asked = plans.remove(at)?;
         let plan = asked.1.clone();
@@ -30,25 +30,25 @@ impl Plans {
         Some(plan)
     }
 
-    pub fn keep(&self, sql: &str, plan: &LogicalPlan) {
+    pub fn insert(&self, sql: &str, plan: &LogicalPlan) {
         if sql.len() > BYTES_MAX {
             return;
         }
-        let mut plans = self.held();
+        let mut plans = self.lock();
         // Two that planned it at the same time have the same.
         plans.retain(|(of, _)| of != sql);
         plans.truncate(STATEMENTS_MAX - 1);
         plans.push_front((sql.to_owned(), plan.clone()));
     }
 
-    fn held(&self) -> MutexGuard<'_, VecDeque<(String, LogicalPlan)>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(String, LogicalPlan)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Whether the statement always has this plan over the same data. It is told by what was asked, too:
 /// the arguments of table functions have their values by the time there is a plan.
-pub fn is_lasting(statement: &Statement, plan: &LogicalPlan, state: &SessionState) -> bool {
+pub fn is_cacheable(statement: &Statement, plan: &LogicalPlan, state: &SessionState) -> bool {
     let Statement::Statement(plain) = statement else { return false };
     if !matches!(**plain, ast::Statement::Query(_)) || !read_only::is_repeatable(plan) {
         return false;
@@ -81,7 +81,7 @@ mod tests {
         runtime.block_on(async {
             let (_folder, session) = session(Limits::default()).await;
             let plan = session.plan(sql).await.unwrap();
-            let held = session.kept(sql);
+            let held = session.cached_plan(sql);
             assert_eq!(held.is_some(), kept, "{sql}");
             assert!(held.is_none_or(|held| held == plan), "{sql}");
         });
@@ -119,11 +119,11 @@ mod tests {
     async fn a_plan_that_two_have_made_is_kept_once() {
         let (_folder, session) = session(Limits::default()).await;
         let plan = session.plan("SELECT 1").await.unwrap();
-        let plans = super::Plans::default();
+        let plans = super::PlanCache::default();
         for sql in ["SELECT 1", "SELECT 1", "SELECT 2", "SELECT 1"] {
-            plans.keep(sql, &plan);
+            plans.insert(sql, &plan);
         }
-        let kept: Vec<_> = plans.held().iter().map(|(sql, _)| sql.clone()).collect();
+        let kept: Vec<_> = plans.lock().iter().map(|(sql, _)| sql.clone()).collect();
         assert_eq!(kept, ["SELECT 1", "SELECT 2"]);
     }
 
@@ -133,10 +133,10 @@ mod tests {
         for at in 0..=super::STATEMENTS_MAX {
             session.plan(&format!("SELECT {at}")).await.unwrap();
         }
-        assert!(session.kept("SELECT 0").is_none());
-        assert!(session.kept("SELECT 1").is_some());
+        assert!(session.cached_plan("SELECT 0").is_none());
+        assert!(session.cached_plan("SELECT 1").is_some());
         let long = format!("SELECT '{}'", "x".repeat(super::BYTES_MAX));
         session.plan(&long).await.unwrap();
-        assert!(session.kept(&long).is_none());
+        assert!(session.cached_plan(&long).is_none());
     }
 }

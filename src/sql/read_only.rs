@@ -13,17 +13,17 @@ use crate::error::Fault;
 ///
 /// # Errors
 /// Where it would create, change, copy or set anything.
-pub fn read_only(plan: LogicalPlan) -> Result<LogicalPlan> {
+pub fn check_read_only(plan: LogicalPlan) -> Result<LogicalPlan> {
     let options =
         SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     match options.verify_plan(&plan) {
         Ok(()) => Ok(plan),
-        Err(_) => Err(would_change()),
+        Err(_) => Err(not_read_only()),
     }
 }
 
 /// What a statement hears that would do more than read.
-pub fn would_change() -> DataFusionError {
+pub fn not_read_only() -> DataFusionError {
     let sentence = "the tables are read-only: expected a statement that reads them, like SELECT";
     errors::error(Fault::ReadOnly, sentence)
 }
@@ -31,10 +31,10 @@ pub fn would_change() -> DataFusionError {
 /// A plan as it leaves the planner, if it only reads and is within bounds.
 ///
 /// # Errors
-/// As those of [`read_only`] and [`small_enough`].
-pub fn planned(plan: LogicalPlan) -> Result<LogicalPlan> {
-    small_enough(&plan)?;
-    read_only(plan)
+/// As those of [`check_read_only`] and [`check_plan_size`].
+pub fn check_plan(plan: LogicalPlan) -> Result<LogicalPlan> {
+    check_plan_size(&plan)?;
+    check_read_only(plan)
 }
 
 /// Names that stand for queries of names make a plan that is far larger than its text, and whatever
@@ -42,23 +42,23 @@ pub fn planned(plan: LogicalPlan) -> Result<LogicalPlan> {
 ///
 /// # Errors
 /// Where the plan has more steps than are allowed, or more that follow each other.
-fn small_enough(plan: &LogicalPlan) -> Result<()> {
-    plan.visit_with_subqueries(&mut Steps::default()).map(drop)
+fn check_plan_size(plan: &LogicalPlan) -> Result<()> {
+    plan.visit_with_subqueries(&mut PlanSize::default()).map(drop)
 }
 
 /// Those of a plan that were walked through.
 #[derive(Default)]
-struct Steps {
+struct PlanSize {
     all: usize,
     deep: usize,
 }
 
-impl Steps {
+impl PlanSize {
     const MAX: usize = 4_000;
-    const DEEP_MAX: usize = 400;
+    const DEPTH_MAX: usize = 400;
 }
 
-impl<'n> TreeNodeVisitor<'n> for Steps {
+impl<'n> TreeNodeVisitor<'n> for PlanSize {
     type Node = LogicalPlan;
 
     fn f_down(&mut self, _: &'n LogicalPlan) -> Result<TreeNodeRecursion> {
@@ -66,8 +66,8 @@ impl<'n> TreeNodeVisitor<'n> for Steps {
         if self.all > Self::MAX {
             return plan_err!("the query has more than {} steps, the limit", Self::MAX);
         }
-        if self.deep > Self::DEEP_MAX {
-            let max = Self::DEEP_MAX;
+        if self.deep > Self::DEPTH_MAX {
+            let max = Self::DEPTH_MAX;
             return plan_err!("the query has more than {max} steps one after another, the limit");
         }
         Ok(TreeNodeRecursion::Continue)

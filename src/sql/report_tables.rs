@@ -53,11 +53,11 @@ pub fn descriptions() -> Vec<[String; 3]> {
     let figures = report::full_schema();
     let figures = figures.fields().iter().filter(|field| field.name() != "store_id");
     let figures =
-        figures.map(|field| [ROWS.to_owned(), field.name().clone(), told_of(field.name())]);
+        figures.map(|field| [ROWS.to_owned(), field.name().clone(), describe_figure(field.name())]);
     told.chain(figures).collect()
 }
 
-fn told_of(figure: &str) -> String {
+fn describe_figure(figure: &str) -> String {
     let (what, window) = figure.split_once("_last_").unwrap_or((figure, "week"));
     let what = what.strip_suffix("_pct").map_or_else(
         || {

@@ -1,7 +1,7 @@
 //! The rows of a query, computed on threads of its own, until it ends, meets a limit, or is dropped.
 //!
 //! The query hands its rows to a spool, and ends when the last one is there, whether or not they were
-//! read: its threads, its memory and its turn are free while a client reads on.
+//! read: its threads, its memory and its permit are free while a client reads on.
 
 use std::future::pending;
 use std::pin::Pin;
@@ -19,19 +19,19 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use super::errors::failed_within;
+use super::errors::query_error_within;
 use super::limits::Limits;
 use super::progress::Progress;
 use super::spool::{Deliveries, Reader, Spools, Watch, Writer};
-use super::threads::{Threads, turn};
+use super::threads::{Threads, acquire_permit};
 use crate::error::{Error, Result};
 use crate::fair_semaphore::FairSemaphore;
 
 /// Whether rows were cut off; known once they have ended.
 #[derive(Clone, Debug, Default)]
-pub struct Cut(Arc<AtomicBool>);
+pub struct Truncation(Arc<AtomicBool>);
 
-impl Cut {
+impl Truncation {
     pub fn is_cut(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
@@ -46,7 +46,7 @@ impl Cut {
 pub struct Rows {
     schema: SchemaRef,
     batches: Reader,
-    cut: Cut,
+    cut: Truncation,
     running: Arc<Running>,
     _watch: JoinSet<()>,
 }
@@ -59,7 +59,7 @@ struct Running {
 }
 
 impl Running {
-    /// Ends the query where it has not ended, and gives its turn and its memory back.
+    /// Ends the query where it has not ended, and gives its permit and its memory back.
     fn end(&self) {
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
         if threads.is_some() {
@@ -74,7 +74,7 @@ impl Rows {
     }
 
     /// Tells, after the last batch, whether there were more than the limit.
-    pub fn cut(&self) -> Cut {
+    pub fn cut(&self) -> Truncation {
         self.cut.clone()
     }
 
@@ -101,20 +101,20 @@ impl Rows {
         Ok((batches, self.cut.is_cut()))
     }
 
-    /// The rows of a query that runs from now on, once it has a turn.
+    /// The rows of a query that runs from now on, once it has a permit.
     pub(super) async fn start(
         query: Query,
-        turns: &Arc<FairSemaphore>,
+        permits: &Arc<FairSemaphore>,
         spools: &Spools,
     ) -> Result<Self> {
         let limits = query.limits;
         let ends_at = Instant::now() + limits.time;
-        let turn = turn(turns, ends_at, &limits).await?;
-        let threads = Threads::start(query.state.config().target_partitions(), turn)?;
+        let permit = acquire_permit(permits, ends_at, &limits).await?;
+        let threads = Threads::start(query.state.config().target_partitions(), permit)?;
         let (mut writer, batches) = spools.open(limits.spool_bytes);
         let (planned, schema) = oneshot::channel();
         let (computing, computed) = oneshot::channel();
-        let (cut, progress) = (Cut::default(), Progress::default());
+        let (cut, progress) = (Truncation::default(), Progress::default());
         threads.spawn({
             let (cut, progress) = (cut.clone(), progress.clone());
             async move {
@@ -122,12 +122,12 @@ impl Rows {
                 let running = query.run(planned, &progress, &mut writer, &cut);
                 let ended = timeout_at(ends_at, running).await;
                 let is_full = writer.is_full();
-                writer.end(ended.unwrap_or_else(|_| Err(late(&limits, is_full))));
+                writer.end(ended.unwrap_or_else(|_| Err(deadline_error(&limits, is_full))));
             }
         });
         let running = Arc::new(Running { threads: Mutex::new(Some(threads)), progress });
         let mut watch = JoinSet::new();
-        watch.spawn(watched(batches.watch(), Arc::clone(&running), computed, ends_at, limits));
+        watch.spawn(supervise(batches.watch(), Arc::clone(&running), computed, ends_at, limits));
         let schema_of_none = Arc::new(Schema::empty());
         let mut rows = Self { schema: schema_of_none, batches, cut, running, _watch: watch };
         match timeout_at(ends_at, schema).await {
@@ -137,7 +137,7 @@ impl Rows {
                 Some(Err(error)) => return Err(error),
                 _ => return Err(Error::bug("a query broke off")),
             },
-            Err(_) => return Err(limits.out_of_time()),
+            Err(_) => return Err(limits.time_exceeded()),
         }
         Ok(rows)
     }
@@ -145,16 +145,16 @@ impl Rows {
 
 /// What a query hears at its deadline, by whether its rows had no room left. Where there is never any on
 /// disk, nobody could give it more.
-fn late(limits: &Limits, is_full: bool) -> Error {
+fn deadline_error(limits: &Limits, is_full: bool) -> Error {
     match is_full && limits.spool_bytes > 0 {
-        true => limits.out_of_spool(),
-        false => limits.out_of_time(),
+        true => limits.spool_exceeded(),
+        false => limits.time_exceeded(),
     }
 }
 
 /// Ends the query when its time is over, whatever it does; frees what it needs when it has ended; and
 /// frees its rows where the client takes none of them.
-async fn watched(
+async fn supervise(
     spool: Watch,
     running: Arc<Running>,
     computed: oneshot::Receiver<()>,
@@ -163,7 +163,7 @@ async fn watched(
 ) {
     let over = async {
         if timeout_at(ends_at, computed).await.is_err() {
-            spool.end(late(&limits, spool.is_full()));
+            spool.end(deadline_error(&limits, spool.is_full()));
         }
         running.end();
         pending::<()>().await;
@@ -171,7 +171,7 @@ async fn watched(
     tokio::select! {
         () = over => {}
         () = spool.client_is_idle(limits.idle_time) => {
-            spool.discard(limits.out_of_patience());
+            spool.discard(limits.idle_time_exceeded());
             running.end();
         }
     }
@@ -192,10 +192,10 @@ impl Query {
         planned: oneshot::Sender<SchemaRef>,
         progress: &Progress,
         writer: &mut Writer,
-        cut: &Cut,
+        cut: &Truncation,
     ) -> Result<()> {
         let Self { plan, state, tasks, limits } = self;
-        let failed = |error| failed_within(error, &limits);
+        let failed = |error| query_error_within(error, &limits);
         let plan = state.create_physical_plan(&plan).await.map_err(failed)?;
         progress.watch(&plan);
         let mut batches = execute_stream(plan, Arc::new(tasks)).map_err(failed)?;

@@ -35,15 +35,15 @@ pub fn prepare(statement: &mut Statement) -> Result<()> {
                 return Ok(());
             }
             let _ = plain.visit(&mut Names);
-            functions::as_called(statement)?;
-            dialect::as_meant(statement);
-            dialect::completed(statement)?;
-            corrections::of_statement(statement)?;
+            functions::rewrite_calls(statement)?;
+            dialect::apply_postgres_semantics(statement);
+            dialect::rewrite_for_engine(statement)?;
+            corrections::correct_statement(statement)?;
         }
         Statement::Explain(explained) => prepare(&mut explained.statement)?,
         // Before anything is wrong with the file that it names.
         Statement::CopyTo(_) | Statement::CreateExternalTable(_) => {
-            return Err(read_only::would_change());
+            return Err(read_only::not_read_only());
         }
         _ => {}
     }
@@ -154,7 +154,7 @@ fn written(value: &Expr) -> String {
 }
 
 /// Whether a statement is refused for two columns of one name, as names are made by the planner.
-pub fn is_named_twice(error: &DataFusionError) -> bool {
+pub fn is_duplicate_name(error: &DataFusionError) -> bool {
     match error.find_root() {
         DataFusionError::SchemaError(wrong, _) => matches!(
             **wrong,
@@ -196,7 +196,7 @@ struct AllNames {
 }
 
 impl AllNames {
-    fn told_apart(&mut self, cast: &Expr, data_type: String) -> Expr {
+    fn disambiguated(&mut self, cast: &Expr, data_type: String) -> Expr {
         let known = self.types.iter().position(|known| *known == data_type);
         let place = known.unwrap_or_else(|| {
             self.types.push(data_type);
@@ -215,7 +215,7 @@ impl VisitorMut for AllNames {
             && !matches!(**inner, Expr::Value(_))
         {
             let data_type = data_type.to_string();
-            *expr = self.told_apart(expr, data_type);
+            *expr = self.disambiguated(expr, data_type);
         }
         ControlFlow::Continue(())
     }

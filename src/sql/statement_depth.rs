@@ -1,7 +1,7 @@
 //! How deep a statement may be.
 //!
 //! Whatever parses, plans or drops a statement walks down its tree, with a frame of its stack for each
-//! level, and the time of planning grows faster than the tree. A chain like `a + b + c` is as deep as
+//! level, and the time of planning grows faster than the tree. A internal like `a + b + c` is as deep as
 //! it is long. So tokens are counted before anything is made of them: the depth that is told here is
 //! that of the tree or somewhat more, never less. Lists, as of `IN` or `VALUES`, may be of any length.
 
@@ -12,20 +12,20 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use crate::error::{Error, Fault, QueryError, Result};
 
 /// Operators of one expression, or queries put together by `UNION`, on the longest way down.
-pub const DEEP_MAX: usize = 256;
+pub const DEPTH_MAX: usize = 256;
 
 /// # Errors
-/// Where the statement is deeper than `DEEP_MAX`. What is no SQL is left to the parsers.
-pub fn bounded(sql: &str) -> Result<()> {
+/// Where the statement is deeper than `DEPTH_MAX`. What is no SQL is left to the parsers.
+pub fn check_depth(sql: &str) -> Result<()> {
     // As it is read over HTTP and Flight, and as it is read over the protocol of PostgreSQL.
     let dialects: [&dyn Dialect; 2] = [&GenericDialect {}, &PostgreSqlDialect {}];
     for dialect in dialects {
         let tokens = Tokenizer::new(dialect, sql).tokenize().unwrap_or_default();
-        if depth(&tokens) > DEEP_MAX {
+        if depth(&tokens) > DEPTH_MAX {
             return Err(Error::Query(QueryError::new(
                 Fault::Other,
                 format!(
-                    "the statement is deeper than {DEEP_MAX} operators or queries in one another, the limit; expected a list, as in IN (…) or VALUES, or several statements"
+                    "the statement is deeper than {DEPTH_MAX} operators or queries in one another, the limit; expected a list, as in IN (…) or VALUES, or several statements"
                 ),
             )));
         }
@@ -35,16 +35,16 @@ pub fn bounded(sql: &str) -> Result<()> {
 
 fn depth(tokens: &[Token]) -> usize {
     let mut open = vec![Frame::default()];
-    let mut last = Kind::Start;
+    let mut last = TokenClass::Start;
     let mut dots = 0;
     for token in tokens {
         let kind = match (kind(token), last) {
-            (Kind::Nothing, _) => continue,
+            (TokenClass::Nothing, _) => continue,
             // After an operator a word is a name, whatever it means elsewhere.
             (
-                Kind::Start | Kind::Open | Kind::Close,
-                Kind::Operator | Kind::Or | Kind::And | Kind::Half,
-            ) if matches!(token, Token::Word(_)) && !is_case(token) => Kind::Operand,
+                TokenClass::Start | TokenClass::Open | TokenClass::Close,
+                TokenClass::Operator | TokenClass::Or | TokenClass::And | TokenClass::Half,
+            ) if matches!(token, Token::Word(_)) && !is_case(token) => TokenClass::Operand,
             (kind, _) => kind,
         };
         dots = match token {
@@ -54,31 +54,32 @@ fn depth(tokens: &[Token]) -> usize {
         };
         let frame = open.last_mut();
         match (kind, frame) {
-            (Kind::Open, frame) => {
+            (TokenClass::Open, frame) => {
                 // One after a value asks for a part of it, which is an operator.
                 if let (Token::LBracket, Some(frame)) = (token, frame) {
                     frame.operators += 1;
                 }
                 open.push(Frame::default());
             }
-            (Kind::Close, Some(frame)) if matches!(token, Token::Word(_)) && !frame.is_case => {}
-            (Kind::Close, _) => {
+            (TokenClass::Close, Some(frame))
+                if matches!(token, Token::Word(_)) && !frame.is_case => {}
+            (TokenClass::Close, _) => {
                 let within = open.pop().map_or(0, Frame::depth) + 1;
                 match open.last_mut() {
                     Some(frame) => frame.within = frame.within.max(within),
                     None => open.push(Frame { deepest: within, ..Frame::default() }),
                 }
             }
-            (Kind::Operator, Some(frame)) => frame.operators += 1,
-            (Kind::And, Some(frame)) => frame.and(),
-            (Kind::Or, Some(frame)) => frame.or(),
-            (Kind::Query, Some(frame)) => frame.queries += 1,
-            (Kind::Start, Some(frame)) => frame.start(),
+            (TokenClass::Operator, Some(frame)) => frame.operators += 1,
+            (TokenClass::And, Some(frame)) => frame.and(),
+            (TokenClass::Or, Some(frame)) => frame.or(),
+            (TokenClass::Query, Some(frame)) => frame.queries += 1,
+            (TokenClass::Start, Some(frame)) => frame.start(),
             // Parts of parts of a column.
             (_, Some(frame)) if dots > 3 && matches!(token, Token::Period) => frame.operators += 1,
             _ => {}
         }
-        if let (true, Some(frame)) = (kind == Kind::Open && is_case(token), open.last_mut()) {
+        if let (true, Some(frame)) = (kind == TokenClass::Open && is_case(token), open.last_mut()) {
             frame.is_case = true;
         }
         last = kind;
@@ -88,7 +89,7 @@ fn depth(tokens: &[Token]) -> usize {
 
 /// What a token means to the depth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum TokenClass {
     Operand,
     Operator,
     And,
@@ -108,21 +109,21 @@ fn is_case(token: &Token) -> bool {
     matches!(token, Token::Word(word) if word.keyword == Keyword::CASE)
 }
 
-fn kind(token: &Token) -> Kind {
+fn kind(token: &Token) -> TokenClass {
     match token {
-        Token::EOF | Token::Whitespace(_) => Kind::Nothing,
-        Token::LParen | Token::LBracket | Token::LBrace => Kind::Open,
-        Token::RParen | Token::RBracket | Token::RBrace => Kind::Close,
-        Token::Comma | Token::SemiColon => Kind::Start,
+        Token::EOF | Token::Whitespace(_) => TokenClass::Nothing,
+        Token::LParen | Token::LBracket | Token::LBrace => TokenClass::Open,
+        Token::RParen | Token::RBracket | Token::RBrace => TokenClass::Close,
+        Token::Comma | Token::SemiColon => TokenClass::Start,
         Token::Word(word) => match word.keyword {
-            Keyword::AND => Kind::And,
-            Keyword::OR | Keyword::XOR => Kind::Or,
+            Keyword::AND => TokenClass::And,
+            Keyword::OR | Keyword::XOR => TokenClass::Or,
             Keyword::UNION
             | Keyword::INTERSECT
             | Keyword::EXCEPT
             | Keyword::MINUS
             | Keyword::JOIN
-            | Keyword::APPLY => Kind::Query,
+            | Keyword::APPLY => TokenClass::Query,
             Keyword::SELECT
             | Keyword::FROM
             | Keyword::WHERE
@@ -134,10 +135,10 @@ fn kind(token: &Token) -> Kind {
             | Keyword::ON
             | Keyword::WHEN
             | Keyword::THEN
-            | Keyword::ELSE => Kind::Start,
-            Keyword::CASE => Kind::Open,
-            Keyword::END => Kind::Close,
-            Keyword::DISTINCT | Keyword::WITHIN => Kind::Half,
+            | Keyword::ELSE => TokenClass::Start,
+            Keyword::CASE => TokenClass::Open,
+            Keyword::END => TokenClass::Close,
+            Keyword::DISTINCT | Keyword::WITHIN => TokenClass::Half,
             Keyword::NOT
             | Keyword::IS
             | Keyword::IN
@@ -154,12 +155,14 @@ fn kind(token: &Token) -> Kind {
             | Keyword::ZONE
             | Keyword::COLLATE
             | Keyword::DIV
-            | Keyword::OVERLAPS => Kind::Operator,
-            _ => Kind::Operand,
+            | Keyword::OVERLAPS => TokenClass::Operator,
+            _ => TokenClass::Operand,
         },
-        Token::Number(..) | Token::Char(_) | Token::Placeholder(_) | Token::Period => Kind::Operand,
-        text if is_text(text) => Kind::Operand,
-        _ => Kind::Operator,
+        Token::Number(..) | Token::Char(_) | Token::Placeholder(_) | Token::Period => {
+            TokenClass::Operand
+        }
+        text if is_text(text) => TokenClass::Operand,
+        _ => TokenClass::Operator,
     }
 }
 
@@ -187,7 +190,7 @@ struct Frame {
     operators: usize,
     /// The deepest of the pairs within the operand.
     within: usize,
-    /// The deepest operand of the chain of `AND`, and of the chain of `OR`.
+    /// The deepest operand of the internal of `AND`, and of the internal of `OR`.
     of_and: usize,
     of_or: usize,
     /// The deepest expression before.

@@ -11,7 +11,7 @@ use datafusion::catalog::{CatalogProviderList, MemTable, TableProvider};
 use datafusion::error::Result;
 
 use super::database::{INTERNAL, NamedTable, SCHEMA};
-use super::internal_catalog::{Chain, catalogs_of, schema_of};
+use super::internal_catalog::{InternalCatalog, catalogs_of, schema_of};
 use crate::tables::Table;
 
 /// What each table and column says: name of the table, of the column or nothing for the table itself,
@@ -95,17 +95,21 @@ const STORE_NO: &str =
     "its number within the data: joins and groups by it cost less than by store_id";
 
 /// A catalog of what analysts see; `beside` are tables that others bring.
-pub fn catalogs(chain: &Chain, beside: Vec<NamedTable>) -> Result<Arc<dyn CatalogProviderList>> {
+pub fn catalogs(
+    internal: &InternalCatalog,
+    beside: Vec<NamedTable>,
+) -> Result<Arc<dyn CatalogProviderList>> {
     let (mut shown, mut internal) = (beside, Vec::new());
-    for (table, files) in &chain.tables.providers {
+    for (table, files) in &internal.tables.providers {
         let named = (table.name().to_owned(), Arc::clone(files));
         match table {
             Table::Stores => {
                 shown.push((
                     named.0,
-                    Arc::new(
-                        chain.stores(&chain.tables.providers, chain.tables.zone_rules.edition())?,
-                    ),
+                    Arc::new(internal.stores(
+                        &internal.tables.providers,
+                        internal.tables.zone_rules.edition(),
+                    )?),
                 ));
             }
             Table::Carried | Table::ZoneRules => internal.push(named),

@@ -25,16 +25,18 @@ use crate::rules::ZoneRules;
 /// Applied before types are settled: a constant text beside a time is one of the same type. The engine
 /// would count both in nanoseconds, which do not reach the year 9999.
 #[derive(Debug)]
-pub struct TextsBesideTimes(pub ZoneRules);
+pub struct CoerceTextToTime(pub ZoneRules);
 
-impl AnalyzerRule for TextsBesideTimes {
+impl AnalyzerRule for CoerceTextToTime {
     fn name(&self) -> &str {
-        "texts_beside_times"
+        "coerce_text_to_time"
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         let read = plan.transform_up_with_subqueries(|node| {
-            rewritten(node, is_text_constant, |whole, schema| beside_times(whole, schema, &self.0))
+            rewritten(node, is_text_constant, |whole, schema| {
+                coerce_text_beside_times(whole, schema, &self.0)
+            })
         });
         read.map(|read| read.data)
     }
@@ -48,14 +50,14 @@ fn is_text_constant(part: &Expr) -> bool {
 ///
 /// # Errors
 /// Where one cannot be read.
-pub fn beside_times(
+pub fn coerce_text_beside_times(
     whole: Expr,
     schema: &DFSchema,
     zones: &ZoneRules,
 ) -> Result<Transformed<Expr>> {
     whole.transform_up(|mut part| {
         let mut is_read = false;
-        for mut operands in of_one_type(&mut part) {
+        for mut operands in operands_of_one_type(&mut part) {
             if !operands.iter().any(|operand| is_text_constant(operand)) {
                 continue;
             }
@@ -79,7 +81,7 @@ pub fn beside_times(
 }
 
 /// Operands that are to be of one type, by groups.
-fn of_one_type(part: &mut Expr) -> Vec<Vec<&mut Expr>> {
+fn operands_of_one_type(part: &mut Expr) -> Vec<Vec<&mut Expr>> {
     const UNITING: [&str; 6] = ["coalesce", "greatest", "least", "nullif", "ifnull", "nvl"];
     match part {
         Expr::BinaryExpr(BinaryExpr { left, op, right })
@@ -157,22 +159,22 @@ fn rewritten(
 
 /// Applied once all types are settled; zones that texts name have these rules.
 #[derive(Debug)]
-pub struct TextsAreRead(pub ZoneRules);
+pub struct ParseTimeText(pub ZoneRules);
 
-impl AnalyzerRule for TextsAreRead {
+impl AnalyzerRule for ParseTimeText {
     fn name(&self) -> &str {
-        "texts_are_read"
+        "parse_time_text"
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         let read = plan.transform_up_with_subqueries(|node| {
-            rewritten(node, may_read, |whole, schema| texts_read(whole, schema, &self.0))
+            rewritten(node, is_time_cast, |whole, schema| parse_time_text(whole, schema, &self.0))
         });
         read.map(|read| read.data)
     }
 }
 
-fn may_read(part: &Expr) -> bool {
+fn is_time_cast(part: &Expr) -> bool {
     match cast_of(part) {
         Some((_, to, _)) => ParseTarget::cast_to(to).is_some(),
         None => false,
@@ -192,7 +194,11 @@ fn cast_of(part: &Expr) -> Option<(&Expr, &DataType, bool)> {
 ///
 /// # Errors
 /// Where a constant cannot be read.
-pub fn texts_read(whole: Expr, schema: &DFSchema, zones: &ZoneRules) -> Result<Transformed<Expr>> {
+pub fn parse_time_text(
+    whole: Expr,
+    schema: &DFSchema,
+    zones: &ZoneRules,
+) -> Result<Transformed<Expr>> {
     whole.transform_up(|part| {
         let Some((inner, to, is_try)) = cast_of(&part) else { return Ok(Transformed::no(part)) };
         let Some(read) = ParseTarget::cast_to(to) else { return Ok(Transformed::no(part)) };

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use super::{Described, Failure, Form, Head, Question, binding, messages};
 #[cfg(feature = "postgres")]
 use crate::server::postgres;
-use crate::sql::{Database, Described as Descriptions, Limits, NamedTable, Rows, Session};
+use crate::sql::{ColumnDescriptions as Descriptions, Database, Limits, NamedTable, Rows, Session};
 use crate::tables::Dataset;
 
 /// Versions of the data whose sessions are kept, by each way of asking.
@@ -113,7 +113,7 @@ impl Answerer {
     /// computes them knew.
     #[cfg(unix)]
     pub async fn at_rest(&self) {
-        self.database.turns_are_free().await;
+        self.database.permits_available().await;
     }
 
     /// # Errors

@@ -17,7 +17,7 @@ use crate::fair_semaphore::QueueFull;
 use crate::server::jobs::Jobs;
 use crate::server::memory_shares::beside_bytes;
 use crate::sql::spool::{Spools, Watch, Writer};
-use crate::sql::{Cut, Limits, STACK_BYTES};
+use crate::sql::{Limits, STACK_BYTES, Truncation};
 use crate::workers::{Frame, Lease, Lost, Pool, Program, Terms, Turn, frames, sandbox};
 
 /// Name of the command that answers questions, with the folder behind it.
@@ -121,7 +121,7 @@ impl Workers {
         let schema = messages::schema(&schema).map_err(misunderstood)?;
         let limits = question.limits(self.limits);
         let (writer, batches) = self.spools.open(limits.spool_bytes);
-        let (jobs, cut) = (self.jobs.clone(), Cut::default());
+        let (jobs, cut) = (self.jobs.clone(), Truncation::default());
         let receiving = Receiving { lease, jobs, limits, writer, cut: cut.clone() };
         let mut tasks = JoinSet::new();
         tasks.spawn(receiving.watched_by(batches.watch()));
@@ -232,7 +232,7 @@ struct Receiving {
     jobs: Jobs,
     limits: Limits,
     writer: Writer,
-    cut: Cut,
+    cut: Truncation,
 }
 
 /// How rows come to their end.
@@ -258,7 +258,7 @@ impl Receiving {
         tokio::select! {
             () = &mut receiving => {}
             () = spool.client_is_idle(limits.idle_time) => {
-                spool.discard(limits.out_of_patience());
+                spool.discard(limits.idle_time_exceeded());
             }
         }
     }
@@ -295,7 +295,7 @@ impl Receiving {
                         biased;
                         sent = self.writer.send(batch) => sent,
                         lost = self.lease.over() => return Err(match lost {
-                            Lost::Time if self.writer.is_full() => self.limits.out_of_spool(),
+                            Lost::Time if self.writer.is_full() => self.limits.spool_exceeded(),
                             lost => of_lost(lost, &self.limits),
                         }),
                     };
@@ -371,7 +371,7 @@ fn keep_at_rest(mut lease: Lease, jobs: Jobs, keep: fn(Lease)) {
 /// What whoever asked hears of a process that did not answer.
 fn of_lost(lost: Lost, limits: &Limits) -> Error {
     match lost {
-        Lost::Time => limits.out_of_time(),
+        Lost::Time => limits.time_exceeded(),
         Lost::Crowded => QueueFull.into(),
         Lost::Memory => limits.out_of_memory("expected a query that keeps or makes less at a time"),
         Lost::Killed => Error::Resource {

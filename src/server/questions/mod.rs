@@ -33,7 +33,7 @@ use super::jobs::Jobs;
 #[cfg(feature = "postgres")]
 use super::postgres;
 use crate::error::Result;
-use crate::sql::{Described as Descriptions, Limits};
+use crate::sql::{ColumnDescriptions as Descriptions, Limits};
 
 /// What is asked, over which version of the data, and within which limits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

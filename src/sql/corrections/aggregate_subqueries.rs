@@ -12,7 +12,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-use super::refused;
+use super::unsupported;
 use crate::sql::dialect::ast_nodes::{call, null, number, truth};
 
 /// Queries that a statement may come to hold by copies of its subqueries.
@@ -39,7 +39,9 @@ impl Copies {
         let _ = copied.visit(&mut count);
         self.0 += 3 * count.0;
         match self.0 > COPIES_MAX {
-            true => Err(refused("subqueries nest too deep; expected WITH to name some of them")),
+            true => {
+                Err(unsupported("subqueries nest too deep; expected WITH to name some of them"))
+            }
             false => Ok(()),
         }
     }

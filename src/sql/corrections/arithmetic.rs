@@ -103,7 +103,7 @@ fn read_text(
         if text.contains(char::is_alphabetic) && parse(text).is_some() {
             let sentence =
                 format!("'{text}' beside - is read as an instant; expected INTERVAL '{text}'");
-            return Err(wrong::error(Fault::Value, sentence));
+            return Err(errors::error(Fault::Value, sentence));
         }
         *expr = Expr::Cast(Cast::new(Box::new(expr.clone()), beside.clone()));
         return Ok(beside.clone());
@@ -154,7 +154,7 @@ enum Scale {
 }
 
 impl Scale {
-    fn of(self, value: f64, by: f64) -> f64 {
+    fn apply(self, value: f64, by: f64) -> f64 {
         match self {
             Self::Times => value * by,
             Self::Over => value / by,
@@ -203,15 +203,15 @@ impl ScalarUDFImpl for Scaled {
 
 fn scale(scale: Scale, of: IntervalMonthDayNano, by: f64) -> Result<IntervalMonthDayNano> {
     if scale == Scale::Over && by == 0.0 {
-        return Err(wrong::error(Fault::DivisionByZero, "division by zero"));
+        return Err(errors::error(Fault::DivisionByZero, "division by zero"));
     }
     if by == 1.0 {
         return Ok(of);
     }
     settled(
-        scale.of(f64::from(of.months), by),
-        scale.of(f64::from(of.days), by),
-        scale.of(of.nanoseconds as f64 / 1e3, by),
+        scale.apply(f64::from(of.months), by),
+        scale.apply(f64::from(of.days), by),
+        scale.apply(of.nanoseconds as f64 / 1e3, by),
     )
 }
 
@@ -243,7 +243,7 @@ fn settled(months: f64, days: f64, time_us: f64) -> Result<IntervalMonthDayNano>
             days as i32,
             (time_us.round_ties_even() as i64).saturating_mul(1_000),
         )),
-        false => Err(wrong::error(Fault::OutOfRange, "interval out of range")),
+        false => Err(errors::error(Fault::OutOfRange, "interval out of range")),
     }
 }
 

@@ -19,7 +19,7 @@ use datafusion::sql::sqlparser::ast::{
     Array, ArrayElemTypeDef, DataType, Expr, Statement, VisitMut as _, VisitorMut,
 };
 
-use super::until_broken;
+use super::into_result;
 use crate::error::Fault;
 use crate::sql::array_literals::{Item, read, texts};
 use crate::sql::dialect::ast_nodes::{null, text, text_of};
@@ -29,8 +29,8 @@ use crate::sql::errors;
 ///
 /// # Errors
 /// Where a text is none.
-pub fn as_written(statement: &mut Statement) -> Result<()> {
-    until_broken(statement.visit(&mut Written))
+pub fn rewrite(statement: &mut Statement) -> Result<()> {
+    into_result(statement.visit(&mut Written))
 }
 
 struct Written;
@@ -52,7 +52,7 @@ impl VisitorMut for Written {
                         let of = Box::new(data_type.clone());
                         *data_type = DataType::Array(ArrayElemTypeDef::SquareBracket(of, None));
                     }
-                    **inner = spelled(list);
+                    **inner = to_sql(list);
                 }
                 Err(error) => return ControlFlow::Break(error),
             }
@@ -76,28 +76,28 @@ fn depth(item: &Item) -> usize {
     }
 }
 
-pub fn spelled(item: Item) -> Expr {
+pub fn to_sql(item: Item) -> Expr {
     match item {
         Item::Null => null(),
         Item::Text(value) => text(&value),
         Item::List(items) => {
-            Expr::Array(Array { elem: items.into_iter().map(spelled).collect(), named: true })
+            Expr::Array(Array { elem: items.into_iter().map(to_sql).collect(), named: true })
         }
     }
 }
 
 /// Reads texts that become arrays once their values are known, as those of parameters.
 #[derive(Debug)]
-pub struct TextsAreArrays;
+pub struct ParseArrayText;
 
-impl AnalyzerRule for TextsAreArrays {
+impl AnalyzerRule for ParseArrayText {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         let read = plan.transform_up_with_subqueries(|plan| {
             let schema = merge_schema(&plan.inputs());
             let names = NamePreserver::new(&plan);
             let read = plan.map_expressions(|expr| {
                 let name = names.save(&expr);
-                let read = expr.transform_up(|expr| of_text(expr, &schema))?;
+                let read = expr.transform_up(|expr| parse_array_cast(expr, &schema))?;
                 Ok(read.update_data(|expr| name.restore(expr)))
             })?;
             match read.transformed {
@@ -113,7 +113,7 @@ impl AnalyzerRule for TextsAreArrays {
     }
 }
 
-fn of_text(expr: PlanExpr, schema: &DFSchema) -> Result<Transformed<PlanExpr>> {
+fn parse_array_cast(expr: PlanExpr, schema: &DFSchema) -> Result<Transformed<PlanExpr>> {
     let (inner, field, is_try) = match &expr {
         PlanExpr::Cast(cast) => (&cast.expr, &cast.field, false),
         PlanExpr::TryCast(cast) => (&cast.expr, &cast.field, true),
@@ -128,7 +128,7 @@ fn of_text(expr: PlanExpr, schema: &DFSchema) -> Result<Transformed<PlanExpr>> {
     }
     let PlanExpr::Literal(value, metadata) = &**inner else {
         let sentence = "a text is no array; expected string_to_array, or ARRAY[…]";
-        return Err(wrong::error(Fault::Value, sentence));
+        return Err(errors::error(Fault::Value, sentence));
     };
     let Some(Some(written)) = value.try_as_str() else { return Ok(Transformed::no(expr)) };
     let list = match texts(written) {
@@ -166,7 +166,7 @@ mod tests {
             ),
             ("SELECT '{{1},{2}}'::INT[][]", "SELECT ARRAY[ARRAY['1'], ARRAY['2']]::INT[][]"),
         ] {
-            check(as_written, said, meant);
+            check(rewrite, said, meant);
         }
     }
 
@@ -186,7 +186,7 @@ mod tests {
             "{{1},{2,3}}",
             &deep,
         ] {
-            is_refused(as_written, &format!("SELECT '{written}'::TEXT[]"));
+            is_refused(rewrite, &format!("SELECT '{written}'::TEXT[]"));
         }
     }
 

@@ -25,7 +25,7 @@ use super::interval_literals::ReadInterval;
 use super::negation::NEGATED;
 
 /// Casts as PostgreSQL does them, before types are settled: all that there are were written.
-pub fn cast_as_meant(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+pub fn postgres_cast(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let (inner, field) = match &expr {
         Expr::Cast(Cast { expr, field }) | Expr::TryCast(TryCast { expr, field }) => (expr, field),
         _ => return Ok(Transformed::no(expr)),

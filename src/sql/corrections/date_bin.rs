@@ -47,7 +47,7 @@ impl ScalarUDFImpl for DateBin {
         if has_months {
             let sentence = "date_bin takes no interval with months or years, as they differ in \
                  length; expected days or less, or date_trunc";
-            return Err(wrong::error(Fault::NotSupported, sentence));
+            return Err(errors::error(Fault::NotSupported, sentence));
         }
         self.0.invoke_with_args(args)
     }

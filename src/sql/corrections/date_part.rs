@@ -59,7 +59,7 @@ impl ScalarUDFImpl for DatePart {
             return self.0.return_field_from_args(args);
         };
         let kind = match unit_of(&asked, value.data_type())? {
-            Some(unit) if is_interval(value.data_type()) || unit.is_made() => unit.kind(),
+            Some(unit) if is_interval(value.data_type()) || unit.is_computed_here() => unit.kind(),
             _ => return self.0.return_field_from_args(args),
         };
         Ok(Arc::new(Field::new(self.name(), kind, value.is_nullable())))
@@ -77,12 +77,12 @@ impl ScalarUDFImpl for DatePart {
                 Ok(ColumnarValue::Scalar(ScalarValue::try_new_null(args.return_type())?))
             }
             Some(unit) if is_interval(&kind) => {
-                by_columns(&args, |columns| unit.of_intervals(&columns[1]))
+                by_columns(&args, |columns| unit.from_intervals(&columns[1]))
             }
-            Some(unit) if unit.is_made() => {
-                let part = self.0.invoke_with_args(unit.asked_of_engine(&args))?;
+            Some(unit) if unit.is_computed_here() => {
+                let part = self.0.invoke_with_args(unit.engine_arguments(&args))?;
                 let args = ScalarFunctionArgs { args: vec![part], ..args };
-                by_columns(&args, |columns| Ok(unit.made_of(&columns[0])))
+                by_columns(&args, |columns| Ok(unit.from_part(&columns[0])))
             }
             _ => self.0.invoke_with_args(args),
         }
@@ -116,7 +116,7 @@ fn unit_of(name: &str, kind: &DataType) -> Result<Option<Unit>> {
     const NANOSECOND: [&str; 2] = ["nanosecond", "nanoseconds"];
     let unit = Unit::parse(name);
     let is_of_calendar = CALENDAR.contains(&name);
-    let is_of_clock = unit.is_some_and(Unit::is_of_clock) || NANOSECOND.contains(&name);
+    let is_time_of_day = unit.is_some_and(Unit::is_time_of_day) || NANOSECOND.contains(&name);
     let (has_part, value, expected) = match kind {
         DataType::Interval(_) | DataType::Duration(_) => (
             unit.is_some_and(|unit| unit != Unit::Julian),
@@ -124,17 +124,17 @@ fn unit_of(name: &str, kind: &DataType) -> Result<Option<Unit>> {
             "epoch, or a unit from microsecond to millennium other than week",
         ),
         DataType::Date32 | DataType::Date64 => (
-            is_of_calendar || unit.is_some() && !is_of_clock,
+            is_of_calendar || unit.is_some() && !is_time_of_day,
             "a date",
             "epoch, a unit from day to millennium, or a cast to timestamp",
         ),
         DataType::Time32(_) | DataType::Time64(_) => (
-            is_of_clock || unit == Some(Unit::Epoch),
+            is_time_of_day || unit == Some(Unit::Epoch),
             "a time",
             "epoch, or a unit from microsecond to hour",
         ),
         _ => (
-            is_of_calendar || is_of_clock || unit.is_some(),
+            is_of_calendar || is_time_of_day || unit.is_some(),
             "a timestamp",
             "epoch, dow, isodow, doy, isoyear, julian, or a unit from microsecond to millennium",
         ),
@@ -142,11 +142,11 @@ fn unit_of(name: &str, kind: &DataType) -> Result<Option<Unit>> {
     if has_part {
         return Ok(unit);
     }
-    let fault = match is_of_calendar || is_of_clock || unit.is_some() {
+    let fault = match is_of_calendar || is_time_of_day || unit.is_some() {
         true => Fault::NotSupported,
         false => Fault::Value,
     };
-    Err(wrong::error(fault, format!("{value} has no {name:?}; expected {expected}")))
+    Err(errors::error(fault, format!("{value} has no {name:?}; expected {expected}")))
 }
 
 /// What an interval has, and what the engine does not tell of instants.
@@ -194,13 +194,13 @@ impl Unit {
     }
 
     /// Whether it is a part of a time of day.
-    fn is_of_clock(self) -> bool {
+    fn is_time_of_day(self) -> bool {
         use Unit::{Hour, Microsecond, Millisecond, Minute, Second};
         matches!(self, Microsecond | Millisecond | Second | Minute | Hour)
     }
 
     /// Whether it is made here of instants too.
-    fn is_made(self) -> bool {
+    fn is_computed_here(self) -> bool {
         use Unit::{Century, Decade, Julian, Millennium, Millisecond, Second};
         matches!(self, Millisecond | Second | Decade | Century | Millennium | Julian)
     }
@@ -213,7 +213,7 @@ impl Unit {
     }
 
     /// The part of the same values that the engine tells, of which this one is made.
-    fn asked_of_engine(self, args: &ScalarFunctionArgs) -> ScalarFunctionArgs {
+    fn engine_arguments(self, args: &ScalarFunctionArgs) -> ScalarFunctionArgs {
         let (name, kind) = match self {
             Self::Second | Self::Millisecond => ("microsecond", DataType::Int32),
             Self::Julian => ("epoch", DataType::Float64),
@@ -227,7 +227,7 @@ impl Unit {
         }
     }
 
-    fn made_of(self, part: &ArrayRef) -> ArrayRef {
+    fn from_part(self, part: &ArrayRef) -> ArrayRef {
         let of_microseconds = |per_unit: f64| -> ArrayRef {
             let part = part.as_primitive::<Int32Type>();
             Arc::new(part.unary::<_, Float64Type>(|part| f64::from(part) / per_unit))
@@ -242,13 +242,13 @@ impl Unit {
             }
             _ => {
                 let years = part.as_primitive::<Int32Type>();
-                Arc::new(years.unary::<_, Int32Type>(|year| self.of_year(year)))
+                Arc::new(years.unary::<_, Int32Type>(|year| self.from_year(year)))
             }
         }
     }
 
     /// Centuries and millennia are counted from year 1 on, decades from year 0.
-    fn of_year(self, year: i32) -> i32 {
+    fn from_year(self, year: i32) -> i32 {
         let counted = |years: i32| match year {
             1.. => (year - 1) / years + 1,
             _ => year / years - 1,
@@ -261,7 +261,7 @@ impl Unit {
         }
     }
 
-    fn of_intervals(self, column: &ArrayRef) -> Result<ArrayRef> {
+    fn from_intervals(self, column: &ArrayRef) -> Result<ArrayRef> {
         let intervals = intervals(column)?.into_iter();
         Ok(match self.kind() {
             DataType::Float64 => {
@@ -377,7 +377,7 @@ mod tests {
             ("millennium", 2000, 2),
             ("millennium", 2001, 3),
         ] {
-            assert_eq!(Unit::parse(unit).unwrap().of_year(year), expected, "{unit} of {year}");
+            assert_eq!(Unit::parse(unit).unwrap().from_year(year), expected, "{unit} of {year}");
         }
     }
 

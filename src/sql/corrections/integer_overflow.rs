@@ -25,15 +25,15 @@ use crate::sql::errors;
 
 /// Puts [`Checked`] and sums that do not wrap in the place of the engine's.
 #[derive(Debug)]
-pub struct IntegersInRange;
+pub struct CheckedIntegers;
 
-impl AnalyzerRule for IntegersInRange {
+impl AnalyzerRule for CheckedIntegers {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         rewritten(plan, checked)
     }
 
     fn name(&self) -> &str {
-        "integers_in_range"
+        "checked_integers"
     }
 }
 
@@ -125,7 +125,7 @@ pub fn out_of_range(error: DataFusionError, kind: &DataType) -> DataFusionError 
     let DataFusionError::ArrowError(cause, _) = &error else { return error };
     let ArrowError::ArithmeticOverflow(words) = &**cause else { return error };
     let computed = words.rsplit(": ").next().unwrap_or_default();
-    wrong::error(Fault::OutOfRange, format!("{} out of range: {computed}", name_of(kind)))
+    errors::error(Fault::OutOfRange, format!("{} out of range: {computed}", name_of(kind)))
 }
 
 /// What PostgreSQL calls it.
@@ -143,7 +143,7 @@ pub fn name_of(kind: &DataType) -> &'static str {
 mod tests {
     use crate::sql::corrections::tests::uncorrected::answer;
 
-    /// Once it does not, [`super::IntegersInRange`] can go.
+    /// Once it does not, [`super::CheckedIntegers`] can go.
     #[test]
     fn the_engine_still_wraps() {
         let wrapped = answer("SELECT 9223372036854775807 + 1");

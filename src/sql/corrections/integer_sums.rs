@@ -102,7 +102,7 @@ impl AggregateUDFImpl for Sum {
 fn narrow(sum: i128) -> Result<i64> {
     i64::try_from(sum).map_err(|_| {
         let sentence = format!("bigint out of range: a sum is {sum}; sum a cast to numeric");
-        wrong::error(Fault::OutOfRange, sentence)
+        errors::error(Fault::OutOfRange, sentence)
     })
 }
 

@@ -39,14 +39,14 @@ impl Average {
     }
 }
 
-fn is_of_intervals(kind: &DataType) -> bool {
+fn is_interval_average(kind: &DataType) -> bool {
     matches!(kind, DataType::Interval(_))
 }
 
 fn refused_distinct() -> datafusion::error::DataFusionError {
     let sentence = "avg(DISTINCT …) of intervals is not supported; take their distinct values in a \
          subquery";
-    wrong::error(Fault::NotSupported, sentence)
+    errors::error(Fault::NotSupported, sentence)
 }
 
 impl AggregateUDFImpl for Average {
@@ -64,13 +64,13 @@ impl AggregateUDFImpl for Average {
 
     fn return_type(&self, given: &[DataType]) -> Result<DataType> {
         match given {
-            [kind] if is_of_intervals(kind) => Ok(MONTH_DAY_NANO),
+            [kind] if is_interval_average(kind) => Ok(MONTH_DAY_NANO),
             given => self.of_numbers.return_type(given),
         }
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
-        if !is_of_intervals(args.input_fields[0].data_type()) {
+        if !is_interval_average(args.input_fields[0].data_type()) {
             return self.of_numbers.state_fields(args);
         }
         let field =
@@ -80,7 +80,7 @@ impl AggregateUDFImpl for Average {
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        if !is_of_intervals(args.expr_fields[0].data_type()) {
+        if !is_interval_average(args.expr_fields[0].data_type()) {
             return self.of_numbers.accumulator(args);
         }
         match args.is_distinct {
@@ -90,14 +90,14 @@ impl AggregateUDFImpl for Average {
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        match is_of_intervals(args.expr_fields[0].data_type()) {
+        match is_interval_average(args.expr_fields[0].data_type()) {
             true => self.accumulator(args),
             false => self.of_numbers.create_sliding_accumulator(args),
         }
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
-        !is_of_intervals(args.expr_fields[0].data_type())
+        !is_interval_average(args.expr_fields[0].data_type())
             && self.of_numbers.groups_accumulator_supported(args)
     }
 
@@ -129,7 +129,8 @@ impl Mean {
     fn add(&mut self, others: [i64; 4], sign: i64) -> Result<()> {
         for (sum, other) in self.0.iter_mut().zip(others) {
             let added = other.checked_mul(sign).and_then(|other| sum.checked_add(other));
-            *sum = added.ok_or_else(|| wrong::error(Fault::OutOfRange, "interval out of range"))?;
+            *sum =
+                added.ok_or_else(|| errors::error(Fault::OutOfRange, "interval out of range"))?;
         }
         Ok(())
     }

@@ -64,20 +64,20 @@ pub fn compared(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             }))
         }
         Expr::InSubquery(InSubquery { expr, subquery, negated })
-            if of_subquery(&expr, &subquery, schema) =>
+            if is_interval_subquery(&expr, &subquery, schema) =>
         {
             let (expr, subquery) = (side(*expr)?, lengths_of(subquery)?);
             Transformed::yes(Expr::InSubquery(InSubquery { expr, subquery, negated }))
         }
         Expr::SetComparison(SetComparison { expr, subquery, op, quantifier })
-            if of_subquery(&expr, &subquery, schema) =>
+            if is_interval_subquery(&expr, &subquery, schema) =>
         {
             let (expr, subquery) = (side(*expr)?, lengths_of(subquery)?);
             Transformed::yes(Expr::SetComparison(SetComparison { expr, subquery, op, quantifier }))
         }
-        Expr::ScalarFunction(call) => of_call(call, schema)?,
-        Expr::AggregateFunction(call) => of_fold(call, schema)?,
-        Expr::WindowFunction(call) => of_window(*call, schema)?,
+        Expr::ScalarFunction(call) => call_by_length(call, schema)?,
+        Expr::AggregateFunction(call) => aggregate_by_length(call, schema)?,
+        Expr::WindowFunction(call) => window_by_length(*call, schema)?,
         expr => Transformed::no(expr),
     })
 }
@@ -119,7 +119,7 @@ fn length_of(expr: Expr) -> Result<Expr> {
     })
 }
 
-fn of_subquery(expr: &Expr, subquery: &Subquery, schema: &DFSchema) -> bool {
+fn is_interval_subquery(expr: &Expr, subquery: &Subquery, schema: &DFSchema) -> bool {
     let columns = subquery.subquery.schema().fields();
     let [column] = &columns[..] else { return false };
     let kinds = [kind(expr, schema), Some(column.data_type().clone())];
@@ -136,7 +136,7 @@ fn lengths_of(subquery: Subquery) -> Result<Subquery> {
     Ok(Subquery { subquery: Arc::new(LogicalPlan::Projection(lengths)), ..subquery })
 }
 
-fn of_call(call: ScalarFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
+fn call_by_length(call: ScalarFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
     if !matches!(call.func.name(), "nullif" | "greatest" | "least")
         || !by_length(&call.args.iter().collect::<Vec<_>>(), schema)
     {
@@ -159,7 +159,10 @@ fn has_interval(args: &[Expr], schema: &DFSchema) -> bool {
 }
 
 /// `max` and `min` by length, `count(DISTINCT x)` of lengths, and lengths to sort by.
-fn of_fold(mut call: AggregateFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
+fn aggregate_by_length(
+    mut call: AggregateFunction,
+    schema: &DFSchema,
+) -> Result<Transformed<Expr>> {
     let is_sorted =
         call.params.order_by.iter().any(|by| has_interval(std::slice::from_ref(&by.expr), schema));
     if !is_sorted && !has_interval(&call.params.args, schema) {
@@ -183,7 +186,7 @@ fn of_fold(mut call: AggregateFunction, schema: &DFSchema) -> Result<Transformed
                     "{name}(DISTINCT …) of intervals is not supported; take their distinct values \
                      in a subquery"
                 );
-                return Err(wrong::error(Fault::NotSupported, sentence));
+                return Err(errors::error(Fault::NotSupported, sentence));
             }
             _ => {}
         }
@@ -192,7 +195,7 @@ fn of_fold(mut call: AggregateFunction, schema: &DFSchema) -> Result<Transformed
 }
 
 /// Partitions and order by length; an order by differences is one by numbers.
-fn of_window(mut call: WindowFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
+fn window_by_length(mut call: WindowFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let params = &mut call.params;
     let is_interval_of = |expr: &Expr| kind(expr, schema).is_some_and(|kind| is_interval(&kind));
     let has_key = params.partition_by.iter().any(is_interval_of)
@@ -213,7 +216,7 @@ fn of_window(mut call: WindowFunction, schema: &DFSchema) -> Result<Transformed<
     {
         let sentence = "RANGE with a distance is not supported over an order by intervals; order \
              by extract(epoch FROM …)";
-        return Err(wrong::error(Fault::NotSupported, sentence));
+        return Err(errors::error(Fault::NotSupported, sentence));
     }
     let partition_by = std::mem::take(&mut params.partition_by);
     params.partition_by = partition_by.into_iter().map(|expr| key(expr, schema)).collect();

@@ -200,7 +200,7 @@ impl ScalarUDFImpl for ExtremeOf {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         by_columns(&args, |columns| {
-            let columns = columns.iter().map(of_any).collect::<Result<Vec<_>>>()?;
+            let columns = columns.iter().map(intervals_or_text).collect::<Result<Vec<_>>>()?;
             let rows = columns.first().map_or(0, Vec::len);
             let chosen = (0..rows).map(|row| {
                 let given = columns.iter().filter_map(|column| column[row]);
@@ -217,7 +217,7 @@ impl ScalarUDFImpl for ExtremeOf {
 }
 
 /// Texts are constants here.
-fn of_any(column: &ArrayRef) -> Result<Vec<Option<IntervalMonthDayNano>>> {
+fn intervals_or_text(column: &ArrayRef) -> Result<Vec<Option<IntervalMonthDayNano>>> {
     use arrow::array::AsArray;
     if column.data_type().is_string() {
         let texts = arrow::compute::cast(column, &DataType::Utf8)?;

@@ -30,9 +30,9 @@ use crate::sql::errors;
 
 /// Puts [`Length`] wherever intervals are compared; before types are settled.
 #[derive(Debug)]
-pub struct IntervalsByLength;
+pub struct CompareIntervalsByLength;
 
-impl AnalyzerRule for IntervalsByLength {
+impl AnalyzerRule for CompareIntervalsByLength {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         plan.transform_up_with_subqueries(by_length).map(|plan| plan.data)
     }
@@ -98,7 +98,7 @@ fn keyed(plan: LogicalPlan, schema: &DFSchema) -> Result<Transformed<LogicalPlan
 }
 
 fn not_supported(what: &str) -> datafusion::error::DataFusionError {
-    wrong::error(Fault::NotSupported, format!("intervals are not supported by {what}"))
+    errors::error(Fault::NotSupported, format!("intervals are not supported by {what}"))
 }
 
 /// Whether the engine compares it field by field; differences of instants are numbers.
@@ -234,7 +234,7 @@ impl ScalarUDFImpl for Length {
 mod tests {
     use crate::sql::corrections::tests::uncorrected::answer;
 
-    /// Once it does not, [`super::IntervalsByLength`] can go.
+    /// Once it does not, [`super::CompareIntervalsByLength`] can go.
     #[test]
     fn the_engine_still_compares_intervals_field_by_field() {
         let equal = answer("SELECT INTERVAL '1 day' = INTERVAL '24 hours'");

@@ -39,7 +39,7 @@ impl VisitorMut for Constants {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<DataFusionError> {
         let read = match expr {
-            Expr::Interval(interval) => of_interval(interval),
+            Expr::Interval(interval) => parse_interval(interval),
             Expr::Cast { kind, expr: inner, data_type: SqlType::Interval { .. }, .. } => {
                 let Some(written) = text_of(inner) else { return ControlFlow::Continue(()) };
                 match (read(&written), kind) {
@@ -57,7 +57,7 @@ impl VisitorMut for Constants {
             _ => None,
         };
         match read {
-            Some(Ok(interval)) => *expr = spelled(interval),
+            Some(Ok(interval)) => *expr = to_sql(interval),
             Some(Err(error)) => return ControlFlow::Break(error),
             None => {}
         }
@@ -66,7 +66,7 @@ impl VisitorMut for Constants {
 }
 
 /// `INTERVAL '…'`, also with one unit behind it; `None` where the engine has to read it.
-fn of_interval(interval: &Interval) -> Option<Result<IntervalMonthDayNano>> {
+fn parse_interval(interval: &Interval) -> Option<Result<IntervalMonthDayNano>> {
     if interval.last_field.is_some() || interval.leading_precision.is_some() {
         return None;
     }
@@ -82,7 +82,7 @@ fn of_interval(interval: &Interval) -> Option<Result<IntervalMonthDayNano>> {
     }
 }
 
-fn spelled(interval: IntervalMonthDayNano) -> Expr {
+fn to_sql(interval: IntervalMonthDayNano) -> Expr {
     let IntervalMonthDayNano { months, days, nanoseconds } = interval;
     Expr::Interval(Interval {
         value: Box::new(text(&format!("{months} mons {days} days {nanoseconds} nanoseconds"))),
@@ -100,7 +100,7 @@ pub fn read(written: &str) -> Result<IntervalMonthDayNano> {
         let sentence = format!(
             "{written:?} is not an interval; expected one like '1 day 02:30:00' or 'P1DT2H30M'"
         );
-        wrong::error(Fault::Value, sentence)
+        errors::error(Fault::Value, sentence)
     })
 }
 

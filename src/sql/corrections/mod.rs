@@ -2,7 +2,7 @@
 //! engine no longer has the fault, so that the file can be deleted. What cannot be put right is
 //! refused in a sentence, as a wrong answer is worse than none.
 //!
-//! Four places to do it: the statement before it is planned ([`of_statement`]), operators as they are
+//! Four places to do it: the statement before it is planned ([`correct_statement`]), operators as they are
 //! planned and functions in place of the engine's ([`register`]), and the plan before and after its
 //! types are settled ([`analyzer_rules`]).
 
@@ -55,39 +55,41 @@ use datafusion::sql::parser::Statement;
 
 pub use self::interval_parser::parse as interval_of;
 pub use self::time_text::interval as interval_text;
-use super::dialect::{refused, until_broken};
+use super::dialect::{into_result, unsupported};
 
 /// Says in terms that the engine carries out rightly what it would not.
 ///
 /// # Errors
 /// Where it cannot be said so.
-pub fn of_statement(statement: &mut Statement) -> Result<()> {
+pub fn correct_statement(statement: &mut Statement) -> Result<()> {
     let Statement::Statement(statement) = statement else { return Ok(()) };
     interval_literals::rewrite(statement)?;
     power_operator::rewrite(statement);
     remainder_operator::rewrite(statement);
     negation::rewrite(statement);
-    similar_to::as_expressions(statement)?;
+    similar_to::rewrite(statement)?;
     window_arguments::complete(statement)?;
-    recursive_ctes::kept_whole(statement)?;
-    named_windows::spelled_out(statement)?;
-    values_subqueries::as_selects(statement)?;
-    array_casts::as_written(statement)?;
-    quantified_comparisons::as_bounds(statement)?;
-    subquery_predicates::as_counts(statement)
+    recursive_ctes::rewrite(statement)?;
+    named_windows::rewrite(statement)?;
+    values_subqueries::rewrite(statement)?;
+    array_casts::rewrite(statement)?;
+    quantified_comparisons::rewrite(statement)?;
+    subquery_predicates::rewrite(statement)
 }
 
 /// Rules for plans in the order in which they are applied, the engine's own among them.
 pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
-    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
-        vec![Arc::new(postgres_casts::CastsAsMeant), Arc::new(interval_lengths::IntervalsByLength)];
+    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![
+        Arc::new(postgres_casts::PostgresCasts),
+        Arc::new(interval_lengths::CompareIntervalsByLength),
+    ];
     // They settle the types.
     rules.extend(Analyzer::new().rules);
-    rules.push(Arc::new(integer_overflow::IntegersInRange));
-    rules.push(Arc::new(remainder_operator::RemaindersAsMeant));
-    rules.push(Arc::new(multiset_operators::CountsEquals));
-    rules.push(Arc::new(array_casts::TextsAreArrays));
-    rules.push(Arc::new(time_text::TimesAsText));
+    rules.push(Arc::new(integer_overflow::CheckedIntegers));
+    rules.push(Arc::new(remainder_operator::PostgresRemainders));
+    rules.push(Arc::new(multiset_operators::NumberDuplicates));
+    rules.push(Arc::new(array_casts::ParseArrayText));
+    rules.push(Arc::new(time_text::PostgresTimeText));
     rules
 }
 

@@ -21,24 +21,26 @@ use datafusion::optimizer::AnalyzerRule;
 
 /// Numbers the rows of both sides of `EXCEPT ALL` and `INTERSECT ALL`.
 #[derive(Debug)]
-pub struct CountsEquals;
+pub struct NumberDuplicates;
 
-impl AnalyzerRule for CountsEquals {
+impl AnalyzerRule for NumberDuplicates {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         let counted = plan.transform_up_with_subqueries(|plan| match plan {
-            LogicalPlan::Join(join) if is_of_all(&join) => counting(join).map(Transformed::yes),
+            LogicalPlan::Join(join) if is_set_operation_all(&join) => {
+                counting(join).map(Transformed::yes)
+            }
             plan => Ok(Transformed::no(plan)),
         });
         counted.map(|plan| plan.data)
     }
 
     fn name(&self) -> &str {
-        "counts_equals"
+        "number_duplicates"
     }
 }
 
 /// Nothing else is planned as such a join: a person's takes nulls as unequal.
-fn is_of_all(join: &Join) -> bool {
+fn is_set_operation_all(join: &Join) -> bool {
     let is_set = matches!(join.join_type, JoinType::LeftAnti | JoinType::LeftSemi)
         && join.null_equality == NullEquality::NullEqualsNull
         && join.filter.is_none()

@@ -1,5 +1,5 @@
 //! `OVER (w ORDER BY …)` over a named window loses what `w` says, and the query's own `ORDER BY` does
-//! not know the names. Every window is spelled out where it is used. A window in `WHERE` is planned, and
+//! not know the names. Every window is to_sql out where it is used. A window in `WHERE` is planned, and
 //! fails only when the plan is carried out: it is refused.
 //!
 //! `datafusion-sql`, `match_window_definitions` in `select.rs`, as of 55.2.
@@ -13,14 +13,14 @@ use datafusion::sql::sqlparser::ast::{
     Statement, Visit as _, VisitMut as _, Visitor, VisitorMut, WindowSpec, WindowType,
 };
 
-use super::until_broken;
+use super::into_result;
 use crate::error::Fault;
 use crate::sql::errors;
 
 /// # Errors
 /// Where a window is not defined, or says twice what PostgreSQL lets it say once.
-pub fn spelled_out(statement: &mut Statement) -> Result<()> {
-    until_broken(statement.visit(&mut Windows::default()))
+pub fn rewrite(statement: &mut Statement) -> Result<()> {
+    into_result(statement.visit(&mut Windows::default()))
 }
 
 type Named = HashMap<String, WindowSpec>;
@@ -108,7 +108,7 @@ fn has_none_in_conditions(select: &Select) -> Result<()> {
             let sentence = format!(
                 "window functions are not allowed in {clause}; expected a subquery, or QUALIFY"
             );
-            Err(wrong::error(Fault::Window, sentence))
+            Err(errors::error(Fault::Window, sentence))
         }
         None => Ok(()),
     }
@@ -158,7 +158,7 @@ fn resolved(definitions: &[NamedWindowDefinition]) -> Result<Named> {
         };
         if named.insert(key(name), spec).is_some() {
             let sentence = format!("window {name} is defined twice");
-            return Err(wrong::error(Fault::Window, sentence));
+            return Err(errors::error(Fault::Window, sentence));
         }
     }
     Ok(named)
@@ -167,7 +167,7 @@ fn resolved(definitions: &[NamedWindowDefinition]) -> Result<Named> {
 fn found<'a>(named: &'a Named, name: &Ident) -> Result<&'a WindowSpec> {
     named.get(&key(name)).ok_or_else(|| {
         let sentence = format!("there is no window {name}; expected WINDOW {name} AS (…)");
-        wrong::error(Fault::UnknownWindow, sentence)
+        errors::error(Fault::UnknownWindow, sentence)
     })
 }
 
@@ -187,7 +187,7 @@ fn extended(name: &Ident, base: &WindowSpec, own: &WindowSpec) -> Result<WindowS
             });
         }
     };
-    Err(wrong::error(Fault::Window, format!("window {name} {found}")))
+    Err(errors::error(Fault::Window, format!("window {name} {found}")))
 }
 
 fn key(name: &Ident) -> String {
@@ -236,7 +236,7 @@ mod tests {
                 "SELECT f() OVER (ORDER BY b), (SELECT f() OVER (ORDER BY c) FROM u) FROM t",
             ),
         ] {
-            check(spelled_out, said, meant);
+            check(rewrite, said, meant);
         }
     }
 
@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn windows_of_a_subquery_are_its_own() {
         let said = "SELECT a FROM t WHERE a IN (SELECT f() OVER () FROM u)";
-        check(spelled_out, said, said);
+        check(rewrite, said, said);
     }
 
     #[test]
@@ -266,7 +266,7 @@ mod tests {
             "SELECT a FROM t GROUP BY a HAVING f() OVER (ORDER BY b) = 1",
             "SELECT count(*) FROM t GROUP BY f() OVER ()",
         ] {
-            is_refused(spelled_out, said);
+            is_refused(rewrite, said);
         }
     }
 }

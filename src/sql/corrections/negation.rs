@@ -43,7 +43,7 @@ impl VisitorMut for Signs {
 
     fn post_visit_expr(&mut self, expr: &mut SqlExpr) -> ControlFlow<()> {
         if let SqlExpr::UnaryOp { op: UnaryOperator::Minus, expr: inner } = expr
-            && is_open(inner)
+            && has_unknown_type(inner)
         {
             *expr = call(NEGATED, [(**inner).clone()]);
         }
@@ -51,9 +51,9 @@ impl VisitorMut for Signs {
     }
 }
 
-fn is_open(expr: &SqlExpr) -> bool {
+fn has_unknown_type(expr: &SqlExpr) -> bool {
     match expr {
-        SqlExpr::Nested(inner) => is_open(inner),
+        SqlExpr::Nested(inner) => has_unknown_type(inner),
         SqlExpr::Identifier(_)
         | SqlExpr::CompoundIdentifier(_)
         | SqlExpr::Function(_)
@@ -91,7 +91,7 @@ impl ScalarUDFImpl for Negated {
             kind if kind.is_numeric() || is_interval(kind) || kind.is_null() => Ok(kind.clone()),
             _ => {
                 let sentence = "there is no - of such a value; expected a number or an interval";
-                Err(wrong::error(Fault::UnknownFunction, sentence))
+                Err(errors::error(Fault::UnknownFunction, sentence))
             }
         }
     }

@@ -5,19 +5,19 @@ use datafusion::error::Result;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::AnalyzerRule;
 
-use super::cast_rounding::cast_as_meant;
+use super::cast_rounding::postgres_cast;
 use super::rewritten;
 
 /// Rounds casts to integers, and reads texts that are cast to intervals.
 #[derive(Debug)]
-pub struct CastsAsMeant;
+pub struct PostgresCasts;
 
-impl AnalyzerRule for CastsAsMeant {
+impl AnalyzerRule for PostgresCasts {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        rewritten(plan, cast_as_meant)
+        rewritten(plan, postgres_cast)
     }
 
     fn name(&self) -> &str {
-        "casts_as_meant"
+        "postgres_casts"
     }
 }

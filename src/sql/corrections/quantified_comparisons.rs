@@ -11,13 +11,13 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::aggregate_subqueries::{Copies, aggregate, binary, decided};
-use super::{refused, until_broken};
+use super::{into_result, unsupported};
 use crate::sql::dialect::ast_nodes::call;
 
 /// # Errors
 /// Where subqueries would be copied too often, or the operator compares nothing.
-pub fn as_bounds(statement: &mut Statement) -> Result<()> {
-    until_broken(statement.visit(&mut Quantified::default()))
+pub fn rewrite(statement: &mut Statement) -> Result<()> {
+    into_result(statement.visit(&mut Quantified::default()))
 }
 
 #[derive(Default)]
@@ -63,7 +63,7 @@ impl Quantified {
             (B::Lt | B::LtEq, false) | (B::Gt | B::GtEq, true) => compared("max")?,
             (B::NotEq, false) => binary(compared("min")?, B::Or, compared("max")?),
             (B::Eq, true) => binary(compared("min")?, B::And, compared("max")?),
-            _ => return Err(refused(format!("there is no {op} of ANY or ALL"))),
+            _ => return Err(unsupported(format!("there is no {op} of ANY or ALL"))),
         };
         let is_settled = match is_all {
             false => holds,
@@ -103,12 +103,12 @@ mod tests {
     #[test]
     fn equality_is_said_by_in() {
         check(
-            as_bounds,
+            rewrite,
             "SELECT a = ANY (SELECT b FROM u) FROM t WHERE a <> ALL (SELECT b FROM u)",
             "SELECT a IN (SELECT b FROM u) FROM t WHERE a NOT IN (SELECT b FROM u)",
         );
         let of_array = "SELECT a > ANY(ARRAY[1]) FROM t";
-        check(as_bounds, of_array, of_array);
+        check(rewrite, of_array, of_array);
     }
 
     #[tokio::test]
@@ -148,6 +148,6 @@ mod tests {
         let deep = (0..9).fold("SELECT 1".to_owned(), |inner, _| {
             format!("SELECT a FROM t WHERE a > ANY ({inner})")
         });
-        super::super::tests::is_refused(as_bounds, &deep);
+        super::super::tests::is_refused(rewrite, &deep);
     }
 }

@@ -12,12 +12,12 @@ use datafusion::sql::sqlparser::ast::{
     VisitMut as _, Visitor, VisitorMut,
 };
 
-use super::{refused, until_broken};
+use super::{into_result, unsupported};
 
 /// # Errors
 /// Where a query that refers to itself has a clause that would be lost.
-pub fn kept_whole(statement: &mut Statement) -> Result<()> {
-    until_broken(statement.visit(&mut Recursion))
+pub fn rewrite(statement: &mut Statement) -> Result<()> {
+    into_result(statement.visit(&mut Recursion))
 }
 
 struct Recursion;
@@ -48,7 +48,7 @@ fn keep_whole(named: &mut Cte) -> Result<()> {
             "{lost} in a recursive query is not supported; expected it in the query that reads {}",
             named.alias.name
         );
-        return Err(refused(sentence));
+        return Err(unsupported(sentence));
     }
     // No UNION at its top any more.
     let whole = SetExpr::Query(Box::new(Query::clone(&named.query)));
@@ -114,11 +114,11 @@ mod tests {
             let said = format!(
                 "WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM R {lost}) SELECT 1"
             );
-            is_refused(kept_whole, &said);
-            is_refused(kept_whole, &format!("SELECT * FROM ({said}) AS a"));
+            is_refused(rewrite, &said);
+            is_refused(rewrite, &format!("SELECT * FROM ({said}) AS a"));
         }
         is_refused(
-            kept_whole,
+            rewrite,
             "WITH RECURSIVE r AS (WITH t AS (SELECT 1 AS n) SELECT n FROM t UNION SELECT n FROM r) \
              SELECT 1",
         );
@@ -127,12 +127,12 @@ mod tests {
     #[test]
     fn what_is_not_recursive_keeps_its_clauses() {
         check(
-            kept_whole,
+            rewrite,
             "WITH RECURSIVE a AS (SELECT 1 UNION ALL SELECT 2 LIMIT 1) SELECT * FROM a",
             "WITH RECURSIVE a AS ((SELECT 1 UNION ALL SELECT 2 LIMIT 1)) SELECT * FROM a",
         );
         let unchanged = "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) \
             SELECT * FROM r LIMIT 3";
-        check(kept_whole, unchanged, unchanged);
+        check(rewrite, unchanged, unchanged);
     }
 }

@@ -87,11 +87,11 @@ fn decimal(written: &str) -> Option<SqlExpr> {
 
 /// Puts [`Remainder`] in the place of `%` of doubles and decimals.
 #[derive(Debug)]
-pub struct RemaindersAsMeant;
+pub struct PostgresRemainders;
 
-impl AnalyzerRule for RemaindersAsMeant {
+impl AnalyzerRule for PostgresRemainders {
     fn name(&self) -> &str {
-        "remainders_as_meant"
+        "postgres_remainders"
     }
 
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
@@ -153,15 +153,15 @@ impl ScalarUDFImpl for Remainder {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         by_columns(&args, |columns| {
             Ok(match columns[0].data_type() {
-                DataType::Float64 => of_doubles::<Float64Type>(columns)?,
-                DataType::Float32 => of_doubles::<Float32Type>(columns)?,
+                DataType::Float64 => double_remainders::<Float64Type>(columns)?,
+                DataType::Float32 => double_remainders::<Float32Type>(columns)?,
                 _ => rem(&columns[0], &columns[1])?,
             })
         })
     }
 }
 
-fn of_doubles<T: ArrowPrimitiveType>(columns: &[ArrayRef]) -> Result<ArrayRef, ArrowError> {
+fn double_remainders<T: ArrowPrimitiveType>(columns: &[ArrayRef]) -> Result<ArrayRef, ArrowError> {
     let [left, right] = [0, 1].map(|at| columns[at].as_primitive::<T>());
     let rests: PrimitiveArray<T> = try_binary(left, right, |left: T::Native, right: T::Native| {
         match right == T::Native::ZERO {

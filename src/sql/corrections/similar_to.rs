@@ -12,13 +12,13 @@ use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, Statement, Value, ValueWithSpan, VisitMut as _, VisitorMut,
 };
 
-use super::{refused, until_broken};
+use super::{into_result, unsupported};
 use crate::sql::dialect::ast_nodes::{null, text, text_of};
 
 /// # Errors
 /// Where a pattern is not constant, or its escape is not one character.
-pub fn as_expressions(statement: &mut Statement) -> Result<()> {
-    until_broken(statement.visit(&mut Similar))
+pub fn rewrite(statement: &mut Statement) -> Result<()> {
+    into_result(statement.visit(&mut Similar))
 }
 
 /// Signs that do not stand for themselves in a regular expression.
@@ -55,7 +55,7 @@ fn expression(pattern: &Expr, escape: Option<&ValueWithSpan>) -> Result<Expr> {
     let Some(pattern) = text_of(pattern) else {
         let sentence =
             "SIMILAR TO takes a constant pattern here; expected ~ and a regular expression";
-        return Err(refused(sentence));
+        return Err(unsupported(sentence));
     };
     let escape = match escape {
         None => Some('\\'),
@@ -64,7 +64,7 @@ fn expression(pattern: &Expr, escape: Option<&ValueWithSpan>) -> Result<Expr> {
             let mut signs = written.chars();
             match (signs.next(), signs.next()) {
                 (escape, None) => escape,
-                _ => return Err(refused("ESCAPE takes one character, or none")),
+                _ => return Err(unsupported("ESCAPE takes one character, or none")),
             }
         }
     };
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(translated("a#%\\", Some('#')), "a%\\\\");
         assert_eq!(translated("a\\%", None), "a\\\\.*");
         check(
-            as_expressions,
+            rewrite,
             "SELECT a NOT SIMILAR TO 'x!%%' ESCAPE '!' FROM t",
             "SELECT a !~ '^(?s:x%.*)$' FROM t",
         );
@@ -168,8 +168,8 @@ mod tests {
 
     #[test]
     fn other_patterns_are_refused() {
-        is_refused(as_expressions, "SELECT a SIMILAR TO b FROM t");
-        is_refused(as_expressions, "SELECT a SIMILAR TO 'b' ESCAPE 'xy' FROM t");
+        is_refused(rewrite, "SELECT a SIMILAR TO b FROM t");
+        is_refused(rewrite, "SELECT a SIMILAR TO 'b' ESCAPE 'xy' FROM t");
     }
 
     #[tokio::test]

@@ -17,13 +17,13 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::aggregate_subqueries::{Copies, decided, equal, equal_row, is_positive, rows};
-use super::{refused, until_broken};
+use super::{into_result, unsupported};
 use crate::sql::dialect::ast_nodes::number;
 
 /// # Errors
 /// Where subqueries would be copied too often.
-pub fn as_counts(statement: &mut Statement) -> Result<()> {
-    until_broken(statement.visit(&mut Places::default()))
+pub fn rewrite(statement: &mut Statement) -> Result<()> {
+    into_result(statement.visit(&mut Places::default()))
 }
 
 /// Looks at each expression of each query by where it stands.
@@ -169,7 +169,7 @@ impl Values<'_> {
             Expr::InSubquery { expr: value, .. } if matches!(**value, Expr::Tuple(_)) => {
                 let sentence =
                     "a row is looked up in a subquery by IN in WHERE alone; expected EXISTS";
-                Err(refused(sentence))
+                Err(unsupported(sentence))
             }
             Expr::InSubquery { expr: value, subquery, negated } => {
                 self.copies.take(&**subquery)?;
@@ -272,7 +272,7 @@ mod tests {
             "SELECT a FROM t GROUP BY a HAVING a IN (SELECT b FROM u)",
             "SELECT (SELECT max(a) FROM t WHERE a IN (SELECT b FROM u))",
         ] {
-            check(as_counts, said, said);
+            check(rewrite, said, said);
         }
     }
 }

@@ -34,9 +34,9 @@ use crate::sql::errors;
 
 /// Puts [`TimeText`] in the place of casts of times and intervals to text, once types are settled.
 #[derive(Debug)]
-pub struct TimesAsText;
+pub struct PostgresTimeText;
 
-impl AnalyzerRule for TimesAsText {
+impl AnalyzerRule for PostgresTimeText {
     fn name(&self) -> &str {
         "times_as_text"
     }
@@ -153,7 +153,7 @@ fn texts(column: &ArrayRef) -> Result<ArrayRef> {
 /// A local time, or an instant, which is written in UTC.
 fn timestamp(at_us: i64, is_instant: bool) -> Result<String> {
     let at = DateTime::from_timestamp_micros(at_us)
-        .ok_or_else(|| wrong::error(Fault::OutOfRange, "timestamp out of range"))?;
+        .ok_or_else(|| errors::error(Fault::OutOfRange, "timestamp out of range"))?;
     // The year before 1 is 1 BC.
     let (year, era) = match at.year() {
         year @ 1.. => (year, ""),

@@ -14,15 +14,15 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-use super::{refused, until_broken};
+use super::{into_result, unsupported};
 
 /// Rows of one `VALUES` with a subquery in it; a `UNION` of them is as deep as they are many.
 const ROWS_MAX: usize = 100;
 
 /// # Errors
 /// Where there are more rows than [`ROWS_MAX`], or a table stands where a query should.
-pub fn as_selects(statement: &mut Statement) -> Result<()> {
-    until_broken(statement.visit(&mut Bodies))
+pub fn rewrite(statement: &mut Statement) -> Result<()> {
+    into_result(statement.visit(&mut Bodies))
 }
 
 struct Bodies;
@@ -46,7 +46,7 @@ fn body(of: &mut SetExpr) -> Result<()> {
             Ok(())
         }
         SetExpr::Table(_) => {
-            Err(refused("TABLE alone is not read here; expected SELECT * FROM and the table"))
+            Err(unsupported("TABLE alone is not read here; expected SELECT * FROM and the table"))
         }
         _ => Ok(()),
     }
@@ -67,10 +67,10 @@ fn has_query(values: &Values) -> bool {
 fn selects(values: &Values) -> Result<SetExpr> {
     if values.rows.len() > ROWS_MAX {
         let sentence = format!("VALUES with a subquery has more than {ROWS_MAX} rows, the limit");
-        return Err(refused(sentence));
+        return Err(unsupported(sentence));
     }
     let shape = Parser::new(&PostgreSqlDialect {}).try_with_sql("SELECT 1")?.parse_query()?;
-    let SetExpr::Select(shape) = *shape.body else { return Err(refused("VALUES has no rows")) };
+    let SetExpr::Select(shape) = *shape.body else { return Err(unsupported("VALUES has no rows")) };
     let rows =
         values.rows.iter().map(|row| SetExpr::Select(Box::new(select(&shape, &row.content))));
     let united = rows.reduce(|left, right| SetExpr::SetOperation {
@@ -79,7 +79,7 @@ fn selects(values: &Values) -> Result<SetExpr> {
         left: Box::new(left),
         right: Box::new(right),
     });
-    united.ok_or_else(|| refused("VALUES has no rows"))
+    united.ok_or_else(|| unsupported("VALUES has no rows"))
 }
 
 fn select(shape: &Select, row: &[Expr]) -> Select {
@@ -106,6 +106,6 @@ mod tests {
     async fn values_with_a_subquery_are_rows() {
         assert_eq!(corrected("VALUES ((SELECT 42), 2), (1, 3) ORDER BY 1").await, "1 3, 42 2");
         assert_eq!(corrected("SELECT a FROM (VALUES ((SELECT 42))) AS t (a)").await, "42");
-        check(as_selects, "VALUES (1), (2)", "VALUES (1), (2)");
+        check(rewrite, "VALUES (1), (2)", "VALUES (1), (2)");
     }
 }

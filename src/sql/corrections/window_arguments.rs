@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::sql::sqlparser::ast::{Expr, Statement, Visit as _, Visitor};
 
-use super::until_broken;
+use super::into_result;
 use crate::error::Fault;
 use crate::sql::dialect::ast_nodes::called;
 use crate::sql::errors;
@@ -15,7 +15,7 @@ use crate::sql::errors;
 /// # Errors
 /// Where a function lacks the value that it is of.
 pub fn complete(statement: &Statement) -> Result<()> {
-    until_broken(statement.visit(&mut Calls))
+    into_result(statement.visit(&mut Calls))
 }
 
 struct Calls;
@@ -31,7 +31,7 @@ impl Visitor for Calls {
                     && matches!(&*name, "first_value" | "last_value" | "nth_value") =>
             {
                 let sentence = format!("{name} takes a value, as in {name}(a) OVER (ORDER BY b)");
-                ControlFlow::Break(wrong::error(Fault::UnknownFunction, sentence))
+                ControlFlow::Break(errors::error(Fault::UnknownFunction, sentence))
             }
             _ => ControlFlow::Continue(()),
         }

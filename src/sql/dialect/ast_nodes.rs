@@ -94,6 +94,7 @@ pub fn elements(listed: &str) -> Option<Expr> {
         Item::Text(value) => Some(text(&value)),
         Item::List(_) => None,
     };
-    let elem = array_text::read(listed).ok()?.into_iter().map(element).collect::<Option<_>>()?;
+    let elem =
+        array_literals::read(listed).ok()?.into_iter().map(element).collect::<Option<_>>()?;
     Some(Expr::Array(Array { elem, named: true }))
 }

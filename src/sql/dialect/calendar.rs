@@ -47,7 +47,7 @@ impl ScalarUDFImpl for Age {
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
         let [_, _] = given else {
             let sentence = format!("age takes one instant or two, not {}", given.len());
-            return Err(wrong::error(Fault::UnknownFunction, sentence));
+            return Err(errors::error(Fault::UnknownFunction, sentence));
         };
         given.iter().map(instant).collect()
     }
@@ -64,7 +64,7 @@ impl ScalarUDFImpl for Age {
             _ => Ok(None),
         });
         let ages = ages.collect::<Result<IntervalMonthDayNanoArray>>()?;
-        answered(&args.args, &ages)
+        map_constants(&args.args, &ages)
     }
 }
 
@@ -80,14 +80,14 @@ fn instant(given: &DataType) -> Result<DataType> {
         | DataType::Utf8
         | DataType::Utf8View
         | DataType::LargeUtf8 => Ok(DataType::Timestamp(TimeUnit::Microsecond, None)),
-        _ => Err(wrong::error(Fault::UnknownFunction, "age takes instants or dates")),
+        _ => Err(errors::error(Fault::UnknownFunction, "age takes instants or dates")),
     }
 }
 
 /// The fields of an instant from the largest to the smallest, and the days of its month.
 fn fields(at_us: i64) -> Result<([i64; 7], i64)> {
     let at = DateTime::from_timestamp_micros(at_us)
-        .ok_or_else(|| wrong::error(Fault::OutOfRange, "age: an instant is out of range"))?;
+        .ok_or_else(|| errors::error(Fault::OutOfRange, "age: an instant is out of range"))?;
     let fields = [
         at.year().into(),
         at.month().into(),
@@ -121,7 +121,7 @@ fn age(until: i64, since: i64) -> Result<IntervalMonthDayNano> {
 }
 
 /// One value where all arguments are.
-pub fn answered<T: Array + Clone + 'static>(
+pub fn map_constants<T: Array + Clone + 'static>(
     args: &[ColumnarValue],
     values: &T,
 ) -> Result<ColumnarValue> {
@@ -164,7 +164,7 @@ impl ScalarUDFImpl for MakeTimestamp {
             }
         });
         let made = made.collect::<Result<TimestampMicrosecondArray>>()?;
-        answered(&args.args, &made)
+        map_constants(&args.args, &made)
     }
 }
 
@@ -184,7 +184,7 @@ fn made(parts: &[i64], seconds: f64) -> Result<i64> {
     let at = midnight.zip(time_us()).map(|(date, us)| date.and_utc().timestamp_micros() + us);
     at.ok_or_else(|| {
         let sentence = format!("make_timestamp: {parts:?} and {seconds} s are no date and time");
-        wrong::error(Fault::OutOfRange, sentence)
+        errors::error(Fault::OutOfRange, sentence)
     })
 }
 

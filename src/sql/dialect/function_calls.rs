@@ -9,12 +9,12 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::ast_nodes::{call, called, cast, empty_call, number, text, text_of, truth};
-use super::{refused, until_broken};
+use super::{into_result, unsupported};
 
 /// # Errors
 /// Where a call cannot be said so.
-pub fn said(statement: &mut Statement) -> Result<()> {
-    until_broken(statement.visit(&mut Calls))
+pub fn rewrite(statement: &mut Statement) -> Result<()> {
+    into_result(statement.visit(&mut Calls))
 }
 
 const NAMES: [&str; 16] = [
@@ -130,18 +130,18 @@ fn counted(values: &[&Expr], is_of_kind: fn(Box<Expr>) -> Expr) -> Expr {
 /// The first of the values, in order, that so large a part of them reaches.
 fn percentile(function: &Function, part: Expr) -> Result<Expr> {
     let [by] = function.within_group.as_slice() else {
-        return Err(refused("percentile_disc takes WITHIN GROUP (ORDER BY …) of one value"));
+        return Err(unsupported("percentile_disc takes WITHIN GROUP (ORDER BY …) of one value"));
     };
     let is_beyond = match &part {
         Expr::Value(value) => match &value.value {
             Value::Number(part, _) => part.parse().is_ok_and(|part: f64| part > 1.0),
             _ => false,
         },
-        Expr::Array(_) => return Err(refused("percentile_disc takes one percentile here")),
+        Expr::Array(_) => return Err(unsupported("percentile_disc takes one percentile here")),
         _ => false,
     };
     if is_beyond {
-        return Err(refused(format!("percentile {part} is not between 0 and 1")));
+        return Err(unsupported(format!("percentile {part} is not between 0 and 1")));
     }
     let is_there = Expr::IsNotNull(Box::new(by.expr.clone()));
     let filter = match &function.filter {
@@ -185,7 +185,7 @@ fn aggregate(
 /// `format('%s of %s', a, b)` as a concatenation.
 fn formatted(arguments: &[&Expr]) -> Result<Expr> {
     let Some(pattern) = text_of(arguments[0]) else {
-        return Err(refused("format takes a constant pattern like '%s of %s'"));
+        return Err(unsupported("format takes a constant pattern like '%s of %s'"));
     };
     let mut pieces = Vec::new();
     let mut literal = String::new();
@@ -205,10 +205,10 @@ fn formatted(arguments: &[&Expr]) -> Result<Expr> {
             _ => (next, after),
         };
         let Some(after) = after.strip_prefix('s') else {
-            return Err(refused("format takes %s, %1$s and %% here, and no other"));
+            return Err(unsupported("format takes %s, %1$s and %% here, and no other"));
         };
         let Some(value) = arguments.get(place) else {
-            return Err(refused("format has fewer values than its pattern names"));
+            return Err(unsupported("format has fewer values than its pattern names"));
         };
         pieces.push(text(&std::mem::take(&mut literal)));
         pieces.push(cast((*value).clone(), DataType::Text));
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn functions_of_postgres_are_said_in_those_of_the_engine() {
-        for (said_, meant) in [
+        for (said, meant) in [
             (
                 "SELECT every(a) FILTER (WHERE b) AS e, variance(c) OVER (ORDER BY d) AS v FROM t",
                 "SELECT bool_and(a) FILTER (WHERE b) AS e, var_samp(c) OVER (ORDER BY d) AS v FROM t",
@@ -268,20 +268,20 @@ mod tests {
                  nullif((c) IS NOT NULL, false) AS y FROM t",
             ),
         ] {
-            check_by(said, said_, meant);
+            check_by(rewrite, said, meant);
         }
     }
 
     #[test]
     fn what_cannot_be_said_is_refused() {
-        for said_ in [
+        for said in [
             "SELECT percentile_disc(1.5) WITHIN GROUP (ORDER BY a) FROM t",
             "SELECT percentile_disc(0.5) FROM t",
             "SELECT format(a, b) FROM t",
             "SELECT format('%I', a) FROM t",
             "SELECT format('%s') FROM t",
         ] {
-            is_refused_by(said, said_);
+            is_refused_by(rewrite, said);
         }
     }
 }

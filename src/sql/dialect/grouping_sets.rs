@@ -9,14 +9,14 @@ use datafusion::sql::sqlparser::ast::{
     VisitorMut,
 };
 
-use super::until_broken;
+use super::into_result;
 use crate::error::Fault;
 use crate::sql::errors;
 
 /// # Errors
 /// Where a position is not one of the select list, or is that of a constant.
-pub fn said(statement: &mut Statement) -> Result<()> {
-    until_broken(statement.visit(&mut Groups))
+pub fn rewrite(statement: &mut Statement) -> Result<()> {
+    into_result(statement.visit(&mut Groups))
 }
 
 struct Groups;
@@ -55,18 +55,18 @@ fn of_position(by: &Expr, items: &[SelectItem]) -> Result<Option<Expr>> {
                 true => Ok(Some(expr.clone())),
                 false => {
                     let sentence = format!("position {position} of GROUP BY is that of a constant");
-                    Err(wrong::error(Fault::NotSupported, sentence + "; expected a column"))
+                    Err(errors::error(Fault::NotSupported, sentence + "; expected a column"))
                 }
             }
         }
         // An asterisk has as many columns as its tables.
         Some(_) => {
             let sentence = "a position in ROLLUP, CUBE or GROUPING SETS is not counted behind *";
-            Err(wrong::error(Fault::NotSupported, sentence))
+            Err(errors::error(Fault::NotSupported, sentence))
         }
         None => {
             let sentence = format!("GROUP BY position {position} is not in the select list");
-            Err(wrong::error(Fault::Position, sentence))
+            Err(errors::error(Fault::Position, sentence))
         }
     }
 }
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_position_is_the_expression_that_stands_there() {
-        for (said_, meant) in [
+        for (said, meant) in [
             (
                 "SELECT a + 1 AS b, c, count(*) FROM t GROUP BY ROLLUP (1, c)",
                 "SELECT a + 1 AS b, c, count(*) FROM t GROUP BY ROLLUP (a + 1, c)",
@@ -108,19 +108,19 @@ mod tests {
             ),
             ("SELECT a FROM t GROUP BY 1", "SELECT a FROM t GROUP BY 1"),
         ] {
-            check_by(said, said_, meant);
+            check_by(rewrite, said, meant);
         }
     }
 
     #[test]
     fn positions_beyond_the_list_are_refused() {
-        for said_ in [
+        for said in [
             "SELECT a FROM t GROUP BY ROLLUP (2)",
             "SELECT a FROM t GROUP BY CUBE (0)",
             "SELECT 1 AS a FROM t GROUP BY ROLLUP (1)",
             "SELECT * FROM t GROUP BY ROLLUP (1)",
         ] {
-            is_refused_by(said, said_);
+            is_refused_by(rewrite, said);
         }
     }
 }

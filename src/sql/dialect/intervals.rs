@@ -15,7 +15,7 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, FunctionArguments};
 
 use super::ast_nodes::{call, number};
-use super::calendar::answered;
+use super::calendar::map_constants;
 use crate::error::Fault;
 use crate::rules::calendar::DAY_US;
 use crate::sql::errors;
@@ -38,9 +38,9 @@ pub fn register(session: &SessionContext) {
 /// gives an argument twice or by another name.
 pub fn made(called: &Expr) -> Option<Expr> {
     let Expr::Function(function) = called else { return None };
-    let is_made = function.name.to_string().eq_ignore_ascii_case(MakeInterval::NAME);
+    let is_make_interval = function.name.to_string().eq_ignore_ascii_case(MakeInterval::NAME);
     let FunctionArguments::List(given) = &function.args else { return None };
-    if !is_made || given.args.len() > MakeInterval::PARTS.len() {
+    if !is_make_interval || given.args.len() > MakeInterval::PARTS.len() {
         return None;
     }
     let mut parts = [const { None }; MakeInterval::PARTS.len()];
@@ -63,7 +63,7 @@ pub fn made(called: &Expr) -> Option<Expr> {
 }
 
 fn out_of_range() -> DataFusionError {
-    wrong::error(Fault::OutOfRange, "interval out of range")
+    errors::error(Fault::OutOfRange, "interval out of range")
 }
 
 /// An interval of its parts.
@@ -106,7 +106,7 @@ impl ScalarUDFImpl for MakeInterval {
             made.ok_or_else(out_of_range).map(Some)
         });
         let intervals = intervals.collect::<Result<IntervalMonthDayNanoArray>>()?;
-        answered(&args.args, &intervals)
+        map_constants(&args.args, &intervals)
     }
 }
 
@@ -165,7 +165,7 @@ impl ScalarUDFImpl for Justify {
             [DataType::Interval(_) | DataType::Null] => Ok(vec![INTERVAL]),
             _ => {
                 let sentence = format!("{} takes an interval", self.name());
-                Err(wrong::error(Fault::UnknownFunction, sentence))
+                Err(errors::error(Fault::UnknownFunction, sentence))
             }
         }
     }
@@ -195,7 +195,7 @@ impl ScalarUDFImpl for Justify {
                 intervals.map(|of| of.map(each).transpose()).collect::<Result<_>>()?
             }
         };
-        answered(&args.args, &intervals)
+        map_constants(&args.args, &intervals)
     }
 }
 
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn is_made(said: &str, expected: Option<&str>) {
+    fn is_make_interval(said: &str, expected: Option<&str>) {
         let mut parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(said).unwrap();
         let called = parser.parse_expr().unwrap();
         assert_eq!(made(&called).map(|call| call.to_string()).as_deref(), expected, "{said}");
@@ -272,13 +272,13 @@ mod tests {
 
     #[test]
     fn parts_have_names_and_places() {
-        is_made("make_interval(1, 2)", Some("make_interval(1, 2, 0, 0, 0, 0, 0)"));
-        is_made(
+        is_make_interval("make_interval(1, 2)", Some("make_interval(1, 2, 0, 0, 0, 0, 0)"));
+        is_make_interval(
             "make_interval(days => 1, secs => 1.5)",
             Some("make_interval(0, 0, 0, 1, 0, 0, 1.5)"),
         );
-        is_made("make_interval(1, years => 2)", None);
-        is_made("make_interval(fortnights => 2)", None);
-        is_made("make_date(1, 2, 3)", None);
+        is_make_interval("make_interval(1, years => 2)", None);
+        is_make_interval("make_interval(fortnights => 2)", None);
+        is_make_interval("make_date(1, 2, 3)", None);
     }
 }

@@ -28,19 +28,19 @@ use crate::error::Fault;
 use crate::functions::instants::RoundToDigits;
 
 /// Every question means what it means to PostgreSQL.
-pub fn as_meant(statement: &mut Statement) {
-    rewrite(statement, &mut Meaning);
+pub fn apply_postgres_semantics(statement: &mut Statement) {
+    rewrite(statement, &mut PostgresSemantics);
 }
 
 /// What PostgreSQL has and the engine has not is said by what it has.
 ///
 /// # Errors
 /// Where it cannot be said so.
-pub fn completed(statement: &mut Statement) -> Result<()> {
+pub fn rewrite_for_engine(statement: &mut Statement) -> Result<()> {
     let Statement::Statement(statement) = statement else { return Ok(()) };
-    clauses::said(statement)?;
-    grouping_sets::said(statement)?;
-    function_calls::said(statement)
+    clauses::rewrite(statement)?;
+    grouping_sets::rewrite(statement)?;
+    function_calls::rewrite(statement)
 }
 
 /// Functions of PostgreSQL that no other can be said by.
@@ -50,13 +50,13 @@ pub fn register(session: &SessionContext) {
 }
 
 /// What neither the engine nor a rewriting can answer.
-pub fn refused(sentence: impl Into<String>) -> DataFusionError {
+pub fn unsupported(sentence: impl Into<String>) -> DataFusionError {
     errors::error(Fault::NotSupported, sentence)
 }
 
 /// # Errors
 /// The one that broke a visit off.
-pub fn until_broken(walked: ControlFlow<DataFusionError>) -> Result<()> {
+pub fn into_result(walked: ControlFlow<DataFusionError>) -> Result<()> {
     match walked {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
@@ -72,9 +72,9 @@ pub fn rewrite(statement: &mut Statement, rules: &mut impl VisitorMut<Break = ()
     }
 }
 
-struct Meaning;
+struct PostgresSemantics;
 
-impl VisitorMut for Meaning {
+impl VisitorMut for PostgresSemantics {
     type Break = ();
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
@@ -150,7 +150,7 @@ impl VisitorMut for Meaning {
     }
 }
 
-/// Whether a value is one of a list (or none); `None` where the list is not spelled out.
+/// Whether a value is one of a list (or none); `None` where the list is not to_sql out.
 fn one_of(left: &Expr, list: &Expr, negated: bool) -> Option<Expr> {
     let list = match list {
         Expr::Nested(inner) => return one_of(left, inner, negated),
@@ -298,7 +298,7 @@ mod tests {
     #[track_caller]
     fn check(said: &str, meant: &str) {
         let mut statement = DFParser::parse_sql(said).unwrap().remove(0).unwrap();
-        as_meant(&mut statement);
+        apply_postgres_semantics(&mut statement);
         assert_eq!(statement.to_string(), meant, "{said}");
     }
 

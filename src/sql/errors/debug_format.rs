@@ -10,7 +10,7 @@ use super::error;
 use crate::error::Fault;
 
 /// What the text begins with that a filter keeps.
-pub const OF_FILTER: &str = "Error evaluating filter predicate: ";
+pub const FILTER_PREFIX: &str = "Error evaluating filter predicate: ";
 
 const FAULTS: [Fault; 20] = [
     Fault::Syntax,

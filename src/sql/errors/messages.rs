@@ -6,18 +6,18 @@ use crate::error::{Fault, QueryError};
 
 /// The sentence for what the engine says, where it is known.
 pub fn known(words: &str) -> Option<QueryError> {
-    if let Some(wrong) = of_signatures(words).or_else(|| of_expression(words)) {
+    if let Some(wrong) = signature_error(words).or_else(|| regex_error(words)) {
         return Some(wrong);
     }
     PHRASES.iter().find_map(|Phrase(pattern, fault, sentence)| {
-        let found = captured(pattern, words)?;
-        Some(QueryError::new(*fault, filled(sentence, &found)))
+        let found = capture(pattern, words)?;
+        Some(QueryError::new(*fault, fill_placeholders(sentence, &found)))
     })
 }
 
 /// A function with several signatures tells of each why it does not fit.
-fn of_signatures(words: &str) -> Option<QueryError> {
-    let found = captured("Function '{}' failed to match any signature, errors: {}", words)?;
+fn signature_error(words: &str) -> Option<QueryError> {
+    let found = capture("Function '{}' failed to match any signature, errors: {}", words)?;
     let (function, errors) = (found[0], found[1]);
     let requires = format!("Function '{function}' requires ");
     let mut given = None;
@@ -54,7 +54,7 @@ fn of_signatures(words: &str) -> Option<QueryError> {
 }
 
 /// Parsers of regular expressions draw what is wrong, and say it last.
-fn of_expression(words: &str) -> Option<QueryError> {
+fn regex_error(words: &str) -> Option<QueryError> {
     if !words.contains("regex parse error:") {
         return None;
     }
@@ -66,7 +66,7 @@ fn of_expression(words: &str) -> Option<QueryError> {
 }
 
 /// What stands at each `{}` of a pattern; the last one takes as much as there is.
-pub fn captured<'a>(pattern: &str, words: &'a str) -> Option<Vec<&'a str>> {
+pub fn capture<'a>(pattern: &str, words: &'a str) -> Option<Vec<&'a str>> {
     let mut parts = pattern.split("{}");
     let mut rest = words.strip_prefix(parts.next()?)?;
     let mut found = Vec::new();
@@ -83,8 +83,8 @@ pub fn captured<'a>(pattern: &str, words: &'a str) -> Option<Vec<&'a str>> {
     rest.is_empty().then_some(found)
 }
 
-/// The sentence with what was captured in place of its numbers.
-fn filled(sentence: &str, found: &[&str]) -> String {
+/// The sentence with what was capture in place of its numbers.
+fn fill_placeholders(sentence: &str, found: &[&str]) -> String {
     let mut said = String::new();
     let mut rest = sentence;
     while let Some((before, after)) = rest.split_once('{') {

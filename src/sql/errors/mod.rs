@@ -21,7 +21,7 @@ use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::parser::ParserError;
 use parquet::errors::ParquetError;
 
-pub use self::unknown_names::with_names;
+pub use self::unknown_names::with_suggestions;
 use self::wording::{is_code, is_plain, plain, with_small_letter};
 use super::limits::Limits;
 use crate::error::{Error, Fault, QueryError};
@@ -32,20 +32,20 @@ pub fn error(fault: Fault, sentence: impl Into<String>) -> DataFusionError {
 }
 
 /// What is wrong with a question that could not be planned or answered.
-pub fn asked_wrongly(error: DataFusionError) -> Error {
-    told(error, |wanted| {
+pub fn query_error(error: DataFusionError) -> Error {
+    translate(error, |wanted| {
         Error::Limit(format!("the query needs more memory than there is: {wanted}"))
     })
 }
 
-/// As [`asked_wrongly`], of a question with limits.
-pub fn failed_within(error: DataFusionError, limits: &Limits) -> Error {
-    told(error, |wanted| limits.out_of_memory(wanted))
+/// As [`query_error`], of a question with limits.
+pub fn query_error_within(error: DataFusionError, limits: &Limits) -> Error {
+    translate(error, |wanted| limits.out_of_memory(wanted))
 }
 
-fn told(error: DataFusionError, out_of_memory: impl FnOnce(&str) -> Error) -> Error {
+fn translate(error: DataFusionError, out_of_memory: impl FnOnce(&str) -> Error) -> Error {
     tracing::debug!(%error, "a question failed");
-    let cause = match lost_a_column(&error) {
+    let cause = match lost_column(&error) {
         true => Cause::Question(unknown_names::cannot_refer()),
         false => cause(error.find_root()),
     };
@@ -62,14 +62,14 @@ fn told(error: DataFusionError, out_of_memory: impl FnOnce(&str) -> Error) -> Er
 }
 
 /// Whether a rule of the optimizer does not find a column that planning has found.
-fn lost_a_column(error: &DataFusionError) -> bool {
+fn lost_column(error: &DataFusionError) -> bool {
     match error {
         DataFusionError::Context(words, within) => {
             let is_of_rule = words.starts_with("Optimizer rule ");
             let is_of_columns = matches!(within.find_root(), DataFusionError::SchemaError(..));
-            (is_of_rule && is_of_columns) || lost_a_column(within)
+            (is_of_rule && is_of_columns) || lost_column(within)
         }
-        DataFusionError::Diagnostic(_, within) => lost_a_column(within),
+        DataFusionError::Diagnostic(_, within) => lost_column(within),
         _ => false,
     }
 }
@@ -93,13 +93,13 @@ fn file(found: impl Into<String>) -> Cause {
 fn cause(root: &DataFusionError) -> Cause {
     use DataFusionError as E;
     match root {
-        E::ArrowError(wrong, _) => of_arrow(wrong),
-        E::ParquetError(wrong) => of_parquet(wrong),
+        E::ArrowError(wrong, _) => arrow_cause(wrong),
+        E::ParquetError(wrong) => parquet_cause(wrong),
         E::ObjectStore(wrong) => file(system_error(wrong.as_ref())),
         E::IoError(wrong) => file(wrong.to_string()),
         E::SQL(wrong, _) => Cause::Question(match &**wrong {
             ParserError::ParserError(words) | ParserError::TokenizerError(words) => {
-                of_syntax(words)
+                syntax_error(words)
             }
             ParserError::RecursionLimitExceeded => {
                 QueryError::new(Fault::Syntax, "the statement nests too deep")
@@ -108,17 +108,17 @@ fn cause(root: &DataFusionError) -> Cause {
         E::NotImplemented(words) => Cause::Question(not_supported(words)),
         E::Internal(words) => {
             let known = messages::known(&plain(words)).filter(|wrong| is_plain(&wrong.sentence));
-            Cause::Question(known.unwrap_or_else(cannot_carry_out))
+            Cause::Question(known.unwrap_or_else(unexplained))
         }
-        E::SchemaError(wrong, _) => Cause::Question(unknown_names::of_columns(wrong)),
+        E::SchemaError(wrong, _) => Cause::Question(unknown_names::schema_error(wrong)),
         E::Plan(words)
         | E::Execution(words)
         | E::Configuration(words)
         | E::Substrait(words)
-        | E::Ffi(words) => Cause::Question(of_words(&plain(words))),
+        | E::Ffi(words) => Cause::Question(error_from_message(&plain(words))),
         E::ExecutionJoin(_) => Cause::Bug,
-        E::ResourcesExhausted(words) => Cause::Memory(wanted(words)),
-        E::External(other) => of_other(other.as_ref()),
+        E::ResourcesExhausted(words) => Cause::Memory(memory_purpose(words)),
+        E::External(other) => external_cause(other.as_ref()),
         E::Context(_, error) | E::Diagnostic(_, error) => cause(error),
         E::Shared(error) => cause(error),
         E::Collection(errors) => {
@@ -127,7 +127,7 @@ fn cause(root: &DataFusionError) -> Cause {
     }
 }
 
-fn of_other(other: &(dyn std::error::Error + Send + Sync + 'static)) -> Cause {
+fn external_cause(other: &(dyn std::error::Error + Send + Sync + 'static)) -> Cause {
     if let Some(wrong) = other.downcast_ref::<QueryError>() {
         return Cause::Question(wrong.clone());
     }
@@ -135,10 +135,10 @@ fn of_other(other: &(dyn std::error::Error + Send + Sync + 'static)) -> Cause {
         return cause(error.find_root());
     }
     if let Some(error) = other.downcast_ref::<ArrowError>() {
-        return of_arrow(error);
+        return arrow_cause(error);
     }
     if let Some(error) = other.downcast_ref::<ParquetError>() {
-        return of_parquet(error);
+        return parquet_cause(error);
     }
     if let Some(error) = other.downcast_ref::<std::io::Error>() {
         return file(error.to_string());
@@ -152,23 +152,23 @@ fn of_other(other: &(dyn std::error::Error + Send + Sync + 'static)) -> Cause {
             Cause::Question(QueryError::new(Fault::Other, sentence.clone()))
         }
         Some(Error::Interrupted | Error::Busy(_)) | None => {
-            Cause::Question(of_words(&plain(&other.to_string())))
+            Cause::Question(error_from_message(&plain(&other.to_string())))
         }
     }
 }
 
-fn of_arrow(wrong: &ArrowError) -> Cause {
+fn arrow_cause(wrong: &ArrowError) -> Cause {
     use ArrowError as A;
     Cause::Question(match wrong {
         A::DivideByZero => division_by_zero(),
         A::ArithmeticOverflow(words) => {
-            QueryError { fault: Fault::OutOfRange, ..of_words(&plain(words)) }
+            QueryError { fault: Fault::OutOfRange, ..error_from_message(&plain(words)) }
         }
         A::DictionaryKeyOverflowError | A::RunEndIndexOverflowError | A::OffsetOverflowError(_) => {
             let sentence = "the values of a column are too long together; expected fewer at once";
             QueryError::new(Fault::OutOfRange, sentence)
         }
-        A::CastError(words) | A::ParseError(words) => match of_words(&plain(words)) {
+        A::CastError(words) | A::ParseError(words) => match error_from_message(&plain(words)) {
             wrong @ QueryError { fault: Fault::OutOfRange, .. } => wrong,
             wrong => QueryError { fault: Fault::Value, ..wrong },
         },
@@ -180,27 +180,27 @@ fn of_arrow(wrong: &ArrowError) -> Cause {
         | A::JsonError(words)
         | A::AvroError(words)
         | A::IpcError(words)
-        | A::CDataInterface(words) => match words.strip_prefix(debug_format::OF_FILTER) {
-            Some(printed) => return of_filter(printed),
-            None => of_words(&plain(words)),
+        | A::CDataInterface(words) => match words.strip_prefix(debug_format::FILTER_PREFIX) {
+            Some(printed) => return filter_cause(printed),
+            None => error_from_message(&plain(words)),
         },
-        A::ParquetError(words) => match words.contains(debug_format::OF_FILTER) {
-            true => return of_parquet(&ParquetError::ArrowError(words.clone())),
+        A::ParquetError(words) => match words.contains(debug_format::FILTER_PREFIX) {
+            true => return parquet_cause(&ParquetError::ArrowError(words.clone())),
             false => return file("it is damaged"),
         },
         A::IoError(_, error) => return file(error.to_string()),
-        A::MemoryError(words) => return Cause::Memory(wanted(words)),
-        A::ExternalError(other) => return of_other(other.as_ref()),
+        A::MemoryError(words) => return Cause::Memory(memory_purpose(words)),
+        A::ExternalError(other) => return external_cause(other.as_ref()),
     })
 }
 
 /// A filter that reads while it filters fails as if the file did.
-fn of_parquet(wrong: &ParquetError) -> Cause {
+fn parquet_cause(wrong: &ParquetError) -> Cause {
     match wrong {
-        ParquetError::External(other) => of_other(other.as_ref()),
+        ParquetError::External(other) => external_cause(other.as_ref()),
         ParquetError::General(words) | ParquetError::ArrowError(words) => {
-            match words.split_once(debug_format::OF_FILTER) {
-                Some((_, printed)) => of_filter(printed),
+            match words.split_once(debug_format::FILTER_PREFIX) {
+                Some((_, printed)) => filter_cause(printed),
                 None => file("it is damaged"),
             }
         }
@@ -208,10 +208,10 @@ fn of_parquet(wrong: &ParquetError) -> Cause {
     }
 }
 
-fn of_filter(printed: &str) -> Cause {
+fn filter_cause(printed: &str) -> Cause {
     match debug_format::read(printed) {
         Some(error) => cause(error.find_root()),
-        None => Cause::Question(cannot_carry_out()),
+        None => Cause::Question(unexplained()),
     }
 }
 
@@ -228,8 +228,8 @@ fn system_error(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 /// What is told by words alone.
-fn of_words(words: &str) -> QueryError {
-    if let Some(wrong) = unknown_names::of_function(words) {
+fn error_from_message(words: &str) -> QueryError {
+    if let Some(wrong) = unknown_names::unknown_function(words) {
         return wrong;
     }
     let quoted = |before: &str, after: &str| {
@@ -245,11 +245,11 @@ fn of_words(words: &str) -> QueryError {
         return QueryError::new(Fault::UnknownFunction, sentence);
     }
     if let Some(name) = quoted("Placeholder '", " was not provided") {
-        return no_value(name);
+        return missing_value(name);
     }
     if let Some(name) = words.strip_prefix("No value found for placeholder with ") {
         let name = name.trim_start_matches("name ").trim_start_matches("id ");
-        return no_value(name);
+        return missing_value(name);
     }
     if words.starts_with("Divide by zero") {
         return division_by_zero();
@@ -259,7 +259,7 @@ fn of_words(words: &str) -> QueryError {
         let said = sql_types::in_sql(&words.replace('\n', " "));
         // Steps of a plan are in quotes, as what a person wrote may be.
         if !is_plain(&said) || words.starts_with("Plan: [") {
-            return cannot_carry_out();
+            return unexplained();
         }
         let fault = match () {
             () if words.contains("verflow") || words.contains("out of range") => Fault::OutOfRange,
@@ -272,7 +272,7 @@ fn of_words(words: &str) -> QueryError {
 }
 
 /// What the engine has no words of ours for.
-fn cannot_carry_out() -> QueryError {
+fn unexplained() -> QueryError {
     let sentence = "the SQL engine cannot carry out this statement; say it in another way, or in \
         several steps by WITH";
     QueryError::new(Fault::NotSupported, sentence)
@@ -290,7 +290,7 @@ fn not_supported(words: &str) -> QueryError {
         let sentence = format!("not supported: {}; say it in another way", node.to_uppercase());
         return QueryError::new(Fault::NotSupported, sentence);
     }
-    match of_words(&words) {
+    match error_from_message(&words) {
         QueryError { fault: Fault::NotSupported, sentence } => {
             QueryError::new(Fault::NotSupported, sentence)
         }
@@ -301,7 +301,7 @@ fn not_supported(words: &str) -> QueryError {
 }
 
 /// What memory was wanted for, in the engine's words where they are ours.
-fn wanted(words: &str) -> String {
+fn memory_purpose(words: &str) -> String {
     let words = plain(words);
     match is_plain(&words) && !words.contains('[') {
         true => words,
@@ -310,13 +310,13 @@ fn wanted(words: &str) -> String {
 }
 
 /// A parameter without a value.
-pub fn no_value(name: &str) -> QueryError {
+pub fn missing_value(name: &str) -> QueryError {
     let name = name.trim_start_matches('$');
     QueryError::new(Fault::Parameter, format!("no value is given for ${name}"))
 }
 
 /// What is wrong with the value of a parameter.
-pub fn of_parameter(name: &str, error: Error) -> QueryError {
+pub fn parameter_error(name: &str, error: Error) -> QueryError {
     let name = name.trim_start_matches('$');
     let fault = match &error {
         Error::Query(wrong) => wrong.fault,
@@ -330,13 +330,13 @@ fn division_by_zero() -> QueryError {
 }
 
 /// `Expected: an expression, found: FROM at Line: 1, Column: 8` in the words of a person.
-fn of_syntax(words: &str) -> QueryError {
+fn syntax_error(words: &str) -> QueryError {
     let words = words
         .replace("Expected: ", "expected ")
         .replace(", found: ", ", found ")
         .replace(" at Line: ", " at line ")
         .replace(", Column: ", ", column ");
-    if let Some(found) = messages::captured("No infix parser for token {} at {}", &words) {
+    if let Some(found) = messages::capture("No infix parser for token {} at {}", &words) {
         let sentence = format!("not SQL: the operator at {} is not known", found[1]);
         return QueryError::new(Fault::Syntax, sentence);
     }
@@ -348,7 +348,7 @@ fn of_syntax(words: &str) -> QueryError {
 }
 
 /// Where in its text a question is wrong; `None` where it was not read from one.
-pub fn place_of(failed: &DataFusionError) -> Option<Location> {
+pub fn error_location(failed: &DataFusionError) -> Option<Location> {
     if let Some(span) = failed.diagnostic().and_then(|diagnostic| diagnostic.span) {
         return Some(span.start).filter(|start| start.line > 0);
     }

@@ -5,7 +5,7 @@ use datafusion::common::{Column, SchemaError};
 use super::*;
 
 fn asked(error: DataFusionError) -> Error {
-    asked_wrongly(error)
+    query_error(error)
 }
 
 #[track_caller]
@@ -51,7 +51,7 @@ fn the_engines_errors_are_sentences_of_a_kind() {
     check(divided, Fault::DivisionByZero, "division by zero");
     check(plan("Interesting, and new to us"), Fault::Other, "interesting, and new to us");
     let steps = "Plan: [\"SortExec: expr=[a@0]\"] does not satisfy order requirements: [a@0]";
-    check(plan(steps), Fault::NotSupported, &cannot_carry_out().sentence);
+    check(plan(steps), Fault::NotSupported, &unexplained().sentence);
     let lost = SchemaError::FieldNotFound {
         field: Box::new(Column::from_name("a")),
         valid_fields: Vec::new(),
@@ -231,7 +231,7 @@ fn what_a_question_brought_about_is_no_bug_of_ours_and_what_we_promised_is() {
 
 /// What a filter that reads while it filters makes of an error.
 fn of_filter(error: &DataFusionError) -> DataFusionError {
-    let words = format!("{}{error:?}", debugged::OF_FILTER);
+    let words = format!("{}{error:?}", debug_format::FILTER_PREFIX);
     let wrong = ParquetError::External(Box::new(ArrowError::ComputeError(words)));
     DataFusionError::ParquetError(Box::new(wrong))
 }
@@ -245,6 +245,6 @@ fn what_is_wrong_in_a_filter_is_told_as_elsewhere() {
     check(of_filter(&divided), Fault::DivisionByZero, "division by zero");
     check(of_filter(&error(Fault::Value, "a \"b\"")), Fault::Value, "a \"b\"");
     let hungry = DataFusionError::ResourcesExhausted("lpad would make more than 64 MiB".into());
-    let told = failed_within(of_filter(&hungry), &Limits::default()).sentence();
+    let told = query_error_within(of_filter(&hungry), &Limits::default()).sentence();
     assert!(told.contains("--sql-memory") && told.ends_with("lpad would make more than 64 MiB"));
 }

@@ -6,15 +6,15 @@ use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
 
 use super::super::database::{CATALOG, SCHEMA};
-use super::of_words;
+use super::error_from_message;
 use super::wording::plain;
 use crate::error::{Fault, QueryError};
 
-pub fn of_columns(wrong: &SchemaError) -> QueryError {
+pub fn schema_error(wrong: &SchemaError) -> QueryError {
     let name = |column: &Column| column.quoted_flat_name();
     match wrong {
         // A name that the engine made while it took a subquery apart.
-        SchemaError::FieldNotFound { field, .. } if is_made(field) => cannot_refer(),
+        SchemaError::FieldNotFound { field, .. } if is_generated(field) => cannot_refer(),
         SchemaError::FieldNotFound { field, valid_fields } => {
             let known: Vec<_> = valid_fields.iter().map(|field| field.name().to_owned()).collect();
             let sentence = match nearest(field.name(), &known) {
@@ -49,13 +49,13 @@ pub fn cannot_refer() -> QueryError {
     QueryError::new(Fault::NotSupported, sentence)
 }
 
-fn is_made(column: &Column) -> bool {
+fn is_generated(column: &Column) -> bool {
     let table = column.relation.as_ref().map(|table| table.table());
     table.is_some_and(|table| table.starts_with("__"))
 }
 
 /// A function that is not there, and the one that was probably meant.
-pub fn of_function(words: &str) -> Option<QueryError> {
+pub fn unknown_function(words: &str) -> Option<QueryError> {
     let (name, rest) = words.strip_prefix("Invalid function '")?.split_once('\'')?;
     let remedy = REMEDIES.iter().find(|(known, _)| *known == name).map(|(_, remedy)| *remedy);
     let nearest = rest.split('\'').nth(1).filter(|nearest| *nearest != name);
@@ -113,10 +113,10 @@ fn nearest<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
 }
 
 /// Tells of a table or table function that is not there which ones are; other errors stay as they are.
-pub fn with_names(error: DataFusionError, session: &SessionContext) -> DataFusionError {
+pub fn with_suggestions(error: DataFusionError, session: &SessionContext) -> DataFusionError {
     let DataFusionError::Plan(words) = error.find_root() else { return error };
     let words = plain(words);
-    let unknown = of_words(&words);
+    let unknown = error_from_message(&words);
     let name = words.split('\'').nth(1).map(short).unwrap_or_default().to_owned();
     let is_function = match unknown.fault {
         Fault::UnknownTable => false,
@@ -196,7 +196,8 @@ mod tests {
 
     #[test]
     fn a_function_that_is_not_here_has_a_remedy() {
-        let sentence = |words| of_function(words).map(|wrong| wrong.sentence).unwrap_or_default();
+        let sentence =
+            |words| unknown_function(words).map(|wrong| wrong.sentence).unwrap_or_default();
         assert!(sentence("Invalid function 'json_agg'.\nDid you mean 'x'?").contains("array_agg"));
         assert!(sentence("Invalid function 'rank'.\nDid you mean 'rank'?").contains("OVER (…)"));
         assert_eq!(

@@ -7,7 +7,7 @@ use datafusion::error::Result;
 use datafusion::logical_expr::Expr;
 use datafusion::scalar::ScalarValue;
 
-use super::Kind;
+use super::TableFunctionKind;
 use crate::engine::query_files::{day, instant};
 use crate::engine::{Tables, first_day_to_read};
 use crate::functions::instants::instant_us;
@@ -34,19 +34,19 @@ pub struct Call {
 impl Call {
     /// # Errors
     /// Names the argument that is none, and what was expected.
-    pub fn read(kind: Kind, arguments: &[Expr], tables: &Tables) -> Result<Self> {
+    pub fn read(kind: TableFunctionKind, arguments: &[Expr], tables: &Tables) -> Result<Self> {
         let (bucket, rest) = match (kind, arguments) {
-            (Kind::UptimeBy, [bucket, rest @ ..]) => match bucket_of(bucket) {
+            (TableFunctionKind::UptimeBy, [bucket, rest @ ..]) => match parse_bucket(bucket) {
                 Ok(bucket) => (Some(bucket), rest),
                 Err(what) => return wrong(kind, format!("bucket: {what}")),
             },
-            (Kind::UptimeBy, []) => {
+            (TableFunctionKind::UptimeBy, []) => {
                 return wrong(kind, "expected a bucket like 'day' or '5 minutes'");
             }
             (_, arguments) => (None, arguments),
         };
         // Options alone leave the range to be the usual one.
-        let is_options = |first: &Expr| word(first).is_ok_and(|text| text.contains('='));
+        let is_options = |first: &Expr| constant_text(first).is_ok_and(|text| text.contains('='));
         let (range, rest) = match rest {
             [] => (None, rest),
             [first, ..] if is_options(first) => (None, rest),
@@ -54,11 +54,11 @@ impl Call {
             [_] => return wrong(kind, "expected two instants, from and to"),
         };
         let (range, days) = match range {
-            Some(range) => of_range(kind, range, tables)?,
-            None => usual_range(kind, tables)?,
+            Some(range) => parse_range(kind, range, tables)?,
+            None => default_range(kind, tables)?,
         };
         if let Some(bucket) = bucket {
-            few_enough(kind, bucket, &range, &tables.zone_rules)?;
+            check_bucket_count(kind, bucket, &range, &tables.zone_rules)?;
         }
         let mut call = Self { bucket, ..Self::over(range, days) };
         let mut given = Vec::new();
@@ -78,7 +78,7 @@ impl Call {
     /// One that nobody asks, for the columns of any.
     pub fn any(tables: &Tables) -> Self {
         let bucket = Some(Bucket::DAY);
-        let (range, days) = of_span(Window::LONGEST.before(0), tables);
+        let (range, days) = range_and_days(Window::LONGEST.before(0), tables);
         Self { bucket, ..Self::over(range, days) }
     }
 
@@ -90,37 +90,37 @@ impl Call {
     /// Takes an argument after the range: options in one text, or the one that has no name.
     fn take(
         &mut self,
-        kind: Kind,
+        kind: TableFunctionKind,
         argument: &Expr,
         given: &mut Vec<String>,
     ) -> std::result::Result<(), String> {
         if let Expr::Literal(value, _) = argument
-            && kind == Kind::Incidents
+            && kind == TableFunctionKind::Incidents
             && matches!(value.data_type(), DataType::Interval(_))
         {
             let interval_us = interval_us(value).ok_or_else(|| {
                 format!(
                     "min_duration: {} is not a positive interval of days and hours",
-                    shown(value)
+                    display_value(value)
                 )
             })?;
             self.min_downtime_us = interval_us;
             return once("min_duration", given);
         }
-        let text = word(argument)?;
+        let text = constant_text(argument)?;
         if text.contains('=') {
             return text.split(',').try_for_each(|option| self.set(kind, option, given));
         }
         match kind {
-            Kind::UptimeBy => self.set(kind, &format!("time_zone={text}"), given),
-            Kind::Incidents => self.set(kind, &format!("min_duration={text}"), given),
+            TableFunctionKind::UptimeBy => self.set(kind, &format!("time_zone={text}"), given),
+            TableFunctionKind::Incidents => self.set(kind, &format!("min_duration={text}"), given),
             _ => Err(format!("{text:?} is not a list of options like 'max_gap=2h,scope=day'")),
         }
     }
 
     fn set(
         &mut self,
-        kind: Kind,
+        kind: TableFunctionKind,
         option: &str,
         given: &mut Vec<String>,
     ) -> std::result::Result<(), String> {
@@ -129,20 +129,20 @@ impl Call {
             .ok_or_else(|| format!("{option:?} is not an option like max_gap=2h"))?;
         let (name, text) = (name.trim(), text.trim());
         let of_name = |what: String| format!("{name}: {what}");
-        if kind.not_taken().contains(&name) {
-            return Err(format!("{name} says nothing here; expected {}", taken(kind)));
+        if kind.unsupported_options().contains(&name) {
+            return Err(format!("{name} says nothing here; expected {}", option_names(kind)));
         }
         once(name, given)?;
         match (kind, name) {
-            (Kind::UptimeBy, "time_zone") => {
+            (TableFunctionKind::UptimeBy, "time_zone") => {
                 self.time_zone = Some(time_zone(text).map_err(of_name)?);
             }
-            (Kind::Incidents, "min_duration") => {
+            (TableFunctionKind::Incidents, "min_duration") => {
                 self.min_downtime_us = duration_us(text).map_err(of_name)?;
             }
             _ => {
                 if !set_option(&mut self.options, name, text).map_err(of_name)? {
-                    return Err(format!("{name:?} is not one of {}", taken(kind)));
+                    return Err(format!("{name:?} is not one of {}", option_names(kind)));
                 }
             }
         }
@@ -160,30 +160,30 @@ fn once(name: &str, given: &mut Vec<String>) -> std::result::Result<(), String> 
 }
 
 /// Names of the options that a function takes.
-fn taken(kind: Kind) -> String {
+fn option_names(kind: TableFunctionKind) -> String {
     let own = match kind {
-        Kind::UptimeBy => Some("time_zone"),
-        Kind::Incidents => Some("min_duration"),
+        TableFunctionKind::UptimeBy => Some("time_zone"),
+        TableFunctionKind::Incidents => Some("min_duration"),
         _ => None,
     };
-    let shared = OPTIONS.into_iter().filter(|name| !kind.not_taken().contains(name));
+    let shared = OPTIONS.into_iter().filter(|name| !kind.unsupported_options().contains(name));
     shared.chain(own).collect::<Vec<_>>().join(", ")
 }
 
 /// A bucket as a text or an interval.
-fn bucket_of(expr: &Expr) -> std::result::Result<Bucket, String> {
-    let Expr::Literal(value, _) = expr else { return Bucket::parse(&word(expr)?) };
+fn parse_bucket(expr: &Expr) -> std::result::Result<Bucket, String> {
+    let Expr::Literal(value, _) = expr else { return Bucket::parse(&constant_text(expr)?) };
     match value {
         ScalarValue::IntervalMonthDayNano(Some(length)) => {
             let days_us = i64::from(length.days).saturating_mul(DAY_US);
             let time_us = days_us.saturating_add(length.nanoseconds / 1000);
             Bucket::new(i64::from(length.months), time_us)
-                .map_err(|what| format!("{} {what}", shown(value)))
+                .map_err(|what| format!("{} {what}", display_value(value)))
         }
         ScalarValue::DurationMicrosecond(Some(time_us)) => {
-            Bucket::new(0, *time_us).map_err(|what| format!("{} {what}", shown(value)))
+            Bucket::new(0, *time_us).map_err(|what| format!("{} {what}", display_value(value)))
         }
-        _ => Bucket::parse(&word(expr)?),
+        _ => Bucket::parse(&constant_text(expr)?),
     }
 }
 
@@ -192,8 +192,8 @@ const BUCKETS_MAX: i64 = 100_000;
 
 /// # Errors
 /// Where the range has too many buckets.
-fn few_enough(
-    kind: Kind,
+fn check_bucket_count(
+    kind: TableFunctionKind,
     bucket: Bucket,
     (from, to): &(Expr, Expr),
     zones: &ZoneRules,
@@ -217,14 +217,18 @@ fn few_enough(
 type RangeAndDays = ((Expr, Expr), (Expr, Expr));
 
 /// The week before the latest poll.
-fn usual_range(kind: Kind, tables: &Tables) -> Result<RangeAndDays> {
+fn default_range(kind: TableFunctionKind, tables: &Tables) -> Result<RangeAndDays> {
     match tables.latest_poll {
-        Some(to) => Ok(of_span(Window::LONGEST.before(to), tables)),
+        Some(to) => Ok(range_and_days(Window::LONGEST.before(to), tables)),
         None => wrong(kind, "there is no poll to look back from; expected from and to"),
     }
 }
 
-fn of_range(kind: Kind, range: (&Expr, &Expr), tables: &Tables) -> Result<RangeAndDays> {
+fn parse_range(
+    kind: TableFunctionKind,
+    range: (&Expr, &Expr),
+    tables: &Tables,
+) -> Result<RangeAndDays> {
     let known = |name: &str, expr: &Expr| match expr {
         Expr::Literal(value, _) => match instant_of(value, &tables.zone_rules) {
             Ok(at) => Ok(at),
@@ -243,10 +247,10 @@ fn of_range(kind: Kind, range: (&Expr, &Expr), tables: &Tables) -> Result<RangeA
             format!("from is more than {RANGE_DAYS_MAX} days before to, the limit"),
         );
     }
-    Ok(of_span(span, tables))
+    Ok(range_and_days(span, tables))
 }
 
-fn of_span(span: Span, tables: &Tables) -> RangeAndDays {
+fn range_and_days(span: Span, tables: &Tables) -> RangeAndDays {
     let (from, to) = (span.starts_at(), span.ends_at());
     let first_day = first_day_to_read(tables.days.iter().copied(), day_of(from));
     ((instant(from), instant(to)), (day(first_day), day(day_of(to))))
@@ -268,23 +272,23 @@ pub fn instant_of(value: &ScalarValue, zones: &ZoneRules) -> std::result::Result
     let is_time = matches!(value.data_type(), DataType::Timestamp(..) | DataType::Date32);
     match value.cast_to(&instant_type()) {
         Ok(ScalarValue::TimestampMicrosecond(Some(at), _)) if is_time => Ok(at),
-        _ => Err(format!("{} is not an instant like '2023-01-22 12:09:39'", shown(value))),
+        _ => Err(format!("{} is not an instant like '2023-01-22 12:09:39'", display_value(value))),
     }
 }
 
 /// A constant text.
-fn word(expr: &Expr) -> std::result::Result<String, String> {
+fn constant_text(expr: &Expr) -> std::result::Result<String, String> {
     match expr.clone().unalias_nested().data {
         Expr::Literal(value, _) => match value.try_as_str().flatten() {
             Some(text) => Ok(text.to_owned()),
-            None => Err(format!("{} is not a text", shown(&value))),
+            None => Err(format!("{} is not a text", display_value(&value))),
         },
         other => Err(format!("{other} is not a constant")),
     }
 }
 
 /// A value as a person writes it.
-fn shown(value: &ScalarValue) -> String {
+fn display_value(value: &ScalarValue) -> String {
     let text = value.to_array().map(|array| array_value_to_string(&array, 0));
     match text {
         Ok(Ok(text)) if !value.is_null() => text,
@@ -300,6 +304,6 @@ fn interval_us(value: &ScalarValue) -> Option<i64> {
     (interval.months == 0 && interval_us > 0).then_some(interval_us)
 }
 
-fn wrong<T>(kind: Kind, what: impl std::fmt::Display) -> Result<T> {
+fn wrong<T>(kind: TableFunctionKind, what: impl std::fmt::Display) -> Result<T> {
     plan_err!("{}: {what}", kind.name())
 }

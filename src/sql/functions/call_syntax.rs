@@ -22,13 +22,13 @@ use crate::sql::dialect::ast_nodes::{cast, null, text, text_of, type_named};
 /// # Errors
 /// Where an argument has no such name or is given twice, and where a function of TimescaleDB is not
 /// here; names what to use.
-pub fn as_called(statement: &mut Statement) -> Result<()> {
+pub fn rewrite_calls(statement: &mut Statement) -> Result<()> {
     match statement {
         Statement::Statement(statement) => match statement.visit(&mut Calls) {
             ControlFlow::Break(wrong) => Err(*wrong),
             ControlFlow::Continue(()) => Ok(()),
         },
-        Statement::Explain(explained) => as_called(&mut explained.statement),
+        Statement::Explain(explained) => rewrite_calls(&mut explained.statement),
         _ => Ok(()),
     }
 }
@@ -40,8 +40,10 @@ impl VisitorMut for Calls {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
         let called = match expr {
-            Expr::BinaryOp { left, op: BinaryOperator::Arrow, right } => behind_arrow(left, right),
-            Expr::Function(function) => named(function).map(|()| None),
+            Expr::BinaryOp { left, op: BinaryOperator::Arrow, right } => {
+                arrow_accessor(left, right)
+            }
+            Expr::Function(function) => place_named_arguments(function).map(|()| None),
             _ => Ok(None),
         };
         match called {
@@ -65,7 +67,7 @@ impl VisitorMut for Calls {
 }
 
 /// `heartbeats -> uptime()`, as `uptime(heartbeats)`.
-fn behind_arrow(left: &Expr, right: &Expr) -> Result<Option<Expr>> {
+fn arrow_accessor(left: &Expr, right: &Expr) -> Result<Option<Expr>> {
     let Expr::Function(function) = right else { return Ok(None) };
     let is_ours = documented(function).is_some();
     let FunctionArguments::List(list) = &function.args else { return Ok(None) };
@@ -84,7 +86,7 @@ const ALIASES: [(&str, &str); 2] =
     [("compact_state_agg", "state_agg"), ("timeline_agg", "state_agg")];
 
 /// Names of TimescaleDB that are not here, and what to use instead.
-const NOT_HERE: [(&str, &str); 10] = [
+const UNSUPPORTED: [(&str, &str); 10] = [
     ("into_int_values", "states are 'up', 'down' and 'unknown'; use into_values"),
     ("state_int_timeline", "states are 'up', 'down' and 'unknown'; use state_timeline"),
     (
@@ -113,9 +115,9 @@ fn documented(function: &Function) -> Option<&'static Documented> {
 }
 
 /// Puts the arguments of a call that have names into their places.
-fn named(function: &mut Function) -> Result<()> {
+fn place_named_arguments(function: &mut Function) -> Result<()> {
     let Some(mut name) = simple_name(&function.name) else { return Ok(()) };
-    if let Some((_, instead)) = NOT_HERE.into_iter().find(|(known, _)| *known == name) {
+    if let Some((_, instead)) = UNSUPPORTED.into_iter().find(|(known, _)| *known == name) {
         return plan_err!("there is no function {name}; {instead}");
     }
     let alias = ALIASES.into_iter().find(|(alias, _)| *alias == name);
@@ -131,7 +133,7 @@ fn named(function: &mut Function) -> Result<()> {
     let Some(documented) = documented(function) else { return Ok(()) };
     let FunctionArguments::List(list) = &mut function.args else { return Ok(()) };
     if list.args.iter().any(is_named) {
-        list.args = in_place(documented, std::mem::take(&mut list.args))?;
+        list.args = place_arguments(documented, std::mem::take(&mut list.args))?;
     }
     Ok(())
 }
@@ -143,7 +145,7 @@ fn is_named(argument: &FunctionArg) -> bool {
 /// The name and the value of an argument that has one.
 fn name_and_value(argument: FunctionArg) -> Option<(String, Expr)> {
     match argument {
-        FunctionArg::Named { name, arg: FunctionArgExpr::Expr(value), .. } => {
+        FunctionArg::NamedArguments { name, arg: FunctionArgExpr::Expr(value), .. } => {
             Some((name.value.to_lowercase(), value))
         }
         FunctionArg::ExprNamed {
@@ -155,7 +157,7 @@ fn name_and_value(argument: FunctionArg) -> Option<(String, Expr)> {
     }
 }
 
-fn in_place(of: &Documented, arguments: Vec<FunctionArg>) -> Result<Vec<FunctionArg>> {
+fn place_arguments(of: &Documented, arguments: Vec<FunctionArg>) -> Result<Vec<FunctionArg>> {
     let wrong = |what: String| plan_datafusion_err!("{}: {what}", of.signature());
     let mut places: Vec<Option<FunctionArg>> = Vec::new();
     let (mut options, mut has_names) = (Vec::new(), false);
@@ -179,7 +181,7 @@ fn in_place(of: &Documented, arguments: Vec<FunctionArg>) -> Result<Vec<Function
             options.push((name, value));
             continue;
         }
-        let Some(place) = place_of(of, &name) else {
+        let Some(place) = argument_position(of, &name) else {
             let mut known: Vec<_> = of.arguments.iter().map(|argument| argument.name).collect();
             if takes_options(of) {
                 known.extend(HOURS_OPTIONS);
@@ -215,7 +217,7 @@ fn takes_options(of: &Documented) -> bool {
 }
 
 /// The place of an argument by its name, or by the one that TimescaleDB has for it.
-fn place_of(of: &Documented, name: &str) -> Option<usize> {
+fn argument_position(of: &Documented, name: &str) -> Option<usize> {
     let meant = match (of.name, name) {
         ("time_bucket", "bucket_width") => "width",
         ("time_bucket", "ts") => "instant",

@@ -15,7 +15,7 @@ use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 
-use super::super::time_casts::texts_read;
+use super::super::time_casts::parse_time_text;
 use crate::rules::ZoneRules;
 
 /// What can be called in `FROM`.
@@ -41,14 +41,14 @@ pub trait Callable: fmt::Debug + Send + Sync {
 
 /// A callable as DataFusion knows it.
 #[derive(Debug)]
-pub struct Known(pub Arc<dyn Callable>);
+pub struct TableFunctionAdapter(pub Arc<dyn Callable>);
 
-impl TableFunctionImpl for Known {
+impl TableFunctionImpl for TableFunctionAdapter {
     fn call_with_args(&self, args: TableFunctionArgs) -> Result<Arc<dyn TableProvider>> {
         let (function, arguments) = (Arc::clone(&self.0), args.exprs());
-        let plan = if arguments.iter().any(is_open) {
+        let plan = if arguments.iter().any(is_deferred) {
             let schema = function.columns(arguments)?;
-            let node = Arc::new(OpenCall { function, arguments: arguments.to_vec(), schema });
+            let node = Arc::new(DeferredCall { function, arguments: arguments.to_vec(), schema });
             LogicalPlan::Extension(Extension { node })
         } else {
             function.plan(arguments)?
@@ -57,26 +57,26 @@ impl TableFunctionImpl for Known {
     }
 }
 
-fn is_open(argument: &Expr) -> bool {
+fn is_deferred(argument: &Expr) -> bool {
     let is_parameter = |part: &Expr| Ok(matches!(part, Expr::Placeholder(_)));
     argument.exists(is_parameter).unwrap_or(false)
 }
 
 #[derive(Clone, Debug)]
-struct OpenCall {
+struct DeferredCall {
     function: Arc<dyn Callable>,
     arguments: Vec<Expr>,
     schema: DFSchemaRef,
 }
 
-impl OpenCall {
+impl DeferredCall {
     fn plan(&self) -> Result<LogicalPlan> {
         let simplifier = ExprSimplifier::new(SimplifyContext::builder().build());
         let none = DFSchema::empty();
         let arguments = self.arguments.iter().map(|argument| {
             let argument = argument.clone().unalias_nested().data;
             let argument = simplifier.coerce(argument, &none)?;
-            simplifier.simplify(texts_read(argument, &none, self.function.zones())?.data)
+            simplifier.simplify(parse_time_text(argument, &none, self.function.zones())?.data)
         });
         self.function.plan(&arguments.collect::<Result<Vec<_>>>()?)
     }
@@ -86,7 +86,7 @@ impl OpenCall {
 ///
 /// # Errors
 /// As those of the calls.
-pub fn resolved(plan: LogicalPlan) -> Result<LogicalPlan> {
+pub fn plan_deferred_calls(plan: LogicalPlan) -> Result<LogicalPlan> {
     let mut has_calls = false;
     plan.apply_with_subqueries(|node| {
         has_calls |= call_of(node).is_some();
@@ -106,7 +106,7 @@ pub fn resolved(plan: LogicalPlan) -> Result<LogicalPlan> {
 ///
 /// # Errors
 /// None that a plan of a session gives cause to.
-pub fn instants(plan: &LogicalPlan) -> Result<Vec<String>> {
+pub fn instant_parameters(plan: &LogicalPlan) -> Result<Vec<String>> {
     let mut names = Vec::new();
     plan.apply_with_subqueries(|node| {
         if let Some(call) = call_of(node) {
@@ -122,14 +122,14 @@ pub fn instants(plan: &LogicalPlan) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn call_of(node: &LogicalPlan) -> Option<&OpenCall> {
+fn call_of(node: &LogicalPlan) -> Option<&DeferredCall> {
     match node {
         LogicalPlan::Extension(extension) => extension.node.as_any().downcast_ref(),
         _ => None,
     }
 }
 
-impl UserDefinedLogicalNodeCore for OpenCall {
+impl UserDefinedLogicalNodeCore for DeferredCall {
     fn name(&self) -> &str {
         self.function.name()
     }
@@ -156,22 +156,22 @@ impl UserDefinedLogicalNodeCore for OpenCall {
     }
 }
 
-impl PartialEq for OpenCall {
+impl PartialEq for DeferredCall {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.function, &other.function) && self.arguments == other.arguments
     }
 }
 
-impl Eq for OpenCall {}
+impl Eq for DeferredCall {}
 
-impl PartialOrd for OpenCall {
+impl PartialOrd for DeferredCall {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         let of = |call: &Self| (call.function.name(), call.arguments.clone());
         of(self).partial_cmp(&of(other)).filter(|order| order.is_ne() || self == other)
     }
 }
 
-impl Hash for OpenCall {
+impl Hash for DeferredCall {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         self.function.name().hash(hasher);
         self.arguments.hash(hasher);

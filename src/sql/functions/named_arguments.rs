@@ -12,7 +12,7 @@ use crate::rules::calendar::DAY_US;
 use crate::sql::corrections::{interval_of, interval_text};
 
 /// What a function calls its arguments.
-pub struct Named {
+pub struct NamedArguments {
     pub function: &'static str,
     /// Those that have a place, in their order.
     pub places: &'static [&'static str],
@@ -23,11 +23,14 @@ pub struct Named {
 ///
 /// # Errors
 /// Where one is given twice, has no such name, or is no constant.
-pub fn in_place(of: &Named, arguments: Vec<FunctionArg>) -> Result<Vec<FunctionArg>> {
+pub fn resolve_named_arguments(
+    of: &NamedArguments,
+    arguments: Vec<FunctionArg>,
+) -> Result<Vec<FunctionArg>> {
     let (mut given, mut named) = (Vec::new(), Vec::new());
     for argument in arguments {
         match argument {
-            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(value), .. } => {
+            FunctionArg::NamedArguments { name, arg: FunctionArgExpr::Expr(value), .. } => {
                 let name = name.value.to_ascii_lowercase();
                 if named.iter().any(|(other, _)| *other == name) {
                     return wrong(of, format!("{name} is given twice"));
@@ -70,7 +73,7 @@ fn argument(value: Expr) -> FunctionArg {
 }
 
 /// The option as a text, `max_gap=2h`; of a parameter, what will be one.
-fn option(of: &Named, name: &str, value: Expr) -> Result<Expr> {
+fn option(of: &NamedArguments, name: &str, value: Expr) -> Result<Expr> {
     let text = |text: String| Expr::value(Value::SingleQuotedString(text));
     if let Expr::Value(held) = &value
         && matches!(held.value, Value::Placeholder(_))
@@ -115,6 +118,6 @@ fn word_of(value: Expr) -> std::result::Result<String, String> {
     }
 }
 
-fn wrong<T>(of: &Named, what: impl std::fmt::Display) -> Result<T> {
+fn wrong<T>(of: &NamedArguments, what: impl std::fmt::Display) -> Result<T> {
     plan_err!("{}: {what}", of.function)
 }

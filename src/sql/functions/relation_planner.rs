@@ -17,16 +17,16 @@ use datafusion::logical_expr::sqlparser::ast::{FunctionArg, FunctionArgExpr, Tab
 use datafusion::logical_expr::{Cast, Expr, ExprSchemable, LogicalPlanBuilder};
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercionRewriter;
 
-use super::super::time_casts::{beside_times, texts_read};
+use super::super::time_casts::{coerce_text_beside_times, parse_time_text};
 use super::named_arguments;
-use super::named_arguments::in_place;
+use super::named_arguments::resolve_named_arguments;
 use crate::rules::ZoneRules;
 
 /// Texts among the arguments that are cast to times are read by the rules.
 #[derive(Debug)]
-pub struct TableFunctions(pub ZoneRules);
+pub struct TableFunctionPlanner(pub ZoneRules);
 
-impl RelationPlanner for TableFunctions {
+impl RelationPlanner for TableFunctionPlanner {
     fn plan_relation(
         &self,
         relation: TableFactor,
@@ -42,7 +42,7 @@ impl RelationPlanner for TableFunctions {
         let named = named_arguments(&function);
         let is_ours = named.is_some();
         let arguments = match named {
-            Some(named) => in_place(&named, arguments.args)?,
+            Some(named) => resolve_named_arguments(&named, arguments.args)?,
             None => arguments.args,
         };
         let none = DFSchema::empty();
@@ -54,13 +54,13 @@ impl RelationPlanner for TableFunctions {
         });
         let mut arguments = arguments.collect::<Result<Vec<_>>>()?;
         if !is_ours {
-            read_as_first(&mut arguments, &none)?;
+            coerce_series_arguments(&mut arguments, &none)?;
         }
         let arguments = arguments.into_iter().map(|value| {
-            let value = beside_times(value, &none, &self.0)?.data;
+            let value = coerce_text_beside_times(value, &none, &self.0)?.data;
             let value = value.rewrite(&mut TypeCoercionRewriter::new(&none))?.data;
-            let value = texts_read(value, &none, &self.0)?.data;
-            if is_ours { Ok(value) } else { counted_in(value, MICROS, NANOS, &none) }
+            let value = parse_time_text(value, &none, &self.0)?.data;
+            if is_ours { Ok(value) } else { convert_time_unit(value, MICROS, NANOS, &none) }
         });
         let arguments = arguments.collect::<Result<Vec<_>>>()?;
         let words: Vec<_> = arguments.iter().map(Expr::to_string).collect();
@@ -72,7 +72,7 @@ impl RelationPlanner for TableFunctions {
         if !is_ours && scanned.fields().iter().any(is_time) {
             let columns = scanned.columns().into_iter().map(|column| {
                 let name = column.name.clone();
-                Ok(counted_in(Expr::Column(column), NANOS, MICROS, &scanned)?.alias(name))
+                Ok(convert_time_unit(Expr::Column(column), NANOS, MICROS, &scanned)?.alias(name))
             });
             plan = plan.project(columns.collect::<Result<Vec<_>>>()?)?;
         }
@@ -86,7 +86,7 @@ const NANOS: TimeUnit = TimeUnit::Nanosecond;
 
 /// Of a series that starts with a time, a text as its end is a time as well, and one as its step an
 /// interval.
-fn read_as_first(arguments: &mut [Expr], schema: &DFSchema) -> Result<()> {
+fn coerce_series_arguments(arguments: &mut [Expr], schema: &DFSchema) -> Result<()> {
     let [start, others @ ..] = arguments else { return Ok(()) };
     let start @ DataType::Timestamp(..) = start.get_type(schema)? else { return Ok(()) };
     for (other, wanted) in others.iter_mut().zip([start, INTERVAL]) {
@@ -101,7 +101,7 @@ const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
 
 /// A time in the other unit: the engine's own functions know nanoseconds alone, as
 /// `generate_series` does, where columns are in microseconds.
-fn counted_in(value: Expr, from: TimeUnit, to: TimeUnit, schema: &DFSchema) -> Result<Expr> {
+fn convert_time_unit(value: Expr, from: TimeUnit, to: TimeUnit, schema: &DFSchema) -> Result<Expr> {
     Ok(match value.get_type(schema)? {
         DataType::Timestamp(unit, zone) if unit == from => {
             Expr::Cast(Cast::new(Box::new(value), DataType::Timestamp(to, zone)))

@@ -10,7 +10,7 @@ use crate::ingest::{LoadControl, Request, load};
 use crate::sql::Session;
 use crate::tables::{Dataset, WriteLock};
 
-/// A session over a small made-up chain, whose files live as long as the folder.
+/// A session over a small made-up internal, whose files live as long as the folder.
 pub async fn session(limits: Limits) -> (tempfile::TempDir, Session) {
     let folder = tempfile::tempdir().unwrap();
     let (files, data) = (folder.path().join("files"), folder.path().join("data"));
@@ -98,7 +98,7 @@ async fn a_query_that_has_ended_lets_its_plan_go() {
     let (_folder, session) = session(limits).await;
     let sql = "SELECT store_id, count(*) FROM polls WHERE active GROUP BY store_id";
     let rows = session.run(session.plan(sql).await.unwrap(), limits).await.unwrap();
-    // It has the only turn, once the query before it has ended.
+    // It has the only permit, once the query before it has ended.
     let next = session.run(session.plan("SELECT 1").await.unwrap(), limits).await.unwrap();
     let progress = format!("{:?}", rows.progress());
     assert!(progress.contains("Ended"), "{progress}");

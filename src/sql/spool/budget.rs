@@ -1,4 +1,4 @@
-//! Room for rows that wait for their readers, in memory or on disk: of one result within that of all.
+//! Budget for rows that wait for their readers, in memory or on disk: of one result within that of all.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -8,63 +8,63 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// What room is counted in, so that it fits the permits of a semaphore.
 const UNIT_BYTES: usize = 1 << 10;
 
-/// Room of all results together.
+/// Budget of all results together.
 #[derive(Clone)]
-pub struct Total {
+pub struct TotalBudget {
     units: Arc<Semaphore>,
     units_max: u32,
 }
 
-/// Room of one result.
-pub struct Room {
+/// Budget of one result.
+pub struct Budget {
     own: Arc<Semaphore>,
     units_max: u32,
     all: Arc<Semaphore>,
 }
 
-/// Room that is taken until this is dropped.
-pub struct Taken {
+/// Budget that is taken until this is dropped.
+pub struct Reservation {
     own: OwnedSemaphorePermit,
     all: OwnedSemaphorePermit,
 }
 
-impl Total {
+impl TotalBudget {
     pub fn new(bytes: usize) -> Self {
         let units_max = whole_units(bytes);
         Self { units: Arc::new(Semaphore::new(units_max as usize)), units_max }
     }
 
-    /// Room of so many bytes for one result, as far as the total has them.
-    pub fn room(&self, bytes: usize) -> Room {
+    /// Budget of so many bytes for one result, as far as the total has them.
+    pub fn budget(&self, bytes: usize) -> Budget {
         let units_max = whole_units(bytes).min(self.units_max);
         let own = Arc::new(Semaphore::new(units_max as usize));
-        Room { own, units_max, all: Arc::clone(&self.units) }
+        Budget { own, units_max, all: Arc::clone(&self.units) }
     }
 }
 
-impl Room {
+impl Budget {
     /// `None` where it is full.
-    pub fn try_take(&self, bytes: usize) -> Option<Taken> {
+    pub fn try_take(&self, bytes: usize) -> Option<Reservation> {
         let units = self.units(bytes)?;
         let own = Arc::clone(&self.own).try_acquire_many_owned(units).ok()?;
         let all = Arc::clone(&self.all).try_acquire_many_owned(units).ok()?;
-        Some(Taken { own, all })
+        Some(Reservation { own, all })
     }
 
     /// Waits while it is full; for ever where it never has so much.
-    pub async fn take(&self, bytes: usize) -> Taken {
+    pub async fn take(&self, bytes: usize) -> Reservation {
         let Some(units) = self.units(bytes) else { return pending().await };
         let own = Arc::clone(&self.own).acquire_many_owned(units).await;
         let all = Arc::clone(&self.all).acquire_many_owned(units).await;
         match (own, all) {
-            (Ok(own), Ok(all)) => Taken { own, all },
+            (Ok(own), Ok(all)) => Reservation { own, all },
             // Nobody closes a semaphore.
             _ => pending().await,
         }
     }
 
-    /// Whether it has any room, taken or free.
-    pub fn is_there(&self) -> bool {
+    /// Whether it has any reservation, taken or free.
+    pub fn is_nonzero(&self) -> bool {
         self.units_max > 0
     }
 
@@ -75,7 +75,7 @@ impl Room {
     }
 }
 
-impl Taken {
+impl Reservation {
     /// Gives back what is more than so many bytes take.
     pub fn shrink(&mut self, bytes: usize) {
         for taken in [&mut self.own, &mut self.all] {
@@ -101,8 +101,8 @@ mod tests {
 
     #[test]
     fn a_result_takes_its_own_room_within_that_of_all() {
-        let total = Total::new(10 * UNIT_BYTES);
-        let (first, second) = (total.room(6 * UNIT_BYTES), total.room(6 * UNIT_BYTES));
+        let total = TotalBudget::new(10 * UNIT_BYTES);
+        let (first, second) = (total.budget(6 * UNIT_BYTES), total.budget(6 * UNIT_BYTES));
         let taken = first.try_take(6 * UNIT_BYTES).unwrap();
         assert!(first.try_take(1).is_none());
         assert!(second.try_take(5 * UNIT_BYTES).is_none());
@@ -116,8 +116,8 @@ mod tests {
 
     #[test]
     fn room_that_is_not_needed_is_given_back() {
-        let total = Total::new(4 * UNIT_BYTES);
-        let (first, second) = (total.room(4 * UNIT_BYTES), total.room(4 * UNIT_BYTES));
+        let total = TotalBudget::new(4 * UNIT_BYTES);
+        let (first, second) = (total.budget(4 * UNIT_BYTES), total.budget(4 * UNIT_BYTES));
         let mut taken = first.try_take(4 * UNIT_BYTES).unwrap();
         taken.shrink(UNIT_BYTES + 1);
         assert!(second.try_take(3 * UNIT_BYTES).is_none());
@@ -129,8 +129,8 @@ mod tests {
 
     #[test]
     fn who_waits_has_the_room_that_is_given_back() {
-        let total = Total::new(4 * UNIT_BYTES);
-        let (first, second) = (total.room(4 * UNIT_BYTES), total.room(4 * UNIT_BYTES));
+        let total = TotalBudget::new(4 * UNIT_BYTES);
+        let (first, second) = (total.budget(4 * UNIT_BYTES), total.budget(4 * UNIT_BYTES));
         let taken = first.try_take(3 * UNIT_BYTES).unwrap();
         let mut waiting = Box::pin(second.take(2 * UNIT_BYTES));
         assert!(waiting.as_mut().now_or_never().is_none());
@@ -140,11 +140,11 @@ mod tests {
 
     #[test]
     fn more_than_there_ever_is_keeps_nobody_else_waiting() {
-        let total = Total::new(4 * UNIT_BYTES);
-        let (first, second) = (total.room(64 * UNIT_BYTES), total.room(UNIT_BYTES));
+        let total = TotalBudget::new(4 * UNIT_BYTES);
+        let (first, second) = (total.budget(64 * UNIT_BYTES), total.budget(UNIT_BYTES));
         let mut waiting = Box::pin(first.take(5 * UNIT_BYTES));
         assert!(waiting.as_mut().now_or_never().is_none());
         assert!(second.try_take(1).is_some());
-        assert!(total.room(UNIT_BYTES - 1).try_take(0).is_none());
+        assert!(total.budget(UNIT_BYTES - 1).try_take(0).is_none());
     }
 }

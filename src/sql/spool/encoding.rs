@@ -21,7 +21,7 @@ const PART_BYTES: usize = 512 << 10;
 ///
 /// # Errors
 /// Where the copied columns do not fit their schema, which is a bug.
-pub fn compacted(batch: RecordBatch) -> Result<RecordBatch> {
+pub fn compact(batch: RecordBatch) -> Result<RecordBatch> {
     let held_bytes = batch.get_array_memory_size();
     if held_bytes <= SPARE_BYTES_MAX {
         return Ok(batch);
@@ -45,7 +45,7 @@ fn copy(batch: &RecordBatch) -> Result<RecordBatch> {
 ///
 /// # Errors
 /// Where a row takes more bytes than one may; where columns cannot be copied, which is a bug.
-pub fn parts(batch: RecordBatch, row_bytes_max: usize) -> Result<Vec<RecordBatch>> {
+pub fn split(batch: RecordBatch, row_bytes_max: usize) -> Result<Vec<RecordBatch>> {
     let (mut parts, mut left) = (Vec::new(), vec![batch]);
     while let Some(batch) = left.pop() {
         let (bytes, rows) = (part_bytes(&batch), batch.num_rows());
@@ -128,11 +128,11 @@ fn compact_views(data: ArrayData) -> std::result::Result<ArrayData, ArrowError> 
     }
 }
 
-/// A stream of one batch, which [`decoded`] reads without any other.
+/// A stream of one batch, which [`decode`] reads without any other.
 ///
 /// # Errors
 /// Where the format has no place for a column.
-pub fn encoded(batch: &RecordBatch) -> Result<Vec<u8>> {
+pub fn encode(batch: &RecordBatch) -> Result<Vec<u8>> {
     let mut writer = StreamWriter::try_new(Vec::new(), batch.schema_ref())?;
     writer.write(batch)?;
     Ok(writer.into_inner()?)
@@ -140,7 +140,7 @@ pub fn encoded(batch: &RecordBatch) -> Result<Vec<u8>> {
 
 /// # Errors
 /// Where the bytes are not what was written.
-pub fn decoded(bytes: &[u8]) -> Result<RecordBatch> {
+pub fn decode(bytes: &[u8]) -> Result<RecordBatch> {
     let batch = StreamReader::try_new(bytes, None)?.next();
     Ok(batch.ok_or_else(|| Error::bug("rows that were put on disk are gone"))??)
 }
@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn a_slice_does_not_hold_the_whole() {
         let slice = batch().slice(20_000, 10);
-        let kept = compacted(slice.clone()).unwrap();
+        let kept = compact(slice.clone()).unwrap();
         assert_eq!(kept, slice);
         assert!(kept.get_array_memory_size() < 64 << 10, "{}", kept.get_array_memory_size());
     }
@@ -197,7 +197,7 @@ mod tests {
 
     #[track_caller]
     fn check_parts(batch: &RecordBatch, count: std::ops::RangeInclusive<usize>) {
-        let parts = parts(batch.clone(), 4 << 20).unwrap();
+        let parts = split(batch.clone(), 4 << 20).unwrap();
         assert!(count.contains(&parts.len()), "{} parts", parts.len());
         assert_eq!(&arrow::compute::concat_batches(batch.schema_ref(), &parts).unwrap(), batch);
         let is_small = |part: &RecordBatch| part_bytes(part) <= 2 * PART_BYTES;
@@ -219,14 +219,14 @@ mod tests {
 
     #[test]
     fn a_row_that_is_too_large_is_refused_with_what_is_expected() {
-        let refused = parts(texts(&[1, 5 << 20, 1]), 4 << 20).unwrap_err();
+        let refused = split(texts(&[1, 5 << 20, 1]), 4 << 20).unwrap_err();
         assert!(matches!(&refused, Error::Limit(sentence) if sentence.contains("more than 4 MiB")));
     }
 
     #[test]
     fn what_is_held_for_its_rows_is_not_copied() {
         let whole = batch();
-        let kept = compacted(whole.clone()).unwrap();
+        let kept = compact(whole.clone()).unwrap();
         let is_same = |(kept, before): (&ArrayRef, &ArrayRef)| Arc::ptr_eq(kept, before);
         assert!(kept.columns().iter().zip(whole.columns()).all(is_same));
     }
@@ -239,9 +239,9 @@ mod tests {
             &RecordBatchOptions::new().with_row_count(Some(3)),
         );
         for batch in [batch(), batch().slice(7, 100), batch().slice(0, 0), none.unwrap()] {
-            let bytes = encoded(&compacted(batch.clone()).unwrap()).unwrap();
-            assert_eq!(decoded(&bytes).unwrap(), batch);
+            let bytes = encode(&compact(batch.clone()).unwrap()).unwrap();
+            assert_eq!(decode(&bytes).unwrap(), batch);
         }
-        assert!(decoded(b"").is_err());
+        assert!(decode(b"").is_err());
     }
 }

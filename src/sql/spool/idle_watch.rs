@@ -55,7 +55,7 @@ impl Deliveries {
 pub struct Watch(pub(super) Arc<Queue>);
 
 impl Watch {
-    /// Whether a batch has no room, so that the writer waits for the reader.
+    /// Whether a batch has no reservation, so that the writer waits for the reader.
     pub fn is_full(&self) -> bool {
         self.0.is_full()
     }

@@ -7,9 +7,9 @@ use std::task::{Context, Poll, Waker};
 use arrow::array::RecordBatch;
 use tokio::sync::Notify;
 
-use super::budget::Taken;
+use super::budget::Reservation;
 use super::idle_watch::Deliveries;
-use super::spill_files::Filed;
+use super::spill_files::SpilledBatch;
 use crate::error::{Error, Result};
 
 /// A queue, as its two ends and its watch share it.
@@ -33,27 +33,27 @@ pub struct State {
 }
 
 pub enum Entry {
-    Held { batch: RecordBatch, room: Taken },
-    Filed(Filed),
+    Held { batch: RecordBatch, reservation: Reservation },
+    SpilledBatch(SpilledBatch),
 }
 
 /// Nobody takes batches any more.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Gone;
+pub struct Closed;
 
 impl Queue {
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn push(&self, entry: Entry) -> std::result::Result<(), Gone> {
+    pub fn push(&self, entry: Entry) -> std::result::Result<(), Closed> {
         let mut state = self.state();
         state.open()?.batches.push_back(entry);
         state.wake();
         Ok(())
     }
 
-    pub fn offer(&self, batch: RecordBatch) -> std::result::Result<(), Gone> {
+    pub fn offer(&self, batch: RecordBatch) -> std::result::Result<(), Closed> {
         let mut state = self.state();
         state.open()?.offered = Some(batch);
         state.wake();
@@ -61,7 +61,7 @@ impl Queue {
     }
 
     /// Puts the batch that was offered into the queue, unless the reader has taken it by now.
-    pub fn place_offered(&self, entry: Entry) -> std::result::Result<(), Gone> {
+    pub fn place_offered(&self, entry: Entry) -> std::result::Result<(), Closed> {
         let mut state = self.state();
         if state.open()?.offered.take().is_some() {
             state.batches.push_back(entry);
@@ -71,7 +71,7 @@ impl Queue {
     }
 
     /// Waits until the reader has taken the batch that was offered.
-    pub async fn handed_over(&self) -> std::result::Result<(), Gone> {
+    pub async fn until_taken(&self) -> std::result::Result<(), Closed> {
         loop {
             let taken = self.taken.notified();
             {
@@ -90,7 +90,7 @@ impl Queue {
         if state.end.is_some() {
             return;
         }
-        // It has no room, and its writer keeps the room of a query no longer.
+        // It has no reservation, and its writer keeps the room of a query no longer.
         state.offered = None;
         state.end = Some(end);
         state.wake();
@@ -112,7 +112,7 @@ impl Queue {
         self.taken.notify_one();
     }
 
-    /// Whether a batch has no room, and waits for the reader to take it.
+    /// Whether a batch has no reservation, and waits for the reader to take it.
     pub fn is_full(&self) -> bool {
         self.state().offered.is_some()
     }
@@ -128,8 +128,8 @@ impl Queue {
         state.waiting = None;
         if let Some(entry) = state.batches.pop_front() {
             return Poll::Ready(match entry {
-                Entry::Held { batch, room } => Next::Batch(batch, Some(room)),
-                Entry::Filed(filed) => Next::Filed(filed),
+                Entry::Held { batch, reservation } => Next::Batch(batch, Some(reservation)),
+                Entry::SpilledBatch(filed) => Next::SpilledBatch(filed),
             });
         }
         if let Some(batch) = state.offered.take() {
@@ -145,8 +145,8 @@ impl Queue {
 }
 
 impl State {
-    fn open(&mut self) -> std::result::Result<&mut Self, Gone> {
-        if self.end.is_some() { Err(Gone) } else { Ok(self) }
+    fn open(&mut self) -> std::result::Result<&mut Self, Closed> {
+        if self.end.is_some() { Err(Closed) } else { Ok(self) }
     }
 
     fn wake(&mut self) {
@@ -157,8 +157,8 @@ impl State {
 }
 
 pub enum Next {
-    /// With its room, where it has any.
-    Batch(RecordBatch, Option<Taken>),
-    Filed(Filed),
+    /// With its reservation, where it has any.
+    Batch(RecordBatch, Option<Reservation>),
+    SpilledBatch(SpilledBatch),
     End(Result<()>),
 }

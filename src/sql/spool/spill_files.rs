@@ -7,7 +7,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::budget::Taken;
+use super::budget::Reservation;
 use crate::error::{Error, Result};
 
 /// Bytes after which another file is begun, so that the disk of what was read comes back.
@@ -20,7 +20,7 @@ pub struct Files {
 }
 
 /// Bytes in one of the files.
-pub struct Filed {
+pub struct SpilledBatch {
     segment: Arc<Segment>,
     offset_bytes: u64,
     length: usize,
@@ -34,7 +34,7 @@ struct Content {
     file: File,
     length_bytes: u64,
     /// Given back with the file.
-    taken: Vec<Taken>,
+    taken: Vec<Reservation>,
 }
 
 impl Files {
@@ -47,7 +47,7 @@ impl Files {
     ///
     /// # Errors
     /// Where the disk does not take them.
-    pub fn write(&self, bytes: &[u8], taken: Taken) -> Result<Filed> {
+    pub fn write(&self, bytes: &[u8], taken: Reservation) -> Result<SpilledBatch> {
         let failed = |error| Error::io("write rows", &self.folder, error);
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let segment = match current.take() {
@@ -60,16 +60,16 @@ impl Files {
         let is_full = content.length_bytes >= FILE_BYTES;
         drop(content);
         *current = (!is_full).then(|| Arc::clone(&segment));
-        Ok(Filed { segment, offset_bytes, length: bytes.len() })
+        Ok(SpilledBatch { segment, offset_bytes, length: bytes.len() })
     }
 
     /// Begins another file with the next bytes.
-    pub fn let_go(&self) {
+    pub fn start_new_file(&self) {
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
-impl Filed {
+impl SpilledBatch {
     /// # Errors
     /// Where the disk does not give them back.
     pub fn read(&self) -> Result<Vec<u8>> {
@@ -93,7 +93,7 @@ impl Segment {
 }
 
 impl Content {
-    fn append(&mut self, bytes: &[u8], taken: Taken) -> std::io::Result<()> {
+    fn append(&mut self, bytes: &[u8], taken: Reservation) -> std::io::Result<()> {
         self.file.seek(SeekFrom::Start(self.length_bytes))?;
         self.file.write_all(bytes)?;
         self.length_bytes += bytes.len() as u64;
@@ -104,30 +104,30 @@ impl Content {
 
 #[cfg(test)]
 mod tests {
-    use super::super::budget::Total;
+    use super::super::budget::TotalBudget;
     use super::*;
 
     #[test]
     fn bytes_come_back_and_their_room_with_the_last_of_a_file() {
         let folder = tempfile::tempdir().unwrap();
-        let room = Total::new(2 << 10).room(2 << 10);
+        let budget = TotalBudget::new(2 << 10).budget(2 << 10);
         let files = Files::in_folder(folder.path().to_owned());
         let [first, second] = [b"first", b"other"]
-            .map(|bytes| files.write(bytes, room.try_take(bytes.len()).unwrap()).unwrap());
+            .map(|bytes| files.write(bytes, budget.try_take(bytes.len()).unwrap()).unwrap());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
         assert_eq!(second.read().unwrap(), b"other");
         assert_eq!(first.read().unwrap(), b"first");
         drop((first, second));
-        assert!(room.try_take(1).is_none());
-        files.let_go();
-        assert!(room.try_take(2 << 10).is_some());
+        assert!(budget.try_take(1).is_none());
+        files.start_new_file();
+        assert!(budget.try_take(2 << 10).is_some());
     }
 
     #[test]
     fn a_folder_that_takes_nothing_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let gone = folder.path().join("gone");
-        let taken = Total::new(1 << 10).room(1 << 10).try_take(1).unwrap();
+        let taken = TotalBudget::new(1 << 10).budget(1 << 10).try_take(1).unwrap();
         let error = Files::in_folder(gone).write(b"bytes", taken).err().unwrap();
         assert!(matches!(&error, Error::Resource { what, .. } if what.contains("gone")), "{error}");
     }

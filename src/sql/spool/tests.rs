@@ -24,7 +24,7 @@ fn number_of(batch: &RecordBatch) -> i64 {
     batch.column(0).as_primitive::<Int64Type>().value(0)
 }
 
-/// Room for all results, of which each may take half of the memory.
+/// Budget for all results, of which each may take half of the memory.
 fn spools(folder: &TempDir, memory_kib: usize, disk_kib: usize) -> Spools {
     let spools = Spools::within(disk_kib * KIB, memory_kib / 2 * KIB, memory_kib * KIB);
     spools.in_folder(folder.path())
@@ -49,13 +49,13 @@ fn check_all(read: (Vec<i64>, Option<Error>)) {
 }
 
 /// Sends all batches, as a query does on its own threads.
-fn sent(mut writer: Writer) -> JoinHandle<std::result::Result<(), Gone>> {
+fn sent(mut writer: Writer) -> JoinHandle<std::result::Result<(), Closed>> {
     tokio::spawn(async move {
         for number in 0..MANY {
             writer.send(batch(number)).await?;
         }
         writer.end(Ok(()));
-        Ok::<(), Gone>(())
+        Ok::<(), Closed>(())
     })
 }
 
@@ -76,7 +76,7 @@ fn kept(queue: &Queue) -> (usize, usize) {
 #[track_caller]
 fn check_free(spools: &Spools, memory_kib: usize, disk_kib: usize) {
     for (total, kib) in [(&spools.memory, memory_kib), (&spools.disk, disk_kib)] {
-        assert!(kib == 0 || total.room(kib * KIB).try_take(kib * KIB).is_some(), "{kib}");
+        assert!(kib == 0 || total.budget(kib * KIB).try_take(kib * KIB).is_some(), "{kib}");
     }
 }
 
@@ -143,13 +143,13 @@ async fn results_share_the_room_of_all() {
     let (second_queue, second) = (Arc::clone(&second_rows.queue), sent(second));
     is_full(&second_queue).await;
     assert_eq!(kept(&second_queue).1, 0);
-    // Without any room, who reads has rows all the same.
+    // Without any reservation, who reads has rows all the same.
     let next = second_rows.next().await.unwrap().unwrap();
     assert_eq!(number_of(&next), 0);
     let next = first_rows.next().await.unwrap().unwrap();
     assert_eq!(number_of(&next), 0);
     drop(first_rows);
-    assert_eq!(first.await.unwrap(), Err(Gone));
+    assert_eq!(first.await.unwrap(), Err(Closed));
     let (rest, error) = read(&mut second_rows).await;
     assert!(error.is_none() && rest == (1..MANY).collect::<Vec<_>>(), "{rest:?} {error:?}");
     second.await.unwrap().unwrap();
@@ -175,11 +175,11 @@ async fn an_error_comes_behind_the_rows_before_it() {
 #[tokio::test]
 async fn a_row_that_is_too_large_ends_the_result_with_its_limit() {
     let folder = TempDir::new().unwrap();
-    let (mut writer, mut reader) = spools(&folder, 64, 0).with_rows_of(1 << 20).open(0);
+    let (mut writer, mut reader) = spools(&folder, 64, 0).with_row_limit(1 << 20).open(0);
     writer.send(batch(0)).await.unwrap();
     let text: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(2 << 20)]));
     let large = RecordBatch::try_from_iter([("text", text)]).unwrap();
-    assert_eq!(writer.send(large).await, Err(Gone));
+    assert_eq!(writer.send(large).await, Err(Closed));
     writer.end(Ok(()));
     let (numbers, error) = read(&mut reader).await;
     assert_eq!(numbers, [0]);
@@ -224,7 +224,7 @@ async fn a_reader_that_goes_frees_the_room_and_ends_the_writer() {
         let (queue, writing) = (Arc::clone(&reader.queue), sent(writer));
         is_full(&queue).await;
         drop(reader);
-        assert_eq!(writing.await.unwrap(), Err(Gone));
+        assert_eq!(writing.await.unwrap(), Err(Closed));
         check_free(&spools, 64, disk_kib);
     }
 }
@@ -247,7 +247,7 @@ async fn the_batch_that_a_reader_has_is_counted_until_it_asks_for_the_next() {
     let (mut writer, mut reader) = spools.open(0);
     writer.send(batch(0)).await.unwrap();
     let _batch = reader.next().await.unwrap().unwrap();
-    assert!(spools.memory.room(64 * KIB).try_take(64 * KIB).is_none());
+    assert!(spools.memory.budget(64 * KIB).try_take(64 * KIB).is_none());
     assert!(reader.next().now_or_never().is_none());
     check_free(&spools, 64, 0);
 }
@@ -280,7 +280,7 @@ async fn a_disk_that_fails_is_done_without() {
 async fn nothing_is_encoded_for_a_disk_that_is_full() {
     let folder = TempDir::new().unwrap();
     let spools = spools(&folder, 0, 64);
-    let _all = spools.disk.room(64 * KIB).try_take(64 * KIB).unwrap();
+    let _all = spools.disk.budget(64 * KIB).try_take(64 * KIB).unwrap();
     let (mut writer, reader) = spools.open(64 * KIB);
     let mut sending = Box::pin(writer.send(batch(0)));
     // Encoding would wait for another thread.

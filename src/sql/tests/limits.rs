@@ -1,9 +1,9 @@
-//! No query kills the process, outlives its time for who waits, or keeps others from their turn.
+//! No query kills the process, outlives its time for who waits, or keeps others from their permit.
 
 use std::time::Duration;
 
 use super::super::rows::tests::{asked, session};
-use super::super::statement_depth::DEEP_MAX;
+use super::super::statement_depth::DEPTH_MAX;
 use super::super::{Limits, Session};
 use crate::error::{Error, Result};
 
@@ -32,7 +32,7 @@ async fn the_time_is_over_within_one_batch_as_well() {
             matches!(&error, Error::Timeout(limit) if limit.contains("300ms")),
             "{sql}: {error}"
         );
-        // The only turn comes back as soon as the query has ended, long before it would have.
+        // The only permit comes back as soon as the query has ended, long before it would have.
         assert_eq!(ask(&session, "SELECT 1", limits).await.unwrap(), 1, "{sql}");
     }
 }
@@ -71,10 +71,10 @@ async fn a_chain_is_answered_up_to_the_limit_and_refused_beyond() {
     let (_folder, session) = session(limits).await;
     for (kind, statement) in CHAINS {
         let begun = std::time::Instant::now();
-        let answered = ask(&session, &statement(DEEP_MAX), limits).await;
+        let answered = ask(&session, &statement(DEPTH_MAX), limits).await;
         eprintln!("{kind}: {:?}", begun.elapsed());
         assert!(answered.is_ok(), "{kind}: {:?}", answered.err());
-        for deep in [DEEP_MAX + 1, 500_000] {
+        for deep in [DEPTH_MAX + 1, 500_000] {
             let error = session.plan(&statement(deep)).await.expect_err(kind);
             let is_told =
                 matches!(&error, Error::Query(limit) if limit.to_string().contains("the limit"));
@@ -101,7 +101,7 @@ async fn what_nests_is_refused_where_it_is_too_deep() {
     for (kind, statement) in nested {
         let answered = ask(&session, &statement(8), Limits::default()).await;
         assert!(answered.is_ok(), "{kind}: {:?}", answered.err());
-        for deep in [DEEP_MAX + 1, 100_000] {
+        for deep in [DEPTH_MAX + 1, 100_000] {
             let error = session.plan(&statement(deep)).await.expect_err(kind);
             assert!(matches!(error, Error::Query(_)), "{kind} {deep}: {error}");
         }

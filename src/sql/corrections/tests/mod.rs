@@ -10,7 +10,7 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::{DFParser, Statement};
 use datafusion::sql::sqlparser::ast;
 
-use super::{analyzer_rules, of_statement, register};
+use super::{analyzer_rules, correct_statement, register};
 
 /// What the engine answers without our corrections.
 pub async fn raw(sql: &str) -> String {
@@ -27,7 +27,7 @@ pub async fn corrected(sql: &str) -> String {
     register(&context);
     let mut statement = parsed(sql);
     let done: Result<Vec<RecordBatch>> = async {
-        of_statement(&mut statement)?;
+        correct_statement(&mut statement)?;
         let plan = context.state().statement_to_plan(statement).await?;
         context.execute_logical_plan(plan).await?.collect().await
     }
