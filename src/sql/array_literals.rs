@@ -1,4 +1,4 @@
-//! Arrays as PostgreSQL writes them as text: `{a,"b, c",NULL}`.
+//! Array literals of PostgreSQL: `{a,"b, c",NULL}`.
 
 use arrow::datatypes::DataType;
 use datafusion::error::Result;
@@ -7,10 +7,10 @@ use datafusion::scalar::ScalarValue;
 use super::errors;
 use crate::error::Fault;
 
-/// Arrays in one another, as many as PostgreSQL takes.
+/// Maximum number of dimensions; the limit of PostgreSQL.
 const DEPTH_MAX: usize = 6;
 
-/// An item of an array, as it is written.
+/// An element as parsed: a text, null or a nested array.
 #[derive(Debug, PartialEq)]
 pub enum Item {
     Null,
@@ -18,10 +18,10 @@ pub enum Item {
     List(Vec<Item>),
 }
 
-/// The items of the array that is written so.
+/// Parses an array literal into its elements.
 ///
 /// # Errors
-/// Where the text is no array.
+/// Fails if the text is not an array literal.
 pub fn read(written: &str) -> Result<Vec<Item>> {
     let mut rest = Rest(written.trim());
     let items = rest.list(1).filter(|items| rest.0.is_empty() && is_regular(items));
@@ -31,10 +31,10 @@ pub fn read(written: &str) -> Result<Vec<Item>> {
     })
 }
 
-/// The array of texts that is written so.
+/// Parses an array literal into a list of texts.
 ///
 /// # Errors
-/// Where the text is no array, or one of arrays.
+/// Fails if the text is not an array literal, or is nested.
 pub fn texts(written: &str) -> Result<ScalarValue> {
     let texts = read(written)?.into_iter().map(|item| match item {
         Item::Null => Ok(ScalarValue::Utf8(None)),
@@ -48,7 +48,7 @@ pub fn texts(written: &str) -> Result<ScalarValue> {
     Ok(ScalarValue::List(ScalarValue::new_list(&texts, &DataType::Utf8, true)))
 }
 
-/// Whether all lists in a list are alike.
+/// Returns whether all nested lists have the same shape.
 fn is_regular(items: &[Item]) -> bool {
     let shape = |item: &Item| match item {
         Item::List(items) => Some(items.len()),
@@ -62,7 +62,7 @@ fn is_regular(items: &[Item]) -> bool {
         })
 }
 
-/// What is still to be read.
+/// Unparsed remainder of the literal.
 struct Rest<'a>(&'a str);
 
 impl Rest<'_> {

@@ -1,4 +1,4 @@
-//! `as_of(table, version)` and `as_of(table, instant)`: a table as it was then.
+//! `as_of(table, version)` and `as_of(table, instant)`: a table at an earlier version.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use crate::tables::{Dataset, Table};
 
 pub const AS_OF: &str = "as_of";
 
-/// Those that analysts see.
+/// Tables that analysts see.
 const TABLES: [Table; 7] = [
     Table::Polls,
     Table::BusinessHours,
@@ -46,7 +46,8 @@ impl Callable for AsOf {
         AS_OF
     }
 
-    /// Scans by a name of its own: two versions of a table are not the same.
+    /// Scans under a name that includes the version: DataFusion treats two scans of one name as the
+    /// same relation.
     fn plan(&self, arguments: &[Expr]) -> Result<LogicalPlan> {
         let [table, Expr::Literal(then, _)] = arguments else {
             return plan_err!(
@@ -113,7 +114,7 @@ fn named(table: &Expr) -> Result<Table> {
     Ok(table)
 }
 
-/// The version that is meant; none is later than the session's own.
+/// Resolves the second argument to a version, never later than that of the session.
 fn version_of(internal: &InternalCatalog, then: &ScalarValue) -> Result<u64> {
     let dataset = &internal.dataset;
     let newest = dataset.version();
@@ -138,7 +139,7 @@ fn version_of(internal: &InternalCatalog, then: &ScalarValue) -> Result<u64> {
     }
 }
 
-/// The tables at a version, opened when the first of them is read.
+/// Tables of one version, opened by the first scan.
 #[derive(Debug)]
 struct Then {
     folder: PathBuf,
@@ -157,7 +158,7 @@ impl Then {
     }
 }
 
-/// One table at a version.
+/// Provider of one table at one version.
 #[derive(Debug)]
 struct TableThen {
     table: Table,
@@ -178,7 +179,7 @@ impl TableProvider for TableThen {
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
-        // Which of them days decide is known only of files.
+        // Only the provider of the files knows which predicates the partitioning by day decides.
         Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
     }
 

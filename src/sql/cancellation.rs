@@ -1,10 +1,10 @@
-//! Lets every join be cancelled, and planning between two rules of the optimizer.
+//! Cancellation of joins, and of planning between two optimizer rules.
 //!
-//! DataFusion sees to it that scans give way to other tasks now and then. A join may make millions
-//! of rows of one batch without asking its input again, and those who take its rows would not stop
-//! either: here each join gives way as well, so that a query whose client is gone ends soon. A join
-//! that compares all rows with all, and finds none, makes nothing to give way after: its condition
-//! looks whether anybody waits.
+//! DataFusion makes scans yield to the scheduler. A join may produce millions of rows from one
+//! input batch without polling its input, and so never yields; here each such join is wrapped to
+//! yield as well. A nested loop join that compares all pairs and matches none produces no batch to
+//! yield after: its condition checks the cancellation flag. Remove this once DataFusion's joins
+//! yield on their own.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -62,7 +62,7 @@ impl PhysicalOptimizerRule for CooperativeJoins {
     }
 }
 
-/// Whether a batch of its input may become many of its own.
+/// Returns whether the operator may produce many batches from one input batch.
 fn multiplies(node: &dyn ExecutionPlan) -> bool {
     node.is::<HashJoinExec>()
         || node.is::<NestedLoopJoinExec>()
@@ -71,7 +71,7 @@ fn multiplies(node: &dyn ExecutionPlan) -> bool {
         || node.is::<UnnestExec>()
 }
 
-/// The same join, whose condition fails once nobody waits.
+/// Returns the join with a condition that fails once the query is cancelled.
 fn with_cancellable_condition(join: &NestedLoopJoinExec) -> Result<Arc<dyn ExecutionPlan>> {
     let filter = join.filter().map(|filter| {
         let condition = Arc::new(CancellableCondition(Arc::clone(filter.expression())));
@@ -84,7 +84,7 @@ fn with_cancellable_condition(join: &NestedLoopJoinExec) -> Result<Arc<dyn Execu
     Ok(Arc::new(same.build()?))
 }
 
-/// A condition, as long as somebody waits for what it decides.
+/// Join condition that fails if the query has been cancelled.
 #[derive(Debug, Eq)]
 struct CancellableCondition(Arc<dyn PhysicalExpr>);
 
@@ -137,10 +137,10 @@ impl PhysicalExpr for CancellableCondition {
     }
 }
 
-/// A rule of the optimizer, as many share them.
+/// An optimizer rule, shared between sessions.
 type Rule = Arc<dyn OptimizerRule + Send + Sync>;
 
-/// The rules, none of which begins once nobody waits for the plan.
+/// Wraps the rules so that each fails, instead of starting, once planning is cancelled.
 pub fn cancellable_rules(rules: Vec<Rule>) -> Vec<Rule> {
     rules.into_iter().map(|rule| Arc::new(CancellableRule(rule)) as Rule).collect()
 }

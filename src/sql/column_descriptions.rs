@@ -1,4 +1,4 @@
-//! What columns hold, with their units: those of table functions, and those of an answer.
+//! Descriptions of columns, with units: columns of table functions and of query results.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use datafusion::logical_expr::LogicalPlan;
 
 use super::tables;
 
-/// Key of the sentence in a field's metadata.
+/// Metadata key of a field under which its description stands.
 const DESCRIPTION: &str = "description";
 
-/// Name of the function, of the column, and the sentence.
+/// Function, column, description.
 const COLUMNS: [(&str, &str, &str); 45] = [
     ("uptime", "store_id", STORE_ID),
     ("uptime", "open", OPEN),
@@ -74,23 +74,24 @@ const UPTIME_PCT: &str = "up / (up + down), percent with two decimals; null wher
 const COVERAGE_PCT: &str = "(up + down) / open, percent with two decimals; null where open is 0";
 const LONGEST: &str = "downtime of the longest outage, microseconds; null without one";
 
-/// Rows of `internal.descriptions` about table functions; those with an empty column are about the
-/// function itself.
+/// Rows of `internal.descriptions` for table functions. An empty column name describes the function
+/// itself.
 pub fn descriptions() -> impl Iterator<Item = [String; 3]> {
     COLUMNS.into_iter().map(|row| <[&str; 3]>::from(row).map(str::to_owned))
 }
 
-/// Columns of a table function with their sentences, in order.
+/// Columns of a table function with their descriptions, in output order.
 pub fn columns_of(function: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
     let of_it = COLUMNS.into_iter().filter(move |(name, ..)| *name == function);
     of_it.filter(|(_, column, _)| !column.is_empty()).map(|(_, column, told)| (column, told))
 }
 
-/// What the columns of an answer hold, in order; `None` for what is computed, or has another name.
+/// Description of each result column, in order; `None` for columns that are computed or renamed.
 pub struct ColumnDescriptions(Vec<Option<Cow<'static, str>>>);
 
 impl ColumnDescriptions {
-    /// By the tables and table functions that the plan takes its columns from.
+    /// Takes the descriptions from the tables and table functions whose columns the plan passes
+    /// through.
     pub fn from_plan(plan: &LogicalPlan) -> Self {
         let column = |(table, field): (Option<&TableReference>, &Arc<Field>)| {
             let (table, name) = (table?.table(), field.name());
@@ -101,7 +102,7 @@ impl ColumnDescriptions {
         Self(columns.map(|told| told.map(Cow::Borrowed)).collect())
     }
 
-    /// As [`Self::texts`] gives them.
+    /// Inverse of [`Self::texts`].
     pub fn from_texts(texts: Vec<Option<String>>) -> Self {
         Self(texts.into_iter().map(|told| told.map(Cow::Owned)).collect())
     }
@@ -110,7 +111,7 @@ impl ColumnDescriptions {
         self.0.into_iter().map(|told| told.map(Cow::into_owned)).collect()
     }
 
-    /// The schema with a description in the metadata of each such field.
+    /// Returns the schema with the descriptions in the metadata of its fields.
     pub fn schema(&self, schema: &Schema) -> SchemaRef {
         let field = |(field, told): (&Arc<Field>, Option<&Option<Cow<'static, str>>>)| {
             let Some(Some(told)) = told else { return Arc::clone(field) };

@@ -1,7 +1,7 @@
-//! Refuses a long constant that every row of a batch would repeat.
+//! Physical rule that refuses long constants which would be repeated for every row of a batch.
 //!
-//! A constant costs its length once as long as nothing makes a column of it. Whatever computes with
-//! rows may do so, a batch at a time, and no pool counts that.
+//! A constant takes its length once until an operator expands it to a column. Every operator that
+//! computes with rows may do so, one batch at a time, outside the memory pool.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
 
-/// What a batch of one constant takes at most.
+/// Maximum size of a constant that is expanded to one batch.
 const BYTES_MAX: usize = 512 << 20;
 
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl PhysicalOptimizerRule for ConstantSizeLimit {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let bytes_max = BYTES_MAX / config.execution.batch_size.get();
         plan.apply(|node| {
-            // A row that is made of nothing is one row.
+            // `PlaceholderRowExec` produces a single row.
             if !node.children().iter().any(|input| input.is::<PlaceholderRowExec>()) {
                 node.apply_expressions(&mut |expr| short_enough(expr, bytes_max))?;
             }

@@ -1,5 +1,5 @@
-//! `count(DISTINCT n)` of 32-bit integers, as numbers of stores are, by bitmaps: a bit for each that
-//! was seen, where DataFusion would make a group of each first.
+//! `count(DISTINCT n)` of 32-bit integers, such as store numbers, by roaring bitmaps. DataFusion's
+//! own plan first makes a group of every distinct value.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use datafusion::optimizer::AnalyzerRule;
 use datafusion::scalar::ScalarValue;
 use roaring::RoaringBitmap;
 
-/// Puts [`CountDistinct`] in the place of `count(DISTINCT n)`.
+/// Replaces `count(DISTINCT n)` by [`CountDistinct`].
 #[derive(Debug)]
 pub struct BitmapCountDistinct;
 
@@ -117,11 +117,11 @@ impl AggregateUDFImpl for CountDistinct {
     }
 }
 
-/// The integers that each group has seen, by their bits.
+/// Distinct integers of each group.
 #[derive(Debug, Default)]
 struct Seen {
     groups: Vec<RoaringBitmap>,
-    /// Over all groups.
+    /// Sum over all groups.
     integers: usize,
 }
 
@@ -152,7 +152,7 @@ impl Seen {
     }
 
     fn size_bytes(&self) -> usize {
-        // An integer takes four bytes at most, many together fewer.
+        // Upper bound: an integer takes at most four bytes in a bitmap.
         self.groups.capacity() * size_of::<RoaringBitmap>() + self.integers * size_of::<i32>()
     }
 }
@@ -223,7 +223,8 @@ impl GroupsAccumulator for Seen {
     }
 }
 
-/// The same without groups: all rows are of group 0, and stay, for a window asks after each row.
+/// Ungrouped accumulator: all rows belong to group 0. State is kept across evaluations, as a window
+/// evaluates after each row.
 impl Accumulator for Seen {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         self.grow(1);

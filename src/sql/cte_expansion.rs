@@ -1,8 +1,8 @@
-//! How large a statement grows where each name of a query stands for the query.
+//! Limit on the size of a statement after its common table expressions are inlined.
 //!
-//! Names may stand for queries that read two names each, and so on: a short text, and a plan without
-//! end. It has to be found out before the statement is planned. Expressions that a query repeats are not
-//! counted.
+//! A CTE may read two others, each of which reads two more: a short text whose plan grows
+//! exponentially. The size is therefore computed before planning. Repeated expressions within a
+//! query are not counted.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -12,11 +12,11 @@ use datafusion::error::Result;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{ObjectName, Query, Visit as _, Visitor};
 
-/// Tables and functions that a statement may read once names are replaced.
+/// Maximum number of relations that a statement reads after inlining.
 const RELATIONS_MAX: u64 = 4_000;
 
 /// # Errors
-/// Where the statement would read more than [`RELATIONS_MAX`] relations.
+/// Fails if the statement would read more than [`RELATIONS_MAX`] relations.
 pub fn check_expansion(statement: &Statement) -> Result<()> {
     let plain = match statement {
         Statement::Statement(plain) => plain,
@@ -34,18 +34,18 @@ pub fn check_expansion(statement: &Statement) -> Result<()> {
 
 #[derive(Default)]
 struct Expansion {
-    /// What the query of each name reads, where it is known.
+    /// Number of relations that each named query reads, if known.
     named: HashMap<String, u64>,
-    /// Queries that WITH names, by where they lie, until they have been walked through.
+    /// Queries named by `WITH`, keyed by address until they have been visited.
     names: HashMap<*const Query, String>,
-    /// The queries that are being walked through, the innermost last.
+    /// Queries being visited, innermost last.
     open: Vec<Open>,
 }
 
 #[derive(Default)]
 struct Open {
     relations: u64,
-    /// What the names stood for before, to which this query gives others.
+    /// Outer meanings of the names that this query redefines.
     before: Vec<(String, Option<u64>)>,
 }
 

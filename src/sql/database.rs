@@ -1,4 +1,4 @@
-//! What the queries of a process share, and the session of each.
+//! State that the queries of a process share, and the session of each query.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -48,12 +48,12 @@ pub const SCHEMA: &str = "public";
 /// Schema of the tables that are of use to table functions alone.
 pub const INTERNAL: &str = "internal";
 
-/// What all queries of a process share: settings, functions, what is known of files and of the
-/// hours of stores, permits, and room for rows that wait for their clients.
+/// Settings, functions, caches of files and of store hours, permits and spool budgets that all
+/// queries of a process share.
 pub struct Database {
     state: SessionState,
     hours: Mutex<HoursCache>,
-    /// Knows what `queries/` calls and analysts do not.
+    /// Session state with the functions that `queries/` calls and analysts do not see.
     planner: SessionState,
     limits: Limits,
     permits: Permits,
@@ -61,8 +61,8 @@ pub struct Database {
     tables: Vec<NamedTable>,
 }
 
-/// So many queries run at once, and so many are planned, which is not to wait for those that run;
-/// each client has its share of both.
+/// Permits for running and for planning queries. Planning has its own, so that it never waits for
+/// running queries. Both are shared fairly among clients.
 #[derive(Clone)]
 struct Permits {
     planning: Arc<FairSemaphore>,
@@ -76,7 +76,7 @@ impl Permits {
     }
 }
 
-/// A table that is no part of the dataset, and the same at every version of it.
+/// A table outside the dataset, the same at every version.
 pub type NamedTable = (String, Arc<dyn TableProvider>);
 
 impl Database {
@@ -86,13 +86,13 @@ impl Database {
             .with_information_schema(true)
             .set_str("datafusion.execution.time_zone", "UTC")
             .with_target_partitions(available_parallelism().map_or(1, usize::from))
-            // Scans come divided by days or by stores, and stay so.
+            // Scans are partitioned by day or by store and must stay so.
             .with_repartition_file_scans(false)
             .set_bool("datafusion.optimizer.prefer_existing_sort", true)
-            // What is joined by store lies divided by store, on all threads.
+            // Joins by store keep their input partitioned by store, on all threads.
             .set_usize("datafusion.optimizer.hash_join_single_partition_threshold", 0)
             .set_usize("datafusion.optimizer.hash_join_single_partition_threshold_rows", 0)
-            // No file has one.
+            // Our files have no bloom filters.
             .set_bool("datafusion.execution.parquet.bloom_filter_on_read", false)
             .set_bool("datafusion.execution.parquet.pushdown_filters", true);
         let state = SessionStateBuilder::new().with_config(config).with_default_features();
@@ -113,7 +113,7 @@ impl Database {
         functions::register(&context);
         dialect::register(&context);
         corrections::register(&context);
-        // Where files lie is nobody's business.
+        // Paths of the server are not disclosed.
         context.deregister_udf("input_file_name");
         functions::limit_outputs(&context);
         let state = context.state();
@@ -131,7 +131,7 @@ impl Database {
         }
     }
 
-    /// Every session sees these as well.
+    /// Adds tables that every session sees.
     pub fn with_tables(mut self, tables: Vec<NamedTable>) -> Self {
         self.tables.extend(tables);
         self
@@ -141,17 +141,17 @@ impl Database {
         self.limits
     }
 
-    /// Ends when a query would have its permits at once. Threads keep theirs until they end: where there is
-    /// one of each, nothing of a query goes on then, nor of planning it.
+    /// Returns once a query could start at once. Threads keep their permit until they end: with a
+    /// single permit of each kind, no query is running or being planned when this returns.
     pub async fn permits_available(&self) {
         drop(self.permits.planning.acquire(Client::current()).await);
         drop(self.permits.running.acquire(Client::current()).await);
     }
 
-    /// A session that sees the tables at the version of the dataset.
+    /// Opens a session over the tables at the version of the dataset.
     ///
     /// # Errors
-    /// Where the tables cannot be read.
+    /// Fails if the tables cannot be read.
     pub fn session(&self, dataset: &Dataset) -> Result<Session> {
         let tables = Tables::open(dataset, self.state.config().target_partitions())?;
         let zones = &tables.zone_rules;
@@ -178,8 +178,8 @@ impl Database {
     }
 }
 
-/// The hours of stores at the versions asked for last; sessions of one version share them, and the
-/// first query that needs them reads them.
+/// Store hours of the most recent versions. Sessions of one version share them; the first query
+/// that needs them reads them.
 #[derive(Default)]
 struct HoursCache(VecDeque<(PathBuf, u64, Arc<ChainHours>)>);
 
@@ -203,7 +203,7 @@ impl HoursCache {
     }
 }
 
-/// The tables at one version, and what may be asked of them.
+/// Plans and runs statements over the tables at one version.
 pub struct Session {
     context: SessionContext,
     zones: ZoneRules,
@@ -214,7 +214,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// For catalogs and parsers of wire protocols; what runs, runs through [`Self::run`].
+    /// The DataFusion context, for catalogs and parsers of wire protocols. Queries run through
+    /// [`Self::run`].
     pub fn context(&self) -> &SessionContext {
         &self.context
     }
@@ -223,17 +224,16 @@ impl Session {
         self.limits
     }
 
-    /// The rules of the version that it sees.
+    /// Zone rules of the version.
     pub fn zones(&self) -> &ZoneRules {
         &self.zones
     }
 
-    /// One statement as a plan; its `$1` or `$name` stay open until
-    /// [`LogicalPlan::with_param_values`] binds them.
+    /// Plans one statement. Its parameters (`$1`, `$name`) stay unbound until [`Self::bind`].
     ///
     /// # Errors
-    /// Where it is not SQL, names what is not there, or would do more than read; where it is too deep,
-    /// or takes longer to plan than a query may take.
+    /// Fails if the text is not SQL, names something unknown, would do more than read, exceeds the
+    /// depth limit, or takes longer to plan than [`Limits::time`].
     pub async fn plan(&self, sql: &str) -> Result<LogicalPlan> {
         self.plan_within(sql, self.limits).await
     }
@@ -243,10 +243,10 @@ impl Session {
         self.plans.find(sql)
     }
 
-    /// As [`Self::plan`], within other limits.
+    /// Same as [`Self::plan`], with other limits.
     ///
     /// # Errors
-    /// As those of [`Self::plan`].
+    /// Same as [`Self::plan`].
     pub async fn plan_within(&self, sql: &str, limits: Limits) -> Result<LogicalPlan> {
         if let Some(plan) = self.plans.find(sql) {
             return Ok(plan);
@@ -267,11 +267,11 @@ impl Session {
         planned.map_err(|error| query_error_within(error, &limits))
     }
 
-    /// As [`Self::plan`], of a statement that was parsed elsewhere, as deep as
-    /// [`statement_depth::check_depth`] lets it be; the inner error tells the place where that kept it.
+    /// Same as [`Self::plan`] for a statement that was parsed elsewhere and passed
+    /// [`statement_depth::check_depth`]. The inner error has the location if the parser kept it.
     ///
     /// # Errors
-    /// As those of [`Self::plan`]; the outer one where a limit is met.
+    /// Same as [`Self::plan`]; the outer error if a limit is exceeded.
     pub async fn plan_statement(
         &self,
         statement: Statement,
@@ -286,10 +286,10 @@ impl Session {
         }
     }
 
-    /// The plan with the values of its parameters.
+    /// Binds the parameters of a plan.
     ///
     /// # Errors
-    /// Where one is missing, of another type, or one too many.
+    /// Fails if a value is missing, superfluous or of another type.
     pub fn bind(plan: LogicalPlan, values: impl Into<ParamValues>) -> Result<LogicalPlan> {
         let values = values.into();
         let wanted = plan.get_parameter_names().map_err(query_error)?;
@@ -305,25 +305,25 @@ impl Session {
         bound.map_err(query_error)
     }
 
-    /// The columns of a plan, of the types that they have when it runs.
+    /// Schema of a plan after type coercion, as its rows will have it.
     pub fn columns(&self, plan: LogicalPlan) -> SchemaRef {
         let state = self.context.state();
         let unresolved = Arc::clone(plan.schema().inner());
         let resolved = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {});
-        // What is wrong with it is said when it runs.
+        // An invalid plan reports its error when it runs.
         resolved.map_or(unresolved, |plan| Arc::clone(plan.schema().inner()))
     }
 
-    /// Whether the plan gives the same rows whenever it runs over the same data: it asks neither for
-    /// the time nor for chance, nor for a table beside the data.
+    /// Returns whether the plan has the same rows whenever it runs over the same data: it depends
+    /// neither on the clock, nor on random values, nor on tables outside the dataset.
     pub fn is_repeatable(plan: &LogicalPlan) -> bool {
         read_only::is_repeatable(plan)
     }
 
-    /// The rows of a plan, within the limits; wait for them no longer than those allow.
+    /// Runs a plan within the limits and returns its rows as a stream.
     ///
     /// # Errors
-    /// Where the plan cannot be carried out, or a limit is met before the first row.
+    /// Fails if the plan cannot be executed, or exceeds a limit before the first row.
     pub async fn run(&self, plan: LogicalPlan, limits: Limits) -> Result<Rows> {
         let plan = read_only::check_read_only(plan).map_err(query_error)?;
         if let Some(open) = plan.get_parameter_names().map_err(query_error)?.iter().min() {
@@ -338,10 +338,10 @@ impl Session {
     }
 }
 
-/// What a statement is planned as.
+/// The plan of a statement.
 pub struct PlannedStatement {
     pub plan: LogicalPlan,
-    /// Whether it is the same whenever it is asked over the same data.
+    /// Whether the same text has the same plan whenever it is planned over the same data.
     pub is_cacheable: bool,
 }
 
@@ -380,8 +380,8 @@ mod tests {
 
     use super::*;
 
-    /// A state registers its functions anew when it is rebuilt, in no order. Each brings its aliases:
-    /// one that is known by its alias alone takes its name back from the one in its place.
+    /// A rebuilt state registers its functions again, in arbitrary order, each with its aliases. A
+    /// function that is known only by its alias would take back the name from its replacement.
     #[track_caller]
     fn check<T>(functions: &HashMap<String, Arc<T>>, name_of: impl Fn(&T) -> &str) {
         for (alias, function) in functions {

@@ -1,12 +1,12 @@
-//! Every function that an analyst may call, described.
+//! Documentation of every function that an analyst may call.
 
 use crate::functions::documented::{Argument, DOCUMENTED, Documented, Example, Kind, Takes};
 
-/// Those that stand in `FROM`.
+/// Functions that stand in `FROM`.
 const TABLE_FUNCTIONS: [&Documented; 6] =
     [&UPTIME, &UPTIME_BY, &STATES, &INCIDENTS, &OPENINGS, &AS_OF];
 
-/// All of them, aggregates first.
+/// All documented functions, aggregates first.
 pub fn documented() -> impl Iterator<Item = &'static Documented> {
     DOCUMENTED.into_iter().chain([&LATEST_POLL]).chain(TABLE_FUNCTIONS)
 }

@@ -1,5 +1,5 @@
-//! Groups by the ids of stores as groups by their numbers: four bytes a row are hashed and moved in
-//! place of a text. Ids come back once the groups are made.
+//! Rewrites grouping by store id into grouping by store number: four bytes a row are hashed and
+//! copied instead of a text. Ids are restored from the numbers of the groups.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use datafusion::optimizer::AnalyzerRule;
 
 use crate::engine::{STORE_ID, STORE_NO, StoreDirectory, TableFiles};
 
-/// Puts numbers in the place of ids wherever rows are grouped by ids, or ids counted.
+/// Replaces store ids by store numbers in `GROUP BY` and `count(DISTINCT …)`.
 #[derive(Debug)]
 pub struct GroupByStoreNumber;
 
@@ -42,14 +42,14 @@ impl AnalyzerRule for GroupByStoreNumber {
     }
 }
 
-/// The same rows, made by numbers; `None` where no id is grouped by or counted.
+/// Returns an equivalent plan that groups by numbers; `None` if no id is grouped by or counted.
 fn by_number(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
     if aggregate.group_expr.iter().any(|expr| matches!(expr, Expr::GroupingSet(_))) {
         return Ok(None);
     }
     let input = &aggregate.input;
     let mut groups = Vec::new();
-    // What each column of the aggregate is now.
+    // Output expression for each column of the aggregate.
     let mut outputs = Vec::new();
     for expr in &aggregate.group_expr {
         let number = match expr {
@@ -88,10 +88,10 @@ fn by_number(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
     Ok(Some(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(made))?)))
 }
 
-/// Column of numbers, and the stores that have them.
+/// A column of store numbers, with the directory that maps them to ids.
 type Number = (Column, Arc<StoreDirectory>);
 
-/// `count(DISTINCT id)` as the count of numbers; anything else as it is.
+/// Rewrites `count(DISTINCT id)` to count numbers; other expressions are returned unchanged.
 fn counted(fold: Expr, input: &LogicalPlan) -> Result<Expr> {
     let name = fold.schema_name().to_string();
     let counted = fold.transform_up(|expr| {
@@ -108,14 +108,14 @@ fn counted(fold: Expr, input: &LogicalPlan) -> Result<Expr> {
         let func = Arc::clone(func);
         Ok(Transformed::yes(Expr::AggregateFunction(AggregateFunction { func, params })))
     });
-    // The numbers may be counted already, under their own name.
+    // The numbers may already be counted under their own name.
     counted?.data.alias_if_changed(name)
 }
 
-/// The column of the plan that holds the numbers of the stores whose ids another column holds; `None`
-/// where there is none, or the ids are not simply those of a table that knows its stores.
+/// Returns the column of store numbers that corresponds to a column of ids. `None` if the plan has
+/// none, or if the ids do not come unchanged from a table with a store directory.
 ///
-/// Columns are followed by their places: below an alias, two may have one name.
+/// Columns are traced by position: below an alias, two may have one name.
 fn number_of(plan: &LogicalPlan, id: &Column) -> Option<Number> {
     let place = plan.schema().maybe_index_of_column(id)?;
     let at = |place: usize| Column::from(plan.schema().qualified_field(place));
@@ -155,7 +155,7 @@ fn number_of(plan: &LogicalPlan, id: &Column) -> Option<Number> {
     }
 }
 
-/// The id of a store by its number, of one version of the data.
+/// Scalar function from store number to store id, for one version of the data.
 #[derive(Debug)]
 struct StoreId {
     stores: Arc<StoreDirectory>,
@@ -221,7 +221,7 @@ mod tests {
         session.run(plan, Limits::default()).await.unwrap().collect().await.unwrap().0
     }
 
-    /// By how many columns of ids the optimised plan finds by numbers.
+    /// Queries by the number of id columns that the optimised plan restores from numbers.
     const QUERIES: &[(usize, &[&str])] = &[
         (
             1,
@@ -295,7 +295,7 @@ mod tests {
         ),
     ];
 
-    /// Each query gives the same whether it names ids or texts that are made of them, which have no
+    /// A query has the same answer over ids as over texts computed from them, which have no
     /// numbers.
     #[tokio::test(flavor = "multi_thread")]
     async fn ids_come_back() {

@@ -1,4 +1,4 @@
-//! The tables of a session as the steps of `queries/` are planned over them.
+//! Catalog of internal tables over which the files of `queries/` are planned.
 
 use std::sync::Arc;
 
@@ -23,10 +23,10 @@ use crate::tables::{Dataset, Table};
 
 const STORES: QueryFile = ("stores", include_str!("../../queries/stores.sql"));
 
-/// What table functions and views are planned over.
+/// Plans the query files for table functions and views, over the tables of one version.
 #[derive(Debug)]
 pub struct InternalCatalog {
-    /// Knows the functions that only `queries/` call.
+    /// Session state with the functions that only `queries/` calls.
     planner: SessionState,
     pub dataset: Dataset,
     pub tables: Tables,
@@ -37,7 +37,8 @@ impl InternalCatalog {
         Self { planner, dataset, tables }
     }
 
-    /// The last of the steps; those before it are planned as far as the question needs them.
+    /// Plans the last of the query files. DataFusion inlines the earlier ones as views, so that
+    /// only the columns in use are computed.
     pub fn plan(
         &self,
         arguments: Arguments,
@@ -57,7 +58,7 @@ impl InternalCatalog {
         at_once(planned)
     }
 
-    /// The stores as analysts see them, from tables of one version.
+    /// The view `stores` as analysts see it, over tables of one version.
     pub fn stores(
         &self,
         tables: &[(Table, Arc<dyn TableProvider>)],
@@ -83,7 +84,7 @@ impl InternalCatalog {
     }
 }
 
-/// What is planned over tables in memory, which wait for nothing.
+/// Awaits planning over tables in memory, which never yields.
 fn at_once<T>(planned: impl Future<Output = crate::Result<T>>) -> Result<T> {
     let planned = planned.now_or_never();
     let planned = planned.ok_or_else(|| broken("planning waits for something"))?;
@@ -106,7 +107,7 @@ pub fn schema_of(
     Ok(Arc::new(schema))
 }
 
-/// A catalog whose lists leave out [`INTERNAL`], which is there for who names it.
+/// A catalog whose listing omits [`INTERNAL`]; the schema can still be addressed by name.
 #[derive(Debug, Default)]
 struct Listed(MemoryCatalogProvider);
 
@@ -131,7 +132,7 @@ impl CatalogProvider for Listed {
     }
 }
 
-/// One catalog with the schemas.
+/// Builds a catalog list with one catalog, [`CATALOG`], that holds the schemas.
 pub fn catalogs_of(
     schemas: impl IntoIterator<Item = (&'static str, Arc<dyn SchemaProvider>)>,
 ) -> Result<Arc<dyn CatalogProviderList>> {

@@ -1,10 +1,10 @@
-//! SQL for analysts: the tables at one version and the functions of the rules, read-only and within
-//! limits, for every face alike.
+//! SQL for analysts: one session per version of the tables, with the functions of the rules;
+//! read-only and within limits. Every interface uses it.
 //!
-//! A [`Database`] is what all queries of a process share. A [`Session`] sees the tables at one
-//! version; it plans a statement ([`Session::plan`]), refusing whatever would change something or
-//! read anything else, and runs it ([`Session::run`]) until it ends, meets a limit, or nobody
-//! wants its rows any more. Knows nothing of who asks.
+//! A [`Database`] holds the state that the queries of a process share. A [`Session`] sees the
+//! tables at one version. [`Session::plan`] plans a statement and refuses everything that writes or
+//! reads anything else; [`Session::run`] executes the plan until it ends, exceeds a limit or its
+//! rows are dropped. No interface is known here.
 
 mod array_literals;
 mod as_of;

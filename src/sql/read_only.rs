@@ -1,4 +1,4 @@
-//! Which statements may run: those that read the tables, and nothing else.
+//! Check that a plan only reads, and limit on its size.
 
 use datafusion::common::plan_err;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion, TreeNodeVisitor};
@@ -9,10 +9,10 @@ use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 use super::{errors, report_tables};
 use crate::error::Fault;
 
-/// The plan, if it only reads.
+/// Returns the plan unchanged if it only reads.
 ///
 /// # Errors
-/// Where it would create, change, copy or set anything.
+/// Fails if the plan would create, change, copy or set anything.
 pub fn check_read_only(plan: LogicalPlan) -> Result<LogicalPlan> {
     let options =
         SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
@@ -22,31 +22,31 @@ pub fn check_read_only(plan: LogicalPlan) -> Result<LogicalPlan> {
     }
 }
 
-/// What a statement hears that would do more than read.
+/// Error of a statement that would do more than read.
 pub fn not_read_only() -> DataFusionError {
     let sentence = "the tables are read-only: expected a statement that reads them, like SELECT";
     errors::error(Fault::ReadOnly, sentence)
 }
 
-/// A plan as it leaves the planner, if it only reads and is within bounds.
+/// Checks a freshly planned statement: it must only read, and stay within the size limits.
 ///
 /// # Errors
-/// As those of [`check_read_only`] and [`check_plan_size`].
+/// Same as [`check_read_only`] and [`check_plan_size`].
 pub fn check_plan(plan: LogicalPlan) -> Result<LogicalPlan> {
     check_plan_size(&plan)?;
     check_read_only(plan)
 }
 
-/// Names that stand for queries of names make a plan that is far larger than its text, and whatever
-/// optimises it grows with it.
+/// Checks the number of nodes and the depth of a plan. Inlined CTEs make a plan far larger than its
+/// text, and optimisation time grows with it.
 ///
 /// # Errors
-/// Where the plan has more steps than are allowed, or more that follow each other.
+/// Fails if the plan has too many nodes or is too deep.
 fn check_plan_size(plan: &LogicalPlan) -> Result<()> {
     plan.visit_with_subqueries(&mut PlanSize::default()).map(drop)
 }
 
-/// Those of a plan that were walked through.
+/// Nodes of a plan visited so far, and the current depth.
 #[derive(Default)]
 struct PlanSize {
     all: usize,
@@ -79,7 +79,7 @@ impl<'n> TreeNodeVisitor<'n> for PlanSize {
     }
 }
 
-/// Whether the plan gives the same rows whenever it runs over the same data.
+/// Returns whether the plan has the same rows whenever it runs over the same data.
 pub fn is_repeatable(plan: &LogicalPlan) -> bool {
     let mut is_repeatable = true;
     let walked = plan.apply_with_subqueries(|node| {

@@ -1,9 +1,9 @@
-//! How deep a statement may be.
+//! Limit on the nesting depth of a statement, checked on its tokens before parsing.
 //!
-//! Whatever parses, plans or drops a statement walks down its tree, with a frame of its stack for each
-//! level, and the time of planning grows faster than the tree. A internal like `a + b + c` is as deep as
-//! it is long. So tokens are counted before anything is made of them: the depth that is told here is
-//! that of the tree or somewhat more, never less. Lists, as of `IN` or `VALUES`, may be of any length.
+//! Parsing, planning and dropping a statement recurse over its tree with one stack frame per level,
+//! and planning time grows faster than the tree. A chain like `a + b + c` is as deep as it is long.
+//! The depth computed here is an upper bound of that of the tree. Lists, as of `IN` or `VALUES`, do
+//! not add to it.
 
 use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect, PostgreSqlDialect};
 use datafusion::sql::sqlparser::keywords::Keyword;
@@ -11,13 +11,15 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use crate::error::{Error, Fault, QueryError, Result};
 
-/// Operators of one expression, or queries put together by `UNION`, on the longest way down.
+/// Maximum number of operators in one expression, or of queries combined by `UNION`, on the longest
+/// path from the root.
 pub const DEPTH_MAX: usize = 256;
 
 /// # Errors
-/// Where the statement is deeper than `DEPTH_MAX`. What is no SQL is left to the parsers.
+/// Fails if the statement is deeper than `DEPTH_MAX`. Text that is not SQL passes; the parser
+/// reports it.
 pub fn check_depth(sql: &str) -> Result<()> {
-    // As it is read over HTTP and Flight, and as it is read over the protocol of PostgreSQL.
+    // The dialect of HTTP and Flight, and that of the PostgreSQL protocol.
     let dialects: [&dyn Dialect; 2] = [&GenericDialect {}, &PostgreSqlDialect {}];
     for dialect in dialects {
         let tokens = Tokenizer::new(dialect, sql).tokenize().unwrap_or_default();
@@ -40,7 +42,7 @@ fn depth(tokens: &[Token]) -> usize {
     for token in tokens {
         let kind = match (kind(token), last) {
             (TokenClass::Nothing, _) => continue,
-            // After an operator a word is a name, whatever it means elsewhere.
+            // After an operator a word is an identifier, even if it is a keyword elsewhere.
             (
                 TokenClass::Start | TokenClass::Open | TokenClass::Close,
                 TokenClass::Operator | TokenClass::Or | TokenClass::And | TokenClass::Half,
@@ -55,7 +57,7 @@ fn depth(tokens: &[Token]) -> usize {
         let frame = open.last_mut();
         match (kind, frame) {
             (TokenClass::Open, frame) => {
-                // One after a value asks for a part of it, which is an operator.
+                // A bracket after a value is a subscript, which is an operator.
                 if let (Token::LBracket, Some(frame)) = (token, frame) {
                     frame.operators += 1;
                 }
@@ -75,7 +77,7 @@ fn depth(tokens: &[Token]) -> usize {
             (TokenClass::Or, Some(frame)) => frame.or(),
             (TokenClass::Query, Some(frame)) => frame.queries += 1,
             (TokenClass::Start, Some(frame)) => frame.start(),
-            // Parts of parts of a column.
+            // Nested fields of a column.
             (_, Some(frame)) if dots > 3 && matches!(token, Token::Period) => frame.operators += 1,
             _ => {}
         }
@@ -87,20 +89,20 @@ fn depth(tokens: &[Token]) -> usize {
     open.into_iter().map(Frame::depth).sum()
 }
 
-/// What a token means to the depth.
+/// Class of a token for the depth computation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TokenClass {
     Operand,
     Operator,
     And,
     Or,
-    /// Puts queries or tables together.
+    /// Combines queries or tables.
     Query,
-    /// An expression of its own begins behind it.
+    /// Starts a new expression.
     Start,
     Open,
     Close,
-    /// Half of what is said by two words, as `DISTINCT FROM` and `WITHIN GROUP`.
+    /// First of two words, as in `DISTINCT FROM` and `WITHIN GROUP`.
     Half,
     Nothing,
 }
@@ -179,8 +181,8 @@ fn is_text(token: &Token) -> bool {
     )
 }
 
-/// What stands within one pair of parentheses. An operand of `OR` holds a chain of `AND`, and one of
-/// `AND` a chain of the other operators.
+/// State of one pair of parentheses. An operand of `OR` is a chain of `AND`, and an operand of
+/// `AND` is a chain of the other operators.
 #[derive(Clone, Copy, Debug, Default)]
 struct Frame {
     is_case: bool,
@@ -188,12 +190,12 @@ struct Frame {
     ors: usize,
     ands: usize,
     operators: usize,
-    /// The deepest of the pairs within the operand.
+    /// Depth of the deepest parenthesised pair within the operand.
     within: usize,
-    /// The deepest operand of the internal of `AND`, and of the internal of `OR`.
+    /// Depth of the deepest operand of the `AND` chain, and of the `OR` chain.
     of_and: usize,
     of_or: usize,
-    /// The deepest expression before.
+    /// Depth of the deepest earlier expression.
     deepest: usize,
 }
 
