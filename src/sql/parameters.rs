@@ -1,4 +1,4 @@
-//! The values of parameters, as the plan that names them uses them.
+//! Coercion of parameter values to the types that the plan expects.
 
 use arrow::datatypes::DataType;
 use datafusion::scalar::ScalarValue;
@@ -9,12 +9,12 @@ use crate::error::{Error, Fault, QueryError, Result};
 use crate::functions::instants::ParseTarget;
 use crate::rules::ZoneRules;
 
-/// The value of a parameter as the type that the plan expects of it, where there is one: a text may
-/// stand for any, a number for no instant, and a fraction is not cut off. A zone that a text names is
-/// read by the rules.
+/// Coerces a value to the type that the plan expects, if it expects one. A text may stand for any
+/// type, a number never for an instant, and a fraction is not truncated. Zones named in texts
+/// follow the given rules.
 ///
 /// # Errors
-/// Where it cannot be of that type.
+/// Fails if the value cannot be represented in the type.
 pub fn coerce_parameter(
     zones: &ZoneRules,
     name: &str,

@@ -1,5 +1,5 @@
-//! The plans of the statements that were asked last: tools have one planned to describe its columns,
-//! once more to ask for its rows, and again to fetch them.
+//! Cache of plans of recent statements. Tools plan a statement to describe its columns, again to
+//! execute it, and again to fetch rows.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -13,10 +13,11 @@ use datafusion::sql::sqlparser::ast::{self, Expr, ObjectNamePart, visit_expressi
 use super::read_only;
 
 const STATEMENTS_MAX: usize = 32;
-/// Of a statement; what is longer was rarely written by hand, and takes long to run as well.
+/// Maximum length of a cached statement. Longer ones are rarely written by hand, and their planning
+/// is small beside their execution.
 const BYTES_MAX: usize = 4 << 10;
 
-/// Those of one session, the last first.
+/// Plans of one session, most recently used first.
 #[derive(Default)]
 pub struct PlanCache(Mutex<VecDeque<(String, LogicalPlan)>>);
 
@@ -35,7 +36,7 @@ impl PlanCache {
             return;
         }
         let mut plans = self.lock();
-        // Two that planned it at the same time have the same.
+        // Two concurrent calls may have planned the same statement.
         plans.retain(|(of, _)| of != sql);
         plans.truncate(STATEMENTS_MAX - 1);
         plans.push_front((sql.to_owned(), plan.clone()));
@@ -46,8 +47,8 @@ impl PlanCache {
     }
 }
 
-/// Whether the statement always has this plan over the same data. It is told by what was asked, too:
-/// the arguments of table functions have their values by the time there is a plan.
+/// Returns whether the statement always has this plan over the same data. The statement is examined
+/// as well as the plan: arguments of table functions are already evaluated in the plan.
 pub fn is_cacheable(statement: &Statement, plan: &LogicalPlan, state: &SessionState) -> bool {
     let Statement::Statement(plain) = statement else { return false };
     if !matches!(**plain, ast::Statement::Query(_)) || !read_only::is_repeatable(plan) {

@@ -1,7 +1,7 @@
-//! Reports as tables: `reports`, one row each, and `report_rows`, the rows of those that are complete.
+//! Reports as tables: `reports` has one row each, `report_rows` the rows of complete reports.
 //!
-//! They are looked up when they are asked for: reports come and go while the data stays. Knows
-//! nothing of where they are kept.
+//! Both are read when scanned, as reports come and go while the data stays. Storage of reports is
+//! behind the trait [`Reports`].
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -29,7 +29,7 @@ const REPORTS: &str = "reports";
 const ROWS: &str = "report_rows";
 pub const NAMES: [&str; 2] = [REPORTS, ROWS];
 
-/// What both tables and their columns say, as those of the other tables.
+/// Table, column (empty for the table itself), description.
 const DESCRIPTIONS: [(&str, &str, &str); 14] = [
     (REPORTS, "", "reports that were asked for, one row each, until they expire"),
     (REPORTS, "report_id", "by which it is asked for over HTTP"),
@@ -47,7 +47,7 @@ const DESCRIPTIONS: [(&str, &str, &str); 14] = [
     (ROWS, "store_id", "the store, as its files name it"),
 ];
 
-/// The same for every column, the figures of a report among them.
+/// Rows of `internal.descriptions` for both tables, including a report's figures.
 pub fn descriptions() -> Vec<[String; 3]> {
     let told = DESCRIPTIONS.into_iter().map(|row| <[&str; 3]>::from(row).map(str::to_owned));
     let figures = report::full_schema();
@@ -71,23 +71,23 @@ fn describe_figure(figure: &str) -> String {
     what + "; null where the report was asked without it"
 }
 
-/// One report, whatever became of it.
+/// A report in any state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     pub id: String,
     /// `queued`, `running`, `complete`, `failed` or `cancelled`.
     pub state: &'static str,
     pub data_version: u64,
-    /// Microseconds UTC, as all instants here.
+    /// Microseconds UTC, like all instants here.
     pub now: i64,
-    /// What was asked, as JSON.
+    /// Request options as JSON.
     pub options: String,
     pub created_at: i64,
     pub started_at: Option<i64>,
     pub finished_at: Option<i64>,
-    /// Rows of a complete one.
+    /// Number of rows, if complete.
     pub stores: Option<u64>,
-    /// Why a failed one failed.
+    /// Reason of the failure, if failed.
     pub detail: Option<String>,
 }
 
@@ -97,16 +97,16 @@ impl Report {
     }
 }
 
-/// Where reports are looked up; both may read files.
+/// Source of reports. Both methods may block on file access.
 pub trait Reports: Debug + Send + Sync {
-    /// Newest first.
+    /// All reports, newest first.
     fn list(&self) -> crate::Result<Vec<Report>>;
 
-    /// The rows of a complete report, laid out; `None` where they are gone.
+    /// Rows of a complete report in the full schema; `None` if the report no longer exists.
     fn rows(&self, id: &str) -> crate::Result<Option<RecordBatch>>;
 }
 
-/// Both tables.
+/// The tables `reports` and `report_rows` over a source.
 pub fn report_tables(reports: Arc<dyn Reports>) -> Vec<NamedTable> {
     vec![
         (REPORTS.to_owned(), Arc::new(ReportsTable(Arc::clone(&reports)))),
@@ -182,7 +182,7 @@ impl TableProvider for ReportsTable {
     }
 }
 
-/// The rows of complete reports, a file at a time.
+/// Rows of complete reports, read one file at a time.
 #[derive(Debug)]
 struct ReportRows(Arc<dyn Reports>);
 
@@ -206,7 +206,7 @@ impl TableProvider for ReportRows {
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
-        // Decides which files are read; rows are filtered behind it either way.
+        // Predicates on the id select files; DataFusion filters the rows afterwards in any case.
         Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
     }
 
@@ -230,7 +230,7 @@ impl TableProvider for ReportRows {
     }
 }
 
-/// The ids that the filter leaves; `None` where it is about something else.
+/// Ids that satisfy the predicate; `None` if the predicate is not about ids.
 fn wanted_ids(filter: &Expr) -> Option<BTreeSet<String>> {
     let is_id = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name() == "report_id");
     let text = |expr: &Expr| match expr {
@@ -275,7 +275,7 @@ impl PartitionStream for Files {
 }
 
 fn rows_of(reports: &dyn Reports, id: &str) -> Result<Option<RecordBatch>> {
-    // It may have been forgotten since it was listed.
+    // The report may have been deleted since it was listed.
     let Some(rows) = reports.rows(id).map_err(unavailable)? else { return Ok(None) };
     let rows = report::with_all_columns(&rows).map_err(unavailable)?;
     let ids: ArrayRef = Arc::new(StringArray::from(vec![id; rows.num_rows()]));

@@ -1,7 +1,8 @@
-//! The rows of a query, computed on threads of its own, until it ends, meets a limit, or is dropped.
+//! Execution of a query on its own threads, until it completes, exceeds a limit or its rows are
+//! dropped.
 //!
-//! The query hands its rows to a spool, and ends when the last one is there, whether or not they were
-//! read: its threads, its memory and its permit are free while a client reads on.
+//! The query writes into a spool and completes independently of its reader: threads, memory and
+//! permit are released while a slow client still reads.
 
 use std::future::pending;
 use std::pin::Pin;
@@ -27,7 +28,7 @@ use super::threads::{Threads, acquire_permit};
 use crate::error::{Error, Result};
 use crate::fair_semaphore::FairSemaphore;
 
-/// Whether rows were cut off; known once they have ended.
+/// Flag for whether the row limit truncated the result; meaningful once the rows have ended.
 #[derive(Clone, Debug, Default)]
 pub struct Truncation(Arc<AtomicBool>);
 
@@ -36,13 +37,13 @@ impl Truncation {
         self.0.load(Ordering::Acquire)
     }
 
-    /// Notes that there were more rows.
+    /// Records that rows were omitted.
     pub fn set(&self) {
         self.0.store(true, Ordering::Release);
     }
 }
 
-/// The rows of a query, in batches. Dropping them ends the query.
+/// Stream of result batches. Dropping it cancels the query.
 pub struct Rows {
     schema: SchemaRef,
     batches: Reader,
@@ -51,15 +52,15 @@ pub struct Rows {
     _watch: JoinSet<()>,
 }
 
-/// What a query needs while it computes.
+/// Resources of a running query.
 struct Running {
-    /// None once it has ended.
+    /// `None` once the query has ended.
     threads: Mutex<Option<Threads>>,
     progress: Progress,
 }
 
 impl Running {
-    /// Ends the query where it has not ended, and gives its permit and its memory back.
+    /// Cancels the query unless it has ended; releases its permit and memory.
     fn end(&self) {
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
         if threads.is_some() {
@@ -73,26 +74,26 @@ impl Rows {
         Arc::clone(&self.schema)
     }
 
-    /// Tells, after the last batch, whether there were more than the limit.
+    /// Truncation flag, valid after the last batch.
     pub fn cut(&self) -> Truncation {
         self.cut.clone()
     }
 
-    /// How much has been read for them so far.
+    /// Progress of the query.
     pub fn progress(&self) -> Progress {
         self.running.progress.clone()
     }
 
-    /// For whoever sends them in parts that are smaller than batches: each counts as progress of a
-    /// client that may not be idle.
+    /// Delivery counter for senders whose parts are smaller than batches. Each delivered part
+    /// resets the idle time of the client.
     pub fn deliveries(&self) -> Deliveries {
         self.batches.deliveries()
     }
 
-    /// All of them, and whether there were more.
+    /// Collects all rows, and whether they were truncated.
     ///
     /// # Errors
-    /// Where the query fails or meets a limit other than that of rows.
+    /// Fails if the query fails or exceeds a limit other than that of rows.
     pub async fn collect(mut self) -> Result<(Vec<RecordBatch>, bool)> {
         let mut batches = Vec::new();
         while let Some(batch) = self.next().await {
@@ -101,7 +102,7 @@ impl Rows {
         Ok((batches, self.cut.is_cut()))
     }
 
-    /// The rows of a query that runs from now on, once it has a permit.
+    /// Starts a query once it has a permit, and returns its rows.
     pub(super) async fn start(
         query: Query,
         permits: &Arc<FairSemaphore>,
@@ -132,7 +133,7 @@ impl Rows {
         let mut rows = Self { schema: schema_of_none, batches, cut, running, _watch: watch };
         match timeout_at(ends_at, schema).await {
             Ok(Ok(schema)) => rows.schema = schema,
-            // It failed before it had one.
+            // The query failed before it had a schema.
             Ok(Err(_)) => match rows.next().await {
                 Some(Err(error)) => return Err(error),
                 _ => return Err(Error::bug("a query broke off")),
@@ -143,8 +144,8 @@ impl Rows {
     }
 }
 
-/// What a query hears at its deadline, by whether its rows had no room left. Where there is never any on
-/// disk, nobody could give it more.
+/// Error at the deadline: the spool limit if its rows waited for budget, else the time limit.
+/// Without any disk budget the spool limit cannot be raised, so the time limit is reported.
 fn deadline_error(limits: &Limits, is_full: bool) -> Error {
     match is_full && limits.spool_bytes > 0 {
         true => limits.spool_exceeded(),
@@ -152,8 +153,8 @@ fn deadline_error(limits: &Limits, is_full: bool) -> Error {
     }
 }
 
-/// Ends the query when its time is over, whatever it does; frees what it needs when it has ended; and
-/// frees its rows where the client takes none of them.
+/// Cancels the query at its deadline, releases its resources when it ends, and discards its rows if
+/// the client is idle.
 async fn supervise(
     spool: Watch,
     running: Arc<Running>,
@@ -177,7 +178,7 @@ async fn supervise(
     }
 }
 
-/// A plan, and all that it is carried out with.
+/// A plan with its execution environment.
 pub struct Query {
     pub plan: LogicalPlan,
     pub state: SessionState,
@@ -186,7 +187,7 @@ pub struct Query {
 }
 
 impl Query {
-    /// Runs the plan: tells the schema of its rows first, and hands these on.
+    /// Executes the plan: first sends the schema, then writes the rows to the spool.
     async fn run(
         self,
         planned: oneshot::Sender<SchemaRef>,
@@ -231,7 +232,7 @@ impl Stream for Rows {
 }
 
 impl Drop for Rows {
-    /// Waits for nothing.
+    /// Cancels the query without blocking.
     fn drop(&mut self) {
         self.running.end();
     }

@@ -1,8 +1,8 @@
-//! The tables that analysts see, at one version.
+//! Catalog of the tables that analysts see, at one version.
 //!
-//! `polls`, `business_hours`, `time_zones`, `rejects`, `conflicts` and `loads` are the files as they are;
-//! `stores` says as well which zone counts and which defaults were used. What only table functions
-//! read is in a schema of its own, [`INTERNAL`], which no list shows.
+//! `polls`, `business_hours`, `time_zones`, `rejects`, `conflicts` and `loads` are the stored
+//! files; `stores` adds the zone in force and the defaults that were used. Tables for table
+//! functions alone are in the schema [`INTERNAL`], which listings omit.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use super::database::{INTERNAL, NamedTable, SCHEMA};
 use super::internal_catalog::{InternalCatalog, catalogs_of, schema_of};
 use crate::tables::Table;
 
-/// What each table and column says: name of the table, of the column or nothing for the table itself,
-/// and the sentence. Analysts read it in `internal.descriptions`.
+/// Table, column (empty for the table itself), description. Analysts read them in
+/// `internal.descriptions`.
 const DESCRIPTIONS: [(&str, &str, &str); 60] = [
     ("polls", "", "status polls, one row a store and instant"),
     ("polls", "store_id", "the store, as its files name it"),
@@ -94,7 +94,7 @@ const DESCRIPTIONS: [(&str, &str, &str); 60] = [
 const STORE_NO: &str =
     "its number within the data: joins and groups by it cost less than by store_id";
 
-/// A catalog of what analysts see; `beside` are tables that others bring.
+/// Builds the catalog for analysts; `beside` are tables outside the dataset.
 pub fn catalogs(
     internal: &InternalCatalog,
     beside: Vec<NamedTable>,
@@ -120,7 +120,7 @@ pub fn catalogs(
     catalogs_of([(SCHEMA, schema_of(shown)?), (INTERNAL, schema_of(internal)?)])
 }
 
-/// What a column of a table holds.
+/// Description of a column of a table.
 pub fn description(table: &str, column: &str) -> Option<&'static str> {
     let found = DESCRIPTIONS.into_iter().find(|row| (row.0, row.1) == (table, column));
     found.map(|(.., told)| told)

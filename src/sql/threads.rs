@@ -1,9 +1,9 @@
-//! Threads of one query, or of the planning of one: nobody else's work waits for what it computes.
+//! Threads of one query, or of planning one: a long computation delays nobody else.
 //!
-//! A computation cannot be ended from outside. So whoever waits for it waits on other threads, and
-//! no longer than the limit of time allows; what is left of it sees the [`CancellationFlag`] or
-//! comes to its end, and keeps its permit until it has. Threads have long stacks, of which no more is
-//! memory than is used: a statement is walked through as deep as [`super::statement_depth`] lets it be.
+//! A computation cannot be aborted from outside. Its caller waits on other threads, at most until
+//! the deadline. What is left of the computation observes the [`CancellationFlag`] or runs to its
+//! end, and keeps its permit until then. Threads have large stacks, of which only used pages take
+//! memory: statements are recursed into as deeply as [`super::statement_depth`] allows.
 
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
@@ -18,9 +18,9 @@ use crate::error::{Error, Result};
 use crate::fair_semaphore::{FairSemaphore, Permit};
 use crate::functions::CancellationFlag;
 
-/// Of a thread; room for the deepest statement in a build without optimisation.
+/// Stack size of a thread; enough for the deepest statement in an unoptimised build.
 pub const STACK_BYTES: usize = 64 << 20;
-/// Threads beside those that compute, for reading files; there are only as many as are used.
+/// Maximum number of threads for reading files, beside those that compute; started on demand.
 const READING_THREADS_MAX: usize = 16;
 
 pub struct Threads {
@@ -34,13 +34,13 @@ thread_local! {
 }
 
 impl Threads {
-    /// Starts as many; each keeps the permit until it ends.
+    /// Starts `count` threads; each holds the permit until it ends.
     ///
     /// # Errors
-    /// Where the system has no thread left.
+    /// Fails if the system cannot start a thread.
     pub fn start(count: usize, permit: Permit) -> Result<Self> {
         let (cancellation, permit) = (CancellationFlag::default(), Arc::new(permit));
-        // Handles may outlive all threads, and must not keep the permit.
+        // Handles may outlive all threads and must not hold the permit.
         let of_threads: Weak<_> = Arc::downgrade(&permit);
         let begin = {
             let cancellation = cancellation.clone();
@@ -66,7 +66,7 @@ impl Threads {
         Ok(Self { runtime: Some(runtime), cancellation, _permit: permit })
     }
 
-    /// Begins the work, which ends with the threads at the latest.
+    /// Spawns a task; it ends with the threads at the latest.
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         if let Some(runtime) = &self.runtime {
             drop(runtime.spawn(work));
@@ -75,7 +75,7 @@ impl Threads {
 }
 
 impl Drop for Threads {
-    /// Waits for nothing.
+    /// Cancels without blocking.
     fn drop(&mut self) {
         self.cancellation.cancel();
         if let Some(runtime) = self.runtime.take() {
@@ -84,11 +84,11 @@ impl Drop for Threads {
     }
 }
 
-/// What the work makes on a thread of its own, in its permit and within the limit of time; dropped, it
-/// is stopped.
+/// Runs a future on its own thread, with a permit and within the time limit, and returns its
+/// output. Dropping the call cancels the work.
 ///
 /// # Errors
-/// Where the time is over.
+/// Fails if the time limit is exceeded.
 pub async fn compute<T: Send + 'static>(
     permits: &Arc<FairSemaphore>,
     limits: &Limits,
@@ -104,10 +104,10 @@ pub async fn compute<T: Send + 'static>(
     }
 }
 
-/// A permit of the client that asks.
+/// Acquires a permit for the current client.
 ///
 /// # Errors
-/// Where there is none within the time, or too many requests of the client wait already.
+/// Fails if none is free within the time, or if too many requests of the client wait.
 pub async fn acquire_permit(
     permits: &Arc<FairSemaphore>,
     ends_at: Instant,
@@ -134,7 +134,7 @@ mod tests {
             CancellationFlag::current().check().unwrap_err();
         });
         assert!(matches!(stuck.await, Err(Error::Timeout(_))));
-        // Nobody else has a permit while it works on.
+        // The permit is still held while the work runs.
         assert!(matches!(compute(&permits, &limits, async {}).await, Err(Error::Timeout(_))));
         finish.send(()).unwrap();
         drop(permits.acquire(Client::Own).await);

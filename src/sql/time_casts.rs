@@ -1,7 +1,7 @@
-//! Casts of texts to instants, local times and dates, whether they are written or come of comparing
-//! a time with a text: read as [`crate::rules::instant`] reads, not as the engine would.
+//! Casts of texts to instants, local times and dates, written or implied by a comparison, parsed by
+//! [`crate::rules::instant`] instead of the engine.
 //!
-//! A constant becomes the time that it says, so that scans are pruned by it.
+//! Constants are parsed during planning, so that scans are pruned by them.
 
 use std::sync::Arc;
 
@@ -22,8 +22,8 @@ use datafusion::scalar::ScalarValue;
 use crate::functions::instants::{ParseTarget, ParseText, is_text};
 use crate::rules::ZoneRules;
 
-/// Applied before types are settled: a constant text beside a time is one of the same type. The engine
-/// would count both in nanoseconds, which do not reach the year 9999.
+/// Analyzer rule before type coercion: gives a constant text beside a time the type of the time.
+/// The engine would coerce both to nanoseconds, which end before the year 9999.
 #[derive(Debug)]
 pub struct CoerceTextToTime(pub ZoneRules);
 
@@ -46,10 +46,10 @@ fn is_text_constant(part: &Expr) -> bool {
     matches!(part, Expr::Literal(value, _) if value.data_type().is_string())
 }
 
-/// The expression with the constant texts in it that stand beside times as such.
+/// Casts constant texts that stand beside times to the type of the time.
 ///
 /// # Errors
-/// Where one cannot be read.
+/// Fails if a text cannot be parsed.
 pub fn coerce_text_beside_times(
     whole: Expr,
     schema: &DFSchema,
@@ -80,7 +80,7 @@ pub fn coerce_text_beside_times(
     })
 }
 
-/// Operands that are to be of one type, by groups.
+/// Groups of operands that must have one type.
 fn operands_of_one_type(part: &mut Expr) -> Vec<Vec<&mut Expr>> {
     const UNITING: [&str; 6] = ["coalesce", "greatest", "least", "nullif", "ifnull", "nvl"];
     match part {
@@ -114,7 +114,7 @@ fn operands_of_one_type(part: &mut Expr) -> Vec<Vec<&mut Expr>> {
     }
 }
 
-/// Whether an operator compares two values of one type.
+/// Returns whether an operator compares two values of one type.
 pub fn is_comparison(op: Operator) -> bool {
     use Operator as O;
     matches!(
@@ -130,7 +130,7 @@ pub fn is_comparison(op: Operator) -> bool {
     )
 }
 
-/// The node with its expressions rewritten that have a part of the kind, under their names.
+/// Rewrites those expressions of a node that contain a matching part, keeping column names.
 fn rewritten(
     node: LogicalPlan,
     is_of_kind: fn(&Expr) -> bool,
@@ -157,7 +157,8 @@ fn rewritten(
     read.map_data(LogicalPlan::recompute_schema)
 }
 
-/// Applied once all types are settled; zones that texts name have these rules.
+/// Analyzer rule after type coercion: parses texts cast to times, with the zone rules of the
+/// version.
 #[derive(Debug)]
 pub struct ParseTimeText(pub ZoneRules);
 
@@ -181,7 +182,7 @@ fn is_time_cast(part: &Expr) -> bool {
     }
 }
 
-/// What is cast, to what, and whether it becomes null where that cannot be.
+/// Operand, target type, and whether the cast gives null on failure.
 fn cast_of(part: &Expr) -> Option<(&Expr, &DataType, bool)> {
     match part {
         Expr::Cast(cast) => Some((&cast.expr, cast.field.data_type(), false)),
@@ -190,10 +191,10 @@ fn cast_of(part: &Expr) -> Option<(&Expr, &DataType, bool)> {
     }
 }
 
-/// The expression with the casts of texts in it replaced; its types are settled.
+/// Replaces casts of texts to times in an expression whose types are settled.
 ///
 /// # Errors
-/// Where a constant cannot be read.
+/// Fails if a constant cannot be parsed.
 pub fn parse_time_text(
     whole: Expr,
     schema: &DFSchema,
@@ -225,7 +226,7 @@ pub fn parse_time_text(
     })
 }
 
-/// The value of a constant text; `None` of null.
+/// Value of a constant text; `None` for null.
 fn constant(
     text: &ScalarValue,
     target: ParseTarget,

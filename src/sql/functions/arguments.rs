@@ -1,4 +1,4 @@
-//! What a call of a table function asks: its range, its options, and what is particular to it.
+//! Arguments of a table function call: range, options and those particular to a function.
 
 use arrow::datatypes::{DataType, TimeUnit};
 use arrow::util::display::array_value_to_string;
@@ -15,25 +15,25 @@ use crate::option_text::{OPTIONS, duration_us, instant_text, set_option, time_zo
 use crate::rules::calendar::{DAY_US, day_of};
 use crate::rules::{Bucket, Options, Span, Window, ZoneName, ZoneRules};
 
-/// The longest range of one call.
+/// Maximum length of the range of one call.
 pub const RANGE_DAYS_MAX: i64 = 3_660;
 
 pub struct Call {
-    /// Instants.
+    /// Start and end, as instants.
     pub range: (Expr, Expr),
-    /// The days whose polls have to be read, the last one included.
+    /// First and last UTC day whose polls are read, inclusive.
     pub days: (Expr, Expr),
     pub options: Options,
-    /// Of `uptime_by`, and the zone whose calendar counts.
+    /// Bucket of `uptime_by`, with the zone of its calendar.
     pub bucket: Option<Bucket>,
     pub time_zone: Option<ZoneName>,
-    /// Of `incidents`, microseconds.
+    /// Minimum downtime of `incidents`, in microseconds.
     pub min_downtime_us: i64,
 }
 
 impl Call {
     /// # Errors
-    /// Names the argument that is none, and what was expected.
+    /// Fails if an argument is invalid; the error names the argument and the expected values.
     pub fn read(kind: TableFunctionKind, arguments: &[Expr], tables: &Tables) -> Result<Self> {
         let (bucket, rest) = match (kind, arguments) {
             (TableFunctionKind::UptimeBy, [bucket, rest @ ..]) => match parse_bucket(bucket) {
@@ -45,7 +45,7 @@ impl Call {
             }
             (_, arguments) => (None, arguments),
         };
-        // Options alone leave the range to be the usual one.
+        // A call with options alone has the default range.
         let is_options = |first: &Expr| constant_text(first).is_ok_and(|text| text.contains('='));
         let (range, rest) = match rest {
             [] => (None, rest),
@@ -75,7 +75,7 @@ impl Call {
         Ok(call)
     }
 
-    /// One that nobody asks, for the columns of any.
+    /// A placeholder call, to determine the columns.
     pub fn any(tables: &Tables) -> Self {
         let bucket = Some(Bucket::DAY);
         let (range, days) = range_and_days(Window::LONGEST.before(0), tables);
@@ -87,7 +87,8 @@ impl Call {
         Self { range, days, options, bucket: None, time_zone: None, min_downtime_us: 0 }
     }
 
-    /// Takes an argument after the range: options in one text, or the one that has no name.
+    /// Reads an argument after the range: options in one text, or the unnamed argument of the
+    /// function.
     fn take(
         &mut self,
         kind: TableFunctionKind,
@@ -150,7 +151,7 @@ impl Call {
     }
 }
 
-/// Notes that an option was given.
+/// Records that an option was given; fails if it was given before.
 fn once(name: &str, given: &mut Vec<String>) -> std::result::Result<(), String> {
     if given.iter().any(|other| other == name) {
         return Err(format!("{name} is given twice"));
@@ -159,7 +160,7 @@ fn once(name: &str, given: &mut Vec<String>) -> std::result::Result<(), String> 
     Ok(())
 }
 
-/// Names of the options that a function takes.
+/// Names of the options that a function accepts, for errors.
 fn option_names(kind: TableFunctionKind) -> String {
     let own = match kind {
         TableFunctionKind::UptimeBy => Some("time_zone"),
@@ -170,7 +171,7 @@ fn option_names(kind: TableFunctionKind) -> String {
     shared.chain(own).collect::<Vec<_>>().join(", ")
 }
 
-/// A bucket as a text or an interval.
+/// Parses a bucket from a text or an interval.
 fn parse_bucket(expr: &Expr) -> std::result::Result<Bucket, String> {
     let Expr::Literal(value, _) = expr else { return Bucket::parse(&constant_text(expr)?) };
     match value {
@@ -187,11 +188,11 @@ fn parse_bucket(expr: &Expr) -> std::result::Result<Bucket, String> {
     }
 }
 
-/// The most buckets of one store.
+/// Maximum number of buckets of one store.
 const BUCKETS_MAX: i64 = 100_000;
 
 /// # Errors
-/// Where the range has too many buckets.
+/// Fails if the range has too many buckets.
 fn check_bucket_count(
     kind: TableFunctionKind,
     bucket: Bucket,
@@ -216,7 +217,7 @@ fn check_bucket_count(
 
 type RangeAndDays = ((Expr, Expr), (Expr, Expr));
 
-/// The week before the latest poll.
+/// Default range: the week before the latest poll.
 fn default_range(kind: TableFunctionKind, tables: &Tables) -> Result<RangeAndDays> {
     match tables.latest_poll {
         Some(to) => Ok(range_and_days(Window::LONGEST.before(to), tables)),
@@ -260,11 +261,11 @@ fn instant_type() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-/// Microseconds UTC of an instant, a date, or a text of either; without a zone it is UTC, and one
-/// that a text names is read by the rules.
+/// Microseconds UTC of an instant, a date, or a text of either. A text without a zone is UTC; zones
+/// follow the given rules.
 ///
 /// # Errors
-/// Says what it is instead.
+/// Fails if the value is of another type or cannot be parsed; the error quotes it.
 pub fn instant_of(value: &ScalarValue, zones: &ZoneRules) -> std::result::Result<i64, String> {
     if let Some(Some(text)) = value.try_as_str() {
         return instant_us(zones, text);
@@ -276,7 +277,7 @@ pub fn instant_of(value: &ScalarValue, zones: &ZoneRules) -> std::result::Result
     }
 }
 
-/// A constant text.
+/// Value of a constant text.
 fn constant_text(expr: &Expr) -> std::result::Result<String, String> {
     match expr.clone().unalias_nested().data {
         Expr::Literal(value, _) => match value.try_as_str().flatten() {
@@ -287,7 +288,7 @@ fn constant_text(expr: &Expr) -> std::result::Result<String, String> {
     }
 }
 
-/// A value as a person writes it.
+/// A value as a user would write it.
 fn display_value(value: &ScalarValue) -> String {
     let text = value.to_array().map(|array| array_value_to_string(&array, 0));
     match text {
@@ -296,7 +297,7 @@ fn display_value(value: &ScalarValue) -> String {
     }
 }
 
-/// Microseconds of an interval without months; `None` of what is none, or not positive.
+/// Microseconds of an interval. `None` if it has months or is not positive.
 fn interval_us(value: &ScalarValue) -> Option<i64> {
     let ScalarValue::IntervalMonthDayNano(Some(interval)) = value else { return None };
     let days_us = i64::from(interval.days).checked_mul(DAY_US)?;

@@ -1,5 +1,5 @@
-//! Calls of our scalars and aggregates as people write them: arguments by name, accessors behind an
-//! arrow, lists in `FROM`, and the names that TimescaleDB has for what is not here.
+//! Call syntax of our scalars and aggregates: named arguments, the accessor arrow, lists in `FROM`,
+//! and TimescaleDB's names of functions.
 
 use std::ops::ControlFlow;
 
@@ -17,11 +17,11 @@ use super::hours_options::HOURS_OPTIONS;
 use crate::functions::documented::{Argument, DOCUMENTED, Documented, Takes};
 use crate::sql::dialect::ast_nodes::{cast, null, text, text_of, type_named};
 
-/// Says each call as the engine knows it.
+/// Rewrites each call to the form that the engine knows.
 ///
 /// # Errors
-/// Where an argument has no such name or is given twice, and where a function of TimescaleDB is not
-/// here; names what to use.
+/// Fails if an argument name is unknown or repeated, or if a function of TimescaleDB is not
+/// supported; the error names a replacement.
 pub fn rewrite_calls(statement: &mut Statement) -> Result<()> {
     match statement {
         Statement::Statement(statement) => match statement.visit(&mut Calls) {
@@ -66,7 +66,7 @@ impl VisitorMut for Calls {
     }
 }
 
-/// `heartbeats -> uptime()`, as `uptime(heartbeats)`.
+/// Rewrites `heartbeats -> uptime()` to `uptime(heartbeats)`.
 fn arrow_accessor(left: &Expr, right: &Expr) -> Result<Option<Expr>> {
     let Expr::Function(function) = right else { return Ok(None) };
     let is_ours = documented(function).is_some();
@@ -81,11 +81,11 @@ fn arrow_accessor(left: &Expr, right: &Expr) -> Result<Option<Expr>> {
     Ok(Some(Expr::Function(function)))
 }
 
-/// Names that mean what one of ours does.
+/// Aliases of our functions.
 const ALIASES: [(&str, &str); 2] =
     [("compact_state_agg", "state_agg"), ("timeline_agg", "state_agg")];
 
-/// Names of TimescaleDB that are not here, and what to use instead.
+/// Unsupported functions of TimescaleDB with their replacements.
 const UNSUPPORTED: [(&str, &str); 10] = [
     ("into_int_values", "states are 'up', 'down' and 'unknown'; use into_values"),
     ("state_int_timeline", "states are 'up', 'down' and 'unknown'; use state_timeline"),
@@ -114,7 +114,7 @@ fn documented(function: &Function) -> Option<&'static Documented> {
     DOCUMENTED.into_iter().find(|documented| documented.name == name)
 }
 
-/// Puts the arguments of a call that have names into their places.
+/// Moves named arguments to their positions.
 fn place_named_arguments(function: &mut Function) -> Result<()> {
     let Some(mut name) = simple_name(&function.name) else { return Ok(()) };
     if let Some((_, instead)) = UNSUPPORTED.into_iter().find(|(known, _)| *known == name) {
@@ -142,7 +142,7 @@ fn is_named(argument: &FunctionArg) -> bool {
     !matches!(argument, FunctionArg::Unnamed(_))
 }
 
-/// The name and the value of an argument that has one.
+/// Name and value of a named argument.
 fn name_and_value(argument: FunctionArg) -> Option<(String, Expr)> {
     match argument {
         FunctionArg::NamedArguments { name, arg: FunctionArgExpr::Expr(value), .. } => {
@@ -216,7 +216,7 @@ fn takes_options(of: &Documented) -> bool {
     of.arguments.last().is_some_and(|argument| argument.name == "options")
 }
 
-/// The place of an argument by its name, or by the one that TimescaleDB has for it.
+/// Position of an argument by its name or by TimescaleDB's name for it.
 fn argument_position(of: &Documented, name: &str) -> Option<usize> {
     let meant = match (of.name, name) {
         ("time_bucket", "bucket_width") => "width",
@@ -230,7 +230,7 @@ fn argument_position(of: &Documented, name: &str) -> Option<usize> {
     of.arguments.iter().position(|argument| argument.name == meant)
 }
 
-/// The value, whose type tells the argument that it is where `time_bucket` goes by types.
+/// Casts a value to the type by which `time_bucket` recognises the argument.
 fn typed(argument: &Argument, value: Expr) -> Expr {
     let wanted = match argument.takes {
         Takes::Instant if text_of(&value).is_some() => type_named("TIMESTAMPTZ"),
@@ -247,7 +247,7 @@ fn unnamed(value: Expr) -> FunctionArg {
     FunctionArg::Unnamed(FunctionArgExpr::Expr(value))
 }
 
-/// `name=value` of each, as one text.
+/// Combines options into one text of `name=value` pairs.
 fn options_text(options: Vec<(String, Expr)>) -> Expr {
     let mut parts: Vec<Expr> = Vec::new();
     for (at, (name, value)) in options.into_iter().enumerate() {
@@ -263,7 +263,7 @@ fn options_text(options: Vec<(String, Expr)>) -> Expr {
     joined.unwrap_or_else(null)
 }
 
-/// Lists that stand in `FROM`, and the columns that they have there.
+/// Functions that return lists and may stand in `FROM`, with their columns there.
 const IN_FROM: [(&str, &[&str]); 9] = [
     ("state_timeline", &["state", "starts_at", "ends_at"]),
     ("interpolated_state_timeline", &["state", "starts_at", "ends_at"]),
@@ -276,7 +276,7 @@ const IN_FROM: [(&str, &[&str]); 9] = [
     ("open_spans", &["starts_at", "ends_at"]),
 ];
 
-/// A list in `FROM`, as the query of its rows.
+/// Rewrites a list in `FROM` to a subquery of its rows.
 fn unnested(factor: &TableFactor) -> Result<Option<TableFactor>> {
     let TableFactor::Table { name, args: Some(args), alias, .. } = factor else { return Ok(None) };
     let name = simple_name(name);

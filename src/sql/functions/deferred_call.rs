@@ -1,5 +1,5 @@
-//! A call of a table function some of whose arguments are parameters: planned when they have values,
-//! as the same call with constants is, so that both answer and refuse alike.
+//! Table function calls with unbound parameters. They are planned when the parameters are bound, by
+//! the same code as calls with constants, so that both give the same answers and errors.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -18,28 +18,28 @@ use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use super::super::time_casts::parse_time_text;
 use crate::rules::ZoneRules;
 
-/// What can be called in `FROM`.
+/// A function that may stand in `FROM`.
 pub trait Callable: fmt::Debug + Send + Sync {
     fn name(&self) -> &'static str;
 
     /// # Errors
-    /// Names the argument that is wrong, and what was expected.
+    /// Fails if an argument is invalid; the error names it.
     fn plan(&self, arguments: &[Expr]) -> Result<LogicalPlan>;
 
-    /// The columns, whatever those arguments will be that are parameters.
+    /// Output columns, independent of the values of parameters.
     ///
     /// # Errors
-    /// Where they depend on one of these.
+    /// Fails if the columns depend on an unbound parameter.
     fn columns(&self, arguments: &[Expr]) -> Result<DFSchemaRef>;
 
-    /// The rules of the zones that texts name.
+    /// Zone rules for texts among the arguments.
     fn zones(&self) -> &ZoneRules;
 
-    /// Places of the arguments that are instants.
+    /// Positions of arguments that are instants.
     fn instants(&self) -> std::ops::Range<usize>;
 }
 
-/// A callable as DataFusion knows it.
+/// Adapts a [`Callable`] to DataFusion.
 #[derive(Debug)]
 pub struct TableFunctionAdapter(pub Arc<dyn Callable>);
 
@@ -82,10 +82,10 @@ impl DeferredCall {
     }
 }
 
-/// The plan with every call planned whose arguments have values by now.
+/// Plans every deferred call whose arguments are bound by now.
 ///
 /// # Errors
-/// As those of the calls.
+/// Fails as the calls do.
 pub fn plan_deferred_calls(plan: LogicalPlan) -> Result<LogicalPlan> {
     let mut has_calls = false;
     plan.apply_with_subqueries(|node| {
@@ -105,7 +105,7 @@ pub fn plan_deferred_calls(plan: LogicalPlan) -> Result<LogicalPlan> {
 /// Names of the parameters that stand for instants.
 ///
 /// # Errors
-/// None that a plan of a session gives cause to.
+/// Never fails for a plan of a session.
 pub fn instant_parameters(plan: &LogicalPlan) -> Result<Vec<String>> {
     let mut names = Vec::new();
     plan.apply_with_subqueries(|node| {

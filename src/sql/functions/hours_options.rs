@@ -1,15 +1,15 @@
-//! Options of the scalars that know the hours of stores, as one text.
+//! Options of scalars over store hours, passed as one text.
 
 use crate::option_text::set_option;
 use crate::rules::Options;
 
-/// Options that such scalars have a use for.
+/// Options that these scalars accept.
 pub const HOURS_OPTIONS: [&str; 3] = ["snap_end_of_day", "default_hours", "default_timezone"];
 
-/// Reads `default_hours=closed,snap_end_of_day=true`.
+/// Parses `default_hours=closed,snap_end_of_day=true`.
 ///
 /// # Errors
-/// Names the option that is wrong, and what was expected.
+/// Fails if an option is invalid; the error names it and the expected values.
 pub fn hours_options(text: &str) -> Result<Options, String> {
     let (mut options, mut given) = (Options::default(), Vec::new());
     for option in text.split(',').map(str::trim).filter(|option| !option.is_empty()) {

@@ -1,4 +1,4 @@
-//! `latest_poll()`: the latest poll of all stores, which is *now* where nothing else is asked.
+//! `latest_poll()`: instant of the latest poll of all stores, the default *now*.
 
 use std::sync::{Arc, LazyLock};
 
@@ -11,7 +11,7 @@ use datafusion::scalar::ScalarValue;
 
 use super::super::function_docs::LATEST_POLL;
 
-/// The same throughout a session, so that it stands wherever a constant is asked for.
+/// Constant within a session, so that it may stand where a constant is required.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct LatestPoll {
     at: Option<i64>,
@@ -21,7 +21,7 @@ pub struct LatestPoll {
 static DOCUMENTATION: LazyLock<Documentation> = LazyLock::new(|| LATEST_POLL.documentation());
 
 impl LatestPoll {
-    /// Microseconds UTC; null where there is no poll.
+    /// Microseconds UTC; null if there are no polls.
     pub fn new(at: Option<i64>) -> Self {
         Self { at, signature: Signature::nullary(Volatility::Immutable) }
     }

@@ -1,8 +1,8 @@
-//! The table functions of analysts: figures, states, incidents and openings over any range.
+//! Table functions of analysts: figures, states, incidents and openings over any range.
 //!
-//! Each is planned as the steps of `queries/` over the tables of the session, so that the planner
-//! sees through it: only the days of the range are read, and only the columns that are asked for are
-//! made. Polls later than the end of a range are not looked at: it is the *now* of the question.
+//! Each call is planned as files of `queries/` over the tables of the session, so that the planner
+//! sees through it: only the days of the range are read and only the columns in use are computed.
+//! Polls after the end of a range are ignored; the end is the *now* of the call.
 
 mod arguments;
 mod call_syntax;
@@ -37,7 +37,7 @@ use crate::rules::ZoneRules;
 
 const HISTORIES: QueryFile = ("histories", include_str!("../../../queries/histories.sql"));
 
-/// What a call is planned as.
+/// The table functions over query files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TableFunctionKind {
     Uptime,
@@ -66,7 +66,7 @@ impl TableFunctionKind {
         }
     }
 
-    /// Options that it has no use for.
+    /// Options that the function does not accept.
     fn unsupported_options(self) -> &'static [&'static str] {
         match self {
             Self::Uptime | Self::UptimeBy | Self::States => &[],
@@ -75,7 +75,7 @@ impl TableFunctionKind {
         }
     }
 
-    /// Arguments that have a place, in their order.
+    /// Positional arguments, in order.
     fn positional(self) -> &'static [&'static str] {
         match self {
             Self::UptimeBy => &["bucket", "from", "to"],
@@ -83,7 +83,7 @@ impl TableFunctionKind {
         }
     }
 
-    /// The steps after `open_hours` and `timelines`.
+    /// Query files after `open_hours` and `timelines`.
     fn steps(self) -> &'static [QueryFile] {
         match self {
             Self::Uptime => &[
@@ -105,7 +105,7 @@ impl TableFunctionKind {
     }
 }
 
-/// Makes the functions known to a session over the internal.
+/// Registers the functions with a session.
 pub fn register(session: &SessionContext, internal: &Arc<InternalCatalog>) -> Result<()> {
     for kind in TableFunctionKind::ALL {
         let function = RangeFunction { kind, internal: Arc::clone(internal) };
@@ -119,7 +119,7 @@ pub fn register(session: &SessionContext, internal: &Arc<InternalCatalog>) -> Re
     )))
 }
 
-/// What the function of that name calls its arguments, if it is one of ours.
+/// Named arguments of a table function of ours; `None` for other functions.
 fn named_arguments(function: &str) -> Option<NamedArguments> {
     if function == AS_OF {
         return Some(NamedArguments {
@@ -132,7 +132,7 @@ fn named_arguments(function: &str) -> Option<NamedArguments> {
     Some(NamedArguments { function: kind.name(), positional: kind.positional(), has_options: true })
 }
 
-/// A table function over the internal.
+/// A table function over the internal catalog.
 #[derive(Debug)]
 struct RangeFunction {
     kind: TableFunctionKind,

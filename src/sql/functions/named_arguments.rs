@@ -1,5 +1,5 @@
-//! Arguments by name, as in `uptime(from => '2023-01-24', to => '2023-01-25', max_gap => '2h')`:
-//! those that have a place are put there, the others become texts of options.
+//! Named arguments of table functions, as in `uptime(from => '2023-01-24', to => '2023-01-25',
+//! max_gap => '2h')`. Positional ones move to their positions; the others become option texts.
 
 use datafusion::common::plan_err;
 use datafusion::error::Result;
@@ -11,18 +11,18 @@ use crate::option_text::duration_text;
 use crate::rules::calendar::DAY_US;
 use crate::sql::corrections::{interval_of, interval_text};
 
-/// What a function calls its arguments.
+/// Argument names of a function.
 pub struct NamedArguments {
     pub function: &'static str,
-    /// Those that have a place, in their order.
+    /// Positional arguments, in order.
     pub places: &'static [&'static str],
     pub has_options: bool,
 }
 
-/// The arguments without names, and after them the others.
+/// Returns the positional arguments, followed by the options.
 ///
 /// # Errors
-/// Where one is given twice, has no such name, or is no constant.
+/// Fails if an argument is repeated, unknown or not constant.
 pub fn resolve_named_arguments(
     of: &NamedArguments,
     arguments: Vec<FunctionArg>,
@@ -72,7 +72,7 @@ fn argument(value: Expr) -> FunctionArg {
     FunctionArg::Unnamed(FunctionArgExpr::Expr(value))
 }
 
-/// The option as a text, `max_gap=2h`; of a parameter, what will be one.
+/// Option text such as `max_gap=2h`. For a parameter, an expression that builds the text.
 fn option(of: &NamedArguments, name: &str, value: Expr) -> Result<Expr> {
     let text = |text: String| Expr::value(Value::SingleQuotedString(text));
     if let Expr::Value(held) = &value
@@ -90,7 +90,7 @@ fn option(of: &NamedArguments, name: &str, value: Expr) -> Result<Expr> {
     }
 }
 
-/// The text of a constant: `'2h'`, `true`, `INTERVAL '2 hours'`.
+/// Text of a constant: `'2h'`, `true`, `INTERVAL '2 hours'`.
 fn word_of(value: Expr) -> std::result::Result<String, String> {
     match value {
         Expr::Interval(interval) => {

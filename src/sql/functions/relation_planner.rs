@@ -1,8 +1,8 @@
-//! Calls of table functions in `FROM`, ours and DataFusion's, as relations of their own.
+//! Plans table function calls in `FROM`, ours and DataFusion's.
 //!
-//! DataFusion takes two scans for the same where their names are, whatever they read, and answers
-//! two scalar subqueries over them once. So each call is scanned by a name that has its arguments in
-//! it, below an alias that is the function's name.
+//! DataFusion treats two scans of one name as equal, whatever they read, and evaluates two scalar
+//! subqueries over them once. Each call is therefore scanned under a name that includes its
+//! arguments, below an alias with the function's name.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use super::named_arguments;
 use super::named_arguments::resolve_named_arguments;
 use crate::rules::ZoneRules;
 
-/// Texts among the arguments that are cast to times are read by the rules.
+/// Plans table functions. Texts cast to times among the arguments follow the given zone rules.
 #[derive(Debug)]
 pub struct TableFunctionPlanner(pub ZoneRules);
 
@@ -84,8 +84,8 @@ impl RelationPlanner for TableFunctionPlanner {
 const MICROS: TimeUnit = TimeUnit::Microsecond;
 const NANOS: TimeUnit = TimeUnit::Nanosecond;
 
-/// Of a series that starts with a time, a text as its end is a time as well, and one as its step an
-/// interval.
+/// Coerces the arguments of a series that starts with a time: a text as its end to a time, a text
+/// as its step to an interval.
 fn coerce_series_arguments(arguments: &mut [Expr], schema: &DFSchema) -> Result<()> {
     let [start, others @ ..] = arguments else { return Ok(()) };
     let start @ DataType::Timestamp(..) = start.get_type(schema)? else { return Ok(()) };
@@ -99,8 +99,8 @@ fn coerce_series_arguments(arguments: &mut [Expr], schema: &DFSchema) -> Result<
 
 const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
 
-/// A time in the other unit: the engine's own functions know nanoseconds alone, as
-/// `generate_series` does, where columns are in microseconds.
+/// Converts a time to another unit: functions of the engine such as `generate_series` support
+/// nanoseconds only, while our columns are in microseconds.
 fn convert_time_unit(value: Expr, from: TimeUnit, to: TimeUnit, schema: &DFSchema) -> Result<Expr> {
     Ok(match value.get_type(schema)? {
         DataType::Timestamp(unit, zone) if unit == from => {

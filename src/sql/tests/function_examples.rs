@@ -1,4 +1,4 @@
-//! Every example of the documentation of functions, run over the sample.
+//! Tests: every example in the documentation of functions, run over the sample.
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -10,7 +10,7 @@ use crate::functions::documented::Kind;
 use crate::ingest::{LoadControl, Request, load};
 use crate::tables::{Dataset, WriteLock};
 
-/// A session over the sample, whose tables live as long as the folder.
+/// A session over the sample data, valid as long as the folder.
 async fn sample() -> (tempfile::TempDir, Session) {
     let folder = tempfile::tempdir().unwrap();
     let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample");

@@ -1,4 +1,4 @@
-//! No query kills the process, outlives its time for who waits, or keeps others from their permit.
+//! Tests: no query crashes the process, exceeds its deadline or starves another.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ async fn the_time_is_over_within_one_batch_as_well() {
             matches!(&error, Error::Timeout(limit) if limit.contains("300ms")),
             "{sql}: {error}"
         );
-        // The only permit comes back as soon as the query has ended, long before it would have.
+        // The only permit is released as soon as the query is cancelled.
         assert_eq!(ask(&session, "SELECT 1", limits).await.unwrap(), 1, "{sql}");
     }
 }
@@ -53,7 +53,7 @@ async fn what_would_take_the_memory_of_the_process_names_the_limit() {
     }
 }
 
-/// A statement of one kind that is so deep.
+/// A statement of one kind with the given depth.
 type Deep = (&'static str, fn(usize) -> String);
 
 const CHAINS: [Deep; 4] = [
