@@ -1,7 +1,8 @@
-//! Errors that the engine keeps as the text that Rust prints for its own programmers.
+//! Parses errors that the engine keeps only in Rust's debug format.
 //!
-//! A filter that reads while it filters keeps nothing else of what went wrong
-//! (`datafusion-datasource-parquet`, `row_filter.rs`, as of 55.2): the error is read back from it.
+//! A predicate evaluated during a Parquet scan keeps nothing else of its error
+//! (`datafusion-datasource-parquet`, `row_filter.rs`, as of 55.2). Remove this once it keeps the
+//! error as a source.
 
 use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
@@ -9,7 +10,7 @@ use datafusion::error::DataFusionError;
 use super::error;
 use crate::error::Fault;
 
-/// What the text begins with that a filter keeps.
+/// Prefix of an error of a predicate evaluated during a scan.
 pub const FILTER_PREFIX: &str = "Error evaluating filter predicate: ";
 
 const FAULTS: [Fault; 20] = [
@@ -35,7 +36,7 @@ const FAULTS: [Fault; 20] = [
     Fault::Other,
 ];
 
-/// The error that was printed so; `None` of one that no filter meets.
+/// Parses an error from its debug text; `None` for errors that no predicate raises.
 pub fn read(printed: &str) -> Option<DataFusionError> {
     Printed(printed).error()
 }
@@ -56,7 +57,7 @@ impl<'a> Printed<'a> {
                 self.error()?
             }
             "Diagnostic" => {
-                // What it tells beside the error is not asked for.
+                // The other fields are not needed.
                 let (_, error) = self.0.split_once("}, ")?;
                 Printed(error).error()?
             }
@@ -93,7 +94,7 @@ impl<'a> Printed<'a> {
         })
     }
 
-    /// What Arrow keeps of others: an error of ours, or one of the engine.
+    /// An external error within Arrow's: a [`QueryError`] or an error of the engine.
     fn external(&mut self) -> Option<DataFusionError> {
         match self.0.starts_with("QueryError") {
             true => self.wrong(),
@@ -121,7 +122,7 @@ impl<'a> Printed<'a> {
         Some(())
     }
 
-    /// A text in quotes, as Rust escapes it.
+    /// A quoted string with Rust's escapes.
     fn text(&mut self) -> Option<String> {
         let mut text = String::new();
         let mut signs = self.0.strip_prefix('"')?.chars();

@@ -1,8 +1,8 @@
-//! Patterns of what the engine says, and the sentences for a person.
+//! Patterns of the engine's messages with their translations.
 
 use crate::error::Fault;
 
-/// What stands in place of `{}`s, in the order of the pattern.
+/// Pattern with `{}` placeholders, kind, and translation with numbered placeholders.
 pub struct Phrase(pub &'static str, pub Fault, pub &'static str);
 
 const SUBQUERY: &str = "a subquery cannot stand here, or cannot refer so to the query around it; \
@@ -12,7 +12,7 @@ const SERIES: &str = "a series takes constants: integers, or instants and an int
     longer series, and a condition on its values";
 pub const MALFORMED: &str = "the regular expression is malformed";
 
-/// Looked through in order: the first that fits is taken. `{0}` is what stood at the first `{}`.
+/// Tried in order; the first match is used. `{0}` is the text at the first `{}`.
 pub const PHRASES: &[Phrase] = &[
     // Functions and operators.
     Phrase(

@@ -1,10 +1,10 @@
-//! What the engine says in words alone, and the sentence for a person.
+//! Translation of the engine's messages.
 
 use super::message_patterns::{MALFORMED, PHRASES, Phrase};
 use super::sql_types::in_sql;
 use crate::error::{Fault, QueryError};
 
-/// The sentence for what the engine says, where it is known.
+/// Translates a message; `None` if it is unknown.
 pub fn known(words: &str) -> Option<QueryError> {
     if let Some(wrong) = signature_error(words).or_else(|| regex_error(words)) {
         return Some(wrong);
@@ -15,7 +15,7 @@ pub fn known(words: &str) -> Option<QueryError> {
     })
 }
 
-/// A function with several signatures tells of each why it does not fit.
+/// A function with several signatures reports for each why it does not match.
 fn signature_error(words: &str) -> Option<QueryError> {
     let found = capture("Function '{}' failed to match any signature, errors: {}", words)?;
     let (function, errors) = (found[0], found[1]);
@@ -53,19 +53,20 @@ fn signature_error(words: &str) -> Option<QueryError> {
     Some(QueryError::new(Fault::UnknownFunction, sentence))
 }
 
-/// Parsers of regular expressions draw what is wrong, and say it last.
+/// Parsers of regular expressions draw the error and state it last.
 fn regex_error(words: &str) -> Option<QueryError> {
     if !words.contains("regex parse error:") {
         return None;
     }
-    // On lines of their own, which an error within an error escapes.
+    // The drawing has lines of its own, which a nested error escapes.
     let (_, reason) = words.rsplit_once("error: ")?;
     let end = reason.find(['\n', '\\', '~', '"']).unwrap_or(reason.len());
     let sentence = format!("{MALFORMED}: {}", reason[..end].trim());
     Some(QueryError::new(Fault::Value, sentence))
 }
 
-/// What stands at each `{}` of a pattern; the last one takes as much as there is.
+/// Texts at the `{}` placeholders of a pattern, or `None` if the pattern does not match. The last
+/// placeholder takes the rest.
 pub fn capture<'a>(pattern: &str, words: &'a str) -> Option<Vec<&'a str>> {
     let mut parts = pattern.split("{}");
     let mut rest = words.strip_prefix(parts.next()?)?;
@@ -83,7 +84,7 @@ pub fn capture<'a>(pattern: &str, words: &'a str) -> Option<Vec<&'a str>> {
     rest.is_empty().then_some(found)
 }
 
-/// The sentence with what was capture in place of its numbers.
+/// Fills the numbered placeholders of a translation.
 fn fill_placeholders(sentence: &str, found: &[&str]) -> String {
     let mut said = String::new();
     let mut rest = sentence;
@@ -91,7 +92,7 @@ fn fill_placeholders(sentence: &str, found: &[&str]) -> String {
         said.push_str(before);
         let Some((number, after)) = after.split_once('}') else { break };
         let place = number.parse().ok().and_then(|number: usize| found.get(number));
-        // In quotes is what a person wrote.
+        // Quoted text is the user's own.
         let is_quoted = before.ends_with('\'');
         said.push_str(&place.map_or(String::new(), |found| match is_quoted {
             true => (*found).to_owned(),

@@ -1,9 +1,9 @@
-//! What is wrong with a question: the engine's errors as a sentence for a person, and its kind.
+//! Translation of DataFusion's errors to sentences for users, each of a kind ([`Fault`]).
 //!
-//! Here alone is known how DataFusion words what it says, and none of its words reach a person unless
-//! they read like ours: [`phrases`] knows those that analysts meet, [`types`] names types as SQL does,
-//! and what is left of the engine's own language becomes a sentence of ours, its words a line of the
-//! log. Errors of our own that have a kind go through the engine as [`QueryError`]s ([`error`]).
+//! DataFusion's wording is known to this module only, and none of it reaches users unless it reads
+//! like ours. [`messages`] translates the messages that analysts meet and [`sql_types`] gives types
+//! their SQL names. Any other message is logged and replaced by a general sentence. Our own errors
+//! of a kind pass through the engine as [`QueryError`]s ([`error`]).
 
 mod debug_format;
 mod message_patterns;
@@ -26,19 +26,19 @@ use self::wording::{is_code, is_plain, plain, with_small_letter};
 use super::limits::Limits;
 use crate::error::{Error, Fault, QueryError};
 
-/// An error of a kind, on its way through DataFusion.
+/// Wraps an error of a kind for its way through DataFusion.
 pub fn error(fault: Fault, sentence: impl Into<String>) -> DataFusionError {
     DataFusionError::External(Box::new(QueryError::new(fault, sentence)))
 }
 
-/// What is wrong with a question that could not be planned or answered.
+/// Translates an error of planning or execution.
 pub fn query_error(error: DataFusionError) -> Error {
     translate(error, |wanted| {
         Error::Limit(format!("the query needs more memory than there is: {wanted}"))
     })
 }
 
-/// As [`query_error`], of a question with limits.
+/// Same as [`query_error`], for a query with limits: a memory error names the limit.
 pub fn query_error_within(error: DataFusionError, limits: &Limits) -> Error {
     translate(error, |wanted| limits.out_of_memory(wanted))
 }
@@ -61,7 +61,7 @@ fn translate(error: DataFusionError, out_of_memory: impl FnOnce(&str) -> Error) 
     }
 }
 
-/// Whether a rule of the optimizer does not find a column that planning has found.
+/// Returns whether an optimizer rule lost a column that planning had resolved.
 fn lost_column(error: &DataFusionError) -> bool {
     match error {
         DataFusionError::Context(words, within) => {
@@ -74,14 +74,14 @@ fn lost_column(error: &DataFusionError) -> bool {
     }
 }
 
-/// What an error of the engine comes from.
+/// Cause of an engine error.
 enum Cause {
     Question(QueryError),
-    /// What more was wanted for.
+    /// Memory limit exceeded; holds the purpose of the allocation.
     Memory(String),
-    /// What could not be had, and what the system says of it.
+    /// A resource is unavailable: what, and the system's reason.
     Resource(String, String),
-    /// Something that we promise does not hold.
+    /// A broken invariant of ours.
     Ours(String),
     Bug,
 }
@@ -194,7 +194,7 @@ fn arrow_cause(wrong: &ArrowError) -> Cause {
     })
 }
 
-/// A filter that reads while it filters fails as if the file did.
+/// A predicate evaluated during a Parquet scan fails as if the file were faulty.
 fn parquet_cause(wrong: &ParquetError) -> Cause {
     match wrong {
         ParquetError::External(other) => external_cause(other.as_ref()),
@@ -215,7 +215,7 @@ fn filter_cause(printed: &str) -> Cause {
     }
 }
 
-/// What the system says of a file, without the engine's words around it.
+/// The operating system's reason for a file error, without the engine's context.
 fn system_error(error: &(dyn std::error::Error + 'static)) -> String {
     let mut cause = Some(error);
     while let Some(found) = cause {
@@ -227,7 +227,7 @@ fn system_error(error: &(dyn std::error::Error + 'static)) -> String {
     "it is not there, or cannot be read".to_owned()
 }
 
-/// What is told by words alone.
+/// Classifies an error that consists of a message alone.
 fn error_from_message(words: &str) -> QueryError {
     if let Some(wrong) = unknown_names::unknown_function(words) {
         return wrong;
@@ -257,7 +257,7 @@ fn error_from_message(words: &str) -> QueryError {
     let known = messages::known(words).filter(|wrong| is_plain(&wrong.sentence));
     known.unwrap_or_else(|| {
         let said = sql_types::in_sql(&words.replace('\n', " "));
-        // Steps of a plan are in quotes, as what a person wrote may be.
+        // Plan nodes are quoted in the message, as user text may be.
         if !is_plain(&said) || words.starts_with("Plan: [") {
             return unexplained();
         }
@@ -271,7 +271,7 @@ fn error_from_message(words: &str) -> QueryError {
     })
 }
 
-/// What the engine has no words of ours for.
+/// Error for a message without a translation.
 fn unexplained() -> QueryError {
     let sentence = "the SQL engine cannot carry out this statement; say it in another way, or in \
         several steps by WITH";
@@ -300,7 +300,7 @@ fn not_supported(words: &str) -> QueryError {
     }
 }
 
-/// What memory was wanted for, in the engine's words where they are ours.
+/// Purpose of a failed allocation, in the engine's words if these read like ours.
 fn memory_purpose(words: &str) -> String {
     let words = plain(words);
     match is_plain(&words) && !words.contains('[') {
@@ -309,13 +309,13 @@ fn memory_purpose(words: &str) -> String {
     }
 }
 
-/// A parameter without a value.
+/// Error of an unbound parameter.
 pub fn missing_value(name: &str) -> QueryError {
     let name = name.trim_start_matches('$');
     QueryError::new(Fault::Parameter, format!("no value is given for ${name}"))
 }
 
-/// What is wrong with the value of a parameter.
+/// Error of an invalid parameter value.
 pub fn parameter_error(name: &str, error: Error) -> QueryError {
     let name = name.trim_start_matches('$');
     let fault = match &error {
@@ -329,7 +329,7 @@ fn division_by_zero() -> QueryError {
     QueryError::new(Fault::DivisionByZero, "division by zero")
 }
 
-/// `Expected: an expression, found: FROM at Line: 1, Column: 8` in the words of a person.
+/// Rewrites a parser error such as `Expected: an expression, found: FROM at Line: 1, Column: 8`.
 fn syntax_error(words: &str) -> QueryError {
     let words = words
         .replace("Expected: ", "expected ")
@@ -347,12 +347,12 @@ fn syntax_error(words: &str) -> QueryError {
     QueryError::new(Fault::Syntax, format!("not SQL: {words}"))
 }
 
-/// Where in its text a question is wrong; `None` where it was not read from one.
+/// Location of an error in the statement's text; `None` if the statement was not parsed from text.
 pub fn error_location(failed: &DataFusionError) -> Option<Location> {
     if let Some(span) = failed.diagnostic().and_then(|diagnostic| diagnostic.span) {
         return Some(span.start).filter(|start| start.line > 0);
     }
-    // The parser says it in words alone.
+    // The parser gives the location only in its message.
     let sentence = failed.to_string();
     let (_, place) = sentence.rsplit_once(" at Line: ")?;
     let (line, column) = place.split_once(", Column: ")?;

@@ -1,7 +1,7 @@
-//! Types and constants as SQL names them, in sentences where the engine names them as Arrow does.
+//! SQL names for the Arrow types and constants in the engine's messages.
 
-/// The words with the names of SQL: `Int64` is `bigint`, and `Int64(1)` the constant `1`. What stands
-/// in quotes stays as it is.
+/// Replaces Arrow's names by SQL names: `Int64` by `bigint`, the constant `Int64(1)` by `1`. Quoted
+/// text is left unchanged.
 pub fn in_sql(words: &str) -> String {
     let mut said = String::new();
     let mut rest = words;
@@ -37,7 +37,7 @@ pub fn in_sql(words: &str) -> String {
     said
 }
 
-/// The words without what stands in quotes.
+/// Removes quoted text.
 pub fn unquoted(words: &str) -> String {
     let mut left = String::new();
     let mut rest = words;
@@ -55,7 +55,7 @@ pub fn unquoted(words: &str) -> String {
     left
 }
 
-/// Bytes from a quote to the one that closes it, or to the end.
+/// Number of bytes from an opening quote through its closing one, or to the end.
 fn quoted_len(words: &str) -> usize {
     let mut signs = words.char_indices();
     let quote = signs.next().map(|(_, quote)| quote);
@@ -74,7 +74,7 @@ fn word(words: &str) -> (&str, &str) {
     words.split_at(end.unwrap_or(words.len()))
 }
 
-/// What stands in the parentheses with which the words begin, and what follows them.
+/// Splits off a leading parenthesised text; returns its content and the rest.
 fn in_parentheses(words: &str) -> Option<(&str, &str)> {
     if !words.starts_with('(') {
         return None;
@@ -99,7 +99,7 @@ fn in_parentheses(words: &str) -> Option<(&str, &str)> {
     None
 }
 
-/// What a name of Arrow's is in SQL; with a value in its parentheses, the value.
+/// SQL name of an Arrow type; for a constant with a value in parentheses, the value.
 fn named(name: &str, arguments: Option<&str>) -> Option<String> {
     let name = match name {
         "Utf8" | "LargeUtf8" | "Utf8View" | "String" => match arguments {
@@ -149,7 +149,7 @@ fn named(name: &str, arguments: Option<&str>) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// Where the first comma is that stands in no parentheses.
+/// Byte position of the first comma outside parentheses.
 fn top_comma(words: &str) -> Option<usize> {
     let mut open = 0_i32;
     words.char_indices().find_map(|(at, sign)| {

@@ -65,9 +65,9 @@ fn the_engines_errors_are_sentences_of_a_kind() {
     check(error(Fault::ReadOnly, "no").context("x"), Fault::ReadOnly, "no");
 }
 
-/// Of each kind one with these words, and of Arrow's and Parquet's within it.
+/// One error of each kind with this message, and those of Arrow and Parquet wrapped in it.
 ///
-/// A kind that the engine gets later does not compile here until it is among them.
+/// A new kind of the engine fails to compile here until it is added.
 fn every_kind(words: &str) -> Vec<DataFusionError> {
     use DataFusionError as E;
     let text = || words.to_owned();
@@ -122,7 +122,7 @@ fn is_among_them(error: &DataFusionError) {
         E::Configuration(_) | E::SchemaError(..) | E::Execution(_) | E::External(_) => {}
         E::ResourcesExhausted(_) | E::Context(..) | E::Substrait(_) | E::Ffi(_) => {}
         E::Diagnostic(..) | E::Collection(_) | E::Shared(_) => {}
-        // Of a task that panicked, which no question makes on purpose.
+        // Error of a panicked task, which a query cannot cause deliberately.
         E::ExecutionJoin(_) => {}
     }
 }
@@ -172,7 +172,7 @@ fn parquet(words: &str) -> Vec<ParquetError> {
     ]
 }
 
-/// What the engine says where it speaks of itself.
+/// Messages in which the engine names its internals.
 const FOREIGN: [&str; 12] = [
     "Internal error: Function 'range' failed to match any signature, errors: . This issue was likely \
      caused by a bug in DataFusion's code. Please help us: https://github.com/apache/datafusion",
@@ -229,7 +229,7 @@ fn what_a_question_brought_about_is_no_bug_of_ours_and_what_we_promised_is() {
     assert!(matches!(asked(missing), Error::Resource { .. }));
 }
 
-/// What a filter that reads while it filters makes of an error.
+/// The error as a predicate evaluated during a scan would report it.
 fn of_filter(error: &DataFusionError) -> DataFusionError {
     let words = format!("{}{error:?}", debug_format::FILTER_PREFIX);
     let wrong = ParquetError::External(Box::new(ArrowError::ComputeError(words)));

@@ -1,10 +1,10 @@
-//! The engine's words without what frames them, and whether they read like ours.
+//! Strips the engine's framing from messages, and decides whether the rest can be shown.
 
 use datafusion::error::DataFusionError;
 
 use super::sql_types;
 
-/// Without a trace, the causes that are told again, and the names of kinds of errors.
+/// Strips backtraces, repeated causes and names of error kinds.
 pub fn plain(words: &str) -> String {
     const KINDS: [&str; 14] = [
         "Error during planning: ",
@@ -24,7 +24,7 @@ pub fn plain(words: &str) -> String {
     ];
     let words = words.split(DataFusionError::BACK_TRACE_SEP).next().unwrap_or_default();
     let words = words.rsplit("\ncaused by\n").next().unwrap_or_default();
-    // The words of the function whose arguments are wrong are enough.
+    // The message of the function with the invalid arguments suffices.
     let words = words.split_once(" coercion failed with: ").map_or(words, |(_, words)| words);
     let mut words = words.trim();
     while let Some(rest) = KINDS.iter().find_map(|kind| words.strip_prefix(kind)) {
@@ -37,8 +37,8 @@ pub fn plain(words: &str) -> String {
     words.trim().trim_end_matches('.').to_owned()
 }
 
-/// Whether words read like ours, and not like the engine's code: outside of quotes no names of its
-/// parts, and nothing that Rust prints for its programmers.
+/// Returns whether a message reads like ours: outside quotes it has no internal names of the engine
+/// and no debug output of Rust.
 pub fn is_plain(words: &str) -> bool {
     const FOREIGN: [&str; 23] = [
         "datafusion",
@@ -72,7 +72,7 @@ pub fn is_plain(words: &str) -> bool {
     !is_foreign && !is_code
 }
 
-/// The words with a small letter first, as sentences of ours begin; words in capitals stay.
+/// Lower-cases the first letter, as our sentences begin; words in capitals stay.
 pub fn with_small_letter(words: &str) -> String {
     let mut signs = words.chars();
     match (signs.next(), signs.next()) {
@@ -83,7 +83,7 @@ pub fn with_small_letter(words: &str) -> String {
     }
 }
 
-/// Whether a word is written as types of Rust are, `SortMergeJoinExec` say.
+/// Returns whether a word looks like a Rust type name, such as `SortMergeJoinExec`.
 pub fn is_code(word: &str) -> bool {
     let capitals = word.chars().filter(|sign| sign.is_uppercase()).count();
     let small = word.chars().filter(|sign| sign.is_lowercase()).count();

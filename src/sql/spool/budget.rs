@@ -1,11 +1,11 @@
-//! Budget for rows that wait for their readers, in memory or on disk: of one result within that of all.
+//! Budgets in bytes for unread rows, in memory or on disk: one per result within a total.
 
 use std::future::pending;
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// What room is counted in, so that it fits the permits of a semaphore.
+/// Granularity of a budget, so that it fits the permits of a semaphore.
 const UNIT_BYTES: usize = 1 << 10;
 
 /// Budget of all results together.
@@ -22,7 +22,7 @@ pub struct Budget {
     all: Arc<Semaphore>,
 }
 
-/// Budget that is taken until this is dropped.
+/// Bytes reserved until this is dropped.
 pub struct Reservation {
     own: OwnedSemaphorePermit,
     all: OwnedSemaphorePermit,
@@ -34,7 +34,7 @@ impl TotalBudget {
         Self { units: Arc::new(Semaphore::new(units_max as usize)), units_max }
     }
 
-    /// Budget of so many bytes for one result, as far as the total has them.
+    /// Creates the budget of one result, at most that of the total.
     pub fn budget(&self, bytes: usize) -> Budget {
         let units_max = whole_units(bytes).min(self.units_max);
         let own = Arc::new(Semaphore::new(units_max as usize));
@@ -43,7 +43,7 @@ impl TotalBudget {
 }
 
 impl Budget {
-    /// `None` where it is full.
+    /// Reserves bytes; `None` if too few are free.
     pub fn try_take(&self, bytes: usize) -> Option<Reservation> {
         let units = self.units(bytes)?;
         let own = Arc::clone(&self.own).try_acquire_many_owned(units).ok()?;
@@ -51,24 +51,24 @@ impl Budget {
         Some(Reservation { own, all })
     }
 
-    /// Waits while it is full; for ever where it never has so much.
+    /// Waits for a reservation; never returns if it exceeds the budget.
     pub async fn take(&self, bytes: usize) -> Reservation {
         let Some(units) = self.units(bytes) else { return pending().await };
         let own = Arc::clone(&self.own).acquire_many_owned(units).await;
         let all = Arc::clone(&self.all).acquire_many_owned(units).await;
         match (own, all) {
             (Ok(own), Ok(all)) => Reservation { own, all },
-            // Nobody closes a semaphore.
+            // The semaphores are never closed.
             _ => pending().await,
         }
     }
 
-    /// Whether it has any reservation, taken or free.
+    /// Returns whether the budget is larger than zero.
     pub fn is_nonzero(&self) -> bool {
         self.units_max > 0
     }
 
-    /// `None` where there are never so many.
+    /// `None` if the budget never has so many.
     fn units(&self, bytes: usize) -> Option<u32> {
         let units = u32::try_from(units_for(bytes)).ok()?;
         (units <= self.units_max).then_some(units)
@@ -76,7 +76,7 @@ impl Budget {
 }
 
 impl Reservation {
-    /// Gives back what is more than so many bytes take.
+    /// Releases what exceeds `bytes`.
     pub fn shrink(&mut self, bytes: usize) {
         for taken in [&mut self.own, &mut self.all] {
             let surplus = taken.num_permits().saturating_sub(units_for(bytes));
@@ -108,7 +108,7 @@ mod tests {
         assert!(second.try_take(5 * UNIT_BYTES).is_none());
         let _rest = second.try_take(4 * UNIT_BYTES).unwrap();
         drop(taken);
-        // Where one of the two is full, nothing is taken of the other.
+        // If either budget is exhausted, nothing is reserved from the other.
         assert!(second.try_take(3 * UNIT_BYTES).is_none());
         assert!(first.try_take(6 * UNIT_BYTES).is_some());
         assert!(second.try_take(2 * UNIT_BYTES).is_some());

@@ -1,4 +1,4 @@
-//! Whether a client takes what there is for it.
+//! Detection of idle clients.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,10 +9,10 @@ use tokio::time::{Instant, sleep};
 use super::queue::Queue;
 use crate::error::Error;
 
-/// Within the time that a client may take nothing, it is looked at so often.
+/// Number of checks within the idle time.
 const LOOKS: u32 = 4;
 
-/// Counts what a client takes of an answer, for whoever sends it in smaller parts than batches.
+/// Counts delivered parts of an answer, for senders whose parts are smaller than batches.
 #[derive(Clone, Default)]
 pub struct Deliveries(Arc<Delivered>);
 
@@ -23,21 +23,21 @@ struct Delivered {
 }
 
 impl Deliveries {
-    /// The client has taken a part, and wants the next one.
+    /// Records that the client has taken a part and is ready for the next.
     pub fn count(&self) {
         self.0.parts.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The client has all that it asked for; until it asks for more, it is not idle.
+    /// Suspends the idle time: the client has all that it requested so far.
     #[cfg(feature = "postgres")]
     pub fn suspend(&self) {
         self.0.is_suspended.store(true, Ordering::Relaxed);
     }
 
-    /// The client asks for more.
+    /// Resumes the idle time: the client requests more.
     #[cfg(feature = "postgres")]
     pub fn resume(&self) {
-        // From now on it has its time.
+        // Restart the idle time.
         self.count();
         self.0.is_suspended.store(false, Ordering::Relaxed);
     }
@@ -51,26 +51,26 @@ impl Deliveries {
     }
 }
 
-/// Looks after a queue from beside it.
+/// Handle to a queue beside its two ends.
 pub struct Watch(pub(super) Arc<Queue>);
 
 impl Watch {
-    /// Whether a batch has no reservation, so that the writer waits for the reader.
+    /// Returns whether the writer waits for the reader, for lack of a reservation.
     pub fn is_full(&self) -> bool {
         self.0.is_full()
     }
 
-    /// The error comes behind what was sent, unless the result has ended before.
+    /// Ends the result with an error after the batches already sent, unless it has ended.
     pub fn end(&self, error: Error) {
         self.0.end(Err(error));
     }
 
-    /// The error comes in place of what was not read.
+    /// Replaces unread batches by an error.
     pub fn discard(&self, error: Error) {
         self.0.discard(error);
     }
 
-    /// Ends once the client has taken nothing for so long, though there was something to take.
+    /// Returns once the client has taken nothing for `time` although there was something to take.
     pub async fn client_is_idle(&self, time: Duration) {
         let pause = (time / LOOKS).max(Duration::from_millis(1));
         let (mut seen, mut since) = (0, Instant::now());

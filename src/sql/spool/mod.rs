@@ -1,10 +1,12 @@
-//! A queue of batches between a query and its reader, in memory first and then on disk.
+//! Queue of batches between a query and its reader, in memory first and then on disk.
 //!
-//! So the query ends, and what it held is free, while a slow client still reads. Batches come back in
-//! the order in which they were sent. While there is room in memory, a batch passes through untouched.
-//! Large ones are cut into parts before, so that a reader holds little however wide rows are.
-//! Without room anywhere the writer holds one batch, and waits until the reader takes it or room is
-//! given back. Knows nothing of where batches come from.
+//! The query ends and releases its resources while a slow client still reads. Batches keep their
+//! order.
+//!
+//! While the memory budget lasts, batches pass through unchanged, except that large ones are split
+//! so that a reader holds little however wide rows are. Batches beyond it spill to disk. With both
+//! budgets exhausted, the writer holds one batch and waits until the reader takes it or a
+//! reservation is released. The source of the batches is not known here.
 
 mod budget;
 mod encoding;
@@ -31,14 +33,14 @@ use self::queue::{Closed, Entry, Next, Queue};
 use self::spill_files::Files;
 use crate::error::{Error, Result};
 
-/// Of one result; more goes to disk.
+/// Memory of one result; further batches spill to disk.
 const MEMORY_BYTES: usize = 16 << 20;
-/// What a batch takes on disk beside what it holds in memory, at most: its schema, roughly.
+/// Upper estimate of the size of a batch on disk beyond its size in memory: its schema.
 const SCHEMA_BYTES: usize = 4 << 10;
-/// On disk all results together take so many times what one may.
+/// Disk of all results together, as a multiple of the limit of one.
 const TOTAL_DISK_FACTOR: usize = 4;
 
-/// What all results of a process share.
+/// Budgets that all results of a process share.
 #[derive(Clone)]
 pub struct Spools {
     memory: TotalBudget,
@@ -46,13 +48,12 @@ pub struct Spools {
     memory_bytes: usize,
     row_bytes_max: usize,
     folder: PathBuf,
-    /// Whether the last one that was written to disk was not, which was told.
+    /// Whether the most recent write to disk failed; the failure is logged once.
     is_failing: Arc<AtomicBool>,
 }
 
 impl Spools {
-    /// Where the result of a query takes so many bytes of disk at most, and all results together so
-    /// many of memory.
+    /// Creates budgets: `disk_bytes` for each result, `all_memory_bytes` for all results together.
     pub fn new(disk_bytes: usize, all_memory_bytes: usize) -> Self {
         Self::within(disk_bytes.saturating_mul(TOTAL_DISK_FACTOR), MEMORY_BYTES, all_memory_bytes)
     }
@@ -65,18 +66,18 @@ impl Spools {
         Self { memory, disk, memory_bytes, row_bytes_max, folder, is_failing }
     }
 
-    /// The same reservation, for results whose rows take so many bytes at most.
+    /// Same budgets, for results with rows of at most `row_bytes_max`.
     pub fn with_row_limit(self, row_bytes_max: usize) -> Self {
         Self { row_bytes_max, ..self }
     }
 
-    /// The same reservation, with files in the folder.
+    /// Same budgets, with spill files in the folder.
     pub fn in_folder(&self, folder: &Path) -> Self {
         Self { folder: folder.to_owned(), ..self.clone() }
     }
 
-    /// The two ends of a queue that takes so many bytes of disk at most. It is written on threads of
-    /// the runtime that this is called on, so that threads of a query never wait for each other.
+    /// Opens a queue with at most `disk_bytes` on disk. Disk writes run on the runtime that this is
+    /// called on, so that threads of a query never wait for each other.
     pub fn open(&self, disk_bytes: usize) -> (Writer, Reader) {
         let queue = Arc::new(Queue::default());
         let writer = Writer {
@@ -92,11 +93,11 @@ impl Spools {
     }
 }
 
-/// The end that batches are sent to; dropped without [`Writer::end`], the result has broken off.
+/// Sending end. Dropping it without [`Writer::end`] marks the result as aborted.
 pub struct Writer {
     queue: Arc<Queue>,
     memory: Budget,
-    /// `None` where there is none, or it failed.
+    /// `None` if there is no disk budget, or a write failed.
     disk: Option<Budget>,
     row_bytes_max: usize,
     files: Arc<Files>,
@@ -105,11 +106,11 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Adds a batch behind the others; waits while there is no room for it. A row that is larger than
-    /// one may be ends the result with an error.
+    /// Appends a batch; waits while no reservation is available. A row larger than the limit ends
+    /// the result with an error.
     ///
     /// # Errors
-    /// Where nobody takes it any more, or the result has ended so.
+    /// Fails if the reader is gone or the result has ended.
     pub async fn send(&mut self, batch: RecordBatch) -> std::result::Result<(), Closed> {
         let parts = split(batch, self.row_bytes_max).map_err(|error| {
             self.queue.end(Err(error));
@@ -122,7 +123,7 @@ impl Writer {
     }
 
     async fn send_part(&mut self, batch: RecordBatch) -> std::result::Result<(), Closed> {
-        // What cannot be copied is held as it is.
+        // A batch that cannot be copied is kept unchanged.
         let batch = compact(batch.clone()).unwrap_or(batch);
         let held_bytes = batch.get_array_memory_size();
         if let Some(reservation) = self.memory.try_take(held_bytes) {
@@ -135,7 +136,7 @@ impl Writer {
         {
             return self.queue.push(entry);
         }
-        // Files are gone as soon as they were read, where no more is written to them.
+        // A file is deleted once it has been read, provided that nothing more is written to it.
         self.files.start_new_file();
         self.queue.offer(batch.clone())?;
         let freed = tokio::select! {
@@ -149,18 +150,18 @@ impl Writer {
         }
     }
 
-    /// Whether a batch has no reservation, so that the writer waits for the reader.
+    /// Returns whether the writer waits for the reader, for lack of a reservation.
     pub fn is_full(&self) -> bool {
         self.queue.is_full()
     }
 
-    /// No batch comes any more; those that were sent can be read on.
+    /// Ends the result; batches already sent can still be read.
     pub fn end(self, end: Result<()>) {
         self.queue.end(end);
     }
 
-    /// Writes the batch to disk, and gives back what it does not need of the room. `None` after a
-    /// failure; then the query goes on without the disk.
+    /// Writes a batch to disk and releases the unused part of its reservation. Returns `None` after
+    /// a failure; the query then continues without the disk.
     async fn write(&mut self, batch: &RecordBatch, mut reservation: Reservation) -> Option<Entry> {
         let (files, batch) = (Arc::clone(&self.files), batch.clone());
         let filed = self.threads.spawn_blocking(move || {
@@ -184,7 +185,7 @@ impl Writer {
     }
 }
 
-/// Budget for so many bytes; waits for ever where there is none to wait for.
+/// Waits for a reservation on disk; never returns without a disk budget.
 async fn reserve_disk(disk: Option<&Budget>, bytes: usize) -> Reservation {
     match disk {
         Some(disk) => disk.take(bytes).await,
@@ -194,17 +195,17 @@ async fn reserve_disk(disk: Option<&Budget>, bytes: usize) -> Reservation {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // Part of the rows must not look like all of them.
+        // An incomplete result must not look complete.
         self.queue.end(Err(Error::bug("a query broke off")));
     }
 }
 
-/// The end that batches are read from: in order, then the error that ended them, if any. Dropped, it
-/// frees what was not read.
+/// Receiving end: batches in order, then the error that ended the result, if any. Dropping it
+/// discards unread batches.
 pub struct Reader {
     queue: Arc<Queue>,
     reading: Option<JoinHandle<Result<RecordBatch>>>,
-    /// Of the batch that was read last.
+    /// Reservation of the batch that was read last.
     reservation: Option<Reservation>,
     is_over: bool,
 }

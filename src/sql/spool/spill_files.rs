@@ -1,6 +1,6 @@
-//! Batches on disk, in nameless files that are gone once their batches were read, or the process ended.
+//! Spilled batches in unnamed files, deleted once read or when the process ends.
 //!
-//! Blocks whoever calls.
+//! All functions block on file access.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -10,16 +10,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::budget::Reservation;
 use crate::error::{Error, Result};
 
-/// Bytes after which another file is begun, so that the disk of what was read comes back.
+/// Size after which another file is started, so that disk space of read batches is released.
 const FILE_BYTES: u64 = 64 << 20;
 
-/// Files of one result.
+/// Spill files of one result.
 pub struct Files {
     folder: PathBuf,
     current: Mutex<Option<Arc<Segment>>>,
 }
 
-/// Bytes in one of the files.
+/// Location of an encoded batch in a spill file.
 pub struct SpilledBatch {
     segment: Arc<Segment>,
     offset_bytes: u64,
@@ -33,20 +33,20 @@ struct Segment {
 struct Content {
     file: File,
     length_bytes: u64,
-    /// Given back with the file.
+    /// Reservations, released with the file.
     taken: Vec<Reservation>,
 }
 
 impl Files {
-    /// Nothing is created before the first bytes are written.
+    /// Creates no file before the first write.
     pub fn in_folder(folder: PathBuf) -> Self {
         Self { folder, current: Mutex::default() }
     }
 
-    /// Writes bytes behind the others; the room for them is taken until their file is gone.
+    /// Appends bytes; the reservation is held until the file is deleted.
     ///
     /// # Errors
-    /// Where the disk does not take them.
+    /// Fails if the write fails.
     pub fn write(&self, bytes: &[u8], taken: Reservation) -> Result<SpilledBatch> {
         let failed = |error| Error::io("write rows", &self.folder, error);
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,7 +63,7 @@ impl Files {
         Ok(SpilledBatch { segment, offset_bytes, length: bytes.len() })
     }
 
-    /// Begins another file with the next bytes.
+    /// Starts another file with the next write.
     pub fn start_new_file(&self) {
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -71,7 +71,7 @@ impl Files {
 
 impl SpilledBatch {
     /// # Errors
-    /// Where the disk does not give them back.
+    /// Fails if the read fails.
     pub fn read(&self) -> Result<Vec<u8>> {
         let mut content = self.segment.content.lock().unwrap_or_else(PoisonError::into_inner);
         let mut bytes = vec![0; self.length];

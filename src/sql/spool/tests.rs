@@ -9,7 +9,7 @@ use tokio::task::yield_now;
 
 use super::*;
 
-/// Of each batch, so that it takes some 8 KiB.
+/// Rows per batch, about 8 KiB.
 const ROWS: i64 = 1000;
 const MANY: i64 = 100;
 const KIB: usize = 1 << 10;
@@ -24,13 +24,13 @@ fn number_of(batch: &RecordBatch) -> i64 {
     batch.column(0).as_primitive::<Int64Type>().value(0)
 }
 
-/// Budget for all results, of which each may take half of the memory.
+/// Budgets for all results; each result may take half of the memory.
 fn spools(folder: &TempDir, memory_kib: usize, disk_kib: usize) -> Spools {
     let spools = Spools::within(disk_kib * KIB, memory_kib / 2 * KIB, memory_kib * KIB);
     spools.in_folder(folder.path())
 }
 
-/// The numbers of the batches up to the end, and what that is.
+/// Reads to the end: batch numbers and final error.
 async fn read(reader: &mut Reader) -> (Vec<i64>, Option<Error>) {
     let mut numbers = Vec::new();
     while let Some(next) = reader.next().await {
@@ -48,7 +48,7 @@ fn check_all(read: (Vec<i64>, Option<Error>)) {
     assert_eq!(read.0, (0..MANY).collect::<Vec<_>>());
 }
 
-/// Sends all batches, as a query does on its own threads.
+/// Sends all batches from a task, as a query does.
 fn sent(mut writer: Writer) -> JoinHandle<std::result::Result<(), Closed>> {
     tokio::spawn(async move {
         for number in 0..MANY {
@@ -59,14 +59,14 @@ fn sent(mut writer: Writer) -> JoinHandle<std::result::Result<(), Closed>> {
     })
 }
 
-/// Waits until the writer has a batch that there is no room for.
+/// Waits until the writer holds a batch without a reservation.
 async fn is_full(queue: &Queue) {
     while queue.state().offered.is_none() {
         yield_now().await;
     }
 }
 
-/// How many batches wait in memory, and how many on disk.
+/// Numbers of batches in memory and on disk.
 fn kept(queue: &Queue) -> (usize, usize) {
     let state = queue.state();
     let held = state.batches.iter().filter(|entry| matches!(entry, Entry::Held { .. })).count();
@@ -95,7 +95,7 @@ async fn a_result_larger_than_memory_comes_back_whole_and_in_order() {
     let folder = TempDir::new().unwrap();
     let spools = spools(&folder, 64, 2 * KIB);
     let (writer, mut reader) = spools.open(2 * KIB * KIB);
-    // Nobody reads, and yet it ends.
+    // The writer ends without a reader.
     sent(writer).await.unwrap().unwrap();
     let (held, filed) = kept(&reader.queue);
     assert!(held > 0 && filed > 0 && held + filed == MANY as usize, "{held} {filed}");
@@ -134,7 +134,7 @@ async fn a_writer_without_room_waits_for_its_reader_and_goes_on() {
 #[tokio::test]
 async fn results_share_the_room_of_all() {
     let folder = TempDir::new().unwrap();
-    // Each may take all of the disk.
+    // Each result may take the whole disk budget.
     let spools = spools(&folder, 64, 128);
     let (first, mut first_rows) = spools.open(128 * KIB);
     let (first_queue, first) = (Arc::clone(&first_rows.queue), sent(first));
@@ -143,7 +143,7 @@ async fn results_share_the_room_of_all() {
     let (second_queue, second) = (Arc::clone(&second_rows.queue), sent(second));
     is_full(&second_queue).await;
     assert_eq!(kept(&second_queue).1, 0);
-    // Without any reservation, who reads has rows all the same.
+    // Without any budget a reader still gets rows.
     let next = second_rows.next().await.unwrap().unwrap();
     assert_eq!(number_of(&next), 0);
     let next = first_rows.next().await.unwrap().unwrap();
@@ -283,12 +283,12 @@ async fn nothing_is_encoded_for_a_disk_that_is_full() {
     let _all = spools.disk.budget(64 * KIB).try_take(64 * KIB).unwrap();
     let (mut writer, reader) = spools.open(64 * KIB);
     let mut sending = Box::pin(writer.send(batch(0)));
-    // Encoding would wait for another thread.
+    // Encoding would yield to another thread.
     assert!(sending.as_mut().now_or_never().is_none());
     assert!(reader.queue.is_full());
 }
 
-/// What is logged.
+/// Captured log output.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -314,7 +314,7 @@ async fn a_disk_that_fails_is_told_once() {
     let spools = spools(&folder, 0, KIB).in_folder(&gone);
     for warnings in [1, 1, 1, 2] {
         if warnings == 2 {
-            // It works again, and fails anew.
+            // Succeeds once, then fails anew.
             std::fs::create_dir(&gone).unwrap();
             let (mut writer, _reader) = spools.open(KIB * KIB);
             writer.send(batch(0)).await.unwrap();
@@ -330,7 +330,7 @@ async fn a_disk_that_fails_is_told_once() {
     }
 }
 
-/// For ever.
+/// Counts deliveries forever.
 async fn take_parts(deliveries: &Deliveries) {
     loop {
         deliveries.count();
@@ -343,12 +343,12 @@ async fn a_client_is_idle_that_takes_nothing_of_what_is_there() {
     let folder = TempDir::new().unwrap();
     let (mut writer, mut reader) = spools(&folder, 64, 0).open(0);
     let watch = reader.watch();
-    // As long as it waits for rows, it is not.
+    // A client that waits for rows is not idle.
     assert!(reader.next().now_or_never().is_none());
     let time = Duration::from_millis(20);
     let is_idle = tokio::time::timeout(time, watch.client_is_idle(Duration::ZERO));
     assert!(is_idle.await.is_err());
-    // Nor where it takes parts of a batch.
+    // Neither is one that takes parts of a batch.
     writer.send(batch(0)).await.unwrap();
     let deliveries = reader.deliveries();
     let is_idle = async {
