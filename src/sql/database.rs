@@ -341,7 +341,7 @@ impl Session {
 /// The plan of a statement.
 pub struct PlannedStatement {
     pub plan: LogicalPlan,
-    /// Whether the same text has the same plan whenever it is planned over the same data.
+    /// True if the same text has the same plan whenever it is planned over the same data.
     pub is_cacheable: bool,
 }
 

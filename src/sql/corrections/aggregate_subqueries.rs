@@ -1,5 +1,6 @@
-//! Subqueries of one column, asked by aggregates: `(SELECT min(…) FROM …)` where the engine cannot look
-//! a value up in them. A name in the subquery never means what is outside of it, nor the reverse.
+//! Wraps subqueries of one column in aggregates, `(SELECT min(…) FROM …)`, where the engine cannot
+//! look up a value in them. Names inside the subquery never resolve to the outer query, nor vice
+//! versa.
 
 use std::ops::ControlFlow;
 
@@ -15,16 +16,16 @@ use datafusion::sql::sqlparser::parser::Parser;
 use super::unsupported;
 use crate::sql::dialect::ast_nodes::{call, null, number, truth};
 
-/// Queries that a statement may come to hold by copies of its subqueries.
+/// Maximum number of queries that a statement may gain by copies of its subqueries.
 const COPIES_MAX: usize = 300;
 
-/// How many queries were copied so far.
+/// Number of queries copied so far.
 #[derive(Debug, Default)]
 pub struct Copies(usize);
 
 impl Copies {
     /// # Errors
-    /// Where there would be more than [`COPIES_MAX`].
+    /// Fails if there would be more than [`COPIES_MAX`].
     pub fn take(&mut self, copied: &impl Visit) -> Result<()> {
         struct Count(usize);
         impl Visitor for Count {
@@ -47,7 +48,7 @@ impl Copies {
     }
 }
 
-/// An aggregate of the subquery's column as a subquery of its own.
+/// Subquery that aggregates the column of a subquery.
 pub fn aggregate(query: &Query, of: impl FnOnce(Expr) -> Expr) -> Result<Expr> {
     if let Some(select) = plain(query)
         && let [SelectItem::UnnamedExpr(column) | SelectItem::ExprWithAlias { expr: column, .. }] =
@@ -58,12 +59,12 @@ pub fn aggregate(query: &Query, of: impl FnOnce(Expr) -> Expr) -> Result<Expr> {
     over(query, None, of)
 }
 
-/// How many rows of the subquery are equal to the value, which stands outside of it.
+/// Number of rows of the subquery that equal a value of the outer query.
 pub fn equal(query: &Query, value: &Expr) -> Result<Expr> {
     over(query, Some(value), |_| count_all())
 }
 
-/// The rows of the subquery that are equal to the values, which stand outside of it.
+/// Rows of the subquery that equal the values of the outer query.
 pub fn equal_row(query: &Query, values: &[Expr]) -> Result<Query> {
     let names: Vec<_> = (1..=values.len()).map(|number| format!("__value_{number}")).collect();
     let shape = format!("SELECT 1 FROM (SELECT 1) AS __listed ({})", names.join(", "));
@@ -75,7 +76,7 @@ pub fn equal_row(query: &Query, values: &[Expr]) -> Result<Query> {
     shaped(&shape, query, |select| select.selection = selection)
 }
 
-/// How many rows the subquery has, whatever its columns.
+/// Number of rows of the subquery, whatever its columns.
 pub fn rows(query: &Query) -> Result<Expr> {
     if let Some(select) = plain(query) {
         return Ok(in_place(query, select, count_all()));
@@ -90,7 +91,7 @@ fn count_all() -> Expr {
     call("count", [number(1)])
 }
 
-/// The query with this in place of its columns.
+/// Replaces the columns of a query by one expression.
 fn in_place(query: &Query, select: &Select, column: Expr) -> Expr {
     let mut select = select.clone();
     select.projection = vec![SelectItem::UnnamedExpr(column)];
@@ -110,7 +111,7 @@ fn over(query: &Query, equal_to: Option<&Expr>, of: impl FnOnce(Expr) -> Expr) -
     Ok(Expr::Subquery(Box::new(asked)))
 }
 
-/// A subquery of this shape over the rows of the query.
+/// Subquery of a given shape over the rows of a query.
 fn shaped(shape: &str, query: &Query, fill: impl FnOnce(&mut Select)) -> Result<Query> {
     let mut shape = *Parser::new(&PostgreSqlDialect {}).try_with_sql(shape)?.parse_query()?;
     if let SetExpr::Select(select) = &mut *shape.body {
@@ -124,7 +125,7 @@ fn shaped(shape: &str, query: &Query, fill: impl FnOnce(&mut Select)) -> Result<
     Ok(shape)
 }
 
-/// The select, where an aggregate may take the place of its columns.
+/// The select of a query, if an aggregate may replace its columns.
 fn plain(query: &Query) -> Option<&Select> {
     let Query { with: None, limit_clause: None, fetch: None, .. } = query else { return None };
     let SetExpr::Select(select) = &*query.body else { return None };
@@ -137,7 +138,7 @@ fn plain(query: &Query) -> Option<&Select> {
     (is_plain && !select.projection.iter().any(calls)).then_some(select)
 }
 
-/// Whether a function is called, which may be an aggregate.
+/// Returns whether a select item calls a function, which may be an aggregate.
 fn calls(item: &SelectItem) -> bool {
     struct Calls;
     impl Visitor for Calls {
@@ -161,8 +162,8 @@ pub fn is_positive(count: Expr) -> Expr {
     binary(count, BinaryOperator::Gt, number(0))
 }
 
-/// What a comparison with each value of the subquery says, in three-valued logic: `verdict` where
-/// `is_settled`; null where a null leaves it open; the reverse of it otherwise.
+/// Result in three-valued logic of comparing a value with each row of the subquery: `verdict` if
+/// `is_settled`; else null if a null leaves it undecided; else the negated verdict.
 pub fn decided(is_settled: Expr, verdict: bool, value: &Expr, query: &Query) -> Result<Expr> {
     let nulls = aggregate(query, |column| {
         binary(count_all(), BinaryOperator::Minus, call("count", [column]))

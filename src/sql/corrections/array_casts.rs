@@ -1,7 +1,7 @@
-//! A text that is cast to an array becomes an array of that one text. What PostgreSQL writes as an
-//! array, `{a,"b, c",NULL}`, is read as one; other texts are refused.
+//! Casts of texts to arrays. The engine makes an array of the one text; here array literals of
+//! PostgreSQL such as `{a,"b, c",NULL}` are parsed, and other texts refused.
 //!
-//! `arrow-cast`, any value to a list, as of 59.3.
+//! Upstream: `arrow-cast`, any value to a list, as of 59.3.
 
 use std::ops::ControlFlow;
 
@@ -25,10 +25,10 @@ use crate::sql::array_literals::{Item, read, texts};
 use crate::sql::dialect::ast_nodes::{null, text, text_of};
 use crate::sql::errors;
 
-/// Texts that are cast to arrays, as arrays.
+/// Rewrites constant texts that are cast to arrays.
 ///
 /// # Errors
-/// Where a text is none.
+/// Fails if a text is not an array literal.
 pub fn rewrite(statement: &mut Statement) -> Result<()> {
     into_result(statement.visit(&mut Written))
 }
@@ -86,7 +86,7 @@ pub fn to_sql(item: Item) -> Expr {
     }
 }
 
-/// Reads texts that become arrays once their values are known, as those of parameters.
+/// Parses texts whose values are known only later, such as parameters.
 #[derive(Debug)]
 pub struct ParseArrayText;
 

@@ -1,9 +1,9 @@
-//! Casts to integers round: those of decimals half away from zero, those of doubles half to even,
-//! as in PostgreSQL and DuckDB. The engine's drop the fraction.
+//! Casts to integers round, as in PostgreSQL and DuckDB: decimals half away from zero, doubles half
+//! to even. The engine truncates.
 //!
-//! A constant with a point is a double to the engine and a decimal to PostgreSQL. So doubles round as
-//! decimals do, unless they are plainly doubles: cast to one, or computed with one. Columns of
-//! doubles are not told apart: they round as decimals.
+//! A decimal literal is a double to the engine and a decimal to PostgreSQL. Doubles therefore round
+//! like decimals, unless an expression is evidently double: cast to one, or computed with one.
+//! Columns of doubles cannot be distinguished and round like decimals.
 
 use std::sync::Arc;
 
@@ -24,7 +24,8 @@ use super::interval::{MONTH_DAY_NANO, by_columns};
 use super::interval_literals::ReadInterval;
 use super::negation::NEGATED;
 
-/// Casts as PostgreSQL does them, before types are settled: all that there are were written.
+/// Rewrites a cast with PostgreSQL's semantics. Applied before type coercion, when all casts are
+/// explicit.
 pub fn postgres_cast(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let (inner, field) = match &expr {
         Expr::Cast(Cast { expr, field }) | Expr::TryCast(TryCast { expr, field }) => (expr, field),
@@ -69,7 +70,7 @@ pub fn postgres_cast(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>>
     }))
 }
 
-/// A time of day as an interval, to which the engine casts none.
+/// Converts a time of day to an interval, a cast that the engine lacks.
 fn since_midnight(time: Expr) -> Expr {
     let steps = [
         DataType::Time64(TimeUnit::Nanosecond),
@@ -92,8 +93,8 @@ fn is_rounded(expr: &Expr) -> bool {
     name.is_some_and(|name| matches!(name, "round" | "round_to_even" | "floor" | "ceil"))
 }
 
-/// Whether it is a double to PostgreSQL too: cast to one, computed with one, or made by a function of
-/// doubles.
+/// Returns whether PostgreSQL also types the expression as double: cast to one, computed with one,
+/// or returned by a function of doubles.
 fn is_double(expr: &Expr, schema: &DFSchema) -> bool {
     let is_double = |expr: &Expr| is_double(expr, schema);
     match expr {
@@ -109,7 +110,7 @@ fn is_double(expr: &Expr, schema: &DFSchema) -> bool {
         }
         Expr::ScalarFunction(call) => match call.func.name() {
             "cbrt" | "random" => true,
-            // Of decimals they are decimals.
+            // With decimal arguments these return decimals.
             "power" | "sqrt" | "exp" | "ln" | "log" | "log10" => {
                 let is_whole =
                     |arg: &Expr| arg.get_type(schema).is_ok_and(|kind| kind.is_integer());
@@ -156,7 +157,7 @@ impl ScalarUDFImpl for RoundToEven {
 mod tests {
     use crate::sql::corrections::tests::uncorrected::answer;
 
-    /// Once it does not, this file can go.
+    /// When this fails, remove this file.
     #[test]
     fn the_engine_still_drops_the_fraction() {
         assert_eq!(answer("SELECT 2.7::int").as_deref(), Ok("2"));

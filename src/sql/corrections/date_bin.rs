@@ -1,5 +1,5 @@
-//! `date_bin` by months is refused, as in PostgreSQL: they differ in length. The engine bins by a
-//! calendar then, whatever the origin is.
+//! Refuses `date_bin` by months, as PostgreSQL does: months differ in length. The engine bins by
+//! calendar months, ignoring the origin.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::interval::MONTH_DAY_NANO;
 use crate::error::Fault;
 use crate::sql::errors;
 
-/// As the engine's function, but for intervals with months.
+/// The engine's function, without intervals that have months.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct DateBin(pub Arc<ScalarUDF>);
 
@@ -65,7 +65,7 @@ impl ScalarUDFImpl for DateBin {
 mod tests {
     use crate::sql::corrections::tests::uncorrected::answer;
 
-    /// Once it does not, this file can go.
+    /// When this fails, remove this file.
     #[test]
     fn the_engine_still_bins_by_months() {
         let bin = "SELECT date_bin('1 month', TIMESTAMP '2023-01-24', TIMESTAMP '2001-01-15')";

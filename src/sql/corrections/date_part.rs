@@ -1,9 +1,9 @@
 //! `extract(unit FROM value)` and `date_part` with PostgreSQL's units and fractions.
 //!
-//! The engine's drops the fractions of seconds, tells the whole of a difference where a part of it is
-//! asked for, and takes the year of an interval for 360 days. Whole units of dates and instants are
-//! left to it, and so is what it knows of pruning by years. `extract` is rewritten as a call of
-//! `date_part` by `sql::dialect`, as the engine's planner calls no function but its own for it.
+//! The engine drops fractions of seconds, returns the whole duration where a field is requested,
+//! and counts a year of an interval as 360 days. Whole units of dates and instants are left to it,
+//! as is its pruning by years. `sql::dialect` rewrites `extract` to `date_part`, as the engine's
+//! planner always calls its own function for `extract`.
 
 use std::sync::Arc;
 
@@ -25,10 +25,10 @@ const SECOND_NS: i64 = 1_000_000_000;
 const MINUTE_NS: i64 = 60 * SECOND_NS;
 const HOUR_NS: i64 = 60 * MINUTE_NS;
 const DAY_SECONDS: f64 = 86_400.0;
-/// 1970-01-01 as a day of the Julian period.
+/// Julian day of 1970-01-01.
 const JULIAN_EPOCH: f64 = 2_440_588.0;
 
-/// As the engine's function, but for the units of [`Unit`].
+/// The engine's function, except for the units of [`Unit`].
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct DatePart(pub Arc<ScalarUDF>);
 
@@ -102,15 +102,15 @@ impl ScalarUDFImpl for DatePart {
     }
 }
 
-/// The name of a unit, in small letters.
+/// Unit name in lower case.
 fn named(unit: &ScalarValue) -> Option<String> {
     Some(unit.try_as_str().flatten()?.trim_matches(['\'', '"']).to_lowercase())
 }
 
-/// The unit of that name, or `None` where the engine alone knows it.
+/// Parses a unit; `None` if it is left to the engine.
 ///
 /// # Errors
-/// Where values of the type have no such part.
+/// Fails if values of the type have no such field.
 fn unit_of(name: &str, kind: &DataType) -> Result<Option<Unit>> {
     const CALENDAR: [&str; 7] = ["w", "week", "weeks", "isoyear", "doy", "dow", "isodow"];
     const NANOSECOND: [&str; 2] = ["nanosecond", "nanoseconds"];
@@ -149,7 +149,7 @@ fn unit_of(name: &str, kind: &DataType) -> Result<Option<Unit>> {
     Err(errors::error(fault, format!("{value} has no {name:?}; expected {expected}")))
 }
 
-/// What an interval has, and what the engine does not tell of instants.
+/// Units of intervals, and units of instants that the engine lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unit {
     Epoch,
@@ -193,13 +193,13 @@ impl Unit {
         })
     }
 
-    /// Whether it is a part of a time of day.
+    /// Returns whether the unit is a field of a time of day.
     fn is_time_of_day(self) -> bool {
         use Unit::{Hour, Microsecond, Millisecond, Minute, Second};
         matches!(self, Microsecond | Millisecond | Second | Minute | Hour)
     }
 
-    /// Whether it is made here of instants too.
+    /// Returns whether the unit is also computed here for instants.
     fn is_computed_here(self) -> bool {
         use Unit::{Century, Decade, Julian, Millennium, Millisecond, Second};
         matches!(self, Millisecond | Second | Decade | Century | Millennium | Julian)
@@ -212,7 +212,7 @@ impl Unit {
         }
     }
 
-    /// The part of the same values that the engine tells, of which this one is made.
+    /// Arguments for the engine's field from which this one is computed.
     fn engine_arguments(self, args: &ScalarFunctionArgs) -> ScalarFunctionArgs {
         let (name, kind) = match self {
             Self::Second | Self::Millisecond => ("microsecond", DataType::Int32),
@@ -247,7 +247,7 @@ impl Unit {
         }
     }
 
-    /// Centuries and millennia are counted from year 1 on, decades from year 0.
+    /// Centuries and millennia count from year 1, decades from year 0.
     fn from_year(self, year: i32) -> i32 {
         let counted = |years: i32| match year {
             1.. => (year - 1) / years + 1,
@@ -281,7 +281,7 @@ impl Unit {
             Self::Second => in_minute as f64 / 1e9,
             Self::Millisecond => in_minute as f64 / 1e6,
             _ => {
-                // A year is 365.25 days, a month beyond whole years 30 days.
+                // A year has 365.25 days; months beyond whole years have 30.
                 let days = f64::from(of.months / 12) * 365.25
                     + f64::from(of.months % 12) * 30.0
                     + f64::from(of.days);
@@ -294,7 +294,7 @@ impl Unit {
 
     fn whole_of(self, of: IntervalMonthDayNano) -> i32 {
         let years = of.months / 12;
-        // Hours of 2^63 nanoseconds fit.
+        // 2^63 nanoseconds in hours fit an `i32`.
         match self {
             Self::Microsecond => (of.nanoseconds % MINUTE_NS / 1_000) as i32,
             Self::Minute => (of.nanoseconds % HOUR_NS / MINUTE_NS) as i32,
@@ -381,7 +381,7 @@ mod tests {
         }
     }
 
-    /// Once it does not, [`DatePart`] can go.
+    /// When this fails, remove [`DatePart`].
     #[test]
     fn the_engine_still_tells_the_whole_of_a_difference_and_drops_fractions() {
         let difference = "(TIMESTAMP '2023-01-05T00:00:00.5' - TIMESTAMP '2023-01-01T03:00:00')";

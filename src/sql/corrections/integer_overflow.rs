@@ -1,6 +1,6 @@
-//! Integers that leave their type are an error: the engine's `+`, `-` and `*` wrap.
+//! Integer overflow is an error; the engine's `+`, `-` and `*` wrap.
 //!
-//! Calls of [`Checked`] take the place of the operators once types are settled.
+//! Calls of [`Checked`] replace the operators after type coercion.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use super::{integer_sums, rewritten};
 use crate::error::Fault;
 use crate::sql::errors;
 
-/// Puts [`Checked`] and sums that do not wrap in the place of the engine's.
+/// Analyzer rule: replaces integer operators by [`Checked`] and sums by ones that do not wrap.
 #[derive(Debug)]
 pub struct CheckedIntegers;
 
@@ -57,7 +57,7 @@ fn checked(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
 }
 
 pub fn is_integer(expr: &Expr, schema: &DFSchema) -> bool {
-    // Its type would be asked for through all that is nested in it, with a name for each.
+    // Determining its type would recurse through all nested calls and build a name for each.
     if let Expr::ScalarFunction(call) = expr
         && call.func.inner().is::<Checked>()
     {
@@ -71,7 +71,7 @@ fn call(op: Operator, left: Expr, right: Expr) -> Expr {
     ScalarUDF::from(Checked { op, signature }).call(vec![left, right])
 }
 
-/// An operator of two integers of one type.
+/// Checked operator of two integers of one type.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Checked {
     op: Operator,
@@ -120,7 +120,8 @@ impl ScalarUDFImpl for Checked {
     }
 }
 
-/// The engine's overflow as one of the type; other errors as they are.
+/// Translates the engine's overflow error to one that names the type; returns other errors
+/// unchanged.
 pub fn out_of_range(error: DataFusionError, kind: &DataType) -> DataFusionError {
     let DataFusionError::ArrowError(cause, _) = &error else { return error };
     let ArrowError::ArithmeticOverflow(words) = &**cause else { return error };
@@ -128,7 +129,7 @@ pub fn out_of_range(error: DataFusionError, kind: &DataType) -> DataFusionError 
     errors::error(Fault::OutOfRange, format!("{} out of range: {computed}", name_of(kind)))
 }
 
-/// What PostgreSQL calls it.
+/// PostgreSQL's name of an integer type.
 pub fn name_of(kind: &DataType) -> &'static str {
     match kind {
         DataType::Int64 => "bigint",
@@ -143,7 +144,7 @@ pub fn name_of(kind: &DataType) -> &'static str {
 mod tests {
     use crate::sql::corrections::tests::uncorrected::answer;
 
-    /// Once it does not, [`super::CheckedIntegers`] can go.
+    /// When this fails, remove [`super::CheckedIntegers`].
     #[test]
     fn the_engine_still_wraps() {
         let wrapped = answer("SELECT 9223372036854775807 + 1");

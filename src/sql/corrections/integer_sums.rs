@@ -1,4 +1,4 @@
-//! Sums of integers in 128 bits, of which those that fit into 64 are answered: the engine's wrap.
+//! Sums of integers in 128 bits, with an error if the result exceeds 64; the engine's wrap.
 
 use std::sync::Arc;
 
@@ -106,7 +106,7 @@ fn narrow(sum: i128) -> Result<i64> {
     })
 }
 
-/// The sum of each group, and whether it has any value.
+/// Sum of each group, and whether it has a value.
 #[derive(Debug, Default)]
 struct Sums {
     sums: Vec<i128>,
@@ -202,7 +202,7 @@ impl GroupsAccumulator for Sums {
     }
 }
 
-/// The same without groups; rows may leave it, as a frame slides.
+/// Ungrouped sum; rows may be retracted as a frame slides.
 #[derive(Debug, Default)]
 struct Total {
     sum: i128,
@@ -289,7 +289,7 @@ mod tests {
         assert_eq!(total.evaluate().unwrap(), ScalarValue::Int64(Some(i64::MAX)));
     }
 
-    /// Once it does not, [`Sum`] can go.
+    /// When this fails, remove [`Sum`].
     #[test]
     fn the_engines_sum_still_wraps() {
         let wrapped = answer("SELECT sum(x) FROM (VALUES (9223372036854775807), (1)) AS t(x)");

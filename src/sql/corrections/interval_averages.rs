@@ -1,5 +1,4 @@
-//! `avg` of intervals: their sum divided by how many there are, which the engine has of differences
-//! alone.
+//! `avg` of intervals: their sum divided by their count. The engine averages durations only.
 
 use std::sync::Arc;
 
@@ -20,7 +19,7 @@ use super::interval::{MONTH_DAY_NANO, intervals};
 use crate::error::Fault;
 use crate::sql::errors;
 
-/// As the engine's function, but for intervals.
+/// The engine's function, extended to intervals.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Average {
     of_numbers: Arc<AggregateUDF>,
@@ -121,7 +120,7 @@ impl AggregateUDFImpl for Average {
     }
 }
 
-/// Months, days, time in microseconds, and how many intervals they are the sum of.
+/// Sums of months, days and microseconds, and the number of intervals.
 #[derive(Debug, Default)]
 struct Mean([i64; 4]);
 
@@ -184,7 +183,7 @@ impl Accumulator for Mean {
 mod tests {
     use crate::sql::corrections::tests::uncorrected::answer;
 
-    /// Once it does, this file can go.
+    /// When this fails, remove this file.
     #[test]
     fn the_engine_still_has_no_average_of_intervals() {
         assert!(answer("SELECT avg(x) FROM (VALUES (INTERVAL '1 day')) AS t(x)").is_err());

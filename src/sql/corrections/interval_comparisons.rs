@@ -1,4 +1,4 @@
-//! Where in an expression intervals are compared, and by what.
+//! Rewrites comparisons of intervals within an expression to comparisons of lengths.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use crate::error::Fault;
 use crate::sql::errors;
 use crate::sql::time_casts::is_comparison;
 
-/// The same by lengths, where the expression itself compares intervals.
+/// Rewrites an expression that itself compares intervals.
 pub fn compared(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     Ok(match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right })
@@ -82,8 +82,8 @@ pub fn compared(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     })
 }
 
-/// Whether all are intervals, differences, or constants that may be read as such, and not all are
-/// differences.
+/// Returns whether all operands are intervals, durations, or constants that may be parsed as such,
+/// and not all are durations.
 fn by_length(exprs: &[&Expr], schema: &DFSchema) -> bool {
     let kinds: Vec<_> = exprs.iter().map(|expr| kind(expr, schema)).collect();
     let has_text = exprs.iter().any(|expr| is_text(expr));
@@ -107,7 +107,7 @@ fn side(expr: Expr) -> Result<Box<Expr>> {
     length_of(expr).map(Box::new)
 }
 
-/// The length of what is compared; a constant of text is an interval.
+/// Length of an operand; a constant text is parsed as an interval.
 fn length_of(expr: Expr) -> Result<Expr> {
     Ok(match &expr {
         Expr::Literal(value, _) if value.is_null() => expr,
@@ -127,7 +127,7 @@ fn is_interval_subquery(expr: &Expr, subquery: &Subquery, schema: &DFSchema) -> 
     kinds.clone().any(is_field_by_field) && kinds.all(is_interval)
 }
 
-/// The lengths of the intervals that a subquery gives, under their name.
+/// Projects the intervals of a subquery to their lengths, keeping the column name.
 fn lengths_of(subquery: Subquery) -> Result<Subquery> {
     let (table, field) = subquery.subquery.schema().qualified_field(0);
     let column = Expr::Column(Column::from((table, field)));
@@ -158,7 +158,8 @@ fn has_interval(args: &[Expr], schema: &DFSchema) -> bool {
     args.iter().any(|arg| kind(arg, schema).is_some_and(|kind| is_field_by_field(&kind)))
 }
 
-/// `max` and `min` by length, `count(DISTINCT x)` of lengths, and lengths to sort by.
+/// Rewrites `max` and `min` to compare lengths, `count(DISTINCT x)` to count lengths, and sort keys
+/// to lengths.
 fn aggregate_by_length(
     mut call: AggregateFunction,
     schema: &DFSchema,
@@ -194,7 +195,8 @@ fn aggregate_by_length(
     Ok(Transformed::yes(Expr::AggregateFunction(call)))
 }
 
-/// Partitions and order by length; an order by differences is one by numbers.
+/// Rewrites partitioning and ordering to lengths; ordering by durations becomes ordering by
+/// numbers.
 fn window_by_length(mut call: WindowFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let params = &mut call.params;
     let is_interval_of = |expr: &Expr| kind(expr, schema).is_some_and(|kind| is_interval(&kind));

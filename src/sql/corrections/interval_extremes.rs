@@ -1,4 +1,4 @@
-//! The longest and the shortest of intervals: `max`, `min`, `greatest` and `least` by length.
+//! `max`, `min`, `greatest` and `least` of intervals, by length.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub enum Chosen {
 }
 
 impl Chosen {
-    /// Whether a length is chosen before another.
+    /// Returns whether a length precedes another.
     fn is_before(self, length: i128, other: i128) -> bool {
         match self {
             Self::Longest => length > other,
@@ -38,7 +38,7 @@ pub fn extreme(chosen: Chosen) -> Arc<AggregateUDF> {
     Arc::new(AggregateUDF::from(Extreme { chosen, signature }))
 }
 
-/// `greatest` or `least` of intervals; nulls are passed over.
+/// `greatest` or `least` of intervals; nulls are ignored.
 pub fn extreme_of(chosen: Chosen, args: Vec<Expr>) -> Expr {
     let signature = Signature::variadic_any(Volatility::Immutable);
     ScalarUDF::from(ExtremeOf { chosen, signature }).call(args)
@@ -87,7 +87,7 @@ impl AggregateUDFImpl for Extreme {
     }
 }
 
-/// The first of those that are chosen before all others.
+/// The first of the best intervals so far.
 #[derive(Debug)]
 struct Best {
     chosen: Chosen,
@@ -122,7 +122,7 @@ impl Accumulator for Best {
     }
 }
 
-/// The intervals of a frame that slides, by length, and how many are of it.
+/// Intervals of a sliding frame by length, each length with the number of its intervals.
 #[derive(Debug)]
 struct Frame {
     chosen: Chosen,
@@ -171,7 +171,7 @@ impl Accumulator for Frame {
     }
 
     fn size(&self) -> usize {
-        // An entry with its share of a node.
+        // Estimated size of an entry, including its share of a tree node.
         size_of_val(self) + self.held.len() * 64
     }
 }
@@ -216,7 +216,7 @@ impl ScalarUDFImpl for ExtremeOf {
     }
 }
 
-/// Texts are constants here.
+/// Texts can only be constants here.
 fn intervals_or_text(column: &ArrayRef) -> Result<Vec<Option<IntervalMonthDayNano>>> {
     use arrow::array::AsArray;
     if column.data_type().is_string() {

@@ -1,8 +1,8 @@
-//! Intervals and differences compared by length, a day counted as 24 hours and a month as 30 days.
+//! Compares intervals and durations by length, with days of 24 hours and months of 30 days.
 //!
-//! The engine compares intervals field by field: months, then days, then time. Wherever one is
-//! compared, sorted by, grouped by or joined by, its length takes its place; what comes out of a
-//! group is one of the group's intervals.
+//! The engine compares intervals field by field: months, then days, then time. Comparisons, sort
+//! keys, group keys and join keys are replaced by lengths; the output of a group is one of its
+//! intervals.
 
 use std::sync::{Arc, LazyLock};
 
@@ -28,7 +28,7 @@ use super::interval_comparisons::compared;
 use crate::error::Fault;
 use crate::sql::errors;
 
-/// Puts [`Length`] wherever intervals are compared; before types are settled.
+/// Analyzer rule before type coercion: replaces compared intervals by [`Length`].
 #[derive(Debug)]
 pub struct CompareIntervalsByLength;
 
@@ -57,7 +57,7 @@ fn by_length(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     plan.transform_data(|plan| keyed(plan, &schema))
 }
 
-/// The same rows by keys that are lengths.
+/// Replaces the keys of an operator by lengths.
 fn keyed(plan: LogicalPlan, schema: &DFSchema) -> Result<Transformed<LogicalPlan>> {
     match plan {
         LogicalPlan::Sort(mut sort) if sort.expr.iter().any(|key| is_key(&key.expr, schema)) => {
@@ -101,7 +101,7 @@ fn not_supported(what: &str) -> datafusion::error::DataFusionError {
     errors::error(Fault::NotSupported, format!("intervals are not supported by {what}"))
 }
 
-/// Whether the engine compares it field by field; differences of instants are numbers.
+/// Returns whether the engine compares the type field by field; durations are numbers.
 pub fn is_field_by_field(kind: &DataType) -> bool {
     matches!(kind, DataType::Interval(_))
 }
@@ -110,7 +110,7 @@ fn is_key(expr: &Expr, schema: &DFSchema) -> bool {
     expr.get_type(schema).is_ok_and(|kind| is_field_by_field(&kind))
 }
 
-/// The length of an interval, anything else as it is.
+/// Length of an interval; other expressions are returned unchanged.
 pub fn key(expr: Expr, schema: &DFSchema) -> Expr {
     if is_key(&expr, schema) { length(expr) } else { expr }
 }
@@ -136,14 +136,14 @@ fn joined(mut join: Join) -> Result<Transformed<LogicalPlan>> {
         }
     }
     if is_changed {
-        // Keys are columns no longer.
+        // The keys are no longer columns.
         join.join_constraint = JoinConstraint::On;
     }
     let plan = LogicalPlan::Join(join);
     Ok(if is_changed { Transformed::yes(plan) } else { Transformed::no(plan) })
 }
 
-/// Groups by lengths, each with the first of its intervals; `None` where no key is an interval.
+/// Groups by length and outputs the first interval of each group; `None` if no key is an interval.
 fn grouped(aggregate: &Aggregate, schema: &DFSchema) -> Result<Option<LogicalPlan>> {
     if let [Expr::GroupingSet(set)] = aggregate.group_expr.as_slice() {
         let keys: Vec<&Expr> = match set {
@@ -161,7 +161,7 @@ fn grouped(aggregate: &Aggregate, schema: &DFSchema) -> Result<Option<LogicalPla
     let keys = aggregate.group_expr.len();
     let mut groups = Vec::new();
     let mut folds = aggregate.aggr_expr.clone();
-    // What each column of the aggregate is now.
+    // Output expression for each column of the aggregate.
     let mut places = Vec::new();
     for (number, expr) in aggregate.group_expr.iter().enumerate() {
         if !is_key(expr, schema) {
@@ -185,21 +185,21 @@ fn grouped(aggregate: &Aggregate, schema: &DFSchema) -> Result<Option<LogicalPla
     Ok(Some(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(made))?)))
 }
 
-/// A number that orders intervals and differences by length, and is equal for equal lengths.
+/// Number that orders intervals and durations by length; equal for equal lengths.
 pub fn length(expr: Expr) -> Expr {
     static LENGTH: LazyLock<Arc<ScalarUDF>> =
         LazyLock::new(|| Arc::new(ScalarUDF::from(Length::new())));
     LENGTH.call(vec![expr])
 }
 
-/// Lengths in nanoseconds.
+/// Length in nanoseconds.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Length {
     signature: Signature,
 }
 
 impl Length {
-    /// Digits of the longest interval.
+    /// Number of digits of the longest interval.
     const PRECISION: u8 = 26;
 
     fn new() -> Self {
@@ -234,7 +234,7 @@ impl ScalarUDFImpl for Length {
 mod tests {
     use crate::sql::corrections::tests::uncorrected::answer;
 
-    /// Once it does not, [`super::CompareIntervalsByLength`] can go.
+    /// When this fails, remove [`super::CompareIntervalsByLength`].
     #[test]
     fn the_engine_still_compares_intervals_field_by_field() {
         let equal = answer("SELECT INTERVAL '1 day' = INTERVAL '24 hours'");

@@ -1,7 +1,7 @@
-//! Intervals as PostgreSQL reads them: `'1 day 02:03:04'`, `'P1DT2H'`, `'100'` (seconds).
+//! Interval texts of PostgreSQL: `'1 day 02:03:04'`, `'P1DT2H'`, `'100'` (seconds).
 //!
-//! The engine takes a number alone for months where a text is cast, and knows neither times of day
-//! nor ISO 8601. Constants are rewritten in its own words, columns read by [`ReadInterval`].
+//! In a cast the engine reads a bare number as months, and supports neither times of day nor ISO
+//! 8601. Constants are rewritten in its own syntax; columns are parsed by [`ReadInterval`].
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::sql::dialect::ast_nodes::{text, text_of};
 use crate::sql::errors;
 
 /// # Errors
-/// Where a constant is not an interval.
+/// Fails if a constant is not an interval.
 pub fn rewrite(statement: &mut Statement) -> Result<()> {
     match statement.visit(&mut Constants) {
         ControlFlow::Break(error) => Err(error),
@@ -47,7 +47,7 @@ impl VisitorMut for Constants {
                     (read, _) => Some(read),
                 }
             }
-            // The engine would put the sign before the first of its parts alone.
+            // The engine would apply the sign to the first field only.
             Expr::UnaryOp { op: UnaryOperator::Minus, expr: inner }
                 if matches!(**inner, Expr::Interval(_)) =>
             {
@@ -65,7 +65,7 @@ impl VisitorMut for Constants {
     }
 }
 
-/// `INTERVAL '…'`, also with one unit behind it; `None` where the engine has to read it.
+/// Parses `INTERVAL '…'`, optionally with one unit; `None` if it is left to the engine.
 fn parse_interval(interval: &Interval) -> Option<Result<IntervalMonthDayNano>> {
     if interval.last_field.is_some() || interval.leading_precision.is_some() {
         return None;
@@ -73,11 +73,11 @@ fn parse_interval(interval: &Interval) -> Option<Result<IntervalMonthDayNano>> {
     let written = text_of(&interval.value)?;
     let is_number = written.trim().parse::<f64>().is_ok();
     match &interval.leading_field {
-        // Seconds to the engine too; and in a frame it may be a number of rows.
+        // The engine also reads seconds here; in a window frame it may be a number of rows.
         None if is_number => None,
         None => Some(read(&written)),
         Some(unit) if is_number => Some(read(&format!("{written} {unit}"))),
-        // Of more than a number, the unit tells the precision.
+        // With more than a number, the unit gives the precision.
         Some(_) => None,
     }
 }
@@ -94,7 +94,7 @@ fn to_sql(interval: IntervalMonthDayNano) -> Expr {
 }
 
 /// # Errors
-/// Where the text is not an interval, or one that is too long.
+/// Fails if the text is not an interval or does not fit.
 pub fn read(written: &str) -> Result<IntervalMonthDayNano> {
     parse(written).ok_or_else(|| {
         let sentence = format!(
@@ -104,7 +104,7 @@ pub fn read(written: &str) -> Result<IntervalMonthDayNano> {
     })
 }
 
-/// The interval that a text stands for, row by row.
+/// Scalar function that parses texts as intervals.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct ReadInterval {
     signature: Signature,
@@ -176,7 +176,7 @@ mod tests {
         assert!(error.contains("\"long\" is not an interval; expected one like"), "{error}");
     }
 
-    /// Once it does not, [`ReadInterval`] and the rewriting of constants can go.
+    /// When this fails, remove [`ReadInterval`] and the rewrite of constants.
     #[test]
     fn the_engine_still_reads_a_number_alone_as_months() {
         assert_eq!(answer("SELECT '100'::interval").as_deref(), Ok("100 mons"));

@@ -1,10 +1,10 @@
-//! Faults of the SQL engine, put right from outside: a file each, with a test that fails once the
-//! engine no longer has the fault, so that the file can be deleted. What cannot be put right is
-//! refused in a sentence, as a wrong answer is worse than none.
+//! Corrections of faults in DataFusion's SQL, from outside: one file for each fault, with a test
+//! that fails once the engine no longer has it, so that the file can be deleted. Constructs that
+//! cannot be corrected are refused: an error is better than a wrong answer.
 //!
-//! Four places to do it: the statement before it is planned ([`correct_statement`]), operators as they are
-//! planned and functions in place of the engine's ([`register`]), and the plan before and after its
-//! types are settled ([`analyzer_rules`]).
+//! Corrections apply in four places: to the statement before planning ([`correct_statement`]), to
+//! operators during planning and to functions in place of the engine's ([`register`]), and to the
+//! plan before and after type coercion ([`analyzer_rules`]).
 
 mod arithmetic;
 mod cast_rounding;
@@ -57,10 +57,10 @@ pub use self::interval_parser::parse as interval_of;
 pub use self::time_text::interval as interval_text;
 use super::dialect::{into_result, unsupported};
 
-/// Says in terms that the engine carries out rightly what it would not.
+/// Rewrites what the engine would execute incorrectly in terms of what it executes correctly.
 ///
 /// # Errors
-/// Where it cannot be said so.
+/// Fails if there is no equivalent.
 pub fn correct_statement(statement: &mut Statement) -> Result<()> {
     let Statement::Statement(statement) = statement else { return Ok(()) };
     interval_literals::rewrite(statement)?;
@@ -77,13 +77,13 @@ pub fn correct_statement(statement: &mut Statement) -> Result<()> {
     subquery_predicates::rewrite(statement)
 }
 
-/// Rules for plans in the order in which they are applied, the engine's own among them.
+/// Analyzer rules in the order of application, including the engine's own.
 pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![
         Arc::new(postgres_casts::PostgresCasts),
         Arc::new(interval_lengths::CompareIntervalsByLength),
     ];
-    // They settle the types.
+    // These include type coercion.
     rules.extend(Analyzer::new().rules);
     rules.push(Arc::new(integer_overflow::CheckedIntegers));
     rules.push(Arc::new(remainder_operator::PostgresRemainders));
@@ -93,7 +93,7 @@ pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     rules
 }
 
-/// Replaces functions of the engine by those that do as they say.
+/// Replaces faulty functions of the engine.
 pub fn register(context: &SessionContext) {
     let state = context.state_ref();
     let _ = state.write().register_expr_planner(Arc::new(arithmetic::Arithmetic));
@@ -113,11 +113,10 @@ pub fn register(context: &SessionContext) {
     }
 }
 
-/// The plan with each part of its expressions rewritten, the innermost first; columns keep their
-/// names.
+/// Rewrites the expressions of a plan bottom up; columns keep their names.
 ///
 /// # Errors
-/// Those of the rewriting.
+/// Fails if the rewrite fails.
 fn rewritten(
     plan: LogicalPlan,
     rewrite: impl Fn(Expr, &DFSchema) -> Result<Transformed<Expr>>,

@@ -1,11 +1,12 @@
-//! `EXCEPT ALL` and `INTERSECT ALL` do not count: a row on the right takes all its equals away, or
-//! keeps them all. The equals of each side are numbered, and the numbers compared as well:
+//! `EXCEPT ALL` and `INTERSECT ALL` ignore multiplicity: a row on the right removes all equal rows
+//! on the left, or keeps them all. Equal rows of each side are numbered, and the numbers are
+//! compared as well:
 //!
 //! ```text
 //! a  a  a   EXCEPT ALL   a      (a 1) (a 2) (a 3)   EXCEPT   (a 1)
 //! ```
 //!
-//! `datafusion-expr`, `intersect_or_except` in `builder.rs`, as of 55.2.
+//! Upstream: `datafusion-expr`, `intersect_or_except` in `builder.rs`, as of 55.2.
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::AnalyzerRule;
 
-/// Numbers the rows of both sides of `EXCEPT ALL` and `INTERSECT ALL`.
+/// Analyzer rule: numbers equal rows on both sides of `EXCEPT ALL` and `INTERSECT ALL`.
 #[derive(Debug)]
 pub struct NumberDuplicates;
 
@@ -39,13 +40,13 @@ impl AnalyzerRule for NumberDuplicates {
     }
 }
 
-/// Nothing else is planned as such a join: a person's takes nulls as unequal.
+/// Only set operations are planned as such a join: joins of a user treat nulls as unequal.
 fn is_set_operation_all(join: &Join) -> bool {
     let is_set = matches!(join.join_type, JoinType::LeftAnti | JoinType::LeftSemi)
         && join.null_equality == NullEquality::NullEqualsNull
         && join.filter.is_none()
         && join.on.len() == join.left.schema().fields().len();
-    // Without ALL the left side has no equals.
+    // Without `ALL` the left side has no duplicates.
     is_set && !matches!(&*join.left, LogicalPlan::Distinct(Distinct::All(_)))
 }
 
@@ -69,7 +70,7 @@ fn counting(join: Join) -> Result<LogicalPlan> {
     LogicalPlanBuilder::from(LogicalPlan::Join(joined)).project(columns)?.build()
 }
 
-/// The rows with the number of each among its equals, and the column of the number.
+/// Numbers each row among its equals; returns the plan and the column of numbers.
 fn numbered(rows: &LogicalPlan, keys: Vec<Expr>) -> Result<(LogicalPlan, Expr)> {
     let number = row_number().partition_by(keys).build()?;
     let numbered = LogicalPlanBuilder::from(rows.clone()).window([number])?.build()?;

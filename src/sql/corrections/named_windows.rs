@@ -1,8 +1,8 @@
-//! `OVER (w ORDER BY …)` over a named window loses what `w` says, and the query's own `ORDER BY` does
-//! not know the names. Every window is to_sql out where it is used. A window in `WHERE` is planned, and
-//! fails only when the plan is carried out: it is refused.
+//! `OVER (w ORDER BY …)` over a named window loses the definition of `w`, and the `ORDER BY` of the
+//! query does not resolve window names. Every window is inlined where it is used. A window function
+//! in `WHERE` is planned and fails only during execution: it is refused.
 //!
-//! `datafusion-sql`, `match_window_definitions` in `select.rs`, as of 55.2.
+//! Upstream: `datafusion-sql`, `match_window_definitions` in `select.rs`, as of 55.2.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -18,14 +18,14 @@ use crate::error::Fault;
 use crate::sql::errors;
 
 /// # Errors
-/// Where a window is not defined, or says twice what PostgreSQL lets it say once.
+/// Fails if a window is undefined, or overrides what PostgreSQL does not let it override.
 pub fn rewrite(statement: &mut Statement) -> Result<()> {
     into_result(statement.visit(&mut Windows::default()))
 }
 
 type Named = HashMap<String, WindowSpec>;
 
-/// Those of the selects that are walked through, the innermost last.
+/// Window definitions of the enclosing selects, innermost last.
 #[derive(Default)]
 struct Windows(Vec<Named>);
 
@@ -60,7 +60,7 @@ fn flow(done: Result<()>) -> ControlFlow<DataFusionError> {
 impl VisitorMut for Windows {
     type Break = DataFusionError;
 
-    /// The query's own `ORDER BY` sees the windows of its select.
+    /// The `ORDER BY` of the query sees the windows of its select.
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<DataFusionError> {
         match &*query.body {
             SetExpr::Select(select) => flow(self.enter(select)),
@@ -92,7 +92,7 @@ impl VisitorMut for Windows {
     }
 }
 
-/// Windows are of the rows that these clauses have left.
+/// Refuses window functions in clauses that are evaluated before windows.
 fn has_none_in_conditions(select: &Select) -> Result<()> {
     let groups = match &select.group_by {
         GroupByExpr::Expressions(by, _) => by.as_slice(),
@@ -114,7 +114,7 @@ fn has_none_in_conditions(select: &Select) -> Result<()> {
     }
 }
 
-/// Whether it calls a window function itself, not in a subquery.
+/// Returns whether the expression itself, outside subqueries, calls a window function.
 fn calls_window(expr: &Expr) -> bool {
     #[derive(Default)]
     struct Calls {
@@ -145,7 +145,7 @@ fn calls_window(expr: &Expr) -> bool {
     expr.visit(&mut Calls::default()).is_break()
 }
 
-/// Each with what it takes over from those before it.
+/// Resolves each definition with what it inherits from earlier ones.
 fn resolved(definitions: &[NamedWindowDefinition]) -> Result<Named> {
     let mut named = Named::new();
     for NamedWindowDefinition(name, meant) in definitions {
@@ -171,7 +171,7 @@ fn found<'a>(named: &'a Named, name: &Ident) -> Result<&'a WindowSpec> {
     })
 }
 
-/// A window that begins with another, as PostgreSQL lets it.
+/// Extends a window by another definition, with PostgreSQL's restrictions.
 fn extended(name: &Ident, base: &WindowSpec, own: &WindowSpec) -> Result<WindowSpec> {
     let found = match () {
         () if !own.partition_by.is_empty() => "has its own PARTITION BY, and takes no other",

@@ -1,6 +1,6 @@
-//! `-x` of differences of instants, and of numbers without sign: the engine's planner refuses both.
+//! `-x` of durations and of unsigned numbers, which the engine's planner rejects.
 //!
-//! It settles types as it plans, so [`Negated`] takes the place of the sign in the statement.
+//! The planner resolves types during planning, so [`Negated`] replaces the sign in the statement.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub fn register(session: &SessionContext) {
     session.register_udf(ScalarUDF::from(Negated { signature }));
 }
 
-/// Calls [`Negated`] where the sign is one of a value whose type the planner has to find out.
+/// Replaces the sign by [`Negated`] if the type of the operand is not evident from the syntax.
 pub fn rewrite(statement: &mut Statement) {
     let _ = statement.visit(&mut Signs);
 }
@@ -62,7 +62,7 @@ fn has_unknown_type(expr: &SqlExpr) -> bool {
     }
 }
 
-/// Numbers, intervals and differences of the other sign; numbers without sign become `bigint`.
+/// Negates numbers, intervals and durations; unsigned numbers become `bigint`.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Negated {
     signature: Signature,
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(corrected("SELECT -row_number() OVER ()").await, "-1");
     }
 
-    /// Once it does not, this file can go.
+    /// When this fails, remove this file.
     #[test]
     fn the_engine_still_negates_no_difference() {
         assert!(answer("SELECT -(TIMESTAMP '2023-01-02' - TIMESTAMP '2023-01-01')").is_err());

@@ -1,4 +1,4 @@
-//! The rule that goes through the casts that were written.
+//! Analyzer rule for explicit casts.
 
 use datafusion::common::config::ConfigOptions;
 use datafusion::error::Result;
@@ -8,7 +8,7 @@ use datafusion::optimizer::AnalyzerRule;
 use super::cast_rounding::postgres_cast;
 use super::rewritten;
 
-/// Rounds casts to integers, and reads texts that are cast to intervals.
+/// Rounds casts to integers, and parses texts cast to intervals.
 #[derive(Debug)]
 pub struct PostgresCasts;
 

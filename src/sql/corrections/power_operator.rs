@@ -1,7 +1,7 @@
-//! `a ^ b` is a power, which binds more tightly than a product, and `~a` flips bits.
+//! `a ^ b` is a power, with precedence over products, and `~a` inverts bits.
 //!
-//! The engine takes `^` for exclusive or, and its parser for an operator that binds less tightly than
-//! a sum. Where a statement has one, its arithmetic without parentheses is put together again.
+//! The engine evaluates `^` as exclusive or, and its parser gives it lower precedence than a sum.
+//! In statements with a power, unparenthesised arithmetic is regrouped by precedence.
 
 use std::ops::ControlFlow;
 
@@ -22,7 +22,7 @@ impl VisitorMut for Powers {
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
         for item in &mut select.projection {
-            // Named as it was written.
+            // Keeps the name of the original text after the rewrite.
             if let SelectItem::UnnamedExpr(expr) = item
                 && has_power(expr)
             {
@@ -65,7 +65,7 @@ fn is_power(op: &BinaryOperator) -> bool {
     matches!(op, BinaryOperator::BitwiseXor | BinaryOperator::PGExp)
 }
 
-/// How tightly an operator of arithmetic binds; `None` for others.
+/// Precedence of an arithmetic operator; `None` for others.
 fn tightness(op: &BinaryOperator) -> Option<u8> {
     use BinaryOperator::{BitwiseAnd, Divide, Minus, Modulo, Multiply, Plus};
     Some(match op {
@@ -77,7 +77,7 @@ fn tightness(op: &BinaryOperator) -> Option<u8> {
     })
 }
 
-/// Whether there is a power in the arithmetic that starts here, outside of parentheses.
+/// Returns whether the unparenthesised arithmetic starting here has a power.
 fn has_power(expr: &Expr) -> bool {
     let mut parts = vec![expr];
     while let Some(part) = parts.pop() {
@@ -93,7 +93,7 @@ fn has_power(expr: &Expr) -> bool {
     false
 }
 
-/// The same operands and operators, put together by how tightly they bind, from the left.
+/// Regroups operands and operators by precedence, left-associatively.
 fn bound(expr: Expr) -> Expr {
     let (mut operands, mut operators) = (Vec::new(), Vec::new());
     flatten(expr, &mut operands, &mut operators);
@@ -120,7 +120,7 @@ fn close(done: &mut Vec<Expr>, open: &mut Vec<BinaryOperator>) {
     }
 }
 
-/// Operands and the operators between them, as they were written. A sign is of its first operand.
+/// Operands and operators in textual order. A sign belongs to the first operand after it.
 fn flatten(expr: Expr, operands: &mut Vec<Expr>, operators: &mut Vec<BinaryOperator>) {
     match expr {
         Expr::BinaryOp { left, op, right } if tightness(&op).is_some() => {

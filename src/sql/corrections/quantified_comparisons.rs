@@ -1,7 +1,7 @@
-//! `x > ANY (SELECT …)` and `ALL` take a column of the query around for one of the subquery where both
-//! read a table by the same name. They are said by the least and the greatest value, or by `IN`.
+//! `x > ANY (SELECT …)` and `ALL` confuse a column of the outer query with one of the subquery if
+//! both read a table of one name. They are rewritten with the minimum and maximum, or with `IN`.
 //!
-//! `datafusion-optimizer`, `rewrite_set_comparison.rs`, as of 55.2.
+//! Upstream: `datafusion-optimizer`, `rewrite_set_comparison.rs`, as of 55.2.
 
 use std::ops::ControlFlow;
 
@@ -15,7 +15,7 @@ use super::{into_result, unsupported};
 use crate::sql::dialect::ast_nodes::call;
 
 /// # Errors
-/// Where subqueries would be copied too often, or the operator compares nothing.
+/// Fails if subqueries would be copied too often, or if the operator is not a comparison.
 pub fn rewrite(statement: &mut Statement) -> Result<()> {
     into_result(statement.visit(&mut Quantified::default()))
 }
@@ -57,7 +57,7 @@ impl Quantified {
             let bound = aggregate(query, |column| call(bound, [column]))?;
             Ok(binary(Expr::Nested(value.clone()), op.clone(), bound))
         };
-        // The bound that is hardest to be beyond for ALL, and easiest for ANY.
+        // The bound that is hardest to satisfy for `ALL`, and easiest for `ANY`.
         let holds = match (op, is_all) {
             (B::Gt | B::GtEq, false) | (B::Lt | B::LtEq, true) => compared("min")?,
             (B::Lt | B::LtEq, false) | (B::Gt | B::GtEq, true) => compared("max")?,
@@ -121,7 +121,7 @@ mod tests {
             "SELECT a FROM t UNION ALL SELECT NULL",
             "SELECT max(a) FROM t",
         ];
-        // Of 1, 2, 3 and null with each list, as PostgreSQL 15 answers.
+        // Comparisons of 1, 2, 3 and null with each list, as PostgreSQL 15 answers.
         for (op, expected) in [
             ("> ANY", ["fttN", "fftN", "NNNN", "ffff", "NttN", "fffN"]),
             (">= ALL", ["fftN", "fttN", "NNNN", "tttt", "ffNN", "fftN"]),

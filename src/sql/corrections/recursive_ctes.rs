@@ -1,8 +1,8 @@
-//! A query that `WITH RECURSIVE` names loses what follows its `UNION`, and a `WITH` of its own: the
-//! planner takes the two sides of the `UNION` and drops the rest. Where it refers to itself it is
-//! refused, as PostgreSQL does; otherwise it is planned as any other query.
+//! A query named by `WITH RECURSIVE` loses the clauses after its `UNION`, and its own `WITH`: the
+//! planner takes both sides of the `UNION` and drops the rest. If the query refers to itself it is
+//! refused, as in PostgreSQL; otherwise it is planned as an ordinary query.
 //!
-//! `datafusion-sql`, `recursive_cte` in `cte.rs`, as of 55.2.
+//! Upstream: `datafusion-sql`, `recursive_cte` in `cte.rs`, as of 55.2.
 
 use std::ops::ControlFlow;
 
@@ -15,7 +15,7 @@ use datafusion::sql::sqlparser::ast::{
 use super::{into_result, unsupported};
 
 /// # Errors
-/// Where a query that refers to itself has a clause that would be lost.
+/// Fails if a query that refers to itself has a clause that would be lost.
 pub fn rewrite(statement: &mut Statement) -> Result<()> {
     into_result(statement.visit(&mut Recursion))
 }
@@ -50,7 +50,7 @@ fn keep_whole(named: &mut Cte) -> Result<()> {
         );
         return Err(unsupported(sentence));
     }
-    // No UNION at its top any more.
+    // Wrapped, so that its top is no longer a `UNION`.
     let whole = SetExpr::Query(Box::new(Query::clone(&named.query)));
     *named.query = Query {
         with: None,
@@ -63,7 +63,7 @@ fn keep_whole(named: &mut Cte) -> Result<()> {
     Ok(())
 }
 
-/// The first clause that the planner would drop.
+/// First clause that the planner would drop.
 fn lost(query: &Query) -> Option<&'static str> {
     match query {
         Query { with: Some(_), .. } => Some("WITH"),

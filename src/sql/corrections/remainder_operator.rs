@@ -1,9 +1,9 @@
-//! Remainders by `%`: exact where a number is written with a point, an error where they are by zero.
+//! `%` is exact for decimal literals, and an error if the divisor is zero.
 //!
-//! The engine takes `123456789.123456789` for a double, of which digits get lost, and answers not a
-//! number for a double by zero. It also takes any decimal by one for zero, as if it were an integer.
-//! Numbers with a point that stand beside `%` become decimals in the statement; calls of
-//! [`Remainder`] take the place of the operator once types are settled.
+//! The engine reads `123456789.123456789` as a double, which loses digits, and returns NaN for a
+//! double modulo zero. It also returns zero for any decimal modulo one, as if it were an integer.
+//! Decimal literals beside `%` become decimals in the statement; calls of [`Remainder`] replace the
+//! operator after type coercion.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ use super::interval::by_columns;
 use super::rewritten;
 use crate::sql::dialect::ast_nodes::{cast, text};
 
-/// Makes decimals of the numbers with a point beside `%`.
+/// Converts decimal literals beside `%` to decimals.
 pub fn rewrite(statement: &mut Statement) {
     let _ = statement.visit(&mut Decimals);
 }
@@ -70,8 +70,8 @@ fn exact(operand: &mut SqlExpr) {
     }
 }
 
-/// A number with a point and without an exponent; `None` of others, and of more digits than a
-/// decimal has.
+/// Decimal literal with a point and without exponent; `None` for other numbers, and for more digits
+/// than a decimal holds.
 fn decimal(written: &str) -> Option<SqlExpr> {
     const DIGITS_MAX: usize = 38;
     let (whole, fraction) = written.split_once('.')?;
@@ -85,7 +85,7 @@ fn decimal(written: &str) -> Option<SqlExpr> {
     Some(cast(text(written), SqlType::Numeric(size)))
 }
 
-/// Puts [`Remainder`] in the place of `%` of doubles and decimals.
+/// Analyzer rule: replaces `%` of doubles and decimals by [`Remainder`].
 #[derive(Debug)]
 pub struct PostgresRemainders;
 
@@ -116,7 +116,7 @@ fn checked(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     })
 }
 
-/// The remainder of two doubles of one type or of two decimals, of the sign of the first.
+/// Remainder of two doubles of one type or of two decimals, with the sign of the dividend.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Remainder {
     signature: Signature,
@@ -197,7 +197,7 @@ mod tests {
         check("1.5 * 2", "1.5 * 2");
     }
 
-    /// Once it does not, this file can go.
+    /// When this fails, remove this file.
     #[test]
     fn the_engine_still_loses_digits_and_divides_by_zero() {
         let rest = answer("SELECT 123456789.123456789 % 1");

@@ -1,7 +1,7 @@
-//! The pattern of `SIMILAR TO` is taken for a regular expression that may match anywhere in the text. A
-//! constant pattern becomes the regular expression that it stands for; any other is refused.
+//! `SIMILAR TO` is evaluated as an unanchored regular expression. A constant pattern is translated
+//! to the equivalent anchored regular expression; other patterns are refused.
 //!
-//! `datafusion-physical-expr`, `similar_to` in `expressions/binary.rs`, as of 55.2.
+//! Upstream: `datafusion-physical-expr`, `similar_to` in `expressions/binary.rs`, as of 55.2.
 
 use std::iter::Peekable;
 use std::ops::ControlFlow;
@@ -16,12 +16,12 @@ use super::{into_result, unsupported};
 use crate::sql::dialect::ast_nodes::{null, text, text_of};
 
 /// # Errors
-/// Where a pattern is not constant, or its escape is not one character.
+/// Fails if a pattern is not constant, or its escape is not one character.
 pub fn rewrite(statement: &mut Statement) -> Result<()> {
     into_result(statement.visit(&mut Similar))
 }
 
-/// Signs that do not stand for themselves in a regular expression.
+/// Metacharacters of regular expressions.
 const SIGNS: &str = r"\.+*?()|[]{}^$#&-~";
 
 struct Similar;
@@ -71,7 +71,7 @@ fn expression(pattern: &Expr, escape: Option<&ValueWithSpan>) -> Result<Expr> {
     Ok(text(&format!("^(?s:{})$", translated(&pattern, escape))))
 }
 
-/// A pattern of SQL as a regular expression.
+/// Translates an SQL pattern to a regular expression.
 fn translated(pattern: &str, escape: Option<char>) -> String {
     let mut said = String::new();
     let mut signs = pattern.chars().peekable();
@@ -89,7 +89,7 @@ fn translated(pattern: &str, escape: Option<char>) -> String {
     said
 }
 
-/// What stands behind the escape stands for itself; letters and digits for a class, as `\d`.
+/// Translates an escaped character: a letter or digit to a class such as `\d`, any other to itself.
 fn escaped(sign: Option<char>, said: &mut String) {
     match sign {
         Some(sign) if sign.is_ascii_alphanumeric() || SIGNS.contains(sign) => {
@@ -100,7 +100,7 @@ fn escaped(sign: Option<char>, said: &mut String) {
     }
 }
 
-/// The rest of `[…]`, in which the other signs of patterns stand for themselves.
+/// Translates the rest of a bracket expression, in which other metacharacters are literal.
 fn class(signs: &mut Peekable<Chars<'_>>, escape: Option<char>, said: &mut String) {
     said.push('[');
     if signs.next_if_eq(&'^').is_some() {
@@ -125,7 +125,7 @@ fn class(signs: &mut Peekable<Chars<'_>>, escape: Option<char>, said: &mut Strin
                 said.push(']');
                 return;
             }
-            // Signs of sets of classes, which only the engine knows.
+            // Set operators of classes, which only the engine's syntax has.
             '[' | '&' | '~' | '\\' => said.extend(['\\', sign]),
             sign => said.push(sign),
         }

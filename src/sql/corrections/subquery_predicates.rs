@@ -1,12 +1,13 @@
-//! Subqueries where the engine cannot look values up in them, or forgets that null is neither true nor
-//! false.
+//! Subquery predicates that the engine cannot decorrelate, or for which it ignores three-valued
+//! logic.
 //!
-//! It carries out `EXISTS` and `IN (SELECT …)` in `WHERE` and `HAVING` alone, and there takes `IN` for
-//! false where it is unknown: right as a condition, wrong under `NOT`, `IS NULL` or `CASE`. Elsewhere
-//! they are said by counts. So is `NOT IN` of a value that may be null though no column is: the engine
-//! looks for nulls only in columns, and finds none in `nullif(a, 2)` or `DATE '2023-01-24'`.
+//! The engine executes `EXISTS` and `IN (SELECT …)` only in `WHERE` and `HAVING`, and treats an
+//! unknown `IN` as false: correct as a condition, wrong below `NOT`, `IS NULL` or `CASE`. Elsewhere
+//! these predicates are rewritten with counts. So is `NOT IN` of a value that may be null though
+//! none of its columns is: the engine checks only columns for nulls, and misses `nullif(a, 2)` or
+//! `DATE '2023-01-24'`.
 //!
-//! `datafusion-optimizer`, `decorrelate_predicate_subquery.rs`, as of 55.2.
+//! Upstream: `datafusion-optimizer`, `decorrelate_predicate_subquery.rs`, as of 55.2.
 
 use std::ops::ControlFlow;
 
@@ -21,12 +22,12 @@ use super::{into_result, unsupported};
 use crate::sql::dialect::ast_nodes::number;
 
 /// # Errors
-/// Where subqueries would be copied too often.
+/// Fails if subqueries would be copied too often.
 pub fn rewrite(statement: &mut Statement) -> Result<()> {
     into_result(statement.visit(&mut Places::default()))
 }
 
-/// Looks at each expression of each query by where it stands.
+/// Visits each expression of each query according to its place.
 #[derive(Default)]
 struct Places {
     copies: Copies,
@@ -65,12 +66,13 @@ impl VisitorMut for Places {
 }
 
 impl Places {
-    /// An expression whose value counts, not only whether it is true.
+    /// Rewrites an expression whose value matters, including null.
     fn value(&mut self, expr: &mut Expr, with_exists: bool) -> ControlFlow<DataFusionError> {
         expr.visit(&mut Values { copies: &mut self.copies, with_exists, within: 0 })
     }
 
-    /// An expression that has to be true; `is_alone` where nothing else makes it so.
+    /// Rewrites a condition, of which only truth matters; `is_alone` if it is not below another
+    /// operator.
     fn condition(&mut self, expr: &mut Expr, is_alone: bool) -> ControlFlow<DataFusionError> {
         if let Expr::UnaryOp { op: UnaryOperator::Not, expr: inner } = expr
             && let Some(Expr::InSubquery { expr: value, subquery, negated }) = bare(inner)
@@ -105,13 +107,13 @@ impl Places {
     }
 }
 
-/// Whether a row of the subquery has these values: true, or anything else.
+/// Condition that a row of the subquery equals these values; true, or false or null.
 fn same_row(values: &[Expr], subquery: &Query) -> Result<Expr> {
     let subquery = Box::new(equal_row(subquery, values)?);
     Ok(Expr::Exists { subquery, negated: false })
 }
 
-/// Whether it is null only where a column in it is.
+/// Returns whether the expression is null only if one of its columns is.
 fn is_null_as_columns(value: &Expr) -> bool {
     match value {
         Expr::Identifier(_) | Expr::CompoundIdentifier(_) => true,
@@ -130,7 +132,7 @@ fn bare(expr: &Expr) -> Option<&Expr> {
     }
 }
 
-/// Replaces what stands in an expression itself; the queries within it are looked at on their own.
+/// Replaces predicates of an expression itself; nested queries are visited separately.
 struct Values<'a> {
     copies: &'a mut Copies,
     with_exists: bool,

@@ -1,9 +1,9 @@
-//! Times and intervals as text, written as PostgreSQL does: `2023-01-24 09:30:00.5+00`,
-//! `1 day 02:03:04.5`.
+//! Casts of times and intervals to text with PostgreSQL's output: `2023-01-24 09:30:00.5+00`, `1
+//! day 02:03:04.5`.
 //!
-//! The engine's casts write ISO 8601 and spell out units of intervals. This is about casts within a
-//! statement alone, written ones and those that `||` and `concat` imply; columns of an answer are
-//! written by each format in its own way. Dates are left to the engine, which writes them alike.
+//! The engine writes ISO 8601 and spells out the units of intervals. This concerns casts within a
+//! statement only, explicit ones and those implied by `||` and `concat`; each output format writes
+//! result columns in its own way. Dates are left to the engine, which writes them like PostgreSQL.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -32,7 +32,8 @@ use crate::error::Fault;
 use crate::rules::calendar::{DAY_US, SECOND_US};
 use crate::sql::errors;
 
-/// Puts [`TimeText`] in the place of casts of times and intervals to text, once types are settled.
+/// Analyzer rule after type coercion: replaces casts of times and intervals to text by
+/// [`TimeText`].
 #[derive(Debug)]
 pub struct PostgresTimeText;
 
@@ -56,7 +57,7 @@ fn as_text(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
                 false => Ok(Transformed::no(expr)),
             }
         }
-        // It writes the elements by itself.
+        // This function converts the elements itself.
         Expr::ScalarFunction(mut call) if call.func.name() == "array_to_string" => {
             let texts = DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)));
             let list = call
@@ -74,7 +75,7 @@ fn as_text(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     }
 }
 
-/// Whether times or intervals are cast to texts, or lists of them to lists of texts.
+/// Returns whether a cast converts times or intervals to texts, or lists of them to lists of texts.
 fn is_text_of_times(from: &DataType, to: &DataType) -> bool {
     match (from, to) {
         (DataType::List(from), DataType::List(to)) => {
@@ -94,7 +95,7 @@ fn text(of: Expr, to: &DataType) -> Expr {
     ScalarUDF::from(TimeText { to: to.clone(), signature }).call(vec![of])
 }
 
-/// The text of each time or interval, or the list of texts of each list of them.
+/// Converts each time or interval to text, or each list of them to a list of texts.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct TimeText {
     to: DataType,
@@ -150,7 +151,7 @@ fn texts(column: &ArrayRef) -> Result<ArrayRef> {
     Ok(Arc::new(texts))
 }
 
-/// A local time, or an instant, which is written in UTC.
+/// Text of a local time, or of an instant in UTC.
 fn timestamp(at_us: i64, is_instant: bool) -> Result<String> {
     let at = DateTime::from_timestamp_micros(at_us)
         .ok_or_else(|| errors::error(Fault::OutOfRange, "timestamp out of range"))?;
@@ -165,7 +166,7 @@ fn timestamp(at_us: i64, is_instant: bool) -> Result<String> {
     Ok(format!("{year:04}-{month:02}-{day:02} {clock}{zone}{era}"))
 }
 
-/// `hours:minutes:seconds`, with a fraction where there is one.
+/// `hours:minutes:seconds`, with a fraction if it is not zero.
 fn clock(time_us: u64) -> String {
     let second_us = SECOND_US.unsigned_abs();
     let (seconds, rest_us) = (time_us / second_us, time_us % second_us);
@@ -177,7 +178,8 @@ fn clock(time_us: u64) -> String {
     written
 }
 
-/// Fields that are not zero; a plus tells that a field is positive where the one before is negative.
+/// Text of an interval: non-zero fields only; a plus sign marks a positive field after a negative
+/// one.
 pub fn interval(of: IntervalMonthDayNano) -> String {
     let mut written = String::new();
     let mut is_after_negative = false;
@@ -247,7 +249,7 @@ mod tests {
         assert!(timestamp(i64::MAX, true).is_err());
     }
 
-    /// Once it writes as PostgreSQL does, this file can go.
+    /// When this fails, remove this file.
     #[test]
     fn the_engine_still_writes_times_in_its_own_way() {
         let local_time = answer("SELECT TIMESTAMP '2023-01-24 09:30:00'::text");

@@ -1,8 +1,8 @@
-//! `VALUES` with a subquery in it never runs the subquery: the rows become selects. `TABLE t` within a
-//! query loses what follows it while it is parsed, and is refused.
+//! The engine does not execute subqueries within `VALUES`: such rows are rewritten to selects.
+//! `TABLE t` within a query loses its following clauses in the parser, and is refused.
 //!
-//! `datafusion-physical-plan`, scalar subqueries below `VALUES`, and `sqlparser`, `parse_as_table`, as of
-//! 55.2 and 0.62.
+//! Upstream: `datafusion-physical-plan`, scalar subqueries below `VALUES`, as of 55.2; `sqlparser`,
+//! `parse_as_table`, as of 0.62.
 
 use std::ops::ControlFlow;
 
@@ -16,11 +16,11 @@ use datafusion::sql::sqlparser::parser::Parser;
 
 use super::{into_result, unsupported};
 
-/// Rows of one `VALUES` with a subquery in it; a `UNION` of them is as deep as they are many.
+/// Maximum number of rows of a `VALUES` with a subquery; a `UNION` nests as deeply as it has rows.
 const ROWS_MAX: usize = 100;
 
 /// # Errors
-/// Where there are more rows than [`ROWS_MAX`], or a table stands where a query should.
+/// Fails if there are more rows than [`ROWS_MAX`], or if `TABLE` stands within a query.
 pub fn rewrite(statement: &mut Statement) -> Result<()> {
     into_result(statement.visit(&mut Bodies))
 }

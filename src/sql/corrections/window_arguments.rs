@@ -1,6 +1,6 @@
-//! `first_value()` and its kin without a value make the planner panic; they are refused.
+//! Refuses `first_value()` and related functions without an argument, which make the planner panic.
 //!
-//! `datafusion-functions-window`, `nth_value.rs`, as of 55.2.
+//! Upstream: `datafusion-functions-window`, `nth_value.rs`, as of 55.2.
 
 use std::ops::ControlFlow;
 
@@ -13,7 +13,7 @@ use crate::sql::dialect::ast_nodes::called;
 use crate::sql::errors;
 
 /// # Errors
-/// Where a function lacks the value that it is of.
+/// Fails if a function lacks its argument.
 pub fn complete(statement: &Statement) -> Result<()> {
     into_result(statement.visit(&mut Calls))
 }

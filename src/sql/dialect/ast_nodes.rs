@@ -1,4 +1,4 @@
-//! Pieces of SQL to build statements of, and to read them by.
+//! Constructors and accessors of syntax tree nodes.
 
 use datafusion::sql::sqlparser::ast::{
     Array, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
@@ -52,7 +52,7 @@ pub fn empty_call(name: &str) -> Expr {
     call(name, [])
 }
 
-/// The name without its schema, in small letters, and the arguments as they are.
+/// Unqualified function name in lower case, and its arguments.
 pub fn called(function: &Function) -> Option<(String, Vec<&Expr>)> {
     let name = function.name.0.last()?.as_ident()?.value.to_lowercase();
     let arguments = match &function.args {
@@ -70,7 +70,7 @@ pub fn called(function: &Function) -> Option<(String, Vec<&Expr>)> {
     Some((name, arguments))
 }
 
-/// What a literal of text says.
+/// Value of a text literal.
 pub fn text_of(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Value(value) => match &value.value {
@@ -87,7 +87,7 @@ pub fn type_named(name: &str) -> Option<DataType> {
     Parser::new(&PostgreSqlDialect {}).try_with_sql(name).ok()?.parse_data_type().ok()
 }
 
-/// The array that a text like `{a,"b c",NULL}` stands for; `None` where it is none, or nested.
+/// Array expression for a literal such as `{a,"b c",NULL}`; `None` if it is invalid or nested.
 pub fn elements(listed: &str) -> Option<Expr> {
     let element = |item| match item {
         Item::Null => Some(null()),

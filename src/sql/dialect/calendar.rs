@@ -1,4 +1,4 @@
-//! `age` and `make_timestamp` of PostgreSQL, which the engine has not.
+//! `age` and `make_timestamp` of PostgreSQL, which the engine lacks.
 
 use std::sync::Arc;
 
@@ -30,8 +30,7 @@ pub fn register(session: &SessionContext) {
 
 const MICROS_S: i64 = 1_000_000;
 
-/// Years, months, days and the time of day between two instants, as a calendar counts them: the
-/// fields of one less those of the other.
+/// Calendar difference of two instants: the fields of one minus those of the other.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Age(Signature);
 
@@ -84,7 +83,7 @@ fn instant(given: &DataType) -> Result<DataType> {
     }
 }
 
-/// The fields of an instant from the largest to the smallest, and the days of its month.
+/// Fields of an instant, largest first, and the number of days in its month.
 fn fields(at_us: i64) -> Result<([i64; 7], i64)> {
     let at = DateTime::from_timestamp_micros(at_us)
         .ok_or_else(|| errors::error(Fault::OutOfRange, "age: an instant is out of range"))?;
@@ -106,7 +105,7 @@ fn age(until: i64, since: i64) -> Result<IntervalMonthDayNano> {
         false => (fields(since)?, fields(until)?),
     };
     let mut left: [i64; 7] = std::array::from_fn(|at| a[at] - b[at]);
-    // A field below zero borrows from the next larger one; a day from the earlier month.
+    // A negative field borrows from the next larger one; days from the earlier month.
     for (at, size) in [(6, MICROS_S), (5, 60), (4, 60), (3, 24), (2, days), (1, 12)] {
         while left[at] < 0 {
             left[at] += size;
@@ -120,7 +119,7 @@ fn age(until: i64, since: i64) -> Result<IntervalMonthDayNano> {
     Ok(IntervalMonthDayNano::new(whole(years * 12 + months), whole(days), sign * time_us * 1000))
 }
 
-/// One value where all arguments are.
+/// Evaluates a function over arrays; returns a scalar if all arguments are scalars.
 pub fn map_constants<T: Array + Clone + 'static>(
     args: &[ColumnarValue],
     values: &T,
@@ -132,7 +131,7 @@ pub fn map_constants<T: Array + Clone + 'static>(
     }
 }
 
-/// A local time of its fields.
+/// Local time from its fields.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct MakeTimestamp(Signature);
 

@@ -1,5 +1,5 @@
-//! Clauses of PostgreSQL that the engine does not know, said by those that it does: `FETCH FIRST n ROWS
-//! ONLY` is `LIMIT n`, and `WITH ORDINALITY` a second column.
+//! Clauses of PostgreSQL that the engine lacks: `FETCH FIRST n ROWS ONLY` becomes `LIMIT n`, and
+//! `WITH ORDINALITY` a second column.
 
 use std::ops::ControlFlow;
 
@@ -15,7 +15,7 @@ use super::ast_nodes::{call, cast, number, text_of};
 use super::{into_result, unsupported};
 
 /// # Errors
-/// Where a clause cannot be said so.
+/// Fails if a clause has no equivalent.
 pub fn rewrite(statement: &mut Statement) -> Result<()> {
     into_result(statement.visit(&mut Clauses))
 }
@@ -59,7 +59,7 @@ fn limited(query: &mut Query) -> Result<()> {
     Ok(())
 }
 
-/// A table whose rows are numbered, as a subquery; `None` of any other.
+/// Rewrites `WITH ORDINALITY` to a subquery with row numbers; `None` for other tables.
 fn numbered(factor: &TableFactor) -> Result<Option<TableFactor>> {
     match factor {
         TableFactor::UNNEST { with_ordinality: true, array_exprs, alias, .. } => {
@@ -112,7 +112,7 @@ fn numbered(factor: &TableFactor) -> Result<Option<TableFactor>> {
     }
 }
 
-/// Whether the step of a series is negative.
+/// Returns whether a series has a negative step.
 fn descends(args: &[FunctionArg]) -> bool {
     let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(step))) = args.get(2) else { return false };
     match step {

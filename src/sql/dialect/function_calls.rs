@@ -1,4 +1,4 @@
-//! Functions of PostgreSQL that the engine has by another name, or by several of its own.
+//! Functions of PostgreSQL that the engine has under another name, or as a combination of its own.
 
 use std::ops::ControlFlow;
 
@@ -12,7 +12,7 @@ use super::ast_nodes::{call, called, cast, empty_call, number, text, text_of, tr
 use super::{into_result, unsupported};
 
 /// # Errors
-/// Where a call cannot be said so.
+/// Fails if a call has no equivalent.
 pub fn rewrite(statement: &mut Statement) -> Result<()> {
     into_result(statement.visit(&mut Calls))
 }
@@ -43,7 +43,7 @@ impl VisitorMut for Calls {
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<DataFusionError> {
         for item in &mut select.projection {
-            // Named as it was written, whatever is made of it.
+            // Keeps the name of the original text after the rewrite.
             if let SelectItem::UnnamedExpr(expr) = item
                 && let Expr::Function(function) = &*expr
                 && called(function).is_some_and(|(name, _)| NAMES.contains(&&*name))
@@ -77,14 +77,14 @@ fn meant(function: &Function) -> Result<Option<Expr>> {
         ("date", 1) => cast(of(0), DataType::Date),
         ("mod", 2) => binary(of(0), BinaryOperator::Modulo, of(1)),
         ("div", 2) => call("trunc", [binary(of(0), BinaryOperator::Divide, of(1))]),
-        // No array is empty in one of its dimensions alone.
+        // An array cannot be empty in one dimension only.
         ("array_length" | "array_upper", 2) => {
             let length = call("array_length", [of(0), of(1)]);
             call("nullif", [cast(length, DataType::BigInt(None)), number(0)])
         }
         ("num_nulls", 1..) => counted(&arguments, Expr::IsNull),
         ("num_nonnulls", 1..) => counted(&arguments, Expr::IsNotNull),
-        // No instant here is infinite.
+        // Instants here are always finite.
         ("isfinite", 1) => call("nullif", [Expr::IsNotNull(Box::new(nested(of(0)))), truth(false)]),
         ("age", 1) => call("age", [empty_call("current_date"), of(0)]),
         ("make_timestamptz", 6) => {
@@ -111,13 +111,13 @@ fn nested(expr: Expr) -> Expr {
     Expr::Nested(Box::new(expr))
 }
 
-/// The operation between both, whatever they are.
+/// Parenthesised binary operation.
 fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
     let (left, right) = (Box::new(nested(left)), Box::new(nested(right)));
     nested(Expr::BinaryOp { left, op, right })
 }
 
-/// How many of the values are of a kind.
+/// Counts the values that satisfy a predicate.
 fn counted(values: &[&Expr], is_of_kind: fn(Box<Expr>) -> Expr) -> Expr {
     let one = |value: &&Expr| {
         let is_of_kind = is_of_kind(Box::new(nested((*value).clone())));
@@ -127,7 +127,7 @@ fn counted(values: &[&Expr], is_of_kind: fn(Box<Expr>) -> Expr) -> Expr {
     ones.reduce(|sum, one| binary(sum, BinaryOperator::Plus, one)).unwrap_or_else(|| number(0))
 }
 
-/// The first of the values, in order, that so large a part of them reaches.
+/// `percentile_disc`: first value in order whose cumulative share reaches `part`.
 fn percentile(function: &Function, part: Expr) -> Result<Expr> {
     let [by] = function.within_group.as_slice() else {
         return Err(unsupported("percentile_disc takes WITHIN GROUP (ORDER BY …) of one value"));
@@ -182,7 +182,7 @@ fn aggregate(
     expr
 }
 
-/// `format('%s of %s', a, b)` as a concatenation.
+/// Rewrites `format('%s of %s', a, b)` to a concatenation.
 fn formatted(arguments: &[&Expr]) -> Result<Expr> {
     let Some(pattern) = text_of(arguments[0]) else {
         return Err(unsupported("format takes a constant pattern like '%s of %s'"));

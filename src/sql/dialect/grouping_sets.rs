@@ -1,5 +1,5 @@
-//! Integers in `ROLLUP`, `CUBE` and `GROUPING SETS` are positions in the select list, as they are in
-//! `GROUP BY` itself; the engine takes them for constants there.
+//! Integers in `ROLLUP`, `CUBE` and `GROUPING SETS` are positions in the select list, as in `GROUP
+//! BY`; the engine treats them as constants there.
 
 use std::ops::ControlFlow;
 
@@ -14,7 +14,7 @@ use crate::error::Fault;
 use crate::sql::errors;
 
 /// # Errors
-/// Where a position is not one of the select list, or is that of a constant.
+/// Fails if a position is out of range or denotes a constant.
 pub fn rewrite(statement: &mut Statement) -> Result<()> {
     into_result(statement.visit(&mut Groups))
 }
@@ -44,7 +44,7 @@ impl VisitorMut for Groups {
     }
 }
 
-/// The expression of the select list that an integer stands for; `None` of other expressions.
+/// Select item at the position that an integer denotes; `None` for other expressions.
 fn of_position(by: &Expr, items: &[SelectItem]) -> Result<Option<Expr>> {
     let Expr::Value(value) = by else { return Ok(None) };
     let Value::Number(digits, _) = &value.value else { return Ok(None) };
@@ -59,7 +59,7 @@ fn of_position(by: &Expr, items: &[SelectItem]) -> Result<Option<Expr>> {
                 }
             }
         }
-        // An asterisk has as many columns as its tables.
+        // An asterisk expands to an unknown number of columns.
         Some(_) => {
             let sentence = "a position in ROLLUP, CUBE or GROUPING SETS is not counted behind *";
             Err(errors::error(Fault::NotSupported, sentence))

@@ -1,5 +1,5 @@
 //! `make_interval`, `justify_hours`, `justify_days` and `justify_interval` of PostgreSQL, which the
-//! engine has not.
+//! engine lacks.
 
 use arrow::array::{Array, AsArray, IntervalMonthDayNanoArray};
 use arrow::compute::cast;
@@ -34,8 +34,8 @@ pub fn register(session: &SessionContext) {
     }
 }
 
-/// `make_interval` with all of its arguments in their places; `None` of other calls, and of one that
-/// gives an argument twice or by another name.
+/// Moves the named arguments of `make_interval` to their positions. `None` for other calls, and if
+/// an argument is repeated or unknown.
 pub fn made(called: &Expr) -> Option<Expr> {
     let Expr::Function(function) = called else { return None };
     let is_make_interval = function.name.to_string().eq_ignore_ascii_case(MakeInterval::NAME);
@@ -66,7 +66,7 @@ fn out_of_range() -> DataFusionError {
     errors::error(Fault::OutOfRange, "interval out of range")
 }
 
-/// An interval of its parts.
+/// `make_interval`: interval from its fields.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct MakeInterval(Signature);
 
@@ -110,8 +110,7 @@ impl ScalarUDFImpl for MakeInterval {
     }
 }
 
-/// Years, months, weeks, days, hours, minutes and seconds as an interval; `None` where they do not
-/// fit.
+/// Builds an interval from its fields; `None` if they do not fit.
 fn interval(parts: [i64; 6], seconds: f64) -> Option<IntervalMonthDayNano> {
     let [years, months, weeks, days, hours, minutes] = parts;
     let months = years.checked_mul(12)?.checked_add(months)?;
@@ -132,14 +131,14 @@ fn fields(months: i64, days: i64, time_us: i64) -> Option<IntervalMonthDayNano> 
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Justified {
-    /// 24 hours are a day.
+    /// 24 hours become a day.
     Hours,
-    /// 30 days are a month.
+    /// 30 days become a month.
     Days,
     Interval,
 }
 
-/// The same interval in larger units, its fields of one sign.
+/// Normalises an interval to larger units, with fields of one sign.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Justify {
     justified: Justified,
@@ -180,7 +179,7 @@ impl ScalarUDFImpl for Justify {
             justified(self.justified, months, days, time_us).ok_or_else(out_of_range)
         };
         let intervals: IntervalMonthDayNanoArray = match arrays[0].data_type() {
-            // A difference has whole days already.
+            // A duration already has whole days.
             DataType::Duration(_) => {
                 let differences = arrays[0].as_primitive::<DurationMicrosecondType>().iter();
                 let each = |us: i64| justify(0, us / DAY_US, us % DAY_US);
@@ -199,7 +198,7 @@ impl ScalarUDFImpl for Justify {
     }
 }
 
-/// `None` where the fields do not fit.
+/// Returns `None` if the fields do not fit.
 fn justified(
     how: Justified,
     mut months: i64,
@@ -211,7 +210,7 @@ fn justified(
     }
     if how != Justified::Hours {
         (months, days) = (months + days / MONTH_DAYS, days % MONTH_DAYS);
-        // Only together with hours does the time tell the sign of no days.
+        // With zero days the sign comes from the time, and only if hours are justified too.
         let rest = match how {
             Justified::Interval if days == 0 => time_us.signum(),
             _ => days.signum(),

@@ -65,7 +65,7 @@ fn the_engines_errors_are_sentences_of_a_kind() {
     check(error(Fault::ReadOnly, "no").context("x"), Fault::ReadOnly, "no");
 }
 
-/// One error of each kind with this message, and those of Arrow and Parquet wrapped in it.
+/// An error of each kind with this message, and those of Arrow and Parquet wrapped in it.
 ///
 /// A new kind of the engine fails to compile here until it is added.
 fn every_kind(words: &str) -> Vec<DataFusionError> {

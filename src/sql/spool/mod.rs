@@ -48,7 +48,7 @@ pub struct Spools {
     memory_bytes: usize,
     row_bytes_max: usize,
     folder: PathBuf,
-    /// Whether the most recent write to disk failed; the failure is logged once.
+    /// Set while the most recent write to disk has failed; a failure is logged once.
     is_failing: Arc<AtomicBool>,
 }
 

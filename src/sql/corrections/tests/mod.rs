@@ -1,4 +1,4 @@
-//! How the tests of corrections ask the engine: as it is, and with what puts it right.
+//! Harness of the tests: queries with and without the corrections.
 
 pub mod uncorrected;
 
@@ -12,13 +12,13 @@ use datafusion::sql::sqlparser::ast;
 
 use super::{analyzer_rules, correct_statement, register};
 
-/// What the engine answers without our corrections.
+/// Answer of the engine without corrections.
 pub async fn raw(sql: &str) -> String {
     let batches = SessionContext::new().sql(sql).await.unwrap().collect().await.unwrap();
     printed(&batches)
 }
 
-/// What it answers with them.
+/// Answer of the engine with corrections.
 pub async fn corrected(sql: &str) -> String {
     let state = SessionStateBuilder::new().with_default_features();
     let state =
@@ -38,7 +38,7 @@ pub async fn corrected(sql: &str) -> String {
     }
 }
 
-/// Rows after commas, their values after spaces.
+/// Rows separated by commas, values by spaces.
 fn printed(batches: &[RecordBatch]) -> String {
     let options = FormatOptions::default();
     let mut rows = Vec::new();

@@ -1,10 +1,10 @@
-//! The engine without corrections, for tests that tell whether it still has a fault.
+//! Queries on the engine without corrections, to test that it still has a fault.
 
 use arrow::util::display::array_value_to_string;
 use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
 
-/// The first value of the answer, as text; the error's text where there is none.
+/// First value of the answer as text; its error text if it fails.
 pub fn answer(sql: &str) -> Result<String, String> {
     let asked = async {
         let batches = SessionContext::new().sql(sql).await?.collect().await?;
