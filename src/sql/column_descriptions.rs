@@ -27,7 +27,7 @@ const COLUMNS: [(&str, &str, &str); 45] = [
     ("uptime_by", "store_id", STORE_ID),
     ("uptime_by", "bucket", "local time at which the bucket starts"),
     ("uptime_by", "starts_at", "its start within the range, UTC"),
-    ("uptime_by", "ends_at", "its end within the range, UTC; itself not in it"),
+    ("uptime_by", "ends_at", "its end within the range, UTC, exclusive"),
     ("uptime_by", "open", OPEN),
     ("uptime_by", "up", UP),
     ("uptime_by", "down", DOWN),
@@ -40,26 +40,26 @@ const COLUMNS: [(&str, &str, &str); 45] = [
     ("uptime_by", "utc_offset", "offset of the clock at starts_at, as -06:00"),
     ("states", "store_id", STORE_ID),
     ("states", "starts_at", "start of the state, UTC"),
-    ("states", "ends_at", "end of the state, UTC; itself not in it"),
+    ("states", "ends_at", "end of the state, UTC, exclusive"),
     ("states", "state", "up, down, unknown or closed"),
     (
         "states",
         "origin",
-        "observed, carried or backfilled; null of closed, and of what no poll tells",
+        "observed, carried or backfilled; null if closed, or without evidence from polls",
     ),
     ("incidents", "store_id", STORE_ID),
     ("incidents", "starts_at", "start of the outage, UTC"),
-    ("incidents", "ends_at", "end of the outage, UTC; itself not in it"),
+    ("incidents", "ends_at", "end of the outage, UTC, exclusive"),
     ("incidents", "starts_local", "start by the clock of the store, with its offset"),
     ("incidents", "ends_local", "end by the clock of the store, with its offset"),
     ("incidents", "downtime", "scheduled open time in the outage, microseconds"),
-    ("incidents", "is_open", "whether the outage still runs at the end of the range"),
+    ("incidents", "is_open", "true if the outage continues at the end of the range"),
     ("openings", "store_id", STORE_ID),
     ("openings", "starts_at", "opening, UTC"),
-    ("openings", "ends_at", "closing, UTC; itself not in it"),
+    ("openings", "ends_at", "closing, UTC, exclusive"),
     ("uptime", "", "how long each store was up, down and unknown while it should have been open"),
     ("uptime_by", "", "the same for each store and bucket of the clock, like day or 5 minutes"),
-    ("states", "", "the state of each store, span by span and without a gap"),
+    ("states", "", "the state of each store, segment by segment and without gaps"),
     ("incidents", "", "the outages of each store; closed hours do not split one"),
     ("openings", "", "when each store should be open, united"),
     ("as_of", "", "a table as it was at a version of the data, or at an instant"),
@@ -69,7 +69,7 @@ const STORE_ID: &str = "the store, as its files name it";
 const OPEN: &str = "scheduled open time, microseconds; up + down + unknown, exactly";
 const UP: &str = "open time in which the store was up, microseconds";
 const DOWN: &str = "open time in which the store was down, microseconds";
-const UNKNOWN: &str = "open time that no poll vouches for, microseconds";
+const UNKNOWN: &str = "open time not covered by any poll, microseconds";
 const UPTIME_PCT: &str = "up / (up + down), percent with two decimals; null where both are 0";
 const COVERAGE_PCT: &str = "(up + down) / open, percent with two decimals; null where open is 0";
 const LONGEST: &str = "downtime of the longest outage, microseconds; null without one";

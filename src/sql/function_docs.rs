@@ -14,7 +14,7 @@ pub fn documented() -> impl Iterator<Item = &'static Documented> {
 pub const LATEST_POLL: Documented = Documented {
     name: "latest_poll",
     kind: Kind::Scalar,
-    summary: "The latest poll of all stores, which is now where nothing else is asked.",
+    summary: "Instant of the latest poll of all stores, the default now.",
     arguments: &[],
     returns: "a timestamp, UTC",
     nulls: "Null where there is no poll.",
@@ -36,7 +36,7 @@ const FROM: Argument = Argument::optional(
     "where the range starts; without a range it is the week before the latest poll; at most 3660 days",
 );
 const TO: Argument =
-    Argument::optional("to", Takes::Instant, "where it ends; later polls are not looked at");
+    Argument::optional("to", Takes::Instant, "where it ends; later polls are ignored");
 const OPTIONS: Argument = Argument::optional(
     "options",
     Takes::Text,
@@ -112,10 +112,10 @@ ORDER BY bucket;",
 const STATES: Documented = Documented {
     name: "states",
     kind: Kind::Table,
-    summary: "The state of each store, stretch by stretch and without a gap.",
+    summary: "The state of each store, segment by segment and without gaps.",
     arguments: &[FROM, TO, OPTIONS],
     returns: "store_id, starts_at, ends_at, state ('up', 'down', 'unknown' or 'closed'), origin ('observed' by a poll at or before it, 'carried' from before the range, 'backfilled' from a later poll)",
-    nulls: "The origin is null of closed, and of what no poll tells, which no_data may have booked as 'up' or 'down'.",
+    nulls: "The origin is null if closed, or without evidence from polls, which no_data may have counted as 'up' or 'down'.",
     example: Example {
         sql: "\
 SELECT starts_at, ends_at, state, origin
@@ -139,7 +139,7 @@ const INCIDENTS: Documented = Documented {
     arguments: &[
         FROM,
         TO,
-        Argument::optional("min_duration", Takes::Length, "those with less downtime are left out"),
+        Argument::optional("min_duration", Takes::Length, "outages with less downtime are omitted"),
         OPTIONS,
     ],
     returns: "store_id, starts_at, ends_at, starts_local, ends_local (texts by the clock of the store, with its offset; to_store_time(store_id, starts_at) is a timestamp to count with), downtime (open time within it, microseconds), is_open (still running at the end of the range)",

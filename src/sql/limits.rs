@@ -73,7 +73,7 @@ impl Limits {
     /// Error of a client that has not taken its rows within the idle time.
     pub fn idle_time_exceeded(&self) -> Error {
         Error::Timeout(format!(
-            "no rows were taken for {}, the limit (--sql-idle); what was left of the answer is gone",
+            "no rows were taken for {}, the limit (--sql-idle); the remaining rows were discarded",
             humantime::format_duration(self.idle_time)
         ))
     }
@@ -81,7 +81,7 @@ impl Limits {
     /// Error in place of a truncation note, for clients that show nothing but errors.
     pub fn rows_exceeded(&self) -> Error {
         Error::Limit(format!(
-            "the result has more than {} rows, the limit (--sql-rows); expected a LIMIT, or a query that gives less",
+            "the result has more than {} rows, the limit (--sql-rows); add a LIMIT, or select less",
             self.rows
         ))
     }

@@ -31,17 +31,17 @@ pub const NAMES: [&str; 2] = [REPORTS, ROWS];
 
 /// Table, column (empty for the table itself), description.
 const DESCRIPTIONS: [(&str, &str, &str); 14] = [
-    (REPORTS, "", "reports that were asked for, one row each, until they expire"),
-    (REPORTS, "report_id", "by which it is asked for over HTTP"),
+    (REPORTS, "", "requested reports, one row each, until they expire"),
+    (REPORTS, "report_id", "its identifier over HTTP"),
     (REPORTS, "state", "queued, running, complete, failed or cancelled"),
-    (REPORTS, "data_version", "version of the data that it tells of"),
+    (REPORTS, "data_version", "version of the data that it is computed from"),
     (REPORTS, "now", "the instant it looks back from, UTC"),
-    (REPORTS, "options", "what was asked, as JSON"),
-    (REPORTS, "created_at", "when it was first asked for, UTC"),
+    (REPORTS, "options", "its options, as JSON"),
+    (REPORTS, "created_at", "when it was first requested, UTC"),
     (REPORTS, "started_at", "when its computation began, UTC; null before"),
     (REPORTS, "finished_at", "when it ended, UTC; null before"),
-    (REPORTS, "stores", "rows of a complete one, null of others"),
-    (REPORTS, "detail", "why a failed one failed, null of others"),
+    (REPORTS, "stores", "rows of a complete report, else null"),
+    (REPORTS, "detail", "reason of a failure, else null"),
     (ROWS, "", "the rows of complete reports, one row a report and store"),
     (ROWS, "report_id", "the report, as in reports"),
     (ROWS, "store_id", "the store, as its files name it"),
@@ -68,7 +68,7 @@ fn describe_figure(figure: &str) -> String {
         },
         |what| format!("{what} over the last {window}, percent"),
     );
-    what + "; null where the report was asked without it"
+    what + "; null if the report omits it"
 }
 
 /// A report in any state.

@@ -136,7 +136,7 @@ impl Rows {
             // The query failed before it had a schema.
             Ok(Err(_)) => match rows.next().await {
                 Some(Err(error)) => return Err(error),
-                _ => return Err(Error::bug("a query broke off")),
+                _ => return Err(Error::bug("a query was aborted")),
             },
             Err(_) => return Err(limits.time_exceeded()),
         }

@@ -27,7 +27,7 @@ pub fn check_depth(sql: &str) -> Result<()> {
             return Err(Error::Query(QueryError::new(
                 Fault::Other,
                 format!(
-                    "the statement is deeper than {DEPTH_MAX} operators or queries in one another, the limit; expected a list, as in IN (…) or VALUES, or several statements"
+                    "the statement is deeper than {DEPTH_MAX} operators or queries in one another, the limit; use a list, as in IN (…) or VALUES, or several statements"
                 ),
             )));
         }

@@ -99,7 +99,7 @@ pub async fn compute<T: Send + 'static>(
     let (sender, made) = oneshot::channel();
     threads.spawn(async move { drop(sender.send(work.await)) });
     match timeout_at(ends_at, made).await {
-        Ok(made) => made.map_err(|_| Error::bug("a query broke off")),
+        Ok(made) => made.map_err(|_| Error::bug("a query was aborted")),
         Err(_) => Err(limits.time_exceeded()),
     }
 }
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_waits_is_let_go_in_time_and_the_turn_when_the_work_ends() {
+    async fn a_caller_returns_in_time_and_the_permit_when_the_work_ends() {
         let permits = Arc::new(FairSemaphore::new(1));
         let (finish, may_finish) = mpsc::channel::<()>();
         let limits = Limits { time: Duration::from_millis(50), ..Limits::default() };
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn turns_come_back() {
+    async fn permits_are_released() {
         let permits = Arc::new(FairSemaphore::new(1));
         for made in 0..100 {
             assert_eq!(

@@ -40,9 +40,7 @@ impl Copies {
         let _ = copied.visit(&mut count);
         self.0 += 3 * count.0;
         match self.0 > COPIES_MAX {
-            true => {
-                Err(unsupported("subqueries nest too deep; expected WITH to name some of them"))
-            }
+            true => Err(unsupported("subqueries nest too deep; name some of them in WITH")),
             false => Ok(()),
         }
     }

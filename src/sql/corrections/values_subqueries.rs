@@ -46,7 +46,7 @@ fn body(of: &mut SetExpr) -> Result<()> {
             Ok(())
         }
         SetExpr::Table(_) => {
-            Err(unsupported("TABLE alone is not read here; expected SELECT * FROM and the table"))
+            Err(unsupported("TABLE alone is not read here; write SELECT * FROM and the table"))
         }
         _ => Ok(()),
     }

@@ -45,9 +45,7 @@ impl VisitorMut for Clauses {
 fn limited(query: &mut Query) -> Result<()> {
     let Some(fetch) = query.fetch.take() else { return Ok(()) };
     if fetch.with_ties || fetch.percent {
-        return Err(unsupported(
-            "FETCH takes neither WITH TIES nor PERCENT here; expected ROWS ONLY",
-        ));
+        return Err(unsupported("FETCH takes neither WITH TIES nor PERCENT here; use ROWS ONLY"));
     }
     let offset = match query.limit_clause.take() {
         None => None,

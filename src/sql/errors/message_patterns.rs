@@ -5,10 +5,10 @@ use crate::error::Fault;
 /// Pattern with `{}` placeholders, kind, and translation with numbered placeholders.
 pub struct Phrase(pub &'static str, pub Fault, pub &'static str);
 
-const SUBQUERY: &str = "a subquery cannot stand here, or cannot refer so to the query around it; \
-    say it as a join, or in WHERE";
-const TUPLE: &str = "ROLLUP and CUBE take no columns in parentheses; expected GROUPING SETS";
-const SERIES: &str = "a series takes constants: integers, or instants and an interval; expected a \
+const SUBQUERY: &str = "a subquery cannot stand here, or cannot refer to the outer query in this \
+    way; write it as a join, or in WHERE";
+const TUPLE: &str = "ROLLUP and CUBE take no columns in parentheses; use GROUPING SETS";
+const SERIES: &str = "a series takes constants: integers, or instants and an interval; use a \
     longer series, and a condition on its values";
 pub const MALFORMED: &str = "the regular expression is malformed";
 
@@ -64,27 +64,27 @@ pub const PHRASES: &[Phrase] = &[
         "Failed to coerce arguments to satisfy a call to '{}' function: coercion from {} to the \
          signature {} failed",
         Fault::UnknownFunction,
-        "there is no {0} of {1}; expected other arguments, or a cast",
+        "there is no {0} of {1}; use other arguments, or a cast",
     ),
     Phrase(
         "Cannot coerce arithmetic expression {} to valid types",
         Fault::UnknownFunction,
-        "there is no operation {0}; expected a cast of one side",
+        "there is no operation {0}; cast one side",
     ),
     Phrase(
         "Cannot infer common {} operation {}",
         Fault::UnknownFunction,
-        "there is no operation {1}; expected a cast of one side",
+        "there is no operation {1}; cast one side",
     ),
     Phrase(
         "Cannot get result type for temporal operation {}: {}",
         Fault::UnknownFunction,
-        "there is no operation {0}; expected a cast of one side",
+        "there is no operation {0}; cast one side",
     ),
     Phrase(
         "There isn't a common type to coerce {} and {} in {} expression",
         Fault::UnknownFunction,
-        "there is no {2} of {0} and {1}; expected a cast of one side",
+        "there is no {2} of {0} and {1}; cast one side",
     ),
     Phrase(
         "Unary operator '{}' only supports {}",
@@ -94,7 +94,7 @@ pub const PHRASES: &[Phrase] = &[
     Phrase(
         "Unsupported SQL unary operator {}",
         Fault::NotSupported,
-        "there is no such operator; expected a function, as abs or sqrt",
+        "there is no such operator; use a function such as abs or sqrt",
     ),
     Phrase("Operator {} is not yet supported", Fault::NotSupported, "there is no operator {0}"),
     Phrase("Unsupported CAST from {} to {}", Fault::NotSupported, "there is no cast of {0} to {1}"),
@@ -175,7 +175,7 @@ pub const PHRASES: &[Phrase] = &[
     Phrase(
         "{} require unique expression names {}",
         Fault::DuplicateColumn,
-        "two columns would have one name; expected AS and another name for one",
+        "two columns would have one name; rename one with AS",
     ),
     Phrase(
         "Column in SELECT must be in GROUP BY or an aggregate function: {}column \"{}\" must {}",
@@ -190,17 +190,17 @@ pub const PHRASES: &[Phrase] = &[
     Phrase(
         "Aggregate function calls cannot be nested: {}",
         Fault::Grouping,
-        "an aggregate function cannot be within another; expected a subquery for the inner one",
+        "an aggregate function cannot be within another; compute the inner one in a subquery",
     ),
     Phrase(
         "Aggregate function calls cannot contain window function calls{}",
         Fault::Grouping,
-        "a window function cannot be within an aggregate one; expected a subquery for the inner one",
+        "a window function cannot be within an aggregate one; compute the inner one in a subquery",
     ),
     Phrase(
         "Aggregate functions are not allowed in the WHERE clause{}",
         Fault::Grouping,
-        "aggregate functions are not allowed in WHERE; expected HAVING",
+        "aggregate functions are not allowed in WHERE; use HAVING",
     ),
     Phrase(
         "Order by column out of bounds, specified: {}, max: {}",
@@ -244,13 +244,13 @@ pub const PHRASES: &[Phrase] = &[
     Phrase(
         "variable {} has no type information",
         Fault::Parameter,
-        "there are no variables; expected a parameter like $1",
+        "there are no variables; use a parameter like $1",
     ),
     // Windows.
     Phrase(
         "The window {} is not defined!",
         Fault::UnknownWindow,
-        "there is no window {0}; expected WINDOW {0} AS (…)",
+        "there is no window {0}; define WINDOW {0} AS (…)",
     ),
     Phrase("The window {} is defined multiple times!", Fault::Window, "window {0} comes twice"),
     Phrase(
@@ -263,19 +263,18 @@ pub const PHRASES: &[Phrase] = &[
     Phrase(
         "Too many columns! The subquery should only return one column: {}",
         Fault::Other,
-        "a subquery gives several columns: {0}; expected one",
+        "a subquery returns several columns: {0}; expected one",
     ),
     Phrase(
         "Scalar subquery returned more than one row{}",
         Fault::SeveralRows,
-        "a subquery gives several rows where a value is expected; expected LIMIT 1, or a function \
-         like max",
+        "a subquery returns several rows where a value is expected; use LIMIT 1, or a function like \
+         max",
     ),
     Phrase(
         "Correlated scalar subquery must be aggregated {}",
         Fault::NotSupported,
-        "a subquery that refers to the query around it may give several rows; expected a function \
-         like max",
+        "a correlated subquery may return several rows; use a function like max",
     ),
     Phrase("Correlated scalar subquery in the GROUP BY clause {}", Fault::NotSupported, SUBQUERY),
     Phrase("Correlated scalar subquery can only be used in {}", Fault::NotSupported, SUBQUERY),

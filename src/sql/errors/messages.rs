@@ -118,11 +118,11 @@ mod tests {
             ("Cannot cast string 'Int64 {1}' to value of Int64 type", "'Int64 {1}' is no bigint"),
             (
                 "Cannot coerce arithmetic expression Utf8 + Int64 to valid types",
-                "there is no operation text + bigint; expected a cast of one side",
+                "there is no operation text + bigint; cast one side",
             ),
             (
                 "Cannot infer common argument type for comparison operation Int64 > Utf8",
-                "there is no operation bigint > text; expected a cast of one side",
+                "there is no operation bigint > text; cast one side",
             ),
             (
                 "Function 'upper' expects 1 arguments but received 2",

@@ -165,7 +165,7 @@ fn arrow_cause(wrong: &ArrowError) -> Cause {
             QueryError { fault: Fault::OutOfRange, ..error_from_message(&plain(words)) }
         }
         A::DictionaryKeyOverflowError | A::RunEndIndexOverflowError | A::OffsetOverflowError(_) => {
-            let sentence = "the values of a column are too long together; expected fewer at once";
+            let sentence = "the values of a column are too long together; select fewer at once";
             QueryError::new(Fault::OutOfRange, sentence)
         }
         A::CastError(words) | A::ParseError(words) => match error_from_message(&plain(words)) {
@@ -305,7 +305,7 @@ fn memory_purpose(words: &str) -> String {
     let words = plain(words);
     match is_plain(&words) && !words.contains('[') {
         true => words,
-        false => "expected less to sort, group or join at once".to_owned(),
+        false => "sort, group or join less at once".to_owned(),
     }
 }
 
@@ -341,7 +341,7 @@ fn syntax_error(words: &str) -> QueryError {
         return QueryError::new(Fault::Syntax, sentence);
     }
     if words.contains("an SQL statement, found TABLE ") {
-        let sentence = "TABLE alone is not read here; expected SELECT * FROM and the table";
+        let sentence = "TABLE alone is not read here; write SELECT * FROM and the table";
         return QueryError::new(Fault::Syntax, sentence);
     }
     QueryError::new(Fault::Syntax, format!("not SQL: {words}"))

@@ -60,7 +60,7 @@ fn the_engines_errors_are_sentences_of_a_kind() {
     check(
         lost.context("Optimizer rule 'scalar_subquery_to_join' failed"),
         Fault::NotSupported,
-        "a subquery cannot refer so to the query around it; say it as a join",
+        "a subquery cannot refer to the outer query in this way; write it as a join",
     );
     check(error(Fault::ReadOnly, "no").context("x"), Fault::ReadOnly, "no");
 }

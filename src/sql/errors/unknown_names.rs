@@ -38,14 +38,14 @@ pub fn schema_error(wrong: &SchemaError) -> QueryError {
         SchemaError::DuplicateQualifiedField { name, .. }
         | SchemaError::DuplicateUnqualifiedField { name } => QueryError::new(
             Fault::DuplicateColumn,
-            format!("there would be two columns {name:?}; expected AS and another name for one"),
+            format!("there would be two columns {name:?}; rename one with AS"),
         ),
     }
 }
 
 /// Error of a subquery that the engine cannot decorrelate.
 pub fn cannot_refer() -> QueryError {
-    let sentence = "a subquery cannot refer so to the query around it; say it as a join";
+    let sentence = "a subquery cannot refer to the outer query in this way; write it as a join";
     QueryError::new(Fault::NotSupported, sentence)
 }
 

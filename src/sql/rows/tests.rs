@@ -60,7 +60,7 @@ async fn a_query_that_needs_too_much_memory_fails_and_names_the_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dropped_query_gives_its_turn_back() {
+async fn a_dropped_query_releases_its_permit() {
     let limits = Limits { at_once: 1, ..Limits::default() };
     let (_folder, session) = session(limits).await;
     let sql = "SELECT a.store_id FROM polls a, polls b";

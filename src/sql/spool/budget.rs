@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_result_takes_its_own_room_within_that_of_all() {
+    fn a_result_has_its_own_budget_within_the_total() {
         let total = TotalBudget::new(10 * UNIT_BYTES);
         let (first, second) = (total.budget(6 * UNIT_BYTES), total.budget(6 * UNIT_BYTES));
         let taken = first.try_take(6 * UNIT_BYTES).unwrap();
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn room_that_is_not_needed_is_given_back() {
+    fn unneeded_bytes_are_released() {
         let total = TotalBudget::new(4 * UNIT_BYTES);
         let (first, second) = (total.budget(4 * UNIT_BYTES), total.budget(4 * UNIT_BYTES));
         let mut taken = first.try_take(4 * UNIT_BYTES).unwrap();
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_has_the_room_that_is_given_back() {
+    fn a_waiter_gets_released_bytes() {
         let total = TotalBudget::new(4 * UNIT_BYTES);
         let (first, second) = (total.budget(4 * UNIT_BYTES), total.budget(4 * UNIT_BYTES));
         let taken = first.try_take(3 * UNIT_BYTES).unwrap();
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_there_ever_is_keeps_nobody_else_waiting() {
+    fn a_reservation_above_the_budget_blocks_nobody_else() {
         let total = TotalBudget::new(4 * UNIT_BYTES);
         let (first, second) = (total.budget(64 * UNIT_BYTES), total.budget(UNIT_BYTES));
         let mut waiting = Box::pin(first.take(5 * UNIT_BYTES));

@@ -62,7 +62,7 @@ pub fn split(batch: RecordBatch, row_bytes_max: usize) -> Result<Vec<RecordBatch
             let row = copy(&batch)?;
             if part_bytes(&row) > row_bytes_max {
                 return Err(Error::Limit(format!(
-                    "a row of the result takes more than {} MiB, the most that is sent; expected a query that gives less in a row",
+                    "a row of the result takes more than {} MiB, the most that is sent; select less per row",
                     row_bytes_max >> 20
                 )));
             }
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_is_too_large_is_refused_with_what_is_expected() {
+    fn a_row_that_is_too_large_is_refused_with_a_remedy() {
         let refused = split(texts(&[1, 5 << 20, 1]), 4 << 20).unwrap_err();
         assert!(matches!(&refused, Error::Limit(sentence) if sentence.contains("more than 4 MiB")));
     }

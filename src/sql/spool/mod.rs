@@ -142,7 +142,9 @@ impl Writer {
         let freed = tokio::select! {
             taken = self.queue.until_taken() => return taken,
             reservation = self.memory.take(held_bytes) => Some(Entry::Held { batch, reservation }),
-            reservation = reserve_disk(self.disk.as_ref(), disk_bytes) => self.write(&batch, reservation).await,
+            reservation = reserve_disk(self.disk.as_ref(), disk_bytes) => {
+                self.write(&batch, reservation).await
+            }
         };
         match freed {
             Some(entry) => self.queue.place_offered(entry),
@@ -169,10 +171,11 @@ impl Writer {
             reservation.shrink(bytes.len());
             files.write(&bytes, reservation)
         });
-        let filed = filed.await.map_err(|_| Error::bug("writing rows to disk broke off")).flatten();
+        let filed =
+            filed.await.map_err(|_| Error::bug("writing rows to disk was aborted")).flatten();
         let was_failing = self.is_failing.swap(filed.is_err(), Ordering::Relaxed);
         match filed {
-            Ok(filed) => Some(Entry::SpilledBatch(filed)),
+            Ok(filed) => Some(Entry::Spilled(filed)),
             Err(error) => {
                 if !was_failing {
                     let error = error.sentence();
@@ -196,7 +199,7 @@ async fn reserve_disk(disk: Option<&Budget>, bytes: usize) -> Reservation {
 impl Drop for Writer {
     fn drop(&mut self) {
         // An incomplete result must not look complete.
-        self.queue.end(Err(Error::bug("a query broke off")));
+        self.queue.end(Err(Error::bug("a query was aborted")));
     }
 }
 
@@ -225,7 +228,7 @@ impl Reader {
             if let Some(reading) = &mut self.reading {
                 let read = ready!(Pin::new(reading).poll(context));
                 self.reading = None;
-                let broken = |_| Err(Error::bug("reading rows from disk broke off"));
+                let broken = |_| Err(Error::bug("reading rows from disk was aborted"));
                 return Poll::Ready(Some(read.unwrap_or_else(broken)));
             }
             match ready!(self.queue.next(context)) {
@@ -233,7 +236,7 @@ impl Reader {
                     self.reservation = reservation;
                     return Poll::Ready(Some(Ok(batch)));
                 }
-                Next::SpilledBatch(filed) => {
+                Next::Spilled(filed) => {
                     self.reading = Some(spawn_blocking(move || decode(&filed.read()?)));
                 }
                 Next::End(end) => return Poll::Ready(end.err().map(Err)),

@@ -34,7 +34,7 @@ pub struct State {
 
 pub enum Entry {
     Held { batch: RecordBatch, reservation: Reservation },
-    SpilledBatch(SpilledBatch),
+    Spilled(SpilledBatch),
 }
 
 /// The result has ended or its reader is gone.
@@ -130,7 +130,7 @@ impl Queue {
         if let Some(entry) = state.batches.pop_front() {
             return Poll::Ready(match entry {
                 Entry::Held { batch, reservation } => Next::Batch(batch, Some(reservation)),
-                Entry::SpilledBatch(filed) => Next::SpilledBatch(filed),
+                Entry::Spilled(filed) => Next::Spilled(filed),
             });
         }
         if let Some(batch) = state.offered.take() {
@@ -160,6 +160,6 @@ impl State {
 pub enum Next {
     /// A batch with its reservation, if any.
     Batch(RecordBatch, Option<Reservation>),
-    SpilledBatch(SpilledBatch),
+    Spilled(SpilledBatch),
     End(Result<()>),
 }
