@@ -22,7 +22,7 @@ pub enum Item {
 ///
 /// # Errors
 /// Fails if the text is not an array literal.
-pub fn read(written: &str) -> Result<Vec<Item>> {
+pub fn parse(written: &str) -> Result<Vec<Item>> {
     let mut rest = Rest(written.trim());
     let items = rest.list(1).filter(|items| rest.0.is_empty() && is_regular(items));
     items.ok_or_else(|| {
@@ -35,8 +35,8 @@ pub fn read(written: &str) -> Result<Vec<Item>> {
 ///
 /// # Errors
 /// Fails if the text is not an array literal, or is nested.
-pub fn texts(written: &str) -> Result<ScalarValue> {
-    let texts = read(written)?.into_iter().map(|item| match item {
+pub fn parse_texts(written: &str) -> Result<ScalarValue> {
+    let texts = parse(written)?.into_iter().map(|item| match item {
         Item::Null => Ok(ScalarValue::Utf8(None)),
         Item::Text(text) => Ok(ScalarValue::Utf8(Some(text))),
         Item::List(_) => {
@@ -146,11 +146,11 @@ mod tests {
             ("{{1},{2}}", vec![Item::List(vec![text("1")]), Item::List(vec![text("2")])]),
             ("{}", vec![]),
         ] {
-            assert_eq!(read(written).unwrap(), items, "{written}");
+            assert_eq!(parse(written).unwrap(), items, "{written}");
         }
         for written in ["{a,}", "{,a}", "{a\"b\"}", "{\"a", "{a", "{a}}", "a", "{{1},2}"] {
-            assert!(read(written).is_err(), "{written}");
+            assert!(parse(written).is_err(), "{written}");
         }
-        assert!(texts("{{1},{2}}").is_err());
+        assert!(parse_texts("{{1},{2}}").is_err());
     }
 }

@@ -54,7 +54,7 @@ impl Callable for AsOf {
                 "as_of takes a table and the number of a version or an instant, as in as_of('polls', 3)"
             );
         };
-        let (table, version) = (named(table)?, version_of(&self.0, then)?);
+        let (table, version) = (parse_table_name(table)?, version_of(&self.0, then)?);
         let provider = self.provider(table, version)?;
         let scanned = TableReference::bare(format!("{} as of {version}", table.name()));
         LogicalPlanBuilder::scan(scanned, provider_as_source(provider), None)?.build()
@@ -64,7 +64,7 @@ impl Callable for AsOf {
         let [table, _] = arguments else {
             return self.plan(arguments).map(|plan| Arc::clone(plan.schema()));
         };
-        let columns = self.provider(named(table)?, self.0.dataset.version())?.schema();
+        let columns = self.provider(parse_table_name(table)?, self.0.dataset.version())?.schema();
         Ok(Arc::new(DFSchema::try_from(columns)?))
     }
 
@@ -80,9 +80,9 @@ impl Callable for AsOf {
 impl AsOf {
     fn provider(&self, table: Table, version: u64) -> Result<Arc<dyn TableProvider>> {
         let folder = self.0.dataset.folder().to_owned();
-        let then = Arc::new(Then { folder, version, opened: OnceCell::new() });
+        let then = Arc::new(VersionTables { folder, version, opened: OnceCell::new() });
         let of = |table| -> Arc<dyn TableProvider> {
-            Arc::new(TableThen { table, then: Arc::clone(&then) })
+            Arc::new(VersionedTable { table, then: Arc::clone(&then) })
         };
         match table {
             Table::Stores => {
@@ -95,7 +95,7 @@ impl AsOf {
     }
 }
 
-fn named(table: &Expr) -> Result<Table> {
+fn parse_table_name(table: &Expr) -> Result<Table> {
     let named = match table {
         Expr::Literal(name, _) => name.try_as_str().flatten(),
         _ => None,
@@ -141,13 +141,13 @@ fn version_of(internal: &InternalCatalog, then: &ScalarValue) -> Result<u64> {
 
 /// Tables of one version, opened by the first scan.
 #[derive(Debug)]
-struct Then {
+struct VersionTables {
     folder: PathBuf,
     version: u64,
     opened: OnceCell<Tables>,
 }
 
-impl Then {
+impl VersionTables {
     async fn tables(&self, threads: usize) -> crate::Result<&Tables> {
         let open = async || {
             let found = Dataset::open(&self.folder, Some(self.version)).await?;
@@ -160,13 +160,13 @@ impl Then {
 
 /// Provider of one table at one version.
 #[derive(Debug)]
-struct TableThen {
+struct VersionedTable {
     table: Table,
-    then: Arc<Then>,
+    then: Arc<VersionTables>,
 }
 
 #[async_trait]
-impl TableProvider for TableThen {
+impl TableProvider for VersionedTable {
     fn schema(&self) -> SchemaRef {
         self.table.schema()
     }

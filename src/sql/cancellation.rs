@@ -1,10 +1,10 @@
 //! Cancellation of joins, and of planning between two optimizer rules.
 //!
 //! DataFusion makes scans yield to the scheduler. A join may produce millions of rows from one
-//! input batch without polling its input, and so never yields; here each such join is wrapped to
-//! yield as well. A nested loop join that compares all pairs and matches none produces no batch to
-//! yield after: its condition checks the cancellation flag. Remove this once DataFusion's joins
-//! yield on their own.
+//! input batch without polling its input, and so never yields (apache/datafusion#19358); here each
+//! such join is wrapped to yield as well. A nested loop join that compares all pairs and matches
+//! none produces no batch to yield after: its condition checks the cancellation flag. Remove this
+//! once that issue is closed.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -41,7 +41,7 @@ impl PhysicalOptimizerRule for CooperativeJoins {
         _: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let given_way = plan.transform_up(|node| {
-            if !multiplies(node.as_ref()) {
+            if !may_multiply_rows(node.as_ref()) {
                 return Ok(Transformed::no(node));
             }
             let node = match node.downcast_ref::<NestedLoopJoinExec>() {
@@ -63,7 +63,7 @@ impl PhysicalOptimizerRule for CooperativeJoins {
 }
 
 /// Returns whether the operator may produce many batches from one input batch.
-fn multiplies(node: &dyn ExecutionPlan) -> bool {
+fn may_multiply_rows(node: &dyn ExecutionPlan) -> bool {
     node.is::<HashJoinExec>()
         || node.is::<NestedLoopJoinExec>()
         || node.is::<CrossJoinExec>()

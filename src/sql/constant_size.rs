@@ -31,7 +31,7 @@ impl PhysicalOptimizerRule for ConstantSizeLimit {
         plan.apply(|node| {
             // `PlaceholderRowExec` produces a single row.
             if !node.children().iter().any(|input| input.is::<PlaceholderRowExec>()) {
-                node.apply_expressions(&mut |expr| short_enough(expr, bytes_max))?;
+                node.apply_expressions(&mut |expr| check_constants(expr, bytes_max))?;
             }
             Ok(TreeNodeRecursion::Continue)
         })?;
@@ -47,7 +47,7 @@ impl PhysicalOptimizerRule for ConstantSizeLimit {
     }
 }
 
-fn short_enough(expr: &Arc<dyn PhysicalExpr>, bytes_max: usize) -> Result<TreeNodeRecursion> {
+fn check_constants(expr: &Arc<dyn PhysicalExpr>, bytes_max: usize) -> Result<TreeNodeRecursion> {
     expr.apply(|expr| {
         if let Some(literal) = expr.downcast_ref::<Literal>() {
             let bytes = literal.value().size();

@@ -55,7 +55,7 @@ impl InternalCatalog {
             }
             known.relation(*last).await
         };
-        at_once(planned)
+        plan_now(planned)
     }
 
     /// The view `stores` as analysts see it, over tables of one version.
@@ -68,7 +68,7 @@ impl InternalCatalog {
         let arguments =
             Arguments::from([("default_time_zone", lit(zone)), ("zone_rules", lit(zone_edition))]);
         let planned = async { self.query_files(tables, arguments)?.relation(STORES).await };
-        Ok(ViewTable::new(at_once(planned)?, None))
+        Ok(ViewTable::new(plan_now(planned)?, None))
     }
 
     fn query_files(
@@ -85,7 +85,7 @@ impl InternalCatalog {
 }
 
 /// Awaits planning over tables in memory, which never yields.
-fn at_once<T>(planned: impl Future<Output = crate::Result<T>>) -> Result<T> {
+fn plan_now<T>(planned: impl Future<Output = crate::Result<T>>) -> Result<T> {
     let planned = planned.now_or_never();
     let planned = planned.ok_or_else(|| broken("planning waits for something"))?;
     planned.map_err(|error| match error {
@@ -109,9 +109,9 @@ pub fn schema_of(
 
 /// A catalog whose listing omits [`INTERNAL`]; the schema can still be addressed by name.
 #[derive(Debug, Default)]
-struct Listed(MemoryCatalogProvider);
+struct ListedCatalog(MemoryCatalogProvider);
 
-impl CatalogProvider for Listed {
+impl CatalogProvider for ListedCatalog {
     fn schema_names(&self) -> Vec<String> {
         let mut names = self.0.schema_names();
         names.retain(|name| name != INTERNAL);
@@ -136,7 +136,7 @@ impl CatalogProvider for Listed {
 pub fn catalogs_of(
     schemas: impl IntoIterator<Item = (&'static str, Arc<dyn SchemaProvider>)>,
 ) -> Result<Arc<dyn CatalogProviderList>> {
-    let catalog = Listed::default();
+    let catalog = ListedCatalog::default();
     for (name, schema) in schemas {
         catalog.register_schema(name, schema)?;
     }

@@ -88,7 +88,7 @@ impl Limits {
 
     /// Error of a query that exceeds its memory limit; `wanted` names the purpose of the
     /// allocation.
-    pub fn out_of_memory(&self, wanted: &str) -> Error {
+    pub fn memory_exceeded(&self, wanted: &str) -> Error {
         Error::Limit(format!(
             "the query needs more than {} MiB of memory, the limit (--sql-memory): {wanted}",
             self.memory_bytes >> 20

@@ -21,8 +21,8 @@ pub fn pool(bytes: usize) -> Arc<dyn MemoryPool> {
 ///
 /// Without memory `RepartitionExec` spills to files and keeps two of them open once two threads
 /// write concurrently. Its reader then waits for rows in one while the next rows are in the other:
-/// a deadlock. A channel holds only a few batches at a time, so the exemption is small. Remove it
-/// once `RepartitionExec` spills without this deadlock.
+/// a deadlock (apache/datafusion#24883). A channel holds only a few batches at a time, so the
+/// exemption is small. Remove it with the release that has apache/datafusion#24891.
 #[derive(Debug)]
 struct RepartitionExemptPool(FairSpillPool);
 

@@ -45,7 +45,7 @@ pub fn coerce_parameter(
         Some(text) => match ParseTarget::cast_to(wanted) {
             Some(read) => read.value(zones, text).and_then(|time| time.cast_to(wanted)),
             None if matches!(wanted, DataType::List(_)) => {
-                array_literals::texts(text).and_then(|array| array.cast_to(wanted))
+                array_literals::parse_texts(text).and_then(|array| array.cast_to(wanted))
             }
             None => value.cast_to(wanted),
         },

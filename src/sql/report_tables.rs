@@ -176,7 +176,7 @@ impl TableProvider for ReportsTable {
         _: &[Expr],
         _: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let batch = reports_batch(&listed(&self.0).await?)?;
+        let batch = reports_batch(&list_reports(&self.0).await?)?;
         let schema = self.schema();
         Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], schema, projection.cloned())?)
     }
@@ -217,7 +217,7 @@ impl TableProvider for ReportRows {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let complete = listed(&self.0).await?.into_iter().filter(Report::is_complete);
+        let complete = list_reports(&self.0).await?.into_iter().filter(Report::is_complete);
         let mut ids: Vec<_> = complete.map(|report| report.id).collect();
         for wanted in filters.iter().filter_map(wanted_ids) {
             ids.retain(|id| wanted.contains(id));
@@ -283,7 +283,7 @@ fn rows_of(reports: &dyn Reports, id: &str) -> Result<Option<RecordBatch>> {
     Ok(Some(RecordBatch::try_new(Arc::clone(&ROWS_SCHEMA), columns)?))
 }
 
-async fn listed(reports: &Arc<dyn Reports>) -> Result<Vec<Report>> {
+async fn list_reports(reports: &Arc<dyn Reports>) -> Result<Vec<Report>> {
     let reports = Arc::clone(reports);
     let listed = tokio::task::spawn_blocking(move || reports.list()).await;
     listed.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))?.map_err(unavailable)

@@ -171,7 +171,7 @@ async fn supervise(
     };
     tokio::select! {
         () = over => {}
-        () = spool.client_is_idle(limits.idle_time) => {
+        () = spool.until_idle(limits.idle_time) => {
             spool.discard(limits.idle_time_exceeded());
             running.end();
         }

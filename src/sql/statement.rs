@@ -34,7 +34,7 @@ pub fn prepare(statement: &mut Statement) -> Result<()> {
                 tables.pop_front().into_iter().for_each(|tables| *statement = tables);
                 return Ok(());
             }
-            let _ = plain.visit(&mut Names);
+            let _ = plain.visit(&mut NameColumns);
             functions::rewrite_calls(statement)?;
             dialect::apply_postgres_semantics(statement);
             dialect::rewrite_for_engine(statement)?;
@@ -51,9 +51,9 @@ pub fn prepare(statement: &mut Statement) -> Result<()> {
 }
 
 /// Names unaliased columns after their SQL text.
-struct Names;
+struct NameColumns;
 
-impl VisitorMut for Names {
+impl VisitorMut for NameColumns {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
@@ -61,7 +61,7 @@ impl VisitorMut for Names {
             && select.distinct.is_some()
             && let OrderByKind::Expressions(keys) = &mut order.kind
         {
-            keys.iter_mut().for_each(|key| by_place(key, &select.projection));
+            keys.iter_mut().for_each(|key| replace_by_position(key, &select.projection));
         }
         name_columns(&mut query.body);
         ControlFlow::Continue(())
@@ -70,7 +70,7 @@ impl VisitorMut for Names {
 
 /// Replaces a sort key that equals a select item by the position of the item. Once a column of
 /// `SELECT DISTINCT` has an alias, the planner no longer matches it by expression.
-fn by_place(key: &mut OrderByExpr, columns: &[SelectItem]) {
+fn replace_by_position(key: &mut OrderByExpr, columns: &[SelectItem]) {
     let is_wildcard = |item: &SelectItem| {
         matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..))
     };
@@ -178,7 +178,7 @@ pub fn name_all(statement: &mut Statement) {
                 let mut names = HashSet::new();
                 for item in &mut select.projection {
                     if let SelectItem::ExprWithAlias { alias, .. } = item {
-                        alias.value = unused(&alias.value, &mut names);
+                        alias.value = unique_name(&alias.value, &mut names);
                     }
                 }
             }
@@ -237,7 +237,7 @@ impl VisitorMut for AllNames {
                 }
                 _ => continue,
             };
-            let alias = Ident::with_quote('"', unused(&name, &mut names));
+            let alias = Ident::with_quote('"', unique_name(&name, &mut names));
             *item = SelectItem::ExprWithAlias { expr: value, alias };
         }
         ControlFlow::Continue(())
@@ -252,7 +252,7 @@ fn meant(name: &Ident) -> String {
 }
 
 /// Returns the name, or a variant of it that is not in use.
-fn unused(written: &str, names: &mut HashSet<String>) -> String {
+fn unique_name(written: &str, names: &mut HashSet<String>) -> String {
     let mut given = written.to_owned();
     let mut number = 0;
     while !names.insert(given.to_lowercase()) {

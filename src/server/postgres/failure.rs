@@ -123,7 +123,7 @@ mod tests {
         for (limit, expected) in [
             (limits.time_exceeded(), "57014"),
             (limits.idle_time_exceeded(), "57014"),
-            (limits.out_of_memory("for a column \"--sql-time\""), "53200"),
+            (limits.memory_exceeded("for a column \"--sql-time\""), "53200"),
         ] {
             assert_eq!(code(&of(limit)), expected);
         }

@@ -257,7 +257,7 @@ impl Receiving {
         // What is received is not dropped before the client is told why.
         tokio::select! {
             () = &mut receiving => {}
-            () = spool.client_is_idle(limits.idle_time) => {
+            () = spool.until_idle(limits.idle_time) => {
                 spool.discard(limits.idle_time_exceeded());
             }
         }
@@ -373,7 +373,9 @@ fn of_lost(lost: Lost, limits: &Limits) -> Error {
     match lost {
         Lost::Time => limits.time_exceeded(),
         Lost::Crowded => QueueFull.into(),
-        Lost::Memory => limits.out_of_memory("expected a query that keeps or makes less at a time"),
+        Lost::Memory => {
+            limits.memory_exceeded("expected a query that keeps or makes less at a time")
+        }
         Lost::Killed => Error::Resource {
             what: "a process of a query was killed".into(),
             source: "not by the server; the system does so where memory runs out".into(),

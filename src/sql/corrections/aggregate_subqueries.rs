@@ -48,22 +48,22 @@ impl Copies {
 
 /// Subquery that aggregates the column of a subquery.
 pub fn aggregate(query: &Query, of: impl FnOnce(Expr) -> Expr) -> Result<Expr> {
-    if let Some(select) = plain(query)
+    if let Some(select) = plain_select(query)
         && let [SelectItem::UnnamedExpr(column) | SelectItem::ExprWithAlias { expr: column, .. }] =
             select.projection.as_slice()
     {
-        return Ok(in_place(query, select, of(column.clone())));
+        return Ok(with_column(query, select, of(column.clone())));
     }
     over(query, None, of)
 }
 
 /// Number of rows of the subquery that equal a value of the outer query.
-pub fn equal(query: &Query, value: &Expr) -> Result<Expr> {
+pub fn count_equal(query: &Query, value: &Expr) -> Result<Expr> {
     over(query, Some(value), |_| count_all())
 }
 
 /// Rows of the subquery that equal the values of the outer query.
-pub fn equal_row(query: &Query, values: &[Expr]) -> Result<Query> {
+pub fn rows_equal_to(query: &Query, values: &[Expr]) -> Result<Query> {
     let names: Vec<_> = (1..=values.len()).map(|number| format!("__value_{number}")).collect();
     let shape = format!("SELECT 1 FROM (SELECT 1) AS __listed ({})", names.join(", "));
     let equalities = names.into_iter().zip(values).map(|(name, value)| {
@@ -75,9 +75,9 @@ pub fn equal_row(query: &Query, values: &[Expr]) -> Result<Query> {
 }
 
 /// Number of rows of the subquery, whatever its columns.
-pub fn rows(query: &Query) -> Result<Expr> {
-    if let Some(select) = plain(query) {
-        return Ok(in_place(query, select, count_all()));
+pub fn count_rows(query: &Query) -> Result<Expr> {
+    if let Some(select) = plain_select(query) {
+        return Ok(with_column(query, select, count_all()));
     }
     let counted = shaped("SELECT 1 FROM (SELECT 1) AS __listed", query, |select| {
         select.projection = vec![SelectItem::UnnamedExpr(count_all())];
@@ -90,7 +90,7 @@ fn count_all() -> Expr {
 }
 
 /// Replaces the columns of a query by one expression.
-fn in_place(query: &Query, select: &Select, column: Expr) -> Expr {
+fn with_column(query: &Query, select: &Select, column: Expr) -> Expr {
     let mut select = select.clone();
     select.projection = vec![SelectItem::UnnamedExpr(column)];
     let body = Box::new(SetExpr::Select(Box::new(select)));
@@ -124,7 +124,7 @@ fn shaped(shape: &str, query: &Query, fill: impl FnOnce(&mut Select)) -> Result<
 }
 
 /// The select of a query, if an aggregate may replace its columns.
-fn plain(query: &Query) -> Option<&Select> {
+fn plain_select(query: &Query) -> Option<&Select> {
     let Query { with: None, limit_clause: None, fetch: None, .. } = query else { return None };
     let SetExpr::Select(select) = &*query.body else { return None };
     let is_grouped = !matches!(&select.group_by, GroupByExpr::Expressions(by, _) if by.is_empty());
@@ -162,7 +162,7 @@ pub fn is_positive(count: Expr) -> Expr {
 
 /// Result in three-valued logic of comparing a value with each row of the subquery: `verdict` if
 /// `is_settled`; else null if a null leaves it undecided; else the negated verdict.
-pub fn decided(is_settled: Expr, verdict: bool, value: &Expr, query: &Query) -> Result<Expr> {
+pub fn three_valued(is_settled: Expr, verdict: bool, value: &Expr, query: &Query) -> Result<Expr> {
     let nulls = aggregate(query, |column| {
         binary(count_all(), BinaryOperator::Minus, call("count", [column]))
     })?;
@@ -171,7 +171,7 @@ pub fn decided(is_settled: Expr, verdict: bool, value: &Expr, query: &Query) -> 
     let is_never_null = matches!(value, Expr::Value(value) if !matches!(value.value, Value::Null | Value::Placeholder(_)));
     if !is_never_null {
         let is_null = Expr::IsNull(Box::new(Expr::Nested(Box::new(value.clone()))));
-        let is_open = binary(is_null, BinaryOperator::And, is_positive(rows(query)?));
+        let is_open = binary(is_null, BinaryOperator::And, is_positive(count_rows(query)?));
         conditions.push(when(is_open, null()));
     }
     Ok(Expr::Case {

@@ -21,7 +21,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::into_result;
 use crate::error::Fault;
-use crate::sql::array_literals::{Item, read, texts};
+use crate::sql::array_literals::{Item, parse, parse_texts};
 use crate::sql::dialect::ast_nodes::{null, text, text_of};
 use crate::sql::errors;
 
@@ -45,7 +45,7 @@ impl VisitorMut for Written {
         if let DataType::Array(_) = data_type
             && let Some(written) = text_of(inner)
         {
-            match read(&written) {
+            match parse(&written) {
                 Ok(items) => {
                     let list = Item::List(items);
                     for _ in dimensions(data_type)..depth(&list) {
@@ -131,7 +131,7 @@ fn parse_array_cast(expr: PlanExpr, schema: &DFSchema) -> Result<Transformed<Pla
         return Err(errors::error(Fault::Value, sentence));
     };
     let Some(Some(written)) = value.try_as_str() else { return Ok(Transformed::no(expr)) };
-    let list = match texts(written) {
+    let list = match parse_texts(written) {
         Err(_) if is_try => ScalarValue::try_new_null(field.data_type())?,
         list => list?,
     };

@@ -27,7 +27,7 @@ use crate::sql::errors;
 use crate::sql::time_casts::is_comparison;
 
 /// Rewrites an expression that itself compares intervals.
-pub fn compared(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+pub fn compare_by_length(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     Ok(match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right })
             if is_comparison(op) && by_length(&[&left, &right], schema) =>

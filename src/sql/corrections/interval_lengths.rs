@@ -24,7 +24,7 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 
 use super::interval::{by_columns, intervals, is_interval, length_ns};
-use super::interval_comparisons::compared;
+use super::interval_comparisons::compare_by_length;
 use crate::error::Fault;
 use crate::sql::errors;
 
@@ -47,25 +47,25 @@ fn by_length(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     let names = NamePreserver::new(&plan);
     let plan = plan.map_expressions(|expr| {
         let name = names.save(&expr);
-        let expr = expr.transform_up(|expr| compared(expr, &schema))?;
+        let expr = expr.transform_up(|expr| compare_by_length(expr, &schema))?;
         Ok(expr.update_data(|expr| name.restore(expr)))
     })?;
     let plan = match plan.transformed {
         true => plan.map_data(LogicalPlan::recompute_schema)?,
         false => plan,
     };
-    plan.transform_data(|plan| keyed(plan, &schema))
+    plan.transform_data(|plan| replace_keys(plan, &schema))
 }
 
 /// Replaces the keys of an operator by lengths.
-fn keyed(plan: LogicalPlan, schema: &DFSchema) -> Result<Transformed<LogicalPlan>> {
+fn replace_keys(plan: LogicalPlan, schema: &DFSchema) -> Result<Transformed<LogicalPlan>> {
     match plan {
         LogicalPlan::Sort(mut sort) if sort.expr.iter().any(|key| is_key(&key.expr, schema)) => {
             sort.expr = sorted(sort.expr, schema);
             Ok(Transformed::yes(LogicalPlan::Sort(sort)))
         }
-        LogicalPlan::Join(join) => joined(join),
-        LogicalPlan::Aggregate(aggregate) => Ok(match grouped(&aggregate, schema)? {
+        LogicalPlan::Join(join) => join_by_length(join),
+        LogicalPlan::Aggregate(aggregate) => Ok(match group_by_length(&aggregate, schema)? {
             Some(plan) => Transformed::yes(plan),
             None => Transformed::no(LogicalPlan::Aggregate(aggregate)),
         }),
@@ -76,7 +76,7 @@ fn keyed(plan: LogicalPlan, schema: &DFSchema) -> Result<Transformed<LogicalPlan
                 return Ok(Transformed::no(LogicalPlan::Distinct(Distinct::All(input))));
             }
             let distinct = Aggregate::try_new(Arc::clone(&input), columns, Vec::new())?;
-            let grouped = grouped(&distinct, input.schema())?;
+            let grouped = group_by_length(&distinct, input.schema())?;
             Ok(Transformed::yes(grouped.unwrap_or(LogicalPlan::Aggregate(distinct))))
         }
         LogicalPlan::Distinct(Distinct::On(mut distinct)) => {
@@ -120,7 +120,7 @@ pub fn sorted(keys: Vec<SortExpr>, schema: &DFSchema) -> Vec<SortExpr> {
     keys.into_iter().map(by_length).collect()
 }
 
-fn joined(mut join: Join) -> Result<Transformed<LogicalPlan>> {
+fn join_by_length(mut join: Join) -> Result<Transformed<LogicalPlan>> {
     let (left, right) = (Arc::clone(join.left.schema()), Arc::clone(join.right.schema()));
     let kind = |expr: &Expr, schema: &DFSchema| expr.get_type(schema).ok();
     let mut is_changed = false;
@@ -144,7 +144,7 @@ fn joined(mut join: Join) -> Result<Transformed<LogicalPlan>> {
 }
 
 /// Groups by length and outputs the first interval of each group; `None` if no key is an interval.
-fn grouped(aggregate: &Aggregate, schema: &DFSchema) -> Result<Option<LogicalPlan>> {
+fn group_by_length(aggregate: &Aggregate, schema: &DFSchema) -> Result<Option<LogicalPlan>> {
     if let [Expr::GroupingSet(set)] = aggregate.group_expr.as_slice() {
         let keys: Vec<&Expr> = match set {
             GroupingSet::Rollup(keys) | GroupingSet::Cube(keys) => keys.iter().collect(),

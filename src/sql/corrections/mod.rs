@@ -68,7 +68,7 @@ pub fn correct_statement(statement: &mut Statement) -> Result<()> {
     remainder_operator::rewrite(statement);
     negation::rewrite(statement);
     similar_to::rewrite(statement)?;
-    window_arguments::complete(statement)?;
+    window_arguments::check_arguments(statement)?;
     recursive_ctes::rewrite(statement)?;
     named_windows::rewrite(statement)?;
     values_subqueries::rewrite(statement)?;

@@ -84,7 +84,7 @@ impl VisitorMut for Windows {
 
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<DataFusionError> {
         self.0.pop();
-        flow(has_none_in_conditions(select))
+        flow(check_conditions(select))
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<DataFusionError> {
@@ -93,7 +93,7 @@ impl VisitorMut for Windows {
 }
 
 /// Refuses window functions in clauses that are evaluated before windows.
-fn has_none_in_conditions(select: &Select) -> Result<()> {
+fn check_conditions(select: &Select) -> Result<()> {
     let groups = match &select.group_by {
         GroupByExpr::Expressions(by, _) => by.as_slice(),
         GroupByExpr::All(_) => &[],

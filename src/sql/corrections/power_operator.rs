@@ -36,7 +36,7 @@ impl VisitorMut for Powers {
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         if has_power(expr) {
             let taken = std::mem::replace(expr, number(0));
-            *expr = bound(taken);
+            *expr = regroup(taken);
         }
         ControlFlow::Continue(())
     }
@@ -66,7 +66,7 @@ fn is_power(op: &BinaryOperator) -> bool {
 }
 
 /// Precedence of an arithmetic operator; `None` for others.
-fn tightness(op: &BinaryOperator) -> Option<u8> {
+fn precedence(op: &BinaryOperator) -> Option<u8> {
     use BinaryOperator::{BitwiseAnd, Divide, Minus, Modulo, Multiply, Plus};
     Some(match op {
         op if is_power(op) => 4,
@@ -83,7 +83,7 @@ fn has_power(expr: &Expr) -> bool {
     while let Some(part) = parts.pop() {
         match part {
             Expr::BinaryOp { op, .. } if is_power(op) => return true,
-            Expr::BinaryOp { left, op, right } if tightness(op).is_some() => {
+            Expr::BinaryOp { left, op, right } if precedence(op).is_some() => {
                 parts.extend([&**left, &**right]);
             }
             Expr::UnaryOp { op: UnaryOperator::Minus, expr } => parts.push(expr),
@@ -94,14 +94,14 @@ fn has_power(expr: &Expr) -> bool {
 }
 
 /// Regroups operands and operators by precedence, left-associatively.
-fn bound(expr: Expr) -> Expr {
+fn regroup(expr: Expr) -> Expr {
     let (mut operands, mut operators) = (Vec::new(), Vec::new());
     flatten(expr, &mut operands, &mut operators);
     let mut operands = operands.into_iter();
     let mut done: Vec<Expr> = operands.next().into_iter().collect();
     let mut open: Vec<BinaryOperator> = Vec::new();
     for (op, operand) in operators.into_iter().zip(operands) {
-        while open.last().is_some_and(|last| tightness(last) >= tightness(&op)) {
+        while open.last().is_some_and(|last| precedence(last) >= precedence(&op)) {
             close(&mut done, &mut open);
         }
         open.push(op);
@@ -123,7 +123,7 @@ fn close(done: &mut Vec<Expr>, open: &mut Vec<BinaryOperator>) {
 /// Operands and operators in textual order. A sign belongs to the first operand after it.
 fn flatten(expr: Expr, operands: &mut Vec<Expr>, operators: &mut Vec<BinaryOperator>) {
     match expr {
-        Expr::BinaryOp { left, op, right } if tightness(&op).is_some() => {
+        Expr::BinaryOp { left, op, right } if precedence(&op).is_some() => {
             flatten(*left, operands, operators);
             operators.push(op);
             flatten(*right, operands, operators);

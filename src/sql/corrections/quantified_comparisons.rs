@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, Query, Statement, UnaryOperator, VisitMut as _, VisitorMut,
 };
 
-use super::aggregate_subqueries::{Copies, aggregate, binary, decided};
+use super::aggregate_subqueries::{Copies, aggregate, binary, three_valued};
 use super::{into_result, unsupported};
 use crate::sql::dialect::ast_nodes::call;
 
@@ -72,7 +72,8 @@ impl Quantified {
                 Expr::UnaryOp { op: UnaryOperator::Not, expr }
             }
         };
-        decided(is_settled, !is_all, value, query).map(|said| Some(Expr::Nested(Box::new(said))))
+        three_valued(is_settled, !is_all, value, query)
+            .map(|said| Some(Expr::Nested(Box::new(said))))
     }
 }
 

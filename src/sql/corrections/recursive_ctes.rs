@@ -42,7 +42,7 @@ fn keep_whole(named: &mut Cte) -> Result<()> {
     let SetExpr::SetOperation { op: SetOperator::Union, .. } = &*named.query.body else {
         return Ok(());
     };
-    let Some(lost) = lost(&named.query) else { return Ok(()) };
+    let Some(lost) = lost_clause(&named.query) else { return Ok(()) };
     if refers_to(&named.query, &named.alias.name.value) {
         let sentence = format!(
             "{lost} in a recursive query is not supported; expected it in the query that reads {}",
@@ -64,7 +64,7 @@ fn keep_whole(named: &mut Cte) -> Result<()> {
 }
 
 /// First clause that the planner would drop.
-fn lost(query: &Query) -> Option<&'static str> {
+fn lost_clause(query: &Query) -> Option<&'static str> {
     match query {
         Query { with: Some(_), .. } => Some("WITH"),
         Query { order_by: Some(_), .. } => Some("ORDER BY"),

@@ -17,7 +17,9 @@ use datafusion::sql::sqlparser::ast::{
     UnaryOperator, VisitMut, VisitorMut,
 };
 
-use super::aggregate_subqueries::{Copies, decided, equal, equal_row, is_positive, rows};
+use super::aggregate_subqueries::{
+    Copies, count_equal, count_rows, is_positive, rows_equal_to, three_valued,
+};
 use super::{into_result, unsupported};
 use crate::sql::dialect::ast_nodes::number;
 
@@ -109,7 +111,7 @@ impl Places {
 
 /// Condition that a row of the subquery equals these values; true, or false or null.
 fn same_row(values: &[Expr], subquery: &Query) -> Result<Expr> {
-    let subquery = Box::new(equal_row(subquery, values)?);
+    let subquery = Box::new(rows_equal_to(subquery, values)?);
     Ok(Expr::Exists { subquery, negated: false })
 }
 
@@ -176,11 +178,11 @@ impl Values<'_> {
             Expr::InSubquery { expr: value, subquery, negated } => {
                 self.copies.take(&**subquery)?;
                 self.copies.take(&**value)?;
-                let is_found = is_positive(equal(subquery, value)?);
-                decided(is_found, !*negated, value, subquery).map(Some)
+                let is_found = is_positive(count_equal(subquery, value)?);
+                three_valued(is_found, !*negated, value, subquery).map(Some)
             }
             Expr::Exists { subquery, negated } if self.with_exists => {
-                let rows = Box::new(rows(subquery)?);
+                let rows = Box::new(count_rows(subquery)?);
                 let op = if *negated { BinaryOperator::Eq } else { BinaryOperator::Gt };
                 Ok(Some(Expr::BinaryOp { left: rows, op, right: Box::new(number(0)) }))
             }

@@ -14,7 +14,7 @@ use crate::sql::errors;
 
 /// # Errors
 /// Fails if a function lacks its argument.
-pub fn complete(statement: &Statement) -> Result<()> {
+pub fn check_arguments(statement: &Statement) -> Result<()> {
     into_result(statement.visit(&mut Calls))
 }
 
@@ -59,7 +59,7 @@ mod tests {
             ("SELECT row_number() OVER () FROM t", true),
         ] {
             let parser::Statement::Statement(statement) = parsed(said) else { panic!("{said}") };
-            assert_eq!(complete(&statement).is_ok(), is_complete, "{said}");
+            assert_eq!(check_arguments(&statement).is_ok(), is_complete, "{said}");
         }
     }
 }

@@ -95,6 +95,6 @@ pub fn elements(listed: &str) -> Option<Expr> {
         Item::List(_) => None,
     };
     let elem =
-        array_literals::read(listed).ok()?.into_iter().map(element).collect::<Option<_>>()?;
+        array_literals::parse(listed).ok()?.into_iter().map(element).collect::<Option<_>>()?;
     Some(Expr::Array(Array { elem, named: true }))
 }

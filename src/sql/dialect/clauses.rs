@@ -26,14 +26,14 @@ impl VisitorMut for Clauses {
     type Break = DataFusionError;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<DataFusionError> {
-        limited(query).map_or_else(ControlFlow::Break, ControlFlow::Continue)
+        fetch_to_limit(query).map_or_else(ControlFlow::Break, ControlFlow::Continue)
     }
 
     fn post_visit_table_factor(
         &mut self,
         factor: &mut TableFactor,
     ) -> ControlFlow<DataFusionError> {
-        match numbered(factor) {
+        match with_ordinality(factor) {
             Ok(Some(derived)) => *factor = derived,
             Ok(None) => {}
             Err(error) => return ControlFlow::Break(error),
@@ -42,7 +42,7 @@ impl VisitorMut for Clauses {
     }
 }
 
-fn limited(query: &mut Query) -> Result<()> {
+fn fetch_to_limit(query: &mut Query) -> Result<()> {
     let Some(fetch) = query.fetch.take() else { return Ok(()) };
     if fetch.with_ties || fetch.percent {
         return Err(unsupported("FETCH takes neither WITH TIES nor PERCENT here; use ROWS ONLY"));
@@ -58,7 +58,7 @@ fn limited(query: &mut Query) -> Result<()> {
 }
 
 /// Rewrites `WITH ORDINALITY` to a subquery with row numbers; `None` for other tables.
-fn numbered(factor: &TableFactor) -> Result<Option<TableFactor>> {
+fn with_ordinality(factor: &TableFactor) -> Result<Option<TableFactor>> {
     match factor {
         TableFactor::UNNEST { with_ordinality: true, array_exprs, alias, .. } => {
             let [array] = array_exprs.as_slice() else {

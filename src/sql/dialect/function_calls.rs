@@ -57,7 +57,7 @@ impl VisitorMut for Calls {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<DataFusionError> {
         let Expr::Function(function) = expr else { return ControlFlow::Continue(()) };
-        match meant(function) {
+        match rewrite_call(function) {
             Ok(Some(meant)) => *expr = meant,
             Ok(None) => {}
             Err(error) => return ControlFlow::Break(error),
@@ -66,7 +66,7 @@ impl VisitorMut for Calls {
     }
 }
 
-fn meant(function: &Function) -> Result<Option<Expr>> {
+fn rewrite_call(function: &Function) -> Result<Option<Expr>> {
     let Some((name, arguments)) = called(function) else { return Ok(None) };
     let of = |at: usize| arguments[at].clone();
     Ok(Some(match (&*name, arguments.len()) {

@@ -33,7 +33,7 @@ impl VisitorMut for Groups {
                 continue;
             };
             for by in sets.iter_mut().flatten() {
-                match of_position(by, &select.projection) {
+                match select_item_at(by, &select.projection) {
                     Ok(Some(expr)) => *by = expr,
                     Ok(None) => {}
                     Err(error) => return ControlFlow::Break(error),
@@ -45,7 +45,7 @@ impl VisitorMut for Groups {
 }
 
 /// Select item at the position that an integer denotes; `None` for other expressions.
-fn of_position(by: &Expr, items: &[SelectItem]) -> Result<Option<Expr>> {
+fn select_item_at(by: &Expr, items: &[SelectItem]) -> Result<Option<Expr>> {
     let Expr::Value(value) = by else { return Ok(None) };
     let Value::Number(digits, _) = &value.value else { return Ok(None) };
     let Ok(position) = digits.parse::<usize>() else { return Ok(None) };

@@ -37,7 +37,7 @@ const FAULTS: [Fault; 20] = [
 ];
 
 /// Parses an error from its debug text; `None` for errors that no predicate raises.
-pub fn read(printed: &str) -> Option<DataFusionError> {
+pub fn parse(printed: &str) -> Option<DataFusionError> {
     Printed(printed).error()
 }
 
@@ -158,7 +158,7 @@ mod tests {
 
     #[track_caller]
     fn check(error: DataFusionError) {
-        let read = read(&format!("{error:?}")).unwrap_or_else(|| panic!("{error:?}"));
+        let read = parse(&format!("{error:?}")).unwrap_or_else(|| panic!("{error:?}"));
         assert_eq!(read.find_root().to_string(), error.find_root().to_string());
     }
 
@@ -187,7 +187,7 @@ mod tests {
         for fault in FAULTS {
             check(error(fault, words()));
         }
-        assert!(read("Nothing(\"of it\")").is_none());
-        assert!(read("Execution(\"never closed").is_none());
+        assert!(parse("Nothing(\"of it\")").is_none());
+        assert!(parse("Execution(\"never closed").is_none());
     }
 }

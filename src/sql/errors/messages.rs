@@ -5,7 +5,7 @@ use super::sql_types::in_sql;
 use crate::error::{Fault, QueryError};
 
 /// Translates a message; `None` if it is unknown.
-pub fn known(words: &str) -> Option<QueryError> {
+pub fn translate(words: &str) -> Option<QueryError> {
     if let Some(wrong) = signature_error(words).or_else(|| regex_error(words)) {
         return Some(wrong);
     }
@@ -109,7 +109,11 @@ mod tests {
 
     #[track_caller]
     fn check(words: &str, expected: &str) {
-        assert_eq!(known(words).map(|wrong| wrong.sentence).as_deref(), Some(expected), "{words}");
+        assert_eq!(
+            translate(words).map(|wrong| wrong.sentence).as_deref(),
+            Some(expected),
+            "{words}"
+        );
     }
 
     #[test]
@@ -160,7 +164,7 @@ mod tests {
         ] {
             check(words, expected);
         }
-        assert!(known("something else").is_none());
+        assert!(translate("something else").is_none());
     }
 
     #[test]

@@ -22,7 +22,7 @@ use datafusion::sql::sqlparser::parser::ParserError;
 use parquet::errors::ParquetError;
 
 pub use self::unknown_names::with_suggestions;
-use self::wording::{is_code, is_plain, plain, with_small_letter};
+use self::wording::{is_code, is_plain, lower_first, plain};
 use super::limits::Limits;
 use crate::error::{Error, Fault, QueryError};
 
@@ -40,13 +40,13 @@ pub fn query_error(error: DataFusionError) -> Error {
 
 /// Same as [`query_error`], for a query with limits: a memory error names the limit.
 pub fn query_error_within(error: DataFusionError, limits: &Limits) -> Error {
-    translate(error, |wanted| limits.out_of_memory(wanted))
+    translate(error, |wanted| limits.memory_exceeded(wanted))
 }
 
 fn translate(error: DataFusionError, out_of_memory: impl FnOnce(&str) -> Error) -> Error {
     tracing::debug!(%error, "a question failed");
     let cause = match lost_column(&error) {
-        true => Cause::Question(unknown_names::cannot_refer()),
+        true => Cause::Question(unknown_names::correlation_error()),
         false => cause(error.find_root()),
     };
     match cause {
@@ -107,7 +107,8 @@ fn cause(root: &DataFusionError) -> Cause {
         }),
         E::NotImplemented(words) => Cause::Question(not_supported(words)),
         E::Internal(words) => {
-            let known = messages::known(&plain(words)).filter(|wrong| is_plain(&wrong.sentence));
+            let known =
+                messages::translate(&plain(words)).filter(|wrong| is_plain(&wrong.sentence));
             Cause::Question(known.unwrap_or_else(unexplained))
         }
         E::SchemaError(wrong, _) => Cause::Question(unknown_names::schema_error(wrong)),
@@ -209,7 +210,7 @@ fn parquet_cause(wrong: &ParquetError) -> Cause {
 }
 
 fn filter_cause(printed: &str) -> Cause {
-    match debug_format::read(printed) {
+    match debug_format::parse(printed) {
         Some(error) => cause(error.find_root()),
         None => Cause::Question(unexplained()),
     }
@@ -254,7 +255,7 @@ fn error_from_message(words: &str) -> QueryError {
     if words.starts_with("Divide by zero") {
         return division_by_zero();
     }
-    let known = messages::known(words).filter(|wrong| is_plain(&wrong.sentence));
+    let known = messages::translate(words).filter(|wrong| is_plain(&wrong.sentence));
     known.unwrap_or_else(|| {
         let said = sql_types::in_sql(&words.replace('\n', " "));
         // Plan nodes are quoted in the message, as user text may be.
@@ -267,7 +268,7 @@ fn error_from_message(words: &str) -> QueryError {
             () if words.starts_with("Error parsing") => Fault::Value,
             () => Fault::Other,
         };
-        QueryError::new(fault, with_small_letter(&said))
+        QueryError::new(fault, lower_first(&said))
     })
 }
 
@@ -280,7 +281,7 @@ fn unexplained() -> QueryError {
 
 fn not_supported(words: &str) -> QueryError {
     let words = plain(words);
-    if let Some(wrong) = messages::known(&words).filter(|wrong| is_plain(&wrong.sentence)) {
+    if let Some(wrong) = messages::translate(&words).filter(|wrong| is_plain(&wrong.sentence)) {
         return wrong;
     }
     let node = words.strip_prefix("Unsupported ast node ");

@@ -73,7 +73,7 @@ pub fn is_plain(words: &str) -> bool {
 }
 
 /// Lower-cases the first letter, as our sentences begin; words in capitals stay.
-pub fn with_small_letter(words: &str) -> String {
+pub fn lower_first(words: &str) -> String {
     let mut signs = words.chars();
     match (signs.next(), signs.next()) {
         (Some(first), Some(second)) if first.is_ascii_uppercase() && second.is_lowercase() => {

@@ -38,10 +38,10 @@ impl Call {
         let (bucket, rest) = match (kind, arguments) {
             (TableFunctionKind::UptimeBy, [bucket, rest @ ..]) => match parse_bucket(bucket) {
                 Ok(bucket) => (Some(bucket), rest),
-                Err(what) => return wrong(kind, format!("bucket: {what}")),
+                Err(what) => return argument_error(kind, format!("bucket: {what}")),
             },
             (TableFunctionKind::UptimeBy, []) => {
-                return wrong(kind, "expected a bucket like 'day' or '5 minutes'");
+                return argument_error(kind, "expected a bucket like 'day' or '5 minutes'");
             }
             (_, arguments) => (None, arguments),
         };
@@ -51,7 +51,7 @@ impl Call {
             [] => (None, rest),
             [first, ..] if is_options(first) => (None, rest),
             [from, to, rest @ ..] => (Some((from, to)), rest),
-            [_] => return wrong(kind, "expected two instants, from and to"),
+            [_] => return argument_error(kind, "expected two instants, from and to"),
         };
         let (range, days) = match range {
             Some(range) => parse_range(kind, range, tables)?,
@@ -64,13 +64,16 @@ impl Call {
         let mut given = Vec::new();
         for argument in rest {
             if let Err(what) = call.take(kind, argument, &mut given) {
-                return wrong(kind, what);
+                return argument_error(kind, what);
             }
         }
         let named = [Some(call.options.default_time_zone), call.time_zone];
         if let Some(unknown) = named.into_iter().flatten().find(|zone| !tables.knows_zone(*zone)) {
             let edition = tables.zone_rules.edition();
-            return wrong(kind, format!("the zone rules {edition} of the data know no {unknown}"));
+            return argument_error(
+                kind,
+                format!("the zone rules {edition} of the data know no {unknown}"),
+            );
         }
         Ok(call)
     }
@@ -106,7 +109,7 @@ impl Call {
                 )
             })?;
             self.min_downtime_us = interval_us;
-            return once("min_duration", given);
+            return note_option("min_duration", given);
         }
         let text = constant_text(argument)?;
         if text.contains('=') {
@@ -133,7 +136,7 @@ impl Call {
         if kind.unsupported_options().contains(&name) {
             return Err(format!("{name} says nothing here; expected {}", option_names(kind)));
         }
-        once(name, given)?;
+        note_option(name, given)?;
         match (kind, name) {
             (TableFunctionKind::UptimeBy, "time_zone") => {
                 self.time_zone = Some(time_zone(text).map_err(of_name)?);
@@ -152,7 +155,7 @@ impl Call {
 }
 
 /// Records that an option was given; fails if it was given before.
-fn once(name: &str, given: &mut Vec<String>) -> std::result::Result<(), String> {
+fn note_option(name: &str, given: &mut Vec<String>) -> std::result::Result<(), String> {
     if given.iter().any(|other| other == name) {
         return Err(format!("{name} is given twice"));
     }
@@ -205,7 +208,7 @@ fn check_bucket_count(
     };
     let buckets = bucket.count_within(at(to).saturating_sub(at(from)));
     if buckets > BUCKETS_MAX {
-        return wrong(
+        return argument_error(
             kind,
             format!(
                 "the range has {buckets} buckets a store, and the limit is {BUCKETS_MAX}; ask for a shorter range or longer buckets"
@@ -221,7 +224,7 @@ type RangeAndDays = ((Expr, Expr), (Expr, Expr));
 fn default_range(kind: TableFunctionKind, tables: &Tables) -> Result<RangeAndDays> {
     match tables.latest_poll {
         Some(to) => Ok(range_and_days(Window::LONGEST.before(to), tables)),
-        None => wrong(kind, "there is no poll to look back from; expected from and to"),
+        None => argument_error(kind, "there is no poll to look back from; expected from and to"),
     }
 }
 
@@ -233,17 +236,19 @@ fn parse_range(
     let known = |name: &str, expr: &Expr| match expr {
         Expr::Literal(value, _) => match instant_of(value, &tables.zone_rules) {
             Ok(at) => Ok(at),
-            Err(what) => wrong(kind, format!("{name}: {what}")),
+            Err(what) => argument_error(kind, format!("{name}: {what}")),
         },
-        expr => wrong(kind, format!("{name}: {expr} is not a constant; expected an instant")),
+        expr => {
+            argument_error(kind, format!("{name}: {expr} is not a constant; expected an instant"))
+        }
     };
     let (from, to) = (known("from", range.0)?, known("to", range.1)?);
     let Some(span) = Span::new(from, to) else {
         let (from, to) = (instant_text(from), instant_text(to));
-        return wrong(kind, format!("from is not before to: {from} is not before {to}"));
+        return argument_error(kind, format!("from is not before to: {from} is not before {to}"));
     };
     if to.saturating_sub(from) > RANGE_DAYS_MAX * DAY_US {
-        return wrong(
+        return argument_error(
             kind,
             format!("from is more than {RANGE_DAYS_MAX} days before to, the limit"),
         );
@@ -305,6 +310,6 @@ fn interval_us(value: &ScalarValue) -> Option<i64> {
     (interval.months == 0 && interval_us > 0).then_some(interval_us)
 }
 
-fn wrong<T>(kind: TableFunctionKind, what: impl std::fmt::Display) -> Result<T> {
+fn argument_error<T>(kind: TableFunctionKind, what: impl std::fmt::Display) -> Result<T> {
     plan_err!("{}: {what}", kind.name())
 }

@@ -33,12 +33,12 @@ pub fn resolve_named_arguments(
             FunctionArg::NamedArguments { name, arg: FunctionArgExpr::Expr(value), .. } => {
                 let name = name.value.to_ascii_lowercase();
                 if named.iter().any(|(other, _)| *other == name) {
-                    return wrong(of, format!("{name} is given twice"));
+                    return argument_error(of, format!("{name} is given twice"));
                 }
                 named.push((name, value));
             }
             FunctionArg::Unnamed(_) if !named.is_empty() => {
-                return wrong(of, "arguments without a name come before those with one");
+                return argument_error(of, "arguments without a name come before those with one");
             }
             other => given.push(other),
         }
@@ -48,10 +48,13 @@ pub fn resolve_named_arguments(
     for (place, name) in places.iter().enumerate() {
         let Some(at) = named.iter().position(|(other, _)| other == name) else { continue };
         if place < first {
-            return wrong(of, format!("{name} is given twice"));
+            return argument_error(of, format!("{name} is given twice"));
         }
         if place > given.len() {
-            return wrong(of, format!("{name}: expected {} before it", places[..place].join(", ")));
+            return argument_error(
+                of,
+                format!("{name}: expected {} before it", places[..place].join(", ")),
+            );
         }
         given.push(argument(named.remove(at).1));
     }
@@ -59,7 +62,7 @@ pub fn resolve_named_arguments(
         given.push(argument(match name.as_str() {
             _ if !of.has_options => {
                 let known = of.places.join(", ");
-                return wrong(of, format!("{name:?} is not one of {known}"));
+                return argument_error(of, format!("{name:?} is not one of {known}"));
             }
             "options" => value,
             _ => option(of, &name, value)?,
@@ -86,7 +89,7 @@ fn option(of: &NamedArguments, name: &str, value: Expr) -> Result<Expr> {
     }
     match word_of(value) {
         Ok(word) => Ok(text(format!("{name}={word}"))),
-        Err(what) => wrong(of, format!("{name}: {what}")),
+        Err(what) => argument_error(of, format!("{name}: {what}")),
     }
 }
 
@@ -118,6 +121,6 @@ fn word_of(value: Expr) -> std::result::Result<String, String> {
     }
 }
 
-fn wrong<T>(of: &NamedArguments, what: impl std::fmt::Display) -> Result<T> {
+fn argument_error<T>(of: &NamedArguments, what: impl std::fmt::Display) -> Result<T> {
     plan_err!("{}: {what}", of.function)
 }

@@ -71,7 +71,7 @@ impl Watch {
     }
 
     /// Returns once the client has taken nothing for `time` although there was something to take.
-    pub async fn client_is_idle(&self, time: Duration) {
+    pub async fn until_idle(&self, time: Duration) {
         let pause = (time / LOOKS).max(Duration::from_millis(1));
         let (mut seen, mut since) = (0, Instant::now());
         loop {

@@ -346,7 +346,7 @@ async fn a_client_is_idle_that_takes_nothing_of_what_is_there() {
     // A client that waits for rows is not idle.
     assert!(reader.next().now_or_never().is_none());
     let time = Duration::from_millis(20);
-    let is_idle = tokio::time::timeout(time, watch.client_is_idle(Duration::ZERO));
+    let is_idle = tokio::time::timeout(time, watch.until_idle(Duration::ZERO));
     assert!(is_idle.await.is_err());
     // Neither is one that takes parts of a batch.
     writer.send(batch(0)).await.unwrap();
@@ -355,11 +355,11 @@ async fn a_client_is_idle_that_takes_nothing_of_what_is_there() {
         tokio::select! {
             biased;
             () = take_parts(&deliveries) => {}
-            () = watch.client_is_idle(Duration::ZERO) => {}
+            () = watch.until_idle(Duration::ZERO) => {}
         }
     };
     assert!(tokio::time::timeout(time, is_idle).await.is_err());
-    watch.client_is_idle(Duration::ZERO).await;
+    watch.until_idle(Duration::ZERO).await;
 }
 
 #[cfg(feature = "postgres")]
@@ -371,8 +371,8 @@ async fn a_client_is_not_idle_that_has_all_it_asked_for() {
     writer.send(batch(0)).await.unwrap();
     deliveries.suspend();
     let time = Duration::from_millis(20);
-    let is_idle = tokio::time::timeout(time, watch.client_is_idle(Duration::ZERO));
+    let is_idle = tokio::time::timeout(time, watch.until_idle(Duration::ZERO));
     assert!(is_idle.await.is_err());
     deliveries.resume();
-    watch.client_is_idle(Duration::ZERO).await;
+    watch.until_idle(Duration::ZERO).await;
 }
