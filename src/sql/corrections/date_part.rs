@@ -77,12 +77,12 @@ impl ScalarUDFImpl for DatePart {
                 Ok(ColumnarValue::Scalar(ScalarValue::try_new_null(args.return_type())?))
             }
             Some(unit) if is_interval(&kind) => {
-                by_columns(&args, |columns| unit.from_intervals(&columns[1]))
+                by_columns(&args, |columns| unit.extract(&columns[1]))
             }
             Some(unit) if unit.is_computed_here() => {
                 let part = self.0.invoke_with_args(unit.engine_arguments(&args))?;
                 let args = ScalarFunctionArgs { args: vec![part], ..args };
-                by_columns(&args, |columns| Ok(unit.from_part(&columns[0])))
+                by_columns(&args, |columns| Ok(unit.compute(&columns[0])))
             }
             _ => self.0.invoke_with_args(args),
         }
@@ -227,7 +227,7 @@ impl Unit {
         }
     }
 
-    fn from_part(self, part: &ArrayRef) -> ArrayRef {
+    fn compute(self, part: &ArrayRef) -> ArrayRef {
         let of_microseconds = |per_unit: f64| -> ArrayRef {
             let part = part.as_primitive::<Int32Type>();
             Arc::new(part.unary::<_, Float64Type>(|part| f64::from(part) / per_unit))
@@ -242,13 +242,13 @@ impl Unit {
             }
             _ => {
                 let years = part.as_primitive::<Int32Type>();
-                Arc::new(years.unary::<_, Int32Type>(|year| self.from_year(year)))
+                Arc::new(years.unary::<_, Int32Type>(|year| self.period_number(year)))
             }
         }
     }
 
     /// Centuries and millennia count from year 1, decades from year 0.
-    fn from_year(self, year: i32) -> i32 {
+    fn period_number(self, year: i32) -> i32 {
         let counted = |years: i32| match year {
             1.. => (year - 1) / years + 1,
             _ => year / years - 1,
@@ -261,7 +261,7 @@ impl Unit {
         }
     }
 
-    fn from_intervals(self, column: &ArrayRef) -> Result<ArrayRef> {
+    fn extract(self, column: &ArrayRef) -> Result<ArrayRef> {
         let intervals = intervals(column)?.into_iter();
         Ok(match self.kind() {
             DataType::Float64 => {
@@ -377,7 +377,11 @@ mod tests {
             ("millennium", 2000, 2),
             ("millennium", 2001, 3),
         ] {
-            assert_eq!(Unit::parse(unit).unwrap().from_year(year), expected, "{unit} of {year}");
+            assert_eq!(
+                Unit::parse(unit).unwrap().period_number(year),
+                expected,
+                "{unit} of {year}"
+            );
         }
     }
 
