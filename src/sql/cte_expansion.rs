@@ -15,6 +15,8 @@ use datafusion::sql::sqlparser::ast::{ObjectName, Query, Visit as _, Visitor};
 /// Maximum number of relations that a statement reads after inlining.
 const RELATIONS_MAX: u64 = 4_000;
 
+/// Checks the size of a statement after inlining its CTEs.
+///
 /// # Errors
 /// Fails if the statement would read more than [`RELATIONS_MAX`] relations.
 pub fn check_expansion(statement: &Statement) -> Result<()> {
@@ -27,7 +29,7 @@ pub fn check_expansion(statement: &Statement) -> Result<()> {
     match plain.visit(&mut expansion) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(()) => plan_err!(
-            "the query has more than {RELATIONS_MAX} steps once WITH is put in its place, the limit"
+            "the query has more than {RELATIONS_MAX} steps once WITH is expanded, the limit"
         ),
     }
 }

@@ -21,6 +21,8 @@ use super::{corrections, dialect, functions, read_only};
 const TABLES: &str = "SELECT table_name, table_type FROM information_schema.tables \
     WHERE table_schema = 'public' ORDER BY table_name";
 
+/// Rewrites a parsed statement for the planner.
+///
 /// # Errors
 /// Fails if the statement writes or opens a file.
 pub fn prepare(statement: &mut Statement) -> Result<()> {

@@ -15,6 +15,8 @@ use crate::error::{Error, Fault, QueryError, Result};
 /// path from the root.
 pub const DEPTH_MAX: usize = 256;
 
+/// Checks the nesting depth of a statement.
+///
 /// # Errors
 /// Fails if the statement is deeper than `DEPTH_MAX`. Text that is not SQL passes; the parser
 /// reports it.

@@ -24,6 +24,8 @@ const COPIES_MAX: usize = 300;
 pub struct Copies(usize);
 
 impl Copies {
+    /// Counts the queries of a copied subtree, three copies each.
+    ///
     /// # Errors
     /// Fails if there would be more than [`COPIES_MAX`].
     pub fn take(&mut self, copied: &impl Visit) -> Result<()> {

@@ -23,6 +23,8 @@ use crate::error::Fault;
 use crate::sql::dialect::ast_nodes::{text, text_of};
 use crate::sql::errors;
 
+/// Rewrites constant intervals in the syntax of the engine.
+///
 /// # Errors
 /// Fails if a constant is not an interval.
 pub fn rewrite(statement: &mut Statement) -> Result<()> {
@@ -93,6 +95,8 @@ fn to_sql(interval: IntervalMonthDayNano) -> Expr {
     })
 }
 
+/// Parses an interval, with an error that quotes the text.
+///
 /// # Errors
 /// Fails if the text is not an interval or does not fit.
 pub fn read(written: &str) -> Result<IntervalMonthDayNano> {

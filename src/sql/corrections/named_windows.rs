@@ -17,6 +17,8 @@ use super::into_result;
 use crate::error::Fault;
 use crate::sql::errors;
 
+/// Inlines named windows, and refuses window functions in conditions.
+///
 /// # Errors
 /// Fails if a window is undefined, or overrides what PostgreSQL does not let it override.
 pub fn rewrite(statement: &mut Statement) -> Result<()> {

@@ -14,6 +14,8 @@ use super::aggregate_subqueries::{Copies, aggregate, binary, three_valued};
 use super::{into_result, unsupported};
 use crate::sql::dialect::ast_nodes::call;
 
+/// Rewrites `ANY` and `ALL` with extremes, or with `IN`.
+///
 /// # Errors
 /// Fails if subqueries would be copied too often, or if the operator is not a comparison.
 pub fn rewrite(statement: &mut Statement) -> Result<()> {

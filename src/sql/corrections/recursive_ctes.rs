@@ -14,6 +14,8 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::{into_result, unsupported};
 
+/// Preserves the clauses of queries in `WITH RECURSIVE`.
+///
 /// # Errors
 /// Fails if a query that refers to itself has a clause that would be lost.
 pub fn rewrite(statement: &mut Statement) -> Result<()> {

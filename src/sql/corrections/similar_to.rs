@@ -15,6 +15,8 @@ use datafusion::sql::sqlparser::ast::{
 use super::{into_result, unsupported};
 use crate::sql::dialect::ast_nodes::{null, text, text_of};
 
+/// Rewrites `SIMILAR TO` to a regular expression match.
+///
 /// # Errors
 /// Fails if a pattern is not constant, or its escape is not one character.
 pub fn rewrite(statement: &mut Statement) -> Result<()> {

@@ -23,6 +23,8 @@ use super::aggregate_subqueries::{
 use super::{into_result, unsupported};
 use crate::sql::dialect::ast_nodes::number;
 
+/// Rewrites subquery predicates with counts where needed.
+///
 /// # Errors
 /// Fails if subqueries would be copied too often.
 pub fn rewrite(statement: &mut Statement) -> Result<()> {
@@ -73,8 +75,8 @@ impl Places {
         expr.visit(&mut Values { copies: &mut self.copies, with_exists, within: 0 })
     }
 
-    /// Rewrites a condition, of which only truth matters; `is_alone` if it is not below another
-    /// operator.
+    /// Rewrites a condition, of which only truth matters; `is_alone` if only
+    /// conjunctions are above it.
     fn condition(&mut self, expr: &mut Expr, is_alone: bool) -> ControlFlow<DataFusionError> {
         if let Expr::UnaryOp { op: UnaryOperator::Not, expr: inner } = expr
             && let Some(Expr::InSubquery { expr: value, subquery, negated }) = bare(inner)

@@ -19,6 +19,8 @@ use super::{into_result, unsupported};
 /// Maximum number of rows of a `VALUES` with a subquery; a `UNION` nests as deeply as it has rows.
 const ROWS_MAX: usize = 100;
 
+/// Rewrites `VALUES` with subqueries to selects.
+///
 /// # Errors
 /// Fails if there are more rows than [`ROWS_MAX`], or if `TABLE` stands within a query.
 pub fn rewrite(statement: &mut Statement) -> Result<()> {

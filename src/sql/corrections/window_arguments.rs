@@ -12,6 +12,8 @@ use crate::error::Fault;
 use crate::sql::dialect::ast_nodes::called;
 use crate::sql::errors;
 
+/// Checks that window functions of a value have one.
+///
 /// # Errors
 /// Fails if a function lacks its argument.
 pub fn check_arguments(statement: &Statement) -> Result<()> {

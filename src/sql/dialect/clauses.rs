@@ -14,6 +14,8 @@ use datafusion::sql::sqlparser::parser::Parser;
 use super::ast_nodes::{call, cast, number, text_of};
 use super::{into_result, unsupported};
 
+/// Rewrites `FETCH` and `WITH ORDINALITY`.
+///
 /// # Errors
 /// Fails if a clause has no equivalent.
 pub fn rewrite(statement: &mut Statement) -> Result<()> {

@@ -11,6 +11,8 @@ use datafusion::sql::sqlparser::ast::{
 use super::ast_nodes::{call, called, cast, empty_call, number, text, text_of, truth};
 use super::{into_result, unsupported};
 
+/// Rewrites calls of functions that the engine has under another name.
+///
 /// # Errors
 /// Fails if a call has no equivalent.
 pub fn rewrite(statement: &mut Statement) -> Result<()> {

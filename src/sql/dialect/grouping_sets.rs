@@ -13,6 +13,8 @@ use super::into_result;
 use crate::error::Fault;
 use crate::sql::errors;
 
+/// Replaces positions by the expressions that they denote.
+///
 /// # Errors
 /// Fails if a position is out of range or denotes a constant.
 pub fn rewrite(statement: &mut Statement) -> Result<()> {

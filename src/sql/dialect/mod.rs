@@ -54,6 +54,8 @@ pub fn unsupported(sentence: impl Into<String>) -> DataFusionError {
     errors::error(Fault::NotSupported, sentence)
 }
 
+/// Converts the outcome of a visit.
+///
 /// # Errors
 /// Fails with the error that ended the visit.
 pub fn into_result(walked: ControlFlow<DataFusionError>) -> Result<()> {

@@ -32,6 +32,8 @@ pub struct Call {
 }
 
 impl Call {
+    /// Reads the arguments of a call.
+    ///
     /// # Errors
     /// Fails if an argument is invalid; the error names the argument and the expected values.
     pub fn read(kind: TableFunctionKind, arguments: &[Expr], tables: &Tables) -> Result<Self> {
@@ -194,6 +196,8 @@ fn parse_bucket(expr: &Expr) -> std::result::Result<Bucket, String> {
 /// Maximum number of buckets of one store.
 const BUCKETS_MAX: i64 = 100_000;
 
+/// Checks the number of buckets in a range.
+///
 /// # Errors
 /// Fails if the range has too many buckets.
 fn check_bucket_count(

@@ -230,7 +230,7 @@ fn argument_position(of: &Documented, name: &str) -> Option<usize> {
     of.arguments.iter().position(|argument| argument.name == meant)
 }
 
-/// Casts a value to the type by which `time_bucket` recognises the argument.
+/// Casts a text to the type of its argument: `time_bucket` resolves its arguments by type.
 fn typed(argument: &Argument, value: Expr) -> Expr {
     let wanted = match argument.takes {
         Takes::Instant if text_of(&value).is_some() => type_named("TIMESTAMPTZ"),

@@ -22,6 +22,8 @@ use crate::rules::ZoneRules;
 pub trait Callable: fmt::Debug + Send + Sync {
     fn name(&self) -> &'static str;
 
+    /// Plans a call with constant arguments.
+    ///
     /// # Errors
     /// Fails if an argument is invalid; the error names it.
     fn plan(&self, arguments: &[Expr]) -> Result<LogicalPlan>;

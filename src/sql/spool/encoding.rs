@@ -139,6 +139,8 @@ pub fn encode(batch: &RecordBatch) -> Result<Vec<u8>> {
     Ok(writer.into_inner()?)
 }
 
+/// Decodes a batch written by [`encode`].
+///
 /// # Errors
 /// Fails if the bytes are not an encoded batch.
 pub fn decode(bytes: &[u8]) -> Result<RecordBatch> {

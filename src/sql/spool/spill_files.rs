@@ -70,6 +70,8 @@ impl Files {
 }
 
 impl SpilledBatch {
+    /// Reads the encoded batch.
+    ///
     /// # Errors
     /// Fails if the read fails.
     pub fn read(&self) -> Result<Vec<u8>> {
