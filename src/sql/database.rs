@@ -48,8 +48,7 @@ pub const SCHEMA: &str = "public";
 /// Schema of the tables that are of use to table functions alone.
 pub const INTERNAL: &str = "internal";
 
-/// Settings, functions, caches of files and of store hours, permits and spool budgets that all
-/// queries of a process share.
+/// Settings, functions, caches, permits and spool budgets that all queries of a process share.
 pub struct Database {
     state: SessionState,
     hours: Mutex<HoursCache>,
@@ -61,8 +60,7 @@ pub struct Database {
     tables: Vec<NamedTable>,
 }
 
-/// Permits for running and for planning queries. Planning has its own, so that it never waits for
-/// running queries. Both are shared fairly among clients.
+/// Permits to run and to plan, shared fairly among clients; planning never waits for running.
 #[derive(Clone)]
 struct Permits {
     planning: Arc<FairSemaphore>,
@@ -178,8 +176,8 @@ impl Database {
     }
 }
 
-/// Store hours of the most recent versions. Sessions of one version share them; the first query
-/// that needs them reads them.
+/// Store hours of the versions opened last, shared by sessions and read by the first that needs
+/// them.
 #[derive(Default)]
 struct HoursCache(VecDeque<(PathBuf, u64, Arc<ChainHours>)>);
 
@@ -214,8 +212,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// The DataFusion context, for catalogs and parsers of wire protocols. Queries run through
-    /// [`Self::run`].
+    /// The context for catalogs and parsers of wire protocols; queries run through [`Self::run`].
     pub fn context(&self) -> &SessionContext {
         &self.context
     }
@@ -380,8 +377,8 @@ mod tests {
 
     use super::*;
 
-    /// A rebuilt state registers its functions again, in arbitrary order, each with its aliases. A
-    /// function that is known only by its alias would take back the name from its replacement.
+    /// A rebuilt state registers its functions again, in arbitrary order, each with its aliases:
+    /// one known only by its alias would take its name back from the replacement.
     #[track_caller]
     fn check<T>(functions: &HashMap<String, Arc<T>>, name_of: impl Fn(&T) -> &str) {
         for (alias, function) in functions {
