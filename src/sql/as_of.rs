@@ -1,4 +1,4 @@
-//! `as_of(table, version)` and `as_of(table, instant)`: a table as it was then.
+//! `as_of(table, version)` and `as_of(table, instant)`: a table at an earlier version.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::scalar::ScalarValue;
 use tokio::sync::OnceCell;
 
-use super::chain::Chain;
 use super::functions::{Callable, instant_of};
-use super::reports;
+use super::internal_catalog::InternalCatalog;
+use super::report_tables;
 use crate::engine::Tables;
 use crate::error::Error;
 use crate::option_text::instant_text;
@@ -27,7 +27,7 @@ use crate::tables::{Dataset, Table};
 
 pub const AS_OF: &str = "as_of";
 
-/// Those that analysts see.
+/// Tables that analysts see.
 const TABLES: [Table; 7] = [
     Table::Polls,
     Table::BusinessHours,
@@ -39,21 +39,22 @@ const TABLES: [Table; 7] = [
 ];
 
 #[derive(Debug)]
-pub struct AsOf(pub Arc<Chain>);
+pub struct AsOf(pub Arc<InternalCatalog>);
 
 impl Callable for AsOf {
     fn name(&self) -> &'static str {
         AS_OF
     }
 
-    /// Scans by a name of its own: two versions of a table are not the same.
+    /// Scans under a name that includes the version: DataFusion treats two scans of one name as the
+    /// same relation.
     fn plan(&self, arguments: &[Expr]) -> Result<LogicalPlan> {
         let [table, Expr::Literal(then, _)] = arguments else {
             return plan_err!(
                 "as_of takes a table and the number of a version or an instant, as in as_of('polls', 3)"
             );
         };
-        let (table, version) = (named(table)?, version_of(&self.0, then)?);
+        let (table, version) = (parse_table_name(table)?, version_of(&self.0, then)?);
         let provider = self.provider(table, version)?;
         let scanned = TableReference::bare(format!("{} as of {version}", table.name()));
         LogicalPlanBuilder::scan(scanned, provider_as_source(provider), None)?.build()
@@ -63,7 +64,7 @@ impl Callable for AsOf {
         let [table, _] = arguments else {
             return self.plan(arguments).map(|plan| Arc::clone(plan.schema()));
         };
-        let columns = self.provider(named(table)?, self.0.dataset.version())?.schema();
+        let columns = self.provider(parse_table_name(table)?, self.0.dataset.version())?.schema();
         Ok(Arc::new(DFSchema::try_from(columns)?))
     }
 
@@ -79,9 +80,9 @@ impl Callable for AsOf {
 impl AsOf {
     fn provider(&self, table: Table, version: u64) -> Result<Arc<dyn TableProvider>> {
         let folder = self.0.dataset.folder().to_owned();
-        let then = Arc::new(Then { folder, version, opened: OnceCell::new() });
+        let then = Arc::new(VersionTables { folder, version, opened: OnceCell::new() });
         let of = |table| -> Arc<dyn TableProvider> {
-            Arc::new(TableThen { table, then: Arc::clone(&then) })
+            Arc::new(VersionedTable { table, then: Arc::clone(&then) })
         };
         match table {
             Table::Stores => {
@@ -94,7 +95,7 @@ impl AsOf {
     }
 }
 
-fn named(table: &Expr) -> Result<Table> {
+fn parse_table_name(table: &Expr) -> Result<Table> {
     let named = match table {
         Expr::Literal(name, _) => name.try_as_str().flatten(),
         _ => None,
@@ -102,7 +103,7 @@ fn named(table: &Expr) -> Result<Table> {
     let Some(named) = named else {
         return plan_err!("as_of: expected the name of a table, as in as_of('polls', 3)");
     };
-    if reports::NAMES.contains(&named) {
+    if report_tables::NAMES.contains(&named) {
         return plan_err!("as_of: {named} are kept beside the data, and have no versions");
     }
     let found = TABLES.into_iter().find(|table| table.name() == named);
@@ -113,9 +114,9 @@ fn named(table: &Expr) -> Result<Table> {
     Ok(table)
 }
 
-/// The version that is meant; none is later than the session's own.
-fn version_of(chain: &Chain, then: &ScalarValue) -> Result<u64> {
-    let dataset = &chain.dataset;
+/// Resolves the second argument to a version, never later than that of the session.
+fn version_of(internal: &InternalCatalog, then: &ScalarValue) -> Result<u64> {
+    let dataset = &internal.dataset;
     let newest = dataset.version();
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if then.data_type().is_integer() || then.try_as_str().flatten().is_some_and(is_number) {
@@ -127,7 +128,7 @@ fn version_of(chain: &Chain, then: &ScalarValue) -> Result<u64> {
             _ => plan_err!("as_of: there is no version {then}; expected 1 to {newest}"),
         };
     }
-    let at = match instant_of(then, &chain.tables.zone_rules) {
+    let at = match instant_of(then, &internal.tables.zone_rules) {
         Ok(at) => at,
         Err(wrong) => return plan_err!("as_of: {wrong}, or the number of a version"),
     };
@@ -138,15 +139,15 @@ fn version_of(chain: &Chain, then: &ScalarValue) -> Result<u64> {
     }
 }
 
-/// The tables at a version, opened when the first of them is read.
+/// Tables of one version, opened by the first scan.
 #[derive(Debug)]
-struct Then {
+struct VersionTables {
     folder: PathBuf,
     version: u64,
     opened: OnceCell<Tables>,
 }
 
-impl Then {
+impl VersionTables {
     async fn tables(&self, threads: usize) -> crate::Result<&Tables> {
         let open = async || {
             let found = Dataset::open(&self.folder, Some(self.version)).await?;
@@ -157,15 +158,15 @@ impl Then {
     }
 }
 
-/// One table at a version.
+/// Provider of one table at one version.
 #[derive(Debug)]
-struct TableThen {
+struct VersionedTable {
     table: Table,
-    then: Arc<Then>,
+    then: Arc<VersionTables>,
 }
 
 #[async_trait]
-impl TableProvider for TableThen {
+impl TableProvider for VersionedTable {
     fn schema(&self) -> SchemaRef {
         self.table.schema()
     }
@@ -178,7 +179,7 @@ impl TableProvider for TableThen {
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
-        // Which of them days decide is known only of files.
+        // Only the provider of the files knows which predicates the partitioning by day decides.
         Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
     }
 

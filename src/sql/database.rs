@@ -1,4 +1,4 @@
-//! What the queries of a process share, and the session of each.
+//! State that the queries of a process share, and the session of each query.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -16,19 +16,22 @@ use datafusion::optimizer::Optimizer;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 
-use super::by_number::ByNumber;
-use super::chain::Chain;
-use super::constants::ConstantsFit;
-use super::cooperation::{JoinsGiveWay, stopping};
-use super::distinct::DistinctByBitmaps;
-use super::functions::{hours_options, resolved};
+use super::cancellation::{CooperativeJoins, cancellable_rules};
+use super::constant_size::ConstantSizeLimit;
+use super::count_distinct::BitmapCountDistinct;
+use super::errors::{missing_value, query_error, query_error_within, with_suggestions};
+use super::functions::{hours_options, plan_deferred_calls};
+use super::group_by_store_number::GroupByStoreNumber;
+use super::internal_catalog::InternalCatalog;
 use super::limits::Limits;
-use super::plans::{Plans, is_lasting};
+use super::plan_cache::{PlanCache, is_cacheable};
 use super::rows::{Query, Rows};
 use super::spool::Spools;
-use super::texts::{TextsAreRead, TextsBesideTimes};
-use super::wrong::{asked_wrongly, failed_within, no_value, with_names};
-use super::{corrections, depth, dialect, expansion, guard, memory, statement, tables, threads};
+use super::time_casts::{CoerceTextToTime, ParseTimeText};
+use super::{
+    corrections, cte_expansion, dialect, memory, read_only, statement, statement_depth, tables,
+    threads,
+};
 use crate::client::Client;
 use crate::engine::{
     GroupByStore, MergeJoinByStore, RemoveSorts, SemiJoinReduction, Tables, hours_of_stores,
@@ -45,35 +48,33 @@ pub const SCHEMA: &str = "public";
 /// Schema of the tables that are of use to table functions alone.
 pub const INTERNAL: &str = "internal";
 
-/// What all queries of a process share: settings, functions, what is known of files and of the
-/// hours of stores, turns, and room for rows that wait for their clients.
+/// Settings, functions, caches, permits and spool budgets that all queries of a process share.
 pub struct Database {
     state: SessionState,
-    hours: Mutex<HoursOfVersions>,
-    /// Knows what `queries/` calls and analysts do not.
+    hours: Mutex<HoursCache>,
+    /// Session state with the functions that `queries/` calls and analysts do not see.
     planner: SessionState,
     limits: Limits,
-    turns: Turns,
+    permits: Permits,
     spools: Spools,
     tables: Vec<NamedTable>,
 }
 
-/// So many queries run at once, and so many are planned, which is not to wait for those that run;
-/// each client has its share of both.
+/// Permits to run and to plan, shared fairly among clients; planning never waits for running.
 #[derive(Clone)]
-struct Turns {
+struct Permits {
     planning: Arc<FairSemaphore>,
     running: Arc<FairSemaphore>,
 }
 
-impl Turns {
+impl Permits {
     fn new(at_once: usize) -> Self {
-        let turns = || Arc::new(FairSemaphore::new(at_once));
-        Self { planning: turns(), running: turns() }
+        let permits = || Arc::new(FairSemaphore::new(at_once));
+        Self { planning: permits(), running: permits() }
     }
 }
 
-/// A table that is no part of the dataset, and the same at every version of it.
+/// A table outside the dataset, the same at every version.
 pub type NamedTable = (String, Arc<dyn TableProvider>);
 
 impl Database {
@@ -83,34 +84,34 @@ impl Database {
             .with_information_schema(true)
             .set_str("datafusion.execution.time_zone", "UTC")
             .with_target_partitions(available_parallelism().map_or(1, usize::from))
-            // Scans come divided by days or by stores, and stay so.
+            // Scans are partitioned by day or by store and must stay so.
             .with_repartition_file_scans(false)
             .set_bool("datafusion.optimizer.prefer_existing_sort", true)
-            // What is joined by store lies divided by store, on all threads.
+            // Joins by store keep their input partitioned by store, on all threads.
             .set_usize("datafusion.optimizer.hash_join_single_partition_threshold", 0)
             .set_usize("datafusion.optimizer.hash_join_single_partition_threshold_rows", 0)
-            // No file has one.
+            // Our files have no bloom filters.
             .set_bool("datafusion.execution.parquet.bloom_filter_on_read", false)
             .set_bool("datafusion.execution.parquet.pushdown_filters", true);
         let state = SessionStateBuilder::new().with_config(config).with_default_features();
         let state = state
             .with_analyzer_rules(corrections::analyzer_rules())
-            .with_analyzer_rule(Arc::new(ByNumber))
-            .with_analyzer_rule(Arc::new(DistinctByBitmaps))
-            .with_optimizer_rules(stopping(Optimizer::new().rules))
+            .with_analyzer_rule(Arc::new(GroupByStoreNumber))
+            .with_analyzer_rule(Arc::new(BitmapCountDistinct))
+            .with_optimizer_rules(cancellable_rules(Optimizer::new().rules))
             .with_physical_optimizer_rules(physical_rules())
             .with_physical_optimizer_rule(Arc::new(SemiJoinReduction))
             .with_physical_optimizer_rule(Arc::new(GroupByStore))
             .with_physical_optimizer_rule(Arc::new(MergeJoinByStore))
             .with_physical_optimizer_rule(Arc::new(RemoveSorts))
-            .with_physical_optimizer_rule(Arc::new(ConstantsFit))
-            .with_physical_optimizer_rule(Arc::new(JoinsGiveWay))
+            .with_physical_optimizer_rule(Arc::new(ConstantSizeLimit))
+            .with_physical_optimizer_rule(Arc::new(CooperativeJoins))
             .build();
         let context = SessionContext::new_with_state(state);
         functions::register(&context);
         dialect::register(&context);
         corrections::register(&context);
-        // Where files lie is nobody's business.
+        // Paths of the server are not disclosed.
         context.deregister_udf("input_file_name");
         functions::limit_outputs(&context);
         let state = context.state();
@@ -121,14 +122,14 @@ impl Database {
             planner: planner.state(),
             hours: Mutex::default(),
             limits,
-            turns: Turns::new(limits.at_once),
+            permits: Permits::new(limits.at_once),
             spools: Spools::new(limits.spool_bytes, limits.spool_memory_bytes)
-                .with_rows_of(limits.row_bytes),
+                .with_row_limit(limits.row_bytes),
             tables: Vec::new(),
         }
     }
 
-    /// Every session sees these as well.
+    /// Adds tables that every session sees.
     pub fn with_tables(mut self, tables: Vec<NamedTable>) -> Self {
         self.tables.extend(tables);
         self
@@ -138,17 +139,17 @@ impl Database {
         self.limits
     }
 
-    /// Ends when a query would have its turns at once. Threads keep theirs until they end: where there is
-    /// one of each, nothing of a query goes on then, nor of planning it.
-    pub async fn turns_are_free(&self) {
-        drop(self.turns.planning.acquire(Client::current()).await);
-        drop(self.turns.running.acquire(Client::current()).await);
+    /// Returns once a query could start at once. Threads keep their permit until they end: with a
+    /// single permit of each kind, no query is running or being planned when this returns.
+    pub async fn permits_available(&self) {
+        drop(self.permits.planning.acquire(Client::current()).await);
+        drop(self.permits.running.acquire(Client::current()).await);
     }
 
-    /// A session that sees the tables at the version of the dataset.
+    /// Opens a session over the tables at the version of the dataset.
     ///
     /// # Errors
-    /// Where the tables cannot be read.
+    /// Fails if the tables cannot be read.
     pub fn session(&self, dataset: &Dataset) -> Result<Session> {
         let tables = Tables::open(dataset, self.state.config().target_partitions())?;
         let zones = &tables.zone_rules;
@@ -156,34 +157,34 @@ impl Database {
         functions::register_by_zones(&planner, zones);
         functions::internal::register_by_zones(&planner, zones);
         let zones = zones.clone();
-        let chain = Arc::new(Chain::new(planner.state(), dataset.clone(), tables));
-        let catalogs = tables::catalogs(&chain, self.tables.clone())?;
+        let internal = Arc::new(InternalCatalog::new(planner.state(), dataset.clone(), tables));
+        let catalogs = tables::catalogs(&internal, self.tables.clone())?;
         let mut analyzer = self.state.analyzer().clone();
-        analyzer.rules.insert(0, Arc::new(TextsBesideTimes(zones.clone())));
-        analyzer.rules.push(Arc::new(TextsAreRead(zones.clone())));
+        analyzer.rules.insert(0, Arc::new(CoerceTextToTime(zones.clone())));
+        analyzer.rules.push(Arc::new(ParseTimeText(zones.clone())));
         let builder = SessionStateBuilder::new_from_existing(self.state.clone());
         let mut builder = builder.with_catalog_list(catalogs);
         *builder.analyzer() = Some(analyzer);
         let context = SessionContext::new_with_state(builder.build());
         functions::register_by_zones(&context, &zones);
-        super::functions::register(&context, &chain)?;
+        super::functions::register(&context, &internal)?;
         let mut hours = self.hours.lock().unwrap_or_else(PoisonError::into_inner);
-        functions::register_for_stores(&context, &hours.of(dataset));
+        functions::register_for_stores(&context, &hours.for_version(dataset));
         let spools = self.spools.in_folder(dataset.folder());
-        let (limits, turns) = (self.limits, self.turns.clone());
-        Ok(Session { context, zones, limits, turns, spools, plans: Arc::default() })
+        let (limits, permits) = (self.limits, self.permits.clone());
+        Ok(Session { context, zones, limits, permits, spools, plans: Arc::default() })
     }
 }
 
-/// The hours of stores at the versions asked for last; sessions of one version share them, and the
-/// first query that needs them reads them.
+/// Store hours of the versions opened last, shared by sessions and read by the first that needs
+/// them.
 #[derive(Default)]
-struct HoursOfVersions(VecDeque<(PathBuf, u64, Arc<ChainHours>)>);
+struct HoursCache(VecDeque<(PathBuf, u64, Arc<ChainHours>)>);
 
-impl HoursOfVersions {
+impl HoursCache {
     const VERSIONS_MAX: usize = 4;
 
-    fn of(&mut self, dataset: &Dataset) -> Arc<ChainHours> {
+    fn for_version(&mut self, dataset: &Dataset) -> Arc<ChainHours> {
         let is_asked = |(folder, version, _): &(PathBuf, u64, _)| {
             folder == dataset.folder() && *version == dataset.version()
         };
@@ -200,18 +201,18 @@ impl HoursOfVersions {
     }
 }
 
-/// The tables at one version, and what may be asked of them.
+/// Plans and runs statements over the tables at one version.
 pub struct Session {
     context: SessionContext,
     zones: ZoneRules,
     limits: Limits,
-    turns: Turns,
+    permits: Permits,
     spools: Spools,
-    plans: Arc<Plans>,
+    plans: Arc<PlanCache>,
 }
 
 impl Session {
-    /// For catalogs and parsers of wire protocols; what runs, runs through [`Self::run`].
+    /// The context for catalogs and parsers of wire protocols; queries run through [`Self::run`].
     pub fn context(&self) -> &SessionContext {
         &self.context
     }
@@ -220,76 +221,75 @@ impl Session {
         self.limits
     }
 
-    /// The rules of the version that it sees.
+    /// Zone rules of the version.
     pub fn zones(&self) -> &ZoneRules {
         &self.zones
     }
 
-    /// One statement as a plan; its `$1` or `$name` stay open until
-    /// [`LogicalPlan::with_param_values`] binds them.
+    /// Plans one statement. Its parameters (`$1`, `$name`) stay unbound until [`Self::bind`].
     ///
     /// # Errors
-    /// Where it is not SQL, names what is not there, or would do more than read; where it is too deep,
-    /// or takes longer to plan than a query may take.
+    /// Fails if the text is not SQL, names something unknown, would do more than read, exceeds the
+    /// depth limit, or takes longer to plan than [`Limits::time`].
     pub async fn plan(&self, sql: &str) -> Result<LogicalPlan> {
         self.plan_within(sql, self.limits).await
     }
 
     #[cfg(test)]
-    pub fn kept(&self, sql: &str) -> Option<LogicalPlan> {
-        self.plans.of(sql)
+    pub fn cached_plan(&self, sql: &str) -> Option<LogicalPlan> {
+        self.plans.find(sql)
     }
 
-    /// As [`Self::plan`], within other limits.
+    /// Same as [`Self::plan`], with other limits.
     ///
     /// # Errors
-    /// As those of [`Self::plan`].
+    /// Same as [`Self::plan`].
     pub async fn plan_within(&self, sql: &str, limits: Limits) -> Result<LogicalPlan> {
-        if let Some(plan) = self.plans.of(sql) {
+        if let Some(plan) = self.plans.find(sql) {
             return Ok(plan);
         }
-        depth::bounded(sql)?;
+        statement_depth::check_depth(sql)?;
         let (context, sql) = (self.context.clone(), sql.to_owned());
         let plans = Arc::clone(&self.plans);
         let planned = async move {
             let state = context.state();
             let dialect = state.config_options().sql_parser.dialect;
             let planned = planned(&context, state.sql_to_statement(&sql, &dialect)?).await?;
-            if planned.is_lasting {
-                plans.keep(&sql, &planned.plan);
+            if planned.is_cacheable {
+                plans.insert(&sql, &planned.plan);
             }
             Ok(planned.plan)
         };
-        let planned = threads::compute(&self.turns.planning, &limits, planned).await?;
-        planned.map_err(|error| failed_within(error, &limits))
+        let planned = threads::compute(&self.permits.planning, &limits, planned).await?;
+        planned.map_err(|error| query_error_within(error, &limits))
     }
 
-    /// As [`Self::plan`], of a statement that was parsed elsewhere, as deep as
-    /// [`depth::bounded`] lets it be; the inner error tells the place where that kept it.
+    /// Same as [`Self::plan`] for a statement that was parsed elsewhere and passed
+    /// [`statement_depth::check_depth`]. The inner error has the location if the parser kept it.
     ///
     /// # Errors
-    /// As those of [`Self::plan`]; the outer one where a limit is met.
+    /// Same as [`Self::plan`]; the outer error if a limit is exceeded.
     pub async fn plan_statement(
         &self,
         statement: Statement,
-    ) -> Result<datafusion::error::Result<Planned>> {
+    ) -> Result<datafusion::error::Result<PlannedStatement>> {
         let context = self.context.clone();
         let planned = async move { planned(&context, statement).await };
-        match threads::compute(&self.turns.planning, &self.limits, planned).await? {
+        match threads::compute(&self.permits.planning, &self.limits, planned).await? {
             Err(error) if matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)) => {
-                Err(failed_within(error, &self.limits))
+                Err(query_error_within(error, &self.limits))
             }
             planned => Ok(planned),
         }
     }
 
-    /// The plan with the values of its parameters.
+    /// Binds the parameters of a plan.
     ///
     /// # Errors
-    /// Where one is missing, of another type, or one too many.
+    /// Fails if a value is missing, superfluous or of another type.
     pub fn bind(plan: LogicalPlan, values: impl Into<ParamValues>) -> Result<LogicalPlan> {
         let values = values.into();
-        let wanted = plan.get_parameter_names().map_err(asked_wrongly)?;
+        let wanted = plan.get_parameter_names().map_err(query_error)?;
         let given: Vec<_> = match &values {
             ParamValues::List(values) => (1..=values.len()).map(|at| format!("${at}")).collect(),
             ParamValues::Map(values) => values.keys().map(|name| format!("${name}")).collect(),
@@ -298,76 +298,77 @@ impl Session {
             let sentence = format!("a value is given for {surplus}, which the statement has not");
             return Err(Error::Query(QueryError::new(Fault::Parameter, sentence)));
         }
-        let bound = plan.with_param_values(values).and_then(resolved);
-        bound.map_err(asked_wrongly)
+        let bound = plan.with_param_values(values).and_then(plan_deferred_calls);
+        bound.map_err(query_error)
     }
 
-    /// The columns of a plan, of the types that they have when it runs.
+    /// Schema of a plan after type coercion, as its rows will have it.
     pub fn columns(&self, plan: LogicalPlan) -> SchemaRef {
         let state = self.context.state();
         let unresolved = Arc::clone(plan.schema().inner());
         let resolved = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {});
-        // What is wrong with it is said when it runs.
+        // An invalid plan reports its error when it runs.
         resolved.map_or(unresolved, |plan| Arc::clone(plan.schema().inner()))
     }
 
-    /// Whether the plan gives the same rows whenever it runs over the same data: it asks neither for
-    /// the time nor for chance, nor for a table beside the data.
+    /// Returns whether the plan has the same rows whenever it runs over the same data: it depends
+    /// neither on the clock, nor on random values, nor on tables outside the dataset.
     pub fn is_repeatable(plan: &LogicalPlan) -> bool {
-        guard::is_repeatable(plan)
+        read_only::is_repeatable(plan)
     }
 
-    /// The rows of a plan, within the limits; wait for them no longer than those allow.
+    /// Runs a plan within the limits and returns its rows as a stream.
     ///
     /// # Errors
-    /// Where the plan cannot be carried out, or a limit is met before the first row.
+    /// Fails if the plan cannot be executed, or exceeds a limit before the first row.
     pub async fn run(&self, plan: LogicalPlan, limits: Limits) -> Result<Rows> {
-        let plan = guard::read_only(plan).map_err(asked_wrongly)?;
-        if let Some(open) = plan.get_parameter_names().map_err(asked_wrongly)?.iter().min() {
-            return Err(Error::Query(no_value(open)));
+        let plan = read_only::check_read_only(plan).map_err(query_error)?;
+        if let Some(open) = plan.get_parameter_names().map_err(query_error)?.iter().min() {
+            return Err(Error::Query(missing_value(open)));
         }
         let state = self.context.state();
         let memory_pool = memory::pool(limits.memory_bytes);
         let env = RuntimeEnv { memory_pool, ..RuntimeEnv::clone(state.runtime_env()) };
         let tasks = TaskContext::from(&state).with_runtime(Arc::new(env));
         let query = Query { plan, state, tasks, limits };
-        Rows::start(query, &self.turns.running, &self.spools).await
+        Rows::start(query, &self.permits.running, &self.spools).await
     }
 }
 
-/// What a statement is planned as.
-pub struct Planned {
+/// The plan of a statement.
+pub struct PlannedStatement {
     pub plan: LogicalPlan,
-    /// Whether it is the same whenever it is asked over the same data.
-    pub is_lasting: bool,
+    /// True if the same text has the same plan whenever it is planned over the same data.
+    pub is_cacheable: bool,
 }
 
 async fn planned(
     context: &SessionContext,
     statement: Statement,
-) -> datafusion::error::Result<Planned> {
-    let planned = match planned_as_named(context, statement.clone()).await {
-        Err(error) if statement::is_named_twice(&error) => {
+) -> datafusion::error::Result<PlannedStatement> {
+    let planned = match plan_as_written(context, statement.clone()).await {
+        Err(error) if statement::is_duplicate_name(&error) => {
             let mut named = statement;
             statement::name_all(&mut named);
-            planned_as_named(context, named).await.map_err(|_| error)
+            plan_as_written(context, named).await.map_err(|_| error)
         }
         planned => planned,
     };
-    let Planned { plan, is_lasting } = planned.map_err(|error| with_names(error, context))?;
-    Ok(Planned { plan: guard::planned(plan)?, is_lasting })
+    let PlannedStatement { plan, is_cacheable } =
+        planned.map_err(|error| with_suggestions(error, context))?;
+    Ok(PlannedStatement { plan: read_only::check_plan(plan)?, is_cacheable })
 }
 
-async fn planned_as_named(
+async fn plan_as_written(
     context: &SessionContext,
     mut statement: Statement,
-) -> datafusion::error::Result<Planned> {
+) -> datafusion::error::Result<PlannedStatement> {
     statement::prepare(&mut statement)?;
-    expansion::bounded(&statement)?;
+    cte_expansion::check_expansion(&statement)?;
     let state = context.state();
     let plan = state.statement_to_plan(statement.clone()).await?;
-    let is_lasting = is_lasting(&statement, &plan, &state);
-    Ok(Planned { plan, is_lasting })
+    let is_cacheable = is_cacheable(&statement, &plan, &state);
+    Ok(PlannedStatement { plan, is_cacheable })
 }
 
 #[cfg(test)]
@@ -376,8 +377,8 @@ mod tests {
 
     use super::*;
 
-    /// A state registers its functions anew when it is rebuilt, in no order. Each brings its aliases:
-    /// one that is known by its alias alone takes its name back from the one in its place.
+    /// A rebuilt state registers its functions again, in arbitrary order, each with its aliases:
+    /// one known only by its alias would take its name back from the replacement.
     #[track_caller]
     fn check<T>(functions: &HashMap<String, Arc<T>>, name_of: impl Fn(&T) -> &str) {
         for (alias, function) in functions {

@@ -1,27 +1,29 @@
-//! What one query may take.
+//! Limits of one query.
 
 use std::time::Duration;
 
 use crate::error::Error;
 
-/// Limits of each query; what meets one is told which.
+/// Limits of each query. An error names the limit that was exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// From the question until the last row is computed.
+    /// From receiving the statement until the last row is computed.
     pub time: Duration,
-    /// Rows of the result; more are cut off, and the result says so.
+    /// Maximum number of result rows; the result is truncated and says so.
     pub rows: usize,
-    /// Memory of its operators; what does not fit is spilled to disk where it can be.
+    /// Memory of the operators; those that can spill to disk do so.
     pub memory_bytes: usize,
-    /// Of a row of the result, which is in memory whole however slowly its client reads.
+    /// Maximum size of a result row, which is held in memory as a whole however slowly the client
+    /// reads.
     pub row_bytes: usize,
-    /// Queries that run at once; more of them wait, within their time.
+    /// Queries that run concurrently; others wait, within their time limit.
     pub at_once: usize,
-    /// Disk for rows that the client has not read yet; all queries together take four times as much.
+    /// Disk for rows that the client has not read yet; all queries together may take four times as
+    /// much.
     pub spool_bytes: usize,
-    /// Memory for such rows, of all queries together, before they go to disk.
+    /// Memory for such rows of all queries together, before they spill to disk.
     pub spool_memory_bytes: usize,
-    /// How long a client may take nothing of what there is for it.
+    /// Time for which a client may take no row although rows are ready.
     pub idle_time: Duration,
 }
 
@@ -41,7 +43,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Those of a query that asks for less; it cannot have more.
+    /// Lowers the limits to what a client asks for; they can never be raised.
     pub fn at_most(self, time: Option<Duration>, rows: Option<usize>) -> Self {
         Self {
             time: time.map_or(self.time, |time| time.min(self.time)),
@@ -50,16 +52,16 @@ impl Limits {
         }
     }
 
-    /// What a query hears whose time is over.
-    pub fn out_of_time(&self) -> Error {
+    /// Error of a query that exceeds its time limit.
+    pub fn time_exceeded(&self) -> Error {
         Error::Timeout(format!(
             "the query takes longer than {}, the limit of time (--sql-time)",
             humantime::format_duration(self.time)
         ))
     }
 
-    /// What a query hears whose time is over while its rows wait for room.
-    pub fn out_of_spool(&self) -> Error {
+    /// Error of a query that exceeds its time limit while its rows wait for spool budget.
+    pub fn spool_exceeded(&self) -> Error {
         Error::Limit(format!(
             "the client has not taken the result within {}, and what waits for it takes {} MiB on disk, \
              the limit (--sql-spool); read faster, or ask for less",
@@ -68,24 +70,25 @@ impl Limits {
         ))
     }
 
-    /// What a client hears that has not taken its rows in time.
-    pub fn out_of_patience(&self) -> Error {
+    /// Error of a client that has not taken its rows within the idle time.
+    pub fn idle_time_exceeded(&self) -> Error {
         Error::Timeout(format!(
-            "no rows were taken for {}, the limit (--sql-idle); what was left of the answer is gone",
+            "no rows were taken for {}, the limit (--sql-idle); the remaining rows were discarded",
             humantime::format_duration(self.idle_time)
         ))
     }
 
-    /// What a client hears that shows an error and nothing else.
-    pub fn out_of_rows(&self) -> Error {
+    /// Error in place of a truncation note, for clients that show nothing but errors.
+    pub fn rows_exceeded(&self) -> Error {
         Error::Limit(format!(
-            "the result has more than {} rows, the limit (--sql-rows); expected a LIMIT, or a query that gives less",
+            "the result has more than {} rows, the limit (--sql-rows); add a LIMIT, or select less",
             self.rows
         ))
     }
 
-    /// What a query hears that cannot have more memory, for what it wanted it.
-    pub fn out_of_memory(&self, wanted: &str) -> Error {
+    /// Error of a query that exceeds its memory limit; `wanted` names the purpose of the
+    /// allocation.
+    pub fn memory_exceeded(&self, wanted: &str) -> Error {
         Error::Limit(format!(
             "the query needs more than {} MiB of memory, the limit (--sql-memory): {wanted}",
             self.memory_bytes >> 20

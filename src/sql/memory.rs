@@ -1,4 +1,4 @@
-//! The memory of one query.
+//! Memory pool of one query.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -9,33 +9,34 @@ use datafusion::execution::memory_pool::{
     FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation, TrackConsumersPool,
 };
 
-/// How many of the hungriest operators an error names.
+/// Number of largest consumers that an error names.
 const NAMED: NonZeroUsize = NonZeroUsize::new(3).unwrap();
 
-/// So much for all operators together, of which those that can spill have equal shares.
+/// A pool of `bytes` for all operators; those that can spill share it equally.
 pub fn pool(bytes: usize) -> Arc<dyn MemoryPool> {
-    Arc::new(TrackConsumersPool::new(KeepsMoving(FairSpillPool::new(bytes)), NAMED))
+    Arc::new(TrackConsumersPool::new(RepartitionExemptPool(FairSpillPool::new(bytes)), NAMED))
 }
 
-/// Rows on their way from thread to thread always have room.
+/// Exempts the channels of `RepartitionExec` from the limit.
 ///
-/// Without room `RepartitionExec` would write them to files, of which it keeps two open once two
-/// threads write at a time; its reader then waits for more rows in the one while the next lie in the
-/// other, and the query never ends. No more than a few batches a channel are ever on their way.
+/// Without memory `RepartitionExec` spills to files and keeps two of them open once two threads
+/// write concurrently. Its reader then waits for rows in one while the next rows are in the other:
+/// a deadlock (apache/datafusion#24883). A channel holds only a few batches at a time, so the
+/// exemption is small. Remove it with the release that has apache/datafusion#24891.
 #[derive(Debug)]
-struct KeepsMoving(FairSpillPool);
+struct RepartitionExemptPool(FairSpillPool);
 
-fn moves_rows(consumer: &MemoryConsumer) -> bool {
+fn is_repartition(consumer: &MemoryConsumer) -> bool {
     consumer.name().starts_with("RepartitionExec[")
 }
 
-impl fmt::Display for KeepsMoving {
+impl fmt::Display for RepartitionExemptPool {
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
         self.0.fmt(out)
     }
 }
 
-impl MemoryPool for KeepsMoving {
+impl MemoryPool for RepartitionExemptPool {
     fn name(&self) -> &str {
         self.0.name()
     }
@@ -58,7 +59,7 @@ impl MemoryPool for KeepsMoving {
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
         let grown = self.0.try_grow(reservation, additional);
-        if grown.is_err() && moves_rows(reservation.consumer()) {
+        if grown.is_err() && is_repartition(reservation.consumer()) {
             self.0.grow(reservation, additional);
             return Ok(());
         }

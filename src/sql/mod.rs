@@ -1,60 +1,58 @@
-//! SQL for analysts: the tables at one version and the functions of the rules, read-only and within
-//! limits, for every face alike.
+//! SQL for analysts: one session per version of the tables, with the functions of the rules;
+//! read-only and within limits. Every interface uses it.
 //!
-//! A [`Database`] is what all queries of a process share. A [`Session`] sees the tables at one
-//! version; it plans a statement ([`Session::plan`]), refusing whatever would change something or
-//! read anything else, and runs it ([`Session::run`]) until it ends, meets a limit, or nobody
-//! wants its rows any more. Knows nothing of who asks.
+//! A [`Database`] holds the state that the queries of a process share. A [`Session`] sees the
+//! tables at one version. [`Session::plan`] plans a statement and refuses everything that writes or
+//! reads anything else; [`Session::run`] executes the plan until it ends, exceeds a limit or its
+//! rows are dropped. No interface is known here.
 
-mod array_text;
+mod array_literals;
 mod as_of;
-mod by_number;
-mod chain;
-mod columns;
-mod constants;
-mod cooperation;
+mod cancellation;
+mod column_descriptions;
+mod constant_size;
 mod corrections;
+mod count_distinct;
+mod cte_expansion;
 mod database;
-mod depth;
 pub mod dialect;
-mod distinct;
-mod documented;
-mod expansion;
+mod errors;
+mod function_docs;
 mod functions;
-mod guard;
+mod group_by_store_number;
+mod internal_catalog;
 mod limits;
 mod memory;
 mod parameters;
-mod plans;
+mod plan_cache;
 mod progress;
-mod reports;
+mod read_only;
+mod report_tables;
 mod rows;
 pub mod spool;
 mod statement;
+mod statement_depth;
 mod tables;
-mod texts;
 mod threads;
-mod wrong;
+mod time_casts;
 
 #[cfg(test)]
-mod bounds;
-#[cfg(test)]
-mod examples;
+mod tests;
 
-pub use self::columns::{Described, columns_of};
-pub use self::database::{CATALOG, Database, NamedTable, Planned, SCHEMA, Session};
-#[cfg(feature = "fuzzing")]
-pub(crate) use self::depth::DEEP_MAX;
-pub use self::depth::bounded;
-pub use self::documented::documented;
-pub use self::functions::{RANGE_DAYS_MAX, hours_options, instants};
+pub use self::column_descriptions::{ColumnDescriptions, columns_of};
+pub use self::database::{CATALOG, Database, NamedTable, PlannedStatement, SCHEMA, Session};
+pub use self::errors::{error_location, query_error};
+pub use self::function_docs::documented;
+pub use self::functions::{RANGE_DAYS_MAX, hours_options, instant_parameters};
 pub use self::limits::Limits;
-pub use self::parameters::taken_as;
+pub use self::parameters::coerce_parameter;
 pub use self::progress::{FilesRead, Progress};
-pub use self::reports::{Report, Reports, report_tables};
-pub use self::rows::{Cut, Rows};
+pub use self::report_tables::{Report, Reports, report_tables};
+pub use self::rows::{Rows, Truncation};
 pub use self::spool::Deliveries;
 #[cfg(feature = "fuzzing")]
 pub(crate) use self::statement::prepare;
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::statement_depth::DEPTH_MAX;
+pub use self::statement_depth::check_depth;
 pub use self::threads::STACK_BYTES;
-pub use self::wrong::{asked_wrongly, place_of};

@@ -1,21 +1,21 @@
-//! The values of parameters, as the plan that names them uses them.
+//! Coercion of parameter values to the types that the plan expects.
 
 use arrow::datatypes::DataType;
 use datafusion::scalar::ScalarValue;
 
-use super::array_text;
-use super::wrong::{asked_wrongly, of_parameter};
+use super::array_literals;
+use super::errors::{parameter_error, query_error};
 use crate::error::{Error, Fault, QueryError, Result};
 use crate::functions::instants::ParseTarget;
 use crate::rules::ZoneRules;
 
-/// The value of a parameter as the type that the plan expects of it, where there is one: a text may
-/// stand for any, a number for no instant, and a fraction is not cut off. A zone that a text names is
-/// read by the rules.
+/// Coerces a value to the type that the plan expects, if it expects one. A text may stand for any
+/// type, a number never for an instant, and a fraction is not truncated. Zones named in texts
+/// follow the given rules.
 ///
 /// # Errors
-/// Where it cannot be of that type.
-pub fn taken_as(
+/// Fails if the value cannot be represented in the type.
+pub fn coerce_parameter(
     zones: &ZoneRules,
     name: &str,
     value: ScalarValue,
@@ -45,13 +45,13 @@ pub fn taken_as(
         Some(text) => match ParseTarget::cast_to(wanted) {
             Some(read) => read.value(zones, text).and_then(|time| time.cast_to(wanted)),
             None if matches!(wanted, DataType::List(_)) => {
-                array_text::texts(text).and_then(|array| array.cast_to(wanted))
+                array_literals::parse_texts(text).and_then(|array| array.cast_to(wanted))
             }
             None => value.cast_to(wanted),
         },
         None => value.cast_to(wanted),
     };
-    taken.map_err(|error| Error::Query(of_parameter(name, asked_wrongly(error))))
+    taken.map_err(|error| Error::Query(parameter_error(name, query_error(error))))
 }
 
 #[cfg(test)]
@@ -60,7 +60,7 @@ mod tests {
 
     #[track_caller]
     fn check(value: ScalarValue, wanted: &DataType, expected: Option<ScalarValue>) {
-        let taken = taken_as(&ZoneRules::bundled(), "1", value.clone(), Some(wanted));
+        let taken = coerce_parameter(&ZoneRules::bundled(), "1", value.clone(), Some(wanted));
         assert_eq!(taken.ok(), expected, "{value:?}");
     }
 

@@ -1,4 +1,4 @@
-//! How far a query has read, for whoever waits for its rows.
+//! Progress of a running query in files read.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,7 +7,8 @@ use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::ExecutionPlan;
 
-/// Looks at the plan of a running query. What comes after the reading, a sort say, is not counted.
+/// Reads progress from the metrics of a running plan. Operators above the scans, such as a sort,
+/// are not counted.
 #[derive(Clone, Debug, Default)]
 pub struct Progress(Arc<Mutex<Watched>>);
 
@@ -16,11 +17,11 @@ enum Watched {
     #[default]
     Nothing,
     Plan(Arc<dyn ExecutionPlan>),
-    /// How far it came; a plan holds what its operators do.
+    /// Final progress; the plan is dropped, as it retains the memory of its operators.
     Ended(FilesRead),
 }
 
-/// Files, each as often as a part of it is to be read.
+/// Number of files read and in total. A file counts once per partition that reads a part of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FilesRead {
     pub read: usize,
@@ -35,14 +36,14 @@ impl Progress {
         }
     }
 
-    /// The query has ended; its plan is let go.
+    /// Records the final progress and drops the plan.
     pub(super) fn end(&self) {
         let files = self.files();
         let plan = std::mem::replace(&mut *self.watched(), Watched::Ended(files));
         drop(plan);
     }
 
-    /// Nothing of nothing before the query is planned.
+    /// Progress so far; zero of zero before the query is planned.
     pub fn files(&self) -> FilesRead {
         let watched = self.watched().clone();
         match watched {

@@ -1,7 +1,8 @@
-//! The rows of a query, computed on threads of its own, until it ends, meets a limit, or is dropped.
+//! Execution of a query on its own threads, until it completes, exceeds a limit or its rows are
+//! dropped.
 //!
-//! The query hands its rows to a spool, and ends when the last one is there, whether or not they were
-//! read: its threads, its memory and its turn are free while a client reads on.
+//! The query writes into a spool and completes independently of its reader: threads, memory and
+//! permit are released while a slow client still reads.
 
 use std::future::pending;
 use std::pin::Pin;
@@ -19,47 +20,47 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
+use super::errors::query_error_within;
 use super::limits::Limits;
 use super::progress::Progress;
 use super::spool::{Deliveries, Reader, Spools, Watch, Writer};
-use super::threads::{Threads, turn};
-use super::wrong::failed_within;
+use super::threads::{Threads, acquire_permit};
 use crate::error::{Error, Result};
 use crate::fair_semaphore::FairSemaphore;
 
-/// Whether rows were cut off; known once they have ended.
+/// Flag for whether the row limit truncated the result; meaningful once the rows have ended.
 #[derive(Clone, Debug, Default)]
-pub struct Cut(Arc<AtomicBool>);
+pub struct Truncation(Arc<AtomicBool>);
 
-impl Cut {
+impl Truncation {
     pub fn is_cut(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 
-    /// Notes that there were more rows.
+    /// Records that rows were omitted.
     pub fn set(&self) {
         self.0.store(true, Ordering::Release);
     }
 }
 
-/// The rows of a query, in batches. Dropping them ends the query.
+/// Stream of result batches. Dropping it cancels the query.
 pub struct Rows {
     schema: SchemaRef,
     batches: Reader,
-    cut: Cut,
+    cut: Truncation,
     running: Arc<Running>,
     _watch: JoinSet<()>,
 }
 
-/// What a query needs while it computes.
+/// Resources of a running query.
 struct Running {
-    /// None once it has ended.
+    /// `None` once the query has ended.
     threads: Mutex<Option<Threads>>,
     progress: Progress,
 }
 
 impl Running {
-    /// Ends the query where it has not ended, and gives its turn and its memory back.
+    /// Cancels the query unless it has ended; releases its permit and memory.
     fn end(&self) {
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
         if threads.is_some() {
@@ -73,26 +74,26 @@ impl Rows {
         Arc::clone(&self.schema)
     }
 
-    /// Tells, after the last batch, whether there were more than the limit.
-    pub fn cut(&self) -> Cut {
+    /// Truncation flag, valid after the last batch.
+    pub fn cut(&self) -> Truncation {
         self.cut.clone()
     }
 
-    /// How much has been read for them so far.
+    /// Progress of the query.
     pub fn progress(&self) -> Progress {
         self.running.progress.clone()
     }
 
-    /// For whoever sends them in parts that are smaller than batches: each counts as progress of a
-    /// client that may not be idle.
+    /// Delivery counter for senders whose parts are smaller than batches. Each delivered part
+    /// resets the idle time of the client.
     pub fn deliveries(&self) -> Deliveries {
         self.batches.deliveries()
     }
 
-    /// All of them, and whether there were more.
+    /// Collects all rows, and whether they were truncated.
     ///
     /// # Errors
-    /// Where the query fails or meets a limit other than that of rows.
+    /// Fails if the query fails or exceeds a limit other than that of rows.
     pub async fn collect(mut self) -> Result<(Vec<RecordBatch>, bool)> {
         let mut batches = Vec::new();
         while let Some(batch) = self.next().await {
@@ -101,20 +102,20 @@ impl Rows {
         Ok((batches, self.cut.is_cut()))
     }
 
-    /// The rows of a query that runs from now on, once it has a turn.
+    /// Starts a query once it has a permit, and returns its rows.
     pub(super) async fn start(
         query: Query,
-        turns: &Arc<FairSemaphore>,
+        permits: &Arc<FairSemaphore>,
         spools: &Spools,
     ) -> Result<Self> {
         let limits = query.limits;
         let ends_at = Instant::now() + limits.time;
-        let turn = turn(turns, ends_at, &limits).await?;
-        let threads = Threads::start(query.state.config().target_partitions(), turn)?;
+        let permit = acquire_permit(permits, ends_at, &limits).await?;
+        let threads = Threads::start(query.state.config().target_partitions(), permit)?;
         let (mut writer, batches) = spools.open(limits.spool_bytes);
         let (planned, schema) = oneshot::channel();
         let (computing, computed) = oneshot::channel();
-        let (cut, progress) = (Cut::default(), Progress::default());
+        let (cut, progress) = (Truncation::default(), Progress::default());
         threads.spawn({
             let (cut, progress) = (cut.clone(), progress.clone());
             async move {
@@ -122,39 +123,39 @@ impl Rows {
                 let running = query.run(planned, &progress, &mut writer, &cut);
                 let ended = timeout_at(ends_at, running).await;
                 let is_full = writer.is_full();
-                writer.end(ended.unwrap_or_else(|_| Err(late(&limits, is_full))));
+                writer.end(ended.unwrap_or_else(|_| Err(deadline_error(&limits, is_full))));
             }
         });
         let running = Arc::new(Running { threads: Mutex::new(Some(threads)), progress });
         let mut watch = JoinSet::new();
-        watch.spawn(watched(batches.watch(), Arc::clone(&running), computed, ends_at, limits));
+        watch.spawn(supervise(batches.watch(), Arc::clone(&running), computed, ends_at, limits));
         let schema_of_none = Arc::new(Schema::empty());
         let mut rows = Self { schema: schema_of_none, batches, cut, running, _watch: watch };
         match timeout_at(ends_at, schema).await {
             Ok(Ok(schema)) => rows.schema = schema,
-            // It failed before it had one.
+            // The query failed before it had a schema.
             Ok(Err(_)) => match rows.next().await {
                 Some(Err(error)) => return Err(error),
-                _ => return Err(Error::bug("a query broke off")),
+                _ => return Err(Error::bug("a query was aborted")),
             },
-            Err(_) => return Err(limits.out_of_time()),
+            Err(_) => return Err(limits.time_exceeded()),
         }
         Ok(rows)
     }
 }
 
-/// What a query hears at its deadline, by whether its rows had no room left. Where there is never any on
-/// disk, nobody could give it more.
-fn late(limits: &Limits, is_full: bool) -> Error {
+/// Error at the deadline: the spool limit if its rows waited for budget, else the time limit.
+/// Without any disk budget the spool limit cannot be raised, so the time limit is reported.
+fn deadline_error(limits: &Limits, is_full: bool) -> Error {
     match is_full && limits.spool_bytes > 0 {
-        true => limits.out_of_spool(),
-        false => limits.out_of_time(),
+        true => limits.spool_exceeded(),
+        false => limits.time_exceeded(),
     }
 }
 
-/// Ends the query when its time is over, whatever it does; frees what it needs when it has ended; and
-/// frees its rows where the client takes none of them.
-async fn watched(
+/// Cancels the query at its deadline, releases its resources when it ends, and discards its rows if
+/// the client is idle.
+async fn supervise(
     spool: Watch,
     running: Arc<Running>,
     computed: oneshot::Receiver<()>,
@@ -163,21 +164,21 @@ async fn watched(
 ) {
     let over = async {
         if timeout_at(ends_at, computed).await.is_err() {
-            spool.end(late(&limits, spool.is_full()));
+            spool.end(deadline_error(&limits, spool.is_full()));
         }
         running.end();
         pending::<()>().await;
     };
     tokio::select! {
         () = over => {}
-        () = spool.client_is_idle(limits.idle_time) => {
-            spool.discard(limits.out_of_patience());
+        () = spool.until_idle(limits.idle_time) => {
+            spool.discard(limits.idle_time_exceeded());
             running.end();
         }
     }
 }
 
-/// A plan, and all that it is carried out with.
+/// A plan with its execution environment.
 pub struct Query {
     pub plan: LogicalPlan,
     pub state: SessionState,
@@ -186,16 +187,16 @@ pub struct Query {
 }
 
 impl Query {
-    /// Runs the plan: tells the schema of its rows first, and hands these on.
+    /// Executes the plan: first sends the schema, then writes the rows to the spool.
     async fn run(
         self,
         planned: oneshot::Sender<SchemaRef>,
         progress: &Progress,
         writer: &mut Writer,
-        cut: &Cut,
+        cut: &Truncation,
     ) -> Result<()> {
         let Self { plan, state, tasks, limits } = self;
-        let failed = |error| failed_within(error, &limits);
+        let failed = |error| query_error_within(error, &limits);
         let plan = state.create_physical_plan(&plan).await.map_err(failed)?;
         progress.watch(&plan);
         let mut batches = execute_stream(plan, Arc::new(tasks)).map_err(failed)?;
@@ -231,7 +232,7 @@ impl Stream for Rows {
 }
 
 impl Drop for Rows {
-    /// Waits for nothing.
+    /// Cancels the query without blocking.
     fn drop(&mut self) {
         self.running.end();
     }

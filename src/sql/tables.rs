@@ -1,8 +1,8 @@
-//! The tables that analysts see, at one version.
+//! Catalog of the tables that analysts see, at one version.
 //!
-//! `polls`, `business_hours`, `time_zones`, `rejects`, `conflicts` and `loads` are the files as they are;
-//! `stores` says as well which zone counts and which defaults were used. What only table functions
-//! read is in a schema of its own, [`INTERNAL`], which no list shows.
+//! `polls`, `business_hours`, `time_zones`, `rejects`, `conflicts` and `loads` are the stored
+//! files; `stores` adds the zone in force and the defaults that were used. Tables for table
+//! functions alone are in the schema [`INTERNAL`], which listings omit.
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use datafusion::catalog::{CatalogProviderList, MemTable, TableProvider};
 use datafusion::error::Result;
 
-use super::chain::{Chain, catalogs_of, schema_of};
 use super::database::{INTERNAL, NamedTable, SCHEMA};
+use super::internal_catalog::{InternalCatalog, catalogs_of, schema_of};
 use crate::tables::Table;
 
-/// What each table and column says: name of the table, of the column or nothing for the table itself,
-/// and the sentence. Analysts read it in `internal.descriptions`.
+/// Table, column (empty for the table itself), description. Analysts read them in
+/// `internal.descriptions`.
 const DESCRIPTIONS: [(&str, &str, &str); 60] = [
     ("polls", "", "status polls, one row a store and instant"),
     ("polls", "store_id", "the store, as its files name it"),
@@ -44,44 +44,48 @@ const DESCRIPTIONS: [(&str, &str, &str); 60] = [
     ("stores", "", "every store that was ever polled, or has hours or a zone"),
     ("stores", "store_id", "the store, as its files name it"),
     ("stores", "store_no", STORE_NO),
-    ("stores", "time_zone", "the zone that counts, IANA name"),
-    ("stores", "uses_default_hours", "whether it is always open for want of business hours"),
-    ("stores", "uses_default_time_zone", "whether its zone is the default, for want of its own"),
-    ("stores", "first_polled_at", "its earliest poll, UTC; null where it was never polled"),
-    ("stores", "last_polled_at", "its latest poll, UTC; null where it was never polled"),
-    ("stores", "polls", "how many polls there are of it"),
+    ("stores", "time_zone", "the zone in force, IANA name"),
+    ("stores", "uses_default_hours", "true if it has no business hours and so is always open"),
+    ("stores", "uses_default_time_zone", "true if it has no zone of its own and uses the default"),
+    ("stores", "first_polled_at", "its earliest poll, UTC; null if never polled"),
+    ("stores", "last_polled_at", "its latest poll, UTC; null if never polled"),
+    ("stores", "polls", "number of its polls"),
     ("stores", "zone_rules", "edition of the rules by which its zone is read"),
-    ("rejects", "", "rows that were not loaded, and why"),
-    ("rejects", "version", "version of the data at whose load the row was left out"),
+    ("rejects", "", "rejected rows, with the reason"),
+    ("rejects", "version", "version of the data whose load rejected the row"),
     ("rejects", "file", "the file it is in"),
     ("rejects", "line", "its line, from 1"),
-    ("rejects", "column", "the column that breaks a rule"),
+    ("rejects", "column", "the invalid column"),
     ("rejects", "reason", "what is wrong, and what was expected"),
-    ("rejects", "text", "the row as it was"),
-    ("rejects", "store_id", "the row's store; null where its id cannot be read, or was not kept"),
+    ("rejects", "text", "the row as read"),
+    ("rejects", "store_id", "the row's store; null if its id is unreadable or was not stored"),
     (
         "conflicts",
         "",
-        "polls that contradict another of the same store and instant, which is inactive then",
+        "polls that contradict another of the same store and instant, which counts as inactive",
     ),
-    ("conflicts", "version", "version of the data at whose load the two met"),
+    ("conflicts", "version", "version of the data whose load found the conflict"),
     ("conflicts", "store_id", "the store, as its files name it"),
     ("conflicts", "polled_at", "the instant of both polls, UTC"),
-    ("conflicts", "status", "what the poll says: active or inactive"),
-    ("conflicts", "file", "the file it is in; null where that is not known"),
-    ("conflicts", "line", "its line, from 1; null where that is not known"),
-    ("conflicts", "other_status", "what the poll says that it contradicts"),
-    ("conflicts", "other_file", "the file of that; null where the data held it before, of several"),
-    ("conflicts", "other_line", "the line of that; null where the data held it before"),
+    ("conflicts", "status", "status of the poll: active or inactive"),
+    ("conflicts", "file", "its file; null if unknown"),
+    ("conflicts", "line", "its line, from 1; null if unknown"),
+    ("conflicts", "other_status", "status of the contradicted poll"),
+    (
+        "conflicts",
+        "other_file",
+        "file of the contradicted poll; null if loaded earlier, from one of several",
+    ),
+    ("conflicts", "other_line", "line of the contradicted poll; null if loaded earlier"),
     ("loads", "", "every file ever loaded"),
-    ("loads", "version", "version of the data that the load made"),
+    ("loads", "version", "version of the data that the load created"),
     ("loads", "loaded_at", "when, UTC"),
     ("loads", "kind", "polls, business_hours, time_zones or zone_rules"),
     ("loads", "file", "the file"),
     ("loads", "content_hash", "BLAKE3 of its decompressed content"),
     ("loads", "rows", "data rows read, rejected ones among them"),
-    ("loads", "rejected", "rows left out"),
-    ("loads", "polls_version", "version of the Delta table after the load; so the others"),
+    ("loads", "rejected", "rejected rows"),
+    ("loads", "polls_version", "version of the Delta table after the load; likewise the others"),
     ("loads", "zone_rules", "edition of the zone rules after the load; null means 2025b"),
     ("internal.carried", "", "each store's last poll before a day on which there were polls"),
     ("internal.carried", "polled_at", "the instant of that poll, UTC"),
@@ -94,29 +98,33 @@ const DESCRIPTIONS: [(&str, &str, &str); 60] = [
 const STORE_NO: &str =
     "its number within the data: joins and groups by it cost less than by store_id";
 
-/// A catalog of what analysts see; `beside` are tables that others bring.
-pub fn catalogs(chain: &Chain, beside: Vec<NamedTable>) -> Result<Arc<dyn CatalogProviderList>> {
-    let (mut shown, mut internal) = (beside, Vec::new());
-    for (table, files) in &chain.tables.providers {
+/// Builds the catalog for analysts; `beside` are tables outside the dataset.
+pub fn catalogs(
+    internal: &InternalCatalog,
+    beside: Vec<NamedTable>,
+) -> Result<Arc<dyn CatalogProviderList>> {
+    let (mut shown, mut hidden) = (beside, Vec::new());
+    for (table, files) in &internal.tables.providers {
         let named = (table.name().to_owned(), Arc::clone(files));
         match table {
             Table::Stores => {
                 shown.push((
                     named.0,
-                    Arc::new(
-                        chain.stores(&chain.tables.providers, chain.tables.zone_rules.edition())?,
-                    ),
+                    Arc::new(internal.stores(
+                        &internal.tables.providers,
+                        internal.tables.zone_rules.edition(),
+                    )?),
                 ));
             }
-            Table::Carried | Table::ZoneRules => internal.push(named),
+            Table::Carried | Table::ZoneRules => hidden.push(named),
             _ => shown.push(named),
         }
     }
-    internal.push(("descriptions".to_owned(), descriptions()?));
-    catalogs_of([(SCHEMA, schema_of(shown)?), (INTERNAL, schema_of(internal)?)])
+    hidden.push(("descriptions".to_owned(), descriptions()?));
+    catalogs_of([(SCHEMA, schema_of(shown)?), (INTERNAL, schema_of(hidden)?)])
 }
 
-/// What a column of a table holds.
+/// Description of a column of a table.
 pub fn description(table: &str, column: &str) -> Option<&'static str> {
     let found = DESCRIPTIONS.into_iter().find(|row| (row.0, row.1) == (table, column));
     found.map(|(.., told)| told)
@@ -124,8 +132,8 @@ pub fn description(table: &str, column: &str) -> Option<&'static str> {
 
 fn descriptions() -> Result<Arc<dyn TableProvider>> {
     let told = DESCRIPTIONS.into_iter().map(|row| <[&str; 3]>::from(row).map(str::to_owned));
-    let told = told.chain(super::columns::descriptions());
-    let told: Vec<_> = told.chain(super::reports::descriptions()).collect();
+    let told = told.chain(super::column_descriptions::descriptions());
+    let told: Vec<_> = told.chain(super::report_tables::descriptions()).collect();
     let column = |of: fn(&[String; 3]) -> &String| -> ArrayRef {
         Arc::new(told.iter().map(|row| Some(of(row))).collect::<StringArray>())
     };

@@ -1,9 +1,9 @@
-//! Threads of one query, or of the planning of one: nobody else's work waits for what it computes.
+//! Threads of one query, or of planning one: a long computation delays nobody else.
 //!
-//! A computation cannot be ended from outside. So whoever waits for it waits on other threads, and
-//! no longer than the limit of time allows; what is left of it sees the [`CancellationFlag`] or
-//! comes to its end, and keeps its turn until it has. Threads have long stacks, of which no more is
-//! memory than is used: a statement is walked through as deep as [`super::depth`] lets it be.
+//! A computation cannot be aborted from outside. Its caller waits on other threads, at most until
+//! the deadline. What is left of the computation observes the [`CancellationFlag`] or runs to its
+//! end, and keeps its permit until then. Threads have large stacks, of which only used pages take
+//! memory: statements are recursed into as deeply as [`super::statement_depth`] allows.
 
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
@@ -18,38 +18,38 @@ use crate::error::{Error, Result};
 use crate::fair_semaphore::{FairSemaphore, Permit};
 use crate::functions::CancellationFlag;
 
-/// Of a thread; room for the deepest statement in a build without optimisation.
+/// Stack size of a thread; enough for the deepest statement in an unoptimised build.
 pub const STACK_BYTES: usize = 64 << 20;
-/// Threads beside those that compute, for reading files; there are only as many as are used.
+/// Maximum number of threads for reading files, beside those that compute; started on demand.
 const READING_THREADS_MAX: usize = 16;
 
 pub struct Threads {
     runtime: Option<Runtime>,
     cancellation: CancellationFlag,
-    _turn: Arc<Permit>,
+    _permit: Arc<Permit>,
 }
 
 thread_local! {
-    static TURN: RefCell<Option<Arc<Permit>>> = const { RefCell::new(None) };
+    static PERMIT: RefCell<Option<Arc<Permit>>> = const { RefCell::new(None) };
 }
 
 impl Threads {
-    /// Starts as many; each keeps the turn until it ends.
+    /// Starts `count` threads; each holds the permit until it ends.
     ///
     /// # Errors
-    /// Where the system has no thread left.
-    pub fn start(count: usize, turn: Permit) -> Result<Self> {
-        let (cancellation, turn) = (CancellationFlag::default(), Arc::new(turn));
-        // Handles may outlive all threads, and must not keep the turn.
-        let of_threads: Weak<_> = Arc::downgrade(&turn);
+    /// Fails if the system cannot start a thread.
+    pub fn start(count: usize, permit: Permit) -> Result<Self> {
+        let (cancellation, permit) = (CancellationFlag::default(), Arc::new(permit));
+        // Handles may outlive all threads and must not hold the permit.
+        let of_threads: Weak<_> = Arc::downgrade(&permit);
         let begin = {
             let cancellation = cancellation.clone();
             move || {
                 cancellation.install();
-                TURN.with(|turn| turn.replace(of_threads.upgrade()));
+                PERMIT.with(|permit| permit.replace(of_threads.upgrade()));
             }
         };
-        let end = || drop(TURN.with(RefCell::take));
+        let end = || drop(PERMIT.with(RefCell::take));
         let runtime = Builder::new_multi_thread()
             .worker_threads(count)
             .max_blocking_threads(READING_THREADS_MAX)
@@ -63,10 +63,10 @@ impl Threads {
                 what: "cannot start threads for a query".into(),
                 source: error.into(),
             })?;
-        Ok(Self { runtime: Some(runtime), cancellation, _turn: turn })
+        Ok(Self { runtime: Some(runtime), cancellation, _permit: permit })
     }
 
-    /// Begins the work, which ends with the threads at the latest.
+    /// Spawns a task; it ends with the threads at the latest.
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         if let Some(runtime) = &self.runtime {
             drop(runtime.spawn(work));
@@ -75,7 +75,7 @@ impl Threads {
 }
 
 impl Drop for Threads {
-    /// Waits for nothing.
+    /// Cancels without blocking.
     fn drop(&mut self) {
         self.cancellation.cancel();
         if let Some(runtime) = self.runtime.take() {
@@ -84,33 +84,37 @@ impl Drop for Threads {
     }
 }
 
-/// What the work makes on a thread of its own, in its turn and within the limit of time; dropped, it
-/// is stopped.
+/// Runs a future on its own thread, with a permit and within the time limit, and returns its
+/// output. Dropping the call cancels the work.
 ///
 /// # Errors
-/// Where the time is over.
+/// Fails if the time limit is exceeded.
 pub async fn compute<T: Send + 'static>(
-    turns: &Arc<FairSemaphore>,
+    permits: &Arc<FairSemaphore>,
     limits: &Limits,
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T> {
     let ends_at = Instant::now() + limits.time;
-    let threads = Threads::start(1, turn(turns, ends_at, limits).await?)?;
+    let threads = Threads::start(1, acquire_permit(permits, ends_at, limits).await?)?;
     let (sender, made) = oneshot::channel();
     threads.spawn(async move { drop(sender.send(work.await)) });
     match timeout_at(ends_at, made).await {
-        Ok(made) => made.map_err(|_| Error::bug("a query broke off")),
-        Err(_) => Err(limits.out_of_time()),
+        Ok(made) => made.map_err(|_| Error::bug("a query was aborted")),
+        Err(_) => Err(limits.time_exceeded()),
     }
 }
 
-/// A turn of the client that asks.
+/// Acquires a permit for the current client.
 ///
 /// # Errors
-/// Where there is none within the time, or too many requests of the client wait already.
-pub async fn turn(turns: &Arc<FairSemaphore>, ends_at: Instant, limits: &Limits) -> Result<Permit> {
-    let turn = timeout_at(ends_at, turns.acquire_bounded(Client::current())?).await;
-    turn.map_err(|_| limits.out_of_time())
+/// Fails if none is free within the time, or if too many requests of the client wait.
+pub async fn acquire_permit(
+    permits: &Arc<FairSemaphore>,
+    ends_at: Instant,
+    limits: &Limits,
+) -> Result<Permit> {
+    let permit = timeout_at(ends_at, permits.acquire_bounded(Client::current())?).await;
+    permit.map_err(|_| limits.time_exceeded())
 }
 
 #[cfg(test)]
@@ -121,27 +125,27 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_waits_is_let_go_in_time_and_the_turn_when_the_work_ends() {
-        let turns = Arc::new(FairSemaphore::new(1));
+    async fn a_caller_returns_in_time_and_the_permit_when_the_work_ends() {
+        let permits = Arc::new(FairSemaphore::new(1));
         let (finish, may_finish) = mpsc::channel::<()>();
         let limits = Limits { time: Duration::from_millis(50), ..Limits::default() };
-        let stuck = compute(&turns, &limits, async move {
+        let stuck = compute(&permits, &limits, async move {
             may_finish.recv().unwrap();
             CancellationFlag::current().check().unwrap_err();
         });
         assert!(matches!(stuck.await, Err(Error::Timeout(_))));
-        // Nobody else has a turn while it works on.
-        assert!(matches!(compute(&turns, &limits, async {}).await, Err(Error::Timeout(_))));
+        // The permit is still held while the work runs.
+        assert!(matches!(compute(&permits, &limits, async {}).await, Err(Error::Timeout(_))));
         finish.send(()).unwrap();
-        drop(turns.acquire(Client::Own).await);
+        drop(permits.acquire(Client::Own).await);
     }
 
     #[tokio::test]
-    async fn turns_come_back() {
-        let turns = Arc::new(FairSemaphore::new(1));
+    async fn permits_are_released() {
+        let permits = Arc::new(FairSemaphore::new(1));
         for made in 0..100 {
             assert_eq!(
-                compute(&turns, &Limits::default(), async move { made }).await.unwrap(),
+                compute(&permits, &Limits::default(), async move { made }).await.unwrap(),
                 made
             );
         }

@@ -13,7 +13,9 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use super::super::output::Output;
 use crate::error::{Error, Result};
 use crate::report::{Format, Writer};
-use crate::sql::{Described, FilesRead, Limits, Progress, Session, asked_wrongly, taken_as};
+use crate::sql::{
+    ColumnDescriptions, FilesRead, Limits, Progress, Session, coerce_parameter, query_error,
+};
 
 /// How long nobody wonders whether anything is going on.
 const BAR_AFTER: Duration = Duration::from_secs(2);
@@ -36,7 +38,7 @@ impl Question<'_> {
     /// The plan, and the names of the values that it has taken.
     async fn plan(&self, session: &Session) -> Result<(LogicalPlan, Vec<String>)> {
         let plan = session.plan(self.sql).await?;
-        let types = plan.get_parameter_types().map_err(asked_wrongly)?;
+        let types = plan.get_parameter_types().map_err(query_error)?;
         let mut values = HashMap::new();
         for (name, wanted) in types {
             let name = name.trim_start_matches('$');
@@ -44,7 +46,7 @@ impl Question<'_> {
                 let value = ScalarValue::from(text.as_str());
                 values.insert(
                     name.to_owned(),
-                    taken_as(session.zones(), name, value, wanted.as_ref())?.into(),
+                    coerce_parameter(session.zones(), name, value, wanted.as_ref())?.into(),
                 );
             } else {
                 return Err(Error::Argument(format!(
@@ -83,7 +85,7 @@ pub async fn answer(
     let is_on_terminal = output.is_terminal();
     let mut bar = Bar::new();
     let (plan, params) = bar.during(question.plan(session)).await?;
-    let described = Described::from_plan(&plan);
+    let described = ColumnDescriptions::from_plan(&plan);
     let mut rows = bar.during(session.run(plan, limits)).await?;
     let cut = rows.cut();
     bar.watch(rows.progress());

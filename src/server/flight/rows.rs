@@ -33,7 +33,7 @@ pub fn announced(schema: &Schema) -> SchemaRef {
 /// error, so that rows which the limit cuts end with one.
 pub fn stream(rows: Rows, limits: Limits, entry: Entry, share: Share) -> FlightStream {
     let (schema, cut, deliveries) = (announced(&rows.schema()), rows.cut(), rows.deliveries());
-    let told = async move { cut.is_cut().then(|| Err(limits.out_of_rows())) };
+    let told = async move { cut.is_cut().then(|| Err(limits.rows_exceeded())) };
     let told = futures::stream::once(told).filter_map(future::ready);
     let batches = rows.chain(told);
     let batches = batches.map_err(|error| FlightError::Tonic(Box::new(status::of(error))));

@@ -18,7 +18,7 @@ use super::failure::{self, error, of_planning, to_failure};
 use super::parameters::{self, Parameter};
 use super::sessions::{self, Sessions};
 use super::statement::{Outline, Reader, Said, asked};
-use crate::sql::{Planned, Session};
+use crate::sql::{PlannedStatement, Session};
 
 /// One statement of a text, who asks it, and the values that it is bound to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -183,9 +183,9 @@ impl Answerer {
         if let Some(plan) = self.kept(&asked) {
             return Ok(plan);
         }
-        let Planned { plan, is_lasting } =
+        let PlannedStatement { plan, is_cacheable } =
             self.planned(session, &asked).await.map_err(to_failure)?;
-        if text.len() <= KEPT_BYTES_MAX && is_lasting {
+        if text.len() <= KEPT_BYTES_MAX && is_cacheable {
             let mut plans = locked(&self.plans);
             // Two that planned it at the same time have the same.
             plans.retain(|(of, _)| *of != asked);
@@ -204,7 +204,7 @@ impl Answerer {
         Some(plan)
     }
 
-    async fn planned(&self, session: &Session, question: &Asked) -> PgWireResult<Planned> {
+    async fn planned(&self, session: &Session, question: &Asked) -> PgWireResult<PlannedStatement> {
         let said = self.statements(&question.text)?.get(question.form.place).cloned();
         let said = said.ok_or_else(|| error("XX000", "a statement is not in its text"))?;
         let types = question.form.types();

@@ -8,7 +8,7 @@ use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError};
 use super::super::problem::Refusal;
 use super::super::queries::Failure;
 use crate::error::{Error, Fault};
-use crate::sql::place_of;
+use crate::sql::error_location;
 
 pub fn error(code: &str, sentence: impl Into<String>) -> PgWireError {
     PgWireError::UserError(Box::new(ErrorInfo::new("ERROR".into(), code.into(), sentence.into())))
@@ -68,8 +68,8 @@ pub fn of_refusal(refused: Refusal) -> PgWireError {
 
 /// What is wrong with a text that cannot be planned, and where.
 pub fn of_planning(failed: DataFusionError, text: &str) -> PgWireError {
-    let place = place_of(&failed);
-    let mut wrong = match crate::sql::asked_wrongly(failed) {
+    let place = error_location(&failed);
+    let mut wrong = match crate::sql::query_error(failed) {
         Error::Query(wrong) => {
             ErrorInfo::new("ERROR".into(), code_of(wrong.fault).into(), wrong.sentence)
         }
@@ -121,9 +121,9 @@ mod tests {
     fn limits_of_time_have_a_code_of_their_own_whatever_their_sentence_says() {
         let limits = Limits::default();
         for (limit, expected) in [
-            (limits.out_of_time(), "57014"),
-            (limits.out_of_patience(), "57014"),
-            (limits.out_of_memory("for a column \"--sql-time\""), "53200"),
+            (limits.time_exceeded(), "57014"),
+            (limits.idle_time_exceeded(), "57014"),
+            (limits.memory_exceeded("for a column \"--sql-time\""), "53200"),
         ] {
             assert_eq!(code(&of(limit)), expected);
         }

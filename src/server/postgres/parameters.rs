@@ -16,7 +16,7 @@ use datafusion_postgres::pgwire::error::PgWireResult;
 use super::failure::{self, error, of_planning};
 use super::values;
 use crate::rules::ZoneRules;
-use crate::sql::taken_as;
+use crate::sql::coerce_parameter;
 
 /// As many values as the protocol can count.
 const MOST: usize = 65_535;
@@ -39,7 +39,8 @@ pub struct Parameter {
 pub fn of(plan: &LogicalPlan, hints: &[Option<Type>], text: &str) -> PgWireResult<Vec<Parameter>> {
     let types = plan.get_parameter_types().map_err(|wrong| of_planning(wrong, text))?;
     let casts = casts(plan).map_err(|wrong| of_planning(wrong, text))?;
-    let instants = crate::sql::instants(plan).map_err(|wrong| of_planning(wrong, text))?;
+    let instants =
+        crate::sql::instant_parameters(plan).map_err(|wrong| of_planning(wrong, text))?;
     let mut parameters = vec![None; hints.len().max(last_in(text))];
     for (name, taken_as) in types {
         let number: Option<usize> = name[1..].parse().ok().filter(|number| *number >= 1);
@@ -155,7 +156,8 @@ pub fn bound<S: Clone>(
         let number = number.to_string();
         let is_text = value.data_type().is_string();
         let value = match is_text && is_read_here(&parameter.taken_as) {
-            true => taken_as(zones, &number, value, Some(&parameter.taken_as)).map_err(failure::of),
+            true => coerce_parameter(zones, &number, value, Some(&parameter.taken_as))
+                .map_err(failure::of),
             false => value.cast_to(&parameter.taken_as).map_err(|wrong| {
                 error("22P02", format!("a value is not as expected: {}", wrong.strip_backtrace()))
             }),

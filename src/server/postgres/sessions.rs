@@ -20,7 +20,7 @@ use tokio::sync::OnceCell;
 
 use super::failure;
 use super::system::{INFORMATION_SCHEMA, SystemTables};
-use crate::sql::{CATALOG, Planned, Session};
+use crate::sql::{CATALOG, PlannedStatement, Session};
 
 #[derive(Default)]
 pub struct Sessions {
@@ -49,7 +49,11 @@ impl Sessions {
 ///
 /// # Errors
 /// Where none can be, says what is wrong with the text as it was written.
-pub async fn plan(session: &Session, readings: &[Statement], text: &str) -> PgWireResult<Planned> {
+pub async fn plan(
+    session: &Session,
+    readings: &[Statement],
+    text: &str,
+) -> PgWireResult<PlannedStatement> {
     let mut wrong: Option<DataFusionError> = None;
     for reading in readings {
         match session.plan_statement(reading.clone()).await.map_err(failure::of)? {

@@ -99,7 +99,7 @@ impl Reader {
     /// # Errors
     /// Where it is not SQL, says where; where it is too deep.
     pub fn read(&self, text: &str) -> PgWireResult<Vec<Said>> {
-        crate::sql::bounded(text).map_err(failure::of)?;
+        crate::sql::check_depth(text).map_err(failure::of)?;
         let of_catalog = is_of_catalog(text);
         let written = parse(text);
         let understood = self.0.parse(text).unwrap_or_default();

@@ -9,17 +9,17 @@ use datafusion::logical_expr::LogicalPlan;
 use serde_json::Value;
 
 use crate::error::{Error, Fault, QueryError, Result};
-use crate::sql::{Session, asked_wrongly, taken_as};
+use crate::sql::{Session, coerce_parameter, query_error};
 
 /// Binds an array to `$1` and on, or an object to `$name`.
 ///
 /// # Errors
 /// If a value is missing, surplus, or cannot be cast to the parameter's type.
 pub fn with_json(session: &Session, plan: LogicalPlan, values: &Value) -> Result<LogicalPlan> {
-    let types = plan.get_parameter_types().map_err(asked_wrongly)?;
+    let types = plan.get_parameter_types().map_err(query_error)?;
     let typed = |name: String, value: &Value| -> Result<(String, ScalarValue)> {
         let wanted = types.get(&format!("${name}")).and_then(Option::as_ref);
-        let value = taken_as(session.zones(), &name, scalar(value), wanted)?;
+        let value = coerce_parameter(session.zones(), &name, scalar(value), wanted)?;
         Ok((name, value))
     };
     let values: ParamValues = match values {
@@ -71,7 +71,7 @@ pub fn with_row(session: &Session, plan: LogicalPlan, values: &RecordBatch) -> R
             .ok_or_else(|| wrong_values(format!("no value is bound to {}", parameter.name())))?;
         let value = ScalarValue::try_from_array(column, 0)?;
         let name = parameter.name().trim_start_matches('$');
-        taken_as(session.zones(), name, value, Some(parameter.data_type()))
+        coerce_parameter(session.zones(), name, value, Some(parameter.data_type()))
     };
     let fields = wanted.fields().iter().map(AsRef::as_ref);
     let named = fields.enumerate().map(|(place, parameter)| {
@@ -96,7 +96,7 @@ pub fn wrong_values(sentence: String) -> Error {
 /// If a parameter would need two types.
 pub fn parameters(plan: &LogicalPlan) -> Result<Schema> {
     let types = plan.get_parameter_types();
-    let types = types.map_err(asked_wrongly)?;
+    let types = types.map_err(query_error)?;
     let mut types: Vec<_> = types.into_iter().collect();
     types.sort_by_key(|(name, _)| (name[1..].parse().unwrap_or(usize::MAX), name.clone()));
     let fields = types

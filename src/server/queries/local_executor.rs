@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use super::{Described, Failure, Form, Head, SqlQuery, binding, messages};
 #[cfg(feature = "postgres")]
 use crate::server::postgres;
-use crate::sql::{Database, Described as Descriptions, Limits, NamedTable, Rows, Session};
+use crate::sql::{ColumnDescriptions as Descriptions, Database, Limits, NamedTable, Rows, Session};
 use crate::tables::Dataset;
 
 /// Versions of the data whose sessions are cached, for each SQL dialect.
@@ -114,7 +114,7 @@ impl LocalExecutor {
     /// enough rows were read.
     #[cfg(unix)]
     pub async fn wait_until_idle(&self) {
-        self.database.turns_are_free().await;
+        self.database.permits_available().await;
     }
 
     /// # Errors

@@ -34,7 +34,7 @@ use super::jobs::Jobs;
 #[cfg(feature = "postgres")]
 use super::postgres;
 use crate::error::Result;
-use crate::sql::{Described as Descriptions, Limits};
+use crate::sql::{ColumnDescriptions as Descriptions, Limits};
 
 /// Statement with its version of the data and its limits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -14,13 +14,13 @@ use super::Head;
 use crate::error::Result;
 #[cfg(unix)]
 use crate::sql::spool::Reader;
-use crate::sql::{self, Cut, Deliveries};
+use crate::sql::{self, Deliveries, Truncation};
 
 /// Batches in the order of execution. Dropping them cancels the query.
 pub struct Rows {
     head: Head,
     schema: SchemaRef,
-    cut: Cut,
+    cut: Truncation,
     batches: Batches,
 }
 
@@ -45,7 +45,7 @@ impl Rows {
     pub fn from_worker(
         head: Head,
         schema: SchemaRef,
-        cut: Cut,
+        cut: Truncation,
         batches: Reader,
         receiving: JoinSet<()>,
     ) -> Self {
@@ -61,7 +61,7 @@ impl Rows {
     }
 
     /// Tells, after the last batch, whether rows beyond the limit were cut off.
-    pub fn cut(&self) -> Cut {
+    pub fn cut(&self) -> Truncation {
         self.cut.clone()
     }
 
@@ -106,7 +106,7 @@ mod tests {
             drop(writer);
         }
         let head = Head { descriptions: Vec::new(), is_plan: false, is_repeatable: true };
-        let rows = Rows::from_worker(head, schema, Cut::default(), batches, JoinSet::new());
+        let rows = Rows::from_worker(head, schema, Truncation::default(), batches, JoinSet::new());
         rows.map(|item| item.is_ok()).collect().await
     }
 

@@ -17,7 +17,7 @@ use crate::fair_semaphore::QueueFull;
 use crate::server::jobs::Jobs;
 use crate::server::memory_limits::beside_bytes;
 use crate::sql::spool::{Spools, Watch, Writer};
-use crate::sql::{Cut, Limits, STACK_BYTES};
+use crate::sql::{Limits, STACK_BYTES, Truncation};
 use crate::workers::{Frame, Lease, LeaseError, Pool, Program, Terms, WorkKind, frames, sandbox};
 
 /// Command of a worker process, followed by the folder.
@@ -122,7 +122,7 @@ impl WorkerClient {
         let schema = messages::read_schema(&schema).map_err(malformed)?;
         let limits = query.limits(self.limits);
         let (writer, batches) = self.spools.open(limits.spool_bytes);
-        let (jobs, cut) = (self.jobs.clone(), Cut::default());
+        let (jobs, cut) = (self.jobs.clone(), Truncation::default());
         let receiving = RowReceiver { lease, jobs, limits, writer, cut: cut.clone() };
         let mut tasks = JoinSet::new();
         tasks.spawn(receiving.run(batches.watch()));
@@ -232,7 +232,7 @@ struct RowReceiver {
     jobs: Jobs,
     limits: Limits,
     writer: Writer,
-    cut: Cut,
+    cut: Truncation,
 }
 
 /// End of a stream of rows.
@@ -256,8 +256,8 @@ impl RowReceiver {
         // The rows are not dropped before the client is told the reason.
         tokio::select! {
             () = &mut receiving => {}
-            () = spool.client_is_idle(limits.idle_time) => {
-                spool.discard(limits.out_of_patience());
+            () = spool.until_idle(limits.idle_time) => {
+                spool.discard(limits.idle_time_exceeded());
             }
         }
     }
@@ -294,7 +294,7 @@ impl RowReceiver {
                         biased;
                         sent = self.writer.send(batch) => sent,
                         lost = self.lease.expired() => return Err(match lost {
-                            LeaseError::Time if self.writer.is_full() => self.limits.out_of_spool(),
+                            LeaseError::Time if self.writer.is_full() => self.limits.spool_exceeded(),
                             lost => lost_error(lost, &self.limits),
                         }),
                     };
@@ -368,10 +368,10 @@ fn return_when_idle(mut lease: Lease, jobs: Jobs, keep: fn(Lease)) {
 /// Error for a client whose process did not answer.
 fn lost_error(lost: LeaseError, limits: &Limits) -> Error {
     match lost {
-        LeaseError::Time => limits.out_of_time(),
+        LeaseError::Time => limits.time_exceeded(),
         LeaseError::QueueFull => QueueFull.into(),
         LeaseError::Memory => {
-            limits.out_of_memory("expected a query that keeps or makes less at a time")
+            limits.memory_exceeded("expected a query that keeps or makes less at a time")
         }
         LeaseError::Killed => Error::Resource {
             what: "a worker process was killed".into(),

@@ -1,7 +1,7 @@
-//! Arithmetic of dates, intervals and differences as PostgreSQL has it: `date + interval` is a time of
-//! day too, a number times an interval an interval, and numbers without sign may become negative.
+//! Arithmetic of dates, intervals and durations with PostgreSQL's semantics: `date + interval` is a
+//! timestamp, an interval can be multiplied by a number, and unsigned numbers may become negative.
 //!
-//! The types of an expression are settled as it is planned, so this is done then.
+//! The engine resolves the types of an expression during planning, so this is an `ExprPlanner`.
 
 use std::sync::Arc;
 
@@ -20,10 +20,10 @@ use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use super::interval::{MONTH_DAY_NANO, by_columns, intervals, is_interval};
+use super::interval_literals::read;
 use super::interval_parser::parse;
-use super::interval_texts::read;
 use crate::error::Fault;
-use crate::sql::wrong;
+use crate::sql::errors;
 
 #[derive(Debug)]
 pub struct Arithmetic;
@@ -88,8 +88,8 @@ impl ExprPlanner for Arithmetic {
     }
 }
 
-/// Reads a constant of text as an interval where it is added to one, or to an instant, or compared
-/// with one; and as a time where it is subtracted from one, or one from it.
+/// Parses a constant text as an interval if it is added to or compared with one, or added to an
+/// instant; and as a time if it is subtracted from a time or vice versa.
 fn read_text(
     expr: &mut Expr,
     kind: DataType,
@@ -103,13 +103,13 @@ fn read_text(
         if text.contains(char::is_alphabetic) && parse(text).is_some() {
             let sentence =
                 format!("'{text}' beside - is read as an instant; expected INTERVAL '{text}'");
-            return Err(wrong::error(Fault::Value, sentence));
+            return Err(errors::error(Fault::Value, sentence));
         }
         *expr = Expr::Cast(Cast::new(Box::new(expr.clone()), beside.clone()));
         return Ok(beside.clone());
     }
     let interval = match op {
-        // The engine may take it for an instant.
+        // The engine might parse the text as an instant.
         Plus if matches!(beside, DataType::Timestamp(..)) => parse(text),
         Plus | Minus if is_interval(beside) => parse(text),
         Eq | NotEq | Lt | LtEq | Gt | GtEq if is_interval(beside) => Some(read(text)?),
@@ -154,7 +154,7 @@ enum Scale {
 }
 
 impl Scale {
-    fn of(self, value: f64, by: f64) -> f64 {
+    fn apply(self, value: f64, by: f64) -> f64 {
         match self {
             Self::Times => value * by,
             Self::Over => value / by,
@@ -162,7 +162,7 @@ impl Scale {
     }
 }
 
-/// An interval or a difference times a number, or by one.
+/// An interval or duration multiplied or divided by a number.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Scaled {
     scale: Scale,
@@ -203,31 +203,31 @@ impl ScalarUDFImpl for Scaled {
 
 fn scale(scale: Scale, of: IntervalMonthDayNano, by: f64) -> Result<IntervalMonthDayNano> {
     if scale == Scale::Over && by == 0.0 {
-        return Err(wrong::error(Fault::DivisionByZero, "division by zero"));
+        return Err(errors::error(Fault::DivisionByZero, "division by zero"));
     }
     if by == 1.0 {
         return Ok(of);
     }
     settled(
-        scale.of(f64::from(of.months), by),
-        scale.of(f64::from(of.days), by),
-        scale.of(of.nanoseconds as f64 / 1e3, by),
+        scale.apply(f64::from(of.months), by),
+        scale.apply(f64::from(of.days), by),
+        scale.apply(of.nanoseconds as f64 / 1e3, by),
     )
 }
 
-/// Sums of months, days and microseconds, divided by how many intervals they are of.
+/// Divides sums of months, days and microseconds by a number.
 ///
 /// # Errors
-/// Where they are more than an interval holds.
+/// Fails if the result does not fit an interval.
 pub fn divided(months: f64, days: f64, time_us: f64, by: f64) -> Result<IntervalMonthDayNano> {
     settled(months / by, days / by, time_us / by)
 }
 
-/// What is left of months goes into days, of which a month has 30, and what is left of days into
-/// time, as in PostgreSQL's `interval_mul`.
+/// Carries fractions of months to days (30 to a month) and fractions of days to time, like
+/// PostgreSQL's `interval_mul`.
 fn settled(months: f64, days: f64, time_us: f64) -> Result<IntervalMonthDayNano> {
     const DAY_SECONDS: f64 = 86_400.0;
-    // To the microsecond, as decimal fractions are not binary ones.
+    // Rounded to microseconds, as decimal fractions have no exact binary form.
     let settled = |value: f64| (value * 1e6).round_ties_even() / 1e6;
     let of_months = settled(months.fract() * 30.0);
     let seconds = settled((days.fract() + of_months.fract()) * DAY_SECONDS);
@@ -243,14 +243,14 @@ fn settled(months: f64, days: f64, time_us: f64) -> Result<IntervalMonthDayNano>
             days as i32,
             (time_us.round_ties_even() as i64).saturating_mul(1_000),
         )),
-        false => Err(wrong::error(Fault::OutOfRange, "interval out of range")),
+        false => Err(errors::error(Fault::OutOfRange, "interval out of range")),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::corrections::engine::answer;
+    use crate::sql::corrections::tests::uncorrected::answer;
 
     const HOUR_NS: i64 = 3_600_000_000_000;
 
@@ -280,7 +280,7 @@ mod tests {
         assert!(scale(Scale::Over, long, 0.0).is_err());
     }
 
-    /// Once it does not, that part of [`Arithmetic`] can go.
+    /// When this fails, remove that part of [`Arithmetic`].
     #[test]
     fn the_engine_still_drops_hours_and_multiplies_no_interval() {
         let day = answer("SELECT DATE '2023-01-24' + INTERVAL '9 hours'");

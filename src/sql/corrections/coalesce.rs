@@ -1,6 +1,6 @@
-//! `coalesce` of a time and a text: the text is one, as it is beside a time anywhere else.
+//! `coalesce` of a time and a text: the text is parsed as a time, as beside a time anywhere else.
 //!
-//! `try_type_union_resolution` has no type for both, as of 55.2.
+//! Upstream: `try_type_union_resolution` finds no common type, as of 55.2.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
     ScalarUDFImpl, Signature,
 };
 
-/// As the engine's function, but for types that it has none in common for.
+/// The engine's function, extended to types without a common type.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Coalesce(pub Arc<ScalarUDF>);
 
@@ -79,9 +79,9 @@ impl ScalarUDFImpl for Coalesce {
 
 #[cfg(test)]
 mod tests {
-    use crate::sql::corrections::engine::answer;
+    use crate::sql::corrections::tests::uncorrected::answer;
 
-    /// Once it does, this file can go.
+    /// When this fails, remove this file.
     #[test]
     fn the_engine_still_takes_no_text_beside_a_time() {
         assert!(answer("SELECT coalesce(now(), '2023-01-01')").is_err());

@@ -1,5 +1,5 @@
-//! `date_bin` by months is refused, as in PostgreSQL: they differ in length. The engine bins by a
-//! calendar then, whatever the origin is.
+//! Refuses `date_bin` by months, as PostgreSQL does: months differ in length. The engine bins by
+//! calendar months, ignoring the origin.
 
 use std::sync::Arc;
 
@@ -13,9 +13,9 @@ use datafusion::logical_expr::{
 
 use super::interval::MONTH_DAY_NANO;
 use crate::error::Fault;
-use crate::sql::wrong;
+use crate::sql::errors;
 
-/// As the engine's function, but for intervals with months.
+/// The engine's function, without intervals that have months.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct DateBin(pub Arc<ScalarUDF>);
 
@@ -47,7 +47,7 @@ impl ScalarUDFImpl for DateBin {
         if has_months {
             let sentence = "date_bin takes no interval with months or years, as they differ in \
                  length; expected days or less, or date_trunc";
-            return Err(wrong::error(Fault::NotSupported, sentence));
+            return Err(errors::error(Fault::NotSupported, sentence));
         }
         self.0.invoke_with_args(args)
     }
@@ -63,9 +63,9 @@ impl ScalarUDFImpl for DateBin {
 
 #[cfg(test)]
 mod tests {
-    use crate::sql::corrections::engine::answer;
+    use crate::sql::corrections::tests::uncorrected::answer;
 
-    /// Once it does not, this file can go.
+    /// When this fails, remove this file.
     #[test]
     fn the_engine_still_bins_by_months() {
         let bin = "SELECT date_bin('1 month', TIMESTAMP '2023-01-24', TIMESTAMP '2001-01-15')";

@@ -1,9 +1,9 @@
 //! `extract(unit FROM value)` and `date_part` with PostgreSQL's units and fractions.
 //!
-//! The engine's drops the fractions of seconds, tells the whole of a difference where a part of it is
-//! asked for, and takes the year of an interval for 360 days. Whole units of dates and instants are
-//! left to it, and so is what it knows of pruning by years. `extract` is rewritten as a call of
-//! `date_part` by `sql::dialect`, as the engine's planner calls no function but its own for it.
+//! The engine drops fractions of seconds, returns the whole duration where a field is requested,
+//! and counts a year of an interval as 360 days. Whole units of dates and instants are left to it,
+//! as is its pruning by years. `sql::dialect` rewrites `extract` to `date_part`, as the engine's
+//! planner always calls its own function for `extract`.
 
 use std::sync::Arc;
 
@@ -19,16 +19,16 @@ use datafusion::logical_expr::{
 
 use super::interval::{by_columns, intervals, is_interval};
 use crate::error::Fault;
-use crate::sql::wrong;
+use crate::sql::errors;
 
 const SECOND_NS: i64 = 1_000_000_000;
 const MINUTE_NS: i64 = 60 * SECOND_NS;
 const HOUR_NS: i64 = 60 * MINUTE_NS;
 const DAY_SECONDS: f64 = 86_400.0;
-/// 1970-01-01 as a day of the Julian period.
+/// Julian day of 1970-01-01.
 const JULIAN_EPOCH: f64 = 2_440_588.0;
 
-/// As the engine's function, but for the units of [`Unit`].
+/// The engine's function, except for the units of [`Unit`].
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct DatePart(pub Arc<ScalarUDF>);
 
@@ -59,7 +59,7 @@ impl ScalarUDFImpl for DatePart {
             return self.0.return_field_from_args(args);
         };
         let kind = match unit_of(&asked, value.data_type())? {
-            Some(unit) if is_interval(value.data_type()) || unit.is_made() => unit.kind(),
+            Some(unit) if is_interval(value.data_type()) || unit.is_computed_here() => unit.kind(),
             _ => return self.0.return_field_from_args(args),
         };
         Ok(Arc::new(Field::new(self.name(), kind, value.is_nullable())))
@@ -77,12 +77,12 @@ impl ScalarUDFImpl for DatePart {
                 Ok(ColumnarValue::Scalar(ScalarValue::try_new_null(args.return_type())?))
             }
             Some(unit) if is_interval(&kind) => {
-                by_columns(&args, |columns| unit.of_intervals(&columns[1]))
+                by_columns(&args, |columns| unit.extract(&columns[1]))
             }
-            Some(unit) if unit.is_made() => {
-                let part = self.0.invoke_with_args(unit.asked_of_engine(&args))?;
+            Some(unit) if unit.is_computed_here() => {
+                let part = self.0.invoke_with_args(unit.engine_arguments(&args))?;
                 let args = ScalarFunctionArgs { args: vec![part], ..args };
-                by_columns(&args, |columns| Ok(unit.made_of(&columns[0])))
+                by_columns(&args, |columns| Ok(unit.compute(&columns[0])))
             }
             _ => self.0.invoke_with_args(args),
         }
@@ -102,21 +102,21 @@ impl ScalarUDFImpl for DatePart {
     }
 }
 
-/// The name of a unit, in small letters.
+/// Unit name in lower case.
 fn named(unit: &ScalarValue) -> Option<String> {
     Some(unit.try_as_str().flatten()?.trim_matches(['\'', '"']).to_lowercase())
 }
 
-/// The unit of that name, or `None` where the engine alone knows it.
+/// Parses a unit; `None` if it is left to the engine.
 ///
 /// # Errors
-/// Where values of the type have no such part.
+/// Fails if values of the type have no such field.
 fn unit_of(name: &str, kind: &DataType) -> Result<Option<Unit>> {
     const CALENDAR: [&str; 7] = ["w", "week", "weeks", "isoyear", "doy", "dow", "isodow"];
     const NANOSECOND: [&str; 2] = ["nanosecond", "nanoseconds"];
     let unit = Unit::parse(name);
     let is_of_calendar = CALENDAR.contains(&name);
-    let is_of_clock = unit.is_some_and(Unit::is_of_clock) || NANOSECOND.contains(&name);
+    let is_time_of_day = unit.is_some_and(Unit::is_time_of_day) || NANOSECOND.contains(&name);
     let (has_part, value, expected) = match kind {
         DataType::Interval(_) | DataType::Duration(_) => (
             unit.is_some_and(|unit| unit != Unit::Julian),
@@ -124,17 +124,17 @@ fn unit_of(name: &str, kind: &DataType) -> Result<Option<Unit>> {
             "epoch, or a unit from microsecond to millennium other than week",
         ),
         DataType::Date32 | DataType::Date64 => (
-            is_of_calendar || unit.is_some() && !is_of_clock,
+            is_of_calendar || unit.is_some() && !is_time_of_day,
             "a date",
             "epoch, a unit from day to millennium, or a cast to timestamp",
         ),
         DataType::Time32(_) | DataType::Time64(_) => (
-            is_of_clock || unit == Some(Unit::Epoch),
+            is_time_of_day || unit == Some(Unit::Epoch),
             "a time",
             "epoch, or a unit from microsecond to hour",
         ),
         _ => (
-            is_of_calendar || is_of_clock || unit.is_some(),
+            is_of_calendar || is_time_of_day || unit.is_some(),
             "a timestamp",
             "epoch, dow, isodow, doy, isoyear, julian, or a unit from microsecond to millennium",
         ),
@@ -142,14 +142,14 @@ fn unit_of(name: &str, kind: &DataType) -> Result<Option<Unit>> {
     if has_part {
         return Ok(unit);
     }
-    let fault = match is_of_calendar || is_of_clock || unit.is_some() {
+    let fault = match is_of_calendar || is_time_of_day || unit.is_some() {
         true => Fault::NotSupported,
         false => Fault::Value,
     };
-    Err(wrong::error(fault, format!("{value} has no {name:?}; expected {expected}")))
+    Err(errors::error(fault, format!("{value} has no {name:?}; expected {expected}")))
 }
 
-/// What an interval has, and what the engine does not tell of instants.
+/// Units of intervals, and units of instants that the engine lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unit {
     Epoch,
@@ -193,14 +193,14 @@ impl Unit {
         })
     }
 
-    /// Whether it is a part of a time of day.
-    fn is_of_clock(self) -> bool {
+    /// Returns whether the unit is a field of a time of day.
+    fn is_time_of_day(self) -> bool {
         use Unit::{Hour, Microsecond, Millisecond, Minute, Second};
         matches!(self, Microsecond | Millisecond | Second | Minute | Hour)
     }
 
-    /// Whether it is made here of instants too.
-    fn is_made(self) -> bool {
+    /// Returns whether the unit is also computed here for instants.
+    fn is_computed_here(self) -> bool {
         use Unit::{Century, Decade, Julian, Millennium, Millisecond, Second};
         matches!(self, Millisecond | Second | Decade | Century | Millennium | Julian)
     }
@@ -212,8 +212,8 @@ impl Unit {
         }
     }
 
-    /// The part of the same values that the engine tells, of which this one is made.
-    fn asked_of_engine(self, args: &ScalarFunctionArgs) -> ScalarFunctionArgs {
+    /// Arguments for the engine's field from which this one is computed.
+    fn engine_arguments(self, args: &ScalarFunctionArgs) -> ScalarFunctionArgs {
         let (name, kind) = match self {
             Self::Second | Self::Millisecond => ("microsecond", DataType::Int32),
             Self::Julian => ("epoch", DataType::Float64),
@@ -227,7 +227,7 @@ impl Unit {
         }
     }
 
-    fn made_of(self, part: &ArrayRef) -> ArrayRef {
+    fn compute(self, part: &ArrayRef) -> ArrayRef {
         let of_microseconds = |per_unit: f64| -> ArrayRef {
             let part = part.as_primitive::<Int32Type>();
             Arc::new(part.unary::<_, Float64Type>(|part| f64::from(part) / per_unit))
@@ -242,13 +242,13 @@ impl Unit {
             }
             _ => {
                 let years = part.as_primitive::<Int32Type>();
-                Arc::new(years.unary::<_, Int32Type>(|year| self.of_year(year)))
+                Arc::new(years.unary::<_, Int32Type>(|year| self.period_number(year)))
             }
         }
     }
 
-    /// Centuries and millennia are counted from year 1 on, decades from year 0.
-    fn of_year(self, year: i32) -> i32 {
+    /// Centuries and millennia count from year 1, decades from year 0.
+    fn period_number(self, year: i32) -> i32 {
         let counted = |years: i32| match year {
             1.. => (year - 1) / years + 1,
             _ => year / years - 1,
@@ -261,7 +261,7 @@ impl Unit {
         }
     }
 
-    fn of_intervals(self, column: &ArrayRef) -> Result<ArrayRef> {
+    fn extract(self, column: &ArrayRef) -> Result<ArrayRef> {
         let intervals = intervals(column)?.into_iter();
         Ok(match self.kind() {
             DataType::Float64 => {
@@ -281,7 +281,7 @@ impl Unit {
             Self::Second => in_minute as f64 / 1e9,
             Self::Millisecond => in_minute as f64 / 1e6,
             _ => {
-                // A year is 365.25 days, a month beyond whole years 30 days.
+                // A year has 365.25 days; months beyond whole years have 30.
                 let days = f64::from(of.months / 12) * 365.25
                     + f64::from(of.months % 12) * 30.0
                     + f64::from(of.days);
@@ -294,7 +294,7 @@ impl Unit {
 
     fn whole_of(self, of: IntervalMonthDayNano) -> i32 {
         let years = of.months / 12;
-        // Hours of 2^63 nanoseconds fit.
+        // 2^63 nanoseconds in hours fit an `i32`.
         match self {
             Self::Microsecond => (of.nanoseconds % MINUTE_NS / 1_000) as i32,
             Self::Minute => (of.nanoseconds % HOUR_NS / MINUTE_NS) as i32,
@@ -315,7 +315,7 @@ mod tests {
     use arrow::datatypes::TimeUnit;
 
     use super::*;
-    use crate::sql::corrections::engine::answer;
+    use crate::sql::corrections::tests::uncorrected::answer;
 
     #[track_caller]
     fn check(unit: &str, months: i32, days: i32, nanoseconds: i64, expected: f64) {
@@ -377,11 +377,15 @@ mod tests {
             ("millennium", 2000, 2),
             ("millennium", 2001, 3),
         ] {
-            assert_eq!(Unit::parse(unit).unwrap().of_year(year), expected, "{unit} of {year}");
+            assert_eq!(
+                Unit::parse(unit).unwrap().period_number(year),
+                expected,
+                "{unit} of {year}"
+            );
         }
     }
 
-    /// Once it does not, [`DatePart`] can go.
+    /// When this fails, remove [`DatePart`].
     #[test]
     fn the_engine_still_tells_the_whole_of_a_difference_and_drops_fractions() {
         let difference = "(TIMESTAMP '2023-01-05T00:00:00.5' - TIMESTAMP '2023-01-01T03:00:00')";

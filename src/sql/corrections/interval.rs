@@ -1,5 +1,4 @@
-//! Intervals, and the differences of instants, as months, days and time: what the corrections of
-//! both have in common.
+//! Conversions shared by the corrections of intervals and durations: months, days and time.
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
@@ -18,16 +17,16 @@ const DAY_SECONDS: i64 = 86_400;
 const DAY_NS: i128 = DAY_SECONDS as i128 * SECOND_NS as i128;
 const MONTH_DAYS: i128 = 30;
 
-/// Whether it is a type of intervals or of differences.
+/// Returns whether a type is an interval or a duration.
 pub fn is_interval(kind: &DataType) -> bool {
     matches!(kind, DataType::Interval(_) | DataType::Duration(_))
 }
 
-/// The intervals of a column; those of differences have whole days and the time that is left, both
-/// of one sign, like those of PostgreSQL.
+/// Reads a column as intervals. Durations become whole days and a rest, both of one sign, as in
+/// PostgreSQL.
 ///
 /// # Errors
-/// Where the column holds neither, or a difference has more days than an interval can.
+/// Fails if the column holds neither, or if a duration has too many days for an interval.
 pub fn intervals(column: &ArrayRef) -> Result<Vec<Option<IntervalMonthDayNano>>> {
     let DataType::Duration(unit) = column.data_type() else {
         let column = cast(column, &MONTH_DAY_NANO)?;
@@ -55,16 +54,17 @@ pub fn units_per_second(unit: TimeUnit) -> i64 {
     }
 }
 
-/// Nanoseconds, a day counted as 24 hours and a month as 30 days. At most 26 digits.
+/// Length in nanoseconds, with days of 24 hours and months of 30 days; at most 26 digits.
 pub fn length_ns(interval: IntervalMonthDayNano) -> i128 {
     let days = i128::from(interval.months) * MONTH_DAYS + i128::from(interval.days);
     days * DAY_NS + i128::from(interval.nanoseconds)
 }
 
-/// Computes with columns, constants being columns of one row where all arguments are constants.
+/// Evaluates a function over columns. If all arguments are scalars they become columns of one row,
+/// and the result is a scalar.
 ///
 /// # Errors
-/// Those of the computation.
+/// Fails if the function fails.
 pub fn by_columns(
     args: &ScalarFunctionArgs,
     compute: impl FnOnce(&[ArrayRef]) -> Result<ArrayRef>,

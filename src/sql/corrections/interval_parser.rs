@@ -1,4 +1,4 @@
-//! The texts that PostgreSQL takes for intervals.
+//! Parser of PostgreSQL's interval texts.
 
 use arrow::datatypes::IntervalMonthDayNano;
 
@@ -7,7 +7,7 @@ const DAY_SECONDS: f64 = 86_400.0;
 const MONTH_DAYS: f64 = 30.0;
 const YEAR_MONTHS: f64 = 12.0;
 
-/// `None` where the text is not an interval, or one that is too long.
+/// Parses an interval; `None` if the text is not an interval or does not fit.
 pub fn parse(text: &str) -> Option<IntervalMonthDayNano> {
     let text = text.trim().to_ascii_lowercase();
     match text.strip_prefix('p') {
@@ -66,7 +66,7 @@ impl Sum {
     }
 }
 
-/// A number with its sign in both parts.
+/// A number split into whole and fraction, both with its sign.
 #[derive(Clone, Copy)]
 struct Amount {
     whole: i64,
@@ -94,7 +94,7 @@ fn signed(number: &str) -> (i64, &str) {
     }
 }
 
-/// What one of it is: months, days, or nanoseconds.
+/// Size of a unit in months, days or nanoseconds.
 #[derive(Clone, Copy)]
 enum Unit {
     Months(f64),
@@ -127,7 +127,7 @@ impl Unit {
     }
 }
 
-/// `1 day 02:03:04`, `1-2 3 4:05`, `1.5h`, `100`, each also with `ago` behind it.
+/// Parses `1 day 02:03:04`, `1-2 3 4:05`, `1.5h`, `100`, each optionally followed by `ago`.
 fn parse_words(text: &str) -> Option<IntervalMonthDayNano> {
     let tokens = tokens(text)?;
     let mut words: Vec<&str> = tokens.iter().map(String::as_str).collect();
@@ -161,7 +161,7 @@ fn parse_words(text: &str) -> Option<IntervalMonthDayNano> {
     if is_ago { sum.negated().finished() } else { sum.finished() }
 }
 
-/// Numbers with their signs, and words; a unit may touch its number.
+/// Splits a text into signed numbers and words; a unit may directly follow its number.
 fn tokens(text: &str) -> Option<Vec<String>> {
     let mut tokens: Vec<String> = Vec::new();
     let mut signs = text.chars().peekable();
@@ -186,7 +186,7 @@ fn tokens(text: &str) -> Option<Vec<String>> {
     Some(tokens)
 }
 
-/// `[-]hours:minutes[:seconds[.fraction]]` or `[-]minutes:seconds.fraction`.
+/// Parses `[-]hours:minutes[:seconds[.fraction]]` or `[-]minutes:seconds.fraction`.
 fn time_ns(word: &str) -> Option<i128> {
     let (sign, word) = signed(word);
     let parts: Vec<_> = word.split(':').collect();
@@ -204,7 +204,7 @@ fn time_ns(word: &str) -> Option<i128> {
     is_time.then_some(i128::from(sign) * (whole * SECOND_NS as i128 + fraction as i128))
 }
 
-/// `[-]years-months`.
+/// Parses `[-]years-months`.
 fn years_and_months(word: &str) -> Option<i128> {
     let (sign, word) = signed(word);
     let (years, months) = word.split_once('-')?;
@@ -216,7 +216,7 @@ fn digits(word: &str) -> Option<i64> {
     word.bytes().all(|b| b.is_ascii_digit()).then(|| word.parse().ok())?
 }
 
-/// What is behind the `P` of ISO 8601: `1Y2M3DT4H5M6.7S`, `2W`.
+/// Parses an ISO 8601 duration after its `P`: `1Y2M3DT4H5M6.7S`, `2W`.
 fn parse_iso(text: &str) -> Option<IntervalMonthDayNano> {
     let (days, time) = match text.split_once('t') {
         Some((days, time)) => (days, Some(time)),
@@ -244,7 +244,7 @@ fn parse_iso(text: &str) -> Option<IntervalMonthDayNano> {
     sum.finished()
 }
 
-/// Numbers with a letter behind each.
+/// Adds numbers, each followed by the letter of its unit.
 fn add_letters(sum: &mut Sum, text: &str, unit: impl Fn(char) -> Option<Unit>) -> Option<()> {
     let mut rest = text;
     while !rest.is_empty() {

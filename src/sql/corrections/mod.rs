@@ -1,43 +1,41 @@
-//! Faults of the SQL engine, put right from outside: a file each, with a test that fails once the
-//! engine no longer has the fault, so that the file can be deleted. What cannot be put right is
-//! refused in a sentence, as a wrong answer is worse than none.
+//! Corrections of faults in DataFusion's SQL, from outside: one file for each fault, with a test
+//! that fails once the engine no longer has it, so that the file can be deleted. Constructs that
+//! cannot be corrected are refused: an error is better than a wrong answer.
 //!
-//! Four places to do it: the statement before it is planned ([`of_statement`]), operators as they are
-//! planned and functions in place of the engine's ([`register`]), and the plan before and after its
-//! types are settled ([`analyzer_rules`]).
+//! Corrections apply in four places: to the statement before planning ([`correct_statement`]), to
+//! operators during planning and to functions in place of the engine's ([`register`]), and to the
+//! plan before and after type coercion ([`analyzer_rules`]).
 
 mod arithmetic;
-mod averages;
-mod casts;
+mod cast_rounding;
 mod coalesce;
-mod compared;
 mod date_bin;
 mod date_part;
-#[cfg(test)]
-mod engine;
-mod extremes;
+mod integer_overflow;
+mod integer_sums;
 mod interval;
+mod interval_averages;
+mod interval_comparisons;
+mod interval_extremes;
+mod interval_lengths;
+mod interval_literals;
 mod interval_parser;
-mod interval_texts;
-mod lengths;
-mod negatives;
-mod overflow;
-mod powers;
-mod remainders;
-mod rounding;
-mod sums;
-mod time_texts;
+mod negation;
+mod postgres_casts;
+mod power_operator;
+mod remainder_operator;
+mod time_text;
 
-mod arrays;
-mod calls;
-mod listed;
-mod multiplicity;
-mod quantified;
-mod recursion;
-mod similar;
-mod subqueries;
-mod values;
-mod windows;
+mod aggregate_subqueries;
+mod array_casts;
+mod multiset_operators;
+mod named_windows;
+mod quantified_comparisons;
+mod recursive_ctes;
+mod similar_to;
+mod subquery_predicates;
+mod values_subqueries;
+mod window_arguments;
 
 #[cfg(test)]
 mod tests;
@@ -56,48 +54,50 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
 
 pub use self::interval_parser::parse as interval_of;
-pub use self::time_texts::interval as interval_text;
-use super::dialect::{refused, until_broken};
+pub use self::time_text::interval as interval_text;
+use super::dialect::{into_result, unsupported};
 
-/// Says in terms that the engine carries out rightly what it would not.
+/// Rewrites what the engine would execute incorrectly in terms of what it executes correctly.
 ///
 /// # Errors
-/// Where it cannot be said so.
-pub fn of_statement(statement: &mut Statement) -> Result<()> {
+/// Fails if there is no equivalent.
+pub fn correct_statement(statement: &mut Statement) -> Result<()> {
     let Statement::Statement(statement) = statement else { return Ok(()) };
-    interval_texts::rewrite(statement)?;
-    powers::rewrite(statement);
-    remainders::rewrite(statement);
-    negatives::rewrite(statement);
-    similar::as_expressions(statement)?;
-    calls::complete(statement)?;
-    recursion::kept_whole(statement)?;
-    windows::spelled_out(statement)?;
-    values::as_selects(statement)?;
-    arrays::as_written(statement)?;
-    quantified::as_bounds(statement)?;
-    subqueries::as_counts(statement)
+    interval_literals::rewrite(statement)?;
+    power_operator::rewrite(statement);
+    remainder_operator::rewrite(statement);
+    negation::rewrite(statement);
+    similar_to::rewrite(statement)?;
+    window_arguments::check_arguments(statement)?;
+    recursive_ctes::rewrite(statement)?;
+    named_windows::rewrite(statement)?;
+    values_subqueries::rewrite(statement)?;
+    array_casts::rewrite(statement)?;
+    quantified_comparisons::rewrite(statement)?;
+    subquery_predicates::rewrite(statement)
 }
 
-/// Rules for plans in the order in which they are applied, the engine's own among them.
+/// Analyzer rules in the order of application, including the engine's own.
 pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
-    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> =
-        vec![Arc::new(casts::CastsAsMeant), Arc::new(lengths::IntervalsByLength)];
-    // They settle the types.
+    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![
+        Arc::new(postgres_casts::PostgresCasts),
+        Arc::new(interval_lengths::CompareIntervalsByLength),
+    ];
+    // These include type coercion.
     rules.extend(Analyzer::new().rules);
-    rules.push(Arc::new(overflow::IntegersInRange));
-    rules.push(Arc::new(remainders::RemaindersAsMeant));
-    rules.push(Arc::new(multiplicity::CountsEquals));
-    rules.push(Arc::new(arrays::TextsAreArrays));
-    rules.push(Arc::new(time_texts::TimesAsText));
+    rules.push(Arc::new(integer_overflow::CheckedIntegers));
+    rules.push(Arc::new(remainder_operator::PostgresRemainders));
+    rules.push(Arc::new(multiset_operators::NumberDuplicates));
+    rules.push(Arc::new(array_casts::ParseArrayText));
+    rules.push(Arc::new(time_text::PostgresTimeText));
     rules
 }
 
-/// Replaces functions of the engine by those that do as they say.
+/// Replaces faulty functions of the engine.
 pub fn register(context: &SessionContext) {
     let state = context.state_ref();
     let _ = state.write().register_expr_planner(Arc::new(arithmetic::Arithmetic));
-    negatives::register(context);
+    negation::register(context);
     if let Some(bin) = context.state().scalar_functions().get("date_bin") {
         context.register_udf(ScalarUDF::from(date_bin::DateBin(Arc::clone(bin))));
     }
@@ -108,16 +108,15 @@ pub fn register(context: &SessionContext) {
         context.register_udf(ScalarUDF::from(coalesce::Coalesce(Arc::clone(coalesce))));
     }
     if let Some(average) = context.state().aggregate_functions().get("avg") {
-        let average = averages::Average::new(Arc::clone(average));
+        let average = interval_averages::Average::new(Arc::clone(average));
         context.register_udaf(AggregateUDF::from(average));
     }
 }
 
-/// The plan with each part of its expressions rewritten, the innermost first; columns keep their
-/// names.
+/// Rewrites the expressions of a plan bottom up; columns keep their names.
 ///
 /// # Errors
-/// Those of the rewriting.
+/// Fails if the rewrite fails.
 fn rewritten(
     plan: LogicalPlan,
     rewrite: impl Fn(Expr, &DFSchema) -> Result<Transformed<Expr>>,

@@ -1,4 +1,4 @@
-//! `age` and `make_timestamp` of PostgreSQL, which the engine has not.
+//! `age` and `make_timestamp` of PostgreSQL, which the engine lacks.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
 
 use crate::error::Fault;
-use crate::sql::wrong;
+use crate::sql::errors;
 
 pub fn register(session: &SessionContext) {
     session.register_udf(ScalarUDF::from(Age(Signature::user_defined(Volatility::Immutable))));
@@ -30,8 +30,7 @@ pub fn register(session: &SessionContext) {
 
 const MICROS_S: i64 = 1_000_000;
 
-/// Years, months, days and the time of day between two instants, as a calendar counts them: the
-/// fields of one less those of the other.
+/// Calendar difference of two instants: the fields of one minus those of the other.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Age(Signature);
 
@@ -47,7 +46,7 @@ impl ScalarUDFImpl for Age {
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
         let [_, _] = given else {
             let sentence = format!("age takes one instant or two, not {}", given.len());
-            return Err(wrong::error(Fault::UnknownFunction, sentence));
+            return Err(errors::error(Fault::UnknownFunction, sentence));
         };
         given.iter().map(instant).collect()
     }
@@ -64,7 +63,7 @@ impl ScalarUDFImpl for Age {
             _ => Ok(None),
         });
         let ages = ages.collect::<Result<IntervalMonthDayNanoArray>>()?;
-        answered(&args.args, &ages)
+        map_constants(&args.args, &ages)
     }
 }
 
@@ -80,14 +79,14 @@ fn instant(given: &DataType) -> Result<DataType> {
         | DataType::Utf8
         | DataType::Utf8View
         | DataType::LargeUtf8 => Ok(DataType::Timestamp(TimeUnit::Microsecond, None)),
-        _ => Err(wrong::error(Fault::UnknownFunction, "age takes instants or dates")),
+        _ => Err(errors::error(Fault::UnknownFunction, "age takes instants or dates")),
     }
 }
 
-/// The fields of an instant from the largest to the smallest, and the days of its month.
+/// Fields of an instant, largest first, and the number of days in its month.
 fn fields(at_us: i64) -> Result<([i64; 7], i64)> {
     let at = DateTime::from_timestamp_micros(at_us)
-        .ok_or_else(|| wrong::error(Fault::OutOfRange, "age: an instant is out of range"))?;
+        .ok_or_else(|| errors::error(Fault::OutOfRange, "age: an instant is out of range"))?;
     let fields = [
         at.year().into(),
         at.month().into(),
@@ -106,7 +105,7 @@ fn age(until: i64, since: i64) -> Result<IntervalMonthDayNano> {
         false => (fields(since)?, fields(until)?),
     };
     let mut left: [i64; 7] = std::array::from_fn(|at| a[at] - b[at]);
-    // A field below zero borrows from the next larger one; a day from the earlier month.
+    // A negative field borrows from the next larger one; days from the earlier month.
     for (at, size) in [(6, MICROS_S), (5, 60), (4, 60), (3, 24), (2, days), (1, 12)] {
         while left[at] < 0 {
             left[at] += size;
@@ -120,8 +119,8 @@ fn age(until: i64, since: i64) -> Result<IntervalMonthDayNano> {
     Ok(IntervalMonthDayNano::new(whole(years * 12 + months), whole(days), sign * time_us * 1000))
 }
 
-/// One value where all arguments are.
-pub fn answered<T: Array + Clone + 'static>(
+/// Evaluates a function over arrays; returns a scalar if all arguments are scalars.
+pub fn map_constants<T: Array + Clone + 'static>(
     args: &[ColumnarValue],
     values: &T,
 ) -> Result<ColumnarValue> {
@@ -132,7 +131,7 @@ pub fn answered<T: Array + Clone + 'static>(
     }
 }
 
-/// A local time of its fields.
+/// Local time from its fields.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct MakeTimestamp(Signature);
 
@@ -164,7 +163,7 @@ impl ScalarUDFImpl for MakeTimestamp {
             }
         });
         let made = made.collect::<Result<TimestampMicrosecondArray>>()?;
-        answered(&args.args, &made)
+        map_constants(&args.args, &made)
     }
 }
 
@@ -184,7 +183,7 @@ fn made(parts: &[i64], seconds: f64) -> Result<i64> {
     let at = midnight.zip(time_us()).map(|(date, us)| date.and_utc().timestamp_micros() + us);
     at.ok_or_else(|| {
         let sentence = format!("make_timestamp: {parts:?} and {seconds} s are no date and time");
-        wrong::error(Fault::OutOfRange, sentence)
+        errors::error(Fault::OutOfRange, sentence)
     })
 }
 

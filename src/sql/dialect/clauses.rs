@@ -1,5 +1,5 @@
-//! Clauses of PostgreSQL that the engine does not know, said by those that it does: `FETCH FIRST n ROWS
-//! ONLY` is `LIMIT n`, and `WITH ORDINALITY` a second column.
+//! Clauses of PostgreSQL that the engine lacks: `FETCH FIRST n ROWS ONLY` becomes `LIMIT n`, and
+//! `WITH ORDINALITY` a second column.
 
 use std::ops::ControlFlow;
 
@@ -11,13 +11,15 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-use super::parts::{call, cast, number, text_of};
-use super::{refused, until_broken};
+use super::ast_nodes::{call, cast, number, text_of};
+use super::{into_result, unsupported};
 
+/// Rewrites `FETCH` and `WITH ORDINALITY`.
+///
 /// # Errors
-/// Where a clause cannot be said so.
-pub fn said(statement: &mut Statement) -> Result<()> {
-    until_broken(statement.visit(&mut Clauses))
+/// Fails if a clause has no equivalent.
+pub fn rewrite(statement: &mut Statement) -> Result<()> {
+    into_result(statement.visit(&mut Clauses))
 }
 
 struct Clauses;
@@ -26,14 +28,14 @@ impl VisitorMut for Clauses {
     type Break = DataFusionError;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<DataFusionError> {
-        limited(query).map_or_else(ControlFlow::Break, ControlFlow::Continue)
+        fetch_to_limit(query).map_or_else(ControlFlow::Break, ControlFlow::Continue)
     }
 
     fn post_visit_table_factor(
         &mut self,
         factor: &mut TableFactor,
     ) -> ControlFlow<DataFusionError> {
-        match numbered(factor) {
+        match with_ordinality(factor) {
             Ok(Some(derived)) => *factor = derived,
             Ok(None) => {}
             Err(error) => return ControlFlow::Break(error),
@@ -42,27 +44,27 @@ impl VisitorMut for Clauses {
     }
 }
 
-fn limited(query: &mut Query) -> Result<()> {
+fn fetch_to_limit(query: &mut Query) -> Result<()> {
     let Some(fetch) = query.fetch.take() else { return Ok(()) };
     if fetch.with_ties || fetch.percent {
-        return Err(refused("FETCH takes neither WITH TIES nor PERCENT here; expected ROWS ONLY"));
+        return Err(unsupported("FETCH takes neither WITH TIES nor PERCENT here; use ROWS ONLY"));
     }
     let offset = match query.limit_clause.take() {
         None => None,
         Some(LimitClause::LimitOffset { limit: None, offset, .. }) => offset,
-        Some(_) => return Err(refused("LIMIT and FETCH say the same; expected one of them")),
+        Some(_) => return Err(unsupported("LIMIT and FETCH say the same; expected one of them")),
     };
     let limit = Some(fetch.quantity.unwrap_or_else(|| number(1)));
     query.limit_clause = Some(LimitClause::LimitOffset { limit, offset, limit_by: Vec::new() });
     Ok(())
 }
 
-/// A table whose rows are numbered, as a subquery; `None` of any other.
-fn numbered(factor: &TableFactor) -> Result<Option<TableFactor>> {
+/// Rewrites `WITH ORDINALITY` to a subquery with row numbers; `None` for other tables.
+fn with_ordinality(factor: &TableFactor) -> Result<Option<TableFactor>> {
     match factor {
         TableFactor::UNNEST { with_ordinality: true, array_exprs, alias, .. } => {
             let [array] = array_exprs.as_slice() else {
-                return Err(refused("WITH ORDINALITY takes one array here"));
+                return Err(unsupported("WITH ORDINALITY takes one array here"));
             };
             let mut query = query("SELECT 1")?;
             let column = alias.as_ref().map_or(Ident::new("unnest"), |alias| alias.name.clone());
@@ -79,7 +81,7 @@ fn numbered(factor: &TableFactor) -> Result<Option<TableFactor>> {
         }
         TableFactor::Table { with_ordinality: true, name, args: Some(args), alias, .. } => {
             if !name.to_string().eq_ignore_ascii_case("generate_series") {
-                return Err(refused(format!(
+                return Err(unsupported(format!(
                     "WITH ORDINALITY of {name} is not supported; expected row_number() OVER (ORDER BY …)"
                 )));
             }
@@ -104,13 +106,13 @@ fn numbered(factor: &TableFactor) -> Result<Option<TableFactor>> {
             Ok(Some(derived(query, alias.clone(), column)))
         }
         TableFactor::Function { with_ordinality: true, name, .. } => {
-            Err(refused(format!("WITH ORDINALITY of {name} is not supported")))
+            Err(unsupported(format!("WITH ORDINALITY of {name} is not supported")))
         }
         _ => Ok(None),
     }
 }
 
-/// Whether the step of a series is negative.
+/// Returns whether a series has a negative step.
 fn descends(args: &[FunctionArg]) -> bool {
     let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(step))) = args.get(2) else { return false };
     match step {
@@ -146,7 +148,7 @@ mod tests {
 
     #[test]
     fn fetch_is_a_limit() {
-        for (said_, meant) in [
+        for (said, meant) in [
             ("SELECT a FROM t FETCH NEXT 2 ROWS ONLY", "SELECT a FROM t LIMIT 2"),
             ("SELECT a FROM t FETCH FIRST ROW ONLY", "SELECT a FROM t LIMIT 1"),
             (
@@ -154,10 +156,10 @@ mod tests {
                 "SELECT a FROM (SELECT a FROM t LIMIT 2 OFFSET 1 ROWS) AS s",
             ),
         ] {
-            check_by(said, said_, meant);
+            check_by(rewrite, said, meant);
         }
-        is_refused_by(said, "SELECT a FROM t ORDER BY a FETCH FIRST 2 ROWS WITH TIES");
-        is_refused_by(said, "SELECT a FROM t LIMIT 1 FETCH FIRST 2 ROWS ONLY");
+        is_refused_by(rewrite, "SELECT a FROM t ORDER BY a FETCH FIRST 2 ROWS WITH TIES");
+        is_refused_by(rewrite, "SELECT a FROM t LIMIT 1 FETCH FIRST 2 ROWS ONLY");
     }
 
     #[test]
@@ -174,6 +176,6 @@ mod tests {
             "SELECT * FROM (SELECT value AS generate_series, row_number() OVER (ORDER BY value DESC) \
              AS ordinality FROM generate_series(3, 1, -1)) AS generate_series",
         );
-        is_refused_by(said, "SELECT * FROM uptime('a', 'b') WITH ORDINALITY");
+        is_refused_by(rewrite, "SELECT * FROM uptime('a', 'b') WITH ORDINALITY");
     }
 }

@@ -1,5 +1,5 @@
 //! `make_interval`, `justify_hours`, `justify_days` and `justify_interval` of PostgreSQL, which the
-//! engine has not.
+//! engine lacks.
 
 use arrow::array::{Array, AsArray, IntervalMonthDayNanoArray};
 use arrow::compute::cast;
@@ -14,11 +14,11 @@ use datafusion::logical_expr::{
 use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, FunctionArguments};
 
-use super::calendar::answered;
-use super::parts::{call, number};
+use super::ast_nodes::{call, number};
+use super::calendar::map_constants;
 use crate::error::Fault;
 use crate::rules::calendar::DAY_US;
-use crate::sql::wrong;
+use crate::sql::errors;
 
 const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
 const MONTH_DAYS: i64 = 30;
@@ -34,13 +34,13 @@ pub fn register(session: &SessionContext) {
     }
 }
 
-/// `make_interval` with all of its arguments in their places; `None` of other calls, and of one that
-/// gives an argument twice or by another name.
+/// Moves the named arguments of `make_interval` to their positions. `None` for other calls, and if
+/// an argument is repeated or unknown.
 pub fn made(called: &Expr) -> Option<Expr> {
     let Expr::Function(function) = called else { return None };
-    let is_made = function.name.to_string().eq_ignore_ascii_case(MakeInterval::NAME);
+    let is_make_interval = function.name.to_string().eq_ignore_ascii_case(MakeInterval::NAME);
     let FunctionArguments::List(given) = &function.args else { return None };
-    if !is_made || given.args.len() > MakeInterval::PARTS.len() {
+    if !is_make_interval || given.args.len() > MakeInterval::PARTS.len() {
         return None;
     }
     let mut parts = [const { None }; MakeInterval::PARTS.len()];
@@ -63,10 +63,10 @@ pub fn made(called: &Expr) -> Option<Expr> {
 }
 
 fn out_of_range() -> DataFusionError {
-    wrong::error(Fault::OutOfRange, "interval out of range")
+    errors::error(Fault::OutOfRange, "interval out of range")
 }
 
-/// An interval of its parts.
+/// `make_interval`: interval from its fields.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct MakeInterval(Signature);
 
@@ -106,12 +106,11 @@ impl ScalarUDFImpl for MakeInterval {
             made.ok_or_else(out_of_range).map(Some)
         });
         let intervals = intervals.collect::<Result<IntervalMonthDayNanoArray>>()?;
-        answered(&args.args, &intervals)
+        map_constants(&args.args, &intervals)
     }
 }
 
-/// Years, months, weeks, days, hours, minutes and seconds as an interval; `None` where they do not
-/// fit.
+/// Builds an interval from its fields; `None` if they do not fit.
 fn interval(parts: [i64; 6], seconds: f64) -> Option<IntervalMonthDayNano> {
     let [years, months, weeks, days, hours, minutes] = parts;
     let months = years.checked_mul(12)?.checked_add(months)?;
@@ -132,14 +131,14 @@ fn fields(months: i64, days: i64, time_us: i64) -> Option<IntervalMonthDayNano> 
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Justified {
-    /// 24 hours are a day.
+    /// 24 hours become a day.
     Hours,
-    /// 30 days are a month.
+    /// 30 days become a month.
     Days,
     Interval,
 }
 
-/// The same interval in larger units, its fields of one sign.
+/// Normalises an interval to larger units, with fields of one sign.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Justify {
     justified: Justified,
@@ -165,7 +164,7 @@ impl ScalarUDFImpl for Justify {
             [DataType::Interval(_) | DataType::Null] => Ok(vec![INTERVAL]),
             _ => {
                 let sentence = format!("{} takes an interval", self.name());
-                Err(wrong::error(Fault::UnknownFunction, sentence))
+                Err(errors::error(Fault::UnknownFunction, sentence))
             }
         }
     }
@@ -180,7 +179,7 @@ impl ScalarUDFImpl for Justify {
             justified(self.justified, months, days, time_us).ok_or_else(out_of_range)
         };
         let intervals: IntervalMonthDayNanoArray = match arrays[0].data_type() {
-            // A difference has whole days already.
+            // A duration already has whole days.
             DataType::Duration(_) => {
                 let differences = arrays[0].as_primitive::<DurationMicrosecondType>().iter();
                 let each = |us: i64| justify(0, us / DAY_US, us % DAY_US);
@@ -195,11 +194,11 @@ impl ScalarUDFImpl for Justify {
                 intervals.map(|of| of.map(each).transpose()).collect::<Result<_>>()?
             }
         };
-        answered(&args.args, &intervals)
+        map_constants(&args.args, &intervals)
     }
 }
 
-/// `None` where the fields do not fit.
+/// Returns `None` if the fields do not fit.
 fn justified(
     how: Justified,
     mut months: i64,
@@ -211,7 +210,7 @@ fn justified(
     }
     if how != Justified::Hours {
         (months, days) = (months + days / MONTH_DAYS, days % MONTH_DAYS);
-        // Only together with hours does the time tell the sign of no days.
+        // With zero days the sign comes from the time, and only if hours are justified too.
         let rest = match how {
             Justified::Interval if days == 0 => time_us.signum(),
             _ => days.signum(),
@@ -264,7 +263,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn is_made(said: &str, expected: Option<&str>) {
+    fn is_make_interval(said: &str, expected: Option<&str>) {
         let mut parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(said).unwrap();
         let called = parser.parse_expr().unwrap();
         assert_eq!(made(&called).map(|call| call.to_string()).as_deref(), expected, "{said}");
@@ -272,13 +271,13 @@ mod tests {
 
     #[test]
     fn parts_have_names_and_places() {
-        is_made("make_interval(1, 2)", Some("make_interval(1, 2, 0, 0, 0, 0, 0)"));
-        is_made(
+        is_make_interval("make_interval(1, 2)", Some("make_interval(1, 2, 0, 0, 0, 0, 0)"));
+        is_make_interval(
             "make_interval(days => 1, secs => 1.5)",
             Some("make_interval(0, 0, 0, 1, 0, 0, 1.5)"),
         );
-        is_made("make_interval(1, years => 2)", None);
-        is_made("make_interval(fortnights => 2)", None);
-        is_made("make_date(1, 2, 3)", None);
+        is_make_interval("make_interval(1, years => 2)", None);
+        is_make_interval("make_interval(fortnights => 2)", None);
+        is_make_interval("make_date(1, 2, 3)", None);
     }
 }

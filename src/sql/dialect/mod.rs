@@ -1,14 +1,14 @@
-//! SQL as PostgreSQL means it, where the engine takes it otherwise or not at all: a parsed statement
-//! is rewritten in terms of the engine before it is planned, for every entry point alike.
+//! PostgreSQL's semantics where the engine differs or lacks a construct: parsed statements are
+//! rewritten in the engine's terms before planning, for every entry point.
 //!
-//! What is a fault of the engine rather than another meaning is put right in `sql::corrections`.
+//! Faults of the engine, as opposed to differences of dialect, are corrected in `sql::corrections`.
 
+pub mod ast_nodes;
 mod calendar;
-mod calls;
 mod clauses;
-mod groups;
+mod function_calls;
+mod grouping_sets;
 mod intervals;
-pub mod parts;
 
 use std::ops::ControlFlow;
 
@@ -20,50 +20,52 @@ use datafusion::sql::sqlparser::ast::{
     SelectItem, Value, VisitMut, VisitorMut,
 };
 
-use self::parts::{
+use self::ast_nodes::{
     call, called, cast, elements, empty_call, number, text, text_of, truth, type_named,
 };
-use super::wrong;
+use super::errors;
 use crate::error::Fault;
 use crate::functions::instants::RoundToDigits;
 
-/// Every question means what it means to PostgreSQL.
-pub fn as_meant(statement: &mut Statement) {
-    rewrite(statement, &mut Meaning);
+/// Rewrites constructs that the engine interprets differently from PostgreSQL.
+pub fn apply_postgres_semantics(statement: &mut Statement) {
+    rewrite(statement, &mut PostgresSemantics);
 }
 
-/// What PostgreSQL has and the engine has not is said by what it has.
+/// Rewrites constructs that the engine lacks in terms of those that it has.
 ///
 /// # Errors
-/// Where it cannot be said so.
-pub fn completed(statement: &mut Statement) -> Result<()> {
+/// Fails if there is no equivalent.
+pub fn rewrite_for_engine(statement: &mut Statement) -> Result<()> {
     let Statement::Statement(statement) = statement else { return Ok(()) };
-    clauses::said(statement)?;
-    groups::said(statement)?;
-    calls::said(statement)
+    clauses::rewrite(statement)?;
+    grouping_sets::rewrite(statement)?;
+    function_calls::rewrite(statement)
 }
 
-/// Functions of PostgreSQL that no other can be said by.
+/// Registers functions of PostgreSQL that cannot be expressed by others.
 pub fn register(session: &SessionContext) {
     calendar::register(session);
     intervals::register(session);
 }
 
-/// What neither the engine nor a rewriting can answer.
-pub fn refused(sentence: impl Into<String>) -> DataFusionError {
-    wrong::error(Fault::NotSupported, sentence)
+/// Error of a construct that neither the engine nor a rewrite supports.
+pub fn unsupported(sentence: impl Into<String>) -> DataFusionError {
+    errors::error(Fault::NotSupported, sentence)
 }
 
+/// Converts the outcome of a visit.
+///
 /// # Errors
-/// The one that broke a visit off.
-pub fn until_broken(walked: ControlFlow<DataFusionError>) -> Result<()> {
+/// Fails with the error that ended the visit.
+pub fn into_result(walked: ControlFlow<DataFusionError>) -> Result<()> {
     match walked {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
     }
 }
 
-/// Applies the rules to the whole statement, and to one that `EXPLAIN` names.
+/// Applies a visitor to a statement, or to the statement under `EXPLAIN`.
 pub fn rewrite(statement: &mut Statement, rules: &mut impl VisitorMut<Break = ()>) {
     match statement {
         Statement::Statement(statement) => drop(statement.visit(rules)),
@@ -72,14 +74,14 @@ pub fn rewrite(statement: &mut Statement, rules: &mut impl VisitorMut<Break = ()
     }
 }
 
-struct Meaning;
+struct PostgresSemantics;
 
-impl VisitorMut for Meaning {
+impl VisitorMut for PostgresSemantics {
     type Break = ();
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
         for item in &mut select.projection {
-            // Named as it was written, whatever is made of it.
+            // Keeps the name of the original text after the rewrite.
             let SelectItem::UnnamedExpr(expr) = &*item else { continue };
             let name = match expr {
                 Expr::AtTimeZone { .. } | Expr::Extract { .. } => expr.to_string(),
@@ -96,12 +98,12 @@ impl VisitorMut for Meaning {
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         let meant = match expr {
-            // Of an instant the local time, of a local time the instant.
+            // Instant to local time, or local time to instant.
             Expr::AtTimeZone { timestamp, time_zone } => {
                 let zone = offset(time_zone).unwrap_or_else(|| (**time_zone).clone());
                 Some(call("timezone", [zone, (**timestamp).clone()]))
             }
-            // The planner would call the engine's function, whatever is registered as it.
+            // The planner would call the engine's function, whichever is registered under the name.
             Expr::Extract { field, expr: inner, .. } => {
                 let unit = match field {
                     DateTimeField::Custom(unit) => unit.value.to_lowercase(),
@@ -118,7 +120,7 @@ impl VisitorMut for Meaning {
             Expr::BinaryOp { left, op: BinaryOperator::PGOverlap, right } => {
                 Some(call("array_has_any", [(**left).clone(), (**right).clone()]))
             }
-            // Its escapes are read already.
+            // The escapes are already decoded.
             Expr::Value(value) => match &value.value {
                 Value::UnicodeStringLiteral(read) => Some(text(read)),
                 _ => None,
@@ -150,7 +152,7 @@ impl VisitorMut for Meaning {
     }
 }
 
-/// Whether a value is one of a list (or none); `None` where the list is not spelled out.
+/// Rewrites membership in a list, or its negation; `None` if the list is not spelled out.
 fn one_of(left: &Expr, list: &Expr, negated: bool) -> Option<Expr> {
     let list = match list {
         Expr::Nested(inner) => return one_of(left, inner, negated),
@@ -166,7 +168,7 @@ fn one_of(left: &Expr, list: &Expr, negated: bool) -> Option<Expr> {
     Some(Expr::InList { expr: Box::new(left.clone()), list: list.elem, negated })
 }
 
-/// Whether a value is one of an array that is bound, as a text or as an array of texts.
+/// Rewrites membership in a bound array, passed as a text or as an array of texts.
 fn one_of_bound(left: &Expr, array: &Expr) -> Option<Expr> {
     match array {
         Expr::Nested(inner) => one_of_bound(left, inner),
@@ -178,8 +180,8 @@ fn one_of_bound(left: &Expr, array: &Expr) -> Option<Expr> {
     }
 }
 
-/// Times of the type become those of the columns, in microseconds; returns the digits to which they
-/// are rounded then, where it names fewer than six.
+/// Converts time types to microseconds, as in our columns. Returns the number of digits to round
+/// to, if the type names fewer than six.
 fn in_microseconds(data_type: &mut DataType) -> Option<u64> {
     match data_type {
         DataType::Timestamp(digits, _) => {
@@ -200,8 +202,7 @@ fn rounded(time: &Expr, digits: u64) -> Expr {
     call(RoundToDigits::NAME, [time.clone(), digits])
 }
 
-/// The function that a call without parentheses stands for, or with digits in them, as
-/// `current_timestamp(3)` has.
+/// Function for a keyword such as `current_timestamp`, with the digits of `current_timestamp(3)`.
 fn clock(expr: &Expr) -> Option<(&'static str, Option<u64>)> {
     let Expr::Function(function) = expr else { return None };
     let (name, arguments) = called(function)?;
@@ -223,7 +224,7 @@ fn clock(expr: &Expr) -> Option<(&'static str, Option<u64>)> {
     Some((name, digits.filter(|digits| *digits < 6)))
 }
 
-/// An interval like `INTERVAL '-08:00'`, as those behind `AT TIME ZONE` are written, in minutes.
+/// Offset in minutes of an interval such as `INTERVAL '-08:00'` after `AT TIME ZONE`.
 fn offset(zone: &Expr) -> Option<Expr> {
     let Expr::Interval(interval) = zone else { return None };
     let written = text_of(&interval.value).filter(|_| interval.leading_field.is_none())?;
@@ -240,7 +241,7 @@ fn offset(zone: &Expr) -> Option<Expr> {
     Some(Expr::Interval(Interval { value: Box::new(minutes), ..interval.clone() }))
 }
 
-/// A pattern of `LIKE` whose escape is a backslash, the only one that the engine knows.
+/// Rewrites a `LIKE` pattern to escape with a backslash, the only escape that the engine supports.
 fn escaped_by_backslash(pattern: &Expr, escape: &str) -> Expr {
     if escape == "\\" {
         return pattern.clone();
@@ -298,7 +299,7 @@ mod tests {
     #[track_caller]
     fn check(said: &str, meant: &str) {
         let mut statement = DFParser::parse_sql(said).unwrap().remove(0).unwrap();
-        as_meant(&mut statement);
+        apply_postgres_semantics(&mut statement);
         assert_eq!(statement.to_string(), meant, "{said}");
     }
 

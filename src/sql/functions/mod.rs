@@ -1,16 +1,16 @@
-//! The table functions of analysts: figures, states, incidents and openings over any range.
+//! Table functions of analysts: figures, states, incidents and openings over any range.
 //!
-//! Each is planned as the steps of `queries/` over the tables of the session, so that the planner
-//! sees through it: only the days of the range are read, and only the columns that are asked for are
-//! made. Polls later than the end of a range are not looked at: it is the *now* of the question.
+//! Each call is planned as files of `queries/` over the tables of the session, so that the planner
+//! sees through it: only the days of the range are read and only the columns in use are computed.
+//! Polls after the end of a range are ignored; the end is the *now* of the call.
 
-mod call;
-mod called;
-mod hours;
-mod latest;
-mod named;
-mod open;
-mod relation;
+mod arguments;
+mod call_syntax;
+mod deferred_call;
+mod hours_options;
+mod latest_poll;
+mod named_arguments;
+mod relation_planner;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,25 +21,25 @@ use datafusion::logical_expr::{Expr, LogicalPlan, ScalarUDF};
 use datafusion::prelude::{SessionContext, lit};
 use datafusion::scalar::ScalarValue;
 
-use self::call::Call;
-pub use self::call::{RANGE_DAYS_MAX, instant_of};
-pub use self::called::as_called;
-pub use self::hours::hours_options;
-use self::latest::LatestPoll;
-use self::named::Named;
-use self::open::Known;
-pub use self::open::{Callable, instants, resolved};
-use self::relation::TableFunctions;
+use self::arguments::Call;
+pub use self::arguments::{RANGE_DAYS_MAX, instant_of};
+pub use self::call_syntax::rewrite_calls;
+use self::deferred_call::TableFunctionAdapter;
+pub use self::deferred_call::{Callable, instant_parameters, plan_deferred_calls};
+pub use self::hours_options::hours_options;
+use self::latest_poll::LatestPoll;
+use self::named_arguments::NamedArguments;
+use self::relation_planner::TableFunctionPlanner;
 use super::as_of::{AS_OF, AsOf};
-use super::chain::Chain;
+use super::internal_catalog::InternalCatalog;
 use crate::engine::query_files::{Arguments, QueryFile, arguments};
 use crate::rules::ZoneRules;
 
 const HISTORIES: QueryFile = ("histories", include_str!("../../../queries/histories.sql"));
 
-/// What a call is planned as.
+/// The table functions over query files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum TableFunctionKind {
     Uptime,
     UptimeBy,
     States,
@@ -47,9 +47,14 @@ pub enum Kind {
     Openings,
 }
 
-impl Kind {
-    const ALL: [Kind; 5] =
-        [Kind::Uptime, Kind::UptimeBy, Kind::States, Kind::Incidents, Kind::Openings];
+impl TableFunctionKind {
+    const ALL: [TableFunctionKind; 5] = [
+        TableFunctionKind::Uptime,
+        TableFunctionKind::UptimeBy,
+        TableFunctionKind::States,
+        TableFunctionKind::Incidents,
+        TableFunctionKind::Openings,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -61,8 +66,8 @@ impl Kind {
         }
     }
 
-    /// Options that it has no use for.
-    fn not_taken(self) -> &'static [&'static str] {
+    /// Options that the function does not accept.
+    fn unsupported_options(self) -> &'static [&'static str] {
         match self {
             Self::Uptime | Self::UptimeBy | Self::States => &[],
             Self::Incidents => &["no_data"],
@@ -70,15 +75,15 @@ impl Kind {
         }
     }
 
-    /// Arguments that have a place, in their order.
-    fn places(self) -> &'static [&'static str] {
+    /// Positional arguments, in order.
+    fn positional(self) -> &'static [&'static str] {
         match self {
             Self::UptimeBy => &["bucket", "from", "to"],
             _ => &["from", "to"],
         }
     }
 
-    /// The steps after `open_hours` and `timelines`.
+    /// Query files after `open_hours` and `timelines`.
     fn steps(self) -> &'static [QueryFile] {
         match self {
             Self::Uptime => &[
@@ -100,59 +105,66 @@ impl Kind {
     }
 }
 
-/// Makes the functions known to a session over the chain.
-pub fn register(session: &SessionContext, chain: &Arc<Chain>) -> Result<()> {
-    for kind in Kind::ALL {
-        let function = ChainFunction { kind, chain: Arc::clone(chain) };
-        session.register_udtf(kind.name(), Arc::new(Known(Arc::new(function))));
+/// Registers the functions with a session.
+pub fn register(session: &SessionContext, internal: &Arc<InternalCatalog>) -> Result<()> {
+    for kind in TableFunctionKind::ALL {
+        let function = RangeFunction { kind, internal: Arc::clone(internal) };
+        session.register_udtf(kind.name(), Arc::new(TableFunctionAdapter(Arc::new(function))));
     }
-    session.register_udtf(AS_OF, Arc::new(Known(Arc::new(AsOf(Arc::clone(chain))))));
-    session.register_udf(ScalarUDF::from(LatestPoll::new(chain.tables.latest_poll)));
-    session.register_relation_planner(Arc::new(TableFunctions(chain.tables.zone_rules.clone())))
+    session
+        .register_udtf(AS_OF, Arc::new(TableFunctionAdapter(Arc::new(AsOf(Arc::clone(internal))))));
+    session.register_udf(ScalarUDF::from(LatestPoll::new(internal.tables.latest_poll)));
+    session.register_relation_planner(Arc::new(TableFunctionPlanner(
+        internal.tables.zone_rules.clone(),
+    )))
 }
 
-/// What the function of that name calls its arguments, if it is one of ours.
-fn named_arguments(function: &str) -> Option<Named> {
+/// Named arguments of a table function of ours; `None` for other functions.
+fn named_arguments(function: &str) -> Option<NamedArguments> {
     if function == AS_OF {
-        return Some(Named { function: AS_OF, places: &["table", "version"], has_options: false });
+        return Some(NamedArguments {
+            function: AS_OF,
+            positional: &["table", "version"],
+            has_options: false,
+        });
     }
-    let kind = Kind::ALL.into_iter().find(|kind| kind.name() == function)?;
-    Some(Named { function: kind.name(), places: kind.places(), has_options: true })
+    let kind = TableFunctionKind::ALL.into_iter().find(|kind| kind.name() == function)?;
+    Some(NamedArguments { function: kind.name(), positional: kind.positional(), has_options: true })
 }
 
-/// A table function over the chain.
+/// A table function over the internal catalog.
 #[derive(Debug)]
-struct ChainFunction {
-    kind: Kind,
-    chain: Arc<Chain>,
+struct RangeFunction {
+    kind: TableFunctionKind,
+    internal: Arc<InternalCatalog>,
 }
 
-impl ChainFunction {
-    fn of(&self, call: &Call) -> Result<LogicalPlan> {
-        self.chain.plan(arguments_of(call)?, call.options.scope, self.kind.steps())
+impl RangeFunction {
+    fn plan_call(&self, call: &Call) -> Result<LogicalPlan> {
+        self.internal.plan(arguments_of(call)?, call.options.scope, self.kind.steps())
     }
 }
 
-impl Callable for ChainFunction {
+impl Callable for RangeFunction {
     fn name(&self) -> &'static str {
         self.kind.name()
     }
 
     fn plan(&self, arguments: &[Expr]) -> Result<LogicalPlan> {
-        self.of(&Call::read(self.kind, arguments, &self.chain.tables)?)
+        self.plan_call(&Call::read(self.kind, arguments, &self.internal.tables)?)
     }
 
     fn columns(&self, _: &[Expr]) -> Result<DFSchemaRef> {
-        Ok(Arc::clone(self.of(&Call::any(&self.chain.tables))?.schema()))
+        Ok(Arc::clone(self.plan_call(&Call::any(&self.internal.tables))?.schema()))
     }
 
     fn zones(&self) -> &ZoneRules {
-        &self.chain.tables.zone_rules
+        &self.internal.tables.zone_rules
     }
 
     fn instants(&self) -> Range<usize> {
-        let places = self.kind.places().len();
-        places - 2..places
+        let positional = self.kind.positional().len();
+        positional - 2..positional
     }
 }
 

@@ -10,7 +10,7 @@ use crate::ingest::{LoadControl, Request, load};
 use crate::sql::Session;
 use crate::tables::{Dataset, WriteLock};
 
-/// A session over a small made-up chain, whose files live as long as the folder.
+/// A session over a small generated dataset, valid as long as the folder.
 pub async fn session(limits: Limits) -> (tempfile::TempDir, Session) {
     let folder = tempfile::tempdir().unwrap();
     let (files, data) = (folder.path().join("files"), folder.path().join("data"));
@@ -60,7 +60,7 @@ async fn a_query_that_needs_too_much_memory_fails_and_names_the_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dropped_query_gives_its_turn_back() {
+async fn a_dropped_query_releases_its_permit() {
     let limits = Limits { at_once: 1, ..Limits::default() };
     let (_folder, session) = session(limits).await;
     let sql = "SELECT a.store_id FROM polls a, polls b";
@@ -85,7 +85,7 @@ async fn clients_that_never_read_keep_nobody_from_an_answer() {
         }
         let ninth = session.run(session.plan("SELECT 1").await.unwrap(), limits).await.unwrap();
         assert_eq!(ninth.collect().await.unwrap().0.len(), 1);
-        // Whoever reads after all has all rows up to the limit.
+        // A late reader still gets all rows up to the limit.
         let (batches, is_cut) = unread.swap_remove(3).collect().await.unwrap();
         let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
         assert_eq!((rows, is_cut), (limits.rows, true));
@@ -98,7 +98,7 @@ async fn a_query_that_has_ended_lets_its_plan_go() {
     let (_folder, session) = session(limits).await;
     let sql = "SELECT store_id, count(*) FROM polls WHERE active GROUP BY store_id";
     let rows = session.run(session.plan(sql).await.unwrap(), limits).await.unwrap();
-    // It has the only turn, once the query before it has ended.
+    // Needs the only permit, which is free once the previous query has ended.
     let next = session.run(session.plan("SELECT 1").await.unwrap(), limits).await.unwrap();
     let progress = format!("{:?}", rows.progress());
     assert!(progress.contains("Ended"), "{progress}");
@@ -127,7 +127,7 @@ async fn a_client_that_takes_nothing_loses_its_answer() {
     let (_folder, session) = session(limits).await;
     let plan = session.plan("SELECT * FROM polls").await.unwrap();
     let mut rows = session.run(plan, limits).await.unwrap();
-    // The watch ends when it has discarded the rows.
+    // The watch ends after discarding the rows.
     assert!(rows._watch.join_next().await.unwrap().is_ok());
     let error = rows.next().await.unwrap().unwrap_err();
     assert!(matches!(&error, Error::Timeout(limit) if limit.contains("--sql-idle")), "{error}");

@@ -1,4 +1,4 @@
-//! Batches as they are kept: no larger than their rows, and as bytes of Arrow's stream format on disk.
+//! Batches as stored: compacted to their rows in memory, in Arrow's stream format on disk.
 
 use arrow::array::{
     Array, ArrayData, ArrayRef, AsArray, BinaryViewArray, MutableArrayData, RecordBatch,
@@ -11,17 +11,18 @@ use arrow::ipc::writer::StreamWriter;
 
 use crate::error::{Error, Result};
 
-/// What buffers may hold beside the rows of a batch before these are copied out of them.
+/// Maximum number of buffer bytes that a batch does not reference before its rows are copied.
 const SPARE_BYTES_MAX: usize = 64 << 10;
-/// Of a batch that is kept, roughly: parts are no larger than twice that, unless they are one row.
+/// Approximate size of a stored batch. Parts are at most twice as large, unless they are a single
+/// row.
 const PART_BYTES: usize = 512 << 10;
 
-/// The same rows; copied where they are less than half of what their buffers hold, as those of a
-/// batch cut out of a larger one.
+/// Copies the rows if they take less than half of their buffers, as in a slice of a larger batch;
+/// otherwise returns the batch unchanged.
 ///
 /// # Errors
-/// Where the copied columns do not fit their schema, which is a bug.
-pub fn compacted(batch: RecordBatch) -> Result<RecordBatch> {
+/// Fails if the copied columns do not match the schema, which is a bug.
+pub fn compact(batch: RecordBatch) -> Result<RecordBatch> {
     let held_bytes = batch.get_array_memory_size();
     if held_bytes <= SPARE_BYTES_MAX {
         return Ok(batch);
@@ -34,25 +35,25 @@ pub fn compacted(batch: RecordBatch) -> Result<RecordBatch> {
     copy(&batch)
 }
 
-/// The same rows in buffers of their own.
+/// Copies the rows to new buffers.
 fn copy(batch: &RecordBatch) -> Result<RecordBatch> {
     let columns = batch.columns().iter().map(copied).collect::<Result<_>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)
 }
 
-/// The same rows in parts that are small however wide or uneven they are.
+/// Splits a batch into small parts, however wide or uneven its rows are.
 ///
 /// # Errors
-/// Where a row takes more bytes than one may; where columns cannot be copied, which is a bug.
-pub fn parts(batch: RecordBatch, row_bytes_max: usize) -> Result<Vec<RecordBatch>> {
+/// Fails if a row exceeds `row_bytes_max`, or if columns cannot be copied, which is a bug.
+pub fn split(batch: RecordBatch, row_bytes_max: usize) -> Result<Vec<RecordBatch>> {
     let (mut parts, mut left) = (Vec::new(), vec![batch]);
     while let Some(batch) = left.pop() {
         let (bytes, rows) = (part_bytes(&batch), batch.num_rows());
         if bytes <= 2 * PART_BYTES {
             parts.push(batch);
         } else if rows > 1 {
-            // Copied, so that each is measured without what the others have.
+            // Copied, so that each part is measured without its neighbours.
             let rows_at_once = rows.div_ceil(bytes.div_ceil(PART_BYTES)).max(1);
             for start in (0..rows).step_by(rows_at_once).rev() {
                 left.push(copy(&batch.slice(start, rows_at_once.min(rows - start)))?);
@@ -61,7 +62,7 @@ pub fn parts(batch: RecordBatch, row_bytes_max: usize) -> Result<Vec<RecordBatch
             let row = copy(&batch)?;
             if part_bytes(&row) > row_bytes_max {
                 return Err(Error::Limit(format!(
-                    "a row of the result takes more than {} MiB, the most that is sent; expected a query that gives less in a row",
+                    "a row of the result takes more than {} MiB, the most that is sent; select less per row",
                     row_bytes_max >> 20
                 )));
             }
@@ -71,7 +72,7 @@ pub fn parts(batch: RecordBatch, row_bytes_max: usize) -> Result<Vec<RecordBatch
     Ok(parts)
 }
 
-/// What the rows take; values of dictionaries, which parts share, are not counted.
+/// Size of the rows; dictionaries, which parts share, are not counted.
 fn part_bytes(batch: &RecordBatch) -> usize {
     let bytes = batch.columns().iter().map(|column| match column.as_any_dictionary_opt() {
         Some(words) => words.keys().to_data().get_slice_memory_size().unwrap_or(usize::MAX),
@@ -80,14 +81,14 @@ fn part_bytes(batch: &RecordBatch) -> usize {
     bytes.fold(0, usize::saturating_add)
 }
 
-/// Bytes of the rows of a column; of a slice of lists, those of all their items.
+/// Size of the rows of a column; for a slice of lists, of all items in their buffers.
 pub fn used_bytes(column: &ArrayRef) -> usize {
     let data = column.to_data();
     let bytes = data.get_slice_memory_size().unwrap_or(usize::MAX);
     bytes.saturating_add(viewed_bytes(&data))
 }
 
-/// Bytes outside the views, which `get_slice_memory_size` does not count.
+/// Out-of-line bytes of views, which `get_slice_memory_size` does not count.
 fn viewed_bytes(data: &ArrayData) -> usize {
     let own = match data.data_type() {
         DataType::Utf8View => StringViewArray::from(data.clone()).total_buffer_bytes_used(),
@@ -97,16 +98,16 @@ fn viewed_bytes(data: &ArrayData) -> usize {
     data.child_data().iter().map(viewed_bytes).fold(own, usize::saturating_add)
 }
 
-/// Whether an array or one nested in it consists of views.
+/// Returns whether an array, or one nested in it, has view type.
 pub fn has_views(data: &ArrayData) -> bool {
     matches!(data.data_type(), DataType::Utf8View | DataType::BinaryView)
         || data.child_data().iter().any(has_views)
 }
 
-/// Copies the rows of a column, and no byte that none of them shows.
+/// Copies the rows of a column without unreferenced bytes.
 ///
 /// # Errors
-/// Where its lengths overflow, which those of a part of it cannot.
+/// Fails if offsets overflow, which those of a part cannot.
 pub fn copied(column: &ArrayRef) -> Result<ArrayRef> {
     let data = column.to_data();
     let mut copy = MutableArrayData::new(vec![&data], false, data.len());
@@ -114,7 +115,7 @@ pub fn copied(column: &ArrayRef) -> Result<ArrayRef> {
     Ok(make_array(compact_views(copy.freeze())?))
 }
 
-/// Removes bytes that no view shows, in nested arrays as well.
+/// Removes unreferenced bytes of views, including nested ones.
 fn compact_views(data: ArrayData) -> std::result::Result<ArrayData, ArrowError> {
     match data.data_type() {
         DataType::Utf8View => Ok(StringViewArray::from(data).gc().into_data()),
@@ -128,19 +129,21 @@ fn compact_views(data: ArrayData) -> std::result::Result<ArrayData, ArrowError> 
     }
 }
 
-/// A stream of one batch, which [`decoded`] reads without any other.
+/// Encodes a batch as a self-contained stream for [`decode`].
 ///
 /// # Errors
-/// Where the format has no place for a column.
-pub fn encoded(batch: &RecordBatch) -> Result<Vec<u8>> {
+/// Fails if the format does not support a column.
+pub fn encode(batch: &RecordBatch) -> Result<Vec<u8>> {
     let mut writer = StreamWriter::try_new(Vec::new(), batch.schema_ref())?;
     writer.write(batch)?;
     Ok(writer.into_inner()?)
 }
 
+/// Decodes a batch written by [`encode`].
+///
 /// # Errors
-/// Where the bytes are not what was written.
-pub fn decoded(bytes: &[u8]) -> Result<RecordBatch> {
+/// Fails if the bytes are not an encoded batch.
+pub fn decode(bytes: &[u8]) -> Result<RecordBatch> {
     let batch = StreamReader::try_new(bytes, None)?.next();
     Ok(batch.ok_or_else(|| Error::bug("rows that were put on disk are gone"))??)
 }
@@ -182,12 +185,12 @@ mod tests {
     #[test]
     fn a_slice_does_not_hold_the_whole() {
         let slice = batch().slice(20_000, 10);
-        let kept = compacted(slice.clone()).unwrap();
+        let kept = compact(slice.clone()).unwrap();
         assert_eq!(kept, slice);
         assert!(kept.get_array_memory_size() < 64 << 10, "{}", kept.get_array_memory_size());
     }
 
-    /// Lines of a text of so many bytes each.
+    /// Rows of one text each, with these lengths in bytes.
     fn texts(lengths: &[usize]) -> RecordBatch {
         let texts: ArrayRef = Arc::new(StringArray::from_iter_values(
             lengths.iter().map(|length| "x".repeat(*length)),
@@ -197,7 +200,7 @@ mod tests {
 
     #[track_caller]
     fn check_parts(batch: &RecordBatch, count: std::ops::RangeInclusive<usize>) {
-        let parts = parts(batch.clone(), 4 << 20).unwrap();
+        let parts = split(batch.clone(), 4 << 20).unwrap();
         assert!(count.contains(&parts.len()), "{} parts", parts.len());
         assert_eq!(&arrow::compute::concat_batches(batch.schema_ref(), &parts).unwrap(), batch);
         let is_small = |part: &RecordBatch| part_bytes(part) <= 2 * PART_BYTES;
@@ -209,7 +212,7 @@ mod tests {
         check_parts(&batch().slice(0, 1000), 1..=1);
         check_parts(&batch(), 4..=64);
         check_parts(&texts(&[10_000; 1000]), 10..=64);
-        // Most of it is one row.
+        // Most of the batch is one row.
         let mut uneven = [100; 1000];
         uneven[700] = 3 << 20;
         check_parts(&texts(&uneven), 2..=64);
@@ -218,15 +221,15 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_is_too_large_is_refused_with_what_is_expected() {
-        let refused = parts(texts(&[1, 5 << 20, 1]), 4 << 20).unwrap_err();
+    fn a_row_that_is_too_large_is_refused_with_a_remedy() {
+        let refused = split(texts(&[1, 5 << 20, 1]), 4 << 20).unwrap_err();
         assert!(matches!(&refused, Error::Limit(sentence) if sentence.contains("more than 4 MiB")));
     }
 
     #[test]
     fn what_is_held_for_its_rows_is_not_copied() {
         let whole = batch();
-        let kept = compacted(whole.clone()).unwrap();
+        let kept = compact(whole.clone()).unwrap();
         let is_same = |(kept, before): (&ArrayRef, &ArrayRef)| Arc::ptr_eq(kept, before);
         assert!(kept.columns().iter().zip(whole.columns()).all(is_same));
     }
@@ -239,9 +242,9 @@ mod tests {
             &RecordBatchOptions::new().with_row_count(Some(3)),
         );
         for batch in [batch(), batch().slice(7, 100), batch().slice(0, 0), none.unwrap()] {
-            let bytes = encoded(&compacted(batch.clone()).unwrap()).unwrap();
-            assert_eq!(decoded(&bytes).unwrap(), batch);
+            let bytes = encode(&compact(batch.clone()).unwrap()).unwrap();
+            assert_eq!(decode(&bytes).unwrap(), batch);
         }
-        assert!(decoded(b"").is_err());
+        assert!(decode(b"").is_err());
     }
 }

@@ -1,16 +1,18 @@
-//! A queue of batches between a query and its reader, in memory first and then on disk.
+//! Queue of batches between a query and its reader, in memory first and then on disk.
 //!
-//! So the query ends, and what it held is free, while a slow client still reads. Batches come back in
-//! the order in which they were sent. While there is room in memory, a batch passes through untouched.
-//! Large ones are cut into parts before, so that a reader holds little however wide rows are.
-//! Without room anywhere the writer holds one batch, and waits until the reader takes it or room is
-//! given back. Knows nothing of where batches come from.
+//! The query ends and releases its resources while a slow client still reads. Batches keep their
+//! order.
+//!
+//! While the memory budget lasts, batches pass through unchanged, except that large ones are split
+//! so that a reader holds little however wide rows are. Batches beyond it spill to disk. With both
+//! budgets exhausted, the writer holds one batch and waits until the reader takes it or a
+//! reservation is released. The source of the batches is not known here.
 
+mod budget;
 mod encoding;
-mod files;
+mod idle_watch;
 mod queue;
-mod room;
-mod watch;
+mod spill_files;
 
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -23,81 +25,80 @@ use futures::Stream;
 use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use self::encoding::{compacted, decoded, encoded, parts};
+use self::budget::{Budget, Reservation, TotalBudget};
+use self::encoding::{compact, decode, encode, split};
 pub use self::encoding::{copied, has_views, used_bytes};
-use self::files::Files;
-use self::queue::{Entry, Gone, Next, Queue};
-use self::room::{Room, Taken, Total};
-pub use self::watch::{Deliveries, Watch};
+pub use self::idle_watch::{Deliveries, Watch};
+use self::queue::{Closed, Entry, Next, Queue};
+use self::spill_files::Files;
 use crate::error::{Error, Result};
 
-/// Of one result; more goes to disk.
+/// Memory of one result; further batches spill to disk.
 const MEMORY_BYTES: usize = 16 << 20;
-/// What a batch takes on disk beside what it holds in memory, at most: its schema, roughly.
+/// Upper estimate of the size of a batch on disk beyond its size in memory: its schema.
 const SCHEMA_BYTES: usize = 4 << 10;
-/// On disk all results together take so many times what one may.
-const ALL_DISK: usize = 4;
+/// Disk of all results together, as a multiple of the limit of one.
+const TOTAL_DISK_FACTOR: usize = 4;
 
-/// What all results of a process share.
+/// Budgets that all results of a process share.
 #[derive(Clone)]
 pub struct Spools {
-    memory: Total,
-    disk: Total,
+    memory: TotalBudget,
+    disk: TotalBudget,
     memory_bytes: usize,
     row_bytes_max: usize,
     folder: PathBuf,
-    /// Whether the last one that was written to disk was not, which was told.
+    /// Set while the most recent write to disk has failed; a failure is logged once.
     is_failing: Arc<AtomicBool>,
 }
 
 impl Spools {
-    /// Where the result of a query takes so many bytes of disk at most, and all results together so
-    /// many of memory.
+    /// Creates budgets: `disk_bytes` for each result, `all_memory_bytes` for all results together.
     pub fn new(disk_bytes: usize, all_memory_bytes: usize) -> Self {
-        Self::within(disk_bytes.saturating_mul(ALL_DISK), MEMORY_BYTES, all_memory_bytes)
+        Self::within(disk_bytes.saturating_mul(TOTAL_DISK_FACTOR), MEMORY_BYTES, all_memory_bytes)
     }
 
     fn within(all_disk_bytes: usize, memory_bytes: usize, all_memory_bytes: usize) -> Self {
-        let memory = Total::new(all_memory_bytes);
-        let disk = Total::new(all_disk_bytes);
+        let memory = TotalBudget::new(all_memory_bytes);
+        let disk = TotalBudget::new(all_disk_bytes);
         let folder = std::env::temp_dir();
         let (row_bytes_max, is_failing) = (usize::MAX, Arc::default());
         Self { memory, disk, memory_bytes, row_bytes_max, folder, is_failing }
     }
 
-    /// The same room, for results whose rows take so many bytes at most.
-    pub fn with_rows_of(self, row_bytes_max: usize) -> Self {
+    /// Same budgets, for results with rows of at most `row_bytes_max`.
+    pub fn with_row_limit(self, row_bytes_max: usize) -> Self {
         Self { row_bytes_max, ..self }
     }
 
-    /// The same room, with files in the folder.
+    /// Same budgets, with spill files in the folder.
     pub fn in_folder(&self, folder: &Path) -> Self {
         Self { folder: folder.to_owned(), ..self.clone() }
     }
 
-    /// The two ends of a queue that takes so many bytes of disk at most. It is written on threads of
-    /// the runtime that this is called on, so that threads of a query never wait for each other.
+    /// Opens a queue with at most `disk_bytes` on disk. Disk writes run on the runtime that this is
+    /// called on, so that threads of a query never wait for each other.
     pub fn open(&self, disk_bytes: usize) -> (Writer, Reader) {
         let queue = Arc::new(Queue::default());
         let writer = Writer {
             queue: Arc::clone(&queue),
-            memory: self.memory.room(self.memory_bytes),
-            disk: Some(self.disk.room(disk_bytes)).filter(Room::is_there),
+            memory: self.memory.budget(self.memory_bytes),
+            disk: Some(self.disk.budget(disk_bytes)).filter(Budget::is_nonzero),
             row_bytes_max: self.row_bytes_max,
             files: Arc::new(Files::in_folder(self.folder.clone())),
             is_failing: Arc::clone(&self.is_failing),
             threads: Handle::current(),
         };
-        (writer, Reader { queue, reading: None, room: None, is_over: false })
+        (writer, Reader { queue, reading: None, reservation: None, is_over: false })
     }
 }
 
-/// The end that batches are sent to; dropped without [`Writer::end`], the result has broken off.
+/// Sending end. Dropping it without [`Writer::end`] marks the result as aborted.
 pub struct Writer {
     queue: Arc<Queue>,
-    memory: Room,
-    /// `None` where there is none, or it failed.
-    disk: Option<Room>,
+    memory: Budget,
+    /// `None` if there is no disk budget, or a write failed.
+    disk: Option<Budget>,
     row_bytes_max: usize,
     files: Arc<Files>,
     is_failing: Arc<AtomicBool>,
@@ -105,15 +106,15 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Adds a batch behind the others; waits while there is no room for it. A row that is larger than
-    /// one may be ends the result with an error.
+    /// Appends a batch; waits while no reservation is available. A row larger than the limit ends
+    /// the result with an error.
     ///
     /// # Errors
-    /// Where nobody takes it any more, or the result has ended so.
-    pub async fn send(&mut self, batch: RecordBatch) -> std::result::Result<(), Gone> {
-        let parts = parts(batch, self.row_bytes_max).map_err(|error| {
+    /// Fails if the reader is gone or the result has ended.
+    pub async fn send(&mut self, batch: RecordBatch) -> std::result::Result<(), Closed> {
+        let parts = split(batch, self.row_bytes_max).map_err(|error| {
             self.queue.end(Err(error));
-            Gone
+            Closed
         })?;
         for part in parts {
             self.send_part(part).await?;
@@ -121,57 +122,60 @@ impl Writer {
         Ok(())
     }
 
-    async fn send_part(&mut self, batch: RecordBatch) -> std::result::Result<(), Gone> {
-        // What cannot be copied is held as it is.
-        let batch = compacted(batch.clone()).unwrap_or(batch);
+    async fn send_part(&mut self, batch: RecordBatch) -> std::result::Result<(), Closed> {
+        // A batch that cannot be copied is kept unchanged.
+        let batch = compact(batch.clone()).unwrap_or(batch);
         let held_bytes = batch.get_array_memory_size();
-        if let Some(room) = self.memory.try_take(held_bytes) {
-            return self.queue.push(Entry::Held { batch, room });
+        if let Some(reservation) = self.memory.try_take(held_bytes) {
+            return self.queue.push(Entry::Held { batch, reservation });
         }
         let disk_bytes = held_bytes.saturating_add(SCHEMA_BYTES);
-        let room = self.disk.as_ref().and_then(|disk| disk.try_take(disk_bytes));
-        if let Some(room) = room
-            && let Some(entry) = self.write(&batch, room).await
+        let reservation = self.disk.as_ref().and_then(|disk| disk.try_take(disk_bytes));
+        if let Some(reservation) = reservation
+            && let Some(entry) = self.write(&batch, reservation).await
         {
             return self.queue.push(entry);
         }
-        // Files are gone as soon as they were read, where no more is written to them.
-        self.files.let_go();
+        // A file is deleted once it has been read, provided that nothing more is written to it.
+        self.files.start_new_file();
         self.queue.offer(batch.clone())?;
         let freed = tokio::select! {
-            taken = self.queue.handed_over() => return taken,
-            room = self.memory.take(held_bytes) => Some(Entry::Held { batch, room }),
-            room = disk_room(self.disk.as_ref(), disk_bytes) => self.write(&batch, room).await,
+            taken = self.queue.until_taken() => return taken,
+            reservation = self.memory.take(held_bytes) => Some(Entry::Held { batch, reservation }),
+            reservation = reserve_disk(self.disk.as_ref(), disk_bytes) => {
+                self.write(&batch, reservation).await
+            }
         };
         match freed {
             Some(entry) => self.queue.place_offered(entry),
-            None => self.queue.handed_over().await,
+            None => self.queue.until_taken().await,
         }
     }
 
-    /// Whether a batch has no room, so that the writer waits for the reader.
+    /// Returns whether the writer waits for the reader, for lack of a reservation.
     pub fn is_full(&self) -> bool {
         self.queue.is_full()
     }
 
-    /// No batch comes any more; those that were sent can be read on.
+    /// Ends the result; batches already sent can still be read.
     pub fn end(self, end: Result<()>) {
         self.queue.end(end);
     }
 
-    /// Writes the batch to disk, and gives back what it does not need of the room. `None` after a
-    /// failure; then the query goes on without the disk.
-    async fn write(&mut self, batch: &RecordBatch, mut room: Taken) -> Option<Entry> {
+    /// Writes a batch to disk and releases the unused part of its reservation. Returns `None` after
+    /// a failure; the query then continues without the disk.
+    async fn write(&mut self, batch: &RecordBatch, mut reservation: Reservation) -> Option<Entry> {
         let (files, batch) = (Arc::clone(&self.files), batch.clone());
         let filed = self.threads.spawn_blocking(move || {
-            let bytes = encoded(&batch)?;
-            room.shrink(bytes.len());
-            files.write(&bytes, room)
+            let bytes = encode(&batch)?;
+            reservation.shrink(bytes.len());
+            files.write(&bytes, reservation)
         });
-        let filed = filed.await.map_err(|_| Error::bug("writing rows to disk broke off")).flatten();
+        let filed =
+            filed.await.map_err(|_| Error::bug("writing rows to disk was aborted")).flatten();
         let was_failing = self.is_failing.swap(filed.is_err(), Ordering::Relaxed);
         match filed {
-            Ok(filed) => Some(Entry::Filed(filed)),
+            Ok(filed) => Some(Entry::Spilled(filed)),
             Err(error) => {
                 if !was_failing {
                     let error = error.sentence();
@@ -184,8 +188,8 @@ impl Writer {
     }
 }
 
-/// Room for so many bytes; waits for ever where there is none to wait for.
-async fn disk_room(disk: Option<&Room>, bytes: usize) -> Taken {
+/// Waits for a reservation on disk; never returns without a disk budget.
+async fn reserve_disk(disk: Option<&Budget>, bytes: usize) -> Reservation {
     match disk {
         Some(disk) => disk.take(bytes).await,
         None => std::future::pending().await,
@@ -194,18 +198,18 @@ async fn disk_room(disk: Option<&Room>, bytes: usize) -> Taken {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // Part of the rows must not look like all of them.
-        self.queue.end(Err(Error::bug("a query broke off")));
+        // An incomplete result must not look complete.
+        self.queue.end(Err(Error::bug("a query was aborted")));
     }
 }
 
-/// The end that batches are read from: in order, then the error that ended them, if any. Dropped, it
-/// frees what was not read.
+/// Receiving end: batches in order, then the error that ended the result, if any. Dropping it
+/// discards unread batches.
 pub struct Reader {
     queue: Arc<Queue>,
     reading: Option<JoinHandle<Result<RecordBatch>>>,
-    /// Of the batch that was read last.
-    room: Option<Taken>,
+    /// Reservation of the batch that was read last.
+    reservation: Option<Reservation>,
     is_over: bool,
 }
 
@@ -219,21 +223,21 @@ impl Reader {
     }
 
     fn take_next(&mut self, context: &mut Context) -> Poll<Option<Result<RecordBatch>>> {
-        self.room = None;
+        self.reservation = None;
         loop {
             if let Some(reading) = &mut self.reading {
                 let read = ready!(Pin::new(reading).poll(context));
                 self.reading = None;
-                let broken = |_| Err(Error::bug("reading rows from disk broke off"));
+                let broken = |_| Err(Error::bug("reading rows from disk was aborted"));
                 return Poll::Ready(Some(read.unwrap_or_else(broken)));
             }
             match ready!(self.queue.next(context)) {
-                Next::Batch(batch, room) => {
-                    self.room = room;
+                Next::Batch(batch, reservation) => {
+                    self.reservation = reservation;
                     return Poll::Ready(Some(Ok(batch)));
                 }
-                Next::Filed(filed) => {
-                    self.reading = Some(spawn_blocking(move || decoded(&filed.read()?)));
+                Next::Spilled(filed) => {
+                    self.reading = Some(spawn_blocking(move || decode(&filed.read()?)));
                 }
                 Next::End(end) => return Poll::Ready(end.err().map(Err)),
             }

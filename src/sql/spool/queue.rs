@@ -1,4 +1,4 @@
-//! Batches on their way, in order, and what comes behind the last of them.
+//! Ordered queue of batches, with the end of the result.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,16 +7,16 @@ use std::task::{Context, Poll, Waker};
 use arrow::array::RecordBatch;
 use tokio::sync::Notify;
 
-use super::files::Filed;
-use super::room::Taken;
-use super::watch::Deliveries;
+use super::budget::Reservation;
+use super::idle_watch::Deliveries;
+use super::spill_files::SpilledBatch;
 use crate::error::{Error, Result};
 
-/// A queue, as its two ends and its watch share it.
+/// State shared by writer, reader and watch.
 #[derive(Default)]
 pub struct Queue {
     state: Mutex<State>,
-    /// Told when the batch that was offered is taken, or the queue closed.
+    /// Notified when the offered batch is taken or the queue is closed.
     taken: Notify,
     pub deliveries: Deliveries,
 }
@@ -24,44 +24,44 @@ pub struct Queue {
 #[derive(Default)]
 pub struct State {
     pub batches: VecDeque<Entry>,
-    /// Behind all others; there is no room for it.
+    /// Last batch, held without a reservation.
     pub offered: Option<RecordBatch>,
-    /// What comes behind the last batch; nothing is sent any more.
+    /// End of the result; nothing can be sent once it is set.
     end: Option<Result<()>>,
-    /// Of a reader that waits for a batch.
+    /// Waker of a reader that waits for a batch.
     waiting: Option<Waker>,
 }
 
 pub enum Entry {
-    Held { batch: RecordBatch, room: Taken },
-    Filed(Filed),
+    Held { batch: RecordBatch, reservation: Reservation },
+    Spilled(SpilledBatch),
 }
 
-/// Nobody takes batches any more.
+/// The result has ended or its reader is gone.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Gone;
+pub struct Closed;
 
 impl Queue {
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn push(&self, entry: Entry) -> std::result::Result<(), Gone> {
+    pub fn push(&self, entry: Entry) -> std::result::Result<(), Closed> {
         let mut state = self.state();
         state.open()?.batches.push_back(entry);
         state.wake();
         Ok(())
     }
 
-    pub fn offer(&self, batch: RecordBatch) -> std::result::Result<(), Gone> {
+    pub fn offer(&self, batch: RecordBatch) -> std::result::Result<(), Closed> {
         let mut state = self.state();
         state.open()?.offered = Some(batch);
         state.wake();
         Ok(())
     }
 
-    /// Puts the batch that was offered into the queue, unless the reader has taken it by now.
-    pub fn place_offered(&self, entry: Entry) -> std::result::Result<(), Gone> {
+    /// Enqueues the offered batch, unless the reader has taken it meanwhile.
+    pub fn place_offered(&self, entry: Entry) -> std::result::Result<(), Closed> {
         let mut state = self.state();
         if state.open()?.offered.take().is_some() {
             state.batches.push_back(entry);
@@ -70,8 +70,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Waits until the reader has taken the batch that was offered.
-    pub async fn handed_over(&self) -> std::result::Result<(), Gone> {
+    /// Waits until the reader has taken the offered batch.
+    pub async fn until_taken(&self) -> std::result::Result<(), Closed> {
         loop {
             let taken = self.taken.notified();
             {
@@ -84,13 +84,14 @@ impl Queue {
         }
     }
 
-    /// The first end that is told counts.
+    /// Ends the result; only the first call counts.
     pub fn end(&self, end: Result<()>) {
         let mut state = self.state();
         if state.end.is_some() {
             return;
         }
-        // It has no room, and its writer keeps the room of a query no longer.
+        // The offered batch has no reservation, and its writer must not retain the memory of the
+        // query.
         state.offered = None;
         state.end = Some(end);
         state.wake();
@@ -98,7 +99,7 @@ impl Queue {
         self.taken.notify_one();
     }
 
-    /// Frees what was not read, in place of which comes the error.
+    /// Discards unread batches; the reader gets the error instead.
     pub fn discard(&self, error: Error) {
         let mut state = self.state();
         if state.batches.is_empty() && state.end.is_some() {
@@ -112,12 +113,12 @@ impl Queue {
         self.taken.notify_one();
     }
 
-    /// Whether a batch has no room, and waits for the reader to take it.
+    /// Returns whether a batch without a reservation waits for the reader.
     pub fn is_full(&self) -> bool {
         self.state().offered.is_some()
     }
 
-    /// Whether there is nothing that a reader could take.
+    /// Returns whether there is nothing to read.
     pub fn is_empty(&self) -> bool {
         let state = self.state();
         state.batches.is_empty() && state.offered.is_none() && state.end.is_none()
@@ -128,8 +129,8 @@ impl Queue {
         state.waiting = None;
         if let Some(entry) = state.batches.pop_front() {
             return Poll::Ready(match entry {
-                Entry::Held { batch, room } => Next::Batch(batch, Some(room)),
-                Entry::Filed(filed) => Next::Filed(filed),
+                Entry::Held { batch, reservation } => Next::Batch(batch, Some(reservation)),
+                Entry::Spilled(filed) => Next::Spilled(filed),
             });
         }
         if let Some(batch) = state.offered.take() {
@@ -145,8 +146,8 @@ impl Queue {
 }
 
 impl State {
-    fn open(&mut self) -> std::result::Result<&mut Self, Gone> {
-        if self.end.is_some() { Err(Gone) } else { Ok(self) }
+    fn open(&mut self) -> std::result::Result<&mut Self, Closed> {
+        if self.end.is_some() { Err(Closed) } else { Ok(self) }
     }
 
     fn wake(&mut self) {
@@ -157,8 +158,8 @@ impl State {
 }
 
 pub enum Next {
-    /// With its room, where it has any.
-    Batch(RecordBatch, Option<Taken>),
-    Filed(Filed),
+    /// A batch with its reservation, if any.
+    Batch(RecordBatch, Option<Reservation>),
+    Spilled(SpilledBatch),
     End(Result<()>),
 }

@@ -9,7 +9,7 @@ use tokio::task::yield_now;
 
 use super::*;
 
-/// Of each batch, so that it takes some 8 KiB.
+/// Rows per batch, about 8 KiB.
 const ROWS: i64 = 1000;
 const MANY: i64 = 100;
 const KIB: usize = 1 << 10;
@@ -24,13 +24,13 @@ fn number_of(batch: &RecordBatch) -> i64 {
     batch.column(0).as_primitive::<Int64Type>().value(0)
 }
 
-/// Room for all results, of which each may take half of the memory.
+/// Budgets for all results; each result may take half of the memory.
 fn spools(folder: &TempDir, memory_kib: usize, disk_kib: usize) -> Spools {
     let spools = Spools::within(disk_kib * KIB, memory_kib / 2 * KIB, memory_kib * KIB);
     spools.in_folder(folder.path())
 }
 
-/// The numbers of the batches up to the end, and what that is.
+/// Reads to the end: batch numbers and final error.
 async fn read(reader: &mut Reader) -> (Vec<i64>, Option<Error>) {
     let mut numbers = Vec::new();
     while let Some(next) = reader.next().await {
@@ -48,25 +48,25 @@ fn check_all(read: (Vec<i64>, Option<Error>)) {
     assert_eq!(read.0, (0..MANY).collect::<Vec<_>>());
 }
 
-/// Sends all batches, as a query does on its own threads.
-fn sent(mut writer: Writer) -> JoinHandle<std::result::Result<(), Gone>> {
+/// Sends all batches from a task, as a query does.
+fn sent(mut writer: Writer) -> JoinHandle<std::result::Result<(), Closed>> {
     tokio::spawn(async move {
         for number in 0..MANY {
             writer.send(batch(number)).await?;
         }
         writer.end(Ok(()));
-        Ok::<(), Gone>(())
+        Ok::<(), Closed>(())
     })
 }
 
-/// Waits until the writer has a batch that there is no room for.
+/// Waits until the writer holds a batch without a reservation.
 async fn is_full(queue: &Queue) {
     while queue.state().offered.is_none() {
         yield_now().await;
     }
 }
 
-/// How many batches wait in memory, and how many on disk.
+/// Numbers of batches in memory and on disk.
 fn kept(queue: &Queue) -> (usize, usize) {
     let state = queue.state();
     let held = state.batches.iter().filter(|entry| matches!(entry, Entry::Held { .. })).count();
@@ -76,7 +76,7 @@ fn kept(queue: &Queue) -> (usize, usize) {
 #[track_caller]
 fn check_free(spools: &Spools, memory_kib: usize, disk_kib: usize) {
     for (total, kib) in [(&spools.memory, memory_kib), (&spools.disk, disk_kib)] {
-        assert!(kib == 0 || total.room(kib * KIB).try_take(kib * KIB).is_some(), "{kib}");
+        assert!(kib == 0 || total.budget(kib * KIB).try_take(kib * KIB).is_some(), "{kib}");
     }
 }
 
@@ -95,7 +95,7 @@ async fn a_result_larger_than_memory_comes_back_whole_and_in_order() {
     let folder = TempDir::new().unwrap();
     let spools = spools(&folder, 64, 2 * KIB);
     let (writer, mut reader) = spools.open(2 * KIB * KIB);
-    // Nobody reads, and yet it ends.
+    // The writer ends without a reader.
     sent(writer).await.unwrap().unwrap();
     let (held, filed) = kept(&reader.queue);
     assert!(held > 0 && filed > 0 && held + filed == MANY as usize, "{held} {filed}");
@@ -134,7 +134,7 @@ async fn a_writer_without_room_waits_for_its_reader_and_goes_on() {
 #[tokio::test]
 async fn results_share_the_room_of_all() {
     let folder = TempDir::new().unwrap();
-    // Each may take all of the disk.
+    // Each result may take the whole disk budget.
     let spools = spools(&folder, 64, 128);
     let (first, mut first_rows) = spools.open(128 * KIB);
     let (first_queue, first) = (Arc::clone(&first_rows.queue), sent(first));
@@ -143,13 +143,13 @@ async fn results_share_the_room_of_all() {
     let (second_queue, second) = (Arc::clone(&second_rows.queue), sent(second));
     is_full(&second_queue).await;
     assert_eq!(kept(&second_queue).1, 0);
-    // Without any room, who reads has rows all the same.
+    // Without any budget a reader still gets rows.
     let next = second_rows.next().await.unwrap().unwrap();
     assert_eq!(number_of(&next), 0);
     let next = first_rows.next().await.unwrap().unwrap();
     assert_eq!(number_of(&next), 0);
     drop(first_rows);
-    assert_eq!(first.await.unwrap(), Err(Gone));
+    assert_eq!(first.await.unwrap(), Err(Closed));
     let (rest, error) = read(&mut second_rows).await;
     assert!(error.is_none() && rest == (1..MANY).collect::<Vec<_>>(), "{rest:?} {error:?}");
     second.await.unwrap().unwrap();
@@ -175,11 +175,11 @@ async fn an_error_comes_behind_the_rows_before_it() {
 #[tokio::test]
 async fn a_row_that_is_too_large_ends_the_result_with_its_limit() {
     let folder = TempDir::new().unwrap();
-    let (mut writer, mut reader) = spools(&folder, 64, 0).with_rows_of(1 << 20).open(0);
+    let (mut writer, mut reader) = spools(&folder, 64, 0).with_row_limit(1 << 20).open(0);
     writer.send(batch(0)).await.unwrap();
     let text: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(2 << 20)]));
     let large = RecordBatch::try_from_iter([("text", text)]).unwrap();
-    assert_eq!(writer.send(large).await, Err(Gone));
+    assert_eq!(writer.send(large).await, Err(Closed));
     writer.end(Ok(()));
     let (numbers, error) = read(&mut reader).await;
     assert_eq!(numbers, [0]);
@@ -224,7 +224,7 @@ async fn a_reader_that_goes_frees_the_room_and_ends_the_writer() {
         let (queue, writing) = (Arc::clone(&reader.queue), sent(writer));
         is_full(&queue).await;
         drop(reader);
-        assert_eq!(writing.await.unwrap(), Err(Gone));
+        assert_eq!(writing.await.unwrap(), Err(Closed));
         check_free(&spools, 64, disk_kib);
     }
 }
@@ -247,7 +247,7 @@ async fn the_batch_that_a_reader_has_is_counted_until_it_asks_for_the_next() {
     let (mut writer, mut reader) = spools.open(0);
     writer.send(batch(0)).await.unwrap();
     let _batch = reader.next().await.unwrap().unwrap();
-    assert!(spools.memory.room(64 * KIB).try_take(64 * KIB).is_none());
+    assert!(spools.memory.budget(64 * KIB).try_take(64 * KIB).is_none());
     assert!(reader.next().now_or_never().is_none());
     check_free(&spools, 64, 0);
 }
@@ -280,15 +280,15 @@ async fn a_disk_that_fails_is_done_without() {
 async fn nothing_is_encoded_for_a_disk_that_is_full() {
     let folder = TempDir::new().unwrap();
     let spools = spools(&folder, 0, 64);
-    let _all = spools.disk.room(64 * KIB).try_take(64 * KIB).unwrap();
+    let _all = spools.disk.budget(64 * KIB).try_take(64 * KIB).unwrap();
     let (mut writer, reader) = spools.open(64 * KIB);
     let mut sending = Box::pin(writer.send(batch(0)));
-    // Encoding would wait for another thread.
+    // Encoding would yield to another thread.
     assert!(sending.as_mut().now_or_never().is_none());
     assert!(reader.queue.is_full());
 }
 
-/// What is logged.
+/// Captured log output.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -314,7 +314,7 @@ async fn a_disk_that_fails_is_told_once() {
     let spools = spools(&folder, 0, KIB).in_folder(&gone);
     for warnings in [1, 1, 1, 2] {
         if warnings == 2 {
-            // It works again, and fails anew.
+            // Succeeds once, then fails anew.
             std::fs::create_dir(&gone).unwrap();
             let (mut writer, _reader) = spools.open(KIB * KIB);
             writer.send(batch(0)).await.unwrap();
@@ -330,7 +330,7 @@ async fn a_disk_that_fails_is_told_once() {
     }
 }
 
-/// For ever.
+/// Counts deliveries forever.
 async fn take_parts(deliveries: &Deliveries) {
     loop {
         deliveries.count();
@@ -343,23 +343,23 @@ async fn a_client_is_idle_that_takes_nothing_of_what_is_there() {
     let folder = TempDir::new().unwrap();
     let (mut writer, mut reader) = spools(&folder, 64, 0).open(0);
     let watch = reader.watch();
-    // As long as it waits for rows, it is not.
+    // A client that waits for rows is not idle.
     assert!(reader.next().now_or_never().is_none());
     let time = Duration::from_millis(20);
-    let is_idle = tokio::time::timeout(time, watch.client_is_idle(Duration::ZERO));
+    let is_idle = tokio::time::timeout(time, watch.until_idle(Duration::ZERO));
     assert!(is_idle.await.is_err());
-    // Nor where it takes parts of a batch.
+    // Neither is one that takes parts of a batch.
     writer.send(batch(0)).await.unwrap();
     let deliveries = reader.deliveries();
     let is_idle = async {
         tokio::select! {
             biased;
             () = take_parts(&deliveries) => {}
-            () = watch.client_is_idle(Duration::ZERO) => {}
+            () = watch.until_idle(Duration::ZERO) => {}
         }
     };
     assert!(tokio::time::timeout(time, is_idle).await.is_err());
-    watch.client_is_idle(Duration::ZERO).await;
+    watch.until_idle(Duration::ZERO).await;
 }
 
 #[cfg(feature = "postgres")]
@@ -371,8 +371,8 @@ async fn a_client_is_not_idle_that_has_all_it_asked_for() {
     writer.send(batch(0)).await.unwrap();
     deliveries.suspend();
     let time = Duration::from_millis(20);
-    let is_idle = tokio::time::timeout(time, watch.client_is_idle(Duration::ZERO));
+    let is_idle = tokio::time::timeout(time, watch.until_idle(Duration::ZERO));
     assert!(is_idle.await.is_err());
     deliveries.resume();
-    watch.client_is_idle(Duration::ZERO).await;
+    watch.until_idle(Duration::ZERO).await;
 }

@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-use crate::sql::dialect::parts::{
+use crate::sql::dialect::ast_nodes::{
     call, called, cast, null, number, text, text_of, truth, type_named,
 };
 

@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion_postgres::pgwire::api::Type;
 
 use super::super::settings;
-use crate::sql::dialect::parts::{call, called, cast, text, text_of, type_named};
+use crate::sql::dialect::ast_nodes::{call, called, cast, text, text_of, type_named};
 use crate::sql::dialect::rewrite;
 
 /// Who asks.

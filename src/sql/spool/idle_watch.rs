@@ -1,0 +1,88 @@
+//! Detection of idle clients.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::queue::Queue;
+use crate::error::Error;
+
+/// Number of checks within the idle time.
+const LOOKS: u32 = 4;
+
+/// Counts delivered parts of an answer, for senders whose parts are smaller than batches.
+#[derive(Clone, Default)]
+pub struct Deliveries(Arc<Delivered>);
+
+#[derive(Default)]
+struct Delivered {
+    parts: AtomicU64,
+    is_suspended: AtomicBool,
+}
+
+impl Deliveries {
+    /// Records that the client has taken a part and is ready for the next.
+    pub fn count(&self) {
+        self.0.parts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Suspends the idle time: the client has all that it requested so far.
+    #[cfg(feature = "postgres")]
+    pub fn suspend(&self) {
+        self.0.is_suspended.store(true, Ordering::Relaxed);
+    }
+
+    /// Resumes the idle time: the client requests more.
+    #[cfg(feature = "postgres")]
+    pub fn resume(&self) {
+        // Restart the idle time.
+        self.count();
+        self.0.is_suspended.store(false, Ordering::Relaxed);
+    }
+
+    fn parts(&self) -> u64 {
+        self.0.parts.load(Ordering::Relaxed)
+    }
+
+    fn are_suspended(&self) -> bool {
+        self.0.is_suspended.load(Ordering::Relaxed)
+    }
+}
+
+/// Handle to a queue beside its two ends.
+pub struct Watch(pub(super) Arc<Queue>);
+
+impl Watch {
+    /// Returns whether the writer waits for the reader, for lack of a reservation.
+    pub fn is_full(&self) -> bool {
+        self.0.is_full()
+    }
+
+    /// Ends the result with an error after the batches already sent, unless it has ended.
+    pub fn end(&self, error: Error) {
+        self.0.end(Err(error));
+    }
+
+    /// Replaces unread batches by an error.
+    pub fn discard(&self, error: Error) {
+        self.0.discard(error);
+    }
+
+    /// Returns once the client has taken nothing for `time` although there was something to take.
+    pub async fn until_idle(&self, time: Duration) {
+        let pause = (time / LOOKS).max(Duration::from_millis(1));
+        let (mut seen, mut since) = (0, Instant::now());
+        loop {
+            sleep(pause).await;
+            let deliveries = &self.0.deliveries;
+            let parts = deliveries.parts();
+            if parts != seen || deliveries.are_suspended() || self.0.is_empty() {
+                (seen, since) = (parts, Instant::now());
+            } else if since.elapsed() >= time {
+                return;
+            }
+        }
+    }
+}
