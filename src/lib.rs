@@ -12,6 +12,9 @@ pub mod engine;
 pub mod error;
 mod fair_semaphore;
 pub mod functions;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod generate;
 pub mod ingest;
 pub mod option_text;

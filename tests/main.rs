@@ -7,6 +7,7 @@ mod data_rows;
 mod documentation;
 mod earlier_tables;
 mod files;
+mod first_version;
 mod folders;
 mod golden;
 mod harness;

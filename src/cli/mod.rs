@@ -25,7 +25,7 @@ use std::process::ExitCode;
 use std::sync::LazyLock;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::error::{Error, Result};
 use crate::rules::ZoneRules;
@@ -106,10 +106,7 @@ fn version() -> &'static str {
 
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
-    let command = Command::parse();
-    if let Err((name, wrong)) = command.action.check() {
-        wrong_flag(name, &wrong);
-    }
+    let command = parse();
     logging::to_stderr(&command.action);
     if command.action.starts_threads() {
         return exit_code(futures::executor::block_on(act(command.action)));
@@ -127,6 +124,22 @@ pub fn run() -> ExitCode {
     // What nobody waits for any more, as a query that was stopped, holds nothing up.
     runtime.shutdown_background();
     exit_code(done)
+}
+
+/// Parses and checks the arguments of the process; exits if they are wrong.
+fn parse() -> Command {
+    let matches = Command::command().get_matches();
+    if let Some(("report", matches)) = matches.subcommand()
+        && let Err(wrong) = report::Arguments::check_sources(matches)
+    {
+        wrong_flag("report", &wrong);
+    }
+    let command = Command::from_arg_matches(&matches)
+        .unwrap_or_else(|error| error.format(&mut Command::command()).exit());
+    if let Err((name, wrong)) = command.action.check() {
+        wrong_flag(name, &wrong);
+    }
+    command
 }
 
 /// Says what went wrong.

@@ -4,7 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args};
 
 use super::arguments::{self, default_hours, duration_us, instant, time_zone};
 use super::ingest::{LoadSettings, Rejection, conflicts, default_words, load_into, tell_doubts};
@@ -24,7 +25,7 @@ use crate::tables::{Dataset, outdated_zone_rules};
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// CSV files, folders of them or - for standard input, reported on without leaving anything behind
-    #[arg(value_name = "PATH", conflicts_with_all = ["data", "as_of"])]
+    #[arg(value_name = "PATH", conflicts_with = "as_of")]
     paths: Vec<PathBuf>,
     /// Folder of the tables
     #[arg(long, value_name = "DIR", env = "UPTALLY_DATA", default_value = "data")]
@@ -95,6 +96,19 @@ pub struct Arguments {
 }
 
 impl Arguments {
+    /// Checks that no folder of tables is given beside files. In clap's own conflicts the
+    /// environment variable would count as the flag.
+    ///
+    /// # Errors
+    /// If the command line has both a path and `--data`.
+    pub fn check_sources(matches: &ArgMatches) -> std::result::Result<(), String> {
+        let is_given = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
+        if is_given("paths") && is_given("data") {
+            return Err("the argument '[PATH]...' cannot be used with '--data <DIR>'".to_owned());
+        }
+        Ok(())
+    }
+
     /// Checks flags against each other, before any work.
     ///
     /// # Errors

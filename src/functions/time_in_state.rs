@@ -16,7 +16,7 @@ use crate::rules::tally::{Tally, tally};
 use crate::rules::timeline::steps_within;
 
 pub fn timeline_within(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-    let (polls, filled) = (ListColumn::new(&columns[0]), ListColumn::new(&columns[1]));
+    let (polls, fill_spans) = (ListColumn::new(&columns[0]), ListColumn::new(&columns[1]));
     let (mut filled, cancellation) = (TimelineBuilder::default(), CancellationFlag::current());
     for row in 0..rows {
         cancellation.check()?;
@@ -29,9 +29,9 @@ pub fn timeline_within(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
             .filter(|gaps| gaps.is_valid(row))
             .map(|gaps| gap_us(gaps.value(row)))
             .transpose()?;
-        let steps = match (polls.polls(row), filled.spans(row)) {
-            (Some(polls), Some(filled)) => {
-                Some(steps_within(&polls, &filled.collect::<Vec<_>>(), how, gap))
+        let steps = match (polls.polls(row), fill_spans.spans(row)) {
+            (Some(polls), Some(spans)) => {
+                Some(steps_within(&polls, &spans.collect::<Vec<_>>(), how, gap))
             }
             _ => None,
         };

@@ -156,6 +156,32 @@ pub fn reread_polls(
     Ok(file.blocks.content_hash())
 }
 
+/// Reads a file from memory, in blocks of about `block_bytes`, as [`read_file`] does. Returns the
+/// checked rows and the rejects, each in file order and as text.
+///
+/// # Errors
+/// Like [`read_file`].
+#[cfg(feature = "fuzzing")]
+pub fn read_bytes(file: &[u8], block_bytes: usize) -> Result<(Vec<String>, Vec<String>)> {
+    const LABEL: &str = "bytes";
+    let rules = ZoneRules::bundled();
+    let mut blocks = Blocks::with_size(LABEL.to_owned(), Box::new(file), block_bytes);
+    let (header, first) = header(LABEL, &mut blocks)?;
+    let (mut valid, mut rejects, mut next) = (Vec::new(), Vec::new(), Some(first));
+    while let Some(block) = next {
+        each_row(LABEL, &header, &block, &mut rejects, |row| {
+            valid.push(match header.kind {
+                FileKind::Polls => format!("{:?}", read_poll(row, i64::MAX)?),
+                FileKind::BusinessHours => format!("{:?}", opening(row)?),
+                FileKind::TimeZones => format!("{:?}", time_zone(row, &rules)?),
+            });
+            Ok(())
+        });
+        next = blocks.next_block()?;
+    }
+    Ok((valid, rejects.iter().map(|reject| format!("{reject:?}")).collect()))
+}
+
 /// Reads the header, and returns it with the rest of its block.
 fn header(label: &str, blocks: &mut Blocks) -> Result<(Header, Block)> {
     while let Some(mut block) = blocks.next_block()? {

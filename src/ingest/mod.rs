@@ -36,6 +36,8 @@ pub use day_merge::MergeCounts;
 pub use fallbacks::{Fallback, Unmatched};
 pub use fields::parse_daily_hours;
 pub use file_reader::LoadControl;
+#[cfg(feature = "fuzzing")]
+pub(crate) use file_reader::read_bytes;
 pub use header::FileKind;
 pub use outcome::{FileOutcome, Outcome};
 pub use rejects::{DefaultTexts, Reject, rejects_csv};

@@ -28,6 +28,8 @@ mod explain;
 mod file_name;
 #[cfg(feature = "flight")]
 mod flight;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod gate;
 mod health;
 mod host;

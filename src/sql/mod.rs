@@ -50,5 +50,9 @@ pub use self::progress::{FilesRead, Progress};
 pub use self::report_tables::{Report, Reports, report_tables};
 pub use self::rows::{Rows, Truncation};
 pub use self::spool::Deliveries;
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::statement::prepare;
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::statement_depth::DEPTH_MAX;
 pub use self::statement_depth::check_depth;
 pub use self::threads::STACK_BYTES;

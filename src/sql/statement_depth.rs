@@ -41,6 +41,7 @@ fn depth(tokens: &[Token]) -> usize {
     let mut open = vec![Frame::default()];
     let mut last = TokenClass::Start;
     let mut dots = 0;
+    let mut follows_interval = false;
     for token in tokens {
         let kind = match (kind(token), last) {
             (TokenClass::Nothing, _) => continue,
@@ -86,6 +87,11 @@ fn depth(tokens: &[Token]) -> usize {
         if let (true, Some(frame)) = (kind == TokenClass::Open && is_case(token), open.last_mut()) {
             frame.is_case = true;
         }
+        // The value of an interval is usually a literal; an expression there is one level deeper.
+        if let (true, Token::Word(_), Some(frame)) = (follows_interval, token, open.last_mut()) {
+            frame.operators += 1;
+        }
+        follows_interval = is_interval(token);
         last = kind;
     }
     open.into_iter().map(Frame::depth).sum()
@@ -113,6 +119,10 @@ fn is_case(token: &Token) -> bool {
     matches!(token, Token::Word(word) if word.keyword == Keyword::CASE)
 }
 
+fn is_interval(token: &Token) -> bool {
+    matches!(token, Token::Word(word) if word.keyword == Keyword::INTERVAL)
+}
+
 fn kind(token: &Token) -> TokenClass {
     match token {
         Token::EOF | Token::Whitespace(_) => TokenClass::Nothing,
@@ -127,7 +137,8 @@ fn kind(token: &Token) -> TokenClass {
             | Keyword::EXCEPT
             | Keyword::MINUS
             | Keyword::JOIN
-            | Keyword::APPLY => TokenClass::Query,
+            | Keyword::APPLY
+            | Keyword::EXPLAIN => TokenClass::Query,
             Keyword::SELECT
             | Keyword::FROM
             | Keyword::WHERE
@@ -248,6 +259,9 @@ mod tests {
         check("SELECT a[1][2][3]", 4);
         check("SELECT - - - 1, NOT NOT true", 3);
         check("SELECT a.b.c.d, a.b.c.d.e.f", 2);
+        check("SELECT INTERVAL '1 day' + INTERVAL '2 days'", 1);
+        check("SELECT INTERVAL INTERVAL INTERVAL '1'", 2);
+        check("SELECT INTERVAL CASE WHEN a THEN '1' END DAY", 2);
     }
 
     #[test]
@@ -263,6 +277,7 @@ mod tests {
         check("SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3", 2);
         check("SELECT a FROM (SELECT a + 1 FROM (SELECT 1 AS a))", 2);
         check("SELECT 1 FROM a JOIN b ON a.x = b.x JOIN c ON b.y = c.y", 3);
+        check("EXPLAIN ANALYZE EXPLAIN VERBOSE SELECT 1 + 2", 3);
     }
 
     #[test]

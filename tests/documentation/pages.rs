@@ -91,13 +91,14 @@ fn broken(page: &Page, link: &str) -> Option<String> {
 
 /// Paths of the project that a page names between backticks, without what stands behind them.
 fn named_paths(text: &str) -> Vec<&str> {
-    const FOLDERS: [&str; 9] = [
+    const FOLDERS: [&str; 10] = [
         ".ci/",
         ".github/",
         "benches/",
         "data/",
         "docs/",
         "examples/",
+        "fuzz/",
         "queries/",
         "src/",
         "tests/",

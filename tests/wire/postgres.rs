@@ -169,17 +169,19 @@ fn a_session_has_settings_and_transactions_that_change_nothing() {
 #[test]
 fn limits_are_told() {
     block_on(async {
-        let limits = Limits { rows: 7, time: Duration::from_millis(800), ..Limits::default() };
-        let wired = Wired::with(limited(limits)).await;
+        let time = Duration::from_millis(800);
+        let wired = Wired::with(limited(Limits { time, ..Limits::default() })).await;
+        let (client, _told) = connect(&wired, "").await.unwrap();
+        let error = rows(&client, ENDLESS).await.unwrap_err();
+        assert_eq!(error.code().code(), "57014", "{error}");
+        assert!(error.message().contains("--sql-time"), "{error}");
+        let wired = Wired::with(limited(Limits { rows: 7, ..Limits::default() })).await;
         let (client, mut told) = connect(&wired, "").await.unwrap();
         assert_eq!(rows(&client, "SELECT * FROM polls").await.unwrap().len(), 7);
         let notice = told.recv().await.unwrap();
         assert_eq!((notice.severity(), notice.code().code()), ("WARNING", "01004"), "{notice}");
         assert_eq!(client.query("SELECT * FROM polls", &[]).await.unwrap().len(), 7);
         assert!(told.recv().await.unwrap().message().contains("--sql-rows"));
-        let error = rows(&client, ENDLESS).await.unwrap_err();
-        assert_eq!(error.code().code(), "57014", "{error}");
-        assert!(error.message().contains("--sql-time"), "{error}");
         let hungry = rows(&client, "SELECT repeat('x', 2000000000)").await.unwrap_err();
         assert!(hungry.message().contains("--sql-memory"), "{hungry}");
         for operators in [257, 200_000] {

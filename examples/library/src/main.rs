@@ -11,7 +11,7 @@ use std::io::Write;
 use std::path::Path;
 
 use uptally::engine::{Engine, answer};
-use uptally::report::{Format, Layout, print};
+use uptally::report::{Format, Layout, render_figures};
 use uptally::tables::Dataset;
 
 /// The report from the newest version of the tables in a folder, as CSV: uptime and downtime of each
@@ -22,7 +22,7 @@ use uptally::tables::Dataset;
 pub async fn report(data: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
     let dataset = Dataset::open(data, None).await?.ok_or("no data loaded")?;
     let answered = answer(&dataset, &Default::default(), Engine::DataFusion).await?;
-    Ok(print(&answered.figures, Layout::default(), Format::Csv)?)
+    Ok(render_figures(&answered.figures, Layout::default(), Format::Csv)?)
 }
 
 #[tokio::main]

@@ -82,6 +82,20 @@ impl Prepared {
     }
 }
 
+/// Decodes what is signed of a handle, makes a handle of it and decodes that. True if both are the
+/// same statement with the same values, and the bytes themselves, without a code, are refused.
+///
+/// # Errors
+/// The bytes cannot be decoded.
+#[cfg(feature = "fuzzing")]
+pub fn same_again(signed: &[u8]) -> Result<bool> {
+    let keys = MacKeys::new(&super::super::Settings::default())?;
+    let is_refused = Prepared::from_handle(signed, &keys).is_err();
+    let prepared = Prepared::decode(signed)?;
+    let again = Prepared::from_handle(&prepared.to_handle(&keys)?, &keys)?;
+    Ok(is_refused && again == prepared)
+}
+
 /// Adds a part of a handle: its length, then its bytes.
 fn push(handle: &mut Vec<u8>, part: &[u8]) {
     handle.extend_from_slice(&(part.len() as u64).to_le_bytes());

@@ -26,6 +26,8 @@ use tokio_rustls::TlsAcceptor;
 use tonic::codegen::InterceptedService;
 use tonic::transport::Server;
 
+#[cfg(feature = "fuzzing")]
+pub use self::handle::same_again;
 use self::mac::MacKeys;
 use self::service::FlightSql;
 use self::timed::Timed;
