@@ -87,7 +87,7 @@ fn depth(tokens: &[Token]) -> usize {
         if let (true, Some(frame)) = (kind == TokenClass::Open && is_case(token), open.last_mut()) {
             frame.is_case = true;
         }
-        // A literal is the usual value of an interval, and an expression one level further down.
+        // The value of an interval is usually a literal; an expression there is one level deeper.
         if let (true, Token::Word(_), Some(frame)) = (follows_interval, token, open.last_mut()) {
             frame.operators += 1;
         }
