@@ -26,14 +26,14 @@ use tokio_util::codec::Framed;
 
 use super::super::keys::Pass;
 use super::super::places::{self, Full, Place};
-use super::answer::Answers;
-use super::checked::{Checked, LINGER_TIME, hang_up};
+use super::checked_stream::{CheckedStream, LINGER_TIME, hang_up};
 use super::failure::fatal;
 use super::frames::Phase;
-use super::idle::IdleSessions;
-use super::kept;
+use super::idle_sessions::IdleSessions;
 use super::negotiation::{Negotiated, negotiate};
 use super::prepared::Prepared;
+use super::query_handler::QueryHandler;
+use super::session_resources;
 use super::startup::Startup;
 use crate::client::Client;
 
@@ -49,7 +49,7 @@ const IDLE_FOR_MEMORY: &str =
 /// What answers the messages of all clients.
 pub struct Handlers {
     pub startup: Arc<Startup>,
-    pub answers: Arc<Answers>,
+    pub queries: Arc<QueryHandler>,
     pub cancel: Arc<DefaultCancelHandler>,
     pub idle: IdleSessions,
     pub body_bytes_max: usize,
@@ -58,7 +58,7 @@ pub struct Handlers {
     pub stall_time: Duration,
 }
 
-type Socket = Framed<Checked<MaybeTls>, PgWireMessageServerCodec<Arc<Prepared>>>;
+type Socket = Framed<CheckedStream<MaybeTls>, PgWireMessageServerCodec<Arc<Prepared>>>;
 
 /// Answers until the client goes, is refused, or has been idle where others need its place. Where all
 /// places are full, it may ask to cancel a query, and is refused otherwise.
@@ -115,7 +115,7 @@ async fn start(
 fn framed(negotiated: Negotiated, address: SocketAddr, handlers: &Handlers) -> Socket {
     let Negotiated { stream, is_secure, read } = negotiated;
     let codec = PgWireMessageServerCodec::new(DefaultClient::new(address, is_secure));
-    let stream = Checked::new(stream, &read, handlers.body_bytes_max, handlers.stall_time);
+    let stream = CheckedStream::new(stream, &read, handlers.body_bytes_max, handlers.stall_time);
     let mut socket = Framed::new(stream, codec);
     socket.set_state(State::AwaitingStartup);
     socket
@@ -138,13 +138,13 @@ async fn answer_next(
     };
     socket.get_mut().expect(phase);
     let next = match phase {
-        Phase::Session => next_of_session(socket, handlers, place).await,
+        Phase::Session => next_session_message(socket, handlers, place).await,
         _ => socket.next().await,
     };
     let message = match next {
         None | Some(Ok(Message::Terminate(_))) => return Ok(false),
         Some(Ok(message)) => message,
-        Some(Err(error)) => return refuse(socket, told(error)?).await,
+        Some(Err(error)) => return refuse(socket, error_info(error)?).await,
     };
     let is_extended = message.is_extended_query();
     let is_last = matches!(message, Message::CancelRequest(_));
@@ -153,17 +153,17 @@ async fn answer_next(
         message,
         socket,
         Arc::clone(&handlers.startup),
-        Arc::clone(&handlers.answers),
-        Arc::clone(&handlers.answers),
+        Arc::clone(&handlers.queries),
+        Arc::clone(&handlers.queries),
         Arc::new(NoopHandler),
         Arc::clone(&handlers.cancel),
     );
     let Err(error) = client.scope(answered).await else { return Ok(!is_last) };
-    let told = told(error)?;
-    if told.is_fatal() || phase != Phase::Session {
-        return refuse(socket, told).await;
+    let info = error_info(error)?;
+    if info.is_fatal() || phase != Phase::Session {
+        return refuse(socket, info).await;
     }
-    process_error(socket, PgWireError::UserError(Box::new(told)), is_extended).await?;
+    process_error(socket, PgWireError::UserError(Box::new(info)), is_extended).await?;
     Ok(true)
 }
 
@@ -174,14 +174,15 @@ fn client(socket: &Socket) -> Client {
 
 /// The next message. Until it is there the client is idle, and an error where others need its place, or
 /// the memory of what it keeps.
-async fn next_of_session(
+async fn next_session_message(
     socket: &mut Socket,
     handlers: &Handlers,
     place: &Place,
 ) -> Option<PgWireResult<Message>> {
     place.idle();
     shrink(socket);
-    let mut idle = kept::is_any(socket).then(|| handlers.idle.enter(client(socket)));
+    let mut idle =
+        session_resources::holds_any(socket).then(|| handlers.idle.enter(client(socket)));
     let others_need_memory = async {
         match &mut idle {
             Some(idle) => idle.evicted().await,
@@ -193,7 +194,7 @@ async fn next_of_session(
         next = socket.next() => next,
         () = place.evicted() => Some(Err(fatal("57P05", IDLE_FOR_PLACE))),
         eviction = others_need_memory => {
-            kept::forget_all(socket);
+            session_resources::release_all(socket);
             drop(eviction);
             Some(Err(fatal("57P05", IDLE_FOR_MEMORY)))
         }
@@ -218,7 +219,7 @@ fn shrink(socket: &mut Socket) {
 ///
 /// # Errors
 /// Where it is of the connection, so that nobody hears of it.
-fn told(error: PgWireError) -> std::io::Result<ErrorInfo> {
+fn error_info(error: PgWireError) -> std::io::Result<ErrorInfo> {
     match error {
         // A message that did not pass its check is an error of the stream.
         PgWireError::IoError(error) => error.downcast::<PgWireError>().map(ErrorInfo::from),
@@ -227,10 +228,10 @@ fn told(error: PgWireError) -> std::io::Result<ErrorInfo> {
 }
 
 /// Says why, and closes the connection; a client that does not listen is not waited for.
-async fn refuse(socket: &mut Socket, told: ErrorInfo) -> std::io::Result<bool> {
-    let said = socket.send(PgWireBackendMessage::ErrorResponse(told.into()));
-    if let Ok(said) = tokio::time::timeout(LINGER_TIME, said).await {
-        said?;
+async fn refuse(socket: &mut Socket, info: ErrorInfo) -> std::io::Result<bool> {
+    let sent = socket.send(PgWireBackendMessage::ErrorResponse(info.into()));
+    if let Ok(sent) = tokio::time::timeout(LINGER_TIME, sent).await {
+        sent?;
         hang_up(socket.get_mut().stream_mut()).await;
     }
     Ok(false)

@@ -26,14 +26,14 @@ pub fn to_failure(failed: PgWireError) -> Failure {
 }
 
 /// What came from another process, or from this one.
-pub fn of_failure(failure: Failure) -> PgWireError {
+pub fn from_failure(failure: Failure) -> PgWireError {
     match failure {
         Failure::Postgres { code, sentence, position } => {
-            let mut told = ErrorInfo::new("ERROR".into(), code, sentence);
-            told.position = position;
-            PgWireError::UserError(Box::new(told))
+            let mut info = ErrorInfo::new("ERROR".into(), code, sentence);
+            info.position = position;
+            PgWireError::UserError(Box::new(info))
         }
-        other => of(other.into()),
+        other => from_error(other.into()),
     }
 }
 
@@ -41,9 +41,9 @@ pub fn of_failure(failure: Failure) -> PgWireError {
 pub const SUCCESSFUL: &str = "00000";
 
 /// The code that a client hears.
-pub fn code(failed: &PgWireError) -> &str {
+pub fn sqlstate(failed: &PgWireError) -> &str {
     match failed {
-        PgWireError::UserError(told) => &told.code,
+        PgWireError::UserError(info) => &info.code,
         PgWireError::QueryCanceled => "57014",
         PgWireError::PortalNotFound(_) => "34000",
         _ => "XX000",
@@ -51,35 +51,35 @@ pub fn code(failed: &PgWireError) -> &str {
 }
 
 /// The client reads what it can mend itself; what it cannot is logged, once.
-pub fn of(failed: Error) -> PgWireError {
+pub fn from_error(failed: Error) -> PgWireError {
     match failed {
         Error::Timeout(sentence) => error("57014", sentence),
         Error::Limit(sentence) | Error::Busy(sentence) => error("53200", sentence),
-        Error::Argument(sentence) => error(code_of(Fault::Other), sentence),
-        Error::Query(wrong) => error(code_of(wrong.fault), wrong.sentence),
-        other => of_refusal(Refusal::from(other)),
+        Error::Argument(sentence) => error(fault_sqlstate(Fault::Other), sentence),
+        Error::Query(wrong) => error(fault_sqlstate(wrong.fault), wrong.sentence),
+        other => from_refusal(Refusal::from(other)),
     }
 }
 
-pub fn of_refusal(refused: Refusal) -> PgWireError {
+pub fn from_refusal(refused: Refusal) -> PgWireError {
     let code = if refused.status.as_u16() == 503 { "57P03" } else { "XX000" };
     error(code, refused.detail)
 }
 
 /// What is wrong with a text that cannot be planned, and where.
-pub fn of_planning(failed: DataFusionError, text: &str) -> PgWireError {
+pub fn from_planning_error(failed: DataFusionError, text: &str) -> PgWireError {
     let place = place_of(&failed);
     let mut wrong = match crate::sql::asked_wrongly(failed) {
         Error::Query(wrong) => {
-            ErrorInfo::new("ERROR".into(), code_of(wrong.fault).into(), wrong.sentence)
+            ErrorInfo::new("ERROR".into(), fault_sqlstate(wrong.fault).into(), wrong.sentence)
         }
-        other => return of(other),
+        other => return from_error(other),
     };
     wrong.position = place.and_then(|place| position(text, place)).map(|place| place.to_string());
     PgWireError::UserError(Box::new(wrong))
 }
 
-fn code_of(fault: Fault) -> &'static str {
+fn fault_sqlstate(fault: Fault) -> &'static str {
     match fault {
         Fault::Syntax => "42601",
         Fault::UnknownTable => "42P01",
@@ -125,7 +125,7 @@ mod tests {
             (limits.out_of_patience(), "57014"),
             (limits.out_of_memory("for a column \"--sql-time\""), "53200"),
         ] {
-            assert_eq!(code(&of(limit)), expected);
+            assert_eq!(sqlstate(&from_error(limit)), expected);
         }
     }
 

@@ -13,29 +13,29 @@
 //! `system`, and `parameters` gives it its values, which `values` has checked. Knows nothing of how a
 //! query runs.
 
-mod answer;
-mod answerer;
-mod checked;
+mod binary_values;
+mod checked_stream;
 mod commands;
 mod connection;
-mod dialect;
 mod failure;
 mod frames;
-mod idle;
-mod kept;
-mod messages;
+mod idle_sessions;
+mod message_log;
 mod negotiation;
 mod parameters;
 mod prepared;
+mod query_handler;
+mod rewrite;
 mod rows;
-mod sessions;
+mod session_resources;
+mod session_setup;
 mod settings;
 mod startup;
 mod statement;
-mod suspended;
+mod suspended_portal;
 mod system;
 mod throttle;
-mod values;
+mod worker_planner;
 
 use std::net::Shutdown;
 use std::sync::Arc;
@@ -49,12 +49,12 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use self::answer::Answers;
-pub use self::answerer::{Answerer, Form};
 use self::connection::{Handlers, STARTUP_TIME};
-use self::idle::{IDLE_TIME, IdleSessions};
+use self::idle_sessions::{IDLE_TIME, IdleSessions};
+use self::query_handler::QueryHandler;
 use self::startup::Startup;
 pub use self::statement::Outline;
+pub use self::worker_planner::{StatementContext, WorkerPlanner};
 use super::accept::{Accepted, RESERVE, SQL_CONNECTIONS_MAX, connections};
 use super::descriptors::places;
 use super::{Bound, Service};
@@ -78,8 +78,8 @@ pub async fn serve(
     loop {
         tokio::select! {
             Some(accepted) = accepted.next() => {
-                let client = talk(accepted, tls.clone(), Arc::clone(&handlers), service.clone());
-                clients.spawn(client);
+                let handlers = Arc::clone(&handlers);
+                clients.spawn(serve_client(accepted, tls.clone(), handlers, service.clone()));
             }
             Some(_) = clients.join_next() => {}
             () = &mut stop => break,
@@ -92,41 +92,41 @@ pub async fn serve(
 }
 
 /// Until the client goes, or what it asked before the service stopped is answered.
-async fn talk(
+async fn serve_client(
     accepted: Accepted,
     tls: Option<TlsAcceptor>,
     handlers: Arc<Handlers>,
     service: Service,
 ) {
     let Accepted { stream, place, full, .. } = accepted;
-    let talked = async {
-        let (stream, other) = doubled(stream)?;
-        let mut talk = std::pin::pin!(connection::run(stream, tls, &handlers, &place, full));
+    let served = async {
+        let (stream, watched) = duplicate(stream)?;
+        let mut connection = std::pin::pin!(connection::run(stream, tls, &handlers, &place, full));
         tokio::select! {
             // What a client said before it went, as a request to cancel, is heard.
             biased;
-            talked = &mut talk => return talked,
-            () = gone(&other) => return Ok(()),
+            ended = &mut connection => return ended,
+            () = closed(&watched) => return Ok(()),
             () = service.stopped() => {}
         }
         // It hears the end of what the client says, once it has answered.
-        other.into_std()?.shutdown(Shutdown::Read)?;
-        talk.await
+        watched.into_std()?.shutdown(Shutdown::Read)?;
+        connection.await
     };
-    if let Err(error) = talked.await {
+    if let Err(error) = served.await {
         tracing::debug!(%error, "a connection broke off");
     }
 }
 
 /// The stream, and the same once more to look at while somebody else reads it.
-fn doubled(stream: TcpStream) -> std::io::Result<(TcpStream, TcpStream)> {
+fn duplicate(stream: TcpStream) -> std::io::Result<(TcpStream, TcpStream)> {
     let stream = stream.into_std()?;
     let other = stream.try_clone()?;
     Ok((TcpStream::from_std(stream)?, TcpStream::from_std(other)?))
 }
 
 /// Ends when the client has closed its end, also while it waits for an answer and nobody reads.
-async fn gone(stream: &TcpStream) {
+async fn closed(stream: &TcpStream) {
     while let Ok(ready) = stream.ready(Interest::READABLE).await {
         if ready.is_read_closed() {
             return;
@@ -141,11 +141,11 @@ fn handlers(service: Service) -> Handlers {
     let clients = Arc::new(ConnectionManager::new());
     let idle = IdleSessions::new(IDLE_TIME);
     Handlers {
-        startup: Arc::new(Startup::over(service.clone(), Arc::clone(&clients))),
+        startup: Arc::new(Startup::new(service.clone(), Arc::clone(&clients))),
         body_bytes_max: service.settings.body_bytes_max,
         startup_time: STARTUP_TIME,
         stall_time: service.settings.stall_time(),
-        answers: Arc::new(Answers::new(service, idle.clone())),
+        queries: Arc::new(QueryHandler::new(service, idle.clone())),
         idle,
         cancel: Arc::new(DefaultCancelHandler::new(clients)),
     }

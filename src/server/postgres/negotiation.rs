@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::ALPN;
-use super::checked::hang_up;
+use super::checked_stream::hang_up;
 use super::frames::{CODE_BYTES, LENGTH_BYTES, Malformed, untyped_length};
 
 const TLS_CODE: i32 = 80_877_103;
@@ -42,7 +42,7 @@ pub async fn negotiate(
         let Some(tls) = tls else {
             return Err(Error::new(ErrorKind::InvalidData, "TLS without a certificate"));
         };
-        return secured(tls, stream, true).await.map(Some);
+        return tls_handshake(tls, stream, true).await.map(Some);
     }
     let mut requested = Vec::new();
     loop {
@@ -60,7 +60,7 @@ pub async fn negotiate(
             }
             (Request::Encryption(TLS_CODE), Some(tls)) => {
                 write(&stream, ACCEPTED).await?;
-                return secured(tls, stream, false).await.map(Some);
+                return tls_handshake(tls, stream, false).await.map(Some);
             }
             (Request::Encryption(code), _) => {
                 write(&stream, DECLINED).await?;
@@ -109,7 +109,7 @@ async fn is_tls_record(stream: &TcpStream) -> std::io::Result<bool> {
 }
 
 /// Shakes hands; a client that begins with that has to name the protocol.
-async fn secured(
+async fn tls_handshake(
     tls: &TlsAcceptor,
     stream: TcpStream,
     must_name_protocol: bool,
@@ -124,9 +124,9 @@ async fn secured(
 }
 
 async fn refuse(stream: &mut TcpStream, malformed: Malformed) -> std::io::Result<()> {
-    let told = ErrorInfo::from(PgWireError::from(malformed));
+    let info = ErrorInfo::from(PgWireError::from(malformed));
     let mut bytes = BytesMut::new();
-    PgWireBackendMessage::ErrorResponse(told.into()).encode(&mut bytes)?;
+    PgWireBackendMessage::ErrorResponse(info.into()).encode(&mut bytes)?;
     write(stream, &bytes).await?;
     hang_up(stream).await;
     Ok(())

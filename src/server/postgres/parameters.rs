@@ -13,13 +13,13 @@ use datafusion_postgres::pgwire::api::Type;
 use datafusion_postgres::pgwire::api::portal::{Format, Portal};
 use datafusion_postgres::pgwire::error::PgWireResult;
 
-use super::failure::{self, error, of_planning};
-use super::values;
+use super::binary_values;
+use super::failure::{self, error, from_planning_error};
 use crate::rules::ZoneRules;
 use crate::sql::taken_as;
 
 /// As many values as the protocol can count.
-const MOST: usize = 65_535;
+const PARAMETERS_MAX: usize = 65_535;
 
 /// One value that a statement waits for.
 #[derive(Clone, Debug)]
@@ -29,21 +29,25 @@ pub struct Parameter {
     /// As which the plan takes it.
     pub taken_as: DataType,
     /// Not where it is in a part of the question that the answer does not depend on.
-    is_wanted: bool,
+    is_used: bool,
 }
 
 /// `$1`, `$2` and so on: of the type that the plan asks for, else as the client says, else text.
 ///
 /// # Errors
 /// Where one is named otherwise, or would have to be of two types.
-pub fn of(plan: &LogicalPlan, hints: &[Option<Type>], text: &str) -> PgWireResult<Vec<Parameter>> {
-    let types = plan.get_parameter_types().map_err(|wrong| of_planning(wrong, text))?;
-    let casts = casts(plan).map_err(|wrong| of_planning(wrong, text))?;
-    let instants = crate::sql::instants(plan).map_err(|wrong| of_planning(wrong, text))?;
-    let mut parameters = vec![None; hints.len().max(last_in(text))];
+pub fn from_plan(
+    plan: &LogicalPlan,
+    hints: &[Option<Type>],
+    text: &str,
+) -> PgWireResult<Vec<Parameter>> {
+    let types = plan.get_parameter_types().map_err(|wrong| from_planning_error(wrong, text))?;
+    let casts = casts(plan).map_err(|wrong| from_planning_error(wrong, text))?;
+    let instants = crate::sql::instants(plan).map_err(|wrong| from_planning_error(wrong, text))?;
+    let mut parameters = vec![None; hints.len().max(last_parameter(text))];
     for (name, taken_as) in types {
         let number: Option<usize> = name[1..].parse().ok().filter(|number| *number >= 1);
-        let number = number.filter(|number| *number <= MOST).ok_or_else(|| {
+        let number = number.filter(|number| *number <= PARAMETERS_MAX).ok_or_else(|| {
             error("42P02", format!("there is a parameter {name}; expected $1, $2 and so on"))
         })?;
         if parameters.len() < number {
@@ -54,32 +58,32 @@ pub fn of(plan: &LogicalPlan, hints: &[Option<Type>], text: &str) -> PgWireResul
     let parameters = parameters.into_iter().enumerate();
     parameters
         .map(|(number, wanted)| {
-            let is_wanted = wanted.is_some();
+            let is_used = wanted.is_some();
             let hint = hints.get(number).cloned().flatten();
             let usual = match instants.contains(&format!("${}", number + 1)) {
                 true => arrow_type(&Type::TIMESTAMPTZ),
                 false => DataType::Utf8,
             };
-            let said = hint.as_ref().map_or(usual, arrow_type);
+            let declared = hint.as_ref().map_or(usual, arrow_type);
             let taken_as = match wanted.flatten() {
                 // What is added to an instant looks like another instant to the plan.
-                Some(DataType::Timestamp(..)) if hint == Some(Type::INTERVAL) => said,
-                asked_for => asked_for.unwrap_or(said),
+                Some(DataType::Timestamp(..)) if hint == Some(Type::INTERVAL) => declared,
+                asked_for => asked_for.unwrap_or(declared),
             };
             let sent_as = hint.map_or_else(|| into_pg_type(&taken_as), Ok)?;
-            Ok(Parameter { sent_as, taken_as, is_wanted })
+            Ok(Parameter { sent_as, taken_as, is_used })
         })
         .collect()
 }
 
 /// The greatest number of a parameter that a text names outside of quotes; 0 without any.
-fn last_in(text: &str) -> usize {
+fn last_parameter(text: &str) -> usize {
     let unquoted = text.split(['\'', '"']).step_by(2);
     let named = unquoted.flat_map(|part| part.split('$').skip(1)).filter_map(|after| {
         let digits = after.find(|sign: char| !sign.is_ascii_digit()).unwrap_or(after.len());
         after[..digits].parse().ok()
     });
-    named.filter(|number| *number <= MOST).max().unwrap_or(0)
+    named.filter(|number| *number <= PARAMETERS_MAX).max().unwrap_or(0)
 }
 
 /// The types to which parameters are cast as they stand, as `$1::bigint` is.
@@ -104,7 +108,8 @@ fn casts(plan: &LogicalPlan) -> datafusion::error::Result<HashMap<String, DataTy
 /// A null of each, which stand for the values where only types matter.
 pub fn nulls(parameters: &[Parameter]) -> PgWireResult<ParamValues> {
     let nulls = parameters.iter().map(|parameter| {
-        ScalarValue::try_new_null(&parameter.taken_as).map_err(|wrong| of_planning(wrong, ""))
+        ScalarValue::try_new_null(&parameter.taken_as)
+            .map_err(|wrong| from_planning_error(wrong, ""))
     });
     Ok(ParamValues::from(nulls.collect::<PgWireResult<Vec<_>>>()?))
 }
@@ -113,7 +118,7 @@ pub fn nulls(parameters: &[Parameter]) -> PgWireResult<ParamValues> {
 ///
 /// # Errors
 /// Where there are too many or too few, or one cannot be of its type.
-pub fn bound<S: Clone>(
+pub fn bind_values<S: Clone>(
     portal: &Portal<S>,
     parameters: &[Parameter],
     zones: &ZoneRules,
@@ -133,7 +138,7 @@ pub fn bound<S: Clone>(
     let texts = texts(portal, parameters)?;
     for (at, (sent, parameter)) in portal.parameters.iter().zip(parameters).enumerate() {
         if let Some(sent) = sent.as_ref().filter(|_| portal.parameter_format.is_binary(at)) {
-            values::check(at + 1, &parameter.sent_as, sent)?;
+            binary_values::check(at + 1, &parameter.sent_as, sent)?;
         }
     }
     let mut others = Portal::new_cursor(String::new(), Arc::clone(&portal.statement));
@@ -150,12 +155,13 @@ pub fn bound<S: Clone>(
         None => sent.value,
     });
     let numbered = (1..).zip(values.zip(parameters));
-    let wanted = numbered.filter(|(_, (_, parameter))| parameter.is_wanted);
+    let wanted = numbered.filter(|(_, (_, parameter))| parameter.is_used);
     let taken = wanted.map(|(number, (value, parameter))| {
         let number = number.to_string();
         let is_text = value.data_type().is_string();
-        let value = match is_text && is_read_here(&parameter.taken_as) {
-            true => taken_as(zones, &number, value, Some(&parameter.taken_as)).map_err(failure::of),
+        let value = match is_text && is_parsed_here(&parameter.taken_as) {
+            true => taken_as(zones, &number, value, Some(&parameter.taken_as))
+                .map_err(failure::from_error),
             false => value.cast_to(&parameter.taken_as).map_err(|wrong| {
                 error("22P02", format!("a value is not as expected: {}", wrong.strip_backtrace()))
             }),
@@ -166,7 +172,7 @@ pub fn bound<S: Clone>(
 }
 
 /// Whether a text of this type is read as everywhere else, not as the protocol's library would.
-fn is_read_here(taken_as: &DataType) -> bool {
+fn is_parsed_here(taken_as: &DataType) -> bool {
     matches!(taken_as, DataType::Timestamp(..) | DataType::Date32 | DataType::List(_))
 }
 
@@ -180,7 +186,7 @@ fn texts<S>(portal: &Portal<S>, parameters: &[Parameter]) -> PgWireResult<Vec<Op
     let sent = portal.parameters.iter().zip(parameters).enumerate();
     sent.map(|(at, (sent, parameter))| {
         let is_text = portal.parameter_format.is_text(at);
-        let Some(sent) = sent.as_ref().filter(|_| is_text && is_read_here(&parameter.taken_as))
+        let Some(sent) = sent.as_ref().filter(|_| is_text && is_parsed_here(&parameter.taken_as))
         else {
             return Ok(None);
         };
@@ -192,8 +198,8 @@ fn texts<S>(portal: &Portal<S>, parameters: &[Parameter]) -> PgWireResult<Vec<Op
 }
 
 /// The type that a client says a value is of.
-fn arrow_type(said: &Type) -> DataType {
-    match *said {
+fn arrow_type(declared: &Type) -> DataType {
+    match *declared {
         Type::BOOL => DataType::Boolean,
         Type::INT2 => DataType::Int16,
         Type::INT4 => DataType::Int32,
@@ -222,7 +228,7 @@ mod tests {
         for (text, last) in
             [("SELECT 1", 0), ("SELECT $2, $1", 2), ("SELECT '$7', $1 AS \"$9\"", 1), ("$", 0)]
         {
-            assert_eq!(last_in(text), last, "{text}");
+            assert_eq!(last_parameter(text), last, "{text}");
         }
     }
 
@@ -246,8 +252,8 @@ mod tests {
             let mut portal =
                 Portal::new_cursor(String::new(), Arc::new(StoredStatement::default()));
             portal.parameters = vec![Some(text.to_owned().into())];
-            let parameter = Parameter { sent_as, taken_as: taken_as.clone(), is_wanted: true };
-            let read = bound::<()>(&portal, &[parameter], &ZoneRules::bundled());
+            let parameter = Parameter { sent_as, taken_as: taken_as.clone(), is_used: true };
+            let read = bind_values::<()>(&portal, &[parameter], &ZoneRules::bundled());
             let read = read.ok().and_then(|read| match read {
                 ParamValues::Map(mut values) => values.remove("1"),
                 ParamValues::List(_) => None,

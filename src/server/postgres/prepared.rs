@@ -13,17 +13,17 @@ use datafusion_postgres::pgwire::api::{ClientInfo, Type};
 use datafusion_postgres::pgwire::error::PgWireResult;
 
 use super::super::{Service, questions};
-use super::answerer::Form;
 use super::failure::{self, error};
-use super::idle::IdleSessions;
-use super::messages;
+use super::idle_sessions::IdleSessions;
+use super::message_log;
 use super::rows;
 use super::settings::statement_time;
 use super::statement::{Command, Outline};
+use super::worker_planner::StatementContext;
 use crate::sql::Limits;
 
 pub enum Prepared {
-    Question(Box<Question>),
+    Query(Box<PreparedQuery>),
     Command(Command),
 }
 
@@ -31,10 +31,10 @@ impl Prepared {
     /// The text, or what of it matters, for logs.
     pub fn text(&self) -> &str {
         match self {
-            Self::Question(question) => &question.text,
+            Self::Query(query) => &query.text,
             Self::Command(Command::Set(..)) => "SET",
             Self::Command(Command::Begin) => "BEGIN",
-            Self::Command(Command::End(tag) | Command::Nothing(tag)) => tag,
+            Self::Command(Command::End(tag) | Command::NoOp(tag)) => tag,
             Self::Command(Command::Deallocate(Some(_))) => "DEALLOCATE",
             Self::Command(Command::Deallocate(None)) => "DEALLOCATE ALL",
             Self::Command(Command::Discard) => "DISCARD ALL",
@@ -42,17 +42,17 @@ impl Prepared {
     }
 }
 
-pub struct Question {
+pub struct PreparedQuery {
     text: String,
-    form: Form,
+    context: StatementContext,
     sent_as: Vec<Type>,
     columns: SchemaRef,
 }
 
-impl Question {
+impl PreparedQuery {
     /// As it is asked with the values of a portal.
-    pub fn bound<S: Clone>(&self, portal: &Portal<S>) -> (Form, Bytes) {
-        self.form.bound(portal)
+    pub fn bind<S: Clone>(&self, portal: &Portal<S>) -> (StatementContext, Bytes) {
+        self.context.bind(portal)
     }
 
     pub fn text(&self) -> &str {
@@ -72,7 +72,7 @@ impl Planner {
     /// # Errors
     /// Where it is not SQL, says where.
     pub async fn read(&self, text: &str) -> PgWireResult<Vec<Option<Command>>> {
-        let read = self.service.questions.read(text).await.map_err(failure::of_failure)?;
+        let read = self.service.questions.read(text).await.map_err(failure::from_failure)?;
         Ok(read.into_iter().map(Outline::into_command).collect())
     }
 
@@ -84,13 +84,13 @@ impl Planner {
         &self,
         client: &impl ClientInfo,
         text: &str,
-        form: Form,
+        context: StatementContext,
         bytes: Bytes,
     ) -> PgWireResult<questions::Question> {
         let limits = self.limits(client);
-        let edition = self.service.catalog.newest().await.map_err(failure::of_refusal)?;
+        let edition = self.service.catalog.newest().await.map_err(failure::from_refusal)?;
         let question = questions::Question::new(edition.version(), text, limits);
-        Ok(question.of_postgres(form, bytes))
+        Ok(question.of_postgres(context, bytes))
     }
 
     /// Those of a client's question.
@@ -104,8 +104,8 @@ impl Planner {
         text: &str,
         hints: &[Option<Type>],
     ) -> PgWireResult<Option<Arc<Prepared>>> {
-        let mut said = self.read(text).await?.into_iter();
-        let (Some(first), None) = (said.next(), said.next()) else {
+        let mut statements = self.read(text).await?.into_iter();
+        let (Some(first), None) = (statements.next(), statements.next()) else {
             return match text.trim_matches([';', ' ', '\n', '\t', '\r']).is_empty() {
                 true => Ok(None),
                 false => Err(error("42601", "expected one statement to prepare")),
@@ -114,15 +114,15 @@ impl Planner {
         if let Some(command) = first {
             return Ok(Some(Arc::new(Prepared::Command(command))));
         }
-        let form = Form::new(0, client, hints);
-        let question = self.question(client, text, form.clone(), Bytes::new()).await?;
+        let context = StatementContext::new(0, client, hints);
+        let question = self.question(client, text, context.clone(), Bytes::new()).await?;
         let described = self.service.questions.describe(question).await;
-        let described = described.map_err(failure::of_failure)?;
+        let described = described.map_err(failure::from_failure)?;
         let sent_as = described.sent_as.into_iter();
         let sent_as = sent_as.map(|oid| Type::from_oid(oid).unwrap_or(Type::UNKNOWN)).collect();
         let (text, columns) = (text.to_owned(), described.columns);
-        let question = Question { text, form, sent_as, columns };
-        Ok(Some(Arc::new(Prepared::Question(Box::new(question)))))
+        let query = PreparedQuery { text, context, sent_as, columns };
+        Ok(Some(Arc::new(Prepared::Query(Box::new(query)))))
     }
 }
 
@@ -139,11 +139,11 @@ impl QueryParser for Planner {
     where
         C: ClientInfo + Unpin + Send + Sync,
     {
-        let mut entry = messages::begin_sql(&self.service, client, "Parse", text)?;
+        let mut entry = message_log::begin_sql(&self.service, client, "Parse", text)?;
         let parsed = self.parse(client, text, hints).await;
         match &parsed {
-            Ok(_) => messages::answered(&mut entry, &Ok(None)),
-            Err(failed) => messages::refused(&mut entry, failed),
+            Ok(_) => message_log::log_answer(&mut entry, &Ok(None)),
+            Err(failed) => message_log::log_failure(&mut entry, failed),
         }
         parsed
     }
@@ -151,7 +151,7 @@ impl QueryParser for Planner {
     fn get_parameter_types(&self, prepared: &Arc<Prepared>) -> PgWireResult<Vec<Type>> {
         Ok(match prepared.as_ref() {
             Prepared::Command(_) => Vec::new(),
-            Prepared::Question(question) => question.sent_as.clone(),
+            Prepared::Query(query) => query.sent_as.clone(),
         })
     }
 
@@ -163,7 +163,7 @@ impl QueryParser for Planner {
         let none = Schema::empty();
         let columns = match prepared.as_ref() {
             Prepared::Command(_) => &none,
-            Prepared::Question(question) => question.columns.as_ref(),
+            Prepared::Query(query) => query.columns.as_ref(),
         };
         rows::columns(columns, format.unwrap_or(&Format::UnifiedText), None)
     }

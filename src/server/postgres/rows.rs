@@ -18,12 +18,12 @@ use futures::StreamExt;
 
 use super::super::questions::Question;
 use super::failure::{self, error};
-use super::kept;
 use super::prepared::Planner;
+use super::session_resources;
 use crate::sql::Deliveries;
 
 /// The rows of an answer, and a count of those that its client has taken.
-pub struct Answer {
+pub struct RowStream {
     pub rows: QueryResponse,
     pub deliveries: Deliveries,
 }
@@ -43,29 +43,31 @@ pub async fn run(
 ) -> PgWireResult<Answer> {
     let limits = planner.limits(client);
     let options = Arc::new(FormatOptions::from_client_metadata(client.metadata()));
-    let open = kept::open_answer(client, &planner.service.work.budget)?;
-    let rows = planner.service.questions.run(question).await.map_err(failure::of_failure)?;
+    let open_result = session_resources::open_result(client, &planner.service.work.budget)?;
+    let rows = planner.service.questions.run(question).await.map_err(failure::from_failure)?;
     let columns = Arc::new(columns(&rows.schema(), format, Some(options))?);
     let (cut, deliveries) = (rows.cut(), rows.deliveries());
     let delivered = deliveries.clone();
-    let end = futures::stream::once(async move { cut.is_cut().then(|| told_as_cut(limits.rows)) });
+    let end =
+        futures::stream::once(async move { cut.is_cut().then(|| truncation_warning(limits.rows)) });
     let sent = rows.flat_map({
         let columns = Arc::clone(&columns);
         move |batch| {
-            let batch = batch.map_err(failure::of).and_then(|batch| of_short_decimals(&batch));
+            let batch =
+                batch.map_err(failure::from_error).and_then(|batch| with_short_decimals(&batch));
             let rows: Box<dyn Iterator<Item = PgWireResult<DataRow>> + Send> = match batch {
-                Ok(batch) => Box::new(encoded(Arc::clone(&columns), batch)),
+                Ok(batch) => Box::new(encode_rows(Arc::clone(&columns), batch)),
                 Err(failed) => Box::new(std::iter::once(Err(failed))),
             };
             futures::stream::iter(rows)
         }
     });
-    let told = end.filter_map(|told| async { told.map(Err) });
-    let all = sent.chain(told).inspect(move |_| {
-        let _is_open = &open;
+    let warning = end.filter_map(|warning| async { warning.map(Err) });
+    let all = sent.chain(warning).inspect(move |_| {
+        let _is_open = &open_result;
         delivered.count();
     });
-    Ok(Answer { rows: QueryResponse::new(columns, all), deliveries })
+    Ok(RowStream { rows: QueryResponse::new(columns, all), deliveries })
 }
 
 /// Digits behind the point that `arrow-pg` can send, as of 0.16.
@@ -75,7 +77,7 @@ const SCALE_MAX: i8 = 28;
 ///
 /// # Errors
 /// Where that changes a value.
-fn of_short_decimals(rows: &RecordBatch) -> PgWireResult<RecordBatch> {
+fn with_short_decimals(rows: &RecordBatch) -> PgWireResult<RecordBatch> {
     let is_long =
         |of: &DataType| matches!(of, DataType::Decimal128(_, scale) if *scale > SCALE_MAX);
     if !rows.schema_ref().fields().iter().any(|field| is_long(field.data_type())) {
@@ -110,7 +112,7 @@ fn of_short_decimals(rows: &RecordBatch) -> PgWireResult<RecordBatch> {
 
 /// The rows of a batch. An interval that is null is encoded as a value without a type: `arrow-pg`, as
 /// of 0.16, encodes it as an interval of no length.
-fn encoded(
+fn encode_rows(
     columns: Arc<Vec<FieldInfo>>,
     rows: RecordBatch,
 ) -> impl Iterator<Item = PgWireResult<DataRow>> + Send {
@@ -161,7 +163,7 @@ pub fn columns(
     })
 }
 
-fn told_as_cut(rows: usize) -> PgWireError {
+fn truncation_warning(rows: usize) -> PgWireError {
     PgWireError::UserError(Box::new(ErrorInfo::new(
         WARNING.into(),
         "01004".into(),
@@ -196,7 +198,7 @@ mod tests {
     fn an_interval_that_is_null_is_sent_as_null() {
         for format in [Format::UnifiedText, Format::UnifiedBinary] {
             let rows = intervals();
-            let sent = encoded(columns_of(&rows, &format), rows);
+            let sent = encode_rows(columns_of(&rows, &format), rows);
             let sent: Vec<_> = sent.map(|row| row.unwrap()).collect();
             assert_eq!((sent.len(), sent[0].field_count), (2, 1));
             assert_eq!(&sent[0].data[..], NULL, "{format:?}");
@@ -211,11 +213,11 @@ mod tests {
             let column: ArrayRef = Arc::new(column.with_precision_and_scale(38, 30).unwrap());
             RecordBatch::try_from_iter([("price", column)]).unwrap()
         };
-        let sent = of_short_decimals(&rows(2_500)).unwrap();
+        let sent = with_short_decimals(&rows(2_500)).unwrap();
         let expected = Decimal128Array::from(vec![Some(25), None]);
         let expected = expected.with_precision_and_scale(38, 28).unwrap();
         assert_eq!(sent.column(0).as_ref(), &expected as &dyn Array);
-        assert!(of_short_decimals(&rows(2_501)).is_err());
+        assert!(with_short_decimals(&rows(2_501)).is_err());
     }
 
     /// Once it does not, [`encoded`] can go.

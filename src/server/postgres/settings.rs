@@ -14,7 +14,7 @@ pub const TIME_ZONE: &str = "UTC";
 
 /// What may be set.
 #[derive(Clone, Copy)]
-enum Takes {
+enum Allowed {
     /// Nothing.
     Nothing,
     /// One of these, in any case.
@@ -25,10 +25,10 @@ enum Takes {
     Anything,
 }
 
-use Takes::{Anything, Nothing, OneOf, Time};
+use Allowed::{Anything, Nothing, OneOf, Time};
 
 /// Name, spelling in which a change is reported to the client, default, what may be set.
-const SETTINGS: &[(&str, Option<&str>, &str, Takes)] = &[
+const SETTINGS: &[(&str, Option<&str>, &str, Allowed)] = &[
     ("application_name", Some("application_name"), "", Anything),
     ("bytea_output", None, "hex", OneOf(&["hex", "escape"])),
     ("client_encoding", Some("client_encoding"), "UTF8", OneOf(&["utf8", "utf-8", "unicode"])),
@@ -65,13 +65,15 @@ const STATEMENT_TIMEOUT: &str = "statement_timeout";
 
 /// Name, default and whether it may be set.
 pub fn all() -> impl Iterator<Item = (&'static str, &'static str, bool)> {
-    SETTINGS.iter().map(|(name, _, default, takes)| (*name, *default, !matches!(takes, Nothing)))
+    SETTINGS
+        .iter()
+        .map(|(name, _, default, allowed)| (*name, *default, !matches!(allowed, Nothing)))
 }
 
 /// The value of a setting; `None` for one that is not there.
 pub fn value(name: &str, set: &HashMap<String, String>) -> Option<String> {
-    let (name, _, default, takes) = SETTINGS.iter().find(|setting| setting.0 == name)?;
-    let value = match takes {
+    let (name, _, default, allowed) = SETTINGS.iter().find(|setting| setting.0 == name)?;
+    let value = match allowed {
         Nothing => None,
         _ => set.get(*name).cloned(),
     };
@@ -88,7 +90,7 @@ pub fn set(
     all: &mut HashMap<String, String>,
 ) -> PgWireResult<Option<(&'static str, String)>> {
     let found = SETTINGS.iter().find(|setting| setting.0 == name);
-    let Some((name, reported, default, takes)) = found else {
+    let Some((name, reported, default, allowed)) = found else {
         return Err(error("42704", format!("there is no setting {name:?}")));
     };
     let Some(value) = value else {
@@ -98,7 +100,7 @@ pub fn set(
     let wrong = |expected: String| {
         error("22023", format!("{name} cannot be {value:?}; expected {expected}"))
     };
-    match takes {
+    match allowed {
         Nothing => return Err(error("55P02", format!("{name} cannot be changed"))),
         OneOf(values) if !values.contains(&value.to_lowercase().as_str()) => {
             return Err(wrong((*default).to_owned()));

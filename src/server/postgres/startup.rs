@@ -26,7 +26,7 @@ use super::super::keys::{Denied, Pass};
 use super::super::places::Full;
 use super::super::request_log::Entry;
 use super::failure::{SUCCESSFUL, fatal};
-use super::messages;
+use super::message_log;
 use super::settings;
 use super::throttle::Throttle;
 
@@ -39,22 +39,22 @@ pub struct Startup {
     /// Those that can be asked to cancel.
     clients: Arc<ConnectionManager>,
     secrets: RandomPidSecretKeyGenerator,
-    told: DefaultServerParameterProvider,
+    parameters: DefaultServerParameterProvider,
 }
 
 impl Startup {
-    pub fn over(service: Service, clients: Arc<ConnectionManager>) -> Self {
-        let mut told = DefaultServerParameterProvider::default();
-        told.server_version = settings::SERVER_VERSION.to_owned();
-        told.time_zone = settings::TIME_ZONE.to_owned();
-        told.is_superuser = false;
-        told.default_transaction_read_only = true;
+    pub fn new(service: Service, clients: Arc<ConnectionManager>) -> Self {
+        let mut parameters = DefaultServerParameterProvider::default();
+        parameters.server_version = settings::SERVER_VERSION.to_owned();
+        parameters.time_zone = settings::TIME_ZONE.to_owned();
+        parameters.is_superuser = false;
+        parameters.default_transaction_read_only = true;
         Self {
             service,
             throttle: Throttle::default(),
             clients,
             secrets: RandomPidSecretKeyGenerator::default(),
-            told,
+            parameters,
         }
     }
 
@@ -90,24 +90,24 @@ impl Startup {
         } else {
             return Ok(());
         };
-        self.refused(client, fatal("28000", sentence))
+        self.refuse(client, fatal("28000", sentence))
     }
 
     /// # Errors
     /// Where there is no place for the client.
     fn check_place(&self, client: &impl ClientInfo) -> PgWireResult<()> {
         match client.session_extensions().get::<Full>() {
-            Some(full) => self.refused(client, fatal("53300", full.sentence())),
+            Some(full) => self.refuse(client, fatal("53300", full.sentence())),
             None => Ok(()),
         }
     }
 
-    fn refused(&self, client: &impl ClientInfo, failed: PgWireError) -> PgWireResult<()> {
-        messages::refused(&mut messages::begin(&self.service, client, STARTUP), &failed);
+    fn refuse(&self, client: &impl ClientInfo, failed: PgWireError) -> PgWireResult<()> {
+        message_log::log_failure(&mut message_log::begin(&self.service, client, STARTUP), &failed);
         Err(failed)
     }
 
-    async fn let_in<C>(&self, client: &mut C, mut entry: Entry) -> PgWireResult<()>
+    async fn accept<C>(&self, client: &mut C, mut entry: Entry) -> PgWireResult<()>
     where
         C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
         C::Error: Debug,
@@ -121,7 +121,7 @@ impl Startup {
         entry.answered(SUCCESSFUL);
         // Logged before the client hears of it.
         drop(entry);
-        auth::finish_authentication(client, &self.told).await
+        auth::finish_authentication(client, &self.parameters).await
     }
 }
 
@@ -129,16 +129,16 @@ impl Startup {
 ///
 /// # Errors
 /// Ends the session.
-pub fn still_admitted(service: &Service, client: &impl ClientInfo) -> PgWireResult<()> {
+pub fn check_admission(service: &Service, client: &impl ClientInfo) -> PgWireResult<()> {
     let pass = client.session_extensions().get::<Pass>();
     let (Some(keys), Some(pass)) = (&service.settings.keys, pass) else { return Ok(()) };
     match keys.readmit(&pass, (service.settings.clock)()) {
         Ok(_) => Ok(()),
-        Err(denied) => Err(not_admitted(denied)),
+        Err(denied) => Err(denied_error(denied)),
     }
 }
 
-fn not_admitted(denied: Denied) -> PgWireError {
+fn denied_error(denied: Denied) -> PgWireError {
     let sentence = match denied {
         Denied::Unknown => {
             "the password is not one of this server's keys; expected one of `uptally keys add`"
@@ -168,8 +168,8 @@ impl StartupHandler for Startup {
                 auth::protocol_negotiation(client, &startup).await?;
                 auth::save_startup_parameters_to_metadata(client, &startup);
                 if keys.is_none() {
-                    let entry = messages::begin(&self.service, client, STARTUP);
-                    return self.let_in(client, entry).await;
+                    let entry = message_log::begin(&self.service, client, STARTUP);
+                    return self.accept(client, entry).await;
                 }
                 client.set_state(PgWireConnectionState::AuthenticationInProgress);
                 let ask = Authentication::CleartextPassword;
@@ -179,17 +179,17 @@ impl StartupHandler for Startup {
             (PgWireFrontendMessage::PasswordMessageFamily(password), Some(keys)) => {
                 let password = password.into_password()?.password;
                 // Before the wait, so that it is logged also where the client does not wait.
-                let mut entry = messages::begin(&self.service, client, STARTUP);
+                let mut entry = message_log::begin(&self.service, client, STARTUP);
                 match self.admit(keys, &password, client.socket_addr().ip()).await {
                     Ok(pass) => {
                         entry.set_key(Some(pass.key()));
                         client.session_extensions().insert(pass);
-                        self.let_in(client, entry).await
+                        self.accept(client, entry).await
                     }
                     Err(denied) => {
-                        let failed = not_admitted(denied);
+                        let failed = denied_error(denied);
                         entry.set_key(denied.key());
-                        messages::refused(&mut entry, &failed);
+                        message_log::log_failure(&mut entry, &failed);
                         Err(failed)
                     }
                 }
@@ -217,7 +217,7 @@ mod tests {
         // No time goes by.
         let settings = Settings { clock: || 0, ..Settings::default() };
         let service = Service::open(data.path().to_owned(), settings).unwrap();
-        let startup = Startup::over(service.clone(), Arc::new(ConnectionManager::new()));
+        let startup = Startup::new(service.clone(), Arc::new(ConnectionManager::new()));
         let address = IpAddr::from([192, 0, 2, 1]);
         let mut waiting = 0;
         for _ in 0..5 {

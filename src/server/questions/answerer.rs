@@ -24,7 +24,7 @@ pub struct Answerer {
     /// Those asked for last first.
     sessions: Mutex<VecDeque<Kept>>,
     #[cfg(feature = "postgres")]
-    postgres: postgres::Answerer,
+    postgres: postgres::WorkerPlanner,
 }
 
 struct Kept {
@@ -49,7 +49,7 @@ impl Answerer {
             database: Database::new(limits).with_tables(tables),
             sessions: Mutex::default(),
             #[cfg(feature = "postgres")]
-            postgres: postgres::Answerer::new(),
+            postgres: postgres::WorkerPlanner::new(),
         }
     }
 
@@ -98,7 +98,7 @@ impl Answerer {
         #[cfg(feature = "postgres")]
         if let Form::Postgres(form) = &question.form {
             let is_repeatable = Session::is_repeatable(&open.plan);
-            let typed = postgres::Answerer::typed(open.plan, form, &question.sql)?;
+            let typed = postgres::WorkerPlanner::typed(open.plan, form, &question.sql)?;
             let columns = open.session.columns(typed.plan);
             let (parameters, sent_as) = (Arc::new(Schema::empty()), typed.sent_as);
             return Ok(Described { columns, parameters, sent_as, is_repeatable });
@@ -153,7 +153,7 @@ impl Answerer {
             #[cfg(feature = "postgres")]
             Form::Postgres(form) => {
                 let (text, bytes) = (&question.sql, &question.bytes);
-                postgres::Answerer::bound(&session, plan, form, text, bytes)?
+                postgres::WorkerPlanner::bind(&session, plan, form, text, bytes)?
             }
         };
         Ok(Planned { session, plan })

@@ -58,7 +58,7 @@ enum Form {
     /// One row, as an Arrow IPC stream.
     Row,
     #[cfg(feature = "postgres")]
-    Postgres(postgres::Form),
+    Postgres(postgres::StatementContext),
 }
 
 impl Question {
@@ -83,7 +83,7 @@ impl Question {
 
     /// One statement of a text, as a client of PostgreSQL means it.
     #[cfg(feature = "postgres")]
-    pub fn of_postgres(self, form: postgres::Form, bytes: Bytes) -> Self {
+    pub fn of_postgres(self, form: postgres::StatementContext, bytes: Bytes) -> Self {
         Self { form: Form::Postgres(form), bytes, ..self }
     }
 

@@ -118,8 +118,8 @@ async fn prepare(client: &mut TcpStream) -> (char, String) {
 async fn an_idle_session_ends_where_another_client_needs_the_memory_of_its_statements() {
     let (_folder, service) = service();
     let idle = IdleSessions::new(Duration::ZERO);
-    let answers = Arc::new(Answers::new(service.clone(), idle.clone()));
-    let handlers = Handlers { idle, answers, ..super::super::handlers(service.clone()) };
+    let queries = Arc::new(QueryHandler::new(service.clone(), idle.clone()));
+    let handlers = Handlers { idle, queries, ..super::super::handlers(service.clone()) };
     // Others leave room for one statement and not for two.
     let (kept, mut others) = (&service.work.kept, Vec::new());
     let mut left = kept.bytes_max();

@@ -3,8 +3,8 @@
 //! What is stored, or made of the catalogs of the newest session, is in a schema that no client
 //! sees; the two that clients see are views of it, in SQL. They are planned once a process.
 
-mod constants;
-mod described;
+mod constant_functions;
+mod introspection;
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use datafusion_postgres::datafusion_pg_catalog::pg_catalog::{
 };
 use datafusion_postgres::datafusion_pg_catalog::setup_pg_catalog;
 
-use self::described::functions;
+use self::introspection::functions;
 use super::settings;
 use crate::sql::{CATALOG, SCHEMA};
 
@@ -44,22 +44,22 @@ pub struct SystemTables {
     /// Those that give numbers to what they list, in the order in which they are to be read.
     numbering: Vec<Arc<dyn TableProvider>>,
     schemas: Vec<(&'static str, Arc<dyn SchemaProvider>)>,
-    functions: Arc<described::Functions>,
+    functions: Arc<introspection::Functions>,
 }
 
 impl SystemTables {
-    pub async fn new(shown: impl CatalogInfo) -> Result<Self> {
+    pub async fn new(catalogs: impl CatalogInfo) -> Result<Self> {
         let tables = Arc::new(PgCatalogStaticTables::try_new()?);
         let functions = Arc::new(functions(&tables)?);
-        let stored = PgCatalogSchemaProvider::try_new(shown, tables, EmptyContextProvider)?;
+        let stored = PgCatalogSchemaProvider::try_new(catalogs, tables, EmptyContextProvider)?;
         let context = planner(&functions)?;
         let catalog: Arc<dyn CatalogProvider> = Arc::new(MemoryCatalogProvider::new());
         context.register_catalog(CATALOG, Arc::clone(&catalog));
-        let seen = Arc::new(MemorySchemaProvider::new());
+        let visible = Arc::new(MemorySchemaProvider::new());
         let hidden = Arc::new(MemorySchemaProvider::new());
         for name in PG_CATALOG_TABLES {
             if let Some(table) = stored.table(name).await? {
-                seen.register_table((*name).to_owned(), Arc::clone(&table))?;
+                visible.register_table((*name).to_owned(), Arc::clone(&table))?;
                 hidden.register_table((*name).to_owned(), table)?;
             }
         }
@@ -73,7 +73,7 @@ impl SystemTables {
         let mut schemas: Vec<(_, Arc<dyn SchemaProvider>)> = Vec::new();
         for (name, views) in SCHEMAS {
             let schema = match name {
-                "pg_catalog" => Arc::clone(&seen),
+                "pg_catalog" => Arc::clone(&visible),
                 _ => Arc::new(MemorySchemaProvider::new()),
             };
             catalog.register_schema(name, Arc::clone(&schema) as _)?;
@@ -114,14 +114,14 @@ impl SystemTables {
     }
 }
 
-fn register(context: &SessionContext, functions: &Arc<described::Functions>) {
-    for function in constants::all().chain(described::all(functions)) {
+fn register(context: &SessionContext, functions: &Arc<introspection::Functions>) {
+    for function in constant_functions::all().chain(introspection::all(functions)) {
         context.register_udf(function);
     }
 }
 
 /// Plans the views and nothing else.
-fn planner(functions: &Arc<described::Functions>) -> Result<SessionContext> {
+fn planner(functions: &Arc<introspection::Functions>) -> Result<SessionContext> {
     let config = SessionConfig::new().with_default_catalog_and_schema(CATALOG, SCHEMA);
     let config = config.set_str("datafusion.execution.time_zone", settings::TIME_ZONE);
     let context = SessionContext::new_with_config(config);
@@ -180,12 +180,12 @@ fn settings_rows() -> Result<RecordBatch> {
     ])?)
 }
 
-fn functions_rows(functions: &described::Functions) -> Result<RecordBatch> {
+fn functions_rows(functions: &introspection::Functions) -> Result<RecordBatch> {
     let own = &functions.own;
-    let text = |of: fn(&described::Own) -> String| -> ArrayRef {
+    let text = |of: fn(&introspection::OwnFunction) -> String| -> ArrayRef {
         Arc::new(own.iter().map(|function| Some(of(function))).collect::<StringArray>())
     };
-    let number = |of: fn(&described::Own) -> i32| -> ArrayRef {
+    let number = |of: fn(&introspection::OwnFunction) -> i32| -> ArrayRef {
         Arc::new(own.iter().map(of).collect::<Int32Array>())
     };
     let returns_rows: BooleanArray = own.iter().map(|own| Some(own.returns_rows)).collect();
@@ -198,6 +198,6 @@ fn functions_rows(functions: &described::Functions) -> Result<RecordBatch> {
         ("returns_rows", Arc::new(returns_rows) as _),
         ("arguments", Arc::new(arguments) as _),
         ("return_type", number(|own| own.returns)),
-        ("argument_types", text(described::Own::argument_types)),
+        ("argument_types", text(introspection::OwnFunction::argument_types)),
     ])?)
 }

@@ -19,72 +19,73 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::super::budget::{Budget, ROWS_BYTES, Share};
 use super::failure::{self, error};
-use super::messages;
+use super::message_log;
 use super::prepared::{Planner, Prepared};
-use super::suspended::Suspended;
+use super::suspended_portal::SuspendedPortal;
 use crate::client::Client;
 
 /// Statements of a connection, and portals.
-const KEPT_MAX: usize = 1000;
+const COUNT_MAX: usize = 1000;
 /// What a plan takes, roughly, beside so many bytes for each byte of its text.
 const PLAN_BYTES: usize = 16 << 10;
-const PLAN_BYTES_OF_BYTE: usize = 16;
+const PLAN_BYTES_PER_TEXT_BYTE: usize = 16;
 /// Of their names with texts or values.
-const KEPT_BYTES_MAX: usize = 16 << 20;
+const TOTAL_BYTES_MAX: usize = 16 << 20;
 /// Answers of a connection that were not read to their end: each holds some rows in memory.
-const OPEN_MAX: usize = 8;
+const OPEN_RESULTS_MAX: usize = 8;
 
 /// What a connection keeps.
 #[derive(Default)]
-struct Kept {
-    statements: Sizes,
-    portals: Sizes,
+struct SessionResources {
+    statements: Reservations,
+    portals: Reservations,
 }
 
-/// Sizes by name.
+/// Reservations by name.
 #[derive(Default)]
-struct Sizes(Mutex<HashMap<String, Size>>);
+struct Reservations(Mutex<HashMap<String, Reservation>>);
 
-struct Size {
+struct Reservation {
     bytes: usize,
     /// The room in the memory of all connections.
     _share: Share,
     /// Of a portal that was read in part.
-    suspended: Option<Suspended>,
+    suspended: Option<SuspendedPortal>,
 }
 
-impl Kept {
-    fn by(client: &impl ClientInfo) -> Arc<Self> {
+impl SessionResources {
+    fn for_client(client: &impl ClientInfo) -> Arc<Self> {
         client.session_extensions().get_or_insert_with(Self::default)
     }
 }
 
-impl Sizes {
+impl Reservations {
     /// Makes room for something of a name, in place of what has the name already.
     ///
     /// # Errors
     /// Where there is too much; then nothing has changed.
     fn put(&self, kind: &str, name: &str, bytes: usize, share: Share) -> PgWireResult<()> {
-        let mut sizes = self.lock();
-        let others = sizes.iter().filter(|(kept, _)| *kept != name);
-        let (count, total) =
-            others.fold((1, 0), |(count, total), (_, size)| (count + 1, total + size.bytes));
+        let mut reservations = self.lock();
+        let others = reservations.iter().filter(|(kept, _)| *kept != name);
+        let (count, total) = others.fold((1, 0), |(count, total), (_, reservation)| {
+            (count + 1, total + reservation.bytes)
+        });
         let bytes = name.len() + bytes;
-        if count > KEPT_MAX {
+        if count > COUNT_MAX {
             return Err(error(
                 "53400",
-                format!("a connection keeps at most {KEPT_MAX} {kind}; close those that are done"),
+                format!("a connection keeps at most {COUNT_MAX} {kind}; close those that are done"),
             ));
         }
-        if total + bytes > KEPT_BYTES_MAX {
+        if total + bytes > TOTAL_BYTES_MAX {
             return Err(error(
                 "53400",
                 format!(
-                    "a connection keeps {kind} of at most {KEPT_BYTES_MAX} bytes; close those that are done"
+                    "a connection keeps {kind} of at most {TOTAL_BYTES_MAX} bytes; close those that are done"
                 ),
             ));
         }
-        sizes.insert(name.to_owned(), Size { bytes, _share: share, suspended: None });
+        reservations.insert(name.to_owned(), Reservation { bytes, _share: share, suspended: None });
         Ok(())
     }
 
@@ -97,16 +98,16 @@ impl Sizes {
         self.lock().drain().map(|(name, _)| name).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Size>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Reservation>> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
-struct Open(Arc<Semaphore>);
+struct OpenResults(Arc<Semaphore>);
 
-impl Open {
+impl OpenResults {
     fn new() -> Self {
-        Self(Arc::new(Semaphore::new(OPEN_MAX)))
+        Self(Arc::new(Semaphore::new(OPEN_RESULTS_MAX)))
     }
 
     fn take(&self) -> PgWireResult<OwnedSemaphorePermit> {
@@ -114,7 +115,7 @@ impl Open {
             error(
                 "53400",
                 format!(
-                    "a connection has at most {OPEN_MAX} answers open; close portals that are done"
+                    "a connection has at most {OPEN_RESULTS_MAX} answers open; close portals that are done"
                 ),
             )
         })
@@ -122,8 +123,8 @@ impl Open {
 }
 
 /// An answer that is open until this is dropped.
-pub struct OpenAnswer {
-    _place: OwnedSemaphorePermit,
+pub struct OpenResult {
+    _permit: OwnedSemaphorePermit,
     _share: Share,
 }
 
@@ -131,10 +132,10 @@ pub struct OpenAnswer {
 ///
 /// # Errors
 /// Where too many are open, or there is no memory for its rows.
-pub fn open_answer(client: &impl ClientInfo, budget: &Arc<Budget>) -> PgWireResult<OpenAnswer> {
-    let place = client.session_extensions().get_or_insert_with(Open::new).take()?;
-    let share = budget.take(Client::current(), ROWS_BYTES).map_err(failure::of)?;
-    Ok(OpenAnswer { _place: place, _share: share })
+pub fn open_result(client: &impl ClientInfo, budget: &Arc<Budget>) -> PgWireResult<OpenResult> {
+    let permit = client.session_extensions().get_or_insert_with(OpenResults::new).take()?;
+    let share = budget.take(Client::current(), ROWS_BYTES).map_err(failure::from_error)?;
+    Ok(OpenResult { _permit: permit, _share: share })
 }
 
 /// Room for so many bytes that the current client keeps. Where there is none, sessions end that are
@@ -142,7 +143,7 @@ pub fn open_answer(client: &impl ClientInfo, budget: &Arc<Budget>) -> PgWireResu
 ///
 /// # Errors
 /// Where there is no room even so.
-async fn room(planner: &Planner, bytes: usize) -> PgWireResult<Share> {
+async fn reserve(planner: &Planner, bytes: usize) -> PgWireResult<Share> {
     let (client, budget) = (Client::current(), &planner.service.work.kept);
     loop {
         let full = match budget.take(client, bytes) {
@@ -152,14 +153,14 @@ async fn room(planner: &Planner, bytes: usize) -> PgWireResult<Share> {
         let wanted = budget.bytes_of(client).saturating_add(bytes);
         let may_go = |other: Client| other == client || budget.bytes_of(other) >= wanted;
         if !planner.idle.evict(may_go).await {
-            return Err(failure::of(full));
+            return Err(failure::from_error(full));
         }
     }
 }
 
 /// Whether the client keeps anything.
-pub fn is_any(client: &impl ClientInfo) -> bool {
-    let kept = Kept::by(client);
+pub fn holds_any(client: &impl ClientInfo) -> bool {
+    let kept = SessionResources::for_client(client);
     !kept.statements.lock().is_empty() || !kept.portals.lock().is_empty()
 }
 
@@ -174,15 +175,15 @@ where
 {
     let name = message.name.as_deref().unwrap_or(DEFAULT_NAME);
     let bytes = message.query.len() + size_of_val(message.type_oids.as_slice());
-    let taken = PLAN_BYTES + PLAN_BYTES_OF_BYTE * bytes;
-    let share = room(planner.as_ref(), taken).await;
-    let kept = Kept::by(client);
+    let plan_bytes = PLAN_BYTES + PLAN_BYTES_PER_TEXT_BYTE * bytes;
+    let share = reserve(planner.as_ref(), plan_bytes).await;
+    let kept = SessionResources::for_client(client);
     let put =
         share.and_then(|share| kept.statements.put("prepared statements", name, bytes, share));
     if let Err(full) = put {
         // Those that there is room for the planner logs itself.
-        let mut entry = messages::begin_sql(&planner.service, client, "Parse", &message.query)?;
-        messages::refused(&mut entry, &full);
+        let mut entry = message_log::begin_sql(&planner.service, client, "Parse", &message.query)?;
+        message_log::log_failure(&mut entry, &full);
         return Err(full);
     }
     match StoredStatement::parse(client, message, planner).await {
@@ -215,8 +216,8 @@ where
     }
     let values = message.parameters.iter().flatten().map(|value| value.len());
     let bytes = values.sum::<usize>() + size_of_val(message.parameters.as_slice());
-    let share = room(planner, bytes).await?;
-    Kept::by(client).portals.put("portals", name, bytes, share)?;
+    let share = reserve(planner, bytes).await?;
+    SessionResources::for_client(client).portals.put("portals", name, bytes, share)?;
     match statement {
         Entry::Value(statement) => {
             let portal = Portal::try_new(message, statement)?;
@@ -228,15 +229,15 @@ where
 }
 
 /// The portal's client has all rows that it asked for, and may come for more.
-pub fn suspend_portal(client: &impl ClientInfo, name: &str, suspended: Suspended) {
-    if let Some(portal) = Kept::by(client).portals.lock().get_mut(name) {
+pub fn suspend_portal(client: &impl ClientInfo, name: &str, suspended: SuspendedPortal) {
+    if let Some(portal) = SessionResources::for_client(client).portals.lock().get_mut(name) {
         portal.suspended = Some(suspended);
     }
 }
 
 /// The portal's client comes for more rows; `None` where it was not suspended.
-pub fn resume_portal(client: &impl ClientInfo, name: &str) -> Option<Suspended> {
-    Kept::by(client).portals.lock().get_mut(name)?.suspended.take()
+pub fn resume_portal(client: &impl ClientInfo, name: &str) -> Option<SuspendedPortal> {
+    SessionResources::for_client(client).portals.lock().get_mut(name)?.suspended.take()
 }
 
 pub fn close_portal<C>(client: &C, name: &str)
@@ -244,7 +245,7 @@ where
     C: ClientInfo + ClientPortalStore,
     C::PortalStore: PortalStore,
 {
-    Kept::by(client).portals.remove(name);
+    SessionResources::for_client(client).portals.remove(name);
     client.portal_store().rm_portal(name);
 }
 
@@ -254,12 +255,12 @@ where
     C: ClientInfo + ClientPortalStore,
     C::PortalStore: PortalStore,
 {
-    Kept::by(client).portals.clear();
+    SessionResources::for_client(client).portals.clear();
     client.portal_store().clear_portals();
 }
 
 /// Forgets all that the client keeps.
-pub fn forget_all<C>(client: &C)
+pub fn release_all<C>(client: &C)
 where
     C: ClientInfo + ClientPortalStore,
     C::PortalStore: PortalStore,
@@ -274,7 +275,7 @@ where
     C: ClientInfo + ClientPortalStore,
     C::PortalStore: PortalStore,
 {
-    let kept = Kept::by(client);
+    let kept = SessionResources::for_client(client);
     let names = match name {
         Some(name) => {
             kept.statements.remove(name);
@@ -295,23 +296,24 @@ mod tests {
 
     #[test]
     fn a_connection_keeps_so_many_and_takes_more_where_one_is_closed() {
-        let sizes = Sizes::default();
-        for number in 0..KEPT_MAX {
-            sizes.put("statements", &number.to_string(), 10, nothing()).unwrap();
+        let reservations = Reservations::default();
+        for number in 0..COUNT_MAX {
+            reservations.put("statements", &number.to_string(), 10, nothing()).unwrap();
         }
-        sizes.put("statements", "7", 20, nothing()).unwrap();
-        let refused = sizes.put("statements", DEFAULT_NAME, 0, nothing()).unwrap_err().to_string();
+        reservations.put("statements", "7", 20, nothing()).unwrap();
+        let refused =
+            reservations.put("statements", DEFAULT_NAME, 0, nothing()).unwrap_err().to_string();
         assert!(refused.contains("53400") && refused.contains("1000 statements"), "{refused}");
-        sizes.remove("7");
-        sizes.put("statements", DEFAULT_NAME, 0, nothing()).unwrap();
-        assert_eq!(sizes.clear().len(), KEPT_MAX);
-        sizes.put("statements", "again", 0, nothing()).unwrap();
+        reservations.remove("7");
+        reservations.put("statements", DEFAULT_NAME, 0, nothing()).unwrap();
+        assert_eq!(reservations.clear().len(), COUNT_MAX);
+        reservations.put("statements", "again", 0, nothing()).unwrap();
     }
 
     #[test]
     fn a_connection_has_so_many_answers_open_and_more_where_one_is_closed() {
-        let open = Open::new();
-        let mut answers: Vec<_> = (0..OPEN_MAX).map(|_| open.take().unwrap()).collect();
+        let open = OpenResults::new();
+        let mut answers: Vec<_> = (0..OPEN_RESULTS_MAX).map(|_| open.take().unwrap()).collect();
         let refused = open.take().unwrap_err().to_string();
         assert!(refused.contains("53400") && refused.contains("8 answers"), "{refused}");
         answers.pop();
@@ -320,11 +322,11 @@ mod tests {
 
     #[test]
     fn a_connection_keeps_so_many_bytes() {
-        let sizes = Sizes::default();
-        let half = KEPT_BYTES_MAX / 2;
-        sizes.put("portals", "a", half, nothing()).unwrap();
-        sizes.put("portals", "a", half + 1, nothing()).unwrap();
-        assert!(sizes.put("portals", "b", half, nothing()).is_err());
-        sizes.put("portals", "b", half - 10, nothing()).unwrap();
+        let reservations = Reservations::default();
+        let half = TOTAL_BYTES_MAX / 2;
+        reservations.put("portals", "a", half, nothing()).unwrap();
+        reservations.put("portals", "a", half + 1, nothing()).unwrap();
+        assert!(reservations.put("portals", "b", half, nothing()).is_err());
+        reservations.put("portals", "b", half - 10, nothing()).unwrap();
     }
 }

@@ -49,13 +49,13 @@ impl IdleSessions {
     }
 
     /// A session of the client is idle from now on, until the result is dropped.
-    pub fn enter(&self, client: Client) -> Idle {
+    pub fn enter(&self, client: Client) -> IdleSession {
         let (evict, evicted) = oneshot::channel();
         let mut waiting = self.waiting();
         let number = waiting.next_number;
         waiting.next_number += 1;
         waiting.sessions.insert(number, Session { client, since: Instant::now(), evict });
-        Idle { sessions: self.clone(), number, evicted }
+        IdleSession { sessions: self.clone(), number, evicted }
     }
 
     /// Evicts the session that has been idle the longest, of the clients for which `may_go` holds, and
@@ -85,13 +85,13 @@ impl IdleSessions {
 }
 
 /// A session while it is idle.
-pub struct Idle {
+pub struct IdleSession {
     sessions: IdleSessions,
     number: u64,
     evicted: oneshot::Receiver<Eviction>,
 }
 
-impl Idle {
+impl IdleSession {
     /// Ends when the session has to.
     pub async fn evicted(&mut self) -> Eviction {
         match (&mut self.evicted).await {
@@ -102,7 +102,7 @@ impl Idle {
     }
 }
 
-impl Drop for Idle {
+impl Drop for IdleSession {
     fn drop(&mut self) {
         self.sessions.waiting().sessions.remove(&self.number);
     }

@@ -22,7 +22,7 @@ const FIRST_OID: i32 = 100_000;
 
 /// A function of this server, as PostgreSQL would list it.
 #[derive(Debug)]
-pub struct Own {
+pub struct OwnFunction {
     pub oid: i32,
     pub name: &'static str,
     /// As `pg_proc.prokind`.
@@ -35,7 +35,7 @@ pub struct Own {
 
 #[derive(Debug)]
 pub struct Functions {
-    pub own: Vec<Own>,
+    pub own: Vec<OwnFunction>,
     /// The numbers of PostgreSQL's.
     oids: HashMap<String, i32>,
 }
@@ -64,7 +64,7 @@ const RETURNED: [(&str, (i32, &str)); 7] = [
     ("'up'", TEXT),
 ];
 
-impl Own {
+impl OwnFunction {
     fn new(place: usize, function: &'static Documented) -> Self {
         let prefix = |(begins, of): &(&str, (i32, &str))| {
             function.returns.starts_with(begins).then_some(of.0)
@@ -129,27 +129,30 @@ pub fn functions(tables: &PgCatalogStaticTables) -> Result<Functions> {
             }
         }
     }
-    let own = documented().enumerate().map(|(place, function)| Own::new(place, function)).collect();
+    let own = documented()
+        .enumerate()
+        .map(|(place, function)| OwnFunction::new(place, function))
+        .collect();
     Ok(Functions { own, oids })
 }
 
 pub fn all(functions: &Arc<Functions>) -> impl Iterator<Item = ScalarUDF> {
     let functions = Arc::clone(functions);
-    TELLERS.iter().map(move |(name, returns, tell)| {
+    INTROSPECTION.iter().map(move |(name, returns, compute)| {
         let any = TypeSignature::VariadicAny;
-        ScalarUDF::new_from_impl(Teller {
+        ScalarUDF::new_from_impl(IntrospectionFunction {
             name,
             returns: returns.clone(),
-            tell: *tell,
+            compute: *compute,
             functions: Arc::clone(&functions),
             signature: Signature::new(any, Volatility::Stable),
         })
     })
 }
 
-type Tell = fn(&Functions, &ArrayRef) -> Result<ArrayRef>;
+type Compute = fn(&Functions, &ArrayRef) -> Result<ArrayRef>;
 
-const TELLERS: &[(&str, DataType, Tell)] = &[
+const INTROSPECTION: &[(&str, DataType, Compute)] = &[
     ("function_oid", DataType::Int32, |functions, names| {
         let names = texts(names)?;
         let oid =
@@ -157,13 +160,13 @@ const TELLERS: &[(&str, DataType, Tell)] = &[
         Ok(Arc::new(names.iter().map(oid).collect::<Int32Array>()))
     }),
     ("pg_get_function_result", DataType::Utf8, |functions, oids| {
-        told(functions, oids, Own::result)
+        describe(functions, oids, OwnFunction::result)
     }),
     ("pg_get_function_arguments", DataType::Utf8, |functions, oids| {
-        told(functions, oids, Own::arguments)
+        describe(functions, oids, OwnFunction::arguments)
     }),
     ("pg_get_function_identity_arguments", DataType::Utf8, |functions, oids| {
-        told(functions, oids, Own::arguments)
+        describe(functions, oids, OwnFunction::arguments)
     }),
     ("current_setting", DataType::Utf8, |_, names| {
         let none = HashMap::new();
@@ -182,7 +185,11 @@ fn texts(names: &ArrayRef) -> Result<StringArray> {
     Ok(arrow::compute::cast(names, &DataType::Utf8)?.as_string::<i32>().clone())
 }
 
-fn told(functions: &Functions, oids: &ArrayRef, of: fn(&Own) -> String) -> Result<ArrayRef> {
+fn describe(
+    functions: &Functions,
+    oids: &ArrayRef,
+    of: fn(&OwnFunction) -> String,
+) -> Result<ArrayRef> {
     let oids = arrow::compute::cast(oids, &DataType::Int32)?;
     let own = |oid: Option<i32>| {
         let place = usize::try_from(oid?.checked_sub(FIRST_OID)?).ok()?;
@@ -204,29 +211,29 @@ fn size(bytes: i64) -> String {
 
 /// A function of one value, whatever else it is given.
 #[derive(Debug)]
-struct Teller {
+struct IntrospectionFunction {
     name: &'static str,
     returns: DataType,
-    tell: Tell,
+    compute: Compute,
     functions: Arc<Functions>,
     signature: Signature,
 }
 
-impl PartialEq for Teller {
+impl PartialEq for IntrospectionFunction {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
     }
 }
 
-impl Eq for Teller {}
+impl Eq for IntrospectionFunction {}
 
-impl Hash for Teller {
+impl Hash for IntrospectionFunction {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.name.hash(state);
     }
 }
 
-impl ScalarUDFImpl for Teller {
+impl ScalarUDFImpl for IntrospectionFunction {
     fn name(&self) -> &str {
         self.name
     }
@@ -243,10 +250,10 @@ impl ScalarUDFImpl for Teller {
         let Some(first) = args.args.first() else {
             return exec_err!("{} takes a value", self.name);
         };
-        let told = (self.tell)(&self.functions, &first.to_array(args.number_rows)?)?;
-        match told.len() {
-            1 => Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&told, 0)?)),
-            _ => Ok(ColumnarValue::Array(told)),
+        let values = (self.compute)(&self.functions, &first.to_array(args.number_rows)?)?;
+        match values.len() {
+            1 => Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&values, 0)?)),
+            _ => Ok(ColumnarValue::Array(values)),
         }
     }
 }

@@ -23,24 +23,24 @@ use super::system::{INFORMATION_SCHEMA, SystemTables};
 use crate::sql::{CATALOG, Planned, Session};
 
 #[derive(Default)]
-pub struct Sessions {
-    shown: Shown,
+pub struct SessionSetup {
+    newest: NewestCatalogs,
     system_tables: OnceCell<SystemTables>,
 }
 
-impl Sessions {
+impl SessionSetup {
     /// Adds the system tables and functions, and has errors tell their place.
     ///
     /// # Errors
     /// Where the tables cannot be planned.
     pub async fn equip(&self, session: &Session) -> datafusion::error::Result<()> {
-        let tables = self.system_tables.get_or_try_init(|| SystemTables::new(self.shown.clone()));
+        let tables = self.system_tables.get_or_try_init(|| SystemTables::new(self.newest.clone()));
         let tables = tables.await?;
         let context = session.context();
         context.state_ref().write().config_mut().options_mut().sql_parser.collect_spans = true;
         setup_pg_catalog(context, CATALOG, EmptyContextProvider).map_err(|error| *error)?;
         tables.add_to(context)?;
-        self.shown.show(Arc::clone(context.state().catalog_list()));
+        self.newest.set(Arc::clone(context.state().catalog_list()));
         tables.number(context).await
     }
 }
@@ -50,30 +50,30 @@ impl Sessions {
 /// # Errors
 /// Where none can be, says what is wrong with the text as it was written.
 pub async fn plan(session: &Session, readings: &[Statement], text: &str) -> PgWireResult<Planned> {
-    let mut wrong: Option<DataFusionError> = None;
+    let mut first_error: Option<DataFusionError> = None;
     for reading in readings {
-        match session.plan_statement(reading.clone()).await.map_err(failure::of)? {
+        match session.plan_statement(reading.clone()).await.map_err(failure::from_error)? {
             Ok(planned) => return Ok(planned),
             Err(error) => {
                 // The likeliest reading is the one whose error is of use.
-                wrong.get_or_insert(error);
+                first_error.get_or_insert(error);
             }
         }
     }
-    Err(match wrong {
-        Some(wrong) => failure::of_planning(wrong, text),
+    Err(match first_error {
+        Some(wrong) => failure::from_planning_error(wrong, text),
         None => failure::error("42601", "expected a statement"),
     })
 }
 
 /// What the system tables tell of: the catalogs of the newest session.
 #[derive(Clone, Debug, Default)]
-struct Shown(Arc<RwLock<Option<Arc<dyn CatalogProviderList>>>>);
+struct NewestCatalogs(Arc<RwLock<Option<Arc<dyn CatalogProviderList>>>>);
 
-type Told<T> = std::result::Result<T, DataFusionError>;
+type Answer<T> = std::result::Result<T, DataFusionError>;
 
-impl Shown {
-    fn show(&self, catalogs: Arc<dyn CatalogProviderList>) {
+impl NewestCatalogs {
+    fn set(&self, catalogs: Arc<dyn CatalogProviderList>) {
         *self.0.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(catalogs);
     }
 
@@ -92,18 +92,18 @@ fn sorted(mut names: Vec<String>) -> Vec<String> {
 }
 
 #[async_trait]
-impl CatalogInfo for Shown {
-    async fn catalog_names(&self) -> Told<Vec<String>> {
+impl CatalogInfo for NewestCatalogs {
+    async fn catalog_names(&self) -> Answer<Vec<String>> {
         let all = self.catalogs();
         Ok(sorted(all.map_or(Vec::new(), |all| CatalogProviderList::catalog_names(&*all))))
     }
 
-    async fn schema_names(&self, catalog: &str) -> Told<Option<Vec<String>>> {
+    async fn schema_names(&self, catalog: &str) -> Answer<Option<Vec<String>>> {
         let catalog = self.catalogs().and_then(|catalogs| catalogs.catalog(catalog));
         Ok(catalog.map(|catalog| sorted(catalog.schema_names())))
     }
 
-    async fn table_names(&self, catalog: &str, schema: &str) -> Told<Option<Vec<String>>> {
+    async fn table_names(&self, catalog: &str, schema: &str) -> Answer<Option<Vec<String>>> {
         // Its tables can be asked, but tools take what is listed for the chain's own.
         if schema == INFORMATION_SCHEMA {
             return Ok(Some(Vec::new()));
@@ -117,7 +117,7 @@ impl CatalogInfo for Shown {
         catalog: &str,
         schema: &str,
         table: &str,
-    ) -> Told<Option<SchemaRef>> {
+    ) -> Answer<Option<SchemaRef>> {
         let Some(schema) = self.schema(catalog, schema) else { return Ok(None) };
         Ok(schema.table(table).await?.map(|table| table.schema()))
     }
@@ -127,7 +127,7 @@ impl CatalogInfo for Shown {
         catalog: &str,
         schema: &str,
         table: &str,
-    ) -> Told<Option<TableType>> {
+    ) -> Answer<Option<TableType>> {
         let Some(schema) = self.schema(catalog, schema) else { return Ok(None) };
         schema.table_type(table).await
     }
@@ -138,14 +138,14 @@ mod tests {
     use datafusion::prelude::{SessionConfig, SessionContext};
 
     use super::*;
-    use crate::server::postgres::dialect::EMPTY;
+    use crate::server::postgres::rewrite::EMPTY;
     use crate::sql::SCHEMA;
 
     #[tokio::test]
     async fn system_tables_that_are_taken_for_empty_have_no_rows() {
         let config = SessionConfig::new().with_default_catalog_and_schema(CATALOG, SCHEMA);
         let context = SessionContext::new_with_config(config);
-        SystemTables::new(Shown::default()).await.unwrap().add_to(&context).unwrap();
+        SystemTables::new(NewestCatalogs::default()).await.unwrap().add_to(&context).unwrap();
         for name in EMPTY {
             let table = context.table(format!("pg_catalog.{name}")).await.unwrap();
             assert_eq!(table.count().await.unwrap(), 0, "{name}");

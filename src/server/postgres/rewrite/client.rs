@@ -15,31 +15,31 @@ use crate::sql::dialect::parts::{call, called, cast, text, text_of, type_named};
 use crate::sql::dialect::rewrite;
 
 /// Who asks.
-pub struct Client<'a> {
+pub struct ClientContext<'a> {
     /// As the client set it, with its user.
-    pub set: &'a HashMap<String, String>,
+    pub settings: &'a HashMap<String, String>,
     /// The types of `$1` and so on that it says.
     pub types: &'a [Option<Type>],
 }
 
-impl Client<'_> {
-    pub fn asks(&self, readings: &mut [Statement]) {
+impl ClientContext<'_> {
+    pub fn rewrite(&self, readings: &mut [Statement]) {
         for reading in readings {
-            rewrite(reading, &mut Personal(self));
+            rewrite(reading, &mut ClientRewrite(self));
         }
     }
 
     /// What a function says of the client; `None` for any other.
-    fn told(&self, expr: &Expr) -> Option<(String, Expr)> {
+    fn session_value(&self, expr: &Expr) -> Option<(String, Expr)> {
         let Expr::Function(function) = expr else { return None };
         let (name, arguments) = called(function)?;
         let value = match (&*name, &arguments[..]) {
             ("current_user" | "session_user" | "user" | "current_role", []) => {
-                self.set.get("user").cloned().unwrap_or_default()
+                self.settings.get("user").cloned().unwrap_or_default()
             }
             ("current_catalog", []) => crate::sql::CATALOG.to_owned(),
             ("current_setting", [setting, ..]) => {
-                settings::value(&text_of(setting)?.to_lowercase(), self.set)?
+                settings::value(&text_of(setting)?.to_lowercase(), self.settings)?
             }
             _ => return None,
         };
@@ -49,8 +49,8 @@ impl Client<'_> {
     /// The type of an array that is bound, as SQL names it; `None` where the client does not say.
     fn array_type(&self, parameter: &str) -> Option<DataType> {
         let number: usize = parameter.strip_prefix('$')?.parse().ok()?;
-        let said = self.types.get(number.checked_sub(1)?)?.as_ref()?;
-        let name = match *said {
+        let declared = self.types.get(number.checked_sub(1)?)?.as_ref()?;
+        let name = match *declared {
             Type::BOOL_ARRAY => "BOOLEAN[]",
             Type::INT2_ARRAY => "SMALLINT[]",
             Type::INT4_ARRAY => "INT[]",
@@ -65,7 +65,7 @@ impl Client<'_> {
 
     /// An array that is bound, of the type that the client says or else of text, and the value to
     /// look for in it.
-    fn array(&self, array: &Expr, value: &Expr) -> Option<(Expr, Expr)> {
+    fn bound_array(&self, array: &Expr, value: &Expr) -> Option<(Expr, Expr)> {
         let Expr::Value(parameter) = array else { return None };
         let Value::Placeholder(name) = &parameter.value else { return None };
         Some(match self.array_type(name) {
@@ -77,15 +77,15 @@ impl Client<'_> {
     }
 }
 
-struct Personal<'a>(&'a Client<'a>);
+struct ClientRewrite<'a>(&'a ClientContext<'a>);
 
-impl VisitorMut for Personal<'_> {
+impl VisitorMut for ClientRewrite<'_> {
     type Break = ();
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
         for item in &mut select.projection {
             if let SelectItem::UnnamedExpr(expr) = item
-                && let Some((name, expr)) = self.0.told(expr)
+                && let Some((name, expr)) = self.0.session_value(expr)
             {
                 *item = SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', name) };
             }
@@ -94,26 +94,26 @@ impl VisitorMut for Personal<'_> {
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        let said = match expr {
+        let rewritten = match expr {
             Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => {
                 let right = match &**right {
                     Expr::Nested(inner) => inner,
                     other => other,
                 };
-                self.0.array(right, left)
+                self.0.bound_array(right, left)
             }
             Expr::Function(function) => {
                 called(function).and_then(|(name, arguments)| match (&*name, &arguments[..]) {
-                    ("array_contains", [array, value]) => self.0.array(array, value),
+                    ("array_contains", [array, value]) => self.0.bound_array(array, value),
                     _ => None,
                 })
             }
             _ => None,
         };
-        if let Some((array, value)) = said {
+        if let Some((array, value)) = rewritten {
             *expr = call("array_has", [array, value]);
-        } else if let Some((_, told)) = self.0.told(expr) {
-            *expr = told;
+        } else if let Some((_, value)) = self.0.session_value(expr) {
+            *expr = value;
         }
         ControlFlow::Continue(())
     }

@@ -24,7 +24,7 @@ pub const LINGER_TIME: Duration = Duration::from_secs(2);
 /// From the first byte of a message to its last.
 const MESSAGE_TIME: Duration = Duration::from_secs(60);
 
-pub struct Checked<S> {
+pub struct CheckedStream<S> {
     stream: S,
     phase: Phase,
     body_bytes_max: usize,
@@ -32,12 +32,12 @@ pub struct Checked<S> {
     /// Bytes at the front of `read` that belong to a checked message.
     checked: usize,
     /// For the rest of a message that has begun.
-    rest: Deadline,
+    message_deadline: Deadline,
     /// For the client to take what it is sent.
-    taken: Deadline,
+    write_deadline: Deadline,
 }
 
-impl<S> Checked<S> {
+impl<S> CheckedStream<S> {
     /// A stream of which some bytes were read already.
     pub fn new(stream: S, read: &[u8], body_bytes_max: usize, stall_time: Duration) -> Self {
         Self {
@@ -46,8 +46,8 @@ impl<S> Checked<S> {
             body_bytes_max,
             read: BytesMut::from(read),
             checked: 0,
-            rest: Deadline::new(MESSAGE_TIME),
-            taken: Deadline::new(stall_time),
+            message_deadline: Deadline::new(MESSAGE_TIME),
+            write_deadline: Deadline::new(stall_time),
         }
     }
 
@@ -69,7 +69,7 @@ impl<S> Checked<S> {
 }
 
 /// The message's bytes, or what is wrong with it as an error that holds a [`PgWireError`].
-impl<S: AsyncRead + Unpin> AsyncRead for Checked<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for CheckedStream<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -84,7 +84,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Checked<S> {
                 return Poll::Ready(Ok(()));
             }
         }
-        this.rest.stop();
+        this.message_deadline.stop();
         let given = this.checked.min(buffer.remaining());
         buffer.put_slice(&this.read[..given]);
         this.read.advance(given);
@@ -93,12 +93,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Checked<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> Checked<S> {
+impl<S: AsyncRead + Unpin> CheckedStream<S> {
     /// Reads on, within the time for a message where one has begun.
     fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
         let polled = self.poll_chunk(context);
         match polled {
-            Poll::Pending if !self.read.is_empty() => self.rest.hold(context, polled),
+            Poll::Pending if !self.read.is_empty() => self.message_deadline.hold(context, polled),
             polled => polled,
         }
     }
@@ -113,14 +113,14 @@ impl<S: AsyncRead + Unpin> Checked<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Checked<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for CheckedStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.taken.hold(context, polled)
+        self.write_deadline.hold(context, polled)
     }
 
     fn poll_flush(
@@ -128,7 +128,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Checked<S> {
         context: &mut Context<'_>,
     ) -> Poll<std::io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(context);
-        self.taken.hold(context, polled)
+        self.write_deadline.hold(context, polled)
     }
 
     fn poll_shutdown(
@@ -186,7 +186,10 @@ mod tests {
     }
 
     /// The next bytes that are let through, at most so many.
-    async fn read(stream: &mut Checked<Slow<'_>>, bytes_max: usize) -> std::io::Result<Vec<u8>> {
+    async fn read(
+        stream: &mut CheckedStream<Slow<'_>>,
+        bytes_max: usize,
+    ) -> std::io::Result<Vec<u8>> {
         let mut bytes = vec![0; bytes_max];
         let mut buffer = ReadBuf::new(&mut bytes);
         std::future::poll_fn(|context| Pin::new(&mut *stream).poll_read(context, &mut buffer))
@@ -197,7 +200,7 @@ mod tests {
     #[tokio::test]
     async fn messages_are_let_through_one_by_one() {
         let client = Slow(b"\0\0\0Q\0\0\0\x0dSELECT 1\0S\0\0\0\x04Z");
-        let mut stream = Checked::new(client, b"\0\0\0\x09\0\x03", 100, MESSAGE_TIME);
+        let mut stream = CheckedStream::new(client, b"\0\0\0\x09\0\x03", 100, MESSAGE_TIME);
         assert_eq!(read(&mut stream, 100).await.unwrap(), b"\0\0\0\x09\0\x03\0\0\0");
         stream.expect(Phase::Session);
         // However small the parts are that they are taken in.
@@ -212,7 +215,7 @@ mod tests {
     async fn a_long_message_leaves_no_memory_behind() {
         let long = [b"Q\0\x01\0\x04".as_slice(), &[b' '; (64 << 10) - 1], b"\0S"].concat();
         // Its last bytes come with the first one of the next.
-        let mut stream = Checked::new(Slow(&long[1..]), &long[..1], 1 << 20, MESSAGE_TIME);
+        let mut stream = CheckedStream::new(Slow(&long[1..]), &long[..1], 1 << 20, MESSAGE_TIME);
         stream.expect(Phase::Session);
         assert_eq!(read(&mut stream, 1 << 20).await.unwrap().len(), long.len() - 1);
         stream.shrink();
@@ -224,7 +227,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_not_whole_at_the_end_is_not_let_through() {
-        let mut stream = Checked::new(Slow(b"Q\0\0\0\x0dSELECT"), b"", 100, MESSAGE_TIME);
+        let mut stream = CheckedStream::new(Slow(b"Q\0\0\0\x0dSELECT"), b"", 100, MESSAGE_TIME);
         stream.expect(Phase::Session);
         assert_eq!(read(&mut stream, 100).await.unwrap(), b"");
     }

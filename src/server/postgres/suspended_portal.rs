@@ -25,12 +25,12 @@ pub fn suspended_time(settings: &Settings) -> Duration {
 }
 
 /// A suspended portal, until its client comes for more or this is dropped.
-pub struct Suspended {
+pub struct SuspendedPortal {
     deliveries: Deliveries,
     _closing: JoinSet<()>,
 }
 
-impl Suspended {
+impl SuspendedPortal {
     /// Once the time is over, the portal's rows are freed, and an error comes in their place.
     pub fn new(
         portal: Arc<Mutex<PortalExecutionState>>,
@@ -74,21 +74,22 @@ mod tests {
     /// A portal of which no row was read, and a mark that is gone once its rows are.
     fn portal() -> (Arc<Mutex<PortalExecutionState>>, Weak<()>) {
         let mark = Arc::new(());
-        let are_there = Arc::downgrade(&mark);
+        let rows_alive = Arc::downgrade(&mark);
         let rows = futures::stream::repeat_with(move || {
             let _mark = &mark;
             Ok(DataRow::default())
         });
         let rows = QueryResponse::new(Arc::default(), rows);
-        (Arc::new(Mutex::new(PortalExecutionState::Suspended(rows))), are_there)
+        (Arc::new(Mutex::new(PortalExecutionState::Suspended(rows))), rows_alive)
     }
 
     #[tokio::test]
     async fn a_portal_that_is_left_alone_is_closed_with_an_error_in_place_of_its_rows() {
         let (_writer, reader) = Spools::new(0, 1 << 20).open(0);
-        let (portal, are_there) = portal();
-        let suspended = Suspended::new(Arc::clone(&portal), reader.deliveries(), Duration::ZERO);
-        while are_there.strong_count() > 0 {
+        let (portal, rows_alive) = portal();
+        let suspended =
+            SuspendedPortal::new(Arc::clone(&portal), reader.deliveries(), Duration::ZERO);
+        while rows_alive.strong_count() > 0 {
             yield_now().await;
         }
         drop(suspended);
@@ -102,14 +103,15 @@ mod tests {
     #[tokio::test]
     async fn a_portal_that_goes_on_keeps_its_rows() {
         let (_writer, reader) = Spools::new(0, 1 << 20).open(0);
-        let (portal, are_there) = portal();
-        let suspended = Suspended::new(Arc::clone(&portal), reader.deliveries(), Duration::ZERO);
+        let (portal, rows_alive) = portal();
+        let suspended =
+            SuspendedPortal::new(Arc::clone(&portal), reader.deliveries(), Duration::ZERO);
         // Before the task that closes it has run.
         drop(suspended.resume());
         for _ in 0..10 {
             yield_now().await;
         }
-        assert_eq!(are_there.strong_count(), 1);
+        assert_eq!(rows_alive.strong_count(), 1);
     }
 
     #[test]

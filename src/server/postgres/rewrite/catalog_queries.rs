@@ -64,19 +64,19 @@ const AGGREGATES: &[&str] = &[
     "sum",
 ];
 
-const TYPE_NAMED: &str = "SELECT max(oid) FROM pg_catalog.pg_type \
+const TYPE_BY_NAME: &str = "SELECT max(oid) FROM pg_catalog.pg_type \
     WHERE typname = $1 OR format_type(oid, NULL) = $1";
-const RELATION_NAMED: &str = "SELECT max(c.oid) FROM pg_catalog.pg_class c \
+const RELATION_BY_NAME: &str = "SELECT max(c.oid) FROM pg_catalog.pg_class c \
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
     WHERE n.nspname || '.' || c.relname = $1 \
     OR n.nspname IN ('public', 'pg_catalog') AND c.relname = $1";
 
-static TYPE: LazyLock<Option<Expr>> = LazyLock::new(|| subquery(TYPE_NAMED));
-static RELATION: LazyLock<Option<Expr>> = LazyLock::new(|| subquery(RELATION_NAMED));
+static TYPE: LazyLock<Option<Expr>> = LazyLock::new(|| subquery(TYPE_BY_NAME));
+static RELATION: LazyLock<Option<Expr>> = LazyLock::new(|| subquery(RELATION_BY_NAME));
 
-pub struct Catalog;
+pub struct CatalogRewrite;
 
-impl VisitorMut for Catalog {
+impl VisitorMut for CatalogRewrite {
     type Break = ();
 
     fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<()> {
@@ -90,26 +90,28 @@ impl VisitorMut for Catalog {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        let said = match expr {
+        let rewritten = match expr {
             // Nothing is commented on, whatever it is found by.
-            Expr::Function(function) if is_comment(function) => Some(cast(null(), DataType::Text)),
+            Expr::Function(function) if reads_comment(function) => {
+                Some(cast(null(), DataType::Text))
+            }
             Expr::Subquery(query) if is_empty(query) => Some(null()),
             Expr::Subquery(query) => {
-                first_of(query);
+                take_first(query);
                 None
             }
             Expr::Exists { subquery, negated } if is_empty(subquery) => Some(truth(*negated)),
-            Expr::Function(function) => array_of(function),
+            Expr::Function(function) => array_subquery(function),
             _ => None,
         };
-        if let Some(said) = said {
-            *expr = said;
+        if let Some(rewritten) = rewritten {
+            *expr = rewritten;
         }
         ControlFlow::Continue(())
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        let said = match expr {
+        let rewritten = match expr {
             Expr::CompoundIdentifier(names) => {
                 names.last().is_some_and(|name| name.value == "tableoid").then(|| number(0))
             }
@@ -123,7 +125,7 @@ impl VisitorMut for Catalog {
                 }
                 None
             }
-            Expr::Cast { expr: inner, data_type, .. } => shown_as_name(inner, data_type),
+            Expr::Cast { expr: inner, data_type, .. } => regtype_name(inner, data_type),
             // `(pair).x`
             Expr::CompoundFieldAccess { root, access_chain } => match &access_chain[..] {
                 [AccessExpr::Dot(Expr::Identifier(field))] => {
@@ -141,15 +143,15 @@ impl VisitorMut for Catalog {
             }
             _ => None,
         };
-        if let Some(said) = said {
-            *expr = said;
+        if let Some(rewritten) = rewritten {
+            *expr = rewritten;
         }
         ControlFlow::Continue(())
     }
 }
 
 /// The names that numbers stand for, where they are shown: `oid::regtype::text`.
-fn shown_as_name(inner: &Expr, data_type: &DataType) -> Option<Expr> {
+fn regtype_name(inner: &Expr, data_type: &DataType) -> Option<Expr> {
     let kind = data_type.to_string().to_lowercase();
     let is_text = matches!(kind.trim_start_matches("pg_catalog."), "text" | "varchar");
     let Expr::Cast { expr: number, data_type: of, .. } = inner else { return None };
@@ -158,7 +160,7 @@ fn shown_as_name(inner: &Expr, data_type: &DataType) -> Option<Expr> {
         .then(|| call("format_type", [(**number).clone(), null()]))
 }
 
-fn is_comment(function: &Function) -> bool {
+fn reads_comment(function: &Function) -> bool {
     matches!(
         last(&function.name),
         Some("col_description" | "obj_description" | "shobj_description")
@@ -173,7 +175,7 @@ fn subscripts(array: &Expr) -> Expr {
 }
 
 /// `ARRAY(SELECT x ...)`.
-fn array_of(function: &Function) -> Option<Expr> {
+fn array_subquery(function: &Function) -> Option<Expr> {
     let FunctionArguments::Subquery(query) = &function.args else { return None };
     if !function.name.to_string().eq_ignore_ascii_case("array") {
         return None;
@@ -189,7 +191,7 @@ fn array_of(function: &Function) -> Option<Expr> {
 }
 
 /// The engine wants a subquery that looks at the row around it to be an aggregate.
-fn first_of(query: &mut Query) {
+fn take_first(query: &mut Query) {
     if query.limit_clause.is_some() || query.fetch.is_some() {
         return;
     }

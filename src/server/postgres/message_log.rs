@@ -8,7 +8,7 @@ use super::super::audit::Listener;
 use super::super::keys::Pass;
 use super::super::request_log::Entry;
 use super::failure;
-use super::startup::still_admitted;
+use super::startup::check_admission;
 
 /// A message of a client.
 pub fn begin(service: &Service, client: &impl ClientInfo, method: &'static str) -> Entry {
@@ -30,15 +30,15 @@ pub fn begin_sql(
 ) -> PgWireResult<Entry> {
     let mut entry = begin(service, client, method);
     entry.set_sql(sql);
-    let admitted = still_admitted(service, client);
+    let admitted = check_admission(service, client);
     if let Err(denied) = &admitted {
-        refused(&mut entry, denied);
+        log_failure(&mut entry, denied);
     }
     admitted.map(|()| entry)
 }
 
 /// Notes that the message was answered, with as many rows, or why not.
-pub fn answered(entry: &mut Entry, answer: &PgWireResult<Option<usize>>) {
+pub fn log_answer(entry: &mut Entry, answer: &PgWireResult<Option<usize>>) {
     match answer {
         Ok(rows) => {
             if let Some(rows) = rows {
@@ -46,10 +46,10 @@ pub fn answered(entry: &mut Entry, answer: &PgWireResult<Option<usize>>) {
             }
             entry.answered(failure::SUCCESSFUL);
         }
-        Err(failed) => refused(entry, failed),
+        Err(failed) => log_failure(entry, failed),
     }
 }
 
-pub fn refused(entry: &mut Entry, failed: &PgWireError) {
-    entry.answered(failure::code(failed));
+pub fn log_failure(entry: &mut Entry, failed: &PgWireError) {
+    entry.answered(failure::sqlstate(failed));
 }

@@ -13,20 +13,20 @@ use datafusion_postgres::pgwire::error::PgWireResult;
 use serde::{Deserialize, Serialize};
 
 use super::super::questions::Failure;
-use super::dialect::Client;
-use super::failure::{self, error, of_planning, to_failure};
+use super::failure::{self, error, from_planning_error, to_failure};
 use super::parameters::{self, Parameter};
-use super::sessions::{self, Sessions};
-use super::statement::{Outline, Reader, Said, asked};
+use super::rewrite::ClientContext;
+use super::session_setup::{self, SessionSetup};
+use super::statement::{Outline, ParsedStatement, StatementParser, readings_for};
 use crate::sql::{Planned, Session};
 
 /// One statement of a text, who asks it, and the values that it is bound to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Form {
+pub struct StatementContext {
     /// Its place among the statements of the text.
-    place: usize,
+    index: usize,
     /// What the client has set, with its user.
-    set: HashMap<String, String>,
+    settings: HashMap<String, String>,
     /// Numbers of the types of `$1` and so on that the client says.
     types: Vec<Option<u32>>,
     values: Option<Values>,
@@ -47,14 +47,14 @@ enum Formats {
     Each(Vec<i16>),
 }
 
-impl Form {
-    pub fn new(place: usize, client: &impl ClientInfo, types: &[Option<Type>]) -> Self {
-        let types = types.iter().map(|said| said.as_ref().map(Type::oid)).collect();
-        Self { place, set: client.metadata().clone(), types, values: None }
+impl StatementContext {
+    pub fn new(index: usize, client: &impl ClientInfo, types: &[Option<Type>]) -> Self {
+        let types = types.iter().map(|hint| hint.as_ref().map(Type::oid)).collect();
+        Self { index, settings: client.metadata().clone(), types, values: None }
     }
 
     /// The same with the values of a portal, and their bytes.
-    pub fn bound<S>(&self, portal: &Portal<S>) -> (Self, Bytes)
+    pub fn bind<S>(&self, portal: &Portal<S>) -> (Self, Bytes)
     where
         S: Clone,
     {
@@ -70,7 +70,7 @@ impl Form {
     }
 
     fn types(&self) -> Vec<Option<Type>> {
-        self.types.iter().map(|said| said.and_then(Type::from_oid)).collect()
+        self.types.iter().map(|hint| hint.and_then(Type::from_oid)).collect()
     }
 }
 
@@ -98,42 +98,42 @@ impl Values {
 
 /// What is described of a question: its plan with a null for each value, and the numbers of the types
 /// as which they are sent.
-pub struct Typed {
+pub struct TypedPlan {
     pub plan: LogicalPlan,
     pub sent_as: Vec<u32>,
 }
 
 /// A text that was read, and its statements.
-type Statements = (String, Arc<Vec<Said>>);
+type Statements = (String, Arc<Vec<ParsedStatement>>);
 
-pub struct Answerer {
-    reader: Reader,
-    sessions: Sessions,
+pub struct WorkerPlanner {
+    parser: StatementParser,
+    setup: SessionSetup,
     /// The last one: a text is asked for its statements first, and then for the rows of each.
-    read: Mutex<Option<Statements>>,
-    plans: Mutex<VecDeque<(Asked, LogicalPlan)>>,
+    last_read: Mutex<Option<Statements>>,
+    plans: Mutex<VecDeque<(PlanKey, LogicalPlan)>>,
 }
 
 /// What a plan depends on.
 #[derive(Clone, Debug, PartialEq)]
-struct Asked {
+struct PlanKey {
     version: u64,
     text: String,
     /// Without values.
-    form: Form,
+    context: StatementContext,
 }
 
 /// Of texts whose statements or plans are kept: longer ones were rarely written by hand.
-const KEPT_BYTES_MAX: usize = 16 << 10;
+const CACHED_TEXT_BYTES_MAX: usize = 16 << 10;
 /// Plans that are kept, those asked for last: statements are prepared once and run often.
 const PLANS_MAX: usize = 32;
 
-impl Answerer {
+impl WorkerPlanner {
     pub fn new() -> Self {
         Self {
-            reader: Reader::new(),
-            sessions: Sessions::default(),
-            read: Mutex::default(),
+            parser: StatementParser::new(),
+            setup: SessionSetup::default(),
+            last_read: Mutex::default(),
             plans: Mutex::default(),
         }
     }
@@ -143,7 +143,7 @@ impl Answerer {
     /// # Errors
     /// Where that cannot be planned.
     pub async fn equip(&self, session: &Session) -> Result<(), Failure> {
-        Ok(self.sessions.equip(session).await.map_err(crate::Error::from)?)
+        Ok(self.setup.equip(session).await.map_err(crate::Error::from)?)
     }
 
     /// The statements of a text.
@@ -152,17 +152,17 @@ impl Answerer {
     /// Where it is not SQL, says where; where it is too deep.
     pub fn read(&self, text: &str) -> Result<Vec<Outline>, Failure> {
         let statements = self.statements(text).map_err(to_failure)?;
-        Ok(statements.iter().map(Outline::from_said).collect())
+        Ok(statements.iter().map(Outline::from_parsed).collect())
     }
 
-    fn statements(&self, text: &str) -> PgWireResult<Arc<Vec<Said>>> {
-        let last = locked(&self.read).clone();
+    fn statements(&self, text: &str) -> PgWireResult<Arc<Vec<ParsedStatement>>> {
+        let last = lock(&self.last_read).clone();
         if let Some((_, statements)) = last.filter(|(read, _)| read == text) {
             return Ok(statements);
         }
-        let statements = Arc::new(self.reader.read(text)?);
-        if text.len() <= KEPT_BYTES_MAX {
-            *locked(&self.read) = Some((text.to_owned(), Arc::clone(&statements)));
+        let statements = Arc::new(self.parser.read(text)?);
+        if text.len() <= CACHED_TEXT_BYTES_MAX {
+            *lock(&self.last_read) = Some((text.to_owned(), Arc::clone(&statements)));
         }
         Ok(statements)
     }
@@ -176,55 +176,59 @@ impl Answerer {
         session: &Session,
         version: u64,
         text: &str,
-        form: &Form,
+        context: &StatementContext,
     ) -> Result<LogicalPlan, Failure> {
-        let form = Form { values: None, ..form.clone() };
-        let asked = Asked { version, text: text.to_owned(), form };
-        if let Some(plan) = self.kept(&asked) {
+        let context = StatementContext { values: None, ..context.clone() };
+        let key = PlanKey { version, text: text.to_owned(), context };
+        if let Some(plan) = self.cached(&key) {
             return Ok(plan);
         }
         let Planned { plan, is_lasting } =
-            self.planned(session, &asked).await.map_err(to_failure)?;
-        if text.len() <= KEPT_BYTES_MAX && is_lasting {
-            let mut plans = locked(&self.plans);
+            self.plan_uncached(session, &key).await.map_err(to_failure)?;
+        if text.len() <= CACHED_TEXT_BYTES_MAX && is_lasting {
+            let mut plans = lock(&self.plans);
             // Two that planned it at the same time have the same.
-            plans.retain(|(of, _)| *of != asked);
+            plans.retain(|(cached, _)| *cached != key);
             plans.truncate(PLANS_MAX - 1);
-            plans.push_front((asked, plan.clone()));
+            plans.push_front((key, plan.clone()));
         }
         Ok(plan)
     }
 
-    fn kept(&self, asked: &Asked) -> Option<LogicalPlan> {
-        let mut plans = locked(&self.plans);
-        let at = plans.iter().position(|(of, _)| of == asked)?;
+    fn cached(&self, key: &PlanKey) -> Option<LogicalPlan> {
+        let mut plans = lock(&self.plans);
+        let at = plans.iter().position(|(cached, _)| cached == key)?;
         let kept = plans.remove(at)?;
         let plan = kept.1.clone();
         plans.push_front(kept);
         Some(plan)
     }
 
-    async fn planned(&self, session: &Session, question: &Asked) -> PgWireResult<Planned> {
-        let said = self.statements(&question.text)?.get(question.form.place).cloned();
-        let said = said.ok_or_else(|| error("XX000", "a statement is not in its text"))?;
-        let types = question.form.types();
-        let who = Client { set: &question.form.set, types: &types };
-        let readings = asked(said, &who)?;
+    async fn plan_uncached(&self, session: &Session, key: &PlanKey) -> PgWireResult<Planned> {
+        let parsed = self.statements(&key.text)?.get(key.context.index).cloned();
+        let parsed = parsed.ok_or_else(|| error("XX000", "a statement is not in its text"))?;
+        let types = key.context.types();
+        let client_context = ClientContext { settings: &key.context.settings, types: &types };
+        let readings = readings_for(parsed, &client_context)?;
         let readings = readings.ok_or_else(|| error("XX000", "a command is asked for rows"))?;
-        sessions::plan(session, &readings, &question.text).await
+        session_setup::plan(session, &readings, &key.text).await
     }
 
     /// The plan as far as its columns depend on parameters.
     ///
     /// # Errors
     /// Where one is named otherwise than `$1`, or would have to be of two types.
-    pub fn typed(plan: LogicalPlan, form: &Form, text: &str) -> Result<Typed, Failure> {
-        let typed = || -> PgWireResult<Typed> {
-            let parameters = parameters::of(&plan, &form.types(), text)?;
+    pub fn typed(
+        plan: LogicalPlan,
+        context: &StatementContext,
+        text: &str,
+    ) -> Result<TypedPlan, Failure> {
+        let typed = || -> PgWireResult<TypedPlan> {
+            let parameters = parameters::from_plan(&plan, &context.types(), text)?;
             let typed = plan.clone().with_param_values(parameters::nulls(&parameters)?);
-            let plan = typed.map_err(|wrong| of_planning(wrong, text))?;
+            let plan = typed.map_err(|wrong| from_planning_error(wrong, text))?;
             let number = |parameter: &Parameter| parameter.sent_as.oid();
-            Ok(Typed { plan, sent_as: parameters.iter().map(number).collect() })
+            Ok(TypedPlan { plan, sent_as: parameters.iter().map(number).collect() })
         };
         typed().map_err(to_failure)
     }
@@ -233,21 +237,21 @@ impl Answerer {
     ///
     /// # Errors
     /// Where there are too many or too few, or one cannot be of its type.
-    pub fn bound(
+    pub fn bind(
         session: &Session,
         plan: LogicalPlan,
-        form: &Form,
+        context: &StatementContext,
         text: &str,
         bytes: &Bytes,
     ) -> Result<LogicalPlan, Failure> {
-        let Some(values) = &form.values else { return Ok(plan) };
+        let Some(values) = &context.values else { return Ok(plan) };
         let given = || -> PgWireResult<ParamValues> {
-            let parameters = parameters::of(&plan, &form.types(), text)?;
+            let parameters = parameters::from_plan(&plan, &context.types(), text)?;
             let portal = values.portal(bytes.clone())?;
-            parameters::bound(&portal, &parameters, session.zones())
+            parameters::bind_values(&portal, &parameters, session.zones())
         };
         let given = given().map_err(to_failure)?;
-        Session::bind(plan, given).map_err(|wrong| to_failure(failure::of(wrong)))
+        Session::bind(plan, given).map_err(|wrong| to_failure(failure::from_error(wrong)))
     }
 }
 
@@ -259,8 +263,13 @@ fn locked<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    fn form() -> Form {
-        Form { place: 0, set: HashMap::new(), types: vec![Some(25), None], values: None }
+    fn context() -> StatementContext {
+        StatementContext {
+            index: 0,
+            settings: HashMap::new(),
+            types: vec![Some(25), None],
+            values: None,
+        }
     }
 
     #[test]
@@ -274,10 +283,10 @@ mod tests {
                 Portal::<()>::new_cursor(String::new(), Arc::new(StoredStatement::default()));
             portal.parameter_format = formats;
             portal.parameters = parameters.iter().map(|value| value.map(Bytes::from)).collect();
-            let (form, bytes) = form().bound(&portal);
-            let text = serde_json::to_string(&form).unwrap();
-            let form: Form = serde_json::from_str(&text).unwrap();
-            let values = form.values.unwrap();
+            let (context, bytes) = context().bind(&portal);
+            let text = serde_json::to_string(&context).unwrap();
+            let context: StatementContext = serde_json::from_str(&text).unwrap();
+            let values = context.values.unwrap();
             let read = values.portal(bytes.clone()).unwrap();
             assert_eq!(read.parameters, portal.parameters);
             for at in 0..parameters.len() {
