@@ -1,4 +1,4 @@
-//! Commands about a client's own session, of which the server remembers little.
+//! Session commands: `BEGIN`, `COMMIT`, `SET`, `DEALLOCATE`, `DISCARD` and their like.
 
 use datafusion_postgres::pgwire::api::results::Tag;
 use datafusion_postgres::pgwire::api::store::PortalStore;
@@ -14,8 +14,11 @@ use super::session_resources;
 use super::settings;
 use super::statement::Command;
 
-/// Does what a command says about the session, which is little: there is nothing to change, so
-/// that a transaction is only remembered.
+/// Executes a session command and returns its tag. The data is read-only, so a transaction is only
+/// a status.
+///
+/// # Errors
+/// When the transaction has failed (25P02), or a setting is rejected.
 pub async fn run_command<C>(client: &mut C, command: &Command) -> PgWireResult<Tag>
 where
     C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin,
@@ -31,7 +34,7 @@ where
                 _ => Tag::new(tag),
             }
         }
-        // So that what is rolled back to before a failure goes on.
+        // Rolling back to a savepoint clears a failure.
         Command::NoOp("ROLLBACK") => {
             client.set_transaction_status(status.to_idle_state().to_in_transaction_state());
             Tag::new("ROLLBACK")
@@ -62,7 +65,7 @@ where
     })
 }
 
-/// Refuses questions in a transaction that has failed, as clients expect.
+/// Rejects queries in a failed transaction with 25P02, as PostgreSQL does.
 pub fn check_transaction(client: &impl ClientInfo) -> PgWireResult<()> {
     match client.transaction_status() {
         TransactionStatus::Error => Err(failed_transaction()),
@@ -71,5 +74,5 @@ pub fn check_transaction(client: &impl ClientInfo) -> PgWireResult<()> {
 }
 
 fn failed_transaction() -> PgWireError {
-    error("25P02", "the transaction has failed; expected ROLLBACK")
+    error("25P02", "the transaction has failed; send ROLLBACK")
 }

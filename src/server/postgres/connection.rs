@@ -1,7 +1,7 @@
-//! A client's connection: encryption, then the startup within a time, then its messages one by one.
+//! Client connection: TLS negotiation, startup within a deadline, then messages in order.
 //!
-//! Holds what pgwire's own loop over a socket does not: that loop goes on reading after an error
-//! that ends the connection, with a client that gave a wrong password as one that was let in.
+//! Replaces pgwire's own socket loop, which continues after a fatal error and treats a client that
+//! sent a wrong password as authenticated.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -37,16 +37,16 @@ use super::session_resources;
 use super::startup::Startup;
 use crate::client::Client;
 
-/// How long a client may take until it is let in.
+/// Deadline for negotiation and authentication.
 pub const STARTUP_TIME: Duration = Duration::from_secs(10);
 
-/// What a client hears whose session ends because it was idle.
+/// Messages of the errors that end an idle session.
 const IDLE_FOR_PLACE: &str =
     "the session was idle, and others need its place among the connections; connect again";
 const IDLE_FOR_MEMORY: &str =
     "the session was idle, and others need the memory of its statements; connect again";
 
-/// What answers the messages of all clients.
+/// Message handlers and limits shared by all connections.
 pub struct Handlers {
     pub startup: Arc<Startup>,
     pub queries: Arc<QueryHandler>,
@@ -54,17 +54,17 @@ pub struct Handlers {
     pub idle: IdleSessions,
     pub body_bytes_max: usize,
     pub startup_time: Duration,
-    /// For a client that takes nothing of what it is sent.
+    /// Limit for a client that does not read its answer.
     pub stall_time: Duration,
 }
 
 type Socket = Framed<CheckedStream<MaybeTls>, PgWireMessageServerCodec<Arc<Prepared>>>;
 
-/// Answers until the client goes, is refused, or has been idle where others need its place. Where all
-/// places are full, it may ask to cancel a query, and is refused otherwise.
+/// Serves until the client disconnects, is rejected, or is evicted while idle. With `full` set,
+/// only a cancel request is accepted.
 ///
 /// # Errors
-/// Where the connection breaks off.
+/// When the connection is aborted.
 pub async fn run(
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
@@ -76,12 +76,12 @@ pub async fn run(
     let started = tokio::select! {
         started = tokio::time::timeout(handlers.startup_time, started) => started,
         () = place.evicted() => {
-            tracing::debug!("a silent client gave its place up");
+            tracing::debug!("a silent client was evicted");
             return Ok(());
         }
     };
     let Ok(started) = started else {
-        tracing::debug!("a client was not let in within the time for it");
+        tracing::debug!("a client did not authenticate in time");
         return Ok(());
     };
     let Some(mut socket) = started? else { return Ok(()) };
@@ -90,7 +90,7 @@ pub async fn run(
     Ok(())
 }
 
-/// The connection of a client that was let in; `None` where it was not.
+/// Negotiates and authenticates; `None` if the client was rejected.
 async fn start(
     stream: TcpStream,
     tls: Option<&TlsAcceptor>,
@@ -125,7 +125,7 @@ fn is_starting(socket: &Socket) -> bool {
     matches!(socket.state(), State::AwaitingStartup | State::AuthenticationInProgress)
 }
 
-/// Reads a message and answers it; `false` where it was the last one.
+/// Reads one message and answers it; `false` after the last one.
 async fn answer_next(
     socket: &mut Socket,
     handlers: &Handlers,
@@ -172,8 +172,8 @@ fn client(socket: &Socket) -> Client {
     places::client(key, Some(socket.socket_addr()))
 }
 
-/// The next message. Until it is there the client is idle, and an error where others need its place, or
-/// the memory of what it keeps.
+/// Waits for the next message. The session counts as idle meanwhile, and may be evicted in favour
+/// of a client that needs its connection slot or the memory of its statements.
 async fn next_session_message(
     socket: &mut Socket,
     handlers: &Handlers,
@@ -203,8 +203,7 @@ async fn next_session_message(
     next
 }
 
-/// Gives the memory of what was said back: buffers stay as large as the largest row or message, and
-/// clients stay for as long as they like.
+/// Frees the buffers, which would keep the size of the largest message for the whole session.
 fn shrink(socket: &mut Socket) {
     if socket.read_buffer().is_empty() {
         *socket.read_buffer_mut() = BytesMut::new();
@@ -215,19 +214,19 @@ fn shrink(socket: &mut Socket) {
     socket.get_mut().shrink();
 }
 
-/// What the client hears of an error.
+/// Converts an error into a protocol message.
 ///
 /// # Errors
-/// Where it is of the connection, so that nobody hears of it.
+/// When the connection itself failed, so that no message can be sent.
 fn error_info(error: PgWireError) -> std::io::Result<ErrorInfo> {
     match error {
-        // A message that did not pass its check is an error of the stream.
+        // `CheckedStream` reports an invalid message as an I/O error.
         PgWireError::IoError(error) => error.downcast::<PgWireError>().map(ErrorInfo::from),
         error => Ok(error.into()),
     }
 }
 
-/// Says why, and closes the connection; a client that does not listen is not waited for.
+/// Sends the error and closes the connection, waiting at most [`LINGER_TIME`] for the client.
 async fn refuse(socket: &mut Socket, info: ErrorInfo) -> std::io::Result<bool> {
     let sent = socket.send(PgWireBackendMessage::ErrorResponse(info.into()));
     if let Ok(sent) = tokio::time::timeout(LINGER_TIME, sent).await {

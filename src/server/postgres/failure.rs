@@ -1,5 +1,4 @@
-//! What a PostgreSQL client hears when it cannot have what it asked for: a code of SQLSTATE, a
-//! sentence, and the place in its text where there is one.
+//! Errors for PostgreSQL clients: SQLSTATE, message, and position in the SQL text where known.
 
 use datafusion::common::Location;
 use datafusion::error::DataFusionError;
@@ -14,18 +13,18 @@ pub fn error(code: &str, sentence: impl Into<String>) -> PgWireError {
     PgWireError::UserError(Box::new(ErrorInfo::new("ERROR".into(), code.into(), sentence.into())))
 }
 
-/// After which the connection is closed.
+/// Error of severity FATAL; the connection is closed after it.
 pub fn fatal(code: &str, sentence: impl Into<String>) -> PgWireError {
     PgWireError::UserError(Box::new(ErrorInfo::new("FATAL".into(), code.into(), sentence.into())))
 }
 
-/// What crosses between processes.
+/// Converts an error into the form that crosses between processes.
 pub fn to_failure(failed: PgWireError) -> Failure {
     let ErrorInfo { code, message: sentence, position, .. } = failed.into();
     Failure::Postgres { code, sentence, position }
 }
 
-/// What came from another process, or from this one.
+/// Converts a failure of a worker or of this process into a protocol error.
 pub fn from_failure(failure: Failure) -> PgWireError {
     match failure {
         Failure::Postgres { code, sentence, position } => {
@@ -37,10 +36,10 @@ pub fn from_failure(failure: Failure) -> PgWireError {
     }
 }
 
-/// SQLSTATE of what went well.
+/// SQLSTATE of success.
 pub const SUCCESSFUL: &str = "00000";
 
-/// The code that a client hears.
+/// SQLSTATE that the client receives.
 pub fn sqlstate(failed: &PgWireError) -> &str {
     match failed {
         PgWireError::UserError(info) => &info.code,
@@ -50,7 +49,7 @@ pub fn sqlstate(failed: &PgWireError) -> &str {
     }
 }
 
-/// The client reads what it can mend itself; what it cannot is logged, once.
+/// Converts an error. The client gets the text of errors that it can fix; others are logged once.
 pub fn from_error(failed: Error) -> PgWireError {
     match failed {
         Error::Timeout(sentence) => error("57014", sentence),
@@ -66,7 +65,7 @@ pub fn from_refusal(refused: Refusal) -> PgWireError {
     error(code, refused.detail)
 }
 
-/// What is wrong with a text that cannot be planned, and where.
+/// Converts a planning error of `text`, with its position.
 pub fn from_planning_error(failed: DataFusionError, text: &str) -> PgWireError {
     let place = place_of(&failed);
     let mut wrong = match crate::sql::asked_wrongly(failed) {
@@ -104,7 +103,7 @@ fn fault_sqlstate(fault: Fault) -> &'static str {
     }
 }
 
-/// The place as the protocol counts: characters from 1 on.
+/// Position as the protocol counts it: characters, from 1.
 fn position(text: &str, place: Location) -> Option<usize> {
     let before = usize::try_from(place.line).ok()?.checked_sub(1)?;
     let lines: usize =
@@ -118,7 +117,7 @@ mod tests {
     use crate::sql::Limits;
 
     #[test]
-    fn limits_of_time_have_a_code_of_their_own_whatever_their_sentence_says() {
+    fn time_limits_have_their_own_code_whatever_the_message_says() {
         let limits = Limits::default();
         for (limit, expected) in [
             (limits.out_of_time(), "57014"),

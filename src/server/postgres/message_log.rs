@@ -1,4 +1,4 @@
-//! Messages as they are logged: logins, texts of statements, and statements that are prepared and run.
+//! Request log entries of logins, simple queries, and prepared and executed statements.
 
 use datafusion_postgres::pgwire::api::ClientInfo;
 use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
@@ -10,7 +10,7 @@ use super::super::request_log::Entry;
 use super::failure;
 use super::startup::check_admission;
 
-/// A message of a client.
+/// Begins the log entry of a client message.
 pub fn begin(service: &Service, client: &impl ClientInfo, method: &'static str) -> Entry {
     let address = Some(client.socket_addr());
     let mut entry = Entry::begin(&service.settings, Listener::Postgres, address, method);
@@ -18,10 +18,10 @@ pub fn begin(service: &Service, client: &impl ClientInfo, method: &'static str) 
     entry
 }
 
-/// A message that is about a text of SQL.
+/// Begins the log entry of a message with SQL text, after checking that the client's key is valid.
 ///
 /// # Errors
-/// Where the client's key was removed since it was let in, or has expired.
+/// When the key was removed or has expired since the login; the entry is then already logged.
 pub fn begin_sql(
     service: &Service,
     client: &impl ClientInfo,
@@ -37,7 +37,7 @@ pub fn begin_sql(
     admitted.map(|()| entry)
 }
 
-/// Notes that the message was answered, with as many rows, or why not.
+/// Logs the outcome: the number of rows, if any, or the SQLSTATE of the error.
 pub fn log_answer(entry: &mut Entry, answer: &PgWireResult<Option<usize>>) {
     match answer {
         Ok(rows) => {

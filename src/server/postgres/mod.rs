@@ -1,17 +1,15 @@
-//! The protocol of PostgreSQL, for its clients and the tools that speak it.
+//! PostgreSQL wire protocol, version 3.
 //!
-//! `connection` reads a client's messages, which `negotiation` may encrypt; `frames` holds each
-//! against the protocol before the protocol crate decodes it, and `checked` hands on what passed.
-//! `startup` lets a client in, after a wait where `throttle` says so. `answer` has what it says run
-//! and sends the rows, `commands` are about its session, `messages` logs what was said. Statements and
-//! portals are `kept`, by sessions that are `idle` until others need the memory; portals are `suspended`
-//! while their clients read. `settings` are those of a client's session, which `SET` and `SHOW` mean,
-//! and `failure` is what it hears instead.
+//! In the server: `connection` reads messages, after `negotiation` of TLS; `frames` validates each
+//! message before pgwire decodes it, and `checked_stream` forwards valid ones. `startup`
+//! authenticates; `throttle` delays wrong passwords. `query_handler` runs statements and sends rows.
+//! `commands` change the session, `message_log` writes the request log. `session_resources` limits
+//! statements and portals; `idle_sessions` end when others need memory; a `suspended_portal` is
+//! read in parts. `settings` holds what `SET` and `SHOW` know; `failure` maps errors to SQLSTATEs.
 //!
-//! The `answerer` works where questions are answered, which is in another process: `statement` reads
-//! what clients say and `dialect` what that means to PostgreSQL, `sessions` plans it over the tables of
-//! `system`, and `parameters` gives it its values, which `values` has checked. Knows nothing of how a
-//! query runs.
+//! In the worker process: `worker_planner` plans. `statement` parses, `rewrite` adapts to
+//! PostgreSQL, `session_setup` adds the `system` tables, `parameters` infers types and decodes
+//! values validated by `binary_values`. This module does not execute queries.
 
 mod binary_values;
 mod checked_stream;
@@ -59,10 +57,10 @@ use super::accept::{Accepted, RESERVE, SQL_CONNECTIONS_MAX, connections};
 use super::descriptors::places;
 use super::{Bound, Service};
 
-/// What clients ask for in the handshake of TLS.
+/// ALPN protocol name.
 const ALPN: &[u8] = b"postgresql";
 
-/// Serves until the service stops; then lets what was begun be finished, within the time.
+/// Accepts connections until the service stops, then drains them for at most `drain_time`.
 pub async fn serve(
     listener: Bound,
     tls: Option<TlsAcceptor>,
@@ -91,7 +89,8 @@ pub async fn serve(
     }
 }
 
-/// Until the client goes, or what it asked before the service stopped is answered.
+/// Serves one connection until the client disconnects or the service stops; a request that was
+/// received before the stop is still answered.
 async fn serve_client(
     accepted: Accepted,
     tls: Option<TlsAcceptor>,
@@ -103,35 +102,35 @@ async fn serve_client(
         let (stream, watched) = duplicate(stream)?;
         let mut connection = std::pin::pin!(connection::run(stream, tls, &handlers, &place, full));
         tokio::select! {
-            // What a client said before it went, as a request to cancel, is heard.
+            // Messages sent before a disconnect, such as a cancel request, are still processed.
             biased;
             ended = &mut connection => return ended,
             () = closed(&watched) => return Ok(()),
             () = service.stopped() => {}
         }
-        // It hears the end of what the client says, once it has answered.
+        // The connection reads end of stream once it has answered.
         watched.into_std()?.shutdown(Shutdown::Read)?;
         connection.await
     };
     if let Err(error) = served.await {
-        tracing::debug!(%error, "a connection broke off");
+        tracing::debug!(%error, "a connection was aborted");
     }
 }
 
-/// The stream, and the same once more to look at while somebody else reads it.
+/// Duplicates the socket: one to read, one to watch for a disconnect meanwhile.
 fn duplicate(stream: TcpStream) -> std::io::Result<(TcpStream, TcpStream)> {
     let stream = stream.into_std()?;
     let other = stream.try_clone()?;
     Ok((TcpStream::from_std(stream)?, TcpStream::from_std(other)?))
 }
 
-/// Ends when the client has closed its end, also while it waits for an answer and nobody reads.
+/// Completes when the client has closed its side, even while a query runs and nothing is read.
 async fn closed(stream: &TcpStream) {
     while let Ok(ready) = stream.ready(Interest::READABLE).await {
         if ready.is_read_closed() {
             return;
         }
-        // What there is to read is for the other one; this one waits for the next event.
+        // Clears readiness without consuming bytes; the other handle reads them.
         let _ = stream
             .try_io(Interest::READABLE, || Err::<(), _>(std::io::ErrorKind::WouldBlock.into()));
     }

@@ -1,4 +1,4 @@
-//! The values of a prepared statement: of which types, and as the client sent them.
+//! Parameters of a prepared statement: their types, and the values that a client bound.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,24 +18,24 @@ use super::failure::{self, error, from_planning_error};
 use crate::rules::ZoneRules;
 use crate::sql::taken_as;
 
-/// As many values as the protocol can count.
+/// Largest count that the protocol can express.
 const PARAMETERS_MAX: usize = 65_535;
 
-/// One value that a statement waits for.
+/// Parameter of a statement.
 #[derive(Clone, Debug)]
 pub struct Parameter {
-    /// As which it crosses.
+    /// Type on the wire.
     pub sent_as: Type,
-    /// As which the plan takes it.
+    /// Type in the plan.
     pub taken_as: DataType,
-    /// Not where it is in a part of the question that the answer does not depend on.
+    /// False if optimization removed the expression that it was in.
     is_used: bool,
 }
 
-/// `$1`, `$2` and so on: of the type that the plan asks for, else as the client says, else text.
+/// Types of `$1`, `$2` and so on: from the plan, else from the client's hint, else text.
 ///
 /// # Errors
-/// Where one is named otherwise, or would have to be of two types.
+/// When a parameter is not numbered, or needs two types.
 pub fn from_plan(
     plan: &LogicalPlan,
     hints: &[Option<Type>],
@@ -48,7 +48,7 @@ pub fn from_plan(
     for (name, taken_as) in types {
         let number: Option<usize> = name[1..].parse().ok().filter(|number| *number >= 1);
         let number = number.filter(|number| *number <= PARAMETERS_MAX).ok_or_else(|| {
-            error("42P02", format!("there is a parameter {name}; expected $1, $2 and so on"))
+            error("42P02", format!("unknown parameter {name}; use $1, $2 and so on"))
         })?;
         if parameters.len() < number {
             parameters.resize(number, None);
@@ -66,7 +66,7 @@ pub fn from_plan(
             };
             let declared = hint.as_ref().map_or(usual, arrow_type);
             let taken_as = match wanted.flatten() {
-                // What is added to an instant looks like another instant to the plan.
+                // DataFusion infers a timestamp for what is added to a timestamp.
                 Some(DataType::Timestamp(..)) if hint == Some(Type::INTERVAL) => declared,
                 asked_for => asked_for.unwrap_or(declared),
             };
@@ -76,7 +76,7 @@ pub fn from_plan(
         .collect()
 }
 
-/// The greatest number of a parameter that a text names outside of quotes; 0 without any.
+/// Largest parameter number outside quotes; 0 without parameters.
 fn last_parameter(text: &str) -> usize {
     let unquoted = text.split(['\'', '"']).step_by(2);
     let named = unquoted.flat_map(|part| part.split('$').skip(1)).filter_map(|after| {
@@ -86,7 +86,7 @@ fn last_parameter(text: &str) -> usize {
     named.filter(|number| *number <= PARAMETERS_MAX).max().unwrap_or(0)
 }
 
-/// The types to which parameters are cast as they stand, as `$1::bigint` is.
+/// Types of direct casts, such as `$1::bigint`, by parameter name.
 fn casts(plan: &LogicalPlan) -> datafusion::error::Result<HashMap<String, DataType>> {
     let mut casts = HashMap::new();
     plan.apply_with_subqueries(|node| {
@@ -105,7 +105,7 @@ fn casts(plan: &LogicalPlan) -> datafusion::error::Result<HashMap<String, DataTy
     Ok(casts)
 }
 
-/// A null of each, which stand for the values where only types matter.
+/// Typed nulls to stand in for the values when a statement is described.
 pub fn nulls(parameters: &[Parameter]) -> PgWireResult<ParamValues> {
     let nulls = parameters.iter().map(|parameter| {
         ScalarValue::try_new_null(&parameter.taken_as)
@@ -114,10 +114,10 @@ pub fn nulls(parameters: &[Parameter]) -> PgWireResult<ParamValues> {
     Ok(ParamValues::from(nulls.collect::<PgWireResult<Vec<_>>>()?))
 }
 
-/// The values that a client bound, by number; those that the plan has no use for are left out.
+/// Decodes bound values, by number; values that the plan does not use are omitted.
 ///
 /// # Errors
-/// Where there are too many or too few, or one cannot be of its type.
+/// When the number of values differs, or one cannot be decoded as its type.
 pub fn bind_values<S: Clone>(
     portal: &Portal<S>,
     parameters: &[Parameter],
@@ -127,7 +127,7 @@ pub fn bind_values<S: Clone>(
         return Err(error(
             "08P01",
             format!(
-                "{} values are bound to the statement; expected {}",
+                "{} values were bound, but the statement has {} parameters",
                 portal.parameter_len(),
                 parameters.len()
             ),
@@ -148,7 +148,7 @@ pub fn bind_values<S: Clone>(
     others.parameters = others_sent.collect();
     let sent = deserialize_parameters_with_server_types(&others, &any, &sent_as)?;
     let ParamValues::List(sent) = sent else {
-        return Err(error("08P01", "values are bound by name; expected them by number"));
+        return Err(error("08P01", "values were bound by name; bind them by number"));
     };
     let values = sent.into_iter().zip(texts).map(|(sent, text)| match text {
         Some(text) => ScalarValue::from(text),
@@ -163,7 +163,7 @@ pub fn bind_values<S: Clone>(
             true => taken_as(zones, &number, value, Some(&parameter.taken_as))
                 .map_err(failure::from_error),
             false => value.cast_to(&parameter.taken_as).map_err(|wrong| {
-                error("22P02", format!("a value is not as expected: {}", wrong.strip_backtrace()))
+                error("22P02", format!("cannot convert a value: {}", wrong.strip_backtrace()))
             }),
         };
         Ok((number, value?.into()))
@@ -171,17 +171,20 @@ pub fn bind_values<S: Clone>(
     Ok(ParamValues::Map(taken.collect::<PgWireResult<_>>()?))
 }
 
-/// Whether a text of this type is read as everywhere else, not as the protocol's library would.
+/// Returns true for types whose text form uptally parses itself, as in SQL, not arrow-pg.
 fn is_parsed_here(taken_as: &DataType) -> bool {
     matches!(taken_as, DataType::Timestamp(..) | DataType::Date32 | DataType::List(_))
 }
 
-/// What is sent as text of the types that are read here; `None` of all others.
+/// Values sent as text whose types are parsed here; `None` for all others.
 fn texts<S>(portal: &Portal<S>, parameters: &[Parameter]) -> PgWireResult<Vec<Option<String>>> {
     if let Format::Individual(formats) = &portal.parameter_format
         && formats.len() != parameters.len()
     {
-        return Err(error("08P01", "there are fewer formats of values than values"));
+        return Err(error(
+            "08P01",
+            "the number of value formats differs from the number of values",
+        ));
     }
     let sent = portal.parameters.iter().zip(parameters).enumerate();
     sent.map(|(at, (sent, parameter))| {
@@ -197,7 +200,7 @@ fn texts<S>(portal: &Portal<S>, parameters: &[Parameter]) -> PgWireResult<Vec<Op
     .collect()
 }
 
-/// The type that a client says a value is of.
+/// Arrow type of a declared parameter type.
 fn arrow_type(declared: &Type) -> DataType {
     match *declared {
         Type::BOOL => DataType::Boolean,
@@ -233,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn times_and_arrays_that_are_sent_as_text_are_read_as_those_that_are_written() {
+    fn times_and_arrays_sent_as_text_parse_as_in_sql() {
         let instant = arrow_type(&Type::TIMESTAMPTZ);
         let texts = DataType::new_list(DataType::Utf8, true);
         let of_texts = |texts: &[&str]| {

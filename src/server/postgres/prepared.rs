@@ -1,5 +1,4 @@
-//! Statements that are prepared once and run as often as the client likes, each time over the
-//! newest data.
+//! Prepared statements. Each execution reads the newest version of the data.
 
 use std::sync::Arc;
 
@@ -28,7 +27,7 @@ pub enum Prepared {
 }
 
 impl Prepared {
-    /// The text, or what of it matters, for logs.
+    /// Text for the request log; of a command, its tag.
     pub fn text(&self) -> &str {
         match self {
             Self::Query(query) => &query.text,
@@ -50,7 +49,7 @@ pub struct PreparedQuery {
 }
 
 impl PreparedQuery {
-    /// As it is asked with the values of a portal.
+    /// Context with the values of a portal, and their bytes.
     pub fn bind<S: Clone>(&self, portal: &Portal<S>) -> (StatementContext, Bytes) {
         self.context.bind(portal)
     }
@@ -60,26 +59,26 @@ impl PreparedQuery {
     }
 }
 
-/// Has what clients say read, planned and run.
+/// Sends clients' statements to a worker to be parsed, described and run.
 pub struct Planner {
     pub service: Service,
     pub idle: IdleSessions,
 }
 
 impl Planner {
-    /// The statements of a text: commands, and `None` where rows are asked for.
+    /// Parses a text into its statements: commands, or `None` for queries.
     ///
     /// # Errors
-    /// Where it is not SQL, says where.
+    /// On a syntax error, with its position.
     pub async fn read(&self, text: &str) -> PgWireResult<Vec<Option<Command>>> {
         let read = self.service.questions.read(text).await.map_err(failure::from_failure)?;
         Ok(read.into_iter().map(Outline::into_command).collect())
     }
 
-    /// What a client asks over the newest data, within its time.
+    /// Builds the request for a statement over the newest version, within the session's limits.
     ///
     /// # Errors
-    /// Where nothing was ever loaded, or the tables cannot be read.
+    /// When no data is loaded, or the tables cannot be read.
     pub async fn question(
         &self,
         client: &impl ClientInfo,
@@ -93,7 +92,7 @@ impl Planner {
         Ok(question.of_postgres(context, bytes))
     }
 
-    /// Those of a client's question.
+    /// Limits of a statement, with the session's `statement_timeout`.
     pub fn limits(&self, client: &impl ClientInfo) -> Limits {
         self.service.questions.limits().at_most(statement_time(client.metadata()), None)
     }
@@ -108,7 +107,7 @@ impl Planner {
         let (Some(first), None) = (statements.next(), statements.next()) else {
             return match text.trim_matches([';', ' ', '\n', '\t', '\r']).is_empty() {
                 true => Ok(None),
-                false => Err(error("42601", "expected one statement to prepare")),
+                false => Err(error("42601", "cannot prepare several statements at once; send one")),
             };
         };
         if let Some(command) = first {

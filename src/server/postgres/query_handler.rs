@@ -1,5 +1,5 @@
-//! Answers: a text of statements (the simple protocol), or one that was prepared and bound (the
-//! extended one).
+//! Handlers of the simple query protocol (a text of statements) and the extended one (parse, bind,
+//! execute).
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -44,8 +44,8 @@ impl QueryHandler {
         Self(Arc::new(Planner { service, idle }))
     }
 
-    /// Runs every statement of a text after the one before it was answered; returns how many rows
-    /// were sent, where any statement asks for rows.
+    /// Runs the statements of a text in sequence. Returns the number of rows sent, or `None` if no
+    /// statement returns rows.
     async fn answer_all<C>(&self, client: &mut C, text: &str) -> PgWireResult<Option<usize>>
     where
         C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin + Send + Sync,
@@ -79,8 +79,8 @@ impl QueryHandler {
         Ok(rows_sent)
     }
 
-    /// Runs a bound statement, or goes on with its rows; returns how many were sent, where it asks for
-    /// rows.
+    /// Executes or resumes a portal, up to `rows_max` rows. Returns the number of rows sent, or
+    /// `None` for a command.
     async fn execute<C>(
         &self,
         client: &mut C,
@@ -129,7 +129,7 @@ impl QueryHandler {
         Ok(Some(sent))
     }
 
-    /// Obeys a command, or begins to answer a question over the newest data.
+    /// Runs a command, or starts a query over the newest version.
     async fn start<C>(
         &self,
         client: &mut C,
@@ -153,13 +153,13 @@ impl QueryHandler {
     }
 }
 
-/// What comes of a bound statement that is run.
+/// Result of starting a portal.
 enum Started {
     Rows(rows::RowStream),
     Command(Tag),
 }
 
-/// Sends rows, but no more than that; returns how many, and whether they are all.
+/// Sends up to `rows_max` rows; returns their number, and true if the result is exhausted.
 async fn send_rows<C>(
     client: &mut C,
     rows: &mut QueryResponse,
@@ -186,7 +186,7 @@ where
     Ok((sent, false))
 }
 
-/// Does the work, unless the client asks on another connection to cancel it.
+/// Runs `work` until a cancel request arrives on another connection.
 async fn unless_cancelled<T>(
     handle: Option<Arc<ConnectionHandle>>,
     work: impl Future<Output = PgWireResult<T>>,
@@ -230,7 +230,7 @@ impl SimpleQueryHandler for QueryHandler {
         send_ready_for_query(client, status).await
     }
 
-    /// Sends the answers itself, each before the next statement runs; none are left to be sent.
+    /// Sends each answer before the next statement runs, so that none is left to return.
     async fn do_query<C>(&self, client: &mut C, text: &str) -> PgWireResult<Vec<Response>>
     where
         C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin + Send + Sync,
@@ -252,7 +252,7 @@ impl ExtendedQueryHandler for QueryHandler {
         Arc::clone(&self.0)
     }
 
-    /// Prepares a statement, where there is room for one more.
+    /// Prepares a statement within the session's limits.
     async fn on_parse<C>(&self, client: &mut C, message: Parse) -> PgWireResult<()>
     where
         C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin + Send + Sync,
@@ -265,7 +265,7 @@ impl ExtendedQueryHandler for QueryHandler {
         Ok(())
     }
 
-    /// Binds values to a statement, where there is room for one more portal.
+    /// Creates a portal within the session's limits.
     async fn on_bind<C>(&self, client: &mut C, message: Bind) -> PgWireResult<()>
     where
         C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin + Send + Sync,
@@ -294,7 +294,7 @@ impl ExtendedQueryHandler for QueryHandler {
         Ok(())
     }
 
-    /// Ends the transaction that a question without one has of its own, and with it the portals.
+    /// Ends an implicit transaction, and closes its portals.
     async fn on_sync<C>(&self, client: &mut C, _: PgSync) -> PgWireResult<()>
     where
         C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin + Send + Sync,

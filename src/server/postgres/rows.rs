@@ -1,4 +1,4 @@
-//! Rows on their way to a PostgreSQL client.
+//! Encoding of query results as `DataRow` messages.
 
 use std::sync::Arc;
 
@@ -22,19 +22,19 @@ use super::prepared::Planner;
 use super::session_resources;
 use crate::sql::Deliveries;
 
-/// The rows of an answer, and a count of those that its client has taken.
+/// Rows of a result, and the counter of rows that the client has read.
 pub struct RowStream {
     pub rows: QueryResponse,
     pub deliveries: Deliveries,
 }
 
-/// The severity of what is told after the rows and is no failure of them.
+/// Severity of the notice that follows truncated rows.
 pub const WARNING: &str = "WARNING";
 
-/// The rows of a question, as they come; dropped, they end it.
+/// Runs a query and streams its rows. Dropping the stream cancels the query.
 ///
 /// # Errors
-/// Where it cannot be planned or carried out, or the client has too many answers open.
+/// When planning or execution fails, or the client has too many open results.
 pub async fn run(
     planner: &Planner,
     question: Question,
@@ -70,13 +70,13 @@ pub async fn run(
     Ok(RowStream { rows: QueryResponse::new(columns, all), deliveries })
 }
 
-/// Digits behind the point that `arrow-pg` can send, as of 0.16.
+/// Largest decimal scale that arrow-pg 0.16 can encode.
 const SCALE_MAX: i8 = 28;
 
-/// The same rows with no more digits behind the point than can be sent.
+/// Reduces decimal scales to [`SCALE_MAX`].
 ///
 /// # Errors
-/// Where that changes a value.
+/// When that changes a value.
 fn with_short_decimals(rows: &RecordBatch) -> PgWireResult<RecordBatch> {
     let is_long =
         |of: &DataType| matches!(of, DataType::Decimal128(_, scale) if *scale > SCALE_MAX);
@@ -99,7 +99,7 @@ fn with_short_decimals(rows: &RecordBatch) -> PgWireResult<RecordBatch> {
         let cut = cast(column, &short).map_err(failed)?;
         if cast(&cut, field.data_type()).map_err(failed)?.as_ref() != column.as_ref() {
             let sentence = format!(
-                "column {:?} has more than {SCALE_MAX} digits behind the point, as many as the protocol is sent; expected round",
+                "column {:?} has more than {SCALE_MAX} decimal places, the most that can be sent; use round",
                 field.name()
             );
             return Err(error("22003", sentence));
@@ -110,8 +110,8 @@ fn with_short_decimals(rows: &RecordBatch) -> PgWireResult<RecordBatch> {
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(failed)
 }
 
-/// The rows of a batch. An interval that is null is encoded as a value without a type: `arrow-pg`, as
-/// of 0.16, encodes it as an interval of no length.
+/// Encodes the rows of a batch. A null interval is encoded as an untyped null, because arrow-pg
+/// 0.16 encodes it as an interval of zero.
 fn encode_rows(
     columns: Arc<Vec<FieldInfo>>,
     rows: RecordBatch,
@@ -130,10 +130,10 @@ fn encode_rows(
     })
 }
 
-/// How columns cross, in the format that the client asks for.
+/// Describes columns, in the formats that the client requested.
 ///
 /// # Errors
-/// Where one is of a type that the protocol does not know.
+/// When a column's type has no PostgreSQL equivalent, or the number of formats does not match.
 pub fn columns(
     schema: &Schema,
     format: &Format,
@@ -154,7 +154,7 @@ pub fn columns(
             Some(field) => error(
                 "0A000",
                 format!(
-                    "column {:?} is of a type that PostgreSQL has not; expected another, as of a cast",
+                    "column {:?} has a type without a PostgreSQL equivalent; cast it",
                     field.name()
                 ),
             ),
@@ -167,9 +167,7 @@ fn truncation_warning(rows: usize) -> PgWireError {
     PgWireError::UserError(Box::new(ErrorInfo::new(
         WARNING.into(),
         "01004".into(),
-        format!(
-            "there are more rows than {rows}, the limit of rows (--sql-rows); they were cut off"
-        ),
+        format!("the result was truncated to {rows} rows, the limit of rows (--sql-rows)"),
     )))
 }
 
@@ -181,7 +179,7 @@ mod tests {
 
     use super::*;
 
-    /// The length of a value that is null.
+    /// Length field of a null value.
     const NULL: [u8; 4] = (-1_i32).to_be_bytes();
 
     fn intervals() -> RecordBatch {
@@ -207,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn decimals_are_sent_with_as_many_digits_as_can_be() {
+    fn decimals_are_sent_with_the_largest_scale() {
         let rows = |value: i128| {
             let column = Decimal128Array::from(vec![Some(value), None]);
             let column: ArrayRef = Arc::new(column.with_precision_and_scale(38, 30).unwrap());
@@ -220,9 +218,9 @@ mod tests {
         assert!(with_short_decimals(&rows(2_501)).is_err());
     }
 
-    /// Once it does not, [`encoded`] can go.
+    /// When this fails after an upgrade of arrow-pg, [`encode_rows`] can go.
     #[test]
-    fn the_encoder_still_sends_an_interval_that_is_null_as_one_of_no_length() {
+    fn arrow_pg_still_encodes_a_null_interval_as_zero() {
         let rows = intervals();
         let mut sent = encode_recordbatch(columns_of(&rows, &Format::UnifiedText), rows);
         assert_ne!(&sent.next().unwrap().unwrap().data[..], NULL);

@@ -1,8 +1,7 @@
-//! The statements and portals that a connection keeps: a limited number, of limited size, of which
-//! fewer have rows that were not read.
+//! Limits on the prepared statements, portals and open results of a connection.
 //!
-//! The protocol crate stores them and says neither how many they are nor how large. Those of all
-//! connections together have to fit into the memory of the server.
+//! pgwire stores statements and portals without counting them. Here each reserves its size, in the
+//! connection and in the memory budget that all connections share.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -24,17 +23,17 @@ use super::prepared::{Planner, Prepared};
 use super::suspended_portal::SuspendedPortal;
 use crate::client::Client;
 
-/// Statements of a connection, and portals.
+/// Limit of a connection's prepared statements, and of its portals.
 const COUNT_MAX: usize = 1000;
-/// What a plan takes, roughly, beside so many bytes for each byte of its text.
+/// Estimated memory of a plan: a constant, and bytes per byte of text.
 const PLAN_BYTES: usize = 16 << 10;
 const PLAN_BYTES_PER_TEXT_BYTE: usize = 16;
-/// Of their names with texts or values.
+/// Limit of their names plus texts or values.
 const TOTAL_BYTES_MAX: usize = 16 << 20;
-/// Answers of a connection that were not read to their end: each holds some rows in memory.
+/// Limit of results that were not read to their end; each buffers rows.
 const OPEN_RESULTS_MAX: usize = 8;
 
-/// What a connection keeps.
+/// Reservations of one connection; an extension of its session.
 #[derive(Default)]
 struct SessionResources {
     statements: Reservations,
@@ -47,9 +46,9 @@ struct Reservations(Mutex<HashMap<String, Reservation>>);
 
 struct Reservation {
     bytes: usize,
-    /// The room in the memory of all connections.
+    /// Share of the budget of all connections.
     _share: Share,
-    /// Of a portal that was read in part.
+    /// Set while the portal has been read in part.
     suspended: Option<SuspendedPortal>,
 }
 
@@ -60,13 +59,13 @@ impl SessionResources {
 }
 
 impl Reservations {
-    /// Makes room for something of a name, in place of what has the name already.
+    /// Adds a reservation, replacing one of the same name.
     ///
     /// # Errors
-    /// Where there is too much; then nothing has changed.
+    /// When a limit is exceeded; then nothing changes.
     fn put(&self, kind: &str, name: &str, bytes: usize, share: Share) -> PgWireResult<()> {
         let mut reservations = self.lock();
-        let others = reservations.iter().filter(|(kept, _)| *kept != name);
+        let others = reservations.iter().filter(|(other, _)| *other != name);
         let (count, total) = others.fold((1, 0), |(count, total), (_, reservation)| {
             (count + 1, total + reservation.bytes)
         });
@@ -74,14 +73,14 @@ impl Reservations {
         if count > COUNT_MAX {
             return Err(error(
                 "53400",
-                format!("a connection keeps at most {COUNT_MAX} {kind}; close those that are done"),
+                format!("a connection may hold at most {COUNT_MAX} {kind}; close unused ones"),
             ));
         }
         if total + bytes > TOTAL_BYTES_MAX {
             return Err(error(
                 "53400",
                 format!(
-                    "a connection keeps {kind} of at most {TOTAL_BYTES_MAX} bytes; close those that are done"
+                    "a connection may hold {kind} of at most {TOTAL_BYTES_MAX} bytes; close unused ones"
                 ),
             ));
         }
@@ -93,7 +92,7 @@ impl Reservations {
         self.lock().remove(name);
     }
 
-    /// Removes all, and returns their names.
+    /// Removes all and returns their names.
     fn clear(&self) -> Vec<String> {
         self.lock().drain().map(|(name, _)| name).collect()
     }
@@ -115,34 +114,34 @@ impl OpenResults {
             error(
                 "53400",
                 format!(
-                    "a connection has at most {OPEN_RESULTS_MAX} answers open; close portals that are done"
+                    "a connection may have at most {OPEN_RESULTS_MAX} open results; close unused portals"
                 ),
             )
         })
     }
 }
 
-/// An answer that is open until this is dropped.
+/// Permit and memory of an open result, released on drop.
 pub struct OpenResult {
     _permit: OwnedSemaphorePermit,
     _share: Share,
 }
 
-/// Opens one more answer.
+/// Opens a result.
 ///
 /// # Errors
-/// Where too many are open, or there is no memory for its rows.
+/// When too many are open (53400), or the memory budget is exhausted (53200).
 pub fn open_result(client: &impl ClientInfo, budget: &Arc<Budget>) -> PgWireResult<OpenResult> {
     let permit = client.session_extensions().get_or_insert_with(OpenResults::new).take()?;
     let share = budget.take(Client::current(), ROWS_BYTES).map_err(failure::from_error)?;
     Ok(OpenResult { _permit: permit, _share: share })
 }
 
-/// Room for so many bytes that the current client keeps. Where there is none, sessions end that are
-/// idle: the client's own, and those of clients that keep as much as it would.
+/// Reserves bytes for the current client. When the budget is exhausted, evicts idle sessions: the
+/// client's own, and those of clients that hold at least as much as it would then.
 ///
 /// # Errors
-/// Where there is no room even so.
+/// When that does not free enough.
 async fn reserve(planner: &Planner, bytes: usize) -> PgWireResult<Share> {
     let (client, budget) = (Client::current(), &planner.service.work.kept);
     loop {
@@ -158,16 +157,16 @@ async fn reserve(planner: &Planner, bytes: usize) -> PgWireResult<Share> {
     }
 }
 
-/// Whether the client keeps anything.
+/// Returns true if the session holds a statement or portal.
 pub fn holds_any(client: &impl ClientInfo) -> bool {
-    let kept = SessionResources::for_client(client);
-    !kept.statements.lock().is_empty() || !kept.portals.lock().is_empty()
+    let resources = SessionResources::for_client(client);
+    !resources.statements.lock().is_empty() || !resources.portals.lock().is_empty()
 }
 
-/// Prepares a statement, in place of the one of its name.
+/// Prepares a statement, replacing one of the same name.
 ///
 /// # Errors
-/// Where there is no room, or the statement cannot be planned; the one before is gone then as well.
+/// When a limit is exceeded, or planning fails; a replaced statement may be gone then as well.
 pub async fn parse<C>(client: &mut C, planner: Arc<Planner>, message: &Parse) -> PgWireResult<()>
 where
     C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
@@ -177,11 +176,11 @@ where
     let bytes = message.query.len() + size_of_val(message.type_oids.as_slice());
     let plan_bytes = PLAN_BYTES + PLAN_BYTES_PER_TEXT_BYTE * bytes;
     let share = reserve(planner.as_ref(), plan_bytes).await;
-    let kept = SessionResources::for_client(client);
+    let resources = SessionResources::for_client(client);
     let put =
-        share.and_then(|share| kept.statements.put("prepared statements", name, bytes, share));
+        share.and_then(|share| resources.statements.put("prepared statements", name, bytes, share));
     if let Err(full) = put {
-        // Those that there is room for the planner logs itself.
+        // The planner logs statements that it gets to see.
         let mut entry = message_log::begin_sql(&planner.service, client, "Parse", &message.query)?;
         message_log::log_failure(&mut entry, &full);
         return Err(full);
@@ -197,10 +196,10 @@ where
     Ok(())
 }
 
-/// Binds values to a statement.
+/// Creates a portal: a statement with values bound to it.
 ///
 /// # Errors
-/// Where there is no such statement, or no room for a portal.
+/// When the statement does not exist, or a limit is exceeded.
 pub async fn bind<C>(client: &C, planner: &Planner, message: &Bind) -> PgWireResult<()>
 where
     C: ClientInfo + ClientPortalStore,
@@ -212,7 +211,7 @@ where
         return Err(PgWireError::StatementNotFound(statement.to_owned()));
     };
     if statement.is_empty() && !message.parameters.is_empty() {
-        return Err(error("08P01", "values are bound to a statement without any text"));
+        return Err(error("08P01", "an empty statement takes no values"));
     }
     let values = message.parameters.iter().flatten().map(|value| value.len());
     let bytes = values.sum::<usize>() + size_of_val(message.parameters.as_slice());
@@ -228,14 +227,14 @@ where
     Ok(())
 }
 
-/// The portal's client has all rows that it asked for, and may come for more.
+/// Marks a portal as read in part.
 pub fn suspend_portal(client: &impl ClientInfo, name: &str, suspended: SuspendedPortal) {
     if let Some(portal) = SessionResources::for_client(client).portals.lock().get_mut(name) {
         portal.suspended = Some(suspended);
     }
 }
 
-/// The portal's client comes for more rows; `None` where it was not suspended.
+/// Resumes a portal; `None` if it was not suspended.
 pub fn resume_portal(client: &impl ClientInfo, name: &str) -> Option<SuspendedPortal> {
     SessionResources::for_client(client).portals.lock().get_mut(name)?.suspended.take()
 }
@@ -249,7 +248,7 @@ where
     client.portal_store().rm_portal(name);
 }
 
-/// Forgets the portals, as at the end of a transaction.
+/// Closes all portals, as at the end of a transaction.
 pub fn close_portals<C>(client: &C)
 where
     C: ClientInfo + ClientPortalStore,
@@ -259,7 +258,7 @@ where
     client.portal_store().clear_portals();
 }
 
-/// Forgets all that the client keeps.
+/// Closes all portals and statements.
 pub fn release_all<C>(client: &C)
 where
     C: ClientInfo + ClientPortalStore,
@@ -269,19 +268,19 @@ where
     deallocate(client, None);
 }
 
-/// Forgets the statement of a name, or all.
+/// Deallocates the statement of that name, or all.
 pub fn deallocate<C>(client: &C, name: Option<&str>)
 where
     C: ClientInfo + ClientPortalStore,
     C::PortalStore: PortalStore,
 {
-    let kept = SessionResources::for_client(client);
+    let resources = SessionResources::for_client(client);
     let names = match name {
         Some(name) => {
-            kept.statements.remove(name);
+            resources.statements.remove(name);
             vec![name.to_owned()]
         }
-        None => kept.statements.clear(),
+        None => resources.statements.clear(),
     };
     names.iter().for_each(|name| client.portal_store().rm_statement(name));
 }
@@ -295,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_keeps_so_many_and_takes_more_where_one_is_closed() {
+    fn a_connection_may_hold_more_statements_once_one_is_closed() {
         let reservations = Reservations::default();
         for number in 0..COUNT_MAX {
             reservations.put("statements", &number.to_string(), 10, nothing()).unwrap();
@@ -311,17 +310,17 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_has_so_many_answers_open_and_more_where_one_is_closed() {
+    fn a_connection_may_open_more_results_once_one_is_closed() {
         let open = OpenResults::new();
         let mut answers: Vec<_> = (0..OPEN_RESULTS_MAX).map(|_| open.take().unwrap()).collect();
         let refused = open.take().unwrap_err().to_string();
-        assert!(refused.contains("53400") && refused.contains("8 answers"), "{refused}");
+        assert!(refused.contains("53400") && refused.contains("8 open results"), "{refused}");
         answers.pop();
         assert!(open.take().is_ok());
     }
 
     #[test]
-    fn a_connection_keeps_so_many_bytes() {
+    fn a_connection_has_a_limit_of_bytes() {
         let reservations = Reservations::default();
         let half = TOTAL_BYTES_MAX / 2;
         reservations.put("portals", "a", half, nothing()).unwrap();

@@ -1,8 +1,7 @@
-//! Sessions with the system tables that clients of PostgreSQL look into.
+//! Adds PostgreSQL's system tables and functions to sessions.
 //!
-//! The numbers by which those tables name things stay the same from one version of the data to the
-//! next, and from one process to another: clients ask for a number in one query, and for what it stands
-//! for in another.
+//! Object identifiers (OIDs) are stable across versions of the data and across processes: clients
+//! read an OID in one query and look it up in another.
 
 use std::sync::{Arc, RwLock};
 
@@ -29,10 +28,10 @@ pub struct SessionSetup {
 }
 
 impl SessionSetup {
-    /// Adds the system tables and functions, and has errors tell their place.
+    /// Adds the system tables and functions, and makes errors carry positions.
     ///
     /// # Errors
-    /// Where the tables cannot be planned.
+    /// When the views cannot be planned.
     pub async fn equip(&self, session: &Session) -> datafusion::error::Result<()> {
         let tables = self.system_tables.get_or_try_init(|| SystemTables::new(self.newest.clone()));
         let tables = tables.await?;
@@ -45,28 +44,28 @@ impl SessionSetup {
     }
 }
 
-/// The plan of a question, by the first of its readings that can be planned.
+/// Plans a query by the first of its readings that can be planned.
 ///
 /// # Errors
-/// Where none can be, says what is wrong with the text as it was written.
+/// When none can be; the error refers to the text as the client wrote it.
 pub async fn plan(session: &Session, readings: &[Statement], text: &str) -> PgWireResult<Planned> {
     let mut first_error: Option<DataFusionError> = None;
     for reading in readings {
         match session.plan_statement(reading.clone()).await.map_err(failure::from_error)? {
             Ok(planned) => return Ok(planned),
             Err(error) => {
-                // The likeliest reading is the one whose error is of use.
+                // Report the first error; it belongs to the most likely reading.
                 first_error.get_or_insert(error);
             }
         }
     }
     Err(match first_error {
         Some(wrong) => failure::from_planning_error(wrong, text),
-        None => failure::error("42601", "expected a statement"),
+        None => failure::error("42601", "there is no statement; send one"),
     })
 }
 
-/// What the system tables tell of: the catalogs of the newest session.
+/// Catalogs of the newest session, which the system tables describe.
 #[derive(Clone, Debug, Default)]
 struct NewestCatalogs(Arc<RwLock<Option<Arc<dyn CatalogProviderList>>>>);
 
@@ -104,7 +103,7 @@ impl CatalogInfo for NewestCatalogs {
     }
 
     async fn table_names(&self, catalog: &str, schema: &str) -> Answer<Option<Vec<String>>> {
-        // Its tables can be asked, but tools take what is listed for the chain's own.
+        // Not listed, though it can be queried: tools take listed tables for user data.
         if schema == INFORMATION_SCHEMA {
             return Ok(Some(Vec::new()));
         }

@@ -1,8 +1,8 @@
-//! What a client says, cut into statements: questions, and commands about its own session.
+//! Parsing of a client's text into queries and session commands.
 //!
-//! A question about the catalog is kept as rules rewrite it that know what clients of PostgreSQL ask,
-//! and as it was written, in case that cannot be planned. Any other has the one reading that it has
-//! by every other entry point: the rules may change what it means.
+//! A query of the system catalog has two readings: rewritten for compatibility with PostgreSQL, and
+//! as written in case the first cannot be planned. Other queries are read as written, as by every
+//! other entry point, because the rewrite could change their meaning.
 
 use std::collections::HashMap;
 
@@ -18,33 +18,33 @@ use super::settings;
 
 #[derive(Clone, Debug)]
 pub enum ParsedStatement {
-    /// The ways to read a question, the likeliest first.
+    /// Readings of a query, the most likely first.
     Query(Vec<Statement>),
-    /// `SHOW` of this name, which may be a setting of the client's session.
+    /// `SHOW` of this name, which may be a session setting.
     Show(String, Vec<Statement>),
     Command(Command),
 }
 
-/// About the session, not the data.
+/// Statement about the session, not the data.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    /// `None` is the default.
+    /// Changes a setting; `None` resets it.
     Set(String, Option<String>),
     Begin,
-    /// Ends a transaction, with the tag that says how.
+    /// Ends a transaction; holds the tag.
     End(&'static str),
-    /// Forgets the prepared statement of this name, or all.
+    /// Deallocates the prepared statement of this name, or all.
     Deallocate(Option<String>),
-    /// Forgets all that a session has prepared.
+    /// Deallocates all statements and closes all portals.
     Discard,
-    /// Means nothing here, and is answered by its tag.
+    /// No effect; holds the tag to answer with.
     NoOp(&'static str),
 }
 
-/// What the server hears of a statement that a worker has read.
+/// Serializable outline of a parsed statement, sent from a worker to the server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outline {
-    /// It asks for rows.
+    /// Returns rows.
     Query,
     Set(String, Option<String>),
     Begin,
@@ -54,7 +54,7 @@ pub enum Outline {
     NoOp(String),
 }
 
-/// Tags of commands.
+/// Command tags.
 const TAGS: [&str; 8] =
     ["CLOSE CURSOR", "COMMIT", "DISCARD", "RELEASE", "RESET", "ROLLBACK", "SAVEPOINT", "SET"];
 const UNLISTEN: &str = "UNLISTEN";
@@ -72,7 +72,7 @@ impl Outline {
         }
     }
 
-    /// What the server does about it; `None` where it asks for rows.
+    /// Command to execute; `None` for a query.
     pub fn into_command(self) -> Option<Command> {
         let known = |tag: String| TAGS.into_iter().find(|it| *it == tag).unwrap_or(UNLISTEN);
         Some(match self {
@@ -94,10 +94,10 @@ impl StatementParser {
         Self(PostgresCompatibilityParser::new())
     }
 
-    /// Every statement of a text.
+    /// Parses all statements of a text.
     ///
     /// # Errors
-    /// Where it is not SQL, says where; where it is too deep.
+    /// On a syntax error, with its position, or when nesting exceeds the limit.
     pub fn read(&self, text: &str) -> PgWireResult<Vec<ParsedStatement>> {
         crate::sql::bounded(text).map_err(failure::from_error)?;
         let is_catalog_query = mentions_catalog(text);
@@ -128,7 +128,7 @@ impl StatementParser {
     }
 }
 
-/// Whether the text speaks of what only PostgreSQL has.
+/// Returns true if the text mentions system tables or `reg*` types.
 fn mentions_catalog(text: &str) -> bool {
     let text = text.to_lowercase();
     text.contains("pg_") || text.contains("::reg") || text.contains("information_schema")
@@ -155,10 +155,10 @@ fn classify(readings: Vec<Statement>) -> PgWireResult<ParsedStatement> {
     Ok(command.map_or(ParsedStatement::Query(readings), ParsedStatement::Command))
 }
 
-/// The readings of a question, by who asks it; `None` of a command.
+/// Readings of a query with the client's context applied; `None` for a command.
 ///
 /// # Errors
-/// Where a setting that it shows cannot be named.
+/// When a `SHOW` cannot be rewritten.
 pub fn readings_for(
     parsed: ParsedStatement,
     client: &ClientContext<'_>,
@@ -172,8 +172,7 @@ pub fn readings_for(
     Ok(Some(readings))
 }
 
-/// A setting of the client's session is shown as a question whose answer is known; others are the
-/// engine's to show.
+/// Rewrites `SHOW` of a session setting to a constant query; DataFusion answers any other.
 fn show_setting(
     name: &str,
     readings: Vec<Statement>,
@@ -184,7 +183,7 @@ fn show_setting(
     parse(&query).map_err(|wrong| from_planning_error(wrong, &query))
 }
 
-/// The name of a setting that `SHOW` may say in words.
+/// Name of the setting that `SHOW` names, possibly in several words.
 fn setting_name(words: &[ast::Ident]) -> String {
     let words: Vec<_> = words.iter().map(|word| word.value.to_lowercase()).collect();
     match words.join(" ").as_str() {
@@ -214,7 +213,7 @@ fn command(statement: &ast::Statement) -> PgWireResult<Option<Command>> {
     }))
 }
 
-/// The name of one statement; `None` where all are meant.
+/// Name of the statement; `None` for `ALL`.
 fn deallocated_name(name: &ast::Ident) -> Option<String> {
     match name.quote_style {
         Some(_) => Some(name.value.clone()),
@@ -240,7 +239,7 @@ fn set_command(assignment: &Set) -> PgWireResult<Command> {
     })
 }
 
-/// A value, without its quotes.
+/// Text of a value, unquoted.
 fn literal_text(value: &Expr) -> String {
     match value {
         Expr::Value(value) => {
@@ -273,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_about_the_session_are_told_from_questions() {
+    fn session_commands_are_recognized() {
         let set = |name: &str, value: &str| Command::Set(name.into(), Some(value.into()));
         check("BEGIN; SELECT 1; COMMIT", &[Command::Begin, Command::End("COMMIT")]);
         check("BEGIN READ ONLY", &[Command::Begin]);
@@ -297,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_about_the_catalog_is_read_as_written() {
+    fn queries_that_do_not_mention_the_catalog_have_one_reading() {
         let readings = |text| match StatementParser::new().read(text).unwrap().remove(0) {
             ParsedStatement::Query(readings) => readings.len(),
             other => panic!("{other:?}"),
@@ -309,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_sql_is_refused() {
+    fn invalid_sql_is_rejected() {
         assert!(StatementParser::new().read("SELEKT 1").is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Reads, plans and binds what clients of PostgreSQL ask; the server itself does none of that.
+//! Parses, plans and binds statements in a worker process, on behalf of the server.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -20,22 +20,22 @@ use super::session_setup::{self, SessionSetup};
 use super::statement::{Outline, ParsedStatement, StatementParser, readings_for};
 use crate::sql::{Planned, Session};
 
-/// One statement of a text, who asks it, and the values that it is bound to.
+/// Everything but the text that planning a statement depends on, and its bound values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StatementContext {
-    /// Its place among the statements of the text.
+    /// Index among the statements of the text.
     index: usize,
-    /// What the client has set, with its user.
+    /// Session settings, including the user.
     settings: HashMap<String, String>,
-    /// Numbers of the types of `$1` and so on that the client says.
+    /// OIDs of the types that the client declared for `$1` and so on.
     types: Vec<Option<u32>>,
     values: Option<Values>,
 }
 
-/// Values as the client sent them; their bytes stand one after another beside this.
+/// Lengths and formats of bound values; their bytes travel separately, concatenated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Values {
-    /// None of nulls.
+    /// `None` for a null.
     lengths: Vec<Option<usize>>,
     formats: Formats,
 }
@@ -53,7 +53,7 @@ impl StatementContext {
         Self { index, settings: client.metadata().clone(), types, values: None }
     }
 
-    /// The same with the values of a portal, and their bytes.
+    /// Adds the values of a portal; returns their bytes separately.
     pub fn bind<S>(&self, portal: &Portal<S>) -> (Self, Bytes)
     where
         S: Clone,
@@ -75,8 +75,10 @@ impl StatementContext {
 }
 
 impl Values {
+    /// Restores the portal from the bytes.
+    ///
     /// # Errors
-    /// Where there are not as many bytes as the values have.
+    /// When there are fewer bytes than the lengths add up to.
     fn portal(&self, mut bytes: Bytes) -> PgWireResult<Portal<()>> {
         let statement = Arc::new(StoredStatement::default());
         let mut portal = Portal::new_cursor(String::new(), statement);
@@ -89,43 +91,42 @@ impl Values {
             portal.parameters.push(match length {
                 None => None,
                 Some(length) if *length <= bytes.len() => Some(bytes.split_to(*length)),
-                Some(_) => return Err(error("XX000", "values are shorter than they are")),
+                Some(_) => return Err(error("XX000", "values are shorter than their lengths")),
             });
         }
         Ok(portal)
     }
 }
 
-/// What is described of a question: its plan with a null for each value, and the numbers of the types
-/// as which they are sent.
+/// Plan of a query with typed nulls as values, and the OIDs of the parameter types.
 pub struct TypedPlan {
     pub plan: LogicalPlan,
     pub sent_as: Vec<u32>,
 }
 
-/// A text that was read, and its statements.
+/// Parsed text and its statements.
 type Statements = (String, Arc<Vec<ParsedStatement>>);
 
 pub struct WorkerPlanner {
     parser: StatementParser,
     setup: SessionSetup,
-    /// The last one: a text is asked for its statements first, and then for the rows of each.
+    /// The last text: it is parsed first, and then each of its statements runs.
     last_read: Mutex<Option<Statements>>,
     plans: Mutex<VecDeque<(PlanKey, LogicalPlan)>>,
 }
 
-/// What a plan depends on.
+/// Cache key of a plan.
 #[derive(Clone, Debug, PartialEq)]
 struct PlanKey {
     version: u64,
     text: String,
-    /// Without values.
+    /// Context without values.
     context: StatementContext,
 }
 
-/// Of texts whose statements or plans are kept: longer ones were rarely written by hand.
+/// Longest text that is cached; longer ones are rarely written by hand or repeated.
 const CACHED_TEXT_BYTES_MAX: usize = 16 << 10;
-/// Plans that are kept, those asked for last: statements are prepared once and run often.
+/// Size of the LRU cache of plans: statements are prepared once and run often.
 const PLANS_MAX: usize = 32;
 
 impl WorkerPlanner {
@@ -138,18 +139,18 @@ impl WorkerPlanner {
         }
     }
 
-    /// Adds what clients of PostgreSQL look into.
+    /// Adds the system tables and functions to a session.
     ///
     /// # Errors
-    /// Where that cannot be planned.
+    /// When they cannot be planned.
     pub async fn equip(&self, session: &Session) -> Result<(), Failure> {
         Ok(self.setup.equip(session).await.map_err(crate::Error::from)?)
     }
 
-    /// The statements of a text.
+    /// Parses the statements of a text.
     ///
     /// # Errors
-    /// Where it is not SQL, says where; where it is too deep.
+    /// On a syntax error, with its position, or when nesting exceeds the limit.
     pub fn read(&self, text: &str) -> Result<Vec<Outline>, Failure> {
         let statements = self.statements(text).map_err(to_failure)?;
         Ok(statements.iter().map(Outline::from_parsed).collect())
@@ -167,10 +168,10 @@ impl WorkerPlanner {
         Ok(statements)
     }
 
-    /// The plan of a statement, its parameters open, over a session of that version.
+    /// Plans a statement over a session of that version; parameters stay placeholders. Cached.
     ///
     /// # Errors
-    /// Where it cannot be planned, says what is wrong with the text as it was written.
+    /// When planning fails; the error refers to the text as the client wrote it.
     pub async fn plan(
         &self,
         session: &Session,
@@ -187,7 +188,7 @@ impl WorkerPlanner {
             self.plan_uncached(session, &key).await.map_err(to_failure)?;
         if text.len() <= CACHED_TEXT_BYTES_MAX && is_lasting {
             let mut plans = lock(&self.plans);
-            // Two that planned it at the same time have the same.
+            // A concurrent call may have cached the same plan.
             plans.retain(|(cached, _)| *cached != key);
             plans.truncate(PLANS_MAX - 1);
             plans.push_front((key, plan.clone()));
@@ -210,14 +211,14 @@ impl WorkerPlanner {
         let types = key.context.types();
         let client_context = ClientContext { settings: &key.context.settings, types: &types };
         let readings = readings_for(parsed, &client_context)?;
-        let readings = readings.ok_or_else(|| error("XX000", "a command is asked for rows"))?;
+        let readings = readings.ok_or_else(|| error("XX000", "a command does not return rows"))?;
         session_setup::plan(session, &readings, &key.text).await
     }
 
-    /// The plan as far as its columns depend on parameters.
+    /// Resolves parameter types, so that the plan's columns are known.
     ///
     /// # Errors
-    /// Where one is named otherwise than `$1`, or would have to be of two types.
+    /// When a parameter is not numbered, or needs two types.
     pub fn typed(
         plan: LogicalPlan,
         context: &StatementContext,
@@ -233,10 +234,10 @@ impl WorkerPlanner {
         typed().map_err(to_failure)
     }
 
-    /// The plan with the values that are bound, if there are any.
+    /// Replaces the placeholders by the bound values, if any.
     ///
     /// # Errors
-    /// Where there are too many or too few, or one cannot be of its type.
+    /// When the number of values differs, or one cannot be decoded as its type.
     pub fn bind(
         session: &Session,
         plan: LogicalPlan,
@@ -273,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn values_come_out_as_they_went_in() {
+    fn values_survive_a_round_trip() {
         for (formats, parameters) in [
             (Format::UnifiedText, vec![Some("a"), None, Some(""), Some("bc")]),
             (Format::UnifiedBinary, vec![]),

@@ -1,5 +1,5 @@
-//! What a question means that depends on who asks: the user, the settings of the session, and of
-//! which types the arrays are that are bound to it.
+//! Rewrites that depend on the client: user, session settings, and declared types of array
+//! parameters.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -14,11 +14,11 @@ use super::super::settings;
 use crate::sql::dialect::parts::{call, called, cast, text, text_of, type_named};
 use crate::sql::dialect::rewrite;
 
-/// Who asks.
+/// Session state on which a statement's meaning depends.
 pub struct ClientContext<'a> {
-    /// As the client set it, with its user.
+    /// Session settings, including the user.
     pub settings: &'a HashMap<String, String>,
-    /// The types of `$1` and so on that it says.
+    /// Types that the client declared for `$1` and so on.
     pub types: &'a [Option<Type>],
 }
 
@@ -29,7 +29,7 @@ impl ClientContext<'_> {
         }
     }
 
-    /// What a function says of the client; `None` for any other.
+    /// Name and value of a session function, such as `current_user`; `None` for others.
     fn session_value(&self, expr: &Expr) -> Option<(String, Expr)> {
         let Expr::Function(function) = expr else { return None };
         let (name, arguments) = called(function)?;
@@ -46,7 +46,7 @@ impl ClientContext<'_> {
         Some((name, text(&value)))
     }
 
-    /// The type of an array that is bound, as SQL names it; `None` where the client does not say.
+    /// SQL type of an array parameter; `None` if the client did not declare it.
     fn array_type(&self, parameter: &str) -> Option<DataType> {
         let number: usize = parameter.strip_prefix('$')?.parse().ok()?;
         let declared = self.types.get(number.checked_sub(1)?)?.as_ref()?;
@@ -63,8 +63,7 @@ impl ClientContext<'_> {
         type_named(name)
     }
 
-    /// An array that is bound, of the type that the client says or else of text, and the value to
-    /// look for in it.
+    /// Casts an array parameter to its declared type, or to text together with the value searched.
     fn bound_array(&self, array: &Expr, value: &Expr) -> Option<(Expr, Expr)> {
         let Expr::Value(parameter) = array else { return None };
         let Value::Placeholder(name) = &parameter.value else { return None };

@@ -1,5 +1,5 @@
-//! What only clients of PostgreSQL say: queries of its system tables, and what depends on who asks.
-//! What SQL means by every way in is `sql::dialect`'s.
+//! Rewrites of statements that only PostgreSQL clients send: catalog queries, and expressions that
+//! depend on the session. `sql::dialect` holds the rewrites shared by all entry points.
 
 mod catalog_queries;
 mod client;
@@ -11,7 +11,7 @@ pub use self::catalog_queries::EMPTY;
 pub use self::client::ClientContext;
 use crate::sql::dialect::rewrite;
 
-/// A query of system tables means what it means to PostgreSQL, after the rules for it were applied.
+/// Rewrites a catalog query, already processed by datafusion-postgres, to what DataFusion can plan.
 pub fn rewrite_catalog_query(statement: &mut Statement) {
     rewrite(statement, &mut catalog_queries::CatalogRewrite);
 }

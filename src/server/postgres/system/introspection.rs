@@ -1,4 +1,4 @@
-//! What can be told of functions by their numbers, and of settings by their names.
+//! Functions that describe functions by OID and settings by name.
 
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
@@ -17,26 +17,27 @@ use super::super::settings;
 use crate::functions::documented::{Documented, Kind, Takes};
 use crate::sql::documented;
 
-/// Far from the numbers of PostgreSQL's own functions.
+/// First OID of our functions, above those of PostgreSQL's.
 const FIRST_OID: i32 = 100_000;
 
-/// A function of this server, as PostgreSQL would list it.
+/// A function of uptally, as `pg_proc` lists it.
 #[derive(Debug)]
 pub struct OwnFunction {
     pub oid: i32,
     pub name: &'static str,
-    /// As `pg_proc.prokind`.
+    /// `pg_proc.prokind`: `f`, or `a` for an aggregate.
     pub kind: &'static str,
     pub returns_rows: bool,
-    /// The numbers of types.
+    /// OID of the type.
     pub returns: i32,
+    /// Name, OID of the type, true if optional.
     pub arguments: Vec<(&'static str, i32, bool)>,
 }
 
 #[derive(Debug)]
 pub struct Functions {
     pub own: Vec<OwnFunction>,
-    /// The numbers of PostgreSQL's.
+    /// OIDs of PostgreSQL's functions, by name.
     oids: HashMap<String, i32>,
 }
 
@@ -53,7 +54,7 @@ const ANYARRAY: (i32, &str) = (2277, "anyarray");
 const TYPES: [(i32, &str); 10] =
     [BOOL, INT8, INT2, INT4, TEXT, TIMESTAMP, TIMESTAMPTZ, INTERVAL, RECORD, ANYARRAY];
 
-/// How what a function returns begins in its description, and of which type that is.
+/// Prefixes of documented return values, with their types.
 const RETURNED: [(&str, (i32, &str)); 7] = [
     ("true or false", BOOL),
     ("a timestamp without", TIMESTAMP),
@@ -198,7 +199,7 @@ fn describe(
     Ok(Arc::new(oids.as_primitive::<Int32Type>().iter().map(own).collect::<StringArray>()))
 }
 
-/// Bytes for people, rounded to a unit of which there are less than 10,240.
+/// Formats bytes as `pg_size_pretty` does: the first unit in which the number is below 10,240.
 fn size(bytes: i64) -> String {
     const UNITS: [&str; 6] = ["bytes", "kB", "MB", "GB", "TB", "PB"];
     let (mut left, mut unit) = (bytes, 0);
@@ -209,7 +210,7 @@ fn size(bytes: i64) -> String {
     format!("{left} {}", UNITS[unit])
 }
 
-/// A function of one value, whatever else it is given.
+/// Scalar function of its first argument; others are ignored.
 #[derive(Debug)]
 struct IntrospectionFunction {
     name: &'static str,
@@ -248,7 +249,7 @@ impl ScalarUDFImpl for IntrospectionFunction {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let Some(first) = args.args.first() else {
-            return exec_err!("{} takes a value", self.name);
+            return exec_err!("{} requires an argument", self.name);
         };
         let values = (self.compute)(&self.functions, &first.to_array(args.number_rows)?)?;
         match values.len() {
@@ -263,11 +264,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_told_in_units_for_people() {
-        for (bytes, told) in
+    fn sizes_have_readable_units() {
+        for (bytes, expected) in
             [(0, "0 bytes"), (10_239, "10239 bytes"), (10_240, "10 kB"), (1 << 30, "1024 MB")]
         {
-            assert_eq!(size(bytes), told);
+            assert_eq!(size(bytes), expected);
         }
     }
 }
