@@ -24,11 +24,11 @@ use super::super::places::Place;
 /// Handshakes at once: all clients, and one that takes the place of another.
 const HANDSHAKES_MAX: usize = SQL_CONNECTIONS_MAX + 1;
 
-trait Speaks: AsyncRead + AsyncWrite + Send {}
-impl<S: AsyncRead + AsyncWrite + Send> Speaks for S {}
+trait Transport: AsyncRead + AsyncWrite + Send {}
+impl<S: AsyncRead + AsyncWrite + Send> Transport for S {}
 
 pub struct Connection {
-    stream: Pin<Box<dyn Speaks>>,
+    stream: Pin<Box<dyn Transport>>,
     peer: Peer,
     /// Ends when the connection has to; `None` once it has.
     end: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -42,7 +42,7 @@ pub struct Peer {
 }
 
 /// Every connection of a listener that came through its handshake.
-pub fn opened(
+pub fn incoming(
     listener: Bound,
     tls: Option<TlsAcceptor>,
     stall_time: Duration,
@@ -59,27 +59,29 @@ async fn open(
     stall_time: Duration,
 ) -> Option<Connection> {
     let Accepted { stream, client: address, place, .. } = accepted;
-    let stream: Pin<Box<dyn Speaks>> = match tls {
+    let stream: Pin<Box<dyn Transport>> = match tls {
         None => Box::pin(Opening::within(HEAD_TIME, stream)),
-        Some(tls) => Box::pin(Opening::within(HEAD_TIME, handshake(&tls, stream, &place).await?)),
+        Some(tls) => {
+            Box::pin(Opening::within(HEAD_TIME, tls_handshake(&tls, stream, &place).await?))
+        }
     };
     let pace = Pace::new(Arc::new(place));
     Some(Connection::new(stream, Peer { address, pace }, IDLE_TIME, stall_time))
 }
 
-async fn handshake(
+async fn tls_handshake(
     tls: &TlsAcceptor,
     stream: TcpStream,
     place: &Place,
 ) -> Option<TlsStream<TcpStream>> {
-    let shaken = tokio::select! {
-        shaken = tokio::time::timeout(HEAD_TIME, tls.accept(stream)) => shaken,
+    let accepted = tokio::select! {
+        accepted = tokio::time::timeout(HEAD_TIME, tls.accept(stream)) => accepted,
         () = place.evicted() => {
             tracing::debug!("a silent client gave its place up");
             return None;
         }
     };
-    match shaken {
+    match accepted {
         Ok(Ok(stream)) => Some(stream),
         Ok(Err(error)) => {
             tracing::debug!(%error, "a TLS handshake failed");
@@ -96,7 +98,7 @@ impl Connection {
     /// Ends when another client has its place, when its client takes nothing of an answer, and when
     /// it has had no call for the time.
     fn new(
-        stream: Pin<Box<dyn Speaks>>,
+        stream: Pin<Box<dyn Transport>>,
         peer: Peer,
         idle_time: Duration,
         stall_time: Duration,
@@ -113,7 +115,7 @@ impl Connection {
     }
 
     /// What was polled; an error where it is pending and the connection has to end.
-    fn unless_over<T>(
+    fn unless_ended<T>(
         &mut self,
         context: &mut Context<'_>,
         polled: Poll<std::io::Result<T>>,
@@ -143,7 +145,7 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
         let read = self.stream.as_mut().poll_read(context, buffer);
-        self.unless_over(context, read)
+        self.unless_ended(context, read)
     }
 }
 
@@ -154,7 +156,7 @@ impl AsyncWrite for Connection {
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
         let written = self.stream.as_mut().poll_write(context, bytes);
-        self.unless_over(context, written)
+        self.unless_ended(context, written)
     }
 
     fn poll_write_vectored(
@@ -163,7 +165,7 @@ impl AsyncWrite for Connection {
         slices: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
         let written = self.stream.as_mut().poll_write_vectored(context, slices);
-        self.unless_over(context, written)
+        self.unless_ended(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -175,7 +177,7 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
     ) -> Poll<std::io::Result<()>> {
         let flushed = self.stream.as_mut().poll_flush(context);
-        self.unless_over(context, flushed)
+        self.unless_ended(context, flushed)
     }
 
     fn poll_shutdown(
@@ -203,10 +205,10 @@ mod tests {
         let (mut client, server) = tokio::io::duplex(64);
         let mut connection = Connection::new(Box::pin(server), peer, Duration::ZERO, HEAD_TIME);
         client.write_all(b"PRI").await.unwrap();
-        let mut said = Vec::new();
-        let ended = connection.read_to_end(&mut said).await.unwrap_err();
+        let mut received = Vec::new();
+        let ended = connection.read_to_end(&mut received).await.unwrap_err();
         assert_eq!(ended.kind(), std::io::ErrorKind::ConnectionAborted);
-        assert_eq!(said, b"PRI");
+        assert_eq!(received, b"PRI");
         assert!(places.take(address.ip()).is_err());
         drop(connection);
         assert!(places.take(address.ip()).is_ok());

@@ -6,17 +6,17 @@
 //! `handle`, signed by `mac`, and the `values` bound to it are checked before they are decoded.
 //! `catalog` tells what there is, `status` what went wrong. Knows nothing of how a query runs.
 
-mod calls;
-mod catalog;
+mod authentication;
+mod bound_values;
+mod call_limits;
+mod call_log;
 mod connection;
-mod handle;
-mod keys;
 mod mac;
+mod metadata;
 mod rows;
 mod service;
+mod statement_handle;
 mod status;
-mod timed;
-mod values;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,9 +26,9 @@ use tokio_rustls::TlsAcceptor;
 use tonic::codegen::InterceptedService;
 use tonic::transport::Server;
 
+use self::call_limits::LimitedCalls;
 use self::mac::MacKeys;
 use self::service::FlightSql;
-use self::timed::Timed;
 use super::listener::{HEAD_TIME, PING_PAUSE};
 use super::{Bound, Service};
 
@@ -47,7 +47,7 @@ pub async fn serve(
     drain_time: Duration,
 ) {
     let tls = tls.map(|tls| super::tls::speaking(&tls, &[ALPN]));
-    let keys = keys::Gate::over(service.clone());
+    let interceptor = authentication::KeyInterceptor::new(service.clone());
     let handle_keys = match MacKeys::new(&service.settings) {
         Ok(keys) => keys,
         Err(error) => return tracing::error!(%error, "Flight SQL has not started"),
@@ -55,14 +55,14 @@ pub async fn serve(
     let budget = Arc::clone(&service.work.budget);
     let calls = FlightServiceServer::new(FlightSql::new(service.clone(), handle_keys))
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
-    let answers = InterceptedService::new(Timed { calls, budget }, keys);
-    let opened = connection::opened(listener, tls, service.settings.stall_time());
+    let answers = InterceptedService::new(LimitedCalls { calls, budget }, interceptor);
+    let incoming = connection::incoming(listener, tls, service.settings.stall_time());
     let served = Server::builder()
         .http2_keepalive_interval(Some(PING_PAUSE))
         .http2_keepalive_timeout(Some(HEAD_TIME))
         .max_concurrent_streams(CALLS_MAX)
         .add_service(answers)
-        .serve_with_incoming_shutdown(opened, service.stopped());
+        .serve_with_incoming_shutdown(incoming, service.stopped());
     let drained = async {
         service.stopped().await;
         tokio::time::sleep(drain_time).await;

@@ -6,18 +6,18 @@ use super::super::problem::Refusal;
 use crate::error::Error;
 
 /// The client reads what it can mend itself; what it cannot is logged, once.
-pub fn of(error: Error) -> Status {
+pub fn from_error(error: Error) -> Status {
     match error {
         Error::Argument(sentence) => Status::invalid_argument(sentence),
         Error::Query(wrong) => Status::invalid_argument(wrong.sentence),
         Error::Timeout(sentence) => Status::deadline_exceeded(sentence),
         Error::Limit(sentence) => Status::resource_exhausted(sentence),
         Error::Busy(sentence) => Status::unavailable(sentence),
-        other => of_refusal(Refusal::from(other)),
+        other => from_refusal(Refusal::from(other)),
     }
 }
 
-pub fn of_refusal(refused: Refusal) -> Status {
+pub fn from_refusal(refused: Refusal) -> Status {
     match refused.status.as_u16() {
         400..500 => Status::invalid_argument(refused.detail),
         503 => Status::unavailable(refused.detail),
@@ -26,6 +26,6 @@ pub fn of_refusal(refused: Refusal) -> Status {
 }
 
 /// A batch or a schema of our own making that Arrow does not take.
-pub fn of_arrow(error: arrow::error::ArrowError) -> Status {
-    of(error.into())
+pub fn from_arrow(error: arrow::error::ArrowError) -> Status {
+    from_error(error.into())
 }

@@ -17,7 +17,7 @@ pub fn begin(service: &Service, extensions: &Extensions, method: &'static str) -
 }
 
 /// The name of a code as documents of gRPC write it: `INVALID_ARGUMENT`.
-pub fn name(code: Code) -> String {
+pub fn code_name(code: Code) -> String {
     let mut name = String::new();
     for letter in format!("{code:?}").chars() {
         if letter.is_uppercase() && !name.is_empty() {
@@ -29,9 +29,9 @@ pub fn name(code: Code) -> String {
 }
 
 /// Notes how a call went whose answer is known.
-pub fn answered<T>(entry: &mut Entry, answer: &Result<T, Status>) {
+pub fn log_answer<T>(entry: &mut Entry, answer: &Result<T, Status>) {
     let code = answer.as_ref().map_or_else(Status::code, |_| Code::Ok);
-    entry.answered(name(code));
+    entry.answered(code_name(code));
 }
 
 #[cfg(test)]
@@ -45,7 +45,7 @@ mod tests {
             (Code::InvalidArgument, "INVALID_ARGUMENT"),
             (Code::Unauthenticated, "UNAUTHENTICATED"),
         ] {
-            assert_eq!(name(code), expected);
+            assert_eq!(code_name(code), expected);
         }
     }
 }

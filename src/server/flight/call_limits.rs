@@ -27,16 +27,16 @@ const REQUEST_TIME: Duration = Duration::from_secs(30);
 
 /// A service whose calls must arrive in time, and have room in memory while they do.
 #[derive(Clone)]
-pub struct Timed<S> {
+pub struct LimitedCalls<S> {
     pub calls: S,
     pub budget: Arc<Budget>,
 }
 
-impl<S: NamedService> NamedService for Timed<S> {
+impl<S: NamedService> NamedService for LimitedCalls<S> {
     const NAME: &'static str = S::NAME;
 }
 
-impl<S> Service<Request<Body>> for Timed<S>
+impl<S> Service<Request<Body>> for LimitedCalls<S>
 where
     S: Service<Request<Body>, Response = Response<Body>> + 'static,
     S::Error: 'static,
@@ -57,8 +57,9 @@ where
         let answer = peer.map(|peer| peer.pace.begin());
         let ends_at = Instant::now() + REQUEST_TIME;
         let share = self.budget.take(client, 0).ok();
-        let sent = |body| Body::new(Sent { body, deadline: Box::pin(sleep_until(ends_at)), share });
-        let called = self.calls.call(request.map(sent));
+        let limited =
+            |body| Body::new(RequestBody { body, deadline: Box::pin(sleep_until(ends_at)), share });
+        let called = self.calls.call(request.map(limited));
         Box::pin(client.scope(async move {
             let reply = called.await?;
             Ok(match answer {
@@ -70,13 +71,13 @@ where
 }
 
 /// What a client sends; an error once its time is over, or there is no room for more.
-struct Sent {
+struct RequestBody {
     body: Body,
     deadline: Pin<Box<Sleep>>,
     share: Option<Share>,
 }
 
-impl warp::hyper::body::Body for Sent {
+impl warp::hyper::body::Body for RequestBody {
     type Data = Bytes;
     type Error = Status;
 
@@ -93,7 +94,7 @@ impl warp::hyper::body::Body for Sent {
             && let Some(bytes) = frame.data_ref()
             && let Err(full) = share.grow(bytes.len())
         {
-            return Poll::Ready(Some(Err(status::of(full))));
+            return Poll::Ready(Some(Err(status::from_error(full))));
         }
         polled
     }
@@ -133,8 +134,8 @@ mod tests {
     #[tokio::test]
     async fn a_request_that_is_never_sent_ends() {
         let deadline = Box::pin(sleep_until(Instant::now()));
-        let mut sent = Sent { body: Body::new(Silent), deadline, share: None };
-        let frame = poll_fn(|context| Pin::new(&mut sent).poll_frame(context)).await;
+        let mut body = RequestBody { body: Body::new(Silent), deadline, share: None };
+        let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
         let late = frame.unwrap().map(drop).unwrap_err();
         assert_eq!(late.code(), tonic::Code::DeadlineExceeded);
     }

@@ -10,19 +10,19 @@ use arrow_flight::utils::batches_to_flight_data;
 use bytes::Bytes;
 
 use super::super::questions::Question;
+use super::bound_values::ValuesReader;
 use super::mac::MacKeys;
-use super::values::ValuesReader;
 use crate::error::{Error, Result};
 use crate::sql::Limits;
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Prepared {
+pub struct PreparedStatement {
     pub sql: String,
     /// At most one row.
     pub values: Option<RecordBatch>,
 }
 
-impl Prepared {
+impl PreparedStatement {
     /// # Errors
     /// Where the values cannot be written, as no batch of a client's is.
     pub fn to_handle(&self, keys: &MacKeys) -> Result<Bytes> {
@@ -40,19 +40,19 @@ impl Prepared {
     /// # Errors
     /// Where the server did not make the handle, so that it is not decoded.
     pub fn from_handle(handle: &[u8], keys: &MacKeys) -> Result<Self> {
-        let prepared = keys.verify(handle).ok_or_else(|| {
+        let statement = keys.verify(handle).ok_or_else(|| {
             Error::Argument(
                 "the handle is not of a statement prepared since the server started; \
                  prepare the statement again"
                     .into(),
             )
         })?;
-        Self::decode(prepared)
+        Self::decode(statement)
     }
 
-    fn decode(prepared: &[u8]) -> Result<Self> {
+    fn decode(bytes: &[u8]) -> Result<Self> {
         let broken = || Error::bug("a signed handle cannot be decoded");
-        let (sql, mut rest) = first(prepared).ok_or_else(broken)?;
+        let (sql, mut rest) = first(bytes).ok_or_else(broken)?;
         let sql = std::str::from_utf8(sql).map_err(|_| broken())?.to_owned();
         if rest.is_empty() {
             return Ok(Self { sql, values: None });
@@ -119,35 +119,35 @@ mod tests {
     fn a_handle_is_the_statement_with_its_values() {
         let keys = keys();
         for values in [None, Some(values())] {
-            let prepared = Prepared { sql: "SELECT $1, 'é', $2".into(), values };
-            let handle = prepared.to_handle(&keys).unwrap();
-            assert_eq!(Prepared::from_handle(&handle, &keys).unwrap(), prepared);
+            let statement = PreparedStatement { sql: "SELECT $1, 'é', $2".into(), values };
+            let handle = statement.to_handle(&keys).unwrap();
+            assert_eq!(PreparedStatement::from_handle(&handle, &keys).unwrap(), statement);
         }
     }
 
     #[test]
     fn a_signed_handle_is_checked_as_it_is_decoded() {
         let keys = keys();
-        let prepared = Prepared { sql: "SELECT 1".into(), values: Some(values()) };
-        let handle = prepared.to_handle(&keys).unwrap();
+        let statement = PreparedStatement { sql: "SELECT 1".into(), values: Some(values()) };
+        let handle = statement.to_handle(&keys).unwrap();
         let honest = keys.verify(&handle).unwrap();
         // As whoever has the key could sign them: none panics, or allocates what it claims.
         for place in 0..honest.len() {
             for claimed in [0, 0x7f, 0xff] {
                 let mut forged = honest.to_vec();
                 forged[place] = claimed;
-                drop(Prepared::from_handle(&keys.sign(forged), &keys));
+                drop(PreparedStatement::from_handle(&keys.sign(forged), &keys));
             }
             let cut = keys.sign(honest[..place].to_vec());
             // All of the statement, and nothing of the values, is a handle as well.
-            let is_whole = place == size_of::<u64>() + prepared.sql.len();
-            assert_eq!(Prepared::from_handle(&cut, &keys).is_ok(), is_whole, "{place}");
+            let is_whole = place == size_of::<u64>() + statement.sql.len();
+            assert_eq!(PreparedStatement::from_handle(&cut, &keys).is_ok(), is_whole, "{place}");
         }
     }
 
     #[track_caller]
     fn check_refused(handle: &[u8], keys: &MacKeys) {
-        let error = Prepared::from_handle(handle, keys).unwrap_err();
+        let error = PreparedStatement::from_handle(handle, keys).unwrap_err();
         assert!(
             matches!(&error, Error::Argument(sentence) if sentence.contains("prepare")),
             "{error}"
@@ -156,8 +156,8 @@ mod tests {
 
     #[test]
     fn a_handle_of_another_process_is_refused() {
-        let prepared = Prepared { sql: "SELECT 1".into(), values: None };
-        check_refused(&prepared.to_handle(&keys()).unwrap(), &keys());
+        let statement = PreparedStatement { sql: "SELECT 1".into(), values: None };
+        check_refused(&statement.to_handle(&keys()).unwrap(), &keys());
     }
 
     #[test]
@@ -166,7 +166,8 @@ mod tests {
         for handle in [&b""[..], b"1234567", &[0xff; 8], &[9; 40], &vec![0; 4 << 20][..]] {
             check_refused(handle, &keys);
         }
-        let handle = Prepared { sql: "SELECT 1".into(), values: None }.to_handle(&keys).unwrap();
+        let handle =
+            PreparedStatement { sql: "SELECT 1".into(), values: None }.to_handle(&keys).unwrap();
         for place in 0..handle.len() {
             let mut forged = handle.to_vec();
             forged[place] ^= 0x80;
