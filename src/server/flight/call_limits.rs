@@ -1,7 +1,5 @@
-//! Calls of clients in time: each is sent whole within one, and within the memory for that, for the
-//! client that its key or its address tells, and counts among the answers of its connection.
-//!
-//! Knows nothing of what is asked.
+//! Limits on calls: a request must arrive within a deadline and the memory budget of its client,
+//! identified by key or address. The answer counts toward its connection's pace.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,10 +20,10 @@ use super::super::places;
 use super::connection::Peer;
 use super::status;
 
-/// From the head of a call to the end of what its client sends.
+/// From the request headers to the end of the request body.
 const REQUEST_TIME: Duration = Duration::from_secs(30);
 
-/// A service whose calls must arrive in time, and have room in memory while they do.
+/// Service wrapper that limits time and memory of request bodies.
 #[derive(Clone)]
 pub struct LimitedCalls<S> {
     pub calls: S,
@@ -70,7 +68,7 @@ where
     }
 }
 
-/// What a client sends; an error once its time is over, or there is no room for more.
+/// Request body that fails after the deadline, or when the memory budget is exhausted.
 struct RequestBody {
     body: Body,
     deadline: Pin<Box<Sleep>>,
@@ -87,7 +85,7 @@ impl warp::hyper::body::Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
         if polled.is_pending() && self.deadline.as_mut().poll(context).is_ready() {
-            let late = Status::deadline_exceeded("the request was not sent whole in time");
+            let late = Status::deadline_exceeded("the request did not arrive in time");
             return Poll::Ready(Some(Err(late)));
         }
         if let (Poll::Ready(Some(Ok(frame))), Some(share)) = (&polled, &mut self.share)
@@ -116,7 +114,7 @@ mod tests {
 
     use super::*;
 
-    /// A body of which nothing ever comes.
+    /// Body that is pending forever.
     struct Silent;
 
     impl warp::hyper::body::Body for Silent {

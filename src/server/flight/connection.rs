@@ -1,4 +1,4 @@
-//! Connections of Arrow clients, plain or with TLS, ready to be spoken on.
+//! Incoming connections, plain or TLS, with limits on handshake, idle and stall times.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -21,7 +21,7 @@ use super::super::opening::Opening;
 use super::super::pace::Pace;
 use super::super::places::Place;
 
-/// Handshakes at once: all clients, and one that takes the place of another.
+/// Concurrent handshakes: all connections, and one that replaces an evicted one.
 const HANDSHAKES_MAX: usize = SQL_CONNECTIONS_MAX + 1;
 
 trait Transport: AsyncRead + AsyncWrite + Send {}
@@ -30,18 +30,18 @@ impl<S: AsyncRead + AsyncWrite + Send> Transport for S {}
 pub struct Connection {
     stream: Pin<Box<dyn Transport>>,
     peer: Peer,
-    /// Ends when the connection has to; `None` once it has.
+    /// Completes when the connection must be closed; `None` afterwards.
     end: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
-/// Whom a connection is to; each call has it as an extension.
+/// Remote end of a connection; an extension of each of its calls.
 #[derive(Clone)]
 pub struct Peer {
     pub address: SocketAddr,
     pub pace: Pace,
 }
 
-/// Every connection of a listener that came through its handshake.
+/// Stream of accepted connections, after their handshakes.
 pub fn incoming(
     listener: Bound,
     tls: Option<TlsAcceptor>,
@@ -77,7 +77,7 @@ async fn tls_handshake(
     let accepted = tokio::select! {
         accepted = tokio::time::timeout(HEAD_TIME, tls.accept(stream)) => accepted,
         () = place.evicted() => {
-            tracing::debug!("a silent client gave its place up");
+            tracing::debug!("a silent client was evicted");
             return None;
         }
     };
@@ -95,8 +95,8 @@ async fn tls_handshake(
 }
 
 impl Connection {
-    /// Ends when another client has its place, when its client takes nothing of an answer, and when
-    /// it has had no call for the time.
+    /// Creates a connection that is aborted when evicted for another client, when its client reads
+    /// nothing of an answer for `stall_time`, and after `idle_time` without a call.
     fn new(
         stream: Pin<Box<dyn Transport>>,
         peer: Peer,
@@ -106,15 +106,15 @@ impl Connection {
         let pace = peer.pace.clone();
         let end = async move {
             tokio::select! {
-                () = pace.evicted() => tracing::debug!("a silent client gave its place up"),
-                () = pace.stalled(stall_time) => tracing::debug!("a client did not take its answer"),
+                () = pace.evicted() => tracing::debug!("a silent client was evicted"),
+                () = pace.stalled(stall_time) => tracing::debug!("a client did not read its answer"),
                 () = pace.idle_for(idle_time) => tracing::debug!("a connection was idle"),
             }
         };
         Self { stream, peer, end: Some(Box::pin(end)) }
     }
 
-    /// What was polled; an error where it is pending and the connection has to end.
+    /// Passes `polled` on; an error if it is pending and the connection must be closed.
     fn unless_ended<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_connection_without_calls_ends_and_gives_its_place_back() {
+    async fn an_idle_connection_is_closed_and_frees_its_slot() {
         let places = Arc::new(Places::new(1));
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
         let place = places.take(address.ip()).ok().unwrap();

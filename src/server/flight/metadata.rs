@@ -1,4 +1,4 @@
-//! What Arrow clients ask about the server and what it holds, rather than of the data.
+//! Flight SQL metadata: catalogs, schemas, tables, server capabilities and data types.
 
 use arrow::array::RecordBatch;
 use arrow_flight::error::{FlightError, Result};
@@ -72,7 +72,7 @@ fn sorted(mut names: Vec<String>) -> Vec<String> {
     names
 }
 
-/// What the server is and can do.
+/// Name, version and capabilities of the server.
 pub fn sql_info(limits: Limits) -> Result<SqlInfoData> {
     let mut info = SqlInfoDataBuilder::new();
     info.append(SqlInfo::FlightSqlServerName, env!("CARGO_PKG_NAME"));
@@ -100,7 +100,7 @@ pub fn sql_info(limits: Limits) -> Result<SqlInfoData> {
     info.build()
 }
 
-/// The types of the columns that there are: name, kind, digits or bytes, and what encloses one.
+/// Data types of columns: name, XDBC type, size in digits or bytes, literal quote.
 const TYPES: &[(&str, XdbcDataType, i32, Option<&str>)] = &[
     ("BIGINT", XdbcDataType::XdbcBigint, 19, None),
     ("BOOLEAN", XdbcDataType::XdbcBit, 1, None),

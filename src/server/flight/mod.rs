@@ -1,10 +1,11 @@
-//! Arrow Flight SQL: what analysts ask in SQL, answered in Arrow.
+//! Arrow Flight SQL listener.
 //!
-//! `connection` opens connections, and ends those not in use. `keys` lets a call pass, `timed` bounds
-//! how long it is sent, `calls` logs it, `service` answers it: a statement is a ticket, and taking
-//! the ticket runs it (`rows`). Nothing is kept between two calls: a prepared statement is its own
-//! `handle`, signed by `mac`, and the `values` bound to it are checked before they are decoded.
-//! `catalog` tells what there is, `status` what went wrong. Knows nothing of how a query runs.
+//! `connection` accepts connections and closes idle ones. `authentication` checks keys,
+//! `call_limits` bounds a request, `call_log` logs it, `service` answers it: the ticket is the
+//! statement, and redeeming it streams `rows`. The server keeps no state between calls: a
+//! prepared statement is its own `statement_handle`, signed by `mac`, and `bound_values` are validated before
+//! they are decoded. `metadata` describes server and tables; `status` maps errors to gRPC. This
+//! module does not execute queries.
 
 mod authentication;
 mod bound_values;
@@ -32,14 +33,14 @@ use self::service::FlightSql;
 use super::listener::{HEAD_TIME, PING_PAUSE};
 use super::{Bound, Service};
 
-/// What clients ask for in the handshake of TLS.
+/// ALPN protocol name.
 const ALPN: &[u8] = b"h2";
-/// Of a call's message: a statement, or a handle with its values.
+/// Largest message of a call: a statement, or a handle with values.
 const MESSAGE_BYTES_MAX: usize = 4 << 20;
-/// Calls at once of one connection.
+/// Concurrent calls of one connection.
 const CALLS_MAX: u32 = 32;
 
-/// Serves until the service stops; then lets what was begun be finished, within the time.
+/// Accepts connections until the service stops, then drains them for at most `drain_time`.
 pub async fn serve(
     listener: Bound,
     tls: Option<TlsAcceptor>,

@@ -1,4 +1,4 @@
-//! Rows on their way to an Arrow client.
+//! Encoding of query results as Flight data.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,17 +20,16 @@ use crate::sql::Limits;
 
 pub type FlightStream = Pin<Box<dyn Stream<Item = Result<FlightData, Status>> + Send>>;
 
-/// An answer's schema as clients are told of it, before its rows and with them: every column may be
-/// null. Which ones never are, the optimiser alone finds out, and clients refuse rows that have
-/// another schema than was announced.
+/// Schema with every column nullable, for `FlightInfo` and rows alike. Nullability is known only
+/// after optimization, and clients reject rows whose schema differs from the announced one.
 pub fn nullable_schema(schema: &Schema) -> SchemaRef {
     let nullable = |field: &Arc<Field>| field.as_ref().clone().with_nullable(true);
     let fields: Vec<_> = schema.fields().iter().map(nullable).collect();
     Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
-/// Every batch as it comes; dropped, they end the query and give the share back. Clients show nothing beside the rows but an
-/// error, so that rows which the limit cuts end with one.
+/// Streams batches; dropping the stream cancels the query and releases the share. Truncated rows
+/// end with an error, because Flight clients show no warnings.
 pub fn stream(rows: Rows, limits: Limits, entry: Entry, share: Share) -> FlightStream {
     let (schema, cut, deliveries) =
         (nullable_schema(&rows.schema()), rows.cut(), rows.deliveries());
@@ -48,7 +47,7 @@ pub fn stream(rows: Rows, limits: Limits, entry: Entry, share: Share) -> FlightS
 
 type Batch = Result<RecordBatch, FlightError>;
 
-/// The same batches; counts their rows, and notes how they end unless they are dropped before.
+/// Passes batches on, logging their rows and the final status; none if dropped early.
 fn log_batches(
     batches: BoxStream<'static, Batch>,
     entry: Entry,
@@ -62,7 +61,7 @@ fn log_batches(
             }
             Some(Err(_)) => entry.answered(call_log::code_name(Code::Internal)),
             None => {
-                // So that there is a number where there was no row.
+                // Logs 0 for an empty result.
                 entry.count_rows(0);
                 entry.answered(call_log::code_name(Code::Ok));
             }

@@ -1,4 +1,4 @@
-//! The calls of Flight SQL.
+//! Implementation of the Flight SQL calls.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -35,13 +35,13 @@ use super::{authentication, call_log, metadata, status};
 use crate::client::Client;
 use crate::sql::{Limits, Session};
 
-/// Calls by which both statements and prepared statements are asked.
+/// Names of calls shared by statements and prepared statements.
 const GET_FLIGHT_INFO: &str = "GetFlightInfo";
 const DO_GET: &str = "DoGet";
 
 pub struct FlightSql {
     service: Service,
-    /// Sign the handles of prepared statements.
+    /// Keys that sign the handles of prepared statements.
     handle_keys: MacKeys,
 }
 
@@ -60,19 +60,19 @@ impl FlightSql {
         PreparedStatement::from_handle(handle, &self.handle_keys).map_err(status::from_error)
     }
 
-    /// The newest version of the data.
+    /// Newest version of the data.
     async fn version(&self) -> Answer<u64> {
         let edition = self.service.catalog.newest().await.map_err(status::from_refusal)?;
         Ok(edition.version())
     }
 
-    /// What the newest version has.
+    /// Session over the newest version.
     async fn session(&self) -> Answer<Arc<Session>> {
         let session = self.service.questions.session(self.version().await?).await;
         session.map_err(|failure| status::from_error(failure.into()))
     }
 
-    /// The statement as it would be asked now.
+    /// Request to run the statement over the newest version.
     async fn question(&self, prepared: &PreparedStatement) -> Answer<Question> {
         let limits = self.service.questions.limits();
         prepared.question(self.version().await?, limits).map_err(status::from_error)
@@ -83,14 +83,14 @@ impl FlightSql {
         described.map_err(|failure| status::from_error(failure.into()))
     }
 
-    /// A call that is about a statement.
+    /// Begins the log entry of a call with a statement.
     fn begin<T>(&self, request: &Request<T>, method: &'static str, sql: &str) -> Entry {
         let mut entry = call_log::begin(&self.service, request.extensions(), method);
         entry.set_sql(sql);
         entry
     }
 
-    /// What clients are told of the rows before they come.
+    /// Schema of the rows, for the call's `FlightInfo`.
     async fn columns(&self, prepared: &PreparedStatement, mut entry: Entry) -> Answer<SchemaRef> {
         let described = self.describe(prepared).await;
         call_log::log_answer(&mut entry, &described);
@@ -115,7 +115,7 @@ impl FlightSql {
         Ok(Response::new(rows::stream(rows, limits, entry, share)))
     }
 
-    /// The rows of the statement, as it runs now.
+    /// Starts the statement; returns its rows and the limits that apply.
     async fn start(&self, prepared: &PreparedStatement) -> Answer<(Rows, Limits)> {
         let rows = self.service.questions.run(self.question(prepared).await?).await;
         let rows = rows.map_err(|failure| status::from_error(failure.into()))?;
@@ -123,7 +123,7 @@ impl FlightSql {
     }
 }
 
-/// Where to take the answer: here, with the command itself as the ticket.
+/// `FlightInfo` of one endpoint, this server, whose ticket is the command itself.
 fn flight_info(
     schema: &Schema,
     request: Request<FlightDescriptor>,
@@ -153,7 +153,7 @@ type Handshakes = Pin<Box<dyn Stream<Item = Answer<HandshakeResponse>> + Send>>;
 impl FlightSqlService for FlightSql {
     type FlightService = Self;
 
-    /// The key was looked at already: whoever gave it as a password bears it from now on.
+    /// Returns the key, verified by the interceptor, as a bearer token.
     async fn do_handshake(
         &self,
         request: Request<Streaming<HandshakeRequest>>,
@@ -179,7 +179,7 @@ impl FlightSqlService for FlightSql {
         flight_info(&columns, request)
     }
 
-    /// Takes a ticket for a statement, which is the command itself.
+    /// Runs the statement of a ticket, which is the command itself.
     async fn do_get_fallback(
         &self,
         request: Request<Ticket>,
@@ -190,7 +190,7 @@ impl FlightSqlService for FlightSql {
                 let entry = self.begin(&request, DO_GET, &query.query);
                 self.run(&PreparedStatement { sql: query.query, values: None }, entry).await
             }
-            _ => Err(Status::unimplemented(format!("{} is no ticket here", message.type_url))),
+            _ => Err(Status::unimplemented(format!("unknown ticket type {}", message.type_url))),
         }
     }
 
@@ -211,7 +211,7 @@ impl FlightSqlService for FlightSql {
         })
     }
 
-    /// Binds the values, by handing out the handle of the statement with them.
+    /// Binds values: returns a new handle that includes them.
     async fn do_put_prepared_statement_query(
         &self,
         query: CommandPreparedStatementQuery,
@@ -263,11 +263,15 @@ impl FlightSqlService for FlightSql {
         request: Request<PeekableFlightDataStream>,
     ) -> Answer<i64> {
         let mut entry = self.begin(&request, "DoPut", &update.query);
-        // What only reads could run, but it is no update; what does more says why it is refused.
+        // A valid query is not an update; any other statement fails with its own reason.
         let planned = self.describe(&PreparedStatement { sql: update.query, values: None }).await;
         let refused = planned.map_or_else(
             |refused| refused,
-            |_| Status::invalid_argument("the statement reads; expected to be asked as a query"),
+            |_| {
+                Status::invalid_argument(
+                    "the statement does not update anything; run it as a query",
+                )
+            },
         );
         entry.answered(call_log::code_name(refused.code()));
         Err(refused)
@@ -376,6 +380,6 @@ impl FlightSqlService for FlightSql {
         batch_response(query.into_builder(&types).build())
     }
 
-    /// For servers that learn such things as they run; this one knows them.
+    /// Ignored: the server information is static.
     async fn register_sql_info(&self, _: i32, _: &SqlInfo) {}
 }

@@ -1,8 +1,8 @@
-//! A prepared statement as the client keeps it: its text, and the values bound to it so far.
+//! Prepared statement as a signed handle that the client holds: SQL text and bound values.
 //!
-//! So the server keeps nothing, and there is nothing to run out of, to expire, or to lose. A handle
-//! is signed by the server that made it; of any other no byte is decoded. Its values are checked all
-//! the same as they are decoded: who knows all keys of a server's clients could sign handles.
+//! The server keeps no statements, so there is nothing to limit, expire or lose. Handles without a
+//! valid signature are rejected undecoded. Signed values are validated nevertheless, because anyone
+//! who knows all client keys of a server can sign handles.
 
 use arrow::array::RecordBatch;
 use arrow_flight::FlightData;
@@ -23,8 +23,10 @@ pub struct PreparedStatement {
 }
 
 impl PreparedStatement {
+    /// Encodes and signs the statement.
+    ///
     /// # Errors
-    /// Where the values cannot be written, as no batch of a client's is.
+    /// When the values cannot be encoded, which validated values can.
     pub fn to_handle(&self, keys: &MacKeys) -> Result<Bytes> {
         let mut handle = Vec::new();
         push(&mut handle, self.sql.as_bytes());
@@ -37,8 +39,10 @@ impl PreparedStatement {
         Ok(keys.sign(handle))
     }
 
+    /// Verifies and decodes a handle.
+    ///
     /// # Errors
-    /// Where the server did not make the handle, so that it is not decoded.
+    /// When no key of this process signed it.
     pub fn from_handle(handle: &[u8], keys: &MacKeys) -> Result<Self> {
         let statement = keys.verify(handle).ok_or_else(|| {
             Error::Argument(
@@ -68,27 +72,27 @@ impl PreparedStatement {
         Ok(Self { sql, values: Some(values.finish()?) })
     }
 
-    /// The question over a version of the data, within the limits.
+    /// Builds the request to run the statement over a version of the data, within the limits.
     ///
     /// # Errors
-    /// Where the values cannot be written, as no batch of a client's is.
+    /// When the values cannot be encoded, which validated values can.
     pub fn question(&self, version: u64, limits: Limits) -> Result<Question> {
         let question = Question::new(version, self.sql.as_str(), limits);
         match &self.values {
             Some(values) => question.with_row(values),
-            // One that has parameters fails as it runs, and names the first.
+            // If it has parameters, execution fails and names the first.
             None => Ok(question),
         }
     }
 }
 
-/// Adds a part of a handle: its length, then its bytes.
+/// Appends a part: its length, then its bytes.
 fn push(handle: &mut Vec<u8>, part: &[u8]) {
     handle.extend_from_slice(&(part.len() as u64).to_le_bytes());
     handle.extend_from_slice(part);
 }
 
-/// The first part, and what is behind it; `None` where there are fewer bytes than it claims.
+/// Splits off the first part; `None` if there are fewer bytes than its length.
 fn first(parts: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = parts.split_first_chunk()?;
     rest.split_at_checked(u64::from_le_bytes(*length).try_into().ok()?)
@@ -116,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_handle_is_the_statement_with_its_values() {
+    fn a_handle_holds_the_statement_and_its_values() {
         let keys = keys();
         for values in [None, Some(values())] {
             let statement = PreparedStatement { sql: "SELECT $1, 'é', $2".into(), values };
@@ -131,7 +135,7 @@ mod tests {
         let statement = PreparedStatement { sql: "SELECT 1".into(), values: Some(values()) };
         let handle = statement.to_handle(&keys).unwrap();
         let honest = keys.verify(&handle).unwrap();
-        // As whoever has the key could sign them: none panics, or allocates what it claims.
+        // Malicious but signed: decoding must not panic or allocate what a length claims.
         for place in 0..honest.len() {
             for claimed in [0, 0x7f, 0xff] {
                 let mut forged = honest.to_vec();
@@ -139,7 +143,7 @@ mod tests {
                 drop(PreparedStatement::from_handle(&keys.sign(forged), &keys));
             }
             let cut = keys.sign(honest[..place].to_vec());
-            // All of the statement, and nothing of the values, is a handle as well.
+            // The statement without its values is a valid handle.
             let is_whole = place == size_of::<u64>() + statement.sql.len();
             assert_eq!(PreparedStatement::from_handle(&cut, &keys).is_ok(), is_whole, "{place}");
         }
@@ -161,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_handle_that_was_made_up_is_refused() {
+    fn a_forged_handle_is_rejected() {
         let keys = keys();
         for handle in [&b""[..], b"1234567", &[0xff; 8], &[9; 40], &vec![0; 4 << 20][..]] {
             check_refused(handle, &keys);

@@ -1,11 +1,11 @@
-//! What an Arrow client hears when it cannot have what it asked for.
+//! gRPC status of errors.
 
 use tonic::Status;
 
 use super::super::problem::Refusal;
 use crate::error::Error;
 
-/// The client reads what it can mend itself; what it cannot is logged, once.
+/// Converts an error. The client gets the text of errors that it can fix; others are logged once.
 pub fn from_error(error: Error) -> Status {
     match error {
         Error::Argument(sentence) => Status::invalid_argument(sentence),
@@ -25,7 +25,7 @@ pub fn from_refusal(refused: Refusal) -> Status {
     }
 }
 
-/// A batch or a schema of our own making that Arrow does not take.
+/// Converts an encoding error of our own batch or schema.
 pub fn from_arrow(error: arrow::error::ArrowError) -> Status {
     from_error(error.into())
 }

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use super::layout::ELEMENTS_MAX;
 use super::*;
 
-/// No number of bytes or elements of any message here.
+/// Invalid as a number of bytes or elements of every message here.
 const HOSTILE: [i64; 6] = [-1, i64::MIN, 1 << 62, i64::MAX, 1 << 31, BODY_BYTES as i64 + 1];
 const BODY_BYTES: usize = 64;
 
@@ -25,7 +25,7 @@ fn read(messages: &[FlightData]) -> Result<RecordBatch> {
     reader.finish()
 }
 
-/// A row with a column of each kind that is taken.
+/// Row with a column of each supported kind.
 fn row() -> RecordBatch {
     let decimals = Decimal128Array::from(vec![5]).with_precision_and_scale(10, 2).unwrap();
     let number = Arc::new(Field::new("number", DataType::Int32, true));
@@ -62,7 +62,7 @@ fn schema_of(data_type: DataType) -> FlightData {
     SchemaAsIpc::new(&schema, &IpcWriteOptions::default()).into()
 }
 
-/// What the metadata of a record batch says.
+/// Claims in the metadata of a record batch.
 #[derive(Clone, Default)]
 struct Claim {
     rows: i64,
@@ -75,7 +75,7 @@ struct Claim {
 }
 
 impl Claim {
-    /// One row of one column, without nulls.
+    /// Claims one row of one column, without nulls.
     fn row(buffers: &[(i64, i64)]) -> Self {
         Self { rows: 1, nodes: vec![(1, 0)], buffers: buffers.to_vec(), ..Self::default() }
     }
@@ -295,7 +295,7 @@ fn what_is_cut_anywhere_is_refused_or_whole() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
 
-    /// They may be other values, or none; but the reader neither panics nor runs out of memory.
+    /// Flipped bits may change or invalidate values, but must not cause a panic or exhaust memory.
     #[test]
     fn bits_that_flip_do_no_harm(flips in prop::collection::vec((any::<u16>(), 0u32..8), 1..6)) {
         let mut sent = messages(&row());
