@@ -92,7 +92,7 @@ pub fn host_port(text: &str) -> std::result::Result<HostPort, String> {
 
 /// Returns true for a loopback address, to which other machines cannot connect; IPv4-mapped ones
 /// included.
-pub fn is_of_this_machine(address: &SocketAddr) -> bool {
+pub fn is_loopback(address: &SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
 }
 
@@ -137,7 +137,7 @@ mod tests {
             ("[::ffff:192.168.0.1]:1", false),
             ("192.168.0.1:1", false),
         ] {
-            assert_eq!(is_of_this_machine(&address.parse().unwrap()), expected, "{address}");
+            assert_eq!(is_loopback(&address.parse().unwrap()), expected, "{address}");
         }
     }
 
@@ -173,6 +173,6 @@ mod tests {
     #[tokio::test]
     async fn localhost_is_this_machine() {
         let found = host_port("localhost:80").unwrap().resolve().await.unwrap();
-        assert!(!found.is_empty() && found.iter().all(is_of_this_machine), "{found:?}");
+        assert!(!found.is_empty() && found.iter().all(is_loopback), "{found:?}");
     }
 }

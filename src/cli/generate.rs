@@ -39,9 +39,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         std::io::ErrorKind::InvalidInput => Error::Argument(error.to_string()),
         _ => Error::io("write a chain to", &arguments.out, error),
     })?;
-    let said = format!(
+    let summary = format!(
         "wrote {} polls, {} rows of business hours and {} time zones to {:?}\n",
         written.polls, written.hours_rows, written.zone_rows, arguments.out
     );
-    output::write(said.as_bytes(), None)
+    output::write(summary.as_bytes(), None)
 }

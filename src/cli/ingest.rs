@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::arguments::{duration, share};
 use super::output;
-use super::signals::Stop;
+use super::signals::StopSignal;
 use super::zones::{self, change_text};
 use crate::error::Result;
 use crate::ingest::{
@@ -64,7 +64,7 @@ impl Rejection {
     /// Where the file for rejects has the extension of another format than CSV.
     pub fn check(&self) -> std::result::Result<(), String> {
         let file = self.rejects.as_ref();
-        file.map_or(Ok(()), |file| output::must_be("rejects are", Format::Csv, file))
+        file.map_or(Ok(()), |file| output::check_format("rejects are", Format::Csv, file))
     }
 }
 
@@ -79,13 +79,13 @@ impl Arguments {
 }
 
 pub async fn run(arguments: &Arguments) -> Result<()> {
-    let stop = Stop::on_signals()?;
+    let stop = StopSignal::on_signals()?;
     let mode = match (arguments.merge, arguments.replace) {
         (true, _) => ReplaceMode::Merge,
         (false, true) => ReplaceMode::Replace,
         (false, false) => ReplaceMode::Careful,
     };
-    let defaults = default_words(&Options::default());
+    let defaults = default_texts(&Options::default());
     let settings = LoadSettings {
         rejection: &arguments.rejection,
         zones: &arguments.zones,
@@ -94,8 +94,8 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
         wait: arguments.wait.unwrap_or_default(),
     };
     let outcome = load_into(&arguments.data, &arguments.paths, &settings, stop.flag()).await?;
-    arguments.zones.tell_older(&outcome.zone_rules)?;
-    tell_doubts(&outcome, &defaults);
+    arguments.zones.note_if_older(&outcome.zone_rules)?;
+    print_warnings(&outcome, &defaults);
     let summary = summary(&outcome, mode);
     match &arguments.rejection.rejects {
         // Rows and sentences do not share a stream.
@@ -125,7 +125,7 @@ pub async fn load_into(
     stopped: &AtomicBool,
 ) -> Result<Outcome> {
     if let Some(file) = &settings.rejection.rejects {
-        output::can_be_written(file)?;
+        output::check_writable(file)?;
     }
     let bytes = sources(paths)?.iter().map(|source| source.size_bytes).sum();
     let lock = WriteLock::wait(data, settings.wait, stopped).await?;
@@ -148,7 +148,7 @@ pub async fn load_into(
 }
 
 /// Default hours and zone of the options, as text.
-pub fn default_words(options: &Options) -> DefaultTexts {
+pub fn default_texts(options: &Options) -> DefaultTexts {
     let hours = match options.default_hours {
         DefaultHours::Always => "always open".to_owned(),
         DefaultHours::Closed => "closed".to_owned(),
@@ -159,7 +159,7 @@ pub fn default_words(options: &Options) -> DefaultTexts {
 
 /// Says on stderr which stores count with a default because their rows were rejected, which files
 /// speak of other stores than the polls do, and whether conflicts were left out.
-pub fn tell_doubts(outcome: &Outcome, defaults: &DefaultTexts) {
+pub fn print_warnings(outcome: &Outcome, defaults: &DefaultTexts) {
     for (kind, what) in [(FileKind::BusinessHours, "hours"), (FileKind::TimeZones, "zone")] {
         let of_kind = outcome.fallbacks.iter().filter(|fallback| fallback.kind == kind);
         let stores: Vec<_> = of_kind.map(|fallback| fallback.store.as_str()).collect();
@@ -168,7 +168,7 @@ pub fn tell_doubts(outcome: &Outcome, defaults: &DefaultTexts) {
             let count = counted(stores.len(), "store has", "stores have");
             eprintln!(
                 "warning: {count} no {what} but rejected ones and will count as {default}: {}",
-                first_of(&stores, " (--rejects FILE names all)")
+                list_first(&stores, " (--rejects FILE names all)")
             );
         }
     }
@@ -176,8 +176,8 @@ pub fn tell_doubts(outcome: &Outcome, defaults: &DefaultTexts) {
         eprintln!(
             "warning: {file:?}: {} of {ids_in_file} ids of {} match no polled store: {}; likely cause: {likely_cause}",
             ids.len(),
-            kind_words(*kind),
-            first_of(ids, " (--rejects FILE names all)")
+            kind_name(*kind),
+            list_first(ids, " (--rejects FILE names all)")
         );
     }
     if outcome.polls.conflicts > CONFLICTS_MAX as u64 {
@@ -188,7 +188,7 @@ pub fn tell_doubts(outcome: &Outcome, defaults: &DefaultTexts) {
 }
 
 /// The first ten, quoted, and where more are to be found.
-fn first_of(ids: &[impl AsRef<str>], elsewhere: &str) -> String {
+fn list_first(ids: &[impl AsRef<str>], elsewhere: &str) -> String {
     const SHOWN: usize = 10;
     let shown: Vec<_> = ids.iter().take(SHOWN).map(|id| format!("{:?}", id.as_ref())).collect();
     let more = if ids.len() > SHOWN { format!(", …{elsewhere}") } else { String::new() };
@@ -212,7 +212,7 @@ fn summary(outcome: &Outcome, mode: ReplaceMode) -> String {
             0 => String::new(),
             rejected => format!(", {rejected} rejected"),
         };
-        let (name, rows, kind) = (&file.file, file.rows, kind_words(file.kind));
+        let (name, rows, kind) = (&file.file, file.rows, kind_name(file.kind));
         lines.push(match file.known {
             true => format!("{name:?}: {kind}; the same content was loaded before, nothing to do"),
             false => format!("{name:?}: {rows} rows of {kind}{rejected}"),
@@ -239,7 +239,7 @@ fn summary(outcome: &Outcome, mode: ReplaceMode) -> String {
 fn replaced_line(kind: FileKind, replaced: &Replaced, mode: ReplaceMode) -> String {
     let Replaced { rows_before, rows, stores_given, lost, .. } = replaced;
     let those = if kind == FileKind::TimeZones { ("that", "those") } else { ("those", "those") };
-    let of_whom = match mode {
+    let replaced_stores = match mode {
         ReplaceMode::Merge if *stores_given == 1 => format!(", {} of 1 store replaced", those.0),
         ReplaceMode::Merge => format!(", {} of {stores_given} stores replaced", those.1),
         ReplaceMode::Careful | ReplaceMode::Replace => String::new(),
@@ -250,11 +250,11 @@ fn replaced_line(kind: FileKind, replaced: &Replaced, mode: ReplaceMode) -> Stri
             format!(
                 "; {} theirs: {}",
                 counted(count, "store loses", "stores lose"),
-                first_of(lost, "")
+                list_first(lost, "")
             )
         }
     };
-    format!("{}: {rows_before} rows before, {rows} after{of_whom}{lost}", kind_words(kind))
+    format!("{}: {rows_before} rows before, {rows} after{replaced_stores}{lost}", kind_name(kind))
 }
 
 /// Stores with more than one time zone.
@@ -272,7 +272,7 @@ pub fn conflicts(outcome: &Outcome) -> Option<String> {
     })
 }
 
-fn kind_words(kind: FileKind) -> &'static str {
+fn kind_name(kind: FileKind) -> &'static str {
     match kind {
         FileKind::Polls => "polls",
         FileKind::BusinessHours => "business hours",

@@ -87,7 +87,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             eprintln!("note: this is the only time that the key is shown; its id is {}", made.id);
             output::write(format!("{}\n", made.secret).as_bytes(), None)
         }
-        Action::List { file } => output::write(&csv_of(&key_file::list(file)?, now)?, None),
+        Action::List { file } => output::write(&to_csv(&key_file::list(file)?, now)?, None),
         Action::Remove { id, file } => remove(&output::regular_file(file)?, id),
     }
 }
@@ -99,7 +99,7 @@ fn remove(file: &Path, id: &str) -> Result<()> {
     Ok(())
 }
 
-fn csv_of(keys: &Keys, now: i64) -> Result<Vec<u8>> {
+fn to_csv(keys: &Keys, now: i64) -> Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let failed = |_| Error::bug("a list of keys cannot be written as CSV");
     writer.write_record(["id", "role", "expires_at", "expired", "comment"]).map_err(failed)?;
@@ -181,7 +181,7 @@ mod tests {
             )
         };
         for (now, expired) in [(NOW - 1, "false"), (NOW, "true")] {
-            let csv = String::from_utf8(csv_of(&keys, now).unwrap()).unwrap();
+            let csv = String::from_utf8(to_csv(&keys, now).unwrap()).unwrap();
             assert_eq!(csv, lines(expired));
         }
     }

@@ -9,7 +9,7 @@ const VARIABLES: [&str; 2] = ["UPTALLY_LOG", "RUST_LOG"];
 
 /// Logs warnings, and of the service every request; or what [`VARIABLES`] ask for.
 pub fn to_stderr(action: &Action) {
-    let usual = match action {
+    let default = match action {
         Action::Serve(_) => "warn,uptally::server=info,buoyant_kernel=off",
         _ => "warn,buoyant_kernel=off",
     };
@@ -17,13 +17,13 @@ pub fn to_stderr(action: &Action) {
         let text = std::env::var_os(name)?.to_string_lossy().into_owned();
         (!text.trim().is_empty()).then_some((name, text))
     });
-    let asked = set.map(|(name, text)| (name, filter(&text)));
-    if let Some((name, Err(wrong))) = &asked {
+    let configured = set.map(|(name, text)| (name, filter(&text)));
+    if let Some((name, Err(wrong))) = &configured {
         eprintln!("warning: {name}: {wrong}; logging as usual");
     }
-    let filter = asked.and_then(|(_, filter)| filter.ok());
+    let filter = configured.and_then(|(_, filter)| filter.ok());
     tracing_subscriber::fmt()
-        .with_env_filter(filter.unwrap_or_else(|| EnvFilter::new(usual)))
+        .with_env_filter(filter.unwrap_or_else(|| EnvFilter::new(default)))
         .with_ansi(false)
         .with_writer(std::io::stderr)
         .init();
@@ -32,7 +32,7 @@ pub fn to_stderr(action: &Action) {
 /// Levels, and levels of modules, as `warn,uptally::server=debug`.
 fn filter(text: &str) -> Result<EnvFilter, String> {
     /// Words of other programs; the filter would take each for the name of a module.
-    const NO_LEVELS: [&str; 12] = [
+    const NOT_LEVELS: [&str; 12] = [
         "all",
         "critical",
         "err",
@@ -49,7 +49,7 @@ fn filter(text: &str) -> Result<EnvFilter, String> {
     let expected = "expected levels like info or warn,uptally::server=debug";
     for directive in text.split(',').map(str::trim) {
         let level = directive.rsplit_once('=').map_or(directive, |(_, level)| level);
-        if NO_LEVELS.iter().any(|word| word.eq_ignore_ascii_case(level)) {
+        if NOT_LEVELS.iter().any(|word| word.eq_ignore_ascii_case(level)) {
             return Err(format!(
                 "{level:?} is not one of off, error, warn, info, debug, trace; {expected}"
             ));

@@ -108,11 +108,11 @@ fn version() -> &'static str {
 pub fn run() -> ExitCode {
     let command = Command::parse();
     if let Err((name, wrong)) = command.action.check() {
-        wrong_flag(name, &wrong);
+        exit_with_usage(name, &wrong);
     }
     logging::to_stderr(&command.action);
     if command.action.starts_threads() {
-        return exit_code(futures::executor::block_on(act(command.action)));
+        return exit_code(futures::executor::block_on(execute(command.action)));
     }
     let mut threads = tokio::runtime::Builder::new_multi_thread();
     // What is said to the service or at the prompt passes through them.
@@ -123,15 +123,15 @@ pub fn run() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let done = runtime.block_on(act(command.action));
+    let result = runtime.block_on(execute(command.action));
     // What nobody waits for any more, as a query that was stopped, holds nothing up.
     runtime.shutdown_background();
-    exit_code(done)
+    exit_code(result)
 }
 
 /// Says what went wrong.
-fn exit_code(done: Result<()>) -> ExitCode {
-    match done {
+fn exit_code(result: Result<()>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("uptally: {}", error.sentence());
@@ -143,7 +143,7 @@ fn exit_code(done: Result<()>) -> ExitCode {
     }
 }
 
-async fn act(action: Action) -> Result<()> {
+async fn execute(action: Action) -> Result<()> {
     match action {
         Action::Generate(arguments) => generate::run(&arguments),
         Action::Ingest(arguments) => ingest::run(&arguments).await,
@@ -160,7 +160,7 @@ async fn act(action: Action) -> Result<()> {
 }
 
 /// Ends as clap does where it finds a flag wrong by itself.
-fn wrong_flag(name: &str, wrong: &str) -> ! {
+fn exit_with_usage(name: &str, wrong: &str) -> ! {
     let mut command = Command::command();
     command.build();
     match command.find_subcommand_mut(name) {

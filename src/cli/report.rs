@@ -7,9 +7,9 @@ use std::time::Duration;
 use clap::Args;
 
 use super::arguments::{self, default_hours, duration_us, instant, time_zone};
-use super::ingest::{LoadSettings, Rejection, conflicts, default_words, load_into, tell_doubts};
+use super::ingest::{LoadSettings, Rejection, conflicts, default_texts, load_into, print_warnings};
 use super::output::{self, Output};
-use super::signals::Stop;
+use super::signals::StopSignal;
 use super::zones;
 use crate::engine::{Engine, ReportFigures, ReportQuery, answer, explain, prepare};
 use crate::error::{Error, Result};
@@ -102,50 +102,50 @@ impl Arguments {
     pub fn check(&self) -> std::result::Result<(), String> {
         self.rejection.check()?;
         match &self.output {
-            Some(file) if self.explain => output::must_be("a plan is", Format::Table, file),
+            Some(file) if self.explain => output::check_format("a plan is", Format::Table, file),
             _ => self.format().map(drop),
         }
     }
 
     fn format(&self) -> std::result::Result<Format, String> {
-        let usual = Format::default();
+        let default = Format::default();
         match &self.output {
-            Some(file) => output::format_for(file, self.format, usual),
-            None => Ok(self.format.unwrap_or(usual)),
+            Some(file) => output::format_for(file, self.format, default),
+            None => Ok(self.format.unwrap_or(default)),
         }
     }
 }
 
 pub async fn run(arguments: &Arguments) -> Result<()> {
     if let Some(file) = &arguments.output {
-        output::can_be_written(file)?;
+        output::check_writable(file)?;
     }
     if cfg!(debug_assertions) {
         eprintln!(
             "note: built without optimisation: the figures are right, the speed is not; use --release"
         );
     }
-    let stop = Stop::on_signals()?;
+    let stop = StopSignal::on_signals()?;
     let engine = arguments.engine;
     tokio::spawn(async move { prepare(engine) });
     if arguments.paths.is_empty() {
-        arguments.zones.none_of_tables()?;
+        arguments.zones.check_unused()?;
         return report_on(&arguments.data, arguments, &stop).await;
     }
     let folder = tempfile::Builder::new().prefix("uptally-").tempdir();
     let folder = folder.map_err(|error| Error::io("write to", &std::env::temp_dir(), error))?;
-    let defaults = default_words(&question(arguments).options);
+    let defaults = default_texts(&report_query(arguments).options);
     let (rejection, zones) = (&arguments.rejection, &arguments.zones);
     let (mode, wait) = (ReplaceMode::Careful, Duration::ZERO);
     let settings = LoadSettings { rejection, zones, defaults: &defaults, mode, wait };
     let loaded = load_into(folder.path(), &arguments.paths, &settings, stop.flag()).await?;
-    arguments.zones.tell_older(&loaded.zone_rules)?;
-    tell_load(&loaded);
-    tell_doubts(&loaded, &defaults);
+    arguments.zones.note_if_older(&loaded.zone_rules)?;
+    print_load_notes(&loaded);
+    print_warnings(&loaded, &defaults);
     report_on(folder.path(), arguments, &stop).await
 }
 
-async fn report_on(data: &Path, arguments: &Arguments, stop: &Stop) -> Result<()> {
+async fn report_on(data: &Path, arguments: &Arguments, stop: &StopSignal) -> Result<()> {
     let format = arguments.format().map_err(Error::Argument)?;
     let dataset = Dataset::open(data, arguments.as_of).await?.ok_or_else(|| {
         Error::Argument(format!(
@@ -155,21 +155,21 @@ async fn report_on(data: &Path, arguments: &Arguments, stop: &Stop) -> Result<()
     if let Some(warning) = outdated_zone_rules(&dataset) {
         eprintln!("warning: {warning}");
     }
-    let question = question(arguments);
+    let query = report_query(arguments);
     if arguments.explain {
-        let plan = explain(&dataset, &question, arguments.engine).await?;
+        let plan = explain(&dataset, &query, arguments.engine).await?;
         return output::write(plan.as_bytes(), arguments.output.as_deref());
     }
-    let mut output = Output::of_format(format, arguments.output.as_deref())?;
-    let answer = stop.unless(answer(&dataset, &question, arguments.engine)).await?;
-    tell_defaults(&answer, &question, dataset.zone_rules()?.edition());
+    let mut output = Output::for_format(format, arguments.output.as_deref())?;
+    let answer = stop.or_interrupted(answer(&dataset, &query, arguments.engine)).await?;
+    print_report_notes(&answer, &query, dataset.zone_rules()?.edition());
     let layout = Layout { extended: arguments.columns, exact: arguments.exact };
     let report = render_figures(&answer.figures, layout, format)?;
     output.write(&report)?;
     output.finish()
 }
 
-fn question(arguments: &Arguments) -> ReportQuery {
+fn report_query(arguments: &Arguments) -> ReportQuery {
     ReportQuery {
         now: arguments.now,
         options: Options {
@@ -189,7 +189,7 @@ fn question(arguments: &Arguments) -> ReportQuery {
 }
 
 /// What a reader of the figures should know of the files they come from.
-fn tell_load(outcome: &Outcome) {
+fn print_load_notes(outcome: &Outcome) {
     for file in outcome.files.iter().filter(|file| file.rejected > 0) {
         eprintln!(
             "note: {:?}: {} of {} rows break a rule and were left out",
@@ -208,7 +208,7 @@ fn tell_load(outcome: &Outcome) {
 }
 
 /// From when the figures look back, and how many stores were given a default.
-fn tell_defaults(answer: &ReportFigures, question: &ReportQuery, zone_edition: &str) {
+fn print_report_notes(answer: &ReportFigures, query: &ReportQuery, zone_edition: &str) {
     let counts = answer.stores;
     let now = chrono::DateTime::from_timestamp_micros(answer.now).unwrap_or_default();
     eprintln!(
@@ -220,11 +220,11 @@ fn tell_defaults(answer: &ReportFigures, question: &ReportQuery, zone_edition: &
         eprintln!(
             "note: {} stores have no business hours and count as {}",
             counts.without_hours,
-            default_words(&question.options).hours
+            default_texts(&query.options).hours
         );
     }
     if counts.without_time_zone > 0 {
-        let zone = question.options.default_time_zone;
+        let zone = query.options.default_time_zone;
         eprintln!(
             "note: {} stores have no time zone and count as {zone}",
             counts.without_time_zone

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::addresses::{HostPort, host_port, is_of_this_machine};
+use super::addresses::{HostPort, host_port, is_loopback};
 use super::arguments::{at_least_one, bytes, duration_us, one_of};
 use super::retention::retention;
-use super::signals::{Hangups, Stop};
+use super::signals::{Hangups, StopSignal};
 use super::sql;
 use crate::error::{Error, Result};
 use crate::generate::{DEFAULT_END_US, Spec, generate};
@@ -80,7 +80,7 @@ pub struct Arguments {
     /// What `GET /get_report/{id}` answers to who takes anything
     #[arg(
         long,
-        default_value = keyword(COMPLETE_AS, usual().complete_as),
+        default_value = keyword(COMPLETE_AS, defaults().complete_as),
         value_parser = one_of(COMPLETE_AS),
     )]
     complete_as: CompleteAs,
@@ -89,12 +89,12 @@ pub struct Arguments {
     #[arg(
         long,
         value_name = "AGE,COUNT,BYTES",
-        default_value_t = usual().reports.retention,
+        default_value_t = defaults().reports.retention,
         value_parser = retention,
     )]
     retain: Retention,
     /// Reports that may wait for their turn; with 0 one is taken on only while a turn is free
-    #[arg(long, value_name = "COUNT", default_value_t = usual().reports.queue_max)]
+    #[arg(long, value_name = "COUNT", default_value_t = defaults().reports.queue_max)]
     max_queue: usize,
     /// Reports that are made at once; with four or more one client leaves one to others [default: 4,
     /// or as many as fit into --memory]
@@ -104,7 +104,7 @@ pub struct Arguments {
     #[arg(
         long,
         value_name = "DURATION",
-        default_value_t = usual().reports.report_time.into(),
+        default_value_t = defaults().reports.report_time.into(),
         value_parser = duration,
     )]
     report_time: humantime::Duration,
@@ -112,7 +112,7 @@ pub struct Arguments {
     #[arg(
         long,
         value_name = "DURATION",
-        default_value_t = usual().query_time.into(),
+        default_value_t = defaults().query_time.into(),
         value_parser = duration,
     )]
     query_time: humantime::Duration,
@@ -122,29 +122,29 @@ pub struct Arguments {
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     memory: Option<usize>,
     /// The largest body of a request
-    #[arg(long, value_name = "BYTES", default_value_t = usual().body_bytes_max)]
+    #[arg(long, value_name = "BYTES", default_value_t = defaults().body_bytes_max)]
     max_body: usize,
     /// The largest head of a request, and of its path with the query alone
     #[arg(
         long,
         value_name = "BYTES",
-        default_value_t = usual().header_bytes_max,
+        default_value_t = defaults().header_bytes_max,
         value_parser = header_bytes,
     )]
     max_header: usize,
     #[command(flatten)]
-    sql: sql::OfService,
+    sql: sql::ServiceLimits,
 }
 
 pub async fn run(arguments: &Arguments) -> Result<()> {
-    let stop = Stop::on_signals()?;
+    let stop = StopSignal::on_signals()?;
     // From now on, so that who asks too early does not stop the server.
     let hangups = Hangups::new()?;
     let addresses = Addresses::resolve(arguments).await?;
-    let far = addresses.all().find(|address| !is_of_this_machine(address));
-    if let (Some(far), None, false) = (far, &arguments.keys, arguments.insecure) {
+    let public = addresses.all().find(|address| !is_loopback(address));
+    if let (Some(public), None, false) = (public, &arguments.keys, arguments.insecure) {
         return Err(Error::Argument(format!(
-            "{far} is reached from other machines; give --keys FILE, or --insecure where everybody may do everything"
+            "{public} is reached from other machines; give --keys FILE, or --insecure where everybody may do everything"
         )));
     }
     let tls = match (&arguments.tls_cert, &arguments.tls_key) {
@@ -163,25 +163,25 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
         );
     }
     settings.hosts.extend(arguments.listen.hosts(&addresses.http));
-    settings.worker = program();
-    let data = data(arguments, stop.flag()).await?;
+    settings.worker = worker_program();
+    let data = data_folder(arguments, stop.flag()).await?;
     let service = Service::open(data, settings)?;
     let reloads = tokio::spawn(reload_on(hangups, service.clone()));
     let http = listen(&addresses.http).await?;
-    if arguments.keys.is_some() && tls.is_none() && far.is_some() {
+    if arguments.keys.is_some() && tls.is_none() && public.is_some() {
         eprintln!("note: keys cross the network as they are; --tls-cert and --tls-key hide them");
     }
     let bound = http.addresses().map_err(|error| cannot_listen(&arguments.listen, error))?;
     let listeners = Listeners {
         http,
         #[cfg(feature = "flight")]
-        flight: told("Arrow Flight SQL at grpc", addresses.flight).await?,
+        flight: listen_and_announce("Arrow Flight SQL at grpc", addresses.flight).await?,
         #[cfg(feature = "postgres")]
-        postgres: told("PostgreSQL at postgres", addresses.postgres).await?,
+        postgres: listen_and_announce("PostgreSQL at postgres", addresses.postgres).await?,
     };
     let scheme = if tls.is_some() { "https" } else { "http" };
     bound.iter().for_each(|bound| eprintln!("listening on {scheme}://{bound}"));
-    server::run(listeners, tls, service, stop.asked()).await;
+    server::run(listeners, tls, service, stop.requested()).await;
     reloads.abort();
     Ok(())
 }
@@ -210,9 +210,9 @@ impl Addresses {
         Ok(Self {
             http: arguments.listen.resolve().await?,
             #[cfg(feature = "flight")]
-            flight: resolved(arguments.flight.as_ref()).await?,
+            flight: resolve_optional(arguments.flight.as_ref()).await?,
             #[cfg(feature = "postgres")]
-            postgres: resolved(arguments.postgres.as_ref()).await?,
+            postgres: resolve_optional(arguments.postgres.as_ref()).await?,
         })
     }
 
@@ -232,7 +232,7 @@ impl Addresses {
 }
 
 #[cfg(any(feature = "flight", feature = "postgres"))]
-async fn resolved(named: Option<&HostPort>) -> Result<Option<Vec<SocketAddr>>> {
+async fn resolve_optional(named: Option<&HostPort>) -> Result<Option<Vec<SocketAddr>>> {
     match named {
         Some(named) => named.resolve().await.map(Some),
         None => Ok(None),
@@ -241,11 +241,14 @@ async fn resolved(named: Option<&HostPort>) -> Result<Option<Vec<SocketAddr>>> {
 
 /// Listens, and says where.
 #[cfg(any(feature = "flight", feature = "postgres"))]
-async fn told(what: &str, addresses: Option<Vec<SocketAddr>>) -> Result<Option<Bound>> {
+async fn listen_and_announce(
+    what: &str,
+    addresses: Option<Vec<SocketAddr>>,
+) -> Result<Option<Bound>> {
     let Some(addresses) = addresses else { return Ok(None) };
     let bound = listen(&addresses).await?;
-    let told = bound.addresses().map_err(|error| cannot_listen(&addresses[0], error))?;
-    told.iter().for_each(|address| eprintln!("{what}://{address}"));
+    let bound_addresses = bound.addresses().map_err(|error| cannot_listen(&addresses[0], error))?;
+    bound_addresses.iter().for_each(|address| eprintln!("{what}://{address}"));
     Ok(Some(bound))
 }
 
@@ -277,10 +280,10 @@ fn settings(arguments: &Arguments, memory_bytes: Option<usize>) -> Result<(Setti
         reports: Limits {
             retention: arguments.retain,
             queue_max: arguments.max_queue,
-            at_once: arguments.reports_at_once.unwrap_or(usual().reports.at_once),
+            at_once: arguments.reports_at_once.unwrap_or(defaults().reports.at_once),
             report_time: arguments.report_time.into(),
         },
-        memory_bytes: memory_bytes.unwrap_or(usual().memory_bytes),
+        memory_bytes: memory_bytes.unwrap_or(defaults().memory_bytes),
         query_time: arguments.query_time.into(),
         sql: arguments.sql.limits(),
         body_bytes_max: arguments.max_body,
@@ -290,7 +293,7 @@ fn settings(arguments: &Arguments, memory_bytes: Option<usize>) -> Result<(Setti
         requires_tls: arguments.require_tls,
         hosts,
         origins: arguments.allow_origin.clone(),
-        ..usual()
+        ..defaults()
     };
     let lowered = settings.fit_into_memory(MemoryFlags {
         sql_memory: arguments.sql.sql_memory.is_some(),
@@ -302,7 +305,7 @@ fn settings(arguments: &Arguments, memory_bytes: Option<usize>) -> Result<(Setti
 
 /// This program, for processes of its own: the file that it was started from, also where that was
 /// replaced since.
-fn program() -> Option<PathBuf> {
+fn worker_program() -> Option<PathBuf> {
     let started_from = PathBuf::from("/proc/self/exe");
     match started_from.exists() {
         true => Some(started_from),
@@ -311,25 +314,25 @@ fn program() -> Option<PathBuf> {
 }
 
 /// What holds where no flag says otherwise.
-fn usual() -> Settings {
+fn defaults() -> Settings {
     Settings::default()
 }
 
 /// The folder to serve: the one asked for, or the usual one, or that of the sample where the usual
 /// one is empty.
-async fn data(arguments: &Arguments, stopped: &AtomicBool) -> Result<PathBuf> {
+async fn data_folder(arguments: &Arguments, stopped: &AtomicBool) -> Result<PathBuf> {
     if let Some(data) = &arguments.data {
         return Ok(data.clone());
     }
-    let usual = PathBuf::from(DEFAULT_DATA);
-    if Dataset::open(&usual, None).await?.is_some() {
-        return Ok(usual);
+    let default = PathBuf::from(DEFAULT_DATA);
+    if Dataset::open(&default, None).await?.is_some() {
+        return Ok(default);
     }
     // Apart from what will be loaded one day, so that made-up stores never mix with real ones.
-    let sample = usual.join("sample-tables");
+    let sample = default.join("sample-tables");
     load_sample(&sample, stopped).await?;
     eprintln!(
-        "note: nothing was loaded into {usual:?} yet; serving data/sample, 40 made-up stores, from {sample:?}"
+        "note: nothing was loaded into {default:?} yet; serving data/sample, 40 made-up stores, from {sample:?}"
     );
     Ok(sample)
 }

@@ -10,52 +10,52 @@ use crate::error::{Error, Result};
 
 /// Whether somebody asked to stop.
 #[derive(Clone, Default)]
-pub struct Stop {
-    asked: Arc<AtomicBool>,
-    told: Arc<Notify>,
+pub struct StopSignal {
+    requested: Arc<AtomicBool>,
+    notify: Arc<Notify>,
 }
 
-impl Stop {
+impl StopSignal {
     /// Listens from now on.
     ///
     /// # Errors
     /// Where the system refuses to deliver signals.
     pub fn on_signals() -> Result<Self> {
         let stop = Self::default();
-        let heard = stop.clone();
-        let mut signals = Signals::new().map_err(unheard)?;
+        let handler = stop.clone();
+        let mut signals = Signals::new().map_err(signal_error)?;
         tokio::spawn(async move {
             loop {
                 signals.next().await;
-                if heard.asked.swap(true, Ordering::Relaxed) {
+                if handler.requested.swap(true, Ordering::Relaxed) {
                     std::process::exit(130);
                 }
                 eprintln!("stopping; once more to stop at once");
-                heard.told.notify_one();
+                handler.notify.notify_one();
             }
         });
         Ok(stop)
     }
 
     pub fn flag(&self) -> &AtomicBool {
-        &self.asked
+        &self.requested
     }
 
     /// Ends when somebody asks to stop.
-    pub async fn asked(&self) {
-        self.told.notified().await;
+    pub async fn requested(&self) {
+        self.notify.notified().await;
     }
 
     /// What the work makes, unless it is asked to stop before.
-    pub async fn unless<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+    pub async fn or_interrupted<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
             done = work => done,
-            () = self.told.notified() => Err(Error::Interrupted),
+            () = self.notify.notified() => Err(Error::Interrupted),
         }
     }
 }
 
-fn unheard(error: std::io::Error) -> Error {
+fn signal_error(error: std::io::Error) -> Error {
     Error::Resource { what: "cannot listen to signals".into(), source: error.into() }
 }
 
@@ -73,7 +73,7 @@ impl Hangups {
     /// Where the system refuses to deliver signals.
     pub fn new() -> Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { signal: signal(SignalKind::hangup()).map_err(unheard)? })
+        Ok(Self { signal: signal(SignalKind::hangup()).map_err(signal_error)? })
     }
 
     /// Ends when the signal comes, or came since it was last waited for.

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 
 use super::arguments::{duration, instant};
 use super::output;
-use super::signals::Stop;
+use super::signals::StopSignal;
 use crate::error::{Error, Result};
 use crate::ingest::{RulesChange, differing_zones, read_zoneinfo, update_zone_rules};
 use crate::rules::calendar::{SECOND_US, instant_text};
@@ -77,7 +77,7 @@ impl Source {
     ///
     /// # Errors
     /// As [`Self::newest`].
-    pub fn tell_older(&self, edition: &str) -> Result<()> {
+    pub fn note_if_older(&self, edition: &str) -> Result<()> {
         let Some(folder) = &self.folder else { return Ok(()) };
         let given = read_zoneinfo(folder)?;
         if given.edition() < edition {
@@ -89,7 +89,7 @@ impl Source {
 
     /// # Errors
     /// Where a folder is given to a question about tables, whose versions keep their rules.
-    pub fn none_of_tables(&self) -> Result<()> {
+    pub fn check_unused(&self) -> Result<()> {
         match self.folder {
             Some(_) => Err(Error::Argument(
                 "--zone-rules is for CSV files, as the tables keep their rules; \
@@ -101,7 +101,7 @@ impl Source {
     }
 
     /// Where the newest rules come from, as `loads` has it.
-    fn place(&self, rules: &ZoneRules) -> String {
+    fn origin(&self, rules: &ZoneRules) -> String {
         match &self.folder {
             Some(folder) if *rules != ZoneRules::bundled() => folder.display().to_string(),
             _ => "bundled".to_owned(),
@@ -144,14 +144,14 @@ async fn list(data: &Path, source: &Source) -> Result<()> {
         let versions: Vec<u64> = loads.map(|loads| loads[0].version).collect();
         for same in versions.chunk_by(|a, b| newest.zone_edition(*a) == newest.zone_edition(*b)) {
             let ends = (same[0], same[same.len() - 1]);
-            lines.push(of_versions(data, ends, &bundled).await?);
+            lines.push(edition_line(data, ends, &bundled).await?);
         }
     }
     output::write((lines.join("\n") + "\n").as_bytes(), None)
 }
 
 /// Versions of one edition, which follow each other.
-async fn of_versions(
+async fn edition_line(
     data: &Path,
     (first, last): (u64, u64),
     bundled: &ZoneRules,
@@ -176,7 +176,7 @@ async fn of_versions(
 }
 
 async fn update(data: &Path, source: &Source, wait: Duration) -> Result<()> {
-    let stop = Stop::on_signals()?;
+    let stop = StopSignal::on_signals()?;
     let offered = source.newest()?;
     if Dataset::open(data, None).await?.is_none() {
         return Err(Error::Argument(format!(
@@ -185,18 +185,18 @@ async fn update(data: &Path, source: &Source, wait: Duration) -> Result<()> {
     }
     let lock = WriteLock::wait(data, wait, stop.flag()).await?;
     let now = chrono::Utc::now().timestamp_micros();
-    let updated = update_zone_rules(&lock, &offered, &source.place(&offered), now).await?;
-    let said = match updated {
+    let updated = update_zone_rules(&lock, &offered, &source.origin(&offered), now).await?;
+    let summary = match updated {
         Some((version, change)) => format!("{}\nversion {version}\n", change_text(&change)),
         None => {
             let newest = Dataset::open(data, None).await?;
             let newest = newest.ok_or_else(|| Error::bug("the data that was there is gone"))?;
             let (version, edition) = (newest.version(), newest.zone_edition(newest.version()));
-            source.tell_older(&edition)?;
+            source.note_if_older(&edition)?;
             format!("zone rules: {edition} already; nothing to do\nversion {version}\n")
         }
     };
-    output::write(said.as_bytes(), None)
+    output::write(summary.as_bytes(), None)
 }
 
 /// What other rules change, in one line.

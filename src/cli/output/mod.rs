@@ -1,9 +1,9 @@
 //! Where an answer goes: to stdout, or to a file that is written whole or not at all.
 //!
-//! [`naming`] tells a file's format by its name, [`place`] where the bytes go.
+//! [`file_names`] tells a file's format by its name, [`destination`] where the bytes go.
 
-mod naming;
-mod place;
+mod destination;
+mod file_names;
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -13,9 +13,9 @@ use flate2::write::GzEncoder;
 use tempfile::NamedTempFile;
 use zstd::stream::write::Encoder as ZstdEncoder;
 
-use self::naming::Compression;
-pub use self::naming::{format_for, must_be};
-use self::place::Place;
+use self::destination::Destination;
+use self::file_names::Compression;
+pub use self::file_names::{check_format, format_for};
 use crate::atomic_file;
 use crate::error::{Error, Result};
 use crate::option_text::{FORMATS, keyword};
@@ -26,7 +26,7 @@ const NEW_MODE: u32 = 0o666;
 
 /// Writes to the file, or to stdout where there is none.
 pub fn write(bytes: &[u8], file: Option<&Path>) -> Result<()> {
-    let mut output = Output::to(file)?;
+    let mut output = Output::open(file)?;
     output.write(bytes)?;
     output.finish()
 }
@@ -35,13 +35,13 @@ pub fn write(bytes: &[u8], file: Option<&Path>) -> Result<()> {
 ///
 /// # Errors
 /// Where the path is a folder, or is in none.
-pub fn can_be_written(path: &Path) -> Result<()> {
-    Place::of(path).map(drop)
+pub fn check_writable(path: &Path) -> Result<()> {
+    Destination::parse(path).map(drop)
 }
 
 /// Whether what is written to the path arrives at stdout.
 pub fn is_stdout(path: &Path) -> bool {
-    Place::of(path).is_ok_and(|place| place == Place::Stdout)
+    Destination::parse(path).is_ok_and(|destination| destination == Destination::Stdout)
 }
 
 /// The regular file that a path stands for, links followed; it need not be there yet.
@@ -49,8 +49,8 @@ pub fn is_stdout(path: &Path) -> bool {
 /// # Errors
 /// Also where it is stdout, a pipe or a device.
 pub fn regular_file(path: &Path) -> Result<PathBuf> {
-    match Place::of(path)? {
-        Place::File(file) => Ok(file),
+    match Destination::parse(path)? {
+        Destination::File(file) => Ok(file),
         _ => Err(Error::Argument(format!("{path:?} keeps nothing; name a regular file"))),
     }
 }
@@ -70,7 +70,7 @@ enum Sink {
     /// A file beside its place, until it is whole.
     New {
         file: NamedTempFile,
-        place: PathBuf,
+        path: PathBuf,
     },
 }
 
@@ -86,22 +86,22 @@ impl Output {
     ///
     /// # Errors
     /// Where the path cannot be written.
-    pub fn to(file: Option<&Path>) -> Result<Self> {
+    pub fn open(file: Option<&Path>) -> Result<Self> {
         let Some(path) = file else {
             return Ok(Self { named: "-".into(), encoder: Encoder::None, sink: Sink::Stdout });
         };
         let failed = |error| Error::io("write", path, error);
-        let sink = match Place::of(path)? {
-            Place::Stdout => Sink::Stdout,
-            Place::Stream(path) => {
+        let sink = match Destination::parse(path)? {
+            Destination::Stdout => Sink::Stdout,
+            Destination::Stream(path) => {
                 Sink::Stream(OpenOptions::new().append(true).open(path).map_err(failed)?)
             }
-            Place::File(place) => {
-                let file = atomic_file::create_beside(&place, NEW_MODE).map_err(failed)?;
-                Sink::New { file, place }
+            Destination::File(path) => {
+                let file = atomic_file::create_beside(&path, NEW_MODE).map_err(failed)?;
+                Sink::New { file, path }
             }
         };
-        let encoder = Encoder::new(naming::compression(path)).map_err(failed)?;
+        let encoder = Encoder::new(file_names::compression(path)).map_err(failed)?;
         Ok(Self { named: path.to_owned(), encoder, sink })
     }
 
@@ -109,8 +109,8 @@ impl Output {
     ///
     /// # Errors
     /// Also where a terminal would show bytes that are no text.
-    pub fn of_format(format: Format, file: Option<&Path>) -> Result<Self> {
-        let output = Self::to(file)?;
+    pub fn for_format(format: Format, file: Option<&Path>) -> Result<Self> {
+        let output = Self::open(file)?;
         match format.is_binary() && output.is_terminal() {
             true => Err(Error::Argument(format!(
                 "{} is not for a terminal; name a file to write to",
@@ -149,9 +149,9 @@ impl Output {
         let rest = encoder.finish().map_err(|error| self.failed(error))?;
         self.write(&rest)?;
         let Self { named, sink, .. } = self;
-        let Sink::New { file, place } = sink else { return Ok(()) };
+        let Sink::New { file, path } = sink else { return Ok(()) };
         let synced = file.as_file().sync_all();
-        let placed = synced.and_then(|()| file.persist(place).map_err(std::io::Error::from));
+        let placed = synced.and_then(|()| file.persist(path).map_err(std::io::Error::from));
         placed.map(drop).map_err(|error| Error::io("write", &named, error))
     }
 

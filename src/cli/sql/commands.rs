@@ -27,46 +27,46 @@ pub enum Command {
 }
 
 /// How a command is written, and what it does.
-pub struct Spelling {
+pub struct CommandSyntax {
     pub names: &'static [&'static str],
     pub argument: &'static str,
     purpose: &'static str,
 }
 
-pub const SPELLINGS: [Spelling; 10] = {
-    const fn spelling(
+pub const COMMANDS: [CommandSyntax; 10] = {
+    const fn syntax(
         names: &'static [&'static str],
         argument: &'static str,
         purpose: &'static str,
-    ) -> Spelling {
-        Spelling { names, argument, purpose }
+    ) -> CommandSyntax {
+        CommandSyntax { names, argument, purpose }
     }
     [
-        spelling(&[".tables", "\\d", "\\dt"], "", "lists the tables"),
-        spelling(&[".schema", "\\d"], "TABLE", "lists the columns of a table, or of all tables"),
-        spelling(&["\\h", "\\df"], "FUNCTION", "tells what a function does, or lists them all"),
-        spelling(&[".mode"], "MODE", "sets or tells what rows look like"),
-        spelling(
+        syntax(&[".tables", "\\d", "\\dt"], "", "lists the tables"),
+        syntax(&[".schema", "\\d"], "TABLE", "lists the columns of a table, or of all tables"),
+        syntax(&["\\h", "\\df"], "FUNCTION", "tells what a function does, or lists them all"),
+        syntax(&[".mode"], "MODE", "sets or tells what rows look like"),
+        syntax(
             &[".once"],
             "FILE",
             "writes the rows of the next query to a file, in the format that its name ends in",
         ),
-        spelling(&[".timer", "\\timing"], "on|off", "tells how long each query took"),
-        spelling(&[".param"], "NAME VALUE", "gives $NAME a value; without VALUE takes it back"),
-        spelling(&[".read", "\\i"], "FILE", "runs the statements and commands of a file"),
-        spelling(
+        syntax(&[".timer", "\\timing"], "on|off", "tells how long each query took"),
+        syntax(&[".param"], "NAME VALUE", "gives $NAME a value; without VALUE takes it back"),
+        syntax(&[".read", "\\i"], "FILE", "runs the statements and commands of a file"),
+        syntax(
             &[".help", "\\?"],
             "NAME",
             "tells what a command or function does, or lists all commands",
         ),
-        spelling(&[".quit", ".exit", "\\q"], "", "ends, as Ctrl-D does"),
+        syntax(&[".quit", ".exit", "\\q"], "", "ends, as Ctrl-D does"),
     ]
 };
 
 /// Words that people type first of all, whichever prompt they come from, and the command of each.
 ///
 /// No statement starts with any of them.
-const WORDS: [(&str, &str); 10] = [
+const ALIASES: [(&str, &str); 10] = [
     ("help", ".help"),
     ("?", ".help"),
     ("exit", ".quit"),
@@ -84,14 +84,14 @@ pub fn is_command(line: &str) -> bool {
     let line = line.trim_start();
     let is_number =
         line.strip_prefix('.').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-    (line.starts_with(['.', '\\', '?']) && !is_number) || spelled_out(line).is_some()
+    (line.starts_with(['.', '\\', '?']) && !is_number) || resolve_alias(line).is_some()
 }
 
-/// The command that one of [`WORDS`] stands for, with its argument.
-fn spelled_out(line: &str) -> Option<(&'static str, &str)> {
+/// The command that one of [`ALIASES`] stands for, with its argument.
+fn resolve_alias(line: &str) -> Option<(&'static str, &str)> {
     let line = line.trim().trim_end_matches(';').trim_end();
     let (word, argument) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-    let (_, command) = WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word))?;
+    let (_, command) = ALIASES.iter().find(|(known, _)| known.eq_ignore_ascii_case(word))?;
     // More than one word after it may be the start of anything.
     let is_whole =
         argument.is_empty() || (*command == ".help" && !argument.contains(char::is_whitespace));
@@ -104,7 +104,7 @@ fn spelled_out(line: &str) -> Option<(&'static str, &str)> {
 /// Says what was expected.
 pub fn parse(line: &str) -> Result<Command, String> {
     let line = line.trim().trim_end_matches(';').trim_end();
-    let (name, argument) = match spelled_out(line) {
+    let (name, argument) = match resolve_alias(line) {
         Some(command) => command,
         None => line.split_once(char::is_whitespace).unwrap_or((line, "")),
     };
@@ -151,13 +151,13 @@ fn unquoted(text: &str) -> &str {
 /// Where there is no such command.
 pub fn help(name: Option<&str>) -> Result<String, String> {
     let bare = |name: &str| name.trim_start_matches(['.', '\\']).to_lowercase();
-    let is_asked = |spelling: &&Spelling| {
-        name.is_none_or(|name| spelling.names.iter().any(|other| bare(other) == bare(name)))
+    let is_asked = |syntax: &&CommandSyntax| {
+        name.is_none_or(|name| syntax.names.iter().any(|other| bare(other) == bare(name)))
     };
-    let lines = SPELLINGS.iter().filter(is_asked).map(|spelling| {
-        let names = spelling.names.join(" or ");
-        let usage = format!("{names} {}", spelling.argument);
-        format!("{usage:<26} {}\n", spelling.purpose)
+    let lines = COMMANDS.iter().filter(is_asked).map(|syntax| {
+        let names = syntax.names.join(" or ");
+        let usage = format!("{names} {}", syntax.argument);
+        format!("{usage:<26} {}\n", syntax.purpose)
     });
     let lines = lines.collect::<String>();
     match name {
@@ -258,14 +258,14 @@ mod tests {
     }
 
     #[test]
-    fn every_spelling_is_a_command() {
-        for spelling in &SPELLINGS {
-            for name in spelling.names {
-                let argument = spelling.argument.split('|').next().unwrap().replace("MODE", "csv");
+    fn every_syntax_is_a_command() {
+        for syntax in &COMMANDS {
+            for name in syntax.names {
+                let argument = syntax.argument.split('|').next().unwrap().replace("MODE", "csv");
                 assert!(parse(&format!("{name} {argument}")).is_ok(), "{name}");
             }
-            assert!(help(None).unwrap().contains(spelling.purpose));
-            assert!(help(Some(spelling.names[0])).unwrap().contains(spelling.purpose));
+            assert!(help(None).unwrap().contains(syntax.purpose));
+            assert!(help(Some(syntax.names[0])).unwrap().contains(syntax.purpose));
         }
     }
 }

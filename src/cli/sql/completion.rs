@@ -7,9 +7,9 @@ use datafusion::catalog::SchemaProvider;
 use datafusion::sql::sqlparser::tokenizer::Token;
 use reedline::{Completer, Span, Suggestion};
 
-use super::commands::SPELLINGS;
-use super::functions;
-use super::input::tokens;
+use super::commands::COMMANDS;
+use super::function_help;
+use super::statement_reader::tokens;
 use crate::option_text::FORMATS;
 use crate::sql::Session;
 
@@ -88,9 +88,9 @@ pub struct Names {
 }
 
 impl Names {
-    pub async fn of(session: &Session) -> Self {
+    pub async fn from_session(session: &Session) -> Self {
         let context = session.context();
-        let functions = functions::names(&context.state());
+        let functions = function_help::names(&context.state());
         let mut tables = Vec::new();
         let catalogs =
             context.catalog_names().into_iter().filter_map(|name| context.catalog(&name));
@@ -124,7 +124,7 @@ async fn tables_of(schema: &Arc<dyn SchemaProvider>) -> Vec<(String, Vec<String>
 pub fn suggestions(names: &Names, text: &str, at: usize) -> (usize, Vec<String>) {
     let Some(text) = text.get(..at) else { return (at, Vec::new()) };
     if text.trim_start().starts_with(['.', '\\']) {
-        return of_command(names, text);
+        return command_suggestions(names, text);
     }
     let found = tokens(text);
     let is_whole = found.last().is_some_and(|(_, _, end)| *end == at);
@@ -155,7 +155,7 @@ pub fn suggestions(names: &Names, text: &str, at: usize) -> (usize, Vec<String>)
         }
         // After nothing but a space, everything there is would be suggested.
         _ if word.is_empty() => Vec::new(),
-        _ => anything(names),
+        _ => all_names(names),
     };
     (word_at, starting_with(word, found))
 }
@@ -171,22 +171,20 @@ fn columns_of(names: &Names, table: &str, text: &[&Token]) -> Vec<String> {
     tables.flat_map(|(_, columns)| columns.clone()).collect()
 }
 
-fn anything(names: &Names) -> Vec<String> {
+fn all_names(names: &Names) -> Vec<String> {
     let tables = names.tables.iter().map(|(table, _)| table.clone());
     let columns = names.tables.iter().flat_map(|(_, columns)| columns.clone());
     let keywords = KEYWORDS.map(str::to_owned);
     columns.chain(tables).chain(names.functions.clone()).chain(keywords).collect()
 }
 
-fn of_command(names: &Names, text: &str) -> (usize, Vec<String>) {
+fn command_suggestions(names: &Names, text: &str) -> (usize, Vec<String>) {
     let word_at = text.rfind(char::is_whitespace).map_or(0, |space| space + 1);
     let word = &text[word_at..];
     let found = match text[..word_at].trim() {
-        "" => SPELLINGS
-            .iter()
-            .flat_map(|spelling| spelling.names)
-            .map(|name| (*name).to_owned())
-            .collect(),
+        "" => {
+            COMMANDS.iter().flat_map(|syntax| syntax.names).map(|name| (*name).to_owned()).collect()
+        }
         ".schema" | "\\d" => names.tables.iter().map(|(table, _)| table.clone()).collect(),
         "\\h" | "\\df" => names.functions.clone(),
         ".mode" => FORMATS.iter().map(|(word, _)| (*word).to_owned()).collect(),
@@ -209,9 +207,9 @@ fn starting_with(word: &str, found: Vec<String>) -> Vec<String> {
 }
 
 /// The names as the line editor asks for them.
-pub struct Words(pub Names);
+pub struct SqlCompleter(pub Names);
 
-impl Completer for Words {
+impl Completer for SqlCompleter {
     fn complete(&mut self, line: &str, at: usize) -> Vec<Suggestion> {
         let (start, found) = suggestions(&self.0, line, at);
         let suggestion = |value| Suggestion {

@@ -10,7 +10,7 @@ use crate::sql::Limits;
 
 /// Of each query that a client of the service asks.
 #[derive(Debug, Args)]
-pub struct OfService {
+pub struct ServiceLimits {
     /// How long a query in SQL may take until its last row is computed
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     sql_time: Duration,
@@ -36,7 +36,7 @@ pub struct OfService {
     sql_idle: Duration,
 }
 
-impl OfService {
+impl ServiceLimits {
     pub fn limits(&self) -> Limits {
         let usual = Limits::default();
         Limits {
@@ -53,7 +53,7 @@ impl OfService {
 
 /// Of each query of the command: who asks may stop it, and wants all rows in the file.
 #[derive(Clone, Copy, Debug, Args)]
-pub struct OfCommand {
+pub struct CommandLimits {
     /// How long a query may take [default: for ever]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     sql_time: Option<Duration>,
@@ -66,7 +66,7 @@ pub struct OfCommand {
     sql_memory: usize,
 }
 
-impl OfCommand {
+impl CommandLimits {
     /// A table is in memory whole, so that its rows are bounded in any case.
     pub fn limits(&self, format: Format) -> Limits {
         const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);

@@ -1,19 +1,19 @@
 //! `uptally sql`: any question in SQL, once, from a file or a pipe, or at a prompt.
 //!
-//! [`input`] cuts text into statements and [`commands`]; the [`shell`] does them one after another,
-//! and [`answer`] writes the rows of each query. The [`prompt`] reads from a terminal, helped by
+//! [`statement_reader`] cuts text into statements and [`commands`]; the [`shell`] does them one after another,
+//! and [`query`] writes the rows of each query. The [`prompt`] reads from a terminal, helped by
 //! [`completion`] and [`highlight`]; nothing else here needs one. What may be asked is for
 //! [`crate::sql`] to say.
 
-mod answer;
 mod commands;
 mod completion;
-mod functions;
+mod function_help;
 mod highlight;
-mod input;
 mod limits;
 mod prompt;
+mod query;
 mod shell;
+mod statement_reader;
 
 use std::io::{BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -21,12 +21,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use tokio::sync::mpsc;
 
-use self::input::Input;
-pub use self::limits::OfService;
+pub use self::limits::ServiceLimits;
 use self::shell::{Next, Shell};
+use self::statement_reader::StatementReader;
 use super::arguments;
 use super::output;
-use super::signals::Stop;
+use super::signals::StopSignal;
 use crate::error::{Error, Result};
 use crate::report::Format;
 
@@ -63,7 +63,7 @@ pub struct Arguments {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
-    limits: limits::OfCommand,
+    limits: limits::CommandLimits,
 }
 
 fn param(text: &str) -> std::result::Result<(String, String), String> {
@@ -105,10 +105,10 @@ impl Arguments {
 
 pub async fn run(arguments: &Arguments) -> Result<()> {
     if let Some(file) = arguments.file() {
-        output::can_be_written(file)?;
+        output::check_writable(file)?;
     }
-    let is_asked = arguments.query.is_some() || arguments.file.is_some();
-    if !is_asked && std::io::stdin().is_terminal() {
+    let has_query = arguments.query.is_some() || arguments.file.is_some();
+    if !has_query && std::io::stdin().is_terminal() {
         if arguments.file().is_some() {
             return Err(Error::Argument(
                 "--output takes the rows of one query; at the prompt, use .once FILE".into(),
@@ -116,12 +116,12 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
         }
         return prompt::run(Shell::open(arguments).await?).await;
     }
-    let stop = Stop::on_signals()?;
-    let mut shell = stop.unless(Shell::open(arguments)).await?;
+    let stop = StopSignal::on_signals()?;
+    let mut shell = stop.or_interrupted(Shell::open(arguments)).await?;
     match (&arguments.query, &arguments.file) {
-        (Some(query), _) => stop.unless(shell.run_text(query, None)).await.map(drop),
-        (None, Some(file)) => stop.unless(shell.run_file(file)).await.map(drop),
-        (None, None) => stop.unless(run_lines(&mut shell)).await,
+        (Some(query), _) => stop.or_interrupted(shell.run_text(query, None)).await.map(drop),
+        (None, Some(file)) => stop.or_interrupted(shell.run_file(file)).await.map(drop),
+        (None, None) => stop.or_interrupted(run_lines(&mut shell)).await,
     }?;
     shell.close()
 }
@@ -134,7 +134,7 @@ async fn run_lines(shell: &mut Shell) -> Result<()> {
         let lines = std::io::stdin().lock().lines();
         lines.map(|line| sender.send(line)).take_while(std::result::Result::is_ok).for_each(drop);
     });
-    let mut input = Input::default();
+    let mut input = StatementReader::default();
     while let Some(line) = lines.recv().await {
         let line = line.map_err(|error| Error::io("read", Path::new("stdin"), error))?;
         for step in input.line(&line) {

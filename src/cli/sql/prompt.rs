@@ -10,28 +10,28 @@ use reedline::{
 };
 
 use super::commands::Command;
-use super::completion::{Names, Words};
-use super::highlight::Sql;
-use super::input::{is_complete, way_out};
+use super::completion::{Names, SqlCompleter};
+use super::highlight::SqlHighlighter;
 use super::shell::{Next, Shell};
+use super::statement_reader::{exit_command, is_complete};
 use crate::error::{Error, Result};
 
 const MENU: &str = "words";
 const HISTORY_LINES_MAX: usize = 5000;
 
-/// Asks until the end is asked for.
+/// SqlPrompt until the end is asked for.
 pub async fn run(mut shell: Shell) -> Result<()> {
     eprintln!(
         "uptally {}, version {} of the data; .help lists the commands, .quit ends",
         env!("CARGO_PKG_VERSION"),
         shell.version()
     );
-    let mut editor = editor(Names::of(shell.session()).await);
+    let mut editor = editor(Names::from_session(shell.session()).await);
     loop {
-        let typed = tokio::task::block_in_place(|| editor.read_line(&Asks));
+        let typed = tokio::task::block_in_place(|| editor.read_line(&SqlPrompt));
         match typed {
             Ok(Signal::Success(text)) => {
-                if do_all(&mut shell, &text).await == Next::End {
+                if run_input(&mut shell, &text).await == Next::End {
                     return Ok(());
                 }
             }
@@ -49,8 +49,8 @@ pub async fn run(mut shell: Shell) -> Result<()> {
 /// Does what was typed; a statement that was only begun is dropped by who asks for the way out.
 ///
 /// What goes wrong is told and ends nothing, and neither does Ctrl-C.
-async fn do_all(shell: &mut Shell, text: &str) -> Next {
-    let text = match way_out(text) {
+async fn run_input(shell: &mut Shell, text: &str) -> Next {
+    let text = match exit_command(text) {
         Some(Command::Quit) => return Next::End,
         Some(_) => {
             eprintln!("the statement had no `;` at its end and was dropped");
@@ -81,11 +81,11 @@ fn editor(names: Names) -> Reedline {
     keys.add_binding(KeyModifiers::NONE, KeyCode::Tab, ReedlineEvent::UntilFound(complete));
     let menu = ColumnarMenu::default().with_name(MENU);
     let mut editor = Reedline::create()
-        .with_completer(Box::new(Words(names)))
+        .with_completer(Box::new(SqlCompleter(names)))
         .with_quick_completions(true)
         .with_partial_completions(true)
-        .with_highlighter(Box::new(Sql))
-        .with_validator(Box::new(Whole))
+        .with_highlighter(Box::new(SqlHighlighter))
+        .with_validator(Box::new(StatementValidator))
         .with_ansi_colors(std::env::var_os("NO_COLOR").is_none())
         .with_edit_mode(Box::new(Emacs::new(keys)))
         .with_menu(ReedlineMenu::EngineCompleter(Box::new(menu)));
@@ -106,9 +106,9 @@ fn history_file() -> Option<PathBuf> {
 }
 
 /// Takes a text once it is whole.
-struct Whole;
+struct StatementValidator;
 
-impl Validator for Whole {
+impl Validator for StatementValidator {
     fn validate(&self, text: &str) -> ValidationResult {
         match is_complete(text) {
             true => ValidationResult::Complete,
@@ -117,9 +117,9 @@ impl Validator for Whole {
     }
 }
 
-struct Asks;
+struct SqlPrompt;
 
-impl Prompt for Asks {
+impl Prompt for SqlPrompt {
     fn render_prompt_left(&self) -> Cow<'_, str> {
         "uptally".into()
     }

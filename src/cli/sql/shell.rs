@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::Arguments;
-use super::answer::{Question, Target, Told, answer};
 use super::commands::{Command, help, parse};
-use super::functions;
-use super::input::{Action, Input, Step};
-use super::limits::OfCommand;
+use super::function_help;
+use super::limits::CommandLimits;
+use super::query::{ParameterizedQuery, QueryOutcome, Target, run_query};
+use super::statement_reader::{Action, StatementReader, Step};
 use crate::cli::output;
 use crate::error::{Error, QueryError, Result};
 use crate::option_text::{FORMATS, keyword};
@@ -21,7 +21,7 @@ use crate::sql::{Database, Limits, Session, columns_of as columns_of_function};
 use crate::tables::{Dataset, outdated_zone_rules};
 
 /// Files that read files that read files.
-const FILES_DEEP_MAX: usize = 16;
+const FILE_DEPTH_MAX: usize = 16;
 
 const TABLES: &str = "SELECT table_name FROM information_schema.tables \
     WHERE table_schema = 'public' ORDER BY table_name";
@@ -45,14 +45,14 @@ pub struct Shell {
     session: Session,
     /// Whether later versions of the data are none of its business.
     is_pinned: bool,
-    limits: OfCommand,
+    limits: CommandLimits,
     format: Format,
     /// Of the one query, as the command was started with.
     output: Option<PathBuf>,
     output_is_used: bool,
     once: Option<PathBuf>,
     is_timed: bool,
-    files_deep: usize,
+    file_depth: usize,
     /// Values of `$NAME`.
     params: BTreeMap<String, String>,
     /// Those that the command was started with and no statement has named so far.
@@ -84,7 +84,7 @@ impl Shell {
             output_is_used: false,
             once: None,
             is_timed: false,
-            files_deep: 0,
+            file_depth: 0,
             params: arguments.params.iter().cloned().collect(),
             params_unused: arguments.params.iter().map(|(name, _)| name.clone()).collect(),
         })
@@ -124,7 +124,7 @@ impl Shell {
 
     /// Every step of the text; errors say where in the file they are.
     pub async fn run_text(&mut self, text: &str, file: Option<&Path>) -> Result<Next> {
-        let mut input = Input::default();
+        let mut input = StatementReader::default();
         let mut steps: Vec<Step> = text.lines().flat_map(|line| input.line(line)).collect();
         steps.extend(input.end());
         for Step { line, action } in steps {
@@ -147,20 +147,20 @@ impl Shell {
     }
 
     pub async fn run_file(&mut self, file: &Path) -> Result<Next> {
-        if self.files_deep == FILES_DEEP_MAX {
+        if self.file_depth == FILE_DEPTH_MAX {
             return Err(Error::Argument(format!(
-                "{file:?}: files read each other more than {FILES_DEEP_MAX} deep"
+                "{file:?}: files read each other more than {FILE_DEPTH_MAX} deep"
             )));
         }
         let text = std::fs::read_to_string(file).map_err(|error| Error::io("read", file, error))?;
-        self.files_deep += 1;
+        self.file_depth += 1;
         let done = self.run_text(&text, Some(file)).await;
-        self.files_deep -= 1;
+        self.file_depth -= 1;
         done
     }
 
     async fn query(&mut self, sql: &str) -> Result<()> {
-        self.catch_up().await?;
+        self.refresh().await?;
         let begun_at = Instant::now();
         let once = self.once.clone();
         let file = match (&once, &self.output) {
@@ -182,17 +182,17 @@ impl Shell {
         };
         let limits = self.limits.limits(format);
         let target = Target { format, file };
-        let question = Question { sql, params: &self.params };
-        let told = answer(&self.session, &question, limits, &target).await?;
-        self.params_unused.retain(|name| !told.params.contains(name));
+        let query = ParameterizedQuery { sql, params: &self.params };
+        let outcome = run_query(&self.session, &query, limits, &target).await?;
+        self.params_unused.retain(|name| !outcome.params.contains(name));
         // Until a query has given rows, the next one is still to come.
         self.once = None;
-        self.tell(&told, limits, begun_at);
+        self.print_notes(&outcome, limits, begun_at);
         Ok(())
     }
 
     /// Asks what a load has brought since, unless a version was asked for.
-    async fn catch_up(&mut self) -> Result<()> {
+    async fn refresh(&mut self) -> Result<()> {
         if self.is_pinned || self.dataset.is_newest() {
             return Ok(());
         }
@@ -204,15 +204,15 @@ impl Shell {
         Ok(())
     }
 
-    fn tell(&self, told: &Told, limits: Limits, begun_at: Instant) {
-        if told.is_cut {
+    fn print_notes(&self, outcome: &QueryOutcome, limits: Limits, begun_at: Instant) {
+        if outcome.is_cut {
             let rows = limits.rows;
             eprintln!("warning: the result was cut off after {rows} rows, the limit (--sql-rows)");
         }
         if self.is_timed {
             let took_ms = begun_at.elapsed().as_secs_f64() * 1000.0;
-            let rows = if told.rows == 1 { "row" } else { "rows" };
-            eprintln!("{} {rows} in {took_ms:.1} ms", told.rows);
+            let rows = if outcome.rows == 1 { "row" } else { "rows" };
+            eprintln!("{} {rows} in {took_ms:.1} ms", outcome.rows);
         }
     }
 
@@ -220,29 +220,29 @@ impl Shell {
         match command {
             Command::Quit => return Ok(Next::End),
             Command::Help(name) => {
-                let of_function =
-                    |_| functions::tell(&self.session.context().state(), name.as_deref());
+                let function_page =
+                    |_| function_help::help(&self.session.context().state(), name.as_deref());
                 let unknown = |_| {
                     let name = name.as_deref().unwrap_or_default();
                     format!("there is no command or function {name:?}; .help and \\h list them")
                 };
-                let text = help(name.as_deref()).or_else(of_function).map_err(unknown);
+                let text = help(name.as_deref()).or_else(function_page).map_err(unknown);
                 output::write(text.map_err(Error::Argument)?.as_bytes(), None)?;
             }
-            Command::Tables => self.look_up(TABLES).await?,
+            Command::Tables => self.print_table(TABLES).await?,
             // A table function has columns as well, and its page names them.
             Command::Schema(Some(name)) if columns_of_function(&name).next().is_some() => {
-                let text = functions::tell(&self.session.context().state(), Some(&name));
+                let text = function_help::help(&self.session.context().state(), Some(&name));
                 output::write(text.map_err(Error::Argument)?.as_bytes(), None)?;
             }
             Command::Schema(table) => {
-                let columns = columns_of(table.as_deref());
-                self.look_up(&columns).await?;
+                let columns = columns_query(table.as_deref());
+                self.print_table(&columns).await?;
             }
             Command::Mode(None) => eprintln!("mode {}", keyword(FORMATS, self.format)),
             Command::Mode(Some(format)) => self.format = format,
             Command::Once(file) => {
-                output::can_be_written(&file)?;
+                output::check_writable(&file)?;
                 once_format(&file, self.format).map_err(Error::Argument)?;
                 self.once = Some(file);
             }
@@ -259,7 +259,7 @@ impl Shell {
             Command::Param(Some((name, None))) => drop(self.params.remove(&name)),
             Command::Read(file) => return Box::pin(self.run_file(&file)).await,
             Command::Function(name) => {
-                let text = functions::tell(&self.session.context().state(), name.as_deref());
+                let text = function_help::help(&self.session.context().state(), name.as_deref());
                 output::write(text.map_err(Error::Argument)?.as_bytes(), None)?;
             }
         }
@@ -267,15 +267,15 @@ impl Shell {
     }
 
     /// What a command asks of the catalog, for people.
-    async fn look_up(&mut self, sql: &str) -> Result<()> {
-        self.catch_up().await?;
+    async fn print_table(&mut self, sql: &str) -> Result<()> {
+        self.refresh().await?;
         let plan = self.session.plan(sql).await?;
         let rows = self.session.run(plan, self.limits.limits(Format::Table)).await?;
         let mut table = Writer::new(Format::Table, &rows.schema())?;
         let (batches, _) = rows.collect().await?;
         if batches.is_empty() {
-            let expected = "there is no such table; .tables lists those that there are";
-            return Err(Error::Argument(expected.to_owned()));
+            let sentence = "there is no such table; .tables lists those that there are";
+            return Err(Error::Argument(sentence.to_owned()));
         }
         batches.iter().try_for_each(|batch| table.write(batch))?;
         table.finish()?;
@@ -293,13 +293,10 @@ fn once_format(file: &Path, mode: Format) -> std::result::Result<Format, String>
     })
 }
 
-fn columns_of(table: Option<&str>) -> String {
-    let of_table = table.map(|table| {
+fn columns_query(table: Option<&str>) -> String {
+    let filter = table.map(|table| {
         let table = table.strip_prefix("public.").unwrap_or(table);
         format!(" AND columns.table_name = '{}'", table.replace('\'', "''"))
     });
-    format!(
-        "{COLUMNS}{} ORDER BY columns.table_name, ordinal_position",
-        of_table.unwrap_or_default()
-    )
+    format!("{COLUMNS}{} ORDER BY columns.table_name, ordinal_position", filter.unwrap_or_default())
 }

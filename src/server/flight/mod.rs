@@ -3,9 +3,9 @@
 //! `connection` accepts connections and closes idle ones. `authentication` checks keys,
 //! `call_limits` bounds a request, `call_log` logs it, `service` answers it: the ticket is the
 //! statement, and redeeming it streams `rows`. The server keeps no state between calls: a
-//! prepared statement is its own `statement_handle`, signed by `mac`, and `bound_values` are validated before
-//! they are decoded. `metadata` describes server and tables; `status` maps errors to gRPC. This
-//! module does not execute queries.
+//! prepared statement is its own `statement_handle`, signed by `mac`, and `bound_values` are
+//! validated before they are decoded. `metadata` describes server and tables; `status` maps errors
+//! to gRPC. This module does not execute queries.
 
 mod authentication;
 mod bound_values;

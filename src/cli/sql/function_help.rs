@@ -12,8 +12,8 @@ use crate::sql::{columns_of, documented};
 ///
 /// # Errors
 /// Where there is no such function.
-pub fn tell(state: &SessionState, name: Option<&str>) -> Result<String, String> {
-    let Some(name) = name else { return Ok(listed(state)) };
+pub fn help(state: &SessionState, name: Option<&str>) -> Result<String, String> {
+    let Some(name) = name else { return Ok(list(state)) };
     let name = name.trim_end_matches("()").to_lowercase();
     // A table function may have the name of a scalar.
     let ours: Vec<_> = documented().filter(|ours| ours.name == name).collect();
@@ -34,12 +34,13 @@ pub fn tell(state: &SessionState, name: Option<&str>) -> Result<String, String> 
 /// Columns of a table function and what they hold, a line each.
 fn columns(name: &str) -> String {
     let width = columns_of(name).map(|(column, _)| column.len()).max().unwrap_or(0);
-    let lines = columns_of(name).map(|(column, told)| format!("  {column:width$}  {told}\n"));
+    let lines =
+        columns_of(name).map(|(column, description)| format!("  {column:width$}  {description}\n"));
     let lines: String = lines.collect();
     if lines.is_empty() { lines } else { format!("\ncolumns\n{lines}") }
 }
 
-fn listed(state: &SessionState) -> String {
+fn list(state: &SessionState) -> String {
     let mut text = String::new();
     let mut ours = Vec::new();
     for function in documented() {

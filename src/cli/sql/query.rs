@@ -27,12 +27,12 @@ pub struct Target<'a> {
 }
 
 /// A query, and the values of its parameters by their names.
-pub struct Question<'a> {
+pub struct ParameterizedQuery<'a> {
     pub sql: &'a str,
     pub params: &'a BTreeMap<String, String>,
 }
 
-impl Question<'_> {
+impl ParameterizedQuery<'_> {
     /// The plan, and the names of the values that it has taken.
     async fn plan(&self, session: &Session) -> Result<(LogicalPlan, Vec<String>)> {
         let plan = session.plan(self.sql).await?;
@@ -52,17 +52,17 @@ impl Question<'_> {
                 )));
             }
         }
-        let taken = values.keys().cloned().collect();
+        let names = values.keys().cloned().collect();
         match values.is_empty() {
-            true => Ok((plan, taken)),
-            false => Ok((Session::bind(plan, ParamValues::Map(values))?, taken)),
+            true => Ok((plan, names)),
+            false => Ok((Session::bind(plan, ParamValues::Map(values))?, names)),
         }
     }
 }
 
 /// What became of a query.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct QueryOutcome {
     pub rows: usize,
     pub is_cut: bool,
     /// Names of the parameters that had a value.
@@ -73,51 +73,55 @@ pub struct Told {
 ///
 /// # Errors
 /// Where it cannot be answered; a file is left as it was then.
-pub async fn answer(
+pub async fn run_query(
     session: &Session,
-    question: &Question<'_>,
+    query: &ParameterizedQuery<'_>,
     limits: Limits,
     target: &Target<'_>,
-) -> Result<Told> {
-    let mut output = Output::of_format(target.format, target.file)?;
+) -> Result<QueryOutcome> {
+    let mut output = Output::for_format(target.format, target.file)?;
     let is_on_terminal = output.is_terminal();
-    let mut bar = Bar::new();
-    let (plan, params) = bar.during(question.plan(session)).await?;
+    let mut bar = QueryProgress::new();
+    let (plan, params) = bar.during(query.plan(session)).await?;
     let described = Described::from_plan(&plan);
     let mut rows = bar.during(session.run(plan, limits)).await?;
     let cut = rows.cut();
     bar.watch(rows.progress());
     let mut writer = Writer::new(target.format, &described.schema(&rows.schema()))?;
-    let mut told = Told { rows: 0, is_cut: false, params };
-    let mut is_read = true;
-    while is_read && let Some(batch) = bar.during(rows.next()).await {
+    let mut outcome = QueryOutcome { rows: 0, is_cut: false, params };
+    let mut is_open = true;
+    while is_open && let Some(batch) = bar.during(rows.next()).await {
         let batch = batch?;
-        told.rows += batch.num_rows();
-        bar.tell(told.rows);
+        outcome.rows += batch.num_rows();
+        bar.set_rows(outcome.rows);
         writer.write(&batch)?;
-        is_read = hand_on(&mut writer, &mut output, is_on_terminal.then_some(&mut bar))?;
+        is_open = flush(&mut writer, &mut output, is_on_terminal.then_some(&mut bar))?;
     }
     drop(rows);
     bar.clear();
     writer.finish()?;
-    hand_on(&mut writer, &mut output, None)?;
+    flush(&mut writer, &mut output, None)?;
     output.finish()?;
-    told.is_cut = cut.is_cut();
-    Ok(told)
+    outcome.is_cut = cut.is_cut();
+    Ok(outcome)
 }
 
 /// Whether anybody reads on. A bar and rows do not share a terminal.
-fn hand_on(writer: &mut Writer, output: &mut Output, bar: Option<&mut Bar>) -> Result<bool> {
+fn flush(
+    writer: &mut Writer,
+    output: &mut Output,
+    bar: Option<&mut QueryProgress>,
+) -> Result<bool> {
     let bytes = writer.take();
     if bytes.is_empty() {
         return Ok(true);
     }
-    bar.into_iter().for_each(Bar::clear);
+    bar.into_iter().for_each(QueryProgress::clear);
     output.write(&bytes)
 }
 
 /// Tells on stderr, where that is a terminal, how far a long query is.
-struct Bar {
+struct QueryProgress {
     begun_at: Instant,
     shown: Option<ProgressBar>,
     is_wanted: bool,
@@ -125,7 +129,7 @@ struct Bar {
     rows: usize,
 }
 
-impl Bar {
+impl QueryProgress {
     fn new() -> Self {
         let is_wanted = std::io::stderr().is_terminal();
         Self { begun_at: Instant::now(), shown: None, is_wanted, progress: None, rows: 0 }
@@ -167,7 +171,7 @@ impl Bar {
         bar.tick();
     }
 
-    fn tell(&mut self, rows: usize) {
+    fn set_rows(&mut self, rows: usize) {
         self.rows = rows;
     }
 
@@ -178,7 +182,7 @@ impl Bar {
     }
 }
 
-impl Drop for Bar {
+impl Drop for QueryProgress {
     /// A query that was stopped leaves no bar behind.
     fn drop(&mut self) {
         self.clear();

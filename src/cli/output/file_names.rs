@@ -51,7 +51,7 @@ const FOREIGN_COMPRESSIONS: [&str; 17] = [
 ];
 
 /// What a name says of a file's bytes.
-struct Named {
+struct NamedFile {
     format: Option<Format>,
     /// As written, without its dot; of the format, not of the compression.
     ending: String,
@@ -60,32 +60,32 @@ struct Named {
 
 /// How the file is compressed, by its name.
 pub fn compression(file: &Path) -> Compression {
-    of_ending(COMPRESSIONS, split(&name_of(file)).1).unwrap_or(Compression::None)
+    find_ending(COMPRESSIONS, split(&file_name(file)).1).unwrap_or(Compression::None)
 }
 
-/// Format of the rows in a file: the one that was asked for, or that of the name's ending, or the
-/// usual one where the ending tells nothing.
+/// Format of the rows in a file: the one that was requested for, or that of the name's ending, or the
+/// default one where the ending tells nothing.
 ///
 /// # Errors
 /// Where the name promises other bytes than would be written.
 pub fn format_for(
     file: &Path,
-    asked: Option<Format>,
-    usual: Format,
+    requested: Option<Format>,
+    default: Format,
 ) -> std::result::Result<Format, String> {
-    let named = named(file)?;
-    let format = match (named.format, asked) {
-        (Some(ending), Some(asked)) if !can_be_named(asked, ending) => {
+    let named = parse_name(file)?;
+    let format = match (named.format, requested) {
+        (Some(ending), Some(requested)) if !may_have_ending(requested, ending) => {
             return Err(format!(
                 "{file:?} ends in .{}, which is not {}; leave --format out, or name a .{} file",
                 named.ending,
-                keyword(FORMATS, asked),
-                ending_of(asked)
+                keyword(FORMATS, requested),
+                ending_of(requested)
             ));
         }
-        (_, Some(asked)) => asked,
+        (_, Some(requested)) => requested,
         (Some(ending), None) => ending,
-        (None, None) => usual,
+        (None, None) => default,
     };
     if format.is_binary() && named.compression != Compression::None {
         return Err(format!(
@@ -101,9 +101,9 @@ pub fn format_for(
 ///
 /// # Errors
 /// Where the name promises another format.
-pub fn must_be(what: &str, format: Format, file: &Path) -> std::result::Result<(), String> {
-    match named(file)?.format {
-        Some(ending) if !can_be_named(format, ending) => Err(format!(
+pub fn check_format(what: &str, format: Format, file: &Path) -> std::result::Result<(), String> {
+    match parse_name(file)?.format {
+        Some(ending) if !may_have_ending(format, ending) => Err(format!(
             "{file:?}: {what} written as {}; name a .{} file",
             keyword(FORMATS, format),
             ending_of(format)
@@ -112,8 +112,8 @@ pub fn must_be(what: &str, format: Format, file: &Path) -> std::result::Result<(
     }
 }
 
-fn named(file: &Path) -> std::result::Result<Named, String> {
-    let name = name_of(file);
+fn parse_name(file: &Path) -> std::result::Result<NamedFile, String> {
+    let name = file_name(file);
     let (stem, last) = split(&name);
     let is_one_of =
         |known: &[&str], given: &str| known.iter().any(|it| it.eq_ignore_ascii_case(given));
@@ -130,10 +130,10 @@ fn named(file: &Path) -> std::result::Result<Named, String> {
         let known = known.collect::<Vec<_>>().join(", ");
         return Err(format!("{file:?}: nothing is written as .{ending}; expected one of {known}"));
     }
-    Ok(Named { format: of_ending(ENDINGS, ending), ending: ending.to_owned(), compression })
+    Ok(NamedFile { format: find_ending(ENDINGS, ending), ending: ending.to_owned(), compression })
 }
 
-fn name_of(file: &Path) -> Cow<'_, str> {
+fn file_name(file: &Path) -> Cow<'_, str> {
     file.file_name().unwrap_or_default().to_string_lossy()
 }
 
@@ -143,11 +143,11 @@ fn split(name: &str) -> (&str, &str) {
 }
 
 /// Whether a file in the format may have the ending of the other: plain text may be of any kind.
-fn can_be_named(format: Format, ending: Format) -> bool {
+fn may_have_ending(format: Format, ending: Format) -> bool {
     format == ending || (ending == Format::Table && !format.is_binary())
 }
 
-fn of_ending<T: Copy>(known: Keywords<T>, ending: &str) -> Option<T> {
+fn find_ending<T: Copy>(known: Keywords<T>, ending: &str) -> Option<T> {
     known.iter().find(|(known, _)| known.eq_ignore_ascii_case(ending)).map(|(_, value)| *value)
 }
 
@@ -160,12 +160,12 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(file: &str, asked: Option<Format>, expected: Result<Format, &str>) {
-        let found = format_for(Path::new(file), asked, Format::Csv);
+    fn check(file: &str, requested: Option<Format>, expected: Result<Format, &str>) {
+        let found = format_for(Path::new(file), requested, Format::Csv);
         match (found, expected) {
             (Err(found), Err(expected)) => assert!(found.contains(expected), "{file}: {found}"),
             (found, expected) => {
-                assert_eq!(found, expected.map_err(str::to_owned), "{file} {asked:?}");
+                assert_eq!(found, expected.map_err(str::to_owned), "{file} {requested:?}");
             }
         }
     }
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn rejects_have_the_name_of_a_csv_file() {
-        let check = |file| must_be("rejects are", Format::Csv, Path::new(file));
+        let check = |file| check_format("rejects are", Format::Csv, Path::new(file));
         assert!(["r", "r.csv", "r.csv.gz", "r.txt"].into_iter().all(|file| check(file).is_ok()));
         let expected = "\"r.parquet\": rejects are written as csv; name a .csv file";
         assert_eq!(check("r.parquet"), Err(expected.to_owned()));
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn every_format_has_an_ending() {
         for (name, format) in FORMATS {
-            assert_eq!(of_ending(ENDINGS, ending_of(*format)), Some(*format), "{name}");
+            assert_eq!(find_ending(ENDINGS, ending_of(*format)), Some(*format), "{name}");
         }
     }
 }

@@ -24,69 +24,69 @@ pub enum Action {
 
 /// What was read and is no step yet.
 #[derive(Debug, Default)]
-pub struct Input {
-    begun: String,
+pub struct StatementReader {
+    pending: String,
     lines_read: usize,
-    begun_on: usize,
+    start_line: usize,
 }
 
-impl Input {
+impl StatementReader {
     /// The steps that end on the line.
     pub fn line(&mut self, line: &str) -> Vec<Step> {
         self.lines_read += 1;
-        if self.begun.is_empty() {
+        if self.pending.is_empty() {
             let line = line.trim();
             // A comment before a command is part of neither it nor of a statement.
             if is_blank(line) {
                 return Vec::new();
             }
-            self.begun_on = self.lines_read;
+            self.start_line = self.lines_read;
             if is_command(line) {
                 let action = Action::Command(line.to_owned());
                 return vec![Step { line: self.lines_read, action }];
             }
         }
-        self.begun.push_str(line);
-        self.begun.push('\n');
+        self.pending.push_str(line);
+        self.pending.push('\n');
         if !line.contains(';') {
             return Vec::new();
         }
-        let (statements, rest) = statements(&self.begun);
-        let lines_before = |at: usize| self.begun[..at].matches('\n').count();
+        let (statements, rest) = statements(&self.pending);
+        let lines_before = |at: usize| self.pending[..at].matches('\n').count();
         let steps = statements.into_iter().map(|(at, statement)| Step {
-            line: self.begun_on + lines_before(at),
+            line: self.start_line + lines_before(at),
             action: Action::Query(statement.to_owned()),
         });
         let steps = steps.collect();
         let rest = rest.trim().to_owned();
-        self.begun_on = self.lines_read;
-        self.begun = if is_blank(&rest) { String::new() } else { rest + "\n" };
+        self.start_line = self.lines_read;
+        self.pending = if is_blank(&rest) { String::new() } else { rest + "\n" };
         steps
     }
 
     /// The last statement, which nothing ended.
     pub fn end(self) -> Option<Step> {
-        let statement = self.begun.trim().to_owned();
+        let statement = self.pending.trim().to_owned();
         let is_one = !is_blank(&statement);
-        is_one.then_some(Step { line: self.begun_on, action: Action::Query(statement) })
+        is_one.then_some(Step { line: self.start_line, action: Action::Query(statement) })
     }
 }
 
 /// Whether the prompt takes the text as it is, or waits for more.
 pub fn is_complete(text: &str) -> bool {
-    is_command(text) || is_blank(statements(text).1) || way_out(text).is_some()
+    is_command(text) || is_blank(statements(text).1) || exit_command(text).is_some()
 }
 
-/// The command on the last line of a statement that was only begun: who types `exit` there wants to
+/// The command on the last line of a statement that was only pending: who types `exit` there wants to
 /// leave, not to name a column so.
 ///
 /// `None` within quotes and comments, and for any other command.
-pub fn way_out(text: &str) -> Option<Command> {
+pub fn exit_command(text: &str) -> Option<Command> {
     let (before, last) = text.trim_end().rsplit_once('\n')?;
-    let is_told_apart = tokens(before).last().map_or(0, |(_, _, end)| *end) == before.len();
+    let is_tokenized = tokens(before).last().map_or(0, |(_, _, end)| *end) == before.len();
     let command = Some(last).filter(|line| is_command(line)).and_then(|line| parse(line).ok())?;
     let leaves = matches!(command, Command::Quit | Command::Help(None));
-    (leaves && is_told_apart && !is_blank(statements(before).1)).then_some(command)
+    (leaves && is_tokenized && !is_blank(statements(before).1)).then_some(command)
 }
 
 /// Statements without their `;`, each with where it starts, and what comes after the last one.
@@ -109,8 +109,8 @@ fn statements(text: &str) -> (Vec<(usize, &str)>, &str) {
 fn is_blank(text: &str) -> bool {
     let found = tokens(text);
     // What is no token yet, as a quote that was only opened, comes after the last one.
-    let is_told_apart = found.last().map_or(0, |(_, _, end)| *end) == text.len();
-    is_told_apart && found.iter().all(|(token, ..)| matches!(token, Token::Whitespace(_)))
+    let is_tokenized = found.last().map_or(0, |(_, _, end)| *end) == text.len();
+    is_tokenized && found.iter().all(|(token, ..)| matches!(token, Token::Whitespace(_)))
 }
 
 /// The tokens with their places in bytes, as far as the text can be told apart.
@@ -121,11 +121,11 @@ pub fn tokens(text: &str) -> Vec<(Token, usize, usize)> {
         .with_unescape(false)
         .tokenize_with_location_into_buf(&mut found);
     let mut places = Places { text, at: 0, location: Location { line: 1, column: 1 } };
-    let of_token = |TokenWithSpan { token, span }| {
+    let with_offsets = |TokenWithSpan { token, span }| {
         let start = places.byte_of(span.start);
         (token, start, places.byte_of(span.end))
     };
-    found.into_iter().map(of_token).collect()
+    found.into_iter().map(with_offsets).collect()
 }
 
 /// From lines and columns, in their order, to bytes.
@@ -159,9 +159,9 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: &[(usize, &str)]) {
-        let mut input = Input::default();
-        let mut steps: Vec<_> = text.lines().flat_map(|line| input.line(line)).collect();
-        steps.extend(input.end());
+        let mut reader = StatementReader::default();
+        let mut steps: Vec<_> = text.lines().flat_map(|line| reader.line(line)).collect();
+        steps.extend(reader.end());
         let found: Vec<_> = steps
             .iter()
             .map(|step| match &step.action {

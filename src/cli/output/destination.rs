@@ -11,7 +11,7 @@ const LINKS_MAX: usize = 40;
 
 /// Where bytes go.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Destination {
     Stdout,
     /// A pipe, a device or a descriptor that is open already: it cannot be replaced by a file.
     Stream(PathBuf),
@@ -19,12 +19,12 @@ pub enum Place {
     File(PathBuf),
 }
 
-impl Place {
+impl Destination {
     /// The place that a user names; `-` is stdout.
     ///
     /// # Errors
     /// Where the path is a folder, or lies in none, or its links never end.
-    pub fn of(named: &Path) -> Result<Self> {
+    pub fn parse(named: &Path) -> Result<Self> {
         if named == Path::new("-") {
             return Ok(Self::Stdout);
         }
@@ -36,14 +36,14 @@ impl Place {
             match path.read_link() {
                 // Relative to the folder of the link; an absolute one stands alone.
                 Ok(target) => path = path.parent().unwrap_or(Path::new("")).join(target),
-                Err(_) => return Self::without_links(named, path),
+                Err(_) => return Self::resolved(named, path),
             }
         }
         let what = format!("{named:?}: cannot follow its links");
         Err(Error::Resource { what, source: "they lead to each other".into() })
     }
 
-    fn without_links(named: &Path, path: PathBuf) -> Result<Self> {
+    fn resolved(named: &Path, path: PathBuf) -> Result<Self> {
         let wrong = |sentence: String| Err(Error::Argument(sentence));
         let is_folder_name = named.as_os_str().as_encoded_bytes().ends_with(b"/");
         match path.metadata() {
@@ -76,7 +76,7 @@ impl Place {
 ///
 /// Its link tells the file behind it. Whoever follows that opens the file anew, and overwrites what
 /// others have written to it.
-fn descriptor(path: &Path) -> Option<Place> {
+fn descriptor(path: &Path) -> Option<Destination> {
     let folder = parent_folder(path).canonicalize().ok()?;
     let is_of_process = folder.starts_with("/proc") && folder.ends_with("fd");
     if !is_of_process && folder != Path::new("/dev/fd") {
@@ -84,5 +84,5 @@ fn descriptor(path: &Path) -> Option<Place> {
     }
     let own = Path::new("/proc/self/fd").canonicalize().unwrap_or_else(|_| "/dev/fd".into());
     let is_stdout = path.file_name()? == "1" && (folder == own || folder == Path::new("/dev/fd"));
-    Some(if is_stdout { Place::Stdout } else { Place::Stream(path.to_path_buf()) })
+    Some(if is_stdout { Destination::Stdout } else { Destination::Stream(path.to_path_buf()) })
 }
