@@ -71,7 +71,7 @@ fn the_log_is_as_its_variables_say() {
     assert!(!said(&[("UPTALLY_LOG", "off"), ("RUST_LOG", "debug")]).contains("DEBUG"));
     assert!(said(&[("UPTALLY_LOG", ""), ("RUST_LOG", "debug")]).contains("DEBUG"));
     for (variable, text, sentence) in [
-        ("RUST_LOG", "uptally=loud", "warning: RUST_LOG: \"uptally=loud\" is not a filter of logs"),
+        ("RUST_LOG", "uptally=loud", "warning: RUST_LOG: \"uptally=loud\" is not a log filter"),
         ("UPTALLY_LOG", "verbose", "warning: UPTALLY_LOG: \"verbose\" is not one of off, error"),
     ] {
         let said = said(&[(variable, text)]);

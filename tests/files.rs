@@ -149,7 +149,7 @@ fn a_hyphen_is_stdout() {
         folder,
         &["keys", "add", "--role", "run", "-"],
         1,
-        "\"-\" keeps nothing; name a regular file",
+        "\"-\" is not a regular file; name one",
     );
 }
 
@@ -251,7 +251,7 @@ fn a_place_that_holds_no_file_is_told_in_a_sentence() {
         ("d/", "\"d/\" is a folder; name a file in it"),
         (".", "\".\" is a folder; name a file in it"),
         ("none/r.csv", "\"none/r.csv\": there is no folder \"none\"; make it first"),
-        ("none/", "\"none/\" is no name of a file; name one, like report.csv"),
+        ("none/", "\"none/\" is not a file name; name a file like report.csv"),
         ("chain/store_status.csv/r.csv", "\"chain/store_status.csv\" is not a folder"),
     ] {
         fails(folder, &["report", "-o", file], 1, sentence);

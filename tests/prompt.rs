@@ -196,7 +196,7 @@ fn a_parameter_has_the_value_that_it_was_given() {
     check(folder, &[of_store], "", ("", "no value is given for $store", 1));
     check(folder, &["--param", "1=3", "SELECT $1 + 1 AS a"], "", ("a\n4\n", "", 0));
     check(folder, &["--param", "1=0.5", "SELECT $1 + 1 AS a"], "", ("a\n1.5\n", "", 0));
-    let unused = ("a\n1\n", "--param b: no statement has a $b", 1);
+    let unused = ("a\n1\n", "--param b: no statement uses $b", 1);
     check(folder, &["--param", "b=1", "SELECT 1 AS a"], "", unused);
     check(folder, &["--param", "b", "SELECT 1 AS a"], "", ("", "expected NAME=VALUE", 2));
     let script =

@@ -234,11 +234,7 @@ fn a_folder_of_rules_counts_where_it_is_the_newest() {
 fn what_is_no_folder_of_rules_changes_nothing() {
     let folder = chain();
     let folder = folder.path();
-    fails(
-        folder,
-        "zones update",
-        "nothing was loaded into \"data\" yet; run `uptally ingest` first",
-    );
+    fails(folder, "zones update", "no data in \"data\"; run `uptally ingest` first");
     assert!(!folder.join("data").exists());
     fails(folder, &format!("{INGEST} --zone-rules ."), "has no edition");
     fails(folder, "ingest polls.csv --zone-rules nowhere", "\"nowhere\": cannot read");

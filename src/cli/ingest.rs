@@ -1,4 +1,4 @@
-//! `uptally ingest`: CSV files into the tables.
+//! `uptally ingest`: loads CSV files into the tables.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -21,25 +21,25 @@ use crate::report::Format;
 use crate::rules::{DefaultHours, Options};
 use crate::tables::WriteLock;
 
-/// Loads CSV files into the tables, all or nothing; what was loaded before is left alone.
+/// Loads CSV files into the tables, all or nothing; files loaded before are skipped.
 ///
-/// Polls are added to those before. Business hours and time zones replace those before, of all stores
-/// or with --merge of the stores in the files.
+/// Polls are added. Business hours and time zones replace those of all stores or, with --merge, of
+/// the stores in the files.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// CSV files, also gzip or zstd, or folders of them; each is known by its header. - is standard input
+    /// CSV files (plain, gzip or zstd), known by their header, or folders; - is standard input
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Folder of the tables
     #[arg(long, value_name = "DIR", env = "UPTALLY_DATA", default_value = "data")]
     data: PathBuf,
-    /// Replaces the hours and zones of the stores in the files alone; those of others stay
+    /// Replaces hours and zones only of the stores in the files
     #[arg(long, conflicts_with = "replace")]
     merge: bool,
-    /// Replaces the hours and zones of all stores, even where more than half of them lose theirs
+    /// Replaces hours and zones of all stores, even if more than half of them lose theirs
     #[arg(long)]
     replace: bool,
-    /// How long to wait for another load of the folder to end, as 30s [default: not at all]
+    /// Longest wait for another load of the folder to finish, like 30s [default: none]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     wait: Option<Duration>,
     #[command(flatten)]
@@ -48,20 +48,22 @@ pub struct Arguments {
     zones: zones::Source,
 }
 
-/// What becomes of rows that break a rule.
+/// Handling of rows that break a rule.
 #[derive(Clone, Debug, Args)]
 pub struct Rejection {
-    /// Largest share of a file's rows that may be rejected, as 0.01 or 1%
+    /// Largest share of a file's rows that may be rejected, like 0.01 or 1%
     #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = share)]
     max_reject_rate: f64,
-    /// Writes every rejected row, and what comes of it, to a CSV file, whether the load succeeds or not
+    /// CSV file to write rejected rows and their consequences to, even if the load fails
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
 }
 
 impl Rejection {
+    /// Checks the name of the file for rejects.
+    ///
     /// # Errors
-    /// Where the file for rejects has the extension of another format than CSV.
+    /// When its extension is that of another format than CSV.
     pub fn check(&self) -> std::result::Result<(), String> {
         let file = self.rejects.as_ref();
         file.map_or(Ok(()), |file| output::check_format("rejects are", Format::Csv, file))
@@ -98,7 +100,7 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
     print_warnings(&outcome, &defaults);
     let summary = summary(&outcome, mode);
     match &arguments.rejection.rejects {
-        // Rows and sentences do not share a stream.
+        // Stdout carries the rejects, so the summary goes to stderr.
         Some(file) if output::is_stdout(file) => eprint!("{summary}"),
         _ => output::write(summary.as_bytes(), None)?,
     }
@@ -117,7 +119,7 @@ pub struct LoadSettings<'a> {
     pub wait: Duration,
 }
 
-/// Loads the files into the folder, with a progress bar where stderr is a terminal.
+/// Loads the files into the folder, with a progress bar if stderr is a terminal.
 pub async fn load_into(
     data: &Path,
     paths: &[PathBuf],
@@ -157,8 +159,8 @@ pub fn default_texts(options: &Options) -> DefaultTexts {
     DefaultTexts { hours, zone: options.default_time_zone.as_str().to_owned() }
 }
 
-/// Says on stderr which stores count with a default because their rows were rejected, which files
-/// speak of other stores than the polls do, and whether conflicts were left out.
+/// Prints warnings: stores that fall back to a default because their rows were rejected, files
+/// whose ids match no polled store, and conflicts that were not listed.
 pub fn print_warnings(outcome: &Outcome, defaults: &DefaultTexts) {
     for (kind, what) in [(FileKind::BusinessHours, "hours"), (FileKind::TimeZones, "zone")] {
         let of_kind = outcome.fallbacks.iter().filter(|fallback| fallback.kind == kind);
@@ -167,7 +169,7 @@ pub fn print_warnings(outcome: &Outcome, defaults: &DefaultTexts) {
             let default = defaults.for_kind(kind);
             let count = counted(stores.len(), "store has", "stores have");
             eprintln!(
-                "warning: {count} no {what} but rejected ones and will count as {default}: {}",
+                "warning: {count} only rejected {what} and will count as {default}: {}",
                 list_first(&stores, " (--rejects FILE names all)")
             );
         }
@@ -187,7 +189,7 @@ pub fn print_warnings(outcome: &Outcome, defaults: &DefaultTexts) {
     }
 }
 
-/// The first ten, quoted, and where more are to be found.
+/// Lists the first ten, quoted, and says where to find the rest.
 fn list_first(ids: &[impl AsRef<str>], elsewhere: &str) -> String {
     const SHOWN: usize = 10;
     let shown: Vec<_> = ids.iter().take(SHOWN).map(|id| format!("{:?}", id.as_ref())).collect();
@@ -204,7 +206,7 @@ fn bar_style() -> ProgressStyle {
         .unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// What a load did, line by line.
+/// Summary of a load, a fact per line.
 fn summary(outcome: &Outcome, mode: ReplaceMode) -> String {
     let mut lines = Vec::new();
     for file in &outcome.files {
@@ -257,7 +259,7 @@ fn replaced_line(kind: FileKind, replaced: &Replaced, mode: ReplaceMode) -> Stri
     format!("{}: {rows_before} rows before, {rows} after{replaced_stores}{lost}", kind_name(kind))
 }
 
-/// Stores with more than one time zone.
+/// Message about stores with several time zones; `None` without such.
 pub fn conflicts(outcome: &Outcome) -> Option<String> {
     const SHOWN: usize = 5;
     let stores = &outcome.zone_conflicts;

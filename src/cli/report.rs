@@ -1,4 +1,4 @@
-//! `uptally report`: the report, from the tables or straight from CSV files.
+//! `uptally report`: the report, from the tables or directly from CSV files.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ use crate::tables::{Dataset, outdated_zone_rules};
 /// The last hour is in minutes, the last day and week in hours.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// CSV files, folders of them or - for standard input, reported on without leaving anything behind
+    /// CSV files, folders or - for standard input, to report on without keeping anything
     #[arg(value_name = "PATH", conflicts_with_all = ["data", "as_of"])]
     paths: Vec<PathBuf>,
     /// Folder of the tables
@@ -32,37 +32,37 @@ pub struct Arguments {
     /// Instant to look back from [default: the latest poll of all stores]
     #[arg(long, value_name = "T", value_parser = instant)]
     now: Option<i64>,
-    /// Which engine answers; both print the same
+    /// Engine to compute with; both print the same
     #[arg(long, default_value = "datafusion", value_parser = arguments::engine())]
     engine: Engine,
-    /// What holds between two polls
+    /// State between two polls
     #[arg(long, default_value = "previous", value_parser = arguments::interpolation())]
     interpolation: Interpolation,
-    /// How long before and after itself a poll vouches, as 2h or 90m [default: for ever]
+    /// Longest time for which a poll counts, like 2h or 90m [default: unlimited]
     #[arg(long, value_name = "DURATION", value_parser = duration_us)]
     max_gap: Option<i64>,
-    /// Within what a poll may vouch
+    /// Scope within which a poll counts
     #[arg(long, default_value = "all", value_parser = arguments::scope())]
     scope: Scope,
-    /// What time that no poll vouches for is booked as
+    /// State of time that no poll covers
     #[arg(long, default_value = "unknown", value_parser = arguments::no_data())]
     no_data: NoData,
-    /// Reads ends of business hours from 23:59:00 on as 24:00
+    /// Treats business hours ending at 23:59:00 or later as ending at 24:00
     #[arg(long)]
     snap_end_of_day: bool,
-    /// Hours of stores without any: always, closed, or daily ones like 09:00-17:00
+    /// Hours of stores without any: always, closed, or daily hours like 09:00-17:00
     #[arg(long, value_name = "HOURS", default_value = "always", value_parser = default_hours)]
     default_hours: DefaultHours,
     /// Zone of stores without one
     #[arg(long, value_name = "ZONE", default_value = "America/Chicago", value_parser = time_zone)]
     default_timezone: ZoneName,
-    /// A store to report on, given as often as there are such [default: all]
+    /// Store to report on; may be repeated [default: all]
     #[arg(long = "store", value_name = "ID")]
     stores: Vec<String>,
     /// Version of the tables to report from [default: the newest]
     #[arg(long, value_name = "VERSION")]
     as_of: Option<u64>,
-    /// Extended adds unknown and scheduled time and percentages
+    /// Columns; extended adds unknown and scheduled time and percentages
     #[arg(
         long,
         default_value = "standard",
@@ -70,22 +70,22 @@ pub struct Arguments {
         value_parser = arguments::columns()
     )]
     columns: bool,
-    /// Prints whole microseconds in place of minutes and hours
+    /// Prints integer microseconds instead of minutes and hours
     #[arg(long)]
     exact: bool,
-    /// What the report looks like [default: what the name of the file ends in, else csv]
+    /// Output format [default: by the extension of the file, else csv]
     #[arg(long, value_parser = arguments::format())]
     format: Option<Format>,
-    /// File to write, whole or not at all; compressed by .gz or .zst; - is stdout [default: stdout]
+    /// File to write atomically, compressed for .gz and .zst; - is stdout [default: stdout]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Prints the plan in place of the report
+    /// Prints the plan instead of the report
     #[arg(long)]
     explain: bool,
-    /// Threads of the SQL engine [default: as many as there are cores]
+    /// Threads of the SQL engine [default: number of cores]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
-    /// Folder of SQL files that stand in for the built-in ones of the same name
+    /// Folder of SQL files that replace built-in ones of the same name
     #[arg(long, value_name = "DIR")]
     queries: Option<PathBuf>,
     #[command(flatten)]
@@ -98,7 +98,7 @@ impl Arguments {
     /// Checks flags against each other, before any work.
     ///
     /// # Errors
-    /// Where a file is named with the extension of another format than what is written to it.
+    /// When a file's extension contradicts the format written to it.
     pub fn check(&self) -> std::result::Result<(), String> {
         self.rejection.check()?;
         match &self.output {
@@ -122,7 +122,7 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
     }
     if cfg!(debug_assertions) {
         eprintln!(
-            "note: built without optimisation: the figures are right, the speed is not; use --release"
+            "note: built without optimization: results are right, but slow; build with --release"
         );
     }
     let stop = StopSignal::on_signals()?;
@@ -188,7 +188,7 @@ fn report_query(arguments: &Arguments) -> ReportQuery {
     }
 }
 
-/// What a reader of the figures should know of the files they come from.
+/// Prints notes on the files: rejected rows and conflicts.
 fn print_load_notes(outcome: &Outcome) {
     for file in outcome.files.iter().filter(|file| file.rejected > 0) {
         eprintln!(
@@ -202,12 +202,12 @@ fn print_load_notes(outcome: &Outcome) {
     if outcome.polls.conflicts > 0 {
         let conflicts = outcome.polls.conflicts;
         eprintln!(
-            "note: {conflicts} polls contradict another of the same store and instant, which is inactive then"
+            "note: {conflicts} polls contradict another of the same store and instant; inactive prevails"
         );
     }
 }
 
-/// From when the figures look back, and how many stores were given a default.
+/// Prints notes on the report: its instant, and how many stores have defaults.
 fn print_report_notes(answer: &ReportFigures, query: &ReportQuery, zone_edition: &str) {
     let counts = answer.stores;
     let now = chrono::DateTime::from_timestamp_micros(answer.now).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Signals. Ctrl-C and SIGTERM ask the work to stop, and stop it at the second time of asking; SIGHUP
-//! asks a server to read its files again.
+//! Signals: Ctrl-C and SIGTERM request a stop, and a second one exits at once. SIGHUP requests a
+//! reload.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use crate::error::{Error, Result};
 
-/// Whether somebody asked to stop.
+/// Stop request; cheap to clone.
 #[derive(Clone, Default)]
 pub struct StopSignal {
     requested: Arc<AtomicBool>,
@@ -16,10 +16,10 @@ pub struct StopSignal {
 }
 
 impl StopSignal {
-    /// Listens from now on.
+    /// Installs the signal handlers.
     ///
     /// # Errors
-    /// Where the system refuses to deliver signals.
+    /// When they cannot be installed.
     pub fn on_signals() -> Result<Self> {
         let stop = Self::default();
         let handler = stop.clone();
@@ -30,7 +30,7 @@ impl StopSignal {
                 if handler.requested.swap(true, Ordering::Relaxed) {
                     std::process::exit(130);
                 }
-                eprintln!("stopping; once more to stop at once");
+                eprintln!("stopping; repeat to exit immediately");
                 handler.notify.notify_one();
             }
         });
@@ -41,12 +41,12 @@ impl StopSignal {
         &self.requested
     }
 
-    /// Ends when somebody asks to stop.
+    /// Completes when a stop is requested.
     pub async fn requested(&self) {
         self.notify.notified().await;
     }
 
-    /// What the work makes, unless it is asked to stop before.
+    /// Runs `work`; [`Error::Interrupted`] if a stop is requested first, which drops it.
     pub async fn or_interrupted<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
             done = work => done,
@@ -56,10 +56,10 @@ impl StopSignal {
 }
 
 fn signal_error(error: std::io::Error) -> Error {
-    Error::Resource { what: "cannot listen to signals".into(), source: error.into() }
+    Error::Resource { what: "cannot handle signals".into(), source: error.into() }
 }
 
-/// SIGHUP, which does not end the process from then on; never comes where the system has no signals.
+/// Stream of SIGHUP, which no longer ends the process; never yields on systems without it.
 pub struct Hangups {
     #[cfg(unix)]
     signal: tokio::signal::unix::Signal,
@@ -67,16 +67,16 @@ pub struct Hangups {
 
 #[cfg(unix)]
 impl Hangups {
-    /// Listens from now on.
+    /// Installs the signal handlers.
     ///
     /// # Errors
-    /// Where the system refuses to deliver signals.
+    /// When they cannot be installed.
     pub fn new() -> Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self { signal: signal(SignalKind::hangup()).map_err(signal_error)? })
     }
 
-    /// Ends when the signal comes, or came since it was last waited for.
+    /// Completes on the next signal, or at once if one arrived since the last call.
     pub async fn next(&mut self) {
         if self.signal.recv().await.is_none() {
             std::future::pending().await

@@ -196,7 +196,7 @@ fn stores_whose_rows_were_all_rejected_are_named() {
         let (_, said) = done(folder, &format!("{command} --max-reject-rate 1 --rejects r.csv"));
         let warned = |what: &str, store: &str, default: &str| {
             let line = format!(
-                "warning: 1 store has no {what} but rejected ones and will count as {default}: \"{store}\"\n"
+                "warning: 1 store has only rejected {what} and will count as {default}: \"{store}\"\n"
             );
             assert!(said.contains(&line), "{said}");
         };

@@ -1,6 +1,4 @@
-//! Formats and compressions by the ending of a file's name.
-//!
-//! Knows names alone: nothing here looks at a file.
+//! Formats and compressions by file name extension. Does not access files.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -8,7 +6,7 @@ use std::path::Path;
 use crate::option_text::{FORMATS, Keywords, keyword};
 use crate::report::Format;
 
-/// How the bytes of a file are compressed as a whole.
+/// Compression of a whole file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
     None,
@@ -39,7 +37,7 @@ const ENDINGS: Keywords<Format> = &[
     ("txt", Format::Table),
 ];
 
-/// Endings of formats that programs expect by their name, and that nothing here writes.
+/// Extensions of formats that are not supported, so that a file would mislead other programs.
 const FOREIGN: [&str; 25] = [
     "avro", "db", "duckdb", "h5", "hdf5", "htm", "html", "ods", "orc", "pdf", "pickle", "pkl",
     "psv", "rds", "sqlite", "sqlite3", "tab", "tsv", "xls", "xlsb", "xlsm", "xlsx", "xml", "yaml",
@@ -50,24 +48,23 @@ const FOREIGN_COMPRESSIONS: [&str; 17] = [
     "txz", "xz", "z", "zip",
 ];
 
-/// What a name says of a file's bytes.
+/// Format and compression implied by a file name.
 struct NamedFile {
     format: Option<Format>,
-    /// As written, without its dot; of the format, not of the compression.
+    /// Extension of the format as written, without its dot.
     ending: String,
     compression: Compression,
 }
 
-/// How the file is compressed, by its name.
+/// Compression implied by the file name.
 pub fn compression(file: &Path) -> Compression {
     find_ending(COMPRESSIONS, split(&file_name(file)).1).unwrap_or(Compression::None)
 }
 
-/// Format of the rows in a file: the one that was requested for, or that of the name's ending, or the
-/// default one where the ending tells nothing.
+/// Format of the rows in a file: the requested one, else that of the extension, else `default`.
 ///
 /// # Errors
-/// Where the name promises other bytes than would be written.
+/// When the extension contradicts the format, or is that of an unsupported format.
 pub fn format_for(
     file: &Path,
     requested: Option<Format>,
@@ -97,10 +94,10 @@ pub fn format_for(
     Ok(format)
 }
 
-/// Checks the name of a file that is always in the one format; `what` says of what.
+/// Checks the name of a file with a fixed format; `what` begins the message, like "rejects are".
 ///
 /// # Errors
-/// Where the name promises another format.
+/// When the extension contradicts the format.
 pub fn check_format(what: &str, format: Format, file: &Path) -> std::result::Result<(), String> {
     match parse_name(file)?.format {
         Some(ending) if !may_have_ending(format, ending) => Err(format!(
@@ -137,12 +134,12 @@ fn file_name(file: &Path) -> Cow<'_, str> {
     file.file_name().unwrap_or_default().to_string_lossy()
 }
 
-/// A name and its ending, which is empty where nothing stands before the dot.
+/// Splits off the extension, which is empty if nothing precedes the dot.
 fn split(name: &str) -> (&str, &str) {
     name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()).unwrap_or((name, ""))
 }
 
-/// Whether a file in the format may have the ending of the other: plain text may be of any kind.
+/// Returns true if a file of the format may have the extension of `ending`: .txt fits any text.
 fn may_have_ending(format: Format, ending: Format) -> bool {
     format == ending || (ending == Format::Table && !format.is_binary())
 }
@@ -171,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ending_names_the_format() {
+    fn the_extension_selects_the_format() {
         for (file, format) in [
             ("r.csv", Format::Csv),
             ("a/r.PARQUET", Format::Parquet),
@@ -203,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_never_promises_other_bytes() {
+    fn a_name_never_contradicts_the_format() {
         let csv = Some(Format::Csv);
         check("r.parquet", csv, Err("ends in .parquet, which is not csv; leave --format out"));
         check("r.JSON", Some(Format::Ndjson), Err("ends in .JSON, which is not ndjson"));

@@ -1,4 +1,4 @@
-//! Flags of `uptally serve` as settings.
+//! Tests: flags of `uptally serve` become settings.
 
 use clap::{Command, FromArgMatches};
 

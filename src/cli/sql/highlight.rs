@@ -1,4 +1,4 @@
-//! What a statement styles like while it is typed.
+//! Syntax highlighting of the statement being typed.
 
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Whitespace};
@@ -12,11 +12,11 @@ pub enum TokenStyle {
     Keyword,
     Text,
     Comment,
-    /// What is no part of a statement, as a quote that nothing closes.
+    /// Text that cannot be tokenized, such as an unterminated quote.
     Unterminated,
 }
 
-/// The parts of the text in their order, each as it should style.
+/// Splits the text into parts with their styles, in order; nothing is left out.
 pub fn styles(text: &str) -> Vec<(TokenStyle, &str)> {
     if text.trim_start().starts_with(['.', '\\']) {
         return vec![(TokenStyle::Keyword, text)];
@@ -46,7 +46,8 @@ fn style(token: &Token) -> TokenStyle {
     }
 }
 
-/// The tokenizer knows every dialect's keywords; those that may as well name a column are none here.
+/// Returns true for keywords to highlight. The tokenizer knows every dialect's keywords; those that
+/// can also name a column are excluded.
 fn is_highlighted(keyword: Keyword) -> bool {
     use datafusion::sql::sqlparser::keywords::{
         RESERVED_FOR_COLUMN_ALIAS, RESERVED_FOR_TABLE_ALIAS,
@@ -111,12 +112,12 @@ mod tests {
         let styled: Vec<_> =
             styles.iter().filter(|(style, _)| *style != TokenStyle::Plain).copied().collect();
         assert_eq!(styled, expected);
-        // Whatever is typed, nothing of it goes.
+        // Highlighting never loses text.
         assert_eq!(styles.iter().map(|(_, part)| *part).collect::<String>(), text);
     }
 
     #[test]
-    fn each_part_looks_like_what_it_is() {
+    fn each_part_has_its_style() {
         use TokenStyle::{Comment, Keyword, Text, Unterminated};
         check(
             "SELECT status, 'é' FROM \"from\" -- polls\nwhere x",

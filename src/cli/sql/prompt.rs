@@ -1,4 +1,4 @@
-//! Reads statements from a terminal, with history, completion and colours.
+//! Interactive prompt with history, completion and highlighting.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -19,10 +19,10 @@ use crate::error::{Error, Result};
 const MENU: &str = "words";
 const HISTORY_LINES_MAX: usize = 5000;
 
-/// SqlPrompt until the end is asked for.
+/// Reads and runs statements until the user quits.
 pub async fn run(mut shell: Shell) -> Result<()> {
     eprintln!(
-        "uptally {}, version {} of the data; .help lists the commands, .quit ends",
+        "uptally {}, version {} of the data; .help lists the commands, .quit exits",
         env!("CARGO_PKG_VERSION"),
         shell.version()
     );
@@ -36,7 +36,7 @@ pub async fn run(mut shell: Shell) -> Result<()> {
                 }
             }
             Ok(Signal::CtrlD) => return Ok(()),
-            // What was typed so far is dropped.
+            // Ctrl-C discards the current input.
             Ok(_) => {}
             Err(error) => {
                 let what = "cannot read from the terminal".to_owned();
@@ -46,14 +46,13 @@ pub async fn run(mut shell: Shell) -> Result<()> {
     }
 }
 
-/// Does what was typed; a statement that was only begun is dropped by who asks for the way out.
-///
-/// What goes wrong is told and ends nothing, and neither does Ctrl-C.
+/// Runs the input. Errors are printed, and Ctrl-C cancels the query; neither ends the session.
+/// `exit` or `help` after an unfinished statement discards it.
 async fn run_input(shell: &mut Shell, text: &str) -> Next {
     let text = match exit_command(text) {
         Some(Command::Quit) => return Next::End,
         Some(_) => {
-            eprintln!("the statement had no `;` at its end and was dropped");
+            eprintln!("the statement had no `;` at its end and was discarded");
             ".help"
         }
         None => text,
@@ -92,20 +91,20 @@ fn editor(names: Names) -> Reedline {
     let history = history_file().map(|file| FileBackedHistory::with_file(HISTORY_LINES_MAX, file));
     match history {
         Some(Ok(history)) => editor = editor.with_history(Box::new(history)),
-        Some(Err(error)) => eprintln!("note: what is typed is not remembered: {error}"),
+        Some(Err(error)) => eprintln!("note: the history is not saved: {error}"),
         None => {}
     }
     editor
 }
 
-/// `uptally/sql_history` where the system keeps the state of programs.
+/// `uptally/sql_history` in the XDG state folder.
 fn history_file() -> Option<PathBuf> {
     let folder = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let state = folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local/state")));
     state.map(|state| state.join("uptally/sql_history"))
 }
 
-/// Takes a text once it is whole.
+/// Accepts input once it is complete.
 struct StatementValidator;
 
 impl Validator for StatementValidator {

@@ -1,4 +1,4 @@
-//! The rows of one query: asked for, written in a format as they come, and counted.
+//! Runs one query and streams its rows to an output, with a progress bar.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::IsTerminal;
@@ -15,25 +15,25 @@ use crate::error::{Error, Result};
 use crate::report::{Format, Writer};
 use crate::sql::{Described, FilesRead, Limits, Progress, Session, asked_wrongly, taken_as};
 
-/// How long nobody wonders whether anything is going on.
+/// Delay before the progress bar appears.
 const BAR_AFTER: Duration = Duration::from_secs(2);
 const BAR_EVERY: Duration = Duration::from_millis(100);
 
-/// Where the rows go, and what they look like.
+/// Format and destination of the rows.
 pub struct Target<'a> {
     pub format: Format,
-    /// Stdout where there is none.
+    /// `None` for stdout.
     pub file: Option<&'a Path>,
 }
 
-/// A query, and the values of its parameters by their names.
+/// Query with the values of its parameters, by name.
 pub struct ParameterizedQuery<'a> {
     pub sql: &'a str,
     pub params: &'a BTreeMap<String, String>,
 }
 
 impl ParameterizedQuery<'_> {
-    /// The plan, and the names of the values that it has taken.
+    /// Returns the plan with values bound, and the names of the parameters used.
     async fn plan(&self, session: &Session) -> Result<(LogicalPlan, Vec<String>)> {
         let plan = session.plan(self.sql).await?;
         let types = plan.get_parameter_types().map_err(asked_wrongly)?;
@@ -48,7 +48,7 @@ impl ParameterizedQuery<'_> {
                 );
             } else {
                 return Err(Error::Argument(format!(
-                    "no value is given for ${name}; give it one by --param {name}=VALUE, or by .param {name} VALUE before it"
+                    "no value is given for ${name}; set it with --param {name}=VALUE, or .param {name} VALUE before it"
                 )));
             }
         }
@@ -60,19 +60,19 @@ impl ParameterizedQuery<'_> {
     }
 }
 
-/// What became of a query.
+/// Result of a query.
 #[derive(Debug, PartialEq, Eq)]
 pub struct QueryOutcome {
     pub rows: usize,
     pub is_cut: bool,
-    /// Names of the parameters that had a value.
+    /// Names of the parameters used.
     pub params: Vec<String>,
 }
 
 /// Runs the query and writes its rows.
 ///
 /// # Errors
-/// Where it cannot be answered; a file is left as it was then.
+/// When the query fails or the output cannot be written; a file is then left unchanged.
 pub async fn run_query(
     session: &Session,
     query: &ParameterizedQuery<'_>,
@@ -106,7 +106,8 @@ pub async fn run_query(
     Ok(outcome)
 }
 
-/// Whether anybody reads on. A bar and rows do not share a terminal.
+/// Writes what is formatted so far, removing the bar from a terminal first. Returns false once the
+/// reader of a pipe has closed it.
 fn flush(
     writer: &mut Writer,
     output: &mut Output,
@@ -120,7 +121,7 @@ fn flush(
     output.write(&bytes)
 }
 
-/// Tells on stderr, where that is a terminal, how far a long query is.
+/// Progress bar of a long query on stderr, if that is a terminal.
 struct QueryProgress {
     begun_at: Instant,
     shown: Option<ProgressBar>,
@@ -139,7 +140,7 @@ impl QueryProgress {
         self.progress = Some(progress);
     }
 
-    /// What the work makes; the bar appears while it takes long.
+    /// Awaits `work`, showing and updating the bar once it takes long.
     async fn during<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);
         while self.is_wanted {
@@ -175,7 +176,7 @@ impl QueryProgress {
         self.rows = rows;
     }
 
-    /// Gone, and not to come back.
+    /// Removes the bar for good.
     fn clear(&mut self) {
         self.is_wanted = false;
         self.shown.take().iter().for_each(ProgressBar::finish_and_clear);
@@ -183,7 +184,7 @@ impl QueryProgress {
 }
 
 impl Drop for QueryProgress {
-    /// A query that was stopped leaves no bar behind.
+    /// Removes the bar of a cancelled query.
     fn drop(&mut self) {
         self.clear();
     }

@@ -1,6 +1,6 @@
-//! Does one step after another: queries by a session, commands by itself.
+//! Runs steps in sequence: queries in a session, commands itself.
 //!
-//! Needs no terminal; the prompt, files and pipes all come here.
+//! Shared by the prompt, files and pipes; does not require a terminal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use crate::server;
 use crate::sql::{Database, Limits, Session, columns_of as columns_of_function};
 use crate::tables::{Dataset, outdated_zone_rules};
 
-/// Files that read files that read files.
+/// Limit on nested `.read`.
 const FILE_DEPTH_MAX: usize = 16;
 
 const TABLES: &str = "SELECT table_name FROM information_schema.tables \
@@ -43,19 +43,19 @@ pub struct Shell {
     database: Database,
     dataset: Dataset,
     session: Session,
-    /// Whether later versions of the data are none of its business.
+    /// True if `--as-of` fixes the version.
     is_pinned: bool,
     limits: CommandLimits,
     format: Format,
-    /// Of the one query, as the command was started with.
+    /// File of `--output`, for the rows of the only query.
     output: Option<PathBuf>,
     output_is_used: bool,
     once: Option<PathBuf>,
     is_timed: bool,
     file_depth: usize,
-    /// Values of `$NAME`.
+    /// Values of parameters, by name.
     params: BTreeMap<String, String>,
-    /// Those that the command was started with and no statement has named so far.
+    /// Names from `--param` that no statement has used yet.
     params_unused: BTreeSet<String>,
 }
 
@@ -98,11 +98,13 @@ impl Shell {
         self.dataset.version()
     }
 
+    /// Ends the session.
+    ///
     /// # Errors
-    /// Where a file was named for rows and no query gave any, or a value for no query's parameter.
+    /// When `--output` or a `--param` was given and no query used it.
     pub fn close(self) -> Result<()> {
         if let Some(name) = self.params_unused.first() {
-            return Err(Error::Argument(format!("--param {name}: no statement has a ${name}")));
+            return Err(Error::Argument(format!("--param {name}: no statement uses ${name}")));
         }
         match (&self.output, self.output_is_used) {
             (Some(_), false) => {
@@ -122,7 +124,7 @@ impl Shell {
         }
     }
 
-    /// Every step of the text; errors say where in the file they are.
+    /// Runs every step of the text; errors name the line of the file.
     pub async fn run_text(&mut self, text: &str, file: Option<&Path>) -> Result<Next> {
         let mut input = StatementReader::default();
         let mut steps: Vec<Step> = text.lines().flat_map(|line| input.line(line)).collect();
@@ -185,13 +187,13 @@ impl Shell {
         let query = ParameterizedQuery { sql, params: &self.params };
         let outcome = run_query(&self.session, &query, limits, &target).await?;
         self.params_unused.retain(|name| !outcome.params.contains(name));
-        // Until a query has given rows, the next one is still to come.
+        // A failed query does not use up `.once`.
         self.once = None;
         self.print_notes(&outcome, limits, begun_at);
         Ok(())
     }
 
-    /// Asks what a load has brought since, unless a version was asked for.
+    /// Switches to the newest version, unless one is pinned.
     async fn refresh(&mut self) -> Result<()> {
         if self.is_pinned || self.dataset.is_newest() {
             return Ok(());
@@ -199,7 +201,7 @@ impl Shell {
         if let Some(dataset) = Dataset::open(self.dataset.folder(), None).await? {
             self.session = self.database.session(&dataset)?;
             self.dataset = dataset;
-            eprintln!("note: a load has made version {}", self.dataset.version());
+            eprintln!("note: switched to version {}, the newest", self.dataset.version());
         }
         Ok(())
     }
@@ -230,7 +232,7 @@ impl Shell {
                 output::write(text.map_err(Error::Argument)?.as_bytes(), None)?;
             }
             Command::Tables => self.print_table(TABLES).await?,
-            // A table function has columns as well, and its page names them.
+            // The page of a table function lists its columns.
             Command::Schema(Some(name)) if columns_of_function(&name).next().is_some() => {
                 let text = function_help::help(&self.session.context().state(), Some(&name));
                 output::write(text.map_err(Error::Argument)?.as_bytes(), None)?;
@@ -266,7 +268,7 @@ impl Shell {
         Ok(Next::More)
     }
 
-    /// What a command asks of the catalog, for people.
+    /// Runs a catalog query and prints it as a table.
     async fn print_table(&mut self, sql: &str) -> Result<()> {
         self.refresh().await?;
         let plan = self.session.plan(sql).await?;
@@ -274,7 +276,7 @@ impl Shell {
         let mut table = Writer::new(Format::Table, &rows.schema())?;
         let (batches, _) = rows.collect().await?;
         if batches.is_empty() {
-            let sentence = "there is no such table; .tables lists those that there are";
+            let sentence = "there is no such table; .tables lists them";
             return Err(Error::Argument(sentence.to_owned()));
         }
         batches.iter().try_for_each(|batch| table.write(batch))?;
@@ -283,11 +285,12 @@ impl Shell {
     }
 }
 
-/// The format that the name of a file tells, or the mode, which is what rows on the screen look like.
+/// Format of a `.once` file: the mode if the extension allows it and it is not table, else that of
+/// the extension.
 fn once_format(file: &Path, mode: Format) -> std::result::Result<Format, String> {
     let of_name = output::format_for(file, None, mode)?;
     Ok(match output::format_for(file, Some(mode), mode) {
-        // A table is for people.
+        // A table is meant for the screen.
         Ok(_) if mode != Format::Table => mode,
         _ => of_name,
     })

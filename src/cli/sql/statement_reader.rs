@@ -1,7 +1,7 @@
-//! Lines of text to things to do: statements, which end with `;`, and commands, a line each.
+//! Splits lines into statements, which end with `;`, and commands, a line each.
 //!
-//! The same for the prompt, files and pipes. Where a statement ends is told by the tokenizer of the
-//! engine: a `;` in quotes or in a comment ends none.
+//! Shared by the prompt, files and pipes. DataFusion's tokenizer finds the ends of statements,
+//! so that a `;` within quotes or a comment is ignored.
 
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
@@ -10,7 +10,7 @@ use super::commands::{Command, is_command, parse};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Where it starts, from 1 on.
+    /// Line where the step starts, from 1.
     pub line: usize,
     pub action: Action,
 }
@@ -18,11 +18,11 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     Query(String),
-    /// As typed: `.` or `\` first, or a word that stands for such.
+    /// Command as typed: starts with `.` or `\`, or is an alias.
     Command(String),
 }
 
-/// What was read and is no step yet.
+/// Incremental reader; holds the unfinished statement.
 #[derive(Debug, Default)]
 pub struct StatementReader {
     pending: String,
@@ -31,12 +31,12 @@ pub struct StatementReader {
 }
 
 impl StatementReader {
-    /// The steps that end on the line.
+    /// Adds a line; returns the steps that it completes.
     pub fn line(&mut self, line: &str) -> Vec<Step> {
         self.lines_read += 1;
         if self.pending.is_empty() {
             let line = line.trim();
-            // A comment before a command is part of neither it nor of a statement.
+            // Comments between steps belong to none.
             if is_blank(line) {
                 return Vec::new();
             }
@@ -64,7 +64,7 @@ impl StatementReader {
         steps
     }
 
-    /// The last statement, which nothing ended.
+    /// Returns the last statement, which had no `;`.
     pub fn end(self) -> Option<Step> {
         let statement = self.pending.trim().to_owned();
         let is_one = !is_blank(&statement);
@@ -72,15 +72,13 @@ impl StatementReader {
     }
 }
 
-/// Whether the prompt takes the text as it is, or waits for more.
+/// Returns true if the text is complete; otherwise the prompt waits for more.
 pub fn is_complete(text: &str) -> bool {
     is_command(text) || is_blank(statements(text).1) || exit_command(text).is_some()
 }
 
-/// The command on the last line of a statement that was only pending: who types `exit` there wants to
-/// leave, not to name a column so.
-///
-/// `None` within quotes and comments, and for any other command.
+/// Quit or help command on the last line of an unfinished statement: a user who types `exit` there
+/// means to leave. `None` within quotes and comments, and for other commands.
 pub fn exit_command(text: &str) -> Option<Command> {
     let (before, last) = text.trim_end().rsplit_once('\n')?;
     let is_tokenized = tokens(before).last().map_or(0, |(_, _, end)| *end) == before.len();
@@ -89,7 +87,7 @@ pub fn exit_command(text: &str) -> Option<Command> {
     (leaves && is_tokenized && !is_blank(statements(before).1)).then_some(command)
 }
 
-/// Statements without their `;`, each with where it starts, and what comes after the last one.
+/// Splits text into statements without `;`, with their byte offsets, and the rest after the last.
 fn statements(text: &str) -> (Vec<(usize, &str)>, &str) {
     let (mut found, mut from) = (Vec::new(), 0);
     for (token, start, end) in tokens(text) {
@@ -105,18 +103,18 @@ fn statements(text: &str) -> (Vec<(usize, &str)>, &str) {
     (found, &text[from..])
 }
 
-/// Whether there is nothing but space and comments.
+/// Returns true if the text holds only whitespace and comments.
 fn is_blank(text: &str) -> bool {
     let found = tokens(text);
-    // What is no token yet, as a quote that was only opened, comes after the last one.
+    // An unterminated quote follows the last token.
     let is_tokenized = found.last().map_or(0, |(_, _, end)| *end) == text.len();
     is_tokenized && found.iter().all(|(token, ..)| matches!(token, Token::Whitespace(_)))
 }
 
-/// The tokens with their places in bytes, as far as the text can be told apart.
+/// Tokens with their start and end in bytes, up to the first error.
 pub fn tokens(text: &str) -> Vec<(Token, usize, usize)> {
     let mut found = Vec::new();
-    // Where it fails, what was found before is all there is to tell.
+    // On an error, the tokens before it are still used.
     let _ = Tokenizer::new(&GenericDialect {}, text)
         .with_unescape(false)
         .tokenize_with_location_into_buf(&mut found);
@@ -128,7 +126,7 @@ pub fn tokens(text: &str) -> Vec<(Token, usize, usize)> {
     found.into_iter().map(with_offsets).collect()
 }
 
-/// From lines and columns, in their order, to bytes.
+/// Converts ascending lines and columns to byte offsets.
 struct Places<'a> {
     text: &'a str,
     at: usize,
@@ -172,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn statements_end_where_they_say_so() {
+    fn statements_end_at_semicolons() {
         check("SELECT 1", &[(1, "SELECT 1")]);
         check("SELECT 1; SELECT\n2;", &[(1, "SELECT 1"), (1, "SELECT\n2")]);
         check("\n\nSELECT 1;\n\nSELECT 2\n;", &[(3, "SELECT 1"), (5, "SELECT 2")]);
@@ -185,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_is_a_line_where_no_statement_was_begun() {
+    fn commands_are_lines_between_statements() {
         check(
             ".mode csv\nSELECT 1;\n\\d polls",
             &[(1, ".mode csv"), (2, "SELECT 1"), (3, "\\d polls")],
@@ -198,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_only_begun_waits_for_more() {
+    fn unfinished_statements_wait_for_more() {
         for (text, expected) in [
             ("", true),
             (".tables", true),
