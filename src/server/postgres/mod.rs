@@ -2,7 +2,7 @@
 //!
 //! In the server: `connection` reads messages, after `negotiation` of TLS; `frames` validates each
 //! message before pgwire decodes it, and `checked_stream` forwards valid ones. `startup`
-//! authenticates; `throttle` delays wrong passwords. `query_handler` runs statements and sends rows.
+//! authenticates; `throttle` delays wrong passwords. `query_handler` runs statements, sends rows.
 //! `commands` change the session, `message_log` writes the request log. `session_resources` limits
 //! statements and portals; `idle_sessions` end when others need memory; a `suspended_portal` is
 //! read in parts. `settings` holds what `SET` and `SHOW` know; `failure` maps errors to SQLSTATEs.
