@@ -1,4 +1,4 @@
-//! What the command tells of itself, and of its surroundings.
+//! Help, version, environment and listen addresses of the command.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -53,7 +53,7 @@ fn every_command_has_a_manual_page() {
     assert_eq!(std::fs::read_to_string(pages.join("uptally.1")).unwrap(), page);
 }
 
-/// What is said on stderr where the variables are set.
+/// Stderr of a command with the variables set.
 fn said(variables: &[(&str, &str)]) -> String {
     let folder = TempDir::new().unwrap();
     let chain = ["generate", "--stores", "1", "--days", "1", "--seed", "1", "c"];
@@ -80,7 +80,7 @@ fn the_log_is_as_its_variables_say() {
     }
 }
 
-/// What a server says until it listens for HTTP; it ends then.
+/// Stderr of a server until it listens; it is stopped then.
 fn started(arguments: &[&str]) -> Vec<String> {
     let folder = TempDir::new().unwrap();
     let mut command = uptally(["serve"].iter().chain(arguments).copied());

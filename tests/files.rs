@@ -1,4 +1,4 @@
-//! Files that a command writes for its user: in the format of their name, whole or not at all.
+//! Output files have the format of their extension and are written atomically.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -33,7 +33,7 @@ fn succeeds(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&run.stdout).into_owned()
 }
 
-/// Nothing is printed, and nothing new is in the folder.
+/// Checks that nothing is printed and no file is created.
 #[track_caller]
 fn fails(folder: &Path, arguments: &[&str], code: i32, sentence: &str) {
     let before = names(folder);
@@ -211,7 +211,7 @@ fn links_are_followed_and_what_is_there_keeps_its_mode_and_owner() {
     fails(folder, &["report", "-o", "loop"], 1, "\"loop\": cannot follow its links");
     symlink("none/new", folder.join("lost")).unwrap();
     fails(folder, &["report", "-o", "lost"], 1, "there is no folder \"none\"; make it first");
-    // What fails leaves what was there, mode and all.
+    // A failure leaves the old file, including its mode.
     let late = "SELECT 10 / (20000 - value) AS a FROM range(1, 30000)";
     fails(folder, &["sql", late, "-o", "link"], 1, "division by zero");
     is_report("d/target");

@@ -1,4 +1,4 @@
-//! Files as spreadsheets, joins of exports and other programs leave them: no row vanishes.
+//! Malformed files, as spreadsheets and concatenated exports produce them: no row is lost.
 
 use std::path::Path;
 

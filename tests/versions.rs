@@ -1,4 +1,4 @@
-//! What a load leaves behind: one more version, or nothing.
+//! A load creates a version, or changes nothing.
 
 use std::path::Path;
 use std::process::Command;

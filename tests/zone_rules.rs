@@ -1,4 +1,4 @@
-//! Which rules of time zones count: a version keeps those that it was made with.
+//! Editions of the zone rules: a version keeps those that it was created with.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::earlier_tables::{drop_columns, files_in};
 use crate::harness::{block_on, uptally};
 use crate::service::Served;
 
-/// What the command prints, and what it says beside.
+/// Stdout and stderr of the command.
 #[track_caller]
 fn run(folder: &Path, arguments: &str) -> (String, String) {
     let run = uptally(arguments.split_whitespace()).current_dir(folder).output().unwrap();
@@ -63,8 +63,8 @@ fn minutes_in_vancouver(folder: &Path, arguments: &str) -> i64 {
 /// Columns of `loads` that programs before edition 2026f did not write.
 const LATER_COLUMNS: [&str; 2] = ["zone_rules_version", "zone_rules"];
 
-/// Makes of the tables what a program wrote that kept no rules: without their table, and without the
-/// columns that name them.
+/// Turns the tables into those of a version without zone rules: without their table, and without
+/// the columns that name them.
 fn as_by_an_earlier_program(data: &Path) {
     std::fs::remove_dir_all(data.join("zone_rules")).unwrap();
     drop_columns(&data.join("loads"), &LATER_COLUMNS);

@@ -1,4 +1,4 @@
-//! The audit log of a server: what is in its lines, and what becomes of them when it is rotated.
+//! Audit log: contents of its lines, and rotation.
 
 use std::path::Path;
 

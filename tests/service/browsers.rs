@@ -1,4 +1,4 @@
-//! What pages in a browser can do: the host that their requests name, and the site they are of.
+//! Requests from browsers: Host and Origin checks, CORS and security headers.
 
 use serde_json::json;
 use uptally::server::{Host, Keyring, Origin, ROUTES, Role, Settings, key_file};
@@ -271,7 +271,7 @@ fn browsers_hear_beforehand_what_an_allowed_origin_may_ask() {
 
 #[test]
 fn what_answers_carry_is_shown_to_pages_of_an_allowed_origin() {
-    // What every page sees, and what only browsers look at.
+    // Headers of all responses, and those for browsers only.
     const OTHERS: [&str; 9] = [
         "access-control-allow-origin",
         "access-control-expose-headers",

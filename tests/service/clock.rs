@@ -1,4 +1,4 @@
-//! One store by a clock that is asked for, with dates, and as CSV.
+//! A single store in a requested time zone, with dates, and as CSV.
 
 use serde_json::Value;
 

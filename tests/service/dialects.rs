@@ -1,5 +1,5 @@
-//! Each line of the table of dialects: a request, and its exact answer while the report runs, when it
-//! is complete, and where it failed.
+//! Each line of the table of legacy endpoints: a request, and its exact answer while the report
+//! runs, when it is complete, and when it failed.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use uptally::server::{CompleteAs, Settings};
 use super::{Answer, Served, csv_of_sample, waiting};
 use crate::harness::block_on;
 
-/// What is sent; `ID` stands for the report's id.
+/// Request; `ID` stands for the report's id.
 struct Sent {
     method: &'static str,
     path: &'static str,

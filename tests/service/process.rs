@@ -1,4 +1,4 @@
-//! The real process over a real socket, asked with `curl`.
+//! The server process over a socket, queried with `curl`.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
@@ -16,7 +16,7 @@ pub struct Process {
     pub child: Child,
     pub url: String,
     stderr: BufReader<ChildStderr>,
-    /// What it said before it listened.
+    /// Stderr until it listened.
     pub said: String,
 }
 
@@ -68,7 +68,7 @@ impl Process {
         line
     }
 
-    /// Whether it ended well, and what it said since it listened.
+    /// Returns true if it exited successfully, and its stderr since it listened.
     pub fn ended(&mut self) -> (bool, String) {
         let mut rest = String::new();
         self.stderr.read_to_string(&mut rest).unwrap();

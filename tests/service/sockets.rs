@@ -1,4 +1,4 @@
-//! What only a connection shows: heads and bodies that meet a limit, and the end of the service.
+//! Behaviour visible on connections only: limits of heads and bodies, and shutdown.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -1,4 +1,4 @@
-//! `/v1/sql`: what can be asked, in which formats and within which limits.
+//! `/v1/sql`: statements, formats and limits.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use uptally::sql::Limits;
 use super::{Answer, Served, csv_of_sample, waiting};
 use crate::harness::{block_on, ingest, uptally};
 
-/// More pairs than anybody can wait for, none of which has to be kept.
+/// More pairs than can be computed, without being held in memory.
 pub const ENDLESS_JOIN: &str = "SELECT count(*) FROM range(0, 10000) a \
     JOIN range(0, 10000000000) b ON a.value + b.value <> 7";
 
-/// Statements that would change something, or read a file that is none of the data.
+/// Statements that would change something, or read other files.
 pub fn attempts(file: &Path) -> Vec<String> {
     let file = file.to_str().unwrap();
     let mut attempts: Vec<_> = [

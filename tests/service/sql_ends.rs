@@ -1,4 +1,4 @@
-//! `/v1/sql` over a socket: when a query ends that fails late, takes for ever or whose client has gone.
+//! `/v1/sql` over a socket: end of queries that fail late, exceed their time or lose their client.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::process::Process;
 use super::sql::{ENDLESS_JOIN, LONG, path_of};
 
-/// What the process answers by curl: whether it came whole, and the body.
+/// Response by curl: true if complete, and the body.
 fn curl(server: &Process, body: &str) -> (bool, Vec<u8>) {
     let url = format!("{}/v1/sql", server.url);
     let run = Command::new("curl").args(["-sS", "--max-time", "120", "-d", body, &url]).output();

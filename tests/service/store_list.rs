@@ -1,4 +1,4 @@
-//! The list of stores: which there are, page by page, as JSON and as CSV.
+//! List of stores, paged, as JSON and CSV.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! Reports outlive the process, and the same question is the same report.
+//! Reports survive restarts, and equal requests share a report.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 

@@ -1,4 +1,4 @@
-//! The queries of `queries/analyst`, each with what it answers over the chain of the scripts:
+//! Golden results of `queries/analyst` over the chain of the scripts, in
 //! `tests/sql/analyst/NAME.txt`, which `BLESS=1` writes.
 
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use super::chain;
 use super::value::Value;
 use crate::harness::block_on;
 
-/// What the `$` names of each query are bound to.
+/// Values of the `$` parameters of each query.
 fn parameters(query: &str) -> Vec<(&'static str, ScalarValue)> {
     match query {
         "long_outages" => vec![("store_id", ScalarValue::from("berlin"))],

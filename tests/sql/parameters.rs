@@ -1,4 +1,4 @@
-//! Parameters of table functions: whatever is passed, the answer is the one of the same constant.
+//! Parameters of table functions give the same results as equal constants.
 
 use datafusion::scalar::ScalarValue;
 use uptally::sql::{Database, Limits, Session};

@@ -1,5 +1,5 @@
-//! What table functions cost, by their plans: no poll is sorted, or passed from one thread to
-//! another, and no day is read that the range does not touch.
+//! Plans of table functions: polls are not sorted or repartitioned, and only days that the range
+//! touches are read.
 
 use arrow::array::AsArray;
 use arrow::datatypes::DataType;
@@ -41,7 +41,7 @@ pub async fn explained(session: &Session, plan: LogicalPlan) -> String {
     lines.last().unwrap()
 }
 
-/// The first date of the files of polls in the plan; empty where there is none.
+/// First date of the poll files in the plan; empty without any.
 fn first_day_read(plan: &str) -> &str {
     let dates = plan.split("/polls/polled_on=").skip(1).map(|rest| &rest[..10]);
     dates.min().unwrap_or_default()

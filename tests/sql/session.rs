@@ -1,4 +1,4 @@
-//! A script's connection without a wire: a session as every face has one.
+//! In-process script connection: a session as every entry point uses it.
 
 use async_trait::async_trait;
 use sqllogictest::{AsyncDB, DBOutput};

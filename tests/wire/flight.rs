@@ -1,4 +1,4 @@
-//! Arrow Flight SQL, spoken by the client of arrow-flight.
+//! Flight SQL, tested with arrow-flight's client.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -69,7 +69,7 @@ fn a_statement_is_a_ticket_and_the_ticket_its_rows() {
     });
 }
 
-/// Some of these are found never null, or of another type, only after the client was told what comes.
+/// Optimization may change the nullability or type of these columns after they were announced.
 #[test]
 fn what_comes_has_the_columns_announced() {
     block_on(async {

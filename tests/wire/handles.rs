@@ -1,4 +1,4 @@
-//! Handles and bound values of Arrow Flight SQL that a client made up, or took from another server.
+//! Forged Flight SQL handles and bound values, and those of other servers.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The protocol of PostgreSQL, spoken by a client that knows nothing of this server.
+//! PostgreSQL protocol, tested with tokio-postgres.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::harness::block_on;
 
-/// A client, and what it is told beside its answers.
+/// A client, and its stream of notices.
 pub async fn connect(
     wired: &Wired,
     password: &str,
