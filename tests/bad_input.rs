@@ -270,7 +270,7 @@ fn a_full_disk_leaves_the_tables_as_they_were() {
 }
 
 #[test]
-fn a_file_of_the_tables_that_is_gone_is_named() {
+fn a_missing_file_of_the_tables_is_named() {
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("x.csv"), GOOD).unwrap();
     assert_eq!(run(folder.path(), "ingest x.csv").status.code(), Some(0));

@@ -133,7 +133,7 @@ fn a_server_listens_at_the_addresses_of_a_host() {
 }
 
 #[test]
-fn help_names_every_command_and_what_goes_wrong_is_told() {
+fn help_names_every_command_and_errors_are_printed() {
     let help = printed(&["--help"]);
     for word in ["generate", "ingest", "report", "sql", "serve", "keys", "completions", "man"] {
         assert!(help.contains(&format!("\n  {word} ")), "{word}: {help}");

@@ -188,13 +188,13 @@ proptest! {
     #![proptest_config(drawn(200, 200))]
 
     #[test]
-    fn no_row_vanishes(text in text(), first in 0..3usize) {
+    fn no_row_is_lost(text in text(), first in 0..3usize) {
         check(&text, first);
     }
 }
 
 #[test]
-fn no_row_vanishes_beside_records_of_more_than_a_block() {
+fn no_row_is_lost_beside_records_longer_than_a_block() {
     let row = |store: &str, note: &str| format!("{store},2026-03-02T10:05:00Z,active,{note}\n");
     let long = "two\nlines, \"\"quoted\"\"\r\n".repeat(1 << 16);
     for note in

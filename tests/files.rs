@@ -242,7 +242,7 @@ fn pipes_and_devices_take_what_is_written() {
 }
 
 #[test]
-fn a_place_that_holds_no_file_is_told_in_a_sentence() {
+fn an_invalid_output_path_is_explained() {
     let folder = folder();
     let folder = folder.path();
     fs::create_dir(folder.join("d")).unwrap();

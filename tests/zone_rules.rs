@@ -65,7 +65,7 @@ const LATER_COLUMNS: [&str; 2] = ["zone_rules_version", "zone_rules"];
 
 /// Turns the tables into those of a version without zone rules: without their table, and without
 /// the columns that name them.
-fn as_by_an_earlier_program(data: &Path) {
+fn downgrade_tables(data: &Path) {
     std::fs::remove_dir_all(data.join("zone_rules")).unwrap();
     drop_columns(&data.join("loads"), &LATER_COLUMNS);
 }
@@ -73,7 +73,7 @@ fn as_by_an_earlier_program(data: &Path) {
 fn earlier_chain() -> TempDir {
     let folder = chain();
     run(folder.path(), INGEST);
-    as_by_an_earlier_program(&folder.path().join("data"));
+    downgrade_tables(&folder.path().join("data"));
     folder
 }
 
@@ -231,7 +231,7 @@ fn a_folder_of_rules_counts_where_it_is_the_newest() {
 }
 
 #[test]
-fn what_is_no_folder_of_rules_changes_nothing() {
+fn an_invalid_folder_of_rules_changes_nothing() {
     let folder = chain();
     let folder = folder.path();
     fails(folder, "zones update", "no data in \"data\"; run `uptally ingest` first");

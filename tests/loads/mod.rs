@@ -250,7 +250,7 @@ fn only_the_first_ten_stores_are_named_on_stderr() {
 }
 
 #[test]
-fn ids_that_match_no_polled_store_are_told_with_their_likely_cause() {
+fn ids_without_a_polled_store_are_reported_with_a_likely_cause() {
     let polls = rows(POLLS, "123456", "113999999999999999{},active,2023-01-24 10:00:00 UTC");
     let hours = format!(
         "{HOURS}1.14E+18,0,09:00,17:00\n1139999999999999991,0,09:00,17:00\n1.2E+18,1,9:00,17:00\n"

@@ -105,7 +105,7 @@ fn no_route_answers_under_a_host_that_is_not_allowed() {
 }
 
 #[test]
-fn with_keys_any_host_is_answered_who_has_one() {
+fn with_keys_any_host_header_is_accepted() {
     block_on(async {
         let (settings, key) = locked(waiting());
         let served = Served::with(settings).await;
@@ -270,7 +270,7 @@ fn browsers_hear_beforehand_what_an_allowed_origin_may_ask() {
 }
 
 #[test]
-fn what_answers_carry_is_shown_to_pages_of_an_allowed_origin() {
+fn responses_expose_their_headers_to_allowed_origins() {
     // Headers of all responses, and those for browsers only.
     const OTHERS: [&str; 9] = [
         "access-control-allow-origin",

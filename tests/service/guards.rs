@@ -156,7 +156,7 @@ fn every_answer_has_the_id_of_its_request() {
 }
 
 #[test]
-fn another_path_and_another_method_are_told_apart() {
+fn unknown_paths_and_methods_have_different_statuses() {
     block_on(async {
         let served = Served::with(waiting()).await;
         let nothing = served.get("/reports").await;

@@ -71,7 +71,7 @@ fn a_list_names_keys_that_can_be_removed_and_never_shows_them() {
 }
 
 #[test]
-fn what_a_key_cannot_have_is_told() {
+fn invalid_properties_of_a_key_are_named() {
     let folder = TempDir::new().unwrap();
     for (flags, sentence) in [
         (["--expires", "2001-01-31"], "--expires: 2001-01-31T00:00:00.000000Z has passed"),

@@ -219,7 +219,7 @@ fn a_server_that_is_asked_to_stop_ends_well_and_soon() {
 
 #[cfg(unix)]
 #[test]
-fn what_a_server_makes_is_its_owners_alone() {
+fn files_of_a_server_are_private_to_its_owner() {
     use std::os::unix::fs::MetadataExt;
     let folder = TempDir::new().unwrap();
     let server = Process::start(folder.path(), "");

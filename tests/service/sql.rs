@@ -74,7 +74,7 @@ fn settings(sql: Limits) -> Settings {
 }
 
 #[test]
-fn a_question_is_taken_as_text_as_json_and_in_the_path() {
+fn a_query_is_accepted_as_text_json_and_url_parameter() {
     block_on(async {
         let served = Served::with(waiting()).await;
         let count = "SELECT count(*) AS stores FROM stores";
@@ -139,7 +139,7 @@ fn rows_come_in_the_format_that_is_asked_for() {
 }
 
 #[test]
-fn a_question_that_cannot_be_answered_hears_why() {
+fn an_invalid_query_is_explained() {
     block_on(async {
         let served = Served::with(waiting()).await;
         for (body, status, sentence) in [

@@ -50,7 +50,7 @@ fn queries_that_never_give_way_keep_nobody_waiting() {
 }
 
 #[test]
-fn a_query_ends_soon_after_its_client_has_gone() {
+fn a_query_is_cancelled_when_its_client_disconnects() {
     let folder = TempDir::new().unwrap();
     let flags = "--sql-at-once 1 --sql-time 80s --sql-rows 1000000000000 --sql-spool 1MiB";
     let server = Process::start(folder.path(), flags);

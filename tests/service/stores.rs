@@ -218,7 +218,7 @@ fn a_store_without_hours_tells_the_default_ones() {
 }
 
 #[test]
-fn what_cannot_be_asked_of_a_store_is_named() {
+fn invalid_parameters_of_a_store_are_named() {
     block_on(async {
         let served = Served::with(waiting()).await;
         let store = "/v1/stores/1177941416522642976";

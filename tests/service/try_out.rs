@@ -169,7 +169,7 @@ async fn chains() -> [(&'static str, Served); 4] {
 }
 
 #[test]
-fn what_the_docs_fill_in_has_an_answer_over_any_data() {
+fn prefilled_requests_of_the_docs_succeed_over_any_data() {
     block_on(async {
         for (chain, served) in chains().await {
             // Nobody asked for a report yet, so that there is none to name.

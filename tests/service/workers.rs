@@ -258,7 +258,7 @@ fn processes_know_nothing_but_the_folder() {
 }
 
 #[test]
-fn what_does_not_fit_into_memory_goes_to_disk() {
+fn queries_spill_to_disk() {
     let folder = TempDir::new().unwrap();
     let server = Process::start(folder.path(), "--sql-memory 128MiB --sql-time 60s --sql-rows 3");
     let sorted = "SELECT value % 7 AS a, repeat('x', 100) || value AS b FROM range(0, 1000000) \
@@ -330,7 +330,7 @@ fn processes_answer_as_the_server_itself_would() {
 }
 
 #[test]
-fn a_program_that_is_none_is_told_in_the_log_alone() {
+fn a_missing_worker_program_is_only_logged() {
     block_on(async {
         let served = Served::with(waiting()).await;
         let Served { data, service, router } = served;

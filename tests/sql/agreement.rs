@@ -51,7 +51,7 @@ pub async fn rows(session: &Session, sql: &str) -> Vec<Vec<Value>> {
     let (batches, _) = session.run(plan, session.limits()).await.unwrap().collect().await.unwrap();
     let of_batch = |batch: &arrow::array::RecordBatch| {
         let columns = batch.columns();
-        let of_row = |row| columns.iter().map(|column| Value::of_arrow(column, row)).collect();
+        let of_row = |row| columns.iter().map(|column| Value::from_arrow(column, row)).collect();
         (0..batch.num_rows()).map(of_row).collect::<Vec<_>>()
     };
     batches.iter().flat_map(of_batch).collect()

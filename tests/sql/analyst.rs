@@ -38,7 +38,7 @@ async fn answered(session: &Session, query: &str, sql: &str) -> String {
     let mut text = names.join(" | ") + "\n";
     for batch in batches {
         for row in 0..batch.num_rows() {
-            let values = batch.columns().iter().map(|column| Value::of_arrow(column, row));
+            let values = batch.columns().iter().map(|column| Value::from_arrow(column, row));
             let values: Vec<_> = values.map(|value| value.to_string()).collect();
             text += &(values.join(" | ") + "\n");
         }

@@ -137,7 +137,7 @@ fn a_bound_time_leaves_other_days_unread() {
 }
 
 #[test]
-fn what_is_not_asked_for_is_not_made() {
+fn unused_columns_are_not_computed() {
     block_on(async {
         let (_folder, session) = session().await;
         let plan = plan_of(&session, "SELECT store_id, up FROM uptime()").await;

@@ -1,6 +1,6 @@
 //! Text form of values in scripts, the same for every connection.
 //!
-//! Connections convert results to a [`Value`], from Arrow by [`Value::of_arrow`]. Instants are
+//! Connections convert results to a [`Value`], from Arrow by [`Value::from_arrow`]. Instants are
 //! RFC 3339 in UTC with as many digits of the second as they need, times on a local clock the same
 //! without `Z`, an empty text `(empty)`, a null `NULL`.
 
@@ -32,7 +32,7 @@ pub enum Value {
 }
 
 impl Value {
-    pub fn of_arrow(column: &ArrayRef, row: usize) -> Self {
+    pub fn from_arrow(column: &ArrayRef, row: usize) -> Self {
         if column.is_null(row) {
             return Self::Null;
         }
@@ -94,7 +94,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub fn of_arrow(kind: &DataType) -> Self {
+    pub fn from_arrow(kind: &DataType) -> Self {
         match kind {
             DataType::Boolean => Self::Boolean,
             kind if kind.is_integer() => Self::Integer,

@@ -108,7 +108,7 @@ fn a_portal_hands_out_its_rows_in_parts() {
 }
 
 #[test]
-fn what_is_wrong_has_a_code_and_a_place() {
+fn errors_have_a_sqlstate_and_a_position() {
     block_on(async {
         let wired = Wired::with(Settings::default()).await;
         let (client, _told) = connect(&wired, "").await.unwrap();
@@ -167,7 +167,7 @@ fn a_session_has_settings_and_transactions_that_change_nothing() {
 }
 
 #[test]
-fn limits_are_told() {
+fn limits_are_reported() {
     block_on(async {
         let limits = Limits { rows: 7, time: Duration::from_millis(800), ..Limits::default() };
         let wired = Wired::with(limited(limits)).await;

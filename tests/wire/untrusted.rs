@@ -156,7 +156,7 @@ fn encryption_that_is_declined_is_done_without() {
 }
 
 #[test]
-fn where_tls_is_required_clear_text_is_refused_before_the_password() {
+fn clear_text_is_rejected_before_the_password_if_tls_is_required() {
     block_on(async {
         let (settings, key) = locked();
         let wired = Wired::with(Settings { requires_tls: true, ..settings }).await;

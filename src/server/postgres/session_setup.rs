@@ -141,7 +141,7 @@ mod tests {
     use crate::sql::SCHEMA;
 
     #[tokio::test]
-    async fn system_tables_that_are_taken_for_empty_have_no_rows() {
+    async fn system_tables_treated_as_empty_have_no_rows() {
         let config = SessionConfig::new().with_default_catalog_and_schema(CATALOG, SCHEMA);
         let context = SessionContext::new_with_config(config);
         SystemTables::new(NewestCatalogs::default()).await.unwrap().add_to(&context).unwrap();

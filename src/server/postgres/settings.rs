@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_is_shown_until_it_is_reset() {
+    fn a_setting_is_shown_until_it_is_reset() {
         let mut all = HashMap::new();
         set("statement_timeout", Some("1500ms"), &mut all).unwrap();
         assert_eq!(statement_time(&all), Some(Duration::from_millis(1500)));

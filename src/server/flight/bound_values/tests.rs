@@ -121,7 +121,7 @@ impl Claim {
 }
 
 #[track_caller]
-fn check_taken(data_type: DataType, claim: &Claim) {
+fn check_accepted(data_type: DataType, claim: &Claim) {
     read(&[schema_of(data_type), claim.message()]).unwrap();
 }
 
@@ -136,14 +136,14 @@ fn list_of(data_type: DataType) -> DataType {
 }
 
 #[test]
-fn a_row_of_every_kind_is_taken() {
+fn a_row_of_every_kind_is_accepted() {
     assert_eq!(read(&messages(&row())).unwrap(), row());
 }
 
 #[test]
 fn a_hostile_length_is_refused_wherever_it_stands() {
     let claim = Claim::row(&[(0, 8), (8, 8)]);
-    check_taken(DataType::Int64, &claim);
+    check_accepted(DataType::Int64, &claim);
     for hostile in HOSTILE {
         check_refused(DataType::Int64, &Claim { rows: hostile, ..claim.clone() });
         check_refused(DataType::Int64, &Claim { nodes: vec![(hostile, 0)], ..claim.clone() });
@@ -172,7 +172,7 @@ fn a_buffer_that_is_short_missing_or_shared_is_refused() {
     check_refused(DataType::Int64, &null);
     check_refused(DataType::Int64, &Claim { nodes: vec![], ..Claim::row(&[(0, 0), (0, 8)]) });
     check_refused(DataType::Utf8, &Claim::row(&[(0, 0), (0, 4), (8, 0)]));
-    check_taken(DataType::Utf8, &Claim::row(&[(0, 0), (0, 8), (8, 0)]));
+    check_accepted(DataType::Utf8, &Claim::row(&[(0, 0), (0, 8), (8, 0)]));
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn a_part_of_an_offset_or_a_view_is_refused() {
 #[test]
 fn counts_of_variadic_buffers_are_those_of_the_views() {
     let view = Claim::row(&[(0, 0), (0, 16)]);
-    check_taken(DataType::Utf8View, &Claim { variadic: Some(vec![0]), ..view.clone() });
+    check_accepted(DataType::Utf8View, &Claim { variadic: Some(vec![0]), ..view.clone() });
     for counts in [None, Some(vec![]), Some(vec![1]), Some(vec![0, 0]), Some(vec![-2])] {
         check_refused(DataType::Utf8View, &Claim { variadic: counts, ..view.clone() });
     }
@@ -258,7 +258,7 @@ fn fields_and_bytes_have_a_limit() {
 }
 
 #[test]
-fn one_schema_comes_and_then_one_row() {
+fn a_schema_must_precede_a_single_row() {
     let sent = messages(&row());
     let [schema, batch] = sent.as_slice() else { panic!("{} messages", sent.len()) };
     let none = messages(&row().slice(0, 0)).remove(1);
@@ -276,7 +276,7 @@ fn one_schema_comes_and_then_one_row() {
 }
 
 #[test]
-fn what_is_cut_anywhere_is_refused_or_whole() {
+fn a_truncated_message_is_rejected_or_complete() {
     let sent = messages(&row());
     for (place, message) in sent.iter().enumerate() {
         let cuts = (0..message.data_header.len()).map(|cut| (cut, message.data_body.len()));

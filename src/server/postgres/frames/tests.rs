@@ -199,7 +199,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
 
     #[test]
-    fn what_is_let_through_is_decoded_to_its_end(
+    fn valid_messages_are_decoded_completely(
         (phase, message) in select(valid()),
         changes in vec((any::<Index>(), telling_bytes()), 0..4),
         inserted in vec(telling_bytes(), 0..4),
