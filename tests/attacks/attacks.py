@@ -160,7 +160,7 @@ def fuzz_all(processes, arguments, scale, server):
 
 
 def soak(processes, arguments, scale, servers):
-    """Runs all attacks mixed, a few at a time, in random order, for `seconds`."""
+    """Runs all attacks mixed, a few at a time, in random order, for `soak_minutes`."""
     chance = random.Random(arguments.seed)
     ends_s = time.monotonic() + arguments.soak_minutes * 60
     deck = []

@@ -117,7 +117,7 @@ impl StatementParser {
             Err(_) if !rewritten.is_empty() => {
                 return rewritten.into_iter().map(|it| classify(vec![it])).collect();
             }
-            Err(wrong) => return Err(of_planning(wrong, text)),
+            Err(wrong) => return Err(from_planning_error(wrong, text)),
         };
         let both = written.into_iter().zip(rewritten);
         both.map(|(written, rewritten)| match is_catalog_query {
