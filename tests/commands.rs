@@ -144,7 +144,7 @@ fn help_names_every_command_and_errors_are_printed() {
         (vec!["report", "--data", "none"], 1, "no data in \"none\"; run `uptally ingest` first"),
         (vec!["sql", "SELECT 1", "--data", "none"], 1, "no data in \"none\"; run `uptally ingest`"),
         (vec!["sql", "--data", "none"], 1, "no data in \"none\"; run `uptally ingest`"),
-        (vec!["sql", "SELECT", "1"], 2, "one argument, in quotes"),
+        (vec!["sql", "SELECT", "1"], 2, "quote the query as one argument"),
     ] {
         let run = uptally(arguments.iter().copied()).stdin(Stdio::null()).output().unwrap();
         let said = String::from_utf8(run.stderr).unwrap();

@@ -238,7 +238,7 @@ fn an_invalid_folder_of_rules_changes_nothing() {
     assert!(!folder.join("data").exists());
     fails(folder, &format!("{INGEST} --zone-rules ."), "has no edition");
     fails(folder, "ingest polls.csv --zone-rules nowhere", "\"nowhere\": cannot read");
-    fails(folder, "report --zone-rules .", "by `uptally zones update --zone-rules DIR`");
+    fails(folder, "report --zone-rules .", "with `uptally zones update --zone-rules DIR`");
     fails(folder, "zones show Mars/Olympus", "\"Mars/Olympus\" is not a zone of the rules 2026f");
 }
 

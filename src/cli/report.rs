@@ -38,7 +38,7 @@ pub struct Arguments {
     /// State between two polls
     #[arg(long, default_value = "previous", value_parser = arguments::interpolation())]
     interpolation: Interpolation,
-    /// Longest time for which a poll counts, like 2h or 90m [default: unlimited]
+    /// Time before and after a poll for which it counts, like 2h or 90m [default: unlimited]
     #[arg(long, value_name = "DURATION", value_parser = duration_us)]
     max_gap: Option<i64>,
     /// Scope within which a poll counts

@@ -10,7 +10,7 @@ use crate::server::{Retention, Settings};
 /// Parses `30d`, `1000`, `10GB`, or several separated by commas; the others keep their defaults.
 ///
 /// # Errors
-/// A message that names the part that is none of these.
+/// A message that names the invalid part.
 pub fn retention(text: &str) -> std::result::Result<Retention, String> {
     let mut retention = Settings::default().reports.retention;
     for part in text.split(',').map(str::trim) {
