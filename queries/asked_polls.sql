@@ -1,12 +1,13 @@
--- The polls that a report has to see: those of the days it looks back on, and before them each
--- store's last poll, which tells its state when the first of those days began.
+-- Selects the polls that a report reads: those of its days of lookback, and each store's carried
+-- poll, which gives its state at the start of the first day.
 --
--- in   carried (store_no, polled_at, active, carried_into); polls (store_no, polled_at, active, polled_on)
--- out  asked_polls (store_no, polled_at, active), in no order
--- args $first_day, the day that holds the start of the report, or the last polled day before it;
---      $last_day, the day that holds $now; $now, the instant the report looks back from
+-- in   carried (store_no, polled_at, active, carried_into);
+--      polls (store_no, polled_at, active, polled_on)
+-- out  asked_polls (store_no, polled_at, active), unordered
+-- args $first_day, the day of the report's start, or the last polled day before it; $last_day, the
+--      day of $now; $now, the instant the report looks back from
 --
--- A poll later than $now is not looked at, whatever the interpolation.
+-- Polls later than $now are excluded, for every interpolation.
 SELECT
     store_no,
     polled_at,

@@ -1,13 +1,13 @@
--- How long each store was up, down and unknown within its open hours, and its outages, by buckets
--- of the clock on the wall.
+-- Tallies time up, down and unknown within open hours, and outages, by store and bucket of local
+-- time.
 --
 -- in   histories (store_id, time_zone, spans, timeline, polls)
--- out  bucket_tallies (store_id, tally), one row a store and bucket, tally a struct of bucket (the
---      local time at which it starts), starts_at and ends_at (cut to the range), up, down, unknown
---      and longest (microseconds, null without an incident), polls, incidents and offset (local time
---      minus UTC at starts_at, microseconds)
--- args $bucket, a length like '5 minutes' or '3 months'; $time_zone, whose calendar counts, null for that
---      of each store; $from and $now, the range
+-- out  bucket_tallies (store_id, tally), one row per store and bucket; tally is a struct of bucket
+--      (its start in local time), starts_at and ends_at (clipped to the range), up, down, unknown
+--      and longest (microseconds, null without an incident), polls, incidents and offset (local
+--      time minus UTC at starts_at, microseconds)
+-- args $bucket, a length like '5 minutes' or '3 months'; $time_zone, whose calendar is used, null
+--      for each store's own; $from and $now, the range
 SELECT
     store_id,
     unnest(

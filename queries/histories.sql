@@ -1,10 +1,10 @@
--- What the figures of each store over the range of the question are made of.
+-- Joins the open spans, timeline and polls of each store, from which its figures are computed.
 --
 -- in   open_hours (store_id, store_no, time_zone, spans); timelines (store_no, timeline, polls,
 --      polls_in_range)
--- out  histories (store_id, time_zone, spans, timeline, polls, polls_in_range), one row a store
+-- out  histories (store_id, time_zone, spans, timeline, polls, polls_in_range), one row per store
 --
--- A store without polls has no timeline and no list of polls, and is unknown throughout.
+-- A store without polls has a null timeline and null polls, and is unknown throughout.
 SELECT
     open_hours.store_id,
     open_hours.time_zone,

@@ -1,12 +1,11 @@
--- The outages of each store in a range: what `incidents(from, to)` answers.
+-- Outages of each store in a range: the result of `incidents(from, to)`.
 --
 -- in   histories (store_id, time_zone, spans, timeline)
--- out  incidents (store_id, starts_at, ends_at, starts_local, ends_local, downtime, is_open), in
---      order of time for each store; local times are texts by the clock of the store, with its offset,
---      as '2023-11-05T01:30:00-05:00', since a clock shows some times twice; downtime is the
---      scheduled open time within it, in microseconds; is_open tells whether it still runs at the end
---      of the range
--- args $from and $now, the range; $min_downtime, microseconds, those with less are left out
+-- out  incidents (store_id, starts_at, ends_at, starts_local, ends_local, downtime, is_open), by
+--      time within each store; local times are texts with the offset, because clocks repeat some
+--      times, like '2023-11-05T01:30:00-05:00'; downtime is the scheduled open time within the
+--      incident, in microseconds; is_open is true if it continues at the end of the range
+-- args $from and $now, the range; $min_downtime, microseconds, the least downtime to include
 WITH outages AS (
     SELECT
         store_id,

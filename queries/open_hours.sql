@@ -1,12 +1,12 @@
--- Lays the week of each store onto the calendar.
+-- Lays the weekly business hours of each store onto the calendar.
 --
 -- in   stores (store_id, store_no); weeks (store_no, week); time_zones (store_no, time_zone)
--- out  open_hours (store_id, store_no, time_zone, spans), one row a store
--- args $from and $now, the range of the report; $default_week, of stores without business hours,
---      null where they never close; $default_time_zone, of stores without one; $snap_end_of_day,
---      whether ends from 23:59:00 on are read as 24:00
+-- out  open_hours (store_id, store_no, time_zone, spans), one row per store
+-- args $from and $now, the range of the report; $default_week, for stores without business hours,
+--      null for always open; $default_time_zone, for stores without one; $snap_end_of_day, true to
+--      treat ends from 23:59:00 on as 24:00
 --
--- A null week never closes; an empty one never opens.
+-- A null week is always open; an empty one is never open.
 SELECT
     stores.store_id,
     stores.store_no,

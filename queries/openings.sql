@@ -1,8 +1,8 @@
--- When each store should be open in a range: what `openings(from, to)` answers.
+-- Spans during which each store should be open in a range: the result of `openings(from, to)`.
 --
 -- in   open_hours (store_id, spans)
--- out  openings (store_id, starts_at, ends_at), in order of time for each store, none touching
---      another
+-- out  openings (store_id, starts_at, ends_at), by time within each store, disjoint and not
+--      adjacent
 WITH opened AS (
     SELECT
         store_id,

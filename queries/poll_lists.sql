@@ -1,8 +1,8 @@
--- Gathers the polls of each store, for the scopes that fill each piece of time from its own.
+-- Collects the polls of each store, for scopes in which each piece of time has its own polls.
 --
 -- in   asked_polls (store_no, polled_at, active), in any order
--- out  poll_lists (store_no, polls, polls_in_range), one row a store with polls
--- args $from and $now, the range of the question
+-- out  poll_lists (store_no, polls, polls_in_range), one row per store with polls
+-- args $from and $now, the range
 SELECT
     store_no,
     poll_list(polled_at, active) AS polls,

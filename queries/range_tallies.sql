@@ -1,9 +1,9 @@
--- How long each store was up, down and unknown within its open hours, and its outages.
+-- Tallies time up, down and unknown within open hours, and outages, by store.
 --
 -- in   histories (store_id, spans, timeline, polls_in_range)
--- out  range_tallies (store_id, times, outages, polls), one row a store; times a struct of up, down
---      and unknown, microseconds, outages one of incidents and longest, a number and microseconds,
---      which are null without an incident
+-- out  range_tallies (store_id, times, outages, polls), one row per store; times is a struct of up,
+--      down and unknown, microseconds; outages one of incidents and longest, a count and
+--      microseconds, null without an incident
 -- args $from and $now, the range
 SELECT
     store_id,

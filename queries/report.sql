@@ -1,9 +1,9 @@
--- The report: the figures of every store, in microseconds, in ascending order of ids.
+-- The report: figures of every store in microseconds, by ascending id.
 --
--- in   tallies (store_id, last_hour, last_day, last_week), each window a struct of up, down and unknown
--- out  report (store_id, uptime_*, downtime_*, unknown_*, scheduled_*), one row a store, all but
+-- in   tallies (store_id, last_hour, last_day, last_week), windows are structs of up, down, unknown
+-- out  report (store_id, uptime_*, downtime_*, unknown_*, scheduled_*), one row per store, all but
 --      the id in microseconds
--- args $no_data, what time that no poll vouches for is booked as: 'unknown', 'down' or 'up'
+-- args $no_data, the state to count time without a poll as: 'unknown', 'down' or 'up'
 --
 -- For every store and window, exactly: uptime + downtime + unknown = scheduled.
 SELECT

@@ -1,13 +1,13 @@
--- The state of each store over a range: what `states(from, to)` answers.
+-- State of each store over a range: the result of `states(from, to)`.
 --
 -- in   histories (store_id, time_zone, spans, polls)
--- out  states (store_id, starts_at, ends_at, state, origin), in order of time for each store,
---      without a gap; state is 'up', 'down', 'unknown' or 'closed'; origin is 'observed' where the
---      poll that tells it was made in the range and before, 'carried' where it was made before the
---      range, 'backfilled' where it was made later, null where the store is closed or no poll tells
--- args $from and $now, the range; $scope; $interpolation; $max_gap; $no_data, what time that no poll
---      vouches for is booked as: 'unknown', 'down' or 'up'
-WITH stretches AS (
+-- out  states (store_id, starts_at, ends_at, state, origin), by time within each store, without
+--      gaps; state is 'up', 'down', 'unknown' or 'closed'; origin is 'observed' if the deciding
+--      poll was made before, within the range, 'carried' if before the range, 'backfilled' if
+--      later, and null while closed or without a deciding poll
+-- args $from and $now, the range; $scope; $interpolation; $max_gap; $no_data, the state to count
+--      time without a poll as: 'unknown', 'down' or 'up'
+WITH segments AS (
     SELECT
         store_id,
         unnest(
@@ -20,13 +20,13 @@ WITH stretches AS (
                 $interpolation,
                 $max_gap
             )
-        ) AS stretch
+        ) AS segment
     FROM histories
 )
 SELECT
     store_id,
-    stretch['starts_at'] AS starts_at,
-    stretch['ends_at'] AS ends_at,
-    CASE WHEN stretch['state'] = 'unknown' THEN $no_data ELSE stretch['state'] END AS state,
-    stretch['origin'] AS origin
-FROM stretches
+    segment['starts_at'] AS starts_at,
+    segment['ends_at'] AS ends_at,
+    CASE WHEN segment['state'] = 'unknown' THEN $no_data ELSE segment['state'] END AS state,
+    segment['origin'] AS origin
+FROM segments

@@ -1,10 +1,10 @@
--- The stores as analysts see them: with the zone that counts, and which defaults were used.
+-- Stores for analysts: with the effective time zone, and flags for defaults.
 --
 -- in   stores (store_id, store_no, first_polled_at, last_polled_at, polls, has_business_hours,
 --      has_time_zone); time_zones (store_no, time_zone)
 -- out  stores (store_id, store_no, time_zone, uses_default_hours, uses_default_time_zone,
---      first_polled_at, last_polled_at, polls, zone_rules), one row a store
--- args $default_time_zone, of stores without one; $zone_rules, the edition by which zones are read
+--      first_polled_at, last_polled_at, polls, zone_rules), one row per store
+-- args $default_time_zone, for stores without one; $zone_rules, the edition of the zone rules
 SELECT
     stores.store_id,
     stores.store_no,

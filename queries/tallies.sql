@@ -1,11 +1,11 @@
--- How long each store was up, down and unknown within its open hours, by window.
+-- Tallies time up, down and unknown within open hours, by store and window.
 --
 -- in   open_hours (store_id, store_no, spans); timelines (store_no, timeline)
--- out  tallies (store_id, last_hour, last_day, last_week), one row a store; each window a struct of
---      up, down and unknown, microseconds
--- args $hour_ago, $day_ago and $from, at which the windows start; $now, at which they end
+-- out  tallies (store_id, last_hour, last_day, last_week), one row per store; each window a struct
+--      of up, down and unknown, microseconds
+-- args $hour_ago, $day_ago and $from, the starts of the windows; $now, their end
 --
--- A store without polls has no timeline, and is unknown throughout.
+-- A store without polls has a null timeline, and is unknown throughout.
 SELECT
     open_hours.store_id,
     times_in(timelines.timeline, open_hours.spans, $hour_ago, $now) AS last_hour,

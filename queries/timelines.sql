@@ -1,11 +1,11 @@
--- Folds the polls of each store into its state at every instant.
+-- Folds the polls of each store into its timeline.
 --
 -- in   asked_polls (store_no, polled_at, active), in any order
--- out  timelines (store_no, timeline, polls, polls_in_range), one row a store with polls
--- args $interpolation, 'previous', 'nearest' or 'next'; $max_gap, how long before and after itself
---      a poll vouches, null for ever; $from and $now, the range of the question
+-- out  timelines (store_no, timeline, polls, polls_in_range), one row per store with polls
+-- args $interpolation, 'previous', 'nearest' or 'next'; $max_gap, the longest time before and after
+--      itself for which a poll counts, null for unlimited; $from and $now, the range
 --
--- What a question does not ask for is not made.
+-- Columns that a query does not use are not computed.
 SELECT
     store_no,
     timeline(polled_at, active, $interpolation, $max_gap) AS timeline,

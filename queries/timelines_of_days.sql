@@ -1,8 +1,8 @@
--- The state of each store where every store-local calendar day is filled from its own polls alone.
+-- Timeline of each store in which every store-local calendar day uses only its own polls.
 --
 -- in   poll_lists (store_no, polls, polls_in_range); time_zones (store_no, time_zone)
--- out  timelines_of_days (store_no, timeline, polls, polls_in_range), one row a store with polls
--- args $from and $now, the range that is cut into days; $default_time_zone, of stores without one;
+-- out  timelines_of_days (store_no, timeline, polls, polls_in_range), one row per store with polls
+-- args $from and $now, the range to split into days; $default_time_zone, for stores without one;
 --      $interpolation; $max_gap
 SELECT
     poll_lists.store_no,

@@ -1,7 +1,7 @@
--- The state of each store where every united business interval is filled from its own polls alone.
+-- Timeline of each store in which every merged business interval uses only its own polls.
 --
 -- in   poll_lists (store_no, polls, polls_in_range); open_hours (store_no, spans)
--- out  timelines_of_intervals (store_no, timeline, polls, polls_in_range), one row a store with polls
+-- out  timelines_of_intervals (store_no, timeline, polls, polls_in_range), a row per polled store
 -- args $interpolation; $max_gap
 SELECT
     poll_lists.store_no,

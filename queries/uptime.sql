@@ -1,10 +1,10 @@
--- The figures of each store over a range: what `uptime(from, to)` answers.
+-- Figures of each store over a range: the result of `uptime(from, to)`.
 --
 -- in   range_tallies (store_id, times, outages, polls)
 -- out  uptime (store_id, open, up, down, unknown, uptime_pct, coverage_pct, polls, incidents,
---      longest), one row a store; times in microseconds, shares in percent with two decimals, null
---      where there is nothing to take a share of; longest is null where there was no incident
--- args $no_data, what time that no poll vouches for is booked as: 'unknown', 'down' or 'up'
+--      longest), one row per store; times in microseconds; shares in percent with two decimals,
+--      null if undefined; longest is null without an incident
+-- args $no_data, the state to count time without a poll as: 'unknown', 'down' or 'up'
 --
 -- For every store, exactly: up + down + unknown = open.
 WITH tallied AS (

@@ -1,13 +1,13 @@
--- The figures of each store by bucket: what `uptime_by(bucket, from, to)` answers.
+-- Figures of each store by bucket: the result of `uptime_by(bucket, from, to)`.
 --
 -- in   bucket_tallies (store_id, tally)
 -- out  uptime_by (store_id, bucket, starts_at, ends_at, open, up, down, unknown, uptime_pct,
---      coverage_pct, polls, incidents, longest, utc_offset), one row a store and bucket; times in
+--      coverage_pct, polls, incidents, longest, utc_offset), one row per store and bucket; times in
 --      microseconds and shares in percent, as in `uptime`; bucket is a local time, starts_at and
---      ends_at are UTC; utc_offset is that of the clock at starts_at, as '-06:00'
--- args $no_data, what time that no poll vouches for is booked as: 'unknown', 'down' or 'up'
+--      ends_at are UTC; utc_offset is the clock's offset at starts_at, like '-06:00'
+-- args $no_data, the state to count time without a poll as: 'unknown', 'down' or 'up'
 --
--- An outage that reaches over several buckets counts in each, with its own part of it.
+-- An outage that spans several buckets counts in each, with its part in that bucket.
 WITH tallied AS (
     SELECT
         store_id,

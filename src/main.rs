@@ -1,8 +1,8 @@
-//! The `uptally` command, and the allocator that it runs on.
+//! The `uptally` binary and its allocator.
 
 use mimalloc::MiMalloc;
 
-/// Takes large pages where the system has them: a report needs much memory for a short time.
+/// mimalloc, which uses large pages: a report needs much memory for a short time.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

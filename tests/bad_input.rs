@@ -1,4 +1,4 @@
-//! What bad input gets: a sentence that names the place, the exit code, and nothing half loaded.
+//! Invalid input gives a message with its location and an exit code, and is never loaded in part.
 
 use std::io::Write;
 use std::path::Path;
@@ -204,7 +204,7 @@ fn a_zstd_file_says_what_the_plain_one_says() {
     assert!(text(&again.stdout).ends_with("version 1\n"), "{}", text(&again.stdout));
 }
 
-/// Where one thing is wrong, the message names it and the exit code is 1; a wrong flag is 2.
+/// Checks that the message names the problem; the exit code is 1, or 2 for a wrong flag.
 #[track_caller]
 fn fails(arguments: &str, code: i32, sentence: &str) {
     let folder = TempDir::new().unwrap();
@@ -270,7 +270,7 @@ fn a_full_disk_leaves_the_tables_as_they_were() {
 }
 
 #[test]
-fn a_file_of_the_tables_that_is_gone_is_named() {
+fn a_missing_file_of_the_tables_is_named() {
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("x.csv"), GOOD).unwrap();
     assert_eq!(run(folder.path(), "ingest x.csv").status.code(), Some(0));

@@ -1,4 +1,4 @@
-//! What the command tells of itself, and of its surroundings.
+//! Help, version, environment and listen addresses of the command.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -53,7 +53,7 @@ fn every_command_has_a_manual_page() {
     assert_eq!(std::fs::read_to_string(pages.join("uptally.1")).unwrap(), page);
 }
 
-/// What is said on stderr where the variables are set.
+/// Stderr of a command with the variables set.
 fn said(variables: &[(&str, &str)]) -> String {
     let folder = TempDir::new().unwrap();
     let chain = ["generate", "--stores", "1", "--days", "1", "--seed", "1", "c"];
@@ -71,7 +71,7 @@ fn the_log_is_as_its_variables_say() {
     assert!(!said(&[("UPTALLY_LOG", "off"), ("RUST_LOG", "debug")]).contains("DEBUG"));
     assert!(said(&[("UPTALLY_LOG", ""), ("RUST_LOG", "debug")]).contains("DEBUG"));
     for (variable, text, sentence) in [
-        ("RUST_LOG", "uptally=loud", "warning: RUST_LOG: \"uptally=loud\" is not a filter of logs"),
+        ("RUST_LOG", "uptally=loud", "warning: RUST_LOG: \"uptally=loud\" is not a log filter"),
         ("UPTALLY_LOG", "verbose", "warning: UPTALLY_LOG: \"verbose\" is not one of off, error"),
     ] {
         let said = said(&[(variable, text)]);
@@ -80,37 +80,7 @@ fn the_log_is_as_its_variables_say() {
     }
 }
 
-#[test]
-fn the_variable_names_a_folder_of_tables_only_where_no_path_is_given() {
-    let folder = TempDir::new().unwrap();
-    let report = |arguments: &[&str], data: Option<&str>| {
-        let mut command = uptally(arguments.iter().copied());
-        command.current_dir(folder.path()).stdin(Stdio::null());
-        let run = command.envs(data.map(|data| ("UPTALLY_DATA", data))).output().unwrap();
-        let said = String::from_utf8(run.stderr).unwrap();
-        (run.status.code(), String::from_utf8(run.stdout).unwrap(), said)
-    };
-    let chain = ["generate", "--stores", "2", "--days", "1", "--seed", "1", "c"];
-    assert_eq!(report(&chain, None).0, Some(0));
-    let (code, printed, said) = report(&["report", "c"], None);
-    assert_eq!(code, Some(0), "{said}");
-    let (code, beside_variable, said) = report(&["report", "c"], Some("tables"));
-    assert_eq!((code, beside_variable), (Some(0), printed), "{said}");
-    assert!(!folder.path().join("tables").exists());
-    for (arguments, data, expected, sentence) in [
-        (vec!["report"], Some("tables"), 1, "no data in \"tables\""),
-        (vec!["report", "--data", "other"], Some("tables"), 1, "no data in \"other\""),
-        (vec!["report", "c", "--data", "tables"], None, 2, "cannot be used with '--data <DIR>'"),
-        (vec!["report", "--data", "tables", "c"], Some("tables"), 2, "cannot be used with"),
-        (vec!["report", "c", "--as-of", "1"], Some("tables"), 2, "cannot be used with"),
-    ] {
-        let (code, _, said) = report(&arguments, data);
-        assert_eq!(code, Some(expected), "{arguments:?}: {said}");
-        assert!(said.contains(sentence), "{arguments:?}: {said}");
-    }
-}
-
-/// What a server says until it listens for HTTP; it ends then.
+/// Stderr of a server until it listens; it is stopped then.
 fn started(arguments: &[&str]) -> Vec<String> {
     let folder = TempDir::new().unwrap();
     let mut command = uptally(["serve"].iter().chain(arguments).copied());
@@ -163,7 +133,7 @@ fn a_server_listens_at_the_addresses_of_a_host() {
 }
 
 #[test]
-fn help_names_every_command_and_what_goes_wrong_is_told() {
+fn help_names_every_command_and_errors_are_printed() {
     let help = printed(&["--help"]);
     for word in ["generate", "ingest", "report", "sql", "serve", "keys", "completions", "man"] {
         assert!(help.contains(&format!("\n  {word} ")), "{word}: {help}");
@@ -174,7 +144,7 @@ fn help_names_every_command_and_what_goes_wrong_is_told() {
         (vec!["report", "--data", "none"], 1, "no data in \"none\"; run `uptally ingest` first"),
         (vec!["sql", "SELECT 1", "--data", "none"], 1, "no data in \"none\"; run `uptally ingest`"),
         (vec!["sql", "--data", "none"], 1, "no data in \"none\"; run `uptally ingest`"),
-        (vec!["sql", "SELECT", "1"], 2, "one argument, in quotes"),
+        (vec!["sql", "SELECT", "1"], 2, "quote the query as one argument"),
     ] {
         let run = uptally(arguments.iter().copied()).stdin(Stdio::null()).output().unwrap();
         let said = String::from_utf8(run.stderr).unwrap();

@@ -1,4 +1,4 @@
-//! Every data row of a file is loaded, a duplicate, in conflict or rejected, whatever the file holds.
+//! Every data row is loaded, a duplicate, a conflict or a reject, whatever the file holds.
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -24,8 +24,8 @@ const INSTANTS: [(&str, u32); 3] =
 const NOTE: &str = "note_________________________________________________________________________\
     ____________________________________________________________________________________________\
     ____________________________________________________________________________________________";
-/// Blocks without quotes and carriage returns are split by commas alone: with this row at its end no
-/// small file is.
+/// Last row of a small file that forces the slower parser: blocks without quotes and carriage
+/// returns are split at commas alone.
 const QUOTED_ROW: &str = "\nz,2026-03-02 10:00:00 UTC,active,\"quoted\"\n";
 
 fn header() -> String {
@@ -63,7 +63,7 @@ fn rows_of(text: &str) -> Rows {
     found
 }
 
-/// `None` where the row breaks a rule.
+/// `None` for an invalid row.
 fn poll(fields: &[String]) -> Option<(String, u32)> {
     let [id, instant, status, _] = fields else { return None };
     let (id, instant, status) = (id.trim(), instant.trim(), status.trim());
@@ -98,8 +98,8 @@ async fn loaded(folder: &Path, files: &[String]) -> Outcome {
     load(&request, &WriteLock::take(&data).unwrap(), &control, |_| Ok(())).await.unwrap()
 }
 
-/// Loads the text, and the same with [`QUOTED_ROW`], in every compression at once: all are read, and
-/// the first of each, by `first`, is what is loaded.
+/// Loads the text, and the same with [`QUOTED_ROW`], in every compression at once: all are read,
+/// and `first` selects the one whose rows are loaded first.
 fn check(text: &str, first: usize) {
     let texts = [text.to_owned(), text.to_owned() + QUOTED_ROW];
     let expected = texts.each_ref().map(|text| rows_of(text));
@@ -188,13 +188,13 @@ proptest! {
     #![proptest_config(drawn(200, 200))]
 
     #[test]
-    fn no_row_vanishes(text in text(), first in 0..3usize) {
+    fn no_row_is_lost(text in text(), first in 0..3usize) {
         check(&text, first);
     }
 }
 
 #[test]
-fn no_row_vanishes_beside_records_of_more_than_a_block() {
+fn no_row_is_lost_beside_records_longer_than_a_block() {
     let row = |store: &str, note: &str| format!("{store},2026-03-02T10:05:00Z,active,{note}\n");
     let long = "two\nlines, \"\"quoted\"\"\r\n".repeat(1 << 16);
     for note in

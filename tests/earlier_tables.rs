@@ -1,4 +1,4 @@
-//! Tables as earlier programs wrote them: without columns that came later.
+//! Tables written by earlier versions, without columns that were added later.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 
-/// Entries of a folder whose names end so.
+/// Entries of a folder with the extension.
 pub fn files_in(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.filter(|path| path.to_str().unwrap().ends_with(ending)).collect()

@@ -1,4 +1,4 @@
-//! Files that a command writes for its user: in the format of their name, whole or not at all.
+//! Output files have the format of their extension and are written atomically.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -33,7 +33,7 @@ fn succeeds(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&run.stdout).into_owned()
 }
 
-/// Nothing is printed, and nothing new is in the folder.
+/// Checks that nothing is printed and no file is created.
 #[track_caller]
 fn fails(folder: &Path, arguments: &[&str], code: i32, sentence: &str) {
     let before = names(folder);
@@ -149,7 +149,7 @@ fn a_hyphen_is_stdout() {
         folder,
         &["keys", "add", "--role", "run", "-"],
         1,
-        "\"-\" keeps nothing; name a regular file",
+        "\"-\" is not a regular file; name one",
     );
 }
 
@@ -211,7 +211,7 @@ fn links_are_followed_and_what_is_there_keeps_its_mode_and_owner() {
     fails(folder, &["report", "-o", "loop"], 1, "\"loop\": cannot follow its links");
     symlink("none/new", folder.join("lost")).unwrap();
     fails(folder, &["report", "-o", "lost"], 1, "there is no folder \"none\"; make it first");
-    // What fails leaves what was there, mode and all.
+    // A failure leaves the old file, including its mode.
     let late = "SELECT 10 / (20000 - value) AS a FROM range(1, 30000)";
     fails(folder, &["sql", late, "-o", "link"], 1, "division by zero");
     is_report("d/target");
@@ -242,7 +242,7 @@ fn pipes_and_devices_take_what_is_written() {
 }
 
 #[test]
-fn a_place_that_holds_no_file_is_told_in_a_sentence() {
+fn an_invalid_output_path_is_explained() {
     let folder = folder();
     let folder = folder.path();
     fs::create_dir(folder.join("d")).unwrap();
@@ -251,7 +251,7 @@ fn a_place_that_holds_no_file_is_told_in_a_sentence() {
         ("d/", "\"d/\" is a folder; name a file in it"),
         (".", "\".\" is a folder; name a file in it"),
         ("none/r.csv", "\"none/r.csv\": there is no folder \"none\"; make it first"),
-        ("none/", "\"none/\" is no name of a file; name one, like report.csv"),
+        ("none/", "\"none/\" is not a file name; name a file like report.csv"),
         ("chain/store_status.csv/r.csv", "\"chain/store_status.csv\" is not a folder"),
     ] {
         fails(folder, &["report", "-o", file], 1, sentence);

@@ -1,4 +1,4 @@
-//! Data folders and files of any name that the operating system takes.
+//! Data folders and files with any name that the operating system allows.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -179,7 +179,7 @@ fn a_link_to_a_folder_is_that_folder() {
     });
 }
 
-/// What a command prints, whatever is left of its place.
+/// Output of a command with its folder's name removed.
 #[track_caller]
 fn printed(folder: &Path, data: Option<&OsStr>, arguments: &[&str]) -> String {
     let mut command = uptally(arguments.iter().copied());

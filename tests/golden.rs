@@ -1,4 +1,4 @@
-//! A case for each rule: a folder of `tests/golden/` with the CSV files of a chain and a `case.txt`.
+//! Golden cases, one per rule: a folder of `tests/golden/` with CSV files and a `case.txt`.
 //!
 //! Each line of `case.txt` is a report: the flags of `uptally report`, and below it, indented, the
 //! figures that both engines have to print. `BLESS=1` writes what the default engine prints.

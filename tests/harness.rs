@@ -1,4 +1,4 @@
-//! Takes a chain through files, tables and an engine, as a user's load and report do.
+//! Test harness: takes a chain through files, tables and an engine, like a load and a report.
 
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
@@ -22,7 +22,7 @@ pub const ENGINES: [Engine; 2] = [Engine::DataFusion, Engine::Polars];
 /// A wall clock later than any poll of a test: 2100-01-01.
 const LOADED_AT: i64 = 4_102_444_800_000_000;
 
-/// How properties are drawn: as many cases as `PROPTEST_CASES` says, or as are usual.
+/// Configuration of property tests: `PROPTEST_CASES` cases, or the default.
 ///
 /// Seeds of failures are kept in `proptest-regressions`, and drawn first from then on.
 pub fn drawn(usual_cases: u32, max_shrink_iters: u32) -> Config {
@@ -111,12 +111,12 @@ pub fn question(asked: &judge::Question) -> ReportQuery {
         },
         default_time_zone: ZoneName::parse(asked.default_zone.name()).unwrap(),
     };
-    // However little there is to do, so that every chain is divided somewhere.
+    // Several partitions even for small chains.
     let threads = NonZeroUsize::new(3);
     ReportQuery { now: asked.now, options, extended: true, threads, ..ReportQuery::default() }
 }
 
-/// What an engine says, in the judge's form; uptime, downtime and unknown add up to scheduled.
+/// Figures of an engine as the judge's tallies; uptime + downtime + unknown = scheduled.
 pub async fn tallies(
     dataset: &Dataset,
     question: &ReportQuery,

@@ -1,4 +1,4 @@
-//! Every test that goes through the tables and the engines, in one binary.
+//! Integration tests in one binary, because DataFusion and Polars take long to link.
 
 mod bad_input;
 mod chain_2023;

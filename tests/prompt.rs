@@ -1,4 +1,4 @@
-//! `uptally sql`, as a user types it or a script pipes it; the prompt itself needs a terminal.
+//! `uptally sql` with arguments and pipes; the prompt itself needs a terminal.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -22,12 +22,12 @@ fn asked(folder: &Path, arguments: &[&str], stdin: &str) -> Output {
     let mut command = uptally(arguments);
     command.current_dir(folder).stdin(Stdio::piped());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // Whoever has heard enough may be gone before all was said.
+    // The command may exit before it has read all input.
     let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
     child.wait_with_output().unwrap()
 }
 
-/// What is printed, what is said on stderr, and how it ends.
+/// Stdout, a part of stderr, and the exit code.
 #[track_caller]
 fn check(folder: &Path, arguments: &[&str], stdin: &str, expected: (&str, &str, i32)) {
     let run = asked(folder, arguments, stdin);
@@ -196,7 +196,7 @@ fn a_parameter_has_the_value_that_it_was_given() {
     check(folder, &[of_store], "", ("", "no value is given for $store", 1));
     check(folder, &["--param", "1=3", "SELECT $1 + 1 AS a"], "", ("a\n4\n", "", 0));
     check(folder, &["--param", "1=0.5", "SELECT $1 + 1 AS a"], "", ("a\n1.5\n", "", 0));
-    let unused = ("a\n1\n", "--param b: no statement has a $b", 1);
+    let unused = ("a\n1\n", "--param b: no statement uses $b", 1);
     check(folder, &["--param", "b=1", "SELECT 1 AS a"], "", unused);
     check(folder, &["--param", "b", "SELECT 1 AS a"], "", ("", "expected NAME=VALUE", 2));
     let script =

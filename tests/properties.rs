@@ -12,7 +12,7 @@ const SECOND: i64 = 1_000_000;
 const HOUR: i64 = 3600 * SECOND;
 const DAY: i64 = 24 * HOUR;
 
-/// Zones with rules that trip programs up: halves of hours, midnight changes, skipped days, Ramadan.
+/// Zones with unusual rules: half hours, changes at midnight, skipped days, Ramadan.
 const ODD_ZONES: [&str; 12] = [
     "America/Chicago",
     "Asia/Beirut",
@@ -33,7 +33,7 @@ fn zones() -> impl Strategy<Value = Zone> {
     prop_oneof![3 => select(odd.to_vec()), 1 => select(Zone::all())]
 }
 
-/// The first change of the zone's offset within a year of an instant; the instant where there is none.
+/// First offset change of the zone within a year of an instant, else the instant.
 fn change_after(zone: Zone, at: i64) -> i64 {
     let changed = (0..365)
         .map(|day| at + day * DAY)
@@ -56,7 +56,7 @@ fn nows() -> impl Strategy<Value = i64> {
     })
 }
 
-/// How long before *now* a poll was: within the week mostly, at its borders, long ago, or after.
+/// Age of a poll at *now*: mostly within the week, also at its borders, long ago, or negative.
 fn polls() -> impl Strategy<Value = Vec<(i64, bool)>> {
     let ago = prop_oneof![
         12 => 0..8 * DAY,

@@ -1,5 +1,5 @@
-//! Every change of clocks of every zone between 1970 and 2037, with stores that open before it, at
-//! it, inside it and after it: the spans are open exactly when the judge says so.
+//! Openings around every offset change of every zone from 1970 to 2037, before, at, within and
+//! after it, must equal the judge's.
 
 use std::collections::HashSet;
 
@@ -94,8 +94,8 @@ fn check(zone: Zone, rows: &[(u8, u32, u32)], range: (i64, i64)) {
     assert_eq!(starts, borders, "days of {zone:?}");
 }
 
-/// One change of one zone, and whatever others its clocks make within a fortnight of it: all that
-/// the spans around it depend on. Zones that make the same are looked at once.
+/// Offset changes of a zone within a fortnight of one of them, on which the spans around it depend.
+/// Zones with equal changes are tested once.
 fn distinct_changes() -> Vec<(Zone, (i64, i64, i64))> {
     let mut seen = HashSet::new();
     let mut distinct = Vec::new();

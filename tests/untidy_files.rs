@@ -1,4 +1,4 @@
-//! Files as spreadsheets, joins of exports and other programs leave them: no row vanishes.
+//! Malformed files, as spreadsheets and concatenated exports produce them: no row is lost.
 
 use std::path::Path;
 
@@ -71,7 +71,7 @@ fn check_reasons(content: &str, expected: &[(&str, &str)]) {
 }
 
 #[test]
-fn a_broken_quote_is_told_with_its_column_and_what_is_wrong_with_it() {
+fn a_broken_quote_is_reported_with_its_column_and_reason() {
     let open = "opens with a quote that does not close; ";
     let behind = "has text behind its closing quote; ";
     for (row, column, reason) in [

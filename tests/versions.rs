@@ -1,4 +1,4 @@
-//! What a load leaves behind: one more version, or nothing.
+//! A load creates a version, or changes nothing.
 
 use std::path::Path;
 use std::process::Command;
@@ -155,7 +155,7 @@ fn overlapping_exports_do_not_double_polls() {
 }
 
 #[test]
-fn what_was_loaded_stays_known_after_other_loads() {
+fn earlier_loads_stay_known_after_other_loads() {
     let folder = three_files();
     for file in ["1.csv", "2.csv", "3.csv"] {
         run(folder.path(), &format!("ingest {file}"));

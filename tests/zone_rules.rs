@@ -1,4 +1,4 @@
-//! Which rules of time zones count: a version keeps those that it was made with.
+//! Editions of the zone rules: a version keeps those that it was created with.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::earlier_tables::{drop_columns, files_in};
 use crate::harness::{block_on, uptally};
 use crate::service::Served;
 
-/// What the command prints, and what it says beside.
+/// Stdout and stderr of the command.
 #[track_caller]
 fn run(folder: &Path, arguments: &str) -> (String, String) {
     let run = uptally(arguments.split_whitespace()).current_dir(folder).output().unwrap();
@@ -63,9 +63,9 @@ fn minutes_in_vancouver(folder: &Path, arguments: &str) -> i64 {
 /// Columns of `loads` that programs before edition 2026f did not write.
 const LATER_COLUMNS: [&str; 2] = ["zone_rules_version", "zone_rules"];
 
-/// Makes of the tables what a program wrote that kept no rules: without their table, and without the
-/// columns that name them.
-fn as_by_an_earlier_program(data: &Path) {
+/// Turns the tables into those of a version without zone rules: without their table, and without
+/// the columns that name them.
+fn downgrade_tables(data: &Path) {
     std::fs::remove_dir_all(data.join("zone_rules")).unwrap();
     drop_columns(&data.join("loads"), &LATER_COLUMNS);
 }
@@ -73,7 +73,7 @@ fn as_by_an_earlier_program(data: &Path) {
 fn earlier_chain() -> TempDir {
     let folder = chain();
     run(folder.path(), INGEST);
-    as_by_an_earlier_program(&folder.path().join("data"));
+    downgrade_tables(&folder.path().join("data"));
     folder
 }
 
@@ -231,18 +231,14 @@ fn a_folder_of_rules_counts_where_it_is_the_newest() {
 }
 
 #[test]
-fn what_is_no_folder_of_rules_changes_nothing() {
+fn an_invalid_folder_of_rules_changes_nothing() {
     let folder = chain();
     let folder = folder.path();
-    fails(
-        folder,
-        "zones update",
-        "nothing was loaded into \"data\" yet; run `uptally ingest` first",
-    );
+    fails(folder, "zones update", "no data in \"data\"; run `uptally ingest` first");
     assert!(!folder.join("data").exists());
     fails(folder, &format!("{INGEST} --zone-rules ."), "has no edition");
     fails(folder, "ingest polls.csv --zone-rules nowhere", "\"nowhere\": cannot read");
-    fails(folder, "report --zone-rules .", "by `uptally zones update --zone-rules DIR`");
+    fails(folder, "report --zone-rules .", "with `uptally zones update --zone-rules DIR`");
     fails(folder, "zones show Mars/Olympus", "\"Mars/Olympus\" is not a zone of the rules 2026f");
 }
 

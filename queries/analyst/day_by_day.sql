@@ -1,6 +1,6 @@
--- How was the chain day by day this week, each store by its own calendar?
+-- Daily uptime of the chain this week, each store by its own calendar.
 --
--- out  a row a day: stores that were open, uptime in percent, how many of them had an outage
+-- out  one row per day: stores that were open, uptime in percent, stores with an outage
 -- args none
 SELECT
     CAST(bucket AS DATE) AS day,

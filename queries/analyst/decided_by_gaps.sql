@@ -1,6 +1,6 @@
--- How much of this week's figure of each store was decided by a poll more than two hours away?
+-- Share of each store's open time this week that rests on a poll more than two hours away.
 --
--- out  percent of the open time that only polls further away than two hours vouch for
+-- out  percent of the open time without a poll within two hours
 -- args none
 SELECT
     week.store_id,

@@ -1,6 +1,6 @@
--- Which stores are down at the latest poll of the chain, and since when?
+-- Stores that are down at the latest poll of the chain, and since when.
 --
--- out  those whose outage of the last week still runs, the longest downtime first
+-- out  stores with an open incident in the last week, the longest downtime first
 -- args none
 SELECT
     store_id,

@@ -1,7 +1,7 @@
--- At which hour of which weekday are stores up least, over the last four weeks?
+-- Uptime by hour and weekday over the last four weeks.
 --
--- out  for each hour of the stores' own clocks in which any was open: uptime in percent, and the
---      hours of open time it is taken from; weekday 0 is Monday
+-- out  one row per hour of local time in which any store was open: uptime in percent, and the
+--      hours of open time; weekday 0 is Monday
 -- args none
 SELECT
     (date_part('dow', bucket) + 6) % 7 AS weekday,

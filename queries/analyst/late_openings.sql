@@ -1,7 +1,7 @@
--- Which openings of this week began with the store down, or with nothing known of it?
+-- Openings of this week that began with the store down or unknown.
 --
--- out  each opening, one a row; it is asked for from a day before on, since what was open when a range
---      starts has its opening there
+-- out  one row per opening; the range begins a day earlier, because an opening that contains the
+--      start of a range is clipped to it
 -- args none
 SELECT
     openings.store_id,

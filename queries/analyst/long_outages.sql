@@ -1,6 +1,6 @@
--- When was one store down for more than 30 minutes of its open hours, by its own clock?
+-- Outages of one store with more than 30 minutes of downtime, in its local time.
 --
--- out  each outage of the last 30 days, in order of time; one that still runs is open
+-- out  one row per outage of the last 30 days, by time; is_open if it continues
 -- args $store_id, the store
 SELECT
     starts_local,

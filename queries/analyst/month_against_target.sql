@@ -1,4 +1,4 @@
--- Which stores miss the target this month, and by how much?
+-- Stores that miss the uptime target this month, and by how much.
 --
 -- out  stores below the target over the calendar month of the latest poll in their own time zone:
 --      uptime in percent, and the minutes of downtime beyond what the target allows

@@ -1,4 +1,4 @@
--- What was wrong with the rows that were not loaded, and where does it start?
+-- Reasons for which rows were rejected, with the first occurrence of each.
 --
 -- args none
 SELECT

@@ -1,5 +1,4 @@
--- How long does an outage of each store last on average, and how much uptime lies between two, over
--- the last four weeks?
+-- Mean time to repair and mean uptime between outages of each store, over the last four weeks.
 --
 -- args none
 SELECT

@@ -1,7 +1,7 @@
--- The report as its standard columns have it, but in microseconds: how long was each store up and
--- down in the hour, the day and the week before the latest poll?
+-- The report with its standard columns, in microseconds: time up and down of each store in the
+-- hour, day and week before the latest poll.
 --
--- args none; for another *now*, put an instant in place of each latest_poll()
+-- args none; for another *now*, replace each latest_poll() by an instant
 SELECT
     last_week.store_id,
     last_hour.up AS uptime_last_hour,

@@ -1,4 +1,4 @@
--- Which stores has nothing been heard of for a day, or ever?
+-- Stores without a poll for a day, or ever.
 --
 -- out  the longest silent first, those never polled at the end
 -- args none

@@ -1,4 +1,4 @@
--- How do the stores of each time zone compare this week?
+-- Uptime this week by time zone.
 --
 -- args none
 SELECT

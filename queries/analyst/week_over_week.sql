@@ -1,7 +1,7 @@
--- Which stores got worse or better from the week before last to last week?
+-- Stores whose uptime changed from the week before last to last week.
 --
--- out  stores of another figure than before, the greatest loss first; the change is in points of
---      percent, null where there was no figure in one of the weeks
+-- out  stores with a different figure, the largest loss first; the change is in percentage
+--      points, null if a week has no figure
 -- args none
 SELECT
     last.store_id,

@@ -1,6 +1,6 @@
--- Which stores were worst this week, the week before the latest poll?
+-- Stores with the least uptime in the week before the latest poll.
 --
--- out  the ten of the least uptime: its share in percent, hours of downtime, outages, and the
+-- out  the ten stores with the least uptime: percent, hours of downtime, number of outages, and
 --      hours of the longest one
 -- args none
 SELECT

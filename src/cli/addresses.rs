@@ -1,4 +1,4 @@
-//! Addresses to listen at, as flags name them.
+//! Listen addresses given as flags.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,10 +14,10 @@ pub struct HostPort {
 }
 
 impl HostPort {
-    /// Every address of the host, each once.
+    /// Resolves the host to its distinct addresses, IPv4 first.
     ///
     /// # Errors
-    /// Where the host name cannot be resolved to an address.
+    /// When the host name cannot be resolved.
     pub async fn resolve(&self) -> Result<Vec<SocketAddr>> {
         let found = tokio::net::lookup_host((self.host.as_str(), self.port)).await;
         let mut addresses: Vec<SocketAddr> = match found {
@@ -28,7 +28,7 @@ impl HostPort {
             }
             Err(error) => return Err(self.unknown(error)),
         };
-        // IPv4 first: it is the one that every client tries.
+        // IPv4 first, because every client tries it.
         addresses.sort_by_key(|address| address.is_ipv6());
         addresses.dedup();
         match addresses.is_empty() {
@@ -37,13 +37,13 @@ impl HostPort {
         }
     }
 
-    /// Hosts that clients name who ask there: as it is written, and the addresses it stands for.
+    /// Values of the Host header to accept: the host as written, and its addresses.
     pub fn hosts(&self, addresses: &[SocketAddr]) -> impl Iterator<Item = Host> {
         let written = Host::parse(&self.host).ok().into_iter();
         written.chain(addresses.iter().map(|address| address.ip().into()))
     }
 
-    /// This machine, by RFC 6761, whatever it knows of names.
+    /// Returns true for `localhost`, which is loopback by RFC 6761 even without a resolver.
     fn is_localhost(&self) -> bool {
         self.host.trim_end_matches('.').eq_ignore_ascii_case("localhost")
     }
@@ -64,10 +64,10 @@ impl fmt::Display for HostPort {
     }
 }
 
-/// `127.0.0.1:8000`, `[::1]:8000` or `localhost:8000`.
+/// Parses `127.0.0.1:8000`, `[::1]:8000` or `localhost:8000`.
 ///
 /// # Errors
-/// Says what was expected.
+/// A message that says what was expected.
 pub fn host_port(text: &str) -> std::result::Result<HostPort, String> {
     let expected = "expected a host and a port, like localhost:8000";
     if let Some((scheme, _)) = text.split_once("://") {
@@ -92,7 +92,7 @@ pub fn host_port(text: &str) -> std::result::Result<HostPort, String> {
 
 /// Returns true for a loopback address, to which other machines cannot connect; IPv4-mapped ones
 /// included.
-pub fn is_of_this_machine(address: &SocketAddr) -> bool {
+pub fn is_loopback(address: &SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
 }
 
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn other_machines_reach_all_but_loopback() {
+    fn only_loopback_is_private() {
         for (address, expected) in [
             ("127.0.0.1:1", true),
             ("127.1.2.3:1", true),
@@ -137,11 +137,11 @@ mod tests {
             ("[::ffff:192.168.0.1]:1", false),
             ("192.168.0.1:1", false),
         ] {
-            assert_eq!(is_of_this_machine(&address.parse().unwrap()), expected, "{address}");
+            assert_eq!(is_loopback(&address.parse().unwrap()), expected, "{address}");
         }
     }
 
-    /// Whether a service that listens there without keys answers as the host.
+    /// Checks whether a service without keys that listens there accepts the Host header.
     #[track_caller]
     fn check(listen: &str, addresses: &[&str], host: &str, expected: bool) {
         let addresses = addresses.iter().map(|address| address.parse().unwrap());
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_answers_as_the_hosts_where_it_listens() {
+    fn a_service_accepts_the_hosts_where_it_listens() {
         check("127.0.0.1:0", &["127.0.0.1:0"], "localhost", true);
         check("127.0.0.1:0", &["127.0.0.1:0"], "127.0.0.2", false);
         check("127.0.0.2:0", &["127.0.0.2:0"], "127.0.0.2", true);
@@ -173,6 +173,6 @@ mod tests {
     #[tokio::test]
     async fn localhost_is_this_machine() {
         let found = host_port("localhost:80").unwrap().resolve().await.unwrap();
-        assert!(!found.is_empty() && found.iter().all(is_of_this_machine), "{found:?}");
+        assert!(!found.is_empty() && found.iter().all(is_loopback), "{found:?}");
     }
 }

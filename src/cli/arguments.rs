@@ -1,4 +1,4 @@
-//! Values of flags: words, instants, durations and shares.
+//! Parsers of flag values: keywords, shares, durations and bytes.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::rules::{Interpolation, NoData, Scope};
 
 pub use crate::option_text::{default_hours, duration_us, instant, time_zone};
 
-/// A flag that takes one of a few words.
+/// Parser for one of a list of keywords.
 pub fn one_of<T: Copy + Send + Sync + 'static>(
     words: Keywords<T>,
 ) -> impl TypedValueParser<Value = T> {
@@ -39,12 +39,12 @@ pub fn format() -> impl TypedValueParser<Value = Format> {
     one_of(option_text::FORMATS)
 }
 
-/// Whether the columns are the extended ones.
+/// Parser for `--columns`; true for the extended ones.
 pub fn columns() -> impl TypedValueParser<Value = bool> {
     one_of(option_text::COLUMNS)
 }
 
-/// A share from 0 to 1, also as `5%`.
+/// Parses a share from 0 to 1, or a percentage like `5%`.
 pub fn share(text: &str) -> Result<f64, String> {
     let (digits, whole) = match text.strip_suffix('%') {
         Some(percent) => (percent, 100.0),
@@ -62,10 +62,10 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 
 pub fn at_least_one(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| *number >= 1);
-    number.ok_or_else(|| "expected a number from 1 on".to_owned())
+    number.ok_or_else(|| "expected a number of at least 1".to_owned())
 }
 
-/// Units of bytes; those whose name ends another's come after it.
+/// Units of bytes; a unit stands after those that end with it.
 const BYTE_UNITS: [(&str, usize); 8] = [
     ("KiB", 1 << 10),
     ("MiB", 1 << 20),
@@ -77,7 +77,7 @@ const BYTE_UNITS: [(&str, usize); 8] = [
     ("", 1),
 ];
 
-/// A number of bytes, also as `512MiB`, `2GiB` or `10GB`.
+/// Parses a number of bytes with an optional unit: `512MiB`, `2GiB`, `10GB`.
 pub fn bytes(text: &str) -> Result<usize, String> {
     let (digits, unit_bytes) = BYTE_UNITS
         .into_iter()
@@ -88,7 +88,7 @@ pub fn bytes(text: &str) -> Result<usize, String> {
     bytes.ok_or_else(|| "expected a number of bytes like 512MiB".to_owned())
 }
 
-/// As [`bytes()`] reads it, in the largest unit of which it is a whole number.
+/// Formats bytes for [`bytes()`], in the largest unit that gives a whole number.
 pub fn bytes_text(bytes: usize) -> String {
     let whole = BYTE_UNITS
         .into_iter()

@@ -1,4 +1,4 @@
-//! `uptally completions`: what shells complete by.
+//! `uptally completions`: shell completion scripts.
 
 use clap::{Args, CommandFactory};
 use clap_complete::{Shell, generate};
@@ -6,9 +6,9 @@ use clap_complete::{Shell, generate};
 use super::{Command, output};
 use crate::error::Result;
 
-/// Prints a script that lets a shell complete commands, flags and their values.
+/// Prints a shell completion script for commands, flags and their values.
 ///
-/// Try it with `source <(uptally completions bash)`; to keep it, write it to where the shell looks:
+/// Try it with `source <(uptally completions bash)`; to install it, write it to:
 ///
 ///   bash        ~/.local/share/bash-completion/completions/uptally
 ///   zsh         _uptally, in a folder of $fpath

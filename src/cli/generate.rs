@@ -1,4 +1,4 @@
-//! `uptally generate`: a made-up chain.
+//! `uptally generate`: synthetic chains.
 
 use std::path::PathBuf;
 
@@ -9,16 +9,16 @@ use super::output;
 use crate::error::{Error, Result};
 use crate::generate::{DEFAULT_END_US, Spec, generate};
 
-/// Writes the three CSV files of a made-up chain; the same seed makes the same bytes.
+/// Generates the three CSV files of a synthetic chain; the same seed gives the same bytes.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// How many stores the chain has
+    /// Number of stores
     #[arg(long)]
     stores: u32,
-    /// How many days the polls reach back
+    /// Number of days that the polls cover
     #[arg(long)]
     days: u32,
-    /// What the chain is made from
+    /// Seed of the random generator
     #[arg(long)]
     seed: u64,
     /// Instant of the last poll [default: 2023-01-25 18:13:22.47922 UTC]
@@ -39,9 +39,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         std::io::ErrorKind::InvalidInput => Error::Argument(error.to_string()),
         _ => Error::io("write a chain to", &arguments.out, error),
     })?;
-    let said = format!(
+    let summary = format!(
         "wrote {} polls, {} rows of business hours and {} time zones to {:?}\n",
         written.polls, written.hours_rows, written.zone_rows, arguments.out
     );
-    output::write(said.as_bytes(), None)
+    output::write(summary.as_bytes(), None)
 }

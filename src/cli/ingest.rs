@@ -1,4 +1,4 @@
-//! `uptally ingest`: CSV files into the tables.
+//! `uptally ingest`: loads CSV files into the tables.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::arguments::{duration, share};
 use super::output;
-use super::signals::Stop;
+use super::signals::StopSignal;
 use super::zones::{self, change_text};
 use crate::error::Result;
 use crate::ingest::{
@@ -21,25 +21,25 @@ use crate::report::Format;
 use crate::rules::{DefaultHours, Options};
 use crate::tables::WriteLock;
 
-/// Loads CSV files into the tables, all or nothing; what was loaded before is left alone.
+/// Loads CSV files into the tables, all or nothing; files loaded before are skipped.
 ///
-/// Polls are added to those before. Business hours and time zones replace those before, of all stores
-/// or with --merge of the stores in the files.
+/// Polls are added. Business hours and time zones replace those of all stores or, with --merge, of
+/// the stores in the files.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// CSV files, also gzip or zstd, or folders of them; each is known by its header. - is standard input
+    /// CSV files (plain, gzip or zstd), known by their header, or folders; - is standard input
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Folder of the tables
     #[arg(long, value_name = "DIR", env = "UPTALLY_DATA", default_value = "data")]
     data: PathBuf,
-    /// Replaces the hours and zones of the stores in the files alone; those of others stay
+    /// Replaces hours and zones only of the stores in the files
     #[arg(long, conflicts_with = "replace")]
     merge: bool,
-    /// Replaces the hours and zones of all stores, even where more than half of them lose theirs
+    /// Replaces hours and zones of all stores, even if more than half of them lose theirs
     #[arg(long)]
     replace: bool,
-    /// How long to wait for another load of the folder to end, as 30s [default: not at all]
+    /// Longest wait for another load of the folder to finish, like 30s [default: none]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     wait: Option<Duration>,
     #[command(flatten)]
@@ -48,23 +48,25 @@ pub struct Arguments {
     zones: zones::Source,
 }
 
-/// What becomes of rows that break a rule.
+/// Handling of rows that break a rule.
 #[derive(Clone, Debug, Args)]
 pub struct Rejection {
-    /// Largest share of a file's rows that may be rejected, as 0.01 or 1%
+    /// Largest share of a file's rows that may be rejected, like 0.01 or 1%
     #[arg(long, value_name = "SHARE", default_value = "1%", value_parser = share)]
     max_reject_rate: f64,
-    /// Writes every rejected row, and what comes of it, to a CSV file, whether the load succeeds or not
+    /// CSV file to write rejected rows and their consequences to, even if the load fails
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
 }
 
 impl Rejection {
+    /// Checks the name of the file for rejects.
+    ///
     /// # Errors
-    /// Where the file for rejects has the extension of another format than CSV.
+    /// When its extension is that of another format than CSV.
     pub fn check(&self) -> std::result::Result<(), String> {
         let file = self.rejects.as_ref();
-        file.map_or(Ok(()), |file| output::must_be("rejects are", Format::Csv, file))
+        file.map_or(Ok(()), |file| output::check_format("rejects are", Format::Csv, file))
     }
 }
 
@@ -79,13 +81,13 @@ impl Arguments {
 }
 
 pub async fn run(arguments: &Arguments) -> Result<()> {
-    let stop = Stop::on_signals()?;
+    let stop = StopSignal::on_signals()?;
     let mode = match (arguments.merge, arguments.replace) {
         (true, _) => ReplaceMode::Merge,
         (false, true) => ReplaceMode::Replace,
         (false, false) => ReplaceMode::Careful,
     };
-    let defaults = default_words(&Options::default());
+    let defaults = default_texts(&Options::default());
     let settings = LoadSettings {
         rejection: &arguments.rejection,
         zones: &arguments.zones,
@@ -94,11 +96,11 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
         wait: arguments.wait.unwrap_or_default(),
     };
     let outcome = load_into(&arguments.data, &arguments.paths, &settings, stop.flag()).await?;
-    arguments.zones.tell_older(&outcome.zone_rules)?;
-    tell_doubts(&outcome, &defaults);
+    arguments.zones.note_if_older(&outcome.zone_rules)?;
+    print_warnings(&outcome, &defaults);
     let summary = summary(&outcome, mode);
     match &arguments.rejection.rejects {
-        // Rows and sentences do not share a stream.
+        // Stdout carries the rejects, so the summary goes to stderr.
         Some(file) if output::is_stdout(file) => eprint!("{summary}"),
         _ => output::write(summary.as_bytes(), None)?,
     }
@@ -117,7 +119,7 @@ pub struct LoadSettings<'a> {
     pub wait: Duration,
 }
 
-/// Loads the files into the folder, with a progress bar where stderr is a terminal.
+/// Loads the files into the folder, with a progress bar if stderr is a terminal.
 pub async fn load_into(
     data: &Path,
     paths: &[PathBuf],
@@ -125,7 +127,7 @@ pub async fn load_into(
     stopped: &AtomicBool,
 ) -> Result<Outcome> {
     if let Some(file) = &settings.rejection.rejects {
-        output::can_be_written(file)?;
+        output::check_writable(file)?;
     }
     let bytes = sources(paths)?.iter().map(|source| source.size_bytes).sum();
     let lock = WriteLock::wait(data, settings.wait, stopped).await?;
@@ -148,7 +150,7 @@ pub async fn load_into(
 }
 
 /// Default hours and zone of the options, as text.
-pub fn default_words(options: &Options) -> DefaultTexts {
+pub fn default_texts(options: &Options) -> DefaultTexts {
     let hours = match options.default_hours {
         DefaultHours::Always => "always open".to_owned(),
         DefaultHours::Closed => "closed".to_owned(),
@@ -157,9 +159,9 @@ pub fn default_words(options: &Options) -> DefaultTexts {
     DefaultTexts { hours, zone: options.default_time_zone.as_str().to_owned() }
 }
 
-/// Says on stderr which stores count with a default because their rows were rejected, which files
-/// speak of other stores than the polls do, and whether conflicts were left out.
-pub fn tell_doubts(outcome: &Outcome, defaults: &DefaultTexts) {
+/// Prints warnings: stores that fall back to a default because their rows were rejected, files
+/// whose ids match no polled store, and conflicts that were not listed.
+pub fn print_warnings(outcome: &Outcome, defaults: &DefaultTexts) {
     for (kind, what) in [(FileKind::BusinessHours, "hours"), (FileKind::TimeZones, "zone")] {
         let of_kind = outcome.fallbacks.iter().filter(|fallback| fallback.kind == kind);
         let stores: Vec<_> = of_kind.map(|fallback| fallback.store.as_str()).collect();
@@ -167,8 +169,8 @@ pub fn tell_doubts(outcome: &Outcome, defaults: &DefaultTexts) {
             let default = defaults.for_kind(kind);
             let count = counted(stores.len(), "store has", "stores have");
             eprintln!(
-                "warning: {count} no {what} but rejected ones and will count as {default}: {}",
-                first_of(&stores, " (--rejects FILE names all)")
+                "warning: {count} only rejected {what} and will count as {default}: {}",
+                list_first(&stores, " (--rejects FILE names all)")
             );
         }
     }
@@ -176,8 +178,8 @@ pub fn tell_doubts(outcome: &Outcome, defaults: &DefaultTexts) {
         eprintln!(
             "warning: {file:?}: {} of {ids_in_file} ids of {} match no polled store: {}; likely cause: {likely_cause}",
             ids.len(),
-            kind_words(*kind),
-            first_of(ids, " (--rejects FILE names all)")
+            kind_name(*kind),
+            list_first(ids, " (--rejects FILE names all)")
         );
     }
     if outcome.polls.conflicts > CONFLICTS_MAX as u64 {
@@ -187,8 +189,8 @@ pub fn tell_doubts(outcome: &Outcome, defaults: &DefaultTexts) {
     }
 }
 
-/// The first ten, quoted, and where more are to be found.
-fn first_of(ids: &[impl AsRef<str>], elsewhere: &str) -> String {
+/// Lists the first ten, quoted, and says where to find the rest.
+fn list_first(ids: &[impl AsRef<str>], elsewhere: &str) -> String {
     const SHOWN: usize = 10;
     let shown: Vec<_> = ids.iter().take(SHOWN).map(|id| format!("{:?}", id.as_ref())).collect();
     let more = if ids.len() > SHOWN { format!(", …{elsewhere}") } else { String::new() };
@@ -204,7 +206,7 @@ fn bar_style() -> ProgressStyle {
         .unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// What a load did, line by line.
+/// Summary of a load, a fact per line.
 fn summary(outcome: &Outcome, mode: ReplaceMode) -> String {
     let mut lines = Vec::new();
     for file in &outcome.files {
@@ -212,7 +214,7 @@ fn summary(outcome: &Outcome, mode: ReplaceMode) -> String {
             0 => String::new(),
             rejected => format!(", {rejected} rejected"),
         };
-        let (name, rows, kind) = (&file.file, file.rows, kind_words(file.kind));
+        let (name, rows, kind) = (&file.file, file.rows, kind_name(file.kind));
         lines.push(match file.known {
             true => format!("{name:?}: {kind}; the same content was loaded before, nothing to do"),
             false => format!("{name:?}: {rows} rows of {kind}{rejected}"),
@@ -239,7 +241,7 @@ fn summary(outcome: &Outcome, mode: ReplaceMode) -> String {
 fn replaced_line(kind: FileKind, replaced: &Replaced, mode: ReplaceMode) -> String {
     let Replaced { rows_before, rows, stores_given, lost, .. } = replaced;
     let those = if kind == FileKind::TimeZones { ("that", "those") } else { ("those", "those") };
-    let of_whom = match mode {
+    let replaced_stores = match mode {
         ReplaceMode::Merge if *stores_given == 1 => format!(", {} of 1 store replaced", those.0),
         ReplaceMode::Merge => format!(", {} of {stores_given} stores replaced", those.1),
         ReplaceMode::Careful | ReplaceMode::Replace => String::new(),
@@ -250,14 +252,14 @@ fn replaced_line(kind: FileKind, replaced: &Replaced, mode: ReplaceMode) -> Stri
             format!(
                 "; {} theirs: {}",
                 counted(count, "store loses", "stores lose"),
-                first_of(lost, "")
+                list_first(lost, "")
             )
         }
     };
-    format!("{}: {rows_before} rows before, {rows} after{of_whom}{lost}", kind_words(kind))
+    format!("{}: {rows_before} rows before, {rows} after{replaced_stores}{lost}", kind_name(kind))
 }
 
-/// Stores with more than one time zone.
+/// Message about stores with several time zones; `None` without such.
 pub fn conflicts(outcome: &Outcome) -> Option<String> {
     const SHOWN: usize = 5;
     let stores = &outcome.zone_conflicts;
@@ -272,7 +274,7 @@ pub fn conflicts(outcome: &Outcome) -> Option<String> {
     })
 }
 
-fn kind_words(kind: FileKind) -> &'static str {
+fn kind_name(kind: FileKind) -> &'static str {
     match kind {
         FileKind::Polls => "polls",
         FileKind::BusinessHours => "business hours",

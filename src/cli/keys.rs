@@ -1,4 +1,4 @@
-//! `uptally keys`: who may ask the service.
+//! `uptally keys`: API keys of the service.
 
 use std::path::{Path, PathBuf};
 
@@ -12,10 +12,10 @@ use crate::server::{Keys, ROLES, Role, key_file};
 
 const COMMENT_CHARS_MAX: usize = 200;
 
-/// Makes the keys of `uptally serve --keys`, lists and removes them.
+/// Creates, lists and removes the keys of `uptally serve --keys`.
 ///
-/// A file has a line for each key: its role, its hash, `expires=INSTANT` where it expires, and a
-/// comment behind `#`. A server that has the file takes changes on within a second.
+/// A key file has a line per key: role, hash, optionally `expires=INSTANT`, a comment after `#`.
+/// A running server applies changes within a second.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -24,35 +24,35 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Adds a key to a file, which keeps its hash alone, and prints it once
+    /// Creates a key, adds its hash to a file, and prints the key once
     Add {
-        /// What the holder may do: read; run reports as well; admin, forget them as well
+        /// Permissions: read; run, which adds starting reports; admin, which adds deleting them
         #[arg(long, value_parser = one_of(ROLES))]
         role: Role,
-        /// When the key expires: after a duration, as 90d, or at a date or an instant [default: never]
+        /// Expiry: a duration like 90d, a date or an instant [default: never]
         #[arg(long, value_name = "WHEN", value_parser = expiry)]
         expires: Option<Expiry>,
-        /// Whose the key is or what it is for, in one line
+        /// Owner or purpose of the key, one line
         #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, value_parser = comment)]
         comment: String,
-        /// File of hashes, made where there is none
+        /// Key file, created if missing
         file: PathBuf,
     },
-    /// Lists the keys of a file as CSV: id, role, expiry, whether it has passed, and comment
+    /// Lists keys as CSV: id, role, expiry, expired, comment
     List {
-        /// File of hashes
+        /// Key file
         file: PathBuf,
     },
     /// Removes a key from a file
     Remove {
-        /// Id of the key, as `uptally keys list` and the log of the server name it
+        /// Id of the key, as in `uptally keys list` and the server's log
         id: String,
-        /// File of hashes
+        /// Key file
         file: PathBuf,
     },
 }
 
-/// From when on a key is refused.
+/// Expiry of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Expiry {
     AfterUs(i64),
@@ -61,8 +61,10 @@ enum Expiry {
 }
 
 impl Expiry {
+    /// Resolves the expiry to microseconds UTC.
+    ///
     /// # Errors
-    /// Where it has passed at `now`.
+    /// When it has passed at `now`.
     fn instant(self, now: i64) -> Result<i64> {
         let expires_at = match self {
             Self::AfterUs(duration_us) => now.saturating_add(duration_us),
@@ -71,7 +73,7 @@ impl Expiry {
         match expires_at > now {
             true => Ok(expires_at),
             false => Err(Error::Argument(format!(
-                "--expires: {} has passed; expected an instant to come",
+                "--expires: {} has passed; choose a later instant",
                 instant_text(expires_at)
             ))),
         }
@@ -84,22 +86,22 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         Action::Add { role, expires, comment, file } => {
             let expires_at = expires.map(|expiry| expiry.instant(now)).transpose()?;
             let made = key_file::add(&output::regular_file(file)?, *role, expires_at, comment)?;
-            eprintln!("note: this is the only time that the key is shown; its id is {}", made.id);
+            eprintln!("note: the key is shown only once; its id is {}", made.id);
             output::write(format!("{}\n", made.secret).as_bytes(), None)
         }
-        Action::List { file } => output::write(&csv_of(&key_file::list(file)?, now)?, None),
+        Action::List { file } => output::write(&to_csv(&key_file::list(file)?, now)?, None),
         Action::Remove { id, file } => remove(&output::regular_file(file)?, id),
     }
 }
 
 fn remove(file: &Path, id: &str) -> Result<()> {
     if key_file::remove(file, id)? == 0 {
-        eprintln!("note: no key is left; a server that has the file lets nobody in");
+        eprintln!("note: no key is left; a server with this file rejects everyone");
     }
     Ok(())
 }
 
-fn csv_of(keys: &Keys, now: i64) -> Result<Vec<u8>> {
+fn to_csv(keys: &Keys, now: i64) -> Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let failed = |_| Error::bug("a list of keys cannot be written as CSV");
     writer.write_record(["id", "role", "expires_at", "expired", "comment"]).map_err(failed)?;
@@ -137,7 +139,7 @@ mod tests {
     const NOW: i64 = 1_893_456_000_000_000;
 
     #[test]
-    fn an_expiry_is_a_duration_or_an_instant_to_come() {
+    fn an_expiry_is_a_duration_or_a_future_instant() {
         for (text, expected) in [
             ("90d", Ok(NOW + 90 * DAY_US)),
             ("1h", Ok(NOW + DAY_US / 24)),
@@ -166,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_has_a_line_for_each_key_and_tells_what_has_expired() {
+    fn a_list_has_a_line_per_key_and_marks_expired_ones() {
         let hash = |digit: &str| digit.repeat(64);
         let text = format!(
             "read {}\nrun {} expires=2030-01-01 # of Ann, \"till\"\n",
@@ -181,7 +183,7 @@ mod tests {
             )
         };
         for (now, expired) in [(NOW - 1, "false"), (NOW, "true")] {
-            let csv = String::from_utf8(csv_of(&keys, now).unwrap()).unwrap();
+            let csv = String::from_utf8(to_csv(&keys, now).unwrap()).unwrap();
             assert_eq!(csv, lines(expired));
         }
     }

@@ -1,4 +1,4 @@
-//! `uptally man`: the manual pages.
+//! `uptally man`: manual pages.
 
 use std::path::{Path, PathBuf};
 
@@ -10,11 +10,11 @@ use crate::error::{Error, Result};
 
 /// Prints the manual page, or writes one for each command into a folder.
 ///
-/// Read it with `uptally man | man -l -`. To keep them, `uptally man ~/.local/share/man/man1` writes
-/// where `man uptally` and `man uptally-report` look.
+/// Read it with `uptally man | man -l -`. To install all pages, use
+/// `uptally man ~/.local/share/man/man1`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Folder to write uptally.1, uptally-report.1 and the others to, made if missing
+    /// Folder for uptally.1, uptally-report.1 and the others, created if missing
     #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     folder: Option<PathBuf>,
 }
@@ -31,7 +31,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
 }
 
-/// The page of the command, and those of the commands below it.
+/// Writes the page of a command and of its subcommands.
 fn write_all(command: &clap::Command, folder: &Path) -> Result<()> {
     let name = Man::new(command.clone()).get_filename();
     output::write(&page(command)?, Some(&folder.join(name)))?;

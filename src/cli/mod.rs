@@ -1,6 +1,6 @@
-//! The command line: parses what was asked, hands it on, and words the answer.
+//! Command line: parses flags, calls the library, and prints results and messages.
 //!
-//! Figures go to stdout, everything else to stderr. Exit code 0 is success, 1 a failure that the
+//! Results go to stdout, everything else to stderr. Exit code 0 is success, 1 a failure that the
 //! last line on stderr explains, 2 a wrong flag, 130 an interruption.
 
 mod addresses;
@@ -36,15 +36,14 @@ Start with `uptally generate --stores 200 --days 10 --seed 7 chain`, or CSV file
 `uptally report FOLDER` reports on them, `uptally ingest FOLDER` keeps them for report, sql and serve.
 
 Environment:
-  UPTALLY_DATA  folder of the tables where --data is not given
-  UPTALLY_LOG   what is logged to stderr, as warn,uptally::server=debug; else RUST_LOG
-  NO_COLOR      leaves colours out of the prompt
+  UPTALLY_DATA  folder of the tables, unless --data is given
+  UPTALLY_LOG   log filter, like warn,uptally::server=debug; else RUST_LOG
+  NO_COLOR      disables colours at the prompt
 
 Exit codes: 0 success, 1 a failure that the last line on stderr explains, 2 a wrong flag,
 130 interrupted.";
 
-/// Says exactly how long each store of a chain was up, and how long down, while it should have
-/// been open.
+/// Reports exactly how long each store of a chain was up and down during its business hours.
 #[derive(Debug, Parser)]
 #[command(
     name = "uptally",
@@ -74,8 +73,10 @@ enum Action {
 }
 
 impl Action {
+    /// Checks flags against each other.
+    ///
     /// # Errors
-    /// Where flags contradict each other: the name of the command, and what is wrong.
+    /// The name of the subcommand and the conflict.
     fn check(&self) -> std::result::Result<(), (&'static str, String)> {
         match self {
             Action::Ingest(arguments) => arguments.check().map_err(|wrong| ("ingest", wrong)),
@@ -85,7 +86,7 @@ impl Action {
         }
     }
 
-    /// Whether it starts its threads itself, after it has restricted what all of them may do.
+    /// Returns true if the command starts its own threads, after restricting their privileges.
     fn starts_threads(&self) -> bool {
         match self {
             #[cfg(unix)]
@@ -95,7 +96,7 @@ impl Action {
     }
 }
 
-/// Of the program, and of the time-zone rules that it brings.
+/// Version of the program and of its bundled time-zone rules.
 fn version() -> &'static str {
     static VERSION: LazyLock<String> = LazyLock::new(|| {
         let (program, rules) = (env!("CARGO_PKG_VERSION"), ZoneRules::bundled());
@@ -106,13 +107,16 @@ fn version() -> &'static str {
 
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
-    let command = parse();
+    let command = Command::parse();
+    if let Err((name, wrong)) = command.action.check() {
+        exit_with_usage(name, &wrong);
+    }
     logging::to_stderr(&command.action);
     if command.action.starts_threads() {
-        return exit_code(futures::executor::block_on(act(command.action)));
+        return exit_code(futures::executor::block_on(execute(command.action)));
     }
     let mut threads = tokio::runtime::Builder::new_multi_thread();
-    // What is said to the service or at the prompt passes through them.
+    // These threads parse and plan SQL of clients and the prompt, which nests deeply.
     let runtime = match threads.enable_all().thread_stack_size(STACK_BYTES).build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -120,31 +124,15 @@ pub fn run() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let done = runtime.block_on(act(command.action));
-    // What nobody waits for any more, as a query that was stopped, holds nothing up.
+    let result = runtime.block_on(execute(command.action));
+    // Does not wait for abandoned work, such as a cancelled query.
     runtime.shutdown_background();
-    exit_code(done)
+    exit_code(result)
 }
 
-/// Parses and checks the arguments of the process; exits if they are wrong.
-fn parse() -> Command {
-    let matches = Command::command().get_matches();
-    if let Some(("report", matches)) = matches.subcommand()
-        && let Err(wrong) = report::Arguments::check_sources(matches)
-    {
-        wrong_flag("report", &wrong);
-    }
-    let command = Command::from_arg_matches(&matches)
-        .unwrap_or_else(|error| error.format(&mut Command::command()).exit());
-    if let Err((name, wrong)) = command.action.check() {
-        wrong_flag(name, &wrong);
-    }
-    command
-}
-
-/// Says what went wrong.
-fn exit_code(done: Result<()>) -> ExitCode {
-    match done {
+/// Prints the error, if any, and maps it to an exit code.
+fn exit_code(result: Result<()>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("uptally: {}", error.sentence());
@@ -156,7 +144,7 @@ fn exit_code(done: Result<()>) -> ExitCode {
     }
 }
 
-async fn act(action: Action) -> Result<()> {
+async fn execute(action: Action) -> Result<()> {
     match action {
         Action::Generate(arguments) => generate::run(&arguments),
         Action::Ingest(arguments) => ingest::run(&arguments).await,
@@ -172,8 +160,8 @@ async fn act(action: Action) -> Result<()> {
     }
 }
 
-/// Ends as clap does where it finds a flag wrong by itself.
-fn wrong_flag(name: &str, wrong: &str) -> ! {
+/// Exits with a usage error, as clap does for an invalid flag.
+fn exit_with_usage(name: &str, wrong: &str) -> ! {
     let mut command = Command::command();
     command.build();
     match command.find_subcommand_mut(name) {
@@ -187,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_definition_of_the_command_holds() {
+    fn the_command_definition_is_valid() {
         Command::command().debug_assert();
     }
 }

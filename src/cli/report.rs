@@ -1,4 +1,4 @@
-//! `uptally report`: the report, from the tables or straight from CSV files.
+//! `uptally report`: the report, from the tables or directly from CSV files.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -8,9 +8,9 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 
 use super::arguments::{self, default_hours, duration_us, instant, time_zone};
-use super::ingest::{LoadSettings, Rejection, conflicts, default_words, load_into, tell_doubts};
+use super::ingest::{LoadSettings, Rejection, conflicts, default_texts, load_into, print_warnings};
 use super::output::{self, Output};
-use super::signals::Stop;
+use super::signals::StopSignal;
 use super::zones;
 use crate::engine::{Engine, ReportFigures, ReportQuery, answer, explain, prepare};
 use crate::error::{Error, Result};
@@ -24,8 +24,8 @@ use crate::tables::{Dataset, outdated_zone_rules};
 /// The last hour is in minutes, the last day and week in hours.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// CSV files, folders of them or - for standard input, reported on without leaving anything behind
-    #[arg(value_name = "PATH", conflicts_with = "as_of")]
+    /// CSV files, folders or - for standard input, to report on without keeping anything
+    #[arg(value_name = "PATH", conflicts_with_all = ["data", "as_of"])]
     paths: Vec<PathBuf>,
     /// Folder of the tables
     #[arg(long, value_name = "DIR", env = "UPTALLY_DATA", default_value = "data")]
@@ -33,37 +33,37 @@ pub struct Arguments {
     /// Instant to look back from [default: the latest poll of all stores]
     #[arg(long, value_name = "T", value_parser = instant)]
     now: Option<i64>,
-    /// Which engine answers; both print the same
+    /// Engine to compute with; both print the same
     #[arg(long, default_value = "datafusion", value_parser = arguments::engine())]
     engine: Engine,
-    /// What holds between two polls
+    /// State between two polls
     #[arg(long, default_value = "previous", value_parser = arguments::interpolation())]
     interpolation: Interpolation,
-    /// How long before and after itself a poll vouches, as 2h or 90m [default: for ever]
+    /// Time before and after a poll for which it counts, like 2h or 90m [default: unlimited]
     #[arg(long, value_name = "DURATION", value_parser = duration_us)]
     max_gap: Option<i64>,
-    /// Within what a poll may vouch
+    /// Scope within which a poll counts
     #[arg(long, default_value = "all", value_parser = arguments::scope())]
     scope: Scope,
-    /// What time that no poll vouches for is booked as
+    /// State of time that no poll covers
     #[arg(long, default_value = "unknown", value_parser = arguments::no_data())]
     no_data: NoData,
-    /// Reads ends of business hours from 23:59:00 on as 24:00
+    /// Treats business hours ending at 23:59:00 or later as ending at 24:00
     #[arg(long)]
     snap_end_of_day: bool,
-    /// Hours of stores without any: always, closed, or daily ones like 09:00-17:00
+    /// Hours of stores without any: always, closed, or daily hours like 09:00-17:00
     #[arg(long, value_name = "HOURS", default_value = "always", value_parser = default_hours)]
     default_hours: DefaultHours,
     /// Zone of stores without one
     #[arg(long, value_name = "ZONE", default_value = "America/Chicago", value_parser = time_zone)]
     default_timezone: ZoneName,
-    /// A store to report on, given as often as there are such [default: all]
+    /// Store to report on; may be repeated [default: all]
     #[arg(long = "store", value_name = "ID")]
     stores: Vec<String>,
     /// Version of the tables to report from [default: the newest]
     #[arg(long, value_name = "VERSION")]
     as_of: Option<u64>,
-    /// Extended adds unknown and scheduled time and percentages
+    /// Columns; extended adds unknown and scheduled time and percentages
     #[arg(
         long,
         default_value = "standard",
@@ -71,22 +71,22 @@ pub struct Arguments {
         value_parser = arguments::columns()
     )]
     columns: bool,
-    /// Prints whole microseconds in place of minutes and hours
+    /// Prints integer microseconds instead of minutes and hours
     #[arg(long)]
     exact: bool,
-    /// What the report looks like [default: what the name of the file ends in, else csv]
+    /// Output format [default: by the extension of the file, else csv]
     #[arg(long, value_parser = arguments::format())]
     format: Option<Format>,
-    /// File to write, whole or not at all; compressed by .gz or .zst; - is stdout [default: stdout]
+    /// File to write atomically, compressed for .gz and .zst; - is stdout [default: stdout]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Prints the plan in place of the report
+    /// Prints the plan instead of the report
     #[arg(long)]
     explain: bool,
-    /// Threads of the SQL engine [default: as many as there are cores]
+    /// Threads of the SQL engine [default: number of cores]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
-    /// Folder of SQL files that stand in for the built-in ones of the same name
+    /// Folder of SQL files that replace built-in ones of the same name
     #[arg(long, value_name = "DIR")]
     queries: Option<PathBuf>,
     #[command(flatten)]
@@ -112,54 +112,54 @@ impl Arguments {
     /// Checks flags against each other, before any work.
     ///
     /// # Errors
-    /// Where a file is named with the extension of another format than what is written to it.
+    /// When a file's extension contradicts the format written to it.
     pub fn check(&self) -> std::result::Result<(), String> {
         self.rejection.check()?;
         match &self.output {
-            Some(file) if self.explain => output::must_be("a plan is", Format::Table, file),
+            Some(file) if self.explain => output::check_format("a plan is", Format::Table, file),
             _ => self.format().map(drop),
         }
     }
 
     fn format(&self) -> std::result::Result<Format, String> {
-        let usual = Format::default();
+        let default = Format::default();
         match &self.output {
-            Some(file) => output::format_for(file, self.format, usual),
-            None => Ok(self.format.unwrap_or(usual)),
+            Some(file) => output::format_for(file, self.format, default),
+            None => Ok(self.format.unwrap_or(default)),
         }
     }
 }
 
 pub async fn run(arguments: &Arguments) -> Result<()> {
     if let Some(file) = &arguments.output {
-        output::can_be_written(file)?;
+        output::check_writable(file)?;
     }
     if cfg!(debug_assertions) {
         eprintln!(
-            "note: built without optimisation: the figures are right, the speed is not; use --release"
+            "note: built without optimization: results are right, but slow; build with --release"
         );
     }
-    let stop = Stop::on_signals()?;
+    let stop = StopSignal::on_signals()?;
     let engine = arguments.engine;
     tokio::spawn(async move { prepare(engine) });
     if arguments.paths.is_empty() {
-        arguments.zones.none_of_tables()?;
+        arguments.zones.check_unused()?;
         return report_on(&arguments.data, arguments, &stop).await;
     }
     let folder = tempfile::Builder::new().prefix("uptally-").tempdir();
     let folder = folder.map_err(|error| Error::io("write to", &std::env::temp_dir(), error))?;
-    let defaults = default_words(&question(arguments).options);
+    let defaults = default_texts(&report_query(arguments).options);
     let (rejection, zones) = (&arguments.rejection, &arguments.zones);
     let (mode, wait) = (ReplaceMode::Careful, Duration::ZERO);
     let settings = LoadSettings { rejection, zones, defaults: &defaults, mode, wait };
     let loaded = load_into(folder.path(), &arguments.paths, &settings, stop.flag()).await?;
-    arguments.zones.tell_older(&loaded.zone_rules)?;
-    tell_load(&loaded);
-    tell_doubts(&loaded, &defaults);
+    arguments.zones.note_if_older(&loaded.zone_rules)?;
+    print_load_notes(&loaded);
+    print_warnings(&loaded, &defaults);
     report_on(folder.path(), arguments, &stop).await
 }
 
-async fn report_on(data: &Path, arguments: &Arguments, stop: &Stop) -> Result<()> {
+async fn report_on(data: &Path, arguments: &Arguments, stop: &StopSignal) -> Result<()> {
     let format = arguments.format().map_err(Error::Argument)?;
     let dataset = Dataset::open(data, arguments.as_of).await?.ok_or_else(|| {
         Error::Argument(format!(
@@ -169,21 +169,21 @@ async fn report_on(data: &Path, arguments: &Arguments, stop: &Stop) -> Result<()
     if let Some(warning) = outdated_zone_rules(&dataset) {
         eprintln!("warning: {warning}");
     }
-    let question = question(arguments);
+    let query = report_query(arguments);
     if arguments.explain {
-        let plan = explain(&dataset, &question, arguments.engine).await?;
+        let plan = explain(&dataset, &query, arguments.engine).await?;
         return output::write(plan.as_bytes(), arguments.output.as_deref());
     }
-    let mut output = Output::of_format(format, arguments.output.as_deref())?;
-    let answer = stop.unless(answer(&dataset, &question, arguments.engine)).await?;
-    tell_defaults(&answer, &question, dataset.zone_rules()?.edition());
+    let mut output = Output::for_format(format, arguments.output.as_deref())?;
+    let answer = stop.or_interrupted(answer(&dataset, &query, arguments.engine)).await?;
+    print_report_notes(&answer, &query, dataset.zone_rules()?.edition());
     let layout = Layout { extended: arguments.columns, exact: arguments.exact };
     let report = render_figures(&answer.figures, layout, format)?;
     output.write(&report)?;
     output.finish()
 }
 
-fn question(arguments: &Arguments) -> ReportQuery {
+fn report_query(arguments: &Arguments) -> ReportQuery {
     ReportQuery {
         now: arguments.now,
         options: Options {
@@ -202,8 +202,8 @@ fn question(arguments: &Arguments) -> ReportQuery {
     }
 }
 
-/// What a reader of the figures should know of the files they come from.
-fn tell_load(outcome: &Outcome) {
+/// Prints notes on the files: rejected rows and conflicts.
+fn print_load_notes(outcome: &Outcome) {
     for file in outcome.files.iter().filter(|file| file.rejected > 0) {
         eprintln!(
             "note: {:?}: {} of {} rows break a rule and were left out",
@@ -216,13 +216,13 @@ fn tell_load(outcome: &Outcome) {
     if outcome.polls.conflicts > 0 {
         let conflicts = outcome.polls.conflicts;
         eprintln!(
-            "note: {conflicts} polls contradict another of the same store and instant, which is inactive then"
+            "note: {conflicts} polls contradict another of the same store and instant; inactive prevails"
         );
     }
 }
 
-/// From when the figures look back, and how many stores were given a default.
-fn tell_defaults(answer: &ReportFigures, question: &ReportQuery, zone_edition: &str) {
+/// Prints notes on the report: its instant, and how many stores have defaults.
+fn print_report_notes(answer: &ReportFigures, query: &ReportQuery, zone_edition: &str) {
     let counts = answer.stores;
     let now = chrono::DateTime::from_timestamp_micros(answer.now).unwrap_or_default();
     eprintln!(
@@ -234,11 +234,11 @@ fn tell_defaults(answer: &ReportFigures, question: &ReportQuery, zone_edition: &
         eprintln!(
             "note: {} stores have no business hours and count as {}",
             counts.without_hours,
-            default_words(&question.options).hours
+            default_texts(&query.options).hours
         );
     }
     if counts.without_time_zone > 0 {
-        let zone = question.options.default_time_zone;
+        let zone = query.options.default_time_zone;
         eprintln!(
             "note: {} stores have no time zone and count as {zone}",
             counts.without_time_zone

@@ -1,4 +1,4 @@
-//! The value of `--retain`: an age, a number of reports, and a size.
+//! Value of `--retain`: an age, a number of reports, and a size.
 
 use std::fmt;
 
@@ -7,7 +7,10 @@ use crate::option_text::duration_text;
 use crate::rules::calendar::DAY_US;
 use crate::server::{Retention, Settings};
 
-/// `30d`, `1000`, `10GB` or some of them with commas; what is not said stays as it is by default.
+/// Parses `30d`, `1000`, `10GB`, or several separated by commas; the others keep their defaults.
+///
+/// # Errors
+/// A message that names the invalid part.
 pub fn retention(text: &str) -> std::result::Result<Retention, String> {
     let mut retention = Settings::default().reports.retention;
     for part in text.split(',').map(str::trim) {
@@ -18,7 +21,7 @@ pub fn retention(text: &str) -> std::result::Result<Retention, String> {
         } else {
             retention.age_us = duration_us(part).map_err(|_| {
                 format!(
-                    "{part:?} is neither an age like 30d, nor a number of reports, nor a size like 10GB"
+                    "expected an age like 30d, a number of reports, or a size like 10GB, not {part:?}"
                 )
             })?;
         }
@@ -26,7 +29,7 @@ pub fn retention(text: &str) -> std::result::Result<Retention, String> {
     Ok(retention)
 }
 
-/// As `retention` reads it.
+/// In the syntax of [`retention`].
 impl fmt::Display for Retention {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.age_us % DAY_US {
@@ -43,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn retention_is_read_as_it_is_written() {
+    fn retention_survives_a_round_trip() {
         let usual = Settings::default().reports.retention;
         for (text, expected) in [
             ("7d", Retention { age_us: 7 * DAY_US, ..usual }),

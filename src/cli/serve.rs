@@ -1,4 +1,4 @@
-//! `uptally serve`: the service, from the tables of a folder.
+//! `uptally serve`: runs the service over the tables of a folder.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::addresses::{HostPort, host_port, is_of_this_machine};
+use super::addresses::{HostPort, host_port, is_loopback};
 use super::arguments::{at_least_one, bytes, duration_us, one_of};
 use super::retention::retention;
-use super::signals::{Hangups, Stop};
+use super::signals::{Hangups, StopSignal};
 use super::sql;
 use crate::error::{Error, Result};
 use crate::generate::{DEFAULT_END_US, Spec, generate};
@@ -25,47 +25,46 @@ use crate::tables::{Dataset, WriteLock};
 
 const DEFAULT_DATA: &str = "data";
 
-/// Answers by HTTP: reports, stores and what was loaded.
+/// Serves reports, stores, loads and SQL over HTTP, and optionally Flight SQL and PostgreSQL.
 ///
-/// Without --data, where nothing was loaded into "data" yet, serves a small chain made up for it.
+/// Without --data, and with no data in the folder "data", serves a small synthetic chain.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Folder of the tables [default: data]
     #[arg(long, value_name = "DIR", env = "UPTALLY_DATA")]
     data: Option<PathBuf>,
-    /// What downloads are called after: uptally_NAME_20230125T180900Z.csv [default: the name of the
-    /// folder of the tables]
+    /// Name in downloaded files: uptally_NAME_20230125T180900Z.csv [default: name of the folder of
+    /// the tables]
     #[arg(long, value_name = "NAME")]
     chain: Option<String>,
-    /// Host and port, as localhost:8000; all addresses of the host; port 0 is any that is free
+    /// Host and port to listen on, at all addresses of the host; port 0 is any free port
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8000", value_parser = host_port)]
     listen: HostPort,
-    /// Also answers Arrow Flight SQL there; port 0 is any that is free
+    /// Also serves Arrow Flight SQL there; port 0 is any free port
     #[cfg(feature = "flight")]
     #[arg(long, value_name = "HOST:PORT", value_parser = host_port)]
     flight: Option<HostPort>,
-    /// Also answers PostgreSQL clients there; port 0 is any that is free
+    /// Also serves the PostgreSQL protocol there; port 0 is any free port
     #[cfg(feature = "postgres")]
     #[arg(long, value_name = "HOST:PORT", value_parser = host_port)]
     postgres: Option<HostPort>,
-    /// File of keys made by `uptally keys add`, read again when it changes and on SIGHUP; without one
-    /// everybody may do everything
+    /// File of keys created by `uptally keys add`, reloaded when it changes and on SIGHUP; without
+    /// one everyone has full access
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
-    /// File that every request is appended to as a line of JSON: when, by which listener, from where, by
-    /// which key, what was asked, with which status, how many rows and how long; opened anew on SIGHUP.
-    /// Over Flight SQL and PostgreSQL, logins and statements are written. A line that cannot be written
-    /// is lost, which the log tells once: the service goes on
+    /// File to append every request to, as a line of JSON: time, listener, address, key, request,
+    /// status, rows and duration; reopened on SIGHUP. Flight SQL and PostgreSQL log logins and
+    /// statements. If a line cannot be written, the service continues and logs that once
     #[arg(long, value_name = "FILE")]
     audit_log: Option<PathBuf>,
-    /// Listens beyond this machine although there are no keys
+    /// Allows other machines to connect although there are no keys
     #[arg(long)]
     insecure: bool,
-    /// Host that HTTP requests may ask for where there are no keys, beside localhost and what
-    /// --listen names; may be repeated
+    /// Host header to accept without keys, besides localhost and the hosts of --listen; may be
+    /// repeated
     #[arg(long, value_name = "NAME", value_parser = Host::parse)]
     allow_host: Vec<Host>,
-    /// Origin whose pages may ask from a browser, by scheme, host and port; may be repeated
+    /// Origin (scheme, host, port) whose pages may send requests (CORS); may be repeated
     #[arg(long, value_name = "ORIGIN", value_parser = Origin::parse)]
     allow_origin: Vec<Origin>,
     /// Certificate chain in PEM
@@ -74,77 +73,76 @@ pub struct Arguments {
     /// Private key in PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Serves nobody without TLS, PostgreSQL clients included, who may do without otherwise
+    /// Requires TLS on all listeners; otherwise PostgreSQL clients may connect without it
     #[arg(long, requires = "tls_cert")]
     require_tls: bool,
-    /// What `GET /get_report/{id}` answers to who takes anything
+    /// Answer of `GET /get_report/{id}` to clients that accept any media type
     #[arg(
         long,
-        default_value = keyword(COMPLETE_AS, usual().complete_as),
+        default_value = keyword(COMPLETE_AS, defaults().complete_as),
         value_parser = one_of(COMPLETE_AS),
     )]
     complete_as: CompleteAs,
-    /// Age, number and total size on disk of the reports that are kept, as 30d, 1000, 10GB or
-    /// 30d,1000,10GB; the oldest go first
+    /// Limits on age, number and total size of stored reports, like 30d, 1000, 10GB or
+    /// 30d,1000,10GB; the oldest are deleted first
     #[arg(
         long,
         value_name = "AGE,COUNT,BYTES",
-        default_value_t = usual().reports.retention,
+        default_value_t = defaults().reports.retention,
         value_parser = retention,
     )]
     retain: Retention,
-    /// Reports that may wait for their turn; with 0 one is taken on only while a turn is free
-    #[arg(long, value_name = "COUNT", default_value_t = usual().reports.queue_max)]
+    /// Length of the queue of reports; with 0 a report is accepted only if it can start at once
+    #[arg(long, value_name = "COUNT", default_value_t = defaults().reports.queue_max)]
     max_queue: usize,
-    /// Reports that are made at once; with four or more one client leaves one to others [default: 4,
-    /// or as many as fit into --memory]
+    /// Reports computed concurrently; from four on, a client leaves one to others [default: 4, or
+    /// as many as fit into --memory]
     #[arg(long, value_name = "COUNT", value_parser = at_least_one)]
     reports_at_once: Option<usize>,
-    /// How long a report may take
+    /// Time limit of a report
     #[arg(
         long,
         value_name = "DURATION",
-        default_value_t = usual().reports.report_time.into(),
+        default_value_t = defaults().reports.report_time.into(),
         value_parser = duration,
     )]
     report_time: humantime::Duration,
-    /// How long a question about a store may take, and the body of a request
+    /// Time limit of a query about a store, and of receiving a request body
     #[arg(
         long,
         value_name = "DURATION",
-        default_value_t = usual().query_time.into(),
+        default_value_t = defaults().query_time.into(),
         value_parser = duration,
     )]
     query_time: humantime::Duration,
-    /// Memory that the server plans with, as 4GiB: for queries in SQL, reports, and what clients send
-    /// and are sent; what does not fit is refused for now, with 503 over HTTP [default: a quarter of
-    /// the machine's]
+    /// Memory budget, like 4GiB, for SQL, reports, and data sent to and by clients; when it is
+    /// exhausted, requests are rejected, with 503 over HTTP [default: a quarter of the machine's]
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     memory: Option<usize>,
-    /// The largest body of a request
-    #[arg(long, value_name = "BYTES", default_value_t = usual().body_bytes_max)]
+    /// Largest request body
+    #[arg(long, value_name = "BYTES", default_value_t = defaults().body_bytes_max)]
     max_body: usize,
-    /// The largest head of a request, and of its path with the query alone
+    /// Largest request head, and largest path with query string
     #[arg(
         long,
         value_name = "BYTES",
-        default_value_t = usual().header_bytes_max,
+        default_value_t = defaults().header_bytes_max,
         value_parser = header_bytes,
     )]
     max_header: usize,
     #[command(flatten)]
-    sql: sql::OfService,
+    sql: sql::ServiceLimits,
 }
 
 pub async fn run(arguments: &Arguments) -> Result<()> {
-    let stop = Stop::on_signals()?;
-    // From now on, so that who asks too early does not stop the server.
+    let stop = StopSignal::on_signals()?;
+    // Before anything else, so that an early SIGHUP does not end the process.
     let hangups = Hangups::new()?;
     let addresses = Addresses::resolve(arguments).await?;
-    let far = addresses.all().find(|address| !is_of_this_machine(address));
-    if let (Some(far), None, false) = (far, &arguments.keys, arguments.insecure) {
+    let public = addresses.all().find(|address| !is_loopback(address));
+    if let (Some(public), None, false) = (public, &arguments.keys, arguments.insecure) {
         return Err(Error::Argument(format!(
-            "{far} is reached from other machines; give --keys FILE, or --insecure where everybody may do everything"
+            "{public} is reached from other machines; give --keys FILE, or --insecure to give everyone full access"
         )));
     }
     let tls = match (&arguments.tls_cert, &arguments.tls_key) {
@@ -155,48 +153,46 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
     let (mut settings, lowered) = settings(arguments, memory_bytes)?;
     if !lowered.is_empty() {
         let lowered = lowered.join(" ");
-        eprintln!("note: to fit into the memory of the server (--memory), these hold: {lowered}");
+        eprintln!("note: lowered to fit into the memory of the server (--memory): {lowered}");
     }
     if let Some(files) = server::raise_file_limit() {
-        eprintln!(
-            "note: {files} files may be open (ulimit -n), so that fewer connections are taken"
-        );
+        eprintln!("note: only {files} files may be open (ulimit -n), which limits connections");
     }
     settings.hosts.extend(arguments.listen.hosts(&addresses.http));
-    settings.worker = program();
-    let data = data(arguments, stop.flag()).await?;
+    settings.worker = worker_program();
+    let data = data_folder(arguments, stop.flag()).await?;
     let service = Service::open(data, settings)?;
     let reloads = tokio::spawn(reload_on(hangups, service.clone()));
     let http = listen(&addresses.http).await?;
-    if arguments.keys.is_some() && tls.is_none() && far.is_some() {
-        eprintln!("note: keys cross the network as they are; --tls-cert and --tls-key hide them");
+    if arguments.keys.is_some() && tls.is_none() && public.is_some() {
+        eprintln!("note: keys are sent unencrypted over the network; use --tls-cert and --tls-key");
     }
     let bound = http.addresses().map_err(|error| cannot_listen(&arguments.listen, error))?;
     let listeners = Listeners {
         http,
         #[cfg(feature = "flight")]
-        flight: told("Arrow Flight SQL at grpc", addresses.flight).await?,
+        flight: listen_and_announce("Arrow Flight SQL at grpc", addresses.flight).await?,
         #[cfg(feature = "postgres")]
-        postgres: told("PostgreSQL at postgres", addresses.postgres).await?,
+        postgres: listen_and_announce("PostgreSQL at postgres", addresses.postgres).await?,
     };
     let scheme = if tls.is_some() { "https" } else { "http" };
     bound.iter().for_each(|bound| eprintln!("listening on {scheme}://{bound}"));
-    server::run(listeners, tls, service, stop.asked()).await;
+    server::run(listeners, tls, service, stop.requested()).await;
     reloads.abort();
     Ok(())
 }
 
-/// Reads keys again and opens logs anew whenever it is asked to.
+/// Reloads keys and reopens logs on SIGHUP.
 async fn reload_on(mut hangups: Hangups, service: Service) {
     loop {
         hangups.next().await;
         let service = service.clone();
-        // Files wait for disks, and those who are answered must not.
+        // Disk access must not block the threads that serve clients.
         let _ = tokio::task::spawn_blocking(move || service.reload()).await;
     }
 }
 
-/// Where to listen, with names resolved.
+/// Resolved listen addresses.
 struct Addresses {
     http: Vec<SocketAddr>,
     #[cfg(feature = "flight")]
@@ -210,9 +206,9 @@ impl Addresses {
         Ok(Self {
             http: arguments.listen.resolve().await?,
             #[cfg(feature = "flight")]
-            flight: resolved(arguments.flight.as_ref()).await?,
+            flight: resolve_optional(arguments.flight.as_ref()).await?,
             #[cfg(feature = "postgres")]
-            postgres: resolved(arguments.postgres.as_ref()).await?,
+            postgres: resolve_optional(arguments.postgres.as_ref()).await?,
         })
     }
 
@@ -232,20 +228,23 @@ impl Addresses {
 }
 
 #[cfg(any(feature = "flight", feature = "postgres"))]
-async fn resolved(named: Option<&HostPort>) -> Result<Option<Vec<SocketAddr>>> {
+async fn resolve_optional(named: Option<&HostPort>) -> Result<Option<Vec<SocketAddr>>> {
     match named {
         Some(named) => named.resolve().await.map(Some),
         None => Ok(None),
     }
 }
 
-/// Listens, and says where.
+/// Listens on an optional listener's addresses and prints them.
 #[cfg(any(feature = "flight", feature = "postgres"))]
-async fn told(what: &str, addresses: Option<Vec<SocketAddr>>) -> Result<Option<ListeningSockets>> {
+async fn listen_and_announce(
+    what: &str,
+    addresses: Option<Vec<SocketAddr>>,
+) -> Result<Option<ListeningSockets>> {
     let Some(addresses) = addresses else { return Ok(None) };
     let bound = listen(&addresses).await?;
-    let told = bound.addresses().map_err(|error| cannot_listen(&addresses[0], error))?;
-    told.iter().for_each(|address| eprintln!("{what}://{address}"));
+    let bound_addresses = bound.addresses().map_err(|error| cannot_listen(&addresses[0], error))?;
+    bound_addresses.iter().for_each(|address| eprintln!("{what}://{address}"));
     Ok(Some(bound))
 }
 
@@ -256,18 +255,18 @@ async fn listen(addresses: &[SocketAddr]) -> Result<ListeningSockets> {
 
 fn cannot_listen(address: &impl fmt::Display, error: std::io::Error) -> Error {
     let what = match error.kind() {
-        std::io::ErrorKind::AddrInUse => format!(
-            "cannot listen on {address}; stop the server that is there, or name another port"
-        ),
+        std::io::ErrorKind::AddrInUse => {
+            format!("cannot listen on {address}; stop the other server, or choose another port")
+        }
         _ => format!("cannot listen on {address}"),
     };
     Error::Resource { what, source: error.into() }
 }
 
-/// The settings that the flags ask for, and those that were lowered to fit into the memory.
+/// Settings from the flags, and descriptions of those lowered to fit into memory.
 ///
 /// # Errors
-/// Where a file that a flag names cannot be used, or what was asked for does not fit.
+/// When a file cannot be used, or explicitly requested limits do not fit into memory.
 fn settings(arguments: &Arguments, memory_bytes: Option<usize>) -> Result<(Settings, Vec<String>)> {
     let mut hosts = AllowedHosts::default();
     hosts.extend(arguments.allow_host.iter().cloned());
@@ -277,10 +276,10 @@ fn settings(arguments: &Arguments, memory_bytes: Option<usize>) -> Result<(Setti
         reports: Limits {
             retention: arguments.retain,
             queue_max: arguments.max_queue,
-            at_once: arguments.reports_at_once.unwrap_or(usual().reports.at_once),
+            at_once: arguments.reports_at_once.unwrap_or(defaults().reports.at_once),
             report_time: arguments.report_time.into(),
         },
-        memory_bytes: memory_bytes.unwrap_or(usual().memory_bytes),
+        memory_bytes: memory_bytes.unwrap_or(defaults().memory_bytes),
         query_time: arguments.query_time.into(),
         sql: arguments.sql.limits(),
         body_bytes_max: arguments.max_body,
@@ -290,7 +289,7 @@ fn settings(arguments: &Arguments, memory_bytes: Option<usize>) -> Result<(Setti
         requires_tls: arguments.require_tls,
         hosts,
         origins: arguments.allow_origin.clone(),
-        ..usual()
+        ..defaults()
     };
     let lowered = settings.fit_into_memory(MemoryFlags {
         sql_memory: arguments.sql.sql_memory.is_some(),
@@ -300,9 +299,8 @@ fn settings(arguments: &Arguments, memory_bytes: Option<usize>) -> Result<(Setti
     Ok((settings, lowered))
 }
 
-/// This program, for processes of its own: the file that it was started from, also where that was
-/// replaced since.
-fn program() -> Option<PathBuf> {
+/// Executable for worker processes: the one that is running, even if its file was replaced since.
+fn worker_program() -> Option<PathBuf> {
     let started_from = PathBuf::from("/proc/self/exe");
     match started_from.exists() {
         true => Some(started_from),
@@ -310,31 +308,30 @@ fn program() -> Option<PathBuf> {
     }
 }
 
-/// What holds where no flag says otherwise.
-fn usual() -> Settings {
+/// Defaults of the flags.
+fn defaults() -> Settings {
     Settings::default()
 }
 
-/// The folder to serve: the one asked for, or the usual one, or that of the sample where the usual
-/// one is empty.
-async fn data(arguments: &Arguments, stopped: &AtomicBool) -> Result<PathBuf> {
+/// Folder to serve: the given one, else the default, else a sample if the default has no data.
+async fn data_folder(arguments: &Arguments, stopped: &AtomicBool) -> Result<PathBuf> {
     if let Some(data) = &arguments.data {
         return Ok(data.clone());
     }
-    let usual = PathBuf::from(DEFAULT_DATA);
-    if Dataset::open(&usual, None).await?.is_some() {
-        return Ok(usual);
+    let default = PathBuf::from(DEFAULT_DATA);
+    if Dataset::open(&default, None).await?.is_some() {
+        return Ok(default);
     }
-    // Apart from what will be loaded one day, so that made-up stores never mix with real ones.
-    let sample = usual.join("sample-tables");
+    // A separate folder, so that synthetic stores never mix with real ones.
+    let sample = default.join("sample-tables");
     load_sample(&sample, stopped).await?;
     eprintln!(
-        "note: nothing was loaded into {usual:?} yet; serving data/sample, 40 made-up stores, from {sample:?}"
+        "note: no data in {default:?}; serving data/sample, 40 synthetic stores, from {sample:?}"
     );
     Ok(sample)
 }
 
-/// Loads the chain of `data/sample`, which the generator makes byte for byte wherever this runs.
+/// Loads the chain of `data/sample`, regenerated with its seed, so that no file is needed.
 async fn load_sample(data: &Path, stopped: &AtomicBool) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("uptally-").tempdir();
     let folder = folder.map_err(|error| Error::io("write to", &std::env::temp_dir(), error))?;

@@ -1,5 +1,5 @@
-//! Signals. Ctrl-C and SIGTERM ask the work to stop, and stop it at the second time of asking; SIGHUP
-//! asks a server to read its files again.
+//! Signals: Ctrl-C and SIGTERM request a stop, and a second one exits at once. SIGHUP requests a
+//! reload.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,58 +8,58 @@ use tokio::sync::Notify;
 
 use crate::error::{Error, Result};
 
-/// Whether somebody asked to stop.
+/// Stop request; cheap to clone.
 #[derive(Clone, Default)]
-pub struct Stop {
-    asked: Arc<AtomicBool>,
-    told: Arc<Notify>,
+pub struct StopSignal {
+    requested: Arc<AtomicBool>,
+    notify: Arc<Notify>,
 }
 
-impl Stop {
-    /// Listens from now on.
+impl StopSignal {
+    /// Installs the signal handlers.
     ///
     /// # Errors
-    /// Where the system refuses to deliver signals.
+    /// When they cannot be installed.
     pub fn on_signals() -> Result<Self> {
         let stop = Self::default();
-        let heard = stop.clone();
-        let mut signals = Signals::new().map_err(unheard)?;
+        let handler = stop.clone();
+        let mut signals = Signals::new().map_err(signal_error)?;
         tokio::spawn(async move {
             loop {
                 signals.next().await;
-                if heard.asked.swap(true, Ordering::Relaxed) {
+                if handler.requested.swap(true, Ordering::Relaxed) {
                     std::process::exit(130);
                 }
-                eprintln!("stopping; once more to stop at once");
-                heard.told.notify_one();
+                eprintln!("stopping; repeat to exit immediately");
+                handler.notify.notify_one();
             }
         });
         Ok(stop)
     }
 
     pub fn flag(&self) -> &AtomicBool {
-        &self.asked
+        &self.requested
     }
 
-    /// Ends when somebody asks to stop.
-    pub async fn asked(&self) {
-        self.told.notified().await;
+    /// Completes when a stop is requested.
+    pub async fn requested(&self) {
+        self.notify.notified().await;
     }
 
-    /// What the work makes, unless it is asked to stop before.
-    pub async fn unless<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+    /// Runs `work`; [`Error::Interrupted`] if a stop is requested first, which drops it.
+    pub async fn or_interrupted<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
             done = work => done,
-            () = self.told.notified() => Err(Error::Interrupted),
+            () = self.notify.notified() => Err(Error::Interrupted),
         }
     }
 }
 
-fn unheard(error: std::io::Error) -> Error {
-    Error::Resource { what: "cannot listen to signals".into(), source: error.into() }
+fn signal_error(error: std::io::Error) -> Error {
+    Error::Resource { what: "cannot handle signals".into(), source: error.into() }
 }
 
-/// SIGHUP, which does not end the process from then on; never comes where the system has no signals.
+/// Stream of SIGHUP, which no longer ends the process; never yields on systems without it.
 pub struct Hangups {
     #[cfg(unix)]
     signal: tokio::signal::unix::Signal,
@@ -67,16 +67,16 @@ pub struct Hangups {
 
 #[cfg(unix)]
 impl Hangups {
-    /// Listens from now on.
+    /// Installs the signal handlers.
     ///
     /// # Errors
-    /// Where the system refuses to deliver signals.
+    /// When they cannot be installed.
     pub fn new() -> Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { signal: signal(SignalKind::hangup()).map_err(unheard)? })
+        Ok(Self { signal: signal(SignalKind::hangup()).map_err(signal_error)? })
     }
 
-    /// Ends when the signal comes, or came since it was last waited for.
+    /// Completes on the next signal, or at once if one arrived since the last call.
     pub async fn next(&mut self) {
         if self.signal.recv().await.is_none() {
             std::future::pending().await

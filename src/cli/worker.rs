@@ -1,4 +1,4 @@
-//! `uptally worker`: a process that answers questions for the service, which alone starts it.
+//! `uptally worker`: worker process, started by the service only.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use clap::Args;
 use crate::error::Result;
 use crate::server::worker;
 
-/// Answers questions in SQL for `uptally serve`, which starts it.
+/// Plans and runs SQL for `uptally serve`, which starts it.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Folder of the tables
@@ -15,7 +15,8 @@ pub struct Arguments {
     folder: PathBuf,
 }
 
-/// Blocks until the service ends it; no other thread may have been started before.
+/// Blocks until the service ends the process. Must run before any other thread starts, because it
+/// restricts privileges of all of them.
 pub fn run(arguments: &Arguments) -> Result<()> {
     worker::run(&arguments.folder)
 }

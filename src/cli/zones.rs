@@ -1,4 +1,4 @@
-//! `uptally zones`: which rules of time zones count, and newer ones for the tables.
+//! `uptally zones`: editions of the time-zone rules, and their update.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -8,16 +8,16 @@ use clap::{Args, Subcommand};
 
 use super::arguments::{duration, instant};
 use super::output;
-use super::signals::Stop;
+use super::signals::StopSignal;
 use crate::error::{Error, Result};
 use crate::ingest::{RulesChange, differing_zones, read_zoneinfo, update_zone_rules};
 use crate::rules::calendar::{SECOND_US, instant_text};
 use crate::rules::{Span, ZoneRules};
 use crate::tables::{Dataset, WriteLock};
 
-/// Says which edition of the time-zone rules each version of the tables has.
+/// Lists the edition of the time-zone rules of each version of the tables.
 ///
-/// A load brings the newest edition at hand into its version; versions before it keep theirs.
+/// A load adopts the newest edition available; earlier versions keep theirs.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -31,13 +31,13 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Makes a version of the tables that differs in its rules alone
+    /// Creates a version of the tables with newer rules and the same data
     Update {
-        /// How long to wait for a load of the folder to end, as 30s [default: not at all]
+        /// Longest wait for a load of the folder to finish, like 30s [default: none]
         #[arg(long, value_name = "DURATION", value_parser = duration)]
         wait: Option<Duration>,
     },
-    /// Prints the clocks of zones as CSV: from when on which offset holds
+    /// Prints the UTC offsets of zones, and when each begins, as CSV
     Show {
         /// Names of zones [default: all]
         #[arg(value_name = "ZONE")]
@@ -48,36 +48,36 @@ enum Action {
         /// Last instant
         #[arg(long, value_name = "T", default_value = "2100-01-01T00:00:00Z", value_parser = instant)]
         to: i64,
-        /// Version of the tables whose rules are meant [default: the newest]
+        /// Version of the tables whose rules to show [default: the newest]
         #[arg(long, value_name = "VERSION")]
         as_of: Option<u64>,
     },
 }
 
-/// Where rules may come from that are newer than those of this program.
+/// Source of rules other than the bundled ones.
 #[derive(Clone, Debug, Args)]
 pub struct Source {
-    /// Folder of time-zone rules like /usr/share/zoneinfo, for where they are the newest at hand
+    /// Folder of time-zone rules like /usr/share/zoneinfo, used if newer than the bundled ones
     #[arg(long = "zone-rules", value_name = "DIR", global = true)]
     folder: Option<PathBuf>,
 }
 
 impl Source {
-    /// The newest rules at hand: those of the folder, or those that the program brings.
+    /// Returns the newer of the folder's and the bundled rules.
     ///
     /// # Errors
-    /// Where the folder is none of time-zone rules.
+    /// When the folder does not contain time-zone rules.
     pub fn newest(&self) -> Result<ZoneRules> {
         let bundled = ZoneRules::bundled();
         let given = self.folder.as_deref().map(read_zoneinfo).transpose()?;
         Ok(given.filter(|given| given.is_newer_than(&bundled)).unwrap_or(bundled))
     }
 
-    /// Says so where the rules of the folder are older than those that count.
+    /// Prints a note if the folder's rules are older than `edition`.
     ///
     /// # Errors
     /// As [`Self::newest`].
-    pub fn tell_older(&self, edition: &str) -> Result<()> {
+    pub fn note_if_older(&self, edition: &str) -> Result<()> {
         let Some(folder) = &self.folder else { return Ok(()) };
         let given = read_zoneinfo(folder)?;
         if given.edition() < edition {
@@ -87,21 +87,23 @@ impl Source {
         Ok(())
     }
 
+    /// Rejects a folder of rules for reports from tables, whose versions have their own.
+    ///
     /// # Errors
-    /// Where a folder is given to a question about tables, whose versions keep their rules.
-    pub fn none_of_tables(&self) -> Result<()> {
+    /// When a folder is given.
+    pub fn check_unused(&self) -> Result<()> {
         match self.folder {
             Some(_) => Err(Error::Argument(
                 "--zone-rules is for CSV files, as the tables keep their rules; \
-                 bring newer ones by `uptally zones update --zone-rules DIR`"
+                 adopt newer ones with `uptally zones update --zone-rules DIR`"
                     .into(),
             )),
             None => Ok(()),
         }
     }
 
-    /// Where the newest rules come from, as `loads` has it.
-    fn place(&self, rules: &ZoneRules) -> String {
+    /// Origin of the rules, as the table `loads` records it.
+    fn origin(&self, rules: &ZoneRules) -> String {
         match &self.folder {
             Some(folder) if *rules != ZoneRules::bundled() => folder.display().to_string(),
             _ => "bundled".to_owned(),
@@ -144,14 +146,14 @@ async fn list(data: &Path, source: &Source) -> Result<()> {
         let versions: Vec<u64> = loads.map(|loads| loads[0].version).collect();
         for same in versions.chunk_by(|a, b| newest.zone_edition(*a) == newest.zone_edition(*b)) {
             let ends = (same[0], same[same.len() - 1]);
-            lines.push(of_versions(data, ends, &bundled).await?);
+            lines.push(edition_line(data, ends, &bundled).await?);
         }
     }
     output::write((lines.join("\n") + "\n").as_bytes(), None)
 }
 
-/// Versions of one edition, which follow each other.
-async fn of_versions(
+/// Describes consecutive versions with the same edition.
+async fn edition_line(
     data: &Path,
     (first, last): (u64, u64),
     bundled: &ZoneRules,
@@ -176,30 +178,28 @@ async fn of_versions(
 }
 
 async fn update(data: &Path, source: &Source, wait: Duration) -> Result<()> {
-    let stop = Stop::on_signals()?;
+    let stop = StopSignal::on_signals()?;
     let offered = source.newest()?;
     if Dataset::open(data, None).await?.is_none() {
-        return Err(Error::Argument(format!(
-            "nothing was loaded into {data:?} yet; run `uptally ingest` first"
-        )));
+        return Err(Error::Argument(format!("no data in {data:?}; run `uptally ingest` first")));
     }
     let lock = WriteLock::wait(data, wait, stop.flag()).await?;
     let now = chrono::Utc::now().timestamp_micros();
-    let updated = update_zone_rules(&lock, &offered, &source.place(&offered), now).await?;
-    let said = match updated {
+    let updated = update_zone_rules(&lock, &offered, &source.origin(&offered), now).await?;
+    let summary = match updated {
         Some((version, change)) => format!("{}\nversion {version}\n", change_text(&change)),
         None => {
             let newest = Dataset::open(data, None).await?;
             let newest = newest.ok_or_else(|| Error::bug("the data that was there is gone"))?;
             let (version, edition) = (newest.version(), newest.zone_edition(newest.version()));
-            source.tell_older(&edition)?;
+            source.note_if_older(&edition)?;
             format!("zone rules: {edition} already; nothing to do\nversion {version}\n")
         }
     };
-    output::write(said.as_bytes(), None)
+    output::write(summary.as_bytes(), None)
 }
 
-/// What other rules change, in one line.
+/// Describes a change of rules in one line.
 pub fn change_text(change: &RulesChange) -> String {
     let RulesChange { from, to, zones } = change;
     let clocks = match zones.is_empty() {
@@ -209,7 +209,7 @@ pub fn change_text(change: &RulesChange) -> String {
     format!("zone rules: {to}, in place of {from}; {clocks}")
 }
 
-/// A line for each stretch of one offset.
+/// CSV with a line per zone and offset, within the range.
 fn clocks(rules: &ZoneRules, zones: &[String], range: Span) -> Result<String> {
     let all = rules.names();
     let names = if zones.is_empty() { all } else { zones.iter().map(String::as_str).collect() };

@@ -1,4 +1,4 @@
-"""Servers under attack, each with its watch and its legitimate clients."""
+"""Servers under attack, each with a monitor and legitimate clients."""
 
 import os
 import subprocess

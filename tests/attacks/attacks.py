@@ -1,9 +1,9 @@
-"""Leads every attack against servers, with legitimate clients beside it, and judges what these see.
+"""Runs every attack against servers with legitimate clients beside it, and checks the effects.
 
-Small, as CI does: each attack once, and only what is no matter of speed counts: the server lives, its
-log shows no panic, no answer is a bug, legitimate clients are answered, memory stays bounded. In full:
-larger and longer, a soak of all attacks mixed, long fuzzing, and the bounds of time as well. Prints a
-table in Markdown.
+Small, as in CI: each attack once, checking all but speed: the server survives, its log shows no
+panic, no answer is a bug, legitimate clients are answered, memory stays bounded. In full: larger
+and longer, a soak of all attacks mixed, long fuzzing, and time limits as well. Prints a table in
+Markdown.
 """
 
 import argparse
@@ -160,7 +160,7 @@ def fuzz_all(processes, arguments, scale, server):
 
 
 def soak(processes, arguments, scale, servers):
-    """All attacks mixed, a few at a time, in an order of chance, for so long."""
+    """Runs all attacks mixed, a few at a time, in random order, for `soak_minutes`."""
     chance = random.Random(arguments.seed)
     ends_s = time.monotonic() + arguments.soak_minutes * 60
     deck = []
@@ -217,14 +217,14 @@ def calm(scale, servers, after):
 
 
 def on_each(scale, servers, lead_on):
-    """What is led on each server; on all at once where no times are judged, to be done sooner."""
+    """Attacks by server; servers run concurrently unless times are checked."""
     with ThreadPoolExecutor(1 if scale.is_full else len(servers)) as leaders:
         led_on = leaders.map(lambda server: list(lead_on(server)), servers)
         return [measured for of_server in led_on for measured in of_server]
 
 
 def lead(processes, arguments, scale, folder):
-    """All that was measured."""
+    """All measurements."""
     measured = []
     servers = [
         Server(processes, arguments, scale, over, os.path.join(folder, over))

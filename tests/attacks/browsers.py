@@ -1,4 +1,4 @@
-"""What web pages can make a browser send: DNS rebinding, cross-site requests, other protocols."""
+"""Requests that web pages can make a browser send: DNS rebinding, cross-site, other protocols."""
 
 import postgres_wire
 import wire

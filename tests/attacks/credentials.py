@@ -1,4 +1,4 @@
-"""Keys, roles and encryption: clients that are let in though they must not be, or do what they may not."""
+"""Keys, roles and encryption: clients that gain access or exceed their permissions."""
 
 import ssl
 import time
@@ -17,7 +17,7 @@ UNAUTHENTICATED = 16
 
 
 def injected(target, request, behind):
-    """What comes unasked where clear text was sent behind a request for TLS."""
+    """Bytes that the server sends unasked after clear text followed a TLS request."""
     heard = b""
     # The server may close the connection at any point.
     with suppress(OSError), wire.connect(target.postgres, target.source) as connection:

@@ -1,4 +1,4 @@
-"""Calls of Flight SQL by hand: protobuf, gRPC and HTTP/2, so that each can be valid or not."""
+"""Hand-made Flight SQL calls: protobuf, gRPC and HTTP/2, valid or not."""
 
 import struct
 from urllib.parse import unquote

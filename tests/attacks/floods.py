@@ -1,4 +1,4 @@
-"""HTTP/2: frames that are valid one by one, and far too many, to the HTTP and Flight listeners."""
+"""HTTP/2 floods of individually valid frames to the HTTP and Flight listeners."""
 
 import struct
 import time

@@ -1,4 +1,4 @@
-"""Valid messages of each listener, mutated: before a client is let in, and after."""
+"""Mutated messages to each listener, before and after authentication."""
 
 import threading
 import time
@@ -43,7 +43,7 @@ STATEMENTS = (
 
 @dataclass(frozen=True)
 class Fuzzer:
-    """One listener in one state: `opened` connects, `valid` draws a tree of messages."""
+    """A listener in a state: `opened` connects, `valid` draws a tree of messages."""
 
     words: str
     over: str

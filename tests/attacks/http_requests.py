@@ -1,4 +1,4 @@
-"""HTTP requests that are ambiguous, oversize, compressed, or point out of where they may."""
+"""HTTP requests that are ambiguous, oversized, compressed, or traverse paths."""
 
 import gzip
 import zlib

@@ -1,4 +1,4 @@
-"""Legitimate clients while a server is under attack, in a process of their own: what they wait."""
+"""Legitimate clients of a server under attack, in a separate process, and their waiting times."""
 
 import json
 import threading

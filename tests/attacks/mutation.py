@@ -1,4 +1,4 @@
-"""Valid messages as trees, and mutations that know what each part is."""
+"""Valid messages as trees, and mutations by kind of part."""
 
 from dataclasses import dataclass, replace
 

@@ -1,5 +1,5 @@
-"""Attackers and legitimate clients behind one address, as of an office or a balancer: their keys alone
-tell them apart."""
+"""Attackers and legitimate clients behind one address, as of an office or a load balancer, told
+apart by their keys only."""
 
 import time
 from dataclasses import replace

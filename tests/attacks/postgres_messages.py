@@ -1,4 +1,4 @@
-"""PostgreSQL: messages that are huge, empty, cut short or kept, before and after the password."""
+"""PostgreSQL: huge, empty, truncated or hoarded messages, before and after authentication."""
 
 import struct
 import time

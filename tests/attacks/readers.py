@@ -1,4 +1,4 @@
-"""Clients that ask and never read, or slowly, or never end what they begin."""
+"""Clients that never read answers, read slowly, or never complete requests."""
 
 import re
 import time

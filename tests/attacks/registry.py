@@ -1,4 +1,4 @@
-"""What an attack is: plain words for it, a function, and the server that it is led against."""
+"""Registry of attacks: description, function, and the server to attack."""
 
 import random
 import ssl
@@ -19,8 +19,8 @@ USUAL_BYTES = 2 * GIB
 
 @dataclass(frozen=True)
 class Attack:
-    """One class of attacks. `over` is one of `SERVERS`. What a small server may have of it is bounded by
-    `memory_bytes` as well as by what was asked for."""
+    """A class of attacks. `over` is one of `SERVERS`. `memory_bytes` bounds the memory of a small
+    server, besides the size of the requests."""
 
     words: str
     work: object
@@ -79,7 +79,7 @@ class Target:
         return random.Random(f"{self.seed} {words}")
 
     def tls(self, *protocols):
-        """What encrypts connections; `None` where the server takes them plain."""
+        """TLS context of connections; `None` without TLS."""
         if self.key is None:
             return None
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -1,4 +1,4 @@
-"""What was measured under attack, held against bounds, and shown as a table in Markdown."""
+"""Measurements under attack, checked against bounds and printed as a Markdown table."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from registry import MIB
 
 @dataclass(frozen=True)
 class Scale:
-    """How long and how large; bounds that are infinite are not judged."""
+    """Bounds on time and memory; infinite ones are not checked."""
 
     is_full: bool
     settings: tuple
@@ -23,7 +23,7 @@ class Scale:
 
 @dataclass
 class Measured:
-    """What was seen while something was led against a server."""
+    """Observations during an attack on a server."""
 
     words: str
     took_s: float

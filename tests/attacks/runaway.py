@@ -1,4 +1,4 @@
-"""Questions in SQL that loop or allocate where few engines count."""
+"""SQL queries that loop or allocate where engines rarely check limits."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""The processes of a server from outside, by /proc: memory, processor time, and its log."""
+"""Monitors the processes of a server via /proc: memory, processor time, log."""
 
 import os
 import re
@@ -77,7 +77,7 @@ class Watch:
         return most
 
     def harms(self):
-        """What the process or its log shows since this was asked before."""
+        """Harms that the process or its log shows since the last call."""
         harms = []
         with open(self.log, errors="replace") as log:
             log.seek(self.log_read)

@@ -17,7 +17,7 @@ UNREAD_BYTES = 4096
 
 @dataclass
 class Answer:
-    """How a server answers a question: `kind` is rows, refused, limit, busy, bug or closed."""
+    """Answer of a server: `kind` is rows, refused, limit, busy, bug or closed."""
 
     kind: str
     detail: str
@@ -51,7 +51,7 @@ def open_http(target, timeout_s=ANSWER_S, is_unread=False):
 
 
 def read_to_end(connection, seconds, bytes_max=1 << 20):
-    """All that comes until the server closes, for so long."""
+    """Reads until the server closes, or the time is over."""
     heard, ends_at = b"", time.monotonic() + seconds
     with suppress(OSError):
         while len(heard) < bytes_max:
@@ -66,7 +66,7 @@ def read_to_end(connection, seconds, bytes_max=1 << 20):
 
 
 def is_closed(connection):
-    """Whether the server has closed it; reads what it has said before."""
+    """True if the server has closed the connection; reads pending data first."""
     connection.settimeout(0.01)
     try:
         while connection.recv(65536):
@@ -87,7 +87,7 @@ def say(target, said, seconds=2.0):
 
 
 def statuses(heard):
-    """Of the answers in it, one after another."""
+    """Splits the answers, in order."""
     begins = [part for part in heard.split(b"HTTP/1.") if part[1:2] == b" "]
     return [int(begin[2:5]) for begin in begins]
 

@@ -57,7 +57,7 @@ class References:
         self.postgres, self.duckdb = Wire(postgres), DuckDB(database)
 
     def ask(self, statement):
-        """What both say if they say the same; with the word `disagree` if not."""
+        """Common result of both; `disagree` if they differ."""
         one, other = self.postgres.ask(statement.sql), self.duckdb.ask(statement.sql)
         if one.is_refused or other.is_refused:
             both = one.is_refused and other.is_refused
@@ -67,7 +67,7 @@ class References:
 
 
 def compared(statement, agreed, ours):
-    """What came of a statement on which the references agree."""
+    """Outcome of a statement on which the references agree."""
     word = "same"
     if agreed.word == "refuse":
         of_values = agreed.postgres.code.startswith(OF_VALUES)

@@ -1,4 +1,4 @@
-"""Whether two answers to a question are the same.
+"""Compares two answers to a query.
 
 Types may differ: numbers are equal by their values, floating ones but for rounding; instants and
 durations to the microsecond. Rows are compared in order where the question settles one, otherwise
@@ -27,7 +27,7 @@ def plain(column):
 
 
 def sort_key(row):
-    """Of any order that is the same on both sides: numbers equal but for rounding are one."""
+    """Sort key that is the same on both sides: numbers equal up to rounding are equal."""
     return tuple(
         (value is not None, float(f"{value:.12g}") if isinstance(value, float) else value)
         for value in row
@@ -58,7 +58,7 @@ def first_difference(question, found, expected):
 
 
 def cut_wrongly(question, found, every):
-    """Of a question that takes any rows: whether they are too few or many, or none of all."""
+    """Checks number and membership of the rows of an unordered query with LIMIT."""
     wanted = max(0, min(question.limit, len(every) - question.offset))
     if len(found) != wanted:
         return f"{len(found)} rows, expected {wanted} of {len(every)}"

@@ -1,4 +1,4 @@
-"""Asks a question of any of the systems, by any of the entry points; every way answers alike."""
+"""Runs a query on any system by any entry point; all return the same form of answer."""
 
 import csv
 import io
@@ -55,7 +55,7 @@ def text_of(value):
 
 
 class Wire:
-    """By the protocol of PostgreSQL, in its text: of a PostgreSQL or of uptally."""
+    """Runs by the PostgreSQL protocol in text format, on PostgreSQL or uptally."""
 
     def __init__(self, parameters):
         self.parameters = parameters
@@ -95,7 +95,7 @@ class DuckDB:
 
 
 class Flight:
-    """By Arrow Flight SQL; a cursor of ADBC."""
+    """Runs by Flight SQL, on an ADBC cursor."""
 
     def __init__(self, cursor):
         self.cursor = cursor
@@ -112,7 +112,7 @@ class Flight:
 
 
 class Http:
-    """By `POST /v1/sql`, in JSON, which has no types: `kinds` are those of another answer."""
+    """Runs by `POST /v1/sql` in JSON, which has no types: `kinds` come from another answer."""
 
     def __init__(self, url):
         self.url = f"{url}/v1/sql"
@@ -128,7 +128,7 @@ class Http:
 
 
 class Command:
-    """By `uptally sql`, in CSV, which has no types: `kinds` are those of another answer."""
+    """Runs by `uptally sql` in CSV, which has no types: `kinds` come from another answer."""
 
     def __init__(self, uptally, folder):
         self.words = [uptally, "sql", "--data", folder, "--format", "csv"]

@@ -1,5 +1,5 @@
-"""Two chains of the same made-up stores, each loaded in several versions, with rows that break
-rules.
+"""Two chains of the same synthetic stores, each loaded in several versions, with some invalid
+rows.
 
 In one, the first load knows every store, so that numbers of stores ascend as their ids do; in the
 other, stores come later. Reading, and grouping by store, differ between the two.
@@ -50,7 +50,7 @@ class Chain:
         assert done.returncode == 0, done.stderr
 
     def load(self, files):
-        """One version from files, each a name and its lines."""
+        """Loads a version from files, given by name and lines."""
         for name, lines in files.items():
             (self.place / name).write_text("".join(lines))
         self.run("ingest", "--data", "data", "--max-reject-rate", "1", *files)

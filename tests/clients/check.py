@@ -1,4 +1,4 @@
-"""Asks a server the same questions by every client, and compares the answers with those of the report."""
+"""Runs the same queries with every client, and compares the answers with the report."""
 
 import csv
 import os

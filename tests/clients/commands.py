@@ -1,4 +1,4 @@
-"""Asks a server by the commands of psql itself what there is."""
+"""Lists the objects of a server with the commands of psql."""
 
 import os
 import shutil

@@ -70,7 +70,7 @@ class Sides:
         assert {table for table, _ in served} == set(same_files.TABLES), served
 
     def asked(self, question):
-        """What came of a question: a word for it, and what there is to say of it."""
+        """Outcome of a query: a word, and details."""
         found, told = answered(self.of_uptally, question.of_uptally())
         expected, told_by_duckdb = answered(self.of_duckdb, question.of_duckdb())
         if found is None or expected is None:
@@ -96,7 +96,7 @@ def opened(uptally, name, folder, until_the_end):
 
 
 def questions(made, seed, count):
-    """Of both chains, made from what the second holds."""
+    """Literals for both chains, from the data of the second."""
     database = made[-1].database
     versions = min(
         sides.database.sql("SELECT max(version) FROM loads").fetchall()[0][0] for sides in made
@@ -108,7 +108,7 @@ def questions(made, seed, count):
 
 
 def ask(seed, sides, numbered):
-    """How often each outcome came; what is not as it should be is printed."""
+    """Counts outcomes and prints unexpected ones."""
     outcomes = Counter()
     for number, question in numbered:
         outcome, told = sides.asked(question)
@@ -120,7 +120,7 @@ def ask(seed, sides, numbered):
 
 
 def summed_up(outcomes, asked, seconds):
-    """Says what came of all; the exit code."""
+    """Prints a summary; returns the exit code."""
     same = outcomes["same"] + outcomes["without rows"]
     print(
         f"generated: {same} of {asked} queries gave what DuckDB gives on the same files, "

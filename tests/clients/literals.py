@@ -1,6 +1,6 @@
-"""What queries are made of: the tables as a grammar needs to know them, and literals of each kind.
+"""Tables as the grammar needs them, and literals of each kind.
 
-Literals are mostly values that there are, so that conditions by them let something through.
+Literals are mostly existing values, so that conditions with them match rows.
 """
 
 from grammar.expressions import BOOL, DATE, INSTANT, INT, REAL, TEXT, Column

@@ -97,7 +97,7 @@ class EntryPoints:
 
 
 def difference(question, name, found, expected):
-    """What differs between the answer of an entry point and PostgreSQL's; none if nothing does."""
+    """Difference between the answer of an entry point and PostgreSQL's; `None` without one."""
     if found.is_refused or expected.is_refused:
         return difference_of_refusals(name, found, expected)
     is_json, is_csv = name == "HTTP", name == "uptally sql"
@@ -114,9 +114,9 @@ def difference(question, name, found, expected):
 
 
 def are_names(question, found, expected):
-    """Whether columns are named alike: those with an alias, and plain ones.
+    """True if aliased and plain columns have the same names.
 
-    Others are named as they are written, which `documented.sql` says; not by words of the engine.
+    Others are named after their SQL text, see `documented.sql`, never by engine terms.
     """
     if question.is_documented or len(found) != len(expected):
         return found == expected
@@ -127,7 +127,7 @@ def are_names(question, found, expected):
 
 
 def is_named(sql, name):
-    """Whether the select list has the name itself, as a column or an alias."""
+    """True if the select list contains the name, as a column or an alias."""
     while (outside := re.sub(r"\([^()]*\)", CALLED, sql)) != sql:
         sql = outside
     listed = sql.split(" FROM ")[0]
@@ -150,7 +150,7 @@ def difference_of_refusals(name, found, expected):
 
 
 def fault_of(name, found):
-    """What is wrong with a refusal, whatever it is about."""
+    """Defect of an error message, whatever its subject."""
     if name == "HTTP" and not found.code.startswith("4"):
         return f"status {found.code}"
     if name == "PostgreSQL protocol" and found.code.startswith("XX"):
@@ -175,7 +175,7 @@ def as_written(rows, is_json, is_csv):
 
 
 def asked(question, postgres, entry_points):
-    """What differs for a question, as text by entry point, and all answers."""
+    """Differences of a query as text by entry point, and all answers."""
     expected = postgres.ask(question.sql)
     answers = entry_points.ask(question.sql, expected)
     found = {

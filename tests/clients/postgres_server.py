@@ -1,4 +1,4 @@
-"""A PostgreSQL of its own, for as long as it is asked: in a temporary folder, on a free port."""
+"""Temporary PostgreSQL server: in a temporary folder, on a free port."""
 
 import glob
 import os
@@ -92,7 +92,7 @@ def running():
 
 
 def wait_for(parameters, server, log):
-    """Until it lets clients in; its log is the error where it ends before that."""
+    """Waits until it accepts clients; raises its log if it exits first."""
     while True:
         try:
             psycopg.connect(parameters).close()

@@ -1,4 +1,4 @@
-"""SQLAlchemy connects, reflects and reads tables, by either of its drivers for PostgreSQL."""
+"""SQLAlchemy connects, reflects and reads tables with both PostgreSQL drivers."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Whether what is said of a refusal is one sentence for people, without words of the engine."""
+"""Checks that an error message is one sentence for people, without engine terms."""
 
 import re
 
@@ -21,7 +21,7 @@ BEGINNING = re.compile(r"[a-z0-9\"'`(\[$<>=+\-*/%|^&~:.]|[A-Z][A-Z]+\b|[A-Z]\b")
 
 
 def fault(told):
-    """What is wrong with what is said; none if nothing is."""
+    """Defect of the message; `None` without one."""
     told = told.strip()
     if not told:
         return "nothing is said"

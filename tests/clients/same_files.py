@@ -1,6 +1,6 @@
-"""The tables as analysts see them, in DuckDB, from the very files that the Delta logs name.
+"""The tables as analysts see them, in DuckDB, from the files that the Delta logs name.
 
-Knows nothing of how uptally reads them: logs are JSON, files are Parquet, `stores` is SQL.
+Independent of uptally's readers: logs are JSON, files are Parquet, `stores` is SQL.
 """
 
 import json
@@ -24,7 +24,7 @@ STORES = """
 
 
 def active_files(table, version=None):
-    """What the log of a table has added and not removed, until a version or its end."""
+    """Files that a table's log has added and not removed, up to a version or its end."""
     active = set()
     for entry in sorted((table / "_delta_log").glob("*.json")):
         if version is not None and int(entry.stem) > version:

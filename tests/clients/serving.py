@@ -1,4 +1,4 @@
-"""A server over a folder of tables, for as long as it is asked."""
+"""Temporary server over a folder of tables."""
 
 import os
 import re
@@ -25,7 +25,7 @@ class Served:
 
 @contextmanager
 def serving(uptally, folder, listeners, *settings):
-    """Where each of the listeners listens, on a port that is free; `http` always does."""
+    """Addresses of the listeners on free ports; `http` always has one."""
     with started(uptally, folder, listeners, *settings) as served:
         yield served.urls
     assert served.process.returncode == 0, served.process.returncode
@@ -54,7 +54,7 @@ def started(uptally, folder, listeners, *settings, log_level="warn", files_max=N
 
 
 def wait_for_listening(process, log):
-    """What it says until it listens; an error where it ends before that."""
+    """Reads its output until it listens; raises if it exits first."""
     while True:
         has_ended = process.poll() is not None
         with open(log, errors="replace") as lines:

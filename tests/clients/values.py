@@ -1,4 +1,4 @@
-"""Values of any system, entry point or format, in one form in which they can be compared.
+"""Comparable form of values from any system, entry point or format.
 
 A value is a kind and what it is: numbers are one kind, whatever their width; instants, local times
 and dates are three. Intervals are months and microseconds, a day counted as 24 hours, and the same
@@ -215,7 +215,7 @@ def kind_of_arrow(data_type):
 
 
 def is_same(one, other):
-    """Whether two values are the same; floating numbers but for rounding."""
+    """True if two values are equal, floating-point numbers up to rounding."""
     if one is None or other is None:
         return one is other
     (kind, value), (other_kind, other_value) = one, other

@@ -1,12 +1,10 @@
-//! Every command of the documentation, run as it is written; and what documents say of the files
-//! around them.
+//! Runs every command of the documentation as written, and checks what it says about files.
 //!
-//! A `console` block is a session: lines that start with `$ ` are typed, the lines below each are
-//! what it prints to stdout, `…` standing for any lines; nothing below means anything goes. All
-//! blocks of a document share one terminal, as a newcomer's do: what one exports, the later ones
-//! see. The service listens on a port that is free, and must be stopped in the block that starts it.
-//! The user's own data, in the default folder, and everything else in the current folder must be as
-//! before.
+//! A `console` block is a session: lines that start with `$ ` are commands, the lines below are
+//! their expected stdout, with `…` for any lines; without lines, any output is accepted. All blocks
+//! of a document share one shell, so that later ones see exported variables. The service listens on
+//! a free port, and must be stopped in the block that starts it. The user's data in the default
+//! folder, and everything else in the current folder, must not change.
 
 #[expect(dead_code, reason = "its main function is for those who copy it")]
 #[path = "../../examples/library/src/main.rs"]
@@ -39,10 +37,10 @@ fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-/// Whether the command builds or tests a checkout, which is what runs this test.
+/// Returns true if the command builds or tests the checkout, which is what runs this test.
 ///
 /// # Errors
-/// Where it is a script that is not there.
+/// When it is a script that does not exist.
 fn is_of_a_checkout(command: &str) -> Result<bool, String> {
     const OF_CARGO: [&str; 8] = ["bench", "build", "clippy", "deny", "doc", "fmt", "fuzz", "test"];
     let mut words = command.split_whitespace().skip_while(|word| word.contains('='));

@@ -1,4 +1,4 @@
-//! The documents of the project: which there are, and that what they refer to is there.
+//! Documents of the project: their number, and that their references exist.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -58,7 +58,7 @@ fn prose(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Where a heading can be linked to: its words in lower case, joined by hyphens.
+/// Anchor of a heading: its words in lower case, joined by hyphens.
 fn anchor(heading: &str) -> String {
     let kept = heading.trim_start_matches('#').trim().chars();
     let kept = kept.filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter));
@@ -69,14 +69,14 @@ fn anchors(text: &str) -> BTreeSet<String> {
     prose(text).filter(|line| line.starts_with('#')).map(anchor).collect()
 }
 
-/// What a page links to within the project, as it is written.
+/// Link targets of a page within the project, as written.
 fn links(text: &str) -> Vec<&str> {
     let after = prose(text).flat_map(|line| line.split("](").skip(1));
     let targets = after.filter_map(|rest| rest.split(')').next());
     targets.filter(|target| !target.contains("://")).collect()
 }
 
-/// Why a link leads nowhere.
+/// Reason why a link is broken; `None` if it is not.
 fn broken(page: &Page, link: &str) -> Option<String> {
     let (path, heading) = link.split_once('#').unwrap_or((link, ""));
     let here = root().join(&page.name);

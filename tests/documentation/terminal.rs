@@ -1,4 +1,4 @@
-//! A newcomer's terminal: a shell that types the commands of a document, one after another.
+//! Shell that runs the commands of a document in sequence.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use tempfile::TempDir;
 
-/// Where the service listens when nobody says otherwise.
+/// Default listen address of the service.
 pub const USUAL_ADDRESS: &str = "localhost:8000";
 
 /// Commands with the lines expected below them.
@@ -53,13 +53,13 @@ pub struct Terminal {
     /// For what is printed, apart from the folder of the commands.
     aside: TempDir,
     servers_started: usize,
-    /// What servers say, read or not, until the terminal is closed.
+    /// Stderr of servers, drained until the terminal is closed.
     servers: Vec<BufReader<File>>,
     /// Of the server that was started last.
     address: Option<String>,
 }
 
-/// What a command left behind.
+/// Result of a command.
 struct Done {
     printed: String,
     said: String,
@@ -168,7 +168,7 @@ impl Terminal {
         }
     }
 
-    /// What may not be there at the end of a block.
+    /// Checks that nothing remains at the end of a block.
     pub fn end_block(&mut self) -> Result<(), String> {
         self.address = None;
         match self.run(":").running {

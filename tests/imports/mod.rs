@@ -1,7 +1,7 @@
-//! The imports between modules, and the homes of crates, are those that ARCHITECTURE.md lists.
+//! Imports between modules, and uses of crates, must be those listed in ARCHITECTURE.md.
 //!
-//! The blocks ```` ```modules ```` and ```` ```crates ```` of that page are the data of this test. It
-//! reads the sources as text: comments, literals and tests are blanked, and what is left is searched
+//! The blocks ```` ```modules ```` and ```` ```crates ```` of that page are the data of this test.
+//! It reads the sources as text: comments, literals and tests are blanked, and the rest is searched
 //! for paths that begin with `crate`, `super` or `self`.
 
 mod source;
@@ -57,7 +57,7 @@ fn row<'a>(rows: &'a [Row], path: &[String]) -> Option<&'a str> {
 /// Imports between the rows.
 ///
 /// # Panics
-/// Where a file belongs to no row.
+/// If a file belongs to no row.
 fn edges(modules: &[Row], sources: &[Source]) -> Edges {
     let mut edges = Edges::new();
     for source in sources.iter().filter(|source| !source.module.is_empty()) {
@@ -70,7 +70,7 @@ fn edges(modules: &[Row], sources: &[Source]) -> Edges {
             }
         };
         for (path, line) in source.imports() {
-            // What the root itself offers is of no module.
+            // Items of the root belong to no module.
             row(modules, &path).into_iter().for_each(|to| add(to, line));
         }
         // A module names those within it without saying where they are.
@@ -100,7 +100,7 @@ fn homes(crates: &[Row], modules: &[Row], sources: &[Source]) -> Edges {
     homes
 }
 
-/// How the rows differ from what was found, a sentence for each.
+/// Differences between the rows and the sources, a sentence each.
 fn differences(rows: &[Row], found: &Edges) -> Vec<String> {
     let mut differences = Vec::new();
     for ((from, to), place) in found {

@@ -1,5 +1,5 @@
-//! Sources as text: what is left of a file without comments, literals and tests, and the paths in it
-//! that begin with `crate`, `super` or `self`.
+//! Source files as text: blanks comments, literals and tests, and finds paths that begin with
+//! `crate`, `super` or `self`.
 
 use std::ops::Range;
 
@@ -15,8 +15,8 @@ fn blank(code: &mut [u8]) {
     code.iter_mut().filter(|byte| **byte != b'\n').for_each(|byte| *byte = b' ');
 }
 
-/// Length of the comment or literal at the start; `None` where there is neither. `is_start` says
-/// whether a name may begin here.
+/// Length of the comment or literal at the start; `None` if there is neither. `is_start` is true if
+/// a name may begin here.
 fn text_length(code: &[u8], is_start: bool) -> Option<usize> {
     let until = |from: usize, end: &[u8]| {
         let rest = code.get(from..).unwrap_or_default();
@@ -76,7 +76,7 @@ fn skip_blanks(code: &[u8], at: &mut usize) {
     }
 }
 
-/// The word at the place, which moves behind it; empty where there is none.
+/// Reads the word at the position, which advances; empty without one.
 fn word(code: &[u8], at: &mut usize) -> String {
     let length = code[*at..].iter().take_while(|byte| is_word(**byte)).count();
     let word = String::from_utf8_lossy(&code[*at..*at + length]).into_owned();
@@ -84,7 +84,7 @@ fn word(code: &[u8], at: &mut usize) -> String {
     word
 }
 
-/// Behind the brace that closes the first one from the place on.
+/// Position after the brace that closes the first one from the position on.
 fn end_of_block(code: &[u8], from: usize) -> usize {
     let mut depth = 0_usize;
     for (at, byte) in code.iter().enumerate().skip(from) {
@@ -98,8 +98,8 @@ fn end_of_block(code: &[u8], from: usize) -> usize {
     code.len()
 }
 
-/// Behind the item at the place, and the name of it where it is a module in a file of its own;
-/// `None` where there is no item that may be left out.
+/// Position after the item, and its name if it is a module in its own file; `None` if no item
+/// starts here.
 fn item(code: &[u8], from: usize) -> Option<(usize, Option<String>)> {
     let mut at = from;
     skip_blanks(code, &mut at);
@@ -220,7 +220,7 @@ pub struct Source {
     /// Segments of the module's path; none of the root.
     pub module: Vec<String>,
     pub code: Vec<u8>,
-    /// Modules in files of their own that only tests have.
+    /// Test-only modules in their own files.
     pub tests: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! When a store is open, and when its local days begin, as instants.
+//! Openings of a store, and starts of its local days, as instants.
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 
@@ -14,7 +14,7 @@ pub fn is_open(openings: &[Opening], instant: i64) -> bool {
     openings.iter().any(|&(starts_at, ends_at)| starts_at <= instant && instant < ends_at)
 }
 
-/// What the rows of one store open, at least within the range.
+/// Openings of a store's rows, at least within the range.
 pub fn openings(
     rows: &[(u8, u32, u32)],
     zone: Zone,

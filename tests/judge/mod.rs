@@ -1,9 +1,9 @@
-//! Judges the uptime of stores by reading the rules of docs/semantics.md one instant at a time.
+//! Brute-force reference for uptime: applies the rules of docs/semantics.md one instant at a time.
 //!
 //! Every instant at which an answer could change is an edge. Between two neighbouring edges nothing
-//! changes, so the first instant of a stretch answers for the whole of it, and the sums are exact.
-//! There are deliberately no timelines, no united spans and no running state: each stretch is asked
-//! anew whether the store is open, which piece it lies in, and which poll vouches for it.
+//! changes, so the first instant of a segment decides the whole of it, and the sums are exact.
+//! There are deliberately no timelines, merged spans or running state: for each segment the judge
+//! determines anew if the store is open, its piece of the scope, and the poll that decides it.
 
 mod drawn;
 pub mod hours;
@@ -56,7 +56,7 @@ pub enum NoData {
     Up,
 }
 
-/// When a store without any row of business hours is open.
+/// Hours of a store without business hours.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum DefaultHours {
     Always,
@@ -65,7 +65,7 @@ pub enum DefaultHours {
     Daily(u32, u32),
 }
 
-/// What is asked; `now` is the latest poll when `None`, `max_gap` is in microseconds.
+/// Options; `now` is the latest poll when `None`, `max_gap` is in microseconds.
 #[derive(Clone, Debug)]
 pub struct Question {
     pub now: Option<i64>,
@@ -96,7 +96,7 @@ impl Tally {
     }
 }
 
-/// One entry a store, ascending byte order of id; tallies of last hour, last day, last week.
+/// Tallies of last hour, day and week for each store, in ascending byte order of id.
 ///
 /// # Panics
 /// If there is neither a `now` nor a poll, or if a zone is not an IANA name.
@@ -109,7 +109,7 @@ pub fn judge(chain: &Chain, question: &Question) -> Vec<(String, [Tally; 3])> {
         .collect()
 }
 
-/// What the three inputs say of one store.
+/// Inputs of a single store.
 #[derive(Default)]
 struct Store<'a> {
     /// Instant to active, none after now.
@@ -203,7 +203,7 @@ impl Store<'_> {
     }
 }
 
-/// Where one piece of the scope ends and the next begins, all of time being one piece for `All`.
+/// Borders between pieces of the scope; for `All`, all time is one piece.
 /// The ends of the range are borders too, which clips the first piece and the last.
 fn borders(
     scope: Scope,

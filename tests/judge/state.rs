@@ -1,4 +1,4 @@
-//! Which poll vouches for an instant, and what it says.
+//! Poll that decides an instant, and its status.
 
 use std::collections::BTreeMap;
 

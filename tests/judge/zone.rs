@@ -1,5 +1,5 @@
-//! Zones as the judge reads them: a reader of TZif (RFC 9636) of its own, apart from the one that is
-//! judged. Its bytes are the bundled ones; that they say what another source says is tested below.
+//! Zones of the judge: an independent reader of TZif (RFC 9636). It reads the bundled bytes, which
+//! a test below compares with another source.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -107,7 +107,7 @@ fn read(bytes: &[u8]) -> Rules {
     Rules { first_s: offset_s(0), changes }
 }
 
-/// The changes by a POSIX rule, `CST6CDT,M3.2.0,M11.1.0`, from 1970 on; none where it has no summer.
+/// Changes by a POSIX rule, `CST6CDT,M3.2.0,M11.1.0`, from 1970; empty without daylight saving.
 fn rule(text: &str) -> Vec<(i64, i64)> {
     let mut parts = text.split(',');
     let (winter_s, rest) = offset(after_name(parts.next().unwrap()));
@@ -128,7 +128,7 @@ fn rule(text: &str) -> Vec<(i64, i64)> {
     (0..changes.len()).filter(kept).map(|at| changes[at]).collect()
 }
 
-/// What follows the name of an offset, `CST` or `<-06>`.
+/// Rest after the name of an offset, `CST` or `<-06>`.
 fn after_name(text: &str) -> &str {
     match text.strip_prefix('<') {
         Some(quoted) => quoted.split_once('>').unwrap().1,
@@ -178,8 +178,8 @@ fn local(date: &str, year: i32) -> i64 {
     date.and_hms_opt(0, 0, 0).unwrap().and_utc().timestamp() + seconds(time)
 }
 
-/// Those whose clocks between 1970 and 2037 are not those of edition 2025b, which `chrono-tz` has: the
-/// golden cases hold what was decided of them.
+/// Zones whose offsets from 1970 to 2037 differ from edition 2025b, which `chrono-tz` has; golden
+/// cases cover them.
 const CHANGED: [&str; 22] = [
     "Africa/Casablanca",
     "Africa/El_Aaiun",

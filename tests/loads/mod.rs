@@ -1,5 +1,4 @@
-//! What a load says of what it does: to the hours and zones of other stores, to stores whose rows were
-//! rejected, to polls that contradict each other; and from where it reads.
+//! Messages of a load about replaced hours and zones, rejected rows and conflicts; and its sources.
 
 mod rejects;
 mod sources;
@@ -28,7 +27,7 @@ fn write(folder: &Path, name: &str, text: &str) {
     std::fs::write(folder.join(name), text).unwrap();
 }
 
-/// One row for each letter, with `{}` in its place.
+/// A row per letter, which replaces `{}`.
 fn rows(header: &str, stores: &str, row: &str) -> String {
     let rows: String = stores.chars().map(|id| row.replace("{}", &id.to_string()) + "\n").collect();
     header.to_owned() + &rows
@@ -50,7 +49,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What the command prints on stdout and on stderr.
+/// Stdout and stderr of the command.
 #[track_caller]
 fn done(folder: &Path, arguments: &str) -> (String, String) {
     let run = run(folder, arguments);
@@ -72,7 +71,7 @@ fn asked(folder: &Path, sql: &str) -> String {
     text(&run.stdout)
 }
 
-/// Who opens until when, in order.
+/// Stores with their closing times, in order.
 #[track_caller]
 fn ends(folder: &Path) -> String {
     let sql = "SELECT store_id, end_local_s / 3600 AS h FROM business_hours ORDER BY 1, 2";
@@ -133,7 +132,7 @@ fn a_merge_replaces_the_stores_in_the_file() {
     let (said, _) = done(folder, "ingest --merge one.csv");
     assert!(said.contains("nothing to do") && said.ends_with("version 2\n"), "{said}");
 
-    // What was replaced is not in force any more.
+    // Replaced rows are no longer in force.
     let (said, _) = done(folder, "ingest all.csv");
     assert!(said.ends_with("version 3\n"), "{said}");
     assert_eq!(ends(folder), "a17 b17 c17 d17");
@@ -196,7 +195,7 @@ fn stores_whose_rows_were_all_rejected_are_named() {
         let (_, said) = done(folder, &format!("{command} --max-reject-rate 1 --rejects r.csv"));
         let warned = |what: &str, store: &str, default: &str| {
             let line = format!(
-                "warning: 1 store has no {what} but rejected ones and will count as {default}: \"{store}\"\n"
+                "warning: 1 store has only rejected {what} and will count as {default}: \"{store}\"\n"
             );
             assert!(said.contains(&line), "{said}");
         };
@@ -251,7 +250,7 @@ fn only_the_first_ten_stores_are_named_on_stderr() {
 }
 
 #[test]
-fn ids_that_match_no_polled_store_are_told_with_their_likely_cause() {
+fn ids_without_a_polled_store_are_reported_with_a_likely_cause() {
     let polls = rows(POLLS, "123456", "113999999999999999{},active,2023-01-24 10:00:00 UTC");
     let hours = format!(
         "{HOURS}1.14E+18,0,09:00,17:00\n1139999999999999991,0,09:00,17:00\n1.2E+18,1,9:00,17:00\n"

@@ -1,4 +1,4 @@
-//! Rows that were not loaded, as the table `rejects` keeps them.
+//! Contents of the table `rejects`.
 
 use super::{HOURS, POLLS, asked, done, files};
 use crate::earlier_tables::drop_columns;

@@ -1,4 +1,4 @@
-//! From where polls come: conflicts with their files and lines, standard input, and waiting for others.
+//! Sources of polls: conflicts with files and lines, standard input, and waiting for other loads.
 
 use std::io::Write;
 use std::process::Stdio;

@@ -1,4 +1,4 @@
-//! The audit log of a server: what is in its lines, and what becomes of them when it is rotated.
+//! Audit log: contents of its lines, and rotation.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ pub fn lines(path: &Path) -> Vec<Value> {
 }
 
 #[test]
-fn a_line_tells_who_asked_what_and_how_it_went() {
+fn an_audit_line_holds_key_request_and_outcome() {
     block_on(async {
         let folder = TempDir::new().unwrap();
         let (file, log) = (folder.path().join("keys"), folder.path().join("audit.ndjson"));
@@ -91,7 +91,7 @@ fn a_line_tells_who_asked_what_and_how_it_went() {
 /// `/dev/full` opens, and takes nothing.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_log_that_cannot_be_written_is_told_once_and_stops_nothing() {
+fn an_unwritable_audit_log_is_reported_once_and_stops_nothing() {
     let folder = TempDir::new().unwrap();
     let mut server = Process::start(folder.path(), "--audit-log /dev/full");
     for _ in 0..3 {

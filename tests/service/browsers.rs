@@ -1,4 +1,4 @@
-//! What pages in a browser can do: the host that their requests name, and the site they are of.
+//! Requests from browsers: Host and Origin checks, CORS and security headers.
 
 use serde_json::json;
 use uptally::server::{Host, Keyring, Origin, ROUTES, Role, Settings, key_file};
@@ -105,7 +105,7 @@ fn no_route_answers_under_a_host_that_is_not_allowed() {
 }
 
 #[test]
-fn with_keys_any_host_is_answered_who_has_one() {
+fn with_keys_any_host_header_is_accepted() {
     block_on(async {
         let (settings, key) = locked(waiting());
         let served = Served::with(settings).await;
@@ -270,8 +270,8 @@ fn browsers_hear_beforehand_what_an_allowed_origin_may_ask() {
 }
 
 #[test]
-fn what_answers_carry_is_shown_to_pages_of_an_allowed_origin() {
-    // What every page sees, and what only browsers look at.
+fn responses_expose_their_headers_to_allowed_origins() {
+    // Headers of all responses, and those for browsers only.
     const OTHERS: [&str; 9] = [
         "access-control-allow-origin",
         "access-control-expose-headers",

@@ -1,4 +1,4 @@
-//! One store by a clock that is asked for, with dates, and as CSV.
+//! A single store in a requested time zone, with dates, and as CSV.
 
 use serde_json::Value;
 
@@ -192,7 +192,7 @@ fn an_answer_about_a_store_is_csv_for_clients_that_want_it() {
 }
 
 #[test]
-fn a_clock_or_instant_that_is_none_is_named() {
+fn an_invalid_time_zone_or_instant_is_named() {
     block_on(async {
         let served = Served::with(waiting()).await;
         for (query, sentence) in [

@@ -56,7 +56,7 @@ fn trigger(
     }
 }
 
-/// One life of the server: two clients trigger, and it is killed in the midst of it.
+/// A run of the server, killed while two clients trigger reports.
 fn live_and_die(folder: &Path, round: u64, known: &mut BTreeMap<u64, String>) {
     let server = Process::start(folder, "--data d --retain 100000 --max-queue 100000");
     check_known(&server.url, round, known);

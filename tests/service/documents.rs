@@ -1,4 +1,4 @@
-//! `/openapi.json` and `/docs`: what they say is what is there.
+//! `/openapi.json` and `/docs` must match the routes.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Keys, limits, and what every answer carries.
+//! Keys, roles, limits, and headers common to all responses.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -109,7 +109,7 @@ fn a_limit_is_named_where_it_is_met() {
             (body.status(), body.detail().as_str()),
             (413, "the body is longer than 100 bytes, the limit of --max-body")
         );
-        // Who says so beforehand hears it before the body has come.
+        // With Expect: 100-continue, the rejection precedes the body.
         let told = served.ask("POST", "/v1/reports", &["content-length: 101"], "").await;
         assert_eq!((told.status(), told.detail()), (413, body.detail()));
         let long = format!("x-long: {}", "a".repeat(200));
@@ -156,7 +156,7 @@ fn every_answer_has_the_id_of_its_request() {
 }
 
 #[test]
-fn another_path_and_another_method_are_told_apart() {
+fn unknown_paths_and_methods_have_different_statuses() {
     block_on(async {
         let served = Served::with(waiting()).await;
         let nothing = served.get("/reports").await;

@@ -1,4 +1,4 @@
-//! Keys from the command that makes them to the server that takes them, as processes.
+//! Keys from `uptally keys` to the server that accepts them, as processes.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::process::{Process, curl};
 use crate::harness::uptally;
 
-/// What the command prints to stdout and to stderr, and whether it succeeded.
+/// Stdout and stderr of the command, and true if it succeeded.
 fn keys(folder: &Path, arguments: &[&str]) -> (String, String, bool) {
     let all = ["keys"].iter().chain(arguments).copied();
     let run = uptally(all).current_dir(folder).output().unwrap();
@@ -71,7 +71,7 @@ fn a_list_names_keys_that_can_be_removed_and_never_shows_them() {
 }
 
 #[test]
-fn what_a_key_cannot_have_is_told() {
+fn invalid_properties_of_a_key_are_named() {
     let folder = TempDir::new().unwrap();
     for (flags, sentence) in [
         (["--expires", "2001-01-31"], "--expires: 2001-01-31T00:00:00.000000Z has passed"),
@@ -96,7 +96,7 @@ fn a_server_takes_changes_of_its_keys_on_and_lives_through_sighup() {
     assert_eq!(status(&server, &first), "200");
     let second = added(folder.path(), &["--role", "read"]);
     wait_for(&server, &second, "200");
-    // What is not one of keys is told, and changes nothing.
+    // An invalid file is reported, and changes nothing.
     let before = std::fs::read(&path).unwrap();
     std::fs::write(&path, "root abc\n").unwrap();
     server.signal("HUP");

@@ -1,5 +1,5 @@
-//! Each line of the table of dialects: a request, and its exact answer while the report runs, when it
-//! is complete, and where it failed.
+//! Each line of the table of legacy endpoints: a request, and its exact answer while the report
+//! runs, when it is complete, and when it failed.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use uptally::server::{CompleteAs, Settings};
 use super::{Answer, Served, csv_of_sample, waiting};
 use crate::harness::block_on;
 
-/// What is sent; `ID` stands for the report's id.
+/// Request; `ID` stands for the report's id.
 struct Sent {
     method: &'static str,
     path: &'static str,
@@ -160,7 +160,7 @@ fn is_completed(answer: &Answer, id: &str) {
 }
 
 #[test]
-fn who_asks_for_json_hears_where_the_file_is() {
+fn json_answers_hold_the_url_of_the_file() {
     block_on(async {
         let served = Served::with(Settings::default()).await;
         let id = served.finished("").await;
@@ -253,7 +253,7 @@ fn an_unknown_id_is_not_found_and_says_why() {
 }
 
 #[test]
-fn what_is_missing_or_malformed_is_named() {
+fn missing_and_malformed_parameters_are_named() {
     block_on(async {
         let served = Served::with(waiting()).await;
         for (request, sentence) in [

@@ -1,4 +1,4 @@
-//! The service: asked through its router without a socket, and once as a process of its own.
+//! Tests of the service: through its router without a socket, and as a process.
 
 pub mod audit;
 mod browsers;
@@ -46,7 +46,7 @@ impl Served {
         Self::over(data, settings)
     }
 
-    /// Processes of their own answer questions in SQL, as in the command.
+    /// SQL runs in worker processes, as in the command.
     pub fn over(data: TempDir, mut settings: Settings) -> Self {
         settings.worker = worker();
         Self::in_process(data, settings)
@@ -142,7 +142,7 @@ impl Answer {
     }
 }
 
-/// Settings under which what is asked for stays in the queue.
+/// Settings under which requested reports stay queued.
 pub fn waiting() -> Settings {
     let mut settings = Settings::default();
     settings.reports.at_once = 0;

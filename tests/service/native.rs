@@ -90,7 +90,7 @@ fn a_complete_report_tells_what_it_is_about() {
 }
 
 #[test]
-fn a_client_that_has_it_is_told_so_and_one_that_wants_a_part_gets_it() {
+fn downloads_support_etags_and_ranges() {
     block_on(async {
         let served = Served::with(Settings::default()).await;
         let (id, csv) = (served.finished("").await, csv_of_sample());
@@ -139,7 +139,7 @@ fn a_client_that_has_it_is_told_so_and_one_that_wants_a_part_gets_it() {
 }
 
 #[test]
-fn a_download_is_packed_for_who_takes_it_so() {
+fn downloads_are_compressed_if_the_client_accepts_it() {
     block_on(async {
         let served = Served::with(Settings::default()).await;
         let (id, csv) = (served.finished("").await, csv_of_sample());
@@ -285,7 +285,7 @@ fn a_question_is_held_while_the_report_runs_and_no_longer() {
 }
 
 #[test]
-fn an_option_that_is_none_is_refused_before_anything_runs() {
+fn an_unknown_option_is_rejected_before_anything_runs() {
     block_on(async {
         let served = Served::with(waiting()).await;
         for (body, sentence) in [
@@ -306,7 +306,7 @@ fn an_option_that_is_none_is_refused_before_anything_runs() {
 }
 
 #[test]
-fn the_plan_is_told_in_place_of_the_report() {
+fn explain_returns_the_plan_instead_of_the_report() {
     block_on(async {
         let served = Served::with(waiting()).await;
         let plan = served.ask("POST", "/v1/reports", &[], r#"{"explain": true}"#).await;

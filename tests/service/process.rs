@@ -1,4 +1,4 @@
-//! The real process over a real socket, asked with `curl`.
+//! The server process over a socket, queried with `curl`.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
@@ -16,7 +16,7 @@ pub struct Process {
     pub child: Child,
     pub url: String,
     stderr: BufReader<ChildStderr>,
-    /// What it said before it listened.
+    /// Stderr until it listened.
     pub said: String,
 }
 
@@ -68,7 +68,7 @@ impl Process {
         line
     }
 
-    /// Whether it ended well, and what it said since it listened.
+    /// Returns true if it exited successfully, and its stderr since it listened.
     pub fn ended(&mut self) -> (bool, String) {
         let mut rest = String::new();
         self.stderr.read_to_string(&mut rest).unwrap();
@@ -219,7 +219,7 @@ fn a_server_that_is_asked_to_stop_ends_well_and_soon() {
 
 #[cfg(unix)]
 #[test]
-fn what_a_server_makes_is_its_owners_alone() {
+fn files_of_a_server_are_private_to_its_owner() {
     use std::os::unix::fs::MetadataExt;
     let folder = TempDir::new().unwrap();
     let server = Process::start(folder.path(), "");

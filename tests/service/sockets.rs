@@ -1,4 +1,4 @@
-//! What only a connection shows: heads and bodies that meet a limit, and the end of the service.
+//! Behaviour visible on connections only: limits of heads and bodies, and shutdown.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -94,7 +94,7 @@ fn a_body_that_says_it_is_too_long_is_not_waited_for() {
 }
 
 #[test]
-fn a_head_beyond_a_limit_hears_which() {
+fn a_head_above_a_limit_names_the_limit() {
     listening(waiting(), |address| {
         let fields: String = (0..150).map(|at| format!("x{at}: y\r\n")).collect();
         let long = "a".repeat(60_000);

@@ -1,4 +1,4 @@
-//! `/v1/sql`: what can be asked, in which formats and within which limits.
+//! `/v1/sql`: statements, formats and limits.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use uptally::sql::Limits;
 use super::{Answer, Served, csv_of_sample, waiting};
 use crate::harness::{block_on, ingest, uptally};
 
-/// More pairs than anybody can wait for, none of which has to be kept.
+/// More pairs than can be computed, without being held in memory.
 pub const ENDLESS_JOIN: &str = "SELECT count(*) FROM range(0, 10000) a \
     JOIN range(0, 10000000000) b ON a.value + b.value <> 7";
 
-/// Statements that would change something, or read a file that is none of the data.
+/// Statements that would change something, or read other files.
 pub fn attempts(file: &Path) -> Vec<String> {
     let file = file.to_str().unwrap();
     let mut attempts: Vec<_> = [
@@ -74,7 +74,7 @@ fn settings(sql: Limits) -> Settings {
 }
 
 #[test]
-fn a_question_is_taken_as_text_as_json_and_in_the_path() {
+fn a_query_is_accepted_as_text_json_and_url_parameter() {
     block_on(async {
         let served = Served::with(waiting()).await;
         let count = "SELECT count(*) AS stores FROM stores";
@@ -139,7 +139,7 @@ fn rows_come_in_the_format_that_is_asked_for() {
 }
 
 #[test]
-fn a_question_that_cannot_be_answered_hears_why() {
+fn an_invalid_query_is_explained() {
     block_on(async {
         let served = Served::with(waiting()).await;
         for (body, status, sentence) in [

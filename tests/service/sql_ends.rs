@@ -1,4 +1,4 @@
-//! `/v1/sql` over a socket: when a query ends that fails late, takes for ever or whose client has gone.
+//! `/v1/sql` over a socket: end of queries that fail late, exceed their time or lose their client.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::process::Process;
 use super::sql::{ENDLESS_JOIN, LONG, path_of};
 
-/// What the process answers by curl: whether it came whole, and the body.
+/// Response by curl: true if complete, and the body.
 fn curl(server: &Process, body: &str) -> (bool, Vec<u8>) {
     let url = format!("{}/v1/sql", server.url);
     let run = Command::new("curl").args(["-sS", "--max-time", "120", "-d", body, &url]).output();
@@ -50,7 +50,7 @@ fn queries_that_never_give_way_keep_nobody_waiting() {
 }
 
 #[test]
-fn a_query_ends_soon_after_its_client_has_gone() {
+fn a_query_is_cancelled_when_its_client_disconnects() {
     let folder = TempDir::new().unwrap();
     let flags = "--sql-at-once 1 --sql-time 80s --sql-rows 1000000000000 --sql-spool 1MiB";
     let server = Process::start(folder.path(), flags);

@@ -1,4 +1,4 @@
-//! The list of stores: which there are, page by page, as JSON and as CSV.
+//! List of stores, paged, as JSON and CSV.
 
 use std::fmt::Write;
 
@@ -192,7 +192,7 @@ fn a_list_is_csv_for_clients_that_want_it() {
 }
 
 #[test]
-fn a_client_that_has_the_page_is_told_so_until_there_is_other_data() {
+fn a_cached_page_is_not_modified_until_the_data_changes() {
     block_on(async {
         let served = small().await;
         let path = "/v1/stores?limit=2";
@@ -216,7 +216,7 @@ fn a_client_that_has_the_page_is_told_so_until_there_is_other_data() {
 }
 
 #[test]
-fn what_cannot_be_asked_of_the_list_is_named() {
+fn invalid_parameters_of_the_list_are_named() {
     block_on(async {
         let served = small().await;
         let cursor = served.get("/v1/stores?limit=1").await.json()["next_cursor"].clone();

@@ -1,4 +1,4 @@
-//! One store over any range: the figures of the report, and why they are what they are.
+//! A single store over any range: its figures and their explanation.
 
 use serde_json::{Value, json};
 use uptally::server::Settings;
@@ -96,7 +96,7 @@ fn a_stretch_names_poll_hours_zone_and_option() {
     });
 }
 
-/// The sentences about the stretches of a store in unknown state, open and closed apart.
+/// Sentences about segments in unknown state, separately while open and closed.
 async fn why_unknown(served: &Served, query: &str, is_open: bool) -> Vec<String> {
     let path = format!("/v1/explain?store=1177941416522642976&{query}");
     let told = served.get(&path).await.json();
@@ -218,7 +218,7 @@ fn a_store_without_hours_tells_the_default_ones() {
 }
 
 #[test]
-fn what_cannot_be_asked_of_a_store_is_named() {
+fn invalid_parameters_of_a_store_are_named() {
     block_on(async {
         let served = Served::with(waiting()).await;
         let store = "/v1/stores/1177941416522642976";

@@ -1,4 +1,4 @@
-//! Reports outlive the process, and the same question is the same report.
+//! Reports survive restarts, and equal requests share a report.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -10,7 +10,7 @@ use super::{Served, csv_of_sample, waiting};
 use crate::harness::{block_on, ingest};
 
 #[test]
-fn what_had_no_ending_runs_again_under_its_id() {
+fn an_interrupted_report_runs_again_under_its_id() {
     block_on(async {
         let served = Served::with(waiting()).await;
         let first = served.trigger("").await;
@@ -179,7 +179,7 @@ fn a_full_queue_refuses_new_reports_but_not_known_ones() {
 }
 
 #[test]
-fn reports_expire_by_age_and_by_number_and_are_gone_then() {
+fn reports_expire_by_age_and_by_number() {
     block_on(async {
         let mut settings = Settings { clock: || DAY_US, ..Settings::default() };
         settings.reports.retention.reports_max = 2;
@@ -227,7 +227,7 @@ fn a_report_that_ends_makes_room_for_itself() {
 static CLOCK: AtomicI64 = AtomicI64::new(DAY_US);
 
 #[test]
-fn a_report_past_its_age_is_gone_before_anybody_clears_away() {
+fn an_expired_report_is_gone_before_the_cleanup() {
     block_on(async {
         let clock = || CLOCK.load(Ordering::Relaxed);
         let served = Served::with(Settings { clock, ..Settings::default() }).await;
@@ -254,7 +254,7 @@ fn a_report_past_its_age_is_gone_before_anybody_clears_away() {
 }
 
 #[test]
-fn a_report_whose_record_cannot_be_read_is_not_gone() {
+fn a_report_with_an_unreadable_record_is_kept() {
     block_on(async {
         let Served { data, service, router } = Served::with(waiting()).await;
         service.close();
@@ -276,7 +276,7 @@ fn a_report_whose_record_cannot_be_read_is_not_gone() {
 }
 
 #[test]
-fn where_nothing_may_wait_a_free_turn_is_taken() {
+fn without_a_queue_a_free_permit_is_used() {
     block_on(async {
         let mut settings = Settings::default();
         settings.reports.queue_max = 0;

@@ -25,7 +25,7 @@ fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
     first.map_or(schema, |first| resolved(document, first))
 }
 
-/// What Swagger UI 5 writes into the field of a parameter.
+/// Value that Swagger UI 5 prefills for a parameter.
 fn filled_in(document: &Value, parameter: &Value) -> Option<String> {
     let schema = resolved(document, &parameter["schema"]);
     let only = if parameter["required"] == true { &schema["enum"][0] } else { &Value::Null };
@@ -169,7 +169,7 @@ async fn chains() -> [(&'static str, Served); 4] {
 }
 
 #[test]
-fn what_the_docs_fill_in_has_an_answer_over_any_data() {
+fn prefilled_requests_of_the_docs_succeed_over_any_data() {
     block_on(async {
         for (chain, served) in chains().await {
             // Nobody asked for a report yet, so that there is none to name.
@@ -216,7 +216,7 @@ fn the_main_call_is_prefilled_with_a_report_and_not_with_a_plan() {
     });
 }
 
-/// Whoever may not read the data does not read ids in the document either.
+/// The document contains no ids for clients without read access.
 #[test]
 fn examples_name_nothing_of_the_data_to_clients_without_a_key() {
     block_on(async {

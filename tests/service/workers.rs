@@ -1,5 +1,5 @@
-//! Processes that answer questions in SQL, as the system shows them: what bounds them, and what becomes
-//! of those that it does not.
+//! Worker processes seen from the operating system: their limits, and what happens when they exceed
+//! them.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,10 +15,10 @@ use super::sql::path_of;
 use super::{Served, csv_of_sample, waiting};
 use crate::harness::{block_on, ingest};
 
-/// For what a machine that tests on all of its cores does at once elsewhere.
+/// Slack for a machine whose cores are busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What the server answers: the status, and the body.
+/// Status and body of a response.
 fn ask(server: &Process, sql: &str) -> (String, String) {
     let url = format!("{}/v1/sql", server.url);
     let body = curl(&["-d", sql, "-w", "\n%{http_code}", &url]);
@@ -50,7 +50,7 @@ fn kill(process: u32) {
     Command::new("kill").args(["-s", "KILL", &process.to_string()]).output().unwrap();
 }
 
-/// Waits for what the system does on its own account.
+/// Waits until the operating system has reached a state.
 #[track_caller]
 fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun_at = Instant::now();
@@ -131,8 +131,8 @@ fn nothing_goes_on_of_a_question_that_was_answered() {
     let server = Process::start(folder.path(), "--sql-time 60s --sql-at-once 1");
     check_answers(&server);
     let before = children(&server);
-    // One row is enough, while another one is still computed by a function that looks at no limit. The
-    // first takes long enough for the second to begin, on another core.
+    // The limit is reached by the first row while the second is still computed, by a function that
+    // cannot be cancelled. The first takes long enough for the second to start on another core.
     let enough = "(SELECT levenshtein(repeat('ab', 3000 + value), repeat('ba', 3000)) AS a \
         FROM range(0, 1)) UNION ALL \
         (SELECT levenshtein(repeat('ab', 1500000 + value), repeat('ba', 1500000 + value)) \
@@ -170,7 +170,7 @@ fn a_process_that_is_killed_is_replaced() {
     check_answers(&server);
 }
 
-/// Whether a process has computed for two seconds.
+/// Returns true if a process has used two seconds of processor time.
 fn is_busy(process: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
@@ -258,7 +258,7 @@ fn processes_know_nothing_but_the_folder() {
 }
 
 #[test]
-fn what_does_not_fit_into_memory_goes_to_disk() {
+fn queries_spill_to_disk() {
     let folder = TempDir::new().unwrap();
     let server = Process::start(folder.path(), "--sql-memory 128MiB --sql-time 60s --sql-rows 3");
     let sorted = "SELECT value % 7 AS a, repeat('x', 100) || value AS b FROM range(0, 1000000) \
@@ -294,7 +294,7 @@ fn reports_are_tables_for_processes_too() {
     });
 }
 
-/// Questions, and their parameters as JSON.
+/// Queries with their parameters as JSON.
 const QUESTIONS: [(&str, &str); 7] = [
     ("SELECT count(*) AS n FROM polls WHERE store_id = $1", r#"["1177941416522642976"]"#),
     ("SELECT $a + 1 AS b, $c AS d", r#"{"a": 5, "c": null}"#),
@@ -330,7 +330,7 @@ fn processes_answer_as_the_server_itself_would() {
 }
 
 #[test]
-fn a_program_that_is_none_is_told_in_the_log_alone() {
+fn a_missing_worker_program_is_only_logged() {
     block_on(async {
         let served = Served::with(waiting()).await;
         let Served { data, service, router } = served;

@@ -51,13 +51,13 @@ pub async fn rows(session: &Session, sql: &str) -> Vec<Vec<Value>> {
     let (batches, _) = session.run(plan, session.limits()).await.unwrap().collect().await.unwrap();
     let of_batch = |batch: &arrow::array::RecordBatch| {
         let columns = batch.columns();
-        let of_row = |row| columns.iter().map(|column| Value::of_arrow(column, row)).collect();
+        let of_row = |row| columns.iter().map(|column| Value::from_arrow(column, row)).collect();
         (0..batch.num_rows()).map(of_row).collect::<Vec<_>>()
     };
     batches.iter().flat_map(of_batch).collect()
 }
 
-/// What is one and the same by two functions: a sum of `uptime`, and one of another's rows.
+/// Pairs of expressions that must agree: a column of `uptime`, and a sum over another function.
 const ALIKE: [(&str, &str); 12] = [
     ("whole.open", "by_bucket.open"),
     ("whole.up", "by_bucket.up"),
@@ -73,7 +73,7 @@ const ALIKE: [(&str, &str); 12] = [
     ("plain.longest", "outages.longest"),
 ];
 
-/// Stores of which two functions say different things.
+/// Stores for which two functions disagree.
 fn differing(bucket: &str, range: &str, options: &str) -> String {
     let pairs = ALIKE.map(|(one, other)| format!("({one} IS DISTINCT FROM {other})")).join(" OR ");
     let values = ALIKE.map(|(one, other)| format!("[{one}, {other}]")).join(", ");

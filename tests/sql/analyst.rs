@@ -1,4 +1,4 @@
-//! The queries of `queries/analyst`, each with what it answers over the chain of the scripts:
+//! Golden results of `queries/analyst` over the chain of the scripts, in
 //! `tests/sql/analyst/NAME.txt`, which `BLESS=1` writes.
 
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use super::chain;
 use super::value::Value;
 use crate::harness::block_on;
 
-/// What the `$` names of each query are bound to.
+/// Values of the `$` parameters of each query.
 fn parameters(query: &str) -> Vec<(&'static str, ScalarValue)> {
     match query {
         "long_outages" => vec![("store_id", ScalarValue::from("berlin"))],
@@ -38,7 +38,7 @@ async fn answered(session: &Session, query: &str, sql: &str) -> String {
     let mut text = names.join(" | ") + "\n";
     for batch in batches {
         for row in 0..batch.num_rows() {
-            let values = batch.columns().iter().map(|column| Value::of_arrow(column, row));
+            let values = batch.columns().iter().map(|column| Value::from_arrow(column, row));
             let values: Vec<_> = values.map(|value| value.to_string()).collect();
             text += &(values.join(" | ") + "\n");
         }

@@ -19,7 +19,7 @@ pub async fn load_into(data: &Path) -> Dataset {
     for number in 1..=LOADS {
         let request = Request {
             paths: vec![folder.join(number.to_string())],
-            // One row of it breaks a rule, and is to be seen in `rejects`.
+            // One row is invalid and must be in `rejects`.
             max_reject_rate: 1.0,
             loaded_at: (DAY_BEFORE_LOADS + number) * DAY_US,
             ..Request::default()
@@ -30,7 +30,7 @@ pub async fn load_into(data: &Path) -> Dataset {
     Dataset::open(data, None).await.unwrap().unwrap()
 }
 
-/// The chain in a folder that goes with it.
+/// Data folder of the chain, deleted on drop.
 pub async fn load() -> (TempDir, Dataset) {
     let data = TempDir::new().unwrap();
     let dataset = load_into(data.path()).await;

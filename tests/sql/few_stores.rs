@@ -1,5 +1,5 @@
-//! Questions about few stores: they read the polls of no other, by their plans, and answer what the
-//! same questions answer that read all and leave the others out afterwards.
+//! Queries about few stores read only those stores' polls, by their plans, and have the same
+//! results as queries that filter all stores afterwards.
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::util::pretty::pretty_format_batches;
@@ -100,7 +100,7 @@ const JOINS: [&str; 17] = [
      JOIN R AS r ON r.id = s.id GROUP BY r.id",
 ];
 
-/// Each question over ids, and over texts made of ids, which name no store to a plan.
+/// Each query with a filter on ids, and on expressions of ids, which a plan cannot use.
 async fn agree(days: u32, relations: &[&str], questions: &[&str]) {
     let (_folder, session) = session_over(days).await;
     let ids = ids(&session).await;
@@ -135,7 +135,7 @@ fn so_do_those_of_more_days_than_are_read_at_once() {
     block_on(agree(90, &ranges, &JOINS));
 }
 
-/// How often the plan scans all stores of the table.
+/// Number of scans of all stores in the plan.
 fn whole_scans(plan: &str, table: &str) -> usize {
     let scans = plan.lines().collect::<Vec<_>>();
     let is_whole = |pair: &&[&str]| {

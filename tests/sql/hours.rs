@@ -1,5 +1,5 @@
-//! The scalars that know the hours of stores against what they are said to mean, read off the judge's
-//! openings one edge at a time: over random chains, options and instants.
+//! Scalar functions of business hours against their definitions, evaluated on the judge's openings,
+//! over random chains, options and instants.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -31,17 +31,17 @@ fn openings_of(chain: &Chain, store: &str, asked: &Question, range: (i64, i64)) 
     }
 }
 
-/// What a store is asked at an instant.
+/// Results of all functions for a store at an instant.
 struct Asked {
     at: i64,
     length_us: i64,
 }
 
-/// How far the judge looks.
+/// Distance up to which the judge looks.
 const AROUND_US: (i64, i64) = (30 * DAY_US, 60 * DAY_US);
 
-/// By the definitions: is it open, when does it open and close next, when did it last, how long is it
-/// open over the length, and when has that passed. The last is unknown where that is far away.
+/// Evaluates the definitions: open now, next opening and closing, previous ones, open time within a
+/// length, and the instant when it has passed, which is unknown if far away.
 fn judged(openings: &[Opening], asked: &Asked) -> (Vec<Value>, Option<Value>) {
     let Asked { at, length_us } = *asked;
     let range = (at - AROUND_US.0, at + AROUND_US.1);

@@ -1,8 +1,7 @@
-//! SQL as analysts write it: the scripts `tests/sql/*.slt`, each over the same small chain.
+//! SQL scripts `tests/sql/*.slt`, each over the same small chain.
 //!
-//! A script says nothing of how it is run: [`scripts`] runs it by any connection, [`session`] is
-//! the one without a wire, and [`value`] spells values alike for all of them. `BLESS=1` writes what
-//! the queries answer into the scripts.
+//! [`scripts`] runs a script over any connection; [`session`] is the one in process, and [`value`]
+//! formats values alike for all. `BLESS=1` writes the results into the scripts.
 
 mod agreement;
 mod analyst;

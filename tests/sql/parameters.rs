@@ -1,4 +1,4 @@
-//! Parameters of table functions: whatever is passed, the answer is the one of the same constant.
+//! Parameters of table functions give the same results as equal constants.
 
 use datafusion::scalar::ScalarValue;
 use uptally::sql::{Database, Limits, Session};
@@ -21,7 +21,7 @@ async fn answered(
     let mut rows = Vec::new();
     for batch in batches {
         for row in 0..batch.num_rows() {
-            let values = batch.columns().iter().map(|column| Value::of_arrow(column, row));
+            let values = batch.columns().iter().map(|column| Value::from_arrow(column, row));
             rows.push(values.map(|value| value.to_string() + " ").collect::<String>());
         }
     }
@@ -30,7 +30,7 @@ async fn answered(
 }
 
 #[test]
-fn a_parameter_is_taken_and_refused_as_a_constant_is() {
+fn a_parameter_is_accepted_and_rejected_like_a_constant() {
     let text = |text: &str| ScalarValue::from(text);
     let instant = |us| ScalarValue::TimestampMicrosecond(Some(us), Some("UTC".into()));
     let null = ScalarValue::Null;

@@ -1,5 +1,5 @@
-//! What table functions cost, by their plans: no poll is sorted, or passed from one thread to
-//! another, and no day is read that the range does not touch.
+//! Plans of table functions: polls are not sorted or repartitioned, and only days that the range
+//! touches are read.
 
 use arrow::array::AsArray;
 use arrow::datatypes::DataType;
@@ -41,7 +41,7 @@ pub async fn explained(session: &Session, plan: LogicalPlan) -> String {
     lines.last().unwrap()
 }
 
-/// The first date of the files of polls in the plan; empty where there is none.
+/// First date of the poll files in the plan; empty without any.
 fn first_day_read(plan: &str) -> &str {
     let dates = plan.split("/polls/polled_on=").skip(1).map(|rest| &rest[..10]);
     dates.min().unwrap_or_default()
@@ -137,7 +137,7 @@ fn a_bound_time_leaves_other_days_unread() {
 }
 
 #[test]
-fn what_is_not_asked_for_is_not_made() {
+fn unused_columns_are_not_computed() {
     block_on(async {
         let (_folder, session) = session().await;
         let plan = plan_of(&session, "SELECT store_id, up FROM uptime()").await;

@@ -1,7 +1,7 @@
-//! Runs the scripts by a connection, whatever kind it is.
+//! Runs the scripts over any connection.
 //!
-//! Records that only one kind can answer are marked: `onlyif session` or `skipif postgres`, the
-//! name being the [`AsyncDB::engine_name`] of the connection.
+//! Records for some connections only are marked `onlyif session` or `skipif postgres`, with the
+//! [`AsyncDB::engine_name`] of the connection.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ fn scripts() -> Vec<PathBuf> {
     scripts
 }
 
-/// Runs every script, each by a connection of its own, and tells all that is wrong.
+/// Runs every script over its own connection and reports all failures.
 pub async fn run_all<C, F>(connect: impl Fn() -> F)
 where
     C: AsyncDB<ColumnType = Kind>,

@@ -1,6 +1,6 @@
-//! How a script spells a value, by whatever way it came.
+//! Text form of values in scripts, the same for every connection.
 //!
-//! Connections turn what they get into a [`Value`], of Arrow by [`Value::of_arrow`]. Instants are
+//! Connections convert results to a [`Value`], from Arrow by [`Value::from_arrow`]. Instants are
 //! RFC 3339 in UTC with as many digits of the second as they need, times on a local clock the same
 //! without `Z`, an empty text `(empty)`, a null `NULL`.
 
@@ -27,12 +27,12 @@ pub enum Value {
     Local(i64),
     /// Days since 1970-01-01.
     Date(i32),
-    /// What has no kind of its own, as Arrow shows it: intervals, lists, structs.
+    /// Other types, as Arrow displays them: intervals, lists, structs.
     Other(String),
 }
 
 impl Value {
-    pub fn of_arrow(column: &ArrayRef, row: usize) -> Self {
+    pub fn from_arrow(column: &ArrayRef, row: usize) -> Self {
         if column.is_null(row) {
             return Self::Null;
         }
@@ -80,7 +80,7 @@ impl fmt::Display for Value {
     }
 }
 
-/// What a script writes after `query`, a letter a column.
+/// Column types after `query` in a script, a letter per column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Boolean,
@@ -94,7 +94,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub fn of_arrow(kind: &DataType) -> Self {
+    pub fn from_arrow(kind: &DataType) -> Self {
         match kind {
             DataType::Boolean => Self::Boolean,
             kind if kind.is_integer() => Self::Integer,

@@ -1,4 +1,4 @@
-//! What tools ask a PostgreSQL server about itself and its tables, and what SQL means there.
+//! Catalog queries of PostgreSQL tools, and PostgreSQL's meaning of SQL.
 
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
@@ -8,7 +8,7 @@ use super::Wired;
 use super::postgres::{connect, rows};
 use crate::harness::block_on;
 
-/// Each question with all of its rows.
+/// Queries with all of their rows.
 const ANSWERS: &[(&str, &[&str])] = &[
     // Who is asked, and who asks.
     ("SELECT left(version(), 15)", &["PostgreSQL 16.6"]),

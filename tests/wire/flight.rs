@@ -1,4 +1,4 @@
-//! Arrow Flight SQL, spoken by the client of arrow-flight.
+//! Flight SQL, tested with arrow-flight's client.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -69,9 +69,9 @@ fn a_statement_is_a_ticket_and_the_ticket_its_rows() {
     });
 }
 
-/// Some of these are found never null, or of another type, only after the client was told what comes.
+/// Optimization may change the nullability or type of these columns after they were announced.
 #[test]
-fn what_comes_has_the_columns_announced() {
+fn rows_have_the_announced_columns() {
     block_on(async {
         let wired = Wired::with(Settings::default()).await;
         let mut client = connect(&wired).await;
@@ -117,7 +117,7 @@ fn a_prepared_statement_takes_values() {
 }
 
 #[test]
-fn what_cannot_be_had_has_a_code() {
+fn errors_have_a_grpc_code() {
     block_on(async {
         let time = Duration::from_millis(500);
         let wired = Wired::with(limited(Limits { time, ..Limits::default() })).await;
@@ -247,7 +247,7 @@ fn clients_that_never_read_keep_nobody_waiting() {
 }
 
 #[test]
-fn the_catalog_is_told() {
+fn the_catalog_is_listed() {
     block_on(async {
         let wired = Wired::with(Settings::default()).await;
         let mut client = connect(&wired).await;

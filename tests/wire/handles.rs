@@ -1,4 +1,4 @@
-//! Handles and bound values of Arrow Flight SQL that a client made up, or took from another server.
+//! Forged Flight SQL handles and bound values, and those of other servers.
 
 use std::sync::Arc;
 
@@ -110,7 +110,7 @@ fn a_handle_of_another_server_is_refused() {
 }
 
 #[test]
-fn a_handle_of_another_server_with_the_same_keys_is_taken() {
+fn a_handle_of_another_server_with_the_same_keys_is_accepted() {
     block_on(async {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("keys");

@@ -1,4 +1,4 @@
-//! The service as clients of SQL meet it: by Arrow Flight SQL, and by the protocol of PostgreSQL.
+//! The Flight SQL and PostgreSQL listeners, tested with their clients.
 
 #[cfg(feature = "postgres")]
 mod catalog;
@@ -28,11 +28,11 @@ use crate::harness::ingest;
 /// Stores and polls of the sample.
 const STORES: i64 = 40;
 
-/// Some 10^21 pairs of polls, none of which is alike: no answer comes before it is cancelled.
+/// Some 10^21 distinct pairs of polls: the query does not end before it is cancelled.
 const ENDLESS: &str = "SELECT count(*) FROM polls a, polls b, polls c, polls d, polls e, polls f \
     WHERE a.polled_at + (f.polled_at - e.polled_at) <> b.polled_at";
 
-/// A statement of so many operators in a chain.
+/// Statement with a chain of so many operators.
 fn deep(operators: usize) -> String {
     format!("SELECT 1{}", " + 1".repeat(operators))
 }
@@ -73,14 +73,14 @@ impl Wired {
         Self { flight: at_flight, postgres: at_postgres, stop, served, data }
     }
 
-    /// Returns when everybody was let go.
+    /// Stops the service; returns once all clients are disconnected.
     async fn stop(self) {
         self.stop.send(()).unwrap();
         self.served.await.unwrap();
     }
 }
 
-/// Settings under which a key is needed, and one of the role `read`.
+/// Settings that require a key, and one with the role `read`.
 fn locked() -> (Settings, String) {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("keys");
@@ -88,8 +88,8 @@ fn locked() -> (Settings, String) {
     (Settings { keys: Some(Keyring::open(&path).unwrap()), ..Settings::default() }, key)
 }
 
-/// Settings under which a key is needed and statements are audited; the key, its id, and the lines so
-/// far of the log.
+/// Settings that require a key and audit statements; the key, its id, and a reader of the log's
+/// lines.
 fn audited(folder: &TempDir) -> (Settings, key_file::NewKey, impl Fn() -> Vec<serde_json::Value>) {
     let [file, log] = ["keys", "audit"].map(|name| folder.path().join(name));
     let key = key_file::add(&file, Role::Read, None, "").unwrap();
@@ -103,7 +103,7 @@ fn audited(folder: &TempDir) -> (Settings, key_file::NewKey, impl Fn() -> Vec<se
     (settings, key, lines)
 }
 
-/// Checks that lines tell of these methods, texts, statuses and counts of rows, by the key or none.
+/// Checks method, SQL, status, rows and key of the lines.
 #[track_caller]
 fn check_lines(lines: &[serde_json::Value], listener: &str, expected: &[Logged]) {
     let found: Vec<_> = lines
@@ -130,8 +130,7 @@ type Logged<'a> = (Option<&'a str>, &'a str, Option<&'a str>, &'a str, Option<u6
 /// 2030-01-01.
 const EXPIRES_AT: i64 = 1_893_456_000_000_000;
 
-/// Settings under which a key is needed, and one that expires at [`EXPIRES_AT`], a microsecond later
-/// than it is now.
+/// Settings that require a key, and one that expires at [`EXPIRES_AT`], a microsecond from now.
 fn expiring(now: &'static AtomicI64, clock: fn() -> i64) -> (Settings, String) {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("keys");

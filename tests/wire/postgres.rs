@@ -1,4 +1,4 @@
-//! The protocol of PostgreSQL, spoken by a client that knows nothing of this server.
+//! PostgreSQL protocol, tested with tokio-postgres.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::harness::block_on;
 
-/// A client, and what it is told beside its answers.
+/// A client, and its stream of notices.
 pub async fn connect(
     wired: &Wired,
     password: &str,
@@ -108,7 +108,7 @@ fn a_portal_hands_out_its_rows_in_parts() {
 }
 
 #[test]
-fn what_is_wrong_has_a_code_and_a_place() {
+fn errors_have_a_sqlstate_and_a_position() {
     block_on(async {
         let wired = Wired::with(Settings::default()).await;
         let (client, _told) = connect(&wired, "").await.unwrap();
@@ -167,7 +167,7 @@ fn a_session_has_settings_and_transactions_that_change_nothing() {
 }
 
 #[test]
-fn limits_are_told() {
+fn limits_are_reported() {
     block_on(async {
         let time = Duration::from_millis(800);
         let wired = Wired::with(limited(Limits { time, ..Limits::default() })).await;

@@ -29,7 +29,7 @@ fn every_script_holds_over_the_wire() {
 
 struct WireConnection(Client);
 
-/// What the server says, rather than that it said something.
+/// Error with the server's message as its text.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Refused(String);

@@ -1,4 +1,4 @@
-//! Bytes that no honest client of PostgreSQL sends, and what they are answered.
+//! Malicious bytes on the PostgreSQL listener, and the answers to them.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -21,7 +21,7 @@ fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     [&[kind][..], &length.to_be_bytes()[..], body].concat()
 }
 
-/// What a server says until it closes the connection.
+/// Messages of a server until it closes the connection.
 struct Heard {
     /// Types of its messages, one letter each.
     kinds: String,
@@ -29,7 +29,7 @@ struct Heard {
     code: String,
 }
 
-/// Says it all at once, and hears the server out.
+/// Sends all bytes at once, then reads until the server closes.
 async fn hear(address: SocketAddr, said: Vec<u8>) -> Heard {
     let heard = tokio::task::spawn_blocking(move || {
         let mut stream = TcpStream::connect(address).unwrap();
@@ -156,7 +156,7 @@ fn encryption_that_is_declined_is_done_without() {
 }
 
 #[test]
-fn where_tls_is_required_clear_text_is_refused_before_the_password() {
+fn clear_text_is_rejected_before_the_password_if_tls_is_required() {
     block_on(async {
         let (settings, key) = locked();
         let wired = Wired::with(Settings { requires_tls: true, ..settings }).await;

@@ -1,9 +1,9 @@
-//! Where an answer goes: to stdout, or to a file that is written whole or not at all.
+//! Output to stdout, or to a file that is written whole or not at all.
 //!
-//! [`naming`] tells a file's format by its name, [`place`] where the bytes go.
+//! [`file_names`] infers the format from a file name; [`destination`] resolves where the bytes go.
 
-mod naming;
-mod place;
+mod destination;
+mod file_names;
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -13,51 +13,51 @@ use flate2::write::GzEncoder;
 use tempfile::NamedTempFile;
 use zstd::stream::write::Encoder as ZstdEncoder;
 
-use self::naming::Compression;
-pub use self::naming::{format_for, must_be};
-use self::place::Place;
+use self::destination::Destination;
+use self::file_names::Compression;
+pub use self::file_names::{check_format, format_for};
 use crate::atomic_file;
 use crate::error::{Error, Result};
 use crate::option_text::{FORMATS, keyword};
 use crate::report::Format;
 
-/// Of files that are created, less what the umask takes away.
+/// Permissions of created files, before the umask.
 const NEW_MODE: u32 = 0o666;
 
-/// Writes to the file, or to stdout where there is none.
+/// Writes to the file, or to stdout without one.
 pub fn write(bytes: &[u8], file: Option<&Path>) -> Result<()> {
-    let mut output = Output::to(file)?;
+    let mut output = Output::open(file)?;
     output.write(bytes)?;
     output.finish()
 }
 
-/// Says what stands in the way of a file before there is anything to write.
+/// Checks a path before there is anything to write.
 ///
 /// # Errors
-/// Where the path is a folder, or is in none.
-pub fn can_be_written(path: &Path) -> Result<()> {
-    Place::of(path).map(drop)
+/// When the path is a folder, or its folder does not exist.
+pub fn check_writable(path: &Path) -> Result<()> {
+    Destination::parse(path).map(drop)
 }
 
-/// Whether what is written to the path arrives at stdout.
+/// Returns true if the path refers to stdout.
 pub fn is_stdout(path: &Path) -> bool {
-    Place::of(path).is_ok_and(|place| place == Place::Stdout)
+    Destination::parse(path).is_ok_and(|destination| destination == Destination::Stdout)
 }
 
-/// The regular file that a path stands for, links followed; it need not be there yet.
+/// Resolves links to a regular file, which may not exist yet.
 ///
 /// # Errors
-/// Also where it is stdout, a pipe or a device.
+/// When the path is invalid, or refers to stdout, a pipe or a device.
 pub fn regular_file(path: &Path) -> Result<PathBuf> {
-    match Place::of(path)? {
-        Place::File(file) => Ok(file),
-        _ => Err(Error::Argument(format!("{path:?} keeps nothing; name a regular file"))),
+    match Destination::parse(path)? {
+        Destination::File(file) => Ok(file),
+        _ => Err(Error::Argument(format!("{path:?} is not a regular file; name one"))),
     }
 }
 
-/// Takes an answer in parts.
+/// Destination that is written in parts, compressed according to its name.
 pub struct Output {
-    /// As the user named it.
+    /// Path as given by the user.
     named: PathBuf,
     encoder: Encoder,
     sink: Sink,
@@ -65,16 +65,16 @@ pub struct Output {
 
 enum Sink {
     Stdout,
-    /// A pipe or a device.
+    /// Pipe or device.
     Stream(File),
-    /// A file beside its place, until it is whole.
+    /// Temporary file beside its final path, until it is complete.
     New {
         file: NamedTempFile,
-        place: PathBuf,
+        path: PathBuf,
     },
 }
 
-/// Compresses what passes through it.
+/// Streaming compressor.
 enum Encoder {
     None,
     Gzip(GzEncoder<Vec<u8>>),
@@ -82,35 +82,35 @@ enum Encoder {
 }
 
 impl Output {
-    /// To the file, compressed where its name says so; or to stdout where there is none.
+    /// Opens the file, or stdout without one.
     ///
     /// # Errors
-    /// Where the path cannot be written.
-    pub fn to(file: Option<&Path>) -> Result<Self> {
+    /// When the path cannot be written.
+    pub fn open(file: Option<&Path>) -> Result<Self> {
         let Some(path) = file else {
             return Ok(Self { named: "-".into(), encoder: Encoder::None, sink: Sink::Stdout });
         };
         let failed = |error| Error::io("write", path, error);
-        let sink = match Place::of(path)? {
-            Place::Stdout => Sink::Stdout,
-            Place::Stream(path) => {
+        let sink = match Destination::parse(path)? {
+            Destination::Stdout => Sink::Stdout,
+            Destination::Stream(path) => {
                 Sink::Stream(OpenOptions::new().append(true).open(path).map_err(failed)?)
             }
-            Place::File(place) => {
-                let file = atomic_file::create_beside(&place, NEW_MODE).map_err(failed)?;
-                Sink::New { file, place }
+            Destination::File(path) => {
+                let file = atomic_file::create_beside(&path, NEW_MODE).map_err(failed)?;
+                Sink::New { file, path }
             }
         };
-        let encoder = Encoder::new(naming::compression(path)).map_err(failed)?;
+        let encoder = Encoder::new(file_names::compression(path)).map_err(failed)?;
         Ok(Self { named: path.to_owned(), encoder, sink })
     }
 
-    /// The same for bytes of a format.
+    /// Opens an output for rows in a format.
     ///
     /// # Errors
-    /// Also where a terminal would show bytes that are no text.
-    pub fn of_format(format: Format, file: Option<&Path>) -> Result<Self> {
-        let output = Self::to(file)?;
+    /// As [`Self::open`]; also when a binary format would go to a terminal.
+    pub fn for_format(format: Format, file: Option<&Path>) -> Result<Self> {
+        let output = Self::open(file)?;
         match format.is_binary() && output.is_terminal() {
             true => Err(Error::Argument(format!(
                 "{} is not for a terminal; name a file to write to",
@@ -120,7 +120,7 @@ impl Output {
         }
     }
 
-    /// Whether a person reads along.
+    /// Returns true if the output is a terminal.
     pub fn is_terminal(&self) -> bool {
         match &self.sink {
             Sink::Stdout => std::io::stdout().is_terminal(),
@@ -129,7 +129,7 @@ impl Output {
         }
     }
 
-    /// Whether anybody reads on: a pipe may be closed by who has seen enough.
+    /// Writes bytes; returns false once the reader of a pipe has closed it.
     pub fn write(&mut self, bytes: &[u8]) -> Result<bool> {
         let written = match self.encoder.encode(bytes) {
             Ok(None) => self.sink.write(bytes),
@@ -143,15 +143,15 @@ impl Output {
         }
     }
 
-    /// The file is in its place when this returns; without it, nothing was written.
+    /// Completes the output. Without this call a file is left unchanged.
     pub fn finish(mut self) -> Result<()> {
         let encoder = std::mem::replace(&mut self.encoder, Encoder::None);
         let rest = encoder.finish().map_err(|error| self.failed(error))?;
         self.write(&rest)?;
         let Self { named, sink, .. } = self;
-        let Sink::New { file, place } = sink else { return Ok(()) };
+        let Sink::New { file, path } = sink else { return Ok(()) };
         let synced = file.as_file().sync_all();
-        let placed = synced.and_then(|()| file.persist(place).map_err(std::io::Error::from));
+        let placed = synced.and_then(|()| file.persist(path).map_err(std::io::Error::from));
         placed.map(drop).map_err(|error| Error::io("write", &named, error))
     }
 
@@ -190,7 +190,7 @@ impl Encoder {
         })
     }
 
-    /// The compressed bytes that are ready; `None` where nothing is compressed.
+    /// Compresses bytes and returns those that are ready; `None` without compression.
     fn encode(&mut self, bytes: &[u8]) -> std::io::Result<Option<Vec<u8>>> {
         let ready = match self {
             Self::None => return Ok(None),
@@ -200,7 +200,7 @@ impl Encoder {
         Ok(Some(std::mem::take(ready)))
     }
 
-    /// The rest of the compressed bytes.
+    /// Returns the remaining compressed bytes.
     fn finish(self) -> std::io::Result<Vec<u8>> {
         match self {
             Self::None => Ok(Vec::new()),

@@ -1,4 +1,4 @@
-//! Flags of `uptally serve` as settings.
+//! Tests: flags of `uptally serve` become settings.
 
 use clap::{Command, FromArgMatches};
 
@@ -13,12 +13,12 @@ fn settings_of(flags: &[&str]) -> std::result::Result<Settings, String> {
 }
 
 #[test]
-fn without_flags_the_usual_holds() {
-    assert_eq!(format!("{:?}", settings_of(&[]).unwrap()), format!("{:?}", usual()));
+fn without_flags_the_defaults_hold() {
+    assert_eq!(format!("{:?}", settings_of(&[]).unwrap()), format!("{:?}", defaults()));
 }
 
 #[test]
-fn hosts_and_origins_are_read_as_they_are_asked_for() {
+fn hosts_and_origins_are_parsed() {
     let flags = ["--allow-host", "A.example", "--allow-host", "[fe80::1]"];
     let hosts = settings_of(&flags).unwrap().hosts;
     for (host, expected) in
@@ -43,7 +43,7 @@ fn hosts_and_origins_are_read_as_they_are_asked_for() {
 }
 
 #[test]
-fn what_was_asked_for_has_to_fit_into_the_memory() {
+fn requested_limits_must_fit_into_memory() {
     let flags = ["--memory", "2GiB"];
     let lowered = settings_of(&flags).unwrap();
     assert_eq!((lowered.memory_bytes, lowered.reports.at_once), (2 << 30, 2));
@@ -62,7 +62,7 @@ fn tls_cannot_be_required_without_a_certificate() {
 }
 
 #[test]
-fn a_head_is_no_larger_than_is_read() {
+fn the_head_limit_has_a_maximum() {
     assert_eq!(settings_of(&["--max-header", "65534"]).unwrap().header_bytes_max, 65534);
     for wrong in ["0", "65535", "x"] {
         let error = settings_of(&["--max-header", wrong]).unwrap_err();

@@ -1,4 +1,4 @@
-//! The commands of the prompt: what each is called, and what it asks for.
+//! Prompt commands: syntax, aliases, parsing and help.
 
 use std::path::PathBuf;
 
@@ -7,66 +7,62 @@ use crate::report::Format;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// What a command does; lists them all where none is named.
+    /// Describes a command, or lists them all.
     Help(Option<String>),
     Quit,
     Tables,
-    /// The columns of a table; of all where none is named.
+    /// Lists the columns of a table, or of all tables.
     Schema(Option<String>),
-    /// What rows look like; tells it where nothing is given.
+    /// Sets the output format, or prints it.
     Mode(Option<Format>),
-    /// Where the rows of the next query go.
+    /// Writes the rows of the next query to a file.
     Once(PathBuf),
-    /// The other of on and off where neither is said.
+    /// Turns timing on or off; `None` toggles it.
     Timer(Option<bool>),
-    /// Gives `$NAME` a value, or takes it back; lists those that have one where none is named.
+    /// Sets or removes the value of `$NAME`; `None` lists all.
     Param(Option<(String, Option<String>)>),
     Read(PathBuf),
-    /// What a function does; lists them all where none is named.
+    /// Describes a function, or lists them all.
     Function(Option<String>),
 }
 
-/// How a command is written, and what it does.
-pub struct Spelling {
+/// Syntax and purpose of a command.
+pub struct CommandSyntax {
     pub names: &'static [&'static str],
     pub argument: &'static str,
     purpose: &'static str,
 }
 
-pub const SPELLINGS: [Spelling; 10] = {
-    const fn spelling(
+pub const COMMANDS: [CommandSyntax; 10] = {
+    const fn syntax(
         names: &'static [&'static str],
         argument: &'static str,
         purpose: &'static str,
-    ) -> Spelling {
-        Spelling { names, argument, purpose }
+    ) -> CommandSyntax {
+        CommandSyntax { names, argument, purpose }
     }
     [
-        spelling(&[".tables", "\\d", "\\dt"], "", "lists the tables"),
-        spelling(&[".schema", "\\d"], "TABLE", "lists the columns of a table, or of all tables"),
-        spelling(&["\\h", "\\df"], "FUNCTION", "tells what a function does, or lists them all"),
-        spelling(&[".mode"], "MODE", "sets or tells what rows look like"),
-        spelling(
+        syntax(&[".tables", "\\d", "\\dt"], "", "lists the tables"),
+        syntax(&[".schema", "\\d"], "TABLE", "lists the columns of a table, or of all tables"),
+        syntax(&["\\h", "\\df"], "FUNCTION", "describes a function, or lists them all"),
+        syntax(&[".mode"], "MODE", "sets or prints the output format"),
+        syntax(
             &[".once"],
             "FILE",
-            "writes the rows of the next query to a file, in the format that its name ends in",
+            "writes the rows of the next query to a file, in the format of its extension",
         ),
-        spelling(&[".timer", "\\timing"], "on|off", "tells how long each query took"),
-        spelling(&[".param"], "NAME VALUE", "gives $NAME a value; without VALUE takes it back"),
-        spelling(&[".read", "\\i"], "FILE", "runs the statements and commands of a file"),
-        spelling(
-            &[".help", "\\?"],
-            "NAME",
-            "tells what a command or function does, or lists all commands",
-        ),
-        spelling(&[".quit", ".exit", "\\q"], "", "ends, as Ctrl-D does"),
+        syntax(&[".timer", "\\timing"], "on|off", "prints the time each query took"),
+        syntax(&[".param"], "NAME VALUE", "sets $NAME; without VALUE removes it"),
+        syntax(&[".read", "\\i"], "FILE", "runs the statements and commands of a file"),
+        syntax(&[".help", "\\?"], "NAME", "describes a command or function, or lists all commands"),
+        syntax(&[".quit", ".exit", "\\q"], "", "ends the session, like Ctrl-D"),
     ]
 };
 
-/// Words that people type first of all, whichever prompt they come from, and the command of each.
+/// Words that users of other prompts type, and the command that each stands for.
 ///
 /// No statement starts with any of them.
-const WORDS: [(&str, &str); 10] = [
+const ALIASES: [(&str, &str); 10] = [
     ("help", ".help"),
     ("?", ".help"),
     ("exit", ".quit"),
@@ -79,32 +75,32 @@ const WORDS: [(&str, &str); 10] = [
     ("\\quit", ".quit"),
 ];
 
-/// Whether the line is a command, which needs no `;`, in place of the start of a statement.
+/// Returns true if the line is a command, not the start of a statement.
 pub fn is_command(line: &str) -> bool {
     let line = line.trim_start();
     let is_number =
         line.strip_prefix('.').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-    (line.starts_with(['.', '\\', '?']) && !is_number) || spelled_out(line).is_some()
+    (line.starts_with(['.', '\\', '?']) && !is_number) || resolve_alias(line).is_some()
 }
 
-/// The command that one of [`WORDS`] stands for, with its argument.
-fn spelled_out(line: &str) -> Option<(&'static str, &str)> {
+/// Resolves one of [`ALIASES`] to its command and argument; `None` for other lines.
+fn resolve_alias(line: &str) -> Option<(&'static str, &str)> {
     let line = line.trim().trim_end_matches(';').trim_end();
     let (word, argument) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-    let (_, command) = WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word))?;
-    // More than one word after it may be the start of anything.
+    let (_, command) = ALIASES.iter().find(|(known, _)| known.eq_ignore_ascii_case(word))?;
+    // With several words after it, the line may be the start of a statement.
     let is_whole =
         argument.is_empty() || (*command == ".help" && !argument.contains(char::is_whitespace));
     is_whole.then_some((*command, argument.trim()))
 }
 
-/// What the line asks for.
+/// Parses a command line.
 ///
 /// # Errors
-/// Says what was expected.
+/// A message that says what was expected.
 pub fn parse(line: &str) -> Result<Command, String> {
     let line = line.trim().trim_end_matches(';').trim_end();
-    let (name, argument) = match spelled_out(line) {
+    let (name, argument) = match resolve_alias(line) {
         Some(command) => command,
         None => line.split_once(char::is_whitespace).unwrap_or((line, "")),
     };
@@ -145,19 +141,19 @@ fn unquoted(text: &str) -> &str {
     between('"').or_else(|| between('\'')).unwrap_or(text)
 }
 
-/// The command of that name, or all of them, a line each.
+/// Help for a command, or all of them, a line each.
 ///
 /// # Errors
-/// Where there is no such command.
+/// When there is no such command.
 pub fn help(name: Option<&str>) -> Result<String, String> {
     let bare = |name: &str| name.trim_start_matches(['.', '\\']).to_lowercase();
-    let is_asked = |spelling: &&Spelling| {
-        name.is_none_or(|name| spelling.names.iter().any(|other| bare(other) == bare(name)))
+    let is_asked = |syntax: &&CommandSyntax| {
+        name.is_none_or(|name| syntax.names.iter().any(|other| bare(other) == bare(name)))
     };
-    let lines = SPELLINGS.iter().filter(is_asked).map(|spelling| {
-        let names = spelling.names.join(" or ");
-        let usage = format!("{names} {}", spelling.argument);
-        format!("{usage:<26} {}\n", spelling.purpose)
+    let lines = COMMANDS.iter().filter(is_asked).map(|syntax| {
+        let names = syntax.names.join(" or ");
+        let usage = format!("{names} {}", syntax.argument);
+        format!("{usage:<26} {}\n", syntax.purpose)
     });
     let lines = lines.collect::<String>();
     match name {
@@ -179,7 +175,7 @@ fn unknown(name: &str) -> String {
             "there is no command {name:?}; .once FILE writes the rows of the next query to a file"
         );
     }
-    format!("there is no command {name:?}; .help lists those that there are")
+    format!("there is no command {name:?}; .help lists them")
 }
 
 #[cfg(test)]
@@ -192,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_is_told_by_its_name() {
+    fn commands_are_parsed() {
         check(".tables", Ok(Command::Tables));
         check("\\d", Ok(Command::Tables));
         check("\\d polls", Ok(Command::Schema(Some("polls".into()))));
@@ -239,8 +235,8 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_is_none_hears_what_was_expected() {
-        check(".drop", Err("there is no command \".drop\"; .help lists those that there are"));
+    fn invalid_commands_say_what_was_expected() {
+        check(".drop", Err("there is no command \".drop\"; .help lists them"));
         check(
             ".output a.csv",
             Err(
@@ -258,14 +254,14 @@ mod tests {
     }
 
     #[test]
-    fn every_spelling_is_a_command() {
-        for spelling in &SPELLINGS {
-            for name in spelling.names {
-                let argument = spelling.argument.split('|').next().unwrap().replace("MODE", "csv");
+    fn every_syntax_is_a_command() {
+        for syntax in &COMMANDS {
+            for name in syntax.names {
+                let argument = syntax.argument.split('|').next().unwrap().replace("MODE", "csv");
                 assert!(parse(&format!("{name} {argument}")).is_ok(), "{name}");
             }
-            assert!(help(None).unwrap().contains(spelling.purpose));
-            assert!(help(Some(spelling.names[0])).unwrap().contains(spelling.purpose));
+            assert!(help(None).unwrap().contains(syntax.purpose));
+            assert!(help(Some(syntax.names[0])).unwrap().contains(syntax.purpose));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a word that was begun may become: commands, tables, columns, functions, keywords.
+//! Completion of commands, tables, columns, functions and keywords.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,13 +7,13 @@ use datafusion::catalog::SchemaProvider;
 use datafusion::sql::sqlparser::tokenizer::Token;
 use reedline::{Completer, Span, Suggestion};
 
-use super::commands::SPELLINGS;
-use super::functions;
-use super::input::tokens;
+use super::commands::COMMANDS;
+use super::function_help;
+use super::statement_reader::tokens;
 use crate::option_text::FORMATS;
 use crate::sql::Session;
 
-/// The words that questions are made of; what only changes things is not among them.
+/// Keywords of queries; those of other statements are not suggested.
 const KEYWORDS: [&str; 62] = [
     "ALL",
     "AND",
@@ -79,18 +79,18 @@ const KEYWORDS: [&str; 62] = [
     "WHERE",
 ];
 
-/// Everything that has a name in a session.
+/// Names of a session to suggest.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
-    /// Each with its columns.
+    /// Tables with their columns.
     pub tables: Vec<(String, Vec<String>)>,
     pub functions: Vec<String>,
 }
 
 impl Names {
-    pub async fn of(session: &Session) -> Self {
+    pub async fn from_session(session: &Session) -> Self {
         let context = session.context();
-        let functions = functions::names(&context.state());
+        let functions = function_help::names(&context.state());
         let mut tables = Vec::new();
         let catalogs =
             context.catalog_names().into_iter().filter_map(|name| context.catalog(&name));
@@ -110,7 +110,7 @@ impl Names {
 async fn tables_of(schema: &Arc<dyn SchemaProvider>) -> Vec<(String, Vec<String>)> {
     let mut tables = Vec::new();
     for name in schema.table_names() {
-        // A table that cannot be opened has no columns to suggest.
+        // A table that cannot be opened contributes no columns.
         let table = schema.table(&name).await.ok().flatten();
         let schema = table.map(|table| table.schema());
         let columns = schema.iter().flat_map(|schema| schema.fields().iter());
@@ -120,16 +120,16 @@ async fn tables_of(schema: &Arc<dyn SchemaProvider>) -> Vec<(String, Vec<String>
     tables
 }
 
-/// What may stand in place of the word that ends at a place, in order, and where that word begins.
+/// Start of the word before the byte offset `at`, and its completions, in order.
 pub fn suggestions(names: &Names, text: &str, at: usize) -> (usize, Vec<String>) {
     let Some(text) = text.get(..at) else { return (at, Vec::new()) };
     if text.trim_start().starts_with(['.', '\\']) {
-        return of_command(names, text);
+        return command_suggestions(names, text);
     }
     let found = tokens(text);
     let is_whole = found.last().is_some_and(|(_, _, end)| *end == at);
     let word_at = match found.last() {
-        // A quote that was only opened: nothing that is known stands in it.
+        // Within an unterminated quote there is nothing to suggest.
         None if at > 0 => return (at, Vec::new()),
         Some(_) if !is_whole => return (at, Vec::new()),
         Some((Token::Word(_), start, _)) => *start,
@@ -153,14 +153,14 @@ pub fn suggestions(names: &Names, text: &str, at: usize) -> (usize, Vec<String>)
                 .chain(names.functions.clone())
                 .collect()
         }
-        // After nothing but a space, everything there is would be suggested.
+        // Without a prefix, everything would be suggested.
         _ if word.is_empty() => Vec::new(),
-        _ => anything(names),
+        _ => all_names(names),
     };
     (word_at, starting_with(word, found))
 }
 
-/// Of a table, or of those that are in the text where the word is another name for one.
+/// Columns of a table; of all tables in the text if the name is an alias.
 fn columns_of(names: &Names, table: &str, text: &[&Token]) -> Vec<String> {
     let is_table = names.tables.iter().any(|(name, _)| name == table);
     let is_in_text = |name: &str| {
@@ -171,22 +171,20 @@ fn columns_of(names: &Names, table: &str, text: &[&Token]) -> Vec<String> {
     tables.flat_map(|(_, columns)| columns.clone()).collect()
 }
 
-fn anything(names: &Names) -> Vec<String> {
+fn all_names(names: &Names) -> Vec<String> {
     let tables = names.tables.iter().map(|(table, _)| table.clone());
     let columns = names.tables.iter().flat_map(|(_, columns)| columns.clone());
     let keywords = KEYWORDS.map(str::to_owned);
     columns.chain(tables).chain(names.functions.clone()).chain(keywords).collect()
 }
 
-fn of_command(names: &Names, text: &str) -> (usize, Vec<String>) {
+fn command_suggestions(names: &Names, text: &str) -> (usize, Vec<String>) {
     let word_at = text.rfind(char::is_whitespace).map_or(0, |space| space + 1);
     let word = &text[word_at..];
     let found = match text[..word_at].trim() {
-        "" => SPELLINGS
-            .iter()
-            .flat_map(|spelling| spelling.names)
-            .map(|name| (*name).to_owned())
-            .collect(),
+        "" => {
+            COMMANDS.iter().flat_map(|syntax| syntax.names).map(|name| (*name).to_owned()).collect()
+        }
         ".schema" | "\\d" => names.tables.iter().map(|(table, _)| table.clone()).collect(),
         "\\h" | "\\df" => names.functions.clone(),
         ".mode" => FORMATS.iter().map(|(word, _)| (*word).to_owned()).collect(),
@@ -196,7 +194,7 @@ fn of_command(names: &Names, text: &str) -> (usize, Vec<String>) {
     (word_at, starting_with(word, found))
 }
 
-/// Each once; a word in small letters gets its keywords in small letters.
+/// Distinct names that start with the word, ignoring case; in lower case if the word is.
 fn starting_with(word: &str, found: Vec<String>) -> Vec<String> {
     let is_small = !word.is_empty() && !word.contains(char::is_uppercase);
     let wanted = word.to_lowercase();
@@ -208,10 +206,10 @@ fn starting_with(word: &str, found: Vec<String>) -> Vec<String> {
         .collect()
 }
 
-/// The names as the line editor asks for them.
-pub struct Words(pub Names);
+/// Completer for the line editor.
+pub struct SqlCompleter(pub Names);
 
-impl Completer for Words {
+impl Completer for SqlCompleter {
     fn complete(&mut self, line: &str, at: usize) -> Vec<Suggestion> {
         let (start, found) = suggestions(&self.0, line, at);
         let suggestion = |value| Suggestion {
@@ -228,7 +226,7 @@ impl Completer for Words {
 mod tests {
     use super::*;
 
-    /// The cursor is at the end of the text.
+    /// Checks completions at the end of the text.
     #[track_caller]
     fn check(text: &str, expected: &[&str]) {
         let table = |name: &str, columns: &[&str]| {
@@ -247,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_becomes_what_is_known_by_it() {
+    fn words_are_completed_by_context() {
         check("sel", &["select"]);
         check("SEL", &["SELECT"]);
         check("SELECT time", &["time_zone", "timeline", "time_in", "timestamp"]);
@@ -262,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_is_completed_with_what_it_takes() {
+    fn commands_and_their_arguments_are_completed() {
         check(".t", &[".tables", ".timer"]);
         check("\\d po", &["polls"]);
         check("\\h time", &["timeline", "time_in"]);

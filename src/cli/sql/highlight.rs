@@ -1,51 +1,54 @@
-//! What a statement looks like while it is typed.
+//! Syntax highlighting of the statement being typed.
 
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Whitespace};
 use reedline::{DefaultPrompt, Highlighter, Prompt, StyledText};
 
-use super::input::tokens;
+use super::statement_reader::tokens;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum TokenStyle {
     Plain,
     Keyword,
     Text,
     Comment,
-    /// What is no part of a statement, as a quote that nothing closes.
-    Open,
+    /// Text that cannot be tokenized, such as an unterminated quote.
+    Unterminated,
 }
 
-/// The parts of the text in their order, each as it should look.
-pub fn looks(text: &str) -> Vec<(Look, &str)> {
+/// Splits the text into parts with their styles, in order; nothing is left out.
+pub fn styles(text: &str) -> Vec<(TokenStyle, &str)> {
     if text.trim_start().starts_with(['.', '\\']) {
-        return vec![(Look::Keyword, text)];
+        return vec![(TokenStyle::Keyword, text)];
     }
     let found = tokens(text);
     let end = found.last().map_or(0, |(_, _, end)| *end);
-    let mut looks: Vec<_> =
-        found.iter().map(|(token, start, end)| (look(token), &text[*start..*end])).collect();
+    let mut styles: Vec<_> =
+        found.iter().map(|(token, start, end)| (style(token), &text[*start..*end])).collect();
     if end < text.len() {
-        looks.push((Look::Open, &text[end..]));
+        styles.push((TokenStyle::Unterminated, &text[end..]));
     }
-    looks
+    styles
 }
 
-fn look(token: &Token) -> Look {
+fn style(token: &Token) -> TokenStyle {
     match token {
-        Token::Word(word) if word.quote_style.is_none() && is_spoken(word.keyword) => Look::Keyword,
+        Token::Word(word) if word.quote_style.is_none() && is_highlighted(word.keyword) => {
+            TokenStyle::Keyword
+        }
         Token::SingleQuotedString(_)
         | Token::DollarQuotedString(_)
-        | Token::EscapedStringLiteral(_) => Look::Text,
+        | Token::EscapedStringLiteral(_) => TokenStyle::Text,
         Token::Whitespace(
             Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_),
-        ) => Look::Comment,
-        _ => Look::Plain,
+        ) => TokenStyle::Comment,
+        _ => TokenStyle::Plain,
     }
 }
 
-/// The tokenizer knows every dialect's keywords; those that may as well name a column are none here.
-fn is_spoken(keyword: Keyword) -> bool {
+/// Returns true for keywords to highlight. The tokenizer knows every dialect's keywords; those that
+/// can also name a column are excluded.
+fn is_highlighted(keyword: Keyword) -> bool {
     use datafusion::sql::sqlparser::keywords::{
         RESERVED_FOR_COLUMN_ALIAS, RESERVED_FOR_TABLE_ALIAS,
     };
@@ -76,23 +79,23 @@ fn is_spoken(keyword: Keyword) -> bool {
         || MORE.contains(&keyword)
 }
 
-pub struct Sql;
+pub struct SqlHighlighter;
 
-impl Highlighter for Sql {
+impl Highlighter for SqlHighlighter {
     fn highlight(&self, line: &str, _: usize) -> StyledText {
         let mut styled = StyledText::new();
-        for (look, part) in looks(line) {
+        for (token_style, part) in styles(line) {
             styled.push((Default::default(), part.to_owned()));
             let Some((style, _)) = styled.buffer.last_mut() else { continue };
-            match look {
-                Look::Plain => {}
-                Look::Keyword => {
+            match token_style {
+                TokenStyle::Plain => {}
+                TokenStyle::Keyword => {
                     style.is_bold = true;
                     style.foreground = Some(DefaultPrompt::default().get_prompt_multiline_color());
                 }
-                Look::Text => style.is_italic = true,
-                Look::Comment => style.is_dimmed = true,
-                Look::Open => style.is_underline = true,
+                TokenStyle::Text => style.is_italic = true,
+                TokenStyle::Comment => style.is_dimmed = true,
+                TokenStyle::Unterminated => style.is_underline = true,
             }
         }
         styled
@@ -104,17 +107,18 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(text: &str, expected: &[(Look, &str)]) {
-        let looks = looks(text);
-        let told: Vec<_> = looks.iter().filter(|(look, _)| *look != Look::Plain).copied().collect();
-        assert_eq!(told, expected);
-        // Whatever is typed, nothing of it goes.
-        assert_eq!(looks.iter().map(|(_, part)| *part).collect::<String>(), text);
+    fn check(text: &str, expected: &[(TokenStyle, &str)]) {
+        let styles = styles(text);
+        let styled: Vec<_> =
+            styles.iter().filter(|(style, _)| *style != TokenStyle::Plain).copied().collect();
+        assert_eq!(styled, expected);
+        // Highlighting never loses text.
+        assert_eq!(styles.iter().map(|(_, part)| *part).collect::<String>(), text);
     }
 
     #[test]
-    fn each_part_looks_like_what_it_is() {
-        use Look::{Comment, Keyword, Open, Text};
+    fn each_part_has_its_style() {
+        use TokenStyle::{Comment, Keyword, Text, Unterminated};
         check(
             "SELECT status, 'é' FROM \"from\" -- polls\nwhere x",
             &[
@@ -125,9 +129,9 @@ mod tests {
                 (Keyword, "where"),
             ],
         );
-        check("SELECT 'it", &[(Keyword, "SELECT"), (Open, "'it")]);
+        check("SELECT 'it", &[(Keyword, "SELECT"), (Unterminated, "'it")]);
         check(".tables", &[(Keyword, ".tables")]);
-        check("/* ß", &[(Open, "/* ß")]);
+        check("/* ß", &[(Unterminated, "/* ß")]);
         check("", &[]);
     }
 }

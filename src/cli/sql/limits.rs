@@ -1,4 +1,4 @@
-//! The flags that bound a query, of the command and of the service.
+//! Flags that limit SQL queries, of `uptally sql` and of the service.
 
 use std::time::Duration;
 
@@ -8,35 +8,35 @@ use super::super::arguments::{at_least_one, bytes, duration};
 use crate::report::Format;
 use crate::sql::Limits;
 
-/// Of each query that a client of the service asks.
+/// Limits on each query of the service.
 #[derive(Debug, Args)]
-pub struct OfService {
-    /// How long a query in SQL may take until its last row is computed
+pub struct ServiceLimits {
+    /// Time limit of an SQL query, until its last row is computed
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     sql_time: Duration,
-    /// Rows that a query in SQL gives at most; more are cut off, and the answer says so
+    /// Row limit of an SQL query; larger results are truncated and marked so
     #[arg(long, value_name = "ROWS", default_value_t = Limits::default().rows)]
     sql_rows: usize,
-    /// Memory of a query in SQL; what does not fit goes to disk where it can [default: 512MiB, or
-    /// what --memory has for each]
+    /// Memory limit of an SQL query; operators that can, spill to disk [default: 512MiB, or the
+    /// share of --memory]
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub sql_memory: Option<usize>,
-    /// Queries in SQL that run at once; more of them wait, within their time. With four or more one
-    /// client leaves one to others, and takes half while others ask [default: 8, or as many as fit
+    /// SQL queries that run concurrently; others wait, within their time limit. From four on, a
+    /// client leaves one to others, and takes half while others wait [default: 8, or as many as fit
     /// into --memory]
     #[arg(long, value_name = "COUNT", value_parser = at_least_one)]
     pub sql_at_once: Option<usize>,
-    /// Disk beside the tables for rows of a query that its client has not read yet; all queries
-    /// together take four times as much. A query that has no more room waits, within its time
+    /// Disk space beside the tables to spool unread rows of a query; four times as much for all
+    /// queries together. A query without space waits, within its time limit
     #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = bytes)]
     sql_spool: usize,
-    /// How long a client may take nothing of the rows that there are for it before it loses them; with
-    /// more than a minute, connections wait as long for a client that takes nothing of any answer
+    /// Longest time without reading after which a client loses its rows; if longer than a minute,
+    /// also the stall limit of connections
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     sql_idle: Duration,
 }
 
-impl OfService {
+impl ServiceLimits {
     pub fn limits(&self) -> Limits {
         let usual = Limits::default();
         Limits {
@@ -51,23 +51,23 @@ impl OfService {
     }
 }
 
-/// Of each query of the command: who asks may stop it, and wants all rows in the file.
+/// Limits on each query of `uptally sql`; rows and time are unlimited by default.
 #[derive(Clone, Copy, Debug, Args)]
-pub struct OfCommand {
-    /// How long a query may take [default: for ever]
+pub struct CommandLimits {
+    /// Time limit of a query [default: unlimited]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     sql_time: Option<Duration>,
-    /// Rows that a query gives at most; more are cut off with a warning [default: 100000 as a
-    /// table, else all]
+    /// Row limit of a query; larger results are truncated with a warning [default: 100000 as a
+    /// table, else unlimited]
     #[arg(long, value_name = "ROWS")]
     sql_rows: Option<usize>,
-    /// Memory of a query; what does not fit goes to disk where it can
+    /// Memory limit of a query; operators that can, spill to disk
     #[arg(long, value_name = "BYTES", default_value = "512MiB", value_parser = bytes)]
     sql_memory: usize,
 }
 
-impl OfCommand {
-    /// A table is in memory whole, so that its rows are bounded in any case.
+impl CommandLimits {
+    /// Limits for an output format: a table is held in memory, so its rows are always limited.
     pub fn limits(&self, format: Format) -> Limits {
         const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
         let usual = Limits::default();
@@ -77,7 +77,7 @@ impl OfCommand {
             rows: self.sql_rows.unwrap_or(rows),
             memory_bytes: self.sql_memory,
             row_bytes: usize::MAX,
-            // The command reads its rows itself, as fast as it writes them.
+            // Rows are read as fast as they are written, so that none are spooled.
             spool_bytes: 0,
             idle_time: FOR_EVER,
             ..usual

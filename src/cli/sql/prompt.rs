@@ -1,4 +1,4 @@
-//! Reads statements from a terminal, with history, completion and colours.
+//! Interactive prompt with history, completion and highlighting.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -10,33 +10,33 @@ use reedline::{
 };
 
 use super::commands::Command;
-use super::completion::{Names, Words};
-use super::highlight::Sql;
-use super::input::{is_complete, way_out};
+use super::completion::{Names, SqlCompleter};
+use super::highlight::SqlHighlighter;
 use super::shell::{Next, Shell};
+use super::statement_reader::{exit_command, is_complete};
 use crate::error::{Error, Result};
 
 const MENU: &str = "words";
 const HISTORY_LINES_MAX: usize = 5000;
 
-/// Asks until the end is asked for.
+/// Reads and runs statements until the user quits.
 pub async fn run(mut shell: Shell) -> Result<()> {
     eprintln!(
-        "uptally {}, version {} of the data; .help lists the commands, .quit ends",
+        "uptally {}, version {} of the data; .help lists the commands, .quit exits",
         env!("CARGO_PKG_VERSION"),
         shell.version()
     );
-    let mut editor = editor(Names::of(shell.session()).await);
+    let mut editor = editor(Names::from_session(shell.session()).await);
     loop {
-        let typed = tokio::task::block_in_place(|| editor.read_line(&Asks));
+        let typed = tokio::task::block_in_place(|| editor.read_line(&SqlPrompt));
         match typed {
             Ok(Signal::Success(text)) => {
-                if do_all(&mut shell, &text).await == Next::End {
+                if run_input(&mut shell, &text).await == Next::End {
                     return Ok(());
                 }
             }
             Ok(Signal::CtrlD) => return Ok(()),
-            // What was typed so far is dropped.
+            // Ctrl-C discards the current input.
             Ok(_) => {}
             Err(error) => {
                 let what = "cannot read from the terminal".to_owned();
@@ -46,14 +46,13 @@ pub async fn run(mut shell: Shell) -> Result<()> {
     }
 }
 
-/// Does what was typed; a statement that was only begun is dropped by who asks for the way out.
-///
-/// What goes wrong is told and ends nothing, and neither does Ctrl-C.
-async fn do_all(shell: &mut Shell, text: &str) -> Next {
-    let text = match way_out(text) {
+/// Runs the input. Errors are printed, and Ctrl-C cancels the query; neither ends the session.
+/// `exit` or `help` after an unfinished statement discards it.
+async fn run_input(shell: &mut Shell, text: &str) -> Next {
+    let text = match exit_command(text) {
         Some(Command::Quit) => return Next::End,
         Some(_) => {
-            eprintln!("the statement had no `;` at its end and was dropped");
+            eprintln!("the statement had no `;` at its end and was discarded");
             ".help"
         }
         None => text,
@@ -81,34 +80,34 @@ fn editor(names: Names) -> Reedline {
     keys.add_binding(KeyModifiers::NONE, KeyCode::Tab, ReedlineEvent::UntilFound(complete));
     let menu = ColumnarMenu::default().with_name(MENU);
     let mut editor = Reedline::create()
-        .with_completer(Box::new(Words(names)))
+        .with_completer(Box::new(SqlCompleter(names)))
         .with_quick_completions(true)
         .with_partial_completions(true)
-        .with_highlighter(Box::new(Sql))
-        .with_validator(Box::new(Whole))
+        .with_highlighter(Box::new(SqlHighlighter))
+        .with_validator(Box::new(StatementValidator))
         .with_ansi_colors(std::env::var_os("NO_COLOR").is_none())
         .with_edit_mode(Box::new(Emacs::new(keys)))
         .with_menu(ReedlineMenu::EngineCompleter(Box::new(menu)));
     let history = history_file().map(|file| FileBackedHistory::with_file(HISTORY_LINES_MAX, file));
     match history {
         Some(Ok(history)) => editor = editor.with_history(Box::new(history)),
-        Some(Err(error)) => eprintln!("note: what is typed is not remembered: {error}"),
+        Some(Err(error)) => eprintln!("note: the history is not saved: {error}"),
         None => {}
     }
     editor
 }
 
-/// `uptally/sql_history` where the system keeps the state of programs.
+/// `uptally/sql_history` in the XDG state folder.
 fn history_file() -> Option<PathBuf> {
     let folder = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let state = folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local/state")));
     state.map(|state| state.join("uptally/sql_history"))
 }
 
-/// Takes a text once it is whole.
-struct Whole;
+/// Accepts input once it is complete.
+struct StatementValidator;
 
-impl Validator for Whole {
+impl Validator for StatementValidator {
     fn validate(&self, text: &str) -> ValidationResult {
         match is_complete(text) {
             true => ValidationResult::Complete,
@@ -117,9 +116,9 @@ impl Validator for Whole {
     }
 }
 
-struct Asks;
+struct SqlPrompt;
 
-impl Prompt for Asks {
+impl Prompt for SqlPrompt {
     fn render_prompt_left(&self) -> Cow<'_, str> {
         "uptally".into()
     }

@@ -1,17 +1,17 @@
-//! Does one step after another: queries by a session, commands by itself.
+//! Runs steps in sequence: queries in a session, commands itself.
 //!
-//! Needs no terminal; the prompt, files and pipes all come here.
+//! Shared by the prompt, files and pipes; does not require a terminal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::Arguments;
-use super::answer::{Question, Target, Told, answer};
 use super::commands::{Command, help, parse};
-use super::functions;
-use super::input::{Action, Input, Step};
-use super::limits::OfCommand;
+use super::function_help;
+use super::limits::CommandLimits;
+use super::query::{ParameterizedQuery, QueryOutcome, Target, run_query};
+use super::statement_reader::{Action, StatementReader, Step};
 use crate::cli::output;
 use crate::error::{Error, QueryError, Result};
 use crate::option_text::{FORMATS, keyword};
@@ -20,8 +20,8 @@ use crate::server;
 use crate::sql::{Database, Limits, Session, columns_of as columns_of_function};
 use crate::tables::{Dataset, outdated_zone_rules};
 
-/// Files that read files that read files.
-const FILES_DEEP_MAX: usize = 16;
+/// Limit on nested `.read`.
+const FILE_DEPTH_MAX: usize = 16;
 
 const TABLES: &str = "SELECT table_name FROM information_schema.tables \
     WHERE table_schema = 'public' ORDER BY table_name";
@@ -43,19 +43,19 @@ pub struct Shell {
     database: Database,
     dataset: Dataset,
     session: Session,
-    /// Whether later versions of the data are none of its business.
+    /// True if `--as-of` fixes the version.
     is_pinned: bool,
-    limits: OfCommand,
+    limits: CommandLimits,
     format: Format,
-    /// Of the one query, as the command was started with.
+    /// File of `--output`, for the rows of the only query.
     output: Option<PathBuf>,
     output_is_used: bool,
     once: Option<PathBuf>,
     is_timed: bool,
-    files_deep: usize,
-    /// Values of `$NAME`.
+    file_depth: usize,
+    /// Values of parameters, by name.
     params: BTreeMap<String, String>,
-    /// Those that the command was started with and no statement has named so far.
+    /// Names from `--param` that no statement has used yet.
     params_unused: BTreeSet<String>,
 }
 
@@ -84,7 +84,7 @@ impl Shell {
             output_is_used: false,
             once: None,
             is_timed: false,
-            files_deep: 0,
+            file_depth: 0,
             params: arguments.params.iter().cloned().collect(),
             params_unused: arguments.params.iter().map(|(name, _)| name.clone()).collect(),
         })
@@ -98,11 +98,13 @@ impl Shell {
         self.dataset.version()
     }
 
+    /// Ends the session.
+    ///
     /// # Errors
-    /// Where a file was named for rows and no query gave any, or a value for no query's parameter.
+    /// When `--output` or a `--param` was given and no query used it.
     pub fn close(self) -> Result<()> {
         if let Some(name) = self.params_unused.first() {
-            return Err(Error::Argument(format!("--param {name}: no statement has a ${name}")));
+            return Err(Error::Argument(format!("--param {name}: no statement uses ${name}")));
         }
         match (&self.output, self.output_is_used) {
             (Some(_), false) => {
@@ -122,9 +124,9 @@ impl Shell {
         }
     }
 
-    /// Every step of the text; errors say where in the file they are.
+    /// Runs every step of the text; errors name the line of the file.
     pub async fn run_text(&mut self, text: &str, file: Option<&Path>) -> Result<Next> {
-        let mut input = Input::default();
+        let mut input = StatementReader::default();
         let mut steps: Vec<Step> = text.lines().flat_map(|line| input.line(line)).collect();
         steps.extend(input.end());
         for Step { line, action } in steps {
@@ -147,20 +149,20 @@ impl Shell {
     }
 
     pub async fn run_file(&mut self, file: &Path) -> Result<Next> {
-        if self.files_deep == FILES_DEEP_MAX {
+        if self.file_depth == FILE_DEPTH_MAX {
             return Err(Error::Argument(format!(
-                "{file:?}: files read each other more than {FILES_DEEP_MAX} deep"
+                "{file:?}: files read each other more than {FILE_DEPTH_MAX} deep"
             )));
         }
         let text = std::fs::read_to_string(file).map_err(|error| Error::io("read", file, error))?;
-        self.files_deep += 1;
+        self.file_depth += 1;
         let done = self.run_text(&text, Some(file)).await;
-        self.files_deep -= 1;
+        self.file_depth -= 1;
         done
     }
 
     async fn query(&mut self, sql: &str) -> Result<()> {
-        self.catch_up().await?;
+        self.refresh().await?;
         let begun_at = Instant::now();
         let once = self.once.clone();
         let file = match (&once, &self.output) {
@@ -182,37 +184,37 @@ impl Shell {
         };
         let limits = self.limits.limits(format);
         let target = Target { format, file };
-        let question = Question { sql, params: &self.params };
-        let told = answer(&self.session, &question, limits, &target).await?;
-        self.params_unused.retain(|name| !told.params.contains(name));
-        // Until a query has given rows, the next one is still to come.
+        let query = ParameterizedQuery { sql, params: &self.params };
+        let outcome = run_query(&self.session, &query, limits, &target).await?;
+        self.params_unused.retain(|name| !outcome.params.contains(name));
+        // A failed query does not use up `.once`.
         self.once = None;
-        self.tell(&told, limits, begun_at);
+        self.print_notes(&outcome, limits, begun_at);
         Ok(())
     }
 
-    /// Asks what a load has brought since, unless a version was asked for.
-    async fn catch_up(&mut self) -> Result<()> {
+    /// Switches to the newest version, unless one is pinned.
+    async fn refresh(&mut self) -> Result<()> {
         if self.is_pinned || self.dataset.is_newest() {
             return Ok(());
         }
         if let Some(dataset) = Dataset::open(self.dataset.folder(), None).await? {
             self.session = self.database.session(&dataset)?;
             self.dataset = dataset;
-            eprintln!("note: a load has made version {}", self.dataset.version());
+            eprintln!("note: switched to version {}, the newest", self.dataset.version());
         }
         Ok(())
     }
 
-    fn tell(&self, told: &Told, limits: Limits, begun_at: Instant) {
-        if told.is_cut {
+    fn print_notes(&self, outcome: &QueryOutcome, limits: Limits, begun_at: Instant) {
+        if outcome.is_cut {
             let rows = limits.rows;
             eprintln!("warning: the result was cut off after {rows} rows, the limit (--sql-rows)");
         }
         if self.is_timed {
             let took_ms = begun_at.elapsed().as_secs_f64() * 1000.0;
-            let rows = if told.rows == 1 { "row" } else { "rows" };
-            eprintln!("{} {rows} in {took_ms:.1} ms", told.rows);
+            let rows = if outcome.rows == 1 { "row" } else { "rows" };
+            eprintln!("{} {rows} in {took_ms:.1} ms", outcome.rows);
         }
     }
 
@@ -220,29 +222,29 @@ impl Shell {
         match command {
             Command::Quit => return Ok(Next::End),
             Command::Help(name) => {
-                let of_function =
-                    |_| functions::tell(&self.session.context().state(), name.as_deref());
+                let function_page =
+                    |_| function_help::help(&self.session.context().state(), name.as_deref());
                 let unknown = |_| {
                     let name = name.as_deref().unwrap_or_default();
                     format!("there is no command or function {name:?}; .help and \\h list them")
                 };
-                let text = help(name.as_deref()).or_else(of_function).map_err(unknown);
+                let text = help(name.as_deref()).or_else(function_page).map_err(unknown);
                 output::write(text.map_err(Error::Argument)?.as_bytes(), None)?;
             }
-            Command::Tables => self.look_up(TABLES).await?,
-            // A table function has columns as well, and its page names them.
+            Command::Tables => self.print_table(TABLES).await?,
+            // The page of a table function lists its columns.
             Command::Schema(Some(name)) if columns_of_function(&name).next().is_some() => {
-                let text = functions::tell(&self.session.context().state(), Some(&name));
+                let text = function_help::help(&self.session.context().state(), Some(&name));
                 output::write(text.map_err(Error::Argument)?.as_bytes(), None)?;
             }
             Command::Schema(table) => {
-                let columns = columns_of(table.as_deref());
-                self.look_up(&columns).await?;
+                let columns = columns_query(table.as_deref());
+                self.print_table(&columns).await?;
             }
             Command::Mode(None) => eprintln!("mode {}", keyword(FORMATS, self.format)),
             Command::Mode(Some(format)) => self.format = format,
             Command::Once(file) => {
-                output::can_be_written(&file)?;
+                output::check_writable(&file)?;
                 once_format(&file, self.format).map_err(Error::Argument)?;
                 self.once = Some(file);
             }
@@ -259,23 +261,23 @@ impl Shell {
             Command::Param(Some((name, None))) => drop(self.params.remove(&name)),
             Command::Read(file) => return Box::pin(self.run_file(&file)).await,
             Command::Function(name) => {
-                let text = functions::tell(&self.session.context().state(), name.as_deref());
+                let text = function_help::help(&self.session.context().state(), name.as_deref());
                 output::write(text.map_err(Error::Argument)?.as_bytes(), None)?;
             }
         }
         Ok(Next::More)
     }
 
-    /// What a command asks of the catalog, for people.
-    async fn look_up(&mut self, sql: &str) -> Result<()> {
-        self.catch_up().await?;
+    /// Runs a catalog query and prints it as a table.
+    async fn print_table(&mut self, sql: &str) -> Result<()> {
+        self.refresh().await?;
         let plan = self.session.plan(sql).await?;
         let rows = self.session.run(plan, self.limits.limits(Format::Table)).await?;
         let mut table = Writer::new(Format::Table, &rows.schema())?;
         let (batches, _) = rows.collect().await?;
         if batches.is_empty() {
-            let expected = "there is no such table; .tables lists those that there are";
-            return Err(Error::Argument(expected.to_owned()));
+            let sentence = "there is no such table; .tables lists them";
+            return Err(Error::Argument(sentence.to_owned()));
         }
         batches.iter().try_for_each(|batch| table.write(batch))?;
         table.finish()?;
@@ -283,23 +285,21 @@ impl Shell {
     }
 }
 
-/// The format that the name of a file tells, or the mode, which is what rows on the screen look like.
+/// Format of a `.once` file: the mode if the extension allows it and it is not table, else that of
+/// the extension.
 fn once_format(file: &Path, mode: Format) -> std::result::Result<Format, String> {
     let of_name = output::format_for(file, None, mode)?;
     Ok(match output::format_for(file, Some(mode), mode) {
-        // A table is for people.
+        // A table is meant for the screen.
         Ok(_) if mode != Format::Table => mode,
         _ => of_name,
     })
 }
 
-fn columns_of(table: Option<&str>) -> String {
-    let of_table = table.map(|table| {
+fn columns_query(table: Option<&str>) -> String {
+    let filter = table.map(|table| {
         let table = table.strip_prefix("public.").unwrap_or(table);
         format!(" AND columns.table_name = '{}'", table.replace('\'', "''"))
     });
-    format!(
-        "{COLUMNS}{} ORDER BY columns.table_name, ordinal_position",
-        of_table.unwrap_or_default()
-    )
+    format!("{COLUMNS}{} ORDER BY columns.table_name, ordinal_position", filter.unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! Connections of Arrow clients, plain or with TLS, ready to be spoken on.
+//! Incoming connections, plain or TLS, with limits on handshake, idle and stall times.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -21,28 +21,28 @@ use super::super::preface::PrefaceTimeout;
 use super::super::response_tracker::ResponseTracker;
 use super::super::tcp::{Accepted, SQL_CONNECTIONS_MAX, connections};
 
-/// Handshakes at once: all clients, and one that takes the place of another.
+/// Concurrent handshakes: all connections, and one that replaces an evicted one.
 const HANDSHAKES_MAX: usize = SQL_CONNECTIONS_MAX + 1;
 
-trait Speaks: AsyncRead + AsyncWrite + Send {}
-impl<S: AsyncRead + AsyncWrite + Send> Speaks for S {}
+trait Transport: AsyncRead + AsyncWrite + Send {}
+impl<S: AsyncRead + AsyncWrite + Send> Transport for S {}
 
 pub struct Connection {
-    stream: Pin<Box<dyn Speaks>>,
+    stream: Pin<Box<dyn Transport>>,
     peer: Peer,
-    /// Ends when the connection has to; `None` once it has.
+    /// Completes when the connection must be closed; `None` afterwards.
     end: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
-/// Whom a connection is to; each call has it as an extension.
+/// Remote end of a connection; an extension of each of its calls.
 #[derive(Clone)]
 pub struct Peer {
     pub address: SocketAddr,
     pub pace: ResponseTracker,
 }
 
-/// Every connection of a listener that came through its handshake.
-pub fn opened(
+/// Stream of accepted connections, after their handshakes.
+pub fn incoming(
     listener: ListeningSockets,
     tls: Option<TlsAcceptor>,
     stall_time: Duration,
@@ -59,29 +59,29 @@ async fn open(
     stall_time: Duration,
 ) -> Option<Connection> {
     let Accepted { stream, client: address, permit: place, .. } = accepted;
-    let stream: Pin<Box<dyn Speaks>> = match tls {
+    let stream: Pin<Box<dyn Transport>> = match tls {
         None => Box::pin(PrefaceTimeout::new(HEAD_TIME, stream)),
         Some(tls) => {
-            Box::pin(PrefaceTimeout::new(HEAD_TIME, handshake(&tls, stream, &place).await?))
+            Box::pin(PrefaceTimeout::new(HEAD_TIME, tls_handshake(&tls, stream, &place).await?))
         }
     };
     let pace = ResponseTracker::new(Arc::new(place));
     Some(Connection::new(stream, Peer { address, pace }, IDLE_TIME, stall_time))
 }
 
-async fn handshake(
+async fn tls_handshake(
     tls: &TlsAcceptor,
     stream: TcpStream,
     place: &ConnectionPermit,
 ) -> Option<TlsStream<TcpStream>> {
-    let shaken = tokio::select! {
-        shaken = tokio::time::timeout(HEAD_TIME, tls.accept(stream)) => shaken,
+    let accepted = tokio::select! {
+        accepted = tokio::time::timeout(HEAD_TIME, tls.accept(stream)) => accepted,
         () = place.evicted() => {
-            tracing::debug!("a silent client gave its place up");
+            tracing::debug!("a silent client was evicted");
             return None;
         }
     };
-    match shaken {
+    match accepted {
         Ok(Ok(stream)) => Some(stream),
         Ok(Err(error)) => {
             tracing::debug!(%error, "a TLS handshake failed");
@@ -95,10 +95,10 @@ async fn handshake(
 }
 
 impl Connection {
-    /// Ends when another client has its place, when its client takes nothing of an answer, and when
-    /// it has had no call for the time.
+    /// Creates a connection that is aborted when evicted for another client, when its client reads
+    /// nothing of an answer for `stall_time`, and after `idle_time` without a call.
     fn new(
-        stream: Pin<Box<dyn Speaks>>,
+        stream: Pin<Box<dyn Transport>>,
         peer: Peer,
         idle_time: Duration,
         stall_time: Duration,
@@ -106,16 +106,16 @@ impl Connection {
         let pace = peer.pace.clone();
         let end = async move {
             tokio::select! {
-                () = pace.evicted() => tracing::debug!("a silent client gave its place up"),
-                () = pace.stalled(stall_time) => tracing::debug!("a client did not take its answer"),
+                () = pace.evicted() => tracing::debug!("a silent client was evicted"),
+                () = pace.stalled(stall_time) => tracing::debug!("a client did not read its answer"),
                 () = pace.idle_for(idle_time) => tracing::debug!("a connection was idle"),
             }
         };
         Self { stream, peer, end: Some(Box::pin(end)) }
     }
 
-    /// What was polled; an error where it is pending and the connection has to end.
-    fn unless_over<T>(
+    /// Passes `polled` on; an error if it is pending and the connection must be closed.
+    fn unless_ended<T>(
         &mut self,
         context: &mut Context<'_>,
         polled: Poll<std::io::Result<T>>,
@@ -145,7 +145,7 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
         let read = self.stream.as_mut().poll_read(context, buffer);
-        self.unless_over(context, read)
+        self.unless_ended(context, read)
     }
 }
 
@@ -156,7 +156,7 @@ impl AsyncWrite for Connection {
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
         let written = self.stream.as_mut().poll_write(context, bytes);
-        self.unless_over(context, written)
+        self.unless_ended(context, written)
     }
 
     fn poll_write_vectored(
@@ -165,7 +165,7 @@ impl AsyncWrite for Connection {
         slices: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
         let written = self.stream.as_mut().poll_write_vectored(context, slices);
-        self.unless_over(context, written)
+        self.unless_ended(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -177,7 +177,7 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
     ) -> Poll<std::io::Result<()>> {
         let flushed = self.stream.as_mut().poll_flush(context);
-        self.unless_over(context, flushed)
+        self.unless_ended(context, flushed)
     }
 
     fn poll_shutdown(
@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_connection_without_calls_ends_and_gives_its_place_back() {
+    async fn an_idle_connection_is_closed_and_frees_its_slot() {
         let places = Arc::new(ConnectionPermits::new(1));
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
         let place = places.take(address.ip()).ok().unwrap();
@@ -205,10 +205,10 @@ mod tests {
         let (mut client, server) = tokio::io::duplex(64);
         let mut connection = Connection::new(Box::pin(server), peer, Duration::ZERO, HEAD_TIME);
         client.write_all(b"PRI").await.unwrap();
-        let mut said = Vec::new();
-        let ended = connection.read_to_end(&mut said).await.unwrap_err();
+        let mut received = Vec::new();
+        let ended = connection.read_to_end(&mut received).await.unwrap_err();
         assert_eq!(ended.kind(), std::io::ErrorKind::ConnectionAborted);
-        assert_eq!(said, b"PRI");
+        assert_eq!(received, b"PRI");
         assert!(places.take(address.ip()).is_err());
         drop(connection);
         assert!(places.take(address.ip()).is_ok());

@@ -1,8 +1,8 @@
-//! Message authentication codes of what the server hands out and clients hand back.
+//! Message authentication codes for data that clients store and return.
 //!
-//! A code is keyed BLAKE3, under a key of the process, or one that all servers with the same keys for
-//! clients have: calls of a client may be answered by one after the other. Knows nothing of what is
-//! authenticated.
+//! Codes are keyed BLAKE3. The key is derived from the client keys, so that servers with the same
+//! keys verify each other's codes; without client keys it is random per process. This module does
+//! not know what it signs.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,14 +15,14 @@ use super::super::keyring::Keyring;
 use crate::error::Result;
 
 const CODE_BYTES: usize = blake3::OUT_LEN;
-/// What the key of several servers is derived for.
+/// Key derivation context.
 const CONTEXT: &str = "uptally 2026 handles of prepared statements";
-/// Keys of one process: when the keys for clients change, what was handed out before stays valid.
+/// Keys kept, so that handles stay valid when the client keys change.
 const KEYS_MAX: usize = 8;
 
-/// The keys of one process; they are never written anywhere.
+/// Signing keys of a process, held in memory only.
 pub struct MacKeys {
-    /// What the newest key is derived from; `None` where it is random.
+    /// Client keys from which the newest key is derived; `None` for a random key.
     source: Option<Source>,
     /// The newest first.
     keys: Mutex<VecDeque<MacKey>>,
@@ -37,36 +37,37 @@ struct Source {
 struct MacKey([u8; blake3::KEY_LEN]);
 
 impl MacKeys {
+    /// Creates a random key; derived ones follow on use.
+    ///
     /// # Errors
-    /// Where the system has no randomness.
+    /// When the system provides no random bytes.
     pub fn new(settings: &Settings) -> Result<Self> {
         let keyring = settings.keys.clone();
         let source = keyring.map(|keyring| Source { keyring, clock: settings.clock });
-        // Also where another one is derived, which is not where no key for clients is left.
+        // Needed even with client keys: nothing can be derived once the last one is removed.
         let keys = Mutex::new(VecDeque::from([MacKey(random_bits()?)]));
         Ok(Self { source, keys })
     }
 
-    /// The message followed by its code.
+    /// Appends the code to the message.
     pub fn sign(&self, mut message: Vec<u8>) -> Bytes {
-        // There is always one.
+        // There is always a key.
         if let Some(key) = self.current().front() {
             message.extend_from_slice(key.code(&message).as_bytes());
         }
         message.into()
     }
 
-    /// The message without its code; `None` where the code is not that of a key of this process. Takes
-    /// as long for any code.
+    /// Returns the message without its code; `None` if no key of this process made the code.
+    /// Compares in constant time.
     pub fn verify<'a>(&self, signed: &'a [u8]) -> Option<&'a [u8]> {
         let (message, code) = signed.split_last_chunk::<CODE_BYTES>()?;
         let code = blake3::Hash::from_bytes(*code);
-        // Hashes compare in constant time.
         let is_known = self.current().iter().any(|key| key.code(message) == code);
         is_known.then_some(message)
     }
 
-    /// All keys, the one first that the keys for clients give now.
+    /// All keys, the newest first: that derived from the current client keys.
     fn current(&self) -> MutexGuard<'_, VecDeque<MacKey>> {
         let derived = self
             .source
@@ -102,7 +103,7 @@ mod tests {
         MacKeys::new(&Settings::default()).unwrap()
     }
 
-    /// Of a server that has the file.
+    /// Keys of a server with that key file.
     fn derived(file: &Path) -> MacKeys {
         let keys = Some(Keyring::open(file).unwrap());
         MacKeys::new(&Settings { keys, ..Settings::default() }).unwrap()
@@ -133,13 +134,13 @@ mod tests {
     }
 
     #[test]
-    fn servers_with_the_same_keys_for_clients_verify_what_each_other_signed() {
+    fn servers_with_the_same_client_keys_verify_each_others_signatures() {
         let folder = tempfile::tempdir().unwrap();
         let [file, copy, other] = ["keys", "copy", "other"].map(|name| folder.path().join(name));
         for file in [&file, &file, &other] {
             key_file::add(file, Role::Read, None, "").unwrap();
         }
-        // In another order, and with the same mode.
+        // Same keys in another order.
         std::fs::copy(&file, &copy).unwrap();
         let text = std::fs::read_to_string(&file).unwrap();
         let lines: Vec<_> = text.lines().rev().collect();
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_signed_stays_valid_when_the_keys_for_clients_change() {
+    fn signatures_stay_valid_when_client_keys_change() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("keys");
         key_file::add(&file, Role::Read, None, "").unwrap();
@@ -163,7 +164,7 @@ mod tests {
         keyring.reload();
         let after = keys.sign(b"after".to_vec());
         assert!(keys.verify(&before).is_some() && keys.verify(&after).is_some());
-        // As a server that started since.
+        // A server started after the change.
         let newer = derived(&file);
         assert!(newer.verify(&before).is_none() && newer.verify(&after).is_some());
     }

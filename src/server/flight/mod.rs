@@ -1,22 +1,23 @@
-//! Arrow Flight SQL: what analysts ask in SQL, answered in Arrow.
+//! Arrow Flight SQL listener.
 //!
-//! `connection` opens connections, and ends those not in use. `keys` lets a call pass, `timed` bounds
-//! how long it is sent, `calls` logs it, `service` answers it: a statement is a ticket, and taking
-//! the ticket runs it (`rows`). Nothing is kept between two calls: a prepared statement is its own
-//! `handle`, signed by `mac`, and the `values` bound to it are checked before they are decoded.
-//! `catalog` tells what there is, `status` what went wrong. Knows nothing of how a query runs.
+//! `connection` accepts connections and closes idle ones. `authentication` checks keys,
+//! `call_limits` bounds a request, `call_log` logs it, `service` answers it: the ticket is the
+//! statement, and redeeming it streams `rows`. The server keeps no state between calls: a
+//! prepared statement is its own `statement_handle`, signed by `mac`, and `bound_values` are
+//! validated before they are decoded. `metadata` describes server and tables; `status` maps errors
+//! to gRPC. This module does not execute queries.
 
-mod calls;
-mod catalog;
+mod authentication;
+mod bound_values;
+mod call_limits;
+mod call_log;
 mod connection;
-mod handle;
-mod keys;
 mod mac;
+mod metadata;
 mod rows;
 mod service;
+mod statement_handle;
 mod status;
-mod timed;
-mod values;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,22 +27,20 @@ use tokio_rustls::TlsAcceptor;
 use tonic::codegen::InterceptedService;
 use tonic::transport::Server;
 
-#[cfg(feature = "fuzzing")]
-pub use self::handle::same_again;
+use self::call_limits::LimitedCalls;
 use self::mac::MacKeys;
 use self::service::FlightSql;
-use self::timed::Timed;
 use super::listener::{HEAD_TIME, PING_PAUSE};
 use super::{ListeningSockets, Service};
 
-/// What clients ask for in the handshake of TLS.
+/// ALPN protocol name.
 const ALPN: &[u8] = b"h2";
-/// Of a call's message: a statement, or a handle with its values.
+/// Largest message of a call: a statement, or a handle with values.
 const MESSAGE_BYTES_MAX: usize = 4 << 20;
-/// Calls at once of one connection.
+/// Concurrent calls of one connection.
 const CALLS_MAX: u32 = 32;
 
-/// Serves until the service stops; then lets what was begun be finished, within the time.
+/// Accepts connections until the service stops, then drains them for at most `drain_time`.
 pub async fn serve(
     listener: ListeningSockets,
     tls: Option<TlsAcceptor>,
@@ -49,7 +48,7 @@ pub async fn serve(
     drain_time: Duration,
 ) {
     let tls = tls.map(|tls| super::tls::speaking(&tls, &[ALPN]));
-    let keys = keys::Gate::over(service.clone());
+    let interceptor = authentication::KeyInterceptor::new(service.clone());
     let handle_keys = match MacKeys::new(&service.settings) {
         Ok(keys) => keys,
         Err(error) => return tracing::error!(%error, "Flight SQL has not started"),
@@ -57,14 +56,14 @@ pub async fn serve(
     let budget = Arc::clone(&service.compute.budget);
     let calls = FlightServiceServer::new(FlightSql::new(service.clone(), handle_keys))
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
-    let answers = InterceptedService::new(Timed { calls, budget }, keys);
-    let opened = connection::opened(listener, tls, service.settings.stall_time());
+    let answers = InterceptedService::new(LimitedCalls { calls, budget }, interceptor);
+    let incoming = connection::incoming(listener, tls, service.settings.stall_time());
     let served = Server::builder()
         .http2_keepalive_interval(Some(PING_PAUSE))
         .http2_keepalive_timeout(Some(HEAD_TIME))
         .max_concurrent_streams(CALLS_MAX)
         .add_service(answers)
-        .serve_with_incoming_shutdown(opened, service.stopped());
+        .serve_with_incoming_shutdown(incoming, service.stopped());
     let drained = async {
         service.stopped().await;
         tokio::time::sleep(drain_time).await;

@@ -1,4 +1,4 @@
-//! The calls of Flight SQL.
+//! Implementation of the Flight SQL calls.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -27,21 +27,21 @@ use super::super::Service;
 use super::super::budget::ROWS_BYTES;
 use super::super::queries::{Described, Rows, SqlQuery};
 use super::super::request_log::Entry;
-use super::handle::Prepared;
+use super::bound_values::ValuesReader;
 use super::mac::MacKeys;
 use super::rows::{self, FlightStream};
-use super::values::ValuesReader;
-use super::{calls, catalog, keys, status};
+use super::statement_handle::PreparedStatement;
+use super::{authentication, call_log, metadata, status};
 use crate::client::Client;
 use crate::sql::{Limits, Session};
 
-/// Calls by which both statements and prepared statements are asked.
+/// Names of calls shared by statements and prepared statements.
 const GET_FLIGHT_INFO: &str = "GetFlightInfo";
 const DO_GET: &str = "DoGet";
 
 pub struct FlightSql {
     service: Service,
-    /// Sign the handles of prepared statements.
+    /// Keys that sign the handles of prepared statements.
     handle_keys: MacKeys,
 }
 
@@ -52,89 +52,98 @@ impl FlightSql {
         Self { service, handle_keys }
     }
 
-    fn sign(&self, prepared: &Prepared) -> Answer<Bytes> {
-        prepared.to_handle(&self.handle_keys).map_err(status::of)
+    fn sign(&self, prepared: &PreparedStatement) -> Answer<Bytes> {
+        prepared.to_handle(&self.handle_keys).map_err(status::from_error)
     }
 
-    fn verify(&self, handle: &[u8]) -> Answer<Prepared> {
-        Prepared::from_handle(handle, &self.handle_keys).map_err(status::of)
+    fn verify(&self, handle: &[u8]) -> Answer<PreparedStatement> {
+        PreparedStatement::from_handle(handle, &self.handle_keys).map_err(status::from_error)
     }
 
-    /// The newest version of the data.
+    /// Newest version of the data.
     async fn version(&self) -> Answer<u64> {
-        let edition = self.service.snapshots.newest().await.map_err(status::of_refusal)?;
+        let edition = self.service.snapshots.newest().await.map_err(status::from_refusal)?;
         Ok(edition.version())
     }
 
-    /// What the newest version has.
+    /// Session over the newest version.
     async fn session(&self) -> Answer<Arc<Session>> {
         let session = self.service.queries.session(self.version().await?).await;
-        session.map_err(|failure| status::of(failure.into()))
+        session.map_err(|failure| status::from_error(failure.into()))
     }
 
-    /// The statement as it would be asked now.
-    async fn question(&self, prepared: &Prepared) -> Answer<SqlQuery> {
+    /// Request to run the statement over the newest version.
+    async fn question(&self, prepared: &PreparedStatement) -> Answer<SqlQuery> {
         let limits = self.service.queries.limits();
-        prepared.question(self.version().await?, limits).map_err(status::of)
+        prepared.question(self.version().await?, limits).map_err(status::from_error)
     }
 
-    async fn describe(&self, prepared: &Prepared) -> Answer<Described> {
+    async fn describe(&self, prepared: &PreparedStatement) -> Answer<Described> {
         let described = self.service.queries.describe(self.question(prepared).await?).await;
-        described.map_err(|failure| status::of(failure.into()))
+        described.map_err(|failure| status::from_error(failure.into()))
     }
 
-    /// A call that is about a statement.
+    /// Begins the log entry of a call with a statement.
     fn begin<T>(&self, request: &Request<T>, method: &'static str, sql: &str) -> Entry {
-        let mut entry = calls::begin(&self.service, request.extensions(), method);
+        let mut entry = call_log::begin(&self.service, request.extensions(), method);
         entry.set_sql(sql);
         entry
     }
 
-    /// What clients are told of the rows before they come.
-    async fn columns(&self, prepared: &Prepared, mut entry: Entry) -> Answer<SchemaRef> {
+    /// Schema of the rows, for the call's `FlightInfo`.
+    async fn columns(&self, prepared: &PreparedStatement, mut entry: Entry) -> Answer<SchemaRef> {
         let described = self.describe(prepared).await;
-        calls::answered(&mut entry, &described);
-        Ok(rows::announced(&described?.columns))
+        call_log::log_answer(&mut entry, &described);
+        Ok(rows::nullable_schema(&described?.columns))
     }
 
-    async fn run(&self, prepared: &Prepared, mut entry: Entry) -> Answer<Response<FlightStream>> {
-        let begun = async {
+    async fn run(
+        &self,
+        prepared: &PreparedStatement,
+        mut entry: Entry,
+    ) -> Answer<Response<FlightStream>> {
+        let started = async {
             let share = self.service.compute.budget.take(Client::current(), ROWS_BYTES);
-            let share = share.map_err(status::of)?;
-            Ok::<_, Status>((self.begun(prepared).await?, share))
+            let share = share.map_err(status::from_error)?;
+            Ok::<_, Status>((self.start(prepared).await?, share))
         };
-        let begun = begun.await;
-        if begun.is_err() {
-            calls::answered(&mut entry, &begun);
+        let started = started.await;
+        if started.is_err() {
+            call_log::log_answer(&mut entry, &started);
         }
-        let ((rows, limits), share) = begun?;
+        let ((rows, limits), share) = started?;
         Ok(Response::new(rows::stream(rows, limits, entry, share)))
     }
 
-    /// The rows of the statement, as it runs now.
-    async fn begun(&self, prepared: &Prepared) -> Answer<(Rows, Limits)> {
+    /// Starts the statement; returns its rows and the limits that apply.
+    async fn start(&self, prepared: &PreparedStatement) -> Answer<(Rows, Limits)> {
         let rows = self.service.queries.run(self.question(prepared).await?).await;
-        let rows = rows.map_err(|failure| status::of(failure.into()))?;
+        let rows = rows.map_err(|failure| status::from_error(failure.into()))?;
         Ok((rows, self.service.queries.limits()))
     }
 }
 
-/// Where to take the answer: here, with the command itself as the ticket.
-fn info(schema: &Schema, request: Request<FlightDescriptor>) -> Answer<Response<FlightInfo>> {
+/// `FlightInfo` of one endpoint, this server, whose ticket is the command itself.
+fn flight_info(
+    schema: &Schema,
+    request: Request<FlightDescriptor>,
+) -> Answer<Response<FlightInfo>> {
     let descriptor = request.into_inner();
     let ticket = Ticket::new(descriptor.cmd.clone());
-    let info = FlightInfo::new().try_with_schema(schema).map_err(status::of_arrow)?;
+    let info = FlightInfo::new().try_with_schema(schema).map_err(status::from_arrow)?;
     let endpoint = FlightEndpoint::new().with_ticket(ticket);
     Ok(Response::new(info.with_endpoint(endpoint).with_descriptor(descriptor)))
 }
 
-fn taken(batch: arrow_flight::error::Result<RecordBatch>) -> Answer<Response<FlightStream>> {
-    Ok(Response::new(rows::of_batch(batch?)))
+fn batch_response(
+    batch: arrow_flight::error::Result<RecordBatch>,
+) -> Answer<Response<FlightStream>> {
+    Ok(Response::new(rows::from_batch(batch?)))
 }
 
 fn schema_bytes(schema: &Schema) -> Answer<Bytes> {
     let message = SchemaAsIpc::new(schema, &IpcWriteOptions::default()).try_into();
-    let IpcMessage(bytes) = message.map_err(status::of_arrow)?;
+    let IpcMessage(bytes) = message.map_err(status::from_arrow)?;
     Ok(bytes)
 }
 
@@ -144,17 +153,17 @@ type Handshakes = Pin<Box<dyn Stream<Item = Answer<HandshakeResponse>> + Send>>;
 impl FlightSqlService for FlightSql {
     type FlightService = Self;
 
-    /// The key was looked at already: whoever gave it as a password bears it from now on.
+    /// Returns the key, verified by the interceptor, as a bearer token.
     async fn do_handshake(
         &self,
         request: Request<Streaming<HandshakeRequest>>,
     ) -> Answer<Response<Handshakes>> {
-        let key = keys::presented(request.metadata()).unwrap_or_default();
-        let shaken = HandshakeResponse { protocol_version: 0, payload: key.clone().into() };
+        let key = authentication::presented_key(request.metadata()).unwrap_or_default();
+        let reply = HandshakeResponse { protocol_version: 0, payload: key.clone().into() };
         let mut response: Response<Handshakes> =
-            Response::new(Box::pin(futures::stream::iter([Ok(shaken)])));
-        if let Some(bearer) = keys::bearer(&key) {
-            response.metadata_mut().insert(keys::AUTHORIZATION, bearer);
+            Response::new(Box::pin(futures::stream::iter([Ok(reply)])));
+        if let Some(bearer) = authentication::bearer_header(&key) {
+            response.metadata_mut().insert(authentication::AUTHORIZATION, bearer);
         }
         Ok(response)
     }
@@ -165,11 +174,12 @@ impl FlightSqlService for FlightSql {
         request: Request<FlightDescriptor>,
     ) -> Answer<Response<FlightInfo>> {
         let entry = self.begin(&request, GET_FLIGHT_INFO, &query.query);
-        let columns = self.columns(&Prepared { sql: query.query, values: None }, entry).await?;
-        info(&columns, request)
+        let columns =
+            self.columns(&PreparedStatement { sql: query.query, values: None }, entry).await?;
+        flight_info(&columns, request)
     }
 
-    /// Takes a ticket for a statement, which is the command itself.
+    /// Runs the statement of a ticket, which is the command itself.
     async fn do_get_fallback(
         &self,
         request: Request<Ticket>,
@@ -178,9 +188,9 @@ impl FlightSqlService for FlightSql {
         match message.unpack::<CommandStatementQuery>() {
             Ok(Some(query)) => {
                 let entry = self.begin(&request, DO_GET, &query.query);
-                self.run(&Prepared { sql: query.query, values: None }, entry).await
+                self.run(&PreparedStatement { sql: query.query, values: None }, entry).await
             }
-            _ => Err(Status::unimplemented(format!("{} is no ticket here", message.type_url))),
+            _ => Err(Status::unimplemented(format!("unknown ticket type {}", message.type_url))),
         }
     }
 
@@ -190,18 +200,18 @@ impl FlightSqlService for FlightSql {
         request: Request<Action>,
     ) -> Answer<ActionCreatePreparedStatementResult> {
         let mut entry = self.begin(&request, "CreatePreparedStatement", &query.query);
-        let prepared = Prepared { sql: query.query, values: None };
+        let prepared = PreparedStatement { sql: query.query, values: None };
         let described = self.describe(&prepared).await;
-        calls::answered(&mut entry, &described);
+        call_log::log_answer(&mut entry, &described);
         let described = described?;
         Ok(ActionCreatePreparedStatementResult {
             prepared_statement_handle: self.sign(&prepared)?,
-            dataset_schema: schema_bytes(&rows::announced(&described.columns))?,
+            dataset_schema: schema_bytes(&rows::nullable_schema(&described.columns))?,
             parameter_schema: schema_bytes(&described.parameters)?,
         })
     }
 
-    /// Binds the values, by handing out the handle of the statement with them.
+    /// Binds values: returns a new handle that includes them.
     async fn do_put_prepared_statement_query(
         &self,
         query: CommandPreparedStatementQuery,
@@ -211,9 +221,9 @@ impl FlightSqlService for FlightSql {
         let mut messages = request.into_inner();
         let mut values = ValuesReader::default();
         while let Some(message) = messages.try_next().await? {
-            values.take(&message).map_err(status::of)?;
+            values.take(&message).map_err(status::from_error)?;
         }
-        prepared.values = Some(values.finish().map_err(status::of)?);
+        prepared.values = Some(values.finish().map_err(status::from_error)?);
         let handle = self.sign(&prepared)?;
         Ok(DoPutPreparedStatementResult { prepared_statement_handle: Some(handle) })
     }
@@ -226,7 +236,7 @@ impl FlightSqlService for FlightSql {
         let prepared = self.verify(&query.prepared_statement_handle)?;
         let entry = self.begin(&request, GET_FLIGHT_INFO, &prepared.sql);
         let columns = self.columns(&prepared, entry).await?;
-        info(&columns, request)
+        flight_info(&columns, request)
     }
 
     async fn do_get_prepared_statement(
@@ -253,13 +263,17 @@ impl FlightSqlService for FlightSql {
         request: Request<PeekableFlightDataStream>,
     ) -> Answer<i64> {
         let mut entry = self.begin(&request, "DoPut", &update.query);
-        // What only reads could run, but it is no update; what does more says why it is refused.
-        let planned = self.describe(&Prepared { sql: update.query, values: None }).await;
+        // A valid query is not an update; any other statement fails with its own reason.
+        let planned = self.describe(&PreparedStatement { sql: update.query, values: None }).await;
         let refused = planned.map_or_else(
             |refused| refused,
-            |_| Status::invalid_argument("the statement reads; expected to be asked as a query"),
+            |_| {
+                Status::invalid_argument(
+                    "the statement does not update anything; run it as a query",
+                )
+            },
         );
-        entry.answered(calls::name(refused.code()));
+        entry.answered(call_log::code_name(refused.code()));
         Err(refused)
     }
 
@@ -268,7 +282,7 @@ impl FlightSqlService for FlightSql {
         query: CommandGetCatalogs,
         request: Request<FlightDescriptor>,
     ) -> Answer<Response<FlightInfo>> {
-        info(&query.into_builder().schema(), request)
+        flight_info(&query.into_builder().schema(), request)
     }
 
     async fn do_get_catalogs(
@@ -277,7 +291,7 @@ impl FlightSqlService for FlightSql {
         _: Request<Ticket>,
     ) -> Answer<Response<<Self as FlightService>::DoGetStream>> {
         let session = self.session().await?;
-        taken(catalog::catalogs(&session, query))
+        batch_response(metadata::catalogs(&session, query))
     }
 
     async fn get_flight_info_schemas(
@@ -285,7 +299,7 @@ impl FlightSqlService for FlightSql {
         query: CommandGetDbSchemas,
         request: Request<FlightDescriptor>,
     ) -> Answer<Response<FlightInfo>> {
-        info(&query.into_builder().schema(), request)
+        flight_info(&query.into_builder().schema(), request)
     }
 
     async fn do_get_schemas(
@@ -294,7 +308,7 @@ impl FlightSqlService for FlightSql {
         _: Request<Ticket>,
     ) -> Answer<Response<<Self as FlightService>::DoGetStream>> {
         let session = self.session().await?;
-        taken(catalog::schemas(&session, query))
+        batch_response(metadata::schemas(&session, query))
     }
 
     async fn get_flight_info_tables(
@@ -302,7 +316,7 @@ impl FlightSqlService for FlightSql {
         query: CommandGetTables,
         request: Request<FlightDescriptor>,
     ) -> Answer<Response<FlightInfo>> {
-        info(&query.into_builder().schema(), request)
+        flight_info(&query.into_builder().schema(), request)
     }
 
     async fn do_get_tables(
@@ -311,7 +325,7 @@ impl FlightSqlService for FlightSql {
         _: Request<Ticket>,
     ) -> Answer<Response<<Self as FlightService>::DoGetStream>> {
         let session = self.session().await?;
-        taken(catalog::tables(&session, query).await)
+        batch_response(metadata::tables(&session, query).await)
     }
 
     async fn get_flight_info_table_types(
@@ -319,7 +333,7 @@ impl FlightSqlService for FlightSql {
         query: CommandGetTableTypes,
         request: Request<FlightDescriptor>,
     ) -> Answer<Response<FlightInfo>> {
-        info(&query.into_builder().schema(), request)
+        flight_info(&query.into_builder().schema(), request)
     }
 
     async fn do_get_table_types(
@@ -327,7 +341,7 @@ impl FlightSqlService for FlightSql {
         query: CommandGetTableTypes,
         _: Request<Ticket>,
     ) -> Answer<Response<<Self as FlightService>::DoGetStream>> {
-        taken(catalog::table_types(query))
+        batch_response(metadata::table_types(query))
     }
 
     async fn get_flight_info_sql_info(
@@ -335,8 +349,8 @@ impl FlightSqlService for FlightSql {
         query: CommandGetSqlInfo,
         request: Request<FlightDescriptor>,
     ) -> Answer<Response<FlightInfo>> {
-        let facts = catalog::facts(self.service.queries.limits())?;
-        info(&query.into_builder(&facts).schema(), request)
+        let info_data = metadata::sql_info(self.service.queries.limits())?;
+        flight_info(&query.into_builder(&info_data).schema(), request)
     }
 
     async fn do_get_sql_info(
@@ -344,8 +358,8 @@ impl FlightSqlService for FlightSql {
         query: CommandGetSqlInfo,
         _: Request<Ticket>,
     ) -> Answer<Response<<Self as FlightService>::DoGetStream>> {
-        let facts = catalog::facts(self.service.queries.limits())?;
-        taken(query.into_builder(&facts).build())
+        let info_data = metadata::sql_info(self.service.queries.limits())?;
+        batch_response(query.into_builder(&info_data).build())
     }
 
     async fn get_flight_info_xdbc_type_info(
@@ -353,8 +367,8 @@ impl FlightSqlService for FlightSql {
         query: CommandGetXdbcTypeInfo,
         request: Request<FlightDescriptor>,
     ) -> Answer<Response<FlightInfo>> {
-        let types = catalog::types()?;
-        info(&query.into_builder(&types).schema(), request)
+        let types = metadata::xdbc_types()?;
+        flight_info(&query.into_builder(&types).schema(), request)
     }
 
     async fn do_get_xdbc_type_info(
@@ -362,10 +376,10 @@ impl FlightSqlService for FlightSql {
         query: CommandGetXdbcTypeInfo,
         _: Request<Ticket>,
     ) -> Answer<Response<<Self as FlightService>::DoGetStream>> {
-        let types = catalog::types()?;
-        taken(query.into_builder(&types).build())
+        let types = metadata::xdbc_types()?;
+        batch_response(query.into_builder(&types).build())
     }
 
-    /// For servers that learn such things as they run; this one knows them.
+    /// Ignored: the server information is static.
     async fn register_sql_info(&self, _: i32, _: &SqlInfo) {}
 }

@@ -1,23 +1,23 @@
-//! What an Arrow client hears when it cannot have what it asked for.
+//! gRPC status of errors.
 
 use tonic::Status;
 
 use super::super::problem::Refusal;
 use crate::error::Error;
 
-/// The client reads what it can mend itself; what it cannot is logged, once.
-pub fn of(error: Error) -> Status {
+/// Converts an error. The client gets the text of errors that it can fix; others are logged once.
+pub fn from_error(error: Error) -> Status {
     match error {
         Error::Argument(sentence) => Status::invalid_argument(sentence),
         Error::Query(wrong) => Status::invalid_argument(wrong.sentence),
         Error::Timeout(sentence) => Status::deadline_exceeded(sentence),
         Error::Limit(sentence) => Status::resource_exhausted(sentence),
         Error::Busy(sentence) => Status::unavailable(sentence),
-        other => of_refusal(Refusal::from(other)),
+        other => from_refusal(Refusal::from(other)),
     }
 }
 
-pub fn of_refusal(refused: Refusal) -> Status {
+pub fn from_refusal(refused: Refusal) -> Status {
     match refused.status.as_u16() {
         400..500 => Status::invalid_argument(refused.detail),
         503 => Status::unavailable(refused.detail),
@@ -25,7 +25,7 @@ pub fn of_refusal(refused: Refusal) -> Status {
     }
 }
 
-/// A batch or a schema of our own making that Arrow does not take.
-pub fn of_arrow(error: arrow::error::ArrowError) -> Status {
-    of(error.into())
+/// Converts an encoding error of our own batch or schema.
+pub fn from_arrow(error: arrow::error::ArrowError) -> Status {
+    from_error(error.into())
 }

@@ -1,4 +1,4 @@
-//! Commands about a client's own session, of which the server remembers little.
+//! Session commands: `BEGIN`, `COMMIT`, `SET`, `DEALLOCATE`, `DISCARD` and their like.
 
 use datafusion_postgres::pgwire::api::results::Tag;
 use datafusion_postgres::pgwire::api::store::PortalStore;
@@ -10,13 +10,16 @@ use datafusion_postgres::pgwire::messages::startup::ParameterStatus;
 use futures::{Sink, SinkExt};
 
 use super::failure::error;
-use super::kept;
+use super::session_resources;
 use super::settings;
 use super::statement::Command;
 
-/// Does what a command says about the session, which is little: there is nothing to change, so
-/// that a transaction is only remembered.
-pub async fn obey<C>(client: &mut C, command: &Command) -> PgWireResult<Tag>
+/// Executes a session command and returns its tag. The data is read-only, so a transaction is only
+/// a status.
+///
+/// # Errors
+/// When the transaction has failed (25P02), or a setting is rejected.
+pub async fn run_command<C>(client: &mut C, command: &Command) -> PgWireResult<Tag>
 where
     C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin,
     C::PortalStore: PortalStore,
@@ -31,45 +34,45 @@ where
                 _ => Tag::new(tag),
             }
         }
-        // So that what is rolled back to before a failure goes on.
-        Command::Nothing("ROLLBACK") => {
+        // Rolling back to a savepoint clears a failure.
+        Command::NoOp("ROLLBACK") => {
             client.set_transaction_status(status.to_idle_state().to_in_transaction_state());
             Tag::new("ROLLBACK")
         }
-        _ if status == TransactionStatus::Error => return Err(in_vain()),
+        _ if status == TransactionStatus::Error => return Err(failed_transaction()),
         Command::Begin => {
             client.set_transaction_status(status.to_in_transaction_state());
             Tag::new("BEGIN")
         }
-        Command::Nothing(tag) => Tag::new(tag),
+        Command::NoOp(tag) => Tag::new(tag),
         Command::Deallocate(name) => {
-            kept::deallocate(client, name.as_deref());
+            session_resources::deallocate(client, name.as_deref());
             Tag::new(if name.is_some() { "DEALLOCATE" } else { "DEALLOCATE ALL" })
         }
         Command::Discard => {
-            kept::deallocate(client, None);
-            kept::close_portals(client);
+            session_resources::deallocate(client, None);
+            session_resources::close_portals(client);
             Tag::new("DISCARD ALL")
         }
         Command::Set(name, value) => {
-            let told = settings::set(name, value.as_deref(), client.metadata_mut())?;
-            if let Some((name, value)) = told {
-                let told = ParameterStatus::new(name.to_owned(), value);
-                client.feed(Message::ParameterStatus(told)).await?;
+            let reported = settings::set(name, value.as_deref(), client.metadata_mut())?;
+            if let Some((name, value)) = reported {
+                let status = ParameterStatus::new(name.to_owned(), value);
+                client.feed(Message::ParameterStatus(status)).await?;
             }
             Tag::new("SET")
         }
     })
 }
 
-/// Refuses questions in a transaction that has failed, as clients expect.
-pub fn not_in_vain(client: &impl ClientInfo) -> PgWireResult<()> {
+/// Rejects queries in a failed transaction with 25P02, as PostgreSQL does.
+pub fn check_transaction(client: &impl ClientInfo) -> PgWireResult<()> {
     match client.transaction_status() {
-        TransactionStatus::Error => Err(in_vain()),
+        TransactionStatus::Error => Err(failed_transaction()),
         _ => Ok(()),
     }
 }
 
-fn in_vain() -> PgWireError {
-    error("25P02", "the transaction has failed; expected ROLLBACK")
+fn failed_transaction() -> PgWireError {
+    error("25P02", "the transaction has failed; send ROLLBACK")
 }

@@ -1,7 +1,7 @@
-//! A client's connection: encryption, then the startup within a time, then its messages one by one.
+//! Client connection: TLS negotiation, startup within a deadline, then messages in order.
 //!
-//! Holds what pgwire's own loop over a socket does not: that loop goes on reading after an error
-//! that ends the connection, with a client that gave a wrong password as one that was let in.
+//! Replaces pgwire's own socket loop, which continues after a fatal error and treats a client that
+//! sent a wrong password as authenticated.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,46 +25,47 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::codec::Framed;
 
 use super::super::connection_permits::{self, ConnectionPermit, Full};
+use super::super::connection_permits::{self, ConnectionPermit, Full};
 use super::super::keys::Pass;
-use super::answer::Answers;
-use super::checked::{Checked, LINGER_TIME, hang_up};
+use super::checked_stream::{CheckedStream, LINGER_TIME, hang_up};
 use super::failure::fatal;
 use super::frames::Phase;
-use super::idle::IdleSessions;
-use super::kept;
+use super::idle_sessions::IdleSessions;
 use super::negotiation::{Negotiated, negotiate};
 use super::prepared::Prepared;
+use super::query_handler::QueryHandler;
+use super::session_resources;
 use super::startup::Startup;
 use crate::client::Client;
 
-/// How long a client may take until it is let in.
+/// Deadline for negotiation and authentication.
 pub const STARTUP_TIME: Duration = Duration::from_secs(10);
 
-/// What a client hears whose session ends because it was idle.
+/// Messages of the errors that end an idle session.
 const IDLE_FOR_PLACE: &str =
     "the session was idle, and others need its place among the connections; connect again";
 const IDLE_FOR_MEMORY: &str =
     "the session was idle, and others need the memory of its statements; connect again";
 
-/// What answers the messages of all clients.
+/// Message handlers and limits shared by all connections.
 pub struct Handlers {
     pub startup: Arc<Startup>,
-    pub answers: Arc<Answers>,
+    pub queries: Arc<QueryHandler>,
     pub cancel: Arc<DefaultCancelHandler>,
     pub idle: IdleSessions,
     pub body_bytes_max: usize,
     pub startup_time: Duration,
-    /// For a client that takes nothing of what it is sent.
+    /// Limit for a client that does not read its answer.
     pub stall_time: Duration,
 }
 
-type Socket = Framed<Checked<MaybeTls>, PgWireMessageServerCodec<Arc<Prepared>>>;
+type Socket = Framed<CheckedStream<MaybeTls>, PgWireMessageServerCodec<Arc<Prepared>>>;
 
-/// Answers until the client goes, is refused, or has been idle where others need its place. Where all
-/// places are full, it may ask to cancel a query, and is refused otherwise.
+/// Serves until the client disconnects, is rejected, or is evicted while idle. With `full` set,
+/// only a cancel request is accepted.
 ///
 /// # Errors
-/// Where the connection breaks off.
+/// When the connection is aborted.
 pub async fn run(
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
@@ -76,12 +77,12 @@ pub async fn run(
     let started = tokio::select! {
         started = tokio::time::timeout(handlers.startup_time, started) => started,
         () = place.evicted() => {
-            tracing::debug!("a silent client gave its place up");
+            tracing::debug!("a silent client was evicted");
             return Ok(());
         }
     };
     let Ok(started) = started else {
-        tracing::debug!("a client was not let in within the time for it");
+        tracing::debug!("a client did not authenticate in time");
         return Ok(());
     };
     let Some(mut socket) = started? else { return Ok(()) };
@@ -90,7 +91,7 @@ pub async fn run(
     Ok(())
 }
 
-/// The connection of a client that was let in; `None` where it was not.
+/// Negotiates and authenticates; `None` if the client was rejected.
 async fn start(
     stream: TcpStream,
     tls: Option<&TlsAcceptor>,
@@ -115,7 +116,7 @@ async fn start(
 fn framed(negotiated: Negotiated, address: SocketAddr, handlers: &Handlers) -> Socket {
     let Negotiated { stream, is_secure, read } = negotiated;
     let codec = PgWireMessageServerCodec::new(DefaultClient::new(address, is_secure));
-    let stream = Checked::new(stream, &read, handlers.body_bytes_max, handlers.stall_time);
+    let stream = CheckedStream::new(stream, &read, handlers.body_bytes_max, handlers.stall_time);
     let mut socket = Framed::new(stream, codec);
     socket.set_state(State::AwaitingStartup);
     socket
@@ -125,7 +126,7 @@ fn is_starting(socket: &Socket) -> bool {
     matches!(socket.state(), State::AwaitingStartup | State::AuthenticationInProgress)
 }
 
-/// Reads a message and answers it; `false` where it was the last one.
+/// Reads one message and answers it; `false` after the last one.
 async fn answer_next(
     socket: &mut Socket,
     handlers: &Handlers,
@@ -138,13 +139,13 @@ async fn answer_next(
     };
     socket.get_mut().expect(phase);
     let next = match phase {
-        Phase::Session => next_of_session(socket, handlers, place).await,
+        Phase::Session => next_session_message(socket, handlers, place).await,
         _ => socket.next().await,
     };
     let message = match next {
         None | Some(Ok(Message::Terminate(_))) => return Ok(false),
         Some(Ok(message)) => message,
-        Some(Err(error)) => return refuse(socket, told(error)?).await,
+        Some(Err(error)) => return refuse(socket, error_info(error)?).await,
     };
     let is_extended = message.is_extended_query();
     let is_last = matches!(message, Message::CancelRequest(_));
@@ -153,17 +154,17 @@ async fn answer_next(
         message,
         socket,
         Arc::clone(&handlers.startup),
-        Arc::clone(&handlers.answers),
-        Arc::clone(&handlers.answers),
+        Arc::clone(&handlers.queries),
+        Arc::clone(&handlers.queries),
         Arc::new(NoopHandler),
         Arc::clone(&handlers.cancel),
     );
     let Err(error) = client.scope(answered).await else { return Ok(!is_last) };
-    let told = told(error)?;
-    if told.is_fatal() || phase != Phase::Session {
-        return refuse(socket, told).await;
+    let info = error_info(error)?;
+    if info.is_fatal() || phase != Phase::Session {
+        return refuse(socket, info).await;
     }
-    process_error(socket, PgWireError::UserError(Box::new(told)), is_extended).await?;
+    process_error(socket, PgWireError::UserError(Box::new(info)), is_extended).await?;
     Ok(true)
 }
 
@@ -172,16 +173,17 @@ fn client(socket: &Socket) -> Client {
     connection_permits::client(key, Some(socket.socket_addr()))
 }
 
-/// The next message. Until it is there the client is idle, and an error where others need its place, or
-/// the memory of what it keeps.
-async fn next_of_session(
+/// Waits for the next message. The session counts as idle meanwhile, and may be evicted in favour
+/// of a client that needs its connection slot or the memory of its statements.
+async fn next_session_message(
     socket: &mut Socket,
     handlers: &Handlers,
     place: &ConnectionPermit,
 ) -> Option<PgWireResult<Message>> {
     place.idle();
     shrink(socket);
-    let mut idle = kept::is_any(socket).then(|| handlers.idle.enter(client(socket)));
+    let mut idle =
+        session_resources::holds_any(socket).then(|| handlers.idle.enter(client(socket)));
     let others_need_memory = async {
         match &mut idle {
             Some(idle) => idle.evicted().await,
@@ -193,7 +195,7 @@ async fn next_of_session(
         next = socket.next() => next,
         () = place.evicted() => Some(Err(fatal("57P05", IDLE_FOR_PLACE))),
         eviction = others_need_memory => {
-            kept::forget_all(socket);
+            session_resources::release_all(socket);
             drop(eviction);
             Some(Err(fatal("57P05", IDLE_FOR_MEMORY)))
         }
@@ -202,8 +204,7 @@ async fn next_of_session(
     next
 }
 
-/// Gives the memory of what was said back: buffers stay as large as the largest row or message, and
-/// clients stay for as long as they like.
+/// Frees the buffers, which would keep the size of the largest message for the whole session.
 fn shrink(socket: &mut Socket) {
     if socket.read_buffer().is_empty() {
         *socket.read_buffer_mut() = BytesMut::new();
@@ -214,23 +215,23 @@ fn shrink(socket: &mut Socket) {
     socket.get_mut().shrink();
 }
 
-/// What the client hears of an error.
+/// Converts an error into a protocol message.
 ///
 /// # Errors
-/// Where it is of the connection, so that nobody hears of it.
-fn told(error: PgWireError) -> std::io::Result<ErrorInfo> {
+/// When the connection itself failed, so that no message can be sent.
+fn error_info(error: PgWireError) -> std::io::Result<ErrorInfo> {
     match error {
-        // A message that did not pass its check is an error of the stream.
+        // `CheckedStream` reports an invalid message as an I/O error.
         PgWireError::IoError(error) => error.downcast::<PgWireError>().map(ErrorInfo::from),
         error => Ok(error.into()),
     }
 }
 
-/// Says why, and closes the connection; a client that does not listen is not waited for.
-async fn refuse(socket: &mut Socket, told: ErrorInfo) -> std::io::Result<bool> {
-    let said = socket.send(PgWireBackendMessage::ErrorResponse(told.into()));
-    if let Ok(said) = tokio::time::timeout(LINGER_TIME, said).await {
-        said?;
+/// Sends the error and closes the connection, waiting at most [`LINGER_TIME`] for the client.
+async fn refuse(socket: &mut Socket, info: ErrorInfo) -> std::io::Result<bool> {
+    let sent = socket.send(PgWireBackendMessage::ErrorResponse(info.into()));
+    if let Ok(sent) = tokio::time::timeout(LINGER_TIME, sent).await {
+        sent?;
         hang_up(socket.get_mut().stream_mut()).await;
     }
     Ok(false)

@@ -1,5 +1,4 @@
-//! What a PostgreSQL client hears when it cannot have what it asked for: a code of SQLSTATE, a
-//! sentence, and the place in its text where there is one.
+//! Errors for PostgreSQL clients: SQLSTATE, message, and position in the SQL text where known.
 
 use datafusion::common::Location;
 use datafusion::error::DataFusionError;
@@ -14,72 +13,72 @@ pub fn error(code: &str, sentence: impl Into<String>) -> PgWireError {
     PgWireError::UserError(Box::new(ErrorInfo::new("ERROR".into(), code.into(), sentence.into())))
 }
 
-/// After which the connection is closed.
+/// Error of severity FATAL; the connection is closed after it.
 pub fn fatal(code: &str, sentence: impl Into<String>) -> PgWireError {
     PgWireError::UserError(Box::new(ErrorInfo::new("FATAL".into(), code.into(), sentence.into())))
 }
 
-/// What crosses between processes.
+/// Converts an error into the form that crosses between processes.
 pub fn to_failure(failed: PgWireError) -> Failure {
     let ErrorInfo { code, message: sentence, position, .. } = failed.into();
     Failure::Postgres { code, sentence, position }
 }
 
-/// What came from another process, or from this one.
-pub fn of_failure(failure: Failure) -> PgWireError {
+/// Converts a failure of a worker or of this process into a protocol error.
+pub fn from_failure(failure: Failure) -> PgWireError {
     match failure {
         Failure::Postgres { code, sentence, position } => {
-            let mut told = ErrorInfo::new("ERROR".into(), code, sentence);
-            told.position = position;
-            PgWireError::UserError(Box::new(told))
+            let mut info = ErrorInfo::new("ERROR".into(), code, sentence);
+            info.position = position;
+            PgWireError::UserError(Box::new(info))
         }
-        other => of(other.into()),
+        other => from_error(other.into()),
     }
 }
 
-/// SQLSTATE of what went well.
+/// SQLSTATE of success.
 pub const SUCCESSFUL: &str = "00000";
 
-/// The code that a client hears.
-pub fn code(failed: &PgWireError) -> &str {
+/// SQLSTATE that the client receives.
+pub fn sqlstate(failed: &PgWireError) -> &str {
     match failed {
-        PgWireError::UserError(told) => &told.code,
+        PgWireError::UserError(info) => &info.code,
         PgWireError::QueryCanceled => "57014",
         PgWireError::PortalNotFound(_) => "34000",
         _ => "XX000",
     }
 }
 
-/// The client reads what it can mend itself; what it cannot is logged, once.
-pub fn of(failed: Error) -> PgWireError {
+/// Converts an error. The client gets the text of errors that it can fix; others are logged once.
+pub fn from_error(failed: Error) -> PgWireError {
     match failed {
         Error::Timeout(sentence) => error("57014", sentence),
         Error::Limit(sentence) | Error::Busy(sentence) => error("53200", sentence),
-        Error::Argument(sentence) => error(code_of(Fault::Other), sentence),
-        Error::Query(wrong) => error(code_of(wrong.fault), wrong.sentence),
-        other => of_refusal(Refusal::from(other)),
+        Error::Argument(sentence) => error(fault_sqlstate(Fault::Other), sentence),
+        Error::Query(wrong) => error(fault_sqlstate(wrong.fault), wrong.sentence),
+        other => from_refusal(Refusal::from(other)),
     }
 }
 
-pub fn of_refusal(refused: Refusal) -> PgWireError {
+pub fn from_refusal(refused: Refusal) -> PgWireError {
     let code = if refused.status.as_u16() == 503 { "57P03" } else { "XX000" };
     error(code, refused.detail)
 }
 
-/// What is wrong with a text that cannot be planned, and where.
-pub fn of_planning(failed: DataFusionError, text: &str) -> PgWireError {
+/// Converts a planning error of `text`, with its position.
+pub fn from_planning_error(failed: DataFusionError, text: &str) -> PgWireError {
     let place = error_location(&failed);
     let mut wrong = match crate::sql::query_error(failed) {
         Error::Query(wrong) => {
-            ErrorInfo::new("ERROR".into(), code_of(wrong.fault).into(), wrong.sentence)
+            ErrorInfo::new("ERROR".into(), fault_sqlstate(wrong.fault).into(), wrong.sentence)
         }
-        other => return of(other),
+        other => return from_error(other),
     };
     wrong.position = place.and_then(|place| position(text, place)).map(|place| place.to_string());
     PgWireError::UserError(Box::new(wrong))
 }
 
-fn code_of(fault: Fault) -> &'static str {
+fn fault_sqlstate(fault: Fault) -> &'static str {
     match fault {
         Fault::Syntax => "42601",
         Fault::UnknownTable => "42P01",
@@ -104,7 +103,7 @@ fn code_of(fault: Fault) -> &'static str {
     }
 }
 
-/// The place as the protocol counts: characters from 1 on.
+/// Position as the protocol counts it: characters, from 1.
 fn position(text: &str, place: Location) -> Option<usize> {
     let before = usize::try_from(place.line).ok()?.checked_sub(1)?;
     let lines: usize =
@@ -118,14 +117,14 @@ mod tests {
     use crate::sql::Limits;
 
     #[test]
-    fn limits_of_time_have_a_code_of_their_own_whatever_their_sentence_says() {
+    fn time_limits_have_their_own_code_whatever_the_message_says() {
         let limits = Limits::default();
         for (limit, expected) in [
             (limits.time_exceeded(), "57014"),
             (limits.idle_time_exceeded(), "57014"),
             (limits.memory_exceeded("for a column \"--sql-time\""), "53200"),
         ] {
-            assert_eq!(code(&of(limit)), expected);
+            assert_eq!(sqlstate(&from_error(limit)), expected);
         }
     }
 

@@ -1,45 +1,45 @@
-//! Messages of clients, held against the protocol before the protocol crate decodes them.
+//! Validation of client messages before pgwire decodes them.
 //!
-//! pgwire 0.41 believes what a message says of itself. These are its ways to panic, to keep what it
-//! need not keep, and to read on at the wrong place:
+//! pgwire 0.41 trusts the lengths and counts in a message, so that it can panic, allocate too much
+//! or lose synchronization:
 //!
 //! | message | pgwire | here |
 //! |---|---|---|
 //! | any | waits for up to 1 GiB, also before the password | a limit by phase and type |
 //! | any | skips its head, and subtracts 4 from a length below 4 (`d`, `p`) | refused |
-//! | startup | takes strings until an empty one, wherever it is | which is the last byte |
-//! | cancel | cuts the secret off by the length | 4 to 256 bytes |
-//! | `P` `B` `E` | reads counts, codes, oids and limits that are not there | must be there |
-//! | `P` `B` | allocates by a count before it looks for the elements | must be there |
-//! | `B` | cuts values off by their lengths | must be there, -1 alone is null |
-//! | `B` | takes formats that it does not know for text | 0 or 1 |
-//! | `D` `C` | reads a type that is not there | must be there, `S` or `P` |
-//! | with strings | looks for their ends behind the message | must be in the message |
-//! | any | takes what is left of a message for the next one | nothing may be left |
+//! | startup | reads strings until an empty one, anywhere | which must be the last byte |
+//! | cancel | takes the secret's size from the length | 4 to 256 bytes |
+//! | `P` `B` `E` | reads missing counts, codes, oids and limits | must be present |
+//! | `P` `B` | allocates by a count before it reads the elements | must be present |
+//! | `B` | splits values by their lengths | must be present, only -1 is null |
+//! | `B` | takes unknown formats for text | 0 or 1 |
+//! | `D` `C` | reads a missing type | must be present, `S` or `P` |
+//! | with strings | searches for their ends beyond the message | must be in the message |
+//! | any | takes leftover bytes for the next message | none may be left over |
 //!
-//! Formats of single columns are counted by `rows`, those of values by `parameters`, which check
-//! the values as well. Knows nothing of sockets.
+//! `rows` checks the number of column formats; `parameters` that of value formats, and the values.
+//! This module does no I/O.
 
 use datafusion_postgres::pgwire::error::PgWireError;
 
 use super::failure::fatal;
 
-/// Limit of a message before the password, and of those that hold no question and no values.
+/// Limit for messages before authentication, and for those without SQL text or values.
 pub const SMALL_BYTES_MAX: usize = 10_000;
-/// Of a message's length, which counts itself.
+/// Size of a message's length field, which counts itself.
 pub const LENGTH_BYTES: usize = 4;
-/// Of the shortest message without a type: its length and a code.
+/// Size of the shortest untyped message: length and code.
 pub const CODE_BYTES: usize = 8;
-/// Of a message's type and length.
+/// Size of a message's type and length.
 const HEAD_BYTES: usize = 1 + LENGTH_BYTES;
 
 const CANCEL_CODE: i32 = 80_877_102;
 const PROTOCOL_MAJOR: i32 = 3;
-/// Of the number of the process to cancel.
+/// Size of the process id in a cancel request.
 const PROCESS_BYTES: usize = 4;
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 4..=256;
 
-/// What a client may send next.
+/// Stage of the connection, which decides what a client may send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     Startup,
@@ -47,7 +47,7 @@ pub enum Phase {
     Session,
 }
 
-/// Why a message is refused, and its connection closed.
+/// Protocol violation; it closes the connection.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Malformed(pub String);
 
@@ -57,32 +57,32 @@ impl From<Malformed> for PgWireError {
     }
 }
 
-type Verdict<T> = Result<T, Malformed>;
+type Checked<T> = Result<T, Malformed>;
 
-fn malformed<T>(sentence: impl Into<String>) -> Verdict<T> {
+fn malformed<T>(sentence: impl Into<String>) -> Checked<T> {
     Err(Malformed(sentence.into()))
 }
 
-/// Bytes of the first message, once it is there whole; `None` while some are missing.
+/// Length in bytes of the first message, once complete; `None` while bytes are missing.
 ///
-/// `body_bytes_max` is the limit of messages with questions or values.
+/// `body_bytes_max` is the limit of messages with SQL text or values.
 ///
 /// # Errors
-/// As soon as the message has a type or a length that it may not have in this phase, and where its
-/// body is not what its type says.
-pub fn first_message(phase: Phase, bytes: &[u8], body_bytes_max: usize) -> Verdict<Option<usize>> {
+/// As soon as the type or length is invalid in this phase, or when the body does not match the
+/// type.
+pub fn first_message(phase: Phase, bytes: &[u8], body_bytes_max: usize) -> Checked<Option<usize>> {
     match phase {
         Phase::Startup => first_untyped(bytes),
         Phase::Password | Phase::Session => first_typed(phase, bytes, body_bytes_max),
     }
 }
 
-fn first_untyped(bytes: &[u8]) -> Verdict<Option<usize>> {
+fn first_untyped(bytes: &[u8]) -> Checked<Option<usize>> {
     let Some(length) = bytes.first_chunk().copied() else { return Ok(None) };
     let length = untyped_length(length)?;
     let Some(message) = bytes.get(..length) else { return Ok(None) };
     let mut body = Body(&message[LENGTH_BYTES..]);
-    let is_whole = match body.i32() {
+    let is_well_formed = match body.i32() {
         Some(CANCEL_CODE) => {
             body.skip(PROCESS_BYTES).is_some() && SECRET_BYTES.contains(&body.0.len())
         }
@@ -90,33 +90,31 @@ fn first_untyped(bytes: &[u8]) -> Verdict<Option<usize>> {
         Some(version) => {
             let version = version.cast_unsigned();
             let (major, minor) = (version >> 16, version & 0xffff);
-            return malformed(format!(
-                "this server does not speak protocol {major}.{minor}; expected 3.0 or 3.2"
-            ));
+            return malformed(format!("protocol {major}.{minor} is not supported; use 3.0 or 3.2"));
         }
         None => false,
     };
-    match is_whole {
+    match is_well_formed {
         true => Ok(Some(length)),
-        false => malformed("the startup message does not end where it says"),
+        false => malformed("the startup message is malformed"),
     }
 }
 
-/// The length of a message without a type, from its first bytes.
+/// Length of an untyped message, from its first bytes.
 ///
 /// # Errors
-/// Where it is too short for a code, or beyond the limit.
-pub fn untyped_length(bytes: [u8; LENGTH_BYTES]) -> Verdict<usize> {
+/// When it is too short for a code, or above the limit.
+pub fn untyped_length(bytes: [u8; LENGTH_BYTES]) -> Checked<usize> {
     let length = usize::try_from(i32::from_be_bytes(bytes)).unwrap_or(0);
     match (CODE_BYTES..=SMALL_BYTES_MAX).contains(&length) {
         true => Ok(length),
         false => malformed(format!(
-            "the startup message has an impossible length; expected {CODE_BYTES} to {SMALL_BYTES_MAX} bytes"
+            "the startup message has an invalid length; expected {CODE_BYTES} to {SMALL_BYTES_MAX} bytes"
         )),
     }
 }
 
-fn first_typed(phase: Phase, bytes: &[u8], body_bytes_max: usize) -> Verdict<Option<usize>> {
+fn first_typed(phase: Phase, bytes: &[u8], body_bytes_max: usize) -> Checked<Option<usize>> {
     let Some(&kind) = bytes.first() else { return Ok(None) };
     if phase == Phase::Password && !matches!(kind, b'p' | b'X') {
         return malformed("expected a password before any other message");
@@ -124,39 +122,39 @@ fn first_typed(phase: Phase, bytes: &[u8], body_bytes_max: usize) -> Verdict<Opt
     let bytes_max = match kind {
         b'Q' | b'P' | b'B' => body_bytes_max,
         b'E' | b'D' | b'C' | b'H' | b'S' | b'X' | b'p' | b'd' | b'c' | b'f' => SMALL_BYTES_MAX,
-        _ => return malformed(format!("there are no messages of type {}", shown(kind))),
+        _ => return malformed(format!("unknown message type {}", quoted(kind))),
     };
     let Some(length) = bytes[1..].first_chunk().copied() else { return Ok(None) };
     let length = usize::try_from(i32::from_be_bytes(length)).ok();
     let Some(body_bytes) = length.and_then(|length| length.checked_sub(LENGTH_BYTES)) else {
-        let kind = shown(kind);
-        return malformed(format!("a message of type {kind} is shorter than its own head"));
+        let kind = quoted(kind);
+        return malformed(format!("a message of type {kind} is shorter than its length field"));
     };
     if body_bytes > bytes_max {
         return malformed(too_long(kind, body_bytes, bytes_max));
     }
     let end = HEAD_BYTES + body_bytes;
     let Some(body) = bytes.get(HEAD_BYTES..end) else { return Ok(None) };
-    match is_whole(kind, Body(body)) {
+    match is_well_formed(kind, Body(body)) {
         true => Ok(Some(end)),
         false => {
-            let kind = shown(kind);
-            malformed(format!("a message of type {kind} does not hold what its type asks for"))
+            let kind = quoted(kind);
+            malformed(format!("a message of type {kind} is malformed"))
         }
     }
 }
 
 fn too_long(kind: u8, bytes: usize, bytes_max: usize) -> String {
     let limit = if matches!(kind, b'Q' | b'P' | b'B') { "--max-body" } else { "the limit" };
-    format!("a message of type {} has {bytes} bytes, and {limit} is {bytes_max}", shown(kind))
+    format!("a message of type {} has {bytes} bytes, and {limit} is {bytes_max}", quoted(kind))
 }
 
-fn shown(kind: u8) -> String {
+fn quoted(kind: u8) -> String {
     format!("'{}'", kind.escape_ascii())
 }
 
-/// Whether a body holds what the type of its message asks for, and nothing more.
-fn is_whole(kind: u8, mut body: Body<'_>) -> bool {
+/// Returns true if the body matches the message type, with nothing left over.
+fn is_well_formed(kind: u8, mut body: Body<'_>) -> bool {
     let read = match kind {
         b'Q' | b'f' | b'p' => body.string(),
         b'P' => body.parse(),
@@ -169,7 +167,7 @@ fn is_whole(kind: u8, mut body: Body<'_>) -> bool {
     read.is_some() && body.0.is_empty()
 }
 
-/// What is left of a message's body. Its readers return `None` where the bytes are not there.
+/// Rest of a message body. Its readers return `None` if bytes are missing.
 struct Body<'a>(&'a [u8]);
 
 impl Body<'_> {
@@ -178,7 +176,7 @@ impl Body<'_> {
         Some(())
     }
 
-    /// Up to and with its NUL.
+    /// Skips a string, including its NUL.
     fn string(&mut self) -> Option<()> {
         let end = memchr::memchr(0, self.0)?;
         self.skip(end + 1)
@@ -190,7 +188,7 @@ impl Body<'_> {
         Some(*byte)
     }
 
-    /// An unsigned number of two bytes, as all counts are.
+    /// Reads an unsigned two-byte number, as all counts are.
     fn count(&mut self) -> Option<usize> {
         let (bytes, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
@@ -203,7 +201,7 @@ impl Body<'_> {
         Some(i32::from_be_bytes(*bytes))
     }
 
-    /// Names and values in turn, up to an empty name.
+    /// Skips name and value pairs up to an empty name.
     fn settings(&mut self) -> Option<()> {
         while *self.0.first()? != 0 {
             self.string()?;
@@ -213,7 +211,7 @@ impl Body<'_> {
         self.0.is_empty().then_some(())
     }
 
-    /// Name, text, types of parameters.
+    /// Skips name, text, parameter types.
     fn parse(&mut self) -> Option<()> {
         self.string()?;
         self.string()?;
@@ -221,7 +219,7 @@ impl Body<'_> {
         self.skip(types * size_of::<u32>())
     }
 
-    /// Portal, statement, formats of values, values, formats of columns.
+    /// Skips portal, statement, value formats, values, column formats.
     fn bind(&mut self) -> Option<()> {
         self.string()?;
         self.string()?;
@@ -243,7 +241,7 @@ impl Body<'_> {
         Some(())
     }
 
-    /// A statement or a portal, with its name.
+    /// Skips the kind and name of a statement or portal.
     fn target(&mut self) -> Option<()> {
         let is_known = matches!(self.u8()?, b'S' | b'P');
         is_known.then_some(())?;

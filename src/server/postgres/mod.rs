@@ -1,41 +1,39 @@
-//! The protocol of PostgreSQL, for its clients and the tools that speak it.
+//! PostgreSQL wire protocol, version 3.
 //!
-//! `connection` reads a client's messages, which `negotiation` may encrypt; `frames` holds each
-//! against the protocol before the protocol crate decodes it, and `checked` hands on what passed.
-//! `startup` lets a client in, after a wait where `throttle` says so. `answer` has what it says run
-//! and sends the rows, `commands` are about its session, `messages` logs what was said. Statements and
-//! portals are `kept`, by sessions that are `idle` until others need the memory; portals are `suspended`
-//! while their clients read. `settings` are those of a client's session, which `SET` and `SHOW` mean,
-//! and `failure` is what it hears instead.
+//! In the server: `connection` reads messages, after `negotiation` of TLS; `frames` validates each
+//! message before pgwire decodes it, and `checked_stream` forwards valid ones. `startup`
+//! authenticates; `throttle` delays wrong passwords. `query_handler` runs statements, sends rows.
+//! `commands` change the session, `message_log` writes the request log. `session_resources` limits
+//! statements and portals; `idle_sessions` end when others need memory; a `suspended_portal` is
+//! read in parts. `settings` holds what `SET` and `SHOW` know; `failure` maps errors to SQLSTATEs.
 //!
-//! The `answerer` works where questions are answered, which is in another process: `statement` reads
-//! what clients say and `dialect` what that means to PostgreSQL, `sessions` plans it over the tables of
-//! `system`, and `parameters` gives it its values, which `values` has checked. Knows nothing of how a
-//! query runs.
+//! In the worker process: `worker_planner` plans. `statement` parses, `rewrite` adapts to
+//! PostgreSQL, `session_setup` adds the `system` tables, `parameters` infers types and decodes
+//! values validated by `binary_values`. This module does not execute queries.
 
-mod answer;
-mod answerer;
-mod checked;
+mod binary_values;
+mod checked_stream;
 mod commands;
 mod connection;
-mod dialect;
 mod failure;
 mod frames;
-mod idle;
-mod kept;
-mod messages;
+mod idle_sessions;
+mod message_log;
 mod negotiation;
 mod parameters;
 mod prepared;
+mod query_handler;
+mod rewrite;
 mod rows;
-mod sessions;
+mod session_resources;
+mod session_setup;
 mod settings;
 mod startup;
 mod statement;
-mod suspended;
+mod suspended_portal;
 mod system;
 mod throttle;
-mod values;
+mod worker_planner;
 
 use std::net::Shutdown;
 use std::sync::Arc;
@@ -49,20 +47,20 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use self::answer::Answers;
-pub use self::answerer::{Answerer, Form};
 use self::connection::{Handlers, STARTUP_TIME};
-use self::idle::{IDLE_TIME, IdleSessions};
+use self::idle_sessions::{IDLE_TIME, IdleSessions};
+use self::query_handler::QueryHandler;
 use self::startup::Startup;
 pub use self::statement::Outline;
+pub use self::worker_planner::{StatementContext, WorkerPlanner};
 use super::file_descriptors::connections_max;
 use super::tcp::{Accepted, RESERVED_CONNECTIONS, SQL_CONNECTIONS_MAX, connections};
 use super::{ListeningSockets, Service};
 
-/// What clients ask for in the handshake of TLS.
+/// ALPN protocol name.
 const ALPN: &[u8] = b"postgresql";
 
-/// Serves until the service stops; then lets what was begun be finished, within the time.
+/// Accepts connections until the service stops, then drains them for at most `drain_time`.
 pub async fn serve(
     listener: ListeningSockets,
     tls: Option<TlsAcceptor>,
@@ -82,8 +80,8 @@ pub async fn serve(
     loop {
         tokio::select! {
             Some(accepted) = accepted.next() => {
-                let client = talk(accepted, tls.clone(), Arc::clone(&handlers), service.clone());
-                clients.spawn(client);
+                let handlers = Arc::clone(&handlers);
+                clients.spawn(serve_client(accepted, tls.clone(), handlers, service.clone()));
             }
             Some(_) = clients.join_next() => {}
             () = &mut stop => break,
@@ -95,47 +93,48 @@ pub async fn serve(
     }
 }
 
-/// Until the client goes, or what it asked before the service stopped is answered.
-async fn talk(
+/// Serves one connection until the client disconnects or the service stops; a request that was
+/// received before the stop is still answered.
+async fn serve_client(
     accepted: Accepted,
     tls: Option<TlsAcceptor>,
     handlers: Arc<Handlers>,
     service: Service,
 ) {
     let Accepted { stream, permit: place, full, .. } = accepted;
-    let talked = async {
-        let (stream, other) = doubled(stream)?;
-        let mut talk = std::pin::pin!(connection::run(stream, tls, &handlers, &place, full));
+    let served = async {
+        let (stream, watched) = duplicate(stream)?;
+        let mut connection = std::pin::pin!(connection::run(stream, tls, &handlers, &place, full));
         tokio::select! {
-            // What a client said before it went, as a request to cancel, is heard.
+            // Messages sent before a disconnect, such as a cancel request, are still processed.
             biased;
-            talked = &mut talk => return talked,
-            () = gone(&other) => return Ok(()),
+            ended = &mut connection => return ended,
+            () = closed(&watched) => return Ok(()),
             () = service.stopped() => {}
         }
-        // It hears the end of what the client says, once it has answered.
-        other.into_std()?.shutdown(Shutdown::Read)?;
-        talk.await
+        // The connection reads end of stream once it has answered.
+        watched.into_std()?.shutdown(Shutdown::Read)?;
+        connection.await
     };
-    if let Err(error) = talked.await {
-        tracing::debug!(%error, "a connection broke off");
+    if let Err(error) = served.await {
+        tracing::debug!(%error, "a connection was aborted");
     }
 }
 
-/// The stream, and the same once more to look at while somebody else reads it.
-fn doubled(stream: TcpStream) -> std::io::Result<(TcpStream, TcpStream)> {
+/// Duplicates the socket: one to read, one to watch for a disconnect meanwhile.
+fn duplicate(stream: TcpStream) -> std::io::Result<(TcpStream, TcpStream)> {
     let stream = stream.into_std()?;
     let other = stream.try_clone()?;
     Ok((TcpStream::from_std(stream)?, TcpStream::from_std(other)?))
 }
 
-/// Ends when the client has closed its end, also while it waits for an answer and nobody reads.
-async fn gone(stream: &TcpStream) {
+/// Completes when the client has closed its side, even while a query runs and nothing is read.
+async fn closed(stream: &TcpStream) {
     while let Ok(ready) = stream.ready(Interest::READABLE).await {
         if ready.is_read_closed() {
             return;
         }
-        // What there is to read is for the other one; this one waits for the next event.
+        // Clears readiness without consuming bytes; the other handle reads them.
         let _ = stream
             .try_io(Interest::READABLE, || Err::<(), _>(std::io::ErrorKind::WouldBlock.into()));
     }
@@ -145,11 +144,11 @@ fn handlers(service: Service) -> Handlers {
     let clients = Arc::new(ConnectionManager::new());
     let idle = IdleSessions::new(IDLE_TIME);
     Handlers {
-        startup: Arc::new(Startup::over(service.clone(), Arc::clone(&clients))),
+        startup: Arc::new(Startup::new(service.clone(), Arc::clone(&clients))),
         body_bytes_max: service.settings.body_bytes_max,
         startup_time: STARTUP_TIME,
         stall_time: service.settings.stall_time(),
-        answers: Arc::new(Answers::new(service, idle.clone())),
+        queries: Arc::new(QueryHandler::new(service, idle.clone())),
         idle,
         cancel: Arc::new(DefaultCancelHandler::new(clients)),
     }

@@ -1,7 +1,7 @@
-//! What comes before the startup message: requests for encryption, and TLS.
+//! Negotiation of encryption before the startup message: SSLRequest, GSSENCRequest, direct TLS.
 //!
-//! Requests are read from the socket byte for byte, so that what follows one in clear text stays
-//! there: it can only be read as part of the handshake, never as a message that came over TLS.
+//! Requests are read without buffering ahead: plain-text bytes injected after a request stay in the
+//! socket and fail the TLS handshake, instead of passing for a message that came over TLS.
 
 use std::io::{Error, ErrorKind};
 
@@ -13,27 +13,27 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::ALPN;
-use super::checked::hang_up;
+use super::checked_stream::hang_up;
 use super::frames::{CODE_BYTES, LENGTH_BYTES, Malformed, untyped_length};
 
 const TLS_CODE: i32 = 80_877_103;
 const GSS_CODE: i32 = 80_877_104;
-/// The first byte of a handshake of TLS, and the first of no message.
+/// First byte of a TLS handshake; no message begins with it.
 const TLS_RECORD: u8 = 0x16;
 const ACCEPTED: &[u8] = b"S";
 const DECLINED: &[u8] = b"N";
 
-/// A stream whose next bytes, with those that were read of it, are a startup message.
+/// Stream at its startup message, of which the bytes in `read` were already taken.
 pub struct Negotiated {
     pub stream: MaybeTls,
     pub is_secure: bool,
     pub read: Vec<u8>,
 }
 
-/// Negotiates encryption; `None` where the client was told why it is not served.
+/// Negotiates encryption; `None` if the client was rejected with an error message.
 ///
 /// # Errors
-/// Where the client goes, or a handshake fails.
+/// When the client disconnects, or the handshake fails.
 pub async fn negotiate(
     mut stream: TcpStream,
     tls: Option<&TlsAcceptor>,
@@ -42,7 +42,7 @@ pub async fn negotiate(
         let Some(tls) = tls else {
             return Err(Error::new(ErrorKind::InvalidData, "TLS without a certificate"));
         };
-        return secured(tls, stream, true).await.map(Some);
+        return tls_handshake(tls, stream, true).await.map(Some);
     }
     let mut requested = Vec::new();
     loop {
@@ -60,7 +60,7 @@ pub async fn negotiate(
             }
             (Request::Encryption(TLS_CODE), Some(tls)) => {
                 write(&stream, ACCEPTED).await?;
-                return secured(tls, stream, false).await.map(Some);
+                return tls_handshake(tls, stream, false).await.map(Some);
             }
             (Request::Encryption(code), _) => {
                 write(&stream, DECLINED).await?;
@@ -71,15 +71,15 @@ pub async fn negotiate(
 }
 
 enum Request {
-    /// Of this code.
+    /// Request with this code.
     Encryption(i32),
-    /// None: these are the first bytes of the startup message.
+    /// No request; holds the first bytes of the startup message.
     Startup(Vec<u8>),
 }
 
 type Read<T> = Result<std::io::Result<T>, Malformed>;
 
-/// The next request. One that was made before is taken for a startup message.
+/// Reads the next request. A repeated request is taken for a startup message, which it is not.
 async fn read_request(stream: &TcpStream, requested: &[i32]) -> Read<Request> {
     let (mut length, mut code) = ([0; LENGTH_BYTES], [0; CODE_BYTES - LENGTH_BYTES]);
     if let Err(error) = read_exact(stream, &mut length).await {
@@ -96,7 +96,7 @@ async fn read_request(stream: &TcpStream, requested: &[i32]) -> Read<Request> {
     }
     if length_bytes != CODE_BYTES || stream.try_read(&mut [0]).is_ok_and(|bytes| bytes > 0) {
         let sentence =
-            "there are bytes behind a request for encryption; expected none until it is answered";
+            "bytes follow an encryption request; wait for the answer before sending more";
         return Err(Malformed(sentence.into()));
     }
     Ok(Ok(Request::Encryption(code)))
@@ -108,8 +108,8 @@ async fn is_tls_record(stream: &TcpStream) -> std::io::Result<bool> {
     Ok(bytes > 0 && first[0] == TLS_RECORD)
 }
 
-/// Shakes hands; a client that begins with that has to name the protocol.
-async fn secured(
+/// Completes a TLS handshake. Direct TLS requires ALPN.
+async fn tls_handshake(
     tls: &TlsAcceptor,
     stream: TcpStream,
     must_name_protocol: bool,
@@ -124,9 +124,9 @@ async fn secured(
 }
 
 async fn refuse(stream: &mut TcpStream, malformed: Malformed) -> std::io::Result<()> {
-    let told = ErrorInfo::from(PgWireError::from(malformed));
+    let info = ErrorInfo::from(PgWireError::from(malformed));
     let mut bytes = BytesMut::new();
-    PgWireBackendMessage::ErrorResponse(told.into()).encode(&mut bytes)?;
+    PgWireBackendMessage::ErrorResponse(info.into()).encode(&mut bytes)?;
     write(stream, &bytes).await?;
     hang_up(stream).await;
     Ok(())
@@ -166,7 +166,7 @@ mod tests {
     use super::super::super::tls::acceptor;
     use super::*;
 
-    /// What comes of a client that says this behind its request for TLS was accepted.
+    /// Negotiates with a client that sends `said` once its TLS request was accepted.
     async fn negotiated_with(said: &[u8]) -> std::io::Result<Option<Negotiated>> {
         let pem = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/service/tls");
         let tls = acceptor(&pem.join("certificate.pem"), &pem.join("key.pem")).unwrap();

@@ -1,4 +1,4 @@
-//! The values of a prepared statement: of which types, and as the client sent them.
+//! Parameters of a prepared statement: their types, and the values that a client bound.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,77 +13,80 @@ use datafusion_postgres::pgwire::api::Type;
 use datafusion_postgres::pgwire::api::portal::{Format, Portal};
 use datafusion_postgres::pgwire::error::PgWireResult;
 
-use super::failure::{self, error, of_planning};
-use super::values;
+use super::binary_values;
+use super::failure::{self, error, from_planning_error};
 use crate::rules::ZoneRules;
 use crate::sql::coerce_parameter;
 
-/// As many values as the protocol can count.
-const MOST: usize = 65_535;
+/// Largest count that the protocol can express.
+const PARAMETERS_MAX: usize = 65_535;
 
-/// One value that a statement waits for.
+/// Parameter of a statement.
 #[derive(Clone, Debug)]
 pub struct Parameter {
-    /// As which it crosses.
+    /// Type on the wire.
     pub sent_as: Type,
-    /// As which the plan takes it.
-    pub taken_as: DataType,
-    /// Not where it is in a part of the question that the answer does not depend on.
-    is_wanted: bool,
+    /// Type in the plan.
+    pub coerce_parameter: DataType,
+    /// False if optimization removed the expression that it was in.
+    is_used: bool,
 }
 
-/// `$1`, `$2` and so on: of the type that the plan asks for, else as the client says, else text.
+/// Types of `$1`, `$2` and so on: from the plan, else from the client's hint, else text.
 ///
 /// # Errors
-/// Where one is named otherwise, or would have to be of two types.
-pub fn of(plan: &LogicalPlan, hints: &[Option<Type>], text: &str) -> PgWireResult<Vec<Parameter>> {
-    let types = plan.get_parameter_types().map_err(|wrong| of_planning(wrong, text))?;
-    let casts = casts(plan).map_err(|wrong| of_planning(wrong, text))?;
-    let instants =
-        crate::sql::instant_parameters(plan).map_err(|wrong| of_planning(wrong, text))?;
-    let mut parameters = vec![None; hints.len().max(last_in(text))];
-    for (name, taken_as) in types {
+/// When a parameter is not numbered, or needs two types.
+pub fn from_plan(
+    plan: &LogicalPlan,
+    hints: &[Option<Type>],
+    text: &str,
+) -> PgWireResult<Vec<Parameter>> {
+    let types = plan.get_parameter_types().map_err(|wrong| from_planning_error(wrong, text))?;
+    let casts = casts(plan).map_err(|wrong| from_planning_error(wrong, text))?;
+    let instants = crate::sql::instants(plan).map_err(|wrong| from_planning_error(wrong, text))?;
+    let mut parameters = vec![None; hints.len().max(last_parameter(text))];
+    for (name, coerce_parameter) in types {
         let number: Option<usize> = name[1..].parse().ok().filter(|number| *number >= 1);
-        let number = number.filter(|number| *number <= MOST).ok_or_else(|| {
-            error("42P02", format!("there is a parameter {name}; expected $1, $2 and so on"))
+        let number = number.filter(|number| *number <= PARAMETERS_MAX).ok_or_else(|| {
+            error("42P02", format!("unknown parameter {name}; use $1, $2 and so on"))
         })?;
         if parameters.len() < number {
             parameters.resize(number, None);
         }
-        parameters[number - 1] = Some(taken_as.or_else(|| casts.get(&name).cloned()));
+        parameters[number - 1] = Some(coerce_parameter.or_else(|| casts.get(&name).cloned()));
     }
     let parameters = parameters.into_iter().enumerate();
     parameters
         .map(|(number, wanted)| {
-            let is_wanted = wanted.is_some();
+            let is_used = wanted.is_some();
             let hint = hints.get(number).cloned().flatten();
             let usual = match instants.contains(&format!("${}", number + 1)) {
                 true => arrow_type(&Type::TIMESTAMPTZ),
                 false => DataType::Utf8,
             };
-            let said = hint.as_ref().map_or(usual, arrow_type);
-            let taken_as = match wanted.flatten() {
-                // What is added to an instant looks like another instant to the plan.
-                Some(DataType::Timestamp(..)) if hint == Some(Type::INTERVAL) => said,
-                asked_for => asked_for.unwrap_or(said),
+            let declared = hint.as_ref().map_or(usual, arrow_type);
+            let coerce_parameter = match wanted.flatten() {
+                // DataFusion infers a timestamp for what is added to a timestamp.
+                Some(DataType::Timestamp(..)) if hint == Some(Type::INTERVAL) => declared,
+                asked_for => asked_for.unwrap_or(declared),
             };
-            let sent_as = hint.map_or_else(|| into_pg_type(&taken_as), Ok)?;
-            Ok(Parameter { sent_as, taken_as, is_wanted })
+            let sent_as = hint.map_or_else(|| into_pg_type(&coerce_parameter), Ok)?;
+            Ok(Parameter { sent_as, coerce_parameter, is_used })
         })
         .collect()
 }
 
-/// The greatest number of a parameter that a text names outside of quotes; 0 without any.
-fn last_in(text: &str) -> usize {
+/// Largest parameter number outside quotes; 0 without parameters.
+fn last_parameter(text: &str) -> usize {
     let unquoted = text.split(['\'', '"']).step_by(2);
     let named = unquoted.flat_map(|part| part.split('$').skip(1)).filter_map(|after| {
         let digits = after.find(|sign: char| !sign.is_ascii_digit()).unwrap_or(after.len());
         after[..digits].parse().ok()
     });
-    named.filter(|number| *number <= MOST).max().unwrap_or(0)
+    named.filter(|number| *number <= PARAMETERS_MAX).max().unwrap_or(0)
 }
 
-/// The types to which parameters are cast as they stand, as `$1::bigint` is.
+/// Types of direct casts, such as `$1::bigint`, by parameter name.
 fn casts(plan: &LogicalPlan) -> datafusion::error::Result<HashMap<String, DataType>> {
     let mut casts = HashMap::new();
     plan.apply_with_subqueries(|node| {
@@ -102,19 +105,20 @@ fn casts(plan: &LogicalPlan) -> datafusion::error::Result<HashMap<String, DataTy
     Ok(casts)
 }
 
-/// A null of each, which stand for the values where only types matter.
+/// Typed nulls to stand in for the values when a statement is described.
 pub fn nulls(parameters: &[Parameter]) -> PgWireResult<ParamValues> {
     let nulls = parameters.iter().map(|parameter| {
-        ScalarValue::try_new_null(&parameter.taken_as).map_err(|wrong| of_planning(wrong, ""))
+        ScalarValue::try_new_null(&parameter.coerce_parameter)
+            .map_err(|wrong| from_planning_error(wrong, ""))
     });
     Ok(ParamValues::from(nulls.collect::<PgWireResult<Vec<_>>>()?))
 }
 
-/// The values that a client bound, by number; those that the plan has no use for are left out.
+/// Decodes bound values, by number; values that the plan does not use are omitted.
 ///
 /// # Errors
-/// Where there are too many or too few, or one cannot be of its type.
-pub fn bound<S: Clone>(
+/// When the number of values differs, or one cannot be decoded as its type.
+pub fn bind_values<S: Clone>(
     portal: &Portal<S>,
     parameters: &[Parameter],
     zones: &ZoneRules,
@@ -123,7 +127,7 @@ pub fn bound<S: Clone>(
         return Err(error(
             "08P01",
             format!(
-                "{} values are bound to the statement; expected {}",
+                "{} values were bound, but the statement has {} parameters",
                 portal.parameter_len(),
                 parameters.len()
             ),
@@ -134,7 +138,7 @@ pub fn bound<S: Clone>(
     let texts = texts(portal, parameters)?;
     for (at, (sent, parameter)) in portal.parameters.iter().zip(parameters).enumerate() {
         if let Some(sent) = sent.as_ref().filter(|_| portal.parameter_format.is_binary(at)) {
-            values::check(at + 1, &parameter.sent_as, sent)?;
+            binary_values::check(at + 1, &parameter.sent_as, sent)?;
         }
     }
     let mut others = Portal::new_cursor(String::new(), Arc::clone(&portal.statement));
@@ -144,22 +148,22 @@ pub fn bound<S: Clone>(
     others.parameters = others_sent.collect();
     let sent = deserialize_parameters_with_server_types(&others, &any, &sent_as)?;
     let ParamValues::List(sent) = sent else {
-        return Err(error("08P01", "values are bound by name; expected them by number"));
+        return Err(error("08P01", "values were bound by name; bind them by number"));
     };
     let values = sent.into_iter().zip(texts).map(|(sent, text)| match text {
         Some(text) => ScalarValue::from(text),
         None => sent.value,
     });
     let numbered = (1..).zip(values.zip(parameters));
-    let wanted = numbered.filter(|(_, (_, parameter))| parameter.is_wanted);
+    let wanted = numbered.filter(|(_, (_, parameter))| parameter.is_used);
     let taken = wanted.map(|(number, (value, parameter))| {
         let number = number.to_string();
         let is_text = value.data_type().is_string();
-        let value = match is_text && is_read_here(&parameter.taken_as) {
-            true => coerce_parameter(zones, &number, value, Some(&parameter.taken_as))
-                .map_err(failure::of),
-            false => value.cast_to(&parameter.taken_as).map_err(|wrong| {
-                error("22P02", format!("a value is not as expected: {}", wrong.strip_backtrace()))
+        let value = match is_text && is_parsed_here(&parameter.coerce_parameter) {
+            true => coerce_parameter(zones, &number, value, Some(&parameter.coerce_parameter))
+                .map_err(failure::from_error),
+            false => value.cast_to(&parameter.coerce_parameter).map_err(|wrong| {
+                error("22P02", format!("cannot convert a value: {}", wrong.strip_backtrace()))
             }),
         };
         Ok((number, value?.into()))
@@ -167,22 +171,26 @@ pub fn bound<S: Clone>(
     Ok(ParamValues::Map(taken.collect::<PgWireResult<_>>()?))
 }
 
-/// Whether a text of this type is read as everywhere else, not as the protocol's library would.
-fn is_read_here(taken_as: &DataType) -> bool {
-    matches!(taken_as, DataType::Timestamp(..) | DataType::Date32 | DataType::List(_))
+/// Returns true for types whose text form uptally parses itself, as in SQL, not arrow-pg.
+fn is_parsed_here(coerce_parameter: &DataType) -> bool {
+    matches!(coerce_parameter, DataType::Timestamp(..) | DataType::Date32 | DataType::List(_))
 }
 
-/// What is sent as text of the types that are read here; `None` of all others.
+/// Values sent as text whose types are parsed here; `None` for all others.
 fn texts<S>(portal: &Portal<S>, parameters: &[Parameter]) -> PgWireResult<Vec<Option<String>>> {
     if let Format::Individual(formats) = &portal.parameter_format
         && formats.len() != parameters.len()
     {
-        return Err(error("08P01", "there are fewer formats of values than values"));
+        return Err(error(
+            "08P01",
+            "the number of value formats differs from the number of values",
+        ));
     }
     let sent = portal.parameters.iter().zip(parameters).enumerate();
     sent.map(|(at, (sent, parameter))| {
         let is_text = portal.parameter_format.is_text(at);
-        let Some(sent) = sent.as_ref().filter(|_| is_text && is_read_here(&parameter.taken_as))
+        let Some(sent) =
+            sent.as_ref().filter(|_| is_text && is_parsed_here(&parameter.coerce_parameter))
         else {
             return Ok(None);
         };
@@ -193,9 +201,9 @@ fn texts<S>(portal: &Portal<S>, parameters: &[Parameter]) -> PgWireResult<Vec<Op
     .collect()
 }
 
-/// The type that a client says a value is of.
-fn arrow_type(said: &Type) -> DataType {
-    match *said {
+/// Arrow type of a declared parameter type.
+fn arrow_type(declared: &Type) -> DataType {
+    match *declared {
         Type::BOOL => DataType::Boolean,
         Type::INT2 => DataType::Int16,
         Type::INT4 => DataType::Int32,
@@ -224,12 +232,12 @@ mod tests {
         for (text, last) in
             [("SELECT 1", 0), ("SELECT $2, $1", 2), ("SELECT '$7', $1 AS \"$9\"", 1), ("$", 0)]
         {
-            assert_eq!(last_in(text), last, "{text}");
+            assert_eq!(last_parameter(text), last, "{text}");
         }
     }
 
     #[test]
-    fn times_and_arrays_that_are_sent_as_text_are_read_as_those_that_are_written() {
+    fn times_and_arrays_sent_as_text_parse_as_in_sql() {
         let instant = arrow_type(&Type::TIMESTAMPTZ);
         let texts = DataType::new_list(DataType::Utf8, true);
         let of_texts = |texts: &[&str]| {
@@ -237,7 +245,7 @@ mod tests {
             ScalarValue::List(ScalarValue::new_list_nullable(&texts, &DataType::Utf8))
         };
         let at = |us| ScalarValue::TimestampMicrosecond(Some(us), Some("UTC".into()));
-        for (sent_as, taken_as, text, expected) in [
+        for (sent_as, coerce_parameter, text, expected) in [
             (Type::TIMESTAMPTZ, &instant, "1970-01-01 00:01", Some(at(60_000_000))),
             (Type::TEXT, &instant, "1970-01-01 09:00 Asia/Tokyo", Some(at(0))),
             (Type::TIMESTAMPTZ, &instant, "noon", None),
@@ -248,8 +256,9 @@ mod tests {
             let mut portal =
                 Portal::new_cursor(String::new(), Arc::new(StoredStatement::default()));
             portal.parameters = vec![Some(text.to_owned().into())];
-            let parameter = Parameter { sent_as, taken_as: taken_as.clone(), is_wanted: true };
-            let read = bound::<()>(&portal, &[parameter], &ZoneRules::bundled());
+            let parameter =
+                Parameter { sent_as, coerce_parameter: coerce_parameter.clone(), is_used: true };
+            let read = bind_values::<()>(&portal, &[parameter], &ZoneRules::bundled());
             let read = read.ok().and_then(|read| match read {
                 ParamValues::Map(mut values) => values.remove("1"),
                 ParamValues::List(_) => None,

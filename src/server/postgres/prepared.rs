@@ -1,5 +1,4 @@
-//! Statements that are prepared once and run as often as the client likes, each time over the
-//! newest data.
+//! Prepared statements. Each execution reads the newest version of the data.
 
 use std::sync::Arc;
 
@@ -13,28 +12,28 @@ use datafusion_postgres::pgwire::api::{ClientInfo, Type};
 use datafusion_postgres::pgwire::error::PgWireResult;
 
 use super::super::{Service, queries};
-use super::answerer::Form;
 use super::failure::{self, error};
-use super::idle::IdleSessions;
-use super::messages;
+use super::idle_sessions::IdleSessions;
+use super::message_log;
 use super::rows;
 use super::settings::statement_time;
 use super::statement::{Command, Outline};
+use super::worker_planner::StatementContext;
 use crate::sql::Limits;
 
 pub enum Prepared {
-    Question(Box<Question>),
+    Query(Box<PreparedQuery>),
     Command(Command),
 }
 
 impl Prepared {
-    /// The text, or what of it matters, for logs.
+    /// Text for the request log; of a command, its tag.
     pub fn text(&self) -> &str {
         match self {
-            Self::Question(question) => &question.text,
+            Self::Query(query) => &query.text,
             Self::Command(Command::Set(..)) => "SET",
             Self::Command(Command::Begin) => "BEGIN",
-            Self::Command(Command::End(tag) | Command::Nothing(tag)) => tag,
+            Self::Command(Command::End(tag) | Command::NoOp(tag)) => tag,
             Self::Command(Command::Deallocate(Some(_))) => "DEALLOCATE",
             Self::Command(Command::Deallocate(None)) => "DEALLOCATE ALL",
             Self::Command(Command::Discard) => "DISCARD ALL",
@@ -42,17 +41,17 @@ impl Prepared {
     }
 }
 
-pub struct Question {
+pub struct PreparedQuery {
     text: String,
-    form: Form,
+    context: StatementContext,
     sent_as: Vec<Type>,
     columns: SchemaRef,
 }
 
-impl Question {
-    /// As it is asked with the values of a portal.
-    pub fn bound<S: Clone>(&self, portal: &Portal<S>) -> (Form, Bytes) {
-        self.form.bound(portal)
+impl PreparedQuery {
+    /// Context with the values of a portal, and their bytes.
+    pub fn bind<S: Clone>(&self, portal: &Portal<S>) -> (StatementContext, Bytes) {
+        self.context.bind(portal)
     }
 
     pub fn text(&self) -> &str {
@@ -60,40 +59,40 @@ impl Question {
     }
 }
 
-/// Has what clients say read, planned and run.
+/// Sends clients' statements to a worker to be parsed, described and run.
 pub struct Planner {
     pub service: Service,
     pub idle: IdleSessions,
 }
 
 impl Planner {
-    /// The statements of a text: commands, and `None` where rows are asked for.
+    /// Parses a text into its statements: commands, or `None` for queries.
     ///
     /// # Errors
-    /// Where it is not SQL, says where.
+    /// On a syntax error, with its position.
     pub async fn read(&self, text: &str) -> PgWireResult<Vec<Option<Command>>> {
-        let read = self.service.queries.read(text).await.map_err(failure::of_failure)?;
+        let read = self.service.queries.read(text).await.map_err(failure::from_failure)?;
         Ok(read.into_iter().map(Outline::into_command).collect())
     }
 
-    /// What a client asks over the newest data, within its time.
+    /// Builds the request for a statement over the newest version, within the session's limits.
     ///
     /// # Errors
-    /// Where nothing was ever loaded, or the tables cannot be read.
+    /// When no data is loaded, or the tables cannot be read.
     pub async fn question(
         &self,
         client: &impl ClientInfo,
         text: &str,
-        form: Form,
+        context: StatementContext,
         bytes: Bytes,
     ) -> PgWireResult<queries::SqlQuery> {
         let limits = self.limits(client);
-        let edition = self.service.snapshots.newest().await.map_err(failure::of_refusal)?;
+        let edition = self.service.snapshots.newest().await.map_err(failure::from_refusal)?;
         let question = queries::SqlQuery::new(edition.version(), text, limits);
-        Ok(question.with_postgres_form(form, bytes))
+        Ok(question.with_postgres_form(context, bytes))
     }
 
-    /// Those of a client's question.
+    /// Limits of a statement, with the session's `statement_timeout`.
     pub fn limits(&self, client: &impl ClientInfo) -> Limits {
         self.service.queries.limits().at_most(statement_time(client.metadata()), None)
     }
@@ -104,25 +103,25 @@ impl Planner {
         text: &str,
         hints: &[Option<Type>],
     ) -> PgWireResult<Option<Arc<Prepared>>> {
-        let mut said = self.read(text).await?.into_iter();
-        let (Some(first), None) = (said.next(), said.next()) else {
+        let mut statements = self.read(text).await?.into_iter();
+        let (Some(first), None) = (statements.next(), statements.next()) else {
             return match text.trim_matches([';', ' ', '\n', '\t', '\r']).is_empty() {
                 true => Ok(None),
-                false => Err(error("42601", "expected one statement to prepare")),
+                false => Err(error("42601", "cannot prepare several statements at once; send one")),
             };
         };
         if let Some(command) = first {
             return Ok(Some(Arc::new(Prepared::Command(command))));
         }
-        let form = Form::new(0, client, hints);
-        let question = self.question(client, text, form.clone(), Bytes::new()).await?;
+        let context = StatementContext::new(0, client, hints);
+        let question = self.question(client, text, context.clone(), Bytes::new()).await?;
         let described = self.service.queries.describe(question).await;
-        let described = described.map_err(failure::of_failure)?;
+        let described = described.map_err(failure::from_failure)?;
         let sent_as = described.sent_as.into_iter();
         let sent_as = sent_as.map(|oid| Type::from_oid(oid).unwrap_or(Type::UNKNOWN)).collect();
         let (text, columns) = (text.to_owned(), described.columns);
-        let question = Question { text, form, sent_as, columns };
-        Ok(Some(Arc::new(Prepared::Question(Box::new(question)))))
+        let query = PreparedQuery { text, context, sent_as, columns };
+        Ok(Some(Arc::new(Prepared::Query(Box::new(query)))))
     }
 }
 
@@ -139,11 +138,11 @@ impl QueryParser for Planner {
     where
         C: ClientInfo + Unpin + Send + Sync,
     {
-        let mut entry = messages::begin_sql(&self.service, client, "Parse", text)?;
+        let mut entry = message_log::begin_sql(&self.service, client, "Parse", text)?;
         let parsed = self.parse(client, text, hints).await;
         match &parsed {
-            Ok(_) => messages::answered(&mut entry, &Ok(None)),
-            Err(failed) => messages::refused(&mut entry, failed),
+            Ok(_) => message_log::log_answer(&mut entry, &Ok(None)),
+            Err(failed) => message_log::log_failure(&mut entry, failed),
         }
         parsed
     }
@@ -151,7 +150,7 @@ impl QueryParser for Planner {
     fn get_parameter_types(&self, prepared: &Arc<Prepared>) -> PgWireResult<Vec<Type>> {
         Ok(match prepared.as_ref() {
             Prepared::Command(_) => Vec::new(),
-            Prepared::Question(question) => question.sent_as.clone(),
+            Prepared::Query(query) => query.sent_as.clone(),
         })
     }
 
@@ -163,7 +162,7 @@ impl QueryParser for Planner {
         let none = Schema::empty();
         let columns = match prepared.as_ref() {
             Prepared::Command(_) => &none,
-            Prepared::Question(question) => question.columns.as_ref(),
+            Prepared::Query(query) => query.columns.as_ref(),
         };
         rows::columns(columns, format.unwrap_or(&Format::UnifiedText), None)
     }

@@ -1,4 +1,4 @@
-//! Rows on their way to a PostgreSQL client.
+//! Encoding of query results as `DataRow` messages.
 
 use std::sync::Arc;
 
@@ -18,23 +18,23 @@ use futures::StreamExt;
 
 use super::super::queries::SqlQuery;
 use super::failure::{self, error};
-use super::kept;
 use super::prepared::Planner;
+use super::session_resources;
 use crate::sql::Deliveries;
 
-/// The rows of an answer, and a count of those that its client has taken.
-pub struct Answer {
+/// Rows of a result, and the counter of rows that the client has read.
+pub struct RowStream {
     pub rows: QueryResponse,
     pub deliveries: Deliveries,
 }
 
-/// The severity of what is told after the rows and is no failure of them.
+/// Severity of the notice that follows truncated rows.
 pub const WARNING: &str = "WARNING";
 
-/// The rows of a question, as they come; dropped, they end it.
+/// Runs a query and streams its rows. Dropping the stream cancels the query.
 ///
 /// # Errors
-/// Where it cannot be planned or carried out, or the client has too many answers open.
+/// When planning or execution fails, or the client has too many open results.
 pub async fn run(
     planner: &Planner,
     question: SqlQuery,
@@ -43,39 +43,41 @@ pub async fn run(
 ) -> PgWireResult<Answer> {
     let limits = planner.limits(client);
     let options = Arc::new(FormatOptions::from_client_metadata(client.metadata()));
-    let open = kept::open_answer(client, &planner.service.compute.budget)?;
-    let rows = planner.service.queries.run(question).await.map_err(failure::of_failure)?;
+    let open_result = session_resources::open_result(client, &planner.service.compute.budget)?;
+    let rows = planner.service.queries.run(question).await.map_err(failure::from_failure)?;
     let columns = Arc::new(columns(&rows.schema(), format, Some(options))?);
     let (cut, deliveries) = (rows.cut(), rows.deliveries());
     let delivered = deliveries.clone();
-    let end = futures::stream::once(async move { cut.is_cut().then(|| told_as_cut(limits.rows)) });
+    let end =
+        futures::stream::once(async move { cut.is_cut().then(|| truncation_warning(limits.rows)) });
     let sent = rows.flat_map({
         let columns = Arc::clone(&columns);
         move |batch| {
-            let batch = batch.map_err(failure::of).and_then(|batch| of_short_decimals(&batch));
+            let batch =
+                batch.map_err(failure::from_error).and_then(|batch| with_short_decimals(&batch));
             let rows: Box<dyn Iterator<Item = PgWireResult<DataRow>> + Send> = match batch {
-                Ok(batch) => Box::new(encoded(Arc::clone(&columns), batch)),
+                Ok(batch) => Box::new(encode_rows(Arc::clone(&columns), batch)),
                 Err(failed) => Box::new(std::iter::once(Err(failed))),
             };
             futures::stream::iter(rows)
         }
     });
-    let told = end.filter_map(|told| async { told.map(Err) });
-    let all = sent.chain(told).inspect(move |_| {
-        let _is_open = &open;
+    let warning = end.filter_map(|warning| async { warning.map(Err) });
+    let all = sent.chain(warning).inspect(move |_| {
+        let _is_open = &open_result;
         delivered.count();
     });
-    Ok(Answer { rows: QueryResponse::new(columns, all), deliveries })
+    Ok(RowStream { rows: QueryResponse::new(columns, all), deliveries })
 }
 
-/// Digits behind the point that `arrow-pg` can send, as of 0.16.
+/// Largest decimal scale that arrow-pg 0.16 can encode.
 const SCALE_MAX: i8 = 28;
 
-/// The same rows with no more digits behind the point than can be sent.
+/// Reduces decimal scales to [`SCALE_MAX`].
 ///
 /// # Errors
-/// Where that changes a value.
-fn of_short_decimals(rows: &RecordBatch) -> PgWireResult<RecordBatch> {
+/// When that changes a value.
+fn with_short_decimals(rows: &RecordBatch) -> PgWireResult<RecordBatch> {
     let is_long =
         |of: &DataType| matches!(of, DataType::Decimal128(_, scale) if *scale > SCALE_MAX);
     if !rows.schema_ref().fields().iter().any(|field| is_long(field.data_type())) {
@@ -97,7 +99,7 @@ fn of_short_decimals(rows: &RecordBatch) -> PgWireResult<RecordBatch> {
         let cut = cast(column, &short).map_err(failed)?;
         if cast(&cut, field.data_type()).map_err(failed)?.as_ref() != column.as_ref() {
             let sentence = format!(
-                "column {:?} has more than {SCALE_MAX} digits behind the point, as many as the protocol is sent; expected round",
+                "column {:?} has more than {SCALE_MAX} decimal places, the most that can be sent; use round",
                 field.name()
             );
             return Err(error("22003", sentence));
@@ -108,9 +110,9 @@ fn of_short_decimals(rows: &RecordBatch) -> PgWireResult<RecordBatch> {
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(failed)
 }
 
-/// The rows of a batch. An interval that is null is encoded as a value without a type: `arrow-pg`, as
-/// of 0.16, encodes it as an interval of no length.
-fn encoded(
+/// Encodes the rows of a batch. A null interval is encoded as an untyped null, because arrow-pg
+/// 0.16 encodes it as an interval of zero.
+fn encode_rows(
     columns: Arc<Vec<FieldInfo>>,
     rows: RecordBatch,
 ) -> impl Iterator<Item = PgWireResult<DataRow>> + Send {
@@ -128,10 +130,10 @@ fn encoded(
     })
 }
 
-/// How columns cross, in the format that the client asks for.
+/// Describes columns, in the formats that the client requested.
 ///
 /// # Errors
-/// Where one is of a type that the protocol does not know.
+/// When a column's type has no PostgreSQL equivalent, or the number of formats does not match.
 pub fn columns(
     schema: &Schema,
     format: &Format,
@@ -152,7 +154,7 @@ pub fn columns(
             Some(field) => error(
                 "0A000",
                 format!(
-                    "column {:?} is of a type that PostgreSQL has not; expected another, as of a cast",
+                    "column {:?} has a type without a PostgreSQL equivalent; cast it",
                     field.name()
                 ),
             ),
@@ -161,13 +163,11 @@ pub fn columns(
     })
 }
 
-fn told_as_cut(rows: usize) -> PgWireError {
+fn truncation_warning(rows: usize) -> PgWireError {
     PgWireError::UserError(Box::new(ErrorInfo::new(
         WARNING.into(),
         "01004".into(),
-        format!(
-            "there are more rows than {rows}, the limit of rows (--sql-rows); they were cut off"
-        ),
+        format!("the result was truncated to {rows} rows, the limit of rows (--sql-rows)"),
     )))
 }
 
@@ -179,7 +179,7 @@ mod tests {
 
     use super::*;
 
-    /// The length of a value that is null.
+    /// Length field of a null value.
     const NULL: [u8; 4] = (-1_i32).to_be_bytes();
 
     fn intervals() -> RecordBatch {
@@ -196,7 +196,7 @@ mod tests {
     fn an_interval_that_is_null_is_sent_as_null() {
         for format in [Format::UnifiedText, Format::UnifiedBinary] {
             let rows = intervals();
-            let sent = encoded(columns_of(&rows, &format), rows);
+            let sent = encode_rows(columns_of(&rows, &format), rows);
             let sent: Vec<_> = sent.map(|row| row.unwrap()).collect();
             assert_eq!((sent.len(), sent[0].field_count), (2, 1));
             assert_eq!(&sent[0].data[..], NULL, "{format:?}");
@@ -205,22 +205,22 @@ mod tests {
     }
 
     #[test]
-    fn decimals_are_sent_with_as_many_digits_as_can_be() {
+    fn decimals_are_sent_with_the_largest_scale() {
         let rows = |value: i128| {
             let column = Decimal128Array::from(vec![Some(value), None]);
             let column: ArrayRef = Arc::new(column.with_precision_and_scale(38, 30).unwrap());
             RecordBatch::try_from_iter([("price", column)]).unwrap()
         };
-        let sent = of_short_decimals(&rows(2_500)).unwrap();
+        let sent = with_short_decimals(&rows(2_500)).unwrap();
         let expected = Decimal128Array::from(vec![Some(25), None]);
         let expected = expected.with_precision_and_scale(38, 28).unwrap();
         assert_eq!(sent.column(0).as_ref(), &expected as &dyn Array);
-        assert!(of_short_decimals(&rows(2_501)).is_err());
+        assert!(with_short_decimals(&rows(2_501)).is_err());
     }
 
-    /// Once it does not, [`encoded`] can go.
+    /// When this fails after an upgrade of arrow-pg, [`encode_rows`] can go.
     #[test]
-    fn the_encoder_still_sends_an_interval_that_is_null_as_one_of_no_length() {
+    fn arrow_pg_still_encodes_a_null_interval_as_zero() {
         let rows = intervals();
         let mut sent = encode_recordbatch(columns_of(&rows, &Format::UnifiedText), rows);
         assert_ne!(&sent.next().unwrap().unwrap().data[..], NULL);

@@ -1,4 +1,4 @@
-//! The settings of a client's session: those that clients ask for, and what may be set of them.
+//! Session settings for `SET` and `SHOW`, with the values that each accepts.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,28 +7,28 @@ use datafusion_postgres::pgwire::error::PgWireResult;
 
 use super::failure::error;
 
-/// What clients take their cue from as to what a server can do, with whose it really is.
+/// Version from which clients infer features, followed by the real one.
 pub const SERVER_VERSION: &str = concat!("16.6 (uptally ", env!("CARGO_PKG_VERSION"), ")");
-/// In which instants are shown, always.
+/// Time zone of all instants sent; fixed.
 pub const TIME_ZONE: &str = "UTC";
 
-/// What may be set.
+/// Values that a setting accepts.
 #[derive(Clone, Copy)]
-enum Takes {
-    /// Nothing.
+enum Allowed {
+    /// None: read-only.
     Nothing,
-    /// One of these, in any case.
+    /// Any of these, case-insensitive.
     OneOf(&'static [&'static str]),
-    /// Milliseconds, or a number with a unit.
+    /// Duration: milliseconds, or a number with ms, s or min.
     Time,
-    /// Anything; it changes how values are written, or nothing.
+    /// Any value; it has an effect on output formats at most.
     Anything,
 }
 
-use Takes::{Anything, Nothing, OneOf, Time};
+use Allowed::{Anything, Nothing, OneOf, Time};
 
-/// Name, spelling in which a change is reported to the client, default, what may be set.
-const SETTINGS: &[(&str, Option<&str>, &str, Takes)] = &[
+/// Name, spelling in a `ParameterStatus` if changes are reported, default, accepted values.
+const SETTINGS: &[(&str, Option<&str>, &str, Allowed)] = &[
     ("application_name", Some("application_name"), "", Anything),
     ("bytea_output", None, "hex", OneOf(&["hex", "escape"])),
     ("client_encoding", Some("client_encoding"), "UTF8", OneOf(&["utf8", "utf-8", "unicode"])),
@@ -63,32 +63,35 @@ const SETTINGS: &[(&str, Option<&str>, &str, Takes)] = &[
 
 const STATEMENT_TIMEOUT: &str = "statement_timeout";
 
-/// Name, default and whether it may be set.
+/// Lists name, default and whether the setting can be changed.
 pub fn all() -> impl Iterator<Item = (&'static str, &'static str, bool)> {
-    SETTINGS.iter().map(|(name, _, default, takes)| (*name, *default, !matches!(takes, Nothing)))
+    SETTINGS
+        .iter()
+        .map(|(name, _, default, allowed)| (*name, *default, !matches!(allowed, Nothing)))
 }
 
-/// The value of a setting; `None` for one that is not there.
+/// Value of a setting; `None` if it does not exist.
 pub fn value(name: &str, set: &HashMap<String, String>) -> Option<String> {
-    let (name, _, default, takes) = SETTINGS.iter().find(|setting| setting.0 == name)?;
-    let value = match takes {
+    let (name, _, default, allowed) = SETTINGS.iter().find(|setting| setting.0 == name)?;
+    let value = match allowed {
         Nothing => None,
         _ => set.get(*name).cloned(),
     };
     Some(value.unwrap_or_else(|| (*default).to_owned()))
 }
 
-/// Sets it, to the default where no value is given, and returns what the client has to be told.
+/// Changes a setting, or resets it without a value. Returns the name and value for a
+/// `ParameterStatus` if the change must be reported.
 ///
 /// # Errors
-/// Where it is not there, cannot be set, or not to this value.
+/// When the setting does not exist (42704), is read-only (55P02) or rejects the value (22023).
 pub fn set(
     name: &str,
     value: Option<&str>,
     all: &mut HashMap<String, String>,
 ) -> PgWireResult<Option<(&'static str, String)>> {
     let found = SETTINGS.iter().find(|setting| setting.0 == name);
-    let Some((name, reported, default, takes)) = found else {
+    let Some((name, reported, default, allowed)) = found else {
         return Err(error("42704", format!("there is no setting {name:?}")));
     };
     let Some(value) = value else {
@@ -98,7 +101,7 @@ pub fn set(
     let wrong = |expected: String| {
         error("22023", format!("{name} cannot be {value:?}; expected {expected}"))
     };
-    match takes {
+    match allowed {
         Nothing => return Err(error("55P02", format!("{name} cannot be changed"))),
         OneOf(values) if !values.contains(&value.to_lowercase().as_str()) => {
             return Err(wrong((*default).to_owned()));
@@ -111,7 +114,7 @@ pub fn set(
     Ok(reported.map(|spelled| (spelled, value.to_owned())))
 }
 
-/// How long a statement of the client may take at most; `None` where it has set nothing.
+/// The session's `statement_timeout`; `None` if unset or 0.
 pub fn statement_time(all: &HashMap<String, String>) -> Option<Duration> {
     duration(all.get(STATEMENT_TIMEOUT)?).filter(|time| !time.is_zero())
 }
@@ -153,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_is_shown_until_it_is_reset() {
+    fn a_setting_is_shown_until_it_is_reset() {
         let mut all = HashMap::new();
         set("statement_timeout", Some("1500ms"), &mut all).unwrap();
         assert_eq!(statement_time(&all), Some(Duration::from_millis(1500)));

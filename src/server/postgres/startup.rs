@@ -1,7 +1,7 @@
-//! Who is let in: everybody where there are no keys, otherwise those whose password is one.
+//! Startup and authentication: the password is an API key. Without keys, everyone is accepted.
 //!
-//! The password crosses as it is, over TLS or within this machine alone: a challenge that hides it
-//! needs what this server does not keep, the key or a salted hash of it. Wrong ones wait for their no.
+//! Passwords are sent in clear text, so only over TLS or loopback. SCRAM is not possible, because
+//! the server stores neither keys nor salted hashes of them. Wrong passwords are delayed.
 
 use std::fmt::Debug;
 use std::net::IpAddr;
@@ -26,43 +26,43 @@ use super::super::keyring::Keyring;
 use super::super::keys::{Denied, Pass};
 use super::super::request_log::Entry;
 use super::failure::{SUCCESSFUL, fatal};
-use super::messages;
+use super::message_log;
 use super::settings;
 use super::throttle::Throttle;
 
-/// The message by which a client is let in, or not.
+/// Name of the startup exchange in the request log.
 const STARTUP: &str = "Startup";
 
 pub struct Startup {
     service: Service,
     throttle: Throttle,
-    /// Those that can be asked to cancel.
+    /// Clients whose queries a cancel request can reach.
     clients: Arc<ConnectionManager>,
     secrets: RandomPidSecretKeyGenerator,
-    told: DefaultServerParameterProvider,
+    parameters: DefaultServerParameterProvider,
 }
 
 impl Startup {
-    pub fn over(service: Service, clients: Arc<ConnectionManager>) -> Self {
-        let mut told = DefaultServerParameterProvider::default();
-        told.server_version = settings::SERVER_VERSION.to_owned();
-        told.time_zone = settings::TIME_ZONE.to_owned();
-        told.is_superuser = false;
-        told.default_transaction_read_only = true;
+    pub fn new(service: Service, clients: Arc<ConnectionManager>) -> Self {
+        let mut parameters = DefaultServerParameterProvider::default();
+        parameters.server_version = settings::SERVER_VERSION.to_owned();
+        parameters.time_zone = settings::TIME_ZONE.to_owned();
+        parameters.is_superuser = false;
+        parameters.default_transaction_read_only = true;
         Self {
             service,
             throttle: Throttle::default(),
             clients,
             secrets: RandomPidSecretKeyGenerator::default(),
-            told,
+            parameters,
         }
     }
 
-    /// Who gave the password.
+    /// Authenticates by password.
     ///
     /// # Errors
-    /// Where it is not one of the keys, or one that has expired: after a wait where others of the same
-    /// network were wrong before.
+    /// When it is not a key or the key has expired; delayed after earlier failures from the same
+    /// network.
     async fn admit(&self, keys: &Keyring, password: &str, address: IpAddr) -> Result<Pass, Denied> {
         let now = (self.service.settings.clock)();
         let admitted = keys.admit(password, now);
@@ -77,37 +77,37 @@ impl Startup {
     }
 
     /// # Errors
-    /// Where the client does not encrypt although it has to, or would send a key as it is.
+    /// When the connection is not encrypted although TLS is required, or a key would be sent.
     fn check_encryption(&self, client: &impl ClientInfo) -> PgWireResult<()> {
         let settings = &self.service.settings;
         if client.is_secure() {
             return Ok(());
         }
         let sentence = if settings.requires_tls {
-            "this server takes no connection without TLS (--require-tls); connect with sslmode=require"
+            "this server requires TLS (--require-tls); connect with sslmode=require"
         } else if settings.keys.is_some() && !client.socket_addr().ip().is_loopback() {
-            "expected TLS: the key crosses as it is"
+            "the key would be sent unencrypted; connect with sslmode=require"
         } else {
             return Ok(());
         };
-        self.refused(client, fatal("28000", sentence))
+        self.refuse(client, fatal("28000", sentence))
     }
 
     /// # Errors
-    /// Where there is no place for the client.
+    /// When the connection limit is reached (53300).
     fn check_place(&self, client: &impl ClientInfo) -> PgWireResult<()> {
         match client.session_extensions().get::<Full>() {
-            Some(full) => self.refused(client, fatal("53300", full.sentence())),
+            Some(full) => self.refuse(client, fatal("53300", full.sentence())),
             None => Ok(()),
         }
     }
 
-    fn refused(&self, client: &impl ClientInfo, failed: PgWireError) -> PgWireResult<()> {
-        messages::refused(&mut messages::begin(&self.service, client, STARTUP), &failed);
+    fn refuse(&self, client: &impl ClientInfo, failed: PgWireError) -> PgWireResult<()> {
+        message_log::log_failure(&mut message_log::begin(&self.service, client, STARTUP), &failed);
         Err(failed)
     }
 
-    async fn let_in<C>(&self, client: &mut C, mut entry: Entry) -> PgWireResult<()>
+    async fn accept<C>(&self, client: &mut C, mut entry: Entry) -> PgWireResult<()>
     where
         C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
         C::Error: Debug,
@@ -119,29 +119,29 @@ impl Startup {
         client.session_extensions().insert(handle);
         client.session_extensions().insert(guard);
         entry.answered(SUCCESSFUL);
-        // Logged before the client hears of it.
+        // Logged before the client learns that it is accepted.
         drop(entry);
-        auth::finish_authentication(client, &self.told).await
+        auth::finish_authentication(client, &self.parameters).await
     }
 }
 
-/// Why a statement of a session is not run: its key was removed since it was let in, or has expired.
+/// Checks that the session's key is still valid.
 ///
 /// # Errors
-/// Ends the session.
-pub fn still_admitted(service: &Service, client: &impl ClientInfo) -> PgWireResult<()> {
+/// When the key was removed or has expired since the login; the error ends the session.
+pub fn check_admission(service: &Service, client: &impl ClientInfo) -> PgWireResult<()> {
     let pass = client.session_extensions().get::<Pass>();
     let (Some(keys), Some(pass)) = (&service.settings.keys, pass) else { return Ok(()) };
     match keys.readmit(&pass, (service.settings.clock)()) {
         Ok(_) => Ok(()),
-        Err(denied) => Err(not_admitted(denied)),
+        Err(denied) => Err(denied_error(denied)),
     }
 }
 
-fn not_admitted(denied: Denied) -> PgWireError {
+fn denied_error(denied: Denied) -> PgWireError {
     let sentence = match denied {
         Denied::Unknown => {
-            "the password is not one of this server's keys; expected one of `uptally keys add`"
+            "the password is not a key of this server; create one with `uptally keys add`"
                 .to_owned()
         }
         Denied::Expired { .. } => denied.to_string(),
@@ -168,8 +168,8 @@ impl StartupHandler for Startup {
                 auth::protocol_negotiation(client, &startup).await?;
                 auth::save_startup_parameters_to_metadata(client, &startup);
                 if keys.is_none() {
-                    let entry = messages::begin(&self.service, client, STARTUP);
-                    return self.let_in(client, entry).await;
+                    let entry = message_log::begin(&self.service, client, STARTUP);
+                    return self.accept(client, entry).await;
                 }
                 client.set_state(PgWireConnectionState::AuthenticationInProgress);
                 let ask = Authentication::CleartextPassword;
@@ -178,18 +178,18 @@ impl StartupHandler for Startup {
             }
             (PgWireFrontendMessage::PasswordMessageFamily(password), Some(keys)) => {
                 let password = password.into_password()?.password;
-                // Before the wait, so that it is logged also where the client does not wait.
-                let mut entry = messages::begin(&self.service, client, STARTUP);
+                // Begun before the delay, so that a client that gives up is logged too.
+                let mut entry = message_log::begin(&self.service, client, STARTUP);
                 match self.admit(keys, &password, client.socket_addr().ip()).await {
                     Ok(pass) => {
                         entry.set_key(Some(pass.key()));
                         client.session_extensions().insert(pass);
-                        self.let_in(client, entry).await
+                        self.accept(client, entry).await
                     }
                     Err(denied) => {
-                        let failed = not_admitted(denied);
+                        let failed = denied_error(denied);
                         entry.set_key(denied.key());
-                        messages::refused(&mut entry, &failed);
+                        message_log::log_failure(&mut entry, &failed);
                         Err(failed)
                     }
                 }
@@ -214,10 +214,10 @@ mod tests {
         let path = folder.path().join("keys");
         let right = key_file::add(&path, Role::Read, None, "").unwrap().secret;
         let keys = Keyring::open(&path).unwrap();
-        // No time goes by.
+        // A clock that stands still.
         let settings = Settings { clock: || 0, ..Settings::default() };
         let service = Service::open(data.path().to_owned(), settings).unwrap();
-        let startup = Startup::over(service.clone(), Arc::new(ConnectionManager::new()));
+        let startup = Startup::new(service.clone(), Arc::new(ConnectionManager::new()));
         let address = IpAddr::from([192, 0, 2, 1]);
         let mut waiting = 0;
         for _ in 0..5 {

@@ -1,8 +1,8 @@
-//! What a client says, cut into statements: questions, and commands about its own session.
+//! Parsing of a client's text into queries and session commands.
 //!
-//! A question about the catalog is kept as rules rewrite it that know what clients of PostgreSQL ask,
-//! and as it was written, in case that cannot be planned. Any other has the one reading that it has
-//! by every other entry point: the rules may change what it means.
+//! A query of the system catalog has two readings: rewritten for compatibility with PostgreSQL, and
+//! as written in case the first cannot be planned. Other queries are read as written, as by every
+//! other entry point, because the rewrite could change their meaning.
 
 use std::collections::HashMap;
 
@@ -12,124 +12,124 @@ use datafusion_postgres::datafusion_pg_catalog::sql::PostgresCompatibilityParser
 use datafusion_postgres::pgwire::error::PgWireResult;
 use serde::{Deserialize, Serialize};
 
-use super::dialect::{self, Client};
-use super::failure::{self, error, of_planning};
+use super::failure::{self, error, from_planning_error};
+use super::rewrite::{self, ClientContext};
 use super::settings;
 
 #[derive(Clone, Debug)]
-pub enum Said {
-    /// The ways to read a question, the likeliest first.
-    Question(Vec<Statement>),
-    /// `SHOW` of this name, which may be a setting of the client's session.
+pub enum ParsedStatement {
+    /// Readings of a query, the most likely first.
+    Query(Vec<Statement>),
+    /// `SHOW` of this name, which may be a session setting.
     Show(String, Vec<Statement>),
     Command(Command),
 }
 
-/// About the session, not the data.
+/// Statement about the session, not the data.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    /// `None` is the default.
+    /// Changes a setting; `None` resets it.
     Set(String, Option<String>),
     Begin,
-    /// Ends a transaction, with the tag that says how.
+    /// Ends a transaction; holds the tag.
     End(&'static str),
-    /// Forgets the prepared statement of this name, or all.
+    /// Deallocates the prepared statement of this name, or all.
     Deallocate(Option<String>),
-    /// Forgets all that a session has prepared.
+    /// Deallocates all statements and closes all portals.
     Discard,
-    /// Means nothing here, and is answered by its tag.
-    Nothing(&'static str),
+    /// No effect; holds the tag to answer with.
+    NoOp(&'static str),
 }
 
-/// What the server hears of a statement that a worker has read.
+/// Serializable outline of a parsed statement, sent from a worker to the server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outline {
-    /// It asks for rows.
-    Question,
+    /// Returns rows.
+    Query,
     Set(String, Option<String>),
     Begin,
     End(String),
     Deallocate(Option<String>),
     Discard,
-    Nothing(String),
+    NoOp(String),
 }
 
-/// Tags of commands.
+/// Command tags.
 const TAGS: [&str; 8] =
     ["CLOSE CURSOR", "COMMIT", "DISCARD", "RELEASE", "RESET", "ROLLBACK", "SAVEPOINT", "SET"];
 const UNLISTEN: &str = "UNLISTEN";
 
 impl Outline {
-    pub fn from_said(said: &Said) -> Self {
-        let Said::Command(command) = said else { return Self::Question };
+    pub fn from_parsed(parsed: &ParsedStatement) -> Self {
+        let ParsedStatement::Command(command) = parsed else { return Self::Query };
         match command.clone() {
             Command::Set(name, value) => Self::Set(name, value),
             Command::Begin => Self::Begin,
             Command::End(tag) => Self::End(tag.to_owned()),
             Command::Deallocate(name) => Self::Deallocate(name),
             Command::Discard => Self::Discard,
-            Command::Nothing(tag) => Self::Nothing(tag.to_owned()),
+            Command::NoOp(tag) => Self::NoOp(tag.to_owned()),
         }
     }
 
-    /// What the server does about it; `None` where it asks for rows.
+    /// Command to execute; `None` for a query.
     pub fn into_command(self) -> Option<Command> {
         let known = |tag: String| TAGS.into_iter().find(|it| *it == tag).unwrap_or(UNLISTEN);
         Some(match self {
-            Self::Question => return None,
+            Self::Query => return None,
             Self::Set(name, value) => Command::Set(name, value),
             Self::Begin => Command::Begin,
             Self::End(tag) => Command::End(known(tag)),
             Self::Deallocate(name) => Command::Deallocate(name),
             Self::Discard => Command::Discard,
-            Self::Nothing(tag) => Command::Nothing(known(tag)),
+            Self::NoOp(tag) => Command::NoOp(known(tag)),
         })
     }
 }
 
-pub struct Reader(PostgresCompatibilityParser);
+pub struct StatementParser(PostgresCompatibilityParser);
 
-impl Reader {
+impl StatementParser {
     pub fn new() -> Self {
         Self(PostgresCompatibilityParser::new())
     }
 
-    /// Every statement of a text.
+    /// Parses all statements of a text.
     ///
     /// # Errors
-    /// Where it is not SQL, says where; where it is too deep.
-    pub fn read(&self, text: &str) -> PgWireResult<Vec<Said>> {
-        crate::sql::check_depth(text).map_err(failure::of)?;
-        let of_catalog = is_of_catalog(text);
+    /// On a syntax error, with its position, or when nesting exceeds the limit.
+    pub fn read(&self, text: &str) -> PgWireResult<Vec<ParsedStatement>> {
+        crate::sql::check_depth(text).map_err(failure::from_error)?;
+        let is_catalog_query = mentions_catalog(text);
         let written = parse(text);
-        let understood = self.0.parse(text).unwrap_or_default();
-        let understood = understood.into_iter().map(|it| {
+        let rewritten = self.0.parse(text).unwrap_or_default();
+        let rewritten = rewritten.into_iter().map(|it| {
             let mut statement = Statement::Statement(Box::new(it));
-            if of_catalog {
-                dialect::of_catalog(&mut statement);
+            if is_catalog_query {
+                rewrite::rewrite_catalog_query(&mut statement);
             }
             statement
         });
-        let understood: Vec<_> = understood.collect();
+        let rewritten: Vec<_> = rewritten.collect();
         let written = match written {
-            Ok(written) if written.len() == understood.len() => written,
-            Ok(written) => return written.into_iter().map(|it| said(vec![it])).collect(),
-            Err(_) if !understood.is_empty() => {
-                return understood.into_iter().map(|it| said(vec![it])).collect();
+            Ok(written) if written.len() == rewritten.len() => written,
+            Ok(written) => return written.into_iter().map(|it| classify(vec![it])).collect(),
+            Err(_) if !rewritten.is_empty() => {
+                return rewritten.into_iter().map(|it| classify(vec![it])).collect();
             }
-            Err(wrong) => return Err(of_planning(wrong, text)),
+            Err(wrong) => return Err(from_planning_error(wrong, text)),
         };
-        let both = written.into_iter().zip(understood);
-        both.map(|(written, understood)| match of_catalog {
-            true => said(vec![understood, written]),
-            false => said(vec![written]),
+        let both = written.into_iter().zip(rewritten);
+        both.map(|(written, rewritten)| match is_catalog_query {
+            true => classify(vec![rewritten, written]),
+            false => classify(vec![written]),
         })
         .collect()
     }
 }
 
-/// Whether the text speaks of what only PostgreSQL has.
-fn is_of_catalog(text: &str) -> bool {
+/// Returns true if the text mentions system tables or `reg*` types.
+fn mentions_catalog(text: &str) -> bool {
     let text = text.to_lowercase();
     text.contains("pg_") || text.contains("::reg") || text.contains("information_schema")
 }
@@ -138,12 +138,12 @@ fn parse(text: &str) -> datafusion::error::Result<Vec<Statement>> {
     DFParserBuilder::new(text).build()?.parse_statements().map(Into::into)
 }
 
-fn said(readings: Vec<Statement>) -> PgWireResult<Said> {
+fn classify(readings: Vec<Statement>) -> PgWireResult<ParsedStatement> {
     let command = match readings.first() {
         Some(Statement::Statement(statement)) => match &**statement {
             ast::Statement::ShowVariable { variable } => {
-                let name = setting(variable);
-                return Ok(Said::Show(name, readings));
+                let name = setting_name(variable);
+                return Ok(ParsedStatement::Show(name, readings));
             }
             statement => command(statement)?,
         },
@@ -152,37 +152,39 @@ fn said(readings: Vec<Statement>) -> PgWireResult<Said> {
         }
         _ => None,
     };
-    Ok(command.map_or(Said::Question(readings), Said::Command))
+    Ok(command.map_or(ParsedStatement::Query(readings), ParsedStatement::Command))
 }
 
-/// The readings of a question, by who asks it; `None` of a command.
+/// Readings of a query with the client's context applied; `None` for a command.
 ///
 /// # Errors
-/// Where a setting that it shows cannot be named.
-pub fn asked(said: Said, client: &Client<'_>) -> PgWireResult<Option<Vec<Statement>>> {
-    let mut readings = match said {
-        Said::Command(_) => return Ok(None),
-        Said::Question(readings) => readings,
-        Said::Show(name, readings) => shown(&name, readings, client.set)?,
+/// When a `SHOW` cannot be rewritten.
+pub fn readings_for(
+    parsed: ParsedStatement,
+    client: &ClientContext<'_>,
+) -> PgWireResult<Option<Vec<Statement>>> {
+    let mut readings = match parsed {
+        ParsedStatement::Command(_) => return Ok(None),
+        ParsedStatement::Query(readings) => readings,
+        ParsedStatement::Show(name, readings) => show_setting(&name, readings, client.settings)?,
     };
-    client.asks(&mut readings);
+    client.rewrite(&mut readings);
     Ok(Some(readings))
 }
 
-/// A setting of the client's session is shown as a question whose answer is known; others are the
-/// engine's to show.
-fn shown(
+/// Rewrites `SHOW` of a session setting to a constant query; DataFusion answers any other.
+fn show_setting(
     name: &str,
     readings: Vec<Statement>,
     set: &HashMap<String, String>,
 ) -> PgWireResult<Vec<Statement>> {
     let Some(value) = settings::value(name, set) else { return Ok(readings) };
-    let question = format!("SELECT '{}' AS \"{name}\"", value.replace('\'', "''"));
-    parse(&question).map_err(|wrong| of_planning(wrong, &question))
+    let query = format!("SELECT '{}' AS \"{name}\"", value.replace('\'', "''"));
+    parse(&query).map_err(|wrong| from_planning_error(wrong, &query))
 }
 
-/// The name of a setting that `SHOW` may say in words.
-fn setting(words: &[ast::Ident]) -> String {
+/// Name of the setting that `SHOW` names, possibly in several words.
+fn setting_name(words: &[ast::Ident]) -> String {
     let words: Vec<_> = words.iter().map(|word| word.value.to_lowercase()).collect();
     match words.join(" ").as_str() {
         "time zone" => "timezone".to_owned(),
@@ -194,49 +196,51 @@ fn setting(words: &[ast::Ident]) -> String {
 fn command(statement: &ast::Statement) -> PgWireResult<Option<Command>> {
     use ast::Statement as S;
     Ok(Some(match statement {
-        S::Set(assignment) => assigned(assignment)?,
+        S::Set(assignment) => set_command(assignment)?,
         S::StartTransaction { .. } => Command::Begin,
         S::Commit { .. } => Command::End("COMMIT"),
         S::Rollback { savepoint: None, .. } => Command::End("ROLLBACK"),
-        S::Rollback { savepoint: Some(_), .. } => Command::Nothing("ROLLBACK"),
-        S::Savepoint { .. } => Command::Nothing("SAVEPOINT"),
-        S::ReleaseSavepoint { .. } => Command::Nothing("RELEASE"),
+        S::Rollback { savepoint: Some(_), .. } => Command::NoOp("ROLLBACK"),
+        S::Savepoint { .. } => Command::NoOp("SAVEPOINT"),
+        S::ReleaseSavepoint { .. } => Command::NoOp("RELEASE"),
         S::Discard { object_type: DiscardObject::ALL } => Command::Discard,
-        S::Discard { .. } => Command::Nothing("DISCARD"),
-        S::Deallocate { name, .. } => Command::Deallocate(deallocated(name)),
-        S::Close { .. } => Command::Nothing("CLOSE CURSOR"),
-        S::UNLISTEN { .. } => Command::Nothing(UNLISTEN),
-        S::Reset(_) => Command::Nothing("RESET"),
+        S::Discard { .. } => Command::NoOp("DISCARD"),
+        S::Deallocate { name, .. } => Command::Deallocate(deallocated_name(name)),
+        S::Close { .. } => Command::NoOp("CLOSE CURSOR"),
+        S::UNLISTEN { .. } => Command::NoOp(UNLISTEN),
+        S::Reset(_) => Command::NoOp("RESET"),
         _ => return Ok(None),
     }))
 }
 
-/// The name of one statement; `None` where all are meant.
-fn deallocated(name: &ast::Ident) -> Option<String> {
+/// Name of the statement; `None` for `ALL`.
+fn deallocated_name(name: &ast::Ident) -> Option<String> {
     match name.quote_style {
         Some(_) => Some(name.value.clone()),
         None => Some(name.value.to_lowercase()).filter(|name| name != "all"),
     }
 }
 
-fn assigned(assignment: &Set) -> PgWireResult<Command> {
+fn set_command(assignment: &Set) -> PgWireResult<Command> {
     Ok(match assignment {
         Set::SingleAssignment { variable, values, .. } => {
-            let values: Vec<_> = values.iter().map(word).collect();
+            let values: Vec<_> = values.iter().map(literal_text).collect();
             let value = Some(values.join(", ")).filter(|it| !it.eq_ignore_ascii_case("default"));
             Command::Set(variable.to_string().to_lowercase(), value)
         }
-        Set::SetTimeZone { value, .. } => Command::Set("timezone".into(), Some(word(value))),
+        Set::SetTimeZone { value, .. } => {
+            Command::Set("timezone".into(), Some(literal_text(value)))
+        }
         Set::SetNames { charset_name, .. } => {
             Command::Set("client_encoding".into(), Some(charset_name.value.clone()))
         }
-        Set::SetTransaction { .. } => Command::Nothing("SET"),
+        Set::SetTransaction { .. } => Command::NoOp("SET"),
         other => return Err(error("0A000", format!("{other} is not supported"))),
     })
 }
 
-/// A value, without its quotes.
-fn word(value: &Expr) -> String {
+/// Text of a value, unquoted.
+fn literal_text(value: &Expr) -> String {
     match value {
         Expr::Value(value) => {
             value.clone().into_string().unwrap_or_else(|| value.value.to_string())
@@ -252,26 +256,27 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, commands: &[Command]) {
-        let said = Reader::new().read(text).unwrap();
-        let read: Vec<_> = said
+        let statements = StatementParser::new().read(text).unwrap();
+        let read: Vec<_> = statements
             .into_iter()
-            .filter_map(|said| match said {
-                Said::Command(command) => Some(command),
-                Said::Question(_) | Said::Show(..) => None,
+            .filter_map(|parsed| match parsed {
+                ParsedStatement::Command(command) => Some(command),
+                ParsedStatement::Query(_) | ParsedStatement::Show(..) => None,
             })
             .collect();
         assert_eq!(read, commands, "{text}");
-        let said = Reader::new().read(text).unwrap();
-        let outlined = said.iter().filter_map(|said| Outline::from_said(said).into_command());
+        let statements = StatementParser::new().read(text).unwrap();
+        let outlined =
+            statements.iter().filter_map(|parsed| Outline::from_parsed(parsed).into_command());
         assert_eq!(outlined.collect::<Vec<_>>(), commands, "{text}");
     }
 
     #[test]
-    fn commands_about_the_session_are_told_from_questions() {
+    fn session_commands_are_recognized() {
         let set = |name: &str, value: &str| Command::Set(name.into(), Some(value.into()));
         check("BEGIN; SELECT 1; COMMIT", &[Command::Begin, Command::End("COMMIT")]);
         check("BEGIN READ ONLY", &[Command::Begin]);
-        check("ROLLBACK TO SAVEPOINT a", &[Command::Nothing("ROLLBACK")]);
+        check("ROLLBACK TO SAVEPOINT a", &[Command::NoOp("ROLLBACK")]);
         check("SET statement_timeout = '5s'", &[set("statement_timeout", "5s")]);
         check("SET statement_timeout TO 250", &[set("statement_timeout", "250")]);
         check("SET TIME ZONE 'UTC'", &[set("timezone", "UTC")]);
@@ -281,8 +286,8 @@ mod tests {
             &[Command::Set("extra_float_digits".into(), None)],
         );
         check("RESET statement_timeout", &[Command::Set("statement_timeout".into(), None)]);
-        check("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", &[Command::Nothing("SET")]);
-        check("DISCARD ALL; DISCARD PLANS", &[Command::Discard, Command::Nothing("DISCARD")]);
+        check("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", &[Command::NoOp("SET")]);
+        check("DISCARD ALL; DISCARD PLANS", &[Command::Discard, Command::NoOp("DISCARD")]);
         let deallocate = |name: Option<&str>| Command::Deallocate(name.map(str::to_owned));
         check("DEALLOCATE ALL", &[deallocate(None)]);
         check("DEALLOCATE S1", &[deallocate(Some("s1"))]);
@@ -291,9 +296,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_about_the_catalog_is_read_as_written() {
-        let readings = |text| match Reader::new().read(text).unwrap().remove(0) {
-            Said::Question(readings) => readings.len(),
+    fn queries_that_do_not_mention_the_catalog_have_one_reading() {
+        let readings = |text| match StatementParser::new().read(text).unwrap().remove(0) {
+            ParsedStatement::Query(readings) => readings.len(),
             other => panic!("{other:?}"),
         };
         assert_eq!(readings("SELECT (SELECT max(a) FROM t WHERE t.b = u.b) AS a FROM u"), 1);
@@ -303,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_sql_is_refused() {
-        assert!(Reader::new().read("SELEKT 1").is_err());
+    fn invalid_sql_is_rejected() {
+        assert!(StatementParser::new().read("SELEKT 1").is_err());
     }
 }

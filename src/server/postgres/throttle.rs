@@ -1,8 +1,8 @@
-//! Delays for those who gave wrong passwords, by network.
+//! Delays for wrong passwords, per network.
 //!
-//! A right one is never delayed: whoever shares a network with a tool that has an old key would wait for
-//! it. Keys are random and long, so that none is found by trying; delays are for the server, which
-//! tools would ask again and again. Knows no clock: the instant is given.
+//! A right password is never delayed: its user may share a network with a tool that has an old key.
+//! Keys are too long to be guessed; the delays protect the server from tools that retry in a loop.
+//! Does not read the clock: callers pass the instant.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -11,15 +11,15 @@ use std::time::Duration;
 
 use super::super::connection_permits::network;
 
-/// A network without a failure for so long begins anew.
+/// Time without a failure after which a network's count restarts.
 const MEMORY_US: i64 = 60_000_000;
-/// Networks that are remembered; beyond that, the one that failed the longest ago is forgotten.
+/// Number of networks remembered; the one whose last failure is oldest is evicted.
 const NETWORKS_MAX: usize = 4096;
-/// Failures without a delay: people mistype.
+/// Failures without a delay, for typing errors.
 const FREE_FAILURES: u32 = 3;
-/// The first delay, which doubles with each failure.
+/// First delay; doubles with each failure.
 const FIRST_DELAY: Duration = Duration::from_millis(250);
-/// Lets even the slowest attempt end within the time for the startup.
+/// Longest delay; below the startup deadline, so that the client gets its error.
 const DELAY_MAX: Duration = Duration::from_secs(4);
 
 #[derive(Default)]
@@ -32,7 +32,7 @@ struct Failures {
 }
 
 impl Throttle {
-    /// How long an attempt has to wait at an instant, microseconds UTC.
+    /// Delay for a wrong password at an instant, in microseconds UTC.
     pub fn delay(&self, address: IpAddr, at: i64) -> Duration {
         let failures = self.failures().get(&network(address)).copied();
         match failures.filter(|failures| failures.count_for(at)) {
@@ -44,7 +44,7 @@ impl Throttle {
         }
     }
 
-    /// Remembers a failure at an instant, microseconds UTC.
+    /// Records a failure at an instant, in microseconds UTC.
     pub fn failed(&self, address: IpAddr, at: i64) {
         let network = network(address);
         let mut all = self.failures();
@@ -65,7 +65,7 @@ impl Throttle {
 }
 
 impl Failures {
-    /// Whether they count still. The clock of the machine may have been set back since.
+    /// Returns true if the failures still count; also if the clock was set back since.
     fn count_for(self, at: i64) -> bool {
         at.saturating_sub(self.last_at) < MEMORY_US
     }
@@ -98,14 +98,14 @@ mod tests {
     }
 
     #[test]
-    fn however_often_one_fails_the_delay_is_the_longest() {
+    fn the_delay_has_a_maximum_however_many_failures() {
         let throttle = Throttle::default();
         (0..100).for_each(|_| throttle.failed(address(1), 0));
         assert_eq!(throttle.delay(address(1), 0), DELAY_MAX);
     }
 
     #[test]
-    fn a_network_of_many_addresses_is_one() {
+    fn addresses_of_one_network_count_together() {
         let throttle = Throttle::default();
         for last in 1..=4 {
             throttle.failed(format!("2001:db8::{last}").parse().unwrap(), 0);

@@ -24,7 +24,7 @@ pub struct LocalExecutor {
     /// Most recently used first.
     sessions: Mutex<VecDeque<CachedSession>>,
     #[cfg(feature = "postgres")]
-    postgres: postgres::Answerer,
+    postgres: postgres::WorkerPlanner,
 }
 
 struct CachedSession {
@@ -49,7 +49,7 @@ impl LocalExecutor {
             database: Database::new(limits).with_tables(tables),
             sessions: Mutex::default(),
             #[cfg(feature = "postgres")]
-            postgres: postgres::Answerer::new(),
+            postgres: postgres::WorkerPlanner::new(),
         }
     }
 
@@ -99,7 +99,7 @@ impl LocalExecutor {
         #[cfg(feature = "postgres")]
         if let Form::Postgres(form) = &query.form {
             let is_repeatable = Session::is_repeatable(&open.plan);
-            let typed = postgres::Answerer::typed(open.plan, form, &query.sql)?;
+            let typed = postgres::WorkerPlanner::typed(open.plan, form, &query.sql)?;
             let columns = open.session.columns(typed.plan);
             let (parameters, sent_as) = (Arc::new(Schema::empty()), typed.sent_as);
             return Ok(Described { columns, parameters, sent_as, is_repeatable });
@@ -154,7 +154,7 @@ impl LocalExecutor {
             #[cfg(feature = "postgres")]
             Form::Postgres(form) => {
                 let (text, bytes) = (&query.sql, &query.bytes);
-                postgres::Answerer::bound(&session, plan, form, text, bytes)?
+                postgres::WorkerPlanner::bind(&session, plan, form, text, bytes)?
             }
         };
         Ok(Planned { session, plan })

@@ -59,7 +59,7 @@ enum Form {
     /// Single row, as an Arrow IPC stream.
     Row,
     #[cfg(feature = "postgres")]
-    Postgres(postgres::Form),
+    Postgres(postgres::StatementContext),
 }
 
 impl SqlQuery {
@@ -84,7 +84,7 @@ impl SqlQuery {
 
     /// Takes one statement of a text, in the form of the PostgreSQL protocol.
     #[cfg(feature = "postgres")]
-    pub fn with_postgres_form(self, form: postgres::Form, bytes: Bytes) -> Self {
+    pub fn with_postgres_form(self, form: postgres::StatementContext, bytes: Bytes) -> Self {
         Self { form: Form::Postgres(form), bytes, ..self }
     }
 

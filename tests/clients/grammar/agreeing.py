@@ -81,7 +81,7 @@ class Statement:
 
     @property
     def is_constant(self):
-        """Whether it is one expression, of no row."""
+        """True for a single expression without rows."""
         return self.node.name == "expression" and len(self.node.parts) == 1 and not self.source
 
     @property
@@ -103,7 +103,7 @@ class Statement:
 
 
 def joined(statements):
-    """One statement with the expressions of several."""
+    """Merges the expressions of several statements into one."""
     expressions = [statement.node.parts[0].sql for statement in statements]
     selected = [f"{sql} AS c{place}" for place, sql in enumerate(expressions, 1)]
     return f"SELECT {', '.join(selected)}"

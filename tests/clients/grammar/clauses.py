@@ -67,7 +67,7 @@ class Clauses(Sources):
         return expressions.condition(dice.choice((0, 1, 1, 2)))
 
     def of_subquery(self, source, has_to_hold):
-        """By a subquery over a table, correlated or not."""
+        """Condition with a subquery over a table, correlated or not."""
         dice = self.dice
         inner = self.table(as_of=False)
         condition = self.plain(inner) if dice.random() < 0.7 else "TRUE"

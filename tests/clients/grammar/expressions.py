@@ -25,7 +25,7 @@ DISTINCTIONS = ("IS DISTINCT FROM", "IS NOT DISTINCT FROM")
 
 @dataclass(frozen=True)
 class Column:
-    """What a query can name, with values it may have, as literals; of its kind otherwise."""
+    """Column in reach, with sample values as literals, else literals of its kind."""
 
     sql: str
     kind: str

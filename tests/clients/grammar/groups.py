@@ -19,7 +19,7 @@ class Groups(Clauses):
         return sql, kind
 
     def folded(self, source, kind):
-        """What is folded; no cast as such, which DataFusion takes for the same as what is cast."""
+        """Argument of an aggregate; not a cast, which DataFusion confuses with its operand."""
         values = (self.expressions(source).value(kind, 1) for _ in range(9))
         return next((value for value in values if value[:5] != "CAST("), self.pools[kind][0])
 

@@ -1,4 +1,4 @@
-"""Questions from a die: whole queries, as uptally and as DuckDB say them.
+"""Random queries, in the dialects of uptally and DuckDB.
 
 Left out: INTERSECT ALL and EXCEPT ALL, which mean something else to DataFusion.
 """
@@ -152,7 +152,7 @@ class Queries(Groups, Windows):
         return Question(sql + self.order(terms), is_ordered=True)
 
     def extremes(self):
-        """What statistics of files may answer."""
+        """Queries that file statistics may answer."""
         dice, source = self.dice, self.table()
         folds = ["count(*)"] + [
             f"{fold}({column.sql})" for column in source.columns for fold in ("min", "max", "count")
@@ -188,7 +188,7 @@ class Queries(Groups, Windows):
         return Select(sql, tuple(kind for _, kind in outputs), keys, rows)
 
     def set_operation(self):
-        """Of columns alone: DataFusion takes what is the same in one side for the same in all."""
+        """Set operation over plain columns: DataFusion takes a constant of one side for one of all."""
         dice = self.dice
         sources = [self.table() for _ in range(dice.choice((2, 2, 3)))]
         kinds = [

@@ -1,4 +1,4 @@
-"""What a query reads from: tables, tables as of a version, joins, values, and other queries.
+"""Sources of a query: tables, tables as of a version, joins, values, and subqueries.
 
 Left out: joins that would make more rows than a query ought to take.
 """
@@ -23,7 +23,7 @@ JOINS = ("JOIN", "JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN")
 
 @dataclass(frozen=True)
 class Source:
-    """What follows FROM, what can be named of it, and what tells its rows apart, if anything."""
+    """FROM clause, its columns, and its key, if any."""
 
     sql: str
     columns: tuple

@@ -34,7 +34,7 @@ class Windows(Clauses):
         return f"{function} OVER ({partition}{order}{self.frame()})", kind
 
     def by_place(self, source):
-        """What the place of a row decides."""
+        """Functions of a row's position."""
         dice, expressions = self.dice, self.expressions(source)
         kind = dice.choice((INT, TEXT, INSTANT, DATE))
         value = expressions.value(kind, 1)
@@ -52,7 +52,7 @@ class Windows(Clauses):
         return dice.choice(forms)
 
     def of_frame(self, source):
-        """What the rows of a frame decide."""
+        """Functions of the rows in a frame."""
         dice, expressions = self.dice, self.expressions(source)
         kind = dice.choice((INT, TEXT, INSTANT, DATE))
         value, number = expressions.value(kind, 1), expressions.value(INT, 1)

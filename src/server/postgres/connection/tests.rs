@@ -24,7 +24,7 @@ fn service() -> (tempfile::TempDir, Service) {
     (folder, service)
 }
 
-/// The next message: its type, and its payload as text.
+/// Reads the next message: its type, and its payload as text.
 async fn heard(client: &mut TcpStream) -> (char, String) {
     let kind = client.read_u8().await.unwrap();
     let length = client.read_u32().await.unwrap() as usize - size_of::<u32>();
@@ -33,7 +33,7 @@ async fn heard(client: &mut TcpStream) -> (char, String) {
     (char::from(kind), String::from_utf8_lossy(&payload).into_owned())
 }
 
-/// The payload of the next message of the type.
+/// Skips to the next message of the type and returns its payload.
 async fn heard_as(client: &mut TcpStream, kind: char) -> String {
     loop {
         let (heard, payload) = heard(client).await;
@@ -50,7 +50,7 @@ fn check_fatal(payload: &str, code: &str, sentence: &str) {
 }
 
 #[tokio::test]
-async fn a_client_without_a_place_hears_why() {
+async fn a_client_above_the_connection_limit_gets_an_error() {
     let (_folder, service) = service();
     let handlers = super::super::handlers(service.clone());
     for (full, sentence) in
@@ -59,20 +59,20 @@ async fn a_client_without_a_place_hears_why() {
         let (mut client, stream) = connected().await;
         let place = Arc::new(ConnectionPermits::new(1)).take([127, 0, 0, 1].into()).unwrap();
         client.write_all(STARTUP).await.unwrap();
-        let told = async {
+        let talk = async {
             let (kind, payload) = heard(&mut client).await;
             assert_eq!(kind, 'E');
             check_fatal(&payload, "53300", sentence);
             drop(client);
         };
-        let (ran, ()) = tokio::join!(run(stream, None, &handlers, &place, Some(full)), told);
+        let (ran, ()) = tokio::join!(run(stream, None, &handlers, &place, Some(full)), talk);
         ran.unwrap();
     }
     service.close();
 }
 
 #[tokio::test]
-async fn a_query_can_be_cancelled_where_all_places_are_taken() {
+async fn a_query_can_be_cancelled_while_all_connections_are_taken() {
     let (_folder, service) = service();
     let clients = Arc::new(ConnectionManager::new());
     let (handle, _guard) = clients.register(7, SecretKey::I32(9));
@@ -89,38 +89,38 @@ async fn a_query_can_be_cancelled_where_all_places_are_taken() {
 }
 
 #[tokio::test]
-async fn an_idle_client_whose_place_another_needs_hears_so() {
+async fn an_idle_client_is_evicted_with_an_error() {
     let (_folder, service) = service();
     let handlers = super::super::handlers(service.clone());
     let places = Arc::new(ConnectionPermits::evicting_oldest(1));
     let place = places.take([127, 0, 0, 1].into()).unwrap();
     let (mut client, stream) = connected().await;
     client.write_all(STARTUP).await.unwrap();
-    let told = async {
+    let talk = async {
         heard_as(&mut client, 'Z').await;
         let _next = places.take([127, 0, 0, 1].into()).unwrap();
         let payload = heard_as(&mut client, 'E').await;
         check_fatal(&payload, "57P05", "others need its place");
         drop(client);
     };
-    let (ran, ()) = tokio::join!(run(stream, None, &handlers, &place, None), told);
+    let (ran, ()) = tokio::join!(run(stream, None, &handlers, &place, None), talk);
     ran.unwrap();
     service.close();
 }
 
-/// Prepares a statement that keeps little.
+/// Prepares a small statement.
 async fn prepare(client: &mut TcpStream) -> (char, String) {
     client.write_all(b"P\0\0\0\x0es\0BEGIN\0\0\0S\0\0\0\x04").await.unwrap();
     heard(client).await
 }
 
 #[tokio::test]
-async fn an_idle_session_ends_where_another_client_needs_the_memory_of_its_statements() {
+async fn an_idle_session_is_evicted_when_another_client_needs_its_memory() {
     let (_folder, service) = service();
     let idle = IdleSessions::new(Duration::ZERO);
-    let answers = Arc::new(Answers::new(service.clone(), idle.clone()));
-    let handlers = Handlers { idle, answers, ..super::super::handlers(service.clone()) };
-    // Others leave room for one statement and not for two.
+    let queries = Arc::new(QueryHandler::new(service.clone(), idle.clone()));
+    let handlers = Handlers { idle, queries, ..super::super::handlers(service.clone()) };
+    // The budget has room for one more statement, not for two.
     let (kept, mut others) = (&service.compute.retained, Vec::new());
     let mut left = kept.bytes_max();
     for number in 0.. {
@@ -136,7 +136,7 @@ async fn an_idle_session_ends_where_another_client_needs_the_memory_of_its_state
     let (mut first, first_stream) = connected().await;
     let (mut second, second_stream) = connected().await;
     let (first_place, second_place) = (place(), place());
-    let told = async {
+    let talk = async {
         first.write_all(STARTUP).await.unwrap();
         heard_as(&mut first, 'Z').await;
         assert_eq!(prepare(&mut first).await.0, '1');
@@ -151,14 +151,14 @@ async fn an_idle_session_ends_where_another_client_needs_the_memory_of_its_state
     let (ran, also_ran, ()) = tokio::join!(
         run(first_stream, None, &handlers, &first_place, None),
         run(second_stream, None, &handlers, &second_place, None),
-        told
+        talk
     );
     ran.and(also_ran).unwrap();
     service.close();
 }
 
 #[tokio::test]
-async fn a_client_that_says_nothing_is_let_go() {
+async fn a_silent_client_is_disconnected() {
     let folder = tempfile::tempdir().unwrap();
     let service = Service::open(folder.path().to_owned(), Settings::default()).unwrap();
     let handlers =

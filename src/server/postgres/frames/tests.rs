@@ -19,7 +19,7 @@ fn untyped(body: &[u8]) -> Vec<u8> {
     typed(0, body).split_off(1)
 }
 
-/// Messages as clients send them, with what their types may vary in.
+/// Valid messages of every type, with their variants.
 fn valid() -> Vec<(Phase, Vec<u8>)> {
     let in_session = [
         typed(b'Q', b"SELECT 1\0"),
@@ -57,7 +57,7 @@ fn valid() -> Vec<(Phase, Vec<u8>)> {
     in_session.chain(at_startup).chain(before_the_password).collect()
 }
 
-/// Has the protocol crate decode a message, all of it.
+/// Decodes a whole message with pgwire.
 #[track_caller]
 fn decode(phase: Phase, message: &[u8]) {
     let mut context = DecodeContext::new(ProtocolVersion::default());
@@ -134,7 +134,7 @@ fn a_body_that_is_not_what_its_type_asks_for_is_refused() {
         (b'p', b"upt_1"),
         (b'p', b"upt_1\0\0"),
     ] {
-        is_refused(Phase::Session, &typed(kind, body), "does not hold what its type asks for");
+        is_refused(Phase::Session, &typed(kind, body), "is malformed");
     }
 }
 
@@ -143,7 +143,7 @@ fn a_length_is_refused_before_its_body_has_come() {
     let headed = |kind: u8, length: i32| [&[kind][..], &length.to_be_bytes()[..]].concat();
     for kind in *b"QPBEDCHSXpdcf" {
         for length in [i32::MIN, -1, 0, 3] {
-            is_refused(Phase::Session, &headed(kind, length), "shorter than its own head");
+            is_refused(Phase::Session, &headed(kind, length), "shorter than its length field");
         }
         is_refused(Phase::Session, &headed(kind, i32::MAX), "bytes, and");
     }
@@ -152,7 +152,7 @@ fn a_length_is_refused_before_its_body_has_come() {
     is_refused(Phase::Session, &headed(b'd', 10_005), "and the limit is 10000");
     is_refused(Phase::Password, &headed(b'p', 10_005), "and the limit is 10000");
     for length in [i32::MIN, -1, 0, 7, 10_001, i32::MAX] {
-        is_refused(Phase::Startup, &length.to_be_bytes(), "an impossible length");
+        is_refused(Phase::Startup, &length.to_be_bytes(), "an invalid length");
     }
 }
 
@@ -162,7 +162,7 @@ fn a_message_that_may_not_come_is_refused_by_its_type() {
         is_refused(Phase::Password, &[kind], "expected a password");
     }
     for kind in *b"FKs\0\x16\xff" {
-        is_refused(Phase::Session, &[kind], "there are no messages of type");
+        is_refused(Phase::Session, &[kind], "unknown message type");
     }
 }
 
@@ -177,16 +177,20 @@ fn a_startup_message_ends_where_it_says() {
         b"\x04\xd2\x16\x2e\0\0",
         b"\x04\xd2\x16\x2e\0\0\0\x07abc",
     ] {
-        is_refused(Phase::Startup, &untyped(body), "does not end where it says");
+        is_refused(Phase::Startup, &untyped(body), "the startup message is malformed");
     }
     let long = [&b"\x04\xd2\x16\x2e\0\0\0\x07"[..], &[1; 257]].concat();
-    is_refused(Phase::Startup, &untyped(&long), "does not end where it says");
-    is_refused(Phase::Startup, &untyped(b"\0\x02\0\0\0"), "does not speak protocol 2.0");
-    // A request for TLS is read before, and there is none within TLS.
-    is_refused(Phase::Startup, &untyped(b"\x04\xd2\x16\x2f"), "does not speak protocol 1234.5679");
+    is_refused(Phase::Startup, &untyped(&long), "the startup message is malformed");
+    is_refused(Phase::Startup, &untyped(b"\0\x02\0\0\0"), "protocol 2.0 is not supported");
+    // Encryption requests are handled before, by `negotiation`.
+    is_refused(
+        Phase::Startup,
+        &untyped(b"\x04\xd2\x16\x2f"),
+        "protocol 1234.5679 is not supported",
+    );
 }
 
-/// Bytes that tell ends, counts and lengths.
+/// Bytes that act as terminators, counts and lengths.
 fn telling_bytes() -> impl Strategy<Value = u8> {
     prop_oneof![select(vec![0u8, 1, 2, 4, 8, 0x7f, 0xff]), any::<u8>()]
 }
@@ -195,7 +199,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
 
     #[test]
-    fn what_is_let_through_is_decoded_to_its_end(
+    fn valid_messages_are_decoded_completely(
         (phase, message) in select(valid()),
         changes in vec((any::<Index>(), telling_bytes()), 0..4),
         inserted in vec(telling_bytes(), 0..4),
@@ -213,7 +217,7 @@ proptest! {
                 changed[index] = byte;
             }
         }
-        // A length that is right again lets the rest of the message be looked at.
+        // With a corrected length, validation reaches the rest of the message.
         let head = usize::from(phase != Phase::Startup);
         if !keeps_length && changed.len() >= head + LENGTH_BYTES {
             let length = i32::try_from(changed.len() - head).unwrap();

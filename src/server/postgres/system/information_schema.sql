@@ -1,9 +1,9 @@
--- The information schema of the SQL standard, with types as PostgreSQL names them. Each view may
--- name those before it.
+-- Views of the SQL standard's information schema, with PostgreSQL's type names. Each view may refer
+-- to earlier ones.
 
 CREATE VIEW information_schema_catalog_name AS SELECT current_database() AS catalog_name;
 
--- What SHOW ALL shows.
+-- Rows of SHOW ALL.
 CREATE VIEW df_settings AS
 SELECT name, setting AS value, '' AS description FROM pg_catalog.pg_settings;
 

@@ -1,10 +1,10 @@
-//! The system tables of PostgreSQL, `pg_catalog` and `information_schema`, and its functions.
+//! PostgreSQL's system schemas, `pg_catalog` and `information_schema`, and system functions.
 //!
-//! What is stored, or made of the catalogs of the newest session, is in a schema that no client
-//! sees; the two that clients see are views of it, in SQL. They are planned once a process.
+//! A hidden schema holds static tables and those derived from the newest session's catalogs. The
+//! two visible schemas are SQL views over it, planned once per process.
 
-mod constants;
-mod described;
+mod constant_functions;
+mod introspection;
 
 use std::sync::Arc;
 
@@ -26,40 +26,40 @@ use datafusion_postgres::datafusion_pg_catalog::pg_catalog::{
 };
 use datafusion_postgres::datafusion_pg_catalog::setup_pg_catalog;
 
-use self::described::functions;
+use self::introspection::functions;
 use super::settings;
 use crate::sql::{CATALOG, SCHEMA};
 
 const STORED: &str = "stored";
 pub const INFORMATION_SCHEMA: &str = "information_schema";
 
-/// A schema that clients see, and what it is made of.
+/// Visible schemas with the SQL of their views.
 const SCHEMAS: [(&str, &str); 2] = [
     ("pg_catalog", include_str!("pg_catalog.sql")),
     (INFORMATION_SCHEMA, include_str!("information_schema.sql")),
 ];
 
-/// The system tables, which tell of what `shown` has at the time when they are read.
+/// System tables; they reflect the catalogs at the time of reading.
 pub struct SystemTables {
-    /// Those that give numbers to what they list, in the order in which they are to be read.
+    /// Tables that assign OIDs, in the order in which they must be read.
     numbering: Vec<Arc<dyn TableProvider>>,
     schemas: Vec<(&'static str, Arc<dyn SchemaProvider>)>,
-    functions: Arc<described::Functions>,
+    functions: Arc<introspection::Functions>,
 }
 
 impl SystemTables {
-    pub async fn new(shown: impl CatalogInfo) -> Result<Self> {
+    pub async fn new(catalogs: impl CatalogInfo) -> Result<Self> {
         let tables = Arc::new(PgCatalogStaticTables::try_new()?);
         let functions = Arc::new(functions(&tables)?);
-        let stored = PgCatalogSchemaProvider::try_new(shown, tables, EmptyContextProvider)?;
+        let stored = PgCatalogSchemaProvider::try_new(catalogs, tables, EmptyContextProvider)?;
         let context = planner(&functions)?;
         let catalog: Arc<dyn CatalogProvider> = Arc::new(MemoryCatalogProvider::new());
         context.register_catalog(CATALOG, Arc::clone(&catalog));
-        let seen = Arc::new(MemorySchemaProvider::new());
+        let visible = Arc::new(MemorySchemaProvider::new());
         let hidden = Arc::new(MemorySchemaProvider::new());
         for name in PG_CATALOG_TABLES {
             if let Some(table) = stored.table(name).await? {
-                seen.register_table((*name).to_owned(), Arc::clone(&table))?;
+                visible.register_table((*name).to_owned(), Arc::clone(&table))?;
                 hidden.register_table((*name).to_owned(), table)?;
             }
         }
@@ -73,7 +73,7 @@ impl SystemTables {
         let mut schemas: Vec<(_, Arc<dyn SchemaProvider>)> = Vec::new();
         for (name, views) in SCHEMAS {
             let schema = match name {
-                "pg_catalog" => Arc::clone(&seen),
+                "pg_catalog" => Arc::clone(&visible),
                 _ => Arc::new(MemorySchemaProvider::new()),
             };
             catalog.register_schema(name, Arc::clone(&schema) as _)?;
@@ -86,8 +86,8 @@ impl SystemTables {
         Ok(Self { numbering, schemas, functions })
     }
 
-    /// Has everything numbered that is shown by now. Numbers are given in the order in which they are
-    /// first asked for, and one process must not differ from another.
+    /// Assigns OIDs to all current objects. OIDs follow the order of first use, so the fixed order
+    /// here makes them equal in all processes.
     pub async fn number(&self, context: &SessionContext) -> Result<()> {
         for table in &self.numbering {
             context.read_table(Arc::clone(table))?.collect().await?;
@@ -95,7 +95,7 @@ impl SystemTables {
         Ok(())
     }
 
-    /// Adds the schemas, and the functions of PostgreSQL that its clients call.
+    /// Adds the schemas and functions to a session.
     pub fn add_to(&self, context: &SessionContext) -> Result<()> {
         if let Some(catalog) = context.catalog(CATALOG) {
             for (name, schema) in &self.schemas {
@@ -105,7 +105,7 @@ impl SystemTables {
         let state = context.state_ref();
         let mut state = state.write();
         let options = state.config_mut().options_mut();
-        // Another one of that name is there already.
+        // Replaced by our schema of that name.
         options.catalog.information_schema = false;
         options.execution.time_zone = Some(settings::TIME_ZONE.to_owned());
         drop(state);
@@ -114,14 +114,14 @@ impl SystemTables {
     }
 }
 
-fn register(context: &SessionContext, functions: &Arc<described::Functions>) {
-    for function in constants::all().chain(described::all(functions)) {
+fn register(context: &SessionContext, functions: &Arc<introspection::Functions>) {
+    for function in constant_functions::all().chain(introspection::all(functions)) {
         context.register_udf(function);
     }
 }
 
-/// Plans the views and nothing else.
-fn planner(functions: &Arc<described::Functions>) -> Result<SessionContext> {
+/// Creates the context in which the views are planned.
+fn planner(functions: &Arc<introspection::Functions>) -> Result<SessionContext> {
     let config = SessionConfig::new().with_default_catalog_and_schema(CATALOG, SCHEMA);
     let config = config.set_str("datafusion.execution.time_zone", settings::TIME_ZONE);
     let context = SessionContext::new_with_config(config);
@@ -130,7 +130,7 @@ fn planner(functions: &Arc<described::Functions>) -> Result<SessionContext> {
     Ok(context)
 }
 
-/// Adds the views of a text, each planned over those before it.
+/// Adds the views of a text; each may refer to earlier ones.
 async fn add_views(
     context: &SessionContext,
     schema: &MemorySchemaProvider,
@@ -152,11 +152,12 @@ async fn add_views(
     Ok(())
 }
 
-/// Adds what `SHOW FUNCTIONS` shows: the functions of the session that asks.
+/// Adds the tables behind `SHOW FUNCTIONS`, which list the functions of the current session.
 async fn add_functions(schema: &MemorySchemaProvider) -> Result<()> {
-    let of_any = InformationSchemaProvider::new(Arc::new(MemoryCatalogProviderList::new()));
+    let information_schema =
+        InformationSchemaProvider::new(Arc::new(MemoryCatalogProviderList::new()));
     for name in ["parameters", "routines"] {
-        if let Some(table) = of_any.table(name).await? {
+        if let Some(table) = information_schema.table(name).await? {
             schema.register_table(name.to_owned(), table)?;
         }
     }
@@ -180,12 +181,12 @@ fn settings_rows() -> Result<RecordBatch> {
     ])?)
 }
 
-fn functions_rows(functions: &described::Functions) -> Result<RecordBatch> {
+fn functions_rows(functions: &introspection::Functions) -> Result<RecordBatch> {
     let own = &functions.own;
-    let text = |of: fn(&described::Own) -> String| -> ArrayRef {
+    let text = |of: fn(&introspection::OwnFunction) -> String| -> ArrayRef {
         Arc::new(own.iter().map(|function| Some(of(function))).collect::<StringArray>())
     };
-    let number = |of: fn(&described::Own) -> i32| -> ArrayRef {
+    let number = |of: fn(&introspection::OwnFunction) -> i32| -> ArrayRef {
         Arc::new(own.iter().map(of).collect::<Int32Array>())
     };
     let returns_rows: BooleanArray = own.iter().map(|own| Some(own.returns_rows)).collect();
@@ -198,6 +199,6 @@ fn functions_rows(functions: &described::Functions) -> Result<RecordBatch> {
         ("returns_rows", Arc::new(returns_rows) as _),
         ("arguments", Arc::new(arguments) as _),
         ("return_type", number(|own| own.returns)),
-        ("argument_types", text(described::Own::argument_types)),
+        ("argument_types", text(introspection::OwnFunction::argument_types)),
     ])?)
 }

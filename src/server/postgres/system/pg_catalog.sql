@@ -1,7 +1,7 @@
--- System tables of PostgreSQL: those kept in `stored`, of PostgreSQL's types and with the columns
--- that its clients ask for, and what can be told of them. Each view may name those before it.
+-- Views of pg_catalog over the tables in `stored`, with PostgreSQL's types and the columns that
+-- clients read. Each view may refer to earlier ones.
 
--- Its functions stand in columns as numbers, by which clients look them up.
+-- Columns that refer to functions hold OIDs, by which clients look them up.
 CREATE VIEW pg_type AS
 SELECT
   * REPLACE (
@@ -17,7 +17,7 @@ SELECT
   )
 FROM stored.pg_type;
 
--- Everybody may read, nobody may write.
+-- Everyone may read, no one may write.
 CREATE VIEW pg_class AS
 SELECT
   * REPLACE (CAST(10 AS INT) AS relowner),
@@ -38,12 +38,12 @@ SELECT * REPLACE (CAST(NULL AS TEXT[]) AS datacl)
 FROM stored.pg_database
 WHERE datname = current_database();
 
--- Of two versions of PostgreSQL.
+-- Columns of two versions of PostgreSQL.
 CREATE VIEW pg_collation AS
 SELECT *, colllocale AS colliculocale
 FROM stored.pg_collation;
 
--- Functions of the types above, and those that answer for this server.
+-- Functions of the types above, and those of uptally.
 CREATE VIEW pg_proc AS
 SELECT
   * REPLACE (
@@ -82,7 +82,7 @@ SELECT
 FROM stored.functions f
 JOIN stored.pg_namespace n ON n.nspname = 'public';
 
--- Nothing has an index, a key, a comment or anything like it.
+-- Indexes, keys, comments and similar objects do not exist here.
 CREATE VIEW pg_index AS
 SELECT
   * REPLACE (
@@ -147,7 +147,7 @@ CREATE VIEW pg_statistic AS SELECT * FROM stored.pg_statistic WHERE false;
 
 CREATE VIEW pg_auth_members AS SELECT * FROM stored.pg_auth_members WHERE false;
 
--- Whose the tables are.
+-- Owner of the tables.
 CREATE VIEW pg_roles AS
 SELECT
   'postgres' AS rolname,
@@ -267,7 +267,7 @@ SELECT
   false AS granted
 WHERE false;
 
--- Queries of others are not shown.
+-- Other clients' queries are not shown.
 CREATE VIEW pg_stat_activity AS
 SELECT
   CAST(0 AS INT) AS datid,

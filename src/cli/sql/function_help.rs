@@ -1,4 +1,4 @@
-//! What `\h` tells of functions.
+//! Help texts of SQL functions, for `\h`.
 
 use std::fmt::Write as _;
 
@@ -8,14 +8,15 @@ use datafusion::logical_expr::Documentation;
 use crate::functions::documented::{Documented, Kind};
 use crate::sql::{columns_of, documented};
 
-/// What the function does; where none is given, what each of ours does, and the names of the others.
+/// Documentation of a function; without a name, summaries of uptally's functions and names of the
+/// others.
 ///
 /// # Errors
-/// Where there is no such function.
-pub fn tell(state: &SessionState, name: Option<&str>) -> Result<String, String> {
-    let Some(name) = name else { return Ok(listed(state)) };
+/// When there is no such function.
+pub fn help(state: &SessionState, name: Option<&str>) -> Result<String, String> {
+    let Some(name) = name else { return Ok(list(state)) };
     let name = name.trim_end_matches("()").to_lowercase();
-    // A table function may have the name of a scalar.
+    // A table function and a scalar may share a name.
     let ours: Vec<_> = documented().filter(|ours| ours.name == name).collect();
     if !ours.is_empty() {
         let page = |ours: &&Documented| match ours.kind {
@@ -27,19 +28,20 @@ pub fn tell(state: &SessionState, name: Option<&str>) -> Result<String, String> 
     match documentation(state, &name) {
         Some(documentation) => Ok(text(documentation)),
         None if names(state).contains(&name) => Ok(format!("{name} is not documented\n")),
-        None => Err(format!("there is no function {name:?}; \\h lists those that there are")),
+        None => Err(format!("there is no function {name:?}; \\h lists them")),
     }
 }
 
-/// Columns of a table function and what they hold, a line each.
+/// Columns of a table function with their descriptions, a line each.
 fn columns(name: &str) -> String {
     let width = columns_of(name).map(|(column, _)| column.len()).max().unwrap_or(0);
-    let lines = columns_of(name).map(|(column, told)| format!("  {column:width$}  {told}\n"));
+    let lines =
+        columns_of(name).map(|(column, description)| format!("  {column:width$}  {description}\n"));
     let lines: String = lines.collect();
     if lines.is_empty() { lines } else { format!("\ncolumns\n{lines}") }
 }
 
-fn listed(state: &SessionState) -> String {
+fn list(state: &SessionState) -> String {
     let mut text = String::new();
     let mut ours = Vec::new();
     for function in documented() {
@@ -47,7 +49,7 @@ fn listed(state: &SessionState) -> String {
         let _ = writeln!(text, "  {:<26} {}", function.name, function.summary);
         ours.push(function.name);
     }
-    text += "\nThose of every SQL:\n";
+    text += "\nOther functions:\n";
     let mut line = String::new();
     for name in names(state).into_iter().filter(|name| !ours.contains(&name.as_str())) {
         if line.len() + name.len() > 90 {
@@ -56,11 +58,11 @@ fn listed(state: &SessionState) -> String {
         }
         line = format!("{line} {name}");
     }
-    let _ = writeln!(text, " {line}\n\n\\h NAME tells more of one.");
+    let _ = writeln!(text, " {line}\n\n\\h NAME describes one.");
     text
 }
 
-/// Every function, in order.
+/// Names of all functions, sorted.
 pub fn names(state: &SessionState) -> Vec<String> {
     let mut names: Vec<_> = state
         .scalar_functions()

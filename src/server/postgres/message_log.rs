@@ -1,4 +1,4 @@
-//! Messages as they are logged: logins, texts of statements, and statements that are prepared and run.
+//! Request log entries of logins, simple queries, and prepared and executed statements.
 
 use datafusion_postgres::pgwire::api::ClientInfo;
 use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
@@ -8,9 +8,9 @@ use super::super::audit::Listener;
 use super::super::keys::Pass;
 use super::super::request_log::Entry;
 use super::failure;
-use super::startup::still_admitted;
+use super::startup::check_admission;
 
-/// A message of a client.
+/// Begins the log entry of a client message.
 pub fn begin(service: &Service, client: &impl ClientInfo, method: &'static str) -> Entry {
     let address = Some(client.socket_addr());
     let mut entry = Entry::begin(&service.settings, Listener::Postgres, address, method);
@@ -18,10 +18,10 @@ pub fn begin(service: &Service, client: &impl ClientInfo, method: &'static str) 
     entry
 }
 
-/// A message that is about a text of SQL.
+/// Begins the log entry of a message with SQL text, after checking that the client's key is valid.
 ///
 /// # Errors
-/// Where the client's key was removed since it was let in, or has expired.
+/// When the key was removed or has expired since the login; the entry is then already logged.
 pub fn begin_sql(
     service: &Service,
     client: &impl ClientInfo,
@@ -30,15 +30,15 @@ pub fn begin_sql(
 ) -> PgWireResult<Entry> {
     let mut entry = begin(service, client, method);
     entry.set_sql(sql);
-    let admitted = still_admitted(service, client);
+    let admitted = check_admission(service, client);
     if let Err(denied) = &admitted {
-        refused(&mut entry, denied);
+        log_failure(&mut entry, denied);
     }
     admitted.map(|()| entry)
 }
 
-/// Notes that the message was answered, with as many rows, or why not.
-pub fn answered(entry: &mut Entry, answer: &PgWireResult<Option<usize>>) {
+/// Logs the outcome: the number of rows, if any, or the SQLSTATE of the error.
+pub fn log_answer(entry: &mut Entry, answer: &PgWireResult<Option<usize>>) {
     match answer {
         Ok(rows) => {
             if let Some(rows) = rows {
@@ -46,10 +46,10 @@ pub fn answered(entry: &mut Entry, answer: &PgWireResult<Option<usize>>) {
             }
             entry.answered(failure::SUCCESSFUL);
         }
-        Err(failed) => refused(entry, failed),
+        Err(failed) => log_failure(entry, failed),
     }
 }
 
-pub fn refused(entry: &mut Entry, failed: &PgWireError) {
-    entry.answered(failure::code(failed));
+pub fn log_failure(entry: &mut Entry, failed: &PgWireError) {
+    entry.answered(failure::sqlstate(failed));
 }

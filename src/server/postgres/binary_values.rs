@@ -1,31 +1,33 @@
-//! Binary values of parameters, checked before the protocol crates decode them.
+//! Validation of binary parameter values before the protocol crates decode them.
 //!
-//! These are the ways of those crates to panic over a value, or to take memory that it only claims:
+//! Those crates can panic on a value, or allocate what it merely claims:
 //!
 //! | type | crate | here |
 //! |---|---|---|
-//! | arrays | postgres-types 0.2 allocates what the dimensions announce | 4 bytes an element |
+//! | arrays | postgres-types 0.2 allocates what the dimensions announce | 4 bytes per element |
 //! | `interval` | pg_interval 0.6 reads 16 bytes, arrow-pg 0.16 multiplies them | 16, in range |
-//! | `numeric` | rust_decimal 1 makes powers of ten beyond its range | at most 28 zeros are added |
+//! | `numeric` | rust_decimal 1 computes powers beyond its range | at most 28 zeros appended |
 
 use datafusion_postgres::pgwire::api::Type;
 use datafusion_postgres::pgwire::error::PgWireResult;
 
 use super::failure::error;
 
-/// Of dimensions, flags and type of the elements, before the sizes of the dimensions.
+/// Array header: dimensions, flags, element type.
 const ARRAY_HEAD_BYTES: usize = 12;
-/// Of the size and the first index of a dimension.
+/// Size and lower bound of a dimension.
 const DIMENSION_BYTES: usize = 8;
-/// Of the shortest element, which is null.
+/// Size of the shortest element, a null.
 const ELEMENT_BYTES: usize = 4;
 const INTERVAL_BYTES: usize = 16;
 const NS_PER_US: i64 = 1000;
-/// Of four digits each: a decimal of the crate has no more than 29 digits.
+/// Groups of four digits that may be appended: rust_decimal holds at most 29 digits.
 const GROUPS_ADDED_MAX: i32 = 7;
 
+/// Checks the value of parameter `number`.
+///
 /// # Errors
-/// Where the bytes cannot be a value of the type.
+/// When the bytes are not a valid value of the type (22P03).
 pub fn check(number: usize, sent_as: &Type, bytes: &[u8]) -> PgWireResult<()> {
     let is_value = match *sent_as {
         Type::INTERVAL => is_interval(bytes),
@@ -37,12 +39,12 @@ pub fn check(number: usize, sent_as: &Type, bytes: &[u8]) -> PgWireResult<()> {
         true => Ok(()),
         false => {
             let name = sent_as.name();
-            Err(error("22P03", format!("the bytes of ${number} are no value of type {name}")))
+            Err(error("22P03", format!("${number} is not a valid binary value of type {name}")))
         }
     }
 }
 
-/// Whether there is room for the elements that the dimensions announce.
+/// Returns true if the bytes can hold the announced elements; `None` if the header is too short.
 fn is_array(bytes: &[u8]) -> Option<bool> {
     let dimensions = usize::try_from(i32_at(bytes, 0)?).ok()?;
     let elements_at = dimensions.checked_mul(DIMENSION_BYTES)?.checked_add(ARRAY_HEAD_BYTES)?;
@@ -59,7 +61,8 @@ fn is_interval(bytes: &[u8]) -> bool {
         && microseconds.is_some_and(|microseconds| microseconds.checked_mul(NS_PER_US).is_some())
 }
 
-/// Groups of digits, and the power of 10,000 that the first one stands for.
+/// Returns true if the value's range is supported. The header holds the number of digit groups and
+/// the power of 10,000 of the first; `None` if it is too short.
 fn is_numeric(bytes: &[u8]) -> Option<bool> {
     let (groups, rest) = bytes.split_first_chunk()?;
     let weight = i16::from_be_bytes(*rest.first_chunk()?);
@@ -76,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_of_their_types() {
+    fn binary_values_are_checked_by_type() {
         let array = |dimensions: &[i32], elements: &[u8]| {
             let mut bytes = Vec::new();
             for number in [i32::try_from(dimensions.len()).unwrap(), 0, 23] {

@@ -1,4 +1,4 @@
-//! Calls as they are logged: those that plan a statement, and those that no key lets pass.
+//! Request log entries of calls that plan a statement, and of rejected calls.
 
 use tonic::{Code, Extensions, Status};
 
@@ -8,7 +8,7 @@ use super::super::keys::KeyId;
 use super::super::request_log::Entry;
 use super::connection::Peer;
 
-/// A call with its extensions, by which its connection and its key are known.
+/// Begins a log entry; the extensions hold the call's connection and key.
 pub fn begin(service: &Service, extensions: &Extensions, method: &'static str) -> Entry {
     let client = extensions.get::<Peer>().map(|peer| peer.address);
     let mut entry = Entry::begin(&service.settings, Listener::Flight, client, method);
@@ -16,8 +16,8 @@ pub fn begin(service: &Service, extensions: &Extensions, method: &'static str) -
     entry
 }
 
-/// The name of a code as documents of gRPC write it: `INVALID_ARGUMENT`.
-pub fn name(code: Code) -> String {
+/// Name of a gRPC code as in its specification: `INVALID_ARGUMENT`.
+pub fn code_name(code: Code) -> String {
     let mut name = String::new();
     for letter in format!("{code:?}").chars() {
         if letter.is_uppercase() && !name.is_empty() {
@@ -28,10 +28,10 @@ pub fn name(code: Code) -> String {
     name
 }
 
-/// Notes how a call went whose answer is known.
-pub fn answered<T>(entry: &mut Entry, answer: &Result<T, Status>) {
+/// Logs the status of a finished call.
+pub fn log_answer<T>(entry: &mut Entry, answer: &Result<T, Status>) {
     let code = answer.as_ref().map_or_else(Status::code, |_| Code::Ok);
-    entry.answered(name(code));
+    entry.answered(code_name(code));
 }
 
 #[cfg(test)]
@@ -39,13 +39,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_is_named_as_documents_write_it() {
+    fn codes_are_named_as_in_the_grpc_specification() {
         for (code, expected) in [
             (Code::Ok, "OK"),
             (Code::InvalidArgument, "INVALID_ARGUMENT"),
             (Code::Unauthenticated, "UNAUTHENTICATED"),
         ] {
-            assert_eq!(name(code), expected);
+            assert_eq!(code_name(code), expected);
         }
     }
 }

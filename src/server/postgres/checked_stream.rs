@@ -1,7 +1,7 @@
-//! A client's stream, of which the protocol crate is given one checked message at a time.
+//! Stream adapter that forwards one validated message at a time to pgwire.
 //!
-//! What may come next depends on how the message before it was answered: bytes behind a message
-//! wait here, unread, until the protocol crate asks for more.
+//! The phase decides which messages are valid, and the answer to a message decides the phase; so
+//! bytes after a message stay buffered here until pgwire reads again.
 
 use std::mem::MaybeUninit;
 use std::pin::Pin;
@@ -15,30 +15,30 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::super::deadline::Deadline;
 use super::frames::{Phase, first_message};
 
-/// Taken from the stream at once; memory grows with what has come, not with what was announced.
+/// Read size; memory grows with received bytes, not with announced lengths.
 const CHUNK_BYTES: usize = 8 << 10;
-/// What is read of a client whose message was refused, and how long: a connection that is closed
-/// over bytes that nobody has read is reset, and the client may lose the answer.
+/// Bytes, and time, to drain from a rejected client: closing a socket with unread bytes resets the
+/// connection, and the client may lose the error.
 const LINGER_BYTES_MAX: usize = 8 << 20;
 pub const LINGER_TIME: Duration = Duration::from_secs(2);
 /// From the first byte of a message to its last.
 const MESSAGE_TIME: Duration = Duration::from_secs(60);
 
-pub struct Checked<S> {
+pub struct CheckedStream<S> {
     stream: S,
     phase: Phase,
     body_bytes_max: usize,
     read: BytesMut,
     /// Bytes at the front of `read` that belong to a checked message.
     checked: usize,
-    /// For the rest of a message that has begun.
-    rest: Deadline,
-    /// For the client to take what it is sent.
-    taken: Deadline,
+    /// Until a message that has begun is complete.
+    message_deadline: Deadline,
+    /// Until the client reads what was sent.
+    write_deadline: Deadline,
 }
 
-impl<S> Checked<S> {
-    /// A stream of which some bytes were read already.
+impl<S> CheckedStream<S> {
+    /// Wraps a stream; `read` holds bytes already taken from it.
     pub fn new(stream: S, read: &[u8], body_bytes_max: usize, stall_time: Duration) -> Self {
         Self {
             stream,
@@ -46,17 +46,17 @@ impl<S> Checked<S> {
             body_bytes_max,
             read: BytesMut::from(read),
             checked: 0,
-            rest: Deadline::new(MESSAGE_TIME),
-            taken: Deadline::new(stall_time),
+            message_deadline: Deadline::new(MESSAGE_TIME),
+            write_deadline: Deadline::new(stall_time),
         }
     }
 
-    /// Says what the next message may be.
+    /// Sets the phase against which the next message is validated.
     pub fn expect(&mut self, phase: Phase) {
         self.phase = phase;
     }
 
-    /// Gives the memory of earlier messages back, as far as nothing of the next one is there.
+    /// Frees the buffer unless it holds part of the next message.
     pub fn shrink(&mut self) {
         if self.read.is_empty() {
             self.read = BytesMut::new();
@@ -68,8 +68,9 @@ impl<S> Checked<S> {
     }
 }
 
-/// The message's bytes, or what is wrong with it as an error that holds a [`PgWireError`].
-impl<S: AsyncRead + Unpin> AsyncRead for Checked<S> {
+/// Yields bytes of validated messages. An invalid message is an I/O error that wraps a
+/// [`PgWireError`]; end of stream within a message is end of stream.
+impl<S: AsyncRead + Unpin> AsyncRead for CheckedStream<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -84,7 +85,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Checked<S> {
                 return Poll::Ready(Ok(()));
             }
         }
-        this.rest.stop();
+        this.message_deadline.stop();
         let given = this.checked.min(buffer.remaining());
         buffer.put_slice(&this.read[..given]);
         this.read.advance(given);
@@ -93,17 +94,17 @@ impl<S: AsyncRead + Unpin> AsyncRead for Checked<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> Checked<S> {
-    /// Reads on, within the time for a message where one has begun.
+impl<S: AsyncRead + Unpin> CheckedStream<S> {
+    /// Reads more, within the message deadline if a message has begun.
     fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
         let polled = self.poll_chunk(context);
         match polled {
-            Poll::Pending if !self.read.is_empty() => self.rest.hold(context, polled),
+            Poll::Pending if !self.read.is_empty() => self.message_deadline.hold(context, polled),
             polled => polled,
         }
     }
 
-    /// Reads on, and says how many bytes came; none at the end.
+    /// Reads one chunk; returns its size in bytes, 0 at end of stream.
     fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
         let mut chunk = [MaybeUninit::uninit(); CHUNK_BYTES];
         let mut chunk = ReadBuf::uninit(&mut chunk);
@@ -113,14 +114,14 @@ impl<S: AsyncRead + Unpin> Checked<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Checked<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for CheckedStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.taken.hold(context, polled)
+        self.write_deadline.hold(context, polled)
     }
 
     fn poll_flush(
@@ -128,7 +129,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Checked<S> {
         context: &mut Context<'_>,
     ) -> Poll<std::io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(context);
-        self.taken.hold(context, polled)
+        self.write_deadline.hold(context, polled)
     }
 
     fn poll_shutdown(
@@ -139,7 +140,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Checked<S> {
     }
 }
 
-/// Closes this end, and discards what the client still sends until it has gone, or for a while.
+/// Shuts down the write side, then drains input until the client closes or [`LINGER_TIME`] passes.
 pub async fn hang_up<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) {
     let mut left = LINGER_BYTES_MAX;
     let gone = async {
@@ -169,7 +170,7 @@ pub async fn hang_up<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) {
 mod tests {
     use super::*;
 
-    /// A client whose bytes come a few at a time, and then nothing more.
+    /// Yields three bytes per read, then end of stream.
     struct Slow<'a>(&'a [u8]);
 
     impl AsyncRead for Slow<'_> {
@@ -185,8 +186,11 @@ mod tests {
         }
     }
 
-    /// The next bytes that are let through, at most so many.
-    async fn read(stream: &mut Checked<Slow<'_>>, bytes_max: usize) -> std::io::Result<Vec<u8>> {
+    /// Reads at most `bytes_max` forwarded bytes.
+    async fn read(
+        stream: &mut CheckedStream<Slow<'_>>,
+        bytes_max: usize,
+    ) -> std::io::Result<Vec<u8>> {
         let mut bytes = vec![0; bytes_max];
         let mut buffer = ReadBuf::new(&mut bytes);
         std::future::poll_fn(|context| Pin::new(&mut *stream).poll_read(context, &mut buffer))
@@ -195,24 +199,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn messages_are_let_through_one_by_one() {
+    async fn messages_are_forwarded_one_by_one() {
         let client = Slow(b"\0\0\0Q\0\0\0\x0dSELECT 1\0S\0\0\0\x04Z");
-        let mut stream = Checked::new(client, b"\0\0\0\x09\0\x03", 100, MESSAGE_TIME);
+        let mut stream = CheckedStream::new(client, b"\0\0\0\x09\0\x03", 100, MESSAGE_TIME);
         assert_eq!(read(&mut stream, 100).await.unwrap(), b"\0\0\0\x09\0\x03\0\0\0");
         stream.expect(Phase::Session);
-        // However small the parts are that they are taken in.
+        // A small buffer splits the message, not the check.
         assert_eq!(read(&mut stream, 10).await.unwrap(), b"Q\0\0\0\x0dSELEC");
         assert_eq!(read(&mut stream, 10).await.unwrap(), b"T 1\0");
         assert_eq!(read(&mut stream, 100).await.unwrap(), b"S\0\0\0\x04");
         let refused = read(&mut stream, 100).await.unwrap_err().downcast::<PgWireError>();
-        assert!(refused.unwrap().to_string().contains("no messages of type 'Z'"));
+        assert!(refused.unwrap().to_string().contains("unknown message type 'Z'"));
     }
 
     #[tokio::test]
     async fn a_long_message_leaves_no_memory_behind() {
         let long = [b"Q\0\x01\0\x04".as_slice(), &[b' '; (64 << 10) - 1], b"\0S"].concat();
-        // Its last bytes come with the first one of the next.
-        let mut stream = Checked::new(Slow(&long[1..]), &long[..1], 1 << 20, MESSAGE_TIME);
+        // The last chunk also holds the first byte of the next message.
+        let mut stream = CheckedStream::new(Slow(&long[1..]), &long[..1], 1 << 20, MESSAGE_TIME);
         stream.expect(Phase::Session);
         assert_eq!(read(&mut stream, 1 << 20).await.unwrap().len(), long.len() - 1);
         stream.shrink();
@@ -223,8 +227,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_whole_at_the_end_is_not_let_through() {
-        let mut stream = Checked::new(Slow(b"Q\0\0\0\x0dSELECT"), b"", 100, MESSAGE_TIME);
+    async fn an_incomplete_message_at_the_end_is_not_forwarded() {
+        let mut stream = CheckedStream::new(Slow(b"Q\0\0\0\x0dSELECT"), b"", 100, MESSAGE_TIME);
         stream.expect(Phase::Session);
         assert_eq!(read(&mut stream, 100).await.unwrap(), b"");
     }

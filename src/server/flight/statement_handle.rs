@@ -1,8 +1,8 @@
-//! A prepared statement as the client keeps it: its text, and the values bound to it so far.
+//! Prepared statement as a signed handle that the client holds: SQL text and bound values.
 //!
-//! So the server keeps nothing, and there is nothing to run out of, to expire, or to lose. A handle
-//! is signed by the server that made it; of any other no byte is decoded. Its values are checked all
-//! the same as they are decoded: who knows all keys of a server's clients could sign handles.
+//! The server keeps no statements, so there is nothing to limit, expire or lose. Handles without a
+//! valid signature are rejected undecoded. Signed values are validated nevertheless, because anyone
+//! who knows all client keys of a server can sign handles.
 
 use arrow::array::RecordBatch;
 use arrow_flight::FlightData;
@@ -10,21 +10,23 @@ use arrow_flight::utils::batches_to_flight_data;
 use bytes::Bytes;
 
 use super::super::queries::SqlQuery;
+use super::bound_values::ValuesReader;
 use super::mac::MacKeys;
-use super::values::ValuesReader;
 use crate::error::{Error, Result};
 use crate::sql::Limits;
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Prepared {
+pub struct PreparedStatement {
     pub sql: String,
     /// At most one row.
     pub values: Option<RecordBatch>,
 }
 
-impl Prepared {
+impl PreparedStatement {
+    /// Encodes and signs the statement.
+    ///
     /// # Errors
-    /// Where the values cannot be written, as no batch of a client's is.
+    /// When the values cannot be encoded, which validated values can.
     pub fn to_handle(&self, keys: &MacKeys) -> Result<Bytes> {
         let mut handle = Vec::new();
         push(&mut handle, self.sql.as_bytes());
@@ -37,22 +39,24 @@ impl Prepared {
         Ok(keys.sign(handle))
     }
 
+    /// Verifies and decodes a handle.
+    ///
     /// # Errors
-    /// Where the server did not make the handle, so that it is not decoded.
+    /// When no key of this process signed it.
     pub fn from_handle(handle: &[u8], keys: &MacKeys) -> Result<Self> {
-        let prepared = keys.verify(handle).ok_or_else(|| {
+        let statement = keys.verify(handle).ok_or_else(|| {
             Error::Argument(
                 "the handle is not of a statement prepared since the server started; \
                  prepare the statement again"
                     .into(),
             )
         })?;
-        Self::decode(prepared)
+        Self::decode(statement)
     }
 
-    fn decode(prepared: &[u8]) -> Result<Self> {
+    fn decode(bytes: &[u8]) -> Result<Self> {
         let broken = || Error::bug("a signed handle cannot be decoded");
-        let (sql, mut rest) = first(prepared).ok_or_else(broken)?;
+        let (sql, mut rest) = first(bytes).ok_or_else(broken)?;
         let sql = std::str::from_utf8(sql).map_err(|_| broken())?.to_owned();
         if rest.is_empty() {
             return Ok(Self { sql, values: None });
@@ -68,41 +72,27 @@ impl Prepared {
         Ok(Self { sql, values: Some(values.finish()?) })
     }
 
-    /// The question over a version of the data, within the limits.
+    /// Builds the request to run the statement over a version of the data, within the limits.
     ///
     /// # Errors
-    /// Where the values cannot be written, as no batch of a client's is.
+    /// When the values cannot be encoded, which validated values can.
     pub fn question(&self, version: u64, limits: Limits) -> Result<SqlQuery> {
         let question = SqlQuery::new(version, self.sql.as_str(), limits);
         match &self.values {
             Some(values) => question.with_row(values),
-            // One that has parameters fails as it runs, and names the first.
+            // If it has parameters, execution fails and names the first.
             None => Ok(question),
         }
     }
 }
 
-/// Decodes what is signed of a handle, makes a handle of it and decodes that. True if both are the
-/// same statement with the same values, and the bytes themselves, without a code, are refused.
-///
-/// # Errors
-/// The bytes cannot be decoded.
-#[cfg(feature = "fuzzing")]
-pub fn same_again(signed: &[u8]) -> Result<bool> {
-    let keys = MacKeys::new(&super::super::Settings::default())?;
-    let is_refused = Prepared::from_handle(signed, &keys).is_err();
-    let prepared = Prepared::decode(signed)?;
-    let again = Prepared::from_handle(&prepared.to_handle(&keys)?, &keys)?;
-    Ok(is_refused && again == prepared)
-}
-
-/// Adds a part of a handle: its length, then its bytes.
+/// Appends a part: its length, then its bytes.
 fn push(handle: &mut Vec<u8>, part: &[u8]) {
     handle.extend_from_slice(&(part.len() as u64).to_le_bytes());
     handle.extend_from_slice(part);
 }
 
-/// The first part, and what is behind it; `None` where there are fewer bytes than it claims.
+/// Splits off the first part; `None` if there are fewer bytes than its length.
 fn first(parts: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = parts.split_first_chunk()?;
     rest.split_at_checked(u64::from_le_bytes(*length).try_into().ok()?)
@@ -130,38 +120,38 @@ mod tests {
     }
 
     #[test]
-    fn a_handle_is_the_statement_with_its_values() {
+    fn a_handle_holds_the_statement_and_its_values() {
         let keys = keys();
         for values in [None, Some(values())] {
-            let prepared = Prepared { sql: "SELECT $1, 'é', $2".into(), values };
-            let handle = prepared.to_handle(&keys).unwrap();
-            assert_eq!(Prepared::from_handle(&handle, &keys).unwrap(), prepared);
+            let statement = PreparedStatement { sql: "SELECT $1, 'é', $2".into(), values };
+            let handle = statement.to_handle(&keys).unwrap();
+            assert_eq!(PreparedStatement::from_handle(&handle, &keys).unwrap(), statement);
         }
     }
 
     #[test]
     fn a_signed_handle_is_checked_as_it_is_decoded() {
         let keys = keys();
-        let prepared = Prepared { sql: "SELECT 1".into(), values: Some(values()) };
-        let handle = prepared.to_handle(&keys).unwrap();
+        let statement = PreparedStatement { sql: "SELECT 1".into(), values: Some(values()) };
+        let handle = statement.to_handle(&keys).unwrap();
         let honest = keys.verify(&handle).unwrap();
-        // As whoever has the key could sign them: none panics, or allocates what it claims.
+        // Malicious but signed: decoding must not panic or allocate what a length claims.
         for place in 0..honest.len() {
             for claimed in [0, 0x7f, 0xff] {
                 let mut forged = honest.to_vec();
                 forged[place] = claimed;
-                drop(Prepared::from_handle(&keys.sign(forged), &keys));
+                drop(PreparedStatement::from_handle(&keys.sign(forged), &keys));
             }
             let cut = keys.sign(honest[..place].to_vec());
-            // All of the statement, and nothing of the values, is a handle as well.
-            let is_whole = place == size_of::<u64>() + prepared.sql.len();
-            assert_eq!(Prepared::from_handle(&cut, &keys).is_ok(), is_whole, "{place}");
+            // The statement without its values is a valid handle.
+            let is_whole = place == size_of::<u64>() + statement.sql.len();
+            assert_eq!(PreparedStatement::from_handle(&cut, &keys).is_ok(), is_whole, "{place}");
         }
     }
 
     #[track_caller]
     fn check_refused(handle: &[u8], keys: &MacKeys) {
-        let error = Prepared::from_handle(handle, keys).unwrap_err();
+        let error = PreparedStatement::from_handle(handle, keys).unwrap_err();
         assert!(
             matches!(&error, Error::Argument(sentence) if sentence.contains("prepare")),
             "{error}"
@@ -170,17 +160,18 @@ mod tests {
 
     #[test]
     fn a_handle_of_another_process_is_refused() {
-        let prepared = Prepared { sql: "SELECT 1".into(), values: None };
-        check_refused(&prepared.to_handle(&keys()).unwrap(), &keys());
+        let statement = PreparedStatement { sql: "SELECT 1".into(), values: None };
+        check_refused(&statement.to_handle(&keys()).unwrap(), &keys());
     }
 
     #[test]
-    fn a_handle_that_was_made_up_is_refused() {
+    fn a_forged_handle_is_rejected() {
         let keys = keys();
         for handle in [&b""[..], b"1234567", &[0xff; 8], &[9; 40], &vec![0; 4 << 20][..]] {
             check_refused(handle, &keys);
         }
-        let handle = Prepared { sql: "SELECT 1".into(), values: None }.to_handle(&keys).unwrap();
+        let handle =
+            PreparedStatement { sql: "SELECT 1".into(), values: None }.to_handle(&keys).unwrap();
         for place in 0..handle.len() {
             let mut forged = handle.to_vec();
             forged[place] ^= 0x80;

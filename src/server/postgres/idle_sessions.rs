@@ -1,7 +1,6 @@
-//! Sessions that wait for their clients and keep statements meanwhile. Where another client needs the
-//! memory, the one that has been idle the longest ends.
+//! Idle sessions that hold memory, evicted longest-idle first when another client needs it.
 //!
-//! Knows nothing of what sessions keep.
+//! Does not know what a session holds.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,10 +11,10 @@ use tokio::time::Instant;
 
 use crate::client::Client;
 
-/// How long a session is idle before it may have to end.
+/// Idle time before a session may be evicted.
 pub const IDLE_TIME: Duration = Duration::from_secs(60);
 
-/// Sessions that are idle; a cheap handle.
+/// Registry of idle sessions; cheap to clone.
 #[derive(Clone)]
 pub struct IdleSessions(Arc<Inner>);
 
@@ -27,7 +26,7 @@ struct Inner {
 #[derive(Default)]
 struct Waiting {
     next_number: u64,
-    /// By number, so that those that are idle the longest come first.
+    /// By ascending number: the longest idle first.
     sessions: BTreeMap<u64, Session>,
 }
 
@@ -37,29 +36,29 @@ struct Session {
     evict: oneshot::Sender<Eviction>,
 }
 
-/// Asks a session to end; dropped once the session has freed what it kept.
+/// Request to end a session. The session drops it after freeing its memory.
 pub struct Eviction {
     _freed: oneshot::Sender<()>,
 }
 
 impl IdleSessions {
-    /// Sessions that may be evicted once they were idle for so long.
+    /// Creates a registry whose sessions may be evicted after `idle_time`.
     pub fn new(idle_time: Duration) -> Self {
         Self(Arc::new(Inner { idle_time, waiting: Mutex::default() }))
     }
 
-    /// A session of the client is idle from now on, until the result is dropped.
-    pub fn enter(&self, client: Client) -> Idle {
+    /// Registers a session as idle until the returned guard is dropped.
+    pub fn enter(&self, client: Client) -> IdleSession {
         let (evict, evicted) = oneshot::channel();
         let mut waiting = self.waiting();
         let number = waiting.next_number;
         waiting.next_number += 1;
         waiting.sessions.insert(number, Session { client, since: Instant::now(), evict });
-        Idle { sessions: self.clone(), number, evicted }
+        IdleSession { sessions: self.clone(), number, evicted }
     }
 
-    /// Evicts the session that has been idle the longest, of the clients for which `may_go` holds, and
-    /// waits until it has freed what it kept. Returns `false` where there is none.
+    /// Evicts the longest idle session among the clients for which `may_go` holds, and waits until
+    /// its memory is freed. Returns `false` if there is none.
     pub async fn evict(&self, may_go: impl Fn(Client) -> bool) -> bool {
         let freed = {
             let mut waiting = self.waiting();
@@ -70,11 +69,11 @@ impl IdleSessions {
             let session = found.and_then(|number| waiting.sessions.remove(&number));
             let Some(session) = session else { return false };
             let (sender, freed) = oneshot::channel();
-            // Where it is idle no longer, nothing is freed, and the next one is asked.
+            // A failed send means that the session just became active; the caller tries again.
             drop(session.evict.send(Eviction { _freed: sender }));
             freed
         };
-        // It is never told anything: what it waits for is dropped.
+        // The sender is dropped, never used.
         let _ = freed.await;
         true
     }
@@ -84,25 +83,25 @@ impl IdleSessions {
     }
 }
 
-/// A session while it is idle.
-pub struct Idle {
+/// Guard of an idle session; dropping it makes the session active.
+pub struct IdleSession {
     sessions: IdleSessions,
     number: u64,
     evicted: oneshot::Receiver<Eviction>,
 }
 
-impl Idle {
-    /// Ends when the session has to.
+impl IdleSession {
+    /// Completes when the session has to end.
     pub async fn evicted(&mut self) -> Eviction {
         match (&mut self.evicted).await {
             Ok(eviction) => eviction,
-            // It is not asked to before it is told.
+            // The sender is gone only after an eviction was delivered.
             Err(_) => std::future::pending().await,
         }
     }
 }
 
-impl Drop for Idle {
+impl Drop for IdleSession {
     fn drop(&mut self) {
         self.sessions.waiting().sessions.remove(&self.number);
     }
@@ -129,14 +128,14 @@ mod tests {
         assert!(evicting.as_mut().now_or_never().is_none());
         let eviction = first.evicted().now_or_never().unwrap();
         assert!(second.evicted().now_or_never().is_none());
-        // It has not freed anything yet.
+        // Nothing is freed yet.
         assert!(evicting.as_mut().now_or_never().is_none());
         drop(eviction);
         assert!(evicting.await);
     }
 
     #[tokio::test]
-    async fn sessions_that_may_not_go_or_are_idle_for_a_moment_stay() {
+    async fn sessions_that_may_not_be_evicted_stay() {
         let sessions = IdleSessions::new(Duration::ZERO);
         let [_first, mut second] = [ANN, BOB].map(|client| sessions.enter(client));
         let mut evicting = Box::pin(sessions.evict(|client| client == BOB));
@@ -150,7 +149,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_session_that_goes_on_is_not_waited_for() {
+    async fn an_active_session_is_not_waited_for() {
         let sessions = IdleSessions::new(Duration::ZERO);
         let session = sessions.enter(ANN);
         let mut evicting = Box::pin(sessions.evict(anybody));

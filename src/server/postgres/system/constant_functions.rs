@@ -1,4 +1,4 @@
-//! Functions of PostgreSQL that say the same whatever they are asked about, here.
+//! PostgreSQL functions with constant results.
 
 use arrow::datatypes::{DataType, Field, Fields};
 use datafusion::common::{Result, ScalarValue};
@@ -9,7 +9,7 @@ use datafusion::logical_expr::{
 
 use super::super::settings;
 
-/// Everything that there is can be seen, and read.
+/// Privilege and visibility checks: everything is visible and readable.
 const TRUE: &[&str] = &[
     "has_column_privilege",
     "has_function_privilege",
@@ -32,7 +32,7 @@ const TRUE: &[&str] = &[
 
 const FALSE: &[&str] = &["pg_is_in_recovery", "pg_is_other_temp_schema", "row_security_active"];
 
-/// There are no comments, and no definitions in the words of PostgreSQL.
+/// Comments and definitions, which do not exist here.
 const NULL: &[&str] = &[
     "col_description",
     "inet_client_addr",
@@ -73,7 +73,7 @@ pub fn all() -> impl Iterator<Item = ScalarUDF> {
         .chain(of(ZERO_BYTES, ScalarValue::from(0i64)))
         .chain(of(&["version"], ScalarValue::from(version)))
         .chain(of(ENCODING, ScalarValue::from("UTF8")))
-        // Of the columns of an index, of which there is none.
+        // Expands the columns of an index; there are no indexes.
         .chain(of(&["_pg_expandarray"], no_pair))
         .map(|(name, value)| ScalarUDF::new_from_impl(Constant::new(name, value)))
 }

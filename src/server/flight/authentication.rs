@@ -1,4 +1,4 @@
-//! Who may call: the bearer of a key, or who gives it as the password of whatever name.
+//! Authentication of calls by API key: a bearer token, or the password of any user name.
 
 use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 use tonic::service::Interceptor;
@@ -6,49 +6,50 @@ use tonic::{Request, Status};
 
 use super::super::Service;
 use super::super::keys::KeyId;
-use super::calls;
+use super::call_log;
 
 pub const AUTHORIZATION: &str = "authorization";
 
-/// Passes every call where there are no keys; otherwise those that show one, whatever its role, and
-/// leaves its id in the call's extensions.
+/// Requires a key of any role, and adds its id to the call's extensions. Without configured keys,
+/// every call passes.
 #[derive(Clone)]
-pub struct Gate(Service);
+pub struct KeyInterceptor(Service);
 
-impl Gate {
-    pub fn over(service: Service) -> Self {
+impl KeyInterceptor {
+    pub fn new(service: Service) -> Self {
         Self(service)
     }
 
-    /// Which call it was to be, interceptors do not learn.
-    fn refused(&self, request: &Request<()>, key: Option<KeyId>, sentence: &str) -> Status {
-        let mut entry = calls::begin(&self.0, request.extensions(), "Authenticate");
+    /// Logs and returns a rejection. Interceptors do not learn the name of the call.
+    fn reject(&self, request: &Request<()>, key: Option<KeyId>, sentence: &str) -> Status {
+        let mut entry = call_log::begin(&self.0, request.extensions(), "Authenticate");
         entry.set_key(key);
         let status = Status::unauthenticated(sentence);
-        entry.answered(calls::name(status.code()));
+        entry.answered(call_log::code_name(status.code()));
         status
     }
 }
 
-impl Interceptor for Gate {
+impl Interceptor for KeyInterceptor {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         let Some(keys) = &self.0.settings.keys else { return Ok(request) };
-        let Some(key) = presented(request.metadata()) else {
-            let expected = "expected a key, as `authorization: Bearer KEY` or as a user's password";
-            return Err(self.refused(&request, None, expected));
+        let Some(key) = presented_key(request.metadata()) else {
+            let expected =
+                "no key was sent; send `authorization: Bearer KEY`, or the key as a password";
+            return Err(self.reject(&request, None, expected));
         };
         match keys.admit(&key, (self.0.settings.clock)()) {
             Ok(pass) => {
                 request.extensions_mut().insert(pass.key());
                 Ok(request)
             }
-            Err(denied) => Err(self.refused(&request, denied.key(), &denied.to_string())),
+            Err(denied) => Err(self.reject(&request, denied.key(), &denied.to_string())),
         }
     }
 }
 
-/// The key that a call shows.
-pub fn presented(metadata: &MetadataMap) -> Option<String> {
+/// Key in the call's metadata; `None` without one.
+pub fn presented_key(metadata: &MetadataMap) -> Option<String> {
     let (scheme, credentials) = metadata.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     let credentials = credentials.trim();
     if scheme.eq_ignore_ascii_case("bearer") {
@@ -58,12 +59,12 @@ pub fn presented(metadata: &MetadataMap) -> Option<String> {
     is_basic.then(|| password(credentials)).flatten()
 }
 
-/// What a client shows from now on that has shown this key once.
-pub fn bearer(key: &str) -> Option<AsciiMetadataValue> {
+/// Header to send with further calls, once the handshake has presented the key.
+pub fn bearer_header(key: &str) -> Option<AsciiMetadataValue> {
     format!("Bearer {key}").parse().ok()
 }
 
-/// The password of `name:password` in base64, as which gRPC reads binary metadata as well.
+/// Decodes the password from Basic credentials; tonic's binary metadata decodes the base64.
 fn password(credentials: &str) -> Option<String> {
     let mut headers = warp::http::HeaderMap::new();
     headers.insert("credentials-bin", credentials.parse().ok()?);
@@ -80,7 +81,7 @@ mod tests {
     fn check(authorization: &str, key: Option<&str>) {
         let mut metadata = MetadataMap::new();
         metadata.insert(AUTHORIZATION, authorization.parse().unwrap());
-        assert_eq!(presented(&metadata).as_deref(), key, "{authorization}");
+        assert_eq!(presented_key(&metadata).as_deref(), key, "{authorization}");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Answers: a text of statements (the simple protocol), or one that was prepared and bound (the
-//! extended one).
+//! Handlers of the simple query protocol (a text of statements) and the extended one (parse, bind,
+//! execute).
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -28,24 +28,24 @@ use datafusion_postgres::pgwire::messages::simplequery::Query;
 use futures::{Sink, SinkExt, StreamExt};
 
 use super::super::Service;
-use super::answerer::Form;
-use super::commands::{not_in_vain, obey};
-use super::idle::IdleSessions;
-use super::kept;
-use super::messages;
+use super::commands::{check_transaction, run_command};
+use super::idle_sessions::IdleSessions;
+use super::message_log;
 use super::prepared::{Planner, Prepared};
 use super::rows::{self, WARNING};
-use super::suspended::{Suspended, suspended_time};
+use super::session_resources;
+use super::suspended_portal::{SuspendedPortal, suspended_time};
+use super::worker_planner::StatementContext;
 
-pub struct Answers(Arc<Planner>);
+pub struct QueryHandler(Arc<Planner>);
 
-impl Answers {
+impl QueryHandler {
     pub fn new(service: Service, idle: IdleSessions) -> Self {
         Self(Arc::new(Planner { service, idle }))
     }
 
-    /// Runs every statement of a text after the one before it was answered; returns how many rows
-    /// were sent, where any statement asks for rows.
+    /// Runs the statements of a text in sequence. Returns the number of rows sent, or `None` if no
+    /// statement returns rows.
     async fn answer_all<C>(&self, client: &mut C, text: &str) -> PgWireResult<Option<usize>>
     where
         C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin + Send + Sync,
@@ -58,20 +58,20 @@ impl Answers {
         if all.is_empty() {
             client.feed(Message::EmptyQueryResponse(EmptyQueryResponse::new())).await?;
         }
-        for (place, command) in all.iter().enumerate() {
+        for (index, command) in all.iter().enumerate() {
             if let Some(command) = command {
-                let tag = obey(client, command).await?;
+                let tag = run_command(client, command).await?;
                 client.feed(Message::CommandComplete(tag.into())).await?;
                 continue;
             }
-            not_in_vain(client)?;
-            let form = Form::new(place, client, &[]);
-            let question = self.0.question(client, text, form, Bytes::new()).await?;
+            check_transaction(client)?;
+            let context = StatementContext::new(index, client, &[]);
+            let question = self.0.question(client, text, context, Bytes::new()).await?;
             let answer = rows::run(&self.0, question, client, &Format::default()).await?;
             let mut rows = answer.rows;
             let fields = rows.row_schema().as_ref().clone();
             send_describe_response(client, &DescribePortalResponse::new(fields)).await?;
-            let (sent, _) = send(client, &mut rows, usize::MAX).await?;
+            let (sent, _) = send_rows(client, &mut rows, usize::MAX).await?;
             *rows_sent.get_or_insert(0) += sent;
             let tag = Tag::new("SELECT").with_rows(sent);
             client.feed(Message::CommandComplete(tag.into())).await?;
@@ -79,8 +79,8 @@ impl Answers {
         Ok(rows_sent)
     }
 
-    /// Runs a bound statement, or goes on with its rows; returns how many were sent, where it asks for
-    /// rows.
+    /// Executes or resumes a portal, up to `rows_max` rows. Returns the number of rows sent, or
+    /// `None` for a command.
     async fn execute<C>(
         &self,
         client: &mut C,
@@ -93,16 +93,17 @@ impl Answers {
         C::Error: Debug,
         PgWireError: From<<C as Sink<Message>>::Error>,
     {
-        let mut deliveries = kept::resume_portal(client, &portal.name).map(Suspended::resume);
+        let mut deliveries =
+            session_resources::resume_portal(client, &portal.name).map(SuspendedPortal::resume);
         let state = portal.state();
         let mut state = state.lock().await;
         if matches!(*state, PortalExecutionState::Initial) {
-            match self.begin(client, portal).await? {
-                Begun::Question(answer) => {
+            match self.start(client, portal).await? {
+                Started::Rows(answer) => {
                     *state = PortalExecutionState::Suspended(answer.rows);
                     deliveries = Some(answer.deliveries);
                 }
-                Begun::Command(tag) => {
+                Started::Command(tag) => {
                     *state = PortalExecutionState::Finished;
                     client.feed(Message::CommandComplete(tag.into())).await?;
                     return Ok(None);
@@ -110,14 +111,14 @@ impl Answers {
             }
         }
         let (sent, is_over) = match &mut *state {
-            PortalExecutionState::Suspended(rows) => send(client, rows, rows_max).await?,
+            PortalExecutionState::Suspended(rows) => send_rows(client, rows, rows_max).await?,
             _ => (0, true),
         };
         if !is_over {
             if let Some(deliveries) = deliveries {
                 let time = suspended_time(&self.0.service.settings);
-                let suspended = Suspended::new(portal.state(), deliveries, time);
-                kept::suspend_portal(client, &portal.name, suspended);
+                let suspended = SuspendedPortal::new(portal.state(), deliveries, time);
+                session_resources::suspend_portal(client, &portal.name, suspended);
             }
             client.feed(Message::PortalSuspended(PortalSuspended::new())).await?;
             return Ok(Some(sent));
@@ -128,34 +129,38 @@ impl Answers {
         Ok(Some(sent))
     }
 
-    /// Obeys a command, or begins to answer a question over the newest data.
-    async fn begin<C>(&self, client: &mut C, portal: &Portal<Arc<Prepared>>) -> PgWireResult<Begun>
+    /// Runs a command, or starts a query over the newest version.
+    async fn start<C>(
+        &self,
+        client: &mut C,
+        portal: &Portal<Arc<Prepared>>,
+    ) -> PgWireResult<Started>
     where
         C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin + Send + Sync,
         C::PortalStore: PortalStore<Statement = Arc<Prepared>>,
         PgWireError: From<<C as Sink<Message>>::Error>,
     {
         match portal.statement.statement.as_ref() {
-            Prepared::Command(command) => Ok(Begun::Command(obey(client, command).await?)),
-            Prepared::Question(question) => {
-                not_in_vain(client)?;
-                let (form, values) = question.bound(portal);
-                let question = self.0.question(client, question.text(), form, values).await?;
+            Prepared::Command(command) => Ok(Started::Command(run_command(client, command).await?)),
+            Prepared::Query(query) => {
+                check_transaction(client)?;
+                let (context, values) = query.bind(portal);
+                let question = self.0.question(client, query.text(), context, values).await?;
                 let format = &portal.result_column_format;
-                Ok(Begun::Question(rows::run(&self.0, question, client, format).await?))
+                Ok(Started::Rows(rows::run(&self.0, question, client, format).await?))
             }
         }
     }
 }
 
-/// What comes of a bound statement that is run.
-enum Begun {
-    Question(rows::Answer),
+/// Result of starting a portal.
+enum Started {
+    Rows(rows::RowStream),
     Command(Tag),
 }
 
-/// Sends rows, but no more than that; returns how many, and whether they are all.
-async fn send<C>(
+/// Sends up to `rows_max` rows; returns their number, and true if the result is exhausted.
+async fn send_rows<C>(
     client: &mut C,
     rows: &mut QueryResponse,
     rows_max: usize,
@@ -171,8 +176,8 @@ where
                 client.feed(Message::DataRow(row)).await?;
                 sent += 1;
             }
-            Some(Err(PgWireError::UserError(told))) if told.severity == WARNING => {
-                client.feed(Message::NoticeResponse((*told).into())).await?;
+            Some(Err(PgWireError::UserError(notice))) if notice.severity == WARNING => {
+                client.feed(Message::NoticeResponse((*notice).into())).await?;
             }
             Some(Err(failed)) => return Err(failed),
             None => return Ok((sent, true)),
@@ -181,7 +186,7 @@ where
     Ok((sent, false))
 }
 
-/// Does the work, unless the client asks on another connection to cancel it.
+/// Runs `work` until a cancel request arrives on another connection.
 async fn unless_cancelled<T>(
     handle: Option<Arc<ConnectionHandle>>,
     work: impl Future<Output = PgWireResult<T>>,
@@ -194,7 +199,7 @@ async fn unless_cancelled<T>(
     }
 }
 
-fn begin(client: &mut impl ClientInfo) -> PgWireResult<Option<Arc<ConnectionHandle>>> {
+fn start_query(client: &mut impl ClientInfo) -> PgWireResult<Option<Arc<ConnectionHandle>>> {
     if !matches!(client.state(), PgWireConnectionState::ReadyForQuery) {
         return Err(PgWireError::NotReadyForQuery);
     }
@@ -204,7 +209,7 @@ fn begin(client: &mut impl ClientInfo) -> PgWireResult<Option<Arc<ConnectionHand
 }
 
 #[async_trait]
-impl SimpleQueryHandler for Answers {
+impl SimpleQueryHandler for QueryHandler {
     async fn on_query<C>(&self, client: &mut C, query: Query) -> PgWireResult<()>
     where
         C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin + Send + Sync,
@@ -212,20 +217,20 @@ impl SimpleQueryHandler for Answers {
         C::Error: Debug,
         PgWireError: From<<C as Sink<Message>>::Error>,
     {
-        let handle = begin(client)?;
-        let mut entry = messages::begin_sql(&self.0.service, client, "Query", &query.query)?;
+        let handle = start_query(client)?;
+        let mut entry = message_log::begin_sql(&self.0.service, client, "Query", &query.query)?;
         let answer = unless_cancelled(handle, self.answer_all(client, &query.query)).await;
-        messages::answered(&mut entry, &answer);
+        message_log::log_answer(&mut entry, &answer);
         answer?;
         client.set_state(PgWireConnectionState::ReadyForQuery);
         let status = client.transaction_status();
         if status == TransactionStatus::Idle {
-            kept::close_portals(client);
+            session_resources::close_portals(client);
         }
         send_ready_for_query(client, status).await
     }
 
-    /// Sends the answers itself, each before the next statement runs; none are left to be sent.
+    /// Sends each answer before the next statement runs, so that none is left to return.
     async fn do_query<C>(&self, client: &mut C, text: &str) -> PgWireResult<Vec<Response>>
     where
         C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin + Send + Sync,
@@ -239,7 +244,7 @@ impl SimpleQueryHandler for Answers {
 }
 
 #[async_trait]
-impl ExtendedQueryHandler for Answers {
+impl ExtendedQueryHandler for QueryHandler {
     type Statement = Arc<Prepared>;
     type QueryParser = Planner;
 
@@ -247,7 +252,7 @@ impl ExtendedQueryHandler for Answers {
         Arc::clone(&self.0)
     }
 
-    /// Prepares a statement, where there is room for one more.
+    /// Prepares a statement within the session's limits.
     async fn on_parse<C>(&self, client: &mut C, message: Parse) -> PgWireResult<()>
     where
         C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin + Send + Sync,
@@ -255,12 +260,12 @@ impl ExtendedQueryHandler for Answers {
         C::Error: Debug,
         PgWireError: From<<C as Sink<Message>>::Error>,
     {
-        kept::parse(client, self.query_parser(), &message).await?;
+        session_resources::parse(client, self.query_parser(), &message).await?;
         client.send(Message::ParseComplete(ParseComplete::new())).await?;
         Ok(())
     }
 
-    /// Binds values to a statement, where there is room for one more portal.
+    /// Creates a portal within the session's limits.
     async fn on_bind<C>(&self, client: &mut C, message: Bind) -> PgWireResult<()>
     where
         C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin + Send + Sync,
@@ -268,7 +273,7 @@ impl ExtendedQueryHandler for Answers {
         C::Error: Debug,
         PgWireError: From<<C as Sink<Message>>::Error>,
     {
-        kept::bind(client, &self.0, &message).await?;
+        session_resources::bind(client, &self.0, &message).await?;
         client.send(Message::BindComplete(BindComplete::new())).await?;
         Ok(())
     }
@@ -282,14 +287,14 @@ impl ExtendedQueryHandler for Answers {
     {
         let name = message.name.as_deref().unwrap_or(DEFAULT_NAME);
         match message.target_type {
-            TARGET_TYPE_BYTE_STATEMENT => kept::deallocate(client, Some(name)),
-            _ => kept::close_portal(client, name),
+            TARGET_TYPE_BYTE_STATEMENT => session_resources::deallocate(client, Some(name)),
+            _ => session_resources::close_portal(client, name),
         }
         client.send(Message::CloseComplete(CloseComplete::new())).await?;
         Ok(())
     }
 
-    /// Ends the transaction that a question without one has of its own, and with it the portals.
+    /// Ends an implicit transaction, and closes its portals.
     async fn on_sync<C>(&self, client: &mut C, _: PgSync) -> PgWireResult<()>
     where
         C: ClientInfo + ClientPortalStore + Sink<Message> + Unpin + Send + Sync,
@@ -299,9 +304,9 @@ impl ExtendedQueryHandler for Answers {
     {
         let status = client.transaction_status();
         if status == TransactionStatus::Idle {
-            kept::close_portals(client);
+            session_resources::close_portals(client);
         }
-        kept::close_portal(client, DEFAULT_NAME);
+        session_resources::close_portal(client, DEFAULT_NAME);
         send_ready_for_query(client, status).await
     }
 
@@ -312,16 +317,16 @@ impl ExtendedQueryHandler for Answers {
         C::Error: Debug,
         PgWireError: From<<C as Sink<Message>>::Error>,
     {
-        let handle = begin(client)?;
+        let handle = start_query(client)?;
         let name = message.name.as_deref().unwrap_or(DEFAULT_NAME);
         let rows_max = usize::try_from(message.max_rows).ok().filter(|rows| *rows > 0);
         match client.portal_store().get_portal(name) {
             Some(Entry::Value(portal)) => {
                 let text = portal.statement.statement.text();
-                let mut entry = messages::begin_sql(&self.0.service, client, "Execute", text)?;
+                let mut entry = message_log::begin_sql(&self.0.service, client, "Execute", text)?;
                 let work = self.execute(client, &portal, rows_max.unwrap_or(usize::MAX));
                 let answer = unless_cancelled(handle, work).await;
-                messages::answered(&mut entry, &answer);
+                message_log::log_answer(&mut entry, &answer);
                 answer?;
             }
             Some(Entry::Empty) => {
@@ -345,9 +350,9 @@ impl ExtendedQueryHandler for Answers {
         C::Error: Debug,
         PgWireError: From<<C as Sink<Message>>::Error>,
     {
-        Ok(match self.begin(client, portal).await? {
-            Begun::Question(answer) => Response::Query(answer.rows),
-            Begun::Command(tag) => Response::Execution(tag),
+        Ok(match self.start(client, portal).await? {
+            Started::Rows(answer) => Response::Query(answer.rows),
+            Started::Command(tag) => Response::Execution(tag),
         })
     }
 }

@@ -1,8 +1,7 @@
-//! Sessions with the system tables that clients of PostgreSQL look into.
+//! Adds PostgreSQL's system tables and functions to sessions.
 //!
-//! The numbers by which those tables name things stay the same from one version of the data to the
-//! next, and from one process to another: clients ask for a number in one query, and for what it stands
-//! for in another.
+//! Object identifiers (OIDs) are stable across versions of the data and across processes: clients
+//! read an OID in one query and look it up in another.
 
 use std::sync::{Arc, RwLock};
 
@@ -23,61 +22,61 @@ use super::system::{INFORMATION_SCHEMA, SystemTables};
 use crate::sql::{CATALOG, PlannedStatement, Session};
 
 #[derive(Default)]
-pub struct Sessions {
-    shown: Shown,
+pub struct SessionSetup {
+    newest: NewestCatalogs,
     system_tables: OnceCell<SystemTables>,
 }
 
-impl Sessions {
-    /// Adds the system tables and functions, and has errors tell their place.
+impl SessionSetup {
+    /// Adds the system tables and functions, and makes errors carry positions.
     ///
     /// # Errors
-    /// Where the tables cannot be planned.
+    /// When the views cannot be planned.
     pub async fn equip(&self, session: &Session) -> datafusion::error::Result<()> {
-        let tables = self.system_tables.get_or_try_init(|| SystemTables::new(self.shown.clone()));
+        let tables = self.system_tables.get_or_try_init(|| SystemTables::new(self.newest.clone()));
         let tables = tables.await?;
         let context = session.context();
         context.state_ref().write().config_mut().options_mut().sql_parser.collect_spans = true;
         setup_pg_catalog(context, CATALOG, EmptyContextProvider).map_err(|error| *error)?;
         tables.add_to(context)?;
-        self.shown.show(Arc::clone(context.state().catalog_list()));
+        self.newest.set(Arc::clone(context.state().catalog_list()));
         tables.number(context).await
     }
 }
 
-/// The plan of a question, by the first of its readings that can be planned.
+/// Plans a query by the first of its readings that can be planned.
 ///
 /// # Errors
-/// Where none can be, says what is wrong with the text as it was written.
+/// When none can be; the error refers to the text as the client wrote it.
 pub async fn plan(
     session: &Session,
     readings: &[Statement],
     text: &str,
 ) -> PgWireResult<PlannedStatement> {
-    let mut wrong: Option<DataFusionError> = None;
+    let mut first_error: Option<DataFusionError> = None;
     for reading in readings {
-        match session.plan_statement(reading.clone()).await.map_err(failure::of)? {
+        match session.plan_statement(reading.clone()).await.map_err(failure::from_error)? {
             Ok(planned) => return Ok(planned),
             Err(error) => {
-                // The likeliest reading is the one whose error is of use.
-                wrong.get_or_insert(error);
+                // Report the first error; it belongs to the most likely reading.
+                first_error.get_or_insert(error);
             }
         }
     }
-    Err(match wrong {
-        Some(wrong) => failure::of_planning(wrong, text),
-        None => failure::error("42601", "expected a statement"),
+    Err(match first_error {
+        Some(wrong) => failure::from_planning_error(wrong, text),
+        None => failure::error("42601", "there is no statement; send one"),
     })
 }
 
-/// What the system tables tell of: the catalogs of the newest session.
+/// Catalogs of the newest session, which the system tables describe.
 #[derive(Clone, Debug, Default)]
-struct Shown(Arc<RwLock<Option<Arc<dyn CatalogProviderList>>>>);
+struct NewestCatalogs(Arc<RwLock<Option<Arc<dyn CatalogProviderList>>>>);
 
-type Told<T> = std::result::Result<T, DataFusionError>;
+type Answer<T> = std::result::Result<T, DataFusionError>;
 
-impl Shown {
-    fn show(&self, catalogs: Arc<dyn CatalogProviderList>) {
+impl NewestCatalogs {
+    fn set(&self, catalogs: Arc<dyn CatalogProviderList>) {
         *self.0.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(catalogs);
     }
 
@@ -96,19 +95,19 @@ fn sorted(mut names: Vec<String>) -> Vec<String> {
 }
 
 #[async_trait]
-impl CatalogInfo for Shown {
-    async fn catalog_names(&self) -> Told<Vec<String>> {
+impl CatalogInfo for NewestCatalogs {
+    async fn catalog_names(&self) -> Answer<Vec<String>> {
         let all = self.catalogs();
         Ok(sorted(all.map_or(Vec::new(), |all| CatalogProviderList::catalog_names(&*all))))
     }
 
-    async fn schema_names(&self, catalog: &str) -> Told<Option<Vec<String>>> {
+    async fn schema_names(&self, catalog: &str) -> Answer<Option<Vec<String>>> {
         let catalog = self.catalogs().and_then(|catalogs| catalogs.catalog(catalog));
         Ok(catalog.map(|catalog| sorted(catalog.schema_names())))
     }
 
-    async fn table_names(&self, catalog: &str, schema: &str) -> Told<Option<Vec<String>>> {
-        // Its tables can be asked, but tools take what is listed for the chain's own.
+    async fn table_names(&self, catalog: &str, schema: &str) -> Answer<Option<Vec<String>>> {
+        // Not listed, though it can be queried: tools take listed tables for user data.
         if schema == INFORMATION_SCHEMA {
             return Ok(Some(Vec::new()));
         }
@@ -121,7 +120,7 @@ impl CatalogInfo for Shown {
         catalog: &str,
         schema: &str,
         table: &str,
-    ) -> Told<Option<SchemaRef>> {
+    ) -> Answer<Option<SchemaRef>> {
         let Some(schema) = self.schema(catalog, schema) else { return Ok(None) };
         Ok(schema.table(table).await?.map(|table| table.schema()))
     }
@@ -131,7 +130,7 @@ impl CatalogInfo for Shown {
         catalog: &str,
         schema: &str,
         table: &str,
-    ) -> Told<Option<TableType>> {
+    ) -> Answer<Option<TableType>> {
         let Some(schema) = self.schema(catalog, schema) else { return Ok(None) };
         schema.table_type(table).await
     }
@@ -142,14 +141,14 @@ mod tests {
     use datafusion::prelude::{SessionConfig, SessionContext};
 
     use super::*;
-    use crate::server::postgres::dialect::EMPTY;
+    use crate::server::postgres::rewrite::EMPTY;
     use crate::sql::SCHEMA;
 
     #[tokio::test]
-    async fn system_tables_that_are_taken_for_empty_have_no_rows() {
+    async fn system_tables_treated_as_empty_have_no_rows() {
         let config = SessionConfig::new().with_default_catalog_and_schema(CATALOG, SCHEMA);
         let context = SessionContext::new_with_config(config);
-        SystemTables::new(Shown::default()).await.unwrap().add_to(&context).unwrap();
+        SystemTables::new(NewestCatalogs::default()).await.unwrap().add_to(&context).unwrap();
         for name in EMPTY {
             let table = context.table(format!("pg_catalog.{name}")).await.unwrap();
             assert_eq!(table.count().await.unwrap(), 0, "{name}");

@@ -1,7 +1,7 @@
-//! Lines of text to things to do: statements, which end with `;`, and commands, a line each.
+//! Splits lines into statements, which end with `;`, and commands, a line each.
 //!
-//! The same for the prompt, files and pipes. Where a statement ends is told by the tokenizer of the
-//! engine: a `;` in quotes or in a comment ends none.
+//! Shared by the prompt, files and pipes. DataFusion's tokenizer finds the ends of statements,
+//! so that a `;` within quotes or a comment is ignored.
 
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
@@ -10,7 +10,7 @@ use super::commands::{Command, is_command, parse};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Where it starts, from 1 on.
+    /// Line where the step starts, from 1.
     pub line: usize,
     pub action: Action,
 }
@@ -18,78 +18,76 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     Query(String),
-    /// As typed: `.` or `\` first, or a word that stands for such.
+    /// Command as typed: starts with `.` or `\`, or is an alias.
     Command(String),
 }
 
-/// What was read and is no step yet.
+/// Incremental reader; holds the unfinished statement.
 #[derive(Debug, Default)]
-pub struct Input {
-    begun: String,
+pub struct StatementReader {
+    pending: String,
     lines_read: usize,
-    begun_on: usize,
+    start_line: usize,
 }
 
-impl Input {
-    /// The steps that end on the line.
+impl StatementReader {
+    /// Adds a line; returns the steps that it completes.
     pub fn line(&mut self, line: &str) -> Vec<Step> {
         self.lines_read += 1;
-        if self.begun.is_empty() {
+        if self.pending.is_empty() {
             let line = line.trim();
-            // A comment before a command is part of neither it nor of a statement.
+            // Comments between steps belong to none.
             if is_blank(line) {
                 return Vec::new();
             }
-            self.begun_on = self.lines_read;
+            self.start_line = self.lines_read;
             if is_command(line) {
                 let action = Action::Command(line.to_owned());
                 return vec![Step { line: self.lines_read, action }];
             }
         }
-        self.begun.push_str(line);
-        self.begun.push('\n');
+        self.pending.push_str(line);
+        self.pending.push('\n');
         if !line.contains(';') {
             return Vec::new();
         }
-        let (statements, rest) = statements(&self.begun);
-        let lines_before = |at: usize| self.begun[..at].matches('\n').count();
+        let (statements, rest) = statements(&self.pending);
+        let lines_before = |at: usize| self.pending[..at].matches('\n').count();
         let steps = statements.into_iter().map(|(at, statement)| Step {
-            line: self.begun_on + lines_before(at),
+            line: self.start_line + lines_before(at),
             action: Action::Query(statement.to_owned()),
         });
         let steps = steps.collect();
         let rest = rest.trim().to_owned();
-        self.begun_on = self.lines_read;
-        self.begun = if is_blank(&rest) { String::new() } else { rest + "\n" };
+        self.start_line = self.lines_read;
+        self.pending = if is_blank(&rest) { String::new() } else { rest + "\n" };
         steps
     }
 
-    /// The last statement, which nothing ended.
+    /// Returns the last statement, which had no `;`.
     pub fn end(self) -> Option<Step> {
-        let statement = self.begun.trim().to_owned();
+        let statement = self.pending.trim().to_owned();
         let is_one = !is_blank(&statement);
-        is_one.then_some(Step { line: self.begun_on, action: Action::Query(statement) })
+        is_one.then_some(Step { line: self.start_line, action: Action::Query(statement) })
     }
 }
 
-/// Whether the prompt takes the text as it is, or waits for more.
+/// Returns true if the text is complete; otherwise the prompt waits for more.
 pub fn is_complete(text: &str) -> bool {
-    is_command(text) || is_blank(statements(text).1) || way_out(text).is_some()
+    is_command(text) || is_blank(statements(text).1) || exit_command(text).is_some()
 }
 
-/// The command on the last line of a statement that was only begun: who types `exit` there wants to
-/// leave, not to name a column so.
-///
-/// `None` within quotes and comments, and for any other command.
-pub fn way_out(text: &str) -> Option<Command> {
+/// Quit or help command on the last line of an unfinished statement: a user who types `exit` there
+/// means to leave. `None` within quotes and comments, and for other commands.
+pub fn exit_command(text: &str) -> Option<Command> {
     let (before, last) = text.trim_end().rsplit_once('\n')?;
-    let is_told_apart = tokens(before).last().map_or(0, |(_, _, end)| *end) == before.len();
+    let is_tokenized = tokens(before).last().map_or(0, |(_, _, end)| *end) == before.len();
     let command = Some(last).filter(|line| is_command(line)).and_then(|line| parse(line).ok())?;
     let leaves = matches!(command, Command::Quit | Command::Help(None));
-    (leaves && is_told_apart && !is_blank(statements(before).1)).then_some(command)
+    (leaves && is_tokenized && !is_blank(statements(before).1)).then_some(command)
 }
 
-/// Statements without their `;`, each with where it starts, and what comes after the last one.
+/// Splits text into statements without `;`, with their byte offsets, and the rest after the last.
 fn statements(text: &str) -> (Vec<(usize, &str)>, &str) {
     let (mut found, mut from) = (Vec::new(), 0);
     for (token, start, end) in tokens(text) {
@@ -105,30 +103,30 @@ fn statements(text: &str) -> (Vec<(usize, &str)>, &str) {
     (found, &text[from..])
 }
 
-/// Whether there is nothing but space and comments.
+/// Returns true if the text holds only whitespace and comments.
 fn is_blank(text: &str) -> bool {
     let found = tokens(text);
-    // What is no token yet, as a quote that was only opened, comes after the last one.
-    let is_told_apart = found.last().map_or(0, |(_, _, end)| *end) == text.len();
-    is_told_apart && found.iter().all(|(token, ..)| matches!(token, Token::Whitespace(_)))
+    // An unterminated quote follows the last token.
+    let is_tokenized = found.last().map_or(0, |(_, _, end)| *end) == text.len();
+    is_tokenized && found.iter().all(|(token, ..)| matches!(token, Token::Whitespace(_)))
 }
 
-/// The tokens with their places in bytes, as far as the text can be told apart.
+/// Tokens with their start and end in bytes, up to the first error.
 pub fn tokens(text: &str) -> Vec<(Token, usize, usize)> {
     let mut found = Vec::new();
-    // Where it fails, what was found before is all there is to tell.
+    // On an error, the tokens before it are still used.
     let _ = Tokenizer::new(&GenericDialect {}, text)
         .with_unescape(false)
         .tokenize_with_location_into_buf(&mut found);
     let mut places = Places { text, at: 0, location: Location { line: 1, column: 1 } };
-    let of_token = |TokenWithSpan { token, span }| {
+    let with_offsets = |TokenWithSpan { token, span }| {
         let start = places.byte_of(span.start);
         (token, start, places.byte_of(span.end))
     };
-    found.into_iter().map(of_token).collect()
+    found.into_iter().map(with_offsets).collect()
 }
 
-/// From lines and columns, in their order, to bytes.
+/// Converts ascending lines and columns to byte offsets.
 struct Places<'a> {
     text: &'a str,
     at: usize,
@@ -159,9 +157,9 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: &[(usize, &str)]) {
-        let mut input = Input::default();
-        let mut steps: Vec<_> = text.lines().flat_map(|line| input.line(line)).collect();
-        steps.extend(input.end());
+        let mut reader = StatementReader::default();
+        let mut steps: Vec<_> = text.lines().flat_map(|line| reader.line(line)).collect();
+        steps.extend(reader.end());
         let found: Vec<_> = steps
             .iter()
             .map(|step| match &step.action {
@@ -172,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn statements_end_where_they_say_so() {
+    fn statements_end_at_semicolons() {
         check("SELECT 1", &[(1, "SELECT 1")]);
         check("SELECT 1; SELECT\n2;", &[(1, "SELECT 1"), (1, "SELECT\n2")]);
         check("\n\nSELECT 1;\n\nSELECT 2\n;", &[(3, "SELECT 1"), (5, "SELECT 2")]);
@@ -185,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_is_a_line_where_no_statement_was_begun() {
+    fn commands_are_lines_between_statements() {
         check(
             ".mode csv\nSELECT 1;\n\\d polls",
             &[(1, ".mode csv"), (2, "SELECT 1"), (3, "\\d polls")],
@@ -198,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_only_begun_waits_for_more() {
+    fn unfinished_statements_wait_for_more() {
         for (text, expected) in [
             ("", true),
             (".tables", true),

@@ -1,4 +1,4 @@
-//! Places that can be written to: stdout, what takes bytes as they come, and files.
+//! Output destinations: stdout, streams, and files.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -6,25 +6,25 @@ use std::path::{Path, PathBuf};
 use crate::atomic_file::parent_folder;
 use crate::error::{Error, Result};
 
-/// Links that lead to each other; as many as Linux follows.
+/// Limit on symbolic links to follow, as in Linux.
 const LINKS_MAX: usize = 40;
 
-/// Where bytes go.
+/// Resolved output path.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Destination {
     Stdout,
-    /// A pipe, a device or a descriptor that is open already: it cannot be replaced by a file.
+    /// Pipe, device or open descriptor, which cannot be replaced by a file.
     Stream(PathBuf),
-    /// A regular file, or none yet, in a folder that is there; symbolic links are followed.
+    /// Regular file, which may not exist yet, in an existing folder; symbolic links are resolved.
     File(PathBuf),
 }
 
-impl Place {
-    /// The place that a user names; `-` is stdout.
+impl Destination {
+    /// Resolves a user's path; `-` is stdout.
     ///
     /// # Errors
-    /// Where the path is a folder, or lies in none, or its links never end.
-    pub fn of(named: &Path) -> Result<Self> {
+    /// When the path is a folder, its folder does not exist, or its links form a cycle.
+    pub fn parse(named: &Path) -> Result<Self> {
         if named == Path::new("-") {
             return Ok(Self::Stdout);
         }
@@ -34,16 +34,16 @@ impl Place {
                 return Ok(descriptor);
             }
             match path.read_link() {
-                // Relative to the folder of the link; an absolute one stands alone.
+                // A relative target is relative to the link's folder.
                 Ok(target) => path = path.parent().unwrap_or(Path::new("")).join(target),
-                Err(_) => return Self::without_links(named, path),
+                Err(_) => return Self::resolved(named, path),
             }
         }
         let what = format!("{named:?}: cannot follow its links");
         Err(Error::Resource { what, source: "they lead to each other".into() })
     }
 
-    fn without_links(named: &Path, path: PathBuf) -> Result<Self> {
+    fn resolved(named: &Path, path: PathBuf) -> Result<Self> {
         let wrong = |sentence: String| Err(Error::Argument(sentence));
         let is_folder_name = named.as_os_str().as_encoded_bytes().ends_with(b"/");
         match path.metadata() {
@@ -53,7 +53,7 @@ impl Place {
             Ok(found) if found.is_file() => Ok(Self::File(path)),
             Ok(_) => Ok(Self::Stream(path)),
             Err(_) if is_folder_name || path.file_name().is_none() => {
-                wrong(format!("{named:?} is no name of a file; name one, like report.csv"))
+                wrong(format!("{named:?} is not a file name; name a file like report.csv"))
             }
             Err(error)
                 if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
@@ -72,11 +72,11 @@ impl Place {
     }
 }
 
-/// What the path opens, where it names a descriptor of a process, as `/dev/stdout` does in the end.
+/// Destination of a path to a process descriptor, as `/dev/stdout` resolves to; `None` for others.
 ///
-/// Its link tells the file behind it. Whoever follows that opens the file anew, and overwrites what
-/// others have written to it.
-fn descriptor(path: &Path) -> Option<Place> {
+/// Such links must not be followed: reopening the file behind one would overwrite what others have
+/// written through the descriptor.
+fn descriptor(path: &Path) -> Option<Destination> {
     let folder = parent_folder(path).canonicalize().ok()?;
     let is_of_process = folder.starts_with("/proc") && folder.ends_with("fd");
     if !is_of_process && folder != Path::new("/dev/fd") {
@@ -84,5 +84,5 @@ fn descriptor(path: &Path) -> Option<Place> {
     }
     let own = Path::new("/proc/self/fd").canonicalize().unwrap_or_else(|_| "/dev/fd".into());
     let is_stdout = path.file_name()? == "1" && (folder == own || folder == Path::new("/dev/fd"));
-    Some(if is_stdout { Place::Stdout } else { Place::Stream(path.to_path_buf()) })
+    Some(if is_stdout { Destination::Stdout } else { Destination::Stream(path.to_path_buf()) })
 }

@@ -1,6 +1,4 @@
-//! Formats and compressions by the ending of a file's name.
-//!
-//! Knows names alone: nothing here looks at a file.
+//! Formats and compressions by file name extension. Does not access files.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -8,7 +6,7 @@ use std::path::Path;
 use crate::option_text::{FORMATS, Keywords, keyword};
 use crate::report::Format;
 
-/// How the bytes of a file are compressed as a whole.
+/// Compression of a whole file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
     None,
@@ -39,7 +37,7 @@ const ENDINGS: Keywords<Format> = &[
     ("txt", Format::Table),
 ];
 
-/// Endings of formats that programs expect by their name, and that nothing here writes.
+/// Extensions of formats that are not supported, so that a file would mislead other programs.
 const FOREIGN: [&str; 25] = [
     "avro", "db", "duckdb", "h5", "hdf5", "htm", "html", "ods", "orc", "pdf", "pickle", "pkl",
     "psv", "rds", "sqlite", "sqlite3", "tab", "tsv", "xls", "xlsb", "xlsm", "xlsx", "xml", "yaml",
@@ -50,42 +48,41 @@ const FOREIGN_COMPRESSIONS: [&str; 17] = [
     "txz", "xz", "z", "zip",
 ];
 
-/// What a name says of a file's bytes.
-struct Named {
+/// Format and compression implied by a file name.
+struct NamedFile {
     format: Option<Format>,
-    /// As written, without its dot; of the format, not of the compression.
+    /// Extension of the format as written, without its dot.
     ending: String,
     compression: Compression,
 }
 
-/// How the file is compressed, by its name.
+/// Compression implied by the file name.
 pub fn compression(file: &Path) -> Compression {
-    of_ending(COMPRESSIONS, split(&name_of(file)).1).unwrap_or(Compression::None)
+    find_ending(COMPRESSIONS, split(&file_name(file)).1).unwrap_or(Compression::None)
 }
 
-/// Format of the rows in a file: the one that was asked for, or that of the name's ending, or the
-/// usual one where the ending tells nothing.
+/// Format of the rows in a file: the requested one, else that of the extension, else `default`.
 ///
 /// # Errors
-/// Where the name promises other bytes than would be written.
+/// When the extension contradicts the format, or is that of an unsupported format.
 pub fn format_for(
     file: &Path,
-    asked: Option<Format>,
-    usual: Format,
+    requested: Option<Format>,
+    default: Format,
 ) -> std::result::Result<Format, String> {
-    let named = named(file)?;
-    let format = match (named.format, asked) {
-        (Some(ending), Some(asked)) if !can_be_named(asked, ending) => {
+    let named = parse_name(file)?;
+    let format = match (named.format, requested) {
+        (Some(ending), Some(requested)) if !may_have_ending(requested, ending) => {
             return Err(format!(
                 "{file:?} ends in .{}, which is not {}; leave --format out, or name a .{} file",
                 named.ending,
-                keyword(FORMATS, asked),
-                ending_of(asked)
+                keyword(FORMATS, requested),
+                ending_of(requested)
             ));
         }
-        (_, Some(asked)) => asked,
+        (_, Some(requested)) => requested,
         (Some(ending), None) => ending,
-        (None, None) => usual,
+        (None, None) => default,
     };
     if format.is_binary() && named.compression != Compression::None {
         return Err(format!(
@@ -97,13 +94,13 @@ pub fn format_for(
     Ok(format)
 }
 
-/// Checks the name of a file that is always in the one format; `what` says of what.
+/// Checks the name of a file with a fixed format; `what` begins the message, like "rejects are".
 ///
 /// # Errors
-/// Where the name promises another format.
-pub fn must_be(what: &str, format: Format, file: &Path) -> std::result::Result<(), String> {
-    match named(file)?.format {
-        Some(ending) if !can_be_named(format, ending) => Err(format!(
+/// When the extension contradicts the format.
+pub fn check_format(what: &str, format: Format, file: &Path) -> std::result::Result<(), String> {
+    match parse_name(file)?.format {
+        Some(ending) if !may_have_ending(format, ending) => Err(format!(
             "{file:?}: {what} written as {}; name a .{} file",
             keyword(FORMATS, format),
             ending_of(format)
@@ -112,8 +109,8 @@ pub fn must_be(what: &str, format: Format, file: &Path) -> std::result::Result<(
     }
 }
 
-fn named(file: &Path) -> std::result::Result<Named, String> {
-    let name = name_of(file);
+fn parse_name(file: &Path) -> std::result::Result<NamedFile, String> {
+    let name = file_name(file);
     let (stem, last) = split(&name);
     let is_one_of =
         |known: &[&str], given: &str| known.iter().any(|it| it.eq_ignore_ascii_case(given));
@@ -130,24 +127,24 @@ fn named(file: &Path) -> std::result::Result<Named, String> {
         let known = known.collect::<Vec<_>>().join(", ");
         return Err(format!("{file:?}: nothing is written as .{ending}; expected one of {known}"));
     }
-    Ok(Named { format: of_ending(ENDINGS, ending), ending: ending.to_owned(), compression })
+    Ok(NamedFile { format: find_ending(ENDINGS, ending), ending: ending.to_owned(), compression })
 }
 
-fn name_of(file: &Path) -> Cow<'_, str> {
+fn file_name(file: &Path) -> Cow<'_, str> {
     file.file_name().unwrap_or_default().to_string_lossy()
 }
 
-/// A name and its ending, which is empty where nothing stands before the dot.
+/// Splits off the extension, which is empty if nothing precedes the dot.
 fn split(name: &str) -> (&str, &str) {
     name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()).unwrap_or((name, ""))
 }
 
-/// Whether a file in the format may have the ending of the other: plain text may be of any kind.
-fn can_be_named(format: Format, ending: Format) -> bool {
+/// Returns true if a file of the format may have the extension of `ending`: .txt fits any text.
+fn may_have_ending(format: Format, ending: Format) -> bool {
     format == ending || (ending == Format::Table && !format.is_binary())
 }
 
-fn of_ending<T: Copy>(known: Keywords<T>, ending: &str) -> Option<T> {
+fn find_ending<T: Copy>(known: Keywords<T>, ending: &str) -> Option<T> {
     known.iter().find(|(known, _)| known.eq_ignore_ascii_case(ending)).map(|(_, value)| *value)
 }
 
@@ -160,18 +157,18 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(file: &str, asked: Option<Format>, expected: Result<Format, &str>) {
-        let found = format_for(Path::new(file), asked, Format::Csv);
+    fn check(file: &str, requested: Option<Format>, expected: Result<Format, &str>) {
+        let found = format_for(Path::new(file), requested, Format::Csv);
         match (found, expected) {
             (Err(found), Err(expected)) => assert!(found.contains(expected), "{file}: {found}"),
             (found, expected) => {
-                assert_eq!(found, expected.map_err(str::to_owned), "{file} {asked:?}");
+                assert_eq!(found, expected.map_err(str::to_owned), "{file} {requested:?}");
             }
         }
     }
 
     #[test]
-    fn an_ending_names_the_format() {
+    fn the_extension_selects_the_format() {
         for (file, format) in [
             ("r.csv", Format::Csv),
             ("a/r.PARQUET", Format::Parquet),
@@ -203,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_never_promises_other_bytes() {
+    fn a_name_never_contradicts_the_format() {
         let csv = Some(Format::Csv);
         check("r.parquet", csv, Err("ends in .parquet, which is not csv; leave --format out"));
         check("r.JSON", Some(Format::Ndjson), Err("ends in .JSON, which is not ndjson"));
@@ -225,7 +222,7 @@ mod tests {
 
     #[test]
     fn rejects_have_the_name_of_a_csv_file() {
-        let check = |file| must_be("rejects are", Format::Csv, Path::new(file));
+        let check = |file| check_format("rejects are", Format::Csv, Path::new(file));
         assert!(["r", "r.csv", "r.csv.gz", "r.txt"].into_iter().all(|file| check(file).is_ok()));
         let expected = "\"r.parquet\": rejects are written as csv; name a .csv file";
         assert_eq!(check("r.parquet"), Err(expected.to_owned()));
@@ -234,7 +231,7 @@ mod tests {
     #[test]
     fn every_format_has_an_ending() {
         for (name, format) in FORMATS {
-            assert_eq!(of_ending(ENDINGS, ending_of(*format)), Some(*format), "{name}");
+            assert_eq!(find_ending(ENDINGS, ending_of(*format)), Some(*format), "{name}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What can be told of functions by their numbers, and of settings by their names.
+//! Functions that describe functions by OID and settings by name.
 
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
@@ -17,26 +17,27 @@ use super::super::settings;
 use crate::functions::documented::{Documented, Kind, Takes};
 use crate::sql::documented;
 
-/// Far from the numbers of PostgreSQL's own functions.
+/// First OID of our functions, above those of PostgreSQL's.
 const FIRST_OID: i32 = 100_000;
 
-/// A function of this server, as PostgreSQL would list it.
+/// A function of uptally, as `pg_proc` lists it.
 #[derive(Debug)]
-pub struct Own {
+pub struct OwnFunction {
     pub oid: i32,
     pub name: &'static str,
-    /// As `pg_proc.prokind`.
+    /// `pg_proc.prokind`: `f`, or `a` for an aggregate.
     pub kind: &'static str,
     pub returns_rows: bool,
-    /// The numbers of types.
+    /// OID of the type.
     pub returns: i32,
+    /// Name, OID of the type, true if optional.
     pub arguments: Vec<(&'static str, i32, bool)>,
 }
 
 #[derive(Debug)]
 pub struct Functions {
-    pub own: Vec<Own>,
-    /// The numbers of PostgreSQL's.
+    pub own: Vec<OwnFunction>,
+    /// OIDs of PostgreSQL's functions, by name.
     oids: HashMap<String, i32>,
 }
 
@@ -53,7 +54,7 @@ const ANYARRAY: (i32, &str) = (2277, "anyarray");
 const TYPES: [(i32, &str); 10] =
     [BOOL, INT8, INT2, INT4, TEXT, TIMESTAMP, TIMESTAMPTZ, INTERVAL, RECORD, ANYARRAY];
 
-/// How what a function returns begins in its description, and of which type that is.
+/// Prefixes of documented return values, with their types.
 const RETURNED: [(&str, (i32, &str)); 7] = [
     ("true or false", BOOL),
     ("a timestamp without", TIMESTAMP),
@@ -64,7 +65,7 @@ const RETURNED: [(&str, (i32, &str)); 7] = [
     ("'up'", TEXT),
 ];
 
-impl Own {
+impl OwnFunction {
     fn new(place: usize, function: &'static Documented) -> Self {
         let prefix = |(begins, of): &(&str, (i32, &str))| {
             function.returns.starts_with(begins).then_some(of.0)
@@ -129,27 +130,30 @@ pub fn functions(tables: &PgCatalogStaticTables) -> Result<Functions> {
             }
         }
     }
-    let own = documented().enumerate().map(|(place, function)| Own::new(place, function)).collect();
+    let own = documented()
+        .enumerate()
+        .map(|(place, function)| OwnFunction::new(place, function))
+        .collect();
     Ok(Functions { own, oids })
 }
 
 pub fn all(functions: &Arc<Functions>) -> impl Iterator<Item = ScalarUDF> {
     let functions = Arc::clone(functions);
-    TELLERS.iter().map(move |(name, returns, tell)| {
+    INTROSPECTION.iter().map(move |(name, returns, compute)| {
         let any = TypeSignature::VariadicAny;
-        ScalarUDF::new_from_impl(Teller {
+        ScalarUDF::new_from_impl(IntrospectionFunction {
             name,
             returns: returns.clone(),
-            tell: *tell,
+            compute: *compute,
             functions: Arc::clone(&functions),
             signature: Signature::new(any, Volatility::Stable),
         })
     })
 }
 
-type Tell = fn(&Functions, &ArrayRef) -> Result<ArrayRef>;
+type Compute = fn(&Functions, &ArrayRef) -> Result<ArrayRef>;
 
-const TELLERS: &[(&str, DataType, Tell)] = &[
+const INTROSPECTION: &[(&str, DataType, Compute)] = &[
     ("function_oid", DataType::Int32, |functions, names| {
         let names = texts(names)?;
         let oid =
@@ -157,13 +161,13 @@ const TELLERS: &[(&str, DataType, Tell)] = &[
         Ok(Arc::new(names.iter().map(oid).collect::<Int32Array>()))
     }),
     ("pg_get_function_result", DataType::Utf8, |functions, oids| {
-        told(functions, oids, Own::result)
+        describe(functions, oids, OwnFunction::result)
     }),
     ("pg_get_function_arguments", DataType::Utf8, |functions, oids| {
-        told(functions, oids, Own::arguments)
+        describe(functions, oids, OwnFunction::arguments)
     }),
     ("pg_get_function_identity_arguments", DataType::Utf8, |functions, oids| {
-        told(functions, oids, Own::arguments)
+        describe(functions, oids, OwnFunction::arguments)
     }),
     ("current_setting", DataType::Utf8, |_, names| {
         let none = HashMap::new();
@@ -182,7 +186,11 @@ fn texts(names: &ArrayRef) -> Result<StringArray> {
     Ok(arrow::compute::cast(names, &DataType::Utf8)?.as_string::<i32>().clone())
 }
 
-fn told(functions: &Functions, oids: &ArrayRef, of: fn(&Own) -> String) -> Result<ArrayRef> {
+fn describe(
+    functions: &Functions,
+    oids: &ArrayRef,
+    of: fn(&OwnFunction) -> String,
+) -> Result<ArrayRef> {
     let oids = arrow::compute::cast(oids, &DataType::Int32)?;
     let own = |oid: Option<i32>| {
         let place = usize::try_from(oid?.checked_sub(FIRST_OID)?).ok()?;
@@ -191,7 +199,7 @@ fn told(functions: &Functions, oids: &ArrayRef, of: fn(&Own) -> String) -> Resul
     Ok(Arc::new(oids.as_primitive::<Int32Type>().iter().map(own).collect::<StringArray>()))
 }
 
-/// Bytes for people, rounded to a unit of which there are less than 10,240.
+/// Formats bytes as `pg_size_pretty` does: the first unit in which the number is below 10,240.
 fn size(bytes: i64) -> String {
     const UNITS: [&str; 6] = ["bytes", "kB", "MB", "GB", "TB", "PB"];
     let (mut left, mut unit) = (bytes, 0);
@@ -202,31 +210,31 @@ fn size(bytes: i64) -> String {
     format!("{left} {}", UNITS[unit])
 }
 
-/// A function of one value, whatever else it is given.
+/// Scalar function of its first argument; others are ignored.
 #[derive(Debug)]
-struct Teller {
+struct IntrospectionFunction {
     name: &'static str,
     returns: DataType,
-    tell: Tell,
+    compute: Compute,
     functions: Arc<Functions>,
     signature: Signature,
 }
 
-impl PartialEq for Teller {
+impl PartialEq for IntrospectionFunction {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
     }
 }
 
-impl Eq for Teller {}
+impl Eq for IntrospectionFunction {}
 
-impl Hash for Teller {
+impl Hash for IntrospectionFunction {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.name.hash(state);
     }
 }
 
-impl ScalarUDFImpl for Teller {
+impl ScalarUDFImpl for IntrospectionFunction {
     fn name(&self) -> &str {
         self.name
     }
@@ -241,12 +249,12 @@ impl ScalarUDFImpl for Teller {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let Some(first) = args.args.first() else {
-            return exec_err!("{} takes a value", self.name);
+            return exec_err!("{} requires an argument", self.name);
         };
-        let told = (self.tell)(&self.functions, &first.to_array(args.number_rows)?)?;
-        match told.len() {
-            1 => Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&told, 0)?)),
-            _ => Ok(ColumnarValue::Array(told)),
+        let values = (self.compute)(&self.functions, &first.to_array(args.number_rows)?)?;
+        match values.len() {
+            1 => Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&values, 0)?)),
+            _ => Ok(ColumnarValue::Array(values)),
         }
     }
 }
@@ -256,11 +264,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_told_in_units_for_people() {
-        for (bytes, told) in
+    fn sizes_have_readable_units() {
+        for (bytes, expected) in
             [(0, "0 bytes"), (10_239, "10239 bytes"), (10_240, "10 kB"), (1 << 30, "1024 MB")]
         {
-            assert_eq!(size(bytes), told);
+            assert_eq!(size(bytes), expected);
         }
     }
 }

@@ -1,28 +1,28 @@
-//! Lengths that a record batch claims, checked against the bytes that are there.
+//! Validation of a record batch's claimed lengths against its bytes.
 
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::ipc;
 
-/// Elements of all columns, nested ones as well: arrays of nulls have no bytes that would bound them.
+/// Limit on elements of all columns, nested ones included: null arrays have no bytes to bound.
 pub const ELEMENTS_MAX: usize = 1 << 20;
 
-/// An array as the metadata claims it: its elements, and how many of them are null.
+/// Claimed length and null count of an array.
 struct Node {
     length: usize,
     nulls: usize,
 }
 
-/// What a record batch claims of its columns, in the order in which they take it.
+/// Claims of a record batch, in the depth-first order in which columns consume them.
 pub struct Layout {
     nodes: std::vec::IntoIter<Node>,
-    /// Their lengths in bytes.
+    /// Lengths of the buffers in bytes.
     buffers: std::vec::IntoIter<usize>,
-    /// Numbers of buffers that hold what views show.
+    /// Numbers of variadic buffers, per view column.
     variadic: std::vec::IntoIter<usize>,
 }
 
 impl Layout {
-    /// `None` where a number is negative, or buffers or elements are more than there can be.
+    /// Reads the claims; `None` if a number is negative, or buffers or elements exceed a limit.
     pub fn read(batch: ipc::RecordBatch<'_>, body_bytes: usize) -> Option<Self> {
         let number = |claimed: i64| usize::try_from(claimed).ok();
         let (mut elements_left, mut bytes_left) = (ELEMENTS_MAX, body_bytes);
@@ -47,7 +47,7 @@ impl Layout {
         })
     }
 
-    /// The number of rows; `None` where the columns do not have what their types need.
+    /// Number of rows; `None` if the claims do not match the columns' types.
     pub fn rows(mut self, batch: ipc::RecordBatch<'_>, schema: &SchemaRef) -> Option<usize> {
         let rows = usize::try_from(batch.length()).ok()?;
         for field in schema.fields() {
@@ -56,7 +56,7 @@ impl Layout {
         self.variadic.next().is_none().then_some(rows)
     }
 
-    /// Takes what belongs to a column, and returns its number of elements.
+    /// Consumes the claims of a column and returns its number of elements.
     fn column(&mut self, data_type: &DataType) -> Option<usize> {
         let Node { length, nulls } = self.nodes.next()?;
         if data_type.is_null() {
@@ -103,19 +103,19 @@ impl Layout {
         Some(length)
     }
 
-    /// Takes a buffer of at least as many bytes.
+    /// Consumes a buffer of at least `bytes`.
     fn buffer(&mut self, bytes: usize) -> Option<()> {
         (self.buffers.next()? >= bytes).then_some(())
     }
 
-    /// Takes the offsets of an array: one more than elements, or none where it is empty.
+    /// Consumes the offsets of an array: one more than its elements, or none if empty.
     fn offsets(&mut self, length: usize, width: usize) -> Option<()> {
         let offsets = if length == 0 { 0 } else { length + 1 };
         self.numbers(offsets, width)
     }
 
-    /// Takes a buffer of at least as many numbers, and no part of one: `arrow-data` panics where one
-    /// whose numbers it looks at has some bytes more.
+    /// Consumes a buffer of at least `count` numbers and no partial one, on which `arrow-data`
+    /// would panic.
     fn numbers(&mut self, count: usize, width: usize) -> Option<()> {
         let bytes = self.buffers.next()?;
         (bytes >= count.checked_mul(width)? && bytes.is_multiple_of(width)).then_some(())

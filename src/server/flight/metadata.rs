@@ -1,4 +1,4 @@
-//! What Arrow clients ask about the server and what it holds, rather than of the data.
+//! Flight SQL metadata: catalogs, schemas, tables, server capabilities and data types.
 
 use arrow::array::RecordBatch;
 use arrow_flight::error::{FlightError, Result};
@@ -14,26 +14,26 @@ use datafusion::logical_expr::TableType;
 use crate::sql::{Limits, Session};
 
 pub fn catalogs(session: &Session, query: CommandGetCatalogs) -> Result<RecordBatch> {
-    let mut answer = query.into_builder();
+    let mut rows = query.into_builder();
     for catalog in sorted(session.context().catalog_names()) {
-        answer.append(catalog);
+        rows.append(catalog);
     }
-    answer.build()
+    rows.build()
 }
 
 pub fn schemas(session: &Session, query: CommandGetDbSchemas) -> Result<RecordBatch> {
-    let mut answer = query.into_builder();
+    let mut rows = query.into_builder();
     for name in sorted(session.context().catalog_names()) {
         let catalog = session.context().catalog(&name);
         for schema in sorted(catalog.map_or(Vec::new(), |catalog| catalog.schema_names())) {
-            answer.append(&name, schema);
+            rows.append(&name, schema);
         }
     }
-    answer.build()
+    rows.build()
 }
 
 pub async fn tables(session: &Session, query: CommandGetTables) -> Result<RecordBatch> {
-    let mut answer = query.into_builder();
+    let mut rows = query.into_builder();
     for catalog_name in sorted(session.context().catalog_names()) {
         let Some(catalog) = session.context().catalog(&catalog_name) else { continue };
         for schema_name in sorted(catalog.schema_names()) {
@@ -44,23 +44,23 @@ pub async fn tables(session: &Session, query: CommandGetTables) -> Result<Record
                     .await
                     .map_err(|error| FlightError::ExternalError(error.into()))?;
                 let Some(table) = table else { continue };
-                let kind = word(table.table_type());
-                answer.append(&catalog_name, &schema_name, name, kind, &table.schema())?;
+                let kind = table_type_name(table.table_type());
+                rows.append(&catalog_name, &schema_name, name, kind, &table.schema())?;
             }
         }
     }
-    answer.build()
+    rows.build()
 }
 
 pub fn table_types(query: CommandGetTableTypes) -> Result<RecordBatch> {
-    let mut answer = query.into_builder();
+    let mut rows = query.into_builder();
     for kind in [TableType::Base, TableType::View] {
-        answer.append(word(kind));
+        rows.append(table_type_name(kind));
     }
-    answer.build()
+    rows.build()
 }
 
-fn word(kind: TableType) -> &'static str {
+fn table_type_name(kind: TableType) -> &'static str {
     match kind {
         TableType::View => "VIEW",
         TableType::Base | TableType::Temporary => "TABLE",
@@ -72,35 +72,35 @@ fn sorted(mut names: Vec<String>) -> Vec<String> {
     names
 }
 
-/// What the server is and can do.
-pub fn facts(limits: Limits) -> Result<SqlInfoData> {
-    let mut facts = SqlInfoDataBuilder::new();
-    facts.append(SqlInfo::FlightSqlServerName, env!("CARGO_PKG_NAME"));
-    facts.append(SqlInfo::FlightSqlServerVersion, env!("CARGO_PKG_VERSION"));
-    facts.append(SqlInfo::FlightSqlServerArrowVersion, arrow::ARROW_VERSION);
-    facts.append(SqlInfo::FlightSqlServerReadOnly, true);
-    facts.append(SqlInfo::FlightSqlServerSql, true);
-    facts.append(SqlInfo::FlightSqlServerSubstrait, false);
-    facts.append(SqlInfo::FlightSqlServerTransaction, SqlSupportedTransaction::None as i32);
-    facts.append(SqlInfo::FlightSqlServerCancel, false);
-    facts.append(SqlInfo::FlightSqlServerBulkIngestion, false);
+/// Name, version and capabilities of the server.
+pub fn sql_info(limits: Limits) -> Result<SqlInfoData> {
+    let mut info = SqlInfoDataBuilder::new();
+    info.append(SqlInfo::FlightSqlServerName, env!("CARGO_PKG_NAME"));
+    info.append(SqlInfo::FlightSqlServerVersion, env!("CARGO_PKG_VERSION"));
+    info.append(SqlInfo::FlightSqlServerArrowVersion, arrow::ARROW_VERSION);
+    info.append(SqlInfo::FlightSqlServerReadOnly, true);
+    info.append(SqlInfo::FlightSqlServerSql, true);
+    info.append(SqlInfo::FlightSqlServerSubstrait, false);
+    info.append(SqlInfo::FlightSqlServerTransaction, SqlSupportedTransaction::None as i32);
+    info.append(SqlInfo::FlightSqlServerCancel, false);
+    info.append(SqlInfo::FlightSqlServerBulkIngestion, false);
     let time_ms = i32::try_from(limits.time.as_millis()).unwrap_or(i32::MAX);
-    facts.append(SqlInfo::FlightSqlServerStatementTimeout, time_ms);
-    for not_there in [SqlInfo::SqlDdlCatalog, SqlInfo::SqlDdlSchema, SqlInfo::SqlDdlTable] {
-        facts.append(not_there, false);
+    info.append(SqlInfo::FlightSqlServerStatementTimeout, time_ms);
+    for unsupported in [SqlInfo::SqlDdlCatalog, SqlInfo::SqlDdlSchema, SqlInfo::SqlDdlTable] {
+        info.append(unsupported, false);
     }
     let lower = SqlSupportedCaseSensitivity::SqlCaseSensitivityLowercase as i32;
-    facts.append(SqlInfo::SqlIdentifierCase, lower);
-    facts.append(SqlInfo::SqlIdentifierQuoteChar, "\"");
-    facts.append(SqlInfo::SqlAllTablesAreSelectable, true);
+    info.append(SqlInfo::SqlIdentifierCase, lower);
+    info.append(SqlInfo::SqlIdentifierQuoteChar, "\"");
+    info.append(SqlInfo::SqlAllTablesAreSelectable, true);
     for term in [(SqlInfo::SqlSchemaTerm, "schema"), (SqlInfo::SqlCatalogTerm, "catalog")] {
-        facts.append(term.0, term.1);
+        info.append(term.0, term.1);
     }
-    facts.append(SqlInfo::SqlCorrelatedSubqueriesSupported, true);
-    facts.build()
+    info.append(SqlInfo::SqlCorrelatedSubqueriesSupported, true);
+    info.build()
 }
 
-/// The types of the columns that there are: name, kind, digits or bytes, and what encloses one.
+/// Data types of columns: name, XDBC type, size in digits or bytes, literal quote.
 const TYPES: &[(&str, XdbcDataType, i32, Option<&str>)] = &[
     ("BIGINT", XdbcDataType::XdbcBigint, 19, None),
     ("BOOLEAN", XdbcDataType::XdbcBit, 1, None),
@@ -113,7 +113,7 @@ const TYPES: &[(&str, XdbcDataType, i32, Option<&str>)] = &[
     ("VARCHAR", XdbcDataType::XdbcVarchar, i32::MAX, Some("'")),
 ];
 
-pub fn types() -> Result<XdbcTypeInfoData> {
+pub fn xdbc_types() -> Result<XdbcTypeInfoData> {
     let mut types = XdbcTypeInfoDataBuilder::new();
     for (name, data_type, size, quote) in TYPES {
         types.append(XdbcTypeInfo {

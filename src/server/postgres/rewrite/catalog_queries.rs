@@ -1,5 +1,5 @@
-//! Queries of the system tables, as tools write them: what of PostgreSQL's they use that the engine
-//! cannot plan is said otherwise, or left out where the answer is known to be empty.
+//! Rewrites catalog queries of PostgreSQL tools: constructs that DataFusion cannot plan become
+//! equivalent ones, or constants if the result is known to be empty.
 
 use std::ops::ControlFlow;
 use std::sync::LazyLock;
@@ -15,7 +15,7 @@ use crate::sql::dialect::ast_nodes::{
     call, called, cast, null, number, text, text_of, truth, type_named,
 };
 
-/// System tables in which there is never a row here.
+/// System tables that are always empty here.
 pub const EMPTY: &[&str] = &[
     "pg_attrdef",
     "pg_auth_members",
@@ -45,10 +45,10 @@ pub const EMPTY: &[&str] = &[
     "pg_trigger",
 ];
 
-/// Columns of lists that are null in every row.
+/// List columns that are null in every row.
 const NULL_LISTS: &[&str] = &["reloptions", "evttags"];
 
-/// What makes one row of all, so that an empty table gives a row as well.
+/// Aggregate functions: they return a row even for an empty table.
 const AGGREGATES: &[&str] = &[
     "array_agg",
     "avg",
@@ -64,19 +64,19 @@ const AGGREGATES: &[&str] = &[
     "sum",
 ];
 
-const TYPE_NAMED: &str = "SELECT max(oid) FROM pg_catalog.pg_type \
+const TYPE_BY_NAME: &str = "SELECT max(oid) FROM pg_catalog.pg_type \
     WHERE typname = $1 OR format_type(oid, NULL) = $1";
-const RELATION_NAMED: &str = "SELECT max(c.oid) FROM pg_catalog.pg_class c \
+const RELATION_BY_NAME: &str = "SELECT max(c.oid) FROM pg_catalog.pg_class c \
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
     WHERE n.nspname || '.' || c.relname = $1 \
     OR n.nspname IN ('public', 'pg_catalog') AND c.relname = $1";
 
-static TYPE: LazyLock<Option<Expr>> = LazyLock::new(|| subquery(TYPE_NAMED));
-static RELATION: LazyLock<Option<Expr>> = LazyLock::new(|| subquery(RELATION_NAMED));
+static TYPE: LazyLock<Option<Expr>> = LazyLock::new(|| subquery(TYPE_BY_NAME));
+static RELATION: LazyLock<Option<Expr>> = LazyLock::new(|| subquery(RELATION_BY_NAME));
 
-pub struct Catalog;
+pub struct CatalogRewrite;
 
-impl VisitorMut for Catalog {
+impl VisitorMut for CatalogRewrite {
     type Break = ();
 
     fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<()> {
@@ -90,31 +90,33 @@ impl VisitorMut for Catalog {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        let said = match expr {
-            // Nothing is commented on, whatever it is found by.
-            Expr::Function(function) if is_comment(function) => Some(cast(null(), DataType::Text)),
+        let rewritten = match expr {
+            // There are no comments, whatever the arguments.
+            Expr::Function(function) if reads_comment(function) => {
+                Some(cast(null(), DataType::Text))
+            }
             Expr::Subquery(query) if is_empty(query) => Some(null()),
             Expr::Subquery(query) => {
-                first_of(query);
+                take_first(query);
                 None
             }
             Expr::Exists { subquery, negated } if is_empty(subquery) => Some(truth(*negated)),
-            Expr::Function(function) => array_of(function),
+            Expr::Function(function) => array_subquery(function),
             _ => None,
         };
-        if let Some(said) = said {
-            *expr = said;
+        if let Some(rewritten) = rewritten {
+            *expr = rewritten;
         }
         ControlFlow::Continue(())
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        let said = match expr {
+        let rewritten = match expr {
             Expr::CompoundIdentifier(names) => {
                 names.last().is_some_and(|name| name.value == "tableoid").then(|| number(0))
             }
             Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => {
-                // What a name of a function or type was turned into, as it was written.
+                // Restores the name that an earlier rewrite qualified with its schema.
                 let is_name = matches!(&**left, Expr::Identifier(name)
                     if ["proname", "typname"].contains(&name.value.as_str()));
                 let name = is_name.then(|| text_of(right)).flatten();
@@ -123,7 +125,7 @@ impl VisitorMut for Catalog {
                 }
                 None
             }
-            Expr::Cast { expr: inner, data_type, .. } => shown_as_name(inner, data_type),
+            Expr::Cast { expr: inner, data_type, .. } => regtype_name(inner, data_type),
             // `(pair).x`
             Expr::CompoundFieldAccess { root, access_chain } => match &access_chain[..] {
                 [AccessExpr::Dot(Expr::Identifier(field))] => {
@@ -141,15 +143,15 @@ impl VisitorMut for Catalog {
             }
             _ => None,
         };
-        if let Some(said) = said {
-            *expr = said;
+        if let Some(rewritten) = rewritten {
+            *expr = rewritten;
         }
         ControlFlow::Continue(())
     }
 }
 
-/// The names that numbers stand for, where they are shown: `oid::regtype::text`.
-fn shown_as_name(inner: &Expr, data_type: &DataType) -> Option<Expr> {
+/// Rewrites `oid::regtype::text` to the name of the type.
+fn regtype_name(inner: &Expr, data_type: &DataType) -> Option<Expr> {
     let kind = data_type.to_string().to_lowercase();
     let is_text = matches!(kind.trim_start_matches("pg_catalog."), "text" | "varchar");
     let Expr::Cast { expr: number, data_type: of, .. } = inner else { return None };
@@ -158,7 +160,7 @@ fn shown_as_name(inner: &Expr, data_type: &DataType) -> Option<Expr> {
         .then(|| call("format_type", [(**number).clone(), null()]))
 }
 
-fn is_comment(function: &Function) -> bool {
+fn reads_comment(function: &Function) -> bool {
     matches!(
         last(&function.name),
         Some("col_description" | "obj_description" | "shobj_description")
@@ -172,8 +174,8 @@ fn subscripts(array: &Expr) -> Expr {
     call("unnest", [call("range", [number(1), after])])
 }
 
-/// `ARRAY(SELECT x ...)`.
-fn array_of(function: &Function) -> Option<Expr> {
+/// Rewrites `ARRAY(SELECT x ...)` to a subquery with `array_agg`.
+fn array_subquery(function: &Function) -> Option<Expr> {
     let FunctionArguments::Subquery(query) = &function.args else { return None };
     if !function.name.to_string().eq_ignore_ascii_case("array") {
         return None;
@@ -188,8 +190,9 @@ fn array_of(function: &Function) -> Option<Expr> {
     Some(Expr::Subquery(query))
 }
 
-/// The engine wants a subquery that looks at the row around it to be an aggregate.
-fn first_of(query: &mut Query) {
+/// Wraps the column in `first_value`: DataFusion requires correlated scalar subqueries to
+/// aggregate.
+fn take_first(query: &mut Query) {
     if query.limit_clause.is_some() || query.fetch.is_some() {
         return;
     }
@@ -212,7 +215,7 @@ fn select(query: &Query) -> Option<&Select> {
     }
 }
 
-/// The one column of a query that neither groups nor drops what is alike.
+/// The only column of a query without `GROUP BY` and `DISTINCT`.
 fn single(query: &mut Query) -> Option<&mut SelectItem> {
     let SetExpr::Select(select) = &mut *query.body else { return None };
     let groups = match &select.group_by {
@@ -248,12 +251,12 @@ fn is_aggregate(expr: &Expr) -> bool {
     found.is_break()
 }
 
-/// A name without its schema.
+/// Unqualified name.
 fn last(name: &ast::ObjectName) -> Option<&str> {
     Some(name.0.last()?.as_ident()?.value.as_str())
 }
 
-/// Whether a query has no row because a table that it starts from has none.
+/// Returns true if the query has no rows because a table in its FROM clause is always empty.
 fn is_empty(query: &Query) -> bool {
     let Some(select) = select(query) else { return false };
     let has_no_row = |table: &TableFactor| match table {
@@ -285,7 +288,7 @@ fn subquery(text: &str) -> Option<Expr> {
     }
 }
 
-/// The subquery with the name in place of its `$1`.
+/// Replaces `$1` in a subquery by the name.
 fn with_name(subquery: &Expr, name: &Expr) -> Expr {
     let mut subquery = subquery.clone();
     let _ = ast::visit_expressions_mut(&mut subquery, |expr| {

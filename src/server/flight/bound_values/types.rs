@@ -1,26 +1,26 @@
-//! Types of the values that are bound, checked before `arrow-ipc` converts them.
+//! Validation of schema fields before `arrow-ipc` converts them.
 
 use arrow::ipc;
 
 use super::{VALUES_BYTES_MAX, refused};
 use crate::error::Result;
 
-/// Fields of a schema, nested ones as well.
+/// Limit on fields of a schema, nested ones included.
 pub const FIELDS_MAX: usize = 4096;
-/// A list of a struct of a number is three deep.
+/// Limit on nesting; a list of a struct of a number has depth 3.
 const TYPE_DEPTH_MAX: usize = 4;
 
-/// Where in its schema a field stands.
+/// Position of a field in its schema.
 #[derive(Clone, Copy)]
 struct Place {
     depth: usize,
     is_in_list: bool,
 }
 
-/// Counts a field of a schema, and those within it, off the number that is left.
+/// Checks a field and its children, and subtracts their number from `left`.
 ///
 /// # Errors
-/// Where a type is not taken or nested too deep, or there are more fields than are left.
+/// When a type is not supported or nested too deep, or `left` is exceeded.
 pub fn check_field(field: ipc::Field<'_>, left: &mut usize) -> Result<()> {
     check_field_at(Place { depth: 1, is_in_list: false }, field, left)
 }
@@ -35,7 +35,7 @@ fn check_field_at(place: Place, field: ipc::Field<'_>, left: &mut usize) -> Resu
     let is_view = [ipc::Type::Utf8View, ipc::Type::BinaryView].contains(&field.type_type());
     if field.dictionary().is_some() || is_view && place.is_in_list || !has_known_type(field) {
         return Err(refused(&format!(
-            "column {:?} has a type that is not taken; send numbers, texts, bytes, booleans, times, \
+            "column {:?} has an unsupported type; send numbers, texts, bytes, booleans, times, \
              or lists and structs of them",
             field.name().unwrap_or_default()
         )));
@@ -48,7 +48,7 @@ fn check_field_at(place: Place, field: ipc::Field<'_>, left: &mut usize) -> Resu
     field.children().into_iter().flatten().try_for_each(|child| check_field_at(within, child, left))
 }
 
-/// Whether `arrow-ipc` has a type for the field, so that it converts it without panicking.
+/// Returns true if `arrow-ipc` can convert the field's type without panicking.
 fn has_known_type(field: ipc::Field<'_>) -> bool {
     use ipc::{DateUnit, IntervalUnit, Precision, TimeUnit, Type};
     let units =

@@ -1,7 +1,7 @@
-//! Portals of which some rows were read: a tool shows them, and comes for more when somebody scrolls.
+//! Portals that were read in part, as by a tool that fetches more rows when the user scrolls.
 //!
-//! Their rows wait for longer than those of a client that stops reading in the middle of an answer, and
-//! not for ever: somebody may have gone home.
+//! Their rows are kept longer than those of a client that stalls within a result, but not forever:
+//! an abandoned portal would hold its spooled rows.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,35 +16,35 @@ use super::super::Settings;
 use super::failure::error;
 use crate::sql::Deliveries;
 
-/// How long a portal is suspended at least before its rows are freed.
+/// Minimum time for which a suspended portal keeps its rows.
 const SUSPENDED_TIME: Duration = Duration::from_secs(600);
 
-/// How long a portal may be suspended.
+/// Time for which a suspended portal keeps its rows.
 pub fn suspended_time(settings: &Settings) -> Duration {
     settings.stall_time().max(SUSPENDED_TIME)
 }
 
-/// A suspended portal, until its client comes for more or this is dropped.
-pub struct Suspended {
+/// Suspended portal with the timer that closes it. Dropping it stops the timer.
+pub struct SuspendedPortal {
     deliveries: Deliveries,
     _closing: JoinSet<()>,
 }
 
-impl Suspended {
-    /// Once the time is over, the portal's rows are freed, and an error comes in their place.
+impl SuspendedPortal {
+    /// Suspends a portal; after `time` its rows are freed and replaced by an error.
     pub fn new(
         portal: Arc<Mutex<PortalExecutionState>>,
         deliveries: Deliveries,
         time: Duration,
     ) -> Self {
         deliveries.suspend();
-        // Unlike a task, a set of tasks ends with its owner.
+        // Unlike a spawned task, a `JoinSet` is aborted on drop.
         let mut closing = JoinSet::new();
         closing.spawn(async move {
             sleep(time).await;
             let time = humantime::format_duration(time);
             let sentence = format!(
-                "no rows of the portal were fetched for {time}, and the rest of them is gone; ask again"
+                "no rows of the portal were fetched for {time}, so the rest was discarded; run the query again"
             );
             let rows = futures::stream::iter([Err(error("57014", sentence))]);
             let closed = QueryResponse::new(Arc::default(), rows);
@@ -53,7 +53,7 @@ impl Suspended {
         Self { deliveries, _closing: closing }
     }
 
-    /// The client comes for more.
+    /// Resumes the portal.
     pub fn resume(self) -> Deliveries {
         self.deliveries.resume();
         self.deliveries
@@ -71,49 +71,51 @@ mod tests {
     use super::*;
     use crate::sql::spool::Spools;
 
-    /// A portal of which no row was read, and a mark that is gone once its rows are.
+    /// Unread portal, and a weak reference that dies with its rows.
     fn portal() -> (Arc<Mutex<PortalExecutionState>>, Weak<()>) {
         let mark = Arc::new(());
-        let are_there = Arc::downgrade(&mark);
+        let rows_alive = Arc::downgrade(&mark);
         let rows = futures::stream::repeat_with(move || {
             let _mark = &mark;
             Ok(DataRow::default())
         });
         let rows = QueryResponse::new(Arc::default(), rows);
-        (Arc::new(Mutex::new(PortalExecutionState::Suspended(rows))), are_there)
+        (Arc::new(Mutex::new(PortalExecutionState::Suspended(rows))), rows_alive)
     }
 
     #[tokio::test]
-    async fn a_portal_that_is_left_alone_is_closed_with_an_error_in_place_of_its_rows() {
+    async fn an_abandoned_portal_ends_with_an_error_in_place_of_its_rows() {
         let (_writer, reader) = Spools::new(0, 1 << 20).open(0);
-        let (portal, are_there) = portal();
-        let suspended = Suspended::new(Arc::clone(&portal), reader.deliveries(), Duration::ZERO);
-        while are_there.strong_count() > 0 {
+        let (portal, rows_alive) = portal();
+        let suspended =
+            SuspendedPortal::new(Arc::clone(&portal), reader.deliveries(), Duration::ZERO);
+        while rows_alive.strong_count() > 0 {
             yield_now().await;
         }
         drop(suspended);
         let mut state = portal.lock().await;
         let PortalExecutionState::Suspended(rows) = &mut *state else { panic!("is suspended") };
-        let told = rows.data_rows().next().await.unwrap().err().unwrap().to_string();
-        assert!(told.contains("57014") && told.contains("no rows of the portal"), "{told}");
+        let error = rows.data_rows().next().await.unwrap().err().unwrap().to_string();
+        assert!(error.contains("57014") && error.contains("no rows of the portal"), "{error}");
         assert!(rows.data_rows().next().now_or_never().unwrap().is_none());
     }
 
     #[tokio::test]
-    async fn a_portal_that_goes_on_keeps_its_rows() {
+    async fn a_resumed_portal_keeps_its_rows() {
         let (_writer, reader) = Spools::new(0, 1 << 20).open(0);
-        let (portal, are_there) = portal();
-        let suspended = Suspended::new(Arc::clone(&portal), reader.deliveries(), Duration::ZERO);
-        // Before the task that closes it has run.
+        let (portal, rows_alive) = portal();
+        let suspended =
+            SuspendedPortal::new(Arc::clone(&portal), reader.deliveries(), Duration::ZERO);
+        // Before the timer task has run.
         drop(suspended.resume());
         for _ in 0..10 {
             yield_now().await;
         }
-        assert_eq!(are_there.strong_count(), 1);
+        assert_eq!(rows_alive.strong_count(), 1);
     }
 
     #[test]
-    fn portals_wait_for_ten_minutes_or_as_long_as_rows_do_where_that_is_longer() {
+    fn portals_keep_rows_for_ten_minutes_or_the_longer_stall_time() {
         for (idle_s, expected_s) in [(1, 600), (60, 600), (3600, 3600)] {
             let mut settings = Settings::default();
             settings.sql.idle_time = Duration::from_secs(idle_s);

@@ -1,4 +1,4 @@
-//! The rows of one query: asked for, written in a format as they come, and counted.
+//! Runs one query and streams its rows to an output, with a progress bar.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::IsTerminal;
@@ -17,25 +17,25 @@ use crate::sql::{
     ColumnDescriptions, FilesRead, Limits, Progress, Session, coerce_parameter, query_error,
 };
 
-/// How long nobody wonders whether anything is going on.
+/// Delay before the progress bar appears.
 const BAR_AFTER: Duration = Duration::from_secs(2);
 const BAR_EVERY: Duration = Duration::from_millis(100);
 
-/// Where the rows go, and what they look like.
+/// Format and destination of the rows.
 pub struct Target<'a> {
     pub format: Format,
-    /// Stdout where there is none.
+    /// `None` for stdout.
     pub file: Option<&'a Path>,
 }
 
-/// A query, and the values of its parameters by their names.
-pub struct Question<'a> {
+/// Query with the values of its parameters, by name.
+pub struct ParameterizedQuery<'a> {
     pub sql: &'a str,
     pub params: &'a BTreeMap<String, String>,
 }
 
-impl Question<'_> {
-    /// The plan, and the names of the values that it has taken.
+impl ParameterizedQuery<'_> {
+    /// Returns the plan with values bound, and the names of the parameters used.
     async fn plan(&self, session: &Session) -> Result<(LogicalPlan, Vec<String>)> {
         let plan = session.plan(self.sql).await?;
         let types = plan.get_parameter_types().map_err(query_error)?;
@@ -50,76 +50,81 @@ impl Question<'_> {
                 );
             } else {
                 return Err(Error::Argument(format!(
-                    "no value is given for ${name}; give it one by --param {name}=VALUE, or by .param {name} VALUE before it"
+                    "no value is given for ${name}; set it with --param {name}=VALUE, or .param {name} VALUE before it"
                 )));
             }
         }
-        let taken = values.keys().cloned().collect();
+        let names = values.keys().cloned().collect();
         match values.is_empty() {
-            true => Ok((plan, taken)),
-            false => Ok((Session::bind(plan, ParamValues::Map(values))?, taken)),
+            true => Ok((plan, names)),
+            false => Ok((Session::bind(plan, ParamValues::Map(values))?, names)),
         }
     }
 }
 
-/// What became of a query.
+/// Result of a query.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct QueryOutcome {
     pub rows: usize,
     pub is_cut: bool,
-    /// Names of the parameters that had a value.
+    /// Names of the parameters used.
     pub params: Vec<String>,
 }
 
 /// Runs the query and writes its rows.
 ///
 /// # Errors
-/// Where it cannot be answered; a file is left as it was then.
-pub async fn answer(
+/// When the query fails or the output cannot be written; a file is then left unchanged.
+pub async fn run_query(
     session: &Session,
-    question: &Question<'_>,
+    query: &ParameterizedQuery<'_>,
     limits: Limits,
     target: &Target<'_>,
-) -> Result<Told> {
-    let mut output = Output::of_format(target.format, target.file)?;
+) -> Result<QueryOutcome> {
+    let mut output = Output::for_format(target.format, target.file)?;
     let is_on_terminal = output.is_terminal();
-    let mut bar = Bar::new();
-    let (plan, params) = bar.during(question.plan(session)).await?;
-    let described = ColumnDescriptions::from_plan(&plan);
+    let mut bar = QueryProgress::new();
+    let (plan, params) = bar.during(query.plan(session)).await?;
+    let described = Described::from_plan(&plan);
     let mut rows = bar.during(session.run(plan, limits)).await?;
     let cut = rows.cut();
     bar.watch(rows.progress());
     let mut writer = Writer::new(target.format, &described.schema(&rows.schema()))?;
-    let mut told = Told { rows: 0, is_cut: false, params };
-    let mut is_read = true;
-    while is_read && let Some(batch) = bar.during(rows.next()).await {
+    let mut outcome = QueryOutcome { rows: 0, is_cut: false, params };
+    let mut is_open = true;
+    while is_open && let Some(batch) = bar.during(rows.next()).await {
         let batch = batch?;
-        told.rows += batch.num_rows();
-        bar.tell(told.rows);
+        outcome.rows += batch.num_rows();
+        bar.set_rows(outcome.rows);
         writer.write(&batch)?;
-        is_read = hand_on(&mut writer, &mut output, is_on_terminal.then_some(&mut bar))?;
+        is_open = flush(&mut writer, &mut output, is_on_terminal.then_some(&mut bar))?;
     }
     drop(rows);
     bar.clear();
     writer.finish()?;
-    hand_on(&mut writer, &mut output, None)?;
+    flush(&mut writer, &mut output, None)?;
     output.finish()?;
-    told.is_cut = cut.is_cut();
-    Ok(told)
+    outcome.is_cut = cut.is_cut();
+    Ok(outcome)
 }
 
-/// Whether anybody reads on. A bar and rows do not share a terminal.
-fn hand_on(writer: &mut Writer, output: &mut Output, bar: Option<&mut Bar>) -> Result<bool> {
+/// Writes what is formatted so far, removing the bar from a terminal first. Returns false once the
+/// reader of a pipe has closed it.
+fn flush(
+    writer: &mut Writer,
+    output: &mut Output,
+    bar: Option<&mut QueryProgress>,
+) -> Result<bool> {
     let bytes = writer.take();
     if bytes.is_empty() {
         return Ok(true);
     }
-    bar.into_iter().for_each(Bar::clear);
+    bar.into_iter().for_each(QueryProgress::clear);
     output.write(&bytes)
 }
 
-/// Tells on stderr, where that is a terminal, how far a long query is.
-struct Bar {
+/// Progress bar of a long query on stderr, if that is a terminal.
+struct QueryProgress {
     begun_at: Instant,
     shown: Option<ProgressBar>,
     is_wanted: bool,
@@ -127,7 +132,7 @@ struct Bar {
     rows: usize,
 }
 
-impl Bar {
+impl QueryProgress {
     fn new() -> Self {
         let is_wanted = std::io::stderr().is_terminal();
         Self { begun_at: Instant::now(), shown: None, is_wanted, progress: None, rows: 0 }
@@ -137,7 +142,7 @@ impl Bar {
         self.progress = Some(progress);
     }
 
-    /// What the work makes; the bar appears while it takes long.
+    /// Awaits `work`, showing and updating the bar once it takes long.
     async fn during<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);
         while self.is_wanted {
@@ -169,19 +174,19 @@ impl Bar {
         bar.tick();
     }
 
-    fn tell(&mut self, rows: usize) {
+    fn set_rows(&mut self, rows: usize) {
         self.rows = rows;
     }
 
-    /// Gone, and not to come back.
+    /// Removes the bar for good.
     fn clear(&mut self) {
         self.is_wanted = false;
         self.shown.take().iter().for_each(ProgressBar::finish_and_clear);
     }
 }
 
-impl Drop for Bar {
-    /// A query that was stopped leaves no bar behind.
+impl Drop for QueryProgress {
+    /// Removes the bar of a cancelled query.
     fn drop(&mut self) {
         self.clear();
     }

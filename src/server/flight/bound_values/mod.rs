@@ -1,25 +1,25 @@
-//! Values that a client binds to a statement: Arrow IPC of a stranger, checked before it is decoded.
+//! Values bound to a statement: untrusted Arrow IPC, validated before it is decoded.
 //!
-//! The reader of `arrow-ipc` 59 trusts the metadata of a message. [`ValuesReader`] refuses each claim
-//! by which that reader allocates, copies or panics:
+//! The reader of `arrow-ipc` 59 trusts message metadata. [`ValuesReader`] rejects every claim by
+//! which that reader would over-allocate, copy repeatedly or panic:
 //!
-//! | claim | the reader | the rule here |
+//! | claim | effect in the reader | rule here |
 //! |---|---|---|
-//! | tables and strings of the metadata, each referred to many times | copies each reference | [`METADATA`] bounds the expanded size |
-//! | number of fields, nesting | allocates, recurses | `types`: [`FIELDS_MAX`], `TYPE_DEPTH_MAX` |
-//! | widths, units, precisions, numbers of children | panics (`convert`) | `types`: what has no type is refused |
-//! | dictionaries, unions, maps, run-end encoding, list views | panics; one value stands for many | refused |
-//! | views within lists | each may show all bytes | refused |
-//! | compression, with the length of each buffer | allocates the length; `lz4` beyond it | refused |
+//! | metadata tables and strings referred to repeatedly | copied each time | [`METADATA`] |
+//! | number of fields, nesting | allocates, recurses | [`FIELDS_MAX`], `TYPE_DEPTH_MAX` |
+//! | widths, units, precisions, children | panics (`convert`) | unknown types rejected |
+//! | dictionaries, unions, maps, run-end encoding, list views | panics, expands | rejected |
+//! | views within lists | each may refer to all bytes | rejected |
+//! | compression | allocates the claimed length; `lz4` more | rejected |
 //! | offset and length of a buffer | panics (`slice_with_length`) | within the body |
-//! | buffers that overlap | copies each that is not aligned | together no longer than the body |
-//! | length and null count of a node | panics (`BooleanBuffer::new`) | non-negative, nulls within the validity buffer |
-//! | nodes without bytes: nulls, empty structs | casts allocate by length | `layout`: together `ELEMENTS_MAX` |
-//! | counts of variadic buffers | overflows, panics (`buffers[1..]`, `assert!`) | one per view, as many as there are buffers |
+//! | overlapping buffers | unaligned ones are copied | together at most the body |
+//! | length and null count of a node | panics (`BooleanBuffer::new`) | nulls fit the validity |
+//! | nodes without bytes: nulls, empty structs | casts allocate | `ELEMENTS_MAX` in total |
+//! | variadic buffer counts | overflows, panics | one per view, matching the buffers |
 //! | number of rows | – | at most one |
 //!
-//! What only makes the reader return an error is left to it: offsets within a buffer, UTF-8, null
-//! counts that do not match. `bodyLength` is not read: a message of Flight brings its body apart.
+//! The reader itself returns errors for offsets within a buffer, invalid UTF-8 and wrong null
+//! counts. `bodyLength` is ignored, because Flight transfers the body separately.
 
 mod layout;
 #[cfg(test)]
@@ -40,12 +40,11 @@ use self::types::{FIELDS_MAX, check_field};
 use super::super::queries::{not_one_row, wrong_values};
 use crate::error::{Error, Result};
 
-/// Metadata and bodies of all messages that bind values to one statement; as much as the body of a
-/// request by HTTP may have.
+/// Limit of metadata and bodies of all messages that bind one row; the default HTTP body limit.
 const VALUES_BYTES_MAX: usize = 1 << 20;
 const MESSAGES_MAX: usize = 64;
 
-/// Of the metadata of one message.
+/// Limits on the metadata of one message.
 const METADATA: VerifierOptions = VerifierOptions {
     max_depth: 32,
     max_tables: 8 * FIELDS_MAX,
@@ -53,7 +52,7 @@ const METADATA: VerifierOptions = VerifierOptions {
     ignore_missing_null_terminator: false,
 };
 
-/// Collects the one row of values from the messages of a `DoPut`.
+/// Reads the single row of values from the messages of a `DoPut`.
 #[derive(Default)]
 pub struct ValuesReader {
     bytes: usize,
@@ -63,10 +62,10 @@ pub struct ValuesReader {
 }
 
 impl ValuesReader {
-    /// Takes the next message of the stream.
+    /// Reads the next message of the stream.
     ///
     /// # Errors
-    /// Where the messages grow too large, bring more than a row, or are not what they claim.
+    /// When a limit is exceeded, there is more than one row, or a message is invalid.
     pub fn take(&mut self, message: &FlightData) -> Result<()> {
         self.messages += 1;
         self.bytes += message.data_header.len() + message.data_body.len();
@@ -77,7 +76,7 @@ impl ValuesReader {
                 VALUES_BYTES_MAX >> 10
             )));
         }
-        // Tells something of the stream alone, as its descriptor.
+        // Carries only stream information, such as the descriptor.
         if message.data_header.is_empty() && message.data_body.is_empty() {
             return Ok(());
         }
@@ -91,10 +90,10 @@ impl ValuesReader {
         }
     }
 
-    /// The row; without any where the client sent none.
+    /// Returns the row; an empty batch if the client sent no row.
     ///
     /// # Errors
-    /// Where no record batch came.
+    /// When no record batch was received.
     pub fn finish(self) -> Result<RecordBatch> {
         self.values.ok_or_else(|| refused("no record batch came"))
     }
@@ -138,7 +137,7 @@ impl ValuesReader {
         if self.values.is_some() && rows == 0 {
             return Ok(());
         }
-        // Copied, so that it is aligned.
+        // Copied for alignment.
         let body = Buffer::from(body);
         let no_dictionaries = HashMap::new();
         let values =

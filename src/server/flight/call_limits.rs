@@ -1,7 +1,5 @@
-//! Calls of clients in time: each is sent whole within one, and within the memory for that, for the
-//! client that its key or its address tells, and counts among the answers of its connection.
-//!
-//! Knows nothing of what is asked.
+//! Limits on calls: a request must arrive within a deadline and the memory budget of its client,
+//! identified by key or address. The answer counts toward its connection's pace.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,21 +20,21 @@ use super::super::keys::KeyId;
 use super::connection::Peer;
 use super::status;
 
-/// From the head of a call to the end of what its client sends.
+/// From the request headers to the end of the request body.
 const REQUEST_TIME: Duration = Duration::from_secs(30);
 
-/// A service whose calls must arrive in time, and have room in memory while they do.
+/// Service wrapper that limits time and memory of request bodies.
 #[derive(Clone)]
-pub struct Timed<S> {
+pub struct LimitedCalls<S> {
     pub calls: S,
     pub budget: Arc<Budget>,
 }
 
-impl<S: NamedService> NamedService for Timed<S> {
+impl<S: NamedService> NamedService for LimitedCalls<S> {
     const NAME: &'static str = S::NAME;
 }
 
-impl<S> Service<Request<Body>> for Timed<S>
+impl<S> Service<Request<Body>> for LimitedCalls<S>
 where
     S: Service<Request<Body>, Response = Response<Body>> + 'static,
     S::Error: 'static,
@@ -57,8 +55,9 @@ where
         let answer = peer.map(|peer| peer.pace.begin());
         let ends_at = Instant::now() + REQUEST_TIME;
         let share = self.budget.take(client, 0).ok();
-        let sent = |body| Body::new(Sent { body, deadline: Box::pin(sleep_until(ends_at)), share });
-        let called = self.calls.call(request.map(sent));
+        let limited =
+            |body| Body::new(RequestBody { body, deadline: Box::pin(sleep_until(ends_at)), share });
+        let called = self.calls.call(request.map(limited));
         Box::pin(client.scope(async move {
             let reply = called.await?;
             Ok(match answer {
@@ -69,14 +68,14 @@ where
     }
 }
 
-/// What a client sends; an error once its time is over, or there is no room for more.
-struct Sent {
+/// Request body that fails after the deadline, or when the memory budget is exhausted.
+struct RequestBody {
     body: Body,
     deadline: Pin<Box<Sleep>>,
     share: Option<Share>,
 }
 
-impl warp::hyper::body::Body for Sent {
+impl warp::hyper::body::Body for RequestBody {
     type Data = Bytes;
     type Error = Status;
 
@@ -86,14 +85,14 @@ impl warp::hyper::body::Body for Sent {
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
         if polled.is_pending() && self.deadline.as_mut().poll(context).is_ready() {
-            let late = Status::deadline_exceeded("the request was not sent whole in time");
+            let late = Status::deadline_exceeded("the request did not arrive in time");
             return Poll::Ready(Some(Err(late)));
         }
         if let (Poll::Ready(Some(Ok(frame))), Some(share)) = (&polled, &mut self.share)
             && let Some(bytes) = frame.data_ref()
             && let Err(full) = share.grow(bytes.len())
         {
-            return Poll::Ready(Some(Err(status::of(full))));
+            return Poll::Ready(Some(Err(status::from_error(full))));
         }
         polled
     }
@@ -115,7 +114,7 @@ mod tests {
 
     use super::*;
 
-    /// A body of which nothing ever comes.
+    /// Body that is pending forever.
     struct Silent;
 
     impl warp::hyper::body::Body for Silent {
@@ -133,8 +132,8 @@ mod tests {
     #[tokio::test]
     async fn a_request_that_is_never_sent_ends() {
         let deadline = Box::pin(sleep_until(Instant::now()));
-        let mut sent = Sent { body: Body::new(Silent), deadline, share: None };
-        let frame = poll_fn(|context| Pin::new(&mut sent).poll_frame(context)).await;
+        let mut body = RequestBody { body: Body::new(Silent), deadline, share: None };
+        let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
         let late = frame.unwrap().map(drop).unwrap_err();
         assert_eq!(late.code(), tonic::Code::DeadlineExceeded);
     }

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use super::layout::ELEMENTS_MAX;
 use super::*;
 
-/// No number of bytes or elements of any message here.
+/// Invalid as a number of bytes or elements of every message here.
 const HOSTILE: [i64; 6] = [-1, i64::MIN, 1 << 62, i64::MAX, 1 << 31, BODY_BYTES as i64 + 1];
 const BODY_BYTES: usize = 64;
 
@@ -25,7 +25,7 @@ fn read(messages: &[FlightData]) -> Result<RecordBatch> {
     reader.finish()
 }
 
-/// A row with a column of each kind that is taken.
+/// Row with a column of each supported kind.
 fn row() -> RecordBatch {
     let decimals = Decimal128Array::from(vec![5]).with_precision_and_scale(10, 2).unwrap();
     let number = Arc::new(Field::new("number", DataType::Int32, true));
@@ -62,7 +62,7 @@ fn schema_of(data_type: DataType) -> FlightData {
     SchemaAsIpc::new(&schema, &IpcWriteOptions::default()).into()
 }
 
-/// What the metadata of a record batch says.
+/// Claims in the metadata of a record batch.
 #[derive(Clone, Default)]
 struct Claim {
     rows: i64,
@@ -75,7 +75,7 @@ struct Claim {
 }
 
 impl Claim {
-    /// One row of one column, without nulls.
+    /// Claims one row of one column, without nulls.
     fn row(buffers: &[(i64, i64)]) -> Self {
         Self { rows: 1, nodes: vec![(1, 0)], buffers: buffers.to_vec(), ..Self::default() }
     }
@@ -121,7 +121,7 @@ impl Claim {
 }
 
 #[track_caller]
-fn check_taken(data_type: DataType, claim: &Claim) {
+fn check_accepted(data_type: DataType, claim: &Claim) {
     read(&[schema_of(data_type), claim.message()]).unwrap();
 }
 
@@ -136,14 +136,14 @@ fn list_of(data_type: DataType) -> DataType {
 }
 
 #[test]
-fn a_row_of_every_kind_is_taken() {
+fn a_row_of_every_kind_is_accepted() {
     assert_eq!(read(&messages(&row())).unwrap(), row());
 }
 
 #[test]
 fn a_hostile_length_is_refused_wherever_it_stands() {
     let claim = Claim::row(&[(0, 8), (8, 8)]);
-    check_taken(DataType::Int64, &claim);
+    check_accepted(DataType::Int64, &claim);
     for hostile in HOSTILE {
         check_refused(DataType::Int64, &Claim { rows: hostile, ..claim.clone() });
         check_refused(DataType::Int64, &Claim { nodes: vec![(hostile, 0)], ..claim.clone() });
@@ -172,7 +172,7 @@ fn a_buffer_that_is_short_missing_or_shared_is_refused() {
     check_refused(DataType::Int64, &null);
     check_refused(DataType::Int64, &Claim { nodes: vec![], ..Claim::row(&[(0, 0), (0, 8)]) });
     check_refused(DataType::Utf8, &Claim::row(&[(0, 0), (0, 4), (8, 0)]));
-    check_taken(DataType::Utf8, &Claim::row(&[(0, 0), (0, 8), (8, 0)]));
+    check_accepted(DataType::Utf8, &Claim::row(&[(0, 0), (0, 8), (8, 0)]));
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn a_part_of_an_offset_or_a_view_is_refused() {
 #[test]
 fn counts_of_variadic_buffers_are_those_of_the_views() {
     let view = Claim::row(&[(0, 0), (0, 16)]);
-    check_taken(DataType::Utf8View, &Claim { variadic: Some(vec![0]), ..view.clone() });
+    check_accepted(DataType::Utf8View, &Claim { variadic: Some(vec![0]), ..view.clone() });
     for counts in [None, Some(vec![]), Some(vec![1]), Some(vec![0, 0]), Some(vec![-2])] {
         check_refused(DataType::Utf8View, &Claim { variadic: counts, ..view.clone() });
     }
@@ -258,7 +258,7 @@ fn fields_and_bytes_have_a_limit() {
 }
 
 #[test]
-fn one_schema_comes_and_then_one_row() {
+fn a_schema_must_precede_a_single_row() {
     let sent = messages(&row());
     let [schema, batch] = sent.as_slice() else { panic!("{} messages", sent.len()) };
     let none = messages(&row().slice(0, 0)).remove(1);
@@ -276,7 +276,7 @@ fn one_schema_comes_and_then_one_row() {
 }
 
 #[test]
-fn what_is_cut_anywhere_is_refused_or_whole() {
+fn a_truncated_message_is_rejected_or_complete() {
     let sent = messages(&row());
     for (place, message) in sent.iter().enumerate() {
         let cuts = (0..message.data_header.len()).map(|cut| (cut, message.data_body.len()));
@@ -295,7 +295,7 @@ fn what_is_cut_anywhere_is_refused_or_whole() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
 
-    /// They may be other values, or none; but the reader neither panics nor runs out of memory.
+    /// Flipped bits may change or invalidate values, but must not cause a panic or exhaust memory.
     #[test]
     fn bits_that_flip_do_no_harm(flips in prop::collection::vec((any::<u16>(), 0u32..8), 1..6)) {
         let mut sent = messages(&row());
