@@ -107,10 +107,7 @@ fn version() -> &'static str {
 
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
-    let command = Command::parse();
-    if let Err((name, wrong)) = command.action.check() {
-        exit_with_usage(name, &wrong);
-    }
+    let command = parse();
     logging::to_stderr(&command.action);
     if command.action.starts_threads() {
         return exit_code(futures::executor::block_on(execute(command.action)));
@@ -128,6 +125,22 @@ pub fn run() -> ExitCode {
     // Does not wait for abandoned work, such as a cancelled query.
     runtime.shutdown_background();
     exit_code(result)
+}
+
+/// Parses and checks the arguments of the process; exits if they are wrong.
+fn parse() -> Command {
+    let matches = Command::command().get_matches();
+    if let Some(("report", matches)) = matches.subcommand()
+        && let Err(wrong) = report::Arguments::check_sources(matches)
+    {
+        exit_with_usage("report", &wrong);
+    }
+    let command = Command::from_arg_matches(&matches)
+        .unwrap_or_else(|error| error.format(&mut Command::command()).exit());
+    if let Err((name, wrong)) = command.action.check() {
+        exit_with_usage(name, &wrong);
+    }
+    command
 }
 
 /// Prints the error, if any, and maps it to an exit code.

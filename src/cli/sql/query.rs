@@ -85,7 +85,7 @@ pub async fn run_query(
     let is_on_terminal = output.is_terminal();
     let mut bar = QueryProgress::new();
     let (plan, params) = bar.during(query.plan(session)).await?;
-    let described = Described::from_plan(&plan);
+    let described = ColumnDescriptions::from_plan(&plan);
     let mut rows = bar.during(session.run(plan, limits)).await?;
     let cut = rows.cut();
     bar.watch(rows.progress());

@@ -25,7 +25,6 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::codec::Framed;
 
 use super::super::connection_permits::{self, ConnectionPermit, Full};
-use super::super::connection_permits::{self, ConnectionPermit, Full};
 use super::super::keys::Pass;
 use super::checked_stream::{CheckedStream, LINGER_TIME, hang_up};
 use super::failure::fatal;

@@ -40,7 +40,7 @@ pub async fn run(
     question: SqlQuery,
     client: &impl ClientInfo,
     format: &Format,
-) -> PgWireResult<Answer> {
+) -> PgWireResult<RowStream> {
     let limits = planner.limits(client);
     let options = Arc::new(FormatOptions::from_client_metadata(client.metadata()));
     let open_result = session_resources::open_result(client, &planner.service.compute.budget)?;

@@ -260,7 +260,7 @@ impl WorkerPlanner {
     }
 }
 
-fn locked<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
     kept.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 

@@ -70,7 +70,7 @@ impl WorkerClient {
         let folder = std::path::absolute(folder);
         let folder = folder.map_err(|error| Error::io("find", Path::new("."), error))?;
         let spools = Spools::new(limits.spool_bytes, limits.spool_memory_bytes);
-        let spools = spools.in_folder(&folder).with_rows_of(limits.row_bytes);
+        let spools = spools.in_folder(&folder).with_row_limit(limits.row_bytes);
         let program = Program { path, arguments: vec![COMMAND.into(), folder.into()] };
         let retained_bytes_max = beside_bytes(limits.memory_bytes) / 2;
         let pool =

@@ -165,13 +165,13 @@ mod tests {
     #[test]
     fn ordinality_is_a_column() {
         check_by(
-            said,
+            rewrite,
             "SELECT * FROM generate_series(1, 3) WITH ORDINALITY AS s (a, n)",
             "SELECT * FROM (SELECT value AS s, row_number() OVER (ORDER BY value ASC) AS ordinality \
              FROM generate_series(1, 3)) AS s (a, n)",
         );
         check_by(
-            said,
+            rewrite,
             "SELECT * FROM generate_series(3, 1, -1) WITH ORDINALITY",
             "SELECT * FROM (SELECT value AS generate_series, row_number() OVER (ORDER BY value DESC) \
              AS ordinality FROM generate_series(3, 1, -1)) AS generate_series",

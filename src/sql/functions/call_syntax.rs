@@ -145,7 +145,7 @@ fn is_named(argument: &FunctionArg) -> bool {
 /// Name and value of a named argument.
 fn name_and_value(argument: FunctionArg) -> Option<(String, Expr)> {
     match argument {
-        FunctionArg::NamedArguments { name, arg: FunctionArgExpr::Expr(value), .. } => {
+        FunctionArg::Named { name, arg: FunctionArgExpr::Expr(value), .. } => {
             Some((name.value.to_lowercase(), value))
         }
         FunctionArg::ExprNamed {

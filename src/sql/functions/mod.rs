@@ -124,12 +124,12 @@ fn named_arguments(function: &str) -> Option<NamedArguments> {
     if function == AS_OF {
         return Some(NamedArguments {
             function: AS_OF,
-            positional: &["table", "version"],
+            places: &["table", "version"],
             has_options: false,
         });
     }
     let kind = TableFunctionKind::ALL.into_iter().find(|kind| kind.name() == function)?;
-    Some(NamedArguments { function: kind.name(), positional: kind.positional(), has_options: true })
+    Some(NamedArguments { function: kind.name(), places: kind.positional(), has_options: true })
 }
 
 /// A table function over the internal catalog.

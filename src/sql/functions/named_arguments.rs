@@ -30,7 +30,7 @@ pub fn resolve_named_arguments(
     let (mut given, mut named) = (Vec::new(), Vec::new());
     for argument in arguments {
         match argument {
-            FunctionArg::NamedArguments { name, arg: FunctionArgExpr::Expr(value), .. } => {
+            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(value), .. } => {
                 let name = name.value.to_ascii_lowercase();
                 if named.iter().any(|(other, _)| *other == name) {
                     return argument_error(of, format!("{name} is given twice"));
