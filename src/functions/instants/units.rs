@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn a_time_is_cut_to_the_start_of_its_unit() {
         check("day", "2023-05-17", "2023-05-18");
-        check("Week", "2023-05-15", "2023-05-22");
+        check("Weeks", "2023-05-15", "2023-05-22");
         check("month", "2023-05-01", "2023-06-01");
         check("QUARTER", "2023-04-01", "2023-07-01");
         check("years", "2023-01-01", "2024-01-01");
