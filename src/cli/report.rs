@@ -25,7 +25,7 @@ use crate::tables::{Dataset, outdated_zone_rules};
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// CSV files, folders or - for standard input, to report on without keeping anything
-    #[arg(value_name = "PATH", conflicts_with_all = ["data", "as_of"])]
+    #[arg(value_name = "PATH", conflicts_with = "as_of")]
     paths: Vec<PathBuf>,
     /// Folder of the tables
     #[arg(long, value_name = "DIR", env = "UPTALLY_DATA", default_value = "data")]
