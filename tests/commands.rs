@@ -80,6 +80,36 @@ fn the_log_is_as_its_variables_say() {
     }
 }
 
+#[test]
+fn the_variable_names_a_folder_of_tables_only_where_no_path_is_given() {
+    let folder = TempDir::new().unwrap();
+    let report = |arguments: &[&str], data: Option<&str>| {
+        let mut command = uptally(arguments.iter().copied());
+        command.current_dir(folder.path()).stdin(Stdio::null());
+        let run = command.envs(data.map(|data| ("UPTALLY_DATA", data))).output().unwrap();
+        let said = String::from_utf8(run.stderr).unwrap();
+        (run.status.code(), String::from_utf8(run.stdout).unwrap(), said)
+    };
+    let chain = ["generate", "--stores", "2", "--days", "1", "--seed", "1", "c"];
+    assert_eq!(report(&chain, None).0, Some(0));
+    let (code, printed, said) = report(&["report", "c"], None);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, beside_variable, said) = report(&["report", "c"], Some("tables"));
+    assert_eq!((code, beside_variable), (Some(0), printed), "{said}");
+    assert!(!folder.path().join("tables").exists());
+    for (arguments, data, expected, sentence) in [
+        (vec!["report"], Some("tables"), 1, "no data in \"tables\""),
+        (vec!["report", "--data", "other"], Some("tables"), 1, "no data in \"other\""),
+        (vec!["report", "c", "--data", "tables"], None, 2, "cannot be used with '--data <DIR>'"),
+        (vec!["report", "--data", "tables", "c"], Some("tables"), 2, "cannot be used with"),
+        (vec!["report", "c", "--as-of", "1"], Some("tables"), 2, "cannot be used with"),
+    ] {
+        let (code, _, said) = report(&arguments, data);
+        assert_eq!(code, Some(expected), "{arguments:?}: {said}");
+        assert!(said.contains(sentence), "{arguments:?}: {said}");
+    }
+}
+
 /// Stderr of a server until it listens; it is stopped then.
 fn started(arguments: &[&str]) -> Vec<String> {
     let folder = TempDir::new().unwrap();
