@@ -83,8 +83,8 @@ fn a_file_without_rows_to_read_is_refused() {
     refused("", "\"x.csv\" is empty; expected a header");
     refused("\n\n", "\"x.csv\" is empty; expected a header");
     refused("\u{feff}", "\"x.csv\" is empty; expected a header");
-    refused("store_id,day,start_time_local,end_time_local\n", "\"x.csv\" has a header and no rows");
-    refused("store_id,timezone_str\n", "\"x.csv\" has a header and no rows");
+    refused("store_id,day,start_time_local,end_time_local\n", "\"x.csv\" has a header but no rows");
+    refused("store_id,timezone_str\n", "\"x.csv\" has a header but no rows");
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_poll_that_breaks_a_rule_is_named() {
     );
     rejected_poll(
         "a,active,2262-04-12 00:00:00 UTC",
-        "timestamp_utc \"2262-04-12 00:00:00 UTC\" is more than 24 hours after",
+        "timestamp_utc \"2262-04-12 00:00:00 UTC\" is more than 24 hours in the future",
     );
     rejected_poll(" ,active,2023-01-24 10:00:00 UTC", "store_id is blank");
     rejected_poll("a\0b,active,2023-01-24 10:00:00 UTC", "holds a NUL");
@@ -126,7 +126,7 @@ fn a_poll_that_breaks_a_rule_is_named() {
     let next_year = chrono::Utc::now() + chrono::TimeDelta::days(366);
     rejected_poll(
         next_year.format("a,active,%F %T UTC").to_string(),
-        "is more than 24 hours after",
+        "is more than 24 hours in the future",
     );
     rejected_poll(
         format!("{},active,2023-01-24 10:00:00 UTC", "x".repeat(1025)),

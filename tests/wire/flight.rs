@@ -133,7 +133,7 @@ fn errors_have_a_grpc_code() {
             ("SELECT * FROM '/etc/passwd'", Code::InvalidArgument),
             ("SELECT repeat('x', 2000000000)", Code::ResourceExhausted),
             (&deep(257), Code::InvalidArgument),
-            (&deep(300_000), Code::InvalidArgument),
+            (&deep(200_000), Code::InvalidArgument),
         ] {
             let error = asked(&mut client, sql).await.unwrap_err();
             let sql = &sql[..sql.len().min(80)];
