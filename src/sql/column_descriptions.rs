@@ -7,7 +7,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::TableReference;
 use datafusion::logical_expr::LogicalPlan;
 
-use super::tables;
+use super::table_descriptions;
 
 /// Metadata key of a field under which its description stands.
 const DESCRIPTION: &str = "description";
@@ -96,7 +96,9 @@ impl ColumnDescriptions {
         let column = |(table, field): (Option<&TableReference>, &Arc<Field>)| {
             let (table, name) = (table?.table(), field.name());
             let unknown_function = COLUMNS.into_iter().find(|row| (row.0, row.1) == (table, name));
-            unknown_function.map(|row| row.2).or_else(|| tables::description(table, name))
+            unknown_function
+                .map(|row| row.2)
+                .or_else(|| table_descriptions::description(table, name))
         };
         let columns = plan.schema().iter().map(column);
         Self(columns.map(|told| told.map(Cow::Borrowed)).collect())

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
 
 use arrow::datatypes::SchemaRef;
-use datafusion::catalog::TableProvider;
 use datafusion::common::ParamValues;
 use datafusion::error::DataFusionError;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -24,6 +23,7 @@ use super::functions::{hours_options, plan_deferred_calls};
 use super::group_by_store_number::GroupByStoreNumber;
 use super::internal_catalog::InternalCatalog;
 use super::limits::Limits;
+use super::names::{CATALOG, NamedTable, SCHEMA};
 use super::plan_cache::{PlanCache, is_cacheable};
 use super::rows::{Query, Rows};
 use super::spool::Spools;
@@ -42,11 +42,6 @@ use crate::fair_semaphore::FairSemaphore;
 use crate::functions::{self, ChainHours};
 use crate::rules::ZoneRules;
 use crate::tables::Dataset;
-
-pub const CATALOG: &str = "uptally";
-pub const SCHEMA: &str = "public";
-/// Schema of the tables that are of use to table functions alone.
-pub const INTERNAL: &str = "internal";
 
 /// Settings, functions, caches, permits and spool budgets that all queries of a process share.
 pub struct Database {
@@ -73,9 +68,6 @@ impl Permits {
         Self { planning: permits(), running: permits() }
     }
 }
-
-/// A table outside the dataset, the same at every version.
-pub type NamedTable = (String, Arc<dyn TableProvider>);
 
 impl Database {
     pub fn new(limits: Limits) -> Self {

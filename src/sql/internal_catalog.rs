@@ -14,7 +14,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::lit;
 use futures::FutureExt;
 
-use super::database::{CATALOG, INTERNAL, SCHEMA};
+use super::names::{CATALOG, INTERNAL, SCHEMA};
 use crate::engine::Tables;
 use crate::engine::query_files::{Arguments, QueryFile, QueryFiles};
 use crate::error::{Error, broken};

@@ -20,6 +20,7 @@ mod interval_extremes;
 mod interval_lengths;
 mod interval_literals;
 mod interval_parser;
+mod intervals_by_length;
 mod negation;
 mod postgres_casts;
 mod power_operator;
@@ -81,7 +82,7 @@ pub fn correct_statement(statement: &mut Statement) -> Result<()> {
 pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![
         Arc::new(postgres_casts::PostgresCasts),
-        Arc::new(interval_lengths::CompareIntervalsByLength),
+        Arc::new(intervals_by_length::CompareIntervalsByLength),
     ];
     // These include type coercion.
     rules.extend(Analyzer::new().rules);

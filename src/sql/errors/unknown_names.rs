@@ -5,7 +5,7 @@ use datafusion::common::{Column, Diagnostic, SchemaError};
 use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
 
-use super::super::database::{CATALOG, SCHEMA};
+use super::super::names::{CATALOG, SCHEMA};
 use super::error_from_message;
 use super::wording::plain;
 use crate::error::{Fault, QueryError};

@@ -1,7 +1,6 @@
 //! Detection of idle clients.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -11,45 +10,6 @@ use crate::error::Error;
 
 /// Number of checks within the idle time.
 const LOOKS: u32 = 4;
-
-/// Counts delivered parts of an answer, for senders whose parts are smaller than batches.
-#[derive(Clone, Default)]
-pub struct Deliveries(Arc<Delivered>);
-
-#[derive(Default)]
-struct Delivered {
-    parts: AtomicU64,
-    is_suspended: AtomicBool,
-}
-
-impl Deliveries {
-    /// Records that the client has taken a part and is ready for the next.
-    pub fn count(&self) {
-        self.0.parts.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Suspends the idle time: the client has all that it requested so far.
-    #[cfg(feature = "postgres")]
-    pub fn suspend(&self) {
-        self.0.is_suspended.store(true, Ordering::Relaxed);
-    }
-
-    /// Resumes the idle time: the client requests more.
-    #[cfg(feature = "postgres")]
-    pub fn resume(&self) {
-        // Restart the idle time.
-        self.count();
-        self.0.is_suspended.store(false, Ordering::Relaxed);
-    }
-
-    fn parts(&self) -> u64 {
-        self.0.parts.load(Ordering::Relaxed)
-    }
-
-    fn are_suspended(&self) -> bool {
-        self.0.is_suspended.load(Ordering::Relaxed)
-    }
-}
 
 /// Handle to a queue beside its two ends.
 pub struct Watch(pub(super) Arc<Queue>);

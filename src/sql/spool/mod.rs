@@ -9,6 +9,7 @@
 //! reservation is released. The source of the batches is not known here.
 
 mod budget;
+mod deliveries;
 mod encoding;
 mod idle_watch;
 mod queue;
@@ -26,9 +27,10 @@ use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use self::budget::{Budget, Reservation, TotalBudget};
+pub use self::deliveries::Deliveries;
 use self::encoding::{compact, decode, encode, split};
 pub use self::encoding::{copied, has_views, used_bytes};
-pub use self::idle_watch::{Deliveries, Watch};
+pub use self::idle_watch::Watch;
 use self::queue::{Closed, Entry, Next, Queue};
 use self::spill_files::Files;
 use crate::error::{Error, Result};

@@ -8,7 +8,7 @@ use arrow::array::RecordBatch;
 use tokio::sync::Notify;
 
 use super::budget::Reservation;
-use super::idle_watch::Deliveries;
+use super::deliveries::Deliveries;
 use super::spill_files::SpilledBatch;
 use crate::error::{Error, Result};
 
