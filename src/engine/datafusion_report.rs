@@ -20,12 +20,12 @@ use datafusion::prelude::{SessionConfig, SessionContext, col, lit};
 use super::ResolvedQuery;
 use super::group_by_store::GroupByStore;
 use super::merge_join::MergeJoinByStore;
-use super::partitioned_scan::STORE_NO;
 use super::prefetch::{PrefetchExec, Prefetched};
 use super::query_files::{
     self, ASKED_POLLS, Arguments, QueryFile, QueryFiles, TIMELINES, day, instant,
 };
 use super::remove_sorts::RemoveSorts;
+use super::store_columns::STORE_NO;
 use super::store_ranges::StoreRanges;
 use super::table_files::TableFiles;
 use crate::error::{Error, Result};

@@ -30,9 +30,8 @@ use datafusion::scalar::ScalarValue;
 use futures::{StreamExt, stream};
 
 use super::StoreDirectory;
-use super::partitioned_scan::{RowsPerStore, STORE_NO};
+use super::store_columns::{RowsPerStore, STORE_ID, STORE_NO};
 use super::store_ranges::StoreRanges;
-use super::table_files::STORE_ID;
 use crate::tables::{Table, TableFile, read_stores};
 
 /// Largest number of stores for which this scan is used. With more, most pages hold one of them.

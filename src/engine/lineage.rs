@@ -19,8 +19,8 @@ use datafusion::physical_plan::unnest::UnnestExec;
 use super::StoreDirectory;
 use super::few_stores::FewStoresExec;
 use super::nullable::NullableExec;
-use super::partitioned_scan::{PartitionedScanExec, STORE_NO};
-use super::table_files::STORE_ID;
+use super::partitioned_scan::PartitionedScanExec;
+use super::store_columns::{STORE_ID, STORE_NO};
 
 /// Scan that produces a column of store ids or numbers.
 pub struct Origin<'p> {

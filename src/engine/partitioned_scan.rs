@@ -36,11 +36,11 @@ use super::few_stores::{
     FewStoresExec, StoreFiles, file_column_indices, read_stores_stream, to_scan_schema,
 };
 use super::merge::merge_streams;
+use super::store_columns::{RowsPerStore, STORE_ID, STORE_NO};
 use super::store_keys::StoreKeys;
 use super::store_ranges::StoreRanges;
-use super::table_files::STORE_ID;
 use crate::error::Error;
-use crate::tables::{Table, read_range};
+use crate::tables::read_range;
 
 /// Largest number of files that are merged; more files are sorted instead.
 const FILES_MERGED_MAX: usize = 64;
@@ -49,9 +49,6 @@ const FILES_MERGED_MAX: usize = 64;
 const FILES_HELD_MAX: usize = 64;
 /// Rows per batch of a file that is read page by page.
 const PAGE_BATCH_ROWS: usize = 4_096;
-
-/// Column whose ranges partition the scans.
-pub const STORE_NO: &str = "store_no";
 
 /// Order in which a partition reads several files.
 #[derive(Clone, Copy, Debug)]
@@ -62,26 +59,6 @@ enum Reading {
     Merged,
     /// A single file, by index.
     SingleFile(usize),
-}
-
-/// Number of rows per store in a table, and their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RowsPerStore {
-    One,
-    /// Several rows per store, sorted by the column within a file and across files.
-    SortedBy(&'static str),
-    Any,
-}
-
-impl RowsPerStore {
-    pub fn in_table(table: Table) -> Self {
-        match table {
-            // Each file holds one day.
-            Table::Polls => Self::SortedBy("polled_at"),
-            Table::Stores | Table::TimeZones => Self::One,
-            _ => Self::Any,
-        }
-    }
 }
 
 /// Range-partitioned scan: one input scan per range, whose rows outside the range are filtered out.

@@ -34,9 +34,9 @@ use super::StoreDirectory;
 use super::few_stores::FewStoresExec;
 use super::lineage::{is_on_left, origin, traced_input};
 use super::nullable::HideConstants;
-use super::partitioned_scan::{PartitionedScanExec, STORE_NO};
+use super::partitioned_scan::PartitionedScanExec;
+use super::store_columns::{STORE_ID, STORE_NO};
 use super::store_keys::{CollectKeysExec, StoreKeys};
-use super::table_files::STORE_ID;
 use crate::tables::Table;
 
 /// Physical optimizer rules of DataFusion, extended: the build side of joins is chosen before rows

@@ -9,7 +9,7 @@ use datafusion::physical_expr::expressions::col;
 use datafusion::physical_expr::{LexOrdering, Partitioning, PhysicalSortExpr, RangePartitioning};
 use datafusion::scalar::ScalarValue;
 
-use super::partitioned_scan::STORE_NO;
+use super::store_columns::STORE_NO;
 
 /// Adjacent ranges that cover all store numbers. Each start in `starts` begins a range; the first
 /// range holds all lower numbers.

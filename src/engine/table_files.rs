@@ -34,13 +34,11 @@ use object_store::ObjectMeta;
 use super::StoreDirectory;
 use super::few_stores::{FEW_STORES_MAX, FewStoresExec, StoreFiles};
 use super::local_parquet_reader::{LocalParquetReaderFactory, LocalPath, object_path};
-use super::partitioned_scan::{PartitionedScanExec, RowsPerStore, STORE_NO};
+use super::partitioned_scan::PartitionedScanExec;
 use super::predicates::{day_range, literal_values, unqualified};
+use super::store_columns::{RowsPerStore, STORE_ID, STORE_NO};
 use super::store_ranges::StoreRanges;
 use crate::tables::{Table, TableFile};
-
-/// Column of store ids.
-pub const STORE_ID: &str = "store_id";
 
 /// Column of instants by whose UTC days polls are divided into files.
 const POLLED_AT: &str = "polled_at";

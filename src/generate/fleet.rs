@@ -8,13 +8,11 @@
 //! ```
 
 use super::outage::{self, OutageRisk};
+use super::quota::Quota;
 use super::random::{Random, Stream};
 use super::store_id::{StoreId, StoreIds};
 use super::week::{self, Week};
 use super::zone::{self, Zone};
-
-/// Number of stores from which every peculiarity occurs.
-const EVERY_KIND_FROM: u32 = 20;
 
 #[derive(Debug)]
 pub struct Fleet {
@@ -34,25 +32,6 @@ pub struct Store {
     pub risk: Option<OutageRisk>,
     /// Clock hour, counted from 0, from which the store is not polled any more.
     pub silent_from_hour: Option<u32>,
-}
-
-/// Number of stores with a peculiarity.
-#[derive(Debug, Clone, Copy)]
-pub struct Quota {
-    /// 1 if the chain is large enough to show every peculiarity, otherwise 0.
-    least: u32,
-}
-
-impl Quota {
-    pub fn new(chain_stores: u32) -> Quota {
-        Quota { least: u32::from(chain_stores >= EVERY_KIND_FROM) }
-    }
-
-    /// Proportion of the stores, rounded, but not less than the minimum.
-    pub fn share(self, stores: u32, per_mille: u32) -> u32 {
-        let share = (u64::from(stores) * u64::from(per_mille) + 500) / 1000;
-        (share as u32).max(self.least)
-    }
 }
 
 impl Fleet {

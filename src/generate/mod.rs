@@ -16,6 +16,7 @@ mod clock;
 mod fleet;
 mod outage;
 mod polls;
+mod quota;
 mod random;
 mod shuffle;
 mod staged_file;

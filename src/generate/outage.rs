@@ -1,6 +1,6 @@
 //! Outages: runs of inactive polls over hours and, for a few stores, days.
 
-use super::fleet::Quota;
+use super::quota::Quota;
 use super::random::{Random, Stream};
 use super::shuffle::Shuffle;
 

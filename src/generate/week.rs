@@ -5,7 +5,7 @@
 
 use std::io::Write;
 
-use super::fleet::Quota;
+use super::quota::Quota;
 use super::random::{Random, Stream};
 use super::shuffle::Shuffle;
 

@@ -1,6 +1,6 @@
 //! Time zones of stores: mostly of the United States, with a few special ones.
 
-use super::fleet::Quota;
+use super::quota::Quota;
 use super::random::{Random, Stream};
 use super::shuffle::Shuffle;
 

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 
-use super::file_reader::{LoadControl, ReadContext, reread_polls};
+use super::file_reader::{ReadContext, reread_polls};
+use super::load_control::LoadControl;
 use super::source::Source;
 use super::store_index::StoreIndex;
 use super::store_search::StoreSearch;

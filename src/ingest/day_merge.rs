@@ -8,8 +8,9 @@ use std::path::Path;
 
 use super::carried_polls::CarriedPolls;
 use super::conflicts::{Conflict, Conflicts};
+use super::day_poll::DayPoll;
 use super::file_reader::ReadContext;
-use super::poll_batch::{DayPoll, PollBatch};
+use super::poll_batch::PollBatch;
 use super::poll_files::{NumberedPolls, Partition, read_polls, with_writers};
 use super::spill_file::SpillFile;
 use super::store_index::{PolledStores, StoreIndex};

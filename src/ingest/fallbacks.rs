@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashSet};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 
+use super::file_kind::FileKind;
 use super::file_reader::{Content, ReadFile};
-use super::header::FileKind;
 use super::snapshots::Snapshots;
 
 /// Store without hours or zone because all its rows were rejected.

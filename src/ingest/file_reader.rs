@@ -1,13 +1,14 @@
 //! Reads files into checked rows: one thread decompresses and cuts blocks, the others parse them.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{available_parallelism, scope};
 
 use super::blocks::{Block, Blocks};
 use super::fields;
-use super::header::{FileKind, Header};
+use super::file_kind::FileKind;
+use super::header::Header;
+use super::load_control::LoadControl;
 use super::poll_batch::{PollBatch, read_poll};
 use super::rejects::Reject;
 use super::rows::{Row, each_row};
@@ -16,25 +17,6 @@ use super::spill_file::SpillFile;
 use super::store_search::StoreSearch;
 use crate::error::{Error, Result};
 use crate::rules::{HoursRow, Zone, ZoneRules};
-
-/// Cancellation and progress of a load.
-pub struct LoadControl<'a> {
-    /// Cancels the load once true.
-    pub stopped: &'a AtomicBool,
-    /// Called with the number of bytes just read from the files on disk.
-    pub on_read: &'a (dyn Fn(u64) + Sync),
-}
-
-impl LoadControl<'_> {
-    /// # Errors
-    /// [`Error::Interrupted`] if the load was cancelled.
-    pub fn check(&self) -> Result<()> {
-        match self.stopped.load(Ordering::Relaxed) {
-            true => Err(Error::Interrupted),
-            false => Ok(()),
-        }
-    }
-}
 
 /// Checked rows of a file.
 pub struct ReadFile {

@@ -1,52 +1,10 @@
 //! Headers: tell the kind of a file and the position of its columns.
 
 use super::blocks::{BLOCK_BYTES_MAX, Block};
+use super::file_kind::FileKind;
+use super::record_fields::{BrokenRecord, Fields, each_record};
 use super::records::{Fault, Record, count_line_ends, first_record};
-use super::rows::{BrokenRecord, Fields, each_record};
 use crate::error::{Error, Result};
-
-/// Kind of the rows of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FileKind {
-    Polls,
-    BusinessHours,
-    TimeZones,
-}
-
-impl FileKind {
-    const ALL: [FileKind; 3] = [FileKind::Polls, FileKind::BusinessHours, FileKind::TimeZones];
-
-    /// Name of the kind in the table `loads`.
-    pub fn name(self) -> &'static str {
-        match self {
-            FileKind::Polls => "polls",
-            FileKind::BusinessHours => "business_hours",
-            FileKind::TimeZones => "time_zones",
-        }
-    }
-
-    fn plural(self) -> &'static str {
-        match self {
-            FileKind::Polls => "polls",
-            FileKind::BusinessHours => "business hours",
-            FileKind::TimeZones => "time zones",
-        }
-    }
-
-    /// Names of each column, the canonical one first.
-    pub fn columns(self) -> &'static [&'static [&'static str]] {
-        match self {
-            FileKind::Polls => &[&["store_id"], &["timestamp_utc", "timestamp"], &["status"]],
-            FileKind::BusinessHours => &[
-                &["store_id"],
-                &["day_of_week", "dayofweek", "day"],
-                &["start_time_local"],
-                &["end_time_local"],
-            ],
-            FileKind::TimeZones => &[&["store_id"], &["timezone_str", "timezone", "tz"]],
-        }
-    }
-}
 
 /// Positions of the columns in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::day_merge::MergeCounts;
 use super::fallbacks::{Fallback, Unmatched, fallbacks};
+use super::file_kind::FileKind;
 use super::file_reader::ReadFile;
-use super::header::FileKind;
 use super::rejects::Reject;
 use super::snapshots::{Replaced, Snapshots};
 use super::zone_rules::RulesChange;

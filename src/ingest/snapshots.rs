@@ -8,8 +8,8 @@ use arrow::array::{
 };
 use arrow::datatypes::{Int8Type, Int32Type};
 
+use super::file_kind::FileKind;
 use super::file_reader::{Content, ReadFile};
-use super::header::FileKind;
 use super::rejects::Reject;
 use super::store_index::StoreIndex;
 use crate::error::{Error, Result};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use flate2::read::MultiGzDecoder;
 
-use super::file_reader::LoadControl;
+use super::load_control::LoadControl;
 use crate::error::{Error, Result};
 
 /// CSV file, plain or compressed.

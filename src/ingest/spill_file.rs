@@ -5,7 +5,7 @@ use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use super::poll_batch::DayPoll;
+use super::day_poll::DayPoll;
 use crate::error::{Error, Result};
 
 /// Unnamed file beside the tables, removed when the process ends.

@@ -9,7 +9,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 
-use super::poll_batch::STORES_MAX;
+use super::day_poll::STORES_MAX;
 use crate::error::{Error, Result};
 use crate::tables::Table;
 

@@ -80,7 +80,7 @@ mod tests {
 
     use super::*;
     use crate::ingest::blocks::Blocks;
-    use crate::ingest::rows::each_record;
+    use crate::ingest::record_fields::each_record;
 
     /// Two ids share a prefix; two need quotes.
     const IDS: [&str; 4] = ["store-01", "store-011", "two\nlines", "5\" pizza"];

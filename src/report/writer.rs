@@ -16,7 +16,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 
-use super::Format;
+use super::format::Format;
 use super::text_encoding::{csv_header_into, csv_into, markdown_header_into, markdown_into};
 use crate::error::{Error, Fault, QueryError, Result};
 

@@ -123,7 +123,7 @@ impl Dataset {
         if let Some(known) = self.zone_rules.get() {
             return Ok(known.clone());
         }
-        let read = read_zone_rules(self)?;
+        let read = read_zone_rules(self.files(Table::ZoneRules))?;
         Ok(self.zone_rules.get_or_init(|| read).clone())
     }
 

@@ -12,6 +12,7 @@ mod schema;
 mod snapshot_cache;
 mod write_lock;
 mod zone_rules;
+mod zones_in_use;
 
 pub use dataset::{Change, Dataset, Load};
 pub use delta_log::TableFile;
@@ -19,6 +20,5 @@ pub use page_pruning::{read_range, read_stores};
 pub use parquet_files::{NewFile, create_private, read_all, sync_folder, write_sorted};
 pub use schema::Table;
 pub use write_lock::WriteLock;
-pub use zone_rules::{
-    outdated_zone_rules, polled_range, zone_rules_batch, zone_rules_hash, zones_in_use,
-};
+pub use zone_rules::{zone_rules_batch, zone_rules_hash};
+pub use zones_in_use::{outdated_zone_rules, polled_range, zones_in_use};

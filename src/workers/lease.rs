@@ -13,37 +13,13 @@ use tokio::time::{Instant, sleep_until};
 
 use super::frames::{self, Frame};
 use super::memory::{CHECK_INTERVAL, MemoryGauge};
-use super::pool::Shared;
 use super::process::{START_TIME, Worker};
+use super::processes::Shared;
+use super::terms::{LeaseError, Terms};
 use crate::fair_semaphore::Permit;
 
 /// Size of an answer's frame, besides the memory of the work.
 const FRAME_BYTES: usize = 16 << 20;
-
-/// Limits of a piece of work.
-#[derive(Clone, Copy, Debug)]
-pub struct Terms {
-    pub ends_at: Instant,
-    /// Memory of the process beyond its size when it was ready.
-    pub memory_bytes: usize,
-}
-
-/// Reason why work did not finish.
-#[derive(Debug)]
-pub enum LeaseError {
-    /// The deadline passed, perhaps before a process was free.
-    Time,
-    /// Too many requests of its client wait already.
-    QueueFull,
-    /// The process exceeded its memory, or an allocation failed.
-    Memory,
-    /// Something else killed the process, such as the system's OOM killer.
-    Killed,
-    /// No process can be started.
-    StartFailed(String),
-    /// The process exited, or sent something unexpected.
-    Broken(String),
-}
 
 /// Process leased for one piece of work; it ends if dropped before [`Self::keep`].
 #[derive(Debug)]

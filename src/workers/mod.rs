@@ -11,9 +11,12 @@ mod lease;
 mod memory;
 mod pool;
 mod process;
+mod processes;
 pub mod sandbox;
+mod terms;
 
 pub use self::frames::Frame;
-pub use self::lease::{Lease, LeaseError, Terms};
+pub use self::lease::Lease;
 pub use self::pool::{Pool, WorkKind};
 pub use self::process::Program;
+pub use self::terms::{LeaseError, Terms};

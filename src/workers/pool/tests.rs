@@ -1,5 +1,7 @@
 //! Pools of processes that echo.
 
+use std::time::Duration;
+
 use super::*;
 
 /// Pool of processes that answer with the same bytes.

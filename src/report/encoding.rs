@@ -1,0 +1,149 @@
+//! Encodes reports in each format.
+
+use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
+use std::thread::{self, available_parallelism};
+
+use arrow::array::RecordBatch;
+
+use super::format::Format;
+use super::layout::{Layout, lay_out, with_doubles};
+use super::text_encoding::{csv_header_into, csv_into};
+use super::writer::Writer;
+use crate::error::Result;
+
+/// Encodes a report; equal reports give equal bytes.
+pub fn render(report: &RecordBatch, format: Format) -> Result<Vec<u8>> {
+    match format {
+        Format::Csv => encode_csv(report, |part| Ok(part.clone())),
+        _ => encode_report(report, format),
+    }
+}
+
+/// Lays out an engine's figures and encodes the report.
+pub fn render_figures(figures: &RecordBatch, layout: Layout, format: Format) -> Result<Vec<u8>> {
+    match format {
+        Format::Csv => encode_csv(figures, |part| lay_out(part, layout)),
+        _ => encode_report(&lay_out(figures, layout)?, format),
+    }
+}
+
+/// Encodes a report as an Arrow file, with decimals, from which any other format can be made.
+pub fn to_arrow_file(report: &RecordBatch) -> Result<Vec<u8>> {
+    encode(report, Format::Arrow)
+}
+
+fn encode_report(report: &RecordBatch, format: Format) -> Result<Vec<u8>> {
+    if format.is_binary() {
+        return encode(&with_doubles(report)?, format);
+    }
+    encode(report, format)
+}
+
+fn encode(report: &RecordBatch, format: Format) -> Result<Vec<u8>> {
+    let mut writer = Writer::new(format, &report.schema())?;
+    writer.write(report)?;
+    writer.finish()?;
+    Ok(writer.take())
+}
+
+/// Encodes the transformed rows as CSV, in chunks on all cores.
+fn encode_csv(
+    rows: &RecordBatch,
+    transform: impl Fn(&RecordBatch) -> Result<RecordBatch> + Sync,
+) -> Result<Vec<u8>> {
+    // Fewer rows do not pay for starting a thread.
+    const ROWS_MIN: usize = 4_096;
+    let threads = available_parallelism().map_or(1, NonZeroUsize::get);
+    let rows_each = rows.num_rows().div_ceil(threads).max(ROWS_MIN);
+    let part = |first: usize| rows.slice(first, rows_each.min(rows.num_rows() - first));
+    let first = part(0);
+    let later: Vec<_> = (0..rows.num_rows()).step_by(rows_each).skip(1).map(part).collect();
+    let lines = |part: &RecordBatch| -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        csv_into(&transform(part)?, &mut bytes)?;
+        Ok(bytes)
+    };
+    thread::scope(|scope| {
+        let later = later.iter().map(|part| {
+            let thread = thread::Builder::new().spawn_scoped(scope, || lines(part));
+            (part, thread)
+        });
+        let later: Vec<_> = later.collect();
+        let first = transform(&first)?;
+        let mut bytes = Vec::new();
+        csv_header_into(&first.schema(), &mut bytes);
+        csv_into(&first, &mut bytes)?;
+        for (part, thread) in later {
+            let lines = match thread {
+                Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                // The thread could not be started.
+                Err(_) => lines(part),
+            };
+            bytes.extend_from_slice(&lines?);
+        }
+        Ok(bytes)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, AsArray, Int64Array, StringArray};
+    use arrow::datatypes::{DataType, Float64Type, Int64Type};
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+
+    use super::*;
+    use crate::rules::Window;
+
+    fn figures() -> RecordBatch {
+        let kinds = ["uptime", "downtime", "unknown", "scheduled"];
+        let columns = kinds.into_iter().flat_map(|kind| {
+            let us = if kind == "scheduled" { 11_111_111_111 } else { 3_703_703_703 };
+            Window::ALL.map(|window| (format!("{kind}_{}", window.name()), us))
+        });
+        let columns =
+            columns.map(|(name, us)| (name, Arc::new(Int64Array::from(vec![us])) as ArrayRef));
+        let id: ArrayRef = Arc::new(StringArray::from(vec!["a"]));
+        RecordBatch::try_from_iter([("store_id".to_owned(), id)].into_iter().chain(columns))
+            .unwrap()
+    }
+
+    fn read(layout: Layout) -> RecordBatch {
+        let bytes = render_figures(&figures(), layout, Format::Parquet).unwrap();
+        let bytes = bytes::Bytes::from(bytes);
+        ParquetRecordBatchReader::try_new(bytes, 8).unwrap().next().unwrap().unwrap()
+    }
+
+    #[track_caller]
+    fn check(rows: &RecordBatch, column: &str, unit: &str, expected: f64) {
+        let field = rows.schema_ref().field_with_name(column).unwrap().clone();
+        assert_eq!(field.metadata().get("unit").map(String::as_str), Some(unit), "{column}");
+        let values = rows.column_by_name(column).unwrap();
+        let found = match field.data_type() {
+            DataType::Int64 => values.as_primitive::<Int64Type>().value(0) as f64,
+            _ => values.as_primitive::<Float64Type>().value(0),
+        };
+        assert_eq!(found, expected, "{column}");
+    }
+
+    #[test]
+    fn binary_formats_have_doubles_with_units() {
+        let rows = read(Layout { extended: true, exact: false });
+        check(&rows, "uptime_last_hour", "minutes", 61.73);
+        check(&rows, "downtime_last_week", "hours", 1.03);
+        check(&rows, "uptime_pct_last_day", "percent", 50.0);
+        check(&rows, "coverage_pct_last_week", "percent", 66.67);
+        let exact = read(Layout { extended: true, exact: true });
+        check(&exact, "uptime_last_hour", "microseconds", 3_703_703_703.0);
+        check(&exact, "uptime_pct_last_week", "percent", 50.0);
+    }
+
+    #[test]
+    fn csv_has_two_decimals() {
+        let csv = render_figures(&figures(), Layout::default(), Format::Csv).unwrap();
+        let expected = "a,61.73,1.03,1.03,61.73,1.03,1.03\n";
+        assert_eq!(String::from_utf8(csv).unwrap().lines().nth(1), Some(expected.trim_end()));
+    }
+}
