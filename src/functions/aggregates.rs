@@ -17,7 +17,8 @@ use datafusion::scalar::ScalarValue;
 use super::accumulator::{
     AnyAccumulator, FoldAccumulator, PollList, StateAgg, Timeline, WeeklyHours,
 };
-use super::arguments::{coerced, gap_us, interpolation};
+use super::arguments::{gap_us, interpolation};
+use super::coercion::coerced;
 use super::documented::{Documented, POLL_LIST, STATE_AGG, TIMELINE, WEEKLY_HOURS};
 use super::encoding::lists::{poll_list_type, timeline_type, week_type};
 use super::grouping::state_type;

@@ -6,8 +6,10 @@
 
 mod accumulator;
 mod aggregates;
+mod argument_types;
 mod arguments;
 mod cancellation;
+mod coercion;
 pub mod documented;
 mod durations;
 mod encoding;

@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
-use super::arguments::coerced;
+use super::coercion::coerced;
 use super::documented::ROLLUP;
 use super::encoding::integer_lists::{IntegerLists, integer_list_type, integer_list_value};
 use super::encoding::lists::{ListColumn, TimelineBuilder};

@@ -9,11 +9,11 @@ use datafusion::logical_expr::{
     ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
 
-use super::arguments::{coerced, ordered_columns};
+use super::coercion::{coerced, ordered_columns};
 use super::documented::{self, Documented};
 use super::durations::duration_type;
+use super::encoding::heartbeats::heartbeats_type;
 use super::encoding::lists::{spans_type, timeline_type};
-use super::heartbeats::heartbeats_type;
 use super::{durations, heartbeats, open_spans, periods, states, time_in_state};
 use crate::rules::ZoneRules;
 

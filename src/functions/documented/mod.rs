@@ -13,7 +13,7 @@ use std::fmt::{self, Display};
 
 use datafusion::logical_expr::{DocSection, Documentation};
 
-pub use super::arguments::{Argument, Takes};
+pub use super::argument_types::{Argument, Takes};
 pub use aggregates::*;
 pub use durations::*;
 pub use heartbeats::*;

@@ -1,5 +1,6 @@
-//! Arrow and packed encodings of timelines, polls, spans, openings and business hours.
+//! Arrow and packed encodings of timelines, heartbeats, polls, spans, openings and business hours.
 
+pub mod heartbeats;
 pub mod integer_lists;
 pub mod lists;
 pub mod packed;

@@ -12,10 +12,12 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
-use super::{HeartbeatBuilder, HeartbeatColumn, heartbeats_type, instants};
-use crate::functions::arguments::{coerced, positive_us};
+use super::instants;
+use crate::functions::arguments::positive_us;
+use crate::functions::coercion::coerced;
 use crate::functions::documented::HEARTBEAT_AGG;
 use crate::functions::durations::end_of;
+use crate::functions::encoding::heartbeats::{HeartbeatBuilder, HeartbeatColumn, heartbeats_type};
 use crate::functions::encoding::integer_lists::{
     IntegerLists, integer_list_type, integer_list_value,
 };

@@ -19,7 +19,7 @@ use datafusion::logical_expr::{
 use hashbrown::HashMap;
 
 use self::schedules::Schedules;
-use super::arguments::coerced;
+use super::coercion::coerced;
 use super::documented::{self, Documented};
 use super::encoding::lists::instant_type;
 use super::scalars::columns_of;
