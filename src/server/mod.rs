@@ -63,6 +63,7 @@ mod snapshots;
 mod sql;
 mod store_csv;
 mod store_list;
+mod store_values;
 mod stores;
 mod tcp;
 pub mod tls;

@@ -13,6 +13,8 @@ use super::problem::{Answer, Refusal};
 
 /// Largest value for the limit of the head: hyper refuses longer targets by itself.
 pub const HEADER_BYTES_MAX: usize = 65_534;
+/// Memory of a request and its response besides their bytes, roughly.
+pub const REQUEST_BYTES: usize = 8 << 10;
 const HEADER_FIELDS_MAX: usize = 100;
 /// Bytes that are drained of a body whose content does not matter.
 const DRAINED_BYTES_MAX: usize = 8 << 20;

@@ -26,6 +26,7 @@ use super::listener::ProbesOnly;
 use super::origin::Initiator;
 use super::problem::{Answer, Refusal};
 use super::request::{Query, Request};
+use super::request_limits::REQUEST_BYTES;
 use super::request_log::Entry;
 use super::routes::{self, Endpoint, Found, Route};
 use super::service::{IsCounted, Service};
@@ -35,8 +36,6 @@ use super::{
 };
 use crate::client::Client;
 
-/// Memory of a request and its response besides their bytes, roughly.
-pub const REQUEST_BYTES: usize = 8 << 10;
 /// Copies of a request's head: hyper, warp and the endpoint hold one each.
 const HEAD_COPIES: usize = 3;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};
 
 use super::clock::Clock;
-use super::stores::{percent, state};
+use super::store_values::{percent, state};
 use crate::engine::single_store::StoreHistory;
 use crate::error::Result;
 use crate::report::{Format, render};

@@ -12,10 +12,10 @@ use super::response_format::ResponseFormat;
 use super::service::Service;
 use super::snapshots::Snapshot;
 use super::store_csv;
+use super::store_values::{percent, state};
 use crate::engine::single_store::StoreHistory;
 use crate::error::{Error, Result};
 use crate::rules::calendar::DAY_US;
-use crate::rules::rounding::percent_hundredths;
 use crate::rules::{HoursRow, Options, Span, WeeklyHours, Window, Zone, ZoneRules};
 
 /// Longest range of an answer.
@@ -260,14 +260,6 @@ pub fn fields(object: Value) -> Map<String, Value> {
     }
 }
 
-pub fn state(active: Option<bool>) -> &'static str {
-    match active {
-        Some(true) => "up",
-        Some(false) => "down",
-        None => "unknown",
-    }
-}
-
 /// Row of business hours, as loaded or by default.
 pub fn opening(row: HoursRow) -> Value {
     json!({
@@ -279,9 +271,4 @@ pub fn opening(row: HoursRow) -> Value {
 
 fn clock(time_s: u32) -> String {
     format!("{:02}:{:02}:{:02}", time_s / 3600, time_s / 60 % 60, time_s % 60)
-}
-
-/// Percentage with two decimals; `None` if the whole is zero.
-pub fn percent(part_us: i64, whole_us: i64) -> Option<f64> {
-    percent_hundredths(part_us, whole_us).map(|share| share as f64 / 100.0)
 }

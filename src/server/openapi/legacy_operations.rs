@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::routes::{Endpoint, Route};
 use super::examples::Examples;
-use super::operations::{
+use super::operation::{
     Operation, answer, described, named, one_of, operation, query, report_id, required, text, uuid,
 };
 use super::problem;

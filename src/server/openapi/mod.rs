@@ -6,6 +6,7 @@
 
 mod examples;
 mod legacy_operations;
+mod operation;
 mod operations;
 mod report_operations;
 mod schemas;

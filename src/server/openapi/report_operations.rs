@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::jobs::KEYS_OF_REPORT_MAX;
 use super::super::routes::Endpoint;
 use super::examples::Examples;
-use super::operations::{
+use super::operation::{
     Operation, answer, described, named, number, one_of, operation, parameter, query, report_id,
     required, text, uuid,
 };

@@ -4,7 +4,7 @@ use serde_json::json;
 use warp::http::Method;
 
 use super::super::routes::Route;
-use super::operations::{
+use super::operation::{
     Operation, answer, described, named, number, one_of, operation, parameter, query, required,
     text,
 };

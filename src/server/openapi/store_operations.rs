@@ -6,7 +6,7 @@ use super::super::routes::Endpoint;
 use super::super::store_csv;
 use super::super::store_list::{self, PAGE_STORES, PAGE_STORES_MAX};
 use super::examples::Examples;
-use super::operations::{
+use super::operation::{
     Operation, answer, described, named, number, one_of, operation, parameter, query, required,
     text,
 };

@@ -7,8 +7,8 @@ use super::super::Service;
 use super::super::audit::Listener;
 use super::super::keys::Pass;
 use super::super::request_log::Entry;
+use super::admission::check_admission;
 use super::failure;
-use super::startup::check_admission;
 
 /// Begins the log entry of a client message.
 pub fn begin(service: &Service, client: &impl ClientInfo, method: &'static str) -> Entry {

@@ -2,7 +2,8 @@
 //!
 //! In the server: `connection` reads messages, after `negotiation` of TLS; `frames` validates each
 //! message before pgwire decodes it, and `checked_stream` forwards valid ones. `startup`
-//! authenticates; `throttle` delays wrong passwords. `query_handler` runs statements, sends rows.
+//! authenticates, `admission` checks keys again; `throttle` delays wrong passwords. `query_handler`
+//! runs statements, and `planner` builds their requests; rows are sent by `rows`.
 //! `commands` change the session, `message_log` writes the request log. `session_resources` limits
 //! statements and portals; `idle_sessions` end when others need memory; a `suspended_portal` is
 //! read in parts. `settings` holds what `SET` and `SHOW` know; `failure` maps errors to SQLSTATEs.
@@ -11,6 +12,7 @@
 //! PostgreSQL, `session_setup` adds the `system` tables, `parameters` infers types and decodes
 //! values validated by `binary_values`. This module does not execute queries.
 
+mod admission;
 mod binary_values;
 mod checked_stream;
 mod commands;
@@ -20,7 +22,9 @@ mod frames;
 mod idle_sessions;
 mod message_log;
 mod negotiation;
+mod open_results;
 mod parameters;
+mod planner;
 mod prepared;
 mod query_handler;
 mod rewrite;

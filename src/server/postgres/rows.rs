@@ -18,8 +18,8 @@ use futures::StreamExt;
 
 use super::super::queries::SqlQuery;
 use super::failure::{self, error};
-use super::prepared::Planner;
-use super::session_resources;
+use super::open_results::open_result;
+use super::planner::Planner;
 use crate::sql::Deliveries;
 
 /// Rows of a result, and the counter of rows that the client has read.
@@ -43,7 +43,7 @@ pub async fn run(
 ) -> PgWireResult<RowStream> {
     let limits = planner.limits(client);
     let options = Arc::new(FormatOptions::from_client_metadata(client.metadata()));
-    let open_result = session_resources::open_result(client, &planner.service.compute.budget)?;
+    let open_result = open_result(client, &planner.service.compute.budget)?;
     let rows = planner.service.queries.run(question).await.map_err(failure::from_failure)?;
     let columns = Arc::new(columns(&rows.schema(), format, Some(options))?);
     let (cut, deliveries) = (rows.cut(), rows.deliveries());

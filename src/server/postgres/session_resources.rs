@@ -1,4 +1,4 @@
-//! Limits on the prepared statements, portals and open results of a connection.
+//! Limits on the prepared statements and portals of a connection.
 //!
 //! pgwire stores statements and portals without counting them. Here each reserves its size, in the
 //! connection and in the memory budget that all connections share.
@@ -14,12 +14,12 @@ use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
 use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
 use datafusion_postgres::pgwire::messages::extendedquery::{Bind, Parse};
 use futures::Sink;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::super::budget::{Budget, ROWS_BYTES, Share};
+use super::super::budget::Share;
 use super::failure::{self, error};
 use super::message_log;
-use super::prepared::{Planner, Prepared};
+use super::planner::Planner;
+use super::prepared::Prepared;
 use super::suspended_portal::SuspendedPortal;
 use crate::client::Client;
 
@@ -30,8 +30,6 @@ const PLAN_BYTES: usize = 16 << 10;
 const PLAN_BYTES_PER_TEXT_BYTE: usize = 16;
 /// Limit of their names plus texts or values.
 const TOTAL_BYTES_MAX: usize = 16 << 20;
-/// Limit of results that were not read to their end; each buffers rows.
-const OPEN_RESULTS_MAX: usize = 8;
 
 /// Reservations of one connection; an extension of its session.
 #[derive(Default)]
@@ -100,41 +98,6 @@ impl Reservations {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Reservation>> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
-}
-
-struct OpenResults(Arc<Semaphore>);
-
-impl OpenResults {
-    fn new() -> Self {
-        Self(Arc::new(Semaphore::new(OPEN_RESULTS_MAX)))
-    }
-
-    fn take(&self) -> PgWireResult<OwnedSemaphorePermit> {
-        Arc::clone(&self.0).try_acquire_owned().map_err(|_| {
-            error(
-                "53400",
-                format!(
-                    "a connection may have at most {OPEN_RESULTS_MAX} open results; close unused portals"
-                ),
-            )
-        })
-    }
-}
-
-/// Permit and memory of an open result, released on drop.
-pub struct OpenResult {
-    _permit: OwnedSemaphorePermit,
-    _share: Share,
-}
-
-/// Opens a result.
-///
-/// # Errors
-/// When too many are open (53400), or the memory budget is exhausted (53200).
-pub fn open_result(client: &impl ClientInfo, budget: &Arc<Budget>) -> PgWireResult<OpenResult> {
-    let permit = client.session_extensions().get_or_insert_with(OpenResults::new).take()?;
-    let share = budget.take(Client::current(), ROWS_BYTES).map_err(failure::from_error)?;
-    Ok(OpenResult { _permit: permit, _share: share })
 }
 
 /// Reserves bytes for the current client. When the budget is exhausted, evicts idle sessions: the
@@ -288,6 +251,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::budget::Budget;
 
     fn nothing() -> Share {
         Arc::new(Budget::new(0)).take(Client::Own, 0).unwrap()
@@ -307,16 +271,6 @@ mod tests {
         reservations.put("statements", DEFAULT_NAME, 0, nothing()).unwrap();
         assert_eq!(reservations.clear().len(), COUNT_MAX);
         reservations.put("statements", "again", 0, nothing()).unwrap();
-    }
-
-    #[test]
-    fn a_connection_may_open_more_results_once_one_is_closed() {
-        let open = OpenResults::new();
-        let mut answers: Vec<_> = (0..OPEN_RESULTS_MAX).map(|_| open.take().unwrap()).collect();
-        let refused = open.take().unwrap_err().to_string();
-        assert!(refused.contains("53400") && refused.contains("8 open results"), "{refused}");
-        answers.pop();
-        assert!(open.take().is_ok());
     }
 
     #[test]

@@ -25,6 +25,7 @@ use super::super::connection_permits::Full;
 use super::super::keyring::Keyring;
 use super::super::keys::{Denied, Pass};
 use super::super::request_log::Entry;
+use super::admission::denied_error;
 use super::failure::{SUCCESSFUL, fatal};
 use super::message_log;
 use super::settings;
@@ -123,30 +124,6 @@ impl Startup {
         drop(entry);
         auth::finish_authentication(client, &self.parameters).await
     }
-}
-
-/// Checks that the session's key is still valid.
-///
-/// # Errors
-/// When the key was removed or has expired since the login; the error ends the session.
-pub fn check_admission(service: &Service, client: &impl ClientInfo) -> PgWireResult<()> {
-    let pass = client.session_extensions().get::<Pass>();
-    let (Some(keys), Some(pass)) = (&service.settings.keys, pass) else { return Ok(()) };
-    match keys.readmit(&pass, (service.settings.clock)()) {
-        Ok(_) => Ok(()),
-        Err(denied) => Err(denied_error(denied)),
-    }
-}
-
-fn denied_error(denied: Denied) -> PgWireError {
-    let sentence = match denied {
-        Denied::Unknown => {
-            "the password is not a key of this server; create one with `uptally keys add`"
-                .to_owned()
-        }
-        Denied::Expired { .. } => denied.to_string(),
-    };
-    fatal("28P01", sentence)
 }
 
 #[async_trait]

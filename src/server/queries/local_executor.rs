@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use super::{Described, Failure, Form, Head, SqlQuery, binding, messages};
 #[cfg(feature = "postgres")]
-use crate::server::postgres;
+use crate::server::postgres::{Outline, WorkerPlanner};
 use crate::sql::{ColumnDescriptions as Descriptions, Database, Limits, NamedTable, Rows, Session};
 use crate::tables::Dataset;
 
@@ -24,7 +24,7 @@ pub struct LocalExecutor {
     /// Most recently used first.
     sessions: Mutex<VecDeque<CachedSession>>,
     #[cfg(feature = "postgres")]
-    postgres: postgres::WorkerPlanner,
+    postgres: WorkerPlanner,
 }
 
 struct CachedSession {
@@ -49,7 +49,7 @@ impl LocalExecutor {
             database: Database::new(limits).with_tables(tables),
             sessions: Mutex::default(),
             #[cfg(feature = "postgres")]
-            postgres: postgres::WorkerPlanner::new(),
+            postgres: WorkerPlanner::new(),
         }
     }
 
@@ -88,7 +88,7 @@ impl LocalExecutor {
     /// # Errors
     /// For the same reasons.
     #[cfg(feature = "postgres")]
-    pub fn read(&self, text: &str) -> Answer<Vec<postgres::Outline>> {
+    pub fn read(&self, text: &str) -> Answer<Vec<Outline>> {
         self.postgres.read(text)
     }
 
@@ -99,7 +99,7 @@ impl LocalExecutor {
         #[cfg(feature = "postgres")]
         if let Form::Postgres(form) = &query.form {
             let is_repeatable = Session::is_repeatable(&open.plan);
-            let typed = postgres::WorkerPlanner::typed(open.plan, form, &query.sql)?;
+            let typed = WorkerPlanner::typed(open.plan, form, &query.sql)?;
             let columns = open.session.columns(typed.plan);
             let (parameters, sent_as) = (Arc::new(Schema::empty()), typed.sent_as);
             return Ok(Described { columns, parameters, sent_as, is_repeatable });
@@ -154,7 +154,7 @@ impl LocalExecutor {
             #[cfg(feature = "postgres")]
             Form::Postgres(form) => {
                 let (text, bytes) = (&query.sql, &query.bytes);
-                postgres::WorkerPlanner::bind(&session, plan, form, text, bytes)?
+                WorkerPlanner::bind(&session, plan, form, text, bytes)?
             }
         };
         Ok(Planned { session, plan })

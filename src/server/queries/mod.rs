@@ -32,7 +32,7 @@ use self::local_executor::LocalExecutor;
 pub use self::rows::Rows;
 use super::jobs::Jobs;
 #[cfg(feature = "postgres")]
-use super::postgres;
+use super::postgres::{Outline, StatementContext};
 use crate::error::Result;
 use crate::sql::{ColumnDescriptions as Descriptions, Limits};
 
@@ -59,7 +59,7 @@ enum Form {
     /// Single row, as an Arrow IPC stream.
     Row,
     #[cfg(feature = "postgres")]
-    Postgres(postgres::StatementContext),
+    Postgres(StatementContext),
 }
 
 impl SqlQuery {
@@ -84,7 +84,7 @@ impl SqlQuery {
 
     /// Takes one statement of a text, in the form of the PostgreSQL protocol.
     #[cfg(feature = "postgres")]
-    pub fn with_postgres_form(self, form: postgres::StatementContext, bytes: Bytes) -> Self {
+    pub fn with_postgres_form(self, form: StatementContext, bytes: Bytes) -> Self {
         Self { form: Form::Postgres(form), bytes, ..self }
     }
 
@@ -196,7 +196,7 @@ impl QueryService {
     /// # Errors
     /// If it is not valid SQL, with the position, or nests too deeply.
     #[cfg(feature = "postgres")]
-    pub async fn read(&self, text: &str) -> std::result::Result<Vec<postgres::Outline>, Failure> {
+    pub async fn read(&self, text: &str) -> std::result::Result<Vec<Outline>, Failure> {
         #[cfg(unix)]
         if let Some(workers) = &self.workers {
             return workers.read(text).await;

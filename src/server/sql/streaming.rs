@@ -25,7 +25,7 @@ use warp::reply::Response as Reply;
 use super::super::budget::{Budget, Share};
 use super::super::queries::{Rows, SqlQuery};
 use super::super::reports::without_folder;
-use super::super::router::REQUEST_BYTES;
+use super::super::request_limits::REQUEST_BYTES;
 use super::super::{Service, download};
 use crate::client::Client;
 use crate::error::{Error, Result};
