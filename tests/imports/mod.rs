@@ -1,15 +1,18 @@
-//! Imports between modules, and uses of crates, must be those listed in ARCHITECTURE.md.
+//! Imports between modules, and uses of crates, must be those listed in ARCHITECTURE.md; files do
+//! not import each other in a circle.
 //!
 //! The blocks ```` ```modules ```` and ```` ```crates ```` of that page are the data of this test.
 //! It reads the sources as text: comments, literals and tests are blanked, and the rest is searched
 //! for paths that begin with `crate`, `super` or `self`.
 
+mod circles;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use self::circles::Files;
 use self::source::{Source, starts};
 
 /// A name of the page, and the names after its arrow.
@@ -179,6 +182,12 @@ fn modules_import_what_the_map_lists() {
 #[test]
 fn no_module_imports_one_further_up() {
     let found = upward(&rows(&page(), "modules"));
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let found = Files::new(&sources()).circles();
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 

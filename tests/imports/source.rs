@@ -256,7 +256,42 @@ impl Source {
         found
     }
 
-    /// A path that begins with `crate`, `self` or `super`, as it is from the root.
+    /// Paths of the `use` items outside inner modules, from the root of the crate, each with its
+    /// line. `within` are the modules within this one that have files of their own.
+    pub fn uses(&self, within: &[&str]) -> Vec<(Vec<String>, usize)> {
+        let inner = inner_modules(&self.code);
+        let is_start = |at: &usize| *at == 0 || !is_word(self.code[at - 1]);
+        let places = self.code.windows(4).enumerate().filter(|(_, window)| *window == b"use ");
+        let places = places.map(|(at, _)| at).filter(is_start);
+        let places = places.filter(|at| !inner.iter().any(|block| block.contains(at)));
+        let mut found = Vec::new();
+        for at in places {
+            let mut end = at + 4;
+            for path in paths(&self.code, &mut end) {
+                let is_within = path.first().is_some_and(|name| within.contains(&name.as_str()));
+                let starts = ["crate", "super", "self"];
+                if is_within || path.first().is_some_and(|name| starts.contains(&name.as_str())) {
+                    found.push((self.rooted(&path, 0), self.line(at)));
+                }
+            }
+        }
+        found
+    }
+
+    /// Paths that begin with a module within this one, from the root of the crate, each with its
+    /// line.
+    pub fn inner_paths(&self, within: &[&str]) -> Vec<(Vec<String>, usize)> {
+        let mut found = Vec::new();
+        for at in within.iter().flat_map(|name| starts(&self.code, name)) {
+            let mut end = at;
+            let paths = paths(&self.code, &mut end);
+            found.extend(paths.iter().map(|path| (self.rooted(path, 0), self.line(at))));
+        }
+        found
+    }
+
+    /// A path that begins with `crate`, `self` or `super`, or with the name of a module within this
+    /// one, as it is from the root.
     fn rooted(&self, path: &[String], depth: usize) -> Vec<String> {
         if path[0] == "crate" {
             return path[1..].to_vec();
