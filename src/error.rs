@@ -22,7 +22,7 @@ pub enum Error {
     /// The same of a limit of time, which may be met later or not at all.
     #[error("{0}")]
     Timeout(String),
-    /// Try again later: others use the resource.
+    /// Try again later: others use the resource, or it is not there yet.
     #[error("{0}")]
     Busy(String),
     /// Free the resource: disk space, permission or lock.

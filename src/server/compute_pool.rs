@@ -9,7 +9,6 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::budget::Budget;
-use super::problem::{Answer, Refusal};
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::fair_semaphore::FairSemaphore;
@@ -56,11 +55,12 @@ impl ComputePool {
     /// Runs a future on the pool and returns its output. Dropping the call leaves the work running.
     ///
     /// # Errors
-    /// [`Refusal`] if it takes longer than the query time, or too many requests of the client wait.
+    /// [`Error::Busy`] if it takes longer than the query time, or too many requests of the client
+    /// wait.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T>> + Send + 'static,
-    ) -> Answer<T> {
+    ) -> Result<T> {
         let limit = self.query_time;
         let queued = self.queries.acquire_bounded(Client::current()).map_err(Error::from)?;
         let asked = async {
@@ -73,9 +73,9 @@ impl ComputePool {
             self.handle().spawn(work).await
         };
         match tokio::time::timeout(limit, asked).await {
-            Ok(Ok(made)) => Ok(made?),
-            Ok(Err(error)) => Err(Error::bug(format!("a query aborted: {error}")).into()),
-            Err(_) => Err(Refusal::unavailable(format!(
+            Ok(Ok(made)) => made,
+            Ok(Err(error)) => Err(Error::bug(format!("a query aborted: {error}"))),
+            Err(_) => Err(Error::Busy(format!(
                 "the answer takes longer than {}, the limit of --query-time",
                 humantime::format_duration(limit)
             ))),
@@ -86,7 +86,7 @@ impl ComputePool {
     pub async fn run_blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,
-    ) -> Answer<T> {
+    ) -> Result<T> {
         let handle = self.handle().clone();
         self.run(async move {
             let done = handle.spawn_blocking(work).await;

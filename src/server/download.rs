@@ -10,7 +10,7 @@ use warp::http::header::{
 use warp::http::{HeaderValue, Response, StatusCode};
 use warp::reply::Response as Reply;
 
-use super::jobs::{Coding, Rendering};
+use super::jobs::{Compression, Rendering};
 use super::negotiate;
 use super::problem::{Answer, Refusal};
 use super::request::Request;
@@ -40,13 +40,17 @@ pub fn file_type(format: Format) -> FileType {
     }
 }
 
-/// Content coding for a format. Ranges are sent uncompressed, so that each can be read by itself.
-pub fn coding(request: &Request, format: Format) -> Coding {
+/// Compression of a response in a format. Ranges are sent uncompressed, so that each can be read by itself.
+pub fn compression(request: &Request, format: Format) -> Compression {
     if request.header(RANGE).is_some() {
-        return Coding::Identity;
+        return Compression::None;
     }
     let accepted = request.header_list(ACCEPT_ENCODING);
-    if file_type(format).packs { negotiate::coding(accepted.as_deref()) } else { Coding::Identity }
+    if file_type(format).packs {
+        negotiate::compression(accepted.as_deref())
+    } else {
+        Compression::None
+    }
 }
 
 /// Responds with the rendering, a range of it, or 304; [`super::file_name`] has the disposition.
@@ -54,28 +58,29 @@ pub fn reply(
     request: &Request,
     rendering: &Rendering,
     format: Format,
-    coding: Coding,
+    compression: Compression,
     disposition: Option<String>,
 ) -> Answer {
+    let etag = format!("\"{}\"", rendering.checksum);
     let mut headers = vec![
-        (ETAG, rendering.etag.clone()),
+        (ETAG, etag.clone()),
         (VARY, "Accept, Accept-Encoding".to_owned()),
         // Cached, but revalidated: a report can be forgotten.
         (CACHE_CONTROL, "private, no-cache".to_owned()),
     ];
-    if is_known(request, &rendering.etag) {
+    if is_known(request, &etag) {
         return Ok(assembled(StatusCode::NOT_MODIFIED, headers, Bytes::new()));
     }
     headers.push((ACCEPT_RANGES, "bytes".to_owned()));
     headers.push((CONTENT_TYPE, file_type(format).media_type.to_owned()));
-    match coding {
-        Coding::Identity => {}
-        Coding::Gzip => headers.push((CONTENT_ENCODING, "gzip".to_owned())),
-        Coding::Zstd => headers.push((CONTENT_ENCODING, "zstd".to_owned())),
+    match compression {
+        Compression::None => {}
+        Compression::Gzip => headers.push((CONTENT_ENCODING, "gzip".to_owned())),
+        Compression::Zstd => headers.push((CONTENT_ENCODING, "zstd".to_owned())),
     }
     headers.extend(disposition.map(|disposition| (CONTENT_DISPOSITION, disposition)));
     let total = rendering.bytes.len();
-    match requested_range(request, &rendering.etag, total) {
+    match requested_range(request, &etag, total) {
         RequestedRange::Whole => Ok(assembled(StatusCode::OK, headers, rendering.bytes.clone())),
         RequestedRange::Part { first, last } => {
             headers.push((CONTENT_RANGE, format!("bytes {first}-{last}/{total}")));

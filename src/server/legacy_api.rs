@@ -11,7 +11,7 @@ use warp::http::header::{ACCEPT, HeaderName};
 use warp::http::{HeaderValue, Method, StatusCode};
 use warp::reply::Response as Reply;
 
-use super::jobs::{Coding, Ending, Job, State};
+use super::jobs::{Compression, Ending, Job, State};
 use super::problem::{Answer, Refusal};
 use super::report_request::{self, ReportRequest};
 use super::request::{Request, report_id};
@@ -172,17 +172,17 @@ async fn csv(
     job: &Arc<Job>,
     name: &str,
 ) -> Answer<Option<Reply>> {
-    let coding = download::coding(request, Format::Csv);
-    let Some(rendering) = service.jobs.rendering(job, Format::Csv, coding).await? else {
+    let compression = download::compression(request, Format::Csv);
+    let Some(rendering) = service.jobs.rendering(job, Format::Csv, compression).await? else {
         return Ok(None);
     };
     let name = Some(file_name::attachment(name));
-    let reply = download::reply(request, &rendering, Format::Csv, coding, name)?;
+    let reply = download::reply(request, &rendering, Format::Csv, compression, name)?;
     Ok(Some(with_status(reply, "Complete")))
 }
 
 async fn text(service: &Service, job: &Arc<Job>) -> Answer<Option<String>> {
-    let rendering = service.jobs.rendering(job, Format::Csv, Coding::Identity).await?;
+    let rendering = service.jobs.rendering(job, Format::Csv, Compression::None).await?;
     Ok(rendering.map(|rendering| String::from_utf8_lossy(&rendering.bytes).into_owned()))
 }
 

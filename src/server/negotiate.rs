@@ -2,7 +2,7 @@
 //!
 //! Knows neither reports nor endpoints.
 
-use super::jobs::Coding;
+use super::jobs::Compression;
 
 /// Preference of a client: the weight in thousandths, and the specificity of the range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,9 +43,9 @@ fn preference(accept: &str, kind: &str) -> Option<Preference> {
     preferences.max_by_key(|preference| preference.exactness)
 }
 
-/// Preferred content coding; zstd rather than gzip on a tie.
-pub fn coding(accept_encoding: Option<&str>) -> Coding {
-    let Some(accepted) = accept_encoding else { return Coding::Identity };
+/// Compression of the preferred content coding; zstd rather than gzip on a tie.
+pub fn compression(accept_encoding: Option<&str>) -> Compression {
+    let Some(accepted) = accept_encoding else { return Compression::None };
     let weight_of = |name: &str| {
         let exact = items(accepted).find(|(coding, _)| coding.eq_ignore_ascii_case(name));
         let found = exact.or_else(|| items(accepted).find(|(coding, _)| *coding == "*"));
@@ -53,9 +53,9 @@ pub fn coding(accept_encoding: Option<&str>) -> Coding {
     };
     let (zstd, gzip) = (weight_of("zstd"), weight_of("gzip"));
     match (zstd, gzip) {
-        (0, 0) => Coding::Identity,
-        _ if zstd >= gzip => Coding::Zstd,
-        _ => Coding::Gzip,
+        (0, 0) => Compression::None,
+        _ if zstd >= gzip => Compression::Zstd,
+        _ => Compression::Gzip,
     }
 }
 
@@ -96,16 +96,16 @@ mod tests {
     #[test]
     fn a_coding_is_used_where_it_is_wanted() {
         for (accepted, expected) in [
-            ("gzip, deflate", Coding::Gzip),
-            ("gzip, deflate, br, zstd", Coding::Zstd),
-            ("zstd;q=0.1, gzip", Coding::Gzip),
-            ("gzip;q=0", Coding::Identity),
-            ("*", Coding::Zstd),
-            ("br", Coding::Identity),
-            ("", Coding::Identity),
+            ("gzip, deflate", Compression::Gzip),
+            ("gzip, deflate, br, zstd", Compression::Zstd),
+            ("zstd;q=0.1, gzip", Compression::Gzip),
+            ("gzip;q=0", Compression::None),
+            ("*", Compression::Zstd),
+            ("br", Compression::None),
+            ("", Compression::None),
         ] {
-            assert_eq!(coding(Some(accepted)), expected, "{accepted}");
+            assert_eq!(compression(Some(accepted)), expected, "{accepted}");
         }
-        assert_eq!(coding(None), Coding::Identity);
+        assert_eq!(compression(None), Compression::None);
     }
 }

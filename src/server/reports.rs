@@ -226,12 +226,12 @@ pub async fn download(service: &Service, request: &Request) -> Answer {
         Refusal::unknown(format!("{ending:?} is not one of {}", endings.join(", ")))
     })?;
     let job = job(service, request.id()?)?;
-    let coding = download::coding(request, format);
+    let compression = download::compression(request, format);
     if job.finished().is_some()
-        && let Some(rendering) = service.jobs.rendering(&job, format, coding).await?
+        && let Some(rendering) = service.jobs.rendering(&job, format, compression).await?
     {
         let name = file_name::attachment_of_chain(&service.chain, job.resolved.now, ending);
-        return download::reply(request, &rendering, format, coding, Some(name));
+        return download::reply(request, &rendering, format, compression, Some(name));
     }
     Err(no_file(&job))
 }

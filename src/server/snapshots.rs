@@ -8,9 +8,8 @@ use std::sync::{Arc, RwLock};
 use tokio::sync::OnceCell;
 
 use super::compute_pool::ComputePool;
-use super::problem::{Answer, Refusal};
 use crate::engine::{StoreDirectory, StoreList};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::rules::ZoneName;
 use crate::tables::{Dataset, outdated_zone_rules};
 
@@ -49,11 +48,11 @@ impl Snapshot {
 
     /// # Errors
     /// If the zone rules of this version have no such zone.
-    pub fn check_zone(&self, zone: ZoneName) -> Answer<()> {
+    pub fn check_zone(&self, zone: ZoneName) -> Result<()> {
         let rules = self.dataset.zone_rules()?;
         match rules.zone(zone.as_str()) {
             Some(_) => Ok(()),
-            None => Err(Refusal::wrong(format!(
+            None => Err(Error::Argument(format!(
                 "default_timezone: the zone rules {} of the data have no zone {zone}",
                 rules.edition()
             ))),
@@ -61,7 +60,7 @@ impl Snapshot {
     }
 
     /// All stores, with the facts that need no polls.
-    pub async fn stores(&self, compute: &ComputePool) -> Answer<Arc<StoreList>> {
+    pub async fn stores(&self, compute: &ComputePool) -> Result<Arc<StoreList>> {
         let read = || {
             let dataset = self.dataset.clone();
             compute.run_blocking(move || StoreList::read(&dataset).map(Arc::new))
@@ -103,7 +102,7 @@ impl Snapshots {
     ///
     /// # Errors
     /// If no data were loaded.
-    pub async fn newest(&self) -> Answer<Arc<Snapshot>> {
+    pub async fn newest(&self) -> Result<Arc<Snapshot>> {
         if let Some(snapshot) = self.current() {
             return Ok(snapshot);
         }
@@ -125,7 +124,7 @@ impl Snapshots {
     ///
     /// # Errors
     /// If there is no such version.
-    pub async fn at(&self, as_of: Option<u64>) -> Answer<Arc<Snapshot>> {
+    pub async fn at(&self, as_of: Option<u64>) -> Result<Arc<Snapshot>> {
         let newest = self.newest().await?;
         match as_of {
             Some(version) if version != newest.version() => {
@@ -152,6 +151,6 @@ impl Snapshots {
 }
 
 /// Does not name the folder, which clients must not see.
-fn nothing_loaded() -> Refusal {
-    Refusal::unavailable("no data loaded; run `uptally ingest` first")
+fn nothing_loaded() -> Error {
+    Error::Busy("no data loaded; run `uptally ingest` first".into())
 }

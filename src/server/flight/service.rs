@@ -62,7 +62,12 @@ impl FlightSql {
 
     /// Newest version of the data.
     async fn version(&self) -> Answer<u64> {
-        let edition = self.service.snapshots.newest().await.map_err(status::from_refusal)?;
+        let edition = self
+            .service
+            .snapshots
+            .newest()
+            .await
+            .map_err(|error| status::from_refusal(error.into()))?;
         Ok(edition.version())
     }
 

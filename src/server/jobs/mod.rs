@@ -33,7 +33,7 @@ pub use self::index::{KEYS_OF_REPORT_MAX, Retention};
 pub use self::job::{Job, State, Step};
 pub use self::record::{Ending, Finished, ResolvedRequest};
 use self::renderings::Renderings;
-pub use self::renderings::{Coding, Rendering};
+pub use self::renderings::{Compression, Rendering};
 pub use self::tables::tables_of;
 #[cfg(unix)]
 pub use self::tables::{ListedReport, read_report};
@@ -240,9 +240,9 @@ impl Jobs {
         &self,
         job: &Arc<Job>,
         format: crate::report::Format,
-        coding: Coding,
+        compression: Compression,
     ) -> Result<Option<Arc<Rendering>>> {
-        renderings::rendering(&self.0, job, format, coding).await
+        renderings::rendering(&self.0, job, format, compression).await
     }
 
     /// Number of reports in each state.

@@ -1,7 +1,7 @@
-//! Renderings of finished reports by format and content coding: encoded on demand, cached in part.
+//! Renderings of finished reports by format and compression: encoded on demand, cached in part.
 //!
-//! A report, format and coding always give the same bytes, so that a rendering has the same strong
-//! entity tag wherever and whenever it is made.
+//! A report, format and compression always give the same bytes, so that a rendering has the same
+//! checksum wherever and whenever it is made.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -27,10 +27,9 @@ use crate::report::{Format, render};
 const CACHE_BYTES_MAX: usize = 128 << 20;
 const CACHE_PARTS: usize = 8;
 
-/// Content coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Coding {
-    Identity,
+pub enum Compression {
+    None,
     Gzip,
     Zstd,
 }
@@ -38,11 +37,11 @@ pub enum Coding {
 #[derive(Debug)]
 pub struct Rendering {
     pub bytes: Bytes,
-    /// Strong entity tag with its quotes.
-    pub etag: String,
+    /// Start of the BLAKE3 of the bytes, as 32 hexadecimal digits.
+    pub checksum: String,
 }
 
-type Key = (Uuid, Format, Coding);
+type Key = (Uuid, Format, Compression);
 
 /// Renderings made at once, each of another report; clients share the permits.
 const RENDERED_AT_ONCE: usize = 4;
@@ -124,7 +123,7 @@ impl Renderings {
     /// Caches the rendering, and evicts the least recently used ones beyond the limit.
     fn insert(&self, key: Key, bytes: Bytes) -> Arc<Rendering> {
         let hash = blake3::hash(&bytes).to_hex();
-        let rendering = Arc::new(Rendering { bytes, etag: format!("\"{}\"", &hash[..32]) });
+        let rendering = Arc::new(Rendering { bytes, checksum: hash[..32].to_owned() });
         let mut cache = self.cache();
         cache.uses += 1;
         let use_now = cache.uses;
@@ -167,7 +166,7 @@ pub fn prerender_csv(inner: &Inner, id: Uuid, report: &RecordBatch) -> Result<()
     inner.renderings.forget(id);
     let csv = render(report, Format::Csv)?;
     if let Ok(csv) = inner.renderings.take_memory(&inner.compute.budget, csv) {
-        inner.renderings.insert((id, Format::Csv, Coding::Identity), csv);
+        inner.renderings.insert((id, Format::Csv, Compression::None), csv);
     }
     Ok(())
 }
@@ -177,9 +176,9 @@ pub async fn rendering(
     inner: &Arc<Inner>,
     job: &Arc<Job>,
     format: Format,
-    coding: Coding,
+    compression: Compression,
 ) -> Result<Option<Arc<Rendering>>> {
-    let key = (job.id, format, coding);
+    let key = (job.id, format, compression);
     if let Some(found) = inner.renderings.find(key) {
         return Ok(Some(found));
     }
@@ -191,7 +190,7 @@ pub async fn rendering(
         let (inner, job) = (Arc::clone(inner), Arc::clone(job));
         move || {
             let _permit = permit;
-            make(&inner, &job, format, coding)
+            make(&inner, &job, format, compression)
         }
     };
     let made = inner.compute.handle().spawn_blocking(work).await;
@@ -202,26 +201,28 @@ fn make(
     inner: &Arc<Inner>,
     job: &Arc<Job>,
     format: Format,
-    coding: Coding,
+    compression: Compression,
 ) -> Result<Option<Arc<Rendering>>> {
-    let plain = match inner.renderings.find((job.id, format, Coding::Identity)) {
+    let plain = match inner.renderings.find((job.id, format, Compression::None)) {
         Some(plain) => plain,
         None => {
             let Some(report) = read(inner, job) else { return Ok(None) };
             let bytes = render(&report, format)?;
             let bytes = inner.renderings.take_memory(&inner.compute.budget, bytes)?;
-            inner.renderings.insert((job.id, format, Coding::Identity), bytes)
+            inner.renderings.insert((job.id, format, Compression::None), bytes)
         }
     };
-    let packed = match coding {
-        Coding::Identity => return Ok(Some(plain)),
-        Coding::Gzip => gzip(&plain.bytes),
-        Coding::Zstd => zstd::encode_all(plain.bytes.as_ref(), zstd::DEFAULT_COMPRESSION_LEVEL),
+    let packed = match compression {
+        Compression::None => return Ok(Some(plain)),
+        Compression::Gzip => gzip(&plain.bytes),
+        Compression::Zstd => {
+            zstd::encode_all(plain.bytes.as_ref(), zstd::DEFAULT_COMPRESSION_LEVEL)
+        }
     };
     let packed =
         packed.map_err(|error| Error::bug(format!("a report cannot be compressed: {error}")))?;
     let packed = inner.renderings.take_memory(&inner.compute.budget, packed)?;
-    Ok(Some(inner.renderings.insert((job.id, format, coding), packed)))
+    Ok(Some(inner.renderings.insert((job.id, format, compression), packed)))
 }
 
 /// Reads the report from its file; if that is broken, requeues the report.
@@ -250,7 +251,7 @@ mod tests {
     fn least_recently_used_renderings_are_evicted() {
         const BYTES_MAX: usize = 80;
         let renderings = Renderings::new(&Budget::new(BYTES_MAX * CACHE_PARTS));
-        let key = |number| (Uuid::from_u128(number), Format::Csv, Coding::Identity);
+        let key = |number| (Uuid::from_u128(number), Format::Csv, Compression::None);
         for number in 0..4 {
             renderings.insert(key(number), vec![0; BYTES_MAX / 4].into());
         }
@@ -268,7 +269,7 @@ mod tests {
         let renderings = Renderings::new(&budget);
         let take_memory = |bytes| renderings.take_memory(&budget, vec![0; bytes]);
         let first = take_memory(60).unwrap();
-        renderings.insert((Uuid::from_u128(0), Format::Csv, Coding::Identity), first);
+        renderings.insert((Uuid::from_u128(0), Format::Csv, Compression::None), first);
         // A response still holds it.
         let second = take_memory(60).unwrap();
         assert!(matches!(take_memory(60), Err(Error::Busy(_))));

@@ -40,7 +40,12 @@ impl Planner {
         bytes: Bytes,
     ) -> PgWireResult<queries::SqlQuery> {
         let limits = self.limits(client);
-        let edition = self.service.snapshots.newest().await.map_err(failure::from_refusal)?;
+        let edition = self
+            .service
+            .snapshots
+            .newest()
+            .await
+            .map_err(|error| failure::from_refusal(error.into()))?;
         let question = queries::SqlQuery::new(edition.version(), text, limits);
         Ok(question.with_postgres_form(context, bytes))
     }
