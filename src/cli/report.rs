@@ -171,6 +171,9 @@ async fn report_on(data: &Path, arguments: &Arguments, stop: &StopSignal) -> Res
     }
     let query = report_query(arguments);
     if arguments.explain {
+        if arguments.engine != Engine::DataFusion {
+            return Err(Error::Argument("--explain requires --engine datafusion".into()));
+        }
         let plan = explain(&dataset, &query, arguments.engine).await?;
         return output::write(plan.as_bytes(), arguments.output.as_deref());
     }

@@ -191,7 +191,9 @@ pub async fn explain(dataset: &Dataset, question: &ReportQuery, engine: Engine) 
     let asked = ResolvedQuery::resolve(dataset, question)?;
     match engine {
         Engine::DataFusion => datafusion_report::explain(&asked).await,
-        Engine::Polars => Err(Error::Argument("--explain requires --engine datafusion".into())),
+        Engine::Polars => {
+            Err(Error::Argument("Polars has no plan to explain; use the engine datafusion".into()))
+        }
     }
 }
 
