@@ -1,9 +1,10 @@
 //! Time in state of stores: durations of uptime and downtime within business hours.
 //!
 //! Following a poll: [`ingest`] checks CSV rows, and [`tables`] stores them as sorted Parquet under
-//! Delta logs. [`engine`] computes figures from them, in SQL over [`functions`] or in lazy frames.
-//! [`report`] lays the figures out; [`cli`] and [`server`] deliver them, with options read by
-//! [`option_text`]. [`rules`] alone defines the figures; [`generate`] makes synthetic chains.
+//! Delta logs. [`engine`] computes figures from them, in SQL over [`functions`] or in lazy frames;
+//! [`planner`] extends DataFusion by operators that use the order of the files. [`report`] lays the
+//! figures out; [`cli`] and [`server`] deliver them, with options read by [`option_text`]. [`rules`]
+//! alone defines the figures; [`generate`] makes synthetic chains.
 
 mod atomic_file;
 pub mod cli;
@@ -18,6 +19,7 @@ pub mod fuzzing;
 pub mod generate;
 pub mod ingest;
 pub mod option_text;
+pub mod planner;
 pub mod report;
 pub mod rules;
 pub mod server;

@@ -18,18 +18,15 @@ use datafusion::physical_plan::{ExecutionPlan, displayable};
 use datafusion::prelude::{SessionConfig, SessionContext, col, lit};
 
 use super::ResolvedQuery;
-use super::group_by_store::GroupByStore;
-use super::merge_join::MergeJoinByStore;
-use super::prefetch::{PrefetchExec, Prefetched};
 use super::query_files::{
     self, ASKED_POLLS, Arguments, QueryFile, QueryFiles, TIMELINES, day, instant,
 };
-use super::remove_sorts::RemoveSorts;
-use super::store_columns::STORE_NO;
-use super::store_ranges::StoreRanges;
-use super::table_files::TableFiles;
 use crate::error::{Error, Result};
 use crate::functions;
+use crate::planner::{
+    GroupByStore, MergeJoinByStore, PrefetchExec, Prefetched, RemoveSorts, STORE_NO, StoreRanges,
+    TableFiles,
+};
 use crate::rules::{Scope, Window};
 use crate::tables::Table;
 

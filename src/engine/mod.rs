@@ -5,29 +5,10 @@
 
 pub mod datafusion_report;
 pub mod polars_report;
-pub mod single_store;
-
-mod few_stores;
-mod group_by_store;
-mod lineage;
-mod local_parquet_reader;
-mod merge;
-mod merge_join;
-mod nullable;
-mod partitioned_scan;
-mod predicates;
-mod prefetch;
-mod progressive_eval;
 pub mod query_files;
-mod remove_sorts;
-mod semi_join_reduction;
-mod store_columns;
-mod store_directory;
+pub mod single_store;
 mod store_hours;
-mod store_keys;
 mod store_list;
-mod store_ranges;
-mod table_files;
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -39,17 +20,11 @@ use std::thread;
 use arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
 
-pub use self::group_by_store::GroupByStore;
-pub use self::local_parquet_reader::object_path;
-pub use self::merge_join::MergeJoinByStore;
-pub use self::remove_sorts::RemoveSorts;
-pub use self::semi_join_reduction::{SemiJoinReduction, physical_rules};
-pub use self::store_columns::{STORE_ID, STORE_NO};
-pub use self::store_directory::{NumberedStores, StoreDirectory};
 pub use self::store_hours::hours_of_stores;
 pub use self::store_list::{ListedStore, StoreList};
-pub use self::table_files::TableFiles;
 use crate::error::{Error, Result};
+pub use crate::planner::StoreCounts;
+use crate::planner::{NumberedStores, StoreDirectory, TableFiles};
 use crate::rules::calendar::day_of;
 use crate::rules::{Options, Window, ZoneName, ZoneRules};
 use crate::tables::{Dataset, Table, TableFile};
@@ -102,15 +77,6 @@ pub struct ReportFigures {
     /// Instant the report looks back from, microseconds UTC.
     pub now: i64,
     pub stores: StoreCounts,
-}
-
-/// Number of stores in the report, and number of those that lack hours, a time zone or polls.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StoreCounts {
-    pub stores: usize,
-    pub without_hours: usize,
-    pub without_time_zone: usize,
-    pub without_polls: usize,
 }
 
 /// Initializes the state that every report of an engine shares. Run it on a thread of its own while

@@ -20,9 +20,9 @@ use super::report_request::{self, ReportRequest};
 use super::request::{Request, unknown_report};
 use super::service::{Service, content, json};
 use super::{authorization, download, file_name};
-use crate::engine;
 use crate::option_text::duration_us;
 use crate::report::Format;
+use crate::{engine, planner};
 
 /// Longest time that a client may have its request held.
 const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -140,7 +140,7 @@ async fn plan(service: &Service, wanted: ReportRequest) -> Answer {
 pub fn without_folder(plan: String, folder: &Path) -> String {
     // As the object store spells it, and as the system does.
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-    let stored = engine::object_path(&folder);
+    let stored = planner::object_path(&folder);
     let spelled = folder.to_string_lossy();
     let spellings = [&spelled, spelled.trim_start_matches('/'), stored.as_ref()];
     spellings

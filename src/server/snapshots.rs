@@ -8,8 +8,9 @@ use std::sync::{Arc, RwLock};
 use tokio::sync::OnceCell;
 
 use super::compute_pool::ComputePool;
-use crate::engine::{StoreDirectory, StoreList};
+use crate::engine::StoreList;
 use crate::error::{Error, Result};
+use crate::planner::StoreDirectory;
 use crate::rules::ZoneName;
 use crate::tables::{Dataset, outdated_zone_rules};
 

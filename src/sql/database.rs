@@ -33,13 +33,13 @@ use super::{
     threads,
 };
 use crate::client::Client;
-use crate::engine::{
-    GroupByStore, MergeJoinByStore, RemoveSorts, SemiJoinReduction, Tables, hours_of_stores,
-    physical_rules,
-};
+use crate::engine::{Tables, hours_of_stores};
 use crate::error::{Error, Fault, QueryError, Result};
 use crate::fair_semaphore::FairSemaphore;
 use crate::functions::{self, ChainHours};
+use crate::planner::{
+    GroupByStore, MergeJoinByStore, RemoveSorts, SemiJoinReduction, physical_rules,
+};
 use crate::rules::ZoneRules;
 use crate::tables::Dataset;
 

@@ -19,7 +19,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::AnalyzerRule;
 
-use crate::engine::{STORE_ID, STORE_NO, StoreDirectory, TableFiles};
+use crate::planner::{STORE_ID, STORE_NO, StoreDirectory, TableFiles};
 
 /// Replaces store ids by store numbers in `GROUP BY` and `count(DISTINCT …)`.
 #[derive(Debug)]

@@ -6,10 +6,18 @@ use std::sync::{Arc, OnceLock};
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch, StringArray, UInt32Array};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 
-use super::StoreCounts;
 use super::store_ranges::StoreRanges;
 use crate::error::{Error, Result};
 use crate::tables::{Dataset, Table};
+
+/// Number of stores, and number of those that lack hours, a time zone or polls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreCounts {
+    pub stores: usize,
+    pub without_hours: usize,
+    pub without_time_zone: usize,
+    pub without_polls: usize,
+}
 
 /// Stores in ascending order of ids, without the ids, which are the largest column.
 #[derive(Clone, Debug)]

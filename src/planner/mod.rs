@@ -1,0 +1,36 @@
+//! Extends DataFusion's planner by what it does not know about our files: they are sorted by store.
+//!
+//! [`TableFiles`] provides a table at one version. It is scanned by partitions, each of which is a
+//! range of stores ([`StoreRanges`]), or by the pages of a few stores. Optimizer rules use the order
+//! and the partitions: [`GroupByStore`], [`MergeJoinByStore`], [`RemoveSorts`] and
+//! [`SemiJoinReduction`]. Knows neither reports nor the SQL of clients; sessions register the rules.
+
+mod few_stores;
+mod group_by_store;
+mod lineage;
+mod local_parquet_reader;
+mod merge;
+mod merge_join;
+mod nullable;
+mod partitioned_scan;
+mod predicates;
+mod prefetch;
+mod progressive_eval;
+mod remove_sorts;
+mod semi_join_reduction;
+mod store_columns;
+mod store_directory;
+mod store_keys;
+mod store_ranges;
+mod table_files;
+
+pub use self::group_by_store::GroupByStore;
+pub use self::local_parquet_reader::object_path;
+pub use self::merge_join::MergeJoinByStore;
+pub use self::prefetch::{PrefetchExec, Prefetched};
+pub use self::remove_sorts::RemoveSorts;
+pub use self::semi_join_reduction::{SemiJoinReduction, physical_rules};
+pub use self::store_columns::{STORE_ID, STORE_NO};
+pub use self::store_directory::{NumberedStores, StoreCounts, StoreDirectory};
+pub use self::store_ranges::StoreRanges;
+pub use self::table_files::TableFiles;
