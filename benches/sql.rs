@@ -9,7 +9,8 @@ use std::time::Duration;
 use arrow::array::{AsArray, RecordBatch};
 use criterion::{Criterion, SamplingMode, criterion_group, criterion_main};
 use tokio::runtime::Runtime;
-use uptally::sql::{Database, Limits};
+use uptally::limits::Limits;
+use uptally::sql::Database;
 use uptally::tables::Dataset;
 
 fn sql(criterion: &mut Criterion) {

@@ -14,13 +14,13 @@ use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{Expr, Query, Visit, Visitor};
 use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect, PostgreSqlDialect};
 
+pub use crate::limits::STACK_BYTES;
 pub use crate::option_text::{instant as parse_instant, instant_text};
 pub use crate::rules::instant::parse_instant_field;
 #[cfg(feature = "flight")]
 use crate::server::fuzzing::same_again;
 pub use crate::server::fuzzing::{report_options, sql_text};
-pub use crate::sql::STACK_BYTES;
-use crate::{functions, ingest, sql};
+use crate::{functions, ingest, limits, sql};
 
 /// Checked rows and rejects of a CSV file, read in blocks of about `block_bytes`; `None` if the file
 /// as a whole is refused.
@@ -39,7 +39,7 @@ pub fn handle_is_same_again(signed: &[u8]) -> Option<bool> {
 ///
 /// Twice the limit of the check, for an operator or a pair of parentheses is at most an expression
 /// within another one, or a query within an expression.
-pub const STATEMENT_DEPTH_MAX: usize = 2 * (sql::DEPTH_MAX + 8);
+pub const STATEMENT_DEPTH_MAX: usize = 2 * (limits::DEPTH_MAX + 8);
 
 /// Parses and prepares statements as if they were to be planned. Returns the largest number of
 /// statements, expressions and queries within one another; `None` if the check of the depth or the
@@ -47,7 +47,7 @@ pub const STATEMENT_DEPTH_MAX: usize = 2 * (sql::DEPTH_MAX + 8);
 ///
 /// Needs a stack of [`STACK_BYTES`].
 pub fn statement_depth(text: &str) -> Option<usize> {
-    sql::check_depth(text).ok()?;
+    limits::check_depth(text).ok()?;
     let dialects: [&dyn Dialect; 2] = [&GenericDialect {}, &PostgreSqlDialect {}];
     let depths = dialects.into_iter().filter_map(|dialect| depth_of_parsed(text, dialect));
     depths.max()

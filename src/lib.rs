@@ -3,8 +3,9 @@
 //! Following a poll: [`ingest`] checks CSV rows, and [`tables`] stores them as sorted Parquet under
 //! Delta logs. [`engine`] computes figures from them, in SQL over [`functions`] or in lazy frames;
 //! [`planner`] extends DataFusion by operators that use the order of the files. [`report`] lays the
-//! figures out; [`cli`] and [`server`] deliver them, with options read by [`option_text`]. [`rules`]
-//! alone defines the figures; [`generate`] makes synthetic chains.
+//! figures out; [`cli`] and [`server`] deliver them, with options read by [`option_text`] and
+//! queries within [`limits`]. [`rules`] alone defines the figures; [`generate`] makes synthetic
+//! chains.
 
 mod atomic_file;
 pub mod cli;
@@ -18,6 +19,7 @@ pub mod functions;
 pub mod fuzzing;
 pub mod generate;
 pub mod ingest;
+pub mod limits;
 pub mod option_text;
 pub mod planner;
 pub mod report;

@@ -28,8 +28,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::error::{Error, Result};
+use crate::limits::STACK_BYTES;
 use crate::rules::ZoneRules;
-use crate::sql::STACK_BYTES;
 
 const AFTER_HELP: &str = "\
 Start with `uptally generate --stores 200 --days 10 --seed 7 chain`, or CSV files of your own:

@@ -11,8 +11,8 @@ use datafusion::common::exec_err;
 use datafusion::error::Result;
 
 use super::arguments::{instant, interval_text, range_between, state, text};
-use super::cancellation::CancellationFlag;
 use super::encoding::lists::ListColumn;
+use crate::limits::CancellationFlag;
 use crate::rules::algebra;
 use crate::rules::calendar::instant_text;
 use crate::rules::{Span, Step};

@@ -19,7 +19,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Int64Type};
 use datafusion::error::Result;
 use datafusion::logical_expr::EmitTo;
 
-use super::cancellation::CancellationFlag;
+use crate::limits::CancellationFlag;
 
 /// Rows of one batch; partial states encode each row as an integer.
 pub trait RowBatch: Debug + Send + Sync + 'static {

@@ -8,8 +8,8 @@ use datafusion::error::Result;
 use hashbrown::HashMap;
 
 use super::arguments::{Ranges, text};
-use super::cancellation::CancellationFlag;
 use super::encoding::lists::{ListColumn, SpanListBuilder};
+use crate::limits::CancellationFlag;
 use crate::rules::calendar::{DAY_US, instant_text};
 use crate::rules::opening::{local_days, open_spans};
 use crate::rules::{LocalClock, Span, Zone, ZoneRules};

@@ -14,9 +14,9 @@ use arrow::datatypes::{DataType, Field, Fields};
 use datafusion::error::Result;
 
 use super::arguments::{state, state_name, text};
-use super::cancellation::CancellationFlag;
 use super::durations::{duration_type, range};
 use super::encoding::lists::{ListColumn, SpanListBuilder, instant_type};
+use crate::limits::CancellationFlag;
 use crate::rules::algebra::{clip_into, duration_in, fill_ends, known_segments, spans_into};
 use crate::rules::{Span, Step};
 

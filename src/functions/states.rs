@@ -8,8 +8,8 @@ use arrow::array::{ArrayRef, BooleanBuilder, Int64Builder, StringBuilder};
 use datafusion::error::Result;
 
 use super::arguments::{Ranges, instant, state_name};
-use super::cancellation::CancellationFlag;
 use super::encoding::lists::{ListColumn, SpanListBuilder, TimelineBuilder};
+use crate::limits::CancellationFlag;
 use crate::rules::algebra::{and, clip_into, combine_into, negate, or, spans_into};
 use crate::rules::{Span, Step};
 

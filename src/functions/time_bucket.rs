@@ -15,12 +15,12 @@ use datafusion::logical_expr::{
 };
 
 use super::arguments::{interval_text, text};
-use super::cancellation::CancellationFlag;
 use super::documented::TIME_BUCKET;
 use super::durations::end_of;
 use super::encoding::lists::instant_type;
 use super::open_spans::{Clocks, check_instant};
 use super::scalars::columns_of;
+use crate::limits::CancellationFlag;
 use crate::rules::calendar::DAY_US;
 use crate::rules::{Bucket, LocalClock, Span, ZoneRules};
 

@@ -9,8 +9,8 @@ use datafusion::common::exec_err;
 use datafusion::error::Result;
 
 use super::arguments::{Ranges, gap_us, interpolation, text};
-use super::cancellation::CancellationFlag;
 use super::encoding::lists::{ListColumn, TimelineBuilder};
+use crate::limits::CancellationFlag;
 use crate::rules::Interpolation;
 use crate::rules::tally::{Tally, tally};
 use crate::rules::timeline::steps_within;

@@ -12,7 +12,7 @@ use super::budget::Budget;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::fair_semaphore::FairSemaphore;
-use crate::sql::STACK_BYTES;
+use crate::limits::STACK_BYTES;
 
 /// Queries about stores that run at once; further ones wait, with a share for each client.
 const QUERIES_AT_ONCE: usize = 8;

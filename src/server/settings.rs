@@ -36,7 +36,7 @@ pub struct Settings {
     /// Limit for a request's head.
     pub header_bytes_max: usize,
     /// Limits of each SQL query.
-    pub sql: crate::sql::Limits,
+    pub sql: crate::limits::Limits,
     /// Program of the worker processes; without it, this process runs SQL. Needs Unix sockets.
     pub worker: Option<PathBuf>,
     /// Without keys, everybody may do everything.
@@ -85,7 +85,7 @@ impl Default for Settings {
             query_time: Duration::from_secs(30),
             body_bytes_max: 1 << 20,
             header_bytes_max: 16 << 10,
-            sql: crate::sql::Limits::default(),
+            sql: crate::limits::Limits::default(),
             worker: None,
             keys: None,
             requires_tls: false,

@@ -129,9 +129,9 @@ impl ColumnDescriptions {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Limits;
     use super::super::rows::tests::session;
     use super::*;
+    use crate::limits::Limits;
 
     #[tokio::test(flavor = "multi_thread")]
     async fn every_column_of_a_table_function_is_described_in_its_order() {

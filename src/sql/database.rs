@@ -15,28 +15,26 @@ use datafusion::optimizer::Optimizer;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 
-use super::cancellation::{CooperativeJoins, cancellable_rules};
-use super::constant_size::ConstantSizeLimit;
 use super::count_distinct::BitmapCountDistinct;
 use super::errors::{missing_value, query_error, query_error_within, with_suggestions};
 use super::functions::{hours_options, plan_deferred_calls};
 use super::group_by_store_number::GroupByStoreNumber;
 use super::internal_catalog::InternalCatalog;
-use super::limits::Limits;
 use super::names::{CATALOG, NamedTable, SCHEMA};
 use super::plan_cache::{PlanCache, is_cacheable};
 use super::rows::{Query, Rows};
 use super::spool::Spools;
 use super::time_casts::{CoerceTextToTime, ParseTimeText};
-use super::{
-    corrections, cte_expansion, dialect, memory, read_only, statement, statement_depth, tables,
-    threads,
-};
+use super::{corrections, dialect, read_only, statement, tables};
 use crate::client::Client;
 use crate::engine::{Tables, hours_of_stores};
 use crate::error::{Error, Fault, QueryError, Result};
 use crate::fair_semaphore::FairSemaphore;
 use crate::functions::{self, ChainHours};
+use crate::limits::{
+    ConstantSizeLimit, CooperativeJoins, Limits, cancellable_rules, check_depth, check_expansion,
+    limit_outputs, memory_pool, threads,
+};
 use crate::planner::{
     GroupByStore, MergeJoinByStore, RemoveSorts, SemiJoinReduction, physical_rules,
 };
@@ -105,7 +103,7 @@ impl Database {
         corrections::register(&context);
         // Paths of the server are not disclosed.
         context.deregister_udf("input_file_name");
-        functions::limit_outputs(&context);
+        limit_outputs(&context);
         let state = context.state();
         let planner = SessionContext::new_with_state(state.clone());
         functions::internal::register(&planner);
@@ -240,7 +238,7 @@ impl Session {
         if let Some(plan) = self.plans.find(sql) {
             return Ok(plan);
         }
-        statement_depth::check_depth(sql)?;
+        check_depth(sql)?;
         let (context, sql) = (self.context.clone(), sql.to_owned());
         let plans = Arc::clone(&self.plans);
         let planned = async move {
@@ -319,7 +317,7 @@ impl Session {
             return Err(Error::Query(missing_value(open)));
         }
         let state = self.context.state();
-        let memory_pool = memory::pool(limits.memory_bytes);
+        let memory_pool = memory_pool::pool(limits.memory_bytes);
         let env = RuntimeEnv { memory_pool, ..RuntimeEnv::clone(state.runtime_env()) };
         let tasks = TaskContext::from(&state).with_runtime(Arc::new(env));
         let query = Query { plan, state, tasks, limits };
@@ -356,7 +354,7 @@ async fn plan_as_written(
     mut statement: Statement,
 ) -> datafusion::error::Result<PlannedStatement> {
     statement::prepare(&mut statement)?;
-    cte_expansion::check_expansion(&statement)?;
+    check_expansion(&statement)?;
     let state = context.state();
     let plan = state.statement_to_plan(statement.clone()).await?;
     let is_cacheable = is_cacheable(&statement, &plan, &state);

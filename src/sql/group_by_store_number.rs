@@ -212,9 +212,9 @@ mod tests {
     use arrow::array::RecordBatch;
     use arrow::util::pretty::pretty_format_batches;
 
-    use super::super::Limits;
     use super::super::Session;
     use super::super::rows::tests::session;
+    use crate::limits::Limits;
 
     async fn answer(session: &Session, sql: &str) -> Vec<RecordBatch> {
         let plan = session.plan(sql).await.unwrap();

@@ -8,12 +8,9 @@
 
 mod array_literals;
 mod as_of;
-mod cancellation;
 mod column_descriptions;
-mod constant_size;
 mod corrections;
 mod count_distinct;
-mod cte_expansion;
 mod database;
 pub mod dialect;
 mod errors;
@@ -21,8 +18,6 @@ mod function_docs;
 mod functions;
 mod group_by_store_number;
 mod internal_catalog;
-mod limits;
-mod memory;
 mod names;
 mod parameters;
 mod plan_cache;
@@ -32,10 +27,8 @@ mod report_tables;
 mod rows;
 pub mod spool;
 mod statement;
-mod statement_depth;
 mod table_descriptions;
 mod tables;
-mod threads;
 mod time_casts;
 
 #[cfg(test)]
@@ -46,7 +39,6 @@ pub use self::database::{Database, PlannedStatement, Session};
 pub use self::errors::{error_location, query_error};
 pub use self::function_docs::documented;
 pub use self::functions::{RANGE_DAYS_MAX, hours_options, instant_parameters};
-pub use self::limits::Limits;
 pub use self::names::{CATALOG, NamedTable, SCHEMA};
 pub use self::parameters::coerce_parameter;
 pub use self::progress::{FilesRead, Progress};
@@ -55,7 +47,3 @@ pub use self::rows::{Rows, Truncation};
 pub use self::spool::Deliveries;
 #[cfg(feature = "fuzzing")]
 pub(crate) use self::statement::prepare;
-#[cfg(feature = "fuzzing")]
-pub(crate) use self::statement_depth::DEPTH_MAX;
-pub use self::statement_depth::check_depth;
-pub use self::threads::STACK_BYTES;

@@ -73,8 +73,8 @@ fn is_immutable(call: &ast::Function, state: &SessionState) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Limits;
     use super::super::rows::tests::session;
+    use crate::limits::Limits;
 
     #[track_caller]
     fn check(kept: bool, sql: &str) {

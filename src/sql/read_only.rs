@@ -1,13 +1,13 @@
-//! Check that a plan only reads, and limit on its size.
+//! Checks that a plan only reads, and whether it can give the same rows again.
 
-use datafusion::common::plan_err;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion, TreeNodeVisitor};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 
 use super::{errors, report_tables};
 use crate::error::Fault;
+use crate::limits::check_plan_size;
 
 /// Returns the plan unchanged if it only reads.
 ///
@@ -35,48 +35,6 @@ pub fn not_read_only() -> DataFusionError {
 pub fn check_plan(plan: LogicalPlan) -> Result<LogicalPlan> {
     check_plan_size(&plan)?;
     check_read_only(plan)
-}
-
-/// Checks the number of nodes and the depth of a plan. Inlined CTEs make a plan far larger than its
-/// text, and optimisation time grows with it.
-///
-/// # Errors
-/// Fails if the plan has too many nodes or is too deep.
-fn check_plan_size(plan: &LogicalPlan) -> Result<()> {
-    plan.visit_with_subqueries(&mut PlanSize::default()).map(drop)
-}
-
-/// Nodes of a plan visited so far, and the current depth.
-#[derive(Default)]
-struct PlanSize {
-    all: usize,
-    deep: usize,
-}
-
-impl PlanSize {
-    const MAX: usize = 4_000;
-    const DEPTH_MAX: usize = 400;
-}
-
-impl<'n> TreeNodeVisitor<'n> for PlanSize {
-    type Node = LogicalPlan;
-
-    fn f_down(&mut self, _: &'n LogicalPlan) -> Result<TreeNodeRecursion> {
-        (self.all, self.deep) = (self.all + 1, self.deep + 1);
-        if self.all > Self::MAX {
-            return plan_err!("the query has more than {} steps, the limit", Self::MAX);
-        }
-        if self.deep > Self::DEPTH_MAX {
-            let max = Self::DEPTH_MAX;
-            return plan_err!("the query has more than {max} steps one after another, the limit");
-        }
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn f_up(&mut self, _: &'n LogicalPlan) -> Result<TreeNodeRecursion> {
-        self.deep -= 1;
-        Ok(TreeNodeRecursion::Continue)
-    }
 }
 
 /// Returns whether the plan has the same rows whenever it runs over the same data.

@@ -21,12 +21,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::errors::query_error_within;
-use super::limits::Limits;
 use super::progress::Progress;
 use super::spool::{Deliveries, Reader, Spools, Watch, Writer};
-use super::threads::{Threads, acquire_permit};
 use crate::error::{Error, Result};
 use crate::fair_semaphore::FairSemaphore;
+use crate::limits::Limits;
+use crate::limits::threads::{Threads, acquire_permit};
 
 /// Flag for whether the row limit truncated the result; meaningful once the rows have ended.
 #[derive(Clone, Debug, Default)]

@@ -3,8 +3,9 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
+use uptally::limits::Limits;
 use uptally::option_text::instant_text;
-use uptally::sql::{Database, Limits, Session};
+use uptally::sql::{Database, Session};
 
 use super::value::Value;
 use crate::harness::{block_on, drawn, tables_of};

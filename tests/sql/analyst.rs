@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use datafusion::scalar::ScalarValue;
-use uptally::sql::{Database, Limits, Session};
+use uptally::limits::Limits;
+use uptally::sql::{Database, Session};
 
 use super::chain;
 use super::value::Value;

@@ -3,8 +3,9 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use uptally::limits::Limits;
 use uptally::option_text::instant_text;
-use uptally::sql::{Database, Limits, Session};
+use uptally::sql::{Database, Session};
 
 use super::agreement::{clock, rows};
 use super::value::Value;

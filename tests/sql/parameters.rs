@@ -1,7 +1,8 @@
 //! Parameters of table functions give the same results as equal constants.
 
 use datafusion::scalar::ScalarValue;
-use uptally::sql::{Database, Limits, Session};
+use uptally::limits::Limits;
+use uptally::sql::{Database, Session};
 
 use super::chain;
 use super::value::Value;

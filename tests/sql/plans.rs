@@ -7,7 +7,8 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::scalar::ScalarValue;
 use tempfile::TempDir;
 use uptally::generate::{DEFAULT_END_US, Spec, generate};
-use uptally::sql::{Database, Limits, Session};
+use uptally::limits::Limits;
+use uptally::sql::{Database, Session};
 use uptally::tables::Dataset;
 
 use crate::harness::{block_on, ingest};

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use sqllogictest::{AsyncDB, DBOutput};
-use uptally::sql::{Database, Limits, Session};
+use uptally::limits::Limits;
+use uptally::sql::{Database, Session};
 use uptally::tables::Dataset;
 
 use super::value::{Kind, Value};

@@ -140,6 +140,6 @@ fn expiring(now: &'static AtomicI64, clock: fn() -> i64) -> (Settings, String) {
     (Settings { keys, clock, ..Settings::default() }, key)
 }
 
-fn limited(limits: uptally::sql::Limits) -> Settings {
+fn limited(limits: uptally::limits::Limits) -> Settings {
     Settings { sql: limits, ..Settings::default() }
 }

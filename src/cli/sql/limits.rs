@@ -5,8 +5,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::super::arguments::{at_least_one, bytes, duration};
+use crate::limits::Limits;
 use crate::report::Format;
-use crate::sql::Limits;
 
 /// Limits on each query of the service.
 #[derive(Debug, Args)]

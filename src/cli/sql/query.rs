@@ -12,10 +12,9 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::super::output::Output;
 use crate::error::{Error, Result};
+use crate::limits::Limits;
 use crate::report::{Format, Writer};
-use crate::sql::{
-    ColumnDescriptions, FilesRead, Limits, Progress, Session, coerce_parameter, query_error,
-};
+use crate::sql::{ColumnDescriptions, FilesRead, Progress, Session, coerce_parameter, query_error};
 
 /// Delay before the progress bar appears.
 const BAR_AFTER: Duration = Duration::from_secs(2);

@@ -14,10 +14,11 @@ use super::query::{ParameterizedQuery, QueryOutcome, Target, run_query};
 use super::statement_reader::{Action, StatementReader, Step};
 use crate::cli::output;
 use crate::error::{Error, QueryError, Result};
+use crate::limits::Limits;
 use crate::option_text::{FORMATS, keyword};
 use crate::report::{Format, Writer};
 use crate::server;
-use crate::sql::{Database, Limits, Session, columns_of as columns_of_function};
+use crate::sql::{Database, Session, columns_of as columns_of_function};
 use crate::tables::{Dataset, outdated_zone_rules};
 
 /// Limit on nested `.read`.

@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Field, Fields};
 use datafusion::error::Result;
 
 use super::lists::{ListColumn, SpanListBuilder, TimelineBuilder, instant_type, spans_type};
-use crate::functions::cancellation::CancellationFlag;
+use crate::limits::CancellationFlag;
 use crate::rules::heartbeat::Heartbeats;
 use crate::rules::{Span, Spans};
 

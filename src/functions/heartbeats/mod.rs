@@ -16,9 +16,9 @@ use datafusion::error::Result;
 
 pub use self::aggregate::{HeartbeatAgg, RolledHeartbeats};
 use super::arguments::{instant, range_between};
-use super::cancellation::CancellationFlag;
 use super::durations::end_of;
 use super::encoding::heartbeats::{HeartbeatBuilder, HeartbeatColumn};
+use crate::limits::CancellationFlag;
 use crate::rules::algebra::duration_in;
 use crate::rules::calendar::instant_text;
 use crate::rules::heartbeat::Heartbeats;

@@ -18,12 +18,12 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
-use super::super::cancellation::CancellationFlag;
 use super::super::encoding::lists::instant_type;
 use super::lengths::{INTERVAL, coerced_to_interval, truncated};
 use super::units::Unit;
 use super::zones::{UtcOffset, UtcOffsetCache};
 use super::{LOCAL_TIME, coerced_to_instant, is_text, map_times};
+use crate::limits::CancellationFlag;
 use crate::rules::ZoneRules;
 use crate::rules::calendar::DAY_US;
 

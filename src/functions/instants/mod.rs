@@ -26,9 +26,9 @@ use datafusion::scalar::ScalarValue;
 
 pub use self::date_trunc::RoundToDigits;
 pub use self::texts::{ParseTarget, ParseText, instant_us, local_us};
-use super::cancellation::CancellationFlag;
 pub use super::encoding::lists::instant_type;
 use crate::error::{Fault, QueryError};
+use crate::limits::CancellationFlag;
 use crate::rules::ZoneRules;
 
 /// Timestamp without time zone, in microseconds.

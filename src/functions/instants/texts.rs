@@ -13,9 +13,9 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
-use super::super::cancellation::CancellationFlag;
 use super::super::encoding::lists::instant_type;
 use super::{LOCAL_TIME, value_error};
+use crate::limits::CancellationFlag;
 use crate::rules::calendar::DAY_US;
 use crate::rules::instant::{parse_instant, parse_local_time, quoted};
 use crate::rules::{LocalClock, Span, ZoneRules};

@@ -12,10 +12,10 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
-use super::super::cancellation::CancellationFlag;
 use super::super::encoding::lists::instant_type;
 use super::zones::{UtcOffset, UtcOffsetCache};
 use super::{LOCAL_TIME, coerced_to_instant, is_text, map_times};
+use crate::limits::CancellationFlag;
 use crate::rules::ZoneRules;
 
 /// Converts an instant to local time in the zone, and a local time to an instant. The zone is a

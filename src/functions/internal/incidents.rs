@@ -9,8 +9,8 @@ use datafusion::error::Result;
 use super::super::open_spans::Clocks;
 use super::rows::{instants, list_of, lists};
 use crate::functions::arguments::{Ranges, text};
-use crate::functions::cancellation::CancellationFlag;
 use crate::functions::encoding::lists::{ListColumn, instant_type};
+use crate::limits::CancellationFlag;
 use crate::rules::incident::{Incident, incidents};
 use crate::rules::{Span, ZoneRules};
 

@@ -9,8 +9,8 @@ use datafusion::error::Result;
 
 use super::rows::{instants, list_of, lists};
 use crate::functions::arguments::{Ranges, gap_us, interpolation, text};
-use crate::functions::cancellation::CancellationFlag;
 use crate::functions::encoding::lists::{ListColumn, instant_type};
+use crate::limits::CancellationFlag;
 use crate::rules::Interpolation;
 use crate::rules::state::{Origin, State, StateSegment, state_segments};
 use crate::rules::timeline::{poll_segments, poll_segments_within};

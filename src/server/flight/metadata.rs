@@ -11,7 +11,8 @@ use arrow_flight::sql::{
 };
 use datafusion::logical_expr::TableType;
 
-use crate::sql::{Limits, Session};
+use crate::limits::Limits;
+use crate::sql::Session;
 
 pub fn catalogs(session: &Session, query: CommandGetCatalogs) -> Result<RecordBatch> {
     let mut rows = query.into_builder();

@@ -16,7 +16,7 @@ use super::super::budget::Share;
 use super::super::queries::Rows;
 use super::super::request_log::Entry;
 use super::{call_log, status};
-use crate::sql::Limits;
+use crate::limits::Limits;
 
 pub type FlightStream = Pin<Box<dyn Stream<Item = Result<FlightData, Status>> + Send>>;
 

@@ -33,7 +33,8 @@ use super::rows::{self, FlightStream};
 use super::statement_handle::PreparedStatement;
 use super::{authentication, call_log, metadata, status};
 use crate::client::Client;
-use crate::sql::{Limits, Session};
+use crate::limits::Limits;
+use crate::sql::Session;
 
 /// Names of calls shared by statements and prepared statements.
 const GET_FLIGHT_INFO: &str = "GetFlightInfo";

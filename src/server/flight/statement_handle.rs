@@ -13,7 +13,7 @@ use super::super::queries::SqlQuery;
 use super::bound_values::ValuesReader;
 use super::mac::MacKeys;
 use crate::error::{Error, Result};
-use crate::sql::Limits;
+use crate::limits::Limits;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct PreparedStatement {

@@ -114,7 +114,7 @@ fn position(text: &str, place: Location) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::Limits;
+    use crate::limits::Limits;
 
     #[test]
     fn time_limits_have_their_own_code_whatever_the_message_says() {

@@ -10,7 +10,7 @@ use super::idle_sessions::IdleSessions;
 use super::settings::statement_time;
 use super::statement::{Command, Outline};
 use super::worker_planner::StatementContext;
-use crate::sql::Limits;
+use crate::limits::Limits;
 
 /// Sends clients' statements to a worker to be parsed, described and run.
 pub struct Planner {

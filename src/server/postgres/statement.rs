@@ -99,7 +99,7 @@ impl StatementParser {
     /// # Errors
     /// On a syntax error, with its position, or when nesting exceeds the limit.
     pub fn read(&self, text: &str) -> PgWireResult<Vec<ParsedStatement>> {
-        crate::sql::check_depth(text).map_err(failure::from_error)?;
+        crate::limits::check_depth(text).map_err(failure::from_error)?;
         let is_catalog_query = mentions_catalog(text);
         let written = parse(text);
         let rewritten = self.0.parse(text).unwrap_or_default();

@@ -10,9 +10,10 @@ use datafusion::logical_expr::LogicalPlan;
 use tokio::sync::Mutex;
 
 use super::{Described, Failure, Form, Head, SqlQuery, binding, messages};
+use crate::limits::Limits;
 #[cfg(feature = "postgres")]
 use crate::server::postgres::{Outline, WorkerPlanner};
-use crate::sql::{ColumnDescriptions as Descriptions, Database, Limits, NamedTable, Rows, Session};
+use crate::sql::{ColumnDescriptions as Descriptions, Database, NamedTable, Rows, Session};
 use crate::tables::Dataset;
 
 /// Versions of the data whose sessions are cached, for each SQL dialect.

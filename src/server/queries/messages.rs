@@ -72,7 +72,7 @@ pub mod wire {
 
     use super::super::Described;
     use super::*;
-    use crate::sql::Limits;
+    use crate::limits::Limits;
     use crate::sql::spool::{copied, has_views, used_bytes};
     use crate::workers::frames;
 

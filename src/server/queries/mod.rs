@@ -34,7 +34,8 @@ use super::jobs::Jobs;
 #[cfg(feature = "postgres")]
 use super::postgres::{Outline, StatementContext};
 use crate::error::Result;
-use crate::sql::{ColumnDescriptions as Descriptions, Limits};
+use crate::limits::Limits;
+use crate::sql::ColumnDescriptions as Descriptions;
 
 /// Statement with its version of the data and its limits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -19,8 +19,9 @@ use super::local_executor::LocalExecutor;
 use super::messages::{self, wire};
 use super::{Failure, SqlQuery};
 use crate::error::{Error, Result};
+use crate::limits::STACK_BYTES;
 use crate::server::jobs::{ListedReport, read_report};
-use crate::sql::{Report, Reports, STACK_BYTES, report_tables};
+use crate::sql::{Report, Reports, report_tables};
 use crate::workers::child::{
     ServerSocket, end_before_others, end_with_parent, exit_on_panic, limit_memory, lower_priority,
 };

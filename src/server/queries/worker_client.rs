@@ -14,10 +14,11 @@ use super::messages::{self, wire};
 use super::{Described, Failure, Head, Rows, SqlQuery};
 use crate::error::{Error, Result};
 use crate::fair_semaphore::QueueFull;
+use crate::limits::{Limits, STACK_BYTES};
 use crate::server::jobs::Jobs;
 use crate::server::memory_limits::beside_bytes;
+use crate::sql::Truncation;
 use crate::sql::spool::{Spools, Watch, Writer};
-use crate::sql::{Limits, STACK_BYTES, Truncation};
 use crate::workers::{Frame, Lease, LeaseError, Pool, Program, Terms, WorkKind, frames, sandbox};
 
 /// Command of a worker process, followed by the folder.

@@ -17,7 +17,7 @@ use super::request::Request;
 use super::service::Service;
 use super::snapshots::Snapshot;
 use crate::error::Error;
-use crate::sql::Limits;
+use crate::limits::Limits;
 
 /// Statement of a request; `None` if it has none.
 pub fn text(request: &Request) -> Option<String> {

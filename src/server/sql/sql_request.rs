@@ -10,9 +10,9 @@ use super::super::problem::{Answer, Refusal};
 use super::super::queries::SqlQuery;
 use super::super::request::Request;
 use super::super::{download, negotiate};
+use crate::limits::Limits;
 use crate::option_text::{FORMATS, parse_keyword};
 use crate::report::Format;
-use crate::sql::Limits;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct SqlRequest {

@@ -29,8 +29,9 @@ use super::super::request_limits::REQUEST_BYTES;
 use super::super::{Service, download};
 use crate::client::Client;
 use crate::error::{Error, Result};
+use crate::limits::Limits;
 use crate::report::{Format, Writer};
-use crate::sql::{Deliveries, Limits};
+use crate::sql::Deliveries;
 
 /// Header that tells of truncated rows, and the limit.
 const CUT: HeaderName = HeaderName::from_static("uptally-cut");

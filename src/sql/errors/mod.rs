@@ -23,8 +23,8 @@ use parquet::errors::ParquetError;
 
 pub use self::unknown_names::with_suggestions;
 use self::wording::{is_code, is_plain, lower_first, plain};
-use super::limits::Limits;
 use crate::error::{Error, Fault, QueryError};
+use crate::limits::Limits;
 
 /// Wraps an error of a kind for its way through DataFusion.
 pub fn error(fault: Fault, sentence: impl Into<String>) -> DataFusionError {

@@ -5,9 +5,10 @@ use std::sync::atomic::AtomicBool;
 
 use arrow::util::pretty::pretty_format_batches;
 
-use super::super::{Database, Limits, Session, documented};
+use super::super::{Database, Session, documented};
 use crate::functions::documented::Kind;
 use crate::ingest::{LoadControl, Request, load};
+use crate::limits::Limits;
 use crate::tables::{Dataset, WriteLock};
 
 /// A session over the sample data, valid as long as the folder.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::super::Session;
 use super::super::rows::tests::{asked, session};
-use super::super::statement_depth::DEPTH_MAX;
-use super::super::{Limits, Session};
 use crate::error::{Error, Result};
+use crate::limits::DEPTH_MAX;
+use crate::limits::Limits;
 
 async fn ask(session: &Session, sql: &str, limits: Limits) -> Result<usize> {
     let rows = session.run(session.plan_within(sql, limits).await?, limits).await?;

@@ -28,8 +28,8 @@ use datafusion::physical_plan::joins::{
 };
 use datafusion::physical_plan::unnest::UnnestExec;
 
+use super::cancellation::CancellationFlag;
 use crate::error::broken;
-use crate::functions::CancellationFlag;
 
 #[derive(Debug)]
 pub struct CooperativeJoins;

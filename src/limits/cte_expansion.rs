@@ -12,13 +12,12 @@ use datafusion::error::Result;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{ObjectName, Query, Visit as _, Visitor};
 
-/// Maximum number of relations that a statement reads after inlining.
-const RELATIONS_MAX: u64 = 4_000;
+use super::plan_size::STEPS_MAX;
 
 /// Checks the size of a statement after inlining its CTEs.
 ///
 /// # Errors
-/// Fails if the statement would read more than [`RELATIONS_MAX`] relations.
+/// Fails if the statement would read more than [`STEPS_MAX`] relations.
 pub fn check_expansion(statement: &Statement) -> Result<()> {
     let plain = match statement {
         Statement::Statement(plain) => plain,
@@ -28,9 +27,9 @@ pub fn check_expansion(statement: &Statement) -> Result<()> {
     let mut expansion = Expansion::default();
     match plain.visit(&mut expansion) {
         ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(()) => plan_err!(
-            "the query has more than {RELATIONS_MAX} steps once WITH is expanded, the limit"
-        ),
+        ControlFlow::Break(()) => {
+            plan_err!("the query has more than {STEPS_MAX} steps once WITH is expanded, the limit")
+        }
     }
 }
 
@@ -55,7 +54,7 @@ impl Expansion {
     fn add(&mut self, relations: u64) -> ControlFlow<()> {
         let Some(open) = self.open.last_mut() else { return ControlFlow::Continue(()) };
         open.relations = open.relations.saturating_add(relations);
-        if open.relations > RELATIONS_MAX {
+        if open.relations > STEPS_MAX as u64 {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())

@@ -12,11 +12,11 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use super::limits::Limits;
+use super::cancellation::CancellationFlag;
+use super::query_limits::Limits;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::fair_semaphore::{FairSemaphore, Permit};
-use crate::functions::CancellationFlag;
 
 /// Stack size of a thread; enough for the deepest statement in an unoptimised build.
 pub const STACK_BYTES: usize = 64 << 20;
