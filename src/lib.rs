@@ -2,8 +2,8 @@
 //!
 //! Following a poll: [`ingest`] checks CSV rows, and [`tables`] stores them as sorted Parquet under
 //! Delta logs. [`engine`] computes figures from them, in SQL over [`functions`] or in lazy frames.
-//! [`report`] lays the figures out; [`cli`] and [`server`] deliver them, with options read by
-//! [`option_text`]. [`rules`] alone defines the figures; [`generate`] makes synthetic chains.
+//! [`report`] lays the figures out; [`cli`] and [`server`] deliver them. [`rules`] alone defines
+//! the figures and the options; [`generate`] makes synthetic chains.
 
 mod atomic_file;
 pub mod cli;
@@ -17,7 +17,6 @@ pub mod functions;
 pub mod fuzzing;
 pub mod generate;
 pub mod ingest;
-pub mod option_text;
 pub mod report;
 pub mod rules;
 pub mod server;

@@ -16,6 +16,8 @@ use super::documented::Documented;
 use super::encoding::lists::{instant_type, poll_list_type, spans_type, timeline_type, week_type};
 use super::heartbeats::{as_timelines, heartbeats_type};
 use crate::rules::calendar::{DAY_US, instant_text};
+use crate::rules::keyword::{Keywords, parse_keyword, words};
+use crate::rules::state::STATES;
 use crate::rules::{Interpolation, Span};
 
 /// Argument of a function.
@@ -225,30 +227,23 @@ pub fn coerced(function: &Documented, given: &[DataType]) -> Result<Vec<DataType
 }
 
 pub fn interpolation(name: &str) -> Result<Interpolation> {
-    match name {
-        "previous" => Ok(Interpolation::Previous),
-        "nearest" => Ok(Interpolation::Nearest),
-        "next" => Ok(Interpolation::Next),
-        _ => plan_err!("interpolation {name:?} is not one of 'previous', 'nearest', 'next'"),
-    }
+    name.parse::<Interpolation>().or_else(|_| {
+        let known = quoted(Interpolation::KEYWORDS);
+        plan_err!("interpolation {name:?} is not one of {known}")
+    })
 }
 
 /// Parses the name of a state, as a step stores it.
 pub fn state(name: &str) -> Result<Option<bool>> {
-    match name {
-        "up" => Ok(Some(true)),
-        "down" => Ok(Some(false)),
-        "unknown" => Ok(None),
-        _ => exec_err!("state {name:?} is not one of 'up', 'down', 'unknown'"),
-    }
+    parse_keyword(STATES, name).or_else(|_| {
+        let known = quoted(STATES);
+        exec_err!("state {name:?} is not one of {known}")
+    })
 }
 
-pub fn state_name(state: Option<bool>) -> &'static str {
-    match state {
-        Some(true) => "up",
-        Some(false) => "down",
-        None => "unknown",
-    }
+fn quoted<T>(keywords: Keywords<T>) -> String {
+    let known: Vec<_> = words(keywords).map(|word| format!("'{word}'")).collect();
+    known.join(", ")
 }
 
 /// Length of a gap in microseconds, with days of 24 hours.

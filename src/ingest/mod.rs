@@ -34,7 +34,6 @@ use arrow::array::RecordBatch;
 pub use conflicts::CONFLICTS_MAX;
 pub use day_merge::MergeCounts;
 pub use fallbacks::{Fallback, Unmatched};
-pub use fields::parse_daily_hours;
 pub use file_reader::LoadControl;
 #[cfg(feature = "fuzzing")]
 pub(crate) use file_reader::read_bytes;

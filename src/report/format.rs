@@ -10,6 +10,7 @@ use super::layout::{Layout, lay_out, with_doubles};
 use super::text_encoding::{csv_header_into, csv_into};
 use super::writer::Writer;
 use crate::error::Result;
+use crate::rules::keyword::{Keywords, spelled_by_keywords};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Format {
@@ -32,11 +33,24 @@ pub enum Format {
 }
 
 impl Format {
+    pub const KEYWORDS: Keywords<Self> = &[
+        ("csv", Self::Csv),
+        ("json", Self::Json),
+        ("ndjson", Self::Ndjson),
+        ("parquet", Self::Parquet),
+        ("arrow", Self::Arrow),
+        ("arrows", Self::ArrowStream),
+        ("table", Self::Table),
+        ("markdown", Self::Markdown),
+    ];
+
     /// True if only programs can read it.
     pub fn is_binary(self) -> bool {
         matches!(self, Self::Parquet | Self::Arrow | Self::ArrowStream)
     }
 }
+
+spelled_by_keywords!(Format);
 
 /// Encodes a report; equal reports give equal bytes.
 pub fn render(report: &RecordBatch, format: Format) -> Result<Vec<u8>> {

@@ -7,11 +7,12 @@ use super::clock::Clock;
 use super::problem::{Answer, Refusal};
 use super::request::Request;
 use super::service::{Service, content};
-use super::stores::{self, StoreQuery, fields, opening, state};
+use super::stores::{self, StoreQuery, fields, opening};
 use crate::engine::single_store::StoreHistory;
-use crate::option_text::{NO_DATA, duration_text, instant_text, keyword};
-use crate::rules::calendar::{DAY_US, offset_text};
+use crate::rules::calendar::{DAY_US, instant_text, offset_text};
+use crate::rules::duration::duration_text;
 use crate::rules::explain::Segment;
+use crate::rules::state::state_name;
 use crate::rules::{Interpolation, NoData, Options, Poll, Scope};
 
 /// Longest range of an answer: it has a segment for every poll.
@@ -71,7 +72,7 @@ fn segment_json(
     let options = &history.options;
     let mut told = clock.bounds(segment.span);
     told["length_us"] = json!(segment.span.ends_at() - segment.span.starts_at());
-    told["state"] = json!(state(segment.poll.map(Poll::active)));
+    told["state"] = json!(state_name(segment.poll.map(Poll::active)));
     told["is_open"] = json!(segment.is_open);
     told["counts_as"] = json!(counts_as(segment, options));
     told["poll"] = segment.poll.map_or(Value::Null, |poll| {
@@ -149,5 +150,5 @@ fn unknown_reason(segment: &Segment, options: &Options, polled: &Polled) -> Stri
         (Scope::Day, _) => "scope = day: no poll on this local day".to_owned(),
         (Scope::All, _) => "no poll vouches".to_owned(),
     };
-    format!("{why}; no_data = {}", keyword(NO_DATA, options.no_data))
+    format!("{why}; no_data = {}", options.no_data)
 }

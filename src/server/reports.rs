@@ -21,8 +21,8 @@ use super::request::{Request, unknown_report};
 use super::service::{Service, content, json};
 use super::{authorization, download, file_name};
 use crate::engine;
-use crate::option_text::duration_us;
 use crate::report::Format;
+use crate::rules::duration::duration_us;
 
 /// Longest time that a client may have its request held.
 const WAIT_MAX: Duration = Duration::from_secs(60);

@@ -19,7 +19,7 @@ pub enum CompleteAs {
     Json,
 }
 
-pub const COMPLETE_AS: crate::option_text::Keywords<CompleteAs> =
+pub const COMPLETE_AS: crate::rules::keyword::Keywords<CompleteAs> =
     &[("csv", CompleteAs::Csv), ("json", CompleteAs::Json)];
 
 #[derive(Clone, Debug)]

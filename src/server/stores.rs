@@ -16,6 +16,7 @@ use crate::engine::single_store::StoreHistory;
 use crate::error::{Error, Result};
 use crate::rules::calendar::DAY_US;
 use crate::rules::rounding::percent_hundredths;
+use crate::rules::state::state_name;
 use crate::rules::{HoursRow, Options, Span, WeeklyHours, Window, Zone, ZoneRules};
 
 /// Longest range of an answer.
@@ -216,7 +217,7 @@ pub async fn timeline(service: &Service, request: &Request) -> Answer {
     let json = |history: &StoreHistory, clock: &Clock| {
         let step = |(span, active): (Span, Option<bool>)| {
             let mut step = clock.bounds(span);
-            step["state"] = json!(state(active));
+            step["state"] = json!(state_name(active));
             step
         };
         let steps: Vec<_> = history.timeline().into_iter().map(step).collect();
@@ -257,14 +258,6 @@ pub fn fields(object: Value) -> Map<String, Value> {
     match object {
         Value::Object(fields) => fields,
         _ => Map::new(),
-    }
-}
-
-pub fn state(active: Option<bool>) -> &'static str {
-    match active {
-        Some(true) => "up",
-        Some(false) => "down",
-        None => "unknown",
     }
 }
 

@@ -205,3 +205,16 @@ SELECT count(*) AS polls FROM as_of('polls', 1);",
 +-------+",
     },
 };
+
+#[cfg(test)]
+mod tests {
+    use super::OPTIONS;
+    use crate::rules::ReportOption;
+
+    #[test]
+    fn the_description_of_options_names_each() {
+        for name in ReportOption::ALL.map(ReportOption::name) {
+            assert!(OPTIONS.about.contains(name), "{name}");
+        }
+    }
+}

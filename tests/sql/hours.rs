@@ -3,7 +3,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use uptally::option_text::instant_text;
+use uptally::rules::calendar::instant_text;
 use uptally::sql::{Database, Limits, Session};
 
 use super::agreement::{clock, rows};

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use crate::option_text::{FORMATS, Keywords, keyword};
 use crate::report::Format;
+use crate::rules::keyword::{Keywords, keyword};
 
 /// Compression of a whole file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub fn format_for(
             return Err(format!(
                 "{file:?} ends in .{}, which is not {}; leave --format out, or name a .{} file",
                 named.ending,
-                keyword(FORMATS, requested),
+                requested,
                 ending_of(requested)
             ));
         }
@@ -87,7 +87,7 @@ pub fn format_for(
     if format.is_binary() && named.compression != Compression::None {
         return Err(format!(
             "{file:?}: files of format {} are not compressed as a whole; name a .{} file",
-            keyword(FORMATS, format),
+            format,
             ending_of(format)
         ));
     }
@@ -102,7 +102,7 @@ pub fn check_format(what: &str, format: Format, file: &Path) -> std::result::Res
     match parse_name(file)?.format {
         Some(ending) if !may_have_ending(format, ending) => Err(format!(
             "{file:?}: {what} written as {}; name a .{} file",
-            keyword(FORMATS, format),
+            format,
             ending_of(format)
         )),
         _ => Ok(()),
@@ -123,7 +123,7 @@ fn parse_name(file: &Path) -> std::result::Result<NamedFile, String> {
         _ => split(stem).1,
     };
     if is_one_of(&FOREIGN, ending) {
-        let known = FORMATS.iter().map(|(_, format)| format!(".{}", ending_of(*format)));
+        let known = Format::KEYWORDS.iter().map(|(_, format)| format!(".{}", ending_of(*format)));
         let known = known.collect::<Vec<_>>().join(", ");
         return Err(format!("{file:?}: nothing is written as .{ending}; expected one of {known}"));
     }
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn every_format_has_an_ending() {
-        for (name, format) in FORMATS {
+        for (name, format) in Format::KEYWORDS {
             assert_eq!(find_ending(ENDINGS, ending_of(*format)), Some(*format), "{name}");
         }
     }

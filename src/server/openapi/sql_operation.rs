@@ -9,7 +9,8 @@ use super::operations::{
     text,
 };
 use super::problem;
-use crate::option_text::FORMATS;
+use crate::report::Format;
+use crate::rules::keyword::words;
 
 /// Query that any data answers.
 const EXAMPLE: &str = "SELECT store_id, polls FROM stores ORDER BY store_id LIMIT 10";
@@ -34,7 +35,7 @@ pub fn describe(route: &Route) -> Operation {
         &kinds,
     );
     rows["headers"] = json!({ "uptally-cut": { "schema": text() } });
-    let formats: Vec<_> = FORMATS.iter().map(|(word, _)| *word).collect();
+    let formats: Vec<_> = words(Format::KEYWORDS).collect();
     let params = described(
         query("params", text()),
         "Values of the parameters as JSON: an array for $1 and on, an object for $name",

@@ -11,6 +11,8 @@ use super::operations::{
     text,
 };
 use super::problem;
+use super::schemas::option_value;
+use crate::rules::ReportOption;
 
 const ID_DESCRIPTION: &str = "Id of a store; `GET /v1/stores` lists them";
 
@@ -93,19 +95,15 @@ fn range_and_options(examples: &Examples) -> Vec<Value> {
     if let Some(now) = &examples.now {
         to["example"] = json!(now);
     }
-    vec![
+    let mut parameters = vec![
         described(query("from", named("Instant")), from),
         to,
         query("as_of", number(1, i64::MAX)),
-        query("interpolation", one_of(&["previous", "nearest", "next"])),
-        query("max_gap", named("Duration")),
-        query("scope", one_of(&["all", "day", "interval"])),
-        query("no_data", one_of(&["unknown", "down", "up"])),
-        query("snap_end_of_day", json!({ "type": "boolean" })),
-        query("default_hours", named("DefaultHours")),
-        query("default_timezone", named("TimeZone")),
-        described(query("clock", named("Clock")), clock),
-    ]
+    ];
+    let options = ReportOption::ALL.map(|option| query(option.name(), option_value(option)));
+    parameters.extend(options);
+    parameters.push(described(query("clock", named("Clock")), clock));
+    parameters
 }
 
 fn format() -> Value {

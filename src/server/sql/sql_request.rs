@@ -10,7 +10,6 @@ use super::super::problem::{Answer, Refusal};
 use super::super::queries::SqlQuery;
 use super::super::request::Request;
 use super::super::{download, negotiate};
-use crate::option_text::{FORMATS, parse_keyword};
 use crate::report::Format;
 use crate::sql::Limits;
 
@@ -71,7 +70,7 @@ impl SqlRequest {
                 "sql" => request.sql = text(&value).map_err(placed)?.to_owned(),
                 "params" => request.params = values(value).map_err(placed)?,
                 "format" => {
-                    let format = text(&value).and_then(|word| parse_keyword(FORMATS, word));
+                    let format = text(&value).and_then(str::parse::<Format>);
                     request.format = format.map_err(placed)?;
                 }
                 "timeout_ms" => {
@@ -109,8 +108,10 @@ impl SqlRequest {
 
 /// Format that `Accept` prefers; CSV if the client accepts anything.
 fn accepted_format(request: &Request) -> Format {
-    let offered =
-        FORMATS.iter().map(|(_, format)| *format).filter(|format| *format != Format::Table);
+    let offered = Format::KEYWORDS
+        .iter()
+        .map(|(_, format)| *format)
+        .filter(|format| *format != Format::Table);
     let offered: Vec<_> = offered.map(|format| (media_type(format), format)).collect();
     let types: Vec<_> = offered.iter().map(|(media_type, _)| *media_type).collect();
     let accepted = request.header_list(ACCEPT);
