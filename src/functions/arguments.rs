@@ -18,7 +18,7 @@ use super::heartbeats::{as_timelines, heartbeats_type};
 use crate::rules::calendar::{DAY_US, instant_text};
 use crate::rules::keyword::{Keywords, parse_keyword, words};
 use crate::rules::state::STATES;
-use crate::rules::{Interpolation, Span};
+use crate::rules::{Interpolation, NoData, Span};
 
 /// Argument of a function.
 #[derive(Debug)]
@@ -231,6 +231,12 @@ pub fn interpolation(name: &str) -> Result<Interpolation> {
         let known = quoted(Interpolation::KEYWORDS);
         plan_err!("interpolation {name:?} is not one of {known}")
     })
+}
+
+/// Reads the argument `no_data` of a row; null stands for the default.
+pub fn no_data(column: &ArrayRef, row: usize) -> Result<NoData> {
+    let given = text(column, row).map(str::parse::<NoData>).transpose();
+    given.map(Option::unwrap_or_default).or_else(|wrong| exec_err!("no_data: {wrong}"))
 }
 
 /// Parses the name of a state, as a step stores it.

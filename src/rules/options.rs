@@ -3,6 +3,7 @@
 //! Flags, JSON, SQL and the API document are made from [`ReportOption::ALL`].
 
 use std::fmt;
+use std::ops::Add;
 use std::str::FromStr;
 
 use super::business_hours::{DailyHours, WeeklyHours};
@@ -56,6 +57,25 @@ pub enum NoData {
 impl NoData {
     pub const KEYWORDS: Keywords<Self> =
         &[("unknown", Self::Unknown), ("down", Self::Down), ("up", Self::Up)];
+
+    /// State that a state counts as; true for up.
+    pub fn counted(self, active: Option<bool>) -> Option<bool> {
+        active.or(match self {
+            Self::Unknown => None,
+            Self::Down => Some(false),
+            Self::Up => Some(true),
+        })
+    }
+
+    /// Adds the unknown time to that of the state it counts as. The times are those up, down and
+    /// unknown, as numbers or as expressions for them.
+    pub fn count<T: Add<Output = T>>(self, [up, down, unknown]: [T; 3], zero: T) -> [T; 3] {
+        match self.counted(None) {
+            Some(true) => [up + unknown, down, zero],
+            Some(false) => [up, down + unknown, zero],
+            None => [up, down, unknown],
+        }
+    }
 }
 
 spelled_by_keywords!(Interpolation, Scope, NoData);

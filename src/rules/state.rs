@@ -1,6 +1,7 @@
 //! Cuts a range into segments of one state each, and tells where the state comes from.
 
 use super::keyword::{Keywords, keyword};
+use super::options::NoData;
 use super::span::Span;
 use super::timeline::PollSegment;
 
@@ -24,6 +25,16 @@ pub enum State {
 }
 
 impl State {
+    /// State that it counts as if unknown time counts as `no_data` says.
+    #[must_use]
+    pub fn counted(self, no_data: NoData) -> Self {
+        match (self, no_data.counted(None)) {
+            (Self::Unknown, Some(true)) => Self::Up,
+            (Self::Unknown, Some(false)) => Self::Down,
+            (state, _) => state,
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Up => state_name(Some(true)),

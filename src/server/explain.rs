@@ -13,7 +13,7 @@ use crate::rules::calendar::{DAY_US, instant_text, offset_text};
 use crate::rules::duration::duration_text;
 use crate::rules::explain::Segment;
 use crate::rules::state::state_name;
-use crate::rules::{Interpolation, NoData, Options, Poll, Scope};
+use crate::rules::{Interpolation, Options, Poll, Scope};
 
 /// Longest range of an answer: it has a segment for every poll.
 const RANGE_DAYS_MAX: i64 = 31;
@@ -96,10 +96,10 @@ fn segment_json(
 
 /// Column of the report that the segment adds to; `None` while the store is closed.
 fn counts_as(segment: &Segment, options: &Options) -> Option<&'static str> {
-    let counted = match (segment.poll.map(Poll::active), options.no_data) {
-        (Some(true), _) | (None, NoData::Up) => "uptime",
-        (Some(false), _) | (None, NoData::Down) => "downtime",
-        (None, NoData::Unknown) => "unknown",
+    let counted = match options.no_data.counted(segment.poll.map(Poll::active)) {
+        Some(true) => "uptime",
+        Some(false) => "downtime",
+        None => "unknown",
     };
     segment.is_open.then_some(counted)
 }

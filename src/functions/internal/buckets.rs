@@ -11,12 +11,12 @@ use datafusion::error::Result;
 use super::super::open_spans::Clocks;
 use super::incidents::totals;
 use super::rows::{instants, list_of, lists, local_type};
-use crate::functions::arguments::{Ranges, text};
+use crate::functions::arguments::{Ranges, no_data, text};
 use crate::functions::cancellation::CancellationFlag;
 use crate::functions::encoding::lists::{ListColumn, instant_type};
 use crate::rules::incident::incidents;
 use crate::rules::tally::{Tally, tally};
-use crate::rules::{Bucket, Poll, Span, Step, ZoneRules};
+use crate::rules::{Bucket, NoData, Poll, Span, Step, ZoneRules};
 
 /// Largest number of buckets of a batch, all of which are in memory at once.
 const BUCKETS_MAX: usize = 8_000_000;
@@ -55,6 +55,7 @@ pub fn times_by(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<
             lengths.push(0);
             continue;
         };
+        let no_data = no_data(&columns[7], row)?;
         open.clear();
         open.extend(spans);
         timelines.read_steps(row, range.starts_at(), &mut steps);
@@ -69,7 +70,7 @@ pub fn times_by(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<
         }
         for bucket in buckets {
             cancellation.check()?;
-            all.push(bucket, (&steps, &open, &polls));
+            all.push(bucket, (&steps, &open, &polls), no_data);
         }
     }
     all.lists(lengths)
@@ -129,10 +130,16 @@ struct BucketColumns {
 }
 
 impl BucketColumns {
-    fn push(&mut self, bucket: &LocalBucket, history: (&[Step], &[Span], &[Poll])) {
+    fn push(
+        &mut self,
+        bucket: &LocalBucket,
+        history: (&[Step], &[Span], &[Poll]),
+        no_data: NoData,
+    ) {
         let span = bucket.span;
         let (steps, open, polls) = relevant_history(history, span);
-        let Tally { up_us, down_us, unknown_us } = tally(steps, open.iter().copied(), span);
+        let tally = tally(steps, open.iter().copied(), span).counted(no_data);
+        let Tally { up_us, down_us, unknown_us } = tally;
         let (incidents, longest_us) = totals(&incidents(steps, open, span));
         let totals = [up_us, down_us, unknown_us, polls.len() as i64, incidents];
         self.longest.push(longest_us);

@@ -8,7 +8,7 @@ use datafusion::common::resources_err;
 use datafusion::error::Result;
 
 use super::rows::{instants, list_of, lists};
-use crate::functions::arguments::{Ranges, gap_us, interpolation, text};
+use crate::functions::arguments::{Ranges, gap_us, interpolation, no_data, text};
 use crate::functions::cancellation::CancellationFlag;
 use crate::functions::encoding::lists::{ListColumn, instant_type};
 use crate::rules::Interpolation;
@@ -47,7 +47,14 @@ pub fn states_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
                 None => poll_segments(&polls, how, gap),
                 Some(filled) => poll_segments_within(&polls, &filled.collect::<Vec<_>>(), how, gap),
             };
-            all.extend(state_segments(range, &poll_segments, &open.collect::<Vec<_>>()));
+            let no_data = no_data(&columns[7], row)?;
+            let segments = state_segments(range, &poll_segments, &open.collect::<Vec<_>>());
+            all.extend(
+                segments.into_iter().map(|segment| StateSegment {
+                    state: segment.state.counted(no_data),
+                    ..segment
+                }),
+            );
         }
         lengths.push(all.len() - before);
         if all.len() > SEGMENTS_MAX {
