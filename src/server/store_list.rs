@@ -79,7 +79,7 @@ fn tag(request: &Request, snapshot: &Snapshot, wanted: ResponseFormat) -> Answer
     let mut hasher = blake3::Hasher::new();
     hasher.update(&snapshot.fingerprint);
     let (program, version) = (env!("CARGO_PKG_VERSION"), snapshot.version());
-    hasher.update(format!("{program} {version} {}", wanted.word()).as_bytes());
+    hasher.update(format!("{program} {version} {}", wanted.format()).as_bytes());
     hasher.update(format!("{:?}", request.query.each()?).as_bytes());
     Ok(format!("\"{}\"", &hasher.finalize().to_hex()[..32]))
 }

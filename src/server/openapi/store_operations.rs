@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::response_format::ResponseFormat;
 use super::super::routes::Endpoint;
 use super::super::store_csv;
 use super::super::store_list::{self, PAGE_STORES, PAGE_STORES_MAX};
@@ -12,7 +13,9 @@ use super::operations::{
 };
 use super::problem;
 use super::schemas::option_value;
+use crate::report::Format;
 use crate::rules::ReportOption;
+use crate::rules::keyword::words;
 
 const ID_DESCRIPTION: &str = "Id of a store; `GET /v1/stores` lists them";
 
@@ -50,7 +53,8 @@ fn single_store(endpoint: Endpoint, examples: &Examples) -> Operation {
     let mut parameters = vec![required(store, ID_DESCRIPTION, examples.store.as_deref())];
     parameters.extend(range_and_options(examples));
     parameters.push(format());
-    let kinds = [("application/json", named(schema)), ("text/csv", csv(columns))];
+    let kinds =
+        [(Format::Json.media_type(), named(schema)), (Format::Csv.media_type(), csv(columns))];
     operation("stores", summary, parameters, [("200", answer(summary, &kinds)), missing()])
 }
 
@@ -75,7 +79,10 @@ fn list() -> Operation {
         format(),
         parameter("header", "If-None-Match", text()),
     ];
-    let kinds = [("application/json", named("StoreList")), ("text/csv", csv(&store_list::COLUMNS))];
+    let kinds = [
+        (Format::Json.media_type(), named("StoreList")),
+        (Format::Csv.media_type(), csv(&store_list::COLUMNS)),
+    ];
     let mut page = answer("A page", &kinds);
     let link = "The next page, if there is one, as rel=\"next\"";
     page["headers"] = json!({
@@ -108,7 +115,10 @@ fn range_and_options(examples: &Examples) -> Vec<Value> {
 
 fn format() -> Value {
     let description = "Response format; by default as `Accept` prefers, or else JSON";
-    described(query("format", one_of(&["csv", "json"])), description)
+    described(
+        query("format", one_of(&words(ResponseFormat::KEYWORDS).collect::<Vec<_>>())),
+        description,
+    )
 }
 
 fn csv(columns: &[&str]) -> Value {
