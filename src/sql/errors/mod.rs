@@ -24,7 +24,7 @@ use parquet::errors::ParquetError;
 pub use self::unknown_names::with_suggestions;
 use self::wording::{is_code, is_plain, lower_first, plain};
 use super::limits::Limits;
-use crate::error::{Error, Fault, QueryError};
+use crate::error::{Error, Fault, Limit, LimitError, QueryError};
 
 /// Wraps an error of a kind for its way through DataFusion.
 pub fn error(fault: Fault, sentence: impl Into<String>) -> DataFusionError {
@@ -34,7 +34,7 @@ pub fn error(fault: Fault, sentence: impl Into<String>) -> DataFusionError {
 /// Translates an error of planning or execution.
 pub fn query_error(error: DataFusionError) -> Error {
     translate(error, |wanted| {
-        Error::Limit(format!("the query needs more memory than there is: {wanted}"))
+        Error::limit(Limit::Memory, format!("the query needs more memory than there is: {wanted}"))
     })
 }
 
@@ -149,7 +149,7 @@ fn external_cause(other: &(dyn std::error::Error + Send + Sync + 'static)) -> Ca
         Some(Error::Bug { what, .. }) => Cause::Ours(what.clone()),
         Some(Error::Resource { what, source }) => Cause::Resource(what.clone(), source.to_string()),
         Some(Error::File(sentence)) => file(sentence),
-        Some(Error::Limit(sentence) | Error::Timeout(sentence) | Error::Argument(sentence)) => {
+        Some(Error::Limit(LimitError { sentence, .. }) | Error::Argument(sentence)) => {
             Cause::Question(QueryError::new(Fault::Other, sentence.clone()))
         }
         Some(Error::Interrupted | Error::Busy(_)) | None => {
