@@ -19,7 +19,6 @@ use super::accumulator::{
 };
 use super::arguments::{coerced, gap_us, interpolation};
 use super::documented::{Documented, POLL_LIST, STATE_AGG, TIMELINE, WEEKLY_HOURS};
-use super::encoding::lists::{poll_list_type, timeline_type, week_type};
 use super::grouping::state_type;
 use crate::rules::Interpolation;
 
@@ -41,14 +40,6 @@ impl Fold {
             Fold::StateAgg => &STATE_AGG,
             Fold::PollList => &POLL_LIST,
             Fold::WeeklyHours => &WEEKLY_HOURS,
-        }
-    }
-
-    fn return_type(self) -> DataType {
-        match self {
-            Fold::Timeline | Fold::StateAgg => timeline_type(),
-            Fold::PollList => poll_list_type(),
-            Fold::WeeklyHours => week_type(),
         }
     }
 }
@@ -116,7 +107,7 @@ impl AggregateUDFImpl for Aggregate {
     }
 
     fn return_type(&self, _given: &[DataType]) -> Result<DataType> {
-        Ok(self.fold.return_type())
+        self.fold.documented().gives.data_type()
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {

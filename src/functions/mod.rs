@@ -18,6 +18,7 @@ pub mod internal;
 mod open_spans;
 mod output_limits;
 mod periods;
+mod results;
 mod rollup;
 mod scalars;
 mod states;

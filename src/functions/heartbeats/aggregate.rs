@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::scalar::ScalarValue;
 
-use super::{HeartbeatBuilder, HeartbeatColumn, heartbeats_type, instants};
+use super::{HeartbeatBuilder, HeartbeatColumn, instants};
 use crate::functions::arguments::{coerced, positive_us};
 use crate::functions::documented::HEARTBEAT_AGG;
 use crate::functions::durations::end_of;
@@ -51,7 +51,7 @@ impl AggregateUDFImpl for HeartbeatAgg {
     }
 
     fn return_type(&self, _given: &[DataType]) -> Result<DataType> {
-        Ok(heartbeats_type())
+        HEARTBEAT_AGG.gives.data_type()
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
