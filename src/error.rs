@@ -177,6 +177,24 @@ impl From<datafusion::error::DataFusionError> for Error {
     }
 }
 
+/// Engine error for a fault of a query that our own code finds. Its kind and sentence reach the
+/// client as they are.
+pub fn query_fault(
+    fault: Fault,
+    sentence: impl Into<String>,
+) -> datafusion::error::DataFusionError {
+    datafusion::error::DataFusionError::External(Box::new(QueryError::new(fault, sentence)))
+}
+
+/// `Err` of a `query_fault` without a particular kind; the arguments are those of `format!`.
+macro_rules! query_err {
+    ($($sentence:tt)+) => {
+        Err($crate::error::query_fault($crate::error::Fault::Other, format!($($sentence)+)))
+    };
+}
+
+pub(crate) use query_err;
+
 /// Engine error for a broken invariant of ours: a bug, whatever the query.
 pub fn broken(what: impl Into<String>) -> datafusion::error::DataFusionError {
     datafusion::error::DataFusionError::External(Box::new(Error::bug(what)))

@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::plan_err;
 use datafusion::error::Result;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{
@@ -20,6 +19,7 @@ use super::accumulator::{
 use super::arguments::{coerced, gap_us, interpolation};
 use super::documented::{Documented, POLL_LIST, STATE_AGG, TIMELINE, WEEKLY_HOURS};
 use super::grouping::state_type;
+use crate::error::query_err;
 use crate::rules::Interpolation;
 
 /// Kind of fold.
@@ -87,7 +87,7 @@ impl Aggregate {
             None => {
                 let function = self.fold.documented();
                 let name = function.arguments[at].name;
-                plan_err!("{}: {name} must be a constant", function.signature())
+                query_err!("{}: {name} must be a constant", function.signature())
             }
         }
     }

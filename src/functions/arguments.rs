@@ -8,13 +8,14 @@ use arrow::datatypes::{
     TimestampMicrosecondType,
 };
 use arrow::util::display::array_value_to_string;
-use datafusion::common::{exec_err, plan_err};
+use datafusion::common::plan_err;
 use datafusion::error::Result;
 use datafusion::scalar::ScalarValue;
 
 use super::documented::Documented;
 use super::encoding::lists::{instant_type, poll_list_type, spans_type, timeline_type, week_type};
 use super::heartbeats::{as_timelines, heartbeats_type};
+use crate::error::query_err;
 use crate::rules::calendar::{DAY_US, instant_text};
 use crate::rules::keyword::{Keywords, parse_keyword, words};
 use crate::rules::state::STATES;
@@ -229,25 +230,26 @@ pub fn coerced(function: &Documented, given: &[DataType]) -> Result<Vec<DataType
 pub fn interpolation(name: &str) -> Result<Interpolation> {
     name.parse::<Interpolation>().or_else(|_| {
         let known = quoted(Interpolation::KEYWORDS);
-        plan_err!("interpolation {name:?} is not one of {known}")
+        query_err!("interpolation {name:?} is not one of {known}")
     })
 }
 
 /// Reads the argument `no_data` of a row; null stands for the default.
 pub fn no_data(column: &ArrayRef, row: usize) -> Result<NoData> {
     let given = text(column, row).map(str::parse::<NoData>).transpose();
-    given.map(Option::unwrap_or_default).or_else(|wrong| exec_err!("no_data: {wrong}"))
+    given.map(Option::unwrap_or_default).or_else(|wrong| query_err!("no_data: {wrong}"))
 }
 
 /// Parses the name of a state, as a step stores it.
 pub fn state(name: &str) -> Result<Option<bool>> {
     parse_keyword(STATES, name).or_else(|_| {
         let known = quoted(STATES);
-        exec_err!("state {name:?} is not one of {known}")
+        query_err!("state {name:?} is not one of {known}")
     })
 }
 
-fn quoted<T>(keywords: Keywords<T>) -> String {
+/// Keywords in single quotes, as a sentence lists them.
+pub fn quoted<T>(keywords: Keywords<T>) -> String {
     let known: Vec<_> = words(keywords).map(|word| format!("'{word}'")).collect();
     known.join(", ")
 }
@@ -269,7 +271,7 @@ pub fn positive_us(name: &str, length: IntervalMonthDayNano) -> Result<i64> {
         Some(length_us) if length_us > 0 => Ok(length_us),
         _ => {
             let length = interval_text(length)?;
-            plan_err!("{name} {length} is not a positive interval of days and hours")
+            query_err!("{name} {length} is not a positive interval of days and hours")
         }
     }
 }
@@ -283,7 +285,7 @@ pub fn length_us(name: &str, length: IntervalMonthDayNano) -> Result<i64> {
         Some(length_us) => Ok(length_us),
         None => {
             let length = interval_text(length)?;
-            exec_err!("{name} {length} is not an interval of days and hours")
+            query_err!("{name} {length} is not an interval of days and hours")
         }
     }
 }
@@ -339,7 +341,7 @@ impl<'a> Ranges<'a> {
 pub fn range_between(from: i64, to: i64) -> Result<Option<Span>> {
     if from < to && to.sub_checked(from).is_err() {
         let (from, to) = (instant_text(from), instant_text(to));
-        return exec_err!("the range from {from} to {to} is too long");
+        return query_err!("the range from {from} to {to} is too long");
     }
     Ok(Span::new(from, to))
 }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StructArray};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field, Fields, Int64Type, IntervalMonthDayNanoType};
-use datafusion::common::exec_err;
 use datafusion::error::Result;
 
-use super::arguments::{Ranges, gap_us, interpolation, no_data, text};
+use super::arguments::{Ranges, gap_us, interpolation, no_data, quoted, text};
 use super::cancellation::CancellationFlag;
 use super::encoding::lists::{ListColumn, TimelineBuilder};
+use crate::error::query_err;
 use crate::rules::Interpolation;
+use crate::rules::keyword::{parse_keyword, words};
+use crate::rules::state::STATES;
 use crate::rules::tally::{Tally, tally};
 use crate::rules::timeline::steps_within;
 
@@ -46,8 +48,7 @@ pub fn times_type() -> DataType {
 }
 
 fn times_fields() -> Fields {
-    let times = ["up", "down", "unknown"].map(|state| Field::new(state, DataType::Int64, false));
-    times.to_vec().into()
+    words(STATES).map(|state| Field::new(state, DataType::Int64, false)).collect()
 }
 
 pub fn times_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
@@ -90,11 +91,14 @@ pub fn time_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
             continue;
         };
         times.append_value(match state {
-            "up" => tally.up_us,
-            "down" => tally.down_us,
-            "unknown" => tally.unknown_us,
             "open" => tally.open_us(),
-            _ => return exec_err!("state {state:?} is not one of 'up', 'down', 'unknown', 'open'"),
+            state => match parse_keyword(STATES, state) {
+                Ok(active) => tally.in_state_us(active),
+                Err(_) => {
+                    let known = quoted(STATES);
+                    return query_err!("state {state:?} is not one of {known}, 'open'");
+                }
+            },
         });
     }
     Ok(Arc::new(times.finish()))

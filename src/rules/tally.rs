@@ -18,6 +18,15 @@ impl Tally {
         self.up_us + self.down_us + self.unknown_us
     }
 
+    /// Time in one state; true for up.
+    pub fn in_state_us(self, active: Option<bool>) -> i64 {
+        match active {
+            Some(true) => self.up_us,
+            Some(false) => self.down_us,
+            None => self.unknown_us,
+        }
+    }
+
     /// The same time with unknown time counted as `no_data` says.
     #[must_use]
     pub fn counted(self, no_data: NoData) -> Self {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Fields};
-use datafusion::common::exec_err;
 use datafusion::error::Result;
 
 use super::super::open_spans::Clocks;
 use super::incidents::totals;
 use super::rows::{instants, list_of, lists, local_type};
+use crate::error::query_err;
 use crate::functions::arguments::{Ranges, no_data, text};
 use crate::functions::cancellation::CancellationFlag;
 use crate::functions::encoding::lists::{ListColumn, instant_type};
@@ -63,7 +63,7 @@ pub fn times_by(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<
         let buckets = calendars.cut(bucket, zone, range)?;
         lengths.push(buckets.len());
         if all.starts.len() + buckets.len() > BUCKETS_MAX {
-            return exec_err!(
+            return query_err!(
                 "uptime_by would return more than {BUCKETS_MAX} buckets for a few thousand stores; \
                  use a shorter range or longer buckets"
             );
@@ -101,7 +101,7 @@ impl BucketCache {
         if !self.cut.contains_key(&key) {
             let bucket = match Bucket::parse(bucket) {
                 Ok(bucket) => bucket,
-                Err(wrong) => return exec_err!("bucket: {wrong}"),
+                Err(wrong) => return query_err!("bucket: {wrong}"),
             };
             let clock = self.clocks.over(zone, range)?;
             let offset_us = |at: i64| clock.local_at(at) - at;
