@@ -10,7 +10,7 @@ use super::dataset::Dataset;
 use super::parquet_files::read_all;
 use super::schema::Table;
 use crate::error::{Error, Result};
-use crate::rules::{Span, ZoneName, ZoneRules};
+use crate::rules::{Options, Span, ZoneRules};
 
 /// Rows of the table `zone_rules` for an edition, sorted by name.
 ///
@@ -80,7 +80,7 @@ pub fn zones_in_use(dataset: &Dataset) -> Result<BTreeSet<String>> {
     let has_zone = dataset.columns(Table::Stores, &["has_time_zone"])?;
     let has_zone = has_zone.column(0).as_boolean();
     if has_zone.true_count() < has_zone.len() {
-        in_use.insert(ZoneName::CHICAGO.as_str());
+        in_use.insert(Options::default().default_time_zone.as_str());
     }
     Ok(in_use.into_iter().map(str::to_owned).collect())
 }
