@@ -18,7 +18,8 @@ WITH segments AS (
                 $from,
                 $now,
                 $interpolation,
-                $max_gap
+                $max_gap,
+                $no_data
             )
         ) AS segment
     FROM histories
@@ -27,6 +28,6 @@ SELECT
     store_id,
     segment['starts_at'] AS starts_at,
     segment['ends_at'] AS ends_at,
-    CASE WHEN segment['state'] = 'unknown' THEN $no_data ELSE segment['state'] END AS state,
+    segment['state'] AS state,
     segment['origin'] AS origin
 FROM segments

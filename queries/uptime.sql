@@ -4,15 +4,14 @@
 -- out  uptime (store_id, open, up, down, unknown, uptime_pct, coverage_pct, polls, incidents,
 --      longest), one row per store; times in microseconds; shares in percent with two decimals,
 --      null if undefined; longest is null without an incident
--- args $no_data, the state to count time without a poll as: 'unknown', 'down' or 'up'
 --
 -- For every store, exactly: up + down + unknown = open.
 WITH tallied AS (
     SELECT
         store_id,
-        times['up'] + CASE WHEN $no_data = 'up' THEN times['unknown'] ELSE 0 END AS up,
-        times['down'] + CASE WHEN $no_data = 'down' THEN times['unknown'] ELSE 0 END AS down,
-        CASE WHEN $no_data = 'unknown' THEN times['unknown'] ELSE 0 END AS unknown,
+        times['up'] AS up,
+        times['down'] AS down,
+        times['unknown'] AS unknown,
         polls,
         outages['incidents'] AS incidents,
         outages['longest'] AS longest

@@ -5,7 +5,6 @@
 --      coverage_pct, polls, incidents, longest, utc_offset), one row per store and bucket; times in
 --      microseconds and shares in percent, as in `uptime`; bucket is a local time, starts_at and
 --      ends_at are UTC; utc_offset is the clock's offset at starts_at, like '-06:00'
--- args $no_data, the state to count time without a poll as: 'unknown', 'down' or 'up'
 --
 -- An outage that spans several buckets counts in each, with its part in that bucket.
 WITH tallied AS (
@@ -14,9 +13,9 @@ WITH tallied AS (
         tally['bucket'] AS bucket,
         tally['starts_at'] AS starts_at,
         tally['ends_at'] AS ends_at,
-        tally['up'] + CASE WHEN $no_data = 'up' THEN tally['unknown'] ELSE 0 END AS up,
-        tally['down'] + CASE WHEN $no_data = 'down' THEN tally['unknown'] ELSE 0 END AS down,
-        CASE WHEN $no_data = 'unknown' THEN tally['unknown'] ELSE 0 END AS unknown,
+        tally['up'] AS up,
+        tally['down'] AS down,
+        tally['unknown'] AS unknown,
         tally['polls'] AS polls,
         tally['incidents'] AS incidents,
         tally['longest'] AS longest,

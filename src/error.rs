@@ -18,10 +18,7 @@ pub enum Error {
     Query(QueryError),
     /// Ask for less, or raise the limit.
     #[error("{0}")]
-    Limit(String),
-    /// The same of a limit of time, which may be met later or not at all.
-    #[error("{0}")]
-    Timeout(String),
+    Limit(LimitError),
     /// Try again later: others use the resource, or it is not there yet.
     #[error("{0}")]
     Busy(String),
@@ -100,7 +97,49 @@ pub enum Fault {
     Other,
 }
 
+/// Limit that was exceeded: a sentence for people, with the amount, and a kind for programs.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
+#[error("{sentence}")]
+pub struct LimitError {
+    pub limit: Limit,
+    pub sentence: String,
+}
+
+/// Kinds of limits of a query. Interfaces have a status for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Limit {
+    /// From receiving a statement until its last row is computed.
+    Time,
+    /// In which a client takes no row that is ready.
+    IdleTime,
+    /// Rows of a result.
+    Rows,
+    /// Bytes of one row.
+    RowSize,
+    /// Memory of operators, or of the process.
+    Memory,
+    /// Disk for rows that the client has not read yet.
+    Spool,
+    /// Bytes and messages of the values of a statement.
+    Values,
+}
+
+impl Limit {
+    /// True if the same query may keep within the limit at another time.
+    pub const fn is_of_time(self) -> bool {
+        match self {
+            Self::Time | Self::IdleTime => true,
+            Self::Rows | Self::RowSize | Self::Memory | Self::Spool | Self::Values => false,
+        }
+    }
+}
+
 impl Error {
+    /// A limit that was exceeded.
+    pub fn limit(limit: Limit, sentence: impl Into<String>) -> Self {
+        Self::Limit(LimitError { limit, sentence: sentence.into() })
+    }
+
     /// Failure to do something with a file.
     pub fn io(
         doing: &str,
@@ -137,6 +176,24 @@ impl From<datafusion::error::DataFusionError> for Error {
         }
     }
 }
+
+/// Engine error for a fault of a query that our own code finds. Its kind and sentence reach the
+/// client as they are.
+pub fn query_fault(
+    fault: Fault,
+    sentence: impl Into<String>,
+) -> datafusion::error::DataFusionError {
+    datafusion::error::DataFusionError::External(Box::new(QueryError::new(fault, sentence)))
+}
+
+/// `Err` of a `query_fault` without a particular kind; the arguments are those of `format!`.
+macro_rules! query_err {
+    ($($sentence:tt)+) => {
+        Err($crate::error::query_fault($crate::error::Fault::Other, format!($($sentence)+)))
+    };
+}
+
+pub(crate) use query_err;
 
 /// Engine error for a broken invariant of ours: a bug, whatever the query.
 pub fn broken(what: impl Into<String>) -> datafusion::error::DataFusionError {

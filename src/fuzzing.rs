@@ -15,8 +15,8 @@ use datafusion::sql::sqlparser::ast::{Expr, Query, Visit, Visitor};
 use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect, PostgreSqlDialect};
 
 pub use crate::limits::STACK_BYTES;
-pub use crate::option_text::{instant as parse_instant, instant_text};
-pub use crate::rules::instant::parse_instant_field;
+pub use crate::rules::calendar::instant_text;
+pub use crate::rules::instant::{instant_us as parse_instant, parse_instant_field};
 #[cfg(feature = "flight")]
 use crate::server::fuzzing::same_again;
 pub use crate::server::fuzzing::{report_options, sql_text};

@@ -3,9 +3,8 @@
 //! Following a poll: [`ingest`] checks CSV rows, and [`tables`] stores them as sorted Parquet under
 //! Delta logs. [`engine`] computes figures from them, in SQL over [`functions`] or in lazy frames;
 //! [`planner`] extends DataFusion by operators that use the order of the files. [`report`] lays the
-//! figures out; [`cli`] and [`server`] deliver them, with options read by [`option_text`] and
-//! queries within [`limits`]. [`rules`] alone defines the figures; [`generate`] makes synthetic
-//! chains.
+//! figures out; [`cli`] and [`server`] deliver them, and run queries within [`limits`]. [`rules`]
+//! alone defines the figures and the options; [`generate`] makes synthetic chains.
 
 mod atomic_file;
 pub mod cli;
@@ -20,7 +19,6 @@ pub mod fuzzing;
 pub mod generate;
 pub mod ingest;
 pub mod limits;
-pub mod option_text;
 pub mod planner;
 pub mod report;
 pub mod rules;

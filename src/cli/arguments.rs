@@ -4,44 +4,16 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::engine::Engine;
-use crate::option_text::{self, Keywords};
-use crate::report::Format;
-use crate::rules::{Interpolation, NoData, Scope};
+use crate::rules::keyword::{Keywords, parse_keyword, words};
 
-pub use crate::option_text::{default_hours, duration_us, instant, time_zone};
+pub use crate::rules::duration::duration_us;
+pub use crate::rules::instant::instant_us as instant;
 
 /// Parser for one of a list of keywords.
 pub fn one_of<T: Copy + Send + Sync + 'static>(
-    words: Keywords<T>,
+    keywords: Keywords<T>,
 ) -> impl TypedValueParser<Value = T> {
-    PossibleValuesParser::new(words.iter().map(|(word, _)| *word))
-        .try_map(move |given| option_text::parse_keyword(words, &given))
-}
-
-pub fn engine() -> impl TypedValueParser<Value = Engine> {
-    one_of(option_text::ENGINES)
-}
-
-pub fn interpolation() -> impl TypedValueParser<Value = Interpolation> {
-    one_of(option_text::INTERPOLATIONS)
-}
-
-pub fn scope() -> impl TypedValueParser<Value = Scope> {
-    one_of(option_text::SCOPES)
-}
-
-pub fn no_data() -> impl TypedValueParser<Value = NoData> {
-    one_of(option_text::NO_DATA)
-}
-
-pub fn format() -> impl TypedValueParser<Value = Format> {
-    one_of(option_text::FORMATS)
-}
-
-/// Parser for `--columns`; true for the extended ones.
-pub fn columns() -> impl TypedValueParser<Value = bool> {
-    one_of(option_text::COLUMNS)
+    PossibleValuesParser::new(words(keywords)).try_map(move |given| parse_keyword(keywords, &given))
 }
 
 /// Parses a share from 0 to 1, or a percentage like `5%`.

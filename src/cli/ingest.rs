@@ -16,7 +16,6 @@ use crate::ingest::{
     CONFLICTS_MAX, DefaultTexts, FileKind, LoadControl, Outcome, ReplaceMode, Replaced, Request,
     Unmatched, load, rejects_csv, sources,
 };
-use crate::option_text::default_hours_text;
 use crate::report::Format;
 use crate::rules::{DefaultHours, Options};
 use crate::tables::WriteLock;
@@ -154,7 +153,7 @@ pub fn default_texts(options: &Options) -> DefaultTexts {
     let hours = match options.default_hours {
         DefaultHours::Always => "always open".to_owned(),
         DefaultHours::Closed => "closed".to_owned(),
-        daily => format!("open {} every day", default_hours_text(daily)),
+        DefaultHours::Daily(daily) => format!("open {daily} every day"),
     };
     DefaultTexts { hours, zone: options.default_time_zone.as_str().to_owned() }
 }

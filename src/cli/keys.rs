@@ -7,7 +7,8 @@ use clap::{Args, Subcommand};
 use super::arguments::{duration_us, instant, one_of};
 use super::output;
 use crate::error::{Error, Result};
-use crate::option_text::{instant_text, keyword};
+use crate::rules::calendar::instant_text;
+use crate::rules::keyword::keyword;
 use crate::server::{Keys, ROLES, Role, key_file};
 
 const COMMENT_CHARS_MAX: usize = 200;

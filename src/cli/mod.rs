@@ -13,6 +13,7 @@ mod logging;
 mod man;
 mod output;
 mod report;
+mod report_options;
 mod retention;
 mod serve;
 mod signals;

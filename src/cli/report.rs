@@ -7,16 +7,17 @@ use std::time::Duration;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 
-use super::arguments::{self, default_hours, duration_us, instant, time_zone};
+use super::arguments::{instant, one_of};
 use super::ingest::{LoadSettings, Rejection, conflicts, default_texts, load_into, print_warnings};
 use super::output::{self, Output};
+use super::report_options::OptionFlags;
 use super::signals::StopSignal;
 use super::zones;
 use crate::engine::{Engine, ReportFigures, ReportQuery, answer, explain, prepare};
 use crate::error::{Error, Result};
 use crate::ingest::{Outcome, ReplaceMode};
 use crate::report::{Format, Layout, render_figures};
-use crate::rules::{DefaultHours, Interpolation, NoData, Options, Scope, ZoneName};
+use crate::rules::keyword::keyword;
 use crate::tables::{Dataset, outdated_zone_rules};
 
 /// Prints how long each store was up and down over the last hour, day and week.
@@ -34,29 +35,10 @@ pub struct Arguments {
     #[arg(long, value_name = "T", value_parser = instant)]
     now: Option<i64>,
     /// Engine to compute with; both print the same
-    #[arg(long, default_value = "datafusion", value_parser = arguments::engine())]
+    #[arg(long, default_value_t, value_parser = one_of(Engine::KEYWORDS))]
     engine: Engine,
-    /// State between two polls
-    #[arg(long, default_value = "previous", value_parser = arguments::interpolation())]
-    interpolation: Interpolation,
-    /// Time before and after a poll for which it counts, like 2h or 90m [default: unlimited]
-    #[arg(long, value_name = "DURATION", value_parser = duration_us)]
-    max_gap: Option<i64>,
-    /// Scope within which a poll counts
-    #[arg(long, default_value = "all", value_parser = arguments::scope())]
-    scope: Scope,
-    /// State of time that no poll covers
-    #[arg(long, default_value = "unknown", value_parser = arguments::no_data())]
-    no_data: NoData,
-    /// Treats business hours ending at 23:59:00 or later as ending at 24:00
-    #[arg(long)]
-    snap_end_of_day: bool,
-    /// Hours of stores without any: always, closed, or daily hours like 09:00-17:00
-    #[arg(long, value_name = "HOURS", default_value = "always", value_parser = default_hours)]
-    default_hours: DefaultHours,
-    /// Zone of stores without one
-    #[arg(long, value_name = "ZONE", default_value = "America/Chicago", value_parser = time_zone)]
-    default_timezone: ZoneName,
+    #[command(flatten)]
+    options: OptionFlags,
     /// Store to report on; may be repeated [default: all]
     #[arg(long = "store", value_name = "ID")]
     stores: Vec<String>,
@@ -66,16 +48,16 @@ pub struct Arguments {
     /// Columns; extended adds unknown and scheduled time and percentages
     #[arg(
         long,
-        default_value = "standard",
+        default_value = keyword(Layout::COLUMNS, Layout::default().extended),
         action = clap::ArgAction::Set,
-        value_parser = arguments::columns()
+        value_parser = one_of(Layout::COLUMNS)
     )]
     columns: bool,
     /// Prints integer microseconds instead of minutes and hours
     #[arg(long)]
     exact: bool,
     /// Output format [default: by the extension of the file, else csv]
-    #[arg(long, value_parser = arguments::format())]
+    #[arg(long, value_parser = one_of(Format::KEYWORDS))]
     format: Option<Format>,
     /// File to write atomically, compressed for .gz and .zst; - is stdout [default: stdout]
     #[arg(short, long, value_name = "FILE")]
@@ -189,15 +171,7 @@ async fn report_on(data: &Path, arguments: &Arguments, stop: &StopSignal) -> Res
 fn report_query(arguments: &Arguments) -> ReportQuery {
     ReportQuery {
         now: arguments.now,
-        options: Options {
-            interpolation: arguments.interpolation,
-            max_gap_us: arguments.max_gap,
-            scope: arguments.scope,
-            no_data: arguments.no_data,
-            snap_end_of_day: arguments.snap_end_of_day,
-            default_hours: arguments.default_hours,
-            default_time_zone: arguments.default_timezone,
-        },
+        options: arguments.options.0,
         stores: arguments.stores.clone(),
         extended: arguments.columns,
         queries: arguments.queries.clone(),

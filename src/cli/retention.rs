@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::arguments::{bytes, bytes_text, duration_us};
-use crate::option_text::duration_text;
 use crate::rules::calendar::DAY_US;
+use crate::rules::duration::duration_text;
 use crate::server::{Retention, Settings};
 
 /// Parses `30d`, `1000`, `10GB`, or several separated by commas; the others keep their defaults.

@@ -16,7 +16,7 @@ use super::sql;
 use crate::error::{Error, Result};
 use crate::generate::{DEFAULT_END_US, Spec, generate};
 use crate::ingest::{LoadControl, Request, load};
-use crate::option_text::keyword;
+use crate::rules::keyword::keyword;
 use crate::server::{
     self, AllowedHosts, AuditLog, COMPLETE_AS, CompleteAs, HEADER_BYTES_MAX, Host, Keyring, Limits,
     Listeners, ListeningSockets, MemoryFlags, Origin, Retention, Service, Settings,

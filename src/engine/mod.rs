@@ -26,6 +26,7 @@ use crate::error::{Error, Result};
 pub use crate::planner::StoreCounts;
 use crate::planner::{NumberedStores, StoreDirectory, TableFiles};
 use crate::rules::calendar::day_of;
+use crate::rules::keyword::{Keywords, spelled_by_keywords};
 use crate::rules::{Options, Window, ZoneName, ZoneRules};
 use crate::tables::{Dataset, Table, TableFile};
 
@@ -38,6 +39,13 @@ pub enum Engine {
     /// Runs lazy frames on Polars; independent of the SQL, and compared with it in tests.
     Polars,
 }
+
+impl Engine {
+    pub const KEYWORDS: Keywords<Self> =
+        &[("datafusion", Self::DataFusion), ("polars", Self::Polars)];
+}
+
+spelled_by_keywords!(Engine);
 
 /// Parameters of a report.
 #[derive(Clone, Debug, Default)]

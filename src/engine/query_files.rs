@@ -21,7 +21,7 @@ use datafusion::sql::parser::Statement;
 
 use crate::error::{Error, Result};
 use crate::functions;
-use crate::rules::{Interpolation, NoData, Options, Scope};
+use crate::rules::{Options, Scope};
 
 /// File name without extension, and built-in text, of a file of `queries/`.
 pub type QueryFile = (&'static str, &'static str);
@@ -51,31 +51,16 @@ pub fn arguments(
     (from, to): (Expr, Expr),
     days: (Expr, Expr),
 ) -> datafusion::error::Result<Arguments> {
-    let interpolation = match options.interpolation {
-        Interpolation::Previous => "previous",
-        Interpolation::Nearest => "nearest",
-        Interpolation::Next => "next",
-    };
-    let scope = match options.scope {
-        Scope::All => "all",
-        Scope::Day => "day",
-        Scope::Interval => "interval",
-    };
-    let no_data = match options.no_data {
-        NoData::Unknown => "unknown",
-        NoData::Down => "down",
-        NoData::Up => "up",
-    };
     let no_gap = ScalarValue::IntervalMonthDayNano(None);
     Ok(HashMap::from([
         ("from", from),
         ("now", to),
         ("first_day", days.0),
         ("last_day", days.1),
-        ("interpolation", lit(interpolation)),
-        ("scope", lit(scope)),
+        ("interpolation", lit(options.interpolation.to_string())),
+        ("scope", lit(options.scope.to_string())),
         ("max_gap", lit(options.max_gap_us.map_or(no_gap, functions::gap_interval))),
-        ("no_data", lit(no_data)),
+        ("no_data", lit(options.no_data.to_string())),
         ("snap_end_of_day", lit(options.snap_end_of_day)),
         ("default_week", lit(functions::week_value(&options.default_hours.week())?)),
         ("default_time_zone", lit(options.default_time_zone.as_str())),

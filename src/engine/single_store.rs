@@ -20,8 +20,8 @@ use crate::rules::timeline::{
     PollSegment, poll_segments, poll_segments_within, steps, steps_within,
 };
 use crate::rules::{
-    HoursRow, LocalClock, NoData, Options, Poll, Scope, Span, Spans, Step, Weekday, WeeklyHours,
-    Zone, ZoneRules,
+    HoursRow, LocalClock, Options, Poll, Scope, Span, Spans, Step, Weekday, WeeklyHours, Zone,
+    ZoneRules,
 };
 use crate::tables::{Dataset, Table, TableFile, read_stores};
 
@@ -84,14 +84,8 @@ impl StoreHistory {
 
     /// Time in each state within the openings; unknown time is counted as `no_data` says.
     pub fn tally(&self) -> Tally {
-        let mut tally = tally(&self.steps(), self.open.iter().copied(), self.range);
-        let unknown_us = std::mem::take(&mut tally.unknown_us);
-        match self.options.no_data {
-            NoData::Unknown => tally.unknown_us = unknown_us,
-            NoData::Down => tally.down_us += unknown_us,
-            NoData::Up => tally.up_us += unknown_us,
-        }
-        tally
+        let tally = tally(&self.steps(), self.open.iter().copied(), self.range);
+        tally.counted(self.options.no_data)
     }
 
     pub fn incidents(&self) -> Vec<Incident> {

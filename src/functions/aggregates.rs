@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::plan_err;
 use datafusion::error::Result;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{
@@ -20,8 +19,8 @@ use super::accumulator::{
 use super::arguments::{gap_us, interpolation};
 use super::coercion::coerced;
 use super::documented::{Documented, POLL_LIST, STATE_AGG, TIMELINE, WEEKLY_HOURS};
-use super::encoding::lists::{poll_list_type, timeline_type, week_type};
 use super::grouping::state_type;
+use crate::error::query_err;
 use crate::rules::Interpolation;
 
 /// Kind of fold.
@@ -42,14 +41,6 @@ impl Fold {
             Fold::StateAgg => &STATE_AGG,
             Fold::PollList => &POLL_LIST,
             Fold::WeeklyHours => &WEEKLY_HOURS,
-        }
-    }
-
-    fn return_type(self) -> DataType {
-        match self {
-            Fold::Timeline | Fold::StateAgg => timeline_type(),
-            Fold::PollList => poll_list_type(),
-            Fold::WeeklyHours => week_type(),
         }
     }
 }
@@ -97,7 +88,7 @@ impl Aggregate {
             None => {
                 let function = self.fold.documented();
                 let name = function.arguments[at].name;
-                plan_err!("{}: {name} must be a constant", function.signature())
+                query_err!("{}: {name} must be a constant", function.signature())
             }
         }
     }
@@ -117,7 +108,7 @@ impl AggregateUDFImpl for Aggregate {
     }
 
     fn return_type(&self, _given: &[DataType]) -> Result<DataType> {
-        Ok(self.fold.return_type())
+        self.fold.documented().gives.data_type()
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {

@@ -5,38 +5,40 @@ use arrow::array::{
 };
 use arrow::datatypes::{ArrowNativeTypeOp, IntervalMonthDayNano, TimestampMicrosecondType};
 use arrow::util::display::array_value_to_string;
-use datafusion::common::{exec_err, plan_err};
 use datafusion::error::Result;
 use datafusion::scalar::ScalarValue;
 
+use crate::error::query_err;
 use crate::rules::calendar::{DAY_US, instant_text};
-use crate::rules::{Interpolation, Span};
+use crate::rules::keyword::{Keywords, parse_keyword, words};
+use crate::rules::state::STATES;
+use crate::rules::{Interpolation, NoData, Span};
 
 pub fn interpolation(name: &str) -> Result<Interpolation> {
-    match name {
-        "previous" => Ok(Interpolation::Previous),
-        "nearest" => Ok(Interpolation::Nearest),
-        "next" => Ok(Interpolation::Next),
-        _ => plan_err!("interpolation {name:?} is not one of 'previous', 'nearest', 'next'"),
-    }
+    name.parse::<Interpolation>().or_else(|_| {
+        let known = quoted(Interpolation::KEYWORDS);
+        query_err!("interpolation {name:?} is not one of {known}")
+    })
+}
+
+/// Reads the argument `no_data` of a row; null stands for the default.
+pub fn no_data(column: &ArrayRef, row: usize) -> Result<NoData> {
+    let given = text(column, row).map(str::parse::<NoData>).transpose();
+    given.map(Option::unwrap_or_default).or_else(|wrong| query_err!("no_data: {wrong}"))
 }
 
 /// Parses the name of a state, as a step stores it.
 pub fn state(name: &str) -> Result<Option<bool>> {
-    match name {
-        "up" => Ok(Some(true)),
-        "down" => Ok(Some(false)),
-        "unknown" => Ok(None),
-        _ => exec_err!("state {name:?} is not one of 'up', 'down', 'unknown'"),
-    }
+    parse_keyword(STATES, name).or_else(|_| {
+        let known = quoted(STATES);
+        query_err!("state {name:?} is not one of {known}")
+    })
 }
 
-pub fn state_name(state: Option<bool>) -> &'static str {
-    match state {
-        Some(true) => "up",
-        Some(false) => "down",
-        None => "unknown",
-    }
+/// Keywords in single quotes, as a sentence lists them.
+pub fn quoted<T>(keywords: Keywords<T>) -> String {
+    let known: Vec<_> = words(keywords).map(|word| format!("'{word}'")).collect();
+    known.join(", ")
 }
 
 /// Length of a gap in microseconds, with days of 24 hours.
@@ -56,7 +58,7 @@ pub fn positive_us(name: &str, length: IntervalMonthDayNano) -> Result<i64> {
         Some(length_us) if length_us > 0 => Ok(length_us),
         _ => {
             let length = interval_text(length)?;
-            plan_err!("{name} {length} is not a positive interval of days and hours")
+            query_err!("{name} {length} is not a positive interval of days and hours")
         }
     }
 }
@@ -70,7 +72,7 @@ pub fn length_us(name: &str, length: IntervalMonthDayNano) -> Result<i64> {
         Some(length_us) => Ok(length_us),
         None => {
             let length = interval_text(length)?;
-            exec_err!("{name} {length} is not an interval of days and hours")
+            query_err!("{name} {length} is not an interval of days and hours")
         }
     }
 }
@@ -126,7 +128,7 @@ impl<'a> Ranges<'a> {
 pub fn range_between(from: i64, to: i64) -> Result<Option<Span>> {
     if from < to && to.sub_checked(from).is_err() {
         let (from, to) = (instant_text(from), instant_text(to));
-        return exec_err!("the range from {from} to {to} is too long");
+        return query_err!("the range from {from} to {to} is too long");
     }
     Ok(Span::new(from, to))
 }

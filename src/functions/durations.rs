@@ -7,11 +7,11 @@ use arrow::array::{Array, ArrayRef, AsArray, DurationMicrosecondBuilder};
 use arrow::datatypes::{
     DataType, IntervalMonthDayNano, IntervalMonthDayNanoType, TimeUnit, TimestampMicrosecondType,
 };
-use datafusion::common::exec_err;
 use datafusion::error::Result;
 
 use super::arguments::{instant, interval_text, range_between, state, text};
 use super::encoding::lists::ListColumn;
+use crate::error::query_err;
 use crate::limits::CancellationFlag;
 use crate::rules::algebra;
 use crate::rules::calendar::instant_text;
@@ -73,7 +73,7 @@ pub fn end_of(start: i64, interval: IntervalMonthDayNano) -> Result<i64> {
         Some(end) => Ok(end),
         None => {
             let (start, interval) = (instant_text(start), interval_text(interval)?);
-            exec_err!("{interval} after {start} is too far from today; give a shorter interval")
+            query_err!("{interval} after {start} is too far from today; give a shorter interval")
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod instants;
 pub mod internal;
 mod open_spans;
 mod periods;
+mod results;
 mod rollup;
 mod scalars;
 mod states;

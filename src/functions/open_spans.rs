@@ -3,12 +3,13 @@
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use datafusion::common::{exec_err, resources_err};
+use datafusion::common::resources_err;
 use datafusion::error::Result;
 use hashbrown::HashMap;
 
 use super::arguments::{Ranges, text};
 use super::encoding::lists::{ListColumn, SpanListBuilder};
+use crate::error::query_err;
 use crate::limits::CancellationFlag;
 use crate::rules::calendar::{DAY_US, instant_text};
 use crate::rules::opening::{local_days, open_spans};
@@ -86,7 +87,7 @@ impl Clocks {
             Some(known) => known.clone(),
             None => {
                 let Some(known) = self.rules.zone(zone) else {
-                    return exec_err!(
+                    return query_err!(
                         "time zone {zone:?} is not an IANA name like 'America/Chicago'"
                     );
                 };
@@ -140,7 +141,7 @@ pub fn check_range(range: Span) -> Result<()> {
     check_instant(to)?;
     if to - from > LONGEST_US {
         let (from, to) = (instant_text(from), instant_text(to));
-        return exec_err!("the range from {from} to {to} is longer than 100 years");
+        return query_err!("the range from {from} to {to} is longer than 100 years");
     }
     Ok(())
 }
@@ -154,7 +155,7 @@ pub fn check_instant(instant: i64) -> Result<()> {
     const YEAR_10000: i64 = 2_932_897 * DAY_US;
     if !(YEAR_1..=YEAR_10000).contains(&instant) {
         let instant = instant_text(instant);
-        return exec_err!("the instant {instant} is not within the years 1 to 9999");
+        return query_err!("the instant {instant} is not within the years 1 to 9999");
     }
     Ok(())
 }

@@ -13,11 +13,12 @@ use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, Fields};
 use datafusion::error::Result;
 
-use super::arguments::{state, state_name, text};
+use super::arguments::{state, text};
 use super::durations::{duration_type, range};
 use super::encoding::lists::{ListColumn, SpanListBuilder, instant_type};
 use crate::limits::CancellationFlag;
 use crate::rules::algebra::{clip_into, duration_in, fill_ends, known_segments, spans_into};
+use crate::rules::state::state_name;
 use crate::rules::{Span, Step};
 
 /// `list<struct<state, starts_at, ends_at>>`; an unbounded end is null.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::exec_err;
 use datafusion::error::Result;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{
@@ -17,6 +16,7 @@ use super::documented::ROLLUP;
 use super::encoding::integer_lists::{IntegerLists, integer_list_type, integer_list_value};
 use super::encoding::lists::{ListColumn, TimelineBuilder};
 use super::heartbeats::RolledHeartbeats;
+use crate::error::query_err;
 use crate::rules::Step;
 use crate::rules::calendar::instant_text;
 use crate::rules::rollup::roll_up;
@@ -126,7 +126,7 @@ impl Accumulator for RolledTimelines {
         let steps = match roll_up(&timelines) {
             Ok(steps) => steps,
             Err(overlap) => {
-                return exec_err!(
+                return query_err!(
                     "rollup: two timelines have a state at {}; fold the polls of both with one \
                      state_agg, or combine the timelines with timeline_and or timeline_or",
                     instant_text(overlap.at)

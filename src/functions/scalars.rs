@@ -11,9 +11,6 @@ use datafusion::logical_expr::{
 
 use super::coercion::{coerced, ordered_columns};
 use super::documented::{self, Documented};
-use super::durations::duration_type;
-use super::encoding::heartbeats::heartbeats_type;
-use super::encoding::lists::{spans_type, timeline_type};
 use super::{durations, heartbeats, open_spans, periods, states, time_in_state};
 use crate::rules::ZoneRules;
 
@@ -21,7 +18,6 @@ use crate::rules::ZoneRules;
 #[derive(Debug)]
 pub struct Scalar {
     pub documented: &'static Documented,
-    returns: fn() -> DataType,
     pub compute: Compute,
 }
 
@@ -49,62 +45,48 @@ impl Compute {
 /// Scalar that does not read time-zone rules.
 const fn plain(
     documented: &'static Documented,
-    returns: fn() -> DataType,
     compute: fn(&[ArrayRef], usize) -> Result<ArrayRef>,
 ) -> Scalar {
-    Scalar { documented, returns, compute: Compute::Plain(compute) }
+    Scalar { documented, compute: Compute::Plain(compute) }
 }
 
 const fn by_zones(
     documented: &'static Documented,
-    returns: fn() -> DataType,
     compute: fn(&ZoneRules, &[ArrayRef], usize) -> Result<ArrayRef>,
 ) -> Scalar {
-    Scalar { documented, returns, compute: Compute::ByZones(compute) }
+    Scalar { documented, compute: Compute::ByZones(compute) }
 }
 
-const BOOLEAN: fn() -> DataType = || DataType::Boolean;
-const BIGINT: fn() -> DataType = || DataType::Int64;
-const TEXT: fn() -> DataType = || DataType::Utf8;
-
 pub const SCALARS: [Scalar; 29] = [
-    by_zones(&documented::OPEN_SPANS, spans_type, open_spans::open_spans_column),
-    by_zones(&documented::LOCAL_DAYS, spans_type, open_spans::local_days_column),
-    plain(&documented::TIMELINE_WITHIN, timeline_type, time_in_state::timeline_within),
-    plain(&documented::TIMES_IN, time_in_state::times_type, time_in_state::times_in),
-    plain(&documented::TIME_IN, BIGINT, time_in_state::time_in),
-    plain(&documented::STATE_AT, TEXT, states::state_at),
-    plain(&documented::LIVE_AT, BOOLEAN, states::live_at),
-    plain(&documented::LIVE_RANGES, spans_type, states::live_ranges),
-    plain(&documented::DEAD_RANGES, spans_type, states::dead_ranges),
-    plain(&documented::UNKNOWN_RANGES, spans_type, states::unknown_ranges),
-    plain(&documented::NUM_LIVE_RANGES, BIGINT, states::num_live_ranges),
-    plain(&documented::NUM_GAPS, BIGINT, states::num_gaps),
-    plain(&documented::TIMELINE_AND, timeline_type, states::timeline_and),
-    plain(&documented::TIMELINE_OR, timeline_type, states::timeline_or),
-    plain(&documented::TIMELINE_NOT, timeline_type, states::timeline_not),
-    plain(&documented::TIMELINE_CLIP, timeline_type, states::timeline_clip),
-    plain(&documented::DURATION_IN, duration_type, durations::duration_in),
-    plain(
-        &documented::INTERPOLATED_DURATION_IN,
-        duration_type,
-        durations::interpolated_duration_in,
-    ),
-    plain(&documented::STATE_PERIODS, spans_type, periods::state_periods),
-    plain(&documented::INTERPOLATED_STATE_PERIODS, spans_type, periods::interpolated_state_periods),
-    plain(&documented::STATE_TIMELINE, periods::segments_type, periods::state_timeline),
-    plain(
-        &documented::INTERPOLATED_STATE_TIMELINE,
-        periods::segments_type,
-        periods::interpolated_state_timeline,
-    ),
-    plain(&documented::INTO_VALUES, periods::values_type, periods::into_values),
-    plain(&documented::UPTIME_OF, duration_type, durations::uptime),
-    plain(&documented::DOWNTIME_OF, duration_type, durations::downtime),
-    plain(&documented::INTERPOLATE, heartbeats_type, heartbeats::interpolate),
-    plain(&documented::INTERPOLATED_UPTIME, duration_type, heartbeats::interpolated_uptime),
-    plain(&documented::INTERPOLATED_DOWNTIME, duration_type, heartbeats::interpolated_downtime),
-    plain(&documented::TRIM_TO, heartbeats_type, heartbeats::trim_to),
+    by_zones(&documented::OPEN_SPANS, open_spans::open_spans_column),
+    by_zones(&documented::LOCAL_DAYS, open_spans::local_days_column),
+    plain(&documented::TIMELINE_WITHIN, time_in_state::timeline_within),
+    plain(&documented::TIMES_IN, time_in_state::times_in),
+    plain(&documented::TIME_IN, time_in_state::time_in),
+    plain(&documented::STATE_AT, states::state_at),
+    plain(&documented::LIVE_AT, states::live_at),
+    plain(&documented::LIVE_RANGES, states::live_ranges),
+    plain(&documented::DEAD_RANGES, states::dead_ranges),
+    plain(&documented::UNKNOWN_RANGES, states::unknown_ranges),
+    plain(&documented::NUM_LIVE_RANGES, states::num_live_ranges),
+    plain(&documented::NUM_GAPS, states::num_gaps),
+    plain(&documented::TIMELINE_AND, states::timeline_and),
+    plain(&documented::TIMELINE_OR, states::timeline_or),
+    plain(&documented::TIMELINE_NOT, states::timeline_not),
+    plain(&documented::TIMELINE_CLIP, states::timeline_clip),
+    plain(&documented::DURATION_IN, durations::duration_in),
+    plain(&documented::INTERPOLATED_DURATION_IN, durations::interpolated_duration_in),
+    plain(&documented::STATE_PERIODS, periods::state_periods),
+    plain(&documented::INTERPOLATED_STATE_PERIODS, periods::interpolated_state_periods),
+    plain(&documented::STATE_TIMELINE, periods::state_timeline),
+    plain(&documented::INTERPOLATED_STATE_TIMELINE, periods::interpolated_state_timeline),
+    plain(&documented::INTO_VALUES, periods::into_values),
+    plain(&documented::UPTIME_OF, durations::uptime),
+    plain(&documented::DOWNTIME_OF, durations::downtime),
+    plain(&documented::INTERPOLATE, heartbeats::interpolate),
+    plain(&documented::INTERPOLATED_UPTIME, heartbeats::interpolated_uptime),
+    plain(&documented::INTERPOLATED_DOWNTIME, heartbeats::interpolated_downtime),
+    plain(&documented::TRIM_TO, heartbeats::trim_to),
 ];
 
 /// `ScalarUDFImpl` of a scalar.
@@ -152,7 +134,7 @@ impl ScalarUDFImpl for Function {
     }
 
     fn return_type(&self, _given: &[DataType]) -> Result<DataType> {
-        Ok((self.scalar.returns)())
+        self.scalar.documented.gives.data_type()
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

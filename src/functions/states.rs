@@ -7,10 +7,11 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanBuilder, Int64Builder, StringBuilder};
 use datafusion::error::Result;
 
-use super::arguments::{Ranges, instant, state_name};
+use super::arguments::{Ranges, instant};
 use super::encoding::lists::{ListColumn, SpanListBuilder, TimelineBuilder};
 use crate::limits::CancellationFlag;
 use crate::rules::algebra::{and, clip_into, combine_into, negate, or, spans_into};
+use crate::rules::state::state_name;
 use crate::rules::{Span, Step};
 
 pub fn state_at(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {

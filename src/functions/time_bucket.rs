@@ -20,6 +20,7 @@ use super::durations::end_of;
 use super::encoding::lists::instant_type;
 use super::open_spans::{Clocks, check_instant};
 use super::scalars::columns_of;
+use crate::error::query_err;
 use crate::limits::CancellationFlag;
 use crate::rules::calendar::DAY_US;
 use crate::rules::{Bucket, LocalClock, Span, ZoneRules};
@@ -238,7 +239,7 @@ fn bucket_of(length: IntervalMonthDayNano) -> Result<Bucket> {
     let time_us = days_us.saturating_add(length.nanoseconds / 1000);
     match Bucket::new(i64::from(length.months), time_us) {
         Ok(bucket) => Ok(bucket),
-        Err(what) => exec_err!("time_bucket: {} {what}", interval_text(length)?),
+        Err(what) => query_err!("time_bucket: {} {what}", interval_text(length)?),
     }
 }
 
@@ -292,7 +293,7 @@ fn negative(interval: IntervalMonthDayNano) -> Result<IntervalMonthDayNano> {
         (Some(months), Some(days), Some(nanoseconds)) => {
             Ok(IntervalMonthDayNano { months, days, nanoseconds })
         }
-        _ => exec_err!("time_bucket: the offset {} is too long", interval_text(interval)?),
+        _ => query_err!("time_bucket: the offset {} is too long", interval_text(interval)?),
     }
 }
 

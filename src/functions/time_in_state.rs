@@ -1,17 +1,19 @@
-//! `times_in`, `time_in` and `timeline_within`: time in each state within spans.
+//! `times_in`, `counted`, `time_in` and `timeline_within`: time in each state within spans.
 
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StructArray};
 use arrow::buffer::NullBuffer;
-use arrow::datatypes::{DataType, Field, Fields, IntervalMonthDayNanoType};
-use datafusion::common::exec_err;
+use arrow::datatypes::{DataType, Field, Fields, Int64Type, IntervalMonthDayNanoType};
 use datafusion::error::Result;
 
-use super::arguments::{Ranges, gap_us, interpolation, text};
+use super::arguments::{Ranges, gap_us, interpolation, no_data, quoted, text};
 use super::encoding::lists::{ListColumn, TimelineBuilder};
+use crate::error::query_err;
 use crate::limits::CancellationFlag;
 use crate::rules::Interpolation;
+use crate::rules::keyword::{parse_keyword, words};
+use crate::rules::state::STATES;
 use crate::rules::tally::{Tally, tally};
 use crate::rules::timeline::steps_within;
 
@@ -46,12 +48,27 @@ pub fn times_type() -> DataType {
 }
 
 fn times_fields() -> Fields {
-    let times = ["up", "down", "unknown"].map(|state| Field::new(state, DataType::Int64, false));
-    times.to_vec().into()
+    words(STATES).map(|state| Field::new(state, DataType::Int64, false)).collect()
 }
 
 pub fn times_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-    let tallies = tallies([&columns[0], &columns[1]], [&columns[2], &columns[3]], rows)?;
+    times(&tallies([&columns[0], &columns[1]], [&columns[2], &columns[3]], rows)?)
+}
+
+/// Times as from [`times_in`], with unknown time counted as the second column says.
+pub fn counted(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+    let given = columns[0].as_struct();
+    let [up, down, unknown] = [0, 1, 2].map(|at| given.column(at).as_primitive::<Int64Type>());
+    let tally = |row: usize| {
+        let no_data = no_data(&columns[1], row)?;
+        let (up_us, down_us, unknown_us) = (up.value(row), down.value(row), unknown.value(row));
+        let tally = Tally { up_us, down_us, unknown_us };
+        Ok(given.is_valid(row).then(|| tally.counted(no_data)))
+    };
+    times(&(0..rows).map(tally).collect::<Result<Vec<_>>>()?)
+}
+
+fn times(tallies: &[Option<Tally>]) -> Result<ArrayRef> {
     let times = |of: fn(Tally) -> i64| -> ArrayRef {
         let times = tallies.iter().map(|tally| of(tally.unwrap_or_default()));
         Arc::new(times.collect::<Int64Array>())
@@ -74,11 +91,14 @@ pub fn time_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
             continue;
         };
         times.append_value(match state {
-            "up" => tally.up_us,
-            "down" => tally.down_us,
-            "unknown" => tally.unknown_us,
             "open" => tally.open_us(),
-            _ => return exec_err!("state {state:?} is not one of 'up', 'down', 'unknown', 'open'"),
+            state => match parse_keyword(STATES, state) {
+                Ok(active) => tally.in_state_us(active),
+                Err(_) => {
+                    let known = quoted(STATES);
+                    return query_err!("state {state:?} is not one of {known}, 'open'");
+                }
+            },
         });
     }
     Ok(Arc::new(times.finish()))

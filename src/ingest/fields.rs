@@ -3,7 +3,8 @@
 use crate::rules::calendar::DAY_S;
 pub use crate::rules::instant::parse_instant_field as timestamp;
 use crate::rules::instant::quoted;
-use crate::rules::{DailyHours, Weekday, Zone, ZoneRules};
+use crate::rules::time_of_day::parse_time_of_day;
+use crate::rules::{Weekday, Zone, ZoneRules};
 
 /// Reason why a field is invalid, worded to follow the column's name.
 pub type FieldError = String;
@@ -38,13 +39,6 @@ pub fn status(field: &[u8]) -> Result<bool, FieldError> {
     } else {
         Err(format!("{} is not one of active, inactive", quoted(field)))
     }
-}
-
-fn digits(field: &[u8]) -> Option<u32> {
-    field.iter().try_fold(0u32, |number, byte| {
-        let digit = byte.wrapping_sub(b'0');
-        (digit < 10).then(|| number * 10 + u32::from(digit))
-    })
 }
 
 /// Parses 0 (Monday) to 6 or the English name of a day, in full or abbreviated, in any case.
@@ -82,44 +76,8 @@ pub fn end_time(field: &[u8]) -> Result<u32, FieldError> {
         .ok_or_else(|| format!("{} is not a time of day; expected 00:00 to 24:00", quoted(field)))
 }
 
-/// Parses hours such as `09:00-17:00`; `None` if either time is invalid.
-pub fn parse_daily_hours(text: &str) -> Option<DailyHours> {
-    let (start, end) = text.split_once('-')?;
-    DailyHours::new(start_time(start.as_bytes()).ok()?, end_time(end.as_bytes()).ok()?)
-}
-
 fn time_of_day(field: &[u8]) -> Option<u32> {
-    let text = std::str::from_utf8(field).ok()?.trim();
-    let Some((clock, is_afternoon)) = twelve_hour_clock(text) else {
-        return clock_time_s(text);
-    };
-    // 12 AM is midnight, 12 PM is noon.
-    let time_s = clock_time_s(clock).filter(|time_s| (3600..13 * 3600).contains(time_s))?;
-    Some(time_s % (DAY_S / 2) + if is_afternoon { DAY_S / 2 } else { 0 })
-}
-
-/// Splits off `AM` or `PM`, and returns true for `PM`; `None` if neither follows.
-fn twelve_hour_clock(text: &str) -> Option<(&str, bool)> {
-    let (clock, half) = text.split_at_checked(text.len().checked_sub(2)?)?;
-    let is_afternoon = half.eq_ignore_ascii_case("PM");
-    (is_afternoon || half.eq_ignore_ascii_case("AM")).then(|| (clock.trim_end(), is_afternoon))
-}
-
-/// Parses `H:MM`, `HH:MM` or `HH:MM:SS` up to 24:00 into seconds.
-fn clock_time_s(text: &str) -> Option<u32> {
-    let mut parts = text.as_bytes().split(|byte| *byte == b':');
-    let (hour, minute) = (parts.next()?, parts.next()?);
-    let second = parts.next().unwrap_or(b"00");
-    if parts.next().is_some()
-        || !(1..=2).contains(&hour.len())
-        || minute.len() != 2
-        || second.len() != 2
-    {
-        return None;
-    }
-    let (hour, minute, second) = (digits(hour)?, digits(minute)?, digits(second)?);
-    let time_s = hour * 3600 + minute * 60 + second;
-    (minute < 60 && second < 60 && time_s <= DAY_S).then_some(time_s)
+    parse_time_of_day(std::str::from_utf8(field).ok()?)
 }
 
 /// Parses an IANA name in any case.

@@ -39,7 +39,6 @@ use arrow::array::RecordBatch;
 pub use conflicts::CONFLICTS_MAX;
 pub use day_merge::MergeCounts;
 pub use fallbacks::{Fallback, Unmatched};
-pub use fields::parse_daily_hours;
 pub use file_kind::FileKind;
 #[cfg(feature = "fuzzing")]
 pub(crate) use file_reader::read_bytes;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error::Error;
+use crate::error::{Error, Limit};
 
 /// Limits of each query. An error names the limit that was exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,44 +54,59 @@ impl Limits {
 
     /// Error of a query that exceeds its time limit.
     pub fn time_exceeded(&self) -> Error {
-        Error::Timeout(format!(
-            "the query takes longer than {}, the limit of time (--sql-time)",
-            humantime::format_duration(self.time)
-        ))
+        Error::limit(
+            Limit::Time,
+            format!(
+                "the query takes longer than {}, the limit of time (--sql-time)",
+                humantime::format_duration(self.time)
+            ),
+        )
     }
 
     /// Error of a query that exceeds its time limit while its rows wait for spool budget.
     pub fn spool_exceeded(&self) -> Error {
-        Error::Limit(format!(
-            "the client has not taken the result within {}, and what waits for it takes {} MiB on disk, \
+        Error::limit(
+            Limit::Spool,
+            format!(
+                "the client has not taken the result within {}, and what waits for it takes {} MiB on disk, \
              the limit (--sql-spool); read faster, or ask for less",
-            humantime::format_duration(self.time),
-            self.spool_bytes >> 20
-        ))
+                humantime::format_duration(self.time),
+                self.spool_bytes >> 20
+            ),
+        )
     }
 
     /// Error of a client that has not taken its rows within the idle time.
     pub fn idle_time_exceeded(&self) -> Error {
-        Error::Timeout(format!(
-            "no rows were taken for {}, the limit (--sql-idle); the remaining rows were discarded",
-            humantime::format_duration(self.idle_time)
-        ))
+        Error::limit(
+            Limit::IdleTime,
+            format!(
+                "no rows were taken for {}, the limit (--sql-idle); the remaining rows were discarded",
+                humantime::format_duration(self.idle_time)
+            ),
+        )
     }
 
     /// Error in place of a truncation note, for clients that show nothing but errors.
     pub fn rows_exceeded(&self) -> Error {
-        Error::Limit(format!(
-            "the result has more than {} rows, the limit (--sql-rows); add a LIMIT, or select less",
-            self.rows
-        ))
+        Error::limit(
+            Limit::Rows,
+            format!(
+                "the result has more than {} rows, the limit (--sql-rows); add a LIMIT, or select less",
+                self.rows
+            ),
+        )
     }
 
     /// Error of a query that exceeds its memory limit; `wanted` names the purpose of the
     /// allocation.
     pub fn memory_exceeded(&self, wanted: &str) -> Error {
-        Error::Limit(format!(
-            "the query needs more than {} MiB of memory, the limit (--sql-memory): {wanted}",
-            self.memory_bytes >> 20
-        ))
+        Error::limit(
+            Limit::Memory,
+            format!(
+                "the query needs more than {} MiB of memory, the limit (--sql-memory): {wanted}",
+                self.memory_bytes >> 20
+            ),
+        )
     }
 }

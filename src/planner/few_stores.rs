@@ -12,7 +12,7 @@ use arrow::datatypes::{Int32Type, SchemaRef};
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DataFusionError, Statistics, exec_datafusion_err};
+use datafusion::common::{DataFusionError, Statistics};
 use datafusion::error::Result;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -68,7 +68,7 @@ impl StoreFiles {
         let mut found = Vec::new();
         for task in tasks {
             let read = task.join_unwind().await;
-            found.extend(read.map_err(|error| exec_datafusion_err!("{error}"))??);
+            found.extend(read.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))??);
         }
         let rows = concat_batches(&schema, &found)?;
         drop(found);

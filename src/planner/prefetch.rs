@@ -15,11 +15,10 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::exec_err;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::TableType;
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::Expr;
 use datafusion::physical_expr::PhysicalExpr;
@@ -146,7 +145,7 @@ impl ExecutionPlan for PrefetchExec {
         // An error follows the batches before it.
         let failed = stream::once(task.join_unwind()).filter_map(async |ended| match ended {
             Ok(ended) => ended.err().map(Err),
-            Err(error) => Some(exec_err!("{error}")),
+            Err(error) => Some(Err(DataFusionError::ExecutionJoin(Box::new(error)))),
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), made.chain(failed))))
     }

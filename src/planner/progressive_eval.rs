@@ -13,10 +13,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use datafusion::common::exec_datafusion_err;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{LexOrdering, Partitioning, PhysicalExpr};
@@ -105,7 +104,9 @@ impl ExecutionPlan for ProgressiveEvalExec {
         let computed = computed.collect::<Result<Vec<_>>>()?;
         let batches = stream::iter(computed).then(async |partition| -> Result<_> {
             let held = partition.join_unwind().await;
-            Ok(held.map_err(|error| exec_datafusion_err!("{error}"))??.into_stream())
+            Ok(held
+                .map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))??
+                .into_stream())
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), batches.try_flatten())))
     }

@@ -9,6 +9,7 @@ use arrow::datatypes::{
 
 use crate::error::{Error, Result};
 use crate::rules::Window;
+use crate::rules::keyword::Keywords;
 use crate::rules::rounding::{hundredths, percent_hundredths, unit_us};
 
 /// Columns of the report and their units.
@@ -18,6 +19,11 @@ pub struct Layout {
     pub extended: bool,
     /// Times in integer microseconds instead of minutes and hours; percentages are unaffected.
     pub exact: bool,
+}
+
+impl Layout {
+    /// Values of [`Layout::extended`].
+    pub const COLUMNS: Keywords<bool> = &[("standard", false), ("extended", true)];
 }
 
 const PRECISION: u8 = 18;

@@ -18,7 +18,7 @@ use parquet::file::properties::WriterProperties;
 
 use super::format::Format;
 use super::text_encoding::{csv_header_into, csv_into, markdown_header_into, markdown_into};
-use crate::error::{Error, Fault, QueryError, Result};
+use crate::error::{Error, Fault, Limit, QueryError, Result};
 
 /// Name of a truncation note, in formats with names.
 const TRUNCATION_KEY: &str = "uptally_cut";
@@ -126,7 +126,7 @@ impl Writer {
                 sentence.to_owned(),
             )),
             Encoder::Arrow(writer) => writer.write_metadata(TRUNCATION_KEY, sentence),
-            Encoder::ArrowStream(_) => return Err(Error::Limit(sentence.to_owned())),
+            Encoder::ArrowStream(_) => return Err(Error::limit(Limit::Rows, sentence)),
         }
         Ok(())
     }

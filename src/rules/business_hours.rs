@@ -1,6 +1,9 @@
 //! Weekly business hours of a store, in local time.
 
+use std::fmt;
+
 use super::calendar::DAY_S;
+use super::time_of_day::{parse_time_of_day, time_of_day_text};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Weekday(u8);
@@ -69,6 +72,12 @@ impl DailyHours {
         HoursRow::new(Weekday(0), start_s, end_s).map(Self)
     }
 
+    /// Parses hours such as `09:00-17:00`; `None` if either time is invalid.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (start, end) = text.split_once('-')?;
+        Self::new(parse_time_of_day(start)?, parse_time_of_day(end)?)
+    }
+
     pub fn start_s(self) -> u32 {
         self.0.start_s
     }
@@ -81,6 +90,14 @@ impl DailyHours {
     /// Seven rows, from Monday on.
     pub fn rows(self) -> Vec<HoursRow> {
         (0..7).map(|day| HoursRow { weekday: Weekday(day), ..self.0 }).collect()
+    }
+}
+
+/// Writes hours so that [`DailyHours::parse`] reads them back.
+impl fmt::Display for DailyHours {
+    fn fmt(&self, text: &mut fmt::Formatter) -> fmt::Result {
+        let (start, end) = (time_of_day_text(self.start_s()), time_of_day_text(self.end_s()));
+        write!(text, "{start}-{end}")
     }
 }
 

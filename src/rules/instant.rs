@@ -8,7 +8,7 @@ use chrono::NaiveDate;
 
 use super::calendar::{DAY_US, HOUR_US, MINUTE_US, SECOND_US};
 use super::span::Span;
-use super::zone::LocalClock;
+use super::zone::{LocalClock, ZoneRules};
 
 /// Parses a field of a file into microseconds UTC; further digits are truncated.
 ///
@@ -28,6 +28,16 @@ pub fn parse_instant_field(field: &[u8]) -> Result<i64, String> {
         Err(fault) => Err(fault),
     }
     .map_err(|fault| fault.sentence(field))
+}
+
+/// Parses an instant into microseconds UTC as [`parse_instant`] does; named zones are read by the
+/// bundled rules.
+///
+/// # Errors
+/// As [`parse_instant`].
+pub fn instant_us(text: &str) -> Result<i64, String> {
+    let rules = ZoneRules::bundled();
+    parse_instant(text, |zone, near| Some(LocalClock::over(&rules.zone(zone)?, near)))
 }
 
 /// Parses an instant from a person or a program. Like [`parse_instant_field`], but a date alone is
@@ -271,7 +281,7 @@ fn fraction_us(digits: &[u8]) -> Option<u32> {
 }
 
 /// Parses at most nine digits.
-fn number(digits: &[u8]) -> Option<u32> {
+pub(super) fn number(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0u32, |number, byte| {
         let digit = byte.wrapping_sub(b'0');
         (digit < 10).then(|| number * 10 + u32::from(digit))

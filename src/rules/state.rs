@@ -1,7 +1,18 @@
 //! Cuts a range into segments of one state each, and tells where the state comes from.
 
+use super::keyword::{Keywords, keyword};
+use super::options::NoData;
 use super::span::Span;
 use super::timeline::PollSegment;
+
+/// Names of the states that polls decide on; true for up.
+pub const STATES: Keywords<Option<bool>> =
+    &[("up", Some(true)), ("down", Some(false)), ("unknown", None)];
+
+/// Name of a state that polls decide on.
+pub fn state_name(active: Option<bool>) -> &'static str {
+    keyword(STATES, active)
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -11,6 +22,27 @@ pub enum State {
     Unknown,
     /// Outside of business hours, whatever polls say.
     Closed,
+}
+
+impl State {
+    /// State that it counts as if unknown time counts as `no_data` says.
+    #[must_use]
+    pub fn counted(self, no_data: NoData) -> Self {
+        match (self, no_data.counted(None)) {
+            (Self::Unknown, Some(true)) => Self::Up,
+            (Self::Unknown, Some(false)) => Self::Down,
+            (state, _) => state,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Up => state_name(Some(true)),
+            Self::Down => state_name(Some(false)),
+            Self::Unknown => state_name(None),
+            Self::Closed => "closed",
+        }
+    }
 }
 
 /// Position of the deciding poll relative to the time at which its status holds.

@@ -1,5 +1,6 @@
 //! Time in state: duration of each state during a store's open time.
 
+use super::options::NoData;
 use super::span::Span;
 use super::timeline::Step;
 
@@ -15,6 +16,23 @@ impl Tally {
     /// Open time in all states.
     pub fn open_us(self) -> i64 {
         self.up_us + self.down_us + self.unknown_us
+    }
+
+    /// Time in one state; true for up.
+    pub fn in_state_us(self, active: Option<bool>) -> i64 {
+        match active {
+            Some(true) => self.up_us,
+            Some(false) => self.down_us,
+            None => self.unknown_us,
+        }
+    }
+
+    /// The same time with unknown time counted as `no_data` says.
+    #[must_use]
+    pub fn counted(self, no_data: NoData) -> Self {
+        let times_us = [self.up_us, self.down_us, self.unknown_us];
+        let [up_us, down_us, unknown_us] = no_data.count(times_us, 0);
+        Self { up_us, down_us, unknown_us }
     }
 
     fn book(&mut self, active: Option<bool>, total_us: i64) {
@@ -78,5 +96,16 @@ mod tests {
         check(&polls, Next, None, (148, 212, 0));
         check(&polls, Previous, Some(at(0, 30)), (120, 60, 180));
         check(&[], Previous, None, (0, 0, 360));
+    }
+
+    #[test]
+    fn unknown_time_counts_as_no_data_says() {
+        let tally = Tally { up_us: 1, down_us: 2, unknown_us: 4 };
+        for (no_data, expected) in
+            [(NoData::Unknown, (1, 2, 4)), (NoData::Down, (1, 6, 0)), (NoData::Up, (5, 2, 0))]
+        {
+            let Tally { up_us, down_us, unknown_us } = tally.counted(no_data);
+            assert_eq!((up_us, down_us, unknown_us), expected, "{no_data}");
+        }
     }
 }

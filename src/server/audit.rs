@@ -18,7 +18,7 @@ use serde::{Serialize, Serializer};
 
 use super::keys::KeyId;
 use crate::error::{Error, Result};
-use crate::option_text::instant_text;
+use crate::rules::calendar::instant_text;
 
 /// Bytes kept of a path or of SQL; longer text is truncated and ends with an ellipsis.
 pub const TEXT_BYTES_MAX: usize = 4 << 10;

@@ -10,7 +10,7 @@ use super::problem::{Answer, Refusal};
 use super::request::Request;
 use super::routes::Route;
 use super::settings::Settings;
-use crate::option_text::keyword;
+use crate::rules::keyword::keyword;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 

@@ -3,9 +3,8 @@
 use serde_json::{Value, json};
 
 use super::report_request;
-use crate::option_text;
-use crate::rules::calendar::offset_text;
-use crate::rules::instant::parse_instant;
+use crate::rules::calendar::{instant_text, offset_text};
+use crate::rules::instant::{instant_us, parse_instant};
 use crate::rules::{LocalClock, Span, Zone, ZoneName};
 
 /// Zone by whose clock a request wants its answer.
@@ -24,7 +23,7 @@ impl ClockChoice {
         match text {
             _ if text.eq_ignore_ascii_case("utc") => Ok(Self::Utc),
             "store" => Ok(Self::Store),
-            zone => option_text::time_zone(zone).map(Self::Zone).map_err(|_| {
+            zone => zone.parse::<ZoneName>().map(Self::Zone).map_err(|_| {
                 format!(
                     "{text:?} is not one of store, utc, or a time zone; expected an IANA name like America/Chicago"
                 )
@@ -46,7 +45,7 @@ pub fn instant_in(zone: Option<&Zone>, text: &str) -> Result<i64, String> {
         let clock = |name: &str, near| (name == zone.name()).then(|| LocalClock::over(zone, near));
         parse_instant(&format!("{text} {}", zone.name()), clock).ok()
     });
-    local.map_or_else(|| option_text::instant(&text), Ok)
+    local.map_or_else(|| instant_us(&text), Ok)
 }
 
 /// Formats instants, however far they are from the range of the request.
@@ -62,10 +61,10 @@ impl Clock {
     }
 
     /// Formats as `2023-01-25T18:13:22.479220Z`, or as `2023-01-25T12:13:22.479220-06:00`.
-    pub fn text(&self, instant_us: i64) -> String {
-        let Self::Local(zone) = self else { return option_text::instant_text(instant_us) };
-        let offset_us = zone.offset_us(instant_us);
-        let local = option_text::instant_text(instant_us + offset_us);
+    pub fn text(&self, at: i64) -> String {
+        let Self::Local(zone) = self else { return instant_text(at) };
+        let offset_us = zone.offset_us(at);
+        let local = instant_text(at + offset_us);
         format!("{}{}", local.trim_end_matches('Z'), offset_text(offset_us))
     }
 
@@ -85,7 +84,7 @@ mod tests {
             Ok(ClockChoice::Zone(name)) => ZoneRules::bundled().zone(name.as_str()),
             _ => None,
         };
-        let found = instant_in(zone.as_ref(), text).map(option_text::instant_text);
+        let found = instant_in(zone.as_ref(), text).map(instant_text);
         assert_eq!(found.as_deref(), Ok(expected), "{text} in {clock}");
     }
 
@@ -130,7 +129,7 @@ mod tests {
 
     #[test]
     fn an_instant_is_printed_with_the_offset_of_its_clock() {
-        let at = |text: &str| option_text::instant(text).unwrap();
+        let at = |text: &str| instant_us(text).unwrap();
         for (zone, instant, expected) in [
             (None, "2023-01-20T10:00:00Z", "2023-01-20T10:00:00.000000Z"),
             (Some("America/Chicago"), "2023-01-20T10:00:00Z", "2023-01-20T04:00:00.000000-06:00"),

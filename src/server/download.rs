@@ -17,40 +17,14 @@ use super::request::Request;
 use super::service::IsCounted;
 use crate::report::Format;
 
-/// File type of a format.
-pub struct FileType {
-    /// File extension, without the dot.
-    pub ending: &'static str,
-    pub media_type: &'static str,
-    /// Set if compression makes it smaller.
-    packs: bool,
-}
-
-pub fn file_type(format: Format) -> FileType {
-    let kind = |ending, media_type, packs| FileType { ending, media_type, packs };
-    match format {
-        Format::Csv => kind("csv", "text/csv; charset=utf-8", true),
-        Format::Json => kind("json", "application/json", true),
-        Format::Ndjson => kind("ndjson", "application/x-ndjson", true),
-        Format::Parquet => kind("parquet", "application/vnd.apache.parquet", false),
-        Format::Arrow => kind("arrow", "application/vnd.apache.arrow.file", true),
-        Format::ArrowStream => kind("arrows", "application/vnd.apache.arrow.stream", true),
-        Format::Table => kind("txt", "text/plain; charset=utf-8", true),
-        Format::Markdown => kind("md", "text/markdown; charset=utf-8", true),
-    }
-}
-
-/// Compression of a response in a format. Ranges are sent uncompressed, so that each can be read by itself.
+/// Compression of a response in a format. Ranges are sent uncompressed, so that each can be read by
+/// itself.
 pub fn compression(request: &Request, format: Format) -> Compression {
     if request.header(RANGE).is_some() {
         return Compression::None;
     }
     let accepted = request.header_list(ACCEPT_ENCODING);
-    if file_type(format).packs {
-        negotiate::compression(accepted.as_deref())
-    } else {
-        Compression::None
-    }
+    if format.packs() { negotiate::compression(accepted.as_deref()) } else { Compression::None }
 }
 
 /// Responds with the rendering, a range of it, or 304; [`super::file_name`] has the disposition.
@@ -72,7 +46,7 @@ pub fn reply(
         return Ok(assembled(StatusCode::NOT_MODIFIED, headers, Bytes::new()));
     }
     headers.push((ACCEPT_RANGES, "bytes".to_owned()));
-    headers.push((CONTENT_TYPE, file_type(format).media_type.to_owned()));
+    headers.push((CONTENT_TYPE, format.content_type().to_owned()));
     match compression {
         Compression::None => {}
         Compression::Gzip => headers.push((CONTENT_ENCODING, "gzip".to_owned())),

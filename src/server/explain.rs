@@ -7,13 +7,13 @@ use super::clock::Clock;
 use super::problem::{Answer, Refusal};
 use super::request::Request;
 use super::service::{Service, content};
-use super::store_values::state;
 use super::stores::{self, StoreQuery, fields, opening};
 use crate::engine::single_store::StoreHistory;
-use crate::option_text::{NO_DATA, duration_text, instant_text, keyword};
-use crate::rules::calendar::{DAY_US, offset_text};
+use crate::rules::calendar::{DAY_US, instant_text, offset_text};
+use crate::rules::duration::duration_text;
 use crate::rules::explain::Segment;
-use crate::rules::{Interpolation, NoData, Options, Poll, Scope};
+use crate::rules::state::state_name;
+use crate::rules::{Interpolation, Options, Poll, Scope};
 
 /// Longest range of an answer: it has a segment for every poll.
 const RANGE_DAYS_MAX: i64 = 31;
@@ -72,7 +72,7 @@ fn segment_json(
     let options = &history.options;
     let mut told = clock.bounds(segment.span);
     told["length_us"] = json!(segment.span.ends_at() - segment.span.starts_at());
-    told["state"] = json!(state(segment.poll.map(Poll::active)));
+    told["state"] = json!(state_name(segment.poll.map(Poll::active)));
     told["is_open"] = json!(segment.is_open);
     told["counts_as"] = json!(counts_as(segment, options));
     told["poll"] = segment.poll.map_or(Value::Null, |poll| {
@@ -96,10 +96,10 @@ fn segment_json(
 
 /// Column of the report that the segment adds to; `None` while the store is closed.
 fn counts_as(segment: &Segment, options: &Options) -> Option<&'static str> {
-    let counted = match (segment.poll.map(Poll::active), options.no_data) {
-        (Some(true), _) | (None, NoData::Up) => "uptime",
-        (Some(false), _) | (None, NoData::Down) => "downtime",
-        (None, NoData::Unknown) => "unknown",
+    let counted = match options.no_data.counted(segment.poll.map(Poll::active)) {
+        Some(true) => "uptime",
+        Some(false) => "downtime",
+        None => "unknown",
     };
     segment.is_open.then_some(counted)
 }
@@ -150,5 +150,5 @@ fn unknown_reason(segment: &Segment, options: &Options, polled: &Polled) -> Stri
         (Scope::Day, _) => "scope = day: no poll on this local day".to_owned(),
         (Scope::All, _) => "no poll vouches".to_owned(),
     };
-    format!("{why}; no_data = {}", keyword(NO_DATA, options.no_data))
+    format!("{why}; no_data = {}", options.no_data)
 }

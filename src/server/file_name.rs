@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of reports: the caller gives the chain and the instant.
 
-use crate::option_text::instant_text;
+use crate::rules::calendar::instant_text;
 
 /// Characters kept of a chain's name.
 const CHAIN_CHARS_MAX: usize = 64;

@@ -9,7 +9,9 @@ use std::path::Path;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use crate::error::{self, Error};
-use crate::option_text::{Keywords, instant, instant_text, keyword, parse_keyword};
+use crate::rules::calendar::instant_text;
+use crate::rules::instant::instant_us;
+use crate::rules::keyword::{Keywords, keyword, parse_keyword};
 
 /// Role of a key; each includes the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,7 +96,7 @@ impl Key {
                     return Err(format!("{EXPIRES} is given twice"));
                 }
                 Some((EXPIRES, text)) => {
-                    let expiry = instant(text).map_err(|wrong| format!("{EXPIRES}: {wrong}"))?;
+                    let expiry = instant_us(text).map_err(|wrong| format!("{EXPIRES}: {wrong}"))?;
                     expires_at = Some(expiry);
                 }
                 // Read as a comment, a misspelt expiry would make the key valid for ever.

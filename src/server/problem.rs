@@ -70,8 +70,8 @@ impl From<Error> for Refusal {
         match error {
             Error::Argument(sentence) => Self::wrong(sentence),
             Error::Query(wrong) => Self::wrong(wrong.sentence),
-            Error::Limit(sentence) | Error::Timeout(sentence) => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, sentence)
+            Error::Limit(exceeded) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, exceeded.sentence)
             }
             Error::Busy(sentence) => Self::unavailable(sentence),
             Error::Interrupted => Self::unavailable("the server is stopping"),

@@ -7,12 +7,11 @@ use std::borrow::Cow;
 use serde_json::{Map, Value, json};
 
 use crate::engine::{Engine, ReportQuery};
-use crate::option_text::{
-    self, COLUMNS, ENGINES, FORMATS, INTERPOLATIONS, Keywords, NO_DATA, SCOPES, default_hours_text,
-    duration_text, instant_text,
-};
 use crate::report::{Format, Layout};
-use crate::rules::Options;
+use crate::rules::calendar::instant_text;
+use crate::rules::instant::instant_us;
+use crate::rules::keyword::{Keywords, keyword as word_of, parse_keyword};
+use crate::rules::{Accepts, Options, ReportOption};
 
 /// Most stores that a report may name.
 pub const STORES_NAMED_MAX: usize = 10_000;
@@ -58,13 +57,13 @@ impl ReportRequest {
             return Ok(is_option(name));
         }
         match name {
-            "now" => self.now = Some(option_text::instant(&restore_plus(text(value)?))?),
+            "now" => self.now = Some(instant_us(&restore_plus(text(value)?))?),
             "as_of" => self.as_of = Some(version(value)?),
-            "engine" => self.engine = keyword(ENGINES, value)?,
+            "engine" => self.engine = keyword(Engine::KEYWORDS, value)?,
             "store" => self.stores = stores(value)?,
-            "columns" => self.layout.extended = keyword(COLUMNS, value)?,
+            "columns" => self.layout.extended = keyword(Layout::COLUMNS, value)?,
             "exact" => self.layout.exact = boolean(value)?,
-            "format" => self.format = keyword(FORMATS, value)?,
+            "format" => self.format = keyword(Format::KEYWORDS, value)?,
             "explain" => self.explain = boolean(value)?,
             _ => return set_option(&mut self.options, name, value),
         }
@@ -74,10 +73,10 @@ impl ReportRequest {
     /// Options that affect the figures, except version and *now*, in the form of a request.
     pub fn to_json(&self) -> Value {
         let mut described = options_json(&self.options);
-        described.insert("engine".into(), json!(option_text::keyword(ENGINES, self.engine)));
+        described.insert("engine".into(), json!(self.engine.to_string()));
         described.insert("store".into(), json!(self.stores));
-        described
-            .insert("columns".into(), json!(option_text::keyword(COLUMNS, self.layout.extended)));
+        let columns = word_of(Layout::COLUMNS, self.layout.extended);
+        described.insert("columns".into(), json!(columns));
         described.insert("exact".into(), json!(self.layout.exact));
         Value::Object(described)
     }
@@ -113,27 +112,27 @@ pub fn restore_plus(text: &str) -> Cow<'_, str> {
 
 /// Sets an option of the rules; `false` if there is none of that name.
 pub fn set_option(options: &mut Options, name: &str, value: &Value) -> Result<bool, String> {
+    let Some(option) = ReportOption::named(name) else { return Ok(false) };
     match value {
-        _ if !option_text::OPTIONS.contains(&name) => Ok(false),
-        Value::Bool(truth) if name == "snap_end_of_day" => {
-            option_text::set_option(options, name, &truth.to_string())
+        Value::Bool(truth) if option.accepts() == Accepts::Boolean => {
+            options.set(option, &truth.to_string())?;
         }
-        value => option_text::set_option(options, name, text(value)?),
+        value => options.set(option, text(value)?)?,
     }
+    Ok(true)
 }
 
 /// Options of the rules in the form in which they can be sent.
 pub fn options_json(options: &Options) -> Map<String, Value> {
-    let mut described = Map::new();
-    let mut put = |name: &str, value: Value| described.insert(name.into(), value);
-    put("interpolation", json!(option_text::keyword(INTERPOLATIONS, options.interpolation)));
-    put("max_gap", json!(options.max_gap_us.map(duration_text)));
-    put("scope", json!(option_text::keyword(SCOPES, options.scope)));
-    put("no_data", json!(option_text::keyword(NO_DATA, options.no_data)));
-    put("snap_end_of_day", json!(options.snap_end_of_day));
-    put("default_hours", json!(default_hours_text(options.default_hours)));
-    put("default_timezone", json!(options.default_time_zone.as_str()));
-    described
+    let described = ReportOption::ALL.into_iter().map(|option| {
+        let text = options.text(option);
+        let value = match option.accepts() {
+            Accepts::Boolean => json!(text.as_deref() == Some("true")),
+            _ => json!(text),
+        };
+        (option.name().to_owned(), value)
+    });
+    described.collect()
 }
 
 /// Instant in its JSON form.
@@ -144,7 +143,7 @@ pub fn instant_json(instant_us: i64) -> Value {
 fn is_option(name: &str) -> bool {
     const REPORT_FIELDS: [&str; 8] =
         ["now", "as_of", "engine", "store", "columns", "exact", "format", "explain"];
-    REPORT_FIELDS.contains(&name) || options_json(&Options::default()).contains_key(name)
+    REPORT_FIELDS.contains(&name) || ReportOption::named(name).is_some()
 }
 
 fn unknown(name: &str) -> String {
@@ -163,7 +162,7 @@ fn text(value: &Value) -> Result<&str, String> {
 }
 
 fn keyword<T: Copy>(words: Keywords<T>, value: &Value) -> Result<T, String> {
-    option_text::parse_keyword(words, text(value)?)
+    parse_keyword(words, text(value)?)
 }
 
 fn boolean(value: &Value) -> Result<bool, String> {

@@ -20,8 +20,8 @@ use super::report_request::{self, ReportRequest};
 use super::request::{Request, unknown_report};
 use super::service::{Service, content, json};
 use super::{authorization, download, file_name};
-use crate::option_text::duration_us;
 use crate::report::Format;
+use crate::rules::duration::duration_us;
 use crate::{engine, planner};
 
 /// Longest time that a client may have its request held.
@@ -31,16 +31,6 @@ const CURSOR_CHECK_DIGITS: usize = 6;
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const PREFER: HeaderName = HeaderName::from_static("prefer");
-const FORMATS: [Format; 8] = [
-    Format::Csv,
-    Format::Json,
-    Format::Ndjson,
-    Format::Parquet,
-    Format::Arrow,
-    Format::ArrowStream,
-    Format::Table,
-    Format::Markdown,
-];
 
 /// Returns the report for the request, a new one or an equal earlier one.
 pub async fn trigger(
@@ -220,9 +210,9 @@ fn wait(request: &Request) -> Answer<Option<Duration>> {
 /// `GET /v1/reports/{id}.{format}`
 pub async fn download(service: &Service, request: &Request) -> Answer {
     let ending = request.path.get(1).map_or("", String::as_str);
-    let format = FORMATS.into_iter().find(|format| download::file_type(*format).ending == ending);
+    let format = Format::ALL.into_iter().find(|format| format.ending() == ending);
     let format = format.ok_or_else(|| {
-        let endings: Vec<_> = FORMATS.map(|format| download::file_type(format).ending).to_vec();
+        let endings = Format::ALL.map(Format::ending);
         Refusal::unknown(format!("{ending:?} is not one of {}", endings.join(", ")))
     })?;
     let job = job(service, request.id()?)?;
@@ -355,14 +345,14 @@ fn counts(finished: &Finished) -> Value {
 
 fn links(job: &Job) -> Value {
     let mut links = json!({ "self": format!("/v1/reports/{}", job.id) });
-    for format in FORMATS {
-        links[download::file_type(format).ending] = json!(file_path(job.id, format));
+    for format in Format::ALL {
+        links[format.ending()] = json!(file_path(job.id, format));
     }
     links
 }
 
 fn file_path(id: Uuid, format: Format) -> String {
-    format!("/v1/reports/{id}.{}", download::file_type(format).ending)
+    format!("/v1/reports/{id}.{}", format.ending())
 }
 
 /// Cursor of a page: its last report's sequence number, and a checksum against made-up cursors.

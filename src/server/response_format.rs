@@ -4,11 +4,12 @@ use warp::http::header::{ACCEPT, HeaderValue, VARY};
 use warp::http::{Response, StatusCode};
 use warp::reply::Response as Reply;
 
+use super::negotiate;
 use super::problem::{Answer, Refusal};
 use super::request::Request;
 use super::service::content;
-use super::{download, negotiate};
 use crate::report::Format;
+use crate::rules::keyword::{Keywords, parse_keyword};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseFormat {
@@ -17,6 +18,9 @@ pub enum ResponseFormat {
 }
 
 impl ResponseFormat {
+    pub const KEYWORDS: Keywords<Self> =
+        &[(Format::Csv.name(), Self::Csv), (Format::Json.name(), Self::Json)];
+
     /// Format of a request; JSON by default.
     ///
     /// # Errors
@@ -32,43 +36,31 @@ impl ResponseFormat {
     pub fn from_query(request: &Request) -> Answer<Option<Self>> {
         match request.query.one("format")? {
             None => Ok(None),
-            Some("csv") => Ok(Some(Self::Csv)),
-            Some("json") => Ok(Some(Self::Json)),
-            Some(other) => {
-                Err(Refusal::wrong(format!("format: {other:?} is not one of csv, json")))
-            }
+            Some(word) => parse_keyword(Self::KEYWORDS, word)
+                .map(Some)
+                .map_err(|wrong| Refusal::wrong(format!("format: {wrong}"))),
         }
     }
 
     /// Format that `Accept` prefers; the first one offered on a tie. `None` if it names neither.
     pub fn from_accept(request: &Request, offered: [Self; 2]) -> Option<Self> {
         let accept = request.header_list(ACCEPT);
-        let media_types = offered.map(Self::media_type);
+        let media_types = offered.map(|wanted| wanted.format().media_type());
         let preferred = negotiate::preferred(accept.as_deref(), &media_types)?;
-        offered.into_iter().find(|wanted| wanted.media_type() == preferred)
+        offered.into_iter().find(|wanted| wanted.format().media_type() == preferred)
     }
 
-    fn media_type(self) -> &'static str {
+    pub fn format(self) -> Format {
         match self {
-            Self::Csv => "text/csv",
-            Self::Json => "application/json",
-        }
-    }
-
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Csv => "csv",
-            Self::Json => "json",
+            Self::Csv => Format::Csv,
+            Self::Json => Format::Json,
         }
     }
 
     /// Response in this format, with `Vary`.
     pub fn reply(self, body: Vec<u8>) -> Reply {
-        let media_type = match self {
-            Self::Csv => download::file_type(Format::Csv).media_type,
-            Self::Json => self.media_type(),
-        };
-        let mut reply: Response<_> = content(StatusCode::OK, media_type, body);
+        let content_type = self.format().content_type();
+        let mut reply: Response<_> = content(StatusCode::OK, content_type, body);
         reply.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
         reply
     }

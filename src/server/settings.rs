@@ -9,7 +9,9 @@ use super::jobs::Limits;
 use super::jobs::Retention;
 use super::keyring::Keyring;
 use super::origin::Origin;
+use crate::report::Format;
 use crate::rules::calendar::DAY_US;
+use crate::rules::keyword::Keywords;
 
 /// Response of `GET /get_report/{id}` to clients that accept anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,8 +21,8 @@ pub enum CompleteAs {
     Json,
 }
 
-pub const COMPLETE_AS: crate::option_text::Keywords<CompleteAs> =
-    &[("csv", CompleteAs::Csv), ("json", CompleteAs::Json)];
+pub const COMPLETE_AS: Keywords<CompleteAs> =
+    &[(Format::Csv.name(), CompleteAs::Csv), (Format::Json.name(), CompleteAs::Json)];
 
 #[derive(Clone, Debug)]
 pub struct Settings {

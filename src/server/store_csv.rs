@@ -7,11 +7,12 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};
 
 use super::clock::Clock;
-use super::store_values::{percent, state};
+use super::store_values::percent;
 use crate::engine::single_store::StoreHistory;
 use crate::error::Result;
 use crate::report::{Format, render};
 use crate::rules::Span;
+use crate::rules::state::state_name;
 
 /// Columns in order, as in the API document.
 pub const UPTIME: [&str; 9] = [
@@ -51,7 +52,7 @@ pub fn uptime(store: &str, history: &StoreHistory, clock: &Clock) -> Result<Vec<
 pub fn timeline(store: &str, history: &StoreHistory, clock: &Clock) -> Result<Vec<u8>> {
     let steps = history.timeline();
     let mut columns = spans(store, steps.iter().map(|(span, _)| *span), clock);
-    columns.push(texts(steps.iter().map(|(_, active)| state(*active).to_owned())));
+    columns.push(texts(steps.iter().map(|(_, active)| state_name(*active).to_owned())));
     csv(TIMELINE, columns)
 }
 

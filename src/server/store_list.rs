@@ -16,9 +16,10 @@ use super::service::Service;
 use super::snapshots::Snapshot;
 use crate::engine::{ListedStore, StoreList};
 use crate::error::Result;
-use crate::option_text::{Keywords, instant_text, parse_keyword, time_zone};
 use crate::report::{Format, render};
-use crate::rules::Options;
+use crate::rules::calendar::instant_text;
+use crate::rules::keyword::{TRUTHS, parse_keyword};
+use crate::rules::{Options, ZoneName};
 
 pub const PAGE_STORES: usize = 100;
 pub const PAGE_STORES_MAX: usize = 10_000;
@@ -78,7 +79,7 @@ fn tag(request: &Request, snapshot: &Snapshot, wanted: ResponseFormat) -> Answer
     let mut hasher = blake3::Hasher::new();
     hasher.update(&snapshot.fingerprint);
     let (program, version) = (env!("CARGO_PKG_VERSION"), snapshot.version());
-    hasher.update(format!("{program} {version} {}", wanted.word()).as_bytes());
+    hasher.update(format!("{program} {version} {}", wanted.format()).as_bytes());
     hasher.update(format!("{:?}", request.query.each()?).as_bytes());
     Ok(format!("\"{}\"", &hasher.finalize().to_hex()[..32]))
 }
@@ -147,7 +148,7 @@ impl ListQuery {
             }
             "prefix" => self.prefix = value.to_owned(),
             "q" => self.part = value.to_ascii_lowercase(),
-            "time_zone" => self.time_zone = Some(time_zone(value)?.as_str().to_owned()),
+            "time_zone" => self.time_zone = Some(value.parse::<ZoneName>()?.to_string()),
             "uses_default_time_zone" => self.uses_default_time_zone = Some(truth(value)?),
             "uses_default_hours" => self.uses_default_hours = Some(truth(value)?),
             "never_polled" => self.never_polled = Some(truth(value)?),
@@ -204,7 +205,6 @@ impl ListQuery {
 }
 
 fn truth(text: &str) -> std::result::Result<bool, String> {
-    const TRUTHS: Keywords<bool> = &[("true", true), ("false", false)];
     parse_keyword(TRUTHS, text)
 }
 

@@ -2,14 +2,6 @@
 
 use crate::rules::rounding::percent_hundredths;
 
-pub fn state(active: Option<bool>) -> &'static str {
-    match active {
-        Some(true) => "up",
-        Some(false) => "down",
-        None => "unknown",
-    }
-}
-
 /// Percentage with two decimals; `None` if the whole is zero.
 pub fn percent(part_us: i64, whole_us: i64) -> Option<f64> {
     percent_hundredths(part_us, whole_us).map(|share| share as f64 / 100.0)

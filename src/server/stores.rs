@@ -12,10 +12,11 @@ use super::response_format::ResponseFormat;
 use super::service::Service;
 use super::snapshots::Snapshot;
 use super::store_csv;
-use super::store_values::{percent, state};
+use super::store_values::percent;
 use crate::engine::single_store::StoreHistory;
 use crate::error::{Error, Result};
 use crate::rules::calendar::DAY_US;
+use crate::rules::state::state_name;
 use crate::rules::{HoursRow, Options, Span, WeeklyHours, Window, Zone, ZoneRules};
 
 /// Longest range of an answer.
@@ -216,7 +217,7 @@ pub async fn timeline(service: &Service, request: &Request) -> Answer {
     let json = |history: &StoreHistory, clock: &Clock| {
         let step = |(span, active): (Span, Option<bool>)| {
             let mut step = clock.bounds(span);
-            step["state"] = json!(state(active));
+            step["state"] = json!(state_name(active));
             step
         };
         let steps: Vec<_> = history.timeline().into_iter().map(step).collect();

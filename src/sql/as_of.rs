@@ -21,8 +21,8 @@ use super::internal_catalog::InternalCatalog;
 use super::report_tables;
 use crate::engine::Tables;
 use crate::error::Error;
-use crate::option_text::instant_text;
 use crate::rules::ZoneRules;
+use crate::rules::calendar::instant_text;
 use crate::tables::{Dataset, Table};
 
 pub const AS_OF: &str = "as_of";

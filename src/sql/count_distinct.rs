@@ -7,7 +7,6 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Int64Array};
 use arrow::datatypes::{DataType, Field, FieldRef, Int32Type};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::exec_datafusion_err;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams};
@@ -20,6 +19,8 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::scalar::ScalarValue;
 use roaring::RoaringBitmap;
+
+use crate::error::broken;
 
 /// Replaces `count(DISTINCT n)` by [`CountDistinct`].
 #[derive(Debug)]
@@ -138,9 +139,8 @@ impl DistinctIntegers {
     }
 
     fn merge(&mut self, group: usize, bytes: &[u8]) -> Result<()> {
-        let seen = RoaringBitmap::deserialize_from(bytes).map_err(|error| {
-            exec_datafusion_err!("a state of count(DISTINCT) is broken: {error}")
-        })?;
+        let seen = RoaringBitmap::deserialize_from(bytes)
+            .map_err(|error| broken(format!("a state of count(DISTINCT) is broken: {error}")))?;
         self.integers += seen.len() as usize;
         self.groups[group] |= seen;
         Ok(())

@@ -1,6 +1,6 @@
 //! Documentation of every function that an analyst may call.
 
-use crate::functions::documented::{Argument, DOCUMENTED, Documented, Example, Kind, Takes};
+use crate::functions::documented::{Argument, DOCUMENTED, Documented, Example, Gives, Kind, Takes};
 
 /// Functions that stand in `FROM`.
 const TABLE_FUNCTIONS: [&Documented; 6] =
@@ -16,6 +16,7 @@ pub const LATEST_POLL: Documented = Documented {
     kind: Kind::Scalar,
     summary: "Instant of the latest poll of all stores, the default now.",
     arguments: &[],
+    gives: Gives::Instant,
     returns: "a timestamp, UTC",
     nulls: "Null where there is no poll.",
     example: Example {
@@ -49,6 +50,7 @@ const UPTIME: Documented = Documented {
     kind: Kind::Table,
     summary: "How long each store was up, down and unknown while it should have been open.",
     arguments: &[FROM, TO, OPTIONS],
+    gives: Gives::Rows,
     returns: "store_id, open, up, down, unknown (microseconds), uptime_pct, coverage_pct, polls, incidents, longest (downtime of the longest incident, microseconds)",
     nulls: "The percentages are null where there is nothing to divide by, longest where there was no incident.",
     example: Example {
@@ -89,6 +91,7 @@ const UPTIME_BY: Documented = Documented {
         ),
         OPTIONS,
     ],
+    gives: Gives::Rows,
     returns: "store_id, bucket (the local time at which it starts), starts_at, ends_at (cut to the range), then as uptime, utc_offset (of the clock at starts_at, as '-06:00'); where clocks go back, buckets shorter than what is shown twice start twice",
     nulls: "As uptime.",
     example: Example {
@@ -114,6 +117,7 @@ const STATES: Documented = Documented {
     kind: Kind::Table,
     summary: "The state of each store, segment by segment and without gaps.",
     arguments: &[FROM, TO, OPTIONS],
+    gives: Gives::Rows,
     returns: "store_id, starts_at, ends_at, state ('up', 'down', 'unknown' or 'closed'), origin ('observed' by a poll at or before it, 'carried' from before the range, 'backfilled' from a later poll)",
     nulls: "The origin is null if closed, or without evidence from polls, which no_data may have counted as 'up' or 'down'.",
     example: Example {
@@ -142,6 +146,7 @@ const INCIDENTS: Documented = Documented {
         Argument::optional("min_duration", Takes::Length, "outages with less downtime are omitted"),
         OPTIONS,
     ],
+    gives: Gives::Rows,
     returns: "store_id, starts_at, ends_at, starts_local, ends_local (texts by the clock of the store, with its offset; to_store_time(store_id, starts_at) is a timestamp to count with), downtime (open time within it, microseconds), is_open (still running at the end of the range)",
     nulls: "Never null.",
     example: Example {
@@ -166,6 +171,7 @@ const OPENINGS: Documented = Documented {
     kind: Kind::Table,
     summary: "When each store should be open, united.",
     arguments: &[FROM, TO, OPTIONS],
+    gives: Gives::Rows,
     returns: "store_id, starts_at, ends_at",
     nulls: "Never null.",
     example: Example {
@@ -192,6 +198,7 @@ const AS_OF: Documented = Documented {
         Argument::required("table", Takes::Text, "its name"),
         Argument::required("version", Takes::Integer, "a version of the data, or an instant"),
     ],
+    gives: Gives::Rows,
     returns: "the rows of the table",
     nulls: "As in the table.",
     example: Example {
@@ -205,3 +212,16 @@ SELECT count(*) AS polls FROM as_of('polls', 1);",
 +-------+",
     },
 };
+
+#[cfg(test)]
+mod tests {
+    use super::OPTIONS;
+    use crate::rules::ReportOption;
+
+    #[test]
+    fn the_description_of_options_names_each() {
+        for name in ReportOption::ALL.map(ReportOption::name) {
+            assert!(OPTIONS.about.contains(name), "{name}");
+        }
+    }
+}

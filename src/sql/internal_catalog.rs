@@ -6,7 +6,6 @@ use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
     MemorySchemaProvider, SchemaProvider, TableProvider,
 };
-use datafusion::common::exec_datafusion_err;
 use datafusion::datasource::ViewTable;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SessionState, SessionStateBuilder};
@@ -91,7 +90,9 @@ fn plan_now<T>(planned: impl Future<Output = crate::Result<T>>) -> Result<T> {
     planned.map_err(|error| match error {
         Error::Bug { what, source: Some(source) } => match source.downcast::<DataFusionError>() {
             Ok(error) => *error,
-            Err(source) => exec_datafusion_err!("{what}: {source}"),
+            Err(source) => {
+                DataFusionError::External(Box::new(Error::Bug { what, source: Some(source) }))
+            }
         },
         error => DataFusionError::External(Box::new(error)),
     })

@@ -8,7 +8,7 @@ use arrow::datatypes::TimestampMicrosecondType;
 use super::dataset::Dataset;
 use super::schema::Table;
 use crate::error::Result;
-use crate::rules::{Span, ZoneName, ZoneRules};
+use crate::rules::{Options, Span, ZoneRules};
 
 /// Warning if the newest version has older zone rules than this program.
 pub fn outdated_zone_rules(dataset: &Dataset) -> Option<String> {
@@ -34,7 +34,7 @@ pub fn zones_in_use(dataset: &Dataset) -> Result<BTreeSet<String>> {
     let has_zone = dataset.columns(Table::Stores, &["has_time_zone"])?;
     let has_zone = has_zone.column(0).as_boolean();
     if has_zone.true_count() < has_zone.len() {
-        in_use.insert(ZoneName::CHICAGO.as_str());
+        in_use.insert(Options::default().default_time_zone.as_str());
     }
     Ok(in_use.into_iter().map(str::to_owned).collect())
 }

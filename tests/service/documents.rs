@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use uptally::option_text::OPTIONS;
+use uptally::rules::ReportOption;
 use uptally::server::ROUTES;
 
 use super::{Served, waiting};
@@ -52,7 +52,7 @@ fn the_document_has_every_option_where_it_can_be_given() {
         let asked = &document["components"]["schemas"]["ReportRequest"]["properties"];
         let stores = ["uptime", "timeline", "incidents", "hours"];
         let paths = stores.map(|last| format!("/v1/stores/{{id}}/{last}"));
-        for name in OPTIONS {
+        for name in ReportOption::ALL.map(ReportOption::name) {
             assert!(asked[name].is_object(), "{name}");
             for path in paths.iter().map(String::as_str).chain(["/v1/explain"]) {
                 let parameters = document["paths"][path]["get"]["parameters"].as_array().unwrap();

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use uptally::limits::Limits;
-use uptally::option_text::instant_text;
+use uptally::rules::calendar::instant_text;
 use uptally::sql::{Database, Session};
 
 use super::value::Value;

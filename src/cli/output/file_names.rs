@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use crate::option_text::{FORMATS, Keywords, keyword};
 use crate::report::Format;
+use crate::rules::keyword::Keywords;
 
 /// Compression of a whole file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,22 +19,6 @@ const COMPRESSIONS: Keywords<Compression> = &[
     ("gzip", Compression::Gzip),
     ("zst", Compression::Zstd),
     ("zstd", Compression::Zstd),
-];
-
-const ENDINGS: Keywords<Format> = &[
-    ("csv", Format::Csv),
-    ("json", Format::Json),
-    ("ndjson", Format::Ndjson),
-    ("jsonl", Format::Ndjson),
-    ("parquet", Format::Parquet),
-    ("pq", Format::Parquet),
-    ("arrow", Format::Arrow),
-    ("feather", Format::Arrow),
-    ("ipc", Format::Arrow),
-    ("arrows", Format::ArrowStream),
-    ("md", Format::Markdown),
-    ("markdown", Format::Markdown),
-    ("txt", Format::Table),
 ];
 
 /// Extensions of formats that are not supported, so that a file would mislead other programs.
@@ -58,7 +42,10 @@ struct NamedFile {
 
 /// Compression implied by the file name.
 pub fn compression(file: &Path) -> Compression {
-    find_ending(COMPRESSIONS, split(&file_name(file)).1).unwrap_or(Compression::None)
+    let name = file_name(file);
+    let ending = split(&name).1;
+    let found = COMPRESSIONS.iter().find(|(known, _)| known.eq_ignore_ascii_case(ending));
+    found.map_or(Compression::None, |(_, compression)| *compression)
 }
 
 /// Format of the rows in a file: the requested one, else that of the extension, else `default`.
@@ -74,10 +61,9 @@ pub fn format_for(
     let format = match (named.format, requested) {
         (Some(ending), Some(requested)) if !may_have_ending(requested, ending) => {
             return Err(format!(
-                "{file:?} ends in .{}, which is not {}; leave --format out, or name a .{} file",
+                "{file:?} ends in .{}, which is not {requested}; leave --format out, or name a .{} file",
                 named.ending,
-                keyword(FORMATS, requested),
-                ending_of(requested)
+                requested.ending()
             ));
         }
         (_, Some(requested)) => requested,
@@ -86,9 +72,8 @@ pub fn format_for(
     };
     if format.is_binary() && named.compression != Compression::None {
         return Err(format!(
-            "{file:?}: files of format {} are not compressed as a whole; name a .{} file",
-            keyword(FORMATS, format),
-            ending_of(format)
+            "{file:?}: files of format {format} are not compressed as a whole; name a .{} file",
+            format.ending()
         ));
     }
     Ok(format)
@@ -100,11 +85,9 @@ pub fn format_for(
 /// When the extension contradicts the format.
 pub fn check_format(what: &str, format: Format, file: &Path) -> std::result::Result<(), String> {
     match parse_name(file)?.format {
-        Some(ending) if !may_have_ending(format, ending) => Err(format!(
-            "{file:?}: {what} written as {}; name a .{} file",
-            keyword(FORMATS, format),
-            ending_of(format)
-        )),
+        Some(ending) if !may_have_ending(format, ending) => {
+            Err(format!("{file:?}: {what} written as {format}; name a .{} file", format.ending()))
+        }
         _ => Ok(()),
     }
 }
@@ -123,11 +106,11 @@ fn parse_name(file: &Path) -> std::result::Result<NamedFile, String> {
         _ => split(stem).1,
     };
     if is_one_of(&FOREIGN, ending) {
-        let known = FORMATS.iter().map(|(_, format)| format!(".{}", ending_of(*format)));
+        let known = Format::ALL.iter().map(|format| format!(".{}", format.ending()));
         let known = known.collect::<Vec<_>>().join(", ");
         return Err(format!("{file:?}: nothing is written as .{ending}; expected one of {known}"));
     }
-    Ok(NamedFile { format: find_ending(ENDINGS, ending), ending: ending.to_owned(), compression })
+    Ok(NamedFile { format: Format::from_ending(ending), ending: ending.to_owned(), compression })
 }
 
 fn file_name(file: &Path) -> Cow<'_, str> {
@@ -142,14 +125,6 @@ fn split(name: &str) -> (&str, &str) {
 /// Returns true if a file of the format may have the extension of `ending`: .txt fits any text.
 fn may_have_ending(format: Format, ending: Format) -> bool {
     format == ending || (ending == Format::Table && !format.is_binary())
-}
-
-fn find_ending<T: Copy>(known: Keywords<T>, ending: &str) -> Option<T> {
-    known.iter().find(|(known, _)| known.eq_ignore_ascii_case(ending)).map(|(_, value)| *value)
-}
-
-fn ending_of(format: Format) -> &'static str {
-    keyword(ENDINGS, format)
 }
 
 #[cfg(test)]
@@ -226,12 +201,5 @@ mod tests {
         assert!(["r", "r.csv", "r.csv.gz", "r.txt"].into_iter().all(|file| check(file).is_ok()));
         let expected = "\"r.parquet\": rejects are written as csv; name a .csv file";
         assert_eq!(check("r.parquet"), Err(expected.to_owned()));
-    }
-
-    #[test]
-    fn every_format_has_an_ending() {
-        for (name, format) in FORMATS {
-            assert_eq!(find_ending(ENDINGS, ending_of(*format)), Some(*format), "{name}");
-        }
     }
 }

@@ -18,7 +18,6 @@ use self::file_names::Compression;
 pub use self::file_names::{check_format, format_for};
 use crate::atomic_file;
 use crate::error::{Error, Result};
-use crate::option_text::{FORMATS, keyword};
 use crate::report::Format;
 
 /// Permissions of created files, before the umask.
@@ -113,8 +112,7 @@ impl Output {
         let output = Self::open(file)?;
         match format.is_binary() && output.is_terminal() {
             true => Err(Error::Argument(format!(
-                "{} is not for a terminal; name a file to write to",
-                keyword(FORMATS, format)
+                "{format} is not for a terminal; name a file to write to"
             ))),
             false => Ok(output),
         }

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::option_text::{FORMATS, parse_keyword};
 use crate::report::Format;
+use crate::rules::keyword::words;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -114,7 +114,7 @@ pub fn parse(line: &str) -> Result<Command, String> {
         "\\d" if given.is_none() => Command::Tables,
         ".schema" | "\\d" => Command::Schema(given),
         ".mode" => {
-            let mode = given.map(|given| parse_keyword(FORMATS, &given));
+            let mode = given.map(|given| given.parse::<Format>());
             Command::Mode(mode.transpose().map_err(|wrong| format!("{name}: {wrong}"))?)
         }
         ".once" => Command::Once(needed("a file")?.into()),
@@ -160,7 +160,7 @@ pub fn help(name: Option<&str>) -> Result<String, String> {
         Some(name) if lines.is_empty() => Err(unknown(name)),
         Some(_) => Ok(lines),
         None => {
-            let modes: Vec<_> = FORMATS.iter().map(|(word, _)| *word).collect();
+            let modes: Vec<_> = words(Format::KEYWORDS).collect();
             let modes = modes.join(", ");
             Ok(format!(
                 "{lines}Modes are {modes}. A statement ends with `;`; help, quit and exit need no dot.\n"

@@ -10,7 +10,8 @@ use reedline::{Completer, Span, Suggestion};
 use super::commands::COMMANDS;
 use super::function_help;
 use super::statement_reader::tokens;
-use crate::option_text::FORMATS;
+use crate::report::Format;
+use crate::rules::keyword::words;
 use crate::sql::Session;
 
 /// Keywords of queries; those of other statements are not suggested.
@@ -187,7 +188,7 @@ fn command_suggestions(names: &Names, text: &str) -> (usize, Vec<String>) {
         }
         ".schema" | "\\d" => names.tables.iter().map(|(table, _)| table.clone()).collect(),
         "\\h" | "\\df" => names.functions.clone(),
-        ".mode" => FORMATS.iter().map(|(word, _)| (*word).to_owned()).collect(),
+        ".mode" => words(Format::KEYWORDS).map(str::to_owned).collect(),
         ".timer" => vec!["on".to_owned(), "off".to_owned()],
         _ => Vec::new(),
     };

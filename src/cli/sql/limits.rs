@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use clap::Args;
+use humantime::format_duration;
 
-use super::super::arguments::{at_least_one, bytes, duration};
+use super::super::arguments::{at_least_one, bytes, bytes_text, duration};
 use crate::limits::Limits;
 use crate::report::Format;
 
@@ -12,7 +13,12 @@ use crate::report::Format;
 #[derive(Debug, Args)]
 pub struct ServiceLimits {
     /// Time limit of an SQL query, until its last row is computed
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = format_duration(Limits::default().time).to_string(),
+        value_parser = duration,
+    )]
     sql_time: Duration,
     /// Row limit of an SQL query; larger results are truncated and marked so
     #[arg(long, value_name = "ROWS", default_value_t = Limits::default().rows)]
@@ -28,11 +34,21 @@ pub struct ServiceLimits {
     pub sql_at_once: Option<usize>,
     /// Disk space beside the tables to spool unread rows of a query; four times as much for all
     /// queries together. A query without space waits, within its time limit
-    #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = bytes)]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value = bytes_text(Limits::default().spool_bytes),
+        value_parser = bytes,
+    )]
     sql_spool: usize,
     /// Longest time without reading after which a client loses its rows; if longer than a minute,
     /// also the stall limit of connections
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = format_duration(Limits::default().idle_time).to_string(),
+        value_parser = duration,
+    )]
     sql_idle: Duration,
 }
 
@@ -62,7 +78,12 @@ pub struct CommandLimits {
     #[arg(long, value_name = "ROWS")]
     sql_rows: Option<usize>,
     /// Memory limit of a query; operators that can, spill to disk
-    #[arg(long, value_name = "BYTES", default_value = "512MiB", value_parser = bytes)]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value = bytes_text(Limits::default().memory_bytes),
+        value_parser = bytes,
+    )]
     sql_memory: usize,
 }
 

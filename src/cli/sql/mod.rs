@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 pub use self::limits::ServiceLimits;
 use self::shell::{Next, Shell};
 use self::statement_reader::StatementReader;
-use super::arguments;
+use super::arguments::one_of;
 use super::output;
 use super::signals::StopSignal;
 use crate::error::{Error, Result};
@@ -55,7 +55,7 @@ pub struct Arguments {
     as_of: Option<u64>,
     /// Output format [default: by the extension of the file, else table on a terminal, csv
     /// elsewhere]
-    #[arg(long, value_parser = arguments::format())]
+    #[arg(long, value_parser = one_of(Format::KEYWORDS))]
     format: Option<Format>,
     /// File to write the rows of the only query to, atomically, compressed if it ends in .gz or
     /// .zst; - is stdout [default: stdout]

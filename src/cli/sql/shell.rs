@@ -15,7 +15,6 @@ use super::statement_reader::{Action, StatementReader, Step};
 use crate::cli::output;
 use crate::error::{Error, QueryError, Result};
 use crate::limits::Limits;
-use crate::option_text::{FORMATS, keyword};
 use crate::report::{Format, Writer};
 use crate::server;
 use crate::sql::{Database, Session, columns_of as columns_of_function};
@@ -242,7 +241,7 @@ impl Shell {
                 let columns = columns_query(table.as_deref());
                 self.print_table(&columns).await?;
             }
-            Command::Mode(None) => eprintln!("mode {}", keyword(FORMATS, self.format)),
+            Command::Mode(None) => eprintln!("mode {}", self.format),
             Command::Mode(Some(format)) => self.format = format,
             Command::Once(file) => {
                 output::check_writable(&file)?;

@@ -89,11 +89,8 @@ fn booked(spans: LazyFrame, no_data: NoData) -> LazyFrame {
     let scheduled = col("ends") - col("starts");
     let known = grown("known");
     let none = lit(0i64).cast(DataType::Int64);
-    let (up, down, unknown) = match no_data {
-        NoData::Unknown => (grown("up"), known.clone() - grown("up"), scheduled.clone() - known),
-        NoData::Down => (grown("up"), scheduled.clone() - grown("up"), none),
-        NoData::Up => (scheduled.clone() - known.clone() + grown("up"), known - grown("up"), none),
-    };
+    let times = [grown("up"), known.clone() - grown("up"), scheduled.clone() - known];
+    let [up, down, unknown] = no_data.count(times, none);
     let states = STATES.into_iter().zip([up, down, unknown, scheduled]);
     let states: Vec<Expr> = states.map(|(name, time)| time.alias(name)).collect();
     spans.with_columns(states)

@@ -1,6 +1,6 @@
 //! Descriptions of the aggregates.
 
-use super::{Argument, Documented, Example, Kind, Takes};
+use super::{Argument, Documented, Example, Gives, Kind, Takes};
 
 const POLLED_AT: Argument =
     Argument::required("polled_at", Takes::Instant, "time of the observation");
@@ -27,6 +27,7 @@ pub const TIMELINE: Documented = Documented {
              status holds; unlimited by default",
         ),
     ],
+    gives: Gives::Timeline,
     returns: "a timeline: list of {starts_at, active}, sorted; starts_at is null in the first \
         step, active while the state is unknown",
     nulls: "Rows with a null are ignored; without polls the timeline is null, which all functions \
@@ -55,6 +56,7 @@ pub const STATE_AGG: Documented = Documented {
         after, like TimescaleDB Toolkit's state_agg(ts, value); states are booleans, so write \
         value = 'running'.",
     arguments: &[POLLED_AT, ACTIVE],
+    gives: Gives::Timeline,
     returns: "a timeline; the last status has no duration and is continued by \
         interpolated_duration_in",
     nulls: "Rows with a null are ignored; without polls the timeline is null.",
@@ -84,6 +86,7 @@ pub const POLL_LIST: Documented = Documented {
     summary: "Collects polls in a sorted list, one per instant: inactive if polls of an instant \
         differ.",
     arguments: &[POLLED_AT, ACTIVE],
+    gives: Gives::PollList,
     returns: "a list of {polled_at, active}",
     nulls: "Rows with a null are ignored; without polls the list is null.",
     example: Example {
@@ -121,6 +124,7 @@ pub const WEEKLY_HOURS: Documented = Documented {
             "closing time, up to 86400; on the next day if not after the start",
         ),
     ],
+    gives: Gives::Week,
     returns: "a list of {day_of_week, start_local_s, end_local_s}",
     nulls: "Rows with a null are ignored; without rows the schedule is null, so the store never \
         closes.",

@@ -1,6 +1,6 @@
 //! Descriptions of time in state, with the names of TimescaleDB Toolkit.
 
-use super::{Argument, Documented, Example, Kind, Takes};
+use super::{Argument, Documented, Example, Gives, Kind, Takes};
 
 const A_TIMELINE: Argument = Argument::required(
     "timeline",
@@ -26,6 +26,7 @@ pub const DURATION_IN: Documented = Documented {
              or if null",
         ),
     ],
+    gives: Gives::Duration,
     returns: "a duration in microseconds (DURATION, which PostgreSQL clients see as an INTERVAL; \
               EXTRACT(epoch FROM ...) is its whole seconds)",
     nulls: "Null if the state or the start is null, or if the time is unbounded: give a start and \
@@ -74,6 +75,7 @@ pub const INTERPOLATED_DURATION_IN: Documented = Documented {
              first poll is unknown",
         ),
     ],
+    gives: Gives::Duration,
     returns: "a duration in microseconds, as duration_in returns it",
     nulls: "Null if the state or the start is null; a null timeline, of a bucket without polls, \
         has the last state of prev.",

@@ -1,7 +1,7 @@
 //! Descriptions of heartbeat functions, with the names of TimescaleDB Toolkit, some of which take
 //! timelines too.
 
-use super::{Argument, Documented, Example, Kind, Takes};
+use super::{Argument, Documented, Example, Gives, Kind, Takes};
 
 const HEARTBEATS: Argument =
     Argument::required("heartbeats", Takes::Heartbeats, "from heartbeat_agg(...)");
@@ -36,6 +36,7 @@ pub const HEARTBEAT_AGG: Documented = Documented {
             "live time after each heartbeat, in days and hours",
         ),
     ],
+    gives: Gives::Heartbeats,
     returns: "heartbeats, accepted wherever a timeline is: up while live, down while dead, \
         unknown outside the range",
     nulls: "Rows with a null are ignored; without heartbeats the result is null.",
@@ -69,6 +70,7 @@ pub const UPTIME_OF: Documented = Documented {
     summary: "Total time that heartbeats or a timeline are up; for the figures of stores, use \
         uptime(from, to) in FROM.",
     arguments: &[LIVENESS],
+    gives: Gives::Duration,
     returns: "a duration in microseconds, as duration_in returns it",
     nulls: "Null if the timeline is null or the time is unbounded.",
     example: Example {
@@ -92,6 +94,7 @@ pub const DOWNTIME_OF: Documented = Documented {
     kind: Kind::Scalar,
     summary: "Total time that heartbeats or a timeline are down.",
     arguments: &[LIVENESS],
+    gives: Gives::Duration,
     returns: "a duration in microseconds, as duration_in returns it",
     nulls: "Null if the timeline is null or the time is unbounded.",
     example: Example {
@@ -112,6 +115,7 @@ pub const LIVE_AT: Documented = Documented {
     kind: Kind::Scalar,
     summary: "True if heartbeats or a timeline are up at an instant.",
     arguments: &[LIVENESS, Argument::required("instant", Takes::Instant, "instant to evaluate")],
+    gives: Gives::Boolean,
     returns: "true or false",
     nulls: "Null if an argument is null or the state is unknown, as outside the range of \
         heartbeats.",
@@ -139,6 +143,7 @@ pub const NUM_LIVE_RANGES: Documented = Documented {
     kind: Kind::Scalar,
     summary: "Number of ranges that live_ranges returns.",
     arguments: &[LIVENESS],
+    gives: Gives::Number,
     returns: "a number (BIGINT)",
     nulls: "Null if the timeline is null.",
     example: Example {
@@ -163,6 +168,7 @@ pub const NUM_GAPS: Documented = Documented {
     kind: Kind::Scalar,
     summary: "Number of ranges that dead_ranges returns.",
     arguments: &[LIVENESS],
+    gives: Gives::Number,
     returns: "a number (BIGINT)",
     nulls: "Null if the timeline is null.",
     example: Example {
@@ -188,6 +194,7 @@ pub const INTERPOLATE: Documented = Documented {
     summary: "Adds the live time that the last heartbeat of the preceding range contributes to \
         this range.",
     arguments: &[HEARTBEATS, EARLIER],
+    gives: Gives::Heartbeats,
     returns: "heartbeats",
     nulls: "Null if the heartbeats are null; unchanged if prev is null.",
     example: Example {
@@ -217,6 +224,7 @@ pub const INTERPOLATED_UPTIME: Documented = Documented {
     kind: Kind::Scalar,
     summary: "uptime(interpolate(heartbeats, prev)).",
     arguments: &[HEARTBEATS, EARLIER],
+    gives: Gives::Duration,
     returns: "a duration in microseconds, as duration_in returns it",
     nulls: "Null if the heartbeats are null.",
     example: Example {
@@ -248,6 +256,7 @@ pub const INTERPOLATED_DOWNTIME: Documented = Documented {
     kind: Kind::Scalar,
     summary: "downtime(interpolate(heartbeats, prev)).",
     arguments: &[HEARTBEATS, EARLIER],
+    gives: Gives::Duration,
     returns: "a duration in microseconds, as duration_in returns it",
     nulls: "Null if the heartbeats are null.",
     example: Example {
@@ -284,6 +293,7 @@ pub const TRIM_TO: Documented = Documented {
             "length of the part; to the end of the range by default or if null",
         ),
     ],
+    gives: Gives::Heartbeats,
     returns: "heartbeats",
     nulls: "Null if the heartbeats are null, or if the part ends before it starts.",
     example: Example {

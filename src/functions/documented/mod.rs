@@ -14,6 +14,7 @@ use std::fmt::{self, Display};
 use datafusion::logical_expr::{DocSection, Documentation};
 
 pub use super::argument_types::{Argument, Takes};
+pub use super::results::Gives;
 pub use aggregates::*;
 pub use durations::*;
 pub use heartbeats::*;
@@ -48,7 +49,9 @@ pub struct Documented {
     /// Sentence that says what the function computes.
     pub summary: &'static str,
     pub arguments: &'static [Argument],
-    /// Type and unit of the result.
+    /// Type of the result.
+    pub gives: Gives,
+    /// The result and its unit, for people.
     pub returns: &'static str,
     /// Conditions for a null result, and the meaning of null arguments.
     pub nulls: &'static str,

@@ -1,6 +1,6 @@
 //! Descriptions of state periods and of `rollup`, with the names of TimescaleDB Toolkit.
 
-use super::{Argument, Documented, Example, Kind, Takes};
+use super::{Argument, Documented, Example, Gives, Kind, Takes};
 
 const A_TIMELINE: Argument =
     Argument::required("timeline", Takes::Timeline, "null is unknown at all times");
@@ -27,6 +27,7 @@ pub const UNKNOWN_RANGES: Documented = Documented {
         Argument::optional("from", Takes::Instant, "start of the range"),
         Argument::optional("to", Takes::Instant, "end of the range, exclusive"),
     ],
+    gives: Gives::Spans,
     returns: "a list of {starts_at, ends_at}, as live_ranges returns it",
     nulls: "Null if from or to is null; a null timeline is unknown at all times.",
     example: Example {
@@ -57,6 +58,7 @@ pub const STATE_PERIODS: Documented = Documented {
     summary: "Spans in which a timeline is in a state, which may also be the first argument; \
         empty spans are left out.",
     arguments: &[A_TIMELINE, STATE],
+    gives: Gives::Spans,
     returns: "a list of {starts_at, ends_at}, as live_ranges returns it",
     nulls: "Null if the state is null; a null timeline is unknown at all times.",
     example: Example {
@@ -82,6 +84,7 @@ pub const INTERPOLATED_STATE_PERIODS: Documented = Documented {
     summary: "Spans of a state within a bucket of time, whose ends are filled as by \
         interpolated_duration_in.",
     arguments: &[A_TIMELINE, STATE, START, LENGTH, EARLIER],
+    gives: Gives::Spans,
     returns: "a list of {starts_at, ends_at}, as live_ranges returns it",
     nulls: "Null if the state, the start or the interval is null.",
     example: Example {
@@ -106,6 +109,7 @@ pub const STATE_TIMELINE: Documented = Documented {
     summary: "Segments of a timeline from its first known state to its last one; the last segment \
         of state_agg(...) may be empty. Can be called in FROM, too.",
     arguments: &[A_TIMELINE],
+    gives: Gives::Segments,
     returns: "a list of {state, starts_at, ends_at}; an unbounded end is null",
     nulls: "A null timeline has no segments.",
     example: Example {
@@ -132,6 +136,7 @@ pub const INTERPOLATED_STATE_TIMELINE: Documented = Documented {
     kind: Kind::Scalar,
     summary: "Segments of a bucket of time, whose ends are filled as by interpolated_duration_in.",
     arguments: &[A_TIMELINE, START, LENGTH, EARLIER],
+    gives: Gives::Segments,
     returns: "a list of {state, starts_at, ends_at}",
     nulls: "Null if the start or the interval is null.",
     example: Example {
@@ -157,6 +162,7 @@ pub const INTO_VALUES: Documented = Documented {
     summary: "Time in each state of a timeline, from its first known state to its last one. Can \
         be called in FROM, too.",
     arguments: &[A_TIMELINE],
+    gives: Gives::StateDurations,
     returns: "a list of {state, duration} for the states that occur, up first; an unbounded \
         duration is null",
     nulls: "A null timeline has no states.",
@@ -188,6 +194,7 @@ pub const ROLLUP: Documented = Documented {
         Takes::Timeline,
         "timeline that overlaps no other one of the group, or heartbeats",
     )],
+    gives: Gives::TimelineOfArgument,
     returns: "a timeline, or heartbeats",
     nulls: "Nulls are ignored; the result is null if all values are.",
     example: Example {
@@ -236,6 +243,7 @@ pub const TIME_BUCKET: Documented = Documented {
         ),
         Argument::optional("offset", Takes::Length, "delay of the start of all buckets"),
     ],
+    gives: Gives::TimeOfArgument,
     returns: "a timestamp, a local time or a date, like the argument",
     nulls: "Null if the width or the instant is null; other nulls stand for the default.",
     example: Example {

@@ -1,6 +1,6 @@
 //! Descriptions of the scalars that lay out hours and sum up time.
 
-use super::{Argument, Documented, Example, Kind, Takes};
+use super::{Argument, Documented, Example, Gives, Kind, Takes};
 
 const FROM: Argument = Argument::required("from", Takes::Instant, "start of the range");
 const TO: Argument = Argument::required("to", Takes::Instant, "end of the range, exclusive");
@@ -27,6 +27,7 @@ pub const OPEN_SPANS: Documented = Documented {
             "true to treat ends from 23:59:00 on as 24:00; false by default",
         ),
     ],
+    gives: Gives::Spans,
     returns: "a list of {starts_at, ends_at}, UTC, half-open, sorted, neither overlapping nor \
         adjacent",
     nulls: "Null if the time zone, from or to is null.",
@@ -52,6 +53,7 @@ pub const LOCAL_DAYS: Documented = Documented {
     kind: Kind::Scalar,
     summary: "Splits a range of at most 100 years into the calendar days of a time zone.",
     arguments: &[TIME_ZONE, FROM, TO],
+    gives: Gives::Spans,
     returns: "a list of {starts_at, ends_at}, UTC; the first and the last day are clipped to the \
         range",
     nulls: "Null if an argument is null.",
@@ -89,6 +91,7 @@ pub const TIMELINE_WITHIN: Documented = Documented {
              default or if null",
         ),
     ],
+    gives: Gives::Timeline,
     returns: "a timeline, unknown outside the spans",
     nulls: "Null if the polls or the spans are null.",
     example: Example {
@@ -117,6 +120,7 @@ pub const TIMES_IN: Documented = Documented {
     kind: Kind::Scalar,
     summary: "Time in each state within the spans and the range.",
     arguments: &[A_TIMELINE, SPANS, FROM, TO],
+    gives: Gives::Times,
     returns: "a struct {up, down, unknown} of microseconds (BIGINT), which add up to the time of the \
               spans within the range",
     nulls: "Null if the spans, from or to are null.",
@@ -155,6 +159,7 @@ pub const TIME_IN: Documented = Documented {
         FROM,
         TO,
     ],
+    gives: Gives::Number,
     returns: "microseconds (BIGINT)",
     nulls: "Null if the spans, the state, from or to are null.",
     example: Example {

@@ -1,6 +1,6 @@
 //! Descriptions of the scalars that evaluate, combine and clip timelines.
 
-use super::{Argument, Documented, Example, Kind, Takes};
+use super::{Argument, Documented, Example, Gives, Kind, Takes};
 
 const A_TIMELINE: Argument =
     Argument::required("timeline", Takes::Timeline, "null is unknown at all times");
@@ -14,6 +14,7 @@ pub const STATE_AT: Documented = Documented {
     kind: Kind::Scalar,
     summary: "State of a timeline at an instant.",
     arguments: &[A_TIMELINE, Argument::required("instant", Takes::Instant, "instant to evaluate")],
+    gives: Gives::Text,
     returns: "'up', 'down' or 'unknown' (text)",
     nulls: "Null if the instant is null; a null timeline is 'unknown'.",
     example: Example {
@@ -50,6 +51,7 @@ pub const LIVE_RANGES: Documented = Documented {
     kind: Kind::Scalar,
     summary: "Spans in which a timeline is up, in total or within a range.",
     arguments: &[A_TIMELINE, RANGE_FROM, RANGE_TO],
+    gives: Gives::Spans,
     returns: "a list of {starts_at, ends_at}, UTC, half-open, sorted; an unbounded end is null, \
         which cannot occur within from and to; accepted as spans by other functions",
     nulls: "Null if from or to is null; a null timeline has no ranges.",
@@ -76,6 +78,7 @@ pub const DEAD_RANGES: Documented = Documented {
     kind: Kind::Scalar,
     summary: "Spans in which a timeline is down, in total or within a range.",
     arguments: &[A_TIMELINE, RANGE_FROM, RANGE_TO],
+    gives: Gives::Spans,
     returns: "a list of {starts_at, ends_at}, as live_ranges returns it; unknown time is in \
         neither",
     nulls: "Null if from or to is null; a null timeline has no ranges.",
@@ -100,6 +103,7 @@ pub const TIMELINE_AND: Documented = Documented {
     kind: Kind::Scalar,
     summary: "Down while either timeline is down, up while both are up, otherwise unknown.",
     arguments: &[A_TIMELINE, ANOTHER],
+    gives: Gives::Timeline,
     returns: "a timeline",
     nulls: "Null if both are null.",
     example: Example {
@@ -134,6 +138,7 @@ pub const TIMELINE_OR: Documented = Documented {
     kind: Kind::Scalar,
     summary: "Up while either timeline is up, down while both are down, otherwise unknown.",
     arguments: &[A_TIMELINE, ANOTHER],
+    gives: Gives::Timeline,
     returns: "a timeline",
     nulls: "Null if both are null.",
     example: Example {
@@ -166,6 +171,7 @@ pub const TIMELINE_NOT: Documented = Documented {
     kind: Kind::Scalar,
     summary: "Up while the timeline is down, down while it is up, otherwise unknown.",
     arguments: &[A_TIMELINE],
+    gives: Gives::Timeline,
     returns: "a timeline",
     nulls: "Null if the timeline is null.",
     example: Example {
@@ -194,6 +200,7 @@ pub const TIMELINE_CLIP: Documented = Documented {
         Argument::required("from", Takes::Instant, "start of the range"),
         Argument::required("to", Takes::Instant, "end of the range, exclusive"),
     ],
+    gives: Gives::Timeline,
     returns: "a timeline",
     nulls: "Null if an argument is null.",
     example: Example {

@@ -1,6 +1,6 @@
 //! Descriptions of the scalars that take a store id.
 
-use super::{Argument, Documented, Example, Kind, Takes};
+use super::{Argument, Documented, Example, Gives, Kind, Takes};
 
 const STORE_ID: Argument = Argument::required("store_id", Takes::Text, "id of a store");
 const INSTANT: Argument = Argument::required("instant", Takes::Instant, "instant to evaluate");
@@ -19,6 +19,7 @@ pub const IS_OPEN: Documented = Documented {
     summary: "True if a store should be open at an instant, by its hours and time zone; a store \
         without hours is always open.",
     arguments: &[STORE_ID, INSTANT, OPTIONS],
+    gives: Gives::Boolean,
     returns: "true or false",
     nulls: NULLS,
     example: Example {
@@ -40,6 +41,7 @@ pub const NEXT_OPEN: Documented = Documented {
     kind: Kind::Scalar,
     summary: "First opening time of a store after an instant.",
     arguments: &[STORE_ID, INSTANT, OPTIONS],
+    gives: Gives::Instant,
     returns: "a timestamp, UTC, later than the instant",
     nulls: "Null if an argument other than options is null, if the store is unknown, or if it \
         never opens because it is always open or always closed.",
@@ -59,6 +61,7 @@ pub const NEXT_CLOSE: Documented = Documented {
     kind: Kind::Scalar,
     summary: "First closing time of a store after an instant.",
     arguments: &[STORE_ID, INSTANT, OPTIONS],
+    gives: Gives::Instant,
     returns: "a timestamp, UTC, later than the instant",
     nulls: "Null if an argument other than options is null, if the store is unknown, or if it \
         never closes.",
@@ -79,6 +82,7 @@ pub const PREVIOUS_OPEN: Documented = Documented {
     summary: "Last opening time of a store up to an instant; while it is open, the start of that \
         opening.",
     arguments: &[STORE_ID, INSTANT, OPTIONS],
+    gives: Gives::Instant,
     returns: "a timestamp, UTC, not later than the instant",
     nulls: "Null if an argument other than options is null, if the store is unknown, or if it \
         never opens because it is always open or always closed.",
@@ -98,6 +102,7 @@ pub const PREVIOUS_CLOSE: Documented = Documented {
     kind: Kind::Scalar,
     summary: "Last closing time of a store up to an instant.",
     arguments: &[STORE_ID, INSTANT, OPTIONS],
+    gives: Gives::Instant,
     returns: "a timestamp, UTC, not later than the instant",
     nulls: "Null if an argument other than options is null, if the store is unknown, or if it \
         never closes.",
@@ -128,6 +133,7 @@ pub const BUSINESS_DEADLINE: Documented = Documented {
         ),
         OPTIONS,
     ],
+    gives: Gives::Instant,
     returns: "a timestamp, UTC, not earlier than from",
     nulls: "Null if an argument other than options is null, if the store is unknown, or if it is \
         not open for that long within 100 years.",
@@ -159,6 +165,7 @@ pub const BUSINESS_TIME: Documented = Documented {
         ),
         OPTIONS,
     ],
+    gives: Gives::Number,
     returns: "microseconds (BIGINT)",
     nulls: NULLS,
     example: Example {
@@ -180,6 +187,7 @@ pub const TO_STORE_TIME: Documented = Documented {
     summary: "Local time of a store at an instant, in America/Chicago if the data has no time \
         zone for the store.",
     arguments: &[STORE_ID, INSTANT, OPTIONS],
+    gives: Gives::LocalTime,
     returns: "a timestamp without a zone",
     nulls: NULLS,
     example: Example {

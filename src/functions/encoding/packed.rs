@@ -7,11 +7,11 @@ use arrow::array::{ArrayRef, AsArray};
 use arrow::buffer::{BooleanBuffer, ScalarBuffer};
 use arrow::datatypes::{Int8Type, Int32Type, TimestampMicrosecondType};
 use arrow::util::bit_chunk_iterator::BitChunks;
-use datafusion::common::exec_err;
 use datafusion::common::utils::take_function_args;
 use datafusion::error::Result;
 
 use super::super::grouping::{Part, RowBatch};
+use crate::error::query_err;
 use crate::rules::timeline::PollRun;
 use crate::rules::{HoursRow, Poll, Weekday};
 
@@ -54,7 +54,7 @@ impl ColumnBatch for Polls {
         if bits >> 62 != 0 {
             let is_far = |at: &i64| from_furthest(at) >> 62 != 0;
             if let Some(at) = instants.iter().flatten().find(is_far) {
-                return exec_err!("a poll at {at} (microseconds UTC) is too far from today");
+                return query_err!("a poll at {at} (microseconds UTC) is too far from today");
             }
         }
         Ok(Self {
@@ -115,7 +115,7 @@ impl ColumnBatch for Openings {
             return Ok(Self(packed));
         }
         let wrong = (0..days.len()).find(|row| opening(*row).is_none()).unwrap_or_default();
-        exec_err!(
+        query_err!(
             "weekly_hours: day {}, {} s to {} s is not an opening; expected a day from 0 (Monday) \
              to 6 (Sunday) and seconds of local time from 0 to 86400",
             days.value(wrong),

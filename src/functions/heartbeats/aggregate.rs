@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Field, FieldRef, IntervalMonthDayNanoType};
-use datafusion::common::exec_err;
 use datafusion::error::Result;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{
@@ -13,11 +12,12 @@ use datafusion::logical_expr::{
 use datafusion::scalar::ScalarValue;
 
 use super::instants;
+use crate::error::query_err;
 use crate::functions::arguments::positive_us;
 use crate::functions::coercion::coerced;
 use crate::functions::documented::HEARTBEAT_AGG;
 use crate::functions::durations::end_of;
-use crate::functions::encoding::heartbeats::{HeartbeatBuilder, HeartbeatColumn, heartbeats_type};
+use crate::functions::encoding::heartbeats::{HeartbeatBuilder, HeartbeatColumn};
 use crate::functions::encoding::integer_lists::{
     IntegerLists, integer_list_type, integer_list_value,
 };
@@ -53,7 +53,7 @@ impl AggregateUDFImpl for HeartbeatAgg {
     }
 
     fn return_type(&self, _given: &[DataType]) -> Result<DataType> {
-        Ok(heartbeats_type())
+        HEARTBEAT_AGG.gives.data_type()
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
@@ -139,7 +139,7 @@ struct GroupArguments {
 impl HeartbeatAccumulator {
     fn ask(&mut self, asked: GroupArguments) -> Result<()> {
         match self.asked.replace(asked) {
-            Some(before) if before != asked => exec_err!(
+            Some(before) if before != asked => query_err!(
                 "heartbeat_agg: the start, the duration and the liveness must be the same for all \
                  rows of a group; group by them"
             ),
@@ -150,7 +150,7 @@ impl HeartbeatAccumulator {
     fn hear(&mut self, at: i64, asked: GroupArguments) -> Result<()> {
         let GroupArguments { range, liveness_us } = asked;
         if !(range.starts_at()..range.ends_at()).contains(&at) {
-            return exec_err!(
+            return query_err!(
                 "heartbeat_agg: the heartbeat at {} is not within the range from {} to {}; leave \
                  it out with WHERE or FILTER",
                 instant_text(at),
@@ -181,7 +181,7 @@ impl Accumulator for HeartbeatAccumulator {
                     let liveness_us = positive_us("liveness", liveness)?;
                     let ends_at = end_of(starts_at, duration)?;
                     let Some(range) = Span::new(starts_at, ends_at) else {
-                        return exec_err!("heartbeat_agg: the duration is not positive");
+                        return query_err!("heartbeat_agg: the duration is not positive");
                     };
                     let asked = GroupArguments { range, liveness_us };
                     self.ask(asked)?;

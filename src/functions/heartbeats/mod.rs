@@ -11,13 +11,13 @@ use arrow::array::{
     Array, ArrayRef, AsArray, DurationMicrosecondBuilder, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{IntervalMonthDayNanoType, TimestampMicrosecondType};
-use datafusion::common::exec_err;
 use datafusion::error::Result;
 
 pub use self::aggregate::{HeartbeatAgg, RolledHeartbeats};
 use super::arguments::{instant, range_between};
 use super::durations::end_of;
 use super::encoding::heartbeats::{HeartbeatBuilder, HeartbeatColumn};
+use crate::error::query_err;
 use crate::limits::CancellationFlag;
 use crate::rules::algebra::duration_in;
 use crate::rules::calendar::instant_text;
@@ -69,7 +69,7 @@ fn each_after(
                 Some(after) => Some(after),
                 None => {
                     let (ends, starts) = (before.range.ends_at(), beats.range.starts_at());
-                    return exec_err!(
+                    return query_err!(
                         "the preceding heartbeats end at {}, after the start of the others at {}; \
                          pass the preceding ones second, as with lag(...) OVER (ORDER BY ...)",
                         instant_text(ends),
@@ -105,7 +105,7 @@ pub fn trim_to(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
         let range = range_between(starts_at, ends_at)?;
         let trimmed = range.map(|range| match beats.trim_to(range) {
             Some(trimmed) => Ok(trimmed),
-            None => exec_err!(
+            None => query_err!(
                 "trim_to: {} to {} is not within the range of the heartbeats, {} to {}",
                 instant_text(starts_at),
                 instant_text(ends_at),

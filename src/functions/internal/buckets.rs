@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Fields};
-use datafusion::common::exec_err;
 use datafusion::error::Result;
 
 use super::super::open_spans::Clocks;
 use super::incidents::totals;
 use super::rows::{instants, list_of, lists, local_type};
-use crate::functions::arguments::{Ranges, text};
+use crate::error::query_err;
+use crate::functions::arguments::{Ranges, no_data, text};
 use crate::functions::encoding::lists::{ListColumn, instant_type};
 use crate::limits::CancellationFlag;
 use crate::rules::incident::incidents;
 use crate::rules::tally::{Tally, tally};
-use crate::rules::{Bucket, Poll, Span, Step, ZoneRules};
+use crate::rules::{Bucket, NoData, Poll, Span, Step, ZoneRules};
 
 /// Largest number of buckets of a batch, all of which are in memory at once.
 const BUCKETS_MAX: usize = 8_000_000;
@@ -55,6 +55,7 @@ pub fn times_by(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<
             lengths.push(0);
             continue;
         };
+        let no_data = no_data(&columns[7], row)?;
         open.clear();
         open.extend(spans);
         timelines.read_steps(row, range.starts_at(), &mut steps);
@@ -62,14 +63,14 @@ pub fn times_by(zones: &ZoneRules, columns: &[ArrayRef], rows: usize) -> Result<
         let buckets = calendars.cut(bucket, zone, range)?;
         lengths.push(buckets.len());
         if all.starts.len() + buckets.len() > BUCKETS_MAX {
-            return exec_err!(
+            return query_err!(
                 "uptime_by would return more than {BUCKETS_MAX} buckets for a few thousand stores; \
                  use a shorter range or longer buckets"
             );
         }
         for bucket in buckets {
             cancellation.check()?;
-            all.push(bucket, (&steps, &open, &polls));
+            all.push(bucket, (&steps, &open, &polls), no_data);
         }
     }
     all.lists(lengths)
@@ -100,7 +101,7 @@ impl BucketCache {
         if !self.cut.contains_key(&key) {
             let bucket = match Bucket::parse(bucket) {
                 Ok(bucket) => bucket,
-                Err(wrong) => return exec_err!("bucket: {wrong}"),
+                Err(wrong) => return query_err!("bucket: {wrong}"),
             };
             let clock = self.clocks.over(zone, range)?;
             let offset_us = |at: i64| clock.local_at(at) - at;
@@ -129,10 +130,16 @@ struct BucketColumns {
 }
 
 impl BucketColumns {
-    fn push(&mut self, bucket: &LocalBucket, history: (&[Step], &[Span], &[Poll])) {
+    fn push(
+        &mut self,
+        bucket: &LocalBucket,
+        history: (&[Step], &[Span], &[Poll]),
+        no_data: NoData,
+    ) {
         let span = bucket.span;
         let (steps, open, polls) = relevant_history(history, span);
-        let Tally { up_us, down_us, unknown_us } = tally(steps, open.iter().copied(), span);
+        let tally = tally(steps, open.iter().copied(), span).counted(no_data);
+        let Tally { up_us, down_us, unknown_us } = tally;
         let (incidents, longest_us) = totals(&incidents(steps, open, span));
         let totals = [up_us, down_us, unknown_us, polls.len() as i64, incidents];
         self.longest.push(longest_us);

@@ -17,6 +17,7 @@ use datafusion::logical_expr::{
 use datafusion::prelude::SessionContext;
 
 use super::scalars::Compute;
+use super::time_in_state;
 use crate::rules::ZoneRules;
 
 /// Internal scalar: its name, return type and implementation.
@@ -27,7 +28,7 @@ struct InternalScalar {
     make: Compute,
 }
 
-static INTERNAL_SCALARS: [InternalScalar; 7] = [
+static INTERNAL_SCALARS: [InternalScalar; 8] = [
     // incidents_in(timeline, spans, from, to, time_zone): local times are in the zone.
     InternalScalar {
         name: "incidents_in",
@@ -40,14 +41,20 @@ static INTERNAL_SCALARS: [InternalScalar; 7] = [
         returns: incidents::totals_type,
         make: Compute::Plain(incidents::incident_totals_in),
     },
-    // states_in(polls, filled, spans, from, to, interpolation, max_gap): without `filled`, all time
-    // is filled as one span.
+    // counted(times, no_data): times up, down and unknown, the unknown one counted as no_data says.
+    InternalScalar {
+        name: "counted",
+        returns: time_in_state::times_type,
+        make: Compute::Plain(time_in_state::counted),
+    },
+    // states_in(polls, filled, spans, from, to, interpolation, max_gap, no_data): without `filled`,
+    // all time is filled as one span; unknown time has the state that no_data says.
     InternalScalar {
         name: "states_in",
         returns: states::list_type,
         make: Compute::Plain(states::states_in),
     },
-    // times_by(bucket, time_zone, timeline, polls, spans, from, to)
+    // times_by(bucket, time_zone, timeline, polls, spans, from, to, no_data)
     InternalScalar {
         name: "times_by",
         returns: buckets::list_type,

@@ -8,11 +8,11 @@ use datafusion::common::resources_err;
 use datafusion::error::Result;
 
 use super::rows::{instants, list_of, lists};
-use crate::functions::arguments::{Ranges, gap_us, interpolation, text};
+use crate::functions::arguments::{Ranges, gap_us, interpolation, no_data, text};
 use crate::functions::encoding::lists::{ListColumn, instant_type};
 use crate::limits::CancellationFlag;
 use crate::rules::Interpolation;
-use crate::rules::state::{Origin, State, StateSegment, state_segments};
+use crate::rules::state::{Origin, StateSegment, state_segments};
 use crate::rules::timeline::{poll_segments, poll_segments_within};
 
 /// Largest number of segments of a batch, all of which are in memory at once.
@@ -47,7 +47,14 @@ pub fn states_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
                 None => poll_segments(&polls, how, gap),
                 Some(filled) => poll_segments_within(&polls, &filled.collect::<Vec<_>>(), how, gap),
             };
-            all.extend(state_segments(range, &poll_segments, &open.collect::<Vec<_>>()));
+            let no_data = no_data(&columns[7], row)?;
+            let segments = state_segments(range, &poll_segments, &open.collect::<Vec<_>>());
+            all.extend(
+                segments.into_iter().map(|segment| StateSegment {
+                    state: segment.state.counted(no_data),
+                    ..segment
+                }),
+            );
         }
         lengths.push(all.len() - before);
         if all.len() > SEGMENTS_MAX {
@@ -60,9 +67,7 @@ pub fn states_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
     let columns: Vec<ArrayRef> = vec![
         instants(all.iter().map(|segment: &StateSegment| segment.span.starts_at()).collect()),
         instants(all.iter().map(|segment| segment.span.ends_at()).collect()),
-        Arc::new(
-            all.iter().map(|segment| Some(state_name(segment.state))).collect::<StringArray>(),
-        ),
+        Arc::new(all.iter().map(|segment| Some(segment.state.name())).collect::<StringArray>()),
         Arc::new(
             all.iter().map(|segment| segment.origin.map(origin_name)).collect::<StringArray>(),
         ),
@@ -73,15 +78,6 @@ pub fn states_in(columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
 fn gap_of(gaps: &ArrayRef, row: usize) -> Result<Option<i64>> {
     let gaps = gaps.as_primitive::<IntervalMonthDayNanoType>();
     gaps.is_valid(row).then(|| gap_us(gaps.value(row))).transpose()
-}
-
-fn state_name(state: State) -> &'static str {
-    match state {
-        State::Up => "up",
-        State::Down => "down",
-        State::Unknown => "unknown",
-        State::Closed => "closed",
-    }
 }
 
 fn origin_name(origin: Origin) -> &'static str {

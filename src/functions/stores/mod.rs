@@ -11,7 +11,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::ArrayRef;
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::DataType;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{
     ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
@@ -21,7 +21,6 @@ use hashbrown::HashMap;
 use self::schedules::Schedules;
 use super::coercion::coerced;
 use super::documented::{self, Documented};
-use super::encoding::lists::instant_type;
 use super::scalars::columns_of;
 use crate::rules::{Options, WeeklyHours, Zone, ZoneRules};
 
@@ -84,51 +83,18 @@ impl Debug for ChainHours {
 #[derive(Debug)]
 pub struct StoreScalar {
     pub documented: &'static Documented,
-    returns: fn() -> DataType,
     compute: fn(&mut Schedules, &[ArrayRef], usize) -> Result<ArrayRef>,
 }
 
 pub const STORE_SCALARS: [StoreScalar; 8] = [
-    StoreScalar {
-        documented: &documented::IS_OPEN,
-        returns: || DataType::Boolean,
-        compute: answers::is_open,
-    },
-    StoreScalar {
-        documented: &documented::NEXT_OPEN,
-        returns: instant_type,
-        compute: answers::next_open,
-    },
-    StoreScalar {
-        documented: &documented::NEXT_CLOSE,
-        returns: instant_type,
-        compute: answers::next_close,
-    },
-    StoreScalar {
-        documented: &documented::PREVIOUS_OPEN,
-        returns: instant_type,
-        compute: answers::previous_open,
-    },
-    StoreScalar {
-        documented: &documented::PREVIOUS_CLOSE,
-        returns: instant_type,
-        compute: answers::previous_close,
-    },
-    StoreScalar {
-        documented: &documented::BUSINESS_TIME,
-        returns: || DataType::Int64,
-        compute: answers::business_time,
-    },
-    StoreScalar {
-        documented: &documented::BUSINESS_DEADLINE,
-        returns: instant_type,
-        compute: answers::business_deadline,
-    },
-    StoreScalar {
-        documented: &documented::TO_STORE_TIME,
-        returns: || DataType::Timestamp(TimeUnit::Microsecond, None),
-        compute: answers::to_store_time,
-    },
+    StoreScalar { documented: &documented::IS_OPEN, compute: answers::is_open },
+    StoreScalar { documented: &documented::NEXT_OPEN, compute: answers::next_open },
+    StoreScalar { documented: &documented::NEXT_CLOSE, compute: answers::next_close },
+    StoreScalar { documented: &documented::PREVIOUS_OPEN, compute: answers::previous_open },
+    StoreScalar { documented: &documented::PREVIOUS_CLOSE, compute: answers::previous_close },
+    StoreScalar { documented: &documented::BUSINESS_TIME, compute: answers::business_time },
+    StoreScalar { documented: &documented::BUSINESS_DEADLINE, compute: answers::business_deadline },
+    StoreScalar { documented: &documented::TO_STORE_TIME, compute: answers::to_store_time },
 ];
 
 /// `ScalarUDFImpl` of a store scalar.
@@ -178,7 +144,7 @@ impl ScalarUDFImpl for StoreFunction {
     }
 
     fn return_type(&self, _given: &[DataType]) -> Result<DataType> {
-        Ok((self.scalar.returns)())
+        self.scalar.documented.gives.data_type()
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

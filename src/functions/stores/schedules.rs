@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 
 use arrow::array::ArrayRef;
-use datafusion::common::exec_err;
 use datafusion::error::Result;
 
 use super::{KnownHours, ReadOptions, StoreHours};
-use crate::error::broken;
+use crate::error::{broken, query_err};
 use crate::functions::arguments::text;
 use crate::functions::open_spans::{Clocks, check_instant};
 use crate::limits::CancellationFlag;
@@ -96,7 +95,7 @@ impl<'a> Schedules<'a> {
         }
         let options = match (self.read_options)(text) {
             Ok(options) => options,
-            Err(wrong) => return exec_err!("{wrong}"),
+            Err(wrong) => return query_err!("{wrong}"),
         };
         self.options.push(ResolvedOptions::new(options, &self.known.zones));
         let place = self.options.len() - 1;
@@ -120,7 +119,7 @@ impl<'a> Schedules<'a> {
         let asked = &self.options[store.options];
         match store.hours.zone.as_ref().or(asked.zone.as_ref()) {
             Some(zone) => Ok(zone.clone()),
-            None => exec_err!(
+            None => query_err!(
                 "the zone rules {} of the data know no {}",
                 self.known.zones.edition(),
                 asked.options.default_time_zone

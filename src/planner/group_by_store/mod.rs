@@ -27,10 +27,9 @@ use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::filter;
 use arrow::datatypes::{DataType, Int32Type, SchemaRef};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::exec_datafusion_err;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
@@ -234,8 +233,9 @@ impl ExecutionPlan for SortedGroupExec {
             memory,
         };
         let batches = async move {
+            let inputs = inputs.join_unwind().await;
             let inputs =
-                inputs.join_unwind().await.map_err(|error| exec_datafusion_err!("{error}"))??;
+                inputs.map_err(|error| DataFusionError::ExecutionJoin(Box::new(error)))??;
             Ok(try_unfold(grouped(inputs), |mut grouped| async move {
                 Ok(grouped.next_batch().await?.map(|batch| (batch, grouped)))
             }))

@@ -1,6 +1,7 @@
 //! Names of zones, apart from any rules.
 
 use std::fmt;
+use std::str::FromStr;
 
 use super::edition::{built_in, bundled};
 
@@ -26,5 +27,13 @@ impl ZoneName {
 impl fmt::Display for ZoneName {
     fn fmt(&self, text: &mut fmt::Formatter) -> fmt::Result {
         text.write_str(self.0)
+    }
+}
+
+impl FromStr for ZoneName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::parse(text).ok_or_else(|| format!("expected an IANA name like {}", Self::CHICAGO))
     }
 }

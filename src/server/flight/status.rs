@@ -1,20 +1,23 @@
 //! gRPC status of errors.
 
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::super::problem::Refusal;
-use crate::error::Error;
+use crate::error::{Error, Limit};
 
 /// Converts an error. The client gets the text of errors that it can fix; others are logged once.
 pub fn from_error(error: Error) -> Status {
     match error {
         Error::Argument(sentence) => Status::invalid_argument(sentence),
         Error::Query(wrong) => Status::invalid_argument(wrong.sentence),
-        Error::Timeout(sentence) => Status::deadline_exceeded(sentence),
-        Error::Limit(sentence) => Status::resource_exhausted(sentence),
+        Error::Limit(exceeded) => Status::new(limit_code(exceeded.limit), exceeded.sentence),
         Error::Busy(sentence) => Status::unavailable(sentence),
         other => from_refusal(Refusal::from(other)),
     }
+}
+
+fn limit_code(limit: Limit) -> Code {
+    if limit.is_of_time() { Code::DeadlineExceeded } else { Code::ResourceExhausted }
 }
 
 pub fn from_refusal(refused: Refusal) -> Status {

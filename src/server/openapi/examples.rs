@@ -7,7 +7,7 @@ use super::super::jobs::{Ending, State};
 use super::super::keys::Role;
 use super::super::request::Request;
 use super::super::service::Service;
-use crate::option_text::instant_text;
+use crate::rules::calendar::instant_text;
 
 /// Newest reports that are searched for a complete one.
 const REPORTS_MAX: usize = 200;

@@ -8,6 +8,7 @@ use super::operation::{
     Operation, answer, described, named, one_of, operation, query, report_id, required, text, uuid,
 };
 use super::problem;
+use crate::report::Format;
 use warp::http::Method;
 
 const ID_DESCRIPTION: &str = "Id of a report, from `/trigger_report`";
@@ -26,13 +27,20 @@ pub fn describe(route: &Route, examples: &Examples) -> Operation {
     let status_or_csv = || {
         answer(
             "Progress, or the report",
-            &[("application/json", named("Status")), ("text/csv", text()), ("text/plain", text())],
+            &[
+                (Format::Json.media_type(), named("Status")),
+                (Format::Csv.media_type(), text()),
+                ("text/plain", text()),
+            ],
         )
     };
     match route.endpoint {
         Endpoint::ReportDashed | Endpoint::ReportByPath => told(
             "Progress of a report, or the report",
-            vec![report_id(examples), query("format", one_of(&["csv", "json"]))],
+            vec![
+                report_id(examples),
+                query("format", one_of(&[Format::Csv.name(), Format::Json.name()])),
+            ],
             status_or_csv(),
         ),
         Endpoint::ReportByName => {

@@ -22,7 +22,7 @@ use super::keys::ROLES;
 use super::request::Request;
 use super::routes::{ROUTES, Route};
 use super::service::{Service, content};
-use crate::option_text::keyword;
+use crate::rules::keyword::keyword;
 
 pub async fn reply(service: &Service, request: &Request) -> Reply {
     let examples = Examples::read(service, request).await;

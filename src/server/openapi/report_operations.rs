@@ -10,6 +10,7 @@ use super::operation::{
     required, text, uuid,
 };
 use super::problem;
+use crate::report::Format;
 
 pub fn describe(endpoint: Endpoint, examples: &Examples) -> Operation {
     let told = |summary, parameters, answers: Vec<(&'static str, Value)>| {
@@ -92,18 +93,17 @@ fn created(examples: &Examples, report: Value) -> Operation {
 
 fn downloaded(examples: &Examples, missing: [(&'static str, Value); 2]) -> Operation {
     let lines = || json!({ "type": "string", "description": UNITS });
-    let kinds = [
-        ("text/csv", lines()),
-        ("application/json", json!({ "type": "array", "items": named("ReportRow") })),
-        ("application/x-ndjson", lines()),
-        ("application/vnd.apache.parquet", text()),
-        ("application/vnd.apache.arrow.file", text()),
-        ("application/vnd.apache.arrow.stream", text()),
-        ("text/plain", lines()),
-        ("text/markdown", lines()),
-    ];
-    let format = one_of(&["csv", "json", "ndjson", "parquet", "arrow", "arrows", "txt", "md"]);
-    let format = required(parameter("path", "format", format), "File format", Some("csv"));
+    let kinds = Format::ALL.map(|format| {
+        let schema = match format {
+            Format::Json => json!({ "type": "array", "items": named("ReportRow") }),
+            format if format.is_binary() => text(),
+            _ => lines(),
+        };
+        (format.media_type(), schema)
+    });
+    let format = one_of(&Format::ALL.map(Format::ending));
+    let format =
+        required(parameter("path", "format", format), "File format", Some(Format::Csv.ending()));
     let header = |name| parameter("header", name, text());
     let known = json!({ "description": "Not modified" });
     let mut file = answer("The report", &kinds);

@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::option_text::{
-    COLUMNS, DEFAULT_HOURS, ENGINES, FORMATS, INTERPOLATIONS, Keywords, NO_DATA, SCOPES,
-};
-use crate::rules::{Window, ZoneRules};
+use crate::engine::Engine;
+use crate::report::{Format, Layout};
+use crate::rules::keyword::{Keywords, words};
+use crate::rules::state::STATES;
+use crate::rules::{Accepts, DefaultHours, ReportOption, Window, ZoneRules};
 
 pub fn schemas() -> Value {
     json!({
@@ -50,7 +51,7 @@ pub fn schemas() -> Value {
                     "type": ["array", "object", "null"],
                     "description": "An array for $1 and on, an object for $name",
                 },
-                "format": one_of(FORMATS),
+                "format": one_of(Format::KEYWORDS),
                 "timeout_ms": { "type": "integer", "minimum": 1, "description": "Milliseconds" },
                 "max_rows": { "type": "integer", "minimum": 0 },
                 "version": { "type": "integer", "minimum": 1 },
@@ -110,40 +111,44 @@ fn default_hours() -> Value {
     let time = "([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?";
     let daily = format!("^{time}-({time}|24:00(:00)?)$");
     json!({
-        "anyOf": [one_of(DEFAULT_HOURS), { "type": "string", "pattern": daily }],
+        "anyOf": [one_of(DefaultHours::KEYWORDS), { "type": "string", "pattern": daily }],
         "description": "always, closed, or daily hours like 09:00-17:00, in local time",
     })
 }
 
+/// Value of an option of the rules.
+pub fn option_value(option: ReportOption) -> Value {
+    match option.accepts() {
+        Accepts::Keywords(words) => json!({ "type": "string", "enum": words }),
+        Accepts::Duration => named("Duration"),
+        Accepts::Boolean => boolean(),
+        Accepts::Hours => named("DefaultHours"),
+        Accepts::TimeZone => named("TimeZone"),
+    }
+}
+
 /// Body of a trigger: every option of `uptally report` that names no file.
 fn report_request() -> Value {
-    json!({
-        "type": "object",
-        "additionalProperties": false,
-        "properties": {
-            "now": named("Instant"),
-            "engine": one_of(ENGINES),
-            "interpolation": one_of(INTERPOLATIONS),
-            "max_gap": named("Duration"),
-            "scope": one_of(SCOPES),
-            "no_data": one_of(NO_DATA),
-            "snap_end_of_day": boolean(),
-            "default_hours": named("DefaultHours"),
-            "default_timezone": named("TimeZone"),
-            "store": {
-                "type": "array", "items": text(),
-                "description": "Ids of the stores to report on; all by default",
-            },
-            "as_of": { "type": "integer", "minimum": 1 },
-            "columns": one_of(COLUMNS),
-            "exact": {
-                "type": "boolean",
-                "description": "Times as whole microseconds instead of minutes and hours",
-            },
-            "format": one_of(FORMATS),
-            "explain": boolean(),
+    let mut properties = json!({ "now": named("Instant"), "engine": one_of(Engine::KEYWORDS) });
+    for option in ReportOption::ALL {
+        properties[option.name()] = option_value(option);
+    }
+    let others = json!({
+        "store": {
+            "type": "array", "items": text(),
+            "description": "Ids of the stores to report on; all by default",
         },
-    })
+        "as_of": { "type": "integer", "minimum": 1 },
+        "columns": one_of(Layout::COLUMNS),
+        "exact": {
+            "type": "boolean",
+            "description": "Times as whole microseconds instead of minutes and hours",
+        },
+        "format": one_of(Format::KEYWORDS),
+        "explain": boolean(),
+    });
+    extend(&mut properties, others);
+    json!({ "type": "object", "additionalProperties": false, "properties": properties })
 }
 
 fn report() -> Value {
@@ -295,13 +300,12 @@ fn or_null(kind: &str) -> Value {
     json!({ "type": [kind, "null"] })
 }
 
-fn one_of<T>(words: Keywords<T>) -> Value {
-    let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-    json!({ "type": "string", "enum": words })
+fn one_of<T>(keywords: Keywords<T>) -> Value {
+    json!({ "type": "string", "enum": words(keywords).collect::<Vec<_>>() })
 }
 
 fn state() -> Value {
-    json!({ "type": "string", "enum": ["up", "down", "unknown"] })
+    one_of(STATES)
 }
 
 fn uuid() -> Value {

@@ -9,7 +9,7 @@ use super::operation::{
     text,
 };
 use super::problem;
-use crate::option_text::FORMATS;
+use crate::report::Format;
 
 /// Query that any data answers.
 const EXAMPLE: &str = "SELECT store_id, polls FROM stores ORDER BY store_id LIMIT 10";
@@ -19,29 +19,25 @@ const EXAMPLE_WITH_PARAMETER: &str =
 /// Describes `/v1/sql`. A `GET` has the statement and options in its query. A `POST` has them in a
 /// JSON body, or the statement as its body and the options in the query.
 pub fn describe(route: &Route) -> Operation {
-    let kinds = [
-        ("text/csv", text()),
-        ("application/json", json!({ "type": "array", "items": { "type": "object" } })),
-        ("application/x-ndjson", text()),
-        ("application/vnd.apache.parquet", text()),
-        ("application/vnd.apache.arrow.file", text()),
-        ("application/vnd.apache.arrow.stream", text()),
-        ("text/markdown", text()),
-        ("text/plain", text()),
-    ];
+    let kinds = Format::ALL.map(|format| {
+        let schema = match format {
+            Format::Json => json!({ "type": "array", "items": { "type": "object" } }),
+            _ => text(),
+        };
+        (format.media_type(), schema)
+    });
     let mut rows = answer(
         "The rows. If they are truncated, the header uptally-cut says so; if the first rows were sent before that was known, the last line, record or metadata uptally_cut does.",
         &kinds,
     );
     rows["headers"] = json!({ "uptally-cut": { "schema": text() } });
-    let formats: Vec<_> = FORMATS.iter().map(|(word, _)| *word).collect();
     let params = described(
         query("params", text()),
         "Values of the parameters as JSON: an array for $1 and on, an object for $name",
     );
     let mut parameters = vec![
         params,
-        query("format", one_of(&formats)),
+        query("format", one_of(&Format::ALL.map(Format::name))),
         described(query("timeout_ms", number(1, i64::MAX)), "Milliseconds"),
         query("max_rows", number(0, i64::MAX)),
         query("version", number(1, i64::MAX)),

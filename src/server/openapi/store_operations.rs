@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::response_format::ResponseFormat;
 use super::super::routes::Endpoint;
 use super::super::store_csv;
 use super::super::store_list::{self, PAGE_STORES, PAGE_STORES_MAX};
@@ -11,6 +12,10 @@ use super::operation::{
     text,
 };
 use super::problem;
+use super::schemas::option_value;
+use crate::report::Format;
+use crate::rules::ReportOption;
+use crate::rules::keyword::words;
 
 const ID_DESCRIPTION: &str = "Id of a store; `GET /v1/stores` lists them";
 
@@ -48,7 +53,8 @@ fn single_store(endpoint: Endpoint, examples: &Examples) -> Operation {
     let mut parameters = vec![required(store, ID_DESCRIPTION, examples.store.as_deref())];
     parameters.extend(range_and_options(examples));
     parameters.push(format());
-    let kinds = [("application/json", named(schema)), ("text/csv", csv(columns))];
+    let kinds =
+        [(Format::Json.media_type(), named(schema)), (Format::Csv.media_type(), csv(columns))];
     operation("stores", summary, parameters, [("200", answer(summary, &kinds)), missing()])
 }
 
@@ -73,7 +79,10 @@ fn list() -> Operation {
         format(),
         parameter("header", "If-None-Match", text()),
     ];
-    let kinds = [("application/json", named("StoreList")), ("text/csv", csv(&store_list::COLUMNS))];
+    let kinds = [
+        (Format::Json.media_type(), named("StoreList")),
+        (Format::Csv.media_type(), csv(&store_list::COLUMNS)),
+    ];
     let mut page = answer("A page", &kinds);
     let link = "The next page, if there is one, as rel=\"next\"";
     page["headers"] = json!({
@@ -93,24 +102,23 @@ fn range_and_options(examples: &Examples) -> Vec<Value> {
     if let Some(now) = &examples.now {
         to["example"] = json!(now);
     }
-    vec![
+    let mut parameters = vec![
         described(query("from", named("Instant")), from),
         to,
         query("as_of", number(1, i64::MAX)),
-        query("interpolation", one_of(&["previous", "nearest", "next"])),
-        query("max_gap", named("Duration")),
-        query("scope", one_of(&["all", "day", "interval"])),
-        query("no_data", one_of(&["unknown", "down", "up"])),
-        query("snap_end_of_day", json!({ "type": "boolean" })),
-        query("default_hours", named("DefaultHours")),
-        query("default_timezone", named("TimeZone")),
-        described(query("clock", named("Clock")), clock),
-    ]
+    ];
+    let options = ReportOption::ALL.map(|option| query(option.name(), option_value(option)));
+    parameters.extend(options);
+    parameters.push(described(query("clock", named("Clock")), clock));
+    parameters
 }
 
 fn format() -> Value {
     let description = "Response format; by default as `Accept` prefers, or else JSON";
-    described(query("format", one_of(&["csv", "json"])), description)
+    described(
+        query("format", one_of(&words(ResponseFormat::KEYWORDS).collect::<Vec<_>>())),
+        description,
+    )
 }
 
 fn csv(columns: &[&str]) -> Value {

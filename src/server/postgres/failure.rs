@@ -6,7 +6,7 @@ use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError};
 
 use super::super::problem::Refusal;
 use super::super::queries::Failure;
-use crate::error::{Error, Fault};
+use crate::error::{Error, Fault, Limit};
 use crate::sql::error_location;
 
 pub fn error(code: &str, sentence: impl Into<String>) -> PgWireError {
@@ -52,12 +52,16 @@ pub fn sqlstate(failed: &PgWireError) -> &str {
 /// Converts an error. The client gets the text of errors that it can fix; others are logged once.
 pub fn from_error(failed: Error) -> PgWireError {
     match failed {
-        Error::Timeout(sentence) => error("57014", sentence),
-        Error::Limit(sentence) | Error::Busy(sentence) => error("53200", sentence),
+        Error::Limit(exceeded) => error(limit_sqlstate(exceeded.limit), exceeded.sentence),
+        Error::Busy(sentence) => error("53200", sentence),
         Error::Argument(sentence) => error(fault_sqlstate(Fault::Other), sentence),
         Error::Query(wrong) => error(fault_sqlstate(wrong.fault), wrong.sentence),
         other => from_refusal(Refusal::from(other)),
     }
+}
+
+fn limit_sqlstate(limit: Limit) -> &'static str {
+    if limit.is_of_time() { "57014" } else { "53200" }
 }
 
 pub fn from_refusal(refused: Refusal) -> PgWireError {

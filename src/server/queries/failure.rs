@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Fault, QueryError};
+use crate::error::{Error, Fault, LimitError, QueryError};
 
 /// [`Error`] without the sources that exist only in the process where it happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,8 +10,7 @@ pub enum Failure {
     File(String),
     Argument(String),
     Query(Fault, String),
-    Limit(String),
-    Timeout(String),
+    Limit(LimitError),
     Busy(String),
     /// Description of the resource, and the system's error.
     Resource(String, String),
@@ -32,7 +31,8 @@ impl Failure {
         const CLIENT_ERROR_CODES: [&str; 9] =
             ["08", "0A", "20", "21", "22", "25", "42", "53", "57014"];
         match self {
-            Self::Argument(_) | Self::Query(..) | Self::Limit(_) | Self::Busy(_) => true,
+            Self::Argument(_) | Self::Query(..) | Self::Busy(_) => true,
+            Self::Limit(exceeded) => !exceeded.limit.is_of_time(),
             Self::Postgres { code, .. } => {
                 CLIENT_ERROR_CODES.iter().any(|class| code.starts_with(class))
             }
@@ -47,8 +47,7 @@ impl From<Error> for Failure {
             Error::File(sentence) => Self::File(sentence),
             Error::Argument(sentence) => Self::Argument(sentence),
             Error::Query(wrong) => Self::Query(wrong.fault, wrong.sentence),
-            Error::Limit(sentence) => Self::Limit(sentence),
-            Error::Timeout(sentence) => Self::Timeout(sentence),
+            Error::Limit(exceeded) => Self::Limit(exceeded),
             Error::Busy(sentence) => Self::Busy(sentence),
             Error::Resource { what, source } => {
                 let mut causes = vec![source.to_string()];
@@ -74,8 +73,7 @@ impl From<Failure> for Error {
             Failure::File(sentence) => Self::File(sentence),
             Failure::Argument(sentence) => Self::Argument(sentence),
             Failure::Query(fault, sentence) => Self::Query(QueryError::new(fault, sentence)),
-            Failure::Limit(sentence) => Self::Limit(sentence),
-            Failure::Timeout(sentence) => Self::Timeout(sentence),
+            Failure::Limit(exceeded) => Self::Limit(exceeded),
             Failure::Busy(sentence) => Self::Busy(sentence),
             Failure::Resource(what, source) => Self::Resource { what, source: source.into() },
             Failure::Bug(what) => Self::bug(what),
@@ -90,6 +88,7 @@ impl From<Failure> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Limit;
 
     #[test]
     fn an_error_comes_out_as_it_went_in() {
@@ -97,8 +96,8 @@ mod tests {
         for error in [
             Error::Argument("a".into()),
             Error::Query(QueryError::new(Fault::DivisionByZero, "b")),
-            Error::Limit("c --sql-memory".into()),
-            Error::Timeout("c --sql-time".into()),
+            Error::limit(Limit::Memory, "c"),
+            Error::limit(Limit::Time, "c"),
             Error::Busy("later".into()),
             Error::Resource { what: "d".into(), source: missing().into() },
             Error::bug("e"),
@@ -124,7 +123,8 @@ mod tests {
         };
         for (failure, expected) in [
             (Failure::Query(Fault::Syntax, String::new()), true),
-            (Failure::Limit(String::new()), true),
+            (Error::limit(Limit::Spool, "").into(), true),
+            (Error::limit(Limit::IdleTime, "").into(), false),
             (Failure::Resource(String::new(), String::new()), false),
             (Failure::Bug(String::new()), false),
             (postgres("42P01"), true),

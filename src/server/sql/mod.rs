@@ -55,7 +55,7 @@ pub async fn answer(service: &Service, request: &Request) -> Answer {
 
 /// Entity tag. Weak: without `ORDER BY`, rows may come in another order.
 fn tag(wanted: &SqlRequest, snapshot: &Snapshot, limits: Limits) -> String {
-    let format = super::download::file_type(wanted.format).ending;
+    let format = wanted.format.ending();
     let identity = format!(
         "{} {} {format} {} {:?} {}",
         env!("CARGO_PKG_VERSION"),

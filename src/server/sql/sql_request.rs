@@ -6,12 +6,11 @@ use serde_json::{Map, Value};
 use warp::http::Method;
 use warp::http::header::ACCEPT;
 
+use super::super::negotiate;
 use super::super::problem::{Answer, Refusal};
 use super::super::queries::SqlQuery;
 use super::super::request::Request;
-use super::super::{download, negotiate};
 use crate::limits::Limits;
-use crate::option_text::{FORMATS, parse_keyword};
 use crate::report::Format;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -71,7 +70,7 @@ impl SqlRequest {
                 "sql" => request.sql = text(&value).map_err(placed)?.to_owned(),
                 "params" => request.params = values(value).map_err(placed)?,
                 "format" => {
-                    let format = text(&value).and_then(|word| parse_keyword(FORMATS, word));
+                    let format = text(&value).and_then(str::parse::<Format>);
                     request.format = format.map_err(placed)?;
                 }
                 "timeout_ms" => {
@@ -109,19 +108,13 @@ impl SqlRequest {
 
 /// Format that `Accept` prefers; CSV if the client accepts anything.
 fn accepted_format(request: &Request) -> Format {
-    let offered =
-        FORMATS.iter().map(|(_, format)| *format).filter(|format| *format != Format::Table);
-    let offered: Vec<_> = offered.map(|format| (media_type(format), format)).collect();
-    let types: Vec<_> = offered.iter().map(|(media_type, _)| *media_type).collect();
+    let offered: Vec<_> =
+        Format::ALL.into_iter().filter(|format| *format != Format::Table).collect();
+    let types: Vec<_> = offered.iter().map(|format| format.media_type()).collect();
     let accepted = request.header_list(ACCEPT);
     let preferred = negotiate::preferred(accepted.as_deref(), &types);
-    let found = offered.iter().find(|(media_type, _)| Some(*media_type) == preferred);
-    found.map_or(Format::Csv, |(_, format)| *format)
-}
-
-fn media_type(format: Format) -> &'static str {
-    let media_type = download::file_type(format).media_type;
-    media_type.split(';').next().unwrap_or(media_type)
+    let found = offered.into_iter().find(|format| Some(format.media_type()) == preferred);
+    found.unwrap_or(Format::Csv)
 }
 
 fn text(value: &Value) -> std::result::Result<&str, String> {

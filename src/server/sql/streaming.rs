@@ -22,11 +22,11 @@ use warp::Reply as _;
 use warp::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use warp::reply::Response as Reply;
 
+use super::super::Service;
 use super::super::budget::{Budget, Share};
 use super::super::queries::{Rows, SqlQuery};
 use super::super::reports::without_folder;
 use super::super::request_limits::REQUEST_BYTES;
-use super::super::{Service, download};
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
@@ -111,7 +111,6 @@ pub async fn run_cancellable<T: Send + 'static>(
 /// # Errors
 /// If the query fails before the first part is sent.
 pub async fn reply(service: &Service, streamed: StreamedQuery) -> Result<(Reply, bool)> {
-    let media_type = download::file_type(streamed.format).media_type;
     let threads = service.compute.handle();
     let part = first_part(service.clone(), streamed);
     let (FirstPart { bytes, share, .. }, rest, is_repeatable) =
@@ -129,7 +128,7 @@ pub async fn reply(service: &Service, streamed: StreamedQuery) -> Result<(Reply,
     };
     reply.extensions_mut().insert(Arc::new(share));
     let headers = reply.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(streamed.format.content_type()));
     headers.extend(cut.and_then(|cut| HeaderValue::from_str(&cut).ok()).map(|cut| (CUT, cut)));
     Ok((reply, is_repeatable))
 }

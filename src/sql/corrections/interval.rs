@@ -5,10 +5,12 @@ use arrow::compute::cast;
 use arrow::datatypes::{
     DataType, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, TimeUnit,
 };
-use datafusion::common::exec_err;
 use datafusion::error::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs};
 use datafusion::scalar::ScalarValue;
+
+use crate::error::Fault;
+use crate::sql::errors;
 
 pub const MONTH_DAY_NANO: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
 
@@ -37,7 +39,10 @@ pub fn intervals(column: &ArrayRef) -> Result<Vec<Option<IntervalMonthDayNano>>>
     let units = cast(column, &DataType::Int64)?;
     let of_units = |units: i64| {
         let Ok(days) = i32::try_from(units / per_day) else {
-            return exec_err!("interval out of range; expected fewer than 2147483648 days");
+            return Err(errors::error(
+                Fault::OutOfRange,
+                "interval out of range; expected fewer than 2147483648 days",
+            ));
         };
         let time = units % per_day * (SECOND_NS / per_second);
         Ok(IntervalMonthDayNano::new(0, days, time))

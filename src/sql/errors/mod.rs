@@ -23,18 +23,14 @@ use parquet::errors::ParquetError;
 
 pub use self::unknown_names::with_suggestions;
 use self::wording::{is_code, is_plain, lower_first, plain};
-use crate::error::{Error, Fault, QueryError};
+pub use crate::error::query_fault as error;
+use crate::error::{Error, Fault, Limit, LimitError, QueryError};
 use crate::limits::Limits;
-
-/// Wraps an error of a kind for its way through DataFusion.
-pub fn error(fault: Fault, sentence: impl Into<String>) -> DataFusionError {
-    DataFusionError::External(Box::new(QueryError::new(fault, sentence)))
-}
 
 /// Translates an error of planning or execution.
 pub fn query_error(error: DataFusionError) -> Error {
     translate(error, |wanted| {
-        Error::Limit(format!("the query needs more memory than there is: {wanted}"))
+        Error::limit(Limit::Memory, format!("the query needs more memory than there is: {wanted}"))
     })
 }
 
@@ -149,7 +145,7 @@ fn external_cause(other: &(dyn std::error::Error + Send + Sync + 'static)) -> Ca
         Some(Error::Bug { what, .. }) => Cause::Ours(what.clone()),
         Some(Error::Resource { what, source }) => Cause::Resource(what.clone(), source.to_string()),
         Some(Error::File(sentence)) => file(sentence),
-        Some(Error::Limit(sentence) | Error::Timeout(sentence) | Error::Argument(sentence)) => {
+        Some(Error::Limit(LimitError { sentence, .. }) | Error::Argument(sentence)) => {
             Cause::Question(QueryError::new(Fault::Other, sentence.clone()))
         }
         Some(Error::Interrupted | Error::Busy(_)) | None => {
@@ -262,14 +258,23 @@ fn error_from_message(words: &str) -> QueryError {
         if !is_plain(&said) || words.starts_with("Plan: [") {
             return unexplained();
         }
-        let fault = match () {
-            () if words.contains("verflow") || words.contains("out of range") => Fault::OutOfRange,
-            () if words.contains("laceholder") => Fault::Parameter,
-            () if words.starts_with("Error parsing") => Fault::Value,
-            () => Fault::Other,
-        };
-        QueryError::new(fault, lower_first(&said))
+        QueryError::new(kind_of_message(words), lower_first(&said))
     })
+}
+
+/// Kind of an engine error that has no type beside its message. Quoted text is the client's own and
+/// tells nothing.
+fn kind_of_message(words: &str) -> Fault {
+    let bare = sql_types::unquoted(words);
+    if bare.contains("verflow") || bare.contains("out of range") {
+        Fault::OutOfRange
+    } else if bare.contains("laceholder") {
+        Fault::Parameter
+    } else if bare.starts_with("Error parsing") {
+        Fault::Value
+    } else {
+        Fault::Other
+    }
 }
 
 /// Error for a message without a translation.

@@ -50,6 +50,9 @@ fn the_engines_errors_are_sentences_of_a_kind() {
     let divided = DataFusionError::ArrowError(Box::new(ArrowError::DivideByZero), None);
     check(divided, Fault::DivisionByZero, "division by zero");
     check(plan("Interesting, and new to us"), Fault::Other, "interesting, and new to us");
+    check(plan("Mode 'overflow' is new"), Fault::Other, "mode 'overflow' is new");
+    check(plan("Mode \"placeholder\" is new"), Fault::Other, "mode \"placeholder\" is new");
+    check(plan("Mode 'a' overflows"), Fault::OutOfRange, "mode 'a' overflows");
     let steps = "Plan: [\"SortExec: expr=[a@0]\"] does not satisfy order requirements: [a@0]";
     check(plan(steps), Fault::NotSupported, &unexplained().sentence);
     let lost = SchemaError::FieldNotFound {

@@ -9,6 +9,7 @@ use super::super::names::{CATALOG, SCHEMA};
 use super::error_from_message;
 use super::wording::plain;
 use crate::error::{Fault, QueryError};
+use crate::report::Format;
 
 pub fn schema_error(wrong: &SchemaError) -> QueryError {
     let name = |column: &Column| column.quoted_flat_name();
@@ -176,10 +177,13 @@ pub fn short(name: &str) -> &str {
 }
 
 fn is_file(name: &str) -> bool {
-    const ENDINGS: [&str; 9] =
-        ["csv", "tsv", "json", "ndjson", "parquet", "arrow", "gz", "zst", "txt"];
-    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_lowercase());
-    name.contains(['/', '\\']) || ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+    const OTHER_ENDINGS: [&str; 3] = ["tsv", "gz", "zst"];
+    let is_of_file = |ending: &str| {
+        Format::from_ending(ending).is_some()
+            || OTHER_ENDINGS.iter().any(|known| known.eq_ignore_ascii_case(ending))
+    };
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending);
+    name.contains(['/', '\\']) || ending.is_some_and(is_of_file)
 }
 
 #[cfg(test)]

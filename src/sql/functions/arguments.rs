@@ -11,9 +11,9 @@ use super::TableFunctionKind;
 use crate::engine::query_files::{day, instant};
 use crate::engine::{Tables, first_day_to_read};
 use crate::functions::instants::instant_us;
-use crate::option_text::{OPTIONS, duration_us, instant_text, set_option, time_zone};
-use crate::rules::calendar::{DAY_US, day_of};
-use crate::rules::{Bucket, Options, Span, Window, ZoneName, ZoneRules};
+use crate::rules::calendar::{DAY_US, day_of, instant_text};
+use crate::rules::duration::duration_us;
+use crate::rules::{Bucket, Options, ReportOption, Span, Window, ZoneName, ZoneRules};
 
 /// Maximum length of the range of one call.
 pub const RANGE_DAYS_MAX: i64 = 3_660;
@@ -135,22 +135,22 @@ impl Call {
             .ok_or_else(|| format!("{option:?} is not an option like max_gap=2h"))?;
         let (name, text) = (name.trim(), text.trim());
         let of_name = |what: String| format!("{name}: {what}");
-        if kind.unsupported_options().contains(&name) {
+        let shared = ReportOption::named(name);
+        if shared.is_some_and(|option| kind.unsupported_options().contains(&option)) {
             return Err(format!("{name} says nothing here; expected {}", option_names(kind)));
         }
         note_option(name, given)?;
         match (kind, name) {
             (TableFunctionKind::UptimeBy, "time_zone") => {
-                self.time_zone = Some(time_zone(text).map_err(of_name)?);
+                self.time_zone = Some(text.parse::<ZoneName>().map_err(of_name)?);
             }
             (TableFunctionKind::Incidents, "min_duration") => {
                 self.min_downtime_us = duration_us(text).map_err(of_name)?;
             }
-            _ => {
-                if !set_option(&mut self.options, name, text).map_err(of_name)? {
-                    return Err(format!("{name:?} is not one of {}", option_names(kind)));
-                }
-            }
+            _ => match shared {
+                Some(option) => self.options.set(option, text).map_err(of_name)?,
+                None => return Err(format!("{name:?} is not one of {}", option_names(kind))),
+            },
         }
         Ok(())
     }
@@ -172,8 +172,9 @@ fn option_names(kind: TableFunctionKind) -> String {
         TableFunctionKind::Incidents => Some("min_duration"),
         _ => None,
     };
-    let shared = OPTIONS.into_iter().filter(|name| !kind.unsupported_options().contains(name));
-    shared.chain(own).collect::<Vec<_>>().join(", ")
+    let shared = ReportOption::ALL.into_iter();
+    let shared = shared.filter(|option| !kind.unsupported_options().contains(option));
+    shared.map(ReportOption::name).chain(own).collect::<Vec<_>>().join(", ")
 }
 
 /// Parses a bucket from a text or an interval.

@@ -13,7 +13,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
-use super::hours_options::HOURS_OPTIONS;
+use super::hours_options::HOURS_OPTION_NAMES;
 use crate::functions::documented::{Argument, DOCUMENTED, Documented, Takes};
 use crate::sql::dialect::ast_nodes::{cast, null, text, text_of, type_named};
 
@@ -174,7 +174,7 @@ fn place_arguments(of: &Documented, arguments: Vec<FunctionArg>) -> Result<Vec<F
         let Some((name, value)) = name_and_value(argument) else {
             return Err(wrong("an argument with a name is name => value".to_owned()));
         };
-        if HOURS_OPTIONS.contains(&name.as_str()) && takes_options(of) {
+        if HOURS_OPTION_NAMES.contains(&name.as_str()) && takes_options(of) {
             if options.iter().any(|(other, _)| *other == name) {
                 return Err(wrong(format!("{name} is given twice")));
             }
@@ -184,7 +184,7 @@ fn place_arguments(of: &Documented, arguments: Vec<FunctionArg>) -> Result<Vec<F
         let Some(place) = argument_position(of, &name) else {
             let mut known: Vec<_> = of.arguments.iter().map(|argument| argument.name).collect();
             if takes_options(of) {
-                known.extend(HOURS_OPTIONS);
+                known.extend(HOURS_OPTION_NAMES);
             }
             return Err(wrong(format!("{name:?} is not one of {}", known.join(", "))));
         };

@@ -1,10 +1,14 @@
 //! Options of scalars over store hours, passed as one text.
 
-use crate::option_text::set_option;
-use crate::rules::Options;
+use crate::rules::{Options, ReportOption};
 
 /// Options that these scalars accept.
-pub const HOURS_OPTIONS: [&str; 3] = ["snap_end_of_day", "default_hours", "default_timezone"];
+const HOURS_OPTIONS: [ReportOption; 3] =
+    [ReportOption::SnapEndOfDay, ReportOption::DefaultHours, ReportOption::DefaultTimeZone];
+
+/// Names of the options that these scalars accept.
+pub const HOURS_OPTION_NAMES: [&str; 3] =
+    [HOURS_OPTIONS[0].name(), HOURS_OPTIONS[1].name(), HOURS_OPTIONS[2].name()];
 
 /// Parses `default_hours=closed,snap_end_of_day=true`.
 ///
@@ -17,14 +21,14 @@ pub fn hours_options(text: &str) -> Result<Options, String> {
             .split_once('=')
             .map(|(name, value)| (name.trim(), value.trim()))
             .ok_or_else(|| format!("{option:?} is not an option like default_hours=closed"))?;
-        if !HOURS_OPTIONS.contains(&name) {
-            return Err(format!("{name:?} is not one of {}", HOURS_OPTIONS.join(", ")));
-        }
-        if given.contains(&name) {
+        let option = ReportOption::named(name).filter(|option| HOURS_OPTIONS.contains(option));
+        let option = option
+            .ok_or_else(|| format!("{name:?} is not one of {}", HOURS_OPTION_NAMES.join(", ")))?;
+        if given.contains(&option) {
             return Err(format!("{name} is given twice"));
         }
-        given.push(name);
-        set_option(&mut options, name, value).map_err(|wrong| format!("{name}: {wrong}"))?;
+        given.push(option);
+        options.set(option, value).map_err(|wrong| format!("{name}: {wrong}"))?;
     }
     Ok(options)
 }

@@ -33,7 +33,7 @@ use self::relation_planner::TableFunctionPlanner;
 use super::as_of::{AS_OF, AsOf};
 use super::internal_catalog::InternalCatalog;
 use crate::engine::query_files::{Arguments, QueryFile, arguments};
-use crate::rules::ZoneRules;
+use crate::rules::{ReportOption, ZoneRules};
 
 const HISTORIES: QueryFile = ("histories", include_str!("../../../queries/histories.sql"));
 
@@ -67,11 +67,16 @@ impl TableFunctionKind {
     }
 
     /// Options that the function does not accept.
-    fn unsupported_options(self) -> &'static [&'static str] {
+    fn unsupported_options(self) -> &'static [ReportOption] {
         match self {
             Self::Uptime | Self::UptimeBy | Self::States => &[],
-            Self::Incidents => &["no_data"],
-            Self::Openings => &["interpolation", "max_gap", "scope", "no_data"],
+            Self::Incidents => &[ReportOption::NoData],
+            Self::Openings => &[
+                ReportOption::Interpolation,
+                ReportOption::MaxGap,
+                ReportOption::Scope,
+                ReportOption::NoData,
+            ],
         }
     }
 

@@ -7,8 +7,8 @@ use datafusion::logical_expr::sqlparser::ast::{
     BinaryOperator, Expr, FunctionArg, FunctionArgExpr, Value,
 };
 
-use crate::option_text::duration_text;
 use crate::rules::calendar::DAY_US;
+use crate::rules::duration::duration_text;
 use crate::sql::corrections::{interval_of, interval_text};
 
 /// Argument names of a function.

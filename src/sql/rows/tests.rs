@@ -5,6 +5,7 @@ use arrow::datatypes::Int64Type;
 
 use super::super::Database;
 use super::*;
+use crate::error::Limit;
 use crate::generate::{DEFAULT_END_US, Spec, generate};
 use crate::ingest::{LoadControl, Request, load};
 use crate::sql::Session;
@@ -36,6 +37,15 @@ pub async fn asked(limits: Limits, sql: &str) -> Result<(usize, bool)> {
 const ENDLESS_JOIN: &str = "SELECT count(*) FROM polls a, polls b, polls c, polls d, polls e, \
     polls f, polls g WHERE a.polled_at + (g.polled_at - f.polled_at) <> b.polled_at";
 
+#[track_caller]
+fn exceeds(error: &Error, limit: Limit, words: &str) {
+    let is_of_limit = matches!(
+        error,
+        Error::Limit(exceeded) if exceeded.limit == limit && exceeded.sentence.contains(words)
+    );
+    assert!(is_of_limit, "{error:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_beyond_the_limit_are_cut_off_and_it_shows() {
     let limits = Limits { rows: 7, ..Limits::default() };
@@ -48,7 +58,7 @@ async fn rows_beyond_the_limit_are_cut_off_and_it_shows() {
 async fn a_query_that_takes_too_long_ends_and_names_the_limit() {
     let limits = Limits { time: Duration::from_millis(200), ..Limits::default() };
     let error = asked(limits, ENDLESS_JOIN).await.unwrap_err();
-    assert!(matches!(&error, Error::Timeout(limit) if limit.contains("200ms")), "{error}");
+    exceeds(&error, Limit::Time, "200ms");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,7 +66,7 @@ async fn a_query_that_needs_too_much_memory_fails_and_names_the_limit() {
     let limits = Limits { memory_bytes: 1 << 10, ..Limits::default() };
     let sql = "SELECT a.store_id, count(DISTINCT b.polled_at) FROM polls a JOIN polls b USING (store_id) GROUP BY 1";
     let error = asked(limits, sql).await.unwrap_err();
-    assert!(matches!(&error, Error::Limit(limit) if limit.contains("--sql-memory")), "{error}");
+    exceeds(&error, Limit::Memory, "--sql-memory");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,7 +140,7 @@ async fn a_client_that_takes_nothing_loses_its_answer() {
     // The watch ends after discarding the rows.
     assert!(rows._watch.join_next().await.unwrap().is_ok());
     let error = rows.next().await.unwrap().unwrap_err();
-    assert!(matches!(&error, Error::Timeout(limit) if limit.contains("--sql-idle")), "{error}");
+    exceeds(&error, Limit::IdleTime, "--sql-idle");
     assert!(rows.next().await.is_none());
 }
 
@@ -145,7 +155,7 @@ async fn without_room_for_its_rows_a_query_meets_the_limit_of_time() {
     let next = session.run(session.plan("SELECT 1").await.unwrap(), patient).await.unwrap();
     assert_eq!(next.collect().await.unwrap().0.len(), 1);
     let error = rows.collect().await.unwrap_err();
-    assert!(matches!(&error, Error::Timeout(limit) if limit.contains("limit of time")), "{error}");
+    exceeds(&error, Limit::Time, "limit of time");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,10 +175,7 @@ async fn a_query_that_waits_for_room_at_its_deadline_names_the_limit_of_the_room
     let next = session.run(session.plan("SELECT 1").await.unwrap(), patient).await.unwrap();
     assert_eq!(next.collect().await.unwrap().0.len(), 1);
     let error = rows.collect().await.unwrap_err();
-    assert!(
-        matches!(&error, Error::Limit(limit) if limit.contains("1 MiB on disk, the limit (--sql-spool)")),
-        "{error}"
-    );
+    exceeds(&error, Limit::Spool, "1 MiB on disk, the limit (--sql-spool)");
 }
 
 #[tokio::test(flavor = "multi_thread")]

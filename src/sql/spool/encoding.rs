@@ -9,7 +9,7 @@ use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Limit, Result};
 
 /// Maximum number of buffer bytes that a batch does not reference before its rows are copied.
 const SPARE_BYTES_MAX: usize = 64 << 10;
@@ -61,10 +61,13 @@ pub fn split(batch: RecordBatch, row_bytes_max: usize) -> Result<Vec<RecordBatch
         } else {
             let row = copy(&batch)?;
             if part_bytes(&row) > row_bytes_max {
-                return Err(Error::Limit(format!(
-                    "a row of the result takes more than {} MiB, the most that is sent; select less per row",
-                    row_bytes_max >> 20
-                )));
+                return Err(Error::limit(
+                    Limit::RowSize,
+                    format!(
+                        "a row of the result takes more than {} MiB, the most that is sent; select less per row",
+                        row_bytes_max >> 20
+                    ),
+                ));
             }
             parts.push(row);
         }
@@ -223,7 +226,9 @@ mod tests {
     #[test]
     fn a_row_that_is_too_large_is_refused_with_a_remedy() {
         let refused = split(texts(&[1, 5 << 20, 1]), 4 << 20).unwrap_err();
-        assert!(matches!(&refused, Error::Limit(sentence) if sentence.contains("more than 4 MiB")));
+        assert!(
+            matches!(&refused, Error::Limit(wrong) if wrong.sentence.contains("more than 4 MiB"))
+        );
     }
 
     #[test]

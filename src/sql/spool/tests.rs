@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use tokio::task::yield_now;
 
 use super::*;
+use crate::error::Limit;
 
 /// Rows per batch, about 8 KiB.
 const ROWS: i64 = 1000;
@@ -164,7 +165,7 @@ async fn an_error_comes_behind_the_rows_before_it() {
         for number in 0..3 {
             writer.send(batch(number)).await.unwrap();
         }
-        writer.end(Err(Error::Limit("too much".into())));
+        writer.end(Err(Error::limit(Limit::RowSize, "too much")));
         let (numbers, error) = read(&mut reader).await;
         assert_eq!(numbers, [0, 1, 2]);
         assert!(matches!(error, Some(Error::Limit(_))), "{error:?}");
@@ -236,7 +237,7 @@ async fn where_all_was_read_there_is_nothing_to_discard() {
     writer.send(batch(0)).await.unwrap();
     writer.end(Ok(()));
     assert_eq!(number_of(&reader.next().await.unwrap().unwrap()), 0);
-    reader.watch().discard(Error::Limit("too slow".into()));
+    reader.watch().discard(Error::limit(Limit::IdleTime, "too slow"));
     assert!(reader.next().await.is_none());
 }
 
@@ -258,7 +259,7 @@ async fn what_is_discarded_is_free_and_an_error_in_its_place() {
     let spools = spools(&folder, 64, 2 * KIB);
     let (writer, mut reader) = spools.open(2 * KIB * KIB);
     sent(writer).await.unwrap().unwrap();
-    reader.watch().discard(Error::Limit("too slow".into()));
+    reader.watch().discard(Error::limit(Limit::IdleTime, "too slow"));
     check_free(&spools, 64, 2 * KIB);
     let (numbers, error) = read(&mut reader).await;
     assert!(numbers.is_empty() && matches!(error, Some(Error::Limit(_))), "{error:?}");

@@ -38,7 +38,7 @@ use flatbuffers::VerifierOptions;
 use self::layout::Layout;
 use self::types::{FIELDS_MAX, check_field};
 use super::super::queries::{not_one_row, wrong_values};
-use crate::error::{Error, Result};
+use crate::error::{Error, Limit, Result};
 
 /// Limit of metadata and bodies of all messages that bind one row; the default HTTP body limit.
 const VALUES_BYTES_MAX: usize = 1 << 20;
@@ -70,11 +70,14 @@ impl ValuesReader {
         self.messages += 1;
         self.bytes += message.data_header.len() + message.data_body.len();
         if self.bytes > VALUES_BYTES_MAX || self.messages > MESSAGES_MAX {
-            return Err(Error::Limit(format!(
-                "the values of a statement take more than {} KiB or {MESSAGES_MAX} messages; \
+            return Err(Error::limit(
+                Limit::Values,
+                format!(
+                    "the values of a statement take more than {} KiB or {MESSAGES_MAX} messages; \
                  bind shorter ones",
-                VALUES_BYTES_MAX >> 10
-            )));
+                    VALUES_BYTES_MAX >> 10
+                ),
+            ));
         }
         // Carries only stream information, such as the descriptor.
         if message.data_header.is_empty() && message.data_body.is_empty() {

@@ -14,7 +14,7 @@ use datafusion::logical_expr::{
 use datafusion_postgres::datafusion_pg_catalog::pg_catalog::PgCatalogStaticTables;
 
 use super::super::settings;
-use crate::functions::documented::{Documented, Kind, Takes};
+use crate::functions::documented::{Documented, Gives, Kind, Takes};
 use crate::sql::documented;
 
 /// First OID of our functions, above those of PostgreSQL's.
@@ -54,23 +54,30 @@ const ANYARRAY: (i32, &str) = (2277, "anyarray");
 const TYPES: [(i32, &str); 10] =
     [BOOL, INT8, INT2, INT4, TEXT, TIMESTAMP, TIMESTAMPTZ, INTERVAL, RECORD, ANYARRAY];
 
-/// Prefixes of documented return values, with their types.
-const RETURNED: [(&str, (i32, &str)); 7] = [
-    ("true or false", BOOL),
-    ("a timestamp without", TIMESTAMP),
-    ("a timestamp", TIMESTAMPTZ),
-    ("microseconds", INT8),
-    ("a number", INT8),
-    ("a duration", INTERVAL),
-    ("'up'", TEXT),
-];
+/// Type of what a function returns. PostgreSQL has none for lists of structs.
+fn type_of_result(gives: Gives) -> (i32, &'static str) {
+    match gives {
+        Gives::Boolean => BOOL,
+        Gives::Number => INT8,
+        Gives::Text => TEXT,
+        Gives::Instant | Gives::TimeOfArgument => TIMESTAMPTZ,
+        Gives::LocalTime => TIMESTAMP,
+        Gives::Duration => INTERVAL,
+        Gives::Timeline
+        | Gives::Heartbeats
+        | Gives::Spans
+        | Gives::Segments
+        | Gives::StateDurations
+        | Gives::PollList
+        | Gives::Week
+        | Gives::Times
+        | Gives::TimelineOfArgument => ANYARRAY,
+        Gives::Rows => RECORD,
+    }
+}
 
 impl OwnFunction {
     fn new(place: usize, function: &'static Documented) -> Self {
-        let prefix = |(begins, of): &(&str, (i32, &str))| {
-            function.returns.starts_with(begins).then_some(of.0)
-        };
-        let returned = || RETURNED.iter().find_map(prefix).unwrap_or(ANYARRAY.0);
         let arguments = function.arguments.iter().map(|argument| {
             let of = match argument.takes {
                 Takes::Instant => TIMESTAMPTZ,
@@ -89,7 +96,7 @@ impl OwnFunction {
             name: function.name,
             kind: if function.kind == Kind::Aggregate { "a" } else { "f" },
             returns_rows: function.kind == Kind::Table,
-            returns: if function.kind == Kind::Table { RECORD.0 } else { returned() },
+            returns: type_of_result(function.gives).0,
             arguments: arguments.collect(),
         }
     }
@@ -262,6 +269,14 @@ impl ScalarUDFImpl for IntrospectionFunction {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn functions_of_the_sessions_return_values_and_those_of_tables_rows() {
+        for function in documented() {
+            let is_table = function.kind == Kind::Table;
+            assert_eq!(function.gives == Gives::Rows, is_table, "{}", function.name);
+        }
+    }
 
     #[test]
     fn sizes_have_readable_units() {
