@@ -25,6 +25,23 @@ pub struct Limits {
     pub spool_memory_bytes: usize,
     /// Time for which a client may take no row although rows are ready.
     pub idle_time: Duration,
+    /// Settings that raise the limits, for errors.
+    pub settings: SettingNames,
+}
+
+/// Names of the settings of an interface that raise limits; empty where it has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SettingNames {
+    pub time: &'static str,
+    pub rows: &'static str,
+    pub memory: &'static str,
+    pub spool: &'static str,
+    pub idle_time: &'static str,
+}
+
+/// Name of a setting behind what it limits.
+fn in_parentheses(setting: &str) -> String {
+    if setting.is_empty() { String::new() } else { format!(" ({setting})") }
 }
 
 impl Default for Limits {
@@ -38,6 +55,7 @@ impl Default for Limits {
             spool_bytes: 1 << 30,
             spool_memory_bytes: 256 << 20,
             idle_time: Duration::from_secs(60),
+            settings: SettingNames::default(),
         }
     }
 }
@@ -54,59 +72,70 @@ impl Limits {
 
     /// Error of a query that exceeds its time limit.
     pub fn time_exceeded(&self) -> Error {
-        Error::limit(
-            Limit::Time,
-            format!(
-                "the query takes longer than {}, the limit of time (--sql-time)",
-                humantime::format_duration(self.time)
-            ),
-        )
+        let time = humantime::format_duration(self.time);
+        let setting = in_parentheses(self.settings.time);
+        let sentence = format!("the query takes longer than {time}, the limit of time{setting}");
+        Error::limit(Limit::Time, sentence)
     }
 
     /// Error of a query that exceeds its time limit while its rows wait for spool budget.
     pub fn spool_exceeded(&self) -> Error {
-        Error::limit(
-            Limit::Spool,
-            format!(
-                "the client has not taken the result within {}, and what waits for it takes {} MiB on disk, \
-             the limit (--sql-spool); read faster, or ask for less",
-                humantime::format_duration(self.time),
-                self.spool_bytes >> 20
-            ),
-        )
+        let time = humantime::format_duration(self.time);
+        let setting = in_parentheses(self.settings.spool);
+        let sentence = format!(
+            "the client has not taken the result within {time}, and what waits for it takes {} MiB \
+             on disk, the limit{setting}; read faster, or ask for less",
+            self.spool_bytes >> 20
+        );
+        Error::limit(Limit::Spool, sentence)
     }
 
     /// Error of a client that has not taken its rows within the idle time.
     pub fn idle_time_exceeded(&self) -> Error {
-        Error::limit(
-            Limit::IdleTime,
-            format!(
-                "no rows were taken for {}, the limit (--sql-idle); the remaining rows were discarded",
-                humantime::format_duration(self.idle_time)
-            ),
-        )
+        let time = humantime::format_duration(self.idle_time);
+        let setting = in_parentheses(self.settings.idle_time);
+        let sentence = format!(
+            "no rows were taken for {time}, the limit{setting}; the remaining rows were discarded"
+        );
+        Error::limit(Limit::IdleTime, sentence)
     }
 
     /// Error in place of a truncation note, for clients that show nothing but errors.
     pub fn rows_exceeded(&self) -> Error {
-        Error::limit(
-            Limit::Rows,
-            format!(
-                "the result has more than {} rows, the limit (--sql-rows); add a LIMIT, or select less",
-                self.rows
-            ),
-        )
+        let (rows, setting) = (self.rows, in_parentheses(self.settings.rows));
+        let sentence = format!(
+            "the result has more than {rows} rows, the limit{setting}; add a LIMIT, or select less"
+        );
+        Error::limit(Limit::Rows, sentence)
     }
 
     /// Error of a query that exceeds its memory limit; `wanted` names the purpose of the
     /// allocation.
     pub fn memory_exceeded(&self, wanted: &str) -> Error {
-        Error::limit(
-            Limit::Memory,
-            format!(
-                "the query needs more than {} MiB of memory, the limit (--sql-memory): {wanted}",
-                self.memory_bytes >> 20
-            ),
-        )
+        let (memory_mib, setting) = (self.memory_bytes >> 20, in_parentheses(self.settings.memory));
+        let sentence = format!(
+            "the query needs more than {memory_mib} MiB of memory, the limit{setting}: {wanted}"
+        );
+        Error::limit(Limit::Memory, sentence)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_name_the_settings_of_an_interface_that_has_them() {
+        let limits = Limits::default();
+        let told = limits.time_exceeded().sentence();
+        assert_eq!(told, "the query takes longer than 10s, the limit of time");
+        let settings = SettingNames { time: "--time", memory: "--memory", ..limits.settings };
+        let limits = Limits { settings, ..limits };
+        let told = limits.time_exceeded().sentence();
+        assert_eq!(told, "the query takes longer than 10s, the limit of time (--time)");
+        let told = limits.memory_exceeded("a sort").sentence();
+        let expected = "the query needs more than 512 MiB of memory, the limit (--memory): a sort";
+        assert_eq!(told, expected);
+        assert!(limits.rows_exceeded().sentence().contains("100000 rows, the limit; add"));
     }
 }

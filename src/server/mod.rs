@@ -94,7 +94,7 @@ pub use self::request_limits::HEADER_BYTES_MAX;
 pub use self::router::router;
 pub use self::routes::{ROUTES, Route};
 pub use self::service::Service;
-pub use self::settings::{COMPLETE_AS, CompleteAs, Settings};
+pub use self::settings::{COMPLETE_AS, CompleteAs, SQL_FLAGS, Settings};
 
 /// Folder of the reports, in that of the tables.
 const REPORTS: &str = "reports";

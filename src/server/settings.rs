@@ -9,9 +9,19 @@ use super::jobs::Limits;
 use super::jobs::Retention;
 use super::keyring::Keyring;
 use super::origin::Origin;
+use crate::limits::SettingNames;
 use crate::report::Format;
 use crate::rules::calendar::DAY_US;
 use crate::rules::keyword::Keywords;
+
+/// Flags that set the limits of SQL queries, as errors name them.
+pub const SQL_FLAGS: SettingNames = SettingNames {
+    time: "--sql-time",
+    rows: "--sql-rows",
+    memory: "--sql-memory",
+    spool: "--sql-spool",
+    idle_time: "--sql-idle",
+};
 
 /// Response of `GET /get_report/{id}` to clients that accept anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

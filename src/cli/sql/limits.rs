@@ -8,6 +8,7 @@ use humantime::format_duration;
 use super::super::arguments::{at_least_one, bytes, bytes_text, duration};
 use crate::limits::Limits;
 use crate::report::Format;
+use crate::server::SQL_FLAGS;
 
 /// Limits on each query of the service.
 #[derive(Debug, Args)]
@@ -101,6 +102,7 @@ impl CommandLimits {
             // Rows are read as fast as they are written, so that none are spooled.
             spool_bytes: 0,
             idle_time: FOR_EVER,
+            settings: SQL_FLAGS,
             ..usual
         }
     }

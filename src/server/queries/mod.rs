@@ -33,6 +33,7 @@ pub use self::rows::Rows;
 use super::jobs::Jobs;
 #[cfg(feature = "postgres")]
 use super::postgres::{Outline, StatementContext};
+use super::settings::SQL_FLAGS;
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::sql::ColumnDescriptions as Descriptions;
@@ -151,6 +152,7 @@ impl QueryService {
     ) -> Result<Self> {
         #[cfg(not(unix))]
         let _ = program;
+        let limits = Limits { settings: SQL_FLAGS, ..limits };
         Ok(Self {
             #[cfg(unix)]
             workers: program

@@ -249,5 +249,8 @@ fn what_is_wrong_in_a_filter_is_told_as_elsewhere() {
     check(of_filter(&error(Fault::Value, "a \"b\"")), Fault::Value, "a \"b\"");
     let hungry = DataFusionError::ResourcesExhausted("lpad would make more than 64 MiB".into());
     let told = query_error_within(of_filter(&hungry), &Limits::default()).sentence();
-    assert!(told.contains("--sql-memory") && told.ends_with("lpad would make more than 64 MiB"));
+    assert!(
+        told.contains("512 MiB of memory, the limit: ")
+            && told.ends_with("lpad would make more than 64 MiB")
+    );
 }

@@ -66,7 +66,7 @@ async fn a_query_that_needs_too_much_memory_fails_and_names_the_limit() {
     let limits = Limits { memory_bytes: 1 << 10, ..Limits::default() };
     let sql = "SELECT a.store_id, count(DISTINCT b.polled_at) FROM polls a JOIN polls b USING (store_id) GROUP BY 1";
     let error = asked(limits, sql).await.unwrap_err();
-    exceeds(&error, Limit::Memory, "--sql-memory");
+    exceeds(&error, Limit::Memory, "more than 0 MiB of memory, the limit");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,7 +140,7 @@ async fn a_client_that_takes_nothing_loses_its_answer() {
     // The watch ends after discarding the rows.
     assert!(rows._watch.join_next().await.unwrap().is_ok());
     let error = rows.next().await.unwrap().unwrap_err();
-    exceeds(&error, Limit::IdleTime, "--sql-idle");
+    exceeds(&error, Limit::IdleTime, "no rows were taken for 0s, the limit");
     assert!(rows.next().await.is_none());
 }
 
@@ -175,7 +175,7 @@ async fn a_query_that_waits_for_room_at_its_deadline_names_the_limit_of_the_room
     let next = session.run(session.plan("SELECT 1").await.unwrap(), patient).await.unwrap();
     assert_eq!(next.collect().await.unwrap().0.len(), 1);
     let error = rows.collect().await.unwrap_err();
-    exceeds(&error, Limit::Spool, "1 MiB on disk, the limit (--sql-spool)");
+    exceeds(&error, Limit::Spool, "1 MiB on disk, the limit;");
 }
 
 #[tokio::test(flavor = "multi_thread")]

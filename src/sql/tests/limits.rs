@@ -50,7 +50,7 @@ async fn what_would_take_the_memory_of_the_process_names_the_limit() {
         "SELECT concat(repeat('x', 1000000), store_id) FROM polls",
     ] {
         let error = asked(Limits::default(), sql).await.expect_err(sql);
-        assert!(exceeds(&error, Limit::Memory, "--sql-memory"), "{sql}: {error}");
+        assert!(exceeds(&error, Limit::Memory, "of memory, the limit: "), "{sql}: {error}");
     }
 }
 
