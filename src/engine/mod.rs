@@ -8,6 +8,7 @@ pub mod polars_report;
 pub mod single_store;
 
 mod few_stores;
+mod file_groups;
 mod group_by_store;
 mod lineage;
 mod local_parquet_reader;
