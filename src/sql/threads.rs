@@ -114,7 +114,7 @@ pub async fn acquire_permit(
     limits: &Limits,
 ) -> Result<Permit> {
     let permit = timeout_at(ends_at, permits.acquire_bounded(Client::current())?).await;
-    permit.map_err(|_| limits.time_exceeded())
+    permit.map_err(|_| limits.permits_taken())
 }
 
 #[cfg(test)]
