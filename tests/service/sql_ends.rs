@@ -34,7 +34,7 @@ fn a_query_that_fails_late_breaks_the_body_off() {
 #[test]
 fn queries_that_never_give_way_keep_nobody_waiting() {
     let folder = TempDir::new().unwrap();
-    let server = Process::start(folder.path(), "--sql-time 5s");
+    let server = Process::start(folder.path(), "--sql-time 5s --sql-at-once 8 --memory 16GiB");
     let stuck = "SELECT sum(business_time(store_id, '1950-01-01', '2049-01-01')) FROM polls";
     let url = format!("{}/v1/sql", server.url);
     let ask = || Command::new("curl").args(["-sS", "-d", stuck, &url]).output().unwrap();
