@@ -135,7 +135,7 @@ mod tests {
         });
         assert!(matches!(stuck.await, Err(Error::Timeout(_))));
         // The permit is still held while the work runs.
-        assert!(matches!(compute(&permits, &limits, async {}).await, Err(Error::Timeout(_))));
+        assert!(matches!(compute(&permits, &limits, async {}).await, Err(Error::Busy(_))));
         finish.send(()).unwrap();
         drop(permits.acquire(Client::Own).await);
     }
