@@ -78,6 +78,14 @@ impl Limits {
         Error::limit(Limit::Time, sentence)
     }
 
+    /// Error of a query that did not start within its time limit, because others hold the permits.
+    pub fn permits_taken(&self) -> Error {
+        Error::Busy(format!(
+            "no permit for a query became free within {}; try again later",
+            humantime::format_duration(self.time)
+        ))
+    }
+
     /// Error of a query that exceeds its time limit while its rows wait for spool budget.
     pub fn spool_exceeded(&self) -> Error {
         let time = humantime::format_duration(self.time);

@@ -6,6 +6,7 @@
 //! [`SemiJoinReduction`]. Knows neither reports nor the SQL of clients; sessions register the rules.
 
 mod few_stores;
+mod file_groups;
 mod group_by_store;
 mod lineage;
 mod local_parquet_reader;

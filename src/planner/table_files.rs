@@ -33,6 +33,7 @@ use object_store::ObjectMeta;
 
 use super::StoreDirectory;
 use super::few_stores::{FEW_STORES_MAX, FewStoresExec, StoreFiles};
+use super::file_groups::balanced_groups;
 use super::local_parquet_reader::{LocalParquetReaderFactory, LocalPath, object_path};
 use super::partitioned_scan::PartitionedScanExec;
 use super::predicates::{day_range, literal_values, unqualified};
@@ -380,23 +381,4 @@ impl TableProvider for TableFiles {
             None => ranges,
         }))
     }
-}
-
-/// Divides the files, in their order, into at most `groups_max` groups of similar size; at least
-/// one.
-fn balanced_groups<'a>(files: &[&'a TableFile], groups_max: usize) -> Vec<Vec<&'a TableFile>> {
-    let total: u64 = files.iter().map(|file| file.size_bytes).sum();
-    let mut groups: Vec<Vec<&TableFile>> = Vec::new();
-    let (mut passed, mut last_group) = (0, None);
-    for file in files {
-        // Group into which the middle of the file falls.
-        let middle = passed + file.size_bytes / 2;
-        let group = middle * groups_max as u64 / total.max(1);
-        match groups.last_mut() {
-            Some(run) if last_group == Some(group) => run.push(file),
-            _ => groups.push(vec![file]),
-        }
-        (passed, last_group) = (passed + file.size_bytes, Some(group));
-    }
-    if groups.is_empty() { vec![Vec::new()] } else { groups }
 }

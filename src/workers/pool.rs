@@ -74,7 +74,8 @@ impl Pool {
     /// Leases a process once the client has a permit for the kind of work.
     ///
     /// # Errors
-    /// At the deadline, if too many requests of the client wait, or if no process can be started.
+    /// If no permit is free until the deadline, too many requests of the client wait, or no process
+    /// can be started.
     pub async fn lease(&self, kind: WorkKind, mut terms: Terms) -> Result<Lease, LeaseError> {
         let permits = match kind {
             WorkKind::Short => &self.0.short,
@@ -83,7 +84,7 @@ impl Pool {
         let queued =
             permits.acquire_bounded(Client::current()).map_err(|_| LeaseError::QueueFull)?;
         let permit = timeout_at(terms.ends_at, queued).await;
-        let permit = permit.map_err(|_| LeaseError::Time)?;
+        let permit = permit.map_err(|_| LeaseError::NoPermit)?;
         // With a permit, only a start is left to wait for; it does not count against the work.
         let begun_at = Instant::now();
         let worker = timeout_at(begun_at + START_TIME, self.0.next_idle()).await;

@@ -13,8 +13,10 @@ pub struct Terms {
 /// Reason why work did not finish.
 #[derive(Debug)]
 pub enum LeaseError {
-    /// The deadline passed, perhaps before a process was free.
+    /// The deadline passed.
     Time,
+    /// No permit became free until the deadline.
+    NoPermit,
     /// Too many requests of its client wait already.
     QueueFull,
     /// The process exceeded its memory, or an allocation failed.

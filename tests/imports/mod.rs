@@ -158,7 +158,8 @@ fn sources() -> Vec<Source> {
     let tests: BTreeSet<Vec<String>> = sources
         .iter()
         .flat_map(|source| {
-            let within = |name: &String| [source.module.as_slice(), &[name.clone()]].concat();
+            let within =
+                |name: &String| [source.module.as_slice(), std::slice::from_ref(name)].concat();
             source.tests.iter().map(within).collect::<Vec<_>>()
         })
         .collect();

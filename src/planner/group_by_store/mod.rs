@@ -14,6 +14,7 @@
 //! needs one merged, sorted stream. Remove this when that is as fast without copying rows for the
 //! merge.
 
+mod runs;
 mod sorted_inputs;
 
 use std::fmt;
@@ -21,11 +22,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Int32Array, ListArray, RecordBatch, new_empty_array,
+    Array, ArrayRef, AsArray, BooleanArray, Int32Array, RecordBatch, new_empty_array,
 };
-use arrow::buffer::{NullBuffer, OffsetBuffer};
-use arrow::compute::filter;
-use arrow::datatypes::{DataType, Int32Type, SchemaRef};
+use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -47,6 +46,7 @@ use datafusion::scalar::ScalarValue;
 use futures::TryFutureExt;
 use futures::stream::try_unfold;
 
+use self::runs::{equal_runs, without_empty_groups};
 use self::sorted_inputs::SortedInputs;
 use super::few_stores::FewStoresExec;
 use super::partitioned_scan::PartitionedScanExec;
@@ -376,41 +376,3 @@ impl GroupedStream {
         Ok(RecordBatch::try_new(SchemaRef::clone(&self.schema), columns)?)
     }
 }
-
-/// Row ranges of equal values in sorted `stores`.
-fn equal_runs(stores: &[i32]) -> impl Iterator<Item = Range<usize>> {
-    let mut start = 0;
-    std::iter::from_fn(move || {
-        let store = *stores.get(start)?;
-        // Galloping search: most runs have a few dozen rows.
-        let (mut last, mut step) = (start, 1);
-        while stores.get(last + step) == Some(&store) {
-            last += step;
-            step *= 2;
-        }
-        let ahead = &stores[last + 1..stores.len().min(last + step)];
-        let end = last + 1 + ahead.partition_point(|of| *of == store);
-        Some(std::mem::replace(&mut start, end)..end)
-    })
-}
-
-/// Removes the groups without rows. Their lists are empty, so the values of a list column are
-/// reused without copying.
-fn without_empty_groups(column: &ArrayRef, has_rows: &BooleanArray) -> Result<ArrayRef> {
-    let Some(lists) = column.as_list_opt::<i32>() else { return Ok(filter(column, has_rows)?) };
-    let (item, offsets, values, nulls) = lists.clone().into_parts();
-    let left_out = offsets.lengths().zip(has_rows.values()).filter(|(_, has_rows)| !has_rows);
-    if left_out.map(|(length, _)| length).sum::<usize>() > 0 {
-        return Ok(filter(column, has_rows)?);
-    }
-    let ends = filter(&Int32Array::new(offsets.inner().slice(1, lists.len()), None), has_rows)?;
-    let ends = ends.as_primitive::<Int32Type>().values();
-    let offsets = [&offsets[..1], ends].concat();
-    let valid = |nulls: NullBuffer| filter(&BooleanArray::new(nulls.into_inner(), None), has_rows);
-    let nulls = nulls.map(valid).transpose()?;
-    let nulls = nulls.map(|nulls| NullBuffer::new(nulls.as_boolean().values().clone()));
-    Ok(Arc::new(ListArray::try_new(item, OffsetBuffer::new(offsets.into()), values, nulls)?))
-}
-
-#[cfg(test)]
-mod tests;

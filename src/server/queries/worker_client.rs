@@ -370,6 +370,7 @@ fn return_when_idle(mut lease: Lease, jobs: Jobs, keep: fn(Lease)) {
 fn lost_error(lost: LeaseError, limits: &Limits) -> Error {
     match lost {
         LeaseError::Time => limits.time_exceeded(),
+        LeaseError::NoPermit => limits.permits_taken(),
         LeaseError::QueueFull => QueueFull.into(),
         LeaseError::Memory => {
             limits.memory_exceeded("expected a query that keeps or makes less at a time")

@@ -50,7 +50,7 @@ async fn a_lease_without_a_permit_fails_at_its_deadline() {
     let pool = echoing(1);
     let held = pool.lease(WorkKind::Long, terms(LONG)).await.unwrap();
     let waits = pool.lease(WorkKind::Long, terms(Duration::ZERO));
-    assert!(matches!(waits.await, Err(LeaseError::Time)));
+    assert!(matches!(waits.await, Err(LeaseError::NoPermit)));
     // The other kind of work has its own permits.
     pool.lease(WorkKind::Short, terms(LONG)).await.unwrap().keep();
     held.keep();
@@ -63,7 +63,7 @@ async fn among_several_clients_none_holds_more_than_half_of_the_permits() {
     let _of_ann = ann.scope(pool.lease(WorkKind::Long, terms(LONG))).await.unwrap();
     let _of_bob = bob.scope(pool.lease(WorkKind::Long, terms(LONG))).await.unwrap();
     let waits = ann.scope(pool.lease(WorkKind::Long, terms(Duration::ZERO)));
-    assert!(matches!(waits.await, Err(LeaseError::Time)));
+    assert!(matches!(waits.await, Err(LeaseError::NoPermit)));
     assert!(cyd.scope(pool.lease(WorkKind::Long, terms(LONG))).await.is_ok());
 }
 
