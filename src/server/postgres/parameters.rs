@@ -43,7 +43,8 @@ pub fn from_plan(
 ) -> PgWireResult<Vec<Parameter>> {
     let types = plan.get_parameter_types().map_err(|wrong| from_planning_error(wrong, text))?;
     let casts = casts(plan).map_err(|wrong| from_planning_error(wrong, text))?;
-    let instants = crate::sql::instant_parameters(plan).map_err(|wrong| from_planning_error(wrong, text))?;
+    let instants =
+        crate::sql::instant_parameters(plan).map_err(|wrong| from_planning_error(wrong, text))?;
     let mut parameters = vec![None; hints.len().max(last_parameter(text))];
     for (name, coerce_parameter) in types {
         let number: Option<usize> = name[1..].parse().ok().filter(|number| *number >= 1);
