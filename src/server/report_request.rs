@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn an_unknown_or_malformed_option_is_refused_with_a_sentence() {
         refused(json!({"max_gab": "2h"}), "max_gab: is not an option of a report");
-        refused(json!({"output": "/etc/passwd"}), "output: is an option of the command line alone");
+        refused(json!({"output": "/etc/passwd"}), "output: is an option of the command line;");
         refused(json!({"scope": "week"}), "scope: \"week\" is not one of all, day, interval");
         refused(json!({"default_hours": "9-17"}), "default_hours: \"9-17\" is not one of always,");
         refused(json!({"max_gap": 7}), "max_gap: 7 is not a text");
