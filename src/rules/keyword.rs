@@ -33,7 +33,7 @@ macro_rules! spelled_by_keywords {
         impl std::str::FromStr for $spelled {
             type Err = String;
 
-            fn from_str(text: &str) -> Result<Self, String> {
+            fn from_str(text: &str) -> std::result::Result<Self, String> {
                 $crate::rules::keyword::parse_keyword(Self::KEYWORDS, text)
             }
         }

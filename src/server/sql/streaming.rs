@@ -112,6 +112,7 @@ pub async fn run_cancellable<T: Send + 'static>(
 /// If the query fails before the first part is sent.
 pub async fn reply(service: &Service, streamed: StreamedQuery) -> Result<(Reply, bool)> {
     let threads = service.compute.handle();
+    let content_type = streamed.format.content_type();
     let part = first_part(service.clone(), streamed);
     let (FirstPart { bytes, share, .. }, rest, is_repeatable) =
         run_cancellable(threads, part).await?;
@@ -128,7 +129,7 @@ pub async fn reply(service: &Service, streamed: StreamedQuery) -> Result<(Reply,
     };
     reply.extensions_mut().insert(Arc::new(share));
     let headers = reply.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(streamed.format.content_type()));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.extend(cut.and_then(|cut| HeaderValue::from_str(&cut).ok()).map(|cut| (CUT, cut)));
     Ok((reply, is_repeatable))
 }
