@@ -24,7 +24,10 @@ pub fn interpolation(name: &str) -> Result<Interpolation> {
 /// Reads the argument `no_data` of a row; null stands for the default.
 pub fn no_data(column: &ArrayRef, row: usize) -> Result<NoData> {
     let given = text(column, row).map(str::parse::<NoData>).transpose();
-    given.map(Option::unwrap_or_default).or_else(|wrong| query_err!("no_data: {wrong}"))
+    match given {
+        Ok(given) => Ok(given.unwrap_or_default()),
+        Err(wrong) => query_err!("no_data: {wrong}"),
+    }
 }
 
 /// Parses the name of a state, as a step stores it.
