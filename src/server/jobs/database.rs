@@ -16,6 +16,7 @@ use redb::{
 };
 use uuid::Uuid;
 
+use super::file_identity::FileIdentity;
 use super::record::{Record, Remembered};
 use crate::error::{Error, Result};
 
@@ -28,6 +29,8 @@ const IDEMPOTENCY_KEYS: TableDefinition<&str, &[u8]> = TableDefinition::new("ide
 
 pub struct JobDatabase {
     path: PathBuf,
+    /// File that was opened; `None` for a database in memory.
+    identity: Option<FileIdentity>,
     /// `None` once closed, and while reopening fails.
     database: RwLock<Option<Database>>,
     is_closed: AtomicBool,
@@ -62,21 +65,22 @@ impl JobDatabase {
     /// # Errors
     /// If the file cannot be written, is not a redb database, or a server has it open.
     pub fn open(path: &Path) -> Result<Self> {
-        let database = create(path).map_err(|error| match error {
+        let (database, identity) = create(path).map_err(|error| match error {
             redb::DatabaseError::DatabaseAlreadyOpen => {
                 Error::io("open", path, "another uptally serves this folder")
             }
             error => Error::io("open", path, error),
         })?;
-        let jobs = Self::new(path, Some(database));
+        let jobs = Self::new(path, Some(identity), database);
         jobs.create_tables().map_err(|error| Error::io("write", path, error))?;
         Ok(jobs)
     }
 
-    fn new(path: &Path, database: Option<Database>) -> Self {
+    fn new(path: &Path, identity: Option<FileIdentity>, database: Database) -> Self {
         Self {
             path: path.to_owned(),
-            database: RwLock::new(database),
+            identity,
+            database: RwLock::new(Some(database)),
             is_closed: AtomicBool::new(false),
             is_failing: AtomicBool::new(false),
         }
@@ -109,14 +113,20 @@ impl JobDatabase {
     }
 
     /// Commits all entries or none; they are synced to disk on return.
+    ///
+    /// # Errors
+    /// If the disk fails, or [`check_file`](Self::check_file) does.
     pub fn write(&self, entries: &[Entry]) -> Result<()> {
-        let written = self.commit(entries).or_else(|error| {
-            tracing::warn!(%error, "the records of reports are being reopened");
-            self.reopen()?;
-            self.commit(entries)
+        let written = self.check_file().and_then(|()| {
+            let written = self.commit(entries).or_else(|error| {
+                tracing::warn!(%error, "the records of reports are being reopened");
+                self.reopen()?;
+                self.commit(entries)
+            });
+            written.map_err(unwritten)
         });
         self.is_failing.store(written.is_err(), Ordering::Relaxed);
-        written.map_err(unwritten)
+        written
     }
 
     /// Returns true if the last write failed.
@@ -124,9 +134,18 @@ impl JobDatabase {
         self.is_failing.load(Ordering::Relaxed)
     }
 
-    /// Returns true if the file still exists: a removed file accepts writes while it is open.
-    pub fn is_there(&self) -> bool {
-        self.path.exists()
+    /// Checks that the path still names the open file: a removed or replaced file accepts writes
+    /// while it is open, and loses them.
+    ///
+    /// # Errors
+    /// If the path names no file, or another one.
+    pub fn check_file(&self) -> Result<()> {
+        let Some(opened) = self.identity else { return Ok(()) };
+        match std::fs::metadata(&self.path) {
+            Ok(named) if FileIdentity::new(&named) == opened => Ok(()),
+            Ok(_) => Err(replaced(format!("{:?} is another file than the open one", self.path))),
+            Err(error) => Err(replaced(format!("{:?}: {error}", self.path))),
+        }
     }
 
     /// Reopens the database: after one failure redb refuses everything else.
@@ -137,7 +156,7 @@ impl JobDatabase {
         }
         // The old handle holds the file lock until it is dropped.
         *database = None;
-        *database = Some(create(&self.path)?);
+        *database = Some(create(&self.path)?.0);
         Ok(())
     }
 
@@ -188,13 +207,14 @@ impl JobDatabase {
 }
 
 /// Opens the file. A missing one is created empty, for its owner alone, which redb takes for new.
-fn create(path: &Path) -> std::result::Result<Database, redb::DatabaseError> {
+fn create(path: &Path) -> std::result::Result<(Database, FileIdentity), redb::DatabaseError> {
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false);
+    options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?;
-    Database::create(path)
+    let file = options.open(path)?;
+    let identity = FileIdentity::new(&file.metadata()?);
+    Ok((Database::builder().create_file(file)?, identity))
 }
 
 /// Appends the records of a transaction.
@@ -240,6 +260,16 @@ fn remembered_of(bytes: &[u8]) -> Option<Remembered> {
         // The first versions did not write it.
         at: at.try_into().map_or(0, i64::from_le_bytes),
     })
+}
+
+/// Clients see the sentence, which does not name the folder, and the log its cause.
+fn replaced(cause: String) -> Error {
+    Error::Resource {
+        what: "reports cannot be recorded: the data folder was moved or replaced; put it back, or \
+            restart the server"
+            .into(),
+        source: cause.into(),
+    }
 }
 
 fn unwritten(error: redb::Error) -> Error {

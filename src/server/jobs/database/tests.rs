@@ -116,7 +116,7 @@ fn a_failed_write_is_repeated_in_the_reopened_file() {
     let is_broken = Arc::clone(&disk.is_broken);
     let database = Database::builder().create_with_backend(disk).unwrap();
     let path = folder.path().join("later/jobs.redb");
-    let database = JobDatabase::new(&path, Some(database));
+    let database = JobDatabase::new(&path, None, database);
     let entry = [Entry::Put(Uuid::from_u128(1), record(1))];
     database.write(&entry).unwrap();
     is_broken.store(true, Ordering::Relaxed);
@@ -129,4 +129,28 @@ fn a_failed_write_is_repeated_in_the_reopened_file() {
     database.close();
     assert!(database.write(&entry).is_err());
     JobDatabase::open(&path).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_replaced_file_would_lose_is_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let [data, aside] = ["data", "aside"].map(|name| folder.path().join(name));
+    std::fs::create_dir(&data).unwrap();
+    let path = data.join("jobs.redb");
+    let entry = [Entry::Put(Uuid::from_u128(1), record(1))];
+    let database = JobDatabase::open(&path).unwrap();
+    std::fs::rename(&data, &aside).unwrap();
+    assert!(database.write(&entry).unwrap_err().to_string().contains("moved or replaced"));
+    assert!(!path.exists());
+    std::fs::create_dir(&data).unwrap();
+    drop(JobDatabase::open(&path).unwrap());
+    let error = database.write(&entry).unwrap_err().sentence();
+    assert!(error.contains("is another file than the open one"), "{error}");
+    assert!(database.is_failing());
+    std::fs::remove_dir_all(&data).unwrap();
+    std::fs::rename(&aside, &data).unwrap();
+    database.write(&entry).unwrap();
+    assert!(!database.is_failing());
+    assert_eq!(database.read_all().unwrap().reports.len(), 1);
 }
