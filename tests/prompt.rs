@@ -224,5 +224,6 @@ fn the_rows_of_the_next_query_wait_for_one_that_gives_any() {
     // So it is in any other mode: the name says more of the file than the mode does.
     check(folder, &["--format", "csv"], ".once a.json\nSELECT 1 AS a;", ("", "", 0));
     assert_eq!(std::fs::read(folder.join("a.json")).unwrap(), b"[{\"a\":1}]\n");
+    check(folder, &[], ".once a.xyz\nSELECT 1;", ("", "nothing is written as .xyz", 1));
     check(folder, &[], ".once a.xlsx\nSELECT 1;", ("", "nothing is written as .xlsx", 1));
 }

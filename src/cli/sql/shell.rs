@@ -288,7 +288,7 @@ impl Shell {
 /// Format of a `.once` file: the mode if the extension allows it and it is not table, else that of
 /// the extension.
 fn once_format(file: &Path, mode: Format) -> std::result::Result<Format, String> {
-    let of_name = output::format_for(file, None, mode)?;
+    let of_name = output::format_of_name(file, mode)?;
     Ok(match output::format_for(file, Some(mode), mode) {
         // A table is meant for the screen.
         Ok(_) if mode != Format::Table => mode,
