@@ -47,3 +47,4 @@ pub use self::rows::{Rows, Truncation};
 pub use self::spool::Deliveries;
 #[cfg(feature = "fuzzing")]
 pub(crate) use self::statement::prepare;
+pub use self::table_descriptions::descriptions as descriptions_of_tables;
