@@ -20,9 +20,9 @@ pub fn nearest<'a, T>(name: &str, known: impl IntoIterator<Item = (&'a str, T)>)
     near.min_by_key(|(distance, _)| *distance).map(|(_, value)| value)
 }
 
-/// Known zone that is closest to a misspelt one; `None` if more than a
-/// quarter of the letters of its place differ. The area may be missing or another:
-/// `new york` and `Europe/NewYork` mean `America/New_York`.
+/// Known zone that is closest to a misspelt one; `None` if more than a quarter of the letters of its
+/// place differ. The area may be missing or another: `new york` and `Europe/NewYork` mean
+/// `America/New_York`.
 pub fn nearest_zone<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = folded(name);
     let near = known.into_iter().filter(|other| !is_offset(other)).filter_map(|other| {

@@ -26,7 +26,7 @@ const NO_CURSORS: &str =
 /// Fails if it is about the session, with what to do instead, or would change anything.
 pub fn check_statement(statement: &Statement) -> Result<()> {
     use ast::Statement as S;
-    let refused = |sentence| Err(errors::error(Fault::NotSupported, sentence));
+    let refused = |sentence: &str| Err(errors::error(Fault::NotSupported, sentence));
     match statement {
         Statement::Statement(plain) => match &**plain {
             S::Query(_) | S::Explain { .. } | S::ExplainTable { .. } => Ok(()),

@@ -57,7 +57,7 @@ impl NamedFile {
         let is_extension = self.ending.len() <= EXTENSION_CHARS_MAX
             && self.ending.starts_with(|first: char| first.is_ascii_alphabetic())
             && self.ending.chars().all(|char| char.is_ascii_alphanumeric());
-        (self.format.is_none() && is_extension).then_some(&self.ending)
+        (self.format.is_none() && is_extension).then_some(self.ending.as_str())
     }
 }
 

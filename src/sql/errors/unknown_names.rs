@@ -58,8 +58,9 @@ const COLUMNS_OF_FILES: [(&str, &str); 9] = [
 /// names in CSV files count, which people know from there.
 fn likely_column<'a>(wrong: &Column, valid: &'a [Column]) -> Option<&'a Column> {
     let spelled = |column: &'a Column| {
-        let of_files = COLUMNS_OF_FILES.iter().filter(move |(_, name)| *name == column.name());
-        let of_files = of_files.map(|(of_file, _)| *of_file);
+        let of_files = COLUMNS_OF_FILES.into_iter();
+        let of_files = of_files.filter(move |(_, name)| *name == column.name());
+        let of_files = of_files.map(|(of_file, _)| of_file);
         std::iter::once(column.name()).chain(of_files).map(move |name| (name, column))
     };
     let of_table = |column: &&Column| wrong.relation.is_some() && column.relation == wrong.relation;
