@@ -36,7 +36,7 @@ mod tests;
 
 pub use self::column_descriptions::{ColumnDescriptions, columns_of};
 pub use self::database::{Database, PlannedStatement, Session};
-pub use self::errors::{error_location, query_error};
+pub use self::errors::{error_location, query_error, types_in_sql};
 pub use self::function_docs::documented;
 pub use self::functions::{RANGE_DAYS_MAX, hours_options, instant_parameters};
 pub use self::names::{CATALOG, NamedTable, SCHEMA};
