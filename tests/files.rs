@@ -100,6 +100,8 @@ fn the_name_of_a_file_tells_its_format() {
     assert_eq!(scripted(folder, "gzip -dc r.csv.gz"), csv);
     succeeds(folder, &["report", "--format", "csv", "-o", "r.txt"]);
     assert_eq!(fs::read_to_string(folder.join("r.txt")).unwrap(), csv);
+    succeeds(folder, &["report", "--format", "csv", "-o", "r.xyz"]);
+    assert_eq!(fs::read_to_string(folder.join("r.xyz")).unwrap(), csv);
     succeeds(folder, &["report", "--explain", "-o", "plan.txt"]);
     scripted(
         folder,
@@ -122,6 +124,8 @@ fn a_name_that_contradicts_the_format_is_a_wrong_flag() {
         (vec!["report", "-o", "r.parquet.gz"], "not compressed as a whole; name a .parquet file"),
         (vec!["report", "-o", "r.csv.bz2"], "nothing is compressed as .bz2; expected .gz or .zst"),
         (vec!["sql", query, "-o", "r.xlsx"], "nothing is written as .xlsx; expected one of .csv"),
+        (vec!["report", "-o", "r.xyz"], "nothing is written as .xyz; expected one of .csv"),
+        (vec!["sql", query, "-o", "r.csvv"], ", or --format for any name"),
         (vec!["report", "--explain", "-o", "r.parquet"], "a plan is written as table; name a .txt"),
         (vec!["ingest", "chain", "--rejects", "r.json"], "rejects are written as csv; name a .csv"),
         (vec!["report", "chain", "--rejects", "r.tsv"], "nothing is written as .tsv"),

@@ -78,6 +78,9 @@ fn commands_tell_what_there_is_to_ask() {
         (".tables", "| business_hours |"),
         ("\\d", "| polls "),
         ("\\d polls", "| polls      | polled_at"),
+        ("\\d+ polls", "| timestamp with time zone |"),
+        ("\\dv", "| stores "),
+        ("\\h pg_typeof", "'timestamp with time zone'; 'unknown' for a bare NULL"),
         (".schema stores", "| stores"),
         ("\\h abs", "absolute value"),
         ("\\h", "\n  uptime  "),
@@ -224,5 +227,6 @@ fn the_rows_of_the_next_query_wait_for_one_that_gives_any() {
     // So it is in any other mode: the name says more of the file than the mode does.
     check(folder, &["--format", "csv"], ".once a.json\nSELECT 1 AS a;", ("", "", 0));
     assert_eq!(std::fs::read(folder.join("a.json")).unwrap(), b"[{\"a\":1}]\n");
+    check(folder, &[], ".once a.xyz\nSELECT 1;", ("", "nothing is written as .xyz", 1));
     check(folder, &[], ".once a.xlsx\nSELECT 1;", ("", "nothing is written as .xlsx", 1));
 }

@@ -31,10 +31,11 @@ pub struct Arguments {
     /// Folder of the tables
     #[arg(long, value_name = "DIR", env = "UPTALLY_DATA", default_value = "data")]
     data: PathBuf,
-    /// Instant to look back from [default: the latest poll of all stores]
+    /// Instant to look back from, like 2023-01-25T18:00:00Z [default: the latest poll of all
+    /// stores]
     #[arg(long, value_name = "T", value_parser = instant)]
     now: Option<i64>,
-    /// Engine to compute with; both print the same
+    /// Engine to compute with; both print the same, and each checks the other
     #[arg(long, default_value_t, value_parser = one_of(Engine::KEYWORDS))]
     engine: Engine,
     #[command(flatten)]
@@ -45,7 +46,7 @@ pub struct Arguments {
     /// Version of the tables to report from [default: the newest]
     #[arg(long, value_name = "VERSION")]
     as_of: Option<u64>,
-    /// Columns; extended adds unknown and scheduled time and percentages
+    /// Columns of the report; extended adds unknown and scheduled time and percentages
     #[arg(
         long,
         default_value = keyword(Layout::COLUMNS, Layout::default().extended),
@@ -56,10 +57,11 @@ pub struct Arguments {
     /// Prints integer microseconds instead of minutes and hours
     #[arg(long)]
     exact: bool,
-    /// Output format [default: by the extension of the file, else csv]
+    /// Output format [default: by the ending of the file's name, else csv]
     #[arg(long, value_parser = one_of(Format::KEYWORDS))]
     format: Option<Format>,
-    /// File to write atomically, compressed for .gz and .zst; - is stdout [default: stdout]
+    /// File to write, whole or not at all, in the format that its name ends in, compressed for .gz
+    /// and .zst; - is stdout [default: stdout]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Prints the plan instead of the report

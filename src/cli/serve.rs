@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::addresses::{HostPort, host_port, is_loopback};
-use super::arguments::{at_least_one, bytes, duration_us, one_of};
+use super::arguments::{at_least_one, bytes, bytes_text, duration_us, one_of};
 use super::retention::retention;
 use super::signals::{Hangups, StopSignal};
 use super::sql;
@@ -27,7 +27,8 @@ const DEFAULT_DATA: &str = "data";
 
 /// Serves reports, stores, loads and SQL over HTTP, and optionally Flight SQL and PostgreSQL.
 ///
-/// Without --data, and with no data in the folder "data", serves a small synthetic chain.
+/// /docs on the server describes the HTTP API. Ctrl-C or SIGTERM stops the server. Without --data,
+/// and with no data in the folder "data", serves a small synthetic chain.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Folder of the tables [default: data]
@@ -53,8 +54,8 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
     /// File to append every request to, as a line of JSON: time, listener, address, key, request,
-    /// status, rows and duration; reopened on SIGHUP. Flight SQL and PostgreSQL log logins and
-    /// statements. If a line cannot be written, the service continues and logs that once
+    /// status, rows and duration; of Flight SQL and PostgreSQL, logins and statements. Reopened on
+    /// SIGHUP. If a line cannot be written, the service continues and logs that once
     #[arg(long, value_name = "FILE")]
     audit_log: Option<PathBuf>,
     /// Allows other machines to connect although there are no keys
@@ -76,14 +77,15 @@ pub struct Arguments {
     /// Requires TLS on all listeners; otherwise PostgreSQL clients may connect without it
     #[arg(long, requires = "tls_cert")]
     require_tls: bool,
-    /// Answer of `GET /get_report/{id}` to clients that accept any media type
+    /// Format of a complete report at `GET /get_report/{id}`, a path for clients of older services,
+    /// if the request's Accept header names neither CSV nor JSON
     #[arg(
         long,
         default_value = keyword(COMPLETE_AS, defaults().complete_as),
         value_parser = one_of(COMPLETE_AS),
     )]
     complete_as: CompleteAs,
-    /// Limits on age, number and total size of stored reports, like 30d, 1000, 10GB or
+    /// Age, number and total size of the reports that are kept, like 30d, 1000, 10GB or
     /// 30d,1000,10GB; the oldest are deleted first
     #[arg(
         long,
@@ -92,14 +94,15 @@ pub struct Arguments {
         value_parser = retention,
     )]
     retain: Retention,
-    /// Length of the queue of reports; with 0 a report is accepted only if it can start at once
+    /// Reports that may wait for one of --reports-at-once; further requests for reports are refused
+    /// with 429. With 0, a report is accepted only if it can start at once
     #[arg(long, value_name = "COUNT", default_value_t = defaults().reports.queue_max)]
     max_queue: usize,
-    /// Reports computed concurrently; from four on, a client leaves one to others [default: 4, or
-    /// as many as fit into --memory]
+    /// Reports computed at once; others wait in the queue. From four on, a client alone leaves one
+    /// to others [default: 4, or as many as fit into --memory]
     #[arg(long, value_name = "COUNT", value_parser = at_least_one)]
     reports_at_once: Option<usize>,
-    /// Time limit of a report
+    /// Longest time that a report may take, like 10m; then it fails
     #[arg(
         long,
         value_name = "DURATION",
@@ -107,7 +110,8 @@ pub struct Arguments {
         value_parser = duration,
     )]
     report_time: humantime::Duration,
-    /// Time limit of a query about a store, and of receiving a request body
+    /// Longest time that a question about stores may take, and the body of a request to arrive,
+    /// like 30s
     #[arg(
         long,
         value_name = "DURATION",
@@ -115,18 +119,25 @@ pub struct Arguments {
         value_parser = duration,
     )]
     query_time: humantime::Duration,
-    /// Memory budget, like 4GiB, for SQL, reports, and data sent to and by clients; when it is
-    /// exhausted, requests are rejected, with 503 over HTTP [default: a quarter of the machine's]
+    /// Memory of the server, like 4GiB, for SQL, reports, and what clients send and receive; what
+    /// does not fit is refused, with 503 over HTTP [default: a quarter of the machine's]
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     memory: Option<usize>,
-    /// Largest request body
-    #[arg(long, value_name = "BYTES", default_value_t = defaults().body_bytes_max)]
-    max_body: usize,
-    /// Largest request head, and largest path with query string
+    /// Largest body of a request, or message of a PostgreSQL client, like 1MiB; larger ones are
+    /// refused, with 413 over HTTP
     #[arg(
         long,
         value_name = "BYTES",
-        default_value_t = defaults().header_bytes_max,
+        default_value = bytes_text(defaults().body_bytes_max),
+        value_parser = bytes,
+    )]
+    max_body: usize,
+    /// Largest head of an HTTP request (path, query string and headers together), up to 65534
+    /// bytes; larger ones are refused with 414 or 431
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value = bytes_text(defaults().header_bytes_max),
         value_parser = header_bytes,
     )]
     max_header: usize,
@@ -354,8 +365,8 @@ fn duration(text: &str) -> std::result::Result<humantime::Duration, String> {
 }
 
 fn header_bytes(text: &str) -> std::result::Result<usize, String> {
-    let number = text.parse().ok().filter(|number| (1..=HEADER_BYTES_MAX).contains(number));
-    number.ok_or_else(|| format!("expected a number from 1 to {HEADER_BYTES_MAX}"))
+    let number = bytes(text).ok().filter(|number| *number <= HEADER_BYTES_MAX);
+    number.ok_or_else(|| format!("expected a number of bytes from 1 to {HEADER_BYTES_MAX}"))
 }
 
 #[cfg(test)]

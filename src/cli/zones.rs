@@ -217,9 +217,8 @@ fn clocks(rules: &ZoneRules, zones: &[String], range: Span) -> Result<String> {
     for name in names {
         let zone = rules.zone(name).ok_or_else(|| {
             let edition = rules.edition();
-            Error::Argument(format!(
-                "{name:?} is not a zone of the rules {edition}; choose an IANA name like America/Chicago"
-            ))
+            let remedy = rules.remedy(name);
+            Error::Argument(format!("{name:?} is not a zone of the rules {edition}; {remedy}"))
         })?;
         let (from, to) = (range.starts_at(), range.ends_at());
         let first = (from, zone.offset_us(from));

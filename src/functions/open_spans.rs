@@ -87,9 +87,8 @@ impl Clocks {
             Some(known) => known.clone(),
             None => {
                 let Some(known) = self.rules.zone(zone) else {
-                    return query_err!(
-                        "time zone {zone:?} is not an IANA name like 'America/Chicago'"
-                    );
+                    let remedy = self.rules.remedy(zone);
+                    return query_err!("time zone {zone:?} is not an IANA name; {remedy}");
                 };
                 self.zones.entry(zone.to_owned()).insert(known).get().clone()
             }

@@ -82,9 +82,14 @@ fn time_of_day(field: &[u8]) -> Option<u32> {
 
 /// Parses an IANA name in any case.
 pub fn time_zone(field: &[u8], rules: &ZoneRules) -> Result<Zone, FieldError> {
-    let known = std::str::from_utf8(field).ok().and_then(|name| rules.zone(name.trim()));
-    known.ok_or_else(|| {
-        format!("{} is not a time zone; expected an IANA name like America/Chicago", quoted(field))
+    let name = std::str::from_utf8(field).unwrap_or_default().trim();
+    rules.zone(name).ok_or_else(|| {
+        // Any number of rows may have it.
+        let remedy = match rules.same_but_for_signs(name) {
+            Some(same) => format!("did you mean {same}?"),
+            None => "expected an IANA name like America/Chicago".to_owned(),
+        };
+        format!("{} is not a time zone; {remedy}", quoted(field))
     })
 }
 

@@ -18,6 +18,7 @@ pub mod rollup;
 pub mod rounding;
 pub mod schedule;
 pub mod span;
+pub mod spelling;
 pub mod state;
 pub mod tally;
 pub mod time_of_day;

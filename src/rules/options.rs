@@ -216,10 +216,12 @@ impl ReportOption {
     /// Meaning, for people.
     pub fn about(self) -> &'static str {
         match self {
-            Self::Interpolation => "State between two polls",
+            Self::Interpolation => "State between two polls: that of the previous, nearest or next",
             Self::MaxGap => "Time before and after a poll for which it counts, like 2h or 90m",
-            Self::Scope => "Scope within which a poll counts",
-            Self::NoData => "State of time that no poll covers",
+            Self::Scope => {
+                "Polls that count: all, those of the same local day, or of the same opening"
+            }
+            Self::NoData => "State counted for time that no poll vouches for",
             Self::SnapEndOfDay => {
                 "Treats business hours ending at 23:59:00 or later as ending at 24:00"
             }

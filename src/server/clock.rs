@@ -23,10 +23,8 @@ impl ClockChoice {
         match text {
             _ if text.eq_ignore_ascii_case("utc") => Ok(Self::Utc),
             "store" => Ok(Self::Store),
-            zone => zone.parse::<ZoneName>().map(Self::Zone).map_err(|_| {
-                format!(
-                    "{text:?} is not one of store, utc, or a time zone; expected an IANA name like America/Chicago"
-                )
+            zone => zone.parse::<ZoneName>().map(Self::Zone).map_err(|remedy| {
+                format!("{text:?} is not one of store, utc, or a time zone; {remedy}")
             }),
         }
     }

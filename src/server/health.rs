@@ -4,9 +4,9 @@ use serde_json::json;
 use warp::http::StatusCode;
 use warp::reply::Response as Reply;
 
-use super::metrics;
 use super::problem::{Answer, Refusal};
 use super::service::{Service, content, json};
+use super::{metrics, reports};
 
 /// `GET /livez`: the process responds; touches neither data nor reports.
 pub fn livez() -> Reply {
@@ -18,9 +18,7 @@ pub async fn readyz(service: &Service) -> Answer {
     if service.is_stopping() || !service.jobs.accept_changes() {
         return Err(Refusal::unavailable("the server is stopping"));
     }
-    if !service.jobs.can_record().await {
-        return Err(Refusal::unavailable("reports cannot be recorded; the server's log says why"));
-    }
+    service.jobs.check_records().await.map_err(reports::refusal)?;
     let snapshot = service.snapshots.newest().await?;
     if !snapshot.dataset.exists() {
         tracing::error!(folder = ?snapshot.dataset.folder(), "the data folder is missing");

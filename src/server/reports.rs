@@ -38,13 +38,9 @@ pub async fn trigger(
     wanted: ReportRequest,
     repeatable: Option<Repeatable>,
 ) -> Answer<Triggered> {
-    let before = repeatable.as_ref().and_then(|given| service.jobs.triggered_before(given));
-    let triggered = match before {
-        Some(before) => before,
-        None => {
-            let resolved = resolve(service, wanted).await?;
-            service.jobs.trigger(resolved, repeatable).await
-        }
+    let triggered = match service.jobs.check_file() {
+        Ok(()) => find_or_start(service, wanted, repeatable).await?,
+        Err(refused) => Err(refused),
     };
     let outcome = match &triggered {
         Ok(triggered) if triggered.is_new => "new",
@@ -53,6 +49,19 @@ pub async fn trigger(
     };
     service.metrics.triggered(outcome);
     triggered.map_err(refusal)
+}
+
+async fn find_or_start(
+    service: &Service,
+    wanted: ReportRequest,
+    repeatable: Option<Repeatable>,
+) -> Answer<Result<Triggered, Refused>> {
+    let before = repeatable.as_ref().and_then(|given| service.jobs.triggered_before(given));
+    if let Some(before) = before {
+        return Ok(before);
+    }
+    let resolved = resolve(service, wanted).await?;
+    Ok(service.jobs.trigger(resolved, repeatable).await)
 }
 
 /// Fixes version and *now*, so that the request has a single answer.
@@ -253,7 +262,7 @@ pub async fn delete(service: &Service, request: &Request, role: Role) -> Answer 
     }
 }
 
-fn refusal(refused: Refused) -> Refusal {
+pub fn refusal(refused: Refused) -> Refusal {
     match refused {
         Refused::QueueFull => {
             let detail = "too many reports are queued (--max-queue); try again later";

@@ -318,7 +318,7 @@ fn names(methods: &[&'static Method]) -> String {
 }
 
 fn method_not_allowed(method: &Method, path: &str, methods: &str) -> Refusal {
-    let detail = format!("{path:?} does not allow {method}; expected {methods}");
+    let detail = format!("{method} is not allowed for {path:?}; allowed: {methods}");
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, detail).with(ALLOW, methods)
 }
 

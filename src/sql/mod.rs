@@ -36,7 +36,7 @@ mod tests;
 
 pub use self::column_descriptions::{ColumnDescriptions, columns_of};
 pub use self::database::{Database, PlannedStatement, Session};
-pub use self::errors::{error_location, query_error};
+pub use self::errors::{error_location, query_error, types_in_sql};
 pub use self::function_docs::documented;
 pub use self::functions::{RANGE_DAYS_MAX, hours_options, instant_parameters};
 pub use self::names::{CATALOG, NamedTable, SCHEMA};
@@ -47,3 +47,4 @@ pub use self::rows::{Rows, Truncation};
 pub use self::spool::Deliveries;
 #[cfg(feature = "fuzzing")]
 pub(crate) use self::statement::prepare;
+pub use self::table_descriptions::descriptions as descriptions_of_tables;

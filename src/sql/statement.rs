@@ -24,8 +24,9 @@ const TABLES: &str = "SELECT table_name, table_type FROM information_schema.tabl
 /// Rewrites a parsed statement for the planner.
 ///
 /// # Errors
-/// Fails if the statement writes or opens a file.
+/// Fails if the statement does anything but read.
 pub fn prepare(statement: &mut Statement) -> Result<()> {
+    read_only::check_statement(statement)?;
     match statement {
         Statement::Statement(plain) => {
             if let ast::Statement::ShowTables { show_options, .. } = &**plain
@@ -43,10 +44,6 @@ pub fn prepare(statement: &mut Statement) -> Result<()> {
             corrections::correct_statement(statement)?;
         }
         Statement::Explain(explained) => prepare(&mut explained.statement)?,
-        // Refused before the planner looks at the file.
-        Statement::CopyTo(_) | Statement::CreateExternalTable(_) => {
-            return Err(read_only::not_read_only());
-        }
         _ => {}
     }
     Ok(())

@@ -86,6 +86,14 @@ impl Worker {
     /// # Errors
     /// If the process ends, sends something else, or takes too long.
     pub fn handshake(&mut self, greetings: &[Frame]) -> io::Result<()> {
+        self.exchange(greetings).map_err(|error| self.start_error(error))?;
+        greetings.iter().for_each(|greeting| self.note(greeting));
+        self.ready_bytes = self.gauge.bytes();
+        self.idle_since = Instant::now();
+        Ok(())
+    }
+
+    fn exchange(&mut self, greetings: &[Frame]) -> io::Result<()> {
         let socket = self.socket.as_mut().ok_or(io::ErrorKind::NotConnected)?;
         socket.set_read_timeout(Some(START_TIME))?;
         for greeting in greetings {
@@ -93,11 +101,29 @@ impl Worker {
             frames::read(socket, HANDSHAKE_BYTES_MAX)?.expect_kind(greeting.kind)?;
         }
         socket.set_read_timeout(None)?;
-        socket.set_nonblocking(true)?;
-        greetings.iter().for_each(|greeting| self.note(greeting));
-        self.ready_bytes = self.gauge.bytes();
-        self.idle_since = Instant::now();
-        Ok(())
+        socket.set_nonblocking(true)
+    }
+
+    /// Error of its socket, in terms of the process.
+    fn start_error(&mut self, error: io::Error) -> io::Error {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset, TimedOut, UnexpectedEof, WouldBlock};
+        let kind = error.kind();
+        match kind {
+            UnexpectedEof | BrokenPipe | ConnectionReset => {
+                self.kill();
+                self.child.wait().map_or_else(std::convert::identity, |status| {
+                    let ended = format!(
+                        "it ended before it was ready ({status}); what it said is on stderr"
+                    );
+                    io::Error::new(kind, ended)
+                })
+            }
+            WouldBlock | TimedOut => {
+                let time = humantime::format_duration(START_TIME);
+                io::Error::new(kind, format!("it was not ready within {time}"))
+            }
+            _ => error,
+        }
     }
 
     /// Returns true if the frame has prepared it.

@@ -1,13 +1,14 @@
 //! Keys, roles, limits, and headers common to all responses.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
-use uptally::server::{Keyring, Role, Settings, key_file};
+use uptally::server::{Keyring, Role, Service, Settings, key_file};
 
 use super::{Served, waiting};
-use crate::harness::block_on;
+use crate::harness::{block_on, ingest};
 
 #[test]
 fn a_key_may_do_what_its_role_says() {
@@ -166,7 +167,10 @@ fn unknown_paths_and_methods_have_different_statuses() {
         );
         let method = served.ask("PUT", "/trigger_report", &[], "").await;
         assert_eq!((method.status(), method.header("allow")), (405, "GET, POST, HEAD"));
-        assert!(method.detail().contains("expected GET, POST, HEAD"));
+        assert_eq!(
+            method.detail(),
+            "PUT is not allowed for \"/trigger_report\"; allowed: GET, POST, HEAD"
+        );
     });
 }
 
@@ -220,6 +224,39 @@ fn nothing_is_ready_while_one_part_of_the_folder_is_not_there() {
             std::fs::rename(&aside, &part).unwrap();
             assert_eq!(served.get("/readyz").await.status(), 200);
         }
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn reports_are_not_lost_to_a_folder_that_was_replaced_while_the_server_runs() {
+    block_on(async {
+        let served = Served::with(waiting()).await;
+        let known = served.trigger("").await;
+        let folder = served.data.path().to_owned();
+        let elsewhere = tempfile::TempDir::new_in(folder.parent().unwrap()).unwrap();
+        let aside = elsewhere.path().join("data");
+        std::fs::rename(&folder, &aside).unwrap();
+        // A folder that another server has left, with the same version of the same data.
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample");
+        ingest(&folder, &[&sample]).await.unwrap();
+        Service::open(folder.clone(), waiting()).unwrap().close();
+        let refused = [
+            served.get("/readyz").await,
+            served.ask("POST", "/v1/reports", &[], "").await,
+            served.ask("POST", "/v1/reports", &["idempotency-key: a"], "").await,
+            served.ask("POST", "/trigger_report", &[], "").await,
+            served.ask("DELETE", &format!("/v1/reports/{known}"), &[], "").await,
+        ];
+        for answer in refused {
+            assert_eq!(answer.status(), 503, "{}", answer.text());
+            assert!(answer.detail().contains("the data folder was moved or replaced"));
+            assert!(!answer.text().contains(folder.to_str().unwrap()), "{}", answer.text());
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
+        std::fs::rename(&aside, &folder).unwrap();
+        assert_eq!(served.get("/readyz").await.status(), 200);
+        assert_eq!(served.trigger("").await, known);
     });
 }
 

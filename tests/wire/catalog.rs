@@ -128,9 +128,29 @@ const OF_TOOLS: &[(&str, &[&str])] = &[
         LIMIT 3
         ",
         &[
-            "store_id|text|t|||NULL|NULL|NULL",
-            "store_no|integer|t|||NULL|NULL|NULL",
-            "polled_at|timestamp with time zone|t|||NULL|NULL|NULL",
+            "store_id|text|t|||NULL|NULL|the store, as its files name it",
+            "store_no|integer|t|||NULL|NULL|its number within the data: joins and groups by it cost \
+             less than by store_id",
+            "polled_at|timestamp with time zone|t|||NULL|NULL|the instant of the poll, UTC",
+        ],
+    ),
+    // Descriptions of tables, by function and joined; system tables have none.
+    (
+        r"
+        SELECT rel.relname, pg_catalog.obj_description(rel.oid, 'pg_class') AS of_it,
+            about.description, pg_catalog.obj_description(rel.oid, 'pg_proc') AS of_another
+        FROM pg_catalog.pg_class AS rel
+        LEFT JOIN pg_catalog.pg_description AS about
+            ON (rel.oid = about.objoid AND about.objsubid = 0)
+        LEFT JOIN pg_catalog.pg_class AS place
+            ON (about.classoid = place.oid AND place.relname = 'pg_class')
+        WHERE rel.relname IN ('polls', 'pg_type')
+        ORDER BY 1 DESC
+        ",
+        &[
+            "polls|status polls, one row a store and instant|status polls, one row a store and \
+             instant|NULL",
+            "pg_type|NULL|NULL|NULL",
         ],
     ),
     // Who may do what.

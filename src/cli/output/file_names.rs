@@ -32,6 +32,9 @@ const FOREIGN_COMPRESSIONS: [&str; 17] = [
     "txz", "xz", "z", "zip",
 ];
 
+/// Longest extension; `tmp.hU3kXq92Lz` of `mktemp` has none.
+const EXTENSION_CHARS_MAX: usize = 8;
+
 /// Format and compression implied by a file name.
 struct NamedFile {
     format: Option<Format>,
@@ -48,16 +51,54 @@ pub fn compression(file: &Path) -> Compression {
     found.map_or(Compression::None, |(_, compression)| *compression)
 }
 
-/// Format of the rows in a file: the requested one, else that of the extension, else `default`.
+impl NamedFile {
+    /// Extension that belongs to no format; `None` for a name without any, or a known one.
+    fn unknown_ending(&self) -> Option<&str> {
+        let is_extension = self.ending.len() <= EXTENSION_CHARS_MAX
+            && self.ending.starts_with(|first: char| first.is_ascii_alphabetic())
+            && self.ending.chars().all(|char| char.is_ascii_alphanumeric());
+        (self.format.is_none() && is_extension).then_some(self.ending.as_str())
+    }
+}
+
+/// Format of the rows in a file: the requested one, else that of the extension, else `default` for
+/// a name without extension.
 ///
 /// # Errors
-/// When the extension contradicts the format, or is that of an unsupported format.
+/// When the extension contradicts the format, is that of an unsupported format, or is unknown and
+/// no format was requested.
 pub fn format_for(
     file: &Path,
     requested: Option<Format>,
     default: Format,
 ) -> std::result::Result<Format, String> {
     let named = parse_name(file)?;
+    match named.unknown_ending() {
+        Some(unknown) if requested.is_none() => {
+            Err(format!("{}, or --format for any name", not_written(file, unknown)))
+        }
+        _ => choose(file, &named, requested, default),
+    }
+}
+
+/// Format of the extension, else `default` for a name without extension.
+///
+/// # Errors
+/// When the extension is not that of a format.
+pub fn format_of_name(file: &Path, default: Format) -> std::result::Result<Format, String> {
+    let named = parse_name(file)?;
+    match named.unknown_ending() {
+        Some(unknown) => Err(not_written(file, unknown)),
+        None => choose(file, &named, None, default),
+    }
+}
+
+fn choose(
+    file: &Path,
+    named: &NamedFile,
+    requested: Option<Format>,
+    default: Format,
+) -> std::result::Result<Format, String> {
     let format = match (named.format, requested) {
         (Some(ending), Some(requested)) if !may_have_ending(requested, ending) => {
             return Err(format!(
@@ -106,11 +147,15 @@ fn parse_name(file: &Path) -> std::result::Result<NamedFile, String> {
         _ => split(stem).1,
     };
     if is_one_of(&FOREIGN, ending) {
-        let known = Format::ALL.iter().map(|format| format!(".{}", format.ending()));
-        let known = known.collect::<Vec<_>>().join(", ");
-        return Err(format!("{file:?}: nothing is written as .{ending}; expected one of {known}"));
+        return Err(not_written(file, ending));
     }
     Ok(NamedFile { format: Format::from_ending(ending), ending: ending.to_owned(), compression })
+}
+
+fn not_written(file: &Path, ending: &str) -> String {
+    let known = Format::ALL.iter().map(|format| format!(".{}", format.ending()));
+    let known = known.collect::<Vec<_>>().join(", ");
+    format!("{file:?}: nothing is written as .{ending}; expected one of {known}")
 }
 
 fn file_name(file: &Path) -> Cow<'_, str> {
@@ -162,6 +207,9 @@ mod tests {
             ("r.gz", Format::Csv),
             ("r", Format::Csv),
             ("r.2023", Format::Csv),
+            ("r_2023-01-24T18.09Z", Format::Csv),
+            ("tmp.hU3kXq92Lz", Format::Csv),
+            ("2023.01.24.gz", Format::Csv),
             (".parquet", Format::Csv),
             ("parquet", Format::Csv),
             ("", Format::Csv),
@@ -196,9 +244,25 @@ mod tests {
     }
 
     #[test]
+    fn an_unknown_extension_needs_a_format() {
+        for file in ["r.xyz", "r.csvv", "r.parquett", "r.dat.gz", "a.b/r.log"] {
+            check(file, None, Err("expected one of .csv, .json"));
+            check(file, None, Err(", or --format for any name"));
+            check(file, Some(Format::Csv), Ok(Format::Csv));
+            let found = format_of_name(Path::new(file), Format::Csv).unwrap_err();
+            assert!(found.contains("expected one of .csv") && !found.contains("--format"));
+        }
+        check("r.xlsx", None, Err("expected one of .csv, .json, .ndjson"));
+    }
+
+    #[test]
     fn rejects_have_the_name_of_a_csv_file() {
         let check = |file| check_format("rejects are", Format::Csv, Path::new(file));
-        assert!(["r", "r.csv", "r.csv.gz", "r.txt"].into_iter().all(|file| check(file).is_ok()));
+        assert!(
+            ["r", "r.csv", "r.csv.gz", "r.txt", "r.log"]
+                .into_iter()
+                .all(|file| check(file).is_ok())
+        );
         let expected = "\"r.parquet\": rejects are written as csv; name a .csv file";
         assert_eq!(check("r.parquet"), Err(expected.to_owned()));
     }

@@ -15,7 +15,7 @@ use zstd::stream::write::Encoder as ZstdEncoder;
 
 use self::destination::Destination;
 use self::file_names::Compression;
-pub use self::file_names::{check_format, format_for};
+pub use self::file_names::{check_format, format_for, format_of_name};
 use crate::atomic_file;
 use crate::error::{Error, Result};
 use crate::report::Format;

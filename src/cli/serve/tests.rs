@@ -63,9 +63,17 @@ fn tls_cannot_be_required_without_a_certificate() {
 
 #[test]
 fn the_head_limit_has_a_maximum() {
-    assert_eq!(settings_of(&["--max-header", "65534"]).unwrap().header_bytes_max, 65534);
-    for wrong in ["0", "65535", "x"] {
-        let error = settings_of(&["--max-header", wrong]).unwrap_err();
-        assert!(error.contains("expected a number from 1 to 65534"), "{error}");
+    for (text, expected) in [("65534", 65534), ("32KiB", 32 << 10)] {
+        assert_eq!(settings_of(&["--max-header", text]).unwrap().header_bytes_max, expected);
     }
+    for wrong in ["0", "65535", "64KiB", "x"] {
+        let error = settings_of(&["--max-header", wrong]).unwrap_err();
+        assert!(error.contains("expected a number of bytes from 1 to 65534"), "{error}");
+    }
+}
+
+#[test]
+fn sizes_take_units() {
+    assert_eq!(settings_of(&["--max-body", "2MiB"]).unwrap().body_bytes_max, 2 << 20);
+    assert!(settings_of(&["--max-body", "0"]).is_err());
 }

@@ -42,7 +42,7 @@ pub const COMMANDS: [CommandSyntax; 10] = {
         CommandSyntax { names, argument, purpose }
     }
     [
-        syntax(&[".tables", "\\d", "\\dt"], "", "lists the tables"),
+        syntax(&[".tables", "\\d", "\\dt", "\\dv"], "", "lists the tables and views"),
         syntax(&[".schema", "\\d"], "TABLE", "lists the columns of a table, or of all tables"),
         syntax(&["\\h", "\\df"], "FUNCTION", "describes a function, or lists them all"),
         syntax(&[".mode"], "MODE", "sets or prints the output format"),
@@ -105,12 +105,17 @@ pub fn parse(line: &str) -> Result<Command, String> {
         None => line.split_once(char::is_whitespace).unwrap_or((line, "")),
     };
     let argument = unquoted(argument.trim());
+    // Descriptions, for which psql wants the sign, are always shown.
+    let name = match name.strip_suffix('+') {
+        Some(plain) if plain.starts_with("\\d") => plain,
+        _ => name,
+    };
     let given = (!argument.is_empty()).then(|| argument.to_owned());
     let needed = |what: &str| given.clone().ok_or_else(|| format!("{name}: expected {what}"));
     Ok(match name {
         ".help" | "\\?" => Command::Help(given),
         ".quit" | ".exit" | "\\q" => Command::Quit,
-        ".tables" | "\\dt" => Command::Tables,
+        ".tables" | "\\dt" | "\\dv" => Command::Tables,
         "\\d" if given.is_none() => Command::Tables,
         ".schema" | "\\d" => Command::Schema(given),
         ".mode" => {
@@ -191,7 +196,10 @@ mod tests {
     fn commands_are_parsed() {
         check(".tables", Ok(Command::Tables));
         check("\\d", Ok(Command::Tables));
+        check("\\dv", Ok(Command::Tables));
+        check("\\dt+", Ok(Command::Tables));
         check("\\d polls", Ok(Command::Schema(Some("polls".into()))));
+        check("\\d+ polls", Ok(Command::Schema(Some("polls".into()))));
         check("\\d \"polls\";", Ok(Command::Schema(Some("polls".into()))));
         check(".schema", Ok(Command::Schema(None)));
         check(".mode", Ok(Command::Mode(None)));

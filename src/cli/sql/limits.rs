@@ -13,7 +13,7 @@ use crate::server::SQL_FLAGS;
 /// Limits on each query of the service.
 #[derive(Debug, Args)]
 pub struct ServiceLimits {
-    /// Time limit of an SQL query, until its last row is computed
+    /// Longest time from an SQL query to its last row, like 10s; slow readers do not count
     #[arg(
         long,
         value_name = "DURATION",
@@ -21,20 +21,20 @@ pub struct ServiceLimits {
         value_parser = duration,
     )]
     sql_time: Duration,
-    /// Row limit of an SQL query; larger results are truncated and marked so
+    /// Most rows of an SQL query; further ones are cut off, and the answer says so
     #[arg(long, value_name = "ROWS", default_value_t = Limits::default().rows)]
     sql_rows: usize,
-    /// Memory limit of an SQL query; operators that can, spill to disk [default: 512MiB, or the
-    /// share of --memory]
+    /// Memory of an SQL query, like 512MiB; sorts and groupings that need more use the disk, other
+    /// queries fail [default: 512MiB, or what fits into --memory]
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub sql_memory: Option<usize>,
-    /// SQL queries that run concurrently; others wait, within their time limit. From four on, a
-    /// client leaves one to others, and takes half while others wait [default: 8, or as many as fit
-    /// into --memory]
+    /// SQL queries that run at once; others wait, for as long as --sql-time. From four on, a client
+    /// alone leaves one to others, and half while others wait [default: 8, or as many as fit into
+    /// --memory]
     #[arg(long, value_name = "COUNT", value_parser = at_least_one)]
     pub sql_at_once: Option<usize>,
-    /// Disk space beside the tables to spool unread rows of a query; four times as much for all
-    /// queries together. A query without space waits, within its time limit
+    /// Disk space, beside the tables, for rows of a query that its client has not read yet, like
+    /// 1GiB; four times as much for all queries together. A query without space waits
     #[arg(
         long,
         value_name = "BYTES",
@@ -42,8 +42,8 @@ pub struct ServiceLimits {
         value_parser = bytes,
     )]
     sql_spool: usize,
-    /// Longest time without reading after which a client loses its rows; if longer than a minute,
-    /// also the stall limit of connections
+    /// Longest time that a client may take no row that is ready, like 60s; then it loses the rest.
+    /// If longer than a minute, also the limit for a client that takes nothing of any answer
     #[arg(
         long,
         value_name = "DURATION",
@@ -71,14 +71,14 @@ impl ServiceLimits {
 /// Limits on each query of `uptally sql`; rows and time are unlimited by default.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct CommandLimits {
-    /// Time limit of a query [default: unlimited]
+    /// Longest time that a query may take, like 10s [default: unlimited]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     sql_time: Option<Duration>,
-    /// Row limit of a query; larger results are truncated with a warning [default: 100000 as a
-    /// table, else unlimited]
+    /// Most rows of a query; further ones are cut off with a warning [default: 100000 as a table,
+    /// else unlimited]
     #[arg(long, value_name = "ROWS")]
     sql_rows: Option<usize>,
-    /// Memory limit of a query; operators that can, spill to disk
+    /// Memory of a query; sorts and groupings that need more use the disk, other queries fail
     #[arg(
         long,
         value_name = "BYTES",

@@ -31,34 +31,36 @@ use crate::report::Format;
 
 /// Runs SQL queries over the tables; without a query, starts a prompt.
 ///
-/// Queries are read-only. If stdin is not a terminal, SQL is read from it. Statements end with `;`;
-/// after a failure the following ones do not run.
+/// `uptally sql "SELECT * FROM stores LIMIT 5"` prints rows; at the prompt, `\d` lists the tables
+/// and `help` the commands. The dialect is PostgreSQL's, and queries only read. If stdin is not a
+/// terminal, SQL is read from it. Statements end with `;`; after a failure the following ones do
+/// not run.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Statement, or several separated by `;`
+    /// Statement, or several separated by `;`, quoted as one argument
     #[arg(conflicts_with = "file")]
     query: Option<String>,
     /// Rest of a query that was not quoted; rejected with a hint.
     #[arg(hide = true)]
     unquoted: Vec<String>,
-    /// File of statements and prompt commands
+    /// File of statements, and of commands of the prompt, to run
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// Folder of the tables
     #[arg(long, value_name = "DIR", env = "UPTALLY_DATA", default_value = "data")]
     data: PathBuf,
-    /// Value of the parameter $NAME; $1 and so on are named by their numbers
+    /// Value of the parameter $NAME of the statements; 1=VALUE is that of $1. May be repeated
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = param)]
     params: Vec<(String, String)>,
     /// Version of the tables to query [default: the newest]
     #[arg(long, value_name = "VERSION")]
     as_of: Option<u64>,
-    /// Output format [default: by the extension of the file, else table on a terminal, csv
+    /// Output format [default: by the ending of the file's name, else table on a terminal, csv
     /// elsewhere]
     #[arg(long, value_parser = one_of(Format::KEYWORDS))]
     format: Option<Format>,
-    /// File to write the rows of the only query to, atomically, compressed if it ends in .gz or
-    /// .zst; - is stdout [default: stdout]
+    /// File to write the rows of the only query to, whole or not at all, in the format that its
+    /// name ends in, compressed for .gz and .zst; - is stdout [default: stdout]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]

@@ -4,7 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
+
+use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
 
 use super::Arguments;
 use super::commands::{Command, help, parse};
@@ -17,7 +22,7 @@ use crate::error::{Error, QueryError, Result};
 use crate::limits::Limits;
 use crate::report::{Format, Writer};
 use crate::server;
-use crate::sql::{Database, Session, columns_of as columns_of_function};
+use crate::sql::{Database, Session, columns_of as columns_of_function, types_in_sql};
 use crate::tables::{Dataset, outdated_zone_rules};
 
 /// Limit on nested `.read`.
@@ -279,16 +284,30 @@ impl Shell {
             let sentence = "there is no such table; .tables lists them";
             return Err(Error::Argument(sentence.to_owned()));
         }
-        batches.iter().try_for_each(|batch| table.write(batch))?;
+        batches.iter().try_for_each(|batch| table.write(&with_sql_types(batch)?))?;
         table.finish()?;
         output::write(&table.take(), None)
     }
 }
 
+/// Replaces the engine's names in a column `data_type`, if there is one, by those of SQL.
+fn with_sql_types(rows: &RecordBatch) -> Result<RecordBatch> {
+    let schema = rows.schema();
+    let Some((place, field)) = schema.column_with_name("data_type") else {
+        return Ok(rows.clone());
+    };
+    let names = cast(rows.column(place), &DataType::Utf8)?;
+    let names = names.as_string::<i32>().iter().map(|name| name.map(types_in_sql));
+    let names: ArrayRef = Arc::new(names.collect::<StringArray>());
+    let mut columns = rows.columns().to_vec();
+    columns[place] = cast(&names, field.data_type())?;
+    Ok(RecordBatch::try_new(Arc::clone(&schema), columns)?)
+}
+
 /// Format of a `.once` file: the mode if the extension allows it and it is not table, else that of
 /// the extension.
 fn once_format(file: &Path, mode: Format) -> std::result::Result<Format, String> {
-    let of_name = output::format_for(file, None, mode)?;
+    let of_name = output::format_of_name(file, mode)?;
     Ok(match output::format_for(file, Some(mode), mode) {
         // A table is meant for the screen.
         Ok(_) if mode != Format::Table => mode,

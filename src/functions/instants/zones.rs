@@ -37,13 +37,14 @@ impl UtcOffset {
         let quoted = quoted(text.as_bytes());
         let is_offset =
             name.starts_with(|sign: char| "+-<".contains(sign) || sign.is_ascii_digit());
-        Err(value_error(match is_offset {
-            true => format!(
+        Err(value_error(match zones.nearest_name(name) {
+            _ if is_offset => format!(
                 "{quoted} is not the name of a zone, and its sign would be read as PostgreSQL \
                  does, west of Greenwich; expected INTERVAL '+HH:MM', or an IANA name like \
                  America/Chicago"
             ),
-            false => format!(
+            Some(near) => format!("time zone {quoted} is unknown; did you mean {near}?"),
+            None => format!(
                 "time zone {quoted} is unknown; expected an IANA name like America/Chicago, or \
                  INTERVAL '+HH:MM'"
             ),

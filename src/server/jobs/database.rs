@@ -4,6 +4,9 @@
 //! and no more, in safe Rust, without C or SQL. Commits are atomic and synced by default, and a
 //! file lock keeps a second server out of the folder. Knows nothing of what a report is.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +16,7 @@ use redb::{
 };
 use uuid::Uuid;
 
+use super::file_identity::FileIdentity;
 use super::record::{Record, Remembered};
 use crate::error::{Error, Result};
 
@@ -25,6 +29,8 @@ const IDEMPOTENCY_KEYS: TableDefinition<&str, &[u8]> = TableDefinition::new("ide
 
 pub struct JobDatabase {
     path: PathBuf,
+    /// File that was opened; `None` for a database in memory.
+    identity: Option<FileIdentity>,
     /// `None` once closed, and while reopening fails.
     database: RwLock<Option<Database>>,
     is_closed: AtomicBool,
@@ -59,21 +65,22 @@ impl JobDatabase {
     /// # Errors
     /// If the file cannot be written, is not a redb database, or a server has it open.
     pub fn open(path: &Path) -> Result<Self> {
-        let database = create(path).map_err(|error| match error {
+        let (database, identity) = create(path).map_err(|error| match error {
             redb::DatabaseError::DatabaseAlreadyOpen => {
                 Error::io("open", path, "another uptally serves this folder")
             }
             error => Error::io("open", path, error),
         })?;
-        let jobs = Self::new(path, Some(database));
+        let jobs = Self::new(path, Some(identity), database);
         jobs.create_tables().map_err(|error| Error::io("write", path, error))?;
         Ok(jobs)
     }
 
-    fn new(path: &Path, database: Option<Database>) -> Self {
+    fn new(path: &Path, identity: Option<FileIdentity>, database: Database) -> Self {
         Self {
             path: path.to_owned(),
-            database: RwLock::new(database),
+            identity,
+            database: RwLock::new(Some(database)),
             is_closed: AtomicBool::new(false),
             is_failing: AtomicBool::new(false),
         }
@@ -106,14 +113,20 @@ impl JobDatabase {
     }
 
     /// Commits all entries or none; they are synced to disk on return.
+    ///
+    /// # Errors
+    /// If the disk fails, or [`check_file`](Self::check_file) does.
     pub fn write(&self, entries: &[Entry]) -> Result<()> {
-        let written = self.commit(entries).or_else(|error| {
-            tracing::warn!(%error, "the records of reports are being reopened");
-            self.reopen()?;
-            self.commit(entries)
+        let written = self.check_file().and_then(|()| {
+            let written = self.commit(entries).or_else(|error| {
+                tracing::warn!(%error, "the records of reports are being reopened");
+                self.reopen()?;
+                self.commit(entries)
+            });
+            written.map_err(unwritten)
         });
         self.is_failing.store(written.is_err(), Ordering::Relaxed);
-        written.map_err(unwritten)
+        written
     }
 
     /// Returns true if the last write failed.
@@ -121,9 +134,18 @@ impl JobDatabase {
         self.is_failing.load(Ordering::Relaxed)
     }
 
-    /// Returns true if the file still exists: a removed file accepts writes while it is open.
-    pub fn is_there(&self) -> bool {
-        self.path.exists()
+    /// Checks that the path still names the open file: a removed or replaced file accepts writes
+    /// while it is open, and loses them.
+    ///
+    /// # Errors
+    /// If the path names no file, or another one.
+    pub fn check_file(&self) -> Result<()> {
+        let Some(opened) = self.identity else { return Ok(()) };
+        match std::fs::metadata(&self.path) {
+            Ok(named) if FileIdentity::new(&named) == opened => Ok(()),
+            Ok(_) => Err(replaced(format!("{:?} is another file than the open one", self.path))),
+            Err(error) => Err(replaced(format!("{:?}: {error}", self.path))),
+        }
     }
 
     /// Reopens the database: after one failure redb refuses everything else.
@@ -134,7 +156,7 @@ impl JobDatabase {
         }
         // The old handle holds the file lock until it is dropped.
         *database = None;
-        *database = Some(create(&self.path)?);
+        *database = Some(create(&self.path)?.0);
         Ok(())
     }
 
@@ -185,13 +207,14 @@ impl JobDatabase {
 }
 
 /// Opens the file. A missing one is created empty, for its owner alone, which redb takes for new.
-fn create(path: &Path) -> std::result::Result<Database, redb::DatabaseError> {
+fn create(path: &Path) -> std::result::Result<(Database, FileIdentity), redb::DatabaseError> {
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false);
+    options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?;
-    Database::create(path)
+    let file = options.open(path)?;
+    let identity = FileIdentity::new(&file.metadata()?);
+    Ok((Database::builder().create_file(file)?, identity))
 }
 
 /// Appends the records of a transaction.
@@ -239,6 +262,16 @@ fn remembered_of(bytes: &[u8]) -> Option<Remembered> {
     })
 }
 
+/// Clients see the sentence, which does not name the folder, and the log its cause.
+fn replaced(cause: String) -> Error {
+    Error::Resource {
+        what: "reports cannot be recorded: the data folder was moved or replaced; put it back, or \
+            restart the server"
+            .into(),
+        source: cause.into(),
+    }
+}
+
 fn unwritten(error: redb::Error) -> Error {
     Error::Resource {
         what: "the records of reports cannot be written".into(),
@@ -248,138 +281,4 @@ fn unwritten(error: redb::Error) -> Error {
 
 fn unread(error: redb::Error) -> Error {
     Error::Resource { what: "the records of reports cannot be read".into(), source: error.into() }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-
-    fn record(sequence: u64) -> Record {
-        let options = crate::server::report_request::ReportRequest::default().to_json();
-        Record {
-            sequence,
-            created_at: 5,
-            version: 1,
-            fingerprint: [1; 32],
-            zone_rules: String::new(),
-            now: 7,
-            options,
-            ending: None,
-        }
-    }
-
-    #[test]
-    fn written_records_survive_reopening() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("jobs.redb");
-        let (kept, buried) = (Uuid::new_v4(), Uuid::new_v4());
-        let remembered = Remembered { fingerprint: [3; 32], id: kept, at: 4 };
-        let database = JobDatabase::open(&path).unwrap();
-        database
-            .write(&[
-                Entry::Put(kept, record(1)),
-                Entry::Put(buried, record(2)),
-                Entry::Remember("a".into(), remembered),
-                Entry::Remember("b".into(), Remembered { id: buried, ..remembered }),
-            ])
-            .unwrap();
-        database.write(&[Entry::Bury(buried, 9, vec!["b".into()])]).unwrap();
-        drop(database);
-        let database = JobDatabase::open(&path).unwrap();
-        let on_disk = database.read_all().unwrap();
-        assert_eq!(on_disk.reports.len(), 1);
-        assert_eq!((on_disk.reports[0].0, on_disk.reports[0].1.now), (kept, 7));
-        assert_eq!(on_disk.remembered, [("a".to_owned(), remembered)]);
-        assert_eq!(database.gone_at(buried).unwrap(), Some(9));
-        assert_eq!(database.gone_at(kept).unwrap(), None);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_new_file_is_its_owners_alone_and_one_that_is_there_keeps_its_mode() {
-        use std::fs::Permissions;
-        use std::os::unix::fs::{MetadataExt, PermissionsExt};
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("jobs.redb");
-        let mode = || path.metadata().unwrap().mode() & 0o777;
-        drop(JobDatabase::open(&path).unwrap());
-        assert_eq!(mode(), 0o600);
-        std::fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
-        drop(JobDatabase::open(&path).unwrap());
-        assert_eq!(mode(), 0o640);
-    }
-
-    #[test]
-    fn a_second_server_is_kept_out_of_the_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("jobs.redb");
-        let _first = JobDatabase::open(&path).unwrap();
-        let error = JobDatabase::open(&path).err().unwrap();
-        assert!(error.sentence().contains("another uptally serves this folder"), "{error:?}");
-    }
-
-    /// Disk that fails from some point on.
-    #[derive(Debug, Default)]
-    struct Disk {
-        memory: redb::backends::InMemoryBackend,
-        is_broken: Arc<AtomicBool>,
-    }
-
-    impl Disk {
-        fn works(&self) -> std::io::Result<()> {
-            match self.is_broken.load(Ordering::Relaxed) {
-                true => Err(std::io::ErrorKind::StorageFull.into()),
-                false => Ok(()),
-            }
-        }
-    }
-
-    impl redb::StorageBackend for Disk {
-        fn len(&self) -> std::io::Result<u64> {
-            self.memory.len()
-        }
-
-        fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
-            self.memory.read(offset, out)
-        }
-
-        fn set_len(&self, len: u64) -> std::io::Result<()> {
-            self.works()?;
-            self.memory.set_len(len)
-        }
-
-        fn sync_data(&self) -> std::io::Result<()> {
-            self.works()?;
-            self.memory.sync_data()
-        }
-
-        fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
-            self.works()?;
-            self.memory.write(offset, data)
-        }
-    }
-
-    #[test]
-    fn a_failed_write_is_repeated_in_the_reopened_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let disk = Disk::default();
-        let is_broken = Arc::clone(&disk.is_broken);
-        let database = Database::builder().create_with_backend(disk).unwrap();
-        let path = folder.path().join("later/jobs.redb");
-        let database = JobDatabase::new(&path, Some(database));
-        let entry = [Entry::Put(Uuid::from_u128(1), record(1))];
-        database.write(&entry).unwrap();
-        is_broken.store(true, Ordering::Relaxed);
-        assert!(database.write(&entry).is_err() && database.is_failing());
-        assert!(database.write(&[]).is_err() && database.is_failing());
-        std::fs::create_dir(folder.path().join("later")).unwrap();
-        database.write(&entry).unwrap();
-        assert!(!database.is_failing());
-        assert_eq!(database.read_all().unwrap().reports.len(), 1);
-        database.close();
-        assert!(database.write(&entry).is_err());
-        JobDatabase::open(&path).unwrap();
-    }
 }

@@ -6,6 +6,7 @@
 //! server starts, unfinished reports run again under their ids. Knows nothing of HTTP.
 
 mod database;
+mod file_identity;
 mod files;
 mod index;
 mod job;
@@ -250,10 +251,27 @@ impl Jobs {
         self.0.index().counts()
     }
 
-    /// Returns true if changes can be written; after a failure it tries again.
-    pub async fn can_record(&self) -> bool {
-        let database = &self.0.database;
-        database.is_there() && (!database.is_failing() || self.expire(self.0.clock()).await.is_ok())
+    /// Checks that changes can be written; after a failure it tries again.
+    ///
+    /// # Errors
+    /// If they cannot, with a reason that is also logged.
+    pub async fn check_records(&self) -> std::result::Result<(), Refused> {
+        self.check_file()?;
+        if self.0.database.is_failing() {
+            self.expire(self.0.clock()).await?;
+        }
+        Ok(())
+    }
+
+    /// Checks that the folder still has the open database.
+    ///
+    /// # Errors
+    /// If it does not, so that what is recorded would be lost.
+    pub fn check_file(&self) -> std::result::Result<(), Refused> {
+        self.0.database.check_file().map_err(|error| {
+            tracing::error!(error = error.sentence(), "reports cannot be recorded");
+            Refused::NotRecorded(error.to_string())
+        })
     }
 
     /// Returns true until the jobs are closed.

@@ -9,6 +9,7 @@ mod clauses;
 mod function_calls;
 mod grouping_sets;
 mod intervals;
+mod pg_typeof;
 
 use std::ops::ControlFlow;
 
@@ -47,6 +48,7 @@ pub fn rewrite_for_engine(statement: &mut Statement) -> Result<()> {
 pub fn register(session: &SessionContext) {
     calendar::register(session);
     intervals::register(session);
+    pg_typeof::register(session);
 }
 
 /// Error of a construct that neither the engine nor a rewrite supports.

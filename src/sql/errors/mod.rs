@@ -21,6 +21,7 @@ use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::parser::ParserError;
 use parquet::errors::ParquetError;
 
+pub use self::sql_types::{in_sql as types_in_sql, type_name as sql_type_name};
 pub use self::unknown_names::with_suggestions;
 use self::wording::{is_code, is_plain, lower_first, plain};
 pub use crate::error::query_fault as error;

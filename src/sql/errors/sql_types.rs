@@ -1,4 +1,29 @@
-//! SQL names for the Arrow types and constants in the engine's messages.
+//! SQL names for Arrow types, and for those and constants in the engine's messages.
+
+use arrow::datatypes::DataType;
+
+/// Name of a type in PostgreSQL: of the type in which its clients receive the values.
+pub fn type_name(of: &DataType) -> String {
+    match of {
+        DataType::Null => "unknown".to_owned(),
+        DataType::Int8 | DataType::UInt8 => type_name(&DataType::Int16),
+        DataType::UInt16 => type_name(&DataType::Int32),
+        DataType::UInt32 => type_name(&DataType::Int64),
+        DataType::UInt64 => "numeric".to_owned(),
+        DataType::Timestamp(_, None) => "timestamp without time zone".to_owned(),
+        DataType::Time32(_) | DataType::Time64(_) => "time without time zone".to_owned(),
+        DataType::Dictionary(_, values) => type_name(values),
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _) => {
+            // Lists of lists have the type of lists.
+            format!("{}[]", type_name(item.data_type()).trim_end_matches("[]"))
+        }
+        _ => in_sql(&of.to_string()),
+    }
+}
 
 /// Replaces Arrow's names by SQL names: `Int64` by `bigint`, the constant `Int64(1)` by `1`. Quoted
 /// text is left unchanged.
@@ -179,6 +204,37 @@ mod tests {
         check("Dictionary(Int32, Utf8View)", "text");
         check("'Int64' and \"Utf8\" don't change", "'Int64' and \"Utf8\" don't change");
         check("max(Int64), my_Int64", "max(bigint), my_Int64");
+    }
+
+    #[test]
+    fn types_of_values_have_the_names_of_postgres() {
+        use arrow::datatypes::{Field, IntervalUnit, TimeUnit};
+        let list = |of: DataType| DataType::new_list(of, true);
+        for (of, expected) in [
+            (DataType::Null, "unknown"),
+            (DataType::Boolean, "boolean"),
+            (DataType::Int32, "integer"),
+            (DataType::Int64, "bigint"),
+            (DataType::UInt32, "bigint"),
+            (DataType::Float64, "double precision"),
+            (DataType::Decimal128(10, 2), "numeric"),
+            (DataType::Utf8View, "text"),
+            (DataType::Date32, "date"),
+            (DataType::Timestamp(TimeUnit::Microsecond, None), "timestamp without time zone"),
+            (
+                DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+                "timestamp with time zone",
+            ),
+            (DataType::Time64(TimeUnit::Nanosecond), "time without time zone"),
+            (DataType::Interval(IntervalUnit::MonthDayNano), "interval"),
+            (DataType::Duration(TimeUnit::Microsecond), "interval"),
+            (DataType::Binary, "bytea"),
+            (list(list(DataType::Int64)), "bigint[]"),
+            (list(DataType::Timestamp(TimeUnit::Second, None)), "timestamp without time zone[]"),
+            (DataType::Struct(vec![Field::new("a", DataType::Int64, true)].into()), "record"),
+        ] {
+            assert_eq!(type_name(&of), expected, "{of}");
+        }
     }
 
     #[test]

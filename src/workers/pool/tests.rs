@@ -184,6 +184,16 @@ async fn a_missing_program_is_reported() {
 }
 
 #[tokio::test]
+async fn a_process_that_ends_before_it_is_ready_is_reported_with_its_status() {
+    for (script, status) in [("exit 7", "(exit status: 7)"), ("kill -s KILL $$", "(signal: 9")] {
+        let pool = pool(script, 1);
+        let lost = pool.lease(WorkKind::Long, terms(LONG)).await.unwrap_err();
+        let LeaseError::StartFailed(why) = &lost else { panic!("{lost:?}") };
+        assert!(why.contains("ended before it was ready") && why.contains(status), "{why}");
+    }
+}
+
+#[tokio::test]
 async fn a_process_that_answers_another_kind_is_not_leased() {
     let pool = pool(r"printf '\0\0\0\0\7' >&0; exec cat <&0 >/dev/null", 1);
     let lost = pool.lease(WorkKind::Long, terms(LONG)).await.unwrap_err();

@@ -12,6 +12,9 @@ SELECT 2147483647 * 2 AS refused;
 -- Integers are 64 bits wide where nothing says otherwise; PostgreSQL's are 32.
 SELECT (store_no + 2147483647) FROM stores ORDER BY store_no LIMIT 2;
 
+-- Integers are 64 bits wide where nothing says otherwise; PostgreSQL's are 32.
+SELECT pg_typeof(1)::text AS kind;
+
 -- A sum of integers beyond 64 bits is refused; PostgreSQL's is numeric.
 SELECT sum(n) AS whole FROM (VALUES (9223372036854775807), (1)) AS v (n);
 

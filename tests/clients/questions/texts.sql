@@ -13,6 +13,7 @@ SELECT 'abc' SIMILAR TO '(a|b)%' AS similar, 'abc' SIMILAR TO 'abc' AS whole, 'a
 SELECT regexp_replace('a1b22', '([a-z])([0-9]+)', '\2\1', 'g') AS swapped, (regexp_match('a1b22', '([a-z])([0-9]+)'))[2] AS second, regexp_count('banana', 'an') AS times;
 SELECT starts_with('abc', 'ab') AS yes, 'b' < 'a' AS no, 'B' < 'a' AS bytes, 'a' < 'ab' AS shorter, '' IS NULL AS empty;
 SELECT format('%s has %s polls', 'a', 3) AS text;
+SELECT pg_typeof('a'::text)::text AS text, pg_typeof(store_no::int)::text AS number, pg_typeof(now())::text AS at, pg_typeof(ARRAY[1.5::float8])::text AS list FROM stores LIMIT 1;
 SELECT to_hex(255) AS hex, encode('abc'::bytea, 'hex') AS bytes, encode('abc'::bytea, 'base64') AS base64;
 SELECT E'a\nb' AS lines, $$it's$$ AS dollars, 'it''s' AS quote;
 SELECT U&'\0041' AS letter;

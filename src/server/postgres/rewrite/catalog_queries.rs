@@ -23,7 +23,6 @@ pub const EMPTY: &[&str] = &[
     "pg_db_role_setting",
     "pg_default_acl",
     "pg_depend",
-    "pg_description",
     "pg_enum",
     "pg_event_trigger",
     "pg_foreign_data_wrapper",
@@ -71,8 +70,17 @@ const RELATION_BY_NAME: &str = "SELECT max(c.oid) FROM pg_catalog.pg_class c \
     WHERE n.nspname || '.' || c.relname = $1 \
     OR n.nspname IN ('public', 'pg_catalog') AND c.relname = $1";
 
+const COLUMN_DESCRIPTION: &str = "SELECT max(described.description) \
+    FROM pg_catalog.pg_description described \
+    WHERE described.objoid = $1 AND described.objsubid = $2";
+const TABLE_DESCRIPTION: &str = "SELECT max(described.description) \
+    FROM pg_catalog.pg_description described \
+    WHERE described.objoid = $1 AND described.objsubid = 0";
+
 static TYPE: LazyLock<Option<Expr>> = LazyLock::new(|| subquery(TYPE_BY_NAME));
 static RELATION: LazyLock<Option<Expr>> = LazyLock::new(|| subquery(RELATION_BY_NAME));
+static OF_COLUMN: LazyLock<Option<Expr>> = LazyLock::new(|| subquery(COLUMN_DESCRIPTION));
+static OF_TABLE: LazyLock<Option<Expr>> = LazyLock::new(|| subquery(TABLE_DESCRIPTION));
 
 pub struct CatalogRewrite;
 
@@ -91,10 +99,6 @@ impl VisitorMut for CatalogRewrite {
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         let rewritten = match expr {
-            // There are no comments, whatever the arguments.
-            Expr::Function(function) if reads_comment(function) => {
-                Some(cast(null(), DataType::Text))
-            }
             Expr::Subquery(query) if is_empty(query) => Some(null()),
             Expr::Subquery(query) => {
                 take_first(query);
@@ -138,6 +142,18 @@ impl VisitorMut for CatalogRewrite {
                     ("generate_subscripts", [array, ..]) => Some(subscripts(array)),
                     ("to_regtype", [name]) => Some(with_name(TYPE.as_ref()?, name)),
                     ("to_regclass", [name]) => Some(with_name(RELATION.as_ref()?, name)),
+                    ("col_description", [table, column]) => {
+                        Some(with_values(OF_COLUMN.as_ref()?, &[table, column]))
+                    }
+                    ("obj_description", [table, catalog])
+                        if text_of(catalog).as_deref() == Some("pg_class") =>
+                    {
+                        Some(with_values(OF_TABLE.as_ref()?, &[table]))
+                    }
+                    // Nothing else is described.
+                    ("obj_description" | "shobj_description", _) => {
+                        Some(cast(null(), DataType::Text))
+                    }
                     _ => None,
                 })
             }
@@ -158,13 +174,6 @@ fn regtype_name(inner: &Expr, data_type: &DataType) -> Option<Expr> {
     let of = of.to_string().to_lowercase();
     (is_text && of.trim_start_matches("pg_catalog.") == "regtype")
         .then(|| call("format_type", [(**number).clone(), null()]))
-}
-
-fn reads_comment(function: &Function) -> bool {
-    matches!(
-        last(&function.name),
-        Some("col_description" | "obj_description" | "shobj_description")
-    )
 }
 
 fn subscripts(array: &Expr) -> Expr {
@@ -290,12 +299,22 @@ fn subquery(text: &str) -> Option<Expr> {
 
 /// Replaces `$1` in a subquery by the name.
 fn with_name(subquery: &Expr, name: &Expr) -> Expr {
+    with_values(subquery, &[&cast(name.clone(), DataType::Text)])
+}
+
+/// Replaces `$1` and so on in a subquery by the values.
+fn with_values(subquery: &Expr, values: &[&Expr]) -> Expr {
     let mut subquery = subquery.clone();
+    let given = |placeholder: &str| {
+        let number = placeholder.strip_prefix('$')?.parse::<usize>().ok()?;
+        values.get(number.checked_sub(1)?).copied()
+    };
     let _ = ast::visit_expressions_mut(&mut subquery, |expr| {
         if let Expr::Value(value) = expr
-            && let ast::Value::Placeholder(_) = value.value
+            && let ast::Value::Placeholder(placeholder) = &value.value
+            && let Some(given) = given(placeholder)
         {
-            *expr = cast(name.clone(), DataType::Text);
+            *expr = given.clone();
         }
         ControlFlow::<()>::Continue(())
     });

@@ -28,7 +28,7 @@ use datafusion_postgres::datafusion_pg_catalog::setup_pg_catalog;
 
 use self::introspection::functions;
 use super::settings;
-use crate::sql::{CATALOG, SCHEMA};
+use crate::sql::{CATALOG, SCHEMA, descriptions_of_tables};
 
 const STORED: &str = "stored";
 pub const INFORMATION_SCHEMA: &str = "information_schema";
@@ -69,6 +69,7 @@ impl SystemTables {
         }
         hidden.register_table("settings".to_owned(), table(settings_rows()?)?)?;
         hidden.register_table("functions".to_owned(), table(functions_rows(&functions)?)?)?;
+        hidden.register_table("descriptions".to_owned(), table(descriptions_rows()?)?)?;
         catalog.register_schema(STORED, hidden)?;
         let mut schemas: Vec<(_, Arc<dyn SchemaProvider>)> = Vec::new();
         for (name, views) in SCHEMAS {
@@ -178,6 +179,18 @@ fn settings_rows() -> Result<RecordBatch> {
         ("name", column(|setting| setting.0)),
         ("setting", column(|setting| setting.1)),
         ("context", column(context)),
+    ])?)
+}
+
+fn descriptions_rows() -> Result<RecordBatch> {
+    let rows: Vec<_> = descriptions_of_tables().collect();
+    let column = |place: usize| -> ArrayRef {
+        Arc::new(rows.iter().map(|row| Some(row[place].as_str())).collect::<StringArray>())
+    };
+    Ok(RecordBatch::try_from_iter([
+        ("table_name", column(0)),
+        ("column_name", column(1)),
+        ("description", column(2)),
     ])?)
 }
 

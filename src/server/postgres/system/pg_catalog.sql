@@ -82,7 +82,21 @@ SELECT
 FROM stored.functions f
 JOIN stored.pg_namespace n ON n.nspname = 'public';
 
--- Indexes, keys, comments and similar objects do not exist here.
+-- Descriptions of tables (number 0) and of their columns, by the number of the column.
+CREATE VIEW pg_description AS
+SELECT
+  c.oid AS objoid,
+  k.oid AS classoid,
+  CAST(coalesce(a.attnum, 0) AS INT) AS objsubid,
+  d.description
+FROM stored.descriptions d
+JOIN stored.pg_class c ON c.relname = d.table_name
+JOIN stored.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public'
+JOIN stored.pg_class k ON k.relname = 'pg_class'
+LEFT JOIN stored.pg_attribute a ON a.attrelid = c.oid AND a.attname = d.column_name
+WHERE d.column_name = '' OR a.attnum > 0;
+
+-- Indexes, keys and similar objects do not exist here.
 CREATE VIEW pg_index AS
 SELECT
   * REPLACE (
@@ -132,8 +146,6 @@ CREATE VIEW pg_db_role_setting AS
 SELECT * REPLACE (CAST(NULL AS TEXT[]) AS setconfig)
 FROM stored.pg_db_role_setting
 WHERE false;
-
-CREATE VIEW pg_description AS SELECT * FROM stored.pg_description WHERE false;
 
 CREATE VIEW pg_shdescription AS SELECT * FROM stored.pg_shdescription WHERE false;
 
