@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use crate::client::Client;
 use crate::error::Error;
@@ -70,6 +71,12 @@ impl From<QueueFull> for Error {
     fn from(_: QueueFull) -> Self {
         Self::Busy(format!("{WAITING_MAX} requests of this client are waiting; try again later"))
     }
+}
+
+/// Error of a request for which no permit became free in time.
+pub fn no_permit(within: Duration) -> Error {
+    let time = humantime::format_duration(within);
+    Error::Busy(format!("no permit for a query became free within {time}; try again later"))
 }
 
 impl FairSemaphore {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::error::{Error, Limit};
+use crate::fair_semaphore::no_permit;
 
 /// Limits of each query. An error names the limit that was exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,10 +81,7 @@ impl Limits {
 
     /// Error of a query that did not start within its time limit, because others hold the permits.
     pub fn permits_taken(&self) -> Error {
-        Error::Busy(format!(
-            "no permit for a query became free within {}; try again later",
-            humantime::format_duration(self.time)
-        ))
+        no_permit(self.time)
     }
 
     /// Error of a query that exceeds its time limit while its rows wait for spool budget.
