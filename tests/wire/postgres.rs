@@ -273,7 +273,7 @@ fn portals_that_are_read_in_part_take_memory_of_their_client() {
                 Err(refused) => break refused,
             }
         };
-        assert_eq!((refused.code().unwrap().code(), portals.len()), ("53200", 7), "{refused}");
+        assert_eq!((refused.code().unwrap().code(), portals.len()), ("53000", 7), "{refused}");
         drop((portals, transaction));
         assert_eq!(rows(&client, "SELECT 1").await.unwrap(), ["1"]);
     });

@@ -53,7 +53,8 @@ pub fn sqlstate(failed: &PgWireError) -> &str {
 pub fn from_error(failed: Error) -> PgWireError {
     match failed {
         Error::Limit(exceeded) => error(limit_sqlstate(exceeded.limit), exceeded.sentence),
-        Error::Busy(sentence) => error("53200", sentence),
+        // Others use the resource; 53200 is what a query itself uses up.
+        Error::Busy(sentence) => error("53000", sentence),
         Error::Argument(sentence) => error(fault_sqlstate(Fault::Other), sentence),
         Error::Query(wrong) => error(fault_sqlstate(wrong.fault), wrong.sentence),
         other => from_refusal(Refusal::from(other)),
@@ -119,6 +120,19 @@ fn position(text: &str, place: Location) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::limits::Limits;
+
+    #[test]
+    fn what_others_use_differs_from_what_the_query_uses() {
+        let limits = Limits::default();
+        for (failed, expected) in [
+            (limits.permits_taken(), "53000"),
+            (crate::fair_semaphore::QueueFull.into(), "53000"),
+            (limits.memory_exceeded("a sort"), "53200"),
+            (limits.spool_exceeded(), "53200"),
+        ] {
+            assert_eq!(sqlstate(&from_error(failed)), expected);
+        }
+    }
 
     #[test]
     fn time_limits_have_their_own_code_whatever_the_message_says() {
