@@ -71,13 +71,29 @@ impl Lease {
     /// # Errors
     /// If the process has ended, sends something else, or takes too long.
     pub async fn prepare(&mut self, frame: &Frame) -> Result<(), LeaseError> {
+        self.prepare_within(frame, START_TIME).await
+    }
+
+    pub(super) async fn prepare_within(
+        &mut self,
+        frame: &Frame,
+        time: Duration,
+    ) -> Result<(), LeaseError> {
         if self.lent.as_ref().is_some_and(|(worker, _)| worker.is_prepared_for(frame)) {
             return Ok(());
         }
         let begun_at = Instant::now();
-        let ends_at = std::mem::replace(&mut self.terms.ends_at, begun_at + START_TIME);
-        self.send(frame.kind, &[&frame.payload]).await?;
-        let answer = self.receive().await?.expect_kind(frame.kind);
+        let ends_at = std::mem::replace(&mut self.terms.ends_at, begun_at + time);
+        let answer = match self.send(frame.kind, &[&frame.payload]).await {
+            Ok(()) => self.receive().await,
+            Err(lost) => Err(lost),
+        };
+        let answer = answer.map_err(|lost| match lost {
+            // The time of the start, not that of the work.
+            LeaseError::Time => LeaseError::StartFailed("it is not ready in time".into()),
+            lost => lost,
+        })?;
+        let answer = answer.expect_kind(frame.kind);
         answer.map_err(|error| LeaseError::Broken(error.to_string()))?;
         self.terms.ends_at = ends_at + begun_at.elapsed();
         if let Some((worker, _)) = &mut self.lent {

@@ -13,7 +13,7 @@ pub struct Terms {
 /// Reason why work did not finish.
 #[derive(Debug)]
 pub enum LeaseError {
-    /// The deadline passed.
+    /// The deadline of the work passed.
     Time,
     /// No permit became free until the deadline.
     NoPermit,
@@ -23,7 +23,7 @@ pub enum LeaseError {
     Memory,
     /// Something else killed the process, such as the system's OOM killer.
     Killed,
-    /// No process can be started.
+    /// No process can be started, or made ready in time.
     StartFailed(String),
     /// The process exited, or sent something unexpected.
     Broken(String),

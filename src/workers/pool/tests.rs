@@ -84,6 +84,15 @@ async fn a_process_is_prepared_once_per_frame() {
     }
 }
 
+#[tokio::test]
+async fn a_process_that_is_not_ready_in_time_does_not_count_as_slow_work() {
+    let pool = pool("dd bs=5 count=1 <&0 >&0 2>/dev/null; exec cat <&0 >/dev/null", 1);
+    let mut lease = pool.lease(WorkKind::Long, terms(LONG)).await.unwrap();
+    let warm = Frame { kind: 2, payload: b"warm".to_vec() };
+    let lost = lease.prepare_within(&warm, Duration::ZERO).await.unwrap_err();
+    assert!(matches!(lost, LeaseError::StartFailed(_)), "{lost:?}");
+}
+
 /// Answers a greeting, grows, answers with an empty frame, and then echoes.
 #[cfg(target_os = "linux")]
 const GROWING: &str = r"
