@@ -48,6 +48,7 @@ impl Lease {
             worker.socket.take().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected));
         match socket.and_then(UnixStream::from_std) {
             Ok(socket) => {
+                worker.granted_bytes_max = worker.granted_bytes_max.max(terms.memory_bytes);
                 let memory_bytes_max = memory_bytes_max(&worker, &pool, terms);
                 let (lent, next_check_at) =
                     (Some((worker, socket)), Instant::now() + CHECK_INTERVAL);
@@ -200,11 +201,34 @@ impl Drop for Lease {
     }
 }
 
-/// Memory limit for the process during the next work. Memory retained from earlier work counts as
-/// much as an idle process may keep.
+/// Memory limit for the process during the next work.
 fn memory_bytes_max(worker: &Worker, pool: &Shared, terms: Terms) -> usize {
-    let with_retained = worker.retained_bytes().saturating_add(pool.retained_bytes_max);
-    worker.ready_bytes.saturating_add(terms.memory_bytes.max(with_retained))
+    let retained = Retained {
+        bytes: worker.retained_bytes(),
+        granted_bytes_max: worker.granted_bytes_max,
+        idle_bytes_max: pool.retained_bytes_max,
+    };
+    worker.ready_bytes.saturating_add(retained.next_limit(terms.memory_bytes))
+}
+
+/// Memory that a process retains of earlier work, because its allocator returns it late.
+#[derive(Clone, Copy, Debug)]
+struct Retained {
+    bytes: usize,
+    /// Memory granted to the largest work of the process.
+    granted_bytes_max: usize,
+    /// Memory that an idle process may retain.
+    idle_bytes_max: usize,
+}
+
+impl Retained {
+    /// Limit for work to which so much memory is granted, beyond the size when ready. Small work
+    /// may follow larger work. What is retained counts no more than what was granted; otherwise
+    /// each work would raise the limit of the next.
+    fn next_limit(self, granted_bytes: usize) -> usize {
+        let retained = self.bytes.min(self.granted_bytes_max).saturating_add(self.idle_bytes_max);
+        granted_bytes.max(retained)
+    }
 }
 
 impl LeaseError {
@@ -239,5 +263,22 @@ async fn terms_exceeded(
             *next_check_at = now + CHECK_INTERVAL;
         }
         sleep_until(ends_at.min(*next_check_at)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_that_follows_at_once_does_not_raise_its_limit() {
+        let mut retained = Retained { bytes: 0, granted_bytes_max: 640, idle_bytes_max: 96 };
+        assert_eq!(retained.next_limit(640), 640);
+        // Each work takes all that it may, and nothing is returned to the system.
+        for _ in 0..10 {
+            retained.bytes = retained.next_limit(640);
+        }
+        assert_eq!(retained.bytes, 736);
+        assert_eq!(retained.next_limit(1), 736);
     }
 }

@@ -40,6 +40,8 @@ pub struct Worker {
     pub gauge: MemoryGauge,
     /// Memory when it was ready for work.
     pub ready_bytes: usize,
+    /// Memory granted to its largest work so far.
+    pub granted_bytes_max: usize,
     /// Frames that prepared it, the latest last.
     prepared: VecDeque<Frame>,
     /// Temporary folder that it may write to; removed with it.
@@ -76,9 +78,16 @@ impl Worker {
                 return Err(error);
             }
         };
-        let (socket, idle_since) = (Some(ours), Instant::now());
-        let prepared = VecDeque::new();
-        Ok(Self { child, socket, gauge, ready_bytes: 0, prepared, _scratch: scratch, idle_since })
+        Ok(Self {
+            child,
+            socket: Some(ours),
+            gauge,
+            ready_bytes: 0,
+            granted_bytes_max: 0,
+            prepared: VecDeque::new(),
+            _scratch: scratch,
+            idle_since: Instant::now(),
+        })
     }
 
     /// Sends the frames one by one, each after the answer to the previous, of the same kind.
