@@ -115,6 +115,17 @@ impl Limits {
         Error::limit(Limit::Rows, sentence)
     }
 
+    /// Error of a query whose planning needs more than `memory_bytes`, which the memory limit
+    /// allows for it.
+    pub fn planning_memory_exceeded(&self, memory_bytes: usize) -> Error {
+        let (memory_mib, setting) = (memory_bytes >> 20, in_parentheses(self.settings.memory));
+        let sentence = format!(
+            "planning the query needs more than {memory_mib} MiB of memory, which the limit of \
+             memory{setting} allows for it; write a shorter query"
+        );
+        Error::limit(Limit::Memory, sentence)
+    }
+
     /// Error of a query that exceeds its memory limit; `wanted` names the purpose of the
     /// allocation.
     pub fn memory_exceeded(&self, wanted: &str) -> Error {
@@ -141,6 +152,10 @@ mod tests {
         assert_eq!(told, "the query takes longer than 10s, the limit of time (--time)");
         let told = limits.memory_exceeded("a sort").sentence();
         let expected = "the query needs more than 512 MiB of memory, the limit (--memory): a sort";
+        assert_eq!(told, expected);
+        let told = limits.planning_memory_exceeded(192 << 20).sentence();
+        let expected = "planning the query needs more than 192 MiB of memory, which the limit of \
+            memory (--memory) allows for it; write a shorter query";
         assert_eq!(told, expected);
         assert!(limits.rows_exceeded().sentence().contains("100000 rows, the limit; add"));
     }
