@@ -4,7 +4,6 @@
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::frames::{self, Frame};
 use super::memory::{CHECK_INTERVAL, MemoryGauge};
-use super::process::{START_TIME, Worker};
+use super::process::{ProcessEnd, START_TIME, Worker};
 use super::processes::Shared;
 use super::terms::{LeaseError, Terms};
 use crate::fair_semaphore::Permit;
@@ -184,8 +183,8 @@ impl Lease {
         }
         let Some((worker, _)) = self.lent.take() else { return LeaseError::Killed };
         self.pool.replace();
-        match tokio::task::spawn_blocking(|| worker.status()).await {
-            Ok(Ok(status)) => LeaseError::from_status(status),
+        match tokio::task::spawn_blocking(|| worker.end()).await {
+            Ok(Ok(end)) => LeaseError::from_end(end),
             Ok(Err(error)) => LeaseError::Broken(error.to_string()),
             Err(error) => LeaseError::Broken(error.to_string()),
         }
@@ -232,15 +231,23 @@ impl Retained {
 }
 
 impl LeaseError {
-    fn from_status(status: ExitStatus) -> Self {
+    fn from_end(end: ProcessEnd) -> Self {
         use rustix::process::Signal;
-        match status.signal() {
-            // Rust aborts if an allocation fails, for instance at the process's limit. It also
-            // aborts on a stack overflow, which only the log tells apart.
-            Some(signal) if signal == Signal::ABORT.as_raw() => Self::Memory,
-            Some(signal) if signal == Signal::KILL.as_raw() => Self::Killed,
-            _ => Self::Broken(format!("a process ended: {status}")),
+        let is_by = |signal: Signal| end.status.signal() == Some(signal.as_raw());
+        // Rust's runtime knows the stacks of threads, but not those by which DataFusion extends
+        // them; their overflow ends in the signal itself.
+        if end.has_overflowed_stack || is_by(Signal::SEGV) || is_by(Signal::BUS) {
+            tracing::error!(status = %end.status, "a worker process ran out of stack");
+            return Self::StackOverflow;
         }
+        // Rust aborts if an allocation fails, for instance at the process's limit.
+        if is_by(Signal::ABORT) {
+            return Self::Memory;
+        }
+        if is_by(Signal::KILL) {
+            return Self::Killed;
+        }
+        Self::Broken(format!("a process ended: {}", end.status))
     }
 }
 

@@ -21,6 +21,8 @@ pub enum LeaseError {
     QueueFull,
     /// The process exceeded its memory, or an allocation failed.
     Memory,
+    /// The process ran out of stack: it was given something that nests too deeply.
+    StackOverflow,
     /// Something else killed the process, such as the system's OOM killer.
     Killed,
     /// No process can be started, or made ready in time.

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::fair_semaphore::QueueFull;
-use crate::limits::{Limits, STACK_BYTES};
+use crate::limits::{Limits, STACK_BYTES, stack_exceeded};
 use crate::server::memory_limits::beside_bytes;
 use crate::workers::{LeaseError, Terms, WorkKind};
 
@@ -58,6 +58,7 @@ impl Work {
                     limits.memory_exceeded("expected a query that keeps or makes less at a time")
                 }
             },
+            LeaseError::StackOverflow => stack_exceeded(),
             LeaseError::Killed => Error::Resource {
                 what: "a worker process was killed".into(),
                 source: "not by the server; the system does so when memory runs out".into(),
@@ -87,6 +88,17 @@ pub fn data_bytes_max(limits: Limits) -> usize {
 mod tests {
     use super::*;
     use crate::server::settings::SQL_FLAGS;
+
+    #[test]
+    fn a_stack_overflow_is_told_like_a_statement_that_is_too_deep() {
+        let overflowed = Work::planning(Limits::default()).error(LeaseError::StackOverflow);
+        let deep =
+            crate::limits::check_depth(&format!("SELECT {}1", "- ".repeat(1_000))).unwrap_err();
+        let (Error::Query(overflowed), Error::Query(deep)) = (overflowed, deep) else { panic!() };
+        assert_eq!(overflowed.fault, deep.fault);
+        let remedy = |sentence: &str| sentence.split_once("; ").map(|(_, it)| it.to_owned());
+        assert_eq!(remedy(&overflowed.sentence), remedy(&deep.sentence));
+    }
 
     #[test]
     fn errors_name_the_memory_that_was_allowed() {

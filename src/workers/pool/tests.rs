@@ -161,9 +161,13 @@ async fn lost_by(end: &str) -> LeaseError {
 }
 
 #[tokio::test]
-async fn an_abort_means_lack_of_memory_and_an_exit_a_bug() {
+async fn an_abort_means_lack_of_memory_or_stack_and_an_exit_a_bug() {
     let aborted = lost_by("kill -s ABRT $$").await;
     assert!(matches!(aborted, LeaseError::Memory), "{aborted:?}");
+    let overflowed = lost_by("echo 'thread a has overflowed its stack' >&2; kill -s ABRT $$").await;
+    assert!(matches!(overflowed, LeaseError::StackOverflow), "{overflowed:?}");
+    let faulted = lost_by("kill -s SEGV $$").await;
+    assert!(matches!(faulted, LeaseError::StackOverflow), "{faulted:?}");
     let exited = lost_by("exit 101").await;
     assert!(matches!(&exited, LeaseError::Broken(why) if why.contains("101")), "{exited:?}");
 }
