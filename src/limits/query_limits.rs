@@ -84,14 +84,25 @@ impl Limits {
         no_permit(self.time)
     }
 
+    /// Error of a query at its deadline: the spool limit if its rows waited for spool budget, else
+    /// the time limit. Where an interface has no setting for the spool and no disk, the spool limit
+    /// cannot be raised.
+    pub fn deadline_exceeded(&self, is_spool_full: bool) -> Error {
+        let has_spool = self.spool_bytes > 0 || !self.settings.spool.is_empty();
+        if is_spool_full && has_spool { self.spool_exceeded() } else { self.time_exceeded() }
+    }
+
     /// Error of a query that exceeds its time limit while its rows wait for spool budget.
     pub fn spool_exceeded(&self) -> Error {
         let time = humantime::format_duration(self.time);
         let setting = in_parentheses(self.settings.spool);
+        let waiting = match self.spool_bytes >> 20 {
+            0 => format!("no rows may wait for it on disk{setting}"),
+            mib => format!("what waits for it takes {mib} MiB on disk, the limit{setting}"),
+        };
         let sentence = format!(
-            "the client has not taken the result within {time}, and what waits for it takes {} MiB \
-             on disk, the limit{setting}; read faster, or ask for less",
-            self.spool_bytes >> 20
+            "the client has not taken the result within {time}, and {waiting}; read faster, or ask \
+             for less"
         );
         Error::limit(Limit::Spool, sentence)
     }
@@ -140,6 +151,26 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_deadline_of_a_client_that_reads_slowly_tells_of_the_spool() {
+        let settings = SettingNames { spool: "--spool", ..SettingNames::default() };
+        for (spool_bytes, settings, is_spool_full, expected) in [
+            (
+                1 << 30,
+                settings,
+                true,
+                "what waits for it takes 1024 MiB on disk, the limit (--spool);",
+            ),
+            (0, settings, true, "no rows may wait for it on disk (--spool);"),
+            (0, SettingNames::default(), true, "the limit of time"),
+            (1 << 30, settings, false, "the limit of time"),
+        ] {
+            let limits = Limits { spool_bytes, settings, ..Limits::default() };
+            let told = limits.deadline_exceeded(is_spool_full).sentence();
+            assert!(told.contains(expected), "{told}");
+        }
+    }
 
     #[test]
     fn errors_name_the_settings_of_an_interface_that_has_them() {

@@ -72,7 +72,7 @@ pub mod wire {
 
     use super::super::Described;
     use super::*;
-    use crate::limits::Limits;
+    use crate::limits::{Limits, SettingNames};
     use crate::server::settings::SQL_FLAGS;
     use crate::sql::spool::{copied, has_views, used_bytes};
     use crate::workers::frames;
@@ -125,7 +125,7 @@ pub mod wire {
                 spool_bytes: 0,
                 spool_memory_bytes: AHEAD_BYTES,
                 idle_time: FOR_EVER,
-                settings: SQL_FLAGS,
+                settings: SettingNames { spool: "", ..SQL_FLAGS },
             }
         }
     }

@@ -287,8 +287,8 @@ impl RowReceiver {
                         biased;
                         sent = self.writer.send(batch) => sent,
                         lost = self.lease.expired() => return Err(match lost {
-                            LeaseError::Time if self.writer.is_full() => {
-                                self.work.limits.spool_exceeded()
+                            LeaseError::Time => {
+                                self.work.limits.deadline_exceeded(self.writer.is_full())
                             }
                             lost => self.work.error(lost),
                         }),
