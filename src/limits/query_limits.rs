@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error::{Error, Limit};
+use crate::error::{Error, Limit, counted};
 use crate::fair_semaphore::no_permit;
 
 /// Limits of each query. An error names the limit that was exceeded.
@@ -119,9 +119,10 @@ impl Limits {
 
     /// Error in place of a truncation note, for clients that show nothing but errors.
     pub fn rows_exceeded(&self) -> Error {
-        let (rows, setting) = (self.rows, in_parentheses(self.settings.rows));
+        let rows = counted(self.rows, "row", "rows");
+        let setting = in_parentheses(self.settings.rows);
         let sentence = format!(
-            "the result has more than {rows} rows, the limit{setting}; add a LIMIT, or select less"
+            "the result has more than {rows}, the limit{setting}; add a LIMIT, or select less"
         );
         Error::limit(Limit::Rows, sentence)
     }
@@ -188,6 +189,8 @@ mod tests {
         let expected = "planning the query needs more than 192 MiB of memory, which the limit of \
             memory (--memory) allows for it; write a shorter query";
         assert_eq!(told, expected);
+        let single = Limits { rows: 1, ..limits }.rows_exceeded().sentence();
+        assert!(single.contains("more than 1 row, the limit"), "{single}");
         assert!(limits.rows_exceeded().sentence().contains("100000 rows, the limit; add"));
     }
 }

@@ -10,7 +10,7 @@ use std::fmt::Display;
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate};
 
 use super::settings::Settings;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 
 /// The server uses 1/`MACHINE_SHARE` of the machine's memory by default.
 const MACHINE_SHARE: usize = 4;
@@ -162,10 +162,6 @@ fn query_memory(bytes: usize) -> usize {
     // Both processes need a quarter of it on top.
     let left = bytes.saturating_sub(2 * (READY_BYTES + beside_bytes(0)));
     ((left / 3 * 2) & !((1 << 20) - 1)).max(QUERY_BYTES_MIN)
-}
-
-fn counted(count: usize, one: &str, several: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { several })
 }
 
 #[cfg(test)]

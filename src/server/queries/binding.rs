@@ -8,7 +8,7 @@ use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::logical_expr::LogicalPlan;
 use serde_json::Value;
 
-use crate::error::{Error, Fault, QueryError, Result};
+use crate::error::{Error, Fault, QueryError, Result, counted};
 use crate::sql::{Session, coerce_parameter, query_error};
 
 /// Binds an array to `$1` and on, or an object to `$name`.
@@ -61,8 +61,8 @@ pub fn with_row(session: &Session, plan: LogicalPlan, values: &RecordBatch) -> R
     }
     if values.num_columns() > wanted.fields().len() {
         return Err(wrong_values(format!(
-            "{} values are bound to the statement; expected {}",
-            values.num_columns(),
+            "{} bound to the statement; expected {}",
+            counted(values.num_columns(), "value is", "values are"),
             wanted.fields().len()
         )));
     }
