@@ -29,7 +29,7 @@ use datafusion_postgres::datafusion_pg_catalog::pg_catalog::{
     PG_CATALOG_TABLES, PgCatalogSchemaProvider,
 };
 
-use self::newest_catalogs::NewestCatalogs;
+use self::newest_catalogs::{NamedSchemas, NewestCatalogs};
 pub use self::system_schema::SystemTables;
 use super::settings;
 use crate::sql::{CATALOG, SCHEMA};
@@ -52,16 +52,17 @@ struct BuiltTables {
     context: SessionContext,
     /// Tables that assign OIDs, in the order in which they must be read.
     numbering: Vec<Arc<dyn TableProvider>>,
-    schemas: Vec<(&'static str, Arc<dyn SchemaProvider>)>,
+    schemas: NamedSchemas,
 }
 
 impl BuiltTables {
     async fn new(
-        catalogs: NewestCatalogs,
+        newest: &NewestCatalogs,
         functions: &Arc<introspection::Functions>,
     ) -> Result<Self> {
         let tables = functions.static_tables.decoded()?;
-        let stored = PgCatalogSchemaProvider::try_new(catalogs, tables, EmptyContextProvider)?;
+        let stored =
+            PgCatalogSchemaProvider::try_new(newest.clone(), tables, EmptyContextProvider)?;
         let context = planner(functions);
         let catalog: Arc<dyn CatalogProvider> = Arc::new(MemoryCatalogProvider::new());
         context.register_catalog(CATALOG, Arc::clone(&catalog));
@@ -80,7 +81,7 @@ impl BuiltTables {
         hidden.register_table("settings".to_owned(), table(settings_rows()?)?)?;
         hidden.register_table("functions".to_owned(), table(functions_rows(functions)?)?)?;
         catalog.register_schema(STORED, hidden)?;
-        let mut schemas: Vec<(_, Arc<dyn SchemaProvider>)> = Vec::new();
+        let mut schemas = NamedSchemas::new();
         for (name, views) in SCHEMAS {
             let schema = match name {
                 "pg_catalog" => Arc::clone(&visible),
@@ -93,6 +94,7 @@ impl BuiltTables {
             }
             schemas.push((name, schema));
         }
+        newest.set_system(schemas.clone());
         Ok(Self { context, numbering, schemas })
     }
 

@@ -1,6 +1,7 @@
 //! Catalogs that the system tables describe.
 
-use std::sync::{Arc, RwLock};
+use std::fmt;
+use std::sync::{Arc, OnceLock, RwLock};
 
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::SchemaRef;
@@ -11,21 +12,44 @@ use datafusion_postgres::datafusion_pg_catalog::pg_catalog::catalog_info::Catalo
 
 use super::INFORMATION_SCHEMA;
 
+/// Schemas with their names.
+pub type NamedSchemas = Vec<(&'static str, Arc<dyn SchemaProvider>)>;
+
 /// Catalogs of the newest session.
-#[derive(Clone, Debug, Default)]
-pub struct NewestCatalogs(Arc<RwLock<Option<Arc<dyn CatalogProviderList>>>>);
+#[derive(Clone, Default)]
+pub struct NewestCatalogs {
+    catalogs: Arc<RwLock<Option<Arc<dyn CatalogProviderList>>>>,
+    /// System schemas, once built.
+    system: Arc<OnceLock<NamedSchemas>>,
+}
 
 impl NewestCatalogs {
     pub fn set(&self, catalogs: Arc<dyn CatalogProviderList>) {
-        *self.0.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(catalogs);
+        *self.catalogs.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(catalogs);
+    }
+
+    /// Replaces the system schemas of the sessions by built ones: what reads the catalogs on behalf
+    /// of a system table must not build system tables.
+    pub fn set_system(&self, schemas: NamedSchemas) {
+        // They are built once.
+        drop(self.system.set(schemas));
     }
 
     fn catalogs(&self) -> Option<Arc<dyn CatalogProviderList>> {
-        self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+        self.catalogs.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 
-    fn schema(&self, catalog: &str, schema: &str) -> Option<Arc<dyn SchemaProvider>> {
-        self.catalogs()?.catalog(catalog)?.schema(schema)
+    fn schema(&self, catalog: &str, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        let of_session = self.catalogs()?.catalog(catalog)?.schema(name)?;
+        let built = self.system.get().and_then(|all| all.iter().find(|(of, _)| *of == name));
+        Some(built.map_or(of_session, |(_, schema)| Arc::clone(schema)))
+    }
+}
+
+/// Omits the catalogs, whose system tables refer to them.
+impl fmt::Debug for NewestCatalogs {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("NewestCatalogs")
     }
 }
 

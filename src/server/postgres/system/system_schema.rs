@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::error::Result;
 use datafusion::prelude::SessionContext;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::super::settings;
 use super::introspection::Functions;
@@ -24,6 +24,8 @@ pub struct SystemTables {
     built: OnceCell<BuiltTables>,
     /// Set if the objects of the newest session have OIDs.
     is_numbered: AtomicBool,
+    /// Held while they are numbered.
+    numbering: Mutex<()>,
 }
 
 impl SystemTables {
@@ -49,14 +51,12 @@ impl SystemTables {
     }
 
     async fn built(&self) -> Result<&BuiltTables> {
-        let build = || BuiltTables::new(self.newest.clone(), &self.functions);
+        let build = || BuiltTables::new(&self.newest, &self.functions);
         let built = self.built.get_or_try_init(build).await?;
-        // Set before: the tables that assign OIDs read the system schemas too.
-        if !self.is_numbered.swap(true, Ordering::AcqRel)
-            && let Err(error) = built.number().await
-        {
-            self.is_numbered.store(false, Ordering::Release);
-            return Err(error);
+        let _numbering = self.numbering.lock().await;
+        if !self.is_numbered.load(Ordering::Acquire) {
+            built.number().await?;
+            self.is_numbered.store(true, Ordering::Release);
         }
         Ok(built)
     }
