@@ -1,6 +1,7 @@
 //! Errors, classified by what a person can do about them.
 
 use std::error::Error as StdError;
+use std::fmt::Display;
 use std::path::Path;
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -168,6 +169,15 @@ impl Error {
     }
 }
 
+/// Count with its noun, for sentences: `1 row`, `2 rows`.
+pub fn counted<N>(count: N, one: &str, several: &str) -> String
+where
+    N: Display + From<u8> + PartialEq,
+{
+    let noun = if count == N::from(1) { one } else { several };
+    format!("{count} {noun}")
+}
+
 impl From<datafusion::error::DataFusionError> for Error {
     fn from(source: datafusion::error::DataFusionError) -> Self {
         match resource_in(&source) {
@@ -229,5 +239,18 @@ impl From<arrow::error::ArrowError> for Error {
             what: "a batch of columns does not fit together".into(),
             source: Some(source.into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_noun_follows_its_count() {
+        for (count, expected) in [(0_usize, "0 rows"), (1, "1 row"), (2, "2 rows")] {
+            assert_eq!(counted(count, "row", "rows"), expected);
+        }
+        assert_eq!(counted(1_u64, "store was", "stores were"), "1 store was");
     }
 }

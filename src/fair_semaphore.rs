@@ -9,12 +9,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use crate::client::Client;
 use crate::error::Error;
 
 /// Waiting requests per client; further ones are refused, which bounds memory and search.
 const WAITING_MAX: usize = 256;
+/// Clients remembered that neither hold a permit nor wait for one.
+const REMEMBERED_MAX: usize = 1024;
 /// Number of permits from which one is reserved for clients that hold none.
 const RESERVES_FROM: usize = 4;
 
@@ -25,11 +28,14 @@ pub struct FairSemaphore {
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     free: usize,
     /// Clients that hold a permit or wait for one.
     clients: BTreeMap<Client, ClientState>,
+    /// Sequence numbers of the last grants of other clients: a client that asks one request after
+    /// the other is no new one each time.
+    remembered: BTreeMap<Client, u64>,
     next_ticket: u64,
     grants: u64,
 }
@@ -44,6 +50,28 @@ struct ClientState {
     waiting: VecDeque<Waiter>,
     /// Sequence number of the last grant.
     last_grant: u64,
+}
+
+impl State {
+    fn enqueue(&mut self, client: Client, ticket: u64) {
+        let last_grant = self.remembered.remove(&client).unwrap_or_default();
+        let entry = self.clients.entry(client);
+        let entry = entry.or_insert_with(|| ClientState { last_grant, ..ClientState::default() });
+        entry.waiting.push_back(Waiter { ticket, waker: None });
+    }
+
+    /// Removes a client that neither holds a permit nor waits for one. If too many are remembered,
+    /// the one that was served least recently is forgotten.
+    fn retire(&mut self, client: Client) {
+        let served = self.clients.remove(&client).filter(|entry| entry.last_grant > 0);
+        let Some(ClientState { last_grant, .. }) = served else { return };
+        if self.remembered.len() == REMEMBERED_MAX {
+            let oldest = self.remembered.iter().min_by_key(|(_, last_grant)| **last_grant);
+            let oldest = oldest.map(|(client, _)| *client);
+            oldest.and_then(|client| self.remembered.remove(&client));
+        }
+        self.remembered.insert(client, last_grant);
+    }
 }
 
 impl ClientState {
@@ -72,10 +100,16 @@ impl From<QueueFull> for Error {
     }
 }
 
+/// Error of a request for which no permit became free in time.
+pub fn no_permit(within: Duration) -> Error {
+    let time = humantime::format_duration(within);
+    Error::Busy(format!("no permit for a query became free within {time}; try again later"))
+}
+
 impl FairSemaphore {
     /// Without permits, requests wait forever.
     pub fn new(permits: usize) -> Self {
-        let state = State { free: permits, clients: BTreeMap::new(), next_ticket: 0, grants: 0 };
+        let state = State { free: permits, ..State::default() };
         Self {
             half: (permits / 2).max(1),
             reserved: usize::from(permits >= RESERVES_FROM),
@@ -89,8 +123,7 @@ impl FairSemaphore {
             let mut state = self.state();
             let ticket = state.next_ticket;
             state.next_ticket += 1;
-            let entry = state.clients.entry(client).or_default();
-            entry.waiting.push_back(Waiter { ticket, waker: None });
+            state.enqueue(client, ticket);
             (ticket, self.grant_free(&mut state))
         };
         woken.into_iter().for_each(Waker::wake);
@@ -126,7 +159,7 @@ impl FairSemaphore {
             let is_gone = entry.held == 0 && entry.waiting.is_empty();
             state.free += freed;
             if is_gone {
-                state.clients.remove(&client);
+                state.retire(client);
             }
             self.grant_free(&mut state)
         };
@@ -219,148 +252,4 @@ impl Drop for Permit {
 }
 
 #[cfg(test)]
-mod tests {
-    use futures::FutureExt;
-
-    use super::*;
-
-    const ANN: Client = Client::Key([1; 4]);
-    const BOB: Client = Client::Key([2; 4]);
-    const EVE: Client = Client::Key([3; 4]);
-
-    /// Requests in the order in which they were made.
-    struct Requests {
-        semaphore: Arc<FairSemaphore>,
-        waiting: Vec<(Client, Acquire)>,
-        held: Vec<(Client, Permit)>,
-    }
-
-    impl Requests {
-        fn new(permits: usize) -> Self {
-            let semaphore = Arc::new(FairSemaphore::new(permits));
-            Self { semaphore, waiting: Vec::new(), held: Vec::new() }
-        }
-
-        /// Makes requests and picks up what is granted.
-        fn ask(&mut self, client: Client, times: usize) {
-            for _ in 0..times {
-                self.waiting.push((client, self.semaphore.acquire(client)));
-            }
-            self.pick_up();
-        }
-
-        fn pick_up(&mut self) {
-            for (client, mut waiting) in std::mem::take(&mut self.waiting) {
-                match (&mut waiting).now_or_never() {
-                    Some(permit) => self.held.push((client, permit)),
-                    None => self.waiting.push((client, waiting)),
-                }
-            }
-        }
-
-        /// Returns the client's oldest permit.
-        fn release(&mut self, client: Client) {
-            let place = self.held.iter().position(|(holder, _)| *holder == client).unwrap();
-            drop(self.held.remove(place));
-            self.pick_up();
-        }
-
-        fn held_by(&self, client: Client) -> usize {
-            self.held.iter().filter(|(holder, _)| *holder == client).count()
-        }
-    }
-
-    #[track_caller]
-    fn check_alone(permits: usize, expected: usize) {
-        let mut requests = Requests::new(permits);
-        requests.ask(ANN, 20);
-        assert_eq!(requests.held_by(ANN), expected, "of {permits}");
-    }
-
-    #[test]
-    fn a_client_alone_gets_all_permits_but_a_reserved_one() {
-        for (permits, expected) in [(0, 0), (1, 1), (2, 2), (3, 3), (4, 3), (8, 7)] {
-            check_alone(permits, expected);
-        }
-    }
-
-    #[test]
-    fn the_next_client_is_served_at_once_and_gets_half() {
-        let mut requests = Requests::new(8);
-        requests.ask(ANN, 20);
-        requests.ask(BOB, 20);
-        assert_eq!((requests.held_by(ANN), requests.held_by(BOB)), (7, 1));
-        for expected in [(6, 1), (5, 2), (4, 3), (4, 3)] {
-            requests.release(ANN);
-            assert_eq!((requests.held_by(ANN), requests.held_by(BOB)), expected);
-        }
-        // The last permit is reserved for clients that hold none.
-        assert_eq!(requests.semaphore.free(), 1);
-        requests.ask(EVE, 5);
-        assert_eq!(requests.held_by(EVE), 1);
-    }
-
-    #[test]
-    fn permits_alternate_and_requests_of_a_client_keep_their_order() {
-        let mut requests = Requests::new(1);
-        let mut order = Vec::new();
-        requests.ask(ANN, 4);
-        requests.ask(BOB, 2);
-        requests.ask(EVE, 1);
-        while let [(client, _)] = requests.held.as_slice() {
-            let client = *client;
-            order.push(client);
-            requests.release(client);
-        }
-        assert_eq!(order, [ANN, BOB, EVE, ANN, BOB, ANN, ANN]);
-    }
-
-    #[test]
-    fn two_competing_clients_get_half_each() {
-        let mut requests = Requests::new(2);
-        requests.ask(ANN, 1);
-        requests.ask(BOB, 1);
-        requests.ask(ANN, 3);
-        assert_eq!((requests.held_by(ANN), requests.held_by(BOB)), (1, 1));
-        requests.release(BOB);
-        // Nobody else competes any more.
-        assert_eq!(requests.held_by(ANN), 2);
-    }
-
-    #[test]
-    fn dropping_a_request_leaves_the_queue_or_returns_the_permit() {
-        let mut requests = Requests::new(1);
-        requests.ask(ANN, 1);
-        let given_up = requests.semaphore.acquire(BOB);
-        let granted = requests.semaphore.acquire(EVE);
-        drop(given_up);
-        requests.release(ANN);
-        assert_eq!(requests.semaphore.free(), 0);
-        drop(granted);
-        assert_eq!(requests.semaphore.free(), 1);
-        assert!(requests.semaphore.state().clients.is_empty());
-    }
-
-    #[test]
-    fn a_client_with_many_waiting_is_refused_and_others_are_not() {
-        let semaphore = Arc::new(FairSemaphore::new(1));
-        let _held = semaphore.acquire(ANN).now_or_never().unwrap();
-        let mut waiting: Vec<_> =
-            (0..WAITING_MAX).map(|_| semaphore.acquire_bounded(ANN).unwrap()).collect();
-        assert!(semaphore.acquire_bounded(ANN).is_err());
-        assert!(semaphore.acquire_bounded(BOB).is_ok());
-        waiting.pop();
-        assert!(semaphore.acquire_bounded(ANN).is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_waiting_request_is_woken() {
-        let semaphore = Arc::new(FairSemaphore::new(1));
-        let first = semaphore.acquire(ANN).await;
-        let waits = tokio::spawn(semaphore.acquire(BOB));
-        tokio::task::yield_now().await;
-        drop(first);
-        drop(waits.await.unwrap());
-        assert_eq!(semaphore.free(), 1);
-    }
-}
+mod tests;

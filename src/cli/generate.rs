@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::arguments::instant;
 use super::output;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::generate::{DEFAULT_END_US, Spec, generate};
 
 /// Generates the three CSV files of a synthetic chain; the same seed gives the same bytes.
@@ -40,8 +40,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         _ => Error::io("write a chain to", &arguments.out, error),
     })?;
     let summary = format!(
-        "wrote {} polls, {} rows of business hours and {} time zones to {:?}\n",
-        written.polls, written.hours_rows, written.zone_rows, arguments.out
+        "wrote {}, {} of business hours and {} to {:?}\n",
+        counted(written.polls, "poll", "polls"),
+        counted(written.hours_rows, "row", "rows"),
+        counted(written.zone_rows, "time zone", "time zones"),
+        arguments.out
     );
     output::write(summary.as_bytes(), None)
 }

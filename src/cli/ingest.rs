@@ -11,7 +11,7 @@ use super::arguments::{duration, share};
 use super::output;
 use super::signals::StopSignal;
 use super::zones::{self, change_text};
-use crate::error::Result;
+use crate::error::{Result, counted};
 use crate::ingest::{
     CONFLICTS_MAX, DefaultTexts, FileKind, LoadControl, Outcome, ReplaceMode, Replaced, Request,
     Unmatched, load, rejects_csv, sources,
@@ -175,9 +175,11 @@ pub fn print_warnings(outcome: &Outcome, defaults: &DefaultTexts) {
     }
     for Unmatched { file, kind, ids, ids_in_file, likely_cause } in &outcome.unmatched {
         eprintln!(
-            "warning: {file:?}: {} of {ids_in_file} ids of {} match no polled store: {}; likely cause: {likely_cause}",
+            "warning: {file:?}: {} of {} of {} {} no polled store: {}; likely cause: {likely_cause}",
             ids.len(),
+            counted(*ids_in_file, "id", "ids"),
             kind_name(*kind),
+            if ids.len() == 1 { "matches" } else { "match" },
             list_first(ids, " (--rejects FILE names all)")
         );
     }
@@ -196,10 +198,6 @@ fn list_first(ids: &[impl AsRef<str>], elsewhere: &str) -> String {
     shown.join(", ") + &more
 }
 
-fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
-}
-
 fn bar_style() -> ProgressStyle {
     ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
         .unwrap_or_else(|_| ProgressStyle::default_bar())
@@ -216,7 +214,10 @@ fn summary(outcome: &Outcome, mode: ReplaceMode) -> String {
         let (name, rows, kind) = (&file.file, file.rows, kind_name(file.kind));
         lines.push(match file.known {
             true => format!("{name:?}: {kind}; the same content was loaded before, nothing to do"),
-            false => format!("{name:?}: {rows} rows of {kind}{rejected}"),
+            false => {
+                let rows = counted(rows, "row", "rows");
+                format!("{name:?}: {rows} of {kind}{rejected}")
+            }
         });
     }
     if outcome.files.iter().any(|file| !file.known && file.kind == FileKind::Polls) {
@@ -255,7 +256,8 @@ fn replaced_line(kind: FileKind, replaced: &Replaced, mode: ReplaceMode) -> Stri
             )
         }
     };
-    format!("{}: {rows_before} rows before, {rows} after{replaced_stores}{lost}", kind_name(kind))
+    let rows_before = counted(*rows_before, "row", "rows");
+    format!("{}: {rows_before} before, {rows} after{replaced_stores}{lost}", kind_name(kind))
 }
 
 /// Message about stores with several time zones; `None` without such.
@@ -266,8 +268,8 @@ pub fn conflicts(outcome: &Outcome) -> Option<String> {
     let more = if stores.len() > SHOWN { ", …" } else { "" };
     (!stores.is_empty()).then(|| {
         format!(
-            "time zones: {} stores have more than one, of which the last counts: {}{more}",
-            stores.len(),
+            "time zones: {} more than one, of which the last counts: {}{more}",
+            counted(stores.len(), "store has", "stores have"),
             shown.join(", ")
         )
     })

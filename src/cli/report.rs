@@ -14,7 +14,7 @@ use super::report_options::OptionFlags;
 use super::signals::StopSignal;
 use super::zones;
 use crate::engine::{Engine, ReportFigures, ReportQuery, answer, explain, prepare};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::ingest::{Outcome, ReplaceMode};
 use crate::report::{Format, Layout, render_figures};
 use crate::rules::keyword::keyword;
@@ -184,18 +184,20 @@ fn report_query(arguments: &Arguments) -> ReportQuery {
 /// Prints notes on the files: rejected rows and conflicts.
 fn print_load_notes(outcome: &Outcome) {
     for file in outcome.files.iter().filter(|file| file.rejected > 0) {
-        eprintln!(
-            "note: {:?}: {} of {} rows break a rule and were left out",
-            file.file, file.rejected, file.rows
-        );
+        let rows = counted(file.rows, "row", "rows");
+        let broke = match file.rejected {
+            1 => "breaks a rule and was",
+            _ => "break a rule and were",
+        };
+        eprintln!("note: {:?}: {} of {rows} {broke} left out", file.file, file.rejected);
     }
     if let Some(conflict) = conflicts(outcome) {
         eprintln!("note: {conflict}");
     }
     if outcome.polls.conflicts > 0 {
-        let conflicts = outcome.polls.conflicts;
         eprintln!(
-            "note: {conflicts} polls contradict another of the same store and instant; inactive prevails"
+            "note: {} another of the same store and instant; inactive prevails",
+            counted(outcome.polls.conflicts, "poll contradicts", "polls contradict")
         );
     }
 }
@@ -205,25 +207,34 @@ fn print_report_notes(answer: &ReportFigures, query: &ReportQuery, zone_edition:
     let counts = answer.stores;
     let now = chrono::DateTime::from_timestamp_micros(answer.now).unwrap_or_default();
     eprintln!(
-        "note: {} stores, looking back from {}; zone rules {zone_edition}",
-        counts.stores,
+        "note: {}, looking back from {}; zone rules {zone_edition}",
+        counted(counts.stores, "store", "stores"),
         now.format("%Y-%m-%d %H:%M:%S%.6f UTC")
     );
     if counts.without_hours > 0 {
         eprintln!(
-            "note: {} stores have no business hours and count as {}",
-            counts.without_hours,
+            "note: {} as {}",
+            counted(
+                counts.without_hours,
+                "store has no business hours and counts",
+                "stores have no business hours and count"
+            ),
             default_texts(&query.options).hours
         );
     }
     if counts.without_time_zone > 0 {
         let zone = query.options.default_time_zone;
         eprintln!(
-            "note: {} stores have no time zone and count as {zone}",
-            counts.without_time_zone
+            "note: {} as {zone}",
+            counted(
+                counts.without_time_zone,
+                "store has no time zone and counts",
+                "stores have no time zone and count"
+            )
         );
     }
     if counts.without_polls > 0 {
-        eprintln!("note: {} stores were never polled", counts.without_polls);
+        let stores = counted(counts.without_polls, "store was", "stores were");
+        eprintln!("note: {stores} never polled");
     }
 }

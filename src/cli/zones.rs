@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use super::arguments::{duration, instant};
 use super::output;
 use super::signals::StopSignal;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::ingest::{RulesChange, differing_zones, read_zoneinfo, update_zone_rules};
 use crate::rules::calendar::{SECOND_US, instant_text};
 use crate::rules::{Span, ZoneRules};
@@ -132,14 +132,14 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
 
 async fn list(data: &Path, source: &Source) -> Result<()> {
     let (bundled, built_in) = (ZoneRules::bundled(), ZoneRules::built_in());
-    let zones = |rules: &ZoneRules| rules.names().len();
+    let zones = |rules: &ZoneRules| counted(rules.names().len(), "zone", "zones");
     let mut lines = vec![
-        format!("{}: bundled, {} zones", bundled.edition(), zones(&bundled)),
+        format!("{}: bundled, {}", bundled.edition(), zones(&bundled)),
         format!("{}: of versions without rules of their own", built_in.edition()),
     ];
     if let Some(folder) = &source.folder {
         let given = read_zoneinfo(folder)?;
-        lines.push(format!("{}: in {folder:?}, {} zones", given.edition(), zones(&given)));
+        lines.push(format!("{}: in {folder:?}, {}", given.edition(), zones(&given)));
     }
     if let Some(newest) = Dataset::open(data, None).await? {
         let loads = newest.loads().chunk_by(|a, b| a.version == b.version);

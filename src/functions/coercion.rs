@@ -8,6 +8,7 @@ use datafusion::error::Result;
 use super::argument_types::{Argument, Takes};
 use super::documented::Documented;
 use super::encoding::heartbeats::as_timelines;
+use crate::error::counted;
 
 /// True if a call passes the state before the timeline, as older releases of TimescaleDB Toolkit
 /// do.
@@ -53,13 +54,11 @@ pub fn coerced(function: &Documented, given: &[DataType]) -> Result<Vec<DataType
     let taken = function.arguments;
     let least = taken.iter().filter(|argument| !argument.is_optional).count();
     if !(least..=taken.len()).contains(&given.len()) {
-        let least = if least == taken.len() { String::new() } else { format!("{least} to ") };
-        return plan_err!(
-            "{} takes {least}{} arguments, not {}",
-            function.signature(),
-            taken.len(),
-            given.len()
-        );
+        let taken = match least == taken.len() {
+            true => counted(taken.len(), "argument", "arguments"),
+            false => format!("{least} to {} arguments", taken.len()),
+        };
+        return plan_err!("{} takes {taken}, not {}", function.signature(), given.len());
     }
     let pairs = taken.iter().zip(given);
     pairs

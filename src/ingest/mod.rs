@@ -57,7 +57,7 @@ use self::poll_batch::PollBatch;
 use self::snapshots::{Snapshot, Snapshots, business_hours, rejects_batch, time_zones};
 use self::spill_file::SpillFile;
 use self::store_index::{PolledStores, StoreIndex};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::rules::ZoneRules;
 use crate::rules::calendar::DAY_US;
 use crate::tables::{Change, Dataset, Load, Table, WriteLock, write_sorted};
@@ -310,10 +310,12 @@ fn check_reject_rate(files: &[ReadFile], max_reject_rate: f64) -> Result<()> {
         let more = rejected.saturating_sub(SHOWN);
         let more = if more > 0 { format!("\n  and {more} more") } else { String::new() };
         return Err(Error::File(format!(
-            "{:?}: {rejected} of {rows} rows break a rule, more than the {} % that \
-             --max-reject-rate allows; nothing was loaded:{shown}{more}\nsee them all with \
-             --rejects FILE, or load the valid rows with a higher --max-reject-rate",
+            "{:?}: {rejected} of {} {} a rule, more than the {} % that --max-reject-rate allows; \
+             nothing was loaded:{shown}{more}\nsee them all with --rejects FILE, or load the valid \
+             rows with a higher --max-reject-rate",
             file.label,
+            counted(rows, "row", "rows"),
+            if rejected == 1 { "breaks" } else { "break" },
             max_reject_rate * 100.0
         )));
     }

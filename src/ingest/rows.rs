@@ -6,6 +6,7 @@ use super::header::Header;
 use super::record_fields::{BrokenRecord, Fields, each_record};
 use super::records::Fault;
 use super::rejects::Reject;
+use crate::error::counted;
 
 /// Row of a file.
 pub struct Row<'a> {
@@ -52,7 +53,8 @@ impl<'a> Row<'a> {
         if fields == expected {
             return Ok(());
         }
-        let reason = format!("the row has {fields} fields; expected {expected} as in the header");
+        let fields = counted(fields, "field", "fields");
+        let reason = format!("the row has {fields}; expected {expected} as in the header");
         Err(self.reject("", reason))
     }
 }

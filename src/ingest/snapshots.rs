@@ -12,7 +12,7 @@ use super::file_kind::FileKind;
 use super::file_reader::{Content, ReadFile};
 use super::rejects::Reject;
 use super::store_index::StoreIndex;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::rules::{HoursRow, Weekday};
 use crate::tables::{Dataset, Table};
 
@@ -184,11 +184,11 @@ impl Snapshots {
             let Some(Replaced { stores_before, lost, .. }) = replaced else { continue };
             if lost.len() as u64 * 2 > *stores_before {
                 let lost = lost.len();
+                let stores = counted(*stores_before, "store that has", "stores that have");
                 return Err(Error::File(format!(
-                    "{lost} of the {stores_before} stores that have {what} would lose {them}, \
-                     since the files replace those of all stores; nothing was loaded; give --merge \
-                     to replace only those of the stores in the files, or --replace to drop the \
-                     others"
+                    "{lost} of the {stores} {what} would lose {them}, since the files replace those \
+                     of all stores; nothing was loaded; give --merge to replace only those of the \
+                     stores in the files, or --replace to drop the others"
                 )));
             }
         }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::error::{Error, Limit};
+use crate::error::{Error, Limit, counted};
+use crate::fair_semaphore::no_permit;
 
 /// Limits of each query. An error names the limit that was exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,20 +81,28 @@ impl Limits {
 
     /// Error of a query that did not start within its time limit, because others hold the permits.
     pub fn permits_taken(&self) -> Error {
-        Error::Busy(format!(
-            "no permit for a query became free within {}; try again later",
-            humantime::format_duration(self.time)
-        ))
+        no_permit(self.time)
+    }
+
+    /// Error of a query at its deadline: the spool limit if its rows waited for spool budget, else
+    /// the time limit. Where an interface has no setting for the spool and no disk, the spool limit
+    /// cannot be raised.
+    pub fn deadline_exceeded(&self, is_spool_full: bool) -> Error {
+        let has_spool = self.spool_bytes > 0 || !self.settings.spool.is_empty();
+        if is_spool_full && has_spool { self.spool_exceeded() } else { self.time_exceeded() }
     }
 
     /// Error of a query that exceeds its time limit while its rows wait for spool budget.
     pub fn spool_exceeded(&self) -> Error {
         let time = humantime::format_duration(self.time);
         let setting = in_parentheses(self.settings.spool);
+        let waiting = match self.spool_bytes >> 20 {
+            0 => format!("no rows may wait for it on disk{setting}"),
+            mib => format!("what waits for it takes {mib} MiB on disk, the limit{setting}"),
+        };
         let sentence = format!(
-            "the client has not taken the result within {time}, and what waits for it takes {} MiB \
-             on disk, the limit{setting}; read faster, or ask for less",
-            self.spool_bytes >> 20
+            "the client has not taken the result within {time}, and {waiting}; read faster, or ask \
+             for less"
         );
         Error::limit(Limit::Spool, sentence)
     }
@@ -110,11 +119,23 @@ impl Limits {
 
     /// Error in place of a truncation note, for clients that show nothing but errors.
     pub fn rows_exceeded(&self) -> Error {
-        let (rows, setting) = (self.rows, in_parentheses(self.settings.rows));
+        let rows = counted(self.rows, "row", "rows");
+        let setting = in_parentheses(self.settings.rows);
         let sentence = format!(
-            "the result has more than {rows} rows, the limit{setting}; add a LIMIT, or select less"
+            "the result has more than {rows}, the limit{setting}; add a LIMIT, or select less"
         );
         Error::limit(Limit::Rows, sentence)
+    }
+
+    /// Error of a query whose planning needs more than `memory_bytes`, which the memory limit
+    /// allows for it.
+    pub fn planning_memory_exceeded(&self, memory_bytes: usize) -> Error {
+        let (memory_mib, setting) = (memory_bytes >> 20, in_parentheses(self.settings.memory));
+        let sentence = format!(
+            "planning the query needs more than {memory_mib} MiB of memory, which the limit of \
+             memory{setting} allows for it; write a shorter query"
+        );
+        Error::limit(Limit::Memory, sentence)
     }
 
     /// Error of a query that exceeds its memory limit; `wanted` names the purpose of the
@@ -133,6 +154,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_deadline_of_a_client_that_reads_slowly_tells_of_the_spool() {
+        let settings = SettingNames { spool: "--spool", ..SettingNames::default() };
+        for (spool_bytes, settings, is_spool_full, expected) in [
+            (
+                1 << 30,
+                settings,
+                true,
+                "what waits for it takes 1024 MiB on disk, the limit (--spool);",
+            ),
+            (0, settings, true, "no rows may wait for it on disk (--spool);"),
+            (0, SettingNames::default(), true, "the limit of time"),
+            (1 << 30, settings, false, "the limit of time"),
+        ] {
+            let limits = Limits { spool_bytes, settings, ..Limits::default() };
+            let told = limits.deadline_exceeded(is_spool_full).sentence();
+            assert!(told.contains(expected), "{told}");
+        }
+    }
+
+    #[test]
     fn errors_name_the_settings_of_an_interface_that_has_them() {
         let limits = Limits::default();
         let told = limits.time_exceeded().sentence();
@@ -144,6 +185,12 @@ mod tests {
         let told = limits.memory_exceeded("a sort").sentence();
         let expected = "the query needs more than 512 MiB of memory, the limit (--memory): a sort";
         assert_eq!(told, expected);
+        let told = limits.planning_memory_exceeded(192 << 20).sentence();
+        let expected = "planning the query needs more than 192 MiB of memory, which the limit of \
+            memory (--memory) allows for it; write a shorter query";
+        assert_eq!(told, expected);
+        let single = Limits { rows: 1, ..limits }.rows_exceeded().sentence();
+        assert!(single.contains("more than 1 row, the limit"), "{single}");
         assert!(limits.rows_exceeded().sentence().contains("100000 rows, the limit; add"));
     }
 }

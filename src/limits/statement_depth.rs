@@ -26,15 +26,23 @@ pub fn check_depth(sql: &str) -> Result<()> {
     for dialect in dialects {
         let tokens = Tokenizer::new(dialect, sql).tokenize().unwrap_or_default();
         if depth(&tokens) > DEPTH_MAX {
-            return Err(Error::Query(QueryError::new(
-                Fault::Other,
-                format!(
-                    "the statement is deeper than {DEPTH_MAX} operators or queries in one another, the limit; use a list, as in IN (…) or VALUES, or several statements"
-                ),
+            return Err(too_deep(&format!(
+                "the statement is deeper than {DEPTH_MAX} operators or queries in one another, the \
+                 limit"
             )));
         }
     }
     Ok(())
+}
+
+/// Error of a statement that passed [`check_depth`], but not what recursed over it.
+pub fn stack_exceeded() -> Error {
+    too_deep("the statement, or what it makes, nests too deeply")
+}
+
+fn too_deep(problem: &str) -> Error {
+    let remedy = "use a list, as in IN (…) or VALUES, or several statements";
+    Error::Query(QueryError::new(Fault::Other, format!("{problem}; {remedy}")))
 }
 
 fn depth(tokens: &[Token]) -> usize {

@@ -3,7 +3,7 @@
 //! Each line is appended by a single write, so that lines of several processes never interleave.
 //! The log contains neither keys nor results. A separate thread writes, so that a slow disk delays
 //! no client. Lines that cannot be written, or not in time, are lost: the server's log reports the
-//! failure once, and the number of lost lines when writing works again.
+//! failure once, and the number of lost lines when writing works again or the log ends.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Error as IoError, ErrorKind, Write};
@@ -178,12 +178,15 @@ impl AuditLog {
         let (mut order, ends_at) = (Order::Flush(done), Instant::now() + FLUSH_TIME);
         while let Err(TrySendError::Full(unsent)) = self.0.orders.try_send(order) {
             if Instant::now() >= ends_at {
-                return;
+                break;
             }
             order = unsent;
             std::thread::sleep(FLUSH_PAUSE);
         }
-        let _ = is_done.recv_timeout(ends_at.saturating_duration_since(Instant::now()));
+        let left = ends_at.saturating_duration_since(Instant::now());
+        if is_done.recv_timeout(left).is_err() {
+            tracing::error!("the audit log was not written to its end in time; lines are lost");
+        }
     }
 }
 
@@ -204,12 +207,15 @@ fn write_all<W: Write>(
         match order {
             Order::Write(line) => sink.write(&line),
             Order::Look => {}
-            // The caller may have stopped waiting.
             Order::Flush(done) => {
+                sink.report_lost();
+                // The caller may have stopped waiting.
                 let _ = done.send(());
             }
         }
     }
+    sink.lost += shared.lost.swap(0, Ordering::Relaxed);
+    sink.report_lost();
 }
 
 fn appended(path: &Path) -> std::io::Result<File> {
@@ -224,14 +230,17 @@ fn appended(path: &Path) -> std::io::Result<File> {
 #[derive(Debug)]
 struct Sink<W> {
     output: W,
+    /// Lines lost since the number was last reported.
     lost: u64,
+    /// Set while the most recent write has failed; a failure is reported once.
+    is_failing: bool,
     /// Set if the last line was written in part.
     is_cut: bool,
 }
 
 impl<W: Write> Sink<W> {
     fn new(output: W) -> Self {
-        Self { output, lost: 0, is_cut: false }
+        Self { output, lost: 0, is_failing: false, is_cut: false }
     }
 
     fn replace(&mut self, output: W) {
@@ -240,21 +249,23 @@ impl<W: Write> Sink<W> {
     }
 
     fn write(&mut self, line: &Line) {
-        match self.append(line) {
-            Ok(()) if self.lost > 0 => {
-                tracing::warn!(
-                    lost = self.lost,
-                    "the audit log can be written again; lines were lost"
-                );
-                self.lost = 0;
-            }
-            Ok(()) => {}
+        let appended = self.append(line);
+        let was_failing = std::mem::replace(&mut self.is_failing, appended.is_err());
+        match appended {
+            Ok(()) => self.report_lost(),
             Err(error) => {
-                if self.lost == 0 {
+                if !was_failing {
                     tracing::error!(%error, "the audit log cannot be written; lines are lost");
                 }
                 self.lost += 1;
             }
+        }
+    }
+
+    fn report_lost(&mut self) {
+        if self.lost > 0 {
+            tracing::warn!(lost = self.lost, "lines of the audit log were lost");
+            self.lost = 0;
         }
     }
 

@@ -4,14 +4,15 @@
 //! Knows nothing of the work it runs.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::time::timeout;
 
 use super::budget::Budget;
 use crate::client::Client;
 use crate::error::{Error, Result};
-use crate::fair_semaphore::FairSemaphore;
+use crate::fair_semaphore::{FairSemaphore, no_permit};
 use crate::limits::STACK_BYTES;
 
 /// Queries about stores that run at once; further ones wait, with a share for each client.
@@ -55,24 +56,21 @@ impl ComputePool {
     /// Runs a future on the pool and returns its output. Dropping the call leaves the work running.
     ///
     /// # Errors
-    /// [`Error::Busy`] if it takes longer than the query time, or too many requests of the client
-    /// wait.
+    /// [`Error::Busy`] if no permit is free or the work is not done within the query time, or too
+    /// many requests of the client wait.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        let limit = self.query_time;
+        let (limit, begun_at) = (self.query_time, Instant::now());
         let queued = self.queries.acquire_bounded(Client::current()).map_err(Error::from)?;
-        let asked = async {
-            let slot = queued.await;
-            // Work that nobody waits for any more keeps its permit until it is done.
-            let work = async move {
-                let _slot = slot;
-                work.await
-            };
-            self.handle().spawn(work).await
-        };
-        match tokio::time::timeout(limit, asked).await {
+        let permit = timeout(limit, queued).await.map_err(|_| no_permit(limit))?;
+        // Work that nobody waits for any more keeps its permit until it is done.
+        let work = self.handle().spawn(async move {
+            let _permit = permit;
+            work.await
+        });
+        match timeout(limit.saturating_sub(begun_at.elapsed()), work).await {
             Ok(Ok(made)) => made,
             Ok(Err(error)) => Err(Error::bug(format!("a query aborted: {error}"))),
             Err(_) => Err(Error::Busy(format!(
@@ -107,9 +105,29 @@ impl Drop for ComputePool {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
     use std::sync::mpsc;
 
+    use futures::FutureExt;
+
     use super::*;
+
+    #[tokio::test]
+    async fn waiting_for_a_permit_differs_from_slow_work() {
+        let pool = ComputePool::start(Duration::ZERO, 0).unwrap();
+        let busy = async || match pool.run(pending::<Result<()>>()).await {
+            Err(Error::Busy(sentence)) => sentence,
+            other => panic!("{other:?}"),
+        };
+        let slow = busy().await;
+        assert_eq!(slow, "the answer takes longer than 0s, the limit of --query-time");
+        let clients = (0..QUERIES_AT_ONCE as u8).map(|number| Client::Key([number; 4]));
+        let others = clients.map(|client| pool.queries.acquire(client));
+        // One permit is that of the slow work, which never ends.
+        let _held: Vec<_> = others.map(FutureExt::now_or_never).collect();
+        let waits = busy().await;
+        assert_eq!(waits, "no permit for a query became free within 0s; try again later");
+    }
 
     #[tokio::test]
     async fn work_keeps_its_permit_when_its_client_is_gone() {

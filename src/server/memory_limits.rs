@@ -10,7 +10,7 @@ use std::fmt::Display;
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate};
 
 use super::settings::Settings;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 
 /// The server uses 1/`MACHINE_SHARE` of the machine's memory by default.
 const MACHINE_SHARE: usize = 4;
@@ -79,7 +79,9 @@ impl Settings {
         let mut lowered = Vec::new();
         let mut told = |flag: &str, value: &dyn Display| lowered.push(format!("{flag} {value}"));
         let part = self.memory_bytes / PARTS;
-        self.sql.spool_memory_bytes = self.sql.spool_memory_bytes.min(part / 2);
+        if let Some(warning) = self.fit_spool(part / 2) {
+            tracing::warn!("{warning}");
+        }
         let reports_max = (part / REPORT_BYTES).max(1);
         if !asked.reports_at_once && self.reports.at_once > reports_max {
             self.reports.at_once = reports_max;
@@ -109,6 +111,20 @@ impl Settings {
             return Err(Error::Argument(self.too_little()));
         }
         Ok(lowered)
+    }
+
+    /// Lowers the memory for unread rows, which no flag sets. Returns a sentence if it does.
+    fn fit_spool(&mut self, bytes_max: usize) -> Option<String> {
+        let usual = self.sql.spool_memory_bytes;
+        self.sql.spool_memory_bytes = usual.min(bytes_max);
+        (usual > bytes_max).then(|| {
+            format!(
+                "rows that wait for their clients take {} MiB of memory in place of {} MiB, to fit \
+                 into --memory",
+                bytes_max >> 20,
+                usual >> 20
+            )
+        })
     }
 
     /// Memory of all worker processes.
@@ -148,10 +164,6 @@ fn query_memory(bytes: usize) -> usize {
     ((left / 3 * 2) & !((1 << 20) - 1)).max(QUERY_BYTES_MIN)
 }
 
-fn counted(count: usize, one: &str, several: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { several })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,6 +199,15 @@ mod tests {
         check_lowered(512 * MIB, nothing, &[one_report, "--sql-at-once 1", "--sql-memory 64MiB"]);
         let asked = MemoryFlags { sql_at_once: true, ..nothing };
         check_lowered(4 * GIB, asked, &["--sql-memory 106MiB"]);
+    }
+
+    #[test]
+    fn less_memory_for_unread_rows_is_told() {
+        let mut little = settings(GIB);
+        let told = little.fit_spool(64 * MIB).unwrap();
+        assert_eq!(little.sql.spool_memory_bytes, 64 * MIB);
+        assert!(told.contains("64 MiB of memory in place of 256 MiB"), "{told}");
+        assert_eq!(little.fit_spool(64 * MIB), None);
     }
 
     #[test]

@@ -71,6 +71,8 @@ mod tests {
         check(ScalarValue::from("99.5"), &DataType::Int64, Some(ScalarValue::from(99.5)));
         check(ScalarValue::from(99.5), &DataType::Int64, Some(ScalarValue::from(99.5)));
         check(ScalarValue::from("seven"), &DataType::Int64, None);
+        check(ScalarValue::from(u64::MAX), &DataType::Int64, None);
+        check(ScalarValue::from(7u64), &DataType::Int64, Some(ScalarValue::from(7i64)));
         check(ScalarValue::from(5i64), &instant, None);
         let at = ScalarValue::TimestampMicrosecond(Some(0), None);
         check(ScalarValue::from("1970-01-01"), &instant, Some(at.clone()));

@@ -123,7 +123,7 @@ impl Rows {
                 let running = query.run(planned, &progress, &mut writer, &cut);
                 let ended = timeout_at(ends_at, running).await;
                 let is_full = writer.is_full();
-                writer.end(ended.unwrap_or_else(|_| Err(deadline_error(&limits, is_full))));
+                writer.end(ended.unwrap_or_else(|_| Err(limits.deadline_exceeded(is_full))));
             }
         });
         let running = Arc::new(Running { threads: Mutex::new(Some(threads)), progress });
@@ -144,15 +144,6 @@ impl Rows {
     }
 }
 
-/// Error at the deadline: the spool limit if its rows waited for budget, else the time limit.
-/// Without any disk budget the spool limit cannot be raised, so the time limit is reported.
-fn deadline_error(limits: &Limits, is_full: bool) -> Error {
-    match is_full && limits.spool_bytes > 0 {
-        true => limits.spool_exceeded(),
-        false => limits.time_exceeded(),
-    }
-}
-
 /// Cancels the query at its deadline, releases its resources when it ends, and discards its rows if
 /// the client is idle.
 async fn supervise(
@@ -164,7 +155,7 @@ async fn supervise(
 ) {
     let over = async {
         if timeout_at(ends_at, computed).await.is_err() {
-            spool.end(deadline_error(&limits, spool.is_full()));
+            spool.end(limits.deadline_exceeded(spool.is_full()));
         }
         running.end();
         pending::<()>().await;

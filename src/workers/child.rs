@@ -79,7 +79,7 @@ pub fn lower_priority() {
 }
 
 /// Makes a panic exit the process after its message is logged: the server takes an exit for a bug,
-/// and an abort for lack of memory.
+/// and an abort for lack of memory or stack.
 pub fn exit_on_panic() {
     let log = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

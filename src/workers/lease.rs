@@ -4,7 +4,6 @@
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::frames::{self, Frame};
 use super::memory::{CHECK_INTERVAL, MemoryGauge};
-use super::process::{START_TIME, Worker};
+use super::process::{ProcessEnd, START_TIME, Worker};
 use super::processes::Shared;
 use super::terms::{LeaseError, Terms};
 use crate::fair_semaphore::Permit;
@@ -48,6 +47,7 @@ impl Lease {
             worker.socket.take().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected));
         match socket.and_then(UnixStream::from_std) {
             Ok(socket) => {
+                worker.granted_bytes_max = worker.granted_bytes_max.max(terms.memory_bytes);
                 let memory_bytes_max = memory_bytes_max(&worker, &pool, terms);
                 let (lent, next_check_at) =
                     (Some((worker, socket)), Instant::now() + CHECK_INTERVAL);
@@ -71,13 +71,29 @@ impl Lease {
     /// # Errors
     /// If the process has ended, sends something else, or takes too long.
     pub async fn prepare(&mut self, frame: &Frame) -> Result<(), LeaseError> {
+        self.prepare_within(frame, START_TIME).await
+    }
+
+    pub(super) async fn prepare_within(
+        &mut self,
+        frame: &Frame,
+        time: Duration,
+    ) -> Result<(), LeaseError> {
         if self.lent.as_ref().is_some_and(|(worker, _)| worker.is_prepared_for(frame)) {
             return Ok(());
         }
         let begun_at = Instant::now();
-        let ends_at = std::mem::replace(&mut self.terms.ends_at, begun_at + START_TIME);
-        self.send(frame.kind, &[&frame.payload]).await?;
-        let answer = self.receive().await?.expect_kind(frame.kind);
+        let ends_at = std::mem::replace(&mut self.terms.ends_at, begun_at + time);
+        let answer = match self.send(frame.kind, &[&frame.payload]).await {
+            Ok(()) => self.receive().await,
+            Err(lost) => Err(lost),
+        };
+        let answer = answer.map_err(|lost| match lost {
+            // The time of the start, not that of the work.
+            LeaseError::Time => LeaseError::StartFailed("it is not ready in time".into()),
+            lost => lost,
+        })?;
+        let answer = answer.expect_kind(frame.kind);
         answer.map_err(|error| LeaseError::Broken(error.to_string()))?;
         self.terms.ends_at = ends_at + begun_at.elapsed();
         if let Some((worker, _)) = &mut self.lent {
@@ -167,8 +183,8 @@ impl Lease {
         }
         let Some((worker, _)) = self.lent.take() else { return LeaseError::Killed };
         self.pool.replace();
-        match tokio::task::spawn_blocking(|| worker.status()).await {
-            Ok(Ok(status)) => LeaseError::from_status(status),
+        match tokio::task::spawn_blocking(|| worker.end()).await {
+            Ok(Ok(end)) => LeaseError::from_end(end),
             Ok(Err(error)) => LeaseError::Broken(error.to_string()),
             Err(error) => LeaseError::Broken(error.to_string()),
         }
@@ -184,23 +200,54 @@ impl Drop for Lease {
     }
 }
 
-/// Memory limit for the process during the next work. Memory retained from earlier work counts as
-/// much as an idle process may keep.
+/// Memory limit for the process during the next work.
 fn memory_bytes_max(worker: &Worker, pool: &Shared, terms: Terms) -> usize {
-    let with_retained = worker.retained_bytes().saturating_add(pool.retained_bytes_max);
-    worker.ready_bytes.saturating_add(terms.memory_bytes.max(with_retained))
+    let retained = Retained {
+        bytes: worker.retained_bytes(),
+        granted_bytes_max: worker.granted_bytes_max,
+        idle_bytes_max: pool.retained_bytes_max,
+    };
+    worker.ready_bytes.saturating_add(retained.next_limit(terms.memory_bytes))
+}
+
+/// Memory that a process retains of earlier work, because its allocator returns it late.
+#[derive(Clone, Copy, Debug)]
+struct Retained {
+    bytes: usize,
+    /// Memory granted to the largest work of the process.
+    granted_bytes_max: usize,
+    /// Memory that an idle process may retain.
+    idle_bytes_max: usize,
+}
+
+impl Retained {
+    /// Limit for work to which so much memory is granted, beyond the size when ready. Small work
+    /// may follow larger work. What is retained counts no more than what was granted; otherwise
+    /// each work would raise the limit of the next.
+    fn next_limit(self, granted_bytes: usize) -> usize {
+        let retained = self.bytes.min(self.granted_bytes_max).saturating_add(self.idle_bytes_max);
+        granted_bytes.max(retained)
+    }
 }
 
 impl LeaseError {
-    fn from_status(status: ExitStatus) -> Self {
+    fn from_end(end: ProcessEnd) -> Self {
         use rustix::process::Signal;
-        match status.signal() {
-            // Rust aborts if an allocation fails, for instance at the process's limit. It also
-            // aborts on a stack overflow, which only the log tells apart.
-            Some(signal) if signal == Signal::ABORT.as_raw() => Self::Memory,
-            Some(signal) if signal == Signal::KILL.as_raw() => Self::Killed,
-            _ => Self::Broken(format!("a process ended: {status}")),
+        let is_by = |signal: Signal| end.status.signal() == Some(signal.as_raw());
+        // Rust's runtime knows the stacks of threads, but not those by which DataFusion extends
+        // them; their overflow ends in the signal itself.
+        if end.has_overflowed_stack || is_by(Signal::SEGV) || is_by(Signal::BUS) {
+            tracing::error!(status = %end.status, "a worker process ran out of stack");
+            return Self::StackOverflow;
         }
+        // Rust aborts if an allocation fails, for instance at the process's limit.
+        if is_by(Signal::ABORT) {
+            return Self::Memory;
+        }
+        if is_by(Signal::KILL) {
+            return Self::Killed;
+        }
+        Self::Broken(format!("a process ended: {}", end.status))
     }
 }
 
@@ -223,5 +270,22 @@ async fn terms_exceeded(
             *next_check_at = now + CHECK_INTERVAL;
         }
         sleep_until(ends_at.min(*next_check_at)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_that_follows_at_once_does_not_raise_its_limit() {
+        let mut retained = Retained { bytes: 0, granted_bytes_max: 640, idle_bytes_max: 96 };
+        assert_eq!(retained.next_limit(640), 640);
+        // Each work takes all that it may, and nothing is returned to the system.
+        for _ in 0..10 {
+            retained.bytes = retained.next_limit(640);
+        }
+        assert_eq!(retained.bytes, 736);
+        assert_eq!(retained.next_limit(1), 736);
     }
 }

@@ -11,6 +11,7 @@ mod lease;
 mod memory;
 mod pool;
 mod process;
+mod process_log;
 mod processes;
 pub mod sandbox;
 mod terms;

@@ -88,7 +88,8 @@ impl Pool {
         // With a permit, only a start is left to wait for; it does not count against the work.
         let begun_at = Instant::now();
         let worker = timeout_at(begun_at + START_TIME, self.0.next_idle()).await;
-        let worker = worker.map_err(|_| LeaseError::StartFailed("it takes too long".into()))??;
+        let worker =
+            worker.map_err(|_| LeaseError::StartFailed("it is not ready in time".into()))??;
         terms.ends_at += begun_at.elapsed();
         Lease::new(worker, Arc::clone(&self.0), permit, terms)
     }

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use super::frames::{self, Frame};
 use super::memory::MemoryGauge;
+use super::process_log::ProcessLog;
 
 /// Longest time until a process is ready for work.
 pub const START_TIME: Duration = Duration::from_secs(60);
@@ -35,11 +36,14 @@ pub struct Program {
 #[derive(Debug)]
 pub struct Worker {
     child: Child,
+    log: Option<ProcessLog>,
     /// `None` while leased.
     pub socket: Option<UnixStream>,
     pub gauge: MemoryGauge,
     /// Memory when it was ready for work.
     pub ready_bytes: usize,
+    /// Memory granted to its largest work so far.
+    pub granted_bytes_max: usize,
     /// Frames that prepared it, the latest last.
     prepared: VecDeque<Frame>,
     /// Temporary folder that it may write to; removed with it.
@@ -64,21 +68,32 @@ impl Worker {
             .env("TMPDIR", scratch.path())
             .stdin(OwnedFd::from(theirs))
             .stdout(Stdio::null())
-            .stderr(Stdio::inherit())
+            .stderr(Stdio::piped())
             // Signals from the keyboard are for the server, which lets the process finish.
             .process_group(0);
         let mut child = command.spawn()?;
-        let gauge = match MemoryGauge::new(child.id()) {
-            Ok(gauge) => gauge,
+        let watched = MemoryGauge::new(child.id()).and_then(|gauge| {
+            Ok((gauge, child.stderr.take().map(ProcessLog::pass_on).transpose()?))
+        });
+        let (gauge, log) = match watched {
+            Ok(watched) => watched,
             Err(error) => {
                 let _ = child.kill();
                 let _ = child.wait();
                 return Err(error);
             }
         };
-        let (socket, idle_since) = (Some(ours), Instant::now());
-        let prepared = VecDeque::new();
-        Ok(Self { child, socket, gauge, ready_bytes: 0, prepared, _scratch: scratch, idle_since })
+        Ok(Self {
+            child,
+            log,
+            socket: Some(ours),
+            gauge,
+            ready_bytes: 0,
+            granted_bytes_max: 0,
+            prepared: VecDeque::new(),
+            _scratch: scratch,
+            idle_since: Instant::now(),
+        })
     }
 
     /// Sends the frames one by one, each after the answer to the previous, of the same kind.
@@ -158,11 +173,21 @@ impl Worker {
         let _ = self.child.kill();
     }
 
-    /// Exit status of a process that has closed its socket.
-    pub fn status(mut self) -> io::Result<ExitStatus> {
+    /// End of a process that has closed its socket.
+    pub fn end(mut self) -> io::Result<ProcessEnd> {
         self.kill();
-        self.child.wait()
+        let status = self.child.wait()?;
+        let log = self.log.take();
+        let has_overflowed_stack = log.is_some_and(ProcessLog::has_overflowed_stack);
+        Ok(ProcessEnd { status, has_overflowed_stack })
     }
+}
+
+/// End of a process.
+#[derive(Clone, Copy, Debug)]
+pub struct ProcessEnd {
+    pub status: ExitStatus,
+    pub has_overflowed_stack: bool,
 }
 
 impl Drop for Worker {

@@ -13,7 +13,7 @@ pub struct Terms {
 /// Reason why work did not finish.
 #[derive(Debug)]
 pub enum LeaseError {
-    /// The deadline passed.
+    /// The deadline of the work passed.
     Time,
     /// No permit became free until the deadline.
     NoPermit,
@@ -21,9 +21,11 @@ pub enum LeaseError {
     QueueFull,
     /// The process exceeded its memory, or an allocation failed.
     Memory,
+    /// The process ran out of stack: it was given something that nests too deeply.
+    StackOverflow,
     /// Something else killed the process, such as the system's OOM killer.
     Killed,
-    /// No process can be started.
+    /// No process can be started, or made ready in time.
     StartFailed(String),
     /// The process exited, or sent something unexpected.
     Broken(String),

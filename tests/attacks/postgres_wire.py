@@ -9,7 +9,7 @@ TLS_REQUEST = struct.pack(">ii", 8, 80877103)
 GSS_REQUEST = struct.pack(">ii", 8, 80877104)
 SYNC, TERMINATE, FLUSH = b"S\0\0\0\x04", b"X\0\0\0\x04", b"H\0\0\0\x04"
 LIMIT_CODES = {"57014", "53200", "53100", "54000", "54001"}
-BUSY_CODES = {"57P03", "53300"}
+BUSY_CODES = {"53000", "53300", "57P03"}
 
 
 def message(kind, body=b""):

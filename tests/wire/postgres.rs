@@ -174,6 +174,7 @@ fn limits_are_reported() {
         let (client, _told) = connect(&wired, "").await.unwrap();
         let error = rows(&client, ENDLESS).await.unwrap_err();
         assert_eq!(error.code().code(), "57014", "{error}");
+        assert!(error.message().contains("due to statement timeout"), "{error}");
         assert!(error.message().contains("--sql-time"), "{error}");
         let wired = Wired::with(limited(Limits { rows: 7, ..Limits::default() })).await;
         let (client, mut told) = connect(&wired, "").await.unwrap();
@@ -214,6 +215,7 @@ fn a_query_that_is_cancelled_or_whose_client_goes_gives_its_turn_back() {
         }
         let (failed, client) = asked.await.unwrap();
         assert_eq!(failed.code().code(), "57014");
+        assert_eq!(failed.message(), "canceling statement due to user request");
         // A request that came too late for that query may meet the next one, as it may anywhere.
         while let Err(failed) = rows(&client, "SELECT 1").await {
             assert_eq!(failed.code().code(), "57014");
@@ -273,7 +275,7 @@ fn portals_that_are_read_in_part_take_memory_of_their_client() {
                 Err(refused) => break refused,
             }
         };
-        assert_eq!((refused.code().unwrap().code(), portals.len()), ("53200", 7), "{refused}");
+        assert_eq!((refused.code().unwrap().code(), portals.len()), ("53000", 7), "{refused}");
         drop((portals, transaction));
         assert_eq!(rows(&client, "SELECT 1").await.unwrap(), ["1"]);
     });

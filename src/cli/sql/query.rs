@@ -11,7 +11,7 @@ use futures::StreamExt;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::super::output::Output;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::limits::Limits;
 use crate::report::{Format, Writer};
 use crate::sql::{ColumnDescriptions, FilesRead, Progress, Session, coerce_parameter, query_error};
@@ -166,10 +166,10 @@ impl QueryProgress {
             self.progress.as_ref().map_or_else(FilesRead::default, Progress::files);
         bar.set_length(of as u64);
         bar.set_position(read as u64);
-        bar.set_message(format!(
-            "{read} of {of} files read, {} rows",
-            HumanCount(self.rows as u64)
-        ));
+        let files = counted(of, "file", "files");
+        let (rows, noun) =
+            (HumanCount(self.rows as u64), if self.rows == 1 { "row" } else { "rows" });
+        bar.set_message(format!("{read} of {files} read, {rows} {noun}"));
         bar.tick();
     }
 

@@ -18,7 +18,7 @@ use super::limits::CommandLimits;
 use super::query::{ParameterizedQuery, QueryOutcome, Target, run_query};
 use super::statement_reader::{Action, StatementReader, Step};
 use crate::cli::output;
-use crate::error::{Error, QueryError, Result};
+use crate::error::{Error, QueryError, Result, counted};
 use crate::limits::Limits;
 use crate::report::{Format, Writer};
 use crate::server;
@@ -213,8 +213,8 @@ impl Shell {
 
     fn print_notes(&self, outcome: &QueryOutcome, limits: Limits, begun_at: Instant) {
         if outcome.is_cut {
-            let rows = limits.rows;
-            eprintln!("warning: the result was cut off after {rows} rows, the limit (--sql-rows)");
+            let rows = counted(limits.rows, "row", "rows");
+            eprintln!("warning: the result was cut off after {rows}, the limit (--sql-rows)");
         }
         if self.is_timed {
             let took_ms = begun_at.elapsed().as_secs_f64() * 1000.0;

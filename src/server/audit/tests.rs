@@ -79,6 +79,55 @@ fn a_full_disk_loses_lines_and_interleaves_none() {
     assert!(lines[1].contains("\"method\":\"D\"") && lines[2].contains("\"method\":\"E\""));
 }
 
+/// The server's log.
+#[derive(Clone, Default)]
+struct ServerLog(Arc<Mutex<Vec<u8>>>);
+
+impl Write for ServerLog {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes all orders on this thread, and returns what the server's log says.
+fn logged(script: &[Option<usize>], orders: Vec<Order>, shared: &Shared) -> String {
+    let log = ServerLog::default();
+    let written = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || log.clone());
+    let _logging = tracing::subscriber::set_default(subscriber.finish());
+    let script = script.iter().copied().collect();
+    let sink = Sink::new(Disk { script, written: Vec::new() });
+    let (sender, heard) = sync_channel(orders.len());
+    orders.into_iter().for_each(|order| sender.send(order).unwrap());
+    drop(sender);
+    write_all(sink, &heard, shared, || Err(ErrorKind::NotFound.into()));
+    let written = written.0.lock().unwrap().clone();
+    String::from_utf8(written).unwrap()
+}
+
+#[test]
+fn the_number_of_lost_lines_is_reported_at_the_end_at_the_latest() {
+    let write = || Order::Write(Box::new(line("GET")));
+    let flush = || Order::Flush(sync_channel(1).0);
+    for (script, orders, dropped, expected) in [
+        (vec![None, None, Some(usize::MAX)], vec![write(), write(), write()], 0, "lost=2"),
+        (vec![None], vec![write()], 3, "lost=4"),
+        (vec![None], vec![write(), flush()], 0, "lost=1"),
+        (vec![], vec![], 5, "lost=5"),
+    ] {
+        let shared = Shared { lost: AtomicU64::new(dropped), ..Shared::default() };
+        let logged = logged(&script, orders, &shared);
+        assert_eq!(logged.matches("lost=").count(), 1, "{logged}");
+        assert!(logged.contains(expected), "{expected}: {logged}");
+        let failures = usize::from(!script.is_empty());
+        assert_eq!(logged.matches("cannot be written").count(), failures, "{logged}");
+    }
+}
+
 /// Disk that reports each write, and completes none before it is allowed to.
 struct Hanging {
     begun: SyncSender<()>,

@@ -32,3 +32,23 @@ pub fn from_refusal(refused: Refusal) -> Status {
 pub fn from_arrow(error: arrow::error::ArrowError) -> Status {
     from_error(error.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+
+    #[test]
+    fn what_others_use_differs_from_what_the_query_uses() {
+        let limits = Limits::default();
+        for (failed, expected) in [
+            (limits.permits_taken(), Code::Unavailable),
+            (crate::fair_semaphore::QueueFull.into(), Code::Unavailable),
+            (limits.memory_exceeded("a sort"), Code::ResourceExhausted),
+            (limits.rows_exceeded(), Code::ResourceExhausted),
+            (limits.time_exceeded(), Code::DeadlineExceeded),
+        ] {
+            assert_eq!(from_error(failed).code(), expected);
+        }
+    }
+}

@@ -6,7 +6,7 @@ use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError};
 
 use super::super::problem::Refusal;
 use super::super::queries::Failure;
-use crate::error::{Error, Fault, Limit};
+use crate::error::{Error, Fault, Limit, LimitError};
 use crate::sql::error_location;
 
 pub fn error(code: &str, sentence: impl Into<String>) -> PgWireError {
@@ -36,6 +36,10 @@ pub fn from_failure(failure: Failure) -> PgWireError {
     }
 }
 
+/// PostgreSQL's words for a query at its deadline. A query that a client cancels has the same
+/// SQLSTATE; clients tell the two apart by the words.
+const TIMED_OUT: &str = "canceling statement due to statement timeout";
+
 /// SQLSTATE of success.
 pub const SUCCESSFUL: &str = "00000";
 
@@ -52,8 +56,12 @@ pub fn sqlstate(failed: &PgWireError) -> &str {
 /// Converts an error. The client gets the text of errors that it can fix; others are logged once.
 pub fn from_error(failed: Error) -> PgWireError {
     match failed {
+        Error::Limit(LimitError { limit: Limit::Time, sentence }) => {
+            error(limit_sqlstate(Limit::Time), format!("{TIMED_OUT}: {sentence}"))
+        }
         Error::Limit(exceeded) => error(limit_sqlstate(exceeded.limit), exceeded.sentence),
-        Error::Busy(sentence) => error("53200", sentence),
+        // Others use the resource; 53200 is what a query itself uses up.
+        Error::Busy(sentence) => error("53000", sentence),
         Error::Argument(sentence) => error(fault_sqlstate(Fault::Other), sentence),
         Error::Query(wrong) => error(fault_sqlstate(wrong.fault), wrong.sentence),
         other => from_refusal(Refusal::from(other)),
@@ -121,15 +129,33 @@ mod tests {
     use crate::limits::Limits;
 
     #[test]
-    fn time_limits_have_their_own_code_whatever_the_message_says() {
+    fn what_others_use_differs_from_what_the_query_uses() {
         let limits = Limits::default();
-        for (limit, expected) in [
-            (limits.time_exceeded(), "57014"),
-            (limits.idle_time_exceeded(), "57014"),
-            (limits.memory_exceeded("for a column \"--sql-time\""), "53200"),
+        for (failed, expected) in [
+            (limits.permits_taken(), "53000"),
+            (crate::fair_semaphore::QueueFull.into(), "53000"),
+            (limits.memory_exceeded("a sort"), "53200"),
+            (limits.spool_exceeded(), "53200"),
         ] {
-            assert_eq!(sqlstate(&from_error(limit)), expected);
+            assert_eq!(sqlstate(&from_error(failed)), expected);
         }
+    }
+
+    #[test]
+    fn what_ends_a_query_early_has_one_code_and_words_of_its_own() {
+        let limits = Limits::default();
+        for (limit, expected, words) in [
+            (limits.time_exceeded(), "57014", "due to statement timeout: the query takes longer"),
+            (limits.idle_time_exceeded(), "57014", "no rows were taken for 1m"),
+            (limits.memory_exceeded("for a column \"--sql-time\""), "53200", "512 MiB"),
+        ] {
+            let error = from_error(limit);
+            assert_eq!(sqlstate(&error), expected);
+            assert!(error.to_string().contains(words), "{error}");
+        }
+        let cancelled = PgWireError::QueryCanceled;
+        assert_eq!(sqlstate(&cancelled), "57014");
+        assert_eq!(cancelled.to_string(), "canceling statement due to user request");
     }
 
     #[test]

@@ -23,6 +23,7 @@
 use datafusion_postgres::pgwire::error::PgWireError;
 
 use super::failure::fatal;
+use crate::error::counted;
 
 /// Limit for messages before authentication, and for those without SQL text or values.
 pub const SMALL_BYTES_MAX: usize = 10_000;
@@ -146,7 +147,8 @@ fn first_typed(phase: Phase, bytes: &[u8], body_bytes_max: usize) -> Checked<Opt
 
 fn too_long(kind: u8, bytes: usize, bytes_max: usize) -> String {
     let limit = if matches!(kind, b'Q' | b'P' | b'B') { "--max-body" } else { "the limit" };
-    format!("a message of type {} has {bytes} bytes, and {limit} is {bytes_max}", quoted(kind))
+    let bytes = counted(bytes, "byte", "bytes");
+    format!("a message of type {} has {bytes}, and {limit} is {bytes_max}", quoted(kind))
 }
 
 fn quoted(kind: u8) -> String {

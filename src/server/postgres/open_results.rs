@@ -41,7 +41,7 @@ pub struct OpenResult {
 /// Opens a result.
 ///
 /// # Errors
-/// When too many are open (53400), or the memory budget is exhausted (53200).
+/// When too many are open (53400), or the memory budget is exhausted (53000).
 pub fn open_result(client: &impl ClientInfo, budget: &Arc<Budget>) -> PgWireResult<OpenResult> {
     let permit = client.session_extensions().get_or_insert_with(OpenResults::new).take()?;
     let share = budget.take(Client::current(), ROWS_BYTES).map_err(failure::from_error)?;

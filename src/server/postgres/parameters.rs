@@ -15,6 +15,7 @@ use datafusion_postgres::pgwire::error::PgWireResult;
 
 use super::binary_values;
 use super::failure::{self, error, from_planning_error};
+use crate::error::counted;
 use crate::rules::ZoneRules;
 use crate::sql::coerce_parameter;
 
@@ -128,9 +129,9 @@ pub fn bind_values<S: Clone>(
         return Err(error(
             "08P01",
             format!(
-                "{} values were bound, but the statement has {} parameters",
-                portal.parameter_len(),
-                parameters.len()
+                "{} bound, but the statement has {}",
+                counted(portal.parameter_len(), "value was", "values were"),
+                counted(parameters.len(), "parameter", "parameters")
             ),
         ));
     }

@@ -20,6 +20,7 @@ use super::super::queries::SqlQuery;
 use super::failure::{self, error};
 use super::open_results::open_result;
 use super::planner::Planner;
+use crate::error::counted;
 use crate::sql::Deliveries;
 
 /// Rows of a result, and the counter of rows that the client has read.
@@ -142,8 +143,9 @@ pub fn columns(
     if let Format::Individual(formats) = format
         && formats.len() != schema.fields().len()
     {
-        let (asked, there) = (formats.len(), schema.fields().len());
-        return Err(error("08P01", format!("{asked} formats are given for {there} columns")));
+        let asked = counted(formats.len(), "format is", "formats are");
+        let there = counted(schema.fields().len(), "column", "columns");
+        return Err(error("08P01", format!("{asked} given for {there}")));
     }
     arrow_schema_to_pg_fields(schema, format, options).map_err(|wrong| {
         let alone = |field: &FieldRef| Schema::new(vec![Arc::clone(field)]);
@@ -167,7 +169,10 @@ fn truncation_warning(rows: usize) -> PgWireError {
     PgWireError::UserError(Box::new(ErrorInfo::new(
         WARNING.into(),
         "01004".into(),
-        format!("the result was truncated to {rows} rows, the limit of rows (--sql-rows)"),
+        format!(
+            "the result was truncated to {}, the limit of rows (--sql-rows)",
+            counted(rows, "row", "rows")
+        ),
     )))
 }
 

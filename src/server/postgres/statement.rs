@@ -5,6 +5,7 @@
 //! other entry point, because the rewrite could change their meaning.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use datafusion::sql::parser::{DFParserBuilder, ResetStatement, Statement};
 use datafusion::sql::sqlparser::ast::{self, DiscardObject, Expr, Set};
@@ -87,11 +88,12 @@ impl Outline {
     }
 }
 
-pub struct StatementParser(PostgresCompatibilityParser);
+/// Parser of statements; that of catalog queries is built on first use.
+pub struct StatementParser(LazyLock<PostgresCompatibilityParser>);
 
 impl StatementParser {
     pub fn new() -> Self {
-        Self(PostgresCompatibilityParser::new())
+        Self(LazyLock::new(PostgresCompatibilityParser::new))
     }
 
     /// Parses all statements of a text.
@@ -102,29 +104,35 @@ impl StatementParser {
         crate::limits::check_depth(text).map_err(failure::from_error)?;
         let is_catalog_query = mentions_catalog(text);
         let written = parse(text);
-        let rewritten = self.0.parse(text).unwrap_or_default();
-        let rewritten = rewritten.into_iter().map(|it| {
+        let rewritten = match &written {
+            Ok(_) if !is_catalog_query => Vec::new(),
+            _ => self.rewritten(text, is_catalog_query),
+        };
+        let alone = |statements: Vec<Statement>| -> PgWireResult<Vec<_>> {
+            statements.into_iter().map(|it| classify(vec![it])).collect()
+        };
+        match written {
+            Ok(written) if is_catalog_query && written.len() == rewritten.len() => {
+                let both = written.into_iter().zip(rewritten);
+                both.map(|(written, rewritten)| classify(vec![rewritten, written])).collect()
+            }
+            Ok(written) => alone(written),
+            Err(_) if !rewritten.is_empty() => alone(rewritten),
+            Err(wrong) => Err(from_planning_error(wrong, text)),
+        }
+    }
+
+    /// Statements rewritten for compatibility; none if they cannot be parsed.
+    fn rewritten(&self, text: &str, is_catalog_query: bool) -> Vec<Statement> {
+        let statements = self.0.parse(text).unwrap_or_default().into_iter();
+        let rewritten = statements.map(|it| {
             let mut statement = Statement::Statement(Box::new(it));
             if is_catalog_query {
                 rewrite::rewrite_catalog_query(&mut statement);
             }
             statement
         });
-        let rewritten: Vec<_> = rewritten.collect();
-        let written = match written {
-            Ok(written) if written.len() == rewritten.len() => written,
-            Ok(written) => return written.into_iter().map(|it| classify(vec![it])).collect(),
-            Err(_) if !rewritten.is_empty() => {
-                return rewritten.into_iter().map(|it| classify(vec![it])).collect();
-            }
-            Err(wrong) => return Err(from_planning_error(wrong, text)),
-        };
-        let both = written.into_iter().zip(rewritten);
-        both.map(|(written, rewritten)| match is_catalog_query {
-            true => classify(vec![rewritten, written]),
-            false => classify(vec![written]),
-        })
-        .collect()
+        rewritten.collect()
     }
 }
 

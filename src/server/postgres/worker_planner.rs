@@ -142,9 +142,9 @@ impl WorkerPlanner {
     /// Adds the system tables and functions to a session.
     ///
     /// # Errors
-    /// When they cannot be planned.
-    pub async fn equip(&self, session: &Session) -> Result<(), Failure> {
-        Ok(self.setup.equip(session).await.map_err(crate::Error::from)?)
+    /// When its catalog cannot be extended.
+    pub fn equip(&self, session: &Session) -> Result<(), Failure> {
+        Ok(self.setup.equip(session.context()).map_err(crate::Error::from)?)
     }
 
     /// Parses the statements of a text.

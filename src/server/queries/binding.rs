@@ -8,7 +8,7 @@ use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::logical_expr::LogicalPlan;
 use serde_json::Value;
 
-use crate::error::{Error, Fault, QueryError, Result};
+use crate::error::{Error, Fault, QueryError, Result, counted};
 use crate::sql::{Session, coerce_parameter, query_error};
 
 /// Binds an array to `$1` and on, or an object to `$name`.
@@ -39,9 +39,11 @@ pub fn with_json(session: &Session, plan: LogicalPlan, values: &Value) -> Result
 fn scalar(value: &Value) -> ScalarValue {
     match value {
         Value::Bool(truth) => ScalarValue::Boolean(Some(*truth)),
-        Value::Number(number) => match number.as_i64() {
-            Some(whole) => ScalarValue::Int64(Some(whole)),
-            None => ScalarValue::Float64(number.as_f64()),
+        Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(whole), _) => ScalarValue::Int64(Some(whole)),
+            // A double would round it.
+            (None, Some(whole)) => ScalarValue::UInt64(Some(whole)),
+            (None, None) => ScalarValue::Float64(number.as_f64()),
         },
         Value::String(text) => ScalarValue::Utf8(Some(text.clone())),
         _ => ScalarValue::Null,
@@ -59,8 +61,8 @@ pub fn with_row(session: &Session, plan: LogicalPlan, values: &RecordBatch) -> R
     }
     if values.num_columns() > wanted.fields().len() {
         return Err(wrong_values(format!(
-            "{} values are bound to the statement; expected {}",
-            values.num_columns(),
+            "{} bound to the statement; expected {}",
+            counted(values.num_columns(), "value is", "values are"),
             wanted.fields().len()
         )));
     }
@@ -103,4 +105,26 @@ pub fn parameters(plan: &LogicalPlan) -> Result<Schema> {
         .into_iter()
         .map(|(name, data_type)| Field::new(name, data_type.unwrap_or(DataType::Null), true));
     Ok(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn integers_of_64_bits_are_exact() {
+        for (value, expected) in [
+            (json!(i64::MIN), ScalarValue::from(i64::MIN)),
+            (json!(i64::MAX), ScalarValue::from(i64::MAX)),
+            (json!(i64::MAX as u64 + 1), ScalarValue::from(i64::MAX as u64 + 1)),
+            (json!(u64::MAX), ScalarValue::from(u64::MAX)),
+            (json!(1.5), ScalarValue::from(1.5)),
+            // JSON's reader rounds longer ones.
+            (json!(1e20), ScalarValue::from(1e20)),
+        ] {
+            assert_eq!(scalar(&value), expected);
+        }
+    }
 }

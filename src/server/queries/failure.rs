@@ -130,6 +130,7 @@ mod tests {
             (postgres("42P01"), true),
             (postgres("2201W"), true),
             (postgres("57014"), true),
+            (postgres("53000"), true),
             (postgres("53200"), true),
             (postgres("57P03"), false),
             (postgres("XX000"), false),

@@ -75,7 +75,7 @@ impl LocalExecutor {
         let session = self.database.session(&dataset)?;
         #[cfg(feature = "postgres")]
         if is_postgres {
-            self.postgres.equip(&session).await?;
+            self.postgres.equip(&session)?;
         }
         let session = Arc::new(session);
         sessions.truncate(2 * SESSIONS_MAX - 1);

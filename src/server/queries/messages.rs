@@ -72,9 +72,9 @@ pub mod wire {
 
     use super::super::Described;
     use super::*;
-    use crate::limits::Limits;
+    use crate::limits::{Limits, SettingNames};
     use crate::server::settings::SQL_FLAGS;
-    use crate::sql::spool::{copied, has_views, used_bytes};
+    use crate::sql::spool::{copied, has_views};
     use crate::workers::frames;
 
     /// Rows that a worker computes ahead of sending.
@@ -125,7 +125,7 @@ pub mod wire {
                 spool_bytes: 0,
                 spool_memory_bytes: AHEAD_BYTES,
                 idle_time: FOR_EVER,
-                settings: SQL_FLAGS,
+                settings: SettingNames { spool: "", ..SQL_FLAGS },
             }
         }
     }
@@ -176,18 +176,9 @@ pub mod wire {
         crate::Error::bug(format!("a message to a worker cannot be encoded: {error}"))
     }
 
-    /// Splits a batch into parts of roughly a frame's size, each of at least a row.
-    pub fn parts(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> + '_ {
-        let bytes = batch.columns().iter().map(used_bytes).fold(0, usize::saturating_add);
-        let parts = bytes.div_ceil(BATCH_BYTES).max(1);
-        let rows = batch.num_rows().div_ceil(parts).max(1);
-        let starts = (0..batch.num_rows().max(1)).step_by(rows);
-        starts.map(move |start| compact(&batch.slice(start, rows.min(batch.num_rows() - start))))
-    }
-
     /// Copies the rows without unreferenced bytes: Arrow IPC writes all bytes of view buffers,
-    /// including those that no row shows.
-    fn compact(batch: &RecordBatch) -> RecordBatch {
+    /// including those that no row shows. The rows of a query come in small batches already.
+    pub fn compact(batch: &RecordBatch) -> RecordBatch {
         let columns = batch.columns().iter().map(|column| {
             if has_views(&column.to_data()) { copied(column) } else { Ok(Arc::clone(column)) }
         });
@@ -252,25 +243,6 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_large_batch_is_sent_in_parts() {
-        let texts = || (0..100).map(|at| at.to_string().repeat(100_000));
-        for texts in [
-            column(StringArray::from_iter_values(texts())),
-            column(StringViewArray::from_iter_values(texts())),
-        ] {
-            let whole = batch_of(&[("a", texts)]);
-            let parts: Vec<_> = wire::parts(&whole).collect();
-            assert!(parts.len() > 2, "{}", parts.len());
-            let together = arrow::compute::concat_batches(&whole.schema(), &parts).unwrap();
-            assert_eq!(together, whole);
-            assert!(parts.iter().all(|part| batch_to_ipc(part).unwrap().len() < 2 * BATCH_BYTES));
-            let none = whole.slice(0, 0);
-            assert_eq!(wire::parts(&none).collect::<Vec<_>>(), [none]);
-        }
-    }
-
-    #[cfg(unix)]
-    #[test]
     fn unreferenced_bytes_are_not_sent() {
         let texts =
             column(StringViewArray::from_iter_values((0..100).map(|_| "x".repeat(100_000))));
@@ -281,9 +253,9 @@ mod tests {
         let lists = column(ListArray::new(item, lengths, Arc::clone(&structs), None));
         for column in [texts, structs, lists] {
             let row = batch_of(&[("a", column)]).slice(5, 1);
-            let part = wire::parts(&row).next().unwrap();
-            assert_eq!(part, row);
-            assert!(batch_to_ipc(&part).unwrap().len() < 200_000, "{}", row.schema());
+            let compact = wire::compact(&row);
+            assert_eq!(compact, row);
+            assert!(batch_to_ipc(&compact).unwrap().len() < 200_000, "{}", row.schema());
         }
     }
 

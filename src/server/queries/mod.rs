@@ -12,6 +12,8 @@ mod local_executor;
 mod messages;
 mod rows;
 #[cfg(unix)]
+mod work;
+#[cfg(unix)]
 pub mod worker;
 #[cfg(unix)]
 mod worker_client;

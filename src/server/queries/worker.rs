@@ -151,9 +151,7 @@ impl Worker<'_> {
         let (head, mut rows) = self.executor.run(query).await?;
         self.send(wire::BEGUN, &head, &messages::schema_to_ipc(&rows.schema())?)?;
         while let Some(batch) = rows.next().await.transpose()? {
-            for part in wire::parts(&batch) {
-                self.line.send(wire::BATCH, &[&messages::batch_to_ipc(&part)?])?;
-            }
+            self.line.send(wire::BATCH, &[&messages::batch_to_ipc(&wire::compact(&batch))?])?;
         }
         self.send(wire::ENDED, &rows.cut().is_cut(), &[])
     }

@@ -8,18 +8,17 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use super::messages::{self, wire};
+use super::work::{Work, data_bytes_max};
 use super::{Described, Failure, Head, Rows, SqlQuery};
 use crate::error::{Error, Result};
-use crate::fair_semaphore::QueueFull;
-use crate::limits::{Limits, STACK_BYTES};
+use crate::limits::Limits;
 use crate::server::jobs::Jobs;
 use crate::server::memory_limits::beside_bytes;
 use crate::sql::Truncation;
 use crate::sql::spool::{Spools, Watch, Writer};
-use crate::workers::{Frame, Lease, LeaseError, Pool, Program, Terms, WorkKind, frames, sandbox};
+use crate::workers::{Frame, Lease, LeaseError, Pool, Program, frames, sandbox};
 
 /// Command of a worker process, followed by the folder.
 const COMMAND: &str = "worker";
@@ -90,8 +89,9 @@ impl WorkerClient {
 
     #[cfg(feature = "postgres")]
     pub async fn read(&self, text: &str) -> Answer<Vec<crate::server::postgres::Outline>> {
-        let mut lease = self.lease(WorkKind::Short, self.limits).await?;
-        let answer = self.exchange(&mut lease, self.limits, wire::READ, &[text.as_bytes()]).await?;
+        let work = Work::planning(self.limits);
+        let mut lease = self.lease(work).await?;
+        let answer = self.exchange(&mut lease, work, wire::READ, &[text.as_bytes()]).await?;
         match answer.kind {
             wire::STATEMENTS => {
                 let (statements, _) = read(answer)?;
@@ -103,7 +103,8 @@ impl WorkerClient {
     }
 
     pub async fn describe(&self, query: &SqlQuery) -> Answer<Described> {
-        let (answer, lease) = self.start(WorkKind::Short, wire::DESCRIBE, query).await?;
+        let work = Work::planning(query.limits(self.limits));
+        let (answer, lease) = self.start(work, wire::DESCRIBE, query).await?;
         match answer.kind {
             wire::DESCRIBED => {
                 let described = Described::from_message(answer.payload).map_err(malformed)?;
@@ -115,36 +116,35 @@ impl WorkerClient {
     }
 
     pub async fn run(&self, query: &SqlQuery) -> Answer<Rows> {
-        let (answer, lease) = self.start(WorkKind::Long, wire::RUN, query).await?;
+        let work = Work::running(query.limits(self.limits));
+        let (answer, lease) = self.start(work, wire::RUN, query).await?;
         if answer.kind != wire::BEGUN {
             return Err(take_failure(lease, &self.jobs, answer));
         }
         let (head, schema): (Head, _) = read(answer)?;
         let schema = messages::read_schema(&schema).map_err(malformed)?;
-        let limits = query.limits(self.limits);
-        let (writer, batches) = self.spools.open(limits.spool_bytes);
+        let (writer, batches) = self.spools.open(work.limits.spool_bytes);
         let (jobs, cut) = (self.jobs.clone(), Truncation::default());
-        let receiving = RowReceiver { lease, jobs, limits, writer, cut: cut.clone() };
+        let receiving = RowReceiver { lease, jobs, work, writer, cut: cut.clone() };
         let mut tasks = JoinSet::new();
         tasks.spawn(receiving.run(batches.watch()));
         Ok(Rows::from_worker(head, schema, cut, batches, tasks))
     }
 
     /// Leases a process, sends it the query, and returns its first answer.
-    async fn start(&self, work: WorkKind, kind: u8, query: &SqlQuery) -> Answer<(Frame, Lease)> {
+    async fn start(&self, work: Work, kind: u8, query: &SqlQuery) -> Answer<(Frame, Lease)> {
         self.note(WarmTarget {
             version: Some(query.version),
             by_engine: !query.is_postgres(),
             by_postgres: query.is_postgres(),
         });
-        let limits = query.limits(self.limits);
-        let mut lease = self.lease(work, limits).await?;
+        let mut lease = self.lease(work).await?;
         let (version, is_postgres) = (query.version, query.is_postgres());
         let warm = frame(wire::WARM, &wire::Warm { version, is_postgres });
         let prepared = lease.prepare(&warm.map_err(wire::unencodable)?).await;
-        prepared.map_err(|lost| lost_error(lost, &limits))?;
+        prepared.map_err(|lost| work.error(lost))?;
         let header = frames::header(query).map_err(wire::unencodable)?;
-        let answer = self.exchange(&mut lease, limits, kind, &[&header, &query.bytes]).await?;
+        let answer = self.exchange(&mut lease, work, kind, &[&header, &query.bytes]).await?;
         Ok((answer, lease))
     }
 
@@ -168,36 +168,28 @@ impl WorkerClient {
         self.pool.warm(warm);
     }
 
-    async fn lease(&self, kind: WorkKind, limits: Limits) -> Answer<Lease> {
-        // Too far for the clock to represent.
-        let for_ever = Duration::from_secs(100 * 365 * 24 * 3600);
-        let ends_at = Instant::now() + limits.time.min(for_ever);
-        let memory_bytes = match kind {
-            // Only planning, no operators.
-            WorkKind::Short => beside_bytes(self.limits.memory_bytes),
-            WorkKind::Long => memory_bytes_max(self.limits),
-        };
-        let terms = Terms { ends_at, memory_bytes };
-        self.pool.lease(kind, terms).await.map_err(|lost| lost_error(lost, &limits).into())
+    async fn lease(&self, work: Work) -> Answer<Lease> {
+        let leased = self.pool.lease(work.kind, work.terms()).await;
+        leased.map_err(|lost| work.error(lost).into())
     }
 
     /// Sends a frame and receives the answer.
     async fn exchange(
         &self,
         lease: &mut Lease,
-        limits: Limits,
+        work: Work,
         kind: u8,
         parts: &[&[u8]],
     ) -> Answer<Frame> {
         let said = lease.send(kind, parts).await;
-        said.map_err(|lost| lost_error(lost, &limits))?;
-        Ok(answer(lease, &self.jobs, &limits).await?)
+        said.map_err(|lost| work.error(lost))?;
+        Ok(answer(lease, &self.jobs, &work).await?)
     }
 }
 
 /// Like [`next_frame`], with the error for the client.
-async fn answer(lease: &mut Lease, jobs: &Jobs, limits: &Limits) -> Result<Frame> {
-    next_frame(lease, jobs).await.map_err(|lost| lost_error(lost, limits))
+async fn answer(lease: &mut Lease, jobs: &Jobs, work: &Work) -> Result<Frame> {
+    next_frame(lease, jobs).await.map_err(|lost| work.error(lost))
 }
 
 /// Next frame about the query, after requests of the process for reports.
@@ -231,7 +223,7 @@ async fn next_frame(lease: &mut Lease, jobs: &Jobs) -> std::result::Result<Frame
 struct RowReceiver {
     lease: Lease,
     jobs: Jobs,
-    limits: Limits,
+    work: Work,
     writer: Writer,
     cut: Truncation,
 }
@@ -249,7 +241,7 @@ enum StreamEnd {
 impl RowReceiver {
     /// Receives the rows; discards them if the client is idle. Dropping this ends the process.
     async fn run(self, spool: Watch) {
-        let limits = self.limits;
+        let limits = self.work.limits;
         let mut receiving = pin!(async {
             self.receive_all().await;
             pending::<()>().await;
@@ -286,7 +278,7 @@ impl RowReceiver {
 
     async fn receive_until_end(&mut self) -> Result<StreamEnd> {
         loop {
-            let frame = answer(&mut self.lease, &self.jobs, &self.limits).await?;
+            let frame = answer(&mut self.lease, &self.jobs, &self.work).await?;
             match frame.kind {
                 wire::BATCH => {
                     let batch = messages::read_batch(frame.payload)?;
@@ -295,8 +287,10 @@ impl RowReceiver {
                         biased;
                         sent = self.writer.send(batch) => sent,
                         lost = self.lease.expired() => return Err(match lost {
-                            LeaseError::Time if self.writer.is_full() => self.limits.spool_exceeded(),
-                            lost => lost_error(lost, &self.limits),
+                            LeaseError::Time => {
+                                self.work.limits.deadline_exceeded(self.writer.is_full())
+                            }
+                            lost => self.work.error(lost),
                         }),
                     };
                     if sent.is_err() {
@@ -364,39 +358,4 @@ fn return_when_idle(mut lease: Lease, jobs: Jobs, keep: fn(Lease)) {
             keep(lease);
         }
     }));
-}
-
-/// Error for a client whose process did not answer.
-fn lost_error(lost: LeaseError, limits: &Limits) -> Error {
-    match lost {
-        LeaseError::Time => limits.time_exceeded(),
-        LeaseError::NoPermit => limits.permits_taken(),
-        LeaseError::QueueFull => QueueFull.into(),
-        LeaseError::Memory => {
-            limits.memory_exceeded("expected a query that keeps or makes less at a time")
-        }
-        LeaseError::Killed => Error::Resource {
-            what: "a worker process was killed".into(),
-            source: "not by the server; the system does so when memory runs out".into(),
-        },
-        LeaseError::StartFailed(why) => {
-            Error::Resource { what: "no worker process can be started".into(), source: why.into() }
-        }
-        LeaseError::Broken(why) => Error::bug(format!("a query aborted: {why}")),
-    }
-}
-
-/// Memory limit of a process that runs a query, beyond its size when ready.
-fn memory_bytes_max(limits: Limits) -> usize {
-    limits.memory_bytes.saturating_add(beside_bytes(limits.memory_bytes))
-}
-
-/// Memory limit enforced by the system; includes thread stacks and the reserve of the allocator.
-fn data_bytes_max(limits: Limits) -> usize {
-    const SET_ASIDE: usize = 4 << 30;
-    /// Threads besides the computing ones: for reading files, and for a query that is just ending.
-    const THREADS: usize = 48;
-    let computing = std::thread::available_parallelism().map_or(1, usize::from);
-    let stacks = (2 * computing + THREADS).saturating_mul(STACK_BYTES);
-    memory_bytes_max(limits).saturating_add(SET_ASIDE).saturating_add(stacks)
 }

@@ -28,7 +28,7 @@ use super::super::queries::{Rows, SqlQuery};
 use super::super::reports::without_folder;
 use super::super::request_limits::REQUEST_BYTES;
 use crate::client::Client;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, counted};
 use crate::limits::Limits;
 use crate::report::{Format, Writer};
 use crate::sql::Deliveries;
@@ -193,9 +193,9 @@ impl RowEncoder {
     }
 
     fn cut(&self) -> Option<String> {
-        let rows = self.limits.rows;
+        let rows = counted(self.limits.rows, "row", "rows");
         let is_cut = self.rows.cut().is_cut();
-        is_cut.then(|| format!("cut off after {rows} rows, the limit (--sql-rows, max_rows)"))
+        is_cut.then(|| format!("cut off after {rows}, the limit (--sql-rows, max_rows)"))
     }
 
     async fn send_all(mut self: Box<Self>, sender: mpsc::Sender<Result<Bytes>>) {

@@ -16,6 +16,11 @@ pub const MALFORMED: &str = "the regular expression is malformed";
 pub const PHRASES: &[Phrase] = &[
     // Functions and operators.
     Phrase(
+        "Function '{}' expects 1 arguments but received {}",
+        Fault::UnknownFunction,
+        "{0} takes 1 argument, not {1}",
+    ),
+    Phrase(
         "Function '{}' expects {} arguments but received {}",
         Fault::UnknownFunction,
         "{0} takes {1} arguments, not {2}",
@@ -24,6 +29,11 @@ pub const PHRASES: &[Phrase] = &[
         "The function '{}' expected zero argument but received {}",
         Fault::UnknownFunction,
         "{0} takes no arguments",
+    ),
+    Phrase(
+        "The function '{}' expected 1 arguments but received {}",
+        Fault::UnknownFunction,
+        "{0} takes 1 argument, not {1}",
     ),
     Phrase(
         "The function '{}' expected {} arguments but received {}",

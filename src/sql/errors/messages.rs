@@ -48,7 +48,10 @@ fn signature_error(words: &str) -> Option<QueryError> {
     let given: String = given.chars().take_while(char::is_ascii_digit).collect();
     let sentence = match counts.is_empty() || given.is_empty() {
         true => format!("{function} does not take such arguments"),
-        false => format!("{function} takes {} arguments, not {given}", counts.join(" or ")),
+        false => {
+            let noun = if counts == ["1"] { "argument" } else { "arguments" };
+            format!("{function} takes {} {noun}, not {given}", counts.join(" or "))
+        }
     };
     Some(QueryError::new(Fault::UnknownFunction, sentence))
 }
@@ -130,7 +133,7 @@ mod tests {
             ),
             (
                 "Function 'upper' expects 1 arguments but received 2",
-                "upper takes 1 arguments, not 2",
+                "upper takes 1 argument, not 2",
             ),
             (
                 "Function 'abs' expects Numeric but received String",

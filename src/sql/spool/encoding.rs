@@ -85,7 +85,7 @@ fn part_bytes(batch: &RecordBatch) -> usize {
 }
 
 /// Size of the rows of a column; for a slice of lists, of all items in their buffers.
-pub fn used_bytes(column: &ArrayRef) -> usize {
+fn used_bytes(column: &ArrayRef) -> usize {
     let data = column.to_data();
     let bytes = data.get_slice_memory_size().unwrap_or(usize::MAX);
     bytes.saturating_add(viewed_bytes(&data))

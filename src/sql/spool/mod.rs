@@ -29,7 +29,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use self::budget::{Budget, Reservation, TotalBudget};
 pub use self::deliveries::Deliveries;
 use self::encoding::{compact, decode, encode, split};
-pub use self::encoding::{copied, has_views, used_bytes};
+pub use self::encoding::{copied, has_views};
 pub use self::idle_watch::Watch;
 use self::queue::{Closed, Entry, Next, Queue};
 use self::spill_files::Files;

@@ -84,6 +84,15 @@ async fn a_process_is_prepared_once_per_frame() {
     }
 }
 
+#[tokio::test]
+async fn a_process_that_is_not_ready_in_time_does_not_count_as_slow_work() {
+    let pool = pool("dd bs=5 count=1 <&0 >&0 2>/dev/null; exec cat <&0 >/dev/null", 1);
+    let mut lease = pool.lease(WorkKind::Long, terms(LONG)).await.unwrap();
+    let warm = Frame { kind: 2, payload: b"warm".to_vec() };
+    let lost = lease.prepare_within(&warm, Duration::ZERO).await.unwrap_err();
+    assert!(matches!(lost, LeaseError::StartFailed(_)), "{lost:?}");
+}
+
 /// Answers a greeting, grows, answers with an empty frame, and then echoes.
 #[cfg(target_os = "linux")]
 const GROWING: &str = r"
@@ -152,9 +161,13 @@ async fn lost_by(end: &str) -> LeaseError {
 }
 
 #[tokio::test]
-async fn an_abort_means_lack_of_memory_and_an_exit_a_bug() {
+async fn an_abort_means_lack_of_memory_or_stack_and_an_exit_a_bug() {
     let aborted = lost_by("kill -s ABRT $$").await;
     assert!(matches!(aborted, LeaseError::Memory), "{aborted:?}");
+    let overflowed = lost_by("echo 'thread a has overflowed its stack' >&2; kill -s ABRT $$").await;
+    assert!(matches!(overflowed, LeaseError::StackOverflow), "{overflowed:?}");
+    let faulted = lost_by("kill -s SEGV $$").await;
+    assert!(matches!(faulted, LeaseError::StackOverflow), "{faulted:?}");
     let exited = lost_by("exit 101").await;
     assert!(matches!(&exited, LeaseError::Broken(why) if why.contains("101")), "{exited:?}");
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, StringArray};
 use arrow::datatypes::{DataType, Int32Type};
@@ -14,6 +14,7 @@ use datafusion::logical_expr::{
 use datafusion_postgres::datafusion_pg_catalog::pg_catalog::PgCatalogStaticTables;
 
 use super::super::settings;
+use super::static_tables::StaticTables;
 use crate::functions::documented::{Documented, Gives, Kind, Takes};
 use crate::sql::documented;
 
@@ -37,8 +38,29 @@ pub struct OwnFunction {
 #[derive(Debug)]
 pub struct Functions {
     pub own: Vec<OwnFunction>,
-    /// OIDs of PostgreSQL's functions, by name.
-    oids: HashMap<String, i32>,
+    pub static_tables: Arc<StaticTables>,
+    /// OIDs of PostgreSQL's functions, by name; read on first use.
+    oids: OnceLock<HashMap<String, i32>>,
+}
+
+impl Default for Functions {
+    fn default() -> Self {
+        let own = documented()
+            .enumerate()
+            .map(|(place, function)| OwnFunction::new(place, function))
+            .collect();
+        Self { own, static_tables: Arc::default(), oids: OnceLock::new() }
+    }
+}
+
+impl Functions {
+    fn oids(&self) -> Result<&HashMap<String, i32>> {
+        if let Some(oids) = self.oids.get() {
+            return Ok(oids);
+        }
+        let oids = oids_by_name(&self.static_tables.decoded()?)?;
+        Ok(self.oids.get_or_init(|| oids))
+    }
 }
 
 const BOOL: (i32, &str) = (16, "boolean");
@@ -124,7 +146,7 @@ fn type_name(oid: i32) -> &'static str {
     TYPES.iter().find(|(known, _)| *known == oid).map_or("anyelement", |(_, name)| name)
 }
 
-pub fn functions(tables: &PgCatalogStaticTables) -> Result<Functions> {
+fn oids_by_name(tables: &PgCatalogStaticTables) -> Result<HashMap<String, i32>> {
     let mut oids = HashMap::new();
     for batch in tables.pg_proc.data() {
         let columns = (batch.column_by_name("oid"), batch.column_by_name("proname"));
@@ -137,11 +159,7 @@ pub fn functions(tables: &PgCatalogStaticTables) -> Result<Functions> {
             }
         }
     }
-    let own = documented()
-        .enumerate()
-        .map(|(place, function)| OwnFunction::new(place, function))
-        .collect();
-    Ok(Functions { own, oids })
+    Ok(oids)
 }
 
 pub fn all(functions: &Arc<Functions>) -> impl Iterator<Item = ScalarUDF> {
@@ -162,9 +180,8 @@ type Compute = fn(&Functions, &ArrayRef) -> Result<ArrayRef>;
 
 const INTROSPECTION: &[(&str, DataType, Compute)] = &[
     ("function_oid", DataType::Int32, |functions, names| {
-        let names = texts(names)?;
-        let oid =
-            |name: Option<&str>| name.map(|name| functions.oids.get(name).map_or(0, |it| *it));
+        let (names, oids) = (texts(names)?, functions.oids()?);
+        let oid = |name: Option<&str>| name.map(|name| oids.get(name).map_or(0, |it| *it));
         Ok(Arc::new(names.iter().map(oid).collect::<Int32Array>()))
     }),
     ("pg_get_function_result", DataType::Utf8, |functions, oids| {

@@ -1,10 +1,15 @@
 //! PostgreSQL's system schemas, `pg_catalog` and `information_schema`, and system functions.
 //!
 //! A hidden schema holds static tables and those derived from the newest session's catalogs. The
-//! two visible schemas are SQL views over it, planned once per process.
+//! two visible schemas are SQL views over it. All are built when a query first names one of them:
+//! most queries do not, and decoding and planning would delay each process that starts.
 
 mod constant_functions;
 mod introspection;
+mod newest_catalogs;
+mod session_functions;
+mod static_tables;
+mod system_schema;
 
 use std::sync::Arc;
 
@@ -19,19 +24,18 @@ use datafusion::error::Result;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::{DFParser, Statement};
 use datafusion::sql::sqlparser::ast;
-use datafusion_postgres::datafusion_pg_catalog::pg_catalog::catalog_info::CatalogInfo;
 use datafusion_postgres::datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_postgres::datafusion_pg_catalog::pg_catalog::{
-    PG_CATALOG_TABLES, PgCatalogSchemaProvider, PgCatalogStaticTables,
+    PG_CATALOG_TABLES, PgCatalogSchemaProvider,
 };
-use datafusion_postgres::datafusion_pg_catalog::setup_pg_catalog;
 
-use self::introspection::functions;
+use self::newest_catalogs::{NamedSchemas, NewestCatalogs};
+pub use self::system_schema::SystemTables;
 use super::settings;
 use crate::sql::{CATALOG, SCHEMA, descriptions_of_tables};
 
 const STORED: &str = "stored";
-pub const INFORMATION_SCHEMA: &str = "information_schema";
+const INFORMATION_SCHEMA: &str = "information_schema";
 
 /// Visible schemas with the SQL of their views.
 const SCHEMAS: [(&str, &str); 2] = [
@@ -39,20 +43,27 @@ const SCHEMAS: [(&str, &str); 2] = [
     (INFORMATION_SCHEMA, include_str!("information_schema.sql")),
 ];
 
-/// System tables; they reflect the catalogs at the time of reading.
-pub struct SystemTables {
+/// Tables behind `SHOW FUNCTIONS`, in [`INFORMATION_SCHEMA`].
+const FUNCTION_TABLES: [&str; 2] = ["parameters", "routines"];
+
+/// System tables once built; they reflect the catalogs at the time of reading.
+struct BuiltTables {
+    /// Context in which the views were planned.
+    context: SessionContext,
     /// Tables that assign OIDs, in the order in which they must be read.
     numbering: Vec<Arc<dyn TableProvider>>,
-    schemas: Vec<(&'static str, Arc<dyn SchemaProvider>)>,
-    functions: Arc<introspection::Functions>,
+    schemas: NamedSchemas,
 }
 
-impl SystemTables {
-    pub async fn new(catalogs: impl CatalogInfo) -> Result<Self> {
-        let tables = Arc::new(PgCatalogStaticTables::try_new()?);
-        let functions = Arc::new(functions(&tables)?);
-        let stored = PgCatalogSchemaProvider::try_new(catalogs, tables, EmptyContextProvider)?;
-        let context = planner(&functions)?;
+impl BuiltTables {
+    async fn new(
+        newest: &NewestCatalogs,
+        functions: &Arc<introspection::Functions>,
+    ) -> Result<Self> {
+        let tables = functions.static_tables.decoded()?;
+        let stored =
+            PgCatalogSchemaProvider::try_new(newest.clone(), tables, EmptyContextProvider)?;
+        let context = planner(functions);
         let catalog: Arc<dyn CatalogProvider> = Arc::new(MemoryCatalogProvider::new());
         context.register_catalog(CATALOG, Arc::clone(&catalog));
         let visible = Arc::new(MemorySchemaProvider::new());
@@ -68,10 +79,10 @@ impl SystemTables {
             numbering.extend(stored.table(name).await?);
         }
         hidden.register_table("settings".to_owned(), table(settings_rows()?)?)?;
-        hidden.register_table("functions".to_owned(), table(functions_rows(&functions)?)?)?;
+        hidden.register_table("functions".to_owned(), table(functions_rows(functions)?)?)?;
         hidden.register_table("descriptions".to_owned(), table(descriptions_rows()?)?)?;
         catalog.register_schema(STORED, hidden)?;
-        let mut schemas: Vec<(_, Arc<dyn SchemaProvider>)> = Vec::new();
+        let mut schemas = NamedSchemas::new();
         for (name, views) in SCHEMAS {
             let schema = match name {
                 "pg_catalog" => Arc::clone(&visible),
@@ -84,51 +95,43 @@ impl SystemTables {
             }
             schemas.push((name, schema));
         }
-        Ok(Self { numbering, schemas, functions })
+        newest.set_system(schemas.clone());
+        Ok(Self { context, numbering, schemas })
+    }
+
+    fn schema(&self, name: &str) -> Option<&Arc<dyn SchemaProvider>> {
+        self.schemas.iter().find(|(of, _)| *of == name).map(|(_, schema)| schema)
     }
 
     /// Assigns OIDs to all current objects. OIDs follow the order of first use, so the fixed order
     /// here makes them equal in all processes.
-    pub async fn number(&self, context: &SessionContext) -> Result<()> {
+    async fn number(&self) -> Result<()> {
         for table in &self.numbering {
-            context.read_table(Arc::clone(table))?.collect().await?;
+            self.context.read_table(Arc::clone(table))?.collect().await?;
         }
-        Ok(())
-    }
-
-    /// Adds the schemas and functions to a session.
-    pub fn add_to(&self, context: &SessionContext) -> Result<()> {
-        if let Some(catalog) = context.catalog(CATALOG) {
-            for (name, schema) in &self.schemas {
-                catalog.register_schema(name, Arc::clone(schema))?;
-            }
-        }
-        let state = context.state_ref();
-        let mut state = state.write();
-        let options = state.config_mut().options_mut();
-        // Replaced by our schema of that name.
-        options.catalog.information_schema = false;
-        options.execution.time_zone = Some(settings::TIME_ZONE.to_owned());
-        drop(state);
-        register(context, &self.functions);
         Ok(())
     }
 }
 
-fn register(context: &SessionContext, functions: &Arc<introspection::Functions>) {
-    for function in constant_functions::all().chain(introspection::all(functions)) {
-        context.register_udf(function);
-    }
+/// Names of the tables of a visible schema, without building them.
+fn table_names(schema: &str, views: &str) -> Vec<String> {
+    let tables =
+        if schema == INFORMATION_SCHEMA { &FUNCTION_TABLES[..] } else { PG_CATALOG_TABLES };
+    let views = views.lines().filter_map(|line| line.strip_prefix("CREATE VIEW "));
+    let views = views.filter_map(|rest| rest.split_whitespace().next());
+    let mut names: Vec<_> = tables.iter().copied().chain(views).map(str::to_owned).collect();
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// Creates the context in which the views are planned.
-fn planner(functions: &Arc<introspection::Functions>) -> Result<SessionContext> {
+fn planner(functions: &Arc<introspection::Functions>) -> SessionContext {
     let config = SessionConfig::new().with_default_catalog_and_schema(CATALOG, SCHEMA);
     let config = config.set_str("datafusion.execution.time_zone", settings::TIME_ZONE);
     let context = SessionContext::new_with_config(config);
-    setup_pg_catalog(&context, CATALOG, EmptyContextProvider).map_err(|error| *error)?;
-    register(&context, functions);
-    Ok(context)
+    session_functions::register(&context, functions);
+    context
 }
 
 /// Adds the views of a text; each may refer to earlier ones.
@@ -153,11 +156,11 @@ async fn add_views(
     Ok(())
 }
 
-/// Adds the tables behind `SHOW FUNCTIONS`, which list the functions of the current session.
+/// Adds the [`FUNCTION_TABLES`], which list the functions of the current session.
 async fn add_functions(schema: &MemorySchemaProvider) -> Result<()> {
     let information_schema =
         InformationSchemaProvider::new(Arc::new(MemoryCatalogProviderList::new()));
-    for name in ["parameters", "routines"] {
+    for name in FUNCTION_TABLES {
         if let Some(table) = information_schema.table(name).await? {
             schema.register_table(name.to_owned(), table)?;
         }
