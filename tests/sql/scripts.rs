@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use sqllogictest::{AsyncDB, Runner, default_normalizer, default_validator};
 
 use super::value::Kind;
+use crate::golden_files::are_blessed;
 
 fn scripts() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sql");
@@ -28,7 +29,7 @@ where
     for script in scripts() {
         let mut runner = Runner::new(&connect);
         runner.with_column_validator(is_of_kinds);
-        if std::env::var_os("BLESS").is_some() {
+        if are_blessed() {
             let blessed = runner.update_test_file(
                 &script,
                 " ",
