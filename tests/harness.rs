@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::atomic::AtomicBool;
 
 use arrow::array::AsArray;
@@ -152,6 +152,14 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> T {
         .build()
         .unwrap()
         .block_on(work)
+}
+
+/// Output of a command of the operating system.
+#[track_caller]
+pub fn output_of(command: &mut Command) -> Output {
+    command.output().unwrap_or_else(|error| {
+        panic!("{command:?}: {error}; tests need bash, curl and gzip: install these packages")
+    })
 }
 
 /// The command, as a user types it, with nothing of the outside in its surroundings.

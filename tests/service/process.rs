@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::csv_of_sample;
-use crate::harness::uptally;
+use crate::harness::{output_of, uptally};
 
 /// A server that runs until it is dropped.
 pub struct Process {
@@ -90,8 +90,7 @@ impl Drop for Process {
 
 #[track_caller]
 pub fn curl(arguments: &[&str]) -> String {
-    let run =
-        Command::new("curl").args(["-sS", "--max-time", "60"]).args(arguments).output().unwrap();
+    let run = output_of(Command::new("curl").args(["-sS", "--max-time", "60"]).args(arguments));
     assert!(run.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&run.stderr));
     String::from_utf8(run.stdout).unwrap()
 }
@@ -290,6 +289,6 @@ fn with_a_certificate_the_server_speaks_tls() {
         let told = curl(&["--cacert", certificate, "-o", "/dev/null", "-w", strict, &at]);
         assert_eq!(told, "max-age=63072000", "{path}");
     }
-    let plain = Command::new("curl").args(["-s", &at.replace("https", "http")]).status().unwrap();
-    assert!(!plain.success());
+    let plain = output_of(Command::new("curl").args(["-s", &at.replace("https", "http")]));
+    assert!(!plain.status.success());
 }

@@ -9,12 +9,13 @@ use tempfile::TempDir;
 
 use super::process::Process;
 use super::sql::{ENDLESS_JOIN, LONG, path_of};
+use crate::harness::output_of;
 
 /// Response by curl: true if complete, and the body.
 fn curl(server: &Process, body: &str) -> (bool, Vec<u8>) {
     let url = format!("{}/v1/sql", server.url);
-    let run = Command::new("curl").args(["-sS", "--max-time", "120", "-d", body, &url]).output();
-    let run = run.unwrap();
+    let mut command = Command::new("curl");
+    let run = output_of(command.args(["-sS", "--max-time", "120", "-d", body, &url]));
     (run.status.success(), run.stdout)
 }
 
@@ -36,7 +37,7 @@ fn queries_that_never_give_way_keep_nobody_waiting() {
     let server = Process::start(folder.path(), "--sql-time 5s --sql-at-once 8 --memory 16GiB");
     let stuck = "SELECT sum(business_time(store_id, '1950-01-01', '2049-01-01')) FROM polls";
     let url = format!("{}/v1/sql", server.url);
-    let ask = || Command::new("curl").args(["-sS", "-d", stuck, &url]).output().unwrap();
+    let ask = || output_of(Command::new("curl").args(["-sS", "-d", stuck, &url]));
     std::thread::scope(|threads| {
         let asked: Vec<_> = (0..3).map(|_| threads.spawn(ask)).collect();
         assert_eq!(curl(&server, "SELECT 1 AS a").1, b"a\n1\n");

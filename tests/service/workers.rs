@@ -13,7 +13,7 @@ use uptally::server::Settings;
 use super::process::{Process, curl};
 use super::sql::path_of;
 use super::{Served, csv_of_sample, waiting};
-use crate::harness::{block_on, ingest};
+use crate::harness::{block_on, ingest, output_of};
 
 /// Slack for a machine whose cores are busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -153,8 +153,8 @@ fn a_process_that_is_killed_is_replaced() {
     let url = format!("{}{}", server.url, path_of(super::sql::ENDLESS_JOIN));
     std::thread::scope(|threads| {
         let asked = threads.spawn(|| {
-            let run = Command::new("curl").args(["-sS", "-w", "\n%{http_code}", &url]).output();
-            String::from_utf8(run.unwrap().stdout).unwrap()
+            let run = output_of(Command::new("curl").args(["-sS", "-w", "\n%{http_code}", &url]));
+            String::from_utf8(run.stdout).unwrap()
         });
         while !asked.is_finished() {
             // Whichever works; those that are idle are replaced as well.

@@ -26,6 +26,7 @@ fn queries() -> Vec<PathBuf> {
     let mut queries: Vec<_> =
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     queries.sort();
+    assert!(!queries.is_empty(), "there are no queries");
     queries
 }
 

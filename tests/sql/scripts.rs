@@ -16,6 +16,7 @@ fn scripts() -> Vec<PathBuf> {
     let mut scripts: Vec<_> =
         entries.filter(|path| path.extension().is_some_and(|kind| kind == "slt")).collect();
     scripts.sort();
+    assert!(!scripts.is_empty(), "there are no scripts");
     scripts
 }
 
