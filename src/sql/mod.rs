@@ -45,5 +45,5 @@ pub use self::progress::{FilesRead, Progress};
 pub use self::report_tables::{Report, Reports, report_tables};
 pub use self::rows::{Rows, Truncation};
 pub use self::spool::Deliveries;
-#[cfg(feature = "fuzzing")]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::statement::prepare;
