@@ -1,7 +1,5 @@
 //! Random chains and options: both engines against the judge, to the microsecond.
 
-use std::path::Path;
-
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -187,30 +185,4 @@ proptest! {
             Ok(())
         })?;
     }
-}
-
-/// Seeds are drawn again only as long as their file is named as the source of the property.
-#[test]
-fn seeds_of_failures_are_those_of_a_property() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let seeds = root.join("proptest-regressions");
-    let (mut folders, mut files) = (vec![seeds.clone()], 0);
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            files += 1;
-            let source = path.strip_prefix(&seeds).unwrap().with_extension("rs");
-            let sources = ["src", "tests"].map(|folder| root.join(folder).join(&source));
-            let has_property = |source: &Path| {
-                std::fs::read_to_string(source).is_ok_and(|text| text.contains("proptest! {"))
-            };
-            let is_drawn = sources.iter().any(|source| has_property(source));
-            assert!(is_drawn, "{}: there is no property in any of {sources:?}", path.display());
-        }
-    }
-    assert!(files > 0, "no seeds in {}", seeds.display());
 }
