@@ -13,7 +13,7 @@ pub mod engine;
 pub mod error;
 mod fair_semaphore;
 pub mod functions;
-#[cfg(feature = "fuzzing")]
+#[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod generate;

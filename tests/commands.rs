@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::harness::uptally;
+use crate::harness::{output_of, uptally};
 
 fn printed(arguments: &[&str]) -> String {
     let run = uptally(arguments.iter().copied()).output().unwrap();
@@ -25,8 +25,9 @@ fn every_shell_has_completions() {
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("c"), script).unwrap();
     let completes = "source c; COMP_WORDS=(uptally rep); COMP_CWORD=1; _uptally uptally rep uptally; echo ${COMPREPLY[*]}";
-    let run = Command::new("bash").args(["-c", completes]).current_dir(folder.path()).output();
-    assert_eq!(String::from_utf8(run.unwrap().stdout).unwrap(), "report\n");
+    let mut shell = Command::new("bash");
+    let run = output_of(shell.args(["-c", completes]).current_dir(folder.path()));
+    assert_eq!(String::from_utf8(run.stdout).unwrap(), "report\n");
     let wrong = uptally(["completions", "tcsh"]).output().unwrap();
     assert_eq!(wrong.status.code(), Some(2));
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-use crate::harness::uptally;
+use crate::harness::{output_of, uptally};
 
 const HEADER: &str = "store_id,uptime_last_hour,";
 
@@ -52,7 +52,7 @@ fn scripted(folder: &Path, script: &str) -> String {
     let path = format!("{}:{}", binaries.display(), std::env::var("PATH").unwrap());
     let mut command = Command::new("bash");
     command.args(["-euc", script]).current_dir(folder).env("PATH", path).env_remove("UPTALLY_DATA");
-    let run = command.output().unwrap();
+    let run = output_of(&mut command);
     assert!(run.status.success(), "{script}: {}", String::from_utf8_lossy(&run.stderr));
     String::from_utf8_lossy(&run.stdout).into_owned()
 }

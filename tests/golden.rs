@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::golden_files::are_blessed;
 use crate::harness::uptally;
 
 fn cases() -> Vec<PathBuf> {
@@ -53,7 +54,7 @@ fn each_rule_has_the_figures_of_its_case_on_both_engines() {
             let path = folder.join("case.txt");
             let expected = std::fs::read_to_string(&path).unwrap();
             let found = ["datafusion", "polars"].map(|engine| answered(folder, &expected, engine));
-            if std::env::var_os("BLESS").is_some() {
+            if are_blessed() {
                 std::fs::write(&path, &found[0]).unwrap();
             }
             found.into_iter().filter(|found| *found != expected).collect::<Vec<_>>()

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::atomic::AtomicBool;
 
 use arrow::array::AsArray;
@@ -154,6 +154,14 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> T {
         .block_on(work)
 }
 
+/// Output of a command of the operating system.
+#[track_caller]
+pub fn output_of(command: &mut Command) -> Output {
+    command.output().unwrap_or_else(|error| {
+        panic!("{command:?}: {error}; tests need bash, curl and gzip: install these packages")
+    })
+}
+
 /// The command, as a user types it, with nothing of the outside in its surroundings.
 pub fn uptally<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_uptally"));
@@ -162,4 +170,30 @@ pub fn uptally<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
         command.env_remove(name);
     }
     command
+}
+
+/// Seeds are drawn again only as long as their file is named as the source of the property.
+#[test]
+fn seeds_of_failures_are_those_of_a_property() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let seeds = root.join("proptest-regressions");
+    let (mut folders, mut files) = (vec![seeds.clone()], 0);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            files += 1;
+            let source = path.strip_prefix(&seeds).unwrap().with_extension("rs");
+            let sources = ["src", "tests"].map(|folder| root.join(folder).join(&source));
+            let has_property = |source: &Path| {
+                std::fs::read_to_string(source).is_ok_and(|text| text.contains("proptest! {"))
+            };
+            let is_drawn = sources.iter().any(|source| has_property(source));
+            assert!(is_drawn, "{}: there is no property in any of {sources:?}", path.display());
+        }
+    }
+    assert!(files > 0, "no seeds in {}", seeds.display());
 }

@@ -10,6 +10,7 @@ mod files;
 mod first_version;
 mod folders;
 mod golden;
+mod golden_files;
 mod harness;
 mod imports;
 mod judge;

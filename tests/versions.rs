@@ -185,30 +185,3 @@ fn hours_and_zones_are_replaced_whole_and_come_back() {
     assert_eq!(run(folder.path(), "report --exact"), all);
     assert!(run(folder.path(), "ingest all.csv").contains("nothing to do"));
 }
-
-#[test]
-fn the_plan_neither_sorts_nor_repartitions_polls() {
-    let folder = three_files();
-    run(folder.path(), "ingest 1.csv 2.csv");
-    let plan = run(folder.path(), "report --explain --threads 2");
-    let depth = |line: &str| line.len() - line.trim_start().len();
-    let lines: Vec<_> = plan.lines().collect();
-    let scan =
-        lines.iter().position(|line| line.contains("/polls/polled_on=")).expect("polls are read");
-    // From the scan upwards to the step that folds its rows.
-    let (mut above, mut at) = (Vec::new(), depth(lines[scan]));
-    for line in lines[..scan].iter().rev().filter(|line| !line.is_empty()) {
-        if depth(line) < at {
-            (at, _) = (depth(line), above.push(line.trim_start()));
-        }
-    }
-    let fold = above.iter().position(|line| line.starts_with("SortedGroupExec")).expect(&plan);
-    let keeps_in_place = ["PartitionedScanExec: Range", "FilterExec", "InterleaveExec"];
-    let stays = |line: &&str| keeps_in_place.iter().any(|step| line.starts_with(step));
-    assert!(above[..fold].iter().all(stays), "{plan}");
-    // Each thread's stores stay its own and in order, up to the figures.
-    let moved = ["Repartition", "Coalesce", "HashJoin", "SortExec", "SortPreservingMerge"];
-    assert!(!moved.iter().any(|step| plan.contains(step)), "{plan}");
-    assert!(plan.starts_with("ProgressiveEvalExec"), "{plan}");
-    assert_eq!(plan.matches("StoreMergeJoinExec").count(), 3, "{plan}");
-}

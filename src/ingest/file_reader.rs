@@ -143,7 +143,7 @@ pub fn reread_polls(
 ///
 /// # Errors
 /// Like [`read_file`].
-#[cfg(feature = "fuzzing")]
+#[cfg(any(test, feature = "fuzzing"))]
 pub fn read_bytes(file: &[u8], block_bytes: usize) -> Result<(Vec<String>, Vec<String>)> {
     const LABEL: &str = "bytes";
     let rules = ZoneRules::bundled();

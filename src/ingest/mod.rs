@@ -40,7 +40,7 @@ pub use conflicts::CONFLICTS_MAX;
 pub use day_merge::MergeCounts;
 pub use fallbacks::{Fallback, Unmatched};
 pub use file_kind::FileKind;
-#[cfg(feature = "fuzzing")]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use file_reader::read_bytes;
 pub use load_control::LoadControl;
 pub use outcome::{FileOutcome, Outcome};

@@ -148,7 +148,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(300))]
+        #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(300)))]
         #[test]
         fn rows_of_stores_are_the_same_by_search_and_by_splitting_all(
             pieces in prop::collection::vec(

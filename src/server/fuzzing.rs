@@ -8,7 +8,7 @@ use super::report_request::ReportRequest;
 use super::request::{Query, Request};
 
 #[cfg(feature = "flight")]
-pub use super::flight::same_again;
+pub use super::flight::is_same_again;
 
 fn request(body: &[u8], content_type: &'static str) -> Request {
     let content_type = HeaderValue::from_static(content_type);

@@ -27,7 +27,7 @@ mod file_descriptors;
 mod file_name;
 #[cfg(feature = "flight")]
 mod flight;
-#[cfg(feature = "fuzzing")]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod health;
 mod host;

@@ -1,6 +1,7 @@
 //! State that the queries of a process share, and the session of each query.
 
 use std::collections::VecDeque;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
@@ -122,6 +123,14 @@ impl Database {
     /// Adds tables that every session sees.
     pub fn with_tables(mut self, tables: Vec<NamedTable>) -> Self {
         self.tables.extend(tables);
+        self
+    }
+
+    /// Sets the number of partitions of a plan, which is that of the cores otherwise.
+    pub fn with_partitions(mut self, partitions: NonZeroUsize) -> Self {
+        for state in [&mut self.state, &mut self.planner] {
+            state.config_mut().options_mut().execution.target_partitions = partitions.get();
+        }
         self
     }
 

@@ -45,6 +45,6 @@ pub use self::progress::{FilesRead, Progress};
 pub use self::report_tables::{Report, Reports, report_tables};
 pub use self::rows::{Rows, Truncation};
 pub use self::spool::Deliveries;
-#[cfg(feature = "fuzzing")]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::statement::prepare;
 pub use self::table_descriptions::descriptions as descriptions_of_tables;

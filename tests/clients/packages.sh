@@ -19,11 +19,16 @@ install() {
     fail "$* cannot be installed"
 }
 
+# Python with what environments of its own need.
+require_python() {
+  command -v python3 >/dev/null || fail "python3 is missing; install it"
+  python3 -c 'import venv, ensurepip' 2>/dev/null || install python3-venv
+}
+
 # Installs what the files of requirements name. Packages of the first one are there for all scripts;
 # where it has changed, everything is installed anew.
 install_packages() {
-  command -v python3 >/dev/null || fail "python3 is missing; install it"
-  python3 -c 'import venv, ensurepip' 2>/dev/null || install python3-venv
+  require_python
   if ! cmp -s "$1" "$packages/installed.txt"; then
     python3 -m venv --clear "$packages"
     pip_install "$1" "$packages/installed.txt"

@@ -85,7 +85,7 @@ impl Terminal {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .unwrap();
+            .unwrap_or_else(|error| panic!("bash: {error}; tests need it: install the package"));
         Self {
             typed: shell.stdin.take().unwrap(),
             told: BufReader::new(shell.stdout.take().unwrap()),

@@ -3,19 +3,19 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::process::Process;
 use super::sql::{ENDLESS_JOIN, LONG, path_of};
+use crate::harness::output_of;
 
 /// Response by curl: true if complete, and the body.
 fn curl(server: &Process, body: &str) -> (bool, Vec<u8>) {
     let url = format!("{}/v1/sql", server.url);
-    let run = Command::new("curl").args(["-sS", "--max-time", "120", "-d", body, &url]).output();
-    let run = run.unwrap();
+    let mut command = Command::new("curl");
+    let run = output_of(command.args(["-sS", "--max-time", "120", "-d", body, &url]));
     (run.status.success(), run.stdout)
 }
 
@@ -37,7 +37,7 @@ fn queries_that_never_give_way_keep_nobody_waiting() {
     let server = Process::start(folder.path(), "--sql-time 5s --sql-at-once 8 --memory 16GiB");
     let stuck = "SELECT sum(business_time(store_id, '1950-01-01', '2049-01-01')) FROM polls";
     let url = format!("{}/v1/sql", server.url);
-    let ask = || Command::new("curl").args(["-sS", "-d", stuck, &url]).output().unwrap();
+    let ask = || output_of(Command::new("curl").args(["-sS", "-d", stuck, &url]));
     std::thread::scope(|threads| {
         let asked: Vec<_> = (0..3).map(|_| threads.spawn(ask)).collect();
         assert_eq!(curl(&server, "SELECT 1 AS a").1, b"a\n1\n");
@@ -52,7 +52,7 @@ fn queries_that_never_give_way_keep_nobody_waiting() {
 #[test]
 fn a_query_is_cancelled_when_its_client_disconnects() {
     let folder = TempDir::new().unwrap();
-    let flags = "--sql-at-once 1 --sql-time 80s --sql-rows 1000000000000 --sql-spool 1MiB";
+    let flags = "--sql-at-once 1 --sql-time 1h --sql-rows 1000000000000 --sql-spool 1MiB";
     let server = Process::start(folder.path(), flags);
     let address = server.url.strip_prefix("http://").unwrap();
     let rows = "SELECT a.store_id FROM polls a, range(0, 10000000000) b";
@@ -66,16 +66,11 @@ fn a_query_is_cancelled_when_its_client_disconnects() {
         }
         // Whoever asks next has to wait for the turn that the query has.
         let waits = json!({ "sql": "SELECT 1 AS a", "timeout_ms": 100 }).to_string();
-        let begun_at = Instant::now();
-        while curl(&server, &waits).1 == b"a\n1\n" {
-            assert!(begun_at.elapsed() < Duration::from_secs(30), "{question} never ran");
-        }
-        let gone_at = Instant::now();
+        let runs = (0..1_000).any(|_| curl(&server, &waits).1 != b"a\n1\n");
+        assert!(runs, "{question} never ran");
         drop(client);
-        assert_eq!(curl(&server, "SELECT 1 AS a").1, b"a\n1\n");
-        // A second with optimisation and cores to spare; here less than half of its own time.
-        assert!(gone_at.elapsed() < Duration::from_secs(30), "{question}: {:?}", gone_at.elapsed());
-        eprintln!("{question}: ended within {:?}", gone_at.elapsed());
+        // Its own limit of time is far longer than what curl waits.
+        assert_eq!(curl(&server, "SELECT 1 AS a").1, b"a\n1\n", "{question}");
     }
 }
 

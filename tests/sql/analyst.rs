@@ -9,6 +9,7 @@ use uptally::sql::{Database, Session};
 
 use super::chain;
 use super::value::Value;
+use crate::golden_files::compare;
 use crate::harness::block_on;
 
 /// Values of the `$` parameters of each query.
@@ -25,6 +26,7 @@ fn queries() -> Vec<PathBuf> {
     let mut queries: Vec<_> =
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     queries.sort();
+    assert!(!queries.is_empty(), "there are no queries");
     queries
 }
 
@@ -61,11 +63,7 @@ fn each_query_of_analysts_answers_what_its_header_says() {
             let found = found.replace(env!("CARGO_MANIFEST_DIR"), "…");
             let expected = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sql/analyst");
             let expected = expected.join(format!("{name}.txt"));
-            if std::env::var_os("BLESS").is_some() {
-                std::fs::write(&expected, &found).unwrap();
-            } else if std::fs::read_to_string(&expected).ok().as_ref() != Some(&found) {
-                wrong.push(format!("{name} answers\n{found}"));
-            }
+            wrong.extend(compare(&expected, &found).err());
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     });

@@ -9,7 +9,7 @@ use uptally::sql::{Database, Session};
 
 use super::agreement::{clock, rows};
 use super::value::Value;
-use crate::harness::{block_on, tables_of};
+use crate::harness::{block_on, drawn, tables_of};
 use crate::judge::hours::{Opening, is_open, openings};
 use crate::judge::{Chain, DefaultHours, Question, Zone};
 use crate::properties::{chains, questions};
@@ -117,12 +117,7 @@ async fn check(session: &Session, chain: &Chain, options: &Question, asked: &Ask
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 2,
-        max_shrink_iters: 8,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(drawn(2, 8))]
 
     #[test]
     fn hours_mean_what_their_definitions_say(

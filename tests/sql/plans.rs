@@ -1,9 +1,18 @@
-//! Plans of table functions: polls are not sorted or repartitioned, and only days that the range
-//! touches are read.
+//! Plans of queries and reports, compared as a whole with `tests/sql/plans/NAME.txt`, which
+//! `BLESS=1` writes.
+//!
+//! Each is of two partitions over a chain of 40 stores and 20 days, the last of which is
+//! 2023-01-25. Folders, names of files and instants of the clock are replaced: they differ in each
+//! run.
+
+mod cases;
+
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 
 use arrow::array::AsArray;
 use arrow::datatypes::DataType;
-use datafusion::logical_expr::LogicalPlan;
 use datafusion::scalar::ScalarValue;
 use tempfile::TempDir;
 use uptally::generate::{DEFAULT_END_US, Spec, generate};
@@ -11,13 +20,16 @@ use uptally::limits::Limits;
 use uptally::sql::{Database, Session};
 use uptally::tables::Dataset;
 
-use crate::harness::{block_on, ingest};
+use self::cases::{QUERIES, REPORTS};
+use super::few_stores::{filled, ids};
+use crate::golden_files::compare;
+use crate::harness::{block_on, ingest, uptally};
 
-async fn session() -> (TempDir, Session) {
-    session_over(20).await
-}
+const PARTITIONS: NonZeroUsize = NonZeroUsize::new(2).unwrap();
+/// 2023-11-14, later than any instant of the chain.
+const CLOCK_SINCE_US: i64 = 1_700_000_000_000_000;
 
-/// Of 40 stores over so many days, the last of which is 2023-01-25.
+/// Of 40 stores over so many days, the last of which is 2023-01-25; the tables are in `data`.
 pub async fn session_over(days: u32) -> (TempDir, Session) {
     let folder = TempDir::new().unwrap();
     let (files, data) = (folder.path().join("files"), folder.path().join("data"));
@@ -25,125 +37,125 @@ pub async fn session_over(days: u32) -> (TempDir, Session) {
     generate(&spec, &files).unwrap();
     ingest(&data, &[&files]).await.unwrap();
     let dataset = Dataset::open(&data, None).await.unwrap().unwrap();
-    let database = Database::new(Limits::default());
+    let database = Database::new(Limits::default()).with_partitions(PARTITIONS);
     (folder, database.session(&dataset).unwrap())
 }
 
-pub async fn plan_of(session: &Session, sql: &str) -> String {
-    explained(session, session.plan(&format!("EXPLAIN {sql}")).await.unwrap()).await
-}
-
-pub async fn explained(session: &Session, plan: LogicalPlan) -> String {
+/// Physical plan of a query with values for `$1`, `$2` and so on.
+pub async fn plan_of(session: &Session, sql: &str, values: &[&str]) -> String {
+    let plan = session.plan(&format!("EXPLAIN {sql}")).await;
+    let mut plan = plan.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    if !values.is_empty() {
+        let values: Vec<_> = values.iter().copied().map(ScalarValue::from).collect();
+        plan = Session::bind(plan, values).unwrap();
+    }
     let (batches, _) = session.run(plan, session.limits()).await.unwrap().collect().await.unwrap();
-    let lines = batches.iter().flat_map(|batch| {
+    let plans = batches.iter().flat_map(|batch| {
         let plans = arrow::compute::cast(batch.column(1), &DataType::Utf8).unwrap();
         plans.as_string::<i32>().iter().flatten().map(str::to_owned).collect::<Vec<_>>()
     });
-    lines.last().unwrap()
+    plans.last().unwrap()
 }
 
-/// First date of the poll files in the plan; empty without any.
-fn first_day_read(plan: &str) -> &str {
-    let dates = plan.split("/polls/polled_on=").skip(1).map(|rest| &rest[..10]);
-    dates.min().unwrap_or_default()
-}
-
-#[track_caller]
-fn moves_no_row(plan: &str) {
-    for dear in ["SortExec", "RepartitionExec", "CoalescePartitionsExec"] {
-        assert!(!plan.contains(dear), "{plan}");
+/// The plan without what differs in each run: `[/tmp/x/data/polls/polled_on=…/1234.parquet]` is
+/// `[polls/polled_on=…/FILE.parquet]`, and an instant of the clock `NOW`.
+fn normalized(plan: &str) -> String {
+    let (mut text, mut rest) = (String::new(), plan);
+    while let Some((before, after)) = rest.split_once(".parquet") {
+        let path_at = before.rfind(['[', ' ']).map_or(0, |at| at + 1);
+        let (text_before, path) = before.split_at(path_at);
+        let in_data = path.rsplit_once("/data/").map_or(path, |(_, in_data)| in_data);
+        let (folder, _) = in_data.rsplit_once('/').expect("a file is in the folder of its table");
+        text.extend([text_before, folder, "/FILE.parquet"]);
+        rest = after;
     }
+    text += rest;
+    let is_no_digit = |symbol: char| !symbol.is_ascii_digit();
+    let parts = text.split_inclusive(is_no_digit).map(|part| {
+        let number = part.trim_end_matches(is_no_digit);
+        let is_of_clock = number.len() == CLOCK_SINCE_US.to_string().len()
+            && number.parse().is_ok_and(|at_us: i64| at_us >= CLOCK_SINCE_US);
+        if is_of_clock { part.replace(number, "NOW") } else { part.to_owned() }
+    });
+    parts.collect::<String>().trim_end().to_owned() + "\n"
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sql/plans")
+}
+
+/// Compares the plan of a query or report with its file.
+fn check(name: &str, heading: &str, asked: &str, plan: &str) -> Result<(), String> {
+    let found = format!("-- {heading}\n{asked}\n\n{}", normalized(plan));
+    compare(&folder().join(name).with_extension("txt"), &found)
 }
 
 #[test]
-fn table_functions_neither_sort_nor_repartition_and_read_the_days_of_their_range() {
+fn the_plan_of_each_query_is_that_of_its_file() {
     block_on(async {
-        let (_folder, session) = session().await;
-        // The latest poll is of the 25th in the evening.
-        for (call, first_day) in [
-            ("uptime()", "2023-01-18"),
-            ("uptime(latest_poll() - INTERVAL '1 day', latest_poll())", "2023-01-24"),
-            ("uptime(latest_poll() - INTERVAL '1 day', latest_poll(), 'scope=day')", "2023-01-24"),
-            ("uptime_by('hour')", "2023-01-18"),
-            (
-                "states(latest_poll() - INTERVAL '45 hours', latest_poll(), scope => 'interval')",
-                "2023-01-23",
-            ),
-            ("incidents()", "2023-01-18"),
-            ("openings()", ""),
-        ] {
-            let plan = plan_of(&session, &format!("SELECT * FROM {call}")).await;
-            moves_no_row(&plan);
-            assert_eq!(first_day_read(&plan), first_day, "{call}:\n{plan}");
+        let (_folder, session) = session_over(20).await;
+        let ids = ids(&session).await;
+        let mut wrong = Vec::new();
+        for group in QUERIES {
+            let values =
+                (1..).zip(group.values).map(|(number, value)| format!("${number} = {value}"));
+            let values: Vec<_> = values.collect();
+            let heading = match values.as_slice() {
+                [] => group.rule.to_owned(),
+                values => format!("{}\n-- {}", group.rule, values.join(", ")),
+            };
+            for (name, query) in group.queries {
+                let sql = filled(query, &ids);
+                let plan = plan_of(&session, &sql, group.values).await;
+                wrong.extend(check(name, &heading, &sql, &plan).err());
+            }
         }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     });
 }
 
 #[test]
-fn a_range_may_be_a_parameter_and_still_leaves_other_days_unread() {
-    block_on(async {
-        let (_folder, session) = session().await;
-        let sql = "EXPLAIN SELECT * FROM uptime($1, $2)";
-        let range = ["2023-01-22", "2023-01-24"].map(ScalarValue::from);
-        let plan = Session::bind(session.plan(sql).await.unwrap(), range.to_vec()).unwrap();
-        let plan = explained(&session, plan).await;
-        moves_no_row(&plan);
-        assert_eq!(first_day_read(&plan), "2023-01-22", "{plan}");
-        assert!(!plan.contains("polled_on=2023-01-25"), "{plan}");
-    });
+fn the_plan_of_each_report_is_that_of_its_file() {
+    let (folder, _session) = block_on(session_over(20));
+    let mut wrong = Vec::new();
+    for (name, rule, flags) in REPORTS {
+        let command = format!("report {flags} --explain");
+        let run = uptally(command.split(' ')).current_dir(folder.path()).output().unwrap();
+        assert!(run.status.success(), "{command}: {}", String::from_utf8_lossy(&run.stderr));
+        let plan = String::from_utf8(run.stdout).unwrap();
+        wrong.extend(check(name, rule, &format!("uptally {command}"), &plan).err());
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
-fn a_time_in_a_filter_leaves_other_days_unread() {
-    block_on(async {
-        let (_folder, session) = session().await;
-        for (filter, first_day) in [
-            ("polled_at >= '2023-01-23'", "2023-01-23"),
-            ("polled_at >= '2023-01-23 20:10 America/Chicago'", "2023-01-24"),
-            ("polled_at BETWEEN '2023-01-23T20:10Z' AND '2023-01-24'", "2023-01-23"),
-            ("polled_at IN ('2023-01-23 20:10')", "2023-01-23"),
-            ("polled_at >= '2023-01-23'::timestamptz", "2023-01-23"),
-            ("polled_at >= DATE '2023-01-23'", "2023-01-23"),
-            ("polled_at >= TIMESTAMP '2023-01-23' AT TIME ZONE 'America/Chicago'", "2023-01-23"),
-            ("polled_at >= to_timestamp(1674432000)", "2023-01-23"),
-            ("polled_at >= date_trunc('day', TIMESTAMPTZ '2023-01-23 20:10')", "2023-01-23"),
-            ("polled_at > now() - INTERVAL '1 day'", ""),
-            ("date_trunc('day', polled_at) = '2023-01-23'", "2023-01-23"),
-            ("date_trunc('week', polled_at) = TIMESTAMPTZ '2023-01-23'", "2023-01-23"),
-            ("date_trunc('day', polled_at) > '2023-01-23'", "2023-01-24"),
-        ] {
-            let plan = plan_of(&session, &format!("SELECT * FROM polls WHERE {filter}")).await;
-            assert_eq!(first_day_read(&plan), first_day, "{filter}:\n{plan}");
-        }
-        // A time within a unit is the start of none.
-        let none = "SELECT * FROM polls WHERE date_trunc('day', polled_at) = '2023-01-23 20:10'";
-        let plan = session.plan(none).await.unwrap();
-        let rows = session.run(plan, session.limits()).await.unwrap().collect().await.unwrap().0;
-        assert_eq!(rows.iter().map(arrow::array::RecordBatch::num_rows).sum::<usize>(), 0);
-    });
+fn each_file_of_a_plan_has_a_case_of_its_own() {
+    let queries = QUERIES.iter().flat_map(|group| group.queries).map(|(name, _)| *name);
+    let names: Vec<_> = queries.chain(REPORTS.iter().map(|(name, ..)| *name)).collect();
+    let cases: BTreeSet<_> = names.iter().map(|name| format!("{name}.txt")).collect();
+    assert_eq!(cases.len(), names.len(), "two cases have one name");
+    let entries = std::fs::read_dir(folder()).unwrap();
+    let files = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let files: BTreeSet<_> = files.filter(|file| file.ends_with(".txt")).collect();
+    let stale: Vec<_> = files.difference(&cases).collect();
+    assert!(stale.is_empty(), "files without a case, to be removed: {stale:?}");
 }
 
 #[test]
-fn a_bound_time_leaves_other_days_unread() {
-    block_on(async {
-        let (_folder, session) = session().await;
-        let sql =
-            "EXPLAIN SELECT * FROM polls WHERE polled_at >= $1 AND polled_at < $2::timestamptz";
-        let range = ["2023-01-22", "2023-01-23 18:00 America/Chicago"].map(ScalarValue::from);
-        let plan = Session::bind(session.plan(sql).await.unwrap(), range.to_vec()).unwrap();
-        let plan = explained(&session, plan).await;
-        assert_eq!(first_day_read(&plan), "2023-01-22", "{plan}");
-        assert!(!plan.contains("polled_on=2023-01-24"), "{plan}");
-    });
-}
-
-#[test]
-fn unused_columns_are_not_computed() {
-    block_on(async {
-        let (_folder, session) = session().await;
-        let plan = plan_of(&session, "SELECT store_id, up FROM uptime()").await;
-        for made in ["poll_list", "incident_totals_in", "count("] {
-            assert!(!plan.contains(made), "{plan}");
-        }
-    });
+fn what_differs_in_each_run_is_replaced() {
+    for (plan, expected) in [
+        ("[[tmp/a/data/stores/1.parquet]]\n", "[[stores/FILE.parquet]]\n"),
+        (
+            "[tmp/data/x/data/polls/polled_on=2023-01-18/a-1.parquet, t/data/polls/b.parquet:0..9]",
+            "[polls/polled_on=2023-01-18/FILE.parquet, polls/FILE.parquet:0..9]\n",
+        ),
+        ("at > 1795722209641075 AND", "at > NOW AND\n"),
+        ("(1795722209641075, 1674518400000000, false)", "(NOW, 1674518400000000, false)\n"),
+        (
+            "id = 1533847222793663237, file_type=parquet",
+            "id = 1533847222793663237, file_type=parquet\n",
+        ),
+    ] {
+        assert_eq!(normalized(plan), expected);
+    }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use sqllogictest::{AsyncDB, Runner, default_normalizer, default_validator};
 
 use super::value::Kind;
+use crate::golden_files::are_blessed;
 
 fn scripts() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sql");
@@ -15,6 +16,7 @@ fn scripts() -> Vec<PathBuf> {
     let mut scripts: Vec<_> =
         entries.filter(|path| path.extension().is_some_and(|kind| kind == "slt")).collect();
     scripts.sort();
+    assert!(!scripts.is_empty(), "there are no scripts");
     scripts
 }
 
@@ -28,7 +30,7 @@ where
     for script in scripts() {
         let mut runner = Runner::new(&connect);
         runner.with_column_validator(is_of_kinds);
-        if std::env::var_os("BLESS").is_some() {
+        if are_blessed() {
             let blessed = runner.update_test_file(
                 &script,
                 " ",

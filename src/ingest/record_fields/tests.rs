@@ -51,7 +51,7 @@ fn check(text: &[u8]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(500)))]
     #[test]
     fn rows_by_blocks_equal_rows_of_the_whole_text(
         pieces in prop::collection::vec(

@@ -30,6 +30,8 @@ use tonic::transport::Server;
 use self::call_limits::LimitedCalls;
 use self::mac::MacKeys;
 use self::service::FlightSql;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use self::statement_handle::is_same_again;
 use super::listener::{HEAD_TIME, PING_PAUSE};
 use super::{ListeningSockets, Service};
 

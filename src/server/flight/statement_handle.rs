@@ -86,6 +86,18 @@ impl PreparedStatement {
     }
 }
 
+/// True if the signed part of a handle, decoded, signed and decoded again, is the same statement
+/// with the same values, and is refused without a signature; `None` if it cannot be decoded.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn is_same_again(signed: &[u8]) -> Option<bool> {
+    let keys = MacKeys::new(&super::super::Settings::default()).ok()?;
+    let statement = PreparedStatement::decode(signed).ok()?;
+    let handle = statement.to_handle(&keys);
+    let again = handle.and_then(|handle| PreparedStatement::from_handle(&handle, &keys));
+    let is_refused = PreparedStatement::from_handle(signed, &keys).is_err();
+    Some(is_refused && again.is_ok_and(|again| again == statement))
+}
+
 /// Appends a part: its length, then its bytes.
 fn push(handle: &mut Vec<u8>, part: &[u8]) {
     handle.extend_from_slice(&(part.len() as u64).to_le_bytes());
