@@ -9,10 +9,11 @@ use arrow::datatypes::Schema;
 use datafusion::logical_expr::LogicalPlan;
 use tokio::sync::Mutex;
 
-use super::{Described, Failure, Form, Head, SqlQuery, binding, messages};
+use super::{Described, Failure, Form, Head, SqlQuery, binding};
 use crate::limits::Limits;
 #[cfg(feature = "postgres")]
 use crate::server::postgres::{Outline, WorkerPlanner};
+use crate::sql::spool::decode;
 use crate::sql::{ColumnDescriptions as Descriptions, Database, NamedTable, Rows, Session};
 use crate::tables::Dataset;
 
@@ -151,7 +152,7 @@ impl LocalExecutor {
         let plan = match &query.form {
             Form::Open => plan,
             Form::Json(values) => binding::with_json(&session, plan, values)?,
-            Form::Row => binding::with_row(&session, plan, &messages::read_row(&query.bytes)?)?,
+            Form::Row => binding::with_row(&session, plan, &decode(query.bytes.clone())?)?,
             #[cfg(feature = "postgres")]
             Form::Postgres(form) => {
                 let (text, bytes) = (&query.sql, &query.bytes);

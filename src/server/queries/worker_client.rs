@@ -18,7 +18,7 @@ use crate::limits::{Limits, STACK_BYTES};
 use crate::server::jobs::Jobs;
 use crate::server::memory_limits::beside_bytes;
 use crate::sql::Truncation;
-use crate::sql::spool::{Spools, Watch, Writer};
+use crate::sql::spool::{Spools, Watch, Writer, decode};
 use crate::workers::{Frame, Lease, LeaseError, Pool, Program, Terms, WorkKind, frames, sandbox};
 
 /// Command of a worker process, followed by the folder.
@@ -289,7 +289,7 @@ impl RowReceiver {
             let frame = answer(&mut self.lease, &self.jobs, &self.limits).await?;
             match frame.kind {
                 wire::BATCH => {
-                    let batch = messages::read_batch(frame.payload)?;
+                    let batch = decode(frame.payload)?;
                     // Backpressure: a full spool blocks here, and thereby the process.
                     let sent = tokio::select! {
                         biased;
