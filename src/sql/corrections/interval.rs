@@ -6,8 +6,8 @@ use arrow::datatypes::{
     DataType, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, TimeUnit,
 };
 use datafusion::error::Result;
+use datafusion::functions::utils::make_scalar_function;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs};
-use datafusion::scalar::ScalarValue;
 
 use crate::error::Fault;
 use crate::sql::errors;
@@ -72,16 +72,9 @@ pub fn length_ns(interval: IntervalMonthDayNano) -> i128 {
 /// Fails if the function fails.
 pub fn by_columns(
     args: &ScalarFunctionArgs,
-    compute: impl FnOnce(&[ArrayRef]) -> Result<ArrayRef>,
+    compute: impl Fn(&[ArrayRef]) -> Result<ArrayRef>,
 ) -> Result<ColumnarValue> {
-    let is_constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
-    let rows = if is_constant { 1 } else { args.number_rows };
-    let columns = args.args.iter().map(|arg| arg.to_array(rows)).collect::<Result<Vec<_>>>()?;
-    let made = compute(&columns)?;
-    Ok(match is_constant {
-        true => ColumnarValue::Scalar(ScalarValue::try_from_array(&made, 0)?),
-        false => ColumnarValue::Array(made),
-    })
+    make_scalar_function(compute, Vec::new())(&args.args)
 }
 
 #[cfg(test)]
