@@ -1,5 +1,7 @@
 //! Conversions shared by the corrections of intervals and durations: months, days and time.
 
+use std::sync::Arc;
+
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{
@@ -7,7 +9,9 @@ use arrow::datatypes::{
 };
 use datafusion::error::Result;
 use datafusion::functions::utils::make_scalar_function;
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs};
+use datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, Signature, SimpleScalarUDF, Volatility,
+};
 
 use crate::error::Fault;
 use crate::sql::errors;
@@ -77,10 +81,20 @@ pub fn by_columns(
     make_scalar_function(compute, Vec::new())(&args.args)
 }
 
+/// Function of so many columns of any types, whose results have one type.
+pub fn function_of_columns(
+    name: &str,
+    arguments: usize,
+    returns: DataType,
+    compute: fn(&[ArrayRef]) -> Result<ArrayRef>,
+) -> ScalarUDF {
+    let signature = Signature::any(arguments, Volatility::Immutable);
+    let compute = Arc::new(make_scalar_function(compute, Vec::new()));
+    SimpleScalarUDF::new_with_signature(name, signature, returns, compute).into()
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow::array::{DurationMicrosecondArray, IntervalYearMonthArray};
 
     use super::*;
