@@ -1,8 +1,8 @@
 //! Reads files into checked rows: one thread decompresses and cuts blocks, the others parse them.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
 use std::thread::{available_parallelism, scope};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::blocks::{Block, Blocks};
 use super::fields;
@@ -252,20 +252,24 @@ impl Reading<'_> {
     ) -> Result<Vec<Worker<S>>> {
         let label = self.label;
         let workers = available_parallelism().map_or(1, usize::from);
-        let (send, receive) = sync_channel::<Block>(workers);
-        let receive = Mutex::new(receive);
-        let work = || -> Result<Worker<S>> {
-            let (mut worker, mut taken) = (Worker::default(), Ok(()));
-            while let Some(block) = receive_next(&receive) {
-                // After a failure, drain the remaining blocks so that the sender is not blocked.
-                if taken.is_ok() && worker.rejects.len() <= REJECTS_MAX {
-                    taken = take(&mut worker, &block);
+        let (send, receive) = bounded::<Block>(workers);
+        let work = |blocks: Receiver<Block>| -> Result<Worker<S>> {
+            let mut worker = Worker::default();
+            for block in blocks {
+                take(&mut worker, &block)?;
+                if worker.rejects.len() > REJECTS_MAX {
+                    break;
                 }
             }
-            taken.map(|()| worker)
+            Ok(worker)
         };
+        let work = &work;
         scope(|scope| {
-            let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+            let receivers = (0..workers).map(|_| receive.clone());
+            let threads: Vec<_> =
+                receivers.map(|blocks| scope.spawn(move || work(blocks))).collect();
+            // The threads alone receive: if all have ended, so does sending.
+            drop(receive);
             let sent = self.send_blocks(&send);
             drop(send);
             let failed = |_| Error::bug(format!("reading {label:?} failed"));
@@ -275,9 +279,12 @@ impl Reading<'_> {
         })
     }
 
-    fn send_blocks(&mut self, send: &SyncSender<Block>) -> Result<()> {
+    fn send_blocks(&mut self, send: &Sender<Block>) -> Result<()> {
         while let Some(block) = self.next_block()? {
-            send.send(block).map_err(|_| Error::bug("the threads that read rows are gone"))?;
+            if send.send(block).is_err() {
+                // Each thread has met a failure or too many rejects, which it returns.
+                break;
+            }
         }
         Ok(())
     }
@@ -306,10 +313,6 @@ fn merge_workers<S>(workers: Vec<Worker<Vec<S>>>, rejects: &mut Vec<Reject>) -> 
         rejects.extend(worker.rejects);
     }
     (rows, valid)
-}
-
-fn receive_next(blocks: &Mutex<Receiver<Block>>) -> Option<Block> {
-    blocks.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
 fn check_rejects(label: &str, rejects: usize) -> Result<()> {

@@ -1,8 +1,7 @@
 //! Files of polls: reads a partition into memory, and writes partitions on threads of their own.
 
 use std::path::Path;
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::{available_parallelism, scope};
 
 use arrow::array::{
@@ -10,6 +9,7 @@ use arrow::array::{
     TimestampMicrosecondArray,
 };
 use arrow::datatypes::TimestampMicrosecondType;
+use crossbeam_channel::{Receiver, bounded};
 
 use super::store_index::StoreIndex;
 use crate::error::{Error, Result};
@@ -57,24 +57,18 @@ pub fn with_writers(
     ids: &StoreIndex,
     work: impl FnOnce(&mut dyn FnMut(Partition) -> Result<()>) -> Result<()>,
 ) -> Result<Vec<NewFile>> {
-    let (send, receive) = sync_channel::<Partition>(1);
-    let receive = Mutex::new(receive);
-    let write = || -> Result<Vec<NewFile>> {
-        let mut written = Ok(Vec::new());
-        while let Some(partition) = receive_next(&receive) {
-            // After a failure, drain the remaining partitions so that the sender is not blocked.
-            if let Ok(files) = &mut written {
-                match write_polls(folder, ids, &partition) {
-                    Ok(file) => files.push(file),
-                    Err(error) => written = Err(error),
-                }
-            }
-        }
-        written
+    let (send, receive) = bounded::<Partition>(1);
+    let write = |partitions: Receiver<Partition>| -> Result<Vec<NewFile>> {
+        partitions.iter().map(|partition| write_polls(folder, ids, &partition)).collect()
     };
+    let write = &write;
     scope(|scope| {
         let writers = available_parallelism().map_or(1, usize::from);
-        let threads: Vec<_> = (0..writers).map(|_| scope.spawn(write)).collect();
+        let receivers = (0..writers).map(|_| receive.clone());
+        let threads: Vec<_> =
+            receivers.map(|partitions| scope.spawn(move || write(partitions))).collect();
+        // The threads alone receive: if all have failed, so does sending.
+        drop(receive);
         let worked = work(&mut |partition| {
             send.send(partition).map_err(|_| Error::bug("the threads that write polls are gone"))
         });
@@ -85,10 +79,6 @@ pub fn with_writers(
         let files = written.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
         worked.map(|()| files)
     })
-}
-
-fn receive_next(receive: &Mutex<Receiver<Partition>>) -> Option<Partition> {
-    receive.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
 fn write_polls(folder: &Path, ids: &StoreIndex, partition: &Partition) -> Result<NewFile> {

@@ -2,6 +2,10 @@
 //!
 //! A constant takes its length once until an operator expands it to a column. Every operator that
 //! computes with rows may do so, one batch at a time, outside the memory pool.
+//!
+//! The memory limit of a worker process does not replace this: from 256 KiB on, the offsets of a
+//! batch of texts overflow, which panics in Arrow (`OffsetBuffer::from_repeated_length`) before any
+//! memory is taken, and the client would be told of a bug.
 
 use std::sync::Arc;
 

@@ -27,6 +27,7 @@ use datafusion::physical_plan::joins::{
     CrossJoinExec, HashJoinExec, NestedLoopJoinExec, NestedLoopJoinExecBuilder, SortMergeJoinExec,
 };
 use datafusion::physical_plan::unnest::UnnestExec;
+use delegate::delegate;
 
 use super::cancellation::CancellationFlag;
 use crate::error::broken;
@@ -107,14 +108,6 @@ impl fmt::Display for CancellableCondition {
 }
 
 impl PhysicalExpr for CancellableCondition {
-    fn data_type(&self, input: &Schema) -> Result<DataType> {
-        self.0.data_type(input)
-    }
-
-    fn nullable(&self, input: &Schema) -> Result<bool> {
-        self.0.nullable(input)
-    }
-
     fn evaluate(&self, rows: &RecordBatch) -> Result<ColumnarValue> {
         CancellationFlag::current().check()?;
         self.0.evaluate(rows)
@@ -132,8 +125,12 @@ impl PhysicalExpr for CancellableCondition {
         Ok(Arc::new(Self(condition)))
     }
 
-    fn fmt_sql(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt_sql(out)
+    delegate! {
+        to self.0 {
+            fn data_type(&self, input: &Schema) -> Result<DataType>;
+            fn nullable(&self, input: &Schema) -> Result<bool>;
+            fn fmt_sql(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result;
+        }
     }
 }
 

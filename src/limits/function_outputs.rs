@@ -26,6 +26,7 @@ use datafusion::logical_expr::{
     ScalarUDFImpl, Signature,
 };
 use datafusion::prelude::SessionContext;
+use delegate::delegate;
 
 use super::cancellation::CancellationFlag;
 use crate::rules::calendar::DAY_US;
@@ -230,37 +231,9 @@ impl ScalarUDFImpl for SizeLimited {
         self.inner.inner().invoke_with_args(args)
     }
 
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn aliases(&self) -> &[String] {
-        self.inner.aliases()
-    }
-
-    fn schema_name(&self, args: &[Expr]) -> Result<String> {
-        self.inner.inner().schema_name(args)
-    }
-
-    fn signature(&self) -> &Signature {
-        self.inner.signature()
-    }
-
-    fn return_type(&self, given: &[DataType]) -> Result<DataType> {
-        self.inner.inner().return_type(given)
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        self.inner.inner().return_field_from_args(args)
-    }
-
     fn is_nullable(&self, args: &[Expr], schema: &dyn ExprSchema) -> bool {
         #[expect(deprecated, reason = "what it says of itself is to be said of it")]
         self.inner.inner().is_nullable(args, schema)
-    }
-
-    fn is_strict(&self) -> bool {
-        self.inner.inner().is_strict()
     }
 
     fn with_updated_config(&self, config: &ConfigOptions) -> Option<ScalarUDF> {
@@ -276,35 +249,26 @@ impl ScalarUDFImpl for SizeLimited {
         self.inner.inner().simplify(args, info)
     }
 
-    fn short_circuits(&self) -> bool {
-        self.inner.inner().short_circuits()
-    }
-
-    fn conditional_arguments<'a>(
-        &self,
-        args: &'a [Expr],
-    ) -> Option<(Vec<&'a Expr>, Vec<&'a Expr>)> {
-        self.inner.inner().conditional_arguments(args)
-    }
-
-    fn evaluate_bounds(&self, input: &[&Interval]) -> Result<Interval> {
-        self.inner.inner().evaluate_bounds(input)
-    }
-
-    fn output_ordering(&self, inputs: &[ExprProperties]) -> Result<SortProperties> {
-        self.inner.inner().output_ordering(inputs)
-    }
-
-    fn preserves_lex_ordering(&self, inputs: &[ExprProperties]) -> Result<bool> {
-        self.inner.inner().preserves_lex_ordering(inputs)
-    }
-
-    fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
-        self.inner.inner().coerce_types(given)
-    }
-
-    fn documentation(&self) -> Option<&Documentation> {
-        self.inner.documentation()
+    delegate! {
+        to self.inner.inner() {
+            fn name(&self) -> &str;
+            fn aliases(&self) -> &[String];
+            fn schema_name(&self, args: &[Expr]) -> Result<String>;
+            fn signature(&self) -> &Signature;
+            fn return_type(&self, given: &[DataType]) -> Result<DataType>;
+            fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef>;
+            fn is_strict(&self) -> bool;
+            fn short_circuits(&self) -> bool;
+            fn conditional_arguments<'a>(
+                &self,
+                args: &'a [Expr],
+            ) -> Option<(Vec<&'a Expr>, Vec<&'a Expr>)>;
+            fn evaluate_bounds(&self, input: &[&Interval]) -> Result<Interval>;
+            fn output_ordering(&self, inputs: &[ExprProperties]) -> Result<SortProperties>;
+            fn preserves_lex_ordering(&self, inputs: &[ExprProperties]) -> Result<bool>;
+            fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>>;
+            fn documentation(&self) -> Option<&Documentation>;
+        }
     }
 }
 

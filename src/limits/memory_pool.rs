@@ -8,6 +8,7 @@ use datafusion::error::Result;
 use datafusion::execution::memory_pool::{
     FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation, TrackConsumersPool,
 };
+use delegate::delegate;
 
 /// Number of largest consumers that an error names.
 const NAMED: NonZeroUsize = NonZeroUsize::new(3).unwrap();
@@ -37,26 +38,6 @@ impl fmt::Display for RepartitionExemptPool {
 }
 
 impl MemoryPool for RepartitionExemptPool {
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-
-    fn register(&self, consumer: &MemoryConsumer) {
-        self.0.register(consumer);
-    }
-
-    fn unregister(&self, consumer: &MemoryConsumer) {
-        self.0.unregister(consumer);
-    }
-
-    fn grow(&self, reservation: &MemoryReservation, additional: usize) {
-        self.0.grow(reservation, additional);
-    }
-
-    fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
-        self.0.shrink(reservation, shrink);
-    }
-
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
         let grown = self.0.try_grow(reservation, additional);
         if grown.is_err() && is_repartition(reservation.consumer()) {
@@ -66,12 +47,16 @@ impl MemoryPool for RepartitionExemptPool {
         grown
     }
 
-    fn reserved(&self) -> usize {
-        self.0.reserved()
-    }
-
-    fn memory_limit(&self) -> MemoryLimit {
-        self.0.memory_limit()
+    delegate! {
+        to self.0 {
+            fn name(&self) -> &str;
+            fn register(&self, consumer: &MemoryConsumer);
+            fn unregister(&self, consumer: &MemoryConsumer);
+            fn grow(&self, reservation: &MemoryReservation, additional: usize);
+            fn shrink(&self, reservation: &MemoryReservation, shrink: usize);
+            fn reserved(&self) -> usize;
+            fn memory_limit(&self) -> MemoryLimit;
+        }
     }
 }
 

@@ -81,9 +81,11 @@ fn assembled(status: StatusCode, headers: Vec<(HeaderName, String)>, body: Bytes
     reply
 }
 
+/// Returns true if the client has the response with this tag, by the weak comparison.
 pub fn is_known(request: &Request, etag: &str) -> bool {
     let Some(known) = request.header_list(IF_NONE_MATCH) else { return false };
-    known.split(',').map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
+    let opaque = etag.trim_start_matches("W/");
+    known.split(',').map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == opaque)
 }
 
 #[derive(Debug, PartialEq, Eq)]

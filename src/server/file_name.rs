@@ -2,10 +2,14 @@
 //!
 //! Knows nothing of reports: the caller gives the chain and the instant.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use crate::rules::calendar::instant_text;
 
 /// Characters kept of a chain's name.
 const CHAIN_CHARS_MAX: usize = 64;
+/// Bytes that are percent-encoded: all that RFC 8187 does not allow, and some that it does.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
 /// `Content-Disposition` for an ASCII name, as it is.
 pub fn attachment(name: &str) -> String {
@@ -28,7 +32,10 @@ pub fn attachment_of_chain(chain: &str, now: i64, ending: &str) -> String {
     let header = attachment(&named(&plain));
     match plain == chain {
         true => header,
-        false => format!("{header}; filename*=UTF-8''{}", percent_encoded(&named(&chain))),
+        false => {
+            let name = named(&chain);
+            format!("{header}; filename*=UTF-8''{}", utf8_percent_encode(&name, ENCODED))
+        }
     }
 }
 
@@ -64,15 +71,6 @@ fn is_allowed(character: char) -> bool {
 
 fn is_plain(character: char) -> bool {
     character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_')
-}
-
-/// Percent-encodes all bytes that RFC 8187 does not allow, and some that it does.
-fn percent_encoded(text: &str) -> String {
-    let encoded = |byte: u8| match is_plain(char::from(byte)) {
-        true => char::from(byte).to_string(),
-        false => format!("%{byte:02X}"),
-    };
-    text.bytes().map(encoded).collect()
 }
 
 #[cfg(test)]

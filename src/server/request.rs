@@ -2,8 +2,10 @@
 //!
 //! Knows no endpoint.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 use warp::http::header::{CONTENT_TYPE, HeaderName};
@@ -137,23 +139,17 @@ impl Query {
     }
 }
 
-/// Decodes percent-encoding; `None` if the result is not UTF-8.
+/// Decodes percent-encoding; `None` if it is malformed or the result is not UTF-8.
 pub fn percent_decode(segment: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(segment.len());
-    let mut rest = segment.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let (byte, after) = match (byte, after) {
-            (b'%', [high, low, after @ ..]) => {
-                let digit = |digit: u8| char::from(digit).to_digit(16);
-                ((digit(*high)? * 16 + digit(*low)?) as u8, after)
-            }
-            (b'%', _) => return None,
-            _ => (byte, after),
-        };
-        bytes.push(byte);
-        rest = after;
+    let is_sequence = |rest: &str| {
+        let digits = rest.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    // The crate leaves what is malformed as it is.
+    if !segment.split('%').skip(1).all(is_sequence) {
+        return None;
     }
-    String::from_utf8(bytes).ok()
+    percent_decode_str(segment).decode_utf8().ok().map(Cow::into_owned)
 }
 
 #[cfg(test)]
@@ -165,7 +161,7 @@ mod tests {
     #[test]
     fn a_path_is_decoded_or_refused() {
         assert_eq!(percent_decode("a%2Fb%20%F0%9F%8D%95"), Some("a/b 🍕".into()));
-        for wrong in ["%", "%4", "%zz", "%ff"] {
+        for wrong in ["%", "%4", "%zz", "%+1", "%%41", "%ff"] {
             assert_eq!(percent_decode(wrong), None, "{wrong}");
         }
     }

@@ -1,6 +1,5 @@
 //! State that the queries of a process share, and the session of each query.
 
-use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +14,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::Optimizer;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
+use lru::LruCache;
 
 use super::count_distinct::BitmapCountDistinct;
 use super::errors::{missing_value, query_error, query_error_within, with_suggestions};
@@ -22,7 +22,7 @@ use super::functions::{hours_options, plan_deferred_calls};
 use super::group_by_store_number::GroupByStoreNumber;
 use super::internal_catalog::InternalCatalog;
 use super::names::{CATALOG, NamedTable, SCHEMA};
-use super::plan_cache::{PlanCache, is_cacheable};
+use super::plan_cache::{CACHED_TEXT_BYTES_MAX, PlanCache, is_cacheable};
 use super::rows::{Query, Rows};
 use super::spool::Spools;
 use super::time_casts::{CoerceTextToTime, ParseTimeText};
@@ -42,10 +42,14 @@ use crate::planner::{
 use crate::rules::ZoneRules;
 use crate::tables::Dataset;
 
+/// Versions whose store hours are cached.
+const HOURS_MAX: NonZeroUsize = NonZeroUsize::new(4).unwrap();
+
 /// Settings, functions, caches, permits and spool budgets that all queries of a process share.
 pub struct Database {
     state: SessionState,
-    hours: Mutex<HoursCache>,
+    /// Store hours by folder and version; sessions share them.
+    hours: Mutex<LruCache<(PathBuf, u64), Arc<ChainHours>>>,
     /// Session state with the functions that `queries/` calls and analysts do not see.
     planner: SessionState,
     limits: Limits,
@@ -111,7 +115,7 @@ impl Database {
         Self {
             state,
             planner: planner.state(),
-            hours: Mutex::default(),
+            hours: Mutex::new(LruCache::new(HOURS_MAX)),
             limits,
             permits: Permits::new(limits.at_once),
             spools: Spools::new(limits.spool_bytes, limits.spool_memory_bytes)
@@ -167,36 +171,21 @@ impl Database {
         let context = SessionContext::new_with_state(builder.build());
         functions::register_by_zones(&context, &zones);
         super::functions::register(&context, &internal)?;
-        let mut hours = self.hours.lock().unwrap_or_else(PoisonError::into_inner);
-        functions::register_for_stores(&context, &hours.for_version(dataset));
+        functions::register_for_stores(&context, &self.hours(dataset));
         let spools = self.spools.in_folder(dataset.folder());
         let (limits, permits) = (self.limits, self.permits.clone());
         Ok(Session { context, zones, limits, permits, spools, plans: Arc::default() })
     }
-}
 
-/// Store hours of the versions opened last, shared by sessions and read by the first that needs
-/// them.
-#[derive(Default)]
-struct HoursCache(VecDeque<(PathBuf, u64, Arc<ChainHours>)>);
-
-impl HoursCache {
-    const VERSIONS_MAX: usize = 4;
-
-    fn for_version(&mut self, dataset: &Dataset) -> Arc<ChainHours> {
-        let is_asked = |(folder, version, _): &(PathBuf, u64, _)| {
-            folder == dataset.folder() && *version == dataset.version()
-        };
-        if let Some((.., hours)) = self.0.iter().find(|held| is_asked(held)) {
-            return Arc::clone(hours);
-        }
-        let (folder, version) = (dataset.folder().to_owned(), dataset.version());
-        let dataset = dataset.clone();
-        let read = move || hours_of_stores(&dataset);
-        let hours = Arc::new(ChainHours::new(read, hours_options));
-        self.0.truncate(Self::VERSIONS_MAX - 1);
-        self.0.push_front((folder, version, Arc::clone(&hours)));
-        hours
+    /// Store hours of a version, read by the first session that needs them.
+    fn hours(&self, dataset: &Dataset) -> Arc<ChainHours> {
+        let mut hours = self.hours.lock().unwrap_or_else(PoisonError::into_inner);
+        let version = (dataset.folder().to_owned(), dataset.version());
+        let of_version = hours.get_or_insert(version, || {
+            let dataset = dataset.clone();
+            Arc::new(ChainHours::new(move || hours_of_stores(&dataset), hours_options))
+        });
+        Arc::clone(of_version)
     }
 }
 
@@ -207,7 +196,7 @@ pub struct Session {
     limits: Limits,
     permits: Permits,
     spools: Spools,
-    plans: Arc<PlanCache>,
+    plans: Arc<PlanCache<String>>,
 }
 
 impl Session {
@@ -254,8 +243,8 @@ impl Session {
             let state = context.state();
             let dialect = state.config_options().sql_parser.dialect;
             let planned = planned(&context, state.sql_to_statement(&sql, &dialect)?).await?;
-            if planned.is_cacheable {
-                plans.insert(&sql, &planned.plan);
+            if planned.is_cacheable && sql.len() <= CACHED_TEXT_BYTES_MAX {
+                plans.insert(sql, planned.plan.clone());
             }
             Ok(planned.plan)
         };

@@ -41,6 +41,7 @@ pub use self::function_docs::documented;
 pub use self::functions::{RANGE_DAYS_MAX, hours_options, instant_parameters};
 pub use self::names::{CATALOG, NamedTable, SCHEMA};
 pub use self::parameters::coerce_parameter;
+pub use self::plan_cache::PlanCache;
 pub use self::progress::{FilesRead, Progress};
 pub use self::report_tables::{Report, Reports, report_tables};
 pub use self::rows::{Rows, Truncation};

@@ -1,7 +1,9 @@
 //! Cache of plans of recent statements. Tools plan a statement to describe its columns, again to
 //! execute it, and again to fetch rows.
 
-use std::collections::VecDeque;
+use std::borrow::Borrow;
+use std::hash::Hash;
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,40 +11,38 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::{LogicalPlan, Volatility};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{self, Expr, ObjectNamePart, visit_expressions};
+use lru::LruCache;
 
 use super::read_only;
 
-const STATEMENTS_MAX: usize = 32;
-/// Maximum length of a cached statement. Longer ones are rarely written by hand, and their planning
-/// is small beside their execution.
-const BYTES_MAX: usize = 4 << 10;
+/// Maximum length of a statement whose plan is cached. Longer ones are rarely written by hand, and
+/// their planning is small beside their execution.
+pub const CACHED_TEXT_BYTES_MAX: usize = 4 << 10;
+const PLANS_MAX: NonZeroUsize = NonZeroUsize::new(32).unwrap();
 
-/// Plans of one session, most recently used first.
-#[derive(Default)]
-pub struct PlanCache(Mutex<VecDeque<(String, LogicalPlan)>>);
+/// The plans used last, by all that they depend on.
+pub struct PlanCache<K>(Mutex<LruCache<K, LogicalPlan>>);
 
-impl PlanCache {
-    pub fn find(&self, sql: &str) -> Option<LogicalPlan> {
-        let mut plans = self.lock();
-        let at = plans.iter().position(|(of, _)| of == sql)?;
-        let asked = plans.remove(at)?;
-        let plan = asked.1.clone();
-        plans.push_front(asked);
-        Some(plan)
+impl<K: Eq + Hash> Default for PlanCache<K> {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(PLANS_MAX)))
+    }
+}
+
+impl<K: Eq + Hash> PlanCache<K> {
+    pub fn find<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<LogicalPlan>
+    where
+        K: Borrow<Q>,
+    {
+        self.lock().get(key).cloned()
     }
 
-    pub fn insert(&self, sql: &str, plan: &LogicalPlan) {
-        if sql.len() > BYTES_MAX {
-            return;
-        }
-        let mut plans = self.lock();
-        // Two concurrent calls may have planned the same statement.
-        plans.retain(|(of, _)| of != sql);
-        plans.truncate(STATEMENTS_MAX - 1);
-        plans.push_front((sql.to_owned(), plan.clone()));
+    /// Two concurrent calls may have planned the same statement: the later plan stays.
+    pub fn insert(&self, key: K, plan: LogicalPlan) {
+        self.lock().put(key, plan);
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(String, LogicalPlan)>> {
+    fn lock(&self) -> MutexGuard<'_, LruCache<K, LogicalPlan>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -117,26 +117,14 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_plan_that_two_have_made_is_kept_once() {
-        let (_folder, session) = session(Limits::default()).await;
-        let plan = session.plan("SELECT 1").await.unwrap();
-        let plans = super::PlanCache::default();
-        for sql in ["SELECT 1", "SELECT 1", "SELECT 2", "SELECT 1"] {
-            plans.insert(sql, &plan);
-        }
-        let kept: Vec<_> = plans.lock().iter().map(|(sql, _)| sql.clone()).collect();
-        assert_eq!(kept, ["SELECT 1", "SELECT 2"]);
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
     async fn only_as_many_are_kept() {
         let (_folder, session) = session(Limits::default()).await;
-        for at in 0..=super::STATEMENTS_MAX {
+        for at in 0..=super::PLANS_MAX.get() {
             session.plan(&format!("SELECT {at}")).await.unwrap();
         }
         assert!(session.cached_plan("SELECT 0").is_none());
         assert!(session.cached_plan("SELECT 1").is_some());
-        let long = format!("SELECT '{}'", "x".repeat(super::BYTES_MAX));
+        let long = format!("SELECT '{}'", "x".repeat(super::CACHED_TEXT_BYTES_MAX));
         session.plan(&long).await.unwrap();
         assert!(session.cached_plan(&long).is_none());
     }

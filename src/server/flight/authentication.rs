@@ -1,5 +1,7 @@
 //! Authentication of calls by API key: a bearer token, or the password of any user name.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT;
 use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
@@ -64,11 +66,9 @@ pub fn bearer_header(key: &str) -> Option<AsciiMetadataValue> {
     format!("Bearer {key}").parse().ok()
 }
 
-/// Decodes the password from Basic credentials; tonic's binary metadata decodes the base64.
+/// Password of Basic credentials, which clients send with or without padding.
 fn password(credentials: &str) -> Option<String> {
-    let mut headers = warp::http::HeaderMap::new();
-    headers.insert("credentials-bin", credentials.parse().ok()?);
-    let decoded = MetadataMap::from_headers(headers).get_bin("credentials-bin")?.to_bytes().ok()?;
+    let decoded = STANDARD_PAD_INDIFFERENT.decode(credentials).ok()?;
     let (_, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
     Some(password.to_owned())
 }

@@ -4,10 +4,11 @@
 //! keys verify each other's codes; without client keys it is random per process. This module does
 //! not know what it signs.
 
-use std::collections::VecDeque;
+use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use lru::LruCache;
 
 use super::super::Settings;
 use super::super::key_file::random_bits;
@@ -18,14 +19,14 @@ const CODE_BYTES: usize = blake3::OUT_LEN;
 /// Key derivation context.
 const CONTEXT: &str = "uptally 2026 handles of prepared statements";
 /// Keys kept, so that handles stay valid when the client keys change.
-const KEYS_MAX: usize = 8;
+const KEYS_MAX: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 
 /// Signing keys of a process, held in memory only.
 pub struct MacKeys {
     /// Client keys from which the newest key is derived; `None` for a random key.
     source: Option<Source>,
-    /// The newest first.
-    keys: Mutex<VecDeque<MacKey>>,
+    /// The current one is the one used last.
+    keys: Mutex<LruCache<MacKey, ()>>,
 }
 
 struct Source {
@@ -33,7 +34,7 @@ struct Source {
     clock: fn() -> i64,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct MacKey([u8; blake3::KEY_LEN]);
 
 impl MacKeys {
@@ -45,14 +46,15 @@ impl MacKeys {
         let keyring = settings.keys.clone();
         let source = keyring.map(|keyring| Source { keyring, clock: settings.clock });
         // Needed even with client keys: nothing can be derived once the last one is removed.
-        let keys = Mutex::new(VecDeque::from([MacKey(random_bits()?)]));
-        Ok(Self { source, keys })
+        let mut keys = LruCache::new(KEYS_MAX);
+        keys.put(MacKey(random_bits()?), ());
+        Ok(Self { source, keys: Mutex::new(keys) })
     }
 
     /// Appends the code to the message.
     pub fn sign(&self, mut message: Vec<u8>) -> Bytes {
         // There is always a key.
-        if let Some(key) = self.current().front() {
+        if let Some((key, ())) = self.current().peek_mru() {
             message.extend_from_slice(key.code(&message).as_bytes());
         }
         message.into()
@@ -63,23 +65,19 @@ impl MacKeys {
     pub fn verify<'a>(&self, signed: &'a [u8]) -> Option<&'a [u8]> {
         let (message, code) = signed.split_last_chunk::<CODE_BYTES>()?;
         let code = blake3::Hash::from_bytes(*code);
-        let is_known = self.current().iter().any(|key| key.code(message) == code);
+        let is_known = self.current().iter().any(|(key, ())| key.code(message) == code);
         is_known.then_some(message)
     }
 
-    /// All keys, the newest first: that derived from the current client keys.
-    fn current(&self) -> MutexGuard<'_, VecDeque<MacKey>> {
+    /// All keys; the one used last is derived from the current client keys.
+    fn current(&self) -> MutexGuard<'_, LruCache<MacKey, ()>> {
         let derived = self
             .source
             .as_ref()
             .and_then(|Source { keyring, clock }| keyring.derive_key(CONTEXT, clock()).map(MacKey));
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(derived) = derived
-            && keys.front() != Some(&derived)
-        {
-            keys.retain(|key| *key != derived);
-            keys.truncate(KEYS_MAX - 1);
-            keys.push_front(derived);
+        if let Some(derived) = derived {
+            keys.put(derived, ());
         }
         keys
     }

@@ -3,12 +3,12 @@
 //! A report, format and compression always give the same bytes, so that a rendering has the same
 //! checksum wherever and whenever it is made.
 
-use std::collections::HashMap;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
+use lru::LruCache;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
@@ -49,7 +49,7 @@ const RENDERED_AT_ONCE: usize = 4;
 const GROUPS: usize = 64;
 
 pub struct Renderings {
-    cache: Mutex<Cache>,
+    cache: Mutex<LruCache<Key, Arc<Rendering>>>,
     cache_bytes_max: usize,
     /// Serializes the renderings of a report, so that many requests for the same make it once.
     groups: [Arc<Semaphore>; GROUPS],
@@ -62,23 +62,18 @@ struct RenderPermit {
     _permit: Permit,
 }
 
-#[derive(Default)]
-struct Cache {
-    renderings: HashMap<Key, (u64, Arc<Rendering>)>,
-    total_bytes: usize,
-    uses: u64,
-}
-
 impl Renderings {
     /// Empty cache of at most a part of the budget.
     pub fn new(budget: &Budget) -> Self {
         let groups = std::array::from_fn(|_| Arc::new(Semaphore::new(1)));
         let cache_bytes_max = CACHE_BYTES_MAX.min(budget.bytes_max() / CACHE_PARTS);
         let permits = Arc::new(FairSemaphore::new(RENDERED_AT_ONCE));
-        Self { cache: Mutex::default(), cache_bytes_max, groups, permits }
+        // Bounded by bytes, not by their number.
+        let cache = Mutex::new(LruCache::unbounded());
+        Self { cache, cache_bytes_max, groups, permits }
     }
 
-    fn cache(&self) -> MutexGuard<'_, Cache> {
+    fn cache(&self) -> MutexGuard<'_, LruCache<Key, Arc<Rendering>>> {
         self.cache.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
@@ -95,12 +90,7 @@ impl Renderings {
     }
 
     fn find(&self, key: Key) -> Option<Arc<Rendering>> {
-        let mut cache = self.cache();
-        cache.uses += 1;
-        let use_now = cache.uses;
-        let (last_use, rendering) = cache.renderings.get_mut(&key)?;
-        *last_use = use_now;
-        Some(Arc::clone(rendering))
+        self.cache().get(&key).cloned()
     }
 
     /// Reserves memory until the bytes are dropped; evicts least recently used renderings for it.
@@ -112,7 +102,7 @@ impl Renderings {
             match budget.take(Client::Own, bytes.len()) {
                 Ok(share) => return Ok(share.hold(bytes.into())),
                 Err(full) => {
-                    if !self.cache().evict_oldest() {
+                    if self.cache().pop_lru().is_none() {
                         return Err(full);
                     }
                 }
@@ -125,39 +115,19 @@ impl Renderings {
         let hash = blake3::hash(&bytes).to_hex();
         let rendering = Arc::new(Rendering { bytes, checksum: hash[..32].to_owned() });
         let mut cache = self.cache();
-        cache.uses += 1;
-        let use_now = cache.uses;
-        cache.total_bytes += rendering.bytes.len();
-        if let Some((_, before)) = cache.renderings.insert(key, (use_now, Arc::clone(&rendering))) {
-            cache.total_bytes -= before.bytes.len();
-        }
-        while cache.total_bytes > self.cache_bytes_max && cache.renderings.len() > 1 {
-            cache.evict_oldest();
+        cache.put(key, Arc::clone(&rendering));
+        let mut total_bytes: usize = cache.iter().map(|(_, cached)| cached.bytes.len()).sum();
+        while total_bytes > self.cache_bytes_max
+            && cache.len() > 1
+            && let Some((_, oldest)) = cache.pop_lru()
+        {
+            total_bytes -= oldest.bytes.len();
         }
         rendering
     }
 
     pub fn forget(&self, id: Uuid) {
-        let mut cache = self.cache();
-        let of_report: Vec<_> =
-            cache.renderings.keys().filter(|(report, ..)| *report == id).copied().collect();
-        of_report.into_iter().for_each(|key| cache.remove(key));
-    }
-}
-
-impl Cache {
-    /// Evicts the least recently used rendering; `false` if there is none.
-    fn evict_oldest(&mut self) -> bool {
-        let oldest = self.renderings.iter().min_by_key(|(_, (last_use, _))| *last_use);
-        let Some(oldest) = oldest.map(|(key, _)| *key) else { return false };
-        self.remove(oldest);
-        true
-    }
-
-    fn remove(&mut self, key: Key) {
-        if let Some((_, rendering)) = self.renderings.remove(&key) {
-            self.total_bytes -= rendering.bytes.len();
-        }
+        self.cache().retain(|(report, ..), _| *report != id);
     }
 }
 
@@ -260,7 +230,7 @@ mod tests {
         assert!(renderings.find(key(1)).is_none() && renderings.find(key(0)).is_some());
         renderings.forget(Uuid::from_u128(0));
         assert!(renderings.find(key(0)).is_none());
-        assert_eq!(renderings.cache().total_bytes, 3 * (BYTES_MAX / 4));
+        assert_eq!(renderings.cache().len(), 3);
     }
 
     #[test]

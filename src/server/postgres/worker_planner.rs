@@ -1,6 +1,7 @@
 //! Parses, plans and binds statements in a worker process, on behalf of the server.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
@@ -18,10 +19,10 @@ use super::parameters::{self, Parameter};
 use super::rewrite::ClientContext;
 use super::session_setup::{self, SessionSetup};
 use super::statement::{Outline, ParsedStatement, StatementParser, readings_for};
-use crate::sql::{PlannedStatement, Session};
+use crate::sql::{PlanCache, PlannedStatement, Session};
 
 /// Everything but the text that planning a statement depends on, and its bound values.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatementContext {
     /// Index among the statements of the text.
     index: usize,
@@ -33,14 +34,14 @@ pub struct StatementContext {
 }
 
 /// Lengths and formats of bound values; their bytes travel separately, concatenated.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Values {
     /// `None` for a null.
     lengths: Vec<Option<usize>>,
     formats: Formats,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Formats {
     Text,
     Binary,
@@ -112,11 +113,11 @@ pub struct WorkerPlanner {
     setup: SessionSetup,
     /// The last text: it is parsed first, and then each of its statements runs.
     last_read: Mutex<Option<Statements>>,
-    plans: Mutex<VecDeque<(PlanKey, LogicalPlan)>>,
+    plans: PlanCache<PlanKey>,
 }
 
 /// Cache key of a plan.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct PlanKey {
     version: u64,
     text: String,
@@ -124,10 +125,15 @@ struct PlanKey {
     context: StatementContext,
 }
 
+/// Hashes all but the context, whose settings have no order.
+impl Hash for PlanKey {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        (self.version, &self.text).hash(hasher);
+    }
+}
+
 /// Longest text that is cached; longer ones are rarely written by hand or repeated.
 const CACHED_TEXT_BYTES_MAX: usize = 16 << 10;
-/// Size of the LRU cache of plans: statements are prepared once and run often.
-const PLANS_MAX: usize = 32;
 
 impl WorkerPlanner {
     pub fn new() -> Self {
@@ -135,7 +141,7 @@ impl WorkerPlanner {
             parser: StatementParser::new(),
             setup: SessionSetup::default(),
             last_read: Mutex::default(),
-            plans: Mutex::default(),
+            plans: PlanCache::default(),
         }
     }
 
@@ -181,28 +187,15 @@ impl WorkerPlanner {
     ) -> Result<LogicalPlan, Failure> {
         let context = StatementContext { values: None, ..context.clone() };
         let key = PlanKey { version, text: text.to_owned(), context };
-        if let Some(plan) = self.cached(&key) {
+        if let Some(plan) = self.plans.find(&key) {
             return Ok(plan);
         }
         let PlannedStatement { plan, is_cacheable } =
             self.plan_uncached(session, &key).await.map_err(to_failure)?;
         if text.len() <= CACHED_TEXT_BYTES_MAX && is_cacheable {
-            let mut plans = lock(&self.plans);
-            // A concurrent call may have cached the same plan.
-            plans.retain(|(cached, _)| *cached != key);
-            plans.truncate(PLANS_MAX - 1);
-            plans.push_front((key, plan.clone()));
+            self.plans.insert(key, plan.clone());
         }
         Ok(plan)
-    }
-
-    fn cached(&self, key: &PlanKey) -> Option<LogicalPlan> {
-        let mut plans = lock(&self.plans);
-        let at = plans.iter().position(|(cached, _)| cached == key)?;
-        let kept = plans.remove(at)?;
-        let plan = kept.1.clone();
-        plans.push_front(kept);
-        Some(plan)
     }
 
     async fn plan_uncached(

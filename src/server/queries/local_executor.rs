@@ -1,37 +1,33 @@
 //! Executor of queries in this process.
 
-use std::collections::VecDeque;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 #[cfg(feature = "postgres")]
 use arrow::datatypes::Schema;
 use datafusion::logical_expr::LogicalPlan;
+use lru::LruCache;
 use tokio::sync::Mutex;
 
-use super::{Described, Failure, Form, Head, SqlQuery, binding, messages};
+use super::{Described, Failure, Form, Head, SqlQuery, binding};
 use crate::limits::Limits;
 #[cfg(feature = "postgres")]
 use crate::server::postgres::{Outline, WorkerPlanner};
+use crate::sql::spool::decode;
 use crate::sql::{ColumnDescriptions as Descriptions, Database, NamedTable, Rows, Session};
 use crate::tables::Dataset;
 
-/// Versions of the data whose sessions are cached, for each SQL dialect.
-const SESSIONS_MAX: usize = 4;
+/// Sessions that are cached: four versions of the data, each for both SQL dialects.
+const SESSIONS_MAX: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 
 pub struct LocalExecutor {
     folder: PathBuf,
     database: Database,
-    /// Most recently used first.
-    sessions: Mutex<VecDeque<CachedSession>>,
+    /// By version, and whether for PostgreSQL clients.
+    sessions: Mutex<LruCache<(u64, bool), Arc<Session>>>,
     #[cfg(feature = "postgres")]
     postgres: WorkerPlanner,
-}
-
-struct CachedSession {
-    version: u64,
-    is_postgres: bool,
-    session: Arc<Session>,
 }
 
 /// Plan of a query, and its session.
@@ -48,7 +44,7 @@ impl LocalExecutor {
         Self {
             folder,
             database: Database::new(limits).with_tables(tables),
-            sessions: Mutex::default(),
+            sessions: Mutex::new(LruCache::new(SESSIONS_MAX)),
             #[cfg(feature = "postgres")]
             postgres: WorkerPlanner::new(),
         }
@@ -61,14 +57,8 @@ impl LocalExecutor {
     pub async fn session(&self, version: u64, is_postgres: bool) -> Answer<Arc<Session>> {
         // Held while a session is opened, so that concurrent queries open it once.
         let mut sessions = self.sessions.lock().await;
-        let is_asked =
-            |cached: &CachedSession| (cached.version, cached.is_postgres) == (version, is_postgres);
-        if let Some(at) = sessions.iter().position(is_asked)
-            && let Some(cached) = sessions.remove(at)
-        {
-            let session = Arc::clone(&cached.session);
-            sessions.push_front(cached);
-            return Ok(session);
+        if let Some(session) = sessions.get(&(version, is_postgres)) {
+            return Ok(Arc::clone(session));
         }
         let dataset = Dataset::open(&self.folder, Some(version)).await?;
         let dataset = dataset.ok_or_else(|| Failure::Bug("the version does not exist".into()))?;
@@ -78,9 +68,7 @@ impl LocalExecutor {
             self.postgres.equip(&session)?;
         }
         let session = Arc::new(session);
-        sessions.truncate(2 * SESSIONS_MAX - 1);
-        let cached = Arc::clone(&session);
-        sessions.push_front(CachedSession { version, is_postgres, session: cached });
+        sessions.put((version, is_postgres), Arc::clone(&session));
         Ok(session)
     }
 
@@ -151,7 +139,7 @@ impl LocalExecutor {
         let plan = match &query.form {
             Form::Open => plan,
             Form::Json(values) => binding::with_json(&session, plan, values)?,
-            Form::Row => binding::with_row(&session, plan, &messages::read_row(&query.bytes)?)?,
+            Form::Row => binding::with_row(&session, plan, &decode(query.bytes.clone())?)?,
             #[cfg(feature = "postgres")]
             Form::Postgres(form) => {
                 let (text, bytes) = (&query.sql, &query.bytes);

@@ -2,25 +2,12 @@
 
 use std::io::Cursor;
 
-use arrow::array::RecordBatch;
-use arrow::buffer::Buffer;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
-use arrow::ipc::reader::{StreamDecoder, StreamReader};
+use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 
 use crate::error::Result;
-
-/// Encodes a batch as an Arrow IPC stream of its own.
-///
-/// # Errors
-/// If Arrow IPC does not support one of its types.
-pub fn batch_to_ipc(batch: &RecordBatch) -> Result<Vec<u8>> {
-    let bytes = Vec::with_capacity(batch.get_array_memory_size().min(BATCH_BYTES) + (4 << 10));
-    let mut writer = StreamWriter::try_new(bytes, &batch.schema())?;
-    writer.write(batch)?;
-    Ok(writer.into_inner()?)
-}
 
 /// Encodes a schema as an Arrow IPC stream without batches.
 ///
@@ -28,26 +15,6 @@ pub fn batch_to_ipc(batch: &RecordBatch) -> Result<Vec<u8>> {
 /// If Arrow IPC does not support one of its types.
 pub fn schema_to_ipc(schema: &Schema) -> Result<Vec<u8>> {
     Ok(StreamWriter::try_new(Vec::new(), schema)?.into_inner()?)
-}
-
-/// Decodes a stream from [`batch_to_ipc`]. The columns share the bytes.
-///
-/// # Errors
-/// If the bytes are not such a stream.
-pub fn read_batch(bytes: Vec<u8>) -> std::result::Result<RecordBatch, ArrowError> {
-    let mut bytes = Buffer::from_vec(bytes);
-    let batch = StreamDecoder::new().decode(&mut bytes)?;
-    batch.ok_or_else(|| ArrowError::IpcError("a batch without rows or columns".into()))
-}
-
-/// Decodes the row that is bound to a statement, a stream from [`batch_to_ipc`].
-///
-/// # Errors
-/// If the bytes are not such a stream.
-pub fn read_row(bytes: &[u8]) -> Result<RecordBatch> {
-    let mut batches = StreamReader::try_new(Cursor::new(bytes), None)?;
-    let schema = batches.schema();
-    Ok(batches.next().transpose()?.unwrap_or_else(|| RecordBatch::new_empty(schema)))
 }
 
 /// Decodes a stream from [`schema_to_ipc`].
@@ -58,14 +25,9 @@ pub fn read_schema(bytes: &[u8]) -> std::result::Result<SchemaRef, ArrowError> {
     Ok(StreamReader::try_new(Cursor::new(bytes), None)?.schema())
 }
 
-/// Size of an encoded batch, roughly.
-const BATCH_BYTES: usize = 4 << 20;
-
 /// Kinds of frames, and the messages that only the two ends of a socket share.
-#[cfg(unix)]
 pub mod wire {
     use std::io;
-    use std::sync::Arc;
     use std::time::Duration;
 
     use serde::{Deserialize, Serialize};
@@ -74,7 +36,6 @@ pub mod wire {
     use super::*;
     use crate::limits::{Limits, SettingNames};
     use crate::server::settings::SQL_FLAGS;
-    use crate::sql::spool::{copied, has_views};
     use crate::workers::frames;
 
     /// Rows that a worker computes ahead of sending.
@@ -175,94 +136,19 @@ pub mod wire {
     pub fn unencodable(error: io::Error) -> crate::Error {
         crate::Error::bug(format!("a message to a worker cannot be encoded: {error}"))
     }
-
-    /// Copies the rows without unreferenced bytes: Arrow IPC writes all bytes of view buffers,
-    /// including those that no row shows. The rows of a query come in small batches already.
-    pub fn compact(batch: &RecordBatch) -> RecordBatch {
-        let columns = batch.columns().iter().map(|column| {
-            if has_views(&column.to_data()) { copied(column) } else { Ok(Arc::clone(column)) }
-        });
-        let columns = columns.collect::<Result<_>>();
-        let compacted = columns.and_then(|it| Ok(RecordBatch::try_new(batch.schema(), it)?));
-        // For instance a batch without columns, which has nothing to copy.
-        compacted.unwrap_or_else(|_| batch.clone())
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{
-        Array, ArrayRef, Int64Array, ListArray, NullArray, RecordBatchOptions, StringArray,
-        StringViewArray, StructArray,
-    };
-    use arrow::buffer::OffsetBuffer;
     use arrow::datatypes::{DataType, Field};
 
+    use super::super::Described;
     use super::*;
 
-    fn batch_of(columns: &[(&str, ArrayRef)]) -> RecordBatch {
-        let columns = columns.iter().map(|(name, column)| (*name, Arc::clone(column), true));
-        RecordBatch::try_from_iter_with_nullable(columns).unwrap()
-    }
-
-    fn column(array: impl Array + 'static) -> ArrayRef {
-        Arc::new(array)
-    }
-
-    #[test]
-    fn a_batch_crosses_as_it_is() {
-        let rowless = RecordBatchOptions::new().with_row_count(Some(3));
-        let without_columns =
-            RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &rowless).unwrap();
-        for sent in [
-            batch_of(&[
-                ("a", column(Int64Array::from(vec![Some(1), None, Some(3)]))),
-                ("b", column(StringArray::from(vec![Some("x"), Some("é"), None]))),
-            ])
-            .slice(1, 2),
-            batch_of(&[("n", column(NullArray::new(2)))]),
-            batch_of(&[("v", column(StringViewArray::from(vec!["a", "longer than twelve"])))]),
-            RecordBatch::new_empty(Arc::new(Schema::new(vec![Field::new(
-                "a",
-                DataType::Int32,
-                false,
-            )]))),
-            without_columns,
-        ] {
-            assert_eq!(read_batch(batch_to_ipc(&sent).unwrap()).unwrap(), sent);
-            assert_eq!(read_row(&batch_to_ipc(&sent).unwrap()).unwrap(), sent);
-            assert_eq!(
-                read_schema(&schema_to_ipc(&sent.schema()).unwrap()).unwrap(),
-                sent.schema()
-            );
-        }
-        assert!(read_batch(b"no batch".to_vec()).is_err());
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn unreferenced_bytes_are_not_sent() {
-        let texts =
-            column(StringViewArray::from_iter_values((0..100).map(|_| "x".repeat(100_000))));
-        let field = Arc::new(Field::new("text", DataType::Utf8View, true));
-        let structs = column(StructArray::from(vec![(field, Arc::clone(&texts))]));
-        let item = Arc::new(Field::new_list_field(structs.data_type().clone(), true));
-        let lengths = OffsetBuffer::from_lengths([1; 100]);
-        let lists = column(ListArray::new(item, lengths, Arc::clone(&structs), None));
-        for column in [texts, structs, lists] {
-            let row = batch_of(&[("a", column)]).slice(5, 1);
-            let compact = wire::compact(&row);
-            assert_eq!(compact, row);
-            assert!(batch_to_ipc(&compact).unwrap().len() < 200_000, "{}", row.schema());
-        }
-    }
-
-    #[cfg(unix)]
     #[test]
     fn a_description_survives_its_message() {
-        use super::super::Described;
         let described = Described {
             columns: Arc::new(Schema::new(vec![Field::new("a", DataType::Utf8, true)])),
             parameters: Arc::new(Schema::new(vec![Field::new("$1", DataType::Null, true)])),

@@ -9,6 +9,7 @@
 mod binding;
 mod failure;
 mod local_executor;
+#[cfg(unix)]
 mod messages;
 mod rows;
 #[cfg(unix)]
@@ -39,6 +40,7 @@ use super::settings::SQL_FLAGS;
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::sql::ColumnDescriptions as Descriptions;
+use crate::sql::spool::encode;
 
 /// Statement with its version of the data and its limits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -83,7 +85,7 @@ impl SqlQuery {
     /// # Errors
     /// If the row cannot be encoded as Arrow IPC.
     pub fn with_row(self, row: &RecordBatch) -> Result<Self> {
-        Ok(Self { form: Form::Row, bytes: messages::batch_to_ipc(row)?.into(), ..self })
+        Ok(Self { form: Form::Row, bytes: encode(row)?.into(), ..self })
     }
 
     /// Takes one statement of a text, in the form of the PostgreSQL protocol.

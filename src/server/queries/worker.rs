@@ -21,6 +21,7 @@ use super::{Failure, SqlQuery};
 use crate::error::{Error, Result};
 use crate::limits::STACK_BYTES;
 use crate::server::jobs::{ListedReport, read_report};
+use crate::sql::spool::encode;
 use crate::sql::{Report, Reports, report_tables};
 use crate::workers::child::{
     ServerSocket, end_before_others, end_with_parent, exit_on_panic, limit_memory, lower_priority,
@@ -151,7 +152,7 @@ impl Worker<'_> {
         let (head, mut rows) = self.executor.run(query).await?;
         self.send(wire::BEGUN, &head, &messages::schema_to_ipc(&rows.schema())?)?;
         while let Some(batch) = rows.next().await.transpose()? {
-            self.line.send(wire::BATCH, &[&messages::batch_to_ipc(&wire::compact(&batch))?])?;
+            self.line.send(wire::BATCH, &[&encode(&batch)?])?;
         }
         self.send(wire::ENDED, &rows.cut().is_cut(), &[])
     }

@@ -17,7 +17,7 @@ use crate::limits::Limits;
 use crate::server::jobs::Jobs;
 use crate::server::memory_limits::beside_bytes;
 use crate::sql::Truncation;
-use crate::sql::spool::{Spools, Watch, Writer};
+use crate::sql::spool::{Spools, Watch, Writer, decode};
 use crate::workers::{Frame, Lease, LeaseError, Pool, Program, frames, sandbox};
 
 /// Command of a worker process, followed by the folder.
@@ -281,7 +281,7 @@ impl RowReceiver {
             let frame = answer(&mut self.lease, &self.jobs, &self.work).await?;
             match frame.kind {
                 wire::BATCH => {
-                    let batch = messages::read_batch(frame.payload)?;
+                    let batch = decode(frame.payload)?;
                     // Backpressure: a full spool blocks here, and thereby the process.
                     let sent = tokio::select! {
                         biased;

@@ -7,11 +7,12 @@
 mod sql_request;
 mod streaming;
 
-use warp::http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
+use warp::http::header::{CACHE_CONTROL, ETAG, HeaderValue, VARY};
 use warp::http::{Method, StatusCode};
 use warp::reply::Response as Reply;
 
 use self::sql_request::SqlRequest;
+use super::download::is_known;
 use super::problem::Answer;
 use super::request::Request;
 use super::service::Service;
@@ -67,12 +68,6 @@ fn tag(wanted: &SqlRequest, snapshot: &Snapshot, limits: Limits) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&snapshot.fingerprint).update(identity.as_bytes());
     format!("W/\"{}\"", &hasher.finalize().to_hex()[..32])
-}
-
-fn is_known(request: &Request, tag: &str) -> bool {
-    let known = request.header_list(IF_NONE_MATCH).unwrap_or_default();
-    let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-    known.split(',').any(|known| known.trim() == "*" || bare(known) == bare(tag))
 }
 
 fn tagged(mut reply: Reply, tag: &str) -> Reply {

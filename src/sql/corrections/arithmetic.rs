@@ -3,7 +3,7 @@
 //!
 //! The engine resolves the types of an expression during planning, so this is an `ExprPlanner`.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arrow::array::{Array, ArrayRef, AsArray, IntervalMonthDayNanoArray};
 use arrow::compute::cast;
@@ -12,14 +12,11 @@ use datafusion::common::DFSchema;
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::{BinaryExpr, Cast};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion::logical_expr::{
-    ColumnarValue, Expr, ExprSchemable, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
-    Signature, Volatility, lit,
-};
+use datafusion::logical_expr::{Expr, ExprSchemable, Operator, ScalarUDF, lit};
 use datafusion::scalar::ScalarValue;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
-use super::interval::{MONTH_DAY_NANO, by_columns, intervals, is_interval};
+use super::interval::{MONTH_DAY_NANO, function_of_columns, intervals, is_interval};
 use super::interval_literals::read;
 use super::interval_parser::parse;
 use crate::error::Fault;
@@ -142,9 +139,20 @@ fn signed(number: Expr) -> Expr {
 }
 
 fn scaled(scale: Scale, interval: Expr, by: Expr) -> Expr {
+    static TIMES: LazyLock<ScalarUDF> = LazyLock::new(|| {
+        let compute = |columns: &[ArrayRef]| all_scaled(Scale::Times, columns);
+        function_of_columns("interval_times", 2, MONTH_DAY_NANO, compute)
+    });
+    static OVER: LazyLock<ScalarUDF> = LazyLock::new(|| {
+        let compute = |columns: &[ArrayRef]| all_scaled(Scale::Over, columns);
+        function_of_columns("interval_over", 2, MONTH_DAY_NANO, compute)
+    });
     let by = Expr::Cast(Cast::new(Box::new(by), DataType::Float64));
-    let signature = Signature::any(2, Volatility::Immutable);
-    ScalarUDF::from(Scaled { scale, signature }).call(vec![interval, by])
+    let function = match scale {
+        Scale::Times => &TIMES,
+        Scale::Over => &OVER,
+    };
+    function.call(vec![interval, by])
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -162,43 +170,18 @@ impl Scale {
     }
 }
 
-/// An interval or duration multiplied or divided by a number.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Scaled {
-    scale: Scale,
-    signature: Signature,
-}
-
-impl ScalarUDFImpl for Scaled {
-    fn name(&self) -> &str {
-        match self.scale {
-            Scale::Times => "interval_times",
-            Scale::Over => "interval_over",
-        }
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(MONTH_DAY_NANO)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        by_columns(&args, |columns| {
-            let numbers = cast(&columns[1], &DataType::Float64)?;
-            let numbers = numbers.as_primitive::<Float64Type>();
-            let rows = intervals(&columns[0])?.into_iter().zip(numbers);
-            let scaled = rows.map(|(interval, by)| match (interval, by) {
-                (Some(interval), Some(by)) => scale(self.scale, interval, by).map(Some),
-                _ => Ok(None),
-            });
-            let scaled = scaled.collect::<Result<IntervalMonthDayNanoArray>>()?;
-            debug_assert_eq!(scaled.len(), columns[0].len());
-            Ok(Arc::new(scaled) as ArrayRef)
-        })
-    }
+/// Multiplies or divides a column of intervals or durations by one of numbers.
+fn all_scaled(how: Scale, columns: &[ArrayRef]) -> Result<ArrayRef> {
+    let numbers = cast(&columns[1], &DataType::Float64)?;
+    let numbers = numbers.as_primitive::<Float64Type>();
+    let rows = intervals(&columns[0])?.into_iter().zip(numbers);
+    let scaled = rows.map(|(interval, by)| match (interval, by) {
+        (Some(interval), Some(by)) => scale(how, interval, by).map(Some),
+        _ => Ok(None),
+    });
+    let scaled = scaled.collect::<Result<IntervalMonthDayNanoArray>>()?;
+    debug_assert_eq!(scaled.len(), columns[0].len());
+    Ok(Arc::new(scaled))
 }
 
 fn scale(scale: Scale, of: IntervalMonthDayNano, by: f64) -> Result<IntervalMonthDayNano> {

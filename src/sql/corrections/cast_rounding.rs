@@ -5,7 +5,7 @@
 //! like decimals, unless an expression is evidently double: cast to one, or computed with one.
 //! Columns of doubles cannot be distinguished and round like decimals.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arrow::array::{ArrayRef, AsArray};
 use arrow::compute::cast;
@@ -15,13 +15,10 @@ use datafusion::common::tree_node::Transformed;
 use datafusion::error::Result;
 use datafusion::functions::math::expr_fn::round;
 use datafusion::logical_expr::expr::{BinaryExpr, Cast, TryCast};
-use datafusion::logical_expr::{
-    ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-    Volatility,
-};
+use datafusion::logical_expr::{Expr, ExprSchemable, ScalarUDF};
 
-use super::interval::{MONTH_DAY_NANO, by_columns};
-use super::interval_literals::ReadInterval;
+use super::interval::{MONTH_DAY_NANO, function_of_columns};
+use super::interval_literals::READ_INTERVAL;
 use super::negation::NEGATED;
 
 /// Rewrites a cast with PostgreSQL's semantics. Applied before type coercion, when all casts are
@@ -33,8 +30,7 @@ pub fn postgres_cast(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>>
     };
     let Ok(kind) = inner.get_type(schema) else { return Ok(Transformed::no(expr)) };
     if kind.is_string() && matches!(field.data_type(), DataType::Interval(_)) {
-        let read = ScalarUDF::from(ReadInterval::new()).call(vec![(**inner).clone()]);
-        return Ok(Transformed::yes(read));
+        return Ok(Transformed::yes(READ_INTERVAL.call(vec![(**inner).clone()])));
     }
     if matches!(kind, DataType::Time32(_) | DataType::Time64(_))
         && matches!(field.data_type(), DataType::Interval(_))
@@ -47,9 +43,10 @@ pub fn postgres_cast(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>>
     let rounded = match kind {
         DataType::Float32 | DataType::Float64 if is_rounded(inner) => None,
         DataType::Float32 | DataType::Float64 if is_double(inner, schema) => {
-            let signature = Signature::any(1, Volatility::Immutable);
-            let to_even = ScalarUDF::from(RoundToEven { signature });
-            Some(to_even.call(vec![(**inner).clone()]))
+            static TO_EVEN: LazyLock<ScalarUDF> = LazyLock::new(|| {
+                function_of_columns("round_to_even", 1, DataType::Float64, rounded_to_even)
+            });
+            Some(TO_EVEN.call(vec![(**inner).clone()]))
         }
         DataType::Float32 | DataType::Float64 => Some(round(vec![(**inner).clone()])),
         DataType::Decimal128(precision, scale) if scale > 0 => {
@@ -125,32 +122,10 @@ fn is_double(expr: &Expr, schema: &DFSchema) -> bool {
     }
 }
 
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct RoundToEven {
-    signature: Signature,
-}
-
-impl ScalarUDFImpl for RoundToEven {
-    fn name(&self) -> &str {
-        "round_to_even"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Float64)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        by_columns(&args, |columns| {
-            let reals = cast(&columns[0], &DataType::Float64)?;
-            let rounded = reals.as_primitive::<Float64Type>();
-            let rounded = rounded.unary::<_, Float64Type>(f64::round_ties_even);
-            Ok(Arc::new(rounded) as ArrayRef)
-        })
-    }
+fn rounded_to_even(columns: &[ArrayRef]) -> Result<ArrayRef> {
+    let reals = cast(&columns[0], &DataType::Float64)?;
+    let rounded = reals.as_primitive::<Float64Type>();
+    Ok(Arc::new(rounded.unary::<_, Float64Type>(f64::round_ties_even)))
 }
 
 #[cfg(test)]

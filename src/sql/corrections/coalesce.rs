@@ -11,6 +11,7 @@ use datafusion::logical_expr::{
     ColumnarValue, Documentation, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
     ScalarUDFImpl, Signature,
 };
+use delegate::delegate;
 
 /// The engine's function, extended to types without a common type.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -33,47 +34,26 @@ impl ScalarUDFImpl for Coalesce {
         Ok(vec![shared; given.len()])
     }
 
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-
-    fn aliases(&self) -> &[String] {
-        self.0.aliases()
-    }
-
-    fn signature(&self) -> &Signature {
-        self.0.signature()
-    }
-
-    fn return_type(&self, given: &[DataType]) -> Result<DataType> {
-        self.0.return_type(given)
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        self.0.return_field_from_args(args)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        self.0.invoke_with_args(args)
-    }
-
-    fn simplify(&self, args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
-        self.0.simplify(args, info)
-    }
-
-    fn short_circuits(&self) -> bool {
-        self.0.short_circuits()
-    }
-
-    fn conditional_arguments<'a>(
-        &self,
-        args: &'a [Expr],
-    ) -> Option<(Vec<&'a Expr>, Vec<&'a Expr>)> {
-        self.0.conditional_arguments(args)
-    }
-
-    fn documentation(&self) -> Option<&Documentation> {
-        self.0.documentation()
+    delegate! {
+        to self.0 {
+            fn name(&self) -> &str;
+            fn aliases(&self) -> &[String];
+            fn signature(&self) -> &Signature;
+            fn return_type(&self, given: &[DataType]) -> Result<DataType>;
+            fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef>;
+            fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue>;
+            fn simplify(
+                &self,
+                args: Vec<Expr>,
+                info: &SimplifyContext,
+            ) -> Result<ExprSimplifyResult>;
+            fn short_circuits(&self) -> bool;
+            fn conditional_arguments<'a>(
+                &self,
+                args: &'a [Expr],
+            ) -> Option<(Vec<&'a Expr>, Vec<&'a Expr>)>;
+            fn documentation(&self) -> Option<&Documentation>;
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
 use datafusion::logical_expr::{
     ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
+use delegate::delegate;
 
 use super::interval::MONTH_DAY_NANO;
 use crate::error::Fault;
@@ -20,22 +21,6 @@ use crate::sql::errors;
 pub struct DateBin(pub Arc<ScalarUDF>);
 
 impl ScalarUDFImpl for DateBin {
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-
-    fn aliases(&self) -> &[String] {
-        self.0.aliases()
-    }
-
-    fn signature(&self) -> &Signature {
-        self.0.signature()
-    }
-
-    fn return_type(&self, given: &[DataType]) -> Result<DataType> {
-        self.0.return_type(given)
-    }
-
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let steps = args.args[0].to_array(args.number_rows)?;
         let has_months = steps.data_type() == &MONTH_DAY_NANO
@@ -56,8 +41,14 @@ impl ScalarUDFImpl for DateBin {
         self.0.inner().output_ordering(inputs)
     }
 
-    fn documentation(&self) -> Option<&Documentation> {
-        self.0.documentation()
+    delegate! {
+        to self.0 {
+            fn name(&self) -> &str;
+            fn aliases(&self) -> &[String];
+            fn signature(&self) -> &Signature;
+            fn return_type(&self, given: &[DataType]) -> Result<DataType>;
+            fn documentation(&self) -> Option<&Documentation>;
+        }
     }
 }
 

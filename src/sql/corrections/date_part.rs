@@ -16,6 +16,7 @@ use datafusion::logical_expr::{
     ColumnarValue, Documentation, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
     ScalarUDFImpl, Signature,
 };
+use delegate::delegate;
 
 use super::interval::{by_columns, intervals, is_interval};
 use crate::error::Fault;
@@ -33,26 +34,6 @@ const JULIAN_EPOCH: f64 = 2_440_588.0;
 pub struct DatePart(pub Arc<ScalarUDF>);
 
 impl ScalarUDFImpl for DatePart {
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-
-    fn aliases(&self) -> &[String] {
-        self.0.aliases()
-    }
-
-    fn signature(&self) -> &Signature {
-        self.0.signature()
-    }
-
-    fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
-        self.0.coerce_types(given)
-    }
-
-    fn return_type(&self, given: &[DataType]) -> Result<DataType> {
-        self.0.return_type(given)
-    }
-
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
         let asked = args.scalar_arguments.first().copied().flatten().and_then(named);
         let (Some(asked), Some(value)) = (asked, args.arg_fields.get(1)) else {
@@ -88,17 +69,21 @@ impl ScalarUDFImpl for DatePart {
         }
     }
 
-    fn preimage(
-        &self,
-        args: &[Expr],
-        part: &Expr,
-        info: &SimplifyContext,
-    ) -> Result<PreimageResult> {
-        self.0.preimage(args, part, info)
-    }
-
-    fn documentation(&self) -> Option<&Documentation> {
-        self.0.documentation()
+    delegate! {
+        to self.0 {
+            fn name(&self) -> &str;
+            fn aliases(&self) -> &[String];
+            fn signature(&self) -> &Signature;
+            fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>>;
+            fn return_type(&self, given: &[DataType]) -> Result<DataType>;
+            fn preimage(
+                &self,
+                args: &[Expr],
+                part: &Expr,
+                info: &SimplifyContext,
+            ) -> Result<PreimageResult>;
+            fn documentation(&self) -> Option<&Documentation>;
+        }
     }
 }
 

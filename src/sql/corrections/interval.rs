@@ -1,13 +1,17 @@
 //! Conversions shared by the corrections of intervals and durations: months, days and time.
 
+use std::sync::Arc;
+
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{
     DataType, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, TimeUnit,
 };
 use datafusion::error::Result;
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs};
-use datafusion::scalar::ScalarValue;
+use datafusion::functions::utils::make_scalar_function;
+use datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, Signature, SimpleScalarUDF, Volatility,
+};
 
 use crate::error::Fault;
 use crate::sql::errors;
@@ -72,22 +76,25 @@ pub fn length_ns(interval: IntervalMonthDayNano) -> i128 {
 /// Fails if the function fails.
 pub fn by_columns(
     args: &ScalarFunctionArgs,
-    compute: impl FnOnce(&[ArrayRef]) -> Result<ArrayRef>,
+    compute: impl Fn(&[ArrayRef]) -> Result<ArrayRef>,
 ) -> Result<ColumnarValue> {
-    let is_constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
-    let rows = if is_constant { 1 } else { args.number_rows };
-    let columns = args.args.iter().map(|arg| arg.to_array(rows)).collect::<Result<Vec<_>>>()?;
-    let made = compute(&columns)?;
-    Ok(match is_constant {
-        true => ColumnarValue::Scalar(ScalarValue::try_from_array(&made, 0)?),
-        false => ColumnarValue::Array(made),
-    })
+    make_scalar_function(compute, Vec::new())(&args.args)
+}
+
+/// Function of so many columns of any types, whose results have one type.
+pub fn function_of_columns(
+    name: &str,
+    arguments: usize,
+    returns: DataType,
+    compute: fn(&[ArrayRef]) -> Result<ArrayRef>,
+) -> ScalarUDF {
+    let signature = Signature::any(arguments, Volatility::Immutable);
+    let compute = Arc::new(make_scalar_function(compute, Vec::new()));
+    SimpleScalarUDF::new_with_signature(name, signature, returns, compute).into()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow::array::{DurationMicrosecondArray, IntervalYearMonthArray};
 
     use super::*;

@@ -13,6 +13,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::logical_expr_common::signature::{Coercion, TypeSignatureClass};
 use datafusion::scalar::ScalarValue;
+use delegate::delegate;
 
 use super::arithmetic::divided;
 use super::interval::{MONTH_DAY_NANO, intervals};
@@ -49,14 +50,6 @@ fn refused_distinct() -> datafusion::error::DataFusionError {
 }
 
 impl AggregateUDFImpl for Average {
-    fn name(&self) -> &str {
-        self.of_numbers.name()
-    }
-
-    fn aliases(&self) -> &[String] {
-        self.of_numbers.aliases()
-    }
-
     fn signature(&self) -> &Signature {
         &self.signature
     }
@@ -100,23 +93,21 @@ impl AggregateUDFImpl for Average {
             && self.of_numbers.groups_accumulator_supported(args)
     }
 
-    fn create_groups_accumulator(
-        &self,
-        args: AccumulatorArgs,
-    ) -> Result<Box<dyn GroupsAccumulator>> {
-        self.of_numbers.create_groups_accumulator(args)
-    }
-
-    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
-        self.of_numbers.order_sensitivity()
-    }
-
     fn reverse_expr(&self) -> ReversedUDAF {
         ReversedUDAF::Identical
     }
 
-    fn documentation(&self) -> Option<&Documentation> {
-        self.of_numbers.documentation()
+    delegate! {
+        to self.of_numbers {
+            fn name(&self) -> &str;
+            fn aliases(&self) -> &[String];
+            fn create_groups_accumulator(
+                &self,
+                args: AccumulatorArgs,
+            ) -> Result<Box<dyn GroupsAccumulator>>;
+            fn order_sensitivity(&self) -> AggregateOrderSensitivity;
+            fn documentation(&self) -> Option<&Documentation>;
+        }
     }
 }
 

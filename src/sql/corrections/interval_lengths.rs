@@ -7,12 +7,9 @@ use arrow::datatypes::DataType;
 use datafusion::common::DFSchema;
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::Sort as SortExpr;
-use datafusion::logical_expr::{
-    ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-    Volatility,
-};
+use datafusion::logical_expr::{Expr, ExprSchemable, ScalarUDF};
 
-use super::interval::{by_columns, intervals, length_ns};
+use super::interval::{function_of_columns, intervals, length_ns};
 
 /// Returns whether the engine compares the type field by field; durations are numbers.
 pub fn is_field_by_field(kind: &DataType) -> bool {
@@ -36,45 +33,19 @@ pub fn sorted(keys: Vec<SortExpr>, schema: &DFSchema) -> Vec<SortExpr> {
 
 /// Number that orders intervals and durations by length; equal for equal lengths.
 pub fn length(expr: Expr) -> Expr {
-    static LENGTH: LazyLock<Arc<ScalarUDF>> =
-        LazyLock::new(|| Arc::new(ScalarUDF::from(Length::new())));
+    static LENGTH: LazyLock<ScalarUDF> = LazyLock::new(|| {
+        let length = DataType::Decimal128(PRECISION, 0);
+        function_of_columns("interval_length", 1, length, lengths_ns)
+    });
     LENGTH.call(vec![expr])
 }
 
-/// Length in nanoseconds.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Length {
-    signature: Signature,
-}
+/// Number of digits of the longest interval in nanoseconds.
+const PRECISION: u8 = 26;
 
-impl Length {
-    /// Number of digits of the longest interval.
-    const PRECISION: u8 = 26;
-
-    fn new() -> Self {
-        Self { signature: Signature::any(1, Volatility::Immutable) }
-    }
-}
-
-impl ScalarUDFImpl for Length {
-    fn name(&self) -> &str {
-        "interval_length"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Decimal128(Self::PRECISION, 0))
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        by_columns(&args, |columns| {
-            let lengths = intervals(&columns[0])?.into_iter();
-            let lengths = lengths.map(|interval| interval.map(length_ns));
-            let lengths = lengths.collect::<Decimal128Array>();
-            Ok(Arc::new(lengths.with_precision_and_scale(Self::PRECISION, 0)?) as ArrayRef)
-        })
-    }
+fn lengths_ns(columns: &[ArrayRef]) -> Result<ArrayRef> {
+    let lengths = intervals(&columns[0])?.into_iter();
+    let lengths = lengths.map(|interval| interval.map(length_ns));
+    let lengths = lengths.collect::<Decimal128Array>();
+    Ok(Arc::new(lengths.with_precision_and_scale(PRECISION, 0)?))
 }

@@ -1,23 +1,21 @@
 //! Interval texts of PostgreSQL: `'1 day 02:03:04'`, `'P1DT2H'`, `'100'` (seconds).
 //!
 //! In a cast the engine reads a bare number as months, and supports neither times of day nor ISO
-//! 8601. Constants are rewritten in its own syntax; columns are parsed by [`ReadInterval`].
+//! 8601. Constants are rewritten in its own syntax; columns are parsed by [`READ_INTERVAL`].
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arrow::array::{ArrayRef, AsArray, IntervalMonthDayNanoArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, IntervalMonthDayNano};
 use datafusion::error::{DataFusionError, Result};
-use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
-};
+use datafusion::logical_expr::ScalarUDF;
 use datafusion::sql::sqlparser::ast::{
     CastKind, DataType as SqlType, Expr, Interval, Statement, UnaryOperator, VisitMut, VisitorMut,
 };
 
-use super::interval::{MONTH_DAY_NANO, by_columns};
+use super::interval::{MONTH_DAY_NANO, function_of_columns};
 use super::interval_parser::parse;
 use crate::error::Fault;
 use crate::sql::dialect::ast_nodes::{text, text_of};
@@ -109,39 +107,14 @@ pub fn read(written: &str) -> Result<IntervalMonthDayNano> {
 }
 
 /// Scalar function that parses texts as intervals.
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub struct ReadInterval {
-    signature: Signature,
-}
+pub static READ_INTERVAL: LazyLock<ScalarUDF> =
+    LazyLock::new(|| function_of_columns("read_interval", 1, MONTH_DAY_NANO, read_column));
 
-impl ReadInterval {
-    pub fn new() -> Self {
-        Self { signature: Signature::any(1, Volatility::Immutable) }
-    }
-}
-
-impl ScalarUDFImpl for ReadInterval {
-    fn name(&self) -> &str {
-        "read_interval"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(MONTH_DAY_NANO)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        by_columns(&args, |columns| {
-            let texts = cast(&columns[0], &DataType::Utf8)?;
-            let rows = texts.as_string::<i32>().iter();
-            let read = rows.map(|text| text.map(read).transpose());
-            let read = read.collect::<Result<IntervalMonthDayNanoArray>>()?;
-            Ok(Arc::new(read) as ArrayRef)
-        })
-    }
+fn read_column(columns: &[ArrayRef]) -> Result<ArrayRef> {
+    let texts = cast(&columns[0], &DataType::Utf8)?;
+    let rows = texts.as_string::<i32>().iter();
+    let read = rows.map(|text| text.map(read).transpose());
+    Ok(Arc::new(read.collect::<Result<IntervalMonthDayNanoArray>>()?))
 }
 
 #[cfg(test)]
@@ -180,7 +153,7 @@ mod tests {
         assert!(error.contains("\"long\" is not an interval; expected one like"), "{error}");
     }
 
-    /// When this fails, remove [`ReadInterval`] and the rewrite of constants.
+    /// When this fails, remove [`READ_INTERVAL`] and the rewrite of constants.
     #[test]
     fn the_engine_still_reads_a_number_alone_as_months() {
         assert_eq!(answer("SELECT '100'::interval").as_deref(), Ok("100 mons"));

@@ -11,11 +11,11 @@ use arrow::datatypes::{
 };
 use chrono::{DateTime, Datelike, NaiveDate, Timelike};
 use datafusion::error::Result;
+use datafusion::functions::utils::make_scalar_function;
 use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, create_udf,
 };
 use datafusion::prelude::SessionContext;
-use datafusion::scalar::ScalarValue;
 
 use crate::error::Fault;
 use crate::sql::errors;
@@ -24,8 +24,10 @@ pub fn register(session: &SessionContext) {
     session.register_udf(ScalarUDF::from(Age(Signature::user_defined(Volatility::Immutable))));
     let mut parts = vec![DataType::Int64; 5];
     parts.push(DataType::Float64);
-    let signature = Signature::exact(parts, Volatility::Immutable);
-    session.register_udf(ScalarUDF::from(MakeTimestamp(signature)));
+    let timestamp = DataType::Timestamp(TimeUnit::Microsecond, None);
+    let compute = Arc::new(make_scalar_function(timestamps, Vec::new()));
+    let volatility = Volatility::Immutable;
+    session.register_udf(create_udf("make_timestamp", parts, timestamp, volatility, compute));
 }
 
 const MICROS_S: i64 = 1_000_000;
@@ -56,15 +58,17 @@ impl ScalarUDFImpl for Age {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let [until, since] = [0, 1].map(|at| arrays[at].as_primitive::<TimestampMicrosecondType>());
-        let ages = until.iter().zip(since).map(|pair| match pair {
-            (Some(until), Some(since)) => age(until, since).map(Some),
-            _ => Ok(None),
-        });
-        let ages = ages.collect::<Result<IntervalMonthDayNanoArray>>()?;
-        map_constants(&args.args, &ages)
+        make_scalar_function(ages, Vec::new())(&args.args)
     }
+}
+
+fn ages(instants: &[ArrayRef]) -> Result<ArrayRef> {
+    let [until, since] = [0, 1].map(|at| instants[at].as_primitive::<TimestampMicrosecondType>());
+    let ages = until.iter().zip(since).map(|pair| match pair {
+        (Some(until), Some(since)) => age(until, since).map(Some),
+        _ => Ok(None),
+    });
+    Ok(Arc::new(ages.collect::<Result<IntervalMonthDayNanoArray>>()?))
 }
 
 fn instant(given: &DataType) -> Result<DataType> {
@@ -119,52 +123,21 @@ fn age(until: i64, since: i64) -> Result<IntervalMonthDayNano> {
     Ok(IntervalMonthDayNano::new(whole(years * 12 + months), whole(days), sign * time_us * 1000))
 }
 
-/// Evaluates a function over arrays; returns a scalar if all arguments are scalars.
-pub fn map_constants<T: Array + Clone + 'static>(
-    args: &[ColumnarValue],
-    values: &T,
-) -> Result<ColumnarValue> {
-    let is_one = args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
-    match is_one {
-        true => ScalarValue::try_from_array(values, 0).map(ColumnarValue::Scalar),
-        false => Ok(ColumnarValue::Array(Arc::new(values.clone()))),
-    }
-}
-
-/// Local time from its fields.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct MakeTimestamp(Signature);
-
-impl ScalarUDFImpl for MakeTimestamp {
-    fn name(&self) -> &str {
-        "make_timestamp"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.0
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Timestamp(TimeUnit::Microsecond, None))
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let seconds: &Float64Array = arrays[5].as_primitive::<Float64Type>();
-        let whole = |array: &ArrayRef, row| {
-            let array = array.as_primitive::<Int64Type>();
-            array.is_valid(row).then(|| array.value(row))
-        };
-        let made = (0..seconds.len()).map(|row| {
-            let parts: Option<Vec<_>> = arrays[..5].iter().map(|part| whole(part, row)).collect();
-            match parts {
-                Some(parts) if seconds.is_valid(row) => made(&parts, seconds.value(row)).map(Some),
-                _ => Ok(None),
-            }
-        });
-        let made = made.collect::<Result<TimestampMicrosecondArray>>()?;
-        map_constants(&args.args, &made)
-    }
+/// Local times from their fields.
+fn timestamps(arrays: &[ArrayRef]) -> Result<ArrayRef> {
+    let seconds: &Float64Array = arrays[5].as_primitive::<Float64Type>();
+    let whole = |array: &ArrayRef, row| {
+        let array = array.as_primitive::<Int64Type>();
+        array.is_valid(row).then(|| array.value(row))
+    };
+    let made = (0..seconds.len()).map(|row| {
+        let parts: Option<Vec<_>> = arrays[..5].iter().map(|part| whole(part, row)).collect();
+        match parts {
+            Some(parts) if seconds.is_valid(row) => made(&parts, seconds.value(row)).map(Some),
+            _ => Ok(None),
+        }
+    });
+    Ok(Arc::new(made.collect::<Result<TimestampMicrosecondArray>>()?))
 }
 
 fn made(parts: &[i64], seconds: f64) -> Result<i64> {

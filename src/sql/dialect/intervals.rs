@@ -1,33 +1,43 @@
 //! `make_interval`, `justify_hours`, `justify_days` and `justify_interval` of PostgreSQL, which the
 //! engine lacks.
 
-use arrow::array::{Array, AsArray, IntervalMonthDayNanoArray};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, IntervalMonthDayNanoArray};
 use arrow::compute::cast;
 use arrow::datatypes::{
     DataType, DurationMicrosecondType, Float64Type, Int64Type, IntervalMonthDayNano,
     IntervalMonthDayNanoType, IntervalUnit, TimeUnit,
 };
 use datafusion::error::{DataFusionError, Result};
+use datafusion::functions::utils::make_scalar_function;
 use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, create_udf,
 };
 use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, FunctionArguments};
 
 use super::ast_nodes::{call, number};
-use super::calendar::map_constants;
 use crate::error::Fault;
 use crate::rules::calendar::DAY_US;
 use crate::sql::errors;
 
 const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
 const MONTH_DAYS: i64 = 30;
+const MAKE_INTERVAL: &str = "make_interval";
+const PARTS: [&str; 7] = ["years", "months", "weeks", "days", "hours", "mins", "secs"];
 
 pub fn register(session: &SessionContext) {
-    let mut parts = vec![DataType::Int64; MakeInterval::PARTS.len() - 1];
+    let mut parts = vec![DataType::Int64; PARTS.len() - 1];
     parts.push(DataType::Float64);
-    let signature = Signature::exact(parts, Volatility::Immutable);
-    session.register_udf(ScalarUDF::from(MakeInterval(signature)));
+    let compute = Arc::new(make_scalar_function(intervals, Vec::new()));
+    session.register_udf(create_udf(
+        MAKE_INTERVAL,
+        parts,
+        INTERVAL,
+        Volatility::Immutable,
+        compute,
+    ));
     for justified in [Justified::Hours, Justified::Days, Justified::Interval] {
         let signature = Signature::user_defined(Volatility::Immutable);
         session.register_udf(ScalarUDF::from(Justify { justified, signature }));
@@ -38,20 +48,20 @@ pub fn register(session: &SessionContext) {
 /// an argument is repeated or unknown.
 pub fn made(called: &Expr) -> Option<Expr> {
     let Expr::Function(function) = called else { return None };
-    let is_make_interval = function.name.to_string().eq_ignore_ascii_case(MakeInterval::NAME);
+    let is_make_interval = function.name.to_string().eq_ignore_ascii_case(MAKE_INTERVAL);
     let FunctionArguments::List(given) = &function.args else { return None };
-    if !is_make_interval || given.args.len() > MakeInterval::PARTS.len() {
+    if !is_make_interval || given.args.len() > PARTS.len() {
         return None;
     }
-    let mut parts = [const { None }; MakeInterval::PARTS.len()];
+    let mut parts = [const { None }; PARTS.len()];
     for (place, argument) in given.args.iter().enumerate() {
         let (place, part) = match argument {
             FunctionArg::Unnamed(FunctionArgExpr::Expr(part)) => (place, part),
             FunctionArg::Named { name, arg: FunctionArgExpr::Expr(part), .. } => {
-                (MakeInterval::place(&name.value)?, part)
+                (self::place(&name.value)?, part)
             }
             FunctionArg::ExprNamed { name, arg: FunctionArgExpr::Expr(part), .. } => {
-                (MakeInterval::place(&name.to_string())?, part)
+                (self::place(&name.to_string())?, part)
             }
             _ => return None,
         };
@@ -59,55 +69,31 @@ pub fn made(called: &Expr) -> Option<Expr> {
             return None;
         }
     }
-    Some(call(MakeInterval::NAME, parts.map(|part| part.unwrap_or_else(|| number(0)))))
+    Some(call(MAKE_INTERVAL, parts.map(|part| part.unwrap_or_else(|| number(0)))))
+}
+
+fn place(part: &str) -> Option<usize> {
+    PARTS.iter().position(|known| known.eq_ignore_ascii_case(part))
 }
 
 fn out_of_range() -> DataFusionError {
     errors::error(Fault::OutOfRange, "interval out of range")
 }
 
-/// `make_interval`: interval from its fields.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct MakeInterval(Signature);
-
-impl MakeInterval {
-    const NAME: &str = "make_interval";
-    const PARTS: [&str; 7] = ["years", "months", "weeks", "days", "hours", "mins", "secs"];
-
-    fn place(name: &str) -> Option<usize> {
-        Self::PARTS.iter().position(|part| part.eq_ignore_ascii_case(name))
-    }
-}
-
-impl ScalarUDFImpl for MakeInterval {
-    fn name(&self) -> &str {
-        Self::NAME
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.0
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(INTERVAL)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let (seconds, parts) = arrays.split_last().ok_or_else(out_of_range)?;
-        let seconds = seconds.as_primitive::<Float64Type>();
-        let parts: Vec<_> = parts.iter().map(|part| part.as_primitive::<Int64Type>()).collect();
-        let intervals = (0..seconds.len()).map(|row| {
-            if seconds.is_null(row) || parts.iter().any(|part| part.is_null(row)) {
-                return Ok(None);
-            }
-            let part = |at: usize| parts[at].value(row);
-            let made = interval([0, 1, 2, 3, 4, 5].map(part), seconds.value(row));
-            made.ok_or_else(out_of_range).map(Some)
-        });
-        let intervals = intervals.collect::<Result<IntervalMonthDayNanoArray>>()?;
-        map_constants(&args.args, &intervals)
-    }
+/// Intervals from their fields.
+fn intervals(arrays: &[ArrayRef]) -> Result<ArrayRef> {
+    let (seconds, parts) = arrays.split_last().ok_or_else(out_of_range)?;
+    let seconds = seconds.as_primitive::<Float64Type>();
+    let parts: Vec<_> = parts.iter().map(|part| part.as_primitive::<Int64Type>()).collect();
+    let intervals = (0..seconds.len()).map(|row| {
+        if seconds.is_null(row) || parts.iter().any(|part| part.is_null(row)) {
+            return Ok(None);
+        }
+        let part = |at: usize| parts[at].value(row);
+        let made = interval([0, 1, 2, 3, 4, 5].map(part), seconds.value(row));
+        made.ok_or_else(out_of_range).map(Some)
+    });
+    Ok(Arc::new(intervals.collect::<Result<IntervalMonthDayNanoArray>>()?))
 }
 
 /// Builds an interval from its fields; `None` if they do not fit.
@@ -174,27 +160,29 @@ impl ScalarUDFImpl for Justify {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         let justify = |months: i64, days: i64, time_us: i64| {
             justified(self.justified, months, days, time_us).ok_or_else(out_of_range)
         };
-        let intervals: IntervalMonthDayNanoArray = match arrays[0].data_type() {
-            // A duration already has whole days.
-            DataType::Duration(_) => {
-                let differences = arrays[0].as_primitive::<DurationMicrosecondType>().iter();
-                let each = |us: i64| justify(0, us / DAY_US, us % DAY_US);
-                differences.map(|us| us.map(each).transpose()).collect::<Result<_>>()?
-            }
-            _ => {
-                let intervals = cast(&arrays[0], &INTERVAL)?;
-                let intervals = intervals.as_primitive::<IntervalMonthDayNanoType>().iter();
-                let each = |of: IntervalMonthDayNano| {
-                    justify(of.months.into(), of.days.into(), of.nanoseconds / 1_000)
-                };
-                intervals.map(|of| of.map(each).transpose()).collect::<Result<_>>()?
-            }
+        let justified = |arrays: &[ArrayRef]| -> Result<ArrayRef> {
+            let intervals: IntervalMonthDayNanoArray = match arrays[0].data_type() {
+                // A duration already has whole days.
+                DataType::Duration(_) => {
+                    let differences = arrays[0].as_primitive::<DurationMicrosecondType>().iter();
+                    let each = |us: i64| justify(0, us / DAY_US, us % DAY_US);
+                    differences.map(|us| us.map(each).transpose()).collect::<Result<_>>()?
+                }
+                _ => {
+                    let intervals = cast(&arrays[0], &INTERVAL)?;
+                    let intervals = intervals.as_primitive::<IntervalMonthDayNanoType>().iter();
+                    let each = |of: IntervalMonthDayNano| {
+                        justify(of.months.into(), of.days.into(), of.nanoseconds / 1_000)
+                    };
+                    intervals.map(|of| of.map(each).transpose()).collect::<Result<_>>()?
+                }
+            };
+            Ok(Arc::new(intervals))
         };
-        map_constants(&args.args, &intervals)
+        make_scalar_function(justified, Vec::new())(&args.args)
     }
 }
 

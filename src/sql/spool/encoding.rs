@@ -1,14 +1,17 @@
-//! Batches as stored: compacted to their rows in memory, in Arrow's stream format on disk.
+//! Batches as stored: compacted to their rows in memory, in Arrow's stream format on disk and between
+//! processes.
 
 use arrow::array::{
     Array, ArrayData, ArrayRef, AsArray, BinaryViewArray, MutableArrayData, RecordBatch,
     RecordBatchOptions, StringViewArray, make_array,
 };
+use arrow::buffer::Buffer;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
-use arrow::ipc::reader::StreamReader;
+use arrow::ipc::reader::StreamDecoder;
 use arrow::ipc::writer::StreamWriter;
 
+use super::SCHEMA_BYTES;
 use crate::error::{Error, Limit, Result};
 
 /// Maximum number of buffer bytes that a batch does not reference before its rows are copied.
@@ -102,16 +105,14 @@ fn viewed_bytes(data: &ArrayData) -> usize {
 }
 
 /// Returns whether an array, or one nested in it, has view type.
-pub fn has_views(data: &ArrayData) -> bool {
+fn has_views(data: &ArrayData) -> bool {
     matches!(data.data_type(), DataType::Utf8View | DataType::BinaryView)
         || data.child_data().iter().any(has_views)
 }
 
-/// Copies the rows of a column without unreferenced bytes.
-///
-/// # Errors
-/// Fails if offsets overflow, which those of a part cannot.
-pub fn copied(column: &ArrayRef) -> Result<ArrayRef> {
+/// Copies the rows of a column without unreferenced bytes. Fails if offsets overflow, which those of
+/// a part cannot.
+fn copied(column: &ArrayRef) -> Result<ArrayRef> {
     let data = column.to_data();
     let mut copy = MutableArrayData::new(vec![&data], false, data.len());
     copy.try_extend(0, 0, data.len())?;
@@ -137,26 +138,30 @@ fn compact_views(data: ArrayData) -> std::result::Result<ArrayData, ArrowError> 
 /// # Errors
 /// Fails if the format does not support a column.
 pub fn encode(batch: &RecordBatch) -> Result<Vec<u8>> {
-    let mut writer = StreamWriter::try_new(Vec::new(), batch.schema_ref())?;
+    let bytes = batch.get_array_memory_size().min(2 * PART_BYTES) + SCHEMA_BYTES;
+    let mut writer = StreamWriter::try_new(Vec::with_capacity(bytes), batch.schema_ref())?;
     writer.write(batch)?;
     Ok(writer.into_inner()?)
 }
 
-/// Decodes a batch written by [`encode`].
+/// Decodes a batch written by [`encode`]. Its columns share the bytes.
 ///
 /// # Errors
 /// Fails if the bytes are not an encoded batch.
-pub fn decode(bytes: &[u8]) -> Result<RecordBatch> {
-    let batch = StreamReader::try_new(bytes, None)?.next();
-    Ok(batch.ok_or_else(|| Error::bug("rows that were put on disk are gone"))??)
+pub fn decode(bytes: impl Into<Buffer>) -> Result<RecordBatch> {
+    let batch = StreamDecoder::new().decode(&mut bytes.into())?;
+    batch.ok_or_else(|| Error::bug("an encoded batch ends early"))
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{DictionaryArray, Int64Array, ListArray, StringArray, StringViewArray};
-    use arrow::datatypes::{Int32Type, Schema};
+    use arrow::array::{
+        DictionaryArray, Int64Array, ListArray, NullArray, StringArray, StructArray,
+    };
+    use arrow::buffer::OffsetBuffer;
+    use arrow::datatypes::{Field, Int32Type, Schema};
 
     use super::*;
 
@@ -246,10 +251,32 @@ mod tests {
             Vec::new(),
             &RecordBatchOptions::new().with_row_count(Some(3)),
         );
-        for batch in [batch(), batch().slice(7, 100), batch().slice(0, 0), none.unwrap()] {
+        let nulls: ArrayRef = Arc::new(NullArray::new(2));
+        let nulls = RecordBatch::try_from_iter_with_nullable([("nulls", nulls, true)]).unwrap();
+        for batch in [batch(), batch().slice(7, 100), batch().slice(0, 0), none.unwrap(), nulls] {
             let bytes = encode(&compact(batch.clone()).unwrap()).unwrap();
-            assert_eq!(decode(&bytes).unwrap(), batch);
+            assert!(decode(&bytes[..bytes.len() / 2]).is_err());
+            assert_eq!(decode(bytes).unwrap(), batch);
         }
-        assert!(decode(b"").is_err());
+        assert!(decode(b"").is_err() && decode(b"no batch").is_err());
+    }
+
+    #[test]
+    fn unreferenced_bytes_of_views_are_neither_kept_nor_encoded() {
+        let texts = StringViewArray::from_iter_values((0..100).map(|_| "x".repeat(100_000)));
+        let texts: ArrayRef = Arc::new(texts);
+        let field = Arc::new(Field::new("text", DataType::Utf8View, true));
+        let structs: ArrayRef = Arc::new(StructArray::from(vec![(field, Arc::clone(&texts))]));
+        let item = Arc::new(Field::new_list_field(structs.data_type().clone(), true));
+        let lengths = OffsetBuffer::from_lengths([1; 100]);
+        let lists: ArrayRef = Arc::new(ListArray::new(item, lengths, Arc::clone(&structs), None));
+        for column in [texts, structs, lists] {
+            let row = RecordBatch::try_from_iter([("a", column)]).unwrap().slice(5, 1);
+            let parts = split(row.clone(), 4 << 20).unwrap();
+            let parts = parts.into_iter().map(compact).collect::<Result<Vec<_>>>().unwrap();
+            assert_eq!(parts, [row]);
+            let encoded_bytes = encode(&parts[0]).unwrap().len();
+            assert!(encoded_bytes < 200_000, "{encoded_bytes}: {}", parts[0].schema());
+        }
     }
 }

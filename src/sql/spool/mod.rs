@@ -28,8 +28,8 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use self::budget::{Budget, Reservation, TotalBudget};
 pub use self::deliveries::Deliveries;
-use self::encoding::{compact, decode, encode, split};
-pub use self::encoding::{copied, has_views};
+use self::encoding::{compact, split};
+pub use self::encoding::{decode, encode};
 pub use self::idle_watch::Watch;
 use self::queue::{Closed, Entry, Next, Queue};
 use self::spill_files::Files;
@@ -239,7 +239,7 @@ impl Reader {
                     return Poll::Ready(Some(Ok(batch)));
                 }
                 Next::Spilled(filed) => {
-                    self.reading = Some(spawn_blocking(move || decode(&filed.read()?)));
+                    self.reading = Some(spawn_blocking(move || decode(filed.read()?)));
                 }
                 Next::End(end) => return Poll::Ready(end.err().map(Err)),
             }
