@@ -292,7 +292,7 @@ fn a_missing_file_of_the_tables_is_named() {
 fn one_load_at_a_time_changes_a_folder() {
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("x.csv"), GOOD).unwrap();
-    let lock = uptally::tables::WriteLock::take(&folder.path().join("data")).unwrap();
+    let lock = uptally::WriteLock::take(&folder.path().join("data")).unwrap();
     let load = run(folder.path(), "ingest x.csv");
     assert_eq!(load.status.code(), Some(1));
     assert!(text(&load.stderr).contains("another uptally is loading"), "{}", text(&load.stderr));

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sqllogictest::{AsyncDB, DBOutput};
 use tempfile::TempDir;
-use uptally::engine::{ReportQuery, answer};
-use uptally::tables::Dataset;
+use uptally::{Dataset, ReportQuery, answer};
 
 use crate::harness::{ENGINES, block_on, ingest, uptally};
 use crate::service::process::{Process, curl};

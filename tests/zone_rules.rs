@@ -5,8 +5,8 @@ use std::path::Path;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 use tempfile::TempDir;
-use uptally::rules::ZoneRules;
-use uptally::server::Settings;
+use uptally::ZoneRules;
+use uptally::internals::server::Settings;
 
 use crate::earlier_tables::{drop_columns, files_in};
 use crate::harness::{block_on, uptally};

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
-use uptally::server::{Keyring, Role, Settings, key_file};
+use uptally::internals::server::{Keyring, Role, Settings, key_file};
 
 use super::{Served, waiting};
 use crate::harness::block_on;

@@ -4,7 +4,7 @@
 use arrow::array::{AsArray, RecordBatch};
 use arrow::util::pretty::pretty_format_batches;
 use datafusion::scalar::ScalarValue;
-use uptally::sql::Session;
+use uptally::Session;
 
 use super::plans::{explained, plan_of, session_over};
 use crate::harness::block_on;

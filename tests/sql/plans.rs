@@ -6,10 +6,8 @@ use arrow::datatypes::DataType;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::scalar::ScalarValue;
 use tempfile::TempDir;
-use uptally::generate::{DEFAULT_END_US, Spec, generate};
-use uptally::limits::Limits;
-use uptally::sql::{Database, Session};
-use uptally::tables::Dataset;
+use uptally::internals::generate::{DEFAULT_END_US, Spec, generate};
+use uptally::{Database, Dataset, Limits, Session};
 
 use crate::harness::{block_on, ingest};
 
