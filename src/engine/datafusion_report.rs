@@ -195,7 +195,7 @@ fn arguments(asked: &ResolvedQuery) -> Result<Arguments> {
     let range = (start_of(Window::LONGEST), instant(asked.now));
     let days = (day(asked.first_day), day(asked.last_day));
     let mut arguments = query_files::arguments(&asked.question.options, range, days)?;
-    arguments.insert("day_ago", start_of(Window::LastDay));
-    arguments.insert("hour_ago", start_of(Window::LastHour));
+    arguments.insert("day_ago", start_of(Window::Day));
+    arguments.insert("hour_ago", start_of(Window::Hour));
     Ok(arguments)
 }

@@ -192,7 +192,7 @@ fn report_row() -> Value {
     let mut properties = json!({ "store_id": text() });
     for window in Window::ALL {
         let unit = match window {
-            Window::LastHour => "minutes",
+            Window::Hour => "minutes",
             _ => "hours",
         };
         for kind in ["uptime", "downtime", "unknown", "scheduled"] {
