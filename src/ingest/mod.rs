@@ -47,7 +47,7 @@ pub use outcome::{FileOutcome, LoadOutcome};
 pub use rejects::Reject;
 pub use rejects_csv::{DefaultTexts, rejects_csv};
 pub use snapshots::{ReplaceMode, Replaced};
-pub use source::{Source, sources};
+pub use source::sources;
 pub use zone_rules::{RulesChange, differing_zones, update_zone_rules};
 pub use zoneinfo::read_zoneinfo;
 

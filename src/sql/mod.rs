@@ -38,7 +38,7 @@ pub use self::column_descriptions::{ColumnDescriptions, columns_of};
 pub use self::database::{Database, PlannedStatement, Session};
 pub use self::errors::{error_location, query_error};
 pub use self::function_docs::documented;
-pub use self::functions::{RANGE_DAYS_MAX, hours_options, instant_parameters};
+pub use self::functions::{hours_options, instant_parameters};
 pub use self::names::{CATALOG, NamedTable, SCHEMA};
 pub use self::parameters::coerce_parameter;
 pub use self::progress::{FilesRead, Progress};

@@ -16,7 +16,7 @@ use crate::rules::duration::duration_us;
 use crate::rules::{Bucket, Options, ReportOption, Span, Window, ZoneName, ZoneRules};
 
 /// Maximum length of the range of one call.
-pub const RANGE_DAYS_MAX: i64 = 3_660;
+const RANGE_DAYS_MAX: i64 = 3_660;
 
 pub struct Call {
     /// Start and end, as instants.
