@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::io::Write;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use proptest::collection::vec;
 use proptest::option;
@@ -93,8 +92,9 @@ async fn loaded(folder: &Path, files: &[String]) -> LoadOutcome {
         loaded_at: LOADED_AT,
         ..LoadRequest::default()
     };
-    let control = LoadControl { stopped: &AtomicBool::new(false), on_read: &|_| {} };
-    load(&request, &WriteLock::take(&data).unwrap(), &control, |_| Ok(())).await.unwrap()
+    load(&request, &WriteLock::take(&data).unwrap(), &LoadControl::default(), |_| Ok(()))
+        .await
+        .unwrap()
 }
 
 /// Loads the text, and the same with [`QUOTED_ROW`], in every compression at once: all are read,

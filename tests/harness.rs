@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::AtomicBool;
 
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
@@ -76,8 +75,7 @@ pub async fn ingest(data: &Path, paths: &[&Path]) -> uptally::Result<LoadOutcome
         loaded_at: LOADED_AT,
         ..LoadRequest::default()
     };
-    let control = LoadControl { stopped: &AtomicBool::new(false), on_read: &|_| {} };
-    load(&request, &WriteLock::take(data)?, &control, |_| Ok(())).await
+    load(&request, &WriteLock::take(data)?, &LoadControl::default(), |_| Ok(())).await
 }
 
 /// The tables of a chain, in a folder that goes with them.

@@ -1,7 +1,6 @@
 //! Chains that the benches share: made once by the generator with a fixed seed, then kept.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 use tokio::runtime::Runtime;
 use uptally::internals::generate::{DEFAULT_END_US, Spec, generate};
@@ -50,7 +49,8 @@ pub fn ingest(csv: &Path, tables: &Path) -> LoadOutcome {
         loaded_at: DEFAULT_END_US,
         ..LoadRequest::default()
     };
-    let control = LoadControl { stopped: &AtomicBool::new(false), on_read: &|_| {} };
     let lock = WriteLock::take(tables).expect("the tables can be written");
-    runtime().block_on(load(&request, &lock, &control, |_| Ok(()))).expect("the chain is sound")
+    runtime()
+        .block_on(load(&request, &lock, &LoadControl::default(), |_| Ok(())))
+        .expect("the chain is sound")
 }

@@ -21,8 +21,6 @@ mod random;
 mod shuffle;
 mod staged_file;
 mod store_id;
-#[cfg(test)]
-mod tests;
 mod week;
 mod zone;
 
@@ -144,3 +142,6 @@ fn write_zones(file: &mut StagedFile, random: Random, fleet: &Fleet) -> io::Resu
         Some(())
     })
 }
+
+#[cfg(test)]
+mod tests;

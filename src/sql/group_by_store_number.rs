@@ -213,7 +213,7 @@ mod tests {
     use arrow::util::pretty::pretty_format_batches;
 
     use super::super::Session;
-    use super::super::rows::tests::session;
+    use super::super::tests::session;
     use crate::limits::Limits;
 
     async fn answer(session: &Session, sql: &str) -> Vec<RecordBatch> {

@@ -31,9 +31,6 @@ mod table_descriptions;
 mod tables;
 mod time_casts;
 
-#[cfg(test)]
-mod tests;
-
 pub use self::column_descriptions::{ColumnDescriptions, columns_of};
 pub use self::database::{Database, PlannedStatement, Session};
 pub use self::errors::{error_location, query_error};
@@ -47,3 +44,6 @@ pub use self::rows::{Rows, Truncation};
 pub use self::spool::Deliveries;
 #[cfg(feature = "fuzzing")]
 pub(crate) use self::statement::prepare;
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,6 @@
 //! 2023-01-25 on. Small enough that its figures can be checked by hand.
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use tempfile::TempDir;
 use uptally::{Dataset, LoadControl, LoadRequest, WriteLock, load as ingest};
@@ -24,8 +23,9 @@ pub async fn load_into(data: &Path) -> Dataset {
             loaded_at: (DAY_BEFORE_LOADS + number) * DAY_US,
             ..LoadRequest::default()
         };
-        let control = LoadControl { stopped: &AtomicBool::new(false), on_read: &|_| {} };
-        ingest(&request, &WriteLock::take(data).unwrap(), &control, |_| Ok(())).await.unwrap();
+        ingest(&request, &WriteLock::take(data).unwrap(), &LoadControl::default(), |_| Ok(()))
+            .await
+            .unwrap();
     }
     Dataset::open(data, None).await.unwrap().unwrap()
 }

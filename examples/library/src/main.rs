@@ -9,7 +9,6 @@
 use std::error::Error;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use uptally::{
@@ -27,8 +26,7 @@ pub async fn load_files(data: &Path, paths: Vec<PathBuf>) -> Result<()> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     let loaded_at = i64::try_from(now.as_micros())?;
     let request = LoadRequest { paths, loaded_at, ..LoadRequest::default() };
-    let control = LoadControl { stopped: &AtomicBool::new(false), on_read: &|_| {} };
-    load(&request, &WriteLock::take(data)?, &control, |_| Ok(())).await?;
+    load(&request, &WriteLock::take(data)?, &LoadControl::default(), |_| Ok(())).await?;
     Ok(())
 }
 

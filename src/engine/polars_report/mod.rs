@@ -11,8 +11,6 @@ mod overlap;
 mod scan;
 mod spans;
 mod stores;
-#[cfg(test)]
-mod tests;
 mod timelines;
 
 use std::path::PathBuf;
@@ -70,3 +68,6 @@ pub fn tallies(
     };
     overlap::tallies(open, held, &stores, options.no_data)
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,8 +14,6 @@ mod record;
 mod renderings;
 mod runner;
 mod tables;
-#[cfg(test)]
-mod tests;
 mod writer;
 
 use std::path::Path;
@@ -358,3 +356,6 @@ fn load_index(database: &JobDatabase) -> Result<JobIndex> {
     }
     Ok(index)
 }
+
+#[cfg(test)]
+mod tests;

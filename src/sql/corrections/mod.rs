@@ -38,9 +38,6 @@ mod subquery_predicates;
 mod values_subqueries;
 mod window_arguments;
 
-#[cfg(test)]
-mod tests;
-
 use std::sync::Arc;
 
 use datafusion::common::DFSchema;
@@ -137,3 +134,6 @@ fn rewritten(
     });
     rewritten.map(|plan| plan.data)
 }
+
+#[cfg(test)]
+mod tests;
