@@ -13,6 +13,7 @@ mod golden;
 mod harness;
 mod imports;
 mod judge;
+mod layout;
 mod loads;
 mod prompt;
 mod properties;
