@@ -23,7 +23,7 @@ use arrow::compute::take;
 use arrow::datatypes::{DataType, Int32Type, SchemaRef};
 use datafusion::common::JoinType;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
@@ -182,9 +182,7 @@ impl DisplayAs for StoreMergeJoinExec {
 }
 
 impl ExecutionPlan for StoreMergeJoinExec {
-    fn name(&self) -> &str {
-        "StoreMergeJoinExec"
-    }
+    without_expressions!();
 
     fn properties(&self) -> &Arc<PlanProperties> {
         &self.properties
@@ -200,13 +198,6 @@ impl ExecutionPlan for StoreMergeJoinExec {
 
     fn benefits_from_input_partitioning(&self) -> Vec<bool> {
         vec![false; 2]
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
     }
 
     fn with_new_children(

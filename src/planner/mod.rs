@@ -5,6 +5,26 @@
 //! and the partitions: [`GroupByStore`], [`MergeJoinByStore`], [`RemoveSorts`] and
 //! [`SemiJoinReduction`]. Knows neither reports nor the SQL of clients; sessions register the rules.
 
+/// Methods of an operator that is named like its type and has no expressions.
+macro_rules! without_expressions {
+    () => {
+        fn name(&self) -> &str {
+            Self::static_name()
+        }
+
+        fn apply_expressions(
+            &self,
+            _: &mut dyn FnMut(
+                &std::sync::Arc<dyn datafusion::physical_expr::PhysicalExpr>,
+            ) -> datafusion::error::Result<
+                datafusion::common::tree_node::TreeNodeRecursion,
+            >,
+        ) -> datafusion::error::Result<datafusion::common::tree_node::TreeNodeRecursion> {
+            Ok(datafusion::common::tree_node::TreeNodeRecursion::Continue)
+        }
+    };
+}
+
 mod few_stores;
 mod file_groups;
 mod group_by_store;
