@@ -14,6 +14,7 @@ mod count_distinct;
 mod database;
 pub mod dialect;
 mod errors;
+mod expressions;
 mod function_docs;
 mod functions;
 mod group_by_store_number;

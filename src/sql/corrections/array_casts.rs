@@ -7,19 +7,17 @@ use std::ops::ControlFlow;
 
 use arrow::datatypes::DataType as ArrowType;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::expr::Cast;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr as PlanExpr, ExprSchemable, LogicalPlan};
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::sql::sqlparser::ast::{
     Array, ArrayElemTypeDef, DataType, Expr, Statement, VisitMut as _, VisitorMut,
 };
 
-use super::into_result;
+use super::{into_result, rewritten};
 use crate::error::Fault;
 use crate::sql::array_literals::{Item, parse, parse_texts};
 use crate::sql::dialect::ast_nodes::{null, text, text_of};
@@ -92,20 +90,7 @@ pub struct ParseArrayText;
 
 impl AnalyzerRule for ParseArrayText {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        let read = plan.transform_up_with_subqueries(|plan| {
-            let schema = merge_schema(&plan.inputs());
-            let names = NamePreserver::new(&plan);
-            let read = plan.map_expressions(|expr| {
-                let name = names.save(&expr);
-                let read = expr.transform_up(|expr| parse_array_cast(expr, &schema))?;
-                Ok(read.update_data(|expr| name.restore(expr)))
-            })?;
-            match read.transformed {
-                true => read.map_data(LogicalPlan::recompute_schema),
-                false => Ok(read),
-            }
-        });
-        read.map(|plan| plan.data)
+        rewritten(plan, parse_array_cast)
     }
 
     fn name(&self) -> &str {

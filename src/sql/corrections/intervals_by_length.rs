@@ -12,7 +12,6 @@ use datafusion::common::{Column, DFSchema};
 use datafusion::error::Result;
 use datafusion::functions_aggregate::first_last::first_value;
 use datafusion::logical_expr::expr::GroupingSet;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::logical_plan::{Aggregate, Distinct, Join, Projection};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, JoinConstraint, LogicalPlan};
@@ -23,6 +22,7 @@ use super::interval_comparisons::compare_by_length;
 use super::interval_lengths::{is_field_by_field, is_key, key, length, sorted};
 use crate::error::Fault;
 use crate::sql::errors;
+use crate::sql::expressions::rewrite_expressions;
 
 /// Analyzer rule before type coercion: replaces compared intervals by their lengths.
 #[derive(Debug)]
@@ -40,16 +40,9 @@ impl AnalyzerRule for CompareIntervalsByLength {
 
 fn by_length(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     let schema = merge_schema(&plan.inputs());
-    let names = NamePreserver::new(&plan);
-    let plan = plan.map_expressions(|expr| {
-        let name = names.save(&expr);
-        let expr = expr.transform_up(|expr| compare_by_length(expr, &schema))?;
-        Ok(expr.update_data(|expr| name.restore(expr)))
+    let plan = rewrite_expressions(plan, |expr, schema| {
+        expr.transform_up(|expr| compare_by_length(expr, schema))
     })?;
-    let plan = match plan.transformed {
-        true => plan.map_data(LogicalPlan::recompute_schema)?,
-        false => plan,
-    };
     plan.transform_data(|plan| replace_keys(plan, &schema))
 }
 

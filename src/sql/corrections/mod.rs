@@ -44,8 +44,6 @@ use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
 use datafusion::execution::FunctionRegistry;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{AggregateUDF, Expr, LogicalPlan, ScalarUDF};
 use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use datafusion::prelude::SessionContext;
@@ -54,6 +52,7 @@ use datafusion::sql::parser::Statement;
 pub use self::interval_parser::parse as interval_of;
 pub use self::time_text::interval as interval_text;
 use super::dialect::{into_result, unsupported};
+use super::expressions::rewrite_expressions;
 
 /// Rewrites what the engine would execute incorrectly in terms of what it executes correctly.
 ///
@@ -120,17 +119,7 @@ fn rewritten(
     rewrite: impl Fn(Expr, &DFSchema) -> Result<Transformed<Expr>>,
 ) -> Result<LogicalPlan> {
     let rewritten = plan.transform_up_with_subqueries(|plan| {
-        let schema = merge_schema(&plan.inputs());
-        let names = NamePreserver::new(&plan);
-        let rewritten = plan.map_expressions(|expr| {
-            let name = names.save(&expr);
-            let expr = expr.transform_up(|expr| rewrite(expr, &schema))?;
-            Ok(expr.update_data(|expr| name.restore(expr)))
-        })?;
-        match rewritten.transformed {
-            true => rewritten.map_data(LogicalPlan::recompute_schema),
-            false => Ok(rewritten),
-        }
+        rewrite_expressions(plan, |expr, schema| expr.transform_up(|expr| rewrite(expr, schema)))
     });
     rewritten.map(|plan| plan.data)
 }
