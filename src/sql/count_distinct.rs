@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Int64Array};
 use arrow::datatypes::{DataType, Field, FieldRef, Int32Type};
-use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams};
@@ -15,38 +14,25 @@ use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, Expr, ExprSchemable, GroupsAccumulator,
     LogicalPlan, Signature, Volatility,
 };
-use datafusion::optimizer::AnalyzerRule;
 use datafusion::scalar::ScalarValue;
 use roaring::RoaringBitmap;
 
-use super::expressions::rewrite_expressions;
+use super::plan_rule::rewrite_expressions;
 use crate::error::broken;
 
 /// Replaces `count(DISTINCT n)` by [`CountDistinct`].
-#[derive(Debug)]
-pub struct BitmapCountDistinct;
-
-impl AnalyzerRule for BitmapCountDistinct {
-    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        let rewritten = plan.transform_up_with_subqueries(|plan| {
-            if !matches!(plan, LogicalPlan::Aggregate(_)) {
-                return Ok(Transformed::no(plan));
+pub fn count_distinct_by_bitmaps(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    if !matches!(plan, LogicalPlan::Aggregate(_)) {
+        return Ok(Transformed::no(plan));
+    }
+    rewrite_expressions(plan, |expr, schema| {
+        expr.transform_up(|expr| match expr {
+            Expr::AggregateFunction(call) if counts_integers(&call, schema)? => {
+                Ok(Transformed::yes(by_bitmaps(call)))
             }
-            rewrite_expressions(plan, |expr, schema| {
-                expr.transform_up(|expr| match expr {
-                    Expr::AggregateFunction(call) if counts_integers(&call, schema)? => {
-                        Ok(Transformed::yes(by_bitmaps(call)))
-                    }
-                    expr => Ok(Transformed::no(expr)),
-                })
-            })
-        });
-        rewritten.map(|plan| plan.data)
-    }
-
-    fn name(&self) -> &str {
-        "bitmap_count_distinct"
-    }
+            expr => Ok(Transformed::no(expr)),
+        })
+    })
 }
 
 fn counts_integers(

@@ -17,7 +17,7 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::scalar::ScalarValue;
 
-use super::expressions::rewrite_expressions;
+use super::plan_rule::rewrite_expressions;
 use crate::functions::instants::{ParseTarget, ParseText, is_text};
 use crate::rules::ZoneRules;
 

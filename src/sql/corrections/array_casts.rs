@@ -6,18 +6,16 @@
 use std::ops::ControlFlow;
 
 use arrow::datatypes::DataType as ArrowType;
-use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::expr::Cast;
-use datafusion::logical_expr::{Expr as PlanExpr, ExprSchemable, LogicalPlan};
-use datafusion::optimizer::AnalyzerRule;
+use datafusion::logical_expr::{Expr as PlanExpr, ExprSchemable};
 use datafusion::sql::sqlparser::ast::{
     Array, ArrayElemTypeDef, DataType, Expr, Statement, VisitMut as _, VisitorMut,
 };
 
-use super::{into_result, rewritten};
+use super::into_result;
 use crate::error::Fault;
 use crate::sql::array_literals::{Item, parse, parse_texts};
 use crate::sql::dialect::ast_nodes::{null, text, text_of};
@@ -85,20 +83,7 @@ pub fn to_sql(item: Item) -> Expr {
 }
 
 /// Parses texts whose values are known only later, such as parameters.
-#[derive(Debug)]
-pub struct ParseArrayText;
-
-impl AnalyzerRule for ParseArrayText {
-    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        rewritten(plan, parse_array_cast)
-    }
-
-    fn name(&self) -> &str {
-        "texts_are_arrays"
-    }
-}
-
-fn parse_array_cast(expr: PlanExpr, schema: &DFSchema) -> Result<Transformed<PlanExpr>> {
+pub fn parse_array_cast(expr: PlanExpr, schema: &DFSchema) -> Result<Transformed<PlanExpr>> {
     let (inner, field, is_try) = match &expr {
         PlanExpr::Cast(cast) => (&cast.expr, &cast.field, false),
         PlanExpr::TryCast(cast) => (&cast.expr, &cast.field, true),

@@ -22,7 +22,6 @@ mod interval_literals;
 mod interval_parser;
 mod intervals_by_length;
 mod negation;
-mod postgres_casts;
 mod power_operator;
 mod remainder_operator;
 mod time_text;
@@ -52,7 +51,7 @@ use datafusion::sql::parser::Statement;
 pub use self::interval_parser::parse as interval_of;
 pub use self::time_text::interval as interval_text;
 use super::dialect::{into_result, unsupported};
-use super::expressions::rewrite_expressions;
+use super::plan_rule::{plan_rule, rewrite_expressions};
 
 /// Rewrites what the engine would execute incorrectly in terms of what it executes correctly.
 ///
@@ -76,17 +75,21 @@ pub fn correct_statement(statement: &mut Statement) -> Result<()> {
 
 /// Analyzer rules in the order of application, including the engine's own.
 pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
-    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![
-        Arc::new(postgres_casts::PostgresCasts),
-        Arc::new(intervals_by_length::CompareIntervalsByLength),
+    let mut rules = vec![
+        plan_rule("postgres_casts", |plan| rewritten(plan, cast_rounding::postgres_cast)),
+        plan_rule("intervals_by_length", intervals_by_length::by_length),
     ];
     // These include type coercion.
     rules.extend(Analyzer::new().rules);
-    rules.push(Arc::new(integer_overflow::CheckedIntegers));
-    rules.push(Arc::new(remainder_operator::PostgresRemainders));
-    rules.push(Arc::new(multiset_operators::NumberDuplicates));
-    rules.push(Arc::new(array_casts::ParseArrayText));
-    rules.push(Arc::new(time_text::PostgresTimeText));
+    rules.extend([
+        plan_rule("checked_integers", |plan| rewritten(plan, integer_overflow::checked)),
+        plan_rule("postgres_remainders", |plan| {
+            rewritten(plan, remainder_operator::postgres_remainder)
+        }),
+        plan_rule("number_duplicates", multiset_operators::number_duplicates),
+        plan_rule("texts_are_arrays", |plan| rewritten(plan, array_casts::parse_array_cast)),
+        plan_rule("times_as_text", |plan| rewritten(plan, time_text::times_as_text)),
+    ]);
     rules
 }
 
@@ -110,18 +113,12 @@ pub fn register(context: &SessionContext) {
     }
 }
 
-/// Rewrites the expressions of a plan bottom up; columns keep their names.
-///
-/// # Errors
-/// Fails if the rewrite fails.
+/// Rewrites the expressions of an operator bottom up; columns keep their names.
 fn rewritten(
     plan: LogicalPlan,
     rewrite: impl Fn(Expr, &DFSchema) -> Result<Transformed<Expr>>,
-) -> Result<LogicalPlan> {
-    let rewritten = plan.transform_up_with_subqueries(|plan| {
-        rewrite_expressions(plan, |expr, schema| expr.transform_up(|expr| rewrite(expr, schema)))
-    });
-    rewritten.map(|plan| plan.data)
+) -> Result<Transformed<LogicalPlan>> {
+    rewrite_expressions(plan, |expr, schema| expr.transform_up(|expr| rewrite(expr, schema)))
 }
 
 #[cfg(test)]
