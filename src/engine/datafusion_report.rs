@@ -24,8 +24,8 @@ use super::query_files::{
 use crate::error::{Error, Result};
 use crate::functions;
 use crate::planner::{
-    GroupByStore, MergeJoinByStore, PrefetchExec, Prefetched, RemoveSorts, STORE_NO, StoreRanges,
-    TableFiles,
+    GROUP_BY_STORE, MERGE_JOIN_BY_STORE, PrefetchExec, Prefetched, REMOVE_SORTS, STORE_NO,
+    StoreRanges, TableFiles,
 };
 use crate::rules::{Scope, Window};
 use crate::tables::Table;
@@ -42,9 +42,9 @@ const RANGES_MAX: usize = 256;
 static PREPARED: LazyLock<SessionState> = LazyLock::new(|| {
     let rules = SessionStateBuilder::new()
         .with_default_features()
-        .with_physical_optimizer_rule(Arc::new(GroupByStore))
-        .with_physical_optimizer_rule(Arc::new(MergeJoinByStore))
-        .with_physical_optimizer_rule(Arc::new(RemoveSorts));
+        .with_physical_optimizer_rule(Arc::new(GROUP_BY_STORE))
+        .with_physical_optimizer_rule(Arc::new(MERGE_JOIN_BY_STORE))
+        .with_physical_optimizer_rule(Arc::new(REMOVE_SORTS));
     let session = SessionContext::new_with_state(rules.build());
     functions::register(&session);
     session.state()

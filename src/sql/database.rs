@@ -37,7 +37,7 @@ use crate::limits::{
     limit_outputs, memory_pool, threads,
 };
 use crate::planner::{
-    GroupByStore, MergeJoinByStore, RemoveSorts, SemiJoinReduction, physical_rules,
+    GROUP_BY_STORE, MERGE_JOIN_BY_STORE, REMOVE_SORTS, SemiJoinReduction, physical_rules,
 };
 use crate::rules::ZoneRules;
 use crate::tables::Dataset;
@@ -92,9 +92,9 @@ impl Database {
             .with_optimizer_rules(cancellable_rules(Optimizer::new().rules))
             .with_physical_optimizer_rules(physical_rules())
             .with_physical_optimizer_rule(Arc::new(SemiJoinReduction))
-            .with_physical_optimizer_rule(Arc::new(GroupByStore))
-            .with_physical_optimizer_rule(Arc::new(MergeJoinByStore))
-            .with_physical_optimizer_rule(Arc::new(RemoveSorts))
+            .with_physical_optimizer_rule(Arc::new(GROUP_BY_STORE))
+            .with_physical_optimizer_rule(Arc::new(MERGE_JOIN_BY_STORE))
+            .with_physical_optimizer_rule(Arc::new(REMOVE_SORTS))
             .with_physical_optimizer_rule(Arc::new(ConstantSizeLimit))
             .with_physical_optimizer_rule(Arc::new(CooperativeJoins))
             .build();
