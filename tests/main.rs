@@ -5,6 +5,7 @@ mod chain_2023;
 mod commands;
 mod data_rows;
 mod documentation;
+mod drawn;
 mod earlier_tables;
 mod files;
 mod first_version;

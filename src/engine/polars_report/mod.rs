@@ -68,6 +68,3 @@ pub fn tallies(
     };
     overlap::tallies(open, held, &stores, options.no_data)
 }
-
-#[cfg(test)]
-mod tests;
