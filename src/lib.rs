@@ -66,7 +66,7 @@ pub use tables::{Dataset, Table, WriteLock};
 #[doc(hidden)]
 pub mod internals {
     pub mod generate {
-        pub use crate::generate::{DEFAULT_END_US, Spec, generate};
+        pub use crate::generate::{DEFAULT_END_US, RowCounts, Spec, generate};
     }
 
     pub mod rules {

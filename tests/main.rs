@@ -10,6 +10,7 @@ mod earlier_tables;
 mod files;
 mod first_version;
 mod folders;
+mod generator;
 mod golden;
 mod harness;
 mod imports;

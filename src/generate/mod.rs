@@ -142,6 +142,3 @@ fn write_zones(file: &mut StagedFile, random: Random, fleet: &Fleet) -> io::Resu
         Some(())
     })
 }
-
-#[cfg(test)]
-mod tests;
