@@ -3,8 +3,8 @@
 //! A data folder holds tables, which have a version for each load. [`load`] adds the rows of CSV
 //! files to them, [`Dataset::open`] opens them at a version, [`answer`] computes a report, and a
 //! [`Session`] of a [`Database`] runs SQL over them. [`render_figures`] and [`Writer`] encode the
-//! results; the rules of a report are its [`Options`]. Instants are microseconds UTC. A program that
-//! does all of this:
+//! results; the rules of a report are its [`Options`]. Instants are microseconds UTC. A program
+//! that does all of this:
 //!
 //! ```no_run
 #![doc = include_str!("../examples/library/src/main.rs")]

@@ -3,7 +3,8 @@
 //! [`TableFiles`] provides a table at one version. It is scanned by partitions, each of which is a
 //! range of stores ([`StoreRanges`]), or by the pages of a few stores. Optimizer rules use the order
 //! and the partitions: [`GROUP_BY_STORE`], [`MERGE_JOIN_BY_STORE`], [`REMOVE_SORTS`] and
-//! [`SemiJoinReduction`]. Knows neither reports nor the SQL of clients; sessions register the rules.
+//! [`SemiJoinReduction`]. Knows neither reports nor the SQL of clients; sessions register the
+//! rules.
 
 /// Methods of an operator that is named like its type and has no expressions.
 macro_rules! without_expressions {
