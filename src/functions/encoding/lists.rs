@@ -13,7 +13,7 @@ use arrow::datatypes::{
 use datafusion::error::Result;
 use datafusion::scalar::ScalarValue;
 
-use crate::rules::{HoursRow, Poll, Span, Step, Weekday, WeeklyHours};
+use crate::rules::{HoursRow, Poll, Span, Step, WeeklyHours};
 
 /// Microseconds UTC.
 pub fn instant_type() -> DataType {
@@ -338,14 +338,7 @@ impl<'a> ListColumn<'a> {
         let days = self.columns[0].as_primitive::<Int8Type>();
         let starts = self.columns[1].as_primitive::<Int32Type>();
         let ends = self.columns[2].as_primitive::<Int32Type>();
-        let opening = |at: usize| {
-            let weekday = Weekday::from_monday_zero(days.value(at).try_into().ok()?)?;
-            HoursRow::new(
-                weekday,
-                starts.value(at).try_into().ok()?,
-                ends.value(at).try_into().ok()?,
-            )
-        };
+        let opening = |at| HoursRow::from_columns(days.value(at), starts.value(at), ends.value(at));
         let is_whole =
             |at: &usize| self.is_whole || self.columns.iter().all(|column| column.is_valid(*at));
         match self.range(row) {
