@@ -1,25 +1,15 @@
 //! Invalid input gives a message with its location and an exit code, and is never loaded in part.
 
 use std::io::Write;
-use std::path::Path;
-use std::process::Output;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tempfile::TempDir;
 
-use crate::harness::uptally;
+use crate::harness::{run, text, uptally};
 
 const POLLS: &str = "store_id,status,timestamp_utc\n";
 const GOOD: &str = "store_id,status,timestamp_utc\na,active,2023-01-24 10:00:00 UTC\n";
-
-fn run(folder: &Path, arguments: &str) -> Output {
-    uptally(arguments.split_whitespace()).current_dir(folder).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
 
 /// Loading `x.csv` fails with the sentence, and leaves nothing to report on.
 #[track_caller]

@@ -187,9 +187,7 @@ fn printed(folder: &Path, data: Option<&OsStr>, arguments: &[&str]) -> String {
         Some(data) => drop(command.arg("--data").arg(data)),
         None => {}
     }
-    let run = command.current_dir(folder).output().unwrap();
-    assert!(run.status.success(), "{data:?}: {}", String::from_utf8_lossy(&run.stderr));
-    String::from_utf8(run.stdout).unwrap()
+    crate::harness::printed(command.current_dir(folder))
 }
 
 #[test]

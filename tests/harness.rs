@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
@@ -167,4 +167,21 @@ pub fn uptally<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
         command.env_remove(name);
     }
     command
+}
+
+/// Runs the command, its arguments separated by spaces, in a folder.
+pub fn run(folder: &Path, arguments: &str) -> Output {
+    uptally(arguments.split_whitespace()).current_dir(folder).output().unwrap()
+}
+
+/// Output of a command that succeeds.
+#[track_caller]
+pub fn printed(command: &mut Command) -> String {
+    let run = command.output().unwrap();
+    assert!(run.status.success(), "{command:?}: {}", text(&run.stderr));
+    String::from_utf8(run.stdout).unwrap()
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
