@@ -20,11 +20,12 @@ pub fn instant_type() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-fn list_type(fields: Fields) -> DataType {
+/// Type of a list of structs, neither of which is null; fields are nullable as declared.
+pub fn list_of(fields: Fields) -> DataType {
     DataType::List(item(fields))
 }
 
-fn item(fields: Fields) -> Arc<Field> {
+pub fn item(fields: Fields) -> Arc<Field> {
     Arc::new(Field::new("item", DataType::Struct(fields), false))
 }
 
@@ -60,22 +61,22 @@ fn opening_fields() -> Fields {
 /// `list<struct<starts_at, active>>`: `starts_at` is null in the first step, which has no start;
 /// `active` is null while the state is unknown.
 pub fn timeline_type() -> DataType {
-    list_type(step_fields())
+    list_of(step_fields())
 }
 
 /// `list<struct<polled_at, active>>`, sorted, with one poll per instant.
 pub fn poll_list_type() -> DataType {
-    list_type(poll_fields())
+    list_of(poll_fields())
 }
 
 /// `list<struct<starts_at, ends_at>>`, half-open and sorted; an unbounded end is null.
 pub fn spans_type() -> DataType {
-    list_type(span_fields())
+    list_of(span_fields())
 }
 
 /// `list<struct<day_of_week, start_local_s, end_local_s>>`.
 pub fn week_type() -> DataType {
-    list_type(opening_fields())
+    list_of(opening_fields())
 }
 
 /// Offsets and validity of a list array under construction.
