@@ -47,6 +47,7 @@ static PREPARED: LazyLock<SessionState> = LazyLock::new(|| {
         .with_physical_optimizer_rule(Arc::new(REMOVE_SORTS));
     let session = SessionContext::new_with_state(rules.build());
     functions::register(&session);
+    functions::internal::register(&session);
     session.state()
 });
 
