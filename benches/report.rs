@@ -10,8 +10,7 @@ use criterion::{BenchmarkId, Criterion, SamplingMode, criterion_group, criterion
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tokio::runtime::Runtime;
-use uptally::engine::{Engine, ReportQuery, answer};
-use uptally::tables::{Dataset, Table};
+use uptally::{Dataset, Engine, ReportQuery, Table, answer};
 
 fn report(criterion: &mut Criterion) {
     let runtime = shared::runtime();

@@ -9,9 +9,7 @@ use std::time::Duration;
 use arrow::array::{AsArray, RecordBatch};
 use criterion::{Criterion, SamplingMode, criterion_group, criterion_main};
 use tokio::runtime::Runtime;
-use uptally::limits::Limits;
-use uptally::sql::Database;
-use uptally::tables::Dataset;
+use uptally::{Database, Dataset, Limits};
 
 fn sql(criterion: &mut Criterion) {
     let runtime = shared::runtime();

@@ -1,25 +1,15 @@
 //! Invalid input gives a message with its location and an exit code, and is never loaded in part.
 
 use std::io::Write;
-use std::path::Path;
-use std::process::Output;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tempfile::TempDir;
 
-use crate::harness::uptally;
+use crate::harness::{run, text, uptally};
 
 const POLLS: &str = "store_id,status,timestamp_utc\n";
 const GOOD: &str = "store_id,status,timestamp_utc\na,active,2023-01-24 10:00:00 UTC\n";
-
-fn run(folder: &Path, arguments: &str) -> Output {
-    uptally(arguments.split_whitespace()).current_dir(folder).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
 
 /// Loading `x.csv` fails with the sentence, and leaves nothing to report on.
 #[track_caller]
@@ -292,7 +282,7 @@ fn a_missing_file_of_the_tables_is_named() {
 fn one_load_at_a_time_changes_a_folder() {
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("x.csv"), GOOD).unwrap();
-    let lock = uptally::tables::WriteLock::take(&folder.path().join("data")).unwrap();
+    let lock = uptally::WriteLock::take(&folder.path().join("data")).unwrap();
     let load = run(folder.path(), "ingest x.csv");
     assert_eq!(load.status.code(), Some(1));
     assert!(text(&load.stderr).contains("another uptally is loading"), "{}", text(&load.stderr));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::harness::uptally;
+use crate::harness::{printed, uptally};
 
 /// The folder of the files.
 #[track_caller]
@@ -27,10 +27,7 @@ fn the_real_chain_has_the_hand_checked_figures_on_both_engines() {
     let said = String::from_utf8(load.stdout).unwrap();
     assert!(said.contains("polls: 1822064 loaded, 15 duplicate, 1 conflicting"), "{said}");
     let report = |engine: &str| {
-        let run =
-            uptally(["report", "--data", data, "--exact", "--engine", engine]).output().unwrap();
-        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-        String::from_utf8(run.stdout).unwrap()
+        printed(&mut uptally(["report", "--data", data, "--exact", "--engine", engine]))
     };
     let printed = report("datafusion");
     assert_eq!(printed.lines().count(), 1 + 14_226);

@@ -3,15 +3,13 @@
 use std::collections::HashSet;
 use std::io::Write;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use tempfile::TempDir;
-use uptally::ingest::{LoadControl, Outcome, Request, load};
-use uptally::tables::WriteLock;
+use uptally::{LoadControl, LoadOutcome, LoadRequest, WriteLock, load};
 
 use crate::harness::{block_on, drawn};
 use crate::judge::records::judged;
@@ -86,16 +84,17 @@ fn zstd(text: &str) -> Vec<u8> {
     zstd::encode_all(text.as_bytes(), 1).unwrap()
 }
 
-async fn loaded(folder: &Path, files: &[String]) -> Outcome {
+async fn loaded(folder: &Path, files: &[String]) -> LoadOutcome {
     let data = folder.join("data");
-    let request = Request {
+    let request = LoadRequest {
         paths: files.iter().map(|name| folder.join(name)).collect(),
         max_reject_rate: 1.0,
         loaded_at: LOADED_AT,
-        ..Request::default()
+        ..LoadRequest::default()
     };
-    let control = LoadControl { stopped: &AtomicBool::new(false), on_read: &|_| {} };
-    load(&request, &WriteLock::take(&data).unwrap(), &control, |_| Ok(())).await.unwrap()
+    load(&request, &WriteLock::take(&data).unwrap(), &LoadControl::default(), |_| Ok(()))
+        .await
+        .unwrap()
 }
 
 /// Loads the text, and the same with [`QUOTED_ROW`], in every compression at once: all are read,

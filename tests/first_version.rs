@@ -38,9 +38,7 @@ fn copied() -> TempDir {
 #[track_caller]
 fn printed(folder: &Path, arguments: &[&str]) -> String {
     let mut command = uptally(arguments.iter().copied());
-    let run = command.args(["--data", "tables"]).current_dir(folder).output().unwrap();
-    assert!(run.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&run.stderr));
-    String::from_utf8(run.stdout).unwrap()
+    crate::harness::printed(command.args(["--data", "tables"]).current_dir(folder))
 }
 
 #[track_caller]

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sqllogictest::{AsyncDB, DBOutput};
 use tempfile::TempDir;
-use uptally::engine::{ReportQuery, answer};
-use uptally::tables::Dataset;
+use uptally::{Dataset, ReportQuery, answer};
 
 use crate::harness::{ENGINES, block_on, ingest, uptally};
 use crate::service::process::{Process, curl};
@@ -188,9 +187,7 @@ fn printed(folder: &Path, data: Option<&OsStr>, arguments: &[&str]) -> String {
         Some(data) => drop(command.arg("--data").arg(data)),
         None => {}
     }
-    let run = command.current_dir(folder).output().unwrap();
-    assert!(run.status.success(), "{data:?}: {}", String::from_utf8_lossy(&run.stderr));
-    String::from_utf8(run.stdout).unwrap()
+    crate::harness::printed(command.current_dir(folder))
 }
 
 #[test]

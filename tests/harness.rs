@@ -10,15 +10,16 @@ use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use proptest::test_runner::Config;
 use tempfile::TempDir;
-use uptally::engine::{Engine, ReportQuery, answer};
-use uptally::ingest::{LoadControl, Outcome, Request, load};
-use uptally::rules::{DailyHours, DefaultHours, Interpolation, NoData, Options, Scope, ZoneName};
-use uptally::tables::{Dataset, WriteLock};
+use uptally::{
+    DailyHours, Dataset, DefaultHours, Engine, Interpolation, LoadControl, LoadOutcome,
+    LoadRequest, NoData, Options, ReportQuery, Scope, WriteLock, ZoneName, answer, load,
+};
 
 use crate::judge::{self, Chain, Tally};
 
 pub const ENGINES: [Engine; 2] = [Engine::DataFusion, Engine::Polars];
 
+pub const DAY_US: i64 = 86_400_000_000;
 /// A wall clock later than any poll of a test: 2100-01-01.
 const LOADED_AT: i64 = 4_102_444_800_000_000;
 
@@ -31,6 +32,12 @@ pub fn drawn(usual_cases: u32, max_shrink_iters: u32) -> Config {
         return config;
     }
     Config { cases: usual_cases, ..config }
+}
+
+/// The instant as RFC 3339 in UTC, to the microsecond.
+pub fn instant_text(instant_us: i64) -> String {
+    let instant = chrono::DateTime::from_timestamp_micros(instant_us).unwrap();
+    instant.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
 }
 
 /// The three CSV files of a chain.
@@ -62,15 +69,14 @@ pub fn write_chain(chain: &Chain, folder: &Path) {
 }
 
 /// Loads CSV files or folders of them into a data folder.
-pub async fn ingest(data: &Path, paths: &[&Path]) -> uptally::Result<Outcome> {
-    let request = Request {
+pub async fn ingest(data: &Path, paths: &[&Path]) -> uptally::Result<LoadOutcome> {
+    let request = LoadRequest {
         paths: paths.iter().map(|path| path.to_path_buf()).collect(),
         max_reject_rate: 0.01,
         loaded_at: LOADED_AT,
-        ..Request::default()
+        ..LoadRequest::default()
     };
-    let control = LoadControl { stopped: &AtomicBool::new(false), on_read: &|_| {} };
-    load(&request, &WriteLock::take(data)?, &control, |_| Ok(())).await
+    load(&request, &WriteLock::take(data)?, &LoadControl::default(), |_| Ok(())).await
 }
 
 /// The tables of a chain, in a folder that goes with them.
@@ -196,4 +202,21 @@ fn seeds_of_failures_are_those_of_a_property() {
         }
     }
     assert!(files > 0, "no seeds in {}", seeds.display());
+}
+
+/// Runs the command, its arguments separated by spaces, in a folder.
+pub fn run(folder: &Path, arguments: &str) -> Output {
+    uptally(arguments.split_whitespace()).current_dir(folder).output().unwrap()
+}
+
+/// Output of a command that succeeds.
+#[track_caller]
+pub fn printed(command: &mut Command) -> String {
+    let run = command.output().unwrap();
+    assert!(run.status.success(), "{command:?}: {}", text(&run.stderr));
+    String::from_utf8(run.stdout).unwrap()
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }

@@ -180,7 +180,7 @@ proptest! {
             // The rest as a later load, of which some rows are loaded already.
             write_chain(&other, two.path());
             ingest(data.path(), &[&two.path().join("polls.csv")]).await.unwrap();
-            let dataset = uptally::tables::Dataset::open(data.path(), None).await.unwrap().unwrap();
+            let dataset = uptally::Dataset::open(data.path(), None).await.unwrap().unwrap();
             prop_assert_eq!(&before, &tallies(&dataset, &question(&asked), ENGINES[0]).await);
             Ok(())
         })?;

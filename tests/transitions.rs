@@ -3,8 +3,10 @@
 
 use std::collections::HashSet;
 
-use uptally::rules::opening::{local_days, open_spans};
-use uptally::rules::{HoursRow, LocalClock, Span, Weekday, WeeklyHours, ZoneRules};
+use uptally::ZoneRules;
+use uptally::internals::rules::{
+    HoursRow, LocalClock, Span, Weekday, WeeklyHours, local_days, open_spans,
+};
 
 use crate::judge::Zone;
 use crate::judge::hours::{is_open, midnights, openings};

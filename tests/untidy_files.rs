@@ -4,14 +4,12 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::harness::uptally;
+use crate::harness::{printed, uptally};
 
 const HEADER: &str = "store_id,timestamp_utc,status,note\n";
 
 fn said_by(folder: &Path, arguments: &[&str]) -> String {
-    let output = uptally(arguments.iter().copied()).current_dir(folder).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    printed(uptally(arguments.iter().copied()).current_dir(folder))
 }
 
 /// Loads the content and compares the answer to a query, and the lines of the rejects.

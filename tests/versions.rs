@@ -5,7 +5,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::harness::uptally;
+use crate::harness::{printed, uptally};
 
 fn polls(folder: &Path, name: &str, rows: &[&str]) {
     let rows: String = rows.iter().map(|row| format!("{row}\n")).collect();
@@ -14,9 +14,7 @@ fn polls(folder: &Path, name: &str, rows: &[&str]) {
 
 #[track_caller]
 fn run(folder: &Path, arguments: &str) -> String {
-    let run = uptally(arguments.split_whitespace()).current_dir(folder).output().unwrap();
-    assert!(run.status.success(), "{arguments}: {}", String::from_utf8_lossy(&run.stderr));
-    String::from_utf8(run.stdout).unwrap()
+    printed(uptally(arguments.split_whitespace()).current_dir(folder))
 }
 
 /// Three files whose polls fall on several days, the second before and between those of the first.

@@ -5,27 +5,26 @@ use std::path::Path;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 use tempfile::TempDir;
-use uptally::rules::ZoneRules;
-use uptally::server::Settings;
+use uptally::ZoneRules;
+use uptally::internals::server::Settings;
 
 use crate::earlier_tables::{drop_columns, files_in};
-use crate::harness::{block_on, uptally};
+use crate::harness::{self, block_on, text, uptally};
 use crate::service::Served;
 
 /// Stdout and stderr of the command.
 #[track_caller]
 fn run(folder: &Path, arguments: &str) -> (String, String) {
-    let run = uptally(arguments.split_whitespace()).current_dir(folder).output().unwrap();
-    let (printed, said) =
-        (String::from_utf8(run.stdout).unwrap(), String::from_utf8(run.stderr).unwrap());
+    let run = harness::run(folder, arguments);
+    let (printed, said) = (text(&run.stdout), text(&run.stderr));
     assert!(run.status.success(), "{arguments}: {said}");
     (printed, said)
 }
 
 #[track_caller]
 fn fails(folder: &Path, arguments: &str, sentence: &str) {
-    let run = uptally(arguments.split_whitespace()).current_dir(folder).output().unwrap();
-    let said = String::from_utf8(run.stderr).unwrap();
+    let run = harness::run(folder, arguments);
+    let said = text(&run.stderr);
     assert!(!run.status.success() && said.contains(sentence), "{arguments}: {said}");
 }
 

@@ -1,12 +1,10 @@
 //! Chains that the benches share: made once by the generator with a fixed seed, then kept.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 use tokio::runtime::Runtime;
-use uptally::generate::{DEFAULT_END_US, Spec, generate};
-use uptally::ingest::{LoadControl, Outcome, Request, load};
-use uptally::tables::WriteLock;
+use uptally::internals::generate::{DEFAULT_END_US, Spec, generate};
+use uptally::{LoadControl, LoadOutcome, LoadRequest, WriteLock, load};
 
 pub fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads start")
@@ -45,10 +43,14 @@ pub fn tables_of(stores: u32, days: u32) -> PathBuf {
 }
 
 /// Loads a folder of CSV files into another of tables.
-pub fn ingest(csv: &Path, tables: &Path) -> Outcome {
-    let request =
-        Request { paths: vec![csv.to_path_buf()], loaded_at: DEFAULT_END_US, ..Request::default() };
-    let control = LoadControl { stopped: &AtomicBool::new(false), on_read: &|_| {} };
+pub fn ingest(csv: &Path, tables: &Path) -> LoadOutcome {
+    let request = LoadRequest {
+        paths: vec![csv.to_path_buf()],
+        loaded_at: DEFAULT_END_US,
+        ..LoadRequest::default()
+    };
     let lock = WriteLock::take(tables).expect("the tables can be written");
-    runtime().block_on(load(&request, &lock, &control, |_| Ok(()))).expect("the chain is sound")
+    runtime()
+        .block_on(load(&request, &lock, &LoadControl::default(), |_| Ok(())))
+        .expect("the chain is sound")
 }

@@ -13,8 +13,8 @@ use super::signals::StopSignal;
 use super::zones::{self, change_text};
 use crate::error::{Result, counted};
 use crate::ingest::{
-    CONFLICTS_MAX, DefaultTexts, FileKind, LoadControl, Outcome, ReplaceMode, Replaced, Request,
-    Unmatched, load, rejects_csv, sources,
+    CONFLICTS_MAX, DefaultTexts, FileKind, LoadControl, LoadOutcome, LoadRequest, ReplaceMode,
+    Replaced, Unmatched, load, rejects_csv, sources,
 };
 use crate::report::Format;
 use crate::rules::{DefaultHours, Options};
@@ -124,7 +124,7 @@ pub async fn load_into(
     paths: &[PathBuf],
     settings: &LoadSettings<'_>,
     stopped: &AtomicBool,
-) -> Result<Outcome> {
+) -> Result<LoadOutcome> {
     if let Some(file) = &settings.rejection.rejects {
         output::check_writable(file)?;
     }
@@ -132,14 +132,14 @@ pub async fn load_into(
     let lock = WriteLock::wait(data, settings.wait, stopped).await?;
     let bar = ProgressBar::new(bytes).with_style(bar_style());
     let control = LoadControl { stopped, on_read: &|bytes| bar.inc(bytes) };
-    let request = Request {
+    let request = LoadRequest {
         paths: paths.to_vec(),
         max_reject_rate: settings.rejection.max_reject_rate,
         loaded_at: chrono::Utc::now().timestamp_micros(),
         zone_rules: settings.zones.newest()?,
         mode: settings.mode,
     };
-    let rejected = |outcome: &Outcome| match &settings.rejection.rejects {
+    let rejected = |outcome: &LoadOutcome| match &settings.rejection.rejects {
         Some(file) => output::write(&rejects_csv(outcome, settings.defaults)?, Some(file)),
         None => Ok(()),
     };
@@ -160,7 +160,7 @@ pub fn default_texts(options: &Options) -> DefaultTexts {
 
 /// Prints warnings: stores that fall back to a default because their rows were rejected, files
 /// whose ids match no polled store, and conflicts that were not listed.
-pub fn print_warnings(outcome: &Outcome, defaults: &DefaultTexts) {
+pub fn print_warnings(outcome: &LoadOutcome, defaults: &DefaultTexts) {
     for (kind, what) in [(FileKind::BusinessHours, "hours"), (FileKind::TimeZones, "zone")] {
         let of_kind = outcome.fallbacks.iter().filter(|fallback| fallback.kind == kind);
         let stores: Vec<_> = of_kind.map(|fallback| fallback.store.as_str()).collect();
@@ -204,7 +204,7 @@ fn bar_style() -> ProgressStyle {
 }
 
 /// Summary of a load, a fact per line.
-fn summary(outcome: &Outcome, mode: ReplaceMode) -> String {
+fn summary(outcome: &LoadOutcome, mode: ReplaceMode) -> String {
     let mut lines = Vec::new();
     for file in &outcome.files {
         let rejected = match file.rejected {
@@ -261,7 +261,7 @@ fn replaced_line(kind: FileKind, replaced: &Replaced, mode: ReplaceMode) -> Stri
 }
 
 /// Message about stores with several time zones; `None` without such.
-pub fn conflicts(outcome: &Outcome) -> Option<String> {
+pub fn conflicts(outcome: &LoadOutcome) -> Option<String> {
     const SHOWN: usize = 5;
     let stores = &outcome.zone_conflicts;
     let shown: Vec<_> = stores.iter().take(SHOWN).map(|id| format!("{id:?}")).collect();

@@ -15,7 +15,7 @@ use super::signals::StopSignal;
 use super::zones;
 use crate::engine::{Engine, ReportFigures, ReportQuery, answer, explain, prepare};
 use crate::error::{Error, Result, counted};
-use crate::ingest::{Outcome, ReplaceMode};
+use crate::ingest::{LoadOutcome, ReplaceMode};
 use crate::report::{Format, Layout, render_figures};
 use crate::rules::keyword::keyword;
 use crate::tables::{Dataset, outdated_zone_rules};
@@ -182,7 +182,7 @@ fn report_query(arguments: &Arguments) -> ReportQuery {
 }
 
 /// Prints notes on the files: rejected rows and conflicts.
-fn print_load_notes(outcome: &Outcome) {
+fn print_load_notes(outcome: &LoadOutcome) {
     for file in outcome.files.iter().filter(|file| file.rejected > 0) {
         let rows = counted(file.rows, "row", "rows");
         let broke = match file.rejected {

@@ -15,7 +15,7 @@ use super::signals::{Hangups, StopSignal};
 use super::sql;
 use crate::error::{Error, Result};
 use crate::generate::{DEFAULT_END_US, Spec, generate};
-use crate::ingest::{LoadControl, Request, load};
+use crate::ingest::{LoadControl, LoadRequest, load};
 use crate::rules::keyword::keyword;
 use crate::server::{
     self, AllowedHosts, AuditLog, COMPLETE_AS, CompleteAs, HEADER_BYTES_MAX, Host, Keyring, Limits,
@@ -349,11 +349,11 @@ async fn load_sample(data: &Path, stopped: &AtomicBool) -> Result<()> {
     let files = folder.path().join("sample");
     let spec = Spec { stores: 40, days: 7, seed: 1, ends_at_us: DEFAULT_END_US };
     generate(&spec, &files).map_err(|error| Error::io("write a chain to", &files, error))?;
-    let request = Request {
+    let request = LoadRequest {
         paths: vec![files],
         max_reject_rate: 0.01,
         loaded_at: chrono::Utc::now().timestamp_micros(),
-        ..Request::default()
+        ..LoadRequest::default()
     };
     let control = LoadControl { stopped, on_read: &|_| {} };
     load(&request, &WriteLock::take(data)?, &control, |_| Ok(())).await?;

@@ -24,8 +24,8 @@ use super::query_files::{
 use crate::error::{Error, Result};
 use crate::functions;
 use crate::planner::{
-    GroupByStore, MergeJoinByStore, PrefetchExec, Prefetched, RemoveSorts, STORE_NO, StoreRanges,
-    TableFiles,
+    GROUP_BY_STORE, MERGE_JOIN_BY_STORE, PrefetchExec, Prefetched, REMOVE_SORTS, STORE_NO,
+    StoreRanges, TableFiles,
 };
 use crate::rules::{Scope, Window};
 use crate::tables::Table;
@@ -42,11 +42,12 @@ const RANGES_MAX: usize = 256;
 static PREPARED: LazyLock<SessionState> = LazyLock::new(|| {
     let rules = SessionStateBuilder::new()
         .with_default_features()
-        .with_physical_optimizer_rule(Arc::new(GroupByStore))
-        .with_physical_optimizer_rule(Arc::new(MergeJoinByStore))
-        .with_physical_optimizer_rule(Arc::new(RemoveSorts));
+        .with_physical_optimizer_rule(Arc::new(GROUP_BY_STORE))
+        .with_physical_optimizer_rule(Arc::new(MERGE_JOIN_BY_STORE))
+        .with_physical_optimizer_rule(Arc::new(REMOVE_SORTS));
     let session = SessionContext::new_with_state(rules.build());
     functions::register(&session);
+    functions::internal::register(&session);
     session.state()
 });
 
@@ -195,7 +196,7 @@ fn arguments(asked: &ResolvedQuery) -> Result<Arguments> {
     let range = (start_of(Window::LONGEST), instant(asked.now));
     let days = (day(asked.first_day), day(asked.last_day));
     let mut arguments = query_files::arguments(&asked.question.options, range, days)?;
-    arguments.insert("day_ago", start_of(Window::LastDay));
-    arguments.insert("hour_ago", start_of(Window::LastHour));
+    arguments.insert("day_ago", start_of(Window::Day));
+    arguments.insert("hour_ago", start_of(Window::Hour));
     Ok(arguments)
 }

@@ -20,8 +20,7 @@ use crate::rules::timeline::{
     PollSegment, poll_segments, poll_segments_within, steps, steps_within,
 };
 use crate::rules::{
-    HoursRow, LocalClock, Options, Poll, Scope, Span, Spans, Step, Weekday, WeeklyHours, Zone,
-    ZoneRules,
+    HoursRow, LocalClock, Options, Poll, Scope, Span, Spans, Step, WeeklyHours, Zone, ZoneRules,
 };
 use crate::tables::{Dataset, Table, TableFile, read_stores};
 
@@ -202,12 +201,7 @@ pub(super) fn week(rows: &RecordBatch) -> Result<Option<WeeklyHours>> {
     let days = column(rows, "day_of_week")?.as_primitive::<Int8Type>();
     let starts = column(rows, "start_local_s")?.as_primitive::<Int32Type>();
     let ends = column(rows, "end_local_s")?.as_primitive::<Int32Type>();
-    let opening = |row: usize| {
-        let weekday = Weekday::from_monday_zero(days.value(row).try_into().ok()?)?;
-        let (start_s, end_s) =
-            (starts.value(row).try_into().ok()?, ends.value(row).try_into().ok()?);
-        HoursRow::new(weekday, start_s, end_s)
-    };
+    let opening = |row| HoursRow::from_columns(days.value(row), starts.value(row), ends.value(row));
     Ok(Some(WeeklyHours::Rows((0..rows.num_rows()).filter_map(opening).collect())))
 }
 

@@ -26,9 +26,6 @@ mod stores;
 mod time_bucket;
 mod time_in_state;
 
-#[cfg(test)]
-mod tests;
-
 use std::sync::Arc;
 
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
@@ -78,3 +75,6 @@ pub fn register_for_stores(session: &SessionContext, chain: &Arc<ChainHours>) {
         session.register_udf(ScalarUDF::from(function));
     }
 }
+
+#[cfg(test)]
+mod tests;

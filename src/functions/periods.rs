@@ -15,7 +15,7 @@ use datafusion::error::Result;
 
 use super::arguments::{state, text};
 use super::durations::{duration_type, range};
-use super::encoding::lists::{ListColumn, SpanListBuilder, instant_type};
+use super::encoding::lists::{ListColumn, SpanListBuilder, instant_type, item, list_of};
 use crate::limits::CancellationFlag;
 use crate::rules::algebra::{clip_into, duration_in, fill_ends, known_segments, spans_into};
 use crate::rules::state::state_name;
@@ -23,7 +23,7 @@ use crate::rules::{Span, Step};
 
 /// `list<struct<state, starts_at, ends_at>>`; an unbounded end is null.
 pub fn segments_type() -> DataType {
-    DataType::List(item(segment_fields()))
+    list_of(segment_fields())
 }
 
 fn segment_fields() -> Fields {
@@ -36,7 +36,7 @@ fn segment_fields() -> Fields {
 
 /// `list<struct<state, duration>>`; an unbounded duration is null.
 pub fn values_type() -> DataType {
-    DataType::List(item(value_fields()))
+    list_of(value_fields())
 }
 
 fn value_fields() -> Fields {
@@ -44,10 +44,6 @@ fn value_fields() -> Fields {
         Field::new("state", DataType::Utf8, false),
         Field::new("duration", duration_type(), true),
     ])
-}
-
-fn item(fields: Fields) -> Arc<Field> {
-    Arc::new(Field::new("item", DataType::Struct(fields), false))
 }
 
 /// Lists of the given lengths; `None` is null.

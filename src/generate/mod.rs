@@ -21,8 +21,6 @@ mod random;
 mod shuffle;
 mod staged_file;
 mod store_id;
-#[cfg(test)]
-mod tests;
 mod week;
 mod zone;
 

@@ -57,3 +57,17 @@ fn rotate(place: u64, by: u64, size: u64) -> u64 {
     let place = place + by;
     if place < size { place } else { place - size }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shuffle_is_a_permutation() {
+        for len in (0..70).chain([1000, 1023, 1024, 1025]) {
+            let mut numbers: Vec<u64> = Shuffle::new(Random::new(len), len).iter().collect();
+            numbers.sort_unstable();
+            assert!(numbers.into_iter().eq(0..len));
+        }
+    }
+}

@@ -57,3 +57,20 @@ impl Drop for StagedFile {
         let _ = fs::remove_file(&self.temporary);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::random::Random;
+    use super::*;
+
+    #[test]
+    fn an_unpublished_file_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let order = Shuffle::new(Random::new(1), 10);
+        let mut file = StagedFile::create(folder.path(), "polls.csv").unwrap();
+        assert_eq!(file.write_rows("a", &order, |_, _| Some(())).unwrap(), 10);
+        assert!(!folder.path().join("polls.csv").exists());
+        drop(file);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

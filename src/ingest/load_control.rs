@@ -12,6 +12,14 @@ pub struct LoadControl<'a> {
     pub on_read: &'a (dyn Fn(u64) + Sync),
 }
 
+/// Never cancels the load, and ignores its progress.
+impl Default for LoadControl<'_> {
+    fn default() -> Self {
+        static RUNNING: AtomicBool = AtomicBool::new(false);
+        Self { stopped: &RUNNING, on_read: &|_| {} }
+    }
+}
+
 impl LoadControl<'_> {
     /// # Errors
     /// [`Error::Interrupted`] if the load was cancelled.

@@ -43,11 +43,11 @@ pub use file_kind::FileKind;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use file_reader::read_bytes;
 pub use load_control::LoadControl;
-pub use outcome::{FileOutcome, Outcome};
+pub use outcome::{FileOutcome, LoadOutcome};
 pub use rejects::Reject;
 pub use rejects_csv::{DefaultTexts, rejects_csv};
 pub use snapshots::{ReplaceMode, Replaced};
-pub use source::{Source, sources};
+pub use source::sources;
 pub use zone_rules::{RulesChange, differing_zones, update_zone_rules};
 pub use zoneinfo::read_zoneinfo;
 
@@ -64,7 +64,7 @@ use crate::tables::{Change, Dataset, Load, Table, WriteLock, write_sorted};
 
 /// Files to load, and how.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct LoadRequest {
     /// CSV files, folders of them, or `-` for standard input.
     pub paths: Vec<PathBuf>,
     /// Largest share of a file's rows that may be rejected, from 0 to 1.
@@ -78,7 +78,7 @@ pub struct Request {
 }
 
 /// An empty load with the bundled zone rules.
-impl Default for Request {
+impl Default for LoadRequest {
     fn default() -> Self {
         Self {
             paths: Vec::new(),
@@ -98,11 +98,11 @@ impl Default for Request {
 /// A file cannot be read or has too many rejects, more stores would lose hours or zones than `mode`
 /// allows, or the folder cannot be written. The tables stay unchanged.
 pub async fn load(
-    request: &Request,
+    request: &LoadRequest,
     lock: &WriteLock,
     control: &LoadControl<'_>,
-    rejected: impl FnOnce(&Outcome) -> Result<()>,
-) -> Result<Outcome> {
+    rejected: impl FnOnce(&LoadOutcome) -> Result<()>,
+) -> Result<LoadOutcome> {
     let dataset = Dataset::open(lock.folder(), None).await?;
     let dataset = dataset.as_ref();
     let spill = SpillFile::new_in(lock.folder());
@@ -118,7 +118,7 @@ pub async fn load(
     let unmatched = unmatched(&files, stores.as_ref(), dataset)?;
     let snapshots = Snapshots::from_files(&mut files, dataset, request.mode)?;
     let known = unchanged_files(&files, dataset, &snapshots);
-    let mut outcome = Outcome::from_reading(&files, &known, dataset.map(Dataset::version));
+    let mut outcome = LoadOutcome::from_reading(&files, &known, dataset.map(Dataset::version));
     outcome.zone_rules = zone_rules.edition().to_owned();
     let mut known = known.into_iter();
     files.retain(|_| !known.next().unwrap_or(false));
@@ -160,7 +160,7 @@ impl Tables<'_> {
         &self,
         files: Vec<ReadFile>,
         context: ReadContext,
-        outcome: &mut Outcome,
+        outcome: &mut LoadOutcome,
     ) -> Result<Change> {
         let (mut batches, mut poll_files) = (Vec::new(), Vec::new());
         for file in files {

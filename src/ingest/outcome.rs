@@ -12,7 +12,7 @@ use super::zone_rules::RulesChange;
 
 /// Outcome of a load.
 #[derive(Clone, Debug, Default)]
-pub struct Outcome {
+pub struct LoadOutcome {
     /// Version of the dataset; `None` if there is none yet and nothing was loaded.
     pub version: Option<u64>,
     pub files: Vec<FileOutcome>,
@@ -42,7 +42,7 @@ pub struct FileOutcome {
     pub known: bool,
 }
 
-impl Outcome {
+impl LoadOutcome {
     /// Starts from the files as read, before anything is loaded. `known` flags files whose content
     /// was loaded before.
     pub(super) fn from_reading(files: &[ReadFile], known: &[bool], version: Option<u64>) -> Self {

@@ -2,7 +2,7 @@
 
 use super::fallbacks::Unmatched;
 use super::file_kind::FileKind;
-use super::outcome::Outcome;
+use super::outcome::LoadOutcome;
 use super::rejects::Reject;
 use crate::error::{Error, Result};
 
@@ -29,7 +29,7 @@ impl DefaultTexts {
 ///
 /// # Errors
 /// Fails only because of a bug.
-pub fn rejects_csv(outcome: &Outcome, defaults: &DefaultTexts) -> Result<Vec<u8>> {
+pub fn rejects_csv(outcome: &LoadOutcome, defaults: &DefaultTexts) -> Result<Vec<u8>> {
     let failed = |error: csv::Error| Error::bug(format!("rejects do not fit into CSV: {error}"));
     let mut writer = csv::Writer::from_writer(Vec::new());
     let header = ["file", "line", "column", "reason", "text", "store_id", "falls_back_to"];

@@ -13,7 +13,7 @@ use super::file_reader::{Content, ReadFile};
 use super::rejects::Reject;
 use super::store_index::StoreIndex;
 use crate::error::{Error, Result, counted};
-use crate::rules::{HoursRow, Weekday};
+use crate::rules::HoursRow;
 use crate::tables::{Dataset, Table};
 
 /// Treatment of the hours or zones of stores that the files do not mention.
@@ -201,12 +201,7 @@ fn openings_of(table: Option<&RecordBatch>) -> Result<Vec<(String, HoursRow)>> {
     let ids = table.column(0).as_string::<i32>();
     let days = table.column(2).as_primitive::<Int8Type>();
     let [starts, ends] = [3, 4].map(|at| table.column(at).as_primitive::<Int32Type>());
-    let opening = |row: usize| {
-        let weekday = Weekday::from_monday_zero(days.value(row).try_into().ok()?)?;
-        let (start_s, end_s) =
-            (starts.value(row).try_into().ok()?, ends.value(row).try_into().ok()?);
-        HoursRow::new(weekday, start_s, end_s)
-    };
+    let opening = |row| HoursRow::from_columns(days.value(row), starts.value(row), ends.value(row));
     let broken = |row| Error::bug(format!("row {row} of \"business_hours\" is invalid"));
     let row = |row| Ok((ids.value(row).to_owned(), opening(row).ok_or_else(|| broken(row))?));
     (0..table.num_rows()).map(row).collect()

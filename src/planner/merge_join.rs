@@ -22,13 +22,11 @@ use arrow::buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Int32Type, SchemaRef};
 use datafusion::common::JoinType;
-use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::Transformed;
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
 use datafusion::physical_plan::projection::ProjectionExec;
@@ -41,37 +39,21 @@ use futures::stream::try_unfold;
 
 use super::few_stores::FewStoresExec;
 use super::group_by_store::SortedGroupExec;
+use super::node_rule::NodeRule;
 use super::partitioned_scan::PartitionedScanExec;
 use super::prefetch::PrefetchExec;
 use crate::error::broken;
 
 /// Replaces hash joins of stores with `StoreMergeJoinExec` if both sides are unique and sorted.
-#[derive(Debug)]
-pub struct MergeJoinByStore;
-
-impl PhysicalOptimizerRule for MergeJoinByStore {
-    fn optimize(
-        &self,
-        plan: Arc<dyn ExecutionPlan>,
-        _: &ConfigOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let joined = plan.transform_up(|node| {
-            Ok(match StoreMergeJoinExec::try_from_hash_join(&node) {
-                Some(join) => Transformed::yes(Arc::new(join) as _),
-                None => Transformed::no(node),
-            })
-        });
-        joined.map(|plan| plan.data)
-    }
-
-    fn name(&self) -> &str {
-        "merge_join_by_store"
-    }
-
-    fn schema_check(&self) -> bool {
-        true
-    }
-}
+pub const MERGE_JOIN_BY_STORE: NodeRule = NodeRule {
+    name: "merge_join_by_store",
+    replace: |node| {
+        Ok(match StoreMergeJoinExec::try_from_hash_join(&node) {
+            Some(join) => Transformed::yes(Arc::new(join) as _),
+            None => Transformed::no(node),
+        })
+    },
+};
 
 /// True if each partition has at most one row per store, ascending by `column`, and all stores of a
 /// partition precede those of the next one.
@@ -182,9 +164,7 @@ impl DisplayAs for StoreMergeJoinExec {
 }
 
 impl ExecutionPlan for StoreMergeJoinExec {
-    fn name(&self) -> &str {
-        "StoreMergeJoinExec"
-    }
+    without_expressions!();
 
     fn properties(&self) -> &Arc<PlanProperties> {
         &self.properties
@@ -200,13 +180,6 @@ impl ExecutionPlan for StoreMergeJoinExec {
 
     fn benefits_from_input_partitioning(&self) -> Vec<bool> {
         vec![false; 2]
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
     }
 
     fn with_new_children(

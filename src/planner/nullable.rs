@@ -15,13 +15,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{JoinType, Statistics};
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec};
 use datafusion::physical_plan::{
@@ -29,48 +27,31 @@ use datafusion::physical_plan::{
     StatisticsArgs,
 };
 
+use super::node_rule::NodeRule;
+
 /// Inserts [`NullableExec`] on nullable sides that have constants. Runs before sorts and
 /// partitioning are planned.
-#[derive(Debug)]
-pub struct HideConstants;
-
-impl PhysicalOptimizerRule for HideConstants {
-    fn optimize(
-        &self,
-        plan: Arc<dyn ExecutionPlan>,
-        _: &ConfigOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let hidden = plan.transform_up(|node| {
-            let Some((left, right)) = join_type(&node).map(nullable_sides) else {
-                return Ok(Transformed::no(node));
-            };
-            let has_constants = |side: &Arc<dyn ExecutionPlan>| {
-                !side.equivalence_properties().constants().is_empty()
-            };
-            let sides: Vec<_> = node.children().into_iter().zip([left, right]).collect();
-            if !sides.iter().any(|(side, is_nullable)| *is_nullable && has_constants(side)) {
-                return Ok(Transformed::no(node));
-            }
-            let sides = sides.into_iter().map(|(side, is_nullable)| {
-                match is_nullable && has_constants(side) {
-                    true => Arc::new(NullableExec::new(side)) as _,
-                    false => Arc::clone(side),
-                }
+pub const HIDE_CONSTANTS: NodeRule = NodeRule {
+    name: "hide_constants",
+    replace: |node| {
+        let Some((left, right)) = join_type(&node).map(nullable_sides) else {
+            return Ok(Transformed::no(node));
+        };
+        let has_constants =
+            |side: &Arc<dyn ExecutionPlan>| !side.equivalence_properties().constants().is_empty();
+        let sides: Vec<_> = node.children().into_iter().zip([left, right]).collect();
+        if !sides.iter().any(|(side, is_nullable)| *is_nullable && has_constants(side)) {
+            return Ok(Transformed::no(node));
+        }
+        let sides =
+            sides.into_iter().map(|(side, is_nullable)| match is_nullable && has_constants(side) {
+                true => Arc::new(NullableExec::new(side)) as _,
+                false => Arc::clone(side),
             });
-            let sides = sides.collect();
-            replace_children_if_necessary(node, sides).map(Transformed::yes)
-        });
-        hidden.map(|plan| plan.data)
-    }
-
-    fn name(&self) -> &str {
-        "hide_constants"
-    }
-
-    fn schema_check(&self) -> bool {
-        true
-    }
-}
+        let sides = sides.collect();
+        replace_children_if_necessary(node, sides).map(Transformed::yes)
+    },
+};
 
 fn join_type(plan: &Arc<dyn ExecutionPlan>) -> Option<JoinType> {
     let hash = plan.downcast_ref::<HashJoinExec>().map(|join| *join.join_type());
@@ -112,9 +93,7 @@ impl DisplayAs for NullableExec {
 }
 
 impl ExecutionPlan for NullableExec {
-    fn name(&self) -> &str {
-        "NullableExec"
-    }
+    without_expressions!();
 
     fn properties(&self) -> &Arc<PlanProperties> {
         &self.properties
@@ -130,13 +109,6 @@ impl ExecutionPlan for NullableExec {
 
     fn benefits_from_input_partitioning(&self) -> Vec<bool> {
         vec![false]
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
     }
 
     fn with_new_children(

@@ -8,11 +8,9 @@
 
 use std::sync::Arc;
 
-use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::Transformed;
 use datafusion::error::Result;
 use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::ProjectionExec;
@@ -22,40 +20,24 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
 use super::few_stores::FewStoresExec;
 use super::merge_join::is_unique_by_store;
+use super::node_rule::NodeRule;
 use super::partitioned_scan::PartitionedScanExec;
 use super::progressive_eval::ProgressiveEvalExec;
 
 /// Removes sorts whose input is already in the requested order, or can be read in it.
-#[derive(Debug)]
-pub struct RemoveSorts;
-
-impl PhysicalOptimizerRule for RemoveSorts {
-    fn optimize(
-        &self,
-        plan: Arc<dyn ExecutionPlan>,
-        _: &ConfigOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let merged = plan.transform_up(|node| {
-            let replaced = if let Some(sort) = node.downcast_ref::<SortExec>() {
-                without_sort(sort)?
-            } else if let Some(merge) = node.downcast_ref::<SortPreservingMergeExec>() {
-                progressive_eval(merge)
-            } else {
-                None
-            };
-            Ok(replaced.map_or(Transformed::no(node), Transformed::yes))
-        });
-        merged.map(|plan| plan.data)
-    }
-
-    fn name(&self) -> &str {
-        "remove_sorts"
-    }
-
-    fn schema_check(&self) -> bool {
-        true
-    }
-}
+pub const REMOVE_SORTS: NodeRule = NodeRule {
+    name: "remove_sorts",
+    replace: |node| {
+        let replaced = if let Some(sort) = node.downcast_ref::<SortExec>() {
+            without_sort(sort)?
+        } else if let Some(merge) = node.downcast_ref::<SortPreservingMergeExec>() {
+            progressive_eval(merge)
+        } else {
+            None
+        };
+        Ok(replaced.map_or(Transformed::no(node), Transformed::yes))
+    },
+};
 
 /// Returns the sort's input in the requested order; `None` if the files do not have that order.
 fn without_sort(sort: &SortExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {

@@ -33,7 +33,8 @@ use datafusion::physical_plan::union::{InterleaveExec, UnionExec};
 use super::StoreDirectory;
 use super::few_stores::FewStoresExec;
 use super::lineage::{is_on_left, origin, traced_input};
-use super::nullable::HideConstants;
+use super::node_rule::NodeRule;
+use super::nullable::HIDE_CONSTANTS;
 use super::partitioned_scan::PartitionedScanExec;
 use super::store_columns::{STORE_ID, STORE_NO};
 use super::store_keys::{CollectKeysExec, StoreKeys};
@@ -44,46 +45,29 @@ use crate::tables::Table;
 pub fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
     let chosen = rules.iter().position(|rule| rule.name() == "join_selection");
-    rules.insert(chosen.map_or(0, |place| place + 1), Arc::new(BuildSideByPolls));
-    rules.insert(0, Arc::new(HideConstants));
+    rules.insert(chosen.map_or(0, |place| place + 1), Arc::new(BUILD_SIDE_BY_POLLS));
+    rules.insert(0, Arc::new(HIDE_CONSTANTS));
     rules
 }
 
 /// Builds joins by store from the side that reads fewer polls. DataFusion cannot estimate the
 /// number of rows of a table function.
-#[derive(Debug)]
-struct BuildSideByPolls;
-
-impl PhysicalOptimizerRule for BuildSideByPolls {
-    fn optimize(
-        &self,
-        plan: Arc<dyn ExecutionPlan>,
-        _: &ConfigOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let swapped = plan.transform_up(|node| {
-            let Some(join) = node.downcast_ref::<HashJoinExec>() else {
-                return Ok(Transformed::no(node));
-            };
-            let may_swap = matches!(join.join_type(), JoinType::Inner | JoinType::LeftSemi)
-                && *join.partition_mode() != PartitionMode::Auto;
-            let is_by_store =
-                || join.on().iter().any(|(left, _)| store_key(join.left(), left).is_some());
-            if may_swap && is_by_store() && polls_read(join.left()) > polls_read(join.right()) {
-                return join.swap_inputs(*join.partition_mode()).map(Transformed::yes);
-            }
-            Ok(Transformed::no(node))
-        });
-        swapped.map(|plan| plan.data)
-    }
-
-    fn name(&self) -> &str {
-        "build_side_by_polls"
-    }
-
-    fn schema_check(&self) -> bool {
-        true
-    }
-}
+const BUILD_SIDE_BY_POLLS: NodeRule = NodeRule {
+    name: "build_side_by_polls",
+    replace: |node| {
+        let Some(join) = node.downcast_ref::<HashJoinExec>() else {
+            return Ok(Transformed::no(node));
+        };
+        let may_swap = matches!(join.join_type(), JoinType::Inner | JoinType::LeftSemi)
+            && *join.partition_mode() != PartitionMode::Auto;
+        let is_by_store =
+            || join.on().iter().any(|(left, _)| store_key(join.left(), left).is_some());
+        if may_swap && is_by_store() && polls_read(join.left()) > polls_read(join.right()) {
+            return join.swap_inputs(*join.partition_mode()).map(Transformed::yes);
+        }
+        Ok(Transformed::no(node))
+    },
+};
 
 /// Number of rows in the files of polls that the plan scans.
 fn polls_read(plan: &Arc<dyn ExecutionPlan>) -> usize {

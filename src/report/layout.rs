@@ -126,7 +126,7 @@ fn unit_of(name: &str, data_type: &DataType) -> Option<&'static str> {
     Some(match (data_type, window) {
         _ if name.contains("_pct_") => "percent",
         (DataType::Int64, _) => "microseconds",
-        (_, Window::LastHour) => "minutes",
+        (_, Window::Hour) => "minutes",
         _ => "hours",
     })
 }

@@ -16,12 +16,6 @@ pub fn segments(steps: &[Step]) -> impl Iterator<Item = (Span, Option<bool>)> {
     }))
 }
 
-/// State at an instant; `None` if unknown.
-pub fn state_at(steps: &[Step], instant: i64) -> Option<bool> {
-    let passed = steps.partition_point(|step| step.starts_at <= instant);
-    state_after(steps, passed)
-}
-
 /// Replaces `into` with the spans during which `state` holds, adjacent ones merged.
 pub fn spans_into(into: &mut Vec<Span>, steps: &[Step], state: Option<bool>) {
     into.clear();
@@ -159,21 +153,6 @@ fn push_step(steps: &mut Vec<Step>, starts_at: i64, active: Option<bool>) {
 mod tests {
     use super::super::tests::drawing::{draw_spans, draw_steps, parse_span, parse_steps};
     use super::*;
-
-    #[test]
-    fn a_step_holds_from_its_start_until_the_next() {
-        for (given, instant, expected) in [
-            ("+ 9-", 8, Some(true)),
-            ("+ 9-", 9, Some(false)),
-            ("? 5+ 9?", 4, None),
-            ("? 5+ 9?", 5, Some(true)),
-            ("? 5+ 9?", 9, None),
-            ("", 5, None),
-            ("5+", 4, None),
-        ] {
-            assert_eq!(state_at(&parse_steps(given), instant), expected, "{given} at {instant}");
-        }
-    }
 
     #[test]
     fn spans_of_a_state_are_unbounded_at_the_ends() {

@@ -33,6 +33,13 @@ impl HoursRow {
         (start_s < DAY_S && end_s <= DAY_S).then_some(Self { weekday, start_s, end_s })
     }
 
+    /// Row from the columns of a table; 0 is Monday. `None` under the conditions of [`Self::new`],
+    /// or if there is no such weekday.
+    pub fn from_columns(day_of_week: i8, start_s: i32, end_s: i32) -> Option<Self> {
+        let weekday = Weekday::from_monday_zero(day_of_week.try_into().ok()?)?;
+        Self::new(weekday, start_s.try_into().ok()?, end_s.try_into().ok()?)
+    }
+
     pub fn weekday(self) -> Weekday {
         self.weekday
     }

@@ -55,13 +55,12 @@ impl Heartbeats {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::drawing::{draw_steps, parse_span};
+    use super::super::tests::drawing::{draw_steps, parse_span, parse_spans};
     use super::*;
 
     /// Reads a range as `0..20` and live spans as `3..7 9..12`.
     fn beats(range: &str, live: &str) -> Heartbeats {
-        let live = live.split_whitespace().map(parse_span).collect();
-        Heartbeats { range: parse_span(range), live: Spans::union(live) }
+        Heartbeats { range: parse_span(range), live: Spans::union(parse_spans(live)) }
     }
 
     #[track_caller]

@@ -36,31 +36,21 @@ pub fn incidents(steps: &[Step], open: &[Span], range: Span) -> Vec<Incident> {
 #[cfg(test)]
 mod tests {
     use super::super::options::Interpolation;
-    use super::super::timeline::{Poll, steps};
+    use super::super::tests::drawing::{parse_polls, parse_span, parse_spans};
+    use super::super::timeline::steps;
     use super::*;
 
-    /// Reads polls as `5+ 9-`, open spans and range as `3..7`. Draws incidents as `3..7=4`, with a
-    /// `!` if open.
+    /// Draws incidents as `3..7=4`, with a `!` if open.
     #[track_caller]
     fn check(polls: &str, open: &str, range: &str, expected: &str) {
-        let poll = |word: &str| {
-            let (at, status) = word.split_at(word.len() - 1);
-            Poll::new(at.parse().unwrap(), status == "+")
-        };
-        let span = |word: &str| {
-            let (from, to) = word.split_once("..").unwrap();
-            Span::new(from.parse().unwrap(), to.parse().unwrap()).unwrap()
-        };
-        let polls: Vec<_> = polls.split_whitespace().map(poll).collect();
-        let open: Vec<_> = open.split_whitespace().map(span).collect();
-        let steps = steps(&polls, Interpolation::Previous, None);
+        let steps = steps(&parse_polls(polls), Interpolation::Previous, None);
         let drawn = |incident: &Incident| {
             let (from, to) = (incident.span.starts_at(), incident.span.ends_at());
             let mark = if incident.is_open { "!" } else { "" };
             format!("{from}..{to}={}{mark}", incident.downtime_us)
         };
-        let found: Vec<_> = incidents(&steps, &open, span(range)).iter().map(drawn).collect();
-        assert_eq!(found.join(" "), expected);
+        let found = incidents(&steps, &parse_spans(open), parse_span(range));
+        assert_eq!(found.iter().map(drawn).collect::<Vec<_>>().join(" "), expected);
     }
 
     #[test]

@@ -26,9 +26,6 @@ pub mod timeline;
 pub mod window;
 pub mod zone;
 
-#[cfg(test)]
-mod tests;
-
 pub use bucket::Bucket;
 pub use business_hours::{DailyHours, HoursRow, Weekday, WeeklyHours};
 pub use options::{Accepts, DefaultHours, Interpolation, NoData, Options, ReportOption, Scope};
@@ -36,3 +33,6 @@ pub use span::{Span, Spans};
 pub use timeline::{Poll, Step};
 pub use window::Window;
 pub use zone::{LocalClock, Zone, ZoneName, ZoneRules};
+
+#[cfg(test)]
+mod tests;

@@ -6,8 +6,8 @@ use super::window::Window;
 /// Unit of a window's figures, in microseconds: minutes for the last hour, hours for the others.
 pub fn unit_us(window: Window) -> i64 {
     match window {
-        Window::LastHour => MINUTE_US,
-        Window::LastDay | Window::LastWeek => HOUR_US,
+        Window::Hour => MINUTE_US,
+        Window::Day | Window::Week => HOUR_US,
     }
 }
 

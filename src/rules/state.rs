@@ -115,23 +115,14 @@ impl StateSegments {
 #[cfg(test)]
 mod tests {
     use super::super::options::Interpolation::{self, Nearest, Next, Previous};
-    use super::super::timeline::{Poll, poll_segments};
+    use super::super::tests::drawing::{parse_polls, parse_spans};
+    use super::super::timeline::poll_segments;
     use super::*;
 
-    /// Reads polls as `5+ 9-` and open spans as `3..7`, over the range 10..50. Draws a segment as
-    /// `+o..20`: up, observed, until 20; states are `+ - ?` and `.` for closed.
+    /// Draws a segment of the range 10..50 as `+o..20`: up, observed, until 20; states are `+ - ?`
+    /// and `.` for closed.
     #[track_caller]
     fn check(polls: &str, open: &str, how: Interpolation, gap: Option<i64>, expected: &str) {
-        let poll = |word: &str| {
-            let (at, status) = word.split_at(word.len() - 1);
-            Poll::new(at.parse().unwrap(), status == "+")
-        };
-        let span = |word: &str| {
-            let (from, to) = word.split_once("..").unwrap();
-            Span::new(from.parse().unwrap(), to.parse().unwrap()).unwrap()
-        };
-        let polls: Vec<_> = polls.split_whitespace().map(poll).collect();
-        let open: Vec<_> = open.split_whitespace().map(span).collect();
         let range = Span::new(10, 50).unwrap();
         let mut at = range.starts_at();
         let drawn = |segment: &StateSegment| {
@@ -151,7 +142,8 @@ mod tests {
             };
             format!("{state}{origin}..{at}")
         };
-        let found = state_segments(range, &poll_segments(&polls, how, gap), &open);
+        let polled = poll_segments(&parse_polls(polls), how, gap);
+        let found = state_segments(range, &polled, &parse_spans(open));
         assert_eq!(found.iter().map(drawn).collect::<Vec<_>>().join(" "), expected);
         assert_eq!(at, range.ends_at());
     }

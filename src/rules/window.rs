@@ -6,31 +6,31 @@ use super::span::Span;
 /// Half-open span of elapsed time that ends at *now*.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Window {
-    LastHour,
-    LastDay,
-    LastWeek,
+    Hour,
+    Day,
+    Week,
 }
 
 impl Window {
-    pub const ALL: [Window; 3] = [Window::LastHour, Window::LastDay, Window::LastWeek];
+    pub const ALL: [Window; 3] = [Window::Hour, Window::Day, Window::Week];
     /// Longest window, which contains the others.
-    pub const LONGEST: Window = Window::LastWeek;
+    pub const LONGEST: Window = Window::Week;
 
     /// Suffix of the names of columns.
     pub fn name(self) -> &'static str {
         match self {
-            Window::LastHour => "last_hour",
-            Window::LastDay => "last_day",
-            Window::LastWeek => "last_week",
+            Window::Hour => "last_hour",
+            Window::Day => "last_day",
+            Window::Week => "last_week",
         }
     }
 
     /// Length in microseconds of elapsed time.
     pub fn length_us(self) -> i64 {
         match self {
-            Window::LastHour => HOUR_US,
-            Window::LastDay => 24 * HOUR_US,
-            Window::LastWeek => 168 * HOUR_US,
+            Window::Hour => HOUR_US,
+            Window::Day => 24 * HOUR_US,
+            Window::Week => 168 * HOUR_US,
         }
     }
 

@@ -7,9 +7,6 @@ mod edition;
 mod name;
 mod offsets;
 
-#[cfg(test)]
-mod tests;
-
 pub use self::edition::{ZoneRules, parse_edition};
 pub use self::name::ZoneName;
 pub use self::offsets::Zone;
@@ -82,3 +79,6 @@ impl LocalClock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -84,7 +84,7 @@ pub use self::file_descriptors::raise as raise_file_limit;
 pub use self::host::{AllowedHosts, Host};
 pub use self::jobs::{Limits, Retention};
 pub use self::keyring::Keyring;
-pub use self::keys::{Key, KeyId, Keys, ROLES, Role};
+pub use self::keys::{Keys, ROLES, Role};
 pub use self::listening_sockets::ListeningSockets;
 pub use self::memory_limits::{MemoryFlags, part_of_machine};
 pub use self::origin::Origin;
@@ -92,7 +92,7 @@ pub use self::origin::Origin;
 pub use self::queries::worker;
 pub use self::request_limits::HEADER_BYTES_MAX;
 pub use self::router::router;
-pub use self::routes::{ROUTES, Route};
+pub use self::routes::ROUTES;
 pub use self::service::Service;
 pub use self::settings::{COMPLETE_AS, CompleteAs, SQL_FLAGS, Settings};
 

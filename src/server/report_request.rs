@@ -157,7 +157,9 @@ fn unknown(name: &str) -> String {
     )
 }
 
-fn text(value: &Value) -> Result<&str, String> {
+/// # Errors
+/// The value is not a text.
+pub fn text(value: &Value) -> Result<&str, String> {
     value.as_str().ok_or_else(|| format!("{value} is not a text"))
 }
 

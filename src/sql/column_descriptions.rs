@@ -129,7 +129,7 @@ impl ColumnDescriptions {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rows::tests::session;
+    use super::super::tests::session;
     use super::*;
     use crate::limits::Limits;
 

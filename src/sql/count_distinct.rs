@@ -6,53 +6,33 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Int64Array};
 use arrow::datatypes::{DataType, Field, FieldRef, Int32Type};
-use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, Expr, ExprSchemable, GroupsAccumulator,
     LogicalPlan, Signature, Volatility,
 };
-use datafusion::optimizer::AnalyzerRule;
 use datafusion::scalar::ScalarValue;
 use roaring::RoaringBitmap;
 
+use super::plan_rule::rewrite_expressions;
 use crate::error::broken;
 
 /// Replaces `count(DISTINCT n)` by [`CountDistinct`].
-#[derive(Debug)]
-pub struct BitmapCountDistinct;
-
-impl AnalyzerRule for BitmapCountDistinct {
-    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        let rewritten = plan.transform_up_with_subqueries(|plan| {
-            let LogicalPlan::Aggregate(aggregate) = &plan else { return Ok(Transformed::no(plan)) };
-            let schema = Arc::clone(aggregate.input.schema());
-            let names = NamePreserver::new(&plan);
-            let by_bitmaps = plan.map_expressions(|expr| {
-                let name = names.save(&expr);
-                let counted = expr.transform_up(|expr| match expr {
-                    Expr::AggregateFunction(call) if counts_integers(&call, &schema)? => {
-                        Ok(Transformed::yes(by_bitmaps(call)))
-                    }
-                    expr => Ok(Transformed::no(expr)),
-                })?;
-                Ok(counted.update_data(|expr| name.restore(expr)))
-            })?;
-            match by_bitmaps.transformed {
-                true => by_bitmaps.map_data(LogicalPlan::recompute_schema),
-                false => Ok(by_bitmaps),
+pub fn count_distinct_by_bitmaps(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    if !matches!(plan, LogicalPlan::Aggregate(_)) {
+        return Ok(Transformed::no(plan));
+    }
+    rewrite_expressions(plan, |expr, schema| {
+        expr.transform_up(|expr| match expr {
+            Expr::AggregateFunction(call) if counts_integers(&call, schema)? => {
+                Ok(Transformed::yes(by_bitmaps(call)))
             }
-        });
-        rewritten.map(|plan| plan.data)
-    }
-
-    fn name(&self) -> &str {
-        "bitmap_count_distinct"
-    }
+            expr => Ok(Transformed::no(expr)),
+        })
+    })
 }
 
 fn counts_integers(

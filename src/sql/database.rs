@@ -16,13 +16,14 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use lru::LruCache;
 
-use super::count_distinct::BitmapCountDistinct;
+use super::count_distinct::count_distinct_by_bitmaps;
 use super::errors::{missing_value, query_error, query_error_within, with_suggestions};
 use super::functions::{hours_options, plan_deferred_calls};
-use super::group_by_store_number::GroupByStoreNumber;
+use super::group_by_store_number::group_by_store_number;
 use super::internal_catalog::InternalCatalog;
 use super::names::{CATALOG, NamedTable, SCHEMA};
 use super::plan_cache::{CACHED_TEXT_BYTES_MAX, PlanCache, is_cacheable};
+use super::plan_rule::plan_rule;
 use super::rows::{Query, Rows};
 use super::spool::Spools;
 use super::time_casts::{CoerceTextToTime, ParseTimeText};
@@ -37,7 +38,7 @@ use crate::limits::{
     limit_outputs, memory_pool, threads,
 };
 use crate::planner::{
-    GroupByStore, MergeJoinByStore, RemoveSorts, SemiJoinReduction, physical_rules,
+    GROUP_BY_STORE, MERGE_JOIN_BY_STORE, REMOVE_SORTS, SemiJoinReduction, physical_rules,
 };
 use crate::rules::ZoneRules;
 use crate::tables::Dataset;
@@ -91,14 +92,14 @@ impl Database {
         let state = SessionStateBuilder::new().with_config(config).with_default_features();
         let state = state
             .with_analyzer_rules(corrections::analyzer_rules())
-            .with_analyzer_rule(Arc::new(GroupByStoreNumber))
-            .with_analyzer_rule(Arc::new(BitmapCountDistinct))
+            .with_analyzer_rule(plan_rule("group_by_store_number", group_by_store_number))
+            .with_analyzer_rule(plan_rule("bitmap_count_distinct", count_distinct_by_bitmaps))
             .with_optimizer_rules(cancellable_rules(Optimizer::new().rules))
             .with_physical_optimizer_rules(physical_rules())
             .with_physical_optimizer_rule(Arc::new(SemiJoinReduction))
-            .with_physical_optimizer_rule(Arc::new(GroupByStore))
-            .with_physical_optimizer_rule(Arc::new(MergeJoinByStore))
-            .with_physical_optimizer_rule(Arc::new(RemoveSorts))
+            .with_physical_optimizer_rule(Arc::new(GROUP_BY_STORE))
+            .with_physical_optimizer_rule(Arc::new(MERGE_JOIN_BY_STORE))
+            .with_physical_optimizer_rule(Arc::new(REMOVE_SORTS))
             .with_physical_optimizer_rule(Arc::new(ConstantSizeLimit))
             .with_physical_optimizer_rule(Arc::new(CooperativeJoins))
             .build();

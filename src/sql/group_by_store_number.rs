@@ -7,7 +7,6 @@ use std::sync::Arc;
 use arrow::array::AsArray;
 use arrow::datatypes::{DataType, Field, FieldRef, Int32Type};
 use datafusion::common::Column;
-use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::datasource::source_as_provider;
 use datafusion::error::Result;
@@ -17,29 +16,13 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
     ScalarUDFImpl, Signature, Volatility,
 };
-use datafusion::optimizer::AnalyzerRule;
 
 use crate::planner::{STORE_ID, STORE_NO, StoreDirectory, TableFiles};
 
 /// Replaces store ids by store numbers in `GROUP BY` and `count(DISTINCT …)`.
-#[derive(Debug)]
-pub struct GroupByStoreNumber;
-
-impl AnalyzerRule for GroupByStoreNumber {
-    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        let rewritten = plan.transform_up_with_subqueries(|plan| {
-            let LogicalPlan::Aggregate(aggregate) = &plan else { return Ok(Transformed::no(plan)) };
-            Ok(match by_number(aggregate)? {
-                Some(same) => Transformed::yes(same),
-                None => Transformed::no(plan),
-            })
-        });
-        rewritten.map(|plan| plan.data)
-    }
-
-    fn name(&self) -> &str {
-        "group_by_store_number"
-    }
+pub fn group_by_store_number(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    let LogicalPlan::Aggregate(aggregate) = &plan else { return Ok(Transformed::no(plan)) };
+    Ok(by_number(aggregate)?.map_or(Transformed::no(plan), Transformed::yes))
 }
 
 /// Returns an equivalent plan that groups by numbers; `None` if no id is grouped by or counted.
@@ -213,7 +196,7 @@ mod tests {
     use arrow::util::pretty::pretty_format_batches;
 
     use super::super::Session;
-    use super::super::rows::tests::session;
+    use super::super::tests::session;
     use crate::limits::Limits;
 
     async fn answer(session: &Session, sql: &str) -> Vec<RecordBatch> {

@@ -21,6 +21,7 @@ mod internal_catalog;
 mod names;
 mod parameters;
 mod plan_cache;
+mod plan_rule;
 mod progress;
 mod read_only;
 mod report_tables;
@@ -31,14 +32,11 @@ mod table_descriptions;
 mod tables;
 mod time_casts;
 
-#[cfg(test)]
-mod tests;
-
 pub use self::column_descriptions::{ColumnDescriptions, columns_of};
 pub use self::database::{Database, PlannedStatement, Session};
 pub use self::errors::{error_location, query_error, types_in_sql};
 pub use self::function_docs::documented;
-pub use self::functions::{RANGE_DAYS_MAX, hours_options, instant_parameters};
+pub use self::functions::{hours_options, instant_parameters};
 pub use self::names::{CATALOG, NamedTable, SCHEMA};
 pub use self::parameters::coerce_parameter;
 pub use self::plan_cache::PlanCache;
@@ -49,3 +47,6 @@ pub use self::spool::Deliveries;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::statement::prepare;
 pub use self::table_descriptions::descriptions as descriptions_of_tables;
+
+#[cfg(test)]
+mod tests;

@@ -73,7 +73,7 @@ fn is_immutable(call: &ast::Function, state: &SessionState) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rows::tests::session;
+    use super::super::tests::session;
     use crate::limits::Limits;
 
     #[track_caller]

@@ -8,7 +8,7 @@ use std::fmt::Debug;
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray, UInt64Array};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::datasource::TableType;
@@ -23,6 +23,7 @@ use futures::StreamExt;
 
 use super::names::NamedTable;
 use crate::error::Error;
+use crate::functions::instants::instant_type;
 use crate::report;
 
 const REPORTS: &str = "reports";
@@ -118,16 +119,15 @@ pub fn report_tables(reports: Arc<dyn Reports>) -> Vec<NamedTable> {
 struct ReportsTable(Arc<dyn Reports>);
 
 static REPORTS_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-    let instant = || DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
     Arc::new(Schema::new(vec![
         Field::new("report_id", DataType::Utf8, false),
         Field::new("state", DataType::Utf8, false),
         Field::new("data_version", DataType::UInt64, false),
-        Field::new("now", instant(), false),
+        Field::new("now", instant_type(), false),
         Field::new("options", DataType::Utf8, false),
-        Field::new("created_at", instant(), false),
-        Field::new("started_at", instant(), true),
-        Field::new("finished_at", instant(), true),
+        Field::new("created_at", instant_type(), false),
+        Field::new("started_at", instant_type(), true),
+        Field::new("finished_at", instant_type(), true),
         Field::new("stores", DataType::UInt64, true),
         Field::new("detail", DataType::Utf8, true),
     ]))

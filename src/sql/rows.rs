@@ -230,4 +230,4 @@ impl Drop for Rows {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

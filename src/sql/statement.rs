@@ -15,7 +15,7 @@ use datafusion::sql::sqlparser::ast::{
     VisitMut as _, VisitorMut,
 };
 
-use super::dialect::ast_nodes::{call, null, number};
+use super::dialect::ast_nodes::{call, name_of, null, number};
 use super::{corrections, dialect, functions, read_only};
 
 const TABLES: &str = "SELECT table_name, table_type FROM information_schema.tables \
@@ -224,7 +224,7 @@ impl VisitorMut for AllNames {
         for item in &mut select.projection {
             let (name, value) = match item {
                 SelectItem::UnnamedExpr(value) => match &*value {
-                    Expr::Identifier(name) => (meant(name), value.clone()),
+                    Expr::Identifier(name) => (name_of(name), value.clone()),
                     Expr::CompoundIdentifier(name) => {
                         (name.last().map(meant).unwrap_or_default(), value.clone())
                     }
@@ -240,13 +240,6 @@ impl VisitorMut for AllNames {
             *item = SelectItem::ExprWithAlias { expr: value, alias };
         }
         ControlFlow::Continue(())
-    }
-}
-
-fn meant(name: &Ident) -> String {
-    match name.quote_style {
-        Some(_) => name.value.clone(),
-        None => name.value.to_lowercase(),
     }
 }
 

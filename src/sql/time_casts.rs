@@ -11,14 +11,13 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::InList;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     Between, BinaryExpr, Case, Cast, Expr, ExprSchemable, LogicalPlan, Operator, ScalarUDF,
 };
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::scalar::ScalarValue;
 
+use super::plan_rule::rewrite_expressions;
 use crate::functions::instants::{ParseTarget, ParseText, is_text};
 use crate::rules::ZoneRules;
 
@@ -144,17 +143,7 @@ fn rewritten(
     if !has_any {
         return Ok(Transformed::no(node));
     }
-    let schema = merge_schema(&node.inputs());
-    let names = NamePreserver::new(&node);
-    let read = node.map_expressions(|whole| {
-        let name = names.save(&whole);
-        let read = rewrite(whole, &schema)?;
-        Ok(read.update_data(|whole| name.restore(whole)))
-    })?;
-    if !read.transformed {
-        return Ok(read);
-    }
-    read.map_data(LogicalPlan::recompute_schema)
+    rewrite_expressions(node, rewrite)
 }
 
 /// Analyzer rule after type coercion: parses texts cast to times, with the zone rules of the

@@ -3,9 +3,6 @@
 //! The most recently used one is leased first: it has most of the next query's data in memory. A
 //! process that ends is replaced at once.
 
-#[cfg(test)]
-mod tests;
-
 use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, Weak};
@@ -136,3 +133,6 @@ fn start(pool: &Arc<Shared>) {
         pool.start_failed(&error);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -208,74 +208,74 @@ mod linux {
     ) -> Result<SeccompRule, seccompiler::BackendError> {
         SeccompRule::new(vec![SeccompCondition::new(0, SeccompCmpArgLen::Dword, is, value)?])
     }
+}
 
-    #[cfg(test)]
-    mod tests {
-        use std::net::{TcpListener, UdpSocket};
-        use std::os::unix::fs::{PermissionsExt, chown};
-        use std::process::Command;
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::net::{TcpListener, UdpSocket};
+    use std::os::unix::fs::{PermissionsExt, chown};
+    use std::process::Command;
 
-        use rustix::process::{Pid, Resource, getpid, getrlimit, prlimit, test_kill_process};
+    use rustix::process::{Pid, Resource, getpid, getrlimit, prlimit, test_kill_process};
 
-        use super::*;
+    use super::*;
 
-        /// Runs on a thread, which alone is restricted.
-        fn restricted<T: Send + 'static>(
-            read: &Path,
-            written: &Path,
-            then: impl FnOnce() -> T + Send + 'static,
-        ) -> T {
-            let (read, written) = (read.to_owned(), written.to_owned());
-            let thread = std::thread::spawn(move || {
-                let missing = super::super::enter(&read, &written);
-                assert!(missing.is_empty(), "{missing:?}");
-                then()
-            });
-            thread.join().unwrap()
+    /// Runs on a thread, which alone is restricted.
+    fn restricted<T: Send + 'static>(
+        read: &Path,
+        written: &Path,
+        then: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        let (read, written) = (read.to_owned(), written.to_owned());
+        let thread = std::thread::spawn(move || {
+            let missing = enter(&read, &written);
+            assert!(missing.is_empty(), "{missing:?}");
+            then()
+        });
+        thread.join().unwrap()
+    }
+
+    /// Returns true if limits may be set; leaves them as they are.
+    fn limits(process: Option<Pid>) -> bool {
+        prlimit(process, Resource::Core, getrlimit(Resource::Core)).is_ok()
+    }
+
+    #[test]
+    fn a_folder_is_read_another_written_and_nothing_else_reached() {
+        let folders = tempfile::tempdir().unwrap();
+        let (read, written) = (folders.path().join("read"), folders.path().join("written"));
+        for folder in [&read, &written] {
+            std::fs::create_dir(folder).unwrap();
+            std::fs::write(folder.join("file"), "text").unwrap();
         }
-
-        /// Returns true if limits may be set; leaves them as they are.
-        fn limits(process: Option<Pid>) -> bool {
-            prlimit(process, Resource::Core, getrlimit(Resource::Core)).is_ok()
-        }
-
-        #[test]
-        fn a_folder_is_read_another_written_and_nothing_else_reached() {
-            let folders = tempfile::tempdir().unwrap();
-            let (read, written) = (folders.path().join("read"), folders.path().join("written"));
-            for folder in [&read, &written] {
-                std::fs::create_dir(folder).unwrap();
-                std::fs::write(folder.join("file"), "text").unwrap();
-            }
-            std::fs::write(folders.path().join("secret"), "text").unwrap();
-            let folder = folders.path().to_owned();
-            let anybody = std::fs::Permissions::from_mode(0o666);
-            let reached = restricted(&read, &written, move || {
-                let file = |name: &str| folder.join(name);
-                [
-                    ("reads", std::fs::read(file("read/file")).is_ok()),
-                    ("lists", std::fs::read_dir(file("read")).is_ok()),
-                    ("writes", std::fs::write(file("written/new"), "text").is_ok()),
-                    ("removes", std::fs::remove_file(file("written/file")).is_ok()),
-                    ("reads others", std::fs::read(file("secret")).is_ok()),
-                    ("writes others", std::fs::write(file("read/new"), "text").is_ok()),
-                    ("removes others", std::fs::remove_file(file("read/file")).is_ok()),
-                    ("listens", TcpListener::bind("127.0.0.1:0").is_ok()),
-                    ("sends", UdpSocket::bind("127.0.0.1:0").is_ok()),
-                    ("runs", Command::new("/bin/true").status().is_ok()),
-                    ("permits", std::fs::set_permissions(file("secret"), anybody).is_ok()),
-                    ("gives away", chown(file("secret"), None, None).is_ok()),
-                    ("signals", test_kill_process(getpid()).is_ok()),
-                    ("starts threads", std::thread::spawn(|| 7).join().is_ok()),
-                    ("limits itself", limits(None)),
-                    ("limits others", limits(Some(getpid()))),
-                ]
-            });
-            let own = ["reads", "lists", "writes", "removes", "starts threads", "limits itself"];
-            for (what, is_done) in reached {
-                let is_own = own.contains(&what);
-                assert_eq!(is_done, is_own, "{what}");
-            }
+        std::fs::write(folders.path().join("secret"), "text").unwrap();
+        let folder = folders.path().to_owned();
+        let anybody = std::fs::Permissions::from_mode(0o666);
+        let reached = restricted(&read, &written, move || {
+            let file = |name: &str| folder.join(name);
+            [
+                ("reads", std::fs::read(file("read/file")).is_ok()),
+                ("lists", std::fs::read_dir(file("read")).is_ok()),
+                ("writes", std::fs::write(file("written/new"), "text").is_ok()),
+                ("removes", std::fs::remove_file(file("written/file")).is_ok()),
+                ("reads others", std::fs::read(file("secret")).is_ok()),
+                ("writes others", std::fs::write(file("read/new"), "text").is_ok()),
+                ("removes others", std::fs::remove_file(file("read/file")).is_ok()),
+                ("listens", TcpListener::bind("127.0.0.1:0").is_ok()),
+                ("sends", UdpSocket::bind("127.0.0.1:0").is_ok()),
+                ("runs", Command::new("/bin/true").status().is_ok()),
+                ("permits", std::fs::set_permissions(file("secret"), anybody).is_ok()),
+                ("gives away", chown(file("secret"), None, None).is_ok()),
+                ("signals", test_kill_process(getpid()).is_ok()),
+                ("starts threads", std::thread::spawn(|| 7).join().is_ok()),
+                ("limits itself", limits(None)),
+                ("limits others", limits(Some(getpid()))),
+            ]
+        });
+        let own = ["reads", "lists", "writes", "removes", "starts threads", "limits itself"];
+        for (what, is_done) in reached {
+            let is_own = own.contains(&what);
+            assert_eq!(is_done, is_own, "{what}");
         }
     }
 }

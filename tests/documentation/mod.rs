@@ -159,15 +159,19 @@ fn a_tour_that_is_not_clean_is_found_out() {
 }
 
 #[test]
-fn the_library_prints_what_the_command_does() {
-    let data = TempDir::new().unwrap();
+fn the_library_prints_what_the_commands_do() {
+    const SQL: &str = "SELECT store_id, polls FROM stores ORDER BY store_id";
+    let folder = TempDir::new().unwrap();
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample");
     let printed = block_on(async {
-        ingest(data.path(), &[sample.as_path()]).await.unwrap();
-        library::report(data.path()).await.unwrap()
+        library::load_files(folder.path(), vec![sample]).await.unwrap();
+        let report = library::report(folder.path()).await.unwrap();
+        [report, library::query(folder.path(), SQL).await.unwrap()]
     });
-    let command = uptally(["report", "--data", data.path().to_str().unwrap()]).output().unwrap();
-    assert_eq!(String::from_utf8(printed), String::from_utf8(command.stdout));
+    let data = folder.path().to_str().unwrap();
+    let commands = [vec!["report", "--data", data], vec!["sql", "--data", data, SQL]];
+    let expected = commands.map(|arguments| uptally(arguments).output().unwrap().stdout);
+    assert_eq!(printed.map(String::from_utf8), expected.map(String::from_utf8));
 }
 
 #[test]

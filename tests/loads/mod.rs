@@ -4,11 +4,10 @@ mod rejects;
 mod sources;
 
 use std::path::Path;
-use std::process::Output;
 
 use tempfile::TempDir;
 
-use crate::harness::uptally;
+use crate::harness::{run, text, uptally};
 
 const POLLS: &str = "store_id,status,timestamp_utc\n";
 const HOURS: &str = "store_id,day,start_time_local,end_time_local\n";
@@ -39,14 +38,6 @@ fn polls(stores: &str) -> String {
 
 fn hours(stores: &str, end: &str) -> String {
     rows(HOURS, stores, &format!("{{}},0,09:00,{end}"))
-}
-
-fn run(folder: &Path, arguments: &str) -> Output {
-    uptally(arguments.split_whitespace()).current_dir(folder).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Stdout and stderr of the command.

@@ -172,7 +172,7 @@ fn standard_input_is_a_file_of_any_kind_and_compression() {
 #[test]
 fn a_load_waits_for_another_one_where_asked() {
     let folder = files(&[("polls.csv", &polls("ab"))]);
-    let lock = uptally::tables::WriteLock::take(&folder.path().join("data")).unwrap();
+    let lock = uptally::WriteLock::take(&folder.path().join("data")).unwrap();
     assert!(refused(folder.path(), "ingest polls.csv").contains("wait with --wait 30s"));
     assert!(refused(folder.path(), "ingest --wait 1ms polls.csv").contains("still loading"));
     let mut waiting = uptally("ingest --wait 1h polls.csv".split(' '));
@@ -191,7 +191,7 @@ fn a_load_waits_for_another_one_where_asked() {
 fn an_update_of_zone_rules_waits_for_a_load_where_asked() {
     let folder = files(&[("polls.csv", &polls("ab"))]);
     done(folder.path(), "ingest polls.csv");
-    let lock = uptally::tables::WriteLock::take(&folder.path().join("data")).unwrap();
+    let lock = uptally::WriteLock::take(&folder.path().join("data")).unwrap();
     assert!(refused(folder.path(), "zones update").contains("wait with --wait 30s"));
     assert!(refused(folder.path(), "zones update --wait 1ms").contains("still loading"));
     let mut waiting = uptally("zones update --wait 1h".split(' '));

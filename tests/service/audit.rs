@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use uptally::server::{AuditLog, Keyring, Role, Settings, key_file};
+use uptally::internals::server::{AuditLog, Keyring, Role, Settings, key_file};
 
 use super::process::{Process, curl};
 use super::{Served, waiting};

@@ -1,7 +1,7 @@
 //! Requests from browsers: Host and Origin checks, CORS and security headers.
 
 use serde_json::json;
-use uptally::server::{Host, Keyring, Origin, ROUTES, Role, Settings, key_file};
+use uptally::internals::server::{Host, Keyring, Origin, ROUTES, Role, Settings, key_file};
 
 use super::process::{Process, curl};
 use super::{Answer, Served, waiting};

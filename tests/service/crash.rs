@@ -7,9 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use uptally::engine::answer;
-use uptally::report::{Format, Layout, lay_out, render};
-use uptally::tables::Dataset;
+use uptally::{Dataset, Engine, Format, Layout, ReportQuery, answer, render_figures};
 
 use super::process::Process;
 use crate::harness::{block_on, ingest};
@@ -133,9 +131,8 @@ fn after_any_kill_every_id_is_known_and_every_report_whole() {
 fn expected(data: &Path, question: u64) -> Vec<u8> {
     block_on(async {
         let dataset = Dataset::open(data, None).await.unwrap().unwrap();
-        let asked = uptally::engine::ReportQuery { now: Some(now(question)), ..Default::default() };
-        let engine = uptally::engine::Engine::Polars;
-        let figures = answer(&dataset, &asked, engine).await.unwrap().figures;
-        render(&lay_out(&figures, Layout::default()).unwrap(), Format::Csv).unwrap()
+        let asked = ReportQuery { now: Some(now(question)), ..ReportQuery::default() };
+        let figures = answer(&dataset, &asked, Engine::Polars).await.unwrap().figures;
+        render_figures(&figures, Layout::default(), Format::Csv).unwrap()
     })
 }

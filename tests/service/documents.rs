@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use uptally::rules::ReportOption;
-use uptally::server::ROUTES;
+use uptally::internals::rules::ReportOption;
+use uptally::internals::server::ROUTES;
 
 use super::{Served, waiting};
 use crate::harness::block_on;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
-use uptally::server::{Keyring, Role, Service, Settings, key_file};
+use uptally::internals::server::{Keyring, Role, Service, Settings, key_file};
 
 use super::{Served, waiting};
 use crate::harness::{block_on, ingest};

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use uptally::server::{CompleteAs, Settings};
+use uptally::internals::server::{CompleteAs, Settings};
 
 use super::{Answer, Served, csv_of_sample, waiting};
 use crate::harness::block_on;

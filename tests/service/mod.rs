@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use serde_json::Value;
 use tempfile::TempDir;
-use uptally::server::{Service, Settings, router};
+use uptally::internals::server::{Service, Settings, router};
 use warp::filters::BoxedFilter;
 use warp::http::Response;
 

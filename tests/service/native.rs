@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use serde_json::{Value, json};
-use uptally::server::Settings;
+use uptally::internals::server::Settings;
 
 use super::{Served, csv_of_sample, waiting};
 use crate::harness::{block_on, uptally};

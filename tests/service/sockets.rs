@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::oneshot;
-use uptally::server::{Settings, run};
+use uptally::internals::server::{Settings, run};
 
 use super::{Served, waiting};
 use crate::harness::block_on;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use tempfile::TempDir;
-use uptally::limits::Limits;
-use uptally::server::Settings;
+use uptally::Limits;
+use uptally::internals::server::Settings;
 
 use super::{Answer, Served, csv_of_sample, waiting};
 use crate::harness::{block_on, ingest, uptally};

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use uptally::server::Settings;
+use uptally::internals::server::Settings;
 
 use super::{Served, waiting};
 use crate::harness::{block_on, ingest};

@@ -1,7 +1,7 @@
 //! A single store over any range: its figures and their explanation.
 
 use serde_json::{Value, json};
-use uptally::server::Settings;
+use uptally::internals::server::Settings;
 
 use super::{Served, waiting};
 use crate::harness::block_on;

@@ -3,11 +3,10 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use serde_json::json;
-use uptally::rules::calendar::DAY_US;
-use uptally::server::Settings;
+use uptally::internals::server::Settings;
 
 use super::{Served, csv_of_sample, waiting};
-use crate::harness::{block_on, ingest};
+use crate::harness::{DAY_US, block_on, ingest};
 
 #[test]
 fn an_interrupted_report_runs_again_under_its_id() {

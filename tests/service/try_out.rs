@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use tempfile::TempDir;
-use uptally::server::{Keyring, Role, Settings, key_file};
+use uptally::internals::server::{Keyring, Role, Settings, key_file};
 
 use super::{Answer, Served};
 use crate::harness::{block_on, ingest};

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tempfile::TempDir;
-use uptally::server::Settings;
+use uptally::internals::server::Settings;
 
 use super::process::{Process, curl};
 use super::sql::path_of;

@@ -3,12 +3,10 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use uptally::limits::Limits;
-use uptally::rules::calendar::instant_text;
-use uptally::sql::{Database, Session};
+use uptally::{Database, Limits, Session};
 
 use super::value::Value;
-use crate::harness::{block_on, drawn, tables_of};
+use crate::harness::{block_on, drawn, instant_text, tables_of};
 use crate::judge::{DefaultHours, Interpolation, NoData, Question, Scope, Tally, judge};
 use crate::properties::{chains, questions};
 

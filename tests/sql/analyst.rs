@@ -4,8 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use datafusion::scalar::ScalarValue;
-use uptally::limits::Limits;
-use uptally::sql::{Database, Session};
+use uptally::{Database, Limits, Session};
 
 use super::chain;
 use super::value::Value;

@@ -2,12 +2,11 @@
 //! 2023-01-25 on. Small enough that its figures can be checked by hand.
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use tempfile::TempDir;
-use uptally::ingest::{LoadControl, Request, load as ingest};
-use uptally::rules::calendar::DAY_US;
-use uptally::tables::{Dataset, WriteLock};
+use uptally::{Dataset, LoadControl, LoadRequest, WriteLock, load as ingest};
+
+use crate::harness::DAY_US;
 
 const LOADS: i64 = 3;
 /// 2023-01-24.
@@ -17,15 +16,16 @@ const DAY_BEFORE_LOADS: i64 = 19_381;
 pub async fn load_into(data: &Path) -> Dataset {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sql/chain");
     for number in 1..=LOADS {
-        let request = Request {
+        let request = LoadRequest {
             paths: vec![folder.join(number.to_string())],
             // One row is invalid and must be in `rejects`.
             max_reject_rate: 1.0,
             loaded_at: (DAY_BEFORE_LOADS + number) * DAY_US,
-            ..Request::default()
+            ..LoadRequest::default()
         };
-        let control = LoadControl { stopped: &AtomicBool::new(false), on_read: &|_| {} };
-        ingest(&request, &WriteLock::take(data).unwrap(), &control, |_| Ok(())).await.unwrap();
+        ingest(&request, &WriteLock::take(data).unwrap(), &LoadControl::default(), |_| Ok(()))
+            .await
+            .unwrap();
     }
     Dataset::open(data, None).await.unwrap().unwrap()
 }

@@ -3,7 +3,8 @@
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::util::pretty::pretty_format_batches;
-use uptally::sql::Session;
+use datafusion::scalar::ScalarValue;
+use uptally::Session;
 
 use super::plans::{plan_of, session_over};
 use crate::harness::block_on;

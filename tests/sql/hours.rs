@@ -3,13 +3,11 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use uptally::limits::Limits;
-use uptally::rules::calendar::instant_text;
-use uptally::sql::{Database, Session};
+use uptally::{Database, Limits, Session};
 
 use super::agreement::{clock, rows};
 use super::value::Value;
-use crate::harness::{block_on, drawn, tables_of};
+use crate::harness::{block_on, drawn, instant_text, tables_of};
 use crate::judge::hours::{Opening, is_open, openings};
 use crate::judge::{Chain, DefaultHours, Question, Zone};
 use crate::properties::{chains, questions};

@@ -1,8 +1,7 @@
 //! Parameters of table functions give the same results as equal constants.
 
 use datafusion::scalar::ScalarValue;
-use uptally::limits::Limits;
-use uptally::sql::{Database, Session};
+use uptally::{Database, Limits, Session};
 
 use super::chain;
 use super::value::Value;

@@ -15,10 +15,8 @@ use arrow::array::AsArray;
 use arrow::datatypes::DataType;
 use datafusion::scalar::ScalarValue;
 use tempfile::TempDir;
-use uptally::generate::{DEFAULT_END_US, Spec, generate};
-use uptally::limits::Limits;
-use uptally::sql::{Database, Session};
-use uptally::tables::Dataset;
+use uptally::internals::generate::{DEFAULT_END_US, Spec, generate};
+use uptally::{Database, Dataset, Limits, Session};
 
 use self::cases::{QUERIES, REPORTS};
 use super::few_stores::{filled, ids};

@@ -2,9 +2,7 @@
 
 use async_trait::async_trait;
 use sqllogictest::{AsyncDB, DBOutput};
-use uptally::limits::Limits;
-use uptally::sql::{Database, Session};
-use uptally::tables::Dataset;
+use uptally::{Database, Dataset, Limits, Session};
 
 use super::value::{Kind, Value};
 

@@ -2,7 +2,7 @@
 
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
-use uptally::server::Settings;
+use uptally::internals::server::Settings;
 
 use super::Wired;
 use super::postgres::{connect, rows};

@@ -14,8 +14,8 @@ use futures::TryStreamExt;
 use tempfile::TempDir;
 use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
-use uptally::limits::Limits;
-use uptally::server::{Keyring, Role, Settings, key_file};
+use uptally::Limits;
+use uptally::internals::server::{Keyring, Role, Settings, key_file};
 
 use super::{
     ENDLESS, EXPIRES_AT, STORES, Wired, audited, check_lines, deep, expiring, limited, locked,

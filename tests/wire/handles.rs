@@ -8,7 +8,7 @@ use arrow_flight::utils::batches_to_flight_data;
 use arrow_flight::{FlightDescriptor, Ticket};
 use bytes::Bytes;
 use tonic::Code;
-use uptally::server::{Keyring, Role, Settings, key_file};
+use uptally::internals::server::{Keyring, Role, Settings, key_file};
 
 use super::Wired;
 use super::flight::{asked, code, connect, number};

@@ -21,7 +21,9 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use uptally::server::{AuditLog, Keyring, Listeners, Role, Service, Settings, key_file, run};
+use uptally::internals::server::{
+    AuditLog, Keyring, Listeners, Role, Service, Settings, key_file, run,
+};
 
 use crate::harness::ingest;
 
@@ -140,6 +142,6 @@ fn expiring(now: &'static AtomicI64, clock: fn() -> i64) -> (Settings, String) {
     (Settings { keys, clock, ..Settings::default() }, key)
 }
 
-fn limited(limits: uptally::limits::Limits) -> Settings {
+fn limited(limits: uptally::Limits) -> Settings {
     Settings { sql: limits, ..Settings::default() }
 }

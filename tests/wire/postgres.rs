@@ -7,8 +7,8 @@ use futures::{StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
 use tokio_postgres::error::{DbError, ErrorPosition};
 use tokio_postgres::{AsyncMessage, Client, NoTls, SimpleQueryMessage};
-use uptally::limits::Limits;
-use uptally::server::Settings;
+use uptally::Limits;
+use uptally::internals::server::Settings;
 
 use super::{
     ENDLESS, EXPIRES_AT, STORES, Wired, audited, check_lines, deep, expiring, limited, locked,

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
-use uptally::server::Settings;
+use uptally::internals::server::Settings;
 
 use super::Wired;
 use crate::harness::block_on;

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use uptally::server::Settings;
+use uptally::internals::server::Settings;
 
 use super::postgres::{connect, rows};
 use super::{Wired, locked};

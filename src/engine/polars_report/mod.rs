@@ -11,8 +11,6 @@ mod overlap;
 mod scan;
 mod spans;
 mod stores;
-#[cfg(test)]
-mod tests;
 mod timelines;
 
 use std::path::PathBuf;

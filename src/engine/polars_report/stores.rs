@@ -125,3 +125,17 @@ fn gained(clock: &LocalClock, change: usize) -> Option<i64> {
     };
     Some(clock.changes().get(change)?.offset_us - before_us)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::Window;
+
+    #[test]
+    fn an_unknown_zone_is_refused_by_name() {
+        let line = Line::over(Window::LONGEST.before(0));
+        let error = clock("Atlantis/Capital", line, &ZoneRules::bundled()).unwrap_err();
+        let sentence = "time zone \"Atlantis/Capital\" is unknown, expected an IANA name";
+        assert_eq!(error.to_string(), sentence);
+    }
+}

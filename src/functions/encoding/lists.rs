@@ -13,18 +13,19 @@ use arrow::datatypes::{
 use datafusion::error::Result;
 use datafusion::scalar::ScalarValue;
 
-use crate::rules::{HoursRow, Poll, Span, Step, Weekday, WeeklyHours};
+use crate::rules::{HoursRow, Poll, Span, Step, WeeklyHours};
 
 /// Microseconds UTC.
 pub fn instant_type() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-fn list_type(fields: Fields) -> DataType {
+/// Type of a list of structs, neither of which is null; fields are nullable as declared.
+pub fn list_of(fields: Fields) -> DataType {
     DataType::List(item(fields))
 }
 
-fn item(fields: Fields) -> Arc<Field> {
+pub fn item(fields: Fields) -> Arc<Field> {
     Arc::new(Field::new("item", DataType::Struct(fields), false))
 }
 
@@ -60,22 +61,22 @@ fn opening_fields() -> Fields {
 /// `list<struct<starts_at, active>>`: `starts_at` is null in the first step, which has no start;
 /// `active` is null while the state is unknown.
 pub fn timeline_type() -> DataType {
-    list_type(step_fields())
+    list_of(step_fields())
 }
 
 /// `list<struct<polled_at, active>>`, sorted, with one poll per instant.
 pub fn poll_list_type() -> DataType {
-    list_type(poll_fields())
+    list_of(poll_fields())
 }
 
 /// `list<struct<starts_at, ends_at>>`, half-open and sorted; an unbounded end is null.
 pub fn spans_type() -> DataType {
-    list_type(span_fields())
+    list_of(span_fields())
 }
 
 /// `list<struct<day_of_week, start_local_s, end_local_s>>`.
 pub fn week_type() -> DataType {
-    list_type(opening_fields())
+    list_of(opening_fields())
 }
 
 /// Offsets and validity of a list array under construction.
@@ -338,14 +339,7 @@ impl<'a> ListColumn<'a> {
         let days = self.columns[0].as_primitive::<Int8Type>();
         let starts = self.columns[1].as_primitive::<Int32Type>();
         let ends = self.columns[2].as_primitive::<Int32Type>();
-        let opening = |at: usize| {
-            let weekday = Weekday::from_monday_zero(days.value(at).try_into().ok()?)?;
-            HoursRow::new(
-                weekday,
-                starts.value(at).try_into().ok()?,
-                ends.value(at).try_into().ok()?,
-            )
-        };
+        let opening = |at| HoursRow::from_columns(days.value(at), starts.value(at), ends.value(at));
         let is_whole =
             |at: &usize| self.is_whole || self.columns.iter().all(|column| column.is_valid(*at));
         match self.range(row) {

@@ -143,8 +143,7 @@ const TIME_BITS: u32 = 20;
 
 /// Packs an opening; `None` if it is not valid.
 fn packed_opening(day: i8, start_s: i32, end_s: i32) -> Option<i64> {
-    let weekday = Weekday::from_monday_zero(u8::try_from(day).ok()?)?;
-    HoursRow::new(weekday, u32::try_from(start_s).ok()?, u32::try_from(end_s).ok()?)?;
+    HoursRow::from_columns(day, start_s, end_s)?;
     Some(i64::from(day) << (2 * TIME_BITS) | i64::from(start_s) << TIME_BITS | i64::from(end_s))
 }
 

@@ -25,7 +25,7 @@ use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
 
 pub use self::date_trunc::RoundToDigits;
-pub use self::texts::{ParseTarget, ParseText, instant_us, local_us};
+pub use self::texts::{ParseTarget, ParseText, instant_us};
 pub use super::encoding::lists::instant_type;
 use crate::error::{Fault, QueryError};
 use crate::limits::CancellationFlag;

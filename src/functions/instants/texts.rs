@@ -32,7 +32,7 @@ pub fn instant_us(zones: &ZoneRules, text: &str) -> std::result::Result<i64, Str
 ///
 /// # Errors
 /// As for [`instant_us`].
-pub fn local_us(zones: &ZoneRules, text: &str) -> std::result::Result<i64, String> {
+fn local_us(zones: &ZoneRules, text: &str) -> std::result::Result<i64, String> {
     parse_local_time(text, |name, near| clock(zones, name, near))
 }
 

@@ -9,10 +9,10 @@ use datafusion::error::Result;
 
 use super::super::open_spans::Clocks;
 use super::incidents::totals;
-use super::rows::{instants, list_of, lists, local_type};
+use super::rows::{instants, lists, local_type};
 use crate::error::query_err;
 use crate::functions::arguments::{Ranges, no_data, text};
-use crate::functions::encoding::lists::{ListColumn, instant_type};
+use crate::functions::encoding::lists::{ListColumn, instant_type, list_of};
 use crate::limits::CancellationFlag;
 use crate::rules::incident::incidents;
 use crate::rules::tally::{Tally, tally};

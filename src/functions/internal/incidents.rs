@@ -7,9 +7,9 @@ use arrow::datatypes::{DataType, Field, Fields};
 use datafusion::error::Result;
 
 use super::super::open_spans::Clocks;
-use super::rows::{instants, list_of, lists};
+use super::rows::{instants, lists};
 use crate::functions::arguments::{Ranges, text};
-use crate::functions::encoding::lists::{ListColumn, instant_type};
+use crate::functions::encoding::lists::{ListColumn, instant_type, list_of};
 use crate::limits::CancellationFlag;
 use crate::rules::incident::{Incident, incidents};
 use crate::rules::{Span, ZoneRules};

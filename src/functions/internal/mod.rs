@@ -8,7 +8,6 @@ mod incidents;
 mod rows;
 mod states;
 
-use arrow::array::Array;
 use arrow::datatypes::DataType;
 use datafusion::error::Result;
 use datafusion::logical_expr::{
@@ -16,7 +15,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::prelude::SessionContext;
 
-use super::scalars::Compute;
+use super::scalars::{Compute, columns_of};
 use super::time_in_state;
 use crate::rules::ZoneRules;
 
@@ -136,8 +135,7 @@ impl ScalarUDFImpl for Function {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let columns = ColumnarValue::values_to_arrays(&args.args)?;
-        let rows = columns.first().map_or(args.number_rows, |column| column.len());
+        let (columns, rows) = columns_of(&args)?;
         Ok(ColumnarValue::Array(self.scalar().make.column(&self.zones, &columns, rows)?))
     }
 }

@@ -7,20 +7,12 @@ use arrow::array::{
     TimestampMicrosecondArray,
 };
 use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::{DataType, Field, Fields, Int64Type, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Fields, Int64Type, TimeUnit, TimestampMicrosecondType};
 use datafusion::error::Result;
 
+use crate::functions::encoding::lists::item;
 use crate::rules::calendar;
 use crate::rules::rounding::percent_hundredths;
-
-/// Type of a list of structs, neither of which is null; fields are nullable as declared.
-pub fn list_of(fields: Fields) -> DataType {
-    DataType::List(item(fields))
-}
-
-fn item(fields: Fields) -> Arc<Field> {
-    Arc::new(Field::new("item", DataType::Struct(fields), false))
-}
 
 /// Splits the columns of a struct into lists of the given lengths.
 pub fn lists(fields: Fields, lengths: Vec<usize>, columns: Vec<ArrayRef>) -> Result<ArrayRef> {

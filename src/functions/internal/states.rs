@@ -7,9 +7,9 @@ use arrow::datatypes::{DataType, Field, Fields, IntervalMonthDayNanoType};
 use datafusion::common::resources_err;
 use datafusion::error::Result;
 
-use super::rows::{instants, list_of, lists};
+use super::rows::{instants, lists};
 use crate::functions::arguments::{Ranges, gap_us, interpolation, no_data, text};
-use crate::functions::encoding::lists::{ListColumn, instant_type};
+use crate::functions::encoding::lists::{ListColumn, instant_type, list_of};
 use crate::limits::CancellationFlag;
 use crate::rules::Interpolation;
 use crate::rules::state::{Origin, StateSegment, state_segments};

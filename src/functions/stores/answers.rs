@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanBuilder, Int64Builder, PrimitiveBuilder,
-    TimestampMicrosecondBuilder,
-};
-use arrow::datatypes::{DataType, Int64Type, IntervalMonthDayNanoType, TimestampMicrosecondType};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, TimestampMicrosecondArray};
+use arrow::datatypes::{DataType, Int64Type, IntervalMonthDayNanoType};
 use datafusion::error::Result;
 
 use super::schedules::{Schedules, Store};
@@ -16,120 +13,103 @@ use crate::rules::Span;
 use crate::rules::calendar::DAY_US;
 use crate::rules::schedule::Schedule;
 
-/// Evaluates the schedule of each row's store at the row's instant; null if either is null or the
-/// store is unknown.
-fn ask<T>(
-    schedules: &mut Schedules,
-    columns: &[ArrayRef],
-    rows: usize,
-    ask: impl Fn(&Schedule, i64) -> Option<T>,
-    mut take: impl FnMut(Option<T>),
-) -> Result<()> {
-    for row in 0..rows {
-        let store = schedules.store(&columns[0], columns.get(2), row)?;
-        take(match store.zip(instant(&columns[1], row)) {
-            Some((store, at)) => ask(schedules.schedule(store, Schedules::chunk(at)?)?, at),
-            None => None,
-        });
+/// Call of a store scalar with a batch.
+pub struct Call<'c, 'k> {
+    pub schedules: &'c mut Schedules<'k>,
+    pub columns: &'c [ArrayRef],
+    pub rows: usize,
+}
+
+impl<'k> Call<'_, 'k> {
+    /// Answers of all rows, given the store of each, `None` if it is unknown. The column of the
+    /// options may be absent.
+    fn each<T>(
+        self,
+        options: usize,
+        answer: impl Fn(&mut Schedules<'k>, Option<Store<'k>>, usize) -> Result<Option<T>>,
+    ) -> Result<Vec<Option<T>>> {
+        let Self { schedules, columns, rows } = self;
+        let of_row = |row| {
+            let store = schedules.store(&columns[0], columns.get(options), row)?;
+            answer(schedules, store, row)
+        };
+        (0..rows).map(of_row).collect()
     }
-    Ok(())
+
+    /// Answers at the instant of each row; null if the instant is null or the store unknown.
+    fn at<T>(
+        self,
+        answer: impl Fn(&mut Schedules<'k>, Store<'k>, i64) -> Result<Option<T>>,
+    ) -> Result<Vec<Option<T>>> {
+        let columns = self.columns;
+        self.each(2, |schedules, store, row| match store.zip(instant(&columns[1], row)) {
+            Some((store, at)) => answer(schedules, store, at),
+            None => Ok(None),
+        })
+    }
 }
 
-pub fn is_open(schedules: &mut Schedules, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-    let mut open = BooleanBuilder::with_capacity(rows);
-    let is_open = |schedule: &Schedule, at| Some(schedule.is_open(at));
-    ask(schedules, columns, rows, is_open, |is_open| open.append_option(is_open))?;
-    Ok(Arc::new(open.finish()))
+pub fn is_open(call: Call) -> Result<ArrayRef> {
+    let open = call.at(|schedules, store, at| {
+        let schedule = schedules.schedule(store, Schedules::chunk(at)?)?;
+        Ok(Some(schedule.is_open(at)))
+    })?;
+    Ok(Arc::new(BooleanArray::from(open)))
 }
 
-type Instants = PrimitiveBuilder<TimestampMicrosecondType>;
-
-fn finished(mut instants: Instants) -> ArrayRef {
-    Arc::new(instants.finish().with_timezone("UTC"))
+fn instants(found: Vec<Option<i64>>) -> ArrayRef {
+    Arc::new(TimestampMicrosecondArray::from(found).with_timezone("UTC"))
 }
 
-pub fn next_open(schedules: &mut Schedules, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-    next(schedules, columns, rows, Schedule::next_open)
+pub fn next_open(call: Call) -> Result<ArrayRef> {
+    next(call, Schedule::next_open)
 }
 
-pub fn next_close(
-    schedules: &mut Schedules,
-    columns: &[ArrayRef],
-    rows: usize,
-) -> Result<ArrayRef> {
-    next(schedules, columns, rows, Schedule::next_close)
+pub fn next_close(call: Call) -> Result<ArrayRef> {
+    next(call, Schedule::next_close)
 }
 
-fn next(
-    schedules: &mut Schedules,
-    columns: &[ArrayRef],
-    rows: usize,
-    of: fn(&Schedule, i64) -> Option<i64>,
-) -> Result<ArrayRef> {
-    let mut instants = Instants::with_capacity(rows);
-    ask(schedules, columns, rows, of, |at| instants.append_option(at))?;
-    Ok(finished(instants))
+fn next(call: Call, of: fn(&Schedule, i64) -> Option<i64>) -> Result<ArrayRef> {
+    let found = call.at(|schedules, store, at| {
+        let schedule = schedules.schedule(store, Schedules::chunk(at)?)?;
+        Ok(of(schedule, at))
+    })?;
+    Ok(instants(found))
 }
 
-pub fn previous_open(
-    schedules: &mut Schedules,
-    columns: &[ArrayRef],
-    rows: usize,
-) -> Result<ArrayRef> {
-    previous(schedules, columns, rows, Schedule::previous_open)
+pub fn previous_open(call: Call) -> Result<ArrayRef> {
+    previous(call, Schedule::previous_open)
 }
 
-pub fn previous_close(
-    schedules: &mut Schedules,
-    columns: &[ArrayRef],
-    rows: usize,
-) -> Result<ArrayRef> {
-    previous(schedules, columns, rows, Schedule::previous_close)
+pub fn previous_close(call: Call) -> Result<ArrayRef> {
+    previous(call, Schedule::previous_close)
 }
 
 /// A weekly schedule repeats after seven days, so the event is in the chunk of the instant or in
 /// the one before it.
-fn previous(
-    schedules: &mut Schedules,
-    columns: &[ArrayRef],
-    rows: usize,
-    of: fn(&Schedule, i64) -> Option<i64>,
-) -> Result<ArrayRef> {
-    let mut instants = Instants::with_capacity(rows);
-    for row in 0..rows {
-        let store = schedules.store(&columns[0], columns.get(2), row)?;
-        let Some((store, at)) = store.zip(instant(&columns[1], row)) else {
-            instants.append_null();
-            continue;
-        };
+fn previous(call: Call, of: fn(&Schedule, i64) -> Option<i64>) -> Result<ArrayRef> {
+    let found = call.at(|schedules, store, at| {
         let chunk = Schedules::chunk(at)?;
-        let mut found = of(schedules.schedule(store, chunk)?, at);
-        if found.is_none()
-            && let Ok(before) = Schedules::chunk(chunk.starts_at() - 1)
-        {
-            found = of(schedules.schedule(store, before)?, chunk.starts_at());
+        let found = of(schedules.schedule(store, chunk)?, at);
+        match Schedules::chunk(chunk.starts_at() - 1) {
+            Ok(before) if found.is_none() => {
+                Ok(of(schedules.schedule(store, before)?, chunk.starts_at()))
+            }
+            _ => Ok(found),
         }
-        instants.append_option(found);
-    }
-    Ok(finished(instants))
+    })?;
+    Ok(instants(found))
 }
 
-pub fn business_time(
-    schedules: &mut Schedules,
-    columns: &[ArrayRef],
-    rows: usize,
-) -> Result<ArrayRef> {
+pub fn business_time(call: Call) -> Result<ArrayRef> {
+    let columns = call.columns;
     let ranges = Ranges::new(&columns[1], &columns[2]);
-    let mut times = Int64Builder::with_capacity(rows);
-    for row in 0..rows {
-        let store = schedules.store(&columns[0], columns.get(3), row)?;
-        times.append_option(match store.zip(ranges.range(row)?) {
-            Some((store, Some(range))) => Some(open_us(schedules, store, range)?),
-            Some((_, None)) => Some(0),
-            None => None,
-        });
-    }
-    Ok(Arc::new(times.finish()))
+    let times = call.each(3, |schedules, store, row| match store.zip(ranges.range(row)?) {
+        Some((store, Some(range))) => open_us(schedules, store, range).map(Some),
+        Some((_, None)) => Ok(Some(0)),
+        None => Ok(None),
+    })?;
+    Ok(Arc::new(Int64Array::from(times)))
 }
 
 fn open_us<'a>(schedules: &mut Schedules<'a>, store: Store<'a>, range: Span) -> Result<i64> {
@@ -148,23 +128,18 @@ fn open_us<'a>(schedules: &mut Schedules<'a>, store: Store<'a>, range: Span) -> 
     Ok(total_us)
 }
 
-pub fn business_deadline(
-    schedules: &mut Schedules,
-    columns: &[ArrayRef],
-    rows: usize,
-) -> Result<ArrayRef> {
-    let mut instants = Instants::with_capacity(rows);
-    for row in 0..rows {
-        let store = schedules.store(&columns[0], columns.get(3), row)?;
+pub fn business_deadline(call: Call) -> Result<ArrayRef> {
+    let columns = call.columns;
+    let found = call.each(3, |schedules, store, row| {
         let (from, length_us) = (instant(&columns[1], row), open_length_us(&columns[2], row)?);
-        instants.append_option(match (store, from, length_us) {
+        match (store, from, length_us) {
             (Some(store), Some(from), Some(length_us)) => {
-                deadline(schedules, store, from, length_us)?
+                deadline(schedules, store, from, length_us)
             }
-            _ => None,
-        });
-    }
-    Ok(finished(instants))
+            _ => Ok(None),
+        }
+    })?;
+    Ok(instants(found))
 }
 
 /// Length from an interval, or from microseconds; `None` for null.
@@ -215,22 +190,11 @@ fn deadline<'a>(
     Ok(None)
 }
 
-pub fn to_store_time(
-    schedules: &mut Schedules,
-    columns: &[ArrayRef],
-    rows: usize,
-) -> Result<ArrayRef> {
-    let mut times = TimestampMicrosecondBuilder::with_capacity(rows);
-    for row in 0..rows {
+pub fn to_store_time(call: Call) -> Result<ArrayRef> {
+    let times = call.at(|schedules, store, at| {
         schedules.cancellation.check()?;
-        let store = schedules.store(&columns[0], columns.get(2), row)?;
-        times.append_option(match store.zip(instant(&columns[1], row)) {
-            Some((store, at)) => {
-                let chunk = Schedules::chunk(at)?;
-                Some(schedules.clock(store, chunk)?.local_at(at))
-            }
-            None => None,
-        });
-    }
-    Ok(Arc::new(times.finish()))
+        let chunk = Schedules::chunk(at)?;
+        Ok(Some(schedules.clock(store, chunk)?.local_at(at)))
+    })?;
+    Ok(Arc::new(TimestampMicrosecondArray::from(times)))
 }

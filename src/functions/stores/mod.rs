@@ -18,6 +18,7 @@ use datafusion::logical_expr::{
 };
 use hashbrown::HashMap;
 
+use self::answers::Call;
 use self::schedules::Schedules;
 use super::coercion::coerced;
 use super::documented::{self, Documented};
@@ -83,7 +84,7 @@ impl Debug for ChainHours {
 #[derive(Debug)]
 pub struct StoreScalar {
     pub documented: &'static Documented,
-    compute: fn(&mut Schedules, &[ArrayRef], usize) -> Result<ArrayRef>,
+    compute: fn(Call) -> Result<ArrayRef>,
 }
 
 pub const STORE_SCALARS: [StoreScalar; 8] = [
@@ -151,8 +152,8 @@ impl ScalarUDFImpl for StoreFunction {
         let (columns, rows) = columns_of(&args)?;
         let known = self.chain.known()?;
         let mut schedules = Schedules::new(&known, self.chain.read_options);
-        let column = (self.scalar.compute)(&mut schedules, &columns, rows)?;
-        Ok(ColumnarValue::Array(column))
+        let call = Call { schedules: &mut schedules, columns: &columns, rows };
+        Ok(ColumnarValue::Array((self.scalar.compute)(call)?))
     }
 
     fn documentation(&self) -> Option<&Documentation> {

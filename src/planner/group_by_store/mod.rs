@@ -25,16 +25,14 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Int32Array, RecordBatch, new_empty_array,
 };
 use arrow::datatypes::{DataType, SchemaRef};
-use datafusion::common::config::ConfigOptions;
 use datafusion::common::runtime::SpawnedTask;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{Column, Literal};
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::filter::FilterExec;
@@ -49,6 +47,7 @@ use futures::stream::try_unfold;
 use self::runs::{equal_runs, without_empty_groups};
 use self::sorted_inputs::SortedInputs;
 use super::few_stores::FewStoresExec;
+use super::node_rule::NodeRule;
 use super::partitioned_scan::PartitionedScanExec;
 use crate::error::broken;
 use crate::functions::{GroupRun, add_runs};
@@ -59,32 +58,15 @@ const EMITTED_GROUPS_MIN: usize = 1_024;
 const INPUTS_MAX: usize = 512;
 
 /// Replaces aggregates by store with `SortedGroupExec` where the input is sorted by store.
-#[derive(Debug)]
-pub struct GroupByStore;
-
-impl PhysicalOptimizerRule for GroupByStore {
-    fn optimize(
-        &self,
-        plan: Arc<dyn ExecutionPlan>,
-        _: &ConfigOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let grouped = plan.transform_up(|node| {
-            Ok(match SortedGroupExec::try_from_aggregate(&node)? {
-                Some(grouped) => Transformed::yes(Arc::new(grouped) as _),
-                None => Transformed::no(node),
-            })
-        });
-        grouped.map(|plan| plan.data)
-    }
-
-    fn name(&self) -> &str {
-        "group_by_store"
-    }
-
-    fn schema_check(&self) -> bool {
-        true
-    }
-}
+pub const GROUP_BY_STORE: NodeRule = NodeRule {
+    name: "group_by_store",
+    replace: |node| {
+        Ok(match SortedGroupExec::try_from_aggregate(&node)? {
+            Some(grouped) => Transformed::yes(Arc::new(grouped) as _),
+            None => Transformed::no(node),
+        })
+    },
+};
 
 /// Splits a plan into inputs that are each sorted by `column`, which holds store numbers. `None` if
 /// the plan does not read files in that order.

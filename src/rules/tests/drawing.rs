@@ -1,7 +1,16 @@
-//! Steps and spans drawn as text.
+//! Polls, steps and spans drawn as text.
 
 use crate::rules::span::Span;
-use crate::rules::timeline::Step;
+use crate::rules::timeline::{Poll, Step};
+
+/// Reads `5+ 9-`: active at 5, inactive at 9.
+pub fn parse_polls(drawn: &str) -> Vec<Poll> {
+    let poll = |word: &str| {
+        let (at, status) = word.split_at(word.len() - 1);
+        Poll::new(at.parse().unwrap(), status == "+")
+    };
+    drawn.split_whitespace().map(poll).collect()
+}
 
 /// Reads `+ 9- 12?`: active from the beginning of time, inactive from 9 on, unknown from 12 on.
 pub fn parse_steps(drawn: &str) -> Vec<Step> {
@@ -39,7 +48,12 @@ pub fn parse_span(drawn: &str) -> Span {
     Span::new(end(from, Step::EVER), end(to, Span::FOREVER)).unwrap()
 }
 
-/// Draws spans as [`parse_span`] reads them, separated by spaces.
+/// Reads spans as [`parse_span`] does, separated by spaces.
+pub fn parse_spans(drawn: &str) -> Vec<Span> {
+    drawn.split_whitespace().map(parse_span).collect()
+}
+
+/// Draws spans as [`parse_spans`] reads them.
 pub fn draw_spans(spans: &[Span]) -> String {
     let end = |at: i64, open| if at == open { String::new() } else { at.to_string() };
     let drawn = |span: &Span| {

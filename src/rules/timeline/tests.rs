@@ -1,16 +1,12 @@
 //! Polls to steps: at once, in runs and by scope.
 
-use super::super::tests::drawing::draw_steps;
+use super::super::tests::drawing::{draw_steps, parse_polls};
 use super::*;
 use Interpolation::{Nearest, Next, Previous};
 
-/// Reads polls drawn as `5+ 9-`: active at 5, inactive at 9.
+/// Normalized polls.
 fn polls(drawn: &str) -> Vec<Poll> {
-    let poll = |word: &str| {
-        let (at, status) = word.split_at(word.len() - 1);
-        Poll::new(at.parse().unwrap(), status == "+")
-    };
-    let mut polls = drawn.split_whitespace().map(poll).collect();
+    let mut polls = parse_polls(drawn);
     normalize(&mut polls);
     polls
 }

@@ -15,8 +15,6 @@ mod record;
 mod renderings;
 mod runner;
 mod tables;
-#[cfg(test)]
-mod tests;
 mod writer;
 
 use std::path::Path;
@@ -376,3 +374,6 @@ fn load_index(database: &JobDatabase) -> Result<JobIndex> {
     }
     Ok(index)
 }
+
+#[cfg(test)]
+mod tests;

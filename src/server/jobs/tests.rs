@@ -19,18 +19,16 @@ fn default_question() -> ResolvedRequest {
     }
 }
 
+/// A record of the default question, with other options.
+fn record_of(options: serde_json::Value) -> Record {
+    let ResolvedRequest { version, fingerprint, zone_rules, now, .. } = default_question();
+    let (sequence, created_at, ending) = (1, 5, None);
+    Record { sequence, created_at, version, fingerprint, zone_rules, now, options, ending }
+}
+
 /// Creates a folder with a report that has an unknown option, and one whose record is unknown.
 fn of_another_version(folder: &Path) {
-    let record = Record {
-        sequence: 1,
-        created_at: 5,
-        version: 1,
-        fingerprint: [0; 32],
-        zone_rules: String::new(),
-        now: 7,
-        options: json!({ "engine": "abacus" }),
-        ending: None,
-    };
+    let record = record_of(json!({ "engine": "abacus" }));
     let path = folder.join("jobs.redb");
     JobDatabase::open(&path)
         .unwrap()
@@ -82,17 +80,7 @@ async fn a_request_that_cannot_be_parsed_equals_no_other_and_is_kept() {
 fn a_request_from_before_an_option_equals_one_with_its_default() {
     let mut options = ReportRequest::default().to_json();
     assert!(options.as_object_mut().unwrap().remove("default_hours").is_some());
-    let record = Record {
-        sequence: 1,
-        created_at: 5,
-        version: 1,
-        fingerprint: [0; 32],
-        zone_rules: String::new(),
-        now: 7,
-        options,
-        ending: None,
-    };
-    let resolved = record.resolved().unwrap();
+    let resolved = record_of(options).resolved().unwrap();
     assert_eq!(resolved, default_question());
     assert_eq!(resolved.key(), default_question().key());
 }

@@ -3,9 +3,6 @@
 //! Changes that arrive during a sync are committed together (group commit), so that many clients
 //! cost one sync. Nothing is reported to anybody before it is on disk.
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, mpsc};
 
@@ -350,3 +347,6 @@ fn remember(inner: &Inner, remembered: Option<(String, Remembered)>) {
         inner.index_mut().remember(key, remembered);
     }
 }
+
+#[cfg(test)]
+mod tests;

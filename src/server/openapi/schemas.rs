@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::operation::named;
 use crate::engine::Engine;
 use crate::report::{Format, Layout};
 use crate::rules::keyword::{Keywords, words};
@@ -192,7 +193,7 @@ fn report_row() -> Value {
     let mut properties = json!({ "store_id": text() });
     for window in Window::ALL {
         let unit = match window {
-            Window::LastHour => "minutes",
+            Window::Hour => "minutes",
             _ => "hours",
         };
         for kind in ["uptime", "downtime", "unknown", "scheduled"] {
@@ -286,10 +287,6 @@ fn object(properties: Value) -> Value {
     let required: Vec<_> =
         properties.as_object().into_iter().flat_map(|named| named.keys().cloned()).collect();
     json!({ "type": "object", "required": required, "properties": properties })
-}
-
-fn named(name: &str) -> Value {
-    json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
 fn list(items: Value) -> Value {

@@ -9,6 +9,7 @@ use warp::http::header::ACCEPT;
 use super::super::negotiate;
 use super::super::problem::{Answer, Refusal};
 use super::super::queries::SqlQuery;
+use super::super::report_request::text;
 use super::super::request::Request;
 use crate::limits::Limits;
 use crate::report::Format;
@@ -115,10 +116,6 @@ fn accepted_format(request: &Request) -> Format {
     let preferred = negotiate::preferred(accepted.as_deref(), &types);
     let found = offered.into_iter().find(|format| Some(format.media_type()) == preferred);
     found.unwrap_or(Format::Csv)
-}
-
-fn text(value: &Value) -> std::result::Result<&str, String> {
-    value.as_str().ok_or_else(|| format!("{value} is not a text"))
 }
 
 /// Parses an integer, also from text, as a query string has it.

@@ -6,15 +6,11 @@
 use std::ops::ControlFlow;
 
 use arrow::datatypes::DataType as ArrowType;
-use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::expr::Cast;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Expr as PlanExpr, ExprSchemable, LogicalPlan};
-use datafusion::optimizer::AnalyzerRule;
+use datafusion::logical_expr::{Expr as PlanExpr, ExprSchemable};
 use datafusion::sql::sqlparser::ast::{
     Array, ArrayElemTypeDef, DataType, Expr, Statement, VisitMut as _, VisitorMut,
 };
@@ -87,33 +83,7 @@ pub fn to_sql(item: Item) -> Expr {
 }
 
 /// Parses texts whose values are known only later, such as parameters.
-#[derive(Debug)]
-pub struct ParseArrayText;
-
-impl AnalyzerRule for ParseArrayText {
-    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        let read = plan.transform_up_with_subqueries(|plan| {
-            let schema = merge_schema(&plan.inputs());
-            let names = NamePreserver::new(&plan);
-            let read = plan.map_expressions(|expr| {
-                let name = names.save(&expr);
-                let read = expr.transform_up(|expr| parse_array_cast(expr, &schema))?;
-                Ok(read.update_data(|expr| name.restore(expr)))
-            })?;
-            match read.transformed {
-                true => read.map_data(LogicalPlan::recompute_schema),
-                false => Ok(read),
-            }
-        });
-        read.map(|plan| plan.data)
-    }
-
-    fn name(&self) -> &str {
-        "texts_are_arrays"
-    }
-}
-
-fn parse_array_cast(expr: PlanExpr, schema: &DFSchema) -> Result<Transformed<PlanExpr>> {
+pub fn parse_array_cast(expr: PlanExpr, schema: &DFSchema) -> Result<Transformed<PlanExpr>> {
     let (inner, field, is_try) = match &expr {
         PlanExpr::Cast(cast) => (&cast.expr, &cast.field, false),
         PlanExpr::TryCast(cast) => (&cast.expr, &cast.field, true),

@@ -7,37 +7,22 @@ use std::sync::Arc;
 use arrow::compute::kernels::numeric::{add, mul, sub};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use arrow::error::ArrowError;
-use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::expr::BinaryExpr;
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ReturnFieldArgs, ScalarFunctionArgs,
-    ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit,
+    ColumnarValue, Expr, ExprSchemable, Operator, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility, lit,
 };
-use datafusion::optimizer::AnalyzerRule;
 use datafusion::physical_expr_common::datum::apply;
 
-use super::{integer_sums, rewritten};
+use super::integer_sums;
 use crate::error::Fault;
 use crate::sql::errors;
 
-/// Analyzer rule: replaces integer operators by [`Checked`] and sums by ones that do not wrap.
-#[derive(Debug)]
-pub struct CheckedIntegers;
-
-impl AnalyzerRule for CheckedIntegers {
-    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        rewritten(plan, checked)
-    }
-
-    fn name(&self) -> &str {
-        "checked_integers"
-    }
-}
-
-fn checked(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+/// Replaces integer operators by [`Checked`] and sums by ones that do not wrap.
+pub fn checked(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     Ok(match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right })
             if matches!(op, Operator::Plus | Operator::Minus | Operator::Multiply)
@@ -144,7 +129,7 @@ pub fn name_of(kind: &DataType) -> &'static str {
 mod tests {
     use crate::sql::corrections::tests::uncorrected::answer;
 
-    /// When this fails, remove [`super::CheckedIntegers`].
+    /// When this fails, remove [`super::checked`].
     #[test]
     fn the_engine_still_wraps() {
         let wrapped = answer("SELECT 9223372036854775807 + 1");

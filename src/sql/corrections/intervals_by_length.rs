@@ -6,51 +6,26 @@
 
 use std::sync::Arc;
 
-use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Column, DFSchema};
 use datafusion::error::Result;
 use datafusion::functions_aggregate::first_last::first_value;
 use datafusion::logical_expr::expr::GroupingSet;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::logical_plan::{Aggregate, Distinct, Join, Projection};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, JoinConstraint, LogicalPlan};
-use datafusion::optimizer::AnalyzerRule;
 
 use super::interval::is_interval;
 use super::interval_comparisons::compare_by_length;
 use super::interval_lengths::{is_field_by_field, is_key, key, length, sorted};
+use super::rewritten;
 use crate::error::Fault;
 use crate::sql::errors;
 
-/// Analyzer rule before type coercion: replaces compared intervals by their lengths.
-#[derive(Debug)]
-pub struct CompareIntervalsByLength;
-
-impl AnalyzerRule for CompareIntervalsByLength {
-    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        plan.transform_up_with_subqueries(by_length).map(|plan| plan.data)
-    }
-
-    fn name(&self) -> &str {
-        "intervals_by_length"
-    }
-}
-
-fn by_length(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+/// Replaces compared intervals by their lengths. Applied before type coercion.
+pub fn by_length(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     let schema = merge_schema(&plan.inputs());
-    let names = NamePreserver::new(&plan);
-    let plan = plan.map_expressions(|expr| {
-        let name = names.save(&expr);
-        let expr = expr.transform_up(|expr| compare_by_length(expr, &schema))?;
-        Ok(expr.update_data(|expr| name.restore(expr)))
-    })?;
-    let plan = match plan.transformed {
-        true => plan.map_data(LogicalPlan::recompute_schema)?,
-        false => plan,
-    };
-    plan.transform_data(|plan| replace_keys(plan, &schema))
+    rewritten(plan, compare_by_length)?.transform_data(|plan| replace_keys(plan, &schema))
 }
 
 /// Replaces the keys of an operator by lengths.
@@ -166,7 +141,7 @@ fn group_by_length(aggregate: &Aggregate, schema: &DFSchema) -> Result<Option<Lo
 mod tests {
     use crate::sql::corrections::tests::uncorrected::answer;
 
-    /// When this fails, remove [`super::CompareIntervalsByLength`].
+    /// When this fails, remove [`super::by_length`].
     #[test]
     fn the_engine_still_compares_intervals_field_by_field() {
         let equal = answer("SELECT INTERVAL '1 day' = INTERVAL '24 hours'");

@@ -22,7 +22,6 @@ mod interval_literals;
 mod interval_parser;
 mod intervals_by_length;
 mod negation;
-mod postgres_casts;
 mod power_operator;
 mod remainder_operator;
 mod time_text;
@@ -38,17 +37,12 @@ mod subquery_predicates;
 mod values_subqueries;
 mod window_arguments;
 
-#[cfg(test)]
-mod tests;
-
 use std::sync::Arc;
 
 use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
 use datafusion::execution::FunctionRegistry;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{AggregateUDF, Expr, LogicalPlan, ScalarUDF};
 use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use datafusion::prelude::SessionContext;
@@ -57,6 +51,7 @@ use datafusion::sql::parser::Statement;
 pub use self::interval_parser::parse as interval_of;
 pub use self::time_text::interval as interval_text;
 use super::dialect::{into_result, unsupported};
+use super::plan_rule::{plan_rule, rewrite_expressions};
 
 /// Rewrites what the engine would execute incorrectly in terms of what it executes correctly.
 ///
@@ -80,17 +75,21 @@ pub fn correct_statement(statement: &mut Statement) -> Result<()> {
 
 /// Analyzer rules in the order of application, including the engine's own.
 pub fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
-    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![
-        Arc::new(postgres_casts::PostgresCasts),
-        Arc::new(intervals_by_length::CompareIntervalsByLength),
+    let mut rules = vec![
+        plan_rule("postgres_casts", |plan| rewritten(plan, cast_rounding::postgres_cast)),
+        plan_rule("intervals_by_length", intervals_by_length::by_length),
     ];
     // These include type coercion.
     rules.extend(Analyzer::new().rules);
-    rules.push(Arc::new(integer_overflow::CheckedIntegers));
-    rules.push(Arc::new(remainder_operator::PostgresRemainders));
-    rules.push(Arc::new(multiset_operators::NumberDuplicates));
-    rules.push(Arc::new(array_casts::ParseArrayText));
-    rules.push(Arc::new(time_text::PostgresTimeText));
+    rules.extend([
+        plan_rule("checked_integers", |plan| rewritten(plan, integer_overflow::checked)),
+        plan_rule("postgres_remainders", |plan| {
+            rewritten(plan, remainder_operator::postgres_remainder)
+        }),
+        plan_rule("number_duplicates", multiset_operators::number_duplicates),
+        plan_rule("texts_are_arrays", |plan| rewritten(plan, array_casts::parse_array_cast)),
+        plan_rule("times_as_text", |plan| rewritten(plan, time_text::times_as_text)),
+    ]);
     rules
 }
 
@@ -114,26 +113,13 @@ pub fn register(context: &SessionContext) {
     }
 }
 
-/// Rewrites the expressions of a plan bottom up; columns keep their names.
-///
-/// # Errors
-/// Fails if the rewrite fails.
+/// Rewrites the expressions of an operator bottom up; columns keep their names.
 fn rewritten(
     plan: LogicalPlan,
     rewrite: impl Fn(Expr, &DFSchema) -> Result<Transformed<Expr>>,
-) -> Result<LogicalPlan> {
-    let rewritten = plan.transform_up_with_subqueries(|plan| {
-        let schema = merge_schema(&plan.inputs());
-        let names = NamePreserver::new(&plan);
-        let rewritten = plan.map_expressions(|expr| {
-            let name = names.save(&expr);
-            let expr = expr.transform_up(|expr| rewrite(expr, &schema))?;
-            Ok(expr.update_data(|expr| name.restore(expr)))
-        })?;
-        match rewritten.transformed {
-            true => rewritten.map_data(LogicalPlan::recompute_schema),
-            false => Ok(rewritten),
-        }
-    });
-    rewritten.map(|plan| plan.data)
+) -> Result<Transformed<LogicalPlan>> {
+    rewrite_expressions(plan, |expr, schema| expr.transform_up(|expr| rewrite(expr, schema)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,6 @@
 
 use std::sync::Arc;
 
-use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{JoinType, NullEquality};
 use datafusion::error::Result;
@@ -18,25 +17,14 @@ use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::{
     Distinct, Expr, ExprFunctionExt, Join, LogicalPlan, LogicalPlanBuilder,
 };
-use datafusion::optimizer::AnalyzerRule;
 
-/// Analyzer rule: numbers equal rows on both sides of `EXCEPT ALL` and `INTERSECT ALL`.
-#[derive(Debug)]
-pub struct NumberDuplicates;
-
-impl AnalyzerRule for NumberDuplicates {
-    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        let counted = plan.transform_up_with_subqueries(|plan| match plan {
-            LogicalPlan::Join(join) if is_set_operation_all(&join) => {
-                counting(join).map(Transformed::yes)
-            }
-            plan => Ok(Transformed::no(plan)),
-        });
-        counted.map(|plan| plan.data)
-    }
-
-    fn name(&self) -> &str {
-        "number_duplicates"
+/// Numbers equal rows on both sides of `EXCEPT ALL` and `INTERSECT ALL`.
+pub fn number_duplicates(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    match plan {
+        LogicalPlan::Join(join) if is_set_operation_all(&join) => {
+            counting(join).map(Transformed::yes)
+        }
+        plan => Ok(Transformed::no(plan)),
     }
 }
 

@@ -15,6 +15,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::into_result;
 use crate::error::Fault;
+use crate::sql::dialect::ast_nodes::name_of;
 use crate::sql::errors;
 
 /// Inlines named windows, and refuses window functions in conditions.
@@ -158,7 +159,7 @@ fn resolved(definitions: &[NamedWindowDefinition]) -> Result<Named> {
                 None => own.clone(),
             },
         };
-        if named.insert(key(name), spec).is_some() {
+        if named.insert(name_of(name), spec).is_some() {
             let sentence = format!("window {name} is defined twice");
             return Err(errors::error(Fault::Window, sentence));
         }
@@ -167,7 +168,7 @@ fn resolved(definitions: &[NamedWindowDefinition]) -> Result<Named> {
 }
 
 fn found<'a>(named: &'a Named, name: &Ident) -> Result<&'a WindowSpec> {
-    named.get(&key(name)).ok_or_else(|| {
+    named.get(&name_of(name)).ok_or_else(|| {
         let sentence = format!("there is no window {name}; expected WINDOW {name} AS (…)");
         errors::error(Fault::UnknownWindow, sentence)
     })
@@ -190,13 +191,6 @@ fn extended(name: &Ident, base: &WindowSpec, own: &WindowSpec) -> Result<WindowS
         }
     };
     Err(errors::error(Fault::Window, format!("window {name} {found}")))
-}
-
-fn key(name: &Ident) -> String {
-    match name.quote_style {
-        Some(_) => name.value.clone(),
-        None => name.value.to_lowercase(),
-    }
 }
 
 #[cfg(test)]

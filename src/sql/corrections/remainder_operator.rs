@@ -16,23 +16,20 @@ use arrow::datatypes::{
 };
 use arrow::error::ArrowError;
 use datafusion::common::DFSchema;
-use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
 use datafusion::error::Result;
 use datafusion::logical_expr::binary::BinaryTypeCoercer;
 use datafusion::logical_expr::expr::BinaryExpr;
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ReturnFieldArgs, ScalarFunctionArgs,
-    ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ExprSchemable, Operator, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility,
 };
-use datafusion::optimizer::AnalyzerRule;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, DataType as SqlType, ExactNumberInfo, Expr as SqlExpr, Statement,
     UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
 use super::interval::by_columns;
-use super::rewritten;
 use crate::sql::dialect::ast_nodes::{cast, text};
 
 /// Converts decimal literals beside `%` to decimals.
@@ -85,21 +82,8 @@ fn decimal(written: &str) -> Option<SqlExpr> {
     Some(cast(text(written), SqlType::Numeric(size)))
 }
 
-/// Analyzer rule: replaces `%` of doubles and decimals by [`Remainder`].
-#[derive(Debug)]
-pub struct PostgresRemainders;
-
-impl AnalyzerRule for PostgresRemainders {
-    fn name(&self) -> &str {
-        "postgres_remainders"
-    }
-
-    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        rewritten(plan, checked)
-    }
-}
-
-fn checked(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+/// Replaces `%` of doubles and decimals by [`Remainder`].
+pub fn postgres_remainder(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let is_real = |expr: &Expr| {
         let kind = expr.get_type(schema);
         kind.is_ok_and(|kind| kind.is_floating() || kind.is_decimal())

@@ -16,38 +16,21 @@ use arrow::datatypes::{
 };
 use chrono::{DateTime, Datelike};
 use datafusion::common::DFSchema;
-use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::{Cast, TryCast};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ExprSchemable, LogicalPlan, ReturnFieldArgs, ScalarFunctionArgs,
-    ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ExprSchemable, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility,
 };
-use datafusion::optimizer::AnalyzerRule;
 
 use super::interval::{by_columns, intervals, is_interval};
-use super::rewritten;
 use crate::error::Fault;
 use crate::rules::calendar::{DAY_US, SECOND_US};
 use crate::sql::errors;
 
-/// Analyzer rule after type coercion: replaces casts of times and intervals to text by
-/// [`TimeText`].
-#[derive(Debug)]
-pub struct PostgresTimeText;
-
-impl AnalyzerRule for PostgresTimeText {
-    fn name(&self) -> &str {
-        "times_as_text"
-    }
-
-    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        rewritten(plan, as_text)
-    }
-}
-
-fn as_text(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+/// Replaces casts of times and intervals to text by [`TimeText`]. Applied after type coercion.
+pub fn times_as_text(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     match expr {
         Expr::Cast(Cast { expr: ref inner, ref field })
         | Expr::TryCast(TryCast { expr: ref inner, ref field }) => {

@@ -9,6 +9,14 @@ use datafusion::sql::sqlparser::parser::Parser;
 
 use crate::sql::array_literals::{self, Item};
 
+/// Name that an identifier stands for: in lower case unless it is quoted.
+pub fn name_of(identifier: &Ident) -> String {
+    match identifier.quote_style {
+        Some(_) => identifier.value.clone(),
+        None => identifier.value.to_lowercase(),
+    }
+}
+
 pub fn text(value: &str) -> Expr {
     Expr::Value(Value::SingleQuotedString(value.to_owned()).with_empty_span())
 }

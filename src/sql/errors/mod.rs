@@ -12,9 +12,6 @@ mod sql_types;
 mod unknown_names;
 mod wording;
 
-#[cfg(test)]
-mod tests;
-
 use arrow::error::ArrowError;
 use datafusion::common::Location;
 use datafusion::error::DataFusionError;
@@ -366,3 +363,6 @@ pub fn error_location(failed: &DataFusionError) -> Option<Location> {
     let digits = column.find(|sign: char| !sign.is_ascii_digit()).unwrap_or(column.len());
     Some(Location { line: line.parse().ok()?, column: column[..digits].parse().ok()? })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Arguments of a table function call: range, options and those particular to a function.
 
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::DataType;
 use arrow::util::display::array_value_to_string;
 use datafusion::common::plan_err;
 use datafusion::error::Result;
@@ -10,13 +10,13 @@ use datafusion::scalar::ScalarValue;
 use super::TableFunctionKind;
 use crate::engine::query_files::{day, instant};
 use crate::engine::{Tables, first_day_to_read};
-use crate::functions::instants::instant_us;
+use crate::functions::instants::{instant_type, instant_us};
 use crate::rules::calendar::{DAY_US, day_of, instant_text};
 use crate::rules::duration::duration_us;
 use crate::rules::{Bucket, Options, ReportOption, Span, Window, ZoneName, ZoneRules};
 
 /// Maximum length of the range of one call.
-pub const RANGE_DAYS_MAX: i64 = 3_660;
+const RANGE_DAYS_MAX: i64 = 3_660;
 
 pub struct Call {
     /// Start and end, as instants.
@@ -265,10 +265,6 @@ fn range_and_days(span: Span, tables: &Tables) -> RangeAndDays {
     let (from, to) = (span.starts_at(), span.ends_at());
     let first_day = first_day_to_read(tables.days.iter().copied(), day_of(from));
     ((instant(from), instant(to)), (day(first_day), day(day_of(to))))
-}
-
-fn instant_type() -> DataType {
-    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
 /// Microseconds UTC of an instant, a date, or a text of either. A text without a zone is UTC; zones

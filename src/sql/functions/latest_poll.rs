@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::DataType;
 use datafusion::error::Result;
 use datafusion::logical_expr::{
     ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
@@ -10,6 +10,7 @@ use datafusion::logical_expr::{
 use datafusion::scalar::ScalarValue;
 
 use super::super::function_docs::LATEST_POLL;
+use crate::functions::instants::instant_type;
 
 /// Constant within a session, so that it may stand where a constant is required.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -37,7 +38,7 @@ impl ScalarUDFImpl for LatestPoll {
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())))
+        Ok(instant_type())
     }
 
     fn documentation(&self) -> Option<&Documentation> {

@@ -22,7 +22,7 @@ use datafusion::prelude::{SessionContext, lit};
 use datafusion::scalar::ScalarValue;
 
 use self::arguments::Call;
-pub use self::arguments::{RANGE_DAYS_MAX, instant_of};
+pub use self::arguments::instant_of;
 pub use self::call_syntax::rewrite_calls;
 use self::deferred_call::TableFunctionAdapter;
 pub use self::deferred_call::{Callable, instant_parameters, plan_deferred_calls};

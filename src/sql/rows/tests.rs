@@ -3,48 +3,12 @@ use std::time::Duration;
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 
-use super::super::Database;
 use super::*;
 use crate::error::Limit;
-use crate::generate::{DEFAULT_END_US, Spec, generate};
-use crate::ingest::{LoadControl, Request, load};
-use crate::sql::Session;
-use crate::tables::{Dataset, WriteLock};
-
-/// A session over a small generated dataset, valid as long as the folder.
-pub async fn session(limits: Limits) -> (tempfile::TempDir, Session) {
-    let folder = tempfile::tempdir().unwrap();
-    let (files, data) = (folder.path().join("files"), folder.path().join("data"));
-    let spec = Spec { stores: 20, days: 2, seed: 5, ends_at_us: DEFAULT_END_US };
-    generate(&spec, &files).unwrap();
-    let loaded_at = DEFAULT_END_US;
-    let request =
-        Request { paths: vec![files], max_reject_rate: 0.01, loaded_at, ..Request::default() };
-    let control = LoadControl { stopped: &AtomicBool::new(false), on_read: &|_| {} };
-    load(&request, &WriteLock::take(&data).unwrap(), &control, |_| Ok(())).await.unwrap();
-    let dataset = Dataset::open(&data, None).await.unwrap().unwrap();
-    let database = Database::new(limits);
-    (folder, database.session(&dataset).unwrap())
-}
-
-pub async fn asked(limits: Limits, sql: &str) -> Result<(usize, bool)> {
-    let (_folder, session) = session(limits).await;
-    let rows = session.run(session.plan(sql).await?, limits).await?;
-    let (batches, is_cut) = rows.collect().await?;
-    Ok((batches.iter().map(RecordBatch::num_rows).sum(), is_cut))
-}
+use crate::sql::tests::{asked, exceeds, session};
 
 const ENDLESS_JOIN: &str = "SELECT count(*) FROM polls a, polls b, polls c, polls d, polls e, \
     polls f, polls g WHERE a.polled_at + (g.polled_at - f.polled_at) <> b.polled_at";
-
-#[track_caller]
-fn exceeds(error: &Error, limit: Limit, words: &str) {
-    let is_of_limit = matches!(
-        error,
-        Error::Limit(exceeded) if exceeded.limit == limit && exceeded.sentence.contains(words)
-    );
-    assert!(is_of_limit, "{error:?}");
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_beyond_the_limit_are_cut_off_and_it_shows() {
@@ -58,7 +22,7 @@ async fn rows_beyond_the_limit_are_cut_off_and_it_shows() {
 async fn a_query_that_takes_too_long_ends_and_names_the_limit() {
     let limits = Limits { time: Duration::from_millis(200), ..Limits::default() };
     let error = asked(limits, ENDLESS_JOIN).await.unwrap_err();
-    exceeds(&error, Limit::Time, "200ms");
+    assert!(exceeds(&error, Limit::Time, "200ms"), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,7 +30,7 @@ async fn a_query_that_needs_too_much_memory_fails_and_names_the_limit() {
     let limits = Limits { memory_bytes: 1 << 10, ..Limits::default() };
     let sql = "SELECT a.store_id, count(DISTINCT b.polled_at) FROM polls a JOIN polls b USING (store_id) GROUP BY 1";
     let error = asked(limits, sql).await.unwrap_err();
-    exceeds(&error, Limit::Memory, "more than 0 MiB of memory, the limit");
+    assert!(exceeds(&error, Limit::Memory, "more than 0 MiB of memory, the limit"), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,7 +104,7 @@ async fn a_client_that_takes_nothing_loses_its_answer() {
     // The watch ends after discarding the rows.
     assert!(rows._watch.join_next().await.unwrap().is_ok());
     let error = rows.next().await.unwrap().unwrap_err();
-    exceeds(&error, Limit::IdleTime, "no rows were taken for 0s, the limit");
+    assert!(exceeds(&error, Limit::IdleTime, "no rows were taken for 0s, the limit"), "{error:?}");
     assert!(rows.next().await.is_none());
 }
 
@@ -155,7 +119,7 @@ async fn without_room_for_its_rows_a_query_meets_the_limit_of_time() {
     let next = session.run(session.plan("SELECT 1").await.unwrap(), patient).await.unwrap();
     assert_eq!(next.collect().await.unwrap().0.len(), 1);
     let error = rows.collect().await.unwrap_err();
-    exceeds(&error, Limit::Time, "limit of time");
+    assert!(exceeds(&error, Limit::Time, "limit of time"), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,7 +139,7 @@ async fn a_query_that_waits_for_room_at_its_deadline_names_the_limit_of_the_room
     let next = session.run(session.plan("SELECT 1").await.unwrap(), patient).await.unwrap();
     assert_eq!(next.collect().await.unwrap().0.len(), 1);
     let error = rows.collect().await.unwrap_err();
-    exceeds(&error, Limit::Spool, "1 MiB on disk, the limit;");
+    assert!(exceeds(&error, Limit::Spool, "1 MiB on disk, the limit;"), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,31 +1,19 @@
 //! Tests: every example in the documentation of functions, run over the sample.
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use arrow::util::pretty::pretty_format_batches;
+use tempfile::TempDir;
 
-use super::super::{Database, Session, documented};
+use super::super::{Session, documented};
+use super::session_over;
 use crate::functions::documented::Kind;
-use crate::ingest::{LoadControl, Request, load};
 use crate::limits::Limits;
-use crate::tables::{Dataset, WriteLock};
 
 /// A session over the sample data, valid as long as the folder.
-async fn sample() -> (tempfile::TempDir, Session) {
-    let folder = tempfile::tempdir().unwrap();
+async fn sample() -> (TempDir, Session) {
     let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample");
-    let request = Request {
-        paths: vec![files],
-        max_reject_rate: 0.01,
-        loaded_at: i64::MAX / 2,
-        ..Request::default()
-    };
-    let control = LoadControl { stopped: &AtomicBool::new(false), on_read: &|_| {} };
-    load(&request, &WriteLock::take(folder.path()).unwrap(), &control, |_| Ok(())).await.unwrap();
-    let dataset = Dataset::open(folder.path(), None).await.unwrap().unwrap();
-    let database = Database::new(Limits::default());
-    (folder, database.session(&dataset).unwrap())
+    session_over(files, Limits::default()).await
 }
 
 async fn printed(session: &Session, sql: &str) -> String {

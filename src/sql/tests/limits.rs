@@ -3,14 +3,9 @@
 use std::time::Duration;
 
 use super::super::Session;
-use super::super::rows::tests::{asked, session};
+use super::{asked, exceeds, session};
 use crate::error::{Error, Limit, Result};
 use crate::limits::{DEPTH_MAX, Limits};
-
-fn exceeds(error: &Error, limit: Limit, words: &str) -> bool {
-    let Error::Limit(exceeded) = error else { return false };
-    exceeded.limit == limit && exceeded.sentence.contains(words)
-}
 
 async fn ask(session: &Session, sql: &str, limits: Limits) -> Result<usize> {
     let rows = session.run(session.plan_within(sql, limits).await?, limits).await?;

@@ -22,8 +22,6 @@
 //! counts. `bodyLength` is ignored, because Flight transfers the body separately.
 
 mod layout;
-#[cfg(test)]
-mod tests;
 mod types;
 
 use std::collections::HashMap;
@@ -153,3 +151,6 @@ impl ValuesReader {
 fn refused(reason: &str) -> Error {
     wrong_values(format!("the values cannot be bound: {reason}"))
 }
+
+#[cfg(test)]
+mod tests;

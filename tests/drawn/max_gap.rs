@@ -1,9 +1,10 @@
 //! Limits of the time for which a poll determines the state.
 
-use super::drawn::check;
+use uptally::Interpolation::{Nearest, Next};
+use uptally::{Options, Scope};
+
+use super::drawing::check;
 use super::{MINUTE_US, gap};
-use crate::rules::Interpolation::{Nearest, Next};
-use crate::rules::{Options, Scope};
 
 #[test]
 fn each_local_day_is_filled_from_its_own_polls() {

@@ -1,7 +1,8 @@
 //! Openings of a store.
 
-use super::drawn::{check, refusal};
-use crate::rules::{DailyHours, DefaultHours, Options, ZoneName};
+use uptally::{DailyHours, DefaultHours, Options, ZoneName};
+
+use super::drawing::check;
 
 #[test]
 fn a_store_without_hours_never_closes_and_one_with_hours_is_closed_on_other_days() {
@@ -212,13 +213,4 @@ fn zones_far_from_greenwich_keep_their_own_dates() {
         thursday zone Pacific/Apia
         thursday open Thu 20:00-2:00";
     check(samoa, Options::default(), "friday last_week 0 0 180; thursday last_week 0 0 360");
-}
-
-#[test]
-fn an_unknown_zone_is_refused_by_name() {
-    let chain = "
-        now 2023-01-25 12:00
-        A zone Atlantis/Capital";
-    let sentence = "time zone \"Atlantis/Capital\" is unknown, expected an IANA name";
-    assert_eq!(refusal(chain), sentence);
 }

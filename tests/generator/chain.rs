@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use chrono::NaiveDateTime;
+use uptally::internals::generate::{DEFAULT_END_US, RowCounts, Spec, generate};
 
-use super::super::{DEFAULT_END_US, RowCounts, Spec, generate};
+use crate::harness::DAY_US;
 
-pub const HOUR_US: i64 = 3_600_000_000;
-pub const DAY_US: i64 = 24 * HOUR_US;
+const HOUR_US: i64 = DAY_US / 24;
 
 type Rows = Vec<Vec<String>>;
 /// Openings of each day, in order.

@@ -1,8 +1,9 @@
 //! State between polls, before the first and after the last.
 
-use super::drawn::check;
-use crate::rules::Interpolation::{Nearest, Next};
-use crate::rules::Options;
+use uptally::Interpolation::{Nearest, Next};
+use uptally::Options;
+
+use super::drawing::check;
 
 #[test]
 fn windows_are_half_open_and_polls_after_now_are_not_looked_at() {

@@ -1,13 +1,15 @@
-//! Golden cases of the rules: a drawn chain, a query, and the expected minutes.
+//! Cases of the rules: a drawn chain, a query, and the minutes that both engines answer.
 
-mod drawn;
+mod drawing;
 mod max_gap;
 mod openings;
 mod polls;
 
-use self::drawn::{check, report};
-use crate::rules::Interpolation::{Nearest, Next};
-use crate::rules::{NoData, Options, Scope};
+use uptally::Interpolation::{Nearest, Next};
+use uptally::{NoData, Options, Scope};
+
+use self::drawing::{check, reports};
+use crate::judge::Tally;
 
 const MINUTE_US: i64 = 60_000_000;
 
@@ -61,24 +63,25 @@ fn ids_are_text_in_byte_order_and_a_question_can_name_some() {
         9 open Wed 11:30-12:00
         10 poll 2023-01-25 11:30 up
         8475203175643014915 poll 2023-01-25 11:30 up";
-    let ids = |only: Option<&[&str]>| -> Vec<String> {
-        let lines = report(chain, Options::default(), only);
-        let mut ids: Vec<String> = lines.into_iter().map(|line| line.store_id).collect();
-        ids.dedup();
-        ids
-    };
-    assert_eq!(ids(None), ["10", "8475203175643014915", "9", "B", "a", "é"]);
-    assert_eq!(ids(Some(&["a", "9", "nobody"])), ["9", "a"]);
-    assert_eq!(ids(Some(&[])), [""; 0]);
-    let nine = report(chain, Options::default(), Some(&["9", "10"]));
-    assert_eq!(nine[3].to_string(), "9 last_hour 1800000000 0 0 of 1800000000");
+    #[track_caller]
+    fn check_ids(chain: &str, stores: &[&str], expected: &[&str]) {
+        for report in reports(chain, Options::default(), stores) {
+            let ids: Vec<&str> = report.iter().map(|(id, _)| id.as_str()).collect();
+            assert_eq!(ids, expected);
+        }
+    }
+    check_ids(chain, &[], &["10", "8475203175643014915", "9", "B", "a", "é"]);
+    check_ids(chain, &["a", "9"], &["9", "a"]);
+    for report in reports(chain, Options::default(), &["9", "10"]) {
+        assert_eq!(report[1].1[0], Tally { up: 30 * MINUTE_US, down: 0, unknown: 0 });
+    }
 }
 
 #[test]
-fn a_chain_without_rows_is_a_report_without_rows() {
+fn a_store_without_polls_is_unknown_whatever_the_scope() {
     for scope in [Scope::All, Scope::Day, Scope::Interval] {
         let options = Options { scope, ..Options::default() };
-        assert!(report("now 2023-01-25 12:00", options, None).is_empty());
-        check("now 2023-01-25 12:00\nA seen", options, "A last_hour 0 0 60; A last_week 0 0 10080");
+        let chain = "now 2023-01-25 12:00\nA zone UTC";
+        check(chain, options, "A last_hour 0 0 60; A last_week 0 0 10080");
     }
 }
