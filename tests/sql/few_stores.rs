@@ -3,7 +3,6 @@
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::util::pretty::pretty_format_batches;
-use datafusion::scalar::ScalarValue;
 use uptally::Session;
 
 use super::plans::{plan_of, session_over};
