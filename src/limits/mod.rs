@@ -26,5 +26,7 @@ pub use self::cte_expansion::check_expansion;
 pub use self::function_outputs::limit_outputs;
 pub use self::plan_size::check_plan_size;
 pub use self::query_limits::{Limits, SettingNames};
-pub use self::statement_depth::{DEPTH_MAX, check_depth, stack_exceeded};
+#[cfg(any(test, feature = "fuzzing"))]
+pub use self::statement_depth::DEPTH_MAX;
+pub use self::statement_depth::{check_depth, stack_exceeded};
 pub use self::threads::STACK_BYTES;

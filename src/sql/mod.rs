@@ -36,7 +36,9 @@ pub use self::column_descriptions::{ColumnDescriptions, columns_of};
 pub use self::database::{Database, PlannedStatement, Session};
 pub use self::errors::{error_location, query_error, types_in_sql};
 pub use self::function_docs::documented;
-pub use self::functions::{hours_options, instant_parameters};
+#[cfg(test)]
+pub use self::functions::hours_options;
+pub use self::functions::instant_parameters;
 pub use self::names::{CATALOG, NamedTable, SCHEMA};
 pub use self::parameters::coerce_parameter;
 pub use self::plan_cache::PlanCache;

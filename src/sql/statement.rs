@@ -226,7 +226,7 @@ impl VisitorMut for AllNames {
                 SelectItem::UnnamedExpr(value) => match &*value {
                     Expr::Identifier(name) => (name_of(name), value.clone()),
                     Expr::CompoundIdentifier(name) => {
-                        (name.last().map(meant).unwrap_or_default(), value.clone())
+                        (name.last().map(name_of).unwrap_or_default(), value.clone())
                     }
                     other => (written(other), value.clone()),
                 },

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use redb::backends::FileBackend;
 use redb::{
     Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
 };
@@ -214,7 +215,7 @@ fn create(path: &Path) -> std::result::Result<(Database, FileIdentity), redb::Da
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(path)?;
     let identity = FileIdentity::new(&file.metadata()?);
-    Ok((Database::builder().create_file(file)?, identity))
+    Ok((Database::builder().create_with_backend(FileBackend::new(file)?)?, identity))
 }
 
 /// Appends the records of a transaction.

@@ -58,7 +58,8 @@ impl Functions {
         if let Some(oids) = self.oids.get() {
             return Ok(oids);
         }
-        let oids = oids_by_name(&self.static_tables.decoded()?)?;
+        let tables = self.static_tables.decoded()?;
+        let oids = oids_by_name(&tables)?;
         Ok(self.oids.get_or_init(|| oids))
     }
 }
