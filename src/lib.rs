@@ -6,9 +6,9 @@
 //! results; the rules of a report are its [`Options`]. Instants are microseconds UTC. A program
 //! that does all of this:
 //!
-//! ```no_run
-#![doc = include_str!("../examples/library/src/main.rs")]
-//! ```
+#![cfg_attr(doc, doc = "```no_run")]
+#![cfg_attr(doc, doc = include_str!("../examples/library/src/main.rs"))]
+#![cfg_attr(doc, doc = "```")]
 //!
 //! Following a poll: `ingest` checks CSV rows, and `tables` stores them as sorted Parquet under
 //! Delta logs. `engine` computes figures from them, in SQL over `functions` or in lazy frames;

@@ -124,7 +124,6 @@ pub struct Tables {
     pub providers: Vec<(Table, Arc<dyn TableProvider>)>,
     /// Latest poll of all stores, microseconds UTC.
     pub latest_poll: Option<i64>,
-    pub stores: usize,
     /// Days with polls, ascending, as days since 1970-01-01.
     pub days: Arc<[i64]>,
     pub zone_rules: ZoneRules,
@@ -146,7 +145,6 @@ impl Tables {
         Ok(Self {
             providers: tables.map(provider).collect(),
             latest_poll: stores.numbered().last_polled_at(),
-            stores: stores.count(),
             days: polled_days(dataset).collect(),
             zone_rules: dataset.zone_rules()?,
         })

@@ -4,14 +4,21 @@ use strsim::osa_distance;
 
 /// Shortest beginning of a name that is enough to tell it.
 const BEGINNING_CHARS_MIN: usize = 4;
+/// Longest name that is compared: a longer one is not misspelt, and comparing takes as long as both
+/// lengths multiplied.
+const NAME_BYTES_MAX: usize = 128;
 
 /// Value of the known name that is closest to a misspelt one, the first of several; `None` if more
 /// than half of the letters differ, and it is no beginning of one. Case, `_` and spaces do not
 /// count.
 pub fn nearest<'a, T>(name: &str, known: impl IntoIterator<Item = (&'a str, T)>) -> Option<T> {
+    if name.len() > NAME_BYTES_MAX {
+        return None;
+    }
     let name = folded(name);
     let length = name.chars().count();
-    let near = known.into_iter().filter_map(|(other, value)| {
+    let known = known.into_iter().filter(|(other, _)| other.len() <= NAME_BYTES_MAX);
+    let near = known.filter_map(|(other, value)| {
         let other = folded(other);
         let distance = osa_distance(&name, &other);
         let begins = length >= BEGINNING_CHARS_MIN && other.starts_with(&name);
@@ -24,6 +31,9 @@ pub fn nearest<'a, T>(name: &str, known: impl IntoIterator<Item = (&'a str, T)>)
 /// place differ. The area may be missing or another: `new york` and `Europe/NewYork` mean
 /// `America/New_York`.
 pub fn nearest_zone<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() > NAME_BYTES_MAX {
+        return None;
+    }
     let name = folded(name);
     let near = known.into_iter().filter(|other| !is_offset(other)).filter_map(|other| {
         let known = folded(other);
@@ -70,6 +80,9 @@ mod tests {
         ] {
             assert_eq!(nearest(name, known.map(|known| (known, known))), expected, "{name}");
         }
+        // It would be the beginning of the known one.
+        let long = "a".repeat(NAME_BYTES_MAX + 1);
+        assert_eq!(nearest(&long, [(format!("{long}b").as_str(), 1)]), None);
     }
 
     #[test]
@@ -99,5 +112,6 @@ mod tests {
         ] {
             assert_eq!(nearest_zone(name, known), expected, "{name}");
         }
+        assert_eq!(nearest_zone(&format!("{}berlin", "x/".repeat(64)), ["Europe/Berlin"]), None);
     }
 }

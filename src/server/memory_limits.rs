@@ -80,7 +80,7 @@ impl Settings {
         let mut told = |flag: &str, value: &dyn Display| lowered.push(format!("{flag} {value}"));
         let part = self.memory_bytes / PARTS;
         if let Some(warning) = self.fit_spool(part / 2) {
-            tracing::warn!("{warning}");
+            tracing::info!("{warning}");
         }
         let reports_max = (part / REPORT_BYTES).max(1);
         if !asked.reports_at_once && self.reports.at_once > reports_max {

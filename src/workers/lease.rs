@@ -236,7 +236,8 @@ impl LeaseError {
         let is_by = |signal: Signal| end.status.signal() == Some(signal.as_raw());
         // Rust's runtime knows the stacks of threads, but not those by which DataFusion extends
         // them; their overflow ends in the signal itself.
-        if end.has_overflowed_stack || is_by(Signal::SEGV) || is_by(Signal::BUS) {
+        let is_fault = is_by(Signal::SEGV) || cfg!(target_os = "macos") && is_by(Signal::BUS);
+        if end.has_overflowed_stack || is_fault {
             tracing::error!(status = %end.status, "a worker process ran out of stack");
             return Self::StackOverflow;
         }

@@ -36,7 +36,10 @@ fn pass_on(log: impl Read, to: &mut impl Write) -> bool {
     let (mut log, mut line, mut has_overflowed) = (BufReader::new(log), Vec::new(), false);
     while log.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line).is_ok_and(|read| read > 0)
     {
-        has_overflowed |= memmem::find(&line, STACK_OVERFLOW).is_some();
+        // The report is followed by nothing but the end.
+        if !line.trim_ascii().is_empty() && !line.starts_with(b"fatal") {
+            has_overflowed = memmem::find(&line, STACK_OVERFLOW).is_some();
+        }
         // Without a log the process runs on.
         let _ = to.write_all(&line);
         line.clear();
@@ -58,6 +61,7 @@ mod tests {
             ("a\n\nno newline", false),
             (long.as_str(), false),
             ("\nthread 'query' (7) has overflowed its stack\nfatal\n", true),
+            ("a text with has overflowed its stack\nanother line\n", false),
         ] {
             let mut passed_on = Vec::new();
             assert_eq!(pass_on(log.as_bytes(), &mut passed_on), expected);
