@@ -61,11 +61,12 @@ impl Shared {
         self.at_once.min(WARM_MAX)
     }
 
-    /// Starts as many processes as leases wait for, and a spare one if none is idle, so that the
-    /// next lease need not wait.
+    /// Starts processes for the leases that wait, and a spare one, so that the next lease need not
+    /// wait, unless as many are idle.
     pub fn start_missing(&self, state: &mut State) {
-        let spare = usize::from(state.idle.is_empty() && state.alive > 0);
-        let wanted = (state.waiting + spare).max(self.warm().saturating_sub(state.alive));
+        let needed = state.waiting + usize::from(state.alive > 0);
+        let wanted = needed.saturating_sub(state.idle.len());
+        let wanted = wanted.max(self.warm().saturating_sub(state.alive));
         // As many as there are permits, so that each permit finds a process.
         let free = (2 * self.at_once).saturating_sub(state.alive);
         for _ in 0..wanted.saturating_sub(state.starting).min(free) {
