@@ -109,9 +109,12 @@ fn circles_of_files_are_found() {
 #[test]
 fn circles_through_what_is_passed_on_are_found() {
     let files = [
-        ("a/mod.rs", "mod b;\nmod c;\npub use b::B;\npub use c::C;"),
+        ("a/mod.rs", "mod b;\nmod c;\nmod d;\npub use b::B;\npub use c::C;\npub use d::{D, E};"),
         ("a/b.rs", "use super::C;"),
         ("a/c.rs", "fn c() { crate::a::B::new() }"),
+        // Not of the file that passes both on.
+        ("a/d.rs", ""),
+        ("e.rs", "use crate::a::{D, E};"),
     ];
     let circle = [
         "src/a/b.rs:1: imports src/a/c.rs in a circle",

@@ -176,10 +176,11 @@ fn paths(code: &[u8], at: &mut usize) -> Vec<Vec<String>> {
                     *at += 1;
                     return found;
                 }
+                Some(b',') => *at += 1,
                 Some(_) => {
                     let before = *at;
                     found.extend(paths(code, at));
-                    // A comma, or a star.
+                    // A star.
                     *at += usize::from(*at == before);
                 }
             }

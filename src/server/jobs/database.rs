@@ -4,9 +4,6 @@
 //! and no more, in safe Rust, without C or SQL. Commits are atomic and synced by default, and a
 //! file lock keeps a second server out of the folder. Knows nothing of what a report is.
 
-#[cfg(test)]
-mod tests;
-
 use std::path::{Path, PathBuf};
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -283,3 +280,6 @@ fn unwritten(error: redb::Error) -> Error {
 fn unread(error: redb::Error) -> Error {
     Error::Resource { what: "the records of reports cannot be read".into(), source: error.into() }
 }
+
+#[cfg(test)]
+mod tests;
