@@ -181,3 +181,23 @@ fn arguments_of(call: &Call) -> Result<Arguments> {
     arguments.extend(call.bucket.map(|bucket| ("bucket", lit(bucket.text()))));
     Ok(arguments)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::functions::documented::Kind;
+    use crate::sql::function_docs::documented;
+
+    #[test]
+    fn every_table_function_is_described_with_its_positional_arguments() {
+        let ours = TableFunctionKind::ALL.map(TableFunctionKind::name);
+        for name in ours.into_iter().chain([AS_OF]) {
+            let mut described = documented().filter(|function| function.kind == Kind::Table);
+            let described = described.find(|function| function.name == name);
+            let described = described.unwrap_or_else(|| panic!("{name} is not described"));
+            let places = named_arguments(name).unwrap().places;
+            let names: Vec<_> = described.arguments.iter().map(|argument| argument.name).collect();
+            assert!(names.starts_with(places), "{name}: {names:?}");
+        }
+    }
+}
