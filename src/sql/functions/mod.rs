@@ -33,29 +33,24 @@ use self::relation_planner::TableFunctionPlanner;
 use super::as_of::{AS_OF, AsOf};
 use super::internal_catalog::InternalCatalog;
 use crate::engine::query_files::{Arguments, QueryFile, arguments};
+use crate::rules::keyword::listed;
 use crate::rules::{ReportOption, ZoneRules};
 
 const HISTORIES: QueryFile = ("histories", include_str!("../../../queries/histories.sql"));
 
-/// The table functions over query files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TableFunctionKind {
-    Uptime,
-    UptimeBy,
-    States,
-    Incidents,
-    Openings,
+listed! {
+    /// The table functions over query files.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum TableFunctionKind {
+        Uptime,
+        UptimeBy,
+        States,
+        Incidents,
+        Openings,
+    }
 }
 
 impl TableFunctionKind {
-    const ALL: [TableFunctionKind; 5] = [
-        TableFunctionKind::Uptime,
-        TableFunctionKind::UptimeBy,
-        TableFunctionKind::States,
-        TableFunctionKind::Incidents,
-        TableFunctionKind::Openings,
-    ];
-
     fn name(self) -> &'static str {
         match self {
             Self::Uptime => "uptime",
