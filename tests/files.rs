@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
+use uptally::Format;
 
 use crate::harness::{output_of, uptally};
 
@@ -69,23 +70,30 @@ fn names(folder: &Path) -> Vec<String> {
 fn the_name_of_a_file_tells_its_format() {
     let folder = folder();
     let folder = folder.path();
-    for (name, start) in [
+    let starts: [(&str, &[u8]); 17] = [
         ("r.csv", HEADER.as_bytes()),
         ("r.json", b"[{\"store_id\":"),
         ("r.ndjson", b"{\"store_id\":"),
         ("r.jsonl", b"{\"store_id\":"),
         ("r.parquet", b"PAR1"),
         ("R.PARQUET", b"PAR1"),
+        ("r.pq", b"PAR1"),
         ("r.arrow", b"ARROW1"),
         ("r.feather", b"ARROW1"),
         ("r.ipc", b"ARROW1"),
         ("r.arrows", b"\xff\xff\xff\xff"),
         ("r.md", b"| store_id |"),
+        ("r.markdown", b"| store_id |"),
         ("r.txt", b"+----"),
         ("r.csv.gz", b"\x1f\x8b"),
         ("r.ndjson.zst", b"\x28\xb5\x2f\xfd"),
         ("report", HEADER.as_bytes()),
-    ] {
+    ];
+    for ending in Format::ALL.into_iter().flat_map(Format::endings) {
+        let is_tried = starts.iter().any(|(name, _)| name.ends_with(&format!(".{ending}")));
+        assert!(is_tried, "{ending}");
+    }
+    for (name, start) in starts {
         for mut arguments in [vec!["report"], vec!["sql", "SELECT store_id, 1 FROM stores"]] {
             arguments.extend(["-o", name]);
             succeeds(folder, &arguments);

@@ -1,25 +1,27 @@
 //! Formats of reports and of rows.
 
-use crate::rules::keyword::{Keywords, spelled_by_keywords};
+use crate::rules::keyword::{Keywords, listed, spelled_by_keywords};
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// RFC 4180 with `\n` line ends; fields are quoted only if necessary.
-    #[default]
-    Csv,
-    /// Array of objects; times and percentages are numbers.
-    Json,
-    /// JSON objects, one per line.
-    Ndjson,
-    Parquet,
-    /// Arrow IPC file format.
-    Arrow,
-    /// Arrow IPC streaming format.
-    ArrowStream,
-    /// Columns with borders, for terminals.
-    Table,
-    /// Table in GitHub Flavored Markdown.
-    Markdown,
+listed! {
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub enum Format {
+        /// RFC 4180 with `\n` line ends; fields are quoted only if necessary.
+        #[default]
+        Csv,
+        /// Array of objects; times and percentages are numbers.
+        Json,
+        /// JSON objects, one per line.
+        Ndjson,
+        Parquet,
+        /// Arrow IPC file format.
+        Arrow,
+        /// Arrow IPC streaming format.
+        ArrowStream,
+        /// Columns with borders, for terminals.
+        Table,
+        /// Table in GitHub Flavored Markdown.
+        Markdown,
+    }
 }
 
 /// Row of the table of formats.
@@ -55,18 +57,6 @@ impl FileType {
 }
 
 impl Format {
-    /// All formats, in the order in which they are listed.
-    pub const ALL: [Self; 8] = [
-        Self::Csv,
-        Self::Json,
-        Self::Ndjson,
-        Self::Parquet,
-        Self::Arrow,
-        Self::ArrowStream,
-        Self::Table,
-        Self::Markdown,
-    ];
-
     /// Names in options.
     pub const KEYWORDS: Keywords<Self> = &NAMES;
 

@@ -48,6 +48,28 @@ macro_rules! spelled_by_keywords {
 
 pub(crate) use spelled_by_keywords;
 
+/// Declares an enum with an array of all its values.
+macro_rules! listed {
+    (
+        $(#[$attribute:meta])*
+        pub enum $name:ident {
+            $($(#[$variant_attribute:meta])* $variant:ident,)+
+        }
+    ) => {
+        $(#[$attribute])*
+        pub enum $name {
+            $($(#[$variant_attribute])* $variant,)+
+        }
+
+        impl $name {
+            /// All values, in the order in which they are listed.
+            pub const ALL: [Self; [$(stringify!($variant)),+].len()] = [$(Self::$variant),+];
+        }
+    };
+}
+
+pub(crate) use listed;
+
 #[cfg(test)]
 mod tests {
     use super::*;

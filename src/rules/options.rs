@@ -8,7 +8,9 @@ use std::str::FromStr;
 
 use super::business_hours::{DailyHours, WeeklyHours};
 use super::duration::{duration_text, duration_us};
-use super::keyword::{Keywords, TRUTHS, keyword, parse_keyword, spelled_by_keywords, words};
+use super::keyword::{
+    Keywords, TRUTHS, keyword, listed, parse_keyword, spelled_by_keywords, words,
+};
 use super::zone::ZoneName;
 
 /// State between two polls.
@@ -157,16 +159,18 @@ impl Default for Options {
     }
 }
 
-/// Option of a report, apart from its value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ReportOption {
-    Interpolation,
-    MaxGap,
-    Scope,
-    NoData,
-    SnapEndOfDay,
-    DefaultHours,
-    DefaultTimeZone,
+listed! {
+    /// Option of a report, apart from its value.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum ReportOption {
+        Interpolation,
+        MaxGap,
+        Scope,
+        NoData,
+        SnapEndOfDay,
+        DefaultHours,
+        DefaultTimeZone,
+    }
 }
 
 /// Texts that an option is read from.
@@ -185,17 +189,6 @@ pub enum Accepts {
 }
 
 impl ReportOption {
-    /// All options, in the order in which they are listed.
-    pub const ALL: [Self; 7] = [
-        Self::Interpolation,
-        Self::MaxGap,
-        Self::Scope,
-        Self::NoData,
-        Self::SnapEndOfDay,
-        Self::DefaultHours,
-        Self::DefaultTimeZone,
-    ];
-
     /// The option of a name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|option| option.name() == name)

@@ -94,3 +94,16 @@ pub fn description(table: &str, column: &str) -> Option<&'static str> {
 pub fn descriptions() -> impl Iterator<Item = [String; 3]> {
     DESCRIPTIONS.into_iter().map(|row| <[&str; 3]>::from(row).map(str::to_owned))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::Options;
+
+    #[test]
+    fn the_description_of_time_zones_names_the_default() {
+        let zone = Options::default().default_time_zone;
+        let told = description("time_zones", "").unwrap();
+        assert!(told.ends_with(zone.as_str()), "{told}");
+    }
+}

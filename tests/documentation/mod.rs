@@ -12,10 +12,13 @@ mod library;
 mod pages;
 mod terminal;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
+use uptally::Format;
+use uptally::internals::rules::ReportOption;
+use uptally::internals::server::ROUTES;
 
 use self::pages::{Page, pages};
 use self::terminal::{Terminal, USUAL_ADDRESS, sessions};
@@ -187,12 +190,43 @@ fn every_function_that_the_prompt_lists_is_described() {
     let ours = listed.lines().take_while(|line| !line.is_empty());
     let names: Vec<_> = ours.filter_map(|line| line.split_whitespace().next()).collect();
     assert!(names.len() > 40, "{listed}");
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/sql.md");
-    let page = std::fs::read_to_string(page).unwrap();
+    let page = document("sql.md");
     for name in names {
         let is_named =
             [format!("`{name}`"), format!("`{name}(")].iter().any(|at| page.contains(at));
         assert!(is_named, "{name}");
+    }
+}
+
+/// Text of a document in `docs`.
+fn document(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
+    std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn options_and_formats_are_named_where_they_can_be_given() {
+    let (http, command_line) = (document("http.md"), document("command-line.md"));
+    for name in ReportOption::ALL.map(ReportOption::name) {
+        assert!(http.contains(&format!("`{name}`")), "{name}");
+    }
+    for format in Format::ALL {
+        assert!(http.contains(&format!("`{}`", format.ending())), "{format}");
+        for ending in format.endings() {
+            assert!(command_line.contains(&format!("`.{ending}`")), "{ending}");
+        }
+    }
+}
+
+#[test]
+fn every_path_of_the_service_is_described() {
+    let page = document("http.md");
+    let is_between = |letter: char| !(letter.is_ascii_alphanumeric() || "-_.".contains(letter));
+    let words: BTreeSet<&str> = page.split(is_between).collect();
+    for route in ROUTES {
+        for part in route.path.split('/').filter(|part| !part.is_empty() && !part.contains('{')) {
+            assert!(words.contains(part), "{}", route.path);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use serde_json::{Value, json};
+use uptally::Format;
 use uptally::internals::server::Settings;
 
 use super::{Served, csv_of_sample, waiting};
@@ -57,14 +58,14 @@ fn a_report_is_what_the_command_prints_in_every_format() {
     block_on(async {
         let served = Served::with(Settings::default()).await;
         let data = served.data.path().to_str().unwrap().to_owned();
-        let formats = ["csv", "json", "ndjson", "parquet", "arrow", "table"];
         for (at, (options, flags)) in SAME.iter().enumerate() {
             let id = served.finished(options).await;
             // Every format of the first, one of each other.
-            for format in formats.iter().skip(at).take(if at == 0 { formats.len() } else { 1 }) {
-                let ending = if *format == "table" { "txt" } else { format };
-                let found = served.get(&format!("/v1/reports/{id}.{ending}")).await;
-                let flags = flags.split_whitespace().chain(["--data", &data, "--format", format]);
+            let count = if at == 0 { Format::ALL.len() } else { 1 };
+            for format in Format::ALL.into_iter().skip(at).take(count) {
+                let found = served.get(&format!("/v1/reports/{id}.{}", format.ending())).await;
+                let given = ["--data", data.as_str(), "--format", format.name()];
+                let flags = flags.split_whitespace().chain(given);
                 let printed = uptally(["report"].into_iter().chain(flags)).output().unwrap();
                 assert!(printed.status.success(), "{options}");
                 assert!(found.bytes() == printed.stdout, "{options} {format}");

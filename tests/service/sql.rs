@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use tempfile::TempDir;
-use uptally::Limits;
 use uptally::internals::server::Settings;
+use uptally::{Format, Limits};
 
 use super::{Answer, Served, csv_of_sample, waiting};
 use crate::harness::{block_on, ingest, uptally};
@@ -239,17 +239,18 @@ pub const LONG: &str = "SELECT repeat('x', 1000) AS a, value AS b FROM range(0, 
 fn a_cut_that_comes_late_is_noted_behind_the_last_row() {
     block_on(async {
         let served = Served::with(waiting()).await;
-        for format in ["csv", "ndjson", "json", "markdown", "table"] {
-            let body = json!({ "sql": LONG, "max_rows": 9000, "format": format }).to_string();
+        for format in Format::ALL.into_iter().filter(|format| !format.is_binary()) {
+            let name = format.name();
+            let body = json!({ "sql": LONG, "max_rows": 9000, "format": name }).to_string();
             let answer = served.sql(&body).await;
             let text = answer.text();
             assert_eq!(
                 (answer.status(), answer.header("uptally-cut").is_empty()),
-                (200, format != "table")
+                (200, format != Format::Table)
             );
             let end = &text[text.len() - 120..];
             let is_noted = end.contains("cut off after 9000 rows");
-            assert_eq!(is_noted, format != "table", "{format}: {end}");
+            assert_eq!(is_noted, format != Format::Table, "{format}: {end}");
         }
         let body = json!({ "sql": LONG, "max_rows": 9000, "format": "parquet" }).to_string();
         let answer = served.sql(&body).await;

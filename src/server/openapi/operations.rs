@@ -3,7 +3,7 @@
 //! Only required parameters have an example: Swagger UI fills examples in, and all of them together
 //! must make a valid request.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::routes::{Endpoint, Route};
 use super::examples::Examples;
@@ -12,66 +12,62 @@ use super::operation::{
 };
 use super::{legacy_operations, report_operations, sql_operation, store_operations};
 
+/// Describes the endpoint of a route. No arm is `_`: the compiler asks for each new endpoint.
 pub fn describe(route: &Route, examples: &Examples) -> Operation {
     match route.endpoint {
-        Endpoint::TriggerDashed
-        | Endpoint::TriggerUnderscored
-        | Endpoint::ReportDashed
-        | Endpoint::ReportByName
-        | Endpoint::ReportByPath
-        | Endpoint::DownloadByPath => legacy_operations::describe(route, examples),
-        Endpoint::CreateReport
-        | Endpoint::ListReports
-        | Endpoint::ShowReport
-        | Endpoint::DownloadReport
-        | Endpoint::DeleteReport => report_operations::describe(route.endpoint, examples),
-        Endpoint::ListStores
-        | Endpoint::Uptime
-        | Endpoint::Timeline
-        | Endpoint::Incidents
-        | Endpoint::Hours
-        | Endpoint::Explain => store_operations::describe(route.endpoint, examples),
+        Endpoint::TriggerDashed | Endpoint::TriggerUnderscored => legacy_operations::trigger(),
+        Endpoint::ReportDashed | Endpoint::ReportByPath => legacy_operations::by_path(examples),
+        Endpoint::ReportByName => legacy_operations::by_name(&route.method, examples),
+        Endpoint::DownloadByPath => legacy_operations::download_by_path(examples),
+        Endpoint::CreateReport => report_operations::create(examples),
+        Endpoint::ListReports => report_operations::list(),
+        Endpoint::ShowReport => report_operations::show(examples),
+        Endpoint::DownloadReport => report_operations::download(examples),
+        Endpoint::DeleteReport => report_operations::delete(),
+        Endpoint::ListStores => store_operations::list(),
+        Endpoint::Uptime => store_operations::uptime(examples),
+        Endpoint::Timeline => store_operations::timeline(examples),
+        Endpoint::Incidents => store_operations::incidents(examples),
+        Endpoint::Hours => store_operations::hours(examples),
+        Endpoint::Explain => store_operations::explain(examples),
         Endpoint::Sql => sql_operation::describe(route),
-        _ => service_operation(route.endpoint),
+        Endpoint::Versions => versions(),
+        Endpoint::Livez => json_object("Liveness: the process responds"),
+        Endpoint::Readyz => json_object("Readiness: data can be read, and triggers recorded"),
+        Endpoint::Metrics => {
+            let summary = "Prometheus metrics: counts and durations";
+            service_operation(summary, vec![], "application/openmetrics-text", text())
+        }
+        Endpoint::OpenApi => json_object(
+            "This document; its examples name a store and a report of the data, if the client may read it",
+        ),
+        Endpoint::Docs => service_operation("Interactive docs", vec![], "text/html", text()),
+        Endpoint::DocsAsset => docs_asset(),
     }
 }
 
-fn service_operation(endpoint: Endpoint) -> Operation {
-    let told =
-        |summary, parameters, answer| operation("service", summary, parameters, [("200", answer)]);
-    let kind = |media_type, schema| answer("As asked", &[(media_type, schema)]);
-    let object = || json!({ "type": "object" });
-    match endpoint {
-        Endpoint::Versions => told(
-            "Loads, newest first",
-            vec![query("limit", number(1, 1000))],
-            kind("application/json", named("Versions")),
-        ),
-        Endpoint::Livez => {
-            told("Liveness: the process responds", vec![], kind("application/json", object()))
-        }
-        Endpoint::Readyz => told(
-            "Readiness: data can be read, and triggers recorded",
-            vec![],
-            kind("application/json", object()),
-        ),
-        Endpoint::Metrics => told(
-            "Prometheus metrics: counts and durations",
-            vec![],
-            kind("application/openmetrics-text", text()),
-        ),
-        Endpoint::OpenApi => told(
-            "This document; its examples name a store and a report of the data, if the client may read it",
-            vec![],
-            kind("application/json", object()),
-        ),
-        Endpoint::DocsAsset => {
-            let file = parameter("path", "file", json!({ "type": "string", "minLength": 1 }));
-            let file =
-                required(file, "Name of a file that `/docs` refers to", Some("swagger-ui.css"));
-            let any = answer("A file of the docs", &[("*/*", text())]);
-            told("File of the docs page", vec![file], any)
-        }
-        _ => told("Interactive docs", vec![], kind("text/html", text())),
-    }
+fn service_operation(
+    summary: &'static str,
+    parameters: Vec<Value>,
+    media_type: &str,
+    schema: Value,
+) -> Operation {
+    let answer = answer("As asked", &[(media_type, schema)]);
+    operation("service", summary, parameters, [("200", answer)])
+}
+
+fn json_object(summary: &'static str) -> Operation {
+    service_operation(summary, vec![], "application/json", json!({ "type": "object" }))
+}
+
+fn versions() -> Operation {
+    let limit = query("limit", number(1, 1000));
+    service_operation("Loads, newest first", vec![limit], "application/json", named("Versions"))
+}
+
+fn docs_asset() -> Operation {
+    let file = parameter("path", "file", json!({ "type": "string", "minLength": 1 }));
+    let file = required(file, "Name of a file that `/docs` refers to", Some("swagger-ui.css"));
+    let any = answer("A file of the docs", &[("*/*", text())]);
+    operation("service", "File of the docs page", vec![file], [("200", any)])
 }

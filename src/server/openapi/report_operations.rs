@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::super::jobs::KEYS_OF_REPORT_MAX;
-use super::super::routes::Endpoint;
 use super::examples::Examples;
 use super::operation::{
     Operation, answer, described, named, number, one_of, operation, parameter, query, report_id,
@@ -12,56 +11,52 @@ use super::operation::{
 use super::problem;
 use crate::report::Format;
 
-pub fn describe(endpoint: Endpoint, examples: &Examples) -> Operation {
-    let told = |summary, parameters, answers: Vec<(&'static str, Value)>| {
-        operation("reports", summary, parameters, answers)
-    };
-    let report = |description| answer(description, &[("application/json", named("Report"))]);
-    let missing =
-        || [("404", problem("No such report")), ("410", problem("The report has expired"))];
-    match endpoint {
-        Endpoint::CreateReport => created(examples, report("The report")),
-        Endpoint::ListReports => told(
-            "Reports, newest first",
-            vec![
-                query("limit", number(1, 200)),
-                described(
-                    query("cursor", json!({ "type": "string", "pattern": "^[0-9a-f]{7,22}$" })),
-                    "`next_cursor` of the previous page",
-                ),
-            ],
-            vec![("200", answer("A page", &[("application/json", named("ReportList"))]))],
-        ),
-        Endpoint::ShowReport => {
-            let wait = "Time to hold the response while the report runs, like 30s; at most 60s";
-            let prefer = "Like `wait`: wait=30";
-            let answers = [("200", report("The report"))].into_iter().chain(missing());
-            told(
-                "Progress of a report; with `wait`, the response is held until it ends",
-                vec![
-                    report_id(examples),
-                    described(query("wait", text()), wait),
-                    described(parameter("header", "Prefer", text()), prefer),
-                ],
-                answers.collect(),
-            )
-        }
-        Endpoint::DownloadReport => downloaded(examples, missing()),
-        _ => {
-            let gone = json!({ "description": "Cancelled, or forgotten if it had ended" });
-            let answers = [("204", gone)].into_iter().chain(missing());
-            // No example, so that nobody forgets a report by trying things out.
-            let id = required(
-                parameter("path", "id", uuid()),
-                "Id of the report to remove; `GET /v1/reports` lists them",
-                None,
-            );
-            told("Cancel a report, or forget a finished one", vec![id], answers.collect())
-        }
-    }
+pub fn list() -> Operation {
+    let cursor = query("cursor", json!({ "type": "string", "pattern": "^[0-9a-f]{7,22}$" }));
+    let parameters = vec![
+        query("limit", number(1, 200)),
+        described(cursor, "`next_cursor` of the previous page"),
+    ];
+    let page = answer("A page", &[("application/json", named("ReportList"))]);
+    operation("reports", "Reports, newest first", parameters, [("200", page)])
 }
 
-fn created(examples: &Examples, report: Value) -> Operation {
+pub fn show(examples: &Examples) -> Operation {
+    let wait = "Time to hold the response while the report runs, like 30s; at most 60s";
+    let prefer = "Like `wait`: wait=30";
+    operation(
+        "reports",
+        "Progress of a report; with `wait`, the response is held until it ends",
+        vec![
+            report_id(examples),
+            described(query("wait", text()), wait),
+            described(parameter("header", "Prefer", text()), prefer),
+        ],
+        [("200", report())].into_iter().chain(missing()),
+    )
+}
+
+pub fn delete() -> Operation {
+    let gone = json!({ "description": "Cancelled, or forgotten if it had ended" });
+    // No example, so that nobody forgets a report by trying things out.
+    let id = required(
+        parameter("path", "id", uuid()),
+        "Id of the report to remove; `GET /v1/reports` lists them",
+        None,
+    );
+    let answers = [("204", gone)].into_iter().chain(missing());
+    operation("reports", "Cancel a report, or forget a finished one", vec![id], answers)
+}
+
+fn report() -> Value {
+    answer("The report", &[("application/json", named("Report"))])
+}
+
+fn missing() -> [(&'static str, Value); 2] {
+    [("404", problem("No such report")), ("410", problem("The report has expired"))]
+}
+
+pub fn create(examples: &Examples) -> Operation {
     let mut example = json!({ "columns": "extended", "max_gap": "2h" });
     if let Some(now) = &examples.now {
         example["now"] = json!(now);
@@ -83,7 +78,7 @@ fn created(examples: &Examples, report: Value) -> Operation {
             vec![parameter("header", "Idempotency-Key", key)],
             [
                 ("200", plan),
-                ("202", report),
+                ("202", report()),
                 ("422", problem("The key came with a different request")),
                 ("429", problem("Too many reports are queued")),
             ],
@@ -91,7 +86,7 @@ fn created(examples: &Examples, report: Value) -> Operation {
     }
 }
 
-fn downloaded(examples: &Examples, missing: [(&'static str, Value); 2]) -> Operation {
+pub fn download(examples: &Examples) -> Operation {
     let lines = || json!({ "type": "string", "description": UNITS });
     let kinds = Format::ALL.map(|format| {
         let schema = match format {
@@ -123,7 +118,7 @@ fn downloaded(examples: &Examples, missing: [(&'static str, Value); 2]) -> Opera
             "reports",
             "Download a report or a range of it, compressed with gzip or zstd if the client accepts that",
             [report_id(examples), format].into_iter().chain(headers).collect(),
-            answers.into_iter().chain(missing),
+            answers.into_iter().chain(missing()),
         )
     }
 }

@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::super::response_format::ResponseFormat;
-use super::super::routes::Endpoint;
 use super::super::store_csv;
 use super::super::store_list::{self, PAGE_STORES, PAGE_STORES_MAX};
 use super::examples::Examples;
@@ -19,36 +18,41 @@ use crate::rules::keyword::words;
 
 const ID_DESCRIPTION: &str = "Id of a store; `GET /v1/stores` lists them";
 
-pub fn describe(endpoint: Endpoint, examples: &Examples) -> Operation {
-    match endpoint {
-        Endpoint::ListStores => list(),
-        Endpoint::Explain => {
-            let summary = "Poll, hours, zone rule and option behind each segment of a figure";
-            let store = required(query("store", id()), ID_DESCRIPTION, examples.store.as_deref());
-            let mut parameters = vec![store];
-            parameters.extend(range_and_options(examples));
-            let told = answer(summary, &[("application/json", named("Explanation"))]);
-            operation("stores", summary, parameters, [("200", told), missing()])
-        }
-        _ => single_store(endpoint, examples),
-    }
+pub fn uptime(examples: &Examples) -> Operation {
+    let summary = "Time for which a store was up and down while it should have been open";
+    single_store(summary, "Uptime", &store_csv::UPTIME, examples)
 }
 
-fn single_store(endpoint: Endpoint, examples: &Examples) -> Operation {
-    let (summary, schema, columns) = match endpoint {
-        Endpoint::Uptime => (
-            "Time for which a store was up and down while it should have been open",
-            "Uptime",
-            store_csv::UPTIME.as_slice(),
-        ),
-        Endpoint::Timeline => {
-            ("State of a store at every instant", "Timeline", store_csv::TIMELINE.as_slice())
-        }
-        Endpoint::Incidents => {
-            ("Spans in which a store was down", "Incidents", store_csv::INCIDENTS.as_slice())
-        }
-        _ => ("Business hours and openings of a store", "Hours", store_csv::HOURS.as_slice()),
-    };
+pub fn timeline(examples: &Examples) -> Operation {
+    let summary = "State of a store at every instant";
+    single_store(summary, "Timeline", &store_csv::TIMELINE, examples)
+}
+
+pub fn incidents(examples: &Examples) -> Operation {
+    let summary = "Spans in which a store was down";
+    single_store(summary, "Incidents", &store_csv::INCIDENTS, examples)
+}
+
+pub fn hours(examples: &Examples) -> Operation {
+    let summary = "Business hours and openings of a store";
+    single_store(summary, "Hours", &store_csv::HOURS, examples)
+}
+
+pub fn explain(examples: &Examples) -> Operation {
+    let summary = "Poll, hours, zone rule and option behind each segment of a figure";
+    let store = required(query("store", id()), ID_DESCRIPTION, examples.store.as_deref());
+    let mut parameters = vec![store];
+    parameters.extend(range_and_options(examples));
+    let told = answer(summary, &[("application/json", named("Explanation"))]);
+    operation("stores", summary, parameters, [("200", told), missing()])
+}
+
+fn single_store(
+    summary: &'static str,
+    schema: &str,
+    columns: &[&str],
+    examples: &Examples,
+) -> Operation {
     let store = parameter("path", "id", id());
     let mut parameters = vec![required(store, ID_DESCRIPTION, examples.store.as_deref())];
     parameters.extend(range_and_options(examples));
@@ -58,7 +62,7 @@ fn single_store(endpoint: Endpoint, examples: &Examples) -> Operation {
     operation("stores", summary, parameters, [("200", answer(summary, &kinds)), missing()])
 }
 
-fn list() -> Operation {
+pub fn list() -> Operation {
     let boolean = || json!({ "type": "boolean" });
     let of_list = |name, schema, description: &str| described(query(name, schema), description);
     let limit = format!("Stores on a page; {PAGE_STORES} by default");

@@ -50,7 +50,17 @@ fn later_bytes(format: Format) -> usize {
     match format {
         Format::Parquet => 8 << 20,
         Format::Arrow | Format::ArrowStream => 4 << 20,
-        _ => 1 << 20,
+        Format::Csv | Format::Json | Format::Ndjson | Format::Table | Format::Markdown => 1 << 20,
+    }
+}
+
+/// Size of rows encoded at once; formats with batches keep those of the query.
+fn bytes_at_once(format: Format) -> usize {
+    match format {
+        Format::Parquet | Format::Arrow | Format::ArrowStream => usize::MAX,
+        Format::Csv | Format::Json | Format::Ndjson | Format::Table | Format::Markdown => {
+            ENCODED_BYTES
+        }
     }
 }
 
@@ -147,9 +157,7 @@ async fn first_part(service: Service, streamed: StreamedQuery) -> Result<(FirstP
     let described = rows.head().descriptions();
     let writer = Writer::new(format, &described.schema(&rows.schema()))?;
     let folder = is_plan.then_some(folder);
-    // Formats with batches keep those of the query.
-    let has_batches = matches!(format, Format::Arrow | Format::ArrowStream | Format::Parquet);
-    let bytes_at_once = if has_batches { usize::MAX } else { ENCODED_BYTES };
+    let bytes_at_once = bytes_at_once(format);
     let mut encoder = RowEncoder { rows, bytes_at_once, pending: None, writer, limits, folder };
     while first.bytes.len() < FIRST_BYTES_MAX {
         if !encoder.encode_more().await? {

@@ -33,29 +33,24 @@ use self::relation_planner::TableFunctionPlanner;
 use super::as_of::{AS_OF, AsOf};
 use super::internal_catalog::InternalCatalog;
 use crate::engine::query_files::{Arguments, QueryFile, arguments};
+use crate::rules::keyword::listed;
 use crate::rules::{ReportOption, ZoneRules};
 
 const HISTORIES: QueryFile = ("histories", include_str!("../../../queries/histories.sql"));
 
-/// The table functions over query files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TableFunctionKind {
-    Uptime,
-    UptimeBy,
-    States,
-    Incidents,
-    Openings,
+listed! {
+    /// The table functions over query files.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum TableFunctionKind {
+        Uptime,
+        UptimeBy,
+        States,
+        Incidents,
+        Openings,
+    }
 }
 
 impl TableFunctionKind {
-    const ALL: [TableFunctionKind; 5] = [
-        TableFunctionKind::Uptime,
-        TableFunctionKind::UptimeBy,
-        TableFunctionKind::States,
-        TableFunctionKind::Incidents,
-        TableFunctionKind::Openings,
-    ];
-
     fn name(self) -> &'static str {
         match self {
             Self::Uptime => "uptime",
@@ -180,4 +175,24 @@ fn arguments_of(call: &Call) -> Result<Arguments> {
     arguments.insert("min_downtime", lit(call.min_downtime_us));
     arguments.extend(call.bucket.map(|bucket| ("bucket", lit(bucket.text()))));
     Ok(arguments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::functions::documented::Kind;
+    use crate::sql::function_docs::documented;
+
+    #[test]
+    fn every_table_function_is_described_with_its_positional_arguments() {
+        let ours = TableFunctionKind::ALL.map(TableFunctionKind::name);
+        for name in ours.into_iter().chain([AS_OF]) {
+            let mut described = documented().filter(|function| function.kind == Kind::Table);
+            let described = described.find(|function| function.name == name);
+            let described = described.unwrap_or_else(|| panic!("{name} is not described"));
+            let places = named_arguments(name).unwrap().places;
+            let names: Vec<_> = described.arguments.iter().map(|argument| argument.name).collect();
+            assert!(names.starts_with(places), "{name}: {names:?}");
+        }
+    }
 }
