@@ -291,7 +291,7 @@ fn an_unknown_option_is_rejected_before_anything_runs() {
         let served = Served::with(waiting()).await;
         for (body, sentence) in [
             (r#"{"max_gab": "2h"}"#, "max_gab: is not an option of a report"),
-            (r#"{"queries": "/tmp"}"#, "queries: is an option of the command line alone"),
+            (r#"{"queries": "/tmp"}"#, "queries: is an option of the command line;"),
             (r#"{"store": ["nobody"]}"#, "store: there is no store \"nobody\" in the data"),
             (r#"{"as_of": 7}"#, "there is no version 7; expected 1 to 1"),
             (r#"{"now": 5}"#, "now: 5 is not a text"),
