@@ -8,11 +8,14 @@ use datafusion::error::Result;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 
+/// An operator, with whether it is another than before.
+type Replaced = Transformed<Arc<dyn ExecutionPlan>>;
+
 /// Rule that replaces operators from the leaves up. The schema of the plan stays the same.
 #[derive(Debug)]
 pub struct NodeRule {
     pub name: &'static str,
-    pub replace: fn(Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPlan>>>,
+    pub replace: fn(Arc<dyn ExecutionPlan>) -> Result<Replaced>,
 }
 
 impl PhysicalOptimizerRule for NodeRule {
