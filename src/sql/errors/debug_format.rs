@@ -94,7 +94,7 @@ impl<'a> Printed<'a> {
         })
     }
 
-    /// An external error within Arrow's: a [`QueryError`] or an error of the engine.
+    /// An external error within Arrow's: a [`crate::error::QueryError`] or an error of the engine.
     fn external(&mut self) -> Option<DataFusionError> {
         match self.0.starts_with("QueryError") {
             true => self.wrong(),
