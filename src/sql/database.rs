@@ -254,7 +254,7 @@ impl Session {
     }
 
     /// Same as [`Self::plan`] for a statement that was parsed elsewhere and passed
-    /// [`crate::limits::check_depth`]. The inner error has the location if the parser kept it.
+    /// the check of its depth. The inner error has the location if the parser kept it.
     ///
     /// # Errors
     /// Same as [`Self::plan`]; the outer error if a limit is exceeded.
