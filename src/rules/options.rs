@@ -176,7 +176,7 @@ listed! {
 /// Texts that an option is read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Accepts {
-    /// One of these.
+    /// A keyword of the list.
     Keywords(Vec<&'static str>),
     /// A duration such as `2h`.
     Duration,
